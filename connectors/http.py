@@ -1,6 +1,6 @@
-"""Vendors that take a message as one JSON request over HTTP: the request, and what a plain HTTP answer means.
+"""A connection for vendors that take a message as one JSON request over HTTP, and the meaning of plain HTTP answers.
 
-A vendor with an SDK, uploads or look-ups has a connection of its own.
+A vendor with an SDK, uploads or lookups has a connection of its own.
 """
 
 from __future__ import annotations
@@ -11,91 +11,91 @@ from typing import Any
 
 import aiohttp
 
-from connectors.retry_after import GAVE_UP_WAITING, asked_to_wait
+from connectors.retry_after import GATEWAY_TIMEOUTS, parse_retry_after
 from schemas.errors import CredentialsRevoked, DeliveryError, SendDelayed, SendRefused, SendUnknown, TooLarge
 from schemas.ports import Call, Reply
 
-LARGEST_ANSWER = 1024 * 1024
-TIMES = aiohttp.ClientTimeout(total=14, connect=4)
-"""An attempt has 8 seconds, or 15 with files, and ends before this does. Connecting ends earlier by itself, because
-what never left is known to have shown nothing."""
-IDLE = 15.0
-"""Seconds a connection is kept: one that the other side has closed meanwhile would leave a send in doubt."""
-NEVER_LEFT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL)
-BROKEN = (aiohttp.ClientError, TimeoutError, OSError)
+MAX_REPLY_BYTES = 1024 * 1024
+TIMEOUT = aiohttp.ClientTimeout(total=14, connect=4)
+"""Seconds. An attempt has 8 seconds, or 15 with files, and ends first. Connecting has its own limit, because a request
+that was never sent certainly showed nothing."""
+KEEPALIVE_SECONDS = 15.0
+"""How long an idle connection is kept. One that the vendor has closed meanwhile would leave a send in doubt."""
+NOT_SENT_ERRORS = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL)
+CONNECTION_ERRORS = (aiohttp.ClientError, TimeoutError, OSError)
 
 
 class HttpConnection:
-    """See ``schemas.ports.Connection``. A call is ``POST base/operation`` with its arguments as JSON; our marker goes
-    along as ``marker_field``, where the vendor has one. Opens nothing before the first request."""
+    """See ``schemas.ports.Connection``. A call is ``POST base/operation`` with its arguments as JSON, and our marker as
+    ``marker_field`` where the vendor has such a field. Opens nothing before the first request."""
 
     def __init__(self, base: str, *, headers: Mapping[str, str] | None = None, marker_field: str = "") -> None:
         self._base = base.rstrip("/")
         self._headers = dict(headers or {})
         self._marker_field = marker_field
-        self._opened: aiohttp.ClientSession | None = None
+        self._http_session: aiohttp.ClientSession | None = None
 
     async def perform(self, call: Call, marker: str) -> Reply:
         marked = {self._marker_field: marker} if self._marker_field else {}
         url = f"{self._base}/{call.operation}"
         try:
             async with self._session().post(url, json={**call.arguments, **marked}, allow_redirects=False) as answer:
-                return await reply_of(answer)
-        except NEVER_LEFT as error:
+                return await read_reply(answer)
+        except NOT_SENT_ERRORS as error:
             raise SendDelayed("the vendor cannot be reached") from error
-        except BROKEN as error:
+        except CONNECTION_ERRORS as error:
             raise SendUnknown("no answer came", slow=isinstance(error, TimeoutError)) from error
 
     async def close(self) -> None:
-        if self._opened is not None:
-            await self._opened.close()
+        if self._http_session is not None:
+            await self._http_session.close()
 
     def _session(self) -> aiohttp.ClientSession:
-        if self._opened is None:
-            connector = aiohttp.TCPConnector(limit=100, keepalive_timeout=IDLE)
-            self._opened = aiohttp.ClientSession(
-                connector=connector, timeout=TIMES, headers=self._headers, trust_env=True
+        if self._http_session is None:
+            connector = aiohttp.TCPConnector(limit=100, keepalive_timeout=KEEPALIVE_SECONDS)
+            self._http_session = aiohttp.ClientSession(
+                connector=connector, timeout=TIMEOUT, headers=self._headers, trust_env=True
             )
-        return self._opened
+        return self._http_session
 
 
-def failure(reply: Reply, *, retry_after: object = None, of_account: bool = False) -> DeliveryError:
-    """What an answer other than the good one means. ``retry_after``: seconds, where the vendor says so elsewhere than
-    in the header; ``of_account``: its limit is the whole account's."""
+def build_delivery_error(reply: Reply, *, retry_after: object = None, of_account: bool = False) -> DeliveryError:
+    """Return what an answer other than a success means. ``retry_after``: seconds, where the vendor does not use the
+    header; ``of_account``: its limit applies to the whole account."""
     if reply.status == 429:
-        asked = reply.headers.get("retry-after") if retry_after is None else retry_after
-        return SendDelayed("the vendor asks to wait", retry_after_ms=asked_to_wait(asked), of_account=of_account)
+        seconds = reply.headers.get("retry-after") if retry_after is None else retry_after
+        return SendDelayed("the vendor asks to wait", retry_after_ms=parse_retry_after(seconds), of_account=of_account)
     if reply.status == 401:
         return CredentialsRevoked("the vendor refuses the token")
     if 300 <= reply.status < 500 and reply.status != 408:
         return SendRefused(f"http_{reply.status}")
-    # Also a 200 that makes no sense: it may have been shown.
-    return SendUnknown(f"the vendor answered {reply.status}", slow=reply.status in GAVE_UP_WAITING)
+    # Also a 200 that makes no sense: the message may have been shown.
+    return SendUnknown(f"the vendor answered {reply.status}", slow=reply.status in GATEWAY_TIMEOUTS)
 
 
-async def reply_of(answer: aiohttp.ClientResponse) -> Reply:
-    """Raises SendUnknown when there is more than anybody would say."""
+async def read_reply(response: aiohttp.ClientResponse) -> Reply:
+    """Raises SendUnknown for an answer that is absurdly long."""
     try:
-        data = await read_at_most(answer, LARGEST_ANSWER)
+        data = await read_at_most(response, MAX_REPLY_BYTES)
     except TooLarge as error:
         raise SendUnknown("the answer is too long") from error
-    headers = {name.lower(): value for name, value in answer.headers.items()}
-    return Reply(answer.status, _decoded(data.decode("utf-8", "replace")), headers)
+    headers = {name.lower(): value for name, value in response.headers.items()}
+    return Reply(response.status, _decode(data.decode("utf-8", "replace")), headers)
 
 
-async def read_at_most(answer: aiohttp.ClientResponse, most: int) -> bytes:
-    """Raises TooLarge as soon as that is known."""
-    if (answer.content_length or 0) > most:
+async def read_at_most(response: aiohttp.ClientResponse, most: int) -> bytes:
+    """Read the body. Raises TooLarge as soon as it exceeds the limit."""
+    if (response.content_length or 0) > most:
         raise TooLarge(f"it has more than {most} bytes")
     data = bytearray()
-    async for chunk in answer.content.iter_chunked(64 * 1024):
+    async for chunk in response.content.iter_chunked(64 * 1024):
         data += chunk
         if len(data) > most:
             raise TooLarge(f"it has more than {most} bytes")
     return bytes(data)
 
 
-def _decoded(text: str) -> Any:
+def _decode(text: str) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError):

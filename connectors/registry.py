@@ -1,8 +1,8 @@
-"""Every channel, one explicit line each; imported only when it is used.
+"""The list of all channels: one line each, imported on first use.
 
-A channel is a package with two modules: ``settings``, whose ``ACCOUNT`` is the model of one account's settings (or a
-union of models that one of their fields tells apart), and which imports no vendor's library; and ``channel``, whose
-``open_channel`` makes the channel from what it may use. One in which people can work has a function ``desk_place`` in
+A channel is a package with two modules. ``settings`` has ``ACCOUNT``, the model of one account's settings (or a union
+that one field discriminates), and imports no vendor's library. ``channel`` has ``open_channel``, which builds the
+channel from the services that it may use. One in which people can work has a function ``desk_place`` in
 its ``settings``, and its channel is a ``connectors.desk.port.DeskHost``.
 """
 
@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
-from connectors.tools import Tools
+from connectors.channel_services import ChannelServices
 from schemas.errors import MissingDependency, NotFound
 from schemas.extras import install_command
 from schemas.ports import Channel
@@ -31,30 +31,31 @@ EXTRAS = {"slack_sdk": "slack", "slack_bolt": "slack", "discord": "discord", "tw
 """Vendors' libraries, and the extra that installs each."""
 
 
-def settings_of(name: str) -> Any:
-    """What pydantic checks the settings of one account by. Raises NotFound for a name that is not listed here."""
-    return import_module(f"{_package(name)}.settings").ACCOUNT
+def load_settings_model(name: str) -> Any:
+    """Return the type that validates one account's settings. Raises NotFound for an unknown channel."""
+    return import_module(f"{_find_package(name)}.settings").ACCOUNT
 
 
 def desk_place(name: str) -> Callable[[str], str]:
-    """What checks the id of a place where people work in this channel; raises ValueError. Raises NotFound for a channel
-    in which they cannot."""
-    check: Callable[[str], str] | None = getattr(import_module(f"{_package(name)}.settings"), "desk_place", None)
+    """Return the check of the id of a place where people work in this channel. The check raises ValueError.
+
+    Raises NotFound for a channel that cannot be a desk."""
+    check: Callable[[str], str] | None = getattr(import_module(f"{_find_package(name)}.settings"), "desk_place", None)
     if check is None:
         raise NotFound(f"people cannot work in the channel {name}")
     return check
 
 
-def open_channel(name: str, tools: Tools) -> Channel:
-    """Import and build a channel. Raises NotFound for a name that is not listed here, MissingDependency."""
-    with installed():
-        channel: Channel = import_module(f"{_package(name)}.channel").open_channel(tools)
+def open_channel(name: str, tools: ChannelServices) -> Channel:
+    """Import and build a channel. Raises NotFound for an unknown channel, MissingDependency."""
+    with explain_missing_library():
+        channel: Channel = import_module(f"{_find_package(name)}.channel").open_channel(tools)
     return channel
 
 
 @contextmanager
-def installed() -> Iterator[None]:
-    """What channels import when they need it: raises MissingDependency when a vendor's library is not there."""
+def explain_missing_library() -> Iterator[None]:
+    """Raise MissingDependency, which names the extra, when a vendor's library is not installed."""
     try:
         yield
     except ModuleNotFoundError as error:
@@ -65,7 +66,7 @@ def installed() -> Iterator[None]:
         raise MissingDependency(f"the vendor's library {error.name} is not installed", fix=fix) from error
 
 
-def _package(name: str) -> str:
+def _find_package(name: str) -> str:
     try:
         return CHANNELS[name]
     except KeyError:

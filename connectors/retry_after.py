@@ -1,20 +1,20 @@
-"""Waiting times in the answers of vendors. Reading them needs no HTTP client."""
+"""Waiting times in vendors' answers. Reading them needs no HTTP client."""
 
 from __future__ import annotations
 
 import math
 from typing import Any
 
-GAVE_UP_WAITING = frozenset({408, 504, 524})
-"""HTTP statuses of somebody in between, while the vendor may still be working on the request."""
-LONGEST_ASKED = 10**7
-"""Seconds; whoever asks for more has made a mistake."""
+GATEWAY_TIMEOUTS = frozenset({408, 504, 524})
+"""HTTP statuses of a proxy that gave up, while the vendor may still be working on the request."""
+MAX_RETRY_AFTER = 10**7
+"""Seconds; longer times are taken for mistakes."""
 
 
-def asked_to_wait(seconds: Any) -> int | None:
-    """Milliseconds, of what a vendor asks for in seconds; None where that is no number, or no sensible one."""
+def parse_retry_after(seconds: Any) -> int | None:
+    """Return milliseconds for a time given in seconds; None where that is no sensible number."""
     try:
-        asked = float(seconds)
+        value = float(seconds)
     except (TypeError, ValueError):
         return None
-    return math.ceil(asked * 1000) if 0 < asked < LONGEST_ASKED else None
+    return math.ceil(value * 1000) if 0 < value < MAX_RETRY_AFTER else None

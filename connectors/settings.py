@@ -1,4 +1,4 @@
-"""What the settings of every account obey."""
+"""Common base and field types for the settings of channel accounts."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ class Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-def shaped(text: str, pattern: str, wanted: str) -> str:
-    # Says what is wanted in words; the pattern alone would help nobody.
+def require_pattern(text: str, pattern: str, wanted: str) -> str:
+    """Return the text if it matches, else raise ValueError with ``wanted``, a description in words."""
     if not re.fullmatch(pattern, text):
         raise ValueError(wanted)
     return text
 
 
 def _color(text: str) -> str:
-    return shaped(text, r"#[0-9a-fA-F]{6}", "must be a colour such as #2f6f4f")
+    return require_pattern(text, r"#[0-9a-fA-F]{6}", "must be a colour such as #2f6f4f")
 
 
 def _address(text: str) -> str:
-    return shaped(text, r"(https?|wss?)://[^\s?#]+", "must be an address such as https://host/path")
+    return require_pattern(text, r"(https?|wss?)://[^\s?#]+", "must be an address such as https://host/path")
 
 
-def _filled(secret: SecretStr) -> SecretStr:
+def _require_text(secret: SecretStr) -> SecretStr:
     if not secret.get_secret_value().strip():
         raise ValueError("must not be empty")
     return secret
@@ -37,6 +37,6 @@ def _filled(secret: SecretStr) -> SecretStr:
 
 Color = Annotated[str, AfterValidator(_color)]
 Address = Annotated[str, AfterValidator(_address)]
-"""Where a vendor is reached; a simulator or a proxy may stand in."""
-Secret = Annotated[SecretStr, AfterValidator(_filled)]
-"""A secret without which the account cannot work."""
+"""The vendor's address, which may also be a simulator or a proxy."""
+Secret = Annotated[SecretStr, AfterValidator(_require_text)]
+"""A secret that the account needs."""

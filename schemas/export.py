@@ -7,6 +7,7 @@ with. A difference there is a change of the wire format, and is made on purpose 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic import BaseModel
@@ -67,7 +68,7 @@ def headers_schema(event_type: str = "") -> JsonObject:
     return {"type": "object", "required": [*required, "ce_time", "ce_specversion"], "properties": properties}
 
 
-def asyncapi() -> JsonObject:
+def asyncapi(channels: Sequence[str]) -> JsonObject:
     """Topics, who writes and reads them, and every message with its headers and payload."""
     models: list[type[BaseModel]] = [model for model, _ in topics.EVENT_TYPES.values()]
     _, definitions = models_json_schema(
@@ -84,7 +85,7 @@ def asyncapi() -> JsonObject:
             "license": {"name": "Apache-2.0"},
         },
         "defaultContentType": envelope.CONTENT_TYPE,
-        "channels": {family: _channel(family) for family in _FAMILIES},
+        "channels": {family: _channel(family, channels) for family in _FAMILIES},
         "operations": _operations(),
         "components": {
             "messages": {name: _message(name) for name in topics.EVENT_TYPES},
@@ -93,14 +94,14 @@ def asyncapi() -> JsonObject:
     }
 
 
-def files() -> dict[str, str]:
+def files(channels: Sequence[str]) -> dict[str, str]:
     """Every document as text, by its path below the chosen folder."""
     documents = {f"schemas/{name}.json": payload_schema(name) for name in topics.EVENT_TYPES}
-    documents["asyncapi.json"] = asyncapi()
+    documents["asyncapi.json"] = asyncapi(channels)
     return {path: json.dumps(document, indent=2, ensure_ascii=False) + "\n" for path, document in documents.items()}
 
 
-def _channel(family: str) -> JsonObject:
+def _channel(family: str, channels: Sequence[str]) -> JsonObject:
     address, _, description = _FAMILIES[family]
     names = [name for name, (_, group) in topics.EVENT_TYPES.items() if group == family]
     out: JsonObject = {
@@ -110,7 +111,7 @@ def _channel(family: str) -> JsonObject:
         "bindings": {"kafka": _kafka(family)},
     }
     if "{channel}" in address:
-        out["parameters"] = {"channel": {"enum": list(topics.CHANNELS), "description": "Where people write from."}}
+        out["parameters"] = {"channel": {"enum": list(channels), "description": "Where people write from."}}
     return out
 
 

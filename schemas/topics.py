@@ -16,7 +16,6 @@ from schemas import messages as m
 from schemas.envelope import Envelope
 from schemas.errors import UnknownEventType
 
-CHANNELS = ("web", "slack", "discord", "whatsapp", "instagram")
 DAY_MS = 86_400_000
 NO_DAYS: Mapping[str, int] = {}
 NO_DESKS: Mapping[str, str] = {}

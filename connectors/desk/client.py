@@ -8,7 +8,7 @@ from typing import TypeVar, cast
 import structlog
 
 from connectors.desk.port import Desk, DeskConnection
-from connectors.outbound.connections import Accounts
+from connectors.outbound.connections import AccountConnections
 from schemas.errors import DeliveryError, SendRefused, Unavailable
 from schemas.ports import Account, Clock
 
@@ -21,14 +21,14 @@ class DeskClient:
 
     def __init__(self, desk: Desk, clock: Clock) -> None:
         self.desk = desk
-        self._accounts = Accounts(desk, clock)
+        self._accounts = AccountConnections(desk, clock)
 
     async def close(self) -> None:
         await self._accounts.close()
 
     async def ask(self, account: Account, question: Callable[[DeskConnection], Awaitable[T]]) -> T:
         """Raises SendRefused, and Unavailable when the desk cannot be asked now, or not with these credentials."""
-        connection = cast(DeskConnection, self._accounts.connection(account))
+        connection = cast(DeskConnection, self._accounts.get_connection(account))
         try:
             return await question(connection)
         except SendRefused:

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from pydantic import BaseModel
 
-from connectors.outbound.delivery_log import fact
+from connectors.outbound.delivery_log import build_delivery_event
 from schemas import topics
 from schemas.conversation import Conversation, Delivered
 from schemas.desk import DeskActed
@@ -33,4 +33,4 @@ def source_of(found: Conversation, acted: DeskActed) -> str:
 def outcome_event(found: Conversation, acted: DeskActed, outcome: Delivered) -> Envelope:
     """Wrap an outcome under the desk's own account, wherever the conversation happens."""
     caused = desk_event(found, topics.DESK_ACTED, acted, acted.id, outcome.at, acted)
-    return fact(replace(caused, channel=acted.desk, account=acted.account), outcome)
+    return build_delivery_event(replace(caused, channel=acted.desk, account=acted.account), outcome)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from connectors.desk.rules import DeskRules
-from connectors.markup import blank
+from connectors.markup import is_blank
 from schemas.conversation import Contact, Conversation, Turn, called
 from schemas.desk import Handoff
 from schemas.messages import TranscriptMessage
@@ -84,7 +84,7 @@ class View:
     def summary(self) -> list[str]:
         """The summary without lines that only repeat the reason: what is open is often that."""
         lines = self.handoff.summary if self.handoff is not None else []
-        return [line for line in lines if not blank(line) and line.partition(": ")[2] != self.reason]
+        return [line for line in lines if not is_blank(line) and line.partition(": ")[2] != self.reason]
 
     @property
     def waits_since(self) -> datetime | None:

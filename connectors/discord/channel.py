@@ -1,8 +1,8 @@
 """Discord: a bot's direct messages, channels and threads.
 
-Discord calls nobody here: what happens comes over the gateway's socket. ``parse`` takes one such event as a RawRequest
-whose method is ``DISPATCH`` and whose body is the frame as it came, ``{"t": …, "s": …, "d": …}``. No HTTP request can
-have that method, so ``verify`` refuses all that come by webhook.
+Discord calls no webhooks here; its events come over the gateway's socket. ``parse`` takes one of them as a RawRequest
+with the method ``DISPATCH`` and the frame as its body, ``{"t": …, "s": …, "d": …}``. No HTTP request can have that
+method, so ``verify`` refuses all webhooks.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from datetime import datetime
 
+from connectors.channel_services import ChannelServices
 from connectors.discord import errors, events, messages
 from connectors.discord.components import OPTIONS
-from connectors.discord.models import Dispatch, dispatch
-from connectors.tools import Tools
+from connectors.discord.models import Dispatch, parse_frame
 from schemas.errors import Unauthorized
 from schemas.messages import OutboundMessage
 from schemas.ports import (
@@ -40,16 +40,16 @@ class DiscordChannel:
         max_text=messages.MAX_TEXT, max_choices=OPTIONS, markdown=True, typing=True, attachments=True, revises=True
     )
     policy = Policy(
-        # A nonce is known again for minutes, and later the place's history tells what is there.
+        # Discord recognizes a nonce for some minutes; later the place's history tells what was shown.
         repeats=True,
         doubt="lookup",
         deadline=60.0,
-        # Discord allows 50 requests a second for everything, and mostly five messages in five seconds at one place.
+        # Discord allows 50 requests a second in total, and mostly five messages in five seconds per place.
         pace=Pace(40, 40),
         contact_pace=Pace(1, 5),
     )
 
-    def __init__(self, tools: Tools) -> None:
+    def __init__(self, tools: ChannelServices) -> None:
         self._tools = tools
 
     def verify(self, request: RawRequest, account: Account) -> None:
@@ -57,22 +57,22 @@ class DiscordChannel:
             raise Unauthorized("Discord sends no webhooks here")
 
     def parse(self, request: RawRequest, account: Account) -> list[Event]:
-        return self.events(dispatch(request.body), account)
+        return self.parse_dispatch(parse_frame(request.body), account)
 
-    def events(self, told: Dispatch, account: Account) -> list[Event]:
-        return events.events(told, account, self._tools.clock())
+    def parse_dispatch(self, dispatched: Dispatch, account: Account) -> list[Event]:
+        return events.parse_dispatch(dispatched, account, self._tools.clock())
 
     def render(self, message: OutboundMessage, sending: Sending) -> list[Call]:
-        return messages.calls(message, sending)
+        return messages.build_calls(message, sending)
 
     def revised(self, call: Call, shown: str) -> Call | None:
-        return messages.revised(call, shown)
+        return messages.build_edit(call, shown)
 
     def removed(self, call: Call, shown: str) -> Call:
-        return messages.removed(call, shown)
+        return messages.build_deletion(call, shown)
 
     def judge(self, call: Call, reply: Reply) -> str:
-        return errors.judge(reply)
+        return errors.require_external_id(reply)
 
     def connect(self, account: Account) -> Connection:
         from connectors.discord.connection import DiscordConnection
@@ -93,8 +93,8 @@ class DiscordChannel:
     def backfill(self, account: Account, since: datetime, known: Acquaintance) -> AsyncIterator[list[Event]]:
         from connectors.discord.gateway.backfill import History
 
-        return History(self, account, since).messages(known)
+        return History(self, account, since).read(known)
 
 
-def open_channel(tools: Tools) -> DiscordChannel:
+def open_channel(tools: ChannelServices) -> DiscordChannel:
     return DiscordChannel(tools)

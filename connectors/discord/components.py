@@ -1,7 +1,7 @@
-"""Choices as Discord's buttons, or as a menu, and back.
+"""Choices as Discord's buttons or as a menu, and the choices that come back.
 
-A component carries what was chosen of which message, sealed with a key made of the bot's token: what was not made here,
-for this place, is not believed.
+A component carries the ids of its message and choice, sealed with a key made from the bot's token, so that a choice
+that was not offered at this place is rejected.
 """
 
 from __future__ import annotations
@@ -12,76 +12,76 @@ import hmac
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from connectors.markup import labels, utf16
+from connectors.markup import build_labels, count_utf16
 from schemas.messages import Choice, OutboundMessage
 from schemas.ports import Account
 
 ROW, BUTTON, MENU = 1, 2, 3
 BUTTONS, OPTIONS = 5, 25
 BUTTON_LABEL, OPTION_LABEL = 80, 100
-MAX_MARK = 100
+MAX_CUSTOM_ID = 100
 GREY = 2
 SEAL_BYTES = 9
 
 
-def rows(message: OutboundMessage, account: Account) -> list[dict[str, Any]]:
-    """The choices of a message, or nothing where they have to be shown as text."""
+def build_rows(message: OutboundMessage, account: Account) -> list[dict[str, Any]]:
+    """Build the choices of a message; nothing where they have to be shown as text."""
     choices = message.choices
-    marks = [_mark(message.id, each.id, account, message.place) for each in choices]
-    told_apart = len(set(marks)) == len(marks) <= OPTIONS and "." not in message.id
-    if not choices or not told_apart or not all(each.id for each in choices):
+    custom_ids = [_build_custom_id(message.id, each.id, account, message.place) for each in choices]
+    are_distinct = len(set(custom_ids)) == len(custom_ids) <= OPTIONS and "." not in message.id
+    if not choices or not are_distinct or not all(each.id for each in choices):
         return []
-    if any(utf16(mark) > MAX_MARK for mark in marks):
+    if any(count_utf16(custom_id) > MAX_CUSTOM_ID for custom_id in custom_ids):
         return []
     if len(choices) <= BUTTONS:
-        inside = [*_buttons(choices, marks)]
+        components = [*_build_buttons(choices, custom_ids)]
     else:
-        menu = _mark(message.id, "", account, message.place)
-        inside = [{"type": MENU, "custom_id": menu, "options": _options(choices, marks)}]
-    return [{"type": ROW, "components": inside}]
+        menu = _build_custom_id(message.id, "", account, message.place)
+        components = [{"type": MENU, "custom_id": menu, "options": _build_options(choices, custom_ids)}]
+    return [{"type": ROW, "components": components}]
 
 
-def opened(mark: str, account: Account, place: str) -> tuple[str, str] | None:
-    """``(message id, choice id)``, or None when the seal is not ours."""
-    _, _, rest = mark.partition(".")
+def open_choice(custom_id: str, account: Account, place: str) -> tuple[str, str] | None:
+    """Return ``(message id, choice id)``, None when the seal is not ours."""
+    _, _, rest = custom_id.partition(".")
     message, _, choice = rest.partition(".")
-    real = _mark(message, choice, account, place)
-    return (message, choice) if choice and hmac.compare_digest(real.encode(), mark.encode()) else None
+    expected = _build_custom_id(message, choice, account, place)
+    return (message, choice) if choice and hmac.compare_digest(expected.encode(), custom_id.encode()) else None
 
 
-def label_of(mark: str, components: Any) -> str:
-    """What stood on the component that bears this mark; "" when it is not there."""
-    for each in _walk(components):
-        if mark in (each.get("custom_id"), each.get("value")) and isinstance(each.get("label"), str):
+def find_label(custom_id: str, components: Any) -> str:
+    """Return the label of the component with this id; "" when it is not there."""
+    for each in _iterate_components(components):
+        if custom_id in (each.get("custom_id"), each.get("value")) and isinstance(each.get("label"), str):
             return str(each["label"])
     return ""
 
 
-def marks_of(components: Any) -> set[str]:
-    """The custom ids in a message."""
-    return {str(each["custom_id"]) for each in _walk(components) if each.get("custom_id")}
+def list_custom_ids(components: Any) -> set[str]:
+    """Return the custom ids in a message."""
+    return {str(each["custom_id"]) for each in _iterate_components(components) if each.get("custom_id")}
 
 
-def _buttons(choices: Sequence[Choice], marks: Sequence[str]) -> Iterator[dict[str, Any]]:
-    for label, mark in zip(labels(choices, BUTTON_LABEL, utf16), marks, strict=True):
-        yield {"type": BUTTON, "style": GREY, "label": label, "custom_id": mark}
+def _build_buttons(choices: Sequence[Choice], custom_ids: Sequence[str]) -> Iterator[dict[str, Any]]:
+    for label, custom_id in zip(build_labels(choices, BUTTON_LABEL, count_utf16), custom_ids, strict=True):
+        yield {"type": BUTTON, "style": GREY, "label": label, "custom_id": custom_id}
 
 
-def _options(choices: Sequence[Choice], marks: Sequence[str]) -> list[dict[str, Any]]:
-    shown = labels(choices, OPTION_LABEL, utf16)
-    return [{"label": label, "value": mark} for label, mark in zip(shown, marks, strict=True)]
+def _build_options(choices: Sequence[Choice], custom_ids: Sequence[str]) -> list[dict[str, Any]]:
+    labels = build_labels(choices, OPTION_LABEL, count_utf16)
+    return [{"label": label, "value": custom_id} for label, custom_id in zip(labels, custom_ids, strict=True)]
 
 
-def _mark(message: str, choice: str, account: Account, place: str) -> str:
+def _build_custom_id(message: str, choice: str, account: Account, place: str) -> str:
     key = hashlib.sha256(b"parley choices " + account.settings.token.get_secret_value().encode()).digest()
     seal = hmac.new(key, "\0".join((place, message, choice)).encode(), hashlib.sha256).digest()[:SEAL_BYTES]
     return f"{base64.urlsafe_b64encode(seal).decode()}.{message}.{choice}"
 
 
-def _walk(components: Any, depth: int = 4) -> Iterator[dict[str, Any]]:
+def _iterate_components(components: Any, depth: int = 4) -> Iterator[dict[str, Any]]:
     for each in components if isinstance(components, list) else []:
         if isinstance(each, dict):
             yield each
             if depth:
-                yield from _walk(each.get("components"), depth - 1)
-                yield from _walk(each.get("options"), depth - 1)
+                yield from _iterate_components(each.get("components"), depth - 1)
+                yield from _iterate_components(each.get("options"), depth - 1)

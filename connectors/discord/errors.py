@@ -1,4 +1,4 @@
-"""What Discord's answers mean. Its own code tells more than the status, and the body's pause more than the header's.
+"""Meaning of Discord's answers. Its error code is more precise than the status, and the body's pause than the header's.
 
 https://docs.discord.com/developers/topics/opcodes-and-status-codes
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from connectors.retry_after import asked_to_wait
+from connectors.retry_after import parse_retry_after
 from schemas.errors import CredentialsRevoked, DeliveryError, SendDelayed, SendRefused, SendUnknown
 from schemas.ports import Reply
 
@@ -30,53 +30,53 @@ REFUSALS = {
     200000: "moderated",
     200001: "moderated",
 }
-SHUT_OUT_MS = 60_000
-"""Cloudflare's pages mostly do not say when they end, and asking on makes it worse."""
+BLOCKED_MS = 60_000
+"""Cloudflare's error pages mostly do not say when the block ends, and further requests prolong it."""
 
 
-def judge(reply: Reply) -> str:
-    """The id of the message. Raises a DeliveryError."""
-    check(reply)
+def require_external_id(reply: Reply) -> str:
+    """Return the id of the message. Raises a DeliveryError."""
+    raise_for_error(reply)
     id_ = reply.body.get("id") if isinstance(reply.body, dict) else None
     if not isinstance(id_, str) or not id_:
         raise SendUnknown("the answer cannot be read")
     return id_
 
 
-def check(reply: Reply) -> None:
-    """Raises a DeliveryError for what is no success."""
+def raise_for_error(reply: Reply) -> None:
+    """Raises a DeliveryError unless the answer is a success."""
     if reply.status >= 400:
-        raise _failure(reply)
+        raise _build_error(reply)
     if not 200 <= reply.status < 300:
         raise SendUnknown(f"status {reply.status}")
 
 
-def _failure(reply: Reply) -> DeliveryError:
+def _build_error(reply: Reply) -> DeliveryError:
     if reply.status >= 500 or reply.status == 408:
         return SendUnknown(f"status {reply.status}")
     if reply.status == 429:
-        return _limited(reply)
+        return _build_delay(reply)
     if reply.status == 401:
         return CredentialsRevoked("the bot's token is not accepted")
-    if reply.status == 403 and (not isinstance(reply.body, dict) or _code(reply.body) == 40333):
-        return SendDelayed("shut out before Discord itself", retry_after_ms=SHUT_OUT_MS, of_account=True)
-    return SendRefused(_reason(reply))
+    if reply.status == 403 and (not isinstance(reply.body, dict) or _get_code(reply.body) == 40333):
+        return SendDelayed("shut out before Discord itself", retry_after_ms=BLOCKED_MS, of_account=True)
+    return SendRefused(_get_reason(reply))
 
 
-def _limited(reply: Reply) -> SendDelayed:
+def _build_delay(reply: Reply) -> SendDelayed:
     if not isinstance(reply.body, dict):
-        wait = max(SHUT_OUT_MS, asked_to_wait(reply.headers.get("retry-after")) or 0)
+        wait = max(BLOCKED_MS, parse_retry_after(reply.headers.get("retry-after")) or 0)
         return SendDelayed("shut out before Discord itself", retry_after_ms=wait, of_account=True)
-    wait_ms = asked_to_wait(reply.body.get("retry_after"))
+    wait_ms = parse_retry_after(reply.body.get("retry_after"))
     if wait_ms is None:
-        wait_ms = asked_to_wait(reply.headers.get("retry-after"))
+        wait_ms = parse_retry_after(reply.headers.get("retry-after"))
     scope = reply.headers.get("x-ratelimit-scope")
     of_account = reply.body.get("global") is True or scope == "global"
     return SendDelayed("too fast for Discord", retry_after_ms=wait_ms, of_account=of_account)
 
 
-def _reason(reply: Reply) -> str:
-    code = _code(reply.body)
+def _get_reason(reply: Reply) -> str:
+    code = _get_code(reply.body)
     if code == 50035:
         return "too_long" if _is_too_long(reply.body.get("errors")) else "invalid"
     if reply.status == 413:
@@ -85,11 +85,11 @@ def _reason(reply: Reply) -> str:
 
 
 def _is_too_long(errors: Any) -> bool:
-    found = errors.get("content") if isinstance(errors, dict) else None
-    listed = found.get("_errors") if isinstance(found, dict) else None
-    return any(isinstance(each, dict) and each.get("code") == "BASE_TYPE_MAX_LENGTH" for each in listed or [])
+    content = errors.get("content") if isinstance(errors, dict) else None
+    problems = content.get("_errors") if isinstance(content, dict) else None
+    return any(isinstance(each, dict) and each.get("code") == "BASE_TYPE_MAX_LENGTH" for each in problems or [])
 
 
-def _code(body: Any) -> int:
+def _get_code(body: Any) -> int:
     code = body.get("code") if isinstance(body, dict) else None
     return code if isinstance(code, int) else 0

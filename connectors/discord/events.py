@@ -1,4 +1,4 @@
-"""Events of the gateway → ours."""
+"""Parsing of the gateway's events."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from pydantic import ValidationError
 from connectors.discord import contents, interactions, places
 from connectors.discord.models import (
     Context,
-    Deleted,
-    DeletedMany,
+    DeletedMessage,
+    DeletedMessages,
     Dispatch,
     Emoji,
     Interaction,
@@ -22,8 +22,8 @@ from connectors.discord.models import (
     Reaction,
     Reference,
     User,
-    moment,
-    where,
+    get_creation_time,
+    get_log_fields,
 )
 from schemas import topics
 from schemas.messages import Address
@@ -31,12 +31,12 @@ from schemas.ports import Account, Event
 
 log = structlog.get_logger("parley.discord")
 
-SPOKEN = (0, 19)
-"""Types of messages that somebody wrote: by itself, and as a reply. All others are notes of Discord."""
+PERSON_TYPES = (0, 19)
+"""Types of messages that people write: plain ones and replies. All others are notices from Discord."""
 FORWARD = 1
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-INTENT = "switch on the message content intent of the bot in Discord's Developer Portal"
-MEANINGLESS = frozenset(
+INTENT_FIX = "switch on the message content intent of the bot in Discord's Developer Portal"
+IGNORED = frozenset(
     {
         *("READY", "RESUMED", "GUILD_CREATE", "GUILD_UPDATE", "GUILD_DELETE", "TYPING_START", "PRESENCE_UPDATE"),
         *("CHANNEL_CREATE", "CHANNEL_UPDATE", "CHANNEL_DELETE", "CHANNEL_PINS_UPDATE"),
@@ -44,220 +44,230 @@ MEANINGLESS = frozenset(
         *("MESSAGE_REACTION_REMOVE_ALL", "MESSAGE_REACTION_REMOVE_EMOJI"),
     }
 )
-"""Known, and of no consequence here: a thread is known by what is written in it, and of reactions that somebody else
-swept away nobody says whose they were."""
+"""Known events without effect here. Threads are recognized by their messages, and bulk removals of reactions do not say
+whose they were."""
 
 
 @dataclass(frozen=True, slots=True)
-class Setting:
-    """Whose event it is, when it was heard, and what stands around it."""
+class EventContext:
+    """The account of an event, when it was received, and what the directory knows of it."""
 
     account: Account
     now: datetime
-    context: Context
+    directory: Context
 
     @property
-    def _in_channel(self) -> bool:
+    def _answers_in_channel(self) -> bool:
         return bool(self.account.settings.answer_in == "channel")
 
-    def place(self, channel: str, guild: str | None, message: str, user: str) -> str:
-        """Of what somebody writes. ``user`` empty: Discord does not say who."""
+    def get_place(self, channel: str, guild: str | None, message: str, user: str) -> str:
+        """Return the place of what somebody writes. ``user`` is empty where Discord does not say who."""
         if guild is None:
             return channel
-        if self.context.parent:
-            return places.in_thread(self.context.parent, channel)
-        return places.of_person(channel, user) if self._in_channel else places.in_thread(channel, message)
+        if self.directory.parent:
+            return places.build_thread_place(self.directory.parent, channel)
+        return (
+            places.build_person_place(channel, user)
+            if self._answers_in_channel
+            else places.build_thread_place(channel, message)
+        )
 
-    def root(self, message: Message) -> str:
-        """The message that the thread begins with, or would: answers that had to stay in the channel name the first
-        question, and whoever replies to one of them goes on with it."""
+    def find_root(self, message: Message) -> str:
+        """Return the message that the thread begins, or would begin, with. Answers that had to stay in the channel
+        refer to the first question, and replies to them continue it."""
         answered = message.referenced_message
-        first = answered.message_reference if answered is not None and self.is_us(answered.author) else None
-        return (first.message_id if first is not None else None) or message.id
+        first_reference = answered.message_reference if answered is not None and self.is_us(answered.author) else None
+        return (first_reference.message_id if first_reference is not None else None) or message.id
 
     def is_us(self, user: User) -> bool:
-        return bool(self.context.bot) and user.id == self.context.bot
+        return bool(self.directory.bot) and user.id == self.directory.bot
 
     def addresses_us(self, message: Message) -> bool:
-        """In a server, among people who talk to each other."""
+        """Whether a message is meant for the bot: in a server, people also talk to each other."""
         if message.guild_id is None:
             return True
         everything = self.account.settings.answer_everything_in
-        if message.channel_id in everything or (self.context.parent and self.context.parent in everything):
+        if message.channel_id in everything or (self.directory.parent and self.directory.parent in everything):
             return True
         answered = message.referenced_message
         return (
             any(self.is_us(each) for each in message.mentions)
-            or (bool(self.context.bot) and f"<@{self.context.bot}>" in message.content)
+            or (bool(self.directory.bot) and f"<@{self.directory.bot}>" in message.content)
             or (answered is not None and self.is_us(answered.author))
-            or bool(set(message.mention_roles) & set(self.context.roles))
+            or bool(set(message.mention_roles) & set(self.directory.roles))
         )
 
 
-def events(dispatch: Dispatch, account: Account, now: datetime) -> list[Event]:
-    """Nothing, with a word in the log, for a kind that is not known or cannot be read."""
-    read = _READERS.get(dispatch.t)
-    if read is None:
-        if dispatch.t not in MEANINGLESS:
-            log.info("kind_unknown", **where(account), kind=dispatch.t[:64])
+def parse_dispatch(dispatch: Dispatch, account: Account, now: datetime) -> list[Event]:
+    """Parse an event; an unknown or invalid one is logged and gives nothing."""
+    parser = _PARSERS.get(dispatch.t)
+    if parser is None:
+        if dispatch.t not in IGNORED:
+            log.info("kind_unknown", **get_log_fields(account), kind=dispatch.t[:64])
         return []
     try:
-        return read(dispatch.d, Setting(account, now, dispatch.context))
+        return parser(dispatch.d, EventContext(account, now, dispatch.context))
     except ValidationError as error:
         fields = [".".join(map(str, each["loc"])) for each in error.errors(include_input=False)][:5]
-        log.warning("event_malformed", **where(account), kind=dispatch.t, fields=fields)
+        log.warning("event_malformed", **get_log_fields(account), kind=dispatch.t, fields=fields)
         return []
 
 
-def _created(data: Mapping[str, Any], at: Setting) -> list[Event]:
+def _parse_message(data: Mapping[str, Any], context: EventContext) -> list[Event]:
     message = Message.model_validate(data)
-    if not _is_spoken(message):
+    if not _is_from_person(message):
         return []
-    is_asked = at.addresses_us(message)
-    said = contents.payload(message, at.context)
-    if not said and _is_hidden(message, at):
+    is_addressed = context.addresses_us(message)
+    content = contents.build_payload(message, context.directory)
+    if not content and _is_content_hidden(message, context):
         return []
     payload = {
-        **(said or {"unsupported": "unknown"}),
-        "author": {"kind": "contact", "name": contents.name(message.author, message.member)},
-        "sent_at": message.timestamp or moment(message.id),
+        **(content or {"unsupported": "unknown"}),
+        "author": {"kind": "contact", "name": contents.get_author_name(message.author, message.member)},
+        "sent_at": message.timestamp or get_creation_time(message.id),
     }
-    if revision := _revision(message):
+    if revision := _get_revision(message):
         payload["revision"] = revision
-    if answered := _answered(message.message_reference):
+    if answered := _get_answered_id(message.message_reference):
         payload["answers"] = answered
-    place = at.place(message.channel_id, message.guild_id, at.root(message), message.author.id)
-    event = _event(topics.MESSAGE_RECEIVED, place, message.id, payload, message.author.id)
-    return [_in_room(event, message.channel_id, message.guild_id, is_asked=is_asked)]
+    place = context.get_place(message.channel_id, message.guild_id, context.find_root(message), message.author.id)
+    event = _build_event(topics.MESSAGE_RECEIVED, place, message.id, payload, message.author.id)
+    return [_set_room(event, message.channel_id, message.guild_id, is_asked=is_addressed)]
 
 
-def _updated(data: Mapping[str, Any], at: Setting) -> list[Event]:
+def _parse_edit(data: Mapping[str, Any], context: EventContext) -> list[Event]:
     if not data.get("edited_timestamp") or "author" not in data or "content" not in data:
-        return []  # a card for a link, a pin, a thread: nobody changed the words
+        return []  # a link preview, a pin or a thread: the text was not edited
     message = Message.model_validate(data)
-    if not _is_spoken(message) or message.edited_timestamp is None:
+    if not _is_from_person(message) or message.edited_timestamp is None:
         return []
-    if not contents.payload(message, at.context) and _is_hidden(message, at):
+    if not contents.build_payload(message, context.directory) and _is_content_hidden(message, context):
         return []
-    text = contents.text(message, at.context)
-    payload = {"text": text, "edited_at": message.edited_timestamp, "revision": _revision(message)}
+    text = contents.read_text(message, context.directory)
+    payload = {"text": text, "edited_at": message.edited_timestamp, "revision": _get_revision(message)}
     revision = message.edited_timestamp.isoformat()
-    place = at.place(message.channel_id, message.guild_id, at.root(message), message.author.id)
-    event = _event(topics.MESSAGE_EDITED, place, message.id, payload, message.author.id, revision)
-    return [_in_room(event, message.channel_id, message.guild_id)]
+    place = context.get_place(message.channel_id, message.guild_id, context.find_root(message), message.author.id)
+    event = _build_event(topics.MESSAGE_EDITED, place, message.id, payload, message.author.id, revision)
+    return [_set_room(event, message.channel_id, message.guild_id)]
 
 
-def _deleted(data: Mapping[str, Any], at: Setting) -> list[Event]:
-    gone = Deleted.model_validate(data)
-    # Discord does not say who wrote it: the conversation is that of the place.
-    place = at.place(gone.channel_id, gone.guild_id, gone.id, "")
-    event = _event(topics.MESSAGE_DELETED, place, gone.id, {"deleted_at": at.now})
-    return [_in_room(event, gone.channel_id, gone.guild_id)]
+def _parse_deletion(data: Mapping[str, Any], context: EventContext) -> list[Event]:
+    deletion = DeletedMessage.model_validate(data)
+    # Discord does not say who wrote it: the place names the conversation.
+    place = context.get_place(deletion.channel_id, deletion.guild_id, deletion.id, "")
+    event = _build_event(topics.MESSAGE_DELETED, place, deletion.id, {"deleted_at": context.now})
+    return [_set_room(event, deletion.channel_id, deletion.guild_id)]
 
 
-def _deleted_many(data: Mapping[str, Any], at: Setting) -> list[Event]:
-    many = DeletedMany.model_validate(data)
+def _parse_bulk_deletion(data: Mapping[str, Any], context: EventContext) -> list[Event]:
+    deletions = DeletedMessages.model_validate(data)
     found: list[Event] = []
-    for each in many.ids:
+    for each in deletions.ids:
         try:
-            found += _deleted({"id": each, "channel_id": many.channel_id, "guild_id": many.guild_id}, at)
+            found += _parse_deletion(
+                {"id": each, "channel_id": deletions.channel_id, "guild_id": deletions.guild_id}, context
+            )
         except ValidationError:
-            log.warning("item_malformed", **where(at.account), kind="MESSAGE_DELETE_BULK")
+            log.warning("item_malformed", **get_log_fields(context.account), kind="MESSAGE_DELETE_BULK")
     return found
 
 
-def _reacted(taken_back: bool) -> Reader:
-    def read(data: Mapping[str, Any], at: Setting) -> list[Event]:
+def _build_reaction_parser(taken_back: bool) -> Parser:
+    def parse(data: Mapping[str, Any], context: EventContext) -> list[Event]:
         reaction = Reaction.model_validate(data)
         if reaction.member.user is not None and reaction.member.user.bot:
             return []
-        emoji = _emoji(reaction.emoji)
-        payload = {"emoji": emoji, "taken_back": taken_back, "at": at.now}
-        # Discord does not date reactions; ours is the moment in which it was heard.
-        revision = f"{emoji}:{reaction.user_id}:{'-' if taken_back else '+'}:{at.now.isoformat()}"
+        emoji = _format_emoji(reaction.emoji)
+        payload = {"emoji": emoji, "taken_back": taken_back, "at": context.now}
+        # Discord does not date reactions, so the time of receipt is used.
+        revision = f"{emoji}:{reaction.user_id}:{'-' if taken_back else '+'}:{context.now.isoformat()}"
         message = reaction.message_id
-        place = at.place(reaction.channel_id, reaction.guild_id, message, reaction.user_id)
-        event = _event(topics.REACTION_CHANGED, place, message, payload, reaction.user_id, revision)
-        return [_in_room(event, reaction.channel_id, reaction.guild_id)]
+        place = context.get_place(reaction.channel_id, reaction.guild_id, message, reaction.user_id)
+        event = _build_event(topics.REACTION_CHANGED, place, message, payload, reaction.user_id, revision)
+        return [_set_room(event, reaction.channel_id, reaction.guild_id)]
 
-    return read
+    return parse
 
 
-def _interacted(data: Mapping[str, Any], at: Setting) -> list[Event]:
+def _parse_interaction(data: Mapping[str, Any], context: EventContext) -> list[Event]:
     interaction = Interaction.model_validate(data)
-    user = interactions.user(interaction)
+    user = interactions.get_user(interaction)
     if user is None or user.bot:
         return []
     channel, guild = interaction.channel_id, interaction.guild_id
-    # A command begins no thread: it is answered beside the question that Discord shows for it.
-    candidates = [places.of_person(channel, user.id), channel] if guild else [channel]
-    if guild and at.context.parent:
-        candidates = [places.in_thread(at.context.parent, channel), channel]
-    elif guild and interaction.message is not None and (first := interaction.message.message_reference) is not None:
-        candidates.append(places.in_thread(channel, first.message_id or ""))
-    said, place = interactions.payload(interaction, at.account, candidates)
-    return [_event(topics.MESSAGE_RECEIVED, place, interaction.id, said, user.id)] if said else []
+    # A command begins no thread: it is answered below the question that Discord shows for it.
+    candidates = [places.build_person_place(channel, user.id), channel] if guild else [channel]
+    if guild and context.directory.parent:
+        candidates = [places.build_thread_place(context.directory.parent, channel), channel]
+    elif (
+        guild
+        and interaction.message is not None
+        and (first_reference := interaction.message.message_reference) is not None
+    ):
+        candidates.append(places.build_thread_place(channel, first_reference.message_id or ""))
+    fields, place = interactions.build_payload(interaction, context.account, candidates)
+    return [_build_event(topics.MESSAGE_RECEIVED, place, interaction.id, fields, user.id)] if fields else []
 
 
-Reader = Callable[[Mapping[str, Any], Setting], list[Event]]
-_READERS: dict[str, Reader] = {
-    "MESSAGE_CREATE": _created,
-    "MESSAGE_UPDATE": _updated,
-    "MESSAGE_DELETE": _deleted,
-    "MESSAGE_DELETE_BULK": _deleted_many,
-    "MESSAGE_REACTION_ADD": _reacted(False),
-    "MESSAGE_REACTION_REMOVE": _reacted(True),
-    "INTERACTION_CREATE": _interacted,
+Parser = Callable[[Mapping[str, Any], EventContext], list[Event]]
+_PARSERS: dict[str, Parser] = {
+    "MESSAGE_CREATE": _parse_message,
+    "MESSAGE_UPDATE": _parse_edit,
+    "MESSAGE_DELETE": _parse_deletion,
+    "MESSAGE_DELETE_BULK": _parse_bulk_deletion,
+    "MESSAGE_REACTION_ADD": _build_reaction_parser(False),
+    "MESSAGE_REACTION_REMOVE": _build_reaction_parser(True),
+    "INTERACTION_CREATE": _parse_interaction,
 }
 
 
-def _is_spoken(message: Message) -> bool:
-    """By a person, and not by a program: bots that answer each other do not end."""
-    return message.type in SPOKEN and message.webhook_id is None and not _is_program(message.author)
+def _is_from_person(message: Message) -> bool:
+    """Whether a person wrote it: bots that answer each other would never stop."""
+    return message.type in PERSON_TYPES and message.webhook_id is None and not _is_bot(message.author)
 
 
-def _is_program(user: User) -> bool:
+def _is_bot(user: User) -> bool:
     return user.bot or user.system
 
 
-def _revision(message: Message) -> int:
-    """Microseconds at which its words were last changed; 0: never."""
+def _get_revision(message: Message) -> int:
+    """Return when the text was last edited, in microseconds; 0 if never."""
     changed = message.edited_timestamp
     return 0 if changed is None else (changed - _EPOCH) // timedelta(microseconds=1)
 
 
-def _is_hidden(message: Message, at: Setting) -> bool:
-    """A message in a server with nothing in it: Discord takes everything out for a bot without the intent. In a channel
-    where the bot has to be mentioned that is as well: a mention is told whole."""
+def _is_content_hidden(message: Message, context: EventContext) -> bool:
+    """Handle a message without content in a server: Discord hides the content from a bot without the intent. Where the
+    bot has to be mentioned, empty messages are normal, because mentions are always complete."""
     if message.guild_id is None:
         return False
-    if not at.context.parent and not at.addresses_us(message):
+    if not context.directory.parent and not context.addresses_us(message):
         return True
     log.error(
         "message_content_hidden",
-        **where(at.account),
+        **get_log_fields(context.account),
         place=message.channel_id,
         external_id=message.id,
-        fix=INTENT,
+        fix=INTENT_FIX,
     )
     return True
 
 
-def _answered(reference: Reference | None) -> str:
+def _get_answered_id(reference: Reference | None) -> str:
     return reference.message_id or "" if reference is not None and reference.type != FORWARD else ""
 
 
-def _emoji(emoji: Emoji) -> str:
+def _format_emoji(emoji: Emoji) -> str:
     return emoji.name if emoji.id is None else f":{emoji.name or emoji.id}:"
 
 
-def _in_room(event: Event, channel: str, guild: str | None, *, is_asked: bool = True) -> Event:
+def _set_room(event: Event, channel: str, guild: str | None, *, is_asked: bool = True) -> Event:
     if guild is not None:
         event.room, event.addressed = channel, is_asked
     return event
 
 
-def _event(
+def _build_event(
     kind: str, place: str, external_id: str, payload: Mapping[str, Any], user: str = "", revision: str = ""
 ) -> Event:
     addresses = [Address(channel="discord", value=user, assurance="channel")] if user else []

@@ -1,7 +1,6 @@
-"""Commands and components: what somebody asked by /ask, and which of our choices they picked.
+"""Content of commands and components: the question of /ask, and the selected choice.
 
-What answers an interaction within Discord's three seconds is whoever holds the gateway's socket; here is only what it
-says.
+The immediate response to an interaction is sent by the gateway's socket; here it is only parsed.
 """
 
 from __future__ import annotations
@@ -12,9 +11,9 @@ from typing import Any
 import structlog
 
 from connectors.discord import components
-from connectors.discord.contents import name
-from connectors.discord.models import Interaction, Member, User, moment, where
-from connectors.markup import blank, printable
+from connectors.discord.contents import get_author_name
+from connectors.discord.models import Interaction, Member, User, get_creation_time, get_log_fields
+from connectors.markup import clean_text, is_blank
 from schemas.messages import Choosing
 from schemas.ports import Account
 
@@ -25,51 +24,51 @@ CHAT_INPUT = 1
 ASK = "ask"
 
 
-def user(interaction: Interaction) -> User | None:
-    """A member where there is a server, else the person alone."""
+def get_user(interaction: Interaction) -> User | None:
+    """Return the member in a server, else the user."""
     return interaction.member.user if interaction.member is not None else interaction.user
 
 
-def payload(interaction: Interaction, account: Account, places: Sequence[str]) -> tuple[dict[str, Any], str]:
-    """The parts of an InboundMessage, and to which of the ``places`` it belongs, mostly the first; empty, with a word
-    in the log, when it is nothing that we offered."""
-    said, place = _asked(interaction), places[0]
-    if not said:
-        tried = ((_chosen(interaction, account, each), each) for each in places)
-        said, place = next(((found, each) for found, each in tried if found), ({}, place))
-    who = user(interaction)
-    if not said or who is None:
+def build_payload(interaction: Interaction, account: Account, places: Sequence[str]) -> tuple[dict[str, Any], str]:
+    """Return the fields of an InboundMessage, and which of the ``places`` it belongs to, usually the first. Empty, with
+    a line in the log, for a choice that was not offered."""
+    payload_, place = _read_question(interaction), places[0]
+    if not payload_:
+        candidates = ((_read_choice(interaction, account, each), each) for each in places)
+        payload_, place = next(((read, each) for read, each in candidates if read), ({}, place))
+    author = get_user(interaction)
+    if not payload_ or author is None:
         log.warning(
             "interaction_unknown",
-            **where(account),
+            **get_log_fields(account),
             external_id=interaction.id,
             kind=interaction.type,
         )
         return {}, place
-    shown = name(who, interaction.member or Member())
-    about = {"author": {"kind": "contact", "name": shown}, "sent_at": moment(interaction.id)}
-    return {**said, **about, **({"locale": interaction.locale} if interaction.locale else {})}, place
+    name = get_author_name(author, interaction.member or Member())
+    common = {"author": {"kind": "contact", "name": name}, "sent_at": get_creation_time(interaction.id)}
+    return {**payload_, **common, **({"locale": interaction.locale} if interaction.locale else {})}, place
 
 
-def _asked(interaction: Interaction) -> dict[str, Any]:
+def _read_question(interaction: Interaction) -> dict[str, Any]:
     data = interaction.data
     if interaction.type != COMMAND or data.type != CHAT_INPUT or data.name != ASK:
         return {}
     question = next((each.value for each in data.options if isinstance(each.value, str)), "")
-    return {} if blank(question) else {"text": printable(question)}
+    return {} if is_blank(question) else {"text": clean_text(question)}
 
 
-def _chosen(interaction: Interaction, account: Account, place: str) -> dict[str, Any]:
+def _read_choice(interaction: Interaction, account: Account, place: str) -> dict[str, Any]:
     data = interaction.data
     if interaction.type != COMPONENT:
         return {}
-    mark = data.values[0] if data.component_type == components.MENU and data.values else data.custom_id
-    choosing = components.opened(mark, account, place)
-    if choosing is None:
+    custom_id = data.values[0] if data.component_type == components.MENU and data.values else data.custom_id
+    choice = components.open_choice(custom_id, account, place)
+    if choice is None:
         return {}
-    label = components.label_of(mark, interaction.message.components if interaction.message else None)
+    label = components.find_label(custom_id, interaction.message.components if interaction.message else None)
     return {
-        "text": printable(label),
-        "choice": Choosing(in_reply_to=choosing[0], id=choosing[1]),
-        "in_reply_to": choosing[0],
+        "text": clean_text(label),
+        "choice": Choosing(in_reply_to=choice[0], id=choice[1]),
+        "in_reply_to": choice[0],
     }

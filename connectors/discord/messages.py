@@ -1,4 +1,4 @@
-"""Our messages → calls that show them.
+"""Rendering of messages as Discord's calls.
 
 https://docs.discord.com/developers/resources/message#create-message
 """
@@ -10,9 +10,9 @@ from datetime import timedelta
 from typing import Any
 
 from connectors.discord import components
-from connectors.discord.models import snowflake
-from connectors.discord.places import Target, target
-from connectors.markup import DISCORD, render, utf16
+from connectors.discord.models import build_snowflake
+from connectors.discord.places import Target, parse_place
+from connectors.markup import DISCORD, count_utf16, render
 from schemas.errors import SendRefused
 from schemas.messages import Attachment, OutboundMessage
 from schemas.ports import Call, Sending
@@ -22,65 +22,66 @@ MAX_TEXT = 2000
 MAX_FILES = 10
 MAX_FILE = 10 * 1024 * 1024
 MAX_FORM = 24 * 1024 * 1024
-"""Bytes of all files of one message. Discord takes 25 MiB with everything around them."""
-ASKEW = timedelta(minutes=5)
-"""How far our clock and Discord's may be apart."""
+"""Bytes of all files of one message. Discord accepts 25 MiB including overhead."""
+CLOCK_SKEW = timedelta(minutes=5)
+"""How far our clock and Discord's may differ."""
 
 
-def calls(message: OutboundMessage, sending: Sending) -> list[Call]:
+def build_calls(message: OutboundMessage, sending: Sending) -> list[Call]:
     """Raises SendRefused."""
-    rows = components.rows(message, sending.account)
+    rows = components.build_rows(message, sending.account)
     rendered = render(
         message.text,
         DISCORD,
         MAX_TEXT,
-        utf16,
+        count_utf16,
         citations=message.citations,
         choices=[] if rows else message.choices,
     )
     bodies: list[dict[str, Any]] = [{"content": part} for part in rendered.parts] or [{}]
-    batches = list(_batches(message.attachments)) or [()]
+    batches = list(_split_files(message.attachments)) or [()]
     if not rendered.parts and not rows and not message.attachments:
         raise SendRefused("empty")
     bodies += [{} for _ in batches[1:]]
     with_files = [()] * (len(bodies) - len(batches)) + batches
     if rows:
         bodies[-1]["components"] = rows
-    where = target(message.place)
-    # A thread begins below the question: nothing in it can be a reply to that.
-    if sending.answers.isdigit() and sending.answers != where.channel:
+    target = parse_place(message.place)
+    # In a thread the question cannot be replied to: the thread begins after it.
+    if sending.answers.isdigit() and sending.answers != target.channel:
         bodies[0]["message_reference"] = {"message_id": sending.answers, "fail_if_not_exists": False}
-    since = _since(message, sending)
-    return [_call(where, since, body, files) for body, files in zip(bodies, with_files, strict=True)]
+    since = _get_since(message, sending)
+    return [_build_call(target, since, body, files) for body, files in zip(bodies, with_files, strict=True)]
 
 
-def _call(where: Target, since: str, body: dict[str, Any], files: Sequence[Attachment]) -> Call:
-    # Nobody is called by what a model or a contact wrote, whatever it looks like.
+def _build_call(target: Target, since: str, body: dict[str, Any], files: Sequence[Attachment]) -> Call:
+    # Nothing that a model or a contact wrote may notify people.
     form = {"content": "", **body, "allowed_mentions": {"parse": [], "replied_user": False}}
-    parent = {"parent": where.parent} if where.parent else {}
-    return Call(CREATE, {"channel": where.channel, **parent, "since": since, "body": form}, tuple(files))
+    parent = {"parent": target.parent} if target.parent else {}
+    return Call(CREATE, {"channel": target.channel, **parent, "since": since, "body": form}, tuple(files))
 
 
-def revised(call: Call, shown: str) -> Call:
-    """With the same message and files as before: an edit that does not name them leaves them."""
-    kept = {name: value for name, value in call.arguments["body"].items() if name != "message_reference"}
-    return Call(EDIT, {**_where(call), "message": shown, "body": kept}, repeats=True)
+def build_edit(call: Call, shown: str) -> Call:
+    """An edit that does not name the reference and the files leaves them as they are."""
+    body = {name: value for name, value in call.arguments["body"].items() if name != "message_reference"}
+    return Call(EDIT, {**_get_channel(call), "message": shown, "body": body}, repeats=True)
 
 
-def removed(call: Call, shown: str) -> Call:
-    return Call(DELETE, {**_where(call), "message": shown}, repeats=True)
+def build_deletion(call: Call, shown: str) -> Call:
+    return Call(DELETE, {**_get_channel(call), "message": shown}, repeats=True)
 
 
-def _where(call: Call) -> dict[str, Any]:
+def _get_channel(call: Call) -> dict[str, Any]:
     return {name: call.arguments[name] for name in ("channel", "parent") if name in call.arguments}
 
 
-def _since(message: OutboundMessage, sending: Sending) -> str:
-    """An id that the message's own will be above: of what it answers, else of a time before it was made."""
-    return sending.answers if sending.answers.isdigit() else snowflake(message.created_at - ASKEW)
+def _get_since(message: OutboundMessage, sending: Sending) -> str:
+    """Return an id that is below the message's own: that of the answered message, else one from before the message was
+    made."""
+    return sending.answers if sending.answers.isdigit() else build_snowflake(message.created_at - CLOCK_SKEW)
 
 
-def _batches(files: Sequence[Attachment]) -> Iterator[Sequence[Attachment]]:
+def _split_files(files: Sequence[Attachment]) -> Iterator[Sequence[Attachment]]:
     batch: list[Attachment] = []
     for each in files:
         if each.size > MAX_FILE:

@@ -1,5 +1,5 @@
-"""Discord's objects as far as they are read. Nothing is taken on trust: ids are text, and one odd item of a list does
-not spoil the others.
+"""The parts of Discord's objects that are used. Nothing is trusted: ids are text, and an invalid item does not spoil a
+list.
 
 https://docs.discord.com/developers/resources/message
 """
@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, TypeVar
 import structlog
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from connectors.markup import printable
+from connectors.markup import clean_text
 from schemas.errors import InvalidRequest
 from schemas.ports import Account
 
@@ -24,64 +24,63 @@ EPOCH = datetime(2015, 1, 1, tzinfo=UTC)
 VOICE_MESSAGE = 1 << 13
 
 
-def _digits(value: Any) -> Any:
-    """Ids are numbers beyond what a float holds: Discord sends them as text, and whole numbers are let through."""
+def _parse_id(value: Any) -> Any:
+    """Ids exceed the precision of a float, so Discord sends them as text; integers are accepted too."""
     text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
     if not isinstance(text, str) or not (text.isascii() and text.isdigit() and len(text) <= 20):
         raise ValueError("must be an id")
     return text
 
 
-def _text(value: Any) -> Any:
-    return printable(value) if isinstance(value, str) else "" if value is None else value
+def _parse_text(value: Any) -> Any:
+    return clean_text(value) if isinstance(value, str) else "" if value is None else value
 
 
-def _ids(value: Any) -> list[str]:
+def _parse_ids(value: Any) -> list[str]:
     return [str(each) for each in value if isinstance(each, str | int)] if isinstance(value, list) else []
 
 
-Snowflake = Annotated[str, BeforeValidator(_digits)]
-Words = Annotated[str, BeforeValidator(_text)]
+Snowflake = Annotated[str, BeforeValidator(_parse_id)]
+Text = Annotated[str, BeforeValidator(_parse_text)]
 Model = TypeVar("Model", bound=BaseModel)
 
 
-def moment(snowflake: str) -> datetime:
-    """When a thing with this id was made."""
+def get_creation_time(snowflake: str) -> datetime:
+    """Return when the object with this id was created."""
     return EPOCH + timedelta(milliseconds=int(snowflake) >> 22)
 
 
-def snowflake(at: datetime) -> str:
-    """The least id of this moment."""
+def build_snowflake(at: datetime) -> str:
+    """Return the smallest id of this time."""
     return str(max(0, int((at - EPOCH).total_seconds() * 1000)) << 22)
 
 
-def where(account: Account) -> dict[str, str]:
-    """What the log says of everything here."""
+def get_log_fields(account: Account) -> dict[str, str]:
     return {"tenant": account.tenant, "channel": account.channel, "account": account.name}
 
 
-def listed(model: type[Model]) -> Callable[[Any], list[Model]]:
-    """A list of what can be read."""
+def build_list_parser(model: type[Model]) -> Callable[[Any], list[Model]]:
+    """Build a validator for lists that drops invalid items."""
 
-    def read(value: Any) -> list[Model]:
-        found = []
+    def parse(value: Any) -> list[Model]:
+        items = []
         for item in value if isinstance(value, list) else []:
             try:
-                found.append(model.model_validate(item))
+                items.append(model.model_validate(item))
             except ValidationError:
                 log.warning("item_malformed", channel="discord", kind=model.__name__)
-        return found
+        return items
 
-    return read
+    return parse
 
 
-class Shape(BaseModel):
+class DiscordModel(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)
 
 
-class Context(Shape):
-    """What an event does not say itself: who the bot is and which ``roles`` are its own; of a thread, in which channel
-    (``parent``) it is; what the channels and roles are called that the event names by id. See directory.py."""
+class Context(DiscordModel):
+    """What an event does not say itself: the bot's id and its own ``roles``; in a thread, the ``parent`` channel; the
+    names of channels and roles that are mentioned by id. See directory.py."""
 
     bot: Snowflake | Literal[""] = ""
     roles: list[Snowflake] = []
@@ -92,86 +91,86 @@ class Context(Shape):
 NO_CONTEXT = Context()
 
 
-class Dispatch(Shape):
-    """One event of the gateway: its name and what it is about; ``context`` is ours."""
+class Dispatch(DiscordModel):
+    """One event of the gateway: its name and data; ``context`` is ours."""
 
-    t: Annotated[Words, Field(min_length=1)]
+    t: Annotated[Text, Field(min_length=1)]
     d: dict[str, Any]
     context: Context = NO_CONTEXT
 
 
-class User(Shape):
+class User(DiscordModel):
     id: Snowflake
-    username: Words = ""
-    global_name: Words = ""
+    username: Text = ""
+    global_name: Text = ""
     bot: bool = False
     system: bool = False
 
 
-class Member(Shape):
-    nick: Words = ""
+class Member(DiscordModel):
+    nick: Text = ""
     user: User | None = None
 
 
-class Mentioned(User):
+class UserMention(User):
     member: Member = Member()
 
 
-class Attached(Shape):
+class FileAttachment(DiscordModel):
     id: Snowflake
-    filename: Words = ""
-    content_type: Words = ""
+    filename: Text = ""
+    content_type: Text = ""
     size: int = 0
-    url: Words = ""
+    url: Text = ""
 
 
-class Sticker(Shape):
-    name: Words = ""
+class Sticker(DiscordModel):
+    name: Text = ""
 
 
-class PollText(Shape):
-    text: Words = ""
+class PollText(DiscordModel):
+    text: Text = ""
 
 
-class PollAnswer(Shape):
+class PollAnswer(DiscordModel):
     poll_media: PollText = PollText()
 
 
-class Poll(Shape):
+class Poll(DiscordModel):
     question: PollText = PollText()
-    answers: Annotated[list[PollAnswer], BeforeValidator(listed(PollAnswer))] = []
+    answers: Annotated[list[PollAnswer], BeforeValidator(build_list_parser(PollAnswer))] = []
 
 
-class Embed(Shape):
-    """A card, of a link or of a program."""
+class Embed(DiscordModel):
+    """A card, of a link or from a program."""
 
-    title: Words = ""
-    description: Words = ""
+    title: Text = ""
+    description: Text = ""
 
 
-class Content(Shape):
-    """What a message and a forwarded copy of one have in common."""
+class Content(DiscordModel):
+    """The common fields of a message and a forwarded copy."""
 
-    content: Words = ""
-    attachments: Annotated[list[Attached], BeforeValidator(listed(Attached))] = []
-    sticker_items: Annotated[list[Sticker], BeforeValidator(listed(Sticker))] = []
-    mentions: Annotated[list[Mentioned], BeforeValidator(listed(Mentioned))] = []
-    embeds: Annotated[list[Embed], BeforeValidator(listed(Embed))] = []
+    content: Text = ""
+    attachments: Annotated[list[FileAttachment], BeforeValidator(build_list_parser(FileAttachment))] = []
+    sticker_items: Annotated[list[Sticker], BeforeValidator(build_list_parser(Sticker))] = []
+    mentions: Annotated[list[UserMention], BeforeValidator(build_list_parser(UserMention))] = []
+    embeds: Annotated[list[Embed], BeforeValidator(build_list_parser(Embed))] = []
     flags: int = 0
 
 
-class Snapshot(Shape):
+class Snapshot(DiscordModel):
     message: Content
 
 
-class Reference(Shape):
+class Reference(DiscordModel):
     """``type`` 1 is a forward."""
 
     type: int = 0
     message_id: Snowflake | None = None
 
 
-class Referenced(Content):
+class AnsweredMessage(Content):
     """The message that another one answers."""
 
     id: Snowflake
@@ -179,16 +178,16 @@ class Referenced(Content):
     message_reference: Reference | None = None
 
 
-def _referenced(value: Any) -> Any:
-    """Nothing where it is gone, or cannot be read: it is only beside the message."""
+def _parse_answered(value: Any) -> Any:
+    """None where the message is gone or invalid: the reply matters more."""
     try:
-        return None if value is None else Referenced.model_validate(value)
+        return None if value is None else AnsweredMessage.model_validate(value)
     except ValidationError:
         return None
 
 
 class Message(Content):
-    """``type`` may be missing: then it is taken for what most messages are."""
+    """A missing ``type`` means an ordinary message."""
 
     id: Snowflake
     channel_id: Snowflake
@@ -200,30 +199,30 @@ class Message(Content):
     edited_timestamp: AwareDatetime | None = None
     webhook_id: Snowflake | None = None
     message_reference: Reference | None = None
-    message_snapshots: Annotated[list[Snapshot], BeforeValidator(listed(Snapshot))] = []
-    referenced_message: Annotated[Referenced | None, BeforeValidator(_referenced)] = None
-    mention_roles: Annotated[list[str], BeforeValidator(_ids)] = []
+    message_snapshots: Annotated[list[Snapshot], BeforeValidator(build_list_parser(Snapshot))] = []
+    referenced_message: Annotated[AnsweredMessage | None, BeforeValidator(_parse_answered)] = None
+    mention_roles: Annotated[list[str], BeforeValidator(_parse_ids)] = []
     poll: Poll | None = None
 
 
-class Deleted(Shape):
+class DeletedMessage(DiscordModel):
     id: Snowflake
     channel_id: Snowflake
     guild_id: Snowflake | None = None
 
 
-class DeletedMany(Shape):
+class DeletedMessages(DiscordModel):
     ids: list[Any]
     channel_id: Snowflake
     guild_id: Snowflake | None = None
 
 
-class Emoji(Shape):
+class Emoji(DiscordModel):
     id: Snowflake | None = None
-    name: Words = ""
+    name: Text = ""
 
 
-class Reaction(Shape):
+class Reaction(DiscordModel):
     user_id: Snowflake
     channel_id: Snowflake
     guild_id: Snowflake | None = None
@@ -232,44 +231,44 @@ class Reaction(Shape):
     member: Member = Member()
 
 
-class Option(Shape):
+class Option(DiscordModel):
     value: Any = None
 
 
-class Picked(Shape):
-    """Of a component its custom id and values, of a command its name and options."""
+class InteractionData(DiscordModel):
+    """Custom id and values of a component, or name and options of a command."""
 
     type: int = 1
-    name: Words = ""
-    options: Annotated[list[Option], BeforeValidator(listed(Option))] = []
+    name: Text = ""
+    options: Annotated[list[Option], BeforeValidator(build_list_parser(Option))] = []
     component_type: int = 0
-    custom_id: Words = ""
-    values: list[Words] = []
+    custom_id: Text = ""
+    values: list[Text] = []
 
 
-class Source(Shape):
-    """The message with the component that was pressed."""
+class SourceMessage(DiscordModel):
+    """The message with the component that was used."""
 
     components: Any = None
     message_reference: Reference | None = None
 
 
-class Interaction(Shape):
+class Interaction(DiscordModel):
     id: Snowflake
     type: int
     channel_id: Snowflake
     guild_id: Snowflake | None = None
-    data: Picked = Picked()
+    data: InteractionData = InteractionData()
     member: Member | None = None
     user: User | None = None
-    message: Source | None = None
-    locale: Words = ""
+    message: SourceMessage | None = None
+    locale: Text = ""
 
 
-def dispatch(body: bytes) -> Dispatch:
+def parse_frame(body: bytes) -> Dispatch:
     """Raises InvalidRequest for what is no event at all."""
     try:
-        # The standard library's reader: half characters, which the others refuse, are mended later.
+        # The standard library's parser accepts lone surrogates, which are repaired later.
         return Dispatch.model_validate(json.loads(body))
     except (ValueError, RecursionError) as error:
         raise InvalidRequest("the body is no event of the gateway") from error

@@ -15,13 +15,13 @@ ChannelId = Annotated[str, Field(pattern=r"^\d{15,20}$")]
 
 
 class DiscordAccount(Settings):
-    """``token`` is the bot's, from the Developer Portal; with the same bot twice, every message would be answered
-    twice. ``answer_in``: in a server, a question is answered in a thread that its first answer opens, or in the channel
-    itself. ``answer_everything_in``: ids of channels (or of channels with threads) where every message is for the bot;
-    elsewhere in a server it has to be mentioned."""
+    """``token`` is the bot's, from the Developer Portal; one bot in two accounts would answer every message twice.
+    ``answer_in``: in a server, a question is answered in a thread that the first answer opens, or in the channel
+    itself. ``answer_everything_in``: ids of channels, threads included, where every message is for the bot; elsewhere
+    in a server it has to be mentioned."""
 
     is_called: ClassVar[bool] = False
-    """By Discord: all comes over a socket that we open."""
+    """Discord calls no webhooks: all events come over a socket that we open."""
     token: SecretStr
     api_base: Address = "https://discord.com/api/v10"
     gateway_url: Address = GATEWAY

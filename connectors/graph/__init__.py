@@ -1,5 +1,5 @@
-"""What WhatsApp and Instagram share, because both are nodes of Meta's Graph API.
+"""Shared parts of WhatsApp and Instagram, which both use Meta's Graph API.
 
-``webhooks``: signature, handshake, envelope. ``parts``: the pieces that updates are made of. ``choices``: our payload
-behind a button. ``failures``: what an error code means. ``client``: requests, the only part that opens a socket.
+``webhooks``: signature, handshake, envelope. ``models``: parts of updates. ``sealed_choices``: signed payloads of
+buttons. ``errors``: meaning of error codes. ``client``: requests, the only part that opens a socket.
 """

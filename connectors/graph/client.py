@@ -1,4 +1,4 @@
-"""Requests to Graph, each made once. Whether to try again is not decided here."""
+"""Client for Graph requests. Each request is made once; retries are decided elsewhere."""
 
 from __future__ import annotations
 
@@ -7,77 +7,77 @@ from typing import Any
 
 import aiohttp
 
-from connectors.http import BROKEN, IDLE, NEVER_LEFT, TIMES, read_at_most, reply_of
+from connectors.http import CONNECTION_ERRORS, KEEPALIVE_SECONDS, NOT_SENT_ERRORS, TIMEOUT, read_at_most, read_reply
 from schemas.errors import CredentialsRevoked, NotFound, SendDelayed, SendUnknown
 from schemas.messages import Attachment
 from schemas.ports import Reply
 
-UPLOAD_TIMES = aiohttp.ClientTimeout(total=9, connect=5)
-"""A try has 15 seconds for an upload and the send after it. What ends in the upload is known to have shown nothing."""
+UPLOAD_TIMEOUT = aiohttp.ClientTimeout(total=9, connect=5)
+"""An attempt has 15 seconds for the upload and the send after it. A failed upload has certainly shown nothing."""
 
 
 class GraphClient:
-    """For one account. ``base``: host and version. Opens nothing before the first request."""
+    """Client for one account. ``base``: host and version. Opens nothing before the first request."""
 
     def __init__(self, base: str, token: str) -> None:
         self._base = base.rstrip("/")
-        self._bearer = {"Authorization": f"Bearer {token}"}
-        self._opened: aiohttp.ClientSession | None = None
+        self._auth_headers = {"Authorization": f"Bearer {token}"}
+        self._http_session: aiohttp.ClientSession | None = None
 
     async def post(self, path: str, body: Mapping[str, Any]) -> Reply:
-        """Raises SendDelayed (it never left), SendUnknown (no answer came)."""
-        return await self._ask("POST", path, json=body)
+        """Raises SendDelayed (never sent), SendUnknown (no answer came)."""
+        return await self._request("POST", path, json=body)
 
     async def get(self, path: str, **query: str) -> Reply:
-        """Raises SendDelayed when no answer came: asking changes nothing."""
+        """Raises SendDelayed when no answer came: reading changes nothing."""
         try:
-            return await self._ask("GET", path, params=query)
+            return await self._request("GET", path, params=query)
         except SendUnknown as error:
             raise SendDelayed(error.message) from error
 
     async def upload(self, path: str, fields: Mapping[str, str], file: Attachment, data: bytes) -> Reply:
-        """Raises SendDelayed when no answer came: what was uploaded shows nothing yet."""
+        """Raises SendDelayed when no answer came: an upload alone shows nothing."""
         form = aiohttp.FormData(fields)
         form.add_field("file", data, filename=file.name or "file", content_type=file.type)
         try:
-            return await self._ask("POST", path, data=form, timeout=UPLOAD_TIMES)
+            return await self._request("POST", path, data=form, timeout=UPLOAD_TIMEOUT)
         except SendUnknown as error:
             raise SendDelayed(error.message) from error
 
     async def download(self, url: str, most: int, *, with_token: bool) -> tuple[bytes, str]:
-        """Bytes and declared type. Raises TooLarge, NotFound, SendDelayed, CredentialsRevoked."""
-        headers = self._bearer if with_token else {}
+        """Return bytes and declared type. Raises TooLarge, NotFound, SendDelayed, CredentialsRevoked."""
+        headers = self._auth_headers if with_token else {}
         try:
             async with self._session().get(url, headers=headers) as response:
-                _check(response.status, with_token=with_token)
+                _raise_for_status(response.status, with_token=with_token)
                 return await read_at_most(response, most), response.content_type
-        except BROKEN as error:
+        except CONNECTION_ERRORS as error:
             raise SendDelayed("the file could not be fetched") from error
 
     async def close(self) -> None:
-        if self._opened is not None:
-            await self._opened.close()
+        if self._http_session is not None:
+            await self._http_session.close()
 
-    async def _ask(self, method: str, path: str, **more: Any) -> Reply:
+    async def _request(self, method: str, path: str, **more: Any) -> Reply:
         url = f"{self._base}/{path}"
         try:
             async with self._session().request(
-                method, url, headers=self._bearer, allow_redirects=False, **more
+                method, url, headers=self._auth_headers, allow_redirects=False, **more
             ) as response:
-                return await reply_of(response)
-        except NEVER_LEFT as error:
+                return await read_reply(response)
+        except NOT_SENT_ERRORS as error:
             raise SendDelayed("Meta cannot be reached") from error
-        except BROKEN as error:
+        except CONNECTION_ERRORS as error:
             raise SendUnknown("Meta's answer did not come", slow=isinstance(error, TimeoutError)) from error
 
     def _session(self) -> aiohttp.ClientSession:
-        if self._opened is None or self._opened.closed:
-            connector = aiohttp.TCPConnector(limit=100, keepalive_timeout=IDLE)
-            self._opened = aiohttp.ClientSession(connector=connector, timeout=TIMES)
-        return self._opened
+        if self._http_session is None or self._http_session.closed:
+            connector = aiohttp.TCPConnector(limit=100, keepalive_timeout=KEEPALIVE_SECONDS)
+            self._http_session = aiohttp.ClientSession(connector=connector, timeout=TIMEOUT)
+        return self._http_session
 
 
-def _check(status: int, *, with_token: bool) -> None:
+def _raise_for_status(status: int, *, with_token: bool) -> None:
     if status == 200:
         return
     if status == 401 and with_token:

@@ -1,4 +1,4 @@
-"""What Graph's errors mean. The code decides: titles change, and so does HTTP's status."""
+"""Meaning of Graph's errors. The code decides, because titles and HTTP statuses change."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from connectors.retry_after import GAVE_UP_WAITING
+from connectors.retry_after import GATEWAY_TIMEOUTS
 from schemas.errors import CredentialsRevoked, DeliveryError, SendDelayed, SendRefused, SendUnknown
 from schemas.ports import Reply
 
 REVOKED = frozenset({0, 3, 10, 102, 104, 190, 368, 131005, 131031, 131037, 131042, 131045, 133010, *range(200, 300)})
-"""The token, a permission, or the account itself: nothing goes until an operator has seen to it, and then all does."""
+"""Problems of the token, a permission, or the account: nothing can be sent until an operator has fixed it."""
 TRY_LATER = frozenset({1, 2, 131000, 131016})
-"""Meta says that it failed and may be tried again: its service is down or overloaded, or it does not know why. Code 2
-has been seen on Instagram after the message was shown, so a report that contradicts it still counts."""
-OF_ACCOUNT = {
+"""Meta failed and allows another attempt: its service is down or overloaded, or the cause is unknown. On Instagram code
+2 has been seen after the message was shown, so a report that contradicts it still counts."""
+ACCOUNT_LIMITS = {
     4: 60_000,
     17: 60_000,
     32: 60_000,
@@ -28,8 +28,8 @@ OF_ACCOUNT = {
     131064: 60_000,
     133016: 600_000,
 }
-"""Milliseconds to wait where the answer tells nothing: a limit of the app, of the business or of the number."""
-OF_PAIR = {131056: 6_000}
+"""Limits of the app, the business or the number: milliseconds to wait where the answer does not say."""
+PAIR_LIMITS = {131056: 6_000}
 """The limit between one number and one contact."""
 REASONS = {
     100: "invalid",
@@ -67,44 +67,46 @@ SUBCODES = {
 NO_CONSENT = 230
 
 
-def failure(reply: Reply) -> DeliveryError:
-    """Of an answer that is no success."""
-    code, subcode = _codes(reply.body)
+def build_delivery_error(reply: Reply) -> DeliveryError:
+    """Return what an answer other than a success means."""
+    code, subcode = _read_codes(reply.body)
     if code is None:
-        return _without_code(reply)
+        return _build_uncoded_error(reply)
     if (code, subcode) in SUBCODES:
         return SendRefused(SUBCODES[code, subcode])
     if code == NO_CONSENT:
         return SendRefused("no_consent")
     if code in REVOKED:
         return CredentialsRevoked(f"Meta refuses the account (code {code})")
-    if code in OF_ACCOUNT or code in OF_PAIR:
-        default = OF_ACCOUNT.get(code) or OF_PAIR[code]
-        return SendDelayed("limited", retry_after_ms=_asked(reply.headers, default), of_account=code in OF_ACCOUNT)
+    if code in ACCOUNT_LIMITS or code in PAIR_LIMITS:
+        default = ACCOUNT_LIMITS.get(code) or PAIR_LIMITS[code]
+        return SendDelayed(
+            "limited", retry_after_ms=_get_retry_after(reply.headers, default), of_account=code in ACCOUNT_LIMITS
+        )
     if code in TRY_LATER:
         return SendUnknown(f"Meta asks to try later (code {code})", denied=True)
     if code not in REASONS and reply.status >= 500:
         return SendUnknown(f"Meta failed (code {code})")
-    return SendRefused(reason(code))
+    return SendRefused(get_reason(code))
 
 
-def reason(code: int) -> str:
-    """A short word for a code, as it stands in a ``failed`` status too."""
+def get_reason(code: int) -> str:
+    """Return a short word for a code, which also appears in ``failed`` statuses."""
     return REASONS.get(code, f"code_{code}")
 
 
-def _without_code(reply: Reply) -> DeliveryError:
-    """A proxy's page, or half an answer."""
+def _build_uncoded_error(reply: Reply) -> DeliveryError:
+    """Return the meaning of an answer without a code, such as a proxy's page."""
     if reply.status == 429:
-        return SendDelayed("limited", retry_after_ms=_asked(reply.headers, 5_000), of_account=True)
+        return SendDelayed("limited", retry_after_ms=_get_retry_after(reply.headers, 5_000), of_account=True)
     if reply.status == 401:
         return CredentialsRevoked("Meta refuses the token")
     if 400 <= reply.status < 500 and reply.status != 408:
         return SendRefused(f"status_{reply.status}")
-    return SendUnknown(f"Meta's answer makes no sense (status {reply.status})", slow=reply.status in GAVE_UP_WAITING)
+    return SendUnknown(f"Meta's answer makes no sense (status {reply.status})", slow=reply.status in GATEWAY_TIMEOUTS)
 
 
-def _codes(body: Any) -> tuple[int | None, int]:
+def _read_codes(body: Any) -> tuple[int | None, int]:
     error = body.get("error") if isinstance(body, dict) else None
     if not isinstance(error, dict) or not isinstance(error.get("code"), int):
         return None, 0
@@ -112,18 +114,21 @@ def _codes(body: Any) -> tuple[int | None, int]:
     return error["code"], subcode if isinstance(subcode, int) else 0
 
 
-def _asked(headers: Mapping[str, str], default: int) -> int:
-    """Milliseconds. Graph tells minutes, in the header about what is used up, and only sometimes."""
-    told = [*_seconds(headers.get("retry-after", "")), *_regained(headers.get("x-business-use-case-usage", ""))]
-    return math.ceil(max(told) * 1000) if told else default
+def _get_retry_after(headers: Mapping[str, str], default: int) -> int:
+    """Return milliseconds. Graph sometimes gives minutes, in the usage header."""
+    waits = [
+        *_parse_seconds(headers.get("retry-after", "")),
+        *_parse_usage(headers.get("x-business-use-case-usage", "")),
+    ]
+    return math.ceil(max(waits) * 1000) if waits else default
 
 
-def _seconds(text: str) -> Iterator[float]:
+def _parse_seconds(text: str) -> Iterator[float]:
     if text.isdecimal() and text.isascii():
         yield float(text)
 
 
-def _regained(header: str) -> Iterator[float]:
+def _parse_usage(header: str) -> Iterator[float]:
     try:
         cases = [case for each in json.loads(header).values() for case in each]
         yield from (60.0 * minutes for case in cases if (minutes := case["estimated_time_to_regain_access"]) > 0)
@@ -131,8 +136,8 @@ def _regained(header: str) -> Iterator[float]:
         return
 
 
-def named(external_id: object) -> str:
-    """What an answer names as the message that was sent. Raises SendUnknown: it says yes, and not to what."""
+def require_external_id(external_id: object) -> str:
+    """Return the id of the message that was sent. Raises SendUnknown when a success names none."""
     if not isinstance(external_id, str) or not external_id:
         raise SendUnknown("Meta's answer names no message")
     return external_id

@@ -1,4 +1,4 @@
-"""The pieces that Meta's updates are made of, and how untrusted data becomes one of them."""
+"""Common parts of Meta's updates, and validation of untrusted data."""
 
 from __future__ import annotations
 
@@ -10,60 +10,60 @@ from typing import Annotated, Any, TypeVar
 import structlog
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from connectors.markup import printable
+from connectors.markup import clean_text
 from schemas.messages import RemoteFile
 from schemas.ports import Account
 
 log = structlog.get_logger("parley.inbound")
 
-_MILLISECONDS = 100_000_000_000
-"""A larger number of seconds would be after the year 5000."""
+_MIN_MILLISECONDS = 100_000_000_000
+"""Larger numbers are milliseconds: as seconds they would be after the year 5000."""
 
 
-def _id(value: Any) -> Any:
-    """Ids come as text or as numbers, whichever way Meta's server felt like."""
+def _parse_id(value: Any) -> Any:
+    """Meta sends ids as text or as numbers."""
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
-    return _words(value)
+    return _parse_text(value)
 
 
-def _stamp(value: Any) -> str:
-    return printable(str(value))[:40]
+def _parse_stamp(value: Any) -> str:
+    return clean_text(str(value))[:40]
 
 
-def _words(value: Any) -> Any:
-    return printable(value) if isinstance(value, str) else "" if value is None else value
+def _parse_text(value: Any) -> Any:
+    return clean_text(value) if isinstance(value, str) else "" if value is None else value
 
 
-Id = Annotated[str, BeforeValidator(_id), Field(max_length=1000)]
+Id = Annotated[str, BeforeValidator(_parse_id), Field(max_length=1000)]
 """Empty where there is none."""
 KnownId = Annotated[Id, Field(min_length=1)]
-Words = Annotated[str, BeforeValidator(_words)]
-Stamp = Annotated[str, BeforeValidator(_stamp)]
-"""Seconds or milliseconds since 1970, as text or as a number, or nonsense: see ``moment``."""
-Listed = Annotated[list[Any], BeforeValidator(lambda value: value if isinstance(value, list) else [])]
+Text = Annotated[str, BeforeValidator(_parse_text)]
+Timestamp = Annotated[str, BeforeValidator(_parse_stamp)]
+"""Seconds or milliseconds since 1970, as text or number; may be nonsense, see ``parse_time``."""
+ItemList = Annotated[list[Any], BeforeValidator(lambda value: value if isinstance(value, list) else [])]
 
 
-class Part(BaseModel):
+class GraphModel(BaseModel):
     """Meta adds fields without notice."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
 
-class Entry(Part):
+class Entry(GraphModel):
     id: Id = ""
-    changes: Listed = []
-    messaging: Listed = []
-    standby: Listed = []
+    changes: ItemList = []
+    messaging: ItemList = []
+    standby: ItemList = []
 
 
-Kind = TypeVar("Kind", bound=BaseModel)
+Model = TypeVar("Model", bound=BaseModel)
 
 
-def read(model: type[Kind], found: Any, account: Account) -> Kind | None:
-    """``found`` as what it should be; None, and a line in the log, when it is not. One bad item spoils no other."""
+def parse_item(model: type[Model], item: Any, account: Account) -> Model | None:
+    """Validate one item; None, with a line in the log, where it is invalid, so that it does not spoil the others."""
     try:
-        return model.model_validate(found)
+        return model.model_validate(item)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
         log.warning(
@@ -78,22 +78,22 @@ def read(model: type[Kind], found: Any, account: Account) -> Kind | None:
         return None
 
 
-def read_all(model: type[Kind], found: list[Any], account: Account) -> Iterator[Kind]:
-    for each in found:
-        part = read(model, each, account)
-        if part is not None:
-            yield part
+def parse_items(model: type[Model], items: list[Any], account: Account) -> Iterator[Model]:
+    for each in items:
+        parsed = parse_item(model, each, account)
+        if parsed is not None:
+            yield parsed
 
 
-def moment(stamp: str, now: datetime) -> datetime:
-    """When it happened; ``now`` where that makes no sense."""
+def parse_time(stamp: str, now: datetime) -> datetime:
+    """Return the time of an update; ``now`` where it makes no sense."""
     try:
         seconds = float(stamp)
-        return datetime.fromtimestamp(seconds / 1000 if seconds > _MILLISECONDS else seconds, UTC)
+        return datetime.fromtimestamp(seconds / 1000 if seconds > _MIN_MILLISECONDS else seconds, UTC)
     except (ValueError, OverflowError, OSError):
         return now
 
 
-def file_name(file: RemoteFile, type_: str) -> str:
-    """As the vendor names it, else after its kind."""
+def get_file_name(file: RemoteFile, type_: str) -> str:
+    """Return the vendor's name of the file, else one after its kind."""
     return file.name or f"{file.kind}{mimetypes.guess_extension(type_) or ''}"

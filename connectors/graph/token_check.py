@@ -1,4 +1,4 @@
-"""What Meta says about a token: whether it works, what it may do, and when it ends."""
+"""Check of an access token: whether it works, what it may do, and when it expires."""
 
 from __future__ import annotations
 
@@ -6,37 +6,37 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from connectors.graph.client import GraphClient
-from connectors.graph.errors import failure
+from connectors.graph.errors import build_delivery_error
 from schemas.ports import Remark
 
-SOON = timedelta(days=14)
-RENEW = "make a new token, of a system user where it is to last"
+EXPIRES_SOON = timedelta(days=14)
+RENEW_FIX = "make a new token, of a system user where it is to last"
 
 
-async def inspected(graph: GraphClient, token: str, us: str, wanted: frozenset[str], now: datetime) -> list[Remark]:
-    """``us``: our node, which the token must be able to read. Raises a DeliveryError."""
+async def check_token(graph: GraphClient, token: str, us: str, wanted: frozenset[str], now: datetime) -> list[Remark]:
+    """Check the token. ``us``: our node, which it must be able to read. Raises a DeliveryError."""
     reply = await graph.get(us, fields="id")
     if reply.status != 200:
-        error = failure(reply)
+        error = build_delivery_error(reply)
         return [Remark("fail", f"Meta refuses the account: {error.message}", "check access_token and the account's id")]
-    told = await graph.get("debug_token", input_token=token)
-    data = told.body.get("data") if told.status == 200 and isinstance(told.body, dict) else None
+    answer = await graph.get("debug_token", input_token=token)
+    data = answer.body.get("data") if answer.status == 200 and isinstance(answer.body, dict) else None
     if not isinstance(data, dict):
         return [Remark("ok", "the token works; Meta does not say until when")]
-    return [*_scopes(data, wanted), _expiry(data.get("expires_at"), now)]
+    return [*_check_scopes(data, wanted), _check_expiry(data.get("expires_at"), now)]
 
 
-def _scopes(data: dict[str, Any], wanted: frozenset[str]) -> list[Remark]:
-    has = data.get("scopes")
-    lacking = sorted(wanted - set(has)) if isinstance(has, list) else []
-    if not lacking:
+def _check_scopes(data: dict[str, Any], wanted: frozenset[str]) -> list[Remark]:
+    granted = data.get("scopes")
+    missing = sorted(wanted - set(granted)) if isinstance(granted, list) else []
+    if not missing:
         return []
-    return [Remark("fail", f"the token lacks {', '.join(lacking)}", "give the app these permissions")]
+    return [Remark("fail", f"the token lacks {', '.join(missing)}", "give the app these permissions")]
 
 
-def _expiry(stamp: Any, now: datetime) -> Remark:
+def _check_expiry(stamp: Any, now: datetime) -> Remark:
     if not isinstance(stamp, int) or stamp <= 0:
         return Remark("ok", "the token works and does not end")
-    ends = datetime.fromtimestamp(stamp, UTC)
-    told = f"the token works until {ends:%Y-%m-%d %H:%M} UTC"
-    return Remark("warn", told, RENEW) if ends - now < SOON else Remark("ok", told)
+    expires_at = datetime.fromtimestamp(stamp, UTC)
+    detail = f"the token works until {expires_at:%Y-%m-%d %H:%M} UTC"
+    return Remark("warn", detail, RENEW_FIX) if expires_at - now < EXPIRES_SOON else Remark("ok", detail)

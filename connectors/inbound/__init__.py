@@ -1,1 +1,1 @@
-"""The inbound path, the same for every channel: resolve, append, then acknowledge."""
+"""The inbound pipeline, the same for every channel: resolve the contact, append to the bus, then acknowledge."""

@@ -1,4 +1,4 @@
-"""Contacts on the log: a rebuilt state store must know again who has which addresses."""
+"""Snapshots of contacts on the log, from which a lost state store learns again who has which addresses."""
 
 from __future__ import annotations
 
@@ -11,36 +11,36 @@ from schemas import ids, topics
 from schemas.conversation import Contact
 from schemas.envelope import Envelope, envelope
 
-REMEMBERED = 20_000
+MAX_REMEMBERED = 20_000
 
 
-class ContactNews:
-    """Which contacts this process has put on ``parley.state`` as they are now. A repeat after a restart, or by another
-    process, does no harm: the topic is compacted."""
+class ContactSnapshots:
+    """Remembers which contacts this process has appended to ``parley.state`` in their current form. A duplicate after a
+    restart, or from another process, does no harm: the topic is compacted."""
 
     def __init__(self) -> None:
-        self._told: OrderedDict[str, Contact] = OrderedDict()
+        self._appended: OrderedDict[str, Contact] = OrderedDict()
 
-    def untold(self, contacts: Iterable[Contact], now: datetime) -> list[Envelope]:
-        """Snapshots of those that are new or changed."""
-        fresh: dict[str, Contact] = {}
+    def build_changed(self, contacts: Iterable[Contact], now: datetime) -> list[Envelope]:
+        """Return a snapshot of each contact that is new or changed."""
+        changed: dict[str, Contact] = {}
         for contact in contacts:
-            if not self._is_told(contact):
-                fresh[contact.id] = contact
-        return [_snapshot(contact, now) for contact in fresh.values()] if fresh else []
+            if not self._is_appended(contact):
+                changed[contact.id] = contact
+        return [_snapshot(contact, now) for contact in changed.values()] if changed else []
 
-    def told(self, contacts: Iterable[Contact]) -> None:
-        """They are on the log."""
+    def mark_appended(self, contacts: Iterable[Contact]) -> None:
+        """Remember that snapshots of these contacts are on the log."""
         for contact in contacts:
-            if self._told.get(contact.id) is not contact:
-                self._told[contact.id] = contact
-            self._told.move_to_end(contact.id)
-        while len(self._told) > REMEMBERED:
-            self._told.popitem(last=False)
+            if self._appended.get(contact.id) is not contact:
+                self._appended[contact.id] = contact
+            self._appended.move_to_end(contact.id)
+        while len(self._appended) > MAX_REMEMBERED:
+            self._appended.popitem(last=False)
 
-    def _is_told(self, contact: Contact) -> bool:
-        told = self._told.get(contact.id)
-        return told is contact or told == contact
+    def _is_appended(self, contact: Contact) -> bool:
+        appended = self._appended.get(contact.id)
+        return appended is contact or appended == contact
 
 
 def _digest(contact: Contact) -> str:

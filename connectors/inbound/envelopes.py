@@ -1,4 +1,4 @@
-"""Events of a channel as records: the same for every channel."""
+"""Conversion of a channel's events into envelopes, the same for every channel."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from connectors.inbound import display_names
-from connectors.inbound.reply_references import event_id
+from connectors.inbound.reply_references import derive_event_id
 from schemas import topics, tracing
 from schemas.conversation import Contact, Origin
 from schemas.envelope import Envelope, as_json
@@ -21,8 +21,8 @@ from schemas.privacy.cards import OwnNumbers, masked
 
 
 @dataclass(slots=True)
-class Entry:
-    """An event on its way to the log."""
+class PendingEvent:
+    """An event that is about to be appended."""
 
     conversation: str
     contact: Contact
@@ -30,9 +30,11 @@ class Entry:
     message: InboundMessage | None
 
 
-def entry_of(account: Account, event: Event, now: datetime, contact: Contact, conversation: str) -> Entry:
-    own_id = event_id(account, event.place, event.external_id, event.type, event.revision)
-    payload = _payload(account, event, own_id, contact, now)
+def build_pending_event(
+    account: Account, event: Event, now: datetime, contact: Contact, conversation: str
+) -> PendingEvent:
+    own_id = derive_event_id(account, event.place, event.external_id, event.type, event.revision)
+    payload = _build_payload(account, event, own_id, contact, now)
     wrapped = Envelope(
         id=own_id,
         type=event.type,
@@ -46,27 +48,27 @@ def entry_of(account: Account, event: Event, now: datetime, contact: Contact, co
         correlation_id=own_id,
         traceparent=tracing.traceparent(),
     )
-    return Entry(conversation, contact, wrapped, payload if isinstance(payload, InboundMessage) else None)
+    return PendingEvent(conversation, contact, wrapped, payload if isinstance(payload, InboundMessage) else None)
 
 
-def change_of(event: Event, now: datetime) -> Change:
-    told = event.payload
-    wishes = (told.get("opted_out"), told.get("marketing_opted_out"))
+def build_contact_change(event: Event, now: datetime) -> Change:
+    payload = event.payload
+    opt_outs = (payload.get("opted_out"), payload.get("marketing_opted_out"))
     return Change(
-        at=told.get("at", now),
-        moved=wishes == (None, None),
-        left=told.get("left", ()),
-        name=display_names.shown_name(told.get("name", "")),
-        opted_out=wishes[0],
-        marketing_opted_out=wishes[1],
+        at=payload.get("at", now),
+        moved=opt_outs == (None, None),
+        left=payload.get("left", ()),
+        name=display_names.clean_display_name(payload.get("name", "")),
+        opted_out=opt_outs[0],
+        marketing_opted_out=opt_outs[1],
     )
 
 
-def _payload(account: Account, event: Event, own_id: str, contact: Contact, now: datetime) -> BaseModel:
+def _build_payload(account: Account, event: Event, own_id: str, contact: Contact, now: datetime) -> BaseModel:
     """Raises InvalidRequest, which names the field."""
     fields: dict[str, Any] = {
         "sent_at": now,
-        "attachments": [],  # the model would make a deep copy of its own empty list
+        "attachments": [],  # pydantic would deep-copy the model's own empty default
         **event.payload,
         "id": own_id,
         "external_id": event.external_id,
@@ -74,9 +76,11 @@ def _payload(account: Account, event: Event, own_id: str, contact: Contact, now:
         "contact_id": contact.id,
     }
     if event.type in (topics.MESSAGE_EDITED, topics.MESSAGE_DELETED):
-        fields.setdefault("message_id", event_id(account, event.place, event.external_id, topics.MESSAGE_RECEIVED))
+        fields.setdefault(
+            "message_id", derive_event_id(account, event.place, event.external_id, topics.MESSAGE_RECEIVED)
+        )
     if event.type == topics.MESSAGE_RECEIVED:
-        fields |= display_names.signed(event.payload, contact)
+        fields |= display_names.build_author_field(event.payload, contact)
     elif event.type == topics.RECEIPT_RECORDED:
         fields["external_id"] = event.payload.get("external_id", "")
     try:
@@ -86,7 +90,7 @@ def _payload(account: Account, event: Event, own_id: str, contact: Contact, now:
         raise InvalidRequest(f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}") from error
 
 
-def origin_of(account: Account, message: InboundMessage) -> Origin:
+def build_origin(account: Account, message: InboundMessage) -> Origin:
     return Origin(
         tenant=account.tenant,
         channel=account.channel,
@@ -96,40 +100,43 @@ def origin_of(account: Account, message: InboundMessage) -> Origin:
     )
 
 
-def is_same(one: TranscriptMessage, other: TranscriptMessage) -> bool:
+def has_same_content(one: TranscriptMessage, other: TranscriptMessage) -> bool:
     return (one.text, one.attachments, one.in_reply_to) == (other.text, other.attachments, other.in_reply_to)
 
 
-# What an event says, without the numbers of payment cards: whatever came by whichever way, before it is resolved,
-# appended or shown to anybody. Ids stay: they say nothing that a person wrote, and vendors have long ones.
-WRITTEN = frozenset({"text", "name", "attachments", "files", "location", "shared_contacts", "referral", "quote"})
-"""Fields of payloads that hold somebody's words. What an author is called, names.py reads."""
-KEPT = frozenset({"id", "kind", "type", "source"})
-_KEPT_OF_FILES = KEPT | {"ref"}
+# Payment card numbers are masked in every event, before it is resolved, appended or shown. Ids are left alone: no
+# person wrote them, and some vendors have long ones.
+TEXT_FIELDS = frozenset({"text", "name", "attachments", "files", "location", "shared_contacts", "referral", "quote"})
+"""Payload fields with text that a person wrote. Author names are cleaned in ``display_names``."""
+UNMASKED_FIELDS = frozenset({"id", "kind", "type", "source"})
+_UNMASKED_FILE_FIELDS = UNMASKED_FIELDS | {"ref"}
 
 
-def without_cards(event: Event, own: OwnNumbers | None) -> Event:
-    """The event itself where it holds none. ``own``: what finds the tenant's own numbers."""
+def mask_event(event: Event, own: OwnNumbers | None) -> Event:
+    """Return the event with card numbers masked; the same object where it holds none. ``own`` recognizes the tenant's
+    own numbers, which are not masked."""
     changed: dict[str, Any] = {}
-    for field, said in event.payload.items():
-        if said and field in WRITTEN:
-            kept = masked(said, own) if isinstance(said, str) else _masked(said, own, _kept(field))
-            if kept != said:
-                changed[field] = kept
+    for field, value in event.payload.items():
+        if value and field in TEXT_FIELDS:
+            clean = masked(value, own) if isinstance(value, str) else _mask(value, own, _unmasked_fields(field))
+            if clean != value:
+                changed[field] = clean
     return replace(event, payload={**event.payload, **changed}) if changed else event
 
 
-def _kept(field: str) -> frozenset[str]:
-    return _KEPT_OF_FILES if field == "files" else KEPT
+def _unmasked_fields(field: str) -> frozenset[str]:
+    return _UNMASKED_FILE_FIELDS if field == "files" else UNMASKED_FIELDS
 
 
-def _masked(value: Any, own: OwnNumbers | None, kept: frozenset[str]) -> Any:
+def _mask(value: Any, own: OwnNumbers | None, unmasked: frozenset[str]) -> Any:
     if isinstance(value, str):
         return masked(value, own)
     if isinstance(value, BaseModel):
-        return value.model_copy(update={name: _masked(each, own, kept) for name, each in value if name not in kept})
+        return value.model_copy(
+            update={name: _mask(each, own, unmasked) for name, each in value if name not in unmasked}
+        )
     if isinstance(value, Mapping):
-        return {name: each if name in kept else _masked(each, own, kept) for name, each in value.items()}
+        return {name: each if name in unmasked else _mask(each, own, unmasked) for name, each in value.items()}
     if isinstance(value, list | tuple):
-        return [_masked(each, own, kept) for each in value]
+        return [_mask(each, own, unmasked) for each in value]
     return value

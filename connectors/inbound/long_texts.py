@@ -1,7 +1,8 @@
-"""Texts that are longer than a message may be: the message gets their beginning, a file all of them.
+"""Texts longer than a message may be: the message keeps the beginning, a file the full text.
 
-They are cut before anything else is done with them, so that no channel's text costs more than the web's, where longer
-ones are refused. The file is stored before the append: what was accepted is not lost."""
+Texts are cut before anything else happens to them, so that a text on any channel costs no more than on the web, where
+longer ones are refused. The file is stored before the append, so that an accepted text is never lost.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ from typing import Any
 
 import structlog
 
-from connectors.inbound.reply_references import Found, event_id
+from connectors.inbound.reply_references import ResolvedContact, derive_event_id
 from schemas import topics
 from schemas.errors import RateLimited, RequestError
 from schemas.ids import derived_id
@@ -20,60 +21,65 @@ from schemas.ports import Account, Blobs, Event
 from schemas.privacy.cards import OwnNumbers, masked
 
 log = structlog.get_logger("parley.connectors")
-NAME = "message.txt"
-TYPE = "text/plain"
-_WRITTEN = frozenset({topics.MESSAGE_RECEIVED, topics.MESSAGE_EDITED})
+FILE_NAME = "message.txt"
+FILE_TYPE = "text/plain"
+_TEXT_EVENTS = frozenset({topics.MESSAGE_RECEIVED, topics.MESSAGE_EDITED})
 _MARGIN = 128
-"""Characters: a card's number is shorter, however it is spaced."""
-_LONGEST_WORD = 200
-"""Characters that are looked through for the last space before the cut."""
+"""Characters. Longer than any card number, however it is spaced."""
+_MAX_WORD = 200
+"""Characters before the cut that are searched for a space."""
 
 
 @dataclass(frozen=True, slots=True)
 class LongText:
-    """All of the text of an event that has only the beginning of it."""
+    """The full text of an event that was cut."""
 
     text: str
 
-    async def kept(
-        self, account: Account, event: Event, found: Found, own: OwnNumbers | None, blobs: Blobs | None
+    async def attach_file(
+        self, account: Account, event: Event, resolved: ResolvedContact, own: OwnNumbers | None, blobs: Blobs | None
     ) -> Event:
-        """The event with the file. A file that nobody can take is named with the reason. Raises Unavailable."""
-        file = await self._stored(account, event, found, own, blobs)
+        """Return the event with the file attached. If the file cannot be stored, the attachment names the reason.
+        Raises Unavailable."""
+        file = await self._store(account, event, resolved, own, blobs)
         files = [*event.payload.get("attachments", ()), file.model_copy(update={"full_text": True})]
-        said = {"text": beginning(event.payload["text"]), "attachments": files}
-        return replace(event, payload={**event.payload, **said})
+        fields = {"text": shorten_text(event.payload["text"]), "attachments": files}
+        return replace(event, payload={**event.payload, **fields})
 
-    async def _stored(
-        self, account: Account, event: Event, found: Found, own: OwnNumbers | None, blobs: Blobs | None
+    async def _store(
+        self, account: Account, event: Event, resolved: ResolvedContact, own: OwnNumbers | None, blobs: Blobs | None
     ) -> Attachment:
         text = await asyncio.to_thread(masked, self.text, own)
         data = text.encode("utf-8", "replace")
         missing = "not_stored"
         if blobs is not None:
             try:
-                return await blobs.put(account.tenant, NAME, TYPE, data, conversation=found[1], uploader=found[0].id)
+                return await blobs.put(
+                    account.tenant, FILE_NAME, FILE_TYPE, data, conversation=resolved[1], uploader=resolved[0].id
+                )
             except (RequestError, RateLimited) as error:
-                # To refuse it would not help: the vendor sends the same again, and gives up.
+                # Refusing would not help: the vendor would send the same again and finally give up.
                 log.warning("long_text_not_stored", code=error.code, channel=account.channel)
                 missing = error.code
-        own_id = event_id(account, event.place, event.external_id, event.type, event.revision)
-        return Attachment(id=derived_id(own_id, "text"), name=NAME, type=TYPE, size=len(data), missing=missing)
+        own_id = derive_event_id(account, event.place, event.external_id, event.type, event.revision)
+        return Attachment(
+            id=derived_id(own_id, "text"), name=FILE_NAME, type=FILE_TYPE, size=len(data), missing=missing
+        )
 
 
-def shortened(event: Event) -> tuple[Event, LongText | None]:
-    """The event itself where its text is short enough; else with a little more than what is kept in the message, so
-    that the number of a card is seen whole."""
+def cut_long_text(event: Event) -> tuple[Event, LongText | None]:
+    """Return the event itself and None where its text is short enough. Otherwise the event keeps a little more text
+    than the message will, so that a card number at the cut is seen in full."""
     text: Any = event.payload.get("text")
-    if not isinstance(text, str) or len(text) <= MAX_TEXT or event.type not in _WRITTEN:
+    if not isinstance(text, str) or len(text) <= MAX_TEXT or event.type not in _TEXT_EVENTS:
         return event, None
     return replace(event, payload={**event.payload, "text": text[: MAX_TEXT + _MARGIN]}), LongText(text)
 
 
-def beginning(text: str) -> str:
-    """At most ``MAX_TEXT`` characters, without a part of a word at the end, and an ellipsis for the rest. What stands
-    within ``_MARGIN`` of the end may be a part of a number that was not recognized."""
-    room = min(MAX_TEXT - 2, max(len(text) - _MARGIN, 0))
-    cut = text[: room + 1]
-    last = max(cut.rfind(space, room - _LONGEST_WORD) for space in " \n\t")
-    return f"{cut[: last if last > 0 else room].rstrip()} …"
+def shorten_text(text: str) -> str:
+    """Cut to at most ``MAX_TEXT`` characters, at a word boundary, with an ellipsis. The last ``_MARGIN`` characters may
+    be part of an unrecognized card number and are dropped."""
+    limit = min(MAX_TEXT - 2, max(len(text) - _MARGIN, 0))
+    cut = text[: limit + 1]
+    space_at = max(cut.rfind(space, limit - _MAX_WORD) for space in " \n\t")
+    return f"{cut[: space_at if space_at > 0 else limit].rstrip()} …"

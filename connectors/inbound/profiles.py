@@ -1,8 +1,8 @@
-"""Names that only the vendor knows. It is asked once a contact has written, and nothing waits for what it says: no
-append, no answer, no receipt.
+"""Lookup of names that only the vendor knows. The vendor is asked after a contact has written, in the background: no
+append, answer or receipt waits for it.
 
-Best effort, and bounded in every way: what cannot be asked now is asked after the contact's next message. A name that
-was looked up holds for a day, in every process and after a restart, because it is dated on the contact.
+Best effort, with every queue and rate bounded; a lookup that is skipped now is made after the contact's next message. A
+name is valid for a day, in every process and after a restart, because it is dated on the contact.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from typing import NamedTuple
 
 import structlog
 
-from connectors.inbound.contact_snapshots import ContactNews
-from connectors.inbound.display_names import LONGEST_LOCALE, shown_name
-from connectors.outbound.connections import Accounts
+from connectors.inbound.contact_snapshots import ContactSnapshots
+from connectors.inbound.display_names import MAX_LOCALE, clean_display_name
+from connectors.outbound.connections import AccountConnections
 from schemas import topics
 from schemas.envelope import Envelope
 from schemas.errors import CredentialsRevoked, Parked, ParleyError, RecordError, SendDelayed
@@ -26,44 +26,45 @@ from schemas.ports import Account, Bus, Change, Clock, Contacts, Limiter, Pace, 
 
 log = structlog.get_logger("parley.profiles")
 
-HOLDS = timedelta(days=1)
-NOTHING_SAID = timedelta(hours=1)
-"""After a vendor that had nothing to say of somebody."""
-REFUSED = timedelta(hours=1)
-"""After a vendor that says nothing of anybody to this account."""
-SOON = timedelta(minutes=1)
-LATEST = timedelta(hours=1)
-REMEMBERED = 20_000
-WAITING = 1_000
-"""Of each account."""
-ONE_TRY = 10.0
-OF_ACCOUNT = Pace(1, 5)
-"""Far below what vendors allow: the rest is for messages."""
-OF_ADDRESS = Pace(1 / 60, 1)
-"""So that of several processes one asks."""
+NAME_TTL = timedelta(days=1)
+NO_PROFILE_PAUSE = timedelta(hours=1)
+"""After the vendor had no profile of a contact."""
+REVOKED_PAUSE = timedelta(hours=1)
+"""After the vendor refused profiles to this account."""
+MIN_PAUSE = timedelta(minutes=1)
+MAX_PAUSE = timedelta(hours=1)
+MAX_REMEMBERED = 20_000
+MAX_QUEUED = 1_000
+"""Per account."""
+LOOKUP_TIMEOUT = 10.0
+"""Seconds."""
+ACCOUNT_PACE = Pace(1, 5)
+"""Far below vendors' limits, which are needed for messages."""
+ADDRESS_PACE = Pace(1 / 60, 1)
+"""Shared through the limiter, so that only one of several processes asks."""
 
 
-_Name = tuple[str, str]
+_AccountKey = tuple[str, str]
 """Tenant and account."""
 
 
-class _Wanted(NamedTuple):
-    account: _Name
+class _Lookup(NamedTuple):
+    account: _AccountKey
     contact: str
 
 
-_Line = deque[tuple[_Wanted, str]]
-"""Whom to ask for, and where they wrote."""
+_Queue = deque[tuple[_Lookup, str]]
+"""Contacts to look up, each with the place where they wrote."""
 
 
-class Profiles:
-    """Of one channel, in one process."""
+class ProfileLookup:
+    """Looks up the profiles of one channel's contacts, for one process."""
 
     def __init__(
         self,
         channel: str,
         known_by: Profiled,
-        accounts: Accounts,
+        accounts: AccountConnections,
         *,
         bus: Bus,
         contacts: Contacts,
@@ -79,14 +80,15 @@ class Profiles:
         self._limiter = limiter
         self._clock = clock
         self._account_of = account_of
-        self._news = ContactNews()
-        self._until: OrderedDict[_Wanted, datetime] = OrderedDict()
-        self._resting: dict[_Name, datetime] = {}
-        self._lines: dict[_Name, _Line] = {}
-        self._working: dict[_Name, asyncio.Task[None]] = {}
+        self._snapshots = ContactSnapshots()
+        self._not_before: OrderedDict[_Lookup, datetime] = OrderedDict()
+        self._paused_until: dict[_AccountKey, datetime] = {}
+        self._queues: dict[_AccountKey, _Queue] = {}
+        self._tasks: dict[_AccountKey, asyncio.Task[None]] = {}
 
-    def hear(self, records: Sequence[Record]) -> None:
-        """Who wrote these is asked for, if need be. Raises nothing; what is no message is for others to report."""
+    def enqueue_authors(self, records: Sequence[Record]) -> None:
+        """Queue a lookup for each author that needs one. Never raises; records that cannot be read are reported
+        elsewhere."""
         for record in records:
             if record.headers.get("ce_type") == topics.MESSAGE_RECEIVED:
                 try:
@@ -95,111 +97,114 @@ class Profiles:
                 except RecordError:
                     continue
                 if message.author.kind == "contact":
-                    self._want(_Wanted((event.tenant, event.account), message.contact_id), message.place)
+                    self._enqueue(_Lookup((event.tenant, event.account), message.contact_id), message.place)
 
     async def close(self) -> None:
-        tasks, self._working = list(self._working.values()), {}
+        tasks, self._tasks = list(self._tasks.values()), {}
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _want(self, wanted: _Wanted, place: str) -> None:
-        until, line = self._until.get(wanted), self._lines.setdefault(wanted.account, deque())
-        if len(line) >= WAITING or (until is not None and self._clock() < until):
+    def _enqueue(self, lookup: _Lookup, place: str) -> None:
+        not_before, queue = self._not_before.get(lookup), self._queues.setdefault(lookup.account, deque())
+        if len(queue) >= MAX_QUEUED or (not_before is not None and self._clock() < not_before):
             return
-        # Also while it waits: one look-up at a time.
-        self._remember(wanted, LATEST)
-        line.append((wanted, place))
-        if wanted.account not in self._working:
-            self._working[wanted.account] = asyncio.create_task(self._work(wanted.account, line))
+        # Also while it is queued: one lookup at a time.
+        self._remember(lookup, MAX_PAUSE)
+        queue.append((lookup, place))
+        if lookup.account not in self._tasks:
+            self._tasks[lookup.account] = asyncio.create_task(self._process_queue(lookup.account, queue))
 
-    async def _work(self, name: _Name, line: _Line) -> None:
-        """Each account by itself: one that is slow, or asked much, holds up no other."""
-        while line:
-            wanted, place = line.popleft()
+    async def _process_queue(self, name: _AccountKey, queue: _Queue) -> None:
+        """Look up one account's contacts. Accounts do not wait for each other."""
+        while queue:
+            lookup, place = queue.popleft()
             try:
-                self._remember(wanted, await self._asked(wanted, place))
+                self._remember(lookup, await self._look_up(lookup, place))
             except (ParleyError, TimeoutError) as error:
-                self._remember(wanted, SOON)
+                self._remember(lookup, MIN_PAUSE)
                 log.info("profile_not_asked", channel=self._channel, error=type(error).__name__)
             except Exception:
                 log.error("profile_failed", channel=self._channel, exc_info=True)
-        self._working.pop(name, None)
+        self._tasks.pop(name, None)
 
-    async def _asked(self, wanted: _Wanted, place: str) -> timedelta:
-        """For how long this contact need not be asked for again. Raises ParleyError."""
-        now, (tenant, name) = self._clock(), wanted.account
+    async def _look_up(self, lookup: _Lookup, place: str) -> timedelta:
+        """Return how long this contact need not be looked up again. Raises ParleyError."""
+        now, (tenant, name) = self._clock(), lookup.account
         account = self._account_of(tenant, self._channel, name)
         if account is None:
-            return HOLDS
-        if (rest := self._resting.get(wanted.account, now)) > now:
-            return rest - now
-        contact = await self._contacts.get(tenant, wanted.contact)
-        if contact is not None and contact.named_at is not None and now < contact.named_at + HOLDS:
-            return contact.named_at + HOLDS - now
+            return NAME_TTL
+        if (paused_until := self._paused_until.get(lookup.account, now)) > now:
+            return paused_until - now
+        contact = await self._contacts.get(tenant, lookup.contact)
+        if contact is not None and contact.named_at is not None and now < contact.named_at + NAME_TTL:
+            return contact.named_at + NAME_TTL - now
         address = self._known_by(contact.addresses) if contact is not None else None
         if address is None:
-            return HOLDS
+            return NAME_TTL
         if not await self._is_first(account, address):
-            return SOON
+            return MIN_PAUSE
         try:
-            profile = await self._told(account, address)
+            profile = await self._fetch(account, address)
         except (SendDelayed, CredentialsRevoked, Parked, TimeoutError) as error:
-            return self._rest(account, error)
-        if profile is None or not (called := shown_name(profile.name)):
-            return NOTHING_SAID
-        await self._learn(account, place, address, Change(at=now, name=called, locale=profile.locale[:LONGEST_LOCALE]))
-        return HOLDS
+            return self._pause_account(account, error)
+        if profile is None or not (clean_name := clean_display_name(profile.name)):
+            return NO_PROFILE_PAUSE
+        await self._store_name(
+            account, place, address, Change(at=now, name=clean_name, locale=profile.locale[:MAX_LOCALE])
+        )
+        return NAME_TTL
 
-    async def _told(self, account: Account, address: Address) -> Profile | None:
-        self._accounts.admit(account)
-        connection = self._accounts.connection(account)
+    async def _fetch(self, account: Account, address: Address) -> Profile | None:
+        self._accounts.check_not_paused(account)
+        connection = self._accounts.get_connection(account)
         if not isinstance(connection, Profiler):
             return None
-        async with asyncio.timeout(ONE_TRY):
+        async with asyncio.timeout(LOOKUP_TIMEOUT):
             return await connection.profile(address)
 
-    def _rest(self, account: Account, error: Exception) -> timedelta:
-        """Whatever the reason, it holds for everybody's name on this account; messages are sent all the same."""
-        now, pause = self._clock(), SOON
+    def _pause_account(self, account: Account, error: Exception) -> timedelta:
+        """Pause lookups for the whole account, whatever the reason; messages are still sent."""
+        now, pause = self._clock(), MIN_PAUSE
         if isinstance(error, CredentialsRevoked):
-            pause = REFUSED
+            pause = REVOKED_PAUSE
         elif isinstance(error, Parked):
-            pause = max(SOON, error.until - now)
+            pause = max(MIN_PAUSE, error.until - now)
         elif isinstance(error, SendDelayed) and error.retry_after_ms:
             pause = timedelta(milliseconds=error.retry_after_ms)
-        pause = min(pause, LATEST)
-        self._resting[account.tenant, account.name] = now + pause
-        about = {"tenant": account.tenant, "channel": self._channel, "account": account.name}
-        told = error.message if isinstance(error, ParleyError) else "no answer came"
-        log.warning("profiles_rest", **about, reason=told, seconds=int(pause.total_seconds()))
+        pause = min(pause, MAX_PAUSE)
+        self._paused_until[account.tenant, account.name] = now + pause
+        fields = {"tenant": account.tenant, "channel": self._channel, "account": account.name}
+        reason = error.message if isinstance(error, ParleyError) else "no answer came"
+        log.warning("profiles_rest", **fields, reason=reason, seconds=int(pause.total_seconds()))
         return pause
 
-    async def _learn(self, account: Account, place: str, address: Address, change: Change) -> None:
-        """By the address that was asked about: it may be another contact's by now."""
+    async def _store_name(self, account: Account, place: str, address: Address, change: Change) -> None:
+        """Set the name of the contact that has this address now, which may be another one than asked for."""
         contact, _ = await self._contacts.resolve(
             account.tenant, self._channel, account.name, place, [address], now=self._clock(), change=change
         )
-        # Who changed it meanwhile may have put that on the log before us: what we put there last must be what holds.
-        while untold := self._news.untold([contact], self._clock()):
-            await self._bus.append(untold)
-            self._news.told([contact])
+        # Another process may have changed the contact and appended its snapshot first. The last snapshot on the log
+        # must be the current one, so repeat until it is.
+        while changed := self._snapshots.build_changed([contact], self._clock()):
+            await self._bus.append(changed)
+            self._snapshots.mark_appended([contact])
             contact = await self._contacts.get(account.tenant, contact.id) or contact
 
     async def _is_first(self, account: Account, address: Address) -> bool:
-        """Whether no other process asks for the same; true in the account's own time."""
+        """Whether no other process makes this lookup; returns True when the account's pace allows it."""
         key = f"profiles:{account.tenant}:{self._channel}:{account.name}"
-        if await self._take(f"{key}:{address.value}", OF_ADDRESS) > 0:
+        if await self._take(f"{key}:{address.value}", ADDRESS_PACE) > 0:
             return False
-        while wait := await self._take(key, OF_ACCOUNT):  # noqa: ASYNC110  # the pace is shared with other processes
+        while wait := await self._take(key, ACCOUNT_PACE):  # noqa: ASYNC110  # the pace is shared with other processes
             await asyncio.sleep(wait)
         return True
 
     async def _take(self, key: str, pace: Pace) -> float:
         return await self._limiter.take(key, per_second=pace.per_second, burst=pace.burst, now=self._clock())
 
-    def _remember(self, wanted: _Wanted, pause: timedelta) -> None:
-        self._until[wanted] = self._clock() + pause
-        self._until.move_to_end(wanted)
-        while len(self._until) > REMEMBERED:
-            self._until.popitem(last=False)
+    def _remember(self, lookup: _Lookup, pause: timedelta) -> None:
+        self._not_before[lookup] = self._clock() + pause
+        self._not_before.move_to_end(lookup)
+        while len(self._not_before) > MAX_REMEMBERED:
+            self._not_before.popitem(last=False)

@@ -1,1 +1,1 @@
-"""Instagram's direct messages, by Meta's Graph API."""
+"""Instagram's direct messages, through Meta's Graph API."""

@@ -1,4 +1,4 @@
-"""The way to Instagram for one account."""
+"""Connection of one account to Instagram."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from urllib.parse import urlsplit
 
 import structlog
 
+from connectors.channel_services import ChannelServices
 from connectors.graph.client import GraphClient
-from connectors.graph.errors import failure
-from connectors.graph.models import file_name
-from connectors.graph.token_check import inspected
-from connectors.inbound.display_names import shown_name
-from connectors.tools import Tools
+from connectors.graph.errors import build_delivery_error
+from connectors.graph.models import get_file_name
+from connectors.graph.token_check import check_token
+from connectors.inbound.display_names import clean_display_name
 from schemas.errors import DeliveryError, NotFound, SendDelayed, SendRefused, SendUnknown
 from schemas.messages import Address, RemoteFile
 from schemas.ports import Account, Call, Profile, Remark, Reply
@@ -22,128 +22,127 @@ from schemas.ports import Account, Call, Profile, Remark, Reply
 log = structlog.get_logger("parley.instagram")
 
 HOSTS = ("fbsbx.com", "fbcdn.net", "cdninstagram.com")
-"""Where Meta keeps files; an update may name other addresses, which are not for us to call."""
-DETAILED = 20
-"""Messages of a conversation that Meta tells about."""
-LOOK_EVERY = 0.55
-"""Seconds: two look-ups a second are allowed for an account, and one question takes at least three."""
+"""Hosts of Meta's file store; other addresses in updates are not requested."""
+MAX_DETAILED = 20
+"""Messages of a conversation for which Meta gives details."""
+LOOKUP_INTERVAL = 0.55
+"""Seconds: two lookups a second are allowed per account, and one question takes at least three."""
 
 
 class InstagramConnection:
-    def __init__(self, account: Account, tools: Tools) -> None:
+    def __init__(self, account: Account, tools: ChannelServices) -> None:
         self._account = account
         self._tools = tools
-        self._last_look = 0.0
-        self._looking = asyncio.Lock()
+        self._last_lookup = 0.0
+        self._lookup_lock = asyncio.Lock()
         self._graph = GraphClient(account.settings.api_base, account.settings.access_token.get_secret_value())
 
     async def perform(self, call: Call, marker: str) -> Reply:
         body = {name: value for name, value in call.arguments.items() if name != "after"}
         for file in call.files:
             attachment = body["message"]["attachment"]
-            url = self._tools.link(self._account.tenant, file.id)
+            url = self._tools.file_link(self._account.tenant, file.id)
             body["message"] = {"attachment": {**attachment, "payload": {"url": url}}}
         return await self._graph.post("me/messages", body)
 
     async def lookup(self, call: Call, marker: str) -> str | None:
-        """By the conversation itself: what we said there after the message that this one answers, and that is not known
-        as another message of ours. Raises SendDelayed where Meta does not answer now, SendRefused where so much was
-        said since that it tells no more."""
+        """Search the conversation for our message after the message that it answers, ignoring other known messages of
+        ours. Raises SendDelayed where Meta does not answer now, SendRefused where too much was written since."""
         arguments = call.arguments
-        wanted = str(arguments["message"].get("text", "")).strip()
-        async with self._looking:
-            rows = (await self._history(arguments["recipient"]["id"]))[:DETAILED]
+        text = str(arguments["message"].get("text", "")).strip()
+        async with self._lookup_lock:
+            rows = (await self._read_history(arguments["recipient"]["id"]))[:MAX_DETAILED]
             for row in rows:
                 mid = str(row["id"])
                 if mid == arguments["after"]:
                     return None
-                if not await self._tools.is_another(self._account, mid, marker) and await self._says(
-                    row, wanted, arguments
+                if not await self._tools.is_other_message(self._account, mid, marker) and await self._matches(
+                    row, text, arguments
                 ):
                     return mid
-        if arguments["after"] and len(rows) == DETAILED:
+        if arguments["after"] and len(rows) == MAX_DETAILED:
             raise SendRefused("history_too_short")
         return None
 
     async def fetch(self, file: RemoteFile, most: int) -> tuple[bytes, str, str]:
-        """From Meta's own store, without a token."""
-        if not _is_metas(file.ref, self._account.settings.api_base):
+        """Fetch from Meta's own store, without a token."""
+        if not _is_meta_address(file.ref, self._account.settings.api_base):
             raise NotFound("the file is not with Meta")
         data, type_ = await self._graph.download(file.ref, most, with_token=False)
-        return data, type_, file_name(file, type_)
+        return data, type_, get_file_name(file, type_)
 
     async def profile(self, address: Address) -> Profile | None:
-        """Meta tells it once they have written, unless they have blocked the account."""
+        """Available once the contact has written, unless the contact blocked the account."""
         reply = await self._graph.get(address.value, fields="name,username")
         if reply.status == 200 and isinstance(reply.body, dict):
-            told = [reply.body.get(field) for field in ("name", "username")]
-            return Profile(shown_name(*(each for each in told if isinstance(each, str))))
-        error = failure(reply)
+            names = [reply.body.get(field) for field in ("name", "username")]
+            return Profile(clean_display_name(*(each for each in names if isinstance(each, str))))
+        error = build_delivery_error(reply)
         if isinstance(error, SendRefused):
             return None
         raise SendDelayed(error.message) if isinstance(error, SendUnknown) else error
 
     async def seen(self, place: str, external_id: str) -> None:
-        """Marks the conversation as read, and shows for 20 seconds that an answer is being written."""
+        """Marks the conversation as read, and shows a typing indicator for 20 seconds."""
         for action in ("mark_seen", "typing_on"):
             try:
                 reply = await self._graph.post("me/messages", {"recipient": {"id": place}, "sender_action": action})
                 if reply.status != 200:
-                    raise failure(reply)
+                    raise build_delivery_error(reply)
             except DeliveryError as error:
                 log.info("seen_failed", tenant=self._account.tenant, account=self._account.name, code=error.code)
                 return
 
     async def inspect(self) -> list[Remark]:
         token = self._account.settings.access_token.get_secret_value()
-        return await inspected(self._graph, token, "me", frozenset(), self._tools.clock())
+        return await check_token(self._graph, token, "me", frozenset(), self._tools.clock())
 
     async def close(self) -> None:
         await self._graph.close()
 
-    async def _history(self, person: str) -> list[dict[str, Any]]:
-        """Newest first."""
-        listed = await self._asked("me/conversations", user_id=person, platform="instagram")
-        conversation = next(iter(_rows(listed)), None)
+    async def _read_history(self, person: str) -> list[dict[str, Any]]:
+        """Return messages, newest first."""
+        listed = await self._read("me/conversations", user_id=person, platform="instagram")
+        conversation = next(iter(_list_rows(listed)), None)
         if conversation is None:
             return []
-        told = await self._asked(str(conversation["id"]), fields="messages{id,from,message}")
-        return _rows((told or {}).get("messages"))
+        details = await self._read(str(conversation["id"]), fields="messages{id,from,message}")
+        return _list_rows((details or {}).get("messages"))
 
-    async def _says(self, row: Mapping[str, Any], wanted: str, arguments: Mapping[str, Any]) -> bool:
-        """Whether it is from us and says this. Some servers name the messages only, and tell of each when asked."""
-        told = row if "from" in row else await self._asked(str(row["id"]), fields="id,from,message")
-        sender = (told or {}).get("from")
-        if told is None or not isinstance(sender, dict) or str(sender.get("id")) == arguments["recipient"]["id"]:
+    async def _matches(self, row: Mapping[str, Any], text: str, arguments: Mapping[str, Any]) -> bool:
+        """Whether it is our message with this text. Some servers list only ids and give details on request."""
+        details = row if "from" in row else await self._read(str(row["id"]), fields="id,from,message")
+        sender = (details or {}).get("from")
+        if details is None or not isinstance(sender, dict) or str(sender.get("id")) == arguments["recipient"]["id"]:
             return False
-        return str(told.get("message") or "").strip() == wanted
+        return str(details.get("message") or "").strip() == text
 
-    async def _asked(self, path: str, **query: str) -> dict[str, Any] | None:
-        """None for what is not there. Raises SendDelayed, CredentialsRevoked."""
+    async def _read(self, path: str, **query: str) -> dict[str, Any] | None:
+        """Return the object, None where it does not exist. Raises SendDelayed, CredentialsRevoked."""
         loop = asyncio.get_running_loop()
-        await asyncio.sleep(self._last_look + LOOK_EVERY - loop.time())
-        self._last_look = loop.time()
+        await asyncio.sleep(self._last_lookup + LOOKUP_INTERVAL - loop.time())
+        self._last_lookup = loop.time()
         reply = await self._graph.get(path, **query)
         if reply.status == 200 and isinstance(reply.body, dict):
             return reply.body
-        error = failure(reply)
+        error = build_delivery_error(reply)
         if isinstance(error, SendRefused):
             return None
         raise SendDelayed(error.message) if isinstance(error, SendUnknown) else error
 
 
-def _rows(found: Any) -> list[dict[str, Any]]:
+def _list_rows(found: Any) -> list[dict[str, Any]]:
     rows = found.get("data") if isinstance(found, dict) else None
     return [row for row in rows if isinstance(row, dict) and "id" in row] if isinstance(rows, list) else []
 
 
-def _is_metas(address: str, base: str) -> bool:
-    """Whether it is in Meta's store, or where the account says that Meta is."""
+def _is_meta_address(address: str, base: str) -> bool:
+    """Whether the address is in Meta's file store, or on the configured host."""
     try:
-        told, known = urlsplit(address), urlsplit(base)
-        host = f".{told.hostname or ''}"
+        url, base_url = urlsplit(address), urlsplit(base)
+        host = f".{url.hostname or ''}"
     except ValueError:
         return False
-    if told.scheme == "https" and any(host.endswith(f".{each}") for each in HOSTS):
+    if url.scheme == "https" and any(host.endswith(f".{each}") for each in HOSTS):
         return True
-    return (told.scheme, told.netloc) == (known.scheme, known.netloc)
+    return (url.scheme, url.netloc) == (base_url.scheme, base_url.netloc)

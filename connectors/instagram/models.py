@@ -1,4 +1,4 @@
-"""What Meta sends about Instagram, as far as we read it."""
+"""The parts of Meta's Instagram updates that are used."""
 
 from __future__ import annotations
 
@@ -6,48 +6,48 @@ from typing import Any
 
 from pydantic import Field
 
-from connectors.graph.models import Id, KnownId, Listed, Part, Stamp, Words
-from connectors.markup import printable
+from connectors.graph.models import GraphModel, Id, ItemList, KnownId, Text, Timestamp
+from connectors.markup import clean_text
 
 
-class End(Part):
+class UserReference(GraphModel):
     id: KnownId
 
 
-class Update(Part):
-    """One thing that happened between two ends. What it is, the key that is there says."""
+class Update(GraphModel):
+    """One event between two users; the key that is present says which kind."""
 
-    sender: End
-    recipient: End
-    timestamp: Stamp = ""
-
-
-class Payload(Part):
-    url: Words = ""
-    title: Words = ""
+    sender: UserReference
+    recipient: UserReference
+    timestamp: Timestamp = ""
 
 
-class Attached(Part):
-    type: Words = ""
+class Payload(GraphModel):
+    url: Text = ""
+    title: Text = ""
+
+
+class MessageAttachment(GraphModel):
+    type: Text = ""
     payload: Payload | None = None
 
 
-class QuickReply(Part):
-    payload: Words = ""
+class QuickReply(GraphModel):
+    payload: Text = ""
 
 
-class Story(Part):
+class Story(GraphModel):
     id: Id = ""
 
 
-class ReplyTo(Part):
+class ReplyReference(GraphModel):
     mid: Id = ""
     story: Story | None = None
 
 
-class Referred(Part):
-    ref: Words = ""
-    source: Words = ""
+class ReferralData(GraphModel):
+    ref: Text = ""
+    source: Text = ""
     ad_id: Id = ""
     ads_context_data: Any = None
 
@@ -55,41 +55,41 @@ class Referred(Part):
     def title(self) -> str:
         """Of the advertisement."""
         found = self.ads_context_data.get("ad_title") if isinstance(self.ads_context_data, dict) else ""
-        return printable(found) if isinstance(found, str) else ""
+        return clean_text(found) if isinstance(found, str) else ""
 
 
-class Said(Part):
+class Message(GraphModel):
     mid: KnownId
-    text: Words = ""
-    attachments: Listed = []
+    text: Text = ""
+    attachments: ItemList = []
     quick_reply: QuickReply | None = None
-    reply_to: ReplyTo | None = None
-    referral: Referred | None = None
+    reply_to: ReplyReference | None = None
+    referral: ReferralData | None = None
     is_echo: bool = False
     is_deleted: bool = False
     is_unsupported: bool = False
     app_id: Id = ""
 
 
-class Postback(Part):
+class Postback(GraphModel):
     mid: Id = ""
-    title: Words = ""
-    payload: Words = ""
-    referral: Referred | None = None
+    title: Text = ""
+    payload: Text = ""
+    referral: ReferralData | None = None
 
 
-class Reaction(Part):
+class Reaction(GraphModel):
     mid: KnownId
-    action: Words = "react"
-    reaction: Words = ""
-    emoji: Words = ""
+    action: Text = "react"
+    reaction: Text = ""
+    emoji: Text = ""
 
 
-class Seen(Part):
+class ReadReceipt(GraphModel):
     mid: KnownId
 
 
-class Edited(Part):
+class MessageEdit(GraphModel):
     mid: KnownId
-    text: Words = ""
+    text: Text = ""
     num_edit: int = Field(default=0, ge=0, lt=2**31)

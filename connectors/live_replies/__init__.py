@@ -1,13 +1,12 @@
-"""A reply that is shown while it is written (design §7), where the vendor can show that.
+"""Live replies: a reply is shown while it is written (design §7), on vendors that can show that.
 
 The worker announces on the outbound topic that a reply begins. The conversation's lane stays with that record until
-something else arrives: it reads the signals of the worker, and shows what they say. What arrives then decides. The
-reply takes the place of what was shown; anything else means that no reply comes of it, and it is taken away. So a
-crash leaves the record on the log, and the next owner of the lane ends what was begun; and nothing else is shown
-meanwhile.
+another one arrives, and shows the text that the worker signals meanwhile. If the next record is the reply, it replaces
+what was shown; anything else means that no reply will come, and what was shown is removed. After a crash the record is
+still on the log, so the lane's next owner finishes what was begun, and nothing else is shown in between.
 """
 
-from connectors.live_replies.opening import Opener
-from connectors.live_replies.reply import LiveReply, Means, live_reply
+from connectors.live_replies.reply import LiveReply, LiveReplyContext, build_live_reply
+from connectors.live_replies.start import LiveReplyStart
 
-__all__ = ["LiveReply", "Means", "Opener", "live_reply"]
+__all__ = ["LiveReply", "LiveReplyContext", "LiveReplyStart", "build_live_reply"]

@@ -1,4 +1,4 @@
-"""One reply while it is written, and how it ends."""
+"""One live reply: its text as the worker signals it, how it is shown, and how it ends."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from typing import Literal
 import structlog
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from connectors import live
-from connectors.live_replies.opening import Opener
-from connectors.outbound.connections import Accounts
-from connectors.outbound.delivery_log import Ledger, Piece
-from connectors.outbound.reconciliation import LOOK_AGAIN, REVOKED_WAIT
-from connectors.outbound.sender import Sender
+from connectors import conversation_signals
+from connectors.live_replies.start import LiveReplyStart
+from connectors.outbound.connections import AccountConnections
+from connectors.outbound.delivery_log import DeliveryLog, MessagePart
+from connectors.outbound.reconciliation import RETRY_LOOKUP, REVOKED_PAUSE
+from connectors.outbound.sender import PartSender
 from schemas import ids
 from schemas.envelope import Envelope
 from schemas.errors import CredentialsRevoked, DeliveryError, Parked, ParleyError, SendDelayed, SendRefused, Unavailable
 from schemas.messages import OutboundMessage, ReplyBegun
 from schemas.ports import Account, Batch, Call, Channel, Clock, LiveReplies, Pace, Seer, State
 
-# What the worker has signalled of a reply that it writes, and how much of it may be shown.
+# The text that the worker has signalled, and how much of it may be shown.
 
 
 class Delta(BaseModel):
@@ -43,39 +43,39 @@ class Abort(BaseModel):
 _FRAME: TypeAdapter[Delta | Abort] = TypeAdapter(Delta | Abort)
 
 
-class Words:
-    """Of turn ``turn_id``, of which ``most`` characters are shown at most: no more than the first message of the whole
-    holds. ``closed``: nothing more is shown. ``void``: the worker took it back."""
+class ReplyText:
+    """The text of turn ``turn_id``, of which at most ``most`` characters are shown: no more than fits into the first
+    message. ``closed``: nothing more is shown. ``aborted``: the worker withdrew it."""
 
     def __init__(self, turn_id: str, most: int) -> None:
         self._turn_id = turn_id
-        self._most = most
-        self._said = ""
+        self._max_length = most
+        self._received = ""
         self._next = 0
-        """Index of the delta that comes next."""
-        self._length = 0
-        """Characters of ``_said`` that are shown."""
+        """Index of the next delta."""
+        self._shown_length = 0
+        """Characters of ``_received`` that are shown."""
         self.closed = False
-        self.void = False
+        self.aborted = False
 
     @property
-    def begun(self) -> bool:
-        return bool(self._said)
+    def is_started(self) -> bool:
+        return bool(self._received)
 
     @property
-    def pending(self) -> str:
-        text = "" if self.closed else self._said[self._length : self._most]
+    def pending_text(self) -> str:
+        text = "" if self.closed else self._received[self._shown_length : self._max_length]
         return text if text.strip() else ""
 
-    def shown(self, text: str) -> None:
-        self._length += len(text)
+    def mark_shown(self, text: str) -> None:
+        self._shown_length += len(text)
 
     def read(self, payload: bytes) -> bool:
-        """Whether the signal is news of this reply."""
+        """Return whether the signal belongs to this reply."""
         try:
             frame = _FRAME.validate_json(payload)
         except ValidationError:
-            return False  # of another kind
+            return False  # another kind of signal
         if frame.turn_id != self._turn_id or self.closed:
             return False
         self._take(frame)
@@ -83,41 +83,44 @@ class Words:
 
     def _take(self, frame: Delta | Abort) -> None:
         if isinstance(frame, Abort) or frame.index < self._next:
-            self.closed = self.void = True
+            self.closed = self.aborted = True
         elif frame.index > self._next:
-            self.closed = True  # something is missing, which only the whole will tell
+            self.closed = True  # a delta was lost; only the complete reply has it
         else:
-            self._said += frame.text
+            self._received += frame.text
             self._next += 1
 
 
 log = structlog.get_logger("parley.outbound")
 
-HELD = 0.3
-"""Seconds from the first words until they are shown: an answer that is whole by then is sent as a whole."""
-LOOK = 2.0
-"""Seconds after which the owner is looked at again, as every reader of signals does."""
-GRACE = 5.0
-"""Seconds that the reply to something old is waited for: it is behind it on the log, if there is one."""
+START_DELAY = 0.3
+"""Seconds from the first text until it is shown: an answer that is complete by then is sent as a message."""
+CHECK_OWNER = 2.0
+"""Seconds between two checks of the owner."""
+REPLY_GRACE = 5.0
+"""Seconds to wait for the reply to an old announcement, which would be right behind it on the log."""
 STATUS_PACE = Pace(0.5, 10)
-STATUS_TRY = 5.0
+STATUS_TIMEOUT = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class Means:
-    """What every reply of a channel needs."""
+class LiveReplyContext:
+    """What all live replies of a channel need."""
 
     channel: Channel
     streamer: LiveReplies
-    accounts: Accounts
-    sender: Sender
-    opener: Opener
+    accounts: AccountConnections
+    sender: PartSender
+    starter: LiveReplyStart
     state: State
     clock: Clock
 
 
-def live_reply(event: Envelope, account: Account, ledger: Ledger, hurry: asyncio.Event, means: Means) -> LiveReply:
-    """``event`` announces it. What is shown of it meanwhile is a piece of its own, under the reply's owner rule."""
+def build_live_reply(
+    event: Envelope, account: Account, delivery_log: DeliveryLog, hurry: asyncio.Event, context: LiveReplyContext
+) -> LiveReply:
+    """Build the live reply that ``event`` announces. What is shown is a message part of its own, under the reply's
+    owner rule."""
     begun = event.payload(ReplyBegun)
     message = OutboundMessage(
         id=begun.id,
@@ -129,67 +132,67 @@ def live_reply(event: Envelope, account: Account, ledger: Ledger, hurry: asyncio
         turn_id=begun.turn_id,
         epoch=begun.epoch,
         created_at=begun.at,
-        expires_at=begun.at + timedelta(seconds=means.streamer.stream_rules.lasts),
+        expires_at=begun.at + timedelta(seconds=context.streamer.stream_rules.lasts),
     )
-    piece = Piece(ids.stream_part_id(begun.id), Call("", {}), message, event, account, ledger, hurry)
-    return LiveReply(begun, piece, means)
+    part = MessagePart(ids.stream_part_id(begun.id), Call("", {}), message, event, account, delivery_log, hurry)
+    return LiveReply(begun, part, context)
 
 
 class LiveReply:
-    """One reply. ``piece`` is what is shown of it meanwhile; its call is made with the first words."""
+    """One reply. ``part`` is the message part that is shown; its call is made with the first text."""
 
-    def __init__(self, begun: ReplyBegun, piece: Piece, means: Means) -> None:
+    def __init__(self, begun: ReplyBegun, part: MessagePart, context: LiveReplyContext) -> None:
         self.begun = begun
-        self._piece = piece
-        self._means = means
-        self._words = Words(begun.turn_id, means.channel.capabilities.max_text)
+        self._part = part
+        self._context = context
+        self._text = ReplyText(begun.turn_id, context.channel.capabilities.max_text)
         self._shown: str | None = None
-        self._due = 0.0
-        self._news = asyncio.Event()
+        self._next_show = 0.0
+        self._wake = asyncio.Event()
         self._ended = asyncio.Event()
 
-    # ── while it is written ──────────────────────────────────────────────────────────────────────────────────────────
+    # ── progress ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def begin_again(self) -> None:
-        """The same reply is written once more, because a worker died. What is shown stays until the whole is there."""
-        self._words.closed = True
+    def restart(self) -> None:
+        """The reply is written again because a worker died. What is shown stays until the reply is complete."""
+        self._text.closed = True
 
-    async def recall(self) -> None:
-        """Take up what an earlier process has begun; the rest of its text is not known. Raises Parked."""
-        opening = await self._opening("…")
+    async def resume(self) -> None:
+        """Continue what an earlier process began; the rest of its text is unknown. Raises Parked."""
+        opening = await self._build_opening("…")
         if opening is None:
-            self._words.closed = True
+            self._text.closed = True
             return
-        self._piece = replace(self._piece, call=opening)
-        self._shown = await self._means.opener.recall(self._piece)
-        self._words.closed = self._shown is not None
+        self._part = replace(self._part, call=opening)
+        self._shown = await self._context.starter.find_started(self._part)
+        self._text.closed = self._shown is not None
 
     async def follow(self, batch: Batch) -> None:
-        """Recall, and show what is written, until something else waits: here, or where only the next batch gets it.
-        Raises Parked, and Unavailable when the partition is taken away."""
-        async with self._listening(batch):
-            await self.recall()  # while listening: the first words may come at once
-            ends = time.monotonic() + self._left()
+        """Show the text as it comes, until another record arrives in this batch or for the next one. Raises Parked, and
+        Unavailable when the partition is taken away."""
+        async with self._listen(batch):
+            await self.resume()  # while listening, because the first text may come at once
+            ends = time.monotonic() + self._get_seconds_left()
             while not (batch.arrived.is_set() or batch.later.is_set()) and time.monotonic() < ends:
                 if batch.hurry.is_set():
                     raise Unavailable("the partition moves on; its next owner ends what was begun")
-                await self._go_on()
+                await self._show_progress()
                 await self._wait(ends)
 
-    def _left(self) -> float:
-        age = (self._means.clock() - self.begun.at).total_seconds()
-        return max(self._means.streamer.stream_rules.lasts - max(age, 0.0), GRACE if self._shown else 0.0)
+    def _get_seconds_left(self) -> float:
+        age = (self._context.clock() - self.begun.at).total_seconds()
+        return max(self._context.streamer.stream_rules.lasts - max(age, 0.0), REPLY_GRACE if self._shown else 0.0)
 
     @asynccontextmanager
-    async def _listening(self, batch: Batch) -> AsyncIterator[None]:
-        reader = self._means.state.signals.subscribe(live.topic(self._piece.conversation))
-        tasks = [asyncio.create_task(self._woken_by(event)) for event in (batch.hurry, batch.later)]
-        tasks.append(asyncio.create_task(self._hear(reader)))
-        status = asyncio.create_task(self._tell())
-        batch.on_arrival(self._news.set)
+    async def _listen(self, batch: Batch) -> AsyncIterator[None]:
+        reader = self._context.state.signals.subscribe(conversation_signals.conversation_topic(self._part.conversation))
+        tasks = [asyncio.create_task(self._wake_on(event)) for event in (batch.hurry, batch.later)]
+        tasks.append(asyncio.create_task(self._read_signals(reader)))
+        status = asyncio.create_task(self._show_status())
+        batch.on_arrival(self._wake.set)
         try:
             yield
-            # What is told of it must not come after the reply: nothing would take it away then.
+            # The status must not follow the reply: nothing would remove it then.
             self._ended.set()
             await status
         finally:
@@ -197,123 +200,124 @@ class LiveReply:
             for task in (*tasks, status):
                 task.cancel()
 
-    async def _woken_by(self, event: asyncio.Event) -> None:
+    async def _wake_on(self, event: asyncio.Event) -> None:
         await event.wait()
-        self._news.set()
+        self._wake.set()
 
-    async def _hear(self, reader: AsyncIterator[bytes]) -> None:
+    async def _read_signals(self, reader: AsyncIterator[bytes]) -> None:
         with suppress(ParleyError):  # signals may be lost
             async for payload in reader:
                 self._read(payload)
 
     def _read(self, payload: bytes) -> None:
-        is_first = not self._words.begun
-        if not self._words.read(payload):
+        is_first = not self._text.is_started
+        if not self._text.read(payload):
             return
-        if is_first and self._words.begun:
-            self._due = time.monotonic() + HELD
-        self._news.set()
+        if is_first and self._text.is_started:
+            self._next_show = time.monotonic() + START_DELAY
+        self._wake.set()
 
-    async def _tell(self) -> None:
-        """The contact sees that somebody writes; not worth it where the reply is there at once."""
+    async def _show_status(self) -> None:
+        """Show the contact that a reply is being written, unless the reply is there at once."""
         with suppress(TimeoutError):
-            async with asyncio.timeout(HELD):
+            async with asyncio.timeout(START_DELAY):
                 await self._ended.wait()
                 return
-        account, begun = self._piece.account, self.begun
+        account, begun = self._part.account, self.begun
         try:
-            connection = self._means.accounts.connection(account)
+            connection = self._context.accounts.get_connection(account)
             key = f"seen:{account.tenant}:{account.channel}:{account.name}"
-            if isinstance(connection, Seer) and await self._means.opener.free(key, STATUS_PACE):
-                async with asyncio.timeout(STATUS_TRY):
+            if isinstance(connection, Seer) and await self._context.starter.take_allowance(key, STATUS_PACE):
+                async with asyncio.timeout(STATUS_TIMEOUT):
                     await connection.seen(begun.place, begun.answers)
         except (ParleyError, TimeoutError) as error:
             log.debug("not_shown_as_seen", channel=account.channel, error=type(error).__name__)
 
     async def _wait(self, ends: float) -> None:
-        until = min(self._due if self._words.pending else time.monotonic() + LOOK, ends)
+        until = min(self._next_show if self._text.pending_text else time.monotonic() + CHECK_OWNER, ends)
         with suppress(TimeoutError):
             async with asyncio.timeout(max(0.0, until - time.monotonic())):
-                await self._news.wait()
-        self._news.clear()
+                await self._wake.wait()
+        self._wake.clear()
 
-    async def _go_on(self) -> None:
-        if self._words.void:
+    async def _show_progress(self) -> None:
+        if self._text.aborted:
             return await self.remove()
-        if time.monotonic() < self._due:
+        if time.monotonic() < self._next_show:
             return
         if self._shown is not None and not await self._may_speak():
             return await self.remove()
-        if text := self._words.pending:
+        if text := self._text.pending_text:
             await (self._open(text) if self._shown is None else self._add(text))
-            self._due = time.monotonic() + self._means.streamer.stream_rules.every
+            self._next_show = time.monotonic() + self._context.streamer.stream_rules.every
 
     async def _may_speak(self) -> bool:
-        """Nothing of the agent's begins after a person has claimed."""
-        conversation = await self._means.state.conversations.get(self._piece.conversation)
+        """The agent shows nothing more after a person has claimed the conversation."""
+        conversation = await self._context.state.conversations.get(self._part.conversation)
         return conversation is None or self.begun.epoch >= conversation.agent_floor
 
     async def _open(self, text: str) -> None:
-        opening = await self._opening(text)
+        opening = await self._build_opening(text)
         if opening is not None:
-            self._piece = replace(self._piece, call=opening)
-            self._shown = await self._means.opener.open(self._piece, self._means.streamer.stream_rules.begin)
-        self._words.closed = self._words.closed or self._shown is None
-        self._words.shown(text)
+            self._part = replace(self._part, call=opening)
+            self._shown = await self._context.starter.start(self._part, self._context.streamer.stream_rules.begin)
+        self._text.closed = self._text.closed or self._shown is None
+        self._text.mark_shown(text)
 
-    async def _opening(self, text: str) -> Call | None:
-        contact = await self._means.state.contacts.get(self._piece.account.tenant, self.begun.contact_id)
+    async def _build_opening(self, text: str) -> Call | None:
+        contact = await self._context.state.contacts.get(self._part.account.tenant, self.begun.contact_id)
         try:
-            return self._means.streamer.opening(self.begun, contact, text)
+            return self._context.streamer.opening(self.begun, contact, text)
         except SendRefused:
             return None
 
     async def _add(self, text: str) -> None:
-        account = self._piece.account
+        account = self._part.account
         key = f"send:{account.tenant}:{account.channel}:{account.name}:more"
-        if not await self._means.opener.free(key, self._means.streamer.stream_rules.more):
+        if not await self._context.starter.take_allowance(key, self._context.streamer.stream_rules.more):
             return
         try:
-            await self._perform(self._means.streamer.more(self._piece.call, str(self._shown), text))
+            await self._perform(self._context.streamer.more(self._part.call, str(self._shown), text))
         except SendDelayed:
             return
         except (DeliveryError, TimeoutError):
-            self._words.closed = True  # it ended by itself, or may have got this: the whole will say it all
+            self._text.closed = True  # it has ended, or may have got this text; the complete reply has all of it
             return
-        self._words.shown(text)
+        self._text.mark_shown(text)
 
-    # ── how it ends ──────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── end ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def whole(self, call: Call) -> Call | None:
-        """The reply's first call, so that it takes the place of what is shown; None where nothing is, or it cannot."""
+    def build_final_call(self, call: Call) -> Call | None:
+        """Change the reply's first call so that it replaces what is shown; None where nothing is shown, or the channel
+        cannot do that."""
         if self._shown is None:
             return None
-        return self._means.streamer.whole(call, self._piece.call, self._shown)
+        return self._context.streamer.whole(call, self._part.call, self._shown)
 
     async def remove(self) -> None:
-        """Take away what is shown, unless it is the reply by now. Raises Parked when that cannot be done now."""
-        self._words.closed = True
+        """Remove what is shown, unless it has become the reply. Raises Parked when that is not possible now."""
+        self._text.closed = True
         if self._shown is None or await self._is_reply():
             return
         try:
-            await self._perform(self._means.streamer.retraction(self._piece.call, self._shown))
+            await self._perform(self._context.streamer.retraction(self._part.call, self._shown))
         except SendRefused as error:
             if error.message != "not_found":
-                log.warning("not_taken_back", conversation_id=self._piece.conversation, reason=error.message)
+                log.warning("not_taken_back", conversation_id=self._part.conversation, reason=error.message)
         except CredentialsRevoked as error:
-            until = self._means.accounts.pause(self._piece.account, REVOKED_WAIT, error.message)
+            until = self._context.accounts.pause(self._part.account, REVOKED_PAUSE, error.message)
             raise Parked(error.message, until=until) from error
         except (DeliveryError, TimeoutError) as error:
-            raise Parked("half a reply cannot be taken away now", until=self._means.clock() + LOOK_AGAIN) from error
+            raise Parked("half a reply cannot be taken away now", until=self._context.clock() + RETRY_LOOKUP) from error
         self._shown = None
 
     async def _is_reply(self) -> bool:
-        """By what an earlier process has recorded."""
+        """Whether an earlier process recorded that it became the reply."""
         for marker in (self.begun.id, f"{self.begun.id}.0"):
-            told = await self._means.state.deliveries.outcome(self._piece.conversation, marker)
-            if told is not None and told.external_id == self._shown:
+            delivered = await self._context.state.deliveries.outcome(self._part.conversation, marker)
+            if delivered is not None and delivered.external_id == self._shown:
                 return True
         return False
 
     async def _perform(self, call: Call) -> None:
-        await self._means.sender.attempt(replace(self._piece, call=call))
+        await self._context.sender.attempt(replace(self._part, call=call))

@@ -1,19 +1,28 @@
-"""Text between Parley and the channels: rendered, split, read, cited, chosen from. Pure functions only."""
+"""Conversion between Parley's markdown and the channels' text formats: rendering, splitting, parsing, citations,
+choices. Pure functions."""
 
-from connectors.markup.choices import chosen, label, labels, numbered
+from connectors.markup.choices import build_labels, chosen, number_choices, shorten_label
 from connectors.markup.dialects.dialect import Dialect
 from connectors.markup.dialects.discord import DISCORD
-from connectors.markup.dialects.plain import PLAIN
+from connectors.markup.dialects.plain_text import PLAIN
 from connectors.markup.dialects.slack import SLACK
-from connectors.markup.dialects.web import TAGS, html, plain_html
+from connectors.markup.dialects.web import TAGS, render_html, render_plain_html
 from connectors.markup.dialects.whatsapp import WHATSAPP
-from connectors.markup.graphemes import Measure, blank, characters, graphemes, printable, utf8, utf16
+from connectors.markup.graphemes import (
+    Measure,
+    clean_text,
+    count_characters,
+    count_utf8,
+    count_utf16,
+    is_blank,
+    split_graphemes,
+)
 from connectors.markup.link_safety import SCHEMES
 from connectors.markup.markdown import MAX_PARSED, plain_text_only
-from connectors.markup.parts import Rendered, render
-from connectors.markup.source_text import split
+from connectors.markup.parts import RenderedText, render
+from connectors.markup.source_text import split_text
 from connectors.markup.splitting import MIN_LIMIT
-from connectors.markup.vendor_text import discord_text, slack_text
+from connectors.markup.vendor_text import parse_discord_text, parse_slack_text
 
 __all__ = [
     "DISCORD",
@@ -26,22 +35,22 @@ __all__ = [
     "WHATSAPP",
     "Dialect",
     "Measure",
-    "Rendered",
-    "blank",
-    "characters",
+    "RenderedText",
+    "build_labels",
     "chosen",
-    "discord_text",
-    "graphemes",
-    "html",
-    "label",
-    "labels",
-    "numbered",
-    "plain_html",
+    "clean_text",
+    "count_characters",
+    "count_utf8",
+    "count_utf16",
+    "is_blank",
+    "number_choices",
+    "parse_discord_text",
+    "parse_slack_text",
     "plain_text_only",
-    "printable",
     "render",
-    "slack_text",
-    "split",
-    "utf8",
-    "utf16",
+    "render_html",
+    "render_plain_html",
+    "shorten_label",
+    "split_graphemes",
+    "split_text",
 ]

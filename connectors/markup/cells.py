@@ -1,7 +1,7 @@
-"""Marked-up text as a row of cells that must not be cut, each knowing the styles around it.
+"""Text with markup as a sequence of cells, which are never cut. Each cell knows the styles around it.
 
-Styles are opened and closed only when cells are written. So any run of cells can be written by itself: what is open
-where a text is cut is closed there and opened again in the next part.
+Styles are opened and closed only when cells are written, so any run of cells can be written by itself: styles that are
+open at a cut are closed there and reopened in the next part.
 """
 
 from __future__ import annotations
@@ -14,12 +14,13 @@ ZERO_WIDTH_SPACE = "\u200b"
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """``line`` is repeated after every line break inside. ``bounded`` marks work only beside what is not a word."""
+    """``line`` is repeated after every line break inside. Marks that need a word boundary do not work beside a
+    letter."""
 
     open: str = ""
     close: str = ""
     line: str = ""
-    bounded: bool = False
+    needs_word_boundary: bool = False
     code: bool = False
 
 
@@ -28,13 +29,13 @@ Styles = tuple[Style, ...]
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """``text`` is what is sent, ``source`` what it stands for. A ``glued`` cell is not parted from the one after it."""
+    """``text`` is what is sent, ``source`` what it stands for."""
 
     text: str
     source: str
     styles: Styles = ()
-    glued: bool = False
-    mark: bool = False
+    keep_with_next: bool = False
+    is_citation: bool = False
 
     @property
     def code(self) -> bool:
@@ -42,58 +43,58 @@ class Cell:
 
 
 Finish = Callable[[str], str]
-"""The last look at a text before it is sent: what it lets through pings nobody."""
+"""Last step before a text is sent: removes everything that would notify people."""
 
 
-def write(cells: Sequence[Cell], finish: Finish) -> str:
-    """The text of a run of cells, with every style that it opens closed."""
-    written: list[str] = []
+def write_cells(cells: Sequence[Cell], finish: Finish) -> str:
+    """Return the text of a run of cells, with all its styles closed."""
+    pieces: list[str] = []
     styles: Styles = ()
     for cell in cells:
         if cell.styles != styles:
-            written.append(_turn(styles, cell.styles, _last(written), cell.text))
+            pieces.append(_switch_styles(styles, cell.styles, _last_character(pieces), cell.text))
             styles = cell.styles
-        written.append(cell.text)
+        pieces.append(cell.text)
         if cell.text == "\n":
-            written.append(_lines(styles))
-    written.append(_turn(styles, (), _last(written), ""))
-    return finish("".join(written))
+            pieces.append(_line_prefix(styles))
+    pieces.append(_switch_styles(styles, (), _last_character(pieces), ""))
+    return finish("".join(pieces))
 
 
-def trimmed(cells: Sequence[Cell]) -> Sequence[Cell]:
-    """Without white space at both ends; the first line of code keeps its indentation."""
+def trim_cells(cells: Sequence[Cell]) -> Sequence[Cell]:
+    """Remove white space at both ends; the first line of code keeps its indentation."""
     start, end = 0, len(cells)
-    while start < end and _droppable(cells[start]):
+    while start < end and _is_trimmable(cells[start]):
         start += 1
     while end > start and cells[end - 1].source.isspace():
         end -= 1
     return cells[start:end]
 
 
-def _droppable(cell: Cell) -> bool:
+def _is_trimmable(cell: Cell) -> bool:
     return cell.source == "\n" if cell.code else cell.source.isspace()
 
 
-def _turn(old: Styles, new: Styles, before: str, after: str) -> str:
+def _switch_styles(old: Styles, new: Styles, previous: str, following: str) -> str:
     shared = 0
     while shared < min(len(old), len(new)) and old[shared] == new[shared]:
         shared += 1
-    closing = "".join(_inside(old, depth, old[depth].close) for depth in reversed(range(shared, len(old))))
-    opening = "".join(_inside(new, depth, new[depth].open) for depth in range(shared, len(new)))
-    closes = any(style.bounded for style in old[shared:])
-    opens = any(style.bounded for style in new[shared:])
-    apart = (closes and (opens or after[:1].isalnum())) or (opens and before.isalnum())
-    return closing + (ZERO_WIDTH_SPACE if apart else "") + opening
+    closing = "".join(_indent_mark(old, depth, old[depth].close) for depth in reversed(range(shared, len(old))))
+    opening = "".join(_indent_mark(new, depth, new[depth].open) for depth in range(shared, len(new)))
+    closes = any(style.needs_word_boundary for style in old[shared:])
+    opens = any(style.needs_word_boundary for style in new[shared:])
+    needs_separator = (closes and (opens or following[:1].isalnum())) or (opens and previous.isalnum())
+    return closing + (ZERO_WIDTH_SPACE if needs_separator else "") + opening
 
 
-def _inside(styles: Styles, depth: int, mark: str) -> str:
-    """A mark of several lines, such as a fence, repeats what begins every line of the styles around it."""
-    return mark.replace("\n", "\n" + _lines(styles[:depth]))
+def _indent_mark(styles: Styles, depth: int, mark: str) -> str:
+    """A mark of several lines, such as a fence, repeats the line prefixes of the styles around it."""
+    return mark.replace("\n", "\n" + _line_prefix(styles[:depth]))
 
 
-def _lines(styles: Styles) -> str:
+def _line_prefix(styles: Styles) -> str:
     return "".join(style.line for style in styles)
 
 
-def _last(written: list[str]) -> str:
-    return next((piece[-1] for piece in reversed(written) if piece), "")
+def _last_character(pieces: list[str]) -> str:
+    return next((piece[-1] for piece in reversed(pieces) if piece), "")

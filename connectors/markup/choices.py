@@ -1,37 +1,38 @@
-"""Choices where a channel has no buttons: shown as numbered lines."""
+"""Choices on channels without buttons, shown as numbered lines, and labels of buttons."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from connectors.markup.graphemes import Measure, characters, shortened
+from connectors.markup.graphemes import Measure, count_characters, shorten
 from schemas.choice_matching import chosen, folded, one_line
 from schemas.messages import Choice
 
-__all__ = ["chosen", "label", "labels", "numbered"]
+__all__ = ["build_labels", "chosen", "number_choices", "shorten_label"]
 
 
-def numbered(choices: Sequence[Choice]) -> str:
-    """``1. Label`` and so on, a line a choice."""
+def number_choices(choices: Sequence[Choice]) -> str:
+    """``1. Label`` and so on, one line per choice."""
     return "\n".join(f"{number}. {one_line(choice.label)}" for number, choice in enumerate(choices, 1))
 
 
-def label(text: str, limit: int, measure: Measure = characters) -> str:
-    """One label, shortened by whole graphemes with an ellipsis."""
-    return shortened(text, limit, measure)
+def shorten_label(text: str, limit: int, measure: Measure = count_characters) -> str:
+    """Shorten a label after a whole grapheme, with an ellipsis."""
+    return shorten(text, limit, measure)
 
 
-def labels(choices: Sequence[Choice], limit: int, measure: Measure = characters) -> list[str]:
-    """The labels of one message, none longer than the limit and no two alike: vendors refuse buttons that are."""
-    made: list[str] = []
+def build_labels(choices: Sequence[Choice], limit: int, measure: Measure = count_characters) -> list[str]:
+    """Return the labels of one message, none longer than the limit and no two alike, because vendors refuse duplicate
+    buttons."""
+    built: list[str] = []
     for number, choice in enumerate(choices, 1):
-        short = label(choice.label, limit, measure)
-        if not folded(short) or folded(short) in map(folded, made):
-            short = _marked(choice.label, number, limit, measure)
-        made.append(short)
-    return made
+        shortened = shorten_label(choice.label, limit, measure)
+        if not folded(shortened) or folded(shortened) in map(folded, built):
+            shortened = _append_number(choice.label, number, limit, measure)
+        built.append(shortened)
+    return built
 
 
-def _marked(text: str, number: int, limit: int, measure: Measure) -> str:
+def _append_number(text: str, number: int, limit: int, measure: Measure) -> str:
     mark = f" ({number})"
-    return (label(text, limit - measure(mark), measure) + mark).strip()
+    return (shorten_label(text, limit - measure(mark), measure) + mark).strip()

@@ -1,4 +1,4 @@
-"""Citation marks numbered in the order in which a reader meets them, one number a document."""
+"""Citation marks, numbered in reading order with one number per document."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Sequence
 
 from schemas.messages import Citation
 
-MARK = r"\[\d{1,3}\]"
+CITATION_MARK = r"\[\d{1,3}\]"
 _MARK = re.compile(r"\[(\d{1,3})\]")
 
 
-class Numbering:
-    """Hands out numbers while a text is read; afterwards ``cited`` holds what was cited, in that order."""
+class CitationNumbers:
+    """Assigns numbers while a text is read; afterwards ``cited`` holds the citations in that order."""
 
     def __init__(self, citations: Sequence[Citation]) -> None:
         self._by_mark = {citation.n: citation for citation in citations}
@@ -24,17 +24,17 @@ class Numbering:
         return bool(self._by_mark)
 
     def mark(self, text: str) -> str | None:
-        """``[7]`` with its new number; None for what is no mark. What cites nothing becomes ``(7)``: as it stands it
-        might point at somebody else's proof."""
-        found = _MARK.fullmatch(text)
-        if not found or not self.renumbers:
-            return text if found else None
-        citation = self._by_mark.get(int(found.group(1)))
-        return f"[{self._number(citation)}]" if citation else f"({found.group(1)})"
+        """Return ``[7]`` with its new number; None if the text is no mark. A mark that cites nothing becomes ``(7)``,
+        because as it stands it could point at another document."""
+        match = _MARK.fullmatch(text)
+        if not match or not self.renumbers:
+            return text if match else None
+        citation = self._by_mark.get(int(match.group(1)))
+        return f"[{self._number(citation)}]" if citation else f"({match.group(1)})"
 
     def marks_in(self, text: str) -> str:
-        """A text with all its marks renumbered."""
-        return _MARK.sub(lambda found: self.mark(found.group()) or found.group(), text)
+        """Renumber all marks in a text."""
+        return _MARK.sub(lambda match: self.mark(match.group()) or match.group(), text)
 
     def _number(self, citation: Citation) -> int:
         document = citation.document or citation.url or citation.title

@@ -1,4 +1,4 @@
-"""A message as the finished parts that a channel sends: one call."""
+"""Rendering of a message into the parts that a channel sends."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from connectors.markup import citations as markup_citations
-from connectors.markup.blocks import Blocks
-from connectors.markup.cells import Cell, trimmed, write
-from connectors.markup.citation_numbers import Numbering
+from connectors.markup.blocks import BlockRenderer
+from connectors.markup.cells import Cell, Style, Styles, trim_cells, write_cells
+from connectors.markup.citation_numbers import CitationNumbers
 from connectors.markup.dialects.dialect import Dialect
-from connectors.markup.graphemes import Measure, characters, printable
-from connectors.markup.inline import Inline
-from connectors.markup.splitting import cut, room
+from connectors.markup.graphemes import Measure, clean_text, count_characters, shorten
+from connectors.markup.inline import InlineRenderer
+from connectors.markup.link_safety import normalize_link
+from connectors.markup.splitting import cut_parts, get_cell_limit
 from schemas.messages import Choice, Citation
 
 _GAP = (Cell("\n", "\n"), Cell("\n", "\n"))
 
 
 @dataclass(frozen=True, slots=True)
-class Rendered:
-    """``parts`` are sent in this order. ``context`` are the sources, where the channel shows them beside the text."""
+class RenderedText:
+    """``parts`` are sent in order. ``context`` are the sources, where the channel shows them beside the text."""
 
     parts: tuple[str, ...]
     context: tuple[str, ...] = ()
@@ -31,40 +31,85 @@ def render(
     text: str,
     dialect: Dialect,
     limit: int,
-    measure: Measure = characters,
+    measure: Measure = count_characters,
     *,
     citations: Sequence[Citation] = (),
     choices: Sequence[Choice] = (),
     heading: str = "Sources",
-) -> Rendered:
-    """Canonical markdown in a channel's markup. Every part is at most ``limit`` long, counted by ``measure`` on what
-    is really sent. ``choices`` are those that the channel cannot show as buttons; they become numbered lines.
+) -> RenderedText:
+    """Render markdown in a channel's markup. Every part is at most ``limit`` long, measured on the final text.
+    ``choices``: those that the channel cannot show as buttons; they become numbered lines.
 
     Raises ValueError if the limit is below ``MIN_LIMIT``.
     """
-    numbering = Numbering(citations)
-    inline = Inline(dialect, numbering, room(limit), measure)
-    cells = Blocks(dialect, inline).cells(printable(text))
+    numbers = CitationNumbers(citations)
+    inline = InlineRenderer(dialect, numbers, get_cell_limit(limit), measure)
+    cells = BlockRenderer(dialect, inline).cells(clean_text(text))
     if choices:
-        cells += [*_GAP, *_numbered(choices, inline)]
-    if numbering.cited and not dialect.context:
-        cells += [*_GAP, *markup_citations.listed(numbering.cited, dialect, inline, room(limit), measure, heading)]
-    beside = markup_citations.context(numbering.cited, dialect, inline) if dialect.context else ()
-    return Rendered(tuple(cut(cells, limit, measure, partial(_written, dialect))), beside)
+        cells += [*_GAP, *_render_choices(choices, inline)]
+    if numbers.cited and not dialect.context:
+        cells += [
+            *_GAP,
+            *render_source_list(numbers.cited, dialect, inline, get_cell_limit(limit), measure, heading),
+        ]
+    context = render_context(numbers.cited, dialect, inline) if dialect.context else ()
+    return RenderedText(tuple(cut_parts(cells, limit, measure, partial(_write_part, dialect))), context)
 
 
-def _written(dialect: Dialect, cells: Sequence[Cell]) -> str:
-    """One part. What stood inside a line may begin one now, and become a heading or a quote."""
-    kept = list(trimmed(cells))
-    first = kept[0] if kept else None
-    if first and not (first.code or first.glued) and first.text == dialect.escape(first.source, " ", " "):
-        kept[0] = replace(first, text=dialect.escape(first.source, "", " "))
-    return write(kept, dialect.finish)
+def _write_part(dialect: Dialect, cells: Sequence[Cell]) -> str:
+    """Write one part. Text from the middle of a line may start one now, and has to be escaped as such."""
+    trimmed = list(trim_cells(cells))
+    first = trimmed[0] if trimmed else None
+    if first and not (first.code or first.keep_with_next) and first.text == dialect.escape(first.source, " ", " "):
+        trimmed[0] = replace(first, text=dialect.escape(first.source, "", " "))
+    return write_cells(trimmed, dialect.finish)
 
 
-def _numbered(choices: Sequence[Choice], inline: Inline) -> Iterator[Cell]:
+def _render_choices(choices: Sequence[Choice], inline: InlineRenderer) -> Iterator[Cell]:
     for number, choice in enumerate(choices, 1):
         if number > 1:
             yield Cell("\n", "\n")
-        yield Cell(f"{number}. ", f"{number}. ", glued=True)
-        yield from inline.text(printable(" ".join(choice.label.split())), ())
+        yield Cell(f"{number}. ", f"{number}. ", keep_with_next=True)
+        yield from inline.text(clean_text(" ".join(choice.label.split())), ())
+
+
+MAX_TITLE = 80
+MAX_LINE = 600
+"""Characters. A link that would make its line longer is left out: the title names the document."""
+MAX_CONTEXT = 10
+"""Elements that Slack accepts in one context block."""
+
+
+def render_source_list(
+    cited: Sequence[Citation], dialect: Dialect, inline: InlineRenderer, room: int, measure: Measure, heading: str
+) -> Iterator[Cell]:
+    """Render a paragraph below the answer, one line per source."""
+    styles = (Style(open=dialect.small),) if dialect.small else ()
+    title = heading if dialect.small else f"{heading}:"
+    yield Cell(title, title, styles, keep_with_next=True)
+    for number, citation in enumerate(cited, 1):
+        yield Cell("\n", "\n")
+        yield Cell(f"[{number}] ", f"[{number}]", styles, keep_with_next=True)
+        yield from _render_source(citation, dialect, inline, room, measure, styles)
+
+
+def render_context(cited: Sequence[Citation], dialect: Dialect, inline: InlineRenderer) -> tuple[str, ...]:
+    """Render the sources for display beside the answer, as at most ten texts."""
+    lines = [
+        f"[{number}] " + write_cells(list(_render_source(citation, dialect, inline, MAX_LINE, len, ())), dialect.finish)
+        for number, citation in enumerate(cited, 1)
+    ]
+    size = -(-len(lines) // MAX_CONTEXT) or 1
+    return tuple("\n".join(lines[start : start + size]) for start in range(0, len(lines), size))
+
+
+def _render_source(
+    citation: Citation, dialect: Dialect, inline: InlineRenderer, room: int, measure: Measure, styles: Styles
+) -> Iterator[Cell]:
+    title = shorten(citation.title or citation.heading or citation.document, MAX_TITLE)
+    address = normalize_link(citation.url)
+    line = dialect.source(inline.escape_line(title), dialect.address(address)) if address else ""
+    if line and measure(line) <= min(room, MAX_LINE):
+        yield Cell(line, line, styles)
+    else:
+        yield from inline.text(title, styles)

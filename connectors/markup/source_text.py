@@ -1,4 +1,4 @@
-"""Splitting of text as it stands: nothing is rendered, only cut."""
+"""Splitting of source text, without rendering."""
 
 from __future__ import annotations
 
@@ -6,62 +6,62 @@ from collections.abc import Iterator, Sequence
 
 import regex
 
-from connectors.markup.cells import Cell, Style, Styles, trimmed, write
-from connectors.markup.citation_numbers import MARK
-from connectors.markup.graphemes import CLUSTER, Measure, blank, characters, graphemes, printable
-from connectors.markup.link_safety import BARE
-from connectors.markup.splitting import cut, room
+from connectors.markup.cells import Cell, Style, Styles, trim_cells, write_cells
+from connectors.markup.citation_numbers import CITATION_MARK
+from connectors.markup.graphemes import CLUSTER, Measure, clean_text, count_characters, is_blank, split_graphemes
+from connectors.markup.link_safety import BARE_LINK
+from connectors.markup.splitting import cut_parts, get_cell_limit
 
 _LINK = r"!?\[[^\[\]\n]*\]\([^()\s]*\)"
 _ANGLED = r"<[^<>\s|]+(?:\|[^<>\n]*)?>"
 _ENTITY = r"&(?:[A-Za-z]{2,8}|#\d{1,7});"
 _ESCAPED = rf"\\{CLUSTER}"
-_PIECES = regex.compile("|".join((_LINK, _ANGLED, BARE, MARK, _ENTITY, _ESCAPED, CLUSTER)))
+_PIECE = regex.compile("|".join((_LINK, _ANGLED, BARE_LINK, CITATION_MARK, _ENTITY, _ESCAPED, CLUSTER)))
 _FENCE = regex.compile(r" {0,3}(`{3,}|~{3,})([^`\n]*)")
 _MAX_FENCE = 24
 
 
-def split(text: str, limit: int, measure: Measure = characters) -> list[str]:
-    """Parts no longer than the limit, cut where it hurts least: between paragraphs, lines, sentences, words, and at
-    last between graphemes. A code block that is cut is closed and opened again; links and ``[n]`` marks stay whole
-    unless they alone are longer than a part. Joined, the parts lack nothing but white space at their borders.
+def split_text(text: str, limit: int, measure: Measure = count_characters) -> list[str]:
+    """Split into parts no longer than the limit, preferably between paragraphs, then lines, sentences, words, and
+    graphemes. A code block that is cut is closed and reopened; links and ``[n]`` marks stay whole unless longer than a
+    part. Apart from white space at the cuts, nothing is lost.
 
     Raises ValueError if the limit is below ``MIN_LIMIT``.
     """
-    clean = printable(text)
+    clean = clean_text(text)
     if measure(clean) <= limit:
-        return [] if blank(clean) else [clean.strip()]
-    return list(cut(list(_cells(clean, room(limit), measure)), limit, measure, _written))
+        return [] if is_blank(clean) else [clean.strip()]
+    return list(cut_parts(list(_build_cells(clean, get_cell_limit(limit), measure)), limit, measure, _write_part))
 
 
-def _written(cells: Sequence[Cell]) -> str:
-    return write(trimmed(cells), str)
+def _write_part(cells: Sequence[Cell]) -> str:
+    return write_cells(trim_cells(cells), str)
 
 
-def _cells(text: str, limit: int, measure: Measure) -> Iterator[Cell]:
+def _build_cells(text: str, limit: int, measure: Measure) -> Iterator[Cell]:
     fence: Styles = ()
-    opened, fresh = "", True
+    fence_mark, is_first = "", True
     for line in text.split("\n"):
-        found = _FENCE.fullmatch(line)
-        if fence and found and not found.group(2).strip() and found.group(1).startswith(opened):
+        match = _FENCE.fullmatch(line)
+        if fence and match and not match.group(2).strip() and match.group(1).startswith(fence_mark):
             fence = ()
             continue
-        if not fresh:
+        if not is_first:
             yield Cell("\n", "\n", fence)
-        fresh = False
-        if not fence and found and len(line) <= _MAX_FENCE:
-            opened = found.group(1)
-            fence = (Style(f"{line}\n", f"\n{opened}", code=True),)
-            yield Cell("", "", fence, glued=True)
-            fresh = True
+        is_first = False
+        if not fence and match and len(line) <= _MAX_FENCE:
+            fence_mark = match.group(1)
+            fence = (Style(f"{line}\n", f"\n{fence_mark}", code=True),)
+            yield Cell("", "", fence, keep_with_next=True)
+            is_first = True
             continue
-        yield from _line(line, fence, limit, measure)
+        yield from _build_line_cells(line, fence, limit, measure)
 
 
-def _line(line: str, styles: Styles, limit: int, measure: Measure) -> Iterator[Cell]:
-    for piece in graphemes(line) if styles else _PIECES.findall(line):
+def _build_line_cells(line: str, styles: Styles, limit: int, measure: Measure) -> Iterator[Cell]:
+    for piece in split_graphemes(line) if styles else _PIECE.findall(line):
         if measure(piece) <= limit:
-            yield Cell(piece, piece, styles, mark=bool(regex.fullmatch(MARK, piece)))
+            yield Cell(piece, piece, styles, is_citation=bool(regex.fullmatch(CITATION_MARK, piece)))
         else:
-            for unit in graphemes(piece) if len(graphemes(piece)) > 1 else list(piece):
+            for unit in split_graphemes(piece) if len(split_graphemes(piece)) > 1 else list(piece):
                 yield Cell(unit, unit, styles)

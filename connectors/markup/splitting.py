@@ -1,4 +1,4 @@
-"""Cutting a row of cells into parts that a channel takes."""
+"""Splitting of a sequence of cells into parts of limited length."""
 
 from __future__ import annotations
 
@@ -6,64 +6,64 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from connectors.markup.cells import Cell
-from connectors.markup.graphemes import Measure, blank
+from connectors.markup.graphemes import Measure, is_blank
 
 MIN_LIMIT = 64
-"""Shorter parts could not hold every escaped character with the marks around it."""
+"""Shorter parts could not hold every escaped character with its marks."""
 PARAGRAPH, LINE, SENTENCE, WORD, GRAPHEME, NEVER = range(6)
-"""Borders, the best first."""
-Written = Callable[[Sequence[Cell]], str]
+"""Kinds of boundaries, the best first."""
+WritePart = Callable[[Sequence[Cell]], str]
 """Writes one part."""
 Fits = Callable[[Sequence[Cell]], bool]
-_ENDS = frozenset(".!?…؟۔।॥")
-_WIDE_ENDS = frozenset("。！？｡")
+_SENTENCE_ENDS = frozenset(".!?…؟۔।॥")
+_WIDE_SENTENCE_ENDS = frozenset("。！？｡")
 _CLOSERS = frozenset("\"'”’»)]}›」』）*_~")
-_MANY_CLOSERS = 64
-"""So many quotes and citation marks end no sentence: looking past any number of them, before each, goes with the square
-of the text."""
+_MAX_CLOSERS = 64
+"""More quotes and citation marks than this are not skipped, because skipping any number would take quadratic time."""
 
 
-def room(limit: int) -> int:
-    """How long one cell may be, so that a bullet or the marks around it fit as well. Raises ValueError if the limit is
+def get_cell_limit(limit: int) -> int:
+    """Return how long one cell may be so that a bullet or marks still fit around it. Raises ValueError if the limit is
     below ``MIN_LIMIT``."""
     if limit < MIN_LIMIT:
         raise ValueError(f"a part needs room for {MIN_LIMIT} units, not {limit}")
     return limit - 12
 
 
-def cut(cells: Sequence[Cell], limit: int, measure: Measure, written: Written) -> Iterator[str]:
-    """Parts, none longer than the limit and none without anything to see."""
+def cut_parts(cells: Sequence[Cell], limit: int, measure: Measure, write: WritePart) -> Iterator[str]:
+    """Yield parts, none longer than the limit and none blank."""
 
     def fits(part: Sequence[Cell]) -> bool:
-        return measure(written(part)) <= limit
+        return measure(write(part)) <= limit
 
     start = 0
     while start < len(cells):
-        border = _border(cells, start, limit, fits)
-        part = cells[start:border]
-        if not all(blank(cell.source) for cell in part):
-            # Deep nesting may need more room around one cell than there is; the words matter more than the marks.
-            yield written(part if fits(part) else [replace(cell, styles=()) for cell in part])
-        start = border
+        boundary = _find_boundary(cells, start, limit, fits)
+        part = cells[start:boundary]
+        if not all(is_blank(cell.source) for cell in part):
+            # Deeply nested marks may not fit around one cell: then the text is kept without marks.
+            yield write(part if fits(part) else [replace(cell, styles=()) for cell in part])
+        start = boundary
 
 
-def _border(cells: Sequence[Cell], start: int, limit: int, fits: Fits) -> int:
-    furthest = _furthest(cells, start, limit, fits)
-    if furthest == len(cells):
-        return furthest
-    enough = start + (furthest - start) // 4
-    best, end = min((_worth(_rank(cells, end), end > enough), -end) for end in range(start + 1, furthest + 1))
+def _find_boundary(cells: Sequence[Cell], start: int, limit: int, fits: Fits) -> int:
+    last_fit = _find_last_fit(cells, start, limit, fits)
+    if last_fit == len(cells):
+        return last_fit
+    min_end = start + (last_fit - start) // 4
+    best, end = min((_weigh(_rank_boundary(cells, end), end > min_end), -end) for end in range(start + 1, last_fit + 1))
     return start + 1 if best == NEVER else -end
 
 
-def _worth(rank: int, enough: bool) -> int:
-    # A paragraph of three words is no reason to send a message of three words.
-    return rank if enough else max(rank, WORD)
+def _weigh(rank: int, is_long_enough: bool) -> int:
+    # A short paragraph is no reason to send a very short message.
+    return rank if is_long_enough else max(rank, WORD)
 
 
-def _furthest(cells: Sequence[Cell], start: int, limit: int, fits: Fits) -> int:
-    """The last border that fits. Closing marks count from where they are opened, so no later border needs less."""
-    low, high = start + 1, min(len(cells), start + limit + _droppable(cells, start))
+def _find_last_fit(cells: Sequence[Cell], start: int, limit: int, fits: Fits) -> int:
+    """Find the last boundary that fits. Closing marks count from where they are opened, so later boundaries never need
+    less."""
+    low, high = start + 1, min(len(cells), start + limit + _count_spaces(cells, start))
     if fits(cells[start:high]):
         return high
     while high - low > 1:
@@ -72,39 +72,43 @@ def _furthest(cells: Sequence[Cell], start: int, limit: int, fits: Fits) -> int:
     return low
 
 
-def _droppable(cells: Sequence[Cell], start: int) -> int:
+def _count_spaces(cells: Sequence[Cell], start: int) -> int:
     end = start
     while end < len(cells) and cells[end].source.isspace():
         end += 1
     return end - start
 
 
-def _rank(cells: Sequence[Cell], end: int) -> int:
-    """How good a border before ``cells[end]`` is."""
-    if cells[end - 1].glued:
+def _rank_boundary(cells: Sequence[Cell], end: int) -> int:
+    """Rate the boundary before ``cells[end]``."""
+    if cells[end - 1].keep_with_next:
         return NEVER
-    here, following = cells[end], cells[end + 1] if end + 1 < len(cells) else None
-    if here.source == "\n":
+    cell, following = cells[end], cells[end + 1] if end + 1 < len(cells) else None
+    if cell.source == "\n":
         return PARAGRAPH if following is not None and following.source == "\n" else LINE
-    if here.source.isspace():
-        return _rank_of_space(cells, end, following)
-    return SENTENCE if _ended(cells, end, _WIDE_ENDS) and here.source not in _CLOSERS | _WIDE_ENDS else GRAPHEME
+    if cell.source.isspace():
+        return _rank_space(cells, end, following)
+    return (
+        SENTENCE
+        if _ends_sentence(cells, end, _WIDE_SENTENCE_ENDS) and cell.source not in _CLOSERS | _WIDE_SENTENCE_ENDS
+        else GRAPHEME
+    )
 
 
-def _rank_of_space(cells: Sequence[Cell], end: int, following: Cell | None) -> int:
-    if following is None or following.mark:
-        return GRAPHEME  # a citation stays with what it proves
-    ends = _ended(cells, end, _ENDS | _WIDE_ENDS)
+def _rank_space(cells: Sequence[Cell], end: int, following: Cell | None) -> int:
+    if following is None or following.is_citation:
+        return GRAPHEME  # a citation stays with its sentence
+    ends = _ends_sentence(cells, end, _SENTENCE_ENDS | _WIDE_SENTENCE_ENDS)
     return SENTENCE if ends and not following.source.islower() else WORD
 
 
-def _ended(cells: Sequence[Cell], end: int, marks: frozenset[str]) -> bool:
-    """Whether a sentence ends before ``cells[end]``, past closing quotes and citation marks."""
-    last, first = end - 1, max(0, end - _MANY_CLOSERS)
-    while last > first and (cells[last].mark or cells[last].source in _CLOSERS):
+def _ends_sentence(cells: Sequence[Cell], end: int, marks: frozenset[str]) -> bool:
+    """Whether a sentence ends before ``cells[end]``, skipping closing quotes and citation marks."""
+    last, first = end - 1, max(0, end - _MAX_CLOSERS)
+    while last > first and (cells[last].is_citation or cells[last].source in _CLOSERS):
         last -= 1
     if cells[last].source not in marks:
         return False
-    # "1." and "J." begin something more often than they end it.
-    initial = last > 1 and cells[last - 1].source.isalnum() and cells[last - 2].source.isspace()
-    return cells[last].source != "." or not initial
+    # "1." and "J." usually begin something rather than end it.
+    is_initial = last > 1 and cells[last - 1].source.isalnum() and cells[last - 2].source.isspace()
+    return cells[last].source != "." or not is_initial

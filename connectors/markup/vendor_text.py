@@ -1,7 +1,6 @@
-"""What people wrote on Slack and Discord, as text that reads like what they saw.
+"""Parsing of Slack's and Discord's text formats into readable text.
 
-Mentions become ``@name`` and ``#name``. Names come from a look-up by the vendor's id; where an id is not known there, a
-word stands for it that everybody understands.
+Mentions become ``@name`` and ``#name``. Names are looked up by the vendor's id; an unknown id becomes a general word.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
-from connectors.markup.graphemes import printable
+from connectors.markup.graphemes import clean_text
 
 _SCHEME = re.compile(r"https?://")
 Names = Mapping[str, str]
@@ -24,72 +23,75 @@ _DISCORD = re.compile(
     r"|(?P<command>/[^<>:\n]{1,100}):\d{1,20}|id:(?P<room>\w+)|(?P<url>(?:https?|mailto):[^<>\s]+))>"
 )
 _NO_NAMES: Names = {}
-_UNKNOWN = {"@": "someone", "@&": "group", "#": "channel"}
+_UNKNOWN_WORDS = {"@": "someone", "@&": "group", "#": "channel"}
 
 
-def slack_text(text: str, names: Names = _NO_NAMES, *, keep_ids: bool = False) -> str:
-    """Text of a Slack message. ``<!date…>`` becomes its fallback; ``<url|label>`` becomes ``label (url)``. With
-    ``keep_ids`` an id that is not known stays as it is, for whoever looks it up later."""
-    written: list[str] = []
+def parse_slack_text(text: str, names: Names = _NO_NAMES, *, keep_ids: bool = False) -> str:
+    """Parse the text of a Slack message. ``<!date…>`` becomes its fallback; ``<url|label>`` becomes ``label (url)``.
+    ``keep_ids`` keeps unknown ids, for a later lookup."""
+    pieces: list[str] = []
     end = 0
-    for found in _SLACK.finditer(text):
-        written += [_unescaped(text[end : found.start()]), _unescaped(_slack_entity(found.group(1), names, keep_ids))]
-        end = found.end()
-    return printable("".join([*written, _unescaped(text[end:])]))
+    for match in _SLACK.finditer(text):
+        pieces += [
+            _unescape(text[end : match.start()]),
+            _unescape(_parse_slack_entity(match.group(1), names, keep_ids)),
+        ]
+        end = match.end()
+    return clean_text("".join([*pieces, _unescape(text[end:])]))
 
 
-def discord_text(text: str, names: Names = _NO_NAMES) -> str:
-    """Content of a Discord message. Custom emoji become ``:name:``, timestamps a date in UTC."""
-    return printable(_DISCORD.sub(lambda found: _discord_entity(found, names), text))
+def parse_discord_text(text: str, names: Names = _NO_NAMES) -> str:
+    """Parse the content of a Discord message. Custom emoji become ``:name:``, timestamps a date in UTC."""
+    return clean_text(_DISCORD.sub(lambda found: _parse_discord_entity(found, names), text))
 
 
-def _unescaped(text: str) -> str:
-    # In one pass, so that "&amp;lt;" becomes "&lt;" as it was typed.
+def _unescape(text: str) -> str:
+    # In one pass, so that "&amp;lt;" becomes "&lt;" as typed.
     return _SLACK_ENTITY.sub(lambda found: _ENTITIES[found.group(1)], text)
 
 
-def _slack_entity(entity: str, names: Names, keep_ids: bool) -> str:
+def _parse_slack_entity(entity: str, names: Names, keep_ids: bool) -> str:
     target, _, label = entity.partition("|")
     if not target:
         return label
     sign, name = target[0], target[1:]
     if sign in "@#":
-        return sign + (label.lstrip("@#") or names.get(name) or (name if keep_ids else _UNKNOWN[sign]))
+        return sign + (label.lstrip("@#") or names.get(name) or (name if keep_ids else _UNKNOWN_WORDS[sign]))
     if sign == "!":
-        return _slack_command(name, label, names, keep_ids)
-    return _link(target, label)
+        return _parse_slack_command(name, label, names, keep_ids)
+    return _format_link(target, label)
 
 
-def _slack_command(name: str, label: str, names: Names, keep_ids: bool) -> str:
+def _parse_slack_command(name: str, label: str, names: Names, keep_ids: bool) -> str:
     kind, _, rest = name.partition("^")
     if kind == "date":
         return label or rest
     if kind == "subteam":
-        return "@" + (label.lstrip("@") or names.get(rest) or (rest if keep_ids else _UNKNOWN["@&"]))
+        return "@" + (label.lstrip("@") or names.get(rest) or (rest if keep_ids else _UNKNOWN_WORDS["@&"]))
     return "@" + (label.lstrip("@") or kind)
 
 
-def _link(url: str, label: str) -> str:
+def _format_link(url: str, label: str) -> str:
     shown = url.removeprefix("mailto:").removeprefix("tel:")
     if not label or label == url:
         return shown
-    # Slack adds the scheme to what was typed: "example.com" need not be said twice.
+    # Slack adds the scheme to what was typed; "example.com" need not appear twice.
     return label if label in (shown, _SCHEME.sub("", url).rstrip("/")) else f"{label} ({shown})"
 
 
-def _discord_entity(found: re.Match[str], names: Names) -> str:
+def _parse_discord_entity(found: re.Match[str], names: Names) -> str:
     parts = found.groupdict()
     if number := parts["id"]:
         sign = parts["sign"].replace("!", "")
-        return sign[0] + (names.get(number) or _UNKNOWN[sign])
+        return sign[0] + (names.get(number) or _UNKNOWN_WORDS[sign])
     if parts["time"]:
-        return _instant(int(parts["time"])) or found.group()
+        return _format_time(int(parts["time"])) or found.group()
     if parts["room"]:
         return "#" + parts["room"]
     return str(parts["emoji"] or parts["command"] or parts["url"])
 
 
-def _instant(seconds: int) -> str:
+def _format_time(seconds: int) -> str:
     try:
         at = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)
     except OverflowError:

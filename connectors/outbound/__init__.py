@@ -1,1 +1,1 @@
-"""The outbound path, the same for every channel: policy, intent, send, record."""
+"""The outbound pipeline, the same for every channel: policy, pace, intent, send, record."""

@@ -1,7 +1,7 @@
-"""The connections of one channel's accounts, and which accounts have to wait.
+"""Connections of one channel's accounts, and pauses of accounts.
 
-When a vendor stops an account (a revoked token, a limit of the whole account), one message learns it; all others wait
-without asking. When the pause is over the first to come asks again for all.
+When a vendor stops an account (a revoked token, a limit of the whole account), one message finds out and all others
+wait without asking. After the pause the next message tries again.
 """
 
 from __future__ import annotations
@@ -10,47 +10,47 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from connectors.registry import installed
+from connectors.registry import explain_missing_library
 from schemas.errors import Parked
 from schemas.ports import Account, Clock, Connection, Transport
 
 log = structlog.get_logger("parley.outbound")
 
-Name = tuple[str, str]
+AccountKey = tuple[str, str]
 
 
-class Accounts:
-    """For one process and one channel."""
+class AccountConnections:
+    """The connections of one channel in one process."""
 
     def __init__(self, channel: Transport, clock: Clock) -> None:
         self._channel = channel
         self._clock = clock
-        self._open: dict[Name, tuple[Account, Connection]] = {}
-        self._paused: dict[Name, tuple[datetime, str]] = {}
+        self._connections: dict[AccountKey, tuple[Account, Connection]] = {}
+        self._pauses: dict[AccountKey, tuple[datetime, str]] = {}
 
-    def connection(self, account: Account) -> Connection:
-        """The same one each time, until the account's settings change. Raises MissingDependency."""
-        name = (account.tenant, account.name)
-        known = self._open.get(name)
+    def get_connection(self, account: Account) -> Connection:
+        """Return the account's connection, the same one until its settings change. Raises MissingDependency."""
+        key = (account.tenant, account.name)
+        known = self._connections.get(key)
         if known is None or known[0].settings is not account.settings:
-            with installed():
-                known = self._open[name] = (account, self._channel.connect(account))
+            with explain_missing_library():
+                known = self._connections[key] = (account, self._channel.connect(account))
         return known[1]
 
-    def admit(self, account: Account) -> None:
+    def check_not_paused(self, account: Account) -> None:
         """Raises Parked while the account is paused."""
-        name = (account.tenant, account.name)
-        until, reason = self._paused.get(name, (None, ""))
+        key = (account.tenant, account.name)
+        until, reason = self._pauses.get(key, (None, ""))
         if until is None:
             return
         if self._clock() < until:
             raise Parked(reason, until=until)
-        del self._paused[name]
+        del self._pauses[key]
 
     def pause(self, account: Account, pause: timedelta, reason: str) -> datetime:
-        """Nothing of this account is sent for so long; returns until when."""
+        """Send nothing for this account for so long; return the end of the pause."""
         until = self._clock() + pause
-        self._paused[account.tenant, account.name] = until, reason
+        self._pauses[account.tenant, account.name] = until, reason
         log.warning(
             "account_paused",
             tenant=account.tenant,
@@ -62,6 +62,6 @@ class Accounts:
         return until
 
     async def close(self) -> None:
-        opened, self._open = list(self._open.values()), {}
+        opened, self._connections = list(self._connections.values()), {}
         for _, connection in opened:
             await connection.close()

@@ -1,4 +1,4 @@
-"""Giving up on outbound records: visibly, and so that an operator can replay them."""
+"""Dead letters of outbound records, which an operator can inspect and replay."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import structlog
 
-from connectors.outbound.delivery_log import Ledger
+from connectors.outbound.delivery_log import DeliveryLog
 from schemas import ids, topics
 from schemas.conversation import DeadLetter
 from schemas.envelope import Envelope, envelope
@@ -18,26 +18,26 @@ from schemas.ports import Bus, Clock, Metrics, Record, State
 from schemas.privacy.records import without_cards
 
 log = structlog.get_logger("parley.outbound")
-NOBODY = "unknown"
+UNKNOWN_TENANT = "unknown"
 
 
-class DeadLetterDesk:
-    """Receives what a sender lane gave up. ``watched``: tenants that have a desk."""
+class DeadLetterWriter:
+    """Stores the records that a sender lane gave up on. ``desk_tenants``: tenants that have a desk."""
 
     def __init__(
-        self, *, bus: Bus, state: State, metrics: Metrics, clock: Clock, watched: frozenset[str] = frozenset()
+        self, *, bus: Bus, state: State, metrics: Metrics, clock: Clock, desk_tenants: frozenset[str] = frozenset()
     ) -> None:
-        self._watched = watched
+        self._desk_tenants = desk_tenants
         self._bus = bus
         self._state = state
         self._metrics = metrics
         self._clock = clock
 
     async def give_up(self, conversation: str, records: Sequence[Record], error: Exception, attempts: int) -> None:
-        """Set the records aside and mark their messages as failed. Raises only Unavailable: then ask again."""
+        """Store the records and mark their messages as failed. Raises only Unavailable; the caller may repeat it."""
         for record in records:
-            letter = self._letter(conversation, record, error, attempts)
-            await self._bus.append([_event(letter, record)])
+            letter = self._build_letter(conversation, record, error, attempts)
+            await self._bus.append([_build_event(letter, record)])
             await self._state.dead_letters.add(letter)
             await self._mark_failed(record, letter.code)
             self._metrics.count("parley_deadletters_total", code=letter.code)
@@ -51,12 +51,12 @@ class DeadLetterDesk:
                 attempts=attempts,
             )
 
-    def _letter(self, conversation: str, record: Record, error: Exception, attempts: int) -> DeadLetter:
+    def _build_letter(self, conversation: str, record: Record, error: Exception, attempts: int) -> DeadLetter:
         origin = record.headers.get("ce_id") or f"{record.topic}/{record.partition}/{record.offset}"
         return DeadLetter(
             id=ids.derived_id(origin, "deadletter"),
             code=error.code if isinstance(error, ParleyError) else HandlerGaveUp.code,
-            # The text of an unexpected error may hold a contact's words; its name does not.
+            # The text of an unexpected error may quote a contact; its class name does not.
             reason=error.message if isinstance(error, ParleyError) else type(error).__name__,
             attempts=attempts,
             topic=record.topic,
@@ -76,22 +76,22 @@ class DeadLetterDesk:
             event = Envelope.from_wire(record.headers, record.value)
             message = event.payload(OutboundMessage)
         except RecordError:
-            return  # nothing in it can be shown to anybody
-        ledger = Ledger(
-            bus=self._bus, state=self._state, metrics=self._metrics, clock=self._clock, watched=self._watched
+            return  # it holds no message to mark
+        delivery_log = DeliveryLog(
+            bus=self._bus, state=self._state, metrics=self._metrics, clock=self._clock, desk_tenants=self._desk_tenants
         )
-        await ledger.settle(event, message.id, "failed", reason=code)
-        await ledger.flush()
+        await delivery_log.record_outcome(event, message.id, "failed", reason=code)
+        await delivery_log.flush()
 
 
-def _event(letter: DeadLetter, record: Record) -> Envelope:
+def _build_event(letter: DeadLetter, record: Record) -> Envelope:
     return envelope(
         topics.DEADLETTER_RECORDED,
         letter,
         id=letter.id,
         time=letter.last_at,
         source=f"/connectors/{letter.channel}",
-        tenant=letter.tenant or NOBODY,
+        tenant=letter.tenant or UNKNOWN_TENANT,
         channel=letter.channel,
         account=record.headers.get("ce_account", ""),
         conversation=letter.conversation_id,

@@ -1,4 +1,5 @@
-"""What became of outbound messages: written to state first, then told on ``parley.events`` once a batch."""
+"""Outcomes of outbound messages: recorded in the state store first, then appended to ``parley.events`` once per
+batch."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ from typing import Literal, get_args
 import structlog
 from pydantic import BaseModel
 
-from connectors import live
+from connectors import conversation_signals
 from schemas import ids, topics, tracing
 from schemas.conversation import Delivered
 from schemas.crash_points import reach
@@ -22,29 +23,29 @@ log = structlog.get_logger("parley.outbound")
 
 Outcome = Literal["sent", "failed", "unknown", "expired", "stale_owner"]
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
-SHOWN: dict[Outcome, MessageState] = {
+TRANSCRIPT_STATES: dict[Outcome, MessageState] = {
     "sent": "sent",
     "failed": "failed",
     "unknown": "unknown",
     "expired": "dropped",
     "stale_owner": "dropped",
 }
-"""The transcript's word for an outcome."""
+"""Outcome → state of the transcript line."""
 
 
-def fact(sent: Envelope, outcome: Delivered) -> Envelope:
-    """The event of an outcome; the same outcome always has the same id. ``sent`` is the message's own envelope."""
-    event_id = ids.derived_id(outcome.message_id, f"delivery:{outcome.state}")
-    return _about(sent, outcome, topics.DELIVERY_RECORDED, outcome, event_id)
+def build_delivery_event(sent: Envelope, delivered: Delivered) -> Envelope:
+    """Build the event of an outcome; the same outcome always gets the same id. ``sent`` is the message's envelope."""
+    event_id = ids.derived_id(delivered.message_id, f"delivery:{delivered.state}")
+    return _build_event(sent, delivered, topics.DELIVERY_RECORDED, delivered, event_id)
 
 
-def _about(sent: Envelope, outcome: Delivered, kind: str, payload: BaseModel, event_id: str) -> Envelope:
-    """An event that follows from the outcome of a message."""
+def _build_event(sent: Envelope, delivered: Delivered, kind: str, payload: BaseModel, event_id: str) -> Envelope:
+    """Build an event that follows from the outcome of a message."""
     return envelope(
         kind,
         payload,
         id=event_id,
-        time=outcome.at,
+        time=delivered.at,
         source=f"/connectors/{sent.channel}/{sent.tenant}/{sent.account}",
         tenant=sent.tenant,
         channel=sent.channel,
@@ -52,14 +53,14 @@ def _about(sent: Envelope, outcome: Delivered, kind: str, payload: BaseModel, ev
         conversation=sent.conversation,
         correlation_id=sent.correlation_id or sent.id,
         causation_id=sent.id,
-        traceparent=outcome.traceparent or sent.traceparent,
+        traceparent=delivered.traceparent or sent.traceparent,
     )
 
 
-class Ledger:
-    """Outcomes of one batch. ``flush`` appends their events and may be repeated. ``watched``: tenants whose people see
-    what became of what they and the system said. ``of_desk``: it is of posts at the desk, which are no lines of a
-    conversation."""
+class DeliveryLog:
+    """The outcomes of one batch. ``flush`` appends their events and may be repeated. ``desk_tenants``: tenants that
+    have a desk, which is told about messages of people and of the system. ``of_desk``: the messages are posts at the
+    desk, which are no lines of a conversation."""
 
     def __init__(
         self,
@@ -68,18 +69,18 @@ class Ledger:
         state: State,
         metrics: Metrics,
         clock: Clock,
-        watched: frozenset[str] = frozenset(),
+        desk_tenants: frozenset[str] = frozenset(),
         of_desk: bool = False,
     ) -> None:
         self._bus = bus
         self._state = state
         self._metrics = metrics
         self._clock = clock
-        self._watched = watched
+        self._desk_tenants = desk_tenants
         self._of_desk = of_desk
-        self._facts: list[Envelope] = []
+        self._events: list[Envelope] = []
 
-    async def settle(
+    async def record_outcome(
         self,
         sent: Envelope,
         message_id: str,
@@ -89,9 +90,10 @@ class Ledger:
         reason: str = "",
         whole: str = "",
     ) -> Outcome:
-        """Record one outcome, show it in the transcript, and keep its event for ``flush``. ``whole``: the message of
-        which ``message_id`` is a piece; receipts of any piece are the whole message's. What is on record then."""
-        told = Delivered(
+        """Record one outcome, show it in the transcript, and queue its event for ``flush``. ``whole``: id of the
+        message of which ``message_id`` is a part; receipts of any part belong to the whole message. Returns the outcome
+        on record, which may be a better known one."""
+        delivered = Delivered(
             message_id=message_id,
             part_of=whole if whole != message_id else "",
             state=outcome,
@@ -100,126 +102,132 @@ class Ledger:
             at=self._clock(),
             traceparent=tracing.traceparent(sent.traceparent),
         )
-        # First: the vendor's echo of it may be here already, and who neither is sending nor has sent it is a person.
-        await self._bind(sent, told, whole or message_id)
-        await self._state.deliveries.record(sent.conversation, told)
+        # Bind the external id first: the vendor's echo may be here already, and an echo that belongs to no send is
+        # taken for a person's message.
+        await self._bind(sent, delivered, whole or message_id)
+        await self._state.deliveries.record(sent.conversation, delivered)
         if outcome == "unknown":
-            # The vendor's word may have come in this moment; nobody else would tell of it, or write the line.
-            told = await self._state.deliveries.outcome(sent.conversation, message_id) or told
-        numbered = await self._numbered(sent, told)
+            # A receipt may have decided it in the meantime, and nothing else would report that.
+            delivered = await self._state.deliveries.outcome(sent.conversation, message_id) or delivered
+        numbered = await self._mark_transcript(sent, delivered)
         reach("connector.after_record")
-        self._tell(sent, numbered)
-        if told.state == "unknown":
-            await self._ask_people(sent, told)
-        if not told.part_of:
-            self._metrics.count("parley_outbound_total", channel=sent.channel, result=told.state)
-        _log(sent, told)
-        return told.state
+        self._queue_events(sent, numbered)
+        if delivered.state == "unknown":
+            await self._request_person(sent, delivered)
+        if not delivered.part_of:
+            self._metrics.count("parley_outbound_total", channel=sent.channel, result=delivered.state)
+        _log_outcome(sent, delivered)
+        return delivered.state
 
-    async def repeat(self, sent: Envelope, message_id: str, *, whole: str = "") -> Outcome:
-        """A message that has its outcome already, from before a crash: finish what may have been left undone."""
-        told = await self._state.deliveries.outcome(sent.conversation, message_id)
+    async def repeat_outcome(self, sent: Envelope, message_id: str, *, whole: str = "") -> Outcome:
+        """Complete the steps after an outcome that was recorded before a crash; return that outcome."""
+        delivered = await self._state.deliveries.outcome(sent.conversation, message_id)
         self._metrics.count("parley_duplicates_total", where="sender")
-        if told is None:
-            return "sent"  # forgotten meanwhile, after days
-        await self._bind(sent, told, whole or message_id)
-        self._tell(sent, await self._numbered(sent, told))
-        return told.state
+        if delivered is None:
+            return "sent"  # expired from the record, days later
+        await self._bind(sent, delivered, whole or message_id)
+        self._queue_events(sent, await self._mark_transcript(sent, delivered))
+        return delivered.state
 
-    def _tell(self, sent: Envelope, told: Delivered) -> None:
-        self._facts.append(fact(sent, told))
-        if told.part_of or sent.tenant not in self._watched or self._of_desk:
+    def _queue_events(self, sent: Envelope, delivered: Delivered) -> None:
+        self._events.append(build_delivery_event(sent, delivered))
+        if delivered.part_of or sent.tenant not in self._desk_tenants or self._of_desk:
             return
-        if told.state == "unknown" or _is_of_people(sent):
-            self._facts.append(live.of_line(sent, told.message_id, told.state, told.at))
+        if delivered.state == "unknown" or _is_by_person_or_system(sent):
+            self._events.append(
+                conversation_signals.build_line_changed(sent, delivered.message_id, delivered.state, delivered.at)
+            )
 
-    async def _ask_people(self, sent: Envelope, told: Delivered) -> None:
-        if told.part_of or self._of_desk:
+    async def _request_person(self, sent: Envelope, delivered: Delivered) -> None:
+        """Hand the conversation to people when an answer of the agent may be lost: only a person can find out and
+        decide to repeat it."""
+        if delivered.part_of or self._of_desk:
             return
-        message, found = sent.payload(OutboundMessage), await self._state.conversations.get(sent.conversation)
-        request = request_by_unknown_delivery(found, message, told.at) if found is not None else None
+        message, conversation = sent.payload(OutboundMessage), await self._state.conversations.get(sent.conversation)
+        request = request_by_unknown_delivery(conversation, message, delivered.at) if conversation is not None else None
         if request is not None:
-            self._facts.append(_about(sent, told, topics.OWNER_REQUESTED, request, request.id))
+            self._events.append(_build_event(sent, delivered, topics.OWNER_REQUESTED, request, request.id))
 
-    async def _bind(self, sent: Envelope, told: Delivered, message_id: str) -> None:
-        if told.external_id:
+    async def _bind(self, sent: Envelope, delivered: Delivered, message_id: str) -> None:
+        if delivered.external_id:
             await self._state.deliveries.bind(
-                sent.tenant, sent.channel, sent.account, told.external_id, sent.conversation, message_id
+                sent.tenant, sent.channel, sent.account, delivered.external_id, sent.conversation, message_id
             )
 
     async def flush(self) -> None:
-        """Append the events. Raises BusUnavailable; the records stay kept for another try."""
-        if self._facts:
-            await self._bus.append(self._facts)
-            self._facts = []
+        """Append the events. Raises BusUnavailable and then keeps them for another try."""
+        if self._events:
+            await self._bus.append(self._events)
+            self._events = []
 
-    async def _numbered(self, sent: Envelope, told: Delivered) -> Delivered:
-        """Show the outcome in the transcript. The event tells the line's number, so that a rebuild gives it again."""
-        conversation, state = sent.conversation, SHOWN.get(told.state)
-        if state is None or told.part_of or self._of_desk:
-            return told
-        await self._state.transcript.mark(conversation, [told.message_id], state)
-        await live.receipts(self._state.signals, conversation, [told.message_id], state)
-        line = await self._state.transcript.find(conversation, told.message_id)
-        seq = line.seq if line is not None else await self._add(sent, told, state)
-        return told.model_copy(update={"seq": seq}) if seq else told
+    async def _mark_transcript(self, sent: Envelope, delivered: Delivered) -> Delivered:
+        """Show the outcome in the transcript and return it with the line's number, so that a rebuild numbers the line
+        the same."""
+        conversation, state = sent.conversation, TRANSCRIPT_STATES.get(delivered.state)
+        if state is None or delivered.part_of or self._of_desk:
+            return delivered
+        await self._state.transcript.mark(conversation, [delivered.message_id], state)
+        await conversation_signals.publish_receipts(self._state.signals, conversation, [delivered.message_id], state)
+        line = await self._state.transcript.find(conversation, delivered.message_id)
+        seq = line.seq if line is not None else await self._add_line(sent, delivered, state)
+        return delivered.model_copy(update={"seq": seq}) if seq else delivered
 
-    async def _add(self, sent: Envelope, told: Delivered, state: MessageState) -> int:
-        """A vendor's channel shows messages elsewhere, so their lines are written here. 0: the message is not shown,
-        or no longer on record (a repeat after days)."""
+    async def _add_line(self, sent: Envelope, delivered: Delivered, state: MessageState) -> int:
+        """Add the line of a message on a vendor's channel, where nothing else writes it; return its number. 0 if it was
+        not sent, or is no longer on record (a repeat after days)."""
         message = sent.payload(OutboundMessage)
-        if state == "dropped" or message.id != told.message_id:
+        if state == "dropped" or message.id != delivered.message_id:
             return 0
         seq = await self._state.transcript.add(sent.conversation, TranscriptMessage.of_outbound(message, state))
-        await live.message(self._state.signals, sent.conversation)
+        await conversation_signals.publish_message(self._state.signals, sent.conversation)
         return seq
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
-    """``marker`` is our id of it, ``whole`` the message it belongs to; the last piece has the message's own id.
-    ``others``: the markers of the message's other pieces. ``instead`` is carried out when ``call`` is refused."""
+class MessagePart:
+    """One part of a message, sent by one call. ``marker`` is our id for the part; the last part has the id of
+    ``message``. ``sibling_markers``: markers of the other parts. ``fallback_call`` is made when ``call`` is refused."""
 
     marker: str
     call: Call
-    whole: OutboundMessage
+    message: OutboundMessage
     envelope: Envelope
     account: Account
-    ledger: Ledger
+    delivery_log: DeliveryLog
     hurry: asyncio.Event
-    others: tuple[str, ...] = ()
-    instead: Call | None = None
+    sibling_markers: tuple[str, ...] = ()
+    fallback_call: Call | None = None
 
     @property
     def conversation(self) -> str:
         return self.envelope.conversation
 
     @property
-    def message(self) -> OutboundMessage:
-        """What the owner rule and the expiry look at."""
-        return self.whole if self.marker == self.whole.id else self.whole.model_copy(update={"id": self.marker})
+    def own_message(self) -> OutboundMessage:
+        """The message under the part's id, for the owner rule and the expiry."""
+        return self.message if self.marker == self.message.id else self.message.model_copy(update={"id": self.marker})
 
-    async def settle(self, outcome: Outcome, *, external_id: str = "", reason: str = "") -> Outcome:
-        return await self.ledger.settle(
-            self.envelope, self.marker, outcome, external_id=external_id, reason=reason, whole=self.whole.id
+    async def record_outcome(self, outcome: Outcome, *, external_id: str = "", reason: str = "") -> Outcome:
+        return await self.delivery_log.record_outcome(
+            self.envelope, self.marker, outcome, external_id=external_id, reason=reason, whole=self.message.id
         )
 
 
-def _is_of_people(sent: Envelope) -> bool:
-    """Whether people want to know what became of it: of their own words, and of what the system said for them."""
-    message = sent.payload(OutboundMessage)
+def _is_by_person_or_system(envelope_: Envelope) -> bool:
+    """Whether the desk shows this message's outcome: it was written by a person, or by the system."""
+    message = envelope_.payload(OutboundMessage)
     return message.purpose != "desk" and message.author.kind in ("person", "system")
 
 
-def _log(sent: Envelope, told: Delivered) -> None:
-    tell = log.warning if told.state == "unknown" else log.info
-    tell(
+def _log_outcome(sent: Envelope, delivered: Delivered) -> None:
+    write = log.warning if delivered.state == "unknown" else log.info
+    write(
         "delivery_recorded",
         tenant=sent.tenant,
         channel=sent.channel,
         conversation_id=sent.conversation,
         correlation_id=sent.correlation_id,
-        message_id=told.message_id,
-        outcome=told.state,
-        reason=told.reason,
+        message_id=delivered.message_id,
+        outcome=delivered.state,
+        reason=delivered.reason,
     )

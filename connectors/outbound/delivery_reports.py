@@ -1,9 +1,9 @@
-"""The vendor's reports on what we sent, as evidence about a send whose answer was lost.
+"""Vendors' reports as evidence about a send whose answer was lost.
 
-A vendor that reports every message it took gives our marker back within seconds. Silence about one message means
-something only while other news of the same account comes through: then the vendor took no such message. News counts if
-by the vendor's clock it happened after the send, and was read by this process. Before silence counts, whatever of the
-conversation is on the log and not applied yet is looked through.
+A vendor that reports every accepted message returns our marker within seconds. Silence about one message means that it
+was not accepted, but only while other news of the same account comes in: news that happened after the send by the
+vendor's clock, and that this process read. Before silence counts, the unprocessed records of the conversation are
+searched.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from schemas.errors import RecordError
 from schemas.messages import InboundMessage, Receipt
 from schemas.ports import Account, Bus, Record, State
 
-MOST = 10_000
-"""Sends watched at once; the oldest are forgotten, and their doubt then goes to people."""
-PARKED = 1_000
+MAX_WATCHED = 10_000
+"""Sends watched at once. The oldest are dropped, and people resolve their doubt."""
+MAX_PARKED = 1_000
 
 
 @dataclass(slots=True)
@@ -30,7 +30,7 @@ class _Watch:
 
 
 class DeliveryReports:
-    """For the senders and the receipts of one process."""
+    """Shared by the sender and the receipt handler of one process."""
 
     def __init__(self, bus: Bus, state: State) -> None:
         self._bus = bus
@@ -38,46 +38,46 @@ class DeliveryReports:
         self._watches: dict[str, _Watch] = {}
 
     def watch(self, account: Account, marker: str, since: datetime) -> None:
-        """Collect news of this account from now on. ``since``: when the send ended; the first call counts."""
+        """Watch for news of this account from now on. ``since``: when the send ended; the first call counts."""
         if marker not in self._watches:
-            while len(self._watches) >= MOST:
+            while len(self._watches) >= MAX_WATCHED:
                 self._watches.pop(next(iter(self._watches)))
             self._watches[marker] = _Watch((account.tenant, account.channel, account.name), since)
 
     def forget(self, marker: str) -> None:
         self._watches.pop(marker, None)
 
-    def note(self, record: Record) -> None:
-        """A record of an inbound topic, which may be news that somebody watches for."""
+    def observe(self, record: Record) -> None:
+        """Take note of a record of an inbound topic, which may be news for a watched send."""
         if not self._watches:
             return
         headers = record.headers
         account = (headers.get("ce_tenant", ""), headers.get("ce_channel", ""), headers.get("ce_account", ""))
         watches = [each for each in self._watches.values() if each.account == account and not each.heard]
-        if watches and (at := _happened(record)) is not None:
+        if watches and (at := _read_time(record)) is not None:
             for each in watches:
                 each.heard = at >= each.since
 
-    def were_heard(self, marker: str) -> bool:
-        """Whether anything else has come of the account since this send."""
+    def has_other_news(self, marker: str) -> bool:
+        """Whether other news of the account came in since this send."""
         watch = self._watches.get(marker)
         return watch is not None and watch.heard
 
-    async def is_waiting(self, conversation: str, channel: str, marker: str) -> bool:
-        """Whether a report on this send is on the log, and not applied yet. Raises Unavailable."""
+    async def has_pending_report(self, conversation: str, channel: str, marker: str) -> bool:
+        """Whether a report on this send is on the log but not applied yet. Raises Unavailable."""
         group, topic = topics.receipts_group(channel), topics.inbound(channel)
-        parked = await self._state.parking.parked(group, conversation, limit=PARKED)
-        if any(_marker(record) == marker for record in parked):
+        parked = await self._state.parking.parked(group, conversation, limit=MAX_PARKED)
+        if any(_read_marker(record) == marker for record in parked):
             return True
         since = await self._bus.committed(group, topic)
         async for record in await self._bus.read(topic, since=since, keys=lambda key: key == conversation):
-            if _marker(record) == marker:
+            if _read_marker(record) == marker:
                 return True
         return False
 
 
-def _happened(record: Record) -> datetime | None:
-    """When the vendor says that it happened; None for what is no news of the vendor's."""
+def _read_time(record: Record) -> datetime | None:
+    """Return the time at which the vendor says it happened; None where the record is no news from the vendor."""
     try:
         event = Envelope.from_wire(record.headers, record.value)
         if event.type == topics.RECEIPT_RECORDED:
@@ -90,7 +90,7 @@ def _happened(record: Record) -> datetime | None:
     return None
 
 
-def _marker(record: Record) -> str:
+def _read_marker(record: Record) -> str:
     if record.headers.get("ce_type") != topics.RECEIPT_RECORDED:
         return ""
     try:

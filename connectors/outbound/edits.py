@@ -1,4 +1,4 @@
-"""Changes of what was sent: a person edits or deletes a message that the contact has already."""
+"""Edits and deletions of messages that were already sent, made by people."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from datetime import timedelta
 
 import structlog
 
-from connectors import live
-from connectors.outbound.delivery_log import Ledger, Piece
-from connectors.outbound.rendering import texts_of, within_deadline
-from connectors.outbound.sender import Sender
+from connectors import conversation_signals
+from connectors.outbound.delivery_log import DeliveryLog, MessagePart
+from connectors.outbound.rendering import list_texts, render_within_deadline
+from connectors.outbound.sender import PartSender
 from schemas import ids, topics
 from schemas.changes import MessageDeleted, MessageEdited
 from schemas.envelope import Envelope
@@ -22,15 +22,15 @@ from schemas.ports import Account, Call, Channel, Clock, Reviser, Sending, State
 
 log = structlog.get_logger("parley.outbound")
 
-REVISIONS = frozenset({topics.MESSAGE_REVISE, topics.MESSAGE_RETRACT})
-LASTS = timedelta(hours=24)
-"""A change that could not be made for so long is not made any more."""
-SendingOf = Callable[[Envelope, OutboundMessage, Account], Awaitable[Sending]]
+EDIT_TYPES = frozenset({topics.MESSAGE_REVISE, topics.MESSAGE_RETRACT})
+EDIT_LIFETIME = timedelta(hours=24)
+"""How long an edit is tried."""
+BuildSending = Callable[[Envelope, OutboundMessage, Account], Awaitable[Sending]]
 
 
 @dataclass(frozen=True, slots=True)
 class _Change:
-    """``event`` tells of it; its id is that of the change. ``text`` is None where the message is taken back."""
+    """``event`` requests the change and has its id. ``text`` is None where the message is deleted."""
 
     event: Envelope
     message_id: str
@@ -46,104 +46,108 @@ class _Change:
         return cls(event, edit.message_id, edit.text, edit.revision)
 
 
-class Revisions:
-    """``sending_of``: what a message is rendered for; it raises SendRefused."""
+class EditSender:
+    """Edits the messages of one channel. ``sending_of`` builds the ``Sending`` of a message; it raises SendRefused."""
 
-    def __init__(self, channel: Channel, sender: Sender, *, state: State, clock: Clock, sending_of: SendingOf) -> None:
+    def __init__(
+        self, channel: Channel, sender: PartSender, *, state: State, clock: Clock, sending_of: BuildSending
+    ) -> None:
         self._channel = channel
         self._reviser = channel if isinstance(channel, Reviser) else None
         self._sender = sender
         self._state = state
         self._clock = clock
-        self._sending_of = sending_of
+        self._build_sending = sending_of
 
-    async def make(self, event: Envelope, account: Account | None, ledger: Ledger, hurry: asyncio.Event) -> None:
-        """At the vendor first, then in the transcript, which says what the contact sees. Raises Parked, Unavailable,
-        RecordError; repeating it is safe."""
+    async def apply(
+        self, event: Envelope, account: Account | None, delivery_log: DeliveryLog, hurry: asyncio.Event
+    ) -> None:
+        """Change the message at the vendor first, then in the transcript, which shows what the contact sees. Raises
+        Parked, Unavailable, RecordError; may be repeated."""
         change = _Change.of(event)
         line = await self._state.transcript.find(event.conversation, change.message_id)
         try:
             if line is None or line.state == "deleted" or account is None or self._reviser is None:
                 raise SendRefused("not_found" if self._reviser is not None else "cannot_be_changed")
             if line.revision > change.revision > 0:
-                return  # a later change was here first
-            pieces = await self._pieces(change, line, account, ledger, hurry, self._reviser)
+                return  # a later change was applied before
+            parts = await self._build_parts(change, line, account, delivery_log, hurry, self._reviser)
         except SendRefused as error:
             log.info("revision_refused", conversation_id=event.conversation, reason=error.message)
-            await ledger.settle(event, event.id, "failed", reason=error.message, whole=change.message_id)
+            await delivery_log.record_outcome(event, event.id, "failed", reason=error.message, whole=change.message_id)
             return
-        for piece in pieces:
-            if await self._sender.send(piece) != "sent":
+        for part in parts:
+            if await self._sender.send(part) != "sent":
                 return
-        await self._written_down(change)
-        if not pieces:
-            await ledger.settle(event, event.id, "sent", whole=change.message_id)
+        await self._update_transcript(change)
+        if not parts:
+            await delivery_log.record_outcome(event, event.id, "sent", whole=change.message_id)
 
-    async def _written_down(self, change: _Change) -> None:
+    async def _update_transcript(self, change: _Change) -> None:
         transcript, conversation = self._state.transcript, change.event.conversation
         await transcript.edit(conversation, change.message_id, change.text or "", revision=change.revision)
         if change.text is None:
             await transcript.mark(conversation, [change.message_id], "deleted")
-        await live.changed(self._state.signals, conversation, change.message_id)
+        await conversation_signals.publish_change(self._state.signals, conversation, change.message_id)
 
-    async def _pieces(
+    async def _build_parts(
         self,
         change: _Change,
         line: TranscriptMessage,
         account: Account,
-        ledger: Ledger,
+        delivery_log: DeliveryLog,
         hurry: asyncio.Event,
         reviser: Reviser,
-    ) -> list[Piece]:
-        """One for each piece of the message that changes. Raises SendRefused where the pieces are not the same."""
+    ) -> list[MessagePart]:
+        """Build one part for each part of the message that changes. Raises SendRefused where their number changes."""
         conversation = await self._state.conversations.get(change.event.conversation)
         if conversation is None:
             raise SendRefused("not_found")
-        whole = self._message(line, conversation.origin.place, conversation.origin.contact_id)
-        sending = await self._sending_of(change.event, whole, account)
-        before = await self._render(whole, sending)
-        shown = await self._shown(change, len(before))
+        message = self._build_message(line, conversation.origin.place, conversation.origin.contact_id)
+        sending = await self._build_sending(change.event, message, account)
+        before = await self._render(message, sending)
+        external_ids = await self._find_external_ids(change, len(before))
         after = before
         if change.text is not None:
-            after = await self._render(whole.model_copy(update={"text": change.text}), sending)
+            after = await self._render(message.model_copy(update={"text": change.text}), sending)
         if len(after) != len(before):
             raise SendRefused("cannot_be_changed")
-        made = [
-            self._call(change, new, known, reviser)
-            for old, new, known in zip(before, after, shown, strict=True)
+        calls = [
+            self._build_call(change, new, external_id, reviser)
+            for old, new, external_id in zip(before, after, external_ids, strict=True)
             if change.text is None or new != old
         ]
-        markers = [ids.part_id(change.event.id, number, len(made)) for number in range(len(made))]
+        markers = [ids.part_id(change.event.id, number, len(calls)) for number in range(len(calls))]
         return [
-            Piece(marker, replace(call, repeats=True), whole, change.event, account, ledger, hurry)
-            for marker, call in zip(markers, made, strict=True)
+            MessagePart(marker, replace(call, repeats=True), message, change.event, account, delivery_log, hurry)
+            for marker, call in zip(markers, calls, strict=True)
         ]
 
     async def _render(self, message: OutboundMessage, sending: Sending) -> list[Call]:
-        return await within_deadline(
-            lambda: self._channel.render(message, sending), texts_of(message), surface=self._channel.name
+        return await render_within_deadline(
+            lambda: self._channel.render(message, sending), list_texts(message), surface=self._channel.name
         )
 
-    def _call(self, change: _Change, call: Call, shown: str, reviser: Reviser) -> Call:
+    def _build_call(self, change: _Change, call: Call, shown: str, reviser: Reviser) -> Call:
         """Raises SendRefused."""
         if change.text is None:
             return reviser.removed(call, shown)
-        made = reviser.revised(call, shown)
-        if made is None:
+        edited = reviser.revised(call, shown)
+        if edited is None:
             raise SendRefused("cannot_be_changed")
-        return made
+        return edited
 
-    async def _shown(self, change: _Change, count: int) -> list[str]:
-        """The vendor's ids of a message's pieces. Raises SendRefused where it was not sent in so many."""
+    async def _find_external_ids(self, change: _Change, count: int) -> list[str]:
+        """Return the vendor's ids of the message's parts. Raises SendRefused if it was not sent in so many parts."""
         outcome, conversation = self._state.deliveries.outcome, change.event.conversation
         markers = [ids.part_id(change.message_id, number, count) for number in range(count)]
-        told = [await outcome(conversation, marker) for marker in markers]
-        more = await outcome(conversation, ids.part_id(change.message_id, count - 1, count + 1))
-        if more is not None or any(each is None or each.state != "sent" for each in told):
+        outcomes = [await outcome(conversation, marker) for marker in markers]
+        next_part = await outcome(conversation, ids.part_id(change.message_id, count - 1, count + 1))
+        if next_part is not None or any(each is None or each.state != "sent" for each in outcomes):
             raise SendRefused("cannot_be_changed")
-        return [each.external_id for each in told if each is not None]
+        return [each.external_id for each in outcomes if each is not None]
 
-    def _message(self, line: TranscriptMessage, place: str, contact: str) -> OutboundMessage:
+    def _build_message(self, line: TranscriptMessage, place: str, contact: str) -> OutboundMessage:
         now = self._clock()
         return OutboundMessage(
             id=line.id,
@@ -156,5 +160,5 @@ class Revisions:
             attachments=line.attachments,
             in_reply_to=line.in_reply_to,
             created_at=line.created_at,
-            expires_at=now + LASTS,
+            expires_at=now + EDIT_LIFETIME,
         )

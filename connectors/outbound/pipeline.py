@@ -1,7 +1,7 @@
-"""The way out, the same for every channel: policy, pace, intent, send, record.
+"""The outbound pipeline, the same for every channel: policy, pace, intent, send, record.
 
-Strictly in order inside a conversation: a lane handles one batch at a time, and no message is begun before the one
-ahead of it has an outcome. A message of several pieces is one after the other too, and stops at the first that fails.
+Strictly in order within a conversation: a lane handles one batch at a time, and a message begins only after the
+previous one has an outcome. The parts of a message follow one another too, and stop at the first failure.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 
-from connectors.live_replies import LiveReply, Means, Opener, live_reply
-from connectors.outbound.connections import Accounts
-from connectors.outbound.delivery_log import Ledger, Outcome, Piece
+from connectors.live_replies import LiveReply, LiveReplyContext, LiveReplyStart, build_live_reply
+from connectors.outbound.connections import AccountConnections
+from connectors.outbound.delivery_log import DeliveryLog, MessagePart, Outcome
 from connectors.outbound.delivery_reports import DeliveryReports
-from connectors.outbound.edits import REVISIONS, Revisions
-from connectors.outbound.policy import Ruling, policies, ruling
-from connectors.outbound.rendering import texts_of, within_deadline
-from connectors.outbound.sender import Sender
+from connectors.outbound.edits import EDIT_TYPES, EditSender
+from connectors.outbound.policy import SendDecision, decide_send, get_policy_lookup
+from connectors.outbound.rendering import list_texts, render_within_deadline
+from connectors.outbound.sender import PartSender
 from schemas import ids, topics, tracing
 from schemas.conversation import Contact
 from schemas.envelope import Envelope
@@ -26,13 +26,13 @@ from schemas.errors import SendRefused, UnknownEventType
 from schemas.messages import OutboundMessage, ReplyBegun
 from schemas.ports import Account, Batch, Bus, Call, Channel, Clock, LiveReplies, Metrics, Sending, State
 
-LOOKED_BACK = 200
-"""Lines of the transcript among which the contact's last message is looked for."""
+SEARCHED_LINES = 200
+"""Lines of the transcript that are searched for the contact's last message."""
 
 
-class Outbound:
-    """Sends what is on ``parley.outbound.<channel>``. ``account_of``: ``(tenant, channel, name) → Account | None``.
-    ``watched``: tenants that have a desk. ``reports``: the same as those of the channel's Receipts."""
+class OutboundPipeline:
+    """Sends the messages of ``parley.outbound.<channel>``. ``account_of``: ``(tenant, channel, name) → Account |
+    None``. ``desk_tenants``: tenants that have a desk. ``reports``: shared with the channel's receipt handler."""
 
     def __init__(
         self,
@@ -43,202 +43,204 @@ class Outbound:
         metrics: Metrics,
         clock: Clock,
         account_of: Callable[[str, str, str], Account | None],
-        watched: frozenset[str] = frozenset(),
+        desk_tenants: frozenset[str] = frozenset(),
         reports: DeliveryReports | None = None,
     ) -> None:
-        self._watched = watched
+        self._desk_tenants = desk_tenants
         self._channel = channel
-        self._policy_of = policies(channel)
+        self._policy_of = get_policy_lookup(channel)
         self._bus = bus
         self._state = state
         self._metrics = metrics
         self._clock = clock
         self._account_of = account_of
-        self.accounts = Accounts(channel, clock)
+        self.accounts = AccountConnections(channel, clock)
         reports = reports or DeliveryReports(bus, state)
-        self._sender = Sender(channel, self.accounts, state=state, metrics=metrics, clock=clock, reports=reports)
-        self._means = self._live_means()
-        self._revisions = Revisions(channel, self._sender, state=state, clock=clock, sending_of=self._sending)
+        self._sender = PartSender(channel, self.accounts, state=state, metrics=metrics, clock=clock, reports=reports)
+        self._live_context = self._build_live_context()
+        self._edits = EditSender(channel, self._sender, state=state, clock=clock, sending_of=self._build_sending)
 
     async def close(self) -> None:
-        """Close the connections; to be called when nothing is handled any more."""
+        """Close the connections, after the last batch."""
         await self.accounts.close()
 
     async def handle(self, batch: Batch) -> None:
-        """Lane handler of the group ``parley.sender.<channel>``. Raises RecordError (a record for ``give_up``), Parked,
-        Unavailable; repeating it is safe, because what was sent is known."""
-        ledger = Ledger(
-            bus=self._bus, state=self._state, metrics=self._metrics, clock=self._clock, watched=self._watched
+        """Handle a batch of the group ``parley.sender.<channel>``. Raises RecordError (a record for ``give_up``),
+        Parked, Unavailable; may be repeated, because sends are on record."""
+        delivery_log = DeliveryLog(
+            bus=self._bus, state=self._state, metrics=self._metrics, clock=self._clock, desk_tenants=self._desk_tenants
         )
         try:
-            await self._all(batch, ledger)
+            await self._handle_records(batch, delivery_log)
         finally:
-            # Whatever was decided is told, also when a later message has to wait.
-            await ledger.flush()
+            # Append the outcomes so far, also when a later message has to wait.
+            await delivery_log.flush()
 
-    async def _all(self, batch: Batch, ledger: Ledger) -> None:
-        shown: LiveReply | None = None
+    async def _handle_records(self, batch: Batch, delivery_log: DeliveryLog) -> None:
+        live_reply: LiveReply | None = None
         done = 0
         while done < len(batch.records):
             record = batch.records[done]
             done += 1
             event = Envelope.from_wire(record.headers, record.value)
             if event.type == topics.REPLY_BEGUN:
-                shown = await self._begin(event, shown, ledger, batch)
-                if shown is not None and done < len(batch.records):
-                    await shown.recall()
-                elif shown is not None:
-                    await shown.follow(batch)
+                live_reply = await self._begin(event, live_reply, delivery_log, batch)
+                if live_reply is not None and done < len(batch.records):
+                    await live_reply.resume()
+                elif live_reply is not None:
+                    await live_reply.follow(batch)
                     batch.take_more()
             elif event.type == topics.MESSAGE_SEND:
                 message = event.payload(OutboundMessage)
-                if shown is not None and shown.begun.id != message.id:
-                    await shown.remove()
-                    shown = None
-                await self._traced(event, message, ledger, batch.hurry, shown)
-                shown = None
-            elif event.type in REVISIONS:
+                if live_reply is not None and live_reply.begun.id != message.id:
+                    await live_reply.remove()
+                    live_reply = None
+                await self._send_traced(event, message, delivery_log, batch.hurry, live_reply)
+                live_reply = None
+            elif event.type in EDIT_TYPES:
                 account = self._account_of(event.tenant, event.channel, event.account)
-                await self._revisions.make(event, account, ledger, batch.hurry)
+                await self._edits.apply(event, account, delivery_log, batch.hurry)
             elif event.type not in topics.DESK_TYPES:
                 raise UnknownEventType(f"{event.type} on an outbound topic")
-        if shown is not None:
-            await shown.remove()
+        if live_reply is not None:
+            await live_reply.remove()
 
-    async def _begin(self, event: Envelope, before: LiveReply | None, ledger: Ledger, batch: Batch) -> LiveReply | None:
-        """None where nothing is shown while it is written. Raises Parked."""
-        if before is not None:
-            if before.begun.id == event.payload(ReplyBegun).id:
-                before.begin_again()
-                return before
-            await before.remove()
+    async def _begin(
+        self, event: Envelope, current: LiveReply | None, delivery_log: DeliveryLog, batch: Batch
+    ) -> LiveReply | None:
+        """Begin a live reply; None where the channel cannot show one. Raises Parked."""
+        if current is not None:
+            if current.begun.id == event.payload(ReplyBegun).id:
+                current.restart()
+                return current
+            await current.remove()
         account = self._account_of(event.tenant, event.channel, event.account)
-        if self._means is None or account is None:
+        if self._live_context is None or account is None:
             return None
-        return live_reply(event, account, ledger, batch.hurry, self._means)
+        return build_live_reply(event, account, delivery_log, batch.hurry, self._live_context)
 
-    async def _traced(
+    async def _send_traced(
         self,
         event: Envelope,
         message: OutboundMessage,
-        ledger: Ledger,
+        delivery_log: DeliveryLog,
         hurry: asyncio.Event,
-        shown: LiveReply | None,
+        live_reply: LiveReply | None,
     ) -> None:
-        about = {
+        attributes = {
             "parley.channel": event.channel,
             "parley.conversation_id": event.conversation,
             "parley.correlation_id": event.correlation_id,
             "parley.message_id": message.id,
         }
-        with tracing.span("send", parent=event.traceparent, kind="consumer", attributes=about):
-            is_sent = await self._deliver(event, message, ledger, hurry, shown)
-        if shown is not None and not is_sent:
-            await shown.remove()
+        with tracing.span("send", parent=event.traceparent, kind="consumer", attributes=attributes):
+            is_sent = await self._deliver(event, message, delivery_log, hurry, live_reply)
+        if live_reply is not None and not is_sent:
+            await live_reply.remove()
 
     async def _deliver(
         self,
         event: Envelope,
         message: OutboundMessage,
-        ledger: Ledger,
+        delivery_log: DeliveryLog,
         hurry: asyncio.Event,
-        shown: LiveReply | None,
+        live_reply: LiveReply | None,
     ) -> bool:
-        """Whether the contact has it now."""
+        """Send one message; return whether the contact has received it."""
         account = self._account_of(event.tenant, event.channel, event.account)
         if account is None:
-            await ledger.settle(event, message.id, "failed", reason="account_unknown")
+            await delivery_log.record_outcome(event, message.id, "failed", reason="account_unknown")
             return False
         try:
-            sending = await self._sending(event, message, account)
-            calls = await within_deadline(
-                lambda: self._channel.render(message, sending), texts_of(message), surface=event.channel
+            sending = await self._build_sending(event, message, account)
+            calls = await render_within_deadline(
+                lambda: self._channel.render(message, sending), list_texts(message), surface=event.channel
             )
         except SendRefused as error:
-            await ledger.settle(event, message.id, "failed", reason=error.message)
+            await delivery_log.record_outcome(event, message.id, "failed", reason=error.message)
             return False
-        pieces = self._pieces(calls, event, message, account, ledger, hurry)
-        if shown is not None:
-            pieces[0] = await _completing(pieces[0], shown)
-        for piece in pieces:
-            outcome = await self._sender.send(piece)
+        parts = self._build_parts(calls, event, message, account, delivery_log, hurry)
+        if live_reply is not None:
+            parts[0] = await _complete_live_reply(parts[0], live_reply)
+        for part in parts:
+            outcome = await self._sender.send(part)
             if outcome != "sent":
-                await self._stop_at(piece, outcome)
+                await self._stop_at(part, outcome)
                 return False
         return True
 
-    def _pieces(
+    def _build_parts(
         self,
         calls: list[Call],
         event: Envelope,
         message: OutboundMessage,
         account: Account,
-        ledger: Ledger,
+        delivery_log: DeliveryLog,
         hurry: asyncio.Event,
-    ) -> list[Piece]:
+    ) -> list[MessagePart]:
         markers = [ids.part_id(message.id, index, len(calls)) for index in range(len(calls))]
-        every = {ids.stream_part_id(message.id), *markers}
+        all_markers = {ids.stream_part_id(message.id), *markers}
         return [
-            Piece(marker, call, message, event, account, ledger, hurry, tuple(every - {marker}))
+            MessagePart(marker, call, message, event, account, delivery_log, hurry, tuple(all_markers - {marker}))
             for marker, call in zip(markers, calls, strict=True)
         ]
 
-    async def _stop_at(self, piece: Piece, outcome: Outcome) -> None:
-        """The rest of the message would make no sense without this piece: the whole shares its fate."""
-        if piece.marker != piece.whole.id:
-            await piece.ledger.settle(piece.envelope, piece.whole.id, outcome, reason="part_not_sent")
+    async def _stop_at(self, part: MessagePart, outcome: Outcome) -> None:
+        """Record the failed part's outcome for the whole message: the remaining parts are not sent."""
+        if part.marker != part.message.id:
+            await part.delivery_log.record_outcome(part.envelope, part.message.id, outcome, reason="part_not_sent")
 
-    def _live_means(self) -> Means | None:
-        """What replies are shown with while they are written, where the channel can do that."""
+    def _build_live_context(self) -> LiveReplyContext | None:
+        """Return what live replies need, None where the channel cannot show them."""
         if not isinstance(self._channel, LiveReplies):
             return None
-        opener = Opener(self._channel, self.accounts, self._sender, state=self._state, clock=self._clock)
-        return Means(
+        opener = LiveReplyStart(self._channel, self.accounts, self._sender, state=self._state, clock=self._clock)
+        return LiveReplyContext(
             self._channel, self._channel, self.accounts, self._sender, opener, state=self._state, clock=self._clock
         )
 
     # ── policy ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def _sending(self, event: Envelope, message: OutboundMessage, account: Account) -> Sending:
+    async def _build_sending(self, event: Envelope, message: OutboundMessage, account: Account) -> Sending:
         """Raises SendRefused with the reason."""
         policy = self._policy_of(account)
-        is_asked = policy.shows_contact or policy.window is not None or message.purpose == "notice"
-        contact = await self._state.contacts.get(event.tenant, message.contact_id) if is_asked else None
-        rule = ruling(
+        needs_contact = policy.shows_contact or policy.window is not None or message.purpose == "notice"
+        contact = await self._state.contacts.get(event.tenant, message.contact_id) if needs_contact else None
+        decision = decide_send(
             policy,
             message,
             contact,
-            wrote_at=await self._wrote_at(event.conversation) if policy.window is not None else None,
+            wrote_at=await self._find_last_contact_message(event.conversation) if policy.window is not None else None,
             now=self._clock(),
             reopens=bool(getattr(account.settings, "template", None)),
         )
-        if rule.refused:
-            raise SendRefused(rule.refused)
-        return _sending(event, message, account, contact, rule)
+        if decision.refused:
+            raise SendRefused(decision.refused)
+        return _build_sending(event, message, account, contact, decision)
 
-    async def _wrote_at(self, conversation: str) -> datetime | None:
-        """When the contact wrote last, as far as one looks back."""
-        lines = await self._state.transcript.recent(conversation, limit=LOOKED_BACK)
+    async def _find_last_contact_message(self, conversation: str) -> datetime | None:
+        """Return when the contact wrote last, within ``SEARCHED_LINES``."""
+        lines = await self._state.transcript.recent(conversation, limit=SEARCHED_LINES)
         return max((line.created_at for line in lines if line.author.kind == "contact"), default=None)
 
 
-async def _completing(piece: Piece, shown: LiveReply) -> Piece:
-    """The first piece takes the place of what is shown already. Raises Parked."""
-    whole = shown.whole(piece.call)
-    if whole is None:
-        await shown.remove()
-        return piece
-    return replace(piece, call=whole, instead=piece.call)
+async def _complete_live_reply(part: MessagePart, live_reply: LiveReply) -> MessagePart:
+    """Return the first part so that it replaces the live reply. Raises Parked."""
+    call = live_reply.build_final_call(part.call)
+    if call is None:
+        await live_reply.remove()
+        return part
+    return replace(part, call=call, fallback_call=part.call)
 
 
-def _sending(
-    event: Envelope, message: OutboundMessage, account: Account, contact: Contact | None, rule: Ruling
+def _build_sending(
+    event: Envelope, message: OutboundMessage, account: Account, contact: Contact | None, decision: SendDecision
 ) -> Sending:
     return Sending(
         conversation=event.conversation,
         account=account,
         contact=contact,
         answers=message.answers,
-        window_open=rule.window_open,
-        as_person=rule.as_person,
+        window_open=decision.window_open,
+        as_person=decision.as_person,
     )

@@ -1,4 +1,4 @@
-"""Whether something may be sent at all: one place for the rules of every channel (design §6)."""
+"""Rules for whether a message may be sent, for every channel (design §6)."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from schemas.ports import Account, Diverse, Policy, Transport
 
 
 @dataclass(frozen=True, slots=True)
-class Ruling:
-    """``refused`` is the reason, empty when it may be sent; the rest goes to ``Sending``."""
+class SendDecision:
+    """``refused`` is the reason, empty when the message may be sent. The other fields go to ``Sending``."""
 
     refused: str = ""
     window_open: bool = True
     as_person: bool = False
 
 
-def policies(channel: Transport) -> Callable[[Account], Policy]:
-    """What the channel allows an account."""
-    # Asked once: whether an object fits a protocol is a slow question.
+def get_policy_lookup(channel: Transport) -> Callable[[Account], Policy]:
+    """Return a function that gives an account's policy."""
+    # Checked once, because isinstance with a protocol is slow.
     return channel.policy_of if isinstance(channel, Diverse) else lambda account: channel.policy
 
 
-def ruling(
+def decide_send(
     policy: Policy,
     message: OutboundMessage,
     contact: Contact | None,
@@ -34,18 +34,18 @@ def ruling(
     wrote_at: datetime | None,
     now: datetime,
     reopens: bool,
-) -> Ruling:
-    """``wrote_at``: when the contact wrote last, None when that is not known. ``reopens``: the account has something
-    that may be sent outside the window (a template)."""
-    # What a person of ours writes is for the vendor to refuse.
+) -> SendDecision:
+    """Decide whether the message may be sent. ``wrote_at``: when the contact last wrote, None if unknown. ``reopens``:
+    the account has a template, which may be sent outside the window."""
+    # Messages of people are sent anyway; the vendor may refuse them.
     if contact is not None and contact.opted_out and (message.purpose == "notice" or message.author.kind != "person"):
-        return Ruling("opted_out")
+        return SendDecision("opted_out")
     if contact is not None and contact.left and not contact.addresses:
-        # Whoever is reached there now is somebody else.
-        return Ruling("address_left")
+        # The address belongs to somebody else now.
+        return SendDecision("address_left")
     if policy.window is None or (wrote_at is not None and now - wrote_at <= policy.window):
-        return Ruling()
+        return SendDecision()
     is_person = message.author.kind == "person"
     if is_person and policy.person_window and wrote_at is not None and now - wrote_at <= policy.person_window:
-        return Ruling(as_person=True)
-    return Ruling(window_open=False) if reopens else Ruling("window_closed")
+        return SendDecision(as_person=True)
+    return SendDecision(window_open=False) if reopens else SendDecision("window_closed")

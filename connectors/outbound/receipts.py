@@ -1,6 +1,7 @@
-"""Receipts: the vendor's word on what we sent, applied to the transcript; and thumbs on it, told as feedback.
+"""Receipts: the vendor's reports on sent messages, applied to the transcript. Also turns reactions to our messages into
+feedback.
 
-A consumer of its own, so that they are applied while a worker is busy or away.
+A consumer of its own, so that receipts are applied while a worker is busy or down.
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from connectors import live
-from connectors.outbound.delivery_log import fact
+from connectors import conversation_signals
+from connectors.outbound.delivery_log import build_delivery_event
 from connectors.outbound.delivery_reports import DeliveryReports
 from schemas import ids, topics, tracing
 from schemas.changes import ReactionChanged
@@ -24,18 +25,18 @@ from schemas.ports import Batch, Bus, Clock, Metrics, Record, State
 
 log = structlog.get_logger("parley.receipts")
 
-PAGE = 100
-PATIENCE = timedelta(minutes=10)
-"""How long a receipt may wait for its message: a vendor can be faster than the answer to our own request."""
-LOOK_AGAIN = timedelta(seconds=20)
-LINE_AGAIN = timedelta(seconds=2)
-"""A line that is not written yet is its sender's, who waits for nothing but this report; other reports wait behind."""
+PAGE_SIZE = 100
+MAX_WAIT = timedelta(minutes=10)
+"""How long a receipt may wait for its message: a vendor can report before it answers our request."""
+RETRY_UNKNOWN = timedelta(seconds=20)
+RETRY_LINE = timedelta(seconds=2)
+"""The sender writes a missing line soon, and other receipts wait behind this one."""
 RANK: dict[MessageState, int] = {"accepted": 1, "unknown": 1, "sent": 2, "delivered": 3, "read": 4, "failed": 5}
 
 
-class Receipts:
-    """Applies ``parley.receipt.recorded.v1`` and ``parley.reaction.changed.v1`` of one channel. ``watched``: tenants
-    whose people see how far their replies have come."""
+class ReceiptHandler:
+    """Applies ``parley.receipt.recorded.v1`` and ``parley.reaction.changed.v1`` of one channel. ``desk_tenants``:
+    tenants whose desk shows how far messages have come."""
 
     def __init__(
         self,
@@ -43,7 +44,7 @@ class Receipts:
         bus: Bus,
         state: State,
         clock: Clock,
-        watched: frozenset[str] = frozenset(),
+        desk_tenants: frozenset[str] = frozenset(),
         reports: DeliveryReports | None = None,
         metrics: Metrics | None = None,
     ) -> None:
@@ -52,80 +53,80 @@ class Receipts:
         self._bus = bus
         self._state = state
         self._clock = clock
-        self._watched = watched
+        self._desk_tenants = desk_tenants
 
     async def handle(self, batch: Batch) -> None:
-        """Lane handler of the group ``parley.receipts.<channel>``. Repeating it changes nothing."""
-        told = [_receipt_of(record) for record in batch.records]
-        # What ends a doubt must not wait behind what has to wait: its sender does not, for ever.
-        for found in told:
-            if found is not None and found[1].marker:
-                await self._decide(*found)
+        """Handle a batch of the group ``parley.receipts.<channel>``. May be repeated."""
+        receipts = [_parse_receipt(record) for record in batch.records]
+        # Receipts with a marker come first: their sender waits for them, and other receipts may be parked.
+        for receipt in receipts:
+            if receipt is not None and receipt[1].marker:
+                await self._resolve_doubt(*receipt)
         for record in batch.records:
-            self._reports.note(record)
-        for record, found in zip(batch.records, told, strict=True):
-            if found is not None:
-                await self._apply_receipt(*found)
+            self._reports.observe(record)
+        for record, receipt in zip(batch.records, receipts, strict=True):
+            if receipt is not None:
+                await self._apply_receipt(*receipt)
             elif record.headers.get("ce_type") == topics.REACTION_CHANGED:
-                await self._react(record)
+                await self._handle_reaction(record)
 
     async def give_up(self, conversation: str, records: Sequence[Record], error: Exception, attempts: int) -> None:
-        """A receipt is no message: the worker's group dead-letters what is broken, here it is only left out."""
+        """Drop the records: the worker's group writes the dead letters of this topic."""
         log.warning("receipts_dropped", conversation_id=conversation, count=len(records), error=type(error).__name__)
 
-    async def _react(self, record: Record) -> None:
-        """A thumb on what we said is feedback. Any other reaction is on the log, and means nothing more."""
+    async def _handle_reaction(self, record: Record) -> None:
+        """Turn a thumb on one of the agent's messages into feedback; other reactions have no effect here."""
         try:
             event = Envelope.from_wire(record.headers, record.value)
             reaction = event.payload(ReactionChanged)
         except RecordError as error:
             log.warning("reaction_undecodable", topic=record.topic, offset=record.offset, code=error.code)
             return
-        value = live.value_of(reaction)
+        value = conversation_signals.value_of(reaction)
         if value is None:
             return
         deliveries = self._state.deliveries
-        found = await deliveries.by_external_id(event.tenant, event.channel, event.account, reaction.external_id)
-        if found is None or found[0] != event.conversation:
+        sent = await deliveries.by_external_id(event.tenant, event.channel, event.account, reaction.external_id)
+        if sent is None or sent[0] != event.conversation:
             return
-        await self._await_line(*found, event.time)
-        line = await self._state.transcript.find(*found)
+        await self._await_line(*sent, event.time)
+        line = await self._state.transcript.find(*sent)
         if line is not None and line.author.kind == "agent":
-            await self._bus.append([live.fact(event, reaction, found[1], value)])
+            await self._bus.append([conversation_signals.build_feedback(event, reaction, sent[1], value)])
 
     async def _apply_receipt(self, event: Envelope, receipt: Receipt) -> None:
         if receipt.up_to_seq:
-            await self._up_to(event, receipt)
+            await self._mark_up_to(event, receipt)
         elif receipt.marker:
-            await self._by_marker(event, receipt)
+            await self._apply_by_marker(event, receipt)
         elif receipt.message_id:
             await self._mark(event, event.conversation, [receipt.message_id], receipt.state)
         else:
-            await self._by_external_id(event, receipt)
+            await self._apply_by_external_id(event, receipt)
 
-    async def _by_external_id(self, event: Envelope, receipt: Receipt) -> None:
+    async def _apply_by_external_id(self, event: Envelope, receipt: Receipt) -> None:
         deliveries = self._state.deliveries
-        found = await deliveries.by_external_id(event.tenant, event.channel, event.account, receipt.external_id)
-        if found is not None:
-            await self._await_line(*found, receipt.at)
-            await self._mark(event, found[0], [found[1]], receipt.state)
-        elif self._clock() < receipt.at + PATIENCE:
-            raise Parked("the message of a receipt is not known yet", until=self._clock() + LOOK_AGAIN)
+        sent = await deliveries.by_external_id(event.tenant, event.channel, event.account, receipt.external_id)
+        if sent is not None:
+            await self._await_line(*sent, receipt.at)
+            await self._mark(event, sent[0], [sent[1]], receipt.state)
+        elif self._clock() < receipt.at + MAX_WAIT:
+            raise Parked("the message of a receipt is not known yet", until=self._clock() + RETRY_UNKNOWN)
         else:
-            self._left_over(event, receipt)
+            self._report_unmatched(event, receipt)
 
-    def _left_over(self, event: Envelope, receipt: Receipt) -> None:
-        """The account sends in other ways too: a campaign, another program."""
+    def _report_unmatched(self, event: Envelope, receipt: Receipt) -> None:
+        """Count a receipt for a message that was not sent by us: the account may be used by other programs too."""
         if self._metrics is not None:
             self._metrics.count("parley_receipts_unmatched_total", channel=event.channel, state=receipt.state)
         log.info("receipt_of_unknown_message", tenant=event.tenant, channel=event.channel, receipt_id=event.id)
 
-    async def _decide(self, event: Envelope, receipt: Receipt) -> None:
-        """The vendor gives our own id of the piece back, so nothing about it is in doubt any more."""
+    async def _resolve_doubt(self, event: Envelope, receipt: Receipt) -> None:
+        """Record the outcome: the vendor returned our marker, so the part is no longer in doubt."""
         whole = ids.whole_of(receipt.marker)
         deliveries, conversation = self._state.deliveries, event.conversation
         before = await deliveries.outcome(conversation, receipt.marker)
-        told = Delivered(
+        delivered = Delivered(
             message_id=receipt.marker,
             part_of="" if whole == receipt.marker else whole,
             state="failed" if receipt.state == "failed" else "sent",
@@ -133,45 +134,47 @@ class Receipts:
             reason=receipt.reason,
             at=receipt.at,
         )
-        await deliveries.record(conversation, told)
+        await deliveries.record(conversation, delivered)
         if receipt.external_id:
             await deliveries.bind(event.tenant, event.channel, event.account, receipt.external_id, conversation, whole)
         if before is not None and before.state == "unknown":
-            await self._told_late(event, told)
+            await self._report_late_outcome(event, delivered)
 
-    async def _told_late(self, event: Envelope, told: Delivered) -> None:
-        """People were told that nobody knows: now somebody does."""
-        news = [fact(event, told)]
-        if event.tenant in self._watched and not told.part_of:
-            news.append(live.of_line(event, told.message_id, told.state, told.at))
-        await self._bus.append(news)
-        log.info("delivery_known_late", conversation_id=event.conversation, message_id=told.message_id)
+    async def _report_late_outcome(self, event: Envelope, delivered: Delivered) -> None:
+        """Report an outcome that people were told was unknown."""
+        events = [build_delivery_event(event, delivered)]
+        if event.tenant in self._desk_tenants and not delivered.part_of:
+            events.append(
+                conversation_signals.build_line_changed(event, delivered.message_id, delivered.state, delivered.at)
+            )
+        await self._bus.append(events)
+        log.info("delivery_known_late", conversation_id=event.conversation, message_id=delivered.message_id)
 
-    async def _by_marker(self, event: Envelope, receipt: Receipt) -> None:
-        """A piece before the last says nothing of the whole yet, unless it failed."""
-        whole = ids.whole_of(receipt.marker)
-        if receipt.state == "failed" or whole == receipt.marker:
-            if not await self._await_line(event.conversation, whole, receipt.at):
-                return self._left_over(event, receipt)
-            await self._mark(event, event.conversation, [whole], receipt.state)
+    async def _apply_by_marker(self, event: Envelope, receipt: Receipt) -> None:
+        """Mark the message. A part before the last counts only if it failed."""
+        message_id = ids.whole_of(receipt.marker)
+        if receipt.state == "failed" or message_id == receipt.marker:
+            if not await self._await_line(event.conversation, message_id, receipt.at):
+                return self._report_unmatched(event, receipt)
+            await self._mark(event, event.conversation, [message_id], receipt.state)
 
     async def _await_line(self, conversation: str, message_id: str, at: datetime) -> bool:
-        """Whether there is such a line. Raises Parked while the sender, which writes it, has not heard what we know
-        already. ``at``: since when we know it."""
+        """Whether the transcript has the line. Raises Parked while its sender may still write it. ``at``: when the
+        receipt came."""
         if await self._state.transcript.find(conversation, message_id) is not None:
             return True
-        if self._clock() < at + PATIENCE:
-            raise Parked("the line is not written yet", until=self._clock() + LINE_AGAIN)
+        if self._clock() < at + MAX_WAIT:
+            raise Parked("the line is not written yet", until=self._clock() + RETRY_LINE)
         return False
 
-    async def _up_to(self, event: Envelope, receipt: Receipt) -> None:
-        """Downwards page by page, until a page has nothing left to mark: what is older was marked before."""
+    async def _mark_up_to(self, event: Envelope, receipt: Receipt) -> None:
+        """Mark all lines up to a number, page by page from the newest, until a page has nothing to mark."""
         conversation = event.conversation
         upper = min(receipt.up_to_seq, await self._state.transcript.head(conversation))
         while upper > 0:
-            lower = max(0, upper - PAGE)
-            page = await self._state.transcript.read(conversation, after=lower, limit=PAGE)
-            unread = [line.id for line in page if line.seq <= upper and _below(line, receipt.state)]
+            lower = max(0, upper - PAGE_SIZE)
+            page = await self._state.transcript.read(conversation, after=lower, limit=PAGE_SIZE)
+            unread = [line.id for line in page if line.seq <= upper and _is_below(line, receipt.state)]
             if not unread:
                 return
             await self._mark(event, conversation, unread, receipt.state)
@@ -179,35 +182,41 @@ class Receipts:
 
     async def _mark(self, event: Envelope, conversation: str, message_ids: list[str], state: MessageState) -> None:
         await self._apply(conversation, message_ids, state)
-        if event.tenant in self._watched:
-            await self._touch(event, conversation, message_ids)
+        if event.tenant in self._desk_tenants:
+            await self._notify_desk(event, conversation, message_ids)
         if tracing.active():
-            await self._tell(conversation, message_ids, state)
+            await self._trace(conversation, message_ids, state)
 
-    async def _touch(self, event: Envelope, conversation: str, message_ids: list[str]) -> None:
-        """People are shown how far their own words have come; of the agent's nobody has to hear."""
-        found = [await self._state.transcript.find(conversation, message_id) for message_id in message_ids]
-        where = replace(event, conversation=conversation)
-        told = [line for line in found if line is not None and line.author.kind == "person"]
-        if told:
-            await self._bus.append([live.of_line(where, line.id, line.state, event.time) for line in told])
+    async def _notify_desk(self, event: Envelope, conversation: str, message_ids: list[str]) -> None:
+        """Tell the desk how far messages of people have come; it does not show the agent's."""
+        lines = [await self._state.transcript.find(conversation, message_id) for message_id in message_ids]
+        origin = replace(event, conversation=conversation)
+        by_people = [line for line in lines if line is not None and line.author.kind == "person"]
+        if by_people:
+            await self._bus.append(
+                [conversation_signals.build_line_changed(origin, line.id, line.state, event.time) for line in by_people]
+            )
 
-    async def _tell(self, conversation: str, message_ids: list[str], state: MessageState) -> None:
-        """The end of each message's trace, which only its sender knew."""
+    async def _trace(self, conversation: str, message_ids: list[str], state: MessageState) -> None:
+        """Close each message's trace, whose context is on record with its outcome."""
         for message_id in message_ids:
             sent = await self._state.deliveries.outcome(conversation, message_id)
             if sent is not None and sent.traceparent:
-                about = {"parley.message_id": message_id, "parley.conversation_id": conversation, "parley.state": state}
-                with tracing.span(f"receipt {state}", parent=sent.traceparent, kind="consumer", attributes=about):
+                attributes = {
+                    "parley.message_id": message_id,
+                    "parley.conversation_id": conversation,
+                    "parley.state": state,
+                }
+                with tracing.span(f"receipt {state}", parent=sent.traceparent, kind="consumer", attributes=attributes):
                     pass
 
     async def _apply(self, conversation: str, message_ids: list[str], state: MessageState) -> None:
         await self._state.transcript.mark(conversation, message_ids, state)
-        await live.receipts(self._state.signals, conversation, message_ids, state)
+        await conversation_signals.publish_receipts(self._state.signals, conversation, message_ids, state)
 
 
-def _receipt_of(record: Record) -> tuple[Envelope, Receipt] | None:
-    """None for what is none, or cannot be read."""
+def _parse_receipt(record: Record) -> tuple[Envelope, Receipt] | None:
+    """Return envelope and receipt; None for other or unreadable records."""
     if record.headers.get("ce_type") != topics.RECEIPT_RECORDED:
         return None
     try:
@@ -218,8 +227,8 @@ def _receipt_of(record: Record) -> tuple[Envelope, Receipt] | None:
         return None
 
 
-def _below(line: TranscriptMessage, state: MessageState) -> bool:
-    """Whether a receipt changes this line: only what was sent to the contact, and only upwards."""
+def _is_below(line: TranscriptMessage, state: MessageState) -> bool:
+    """Whether a receipt changes this line: only messages to the contact, and only to a later state."""
     if line.author.kind == "contact" or line.state in ("pending", "failed", "dropped", "deleted"):
         return False
     return RANK.get(line.state, 0) < RANK.get(state, 0)

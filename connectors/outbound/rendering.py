@@ -1,7 +1,7 @@
-"""Rendering that no text can hold up: large texts off the event loop, all of them under a deadline.
+"""Rendering under a deadline, with large texts off the event loop.
 
-Every renderer is linear, and what it is given is bounded. This is the second belt: where one takes too long all the
-same, the text is shown as it was typed.
+Every renderer is linear and its input bounded. This is the second line of defence: a text that takes too long is shown
+as it was typed.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ from schemas.messages import OutboundMessage
 log = structlog.get_logger("parley.rendering")
 
 T = TypeVar("T")
-AT_ONCE = 1_000
-"""Characters that are rendered on the loop: an ordinary text of so many takes about 5 ms."""
+MAX_INLINE = 1_000
+"""Characters rendered on the event loop; an ordinary text of this size takes about 5 ms."""
 DEADLINE_S = 3.0
 _pool = ThreadPoolExecutor(2, thread_name_prefix="rendering")
-"""Of its own: what hangs here must not keep documents and files waiting."""
+"""Separate, so that a stuck rendering does not hold up documents and files."""
 
 
-async def within_deadline(
+async def render_within_deadline(
     work: Callable[[], T], texts: Iterable[str], *, surface: str, deadline_s: float = DEADLINE_S
 ) -> T:
-    """What ``work`` returns: it renders ``texts`` and does nothing else. After the deadline it is called once more, to
-    show them as they were typed. Raises what it raises."""
+    """Return the result of ``work``, which renders ``texts`` and does nothing else. After the deadline it is called
+    again in plain text mode. Raises what ``work`` raises."""
     size = sum(map(len, texts))
-    if size <= AT_ONCE:
+    if size <= MAX_INLINE:
         return work()
     context = contextvars.copy_context()
     rendering = asyncio.get_running_loop().run_in_executor(_pool, context.run, work)
@@ -45,7 +45,7 @@ async def within_deadline(
             return work()
 
 
-def texts_of(message: OutboundMessage) -> list[str]:
-    """All that is rendered of a message."""
-    cited = [text for each in message.citations for text in (each.title, each.heading)]
-    return [message.text, *cited, *(choice.label for choice in message.choices)]
+def list_texts(message: OutboundMessage) -> list[str]:
+    """Return every text of a message that is rendered."""
+    titles = [text for each in message.citations for text in (each.title, each.heading)]
+    return [message.text, *titles, *(choice.label for choice in message.choices)]

@@ -1,7 +1,7 @@
-"""That a message was seen and an answer is being written, where a vendor can show it: see ``schemas.ports.Seer``.
+"""Typing indicators and read marks, where a vendor can show them: see ``schemas.ports.Seer``.
 
-Best effort. It never holds up a message: it takes no turn of the senders', waits in no lane, and what comes too late or
-too often is left out.
+Best effort. They never hold up a message: they use none of its pace and wait in no lane, and those that are late or too
+frequent are dropped.
 """
 
 from __future__ import annotations
@@ -13,29 +13,30 @@ from datetime import timedelta
 import structlog
 from pydantic import ValidationError
 
-from connectors.outbound.connections import Accounts
+from connectors.outbound.connections import AccountConnections
 from schemas.errors import ParleyError
 from schemas.facts import Writing, topic
 from schemas.ports import Account, Clock, Limiter, Pace, Seer, Signals
 
 log = structlog.get_logger("parley.outbound")
 
-AT_ONCE = 16
-ONE_TRY = 5.0
-TOO_LATE = timedelta(seconds=5)
-"""The answer may be there by then, and vendors go on showing that one is written."""
-AT_A_PLACE = Pace(1 / 6, 1)
-OF_AN_ACCOUNT = Pace(10, 20)
-"""Far below what vendors allow: the rest is for messages."""
+MAX_TASKS = 16
+TIMEOUT = 5.0
+MAX_AGE = timedelta(seconds=5)
+"""After this the answer may be there already, and vendors would go on showing the indicator."""
+PLACE_PACE = Pace(1 / 6, 1)
+ACCOUNT_PACE = Pace(10, 20)
+"""Far below vendors' limits, which are needed for messages."""
 
 
-class Indicators:
-    """Of one channel, in one process; the limiter sees to it that of several processes one shows it."""
+class TypingIndicators:
+    """Shows the indicators of one channel, for one process; the limiter makes sure that only one of several processes
+    shows each."""
 
     def __init__(
         self,
         channel: str,
-        accounts: Accounts,
+        accounts: AccountConnections,
         *,
         signals: Signals,
         limiter: Limiter,
@@ -48,37 +49,37 @@ class Indicators:
         self._limiter = limiter
         self._clock = clock
         self._account_of = account_of
-        self._showing: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
-        """Until it is cancelled."""
+        """Run until cancelled."""
         try:
             async for payload in self._signals.subscribe(topic(self._channel)):
-                if len(self._showing) < AT_ONCE:
-                    task = asyncio.create_task(self._show(payload))
-                    self._showing.add(task)
-                    task.add_done_callback(self._showing.discard)
+                if len(self._tasks) < MAX_TASKS:
+                    task = asyncio.create_task(self._show_indicator(payload))
+                    self._tasks.add(task)
+                    task.add_done_callback(self._tasks.discard)
         finally:
-            for task in self._showing:
+            for task in self._tasks:
                 task.cancel()
 
-    async def _show(self, payload: bytes) -> None:
+    async def _show_indicator(self, payload: bytes) -> None:
         try:
-            about = Writing.model_validate_json(payload)
-            account = self._account_of(about.tenant, self._channel, about.account)
-            if account is None or self._clock() - about.at > TOO_LATE or not await self._may(about):
+            request = Writing.model_validate_json(payload)
+            account = self._account_of(request.tenant, self._channel, request.account)
+            if account is None or self._clock() - request.at > MAX_AGE or not await self._is_within_pace(request):
                 return
-            self._accounts.admit(account)
-            connection = self._accounts.connection(account)
+            self._accounts.check_not_paused(account)
+            connection = self._accounts.get_connection(account)
             if isinstance(connection, Seer):
-                async with asyncio.timeout(ONE_TRY):
-                    await connection.seen(about.place, about.answers)
+                async with asyncio.timeout(TIMEOUT):
+                    await connection.seen(request.place, request.answers)
         except (ParleyError, ValidationError, TimeoutError) as error:
             log.debug("not_shown_as_seen", channel=self._channel, error=type(error).__name__)
 
-    async def _may(self, about: Writing) -> bool:
-        key = f"seen:{about.tenant}:{self._channel}:{about.account}"
-        for name, pace in ((f"{key}:{about.place}", AT_A_PLACE), (key, OF_AN_ACCOUNT)):
+    async def _is_within_pace(self, request: Writing) -> bool:
+        key = f"seen:{request.tenant}:{self._channel}:{request.account}"
+        for name, pace in ((f"{key}:{request.place}", PLACE_PACE), (key, ACCOUNT_PACE)):
             wait = await self._limiter.take(name, per_second=pace.per_second, burst=pace.burst, now=self._clock())
             if wait > 0:
                 return False

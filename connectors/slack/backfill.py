@@ -1,7 +1,7 @@
-"""What was written while nobody listened, from Slack's history: the same events as Slack would have sent.
+"""Backfill from Slack's history: the same events that Slack would have sent while nobody listened.
 
-In direct messages everything; in channels what calls us by our name, and everything else only where Slack was heard to
-tell us everything: an app that is told of mentions alone must not answer what people say among themselves.
+In direct messages this is everything; in channels it is mentions of us, and other messages only where Slack is known to
+send them all: an app that gets only mentions must not answer what people say to each other.
 """
 
 from __future__ import annotations
@@ -13,30 +13,30 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from connectors.slack.client import Client
+from connectors.slack.client import SlackClient
 from connectors.slack.desk.parse_events import parse_desk_event
-from connectors.slack.errors import failure
-from connectors.slack.events import from_events_api
+from connectors.slack.errors import find_error
+from connectors.slack.events import parse_events_api
 from connectors.slack.requests import Json
-from connectors.streams.history_retries import patiently
+from connectors.streams.history_retries import retry_when_limited
 from schemas.errors import SendRefused
 from schemas.ports import Account, Acquaintance, Event
 
 log = structlog.get_logger("parley.slack")
 
-HEARS_ROOMS = "channels"
-"""In the stream's memory: Slack tells us of messages in channels that call nobody."""
-PAGE = 100
-MOST_PAGES = 50
-"""Of one room; they come with the newest first, and are given with the oldest first."""
-ROOTS = timedelta(days=3)
-"""How much older the beginning of a thread may be than what was written in it meanwhile."""
-KINDS = {"im": "im", "public_channel": "channel", "private_channel": "group", "mpim": "mpim"}
+RECEIVES_ROOMS = "channels"
+"""Key in the stream's memory: Slack sends us messages in channels that mention nobody."""
+PAGE_SIZE = 100
+MAX_PAGES = 50
+"""Per room. History comes newest first; events are yielded oldest first."""
+THREAD_AGE = timedelta(days=3)
+"""How much older the start of a thread may be than its missed messages."""
+ROOM_KINDS = {"im": "im", "public_channel": "channel", "private_channel": "group", "mpim": "mpim"}
 _THREAD = re.compile(r"[\w-]+:([\w-]+):([0-9]+\.[0-9]+)", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
-class Us:
+class AppIdentity:
     team: str
     bot: str
 
@@ -47,11 +47,13 @@ class Room:
     kind: str
 
 
-async def messages(account: Account, since: datetime, known: Acquaintance) -> AsyncIterator[list[Event]]:
+async def read_history(account: Account, since: datetime, known: Acquaintance) -> AsyncIterator[list[Event]]:
     """See schemas.ports.Backfilling."""
-    client = Client(account.settings)
+    client = SlackClient(account.settings)
     try:
-        history = History(account, client, f"{since.timestamp():.6f}", hears_rooms=bool(known.session.get(HEARS_ROOMS)))
+        history = History(
+            account, client, f"{since.timestamp():.6f}", hears_rooms=bool(known.session.get(RECEIVES_ROOMS))
+        )
         async for events in history.read(known):
             yield events
     finally:
@@ -59,127 +61,132 @@ async def messages(account: Account, since: datetime, known: Acquaintance) -> As
 
 
 class History:
-    """Read from ``oldest`` on."""
+    """Reads the history from ``oldest`` on."""
 
-    def __init__(self, account: Account, client: Client, oldest: str, *, hears_rooms: bool) -> None:
+    def __init__(self, account: Account, client: SlackClient, oldest: str, *, hears_rooms: bool) -> None:
         self._account = account
         self._client = client
         self._oldest = oldest
         self._hears_rooms = hears_rooms
-        self._read: set[tuple[str, str]] = set()
-        """Threads, by room and root."""
+        self._read_threads: set[tuple[str, str]] = set()
+        """By room and root."""
 
     async def read(self, known: Acquaintance) -> AsyncIterator[list[Event]]:
-        us, places = await self._us(), await known.places()
-        rooms = [room for kind in KINDS async for room in self._rooms(kind)]
-        # Slack lets some fifty be read in a minute: those come first of whom nothing has been heard yet.
-        heard = {place.split(":")[1] for place in places if ":" in place}
-        rooms.sort(key=lambda room: room.id in heard)
+        app, places = await self._identify(), await known.places()
+        rooms = [room for kind in ROOM_KINDS async for room in self._list_rooms(kind)]
+        # Slack allows about fifty reads a minute, so rooms without a known conversation come first.
+        known_rooms = {place.split(":")[1] for place in places if ":" in place}
+        rooms.sort(key=lambda room: room.id in known_rooms)
         for room in rooms:
-            async for said in self._room(room):
-                yield self._events(us, room, said)
-        # Threads that are older than what was read, and in which we are known to speak.
+            async for messages in self._read_room(room):
+                yield self._parse_messages(app, room, messages)
+        # Older threads in which we have a conversation.
         kinds = {room.id: room.kind for room in rooms}
         for place in places:
             if (thread := _THREAD.fullmatch(place)) and thread.group(1) in kinds:
                 room = Room(thread.group(1), kinds[thread.group(1)])
-                async for said in self._thread(room, thread.group(2)):
-                    yield self._events(us, room, said)
+                async for messages in self._read_thread(room, thread.group(2)):
+                    yield self._parse_messages(app, room, messages)
 
-    async def _us(self) -> Us:
-        told = await self._ask("auth.test", {})
-        return Us(str(told.get("team_id") or ""), str(told.get("user_id") or ""))
+    async def _identify(self) -> AppIdentity:
+        answer = await self._ask("auth.test", {})
+        return AppIdentity(str(answer.get("team_id") or ""), str(answer.get("user_id") or ""))
 
-    async def _rooms(self, kind: str) -> AsyncIterator[Room]:
-        """Those that we are in. Without the scope to ask for them they are left out, and that is said."""
-        asked: Json = {"types": kind, "exclude_archived": True, "limit": PAGE}
+    async def _list_rooms(self, kind: str) -> AsyncIterator[Room]:
+        """List the rooms of one kind that we are in. A missing scope is logged."""
+        arguments: Json = {"types": kind, "exclude_archived": True, "limit": PAGE_SIZE}
         try:
-            async for found in self._pages("users.conversations", asked, "channels"):
-                for each in found:
+            async for rooms in self._read_pages("users.conversations", arguments, "channels"):
+                for each in rooms:
                     if isinstance(room := each.get("id"), str):
-                        yield Room(room, KINDS[kind])
+                        yield Room(room, ROOM_KINDS[kind])
         except SendRefused as error:
-            self._warn("rooms_not_listed", kind=kind, reason=error.message)
+            self._log_warning("rooms_not_listed", kind=kind, reason=error.message)
 
-    async def _room(self, room: Room) -> AsyncIterator[list[Json]]:
-        """What was said there, and then in the threads that went on."""
+    async def _read_room(self, room: Room) -> AsyncIterator[list[Json]]:
+        """Yield the messages of the room, then those of its active threads."""
         roots: list[str] = []
         pages: list[list[Json]] = []
-        asked: Json = {"channel": room.id, "limit": PAGE}
-        asked["oldest"] = f"{float(self._oldest) - ROOTS.total_seconds():.6f}"
+        arguments: Json = {"channel": room.id, "limit": PAGE_SIZE}
+        arguments["oldest"] = f"{float(self._oldest) - THREAD_AGE.total_seconds():.6f}"
         try:
-            async for page in self._pages("conversations.history", asked, "messages"):
+            async for page in self._read_pages("conversations.history", arguments, "messages"):
                 pages.append([each for each in page if self._is_new(each)])
-                roots += [each["ts"] for each in page if _newest(each) > float(self._oldest)]
-                if len(pages) == MOST_PAGES:
+                roots += [each["ts"] for each in page if _get_latest_reply(each) > float(self._oldest)]
+                if len(pages) == MAX_PAGES:
                     break
         except SendRefused as error:
-            self._warn("room_not_read", kind=room.kind, reason=error.message)
+            self._log_warning("room_not_read", kind=room.kind, reason=error.message)
         for page in reversed(pages):
             yield page
         for root in reversed(roots):
-            async for said in self._thread(room, root):
-                yield said
+            async for messages in self._read_thread(room, root):
+                yield messages
 
-    async def _thread(self, room: Room, root: str) -> AsyncIterator[list[Json]]:
-        if (room.id, root) in self._read:
+    async def _read_thread(self, room: Room, root: str) -> AsyncIterator[list[Json]]:
+        if (room.id, root) in self._read_threads:
             return
-        self._read.add((room.id, root))
-        asked = {"channel": room.id, "ts": root, "oldest": self._oldest, "limit": PAGE}
+        self._read_threads.add((room.id, root))
+        arguments = {"channel": room.id, "ts": root, "oldest": self._oldest, "limit": PAGE_SIZE}
         try:
-            async for page in self._pages("conversations.replies", asked, "messages"):
+            async for page in self._read_pages("conversations.replies", arguments, "messages"):
                 yield [each for each in page if self._is_new(each)]
         except SendRefused as error:
-            self._warn("thread_not_read", kind=room.kind, reason=error.message)
+            self._log_warning("thread_not_read", kind=room.kind, reason=error.message)
 
-    def _events(self, us: Us, room: Room, said: list[Json]) -> list[Event]:
-        found: list[Event] = []
-        for message in sorted(said, key=lambda each: float(each["ts"])):
-            if self._is_told(us, room, message):
+    def _parse_messages(self, app: AppIdentity, room: Room, messages: list[Json]) -> list[Event]:
+        events: list[Event] = []
+        for message in sorted(messages, key=lambda each: float(each["ts"])):
+            if self._would_be_sent(app, room, message):
                 event = {**message, "type": "message", "channel": room.id, "channel_type": room.kind}
-                told = [{"team_id": us.team, "user_id": us.bot}]
-                wrapper = {"type": "event_callback", "team_id": us.team, "authorizations": told, "event": event}
-                at_desk = parse_desk_event("events_api", wrapper, self._account)
-                found += from_events_api(wrapper, self._account) if at_desk is None else at_desk
-        return found
+                authorizations = [{"team_id": app.team, "user_id": app.bot}]
+                wrapper = {
+                    "type": "event_callback",
+                    "team_id": app.team,
+                    "authorizations": authorizations,
+                    "event": event,
+                }
+                from_desk = parse_desk_event("events_api", wrapper, self._account)
+                events += parse_events_api(wrapper, self._account) if from_desk is None else from_desk
+        return events
 
-    def _is_told(self, us: Us, room: Room, message: Json) -> bool:
-        """Whether Slack would have told us. At the desk we are told everything."""
+    def _would_be_sent(self, app: AppIdentity, room: Room, message: Json) -> bool:
+        """Whether Slack would have sent us this message. At the desk it sends everything."""
         if room.kind == "im" or self._hears_rooms or room.id in self._account.desk:
             return True
-        return f"<@{us.bot}" in str(message.get("text"))
+        return f"<@{app.bot}" in str(message.get("text"))
 
-    def _warn(self, event: str, **more: str) -> None:
+    def _log_warning(self, event: str, **more: str) -> None:
         log.warning(event, tenant=self._account.tenant, channel="slack", account=self._account.name, **more)
 
     def _is_new(self, message: Json) -> bool:
         return float(message["ts"]) > float(self._oldest)
 
-    async def _pages(self, method: str, asked: Json, name: str) -> AsyncIterator[list[Json]]:
+    async def _read_pages(self, method: str, arguments: Json, name: str) -> AsyncIterator[list[Json]]:
         while True:
-            body = await self._ask(method, asked)
+            body = await self._ask(method, arguments)
             found = body.get(name)
-            yield [each for each in found if _is_dated(each, name)] if isinstance(found, list) else []
+            yield [each for each in found if _is_valid(each, name)] if isinstance(found, list) else []
             cursor = (body.get("response_metadata") or {}).get("next_cursor")
             if not cursor:
                 return
-            asked = {**asked, "cursor": cursor}
+            arguments = {**arguments, "cursor": cursor}
 
-    async def _ask(self, method: str, asked: Json) -> Json:
+    async def _ask(self, method: str, arguments: Json) -> Json:
         """Raises a DeliveryError."""
 
-        async def once() -> Json:
-            reply = await self._client.ask(method, asked)
-            if (error := failure(reply)) is not None:
-                # A scope that is only needed here is no reason to pause the account.
+        async def ask_once() -> Json:
+            reply = await self._client.ask(method, arguments)
+            if (error := find_error(reply)) is not None:
+                # A scope that is needed only here is no reason to pause the account.
                 raise SendRefused("missing_scope") if reply.body.get("error") == "missing_scope" else error
             body: Json = reply.body
             return body
 
-        return await patiently(once)
+        return await retry_when_limited(ask_once)
 
 
-def _is_dated(each: object, name: str) -> bool:
+def _is_valid(each: object, name: str) -> bool:
     if not isinstance(each, dict):
         return False
     try:
@@ -188,8 +195,8 @@ def _is_dated(each: object, name: str) -> bool:
         return False
 
 
-def _newest(message: Json) -> float:
-    """When somebody last wrote in the thread below a message; 0 where there is none."""
+def _get_latest_reply(message: Json) -> float:
+    """Return when the last reply in the message's thread was written; 0 where there is none."""
     try:
         return float(message.get("latest_reply") or 0)
     except (TypeError, ValueError):

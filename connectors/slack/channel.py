@@ -1,4 +1,5 @@
-"""Slack: direct messages, threads in channels, and a command. Pure translation; see ``connection`` for the rest."""
+"""Slack: direct messages, threads in channels, and a command. Parsing and rendering are pure; see ``connection`` for
+requests."""
 
 from __future__ import annotations
 
@@ -9,13 +10,13 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from connectors.channel_services import ChannelServices
 from connectors.slack import blocks, errors, requests, streaming
 from connectors.slack.desk.parse_events import parse_desk_event
-from connectors.slack.events import from_events_api
-from connectors.slack.interactions import from_command, from_interactive
-from connectors.slack.places import person_of
+from connectors.slack.events import parse_events_api
+from connectors.slack.interactions import parse_command, parse_interactive
+from connectors.slack.places import find_person
 from connectors.slack.settings import SlackAccount
-from connectors.tools import Tools
 from schemas.conversation import Contact
 from schemas.errors import Unauthorized
 from schemas.messages import Address, OutboundMessage, ReplyBegun
@@ -37,7 +38,7 @@ from schemas.ports import (
 if TYPE_CHECKING:
     from connectors.slack.desk.desk import SlackDesk
 
-PARSERS = {"events_api": from_events_api, "interactive": from_interactive, "slash_commands": from_command}
+PARSERS = {"events_api": parse_events_api, "interactive": parse_interactive, "slash_commands": parse_command}
 
 
 class SlackChannel:
@@ -45,8 +46,8 @@ class SlackChannel:
 
     name = "slack"
     capabilities = Capabilities(
-        max_text=blocks.MOST_TEXT,
-        max_choices=blocks.MOST_OPTIONS,
+        max_text=blocks.MAX_TEXT,
+        max_choices=blocks.MAX_OPTIONS,
         markdown=True,
         streaming=True,
         typing=True,
@@ -54,58 +55,58 @@ class SlackChannel:
         revises=True,
     )
     policy = Policy(doubt="lookup", pace=Pace(5, 20), contact_pace=Pace(1, 3))
-    """Slack takes a message a second in a channel, with short bursts, and some hundred a minute in a workspace. Its
-    answer tells the message's place in the history, which a look-up reads."""
+    """Slack accepts one message a second per channel, with short bursts, and some hundred a minute per workspace. Its
+    answer gives the message's position in the history, which a lookup reads."""
     stream_rules = streaming.RULES
 
-    def __init__(self, tools: Tools) -> None:
+    def __init__(self, tools: ChannelServices) -> None:
         self._tools = tools
 
     def verify(self, request: RawRequest, account: Account) -> None:
         if requests.is_ssl_check(request):
-            return  # not signed, and never more than an empty answer: see ``answer``
+            return  # not signed; answered with an empty body, see ``answer``
         settings: SlackAccount = account.settings
-        check(request, settings.signing_secret.get_secret_value(), self._tools.clock())
+        verify_signature(request, settings.signing_secret.get_secret_value(), self._tools.clock())
 
     def answer(self, request: RawRequest, account: Account) -> str | None:
         if requests.is_ssl_check(request):
             return ""
-        return requests.challenge(request) or requests.usage(request)
+        return requests.answer_challenge(request) or requests.answer_usage(request)
 
     def parse(self, request: RawRequest, account: Account) -> list[Event]:
-        return self.events(*requests.payload_of(request), account)
+        return self.parse_payload(*requests.read_payload(request), account)
 
-    def events(self, what: requests.What, payload: requests.Json, account: Account) -> list[Event]:
-        """What a payload tells, however it came. At the desk nobody is a contact."""
-        at_desk = parse_desk_event(what, payload, account)
-        return list(PARSERS[what](payload, account)) if at_desk is None else at_desk
+    def parse_payload(self, kind: requests.PayloadKind, payload: requests.Json, account: Account) -> list[Event]:
+        """Parse a payload, whichever way it came. At the desk nobody is a contact."""
+        at_desk = parse_desk_event(kind, payload, account)
+        return list(PARSERS[kind](payload, account)) if at_desk is None else at_desk
 
     def known_by(self, addresses: Sequence[Address]) -> Address | None:
-        return person_of(addresses)
+        return find_person(addresses)
 
     def render(self, message: OutboundMessage, sending: Sending) -> list[Call]:
-        return blocks.calls(message, sending)
+        return blocks.build_calls(message, sending)
 
     def opening(self, begun: ReplyBegun, contact: Contact | None, text: str) -> Call | None:
-        return streaming.opening(begun, contact, text)
+        return streaming.build_opening(begun, contact, text)
 
     def more(self, opening: Call, shown: str, text: str) -> Call:
-        return streaming.more(opening, shown, text)
+        return streaming.build_addition(opening, shown, text)
 
     def whole(self, call: Call, opening: Call, shown: str) -> Call | None:
-        return streaming.whole(call, opening, shown)
+        return streaming.build_final_call(call, opening, shown)
 
     def retraction(self, opening: Call, shown: str) -> Call:
-        return streaming.retraction(opening, shown)
+        return streaming.build_retraction(opening, shown)
 
     def revised(self, call: Call, shown: str) -> Call | None:
-        return streaming.revised(call, shown)
+        return streaming.build_edit(call, shown)
 
     def removed(self, call: Call, shown: str) -> Call:
-        return streaming.removed(call, shown)
+        return streaming.build_deletion(call, shown)
 
     def judge(self, call: Call, reply: Reply) -> str:
-        return errors.shown_id(reply)
+        return errors.require_external_id(reply)
 
     def connect(self, account: Account) -> Connection:
         from connectors.slack.connection import SlackConnection
@@ -125,9 +126,9 @@ class SlackChannel:
         return True
 
     def backfill(self, account: Account, since: datetime, known: Acquaintance) -> AsyncIterator[list[Event]]:
-        from connectors.slack.backfill import messages
+        from connectors.slack.backfill import read_history
 
-        return messages(account, since, known)
+        return read_history(account, since, known)
 
     def at_desk(self) -> SlackDesk:
         """The same workspace as people use it who work there."""
@@ -136,25 +137,25 @@ class SlackChannel:
         return SlackDesk(self._tools.read_file)
 
 
-def open_channel(tools: Tools) -> SlackChannel:
+def open_channel(tools: ChannelServices) -> SlackChannel:
     return SlackChannel(tools)
 
 
-# Whether a request is really Slack's.
+# Verification of Slack's signature.
 #
 # https://docs.slack.dev/authentication/verifying-requests-from-slack
 TOLERANCE = 300
-"""Seconds that a request may be old, or ahead of us."""
+"""Seconds that a request's timestamp may differ from our clock."""
 _SECONDS = re.compile(r"[0-9]{1,12}", re.ASCII)
 
 
-def check(request: RawRequest, secret: str, now: datetime) -> None:
+def verify_signature(request: RawRequest, secret: str, now: datetime) -> None:
     """Raises Unauthorized."""
-    stamp = request.headers.get("x-slack-request-timestamp", "")
+    timestamp = request.headers.get("x-slack-request-timestamp", "")
     # Without a secret (socket mode) anybody could compute the signature.
-    if not secret or not _SECONDS.fullmatch(stamp) or abs(now.timestamp() - int(stamp)) > TOLERANCE:
+    if not secret or not _SECONDS.fullmatch(timestamp) or abs(now.timestamp() - int(timestamp)) > TOLERANCE:
         raise Unauthorized("the signature is missing or too old")
-    made = hmac.new(secret.encode(), b"v0:" + stamp.encode() + b":" + request.body, hashlib.sha256).hexdigest()
-    sent = request.headers.get("x-slack-signature", "")
-    if not hmac.compare_digest(f"v0={made}".encode(), sent.encode("utf-8", "surrogateescape")):
+    expected = hmac.new(secret.encode(), b"v0:" + timestamp.encode() + b":" + request.body, hashlib.sha256).hexdigest()
+    given = request.headers.get("x-slack-signature", "")
+    if not hmac.compare_digest(f"v0={expected}".encode(), given.encode("utf-8", "surrogateescape")):
         raise Unauthorized("the signature does not fit")

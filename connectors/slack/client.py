@@ -1,4 +1,5 @@
-"""One call of Slack's Web API, carried out once. With ``connection`` and its rooms the only importer of Slack's SDK."""
+"""Client for Slack's Web API: each call is made once. With ``connection`` and its helpers the only importer of Slack's
+SDK."""
 
 from __future__ import annotations
 
@@ -9,25 +10,25 @@ import aiohttp
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
-from connectors.http import BROKEN, NEVER_LEFT
-from connectors.slack.errors import failure
+from connectors.http import CONNECTION_ERRORS, NOT_SENT_ERRORS
+from connectors.slack.errors import find_error
 from connectors.slack.settings import SlackAccount
 from schemas.errors import SendDelayed, SendUnknown
 from schemas.ports import Reply
 
-ONE_CALL = aiohttp.ClientTimeout(total=14, connect=4)
-READERS = frozenset(
+TIMEOUT = aiohttp.ClientTimeout(total=14, connect=4)
+FORM_METHODS = frozenset(
     (
         *("conversations.history", "conversations.replies", "files.info", "files.getUploadURLExternal"),
         *("chat.getPermalink", "conversations.info", "conversations.members", "users.conversations", "users.info"),
     )
 )
-"""Methods that take no JSON."""
+"""Methods that accept no JSON."""
 
 
-class Client:
-    """For one account, with the bot's token or that of the app. The session is made with the first call, because there
-    may be no loop before."""
+class SlackClient:
+    """Client for one account, with the bot's token or the app's. The session is opened by the first call, because no
+    event loop may be running before."""
 
     def __init__(self, settings: SlackAccount, *, as_app: bool = False) -> None:
         self._settings = settings
@@ -41,9 +42,9 @@ class Client:
 
     @property
     def session(self) -> aiohttp.ClientSession:
-        """Proxies come from the environment, with the exceptions that it makes."""
+        """Proxies and their exceptions come from the environment."""
         if self._session is None:
-            self._session = aiohttp.ClientSession(timeout=ONE_CALL, trust_env=True)
+            self._session = aiohttp.ClientSession(timeout=TIMEOUT, trust_env=True)
         return self._session
 
     async def close(self) -> None:
@@ -52,51 +53,51 @@ class Client:
 
     async def call(self, method: str, arguments: Mapping[str, Any]) -> Reply:
         """Raises SendDelayed (Slack was not reached), SendUnknown (it was, but no answer came)."""
-        # Never as a GET: the HTTP client makes those twice when a connection breaks.
-        how: Any = {"data": _form(arguments)} if method in READERS else {"json": dict(arguments)}
+        # Never as a GET: the HTTP client repeats those when a connection breaks.
+        encoding: Any = {"data": _encode_form(arguments)} if method in FORM_METHODS else {"json": dict(arguments)}
         try:
-            response = await self._opened().api_call(method, **how)
-            return Reply(response.status_code, response.data, lowered(response.headers))
+            response = await self._get_sdk().api_call(method, **encoding)
+            return Reply(response.status_code, response.data, lower_names(response.headers))
         except SlackApiError as error:
-            return _reply(error.response)
-        except NEVER_LEFT as error:
+            return _read_reply(error.response)
+        except NOT_SENT_ERRORS as error:
             raise SendDelayed("Slack cannot be reached") from error
-        except BROKEN as error:
+        except CONNECTION_ERRORS as error:
             raise SendUnknown("no answer came from Slack", slow=isinstance(error, TimeoutError)) from error
         except (ValueError, AttributeError) as error:
-            # What the SDK does with an answer that is no JSON object, or no text at all.
+            # The SDK's errors for an answer that is no JSON object, or no text.
             raise SendUnknown("the answer is not Slack's") from error
 
     async def ask(self, method: str, arguments: Mapping[str, Any]) -> Reply:
-        """A call that shows nothing, so that in doubt it may be made again. Raises SendDelayed."""
+        """Make a call that shows nothing, so it may be repeated when in doubt. Raises SendDelayed."""
         try:
             reply = await self.call(method, arguments)
-            doubt = failure(reply)
+            doubt = find_error(reply)
             if isinstance(doubt, SendUnknown):
                 raise doubt
         except SendUnknown as error:
             raise SendDelayed(error.message) from error
         return reply
 
-    def _opened(self) -> AsyncWebClient:
+    def _get_sdk(self) -> AsyncWebClient:
         if self._sdk is None:
             base = self._settings.api_base
-            # Without its retries: what is sent again, and when, is decided in one place for all channels.
+            # Without the SDK's retries: one place decides about those for all channels.
             self._sdk = AsyncWebClient(self.token, base_url=base, session=self.session, retry_handlers=[])
-            self._sdk.proxy = None  # it would take one from the environment without the exceptions
+            self._sdk.proxy = None  # the SDK ignores the environment's exceptions for proxies
         return self._sdk
 
 
-def lowered(headers: Mapping[str, str]) -> dict[str, str]:
+def lower_names(headers: Mapping[str, str]) -> dict[str, str]:
     return {name.lower(): value for name, value in headers.items()}
 
 
-def _form(arguments: Mapping[str, Any]) -> dict[str, str]:
+def _encode_form(arguments: Mapping[str, Any]) -> dict[str, str]:
     return {name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in arguments.items()}
 
 
-def _reply(response: Any) -> Reply:
-    """The SDK gives its own response, or, where the body was no JSON, the HTTP client's."""
+def _read_reply(response: Any) -> Reply:
+    """The SDK gives its own response, or the HTTP client's where the body was no JSON."""
     if isinstance(response, aiohttp.ClientResponse):
-        return Reply(response.status, "", lowered(response.headers))
-    return Reply(response.status_code, response.data, lowered(response.headers))
+        return Reply(response.status, "", lower_names(response.headers))
+    return Reply(response.status_code, response.data, lower_names(response.headers))

@@ -1,4 +1,4 @@
-"""Slack's Web API for one account."""
+"""Connection of one account to Slack's Web API."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from connectors.slack import file_transfer, history, profiles
-from connectors.slack.client import Client
-from connectors.slack.errors import failure
-from connectors.slack.places import is_person, target
+from connectors.slack.client import SlackClient
+from connectors.slack.errors import find_error
+from connectors.slack.places import is_user_id, parse_place
 from connectors.slack.settings import SlackAccount
-from connectors.slack.streaming import STAYS
+from connectors.slack.streaming import IS_COMPLETE
 from schemas.errors import DeliveryError, SendRefused
 from schemas.messages import Address, RemoteFile
 from schemas.ports import Account, Call, Profile, Remark, Reply
 
-STATUS = "is writing …"
+TYPING_STATUS = "is writing …"
 
 
 class SlackConnection:
@@ -25,163 +25,167 @@ class SlackConnection:
         self._account = account
         self._settings: SlackAccount = account.settings
         self._read_file = read_file
-        self._client = Client(self._settings)
-        self._direct: dict[str, str] = {}
-        """By person: the direct message that we have with them."""
+        self._client = SlackClient(self._settings)
+        self._direct_channels: dict[str, str] = {}
+        """User id → channel of the direct messages."""
 
     async def close(self) -> None:
         await self._client.close()
 
     async def perform(self, call: Call, marker: str) -> Reply:
         name = "channel_id" if call.files else "channel"
-        channel = await self._channel(call.arguments[name])
+        channel = await self._find_channel(call.arguments[name])
         if isinstance(channel, Reply):
             return channel
         arguments = {**call.arguments, name: channel}
         arguments.pop("since", None)
-        if arguments.pop(STAYS, False) or call.operation == "files.delete":
-            return await changed(self._client, call.operation, arguments, marker)
+        if arguments.pop(IS_COMPLETE, False) or call.operation == "files.delete":
+            return await edit_message(self._client, call.operation, arguments, marker)
         if call.operation == "chat.update":
-            return await replaced(self._client, arguments, marker)
+            return await replace_stream(self._client, arguments, marker)
         if call.operation == "chat.delete":
-            return await taken_back(self._client, arguments)
-        if call.operation in ADDED:
+            return await delete_stream(self._client, arguments)
+        if call.operation in STREAM_METHODS:
             return await self._client.call(call.operation, arguments)
         if call.files:
-            return await file_transfer.uploaded(self._client, call, self._account.tenant, self._read_file, arguments)
-        return await self._client.call(call.operation, {**arguments, "metadata": history.metadata(marker)})
+            return await file_transfer.upload_files(
+                self._client, call, self._account.tenant, self._read_file, arguments
+            )
+        return await self._client.call(call.operation, {**arguments, "metadata": history.build_metadata(marker)})
 
     async def ask(self, method: str, arguments: Mapping[str, Any]) -> Reply:
-        """Any method that may be carried out twice without harm. Raises SendDelayed."""
+        """Call any method that may be repeated without harm. Raises SendDelayed."""
         return await self._client.ask(method, arguments)
 
     async def lookup(self, call: Call, marker: str) -> str | None:
-        channel = await self._channel(call.arguments["channel_id" if call.files else "channel"])
+        channel = await self._find_channel(call.arguments["channel_id" if call.files else "channel"])
         if isinstance(channel, Reply):
-            history.body_of(channel)
-            return None  # there is no such person any more
-        return await history.found(self._client, call, channel, marker)
+            history.require_body(channel)
+            return None  # the person no longer exists
+        return await history.find_message(self._client, call, channel, marker)
 
     async def fetch(self, file: RemoteFile, most: int) -> tuple[bytes, str, str]:
-        return await file_transfer.fetched(self._client, self._settings.api_base, file, most)
+        return await file_transfer.download_file(self._client, self._settings.api_base, file, most)
 
     async def profile(self, address: Address) -> Profile | None:
-        return await profiles.profile(self._client, address)
+        return await profiles.fetch_profile(self._client, address)
 
     async def seen(self, place: str, external_id: str) -> None:
-        """Slack shows this in threads only."""
+        """Slack shows this only in threads."""
         try:
-            where = target(place, external_id)
-            if "thread_ts" not in where or isinstance(channel := await self._channel(where["channel"]), Reply):
+            where = parse_place(place, external_id)
+            if "thread_ts" not in where or isinstance(channel := await self._find_channel(where["channel"]), Reply):
                 return
-            status = {"channel_id": channel, "thread_ts": where["thread_ts"], "status": STATUS}
+            status = {"channel_id": channel, "thread_ts": where["thread_ts"], "status": TYPING_STATUS}
             await self._client.ask("assistant.threads.setStatus", status)
         except DeliveryError:
             return
 
     async def inspect(self) -> list[Remark]:
-        return await remarks(self._client, self._account.desk)
+        return await inspect_app(self._client, self._account.desk)
 
-    async def _channel(self, channel: str) -> str | Reply:
-        """A person's is the direct message with them; Slack's answer where there is none. Raises SendDelayed."""
-        if not is_person(channel):
+    async def _find_channel(self, channel: str) -> str | Reply:
+        """Return the channel; for a user id, that of the direct messages, or Slack's answer where there is none. Raises
+        SendDelayed."""
+        if not is_user_id(channel):
             return channel
-        if channel not in self._direct:
+        if channel not in self._direct_channels:
             reply = await self._client.ask("conversations.open", {"users": channel})
-            if failure(reply) is not None:
+            if find_error(reply) is not None:
                 return reply
-            opened = reply.body.get("channel")
-            self._direct[channel] = str(opened.get("id") if isinstance(opened, dict) else "")
-        return self._direct[channel]
+            direct = reply.body.get("channel")
+            self._direct_channels[channel] = str(direct.get("id") if isinstance(direct, dict) else "")
+        return self._direct_channels[channel]
 
 
-# Messages that are there already: replaced, or taken back. Slack changes none that is still being written.
-ADDED = frozenset({"chat.startStream", "chat.appendStream"})
-"""These take no metadata: what they show is known by having none."""
+# Changes to messages that were shown. Slack allows none while a message is being streamed.
+STREAM_METHODS = frozenset({"chat.startStream", "chat.appendStream"})
+"""These take no metadata; their messages are recognized by its absence."""
 
 
-async def replaced(client: Client, arguments: Mapping[str, Any], marker: str) -> Reply:
-    """When Slack refuses the change (a workspace may forbid it) the message is taken back. Raises a DeliveryError other
-    than SendRefused."""
-    where = {"channel": arguments["channel"], "ts": arguments["ts"]}
-    await _stop(client, where)
-    reply = await client.call("chat.update", {**arguments, "metadata": history.metadata(marker)})
-    if isinstance(failure(reply), SendRefused):
-        _done(await client.ask("chat.delete", where))
+async def replace_stream(client: SlackClient, arguments: Mapping[str, Any], marker: str) -> Reply:
+    """Replace a streamed message. If Slack refuses (a workspace may forbid edits), the message is deleted. Raises a
+    DeliveryError other than SendRefused."""
+    target = {"channel": arguments["channel"], "ts": arguments["ts"]}
+    await _stop_stream(client, target)
+    reply = await client.call("chat.update", {**arguments, "metadata": history.build_metadata(marker)})
+    if isinstance(find_error(reply), SendRefused):
+        _raise_unless_refused(await client.ask("chat.delete", target))
     return reply
 
 
-async def changed(client: Client, method: str, arguments: Mapping[str, Any], marker: str) -> Reply:
-    """What was sent as a whole; refused, it stays. Slack's answer, with the id of what was changed where it says none.
-    Raises SendDelayed."""
+async def edit_message(client: SlackClient, method: str, arguments: Mapping[str, Any], marker: str) -> Reply:
+    """Edit or delete a complete message; if refused, it stays. Returns Slack's answer, with the id added where it has
+    none. Raises SendDelayed."""
     if method == "chat.update":
-        return await client.ask(method, {**arguments, "metadata": history.metadata(marker)})
+        return await client.ask(method, {**arguments, "metadata": history.build_metadata(marker)})
     if method == "files.delete":
         reply = await client.ask(method, {"file": arguments["file"]})
-        named = {"ts": arguments["file"]} if failure(reply) is None else {}
-        return Reply(reply.status, {**reply.body, **named}, reply.headers) if named else reply
+        identified = {"ts": arguments["file"]} if find_error(reply) is None else {}
+        return Reply(reply.status, {**reply.body, **identified}, reply.headers) if identified else reply
     return await client.ask(method, arguments)
 
 
-async def taken_back(client: Client, arguments: Mapping[str, Any]) -> Reply:
+async def delete_stream(client: SlackClient, arguments: Mapping[str, Any]) -> Reply:
     """Raises a DeliveryError other than SendRefused."""
-    await _stop(client, arguments)
+    await _stop_stream(client, arguments)
     return await client.call("chat.delete", arguments)
 
 
-async def _stop(client: Client, where: Mapping[str, Any]) -> None:
-    """It may have ended by itself, or be gone."""
-    _done(await client.ask("chat.stopStream", where))
+async def _stop_stream(client: SlackClient, target: Mapping[str, Any]) -> None:
+    """End a stream, which may have ended by itself, or be gone."""
+    _raise_unless_refused(await client.ask("chat.stopStream", target))
 
 
-def _done(reply: Reply) -> None:
-    error = failure(reply)
+def _raise_unless_refused(reply: Reply) -> None:
+    error = find_error(reply)
     if error is not None and not isinstance(error, SendRefused):
         raise error
 
 
-# Whether an app is set up as it must be: its token, its rights, and where its people work.
-SCOPES = frozenset({"chat:write", "files:read", "files:write", "im:write"})
-"""Without which messages, files or direct messages cannot be sent or fetched, whatever events are subscribed to."""
-FOR_NAMES = "users:read"
-FOR_DESK = frozenset({"reactions:read", "reactions:write", "users:read"})
-"""Without which people cannot act by reactions, see how far replies have come, or be told from guests."""
+# Inspection of an app: its token, its scopes, and the desk's channels.
+REQUIRED_SCOPES = frozenset({"chat:write", "files:read", "files:write", "im:write"})
+"""Without these, messages, files or direct messages cannot be sent or fetched."""
+NAME_SCOPE = "users:read"
+DESK_SCOPES = frozenset({"reactions:read", "reactions:write", "users:read"})
+"""Without these, people cannot act through reactions, see how far replies have come, or be distinguished from guests.
+"""
 
 
-async def remarks(client: Client, desk: Iterable[str]) -> list[Remark]:
+async def inspect_app(client: SlackClient, desk: Iterable[str]) -> list[Remark]:
     """``desk``: channels in which people work. Raises SendDelayed."""
     reply = await client.ask("auth.test", {})
-    error = failure(reply)
+    error = find_error(reply)
     if error is not None:
         return [Remark("fail", f"Slack refuses the token: {error.message}", "install the app anew for a bot_token")]
     places = sorted(desk)
-    found = _rights(reply, SCOPES | FOR_DESK if places else SCOPES)
-    if found is None:
-        found = [Remark("ok", "the token works, with the scopes that are needed")]
-    return [*found, *[remark for place in places if (remark := await _place(client, place)) is not None]]
+    remarks = _check_scopes(reply, REQUIRED_SCOPES | DESK_SCOPES if places else REQUIRED_SCOPES)
+    if remarks is None:
+        remarks = [Remark("ok", "the token works, with the scopes that are needed")]
+    return [*remarks, *[remark for place in places if (remark := await _check_place(client, place)) is not None]]
 
 
-def _rights(reply: Reply, needed: frozenset[str]) -> list[Remark] | None:
-    """What is wrong with them; None where nothing is, or Slack does not say."""
+def _check_scopes(reply: Reply, needed: frozenset[str]) -> list[Remark] | None:
+    """Return what is wrong with the scopes; None where nothing is, or Slack does not say."""
     granted = {each.strip() for each in reply.headers.get("x-oauth-scopes", "").split(",")} - {""}
-    lacking = sorted(needed - granted) if granted else []
-    if lacking:
-        return [Remark("fail", f"the app lacks {', '.join(lacking)}", "add these scopes and install the app anew")]
-    if granted and FOR_NAMES not in granted:
-        lost = f"the app lacks {FOR_NAMES}: nobody's name is known"
-        return [Remark("warn", lost, "add this scope and install the app anew")]
+    missing = sorted(needed - granted) if granted else []
+    if missing:
+        return [Remark("fail", f"the app lacks {', '.join(missing)}", "add these scopes and install the app anew")]
+    if granted and NAME_SCOPE not in granted:
+        problem = f"the app lacks {NAME_SCOPE}: nobody's name is known"
+        return [Remark("warn", problem, "add this scope and install the app anew")]
     return None
 
 
-async def _place(client: Client, place: str) -> Remark | None:
-    """None where the app can work there."""
+async def _check_place(client: SlackClient, place: str) -> Remark | None:
+    """Return what keeps the app from working in a channel, None if nothing does."""
     reply = await client.ask("conversations.info", {"channel": place})
-    error = failure(reply)
+    error = find_error(reply)
     if error is not None:
-        why = f"the desk's channel {place} cannot be seen by the app: {error.message}"
-        return Remark("fail", why, "invite the app there: /invite @its-name; the id stands at the end of *About*")
-    told = reply.body.get("channel")
-    channel = told if isinstance(told, dict) else {}
+        detail = f"the desk's channel {place} cannot be seen by the app: {error.message}"
+        return Remark("fail", detail, "invite the app there: /invite @its-name; the id stands at the end of *About*")
+    answer = reply.body.get("channel")
+    channel = answer if isinstance(answer, dict) else {}
     if channel.get("is_archived"):
         return Remark("fail", f"the desk's channel {place} is archived", "take it out of the archive, or name another")
     if channel.get("is_member") is False:

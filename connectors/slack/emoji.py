@@ -1,10 +1,10 @@
-"""Slack's names of the reactions that mean something, as the emoji that other channels send."""
+"""Slack's names of common reactions, with the emoji that other channels send."""
 
 from __future__ import annotations
 
-from connectors.markup import printable
+from connectors.markup import clean_text
 
-_NAMED = {
+_EMOJI = {
     "+1": "👍",
     "thumbsup": "👍",
     "-1": "👎",
@@ -31,11 +31,11 @@ _NAMED = {
     "see_no_evil": "🙈",
     "triangular_flag_on_post": "🚩",
 }
-_TONES = {f"skin-tone-{number}": chr(0x1F3F9 + number) for number in range(2, 7)}
+_SKIN_TONES = {f"skin-tone-{number}": chr(0x1F3F9 + number) for number in range(2, 7)}
 
 
-def emoji(name: str) -> str:
-    """``+1::skin-tone-2`` → 👍🏻; a name that is not known here stays one, in colons."""
-    plain, _, tone = name.partition("::")
-    known = _NAMED.get(plain)
-    return known + _TONES.get(tone, "") if known else f":{printable(name)}:"
+def get_emoji(name: str) -> str:
+    """``+1::skin-tone-2`` → 👍🏻; an unknown name stays, in colons."""
+    base, _, tone = name.partition("::")
+    found = _EMOJI.get(base)
+    return found + _SKIN_TONES.get(tone, "") if found else f":{clean_text(name)}:"

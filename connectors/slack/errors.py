@@ -1,4 +1,4 @@
-"""Errors of Slack's Web API. Most of its refusals are HTTP 200 with an error code.
+"""Errors of Slack's Web API. Most refusals are HTTP 200 with an error code.
 
 https://docs.slack.dev/reference/methods/chat.postMessage#errors
 """
@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from connectors.retry_after import GAVE_UP_WAITING, asked_to_wait
+from connectors.retry_after import GATEWAY_TIMEOUTS, parse_retry_after
 from schemas.errors import CredentialsRevoked, DeliveryError, SendDelayed, SendRefused, SendUnknown
 from schemas.ports import Reply
 
@@ -20,12 +20,12 @@ REVOKED = frozenset(
         "two_factor_setup_required",
     )
 )
-LIMITED = frozenset({"ratelimited", "rate_limited", "message_limit_exceeded"})
-LIMITED_ACCOUNT = frozenset({"rate_limited", "message_limit_exceeded", "team_added_to_org"})
-"""Of the whole app or workspace; ``ratelimited`` is mostly one channel."""
-DONE_NOTHING = frozenset({"request_timeout", "team_added_to_org"})
+RATE_LIMITED = frozenset({"ratelimited", "rate_limited", "message_limit_exceeded"})
+ACCOUNT_RATE_LIMITED = frozenset({"rate_limited", "message_limit_exceeded", "team_added_to_org"})
+"""Limits of the whole app or workspace; ``ratelimited`` usually concerns one channel."""
+NOT_DONE = frozenset({"request_timeout", "team_added_to_org"})
 UNCERTAIN = frozenset({"fatal_error", "internal_error", "service_unavailable"})
-"""Slack says of the first two that some of the work may be done, and of the third nothing."""
+"""Slack documents that with the first two some work may be done, and says nothing about the third."""
 GONE = frozenset(
     (
         *("channel_not_found", "is_archived", "message_not_found", "not_in_channel", "thread_not_found"),
@@ -42,43 +42,43 @@ REASONS = {
 _CODE = re.compile(r"[a-z_]{1,60}")
 
 
-def shown_id(reply: Reply) -> str:
-    """The vendor's id of what a call showed. Raises a DeliveryError."""
-    if (error := failure(reply)) is not None:
+def require_external_id(reply: Reply) -> str:
+    """Return the vendor's id of what a call showed. Raises a DeliveryError."""
+    if (error := find_error(reply)) is not None:
         raise error
     files = reply.body.get("files")
     first = files[0] if isinstance(files, list) and files else None
-    found = reply.body.get("ts") or (first.get("id") if isinstance(first, dict) else None)
-    if not isinstance(found, str):
+    external_id = reply.body.get("ts") or (first.get("id") if isinstance(first, dict) else None)
+    if not isinstance(external_id, str):
         raise SendUnknown("the answer names no message")
-    return found
+    return external_id
 
 
-def failure(reply: Reply) -> DeliveryError | None:
-    """What an answer means, None for a success."""
+def find_error(reply: Reply) -> DeliveryError | None:
+    """Return what an answer means, None for a success."""
     body: Mapping[str, Any] = reply.body if isinstance(reply.body, dict) else {}
     code = str(body.get("error") or "")
-    if reply.status == 429 or code in LIMITED:
-        return _delayed("the channel is full", reply, code)
+    if reply.status == 429 or code in RATE_LIMITED:
+        return _build_delay("the channel is full", reply, code)
     if reply.status >= 500 or code in UNCERTAIN:
-        return SendUnknown(f"Slack failed with {reply.status}", slow=reply.status in GAVE_UP_WAITING)
+        return SendUnknown(f"Slack failed with {reply.status}", slow=reply.status in GATEWAY_TIMEOUTS)
     if reply.status >= 300:
         return SendRefused(f"http_{reply.status}")
     if body.get("ok") is True:
         return None
-    return _refusal(reply, code)
+    return _build_refusal(reply, code)
 
 
-def _refusal(reply: Reply, code: str) -> DeliveryError:
+def _build_refusal(reply: Reply, code: str) -> DeliveryError:
     if not code:
         return SendUnknown("the answer is not Slack's")
     if code in REVOKED:
         return CredentialsRevoked(f"Slack takes nothing of this app: {code}")
-    if code in DONE_NOTHING:
-        return _delayed("Slack is not there", reply, code)
+    if code in NOT_DONE:
+        return _build_delay("Slack is not there", reply, code)
     return SendRefused(REASONS.get(code) or (code if _CODE.fullmatch(code) else "refused"))
 
 
-def _delayed(message: str, reply: Reply, code: str) -> SendDelayed:
-    wait = asked_to_wait(reply.headers.get("retry-after"))
-    return SendDelayed(message, retry_after_ms=wait, of_account=code in LIMITED_ACCOUNT)
+def _build_delay(message: str, reply: Reply, code: str) -> SendDelayed:
+    wait = parse_retry_after(reply.headers.get("retry-after"))
+    return SendDelayed(message, retry_after_ms=wait, of_account=code in ACCOUNT_RATE_LIMITED)

@@ -1,4 +1,4 @@
-"""Slack's events as ours: the same for what comes by HTTP and what comes over a socket."""
+"""Parsing of Slack's events, the same for HTTP and Socket Mode."""
 
 from __future__ import annotations
 
@@ -10,12 +10,21 @@ from typing import Any
 import structlog
 from pydantic import ValidationError
 
-from connectors.markup import blank, slack_text
-from connectors.slack.emoji import emoji
-from connectors.slack.files import sent_along
-from connectors.slack.places import Id, Spot, Stamp, Vendor, edition, microseconds, moment, spot
+from connectors.markup import is_blank, parse_slack_text
+from connectors.slack.emoji import get_emoji
+from connectors.slack.files import parse_files
+from connectors.slack.places import (
+    Id,
+    MessagePlace,
+    SlackModel,
+    Timestamp,
+    build_place,
+    get_revision,
+    parse_timestamp,
+    to_microseconds,
+)
 from connectors.slack.requests import Json
-from connectors.slack.texts import shared, written
+from connectors.slack.texts import read_shared_message, read_text
 from schemas import topics
 from schemas.messages import Quote
 from schemas.ports import Account, Event
@@ -23,9 +32,9 @@ from schemas.ports import Account, Event
 log = structlog.get_logger("parley.slack")
 
 SLACKBOT = "USLACKBOT"
-SAID = frozenset({"", "file_share", "thread_broadcast", "me_message"})
-"""Kinds of messages that somebody wrote."""
-QUIET = frozenset(
+PERSON_SUBTYPES = frozenset({"", "file_share", "thread_broadcast", "me_message"})
+"""Subtypes of messages that a person wrote."""
+IGNORED = frozenset(
     (
         *("app_home_opened", "assistant_thread_started", "assistant_thread_context_changed", "file_shared"),
         *("member_joined_channel", "member_left_channel"),
@@ -36,18 +45,18 @@ QUIET = frozenset(
         *("group_unarchive", "pinned_item", "unpinned_item", "tombstone"),
     )
 )
-"""Events and kinds of messages that are nothing to answer, and no news either."""
-LOST = frozenset({"tokens_revoked", "app_uninstalled"})
+"""Events and subtypes that need no answer and no log line."""
+REVOKED_EVENTS = frozenset({"tokens_revoked", "app_uninstalled"})
 
 
-class Authorization(Vendor):
+class Authorization(SlackModel):
     team_id: Id | None = None
     user_id: Id | None = None
 
 
-class Wrapper(Vendor):
-    """What stands around every event. In a channel that is shared with another workspace, ``team_id`` may be theirs;
-    the authorization is always ours."""
+class EventCallback(SlackModel):
+    """The envelope of every event. In a channel shared with another workspace ``team_id`` may be theirs; the
+    authorization is always ours."""
 
     type: str = ""
     team_id: Id | None = None
@@ -56,16 +65,16 @@ class Wrapper(Vendor):
     event: dict[str, Any] | None = None
 
 
-class Message(Vendor):
-    """Also what a ``message_changed`` has inside, which is why the channel may be missing."""
+class Message(SlackModel):
+    """Also part of ``message_changed``, where the channel may be missing."""
 
-    ts: Stamp
+    ts: Timestamp
     channel: Id = ""
     channel_type: str | None = None
     subtype: str | None = None
     user: Id | None = None
     bot_id: str | None = None
-    thread_ts: Stamp | None = None
+    thread_ts: Timestamp | None = None
     parent_user_id: str | None = None
     text: str | None = None
     blocks: Any = None
@@ -74,185 +83,193 @@ class Message(Vendor):
     edited: dict[str, Any] | None = None
 
     @property
-    def written(self) -> str:
-        return written(self.text, self.blocks, self.attachments)
+    def full_text(self) -> str:
+        return read_text(self.text, self.blocks, self.attachments)
 
 
-class Change(Vendor):
+class Change(SlackModel):
     """``message_changed`` and ``message_deleted``."""
 
     channel: Id
     channel_type: str | None = None
-    event_ts: Stamp
+    event_ts: Timestamp
     message: Message | None = None
     previous_message: Message | None = None
-    deleted_ts: Stamp | None = None
+    deleted_ts: Timestamp | None = None
 
 
-class Item(Vendor):
+class Item(SlackModel):
     type: str = ""
     channel: Id = ""
-    ts: Stamp = "0.0"
+    ts: Timestamp = "0.0"
 
 
-class Reaction(Vendor):
+class Reaction(SlackModel):
     type: str
     user: Id
     reaction: str
     item: Item
-    event_ts: Stamp
+    event_ts: Timestamp
 
 
 _MENTION = re.compile(r"<@(\w+)(?:\|[^<>]*)?>[,:]?[ \t]*", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
-class Ours:
-    """Our app in the workspace: ``bot`` is its user, "" where Slack does not say."""
+class AppContext:
+    """Our app in the workspace. ``bot`` is its user id, empty where Slack does not say."""
 
     account: Account
     team: str
     bot: str = ""
 
-    def report(self, event: str, **about: str) -> None:
+    def log_info(self, event: str, **about: str) -> None:
         log.info(event, tenant=self.account.tenant, channel="slack", account=self.account.name, **about)
 
-    def alarm(self, event: str) -> None:
-        """Somebody has to do something about it."""
+    def log_warning(self, event: str) -> None:
+        """Log an event that needs an operator."""
         log.warning(event, tenant=self.account.tenant, channel="slack", account=self.account.name)
 
-    def is_theirs(self, message: Message) -> bool:
-        """Written by a person who is not us."""
+    def is_from_person(self, message: Message) -> bool:
+        """Whether a person wrote the message, not a bot."""
         return not message.bot_id and message.user not in (None, SLACKBOT, self.bot)
 
-    def spot(self, message: Message, channel: str, channel_type: str | None) -> Spot:
-        direct = channel_type == "im"
-        return spot(self.team, channel, message.user or "", message.ts, message.thread_ts, is_direct=direct)
+    def locate(self, message: Message, channel: str, channel_type: str | None) -> MessagePlace:
+        is_direct = channel_type == "im"
+        return build_place(self.team, channel, message.user or "", message.ts, message.thread_ts, is_direct=is_direct)
 
-    def text(self, message: Message, *, keep_ids: bool = False) -> str:
-        """As it reads, without the mention by which we were called; empty where it is nothing else. ``keep_ids``: see
-        ``slack_text``."""
-        said = message.written
-        if self.bot and f"<@{self.bot}" in said:
-            said = _MENTION.sub(lambda found: "" if found[1] == self.bot else found[0], said).strip(" ")
-        return slack_text(said, keep_ids=keep_ids)
+    def read_text(self, message: Message, *, keep_ids: bool = False) -> str:
+        """Return the readable text, without the mention of our app; empty if there is nothing else. ``keep_ids``: see
+        ``parse_slack_text``."""
+        text = message.full_text
+        if self.bot and f"<@{self.bot}" in text:
+            text = _MENTION.sub(lambda match: "" if match[1] == self.bot else match[0], text).strip(" ")
+        return parse_slack_text(text, keep_ids=keep_ids)
 
 
-def from_events_api(payload: Json, account: Account) -> Iterator[Event]:
-    """Nothing that is wrong with an event raises: Slack would send it again, and stop sending any after a while."""
+def parse_events_api(payload: Json, account: Account) -> Iterator[Event]:
+    """Never raises for an invalid event: Slack would send it again, and stop sending events after a while."""
     try:
-        wrapper = Wrapper.model_validate(payload)
-        ours = ours_of(wrapper, account)
-        if wrapper.type == "app_rate_limited":
-            return ours.alarm(wrapper.type)
-        if wrapper.type != "event_callback" or wrapper.event is None:
-            return ours.report("kind_unknown", kind=wrapper.type[:64])
-        yield from _from_event(wrapper.event, ours)
+        callback = EventCallback.model_validate(payload)
+        app = build_app_context(callback, account)
+        if callback.type == "app_rate_limited":
+            return app.log_warning(callback.type)
+        if callback.type != "event_callback" or callback.event is None:
+            return app.log_info("kind_unknown", kind=callback.type[:64])
+        yield from _parse_event(callback.event, app)
     except ValidationError as error:
-        where = ".".join(str(part) for part in error.errors(include_url=False, include_input=False)[0]["loc"])
-        Ours(account, "").report("event_malformed", field=where)
+        field = ".".join(str(part) for part in error.errors(include_url=False, include_input=False)[0]["loc"])
+        AppContext(account, "").log_info("event_malformed", field=field)
 
 
-def ours_of(wrapper: Wrapper, account: Account) -> Ours:
-    """Who we are in the workspace that tells this."""
-    us = wrapper.authorizations[0] if wrapper.authorizations else Authorization()
-    return Ours(account, us.team_id or wrapper.context_team_id or wrapper.team_id or "", us.user_id or "")
+def build_app_context(callback: EventCallback, account: Account) -> AppContext:
+    """Return our identity in the workspace that sent this."""
+    authorization = callback.authorizations[0] if callback.authorizations else Authorization()
+    return AppContext(
+        account,
+        authorization.team_id or callback.context_team_id or callback.team_id or "",
+        authorization.user_id or "",
+    )
 
 
-def _from_event(event: Json, ours: Ours) -> Iterator[Event]:
+def _parse_event(event: Json, app: AppContext) -> Iterator[Event]:
     kind, subtype = str(event.get("type")), str(event.get("subtype") or "")
-    handler = HANDLERS.get(kind)
+    handler = PARSERS.get(kind)
     if handler is not None:
-        yield from handler(event, ours)
-    elif kind in LOST:
-        ours.alarm(kind)
-    elif not QUIET & {kind, subtype}:
-        ours.report("kind_unknown", kind=kind[:64], subtype=subtype[:64])
+        yield from handler(event, app)
+    elif kind in REVOKED_EVENTS:
+        app.log_warning(kind)
+    elif not IGNORED & {kind, subtype}:
+        app.log_info("kind_unknown", kind=kind[:64], subtype=subtype[:64])
 
 
 # ── messages ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _message(event: Json, ours: Ours) -> Iterator[Event]:
+def _parse_message(event: Json, app: AppContext) -> Iterator[Event]:
     subtype = str(event.get("subtype") or "")
     if subtype == "message_changed":
-        yield from _changed(Change.model_validate(event), ours)
+        yield from _parse_change(Change.model_validate(event), app)
     elif subtype == "message_deleted":
-        yield from _deleted(Change.model_validate(event), ours)
-    elif subtype in SAID:
-        yield from _said(Message.model_validate(event), ours)
-    elif subtype not in QUIET:
-        ours.report("kind_unknown", kind="message", subtype=subtype[:64])
+        yield from _parse_deletion(Change.model_validate(event), app)
+    elif subtype in PERSON_SUBTYPES:
+        yield from _build_message(Message.model_validate(event), app)
+    elif subtype not in IGNORED:
+        app.log_info("kind_unknown", kind="message", subtype=subtype[:64])
 
 
-def _said(message: Message, ours: Ours) -> Iterator[Event]:
-    if not message.channel or not ours.is_theirs(message):
+def _build_message(message: Message, app: AppContext) -> Iterator[Event]:
+    if not message.channel or not app.is_from_person(message):
         return
-    at = ours.spot(message, message.channel, message.channel_type)
-    text = ours.text(message)
-    files, missing = sent_along(message.files)
-    payload: Json = {"text": text, "files": files, "sent_at": moment(message.ts)}
-    if missing or (blank(text) and not files):
-        payload["unsupported"] = missing or ("message" if blank(message.written) else "mention")
-    if quoted := shared(message.attachments) if not blank(message.text or "") else "":
-        payload["quote"] = Quote(text=slack_text(quoted))
-    if revision := edition(message.edited):
+    place = app.locate(message, message.channel, message.channel_type)
+    text = app.read_text(message)
+    files, missing = parse_files(message.files)
+    payload: Json = {"text": text, "files": files, "sent_at": parse_timestamp(message.ts)}
+    if missing or (is_blank(text) and not files):
+        payload["unsupported"] = missing or ("message" if is_blank(message.full_text) else "mention")
+    if shared_text := read_shared_message(message.attachments) if not is_blank(message.text or "") else "":
+        payload["quote"] = Quote(text=parse_slack_text(shared_text))
+    if revision := get_revision(message.edited):
         payload["revision"] = revision
-    if at.thread and at.thread != message.ts:
-        payload["answers"] = at.thread
-    yield Event(topics.MESSAGE_RECEIVED, at.place, at.external_id(message.ts), payload, at.addresses)
+    if place.thread and place.thread != message.ts:
+        payload["answers"] = place.thread
+    yield Event(topics.MESSAGE_RECEIVED, place.place, place.external_id(message.ts), payload, place.addresses)
 
 
-def _changed(change: Change, ours: Ours) -> Iterator[Event]:
-    now, before = change.message, change.previous_message
-    if now is None:
+def _parse_change(change: Change, app: AppContext) -> Iterator[Event]:
+    current, previous = change.message, change.previous_message
+    if current is None:
         return
-    if now.subtype == "tombstone":
-        # A message with a thread below it leaves something behind; its author is told only with what stood there.
-        if before is not None and ours.is_theirs(before):
-            yield _removed(before, change, ours)
-    elif now.edited and ours.is_theirs(now) and (before is None or before.written != now.written):
-        at = ours.spot(now, change.channel, change.channel_type)
-        payload = {"text": ours.text(now), "edited_at": moment(change.event_ts)}
-        payload["revision"] = edition(now.edited) or microseconds(change.event_ts)
-        revision = str(now.edited.get("ts") or change.event_ts)[:40]
-        yield Event(topics.MESSAGE_EDITED, at.place, at.external_id(now.ts), payload, at.addresses, revision)
+    if current.subtype == "tombstone":
+        # A deleted message with a thread leaves a tombstone; its author is known only from the previous message.
+        if previous is not None and app.is_from_person(previous):
+            yield _build_deletion(previous, change, app)
+    elif (
+        current.edited and app.is_from_person(current) and (previous is None or previous.full_text != current.full_text)
+    ):
+        place = app.locate(current, change.channel, change.channel_type)
+        payload = {"text": app.read_text(current), "edited_at": parse_timestamp(change.event_ts)}
+        payload["revision"] = get_revision(current.edited) or to_microseconds(change.event_ts)
+        revision = str(current.edited.get("ts") or change.event_ts)[:40]
+        yield Event(
+            topics.MESSAGE_EDITED, place.place, place.external_id(current.ts), payload, place.addresses, revision
+        )
 
 
-def _deleted(change: Change, ours: Ours) -> Iterator[Event]:
-    before = change.previous_message
-    if before is not None and ours.is_theirs(before):
-        yield _removed(before, change, ours)
+def _parse_deletion(change: Change, app: AppContext) -> Iterator[Event]:
+    previous = change.previous_message
+    if previous is not None and app.is_from_person(previous):
+        yield _build_deletion(previous, change, app)
 
 
-def _removed(message: Message, change: Change, ours: Ours) -> Event:
-    at = ours.spot(message, change.channel, change.channel_type)
-    payload = {"deleted_at": moment(change.event_ts)}
-    return Event(topics.MESSAGE_DELETED, at.place, at.external_id(message.ts), payload, at.addresses)
+def _build_deletion(message: Message, change: Change, app: AppContext) -> Event:
+    place = app.locate(message, change.channel, change.channel_type)
+    payload = {"deleted_at": parse_timestamp(change.event_ts)}
+    return Event(topics.MESSAGE_DELETED, place.place, place.external_id(message.ts), payload, place.addresses)
 
 
 # ── reactions ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _reacted(event: Json, ours: Ours) -> Iterator[Event]:
+def _parse_reaction(event: Json, app: AppContext) -> Iterator[Event]:
     reaction = Reaction.model_validate(event)
     item = reaction.item
-    if item.type != "message" or not item.channel or reaction.user in (ours.bot, SLACKBOT):
+    if item.type != "message" or not item.channel or reaction.user in (app.bot, SLACKBOT):
         return
-    at = spot(ours.team, item.channel, reaction.user, item.ts, None)
+    place = build_place(app.team, item.channel, reaction.user, item.ts, None)
     payload = {
         "external_id": item.ts,
-        "emoji": emoji(reaction.reaction),
+        "emoji": get_emoji(reaction.reaction),
         "taken_back": reaction.type == "reaction_removed",
-        "at": moment(reaction.event_ts),
+        "at": parse_timestamp(reaction.event_ts),
     }
     revision = f"{reaction.reaction}:{reaction.user}:{reaction.event_ts}"
-    yield Event(topics.REACTION_CHANGED, at.place, item.ts, payload, at.addresses, revision)
+    yield Event(topics.REACTION_CHANGED, place.place, item.ts, payload, place.addresses, revision)
 
 
-HANDLERS: dict[str, Callable[[Json, Ours], Iterator[Event]]] = {
-    "message": _message,
-    "app_mention": lambda event, ours: _said(Message.model_validate(event), ours),
-    "reaction_added": _reacted,
-    "reaction_removed": _reacted,
+PARSERS: dict[str, Callable[[Json, AppContext], Iterator[Event]]] = {
+    "message": _parse_message,
+    "app_mention": lambda event, ours: _build_message(Message.model_validate(event), ours),
+    "reaction_added": _parse_reaction,
+    "reaction_removed": _parse_reaction,
 }

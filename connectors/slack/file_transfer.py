@@ -1,4 +1,4 @@
-"""Transfer of files: download of those that contacts sent, and upload of our own."""
+"""Transfer of files: download of contacts' files, and upload of our own."""
 
 from __future__ import annotations
 
@@ -9,31 +9,31 @@ import aiohttp
 from pydantic import ValidationError
 from yarl import URL
 
-from connectors.slack.client import Client, lowered
-from connectors.slack.errors import failure
+from connectors.slack.client import SlackClient, lower_names
+from connectors.slack.errors import find_error
 from connectors.slack.files import File
 from schemas.errors import CredentialsRevoked, NotFound, SendDelayed, SendRefused, TooLarge
 from schemas.messages import Attachment, RemoteFile
 from schemas.ports import Call, Reply
 
 HTML = "text/html"
-PIECE = 64 * 1024
+CHUNK_SIZE = 64 * 1024
 
 
-async def fetched(client: Client, base: str, remote: RemoteFile, most: int) -> tuple[bytes, str, str]:
-    """``(bytes, declared type, name)``. Raises TooLarge, NotFound, SendDelayed, CredentialsRevoked."""
-    file = _about(await client.ask("files.info", {"file": remote.ref}))
+async def download_file(client: SlackClient, base: str, remote: RemoteFile, most: int) -> tuple[bytes, str, str]:
+    """Return ``(bytes, declared type, name)``. Raises TooLarge, NotFound, SendDelayed, CredentialsRevoked."""
+    file = _read_file_info(await client.ask("files.info", {"file": remote.ref}))
     address = URL(file.url_private_download or file.url_private or "")
-    if file.missing or not _is_slacks(address, URL(base)):
+    if file.missing_reason or not _is_slack_address(address, URL(base)):
         raise NotFound("this file is not with Slack")
     if (file.size or 0) > most:
         raise TooLarge(f"the file has {file.size} bytes")
-    data, kind = await _downloaded(client, address, file, most)
+    data, kind = await _download(client, address, file, most)
     return data, file.mimetype or kind, file.name or file.title or ""
 
 
-def _about(reply: Reply) -> File:
-    error = failure(reply)
+def _read_file_info(reply: Reply) -> File:
+    error = find_error(reply)
     if isinstance(error, SendRefused):
         raise NotFound(error.message)
     if error is not None:
@@ -44,8 +44,8 @@ def _about(reply: Reply) -> File:
         raise SendDelayed("Slack does not say what this file is") from invalid
 
 
-def _is_slacks(address: URL, base: URL) -> bool:
-    """Our token goes to Slack alone, or to what stands in for it: not to where a file of another service lies."""
+def _is_slack_address(address: URL, base: URL) -> bool:
+    """Whether our token may be sent there: only to Slack or its stand-in, not to where another service keeps a file."""
     if not address.absolute:
         return False
     if address.origin() == base.origin():
@@ -53,21 +53,21 @@ def _is_slacks(address: URL, base: URL) -> bool:
     return address.scheme == "https" and (address.host or "").endswith(".slack.com") and address.explicit_port is None
 
 
-async def _downloaded(client: Client, address: URL, file: File, most: int) -> tuple[bytes, str]:
+async def _download(client: SlackClient, address: URL, file: File, most: int) -> tuple[bytes, str]:
     headers = {"Authorization": f"Bearer {client.token}"}
     try:
         async with client.session.get(address, headers=headers) as response:
-            _check(response)
-            data = await _read(response, most)
+            _raise_for_status(response)
+            data = await _read_at_most(response, most)
     except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
         raise SendDelayed("the file did not come") from error
     if response.content_type == HTML and (file.mimetype != HTML or len(data) != file.size):
-        # Slack shows its login page to whom it does not know, and calls that a success.
+        # Slack answers with its login page and a success status when the token is not accepted.
         raise CredentialsRevoked("Slack shows its login page instead of a file: is files:read missing?")
     return data, response.content_type
 
 
-def _check(response: aiohttp.ClientResponse) -> None:
+def _raise_for_status(response: aiohttp.ClientResponse) -> None:
     if response.status in (401, 403):
         raise CredentialsRevoked(f"Slack refuses a file with {response.status}")
     if response.status == 429 or response.status >= 500:
@@ -76,26 +76,28 @@ def _check(response: aiohttp.ClientResponse) -> None:
         raise NotFound("the file is gone")
 
 
-async def _read(response: aiohttp.ClientResponse, most: int) -> bytes:
+async def _read_at_most(response: aiohttp.ClientResponse, most: int) -> bytes:
     data = bytearray()
     if (response.content_length or 0) > most:
         raise TooLarge(f"the file has {response.content_length} bytes")
-    async for piece in response.content.iter_chunked(PIECE):
+    async for piece in response.content.iter_chunked(CHUNK_SIZE):
         data += piece
         if len(data) > most:
             raise TooLarge(f"the file has more than {most} bytes")
     return bytes(data)
 
 
-# Files of ours: announced, uploaded, and then shown, all in one message.
+# Upload of our files: announced, uploaded, and then shown, all in one message.
 #
 # https://docs.slack.dev/messaging/working-with-files#upload
 ReadFile = Callable[[str, str], Awaitable[tuple[Attachment, bytes]]]
 
 
-async def uploaded(client: Client, call: Call, tenant: str, read_file: ReadFile, arguments: Mapping[str, Any]) -> Reply:
-    """The answer to the step that shows them, or to the first that failed. Raises SendDelayed, SendRefused (a file of
-    ours is gone), SendUnknown (only of the last step: nobody sees anything before)."""
+async def upload_files(
+    client: SlackClient, call: Call, tenant: str, read_file: ReadFile, arguments: Mapping[str, Any]
+) -> Reply:
+    """Return the answer to the step that shows the files, or to the first step that failed. Raises SendDelayed,
+    SendRefused (a file is gone), SendUnknown (only from the last step: the others show nothing)."""
     files = []
     for file in call.files:
         try:
@@ -103,20 +105,20 @@ async def uploaded(client: Client, call: Call, tenant: str, read_file: ReadFile,
         except NotFound as error:
             raise SendRefused("file_gone") from error
         reply = await client.ask("files.getUploadURLExternal", {"filename": file.name, "length": len(data)})
-        if failure(reply) is None:
+        if find_error(reply) is None:
             files.append({"id": reply.body.get("file_id"), "title": file.name})
-            reply = await _put(client, str(reply.body.get("upload_url")), data)
-        if failure(reply) is not None:
+            reply = await _upload(client, str(reply.body.get("upload_url")), data)
+        if find_error(reply) is not None:
             return reply
     return await client.call(call.operation, {**arguments, "files": files})
 
 
-async def _put(client: Client, address: str, data: bytes) -> Reply:
+async def _upload(client: SlackClient, address: str, data: bytes) -> Reply:
     try:
         async with client.session.post(address, data=data) as response:
-            done = 200 <= response.status < 300
+            is_ok = 200 <= response.status < 300
             if response.status >= 500:
                 raise SendDelayed("Slack takes no files now")
-            return Reply(response.status, {"ok": True} if done else "", lowered(response.headers))
+            return Reply(response.status, {"ok": True} if is_ok else "", lower_names(response.headers))
     except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
         raise SendDelayed("Slack takes no files now") from error

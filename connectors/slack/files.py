@@ -1,4 +1,4 @@
-"""Files as messages of Slack tell of them."""
+"""Files in Slack's messages."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from connectors.markup import printable
-from connectors.slack.places import Id, Vendor
+from connectors.markup import clean_text
+from connectors.slack.places import Id, SlackModel
 from schemas.messages import FileKind, RemoteFile
 
 _KINDS: dict[str, FileKind] = {"image": "image", "video": "video", "audio": "audio"}
-_RECORDED: dict[str, FileKind] = {"slack_audio": "voice", "slack_video": "video"}
+_RECORDINGS: dict[str, FileKind] = {"slack_audio": "voice", "slack_video": "video"}
 
 
-class File(Vendor):
-    """In a channel that is shared with another workspace only the id is told (``file_access: check_file_info``)."""
+class File(SlackModel):
+    """In a channel shared with another workspace only the id is given (``file_access: check_file_info``)."""
 
     id: Id
     name: str | None = None
@@ -29,35 +29,37 @@ class File(Vendor):
     url_private_download: str | None = None
 
     @property
-    def missing(self) -> str:
-        """Why it cannot be fetched, empty if it can."""
+    def missing_reason(self) -> str:
+        """Why the file cannot be fetched, empty if it can."""
         if self.mode in ("tombstone", "hidden_by_limit"):
             return "deleted_file"
         return "external_file" if self.is_external or self.mode == "external" else ""
 
     @property
     def kind(self) -> FileKind:
-        return _RECORDED.get(self.subtype or "") or _KINDS.get((self.mimetype or "").partition("/")[0], "file")
+        return _RECORDINGS.get(self.subtype or "") or _KINDS.get((self.mimetype or "").partition("/")[0], "file")
 
-    def remote(self) -> RemoteFile:
+    def to_remote_file(self) -> RemoteFile:
         return RemoteFile(
             ref=self.id,
-            name=printable(self.name or self.title or ""),
+            name=clean_text(self.name or self.title or ""),
             kind=self.kind,
-            type=printable(self.mimetype or ""),
+            type=clean_text(self.mimetype or ""),
             size=max(self.size or 0, 0),
         )
 
 
-def sent_along(files: Any) -> tuple[list[RemoteFile], str]:
-    """What can be fetched of a message's files, and the name of what cannot ("" if all can)."""
-    told = [_file(each) for each in files] if isinstance(files, list) else []
-    missing = next((file.missing if file else "file" for file in told if file is None or file.missing), "")
-    return [file.remote() for file in told if file and not file.missing], missing
+def parse_files(files: Any) -> tuple[list[RemoteFile], str]:
+    """Return the files that can be fetched, and the reason why one cannot ("" if all can)."""
+    parsed = [_parse_file(each) for each in files] if isinstance(files, list) else []
+    reason = next(
+        (file.missing_reason if file else "file" for file in parsed if file is None or file.missing_reason), ""
+    )
+    return [file.to_remote_file() for file in parsed if file and not file.missing_reason], reason
 
 
-def _file(told: Any) -> File | None:
+def _parse_file(raw: Any) -> File | None:
     try:
-        return File.model_validate(told)
+        return File.model_validate(raw)
     except ValidationError:
         return None

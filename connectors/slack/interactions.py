@@ -1,4 +1,4 @@
-"""What people press, and the questions they ask with a command."""
+"""Parsing of buttons, menus, and the command."""
 
 from __future__ import annotations
 
@@ -9,8 +9,16 @@ from typing import Any
 import structlog
 from pydantic import Field, ValidationError
 
-from connectors.markup import printable
-from connectors.slack.places import Id, Spot, Stamp, Vendor, at_command, moment, spot
+from connectors.markup import clean_text
+from connectors.slack.places import (
+    Id,
+    MessagePlace,
+    SlackModel,
+    Timestamp,
+    build_command_place,
+    build_place,
+    parse_timestamp,
+)
 from connectors.slack.requests import Json
 from schemas import topics
 from schemas.messages import Choosing
@@ -18,126 +26,126 @@ from schemas.ports import Account, Event
 
 log = structlog.get_logger("parley.slack")
 
-QUIET = frozenset({"view_submission", "view_closed", "shortcut", "message_action", "block_suggestion"})
-"""Nothing of ours asks for these yet."""
-MOST_ID = 150
-"""Characters of the value of an option of a menu."""
-_ACTION = re.compile(r"parley:([\w.-]{1,64})(?::\d{1,3})?", re.ASCII)
+IGNORED = frozenset({"view_submission", "view_closed", "shortcut", "message_action", "block_suggestion"})
+"""Interactions that Parley does not use."""
+MAX_ID = 150
+"""Characters in the value of a menu's option."""
+_ACTION_ID = re.compile(r"parley:([\w.-]{1,64})(?::\d{1,3})?", re.ASCII)
 
 
-def action_id(message: str, number: int | None = None) -> str:
-    """By this a press tells of which message of ours it is an answer."""
+def build_action_id(message: str, number: int | None = None) -> str:
+    """Build the id by which an interaction names our message."""
     return f"parley:{message}" if number is None else f"parley:{message}:{number}"
 
 
-class Named(Vendor):
+class UserReference(SlackModel):
     id: Id
     team_id: Id | None = None
 
 
-class Team(Vendor):
+class Team(SlackModel):
     id: Id
 
 
-class Container(Vendor):
+class Container(SlackModel):
     type: str = ""
     channel_id: Id | None = None
-    message_ts: Stamp | None = None
-    thread_ts: Stamp | None = None
+    message_ts: Timestamp | None = None
+    thread_ts: Timestamp | None = None
 
 
-class Pressed(Vendor):
+class BlockActions(SlackModel):
     """``block_actions``. ``team`` is null where the app belongs to a whole organization."""
 
-    user: Named
+    user: UserReference
     team: Team | None = None
     container: Container
     message: dict[str, Any] | None = None
     actions: list[Any]
 
 
-class Words(Vendor):
+class TextObject(SlackModel):
     text: str = ""
 
 
-class Option(Vendor):
-    text: Words = Words()
+class Option(SlackModel):
+    text: TextObject = TextObject()
     value: str
 
 
-class Action(Vendor):
-    """A button has a value, a menu an option that was selected."""
+class Action(SlackModel):
+    """A button has a value, a menu a selected option."""
 
     action_id: str
-    action_ts: Stamp
-    text: Words = Words()
+    action_ts: Timestamp
+    text: TextObject = TextObject()
     value: str | None = None
     selected_option: Option | None = None
 
     @property
-    def chosen(self) -> tuple[str, str] | None:
+    def selection(self) -> tuple[str, str] | None:
         """Id and label."""
-        picked = self.selected_option or self
-        return (picked.value, picked.text.text) if picked.value and len(picked.value) <= MOST_ID else None
+        selected = self.selected_option or self
+        return (selected.value, selected.text.text) if selected.value and len(selected.value) <= MAX_ID else None
 
 
-class Command(Vendor):
+class Command(SlackModel):
     team_id: Id
     user_id: Id
     text: str
     trigger_id: str = Field(pattern=r"^[A-Za-z0-9._-]{1,256}$")
 
 
-def from_interactive(payload: Json, account: Account) -> Iterator[Event]:
+def parse_interactive(payload: Json, account: Account) -> Iterator[Event]:
     kind = str(payload.get("type"))
     if kind != "block_actions":
-        if kind not in QUIET:
-            _report("kind_unknown", account, kind=kind[:64])
+        if kind not in IGNORED:
+            _log("kind_unknown", account, kind=kind[:64])
         return
     try:
-        pressed = Pressed.model_validate(payload)
+        interaction = BlockActions.model_validate(payload)
     except ValidationError:
-        return _report("event_malformed", account, kind=kind)
-    at = _where(pressed)
-    for told in pressed.actions if at else ():
-        yield from _chosen(told, at, account)  # type: ignore[arg-type]
+        return _log("event_malformed", account, kind=kind)
+    place = _locate(interaction)
+    for action in interaction.actions if place else ():
+        yield from _parse_action(action, place, account)  # type: ignore[arg-type]
 
 
-def _where(pressed: Pressed) -> Spot | None:
-    """None for what was pressed elsewhere than in a message."""
-    container = pressed.container
-    team = pressed.team.id if pressed.team else pressed.user.team_id
+def _locate(interaction: BlockActions) -> MessagePlace | None:
+    """Return the place; None for interactions outside a message."""
+    container = interaction.container
+    team = interaction.team.id if interaction.team else interaction.user.team_id
     if not (team and container.channel_id and container.message_ts):
         return None
-    return spot(team, container.channel_id, pressed.user.id, container.message_ts, container.thread_ts)
+    return build_place(team, container.channel_id, interaction.user.id, container.message_ts, container.thread_ts)
 
 
-def _chosen(told: Any, at: Spot, account: Account) -> Iterator[Event]:
+def _parse_action(raw: Any, place: MessagePlace, account: Account) -> Iterator[Event]:
     try:
-        action = Action.model_validate(told)
+        action = Action.model_validate(raw)
     except ValidationError:
-        return _report("event_malformed", account, kind="action")
-    ours, chosen = _ACTION.fullmatch(action.action_id), action.chosen
-    if ours is None or chosen is None:
-        return _report("choice_unknown", account)
+        return _log("event_malformed", account, kind="action")
+    action_id, selection = _ACTION_ID.fullmatch(action.action_id), action.selection
+    if action_id is None or selection is None:
+        return _log("choice_unknown", account)
     payload = {
-        "text": printable(chosen[1]),
-        "choice": Choosing(in_reply_to=ours.group(1), id=chosen[0]),
-        "sent_at": moment(action.action_ts),
+        "text": clean_text(selection[1]),
+        "choice": Choosing(in_reply_to=action_id.group(1), id=selection[0]),
+        "sent_at": parse_timestamp(action.action_ts),
     }
-    yield Event(topics.MESSAGE_RECEIVED, at.place, at.external_id(action.action_ts), payload, at.addresses)
+    yield Event(topics.MESSAGE_RECEIVED, place.place, place.external_id(action.action_ts), payload, place.addresses)
 
 
-def from_command(payload: Json, account: Account) -> Iterator[Event]:
+def parse_command(payload: Json, account: Account) -> Iterator[Event]:
     try:
         command = Command.model_validate(payload)
     except ValidationError:
-        return _report("event_malformed", account, kind="command")
+        return _log("event_malformed", account, kind="command")
     if command.text.strip():
-        at = at_command(command.team_id, command.user_id)
-        text = printable(command.text)
-        yield Event(topics.MESSAGE_RECEIVED, at.place, command.trigger_id, {"text": text}, at.addresses)
+        place = build_command_place(command.team_id, command.user_id)
+        text = clean_text(command.text)
+        yield Event(topics.MESSAGE_RECEIVED, place.place, command.trigger_id, {"text": text}, place.addresses)
 
 
-def _report(event: str, account: Account, **about: str) -> None:
+def _log(event: str, account: Account, **about: str) -> None:
     log.info(event, tenant=account.tenant, channel="slack", account=account.name, **about)

@@ -1,4 +1,4 @@
-"""What somebody is called in a workspace.
+"""Lookup of people's names in a workspace.
 
 https://docs.slack.dev/reference/methods/users.info
 """
@@ -7,33 +7,33 @@ from __future__ import annotations
 
 from pydantic import ValidationError
 
-from connectors.inbound.display_names import shown_name
-from connectors.slack.client import Client
-from connectors.slack.errors import failure
-from connectors.slack.places import Vendor, inner_id
+from connectors.inbound.display_names import clean_display_name
+from connectors.slack.client import SlackClient
+from connectors.slack.errors import find_error
+from connectors.slack.places import SlackModel, get_local_id
 from schemas.errors import SendRefused
 from schemas.messages import Address
 from schemas.ports import Profile
 
 
-class Names(Vendor):
+class ProfileNames(SlackModel):
     display_name: str | None = None
     real_name: str | None = None
 
 
-class User(Vendor):
-    """``name`` is the one that people log in with, the last resort."""
+class User(SlackModel):
+    """``name`` is the login name, the last resort."""
 
     name: str | None = None
     real_name: str | None = None
     locale: str | None = None
-    profile: Names = Names()
+    profile: ProfileNames = ProfileNames()
 
 
-async def profile(client: Client, address: Address) -> Profile | None:
-    """See schemas.ports.Profiler. ``missing_scope`` is among what raises CredentialsRevoked."""
-    reply = await client.ask("users.info", {"user": inner_id(address), "include_locale": True})
-    error = failure(reply)
+async def fetch_profile(client: SlackClient, address: Address) -> Profile | None:
+    """See schemas.ports.Profiler. ``missing_scope`` raises CredentialsRevoked too."""
+    reply = await client.ask("users.info", {"user": get_local_id(address), "include_locale": True})
+    error = find_error(reply)
     if isinstance(error, SendRefused):
         return None
     if error is not None:
@@ -42,5 +42,5 @@ async def profile(client: Client, address: Address) -> Profile | None:
         user = User.model_validate(reply.body.get("user"))
     except ValidationError:
         return None
-    chosen = (user.profile.display_name, user.profile.real_name, user.real_name, user.name)
-    return Profile(shown_name(*filter(None, chosen)), user.locale or "")
+    names = (user.profile.display_name, user.profile.real_name, user.real_name, user.name)
+    return Profile(clean_display_name(*filter(None, names)), user.locale or "")

@@ -1,4 +1,4 @@
-"""What a request from Slack carries: an event as JSON, or an interaction or a command as a form."""
+"""Slack's HTTP requests: events as JSON, interactions and commands as forms, and requests that are answered at once."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from urllib.parse import parse_qsl
 
 import orjson
 
-from connectors.markup import printable
+from connectors.markup import clean_text
 from schemas.errors import InvalidRequest
 from schemas.ports import RawRequest
 
 Json = dict[str, Any]
-What = Literal["events_api", "interactive", "slash_commands"]
-"""The three kinds of Slack's payloads, under the names that its sockets give them."""
-MOST_FIELDS = 100
+PayloadKind = Literal["events_api", "interactive", "slash_commands"]
+"""Slack's three kinds of payloads, with the names that Socket Mode uses."""
+MAX_FIELDS = 100
 
 
-def payload_of(request: RawRequest) -> tuple[What, Json]:
+def read_payload(request: RawRequest) -> tuple[PayloadKind, Json]:
     """Raises InvalidRequest."""
     if not is_form(request):
-        return "events_api", decoded(request.body)
-    fields = form(request)
+        return "events_api", parse_json(request.body)
+    fields = parse_form(request)
     if "payload" in fields:
-        return "interactive", decoded(fields["payload"])
+        return "interactive", parse_json(fields["payload"])
     if "command" in fields:
         return "slash_commands", fields
     raise InvalidRequest("the form has neither a payload nor a command")
@@ -35,10 +35,10 @@ def is_form(request: RawRequest) -> bool:
     return request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded")
 
 
-def form(request: RawRequest) -> Json:
-    """Raises InvalidRequest, also for a field that is there twice: nobody could say which of them counts."""
+def parse_form(request: RawRequest) -> Json:
+    """Raises InvalidRequest, also for a field that occurs twice, because it is unclear which one counts."""
     try:
-        pairs = parse_qsl(request.body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=MOST_FIELDS)
+        pairs = parse_qsl(request.body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=MAX_FIELDS)
     except ValueError:
         raise InvalidRequest("the form has too many fields") from None
     fields = dict(pairs)
@@ -47,60 +47,60 @@ def form(request: RawRequest) -> Json:
     return fields
 
 
-def decoded(raw: bytes | str) -> Json:
-    """A JSON object. Raises InvalidRequest."""
+def parse_json(raw: bytes | str) -> Json:
+    """Return a JSON object. Raises InvalidRequest."""
     try:
         value = orjson.loads(raw)
     except ValueError:
-        value = _mended(raw)
+        value = _parse_repaired(raw)
     if not isinstance(value, dict):
         raise InvalidRequest("the body is no JSON object")
     return value
 
 
-def _mended(raw: bytes | str) -> Any:
-    """Half an emoji is no reason to lose a message: a lone surrogate becomes U+FFFD."""
+def _parse_repaired(raw: bytes | str) -> Any:
+    """Parse JSON with lone surrogates, which become U+FFFD: half an emoji must not lose a message."""
     try:
-        return orjson.loads(printable(json.dumps(json.loads(raw), ensure_ascii=False)))
+        return orjson.loads(clean_text(json.dumps(json.loads(raw), ensure_ascii=False)))
     except (ValueError, RecursionError):
         raise InvalidRequest("the body is no JSON") from None
 
 
 def is_ssl_check(request: RawRequest) -> bool:
-    """Now and then Slack looks whether the certificate of a command's address is good, and does not sign that."""
+    """Whether Slack is checking the certificate of a command's address. Such requests are not signed."""
     if request.method == "GET":
         return request.query.get("ssl_check") == "1"
     if not is_form(request) or b"ssl_check" not in request.body:
         return False
     try:
-        return form(request).get("ssl_check") == "1"
+        return parse_form(request).get("ssl_check") == "1"
     except InvalidRequest:
         return False
 
 
-def challenge(request: RawRequest) -> str | None:
-    """What is to be sent back to show that the address is ours. Raises InvalidRequest."""
-    # A look at the bytes first: nearly no request is a challenge, and decoding all of them twice would cost.
+def answer_challenge(request: RawRequest) -> str | None:
+    """Return the answer that proves the address is ours, None for other requests. Raises InvalidRequest."""
+    # The bytes are searched first, because decoding every request twice would be expensive.
     if is_form(request) or b"url_verification" not in request.body:
         return None
-    asked = decoded(request.body)
-    if asked.get("type") != "url_verification":
+    payload = parse_json(request.body)
+    if payload.get("type") != "url_verification":
         return None
-    if not isinstance(asked.get("challenge"), str):
+    if not isinstance(payload.get("challenge"), str):
         raise InvalidRequest("challenge: must be text")
-    return str(asked["challenge"])
+    return str(payload["challenge"])
 
 
-def usage(request: RawRequest) -> str | None:
-    """What a command without a question is answered. Raises InvalidRequest."""
+def answer_usage(request: RawRequest) -> str | None:
+    """Return the answer to a command without a question, None for other requests. Raises InvalidRequest."""
     if not is_form(request) or b"command=" not in request.body:
         return None
-    fields = form(request)
-    return None if "command" not in fields or "payload" in fields else usage_of(fields)
+    fields = parse_form(request)
+    return None if "command" not in fields or "payload" in fields else build_usage(fields)
 
 
-def usage_of(command: Mapping[str, Any]) -> str | None:
-    """The same, of a command's fields."""
+def build_usage(command: Mapping[str, Any]) -> str | None:
+    """Return the usage text for a command's fields; None if it has a question."""
     if str(command.get("text") or "").strip():
         return None
     return f"Write your question after the command: {command.get('command')} Do you deliver to islands?"

@@ -6,14 +6,14 @@ from typing import Literal, Self
 
 from pydantic import SecretStr, model_validator
 
-from connectors.settings import Address, Settings, shaped
+from connectors.settings import Address, Settings, require_pattern
 
 API = "https://slack.com/api/"
 
 
 class SlackAccount(Settings):
-    """Over ``http`` Slack calls us and signs with ``signing_secret``; in ``socket`` mode we call Slack, with
-    ``app_token``. ``bot_token`` is what we write, look up and fetch with."""
+    """With ``http`` Slack calls webhooks and signs them with ``signing_secret``; in ``socket`` mode we connect to Slack
+    with ``app_token``. ``bot_token`` is used to send, look up and fetch."""
 
     mode: Literal["http", "socket"] = "http"
     bot_token: SecretStr
@@ -23,11 +23,11 @@ class SlackAccount(Settings):
 
     @property
     def is_called(self) -> bool:
-        """By Slack, at an address of ours."""
+        """Whether Slack calls webhooks of this account."""
         return self.mode == "http"
 
     @model_validator(mode="after")
-    def _is_whole(self) -> Self:
+    def _check_tokens(self) -> Self:
         needed = ("bot_token", "signing_secret" if self.mode == "http" else "app_token")
         for name in needed:
             if not getattr(self, name).get_secret_value().strip():
@@ -37,7 +37,7 @@ class SlackAccount(Settings):
 
 def desk_place(text: str) -> str:
     """See ``connectors.registry.desk_place``."""
-    return shaped(text, r"[CG][A-Z0-9]{2,20}", "must be the id of a Slack channel, such as C0123456789")
+    return require_pattern(text, r"[CG][A-Z0-9]{2,20}", "must be the id of a Slack channel, such as C0123456789")
 
 
 ACCOUNT = SlackAccount

@@ -1,83 +1,83 @@
-"""A reply that is shown while it is written, as calls of Slack's Web API.
+"""Web API calls for live replies, edits and deletions.
 
-Slack shows such a message in threads only. It ends as an ordinary one: what was shown is replaced by what a plain
-message would have said, so that sources and choices look the same either way.
+Slack streams only in threads. In the end the streamed message is replaced by what an ordinary message would have shown,
+so sources and choices look the same either way.
 https://docs.slack.dev/reference/methods/chat.startStream
 """
 
 from __future__ import annotations
 
-from connectors.slack.blocks import EARLIER, section
-from connectors.slack.places import is_person, target
+from connectors.slack.blocks import CLOCK_SKEW, build_section
+from connectors.slack.places import is_user_id, parse_place
 from schemas.conversation import Contact
 from schemas.messages import ReplyBegun
 from schemas.ports import Call, Pace, StreamRules
 
 RULES = StreamRules(begin=Pace(0.3, 2), more=Pace(1.5, 10), every=1.0, lasts=240.0)
-"""Slack takes 20 beginnings and ends a minute, and 100 additions. It ends a stream by itself after five minutes."""
-STAYS = "is_whole"
-"""Of a call about a message that nobody is writing any more."""
-MOST_FALLBACK = 1_000
-"""Characters of the text beside blocks: chat.update takes 4,000 bytes."""
+"""Slack allows 20 starts and stops and 100 appends a minute. It ends a stream by itself after five minutes."""
+IS_COMPLETE = "is_whole"
+"""Key in a call's arguments: the message is complete, not being streamed."""
+MAX_FALLBACK = 1_000
+"""Characters of the text beside blocks: chat.update accepts 4,000 bytes."""
 
 
-def opening(begun: ReplyBegun, contact: Contact | None, text: str) -> Call | None:
-    """None outside of threads, and in a channel where nobody is known whom it could be for."""
-    where = target(begun.place, begun.answers)
-    if "thread_ts" not in where:
+def build_opening(begun: ReplyBegun, contact: Contact | None, text: str) -> Call | None:
+    """None outside of threads, and in a channel where the recipient is unknown."""
+    target = parse_place(begun.place, begun.answers)
+    if "thread_ts" not in target:
         return None
-    if not where["channel"].startswith("D"):
-        reader = _reader(contact)
-        if reader is None:
+    if not target["channel"].startswith("D"):
+        recipient = _build_recipient(contact)
+        if recipient is None:
             return None
-        where |= reader
-    since = f"{(begun.at - EARLIER).timestamp():.6f}"
-    return Call("chat.startStream", {**where, "markdown_text": _escaped(text), "since": since})
+        target |= recipient
+    since = f"{(begun.at - CLOCK_SKEW).timestamp():.6f}"
+    return Call("chat.startStream", {**target, "markdown_text": _escape(text), "since": since})
 
 
-def more(opened: Call, shown: str, text: str) -> Call:
-    return Call("chat.appendStream", {**_message(opened, shown), "markdown_text": _escaped(text)})
+def build_addition(opened: Call, shown: str, text: str) -> Call:
+    return Call("chat.appendStream", {**_build_target(opened, shown), "markdown_text": _escape(text)})
 
 
-def whole(call: Call, opened: Call, shown: str) -> Call | None:
-    """None for files, which cannot be put into a message that is there."""
+def build_final_call(call: Call, opened: Call, shown: str) -> Call | None:
+    """None for files, which cannot be added to an existing message."""
     if call.files:
         return None
     text = str(call.arguments["text"])
-    blocks = call.arguments.get("blocks") or [section(text)]
-    said = {"text": text[:MOST_FALLBACK], "blocks": blocks}
-    return Call("chat.update", {**_message(opened, shown), **said}, repeats=True)
+    blocks = call.arguments.get("blocks") or [build_section(text)]
+    content = {"text": text[:MAX_FALLBACK], "blocks": blocks}
+    return Call("chat.update", {**_build_target(opened, shown), **content}, repeats=True)
 
 
-def retraction(opened: Call, shown: str) -> Call:
-    return Call("chat.delete", _message(opened, shown), repeats=True)
+def build_retraction(opened: Call, shown: str) -> Call:
+    return Call("chat.delete", _build_target(opened, shown), repeats=True)
 
 
-def revised(call: Call, shown: str) -> Call | None:
-    """Of a message that was sent as a whole, and stays as it is when Slack refuses the change."""
-    changed = whole(call, call, shown)
-    return None if changed is None else Call("chat.update", {**changed.arguments, STAYS: True}, repeats=True)
+def build_edit(call: Call, shown: str) -> Call | None:
+    """Edit a complete message, which stays as it is if Slack refuses."""
+    changed = build_final_call(call, call, shown)
+    return None if changed is None else Call("chat.update", {**changed.arguments, IS_COMPLETE: True}, repeats=True)
 
 
-def removed(call: Call, shown: str) -> Call:
+def build_deletion(call: Call, shown: str) -> Call:
     if call.files:
         return Call("files.delete", {"channel": call.arguments["channel_id"], "file": shown}, repeats=True)
-    return Call("chat.delete", {**_message(call, shown), STAYS: True}, repeats=True)
+    return Call("chat.delete", {**_build_target(call, shown), IS_COMPLETE: True}, repeats=True)
 
 
-def _message(opened: Call, shown: str) -> dict[str, str]:
+def _build_target(opened: Call, shown: str) -> dict[str, str]:
     return {"channel": opened.arguments["channel"], "ts": shown}
 
 
-def _reader(contact: Contact | None) -> dict[str, str] | None:
-    """In channels Slack wants to know for whom it is written."""
+def _build_recipient(contact: Contact | None) -> dict[str, str] | None:
+    """In channels Slack requires the recipient of a stream."""
     for address in contact.addresses if contact else ():
         team, _, person = address.value.partition(":")
-        if address.channel == "slack" and is_person(person):
+        if address.channel == "slack" and is_user_id(person):
             return {"recipient_team_id": team, "recipient_user_id": person}
     return None
 
 
-def _escaped(text: str) -> str:
-    """Markdown in which nobody is mentioned."""
+def _escape(text: str) -> str:
+    """Escape markdown so that it mentions nobody."""
     return text.replace("&", "&amp;").replace("<", "&lt;")

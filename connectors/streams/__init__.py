@@ -1,7 +1,7 @@
-"""Accounts that one process at a time looks after: their connections to the vendor, and what was missed meanwhile."""
+"""Accounts that one process at a time looks after: their connections to the vendor, and what was missed in between."""
 
-from connectors.streams.runner import Streams
-from connectors.streams.stream_context import Accept, AccountLine
-from connectors.streams.timing import Times
+from connectors.streams.account_stream import Accept, AccountStream
+from connectors.streams.runner import StreamRunner
+from connectors.streams.timing import StreamTimings
 
-__all__ = ["Accept", "AccountLine", "Streams", "Times"]
+__all__ = ["Accept", "AccountStream", "StreamRunner", "StreamTimings"]

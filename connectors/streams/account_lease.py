@@ -1,4 +1,4 @@
-"""The lease of one account, and the certainty that it is still ours."""
+"""The lease of one account, with a local deadline."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from uuid import uuid4
 
 import structlog
 
-from connectors.streams.timing import Times
+from connectors.streams.timing import StreamTimings
 from schemas.errors import Fenced, Unavailable
 from schemas.ports import Account, Clock, Leases
 
 log = structlog.get_logger("parley.streams")
 
 
-class Holding:
-    """Counts its own time, so that it ends also while the state store cannot be asked."""
+class AccountLease:
+    """Measures its own time, so that it also ends while the state store is unreachable."""
 
-    def __init__(self, leases: Leases, account: Account, times: Times, clock: Clock) -> None:
+    def __init__(self, leases: Leases, account: Account, times: StreamTimings, clock: Clock) -> None:
         self.name = f"account:{account.tenant}:{account.channel}:{account.name}"
         self._leases = leases
         self._times = times
@@ -32,23 +32,23 @@ class Holding:
         return self._token is not None and time.monotonic() < self._until
 
     def check(self) -> None:
-        """Raises Fenced once the account is somebody else's, or may be."""
+        """Raises Fenced once another process may hold the account."""
         if not self.is_good:
             raise Fenced("another process may hold this account by now")
 
     async def acquire(self) -> bool:
-        """Take or renew it; False while another has it, or when another had it meanwhile. Raises Unavailable."""
-        asked = time.monotonic()
+        """Acquire or renew the lease; False while another process has it, or has had it since. Raises Unavailable."""
+        started = time.monotonic()
         token = await self._leases.acquire(self.name, self._holder, ttl=self._times.ttl, now=self._clock())
         if token is None or self._token not in (None, token):
             self._until = 0.0
             return False
         self._token = token
-        self._until = asked + self._times.ttl - self._times.margin
+        self._until = started + self._times.ttl - self._times.margin
         return True
 
-    async def renewed(self) -> bool:
-        """Wait for the next renewal and make it, trying until our time is over; False once it is lost."""
+    async def wait_and_renew(self) -> bool:
+        """Wait until the next renewal and make it, trying until the lease ends; False once it is lost."""
         await asyncio.sleep(self._times.renew)
         while (left := self._until - time.monotonic()) > 0:
             try:
@@ -59,18 +59,18 @@ class Holding:
                 await asyncio.sleep(min(self._times.renew / 3, max(0.0, self._until - time.monotonic())))
         return False
 
-    async def leave(self, note: str) -> None:
-        """Raises Fenced, Unavailable."""
+    async def save_note(self, note: str) -> None:
+        """Store a note for the next holder. Raises Fenced, Unavailable."""
         self.check()
         if self._token is None or not await self._leases.leave(self.name, self._token, note):
             self._until = 0.0
             self.check()
 
-    async def note(self) -> str:
+    async def read_note(self) -> str:
         return await self._leases.note(self.name)
 
     async def release(self) -> None:
-        """For somebody else at once; a store that cannot be reached lets it end by itself."""
+        """Give the lease up at once; if the store is unreachable it expires."""
         self._until = 0.0
         try:
             await self._leases.release(self.name, self._holder)

@@ -1,4 +1,4 @@
-"""What a stream has in its hands: the way in, a memory that outlives the process, and the account's past."""
+"""One account's stream: where its events go, what is remembered between processes, and catching up."""
 
 from __future__ import annotations
 
@@ -12,35 +12,35 @@ from typing import Any
 import structlog
 from pydantic import BaseModel, ValidationError
 
-from connectors.streams.account_lease import Holding
-from connectors.streams.catch_up import CatchingUp
-from connectors.streams.timing import Times
+from connectors.streams.account_lease import AccountLease
+from connectors.streams.catch_up import CatchUp
+from connectors.streams.timing import StreamTimings
 from schemas.errors import Fenced, InvalidRequest, RefusedForNow, Unavailable
 from schemas.ports import Account, Clock, Event, Metrics
 
 log = structlog.get_logger("parley.streams")
 
 Accept = Callable[[Account, Sequence[Event]], Awaitable[None]]
-"""Append what an account's vendor told; durable when it returns. Raises InvalidRequest, RefusedForNow."""
+"""Append the events of an account; they are durable when it returns. Raises InvalidRequest, RefusedForNow."""
 
 
 class Note(BaseModel):
-    """What one holder leaves for the next."""
+    """The note that one holder of an account leaves for the next."""
 
     heard: datetime | None = None
     session: dict[str, Any] = {}
 
 
-class AccountLine:
+class AccountStream:
     """See schemas.ports.Line. ``tick`` is called after every renewal of the lease."""
 
     def __init__(
         self,
         account: Account,
-        holding: Holding,
+        holding: AccountLease,
         accept: Accept,
         *,
-        times: Times,
+        times: StreamTimings,
         clock: Clock,
         metrics: Metrics,
     ) -> None:
@@ -50,25 +50,25 @@ class AccountLine:
         self._times = times
         self._clock = clock
         self._metrics = metrics
-        self.catching: CatchingUp | None = None
-        """For a channel whose vendor can be asked."""
+        self.catch_up: CatchUp | None = None
+        """For channels whose vendor keeps a history."""
         self._note = Note()
         self._saved = Note()
         self._is_first = False
-        """Nobody ever listened before the present connection, or the one that is being made."""
+        """No process has listened before this connection."""
         self._is_live = False
         self._is_behind = False
-        self._losses = 0
-        """How often something was missed."""
+        self._loss_count = 0
+        """How often events were missed."""
         self._refused = False
-        self._taking: datetime | None = None
+        self._append_started: datetime | None = None
         self._hold_until = 0.0
 
     async def open(self) -> None:
-        """Find what the last holder left. From when on something can be missed is on record before anybody listens: the
-        first holder may be killed before it is live. Raises Unavailable, Fenced."""
+        """Read the last holder's note. The first holder records the start before it listens, because it may be killed
+        before it is live. Raises Unavailable, Fenced."""
         with suppress(ValidationError):
-            self._note = Note.model_validate_json(await self._holding.note() or "{}")
+            self._note = Note.model_validate_json(await self._holding.read_note() or "{}")
         self._saved = self._note.model_copy()
         if self._note.heard is None:
             self._is_first = True
@@ -81,7 +81,7 @@ class AccountLine:
 
     @property
     def silence(self) -> timedelta | None:
-        """How long ago the account was last heard; None: never."""
+        """How long ago the account was last heard; None if never."""
         return None if self._note.heard is None else self._clock() - self._note.heard
 
     @property
@@ -89,9 +89,9 @@ class AccountLine:
         return self._is_live
 
     async def take(self, events: Sequence[Event]) -> None:
-        await self._caught_up()
+        await self._wait_for_catch_up()
         self._holding.check()
-        self._taking = self._clock()
+        self._append_started = self._clock()
         try:
             await self._append(events)
             self._refused = False
@@ -99,8 +99,8 @@ class AccountLine:
             self._refused = True
             raise
         finally:
-            self._taking = None
-        # What was appended by a process that is no longer the holder is there, but its vendor may tell the next one.
+            self._append_started = None
+        # If the lease was lost meanwhile, the events are appended, but the next holder may get them again.
         self._holding.check()
 
     def remember(self, session: Mapping[str, Any]) -> None:
@@ -108,89 +108,89 @@ class AccountLine:
 
     async def save(self) -> None:
         note = self._note
-        await self._holding.leave(note.model_dump_json())
+        await self._holding.save_note(note.model_dump_json())
         self._saved = note
 
     async def live(self, *, missed: bool, hold: float) -> None:
         self._is_live = True
-        self._tell(1)
+        self._report_live(1)
         if missed and not self._is_first:
             self.behind()
             self._hold_until = asyncio.get_running_loop().time() + hold
-            self._catch_up()
+            self._start_catch_up()
         self._is_first = False
-        # Whoever is killed in the first second must leave behind from when on the account was heard.
+        # Save now: a process that is killed at once must leave the time behind.
         with suppress(Unavailable):
             await self.save()
 
     def behind(self) -> None:
-        """The vendor may not tell again what was refused: its history is asked once events can be taken."""
-        self._is_behind = self.catching is not None
-        self._losses += 1
+        """Events were missed. The vendor may not repeat them, so its history is read once events can be accepted."""
+        self._is_behind = self.catch_up is not None
+        self._loss_count += 1
 
-    def broken(self) -> None:
-        """Nothing is heard for now."""
-        self._count_as_heard()
+    def mark_disconnected(self) -> None:
+        """Record that nothing is heard for now."""
+        self._update_heard()
         self._is_first = False
         self._is_live = False
-        self._tell(0)
+        self._report_live(0)
 
     async def tick(self) -> None:
         """Raises Fenced."""
         if self._is_behind:
-            self._catch_up()
-        self._count_as_heard()
-        if self._is_due():
-            # A store that hangs must not keep the next renewal waiting.
+            self._start_catch_up()
+        self._update_heard()
+        if self._is_save_due():
+            # A store that hangs must not delay the next renewal.
             with suppress(Unavailable, TimeoutError):
                 async with asyncio.timeout(self._times.renew / 2):
                     await self.save()
 
     async def close(self) -> None:
-        """Whoever comes next knows all that we know."""
-        self.broken()
-        if self.catching is not None:
-            await self.catching.stop()
+        """Save everything for the next holder."""
+        self.mark_disconnected()
+        if self.catch_up is not None:
+            await self.catch_up.stop()
         with suppress(Unavailable, Fenced):
             await self.save()
 
-    def _is_due(self) -> bool:
+    def _is_save_due(self) -> bool:
         if self._note.session != self._saved.session or self._saved.heard is None:
             return self._note != self._saved
         heard = self._note.heard or self._saved.heard
-        return (heard - self._saved.heard).total_seconds() >= self._times.noted
+        return (heard - self._saved.heard).total_seconds() >= self._times.note_interval
 
-    def _count_as_heard(self) -> None:
-        """All that happened until now; what is being appended is not counted yet."""
+    def _update_heard(self) -> None:
+        """Count the time until now as heard, except events that are being appended."""
         if self._is_live and not self._is_behind and not self._refused:
-            self._note = self._note.model_copy(update={"heard": self._taking or self._clock()})
+            self._note = self._note.model_copy(update={"heard": self._append_started or self._clock()})
 
     async def _append(self, events: Sequence[Event]) -> None:
-        """One event that cannot be used does not take the others with it."""
+        """Append the events; one that is invalid does not stop the others."""
         try:
             if events:
                 await self._accept(self._account, events)
         except InvalidRequest as error:
             if len(events) == 1:
-                about = {"tenant": self._account.tenant, "channel": self._account.channel}
-                log.warning("event_refused", **about, account=self._account.name, reason=error.message)
+                fields = {"tenant": self._account.tenant, "channel": self._account.channel}
+                log.warning("event_refused", **fields, account=self._account.name, reason=error.message)
                 return
             for each in events:
                 await self._append([each])
 
-    async def _caught_up(self) -> None:
-        if self.catching is not None:
-            await self.catching.wait(self._hold_until - asyncio.get_running_loop().time())
+    async def _wait_for_catch_up(self) -> None:
+        if self.catch_up is not None:
+            await self.catch_up.wait(self._hold_until - asyncio.get_running_loop().time())
 
-    def _catch_up(self) -> None:
-        if self.catching is not None and self._note.heard is not None:
-            self.catching.begin(self._note.heard, self._append, partial(self._caught, self._losses))
+    def _start_catch_up(self) -> None:
+        if self.catch_up is not None and self._note.heard is not None:
+            self.catch_up.begin(self._note.heard, self._append, partial(self._finish_catch_up, self._loss_count))
 
-    def _caught(self, losses: int, began: datetime) -> None:
-        # What was missed while a history was read may stand where that had been read already.
-        self._is_behind = self._losses != losses
+    def _finish_catch_up(self, losses: int, began: datetime) -> None:
+        # Events missed while the history was read may be in the part that had been read already.
+        self._is_behind = self._loss_count != losses
         self._note = self._note.model_copy(update={"heard": began})
 
-    def _tell(self, live: int) -> None:
-        about = {"tenant": self._account.tenant, "channel": self._account.channel, "account": self._account.name}
-        self._metrics.gauge("parley_accounts_heard", live, **about)
+    def _report_live(self, live: int) -> None:
+        labels = {"tenant": self._account.tenant, "channel": self._account.channel, "account": self._account.name}
+        self._metrics.gauge("parley_accounts_heard", live, **labels)

@@ -1,4 +1,4 @@
-"""Catching up: what contacts wrote while nobody listened, as the vendor's history tells it."""
+"""Catching up on messages that contacts wrote while nobody listened, from the vendor's history."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from connectors.streams.account_lease import Holding
-from connectors.streams.timing import Times
+from connectors.streams.account_lease import AccountLease
+from connectors.streams.timing import StreamTimings
 from schemas.conversation import HANDLED_HORIZON_DAYS
 from schemas.errors import DeliveryError, Fenced, RefusedForNow
 from schemas.ports import Account, Clock, Event, Metrics
@@ -20,22 +20,22 @@ from schemas.topics import MESSAGE_RECEIVED
 log = structlog.get_logger("parley.streams")
 
 HORIZON = timedelta(days=HANDLED_HORIZON_DAYS)
-"""What is older would be recorded and never answered."""
-Take = Callable[[Sequence[Event]], Awaitable[None]]
-Done = Callable[[datetime], None]
+"""Older messages would be recorded and never answered."""
+AppendEvents = Callable[[Sequence[Event]], Awaitable[None]]
+OnCaughtUp = Callable[[datetime], None]
 
 
-class CatchingUp:
-    """For one account. What is known already has the same ids, and the worker drops it."""
+class CatchUp:
+    """Catches up for one account. Known messages get the same ids again, so the worker drops them."""
 
     def __init__(
         self,
         history: Callable[[datetime], AsyncIterator[list[Event]]],
         account: Account,
-        holding: Holding,
+        holding: AccountLease,
         ready: Callable[[], Awaitable[bool]],
         *,
-        times: Times,
+        times: StreamTimings,
         clock: Clock,
         metrics: Metrics,
     ) -> None:
@@ -50,14 +50,14 @@ class CatchingUp:
         self._not_before = 0.0
         self._failures = 0
 
-    def begin(self, heard: datetime, take: Take, done: Done) -> None:
-        """Unless it runs already, or failed a moment ago."""
+    def begin(self, heard: datetime, take: AppendEvents, done: OnCaughtUp) -> None:
+        """Start, unless it is running or failed a moment ago."""
         is_running = self._task is not None and not self._task.done()
         if not is_running and asyncio.get_running_loop().time() >= self._not_before:
             self._task = asyncio.create_task(self._run(heard, take, done))
 
     async def wait(self, seconds: float) -> None:
-        """Until it is done, for at most so long."""
+        """Wait until it is done, for at most so long."""
         if self._task is not None and not self._task.done() and seconds > 0:
             await asyncio.wait({self._task}, timeout=seconds)
 
@@ -67,41 +67,41 @@ class CatchingUp:
             with suppress(asyncio.CancelledError):
                 await self._task
 
-    async def _run(self, heard: datetime, take: Take, done: Done) -> None:
+    async def _run(self, heard: datetime, take: AppendEvents, done: OnCaughtUp) -> None:
         began, loop = self._clock(), asyncio.get_running_loop()
-        # A vendor is not asked again and again for what could not be taken.
+        # Do not ask the vendor for events that could not be accepted now.
         if not await self._ready():
-            self._not_before = loop.time() + self._times.again
+            self._not_before = loop.time() + self._times.history_retry
             return
         try:
             found = await self._catch_up(max(heard - timedelta(seconds=self._times.overlap), began - HORIZON), take)
         except (DeliveryError, RefusedForNow, Fenced) as error:
-            self._say("catching_up_later", code=error.code, reason=error.message)
+            self._log("catching_up_later", code=error.code, reason=error.message)
         except Exception as error:
             log.error("catching_up_failed", error=type(error).__name__, exc_info=True)
         else:
             self._failures = 0
-            self._say("caught_up", since=heard.isoformat(), messages=found)
+            self._log("caught_up", since=heard.isoformat(), messages=found)
             return done(began)
         self._failures += 1
-        pause = min(self._times.longest, self._times.again * 2 ** (self._failures - 1))
+        pause = min(self._times.max_backoff, self._times.history_retry * 2 ** (self._failures - 1))
         self._not_before = loop.time() + pause
 
-    async def _catch_up(self, since: datetime, take: Take) -> int:
+    async def _catch_up(self, since: datetime, take: AppendEvents) -> int:
         found = 0
         async for events in self._history(since):
             self._holding.check()
-            await take([_backfilled(event) for event in events])
+            await take([_mark_backfilled(event) for event in events])
             found += len(events)
             self._metrics.count("parley_backfilled_total", len(events), channel=self._account.channel)
         return found
 
-    def _say(self, event: str, **more: object) -> None:
-        about = {"tenant": self._account.tenant, "channel": self._account.channel, "account": self._account.name}
-        log.info(event, **about, **more)
+    def _log(self, event: str, **more: object) -> None:
+        fields = {"tenant": self._account.tenant, "channel": self._account.channel, "account": self._account.name}
+        log.info(event, **fields, **more)
 
 
-def _backfilled(event: Event) -> Event:
+def _mark_backfilled(event: Event) -> Event:
     if event.type != MESSAGE_RECEIVED:
         return event
     return replace(event, payload={**event.payload, "backfilled": True})

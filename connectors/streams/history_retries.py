@@ -1,4 +1,4 @@
-"""Asking a vendor's history, which is slow on purpose: a limit is waited for."""
+"""Retries for requests to a vendor's history, which wait out rate limits."""
 
 from __future__ import annotations
 
@@ -9,19 +9,20 @@ from typing import TypeVar
 from schemas.errors import SendDelayed
 
 T = TypeVar("T")
-TRIES = 5
-LONGEST = 90.0
-"""Seconds that one question waits at most; vendors let some programs ask once a minute."""
+MAX_ATTEMPTS = 5
+MAX_WAIT = 90.0
+"""Seconds per wait; vendors allow some programs one request a minute."""
 
 
-async def patiently(ask: Callable[[], Awaitable[T]]) -> T:
-    """The answer to a question that shows nothing to anybody. Raises what ``ask`` does, SendDelayed only at last."""
-    for _ in range(TRIES):
+async def retry_when_limited(ask: Callable[[], Awaitable[T]]) -> T:
+    """Return the result of ``ask``, a request without side effects. Raises what ``ask`` does; SendDelayed only after
+    the last attempt."""
+    for _ in range(MAX_ATTEMPTS):
         try:
             return await ask()
         except SendDelayed as error:
             wait = (error.retry_after_ms or 1000) / 1000
-            if wait > LONGEST:
+            if wait > MAX_WAIT:
                 raise
             await asyncio.sleep(wait)
     return await ask()

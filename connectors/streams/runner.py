@@ -1,35 +1,37 @@
-"""One holder an account, whatever the number of processes."""
+"""Runner of one channel's accounts: each account has one holder, whatever the number of processes."""
 
 from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
 from functools import partial
+from typing import Any
 
 import structlog
 
-from connectors.streams.account_lease import Holding
-from connectors.streams.catch_up import CatchingUp
-from connectors.streams.known_contacts import KnownContacts
-from connectors.streams.stream_context import Accept, AccountLine
-from connectors.streams.timing import Times
+from connectors.streams.account_lease import AccountLease
+from connectors.streams.account_stream import Accept, AccountStream
+from connectors.streams.catch_up import CatchUp
+from connectors.streams.timing import StreamTimings
 from schemas.errors import CredentialsRevoked, DeliveryError, Fenced, RefusedForNow, SetupError, Unavailable
+from schemas.messages import Address
 from schemas.ports import Account, Backfilling, Channel, Clock, Metrics, State, Streaming
 
 log = structlog.get_logger("parley.streams")
 
-AWAY = timedelta(seconds=1.0)
-"""After a silence of more than this somebody may have called in vain: another process looks sooner for what one leaves,
-and no process is started again so soon."""
-SETTLED = 10.0
-"""Seconds after which a connection that ends was a good one."""
+SILENCE_LIMIT = timedelta(seconds=1.0)
+"""After a longer silence a vendor may have called in vain: another process takes over faster, and no process restarts
+so soon."""
+STABLE_AFTER = 10.0
+"""Seconds after which the end of a connection resets the backoff."""
 
 
-class Streams:
-    """The accounts of one channel. Those that its vendor is connected to for are heard; of the others, which call us,
-    it is only seen to that nothing was missed while nobody answered. ``ready``: whether events can be taken now."""
+class StreamRunner:
+    """Looks after the accounts of one channel. It connects to vendors that deliver events over a connection; for the
+    others, which call webhooks, it only catches up on what nobody answered. ``ready``: whether events can be accepted
+    now."""
 
     def __init__(
         self,
@@ -40,7 +42,7 @@ class Streams:
         state: State,
         metrics: Metrics,
         clock: Clock,
-        times: Times | None = None,
+        times: StreamTimings | None = None,
     ) -> None:
         self._channel = channel
         self._accept = accept
@@ -48,11 +50,11 @@ class Streams:
         self._state = state
         self._metrics = metrics
         self._clock = clock
-        self._times = times or Times()
+        self._times = times or StreamTimings()
 
     async def run(self, accounts: Sequence[Account], stop: asyncio.Event) -> None:
-        """Until ``stop``; then every account is handed over."""
-        tasks = [asyncio.create_task(self._look_after(account)) for account in accounts]
+        """Run until ``stop``; then hand every account over."""
+        tasks = [asyncio.create_task(self._run_account(account)) for account in accounts]
         try:
             await stop.wait()
         finally:
@@ -60,104 +62,154 @@ class Streams:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _look_after(self, account: Account) -> None:
+    async def _run_account(self, account: Account) -> None:
         while True:
-            holding = Holding(self._state.leases, account, self._times, self._clock)
+            lease = AccountLease(self._state.leases, account, self._times, self._clock)
             try:
-                if await holding.acquire():
-                    await self._hold(account, holding)
+                if await lease.acquire():
+                    await self._hold(account, lease)
             except Unavailable as error:
-                log.info("lease_unavailable", lease=holding.name, code=error.code)
+                log.info("lease_unavailable", lease=lease.name, code=error.code)
             except Exception as error:
-                log.error("account_failed", lease=holding.name, error=type(error).__name__, exc_info=True)
-            await asyncio.sleep(self._times.look * random.uniform(0.7, 1.0))
+                log.error("account_failed", lease=lease.name, error=type(error).__name__, exc_info=True)
+            await asyncio.sleep(self._times.poll * random.uniform(0.7, 1.0))
 
-    async def _hold(self, account: Account, holding: Holding) -> None:
-        line = self._line(account, holding)
-        work: asyncio.Task[None] | None = None
+    async def _hold(self, account: Account, lease: AccountLease) -> None:
+        context = self._build_context(account, lease)
+        connection: asyncio.Task[None] | None = None
         try:
-            await line.open()
-            self._say("account_held", account)
-            work = asyncio.create_task(self._hear(account, line))
-            while not work.done() and await holding.renewed():
-                await line.tick()
+            await context.open()
+            self._log("account_held", account)
+            connection = asyncio.create_task(self._keep_connected(account, context))
+            while not connection.done() and await lease.wait_and_renew():
+                await context.tick()
         except Fenced:
-            self._say("account_lost", account)
+            self._log("account_lost", account)
         finally:
-            await _ended(work)
-            await line.close()
-            await holding.release()
+            await _cancel(connection)
+            await context.close()
+            await lease.release()
 
-    def _line(self, account: Account, holding: Holding) -> AccountLine:
-        line = AccountLine(account, holding, self._accept, times=self._times, clock=self._clock, metrics=self._metrics)
+    def _build_context(self, account: Account, lease: AccountLease) -> AccountStream:
+        context = AccountStream(
+            account, lease, self._accept, times=self._times, clock=self._clock, metrics=self._metrics
+        )
         if isinstance(self._channel, Backfilling) and self._channel.backfills(account):
-            known = KnownContacts(self._state, account, self._clock, lambda: line.session)
-            line.catching = CatchingUp(
+            known = KnownContacts(self._state, account, self._clock, lambda: context.session)
+            context.catch_up = CatchUp(
                 partial(self._channel.backfill, account, known=known),
                 account,
-                holding,
+                lease,
                 self._ready,
                 times=self._times,
                 clock=self._clock,
                 metrics=self._metrics,
             )
-        return line
+        return context
 
-    async def _hear(self, account: Account, line: AccountLine) -> None:
-        """Connect, again and again. Ends when the account is no longer ours."""
+    async def _keep_connected(self, account: Account, context: AccountStream) -> None:
+        """Connect again and again, until the account belongs to another process."""
         loop, failures = asyncio.get_running_loop(), 0
         while True:
             began = loop.time()
             try:
-                pause = await self._connected(account, line)
+                pause = await self._connect_once(account, context)
             except Fenced:
                 return
             finally:
-                line.broken()
-            failures = 0 if loop.time() - began > SETTLED else failures + 1
-            ours = min(self._times.longest, self._times.backoff * 2 ** (failures - 1)) if failures else 0.0
+                context.mark_disconnected()
+            failures = 0 if loop.time() - began > STABLE_AFTER else failures + 1
+            ours = min(self._times.max_backoff, self._times.backoff * 2 ** (failures - 1)) if failures else 0.0
             await asyncio.sleep(max(pause, ours * random.uniform(0.5, 1.0)))
 
-    async def _connected(self, account: Account, line: AccountLine) -> float:
-        """One connection to its end; how long to wait before the next one at least. Raises Fenced."""
+    async def _connect_once(self, account: Account, context: AccountStream) -> float:
+        """Run one connection to its end; return the minimum pause before the next. Raises Fenced."""
         try:
             if isinstance(self._channel, Streaming) and self._channel.streams(account):
-                await self._channel.stream(account, line)
+                await self._channel.stream(account, context)
                 return 0.0
-            await self._watch(line)
+            await self._watch(context)
         except (CredentialsRevoked, SetupError) as error:
-            about = {"code": error.code, "reason": error.message, "fix": error.fix, "seconds": int(self._times.revoked)}
-            log.error("account_paused", **_about(account), **about)
-            return self._times.revoked
+            fields = {
+                "code": error.code,
+                "reason": error.message,
+                "fix": error.fix,
+                "seconds": int(self._times.revoked_pause),
+            }
+            log.error("account_paused", **_get_log_fields(account), **fields)
+            return self._times.revoked_pause
         except (DeliveryError, RefusedForNow) as error:
             wait = (error.retry_after_ms or 0) / 1000
-            self._say("stream_ended", account, code=error.code, reason=error.message, wait=wait)
+            self._log("stream_ended", account, code=error.code, reason=error.message, wait=wait)
             return wait
         except Fenced:
             raise
         except Exception as error:
-            log.error("stream_failed", **_about(account), error=type(error).__name__, exc_info=True)
+            log.error("stream_failed", **_get_log_fields(account), error=type(error).__name__, exc_info=True)
         return 0.0
 
-    async def _watch(self, line: AccountLine) -> None:
-        """An account whose vendor calls us. Whenever events could not be taken for a while, some were refused."""
-        await line.live(missed=line.silence is not None and line.silence > AWAY, hold=0)
+    async def _watch(self, context: AccountStream) -> None:
+        """Watch an account whose vendor calls webhooks. Whenever events could not be accepted, some may have been
+        refused."""
+        await context.live(missed=context.silence is not None and context.silence > SILENCE_LIMIT, hold=0)
         while True:
-            await asyncio.sleep(self._times.look)
+            await asyncio.sleep(self._times.poll)
             if not await self._ready():
-                line.behind()
+                context.behind()
 
-    def _say(self, event: str, account: Account, **more: object) -> None:
-        log.info(event, **_about(account), **more)
+    def _log(self, event: str, account: Account, **more: object) -> None:
+        log.info(event, **_get_log_fields(account), **more)
 
 
-def _about(account: Account) -> dict[str, str]:
+def _get_log_fields(account: Account) -> dict[str, str]:
     return {"tenant": account.tenant, "channel": account.channel, "account": account.name}
 
 
-async def _ended(work: asyncio.Task[None] | None) -> None:
-    if work is not None:
-        work.cancel()
-        await asyncio.wait({work})
-        if not work.cancelled():
-            work.exception()
+async def _cancel(task: asyncio.Task[None] | None) -> None:
+    if task is not None:
+        task.cancel()
+        await asyncio.wait({task})
+        if not task.cancelled():
+            task.exception()
+
+
+PAGE_SIZE = 200
+MAX_PAGES = 25
+MAX_PLACES = 500
+"""The places with the latest messages; a history is read place by place."""
+
+
+class KnownContacts:
+    """See schemas.ports.Acquaintance."""
+
+    def __init__(
+        self, state: State, account: Account, clock: Clock, session: Callable[[], Mapping[str, Any]] = dict
+    ) -> None:
+        self._state = state
+        self._session = session
+        self._account = account
+        self._clock = clock
+
+    @property
+    def session(self) -> Mapping[str, Any]:
+        return self._session()
+
+    async def places(self) -> Sequence[str]:
+        found: list[str] = []
+        after, account = "", self._account
+        for _ in range(MAX_PAGES):
+            page = await self._state.conversations.listing(
+                account.tenant, channel=account.channel, after=after, limit=PAGE_SIZE
+            )
+            found += [each.origin.place for each in page.items if each.origin.account == account.name]
+            after = page.next
+            if not after or len(found) >= MAX_PLACES:
+                break
+        return found[:MAX_PLACES]
+
+    async def addresses(self, place: str, addresses: Sequence[Address]) -> Sequence[Address]:
+        account = self._account
+        contact, _ = await self._state.contacts.resolve(
+            account.tenant, account.channel, account.name, place, addresses, now=self._clock()
+        )
+        return contact.addresses

@@ -1,4 +1,4 @@
-"""How long everything takes, in seconds."""
+"""Time limits and intervals of streams, in seconds."""
 
 from __future__ import annotations
 
@@ -6,24 +6,24 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Times:
-    """``ttl`` is how long a lease lives without being renewed every ``renew``; others look every ``look``. A holder
-    that cannot renew is silent ``margin`` before the end, which is also what the clocks of two machines may differ by.
-    A killed holder's account is so taken over within ``ttl + look``, and the time that connecting takes."""
+class StreamTimings:
+    """A lease lives for ``ttl`` and is renewed every ``renew``; other processes try to acquire it every ``poll``. A
+    holder that cannot renew stops ``margin`` before the end, which also covers clock differences between machines. So
+    the account of a killed holder is taken over within ``ttl + poll``, plus the time to connect."""
 
     ttl: float = 6.0
     renew: float = 1.5
-    look: float = 1.0
+    poll: float = 1.0
     margin: float = 1.5
-    revoked: float = 300.0
-    """Pause of an account that its vendor refuses, as it is for sending."""
+    revoked_pause: float = 300.0
+    """Pause of an account that its vendor refuses, as for sending."""
     backoff: float = 1.0
-    longest: float = 60.0
-    """The first and the longest pause between two tries to connect; the vendor's own word counts for more. Between two
-    tries to read a history the longest is the same."""
+    max_backoff: float = 60.0
+    """First and longest pause between attempts to connect, unless the vendor asks for more. The longest also applies to
+    attempts to read a history."""
     overlap: float = 120.0
-    """By how much what is asked again reaches into what was heard: two clocks, and what was on its way."""
-    again: float = 2.0
-    """Before a history that could not be read is asked again, at first."""
-    noted: float = 10.0
-    """How old the note of when an account was last heard may become."""
+    """How far a history request reaches back into what was heard: for clock differences and events in flight."""
+    history_retry: float = 2.0
+    """First pause before a failed history request is repeated."""
+    note_interval: float = 10.0
+    """How old the stored time of the last event may become."""

@@ -1,9 +1,9 @@
-"""The web chat. It has no vendor: sending is adding to the transcript and telling whoever holds the sockets."""
+"""The web chat. It has no vendor: sending means adding to the transcript and signalling the sockets."""
 
 from __future__ import annotations
 
-from connectors import live
-from connectors.tools import Tools
+from connectors import conversation_signals
+from connectors.channel_services import ChannelServices
 from schemas.errors import NotFound, SendRefused
 from schemas.messages import OutboundMessage, TranscriptMessage
 from schemas.ports import (
@@ -22,7 +22,7 @@ from schemas.ports import (
 
 
 class WebChannel:
-    """Its HTTP and sockets are in the gateway; webhooks do not exist."""
+    """HTTP routes and sockets are in the gateway; there are no webhooks."""
 
     name = "web"
     capabilities = Capabilities(
@@ -34,10 +34,11 @@ class WebChannel:
         attachments=True,
         receipts=True,
         revises=True,
+        has_vendor=False,
     )
     policy = Policy(doubt="repeat")
 
-    def __init__(self, tools: Tools) -> None:
+    def __init__(self, tools: ChannelServices) -> None:
         self._transcript = tools.transcript
         self._signals = tools.signals
 
@@ -54,7 +55,6 @@ class WebChannel:
         return [Call("show", {"conversation": sending.conversation, "line": line})]
 
     def revised(self, call: Call, shown: str) -> Call | None:
-        """The transcript is changed after it, for every channel."""
         return Call("change", {}, repeats=True)
 
     def removed(self, call: Call, shown: str) -> Call:
@@ -64,28 +64,28 @@ class WebChannel:
         return ""
 
     def connect(self, account: Account) -> Connection:
-        return Screen(self._transcript, self._signals)
+        return TranscriptConnection(self._transcript, self._signals)
 
 
-class Screen:
-    """What the contact sees is the transcript."""
+class TranscriptConnection:
+    """Shows messages through the transcript, which is what the contact sees."""
 
     def __init__(self, transcript: Transcript, signals: Signals) -> None:
         self._transcript = transcript
         self._signals = signals
 
     async def perform(self, call: Call, marker: str) -> Reply:
-        """Show it; a second call with the same line shows nothing new."""
+        """Show the message; a second call with the same line shows nothing new."""
         if call.operation == "change":
             return Reply(200, None)
         conversation, line = call.arguments["conversation"], call.arguments["line"]
         await self._transcript.add(conversation, line)
-        await live.message(self._signals, conversation)
+        await conversation_signals.publish_message(self._signals, conversation)
         return Reply(200, None)
 
     async def close(self) -> None:
         return None
 
 
-def open_channel(tools: Tools) -> WebChannel:
+def open_channel(tools: ChannelServices) -> WebChannel:
     return WebChannel(tools)

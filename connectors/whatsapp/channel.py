@@ -1,4 +1,4 @@
-"""WhatsApp, whoever carries it: each account says who, and everything is passed on to that provider.
+"""WhatsApp: each account names its provider, which handles everything.
 
 A provider is a class with the methods of a channel. It is imported when the first account needs it.
 """
@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from importlib import import_module
 from typing import Any
 
-from connectors.tools import Tools
+from connectors.channel_services import ChannelServices
 from schemas.messages import OutboundMessage
 from schemas.ports import (
     Account,
@@ -27,71 +27,71 @@ from schemas.ports import (
     Sending,
 )
 
-PROVIDERS = {"meta": "connectors.whatsapp.meta:Meta", "twilio": "connectors.whatsapp.twilio:Twilio"}
+PROVIDERS = {"meta": "connectors.whatsapp.meta:MetaProvider", "twilio": "connectors.whatsapp.twilio:TwilioProvider"}
 
 
 class WhatsAppChannel:
-    """``judge`` knows no account, so a call's operation begins with its provider: ``meta.messages``."""
+    """``judge`` gets no account, so a call's operation begins with its provider: ``meta.messages``."""
 
     name = "whatsapp"
     capabilities = Capabilities(max_text=4096, max_choices=10, typing=True, attachments=True, receipts=True)
     policy = Policy(
         doubt="receipt",
         window=timedelta(hours=24),
-        # A pair may exchange a message in 6 seconds, with 45 in advance; we stay a little below.
+        # WhatsApp allows one message in 6 seconds between two numbers, with a burst of 45; we stay a little below.
         contact_pace=Pace(1 / 6.2, 44),
-        # Meta reports "sent" within seconds of taking a message; after a crash of ours it has to repeat the webhook.
+        # Meta reports "sent" within seconds; after a crash of ours it has to repeat the webhook.
         settles=12.0,
         settles_slowly=45.0,
-        # There is nothing to look up, so an answer is waited for longer.
+        # There is no lookup, so the answer is waited for longer.
         attempt=15.0,
         deadline=17.0,
         shows_contact=True,
     )
 
-    def __init__(self, tools: Tools) -> None:
+    def __init__(self, tools: ChannelServices) -> None:
         self._tools = tools
         self._providers: dict[str, Any] = {}
 
     def policy_of(self, account: Account) -> Policy:
-        policy: Policy = getattr(self._of(account), "policy", self.policy)
+        policy: Policy = getattr(self._get_provider(account), "policy", self.policy)
         return policy
 
     def verify(self, request: RawRequest, account: Account) -> None:
-        self._of(account).verify(request, account)
+        self._get_provider(account).verify(request, account)
 
     def parse(self, request: RawRequest, account: Account) -> list[Event]:
-        found: list[Event] = self._of(account).parse(request, account)
+        found: list[Event] = self._get_provider(account).parse(request, account)
         return found
 
     def answer(self, request: RawRequest, account: Account) -> str | None:
-        answer: str | None = self._of(account).answer(request, account)
+        answer: str | None = self._get_provider(account).answer(request, account)
         return answer
 
     def render(self, message: OutboundMessage, sending: Sending) -> list[Call]:
-        calls: list[Call] = self._of(sending.account).render(message, sending)
+        calls: list[Call] = self._get_provider(sending.account).render(message, sending)
         return calls
 
     def judge(self, call: Call, reply: Reply) -> str:
-        external_id: str = self._provider(call.operation.partition(".")[0]).judge(call, reply)
+        external_id: str = self._load_provider(call.operation.partition(".")[0]).judge(call, reply)
         return external_id
 
     def connect(self, account: Account) -> Connection:
-        connection: Connection = self._of(account).connect(account)
+        connection: Connection = self._get_provider(account).connect(account)
         return connection
 
     def backfills(self, account: Account) -> bool:
-        """Meta keeps nothing that could be asked for, and repeats what was not taken for days."""
-        return isinstance(self._of(account), Backfilling)
+        """Meta keeps no history; it repeats webhooks for days."""
+        return isinstance(self._get_provider(account), Backfilling)
 
     def backfill(self, account: Account, since: datetime, known: Acquaintance) -> AsyncIterator[list[Event]]:
-        found: AsyncIterator[list[Event]] = self._of(account).backfill(account, since, known)
+        found: AsyncIterator[list[Event]] = self._get_provider(account).backfill(account, since, known)
         return found
 
-    def _of(self, account: Account) -> Any:
-        return self._provider(account.settings.provider)
+    def _get_provider(self, account: Account) -> Any:
+        return self._load_provider(account.settings.provider)
 
-    def _provider(self, name: str) -> Any:
+    def _load_provider(self, name: str) -> Any:
         known = self._providers.get(name)
         if known is None:
             module, _, kind = PROVIDERS[name].partition(":")
@@ -99,5 +99,5 @@ class WhatsAppChannel:
         return known
 
 
-def open_channel(tools: Tools) -> WhatsAppChannel:
+def open_channel(tools: ChannelServices) -> WhatsAppChannel:
     return WhatsAppChannel(tools)

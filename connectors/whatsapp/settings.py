@@ -6,15 +6,15 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
-from connectors.settings import Address, Secret, Settings, shaped
+from connectors.settings import Address, Secret, Settings, require_pattern
 from schemas.ports import Pace
 
 TWILIO = "https://api.twilio.com"
 TWILIO_CONTENT = "https://content.twilio.com"
 
 
-def _like(pattern: str, wanted: str) -> AfterValidator:
-    return AfterValidator(lambda text: shaped(text, pattern, wanted))
+def _pattern(pattern: str, wanted: str) -> AfterValidator:
+    return AfterValidator(lambda text: require_pattern(text, pattern, wanted))
 
 
 def _pace(per_second: float) -> Pace:
@@ -22,28 +22,27 @@ def _pace(per_second: float) -> Pace:
 
 
 class Template(Settings):
-    """What may be sent when the contact has been silent for more than 24 hours. ``parameters`` fill the body's
-    variables in order; ``{text}`` stands for the message there."""
+    """A template for contacts who have been silent for more than 24 hours. ``parameters`` fill the body's variables in
+    order; ``{text}`` stands for the message."""
 
-    name: Annotated[str, _like(r"[a-z0-9_]{1,512}", "must be a template's name: a-z, 0-9 and _")]
-    language: Annotated[str, _like(r"[a-z]{2,3}(_[A-Z]{2,3})?", "must be a language such as en or pt_BR")] = "en_US"
+    name: Annotated[str, _pattern(r"[a-z0-9_]{1,512}", "must be a template's name: a-z, 0-9 and _")]
+    language: Annotated[str, _pattern(r"[a-z]{2,3}(_[A-Z]{2,3})?", "must be a language such as en or pt_BR")] = "en_US"
     parameters: list[str] = ["{text}"]
 
 
 class MetaAccount(Settings):
-    """A number at Meta's Cloud API. ``app_secret`` signs webhooks, ``verify_token`` is of your own choosing.
-    ``per_second``: what the number may send (20 where it is in the WhatsApp Business app too, 1000 after an
-    upgrade)."""
+    """A number in Meta's Cloud API. ``app_secret`` signs webhooks; you choose ``verify_token``. ``per_second``: the
+    number's sending limit (20 if it is also in the WhatsApp Business app, 1000 after an upgrade)."""
 
     provider: Literal["meta"]
-    phone_number_id: Annotated[str, _like(r"\d{5,20}", "must be the number's id (digits), not the number itself")]
+    phone_number_id: Annotated[str, _pattern(r"\d{5,20}", "must be the number's id (digits), not the number itself")]
     access_token: Secret
     app_secret: Secret
     verify_token: Secret
     api_base: Address = "https://graph.facebook.com/v26.0"
     template: Template | None = None
-    list_label: Annotated[str, _like(r".{1,20}", "must have 1-20 characters")] = "Options"
-    """On the button that opens a list of choices."""
+    list_label: Annotated[str, _pattern(r".{1,20}", "must have 1-20 characters")] = "Options"
+    """Label of the button that opens a list of choices."""
     per_second: float = Field(default=75, gt=0)
 
     @property
@@ -52,29 +51,29 @@ class MetaAccount(Settings):
 
 
 class ContentTemplate(Settings):
-    """The same as ``Template``, where Twilio keeps it. ``{text}`` may stand in the variables."""
+    """The same as ``Template``, stored at Twilio. The variables may contain ``{text}``."""
 
-    content_sid: Annotated[str, _like(r"HX[0-9a-fA-F]{32}", "must be a content template's id: HX and 32 digits")]
+    content_sid: Annotated[str, _pattern(r"HX[0-9a-fA-F]{32}", "must be a content template's id: HX and 32 digits")]
     variables: dict[str, str] = {"1": "{text}"}
 
 
 class TwilioAccount(Settings):
-    """A number at Twilio. ``auth_token`` signs webhooks; requests are made with it too, unless there is an API key
-    (``key_sid`` and ``key_secret``), which can be revoked by itself. ``webhook_keys`` are the shared keys that sign
-    webhooks by SHA-256, id and secret; with any, the token's own signature is refused. ``content_base`` is where
-    templates are kept; by default beside ``api_base``. ``list_label`` opens a list of choices."""
+    """A number at Twilio. ``auth_token`` signs webhooks and authorizes requests, unless there is an API key
+    (``key_sid`` and ``key_secret``), which can be revoked separately. ``webhook_keys`` are shared keys that sign
+    webhooks with SHA-256, id and secret; if there are any, signatures of the token are refused. ``content_base`` is the
+    address of the templates, by default beside ``api_base``. ``list_label`` opens a list of choices."""
 
     provider: Literal["twilio"]
-    account_sid: Annotated[str, _like(r"AC[0-9a-fA-F]{32}", "must be the account's id: AC and 32 digits")]
+    account_sid: Annotated[str, _pattern(r"AC[0-9a-fA-F]{32}", "must be the account's id: AC and 32 digits")]
     auth_token: Secret
-    from_: Annotated[str, _like(r"whatsapp:\+\d{5,20}", "must be like whatsapp:+15550100")] = Field(alias="from")
-    key_sid: Annotated[str, _like(r"(SK[0-9a-fA-F]{32})?", "must be an API key's id: SK and 32 digits")] = ""
+    from_: Annotated[str, _pattern(r"whatsapp:\+\d{5,20}", "must be like whatsapp:+15550100")] = Field(alias="from")
+    key_sid: Annotated[str, _pattern(r"(SK[0-9a-fA-F]{32})?", "must be an API key's id: SK and 32 digits")] = ""
     key_secret: SecretStr = SecretStr("")
     webhook_keys: dict[str, Secret] = {}
     api_base: Address = TWILIO
     content_base: Address | None = None
     template: ContentTemplate | None = None
-    list_label: Annotated[str, _like(r".{1,20}", "must have 1-20 characters")] = "Options"
+    list_label: Annotated[str, _pattern(r".{1,20}", "must have 1-20 characters")] = "Options"
     per_second: float = Field(default=75, gt=0)
 
     @property
@@ -87,11 +86,11 @@ class TwilioAccount(Settings):
         return self.content_base or (TWILIO_CONTENT if self.api_base == TWILIO else self.api_base)
 
     @model_validator(mode="after")
-    def _whole_key(self) -> TwilioAccount:
+    def _check_key(self) -> TwilioAccount:
         if bool(self.key_sid) != bool(self.key_secret.get_secret_value()):
             raise ValueError("key_sid and key_secret go together")
         return self
 
 
 ACCOUNT = Annotated[MetaAccount | TwilioAccount, Field(discriminator="provider")]
-"""Told apart by ``provider``."""
+"""Discriminated by ``provider``."""

@@ -41,7 +41,7 @@ def channel(
         Path, typer.Option(help="A checkout of Parley, where the tests are too.", show_default="this folder")
     ] = Path(),
 ) -> None:
-    """Add a channel: a folder that works, and its line in the registry."""
+    """Add a channel: a folder that works, its line in the registry, and its workers for Kubernetes."""
     from gateway.scaffold import new_channel
 
     for path in _folders(new_channel(name, checkout)):

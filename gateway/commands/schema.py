@@ -24,13 +24,15 @@ def export(
     ] = None,
 ) -> None:
     """Print the AsyncAPI document, or write it and one JSON Schema for each event type into a folder."""
+    from connectors.registry import CHANNELS
     from schemas import export as documents
 
     if out is None:
-        print_json(documents.asyncapi())
+        print_json(documents.asyncapi(list(CHANNELS)))
         return
-    for name, text in documents.files().items():
+    files = documents.files(list(CHANNELS))
+    for name, text in files.items():
         file = out / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text, encoding="utf-8")
-    note(f"{len(documents.files())} documents in {out}")
+    note(f"{len(files)} documents in {out}")

@@ -9,10 +9,10 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
-from connectors.settings import Settings, shaped
+from connectors.settings import Settings, require_pattern
 from schemas.messages import Assurance
 
-Name = Annotated[str, AfterValidator(lambda text: shaped(text, r"[a-z][a-z0-9_]{0,62}", _NAME))]
+Name = Annotated[str, AfterValidator(lambda text: require_pattern(text, r"[a-z][a-z0-9_]{0,62}", _NAME))]
 _NAME = "must be 1-63 of a-z, 0-9 and '_', and begin with a letter"
 _PLACEHOLDER = re.compile(r"{([^{}]*)}")
 

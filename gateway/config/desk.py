@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
 from connectors.registry import desk_place
-from connectors.settings import Settings, shaped
+from connectors.settings import Settings, require_pattern
 from schemas import topics
 from schemas.errors import NotFound
 from schemas.handoff.business_hours import OfficeHours, span_of
@@ -17,14 +17,14 @@ from schemas.handoff.business_hours import OfficeHours, span_of
 
 def _day(text: str) -> str:
     try:
-        return date.fromisoformat(shaped(text, r"\d{4}-\d{2}-\d{2}", _DAY)).isoformat()
+        return date.fromisoformat(require_pattern(text, r"\d{4}-\d{2}-\d{2}", _DAY)).isoformat()
     except ValueError as error:
         raise ValueError(_DAY) from error
 
 
-Emoji = Annotated[str, AfterValidator(lambda text: shaped(text.strip(":"), r"[a-z0-9_+'-]{1,80}", _EMOJI))]
+Emoji = Annotated[str, AfterValidator(lambda text: require_pattern(text.strip(":"), r"[a-z0-9_+'-]{1,80}", _EMOJI))]
 Hours = Annotated[
-    str, AfterValidator(lambda text: shaped(text, r"([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-4]):[0-5]\d", _HOURS))
+    str, AfterValidator(lambda text: require_pattern(text, r"([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-4]):[0-5]\d", _HOURS))
 ]
 Day = Annotated[str, AfterValidator(_day)]
 _WEEK = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")

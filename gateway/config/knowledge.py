@@ -7,12 +7,14 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
 from agent_worker.knowledge.text.front_matter import LANGUAGE
-from connectors.settings import Settings, shaped
+from connectors.settings import Settings, require_pattern
 from schemas.conversation import Visibility
 
 
 def _address(text: str) -> str:
-    return shaped(text, r"https?://[^\s/?#@]+([/?#]\S*)?", "must be an address such as https://example.com/help")
+    return require_pattern(
+        text, r"https?://[^\s/?#@]+([/?#]\S*)?", "must be an address such as https://example.com/help"
+    )
 
 
 def _as_website(value: Any) -> Any:
@@ -20,7 +22,7 @@ def _as_website(value: Any) -> Any:
 
 
 def _host(text: str) -> str:
-    return shaped(
+    return require_pattern(
         text, r"(\[[0-9a-fA-F:.]+\]|[^\s/:@]+)(:\d{1,5})?", "must be a host or host:port, without https://"
     ).lower()
 

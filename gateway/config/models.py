@@ -7,18 +7,22 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
-from connectors.settings import Settings, shaped
+from connectors.settings import Settings, require_pattern
 
 Language = Annotated[str, AfterValidator(lambda text: _language(text))]
 ModelName = Annotated[str, Field(min_length=1)]
 
 
 def _language(text: str) -> str:
-    return shaped(text.casefold(), r"[a-z]{2,3}([-_][a-z0-9]{2,8})?", "must be a language, such as en, de or pt-br")
+    return require_pattern(
+        text.casefold(), r"[a-z]{2,3}([-_][a-z0-9]{2,8})?", "must be a language, such as en, de or pt-br"
+    )
 
 
 def web_address(text: str) -> str:
-    return shaped(text, r"(https?://[^\s/?#]+[^\s?#]*)?", "must begin with https:// (or http://) and name a host")
+    return require_pattern(
+        text, r"(https?://[^\s/?#]+[^\s?#]*)?", "must begin with https:// (or http://) and name a host"
+    )
 
 
 class VoiceExample(Settings):

@@ -11,7 +11,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, SecretStr
 
-from connectors.settings import Settings, shaped
+from connectors.settings import Settings, require_pattern
 from schemas.messages import Printable
 
 ADMIN = "admin"
@@ -71,7 +71,9 @@ class OperatorSettings(Settings):
 
     password_hash: Annotated[SecretStr, AfterValidator(_hash)]
     name: Annotated[Printable, Field(max_length=60)] = ""
-    tenants: list[Annotated[str, AfterValidator(lambda text: shaped(text, r"[a-z0-9][a-z0-9_-]{0,62}", _TENANT))]] = []
+    tenants: list[
+        Annotated[str, AfterValidator(lambda text: require_pattern(text, r"[a-z0-9][a-z0-9_-]{0,62}", _TENANT))]
+    ] = []
 
 
 _TENANT = "must be the name of a tenant"

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import aiohttp
 
-from connectors.registry import installed, open_channel
+from connectors.registry import explain_missing_library, open_channel
 from gateway.config.models import ModelEntry
 from gateway.config.settings import Config
 from gateway.doctor.vendors import closed_tools
@@ -63,7 +63,7 @@ def _imports(config: Config) -> Iterator[tuple[str, Callable[[], object]]]:
 
 
 def _open(config: Config, channel: str) -> None:
-    with installed():
+    with explain_missing_library():
         opened = open_channel(channel, closed_tools())
         for account in each_account(config):
             if account.channel == channel:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import AfterValidator, Field, PrivateAttr, SecretStr, create_model, model_validator
 
 from agent_worker.phrases import DEFAULT_VOICE
-from connectors.registry import CHANNELS, settings_of
-from connectors.settings import Settings, shaped
+from connectors.registry import CHANNELS, load_settings_model
+from connectors.settings import Settings, require_pattern
 from connectors.web.settings import WebAccount
 from gateway.config.actions import ActionSettings
 from gateway.config.desk import Desk
@@ -46,33 +46,33 @@ def _network(text: str) -> str:
         raise ValueError("must be an address or a network, such as 10.0.0.0/8 or 192.0.2.7") from None
 
 
-Slug = Annotated[str, AfterValidator(lambda text: shaped(text, r"[a-z0-9][a-z0-9_-]{0,62}", _SLUG))]
+Slug = Annotated[str, AfterValidator(lambda text: require_pattern(text, r"[a-z0-9][a-z0-9_-]{0,62}", _SLUG))]
 """The name of a tenant or of an account: it stands in addresses, in keys and in file names."""
 
 _SLUG = "must be 1-63 of a-z, 0-9, '-' and '_', and begin with a letter or a digit"
 
 
 def _listen(text: str) -> str:
-    shaped(text, r"(\[[0-9a-fA-F:.]+\]|[^:\s]+):\d{1,5}", "must be host:port, such as 127.0.0.1:8080")
+    require_pattern(text, r"(\[[0-9a-fA-F:.]+\]|[^:\s]+):\d{1,5}", "must be host:port, such as 127.0.0.1:8080")
     if int(text.rpartition(":")[2]) > 65535:
         raise ValueError("the port must be at most 65535")
     return text
 
 
 def _bus(text: str) -> str:
-    return shaped(text, r"sqlite|kafka://[^/\s]+", "must be sqlite or kafka://host:port[,host:port]")
+    return require_pattern(text, r"sqlite|kafka://[^/\s]+", "must be sqlite or kafka://host:port[,host:port]")
 
 
 def _state(text: str) -> str:
-    return shaped(text, r"sqlite|rediss?://\S+", "must be sqlite, redis://host:port/0 or rediss://host:port/0")
+    return require_pattern(text, r"sqlite|rediss?://\S+", "must be sqlite, redis://host:port/0 or rediss://host:port/0")
 
 
 def _blobs(text: str) -> str:
-    return shaped(text, r"file|s3://\S+", "must be file or s3://bucket/prefix")
+    return require_pattern(text, r"file|s3://\S+", "must be file or s3://bucket/prefix")
 
 
 def _prefix(text: str) -> str:
-    return shaped(text, r"[A-Za-z0-9._-]*", "may hold letters, digits, '.', '_' and '-' only")
+    return require_pattern(text, r"[A-Za-z0-9._-]*", "may hold letters, digits, '.', '_' and '-' only")
 
 
 class _Channels(Settings):
@@ -89,7 +89,7 @@ if TYPE_CHECKING:
     Channels = _Channels
 else:
     Channels = create_model(
-        "Channels", __base__=_Channels, **{name: (dict[Slug, settings_of(name)], {}) for name in CHANNELS}
+        "Channels", __base__=_Channels, **{name: (dict[Slug, load_settings_model(name)], {}) for name in CHANNELS}
     )
 
 

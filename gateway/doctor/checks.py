@@ -15,7 +15,6 @@ from gateway.config.private_files import open_to_others
 from gateway.config.settings import Config
 from gateway.doctor import vendors
 from gateway.doctor.vendors import is_called
-from gateway.http.webhooks import WITHOUT
 from gateway.wiring import encoders, routing
 from gateway.wiring.engines import kafka_access, longer_than_wanted, retention_of, revealed, specs
 from gateway.wiring.listening import check_port
@@ -80,7 +79,7 @@ def _secrets(config: Config) -> list[Finding]:
 def _addresses(config: Config) -> list[Finding]:
     if config.public_url.startswith("https://"):
         return [Finding("public address", "ok", config.public_url)]
-    others = sorted({each.channel for each in each_account(config) if each.channel not in WITHOUT and is_called(each)})
+    others = sorted({each.channel for each in each_account(config) if is_called(each)})
     if others and not config.public_url:
         fix = "set `public_url` to the address at which vendors reach this machine"
         return [Finding("public address", "fail", f"not set, but {', '.join(others)} need one", fix)]

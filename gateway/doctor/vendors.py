@@ -9,9 +9,9 @@ from typing import Any
 
 import aiohttp
 
-from connectors.outbound.connections import Accounts
+from connectors.channel_services import ChannelServices
+from connectors.outbound.connections import AccountConnections
 from connectors.registry import open_channel
-from connectors.tools import Tools
 from gateway.config.settings import Config
 from gateway.http.webhooks import path_of
 from gateway.wiring.parts import each_account
@@ -45,10 +45,10 @@ async def _account(account: Account, config: Config) -> list[Finding]:
 
 async def _said(check: str, account: Account) -> list[Finding]:
     """Nothing for a channel without a vendor."""
-    opened: Accounts | None = None
+    opened: AccountConnections | None = None
     try:
-        opened = Accounts(open_channel(account.channel, closed_tools()), _now)
-        connection = opened.connection(account)
+        opened = AccountConnections(open_channel(account.channel, closed_tools()), _now)
+        connection = opened.get_connection(account)
         if not isinstance(connection, Inspectable):
             return []
         async with asyncio.timeout(PATIENCE):
@@ -71,10 +71,10 @@ async def _no_file(tenant: str, attachment: str) -> tuple[Attachment, bytes]:
     raise NotFound("there are no files here")
 
 
-def closed_tools() -> Tools:
+def closed_tools() -> ChannelServices:
     """Tools for a channel that is opened to be looked at: nothing is stored, read or sent."""
     nothing: Any = None
-    return Tools(transcript=nothing, signals=nothing, clock=_now, read_file=_no_file)
+    return ChannelServices(transcript=nothing, signals=nothing, clock=_now, read_file=_no_file)
 
 
 async def _reached(check: str, account: Account, url: str) -> Finding:

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 import structlog
 from aiohttp import web
 
-from connectors.inbound.pipeline import Inbound
+from connectors.inbound.pipeline import InboundPipeline
 from gateway.admin import add_routes as add_admin_routes
 from gateway.console import add_routes as add_console_routes
 from gateway.http import openapi
@@ -59,7 +59,7 @@ def build_app(parts: Parts) -> web.Application:
 def _chat_app(parts: Parts, doors: Doors) -> web.Application:
     join, door = parts.config.telemetry.join_callers, door_of(parts)
     inbound = inbound_of(parts, door)
-    crowding = Crowding(lambda: inbound.under_way, press=parts.press)
+    crowding = Crowding(lambda: inbound.pending_calls, press=parts.press)
     count, tracing = refusal_counter(parts.metrics), traced(join=join)
     app = web.Application(
         middlewares=[refusals_counted(count), crowding, errors_as_json, *tracing],
@@ -77,10 +77,10 @@ def _chat_app(parts: Parts, doors: Doors) -> web.Application:
     return app
 
 
-def inbound_of(parts: Parts, desk: DeskDoor | None) -> Inbound:
+def inbound_of(parts: Parts, desk: DeskDoor | None) -> InboundPipeline:
     """``desk``: takes what people do at the tenants' desks."""
     state = parts.state
-    return Inbound(
+    return InboundPipeline(
         bus=parts.bus,
         contacts=state.contacts,
         conversations=state.conversations,
@@ -89,7 +89,10 @@ def inbound_of(parts: Parts, desk: DeskDoor | None) -> Inbound:
         metrics=parts.metrics,
         clock=parts.clock,
         deliveries=state.deliveries,
-        named_later=frozenset(name for name, channel in parts.channels.items() if isinstance(channel, Profiled)),
+        transcript_channels=frozenset(
+            name for name, channel in parts.channels.items() if not channel.capabilities.has_vendor
+        ),
+        profiled_channels=frozenset(name for name, channel in parts.channels.items() if isinstance(channel, Profiled)),
         own_numbers={name: tenant.protection.finder for name, tenant in parts.config.tenants.items()},
         desk=desk,
         blobs=parts.blobs,
@@ -97,7 +100,7 @@ def inbound_of(parts: Parts, desk: DeskDoor | None) -> Inbound:
 
 
 def _add_chat(
-    app: web.Application, parts: Parts, inbound: Inbound, doors: Doors, origins: Origins, crowding: Crowding
+    app: web.Application, parts: Parts, inbound: InboundPipeline, doors: Doors, origins: Origins, crowding: Crowding
 ) -> Webhooks:
     state, clock = parts.state, parts.clock
     attachments = AttachmentDesk(

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from aiohttp import web
 
-from connectors.inbound.pipeline import Inbound
+from connectors.inbound.pipeline import InboundPipeline
 from gateway.http.rate_limits import Allowance
 from gateway.http.responses import http_error, read_body
 from gateway.wiring.parts import Parts
@@ -17,8 +17,6 @@ PREFIX = "/v1/webhooks/"
 ROUTE = PREFIX + "{channel}/{tenant}/{account}"
 MAX_BODY = 4 * 1024 * 1024
 KINDS = frozenset({"application/json", "application/x-www-form-urlencoded"})
-WITHOUT = frozenset({"web"})
-"""Channels that nobody calls."""
 
 
 def path_of(account: Account) -> str:
@@ -28,7 +26,7 @@ def path_of(account: Account) -> str:
 class Webhooks:
     """The one route, for all channels."""
 
-    def __init__(self, parts: Parts, inbound: Inbound, allowance: Allowance) -> None:
+    def __init__(self, parts: Parts, inbound: InboundPipeline, allowance: Allowance) -> None:
         self._parts = parts
         self._inbound = inbound
         self._allowance = allowance
@@ -81,9 +79,11 @@ class Webhooks:
 
     def known(self, channel: str, tenant: str, account: str) -> tuple[Channel, Account] | None:
         """Who is called at this address, if anybody is."""
-        called = None if channel in WITHOUT else self._parts.channels.get(channel)
+        called = self._parts.channels.get(channel)
         ours = self._parts.accounts(tenant, channel, account)
-        return None if called is None or ours is None else (called, ours)
+        if called is None or ours is None or not called.capabilities.has_vendor:
+            return None
+        return called, ours
 
     def base(self, scheme: str, host: str) -> str:
         """What stands before the path in the address that the vendor called."""

@@ -17,13 +17,17 @@ from schemas.errors import Conflict, InvalidRequest
 EXAMPLE = Path(__file__).with_name("channel")
 PROJECTS = Path(__file__).with_name("projects")
 REGISTRY = Path("connectors", "registry.py")
+KUBERNETES = Path("infra", "deploy", "kubernetes")
 NAME = re.compile(r"[a-z][a-z0-9]{1,29}")
 ACTION = re.compile(r"[a-z][a-z0-9_]{1,39}")
 _LINES = re.compile(r"(^CHANNELS: dict\[str, str\] = \{\n(?:    .*\n)*)(?=\}\n)", re.MULTILINE)
+_RESOURCES = re.compile(r"^(?:# - |  - )channels/\w+\n(?!(?:# - |  - )channels/)", re.MULTILINE)
+"""The last channel among the resources of the Kubernetes folder."""
 
 
 def new_channel(name: str, checkout: Path) -> list[Path]:
-    """Write ``connectors/<name>`` and its line in the registry; all files, relative to ``checkout``.
+    """Write ``connectors/<name>``, its line in the registry, and the Kubernetes folder of its workers. Returns all
+    files, relative to ``checkout``.
 
     Raises InvalidRequest (no name for a channel, no checkout), Conflict (there is such a thing already); then nothing
     is changed."""
@@ -43,7 +47,24 @@ def new_channel(name: str, checkout: Path) -> list[Path]:
     _copy(name, folder)
     line = f'    "{name}": "connectors.{name}",\n'
     registry.write_text(text[: listed.end(1)] + line + text[listed.end(1) :], encoding="utf-8")
-    return [REGISTRY, *sorted(path.relative_to(checkout) for path in folder.rglob("*") if path.is_file())]
+    files = sorted(path.relative_to(checkout) for path in folder.rglob("*") if path.is_file())
+    return [REGISTRY, *files, *_add_workers(name, checkout)]
+
+
+def _add_workers(name: str, checkout: Path) -> list[Path]:
+    """Add the channel's workers to the Kubernetes manifests, switched off like those of every channel but the web."""
+    overview, workers = KUBERNETES / "kustomization.yaml", KUBERNETES / "channels" / name / "kustomization.yaml"
+    text = (checkout / overview).read_text(encoding="utf-8")
+    listed = _RESOURCES.search(text)
+    if listed is None:
+        raise InvalidRequest(f"{overview} lists no channels", fix="see the one in Parley's repository")
+    (checkout / overview).write_text(
+        f"{text[: listed.end()]}# - channels/{name}\n{text[listed.end() :]}", encoding="utf-8"
+    )
+    template = Path(__file__).with_name("kustomization.txt").read_text(encoding="utf-8")
+    (checkout / workers).parent.mkdir()
+    (checkout / workers).write_text(template.replace("newchannel", name), encoding="utf-8")
+    return [overview, workers]
 
 
 def new_action(name: str, folder: Path) -> Path:

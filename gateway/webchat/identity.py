@@ -10,7 +10,7 @@ from typing import Any
 
 import jwt
 
-from connectors.inbound.display_names import shown_name
+from connectors.inbound.display_names import clean_display_name
 from connectors.web.settings import WebAccount
 from schemas.errors import Unauthorized
 
@@ -51,7 +51,7 @@ def identity_of(token: str, account: WebAccount, now: datetime, *, audience: str
     if "jti" in claims and not _is_word(token_id):
         raise Unauthorized(f"identity: jti must be a text of 1-{MAX_WORD} characters")
     name = claims.get("name")
-    return Identity(subject, expires_at, shown_name(name) if isinstance(name, str) else "", token_id)
+    return Identity(subject, expires_at, clean_display_name(name) if isinstance(name, str) else "", token_id)
 
 
 def _is_word(value: object) -> bool:

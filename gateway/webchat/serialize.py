@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from connectors.markup import html, plain_html
-from connectors.outbound.rendering import within_deadline
+from connectors.markup import render_html, render_plain_html
+from connectors.outbound.rendering import render_within_deadline
 from gateway.webchat.attachments import AttachmentDesk
 from schemas.messages import Attachment, TranscriptMessage
 
@@ -23,7 +23,7 @@ def visible(lines: Sequence[TranscriptMessage]) -> list[TranscriptMessage]:
 async def chat_messages(
     lines: Sequence[TranscriptMessage], tenant: str, attachments: AttachmentDesk
 ) -> list[dict[str, Any]]:
-    return await within_deadline(
+    return await render_within_deadline(
         lambda: [chat_message(line, tenant, attachments) for line in lines],
         (line.text for line in lines if line.author.kind != "contact"),
         surface="web",
@@ -38,7 +38,7 @@ def chat_message(line: TranscriptMessage, tenant: str, attachments: AttachmentDe
         "id": line.id,
         "author": {"kind": line.author.kind, "name": line.author.name},
         "text": line.text,
-        "html": plain_html(line.text) if typed else html(line.text),
+        "html": render_plain_html(line.text) if typed else render_html(line.text),
         "citations": [
             {"n": cited.n, "document": cited.document, "title": cited.title, "url": cited.url, "quote": cited.quote}
             for cited in line.citations

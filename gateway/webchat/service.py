@@ -8,8 +8,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from connectors.inbound.pipeline import Accepted, Inbound
-from connectors.inbound.reply_references import event_id
+from connectors.inbound.pipeline import AcceptedEvent, InboundPipeline
+from connectors.inbound.reply_references import derive_event_id
 from gateway.http.rate_limits import Allowance
 from gateway.http.responses import REFUSALS
 from gateway.webchat.attachments import AttachmentDesk
@@ -52,7 +52,9 @@ class Posted(BaseModel):
 class Exchange:
     """Built once for the app."""
 
-    def __init__(self, parts: Parts, inbound: Inbound, attachments: AttachmentDesk, allowance: Allowance) -> None:
+    def __init__(
+        self, parts: Parts, inbound: InboundPipeline, attachments: AttachmentDesk, allowance: Allowance
+    ) -> None:
         self._parts = parts
         self._inbound = inbound
         self._attachments = attachments
@@ -60,7 +62,7 @@ class Exchange:
         self._allowance = allowance
         self._quota = parts.quota
 
-    async def post(self, visit: Visit, posted: Posted) -> Accepted:
+    async def post(self, visit: Visit, posted: Posted) -> AcceptedEvent:
         """Accept one message; a repeat gets the first one's answer. Raises InvalidRequest, IdReused, RateLimited,
         Unavailable."""
         text = posted.text
@@ -81,7 +83,7 @@ class Exchange:
         """Those of a message that is in the transcript already are what they were then."""
         if not posted.attachments:
             return []
-        own_id = event_id(visit.account, visit.place, posted.client_msg_id, topics.MESSAGE_RECEIVED)
+        own_id = derive_event_id(visit.account, visit.place, posted.client_msg_id, topics.MESSAGE_RECEIVED)
         line = await self._transcript.find(visit.conversation, own_id)
         if line is not None and [file.id for file in line.attachments] == posted.attachments:
             return line.attachments
@@ -137,7 +139,7 @@ class Exchange:
 
     async def _accept(
         self, visit: Visit, kind: str, external_id: str, payload: dict[str, Any], *, counted: bool = True
-    ) -> Accepted:
+    ) -> AcceptedEvent:
         self._open()
         event = Event(
             type=kind,

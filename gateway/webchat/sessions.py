@@ -19,7 +19,7 @@ from typing import Annotated, Any
 import jwt
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from connectors import live
+from connectors import conversation_signals
 from connectors.web.settings import WebAccount
 from gateway.config.generated_secrets import key_for
 from gateway.webchat.identity import Identity, identity_of
@@ -186,7 +186,7 @@ class Sessions:
         )
         await self._bus.append([event])
         await self._state.tokens.revoke(visit.conversation, visit.session, until=ended.until, now=now)
-        await live.session_ended(self._state.signals, visit.conversation, visit.session)
+        await conversation_signals.publish_session_end(self._state.signals, visit.conversation, visit.session)
 
     async def is_over(self, visit: Visit) -> bool:
         """Whether it was signed out. Raises StateUnavailable, StateLost."""

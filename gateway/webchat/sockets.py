@@ -13,7 +13,7 @@ import orjson
 import structlog
 from aiohttp import WSCloseCode, WSMsgType, hdrs, web
 
-from connectors import live
+from connectors import conversation_signals
 from gateway.http.client_address import ClientAddresses
 from gateway.http.rate_limits import Allowance
 from gateway.webchat.frames import (
@@ -272,7 +272,7 @@ class Conversing:
     async def _typing(self) -> None:
         if time.monotonic() - self._typed_at >= TYPING_EVERY:
             self._typed_at = time.monotonic()
-            await live.typing(self._signals, self._visit.conversation, "contact")
+            await conversation_signals.publish_typing(self._signals, self._visit.conversation, "contact")
 
     async def _seen(self, seq: int) -> None:
         if seq > self._read:

@@ -11,7 +11,7 @@ from weakref import WeakSet
 
 import structlog
 
-from connectors import live
+from connectors import conversation_signals
 from schemas.errors import ParleyError
 from schemas.ports import Signals
 
@@ -36,7 +36,9 @@ class Watch:
 
     async def __aenter__(self) -> Watch:
         # Subscribed before anybody reads the transcript, so that nothing falls in between.
-        self._task = asyncio.create_task(self._listen(self._signals.subscribe(live.topic(self._conversation))))
+        self._task = asyncio.create_task(
+            self._listen(self._signals.subscribe(conversation_signals.conversation_topic(self._conversation)))
+        )
         return self
 
     async def __aexit__(
@@ -76,7 +78,7 @@ class Watch:
             except ParleyError as error:
                 log.debug("signals_away", code=error.code, conversation_id=self._conversation)
             await asyncio.sleep(1.0)  # nothing to wait on: the store is away, and readers look for themselves
-            signals = self._signals.subscribe(live.topic(self._conversation))
+            signals = self._signals.subscribe(conversation_signals.conversation_topic(self._conversation))
 
 
 class Doors:

@@ -19,8 +19,8 @@ import structlog
 from aiohttp import web
 
 from agent_worker.knowledge.library import Library
-from connectors.registry import installed, open_channel
-from connectors.tools import Tools
+from connectors.channel_services import ChannelServices
+from connectors.registry import explain_missing_library, open_channel
 from gateway.config.settings import Config
 from gateway.http import health
 from gateway.http.app import build_app, serve_forever, serving
@@ -124,15 +124,15 @@ def _channels(config: Config, engine: Engine, blobs: Blobs) -> dict[str, Channel
         public_url=public_url or config.local_url,
         clock=now,
     )
-    tools = Tools(
+    tools = ChannelServices(
         transcript=state.transcript,
         signals=state.signals,
         clock=now,
         read_file=blobs.get,
-        link=desk.url,
-        webhook=lambda account: public_url + path_of(account) if public_url else "",
-        known=state.deliveries.by_external_id,
-        outcome=state.deliveries.outcome,
+        file_link=desk.url,
+        webhook_url=lambda account: public_url + path_of(account) if public_url else "",
+        find_sent=state.deliveries.by_external_id,
+        find_outcome=state.deliveries.outcome,
     )
     return {name: open_channel(name, tools) for name in channels_of(config)}
 
@@ -256,7 +256,7 @@ def collector_of(parts: Parts) -> AttachmentCollector:
 def _start_connectors(parts: Parts, supervisor: Supervisor, channels: Sequence[str]) -> None:
     for account in each_account(parts.config):
         if account.channel in channels:
-            with installed():
+            with explain_missing_library():
                 # Opens nothing; but a library that is missing is told now, and not by the first message.
                 parts.channels[account.channel].connect(account)
     consumers = Consumers(parts, supervisor, member=_member("connectors"))

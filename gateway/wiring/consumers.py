@@ -12,13 +12,13 @@ from agent_worker.flood_control import FloodControl
 from agent_worker.handoff.desk_rules import DeskRules
 from agent_worker.settings import ContactRules, FoldRules, TenantRules, WorkerSettings
 from agent_worker.worker import Worker
-from connectors.inbound.profiles import Profiles
-from connectors.outbound.connections import Accounts
-from connectors.outbound.dead_letters import DeadLetterDesk
+from connectors.inbound.profiles import ProfileLookup
+from connectors.outbound.connections import AccountConnections
+from connectors.outbound.dead_letters import DeadLetterWriter
 from connectors.outbound.delivery_reports import DeliveryReports
-from connectors.outbound.pipeline import Outbound
-from connectors.outbound.receipts import Receipts
-from connectors.outbound.typing_indicators import Indicators
+from connectors.outbound.pipeline import OutboundPipeline
+from connectors.outbound.receipts import ReceiptHandler
+from connectors.outbound.typing_indicators import TypingIndicators
 from gateway.config.desk import Desk
 from gateway.config.settings import Tenant
 from gateway.wiring.actions import action_rules
@@ -140,30 +140,30 @@ def connector_consumers(parts: Parts, channels: Sequence[str], supervisor: Super
     """Two a channel: the sender, and the one that applies receipts. One pace for all of them: they share a loop. The
     senders' connections are closed at last."""
     pace = FairScheduler(SENDING, wider=1)
-    watched = frozenset(parts.config.desks)
-    letters = DeadLetterDesk(
-        bus=parts.bus, state=parts.state, metrics=parts.metrics, clock=parts.clock, watched=watched
+    desk_tenants = frozenset(parts.config.desks)
+    letters = DeadLetterWriter(
+        bus=parts.bus, state=parts.state, metrics=parts.metrics, clock=parts.clock, desk_tenants=desk_tenants
     )
     consumers = []
     for name in channels:
         reports = DeliveryReports(parts.bus, parts.state)
-        outbound = Outbound(
+        outbound = OutboundPipeline(
             parts.channels[name],
             bus=parts.bus,
             state=parts.state,
             metrics=parts.metrics,
             clock=parts.clock,
             account_of=parts.accounts,
-            watched=watched,
+            desk_tenants=desk_tenants,
             reports=reports,
         )
         supervisor.at_last(outbound.close)
         _start_indicators(name, outbound.accounts, parts, supervisor)
-        receipts = Receipts(
+        receipts = ReceiptHandler(
             bus=parts.bus,
             state=parts.state,
             clock=parts.clock,
-            watched=watched,
+            desk_tenants=desk_tenants,
             reports=reports,
             metrics=parts.metrics,
         )
@@ -178,10 +178,10 @@ def connector_consumers(parts: Parts, channels: Sequence[str], supervisor: Super
     return consumers
 
 
-def _start_indicators(name: str, accounts: Accounts, parts: Parts, supervisor: Supervisor) -> None:
+def _start_indicators(name: str, accounts: AccountConnections, parts: Parts, supervisor: Supervisor) -> None:
     if not is_hinted(parts.channels[name]):
         return
-    indicators = Indicators(
+    indicators = TypingIndicators(
         name,
         accounts,
         signals=parts.state.signals,
@@ -193,13 +193,13 @@ def _start_indicators(name: str, accounts: Accounts, parts: Parts, supervisor: S
 
 
 def _with_profiles(
-    name: str, handler: LaneHandler, accounts: Accounts, parts: Parts, supervisor: Supervisor
+    name: str, handler: LaneHandler, accounts: AccountConnections, parts: Parts, supervisor: Supervisor
 ) -> LaneHandler:
     """The handler; and where the vendor says who somebody is only when it is asked, whoever writes is asked for."""
     channel = parts.channels[name]
     if not isinstance(channel, Profiled):
         return handler
-    profiles = Profiles(
+    profiles = ProfileLookup(
         name,
         channel,
         accounts,
@@ -212,7 +212,7 @@ def _with_profiles(
     supervisor.at_last(profiles.close)
 
     async def handle(batch: Batch) -> None:
-        profiles.hear(batch.records)
+        profiles.enqueue_authors(batch.records)
         await handler(batch)
 
     return handle

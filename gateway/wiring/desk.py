@@ -14,7 +14,7 @@ from connectors.desk.port import DeskHost
 from connectors.desk.posts.consumer import DeskConsumer
 from connectors.desk.posts.timers import NoticeTimer
 from connectors.desk.rules import DeskEmojiRules, DeskRules, DeskTimesRules
-from connectors.outbound.policy import policies
+from connectors.outbound.policy import get_policy_lookup
 from gateway.config.desk import Desk
 from gateway.config.settings import Tenant
 from gateway.wiring.parts import Parts, each_account
@@ -121,7 +121,7 @@ def _windows(parts: Parts) -> dict[str, dict[tuple[str, str], timedelta]]:
     for account in each_account(parts.config):
         if (channel := parts.channels.get(account.channel)) is None:
             continue
-        policy = policies(channel)(account)
+        policy = get_policy_lookup(channel)(account)
         if (window := policy.person_window or policy.window) is not None:
             found.setdefault(account.tenant, {})[account.channel, account.name] = window
     return found

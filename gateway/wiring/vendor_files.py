@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from importlib.metadata import entry_points
 
-from connectors.outbound.connections import Accounts
+from connectors.outbound.connections import AccountConnections
 from gateway.wiring.parts import AccountLookup, Parts
 from schemas.conversation import Origin
 from schemas.errors import MissingDependency, NotFound, SendDelayed
@@ -35,7 +35,7 @@ class VendorFiles:
         most: Callable[[str], int],
         clock: Clock,
     ) -> None:
-        self._opened = {name: Accounts(channel, clock) for name, channel in channels.items()}
+        self._opened = {name: AccountConnections(channel, clock) for name, channel in channels.items()}
         self._account = accounts
         self._blobs = blobs
         self._most = most
@@ -77,7 +77,7 @@ class VendorFiles:
         account = self._account(origin.tenant, origin.channel, origin.account)
         if account is None or origin.channel not in self._opened:
             raise NotFound("the account is not configured any more")
-        connection = self._opened[origin.channel].connection(account)
+        connection = self._opened[origin.channel].get_connection(account)
         if not isinstance(connection, Fetcher):
             raise NotFound("this channel has no files")
         most = self._most(origin.tenant)

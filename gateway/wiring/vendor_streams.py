@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from connectors.streams import Streams
+from connectors.streams import StreamRunner
 from gateway.http.app import inbound_of
 from gateway.http.rate_limits import Allowance
 from gateway.http.webhooks import by_account
@@ -43,8 +43,7 @@ def start_streams(parts: Parts, supervisor: Supervisor, channels: Sequence[str])
 
 def start_watching(parts: Parts, supervisor: Supervisor) -> None:
     """Accounts whose vendor calls this process's role: what it called about in vain is asked for afterwards."""
-    called = [name for name in parts.channels if name != "web"]
-    _start(parts, supervisor, called, "watch", _is_called)
+    _start(parts, supervisor, list(parts.channels), "watch", _is_called)
 
 
 def _start(
@@ -62,7 +61,7 @@ def _start(
         channel = parts.channels[name]
         accounts = [account for account in _accounts(parts, name) if wanted(channel, account)]
         if accounts:
-            streams = Streams(
+            streams = StreamRunner(
                 channel,
                 accept=entrance.accept,
                 ready=entrance.is_open,

@@ -122,6 +122,8 @@ class Capabilities:
     attachments: bool = False
     receipts: bool = False
     revises: bool = False
+    has_vendor: bool = True
+    """False: the channel is ours. Contacts read the transcript itself, and nobody calls a webhook."""
 
 
 @dataclass(frozen=True, slots=True)

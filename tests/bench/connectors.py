@@ -71,8 +71,8 @@ def _nowhere(settings: dict[str, Any]) -> dict[str, str]:
 
 async def serve(port: int, path: Path, channel: str) -> None:
     begun = time.perf_counter()
+    from connectors.channel_services import ChannelServices
     from connectors.registry import open_channel
-    from connectors.tools import Tools
     from gateway.config.loader import load
     from gateway.wiring import compose
     from gateway.wiring.parts import accounts_of
@@ -80,7 +80,7 @@ async def serve(port: int, path: Path, channel: str) -> None:
     config = load(path).model_copy(update={"listen": f"127.0.0.1:{port}"})
     shared = time.perf_counter()
     nothing: Any = None
-    opened = open_channel(channel, Tools(nothing, nothing, compose.now, nothing))
+    opened = open_channel(channel, ChannelServices(nothing, nothing, compose.now, nothing))
     known = accounts_of(config)
     settings = getattr(config.tenants["plantstore"].channels, channel)
     connected = [opened.connect(account) for name in settings if (account := known("plantstore", channel, name))]

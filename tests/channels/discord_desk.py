@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from connectors.channel_services import ChannelServices
 from connectors.discord.channel import DiscordChannel
 from connectors.discord.connection import DiscordConnection
 from connectors.discord.settings import ACCOUNT
-from connectors.tools import Tools
 from schemas.errors import NotFound
 from schemas.messages import Attachment, Author, OutboundMessage
 from schemas.ports import Account, Call, Sending
@@ -77,7 +77,7 @@ async def desk_at_discord() -> AsyncIterator[Desk]:
     nothing: Any = None
     async with server.serving():
         account = Account("shop", "discord", "main", ACCOUNT.model_validate(server.settings()))
-        channel = DiscordChannel(Tools(transcript=nothing, signals=nothing, clock=now, read_file=files))
+        channel = DiscordChannel(ChannelServices(transcript=nothing, signals=nothing, clock=now, read_file=files))
         connection = channel.connect(account)
         assert isinstance(connection, DiscordConnection)
         yield Desk(server, clock, channel, account, connection)

@@ -10,8 +10,8 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from connectors.registry import open_channel, settings_of
-from connectors.tools import Tools
+from connectors.channel_services import ChannelServices
+from connectors.registry import load_settings_model, open_channel
 from schemas.errors import NotFound
 from schemas.messages import Attachment, OutboundMessage
 from schemas.ports import Account, Call, Channel, Event, RawRequest, Reply, Sending
@@ -101,10 +101,10 @@ async def bench_of(vendor: Any, **settings: Any) -> AsyncIterator[Bench]:
 
 
 def account_of(channel: str, settings: dict[str, Any], name: str = "main") -> Account:
-    return Account("shop", channel, name, TypeAdapter(settings_of(channel)).validate_python(settings))
+    return Account("shop", channel, name, TypeAdapter(load_settings_model(channel)).validate_python(settings))
 
 
-def _tools(files: dict[str, tuple[Attachment, bytes]], known: set[str], receiver: Receiver) -> Tools:
+def _tools(files: dict[str, tuple[Attachment, bytes]], known: set[str], receiver: Receiver) -> ChannelServices:
     async def read_file(tenant: str, attachment: str) -> tuple[Attachment, bytes]:
         if attachment not in files:
             raise NotFound(f"no file {attachment} of {tenant}")
@@ -117,4 +117,4 @@ def _tools(files: dict[str, tuple[Attachment, bytes]], known: set[str], receiver
         return ("conversation-1", OTHER_MARKER) if external_id in known else None
 
     nothing: Any = None
-    return Tools(nothing, nothing, lambda: datetime.now(UTC), read_file, link, is_known)
+    return ChannelServices(nothing, nothing, lambda: datetime.now(UTC), read_file, link, is_known)

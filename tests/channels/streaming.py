@@ -11,9 +11,9 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
-from connectors.inbound.pipeline import Inbound
-from connectors.registry import open_channel, settings_of
-from connectors.streams import Streams, Times
+from connectors.inbound.pipeline import InboundPipeline
+from connectors.registry import load_settings_model, open_channel
+from connectors.streams import StreamRunner, StreamTimings
 from infra.bus.sqlite import SqliteBus
 from infra.database import Database
 from infra.metrics import PrometheusMetrics
@@ -26,7 +26,9 @@ from schemas.ports import Account, Bus, Channel, Event, Position, State
 from tests.harness.tools import tools_of
 from tests.platforms.vendor import Vendor
 
-TIMES = Times(ttl=0.6, renew=0.1, look=0.05, margin=0.2, revoked=60, backoff=0.02, again=0.05, noted=0.0)
+TIMES = StreamTimings(
+    ttl=0.6, renew=0.1, poll=0.05, margin=0.2, revoked_pause=60, backoff=0.02, history_retry=0.05, note_interval=0.0
+)
 """As in earnest, ten times as fast; a refused account waits for longer than a test."""
 DEADLINE = 60.0
 
@@ -63,7 +65,7 @@ class Hall:
     metrics: PrometheusMetrics = field(default_factory=PrometheusMetrics)
 
     @asynccontextmanager
-    async def process(self, times: Times = TIMES) -> AsyncIterator[Streams]:
+    async def process(self, times: StreamTimings = TIMES) -> AsyncIterator[StreamRunner]:
         streams = self.streams(times)
         stop = asyncio.Event()
         running = asyncio.create_task(streams.run([self.account], stop))
@@ -74,7 +76,7 @@ class Hall:
             await running
 
     async def accept(self, account: Account, events: Sequence[Event]) -> None:
-        inbound = Inbound(
+        inbound = InboundPipeline(
             bus=self.narrow,  # type: ignore[arg-type]  # of the bus it needs the append
             contacts=self.state.contacts,
             conversations=self.state.conversations,
@@ -96,11 +98,11 @@ class Hall:
 
         await eventually(noted)
 
-    def streams(self, times: Times = TIMES) -> Streams:
+    def streams(self, times: StreamTimings = TIMES) -> StreamRunner:
         async def ready() -> bool:
             return not self.narrow.is_closed
 
-        return Streams(
+        return StreamRunner(
             self.channel,
             accept=self.accept,
             ready=ready,
@@ -163,5 +165,5 @@ async def hall_of(vendor: Vendor, path: Path) -> AsyncIterator[Hall]:
         await bus.start()
         await bus.create_topics(topics.topic_specs([vendor.name], partitions=1, small=1))
         channel = open_channel(vendor.name, tools_of(state, now))
-        settings = TypeAdapter(settings_of(vendor.name)).validate_python(vendor.settings())
+        settings = TypeAdapter(load_settings_model(vendor.name)).validate_python(vendor.settings())
         yield Hall(vendor, channel, Account("shop", vendor.name, "main", settings), bus, state, Narrow(bus))

@@ -14,9 +14,9 @@ import pytest
 from pydantic import SecretStr
 from structlog.testing import capture_logs
 
+from connectors.channel_services import ChannelServices
 from connectors.slack.channel import SlackChannel
-from connectors.slack.requests import payload_of
-from connectors.tools import Tools
+from connectors.slack.requests import read_payload
 from schemas import topics
 from schemas.desk import DeskAct
 from schemas.errors import InvalidRequest, Unauthorized
@@ -33,7 +33,7 @@ INBOUND = [pytest.param(case, id=case.name) for case in cases("slack", "inbound"
 AT_DESK = [case for case in cases("slack", "inbound") if case.name.startswith("desk_")]
 Parse = Callable[[Any], list[Event]]
 NOTHING: Any = None
-TOOLS = Tools(NOTHING, NOTHING, NOTHING, NOTHING)
+TOOLS = ChannelServices(NOTHING, NOTHING, NOTHING, NOTHING)
 WEBHOOK = Account("shop", "webhook", "main", WebhookAccount(url="http://127.0.0.1", secret=SecretStr("secret")))
 
 
@@ -56,10 +56,10 @@ def slack() -> tuple[SlackChannel, Account]:
 def test_whatever_happens_in_a_channel_of_the_desk_is_no_contacts(case: Path) -> None:
     channel, account = slack()
     try:
-        what, payload = payload_of(translation.request(case)[0])
+        what, payload = read_payload(translation.request(case)[0])
     except InvalidRequest:
         return
-    events = channel.events(what, moved(payload), account)
+    events = channel.parse_payload(what, moved(payload), account)
     assert {event.type for event in events} <= {topics.DESK_ACTED}
 
 
@@ -77,11 +77,11 @@ def _told(case: Path) -> list[Any]:
 def told_by_slack(case: Path) -> tuple[Any, Parse]:
     """A payload, and what becomes of it. Slack is never told that it made a mistake: it would stop after a while."""
     channel, account = slack()
-    what, payload = payload_of(translation.request(case)[0])
+    what, payload = read_payload(translation.request(case)[0])
 
     def parse(odd: Any) -> list[Event]:
         with capture_logs():
-            events = channel.events(what, odd, account)
+            events = channel.parse_payload(what, odd, account)
         return [] if (DESK in str(odd) and not _is_there(odd)) or DESK not in str(odd) else events
 
     return payload, parse

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from connectors.discord import messages
-from connectors.discord.connection import DiscordConnection, nonce
+from connectors.discord.connection import DiscordConnection, build_nonce
 from schemas.errors import CredentialsRevoked, SendDelayed, SendRefused, SendUnknown
 from schemas.ports import Reply
 from tests.channels.discord_desk import LEAF, SEND, Desk, desk_at_discord, files
@@ -32,7 +32,7 @@ async def test_a_reply_is_shown_under_what_it_answers_and_pings_nobody(desk: Des
     (call,) = desk.calls(f"Less water, <@{mia}> @everyone", answers=asked)
     id_ = await desk.send(call)
     (shown,) = desk.shown
-    assert (shown.id, shown.reply_to, shown.marker) == (id_, asked, nonce("r1"))
+    assert (shown.id, shown.reply_to, shown.marker) == (id_, asked, build_nonce("r1"))
     assert (shown.native["mentions"], shown.native["mention_everyone"]) == ([], False)
 
 
@@ -135,7 +135,7 @@ async def test_a_token_that_was_reset_stops_the_account(desk: Desk) -> None:
 async def test_after_too_many_refusals_nothing_is_asked_for_a_while(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("connectors.discord.rest.MOST", 3)
+    monkeypatch.setattr("connectors.discord.rest.MAX_REFUSALS", 3)
     connection = DiscordConnection(desk.account, files)
     refused = Fault("refuse", SEND, status=403, code="50007")
     desk.server.faults.next(Fault("limit", SEND, code="shared"), refused, Fault("limit", SEND), refused)
@@ -209,7 +209,7 @@ async def test_a_message_that_was_sent_is_changed_and_keeps_its_file(desk: Desk)
     (call,) = desk.calls("Like this:", attachments=[LEAF])
     id_ = await desk.send(call)
     (new,) = desk.calls("Like that:", attachments=[LEAF])
-    assert await desk.send(messages.revised(new, id_), "edit-1") == id_
+    assert await desk.send(messages.build_edit(new, id_), "edit-1") == id_
     (shown,) = desk.shown
     assert (shown.id, shown.text, len(shown.files)) == (id_, "Like that:", 1)
 
@@ -217,7 +217,7 @@ async def test_a_message_that_was_sent_is_changed_and_keeps_its_file(desk: Desk)
 async def test_a_message_is_taken_back_once(desk: Desk) -> None:
     (call,) = desk.calls()
     id_ = await desk.send(call)
-    removal = messages.removed(call, id_)
+    removal = messages.build_deletion(call, id_)
     assert await desk.send(removal, "removal") == id_
     assert not [each for each in desk.shown if not each.deleted]
     with pytest.raises(SendRefused, match="not_found"):

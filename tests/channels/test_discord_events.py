@@ -12,9 +12,9 @@ import aiohttp
 import pytest
 from structlog.testing import capture_logs
 
+from connectors.channel_services import ChannelServices
 from connectors.discord.channel import DISPATCH, DiscordChannel
 from connectors.discord.settings import ACCOUNT
-from connectors.tools import Tools
 from schemas import topics
 from schemas.errors import InvalidRequest
 from schemas.messages import Author, Choice, InboundMessage, OutboundMessage
@@ -64,7 +64,9 @@ async def listen(server: Discord, socket: Line, intents: int = EVERYTHING) -> Ea
     await socket.identify(server.world.token, intents)
     await socket.until("GUILD_CREATE")
     nothing: Any = None
-    channel = DiscordChannel(Tools(transcript=nothing, signals=nothing, clock=lambda: NOW, read_file=no_files))
+    channel = DiscordChannel(
+        ChannelServices(transcript=nothing, signals=nothing, clock=lambda: NOW, read_file=no_files)
+    )
     account = Account("shop", "discord", "main", ACCOUNT.model_validate(server.settings()))
     return Ear(server, socket, channel, account)
 

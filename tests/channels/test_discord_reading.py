@@ -74,7 +74,7 @@ async def test_it_is_looked_for_through_as_many_pages_as_were_written_since(desk
 
 
 async def test_too_much_to_look_through_is_no_answer(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("connectors.discord.connection.PAGES", 1)
+    monkeypatch.setattr("connectors.discord.connection.MAX_PAGES", 1)
     asked = await desk.server.say("mia", "my fern is yellow")
     for number in range(101):
         await desk.server.say("mia", f"and {number}")
@@ -113,7 +113,7 @@ async def test_a_look_up_that_fails_is_no_answer(desk: Desk, fault: Fault, error
 
 @pytest.mark.parametrize("page", [["x"], [{}], [{"id": "x"}], [None]])
 def test_a_page_that_is_none_is_not_read(page: list[Any]) -> None:
-    assert not connection.readable(page)
+    assert not connection.has_valid_ids(page)
 
 
 # ── Files, typing ────────────────────────────────────────────────────────────────────────────────────────────────────

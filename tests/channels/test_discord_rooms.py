@@ -35,7 +35,7 @@ async def server() -> AsyncIterator[Discord]:
 
 @pytest.fixture
 async def hall(server: Discord, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Hall]:
-    monkeypatch.setattr(session_store, "APART", timedelta(0))
+    monkeypatch.setattr(session_store, "MIN_SPACING", timedelta(0))
     async with hall_of(server, tmp_path) as hall:
         yield hall
 

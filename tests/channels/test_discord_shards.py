@@ -28,7 +28,7 @@ async def server() -> AsyncIterator[Discord]:
 @pytest.fixture
 async def hall(server: Discord, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Hall]:
     monkeypatch.setattr(shard, "INVALID_PAUSE", (0.01, 0.02))
-    monkeypatch.setattr(session_store, "APART", APART)
+    monkeypatch.setattr(session_store, "MIN_SPACING", APART)
     async with hall_of(server, tmp_path) as hall:
         yield hall
 
@@ -101,7 +101,7 @@ async def test_when_discord_wants_more_shards_the_bot_comes_with_them(server: Di
 async def test_a_bot_with_more_shards_than_its_budget_waits(server: Discord, hall: Hall) -> None:
     """Nothing is spent on a part of them."""
     server.gateway.shards = 3
-    server.gateway.identify_budget = stream.RESERVE + 2
+    server.gateway.identify_budget = stream.RESERVED_IDENTIFIES + 2
     async with hall.process():
         await until(lambda: len(asked(server, "Get Gateway Bot")) >= 1)
     assert asked(server, "Identify") == []

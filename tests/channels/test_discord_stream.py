@@ -13,7 +13,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from connectors.discord.gateway import interaction_responses, session_store, shard, stream, websocket
-from connectors.discord.rest import Rest
+from connectors.discord.rest import RestClient
 from tests.channels.streaming import TIMES, Hall, hall_of, until
 from tests.platforms.discord import Discord
 from tests.platforms.vendor import Fault
@@ -35,7 +35,7 @@ async def server() -> AsyncIterator[Discord]:
 async def hall(server: Discord, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Hall]:
     """Pauses that Discord asks for are short here."""
     monkeypatch.setattr(shard, "INVALID_PAUSE", (0.01, 0.02))
-    monkeypatch.setattr(session_store, "APART", timedelta(0))
+    monkeypatch.setattr(session_store, "MIN_SPACING", timedelta(0))
     async with hall_of(server, tmp_path) as hall:
         yield hall
 
@@ -61,7 +61,7 @@ async def test_messages_of_all_places_are_appended(server: Discord, hall: Hall) 
         server.move("leo", server.world.home)
         await server.say("leo", f"{server.mention} in the server")
         await hall.until("in a direct message", "in the server")
-    assert server.gateway.closes[-1] == websocket.KEEP
+    assert server.gateway.closes[-1] == websocket.CLOSE_CODE
 
 
 async def test_what_cannot_be_appended_is_not_counted_as_heard_and_keeps_its_order(server: Discord, hall: Hall) -> None:
@@ -152,7 +152,7 @@ async def test_a_connection_without_a_sign_of_life_is_given_up_and_resumed(serve
     async with hall.process():
         await connected(server)
         server.gateway.faults.next(Fault("lose", "Heartbeat"))
-        await until(lambda: asked(server, "Resume") >= 1 and websocket.KEEP in server.gateway.closes)
+        await until(lambda: asked(server, "Resume") >= 1 and websocket.CLOSE_CODE in server.gateway.closes)
         await server.say("mia", "still there?")
         await hall.until("still there?")
 
@@ -185,7 +185,7 @@ async def test_the_budget_of_identifications_outlives_the_processes_that_spend_i
     server: Discord, hall: Hall, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Three are allowed, and no session ever lasts."""
-    monkeypatch.setattr(session_store, "BURST", 3)
+    monkeypatch.setattr(session_store, "MAX_BURST", 3)
     server.gateway.faults.next(*[Fault("refuse", "Identify", status=4009) for _ in range(20)])
     for _ in range(4):
         with capture_logs() as lines:
@@ -195,7 +195,7 @@ async def test_the_budget_of_identifications_outlives_the_processes_that_spend_i
 
 
 async def test_the_last_identifications_of_a_day_are_left_to_people(server: Discord, hall: Hall) -> None:
-    server.gateway.identify_budget = stream.RESERVE
+    server.gateway.identify_budget = stream.RESERVED_IDENTIFIES
     async with hall.process():
         await until(lambda: asked(server, "Get Gateway Bot") == 1)
         await asyncio.sleep(0.3)  # fifteen times the pause after a failure
@@ -214,11 +214,11 @@ async def test_of_three_processes_one_has_the_session(server: Discord, hall: Hal
 
 async def test_commands_and_buttons_are_answered_in_time(server: Discord, hall: Hall) -> None:
     """A command is shown as its question; one that is not ours says so to its author alone."""
-    rest = Rest(hall.account)
+    rest = RestClient(hall.account)
     async with hall.process():
         await connected(server)
         for command in (ASK, {"name": "sing", "description": "Sing"}):
-            made = await rest.ask("POST", f"/applications/{server.world.application}/commands", json=command)
+            made = await rest.request("POST", f"/applications/{server.world.application}/commands", json=command)
             assert made.status == 201
         ask = server.command("mia", "ask", "do you ship?")
         other = server.command("mia", "sing")
@@ -232,25 +232,25 @@ async def test_commands_and_buttons_are_answered_in_time(server: Discord, hall: 
 
 
 async def test_a_press_on_what_is_not_ours_changes_nothing_and_shows_no_failure(server: Discord, hall: Hall) -> None:
-    rest = Rest(hall.account)
+    rest = RestClient(hall.account)
     button = {"type": 2, "style": 1, "label": "Refund", "custom_id": "refund"}
     body = {"content": "Pick", "components": [{"type": 1, "components": [button]}]}
     async with hall.process():
         await connected(server)
-        await rest.ask("POST", f"/channels/{server.place('mia')}/messages", json=body)
+        await rest.request("POST", f"/channels/{server.place('mia')}/messages", json=body)
         id_ = await server.choose("mia", server.ledger.shown[0], "Refund")
         await server.ledger.until(lambda: server.interactions.made[id_].answered)
-    assert server.interactions.made[id_].answered == interaction_responses.NOTHING_YET
+    assert server.interactions.made[id_].answered == interaction_responses.DEFERRED_UPDATE
     assert await hall.heard() == []
     await rest.close()
 
 
 def test_a_budget_fills_up_again() -> None:
     at = datetime(2026, 5, 4, tzinfo=UTC)
-    budget = session_store.Budget()
-    for _ in range(session_store.BURST):
-        assert budget.wait(at) == timedelta(0)
-        budget, at = budget.spent(at), at + session_store.APART
-    assert timedelta(0) < budget.wait(at) <= session_store.EVERY
-    assert budget.wait(at + session_store.EVERY) == timedelta(0)
-    assert budget.spent(at + timedelta(days=1)).left == session_store.BURST - 1
+    budget = session_store.SessionBudget()
+    for _ in range(session_store.MAX_BURST):
+        assert budget.get_wait(at) == timedelta(0)
+        budget, at = budget.spend(at), at + session_store.MIN_SPACING
+    assert timedelta(0) < budget.get_wait(at) <= session_store.REFILL_INTERVAL
+    assert budget.get_wait(at + session_store.REFILL_INTERVAL) == timedelta(0)
+    assert budget.spend(at + timedelta(days=1)).left == session_store.MAX_BURST - 1

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from connectors.graph.errors import failure
-from connectors.graph.models import moment
-from connectors.graph.sealed_choices import fit, opened, sealed
+from connectors.graph.errors import build_delivery_error
+from connectors.graph.models import parse_time
+from connectors.graph.sealed_choices import fits_limits, open_choice, seal_choices
 from schemas.errors import CredentialsRevoked, DeliveryError, SendDelayed, SendRefused, SendUnknown
 from schemas.messages import Choice, Choosing, OutboundMessage
 from schemas.ports import Reply
@@ -33,7 +33,7 @@ def failed(
     code: Any, subcode: Any = None, *, status: int = 400, headers: dict[str, str] | None = None
 ) -> DeliveryError:
     error = {"message": "anything", "code": code, "error_subcode": subcode}
-    return failure(Reply(status, {"error": error}, headers or {}))
+    return build_delivery_error(Reply(status, {"error": error}, headers or {}))
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_what_only_an_operator_can_mend_stops_the_account(code: int) -> None:
 
 @pytest.mark.parametrize("code", [1, 2, 131000, 131016])
 def test_what_meta_says_failed_and_may_be_tried_later_is_told_from_an_answer_without_a_word(code: int) -> None:
-    error, silent = failed(code, status=503), failure(Reply(503, "<html>"))
+    error, silent = failed(code, status=503), build_delivery_error(Reply(503, "<html>"))
     assert isinstance(error, SendUnknown)
     assert isinstance(silent, SendUnknown)
     assert (error.denied, silent.denied) == (True, False)
@@ -130,19 +130,19 @@ def test_how_long_to_wait_is_read_from_the_headers_where_they_tell(headers: dict
     ],
 )
 def test_an_answer_without_a_code_is_judged_by_its_status(reply: Reply, kind: type[DeliveryError]) -> None:
-    assert type(failure(reply)) is kind
+    assert type(build_delivery_error(reply)) is kind
 
 
 @pytest.mark.parametrize("choice", ["yes", "a|b", "|", "", "größer", "x" * 900])
 def test_a_sealed_choice_opens_as_what_it_was(choice: str) -> None:
-    (payload,) = sealed(message(choice), ACCOUNT)
-    assert opened(payload, ACCOUNT) == Choosing(in_reply_to="m1", id=choice)
+    (payload,) = seal_choices(message(choice), ACCOUNT)
+    assert open_choice(payload, ACCOUNT) == Choosing(in_reply_to="m1", id=choice)
 
 
 def test_a_payload_that_was_changed_or_made_elsewhere_opens_as_nothing() -> None:
-    (payload,) = sealed(message("yes"), ACCOUNT)
-    (elsewhere,) = sealed(message("yes"), OTHER_APP)
-    (of_another,) = sealed(message("yes", id_="m2"), ACCOUNT)
+    (payload,) = seal_choices(message("yes"), ACCOUNT)
+    (elsewhere,) = seal_choices(message("yes"), OTHER_APP)
+    (of_another,) = seal_choices(message("yes", id_="m2"), ACCOUNT)
     seal = of_another.rpartition("|")[2]
     for forged in (
         "",
@@ -155,22 +155,22 @@ def test_a_payload_that_was_changed_or_made_elsewhere_opens_as_nothing() -> None
         elsewhere,
         "m1|no|" + payload[-16:],
     ):
-        assert opened(forged, ACCOUNT) is None
+        assert open_choice(forged, ACCOUNT) is None
 
 
 def test_choices_fit_only_with_all_their_labels_and_payloads() -> None:
     choices = [Choice(id="a", label="x" * 20), Choice(id="b", label="y")]
-    assert fit(choices, ["p" * 50] * 2, most=2, title=20, payload=50)
-    assert not fit(choices, ["p" * 50] * 2, most=1, title=20, payload=50)
-    assert not fit(choices, ["p" * 50] * 2, most=2, title=19, payload=50)
-    assert not fit(choices, ["p" * 51] * 2, most=2, title=20, payload=50)
-    assert not fit([], [], most=2, title=20, payload=50)
+    assert fits_limits(choices, ["p" * 50] * 2, most=2, title=20, payload=50)
+    assert not fits_limits(choices, ["p" * 50] * 2, most=1, title=20, payload=50)
+    assert not fits_limits(choices, ["p" * 50] * 2, most=2, title=19, payload=50)
+    assert not fits_limits(choices, ["p" * 51] * 2, most=2, title=20, payload=50)
+    assert not fits_limits([], [], most=2, title=20, payload=50)
 
 
 @pytest.mark.parametrize("stamp", ["", "soon", "nan", "inf", "-1e30", "1e300", "None"])
 def test_a_time_that_makes_no_sense_is_now(stamp: str) -> None:
-    assert moment(stamp, NOW) == NOW
+    assert parse_time(stamp, NOW) == NOW
 
 
 def test_a_time_may_be_in_seconds_or_in_milliseconds() -> None:
-    assert moment("1777887000", NOW) == moment("1777887000000", NOW) == NOW
+    assert parse_time("1777887000", NOW) == parse_time("1777887000000", NOW) == NOW

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from connectors.desk.contents import Lines
-from connectors.markup import DISCORD, PLAIN, SLACK, html, render, split, utf16
+from connectors.markup import DISCORD, PLAIN, SLACK, count_utf16, render, render_html, split_text
 from connectors.markup.dialects.web import _html
 from connectors.outbound import rendering
 from connectors.registry import CHANNELS
@@ -91,7 +91,7 @@ def as_slack(text: str) -> object:
 
 def as_html(text: str) -> object:
     _html.cache_clear()
-    return html(text)
+    return render_html(text)
 
 
 def took(work: Callable[[str], object], text: str) -> float:
@@ -131,7 +131,7 @@ def test_every_channel_renders_the_longest_text_in_proportion(channel: str, name
 
 @pytest.mark.parametrize("name", LONG)
 def test_text_is_split_in_proportion_to_its_length(name: str) -> None:
-    assert_in_proportion(hostile(name), lambda text: split(text, 2_000, utf16), LONGEST)
+    assert_in_proportion(hostile(name), lambda text: split_text(text, 2_000, count_utf16), LONGEST)
 
 
 @pytest.mark.parametrize("kind", ["contact", "agent", "person", "system"])
@@ -157,17 +157,17 @@ def test_what_takes_too_long_is_shown_as_it_was_typed() -> None:
 
 
 async def test_a_renderer_that_hangs_is_left_and_the_text_is_shown_plain(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rendering, "AT_ONCE", 0)
-    shown = await rendering.within_deadline(lambda: html("**a**"), ["**a**"], surface="test")
+    monkeypatch.setattr(rendering, "MAX_INLINE", 0)
+    shown = await rendering.render_within_deadline(lambda: render_html("**a**"), ["**a**"], surface="test")
     assert shown == "<p><strong>a</strong></p>"
     hanging = iter([True])
 
     def work() -> str:
         if next(hanging, False):
             time.sleep(0.5)
-        return html("**a**")
+        return render_html("**a**")
 
-    assert await rendering.within_deadline(work, ["**a**"], surface="test", deadline_s=0.01) == "<p>**a**</p>"
+    assert await rendering.render_within_deadline(work, ["**a**"], surface="test", deadline_s=0.01) == "<p>**a**</p>"
 
 
 def known(channel: str) -> Account:

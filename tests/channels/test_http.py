@@ -12,7 +12,7 @@ from aiohttp import ClientTimeout, web
 
 from connectors import http
 from connectors.graph.client import GraphClient
-from connectors.http import HttpConnection, failure
+from connectors.http import HttpConnection, build_delivery_error
 from infra.deploy.process import free_port
 from schemas.errors import CredentialsRevoked, SendDelayed, SendRefused, SendUnknown
 from schemas.ports import Call, Reply
@@ -35,7 +35,7 @@ class Vendor:
                 assert request.transport is not None
                 request.transport.abort()
             case "flood":
-                return web.Response(body=b"x" * (http.LARGEST_ANSWER + 1))
+                return web.Response(body=b"x" * (http.MAX_REPLY_BYTES + 1))
             case "elsewhere":
                 return web.Response(status=307, headers={"Location": "/messages"})
             case "silence":
@@ -95,7 +95,7 @@ async def test_a_name_that_is_not_there_and_a_handshake_that_fails_leave_no_doub
 
 
 async def test_a_vendor_that_is_only_slow_may_still_be_at_it(vendor: Vendor, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http, "TIMES", ClientTimeout(total=0.05))
+    monkeypatch.setattr(http, "TIMEOUT", ClientTimeout(total=0.05))
     try:
         with pytest.raises(SendUnknown) as slow:
             await asked(vendor.port, Call("silence", {}))
@@ -104,7 +104,7 @@ async def test_a_vendor_that_is_only_slow_may_still_be_at_it(vendor: Vendor, mon
     with pytest.raises(SendUnknown) as broken:
         await asked(vendor.port, Call("cut", {}))
     assert (slow.value.slow, broken.value.slow) == (True, False)
-    told = {status: failure(Reply(status, "")) for status in (500, 503, 504, 408)}
+    told = {status: build_delivery_error(Reply(status, "")) for status in (500, 503, 504, 408)}
     assert {status: getattr(error, "slow", None) for status, error in told.items()} == {
         500: False,
         503: False,
@@ -123,7 +123,7 @@ async def test_an_answer_that_does_not_come_leaves_the_send_in_doubt_and_it_is_n
 
 
 async def test_no_answer_in_time_leaves_the_send_in_doubt(vendor: Vendor, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http, "TIMES", ClientTimeout(total=0.05))
+    monkeypatch.setattr(http, "TIMEOUT", ClientTimeout(total=0.05))
     try:
         with pytest.raises(SendUnknown):
             await asked(vendor.port, Call("silence", {}))
@@ -157,7 +157,7 @@ async def test_a_page_in_place_of_json_is_passed_on_as_text(vendor: Vendor) -> N
     ],
 )
 def test_a_status_means_this(status: int, raised: type[Exception]) -> None:
-    assert type(failure(Reply(status, ""))) is raised
+    assert type(build_delivery_error(Reply(status, ""))) is raised
 
 
 @pytest.mark.parametrize(
@@ -178,4 +178,4 @@ def test_a_status_means_this(status: int, raised: type[Exception]) -> None:
 def test_the_wait_is_what_the_vendor_asks_for_where_that_makes_sense(
     header: str, told: object, waits: int | None
 ) -> None:
-    assert failure(Reply(429, "", {"retry-after": header}), retry_after=told).retry_after_ms == waits
+    assert build_delivery_error(Reply(429, "", {"retry-after": header}), retry_after=told).retry_after_ms == waits

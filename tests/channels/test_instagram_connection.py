@@ -24,7 +24,7 @@ PERSON = {"author": {"kind": "person", "name": "Ben"}}
 @pytest.fixture(autouse=True)
 def _unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """The vendor's limit of look-ups has a test of its own; the others need not wait."""
-    monkeypatch.setattr(connection, "LOOK_EVERY", 0)
+    monkeypatch.setattr(connection, "LOOKUP_INTERVAL", 0)
 
 
 @pytest.fixture(params=["instagram", "facebook"])
@@ -217,7 +217,7 @@ async def test_a_look_up_keeps_to_the_vendors_pace(monkeypatch: pytest.MonkeyPat
         call = await in_doubt(bench, "drop_after")
         with pytest.raises(SendDelayed):
             await bench.connection.lookup(call, MARKER)
-        monkeypatch.setattr(connection, "LOOK_EVERY", 0.55)
+        monkeypatch.setattr(connection, "LOOKUP_INTERVAL", 0.55)
         assert await bench.connection.lookup(call, MARKER) == bench.vendor.ledger.shown[0].id
 
 

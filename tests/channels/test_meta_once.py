@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from connectors.inbound.pipeline import Inbound
+from connectors.inbound.pipeline import InboundPipeline
 from connectors.instagram import connection
 from connectors.outbound.delivery_reports import DeliveryReports
-from connectors.outbound.pipeline import Outbound
-from connectors.outbound.receipts import Receipts
+from connectors.outbound.pipeline import OutboundPipeline
+from connectors.outbound.receipts import ReceiptHandler
 from connectors.registry import open_channel
 from infra.bus.sqlite import SqliteBus
 from infra.database import Database
@@ -62,7 +62,7 @@ class World:
     async def take_in(self) -> None:
         """Everything that the vendor told, by the shared way in; and its receipts are applied."""
         state = self.state
-        inbound = Inbound(
+        inbound = InboundPipeline(
             bus=self.bus,
             contacts=state.contacts,
             conversations=state.conversations,
@@ -76,7 +76,7 @@ class World:
         self.bench.receiver.requests.clear()
         topic = topics.inbound(self.bench.vendor.name)
         records = [record async for record in await self.bus.read(topic)]
-        receipts = Receipts(bus=self.bus, state=state, clock=self.clock, reports=self.reports)
+        receipts = ReceiptHandler(bus=self.bus, state=state, clock=self.clock, reports=self.reports)
         await receipts.handle(OneBatch(self.conversation, records))
         for record in records:
             await self._remember(Envelope.from_wire(record.headers, record.value))
@@ -115,18 +115,18 @@ class World:
         (call,) = self.bench.calls(message.text, sending=about, id=message.id)
         return await self.bench.perform(call, message.id)
 
-    def outbound(self) -> Outbound:
+    def outbound(self) -> OutboundPipeline:
         """Of a new process."""
         self.reports = DeliveryReports(self.bus, self.state)
         channel = open_channel(
             self.bench.vendor.name,
             replace(
                 tools_of(self.state, self.clock),
-                known=self.state.deliveries.by_external_id,
-                outcome=self.state.deliveries.outcome,
+                find_sent=self.state.deliveries.by_external_id,
+                find_outcome=self.state.deliveries.outcome,
             ),
         )
-        return Outbound(
+        return OutboundPipeline(
             channel,
             bus=self.bus,
             state=self.state,
@@ -220,7 +220,7 @@ async def whatsapp(tmp_path: Path) -> AsyncIterator[World]:
 
 @pytest.fixture
 async def instagram(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
-    monkeypatch.setattr(connection, "LOOK_EVERY", 0)
+    monkeypatch.setattr(connection, "LOOKUP_INTERVAL", 0)
     vendor = Instagram()
     vendor.look_up_limit.burst = 1000
     async with world_of(vendor, tmp_path) as world:

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from connectors.channel_services import ChannelServices
 from connectors.registry import CHANNELS, open_channel
-from connectors.tools import Tools
 from schemas.errors import CredentialsRevoked, SendDelayed
 from schemas.messages import Address
 from schemas.ports import Profile, Profiled, Profiler
@@ -20,7 +20,7 @@ from tests.platforms.slack.server import SlackVendor
 from tests.platforms.vendor import Fault
 
 NOTHING: Any = None
-TOOLS = Tools(NOTHING, NOTHING, NOTHING, NOTHING)
+TOOLS = ChannelServices(NOTHING, NOTHING, NOTHING, NOTHING)
 
 
 def test_whoever_is_to_be_asked_about_can_be_and_by_one_of_their_own_addresses() -> None:

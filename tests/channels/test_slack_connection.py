@@ -10,9 +10,9 @@ from typing import Any
 import aiohttp
 import pytest
 
-from connectors.registry import open_channel, settings_of
-from connectors.slack.connection import STATUS, SlackConnection
-from connectors.tools import Tools
+from connectors.channel_services import ChannelServices
+from connectors.registry import load_settings_model, open_channel
+from connectors.slack.connection import TYPING_STATUS, SlackConnection
 from schemas.errors import (
     CredentialsRevoked,
     DeliveryError,
@@ -43,10 +43,12 @@ class Desk:
 
     def __init__(self, slack: SlackVendor) -> None:
         nothing: Any = None
-        tools = Tools(transcript=nothing, signals=nothing, clock=lambda: datetime.now(UTC), read_file=read_file)
+        tools = ChannelServices(
+            transcript=nothing, signals=nothing, clock=lambda: datetime.now(UTC), read_file=read_file
+        )
         self.slack = slack
         self.channel: Channel = open_channel("slack", tools)
-        self.account = Account("shop", "slack", "main", settings_of("slack").model_validate(slack.settings()))
+        self.account = Account("shop", "slack", "main", load_settings_model("slack").model_validate(slack.settings()))
         connection = self.channel.connect(self.account)
         assert isinstance(connection, SlackConnection)
         self.connection = connection
@@ -242,7 +244,7 @@ async def test_a_slow_answer_is_in_doubt_and_found(slack: SlackVendor, desk: Des
 
 async def test_where_nobody_listens_nothing_was_sent(desk: Desk) -> None:
     settings = {**desk.slack.settings(), "api_base": "http://127.0.0.1:9/api/"}
-    account = Account("shop", "slack", "main", settings_of("slack").model_validate(settings))
+    account = Account("shop", "slack", "main", load_settings_model("slack").model_validate(settings))
     connection = desk.channel.connect(account)
     (call,) = desk.calls(text="Yes.")
     with pytest.raises(SendDelayed):
@@ -262,7 +264,9 @@ async def test_an_answer_that_is_not_slacks_is_in_doubt(desk: Desk, body: str, k
     await runner.setup()
     await aiohttp.web.TCPSite(runner, "127.0.0.1", 0).start()
     settings = {**desk.slack.settings(), "api_base": f"http://127.0.0.1:{runner.addresses[0][1]}/api/"}
-    connection = desk.channel.connect(Account("shop", "slack", "main", settings_of("slack").model_validate(settings)))
+    connection = desk.channel.connect(
+        Account("shop", "slack", "main", load_settings_model("slack").model_validate(settings))
+    )
     (call,) = desk.calls(text="Yes.")
     with pytest.raises(SendUnknown):
         desk.channel.judge(call, await connection.perform(call, "m1"))
@@ -429,13 +433,13 @@ async def test_the_login_page_means_that_slack_does_not_know_us(
 ) -> None:
     """It comes with status 200."""
     remote = sent_by(slack, "Ann", file)
-    monkeypatch.setattr("connectors.slack.client.Client.token", "xoxb-wrong")
+    monkeypatch.setattr("connectors.slack.client.SlackClient.token", "xoxb-wrong")
     about = slack.storage.kept[remote.ref].about
 
     async def info(*_: Any) -> Reply:
         return Reply(200, {"ok": True, "file": about})
 
-    monkeypatch.setattr("connectors.slack.client.Client.ask", info)
+    monkeypatch.setattr("connectors.slack.client.SlackClient.ask", info)
     with pytest.raises(CredentialsRevoked):
         await desk.connection.fetch(remote, 1000)
 
@@ -509,11 +513,11 @@ async def test_a_missing_scope_is_told_as_one(slack: SlackVendor, desk: Desk) ->
 async def test_somebody_who_asked_in_a_thread_sees_that_an_answer_comes(slack: SlackVendor, desk: Desk) -> None:
     root = slack.people.open_assistant("Ann")
     await desk.connection.seen(desk.direct(), f"{root}/{slack.people.say('Ann', 'How often?', thread=root).ts}")
-    assert slack.status(slack.place("Ann"), root) == STATUS
+    assert slack.status(slack.place("Ann"), root) == TYPING_STATUS
     room = slack.channel("support")
     asked = slack.people.say("Ann", "It is broken", room).ts
     await desk.connection.seen(desk.thread(room, asked), asked)
-    assert slack.status(room.id, asked) == STATUS
+    assert slack.status(room.id, asked) == TYPING_STATUS
 
 
 async def test_being_seen_is_worth_no_error(slack: SlackVendor, desk: Desk) -> None:

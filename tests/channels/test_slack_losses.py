@@ -26,7 +26,7 @@ async def slack(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[SlackVendor]:
 
 @pytest.fixture
 async def hall(slack: SlackVendor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Hall]:
-    monkeypatch.setattr(stream, "FLAPPING", 0.0)
+    monkeypatch.setattr(stream, "MIN_LIFETIME", 0.0)
     async with hall_of(slack, tmp_path) as hall:
         yield hall
 
@@ -106,7 +106,7 @@ async def test_a_socket_that_slack_closes_in_order_after_the_new_one_is_there_co
 
 
 async def test_what_found_no_room_is_heard(slack: SlackVendor, hall: Hall, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stream, "INBOX", 1)
+    monkeypatch.setattr(stream, "INBOX_SIZE", 1)
     async with listening(hall, slack):
         hall.narrow.is_closed = True
         people = [f"person {number}" for number in range(4)]
@@ -132,7 +132,7 @@ async def test_what_the_socket_of_a_holder_that_hangs_was_told_is_heard_after_a_
     slack: SlackVendor, hall: Hall, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nothing else reads a history here: it is the first that listens to the account."""
-    monkeypatch.setattr(stream, "LINGERING", 0.2)
+    monkeypatch.setattr(stream, "STALE_SOCKET_SECONDS", 0.2)
     async with aiohttp.ClientSession() as http, http.ws_connect(slack.sockets.ticket()):
         await slack.sockets.opened()
         await in_vain(slack, "to the one that hangs")

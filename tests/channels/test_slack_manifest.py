@@ -21,7 +21,7 @@ def manifest() -> Any:
 
 def test_the_manifest_asks_for_every_scope_that_doctor_wants_and_the_readme_names() -> None:
     asked = set(manifest()["oauth_config"]["scopes"]["bot"])
-    assert connection.SCOPES | connection.FOR_DESK | {connection.FOR_NAMES} <= asked
+    assert connection.REQUIRED_SCOPES | connection.DESK_SCOPES | {connection.NAME_SCOPE} <= asked
     named = set(re.findall(r"`([a-z_]+:[a-z]+|commands)`", SET_UP)) - {"connections:write", "assistant:write"}
     assert named == asked
 

@@ -13,7 +13,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from connectors.slack.channel import SlackChannel
-from connectors.slack.requests import Json, payload_of
+from connectors.slack.requests import Json, read_payload
 from connectors.slack.settings import SlackAccount
 from schemas import topics
 from schemas.errors import InvalidRequest
@@ -56,12 +56,12 @@ def test_junk_anywhere_spoils_at_most_its_own_event(case: Path) -> None:
     assert isinstance(channel, SlackChannel)
     account = translation.account("slack")
     try:
-        what, payload = payload_of(translation.request(case)[0])
+        what, payload = read_payload(translation.request(case)[0])
     except InvalidRequest:
         return  # it was no payload to begin with
     for path in nodes(payload):
         for junk in JUNK:
-            assert all(fits(event) for event in channel.events(what, changed(payload, path, junk), account))
+            assert all(fits(event) for event in channel.parse_payload(what, changed(payload, path, junk), account))
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from connectors.slack.backfill import messages
+from connectors.slack.backfill import read_history
 from connectors.slack.socket_mode import stream
 from schemas.messages import Address
 from tests.channels.streaming import Hall, hall_of, until
@@ -30,7 +30,7 @@ async def slack() -> AsyncIterator[SlackVendor]:
 
 @pytest.fixture
 async def hall(slack: SlackVendor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Hall]:
-    monkeypatch.setattr(stream, "FLAPPING", 0.0)
+    monkeypatch.setattr(stream, "MIN_LIFETIME", 0.0)
     async with hall_of(slack, tmp_path) as hall:
         yield hall
 
@@ -211,5 +211,5 @@ async def test_those_come_first_of_whom_nothing_was_heard_before(slack: SlackVen
         await slack.say(person, f"{person} writes")
     place = f"{slack.workspace.team}:{slack.workspace.direct(slack.person(heard)).id}"
     since = datetime.now(UTC) - timedelta(minutes=1)
-    read = [event async for events in messages(hall.account, since, Known([place])) for event in events]
+    read = [event async for events in read_history(hall.account, since, Known([place])) for event in events]
     assert [event.payload["text"] for event in read][-1] == f"{heard} writes"

@@ -14,12 +14,12 @@ from typing import Any
 import orjson
 import pytest
 
-from connectors import live
-from connectors.live_replies import opening, reply
+from connectors import conversation_signals
+from connectors.channel_services import ChannelServices
+from connectors.live_replies import reply, start
 from connectors.outbound import sender
-from connectors.outbound.pipeline import Outbound
-from connectors.registry import open_channel, settings_of
-from connectors.tools import Tools
+from connectors.outbound.pipeline import OutboundPipeline
+from connectors.registry import load_settings_model, open_channel
 from infra.bus.lanes import Lanes
 from infra.bus.sqlite import SqliteBus
 from infra.database import Database
@@ -94,8 +94,8 @@ class World:
     def account(self, tenant: str, channel: str, name: str) -> Account | None:
         return self.settings
 
-    def outbound(self) -> Outbound:
-        return Outbound(
+    def outbound(self) -> OutboundPipeline:
+        return OutboundPipeline(
             self.channel,
             bus=self.bus,
             state=self.state,
@@ -157,7 +157,7 @@ class World:
 
     async def signal(self, **frame: Any) -> None:
         payload = orjson.dumps({"turn_id": TURN} | frame)
-        await self.state.signals.publish(live.topic(self.conversation), payload)
+        await self.state.signals.publish(conversation_signals.conversation_topic(self.conversation), payload)
 
     async def delta(self, index: int, text: str) -> None:
         await self.signal(type="delta", index=index, text=text, epoch=0)
@@ -208,10 +208,10 @@ class World:
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reply, "HELD", 0.05)
-    monkeypatch.setattr(reply, "GRACE", 0.1)
-    monkeypatch.setattr(reply, "LOOK", 0.1)
-    monkeypatch.setattr(sender, "_pause", lambda *_: 0.01)
+    monkeypatch.setattr(reply, "START_DELAY", 0.05)
+    monkeypatch.setattr(reply, "REPLY_GRACE", 0.1)
+    monkeypatch.setattr(reply, "CHECK_OWNER", 0.1)
+    monkeypatch.setattr(sender, "_get_pause", lambda *_: 0.01)
 
 
 @pytest.fixture
@@ -233,8 +233,8 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
         origin = Origin(tenant=TENANT, channel="slack", account=NAME, place=place, contact_id=contact.id)
         await state.conversations.begin(conversation, origin, ["e"], now=clock())
         nothing: Any = None
-        tools = Tools(transcript=nothing, signals=nothing, clock=clock, read_file=no_files)
-        account = Account(TENANT, "slack", NAME, settings_of("slack").model_validate(slack.settings()))
+        tools = ChannelServices(transcript=nothing, signals=nothing, clock=clock, read_file=no_files)
+        account = Account(TENANT, "slack", NAME, load_settings_model("slack").model_validate(slack.settings()))
         made = open_channel("slack", tools)
         yield World(slack, made, account, bus, state, clock, conversation, contact.id, place, asked)
     await state.close()
@@ -442,7 +442,7 @@ async def test_a_beginning_in_doubt_is_decided_soon(world: World, lane: Lane) ->
     with pytest.raises(Parked):
         await lane.end()
     deadline = await world.state.deliveries.doubtful_until(world.conversation, ids.stream_part_id(REPLY))
-    assert deadline == began + timedelta(seconds=opening.ONE_START)
+    assert deadline == began + timedelta(seconds=start.START_TIMEOUT)
 
 
 # ── killed ───────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -462,7 +462,7 @@ async def test_killed_at_the_beginning_one_whole_message_or_none_is_left(
             raise Killed
 
     with monkeypatch.context() as killing:
-        for module in ("live_replies.opening", "outbound.sender", "outbound.delivery_log"):
+        for module in ("live_replies.start", "outbound.sender", "outbound.delivery_log"):
             killing.setattr(f"connectors.{module}.reach", reach)
         begun = world.begun()
         outbound, batch = world.outbound(), Waiting(world.conversation, [begun])

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from connectors.registry import open_channel, settings_of
+from connectors.channel_services import ChannelServices
+from connectors.registry import load_settings_model, open_channel
 from connectors.slack.channel import SlackChannel
-from connectors.tools import Tools
 from schemas import ids, topics
 from schemas.errors import Unauthorized
 from schemas.messages import Author, Choice, OutboundMessage
@@ -26,13 +26,15 @@ class Edge:
 
     def __init__(self, slack: SlackVendor, receiver: Receiver) -> None:
         nothing: Any = None
-        tools = Tools(transcript=nothing, signals=nothing, clock=lambda: datetime.now(UTC), read_file=no_files)
+        tools = ChannelServices(
+            transcript=nothing, signals=nothing, clock=lambda: datetime.now(UTC), read_file=no_files
+        )
         channel = open_channel("slack", tools)
         assert isinstance(channel, SlackChannel)
         self.slack = slack
         self.receiver = receiver
         self.channel = channel
-        self.account = Account("shop", "slack", "main", settings_of("slack").model_validate(slack.settings()))
+        self.account = Account("shop", "slack", "main", load_settings_model("slack").model_validate(slack.settings()))
 
     @property
     def raw(self) -> list[RawRequest]:

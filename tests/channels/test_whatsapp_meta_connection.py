@@ -146,7 +146,7 @@ async def test_a_slow_answer_is_waited_for(bench: Bench) -> None:
 
 
 async def test_an_answer_that_does_not_come_in_time_is_unknown(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client, "TIMES", ClientTimeout(total=0.1))
+    monkeypatch.setattr(client, "TIMEOUT", ClientTimeout(total=0.1))
     bench.vendor.faults.next(Fault("slow", seconds=1))
     with pytest.raises(SendUnknown):
         await bench.send()

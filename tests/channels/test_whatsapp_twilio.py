@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.whatsapp.identity import recipient as by_meta
-from connectors.whatsapp.twilio.addresses import identified, recipient
-from connectors.whatsapp.twilio.errors import REASONS, shown
+from connectors.whatsapp.identity import build_recipient as by_meta
+from connectors.whatsapp.twilio.addresses import build_recipient, parse_ids
+from connectors.whatsapp.twilio.errors import REASONS, require_external_id
 from connectors.whatsapp.twilio.inbound import Form
-from connectors.whatsapp.twilio.sealed_choices import opened as picked
-from connectors.whatsapp.twilio.sealed_choices import payload
+from connectors.whatsapp.twilio.sealed_choices import open_choice as picked
+from connectors.whatsapp.twilio.sealed_choices import seal_choice
 from schemas import topics
 from schemas.conversation import Contact
 from schemas.errors import DeliveryError, SendRefused, Unauthorized
@@ -42,7 +42,7 @@ def test_twilio_is_looked_up_and_its_pace_is_the_numbers_own() -> None:
 def test_a_refusal_has_a_short_reason(code: int) -> None:
     for reply in (Reply(400, {"code": code}), Reply(201, {"sid": "SM1", "status": "failed", "error_code": code})):
         with pytest.raises(SendRefused, match=f"^{REASONS.get(code, f'twilio_{code}')}$"):
-            shown(reply)
+            require_external_id(reply)
 
 
 @pytest.mark.parametrize("status", [200, 201, 204, 302, 400, 401, 404, 408, 429, 500, 503])
@@ -51,7 +51,7 @@ def test_a_refusal_has_a_short_reason(code: int) -> None:
 )
 def test_no_answer_is_taken_for_a_success_or_ends_in_a_bug(status: int, body: Any) -> None:
     with pytest.raises(DeliveryError):
-        shown(Reply(status, body))
+        require_external_id(Reply(status, body))
 
 
 def test_a_longer_answer_is_sent_in_parts_of_1600_units() -> None:
@@ -82,7 +82,7 @@ def test_a_body_and_all_its_variables_stay_within_what_twilio_takes() -> None:
 
 def test_what_was_put_behind_a_button_comes_back_and_nothing_else_does() -> None:
     settings = account("whatsapp", "twilio").settings
-    made = payload("message", "a:b:c", settings)
+    made = seal_choice("message", "a:b:c", settings)
     choosing = picked(made, settings)
     assert choosing is not None
     assert (choosing.in_reply_to, choosing.id) == ("message", "a:b:c")
@@ -93,7 +93,7 @@ def test_what_was_put_behind_a_button_comes_back_and_nothing_else_does() -> None
 
 def test_a_button_of_another_account_is_none_of_ours() -> None:
     ours, theirs = (account("whatsapp", name).settings for name in ("twilio", "twilio_keys"))
-    assert picked(payload("message", "yes", theirs), ours) is None
+    assert picked(seal_choice("message", "yes", theirs), ours) is None
 
 
 # ── Who is who ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -110,7 +110,7 @@ def test_a_button_of_another_account_is_none_of_ours() -> None:
     ],
 )
 def test_user_ids_come_before_numbers_and_what_is_neither_is_left_out(told: list[str], found: list[str]) -> None:
-    assert identified(*told) == found
+    assert parse_ids(*told) == found
 
 
 @pytest.mark.parametrize(
@@ -125,17 +125,17 @@ def test_user_ids_come_before_numbers_and_what_is_neither_is_left_out(told: list
 def test_a_message_goes_to_the_number_where_one_is_known(place: str, known: list[str], expected: str) -> None:
     addresses = [Address(channel="whatsapp", value=value) for value in known]
     addresses.append(Address(channel="slack", value="491519999999"))
-    assert recipient(place, Contact(id="c", tenant="shop", addresses=addresses, created_at=NOW)) == expected
-    assert recipient(place, None) == f"whatsapp:{'+' if place.isdigit() else ''}{place}"
+    assert build_recipient(place, Contact(id="c", tenant="shop", addresses=addresses, created_at=NOW)) == expected
+    assert build_recipient(place, None) == f"whatsapp:{'+' if place.isdigit() else ''}{place}"
 
 
 def test_nothing_goes_to_a_number_that_the_contact_has_left() -> None:
     left = [Address(channel="whatsapp", value="491511")]
     user, number = (Address(channel="whatsapp", value=value) for value in ("DE.user1", "491522"))
     moved = Contact(id="c", tenant="shop", addresses=[user, number], left=left, created_at=NOW)
-    assert recipient("491511", moved) == "whatsapp:+491522"
+    assert build_recipient("491511", moved) == "whatsapp:+491522"
     assert by_meta("491511", moved.model_copy(update={"addresses": [number]})) == {"to": "491522"}
-    for ask in (recipient, by_meta):
+    for ask in (build_recipient, by_meta):
         with pytest.raises(SendRefused, match="address_left"):
             ask("491511", moved.model_copy(update={"addresses": []}))
 

@@ -29,7 +29,7 @@ async def receiver() -> AsyncIterator[Receiver]:
 @pytest.fixture
 async def hall(receiver: Receiver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Hall]:
     """Every silence counts here."""
-    monkeypatch.setattr(runner, "AWAY", timedelta(0))
+    monkeypatch.setattr(runner, "SILENCE_LIMIT", timedelta(0))
     vendor = Twilio(pace=Pace(scale=0))
     async with vendor.serving(), hall_of(vendor, tmp_path) as hall:
         vendor.call(receiver.url)

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter
 
-from connectors.registry import settings_of
-from connectors.tools import Tools
-from connectors.whatsapp.twilio import Twilio, history
-from connectors.whatsapp.twilio.client import Http
+from connectors.channel_services import ChannelServices
+from connectors.registry import load_settings_model
+from connectors.whatsapp.twilio import TwilioProvider, history
+from connectors.whatsapp.twilio.client import TwilioHttpClient
 from connectors.whatsapp.twilio.connection import TwilioConnection
 from schemas import topics
 from schemas.errors import (
@@ -45,7 +45,7 @@ class Setting:
 
     vendor: Vendor
     receiver: Receiver
-    provider: Twilio
+    provider: TwilioProvider
     account: Account
     connection: TwilioConnection
     on_record: set[str]
@@ -98,7 +98,7 @@ class Setting:
 
 
 def account_of(vendor: Vendor, **more: Any) -> Account:
-    settings = TypeAdapter(settings_of("whatsapp")).validate_python(vendor.settings() | more)
+    settings = TypeAdapter(load_settings_model("whatsapp")).validate_python(vendor.settings() | more)
     return Account("shop", "whatsapp", "twilio", settings)
 
 
@@ -116,16 +116,16 @@ async def setting() -> AsyncIterator[Setting]:
             assert (tenant, channel, account) == ("shop", "whatsapp", "twilio")
             return ("conversation", "another") if external_id in on_record else None
 
-        tools = Tools(
+        tools = ChannelServices(
             transcript=nothing,
             signals=nothing,
             clock=lambda: datetime.now(UTC),
             read_file=no_files,
-            link=lambda tenant, file: f"{receiver.base}/files/{tenant}/{file}",
-            webhook=lambda account: receiver.url,
-            known=known,
+            file_link=lambda tenant, file: f"{receiver.base}/files/{tenant}/{file}",
+            webhook_url=lambda account: receiver.url,
+            find_sent=known,
         )
-        provider, account = Twilio(tools), account_of(vendor)
+        provider, account = TwilioProvider(tools), account_of(vendor)
         connection = TwilioConnection(account, tools)
         yield Setting(vendor, receiver, provider, account, connection, on_record)
         await connection.close()
@@ -148,15 +148,15 @@ async def test_the_surroundings_of_the_process_do_not_change_where_requests_go(
     monkeypatch.setenv("TWILIO_AUTH_TOKEN", "another")
     (call,) = setting.calls("Well?", choices=[Choice(id="y", label="Yes")])
     await setting.send(call)
-    _, sdk = setting.connection._opened()
+    _, sdk = setting.connection._get_client()
     assert sdk.get_hostname("https://content.twilio.com/v1/Content") == "https://content.twilio.com/v1/Content"
 
 
 @pytest.mark.parametrize("host", ["api", "content", "messaging"])
 async def test_by_default_requests_go_to_twilio_itself(setting: Setting, host: str) -> None:
     real = {name: value for name, value in setting.vendor.settings().items() if name != "api_base"}
-    http = Http(TypeAdapter(settings_of("whatsapp")).validate_python(real))
-    assert http.address(f"https://{host}.twilio.com/x?y=1") == f"https://{host}.twilio.com/x?y=1"
+    http = TwilioHttpClient(TypeAdapter(load_settings_model("whatsapp")).validate_python(real))
+    assert http.resolve_url(f"https://{host}.twilio.com/x?y=1") == f"https://{host}.twilio.com/x?y=1"
     await http.close()
 
 
@@ -199,7 +199,7 @@ async def test_a_status_may_come_before_the_answer(setting: Setting) -> None:
 
 
 async def test_without_a_public_address_no_status_is_asked_for(setting: Setting) -> None:
-    setting.connection._tools = replace(setting.connection._tools, webhook=lambda account: "")
+    setting.connection._tools = replace(setting.connection._tools, webhook_url=lambda account: "")
     await setting.send_all()
     assert setting.shown == ["Hello Anna"]
     assert await setting.told() == []
@@ -285,7 +285,7 @@ async def test_a_file_without_a_link_or_over_the_limit_is_refused_before_it_leav
     (huge,) = setting.calls("", attachments=[LEAF.model_copy(update={"size": 16 * 1024**2 + 1})])
     with pytest.raises(SendRefused, match="too_large"):
         await setting.send(huge)
-    setting.connection._tools = replace(setting.connection._tools, link=lambda tenant, file: "")
+    setting.connection._tools = replace(setting.connection._tools, file_link=lambda tenant, file: "")
     (call,) = setting.calls("", attachments=[LEAF])
     with pytest.raises(SendRefused, match="no_public_url"):
         await setting.send(call)
@@ -451,14 +451,14 @@ async def test_what_failed_was_not_shown(setting: Setting) -> None:
 
 
 async def test_it_is_found_behind_much_that_was_sent_since(setting: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(history, "PAGE", 2)
+    monkeypatch.setattr(history, "PAGE_SIZE", 2)
     (call,) = setting.calls("The first")
     sid = await setting.send(call)
     for n in range(6):
         await setting.send_all(f"later {n}")
     assert await setting.connection.lookup(call, ID) == sid
     assert setting.asked("messages.list") == 4
-    monkeypatch.setattr(history, "PAGES", 2)
+    monkeypatch.setattr(history, "MAX_PAGES", 2)
     with pytest.raises(SendRefused):
         await setting.connection.lookup(call, ID)
 

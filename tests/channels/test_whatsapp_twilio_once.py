@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter
 
-from connectors.outbound.pipeline import Outbound
-from connectors.outbound.receipts import Receipts
-from connectors.registry import open_channel, settings_of
-from connectors.tools import Tools
+from connectors.channel_services import ChannelServices
+from connectors.outbound.pipeline import OutboundPipeline
+from connectors.outbound.receipts import ReceiptHandler
+from connectors.registry import load_settings_model, open_channel
 from infra.bus.sqlite import SqliteBus
 from infra.database import Database
 from infra.metrics import PrometheusMetrics
@@ -42,8 +42,8 @@ LEAF = Attachment(id="a" * 64, name="leaf.png", type="image/png", size=3)
 class World:
     vendor: Vendor
     account: Account
-    outbound: Outbound
-    receipts: Receipts
+    outbound: OutboundPipeline
+    receipts: ReceiptHandler
     state: State
     conversation: str
     contact: str
@@ -105,7 +105,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
     await bus.create_topics(topics.topic_specs(["whatsapp"], partitions=3, small=3))
     async with receiver.serving(), vendor.serving():
         await vendor.say("anna", "Hello")
-        settings = TypeAdapter(settings_of("whatsapp")).validate_python(vendor.settings())
+        settings = TypeAdapter(load_settings_model("whatsapp")).validate_python(vendor.settings())
         account = Account("shop", "whatsapp", "main", settings)
         place = vendor.person("anna").number.lstrip("+")
         made: list[World] = []
@@ -120,16 +120,16 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
         await state.conversations.begin(conversation, origin, ["e"], now=clock())
         said = TranscriptMessage(id="m1", author=Author(kind="contact"), text="Hello", created_at=clock())
         await state.transcript.add(conversation, said)
-        tools = Tools(
+        tools = ChannelServices(
             transcript=state.transcript,
             signals=state.signals,
             clock=clock,
             read_file=no_files,
-            link=lambda tenant, file: f"{receiver.base}/{file}",
-            known=state.deliveries.by_external_id,
-            outcome=state.deliveries.outcome,
+            file_link=lambda tenant, file: f"{receiver.base}/{file}",
+            find_sent=state.deliveries.by_external_id,
+            find_outcome=state.deliveries.outcome,
         )
-        outbound = Outbound(
+        outbound = OutboundPipeline(
             open_channel("whatsapp", tools),
             bus=bus,
             state=state,
@@ -139,7 +139,13 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
         )
         made.append(
             World(
-                vendor, account, outbound, Receipts(bus=bus, state=state, clock=clock), state, conversation, contact.id
+                vendor,
+                account,
+                outbound,
+                ReceiptHandler(bus=bus, state=state, clock=clock),
+                state,
+                conversation,
+                contact.id,
             )
         )
         yield made[0]

@@ -11,8 +11,8 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from connectors.registry import open_channel, settings_of
-from connectors.tools import Tools
+from connectors.channel_services import ChannelServices
+from connectors.registry import load_settings_model, open_channel
 from schemas.conversation import Contact
 from schemas.errors import DeliveryError, ParleyError
 from schemas.messages import OutboundMessage
@@ -38,14 +38,16 @@ def opened(name: str) -> tuple[Channel, Moment]:
     """Translation needs no store, so there is none."""
     clock = Moment()
     nothing: Any = None
-    return open_channel(name, Tools(transcript=nothing, signals=nothing, clock=clock, read_file=no_files)), clock
+    return open_channel(
+        name, ChannelServices(transcript=nothing, signals=nothing, clock=clock, read_file=no_files)
+    ), clock
 
 
 def account(channel: str, name: str = "") -> Account:
     """Named in ``account.json``, or the first there."""
     known = read(fixtures(channel) / "account.json")
     chosen = name or next(iter(known))
-    model: TypeAdapter[Any] = TypeAdapter(settings_of(channel))
+    model: TypeAdapter[Any] = TypeAdapter(load_settings_model(channel))
 
     def siblings() -> list[Account]:
         return [Account(TENANT, channel, each, model.validate_python(settings)) for each, settings in known.items()]

@@ -9,15 +9,15 @@ from typing import Any, get_args
 import promql_parser as promql
 
 from connectors.outbound.delivery_log import OUTCOMES
+from connectors.registry import CHANNELS
 from infra.metrics import COUNTERS, GAUGES, HISTOGRAMS
-from schemas import topics
 from schemas.actions import ActionOutcome
 
 PROCESS = frozenset({"process_resident_memory_bytes", "process_cpu_seconds_total", "process_open_fds"})
 SCRAPED = frozenset({"job", "instance", "namespace", "pod"})
 """Labels that Prometheus itself adds."""
 VALUES = {
-    "channel": frozenset(topics.CHANNELS),
+    "channel": frozenset(CHANNELS),
     "result": frozenset(OUTCOMES),
     "role": frozenset({"edge", "worker", "connectors", "dev"}),
     "part": frozenset({"bus", "state", "knowledge"}),

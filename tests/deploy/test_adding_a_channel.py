@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from connectors.registry import CHANNELS
-from gateway.scaffold import new_channel
+from gateway.scaffold import KUBERNETES, new_channel
 from schemas.errors import Conflict, InvalidRequest, ParleyError
 from tests.harness.checkout import Checkout
 from tests.harness.processes import ROOT
@@ -144,6 +144,14 @@ def test_a_new_channel_works_as_it_is_written(generated: Checkout) -> None:
 
 
 @pytest.mark.slow
+def test_what_is_written_for_a_new_channel_is_all_that_the_shared_tests_ask_for(generated: Checkout) -> None:
+    """Its workers scale as those of every channel, and the published document names it once it is written again."""
+    generated.does("python", "-m", "pytest", "tests/deploy/test_kubernetes.py", "-k", "workers or objects")
+    generated.does("parley", "schema", "export", "--out", "tests/golden")
+    generated.does("python", "-m", "pytest", "tests/unit/test_schema_export.py", "tests/unit/test_channel_names.py")
+
+
+@pytest.mark.slow
 def test_a_new_channels_outcomes_are_those_that_its_code_makes(generated: Checkout) -> None:
     """The example's outcomes were not written by hand and forgotten."""
     fixtures = generated.folder / "connectors" / "heron" / "fixtures"
@@ -154,7 +162,8 @@ def test_a_new_channels_outcomes_are_those_that_its_code_makes(generated: Checko
 
 def test_what_was_written_is_told_and_what_to_do_next(tmp_path: Path) -> None:
     told = Checkout(ROOT).does("parley", "new", "channel", LONG_NAME, "--checkout", str(sketch(tmp_path)))
-    for name in ("connectors/registry.py", f"connectors/{LONG_NAME}/channel.py", PAGE.name):
+    workers = f"{KUBERNETES}/channels/{LONG_NAME}"
+    for name in ("connectors/registry.py", f"connectors/{LONG_NAME}/channel.py", workers, PAGE.name):
         assert name in told
     text = "".join(path.read_text() for path in (tmp_path / "connectors" / LONG_NAME).rglob("*") if path.is_file())
     assert "newchannel" not in text.lower()
@@ -201,6 +210,9 @@ def sketch(folder: Path) -> Path:
     (connectors / "inbound.py").touch()
     for name in (*CHANNELS, "markup"):
         (connectors / name).mkdir()
+    (folder / KUBERNETES / "channels").mkdir(parents=True)
+    overview = KUBERNETES / "kustomization.yaml"
+    (folder / overview).write_text((ROOT / overview).read_text())
     return folder
 
 

@@ -11,32 +11,32 @@ from typing import Any
 import pytest
 import yaml
 
+from connectors.registry import CHANNELS
 from gateway.config.settings import Config
-from schemas import topics
 from tests.deploy.environment import configured
 from tests.deploy.kustomize import Object, changed, pod_of, render
 from tests.deploy.manifests import SECRET_KEYS, configuration_of, problems, scaling_problems
 from tests.harness.processes import ROOT
 
 FOLDER = ROOT / "infra" / "deploy" / "kubernetes"
-CHANNELS = FOLDER / "channels"
+CHANNEL_FOLDER = FOLDER / "channels"
 ALL = render(FOLDER)
 
 
 def everything() -> list[Object]:
     """The base with all channels, as an operator who uncomments them gets it."""
-    web = {item["metadata"]["name"] for item in render(CHANNELS / "web")}
+    web = {item["metadata"]["name"] for item in render(CHANNEL_FOLDER / "web")}
     base = [item for item in ALL if item["metadata"]["name"] not in web]
-    return [*base, *(item for channel in topics.CHANNELS for item in render(CHANNELS / channel))]
+    return [*base, *(item for channel in CHANNELS for item in render(CHANNEL_FOLDER / channel))]
 
 
 def test_every_channel_has_its_workers_and_its_scaling() -> None:
-    assert {path.name for path in CHANNELS.iterdir()} == set(topics.CHANNELS)
+    assert {path.name for path in CHANNEL_FOLDER.iterdir()} == set(CHANNELS)
     offered = re.findall(r"^#? ? ?- channels/(\w+)$", (FOLDER / "kustomization.yaml").read_text(), re.MULTILINE)
-    assert set(offered) == set(topics.CHANNELS)
+    assert set(offered) == set(CHANNELS)
     default = Config.model_fields["partitions"].default
-    for channel in topics.CHANNELS:
-        assert scaling_problems(render(CHANNELS / channel), channel, default) == []
+    for channel in CHANNELS:
+        assert scaling_problems(render(CHANNEL_FOLDER / channel), channel, default) == []
 
 
 def test_the_objects_are_right() -> None:
@@ -95,7 +95,7 @@ def test_a_mistake_in_an_object_is_found(kind: str, way: tuple[str | int, ...], 
     ],
 )
 def test_a_mistake_in_the_scaling_is_found(kind: str, way: tuple[str | int, ...], value: Any, problem: str) -> None:
-    found = scaling_problems(changed(render(CHANNELS / "web"), kind, way, value), "web", 24)
+    found = scaling_problems(changed(render(CHANNEL_FOLDER / "web"), kind, way, value), "web", 24)
     assert any(problem in told for told in found), found
 
 
@@ -171,7 +171,7 @@ def test_kubectl_renders_the_same_where_it_is_installed() -> None:
     kubectl = shutil.which("kubectl")
     if kubectl is None:
         return
-    for folder in (FOLDER, *(CHANNELS / channel for channel in topics.CHANNELS)):
+    for folder in (FOLDER, *(CHANNEL_FOLDER / channel for channel in CHANNELS)):
         printed = subprocess.run([kubectl, "kustomize", str(folder)], capture_output=True, text=True, check=True)
         assert by_name(list(yaml.safe_load_all(printed.stdout))) == by_name(render(folder)), folder.name
 

@@ -17,7 +17,7 @@ WEBHOOK = "webhook"
 def install() -> None:
     """Let this process know the channel ``webhook``, as if it stood in the registry."""
     registry.CHANNELS[WEBHOOK] = "tests.desks.webhook"
-    field: Any = (dict[settings.Slug, registry.settings_of(WEBHOOK)], {})  # type: ignore[misc]
+    field: Any = (dict[settings.Slug, registry.load_settings_model(WEBHOOK)], {})  # type: ignore[misc]
     _use(create_model("Channels", __base__=settings.Channels, **{WEBHOOK: field}))
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from connectors.streams.runner import AWAY
+from connectors.streams.runner import SILENCE_LIMIT
 from gateway.config.loader import load
 from gateway.wiring.engines import open_engine
 from infra.deploy.process import free_port
@@ -80,7 +80,7 @@ async def test_what_comes_late_is_answered_once_if_nothing_later_was(
     vendor.pace.forward(1)  # its list dates by the second
     vendor.answered_by_hand("carol", "Within a month.")
     await vendor.settled()  # in vain: nobody is there
-    await eventually(partial(_is_past, datetime.now(UTC) + AWAY + LATE))
+    await eventually(partial(_is_past, datetime.now(UTC) + SILENCE_LIMIT + LATE))
     vendor.faults.always = lambda asked: Fault("refuse", status=503) if asked.operation == "messages.list" else None
     await parley.start()
     await _asks(vendor, "anna", WATER)

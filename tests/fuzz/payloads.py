@@ -22,7 +22,8 @@ from urllib.parse import parse_qsl, urlencode
 
 import structlog
 
-from connectors.inbound.envelopes import entry_of
+from connectors import registry
+from connectors.inbound.envelopes import build_pending_event
 from schemas.conversation import Contact
 from schemas.errors import RequestError
 from schemas.ports import Account, RawRequest
@@ -34,9 +35,9 @@ from tests.harness.installation import Installation
 from tests.harness.processes import Nursery
 from tests.harness.tools import NOW
 
-CHANNELS = ("slack", "discord", "whatsapp", "instagram")
-CALLED = ("slack", "whatsapp", "instagram")
-"""Those with a webhook; Discord's payloads come over its gateway."""
+CHANNELS = tuple(name for name in registry.CHANNELS if cases.fixtures(name).exists())
+CALLED = tuple(name for name in CHANNELS if getattr(registry.load_settings_model(name), "is_called", True))
+"""Those with a webhook; other channels' payloads come over a connection of ours."""
 SLOW = 1.0
 """Seconds that nothing may take."""
 NOBODY = "http://127.0.0.1:9/"
@@ -139,7 +140,7 @@ def _taken(channel: Any, request: RawRequest, account: Account) -> int:
         return 0
     events = channel.parse(request, account)
     for event in events:
-        wrapped = entry_of(event.account or account, event, NOW, SOMEBODY, "conversation-1").envelope
+        wrapped = build_pending_event(event.account or account, event, NOW, SOMEBODY, "conversation-1").envelope
         wrapped.headers()
     return len(events)
 

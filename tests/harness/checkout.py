@@ -11,9 +11,19 @@ from pathlib import Path
 
 from tests.harness.processes import ROOT
 
-COPIED = ("schemas", "infra", "connectors", "agent_worker", "gateway", "tests/channels", "tests/harness")
-FILES = ("pyproject.toml", "tests/conftest.py")
-LEFT_OUT = shutil.ignore_patterns("__pycache__", "kubernetes", "monitoring")
+COPIED = (
+    "schemas",
+    "infra",
+    "connectors",
+    "agent_worker",
+    "gateway",
+    "tests/channels",
+    "tests/deploy",
+    "tests/golden",
+    "tests/harness",
+)
+FILES = ("pyproject.toml", "tests/conftest.py", "tests/unit/test_channel_names.py", "tests/unit/test_schema_export.py")
+LEFT_OUT = shutil.ignore_patterns("__pycache__")
 DEADLINE = 150.0
 
 
@@ -26,6 +36,7 @@ class Checkout:
         for name in COPIED:
             shutil.copytree(ROOT / name, folder / name, ignore=LEFT_OUT)
         for name in FILES:
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, folder / name)
         return cls(folder)
 

@@ -26,18 +26,18 @@ def hurry(factor: float) -> None:
 
     less = min(factor, LESS)
     for module, by, names in (
-        (sender, factor, ("LONGEST_WAIT", "PATIENCE", "TOO_LATE", "UPLOADING")),
-        (reconciliation, factor, ("ONE_LOOKUP", "LOOK_AGAIN", "REPORT_AGAIN", "LONGEST_PAUSE")),
-        (reconciliation, less, ("REPORTS_LAST",)),
-        (reconciliation, min(factor, LEAST), ("DENIAL_SETTLES",)),
+        (sender, factor, ("MAX_WAIT", "RETRY_SECONDS", "MIN_SECONDS_LEFT", "UPLOADING")),
+        (reconciliation, factor, ("LOOKUP_TIMEOUT", "RETRY_LOOKUP", "RETRY_REPORT", "MAX_PAUSE")),
+        (reconciliation, less, ("REPORT_TIMEOUT",)),
+        (reconciliation, min(factor, LEAST), ("DENIAL_SETTLE_SECONDS",)),
     ):
         for name in names:
             setattr(module, name, getattr(module, name) / by)
-    for name in ("LOOK_AGAIN", "LINE_AGAIN"):
+    for name in ("RETRY_UNKNOWN", "RETRY_LINE"):
         vars(receipts)[name] /= factor
-    vars(connection)["LOOK_EVERY"] /= factor  # several look-ups have to fit into one try
-    vars(sender)["REVOKED_WAIT"] = vars(reconciliation)["REVOKED_WAIT"] = REVOKED_WAIT
-    policies, pause = vars(sender)["policies"], sender._pause
+    vars(connection)["LOOKUP_INTERVAL"] /= factor  # several look-ups have to fit into one try
+    vars(sender)["REVOKED_PAUSE"] = vars(reconciliation)["REVOKED_PAUSE"] = REVOKED_WAIT
+    policies, pause = vars(sender)["get_policy_lookup"], sender._get_pause
 
     def hurried(channel: Any) -> Callable[[Any], Any]:
         of = policies(channel)
@@ -52,8 +52,8 @@ def hurry(factor: float) -> None:
     def shorter(retry_after_ms: int | None, tries: int, ends: float) -> float:
         return pause((retry_after_ms or 0) // ASKED_IN_MINUTES, tries, ends)
 
-    vars(sender).update(policies=hurried, _pause=shorter)
-    vars(reconciliation).update(policies=hurried)
+    vars(sender).update(get_policy_lookup=hurried, _get_pause=shorter)
+    vars(reconciliation).update(get_policy_lookup=hurried)
 
 
 def hurry_desk(factor: float) -> None:

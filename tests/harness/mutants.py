@@ -34,21 +34,21 @@ def _outbox_forgotten() -> None:
 
 def _acknowledged_early() -> None:
     """The edge says yes first, and appends afterwards."""
-    from connectors.inbound.pipeline import Inbound
+    from connectors.inbound.pipeline import InboundPipeline
 
-    append = Inbound._append
+    append = InboundPipeline._append
     running: set[asyncio.Task[None]] = set()
 
-    async def later(self: Inbound, entries: Any, now: datetime) -> None:
+    async def later(self: InboundPipeline, pending: Any, now: datetime) -> None:
         async def after_a_while() -> None:
             await asyncio.sleep(0.5)
-            await append(self, entries, now)
+            await append(self, pending, now)
 
         task = asyncio.create_task(after_a_while())
         running.add(task)
         task.add_done_callback(running.discard)
 
-    Inbound._append = later  # type: ignore[method-assign]
+    InboundPipeline._append = later  # type: ignore[method-assign]
 
 
 def _begin_with(**changes: Any) -> None:

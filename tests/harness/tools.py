@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from connectors.tools import Tools
+from connectors.channel_services import ChannelServices
 from schemas.errors import NotFound
 from schemas.messages import Attachment
 from schemas.ports import State
@@ -17,5 +17,5 @@ async def no_files(tenant: str, attachment: str) -> tuple[Attachment, bytes]:
     raise NotFound(f"no file {attachment} of {tenant}")
 
 
-def tools_of(state: State, clock: Callable[[], datetime] = lambda: NOW) -> Tools:
-    return Tools(transcript=state.transcript, signals=state.signals, clock=clock, read_file=no_files)
+def tools_of(state: State, clock: Callable[[], datetime] = lambda: NOW) -> ChannelServices:
+    return ChannelServices(transcript=state.transcript, signals=state.signals, clock=clock, read_file=no_files)

@@ -24,8 +24,8 @@ from agent_worker.models.local.extraction import select_quotes
 from agent_worker.nlu.corrections import apply_corrections
 from agent_worker.router.phrases import anger_score, find_phrase
 from agent_worker.sources.website.links import read_instructions
-from connectors.inbound.envelopes import without_cards
-from connectors.inbound.long_texts import shortened
+from connectors.inbound.envelopes import mask_event
+from connectors.inbound.long_texts import cut_long_text
 from gateway.training.anonymizer import Anonymity
 from schemas import topics
 from schemas.ports import ActionResult, Event, Offer, Passage
@@ -56,13 +56,13 @@ NOT_A_STRANGERS = (
         "gateway.wiring.listening",
         "gateway.doctor.vendors",
     ),
-    *("schemas.crash_points", "schemas.export", "connectors.registry", "connectors.settings.shaped"),
+    *("schemas.crash_points", "schemas.export", "connectors.registry", "connectors.settings.require_pattern"),
     *("agent_worker.actions.registry", "agent_worker.sources.registry"),
     "agent_worker.actions.parsing.identifiers.identifiers",
     # Words of at most 60 characters, and sets of letters that are to be escaped.
-    *("agent_worker.knowledge.text.analysis.edit_distance", "connectors.markup.dialects.escaping.percent"),
+    *("agent_worker.knowledge.text.analysis.edit_distance", "connectors.markup.dialects.escaping.percent_encode"),
     # Markdown is rendered under a deadline.
-    *("connectors.slack.desk.block_kit.", "connectors.markup.dialects.web.html"),
+    *("connectors.slack.desk.block_kit.", "connectors.markup.dialects.web.render_html"),
 )
 """Begin the names of functions that are given no text of a stranger."""
 MADE_LATER = {
@@ -75,7 +75,7 @@ MADE_LATER = {
     "agent_worker.nlu.corrections._swap": "a correction",
     "agent_worker.router.phrases._pattern": "phrases",
     "agent_worker.sources.layout._normalize_line": "",
-    "connectors.settings.shaped": "",
+    "connectors.settings.require_pattern": "",
     "gateway.config.actions.Parameter._fits": "",
     "gateway.training.anonymizer.Anonymity.__init__": "anonymity",
 }
@@ -104,7 +104,7 @@ def _event(text: str) -> Event:
 
 MORE: dict[str, Callable[[str], object]] = {
     "masked with own numbers": lambda text: masked(text, OWN),
-    "a message on its way in": lambda text: without_cards(shortened(_event(text))[0], OWN),
+    "a message on its way in": lambda text: mask_event(cut_long_text(_event(text))[0], OWN),
     "match_action": lambda text: match_action(text, [OFFER]),
     "identifiers": lambda text: identifiers(text, TODAY, "^NP-[0-9]{5}$"),
     "identifiers of any shape": lambda text: identifiers(text, TODAY, "^[A-Z0-9]{6,12}$"),

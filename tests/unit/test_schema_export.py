@@ -50,9 +50,9 @@ def with_strangers(document: Any) -> Any:
     return [with_strangers(item) for item in document] if isinstance(document, list) else document
 
 
-@pytest.mark.parametrize("path", sorted(export.files()))
+@pytest.mark.parametrize("path", sorted(export.files(list(CHANNELS))))
 def test_the_wire_format_is_the_one_on_record(path: str) -> None:
-    assert without_words(json.loads(export.files()[path])) == without_words(golden(path)), RENEW
+    assert without_words(json.loads(export.files(list(CHANNELS))[path])) == without_words(golden(path)), RENEW
 
 
 def test_no_golden_schema_is_left_of_a_type_that_is_gone() -> None:
@@ -104,7 +104,8 @@ def test_fields_of_a_later_release_are_ignored(event_type: str) -> None:
 
 
 def test_every_channel_that_is_registered_is_in_the_published_document() -> None:
-    assert set(topics.CHANNELS) == set(CHANNELS)
+    inbound = golden("asyncapi.json")["channels"]["inbound"]
+    assert set(inbound["parameters"]["channel"]["enum"]) == set(CHANNELS)
 
 
 @pytest.mark.parametrize("which", ["full", "least"])
@@ -123,10 +124,10 @@ def test_a_full_record_leaves_no_field_out(event_type: str) -> None:
 
 
 def test_the_asyncapi_document_covers_every_topic_and_type_and_its_references_lead_somewhere() -> None:
-    document = export.asyncapi()
+    document = export.asyncapi(list(CHANNELS))
     carried = [name for channel in document["channels"].values() for name in channel["messages"]]
     assert sorted(carried) == TYPES
-    for spec in topics.topic_specs(topics.CHANNELS):
+    for spec in topics.topic_specs(list(CHANNELS)):
         address = next(
             channel["address"]
             for family, channel in document["channels"].items()

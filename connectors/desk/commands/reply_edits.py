@@ -9,7 +9,7 @@ from connectors.desk.commands.pending_replies import is_note
 from connectors.desk.commands.replies import Replies, line_id
 from connectors.desk.events import desk_event
 from connectors.desk.port import REPLY_REVISION
-from connectors.inbound.reply_references import event_id
+from connectors.inbound.reply_references import derive_event_id
 from schemas import topics
 from schemas.changes import MessageDeleted, MessageEdited
 from schemas.conversation import Conversation, Delivered
@@ -116,6 +116,6 @@ class ReplyEdits:
 
     def _reply(self, acted: DeskActed, account: Account) -> DeskActed:
         """The reply that an act is about, as far as the act tells of it."""
-        known = event_id(account, acted.place, acted.external_id, topics.DESK_ACTED, REPLY_REVISION)
+        known = derive_event_id(account, acted.place, acted.external_id, topics.DESK_ACTED, REPLY_REVISION)
         written = self._client.desk.written_at(acted.external_id) or acted.at
         return acted.model_copy(update={"id": known, "kind": "reply", "at": written})

@@ -17,7 +17,7 @@ from connectors.desk.ownership import DeskOwnership
 from connectors.desk.port import FORM_TRIGGER, REACTION, Member
 from connectors.desk.rules import DeskEmojiRules, DeskRules
 from connectors.desk.thread_ids import channel_of, root_of
-from connectors.inbound.reply_references import event_id
+from connectors.inbound.reply_references import derive_event_id
 from schemas import topics
 from schemas.conversation import Conversation
 from schemas.crash_points import reach
@@ -143,7 +143,7 @@ class DeskInbound:
                 {
                     "at": self._clock(),
                     **event.payload,
-                    "id": event_id(account, event.place, event.external_id, event.type, event.revision),
+                    "id": derive_event_id(account, event.place, event.external_id, event.type, event.revision),
                     "account": account.name,
                     "place": event.place,
                     "external_id": event.external_id,

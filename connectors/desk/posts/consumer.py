@@ -17,9 +17,9 @@ from connectors.desk.port import Desk, DeskRates
 from connectors.desk.posts.poster import DeskSession, Poster, pause
 from connectors.desk.posts.sync import UNREACHABLE_METRIC, DeskSync
 from connectors.desk.rules import DeskRules
-from connectors.outbound.connections import Accounts
-from connectors.outbound.delivery_log import Ledger
-from connectors.outbound.sender import Sender
+from connectors.outbound.connections import AccountConnections
+from connectors.outbound.delivery_log import DeliveryLog
+from connectors.outbound.sender import PartSender
 from schemas import ids, topics
 from schemas.conversation import Conversation
 from schemas.desk import DeskActed, DeskTouched, DraftMade
@@ -90,8 +90,8 @@ class DeskConsumer:
         self._metrics = metrics
         self._clock = clock
         self._account_of = account_of
-        self.accounts = Accounts(desk, clock)
-        sender = Sender(desk, self.accounts, state=state, metrics=metrics, clock=clock)
+        self.accounts = AccountConnections(desk, clock)
+        sender = PartSender(desk, self.accounts, state=state, metrics=metrics, clock=clock)
         self._poster = Poster(desk, sender, self.accounts, state.limiter, clock, rates or desk.rates)
         self._sync = DeskSync(desk, state, self._poster, clock, metrics)
         for tenant in rules:
@@ -125,8 +125,8 @@ class DeskConsumer:
             finally:
                 await ledger.flush()
 
-    def _ledger(self) -> Ledger:
-        return Ledger(bus=self._bus, state=self._state, metrics=self._metrics, clock=self._clock, of_desk=True)
+    def _ledger(self) -> DeliveryLog:
+        return DeliveryLog(bus=self._bus, state=self._state, metrics=self._metrics, clock=self._clock, of_desk=True)
 
     def _find_rules(self, batch: Batch) -> tuple[DeskRules, Account] | None:
         tenant = batch.records[0].headers.get("ce_tenant", "")
@@ -134,7 +134,7 @@ class DeskConsumer:
         account = None if rules is None else self._account_of(tenant, self._desk.name, rules.account)
         return None if rules is None or account is None else (rules, account)
 
-    async def _handle(self, batch: Batch, news: _News, rules: DeskRules, account: Account, ledger: Ledger) -> None:
+    async def _handle(self, batch: Batch, news: _News, rules: DeskRules, account: Account, ledger: DeliveryLog) -> None:
         conversation = await self._state.conversations.get(batch.conversation)
         if conversation is None:
             log.info("desk_of_unknown_conversation", conversation_id=batch.conversation)

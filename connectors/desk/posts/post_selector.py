@@ -17,7 +17,7 @@ from connectors.desk.posts.timers import list_due_notices
 from connectors.desk.rules import DeskRules
 from connectors.desk.thread_ids import Place
 from connectors.desk.view import View
-from connectors.outbound.rendering import within_deadline
+from connectors.outbound.rendering import render_within_deadline
 from schemas import ids
 from schemas.desk import DraftMade
 from schemas.errors import SendRefused
@@ -75,7 +75,7 @@ class PostSelector:
         for made in drafts:
             draft = Draft(made)
             work = partial(self._desk.render_post, draft)
-            rendered = await within_deadline(work, [made.text], surface="desk draft")
+            rendered = await render_within_deadline(work, [made.text], surface="desk draft")
             # A draft that is carried along can be sent after everything else was lost.
             about = {"draft": made.id, "text": draft.text if len(draft.text) <= self._desk.max_draft else ""}
             marker = ids.derived_id(made.id, "desk")
@@ -116,4 +116,4 @@ class PostSelector:
 
 async def render_card(desk: Desk, view: View, rules: DeskRules) -> RenderedPost:
     texts = [line.text for line in view.before]
-    return await within_deadline(lambda: desk.render_post(Card(view, rules)), texts, surface="desk card")
+    return await render_within_deadline(lambda: desk.render_post(Card(view, rules)), texts, surface="desk card")

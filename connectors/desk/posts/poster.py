@@ -11,10 +11,10 @@ from typing import TypeVar, cast
 from connectors.desk.port import Desk, DeskConnection, DeskRates, Post, Rate, RenderedPost
 from connectors.desk.rules import DeskRules
 from connectors.desk.thread_ids import Place
-from connectors.outbound.connections import Accounts
-from connectors.outbound.delivery_log import Ledger, Outcome, Piece
-from connectors.outbound.reconciliation import REVOKED_WAIT
-from connectors.outbound.sender import LONGEST_WAIT, Sender
+from connectors.outbound.connections import AccountConnections
+from connectors.outbound.delivery_log import DeliveryLog, MessagePart, Outcome
+from connectors.outbound.reconciliation import REVOKED_PAUSE
+from connectors.outbound.sender import MAX_WAIT, PartSender
 from schemas import topics
 from schemas.conversation import Conversation
 from schemas.envelope import Envelope, envelope
@@ -34,7 +34,7 @@ class DeskSession:
     conversation: Conversation
     rules: DeskRules
     account: Account
-    ledger: Ledger
+    ledger: DeliveryLog
     hurry: asyncio.Event
 
     def envelope(self, message: OutboundMessage) -> Envelope:
@@ -70,7 +70,13 @@ class Poster:
     """Posts and changes posts, at the rates that the desk takes."""
 
     def __init__(
-        self, desk: Desk, sender: Sender, accounts: Accounts, limiter: Limiter, clock: Clock, rates: DeskRates
+        self,
+        desk: Desk,
+        sender: PartSender,
+        accounts: AccountConnections,
+        limiter: Limiter,
+        clock: Clock,
+        rates: DeskRates,
     ) -> None:
         self._desk = desk
         self._sender = sender
@@ -110,7 +116,7 @@ class Poster:
     async def post(self, session: DeskSession, post: Post) -> Outcome:
         """Send a post. Raises Parked, Unavailable; repeating it is safe."""
         message = session.message(post.marker, self._clock(), post.channel, post.rendered.text)
-        piece = Piece(
+        piece = MessagePart(
             post.marker,
             self._desk.post_call(post),
             message,
@@ -126,13 +132,15 @@ class Poster:
     ) -> None:
         """Put on record, for good, that something is done."""
         message = session.message(marker, self._clock())
-        await session.ledger.settle(session.envelope(message), marker, outcome, external_id=external_id, reason=reason)
+        await session.ledger.record_outcome(
+            session.envelope(message), marker, outcome, external_id=external_id, reason=reason
+        )
 
     async def ask(self, session: DeskSession, work: Callable[[DeskConnection], Awaitable[T]]) -> T | SendRefused:
         """Do something that changes nothing when it is done again; what is refused for good is returned. Raises
         Parked."""
-        self._accounts.admit(session.account)
-        connection = cast(DeskConnection, self._accounts.connection(session.account))
+        self._accounts.check_not_paused(session.account)
+        connection = cast(DeskConnection, self._accounts.get_connection(session.account))
         try:
             return await work(connection)
         except SendRefused as error:
@@ -141,7 +149,7 @@ class Poster:
             wait = timedelta(milliseconds=error.retry_after_ms or 0) or LOOK_AGAIN
             raise Parked(error.message, until=self._clock() + wait) from error
         except CredentialsRevoked as error:
-            until = self._accounts.pause(session.account, REVOKED_WAIT, error.message)
+            until = self._accounts.pause(session.account, REVOKED_PAUSE, error.message)
             raise Parked(error.message, until=until) from error
         except DeliveryError as error:
             raise Parked(error.message, until=self._clock() + LOOK_AGAIN) from error
@@ -159,7 +167,7 @@ class Poster:
 async def pause(seconds: float, hurry: asyncio.Event) -> None:
     """Wait so long. Raises Unavailable when the partition is being taken away."""
     try:
-        async with asyncio.timeout(min(seconds, LONGEST_WAIT)):
+        async with asyncio.timeout(min(seconds, MAX_WAIT)):
             await hurry.wait()
     except TimeoutError:
         return

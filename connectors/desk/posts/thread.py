@@ -16,7 +16,7 @@ from connectors.desk.posts.poster import DeskSession, Poster
 from connectors.desk.thread_ids import Place
 from connectors.desk.view import View
 from connectors.outbound.delivery_log import Outcome
-from connectors.outbound.rendering import within_deadline
+from connectors.outbound.rendering import render_within_deadline
 from schemas.conversation import Delivered
 from schemas.ports import Clock
 
@@ -71,7 +71,7 @@ class Thread:
         if len(without_files) < 2:
             return free[:1]
         lines = [each.line for each in without_files]
-        count = await within_deadline(
+        count = await render_within_deadline(
             lambda: self._desk.count_fitting(lines, view.name), [line.text for line in lines], surface="desk thread"
         )
         return free[:count]
@@ -138,7 +138,7 @@ class Thread:
     async def _render(self, group: Sequence[LinePost], view: View) -> RenderedPost:
         lines = Lines(tuple(each.line for each in group), view.name)
         texts = [line.text for line in lines.lines]
-        return await within_deadline(lambda: self._desk.render_post(lines), texts, surface="desk thread")
+        return await render_within_deadline(lambda: self._desk.render_post(lines), texts, surface="desk thread")
 
     # ── changes ──────────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -1,7 +1,7 @@
-"""What was written while no session heard it, from the histories of the places that the bot can read.
+"""Backfill from the histories of the places that the bot can read.
 
-Discord does not tell a bot which direct messages it has: those are known from our own conversations, so the very first
-direct message of somebody, when it was missed, stays missed until their next one.
+Discord does not list a bot's direct messages; they are known from our conversations. So a contact's very first direct
+message, if missed, stays missed until the next one.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from pydantic import ValidationError
 
 from connectors.discord.channel import DiscordChannel
 from connectors.discord.directory import Directory, Room
-from connectors.discord.models import Dispatch, Shape, Snowflake, snowflake, where
-from connectors.discord.places import target
-from connectors.discord.rest import Rest
-from connectors.streams.history_retries import patiently
+from connectors.discord.models import DiscordModel, Dispatch, Snowflake, build_snowflake, get_log_fields
+from connectors.discord.places import parse_place
+from connectors.discord.rest import RestClient
+from connectors.streams.history_retries import retry_when_limited
 from schemas.errors import SendRefused
 from schemas.ports import Account, Acquaintance, Event
 
 log = structlog.get_logger("parley.discord")
 
-PAGE = 100
-MOST_PAGES = 50
-TEXT = frozenset({0, 2, 5, 10, 11, 12, 13})
-"""Types of places with a history of messages: text, news, threads, and what is written beside voices."""
+PAGE_SIZE = 100
+MAX_PAGES = 50
+TEXT_TYPES = frozenset({0, 2, 5, 10, 11, 12, 13})
+"""Types of channels with messages: text, news, threads, and the chat of voice channels."""
 
 
 class Place(Room):
@@ -37,101 +37,102 @@ class Place(Room):
     guild_id: Snowflake | None = None
 
 
-class Server(Shape):
+class Server(DiscordModel):
     id: Snowflake
 
 
-class Said(Shape):
+class MessageId(DiscordModel):
     id: Snowflake
 
 
 @dataclass(frozen=True, slots=True)
-class Spot:
+class ReadablePlace:
     id: str
     server: str = ""
 
 
 class History:
-    """Read from the moment of ``after`` on."""
+    """Reads the histories from ``since`` on."""
 
     def __init__(self, channel: DiscordChannel, account: Account, since: datetime) -> None:
         self._channel = channel
         self._account = account
-        self._after = snowflake(since)
-        self._rest = Rest(account)
+        self._after = build_snowflake(since)
+        self._rest = RestClient(account)
         self._directory = Directory(self._rest, account)
 
-    async def messages(self, known: Acquaintance) -> AsyncIterator[list[Event]]:
+    async def read(self, known: Acquaintance) -> AsyncIterator[list[Event]]:
         """See schemas.ports.Backfilling."""
         try:
             listed: set[str] = set()
-            async for spot in self._spots(listed):
-                async for events in self._place(spot):
+            async for readable in self._list_places(listed):
+                async for events in self._read_place(readable):
                     yield events
             for place in await known.places():
-                # Direct messages, and threads that were put away meanwhile.
-                where_ = target(place)
-                if ":" not in place and where_.channel not in listed:
-                    listed.add(where_.channel)
-                    async for events in self._place(await self._unlisted(where_.channel)):
+                # Direct messages, and archived threads.
+                target = parse_place(place)
+                if ":" not in place and target.channel not in listed:
+                    listed.add(target.channel)
+                    async for events in self._read_place(await self._find_unlisted_place(target.channel)):
                         yield events
         finally:
             await self._rest.close()
 
-    async def _spots(self, listed: set[str]) -> AsyncIterator[Spot]:
-        """Where something was written; ``listed`` gets all that Discord names."""
-        for server in _each(Server, await self._read("/users/@me/guilds")):
+    async def _list_places(self, listed: set[str]) -> AsyncIterator[ReadablePlace]:
+        """Yield places with new messages; ``listed`` receives all that Discord lists."""
+        for server in _parse_items(Server, await self._request("/users/@me/guilds")):
             try:
-                channels = await self._read(f"/guilds/{server.id}/channels")
-                threads = (await self._read(f"/guilds/{server.id}/threads/active", dict)).get("threads")
+                channels = await self._request(f"/guilds/{server.id}/channels")
+                threads = (await self._request(f"/guilds/{server.id}/threads/active", dict)).get("threads")
             except SendRefused as error:
-                log.info("server_not_read", **where(self._account), reason=error.message)
+                log.info("server_not_read", **get_log_fields(self._account), reason=error.message)
                 continue
-            for place in _each(Place, [*channels, *(threads if isinstance(threads, list) else [])]):
+            for place in _parse_items(Place, [*channels, *(threads if isinstance(threads, list) else [])]):
                 listed.add(place.id)
                 self._directory.learn_room(place)
-                if place.type in TEXT and int(place.last_message_id or 0) > int(self._after):
-                    yield Spot(place.id, server.id)
+                if place.type in TEXT_TYPES and int(place.last_message_id or 0) > int(self._after):
+                    yield ReadablePlace(place.id, server.id)
 
-    async def _unlisted(self, channel: str) -> Spot:
-        """A place that no server names: a direct message, or a thread that was put away."""
+    async def _find_unlisted_place(self, channel: str) -> ReadablePlace:
+        """Return a place that no server lists: a direct message, or an archived thread."""
         try:
-            found = Place.model_validate(await self._read(f"/channels/{channel}", dict))
+            found = Place.model_validate(await self._request(f"/channels/{channel}", dict))
         except (SendRefused, ValidationError):
-            return Spot(channel)
+            return ReadablePlace(channel)
         self._directory.learn_room(found)
-        return Spot(channel, found.guild_id or "")
+        return ReadablePlace(channel, found.guild_id or "")
 
-    async def _place(self, spot: Spot) -> AsyncIterator[list[Event]]:
-        """Oldest first; nothing of a place that the bot may not read."""
+    async def _read_place(self, readable: ReadablePlace) -> AsyncIterator[list[Event]]:
+        """Yield events, oldest first; nothing of a place that the bot may not read."""
         after = self._after
-        for _ in range(MOST_PAGES):
+        for _ in range(MAX_PAGES):
             try:
-                page = await self._read(f"/channels/{spot.id}/messages?limit={PAGE}&after={after}")
+                page = await self._request(f"/channels/{readable.id}/messages?limit={PAGE_SIZE}&after={after}")
             except SendRefused as error:
-                log.info("place_not_read", **where(self._account), place=spot.id, reason=error.message)
+                log.info("place_not_read", **get_log_fields(self._account), place=readable.id, reason=error.message)
                 return
-            told = sorted(
-                ((int(said.id), raw) for raw in page for said in _each(Said, [raw])), key=lambda each: each[0]
+            messages = sorted(
+                ((int(message.id), raw) for raw in page for message in _parse_items(MessageId, [raw])),
+                key=lambda each: each[0],
             )
-            yield [event for _, raw in told for event in await self._events(raw, spot)]
-            if len(page) < PAGE or not told:
+            yield [event for _, raw in messages for event in await self._parse(raw, readable)]
+            if len(page) < PAGE_SIZE or not messages:
                 return
-            after = str(told[-1][0])
-        log.warning("history_cut", **where(self._account), place=spot.id)
+            after = str(messages[-1][0])
+        log.warning("history_cut", **get_log_fields(self._account), place=readable.id)
 
-    async def _events(self, raw: dict[str, Any], spot: Spot) -> list[Event]:
+    async def _parse(self, raw: dict[str, Any], readable: ReadablePlace) -> list[Event]:
         """Raises a DeliveryError."""
-        data = {**raw, **({"guild_id": spot.server} if spot.server else {})}
-        context = await self._directory.context("MESSAGE_CREATE", data)
-        return self._channel.events(Dispatch(t="MESSAGE_CREATE", d=data, context=context), self._account)
+        data = {**raw, **({"guild_id": readable.server} if readable.server else {})}
+        context = await self._directory.load_context("MESSAGE_CREATE", data)
+        return self._channel.parse_dispatch(Dispatch(t="MESSAGE_CREATE", d=data, context=context), self._account)
 
-    async def _read(self, path: str, kind: type[Any] = list) -> Any:
+    async def _request(self, path: str, kind: type[Any] = list) -> Any:
         """Raises a DeliveryError."""
-        return await patiently(partial(self._rest.read, path, kind))
+        return await retry_when_limited(partial(self._rest.read, path, kind))
 
 
-def _each(model: type[Any], items: list[Any]) -> list[Any]:
+def _parse_items(model: type[Any], items: list[Any]) -> list[Any]:
     found = []
     for item in items:
         try:

@@ -1,4 +1,4 @@
-"""What is remembered of a bot's session at the gateway, so that another process, or a later one, goes on with it."""
+"""Stored state of a bot's gateway sessions, with which another process can resume them."""
 
 from __future__ import annotations
 
@@ -8,73 +8,73 @@ from typing import Any
 
 from pydantic import AwareDatetime, ValidationError
 
-from connectors.discord.models import Shape
+from connectors.discord.models import DiscordModel
 
-BURST = 20
-EVERY = timedelta(minutes=2)
-"""A bot may identify a thousand times a day, and loses its token with the next. A process that crashes again and again
-gets twenty at once and then 720 a day."""
-APART = timedelta(seconds=5)
+MAX_BURST = 20
+REFILL_INTERVAL = timedelta(minutes=2)
+"""A bot may identify a thousand times a day; the next attempt costs it its token. A process that keeps crashing gets
+twenty at once and then 720 a day."""
+MIN_SPACING = timedelta(seconds=5)
 """Between two identifications of one bot."""
 
 
-class Budget(Shape):
-    """Identifications that are left. Spent before they are made, so that no crash forgets one."""
+class SessionBudget(DiscordModel):
+    """Identifications that are left. They are spent before they are made, so that no crash forgets one."""
 
-    left: float = BURST
+    left: float = MAX_BURST
     at: AwareDatetime | None = None
 
-    def wait(self, now: datetime, many: int = 1) -> timedelta:
-        """Until so many are allowed."""
-        empty = EVERY * max(0.0, min(many, BURST) - self._refilled(now))
-        return max(empty, self.until(now))
+    def get_wait(self, now: datetime, many: int = 1) -> timedelta:
+        """Return how long to wait until so many are allowed."""
+        empty = REFILL_INTERVAL * max(0.0, min(many, MAX_BURST) - self._get_available(now))
+        return max(empty, self.get_spacing(now))
 
-    def until(self, now: datetime) -> timedelta:
-        """Until any may follow the last one."""
-        return timedelta(0) if self.at is None else max(self.at + APART - now, timedelta(0))
+    def get_spacing(self, now: datetime) -> timedelta:
+        """Return how long to wait after the last one."""
+        return timedelta(0) if self.at is None else max(self.at + MIN_SPACING - now, timedelta(0))
 
-    def spent(self, now: datetime, many: int = 1) -> Budget:
-        return Budget(left=self._refilled(now) - many, at=now)
+    def spend(self, now: datetime, many: int = 1) -> SessionBudget:
+        return SessionBudget(left=self._get_available(now) - many, at=now)
 
-    def _refilled(self, now: datetime) -> float:
+    def _get_available(self, now: datetime) -> float:
         passed = timedelta(0) if self.at is None else max(timedelta(0), now - self.at)
-        return min(float(BURST), self.left + passed / EVERY)
+        return min(float(MAX_BURST), self.left + passed / REFILL_INTERVAL)
 
 
-class Session(Shape):
-    """``seq`` is the number of the last event that was appended; without an ``id`` there is nothing to resume."""
+class Session(DiscordModel):
+    """``seq`` is the number of the last appended event; without an ``id`` the session cannot be resumed."""
 
     id: str = ""
     seq: int = 0
     url: str = ""
 
 
-class Memory(Shape):
-    """``sessions``: one a shard, in their order; none while it is not known how many there are to be."""
+class SessionStore(DiscordModel):
+    """``sessions``: one per shard, in order; empty while the number of shards is unknown."""
 
-    budget: Budget = Budget()
+    budget: SessionBudget = SessionBudget()
     sessions: list[Session] = []
 
     @classmethod
-    def read(cls, note: Mapping[str, Any]) -> Memory:
-        """Also what was left when every bot had one session."""
-        only = [note] if "sessions" not in note and note.get("id") else []
+    def from_note(cls, note: Mapping[str, Any]) -> SessionStore:
+        """Also reads notes from when every bot had one session."""
+        single = [note] if "sessions" not in note and note.get("id") else []
         try:
-            return cls.model_validate({"sessions": only, **note})
+            return cls.model_validate({"sessions": single, **note})
         except ValidationError:
             return cls()
 
     @property
-    def missing(self) -> int:
+    def missing_count(self) -> int:
         """Shards that have to identify."""
         return sum(not each.id for each in self.sessions)
 
     @property
-    def is_whole(self) -> bool:
-        return bool(self.sessions) and not self.missing
+    def is_complete(self) -> bool:
+        return bool(self.sessions) and not self.missing_count
 
-    def having(self, shard: int, session: Session) -> Memory:
-        return Memory(budget=self.budget, sessions=[*self.sessions[:shard], session, *self.sessions[shard + 1 :]])
+    def replace_session(self, shard: int, session: Session) -> SessionStore:
+        return SessionStore(budget=self.budget, sessions=[*self.sessions[:shard], session, *self.sessions[shard + 1 :]])
 
-    def anew(self) -> Memory:
-        return Memory(budget=self.budget)
+    def reset(self) -> SessionStore:
+        return SessionStore(budget=self.budget)

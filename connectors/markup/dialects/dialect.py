@@ -1,4 +1,5 @@
-"""What each channel can show, and how text is kept from being taken for markup or for a mention there."""
+"""Description of one channel's markup, including how text is escaped so that it is not read as markup or as a
+mention."""
 
 from __future__ import annotations
 
@@ -8,14 +9,14 @@ from dataclasses import dataclass
 from connectors.markup.cells import Finish, Style
 
 Escape = Callable[[str, str, str], str]
-"""One grapheme, the one before and the one after it ("" at an edge) → what is sent."""
+"""One grapheme, the ones before and after it ("" at an edge) → what is sent."""
 Link = Callable[[str, str], str | None]
-"""Escaped label and checked address → a link, or None where this label cannot carry one."""
+"""Escaped label and checked address → a link, or None if this label cannot have one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """One channel's markup. ``context``: its sources stand beside the text, not in it."""
+    """One channel's markup. ``context``: sources are shown beside the text, not in it."""
 
     name: str
     escape: Escape
@@ -24,7 +25,7 @@ class Dialect:
     finish: Finish
     strong: Style
     emphasis: Style
-    struck: Style
+    strikethrough: Style
     code: Style
     fence: Callable[[str], Style]
     headings: tuple[Style, ...]

@@ -1,4 +1,5 @@
-"""Discord markdown. A backslash hides a mention's looks but it still pings, so mentions are broken in two.
+"""Discord markdown. A backslash hides a mention, but Discord still notifies people, so mentions are split by a
+zero-width space.
 
 https://docs.discord.com/developers/reference#message-formatting
 """
@@ -14,7 +15,7 @@ from connectors.markup.dialects.dialect import Dialect
 _MARKS = frozenset("\\*_~`|[]")
 _AT_LINE_START = frozenset(">#-+")
 _MENTION = re.compile(r"@(?=everyone|here)|<(?=[@#:]|/[^>\n]*:\d+>|a:|t:|id:|sound:)", re.IGNORECASE)
-_NAMED = re.compile(r"@(?=everyone|here)", re.IGNORECASE)
+_GROUP_MENTION = re.compile(r"@(?=everyone|here)", re.IGNORECASE)
 _LANGUAGE = re.compile(r"[A-Za-z0-9+#-]{1,20}\Z")
 
 
@@ -26,25 +27,29 @@ def _escape(cluster: str, before: str, after: str) -> str:
 
 
 def _address(address: str) -> str:
-    return _NAMED.sub("%40", escaping.percent(address, "<>()|`\\*"))
+    return _GROUP_MENTION.sub("%40", escaping.percent_encode(address, "<>()|`\\*"))
 
 
 def _link(label: str, address: str) -> str | None:
-    # Discord shows a masked link whose label looks like an address, or that is no web address, as it is written.
-    return f"[{label}]({address})" if _maskable(label, address) else None
+    # Discord does not render a masked link whose label looks like an address, or whose target is no web address.
+    return f"[{label}]({address})" if _can_be_masked(label, address) else None
 
 
 def _source(title: str, address: str) -> str:
-    # Angle brackets: without them every source would unfold into a preview.
-    return f"[{title}](<{address}>)" if _maskable(title, address) else escaping.labelled(title, f"<{address}>")
+    # Angle brackets stop Discord from adding a preview for every source.
+    return (
+        f"[{title}](<{address}>)"
+        if _can_be_masked(title, address)
+        else escaping.label_with_address(title, f"<{address}>")
+    )
 
 
-def _maskable(label: str, address: str) -> bool:
+def _can_be_masked(label: str, address: str) -> bool:
     return bool(label) and "://" not in label and address.startswith("http")
 
 
 def _finish(text: str) -> str:
-    return _MENTION.sub(lambda found: found.group() + ZERO_WIDTH_SPACE, text)
+    return _MENTION.sub(lambda match: match.group() + ZERO_WIDTH_SPACE, text)
 
 
 def _fence(language: str) -> Style:
@@ -56,13 +61,13 @@ _BOLD = Style("**", "**")
 DISCORD = Dialect(
     name="discord",
     escape=_escape,
-    code_escape=escaping.code,
+    code_escape=escaping.escape_code,
     address=_address,
     link=_link,
     finish=_finish,
     strong=_BOLD,
     emphasis=Style("*", "*"),
-    struck=Style("~~", "~~"),
+    strikethrough=Style("~~", "~~"),
     code=Style("`", "`", code=True),
     fence=_fence,
     headings=(Style("# "), Style("## "), Style("### "), _BOLD),

@@ -1,4 +1,4 @@
-"""Text without any markup: Instagram, and WhatsApp where only plain text can be sent."""
+"""Plain text without markup, for Instagram, and for WhatsApp where only plain text can be sent."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ from connectors.markup.cells import Style
 from connectors.markup.dialects import escaping
 from connectors.markup.dialects.dialect import Dialect
 
-_NOTHING = Style()
+_NO_STYLE = Style()
 PLAIN = Dialect(
     name="plain",
     escape=lambda cluster, before, after: cluster,
-    address=lambda address: escaping.percent(address, "<>"),
-    link=escaping.labelled,
+    address=lambda address: escaping.percent_encode(address, "<>"),
+    link=escaping.label_with_address,
     finish=lambda text: text,
-    strong=_NOTHING,
-    emphasis=_NOTHING,
-    struck=_NOTHING,
-    code=_NOTHING,
+    strong=_NO_STYLE,
+    emphasis=_NO_STYLE,
+    strikethrough=_NO_STYLE,
+    code=_NO_STYLE,
     fence=lambda language: Style(code=True),
-    headings=(_NOTHING,),
+    headings=(_NO_STYLE,),
     source=lambda title, address: f"{title}: {address}",
 )

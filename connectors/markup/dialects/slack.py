@@ -1,4 +1,4 @@
-"""Slack mrkdwn. `&`, `<` and `>` are its control characters; nothing else can ping anybody.
+"""Slack mrkdwn. `&`, `<` and `>` are its control characters; nothing else can notify people.
 
 https://docs.slack.dev/messaging/formatting-message-text
 """
@@ -12,28 +12,28 @@ from connectors.markup.dialects import escaping
 from connectors.markup.dialects.dialect import Dialect
 
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
-_OPENING = re.compile(r"<(?!(?:https?://|mailto:)[^<>|\s]+(?:\|[^<>\n]*)?>)")
-_NAMES = re.compile(r"@(?=channel|here|everyone|group)", re.IGNORECASE)
+_UNSAFE_BRACKET = re.compile(r"<(?!(?:https?://|mailto:)[^<>|\s]+(?:\|[^<>\n]*)?>)")
+_GROUP_MENTION = re.compile(r"@(?=channel|here|everyone|group)", re.IGNORECASE)
 _SOFT_HYPHEN = "\u00ad"
-"""Seen by nobody, but a quote no longer begins with `>`."""
+"""Invisible; before a `>` at the start of a line it prevents a quote."""
 
 
 def _escape(cluster: str, before: str, after: str) -> str:
     if cluster[0] == ">" and escaping.starts_line(before):
-        return _SOFT_HYPHEN + _entities(cluster)
-    return _entities(escaping.unmarked(cluster, before, after))
+        return _SOFT_HYPHEN + _escape_entities(cluster)
+    return _escape_entities(escaping.replace_marks(cluster, before, after))
 
 
-def _entities(text: str) -> str:
+def _escape_entities(text: str) -> str:
     return "".join(_ENTITIES.get(character, character) for character in text)
 
 
 def _code(cluster: str, before: str, after: str) -> str:
-    return _entities(escaping.code(cluster, before, after))
+    return _escape_entities(escaping.escape_code(cluster, before, after))
 
 
 def _address(address: str) -> str:
-    return _NAMES.sub("%40", escaping.percent(address, "<>|`")).replace("&", "&amp;")
+    return _GROUP_MENTION.sub("%40", escaping.percent_encode(address, "<>|`")).replace("&", "&amp;")
 
 
 def _link(label: str, address: str) -> str:
@@ -41,11 +41,11 @@ def _link(label: str, address: str) -> str:
 
 
 def _finish(text: str) -> str:
-    # The API leaves bare names alone unless it is told to link them; a workspace that does must not be pinged either.
-    return _NAMES.sub("@" + ZERO_WIDTH_SPACE, _OPENING.sub("&lt;", text))
+    # The API links bare names only if asked to, but a workspace can be set up to do so.
+    return _GROUP_MENTION.sub("@" + ZERO_WIDTH_SPACE, _UNSAFE_BRACKET.sub("&lt;", text))
 
 
-_BOLD = Style("*", "*", bounded=True)
+_BOLD = Style("*", "*", needs_word_boundary=True)
 SLACK = Dialect(
     name="slack",
     escape=_escape,
@@ -54,9 +54,9 @@ SLACK = Dialect(
     link=_link,
     finish=_finish,
     strong=_BOLD,
-    emphasis=Style("_", "_", bounded=True),
-    struck=Style("~", "~", bounded=True),
-    code=Style("`", "`", bounded=True, code=True),
+    emphasis=Style("_", "_", needs_word_boundary=True),
+    strikethrough=Style("~", "~", needs_word_boundary=True),
+    code=Style("`", "`", needs_word_boundary=True, code=True),
     fence=lambda language: Style("```\n", "\n```", code=True),
     headings=(_BOLD,),
     bullet="• ",

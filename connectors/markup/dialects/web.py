@@ -1,6 +1,6 @@
-"""Canonical markdown → HTML for the web, safe to insert as it is.
+"""Rendering of markdown as HTML that is safe to insert.
 
-Two belts: the renderer emits no raw HTML, and the sanitizer keeps only what is listed.
+Two defences: the renderer emits no raw HTML, and the sanitizer keeps only listed tags.
 """
 
 from __future__ import annotations
@@ -25,24 +25,24 @@ _ALLOWED_START = {str(n) for n in range(1000)}
 
 
 def _image_as_text(self: RendererHTML, tokens: Sequence[Token], index: int, options: OptionsDict, env: EnvType) -> str:
-    # An image is a request to somebody else's server the moment it is shown; its words are enough.
+    # Showing an image would send a request to a foreign server; its description is enough.
     return escape(tokens[index].content)
 
 
-_PARSER = markdown.parser()
+_PARSER = markdown.build_parser()
 _PARSER.add_render_rule("image", _image_as_text)
 
 
-def html(text: str) -> str:
-    """Markdown as safe HTML. ``[n]`` stays; images become their description; links are http, https or mailto."""
-    return plain_html(text) if markdown.is_plain_text_only() else _html(text)
+def render_html(text: str) -> str:
+    """Render markdown as safe HTML. ``[n]`` stays; images become their description; links are http, https or mailto."""
+    return render_plain_html(text) if markdown.is_plain_text_only() else _html(text)
 
 
 @lru_cache(maxsize=1024)
 def _html(text: str) -> str:
     tokens = markdown.parse(_PARSER, text)
     if tokens is None:
-        return plain_html(text)
+        return render_plain_html(text)
     _show_addresses(tokens)
     return nh3.clean(
         _PARSER.renderer.render(tokens, _PARSER.options, {}),
@@ -58,7 +58,7 @@ def _html(text: str) -> str:
 
 
 def _show_addresses(tokens: Sequence[Token]) -> None:
-    """Behind a link whose label reads as another address stands where it leads."""
+    """Add the address after a link whose label reads like another address."""
     for token in tokens:
         shown: list[Token] = []
         address, label = "", ""
@@ -76,6 +76,6 @@ def _show_addresses(tokens: Sequence[Token]) -> None:
             token.children = shown
 
 
-def plain_html(text: str) -> str:
-    """Text as it was typed: nothing in it is markup."""
+def render_plain_html(text: str) -> str:
+    """Render text as it was typed, without markup."""
     return "<p>" + escape(text).replace("\r\n", "\n").replace("\n", "<br>") + "</p>" if text else ""

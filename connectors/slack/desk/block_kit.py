@@ -14,15 +14,15 @@ from typing import Any
 import orjson
 
 from connectors.desk.contents import Button
-from connectors.markup import PLAIN, SLACK, blank, plain_text_only, printable, render
-from connectors.slack.blocks import MOST_BLOCKS as MOST_SIZE
-from connectors.slack.blocks import section
+from connectors.markup import PLAIN, SLACK, clean_text, is_blank, plain_text_only, render
+from connectors.slack.blocks import MAX_BLOCKS as MAX_SIZE
+from connectors.slack.blocks import build_section
 
 Json = dict[str, Any]
 
 PREFIX = "parley-desk:"
 """Of the ids of our buttons and forms; the act follows."""
-MOST_BLOCKS = 50
+MAX_BLOCKS = 50
 MOST_TEXT = 2_900
 """Characters of a section, with a little left for what stands around them."""
 MOST_PLAIN = 300
@@ -44,7 +44,7 @@ DESK = replace(SLACK, link=_shown_link)
 
 def sections(text: str) -> list[Json]:
     """Markdown of the agent and of colleagues."""
-    return [section(part) for part in render(text, DESK, MOST_TEXT).parts]
+    return [build_section(part) for part in render(text, DESK, MOST_TEXT).parts]
 
 
 def escape_text(text: str) -> str:
@@ -56,7 +56,7 @@ def escape_text(text: str) -> str:
 
 def mrkdwn_section(text: str) -> Json:
     """Markup of our own."""
-    return section(text)
+    return build_section(text)
 
 
 def plain_text(text: str) -> Json:
@@ -66,7 +66,7 @@ def plain_text(text: str) -> Json:
 
 def literal_sections(text: str) -> list[Json]:
     """All of it, letter by letter."""
-    return [_exact(part) for part in _parts(_make_legible(text).strip()) if not blank(part)]
+    return [_exact(part) for part in _parts(_make_legible(text).strip()) if not is_blank(part)]
 
 
 def _parts(text: str) -> Iterator[str]:
@@ -85,7 +85,7 @@ def _exact(text: str) -> Json:
 
 
 def _make_legible(text: str) -> str:
-    return printable(text).translate(_TURNING)
+    return clean_text(text).translate(_TURNING)
 
 
 def context_block(*elements: Json | str) -> Json:
@@ -138,7 +138,7 @@ def size(blocks: Iterable[Json]) -> int:
 
 
 def fits(blocks: Sequence[Json]) -> bool:
-    return len(blocks) <= MOST_BLOCKS and size(blocks) <= MOST_SIZE
+    return len(blocks) <= MAX_BLOCKS and size(blocks) <= MAX_SIZE
 
 
 def pack(blocks: Sequence[Json]) -> Iterator[list[Json]]:

@@ -15,15 +15,15 @@ from pydantic import ValidationError
 from connectors.desk.port import FORM_TRIGGER, DeskMessage, Member, RenderedPost
 from connectors.desk.rules import DeskRules
 from connectors.desk.thread_ids import Place, channel_of, message_id, message_of, thread_id
-from connectors.inbound.display_names import shown_name
+from connectors.inbound.display_names import clean_display_name
 from connectors.slack import file_transfer, history
-from connectors.slack.client import Client
+from connectors.slack.client import SlackClient
 from connectors.slack.desk import modals
 from connectors.slack.desk.block_kit import undo_blocks
 from connectors.slack.desk.desk import channel_of_call
-from connectors.slack.errors import failure
-from connectors.slack.places import Vendor
-from connectors.slack.profiles import Names
+from connectors.slack.errors import find_error
+from connectors.slack.places import SlackModel
+from connectors.slack.profiles import ProfileNames
 from connectors.slack.requests import Json
 from connectors.slack.settings import SlackAccount
 from schemas.conversation import Conversation
@@ -48,17 +48,17 @@ class BotIdentity:
     bot: str = ""
 
 
-class Enterprise(Vendor):
+class Enterprise(SlackModel):
     enterprise_id: str = ""
     teams: list[str] = []
 
 
-class User(Vendor):
+class User(SlackModel):
     """``is_stranger`` is said of those alone whom no shared channel shows: others are known by their workspace."""
 
     name: str | None = None
     real_name: str | None = None
-    profile: Names = Names()
+    profile: ProfileNames = ProfileNames()
     team_id: str = ""
     deleted: bool = False
     is_bot: bool = False
@@ -87,7 +87,7 @@ class SlackDeskConnection:
     def __init__(self, account: Account, read_file: file_transfer.ReadFile, is_file: Callable[[Place], bool]) -> None:
         self._account = account
         settings: SlackAccount = account.settings
-        self._client = Client(settings)
+        self._client = SlackClient(settings)
         self._read_file = read_file
         self._is_file = is_file
         self._identity: BotIdentity | None = None
@@ -100,14 +100,16 @@ class SlackDeskConnection:
     async def perform(self, call: Call, marker: str) -> Reply:
         arguments = {name: value for name, value in call.arguments.items() if name not in ("since", "about")}
         if call.files:
-            return await file_transfer.uploaded(self._client, call, self._account.tenant, self._read_file, arguments)
+            return await file_transfer.upload_files(
+                self._client, call, self._account.tenant, self._read_file, arguments
+            )
         about = {**call.arguments.get("about", {}), "id": marker}
         metadata = {"event_type": history.DESK_TYPE, "event_payload": about}
         return await self._client.call(call.operation, {**arguments, "metadata": metadata})
 
     async def lookup(self, call: Call, marker: str) -> str | None:
         channel = channel_of_call(call)
-        found = await history.found(self._client, call, channel, marker)
+        found = await history.find_message(self._client, call, channel, marker)
         return None if found is None else message_id(channel, found)
 
     async def update(self, place: Place, rendered: RenderedPost) -> None:
@@ -194,7 +196,7 @@ class SlackDeskConnection:
         except ValidationError:
             return Member(refused="unknown")
         names = (found.profile.display_name, found.profile.real_name, found.real_name, found.name)
-        return Member(shown_name(*filter(None, names)) or user, found.refusal(home))
+        return Member(clean_display_name(*filter(None, names)) or user, found.refusal(home))
 
     async def _ask_identity(self) -> BotIdentity:
         """Raises SendDelayed also where Slack does not say: nobody is at home nowhere."""
@@ -224,7 +226,7 @@ class SlackDeskConnection:
     async def _ask(self, method: str, arguments: Mapping[str, Any]) -> Json:
         """A call that changes nothing when it is made again. Raises a DeliveryError."""
         reply = await self._client.ask(method, arguments)
-        if (error := failure(reply)) is not None:
+        if (error := find_error(reply)) is not None:
             raise error
         body: Json = reply.body
         return body

@@ -24,8 +24,8 @@ from connectors.desk.contents import (
 from connectors.desk.port import DeskRates, Post, Rate, RenderedPost
 from connectors.desk.thread_ids import Place, message_id, message_of
 from connectors.slack.desk import block_kit, render_card, render_notices, render_transcript
-from connectors.slack.errors import shown_id
-from connectors.slack.places import moment
+from connectors.slack.errors import require_external_id
+from connectors.slack.places import parse_timestamp
 from schemas.messages import MessageState, TranscriptMessage
 from schemas.ports import Account, Call, Policy, Reply
 
@@ -105,14 +105,14 @@ class SlackDesk:
         return Call("chat.postMessage", {**arguments, "since": since, "about": dict(post.about)})
 
     def judge(self, call: Call, reply: Reply) -> str:
-        return message_id(channel_of_call(call), shown_id(reply))
+        return message_id(channel_of_call(call), require_external_id(reply))
 
     def is_file(self, place: Place) -> bool:
         """Messages are named by a time."""
         return bool(place.message) and "." not in place.message
 
     def written_at(self, external_id: str) -> datetime:
-        return moment(message_of(external_id))
+        return parse_timestamp(message_of(external_id))
 
     def connect(self, account: Account) -> SlackDeskConnection:
         from connectors.slack.desk.connection import SlackDeskConnection

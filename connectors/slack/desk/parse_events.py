@@ -14,17 +14,17 @@ from pydantic import ValidationError
 from connectors.desk.thread_ids import channel_of
 from connectors.slack.desk.parse_interactions import from_interactive, place_of_form
 from connectors.slack.desk.parse_messages import from_events_api
-from connectors.slack.requests import Json, What
+from connectors.slack.requests import Json, PayloadKind
 from schemas.ports import Account, Event
 
 log = structlog.get_logger("parley.slack")
 Parser = Callable[[Json, Account], Iterator[Event]]
 
-PARSERS: dict[What, Parser] = {"events_api": from_events_api, "interactive": from_interactive}
+PARSERS: dict[PayloadKind, Parser] = {"events_api": from_events_api, "interactive": from_interactive}
 """A command is given beside any thread, so it can be about none."""
 
 
-def parse_desk_event(what: What, payload: Json, account: Account) -> list[Event] | None:
+def parse_desk_event(what: PayloadKind, payload: Json, account: Account) -> list[Event] | None:
     """Read what people did at the desk; None where this happened elsewhere. Never raises: Slack would send it again,
     and stop sending any after a while."""
     if not account.desk or account.desk.isdisjoint(_channels(payload)):

@@ -10,11 +10,11 @@ from pydantic import Field, ValidationError
 
 from connectors.desk.port import FORM_TRIGGER
 from connectors.desk.thread_ids import channel_of, message_id, thread_id
-from connectors.markup import printable
+from connectors.markup import clean_text
 from connectors.slack.desk.block_kit import PREFIX
 from connectors.slack.desk.parse_messages import person_id
-from connectors.slack.interactions import Action, Container, Named
-from connectors.slack.places import Id, Stamp, Vendor, moment
+from connectors.slack.interactions import Action, Container, UserReference
+from connectors.slack.places import Id, SlackModel, Timestamp, parse_timestamp
 from connectors.slack.requests import Json
 from schemas import topics
 from schemas.desk import DeskAct
@@ -27,40 +27,40 @@ SHORTCUTS = {"parley_claim": "claim", "parley_resolve": "resolve", "parley_retur
 MOST_VALUE = 2_000
 
 
-class BlockActions(Vendor):
-    user: Named
+class BlockActions(SlackModel):
+    user: UserReference
     container: Container
     trigger_id: str = Field(default="", max_length=256)
     actions: list[Any]
 
 
-class Shortcut(Vendor):
-    user: Named
+class Shortcut(SlackModel):
+    user: UserReference
     callback_id: str
-    channel: Named
+    channel: UserReference
     message: Json
-    action_ts: Stamp
+    action_ts: Timestamp
     trigger_id: str = Field(default="", max_length=256)
 
 
-class Message(Vendor):
-    ts: Stamp
-    thread_ts: Stamp | None = None
+class Message(SlackModel):
+    ts: Timestamp
+    thread_ts: Timestamp | None = None
 
 
-class View(Vendor):
+class View(SlackModel):
     id: Id
     callback_id: str = ""
     private_metadata: str = ""
     state: Json = {}
 
 
-class ViewSubmission(Vendor):
-    user: Named
+class ViewSubmission(SlackModel):
+    user: UserReference
     view: View
 
 
-class FormMetadata(Vendor):
+class FormMetadata(SlackModel):
     """The metadata of a form of ours: where it was opened, and for what."""
 
     tenant: str
@@ -103,9 +103,9 @@ def _parse_press(action: Action, pressed: BlockActions) -> Iterator[Event]:
     payload = {
         "kind": act,
         "by": person_id(pressed.user.id),
-        "value": printable(value),
+        "value": clean_text(value),
         "fields": {FORM_TRIGGER: [pressed.trigger_id]} if pressed.trigger_id else {},
-        "at": moment(action.action_ts),
+        "at": parse_timestamp(action.action_ts),
     }
     if name in FORMS:
         payload["fields"] = {**payload["fields"], "form": ["yes"]}  # type: ignore[dict-item]
@@ -129,7 +129,7 @@ def _parse_shortcut(told: Shortcut) -> Iterator[Event]:
         "kind": act,
         "by": person_id(told.user.id),
         "fields": {FORM_TRIGGER: [told.trigger_id]} if told.trigger_id else {},
-        "at": moment(told.action_ts),
+        "at": parse_timestamp(told.action_ts),
     }
     revision = f"{act}:{told.user.id}:{told.action_ts}"
     yield Event(topics.DESK_ACTED, thread_id(channel, root), message_id(channel, message.ts), payload, (), revision)
@@ -163,7 +163,7 @@ def _fields(state: Json) -> Iterator[tuple[str, list[str]]]:
     for elements in blocks.values() if isinstance(blocks, dict) else ():
         for name, element in elements.items() if isinstance(elements, dict) else ():
             if isinstance(element, dict):
-                yield str(name), [printable(value) for value in _values(element)]
+                yield str(name), [clean_text(value) for value in _values(element)]
 
 
 def _values(element: Json) -> Iterator[str]:

@@ -11,10 +11,19 @@ from collections.abc import Iterator
 
 from connectors.desk.port import REACTION, REPLY_REVISION
 from connectors.desk.thread_ids import message_id, thread_id
-from connectors.slack.emoji import emoji
-from connectors.slack.events import SAID, SLACKBOT, Change, Message, Ours, Reaction, Wrapper, ours_of
-from connectors.slack.files import sent_along
-from connectors.slack.places import edition, microseconds, moment
+from connectors.slack.emoji import get_emoji
+from connectors.slack.events import (
+    PERSON_SUBTYPES,
+    SLACKBOT,
+    AppContext,
+    Change,
+    EventCallback,
+    Message,
+    Reaction,
+    build_app_context,
+)
+from connectors.slack.files import parse_files
+from connectors.slack.places import get_revision, parse_timestamp, to_microseconds
 from connectors.slack.requests import Json
 from schemas import topics
 from schemas.ports import Account, Event
@@ -33,10 +42,10 @@ _EMOJI = re.compile(r"(?<![\w:]):([a-z0-9_+'-]{1,60}(?:::skin-tone-[2-6])?):(?![
 
 def from_events_api(payload: Json, account: Account) -> Iterator[Event]:
     """Raises ValidationError."""
-    wrapper = Wrapper.model_validate(payload)
+    wrapper = EventCallback.model_validate(payload)
     if wrapper.type != "event_callback" or wrapper.event is None:
         return
-    ours, event = ours_of(wrapper, account), wrapper.event
+    ours, event = build_app_context(wrapper, account), wrapper.event
     kind = str(event.get("type"))
     if kind in ("message", "app_mention"):
         yield from _message(event, ours)
@@ -49,50 +58,50 @@ def person_id(user: str) -> str:
     return f"slack:{user}"
 
 
-def _message(event: Json, ours: Ours) -> Iterator[Event]:
+def _message(event: Json, ours: AppContext) -> Iterator[Event]:
     subtype = str(event.get("subtype") or "")
     if subtype == "message_changed":
         yield from _parse_edit(Change.model_validate(event), ours)
     elif subtype == "message_deleted":
         yield from _parse_deletion(Change.model_validate(event), ours)
-    elif subtype in SAID:
+    elif subtype in PERSON_SUBTYPES:
         yield from _parse_reply(Message.model_validate(event), ours)
 
 
-def _parse_reply(message: Message, ours: Ours) -> Iterator[Event]:
+def _parse_reply(message: Message, ours: AppContext) -> Iterator[Event]:
     if not _is_reply(message, ours) or not message.channel:
         return
-    payload = {"kind": "reply", "revision": edition(message.edited), "at": moment(message.ts)}
+    payload = {"kind": "reply", "revision": get_revision(message.edited), "at": parse_timestamp(message.ts)}
     yield _event(message, message.channel, payload | _text(message, ours), REPLY_REVISION)
 
 
-def _parse_edit(change: Change, ours: Ours) -> Iterator[Event]:
+def _parse_edit(change: Change, ours: AppContext) -> Iterator[Event]:
     """Unfurled links change a message too, but nobody has edited it then."""
     now, before = change.message, change.previous_message
     if now is None or not now.edited or not _is_reply(now, ours):
         return
-    if before is not None and before.written == now.written:
+    if before is not None and before.full_text == now.full_text:
         return
-    revision = edition(now.edited) or microseconds(change.event_ts)
-    payload = {"kind": "edit", "revision": revision, "at": moment(change.event_ts)}
+    revision = get_revision(now.edited) or to_microseconds(change.event_ts)
+    payload = {"kind": "edit", "revision": revision, "at": parse_timestamp(change.event_ts)}
     yield _event(now, change.channel, payload | _text(now, ours), f"edit:{revision}")
 
 
-def _text(message: Message, ours: Ours) -> Json:
-    files, missing = sent_along(message.files)
-    said: Json = {"text": to_markdown(ours.text(message, keep_ids=True)), "files": files}
+def _text(message: Message, ours: AppContext) -> Json:
+    files, missing = parse_files(message.files)
+    said: Json = {"text": to_markdown(ours.read_text(message, keep_ids=True)), "files": files}
     return {**said, "fields": {"missing": [missing]}} if missing else said
 
 
-def _parse_deletion(change: Change, ours: Ours) -> Iterator[Event]:
+def _parse_deletion(change: Change, ours: AppContext) -> Iterator[Event]:
     before = change.previous_message
     if before is not None and _is_reply(before, ours):
-        yield _event(before, change.channel, {"kind": "delete", "at": moment(change.event_ts)}, "delete")
+        yield _event(before, change.channel, {"kind": "delete", "at": parse_timestamp(change.event_ts)}, "delete")
 
 
-def _is_reply(message: Message, ours: Ours) -> bool:
+def _is_reply(message: Message, ours: AppContext) -> bool:
     """Of a person, below some message. What stands in the channel itself is about no conversation."""
-    return ours.is_theirs(message) and message.thread_ts not in (None, message.ts)
+    return ours.is_from_person(message) and message.thread_ts not in (None, message.ts)
 
 
 def _event(message: Message, channel: str, payload: Json, revision: str) -> Event:
@@ -100,7 +109,7 @@ def _event(message: Message, channel: str, payload: Json, revision: str) -> Even
     return Event(topics.DESK_ACTED, thread, about, {**payload, "by": person_id(message.user or "")}, (), revision)
 
 
-def _parse_reaction(reaction: Reaction, ours: Ours) -> Iterator[Event]:
+def _parse_reaction(reaction: Reaction, ours: AppContext) -> Iterator[Event]:
     """Slack does not say whether the message began a thread: whoever knows the conversation finds that out."""
     item = reaction.item
     if item.type != "message" or not item.channel or reaction.user in (ours.bot, SLACKBOT):
@@ -111,7 +120,7 @@ def _parse_reaction(reaction: Reaction, ours: Ours) -> Iterator[Event]:
         "value": reaction.reaction,
         "fields": {"removed": ["yes"]} if is_removed else {},
         "by": person_id(reaction.user),
-        "at": moment(reaction.event_ts),
+        "at": parse_timestamp(reaction.event_ts),
     }
     revision = f"{reaction.type}:{reaction.reaction}:{reaction.user}:{reaction.event_ts}"
     thread, about = thread_id(item.channel, item.ts), message_id(item.channel, item.ts)
@@ -127,4 +136,4 @@ def to_markdown(text: str) -> str:
 def _format(text: str) -> str:
     for pattern, made in _MARKS:
         text = pattern.sub(made, text)
-    return _EMOJI.sub(lambda found: emoji(found.group(1)), text)
+    return _EMOJI.sub(lambda found: get_emoji(found.group(1)), text)

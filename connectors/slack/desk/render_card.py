@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from connectors.desk.contents import LONG_LINE, Card, CardTransfer, HandoffNotice, is_long, strip_citations
 from connectors.desk.port import RenderedPost
 from connectors.desk.view import View
-from connectors.markup import blank
+from connectors.markup import is_blank
 from connectors.slack.desk import block_kit as kit
 from connectors.slack.desk.block_kit import Json
 from connectors.slack.desk.render_transcript import MAY_BE_LOST, content_blocks
@@ -38,7 +38,7 @@ def render_card(content: Card) -> RenderedPost:
     view = content.view
     head = [_title(view), *_state(content)]
     foot = [*_attempts(view), *kit.action_blocks(content.buttons)]
-    said = [line for line in view.before if not blank(all_words(line))]
+    said = [line for line in view.before if not is_blank(all_words(line))]
     middle = [*_reason(view), *_excerpts(view, said)]
     while middle and not kit.fits([*head, *middle, *foot]):
         if said:
@@ -91,7 +91,7 @@ def _window(closes: datetime, view: View) -> str:
 
 
 def _reason(view: View) -> list[Json]:
-    blocks = [kit.mrkdwn_section(f"*Why:* {kit.escape_text(view.reason)}")] if not blank(view.reason) else []
+    blocks = [kit.mrkdwn_section(f"*Why:* {kit.escape_text(view.reason)}")] if not is_blank(view.reason) else []
     return [*blocks, *_summary(view)]
 
 
@@ -109,7 +109,7 @@ def _excerpts(view: View, shown: Sequence[TranscriptMessage]) -> list[Json]:
         mark = [MAY_BE_LOST] if line.state == "unknown" else []
         who, at = kit.plain_text(f"{WHO[line.author.kind]} {name}"), kit.date_token(line.created_at, "{time}")
         blocks += [kit.context_block(who, at, *mark), *content_blocks(line)]
-        blocks += _excerpt(line) if not blank(line.text) else []
+        blocks += _excerpt(line) if not is_blank(line.text) else []
     return blocks
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from connectors.desk.contents import Lines
 from connectors.desk.port import RenderedPost
 from connectors.markup import render
-from connectors.slack.blocks import section
+from connectors.slack.blocks import build_section
 from connectors.slack.desk import block_kit as kit
 from connectors.slack.desk.block_kit import Json
 from schemas.content import all_words, content_words, map_url
@@ -33,7 +33,7 @@ def count_fitting(shown: Sequence[TranscriptMessage], contact: str) -> int:
     blocks: list[Json] = []
     for number, line in enumerate(shown):
         blocks += line_blocks(line, contact)
-        if len(blocks) > kit.MOST_BLOCKS - ROOM or not kit.fits(blocks):
+        if len(blocks) > kit.MAX_BLOCKS - ROOM or not kit.fits(blocks):
             return max(number, 1)
     return len(shown)
 
@@ -46,7 +46,7 @@ def line_blocks(line: TranscriptMessage, contact: str) -> list[Json]:
         blocks = [_heading(line, contact), *content_blocks(line), *kit.literal_sections(line.text)]
         return [*blocks, *_files(line.attachments)]
     rendered = render(line.text, kit.DESK, kit.MOST_TEXT, citations=line.citations, choices=line.choices)
-    blocks = [_heading(line, contact), *content_blocks(line), *(section(part) for part in rendered.parts)]
+    blocks = [_heading(line, contact), *content_blocks(line), *(build_section(part) for part in rendered.parts)]
     if rendered.context:
         blocks.append(kit.context_block(*rendered.context[:9]))
     return [*blocks, *_files(line.attachments)]

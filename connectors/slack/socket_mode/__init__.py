@@ -1,1 +1,1 @@
-"""Socket Mode: Slack's events over a connection of ours."""
+"""Socket Mode: Slack's events over a connection that we open."""

@@ -1,5 +1,5 @@
-"""WhatsApp by Meta's Cloud API."""
+"""WhatsApp through Meta's Cloud API."""
 
-from connectors.whatsapp.meta.provider import Meta
+from connectors.whatsapp.meta.provider import MetaProvider
 
-__all__ = ["Meta"]
+__all__ = ["MetaProvider"]

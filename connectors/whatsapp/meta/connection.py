@@ -1,4 +1,4 @@
-"""The way to the Cloud API for one number."""
+"""Connection of one number to the Cloud API."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Any
 
 import structlog
 
+from connectors.channel_services import ChannelServices
 from connectors.graph.client import GraphClient
-from connectors.graph.errors import failure
-from connectors.graph.models import file_name
-from connectors.graph.token_check import inspected
-from connectors.tools import Tools
-from connectors.whatsapp.meta.files import plain_type
+from connectors.graph.errors import build_delivery_error
+from connectors.graph.models import get_file_name
+from connectors.graph.token_check import check_token
+from connectors.whatsapp.meta.files import get_media_type
 from schemas.errors import DeliveryError, NotFound, SendDelayed, SendRefused, SendUnknown, TooLarge
 from schemas.messages import Attachment, RemoteFile
 from schemas.ports import Account, Call, Remark, Reply
@@ -22,7 +22,7 @@ SCOPES = frozenset({"whatsapp_business_messaging"})
 
 
 class CloudConnection:
-    def __init__(self, account: Account, tools: Tools) -> None:
+    def __init__(self, account: Account, tools: ChannelServices) -> None:
         settings = account.settings
         self._account = account
         self._tools = tools
@@ -36,21 +36,21 @@ class CloudConnection:
         return await self._graph.post(f"{self._number}/messages", body)
 
     async def fetch(self, file: RemoteFile, most: int) -> tuple[bytes, str, str]:
-        """Asks for the address a second time when the first has expired or gives other bytes than it should."""
+        """Asks for the address a second time when the first has expired or gives wrong bytes."""
         for _ in range(2):
-            told = await self._described(file)
-            if int(told["file_size"]) > most:
+            info = await self._read_file_info(file)
+            if int(info["file_size"]) > most:
                 raise TooLarge(f"the file has more than {most} bytes")
             try:
-                data, type_ = await self._graph.download(told["url"], most, with_token=True)
+                data, type_ = await self._graph.download(info["url"], most, with_token=True)
             except NotFound:
                 continue
-            if hashlib.sha256(data).hexdigest() == told["sha256"]:
-                return data, type_, file_name(file, type_)
+            if hashlib.sha256(data).hexdigest() == info["sha256"]:
+                return data, type_, get_file_name(file, type_)
         raise NotFound("the file is not there any more, or not what it was")
 
     async def seen(self, place: str, external_id: str) -> None:
-        """Marks as read all up to this message, and shows for 25 seconds that an answer is being written."""
+        """Marks everything up to this message as read, and shows a typing indicator for 25 seconds."""
         body = {
             "messaging_product": "whatsapp",
             "status": "read",
@@ -60,40 +60,40 @@ class CloudConnection:
         try:
             reply = await self._graph.post(f"{self._number}/messages", body)
             if reply.status != 200:
-                raise failure(reply)
+                raise build_delivery_error(reply)
         except DeliveryError as error:
             log.info("seen_failed", tenant=self._account.tenant, account=self._account.name, code=error.code)
 
     async def inspect(self) -> list[Remark]:
         token = self._account.settings.access_token.get_secret_value()
-        return await inspected(self._graph, token, self._number, SCOPES, self._tools.clock())
+        return await check_token(self._graph, token, self._number, SCOPES, self._tools.clock())
 
     async def close(self) -> None:
         await self._graph.close()
 
     async def _upload(self, file: Attachment) -> str:
-        """The vendor's id of it. Whatever fails here, nothing was shown."""
+        """Return the vendor's id of the file. A failure here has shown nothing."""
         try:
             _, data = await self._tools.read_file(self._account.tenant, file.id)
         except NotFound:
             raise SendRefused("file_gone") from None
-        fields = {"messaging_product": "whatsapp", "type": plain_type(file)}
+        fields = {"messaging_product": "whatsapp", "type": get_media_type(file)}
         reply = await self._graph.upload(f"{self._number}/media", fields, file, data)
         if reply.status == 200 and isinstance(reply.body, dict) and isinstance(reply.body.get("id"), str):
             return str(reply.body["id"])
-        raise _nothing_shown(reply)
+        raise _build_delay(reply)
 
-    async def _described(self, file: RemoteFile) -> dict[str, Any]:
+    async def _read_file_info(self, file: RemoteFile) -> dict[str, Any]:
         reply = await self._graph.get(file.ref)
         if reply.status != 200:
-            error = _nothing_shown(reply)
+            error = _build_delay(reply)
             raise NotFound("the file is not there any more") if isinstance(error, SendRefused) else error
         if not isinstance(reply.body, dict) or not reply.body.keys() >= {"url", "sha256", "file_size"}:
             raise SendDelayed("Meta's answer makes no sense")
         return reply.body
 
 
-def _nothing_shown(reply: Reply) -> DeliveryError:
-    """What is unclear elsewhere is not so here: asking and uploading may be repeated."""
-    error = failure(reply)
+def _build_delay(reply: Reply) -> DeliveryError:
+    """Return the error. Doubt becomes a delay, because reading and uploading may be repeated."""
+    error = build_delivery_error(reply)
     return SendDelayed(error.message) if isinstance(error, SendUnknown) else error

@@ -1,4 +1,4 @@
-"""What a customer said, by the kind of the message. Raises ValidationError or TypeError for what is not of its kind."""
+"""Content of contacts' messages, by kind. Raises ValidationError or TypeError for content of the wrong kind."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from connectors.graph.sealed_choices import opened
-from connectors.markup import printable
+from connectors.graph.sealed_choices import open_choice
+from connectors.markup import clean_text
 from connectors.whatsapp.meta.models import (
     Card,
+    ChoiceReply,
     Context,
     FlowReply,
-    Interactive,
-    Medium,
+    InteractiveReply,
+    MediaContent,
     Order,
     Origin,
-    Picked,
     TemplateButton,
     TextContent,
 )
@@ -26,20 +26,20 @@ from schemas.messages import FileKind, Location, Referral, RemoteFile, SharedCon
 from schemas.ports import Account
 
 Payload = dict[str, Any]
-LONGEST_FORM = 4_000
+MAX_FORM = 4_000
 """Characters of a flow's answers."""
 _CARDS = TypeAdapter(list[Card])
 
 
-def said(kind: str, content: Any, account: Account) -> Payload | None:
-    """Fields of an InboundMessage; None for a kind that is not known."""
+def read_content(kind: str, content: Any, account: Account) -> Payload | None:
+    """Return fields of an InboundMessage; None for an unknown kind."""
     read = READERS.get(kind)
     return None if read is None else read(content, account)
 
 
-def referral(found: Any) -> Referral:
-    """An advertisement or a post that the conversation was begun from."""
-    origin = Origin.model_validate(found)
+def build_referral(raw: Any) -> Referral:
+    """Return the advertisement or post from which the conversation began."""
+    origin = Origin.model_validate(raw)
     return Referral(
         source=origin.source_type or "ad",
         ref=origin.ctwa_clid or origin.source_id,
@@ -49,35 +49,35 @@ def referral(found: Any) -> Referral:
     )
 
 
-def product(found: Any) -> Referral | None:
-    """The product of a catalogue that a question is about; a message's ``context`` names it."""
-    named = Context.model_validate(found).referred_product
-    if named is None or not named.product_retailer_id:
+def build_product_referral(raw: Any) -> Referral | None:
+    """Return the catalogue product that a question is about, which the message's ``context`` names."""
+    product = Context.model_validate(raw).referred_product
+    if product is None or not product.product_retailer_id:
         return None
-    return Referral(source="product", ref=named.product_retailer_id, headline=named.product_retailer_id)
+    return Referral(source="product", ref=product.product_retailer_id, headline=product.product_retailer_id)
 
 
-def _text(content: Any, account: Account) -> Payload:
+def _read_text(content: Any, account: Account) -> Payload:
     return {"text": TextContent.model_validate(content).body}
 
 
-def _medium(kind: FileKind) -> Callable[[Any, Account], Payload]:
+def _build_media_reader(kind: FileKind) -> Callable[[Any, Account], Payload]:
     def read(content: Any, account: Account) -> Payload:
-        medium = Medium.model_validate(content)
-        told: FileKind = "voice" if medium.voice else kind
+        medium = MediaContent.model_validate(content)
+        file_kind: FileKind = "voice" if medium.voice else kind
         type_ = medium.mime_type.partition(";")[0].strip()
-        file = RemoteFile(ref=medium.id, name=medium.filename, kind=told, type=type_)
+        file = RemoteFile(ref=medium.id, name=medium.filename, kind=file_kind, type=type_)
         return {"text": medium.caption, "files": [file]}
 
     return read
 
 
-def _location(content: Any, account: Account) -> Payload:
-    known = {name: value for name, value in dict(content).items() if value is not None}
-    return {"location": Location.model_validate(known)}
+def _read_location(content: Any, account: Account) -> Payload:
+    fields = {name: value for name, value in dict(content).items() if value is not None}
+    return {"location": Location.model_validate(fields)}
 
 
-def _contacts(content: Any, account: Account) -> Payload:
+def _read_contacts(content: Any, account: Account) -> Payload:
     return {
         "shared_contacts": [
             SharedContact(
@@ -90,60 +90,60 @@ def _contacts(content: Any, account: Account) -> Payload:
     }
 
 
-def _interactive(content: Any, account: Account) -> Payload | None:
-    reply = Interactive.model_validate(content)
-    picked = reply.button_reply or reply.list_reply
-    if picked is not None:
-        return _picked(picked, account)
+def _read_interactive(content: Any, account: Account) -> Payload | None:
+    reply = InteractiveReply.model_validate(content)
+    choice = reply.button_reply or reply.list_reply
+    if choice is not None:
+        return _read_choice(choice, account)
     if (permission := reply.call_permission_reply) is not None:
         return {"unsupported": "call_allowed" if permission.response == "accept" else "call_declined"}
-    return None if reply.nfm_reply is None else {"text": _form(reply.nfm_reply)}
+    return None if reply.nfm_reply is None else {"text": _read_form(reply.nfm_reply)}
 
 
-def _picked(picked: Picked, account: Account) -> Payload:
-    choice = opened(picked.id, account)
-    return {"text": picked.title, **({"choice": choice} if choice else {})}
+def _read_choice(reply: ChoiceReply, account: Account) -> Payload:
+    choice = open_choice(reply.id, account)
+    return {"text": reply.title, **({"choice": choice} if choice else {})}
 
 
-def _button(content: Any, account: Account) -> Payload:
-    """A quick reply of a template: whoever made the template chose the payload."""
+def _read_button(content: Any, account: Account) -> Payload:
+    """A quick reply of a template, whose author chose the payload."""
     button = TemplateButton.model_validate(content)
-    return _picked(Picked(id=button.payload, title=button.text or button.payload), account)
+    return _read_choice(ChoiceReply(id=button.payload, title=button.text or button.payload), account)
 
 
-def _form(reply: FlowReply) -> str:
-    """A line for each answer; what is no such thing stays as it came."""
+def _read_form(reply: FlowReply) -> str:
+    """Return one line per answer; invalid JSON is returned as it is."""
     try:
         answers = json.loads(reply.response_json)
     except (ValueError, RecursionError):
         answers = None
     if not isinstance(answers, dict):
-        return (reply.response_json or reply.body)[:LONGEST_FORM]
-    lines = [f"{name}: {_plain(value)}" for name, value in answers.items() if name != "flow_token"]
-    return printable("\n".join(lines))[:LONGEST_FORM]
+        return (reply.response_json or reply.body)[:MAX_FORM]
+    lines = [f"{name}: {_format_value(value)}" for name, value in answers.items() if name != "flow_token"]
+    return clean_text("\n".join(lines))[:MAX_FORM]
 
 
-def _plain(value: Any) -> str:
+def _format_value(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def _order(content: Any, account: Account) -> Payload:
+def _read_order(content: Any, account: Account) -> Payload:
     order = Order.model_validate(content)
     lines = [f"{item.quantity} × {item.product_retailer_id}" for item in order.product_items]
     return {"text": "\n".join(filter(None, [order.text, *lines])), "unsupported": "order"}
 
 
 READERS: dict[str, Callable[[Any, Account], Payload | None]] = {
-    "text": _text,
-    "image": _medium("image"),
-    "video": _medium("video"),
-    "audio": _medium("audio"),
-    "voice": _medium("voice"),
-    "document": _medium("file"),
-    "sticker": _medium("sticker"),
-    "location": _location,
-    "contacts": _contacts,
-    "interactive": _interactive,
-    "button": _button,
-    "order": _order,
+    "text": _read_text,
+    "image": _build_media_reader("image"),
+    "video": _build_media_reader("video"),
+    "audio": _build_media_reader("audio"),
+    "voice": _build_media_reader("voice"),
+    "document": _build_media_reader("file"),
+    "sticker": _build_media_reader("sticker"),
+    "location": _read_location,
+    "contacts": _read_contacts,
+    "interactive": _read_interactive,
+    "button": _read_button,
+    "order": _read_order,
 }

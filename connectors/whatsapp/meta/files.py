@@ -1,4 +1,4 @@
-"""Which files WhatsApp takes, and as what it shows them."""
+"""File types that WhatsApp accepts, and how it shows them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from schemas.messages import Attachment, OutboundMessage
 
 MEGABYTE = 1024 * 1024
 _OFFICE = "application/vnd.openxmlformats-officedocument."
-TAKEN: dict[str, tuple[str, int]] = {
+FILE_TYPES: dict[str, tuple[str, int]] = {
     **dict.fromkeys(("image/jpeg", "image/png"), ("image", 5 * MEGABYTE)),
     **dict.fromkeys(("audio/aac", "audio/mp4", "audio/mpeg", "audio/amr", "audio/ogg"), ("audio", 16 * MEGABYTE)),
     **dict.fromkeys(("video/mp4", "video/3gpp"), ("video", 16 * MEGABYTE)),
@@ -28,28 +28,28 @@ TAKEN: dict[str, tuple[str, int]] = {
         ("document", 100 * MEGABYTE),
     ),
 }
-"""Type → as what, and the largest size in bytes."""
+"""Media type → how it is shown, and the largest size in bytes."""
 WITH_CAPTION = frozenset({"image", "video", "document"})
 
 
-def content_of(file: Attachment, caption: str = "") -> dict[str, Any]:
-    """Its id at the vendor is added when it is uploaded. Raises SendRefused."""
-    kind, most = TAKEN.get(plain_type(file), ("", 0))
+def build_content(file: Attachment, caption: str = "") -> dict[str, Any]:
+    """The vendor's id is added after the upload. Raises SendRefused."""
+    kind, most = FILE_TYPES.get(get_media_type(file), ("", 0))
     if not kind:
         raise SendRefused("unsupported_file")
     if file.size > most:
         raise SendRefused("file_too_large")
-    told = {"caption": caption} if caption else {}
-    return {"type": kind, kind: told | ({"filename": file.name} if kind == "document" else {})}
+    fields = {"caption": caption} if caption else {}
+    return {"type": kind, kind: fields | ({"filename": file.name} if kind == "document" else {})}
 
 
-def captioned(message: OutboundMessage) -> bool:
-    """Whether the text may stand below the first file."""
+def can_carry_caption(message: OutboundMessage) -> bool:
+    """Whether the text may be the caption of the first file."""
     if not message.attachments or message.choices or not message.text.strip():
         return False
-    return TAKEN.get(plain_type(message.attachments[0]), ("", 0))[0] in WITH_CAPTION
+    return FILE_TYPES.get(get_media_type(message.attachments[0]), ("", 0))[0] in WITH_CAPTION
 
 
-def plain_type(file: Attachment) -> str:
-    """Without parameters such as the codec."""
+def get_media_type(file: Attachment) -> str:
+    """Remove parameters such as the codec."""
     return file.type.partition(";")[0].strip().lower()

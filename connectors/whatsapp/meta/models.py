@@ -1,4 +1,4 @@
-"""What Meta sends about WhatsApp, as far as we read it."""
+"""The parts of Meta's WhatsApp updates that are used."""
 
 from __future__ import annotations
 
@@ -6,222 +6,222 @@ from typing import Any
 
 from pydantic import Field
 
-from connectors.graph.models import Id, KnownId, Listed, Part, Stamp, Words
+from connectors.graph.models import GraphModel, Id, ItemList, KnownId, Text, Timestamp
 
 
-class Metadata(Part):
+class Metadata(GraphModel):
     phone_number_id: KnownId
     display_phone_number: Id = ""
 
 
-class UserIds(Part):
+class UserIds(GraphModel):
     previous: KnownId
     current: KnownId
 
 
-class Value(Part):
+class Value(GraphModel):
     metadata: Metadata | None = None
-    contacts: Listed = []
-    messages: Listed = []
-    statuses: Listed = []
-    message_echoes: Listed = []
-    user_id_update: Listed = []
-    user_preferences: Listed = []
-    calls: Listed = []
-    errors: Listed = []
+    contacts: ItemList = []
+    messages: ItemList = []
+    statuses: ItemList = []
+    message_echoes: ItemList = []
+    user_id_update: ItemList = []
+    user_preferences: ItemList = []
+    calls: ItemList = []
+    errors: ItemList = []
 
 
-class Change(Part):
-    field: Words = ""
+class Change(GraphModel):
+    field: Text = ""
     value: Value
 
 
-class Profile(Part):
-    name: Words = ""
-    username: Words = ""
+class Profile(GraphModel):
+    name: Text = ""
+    username: Text = ""
 
 
-class Person(Part):
-    """One of ``contacts``: there may be fewer of them than messages, in another order."""
+class Person(GraphModel):
+    """One of ``contacts``: there may be fewer than messages, in another order."""
 
     profile: Profile = Profile()
     wa_id: Id = ""
     user_id: Id = ""
 
 
-class Product(Part):
-    product_retailer_id: Words = ""
+class Product(GraphModel):
+    product_retailer_id: Text = ""
 
 
-class Context(Part):
+class Context(GraphModel):
     id: Id = ""
     referred_product: Product | None = None
 
 
-class Problem(Part):
+class Problem(GraphModel):
     code: int = 0
 
 
-class Sent(Part):
-    """A message, whatever it says: what it says stands under the name of its type, in ``said``."""
+class Message(GraphModel):
+    """The common fields of a message; its content is in the field named by ``type``."""
 
     id: KnownId
-    type: Words = ""
+    type: Text = ""
     from_: Id = Field(default="", alias="from")
     from_user_id: Id = ""
     to: Id = ""
     to_user_id: Id = ""
-    timestamp: Stamp = ""
+    timestamp: Timestamp = ""
     group_id: Id = ""
     context: Any = None
     referral: Any = None
 
 
-class Status(Part):
+class Status(GraphModel):
     id: KnownId
-    status: Words
-    timestamp: Stamp = ""
+    status: Text
+    timestamp: Timestamp = ""
     recipient_id: Id = ""
     recipient_user_id: Id = ""
-    recipient_type: Words = ""
-    biz_opaque_callback_data: Words = ""
-    errors: Listed = []
+    recipient_type: Text = ""
+    biz_opaque_callback_data: Text = ""
+    errors: ItemList = []
 
 
-class Preference(Part):
-    """Whether somebody wants marketing messages: ``value`` is ``stop`` or ``resume``."""
+class Preference(GraphModel):
+    """Whether a contact wants marketing messages: ``value`` is ``stop`` or ``resume``."""
 
     wa_id: Id = ""
     user_id: Id = ""
-    category: Words = ""
-    value: Words = ""
-    timestamp: Stamp = ""
+    category: Text = ""
+    value: Text = ""
+    timestamp: Timestamp = ""
 
 
-class VoiceCall(Part):
-    """A call, as it begins (``connect``) or ends (``terminate``), with ``status`` and ``duration`` (seconds) then."""
+class VoiceCall(GraphModel):
+    """The start (``connect``) or end (``terminate``) of a call; the end has ``status`` and ``duration`` (seconds)."""
 
     id: KnownId
-    event: Words = ""
-    direction: Words = ""
+    event: Text = ""
+    direction: Text = ""
     from_: Id = Field(default="", alias="from")
     from_user_id: Id = ""
     to: Id = ""
     to_user_id: Id = ""
-    timestamp: Stamp = ""
+    timestamp: Timestamp = ""
     status: Any = None
     duration: Any = None
 
     @property
     def is_missed(self) -> bool:
-        """A contact called, and nobody took it."""
+        """Whether a contact called and nobody answered."""
         if self.event != "terminate" or self.direction == "BUSINESS_INITIATED":
             return False
         was_taken = isinstance(self.duration, int | float) and self.duration > 0
         return not was_taken and "completed" not in str(self.status).lower()
 
 
-class UserIdUpdate(Part):
+class UserIdUpdate(GraphModel):
     user_id: UserIds
     wa_id: Id = ""
-    timestamp: Stamp = ""
+    timestamp: Timestamp = ""
 
 
-class TextContent(Part):
-    body: Words
+class TextContent(GraphModel):
+    body: Text
 
 
-class Medium(Part):
+class MediaContent(GraphModel):
     id: KnownId
-    mime_type: Words = ""
-    caption: Words = ""
-    filename: Words = ""
+    mime_type: Text = ""
+    caption: Text = ""
+    filename: Text = ""
     voice: bool = False
 
 
-class Reaction(Part):
+class Reaction(GraphModel):
     message_id: KnownId
-    emoji: Words = ""
+    emoji: Text = ""
 
 
-class Picked(Part):
-    """A button or a row of ours."""
+class ChoiceReply(GraphModel):
+    """One of our buttons or list rows."""
 
-    id: Words = ""
-    title: Words = ""
-
-
-class FlowReply(Part):
-    """``response_json`` is JSON inside a text, or so they say."""
-
-    response_json: Words = ""
-    body: Words = ""
+    id: Text = ""
+    title: Text = ""
 
 
-class CallPermission(Part):
-    response: Words = ""
+class FlowReply(GraphModel):
+    """``response_json`` should be JSON in a string."""
+
+    response_json: Text = ""
+    body: Text = ""
 
 
-class Interactive(Part):
-    type: Words = ""
+class CallPermission(GraphModel):
+    response: Text = ""
+
+
+class InteractiveReply(GraphModel):
+    type: Text = ""
     call_permission_reply: CallPermission | None = None
-    button_reply: Picked | None = None
-    list_reply: Picked | None = None
+    button_reply: ChoiceReply | None = None
+    list_reply: ChoiceReply | None = None
     nfm_reply: FlowReply | None = None
 
 
-class TemplateButton(Part):
-    text: Words = ""
-    payload: Words = ""
+class TemplateButton(GraphModel):
+    text: Text = ""
+    payload: Text = ""
 
 
-class Item(Part):
-    product_retailer_id: Words = ""
-    quantity: Words | int | float = 1
+class Item(GraphModel):
+    product_retailer_id: Text = ""
+    quantity: Text | int | float = 1
 
 
-class Order(Part):
-    text: Words = ""
+class Order(GraphModel):
+    text: Text = ""
     product_items: list[Item] = []
 
 
-class CardName(Part):
-    formatted_name: Words = ""
+class CardName(GraphModel):
+    formatted_name: Text = ""
 
 
-class CardPhone(Part):
-    phone: Words = ""
+class CardPhone(GraphModel):
+    phone: Text = ""
 
 
-class CardEmail(Part):
-    email: Words = ""
+class CardEmail(GraphModel):
+    email: Text = ""
 
 
-class Card(Part):
+class Card(GraphModel):
     name: CardName = CardName()
     phones: list[CardPhone] = []
     emails: list[CardEmail] = []
 
 
-class Origin(Part):
-    source_type: Words = ""
-    source_id: Words = ""
-    source_url: Words = ""
-    headline: Words = ""
-    body: Words = ""
-    ctwa_clid: Words = ""
+class Origin(GraphModel):
+    source_type: Text = ""
+    source_id: Text = ""
+    source_url: Text = ""
+    headline: Text = ""
+    body: Text = ""
+    ctwa_clid: Text = ""
 
 
-class Edit(Part):
+class Edit(GraphModel):
     original_message_id: KnownId
     message: dict[str, Any]
 
 
-class Revoke(Part):
+class Revoke(GraphModel):
     original_message_id: KnownId
 
 
-class System(Part):
-    type: Words = ""
+class SystemChange(GraphModel):
+    type: Text = ""
     wa_id: Id = ""
     user_id: Id = ""

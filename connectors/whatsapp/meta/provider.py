@@ -1,46 +1,46 @@
-"""The Cloud API as a provider of WhatsApp: everything that needs no socket, and the way to the part that does."""
+"""The Cloud API as a provider of WhatsApp: everything that needs no socket."""
 
 from __future__ import annotations
 
+from connectors.channel_services import ChannelServices
 from connectors.graph import webhooks
-from connectors.graph.errors import failure, named
-from connectors.graph.models import read_all
-from connectors.tools import Tools
+from connectors.graph.errors import build_delivery_error, require_external_id
+from connectors.graph.models import parse_items
 from connectors.whatsapp.meta import rendering
-from connectors.whatsapp.meta.updates import OBJECT, Change, Updates
+from connectors.whatsapp.meta.updates import OBJECT, Change, UpdateParser
 from schemas.messages import OutboundMessage
 from schemas.ports import Account, Call, Connection, Event, RawRequest, Reply, Sending
 
 
-class Meta:
-    def __init__(self, tools: Tools) -> None:
+class MetaProvider:
+    def __init__(self, tools: ChannelServices) -> None:
         self._tools = tools
 
     def verify(self, request: RawRequest, account: Account) -> None:
         webhooks.verify(request, account)
 
     def answer(self, request: RawRequest, account: Account) -> str | None:
-        return webhooks.answer(request, account)
+        return webhooks.answer_challenge(request, account)
 
     def parse(self, request: RawRequest, account: Account) -> list[Event]:
-        updates = Updates(account, self._tools.clock())
+        updates = UpdateParser(account, self._tools.clock())
         return [
             event
-            for entry in webhooks.entries(request, account, OBJECT)
-            for change in read_all(Change, entry.changes, account)
-            for event in updates.of(change)
+            for entry in webhooks.iterate_entries(request, account, OBJECT)
+            for change in parse_items(Change, entry.changes, account)
+            for event in updates.parse_change(change)
         ]
 
     def render(self, message: OutboundMessage, sending: Sending) -> list[Call]:
-        return rendering.calls(message, sending)
+        return rendering.build_calls(message, sending)
 
     def judge(self, call: Call, reply: Reply) -> str:
         if reply.status != 200:
-            raise failure(reply)
+            raise build_delivery_error(reply)
         try:
-            return named(reply.body["messages"][0]["id"])
+            return require_external_id(reply.body["messages"][0]["id"])
         except (KeyError, IndexError, TypeError):
-            return named(None)
+            return require_external_id(None)
 
     def connect(self, account: Account) -> Connection:
         from connectors.whatsapp.meta.connection import CloudConnection

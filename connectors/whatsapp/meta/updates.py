@@ -1,4 +1,4 @@
-"""Meta's updates about WhatsApp as events: messages, their changes, statuses, and who somebody is from now on."""
+"""Parsing of Meta's WhatsApp updates: messages, changes, statuses, and changes of identity."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ import structlog
 from pydantic import ValidationError
 
 from connectors.graph import webhooks
-from connectors.graph.errors import reason
-from connectors.graph.models import moment, read, read_all
-from connectors.inbound.display_names import shown_name
-from connectors.whatsapp.identity import CHANNEL, Party
-from connectors.whatsapp.meta.contents import Payload, product, referral, said
+from connectors.graph.errors import get_reason
+from connectors.graph.models import parse_item, parse_items, parse_time
+from connectors.inbound.display_names import clean_display_name
+from connectors.whatsapp.identity import CHANNEL, WhatsAppUser
+from connectors.whatsapp.meta.contents import Payload, build_product_referral, build_referral, read_content
 from connectors.whatsapp.meta.models import (
     Change,
     Context,
     Edit,
+    Message,
     Person,
     Preference,
     Problem,
     Reaction,
     Revoke,
-    Sent,
     Status,
-    System,
+    SystemChange,
     UserIdUpdate,
     Value,
     VoiceCall,
@@ -36,7 +36,7 @@ from schemas import topics
 from schemas.messages import Address, Author, Quote, Receipt, ReceiptState
 from schemas.ports import Account, Event
 
-__all__ = ["OBJECT", "Change", "Updates"]
+__all__ = ["OBJECT", "Change", "UpdateParser"]
 
 log = structlog.get_logger("parley.inbound")
 OBJECT = "whatsapp_business_account"
@@ -47,216 +47,226 @@ STATES: dict[str, ReceiptState] = {
     "played": "read",
     "failed": "failed",
 }
-NO_CONTENT = frozenset({"request_welcome"})
-"""Kinds with which a customer says nothing."""
-PRESSED = frozenset({"interactive", "button"})
-"""Kinds that answer a message by being pressed below it: that quotes nothing."""
+IGNORED_TYPES = frozenset({"request_welcome"})
+"""Types without any content from the contact."""
+BUTTON_TYPES = frozenset({"interactive", "button"})
+"""Types that answer the message whose button was pressed; they quote nothing."""
 NOTE = Author(kind="system")
 
 
-class Updates:
-    """Reads the changes of one request."""
+class UpdateParser:
+    """Parses the changes of one request."""
 
     def __init__(self, called: Account, now: datetime) -> None:
         self._called = called
         self._now = now
-        self._kinds: dict[str, Callable[[Sent, Any, Party], Event]] = {
-            "reaction": self._reaction,
-            "edit": self._edit,
-            "revoke": self._revoke,
+        self._kinds: dict[str, Callable[[Message, Any, WhatsAppUser], Event]] = {
+            "reaction": self._parse_reaction,
+            "edit": self._parse_edit,
+            "revoke": self._parse_revoke,
         }
 
-    def of(self, change: Change) -> Iterator[Event]:
-        found = {
-            "messages": self._messages,
-            "smb_message_echoes": self._echoes,
-            "user_id_update": self._user_ids,
-            "user_preferences": self._preferences,
-            "calls": self._calls,
+    def parse_change(self, change: Change) -> Iterator[Event]:
+        parse = {
+            "messages": self._parse_messages,
+            "smb_message_echoes": self._parse_echoes,
+            "user_id_update": self._parse_user_ids,
+            "user_preferences": self._parse_preferences,
+            "calls": self._parse_calls,
         }.get(change.field)
         value = change.value
-        if found is None or value.metadata is None:
-            self._left_out("field", change.field, self._called)
+        if parse is None or value.metadata is None:
+            self._log_skipped("field", change.field, self._called)
             return
         number = value.metadata.phone_number_id
-        account = webhooks.owner(self._called, lambda settings: _is_number(settings, number))
+        account = webhooks.find_owner(self._called, lambda settings: _is_number(settings, number))
         if account is None:
             return
-        for problem in read_all(Problem, value.errors, account):
+        for problem in parse_items(Problem, value.errors, account):
             log.warning("vendor_error", tenant=account.tenant, channel=account.channel, code=problem.code)
-        for event in found(value, account):
+        for event in parse(value, account):
             if account is not self._called:
                 event.account = account
             yield event
 
     # ── messages ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _messages(self, value: Value, account: Account) -> Iterator[Event]:
-        people = list(read_all(Person, value.contacts, account))
+    def _parse_messages(self, value: Value, account: Account) -> Iterator[Event]:
+        people = list(parse_items(Person, value.contacts, account))
         for raw in value.messages:
-            sent = read(Sent, raw, account)
-            if sent is None:
+            message = parse_item(Message, raw, account)
+            if message is None:
                 continue
-            yield from self._message(sent, raw, people, account)
-        for status in read_all(Status, value.statuses, account):
-            if (event := self._status(status, account)) is not None:
+            yield from self._parse_message(message, raw, people, account)
+        for status in parse_items(Status, value.statuses, account):
+            if (event := self._parse_status(status, account)) is not None:
                 yield event
 
-    def _message(self, sent: Sent, raw: Any, people: list[Person], account: Account) -> Iterator[Event]:
-        who = party(sent.from_user_id, sent.from_, people)
-        if who is None or sent.group_id or sent.type in NO_CONTENT:
-            self._left_out("message", sent.type if who else "nobody's", account, sent.id)
+    def _parse_message(self, message: Message, raw: Any, people: list[Person], account: Account) -> Iterator[Event]:
+        user = find_user(message.from_user_id, message.from_, people)
+        if user is None or message.group_id or message.type in IGNORED_TYPES:
+            self._log_skipped("message", message.type if user else "nobody's", account, message.id)
             return
-        content = raw.get(sent.type)
-        if sent.type == "system":
-            yield from self._system(sent, content, who)
+        content = raw.get(message.type)
+        if message.type == "system":
+            yield from self._parse_system(message, content, user)
             return
         try:
-            if sent.type in self._kinds:
-                yield self._kinds[sent.type](sent, content, who)
+            if message.type in self._kinds:
+                yield self._kinds[message.type](message, content, user)
                 return
-            payload = said(sent.type, content, account)
+            payload = read_content(message.type, content, account)
         except (ValidationError, TypeError, ValueError):
             payload = None
         if payload is None:
-            log.warning("kind_unknown", tenant=account.tenant, channel=account.channel, kind=_short(sent.type))
-            payload = {"unsupported": _short(sent.type) or "unsupported"}
-        yield self._received(sent, payload, who, Author(kind="contact", name=who.name))
+            log.warning(
+                "kind_unknown", tenant=account.tenant, channel=account.channel, kind=_shorten_kind(message.type)
+            )
+            payload = {"unsupported": _shorten_kind(message.type) or "unsupported"}
+        yield self._build_message(message, payload, user, Author(kind="contact", name=user.name))
 
-    def _received(self, sent: Sent, payload: Payload, who: Party, author: Author) -> Event:
-        payload = {"author": author, "sent_at": moment(sent.timestamp, self._now), **payload}
-        if (context := _or_none(Context.model_validate, sent.context)) and context.id:
+    def _build_message(self, message: Message, payload: Payload, user: WhatsAppUser, author: Author) -> Event:
+        payload = {"author": author, "sent_at": parse_time(message.timestamp, self._now), **payload}
+        if (context := _try_parse(Context.model_validate, message.context)) and context.id:
             payload["answers"] = context.id
-            if sent.type not in PRESSED:
+            if message.type not in BUTTON_TYPES:
                 payload["quote"] = Quote()
-        if origin := _or_none(referral, sent.referral) or _or_none(product, sent.context):
+        if origin := _try_parse(build_referral, message.referral) or _try_parse(
+            build_product_referral, message.context
+        ):
             payload["referral"] = origin
-        return who.event(topics.MESSAGE_RECEIVED, sent.id, payload)
+        return user.build_event(topics.MESSAGE_RECEIVED, message.id, payload)
 
-    def _note(self, who: Party, external_id: str, kind: str, stamp: str) -> Event:
-        """Something that people and the agent should know, and that nobody answers."""
-        payload = {"author": NOTE, "shown": True, "unsupported": kind, "sent_at": moment(stamp, self._now)}
-        return who.event(topics.MESSAGE_RECEIVED, external_id, payload)
+    def _build_note(self, user: WhatsAppUser, external_id: str, kind: str, stamp: str) -> Event:
+        """Build a message that people and the agent should see and that nobody answers."""
+        payload = {"author": NOTE, "shown": True, "unsupported": kind, "sent_at": parse_time(stamp, self._now)}
+        return user.build_event(topics.MESSAGE_RECEIVED, external_id, payload)
 
-    def _echoes(self, value: Value, account: Account) -> Iterator[Event]:
-        """Somebody of the business answers in the WhatsApp Business app; what we send ourselves has no echo."""
-        people = list(read_all(Person, value.contacts, account))
+    def _parse_echoes(self, value: Value, account: Account) -> Iterator[Event]:
+        """Messages that colleagues write in the WhatsApp Business app; our own sends have no echo."""
+        people = list(parse_items(Person, value.contacts, account))
         for raw in value.message_echoes:
-            sent = read(Sent, raw, account)
-            who = party(sent.to_user_id, sent.to, people) if sent else None
-            if sent is None or who is None or sent.group_id or sent.type in ("reaction", "system"):
-                self._left_out("echo", sent.type if sent else "", account)
+            message = parse_item(Message, raw, account)
+            user = find_user(message.to_user_id, message.to, people) if message else None
+            if message is None or user is None or message.group_id or message.type in ("reaction", "system"):
+                self._log_skipped("echo", message.type if message else "", account)
                 continue
-            if sent.type in self._kinds:
-                if change := _or_none(partial(self._changed, sent, who), raw.get(sent.type)):
+            if message.type in self._kinds:
+                if change := _try_parse(partial(self._apply_parser, message, user), raw.get(message.type)):
                     yield change
                 continue
-            payload = _or_none(partial(said, sent.type, account=account), raw.get(sent.type))
-            payload = {**(payload or {"unsupported": _short(sent.type)}), "shown": True}
-            yield self._received(sent, payload, who, Author(kind="person"))
+            payload = _try_parse(partial(read_content, message.type, account=account), raw.get(message.type))
+            payload = {**(payload or {"unsupported": _shorten_kind(message.type)}), "shown": True}
+            yield self._build_message(message, payload, user, Author(kind="person"))
 
-    def _changed(self, sent: Sent, who: Party, content: Any) -> Event:
-        return self._kinds[sent.type](sent, content, who)
+    def _apply_parser(self, message: Message, user: WhatsAppUser, content: Any) -> Event:
+        return self._kinds[message.type](message, content, user)
 
     # ── changes ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _reaction(self, sent: Sent, content: Any, who: Party) -> Event:
+    def _parse_reaction(self, message: Message, content: Any, user: WhatsAppUser) -> Event:
         reaction = Reaction.model_validate(content)
-        at = moment(sent.timestamp, self._now)
+        at = parse_time(message.timestamp, self._now)
         payload = {"emoji": reaction.emoji, "taken_back": not reaction.emoji, "only": True, "at": at}
-        revision = f"{reaction.emoji}:{who.place}:{sent.timestamp}"
-        return who.event(topics.REACTION_CHANGED, reaction.message_id, payload, revision)
+        revision = f"{reaction.emoji}:{user.place}:{message.timestamp}"
+        return user.build_event(topics.REACTION_CHANGED, reaction.message_id, payload, revision)
 
-    def _edit(self, sent: Sent, content: Any, who: Party) -> Event:
+    def _parse_edit(self, message: Message, content: Any, user: WhatsAppUser) -> Event:
         edit = Edit.model_validate(content)
         kind = str(edit.message.get("type", ""))
-        payload = said(kind, edit.message.get(kind), self._called) or {}
-        at = moment(sent.timestamp, self._now)
+        payload = read_content(kind, edit.message.get(kind), self._called) or {}
+        at = parse_time(message.timestamp, self._now)
         payload = {"text": payload.get("text", ""), "edited_at": at, "revision": int(at.timestamp())}
-        return who.event(topics.MESSAGE_EDITED, edit.original_message_id, payload, sent.id)
+        return user.build_event(topics.MESSAGE_EDITED, edit.original_message_id, payload, message.id)
 
-    def _revoke(self, sent: Sent, content: Any, who: Party) -> Event:
-        payload = {"deleted_at": moment(sent.timestamp, self._now)}
-        return who.event(topics.MESSAGE_DELETED, Revoke.model_validate(content).original_message_id, payload)
+    def _parse_revoke(self, message: Message, content: Any, user: WhatsAppUser) -> Event:
+        payload = {"deleted_at": parse_time(message.timestamp, self._now)}
+        return user.build_event(topics.MESSAGE_DELETED, Revoke.model_validate(content).original_message_id, payload)
 
-    def _status(self, status: Status, account: Account) -> Event | None:
-        who = party(status.recipient_user_id, status.recipient_id, [])
+    def _parse_status(self, status: Status, account: Account) -> Event | None:
+        user = find_user(status.recipient_user_id, status.recipient_id, [])
         state = STATES.get(status.status)
-        if who is None or state is None or status.recipient_type == "group":
-            self._left_out("status", status.status, account, status.id)
+        if user is None or state is None or status.recipient_type == "group":
+            self._log_skipped("status", status.status, account, status.id)
             return None
-        failed = next(read_all(Problem, status.errors, account), None) if state == "failed" else None
+        problem = next(parse_items(Problem, status.errors, account), None) if state == "failed" else None
         receipt = Receipt(
             state=state,
-            at=moment(status.timestamp, self._now),
+            at=parse_time(status.timestamp, self._now),
             external_id=status.id,
             marker=status.biz_opaque_callback_data,
-            reason=reason(failed.code) if failed else "",
+            reason=get_reason(problem.code) if problem else "",
         )
-        return who.event(topics.RECEIPT_RECORDED, status.id, receipt.model_dump(), status.status)
+        return user.build_event(topics.RECEIPT_RECORDED, status.id, receipt.model_dump(), status.status)
 
     # ── identity ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _system(self, sent: Sent, content: Any, who: Party) -> Iterator[Event]:
-        told = _or_none(System.model_validate, content) or System()
-        if told.type == "customer_identity_changed":
-            yield self._note(who, sent.id, "identity_changed", sent.timestamp)
+    def _parse_system(self, message: Message, content: Any, user: WhatsAppUser) -> Iterator[Event]:
+        change = _try_parse(SystemChange.model_validate, content) or SystemChange()
+        if change.type == "customer_identity_changed":
+            yield self._build_note(user, message.id, "identity_changed", message.timestamp)
             return
-        if told.type not in ("user_changed_number", "user_changed_user_id"):
-            self._left_out("system", told.type, self._called, sent.id)
+        if change.type not in ("user_changed_number", "user_changed_user_id"):
+            self._log_skipped("system", change.type, self._called, message.id)
             return
-        known = who.also(told.user_id, told.wa_id)
-        payload: Payload = {"at": moment(sent.timestamp, self._now)}
-        if told.wa_id and told.wa_id != sent.from_ and sent.from_.isdecimal():
-            # The number will be somebody else's one day.
-            payload["left"] = [Address(channel=CHANNEL, value=sent.from_, assurance="channel")]
-        yield known.event(topics.CONTACT_CHANGED, sent.id, payload)
-        if told.type == "user_changed_number":
-            yield self._note(known, sent.id, "number_changed", sent.timestamp)
+        user_with_ids = user.add_ids(change.user_id, change.wa_id)
+        payload: Payload = {"at": parse_time(message.timestamp, self._now)}
+        if change.wa_id and change.wa_id != message.from_ and message.from_.isdecimal():
+            # The number may belong to somebody else one day.
+            payload["left"] = [Address(channel=CHANNEL, value=message.from_, assurance="channel")]
+        yield user_with_ids.build_event(topics.CONTACT_CHANGED, message.id, payload)
+        if change.type == "user_changed_number":
+            yield self._build_note(user_with_ids, message.id, "number_changed", message.timestamp)
 
-    def _preferences(self, value: Value, account: Account) -> Iterator[Event]:
-        """Whether somebody wants marketing messages. What they ask is answered all the same."""
-        people = list(read_all(Person, value.contacts, account))
-        for told in read_all(Preference, value.user_preferences, account):
-            who = party(told.user_id, told.wa_id, people)
-            if who is None or told.category != "marketing_messages" or told.value not in ("stop", "resume"):
-                self._left_out("preference", told.category, account)
+    def _parse_preferences(self, value: Value, account: Account) -> Iterator[Event]:
+        """Opt-outs from marketing messages. Questions of the contact are still answered."""
+        people = list(parse_items(Person, value.contacts, account))
+        for preference in parse_items(Preference, value.user_preferences, account):
+            user = find_user(preference.user_id, preference.wa_id, people)
+            if (
+                user is None
+                or preference.category != "marketing_messages"
+                or preference.value not in ("stop", "resume")
+            ):
+                self._log_skipped("preference", preference.category, account)
                 continue
-            at, stops = moment(told.timestamp, self._now), told.value == "stop"
-            about = f"preference:{told.value}:{told.timestamp}"
-            yield who.event(topics.CONTACT_CHANGED, about, {"marketing_opted_out": stops, "at": at})
-            yield self._note(who, about, "marketing_stopped" if stops else "marketing_resumed", told.timestamp)
+            at, stops = parse_time(preference.timestamp, self._now), preference.value == "stop"
+            external_id = f"preference:{preference.value}:{preference.timestamp}"
+            yield user.build_event(topics.CONTACT_CHANGED, external_id, {"marketing_opted_out": stops, "at": at})
+            yield self._build_note(
+                user, external_id, "marketing_stopped" if stops else "marketing_resumed", preference.timestamp
+            )
 
-    def _calls(self, value: Value, account: Account) -> Iterator[Event]:
-        """A call that nobody took is a message that says so, once for each call: calls are not taken here."""
-        people = list(read_all(Person, value.contacts, account))
+    def _parse_calls(self, value: Value, account: Account) -> Iterator[Event]:
+        """A missed call becomes one message that says so: calls cannot be taken here."""
+        people = list(parse_items(Person, value.contacts, account))
         own = value.metadata.display_phone_number.lstrip("+") if value.metadata else ""
-        for call in read_all(VoiceCall, value.calls, account):
+        for call in parse_items(VoiceCall, value.calls, account):
             is_from_us = bool(own) and call.from_.lstrip("+") == own
             ids = (call.to_user_id, call.to) if is_from_us else (call.from_user_id, call.from_)
-            who = party(*ids, people)
-            if who is None or not call.is_missed:
-                self._left_out("call", call.event, account, call.id)
+            user = find_user(*ids, people)
+            if user is None or not call.is_missed:
+                self._log_skipped("call", call.event, account, call.id)
                 continue
-            author = Author(kind="contact", name=who.name)
-            at = moment(call.timestamp, self._now)
+            author = Author(kind="contact", name=user.name)
+            at = parse_time(call.timestamp, self._now)
             payload = {"author": author, "sent_at": at, "unsupported": "missed_call"}
-            yield who.event(topics.MESSAGE_RECEIVED, call.id, payload)
+            yield user.build_event(topics.MESSAGE_RECEIVED, call.id, payload)
 
-    def _user_ids(self, value: Value, account: Account) -> Iterator[Event]:
-        for update in read_all(UserIdUpdate, value.user_id_update, account):
-            known = Party(update.user_id.previous).also(update.user_id.current, update.wa_id)
-            at = moment(update.timestamp, self._now)
-            yield known.event(topics.CONTACT_CHANGED, f"user_id:{update.user_id.current}", {"at": at})
+    def _parse_user_ids(self, value: Value, account: Account) -> Iterator[Event]:
+        for update in parse_items(UserIdUpdate, value.user_id_update, account):
+            user = WhatsAppUser(update.user_id.previous).add_ids(update.user_id.current, update.wa_id)
+            at = parse_time(update.timestamp, self._now)
+            yield user.build_event(topics.CONTACT_CHANGED, f"user_id:{update.user_id.current}", {"at": at})
 
-    def _left_out(self, what: str, kind: str, account: Account, external_id: str = "") -> None:
+    def _log_skipped(self, what: str, kind: str, account: Account, external_id: str = "") -> None:
         log.info(
             "update_left_out",
             tenant=account.tenant,
             channel=account.channel,
             account=account.name,
             part=what,
-            kind=_short(kind),
+            kind=_shorten_kind(kind),
             external_id=external_id,
         )
 
@@ -265,26 +275,25 @@ def _is_number(settings: Any, phone_number_id: str) -> bool:
     return bool(settings.provider == "meta" and settings.phone_number_id == phone_number_id)
 
 
-def _short(kind: str) -> str:
-    return shown_name(kind)[:40]
+def _shorten_kind(kind: str) -> str:
+    return clean_display_name(kind)[:40]
 
 
-def _or_none(read: Callable[[Any], Any], found: Any) -> Any:
-    """What is only beside a message is left out when it makes no sense."""
+def _try_parse(parse: Callable[[Any], Any], raw: Any) -> Any:
+    """Parse optional data; None where it is invalid."""
     try:
-        return None if found is None else read(found)
+        return None if raw is None else parse(raw)
     except (ValidationError, TypeError, ValueError):
         return None
 
 
-# Who an update is about.
-def party(user_id: str, number: str, people: Sequence[Person]) -> Party | None:
-    """``number`` may be missing, or be a user id itself. ``people`` is looked through by id, never by order. None when
-    nothing tells who it is."""
-    known = {user_id, number} - {""}
-    person = next((each for each in people if known & {each.user_id, each.wa_id}), Person())
+def find_user(user_id: str, number: str, people: Sequence[Person]) -> WhatsAppUser | None:
+    """Return the user of an update, None if it names nobody. ``number`` may be missing, or be a user id. ``people`` is
+    matched by id, not by position."""
+    given_ids = {user_id, number} - {""}
+    person = next((each for each in people if given_ids & {each.user_id, each.wa_id}), Person())
     ids = [each for each in (user_id, person.user_id, number, person.wa_id) if each]
     if not ids:
         return None
-    name = shown_name(person.profile.name, person.profile.username)
-    return Party(ids[0], name=name).also(*ids[1:])
+    name = clean_display_name(person.profile.name, person.profile.username)
+    return WhatsAppUser(ids[0], name=name).add_ids(*ids[1:])

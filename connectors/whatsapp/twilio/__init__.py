@@ -1,6 +1,6 @@
-"""WhatsApp at Twilio: ``signature`` lets in, ``inbound`` reads, ``outbound`` writes, ``errors`` judges; ``connection``,
-``client``, ``files`` and ``history`` make requests, and alone import Twilio's library."""
+"""WhatsApp through Twilio. ``signature`` verifies, ``inbound`` parses, ``outbound`` renders, ``errors`` judges;
+``connection``, ``client``, ``files`` and ``history`` make requests and alone import Twilio's library."""
 
-from connectors.whatsapp.twilio.provider import Twilio
+from connectors.whatsapp.twilio.provider import TwilioProvider
 
-__all__ = ["Twilio"]
+__all__ = ["TwilioProvider"]

@@ -1,4 +1,4 @@
-"""Who is at the other end: a user id of WhatsApp, a number, or both."""
+"""Addresses of WhatsApp users at Twilio: a user id, a number, or both."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ _NUMBER = re.compile(r"\+?([0-9]{5,20})")
 _USER = re.compile(r"[A-Z]{2}\.(?:ENT\.)?[A-Za-z0-9]{1,128}")
 
 
-def identified(*told: str) -> list[str]:
-    """The user ids and numbers in what Twilio told, the user ids first; the first of all is the place."""
-    found = [each.removeprefix(PREFIX) for each in told]
-    users = [each for each in found if _USER.fullmatch(each)]
-    numbers = [match.group(1) for each in found if (match := _NUMBER.fullmatch(each))]
+def parse_ids(*fields: str) -> list[str]:
+    """Return the user ids and numbers in Twilio's fields, user ids first. The first of all is the place."""
+    values = [each.removeprefix(PREFIX) for each in fields]
+    users = [each for each in values if _USER.fullmatch(each)]
+    numbers = [match.group(1) for each in values if (match := _NUMBER.fullmatch(each))]
     return list(dict.fromkeys(users + numbers))
 
 
-def addresses(values: Iterable[str]) -> list[Address]:
+def build_addresses(values: Iterable[str]) -> list[Address]:
     return [Address(channel="whatsapp", value=value, assurance="channel") for value in values]
 
 
-def recipient(place: str, contact: Contact | None) -> str:
-    """A number always works, the newest best; a user id is for those whose number was never told. The place is only
-    where it began: it may be a number that somebody else has by now. Raises SendRefused."""
+def build_recipient(place: str, contact: Contact | None) -> str:
+    """Address a message to a number, preferably the newest; to a user id only if no number is known. The place is only
+    where the conversation began; the number may belong to somebody else by now. Raises SendRefused."""
     known = [each.value for each in contact.addresses if each.channel == "whatsapp"] if contact else []
     left = {each.value for each in contact.left if each.channel == "whatsapp"} if contact else set()
     numbers = [each for each in (*([] if place in left else [place]), *reversed(known)) if _NUMBER.fullmatch(each)]

@@ -1,10 +1,10 @@
-"""What Twilio called about in vain: it keeps every message, and mostly calls but once.
+"""Backfill from Twilio's message list: Twilio keeps every message but mostly calls a webhook only once.
 
-Its list tells less than a webhook: no name, no user id, no button that was pressed. The user id, by which the place is
-named, comes from what we know of the number.
+The list has less than a webhook: no name, no user id, no button. The user id, which names the place, comes from the
+known addresses of the number.
 
-What was sent from our number and not by us was written in Twilio's console, or by another program. Where it follows
-something that the contact wrote meanwhile, it is taken for a person's answer to that.
+Messages from our number that we did not send were written in Twilio's console or by another program. After a new
+message of the contact, such a message counts as a person's answer.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from typing import TypeVar
 import structlog
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from connectors.streams.history_retries import patiently
-from connectors.tools import Tools
+from connectors.channel_services import ChannelServices
+from connectors.streams.history_retries import retry_when_limited
 from connectors.whatsapp.settings import TwilioAccount
 from connectors.whatsapp.twilio import addresses as twilio_addresses
 from connectors.whatsapp.twilio import inbound
-from connectors.whatsapp.twilio.connection import API, TwilioConnection
-from connectors.whatsapp.twilio.errors import number, shown
+from connectors.whatsapp.twilio.connection import API_BASE, TwilioConnection
+from connectors.whatsapp.twilio.errors import parse_number, require_external_id
 from schemas.errors import InvalidRequest, SendUnknown
 from schemas.messages import Author
 from schemas.ports import Account, Acquaintance, Event, Reply
@@ -33,14 +33,14 @@ from schemas.topics import MESSAGE_RECEIVED
 
 log = structlog.get_logger("parley.whatsapp")
 
-PAGE, PAGES = 100, 50
+PAGE_SIZE, MAX_PAGES = 100, 50
 PERSON = Author(kind="person")
-UNSEEN = frozenset({"canceled", "failed", "undelivered"})
-"""Statuses of what the contact never got."""
+UNDELIVERED = frozenset({"canceled", "failed", "undelivered"})
+"""Statuses of messages that the contact never received."""
 Model = TypeVar("Model", bound=BaseModel)
 
 
-class Listed(BaseModel):
+class MessageRecord(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)
 
     sid: str
@@ -73,7 +73,7 @@ class Listed(BaseModel):
 class Page(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)
 
-    messages: list[Listed]
+    messages: list[MessageRecord]
     next_page_uri: str | None = None
 
 
@@ -90,74 +90,76 @@ class MediaList(BaseModel):
     media_list: list[Media]
 
 
-async def messages(account: Account, since: datetime, known: Acquaintance, tools: Tools) -> AsyncIterator[list[Event]]:
+async def read_history(
+    account: Account, since: datetime, known: Acquaintance, tools: ChannelServices
+) -> AsyncIterator[list[Event]]:
     """See schemas.ports.Backfilling."""
     connection = TwilioConnection(account, tools)
     try:
-        for part in _parts(await _listed(connection, account.settings, since)):
-            yield [event for each in part for event in await _events(connection, each, account, known, tools.clock())]
+        for part in _group_by_contact(await _list_messages(connection, account.settings, since)):
+            yield [event for each in part for event in await _parse(connection, each, account, known, tools.clock())]
     finally:
         await connection.close()
 
 
-async def _listed(connection: TwilioConnection, settings: TwilioAccount, since: datetime) -> list[Listed]:
-    """What contacts wrote and what then was answered, oldest first."""
-    written = await _pages(connection, {"To": settings.from_}, since, "inbound")
+async def _list_messages(connection: TwilioConnection, settings: TwilioAccount, since: datetime) -> list[MessageRecord]:
+    """Return the contacts' messages and the answers to them, oldest first."""
+    written = await _read_pages(connection, {"To": settings.from_}, since, "inbound")
     if not written:
         return []
     first = {each.contact: each.made_at for each in reversed(written)}
-    sent = await _pages(connection, {"From": settings.from_}, since, "outbound-api")
-    answers = [each for each in sent if _follows(each, first)]
+    sent = await _read_pages(connection, {"From": settings.from_}, since, "outbound-api")
+    answers = [each for each in sent if _is_answer(each, first)]
     return sorted([*written, *answers], key=lambda each: each.made_at or since)
 
 
-def _parts(listed: Sequence[Listed]) -> Iterator[list[Listed]]:
-    """A hundred or so at a time, those of one contact together: an answer that came later than its question would find
-    that answered once more."""
-    by_contact: dict[str, list[Listed]] = {}
+def _group_by_contact(listed: Sequence[MessageRecord]) -> Iterator[list[MessageRecord]]:
+    """Yield groups of about a hundred, with each contact's messages together: an answer that came in a later group than
+    its question would find it answered again."""
+    by_contact: dict[str, list[MessageRecord]] = {}
     for each in listed:
         by_contact.setdefault(each.contact, []).append(each)
-    part: list[Listed] = []
-    for theirs in by_contact.values():
-        part += theirs
-        if len(part) >= PAGE:
+    part: list[MessageRecord] = []
+    for messages in by_contact.values():
+        part += messages
+        if len(part) >= PAGE_SIZE:
             yield part
             part = []
     if part:
         yield part
 
 
-def _follows(sent: Listed, first: Mapping[str, datetime | None]) -> bool:
-    """``first``: when each contact wrote first."""
-    written, answered = first.get(sent.contact), sent.made_at
-    if written is None or answered is None or sent.status in UNSEEN:
+def _is_answer(sent: MessageRecord, first: Mapping[str, datetime | None]) -> bool:
+    """Whether the message answers one of the contact's. ``first``: each contact's first new message."""
+    first_at, sent_at = first.get(sent.contact), sent.made_at
+    if first_at is None or sent_at is None or sent.status in UNDELIVERED:
         return False
-    return answered > written  # nobody answers in the same second, which is all that Twilio tells
+    return sent_at > first_at  # nobody answers within the same second, which is Twilio's precision
 
 
-async def _pages(
-    connection: TwilioConnection, whose: Mapping[str, str], since: datetime, direction: str
-) -> list[Listed]:
-    """Oldest first."""
-    asked = {**whose, "DateSent>": f"{since:%Y-%m-%dT%H:%M:%SZ}", "PageSize": str(PAGE)}
-    page = _read(await patiently(partial(connection.page, "", asked)), Page)
-    found = list(page.messages)
-    for _ in range(PAGES):
+async def _read_pages(
+    connection: TwilioConnection, filters: Mapping[str, str], since: datetime, direction: str
+) -> list[MessageRecord]:
+    """Return the messages, oldest first."""
+    query = {**filters, "DateSent>": f"{since:%Y-%m-%dT%H:%M:%SZ}", "PageSize": str(PAGE_SIZE)}
+    page = _parse_reply(await retry_when_limited(partial(connection.read_page, "", query)), Page)
+    records = list(page.messages)
+    for _ in range(MAX_PAGES):
         if not page.next_page_uri:
             break
-        page = _read(await patiently(partial(connection.page, page.next_page_uri, None)), Page)
-        found += page.messages
-    return [each for each in reversed(found) if each.direction == direction]
+        page = _parse_reply(await retry_when_limited(partial(connection.read_page, page.next_page_uri, None)), Page)
+        records += page.messages
+    return [each for each in reversed(records) if each.direction == direction]
 
 
-async def _events(
-    connection: TwilioConnection, listed: Listed, account: Account, known: Acquaintance, now: datetime
+async def _parse(
+    connection: TwilioConnection, listed: MessageRecord, account: Account, known: Acquaintance, now: datetime
 ) -> Sequence[Event]:
-    ids, made_at = twilio_addresses.identified(listed.contact), listed.made_at
+    ids, made_at = twilio_addresses.parse_ids(listed.contact), listed.made_at
     if not ids or made_at is None:
         return []
-    addresses = await known.addresses(ids[0], twilio_addresses.addresses(ids))
-    users = twilio_addresses.identified(*(each.value for each in addresses if each.channel == "whatsapp"))
+    addresses = await known.addresses(ids[0], twilio_addresses.build_addresses(ids))
+    users = twilio_addresses.parse_ids(*(each.value for each in addresses if each.channel == "whatsapp"))
     pairs = [
         ("MessageSid", listed.sid),
         ("From", listed.contact),
@@ -165,10 +167,10 @@ async def _events(
         ("Body", listed.body or ""),
         ("ExternalUserId", f"{twilio_addresses.PREFIX}{users[0]}"),
     ]
-    if listed.is_inbound and number(listed.num_media or "0"):
-        pairs += await _media(connection, listed)
+    if listed.is_inbound and parse_number(listed.num_media or "0"):
+        pairs += await _read_media(connection, listed)
     try:
-        found = inbound.events(pairs, account, "", now)
+        found = inbound.parse_form(pairs, account, "", now)
     except (InvalidRequest, ValueError):
         log.info("update_left_out", tenant=account.tenant, account=account.name, reason="listed_malformed")
         return []
@@ -178,18 +180,20 @@ async def _events(
     return [replace(event, payload=theirs, echo=True) for event in found if event.type == MESSAGE_RECEIVED]
 
 
-async def _media(connection: TwilioConnection, listed: Listed) -> list[tuple[str, str]]:
+async def _read_media(connection: TwilioConnection, listed: MessageRecord) -> list[tuple[str, str]]:
     uri = f"/2010-04-01/Accounts/{connection.account_sid}/Messages/{listed.sid}/Media"
-    found = _read(await patiently(partial(connection.page, f"{uri}.json", None)), MediaList).media_list
+    found = _parse_reply(
+        await retry_when_limited(partial(connection.read_page, f"{uri}.json", None)), MediaList
+    ).media_list
     pairs = [("NumMedia", str(len(found)))]
     for place, each in enumerate(found):
-        pairs += [(f"MediaUrl{place}", f"{API}{uri}/{each.sid}"), (f"MediaContentType{place}", each.content_type)]
+        pairs += [(f"MediaUrl{place}", f"{API_BASE}{uri}/{each.sid}"), (f"MediaContentType{place}", each.content_type)]
     return pairs
 
 
-def _read(reply: Reply, model: type[Model]) -> Model:
+def _parse_reply(reply: Reply, model: type[Model]) -> Model:
     if reply.status != 200:
-        shown(reply)  # it raises
+        require_external_id(reply)  # raises
     try:
         return model.model_validate(reply.body)
     except ValidationError as error:

@@ -1,4 +1,4 @@
-"""Twilio's own client, at the address that the account says, with nothing done behind our back."""
+"""Twilio's own client, with the configured addresses and without retries."""
 
 from __future__ import annotations
 
@@ -10,51 +10,51 @@ from twilio.http.async_http_client import AsyncTwilioHttpClient
 from twilio.http.response import Response
 from twilio.rest import Client
 
-from connectors.http import IDLE, TIMES
+from connectors.http import KEEPALIVE_SECONDS, TIMEOUT
 from connectors.whatsapp.settings import TWILIO, TwilioAccount
 
 
-class Http(AsyncTwilioHttpClient):  # type: ignore[misc]  # the library has no marker for its types
-    """Without repeats of its own. It needs a running loop, and keeps one session."""
+class TwilioHttpClient(AsyncTwilioHttpClient):  # type: ignore[misc]  # the library has no marker for its types
+    """HTTP client without retries, with one session. It needs a running event loop."""
 
     def __init__(self, settings: TwilioAccount) -> None:
         super().__init__(pool_connections=False, max_retries=None)
         self._settings = settings
-        connector = aiohttp.TCPConnector(limit=100, keepalive_timeout=IDLE)
-        self.session = aiohttp.ClientSession(connector=connector, timeout=TIMES)
+        connector = aiohttp.TCPConnector(limit=100, keepalive_timeout=KEEPALIVE_SECONDS)
+        self.session = aiohttp.ClientSession(connector=connector, timeout=TIMEOUT)
 
     async def request(self, method: str, url: str, **given: Any) -> Response:
-        """With the session's own time limits, which the library would lift. Credentials go by header: aiohttp warns of
-        the other way, which the library takes."""
+        """The session's time limits apply, which the library would disable. Credentials are sent as a header, because
+        aiohttp warns about the library's way."""
         given.pop("timeout", None)
         if (auth := given.pop("auth", None)) is not None:
             given["headers"] = {**(given.get("headers") or {}), "Authorization": aiohttp.encode_basic_auth(*auth)}
-        async with self.open_session.request(method, self.address(url), **given) as answer:
+        async with self.open_session.request(method, self.resolve_url(url), **given) as answer:
             return Response(answer.status, await answer.text(), answer.headers)
 
-    def address(self, url: str) -> str:
-        """Where one of Twilio's hosts really is."""
-        there = urlsplit(url)
-        base = self._settings.content if there.netloc == "content.twilio.com" else self._settings.api_base
+    def resolve_url(self, url: str) -> str:
+        """Return the configured address of one of Twilio's URLs."""
+        parts = urlsplit(url)
+        base = self._settings.content if parts.netloc == "content.twilio.com" else self._settings.api_base
         if base == TWILIO:
             return url
-        return base.rstrip("/") + there._replace(scheme="", netloc="").geturl()
+        return base.rstrip("/") + parts._replace(scheme="", netloc="").geturl()
 
     @property
     def open_session(self) -> aiohttp.ClientSession:
-        """For files, which are no text."""
+        """For file downloads, which are binary."""
         session: aiohttp.ClientSession = self.session
         return session
 
 
-def credentials(settings: TwilioAccount) -> tuple[str, str]:
+def get_credentials(settings: TwilioAccount) -> tuple[str, str]:
     if settings.key_sid:
         return settings.key_sid, settings.key_secret.get_secret_value()
     return settings.account_sid, settings.auth_token.get_secret_value()
 
 
-def client(settings: TwilioAccount, http: Http) -> Client:
-    user, password = credentials(settings)
-    # Something must stand in the environment, or the library reads the process's own.
-    nothing = {"TWILIO_REGION": ""}
-    return Client(user, password, settings.account_sid, http_client=http, environment=nothing)
+def build_client(settings: TwilioAccount, http: TwilioHttpClient) -> Client:
+    user, password = get_credentials(settings)
+    # Without an entry the library would read the process's environment.
+    environment = {"TWILIO_REGION": ""}
+    return Client(user, password, settings.account_sid, http_client=http, environment=environment)

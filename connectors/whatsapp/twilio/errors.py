@@ -1,11 +1,11 @@
-"""What Twilio's answers mean. Its numbers are told apart, never its sentences."""
+"""Meaning of Twilio's answers. Only error numbers are evaluated, never texts."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from connectors.retry_after import GAVE_UP_WAITING
+from connectors.retry_after import GATEWAY_TIMEOUTS
 from schemas.errors import CredentialsRevoked, DeliveryError, SendDelayed, SendRefused, SendUnknown
 from schemas.ports import Reply
 
@@ -42,61 +42,61 @@ REASONS: dict[int, str] = {
     63015: "sandbox",
 }
 BUSY = frozenset({20429, 63017, 63018})
-FAILING = frozenset({63009, 63010, 63012})
-"""WhatsApp itself was in trouble, and did not take it."""
-FULL_FOR_TODAY = 63038
-AN_HOUR_MS = 3_600_000
+WHATSAPP_DOWN = frozenset({63009, 63010, 63012})
+"""WhatsApp itself failed and did not accept the message."""
+DAILY_LIMIT = 63038
+HOUR_MS = 3_600_000
 FAILED = frozenset({"failed", "undelivered", "canceled"})
 
 
-def reason(code: str | int | None) -> str:
-    """A short word for it, or the number."""
-    known = number(str(code or ""))
-    return REASONS.get(known) or (f"twilio_{known}" if known else "failed")
+def get_reason(code: str | int | None) -> str:
+    """Return a short word for the code, else the number."""
+    number = parse_number(str(code or ""))
+    return REASONS.get(number) or (f"twilio_{number}" if number else "failed")
 
 
-def number(text: str) -> int:
-    """0 for what is none, or is absurd."""
+def parse_number(text: str) -> int:
+    """Return 0 for text that is no sensible number."""
     return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
 
 
-def is_passing(code: str) -> bool:
-    """Whether the same message may go through later."""
-    return code in {str(each) for each in BUSY | FAILING}
+def is_temporary(code: str) -> bool:
+    """Whether the same message may succeed later."""
+    return code in {str(each) for each in BUSY | WHATSAPP_DOWN}
 
 
-def shown(reply: Reply) -> str:
-    """The id of a message that Twilio took. Raises a DeliveryError."""
+def require_external_id(reply: Reply) -> str:
+    """Return the id of a message that Twilio accepted. Raises a DeliveryError."""
     body: Mapping[str, Any] = reply.body if isinstance(reply.body, dict) else {}
     if reply.status in (200, 201):
         sid = body.get("sid")
         if not isinstance(sid, str) or not sid:
             raise SendUnknown("the answer tells no id")
         if body.get("status") in FAILED:
-            raise _failure(_code(body.get("error_code")), reply)
+            raise _build_error(_get_code(body.get("error_code")), reply)
         return sid
-    code = _code(body.get("code"))
+    code = _get_code(body.get("code"))
     if 400 <= reply.status < 500 and reply.status != 408:
-        raise _failure(code or reply.status, reply)
-    raise SendUnknown(f"Twilio answered {reply.status}", slow=reply.status in GAVE_UP_WAITING)
+        raise _build_error(code or reply.status, reply)
+    raise SendUnknown(f"Twilio answered {reply.status}", slow=reply.status in GATEWAY_TIMEOUTS)
 
 
-def _failure(code: int, reply: Reply) -> DeliveryError:
+def _build_error(code: int, reply: Reply) -> DeliveryError:
     if code in REVOKED or code in (401, 403):
         return CredentialsRevoked("Twilio does not know these credentials")
-    if code == FULL_FOR_TODAY:
-        return SendDelayed("the day's limit", retry_after_ms=AN_HOUR_MS, of_account=True)
+    if code == DAILY_LIMIT:
+        return SendDelayed("the day's limit", retry_after_ms=HOUR_MS, of_account=True)
     if reply.status == 429 or code in BUSY:
         is_all = code not in (63017, 63018)
-        return SendDelayed("Twilio asks to wait", retry_after_ms=_retry_after(reply), of_account=is_all)
-    if code in FAILING:
+        return SendDelayed("Twilio asks to wait", retry_after_ms=_get_retry_after(reply), of_account=is_all)
+    if code in WHATSAPP_DOWN:
         return SendDelayed("WhatsApp did not take it")
-    return SendRefused(reason(code))
+    return SendRefused(get_reason(code))
 
 
-def _code(value: Any) -> int:
+def _get_code(value: Any) -> int:
     return value if isinstance(value, int) else 0
 
 
-def _retry_after(reply: Reply) -> int | None:
-    return number(reply.headers.get("retry-after", "")) * 1000 or None
+def _get_retry_after(reply: Reply) -> int | None:
+    return parse_number(reply.headers.get("retry-after", "")) * 1000 or None

@@ -1,4 +1,4 @@
-"""What a contact sent. Twilio asks for credentials, and then sends us on to a store that must not see them."""
+"""Download of contacts' files. Twilio asks for credentials, and redirects to a store that must not see them."""
 
 from __future__ import annotations
 
@@ -8,43 +8,43 @@ import aiohttp
 from yarl import URL
 
 from connectors.whatsapp.settings import TWILIO, TwilioAccount
-from connectors.whatsapp.twilio.client import Http, credentials
+from connectors.whatsapp.twilio.client import TwilioHttpClient, get_credentials
 from schemas.errors import CredentialsRevoked, NotFound, SendDelayed, TooLarge
 
-HOPS = 3
-PATIENCE = aiohttp.ClientTimeout(sock_connect=5, sock_read=10)
-PIECE = 64 * 1024
-MOVED = frozenset({301, 302, 303, 307, 308})
+MAX_REDIRECTS = 3
+TIMEOUT = aiohttp.ClientTimeout(sock_connect=5, sock_read=10)
+CHUNK_SIZE = 64 * 1024
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 
-async def fetch(http: Http, ref: str, settings: TwilioAccount, most: int) -> tuple[bytes, str, str]:
+async def fetch(http: TwilioHttpClient, ref: str, settings: TwilioAccount, most: int) -> tuple[bytes, str, str]:
     """See schemas.ports.Fetcher."""
-    url = _trusted(http, ref, settings)
-    headers = {"Authorization": aiohttp.encode_basic_auth(*credentials(settings))}
+    url = _check_url(http, ref, settings)
+    headers = {"Authorization": aiohttp.encode_basic_auth(*get_credentials(settings))}
     try:
-        for _ in range(HOPS):
-            async with http.open_session.get(url, headers=headers, allow_redirects=False, timeout=PATIENCE) as answer:
-                if answer.status not in MOVED:
-                    _check(answer.status, is_first=bool(headers))
-                    return await _read(answer, most), answer.content_type, _name(answer)
+        for _ in range(MAX_REDIRECTS):
+            async with http.open_session.get(url, headers=headers, allow_redirects=False, timeout=TIMEOUT) as answer:
+                if answer.status not in REDIRECTS:
+                    _raise_for_status(answer.status, is_first=bool(headers))
+                    return await _read_at_most(answer, most), answer.content_type, _get_name(answer)
                 url, headers = answer.url.join(URL(answer.headers.get("Location", ""))), {}
     except (aiohttp.ClientError, OSError, ValueError) as error:
         raise SendDelayed("the file did not come through") from error
     raise SendDelayed("the file is moved again and again")
 
 
-def _trusted(http: Http, ref: str, settings: TwilioAccount) -> URL:
-    """Credentials go to Twilio and nowhere else, whatever a webhook says. Raises NotFound."""
-    there = urlsplit(ref)
+def _check_url(http: TwilioHttpClient, ref: str, settings: TwilioAccount) -> URL:
+    """Return the URL. Credentials go only to Twilio, whatever a webhook says. Raises NotFound."""
+    parts = urlsplit(ref)
     base = urlsplit(settings.api_base)
-    if (there.scheme, there.netloc) == (base.scheme, base.netloc):
+    if (parts.scheme, parts.netloc) == (base.scheme, base.netloc):
         return URL(ref)
-    if f"{there.scheme}://{there.netloc}" == TWILIO:
-        return URL(http.address(ref))
+    if f"{parts.scheme}://{parts.netloc}" == TWILIO:
+        return URL(http.resolve_url(ref))
     raise NotFound("this file is not at Twilio")
 
 
-def _check(status: int, *, is_first: bool) -> None:
+def _raise_for_status(status: int, *, is_first: bool) -> None:
     if status == 200:
         return
     if status in (401, 403) and is_first:
@@ -54,17 +54,17 @@ def _check(status: int, *, is_first: bool) -> None:
     raise SendDelayed("the file did not come through")
 
 
-async def _read(answer: aiohttp.ClientResponse, most: int) -> bytes:
+async def _read_at_most(answer: aiohttp.ClientResponse, most: int) -> bytes:
     if (answer.content_length or 0) > most:
         raise TooLarge(f"more than {most} bytes")
     data = bytearray()
-    async for piece in answer.content.iter_chunked(PIECE):
+    async for piece in answer.content.iter_chunked(CHUNK_SIZE):
         data += piece
         if len(data) > most:
             raise TooLarge(f"more than {most} bytes")
     return bytes(data)
 
 
-def _name(answer: aiohttp.ClientResponse) -> str:
-    told = answer.content_disposition
-    return (told.filename or "") if told else ""
+def _get_name(answer: aiohttp.ClientResponse) -> str:
+    disposition = answer.content_disposition
+    return (disposition.filename or "") if disposition else ""

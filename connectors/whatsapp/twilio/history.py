@@ -1,8 +1,8 @@
-"""Whether a message is in Twilio's own list, which is the only place where it can be asked for.
+"""Lookup of our messages in Twilio's message list.
 
-No mark of ours is kept there. A message is known by its recipient, by how it looks, by when it may have been made at
-the earliest, and by not being any other of ours: a conversation sends one piece after the other, and the id of each
-that was sent is on record. The same words from somebody else, since, are taken for ours: the person has read them.
+Twilio keeps no marker of ours. A message is recognized by its recipient, its content, its earliest possible time, and
+by not being another message of ours: a conversation's parts are sent one after the other, and the id of each is on
+record. The same text that somebody else has sent since counts as ours: the contact has read it.
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ from email.utils import parsedate_to_datetime
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from connectors.whatsapp.twilio.errors import FAILED, shown
-from connectors.whatsapp.twilio.outbound import folded, look
+from connectors.whatsapp.twilio.errors import FAILED, require_external_id
+from connectors.whatsapp.twilio.outbound import describe_call, normalize_spaces
 from schemas.errors import SendRefused, SendUnknown
 from schemas.ports import Call, Reply
 
-PAGE, PAGES = 100, 10
-SKEW = timedelta(seconds=10)
-"""Between Twilio's clock and ours, its whole seconds included."""
-Ask = Callable[[str, dict[str, str] | None], Awaitable[Reply]]
+PAGE_SIZE, MAX_PAGES = 100, 10
+CLOCK_SKEW = timedelta(seconds=10)
+"""Between Twilio's clock and ours, including its precision of one second."""
+ReadPage = Callable[[str, dict[str, str] | None], Awaitable[Reply]]
 """``(uri, query)`` → a page; the first has no uri."""
 IsAnother = Callable[[str], Awaitable[bool]]
-"""Whether an id is on record as another message of ours, or another piece."""
+"""Whether an id is on record as another message or part."""
 
 
 class Record(BaseModel):
@@ -52,29 +52,29 @@ class Page(BaseModel):
     next_page_uri: str | None = None
 
 
-async def find(call: Call, ask: Ask, is_another: IsAnother) -> str | None:
-    """The id, or None when Twilio has not taken it. Raises SendUnknown, SendDelayed, CredentialsRevoked, and
-    SendRefused when nobody will ever know."""
-    since = datetime.fromisoformat(call.arguments["since"]) - SKEW
-    ends = {"To": call.arguments["To"], "From": call.arguments["From"], "PageSize": str(PAGE)}
-    page = _page(await ask("", ends))
+async def find_message(call: Call, read_page: ReadPage, is_another: IsAnother) -> str | None:
+    """Return the id, None when Twilio has not accepted the message. Raises SendUnknown, SendDelayed,
+    CredentialsRevoked, and SendRefused when it can never be known."""
+    since = datetime.fromisoformat(call.arguments["since"]) - CLOCK_SKEW
+    query = {"To": call.arguments["To"], "From": call.arguments["From"], "PageSize": str(PAGE_SIZE)}
+    page = _parse_page(await read_page("", query))
     records = list(page.messages)
-    for _ in range(PAGES):
+    for _ in range(MAX_PAGES):
         if not page.next_page_uri or _is_before(records[-1:], since):
             break
-        page = _page(await ask(page.next_page_uri, None))
+        page = _parse_page(await read_page(page.next_page_uri, None))
         records += page.messages
     else:
         raise SendRefused("too_many_messages")
     for record in reversed(records):
-        if _fits(record, look(call), since) and not await is_another(record.sid):
+        if _matches(record, describe_call(call), since) and not await is_another(record.sid):
             return record.sid
     return None
 
 
-def _page(reply: Reply) -> Page:
+def _parse_page(reply: Reply) -> Page:
     if reply.status != 200:
-        shown(reply)  # it raises
+        require_external_id(reply)  # raises
     try:
         return Page.model_validate(reply.body)
     except ValidationError as error:
@@ -82,15 +82,15 @@ def _page(reply: Reply) -> Page:
 
 
 def _is_before(records: Sequence[Record], since: datetime) -> bool:
-    made = [at for each in records if (at := each.made_at()) is not None]
-    return bool(made) and made[0] < since
+    created = [at for each in records if (at := each.made_at()) is not None]
+    return bool(created) and created[0] < since
 
 
-def _fits(record: Record, looks: tuple[str, frozenset[str]], since: datetime) -> bool:
-    kind, texts = looks
-    # What Twilio answers by itself, to HELP for one, is an "outbound-reply".
+def _matches(record: Record, form: tuple[str, frozenset[str]], since: datetime) -> bool:
+    kind, texts = form
+    # Automatic answers of Twilio, such as to HELP, are "outbound-reply".
     if record.direction != "outbound-api" or record.status in FAILED or _is_before([record], since):
         return False
     if kind == "file":
         return record.num_media != "0"
-    return kind == "template" or (record.num_media == "0" and folded(record.body or "") in texts)
+    return kind == "template" or (record.num_media == "0" and normalize_spaces(record.body or "") in texts)

@@ -1,4 +1,4 @@
-"""WhatsApp by way of Twilio."""
+"""Twilio as a provider of WhatsApp."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from connectors.tools import Tools
+from connectors.channel_services import ChannelServices
 from connectors.whatsapp.twilio import errors, inbound, outbound, signature
 from schemas.messages import OutboundMessage
 from schemas.ports import Account, Acquaintance, Call, Connection, Event, Pace, Policy, RawRequest, Reply, Sending
@@ -18,46 +18,46 @@ log = structlog.get_logger("parley.whatsapp")
 MARKER = re.compile(r"[0-9a-f-]{36}(\.\d{1,4})?")
 
 
-class Twilio:
-    """A provider of the WhatsApp channel: see ``connectors.whatsapp.channel``."""
+class TwilioProvider:
+    """See ``connectors.whatsapp.channel``."""
 
     policy = Policy(
-        # Also by status: each carries the marker in its address. But Twilio soon gives up telling, and forgets nothing.
+        # Statuses carry the marker in their address, but Twilio soon stops repeating them, and its list is complete.
         doubt="lookup",
         window=timedelta(hours=24),
-        # WhatsApp's own rule for a pair, whoever carries the message: 1 in 6 seconds, 45 in advance.
+        # WhatsApp's limit between two numbers, with any provider: 1 in 6 seconds, with a burst of 45.
         contact_pace=Pace(1 / 6.2, 44),
-        # A message is in Twilio's list before its request is answered, and the list is read from another place.
+        # A message is listed before its request is answered, but the list is read from another server.
         settles=10.0,
         settles_slowly=60.0,
         shows_contact=True,
     )
 
-    def __init__(self, tools: Tools) -> None:
+    def __init__(self, tools: ChannelServices) -> None:
         self._tools = tools
 
     def verify(self, request: RawRequest, account: Account) -> None:
         signature.verify(request, account.settings)
 
     def answer(self, request: RawRequest, account: Account) -> None:
-        """Twilio never asks; what is answered to a message is shown to the contact, so nothing is."""
+        """Twilio never asks, and the answer to a message would be shown to the contact, so there is none."""
 
     def parse(self, request: RawRequest, account: Account) -> list[Event]:
         if signature.is_json(request):
             log.info("update_left_out", tenant=account.tenant, account=account.name, reason="event_stream")
             return []
-        told = request.query.get("marker", "")
-        marker = told if MARKER.fullmatch(told) else ""
-        return inbound.events(signature.parameters(request), account, marker, self._tools.clock())
+        given = request.query.get("marker", "")
+        marker = given if MARKER.fullmatch(given) else ""
+        return inbound.parse_form(signature.parse_parameters(request), account, marker, self._tools.clock())
 
     def render(self, message: OutboundMessage, sending: Sending) -> list[Call]:
-        return outbound.calls(message, sending)
+        return outbound.build_calls(message, sending)
 
     def judge(self, call: Call, reply: Reply) -> str:
-        return errors.shown(reply)
+        return errors.require_external_id(reply)
 
     def connect(self, account: Account) -> Connection:
-        # Here and not above: Twilio's library is large, and only who sends needs it.
+        # Twilio's library is large, and only sending needs it.
         from connectors.whatsapp.twilio.connection import TwilioConnection
 
         return TwilioConnection(account, self._tools)
@@ -66,6 +66,6 @@ class Twilio:
         return True
 
     def backfill(self, account: Account, since: datetime, known: Acquaintance) -> AsyncIterator[list[Event]]:
-        from connectors.whatsapp.twilio.backfill import messages
+        from connectors.whatsapp.twilio.backfill import read_history
 
-        return messages(account, since, known, self._tools)
+        return read_history(account, since, known, self._tools)

@@ -1,4 +1,4 @@
-"""What stands behind a button: which choice of which message, signed, because a changed app can send back anything."""
+"""Signed payloads of buttons: they name the choice and the message. A modified app can send back anything."""
 
 from __future__ import annotations
 
@@ -10,32 +10,32 @@ from collections.abc import Sequence
 from connectors.whatsapp.settings import TwilioAccount
 from schemas.messages import Choice, Choosing
 
-LONGEST = 200
-"""Characters of an id, by Twilio's rule."""
+MAX_PAYLOAD = 200
+"""Characters, by Twilio's limit."""
 
 
-def payload(message_id: str, choice_id: str, settings: TwilioAccount) -> str:
-    return f"{message_id}:{_seal(message_id, choice_id, settings)}:{choice_id}"
+def seal_choice(message_id: str, choice_id: str, settings: TwilioAccount) -> str:
+    return f"{message_id}:{_sign(message_id, choice_id, settings)}:{choice_id}"
 
 
-def payloads(message_id: str, choices: Sequence[Choice], settings: TwilioAccount) -> list[str]:
-    """Empty when one would not fit: such choices are shown as numbered text."""
-    made = [payload(message_id, choice.id, settings) for choice in choices]
-    return made if all(len(each) <= LONGEST for each in made) else []
+def seal_choices(message_id: str, choices: Sequence[Choice], settings: TwilioAccount) -> list[str]:
+    """Empty when one would be too long: then the choices are shown as numbered text."""
+    sealed = [seal_choice(message_id, choice.id, settings) for choice in choices]
+    return sealed if all(len(each) <= MAX_PAYLOAD for each in sealed) else []
 
 
-def opened(text: str, settings: TwilioAccount) -> Choosing | None:
-    """None for what is not ours: of an approved template, of another program, forged."""
+def open_choice(text: str, settings: TwilioAccount) -> Choosing | None:
+    """Return the choice; None for payloads that are not ours: from a template, another program, or forged."""
     message_id, _, rest = text.partition(":")
     seal, _, choice_id = rest.partition(":")
     if not (message_id and choice_id):
         return None
-    wanted = _seal(message_id, choice_id, settings)
-    is_ours = hmac.compare_digest(seal.encode("utf-8", "surrogatepass"), wanted.encode())
+    expected = _sign(message_id, choice_id, settings)
+    is_ours = hmac.compare_digest(seal.encode("utf-8", "surrogatepass"), expected.encode())
     return Choosing(in_reply_to=message_id, id=choice_id) if is_ours else None
 
 
-def _seal(message_id: str, choice_id: str, settings: TwilioAccount) -> str:
+def _sign(message_id: str, choice_id: str, settings: TwilioAccount) -> str:
     key = b"choice:" + settings.auth_token.get_secret_value().encode()
     text = f"{len(message_id)}:{message_id}{choice_id}"
     digest = hmac.new(key, text.encode("utf-8", "surrogatepass"), hashlib.sha256).digest()

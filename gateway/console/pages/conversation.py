@@ -8,8 +8,8 @@ from uuid import uuid4
 from aiohttp import web
 from pydantic import ValidationError
 
-from connectors import live as signals
-from connectors.outbound.rendering import within_deadline
+from connectors import conversation_signals as signals
+from connectors.outbound.rendering import render_within_deadline
 from gateway.admin.contact_names import contacts_of, signed
 from gateway.config.settings import Tenant
 from gateway.console.conversation_status import holder_name
@@ -149,7 +149,7 @@ class ConversationPage:
         first = min((line.seq for line in lines), default=1)
         earlier = f"{path_of(found.origin.tenant, 'conversations', found.id)}?after={max(0, first - LINES - 1)}"
         turns = await self._state.turns.listing(found.id)
-        shown = await within_deadline(
+        shown = await render_within_deadline(
             lambda: self._view.shown(found.origin.tenant, named, turns, lambda line: resend(found, line, operator)),
             (line.text for line in named if line.author.kind != "contact"),
             surface="console",
@@ -176,7 +176,7 @@ class ConversationPage:
 
     def _tell(self, found: Conversation) -> None:
         for topic in (found.id, everybody(found.origin.tenant)):
-            self._state.signals.tell(signals.topic(topic), signals.MESSAGE)
+            self._state.signals.tell(signals.conversation_topic(topic), signals.MESSAGE_SIGNAL)
 
 
 def _back(found: Conversation, told: str) -> web.Response:

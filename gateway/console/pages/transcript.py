@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from connectors.markup import html, plain_html
+from connectors.markup import render_html, render_plain_html
 from gateway.console.html import Html, joined, moment, outside, tag
 from gateway.console.pages.turn_reasons import turn_details
 from gateway.webchat.attachments import AttachmentDesk
@@ -52,7 +52,9 @@ class TranscriptView:
             "li",
             tag("p", tag("b", _author(line)), _kind(line), " ", moment(line.created_at), class_="by"),
             _content(line),
-            tag("div", Html(plain_html(line.text) if typed else html(line.text)), class_="text") if line.text else None,
+            tag("div", Html(render_plain_html(line.text) if typed else render_html(line.text)), class_="text")
+            if line.text
+            else None,
             self._files(tenant, line.attachments),
             tag("p", "Offered: ", " · ".join(each.label for each in line.choices), class_="offered")
             if line.choices

@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from connectors import http
+from connectors.channel_services import ChannelServices
 from connectors.desk import contents as c
 from connectors.desk.port import (
     REPLY_REVISION,
@@ -25,7 +26,6 @@ from connectors.desk.port import (
     RenderedPost,
 )
 from connectors.desk.thread_ids import Place, channel_of, message_id, message_of, thread_id
-from connectors.tools import Tools
 from schemas import topics
 from schemas.content import all_words
 from schemas.errors import InvalidRequest, SendRefused, Unauthorized
@@ -81,7 +81,7 @@ class WebhookDesk(Desk):
     marks: Mapping[MessageState, str] = {state: state for state in ("sent", "delivered", "read", "failed")}
     max_draft = 10_000
 
-    def __init__(self, tools: Tools) -> None:
+    def __init__(self, tools: ChannelServices) -> None:
         self._tools = tools
 
     def at_desk(self) -> WebhookDesk:
@@ -129,7 +129,7 @@ class WebhookDesk(Desk):
 class WebhookConnection(http.HttpConnection, DeskConnection):
     """See ``connectors.desk.port.DeskConnection``; also a Fetcher."""
 
-    def __init__(self, account: Account, tools: Tools) -> None:
+    def __init__(self, account: Account, tools: ChannelServices) -> None:
         self._account, self._tools = account, tools
         headers = {"authorization": f"Bearer {account.settings.secret.get_secret_value()}"}
         super().__init__(account.settings.url, headers=headers, marker_field="marker")
@@ -174,9 +174,9 @@ class WebhookConnection(http.HttpConnection, DeskConnection):
 
 def answer_of(reply: Reply) -> Any:
     if reply.status != 200:
-        raise SendRefused("not_found") if reply.status == 404 else http.failure(reply)
+        raise SendRefused("not_found") if reply.status == 404 else http.build_delivery_error(reply)
     return reply.body
 
 
-def open_channel(tools: Tools) -> WebhookDesk:
+def open_channel(tools: ChannelServices) -> WebhookDesk:
     return WebhookDesk(tools)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from connectors.settings import Address, Secret, Settings, shaped
+from connectors.settings import Address, Secret, Settings, require_pattern
 
 
 class WebhookAccount(Settings):
@@ -11,7 +11,7 @@ class WebhookAccount(Settings):
 
 
 def desk_place(text: str) -> str:
-    return shaped(text, r"[a-z-]{1,40}", "must be the name of a queue, such as support")
+    return require_pattern(text, r"[a-z-]{1,40}", "must be the name of a queue, such as support")
 
 
 ACCOUNT = WebhookAccount

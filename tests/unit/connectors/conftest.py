@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from connectors.outbound.delivery_reports import DeliveryReports
-from connectors.outbound.pipeline import Outbound
+from connectors.outbound.pipeline import OutboundPipeline
 from connectors.web.channel import WebChannel
 from infra.bus.sqlite import SqliteBus
 from infra.database import Database
@@ -130,8 +130,8 @@ class World:
     def account(self, tenant: str, channel: str, name: str) -> Account | None:
         return Account(tenant, channel, name, None) if (tenant, channel, name) == (TENANT, CHANNEL, ACCOUNT) else None
 
-    def outbound(self, channel: Channel, reports: DeliveryReports | None = None) -> Outbound:
-        return Outbound(
+    def outbound(self, channel: Channel, reports: DeliveryReports | None = None) -> OutboundPipeline:
+        return OutboundPipeline(
             channel,
             bus=self.bus,
             state=self.state,

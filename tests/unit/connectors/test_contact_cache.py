@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from connectors.inbound.contact_cache import REMEMBER_FOR, Acquaintances
+from connectors.inbound.caches import ENTRY_TTL, ContactCache
 from infra.database import Database
 from infra.state.sqlite import open_sqlite_state
 from schemas.conversation import Contact
@@ -31,22 +31,22 @@ def address(value: str) -> Address:
     return Address(channel="whatsapp", value=value, assurance="channel")
 
 
-async def resolve(who: Acquaintances | Contacts, *values: str, now: datetime = NOW) -> tuple[Contact, str]:
+async def resolve(who: ContactCache | Contacts, *values: str, now: datetime = NOW) -> tuple[Contact, str]:
     return await who.resolve("plants", "whatsapp", "main", values[0], [address(v) for v in values], now=now)
 
 
 async def test_what_memory_says_is_what_the_store_says(contacts: Contacts) -> None:
     """Asked again, within the minute or after it, contact and conversation are the same."""
-    known = Acquaintances(contacts)
+    known = ContactCache(contacts)
     first = await resolve(known, "111")
     assert await resolve(known, "111") == first
-    assert await resolve(known, "111", now=NOW + REMEMBER_FOR) == first
+    assert await resolve(known, "111", now=NOW + ENTRY_TTL) == first
     assert await resolve(contacts, "111") == first
 
 
 async def test_two_contacts_that_turn_out_to_be_one_are_one_at_once(contacts: Contacts) -> None:
     """An event that names both addresses makes this process forget what it thought of either."""
-    known = Acquaintances(contacts)
+    known = ContactCache(contacts)
     one, _ = await resolve(known, "111")
     other, _ = await resolve(known, "222")
     assert one.id != other.id
@@ -56,10 +56,10 @@ async def test_two_contacts_that_turn_out_to_be_one_are_one_at_once(contacts: Co
 
 async def test_news_of_another_process_is_heard_within_the_minute(contacts: Contacts) -> None:
     """What somebody else has merged holds here once what is remembered is a minute old."""
-    known = Acquaintances(contacts)
+    known = ContactCache(contacts)
     await resolve(known, "111", now=NOW - timedelta(hours=1))  # the oldest stays
     other, _ = await resolve(known, "222")
     both, _ = await resolve(contacts, "111", "222")
     assert other.id != both.id
     assert (await resolve(known, "222"))[0].id == other.id
-    assert (await resolve(known, "222", now=NOW + REMEMBER_FOR + timedelta(seconds=1)))[0].id == both.id
+    assert (await resolve(known, "222", now=NOW + ENTRY_TTL + timedelta(seconds=1)))[0].id == both.id

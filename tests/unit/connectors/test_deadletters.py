@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 
-from connectors.outbound.dead_letters import DeadLetterDesk
+from connectors.outbound.dead_letters import DeadLetterWriter
 from schemas import topics
 from schemas.conversation import DeadLetter
 from schemas.errors import UndecodableRecord
@@ -12,8 +12,8 @@ from schemas.messages import Author, TranscriptMessage
 from tests.unit.connectors.conftest import World
 
 
-def desk(world: World) -> DeadLetterDesk:
-    return DeadLetterDesk(bus=world.bus, state=world.state, metrics=world.metrics, clock=world.clock)
+def desk(world: World) -> DeadLetterWriter:
+    return DeadLetterWriter(bus=world.bus, state=world.state, metrics=world.metrics, clock=world.clock)
 
 
 async def test_a_given_up_message_is_a_dead_letter_and_failed(world: World) -> None:

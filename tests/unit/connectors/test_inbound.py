@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from connectors.inbound import conversation_cache
-from connectors.inbound.pipeline import Inbound
+from connectors.inbound import caches
+from connectors.inbound.pipeline import InboundPipeline
 from schemas import ids, topics
 from schemas.changes import MessageDeleted, MessageEdited, ReactionChanged
 from schemas.conversation import Contact
@@ -33,14 +33,14 @@ WEB = Account(TENANT, "web", ACCOUNT, None)
 
 
 @pytest.fixture
-async def inbound(world: World) -> Inbound:
+async def inbound(world: World) -> InboundPipeline:
     await world.bus.create_topics(topics.topic_specs(["slack"], partitions=3, small=3))
     return inbound_of(world)
 
 
-def inbound_of(world: World, **more: Any) -> Inbound:
+def inbound_of(world: World, **more: Any) -> InboundPipeline:
     state = world.state
-    return Inbound(
+    return InboundPipeline(
         bus=world.bus,
         contacts=state.contacts,
         conversations=state.conversations,
@@ -49,6 +49,7 @@ def inbound_of(world: World, **more: Any) -> Inbound:
         metrics=world.metrics,
         clock=world.clock,
         deliveries=state.deliveries,
+        transcript_channels=frozenset({"web"}),
         **more,
     )
 
@@ -58,7 +59,9 @@ def event(kind: str = topics.MESSAGE_RECEIVED, external_id: str = "1", revision:
     return Event(kind, "T:C:1", external_id, payload, addresses, revision)
 
 
-async def test_a_redelivered_message_has_the_same_id_and_is_appended_again(world: World, inbound: Inbound) -> None:
+async def test_a_redelivered_message_has_the_same_id_and_is_appended_again(
+    world: World, inbound: InboundPipeline
+) -> None:
     first = await inbound.accept(VENDOR, [event(text="hi")])
     again = await inbound.accept(VENDOR, [event(text="hi")])
     assert first == again
@@ -66,7 +69,7 @@ async def test_a_redelivered_message_has_the_same_id_and_is_appended_again(world
     assert len(await world.logged(topics.inbound("slack"))) == 2
 
 
-async def test_an_edit_and_a_deletion_name_the_message_they_change(world: World, inbound: Inbound) -> None:
+async def test_an_edit_and_a_deletion_name_the_message_they_change(world: World, inbound: InboundPipeline) -> None:
     (message,) = await inbound.accept(VENDOR, [event(text="hi")])
     edit = event(topics.MESSAGE_EDITED, revision="17", text="hello", edited_at=world.clock())
     later = event(topics.MESSAGE_EDITED, revision="18", text="hello!", edited_at=world.clock())
@@ -82,7 +85,7 @@ async def test_an_edit_and_a_deletion_name_the_message_they_change(world: World,
     assert changed == [message.event_id] * 3
 
 
-async def test_a_receipt_keeps_the_vendors_id_of_the_message(world: World, inbound: Inbound) -> None:
+async def test_a_receipt_keeps_the_vendors_id_of_the_message(world: World, inbound: InboundPipeline) -> None:
     payload = {"state": "read", "at": world.clock(), "external_id": "wamid"}
     receipt = Event(topics.RECEIPT_RECORDED, "T:C:1", "wamid:read", payload, event().addresses)
     await inbound.accept(VENDOR, [receipt])
@@ -91,7 +94,7 @@ async def test_a_receipt_keeps_the_vendors_id_of_the_message(world: World, inbou
 
 
 async def test_a_payload_that_does_not_fit_is_refused_and_the_whole_batch_with_it(
-    world: World, inbound: Inbound
+    world: World, inbound: InboundPipeline
 ) -> None:
     with pytest.raises(InvalidRequest, match="text"):
         await inbound.accept(VENDOR, [event(text="good"), event(external_id="2", text="\x00")])
@@ -99,7 +102,7 @@ async def test_a_payload_that_does_not_fit_is_refused_and_the_whole_batch_with_i
 
 
 async def test_nothing_is_shown_before_it_is_in_the_log(
-    world: World, inbound: Inbound, monkeypatch: pytest.MonkeyPatch
+    world: World, inbound: InboundPipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def away(*_: Any, **__: Any) -> Any:
         raise BusUnavailable("the log cannot be reached")
@@ -128,7 +131,7 @@ def opened(world: World, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return asked
 
 
-async def test_a_conversation_exists_once_its_first_message_is_accepted(world: World, inbound: Inbound) -> None:
+async def test_a_conversation_exists_once_its_first_message_is_accepted(world: World, inbound: InboundPipeline) -> None:
     (accepted,) = await inbound.accept(VENDOR, [event(text="hi")])
     made = await world.state.conversations.get(accepted.conversation)
     assert made is not None
@@ -140,7 +143,9 @@ async def test_a_conversation_exists_once_its_first_message_is_accepted(world: W
     assert (made.owner, made.epoch, made.version, made.created_at) == ("agent", 0, 0, world.clock())
 
 
-async def test_an_edit_or_a_receipt_makes_no_conversation(world: World, inbound: Inbound, opened: list[str]) -> None:
+async def test_an_edit_or_a_receipt_makes_no_conversation(
+    world: World, inbound: InboundPipeline, opened: list[str]
+) -> None:
     at = world.clock()
     edit = event(topics.MESSAGE_EDITED, revision="17", text="hello", edited_at=at)
     receipt = Event(topics.RECEIPT_RECORDED, "T:C:1", "x", {"state": "read", "at": at}, event().addresses)
@@ -150,7 +155,7 @@ async def test_an_edit_or_a_receipt_makes_no_conversation(world: World, inbound:
 
 
 async def test_a_conversation_is_opened_once_a_minute_however_much_is_said(
-    world: World, inbound: Inbound, opened: list[str]
+    world: World, inbound: InboundPipeline, opened: list[str]
 ) -> None:
     await inbound.accept(VENDOR, [event(external_id=str(n), text="hi") for n in range(3)])
     world.clock.now += timedelta(seconds=59)
@@ -162,9 +167,9 @@ async def test_a_conversation_is_opened_once_a_minute_however_much_is_said(
 
 
 async def test_only_so_many_opened_conversations_are_remembered(
-    inbound: Inbound, opened: list[str], monkeypatch: pytest.MonkeyPatch
+    inbound: InboundPipeline, opened: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(conversation_cache, "REMEMBERED", 2)
+    monkeypatch.setattr(caches, "MAX_ENTRIES", 2)
     for place in ("a", "b", "a", "c", "a", "b"):
         addresses = event().addresses
         await inbound.accept(VENDOR, [Event(topics.MESSAGE_RECEIVED, place, place, {"text": "hi"}, addresses)])
@@ -173,7 +178,7 @@ async def test_only_so_many_opened_conversations_are_remembered(
 
 
 async def test_a_message_is_not_accepted_while_its_conversation_cannot_be_opened(
-    world: World, inbound: Inbound, monkeypatch: pytest.MonkeyPatch
+    world: World, inbound: InboundPipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def away(*_: Any, **__: Any) -> None:
         raise StateUnavailable("the state cannot be reached")
@@ -189,7 +194,7 @@ async def test_a_message_is_not_accepted_while_its_conversation_cannot_be_opened
     assert await world.state.conversations.get(accepted.conversation) is not None
 
 
-async def test_the_line_of_a_message_is_what_the_worker_would_add(world: World, inbound: Inbound) -> None:
+async def test_the_line_of_a_message_is_what_the_worker_would_add(world: World, inbound: InboundPipeline) -> None:
     (accepted,) = await inbound.accept(WEB, [event(text="hi", locale="de")])
     (logged,) = await world.logged(topics.inbound("web"))
     line = TranscriptMessage.of_inbound(logged.payload(InboundMessage))
@@ -203,7 +208,9 @@ def echoed(external_id: str) -> Event:
     return said
 
 
-async def test_an_echo_of_what_we_sent_is_left_out_and_a_persons_is_a_message(world: World, inbound: Inbound) -> None:
+async def test_an_echo_of_what_we_sent_is_left_out_and_a_persons_is_a_message(
+    world: World, inbound: InboundPipeline
+) -> None:
     (first,) = await inbound.accept(VENDOR, [event(text="hi")])
     await world.state.deliveries.bind(TENANT, "slack", ACCOUNT, "x-1", first.conversation, "r1")
     accepted = await inbound.accept(VENDOR, [echoed("x-1"), echoed("x-2"), event(external_id="2", text="thanks")])
@@ -216,7 +223,9 @@ async def test_an_echo_of_what_we_sent_is_left_out_and_a_persons_is_a_message(wo
     ]
 
 
-async def test_an_echo_is_refused_for_now_while_it_may_be_what_is_being_sent(world: World, inbound: Inbound) -> None:
+async def test_an_echo_is_refused_for_now_while_it_may_be_what_is_being_sent(
+    world: World, inbound: InboundPipeline
+) -> None:
     (first,) = await inbound.accept(VENDOR, [event(text="hi")])
     sent = world.message("r1")
     begun = await world.state.deliveries.begin_send(first.conversation, sent, deadline=60, now=world.clock())
@@ -232,7 +241,7 @@ async def known_as_sent(world: World, external_id: str, conversation: str, messa
 
 
 async def test_a_reaction_belongs_where_its_message_is_whatever_place_the_vendor_names(
-    world: World, inbound: Inbound
+    world: World, inbound: InboundPipeline
 ) -> None:
     (asked,) = await inbound.accept(VENDOR, [event(text="hi")])
     await known_as_sent(world, "77.7", asked.conversation, "r1")
@@ -244,7 +253,9 @@ async def test_a_reaction_belongs_where_its_message_is_whatever_place_the_vendor
     assert (logged.place, logged.external_id) == ("T:C:1", "77.7")
 
 
-async def test_what_a_message_answers_is_named_by_our_id_where_it_is_known(world: World, inbound: Inbound) -> None:
+async def test_what_a_message_answers_is_named_by_our_id_where_it_is_known(
+    world: World, inbound: InboundPipeline
+) -> None:
     (asked,) = await inbound.accept(VENDOR, [event(text="hi")])
     await known_as_sent(world, "77.7", asked.conversation, "r1")
     await known_as_sent(world, "99.9", "somebody else's", "r2")
@@ -262,7 +273,7 @@ async def test_what_a_message_answers_is_named_by_our_id_where_it_is_known(world
 
 
 async def test_of_a_quote_the_words_are_looked_up_where_the_vendor_gives_an_id_alone(
-    world: World, inbound: Inbound
+    world: World, inbound: InboundPipeline
 ) -> None:
     (asked,) = await inbound.accept(VENDOR, [event(text="hi")])
     cited = Citation(n=1, document="d", title="t", quote="Yes.")
@@ -282,7 +293,9 @@ async def test_of_a_quote_the_words_are_looked_up_where_the_vendor_gives_an_id_a
     assert logged == [Quote(id="r1", text="Yes."), Quote(id="r2"), Quote(id="r1", text="Told."), Quote()]
 
 
-async def test_who_opts_out_is_known_as_such_in_the_state_and_on_the_log(world: World, inbound: Inbound) -> None:
+async def test_who_opts_out_is_known_as_such_in_the_state_and_on_the_log(
+    world: World, inbound: InboundPipeline
+) -> None:
     await inbound.accept(VENDOR, [event(text="hi")])
     for n, opted_out in enumerate((True, False)):
         payload: dict[str, Any] = {"opted_out": opted_out, "at": world.clock() + timedelta(seconds=n)}
@@ -293,7 +306,7 @@ async def test_who_opts_out_is_known_as_such_in_the_state_and_on_the_log(world: 
 
 
 async def test_a_number_that_was_left_is_no_longer_the_movers_in_this_process_either(
-    world: World, inbound: Inbound
+    world: World, inbound: InboundPipeline
 ) -> None:
     def of(*values: str, kind: str = topics.MESSAGE_RECEIVED, **payload: Any) -> Event:
         addresses = [Address(channel="slack", value=value, assurance="channel") for value in values]
@@ -309,7 +322,7 @@ async def test_a_number_that_was_left_is_no_longer_the_movers_in_this_process_ei
 
 @pytest.mark.parametrize("first", ["number", "user"])
 async def test_a_message_that_is_told_with_an_address_more_is_still_one_message(
-    world: World, inbound: Inbound, first: str
+    world: World, inbound: InboundPipeline, first: str
 ) -> None:
     """As a list that knows only numbers tells what a webhook tells with the user's id too."""
     number, user = (Address(channel="slack", value=value, assurance="channel") for value in ("4915", "DE.13"))
@@ -344,7 +357,9 @@ async def known(world: World) -> Contact:
     return contact
 
 
-async def test_the_name_in_a_message_becomes_the_contacts_also_on_the_log(world: World, inbound: Inbound) -> None:
+async def test_the_name_in_a_message_becomes_the_contacts_also_on_the_log(
+    world: World, inbound: InboundPipeline
+) -> None:
     await inbound.accept(VENDOR, [event(text="hi")])
     await inbound.accept(VENDOR, [signed("Ann", "2", world=world, locale="en-US")])
     contact = await known(world)
@@ -353,7 +368,7 @@ async def test_the_name_in_a_message_becomes_the_contacts_also_on_the_log(world:
 
 
 async def test_a_newer_name_replaces_an_older_and_a_late_redelivery_brings_no_old_one_back(
-    world: World, inbound: Inbound
+    world: World, inbound: InboundPipeline
 ) -> None:
     first = signed("Ann", world=world)
     await inbound.accept(VENDOR, [first])
@@ -364,13 +379,13 @@ async def test_a_newer_name_replaces_an_older_and_a_late_redelivery_brings_no_ol
     assert await logged_names(world) == ["Ann", "Ann Bloom", "Ann"]
 
 
-async def test_a_message_without_a_name_is_signed_with_the_contacts(world: World, inbound: Inbound) -> None:
+async def test_a_message_without_a_name_is_signed_with_the_contacts(world: World, inbound: InboundPipeline) -> None:
     await inbound.accept(VENDOR, [signed("Ann", world=world)])
     await inbound.accept(VENDOR, [event(external_id="2", text="hi"), signed("", "3", world=world)])
     assert await logged_names(world) == ["Ann", "Ann", "Ann"]
 
 
-async def test_what_a_person_is_called_is_not_the_contacts_name(world: World, inbound: Inbound) -> None:
+async def test_what_a_person_is_called_is_not_the_contacts_name(world: World, inbound: InboundPipeline) -> None:
     await inbound.accept(VENDOR, [signed("Ann", world=world), signed("Mo", "2", kind="person", world=world)])
     assert (await known(world)).name == "Ann"
     assert await logged_names(world) == ["Ann", "Mo"]
@@ -389,14 +404,14 @@ async def test_what_a_person_is_called_is_not_the_contacts_name(world: World, in
     ],
 )
 async def test_a_name_is_one_short_line_that_turns_nothing_around(
-    world: World, inbound: Inbound, told: str, shown: str
+    world: World, inbound: InboundPipeline, told: str, shown: str
 ) -> None:
     await inbound.accept(VENDOR, [signed(told, world=world)])
     assert await logged_names(world) == [shown]
     assert (await known(world)).name == shown
 
 
-async def test_a_name_of_the_future_can_be_replaced(world: World, inbound: Inbound) -> None:
+async def test_a_name_of_the_future_can_be_replaced(world: World, inbound: InboundPipeline) -> None:
     await inbound.accept(VENDOR, [signed("Ann", ago=-86_400 * 365, world=world)])
     world.clock.now += timedelta(seconds=1)
     await inbound.accept(VENDOR, [signed("Ann Bloom", "2", world=world)])
@@ -404,7 +419,7 @@ async def test_a_name_of_the_future_can_be_replaced(world: World, inbound: Inbou
 
 
 async def test_a_name_that_is_known_costs_no_call_of_the_store(
-    world: World, inbound: Inbound, monkeypatch: pytest.MonkeyPatch
+    world: World, inbound: InboundPipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await inbound.accept(VENDOR, [signed("Ann", world=world)])
 
@@ -419,7 +434,7 @@ async def test_a_name_that_is_known_costs_no_call_of_the_store(
 
 async def test_what_is_said_a_moment_after_a_name_was_asked_for_is_signed_with_it(world: World) -> None:
     await world.bus.create_topics(topics.topic_specs(["slack"], partitions=3, small=3))
-    at_work = inbound_of(world, named_later=frozenset({"slack"}))
+    at_work = inbound_of(world, profiled_channels=frozenset({"slack"}))
     await at_work.accept(VENDOR, [event(text="hi")])
     change = Change(at=world.clock(), name="Ann")
     await world.state.contacts.resolve(
@@ -433,7 +448,7 @@ async def test_what_is_said_a_moment_after_a_name_was_asked_for_is_signed_with_i
 CARD = "4111 1111 1111 1111"
 
 
-async def test_a_card_is_masked_in_every_field_that_somebody_wrote(world: World, inbound: Inbound) -> None:
+async def test_a_card_is_masked_in_every_field_that_somebody_wrote(world: World, inbound: InboundPipeline) -> None:
     said = event(
         text=f"pay with {CARD}",
         author={"kind": "contact", "name": CARD},

@@ -9,8 +9,8 @@ from datetime import timedelta
 
 import pytest
 
-from connectors.outbound.connections import Accounts
-from connectors.outbound.typing_indicators import TOO_LATE, Indicators
+from connectors.outbound.connections import AccountConnections
+from connectors.outbound.typing_indicators import MAX_AGE, TypingIndicators
 from schemas.errors import SendDelayed
 from schemas.facts import Writing, topic
 from tests.unit.connectors.conftest import ACCOUNT, CHANNEL, TENANT, Scripted, World
@@ -43,9 +43,9 @@ async def running(world: World, *channels: Watched) -> AsyncIterator[None]:
     """One process each."""
     tasks = []
     for channel in channels:
-        indicators = Indicators(
+        indicators = TypingIndicators(
             CHANNEL,
-            Accounts(channel, world.clock),
+            AccountConnections(channel, world.clock),
             signals=world.state.signals,
             limiter=world.state.limiter,
             clock=world.clock,
@@ -87,7 +87,7 @@ async def test_what_comes_too_late_or_makes_no_sense_is_left_out_and_the_next_is
 ) -> None:
     channel = Watched()
     async with running(world, channel):
-        await hint(world, "p1", ago=TOO_LATE * 2, raw=b"{" if wrong == "nonsense" else b"")
+        await hint(world, "p1", ago=MAX_AGE * 2, raw=b"{" if wrong == "nonsense" else b"")
         await hint(world, "p2")
         await channel.until(1)
     assert channel.seen_at == [("p2", "m1")]

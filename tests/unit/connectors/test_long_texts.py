@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from obstore.store import MemoryStore
 
-from connectors.inbound.pipeline import Inbound
+from connectors.inbound.pipeline import InboundPipeline
+from connectors.registry import CHANNELS
 from infra.blobs import StoredBlobs, open_blobs
 from schemas import topics
 from schemas.changes import MessageEdited
@@ -19,7 +20,7 @@ from schemas.ports import Account, Event
 from tests.unit.connectors.conftest import ACCOUNT, TENANT, World
 from tests.unit.connectors.test_inbound import inbound_of
 
-CHANNELS = ("slack", "discord", "whatsapp", "instagram")
+VENDOR_CHANNELS = [name for name in CHANNELS if name != "web"]
 CARD = "4111 1111 1111 1111"
 
 
@@ -29,8 +30,8 @@ def blobs(tmp_path: Path) -> StoredBlobs:
 
 
 @pytest.fixture
-async def inbound(world: World, blobs: StoredBlobs) -> Inbound:
-    await world.bus.create_topics(topics.topic_specs(list(CHANNELS), partitions=3, small=3))
+async def inbound(world: World, blobs: StoredBlobs) -> InboundPipeline:
+    await world.bus.create_topics(topics.topic_specs(VENDOR_CHANNELS, partitions=3, small=3))
     return inbound_of(world, blobs=blobs)
 
 
@@ -39,14 +40,14 @@ def event(channel: str, text: str, kind: str = topics.MESSAGE_RECEIVED, **payloa
     return Event(kind, "T:C:1", "1", {"text": text, **payload}, addresses)
 
 
-async def accepted(world: World, inbound: Inbound, text: str, channel: str = "slack") -> InboundMessage:
+async def accepted(world: World, inbound: InboundPipeline, text: str, channel: str = "slack") -> InboundMessage:
     await inbound.accept(Account(TENANT, channel, ACCOUNT, None), [event(channel, text)])
     return (await world.logged(topics.inbound(channel)))[-1].payload(InboundMessage)
 
 
-@pytest.mark.parametrize("channel", CHANNELS)
+@pytest.mark.parametrize("channel", VENDOR_CHANNELS)
 async def test_on_every_channel_a_long_text_is_cut_at_a_word_and_kept_whole(
-    world: World, inbound: Inbound, blobs: StoredBlobs, channel: str
+    world: World, inbound: InboundPipeline, blobs: StoredBlobs, channel: str
 ) -> None:
     text = " ".join(f"word{n}" for n in range(3_000))
     message = await accepted(world, inbound, text, channel)
@@ -60,18 +61,18 @@ async def test_on_every_channel_a_long_text_is_cut_at_a_word_and_kept_whole(
 
 
 @pytest.mark.parametrize("text", ["x" * MAX_TEXT, "x y " * (MAX_TEXT // 4)])
-async def test_a_text_of_the_longest_length_stays_as_it_is(world: World, inbound: Inbound, text: str) -> None:
+async def test_a_text_of_the_longest_length_stays_as_it_is(world: World, inbound: InboundPipeline, text: str) -> None:
     message = await accepted(world, inbound, text)
     assert (message.text, message.attachments) == (text, [])
 
 
-async def test_one_endless_word_is_cut_too(world: World, inbound: Inbound) -> None:
+async def test_one_endless_word_is_cut_too(world: World, inbound: InboundPipeline) -> None:
     message = await accepted(world, inbound, "x" * 20_000)
     assert len(message.text) <= MAX_TEXT
     assert message.attachments[0].size == 20_000
 
 
-async def test_the_same_delivery_again_has_the_same_message(world: World, inbound: Inbound) -> None:
+async def test_the_same_delivery_again_has_the_same_message(world: World, inbound: InboundPipeline) -> None:
     first = await accepted(world, inbound, "very long " * 2_000)
     again = await accepted(world, inbound, "very long " * 2_000)
     # Each delivery stores a file of its own; what is not referenced in the end is collected.
@@ -81,7 +82,7 @@ async def test_the_same_delivery_again_has_the_same_message(world: World, inboun
 
 
 async def test_no_part_of_a_card_is_in_the_message_or_in_the_file(
-    world: World, inbound: Inbound, blobs: StoredBlobs
+    world: World, inbound: InboundPipeline, blobs: StoredBlobs
 ) -> None:
     filler = "word " * 4_000
     for before in (100, *range(MAX_TEXT - 140, MAX_TEXT + 140, 7), 12_000):
@@ -91,12 +92,14 @@ async def test_no_part_of_a_card_is_in_the_message_or_in_the_file(
         assert not any("4111" in each or "1111 1111" in each for each in (message.text, kept))
 
 
-async def test_where_cards_shorten_the_text_none_is_left_at_its_end(world: World, inbound: Inbound) -> None:
+async def test_where_cards_shorten_the_text_none_is_left_at_its_end(world: World, inbound: InboundPipeline) -> None:
     message = await accepted(world, inbound, f"{CARD} " * 1_000)
     assert "4111" not in message.text
 
 
-async def test_an_edit_that_is_too_long_brings_its_file(world: World, inbound: Inbound, blobs: StoredBlobs) -> None:
+async def test_an_edit_that_is_too_long_brings_its_file(
+    world: World, inbound: InboundPipeline, blobs: StoredBlobs
+) -> None:
     long = "changed my mind " * 1_000
     edit = event("slack", long, topics.MESSAGE_EDITED, edited_at=world.clock())
     await inbound.accept(Account(TENANT, "slack", ACCOUNT, None), [edit])
@@ -116,7 +119,7 @@ class Refusing(StoredBlobs):
         raise self.error
 
 
-async def test_nothing_is_accepted_while_the_file_cannot_be_stored(world: World, inbound: Inbound) -> None:
+async def test_nothing_is_accepted_while_the_file_cannot_be_stored(world: World, inbound: InboundPipeline) -> None:
     waiting = inbound_of(world, blobs=Refusing(Unavailable("the disk is full")))
     with pytest.raises(Unavailable):
         await accepted(world, waiting, "long " * 4_000)
@@ -125,7 +128,7 @@ async def test_nothing_is_accepted_while_the_file_cannot_be_stored(world: World,
 
 @pytest.mark.parametrize("error", [TooLarge("no more room"), RateLimited("enough for today", retry_after_ms=1_000)])
 async def test_a_file_that_is_refused_is_named_and_the_message_is_accepted(
-    world: World, inbound: Inbound, error: TooLarge | RateLimited
+    world: World, inbound: InboundPipeline, error: TooLarge | RateLimited
 ) -> None:
     (file,) = (await accepted(world, inbound_of(world, blobs=Refusing(error)), "long " * 4_000)).attachments
     assert (file.missing, file.full_text) == (error.code, True)

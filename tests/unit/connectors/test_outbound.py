@@ -13,8 +13,8 @@ import pytest
 from connectors.outbound import reconciliation
 from connectors.outbound import sender as outbound_sender
 from connectors.outbound.delivery_reports import DeliveryReports
-from connectors.outbound.pipeline import Outbound
-from connectors.outbound.receipts import Receipts
+from connectors.outbound.pipeline import OutboundPipeline
+from connectors.outbound.receipts import ReceiptHandler
 from schemas import ids, topics
 from schemas.conversation import Delivered, OwnerRequested
 from schemas.desk import DeskTouched
@@ -242,7 +242,7 @@ BY_REPORT = Policy(doubt="receipt", settles=12, settles_slowly=45)
 # ── Doubt: an intent without an outcome ──────────────────────────────────────────────────────────────────────────────
 
 
-async def eventually(world: World, sender: Callable[[], Outbound], *messages: OutboundMessage) -> None:
+async def eventually(world: World, sender: Callable[[], OutboundPipeline], *messages: OutboundMessage) -> None:
     """As the lane does: whenever the conversation is parked, so much time passes."""
     while True:
         try:
@@ -313,12 +313,12 @@ async def test_where_the_word_comes_by_webhook_it_is_waited_for_and_then_nobody_
     assert (channel.sent, await world.facts()) == (["r1"], [("r1", "unknown")])
 
 
-async def elsewhere(world: World, outbound: Outbound, reports: DeliveryReports, at: datetime) -> None:
+async def elsewhere(world: World, outbound: OutboundPipeline, reports: DeliveryReports, at: datetime) -> None:
     """Someone else's message of the same account is reported on."""
     told = Receipt(state="sent", at=at, external_id="x-other")
     record = world.record(told, topics.RECEIPT_RECORDED)
     with pytest.raises(Parked):
-        await Receipts(bus=world.bus, state=world.state, clock=world.clock, reports=reports).handle(
+        await ReceiptHandler(bus=world.bus, state=world.state, clock=world.clock, reports=reports).handle(
             OneBatch("another", [record])
         )
 
@@ -447,7 +447,7 @@ async def test_a_process_that_was_held_up_does_not_act_under_an_old_intent(
 
     monkeypatch.setattr(world.state.deliveries, "begin_again", renewing)
     channel = Scripted(policy=Policy(doubt="lookup", deadline=0.6))
-    monkeypatch.setattr(outbound_sender, "TOO_LATE", 0.1)
+    monkeypatch.setattr(outbound_sender, "MIN_SECONDS_LEFT", 0.1)
     await world.outbound(channel).handle(world.batch(world.message()))
     assert (len(renewed), channel.sent) == (1, ["r1"])
 
@@ -474,14 +474,14 @@ async def test_an_answer_that_may_be_lost_is_shown_as_that_and_hands_the_convers
 async def test_people_who_have_the_conversation_are_not_asked_again_but_told(world: World) -> None:
     await world.bus.create_topics(topics.topic_specs(["slack"], partitions=3, small=3))
     await world.claim()
-    outbound = Outbound(
+    outbound = OutboundPipeline(
         Scripted(SendUnknown("cut")),
         bus=world.bus,
         state=world.state,
         metrics=world.metrics,
         clock=world.clock,
         account_of=world.account,
-        watched=frozenset({"shop"}),
+        desk_tenants=frozenset({"shop"}),
     )
     await outbound.handle(world.batch(world.message(epoch=1)))
     assert await asked_for_people(world) == []
@@ -493,7 +493,7 @@ async def test_a_report_that_comes_late_ends_what_people_were_told(world: World)
     await world.bus.create_topics(topics.topic_specs(["slack"], partitions=3, small=3))
     await world.outbound(Scripted(SendUnknown("cut"))).handle(world.batch(world.message()))
     told = Receipt(state="delivered", at=world.clock(), external_id="x-1", marker="r1")
-    receipts = Receipts(bus=world.bus, state=world.state, clock=world.clock, watched=frozenset({"shop"}))
+    receipts = ReceiptHandler(bus=world.bus, state=world.state, clock=world.clock, desk_tenants=frozenset({"shop"}))
     await receipts.handle(world.batch(told, kind=topics.RECEIPT_RECORDED))
     (line,) = await world.state.transcript.read(world.conversation)
     assert line.state == "delivered"
@@ -656,7 +656,7 @@ async def test_one_message_learns_that_an_account_is_stopped_and_the_others_do_n
         with pytest.raises(Parked):
             await sender.handle(world.batch(world.message(f"r{number}")))
     assert channel.sent == ["r0"]
-    world.clock.now += reconciliation.REVOKED_WAIT
+    world.clock.now += reconciliation.REVOKED_PAUSE
     with pytest.raises(Parked):
         await sender.handle(world.batch(world.message("r1")))
     assert channel.sent == ["r0", "r1"]
@@ -761,14 +761,14 @@ async def test_accounts_of_one_channel_may_differ_in_their_window(world: World) 
 
 async def test_a_desk_hears_what_became_of_what_people_and_the_system_said(world: World) -> None:
     await world.bus.create_topics(topics.topic_specs(["slack"], partitions=3, small=3))
-    watching = Outbound(
+    watching = OutboundPipeline(
         Scripted("x-1", SendRefused("blocked")),
         bus=world.bus,
         state=world.state,
         metrics=world.metrics,
         clock=world.clock,
         account_of=world.account,
-        watched=frozenset({"shop"}),
+        desk_tenants=frozenset({"shop"}),
     )
     await world.outbound(Scripted()).handle(world.batch(world.message("r0")))
     person, system = Author(kind="person", name="Mo"), Author(kind="system")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from connectors.outbound.policy import Ruling, ruling
+from connectors.outbound.policy import SendDecision, decide_send
 from schemas.conversation import Contact
 from schemas.messages import Address, Author, OutboundMessage
 from schemas.ports import Policy
@@ -30,13 +30,13 @@ def message(kind: Any = "agent", purpose: Any = "reply") -> OutboundMessage:
     )
 
 
-def ruled(policy: Policy, sent: OutboundMessage, ago: timedelta | None, *, reopens: bool = False) -> Ruling:
+def ruled(policy: Policy, sent: OutboundMessage, ago: timedelta | None, *, reopens: bool = False) -> SendDecision:
     wrote_at = None if ago is None else NOW - ago
-    return ruling(policy, sent, None, wrote_at=wrote_at, now=NOW, reopens=reopens)
+    return decide_send(policy, sent, None, wrote_at=wrote_at, now=NOW, reopens=reopens)
 
 
 def test_without_a_window_everything_may_be_sent() -> None:
-    assert ruled(Policy(), message(), None) == Ruling()
+    assert ruled(Policy(), message(), None) == SendDecision()
 
 
 @pytest.mark.parametrize(
@@ -50,19 +50,19 @@ def test_the_window_begins_with_the_contacts_last_message(ago: timedelta | None,
 @pytest.mark.parametrize(
     ("kind", "ago", "expected"),
     [
-        ("person", 2 * DAY, Ruling(as_person=True)),
-        ("person", WEEK + DAY, Ruling("window_closed")),
-        ("agent", 2 * DAY, Ruling("window_closed")),
-        ("system", 2 * DAY, Ruling("window_closed")),
-        ("person", DAY / 2, Ruling()),
+        ("person", 2 * DAY, SendDecision(as_person=True)),
+        ("person", WEEK + DAY, SendDecision("window_closed")),
+        ("agent", 2 * DAY, SendDecision("window_closed")),
+        ("system", 2 * DAY, SendDecision("window_closed")),
+        ("person", DAY / 2, SendDecision()),
     ],
 )
-def test_only_a_person_may_write_in_the_longer_window(kind: str, ago: timedelta, expected: Ruling) -> None:
+def test_only_a_person_may_write_in_the_longer_window(kind: str, ago: timedelta, expected: SendDecision) -> None:
     assert ruled(Policy(window=DAY, person_window=WEEK), message(kind), ago) == expected
 
 
 def test_outside_the_window_a_template_may_reopen_it() -> None:
-    assert ruled(Policy(window=DAY), message(), 2 * DAY, reopens=True) == Ruling(window_open=False)
+    assert ruled(Policy(window=DAY), message(), 2 * DAY, reopens=True) == SendDecision(window_open=False)
 
 
 @pytest.mark.parametrize(
@@ -77,12 +77,12 @@ def test_outside_the_window_a_template_may_reopen_it() -> None:
 )
 def test_who_opted_out_hears_from_people_alone(kind: str, purpose: str, refused: str) -> None:
     contact = Contact(id="c", tenant="shop", opted_out=True, created_at=NOW)
-    decided = ruling(Policy(), message(kind, purpose), contact, wrote_at=NOW, now=NOW, reopens=False)
+    decided = decide_send(Policy(), message(kind, purpose), contact, wrote_at=NOW, now=NOW, reopens=False)
     assert decided.refused == refused
 
 
 def test_nothing_is_sent_to_an_address_that_is_the_contacts_no_more() -> None:
     left = [Address(channel="whatsapp", value="111")]
     contact = Contact(id="c", tenant="shop", left=left, created_at=NOW)
-    decided = ruling(Policy(), message("person"), contact, wrote_at=NOW, now=NOW, reopens=False)
+    decided = decide_send(Policy(), message("person"), contact, wrote_at=NOW, now=NOW, reopens=False)
     assert decided.refused == "address_left"

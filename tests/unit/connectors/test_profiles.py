@@ -10,8 +10,8 @@ from datetime import timedelta
 import pytest
 
 from connectors.inbound import profiles
-from connectors.inbound.profiles import HOLDS, NOTHING_SAID, REFUSED, SOON, Profiles
-from connectors.outbound.connections import Accounts
+from connectors.inbound.profiles import MIN_PAUSE, NAME_TTL, NO_PROFILE_PAUSE, REVOKED_PAUSE, ProfileLookup
+from connectors.outbound.connections import AccountConnections
 from schemas import topics
 from schemas.conversation import Contact
 from schemas.errors import CredentialsRevoked, SendDelayed, StateUnavailable
@@ -45,11 +45,13 @@ class Vendor(Scripted):
 
 
 @asynccontextmanager
-async def process(world: World, vendor: Vendor, accounts: Accounts | None = None) -> AsyncIterator[Profiles]:
-    asked = Profiles(
+async def process(
+    world: World, vendor: Vendor, accounts: AccountConnections | None = None
+) -> AsyncIterator[ProfileLookup]:
+    asked = ProfileLookup(
         CHANNEL,
         vendor,
-        accounts or Accounts(vendor, world.clock),
+        accounts or AccountConnections(vendor, world.clock),
         bus=world.bus,
         contacts=world.state.contacts,
         limiter=world.state.limiter,
@@ -62,7 +64,7 @@ async def process(world: World, vendor: Vendor, accounts: Accounts | None = None
 
 def hears(
     world: World,
-    asked: Profiles,
+    asked: ProfileLookup,
     contact: str = "",
     place: str = "p",
     author: Author | None = None,
@@ -77,14 +79,14 @@ def hears(
         text="hi",
         sent_at=world.clock(),
     )
-    asked.hear([world.record(message, topics.MESSAGE_RECEIVED, account=account)])
+    asked.enqueue_authors([world.record(message, topics.MESSAGE_RECEIVED, account=account)])
 
 
-async def idle(asked: Profiles) -> None:
+async def idle(asked: ProfileLookup) -> None:
     """Until everybody who was to be asked for was."""
     async with asyncio.timeout(30):
-        while asked._working:
-            await asyncio.gather(*asked._working.values())
+        while asked._tasks:
+            await asyncio.gather(*asked._tasks.values())
 
 
 async def contact_of(world: World, id_: str = "") -> Contact:
@@ -115,7 +117,7 @@ async def test_a_name_holds_for_a_day_in_every_process_and_then_a_newer_one_take
         hears(world, asked)
         hears(world, asked)
         await idle(asked)
-        world.clock.now += HOLDS - timedelta(seconds=1)
+        world.clock.now += NAME_TTL - timedelta(seconds=1)
         for each in (asked, another):
             hears(world, each)
             await idle(each)
@@ -140,7 +142,7 @@ async def test_of_several_processes_that_hear_somebody_at_once_one_asks(world: W
 async def test_whoever_has_no_name_is_asked_for_once_an_hour(world: World, answer: Profile | None) -> None:
     vendor = Vendor(answer)
     async with process(world, vendor) as asked:
-        for pause in (timedelta(0), NOTHING_SAID - timedelta(seconds=1), timedelta(seconds=2)):
+        for pause in (timedelta(0), NO_PROFILE_PAUSE - timedelta(seconds=1), timedelta(seconds=2)):
             world.clock.now += pause
             hears(world, asked)
             await idle(asked)
@@ -151,16 +153,16 @@ async def test_whoever_has_no_name_is_asked_for_once_an_hour(world: World, answe
 @pytest.mark.parametrize(
     ("error", "rest"),
     [
-        (CredentialsRevoked("missing_scope"), REFUSED),
+        (CredentialsRevoked("missing_scope"), REVOKED_PAUSE),
         (SendDelayed("limited", retry_after_ms=30_000), timedelta(seconds=30)),
-        (SendDelayed("the vendor cannot be reached"), SOON),
+        (SendDelayed("the vendor cannot be reached"), MIN_PAUSE),
     ],
 )
 async def test_an_account_that_is_told_nothing_asks_for_nobody_for_a_while_and_sends_on(
     world: World, error: Exception, rest: timedelta
 ) -> None:
     vendor = Vendor(error)
-    accounts = Accounts(vendor, world.clock)
+    accounts = AccountConnections(vendor, world.clock)
     async with process(world, vendor, accounts) as asked:
         hears(world, asked)
         await idle(asked)
@@ -169,7 +171,7 @@ async def test_an_account_that_is_told_nothing_asks_for_nobody_for_a_while_and_s
         hears(world, asked, other, "q")
         await idle(asked)
         assert vendor.questions == ["p"]
-        accounts.admit(Account(TENANT, CHANNEL, ACCOUNT, None))  # Parked, if its messages had to wait too
+        accounts.check_not_paused(Account(TENANT, CHANNEL, ACCOUNT, None))  # Parked, if its messages had to wait too
         world.clock.now += timedelta(seconds=61)
         hears(world, asked, other, "q")
         await idle(asked)
@@ -180,14 +182,14 @@ async def test_an_account_that_is_told_nothing_asks_for_nobody_for_a_while_and_s
 async def test_a_vendor_that_does_not_answer_holds_up_nothing_and_is_given_up(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(profiles, "ONE_TRY", 0.01)
+    monkeypatch.setattr(profiles, "LOOKUP_TIMEOUT", 0.01)
     vendor = Vendor()
     vendor.open.clear()
     async with process(world, vendor) as asked:
         hears(world, asked)  # returns at once
         await idle(asked)
         vendor.open.set()
-        world.clock.now += SOON
+        world.clock.now += MIN_PAUSE
         hears(world, asked)
         await idle(asked)
     assert vendor.questions == ["p", "p"]
@@ -195,14 +197,14 @@ async def test_a_vendor_that_does_not_answer_holds_up_nothing_and_is_given_up(
 
 
 async def test_what_waits_and_what_is_remembered_is_bounded(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(profiles, "WAITING", 3)
-    monkeypatch.setattr(profiles, "REMEMBERED", 2)
+    monkeypatch.setattr(profiles, "MAX_QUEUED", 3)
+    monkeypatch.setattr(profiles, "MAX_REMEMBERED", 2)
     vendor = Vendor()
     contacts = {f"q{number}": (await newcomer(world, f"q{number}")).id for number in range(6)}
     async with process(world, vendor) as asked:
         for place, contact in contacts.items():
             hears(world, asked, contact, place)
-        assert len(asked._until) == 2
+        assert len(asked._not_before) == 2
         await idle(asked)
         assert vendor.questions == ["q0", "q1", "q2"]
         hears(world, asked, contacts["q5"], "q5")
@@ -251,7 +253,7 @@ async def test_a_store_that_is_away_is_asked_again_a_minute_later(
             patch.setattr(world.state.contacts, "get", away)
             hears(world, asked)
             await idle(asked)
-        world.clock.now += SOON
+        world.clock.now += MIN_PAUSE
         hears(world, asked)
         await idle(asked)
     assert (await contact_of(world)).name == "Ann Bloom"
@@ -259,7 +261,7 @@ async def test_a_store_that_is_away_is_asked_again_a_minute_later(
 
 async def test_while_an_account_is_paused_nobody_is_asked_for(world: World) -> None:
     vendor = Vendor()
-    accounts = Accounts(vendor, world.clock)
+    accounts = AccountConnections(vendor, world.clock)
     accounts.pause(Account(TENANT, CHANNEL, ACCOUNT, None), timedelta(minutes=5), "the token was revoked")
     async with process(world, vendor, accounts) as asked:
         hears(world, asked)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from connectors.outbound.receipts import Receipts
+from connectors.outbound.receipts import ReceiptHandler
 from schemas import ids, topics
 from schemas.changes import ReactionChanged
 from schemas.desk import DeskTouched
@@ -33,8 +33,8 @@ async def states(world: World) -> list[str]:
     return found
 
 
-def receipts(world: World) -> Receipts:
-    return Receipts(bus=world.bus, state=world.state, clock=world.clock)
+def receipts(world: World) -> ReceiptHandler:
+    return ReceiptHandler(bus=world.bus, state=world.state, clock=world.clock)
 
 
 def batch(world: World, *given: Receipt) -> OneBatch:
@@ -242,7 +242,7 @@ async def test_people_hear_how_far_their_own_words_have_come_and_of_no_others(wo
     for n, kind in enumerate(("contact", "person", "agent")):
         await add(world, n, kind)
     seen = Receipt(state="read", at=world.clock(), up_to_seq=3)
-    watching = Receipts(bus=world.bus, state=world.state, clock=world.clock, watched=frozenset({"shop"}))
+    watching = ReceiptHandler(bus=world.bus, state=world.state, clock=world.clock, desk_tenants=frozenset({"shop"}))
     await receipts(world).handle(batch(world, Receipt(state="delivered", at=world.clock(), message_id="l1")))
     assert await touches(world) == []
     await watching.handle(batch(world, seen))

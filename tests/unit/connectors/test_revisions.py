@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 import pytest
 
-from connectors import live
+from connectors import conversation_signals
 from schemas import topics
 from schemas.changes import MessageDeleted, MessageEdited
 from schemas.errors import Parked, SendDelayed, SendRefused
@@ -152,7 +152,7 @@ async def test_a_channel_on_which_nothing_can_be_changed_says_so(world: World) -
 
 
 async def test_on_the_web_the_contact_is_shown_the_new_words(world: World) -> None:
-    signals = world.state.signals.subscribe(live.topic(world.conversation))
+    signals = world.state.signals.subscribe(conversation_signals.conversation_topic(world.conversation))
     first = anext(signals)
     channel = world.web()
     await world.outbound(channel).handle(world.batch(world.message("r1", author=Author(kind="person"))))

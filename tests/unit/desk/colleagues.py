@@ -15,8 +15,8 @@ from connectors.desk.contents import Button
 from connectors.desk.inbound.pipeline import DeskInbound
 from connectors.desk.posts.posted_state import root_id
 from connectors.desk.rules import DeskRules
-from connectors.outbound.connections import Accounts
-from connectors.registry import open_channel, settings_of
+from connectors.outbound.connections import AccountConnections
+from connectors.registry import load_settings_model, open_channel
 from connectors.slack.channel import SlackChannel
 from connectors.slack.desk.block_kit import button
 from infra.bus.lanes import Lanes
@@ -53,7 +53,7 @@ class Carried:
         return True
 
     async def carry(self, delivery: Delivery, attempt: int, reason: str) -> Outcome:
-        events = self.channel.events(delivery.what, delivery.payload, self.account)
+        events = self.channel.parse_payload(delivery.what, delivery.payload, self.account)
         self.strays += [event for event in events if event.type != topics.DESK_ACTED]
         try:
             await self.door.accept(self.account, events)
@@ -75,11 +75,11 @@ class Team:
     def __post_init__(self) -> None:
         world = self.world
         self.slack, self.room = world.slack, world.slack.channel("support")
-        settings = settings_of("slack").model_validate(world.slack.settings())
+        settings = load_settings_model("slack").model_validate(world.slack.settings())
         self.account = Account(TENANT, "slack", "main", settings, desk=frozenset({self.room.id}))
         channel = open_channel("slack", world.tools)
         assert isinstance(channel, SlackChannel)
-        self.files = Accounts(channel, world.clock)
+        self.files = AccountConnections(channel, world.clock)
         self.client = DeskClient(channel.at_desk(), world.clock)
         self.rules = DeskRules(
             TENANT, "main", self.room.id, undo_seconds=self.undo, outcomes=("Solved", "Not solved"), tags=("refund",)
@@ -101,7 +101,7 @@ class Team:
             self.slack.workspace.enter(self.room, self.slack.person(name))
 
     async def stored(self, conversation: str, origin: Origin, file: RemoteFile) -> Attachment:
-        connection: Any = self.files.connection(self.account)
+        connection: Any = self.files.get_connection(self.account)
         data, kind, name = await connection.fetch(file, 1_000_000)
         kept: Attachment = await self.world.blobs.put(origin.tenant, name, kind, data, conversation=conversation)
         return kept

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
+from connectors.channel_services import ChannelServices
 from connectors.desk.posts.consumer import Commands, DeskConsumer
 from connectors.desk.rules import DeskRules
-from connectors.registry import open_channel, settings_of
+from connectors.registry import load_settings_model, open_channel
 from connectors.slack.channel import SlackChannel
-from connectors.tools import Tools
 from infra.blobs import open_blobs
 from infra.bus.sqlite import SqliteBus
 from infra.database import Database
@@ -85,7 +85,7 @@ class World:
     bus: SqliteBus
     state: State
     clock: Clock
-    tools: Tools
+    tools: ChannelServices
     blobs: Any
     conversation: str
     contact: str
@@ -100,7 +100,7 @@ class World:
 
     def account(self, tenant: str, channel: str, name: str) -> Account:
         if self.known is None:
-            settings = settings_of("slack").model_validate(self.slack.settings())
+            settings = load_settings_model("slack").model_validate(self.slack.settings())
             self.known = Account(TENANT, "slack", "main", settings)
         return self.known
 
@@ -258,7 +258,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
     slack = SlackVendor(now=lambda: clock.now.timestamp())
     slack.limits.enforced = False
     blobs = open_blobs("file", tmp_path)
-    tools = Tools(transcript=state.transcript, signals=state.signals, clock=clock, read_file=blobs.get)
+    tools = ChannelServices(transcript=state.transcript, signals=state.signals, clock=clock, read_file=blobs.get)
     async with slack.serving():
         slack.announcer.subscriptions.clear()
         slack.channel("support")

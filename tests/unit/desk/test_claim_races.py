@@ -12,10 +12,10 @@ from typing import Any
 import orjson
 import pytest
 
-from connectors import live
+from connectors import conversation_signals
 from connectors.desk.posts.posted_state import root_id
 from connectors.live_replies import reply
-from connectors.outbound.pipeline import Outbound
+from connectors.outbound.pipeline import OutboundPipeline
 from infra.metrics import PrometheusMetrics
 from schemas import ids, topics
 from schemas.conversation import Contact
@@ -132,7 +132,7 @@ class Round:
         state = self.team.world.state
         self.watched = Watched(state.deliveries)
         self.state: Any = replace(state, deliveries=self.watched)
-        self.outbound = Outbound(
+        self.outbound = OutboundPipeline(
             self.voice,
             bus=self.team.world.bus,
             state=self.state,
@@ -220,7 +220,7 @@ class Round:
             await self._signal({**frame, "epoch": said.epoch})
 
     async def _signal(self, frame: dict[str, Any]) -> None:
-        await self.state.signals.publish(live.topic(self.talk.id), orjson.dumps(frame))
+        await self.state.signals.publish(conversation_signals.conversation_topic(self.talk.id), orjson.dumps(frame))
 
     async def person(self) -> None:
         """Claims at any moment, and answers at once."""
@@ -253,9 +253,9 @@ class Round:
 
 @pytest.fixture
 async def team(world: World, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Team]:
-    monkeypatch.setattr(reply, "HELD", 0.0)
-    monkeypatch.setattr(reply, "LOOK", 0.02)
-    monkeypatch.setattr(reply, "GRACE", 0.05)
+    monkeypatch.setattr(reply, "START_DELAY", 0.0)
+    monkeypatch.setattr(reply, "CHECK_OWNER", 0.02)
+    monkeypatch.setattr(reply, "REPLY_GRACE", 0.05)
     async with Team(world).at_work() as team:
         yield team
 

@@ -11,7 +11,7 @@ import pytest
 
 from connectors.desk.inbound.bindings import is_root
 from connectors.desk.posts.posted_state import root_id
-from connectors.slack.backfill import messages
+from connectors.slack.backfill import read_history
 from schemas import topics
 from schemas.conversation import OwnerRequested
 from schemas.desk import DeskActed
@@ -172,7 +172,7 @@ async def test_what_was_written_at_the_desk_while_nobody_listened_is_found_and_i
     since = team.world.clock()
     team.world.clock.now += timedelta(seconds=1)
     team.captured(lambda: (talk.say("Ben", "Hello"), team.slack.people.say("Ben", "lunch?", team.room)))
-    found = [event async for page in messages(team.account, since, Nobody()) for event in page]
+    found = [event async for page in read_history(team.account, since, Nobody()) for event in page]
     assert [event.type for event in found] == [topics.DESK_ACTED]
     await team.door.accept(team.account, found)
     await team.quiet()
@@ -182,7 +182,7 @@ async def test_what_was_written_at_the_desk_while_nobody_listened_is_found_and_i
 async def test_a_tenant_without_a_desk_takes_nothing(team: Team) -> None:
     talk = await team.open()
     (told,) = team.captured(lambda: team.slack.people.react("Ben", talk.root, "👀"))
-    events = team.carrier.channel.events(told.what, told.payload, team.account)
+    events = team.carrier.channel.parse_payload(told.what, told.payload, team.account)
     await team.door.accept(replace(team.account, tenant="bakery"), events)
     assert (await talk.now()).owner == "queue"
 

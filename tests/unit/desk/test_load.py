@@ -8,9 +8,9 @@ from collections import defaultdict
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from connectors.conversation_signals import build_desk_timer
 from connectors.desk.posts.consumer import DeskConsumer
 from connectors.desk.rules import DeskRules
-from connectors.live import of_time
 from connectors.registry import open_channel
 from connectors.slack.channel import SlackChannel
 from infra.bus.lanes import Lanes
@@ -59,7 +59,7 @@ async def handed_off(world: World, number: int) -> str:
         outbox=[],
         now=now(),
     )
-    await world.bus.append([of_time("slack", TENANT, conversation, now())])
+    await world.bus.append([build_desk_timer("slack", TENANT, conversation, now())])
     return conversation
 
 
@@ -73,7 +73,7 @@ async def write(world: World, conversation: str, number: int, said: dict[str, fl
         )
         await world.state.transcript.add(conversation, line)
         said[text] = time.monotonic()
-        await world.bus.append([of_time("slack", TENANT, conversation, now())])
+        await world.bus.append([build_desk_timer("slack", TENANT, conversation, now())])
         await asyncio.sleep(EVERY)
 
 

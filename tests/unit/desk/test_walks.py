@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from connectors.desk.thread_ids import message_of
-from connectors.slack.places import moment
+from connectors.slack.places import parse_timestamp
 from schemas import topics
 from schemas.messages import InboundMessage
 from schemas.ports import Conversations, Owned
@@ -117,7 +117,7 @@ async def test_whatever_they_do_the_customer_gets_only_what_a_holder_wrote_and_e
         name, texts = walks[event.conversation].said[ts]
         to, by, since = watched.won[event.conversation, said.epoch]
         assert (to, by) == ("person", f"slack:{team.slack.person(name).id}")
-        assert since < moment(ts)
+        assert since < parse_timestamp(ts)
         assert said.text in texts
         assert not said.text.startswith("//")
     assert len({said.external_id for said in got.values()}) == len(got)

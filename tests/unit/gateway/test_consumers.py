@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from connectors.outbound.pipeline import Outbound
+from connectors.outbound.pipeline import OutboundPipeline
 from gateway.wiring.consumers import connector_consumers
 from gateway.wiring.supervisor import Supervisor
 from schemas.ports import Capabilities, Policy
@@ -16,12 +16,12 @@ from schemas.ports import Capabilities, Policy
 async def test_the_connections_of_every_sender_are_closed_once_everything_has_ended(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    closed: list[Outbound] = []
+    closed: list[OutboundPipeline] = []
 
-    async def close(self: Outbound) -> None:
+    async def close(self: OutboundPipeline) -> None:
         closed.append(self)
 
-    monkeypatch.setattr(Outbound, "close", close)
+    monkeypatch.setattr(OutboundPipeline, "close", close)
     channel = SimpleNamespace(policy=Policy(), capabilities=Capabilities(max_text=1000))
     parts: Any = SimpleNamespace(
         channels={"web": channel, "slack": channel},

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from connectors.outbound.connections import Accounts
-from connectors.registry import installed, open_channel, settings_of
-from connectors.tools import Tools
+from connectors.channel_services import ChannelServices
+from connectors.outbound.connections import AccountConnections
+from connectors.registry import explain_missing_library, load_settings_model, open_channel
 from gateway.config import loader as configuration
 from gateway.doctor import checks, vendors
 from infra.deploy.process import free_port
@@ -176,17 +176,19 @@ def test_a_vendors_library_that_is_missing_is_named_with_the_extra_that_installs
             monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, library, None)
     nothing: Any = None
-    accounts = Accounts(open_channel(channel, Tools(nothing, nothing, lambda: NOW, no_files)), lambda: NOW)
+    accounts = AccountConnections(
+        open_channel(channel, ChannelServices(nothing, nothing, lambda: NOW, no_files)), lambda: NOW
+    )
     with pytest.raises(MissingDependency) as raised:
-        accounts.connection(account_of(channel, settings))
+        accounts.get_connection(account_of(channel, settings))
     assert raised.value.fix == install_command("slack" if channel == "slack" else "twilio")
 
 
 def test_a_module_of_ours_that_is_missing_is_no_vendors_library() -> None:
-    with pytest.raises(ModuleNotFoundError, match="nowhere"), installed():
+    with pytest.raises(ModuleNotFoundError, match="nowhere"), explain_missing_library():
         __import__("connectors.nowhere")
 
 
 def test_settings_say_whether_the_vendor_calls() -> None:
-    socket = settings_of("slack").model_validate({"mode": "socket", "bot_token": "b", "app_token": "a"})
+    socket = load_settings_model("slack").model_validate({"mode": "socket", "bot_token": "b", "app_token": "a"})
     assert not vendors.is_called(Account("shop", "slack", "main", socket))

@@ -9,15 +9,15 @@ from hypothesis import strategies as st
 from connectors.markup import (
     PLAIN,
     Measure,
-    characters,
+    build_labels,
     chosen,
-    graphemes,
-    label,
-    labels,
-    numbered,
+    count_characters,
+    count_utf8,
+    count_utf16,
+    number_choices,
     render,
-    utf8,
-    utf16,
+    shorten_label,
+    split_graphemes,
 )
 from schemas.messages import Choice
 
@@ -30,8 +30,8 @@ TEAS = choices("Green tea", "Black tea", "None of them")
 
 
 def test_choices_are_numbered_lines() -> None:
-    assert numbered(TEAS) == "1. Green tea\n2. Black tea\n3. None of them"
-    assert render("Which?", PLAIN, 100, choices=TEAS).parts == ("Which?\n\n" + numbered(TEAS),)
+    assert number_choices(TEAS) == "1. Green tea\n2. Black tea\n3. None of them"
+    assert render("Which?", PLAIN, 100, choices=TEAS).parts == ("Which?\n\n" + number_choices(TEAS),)
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ NAMES = st.lists(st.text(st.characters(categories=["L"]), min_size=1, max_size=2
 @given(NAMES)
 def test_each_numbered_line_and_each_number_chooses_what_it_shows(names: list[str]) -> None:
     some = choices(*names)
-    for choice, line in zip(some, numbered(some).splitlines(), strict=True):
+    for choice, line in zip(some, number_choices(some).splitlines(), strict=True):
         assert chosen(line, some) is choice
         assert chosen(line.partition(".")[0], some) is choice
 
@@ -124,11 +124,11 @@ def test_whatever_a_contact_writes_chooses_at_most_one_of_the_choices(text: str,
 
 
 def test_a_label_is_shortened_by_whole_characters_as_a_reader_sees_them() -> None:
-    assert label("Monstera deliciosa", 20) == "Monstera deliciosa"
-    assert label("Monstera deliciosa", 12) == "Monstera de…"
-    assert label("👩‍👩‍👧👩‍👩‍👧", 6) == "👩‍👩‍👧…"
-    assert label("two\nlines", 20) == "two lines"
-    assert label("👩‍👩‍👧", 3) == "…"
+    assert shorten_label("Monstera deliciosa", 20) == "Monstera deliciosa"
+    assert shorten_label("Monstera deliciosa", 12) == "Monstera de…"
+    assert shorten_label("👩‍👩‍👧👩‍👩‍👧", 6) == "👩‍👩‍👧…"
+    assert shorten_label("two\nlines", 20) == "two lines"
+    assert shorten_label("👩‍👩‍👧", 3) == "…"
 
 
 @pytest.mark.parametrize(
@@ -144,17 +144,17 @@ def test_a_label_is_shortened_by_whole_characters_as_a_reader_sees_them() -> Non
     ],
 )
 def test_labels_of_one_message_differ(names: tuple[str, ...], limit: int, expected: list[str]) -> None:
-    assert labels(choices(*names), limit) == expected
+    assert build_labels(choices(*names), limit) == expected
 
 
 PIECES = st.lists(st.sampled_from(["👩‍👩‍👧", "🇩🇪", "e\u0301", "a", "B", " "]), max_size=20).map("".join)
 
 
-@given(st.lists(PIECES, max_size=13), st.integers(40, 60), st.sampled_from([characters, utf16, utf8]))
+@given(st.lists(PIECES, max_size=13), st.integers(40, 60), st.sampled_from([count_characters, count_utf16, count_utf8]))
 def test_labels_of_a_message_are_distinct_short_and_whole(names: list[str], limit: int, measure: Measure) -> None:
-    made = labels(choices(*names), limit, measure)
+    made = build_labels(choices(*names), limit, measure)
     assert len({one.casefold() for one in made}) == len(names)
     for one, name in zip(made, names, strict=True):
         assert 0 < measure(one) <= limit
-        kept = graphemes(one.partition("…")[0].partition("(")[0].rstrip())
-        assert graphemes(" ".join(name.split()))[: len(kept)] == kept
+        kept = split_graphemes(one.partition("…")[0].partition("(")[0].rstrip())
+        assert split_graphemes(" ".join(name.split()))[: len(kept)] == kept

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.markup import DISCORD, SLACK, Dialect, render, utf16
+from connectors.markup import DISCORD, SLACK, Dialect, count_utf16, render
 from schemas.messages import Choice, Citation
 from tests.unit.connectors.markup.hostile import ANY_TEXT, DIALECTS, MENTIONS, live
 
@@ -80,7 +80,9 @@ def test_the_oracle_knows_each_vendors_mentions() -> None:
 @given(ANY_TEXT, st.sampled_from(DIALECTS), st.integers(64, 400))
 def test_no_text_pings_anybody_however_it_is_cut(text: str, dialect: Dialect, limit: int) -> None:
     citation = Citation(n=1, document="a", title=text, url=f"https://x.example/{text}", quote="q")
-    sent = render(f"{text}\n\n[1]", dialect, limit, utf16, citations=[citation], choices=[Choice(id="1", label=text)])
+    sent = render(
+        f"{text}\n\n[1]", dialect, limit, count_utf16, citations=[citation], choices=[Choice(id="1", label=text)]
+    )
     for part in (*sent.parts, *sent.context):
         assert not live(part, dialect), part
 

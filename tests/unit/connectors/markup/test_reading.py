@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.markup import SLACK, discord_text, render, slack_text
+from connectors.markup import SLACK, parse_discord_text, parse_slack_text, render
 from tests.unit.connectors.markup.hostile import ANY_TEXT
 
 NAMES = {"U1": "Ada", "C1": "plants", "S1": "care-team", "80351110224678912": "Grace", "7": "gardeners"}
@@ -33,7 +33,7 @@ NAMES = {"U1": "Ada", "C1": "plants", "S1": "care-team", "80351110224678912": "G
     ],
 )
 def test_slack_text_reads_as_people_saw_it(written: str, read: str) -> None:
-    assert slack_text(written, NAMES) == read
+    assert parse_slack_text(written, NAMES) == read
 
 
 @pytest.mark.parametrize(
@@ -52,12 +52,12 @@ def test_slack_text_reads_as_people_saw_it(written: str, read: str) -> None:
     ],
 )
 def test_discord_text_reads_as_people_saw_it(written: str, read: str) -> None:
-    assert discord_text(written, NAMES) == read
+    assert parse_discord_text(written, NAMES) == read
 
 
 @given(ANY_TEXT | st.text(st.characters(categories=["Cs", "Cc", "L"])))
 def test_whatever_is_written_reads_as_text_that_can_be_kept(text: str) -> None:
-    for read in (slack_text(text, NAMES), discord_text(text, NAMES)):
+    for read in (parse_slack_text(text, NAMES), parse_discord_text(text, NAMES)):
         assert "\x00" not in read
         read.encode()
 
@@ -67,4 +67,4 @@ def test_whatever_is_written_reads_as_text_that_can_be_kept(text: str) -> None:
 )
 def test_what_is_sent_to_slack_reads_back_as_it_was(text: str) -> None:
     sent = " ".join(render(text, SLACK, 4000).parts)
-    assert "".join(slack_text(sent).split()) == "".join(text.split())
+    assert "".join(parse_slack_text(sent).split()) == "".join(text.split())

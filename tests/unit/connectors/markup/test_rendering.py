@@ -8,7 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.markup import DISCORD, PLAIN, SLACK, WHATSAPP, Dialect, characters, render, utf8, utf16
+from connectors.markup import (
+    DISCORD,
+    PLAIN,
+    SLACK,
+    WHATSAPP,
+    Dialect,
+    count_characters,
+    count_utf8,
+    count_utf16,
+    render,
+)
 from tests.harness.growth import assert_in_proportion
 from tests.unit.connectors.markup.hostile import DIALECTS
 
@@ -141,4 +151,4 @@ def test_no_text_costs_much(dialect: Dialect, piece: str) -> None:
 
 
 def test_each_measure_counts_as_its_vendor_does() -> None:
-    assert [measure("aé👩") for measure in (characters, utf16, utf8)] == [3, 4, 7]
+    assert [measure("aé👩") for measure in (count_characters, count_utf16, count_utf8)] == [3, 4, 7]

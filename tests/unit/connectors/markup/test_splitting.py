@@ -16,17 +16,17 @@ from connectors.markup import (
     WHATSAPP,
     Dialect,
     Measure,
-    blank,
-    characters,
-    graphemes,
+    count_characters,
+    count_utf8,
+    count_utf16,
+    is_blank,
     render,
-    split,
-    utf8,
-    utf16,
+    split_graphemes,
+    split_text,
 )
 from tests.unit.connectors.markup.hostile import ANY_TEXT, DIALECTS
 
-MEASURES = (characters, utf16, utf8)
+MEASURES = (count_characters, count_utf16, count_utf8)
 FAMILY = "👩‍👩‍👧"
 LINK = "[the page](https://x.example/returns)"
 
@@ -45,30 +45,31 @@ LINK = "[the page](https://x.example/returns)"
     ids=["paragraph", "line", "sentence", "no sentence", "word", "sentence without spaces", "grapheme"],
 )
 def test_a_text_is_cut_at_the_best_border_there_is(text: str, expected: list[str]) -> None:
-    assert split(text, 64) == expected
+    assert split_text(text, 64) == expected
 
 
 def test_a_short_first_paragraph_is_not_sent_alone() -> None:
-    assert split("Hi!\n\n" + "word " * 30, 64)[0].startswith("Hi!\n\nword word")
+    assert split_text("Hi!\n\n" + "word " * 30, 64)[0].startswith("Hi!\n\nword word")
 
 
 def test_a_short_beginning_goes_alone_before_a_word_is_cut() -> None:
-    assert split("ab cd " + "x" * 100, 64)[0] == "ab cd"
+    assert split_text("ab cd " + "x" * 100, 64)[0] == "ab cd"
 
 
 def test_a_citation_stays_with_its_sentence_and_is_never_cut() -> None:
-    parts = split("This is a claim that is long enough to fill the part. [12] Next.", 64)
-    assert split("word " * 11 + "claims. [12] Next.", 64)[1] == "claims. [12] Next."
-    assert split("word " * 11 + "claim[12][13] end", 64)[0].endswith("word")
+    parts = split_text("This is a claim that is long enough to fill the part. [12] Next.", 64)
+    assert split_text("word " * 11 + "claims. [12] Next.", 64)[1] == "claims. [12] Next."
+    assert split_text("word " * 11 + "claim[12][13] end", 64)[0].endswith("word")
     assert parts == ["This is a claim that is long enough to fill the part. [12] Next."]
     assert (
-        split("It costs five euros, and it always has done so, says he. [12] Nobody knows.", 64)[1].find("[12]") == -1
+        split_text("It costs five euros, and it always has done so, says he. [12] Nobody knows.", 64)[1].find("[12]")
+        == -1
     )
 
 
 def test_a_code_block_that_is_cut_is_closed_and_opened_again() -> None:
     code = "\n".join(f"    line {number}" for number in range(8))
-    parts = split(f"Do this:\n\n```py\n{code}\n```\n\nThat is all.", 64)
+    parts = split_text(f"Do this:\n\n```py\n{code}\n```\n\nThat is all.", 64)
     assert parts[0].startswith("Do this:\n\n```py\n    line 0")
     assert parts[0].endswith("\n```")
     assert parts[1].startswith("```py\n    line ")
@@ -101,7 +102,7 @@ def test_a_sign_that_comes_to_begin_a_part_begins_nothing_else(dialect: Dialect,
 
 def test_what_alone_is_longer_than_a_part_is_cut_and_arrives() -> None:
     for text in ("https://x.example/" + "a" * 200, "e" + "\u0301" * 200):
-        for parts in (render(text, PLAIN, 64).parts, split(text, 64)):
+        for parts in (render(text, PLAIN, 64).parts, split_text(text, 64)):
             assert "".join(parts) == text
             assert len(parts) > 3
 
@@ -112,7 +113,7 @@ def test_no_bullet_is_sent_alone() -> None:
 
 
 def test_an_empty_code_block_stays_one() -> None:
-    assert split("word " * 20 + "\n\n```\n```\n\nend", 64)[1].count("```") == 2
+    assert split_text("word " * 20 + "\n\n```\n```\n\nend", 64)[1].count("```") == 2
 
 
 def test_a_part_may_begin_with_a_bullet() -> None:
@@ -130,23 +131,23 @@ def test_a_link_is_whole_or_gives_up_its_address_but_never_breaks(dialect: Diale
 
 
 @given(ANY_TEXT, st.sampled_from(DIALECTS), st.integers(MIN_LIMIT, 200), st.sampled_from(MEASURES))
-@example(FAMILY * 40, PLAIN, 64, utf8)
-@example("中" * 334, PLAIN, 100, utf8)
-@example("&" * 200, SLACK, 64, characters)
-@example("> " * 19 + "a" * 300, SLACK, 64, characters)
-@example("> " * 15 + "```\n" + ("> " * 15 + "abc\n") * 3, DISCORD, 64, characters)
-@example("> - `" + "\u0301" * 500 + "`", DISCORD, 64, utf8)
+@example(FAMILY * 40, PLAIN, 64, count_utf8)
+@example("中" * 334, PLAIN, 100, count_utf8)
+@example("&" * 200, SLACK, 64, count_characters)
+@example("> " * 19 + "a" * 300, SLACK, 64, count_characters)
+@example("> " * 15 + "```\n" + ("> " * 15 + "abc\n") * 3, DISCORD, 64, count_characters)
+@example("> - `" + "\u0301" * 500 + "`", DISCORD, 64, count_utf8)
 def test_no_part_is_too_long_or_empty(text: str, dialect: Dialect, limit: int, measure: Measure) -> None:
     for part in render(text, dialect, limit, measure).parts:
         assert 0 < measure(part) <= limit
-        assert not blank(part)
+        assert not is_blank(part)
 
 
 @given(ANY_TEXT, st.integers(MIN_LIMIT, 200), st.sampled_from(MEASURES))
 def test_no_part_of_a_split_is_too_long_or_empty(text: str, limit: int, measure: Measure) -> None:
-    for part in split(text, limit, measure):
+    for part in split_text(text, limit, measure):
         assert 0 < measure(part) <= limit
-        assert not blank(part)
+        assert not is_blank(part)
 
 
 CLUSTERS = st.sampled_from([FAMILY, "🇩🇪", "🇫🇷", "e\u0301", "क्ष", "한", "a", "中", " ", "\n", "👍🏽", "2️⃣"])
@@ -155,19 +156,19 @@ CLUSTERED = st.lists(CLUSTERS, max_size=150).map("".join)
 
 @given(CLUSTERED, st.sampled_from(MEASURES))
 def test_what_a_reader_sees_as_one_character_is_never_cut(text: str, measure: Measure) -> None:
-    for parts in (split(text, 64, measure), render(text, PLAIN, 64, measure).parts):
-        assert [one for part in parts for one in graphemes(part) if not one.isspace()] == [
-            one for one in graphemes(text) if not one.isspace()
+    for parts in (split_text(text, 64, measure), render(text, PLAIN, 64, measure).parts):
+        assert [one for part in parts for one in split_graphemes(part) if not one.isspace()] == [
+            one for one in split_graphemes(text) if not one.isspace()
         ]
 
 
 @given(st.one_of(st.text(), CLUSTERED, ANY_TEXT.map(lambda text: text.replace("`", "").replace("~", ""))))
 def test_a_split_loses_nothing_but_white_space_and_what_cannot_be_sent(text: str) -> None:
-    assert _seen("".join(split(text, 64))) == _seen(text)
+    assert _seen("".join(split_text(text, 64))) == _seen(text)
 
 
 def _seen(text: str) -> str:
-    return "".join(one for one in text if not blank(one))
+    return "".join(one for one in text if not is_blank(one))
 
 
 @given(ANY_TEXT)
@@ -179,14 +180,14 @@ def test_cutting_a_rendered_text_loses_nothing_either(text: str) -> None:
 
 
 def test_a_limit_that_could_not_hold_a_mark_is_refused() -> None:
-    for call in (lambda: render("x", SLACK, 1), lambda: split("x" * 200, MIN_LIMIT - 1)):
+    for call in (lambda: render("x", SLACK, 1), lambda: split_text("x" * 200, MIN_LIMIT - 1)):
         with pytest.raises(ValueError, match="room"):
             call()
 
 
 def test_instagrams_thousand_bytes_hold_333_chinese_characters() -> None:
-    assert [len(part) for part in split("中" * 334, 1000, utf8)] == [333, 1]
+    assert [len(part) for part in split_text("中" * 334, 1000, count_utf8)] == [333, 1]
 
 
 def test_discord_and_twilio_limits_count_an_emoji_as_two() -> None:
-    assert [utf16(part) for part in split("👩" * 801, 1600, utf16)] == [1600, 2]
+    assert [count_utf16(part) for part in split_text("👩" * 801, 1600, count_utf16)] == [1600, 2]

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.markup import SCHEMES, TAGS, html, plain_html
+from connectors.markup import SCHEMES, TAGS, render_html, render_plain_html
 from tests.harness.growth import assert_in_proportion
 
 HANDLERS = ("script", "img", "svg", "iframe", "object", "style", "base", "form", "input", "math", "video", "link")
@@ -54,17 +54,19 @@ def assert_safe(rendered: str) -> None:
     ],
 )
 def test_what_an_agent_writes_is_shown(text: str, expected: str) -> None:
-    assert html(text) == expected
+    assert render_html(text) == expected
 
 
 def test_a_link_that_reads_as_another_address_shows_where_it_leads() -> None:
-    assert html("[https://a.example](https://b.example)").endswith("https://a.example</a> (https://b.example)</p>")
-    assert "(https" not in html("[a.example](https://a.example/x) [here](https://b.example)")
+    assert render_html("[https://a.example](https://b.example)").endswith(
+        "https://a.example</a> (https://b.example)</p>"
+    )
+    assert "(https" not in render_html("[a.example](https://a.example/x) [here](https://b.example)")
 
 
 def test_lists_keep_their_first_number_and_tables_their_cells() -> None:
-    assert '<ol start="3">' in html("3. three\n4. four")
-    assert "<td>1</td>" in html("|a|b|\n|-|-|\n|1|2|")
+    assert '<ol start="3">' in render_html("3. three\n4. four")
+    assert "<td>1</td>" in render_html("|a|b|\n|-|-|\n|1|2|")
 
 
 PAYLOADS = [
@@ -109,26 +111,26 @@ PAYLOADS = [
 @pytest.mark.parametrize("around", ["{}", "> {}", "- {}", "**{}**", "[{}](https://a.example)", "x\n\n{}\n\ny"])
 def test_nothing_that_runs_gets_through(payload: str, around: str) -> None:
     text = around.format(payload)
-    assert_safe(html(text))
-    assert_safe(plain_html(text))
+    assert_safe(render_html(text))
+    assert_safe(render_plain_html(text))
 
 
 @given(st.text(alphabet=st.sampled_from("<>\"'&[]()!`*_~#|-:/\\ \n\tabjsxonerr=1;"), max_size=200))
 def test_no_mixture_of_markup_gets_through(text: str) -> None:
-    assert_safe(html(text))
-    assert not re.search(rf"<({'|'.join(HANDLERS)})\b", html(text))
+    assert_safe(render_html(text))
+    assert not re.search(rf"<({'|'.join(HANDLERS)})\b", render_html(text))
 
 
 @pytest.mark.parametrize(
     "piece", ["[", "> ", "*a ", "`", "<", "![](", "*_", "- ", "[a](", "|a", "~~", "&", "\\[", "***"]
 )
 def test_no_text_costs_much(piece: str) -> None:
-    assert_in_proportion(lambda size: (piece * size)[:size], html, 12_000)
+    assert_in_proportion(lambda size: (piece * size)[:size], render_html, 12_000)
 
 
 def test_what_is_longer_than_any_reply_is_shown_plain() -> None:
-    assert html("*x* " * 10_000).startswith("<p>*x* *x*")
+    assert render_html("*x* " * 10_000).startswith("<p>*x* *x*")
 
 
 def test_what_a_contact_typed_is_not_markup() -> None:
-    assert plain_html("**a** <b>\r\n[x](https://y)") == "<p>**a** &lt;b&gt;<br>[x](https://y)</p>"
+    assert render_plain_html("**a** <b>\r\n[x](https://y)") == "<p>**a** &lt;b&gt;<br>[x](https://y)</p>"

@@ -1,0 +1,124 @@
+"""Notifications for everyone who watches a conversation: browsers, workers and desks.
+
+Signals are lossy; the transcript is the record. They travel on the topic ``conversation:<id>`` as JSON objects with a
+``type``: ``message`` (the transcript grew), ``changed`` (``message_id`` was edited or deleted), ``receipt``
+(``message_id``, ``state``), ``delta`` (``turn_id``, ``epoch``, ``index``, ``text``), ``abort`` (``turn_id``),
+``typing`` (``author``), ``ended`` (``session``: the visitor signed out).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from datetime import datetime
+
+import structlog
+
+from schemas import ids, topics
+from schemas.changes import ReactionChanged, Value, value_of
+from schemas.desk import DeskTouched
+from schemas.envelope import Envelope, envelope
+from schemas.errors import ParleyError
+from schemas.facts import Feedback
+from schemas.messages import AuthorKind, MessageState
+from schemas.ports import Signals
+
+log = structlog.get_logger("parley.live")
+
+MESSAGE_SIGNAL = b'{"type":"message"}'
+
+
+def conversation_topic(conversation: str) -> str:
+    return f"conversation:{conversation}"
+
+
+async def publish_message(signals: Signals, conversation: str) -> None:
+    """Signal that the transcript grew."""
+    await _publish(signals, conversation, MESSAGE_SIGNAL)
+
+
+async def publish_receipts(
+    signals: Signals, conversation: str, message_ids: Iterable[str], state: MessageState
+) -> None:
+    """Signal that these messages have another state."""
+    for message_id in message_ids:
+        frame = {"type": "receipt", "message_id": message_id, "state": state}
+        await _publish(signals, conversation, json.dumps(frame).encode())
+
+
+async def publish_change(signals: Signals, conversation: str, message_id: str) -> None:
+    """Signal that a message was edited or deleted."""
+    await _publish(signals, conversation, json.dumps({"type": "changed", "message_id": message_id}).encode())
+
+
+async def publish_typing(signals: Signals, conversation: str, kind: AuthorKind, name: str = "") -> None:
+    """Signal that somebody is typing; a worker that collects messages waits longer."""
+    frame = {"type": "typing", "author": {"kind": kind, "name": name}}
+    await _publish(signals, conversation, json.dumps(frame).encode())
+
+
+async def publish_session_end(signals: Signals, conversation: str, session: str) -> None:
+    """Signal the sockets of this session that it has ended."""
+    await _publish(signals, conversation, json.dumps({"type": "ended", "session": session}).encode())
+
+
+async def _publish(signals: Signals, conversation: str, payload: bytes) -> None:
+    # It was stored before; a reader that misses the signal reads it within two seconds.
+    try:
+        await signals.publish(conversation_topic(conversation), payload)
+    except ParleyError as error:
+        log.debug("signal_lost", conversation_id=conversation, code=error.code)
+
+
+# Events for the desk.
+def build_line_changed(origin: Envelope, line: str, state: str, at: datetime) -> Envelope:
+    """Build the event that a line of a conversation has changed. ``about`` is any event of the conversation. The same
+    state of the same line always gives the same id."""
+    return envelope(
+        topics.DESK_TOUCHED,
+        DeskTouched(changed=[line], at=at),
+        id=ids.derived_id(line, f"desk-touched:{state}"),
+        time=at,
+        source=f"/connectors/{origin.channel}/{origin.tenant}/{origin.account}",
+        tenant=origin.tenant,
+        channel=origin.channel,
+        account=origin.account,
+        conversation=origin.conversation,
+        correlation_id=origin.correlation_id or origin.id,
+        causation_id=origin.id,
+    )
+
+
+def build_desk_timer(desk: str, tenant: str, conversation: str, at: datetime) -> Envelope:
+    """Build the event that something is due at the desk."""
+    return envelope(
+        topics.DESK_TOUCHED,
+        DeskTouched(at=at),
+        id=ids.derived_id(conversation, f"desk-time:{at.isoformat()}"),
+        time=at,
+        source=f"/connectors/{desk}/{tenant}",
+        tenant=tenant,
+        channel=desk,
+        conversation=conversation,
+    )
+
+
+# Reactions as feedback, like the thumbs of the web chat.
+__all__ = ["build_feedback", "value_of"]
+
+
+def build_feedback(event: Envelope, reaction: ReactionChanged, message_id: str, value: Value) -> Envelope:
+    """Build the feedback event of a reaction, the same each time for the same event."""
+    return envelope(
+        topics.FEEDBACK_GIVEN,
+        Feedback(message_id=message_id, contact_id=reaction.contact_id, value=value, at=reaction.at),
+        id=ids.derived_id(event.id, "feedback"),
+        time=event.time,
+        source=f"/connectors/{event.channel}/{event.tenant}/{event.account}",
+        tenant=event.tenant,
+        channel=event.channel,
+        account=event.account,
+        conversation=event.conversation,
+        correlation_id=event.correlation_id,
+        causation_id=message_id,
+    )
