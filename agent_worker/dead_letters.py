@@ -13,11 +13,11 @@ from agent_worker.turn.envelopes import SOURCE, Chain, build_outbound
 from agent_worker.turn.inbound_events import Event, decode
 from schemas.conversation import DeadLetter
 from schemas.envelope import Envelope, envelope
-from schemas.errors import HandlerGaveUp, ParleyError, RecordError
+from schemas.errors import HandlerFailed, ParleyError, RecordError
 from schemas.ids import derived_id
 from schemas.messages import Author
 from schemas.ports import Bus, Clock, Metrics, Record, State
-from schemas.privacy.records import without_cards
+from schemas.privacy.records import mask_record
 from schemas.topics import DEADLETTER_RECORDED, MESSAGE_RECEIVED
 
 log = structlog.get_logger("parley.worker")
@@ -88,7 +88,7 @@ def _event_id(record: Record) -> str:
 
 def build_dead_letter(conversation: str, record: Record, error: Exception, attempts: int, now: datetime) -> DeadLetter:
     headers: Mapping[str, str] = record.headers
-    parley_error = error if isinstance(error, ParleyError) else HandlerGaveUp(type(error).__name__)
+    parley_error = error if isinstance(error, ParleyError) else HandlerFailed(type(error).__name__)
     return DeadLetter(
         id=derived_id(f"{record.topic}/{record.partition}/{record.offset}", "deadletter"),
         code=parley_error.code,
@@ -101,7 +101,7 @@ def build_dead_letter(conversation: str, record: Record, error: Exception, attem
         channel=headers.get("ce_channel", "") or record.topic.rpartition(".")[2],
         conversation_id=conversation,
         headers=dict(headers),
-        value=base64.b64encode(without_cards(record.value or b"")).decode(),
+        value=base64.b64encode(mask_record(record.value or b"")).decode(),
         first_at=datetime.fromtimestamp(record.timestamp_ms / 1000, UTC),
         last_at=now,
     )

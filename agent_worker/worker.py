@@ -79,7 +79,7 @@ class Worker:
             conversation_id=batch.conversation,
             correlation_id=first.get("ce_correlationid", ""),
         ):
-            await (self._handle_traced(batch) if tracing.active() else self._engine.handle(batch))
+            await (self._handle_traced(batch) if tracing.is_active() else self._engine.handle(batch))
 
     async def _handle_traced(self, batch: Batch) -> None:
         """Join the trace of the first record, and link those that were folded in later."""
@@ -118,7 +118,7 @@ class Worker:
         died. Returns the number of conversations. Safe beside running turns, because the ids repeat."""
         now = self._clock()
         swept = 0
-        unpublished = await self._state.conversations.unpublished(
+        unpublished = await self._state.conversations.list_unpublished(
             before=now - UNPUBLISHED_AFTER, limit=SWEEP_BATCH_SIZE
         )
         for conversation in unpublished:

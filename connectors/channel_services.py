@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from schemas import ids
-from schemas.conversation import Delivered
+from schemas.conversation import DeliveryOutcome
 from schemas.messages import Attachment
 from schemas.ports import Account, Clock, Signals, Transcript
 
@@ -15,7 +15,7 @@ async def _find_nothing(tenant: str, channel: str, account: str, external_id: st
     return None
 
 
-async def _find_no_outcome(conversation: str, marker: str) -> Delivered | None:
+async def _find_no_outcome(conversation: str, marker: str) -> DeliveryOutcome | None:
     return None
 
 
@@ -33,7 +33,7 @@ class ChannelServices:
     read_file: Callable[[str, str], Awaitable[tuple[Attachment, bytes]]]
     file_link: Callable[[str, str], str] = lambda tenant, attachment: ""
     find_sent: Callable[[str, str, str, str], Awaitable[tuple[str, str] | None]] = _find_nothing
-    find_outcome: Callable[[str, str], Awaitable[Delivered | None]] = _find_no_outcome
+    find_outcome: Callable[[str, str], Awaitable[DeliveryOutcome | None]] = _find_no_outcome
     webhook_url: Callable[[Account], str] = lambda account: ""
 
     async def is_other_message(self, account: Account, external_id: str, marker: str) -> bool:
@@ -44,7 +44,9 @@ class ChannelServices:
         if sent is None:
             return False
         conversation, message = sent
-        return message != ids.whole_of(marker) or await self._is_earlier(conversation, message, external_id, marker)
+        return message != ids.message_of_part(marker) or await self._is_earlier(
+            conversation, message, external_id, marker
+        )
 
     async def _is_earlier(self, conversation: str, message: str, external_id: str, marker: str) -> bool:
         """Whether it is an earlier part of the same message: parts are sent in order and may look alike."""

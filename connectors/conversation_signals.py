@@ -15,8 +15,8 @@ from datetime import datetime
 import structlog
 
 from schemas import ids, topics
-from schemas.changes import ReactionChanged, Value, value_of
-from schemas.desk import DeskTouched
+from schemas.changes import FeedbackValue, ReactionChanged
+from schemas.desk import DeskUpdate
 from schemas.envelope import Envelope, envelope
 from schemas.errors import ParleyError
 from schemas.facts import Feedback
@@ -76,7 +76,7 @@ def build_line_changed(origin: Envelope, line: str, state: str, at: datetime) ->
     state of the same line always gives the same id."""
     return envelope(
         topics.DESK_TOUCHED,
-        DeskTouched(changed=[line], at=at),
+        DeskUpdate(changed=[line], at=at),
         id=ids.derived_id(line, f"desk-touched:{state}"),
         time=at,
         source=f"/connectors/{origin.channel}/{origin.tenant}/{origin.account}",
@@ -93,7 +93,7 @@ def build_desk_timer(desk: str, tenant: str, conversation: str, at: datetime) ->
     """Build the event that something is due at the desk."""
     return envelope(
         topics.DESK_TOUCHED,
-        DeskTouched(at=at),
+        DeskUpdate(at=at),
         id=ids.derived_id(conversation, f"desk-time:{at.isoformat()}"),
         time=at,
         source=f"/connectors/{desk}/{tenant}",
@@ -104,10 +104,9 @@ def build_desk_timer(desk: str, tenant: str, conversation: str, at: datetime) ->
 
 
 # Reactions as feedback, like the thumbs of the web chat.
-__all__ = ["build_feedback", "value_of"]
 
 
-def build_feedback(event: Envelope, reaction: ReactionChanged, message_id: str, value: Value) -> Envelope:
+def build_feedback(event: Envelope, reaction: ReactionChanged, message_id: str, value: FeedbackValue) -> Envelope:
     """Build the feedback event of a reaction, the same each time for the same event."""
     return envelope(
         topics.FEEDBACK_GIVEN,

@@ -13,7 +13,7 @@ import aiohttp
 
 from connectors.retry_after import GATEWAY_TIMEOUTS, parse_retry_after
 from schemas.errors import CredentialsRevoked, DeliveryError, SendDelayed, SendRefused, SendUnknown, TooLarge
-from schemas.ports import Call, Reply
+from schemas.ports import VendorCall, VendorResponse
 
 MAX_REPLY_BYTES = 1024 * 1024
 TIMEOUT = aiohttp.ClientTimeout(total=14, connect=4)
@@ -35,7 +35,7 @@ class HttpConnection:
         self._marker_field = marker_field
         self._http_session: aiohttp.ClientSession | None = None
 
-    async def perform(self, call: Call, marker: str) -> Reply:
+    async def perform(self, call: VendorCall, marker: str) -> VendorResponse:
         marked = {self._marker_field: marker} if self._marker_field else {}
         url = f"{self._base}/{call.operation}"
         try:
@@ -59,7 +59,9 @@ class HttpConnection:
         return self._http_session
 
 
-def build_delivery_error(reply: Reply, *, retry_after: object = None, of_account: bool = False) -> DeliveryError:
+def build_delivery_error(
+    reply: VendorResponse, *, retry_after: object = None, of_account: bool = False
+) -> DeliveryError:
     """Return what an answer other than a success means. ``retry_after``: seconds, where the vendor does not use the
     header; ``of_account``: its limit applies to the whole account."""
     if reply.status == 429:
@@ -73,14 +75,14 @@ def build_delivery_error(reply: Reply, *, retry_after: object = None, of_account
     return SendUnknown(f"the vendor answered {reply.status}", slow=reply.status in GATEWAY_TIMEOUTS)
 
 
-async def read_reply(response: aiohttp.ClientResponse) -> Reply:
+async def read_reply(response: aiohttp.ClientResponse) -> VendorResponse:
     """Raises SendUnknown for an answer that is absurdly long."""
     try:
         data = await read_at_most(response, MAX_REPLY_BYTES)
     except TooLarge as error:
         raise SendUnknown("the answer is too long") from error
     headers = {name.lower(): value for name, value in response.headers.items()}
-    return Reply(response.status, _decode(data.decode("utf-8", "replace")), headers)
+    return VendorResponse(response.status, _decode(data.decode("utf-8", "replace")), headers)
 
 
 async def read_at_most(response: aiohttp.ClientResponse, most: int) -> bytes:

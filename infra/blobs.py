@@ -31,16 +31,16 @@ from infra.content_types import TEXTS, content_type
 from schemas.errors import ConfigInvalid, NotFound, TooLarge, Unavailable
 from schemas.messages import Attachment
 from schemas.ports import Clock, StoredFile, Upload
-from schemas.privacy.cards import OwnNumbers, masked
-from schemas.privacy.files import without_cards
+from schemas.privacy.cards import OwnNumbers, mask_cards
+from schemas.privacy.files import mask_file
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
 LIMIT = 10 * 1024 * 1024
-# A caller waits: the library's own patience is three minutes.
-_PATIENCE: Any = {
-    # Plain http only where the operator's own endpoint says so; MinIO and the like often do.
+# A caller waits; the library's own retry limit is three minutes.
+_TIMEOUTS: Any = {
+    # Plain http only where the operator's own endpoint says so, as MinIO and the like often do.
     "client_options": {"allow_http": True, "timeout": timedelta(seconds=15), "connect_timeout": timedelta(seconds=3)},
     "retry_config": {"max_retries": 2, "retry_timeout": timedelta(seconds=20)},
 }
@@ -50,12 +50,13 @@ _ID = re.compile(r"[0-9a-f]{64}|a[0-9a-f]{42}")
 _TENANT = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _WAITING = "_waiting"
 UNCLAIMED_FOR = timedelta(hours=24)
-"""Then an upload that no message has referenced may be deleted."""
+"""After this time an upload that no message references may be deleted."""
 UNCONFIRMED_FOR = timedelta(days=30)
-"""Then one may be deleted whose message never reached the transcript: the log has dropped it by now."""
+"""After this time an upload may be deleted whose message never reached the transcript: the log has dropped it by
+now."""
 _MARGIN = timedelta(hours=1)
-"""So long before its deletion an upload can no longer be claimed. A message and the deletion never meet, whichever
-processes they run in, while the clocks of these differ by less than half of it."""
+"""An upload can no longer be claimed this long before its deletion, so that a message and the deletion never meet,
+whichever processes they run in, while the clocks of these differ by less than half of it."""
 
 
 def open_blobs(
@@ -64,9 +65,9 @@ def open_blobs(
     clock: Clock = lambda: datetime.now(UTC),
     own_numbers: Mapping[str, OwnNumbers | None] = MappingProxyType({}),
 ) -> StoredBlobs:
-    """``file`` keeps them in ``data_dir/blobs``; ``s3://bucket/prefix`` takes credentials, region and endpoint from the
-    usual ``AWS_…`` variables. ``own_numbers``: by tenant, what finds numbers that are no cards. Raises
-    ConfigInvalid."""
+    """Open the blob store. ``file`` keeps files in ``data_dir/blobs``; ``s3://bucket/prefix`` takes credentials, region
+    and endpoint from the usual ``AWS_…`` variables. ``own_numbers``: by tenant, the pattern of numbers that are no
+    cards. Raises ConfigInvalid."""
     if url == "file":
         folder = data_dir / "blobs"
         store = LocalStore(folder, mkdir=True)
@@ -75,7 +76,7 @@ def open_blobs(
     if parts.scheme != "s3" or not parts.netloc:
         raise ConfigInvalid(f"blobs: {url} is neither file nor s3://bucket/prefix", fix="change `blobs`")
     try:
-        bucket = S3Store(parts.netloc, prefix=parts.path.strip("/") or None, **_PATIENCE)
+        bucket = S3Store(parts.netloc, prefix=parts.path.strip("/") or None, **_TIMEOUTS)
         return StoredBlobs(bucket, clock, own_numbers=own_numbers)
     except BaseError as error:
         raise ConfigInvalid(
@@ -84,18 +85,18 @@ def open_blobs(
 
 
 class _Description(Attachment):
-    """What is written beside a file. Descriptions of earlier releases lack the last two fields."""
+    """The description that is stored beside a file. Descriptions of earlier releases lack the last two fields."""
 
     conversation: str = ""
     uploader: str = ""
 
-    def stored(self) -> StoredFile:
+    def to_stored_file(self) -> StoredFile:
         attachment = Attachment(id=self.id, name=self.name, type=self.type, size=self.size)
         return StoredFile(attachment, self.conversation, self.uploader)
 
 
 class StoredBlobs:
-    """``schemas.ports.Blobs`` over one object store. Of text files the numbers of cards are masked."""
+    """``schemas.ports.Blobs`` over one object store. Card numbers in text files are masked."""
 
     def __init__(
         self,
@@ -124,24 +125,25 @@ class StoredBlobs:
         """Raises TooLarge, UnsupportedMediaType, Unavailable."""
         if len(data) > LIMIT:
             raise TooLarge(f"an attachment may have at most {LIMIT // 1024 // 1024} MiB")
-        shown = _clean(name)
-        kind, data = await asyncio.to_thread(_inspect, data, shown, declared_type, self._own_numbers.get(tenant))
+        clean_name = _clean(name)
+        kind, data = await asyncio.to_thread(_inspect, data, clean_name, declared_type, self._own_numbers.get(tenant))
         id_ = f"a{int(self._clock().timestamp()):010x}{secrets.token_hex(16)}"
-        about = _Description(
-            id=id_, name=shown, type=kind, size=len(data), conversation=conversation, uploader=uploader
+        description = _Description(
+            id=id_, name=clean_name, type=kind, size=len(data), conversation=conversation, uploader=uploader
         )
-        written = about.model_dump_json().encode()
-        # The mark first, so that nothing is left behind unseen; the description last: whoever finds it finds the file.
+        encoded = description.model_dump_json().encode()
+        # The upload marker first, so that no file is left behind unnoticed; the description last: whoever finds it
+        # finds the file.
         if conversation:
-            await self._write(_waiting_key(tenant, id_), written)
+            await self._write(_waiting_key(tenant, id_), encoded)
         await self._write(_key(tenant, id_), data)
         if claimed or not conversation:
-            await self._write(_description_key(tenant, id_), written)
-        return about.stored().attachment
+            await self._write(_description_key(tenant, id_), encoded)
+        return description.to_stored_file().attachment
 
     async def get(self, tenant: str, attachment: str) -> tuple[Attachment, bytes]:
-        about = await self.describe(tenant, attachment)
-        return about.attachment, await self._read(_key(tenant, attachment))
+        stored_file = await self.describe(tenant, attachment)
+        return stored_file.attachment, await self._read(_key(tenant, attachment))
 
     async def describe(self, tenant: str, attachment: str) -> StoredFile:
         try:
@@ -160,7 +162,8 @@ class StoredBlobs:
         if not is_claimed:
             written = await self._read(_waiting_key(tenant, attachment))
             await self._write(_description_key(tenant, attachment), written)
-        # Asked again once it is written: a process that was held up meanwhile must not claim what is being deleted.
+        # Checked again once it is written: a process that was held up meanwhile must not claim a file that is being
+        # deleted.
         if self._clock() >= ends + _MARGIN / 2:
             raise NotFound("there is no such attachment")
 
@@ -172,26 +175,26 @@ class StoredBlobs:
             async for page in obstore.list(self._store, _WAITING):
                 for found in page:
                     upload = _upload_of(found["path"])
-                    if upload is not None and upload.at < before and (whole := await self._whole(upload)):
+                    if upload is not None and upload.at < before and (whole := await self._load_upload(upload)):
                         yield whole
         except (BaseError, OSError) as error:
-            raise _unreadable() from error
+            raise _read_error() from error
 
-    async def _whole(self, upload: Upload) -> Upload | None:
-        """None when it was settled or deleted since it was listed."""
+    async def _load_upload(self, upload: Upload) -> Upload | None:
+        """None when it was confirmed or deleted since it was listed."""
         claimed = await self._exists(_description_key(upload.tenant, upload.id))
         try:
-            about = await self._description(_waiting_key(upload.tenant, upload.id))
+            description = await self._description(_waiting_key(upload.tenant, upload.id))
         except NotFound:
             return None
-        return Upload(upload.tenant, upload.id, upload.at, about.conversation, claimed)
+        return Upload(upload.tenant, upload.id, upload.at, description.conversation, claimed)
 
     async def delete(self, tenant: str, attachment: str) -> int:
         try:
             size = (await self.describe(tenant, attachment)).attachment.size
         except NotFound:
             size = 0
-        # The mark last: a deletion that broke off is found again.
+        # The upload marker last: an interrupted deletion is found again.
         for key in (_description_key(tenant, attachment), _key(tenant, attachment), _waiting_key(tenant, attachment)):
             await self._delete(key)
         return size
@@ -200,13 +203,13 @@ class StoredBlobs:
         size = 0
         try:
             async for page in obstore.list(self._store, _folder(tenant)):
-                size += sum(found["size"] for found in page if not found["path"].endswith(".json"))
+                size += sum(entry["size"] for entry in page if not entry["path"].endswith(".json"))
         except (BaseError, OSError) as error:
-            raise _unreadable() from error
+            raise _read_error() from error
         return size
 
     async def _description(self, key: str) -> StoredFile:
-        return _Description.model_validate_json(await self._read(key)).stored()
+        return _Description.model_validate_json(await self._read(key)).to_stored_file()
 
     async def _exists(self, key: str) -> bool:
         try:
@@ -214,7 +217,7 @@ class StoredBlobs:
         except (NotFoundError, FileNotFoundError):
             return False
         except (BaseError, OSError) as error:
-            raise _unreadable() from error
+            raise _read_error() from error
         return True
 
     async def _write(self, key: str, data: bytes) -> None:
@@ -227,12 +230,12 @@ class StoredBlobs:
 
     async def _read(self, key: str) -> bytes:
         try:
-            found: Any = await obstore.get_async(self._store, key)
-            return bytes(await found.bytes_async())
+            response: Any = await obstore.get_async(self._store, key)
+            return bytes(await response.bytes_async())
         except (NotFoundError, FileNotFoundError) as error:
             raise NotFound("there is no such attachment") from error
         except (BaseError, OSError) as error:
-            raise _unreadable() from error
+            raise _read_error() from error
 
     async def _delete(self, key: str) -> None:
         try:
@@ -245,7 +248,7 @@ class StoredBlobs:
             ) from error
 
 
-def _unreadable() -> Unavailable:
+def _read_error() -> Unavailable:
     return Unavailable("attachments cannot be read now", fix="check `blobs` and its disk or bucket")
 
 
@@ -256,16 +259,16 @@ def _folder(tenant: str) -> str:
 
 
 def _inspect(data: bytes, name: str, declared: str, own: OwnNumbers | None) -> tuple[str, bytes]:
-    """What it is, and what is kept of it."""
+    """The content type, and the bytes to store."""
     kind = content_type(data, name, declared)
-    if kind in TEXTS and (kept := without_cards(data, own)) != data:
-        # A number without quotes is no JSON any more once it is masked.
-        data, kind = kept, content_type(kept, name, declared)
+    if kind in TEXTS and (masked := mask_file(data, own)) != data:
+        # A masked number without quotes is no valid JSON any more.
+        data, kind = masked, content_type(masked, name, declared)
     return kind, data
 
 
 def _key(tenant: str, attachment: str) -> str:
-    """Anything that is not exactly a tenant and an id cannot name a file."""
+    """Only exactly a tenant and an id can name a file."""
     if not _ID.fullmatch(attachment):
         raise NotFound("there is no such attachment")
     return f"{_folder(tenant)}/{attachment}"
@@ -280,7 +283,7 @@ def _waiting_key(tenant: str, attachment: str) -> str:
 
 
 def _upload_of(path: str) -> Upload | None:
-    """None for what is no upload."""
+    """None for anything that is no upload."""
     _, tenant, name = path.split("/") if path.count("/") == 2 else ("", "", "")
     id_ = name.removesuffix(".json")
     if not id_.startswith("a") or not _ID.fullmatch(id_) or not _TENANT.fullmatch(tenant):
@@ -293,17 +296,17 @@ def _time_of(attachment: str) -> datetime:
 
 
 def _clean(name: str) -> str:
-    """The last part of a path, printable, of bounded length, without numbers of cards; its ending survives."""
+    """The last part of a path, printable, of bounded length, without card numbers; its ending is kept."""
     last = name.replace("\\", "/").rpartition("/")[2]
-    shown = "".join(letter for letter in last if letter.isprintable() and letter not in '<>"').strip(" .")
-    stem, dot, ending = shown.rpartition(".")
-    if len(shown) > _NAME_LENGTH and dot and len(ending) <= 10:
-        shown = stem[: _NAME_LENGTH - len(ending) - 1] + dot + ending
-    return masked(shown[:_NAME_LENGTH]) or "file"
+    clean = "".join(letter for letter in last if letter.isprintable() and letter not in '<>"').strip(" .")
+    stem, dot, ending = clean.rpartition(".")
+    if len(clean) > _NAME_LENGTH and dot and len(ending) <= 10:
+        clean = stem[: _NAME_LENGTH - len(ending) - 1] + dot + ending
+    return mask_cards(clean[:_NAME_LENGTH]) or "file"
 
 
 def _flush(path: Path) -> None:
-    """To the disk itself, file and folder: an upload that was answered survives a power cut."""
+    """Flush file and folder to the disk, so that an acknowledged upload survives a power cut."""
     for target in (path, path.parent):
         descriptor = os.open(target, os.O_RDONLY)
         try:

@@ -1,4 +1,4 @@
-"""What a file is, by its bytes: names and declared types are claims of a stranger."""
+"""Detect a file's type by its bytes, because names and declared types are unchecked claims."""
 
 from __future__ import annotations
 
@@ -35,24 +35,24 @@ _ZIPPED: tuple[tuple[str, str], ...] = (
 )
 _OPEN_DOCUMENT = "application/vnd.oasis.opendocument."
 TEXTS = frozenset({"text/plain", "text/csv", "application/json"})
-"""Types of files that are kept as the text they are: UTF-8."""
+"""Types of files that are stored as UTF-8 text."""
 _ALLOWED_CONTROLS = frozenset(map(ord, "\t\n\r\f"))
 
 
 def content_type(data: bytes, name: str, declared: str) -> str:
-    """The type under which the file is kept and served. HTML, SVG and other markup are kept as plain text, so that no
-    browser runs them. ``name`` and ``declared`` only tell kinds of text apart. Raises UnsupportedMediaType."""
+    """The type under which the file is stored and served. HTML, SVG and other markup are stored as plain text, so that
+    no browser runs them. ``name`` and ``declared`` only tell kinds of text apart. Raises UnsupportedMediaType."""
     if not data:
         raise UnsupportedMediaType("the file is empty")
     for offset, magic, kind in _MAGIC:
         if data.startswith(magic, offset) and (offset != 8 or data.startswith(b"RIFF")):
             return kind
     if data.startswith(b"PK\x03\x04"):
-        return _zipped(data)
+        return _zip_type(data)
     return _text(data, name.lower(), declared.partition(";")[0].strip().lower())
 
 
-def _zipped(data: bytes) -> str:
+def _zip_type(data: bytes) -> str:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             names = set(archive.namelist())

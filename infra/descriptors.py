@@ -1,4 +1,4 @@
-"""How many files and sockets this process may have open, and how many it has."""
+"""The limit on open files and sockets of this process, and how many are open."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ import os
 import resource
 
 MOST = 1 << 20
-"""More than this is not asked for, where the system's limit is as good as none."""
+"""The highest limit that is requested, where the system has practically none."""
 FOLDERS = ("/proc/self/fd", "/dev/fd")
 GUESSED = 128
-"""Taken for the number of open ones where no system folder lists them."""
+"""The assumed number of open ones where no system folder lists them."""
 
 
 def raise_limit() -> None:
-    """To what the system allows this process; never to less than it has."""
+    """Raise the limit to what the system allows this process; never lower it."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = MOST if hard == resource.RLIM_INFINITY else min(hard, MOST)
-    if soft == resource.RLIM_INFINITY or soft >= wanted:
+    target = MOST if hard == resource.RLIM_INFINITY else min(hard, MOST)
+    if soft == resource.RLIM_INFINITY or soft >= target:
         return
     try:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (target, hard))
     except (OSError, ValueError):
-        return  # some systems have a lower limit than the one they tell
+        return  # some systems have a lower limit than they report
 
 
 def limit() -> int:
@@ -29,7 +29,7 @@ def limit() -> int:
     return MOST if soft == resource.RLIM_INFINITY else soft
 
 
-def in_use() -> int:
+def count_open() -> int:
     for folder in FOLDERS:
         try:
             return len(os.listdir(folder))

@@ -1,16 +1,15 @@
-"""A flight recorder: which record's code runs on the event loop now, in a file that outlives a kill.
+"""A flight recorder: writes to a file that outlives a kill which record's code is running on the event loop.
 
-A record that blocks its process, or ends it, leaves no failure behind that a handler could see. So before each step of
-a handler the record's position is written to a memory-mapped page, which the kernel keeps whatever becomes of the
-process. At the next start a process that finds such a page looks for evidence of its own kind beside it:
+A record that blocks its process, or ends it, leaves no exception behind that a handler could see. So before each step
+of a handler the record's position is written to a memory-mapped page, which the kernel keeps whatever happens to the
+process. The next process that finds such a page looks for evidence beside it:
 
-- ``stall.txt``: the interpreter's watchdog wrote it because the loop had not come round for ``stall_after`` seconds. It
-  needs no interpreter lock, so it also tells of a regular expression that holds the lock.
-- ``fatal.txt``: the interpreter wrote it on a fatal signal.
-- the memory that the process had grown by during the step, next to what the machine has.
+- ``stall.txt``: written by the interpreter's watchdog because the loop had not come round for ``stall_after`` seconds.
+  The watchdog needs no interpreter lock, so it also reports a regular expression that holds the lock.
+- ``fatal.txt``: written by the interpreter on a fatal signal.
+- the memory that the process had grown by during the step, compared with the machine's.
 
-A page without evidence means nothing: a kill, a crash point or a power cut may meet any record.
-"""
+A page without evidence means nothing: a kill, a crash point or a power cut may hit any record."""
 
 from __future__ import annotations
 
@@ -40,16 +39,16 @@ log = structlog.get_logger("parley.watchdog")
 
 SIZE = 8_192
 _HEAD = struct.Struct("<BdQdQQQH")
-"""Is a step running, since when, the thread of the loop, ``stall_after``, and bytes of memory: now, when the step
-began, at most. Then the length of what follows: the records."""
+"""Whether a step is running, since when, the thread of the loop, ``stall_after``, and bytes of memory: now, when the
+step began, at most. Then the length of what follows: the records."""
 _RUNNING = struct.Struct("<Bd")
 _MEMORY = struct.Struct("<QQQ")
 _MEMORY_AT = struct.calcsize("<BdQd")
 _ROOM = SIZE - _HEAD.size
-_LOOK = 0.5
-"""Seconds between two looks at the memory."""
+_MEASURE_EVERY = 0.5
+"""Seconds between two measurements of the memory."""
 _FULL, _GROWN = 0.8, 0.25
-"""Of the memory there is: so full it was, and so much of it came during the step."""
+"""Shares of the available memory: this much was in use, and this much was added during the step."""
 INCIDENTS = "incident-*.json"
 
 
@@ -67,16 +66,16 @@ class Incident(BaseModel):
         return [Strike(self.group, *record, incident=self.id, code=self.code, at=self.at) for record in self.records]
 
 
-class _Noted(BaseModel):
+class _StepNote(BaseModel):
     group: str
     records: list[tuple[str, int, int]]
 
 
-def note_of(group: str, records: Sequence[Record]) -> bytes:
-    """What the page says of a batch: its first records, as many as there is room for."""
+def encode_note(group: str, records: Sequence[Record]) -> bytes:
+    """Encode a batch for the page: its first records, as many as there is room for."""
     positions = [(record.topic, record.partition, record.offset) for record in records]
     while positions:
-        note = _Noted(group=group, records=positions).model_dump_json().encode()
+        note = _StepNote(group=group, records=positions).model_dump_json().encode()
         if len(note) <= _ROOM:
             return note
         positions = positions[: len(positions) // 2]
@@ -84,7 +83,8 @@ def note_of(group: str, records: Sequence[Record]) -> bytes:
 
 
 class FlightRecorder:
-    """Of one process, in a folder that is its own. To be made on the event loop's thread. ``stall_after``: seconds."""
+    """The recorder of one process, in a folder of its own. Create it on the event loop's thread. ``stall_after``:
+    seconds."""
 
     def __init__(self, folder: Path, stall_after: float) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -96,11 +96,11 @@ class FlightRecorder:
             self._page = mmap(descriptor, SIZE)
         finally:
             os.close(descriptor)
-        self._stall, self._fatal = (_emptied(folder / name) for name in ("stall.txt", "fatal.txt"))
+        self._stall, self._fatal = (_open_empty(folder / name) for name in ("stall.txt", "fatal.txt"))
         self._cpu = time.thread_time()
         self._steps = 0
         self._closed = threading.Event()
-        limit = interpreter.available()
+        limit = interpreter.available_memory()
         _HEAD.pack_into(self._page, 0, 0, 0.0, threading.get_ident(), stall_after, 0, 0, limit, 0)
         self._memory = threading.Thread(target=self._watch_memory, args=(limit,), name="memory watch", daemon=True)
 
@@ -114,7 +114,7 @@ class FlightRecorder:
         self._memory.start()
 
     def close(self) -> None:
-        """The process ends well: it leaves nothing behind to be judged by."""
+        """The process ends normally: remove all evidence."""
         self._closed.set()
         faulthandler.cancel_dump_traceback_later()
         faulthandler.disable()
@@ -125,14 +125,14 @@ class FlightRecorder:
         for name in ("page", "stall.txt", "fatal.txt"):
             (self._folder / name).unlink(missing_ok=True)
 
-    async def beat_on(self) -> None:
-        """The heartbeat of the loop, without an end."""
+    async def run_heartbeat(self) -> None:
+        """Send heartbeats without an end."""
         while True:
             await asyncio.sleep(self._stall_after / 4)
-            self.beat()
+            self.heartbeat()
 
-    def beat(self) -> None:
-        """The loop has come round."""
+    def heartbeat(self) -> None:
+        """A heartbeat: the loop has come round."""
         if os.fstat(self._stall).st_size:
             log.error("loop_stalled", longer_than_s=self._stall_after)
             os.ftruncate(self._stall, 0)
@@ -143,7 +143,7 @@ class FlightRecorder:
         faulthandler.dump_traceback_later(self._stall_after, file=self._stall)
 
     def begin(self, note: bytes) -> float:
-        """A step of a handler begins. When it did, on the monotonic clock."""
+        """A step of a handler begins. Returns the time on the monotonic clock."""
         page = self._page
         page[_HEAD.size : _HEAD.size + len(note)] = note
         struct.pack_into("<H", page, _HEAD.size - 2, len(note))
@@ -152,30 +152,31 @@ class FlightRecorder:
         return time.monotonic()
 
     def end(self, begun: float) -> bool:
-        """The step is over. Whether it stalled the process."""
+        """The step is over. Returns whether it stalled the process."""
         self._page[0] = 0
         lasted = time.monotonic() - begun
         return lasted >= self._stall_after and self._is_its_own_fault()
 
     def _is_its_own_fault(self) -> bool:
-        """Whether the step itself took so long. A process that was paused, or had no processor, has used none, and its
-        watchdog spoke only when it went on."""
+        """Whether the step itself took so long. A process that was paused, or had no processor, has used no processor
+        time, and its watchdog wrote only when it went on."""
         half = self._stall_after / 2
-        told = os.fstat(self._stall)
-        return time.thread_time() - self._cpu >= half or (told.st_size > 0 and time.time() - told.st_mtime >= half)
+        stall_file = os.fstat(self._stall)
+        return time.thread_time() - self._cpu >= half or (
+            stall_file.st_size > 0 and time.time() - stall_file.st_mtime >= half
+        )
 
     def _watch_memory(self, limit: int) -> None:
-        seen, before = -1, 0
-        while not self._closed.wait(_LOOK):
-            now = interpreter.used()
-            if self._steps != seen or not self._page[0]:
-                seen, before = self._steps, now
+        last_step, before = -1, 0
+        while not self._closed.wait(_MEASURE_EVERY):
+            now = interpreter.used_memory()
+            if self._steps != last_step or not self._page[0]:
+                last_step, before = self._steps, now
             _MEMORY.pack_into(self._page, _MEMORY_AT, now, before, limit)
 
 
-class Steps:
-    """An awaitable whose every step on the loop is noted. ``stalled`` tells afterwards whether one of them took too
-    long."""
+class RecordedSteps:
+    """An awaitable whose every step on the loop is recorded. ``stalled`` tells afterwards whether one took too long."""
 
     __slots__ = ("_group", "_recorder", "_records", "_work", "stalled")
 
@@ -194,7 +195,7 @@ class Steps:
         noted, note = -1, b""
         while True:
             if len(records) != noted:
-                noted, note = len(records), note_of(self._group, records)
+                noted, note = len(records), encode_note(self._group, records)
             begun = recorder.begin(note)
             try:
                 waits_for = step(value)
@@ -212,23 +213,23 @@ class Steps:
 # ── at the next start ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def collect(parent: Path) -> None:
-    """Turn what dead processes have left under ``parent`` into incidents. Processes that live hold their folder's
-    lock."""
+def collect_incidents(parent: Path) -> None:
+    """Turn what dead processes have left under ``parent`` into incidents. Living processes hold the lock of their
+    folder."""
     for lock in sorted(parent.glob("*.lock")):
         folder = lock.with_suffix("")
         if not (folder / "page").exists():
             continue
-        with _held(lock) as is_dead:
-            if is_dead and (incident := judged(folder)) is not None:
+        with _try_lock(lock) as is_dead:
+            if is_dead and (incident := read_incident(folder)) is not None:
                 log.error("process_ended_badly", code=incident.code, group=incident.group, records=incident.records)
-                keep(parent, incident)
+                write_incident(parent, incident)
             if is_dead:
                 (folder / "page").unlink(missing_ok=True)
 
 
-def keep(parent: Path, incident: Incident) -> None:
-    """Until it is in the store. An incident keeps its id, so that it counts once."""
+def write_incident(parent: Path, incident: Incident) -> None:
+    """Keep an incident until it is in the store. It keeps its id, so that it counts once."""
     path = parent / f"incident-{incident.id}.json"
     with open(path.with_suffix(".new"), "wb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
         file.write(incident.model_dump_json().encode())
@@ -237,20 +238,20 @@ def keep(parent: Path, incident: Incident) -> None:
     path.with_suffix(".new").replace(path)
 
 
-def incidents(parent: Path) -> Iterator[tuple[Path, Incident]]:
+def load_incidents(parent: Path) -> Iterator[tuple[Path, Incident]]:
     for path in sorted(parent.glob(INCIDENTS)):
         try:
             yield path, Incident.model_validate_json(path.read_bytes())
         except (OSError, ValidationError):
-            path.unlink(missing_ok=True)  # reported by another process meanwhile, or torn by a power cut
+            path.unlink(missing_ok=True)  # handled by another process meanwhile, or damaged by a power cut
 
 
-def judged(folder: Path) -> Incident | None:
-    """The incident that a dead process's page and the evidence beside it tell of, if they do."""
+def read_incident(folder: Path) -> Incident | None:
+    """The incident that a dead process's page and the evidence beside it show, if any."""
     try:
         page = (folder / "page").read_bytes()
         running, since, thread, stall_after, now, before, limit, length = _HEAD.unpack_from(page)
-        noted = _Noted.model_validate_json(page[_HEAD.size : _HEAD.size + length]) if running else None
+        noted = _StepNote.model_validate_json(page[_HEAD.size : _HEAD.size + length]) if running else None
     except (OSError, struct.error, ValidationError):
         return None
     if noted is None:
@@ -268,7 +269,7 @@ def judged(folder: Path) -> Incident | None:
 
 
 def _is_fatal(path: Path, thread: int) -> bool:
-    """Whether the loop's own thread died: what a thread of a library did says nothing about the step."""
+    """Whether the loop's own thread died: the death of a library's thread says nothing about the step."""
     try:
         text = path.read_text("ascii", "replace")
     except OSError:
@@ -279,18 +280,18 @@ def _is_fatal(path: Path, thread: int) -> bool:
 def _written_at(path: Path) -> float:
     """0 where nothing was written."""
     try:
-        told = path.stat()
+        status = path.stat()
     except OSError:
         return 0.0
-    return told.st_mtime if told.st_size else 0.0
+    return status.st_mtime if status.st_size else 0.0
 
 
-def _emptied(path: Path) -> int:
+def _open_empty(path: Path) -> int:
     return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC, 0o600)
 
 
 @contextmanager
-def _held(path: Path) -> Iterator[bool]:
+def _try_lock(path: Path) -> Iterator[bool]:
     try:
         lock = ProcessLock(path)
     except DatabaseLocked:

@@ -1,4 +1,4 @@
-"""Logs and metrics. One JSON line an event, with ids, never with what people wrote (contract §5)."""
+"""Logging and metrics: one JSON line per event, with ids, never with message text (contract §5)."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ __all__ = ["CONTENT_TYPE", "PrometheusMetrics", "set_up_logging"]
 
 Fields = MutableMapping[str, Any]
 ALWAYS = ("tenant", "channel", "conversation_id", "correlation_id")
-"""On every line, empty when it concerns none: a dashboard can rely on them."""
+"""Fields of every line, empty when they do not apply: a dashboard can rely on them."""
 CONTENT = frozenset(
     {"text", "body", "payload", "html", "quote", "value", "data", "content", "query", "question", "answer"}
 )
-"""Fields that would carry what people wrote. They are replaced by their length, whoever logs them."""
+"""Fields that would carry message text. They are replaced by their length, whoever logs them."""
 _FRAMES = 12
 
 
 def set_up_logging(*, human: bool = False, level: str = "info", stream: TextIO | None = None) -> None:
-    """Call once, before the first log line. ``human`` prints for eyes (a terminal), else JSON lines."""
+    """Call once, before the first log line. ``human`` prints for a terminal, else JSON lines."""
     out = stream or sys.stderr
     number = logging.getLevelNamesMapping()[level.upper()]
     shared: list[structlog.typing.Processor] = [
@@ -54,7 +54,7 @@ def set_up_logging(*, human: bool = False, level: str = "info", stream: TextIO |
 def _adopt_libraries(
     shared: list[structlog.typing.Processor], last: structlog.typing.Processor, number: int, out: TextIO
 ) -> None:
-    """What libraries log through ``logging`` gets the same shape."""
+    """Give what libraries log through ``logging`` the same form."""
     handler = logging.StreamHandler(out)
     strip = structlog.stdlib.ProcessorFormatter.remove_processors_meta
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(processors=[strip, last], foreign_pre_chain=shared))
@@ -64,7 +64,8 @@ def _adopt_libraries(
 
 
 def _with_context(_logger: object, _method: str, fields: Fields) -> Fields:
-    # A variable for each field, as the library has them, takes ten times as long to bind, and every message binds four.
+    # One variable for each field, as the library does it, takes ten times as long to bind, and every message binds
+    # four.
     return {**log_fields(), **fields}
 
 
@@ -79,9 +80,10 @@ def _length(value: object) -> str:
 
 
 def _short_exception(_logger: object, _method: str, fields: Fields) -> Fields:
-    """The kind of an exception and where it arose; its text only when it is one of ours and so holds no content."""
-    given = fields.pop("exc_info", None)
-    error = sys.exc_info()[1] if given is True else given[1] if isinstance(given, tuple) else given
+    """The type of an exception and where it arose; its text only when it is one of ours and so holds no message
+    text."""
+    exc_info = fields.pop("exc_info", None)
+    error = sys.exc_info()[1] if exc_info is True else exc_info[1] if isinstance(exc_info, tuple) else exc_info
     if isinstance(error, BaseException):
         fields["exception"] = type(error).__name__ + (f": {error.message}" if isinstance(error, ParleyError) else "")
         frames = traceback.extract_tb(error.__traceback__)[-_FRAMES:]

@@ -20,16 +20,15 @@ if TYPE_CHECKING:
     from opentelemetry.trace import Span, SpanContext
 
 EXPORT_TIMEOUT = 5.0
-"""Seconds; a collector that is away may hold up the end of a process no longer."""
+"""Seconds; a collector that is down may delay the end of a process no longer."""
 _TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})")
 
 
 @asynccontextmanager
-async def traced(endpoint: str, *, role: str, sample: float = 1.0) -> AsyncIterator[None]:
+async def record_traces(endpoint: str, *, role: str, sample: float = 1.0) -> AsyncIterator[None]:
     """Record the spans of this process inside the block and send them to ``endpoint`` (``http://collector:4318``).
-
-    Empty: nothing is recorded. ``sample`` is the share of new traces that is kept; who joins a trace keeps its verdict.
-    Raises MissingDependency."""
+    Empty: nothing is recorded. ``sample`` is the share of new traces that is kept; spans that join a trace follow its
+    decision. Raises MissingDependency."""
     if not endpoint:
         yield
         return
@@ -47,7 +46,7 @@ async def traced(endpoint: str, *, role: str, sample: float = 1.0) -> AsyncItera
 
 
 def member_name() -> str:
-    """How this process is called among its kind (``PARLEY_MEMBER``), empty when nobody named it."""
+    """The name of this process among its kind (``PARLEY_MEMBER``), empty when it has none."""
     name = os.environ.get("PARLEY_MEMBER", "")
     return socket.gethostname() if name == "hostname" else name
 
@@ -60,17 +59,17 @@ def _provider(endpoint: str, role: str, sample: float) -> TracerProvider:
     from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
 
     member = member_name() or f"{role}-{os.getpid()}"
-    about = {"service.namespace": "parley", "service.name": f"parley-{role}", "service.instance.id": member}
+    attributes = {"service.namespace": "parley", "service.name": f"parley-{role}", "service.instance.id": member}
     # ParentBased: all processes keep the same traces, so that none is kept in part.
     provider = TracerProvider(
-        resource=Resource.create(about), sampler=ParentBased(TraceIdRatioBased(sample)), shutdown_on_exit=False
+        resource=Resource.create(attributes), sampler=ParentBased(TraceIdRatioBased(sample)), shutdown_on_exit=False
     )
     exporter = OTLPSpanExporter(endpoint=f"{endpoint}/v1/traces", timeout=EXPORT_TIMEOUT)
     provider.add_span_processor(BatchSpanProcessor(exporter, schedule_delay_millis=1000))
     return provider
 
 
-class _Recorded:
+class _OpenTelemetrySpan:
     """``schemas.tracing.Span`` over the SDK's."""
 
     def __init__(self, span: Span) -> None:
@@ -97,9 +96,9 @@ class OpenTelemetryTracer:
         }
 
     @contextmanager
-    def span(self, name: str, parent: str, kind: Kind, attributes: Mapping[str, Value]) -> Iterator[_Recorded]:
+    def span(self, name: str, parent: str, kind: Kind, attributes: Mapping[str, Value]) -> Iterator[_OpenTelemetrySpan]:
         remote = self._remote(parent)
-        # An exception's text may hold a contact's words: only its kind is recorded.
+        # An exception's text may hold a contact's message: only its type is recorded.
         with self._tracer.start_as_current_span(
             name,
             context=None if remote is None else self._api.set_span_in_context(self._api.NonRecordingSpan(remote)),
@@ -109,7 +108,7 @@ class OpenTelemetryTracer:
             set_status_on_exception=False,
         ) as span:
             try:
-                yield _Recorded(span)
+                yield _OpenTelemetrySpan(span)
             except Exception as error:
                 kind_of = error.code if isinstance(error, ParleyError) else type(error).__name__
                 span.set_attribute("error.type", kind_of)

@@ -1,1 +1,2 @@
-"""What the parts of Parley agree on: the wire, the words, the ports, the failures. Imports nothing of ours."""
+"""The definitions that all parts of Parley share: wire format, ports, errors, ids. Imports none of our other
+packages."""

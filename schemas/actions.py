@@ -1,4 +1,5 @@
-"""Actions: what a conversation remembers of them, and the facts about each one that changes something (design §8)."""
+"""Actions: what a conversation remembers about them, and the events about each action that changes something (design
+§8)."""
 
 from __future__ import annotations
 
@@ -7,18 +8,18 @@ from typing import Literal
 
 from pydantic import Field, JsonValue
 
-from schemas.messages import Address, Choice, WireModel, empty
+from schemas.messages import Address, Choice, WireModel, empty_list
 
 ActionOutcome = Literal["succeeded", "failed", "refused", "unknown"]
-"""``failed``: certainly not done. ``refused``: not even tried, or turned down by whoever would have done it.
-``unknown``: nobody can tell yet."""
+"""``failed``: certainly not done. ``refused``: not attempted, or turned down by the system that would have done it.
+``unknown``: it is not known whether it was done."""
 Arguments = dict[str, JsonValue]
 
 
 class PendingConfirmation(WireModel):
-    """An action waiting for the contact's yes; bound to exactly these arguments (``digest`` is their hash), to the
-    contact, to the message ``message_id`` that asked, and to the owner epoch. ``choices``: as they were shown;
-    ``locale``: what the contact wrote in; ``misunderstood``: how many answers in a row could not be read."""
+    """An action waiting for the contact's yes. It is bound to exactly these arguments (``digest`` is their hash), to
+    the contact, to the message ``message_id`` that asked, and to the owner epoch. ``choices``: as they were shown;
+    ``locale``: the contact's language; ``misunderstood``: number of answers in a row that could not be read."""
 
     id: str
     action: str
@@ -28,7 +29,7 @@ class PendingConfirmation(WireModel):
     message_id: str
     turn_id: str
     epoch: int = 0
-    choices: list[Choice] = empty()
+    choices: list[Choice] = empty_list()
     locale: str = ""
     misunderstood: int = 0
     asked_at: datetime
@@ -36,8 +37,8 @@ class PendingConfirmation(WireModel):
 
 
 class PendingApproval(WireModel):
-    """An action waiting for a colleague's yes. ``reason`` says why one is needed; ``title`` is the action's, empty in
-    records of older releases."""
+    """An action waiting for a colleague's yes. ``reason`` says why one is needed; ``title`` is the action's title,
+    empty in records of older releases."""
 
     id: str
     action: str
@@ -50,13 +51,13 @@ class PendingApproval(WireModel):
     expires_at: datetime
 
     @property
-    def called(self) -> str:
-        """What people read."""
+    def display_name(self) -> str:
+        """The name that people read."""
         return self.title or self.action
 
 
 class Proof(WireModel):
-    """In this conversation the contact has proven, by a one-time code or the like, that the address is theirs."""
+    """The contact has proven in this conversation, for example by a one-time code, that the address is theirs."""
 
     contact_id: str
     address: Address
@@ -64,8 +65,8 @@ class Proof(WireModel):
 
 
 class PendingCode(WireModel):
-    """A one-time code that was sent, as a salted hash. ``address``: what it proves; None when it proves nothing, which
-    the contact cannot tell."""
+    """A one-time code that was sent, as a salted hash. ``address``: the address that it proves; None when it proves
+    nothing, which the contact cannot tell."""
 
     contact_id: str = ""
     address: Address | None = None
@@ -75,18 +76,19 @@ class PendingCode(WireModel):
     expires_at: datetime
 
 
-class Waiting(WireModel):
-    """An action that the contact asked for, too, and that has its turn later; with what is known for it."""
+class QueuedAction(WireModel):
+    """Another action that the contact asked for and that comes later, with the arguments known so far."""
 
     action: str
     given: Arguments = {}
 
 
 class Filling(WireModel):
-    """An action whose parameters are being asked for, one question at a time. ``given``: as JSON values by parameter;
-    ``asked``: the parameter asked for last, empty when all are told; ``misunderstood``: how often its answer could not
-    be read. ``locale``: what the contact writes in. ``then``: what comes afterwards, at most three. ``contact_id``: who
-    is asked; in a thread with several people nobody else's words are an answer."""
+    """An action whose parameters are being asked for, one question at a time. ``given``: JSON values by parameter;
+    ``asked``: the parameter asked for last, empty when all are known; ``misunderstood``: number of its answers that
+    could not be read. ``locale``: the contact's language. ``then``: actions that come afterwards, at most three.
+    ``contact_id``: the contact who is asked; in a thread with several people nobody else's message counts as an
+    answer."""
 
     action: str
     contact_id: str = ""
@@ -94,25 +96,26 @@ class Filling(WireModel):
     asked: str = ""
     misunderstood: int = 0
     locale: str = ""
-    then: list[Waiting] = Field(default_factory=list, max_length=3, json_schema_extra={"default": []})
+    then: list[QueuedAction] = Field(default_factory=list, max_length=3, json_schema_extra={"default": []})
     at: datetime
 
 
 class ActionMemory(WireModel):
-    """What a conversation remembers between turns. ``settled``: the confirmation that was used or declined last."""
+    """What a conversation remembers about actions between turns. ``settled``: the confirmation that was used or
+    declined last."""
 
     confirmation: PendingConfirmation | None = None
     settled: str = ""
-    approvals: list[PendingApproval] = empty()
-    proofs: list[Proof] = empty()
+    approvals: list[PendingApproval] = empty_list()
+    proofs: list[Proof] = empty_list()
     code: PendingCode | None = None
     filling: Filling | None = None
 
 
 class ActionIntended(WireModel):
-    """``parley.action.intended.v1``: the worker is about to do it, and gives up at ``deadline``; before ``due`` nobody
-    looks whether it was done. ``contact_id``: whose limits it counts against; ``authority``: the confirmation, approval
-    or event that allows it."""
+    """``parley.action.intended.v1``: the worker is about to do the action, and gives up at ``deadline``; nobody looks
+    up its outcome before ``due``. ``contact_id``: whose limits it counts against; ``authority``: the confirmation,
+    approval or event that allows it."""
 
     key: str
     action: str
@@ -126,13 +129,13 @@ class ActionIntended(WireModel):
 
     @property
     def day(self) -> str:
-        """Of the calendar by which limits are counted (UTC)."""
+        """The UTC date by which limits are counted."""
         return self.at.astimezone(UTC).date().isoformat()
 
 
 class ActionSettled(WireModel):
-    """``parley.action.settled.v1``: what came of an intent. ``result`` is what the action answered; ``resolved``:
-    found out later, by looking."""
+    """``parley.action.settled.v1``: the outcome of an intent. ``result`` is the action's answer; ``resolved``: it was
+    found out later by a look-up."""
 
     key: str
     action: str
@@ -144,8 +147,8 @@ class ActionSettled(WireModel):
 
 
 class ActionResolved(WireModel):
-    """``parley.action.resolved.v1``: what was in doubt is known now, or given up on (``unknown``), and the contact is
-    to be told in the order of the conversation."""
+    """``parley.action.resolved.v1``: an action in doubt has an outcome, or was given up on (``unknown``). The contact
+    is told in the order of the conversation."""
 
     key: str
     action: str
@@ -165,7 +168,7 @@ class ApprovalRequested(WireModel):
 
 
 class ApprovalDecided(WireModel):
-    """``parley.approval.decided.v1``: a colleague's word on one approval. Only the first one counts."""
+    """``parley.approval.decided.v1``: a colleague's decision on an approval. Only the first one counts."""
 
     approval_id: str
     decision: Literal["approve", "deny"]
@@ -175,14 +178,14 @@ class ApprovalDecided(WireModel):
 
 
 class ApprovalExpired(WireModel):
-    """``parley.approval.expired.v1``: nobody has said a word on it until ``at``, and the contact is to be told so."""
+    """``parley.approval.expired.v1``: nobody decided until ``at``, and the contact is told so."""
 
     approval_id: str
     at: datetime
 
 
 class JournalEntry(WireModel):
-    """One action that was begun. ``settled`` is None while nobody knows what came of it."""
+    """An action that was begun. ``settled`` is None while its outcome is unknown."""
 
     intended: ActionIntended
     settled: ActionSettled | None = None

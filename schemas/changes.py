@@ -1,4 +1,4 @@
-"""What changes after a message was said: its words, reactions to it, and who its contact is."""
+"""Events that change something after a message was sent: edits, deletions, reactions, and the contact's own data."""
 
 from __future__ import annotations
 
@@ -8,27 +8,28 @@ from typing import Literal
 
 from pydantic import Field
 
-from schemas.messages import Address, Attachment, Printable, WireModel, empty
+from schemas.messages import Address, Attachment, Printable, WireModel, empty_list
 
 
 class MessageEdited(WireModel):
-    """``parley.message.edited.v1``: the contact changed message ``message_id``. ``parley.message.revise.v1``: a person
-    changed what they said to the contact, to be changed there too. ``revision`` rises with every change of
-    it, as its vendor counts; one that comes after a higher one changes nothing. 0: not told, it counts as it comes.
-    ``attachments`` are added to those of the message: all of a text that is too long for one."""
+    """``parley.message.edited.v1``: the contact edited message ``message_id``. ``parley.message.revise.v1``: a person
+    edited a message to the contact, and it is to be edited on the channel too. ``revision`` rises with every edit, as
+    the vendor counts; an edit after one with a higher revision changes nothing. 0: the vendor does not count, and edits
+    apply as they come. ``attachments`` are added to those of the message: the full text, when it is too long for a
+    message."""
 
     message_id: str
     place: str
     contact_id: str
     text: Printable
-    attachments: list[Attachment] = empty()
+    attachments: list[Attachment] = empty_list()
     edited_at: datetime
     revision: int = Field(default=0, ge=0)
 
 
 class MessageDeleted(WireModel):
-    """``parley.message.deleted.v1``: the contact took message ``message_id`` back. ``parley.message.retract.v1``: a
-    person took back what they said to the contact, to be deleted there too."""
+    """``parley.message.deleted.v1``: the contact deleted message ``message_id``. ``parley.message.retract.v1``: a
+    person deleted a message to the contact, and it is to be deleted on the channel too."""
 
     message_id: str
     place: str
@@ -37,9 +38,9 @@ class MessageDeleted(WireModel):
 
 
 class ReactionChanged(WireModel):
-    """``parley.reaction.changed.v1``: the contact reacted to a message, or took that back. ``external_id`` is the
-    vendor's id of the message, theirs or ours. ``only``: the contact has no other reaction to it, because the vendor
-    keeps one; what was taken back may then be without an emoji."""
+    """``parley.reaction.changed.v1``: the contact reacted to a message, or removed a reaction. ``external_id`` is the
+    vendor's id of the message, theirs or ours. ``only``: the vendor allows one reaction per contact, so the contact has
+    no other; a removal may then come without an emoji."""
 
     external_id: str
     place: str
@@ -51,9 +52,9 @@ class ReactionChanged(WireModel):
 
 
 class ContactChanged(WireModel):
-    """``parley.contact.changed.v1``: the contact has another address from now on, or told the vendor whether it may be
-    written to (``opted_out``; None: nothing was said about that) or wants marketing messages
-    (``marketing_opted_out``). ``left``: addresses that are no longer theirs."""
+    """``parley.contact.changed.v1``: the contact has a new address, or told the vendor whether it may be written to
+    (``opted_out``; None: nothing was said) or whether it wants marketing messages (``marketing_opted_out``). ``left``:
+    addresses that are no longer theirs."""
 
     place: str
     contact_id: str
@@ -64,20 +65,20 @@ class ContactChanged(WireModel):
     at: datetime
 
 
-# Reactions that say yes or no to a message.
-Value = Literal["up", "down", "none"]
-THUMBS: dict[str, Value] = {
+# Reactions that count as feedback on a message.
+FeedbackValue = Literal["up", "down", "none"]
+THUMBS: dict[str, FeedbackValue] = {
     **dict.fromkeys(("👍", ":+1:", ":thumbsup:", ":thumbs_up:"), "up"),
     **dict.fromkeys(("👎", ":-1:", ":thumbsdown:", ":thumbs_down:"), "down"),
 }
-_DRESS = re.compile("[\U0001f3fb-\U0001f3ff\ufe0e\ufe0f]|(?<=:):skin-tone-[2-6]:")
-"""Skin tones, and which way a character is drawn."""
+_EMOJI_VARIANTS = re.compile("[\U0001f3fb-\U0001f3ff\ufe0e\ufe0f]|(?<=:):skin-tone-[2-6]:")
+"""Skin tones and variation selectors."""
 
 
-def value_of(reaction: ReactionChanged) -> Value | None:
-    """What the contact's feedback is from now on; None when the reaction says nothing about that. Where a contact has
-    one reaction only, any other than a thumb takes an earlier thumb back."""
-    thumb = THUMBS.get(_DRESS.sub("", reaction.emoji))
+def feedback_value(reaction: ReactionChanged) -> FeedbackValue | None:
+    """The contact's feedback after this reaction; None when the reaction is no feedback. Where a contact has only one
+    reaction, any other one removes an earlier thumb."""
+    thumb = THUMBS.get(_EMOJI_VARIANTS.sub("", reaction.emoji))
     if reaction.taken_back:
         return "none" if thumb or reaction.only else None
     return "none" if thumb is None and reaction.only else thumb

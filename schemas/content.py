@@ -1,18 +1,17 @@
-"""Plain words for what a message carries beside its text and its files.
+"""Describe in words what a message carries beside text and files.
 
-The desk, the console, summaries and prompts all use these, so that a location or a missed call is never an empty line.
-The words are English, as the desk and the console are; whoever shows them escapes them, because names, titles and
-quotes are a stranger's.
-"""
+The desk, the console, summaries and prompts all use these descriptions, so that a location or a missed call never shows
+as an empty line. They are English, as the desk and the console are. Callers escape them, because names, titles and
+quotes come from strangers."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-from schemas.messages import CameFrom, Location, Referral, SharedContact, TranscriptMessage
+from schemas.messages import Location, Referral, SharedContact, TranscriptMessage, TranscriptReferral
 
-MOST_QUOTED = 200
+MAX_QUOTE = 200
 """Characters of a title or a quote."""
 KINDS = {
     "call_allowed": "Allowed calls",
@@ -32,10 +31,10 @@ KINDS = {
     "story_mention": "Mentioned you in their story",
     "template": "Sent a card that cannot be shown here",
 }
-"""Kinds that have words of their own. Any other is told by its name."""
+"""Descriptions by kind. Any other kind is described by its name."""
 NAMELESS = frozenset({"", "message", "unknown", "unsupported"})
-"""What the vendor calls a kind that it does not name."""
-_CAME = {
+"""Names that vendors use for kinds that they do not specify."""
+_REFERRALS = {
     "ad": ("Came from the ad “{}”", "Came from an ad"),
     "post": ("Came from the post “{}”", "Came from a post"),
     "shared_post": ("Shared a post: “{}”", "Shared a post"),
@@ -46,44 +45,44 @@ _CAME = {
 }
 
 
-def content_words(line: TranscriptMessage) -> list[str]:
-    """One line for each thing; empty when the message is only text and files."""
-    found: list[str] = []
+def describe_content(line: TranscriptMessage) -> list[str]:
+    """One line for each item; empty when the message is only text and files."""
+    descriptions: list[str] = []
     if line.state == "deleted":
-        return found
+        return descriptions
     if line.quote is not None:
-        found.append(f"Quoted: “{shortened(line.quote.text)}”" if line.quote.text else "Quoted an earlier message")
+        descriptions.append(f"Quoted: “{shorten(line.quote.text)}”" if line.quote.text else "Quoted an earlier message")
     if line.referral is not None:
-        found.append(_origin(line.referral))
+        descriptions.append(_describe_referral(line.referral))
     if (at := line.location) is not None:
         degrees = f"{at.lat:.6g}, {at.lon:.6g}"
-        name = shortened(at.name)
-        found.append(f"Shared a location: {name} ({degrees})" if name else f"Shared a location: {degrees}")
+        name = shorten(at.name)
+        descriptions.append(f"Shared a location: {name} ({degrees})" if name else f"Shared a location: {degrees}")
     if line.contacts:
-        found.append(_contacts(line.contacts))
+        descriptions.append(_describe_contacts(line.contacts))
     if line.unsupported is not None:
-        found.append(kind_words(line.unsupported.kind))
-    return found
+        descriptions.append(describe_kind(line.unsupported.kind))
+    return descriptions
 
 
-def all_words(line: TranscriptMessage) -> str:
-    """All that a message says: what it carries in words, then its text."""
-    return "\n".join([*content_words(line), *([line.text] if line.text.strip() else [])])
+def describe_message(line: TranscriptMessage) -> str:
+    """The whole message in words: descriptions, then its text."""
+    return "\n".join([*describe_content(line), *([line.text] if line.text.strip() else [])])
 
 
-def content_of(line: TranscriptMessage) -> dict[str, Any]:
-    """The fields of an InboundMessage for what a line carries beside text and files: of one that is answered late."""
-    found: dict[str, Any] = {"shared_contacts": line.contacts, "quote": line.quote}
+def content_fields(line: TranscriptMessage) -> dict[str, Any]:
+    """The fields of an InboundMessage for a line's content beside text and files, for answering it late."""
+    fields: dict[str, Any] = {"shared_contacts": line.contacts, "quote": line.quote}
     if (at := line.location) is not None:
-        found["location"] = Location(latitude=at.lat, longitude=at.lon, name=at.name)
-    if (came := line.referral) is not None:
-        found["referral"] = Referral(source=came.kind, headline=came.title, url=came.url)
+        fields["location"] = Location(latitude=at.lat, longitude=at.lon, name=at.name)
+    if (referral := line.referral) is not None:
+        fields["referral"] = Referral(source=referral.kind, headline=referral.title, url=referral.url)
     if line.unsupported is not None:
-        found["unsupported"] = line.unsupported.kind
-    return found
+        fields["unsupported"] = line.unsupported.kind
+    return fields
 
 
-def kind_words(kind: str) -> str:
+def describe_kind(kind: str) -> str:
     if kind in KINDS:
         return KINDS[kind]
     named = "" if kind in NAMELESS else f" ({kind_name(kind)})"
@@ -91,32 +90,32 @@ def kind_words(kind: str) -> str:
 
 
 def kind_name(kind: str) -> str:
-    """The vendor's name of a kind, to be read by people."""
+    """A vendor's name of a kind, readable for people."""
     return " ".join(kind.replace("_", " ").split())[:40]
 
 
 def map_url(lat: float, lon: float) -> str:
-    """Where the place can be seen. Made of the numbers alone, whatever the vendor called it."""
+    """A link that shows the place. Built from the numbers alone, whatever the vendor called the place."""
     return f"https://www.openstreetmap.org/?mlat={lat:.6f}&mlon={lon:.6f}#map=16/{lat:.6f}/{lon:.6f}"
 
 
-def shortened(text: str) -> str:
-    flat = " ".join(text[: MOST_QUOTED * 4].split())
-    return flat if len(flat) <= MOST_QUOTED else f"{flat[: MOST_QUOTED - 1].rstrip()}…"
+def shorten(text: str) -> str:
+    flat = " ".join(text[: MAX_QUOTE * 4].split())
+    return flat if len(flat) <= MAX_QUOTE else f"{flat[: MAX_QUOTE - 1].rstrip()}…"
 
 
-def _origin(came: CameFrom) -> str:
-    titled, plain = _CAME.get(came.kind, ("Came from “{}”", f"Came from {kind_name(came.kind)}"))
-    said = titled.format(shortened(came.title)) if came.title.strip() else plain
-    return f"{said} ({shortened(came.url)})" if came.url.strip() else said
+def _describe_referral(referral: TranscriptReferral) -> str:
+    titled, plain = _REFERRALS.get(referral.kind, ("Came from “{}”", f"Came from {kind_name(referral.kind)}"))
+    description = titled.format(shorten(referral.title)) if referral.title.strip() else plain
+    return f"{description} ({shorten(referral.url)})" if referral.url.strip() else description
 
 
-def _contacts(shared: Sequence[SharedContact]) -> str:
-    told = "; ".join(_contact(each) for each in shared[:5]) + ("; …" if len(shared) > 5 else "")
-    return f"Shared a contact: {told}" if len(shared) == 1 else f"Shared {len(shared)} contacts: {told}"
+def _describe_contacts(shared: Sequence[SharedContact]) -> str:
+    names = "; ".join(_describe_contact(each) for each in shared[:5]) + ("; …" if len(shared) > 5 else "")
+    return f"Shared a contact: {names}" if len(shared) == 1 else f"Shared {len(shared)} contacts: {names}"
 
 
-def _contact(shared: SharedContact) -> str:
-    reached = ", ".join([*shared.phones, *shared.emails][:4])
-    name = shortened(shared.name) or "no name"
-    return f"{name} ({shortened(reached)})" if reached else name
+def _describe_contact(shared: SharedContact) -> str:
+    reachable_at = ", ".join([*shared.phones, *shared.emails][:4])
+    name = shorten(shared.name) or "no name"
+    return f"{name} ({shorten(reachable_at)})" if reachable_at else name

@@ -1,4 +1,4 @@
-"""Conversations, contacts and turns: what the state store holds and what snapshots carry."""
+"""Conversations, contacts and turns: the models that the state store holds and that snapshots carry."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from pydantic import Field
 
 from schemas.actions import ActionMemory, ActionOutcome
 from schemas.desk import Handoff
-from schemas.messages import Address, OutboundMessage, WireModel, empty
+from schemas.messages import Address, OutboundMessage, WireModel, empty_list
 
 Owner = Literal["agent", "queue", "person", "closed"]
 HANDLED_HORIZON_DAYS = 8  # WhatsApp redelivers for 7
-NAME_HOLDS = timedelta(hours=12)
-"""How long a name that is said with every message is not written down again."""
+NAME_REFRESH = timedelta(hours=12)
+"""How long an unchanged name that comes with every message is not stored again."""
 
 
 class Origin(WireModel):
-    """Where a conversation happens; never changes once it exists."""
+    """The place of a conversation; never changes once it exists."""
 
     tenant: str
     channel: str
@@ -29,8 +29,8 @@ class Origin(WireModel):
 
 
 class Holder(WireModel):
-    """Who made the owner what it is: ``by`` names them for good (``slack:U0123``, ``admin``, ``agent``), ``name`` is
-    for people to read. While the owner is ``person`` this is who the conversation is assigned to."""
+    """The party who last changed the owner: ``by`` is a permanent identifier (``slack:U0123``, ``admin``, ``agent``),
+    ``name`` is for people to read. While the owner is ``person``, the conversation is assigned to this person."""
 
     by: str
     name: str = ""
@@ -39,9 +39,9 @@ class Holder(WireModel):
 
 
 class Facts(WireModel):
-    """What the agent remembers between turns, transcript bodies excluded. ``heard_at``: when the contact wrote the
-    newest message that is known; ``answered_at``: the newest of those that were answered, by the agent or a person;
-    ``unanswered``: ids of those that wait though one of the same moment, or a later one, was answered."""
+    """What the agent remembers between turns, without the transcript. ``heard_at``: when the contact wrote the newest
+    known message; ``answered_at``: when they wrote the newest one that was answered, by the agent or a person;
+    ``unanswered``: ids of messages that wait although a message of the same time, or a later one, was answered."""
 
     locale: str = ""
     turns: int = 0
@@ -57,9 +57,9 @@ class Facts(WireModel):
 
 
 class Conversation(WireModel):
-    """``epoch`` rises with every change of owner; ``agent_floor`` is the epoch of the last claim by people;
-    ``version`` rises with every commit; ``head_seq`` is the highest transcript number. ``holder`` is None until the
-    owner changes for the first time."""
+    """``epoch`` rises with every change of owner; ``agent_floor`` is the epoch of the last claim by people; ``version``
+    rises with every commit; ``head_seq`` is the highest transcript number. ``holder`` is None until the owner changes
+    for the first time."""
 
     id: str
     origin: Origin
@@ -79,8 +79,8 @@ class HandledId(WireModel):
     at: datetime
 
 
-class SeqOf(WireModel):
-    """Which transcript number a message has; kept in snapshots so that a rebuild gives it the same one."""
+class TranscriptNumber(WireModel):
+    """The transcript number of a message; kept in snapshots so that a rebuild assigns the same one."""
 
     id: str
     seq: int
@@ -94,36 +94,35 @@ class PendingRecord(WireModel):
 
 
 class Snapshot(WireModel):
-    """``parley.conversation.snapshot.v1``: enough to rebuild a conversation, with the log for the bodies."""
+    """``parley.conversation.snapshot.v1``: enough to rebuild a conversation, together with the messages on the log."""
 
     conversation: Conversation
     handled: list[HandledId] = []
-    recent: list[SeqOf] = []
+    recent: list[TranscriptNumber] = []
     outbox: list[PendingRecord] = []
 
 
 @dataclass(frozen=True, slots=True)
 class PackedSnapshot:
-    """A snapshot as it goes on the log, and what its envelope says of the conversation. Every turn leaves one, and
-    nobody there looks inside: making the model with all its parts, only to write it down, takes four times as long as
-    writing it down."""
+    """An encoded snapshot, and what its envelope says about the conversation. Every turn writes one, and nobody there
+    reads it: building the model only to encode it takes four times as long as encoding directly."""
 
     id: str
     version: int
     origin: Origin
     data: bytes
 
-    def unpacked(self) -> Snapshot:
+    def unpack(self) -> Snapshot:
         return Snapshot.model_validate_json(self.data)
 
 
 class Contact(WireModel):
     """``parley.contact.snapshot.v1``. ``conversations`` maps channel:account to the conversation at its place.
-    ``left``: addresses that were the contact's and are no longer, as the vendor said last at ``moved_at``;
-    ``before``: of addresses (channel:value) that changed hands, whose they were (and until when).
-    ``opted_at``: when the contact last said whether it may be written to; ``marketing_opted_out``: it wants no
-    marketing messages, which keeps nobody from answering it. ``named_at``: when its vendor last said that
-    ``name`` is what it is called; a name is for people to read, and says nothing about who it is."""
+    ``left``: addresses that are no longer the contact's, as the vendor last said at ``moved_at``; ``before``: for
+    addresses (channel:value) that changed hands, the earlier contact (and until when). ``opted_at``: when the contact
+    last said whether it may be written to; ``marketing_opted_out``: it wants no marketing messages, but may still be
+    answered. ``named_at``: when the vendor last reported ``name``. A name is for people to read; it does not identify
+    anybody."""
 
     id: str
     tenant: str
@@ -141,19 +140,19 @@ class Contact(WireModel):
     named_at: datetime | None = None
     created_at: datetime
 
-    def called(self, name: str, locale: str, at: datetime) -> Contact:
-        """The contact as it was called at that moment. Itself where that is no news: nobody said a name, a later one is
-        known, or it is the same and was not said for the first time in ``NAME_HOLDS``."""
+    def with_name(self, name: str, locale: str, at: datetime) -> Contact:
+        """The contact with the name it had at that time. Returns itself when there is nothing to store: no name was
+        given, a later one is known, or the same name was stored less than ``NAME_REFRESH`` ago."""
         if not name or (self.named_at is not None and at <= self.named_at):
             return self
         same = (name, locale or self.locale) == (self.name, self.locale)
-        if same and self.named_at is not None and at < self.named_at + NAME_HOLDS:
+        if same and self.named_at is not None and at < self.named_at + NAME_REFRESH:
             return self
         return self.model_copy(update={"name": name, "locale": locale or self.locale, "named_at": at})
 
 
 class OwnerRequested(WireModel):
-    """``parley.owner.requested.v1``: someone wants the conversation; the compare-and-set decides."""
+    """``parley.owner.requested.v1``: somebody wants the conversation; the compare-and-set decides."""
 
     id: str
     to: Owner
@@ -183,8 +182,8 @@ class CitedPassage(WireModel):
 
 
 class ActionRecord(WireModel):
-    """One action of a turn; ``arguments`` are masked. ``title`` is for people to read; empty for an action that nobody
-    knows, and in records of older releases."""
+    """One action of a turn; ``arguments`` are masked. ``title`` is for people to read; empty for an unknown action, and
+    in records of older releases."""
 
     name: str
     title: str = ""
@@ -194,17 +193,17 @@ class ActionRecord(WireModel):
     key: str = ""
 
     @property
-    def called(self) -> str:
+    def display_name(self) -> str:
         return self.title or self.name
 
 
 class Turn(WireModel):
-    """``parley.turn.completed.v1``: everything done to answer the messages that waited. ``stages`` in ms,
-    ``cost`` in US dollars.
+    """``parley.turn.completed.v1``: everything done to answer the waiting messages. ``stages`` in ms, ``cost`` in US
+    dollars.
 
-    ``route``: who was to answer: local, cheap, strong or person; ``outcome``: what came of it: answer, action,
-    declined, small_talk or person. ``intent`` of the messages, empty when none was learned; ``scores``: what was
-    decided by."""
+    ``route``: who was to answer: local, cheap, strong or person; ``outcome``: answer, action, declined, small_talk or
+    person. ``intent`` of the messages, empty when no intents were learned; ``scores``: the figures behind the
+    decision."""
 
     id: str
     handled: list[str]
@@ -212,22 +211,22 @@ class Turn(WireModel):
     outcome: str = ""
     intent: str = ""
     scores: dict[str, float] = {}
-    reasons: list[str] = empty()
+    reasons: list[str] = empty_list()
     confidence: float = Field(default=0.0, ge=0.0, le=1.0)
     model: str = ""
     tokens: int = 0
     cost: float = 0.0
     stages: dict[str, float] = {}
-    passages: list[CitedPassage] = empty()
-    actions: list[ActionRecord] = empty()
-    replies: list[OutboundMessage] = empty()
+    passages: list[CitedPassage] = empty_list()
+    actions: list[ActionRecord] = empty_list()
+    replies: list[OutboundMessage] = empty_list()
     at: datetime
 
 
-class Delivered(WireModel):
+class DeliveryOutcome(WireModel):
     """``parley.delivery.recorded.v1``: a connector's outcome for one outbound message. ``seq`` is the transcript number
-    under which the contact may have seen it, 0 when the transcript does not hold it; ``traceparent`` that of the send,
-    which later receipts join. ``part_of`` is set when it is one piece of a longer message, and not the last."""
+    under which the contact may have seen it, 0 when the transcript does not hold it; ``traceparent`` is that of the
+    send, which later receipts join. ``part_of`` is set on every piece but the last of a longer message."""
 
     message_id: str
     part_of: str = ""
@@ -240,12 +239,12 @@ class Delivered(WireModel):
 
 
 Visibility = Literal["public", "verified", "internal"]
-"""Whom a document may be shown to: everybody, contacts who proved who they are, or nobody outside."""
+"""Who may see a document: everybody, contacts who proved their identity, or nobody outside."""
 
 
 class Document(WireModel):
-    """``parley.document.published.v1``: one whole document of the tenant's knowledge, body as markdown. ``source`` is
-    the place it was read from; empty when it was written over the API."""
+    """``parley.document.published.v1``: one document of the tenant's knowledge, body as markdown. ``source`` is the
+    location it was read from; empty when it was written over the API."""
 
     id: str
     title: str
@@ -260,7 +259,7 @@ class Document(WireModel):
 
 
 class DeadLetter(WireModel):
-    """``parley.deadletter.recorded.v1``: a record given up on, with its original bytes (base64)."""
+    """``parley.deadletter.recorded.v1``: a record that was given up on, with its original bytes (base64)."""
 
     id: str
     code: str
@@ -279,21 +278,21 @@ class DeadLetter(WireModel):
     replays: int = 0
 
 
-# What people read where a contact is meant.
+# Display names of contacts.
 SIGNED_IN = "id:"
-"""Begins the place of a visitor whose identity the site signed; the site's own word for them follows."""
+"""Prefix of the place of a visitor whose identity the site signed; the site's own identifier follows."""
 LONGEST_SUBJECT = 40
-SHORT = 4
-"""Letters of an id by which two are told apart."""
+SHORT_ID = 4
+"""Characters of an id that tell two contacts apart."""
 
 
-def called(contact: Contact | None, origin: Origin) -> str:
-    """Their name; else what their site calls them; else a word by which two without a name are told apart."""
+def display_name(contact: Contact | None, origin: Origin) -> str:
+    """The contact's name; else the site's identifier for them; else a word with part of their id."""
     if contact is not None and contact.name:
         return contact.name
     if origin.channel != "web":
-        return f"Customer {origin.contact_id[:SHORT]}"
+        return f"Customer {origin.contact_id[:SHORT_ID]}"
     if origin.place.startswith(SIGNED_IN):
         subject = origin.place.removeprefix(SIGNED_IN)
         return f"Visitor {subject if len(subject) <= LONGEST_SUBJECT else subject[: LONGEST_SUBJECT - 1] + '…'}"
-    return f"Web visitor {origin.contact_id[:SHORT]}"
+    return f"Web visitor {origin.contact_id[:SHORT_ID]}"

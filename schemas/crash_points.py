@@ -1,7 +1,6 @@
-"""Named places where a test may kill the process (contract §5): ``PARLEY_CRASH_AT=<point>[:n]``.
+"""Named points at which a test may kill the process (contract §5): ``PARLEY_CRASH_AT=<point>[:n]``.
 
-The environment is read once, at import. Unarmed, ``reach`` is one comparison.
-"""
+The environment is read once, at import. When nothing is armed, ``reach`` is one comparison."""
 
 from __future__ import annotations
 
@@ -38,7 +37,7 @@ def arm(spec: str) -> None:
 
 
 def reach(point: Point) -> None:
-    """Pass a point; at the armed one's n-th passage the process is gone, as by ``kill -9``."""
+    """Pass a point. At the n-th passage of the armed point the process is killed, as by ``kill -9``."""
     global _left
     if point != _armed:
         return

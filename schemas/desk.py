@@ -1,4 +1,4 @@
-"""The desk: what is told of conversations to people who work on them, and what those people do there (design §3)."""
+"""The desk: events about conversations for the people who work there, and the commands of those people (design §3)."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Literal
 
 from pydantic import Field
 
-from schemas.messages import Citation, Printable, RemoteFile, WireModel, empty
+from schemas.messages import Citation, Printable, RemoteFile, WireModel, empty_list
 
-DeskAct = Literal[
+DeskCommandKind = Literal[
     "claim",
     "release",
     "return",
@@ -28,9 +28,9 @@ DeskAct = Literal[
     "approve",
     "deny",
 ]
-"""``reply``, ``edit`` and ``delete`` are what somebody writes in the thread, whoever it is: whether the contact gets it
-is decided later, and once. ``release`` lets go of a claim: the conversation waits for a person again. ``resend``: send
-a line that may not have arrived a second time."""
+"""``reply``, ``edit`` and ``delete`` are anything that somebody writes in the thread; whether the contact gets it is
+decided later, and once. ``release`` gives up a claim: the conversation waits for a person again. ``resend``: send a
+line again that may not have arrived."""
 Score = Literal[1, 2, 3, 4, 5]
 
 
@@ -40,34 +40,34 @@ def names_surface(by: str) -> bool:
     return ":" in by
 
 
-class DeskTouched(WireModel):
-    """``parley.desk.touched.v1``: what the desk shows of the conversation may not be as it is any more. The state
-    alone says how it is. ``changed``: lines of the transcript whose words or state changed; ``owner``: somebody else
-    may speak since, which people want to see at once."""
+class DeskUpdate(WireModel):
+    """``parley.desk.touched.v1``: what the desk shows of the conversation may be out of date; the state has the truth.
+    ``changed``: ids of transcript lines whose text or state changed; ``owner``: the owner changed, which people want to
+    see at once."""
 
     purpose: Literal["desk"] = "desk"
-    changed: list[str] = empty()
+    changed: list[str] = empty_list()
     owner: bool = False
     at: datetime
 
 
-class DeskActed(WireModel):
-    """``parley.desk.acted.v1``: what a person did at the desk. Whoever appends it has checked that this person may act
-    there. ``by`` names them for good (``slack:U0123``). ``place`` is the thread (``C0123:1700000000.000100``),
-    ``external_id`` the message that they wrote or pressed at (``C0123/1700000001.000200``). ``at`` is the vendor's
-    time of the act. ``value``: what it is about (a draft, an approval, a reply, a channel); ``fields``: what a form
-    holds."""
+class DeskCommand(WireModel):
+    """``parley.desk.acted.v1``: a person's command at the desk. Whoever appends it has checked that this person may
+    give it. ``by`` is a permanent identifier (``slack:U0123``). ``place`` is the thread (``C0123:1700000000.000100``),
+    ``external_id`` the message that they wrote or whose button they pressed (``C0123/1700000001.000200``). ``at`` is
+    the vendor's time. ``value``: the object of the command (a draft, an approval, a reply, a channel); ``fields``: the
+    input of a form."""
 
     id: str
     purpose: Literal["desk"] = "desk"
-    kind: DeskAct
+    kind: DeskCommandKind
     by: str
     name: Printable = ""
     account: str
     place: str
     external_id: str = ""
     text: Printable = ""
-    files: list[RemoteFile] = empty()
+    files: list[RemoteFile] = empty_list()
     value: str = ""
     fields: dict[str, list[Printable]] = Field(default_factory=dict)
     revision: int = 0
@@ -89,22 +89,22 @@ class DraftRequested(WireModel):
     at: datetime
 
 
-class DraftMade(WireModel):
-    """``parley.draft.made.v1``: what the agent would answer; shown to people only. Empty ``text``: it has no answer,
-    and ``reason`` says why."""
+class DraftGenerated(WireModel):
+    """``parley.draft.made.v1``: the agent's draft, shown to people only. Empty ``text``: it has no answer, and
+    ``reason`` says why."""
 
     id: str
     purpose: Literal["desk"] = "desk"
     text: Printable
-    citations: list[Citation] = empty()
+    citations: list[Citation] = empty_list()
     model: str = ""
     reason: str = ""
     at: datetime
 
 
 class DraftSettled(WireModel):
-    """``parley.draft.settled.v1``: what became of a draft: the pair that later training learns from. ``sent`` is empty
-    when it was discarded."""
+    """``parley.draft.settled.v1``: a draft and what was sent instead: training data for later. ``sent`` is empty when
+    the draft was discarded."""
 
     id: str
     draft: Printable
@@ -115,21 +115,21 @@ class DraftSettled(WireModel):
 
 
 class HandoffResolved(WireModel):
-    """``parley.handoff.resolved.v1``: people are done with the conversation. ``ask``: the contact is asked, once, how
-    it went."""
+    """``parley.handoff.resolved.v1``: people are done with the conversation. ``ask``: ask the contact once for a
+    rating."""
 
     id: str
     by: str
     name: Printable = ""
     outcome: Printable = ""
-    tags: list[Printable] = empty()
+    tags: list[Printable] = empty_list()
     note: Printable = ""
     ask: bool = True
     at: datetime
 
 
-class RatingGiven(WireModel):
-    """``parley.rating.given.v1``: the contact's answer to how it went; 5 is best."""
+class Rating(WireModel):
+    """``parley.rating.given.v1``: the contact's rating of a handoff; 5 is best."""
 
     message_id: str
     score: Score
@@ -138,15 +138,15 @@ class RatingGiven(WireModel):
 
 
 class HandoffEnded(WireModel):
-    """``parley.handoff.ended.v1``: the figures of one stretch in which people had the conversation. Times that never
-    came are None. ``ended``: how."""
+    """``parley.handoff.ended.v1``: the figures of one handoff. Times that never came are None. ``ended``: how it
+    ended."""
 
     number: int
     reason: str = ""
     by: str = ""
     ended: Literal["resolved", "returned", "closed"]
     outcome: str = ""
-    tags: list[str] = empty()
+    tags: list[str] = empty_list()
     replies: int = 0
     opened_at: datetime
     claimed_at: datetime | None = None
@@ -155,14 +155,15 @@ class HandoffEnded(WireModel):
 
 
 class Handoff(WireModel):
-    """The stretch in which people have the conversation, or had it last. ``number`` counts them from 1; lines of the
-    transcript above ``since_seq`` belong to it. ``summary``: what people should know, in at most three lines.
-    ``promised``: what people told the contact that will happen. ``ended_at`` is None while it lasts. ``epoch``: of the
-    last change to people; until it is past, they are only asked for. ``score``: how the contact says that it went."""
+    """The present handoff, or the last one: the period in which people have the conversation. ``number`` counts
+    handoffs from 1; transcript lines above ``since_seq`` belong to it. ``summary``: what people should know, in at most
+    three lines. ``promised``: promises that people made to the contact. ``ended_at`` is None while it lasts. ``epoch``:
+    of the last change of owner to people; until it has passed, people are only requested. ``score``: the contact's
+    rating."""
 
     number: int
     reason: str = ""
-    summary: list[str] = empty()
+    summary: list[str] = empty_list()
     since_seq: int = 0
     opened_at: datetime
     claimed_at: datetime | None = None
@@ -170,11 +171,11 @@ class Handoff(WireModel):
     replies: int = 0
     by: str = ""
     name: str = ""
-    promised: list[str] = empty()
+    promised: list[str] = empty_list()
     ended_at: datetime | None = None
     asked: str = ""
-    """The message that asks how it went, while neither an answer nor another message has come."""
+    """The message that asks for the rating, until an answer or another message comes."""
     epoch: int = 0
     score: Score | None = None
     unsaid: bool = False
-    """It was closed at the desk, which says what came of it next; its figures wait for that."""
+    """It was closed at the desk, where the outcome is entered next; its figures wait for that."""

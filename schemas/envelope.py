@@ -35,7 +35,7 @@ REQUIRED = ("id", "type", "source", "tenant")
 _REQUIRED_HEADERS = tuple(HEADERS[name] for name in REQUIRED)
 
 Payload = TypeVar("Payload", bound=BaseModel)
-# Inside Envelope the name ``type`` is the event type, so the class of a payload needs a name of its own.
+# Inside Envelope the name ``type`` is the event type, so the class of a payload needs another name.
 ModelClass = type[Payload]
 
 
@@ -43,11 +43,10 @@ ModelClass = type[Payload]
 class Envelope:
     """One event. ``data`` is the payload as JSON bytes; ``None`` is a tombstone on a compacted topic.
 
-    ``subject`` names the thing on topics that are not keyed by conversation: a document id, ``contact:<id>``.
+    ``subject`` names the item on topics that are not keyed by conversation: a document id, ``contact:<id>``.
 
-    Never changed once made (``dataclasses.replace`` makes another). Not declared frozen: with fourteen fields that
-    triples the time of making one, and every message needs several.
-    """
+    Treat it as immutable (``dataclasses.replace`` makes another). It is not declared frozen, because with fourteen
+    fields that triples the time of creating one, and every message needs several."""
 
     id: str
     type: str
@@ -67,7 +66,7 @@ class Envelope:
     _headers: dict[str, str] | None = field(default=None, init=False, repr=False, compare=False)
 
     def payload(self, model: ModelClass[Payload]) -> Payload:
-        """The payload as ``model``. Raises UndecodableRecord when it does not fit."""
+        """Decode the payload as ``model``. Raises UndecodableRecord when it does not fit."""
         if self.data is None:
             raise UndecodableRecord(f"{self.type} {self.id} has no payload")
         try:
@@ -78,13 +77,14 @@ class Envelope:
             raise UndecodableRecord(f"payload of {self.type}: {where}: {first['msg']}") from error
 
     def headers(self) -> Mapping[str, str]:
-        """Wire headers; empty attributes are left out. Made once: the store, the snapshot and the log want the same."""
+        """Wire headers; empty attributes are left out. Built once, because the store, the snapshot and the log need the
+        same."""
         if self._headers is None:
             self._headers = self._as_headers()
         return self._headers
 
     def _as_headers(self) -> dict[str, str]:
-        # Written out: a loop over the names of the attributes takes twice as long.
+        # Written out, because a loop over the attribute names takes twice as long.
         out = {"ce_id": self.id, "ce_type": self.type, "ce_source": self.source, "ce_tenant": self.tenant}
         if self.channel:
             out["ce_channel"] = self.channel
@@ -102,7 +102,7 @@ class Envelope:
             out["ce_replayof"] = self.replay_of
         if self.traceparent:
             out["traceparent"] = self.traceparent
-        out["ce_time"] = _written(self.time)
+        out["ce_time"] = _format_time(self.time)
         out["ce_specversion"] = SPEC_VERSION
         out["content-type"] = CONTENT_TYPE
         if self.extra:
@@ -125,7 +125,7 @@ class Envelope:
         if time.tzinfo is None:
             time = time.replace(tzinfo=UTC)
         extra = {} if headers.keys() <= _OWN else {name: text for name, text in headers.items() if name not in _OWN}
-        # Written out, like the headers: it is done for every record that is read.
+        # Written out, like the headers, because it is done for every record that is read.
         return cls(
             id=headers["ce_id"],
             type=headers["ce_type"],
@@ -145,15 +145,15 @@ class Envelope:
         )
 
 
-def _written(time: datetime) -> str:
-    # As ``isoformat`` writes it, in a third of the time.
+def _format_time(time: datetime) -> str:
+    # As ``isoformat`` does, in a third of the time.
     return orjson.dumps(time if time.tzinfo is UTC else time.astimezone(UTC)).decode()[1:-1]
 
 
 def envelope(
     event_type: str, payload: BaseModel | bytes | None, *, id: str, time: datetime, **attributes: Any
 ) -> Envelope:
-    """Wrap a payload: a model, or the JSON of one; ``None`` makes a tombstone. ``attributes`` are the Envelope's other
+    """Wrap a payload: a model, or JSON bytes; ``None`` makes a tombstone. ``attributes`` are the Envelope's other
     fields."""
     return Envelope(id=id, type=event_type, data=as_json(payload), time=time, **attributes)
 
@@ -163,8 +163,8 @@ def as_json(payload: BaseModel | bytes) -> bytes: ...
 @overload
 def as_json(payload: BaseModel | bytes | None) -> bytes | None: ...
 def as_json(payload: BaseModel | bytes | None) -> bytes | None:
-    """How a payload goes on the wire."""
+    """Encode a payload for the wire."""
     if isinstance(payload, BaseModel):
-        # As ``model_dump_json`` does, but without a text in between.
+        # As ``model_dump_json`` does, but without an intermediate string.
         return payload.__pydantic_serializer__.to_json(payload, exclude_none=True)
     return payload

@@ -16,7 +16,7 @@
     │   ├── DocumentTooLarge         413 document_too_large
     │   ├── UnsupportedMediaType     415 unsupported_media_type
     │   └── Unprocessable            422 unprocessable
-    ├── RefusedForNow                the caller may try again: carries retry_after_ms
+    ├── TemporaryRefusal             the caller may try again: carries retry_after_ms
     │   ├── RateLimited              429 rate_limited
     │   └── Unavailable              503 unavailable
     │       ├── BusUnavailable       the log cannot be reached or cannot be written
@@ -28,14 +28,14 @@
     ├── HandlingError                work on a good record failed
     │   ├── Fenced                   a newer holder exists (token, version or epoch moved): drop the work
     │   ├── ModelFailed              the model gave no usable answer (retryable)
-    │   ├── Parked                   not now: set the conversation's records aside until a time
+    │   ├── Parked                   set the conversation's records aside until a time
     │   ├── SuspectRecords           one of several may have stalled or killed a process: handle them one by one
     │   ├── ProcessStalled           a record that stalled its process twice
     │   ├── ProcessCrashed           a record whose process twice died of a fatal signal
     │   └── MemoryExhausted          a record that twice used up the memory
-    ├── DeliveryError                a channel did not take a message
-    │   ├── SendRefused              the vendor says no, for good
-    │   ├── SendDelayed              the vendor says later (rate limit, outage); carries retry_after_ms
+    ├── DeliveryError                a channel did not accept a message
+    │   ├── SendRefused              the vendor refuses the message for good
+    │   ├── SendDelayed              the vendor asks to wait (rate limit, outage); carries retry_after_ms
     │   ├── SendUnknown              no answer: it may have been delivered
     │   └── CredentialsRevoked       the account's token no longer works
     └── SetupError                   the operator's fault: printed with its fix, exit code 2
@@ -67,7 +67,7 @@ class ParleyError(Exception):
         self.retry_after_ms = retry_after_ms
 
     def body(self) -> dict[str, object]:
-        """The error object of contract §2, without its ``{"error": …}`` shell."""
+        """The error object of contract §2, without its ``{"error": …}`` wrapper."""
         out: dict[str, object] = {"code": self.code, "message": self.message, "retryable": self.retryable}
         if self.retry_after_ms is not None:
             out["retry_after_ms"] = self.retry_after_ms
@@ -105,7 +105,7 @@ class IdReused(RequestError):
 
 
 class StaleEpoch(RequestError):
-    """The owner changed meanwhile. ``owner`` and ``epoch`` are what holds now."""
+    """The owner has changed. ``owner`` and ``epoch`` are the current ones."""
 
     code = "stale_epoch"
     status = 409
@@ -127,7 +127,7 @@ class TooLarge(RequestError):
 
 
 class StorageFull(TooLarge):
-    """Deleting something, or a higher quota, makes room; a smaller file may fit."""
+    """Deleting files or a higher quota makes room; a smaller file may fit."""
 
 
 class DocumentTooLarge(RequestError):
@@ -145,7 +145,7 @@ class Unprocessable(RequestError):
     status = 422
 
 
-class RefusedForNow(ParleyError):
+class TemporaryRefusal(ParleyError):
     """The same request may succeed later; ``retry_after_ms`` is always set."""
 
     retryable = True
@@ -155,22 +155,22 @@ class RefusedForNow(ParleyError):
         super().__init__(message, fix=fix, retry_after_ms=retry_after_ms)
 
 
-class RateLimited(RefusedForNow):
+class RateLimited(TemporaryRefusal):
     code = "rate_limited"
     status = 429
 
 
-class Unavailable(RefusedForNow):
+class Unavailable(TemporaryRefusal):
     code = "unavailable"
     status = 503
 
 
 class BusUnavailable(Unavailable):
-    """Whether the records were written is not known; appending them again is safe, because ids repeat."""
+    """It is unknown whether the records were written; appending them again is safe, because ids repeat."""
 
 
 class StateUnavailable(Unavailable):
-    """Whether the transition happened is not known; every transition may be repeated with the same arguments."""
+    """It is unknown whether the transition happened; every transition may be repeated with the same arguments."""
 
 
 class StateLost(Unavailable):
@@ -198,7 +198,7 @@ class HandlingError(ParleyError):
 
 
 class Fenced(HandlingError):
-    """Another holder of the conversation is ahead: what was computed must be thrown away."""
+    """A newer holder of the conversation exists: discard the work."""
 
     code = "fenced"
 
@@ -220,7 +220,7 @@ class Parked(HandlingError):
 
 
 class SuspectRecords(HandlingError):
-    """Never the end of a record: its lane goes on with each of them alone."""
+    """Never final for a record: its lane goes on with each record alone."""
 
     code = "suspect_records"
 
@@ -239,14 +239,14 @@ class MemoryExhausted(HandlingError):
     code = "memory_exhausted"
 
 
-class HandlerGaveUp(HandlingError):
-    """A handler kept failing with something that is not on this list; the code of the dead letter."""
+class HandlerFailed(HandlingError):
+    """A handler kept failing with an error that is not on this list; the code of the dead letter."""
 
     code = "handler_failed"
 
 
 class DeliveryError(ParleyError):
-    """A channel did not take a message."""
+    """A channel did not accept a message."""
 
 
 class SendRefused(DeliveryError):
@@ -254,7 +254,7 @@ class SendRefused(DeliveryError):
 
 
 class SendDelayed(DeliveryError):
-    """``of_account``: the vendor will take nothing of this account for so long, not only not this message."""
+    """``of_account``: the vendor accepts nothing from this account for that long, not just not this message."""
 
     code = "send_delayed"
     retryable = True
@@ -265,8 +265,8 @@ class SendDelayed(DeliveryError):
 
 
 class SendUnknown(DeliveryError):
-    """``slow``: the vendor may still be working on it, for no answer came in time. ``denied``: the vendor itself says
-    that it sent nothing, which its later report may contradict."""
+    """``slow``: the vendor may still be working on it, because no answer came in time. ``denied``: the vendor says that
+    it sent nothing, which a later report may contradict."""
 
     code = "send_unknown"
 
@@ -283,7 +283,7 @@ class CredentialsRevoked(DeliveryError):
 
 
 class SetupError(ParleyError):
-    """The installation must be changed by its operator. Printed without a stack trace; exit code 2."""
+    """The operator must change the installation. Printed without a stack trace; exit code 2."""
 
     code = "setup"
 
@@ -305,7 +305,7 @@ class TopicMismatch(SetupError):
 
 
 class SchemaMismatch(SetupError):
-    """Nothing was read or written: the data is newer than the program, or must be migrated before it is used."""
+    """Nothing was read or written: the data is newer than the program, or must be migrated first."""
 
     code = "schema_mismatch"
 

@@ -1,8 +1,7 @@
-"""The wire format as documents: one JSON Schema for each event type, and one AsyncAPI 3 document over all topics.
+"""Export the wire format: one JSON Schema for each event type, and one AsyncAPI 3 document over all topics.
 
-They are generated, never written: ``parley schema export --out tests/golden`` renews the copies that the tests compare
-with. A difference there is a change of the wire format, and is made on purpose or not at all.
-"""
+The documents are generated, never edited: ``parley schema export --out tests/golden`` renews the copies that the tests
+compare with. A difference there is a change of the wire format, and must be deliberate."""
 
 from __future__ import annotations
 
@@ -38,8 +37,8 @@ _OPERATIONS: dict[str, tuple[tuple[str, str], ...]] = {
 }
 
 
-class _Plain(GenerateJsonSchema):
-    """Without the titles that only repeat a field's name."""
+class _SchemaGenerator(GenerateJsonSchema):
+    """Leaves out titles that only repeat a field's name."""
 
     def field_title_should_be_set(self, schema: Any) -> bool:
         return False
@@ -51,7 +50,7 @@ def payload_schema(event_type: str) -> JsonObject:
     return {
         "$schema": _DIALECT,
         "$id": f"urn:{event_type.replace('.', ':')}",
-        **model.model_json_schema(schema_generator=_Plain),
+        **model.model_json_schema(schema_generator=_SchemaGenerator),
     }
 
 
@@ -69,12 +68,12 @@ def headers_schema(event_type: str = "") -> JsonObject:
 
 
 def asyncapi(channels: Sequence[str]) -> JsonObject:
-    """Topics, who writes and reads them, and every message with its headers and payload."""
+    """Topics, their writers and readers, and every message with its headers and payload."""
     models: list[type[BaseModel]] = [model for model, _ in topics.EVENT_TYPES.values()]
     _, definitions = models_json_schema(
         [(model, "validation") for model in dict.fromkeys(models)],
         ref_template="#/components/schemas/{model}",
-        schema_generator=_Plain,
+        schema_generator=_SchemaGenerator,
     )
     return {
         "asyncapi": "3.0.0",
@@ -95,7 +94,7 @@ def asyncapi(channels: Sequence[str]) -> JsonObject:
 
 
 def files(channels: Sequence[str]) -> dict[str, str]:
-    """Every document as text, by its path below the chosen folder."""
+    """Every document as text, by its path below the target folder."""
     documents = {f"schemas/{name}.json": payload_schema(name) for name in topics.EVENT_TYPES}
     documents["asyncapi.json"] = asyncapi(channels)
     return {path: json.dumps(document, indent=2, ensure_ascii=False) + "\n" for path, document in documents.items()}

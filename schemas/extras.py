@@ -1,4 +1,4 @@
-"""Optional dependencies: how to install the libraries of one extra of this distribution."""
+"""Optional dependencies: the command that installs the libraries of one extra of this distribution."""
 
 from __future__ import annotations
 
@@ -16,18 +16,17 @@ _OWN = re.compile(rf"{DISTRIBUTION}\[([\w,-]+)\]")
 
 
 def install_command(extra: str) -> str:
-    """The pip command that installs what ``extra`` adds, for this interpreter.
+    """The pip command that installs the libraries of ``extra``, for this interpreter.
 
-    It names the libraries rather than the extra, so that it works from a checkout as well as from an installed wheel:
-    neither can be looked up in a package index under its own name.
-    """
+    It names the libraries and not the extra, so that it works from a checkout as well as from an installed wheel:
+    neither can be looked up in a package index under its own name."""
     try:
-        wanted = list(_libraries(extra, requires(DISTRIBUTION) or []))
+        libraries = list(_libraries(extra, requires(DISTRIBUTION) or []))
     except PackageNotFoundError:  # run from a folder that nobody installed
-        wanted = []
-    if not wanted:
+        libraries = []
+    if not libraries:
         return f"{_python()} -m pip install --editable '.[{extra}]'"
-    return f"{_python()} -m pip install {' '.join(map(shlex.quote, wanted))}"
+    return f"{_python()} -m pip install {' '.join(map(shlex.quote, libraries))}"
 
 
 def _libraries(extra: str, requirements: list[str]) -> Iterator[str]:
@@ -44,7 +43,7 @@ def _libraries(extra: str, requirements: list[str]) -> Iterator[str]:
 
 
 def _python() -> str:
-    """The interpreter as it can be typed here."""
+    """The interpreter's path as it can be typed here."""
     path = Path(sys.executable)
-    shown = os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)
-    return shlex.quote(shown)
+    path_shown = os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)
+    return shlex.quote(path_shown)

@@ -1,4 +1,4 @@
-"""What is told about messages on ``parley.events``: facts that no message carries itself."""
+"""Events on ``parley.events`` that report something beside the messages themselves, and the typing signal."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from typing import Literal
 
 from schemas.messages import Attachment, Printable, WireModel
 
-# What a worker signals to the connectors of a channel while it works. No record: it may be lost (design §5).
+# The signal from a worker to a channel's connectors while it works. It is no record and may be lost (design §5).
 
 
-def topic(channel: str) -> str:
-    """The topic of ``Signals``."""
+def typing_topic(channel: str) -> str:
+    """The topic in ``Signals``."""
     return f"writing:{channel}"
 
 
-class Writing(WireModel):
+class TypingSignal(WireModel):
     """An answer to message ``answers`` (the vendor's id) is being written at this place."""
 
     tenant: str
@@ -26,8 +26,8 @@ class Writing(WireModel):
 
 
 class FilesStored(WireModel):
-    """``parley.files.stored.v1``: what became of the files of an inbound message, and what a voice note says
-    (``text``). A rebuild has no other source for it: the vendors' copies are gone by then."""
+    """``parley.files.stored.v1``: the stored files of an inbound message, and the transcription of a voice note
+    (``text``). A rebuild has no other source for them: the vendors' copies are gone by then."""
 
     message_id: str
     attachments: list[Attachment]
@@ -36,8 +36,8 @@ class FilesStored(WireModel):
 
 
 class SessionEnded(WireModel):
-    """``parley.session.ended.v1``: a visitor signed out. No token of this session is accepted before ``until``, by
-    which the last of them has expired. A rebuild has no other source for it."""
+    """``parley.session.ended.v1``: a visitor signed out. No token of this session is accepted before ``until``, when
+    the last of them has expired. A rebuild has no other source for it."""
 
     session: str
     until: datetime
@@ -45,8 +45,8 @@ class SessionEnded(WireModel):
 
 
 class Feedback(WireModel):
-    """``parley.feedback.given.v1``: the contact's thumb on one reply. Of several by one contact the newest holds;
-    ``none`` takes the earlier ones back."""
+    """``parley.feedback.given.v1``: the contact's thumb on one reply. A contact's newest feedback counts; ``none``
+    removes the earlier one."""
 
     message_id: str
     contact_id: str = ""

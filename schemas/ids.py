@@ -1,4 +1,4 @@
-"""Deterministic ids (design §4): the same thing gets the same id in every process and after every crash."""
+"""Deterministic ids (design §4): the same input gives the same id in every process and after every crash."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from functools import lru_cache
 from uuid import UUID
 
 _NAMESPACE = hashlib.sha1(UUID("6f1d1f6e-6a0b-5d5e-9a39-70a1e7c0de01").bytes, usedforsecurity=False)
-"""What every id begins with, hashed already."""
+"""The hash of the common beginning of every id."""
 _VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
 
 
 def _derive(kind: str, *parts: str) -> str:
-    # Length-prefixed, so that ("a", "bc") and ("ab", "c") cannot meet.
+    # Length-prefixed, so that ("a", "bc") and ("ab", "c") give different ids.
     return _uuid(kind + "".join([f"|{len(part)}:{part}" for part in parts]))
 
 
 def _uuid(name: str) -> str:
-    # A UUIDv5, written out here because every message needs several of them, and uuid.uuid5 takes four times as long.
+    # A UUIDv5, computed here because every message needs several, and uuid.uuid5 takes four times as long.
     digest = _NAMESPACE.copy()
     digest.update(name.encode())
     text = digest.hexdigest()
@@ -51,13 +51,13 @@ def _account(tenant: str, channel: str, account: str) -> str:
 
 
 def turn_id(conversation: str, handled: Iterable[str]) -> str:
-    """The turn that answers exactly these events, whatever their order."""
+    """The turn that answers exactly these events, in any order."""
     return _derive("turn", conversation, *sorted(handled))
 
 
 @lru_cache(maxsize=1024)
 def turn_record_id(turn: str) -> str:
-    """The event that tells of the turn once it is done. Whoever publishes a turn asks twice."""
+    """The event that records a completed turn. Cached, because publishing a turn needs it twice."""
     return derived_id(turn, "turn")
 
 
@@ -67,22 +67,23 @@ def reply_id(turn: str, index: int) -> str:
 
 
 def action_key(tenant: str, conversation: str, action: str, arguments: str, authority: str) -> str:
-    """One action, whoever begins it and however often: also its idempotency key elsewhere. ``arguments`` canonical."""
+    """One action, whoever begins it and however often: also its idempotency key elsewhere. ``arguments`` in canonical
+    form."""
     return _derive("action", tenant, conversation, action, arguments, authority)
 
 
 def part_id(message: str, index: int, count: int) -> str:
-    """What was sent of a message in several pieces. The last one has the message's own id: its outcome is the whole
-    message's. See ``whole_of``."""
+    """One piece of a message that is sent in several pieces. The last one has the message's own id: its outcome is the
+    outcome of the whole message. See ``message_of_part``."""
     return message if index == count - 1 else f"{message}.{index}"
 
 
 def stream_part_id(message: str) -> str:
-    """What was shown of a message while it was written; it becomes the message's first piece."""
+    """The piece of a message that was shown while it was written; it becomes the message's first piece."""
     return f"{message}.stream"
 
 
-def whole_of(part: str) -> str:
+def message_of_part(part: str) -> str:
     """The message that a part belongs to."""
     return part.partition(".")[0]
 

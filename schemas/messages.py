@@ -27,18 +27,18 @@ MessageState = Literal[
 Purpose = Literal["reply", "notice", "desk"]
 
 MAX_TEXT = 8_000
-"""Characters of a message from a contact, on all channels. What is longer is kept as a file."""
+"""Characters of a message from a contact, on all channels. A longer text is also kept as a file."""
 REFERRALS = {
     **dict.fromkeys(("ad", "ads", "advertisement"), "ad"),
     **dict.fromkeys(("share", "ig_post"), "shared_post"),
     **dict.fromkeys(("reel", "ig_reel"), "shared_reel"),
     **dict.fromkeys(("igme", "igme-source-link", "shortlink", "shortlinks"), "link"),
 }
-"""The vendors' words for where somebody comes from → ours."""
+"""The vendors' words for referral sources → ours."""
 
 
-def _printable(text: str) -> str:
-    # NUL is refused by several vendors and by PostgreSQL-like stores downstream; lone surrogates cannot be UTF-8.
+def _check_printable(text: str) -> str:
+    # Several vendors and PostgreSQL-like stores refuse NUL; lone surrogates cannot be encoded as UTF-8.
     if "\x00" in text:
         raise ValueError("must not contain NUL characters")
     try:
@@ -48,29 +48,29 @@ def _printable(text: str) -> str:
     return text
 
 
-def _not_blank(text: str) -> str:
+def _check_not_blank(text: str) -> str:
     if not text.strip():
         raise ValueError("must not be empty")
     return text
 
 
-Printable = Annotated[str, AfterValidator(_printable)]
-Text = Annotated[Printable, AfterValidator(_not_blank), Field(max_length=MAX_TEXT)]
+Printable = Annotated[str, AfterValidator(_check_printable)]
+Text = Annotated[Printable, AfterValidator(_check_not_blank), Field(max_length=MAX_TEXT)]
 
 
-def empty() -> Any:
-    """The default of a list. An empty list written there would be copied in Python for each message that lacks it,
-    which takes as long as reading the rest of it."""
+def empty_list() -> Any:
+    """The default of a list field. A literal empty list would be copied in Python for each message that lacks the
+    field, which takes as long as reading the rest of the message."""
     return Field(default_factory=list, json_schema_extra={"default": []})
 
 
-def _shortened(most: int) -> BeforeValidator:
-    """Cuts what a vendor passes on to ``most`` characters or items: it is shown to people and to models."""
+def _truncate(most: int) -> BeforeValidator:
+    """Cut a vendor's value to ``most`` characters or items: it is shown to people and to models."""
     return BeforeValidator(lambda value: value[:most] if isinstance(value, str | list) else value)
 
 
-Label = Annotated[Printable, _shortened(300)]
-Passed = Annotated[Printable, _shortened(1_000)]
+Label = Annotated[Printable, _truncate(300)]
+LongLabel = Annotated[Printable, _truncate(1_000)]
 
 
 class WireModel(BaseModel):
@@ -86,10 +86,9 @@ class Author(WireModel):
 
 class Attachment(WireModel):
     """A reference to a stored file. ``id`` is random (earlier releases: the hash of the content); ``size`` is in bytes.
-
-    ``missing`` says why a file that was sent could not be had: nothing is stored then, and ``id`` only names the
-    gap. ``full_text``: it is no file that was sent, but all of the message's text, which was longer than ``MAX_TEXT``
-    and is cut in the message."""
+    ``missing`` says why a file could not be fetched: nothing is stored then, and ``id`` only stands for the gap.
+    ``full_text``: not a file that was sent but the full text of a message that was longer than ``MAX_TEXT`` and is cut
+    in the message."""
 
     id: str
     name: str
@@ -104,7 +103,7 @@ class Choice(WireModel):
     label: str
 
 
-class Choosing(WireModel):
+class ChoiceSelection(WireModel):
     """The contact picked choice ``id`` of message ``in_reply_to``."""
 
     in_reply_to: str
@@ -135,8 +134,8 @@ FileKind = Literal["image", "video", "audio", "voice", "sticker", "file"]
 
 
 class RemoteFile(WireModel):
-    """A file that is still with the vendor. ``ref`` is what the channel fetches it by (an address, or the vendor's id);
-    ``type`` and ``size`` (bytes, 0: not told) are the vendor's word."""
+    """A file that is still with the vendor. The channel fetches it by ``ref`` (an address, or the vendor's id);
+    ``type`` and ``size`` (bytes, 0: unknown) are the vendor's claims."""
 
     ref: str
     name: str = ""
@@ -146,7 +145,7 @@ class RemoteFile(WireModel):
 
 
 class Location(WireModel):
-    """Degrees, as WGS 84 has them."""
+    """A place on the map, in WGS 84 degrees."""
 
     latitude: float = Field(ge=-90, le=90)
     longitude: float = Field(ge=-180, le=180)
@@ -156,42 +155,41 @@ class Location(WireModel):
 
 class SharedContact(WireModel):
     name: Label
-    phones: Annotated[list[Label], _shortened(10)] = empty()
-    emails: Annotated[list[Label], _shortened(10)] = empty()
+    phones: Annotated[list[Label], _truncate(10)] = empty_list()
+    emails: Annotated[list[Label], _truncate(10)] = empty_list()
 
 
 class Referral(WireModel):
     """What the contact came from or refers to: an advertisement, a link, a story, a post, a product."""
 
     source: Label
-    ref: Passed = ""
-    url: Passed = ""
-    headline: Passed = ""
-    body: Passed = ""
+    ref: LongLabel = ""
+    url: LongLabel = ""
+    headline: LongLabel = ""
+    body: LongLabel = ""
 
 
 class Quote(WireModel):
-    """The message that another one quotes. ``id`` is ours, empty where it is not known; ``text`` is its beginning."""
+    """The message that another one quotes. ``id`` is ours, empty when unknown; ``text`` is its beginning."""
 
     id: str = ""
-    text: Passed = ""
+    text: LongLabel = ""
 
 
 class InboundMessage(WireModel):
     """``parley.message.received.v1``: a message from a contact (or from a person on any surface).
 
     ``files`` are fetched by the worker's first step and become ``attachments`` in the transcript. ``unsupported`` names
-    a kind that the channel cannot pass on, such as a poll, or that says nothing in words, such as a missed call; see
+    a kind that the channel cannot pass on, such as a poll, or that has no words, such as a missed call; see
     ``schemas.content``. With the author ``system`` and ``shown`` it is a note for the transcript that nobody answers.
 
-    ``in_reply_to`` is our id of the message that it answers, where we know it; ``answers`` is the vendor's id of that
-    message. ``quote`` is there when the contact chose to answer that one, and says what stands in it.
+    ``in_reply_to`` is our id of the message that it answers, if known; ``answers`` is the vendor's id of that message.
+    ``quote`` is set when the contact chose to answer that message, and holds its text.
 
-    ``epoch`` is the owner epoch under which a person wrote it; 0 when the surface made no claim, and the message
-    itself is the claim. ``shown``: a person wrote it in the vendor's own app, so the contact has it already.
-
-    ``revision``: of which change (``MessageEdited``) it has the words already; 0: of none. ``backfilled``: found in
-    the vendor's history after a silence, so later ones may have been answered by now."""
+    ``epoch`` is the owner epoch under which a person wrote it; 0 when the surface made no claim, and the message itself
+    is the claim. ``shown``: a person wrote it in the vendor's own app, so the contact has it already. ``revision``: the
+    edit (``MessageEdited``) that its text already contains; 0: none. ``backfilled``: found in the vendor's history
+    after an interruption, so later messages may have been answered already."""
 
     id: str
     external_id: str
@@ -199,14 +197,14 @@ class InboundMessage(WireModel):
     contact_id: str
     author: Author = Author(kind="contact")
     text: Printable = ""
-    attachments: list[Attachment] = empty()
-    files: list[RemoteFile] = empty()
+    attachments: list[Attachment] = empty_list()
+    files: list[RemoteFile] = empty_list()
     location: Location | None = None
-    shared_contacts: Annotated[list[SharedContact], _shortened(20)] = empty()
+    shared_contacts: Annotated[list[SharedContact], _truncate(20)] = empty_list()
     referral: Referral | None = None
     quote: Quote | None = None
     unsupported: str = ""
-    choice: Choosing | None = None
+    choice: ChoiceSelection | None = None
     in_reply_to: str = ""
     answers: str = ""
     locale: str = ""
@@ -221,17 +219,16 @@ class OutboundMessage(WireModel):
     """``parley.message.send.v1``: to be delivered to the contact. ``text`` is canonical markdown.
 
     ``epoch`` is the owner epoch under which it was written; a message of the agent below the conversation's
-    ``agent_floor`` is dropped before it is sent. ``answers`` is the vendor's id of the last message that it answers.
-    """
+    ``agent_floor`` is dropped before it is sent. ``answers`` is the vendor's id of the last message that it answers."""
 
     id: str
     author: Author
     text: str
     place: str
     contact_id: str
-    citations: list[Citation] = empty()
-    choices: list[Choice] = empty()
-    attachments: list[Attachment] = empty()
+    citations: list[Citation] = empty_list()
+    choices: list[Choice] = empty_list()
+    attachments: list[Attachment] = empty_list()
     in_reply_to: str = ""
     answers: str = ""
     turn_id: str = ""
@@ -242,8 +239,8 @@ class OutboundMessage(WireModel):
 
 
 class ReplyBegun(WireModel):
-    """``parley.reply.begun.v1``: the agent has begun to write the reply ``id``, and signals what it writes. Only for
-    channels whose connector shows it meanwhile; no reply may come of it. The fields mean what they mean in
+    """``parley.reply.begun.v1``: the agent has begun to write the reply ``id``, and signals its text. Only for channels
+    whose connector shows a reply while it is written; there may never be a final reply. The fields are those of
     ``OutboundMessage``."""
 
     id: str
@@ -257,12 +254,11 @@ class ReplyBegun(WireModel):
 
 
 class Receipt(WireModel):
-    """``parley.receipt.recorded.v1``: the vendor's word on an outbound message.
+    """``parley.receipt.recorded.v1``: the vendor's report on an outbound message.
 
     Exactly one of ``message_id`` (ours) and ``external_id`` (theirs) is needed. ``up_to_seq`` is the web channel's
-    form: everything outbound up to that transcript number. ``marker`` is our id of the piece, where the vendor gives it
-    back: what was in doubt is sent, then.
-    """
+    form: everything outbound up to that transcript number. ``marker`` is our id of the piece, where the vendor returns
+    it: a message in doubt is then known to be sent."""
 
     state: ReceiptState
     at: datetime
@@ -281,47 +277,47 @@ class SharedLocation(WireModel):
     name: str = ""
 
 
-class CameFrom(WireModel):
-    """What a message came from or refers to. ``kind``: ad, post, link, story, product,
-    shared_post, shared_reel, or another word of the vendor."""
+class TranscriptReferral(WireModel):
+    """What a message came from or refers to. ``kind``: ad, post, link, story, product, shared_post, shared_reel, or
+    another word of the vendor."""
 
     kind: str
     title: str = ""
     url: str = ""
 
 
-class Unsupported(WireModel):
-    """A kind of message that has no words of its own, or that could not be passed on; see ``schemas.content``."""
+class UnsupportedContent(WireModel):
+    """A kind of message that has no words, or that could not be passed on; see ``schemas.content``."""
 
     kind: str
 
 
 class TranscriptMessage(WireModel):
     """A line of the transcript: what both sides of a conversation see. ``seq`` starts at 1 and only grows.
-    ``revision``: of the latest change of its words by their author; see ``MessageEdited``. ``schemas.content`` puts
-    what is neither text nor file into words."""
+    ``revision``: of the author's latest edit; see ``MessageEdited``. ``schemas.content`` describes what is neither text
+    nor file."""
 
     seq: int = 0
     id: str
     author: Author
     text: str
-    citations: list[Citation] = empty()
-    choices: list[Choice] = empty()
-    attachments: list[Attachment] = empty()
+    citations: list[Citation] = empty_list()
+    choices: list[Choice] = empty_list()
+    attachments: list[Attachment] = empty_list()
     created_at: datetime
     in_reply_to: str = ""
     turn_id: str = ""
     revision: int = 0
     state: MessageState = "received"
     location: SharedLocation | None = None
-    contacts: list[SharedContact] = empty()
-    referral: CameFrom | None = None
+    contacts: list[SharedContact] = empty_list()
+    referral: TranscriptReferral | None = None
     quote: Quote | None = None
-    unsupported: Unsupported | None = None
+    unsupported: UnsupportedContent | None = None
 
     @classmethod
     def of_inbound(cls, message: InboundMessage) -> TranscriptMessage:
-        """The line of a message on the log. Edge, worker and rebuild write the same one: whoever comes first."""
+        """The line of a message on the log. Edge, worker and rebuild write the same line, whichever comes first."""
         return cls(
             id=message.id,
             author=message.author,
@@ -330,12 +326,12 @@ class TranscriptMessage(WireModel):
             created_at=message.sent_at,
             in_reply_to=message.choice.in_reply_to if message.choice else message.in_reply_to,
             revision=message.revision,
-            **_beside_words(message),
+            **_non_text_fields(message),
         )
 
     @classmethod
     def of_outbound(cls, message: OutboundMessage, state: MessageState) -> TranscriptMessage:
-        """The line of a message to the contact, as it stands."""
+        """The line of a message to the contact, in this state."""
         return cls(
             id=message.id,
             author=message.author,
@@ -350,20 +346,20 @@ class TranscriptMessage(WireModel):
         )
 
 
-def _beside_words(message: InboundMessage) -> dict[str, Any]:
+def _non_text_fields(message: InboundMessage) -> dict[str, Any]:
     """Fields of a transcript line for what is neither text nor file. Most messages have none of it."""
-    found: dict[str, Any] = {}
+    fields: dict[str, Any] = {}
     if (at := message.location) is not None:
         name = ", ".join(part for part in (at.name, at.address) if part)
-        found["location"] = SharedLocation(lat=at.latitude, lon=at.longitude, name=name)
+        fields["location"] = SharedLocation(lat=at.latitude, lon=at.longitude, name=name)
     if message.shared_contacts:
-        found["contacts"] = message.shared_contacts
-    if (came := message.referral) is not None:
-        kind = REFERRALS.get(came.source.lower(), came.source.lower()) or "link"
-        title = came.headline or came.body or (came.ref if kind == "link" else "")
-        found["referral"] = CameFrom(kind=kind, title=title, url=came.url)
+        fields["contacts"] = message.shared_contacts
+    if (referral := message.referral) is not None:
+        kind = REFERRALS.get(referral.source.lower(), referral.source.lower()) or "link"
+        title = referral.headline or referral.body or (referral.ref if kind == "link" else "")
+        fields["referral"] = TranscriptReferral(kind=kind, title=title, url=referral.url)
     if message.quote is not None:
-        found["quote"] = message.quote
+        fields["quote"] = message.quote
     if message.unsupported:
-        found["unsupported"] = Unsupported(kind=message.unsupported)
-    return found
+        fields["unsupported"] = UnsupportedContent(kind=message.unsupported)
+    return fields

@@ -74,16 +74,16 @@ EVENT_TYPES: dict[str, tuple[type[BaseModel], str]] = {
     APPROVAL_EXPIRED: (a.ApprovalExpired, "inbound"),
     DRAFT_REQUESTED: (d.DraftRequested, "inbound"),
     HANDOFF_RESOLVED: (d.HandoffResolved, "inbound"),
-    DESK_TOUCHED: (d.DeskTouched, "desk"),
-    DESK_ACTED: (d.DeskActed, "desk"),
-    DRAFT_MADE: (d.DraftMade, "desk"),
+    DESK_TOUCHED: (d.DeskUpdate, "desk"),
+    DESK_ACTED: (d.DeskCommand, "desk"),
+    DRAFT_MADE: (d.DraftGenerated, "desk"),
     MESSAGE_SEND: (m.OutboundMessage, "outbound"),
     MESSAGE_REVISE: (changes.MessageEdited, "outbound"),
     MESSAGE_RETRACT: (changes.MessageDeleted, "outbound"),
     REPLY_BEGUN: (m.ReplyBegun, "outbound"),
     OWNER_CHANGED: (c.OwnerChanged, "events"),
     TURN_COMPLETED: (c.Turn, "events"),
-    DELIVERY_RECORDED: (c.Delivered, "events"),
+    DELIVERY_RECORDED: (c.DeliveryOutcome, "events"),
     FILES_STORED: (f.FilesStored, "events"),
     SESSION_ENDED: (f.SessionEnded, "events"),
     FEEDBACK_GIVEN: (f.Feedback, "events"),
@@ -92,7 +92,7 @@ EVENT_TYPES: dict[str, tuple[type[BaseModel], str]] = {
     APPROVAL_REQUESTED: (a.ApprovalRequested, "events"),
     DRAFT_SETTLED: (d.DraftSettled, "events"),
     HANDOFF_ENDED: (d.HandoffEnded, "events"),
-    RATING_GIVEN: (d.RatingGiven, "events"),
+    RATING_GIVEN: (d.Rating, "events"),
     CONVERSATION_SNAPSHOT: (c.Snapshot, "state"),
     CONTACT_SNAPSHOT: (c.Contact, "state"),
     DOCUMENT_PUBLISHED: (c.Document, "knowledge"),
@@ -139,7 +139,7 @@ def receipts_group(channel: str) -> str:
 
 
 def desk_group(desk: str) -> str:
-    """Who keeps the desks of one kind as the conversations are."""
+    """The consumer group that keeps the desks of one kind up to date."""
     return f"parley.desk.{desk}"
 
 
@@ -147,7 +147,7 @@ def topic_specs(
     channels: Iterable[str], *, partitions: int = 24, small: int = 6, days: Mapping[str, int] = NO_DAYS
 ) -> list[TopicSpec]:
     """All topics of an installation. ``partitions`` is for the per-conversation topics, ``small`` for the others.
-    ``days`` says by topic how long records are kept, where that is not as usual."""
+    ``days`` overrides the default retention by topic."""
     specs = []
     for channel in channels:
         specs.append(TopicSpec(inbound(channel), partitions, days.get(inbound(channel), 30) * DAY_MS))
@@ -176,7 +176,7 @@ def topic_of(envelope: Envelope, desks: Mapping[str, str] = NO_DESKS) -> str:
 
 
 def key_of(envelope: Envelope) -> str:
-    """The record key: the conversation, or on compacted topics the thing that ``subject`` names."""
+    """The record key: the conversation, or on compacted topics the item that ``subject`` names."""
     if envelope.type == DOCUMENT_PUBLISHED:
         return f"{envelope.tenant}/{envelope.subject}"
     if envelope.type == CONTACT_SNAPSHOT:

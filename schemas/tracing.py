@@ -1,8 +1,7 @@
-"""Spans: what a request, a turn or a send took, joined to one trace by the ``traceparent`` of the envelopes.
+"""Tracing: spans for requests, turns and sends, joined to one trace by the ``traceparent`` of the envelopes.
 
-Parts say what they do; nothing is recorded until ``install`` was called, and until then a span costs one comparison.
-Names and attributes carry ids and kinds, never what people wrote.
-"""
+Nothing is recorded until ``install`` was called, and until then a span costs one comparison. Names and attributes carry
+ids and kinds, never message text."""
 
 from __future__ import annotations
 
@@ -23,40 +22,40 @@ class Span(Protocol):
 
 class Tracer(Protocol):
     def span(self, name: str, parent: str, kind: Kind, attributes: Mapping[str, Value]) -> AbstractContextManager[Span]:
-        """A span that is the running one inside the block. ``parent`` is a W3C traceparent from another process; empty
-        means the running span, or a new trace. One that cannot be read counts as empty."""
+        """A span that is current inside the block. ``parent`` is a W3C traceparent from another process; empty means
+        the current span, or a new trace. An unreadable one counts as empty."""
 
     def link(self, traceparents: Iterable[str]) -> None:
-        """Say that the running span also has to do with these."""
+        """Link the current span to these."""
 
     def traceparent(self) -> str:
-        """Of the running span, empty when there is none."""
+        """The traceparent of the current span, empty when there is none."""
 
 
-class _Silence:
+class _NullSpan:
     def set(self, name: str, value: Value) -> None:
         return None
 
 
-_NOTHING: AbstractContextManager[Span] = nullcontext(_Silence())
+_NULL_SPAN: AbstractContextManager[Span] = nullcontext(_NullSpan())
 _tracer: Tracer | None = None
 
 
 def install(tracer: Tracer | None) -> None:
-    """From now on this process records its spans; None ends that."""
+    """Record the spans of this process from now on; None ends that."""
     global _tracer
     _tracer = tracer
 
 
-def active() -> bool:
+def is_active() -> bool:
     return _tracer is not None
 
 
 def span(
     name: str, *, parent: str = "", kind: Kind = "internal", attributes: Mapping[str, Value] | None = None
 ) -> AbstractContextManager[Span]:
-    """See ``Tracer.span``. What leaves the block by an exception marks the span as failed."""
-    return _NOTHING if _tracer is None else _tracer.span(name, parent, kind, attributes or {})
+    """See ``Tracer.span``. An exception that leaves the block marks the span as failed."""
+    return _NULL_SPAN if _tracer is None else _tracer.span(name, parent, kind, attributes or {})
 
 
 def link(traceparents: Iterable[str]) -> None:
@@ -65,25 +64,26 @@ def link(traceparents: Iterable[str]) -> None:
 
 
 def traceparent(otherwise: str = "") -> str:
-    """What to send along, so that the next part joins this trace; ``otherwise`` when nothing is recorded here."""
+    """The traceparent to send along, so that the next part joins this trace; ``otherwise`` when nothing is recorded
+    here."""
     return otherwise if _tracer is None else _tracer.traceparent() or otherwise
 
 
-# What log lines are about: the ids that every line of a piece of work carries, whoever writes it.
+# The log context: ids that every log line of a piece of work carries.
 _fields: ContextVar[Mapping[str, str]] = ContextVar("parley_log_fields", default=MappingProxyType({}))
 
 
 class LogContext:
-    """Lines written inside the block, and by the tasks begun there, carry these fields instead of those outside."""
+    """Log lines written inside the block, and by tasks started there, carry these fields instead of the outer ones."""
 
-    __slots__ = ("_about", "_token")
+    __slots__ = ("_context_fields", "_token")
 
     def __init__(self, **about: str) -> None:
-        self._about = about
+        self._context_fields = about
         self._token: Token[Mapping[str, str]] | None = None
 
     def __enter__(self) -> None:
-        self._token = _fields.set(self._about)
+        self._token = _fields.set(self._context_fields)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -93,5 +93,5 @@ class LogContext:
 
 
 def log_fields() -> Mapping[str, str]:
-    """Of the innermost block."""
+    """The fields of the innermost block."""
     return _fields.get()

@@ -1,4 +1,4 @@
-"""How a transcript is read. Pure."""
+"""Reading a transcript: lazy decoding, and the order of lines. Pure."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from schemas.messages import TranscriptMessage
 
 UNSENT = frozenset({"pending", "failed", "dropped", "deleted"})
 """States of lines that the contact has not seen."""
-LATE = timedelta(seconds=2)
-"""Less than this out of order is nothing: clocks of two machines differ, and vendors count in whole seconds."""
+CLOCK_TOLERANCE = timedelta(seconds=2)
+"""A smaller difference does not count as out of order: clocks of two machines differ, and vendors count in whole
+seconds."""
 
 
 class Lines(Sequence[TranscriptMessage]):
-    """Lines that are decoded when somebody looks at them: many a turn is answered without the talk before, and reading
-    twenty lines takes as long as all the rest that it reads."""
+    """Transcript lines that are decoded on first access: many turns are answered without the history, and decoding
+    twenty lines takes as long as everything else that a turn reads."""
 
     __slots__ = ("_decode", "_decoded")
 
@@ -43,18 +44,18 @@ class Lines(Sequence[TranscriptMessage]):
 
 def select_sent(lines: Sequence[TranscriptMessage], *, without: Container[str]) -> list[TranscriptMessage]:
     """The lines that the contact has seen or written, in place; ``without`` these ids."""
-    return in_place([line for line in lines if line.state not in UNSENT and line.id not in without])
+    return order_lines([line for line in lines if line.state not in UNSENT and line.id not in without])
 
 
-def in_place(lines: Iterable[TranscriptMessage]) -> list[TranscriptMessage]:
-    """A contact's line that came late (from the vendor's history, or replayed) stands before those that they wrote
-    after it; all others stand as they are numbered. Times are compared with the contact's alone: one clock tells
-    those."""
+def order_lines(lines: Iterable[TranscriptMessage]) -> list[TranscriptMessage]:
+    """Order lines for reading. A contact's late line (from the vendor's history, or replayed) moves before the lines
+    that they wrote after it; all others stay in numerical order. Only times of the contact's lines are compared,
+    because they come from one clock."""
     placed: list[TranscriptMessage] = []
     newest: datetime | None = None
     for line in lines:
         is_contact = line.author.kind == "contact"
-        if is_contact and newest is not None and newest - line.created_at > LATE:
+        if is_contact and newest is not None and newest - line.created_at > CLOCK_TOLERANCE:
             placed.insert(_place(placed, line.created_at), line)
             continue
         placed.append(line)
@@ -64,5 +65,9 @@ def in_place(lines: Iterable[TranscriptMessage]) -> list[TranscriptMessage]:
 
 
 def _place(lines: Sequence[TranscriptMessage], written: datetime) -> int:
-    later = (n for n, line in enumerate(lines) if line.author.kind == "contact" and line.created_at - written > LATE)
+    later = (
+        n
+        for n, line in enumerate(lines)
+        if line.author.kind == "contact" and line.created_at - written > CLOCK_TOLERANCE
+    )
     return next(later, len(lines))

@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 
 from agent_worker.phrases import Voice
-from schemas.choice_matching import chosen, folded, one_line
+from schemas.choice_matching import collapse_whitespace, fold_case, match_choice
 from schemas.messages import Choice, InboundMessage
 
 ASSISTANT = "assistant"
@@ -38,7 +38,7 @@ def wants_assistant(message: InboundMessage, offered: Sequence[Choice] = ()) -> 
     """By the choice, by its number or label where it is ``offered``, or in words that say nothing else."""
     if message.choice is not None:
         return message.choice.id == ASSISTANT
-    if any(chosen(message.text, [choice]) is not None for choice in offered):
+    if any(match_choice(message.text, [choice]) is not None for choice in offered):
         return True
-    text = one_line(folded(message.text))
+    text = collapse_whitespace(fold_case(message.text))
     return len(text) <= _LONGEST and _WORDS.fullmatch(text) is not None

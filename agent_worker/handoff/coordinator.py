@@ -28,12 +28,12 @@ from agent_worker.turn.intake import Intake
 from agent_worker.turn.outbox import Outbox
 from agent_worker.turn.values import HandoffRequest, Reply, TurnInput
 from schemas.conversation import OwnerRequested
-from schemas.desk import DraftMade
+from schemas.desk import DraftGenerated
 from schemas.handoff.service import decide_request
 from schemas.messages import Choice, TranscriptMessage
-from schemas.ports import Begun, Clock, Knowledge, Question, State
-from schemas.privacy.one_time_codes import without_codes
-from schemas.transcript import in_place
+from schemas.ports import BegunConversation, Clock, Knowledge, Question, State
+from schemas.privacy.one_time_codes import mask_one_time_codes
+from schemas.transcript import order_lines
 
 LINES = 40
 """Lines of the transcript that are read when people come or go."""
@@ -62,7 +62,7 @@ class HandoffCoordinator:
     # ── while the turn loads ─────────────────────────────────────────────────────────────────────────────────────────
 
     async def settle_owner(
-        self, begun: Begun, events: Sequence[Event], rules: TenantRules, known: HandoffDecisions
+        self, begun: BegunConversation, events: Sequence[Event], rules: TenantRules, known: HandoffDecisions
     ) -> tuple[HandoffDecisions, bool]:
         """Apply the changes of owner that the events ask for. What is ``known`` was decided before, and stays. True
         when somebody else may speak since."""
@@ -80,7 +80,12 @@ class HandoffCoordinator:
         return HandoffDecisions(changes, ratings, choices), changed
 
     async def review(
-        self, begun: Begun, events: Sequence[Event], intake: Intake, rules: TenantRules, people: HandoffDecisions
+        self,
+        begun: BegunConversation,
+        events: Sequence[Event],
+        intake: Intake,
+        rules: TenantRules,
+        people: HandoffDecisions,
     ) -> tuple[Intake, HandoffContext | None]:
         """The handoff after these events, and the messages that wait now. None where people have no part, as mostly."""
         conversation = begun.conversation
@@ -102,7 +107,7 @@ class HandoffCoordinator:
         self, context: HandoffContext, intake: Intake, rules: TenantRules
     ) -> tuple[Intake, HandoffContext]:
         period, conversation = context.period, context.period.conversation
-        recent = in_place(await self._state.transcript.recent(conversation.id, limit=LINES))
+        recent = order_lines(await self._state.transcript.read_recent(conversation.id, limit=LINES))
         lines = hide_codes((line for line in recent if line.state not in handback.GONE), rules)
         known = conversation.facts.locale or rules.voice.locale
         texts = [line.text for line in lines if line.author.kind == "contact" and line.text.strip()]
@@ -130,7 +135,7 @@ class HandoffCoordinator:
 
     # ── while the turn answers ───────────────────────────────────────────────────────────────────────────────────────
 
-    async def draft_replies(self, turn: TurnInput, reply: Reply) -> list[DraftMade]:
+    async def draft_replies(self, turn: TurnInput, reply: Reply) -> list[DraftGenerated]:
         """The drafts that people asked for."""
         context, conversation = turn.handoff, turn.conversation
         if context is None or not context.period.draft_requests:
@@ -151,7 +156,7 @@ class HandoffCoordinator:
         reason = _find_handoff_reason(turn, reply, effects)
         if not reason:
             return None
-        lines = turn.history or in_place(await self._state.transcript.recent(turn.conversation.id, limit=LINES))
+        lines = turn.history or order_lines(await self._state.transcript.read_recent(turn.conversation.id, limit=LINES))
         lines = [*lines, *map(TranscriptMessage.of_inbound, turn.intake.waiting.values())]
         lines = hide_codes(lines, turn.rules)
         request = HandoffRequest(
@@ -180,7 +185,9 @@ class HandoffCoordinator:
         model = rules.routes.cheap or (
             select_model(rules, turn.intake.text, turn.locale) if rules.models else rules.model
         )
-        question = Question(tenant=origin.tenant, text="", history=lines, found=reply.found, contact=origin.contact_id)
+        question = Question(
+            tenant=origin.tenant, text="", history=lines, search_result=reply.found, contact=origin.contact_id
+        )
         summary, note = await write_summary(
             self._models, model, question, request.summary, request.reason, rules.voice.locale
         )
@@ -254,7 +261,7 @@ def hide_codes(lines: Iterable[TranscriptMessage], rules: TenantRules) -> list[T
     if CHECK not in rules.actions.actions:
         return list(lines)
     return [
-        line.model_copy(update={"text": without_codes(line.text, rules.actions.own)})
+        line.model_copy(update={"text": mask_one_time_codes(line.text, rules.actions.own)})
         if line.author.kind == "contact"
         else line
         for line in lines

@@ -18,10 +18,10 @@ from agent_worker.phrases import translate_voice
 from agent_worker.settings import TenantRules
 from agent_worker.turn.answered_watermark import AnsweredWatermark
 from schemas.conversation import Conversation
-from schemas.desk import DraftMade, DraftRequested
+from schemas.desk import DraftGenerated, DraftRequested
 from schemas.errors import ModelFailed
 from schemas.messages import Author, TranscriptMessage
-from schemas.ports import Asker, Draft, Found, Knowledge, Question
+from schemas.ports import AnswerDraft, AssuranceLookup, Knowledge, Question, SearchResult
 
 log = structlog.get_logger("parley.worker")
 LOCAL = "local"
@@ -41,12 +41,12 @@ class DraftWriter:
         rules: TenantRules,
         lines: Sequence[TranscriptMessage],
         locale: str,
-        assurance: Asker,
+        assurance: AssuranceLookup,
         now: datetime,
-    ) -> DraftMade:
+    ) -> DraftGenerated:
         """``lines``: the transcript with the contact's latest messages and its marks. Raises what the search raises;
         models that fail are a reason to have no draft."""
-        made = partial(DraftMade, id=request.id, at=now)
+        made = partial(DraftGenerated, id=request.id, at=now)
         place, text = find_question(lines, conversation)
         if not text:
             return made(text="", reason="the contact has asked nothing")
@@ -60,16 +60,16 @@ class DraftWriter:
         except ModelFailed as error:
             return made(text="", reason=f"no model could answer: {error.message}")
         if draft.handoff or not draft.answered:
-            return made(text="", model=draft.model, reason=_why_not(draft, question.found))
+            return made(text="", model=draft.model, reason=_why_not(draft, question.search_result))
         return made(text=draft.text, citations=draft.citations, model=draft.model)
 
-    async def _ask(self, question: Question, rules: TenantRules, text: str, locale: str) -> Draft:
+    async def _ask(self, question: Question, rules: TenantRules, text: str, locale: str) -> AnswerDraft:
         async def discard(*_: object) -> None:
             """Only people read the draft, and only as a whole."""
 
         model = select_model(rules, text, locale) if rules.models else rules.model
         voice = translate_voice(rules.voice, locale)
-        if model == LOCAL and (promise := quote_promise(question.found, voice)) is not None:
+        if model == LOCAL and (promise := quote_promise(question.search_result, voice)) is not None:
             return promise
         after = [name for name in (rules.routes.strong,) if name]
         return await self._models.answer(model, question, discard, discard, then=after)
@@ -81,7 +81,7 @@ class DraftWriter:
         text: str,
         before: Sequence[TranscriptMessage],
         locale: str,
-        assurance: Asker,
+        assurance: AssuranceLookup,
     ) -> Question:
         origin, handoff = conversation.origin, conversation.facts.handoff
         query = with_context(text, before)
@@ -96,7 +96,7 @@ class DraftWriter:
             tenant=origin.tenant,
             text=text,
             history=[*before, *_hint_lines(request)],
-            found=found if handoff is None else add_promises(found, origin.tenant, handoff, text),
+            search_result=found if handoff is None else add_promises(found, origin.tenant, handoff, text),
             locale=locale,
             contact=origin.contact_id,
         )
@@ -124,7 +124,7 @@ def _hint_lines(request: DraftRequested) -> list[TranscriptMessage]:
     return [TranscriptMessage(id=f"{HINT}{request.id}", author=Author(kind="system"), text=text, created_at=request.at)]
 
 
-def _why_not(draft: Draft, found: Found) -> str:
+def _why_not(draft: AnswerDraft, found: SearchResult) -> str:
     if draft.handoff:
         return "; ".join(draft.reasons) or "the agent would pass this to a person"
     failed = [reason for reason in draft.reasons if reason]

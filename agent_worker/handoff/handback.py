@@ -10,7 +10,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
 from agent_worker.turn.answered_watermark import AnsweredWatermark
-from schemas.content import all_words, content_of
+from schemas.content import content_fields, describe_message
 from schemas.desk import Handoff
 from schemas.messages import Author, InboundMessage, TranscriptMessage
 
@@ -63,7 +63,7 @@ def find_unanswered(
         and line.seq > handoff.since_seq
         and line.state not in GONE
         and line.id not in known
-        and (line.attachments or all_words(line).strip())
+        and (line.attachments or describe_message(line).strip())
         and answered.is_unanswered(line)
     ]
 
@@ -89,7 +89,7 @@ def restore_message(line: TranscriptMessage, *, place: str, contact: str) -> Inb
         text=line.text,
         attachments=line.attachments,
         sent_at=line.created_at,
-        **content_of(line),
+        **content_fields(line),
     )
 
 

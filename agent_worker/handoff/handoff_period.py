@@ -15,10 +15,10 @@ from agent_worker.handoff.rating import rating_question_id
 from agent_worker.turn.inbound_events import Event
 from schemas.changes import MessageDeleted, MessageEdited
 from schemas.conversation import Conversation, Facts, Owner, OwnerRequested
-from schemas.desk import DraftRequested, Handoff, HandoffEnded, HandoffResolved, RatingGiven, Score, names_surface
+from schemas.desk import DraftRequested, Handoff, HandoffEnded, HandoffResolved, Rating, Score, names_surface
 from schemas.handoff.rules import PEOPLE
 from schemas.messages import Choice, InboundMessage, TranscriptMessage
-from schemas.ports import Owned
+from schemas.ports import OwnershipResult
 
 REOPENED = "the contact wrote while it was closed"
 _FIGURES = {"number", "reason", "by", "replies", "opened_at", "claimed_at", "first_reply_at"}
@@ -29,7 +29,7 @@ class OwnerChange:
     """A request for another owner, and its decision."""
 
     request: OwnerRequested
-    owned: Owned
+    owned: OwnershipResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ class HandoffPeriod:
     handoff: Handoff | None
     ending: Literal["", "returned", "closed"] = ""
     ended: tuple[HandoffEnded, ...] = ()
-    ratings: tuple[RatingGiven, ...] = ()
+    ratings: tuple[Rating, ...] = ()
     first_reply: Handoff | None = None
     changed_messages: tuple[str, ...] = ()
     owner_changed: bool = False
@@ -250,7 +250,7 @@ class HandoffPeriod:
         if score is None or handoff is None:
             return self
         question = rating_question_id(self.conversation.id, handoff.number)
-        rating = RatingGiven(message_id=question, score=score, by=handoff.by, at=message.sent_at)
+        rating = Rating(message_id=question, score=score, by=handoff.by, at=message.sent_at)
         return replace(self.with_handoff(asked="", score=score), ratings=(*self.ratings, rating))
 
 

@@ -10,7 +10,7 @@ from agent_worker.handoff.rating import rating_choices, rating_question_id
 from agent_worker.phrases import translate_voice
 from agent_worker.turn.envelopes import build_outbound
 from agent_worker.turn.values import Response, TurnInput
-from schemas.desk import DeskTouched
+from schemas.desk import DeskUpdate
 from schemas.envelope import Envelope
 from schemas.handoff.rules import PEOPLE
 from schemas.ids import derived_id
@@ -76,7 +76,7 @@ def _build_desk_events(turn: TurnInput, response: Response, now: datetime) -> li
     if _changes_desk(turn, response):
         period = None if turn.handoff is None else turn.handoff.period
         changed, owner_changed = ([], False) if period is None else (period.changed_messages, period.owner_changed)
-        touched = DeskTouched(changed=list(changed), owner=owner_changed, at=now)
+        touched = DeskUpdate(changed=list(changed), owner=owner_changed, at=now)
         events.append(wrap(DESK_TOUCHED, touched, id=derived_id(turn.id, "touched"), now=now))
     return events
 

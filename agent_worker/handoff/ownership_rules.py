@@ -15,7 +15,7 @@ from schemas.handoff.requests import request_by_contact, request_by_message_of_p
 from schemas.handoff.rules import OwnerState
 from schemas.handoff.service import decide_request
 from schemas.messages import Choice
-from schemas.ports import Begun, Conversations
+from schemas.ports import BegunConversation, Conversations
 
 _UNMOVED: frozenset[Owner] = frozenset({"agent", "person"})
 
@@ -30,7 +30,7 @@ class OwnerRules:
         self,
         conversation: Conversation,
         events: Sequence[Event],
-        begun: Begun,
+        begun: BegunConversation,
         now: datetime,
         changes: dict[str, OwnerChange | None],
         ratings: Container[str] = (),

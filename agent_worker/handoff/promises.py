@@ -13,7 +13,7 @@ from agent_worker.knowledge.text.analysis import terms
 from agent_worker.phrases import Voice
 from schemas.desk import Handoff
 from schemas.messages import Citation
-from schemas.ports import Draft, Found, Passage
+from schemas.ports import AnswerDraft, Passage, SearchResult
 
 DOCUMENT = "handoff:"
 """Prefix of the document id under which a promise is cited."""
@@ -78,7 +78,7 @@ def select_promises(question: str, promised: Sequence[str]) -> list[str]:
     return [each for each in promised if shared[each] >= max(min(2, len(asked)), _ALIKE * len(asked))]
 
 
-def add_promises(found: Found, tenant: str, handoff: Handoff, text: str) -> Found:
+def add_promises(found: SearchResult, tenant: str, handoff: Handoff, text: str) -> SearchResult:
     """Add the promises that ``text`` is about to what was found, as the surest passage."""
     promised = select_promises(text, handoff.promised)
     if not promised:
@@ -93,10 +93,10 @@ def add_promises(found: Found, tenant: str, handoff: Handoff, text: str) -> Foun
         text="\n".join(promised),
         score=1.0,
     )
-    return Found([passage, *found.passages], True, 1.0, found.encoder, found.vector)
+    return SearchResult([passage, *found.passages], True, 1.0, found.encoder, found.vector)
 
 
-def quote_promise(found: Found, voice: Voice) -> Draft | None:
+def quote_promise(found: SearchResult, voice: Voice) -> AnswerDraft | None:
     """The promise in people's own words, from a model that can only quote: next to what the documents say, it might
     read as if it were another one. None when people promised nothing about it."""
     passage = next((one for one in found.passages if one.document.startswith(DOCUMENT)), None)
@@ -104,4 +104,4 @@ def quote_promise(found: Found, voice: Voice) -> Draft | None:
         return None
     said = voice.colleague_wrote.replace("{said}", passage.text.replace("\n", " "))
     cited = Citation(n=1, document=passage.document, title=passage.title, quote=passage.text)
-    return Draft(text=f"{said} [1]", answered=True, citations=[cited], model="local")
+    return AnswerDraft(text=f"{said} [1]", answered=True, citations=[cited], model="local")

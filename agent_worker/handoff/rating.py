@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from agent_worker.phrases import Voice
 from agent_worker.turn.inbound_events import Event
-from schemas.choice_matching import chosen
+from schemas.choice_matching import match_choice
 from schemas.conversation import Conversation
 from schemas.desk import Score
 from schemas.ids import derived_id
@@ -78,7 +78,7 @@ def _typed_score(message: InboundMessage, voices: Sequence[Voice]) -> Score | No
     if _STARS.fullmatch(text):
         return _parse_score(str(sum(text.count(star) for star in "★⭐")))
     for voice in voices:
-        if (meant := chosen(message.text, rating_choices(voice))) is not None:
+        if (meant := match_choice(message.text, rating_choices(voice))) is not None:
             return _parse_score(meant.id.removeprefix(RATING))
     return None
 

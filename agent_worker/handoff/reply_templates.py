@@ -5,7 +5,7 @@ from __future__ import annotations
 from agent_worker.phrases import Voice, message_kind_name
 from schemas.content import NAMELESS, kind_name
 from schemas.messages import Choice
-from schemas.ports import Draft, Wordless
+from schemas.ports import AnswerDraft, NonTextContent
 
 PERSON = "person"
 """Id of the choice that asks for a person."""
@@ -15,9 +15,9 @@ def person_choice(voice: Voice) -> Choice:
     return Choice(id=PERSON, label=voice.person_choice)
 
 
-def handoff_draft(voice: Voice, model: str = "", *, say: str = "") -> Draft:
+def handoff_draft(voice: Voice, model: str = "", *, say: str = "") -> AnswerDraft:
     """By the system, so that an owner change never drops it. ``say`` replaces the tenant's usual words."""
-    return Draft(text=say or voice.handoff, answered=True, model=model, author="system", handoff=True)
+    return AnswerDraft(text=say or voice.handoff, answered=True, model=model, author="system", handoff=True)
 
 
 _SETTLED = frozenset({"call_allowed", "call_declined"})
@@ -25,7 +25,9 @@ _SETTLED = frozenset({"call_allowed", "call_declined"})
 _UNDERSTOOD = frozenset({"location", "contacts", "shared", "mention", "story_mention", "missed_call", *_SETTLED})
 
 
-def wordless_draft(wordless: Wordless, voice: Voice, model: str = "", *, kind: str = "", locale: str = "") -> Draft:
+def wordless_draft(
+    wordless: NonTextContent, voice: Voice, model: str = "", *, kind: str = "", locale: str = ""
+) -> AnswerDraft:
     """The reply to a message without words: thanks where that is fitting, else the kind that cannot be read here.
     ``kind``: of an unsupported message."""
     phrases = {
@@ -37,7 +39,7 @@ def wordless_draft(wordless: Wordless, voice: Voice, model: str = "", *, kind: s
         "shared": voice.shared,
     }
     said = kind if wordless == "unsupported" else wordless
-    return Draft(
+    return AnswerDraft(
         text=phrases.get(wordless) or _unsupported(kind, voice, locale),
         answered=said in _UNDERSTOOD,
         choices=[] if said in _SETTLED else [person_choice(voice)],
@@ -62,10 +64,10 @@ def _unsupported(kind: str, voice: Voice, locale: str) -> str:
     return voice.unsupported_kind.replace("{kind}", message_kind_name(kind, kind_name(kind), locale or voice.locale))
 
 
-def not_found_draft(voice: Voice, model: str = "") -> Draft:
-    return Draft(text=voice.not_found, answered=False, choices=[person_choice(voice)], model=model)
+def not_found_draft(voice: Voice, model: str = "") -> AnswerDraft:
+    return AnswerDraft(text=voice.not_found, answered=False, choices=[person_choice(voice)], model=model)
 
 
-def wait_draft(voice: Voice, model: str = "") -> Draft:
+def wait_draft(voice: Voice, model: str = "") -> AnswerDraft:
     """A request to wait, because no model could answer. It says nothing about the documents."""
-    return Draft(text=voice.wait, answered=False, choices=[person_choice(voice)], model=model)
+    return AnswerDraft(text=voice.wait, answered=False, choices=[person_choice(voice)], model=model)

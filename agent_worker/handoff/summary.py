@@ -16,10 +16,10 @@ from agent_worker.models.registry import Models
 from agent_worker.models.request import Prompt, UserText
 from agent_worker.models.staff_notes import StaffNote
 from schemas.actions import ActionMemory
-from schemas.content import all_words, content_words
+from schemas.content import describe_content, describe_message
 from schemas.conversation import ActionRecord
 from schemas.messages import TranscriptMessage
-from schemas.ports import Found, Question
+from schemas.ports import Question, SearchResult
 from schemas.privacy.one_time_codes import HIDDEN
 
 LONGEST = 280
@@ -50,7 +50,7 @@ def summarize(
     lines: Sequence[TranscriptMessage],
     *,
     reason: str,
-    found: Found | None = None,
+    found: SearchResult | None = None,
     actions: Sequence[ActionRecord] = (),
     memory: ActionMemory | None = None,
 ) -> list[str]:
@@ -73,10 +73,10 @@ def _asked_line(lines: Sequence[TranscriptMessage]) -> str:
 
 def _words(line: TranscriptMessage) -> str:
     """The contact's words; a description of a message that has none."""
-    return line.text.strip() or "; ".join(content_words(line))
+    return line.text.strip() or "; ".join(describe_content(line))
 
 
-def _tried_line(lines: Sequence[TranscriptMessage], found: Found | None, actions: Sequence[ActionRecord]) -> str:
+def _tried_line(lines: Sequence[TranscriptMessage], found: SearchResult | None, actions: Sequence[ActionRecord]) -> str:
     if actions:
         return _cut(f"Tried: {'; '.join(_describe(record) for record in actions)}")
     answers = [line for line in lines if line.author.kind == "agent"]
@@ -92,12 +92,12 @@ def _tried_line(lines: Sequence[TranscriptMessage], found: Found | None, actions
 
 
 def _describe(record: ActionRecord) -> str:
-    return f"{record.called}, {record.outcome}" + (f" ({record.reason})" if record.reason else "")
+    return f"{record.display_name}, {record.outcome}" + (f" ({record.reason})" if record.reason else "")
 
 
 def _open_line(reason: str, memory: ActionMemory | None) -> str:
     """The reason, and approvals that it does not mention."""
-    asked = [] if memory is None else [approval.called for approval in memory.approvals]
+    asked = [] if memory is None else [approval.display_name for approval in memory.approvals]
     waiting = [f"approve {title}" for title in dict.fromkeys(asked) if title not in reason]
     parts = [part for part in (reason, *waiting) if part]
     return _cut(f"Open: {'; '.join(parts)}") if parts else ""
@@ -139,7 +139,7 @@ async def write_summary(
 
 def _describe_line(line: TranscriptMessage) -> dict[str, str]:
     side = "note" if is_note(line) else {"contact": "customer", "person": "colleague"}.get(line.author.kind, "us")
-    return {"from": side, "text": all_words(line)[:_LONGEST_LINE]}
+    return {"from": side, "text": describe_message(line)[:_LONGEST_LINE]}
 
 
 def _read_lines(text: str) -> list[str]:

@@ -33,7 +33,7 @@ from agent_worker.knowledge.vectors.encoder import Encoder, light_encoder
 from schemas.conversation import Document
 from schemas.errors import ParleyError, RecordError
 from schemas.messages import Assurance
-from schemas.ports import Asker, Bus, Clock, Follower, Found, Heads, Passage
+from schemas.ports import AssuranceLookup, Bus, Clock, Follower, KnowledgeHeads, Passage, SearchResult
 from schemas.topics import KNOWLEDGE
 
 log = structlog.get_logger("parley.knowledge")
@@ -56,7 +56,7 @@ class Library:
     def __init__(
         self,
         bus: Bus,
-        heads: Heads,
+        heads: KnowledgeHeads,
         directory: Path,
         *,
         clock: Clock,
@@ -249,11 +249,11 @@ class Library:
         k: int = 8,
         wait: float = 0.25,
         channel: str = "",
-        assurance: Assurance | Asker = "anonymous",
+        assurance: Assurance | AssuranceLookup = "anonymous",
         language: str = "",
         since: float = math.inf,
         vector: bool = False,
-    ) -> Found:
+    ) -> SearchResult:
         """See the port."""
         head = self._heads.find(tenant, since)
         current = (head is not None and self._queue.is_searchable(tenant, head)) or await self._await_head(tenant, wait)
@@ -270,7 +270,7 @@ class Library:
         score = confidence(result.evidence, index.kind)
         passages = [passage_of(tenant, hit) for hit in result.hits]
         answerable = bool(passages) and score >= self._answerable_above(tenant)
-        return Found(passages, answerable, score, index.encoder_name, result.vector, stale=not current)
+        return SearchResult(passages, answerable, score, index.encoder_name, result.vector, stale=not current)
 
     async def documents(self, tenant: str) -> list[Document]:
         await self._await_head(tenant, _LIST_WAIT_S)
@@ -282,7 +282,7 @@ class Library:
         index = self._indexes.get(tenant)
         return None if index is None else await self._reading.run(tenant, lambda: index.document(document))
 
-    async def whole(self, tenant: str, tokens: int) -> list[Passage]:
+    async def read_all(self, tenant: str, tokens: int) -> list[Passage]:
         """See the port."""
         index, now = self._indexes.get(tenant), self._clock()
         return (
@@ -291,7 +291,7 @@ class Library:
             else await self._reading.run(tenant, partial(self._long_context.passages, tenant, index, now, tokens))
         )
 
-    async def settled(self, tenant: str, wait: float) -> bool:
+    async def wait_until_indexed(self, tenant: str, wait: float) -> bool:
         """See the port."""
         return await self._await_head(tenant, wait, patient=False)
 
@@ -314,7 +314,7 @@ class Library:
         index = self._indexes.get(tenant)
         return len(index.versions) if index is not None else 0
 
-    async def ready(self) -> None:
+    async def wait_until_ready(self) -> None:
         await self._ready.wait()
 
     async def _await_head(self, tenant: str, wait: float, *, patient: bool = True) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 from agent_worker.grounding.failures import AttemptFailed
 from agent_worker.grounding.gate import Gate
 from agent_worker.models.request import ActionCall, CallResults
-from schemas.ports import ActionResult, Draft, Offer, Passage
+from schemas.ports import ActionResult, AnswerDraft, Offer, Passage
 
 MAX_MISTAKES = 1
 """Invalid calls that are reported to the model. The next one fails the attempt."""
@@ -74,7 +74,7 @@ class ActionCalls:
 
     def _encode_result(self, result: ActionResult) -> str:
         """JSON for the model, with the number to cite and the passage that its sentences must agree with."""
-        passage = result.told or passage_from_result(self._tenant, result)
+        passage = result.evidence or passage_from_result(self._tenant, result)
         encoded: dict[str, object] = {"outcome": result.outcome}
         if passage is not None:
             encoded |= {"n": self._gate.add(passage), "text": passage.text}
@@ -98,7 +98,7 @@ def question_vocabulary(offers: Sequence[Offer]) -> str:
     return "\n".join([_QUESTION_WORDS, *words]).replace("_", " ")
 
 
-def question_draft(result: ActionResult, bill: Draft) -> Draft:
+def question_draft(result: ActionResult, bill: AnswerDraft) -> AnswerDraft:
     """The action's question to the contact, word for word. ``bill``: model, tokens and cost."""
     reasons = [f"the action {result.action} asks first"]
     return replace(bill, text=result.say, answered=True, choices=list(result.choices), reasons=reasons)

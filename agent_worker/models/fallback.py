@@ -16,7 +16,7 @@ from agent_worker.models.circuit_breaker import CircuitBreaker
 from agent_worker.phrases import Voice
 from schemas.errors import ModelFailed
 from schemas.messages import Citation
-from schemas.ports import ActionResult, Draft, Passage, Question
+from schemas.ports import ActionResult, AnswerDraft, Passage, Question
 
 Output = TypeVar("Output")
 log = structlog.get_logger("parley.worker")
@@ -63,8 +63,8 @@ class Ladder:
         await self.streamed.emit(sentence)
 
     async def attempt(
-        self, name: str, answer: Callable[[], Awaitable[Draft]], breaker: CircuitBreaker | None = None
-    ) -> Draft | None:
+        self, name: str, answer: Callable[[], Awaitable[AnswerDraft]], breaker: CircuitBreaker | None = None
+    ) -> AnswerDraft | None:
         """The draft; None when the attempt failed."""
         if self.failures:
             await self.streamed.restart()
@@ -88,16 +88,16 @@ class Ladder:
             self.cost += error.cost
             self.results += [result for result in error.results if result not in self.results]
 
-    def report_results(self, name: str) -> Draft | None:
+    def report_results(self, name: str) -> AnswerDraft | None:
         """A draft about the actions that were done before every model failed. None when there were none."""
         reports = [
             (result.say or passage.text, passage)
             for result in self.results
-            if (passage := result.told or passage_from_result(self.question.tenant, result)) is not None
+            if (passage := result.evidence or passage_from_result(self.question.tenant, result)) is not None
         ]
         return _results_draft(reports, name) if reports else None
 
-    async def conclude(self, draft: Draft) -> Draft:
+    async def conclude(self, draft: AnswerDraft) -> AnswerDraft:
         """Add the failed attempts to the draft. When an outage prevented a proper search, the draft says so instead of
         claiming that the documents do not contain the answer; the second time in a row people are called."""
         if not draft.answered and any(_is_outage(error) for error in self.failures):
@@ -108,7 +108,7 @@ class Ladder:
         tokens, cost = draft.tokens + self.tokens, draft.cost + self.cost
         return replace(draft, tokens=tokens, cost=cost, reasons=[*self.reasons, *draft.reasons])
 
-    def _wait_or_handoff(self, draft: Draft) -> Draft:
+    def _wait_or_handoff(self, draft: AnswerDraft) -> AnswerDraft:
         earlier = [line.text for line in since_people(self.question.history) if line.author.kind == "agent"]
         if earlier and earlier[-1] == self.voice.wait:
             return replace(handoff_draft(self.voice, draft.model), reasons=["no model for the second time in a row"])
@@ -139,7 +139,7 @@ def _is_outage(error: ModelFailed) -> bool:
     return isinstance(error, NotSent) or (isinstance(error, AttemptFailed) and error.outage)
 
 
-def _results_draft(reports: Sequence[tuple[str, Passage]], name: str) -> Draft:
+def _results_draft(reports: Sequence[tuple[str, Passage]], name: str) -> AnswerDraft:
     """Each text as it is, with its passage's number."""
     text = "\n".join(f"{said.strip()} [{n}]" for n, (said, _) in enumerate(reports, 1))
     citations = [
@@ -155,4 +155,4 @@ def _results_draft(reports: Sequence[tuple[str, Passage]], name: str) -> Draft:
         for n, (_, passage) in enumerate(reports, 1)
     ]
     reasons = ["an action was called before the model failed"]
-    return Draft(text=text, answered=True, citations=citations, model=name, reasons=reasons)
+    return AnswerDraft(text=text, answered=True, citations=citations, model=name, reasons=reasons)

@@ -20,7 +20,7 @@ from agent_worker.models.local.multiple_questions import questions_of
 from agent_worker.models.request import ModelOutput, Prompt, UserText
 from agent_worker.nlu.language_detection import select_by_language
 from agent_worker.phrases import Example, Voice
-from schemas.content import content_words
+from schemas.content import describe_content
 from schemas.messages import Attachment, TranscriptMessage
 from schemas.ports import Passage, Question
 
@@ -80,7 +80,7 @@ def build_prompt(
 ) -> tuple[Prompt, list[Passage]]:
     """The prompt, and its passages in the order of their numbers: ``full_context`` if given, else those found. To fit
     ``budget`` tokens it drops the oldest messages, then the passages with the lowest scores."""
-    history, passages = list(question.history), list(full_context or question.found.passages)
+    history, passages = list(question.history), list(full_context or question.search_result.passages)
     while True:
         message = _message_data(history, question, language)
         parts = (
@@ -133,14 +133,14 @@ def _message_data(history: Sequence[TranscriptMessage], question: Question, lang
             {
                 "from": _speaker(line),
                 "text": line.text[:_MAX_LINE_LENGTH],
-                **_about_data(content_words(line)),
+                **_about_data(describe_content(line)),
                 **_files_data(line.attachments),
             }
             for line in history
         ],
         **({"language": language} if language else {}),
         "message": question.text,
-        **_about_data(question.about),
+        **_about_data(question.references),
         **_questions_data(question),
         **_files_data(question.files),
     }

@@ -18,7 +18,7 @@ from agent_worker.models.staff_notes import StaffNote
 from agent_worker.nlu.language_detection import detect_language, select_by_language
 from agent_worker.settings import TenantRules, WorkerSettings
 from schemas.errors import ConfigInvalid, ModelFailed
-from schemas.ports import Draft, Model, Question
+from schemas.ports import AnswerDraft, Model, Question
 
 log = structlog.get_logger("parley.worker")
 Emit = Callable[[str], Awaitable[None]]
@@ -30,7 +30,7 @@ class Remote(Protocol):
 
     async def attempt(
         self, question: Question, emit: Emit, allowance: TurnBudget, refused: Ungrounded | None = None
-    ) -> Draft:
+    ) -> AnswerDraft:
         """``refused``: the previous attempt, to be written again. Raises AttemptFailed."""
 
     async def note(self, question: Question, prompt: Prompt, seconds: float) -> StaffNote:
@@ -105,7 +105,7 @@ class Models:
         emit: Emit,
         restart: Callable[[], Awaitable[None]],
         then: Sequence[str] = (),
-    ) -> Draft:
+    ) -> AnswerDraft:
         """``then`` names models to try afterwards. ``restart`` is called when the shown text is not the beginning of
         the answer. The draft lists the failures before it and includes their cost. Raises ModelFailed when every model
         failed."""
@@ -119,7 +119,7 @@ class Models:
                 return await ladder.conclude(draft)
         raise ladder.failures[-1] if ladder.failures else ModelFailed("no model is configured")
 
-    async def _ask(self, model: Model, ladder: Ladder, question: Question, budget: TurnBudget) -> Draft | None:
+    async def _ask(self, model: Model, ladder: Ladder, question: Question, budget: TurnBudget) -> AnswerDraft | None:
         remote = self._remote.get(id(model))
         if remote is None:
             return ladder.report_results(model.name) or await ladder.attempt(

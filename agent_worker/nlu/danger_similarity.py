@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.ports import Found, Knowledge
+from schemas.ports import Knowledge, SearchResult
 
 EXAMPLES = (
     "i cannot go on living like this",
@@ -37,7 +37,7 @@ class DangerSimilarity:
         self._encoder = ""
         self._examples: NDArray[np.float32] | None = None
 
-    async def is_danger(self, tenant: str, found: Found) -> bool:
+    async def is_danger(self, tenant: str, found: SearchResult) -> bool:
         """``found``: the search result for the message, with its vector. False without a vector."""
         if not found.encoder or not len(found.vector):
             return False

@@ -13,7 +13,7 @@ from agent_worker.nlu.classification import topics_in
 from agent_worker.router.intents import IntentResult
 from agent_worker.router.phrases import find_phrase
 from agent_worker.router.rules import ROUTES, Intent, RiskTopic, RouteName, RouteRules
-from schemas.ports import Found
+from schemas.ports import SearchResult
 
 MIN_UPSET = 0.5
 """From this value on the contact counts as upset."""
@@ -31,7 +31,7 @@ class RoutingInput:
     ``model``: the tenant's usual model."""
 
     text: str
-    found: Found
+    found: SearchResult
     talk: str = ""
     asks: int = 1
     declined: int = 0

@@ -23,7 +23,7 @@ from agent_worker.router.rules import RouteName, RouteRules
 from schemas.conversation import Facts
 from schemas.errors import SetupError
 from schemas.messages import TranscriptMessage
-from schemas.ports import Found
+from schemas.ports import SearchResult
 
 log = structlog.get_logger("parley.worker")
 _MAX_EARLIER_MESSAGES = 6
@@ -41,7 +41,7 @@ class RoutingRequest:
     ``tiers``, ``budget`` and ``model`` see ``RoutingInput``. Not changed after its creation."""
 
     text: str
-    found: Found
+    found: SearchResult
     history: Sequence[TranscriptMessage] = ()
     facts: Facts = NO_FACTS
     wordless: bool = False

@@ -9,7 +9,7 @@ from pathlib import Path
 from agent_worker.knowledge.text.documents import check_size, document_id
 from agent_worker.sources.registry import file_endings
 from schemas.errors import ParleyError, SetupError
-from schemas.ports import Content, Incomplete, Kept, LeftOut, ReadDocument, Visit
+from schemas.ports import Content, IncompleteListing, ReadDocument, SkippedDocument, SyncRequest, UnchangedDocument
 
 _CHECK = "check the path; in the configuration, `knowledge: {paths: …}`"
 
@@ -18,16 +18,18 @@ class Files:
     def takes(self, location: str) -> bool:
         return "://" not in location
 
-    async def read(self, visit: Visit) -> AsyncIterator[ReadDocument | Kept | LeftOut | Incomplete]:
+    async def read(
+        self, visit: SyncRequest
+    ) -> AsyncIterator[ReadDocument | UnchangedDocument | SkippedDocument | IncompleteListing]:
         for path in await asyncio.to_thread(files_at, Path(visit.location)):
             try:
                 data = await asyncio.to_thread(_bytes, path)
                 contents = await visit.convert(path.name, data, "")
             except ParleyError as error:
-                yield LeftOut.of(str(path), error)
+                yield SkippedDocument.of(str(path), error)
                 continue
             except OSError as error:
-                yield LeftOut(str(path), str(error.strerror))
+                yield SkippedDocument(str(path), str(error.strerror))
                 continue
             for document in documents_of(document_id(path.name), str(path), contents):
                 yield document

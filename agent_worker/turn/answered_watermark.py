@@ -17,7 +17,7 @@ from agent_worker.turn.inbound_events import Event
 from schemas.changes import MessageEdited
 from schemas.conversation import Facts
 from schemas.messages import InboundMessage, TranscriptMessage
-from schemas.transcript import LATE
+from schemas.transcript import CLOCK_TOLERANCE
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,9 @@ class AnsweredWatermark:
         waits: better that two are answered than none."""
         is_late = event.envelope.replay_of or (event.message is not None and event.message.backfilled)
         written = _written_at(event)
-        return bool(is_late) and self.until is not None and written is not None and self.until - written > LATE
+        return (
+            bool(is_late) and self.until is not None and written is not None and self.until - written > CLOCK_TOLERANCE
+        )
 
     def is_unanswered(self, line: TranscriptMessage) -> bool:
         """True if this line of the contact still waits for an answer."""

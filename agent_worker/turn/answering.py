@@ -21,7 +21,7 @@ from agent_worker.handoff.promises import add_promises, quote_promise
 from agent_worker.handoff.reply_templates import handoff_draft
 from agent_worker.knowledge.text.query_splitting import (
     MAX_QUESTIONS,
-    QuestionPart,
+    SubQuestion,
     is_question,
     split_questions,
     with_context,
@@ -42,7 +42,7 @@ from agent_worker.turn.values import NOTHING_FOUND, Reply, TurnInput
 from schemas.actions import ActionResolved, ApprovalDecided, ApprovalExpired, Filling
 from schemas.conversation import Conversation
 from schemas.messages import Assurance
-from schemas.ports import Clock, Contacts, Draft, Found, Knowledge, Offer, Part, Passage, Question
+from schemas.ports import AnswerDraft, Clock, Contacts, Knowledge, Offer, Passage, Question, QuestionPart, SearchResult
 
 LEVELS: tuple[Assurance, ...] = get_args(Assurance)
 _PASSAGES = 24
@@ -58,8 +58,8 @@ class Query:
     ``beyond``: those that are too many for one turn."""
 
     text: str
-    questions: Sequence[QuestionPart] = ()
-    beyond: Sequence[QuestionPart] = ()
+    questions: Sequence[SubQuestion] = ()
+    beyond: Sequence[SubQuestion] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +67,8 @@ class Retrieval:
     """The passages for a query, and for each of its questions. ``is_danger``: the contact seems to tell of a
     danger to life; then its questions were not looked up."""
 
-    found: Found
-    parts: Sequence[Part] = ()
+    found: SearchResult
+    parts: Sequence[QuestionPart] = ()
     is_danger: bool = False
 
 
@@ -118,7 +118,7 @@ class Answering:
             await actions.report_begun(turn.intake.handled)
         return actions
 
-    async def act(self, turn: TurnInput, actions: TurnActions) -> Draft | None:
+    async def act(self, turn: TurnInput, actions: TurnActions) -> AnswerDraft | None:
         """Do what the contact said yes to. None when something else is left to answer."""
         draft = await actions.resume(turn.intake.handled)
         draft = draft or await actions.act_on_consent(list(turn.intake.waiting.values()), turn.intake.latest)
@@ -140,20 +140,20 @@ class Answering:
         if await self._likeness.is_danger(turn.conversation.origin.tenant, found):
             return Retrieval(found, is_danger=True)
         # One passage seldom answers two questions: each is looked up by itself, or with what it refers to.
-        parts: list[Part] = []
+        parts: list[QuestionPart] = []
         for question in query.questions:
             parts.append(await self._retrieve_part(turn, question, parts[-1].text if parts else ""))
-        return Retrieval(merge([found, *(part.found for part in parts)]) if parts else found, parts)
+        return Retrieval(merge([found, *(part.search_result for part in parts)]) if parts else found, parts)
 
-    async def _retrieve_part(self, turn: TurnInput, question: QuestionPart, before: str) -> Part:
+    async def _retrieve_part(self, turn: TurnInput, question: SubQuestion, before: str) -> QuestionPart:
         if not (before and question.is_follow_up):
             found = await self._search(turn, question.text, question.text)
             if found.answerable or not before or not question.is_brief:
-                return Part(question.text, found, question.words, question.is_question)
+                return QuestionPart(question.text, found, question.words, question.is_question)
         text = f"{before}\n{question.words}"
-        return Part(text, await self._search(turn, text, text), question.words, question.is_question)
+        return QuestionPart(text, await self._search(turn, text, text), question.words, question.is_question)
 
-    async def _search(self, turn: TurnInput, asked: str, text: str) -> Found:
+    async def _search(self, turn: TurnInput, asked: str, text: str) -> SearchResult:
         """``asked``: the contact's own words; ``text``: these with what they refer to."""
         origin, facts = turn.conversation.origin, turn.conversation.facts
         found = await self._knowledge.search(
@@ -211,7 +211,7 @@ class Answering:
         retrieval: Retrieval,
         route: Route,
         stream: Stream,
-    ) -> Draft:
+    ) -> AnswerDraft:
         """Raises ModelFailed when no model could answer."""
         first, *then = route.models
         if first == LOCAL and turn.conversation.facts.handoff is not None:
@@ -227,7 +227,7 @@ def find_fixed_reply(turn: TurnInput) -> Reply | None:
     person, or tells of a danger to life. None for any other message."""
     if turn.wants_assistant:
         reasons = ["the contact goes on with the assistant"]
-        return Reply(Draft(text=turn.voice.go_on, answered=True, reasons=reasons))
+        return Reply(AnswerDraft(text=turn.voice.go_on, answered=True, reasons=reasons))
     if turn.intake.asks_for_person:
         return Reply(handoff_draft(turn.voice), PERSON_ROUTE)
     text = "\n".join(message.text for message in turn.intake.waiting.values())
@@ -235,20 +235,20 @@ def find_fixed_reply(turn: TurnInput) -> Reply | None:
     return None if language is None else Reply(draft_for_danger(turn, language), DANGER_ROUTE)
 
 
-def draft_for_danger(turn: TurnInput, language: str) -> Draft:
+def draft_for_danger(turn: TurnInput, language: str) -> AnswerDraft:
     """In the tenant's own words, where it has any."""
     own = next((topic.say for topic in turn.rules.routes.risks if topic.name == "self-harm" and topic.say), "")
     return handoff_draft(turn.voice, say=own or translate_voice(turn.rules.voice, language).danger)
 
 
-def draft_for_person(turn: TurnInput, query: Query, retrieval: Retrieval, route: Route) -> Draft:
+def draft_for_person(turn: TurnInput, query: Query, retrieval: Retrieval, route: Route) -> AnswerDraft:
     """The contact is passed to a person. Who asked for one gets answers to their other questions, too."""
     language = topics_in(query.text, turn.locale).get("person", turn.locale)
     draft = handoff_draft(translate_voice(turn.rules.voice, language), say=route.say)
     return handoff_with_answers(draft, retrieval.parts) if route.reasons == PERSON_ROUTE.reasons else draft
 
 
-def finish_draft(draft: Draft, retrieval: Retrieval, actions: TurnActions | None) -> Draft:
+def finish_draft(draft: AnswerDraft, retrieval: Retrieval, actions: TurnActions | None) -> AnswerDraft:
     """The draft with the questions of actions, and a remark for the turn's record if the search was not up to date."""
     if retrieval.found.stale:
         draft = replace(draft, reasons=[*draft.reasons, STALE])
@@ -295,25 +295,25 @@ def _build_question(
     actions: TurnActions | None,
     text: str,
     retrieval: Retrieval | None = None,
-    beyond: Sequence[QuestionPart] = (),
+    beyond: Sequence[SubQuestion] = (),
 ) -> Question:
     intake, origin = turn.intake, turn.conversation.origin
     return Question(
         tenant=origin.tenant,
         text=text,
         history=turn.history,
-        found=NOTHING_FOUND if retrieval is None else retrieval.found,
+        search_result=NOTHING_FOUND if retrieval is None else retrieval.found,
         files=intake.files,
-        wordless=intake.wordless,
+        non_text=intake.wordless,
         kind=intake.kind,
-        about=intake.about,
+        references=intake.about,
         context=intake.context,
         locale=turn.locale,
         contact=origin.contact_id,
         offers=() if actions is None else actions.offers(),
         filling=_filling(turn, actions),
         parts=() if retrieval is None else retrieval.parts,
-        beyond=[one.words for one in beyond if one.is_question],
+        excess_questions=[one.words for one in beyond if one.is_question],
     )
 
 
@@ -324,7 +324,7 @@ def _filling(turn: TurnInput, actions: TurnActions | None) -> Filling | None:
     return filling if is_theirs else None
 
 
-def merge(founds: Sequence[Found]) -> Found:
+def merge(founds: Sequence[SearchResult]) -> SearchResult:
     """The results for several questions, the best of each first, and each passage once."""
     first, *_ = founds
     passages: dict[tuple[str, str, str], Passage] = {}

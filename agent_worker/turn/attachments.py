@@ -23,7 +23,7 @@ from schemas.facts import FilesStored
 from schemas.ids import derived_id
 from schemas.messages import Attachment, InboundMessage, RemoteFile, TranscriptMessage
 from schemas.ports import Clock, FetchFile, Transcribe, Transcript
-from schemas.privacy.cards import masked
+from schemas.privacy.cards import mask_cards
 
 log = structlog.get_logger("parley.worker")
 REASONS: tuple[tuple[type[Exception], str], ...] = (
@@ -112,7 +112,7 @@ class AttachmentFetcher:
                 continue
             try:
                 async with asyncio.timeout(TRANSCRIBE_WITHIN):
-                    texts.append(masked((await self._transcribe(origin.tenant, attachment)).strip()))
+                    texts.append(mask_cards((await self._transcribe(origin.tenant, attachment)).strip()))
             except Exception as error:
                 # Code of a plug-in: whatever it does, the note itself is kept and the contact is answered.
                 log.warning("voice_note_not_understood", error=type(error).__name__)

@@ -16,7 +16,7 @@ from agent_worker.handoff.reply_templates import person_choice
 from agent_worker.phrases import Voice
 from agent_worker.settings import ContactRules, MessageLimit
 from agent_worker.turn.values import TurnInput
-from schemas.ports import Clock, Draft, Limiter
+from schemas.ports import AnswerDraft, Clock, Limiter
 
 log = structlog.get_logger("parley.worker")
 Limit = Literal["model", "local", "wait", "silence"]
@@ -80,8 +80,8 @@ class ContactLimits:
         return not await self._limiter.take(name, per_second=1 / span.seconds, burst=span.most, now=now)
 
 
-def please_wait_draft(voice: Voice) -> Draft:
-    return Draft(
+def please_wait_draft(voice: Voice) -> AnswerDraft:
+    return AnswerDraft(
         text=voice.too_many,
         answered=True,
         choices=[person_choice(voice)],

@@ -33,7 +33,7 @@ from agent_worker.turn.values import Reply, Response, TurnInput
 from schemas import crash_points
 from schemas.conversation import PackedSnapshot
 from schemas.errors import Fenced, Unavailable
-from schemas.ports import Batch, Clock, Committed, Knowledge, Metrics, State
+from schemas.ports import Batch, Clock, CommitResult, Knowledge, Metrics, State
 
 log = structlog.get_logger("parley.worker")
 
@@ -89,7 +89,7 @@ class TurnEngine:
         first = batch.records[0].headers
         async with self._scheduler.slot(first.get("ce_tenant", ""), first.get("ce_channel", "")) as waited:
             stage.milliseconds["wait"] = round((self._monotonic() - begun) * 1000, 3)
-            if waited and batch.hurry.is_set():
+            if waited and batch.revoking.is_set():
                 raise Unavailable("the partition moves on; its next owner answers")
             if batch.arrived.is_set():
                 batch.take_more()
@@ -223,7 +223,7 @@ class TurnEngine:
 
     # ── commit and publish ───────────────────────────────────────────────────────────────────────────────────────────
 
-    async def _commit(self, turn: TurnInput, result: TurnResult, now: datetime) -> Committed:
+    async def _commit(self, turn: TurnInput, result: TurnResult, now: datetime) -> CommitResult:
         """One atomic step; stale when somebody else moved the conversation on while the turn ran."""
         return await self._state.conversations.commit(
             turn.conversation.id,

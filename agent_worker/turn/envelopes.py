@@ -16,7 +16,7 @@ from schemas.envelope import Envelope, as_json
 from schemas.facts import FilesStored
 from schemas.ids import derived_id, reply_id, turn_record_id
 from schemas.messages import Author, AuthorKind, InboundMessage, OutboundMessage, ReplyBegun
-from schemas.ports import Draft
+from schemas.ports import AnswerDraft
 from schemas.topics import (
     APPROVAL_REQUESTED,
     FILES_STORED,
@@ -122,7 +122,7 @@ def announce_reply(
 
 
 def build_reply(
-    draft: Draft, conversation: Conversation, turn: str, *, name: str, message: InboundMessage, now: datetime
+    draft: AnswerDraft, conversation: Conversation, turn: str, *, name: str, message: InboundMessage, now: datetime
 ) -> OutboundMessage:
     """The reply to ``message``."""
     return build_outbound(

@@ -87,13 +87,13 @@ class Fold:
     async def settle(self) -> None:
         """Wait until nobody has written for the quiet period. Time that was spent in the log counts."""
         rules = self._rules
-        while not self.batch.hurry.is_set():
+        while not self.batch.revoking.is_set():
             newest = self.batch.records[-1]
             quiet = rules.quiet.get(newest.headers.get("ce_channel", ""), rules.others)
             left = min(quiet - seconds_since_append(newest, self._clock()), self._started + rules.longest - self._now())
             if left <= 0 and not self.batch.arrived.is_set():
                 break
-            if not self._may_wait or not await wait_for_any(left, self.batch.arrived, self.batch.hurry):
+            if not self._may_wait or not await wait_for_any(left, self.batch.arrived, self.batch.revoking):
                 break
             if self.batch.arrived.is_set():
                 self.batch.take_more()
@@ -114,7 +114,7 @@ class Fold:
         """True if an arrival may still cancel the running turn."""
         in_time = self._now() - self._started < self._rules.longest
         allowed = in_time and self.restarts < self._rules.restarts and not self.sealed
-        return allowed and not self.batch.hurry.is_set()
+        return allowed and not self.batch.revoking.is_set()
 
     @property
     def must_restart(self) -> bool:
@@ -147,7 +147,7 @@ class Interruption:
         fold = self._fold
         if fold.sealed:
             return
-        if fold.batch.hurry.is_set():
+        if fold.batch.revoking.is_set():
             raise Unavailable("the partition moves on; its next owner acts")
         if fold.must_restart:
             self._cancel()

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from pydantic import BaseModel
 
 from schemas.actions import ActionResolved, ApprovalDecided, ApprovalExpired
-from schemas.changes import ContactChanged, MessageEdited, ReactionChanged, value_of
+from schemas.changes import ContactChanged, MessageEdited, ReactionChanged, feedback_value
 from schemas.conversation import HANDLED_HORIZON_DAYS, OwnerRequested
 from schemas.desk import DraftRequested, HandoffResolved
 from schemas.envelope import Envelope
@@ -98,7 +98,9 @@ def decode_all(records: Iterable[Record]) -> Decoded:
             out.failures.append((record, error))
             continue
         payload = event.payload
-        if isinstance(payload, ContactChanged) or (isinstance(payload, ReactionChanged) and value_of(payload) != "up"):
+        if isinstance(payload, ContactChanged) or (
+            isinstance(payload, ReactionChanged) and feedback_value(payload) != "up"
+        ):
             continue
         if not (isinstance(payload, Receipt) and payload.state != "failed"):
             out.events.append(event)

@@ -12,11 +12,11 @@ import structlog
 from agent_worker.turn.answered_watermark import AnsweredWatermark
 from agent_worker.turn.inbound_events import HORIZON, ActionUpdate, Event
 from schemas.changes import MessageDeleted, MessageEdited
-from schemas.content import content_of, content_words, shortened
+from schemas.content import content_fields, describe_content, shorten
 from schemas.errors import IdReused
 from schemas.facts import FilesStored
 from schemas.messages import Attachment, Author, InboundMessage, Receipt, TranscriptMessage
-from schemas.ports import Begun, Transcript, Wordless
+from schemas.ports import BegunConversation, NonTextContent, Transcript
 
 log = structlog.get_logger("parley.worker")
 EDIT_REOPENS = timedelta(minutes=15)
@@ -76,7 +76,7 @@ class Intake:
         return [file for message in self.waiting.values() for file in message.attachments]
 
     @cached_property
-    def wordless(self) -> Wordless:
+    def wordless(self) -> NonTextContent:
         """The content of messages that hold no words."""
         waiting = self.waiting.values()
         if any(message.text.strip() and message.unsupported not in DESCRIBED_KINDS for message in waiting):
@@ -111,7 +111,7 @@ class Intake:
     def about(self) -> list[str]:
         """Descriptions of what the messages quote, share or came from."""
         lines = map(TranscriptMessage.of_inbound, self.waiting.values())
-        return [word for line in lines for word in content_words(line)]
+        return [word for line in lines for word in describe_content(line)]
 
     @property
     def context(self) -> str:
@@ -119,9 +119,9 @@ class Intake:
         found: list[str] = []
         for message in self.waiting.values():
             if message.quote is not None:
-                found.append(shortened(message.quote.text))
+                found.append(shorten(message.quote.text))
             if message.referral is not None:
-                found.append(shortened(message.referral.headline or message.referral.body))
+                found.append(shorten(message.referral.headline or message.referral.body))
         return "\n".join(each for each in found if each)
 
     @property
@@ -148,7 +148,7 @@ def _drop_messages(waiting: Mapping[str, InboundMessage], ids: set[str]) -> dict
 async def apply_events(
     transcript: Transcript,
     events: Sequence[Event],
-    begun: Begun,
+    begun: BegunConversation,
     now: datetime,
     *,
     already_added: bool,
@@ -185,7 +185,7 @@ async def apply_events(
 class _IntakeCollector:
     """Applies events one by one and collects what they leave to do."""
 
-    def __init__(self, transcript: Transcript, begun: Begun, now: datetime) -> None:
+    def __init__(self, transcript: Transcript, begun: BegunConversation, now: datetime) -> None:
         self._transcript = transcript
         self._conversation = begun.conversation.id
         self._known = begun.handled
@@ -316,5 +316,5 @@ def _message_again(edit: MessageEdited, line: TranscriptMessage) -> InboundMessa
         text=edit.text,
         attachments=line.attachments,
         sent_at=edit.edited_at,
-        **content_of(line),
+        **content_fields(line),
     )

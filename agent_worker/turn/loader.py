@@ -22,7 +22,7 @@ from schemas.conversation import Conversation, Origin
 from schemas.errors import RecordError, UndecodableRecord
 from schemas.ids import turn_id
 from schemas.messages import InboundMessage, Receipt, TranscriptMessage
-from schemas.ports import Begun, Clock, Metrics, Record, State
+from schemas.ports import BegunConversation, Clock, Metrics, Record, State
 from schemas.transcript import Lines, select_sent
 
 SetAside = Callable[[str, Record, RecordError], Awaitable[None]]
@@ -121,7 +121,7 @@ class TurnLoader:
         events: Sequence[Event],
         lines: Sequence[TranscriptMessage],
         rules: TenantRules,
-    ) -> tuple[Begun, HandoffDecisions]:
+    ) -> tuple[BegunConversation, HandoffDecisions]:
         """Get a fencing token, with nothing left unpublished and the owner settled."""
         recent = HISTORY_LINES + len(lines) if lines else 0
         people = HandoffDecisions()
@@ -137,7 +137,7 @@ class TurnLoader:
                 return begun, people
 
     async def _load_history(
-        self, begun: Begun, conversation: Conversation, intake: Intake, *, already_added: bool
+        self, begun: BegunConversation, conversation: Conversation, intake: Intake, *, already_added: bool
     ) -> tuple[Intake, Sequence[TranscriptMessage]]:
         """The earlier transcript, oldest first, with marks where people had the conversation. A waiting message that
         was deleted before it came waits no more. ``already_added``: ``begun`` has read the transcript, too."""
@@ -148,7 +148,7 @@ class TurnLoader:
             waiting = frozenset(intake.waiting)
             sent = Lines(lambda: select_sent(begun.recent[-limit:], without=waiting))
             return intake, sent if handoff is None else Lines(lambda: add_marks(sent, handoff, now))
-        lines = await self._state.transcript.recent(conversation.id, limit=limit)
+        lines = await self._state.transcript.read_recent(conversation.id, limit=limit)
         intake = intake.without_messages(line.id for line in lines if line.state == "deleted")
         return intake, add_marks(select_sent(lines[-limit:], without=intake.waiting), handoff, now)
 

@@ -35,7 +35,7 @@ class _Stage:
         self._stages = stages
         self._name = name
         self._now = now
-        self._span = tracing.span(name) if tracing.active() else None
+        self._span = tracing.span(name) if tracing.is_active() else None
         self._started = 0.0
 
     def __enter__(self) -> None:
@@ -56,7 +56,7 @@ def count_turn(metrics: Metrics, turn: TurnInput, response: Response, result: Tu
     """Count the time of each stage, the route and outcome of the turn, and its actions."""
     origin, reply = turn.conversation.origin, response.reply
     seconds = {name: milliseconds / 1000 for name, milliseconds in stage.milliseconds.items()}
-    metrics.observe_each("parley_turn_seconds", "stage", seconds, channel=origin.channel)
+    metrics.observe_many("parley_turn_seconds", "stage", seconds, channel=origin.channel)
     if reply.draft is not None and result.record is not None:
         route, outcome, model = result.record.route, result.record.outcome, reply.draft.model
         metrics.count("parley_turns_total", channel=origin.channel, route=route, outcome=outcome, model=model)

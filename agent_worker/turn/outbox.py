@@ -62,7 +62,7 @@ class Outbox:
 
     async def publish_pending(self, conversation: str, now: datetime) -> int:
         """Publish what an earlier holder of the conversation left behind; returns the number of envelopes."""
-        left = await self._conversations.pending(conversation)
+        left = await self._conversations.read_outbox(conversation)
         if left:
             await self.publish(conversation, left, now)
         return len(left)

@@ -20,7 +20,7 @@ from schemas.envelope import Envelope
 from schemas.handoff.requests import request_by_turn
 from schemas.ids import derived_id
 from schemas.messages import Author, OutboundMessage
-from schemas.ports import Draft, Found
+from schemas.ports import AnswerDraft, SearchResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ def conclude(turn: TurnInput, response: Response, stages: Mapping[str, float], n
     return TurnResult(turn.conversation.facts.model_copy(update=facts), outbox, record, handoff_request)
 
 
-def _complete_draft(turn: TurnInput, response: Response) -> Draft | None:
+def _complete_draft(turn: TurnInput, response: Response) -> AnswerDraft | None:
     """The draft with a remark on a text that was cut, the notice of the wait, and the cost of the summary for
     people."""
     draft, request = response.reply.draft, response.handoff_request
@@ -109,7 +109,7 @@ def _request_owner(turn: TurnInput, response: Response, now: datetime) -> OwnerR
     return request_by_turn(turn.conversation, turn.id, to, reason, now)
 
 
-def _update_facts(turn: TurnInput, response: Response, draft: Draft | None, now: datetime) -> dict[str, Any]:
+def _update_facts(turn: TurnInput, response: Response, draft: AnswerDraft | None, now: datetime) -> dict[str, Any]:
     """The facts that this turn changes."""
     facts, answered = turn.conversation.facts, turn.intake.answered
     if draft is not None:
@@ -150,13 +150,13 @@ def _handoff_facts(turn: TurnInput, request: HandoffRequest, now: datetime) -> d
 def _build_record(
     turn: TurnInput,
     response: Response,
-    draft: Draft | None,
+    draft: AnswerDraft | None,
     replies: Sequence[OutboundMessage],
     stages: Mapping[str, float],
     now: datetime,
 ) -> Turn:
     reply, route, effects = response.reply, response.reply.route, response.effects
-    draft = draft or Draft(text="", answered=True)
+    draft = draft or AnswerDraft(text="", answered=True)
     outcome, why = _describe_actions(effects) or _describe_reply(draft, reply.found)
     request = response.handoff_request if route.name != "person" else None
     return Turn(
@@ -187,7 +187,7 @@ def _describe_actions(effects: Effects | None) -> tuple[str, list[str]] | None:
     return "action", [*done, *([f"{effects.question.action}: asked first"] if effects.question else [])]
 
 
-def _describe_reply(draft: Draft, found: Found) -> tuple[str, list[str]]:
+def _describe_reply(draft: AnswerDraft, found: SearchResult) -> tuple[str, list[str]]:
     """The outcome of a turn that only replied, and the reasons for it."""
     if draft.handoff:
         return "person", []
@@ -198,7 +198,7 @@ def _describe_reply(draft: Draft, found: Found) -> tuple[str, list[str]]:
     return "small_talk", ["nothing was asked"]
 
 
-def list_cited_passages(found: Found, draft: Draft) -> list[CitedPassage]:
+def list_cited_passages(found: SearchResult, draft: AnswerDraft) -> list[CitedPassage]:
     """The passages found, and those cited without having been found: from a prompt with all documents, or from the
     result of an action."""
     used = dict.fromkeys((citation.document, citation.heading) for citation in draft.citations)

@@ -13,7 +13,7 @@ import structlog
 
 from schemas.conversation import Conversation
 from schemas.errors import ParleyError
-from schemas.facts import Writing, topic
+from schemas.facts import TypingSignal, typing_topic
 from schemas.ports import Clock, Signals
 
 log = structlog.get_logger("parley.worker")
@@ -52,7 +52,7 @@ class Stream:
     def show_typing(self, name: str) -> None:
         """Without waiting: all other frames come later anyhow."""
         if not self._silent:
-            self._signals.tell(self._topic, _typing_frame(name))
+            self._signals.publish_nowait(self._topic, _typing_frame(name))
 
     async def send_delta(self, text: str) -> None:
         """Show one sentence that has passed the gate."""
@@ -97,15 +97,15 @@ class TypingSignals:
     async def _send(self, conversation: Conversation, answers: str) -> None:
         origin = conversation.origin
         while True:
-            writing = Writing(
+            writing = TypingSignal(
                 tenant=origin.tenant, account=origin.account, place=origin.place, answers=answers, at=self._clock()
             )
-            await _publish(self._signals, topic(origin.channel), writing.model_dump_json().encode())
+            await _publish(self._signals, typing_topic(origin.channel), writing.model_dump_json().encode())
             await asyncio.sleep(TYPING_EVERY)
 
 
-async def _publish(signals: Signals, topic: str, frame: bytes) -> None:
+async def _publish(signals: Signals, typing_topic: str, frame: bytes) -> None:
     try:
-        await signals.publish(topic, frame)
+        await signals.publish(typing_topic, frame)
     except ParleyError as error:
         log.debug("signal_lost", code=error.code)

@@ -17,11 +17,11 @@ from agent_worker.settings import TenantRules
 from agent_worker.turn.envelopes import Chain
 from agent_worker.turn.intake import Intake
 from schemas.conversation import Conversation
-from schemas.desk import DraftMade
+from schemas.desk import DraftGenerated
 from schemas.messages import InboundMessage, TranscriptMessage
-from schemas.ports import Draft, Found
+from schemas.ports import AnswerDraft, SearchResult
 
-NOTHING_FOUND = Found(passages=[], answerable=False, confidence=0.0)
+NOTHING_FOUND = SearchResult(passages=[], answerable=False, confidence=0.0)
 LOCAL_ROUTE = Route("local", ("local",), ())
 
 
@@ -94,9 +94,9 @@ class Reply:
     """The reply to the waiting messages, and how it came about. ``draft`` is None when the contact hears nothing.
     ``local_only``: the contact wrote so much that no model that costs anything was asked."""
 
-    draft: Draft | None = None
+    draft: AnswerDraft | None = None
     route: Route = LOCAL_ROUTE
-    found: Found = NOTHING_FOUND
+    found: SearchResult = NOTHING_FOUND
     local_only: bool = False
 
 
@@ -119,5 +119,5 @@ class Response:
 
     reply: Reply = Reply()
     effects: Effects | None = None
-    suggestions: Sequence[DraftMade] = ()
+    suggestions: Sequence[DraftGenerated] = ()
     handoff_request: HandoffRequest | None = None

@@ -12,7 +12,7 @@ import orjson
 from connectors.desk.rules import DeskRules
 from connectors.desk.view import View
 from schemas.actions import PendingApproval
-from schemas.desk import DeskActed, DraftMade
+from schemas.desk import DeskCommand, DraftGenerated
 from schemas.messages import Attachment, Citation, TranscriptMessage
 
 NoticeKind = Literal["remind", "late", "help", "closing", "closed"]
@@ -120,7 +120,7 @@ class ApprovalOutcome:
     """The outcome of an approval. ``decided`` is None where it was decided elsewhere, or by nobody."""
 
     summary: str
-    decided: DeskActed | None
+    decided: DeskCommand | None
     is_expired: bool
 
 
@@ -128,7 +128,7 @@ class ApprovalOutcome:
 class Draft:
     """An answer that the agent proposes, to be sent as it is, changed first, or discarded."""
 
-    made: DraftMade
+    made: DraftGenerated
 
     @property
     def buttons(self) -> Sequence[Button]:
@@ -148,7 +148,7 @@ class Draft:
 class DraftOutcome:
     """The end of a draft, and who brought it about."""
 
-    acted: DeskActed
+    acted: DeskCommand
     at: datetime
 
 
@@ -204,7 +204,7 @@ def list_stored_files(line: TranscriptMessage) -> tuple[Attachment, ...]:
 def summarize_approval(approval: PendingApproval) -> str:
     """Put the exact action into one line."""
     exact = ", ".join(f"{name}: {format_argument(value)}" for name, value in approval.arguments.items())
-    return f"{approval.called} ({exact})"
+    return f"{approval.display_name} ({exact})"
 
 
 def format_argument(value: object) -> str:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from connectors.desk.client import DeskClient
 from connectors.desk.events import desk_event, source_of
 from schemas import ids, topics
-from schemas.conversation import Conversation, Delivered
-from schemas.desk import DeskAct, DeskActed, DeskTouched
+from schemas.conversation import Conversation, DeliveryOutcome
+from schemas.desk import DeskCommand, DeskCommandKind, DeskUpdate
 from schemas.errors import Unavailable
 from schemas.handoff.rules import Actor, CommandKind, OwnershipCommand, holder_name
 from schemas.handoff.service import HandoffResolution, OwnershipDecision, OwnershipService
 from schemas.ports import Account, Bus, Clock, State
 
-ENDING_COMMANDS: dict[DeskAct, tuple[CommandKind, str]] = {
+ENDING_COMMANDS: dict[DeskCommandKind, tuple[CommandKind, str]] = {
     "release": ("release", "released at the desk"),
     "return": ("return", "returned to the agent"),
     "resolve": ("resolve", "resolved at the desk"),
@@ -32,7 +32,7 @@ class DeskOwnership:
         self._bus = bus
         self._clock = clock
 
-    async def claim(self, account: Account, found: Conversation, acted: DeskActed) -> None:
+    async def claim(self, account: Account, found: Conversation, acted: DeskCommand) -> None:
         """Claim while the vendor waits for its answer: a claim waits for no turn and for no thread.
 
         Of several at once one wins, and the others are told who. A decision is final: the same claim again takes
@@ -42,13 +42,13 @@ class DeskOwnership:
             return
         decision = await self._perform(found, acted, "claim", "claimed at the desk")
         is_taken = decision.outcome == "held"
-        told = Delivered(message_id=acted.id, state="stale_owner" if is_taken else "sent", at=self._clock())
+        told = DeliveryOutcome(message_id=acted.id, state="stale_owner" if is_taken else "sent", at=self._clock())
         await self._deliveries.record(found.id, told)
         if is_taken:
             text = f"Claimed by {holder_name(decision.conversation)}."
             await self._client.whisper(account, acted.place, acted.by, text)
 
-    async def end(self, found: Conversation, acted: DeskActed, account: Account) -> None:
+    async def end(self, found: Conversation, acted: DeskCommand, account: Account) -> None:
         """Release, return, resolve or pass on the conversation."""
         if acted.kind == "transfer" and (said := _explain_unclear_transfer(acted)):
             return await self._client.whisper(account, acted.place, acted.by, said)
@@ -65,7 +65,7 @@ class DeskOwnership:
     async def _perform(
         self,
         found: Conversation,
-        acted: DeskActed,
+        acted: DeskCommand,
         kind: CommandKind,
         reason: str,
         *,
@@ -80,28 +80,28 @@ class DeskOwnership:
         if decision.outcome == "changed":
             # The worker tells it, too, after its turn; people want to see it at once.
             now = self._clock()
-            touched, event_id = DeskTouched(owner=True, at=now), ids.derived_id(acted.id, "touched")
+            touched, event_id = DeskUpdate(owner=True, at=now), ids.derived_id(acted.id, "touched")
             await self._bus.append([desk_event(found, topics.DESK_TOUCHED, touched, event_id, now, acted)])
         return decision
 
 
-def _assignee(found: Conversation, acted: DeskActed) -> Actor | None:
+def _assignee(found: Conversation, acted: DeskCommand) -> Actor | None:
     person = _first(acted, "person")
     return Actor(person, source_of(found, acted), _first(acted, "name")) if person else None
 
 
-def _resolution(acted: DeskActed) -> HandoffResolution:
+def _resolution(acted: DeskCommand) -> HandoffResolution:
     fields = acted.fields
     # A reaction fills in no form, and leaves the question to the tenant's rules.
     asks = bool(fields.get("ask")) if "ask" in fields or "outcome" in fields else True
     return HandoffResolution(_first(acted, "outcome"), fields.get("tags", []), _first(acted, "note"), asks)
 
 
-def _first(acted: DeskActed, field: str) -> str:
+def _first(acted: DeskCommand, field: str) -> str:
     return next(iter(acted.fields.get(field, ())), "")
 
 
-def _explain_unclear_transfer(acted: DeskActed) -> str:
+def _explain_unclear_transfer(acted: DeskCommand) -> str:
     if acted.fields.get("refused"):
         return "This colleague cannot act in this channel, so the conversation was not passed on."
     return "" if acted.value or acted.fields.get("person") else "Choose a channel or a colleague to pass it on to."

@@ -1,9 +1,9 @@
 """The port of a desk: all that Parley asks of the place where people work.
 
 ``Desk`` is one object for all accounts and is pure: it names, renders and limits. ``DeskConnection`` is one account's
-client, and carries out what the vendor has to do. Posts are sent like any message, by a ``Call`` with an intent before
-and an outcome after it; everything else may be repeated without harm, and raises a DeliveryError. A desk that derives
-from these classes inherits what not every vendor has: limits of a post, times in ids, and forms.
+client, and carries out what the vendor has to do. Posts are sent like any message, by a ``VendorCall`` with an intent
+before and an outcome after it; everything else may be repeated without harm, and raises a DeliveryError. A desk that
+derives from these classes inherits what not every vendor has: limits of a post, times in ids, and forms.
 
 A desk is reached through a channel: the channel's ``parse`` turns what people do into ``parley.desk.acted.v1`` events,
 and its ``at_desk`` returns the desk (``DeskHost``).
@@ -21,9 +21,9 @@ from connectors.desk.contents import Content
 from connectors.desk.rules import DeskRules
 from connectors.desk.thread_ids import Place
 from schemas.conversation import Conversation
-from schemas.desk import DeskActed
+from schemas.desk import DeskCommand
 from schemas.messages import Attachment, MessageState, TranscriptMessage
-from schemas.ports import Account, Call, Connection, Transport
+from schemas.ports import Account, Connection, Transport, VendorCall
 
 REPLY_REVISION = "reply"
 """The revision of the event by which a desk's channel tells of a reply as it was first written: by it the id of a reply
@@ -133,7 +133,7 @@ class Desk(Transport, Protocol):
         """Cut it into messages that the vendor takes, in order; at least one."""
         return [rendered]
 
-    def post_call(self, post: Post) -> Call: ...
+    def post_call(self, post: Post) -> VendorCall: ...
 
     def is_file(self, place: Place) -> bool:
         """Tell a file's id from a message's."""
@@ -173,7 +173,7 @@ class DeskConnection(Connection, Protocol):
     async def person(self, user: str) -> Member:
         """Look a person up, whatever channels they are in."""
 
-    async def open_form(self, found: Conversation, acted: DeskActed, rules: DeskRules) -> str | None:
+    async def open_form(self, found: Conversation, acted: DeskCommand, rules: DeskRules) -> str | None:
         """Ask its author for what the act lacks; what is filled in comes as an act of its own. Return None where the
         act lacks nothing, else what its author has to be told, empty when the form is open."""
         return None

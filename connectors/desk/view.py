@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from connectors.desk.rules import DeskRules
 from connectors.markup import is_blank
-from schemas.conversation import Contact, Conversation, Turn, called
+from schemas.conversation import Contact, Conversation, Turn, display_name
 from schemas.desk import Handoff
 from schemas.messages import TranscriptMessage
 from schemas.ports import State
@@ -47,7 +47,7 @@ class View:
 
     @property
     def name(self) -> str:
-        return called(self.contact, self.conversation.origin)
+        return display_name(self.contact, self.conversation.origin)
 
     @property
     def status(self) -> str:
@@ -145,7 +145,7 @@ async def view_of(state: State, conversation: Conversation, now: datetime) -> Vi
     if ended is not None and conversation.owner not in ("queue", "person"):
         lines = [line for line in lines if line.created_at <= ended]
     before = [line for line in read if line.seq <= since and line.state != "dropped"][-BEFORE:]
-    turns = await state.turns.listing(conversation.id, limit=5)
+    turns = await state.turns.list_newest(conversation.id, limit=5)
     return View(conversation, contact, before, lines, turns, now)
 
 

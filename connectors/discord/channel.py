@@ -18,17 +18,17 @@ from schemas.errors import Unauthorized
 from schemas.messages import OutboundMessage
 from schemas.ports import (
     Account,
-    Acquaintance,
-    Call,
+    BackfillContext,
     Capabilities,
     Connection,
     Event,
-    Line,
-    Pace,
     Policy,
+    RateLimit,
     RawRequest,
-    Reply,
-    Sending,
+    RenderContext,
+    StreamContext,
+    VendorCall,
+    VendorResponse,
 )
 
 DISPATCH = "DISPATCH"
@@ -37,16 +37,16 @@ DISPATCH = "DISPATCH"
 class DiscordChannel:
     name = "discord"
     capabilities = Capabilities(
-        max_text=messages.MAX_TEXT, max_choices=OPTIONS, markdown=True, typing=True, attachments=True, revises=True
+        max_text=messages.MAX_TEXT, max_choices=OPTIONS, markdown=True, typing=True, attachments=True, edits=True
     )
     policy = Policy(
         # Discord recognizes a nonce for some minutes; later the place's history tells what was shown.
         repeats=True,
-        doubt="lookup",
+        reconciliation="lookup",
         deadline=60.0,
         # Discord allows 50 requests a second in total, and mostly five messages in five seconds per place.
-        pace=Pace(40, 40),
-        contact_pace=Pace(1, 5),
+        pace=RateLimit(40, 40),
+        contact_pace=RateLimit(1, 5),
     )
 
     def __init__(self, tools: ChannelServices) -> None:
@@ -62,16 +62,16 @@ class DiscordChannel:
     def parse_dispatch(self, dispatched: Dispatch, account: Account) -> list[Event]:
         return events.parse_dispatch(dispatched, account, self._tools.clock())
 
-    def render(self, message: OutboundMessage, sending: Sending) -> list[Call]:
+    def render(self, message: OutboundMessage, sending: RenderContext) -> list[VendorCall]:
         return messages.build_calls(message, sending)
 
-    def revised(self, call: Call, shown: str) -> Call | None:
+    def render_edit(self, call: VendorCall, shown: str) -> VendorCall | None:
         return messages.build_edit(call, shown)
 
-    def removed(self, call: Call, shown: str) -> Call:
+    def render_deletion(self, call: VendorCall, shown: str) -> VendorCall:
         return messages.build_deletion(call, shown)
 
-    def judge(self, call: Call, reply: Reply) -> str:
+    def judge(self, call: VendorCall, reply: VendorResponse) -> str:
         return errors.require_external_id(reply)
 
     def connect(self, account: Account) -> Connection:
@@ -82,7 +82,7 @@ class DiscordChannel:
     def streams(self, account: Account) -> bool:
         return True
 
-    async def stream(self, account: Account, line: Line) -> None:
+    async def stream(self, account: Account, line: StreamContext) -> None:
         from connectors.discord.gateway.stream import DiscordStream
 
         await DiscordStream(self, account, line, self._tools.clock).run()
@@ -90,7 +90,7 @@ class DiscordChannel:
     def backfills(self, account: Account) -> bool:
         return True
 
-    def backfill(self, account: Account, since: datetime, known: Acquaintance) -> AsyncIterator[list[Event]]:
+    def backfill(self, account: Account, since: datetime, known: BackfillContext) -> AsyncIterator[list[Event]]:
         from connectors.discord.gateway.backfill import History
 
         return History(self, account, since).read(known)

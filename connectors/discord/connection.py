@@ -21,7 +21,7 @@ from connectors.discord.rest import RestClient
 from connectors.discord.threads import QuestionThreads, is_refused, is_unknown_channel
 from schemas.errors import NotFound, SendDelayed, SendRefused, SendUnknown, TooLarge
 from schemas.messages import Attachment, RemoteFile
-from schemas.ports import Account, Call, Remark, Reply
+from schemas.ports import Account, AccountFinding, VendorCall, VendorResponse
 
 NONCE_LENGTH = 25
 MAX_PAGES = 20
@@ -42,7 +42,7 @@ class DiscordConnection:
         self._threads = QuestionThreads(self._rest, self._load_bot_id)
         self._bot = ""
 
-    async def perform(self, call: Call, marker: str) -> Reply:
+    async def perform(self, call: VendorCall, marker: str) -> VendorResponse:
         if call.operation in (EDIT, DELETE):
             return await self._change_in_thread(call)
         body = {**call.arguments["body"], "nonce": build_nonce(marker), "enforce_nonce": True}
@@ -59,19 +59,19 @@ class DiscordConnection:
         reference = {"message_id": thread, "fail_if_not_exists": False}
         return await self._create(parent, {**body, "message_reference": reference}, call.files)
 
-    async def _create(self, channel: str, body: Any, files: Sequence[Attachment]) -> Reply:
+    async def _create(self, channel: str, body: Any, files: Sequence[Attachment]) -> VendorResponse:
         path = f"/channels/{channel}/messages"
         if not files:
             return await self._rest.request("POST", path, json=body)
         return await self._rest.request("POST", path, data=await self._build_form(body, files))
 
-    async def _change_in_thread(self, call: Call) -> Reply:
+    async def _change_in_thread(self, call: VendorCall) -> VendorResponse:
         """Edit or delete a message in its thread, or in the channel where no thread could be opened."""
         reply = await self._change(call, call.arguments["channel"])
         parent = call.arguments.get("parent", "")
         return await self._change(call, parent) if parent and is_unknown_channel(reply) else reply
 
-    async def _change(self, call: Call, channel: str) -> Reply:
+    async def _change(self, call: VendorCall, channel: str) -> VendorResponse:
         """A deletion has no body in its answer, so the id is added."""
         path = f"/channels/{channel}/messages/{call.arguments['message']}"
         if call.operation == EDIT:
@@ -79,7 +79,7 @@ class DiscordConnection:
         reply = await self._rest.request("DELETE", path)
         return replace(reply, body={"id": call.arguments["message"]}) if reply.status == 204 else reply
 
-    async def lookup(self, call: Call, marker: str) -> str | None:
+    async def lookup(self, call: VendorCall, marker: str) -> str | None:
         """Also raises SendRefused where it can never be known."""
         bot_id = await self._load_bot_id()
         place, before = f"/channels/{await self._find_channel(call)}", ""
@@ -95,7 +95,7 @@ class DiscordConnection:
             before = f"&before={page[-1]['id']}"
         raise SendUnknown("too much was said there since")
 
-    async def _find_channel(self, call: Call) -> str:
+    async def _find_channel(self, call: VendorCall) -> str:
         """Return the channel to search: the parent where no thread could be opened."""
         thread, parent = str(call.arguments["channel"]), str(call.arguments.get("parent", ""))
         if parent and is_unknown_channel(await self._rest.request("GET", f"/channels/{thread}")):
@@ -117,7 +117,7 @@ class DiscordConnection:
             raise TooLarge(f"a file may have {most} bytes")
         return await self._download(attached.url, most), attached.content_type, attached.filename or file.name
 
-    async def seen(self, place: str, external_id: str) -> None:
+    async def show_typing(self, place: str, external_id: str) -> None:
         """Discord has no read marks for bots; it shows "typing" for ten seconds."""
         try:
             target = parse_place(place)
@@ -127,16 +127,18 @@ class DiscordConnection:
         except (SendDelayed, SendUnknown):
             return
 
-    async def inspect(self) -> list[Remark]:
+    async def inspect(self) -> list[AccountFinding]:
         reply = await self._rest.request("GET", "/applications/@me")
         if reply.status == 401:
-            return [Remark("fail", "Discord refuses the token", "reset it in the Developer Portal and set `token`")]
+            return [
+                AccountFinding("fail", "Discord refuses the token", "reset it in the Developer Portal and set `token`")
+            ]
         errors.raise_for_error(reply)
         flags = reply.body.get("flags") if isinstance(reply.body, dict) else None
         if isinstance(flags, int) and not flags & CONTENT_INTENT:
             fix = "switch on the message content intent of the bot in Discord's Developer Portal"
-            return [Remark("warn", "the bot may not read what is written in servers", fix)]
-        return [Remark("ok", "the token works, with the message content intent")]
+            return [AccountFinding("warn", "the bot may not read what is written in servers", fix)]
+        return [AccountFinding("ok", "the token works, with the message content intent")]
 
     async def close(self) -> None:
         await self._rest.close()
@@ -147,7 +149,7 @@ class DiscordConnection:
             raise SendUnknown("Discord does not say who the bot is")
         return self._bot
 
-    async def _check_history_is_readable(self, place: str, call: Call) -> None:
+    async def _check_history_is_readable(self, place: str, call: VendorCall) -> None:
         """An empty history means that nothing was written, or that the bot may not read it. Raises SendRefused if
         something was written since."""
         last = (await self._rest.read(place, dict)).get("last_message_id")
@@ -213,7 +215,7 @@ def has_valid_ids(page: Sequence[Any]) -> bool:
     return all(isinstance(each, dict) and str(each.get("id", "")).isdigit() for each in page)
 
 
-def find_newest(call: Call, page: Sequence[Mapping[str, Any]], bot_id: str) -> str | None:
+def find_newest(call: VendorCall, page: Sequence[Mapping[str, Any]], bot_id: str) -> str | None:
     """Return the id of the newest message of a page that matches this call."""
     for each in page:
         if is_after(each["id"], call) and _is_by_bot(each, bot_id) and _has_same_content(call, each):
@@ -221,12 +223,12 @@ def find_newest(call: Call, page: Sequence[Mapping[str, Any]], bot_id: str) -> s
     return None
 
 
-def reaches_back(call: Call, page: Sequence[Mapping[str, Any]]) -> bool:
+def reaches_back(call: VendorCall, page: Sequence[Mapping[str, Any]]) -> bool:
     """Whether earlier pages cannot hold what this call showed. Pages come newest first."""
     return len(page) < PAGE_SIZE or not is_after(page[-1]["id"], call)
 
 
-def is_after(id_: Any, call: Call) -> bool:
+def is_after(id_: Any, call: VendorCall) -> bool:
     """Whether the message is young enough to be from this call."""
     return int(id_) > int(call.arguments["since"])
 
@@ -236,7 +238,7 @@ def _is_by_bot(message: Mapping[str, Any], bot_id: str) -> bool:
     return (message.get("author") or {}).get("id") == bot_id and not message.get("webhook_id")
 
 
-def _has_same_content(call: Call, message: Mapping[str, Any]) -> bool:
+def _has_same_content(call: VendorCall, message: Mapping[str, Any]) -> bool:
     body = call.arguments["body"]
     sizes = sorted(each.get("size", 0) for each in message.get("attachments", []))
     return (

@@ -9,7 +9,7 @@ from typing import Any
 
 from connectors.retry_after import parse_retry_after
 from schemas.errors import CredentialsRevoked, DeliveryError, SendDelayed, SendRefused, SendUnknown
-from schemas.ports import Reply
+from schemas.ports import VendorResponse
 
 REFUSALS = {
     10003: "not_found",
@@ -34,7 +34,7 @@ BLOCKED_MS = 60_000
 """Cloudflare's error pages mostly do not say when the block ends, and further requests prolong it."""
 
 
-def require_external_id(reply: Reply) -> str:
+def require_external_id(reply: VendorResponse) -> str:
     """Return the id of the message. Raises a DeliveryError."""
     raise_for_error(reply)
     id_ = reply.body.get("id") if isinstance(reply.body, dict) else None
@@ -43,7 +43,7 @@ def require_external_id(reply: Reply) -> str:
     return id_
 
 
-def raise_for_error(reply: Reply) -> None:
+def raise_for_error(reply: VendorResponse) -> None:
     """Raises a DeliveryError unless the answer is a success."""
     if reply.status >= 400:
         raise _build_error(reply)
@@ -51,7 +51,7 @@ def raise_for_error(reply: Reply) -> None:
         raise SendUnknown(f"status {reply.status}")
 
 
-def _build_error(reply: Reply) -> DeliveryError:
+def _build_error(reply: VendorResponse) -> DeliveryError:
     if reply.status >= 500 or reply.status == 408:
         return SendUnknown(f"status {reply.status}")
     if reply.status == 429:
@@ -63,7 +63,7 @@ def _build_error(reply: Reply) -> DeliveryError:
     return SendRefused(_get_reason(reply))
 
 
-def _build_delay(reply: Reply) -> SendDelayed:
+def _build_delay(reply: VendorResponse) -> SendDelayed:
     if not isinstance(reply.body, dict):
         wait = max(BLOCKED_MS, parse_retry_after(reply.headers.get("retry-after")) or 0)
         return SendDelayed("shut out before Discord itself", retry_after_ms=wait, of_account=True)
@@ -75,7 +75,7 @@ def _build_delay(reply: Reply) -> SendDelayed:
     return SendDelayed("too fast for Discord", retry_after_ms=wait_ms, of_account=of_account)
 
 
-def _get_reason(reply: Reply) -> str:
+def _get_reason(reply: VendorResponse) -> str:
     code = _get_code(reply.body)
     if code == 50035:
         return "too_long" if _is_too_long(reply.body.get("errors")) else "invalid"

@@ -14,7 +14,7 @@ from connectors.discord import components
 from connectors.discord.contents import get_author_name
 from connectors.discord.models import Interaction, Member, User, get_creation_time, get_log_fields
 from connectors.markup import clean_text, is_blank
-from schemas.messages import Choosing
+from schemas.messages import ChoiceSelection
 from schemas.ports import Account
 
 log = structlog.get_logger("parley.discord")
@@ -69,6 +69,6 @@ def _read_choice(interaction: Interaction, account: Account, place: str) -> dict
     label = components.find_label(custom_id, interaction.message.components if interaction.message else None)
     return {
         "text": clean_text(label),
-        "choice": Choosing(in_reply_to=choice[0], id=choice[1]),
+        "choice": ChoiceSelection(in_reply_to=choice[0], id=choice[1]),
         "in_reply_to": choice[0],
     }

@@ -15,7 +15,7 @@ from connectors.discord.places import Target, parse_place
 from connectors.markup import DISCORD, count_utf16, render
 from schemas.errors import SendRefused
 from schemas.messages import Attachment, OutboundMessage
-from schemas.ports import Call, Sending
+from schemas.ports import RenderContext, VendorCall
 
 CREATE, EDIT, DELETE = "Create Message", "Edit Message", "Delete Message"
 MAX_TEXT = 2000
@@ -27,7 +27,7 @@ CLOCK_SKEW = timedelta(minutes=5)
 """How far our clock and Discord's may differ."""
 
 
-def build_calls(message: OutboundMessage, sending: Sending) -> list[Call]:
+def build_calls(message: OutboundMessage, sending: RenderContext) -> list[VendorCall]:
     """Raises SendRefused."""
     rows = components.build_rows(message, sending.account)
     rendered = render(
@@ -54,28 +54,28 @@ def build_calls(message: OutboundMessage, sending: Sending) -> list[Call]:
     return [_build_call(target, since, body, files) for body, files in zip(bodies, with_files, strict=True)]
 
 
-def _build_call(target: Target, since: str, body: dict[str, Any], files: Sequence[Attachment]) -> Call:
+def _build_call(target: Target, since: str, body: dict[str, Any], files: Sequence[Attachment]) -> VendorCall:
     # Nothing that a model or a contact wrote may notify people.
     form = {"content": "", **body, "allowed_mentions": {"parse": [], "replied_user": False}}
     parent = {"parent": target.parent} if target.parent else {}
-    return Call(CREATE, {"channel": target.channel, **parent, "since": since, "body": form}, tuple(files))
+    return VendorCall(CREATE, {"channel": target.channel, **parent, "since": since, "body": form}, tuple(files))
 
 
-def build_edit(call: Call, shown: str) -> Call:
+def build_edit(call: VendorCall, shown: str) -> VendorCall:
     """An edit that does not name the reference and the files leaves them as they are."""
     body = {name: value for name, value in call.arguments["body"].items() if name != "message_reference"}
-    return Call(EDIT, {**_get_channel(call), "message": shown, "body": body}, repeats=True)
+    return VendorCall(EDIT, {**_get_channel(call), "message": shown, "body": body}, repeats=True)
 
 
-def build_deletion(call: Call, shown: str) -> Call:
-    return Call(DELETE, {**_get_channel(call), "message": shown}, repeats=True)
+def build_deletion(call: VendorCall, shown: str) -> VendorCall:
+    return VendorCall(DELETE, {**_get_channel(call), "message": shown}, repeats=True)
 
 
-def _get_channel(call: Call) -> dict[str, Any]:
+def _get_channel(call: VendorCall) -> dict[str, Any]:
     return {name: call.arguments[name] for name in ("channel", "parent") if name in call.arguments}
 
 
-def _get_since(message: OutboundMessage, sending: Sending) -> str:
+def _get_since(message: OutboundMessage, sending: RenderContext) -> str:
     """Return an id that is below the message's own: that of the answered message, else one from before the message was
     made."""
     return sending.answers if sending.answers.isdigit() else build_snowflake(message.created_at - CLOCK_SKEW)

@@ -12,7 +12,7 @@ import aiohttp
 from connectors.discord import errors
 from connectors.http import CONNECTION_ERRORS, NOT_SENT_ERRORS
 from schemas.errors import SendDelayed, SendUnknown
-from schemas.ports import Account, Reply
+from schemas.ports import Account, VendorResponse
 
 USER_AGENT = "DiscordBot (parley-gateway, 1)"
 """Discord blocks clients with another kind of user agent."""
@@ -39,7 +39,7 @@ class RestClient:
             await self._session.close()
             self._session = None
 
-    async def request(self, method: str, path: str, **more: Any) -> Reply:
+    async def request(self, method: str, path: str, **more: Any) -> VendorResponse:
         """Make one request, never repeated. Raises SendDelayed (never sent), SendUnknown."""
         self._refusals.check_limit()
         token = self._account.settings.token.get_secret_value()
@@ -64,9 +64,11 @@ class RestClient:
         return reply.body
 
 
-async def _read_reply(response: aiohttp.ClientResponse) -> Reply:
+async def _read_reply(response: aiohttp.ClientResponse) -> VendorResponse:
     text = await response.text(encoding="utf-8", errors="replace")
-    return Reply(response.status, _decode(text), {name.lower(): value for name, value in response.headers.items()})
+    return VendorResponse(
+        response.status, _decode(text), {name.lower(): value for name, value in response.headers.items()}
+    )
 
 
 def _decode(text: str) -> Any:
@@ -90,7 +92,7 @@ class RefusalCounter:
     def __init__(self) -> None:
         self._times: deque[float] = deque(maxlen=MAX_REFUSALS)
 
-    def record(self, reply: Reply) -> None:
+    def record(self, reply: VendorResponse) -> None:
         """Count a refusal, except for shared limits, which others may have caused."""
         if reply.status in COUNTED_STATUSES and reply.headers.get("x-ratelimit-scope") != "shared":
             self._times.append(time.monotonic())

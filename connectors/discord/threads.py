@@ -16,7 +16,7 @@ from connectors.discord import contents
 from connectors.discord.models import Context, Message
 from connectors.discord.rest import RestClient
 from connectors.markup.graphemes import shorten
-from schemas.ports import Reply
+from schemas.ports import VendorResponse
 
 UNKNOWN_CHANNEL, ALREADY_EXISTS = 10003, 160004
 ARCHIVE_MINUTES = 1440
@@ -32,7 +32,7 @@ class QuestionThreads:
         self._rest = rest
         self._load_bot_id = bot
 
-    async def open(self, channel: str, message: str) -> Reply | None:
+    async def open(self, channel: str, message: str) -> VendorResponse | None:
         """Open the thread; None once it exists, else Discord's answer. Raises SendDelayed, SendUnknown."""
         path = f"/channels/{channel}/messages/{message}"
         name = await self._build_name(path)
@@ -51,16 +51,16 @@ class QuestionThreads:
         return shorten(text, MAX_NAME) or DEFAULT_NAME
 
 
-def is_unknown_channel(reply: Reply) -> bool:
+def is_unknown_channel(reply: VendorResponse) -> bool:
     return reply.status == 404 and _get_code(reply) == UNKNOWN_CHANNEL
 
 
-def is_refused(reply: Reply) -> bool:
+def is_refused(reply: VendorResponse) -> bool:
     """Whether Discord would answer the same again: a missing permission, a channel without threads, too many threads,
     or a deleted question."""
     return 400 <= reply.status < 500 and reply.status not in (401, 408, 429) and isinstance(reply.body, dict)
 
 
-def _get_code(reply: Reply) -> int:
+def _get_code(reply: VendorResponse) -> int:
     code = reply.body.get("code") if isinstance(reply.body, dict) else None
     return code if isinstance(code, int) else 0

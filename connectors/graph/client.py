@@ -10,7 +10,7 @@ import aiohttp
 from connectors.http import CONNECTION_ERRORS, KEEPALIVE_SECONDS, NOT_SENT_ERRORS, TIMEOUT, read_at_most, read_reply
 from schemas.errors import CredentialsRevoked, NotFound, SendDelayed, SendUnknown
 from schemas.messages import Attachment
-from schemas.ports import Reply
+from schemas.ports import VendorResponse
 
 UPLOAD_TIMEOUT = aiohttp.ClientTimeout(total=9, connect=5)
 """An attempt has 15 seconds for the upload and the send after it. A failed upload has certainly shown nothing."""
@@ -24,18 +24,18 @@ class GraphClient:
         self._auth_headers = {"Authorization": f"Bearer {token}"}
         self._http_session: aiohttp.ClientSession | None = None
 
-    async def post(self, path: str, body: Mapping[str, Any]) -> Reply:
+    async def post(self, path: str, body: Mapping[str, Any]) -> VendorResponse:
         """Raises SendDelayed (never sent), SendUnknown (no answer came)."""
         return await self._request("POST", path, json=body)
 
-    async def get(self, path: str, **query: str) -> Reply:
+    async def get(self, path: str, **query: str) -> VendorResponse:
         """Raises SendDelayed when no answer came: reading changes nothing."""
         try:
             return await self._request("GET", path, params=query)
         except SendUnknown as error:
             raise SendDelayed(error.message) from error
 
-    async def upload(self, path: str, fields: Mapping[str, str], file: Attachment, data: bytes) -> Reply:
+    async def upload(self, path: str, fields: Mapping[str, str], file: Attachment, data: bytes) -> VendorResponse:
         """Raises SendDelayed when no answer came: an upload alone shows nothing."""
         form = aiohttp.FormData(fields)
         form.add_field("file", data, filename=file.name or "file", content_type=file.type)
@@ -58,7 +58,7 @@ class GraphClient:
         if self._http_session is not None:
             await self._http_session.close()
 
-    async def _request(self, method: str, path: str, **more: Any) -> Reply:
+    async def _request(self, method: str, path: str, **more: Any) -> VendorResponse:
         url = f"{self._base}/{path}"
         try:
             async with self._session().request(

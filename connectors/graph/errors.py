@@ -9,7 +9,7 @@ from typing import Any
 
 from connectors.retry_after import GATEWAY_TIMEOUTS
 from schemas.errors import CredentialsRevoked, DeliveryError, SendDelayed, SendRefused, SendUnknown
-from schemas.ports import Reply
+from schemas.ports import VendorResponse
 
 REVOKED = frozenset({0, 3, 10, 102, 104, 190, 368, 131005, 131031, 131037, 131042, 131045, 133010, *range(200, 300)})
 """Problems of the token, a permission, or the account: nothing can be sent until an operator has fixed it."""
@@ -67,7 +67,7 @@ SUBCODES = {
 NO_CONSENT = 230
 
 
-def build_delivery_error(reply: Reply) -> DeliveryError:
+def build_delivery_error(reply: VendorResponse) -> DeliveryError:
     """Return what an answer other than a success means."""
     code, subcode = _read_codes(reply.body)
     if code is None:
@@ -95,7 +95,7 @@ def get_reason(code: int) -> str:
     return REASONS.get(code, f"code_{code}")
 
 
-def _build_uncoded_error(reply: Reply) -> DeliveryError:
+def _build_uncoded_error(reply: VendorResponse) -> DeliveryError:
     """Return the meaning of an answer without a code, such as a proxy's page."""
     if reply.status == 429:
         return SendDelayed("limited", retry_after_ms=_get_retry_after(reply.headers, 5_000), of_account=True)

@@ -10,7 +10,7 @@ import hashlib
 import hmac
 from collections.abc import Sequence
 
-from schemas.messages import Choice, Choosing, OutboundMessage
+from schemas.messages import Choice, ChoiceSelection, OutboundMessage
 from schemas.ports import Account
 
 _SEAL_LENGTH = 16
@@ -22,13 +22,13 @@ def seal_choices(message: OutboundMessage, account: Account) -> list[str]:
     return [_build_payload(message.id, choice.id, account) for choice in message.choices]
 
 
-def open_choice(payload: str, account: Account) -> Choosing | None:
+def open_choice(payload: str, account: Account) -> ChoiceSelection | None:
     """Return the choice; None for payloads that are not ours: icebreakers, buttons of templates, forgeries."""
     signed, _, _ = payload.rpartition("|")
     message, separator, choice = signed.partition("|")
     if not separator or not hmac.compare_digest(_build_payload(message, choice, account).encode(), payload.encode()):
         return None
-    return Choosing(in_reply_to=message, id=choice)
+    return ChoiceSelection(in_reply_to=message, id=choice)
 
 
 def fits_limits(choices: Sequence[Choice], payloads: Sequence[str], *, most: int, title: int, payload: int) -> bool:

@@ -7,36 +7,44 @@ from typing import Any
 
 from connectors.graph.client import GraphClient
 from connectors.graph.errors import build_delivery_error
-from schemas.ports import Remark
+from schemas.ports import AccountFinding
 
 EXPIRES_SOON = timedelta(days=14)
 RENEW_FIX = "make a new token, of a system user where it is to last"
 
 
-async def check_token(graph: GraphClient, token: str, us: str, wanted: frozenset[str], now: datetime) -> list[Remark]:
+async def check_token(
+    graph: GraphClient, token: str, us: str, wanted: frozenset[str], now: datetime
+) -> list[AccountFinding]:
     """Check the token. ``us``: our node, which it must be able to read. Raises a DeliveryError."""
     reply = await graph.get(us, fields="id")
     if reply.status != 200:
         error = build_delivery_error(reply)
-        return [Remark("fail", f"Meta refuses the account: {error.message}", "check access_token and the account's id")]
+        return [
+            AccountFinding(
+                "fail", f"Meta refuses the account: {error.message}", "check access_token and the account's id"
+            )
+        ]
     answer = await graph.get("debug_token", input_token=token)
     data = answer.body.get("data") if answer.status == 200 and isinstance(answer.body, dict) else None
     if not isinstance(data, dict):
-        return [Remark("ok", "the token works; Meta does not say until when")]
+        return [AccountFinding("ok", "the token works; Meta does not say until when")]
     return [*_check_scopes(data, wanted), _check_expiry(data.get("expires_at"), now)]
 
 
-def _check_scopes(data: dict[str, Any], wanted: frozenset[str]) -> list[Remark]:
+def _check_scopes(data: dict[str, Any], wanted: frozenset[str]) -> list[AccountFinding]:
     granted = data.get("scopes")
     missing = sorted(wanted - set(granted)) if isinstance(granted, list) else []
     if not missing:
         return []
-    return [Remark("fail", f"the token lacks {', '.join(missing)}", "give the app these permissions")]
+    return [AccountFinding("fail", f"the token lacks {', '.join(missing)}", "give the app these permissions")]
 
 
-def _check_expiry(stamp: Any, now: datetime) -> Remark:
+def _check_expiry(stamp: Any, now: datetime) -> AccountFinding:
     if not isinstance(stamp, int) or stamp <= 0:
-        return Remark("ok", "the token works and does not end")
+        return AccountFinding("ok", "the token works and does not end")
     expires_at = datetime.fromtimestamp(stamp, UTC)
     detail = f"the token works until {expires_at:%Y-%m-%d %H:%M} UTC"
-    return Remark("warn", detail, RENEW_FIX) if expires_at - now < EXPIRES_SOON else Remark("ok", detail)
+    return (
+        AccountFinding("warn", detail, RENEW_FIX) if expires_at - now < EXPIRES_SOON else AccountFinding("ok", detail)
+    )

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from schemas.conversation import Contact, Origin
 from schemas.messages import Address
-from schemas.ports import Change, Clock, Contacts, Conversations
+from schemas.ports import Clock, Contacts, ContactUpdate, Conversations
 
 MAX_ENTRIES = 20_000
 ENTRY_TTL = timedelta(seconds=60)
@@ -47,7 +47,7 @@ class ContactCache:
         addresses: Sequence[Address],
         *,
         now: datetime,
-        naming: Change | None = None,
+        naming: ContactUpdate | None = None,
     ) -> tuple[Contact, str]:
         """Return ``(contact, conversation id)``; ``naming`` sets the contact's name. Raises StateUnavailable or
         StateLost when the store has to be asked."""
@@ -76,7 +76,7 @@ class ContactCache:
         addresses: Sequence[Address],
         *,
         now: datetime,
-        change: Change,
+        change: ContactUpdate,
     ) -> tuple[Contact, str]:
         """Call ``Contacts.resolve`` with a change. Nothing is cached, because some of the addresses may not belong to
         the contact afterwards."""
@@ -93,7 +93,7 @@ class ContactCache:
         addresses: Sequence[Address],
         *,
         now: datetime,
-        naming: Change | None = None,
+        naming: ContactUpdate | None = None,
     ) -> tuple[Contact, str] | None:
         """Return what ``resolve`` would answer from memory; None where it has to ask the store."""
         entry = self._entries.get(_key(tenant, channel, account, place, addresses))
@@ -101,7 +101,7 @@ class ContactCache:
         if entry is None or not entry.since <= now < entry.until:
             return None
         contact = entry.contact
-        if naming is not None and contact.called(naming.name, naming.locale, naming.at) is not contact:
+        if naming is not None and contact.with_name(naming.name, naming.locale, naming.at) is not contact:
             return None
         return entry.contact, entry.conversation
 

@@ -12,8 +12,8 @@ from connectors.markup import clean_text, is_blank
 from schemas import topics
 from schemas.conversation import Contact
 from schemas.messages import Author
-from schemas.ports import Change, Event
-from schemas.privacy.cards import masked
+from schemas.ports import ContactUpdate, Event
+from schemas.privacy.cards import mask_cards
 
 MAX_NAME = 100
 MAX_LOCALE = 35
@@ -29,11 +29,11 @@ def clean_display_name(*names: str) -> str:
         line = " ".join((name if name.isprintable() else _remove_controls(name)).split())
         shown = line[:MAX_NAME].strip()
         if not is_blank(shown):
-            return masked(shown)
+            return mask_cards(shown)
     return ""
 
 
-def find_name_change(event: Event, now: datetime) -> Change | None:
+def find_name_change(event: Event, now: datetime) -> ContactUpdate | None:
     """Return the change of name that a message implies for its contact, None where it implies none."""
     if event.type != topics.MESSAGE_RECEIVED:
         return None
@@ -43,7 +43,7 @@ def find_name_change(event: Event, now: datetime) -> Change | None:
     at, locale = event.payload.get("sent_at"), event.payload.get("locale")
     # A name dated in the future could never be replaced.
     named_at = min(at, now) if isinstance(at, datetime) and at.tzinfo else now
-    return Change(at=named_at, name=clean, locale=locale[:MAX_LOCALE] if isinstance(locale, str) else "")
+    return ContactUpdate(at=named_at, name=clean, locale=locale[:MAX_LOCALE] if isinstance(locale, str) else "")
 
 
 def build_author_field(payload: Mapping[str, Any], contact: Contact) -> dict[str, Any]:

@@ -16,8 +16,8 @@ from schemas.conversation import Contact, Origin
 from schemas.envelope import Envelope, as_json
 from schemas.errors import InvalidRequest
 from schemas.messages import InboundMessage, TranscriptMessage
-from schemas.ports import Account, Change, Event
-from schemas.privacy.cards import OwnNumbers, masked
+from schemas.ports import Account, ContactUpdate, Event
+from schemas.privacy.cards import OwnNumbers, mask_cards
 
 
 @dataclass(slots=True)
@@ -51,10 +51,10 @@ def build_pending_event(
     return PendingEvent(conversation, contact, wrapped, payload if isinstance(payload, InboundMessage) else None)
 
 
-def build_contact_change(event: Event, now: datetime) -> Change:
+def build_contact_change(event: Event, now: datetime) -> ContactUpdate:
     payload = event.payload
     opt_outs = (payload.get("opted_out"), payload.get("marketing_opted_out"))
-    return Change(
+    return ContactUpdate(
         at=payload.get("at", now),
         moved=opt_outs == (None, None),
         left=payload.get("left", ()),
@@ -118,7 +118,7 @@ def mask_event(event: Event, own: OwnNumbers | None) -> Event:
     changed: dict[str, Any] = {}
     for field, value in event.payload.items():
         if value and field in TEXT_FIELDS:
-            clean = masked(value, own) if isinstance(value, str) else _mask(value, own, _unmasked_fields(field))
+            clean = mask_cards(value, own) if isinstance(value, str) else _mask(value, own, _unmasked_fields(field))
             if clean != value:
                 changed[field] = clean
     return replace(event, payload={**event.payload, **changed}) if changed else event
@@ -130,7 +130,7 @@ def _unmasked_fields(field: str) -> frozenset[str]:
 
 def _mask(value: Any, own: OwnNumbers | None, unmasked: frozenset[str]) -> Any:
     if isinstance(value, str):
-        return masked(value, own)
+        return mask_cards(value, own)
     if isinstance(value, BaseModel):
         return value.model_copy(
             update={name: _mask(each, own, unmasked) for name, each in value if name not in unmasked}

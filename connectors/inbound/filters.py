@@ -132,7 +132,7 @@ class RoomFilter:
         """Search all conversations of the room: the vendor does not say who wrote a deleted message."""
         after = ""
         for _ in range(MAX_PAGES):
-            page = await self._conversations.listing(
+            page = await self._conversations.list_page(
                 account.tenant, channel=account.channel, after=after, limit=PAGE_SIZE
             )
             for each in page.items:

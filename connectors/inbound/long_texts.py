@@ -18,7 +18,7 @@ from schemas.errors import RateLimited, RequestError
 from schemas.ids import derived_id
 from schemas.messages import MAX_TEXT, Attachment
 from schemas.ports import Account, Blobs, Event
-from schemas.privacy.cards import OwnNumbers, masked
+from schemas.privacy.cards import OwnNumbers, mask_cards
 
 log = structlog.get_logger("parley.connectors")
 FILE_NAME = "message.txt"
@@ -49,7 +49,7 @@ class LongText:
     async def _store(
         self, account: Account, event: Event, resolved: ResolvedContact, own: OwnNumbers | None, blobs: Blobs | None
     ) -> Attachment:
-        text = await asyncio.to_thread(masked, self.text, own)
+        text = await asyncio.to_thread(mask_cards, self.text, own)
         data = text.encode("utf-8", "replace")
         missing = "not_stored"
         if blobs is not None:

@@ -41,7 +41,7 @@ from schemas.ports import (
     Contacts,
     Conversations,
     Deliveries,
-    DeskDoor,
+    DeskInbound,
     Event,
     Metrics,
     Signals,
@@ -61,7 +61,7 @@ class AcceptedEvent:
 
 class InboundPipeline:
     """Accepts events of any channel. ``transcript_channels``: channels without a vendor, whose transcript the edge
-    writes itself, because it is what the contact sees. ``profiled_channels``: channels that are ``Profiled``.
+    writes itself, because it is what the contact sees. ``profiled_channels``: channels whose vendor is asked for names.
     ``own_numbers``: by tenant, the numbers that are no payment cards. ``desk``: takes what people do at the desk.
     ``blobs``: stores texts that are too long for a message."""
 
@@ -79,7 +79,7 @@ class InboundPipeline:
         transcript_channels: frozenset[str] = frozenset(),
         profiled_channels: frozenset[str] = frozenset(),
         own_numbers: Mapping[str, OwnNumbers | None] = MappingProxyType({}),
-        desk: DeskDoor | None = None,
+        desk: DeskInbound | None = None,
         blobs: Blobs | None = None,
     ) -> None:
         self._bus = bus
@@ -114,7 +114,7 @@ class InboundPipeline:
         """
         self.pending_calls += 1
         try:
-            if not tracing.active():
+            if not tracing.is_active():
                 return await self._accept(account, events, admit)
             attributes = {"parley.channel": account.channel, "parley.tenant": account.tenant}
             with tracing.span("append", kind="producer", attributes=attributes):

@@ -22,7 +22,19 @@ from schemas import topics
 from schemas.envelope import Envelope
 from schemas.errors import CredentialsRevoked, Parked, ParleyError, RecordError, SendDelayed
 from schemas.messages import Address, InboundMessage
-from schemas.ports import Account, Bus, Change, Clock, Contacts, Limiter, Pace, Profile, Profiled, Profiler, Record
+from schemas.ports import (
+    Account,
+    Bus,
+    Clock,
+    Contacts,
+    ContactUpdate,
+    Limiter,
+    Profile,
+    ProfileAddressSelector,
+    ProfileFetcher,
+    RateLimit,
+    Record,
+)
 
 log = structlog.get_logger("parley.profiles")
 
@@ -38,9 +50,9 @@ MAX_QUEUED = 1_000
 """Per account."""
 LOOKUP_TIMEOUT = 10.0
 """Seconds."""
-ACCOUNT_PACE = Pace(1, 5)
+ACCOUNT_PACE = RateLimit(1, 5)
 """Far below vendors' limits, which are needed for messages."""
-ADDRESS_PACE = Pace(1 / 60, 1)
+ADDRESS_PACE = RateLimit(1 / 60, 1)
 """Shared through the limiter, so that only one of several processes asks."""
 
 
@@ -63,7 +75,7 @@ class ProfileLookup:
     def __init__(
         self,
         channel: str,
-        known_by: Profiled,
+        known_by: ProfileAddressSelector,
         accounts: AccountConnections,
         *,
         bus: Bus,
@@ -73,7 +85,7 @@ class ProfileLookup:
         account_of: Callable[[str, str, str], Account | None],
     ) -> None:
         self._channel = channel
-        self._known_by = known_by.known_by
+        self._known_by = known_by.select_profile_address
         self._accounts = accounts
         self._bus = bus
         self._contacts = contacts
@@ -151,17 +163,17 @@ class ProfileLookup:
         if profile is None or not (clean_name := clean_display_name(profile.name)):
             return NO_PROFILE_PAUSE
         await self._store_name(
-            account, place, address, Change(at=now, name=clean_name, locale=profile.locale[:MAX_LOCALE])
+            account, place, address, ContactUpdate(at=now, name=clean_name, locale=profile.locale[:MAX_LOCALE])
         )
         return NAME_TTL
 
     async def _fetch(self, account: Account, address: Address) -> Profile | None:
         self._accounts.check_not_paused(account)
         connection = self._accounts.get_connection(account)
-        if not isinstance(connection, Profiler):
+        if not isinstance(connection, ProfileFetcher):
             return None
         async with asyncio.timeout(LOOKUP_TIMEOUT):
-            return await connection.profile(address)
+            return await connection.fetch_profile(address)
 
     def _pause_account(self, account: Account, error: Exception) -> timedelta:
         """Pause lookups for the whole account, whatever the reason; messages are still sent."""
@@ -179,7 +191,7 @@ class ProfileLookup:
         log.warning("profiles_rest", **fields, reason=reason, seconds=int(pause.total_seconds()))
         return pause
 
-    async def _store_name(self, account: Account, place: str, address: Address, change: Change) -> None:
+    async def _store_name(self, account: Account, place: str, address: Address, change: ContactUpdate) -> None:
         """Set the name of the contact that has this address now, which may be another one than asked for."""
         contact, _ = await self._contacts.resolve(
             account.tenant, self._channel, account.name, place, [address], now=self._clock(), change=change
@@ -200,7 +212,7 @@ class ProfileLookup:
             await asyncio.sleep(wait)
         return True
 
-    async def _take(self, key: str, pace: Pace) -> float:
+    async def _take(self, key: str, pace: RateLimit) -> float:
         return await self._limiter.take(key, per_second=pace.per_second, burst=pace.burst, now=self._clock())
 
     def _remember(self, lookup: _Lookup, pause: timedelta) -> None:

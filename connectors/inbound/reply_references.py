@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import cache
 
 from schemas import ids, topics
-from schemas.content import all_words
+from schemas.content import describe_message
 from schemas.conversation import Contact
 from schemas.messages import Quote
 from schemas.ports import Account, Conversations, Deliveries, Event, Transcript
@@ -76,7 +76,7 @@ class ReferenceResolver:
         line = await self._transcript.find(resolved[1], message_id)
         if line is None or line.state == "deleted":
             return {"quote": quote.model_copy(update={"id": message_id})}
-        text = all_words(line)
+        text = describe_message(line)
         for citation in line.citations:
             text = text.replace(f" [{citation.n}]", "")
         return {"quote": Quote(id=message_id, text=quote.text or text)}

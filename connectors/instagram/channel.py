@@ -14,15 +14,15 @@ from schemas.errors import CredentialsRevoked, SendRefused
 from schemas.messages import Address, OutboundMessage
 from schemas.ports import (
     Account,
-    Call,
     Capabilities,
     Connection,
     Event,
-    Pace,
     Policy,
+    RateLimit,
     RawRequest,
-    Reply,
-    Sending,
+    RenderContext,
+    VendorCall,
+    VendorResponse,
 )
 
 
@@ -30,13 +30,13 @@ class InstagramChannel:
     name = "instagram"
     capabilities = Capabilities(max_text=1000, max_choices=13, typing=True, attachments=True, receipts=True)
     policy = Policy(
-        doubt="lookup",
+        reconciliation="lookup",
         # The conversation is read from another server than the message was written to.
-        settles=8.0,
+        settle_time=8.0,
         window=timedelta(hours=24),
         person_window=timedelta(days=7),
         # Instagram allows 300 a second.
-        pace=Pace(250, 250),
+        pace=RateLimit(250, 250),
     )
 
     def __init__(self, tools: ChannelServices) -> None:
@@ -45,7 +45,7 @@ class InstagramChannel:
     def verify(self, request: RawRequest, account: Account) -> None:
         webhooks.verify(request, account)
 
-    def answer(self, request: RawRequest, account: Account) -> str | None:
+    def answer_handshake(self, request: RawRequest, account: Account) -> str | None:
         return webhooks.answer_challenge(request, account)
 
     def parse(self, request: RawRequest, account: Account) -> list[Event]:
@@ -56,14 +56,14 @@ class InstagramChannel:
             for event in updates.parse_entry(entry)
         ]
 
-    def known_by(self, addresses: Sequence[Address]) -> Address | None:
+    def select_profile_address(self, addresses: Sequence[Address]) -> Address | None:
         """The scoped id, which is digits."""
         return next((each for each in addresses if each.channel == self.name and _is_digits(each.value)), None)
 
-    def render(self, message: OutboundMessage, sending: Sending) -> list[Call]:
+    def render(self, message: OutboundMessage, sending: RenderContext) -> list[VendorCall]:
         return rendering.build_calls(message, sending)
 
-    def judge(self, call: Call, reply: Reply) -> str:
+    def judge(self, call: VendorCall, reply: VendorResponse) -> str:
         if reply.status != 200:
             error = build_delivery_error(reply)
             if isinstance(error, CredentialsRevoked) and "tag" in call.arguments and reply.status == 403:

@@ -17,7 +17,7 @@ from connectors.graph.token_check import check_token
 from connectors.inbound.display_names import clean_display_name
 from schemas.errors import DeliveryError, NotFound, SendDelayed, SendRefused, SendUnknown
 from schemas.messages import Address, RemoteFile
-from schemas.ports import Account, Call, Profile, Remark, Reply
+from schemas.ports import Account, AccountFinding, Profile, VendorCall, VendorResponse
 
 log = structlog.get_logger("parley.instagram")
 
@@ -37,7 +37,7 @@ class InstagramConnection:
         self._lookup_lock = asyncio.Lock()
         self._graph = GraphClient(account.settings.api_base, account.settings.access_token.get_secret_value())
 
-    async def perform(self, call: Call, marker: str) -> Reply:
+    async def perform(self, call: VendorCall, marker: str) -> VendorResponse:
         body = {name: value for name, value in call.arguments.items() if name != "after"}
         for file in call.files:
             attachment = body["message"]["attachment"]
@@ -45,7 +45,7 @@ class InstagramConnection:
             body["message"] = {"attachment": {**attachment, "payload": {"url": url}}}
         return await self._graph.post("me/messages", body)
 
-    async def lookup(self, call: Call, marker: str) -> str | None:
+    async def lookup(self, call: VendorCall, marker: str) -> str | None:
         """Search the conversation for our message after the message that it answers, ignoring other known messages of
         ours. Raises SendDelayed where Meta does not answer now, SendRefused where too much was written since."""
         arguments = call.arguments
@@ -71,7 +71,7 @@ class InstagramConnection:
         data, type_ = await self._graph.download(file.ref, most, with_token=False)
         return data, type_, get_file_name(file, type_)
 
-    async def profile(self, address: Address) -> Profile | None:
+    async def fetch_profile(self, address: Address) -> Profile | None:
         """Available once the contact has written, unless the contact blocked the account."""
         reply = await self._graph.get(address.value, fields="name,username")
         if reply.status == 200 and isinstance(reply.body, dict):
@@ -82,7 +82,7 @@ class InstagramConnection:
             return None
         raise SendDelayed(error.message) if isinstance(error, SendUnknown) else error
 
-    async def seen(self, place: str, external_id: str) -> None:
+    async def show_typing(self, place: str, external_id: str) -> None:
         """Marks the conversation as read, and shows a typing indicator for 20 seconds."""
         for action in ("mark_seen", "typing_on"):
             try:
@@ -93,7 +93,7 @@ class InstagramConnection:
                 log.info("seen_failed", tenant=self._account.tenant, account=self._account.name, code=error.code)
                 return
 
-    async def inspect(self) -> list[Remark]:
+    async def inspect(self) -> list[AccountFinding]:
         token = self._account.settings.access_token.get_secret_value()
         return await check_token(self._graph, token, "me", frozenset(), self._tools.clock())
 

@@ -9,7 +9,7 @@ from connectors.graph.sealed_choices import fits_limits, seal_choices
 from connectors.markup import PLAIN, build_labels, count_utf8, is_blank, render
 from schemas.errors import SendRefused
 from schemas.messages import Attachment, OutboundMessage
-from schemas.ports import Call, Sending
+from schemas.ports import RenderContext, VendorCall
 
 OPERATION = "messages"
 MAX_BYTES = 1000
@@ -30,7 +30,7 @@ HUMAN_AGENT = {"messaging_type": "MESSAGE_TAG", "tag": "HUMAN_AGENT"}
 """Opens the longer window. Bots must not use it."""
 
 
-def build_calls(message: OutboundMessage, sending: Sending) -> list[Call]:
+def build_calls(message: OutboundMessage, sending: RenderContext) -> list[VendorCall]:
     """``after`` is not sent: it is the contact's message after which a lookup searches. Raises SendRefused."""
     if is_blank(message.text) and not message.attachments and not message.choices:
         raise SendRefused("empty")
@@ -38,7 +38,8 @@ def build_calls(message: OutboundMessage, sending: Sending) -> list[Call]:
         raise SendRefused("window_closed")
     frame = {"recipient": {"id": message.place}, **(HUMAN_AGENT if sending.as_person else RESPONSE)}
     texts = [
-        Call(OPERATION, {**frame, "message": text, "after": sending.answers}) for text in _build_texts(message, sending)
+        VendorCall(OPERATION, {**frame, "message": text, "after": sending.answers})
+        for text in _build_texts(message, sending)
     ]
     files = [_build_file_call(each, {**frame, "after": sending.answers}) for each in message.attachments]
     if not texts and not files:
@@ -46,7 +47,7 @@ def build_calls(message: OutboundMessage, sending: Sending) -> list[Call]:
     return texts + files
 
 
-def _build_texts(message: OutboundMessage, sending: Sending) -> Iterator[Mapping[str, Any]]:
+def _build_texts(message: OutboundMessage, sending: RenderContext) -> Iterator[Mapping[str, Any]]:
     payloads = seal_choices(message, sending.account)
     has_quick_replies = fits_limits(
         message.choices, payloads, most=MAX_QUICK_REPLIES, title=MAX_TITLE, payload=MAX_PAYLOAD
@@ -69,11 +70,11 @@ def _build_quick_replies(message: OutboundMessage, payloads: list[str]) -> list[
     ]
 
 
-def _build_file_call(file: Attachment, frame: Mapping[str, Any]) -> Call:
+def _build_file_call(file: Attachment, frame: Mapping[str, Any]) -> VendorCall:
     """The address from which the vendor fetches the file expires, so it is added when sending."""
     kind, most = FILE_TYPES.get(file.type.partition(";")[0].strip().lower(), ("", 0))
     if not kind:
         raise SendRefused("unsupported_file")
     if file.size > most:
         raise SendRefused("file_too_large")
-    return Call(OPERATION, {**frame, "message": {"attachment": {"type": kind}}}, (file,))
+    return VendorCall(OPERATION, {**frame, "message": {"attachment": {"type": kind}}}, (file,))

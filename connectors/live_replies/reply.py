@@ -23,7 +23,17 @@ from schemas import ids
 from schemas.envelope import Envelope
 from schemas.errors import CredentialsRevoked, DeliveryError, Parked, ParleyError, SendDelayed, SendRefused, Unavailable
 from schemas.messages import OutboundMessage, ReplyBegun
-from schemas.ports import Account, Batch, Call, Channel, Clock, LiveReplies, Pace, Seer, State
+from schemas.ports import (
+    Account,
+    Batch,
+    Channel,
+    Clock,
+    LiveReplyRenderer,
+    RateLimit,
+    State,
+    TypingIndicator,
+    VendorCall,
+)
 
 # The text that the worker has signalled, and how much of it may be shown.
 
@@ -99,7 +109,7 @@ CHECK_OWNER = 2.0
 """Seconds between two checks of the owner."""
 REPLY_GRACE = 5.0
 """Seconds to wait for the reply to an old announcement, which would be right behind it on the log."""
-STATUS_PACE = Pace(0.5, 10)
+STATUS_PACE = RateLimit(0.5, 10)
 STATUS_TIMEOUT = 5.0
 
 
@@ -108,7 +118,7 @@ class LiveReplyContext:
     """What all live replies of a channel need."""
 
     channel: Channel
-    streamer: LiveReplies
+    streamer: LiveReplyRenderer
     accounts: AccountConnections
     sender: PartSender
     starter: LiveReplyStart
@@ -132,9 +142,9 @@ def build_live_reply(
         turn_id=begun.turn_id,
         epoch=begun.epoch,
         created_at=begun.at,
-        expires_at=begun.at + timedelta(seconds=context.streamer.stream_rules.lasts),
+        expires_at=begun.at + timedelta(seconds=context.streamer.live_reply_limits.max_duration),
     )
-    part = MessagePart(ids.stream_part_id(begun.id), Call("", {}), message, event, account, delivery_log, hurry)
+    part = MessagePart(ids.stream_part_id(begun.id), VendorCall("", {}), message, event, account, delivery_log, hurry)
     return LiveReply(begun, part, context)
 
 
@@ -173,20 +183,22 @@ class LiveReply:
         async with self._listen(batch):
             await self.resume()  # while listening, because the first text may come at once
             ends = time.monotonic() + self._get_seconds_left()
-            while not (batch.arrived.is_set() or batch.later.is_set()) and time.monotonic() < ends:
-                if batch.hurry.is_set():
+            while not (batch.arrived.is_set() or batch.backlog.is_set()) and time.monotonic() < ends:
+                if batch.revoking.is_set():
                     raise Unavailable("the partition moves on; its next owner ends what was begun")
                 await self._show_progress()
                 await self._wait(ends)
 
     def _get_seconds_left(self) -> float:
         age = (self._context.clock() - self.begun.at).total_seconds()
-        return max(self._context.streamer.stream_rules.lasts - max(age, 0.0), REPLY_GRACE if self._shown else 0.0)
+        return max(
+            self._context.streamer.live_reply_limits.max_duration - max(age, 0.0), REPLY_GRACE if self._shown else 0.0
+        )
 
     @asynccontextmanager
     async def _listen(self, batch: Batch) -> AsyncIterator[None]:
         reader = self._context.state.signals.subscribe(conversation_signals.conversation_topic(self._part.conversation))
-        tasks = [asyncio.create_task(self._wake_on(event)) for event in (batch.hurry, batch.later)]
+        tasks = [asyncio.create_task(self._wake_on(event)) for event in (batch.revoking, batch.backlog)]
         tasks.append(asyncio.create_task(self._read_signals(reader)))
         status = asyncio.create_task(self._show_status())
         batch.on_arrival(self._wake.set)
@@ -227,9 +239,9 @@ class LiveReply:
         try:
             connection = self._context.accounts.get_connection(account)
             key = f"seen:{account.tenant}:{account.channel}:{account.name}"
-            if isinstance(connection, Seer) and await self._context.starter.take_allowance(key, STATUS_PACE):
+            if isinstance(connection, TypingIndicator) and await self._context.starter.take_allowance(key, STATUS_PACE):
                 async with asyncio.timeout(STATUS_TIMEOUT):
-                    await connection.seen(begun.place, begun.answers)
+                    await connection.show_typing(begun.place, begun.answers)
         except (ParleyError, TimeoutError) as error:
             log.debug("not_shown_as_seen", channel=account.channel, error=type(error).__name__)
 
@@ -249,7 +261,7 @@ class LiveReply:
             return await self.remove()
         if text := self._text.pending_text:
             await (self._open(text) if self._shown is None else self._add(text))
-            self._next_show = time.monotonic() + self._context.streamer.stream_rules.every
+            self._next_show = time.monotonic() + self._context.streamer.live_reply_limits.every
 
     async def _may_speak(self) -> bool:
         """The agent shows nothing more after a person has claimed the conversation."""
@@ -260,24 +272,24 @@ class LiveReply:
         opening = await self._build_opening(text)
         if opening is not None:
             self._part = replace(self._part, call=opening)
-            self._shown = await self._context.starter.start(self._part, self._context.streamer.stream_rules.begin)
+            self._shown = await self._context.starter.start(self._part, self._context.streamer.live_reply_limits.begin)
         self._text.closed = self._text.closed or self._shown is None
         self._text.mark_shown(text)
 
-    async def _build_opening(self, text: str) -> Call | None:
+    async def _build_opening(self, text: str) -> VendorCall | None:
         contact = await self._context.state.contacts.get(self._part.account.tenant, self.begun.contact_id)
         try:
-            return self._context.streamer.opening(self.begun, contact, text)
+            return self._context.streamer.render_opening(self.begun, contact, text)
         except SendRefused:
             return None
 
     async def _add(self, text: str) -> None:
         account = self._part.account
         key = f"send:{account.tenant}:{account.channel}:{account.name}:more"
-        if not await self._context.starter.take_allowance(key, self._context.streamer.stream_rules.more):
+        if not await self._context.starter.take_allowance(key, self._context.streamer.live_reply_limits.update_rate):
             return
         try:
-            await self._perform(self._context.streamer.more(self._part.call, str(self._shown), text))
+            await self._perform(self._context.streamer.render_update(self._part.call, str(self._shown), text))
         except SendDelayed:
             return
         except (DeliveryError, TimeoutError):
@@ -287,12 +299,12 @@ class LiveReply:
 
     # ── end ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def build_final_call(self, call: Call) -> Call | None:
+    def build_final_call(self, call: VendorCall) -> VendorCall | None:
         """Change the reply's first call so that it replaces what is shown; None where nothing is shown, or the channel
         cannot do that."""
         if self._shown is None:
             return None
-        return self._context.streamer.whole(call, self._part.call, self._shown)
+        return self._context.streamer.render_final(call, self._part.call, self._shown)
 
     async def remove(self) -> None:
         """Remove what is shown, unless it has become the reply. Raises Parked when that is not possible now."""
@@ -300,7 +312,7 @@ class LiveReply:
         if self._shown is None or await self._is_reply():
             return
         try:
-            await self._perform(self._context.streamer.retraction(self._part.call, self._shown))
+            await self._perform(self._context.streamer.render_retraction(self._part.call, self._shown))
         except SendRefused as error:
             if error.message != "not_found":
                 log.warning("not_taken_back", conversation_id=self._part.conversation, reason=error.message)
@@ -319,5 +331,5 @@ class LiveReply:
                 return True
         return False
 
-    async def _perform(self, call: Call) -> None:
+    async def _perform(self, call: VendorCall) -> None:
         await self._context.sender.attempt(replace(self._part, call=call))

@@ -13,7 +13,7 @@ from connectors.outbound.policy import get_policy_lookup
 from connectors.outbound.sender import PartSender
 from schemas.crash_points import reach
 from schemas.errors import CredentialsRevoked, Parked, SendDelayed, SendRefused, SendUnknown
-from schemas.ports import Channel, Clock, Pace, State
+from schemas.ports import Channel, Clock, RateLimit, State
 
 START_TIMEOUT = 5.0
 """Seconds. A slower start would be overtaken by the reply, and one in doubt delays the reply for as long."""
@@ -40,11 +40,11 @@ class LiveReplyStart:
         recorded = await self._state.deliveries.outcome(part.conversation, part.marker)
         if recorded is not None:
             return recorded.external_id or None
-        if await self._state.deliveries.doubtful_until(part.conversation, part.marker) is None:
+        if await self._state.deliveries.intent_deadline(part.conversation, part.marker) is None:
             return None
         return await self._resolve(part)
 
-    async def start(self, part: MessagePart, pace: Pace) -> str | None:
+    async def start(self, part: MessagePart, pace: RateLimit) -> str | None:
         """Show the beginning; return its id, None where nothing is shown. Raises Parked when that is not known."""
         if not await self._is_within_pace(part, pace):
             return None
@@ -83,7 +83,7 @@ class LiveReplyStart:
         await part.record_outcome("sent", external_id=external_id)
         return external_id
 
-    async def _is_within_pace(self, part: MessagePart, pace: Pace) -> bool:
+    async def _is_within_pace(self, part: MessagePart, pace: RateLimit) -> bool:
         """Whether the reply may start now. A complete message waits for its pace; a live reply is left out."""
         account, policy = part.account, self._policy_of(part.account)
         refused_until = self._refused_until.get((account.tenant, account.name))
@@ -98,6 +98,6 @@ class LiveReplyStart:
         limits = ((f"{key}:begin", pace), (f"{key}:{part.message.place}", policy.contact_pace), (key, account_pace))
         return all([await self.take_allowance(name, each) for name, each in limits if each is not None])
 
-    async def take_allowance(self, key: str, pace: Pace) -> bool:
+    async def take_allowance(self, key: str, pace: RateLimit) -> bool:
         """Take one from the budget that all processes share; return whether there was one."""
         return not await self._state.limiter.take(key, per_second=pace.per_second, burst=pace.burst, now=self._clock())

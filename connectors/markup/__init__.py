@@ -1,7 +1,7 @@
 """Conversion between Parley's markdown and the channels' text formats: rendering, splitting, parsing, citations,
 choices. Pure functions."""
 
-from connectors.markup.choices import build_labels, chosen, number_choices, shorten_label
+from connectors.markup.choices import build_labels, number_choices, shorten_label
 from connectors.markup.dialects.dialect import Dialect
 from connectors.markup.dialects.discord import DISCORD
 from connectors.markup.dialects.plain_text import PLAIN
@@ -37,7 +37,6 @@ __all__ = [
     "Measure",
     "RenderedText",
     "build_labels",
-    "chosen",
     "clean_text",
     "count_characters",
     "count_utf8",

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from connectors.markup.graphemes import Measure, count_characters, shorten
-from schemas.choice_matching import chosen, folded, one_line
+from schemas.choice_matching import collapse_whitespace, fold_case
 from schemas.messages import Choice
 
-__all__ = ["build_labels", "chosen", "number_choices", "shorten_label"]
+__all__ = ["build_labels", "number_choices", "shorten_label"]
 
 
 def number_choices(choices: Sequence[Choice]) -> str:
     """``1. Label`` and so on, one line per choice."""
-    return "\n".join(f"{number}. {one_line(choice.label)}" for number, choice in enumerate(choices, 1))
+    return "\n".join(f"{number}. {collapse_whitespace(choice.label)}" for number, choice in enumerate(choices, 1))
 
 
 def shorten_label(text: str, limit: int, measure: Measure = count_characters) -> str:
@@ -27,7 +27,7 @@ def build_labels(choices: Sequence[Choice], limit: int, measure: Measure = count
     built: list[str] = []
     for number, choice in enumerate(choices, 1):
         shortened = shorten_label(choice.label, limit, measure)
-        if not folded(shortened) or folded(shortened) in map(folded, built):
+        if not fold_case(shortened) or fold_case(shortened) in map(fold_case, built):
             shortened = _append_number(choice.label, number, limit, measure)
         built.append(shortened)
     return built

@@ -12,10 +12,10 @@ from connectors.outbound.delivery_log import DeliveryLog
 from schemas import ids, topics
 from schemas.conversation import DeadLetter
 from schemas.envelope import Envelope, envelope
-from schemas.errors import HandlerGaveUp, ParleyError, RecordError
+from schemas.errors import HandlerFailed, ParleyError, RecordError
 from schemas.messages import OutboundMessage
 from schemas.ports import Bus, Clock, Metrics, Record, State
-from schemas.privacy.records import without_cards
+from schemas.privacy.records import mask_record
 
 log = structlog.get_logger("parley.outbound")
 UNKNOWN_TENANT = "unknown"
@@ -55,7 +55,7 @@ class DeadLetterWriter:
         origin = record.headers.get("ce_id") or f"{record.topic}/{record.partition}/{record.offset}"
         return DeadLetter(
             id=ids.derived_id(origin, "deadletter"),
-            code=error.code if isinstance(error, ParleyError) else HandlerGaveUp.code,
+            code=error.code if isinstance(error, ParleyError) else HandlerFailed.code,
             # The text of an unexpected error may quote a contact; its class name does not.
             reason=error.message if isinstance(error, ParleyError) else type(error).__name__,
             attempts=attempts,
@@ -66,7 +66,7 @@ class DeadLetterWriter:
             channel=record.headers.get("ce_channel", "") or record.topic.rpartition(".")[2],
             conversation_id=conversation,
             headers=dict(record.headers),
-            value=base64.b64encode(without_cards(record.value or b"")).decode(),
+            value=base64.b64encode(mask_record(record.value or b"")).decode(),
             first_at=datetime.fromtimestamp(record.timestamp_ms / 1000, UTC),
             last_at=self._clock(),
         )

@@ -12,12 +12,12 @@ from pydantic import BaseModel
 
 from connectors import conversation_signals
 from schemas import ids, topics, tracing
-from schemas.conversation import Delivered
+from schemas.conversation import DeliveryOutcome
 from schemas.crash_points import reach
 from schemas.envelope import Envelope, envelope
 from schemas.handoff.requests import request_by_unknown_delivery
 from schemas.messages import MessageState, OutboundMessage, TranscriptMessage
-from schemas.ports import Account, Bus, Call, Clock, Metrics, State
+from schemas.ports import Account, Bus, Clock, Metrics, State, VendorCall
 
 log = structlog.get_logger("parley.outbound")
 
@@ -33,13 +33,13 @@ TRANSCRIPT_STATES: dict[Outcome, MessageState] = {
 """Outcome → state of the transcript line."""
 
 
-def build_delivery_event(sent: Envelope, delivered: Delivered) -> Envelope:
+def build_delivery_event(sent: Envelope, delivered: DeliveryOutcome) -> Envelope:
     """Build the event of an outcome; the same outcome always gets the same id. ``sent`` is the message's envelope."""
     event_id = ids.derived_id(delivered.message_id, f"delivery:{delivered.state}")
     return _build_event(sent, delivered, topics.DELIVERY_RECORDED, delivered, event_id)
 
 
-def _build_event(sent: Envelope, delivered: Delivered, kind: str, payload: BaseModel, event_id: str) -> Envelope:
+def _build_event(sent: Envelope, delivered: DeliveryOutcome, kind: str, payload: BaseModel, event_id: str) -> Envelope:
     """Build an event that follows from the outcome of a message."""
     return envelope(
         kind,
@@ -93,7 +93,7 @@ class DeliveryLog:
         """Record one outcome, show it in the transcript, and queue its event for ``flush``. ``whole``: id of the
         message of which ``message_id`` is a part; receipts of any part belong to the whole message. Returns the outcome
         on record, which may be a better known one."""
-        delivered = Delivered(
+        delivered = DeliveryOutcome(
             message_id=message_id,
             part_of=whole if whole != message_id else "",
             state=outcome,
@@ -129,7 +129,7 @@ class DeliveryLog:
         self._queue_events(sent, await self._mark_transcript(sent, delivered))
         return delivered.state
 
-    def _queue_events(self, sent: Envelope, delivered: Delivered) -> None:
+    def _queue_events(self, sent: Envelope, delivered: DeliveryOutcome) -> None:
         self._events.append(build_delivery_event(sent, delivered))
         if delivered.part_of or sent.tenant not in self._desk_tenants or self._of_desk:
             return
@@ -138,7 +138,7 @@ class DeliveryLog:
                 conversation_signals.build_line_changed(sent, delivered.message_id, delivered.state, delivered.at)
             )
 
-    async def _request_person(self, sent: Envelope, delivered: Delivered) -> None:
+    async def _request_person(self, sent: Envelope, delivered: DeliveryOutcome) -> None:
         """Hand the conversation to people when an answer of the agent may be lost: only a person can find out and
         decide to repeat it."""
         if delivered.part_of or self._of_desk:
@@ -148,7 +148,7 @@ class DeliveryLog:
         if request is not None:
             self._events.append(_build_event(sent, delivered, topics.OWNER_REQUESTED, request, request.id))
 
-    async def _bind(self, sent: Envelope, delivered: Delivered, message_id: str) -> None:
+    async def _bind(self, sent: Envelope, delivered: DeliveryOutcome, message_id: str) -> None:
         if delivered.external_id:
             await self._state.deliveries.bind(
                 sent.tenant, sent.channel, sent.account, delivered.external_id, sent.conversation, message_id
@@ -160,7 +160,7 @@ class DeliveryLog:
             await self._bus.append(self._events)
             self._events = []
 
-    async def _mark_transcript(self, sent: Envelope, delivered: Delivered) -> Delivered:
+    async def _mark_transcript(self, sent: Envelope, delivered: DeliveryOutcome) -> DeliveryOutcome:
         """Show the outcome in the transcript and return it with the line's number, so that a rebuild numbers the line
         the same."""
         conversation, state = sent.conversation, TRANSCRIPT_STATES.get(delivered.state)
@@ -172,7 +172,7 @@ class DeliveryLog:
         seq = line.seq if line is not None else await self._add_line(sent, delivered, state)
         return delivered.model_copy(update={"seq": seq}) if seq else delivered
 
-    async def _add_line(self, sent: Envelope, delivered: Delivered, state: MessageState) -> int:
+    async def _add_line(self, sent: Envelope, delivered: DeliveryOutcome, state: MessageState) -> int:
         """Add the line of a message on a vendor's channel, where nothing else writes it; return its number. 0 if it was
         not sent, or is no longer on record (a repeat after days)."""
         message = sent.payload(OutboundMessage)
@@ -189,14 +189,14 @@ class MessagePart:
     ``message``. ``sibling_markers``: markers of the other parts. ``fallback_call`` is made when ``call`` is refused."""
 
     marker: str
-    call: Call
+    call: VendorCall
     message: OutboundMessage
     envelope: Envelope
     account: Account
     delivery_log: DeliveryLog
     hurry: asyncio.Event
     sibling_markers: tuple[str, ...] = ()
-    fallback_call: Call | None = None
+    fallback_call: VendorCall | None = None
 
     @property
     def conversation(self) -> str:
@@ -219,7 +219,7 @@ def _is_by_person_or_system(envelope_: Envelope) -> bool:
     return message.purpose != "desk" and message.author.kind in ("person", "system")
 
 
-def _log_outcome(sent: Envelope, delivered: Delivered) -> None:
+def _log_outcome(sent: Envelope, delivered: DeliveryOutcome) -> None:
     write = log.warning if delivered.state == "unknown" else log.info
     write(
         "delivery_recorded",

@@ -66,10 +66,10 @@ class DeliveryReports:
     async def has_pending_report(self, conversation: str, channel: str, marker: str) -> bool:
         """Whether a report on this send is on the log but not applied yet. Raises Unavailable."""
         group, topic = topics.receipts_group(channel), topics.inbound(channel)
-        parked = await self._state.parking.parked(group, conversation, limit=MAX_PARKED)
+        parked = await self._state.parking.read(group, conversation, limit=MAX_PARKED)
         if any(_read_marker(record) == marker for record in parked):
             return True
-        since = await self._bus.committed(group, topic)
+        since = await self._bus.committed_offsets(group, topic)
         async for record in await self._bus.read(topic, since=since, keys=lambda key: key == conversation):
             if _read_marker(record) == marker:
                 return True

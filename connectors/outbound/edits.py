@@ -18,14 +18,14 @@ from schemas.changes import MessageDeleted, MessageEdited
 from schemas.envelope import Envelope
 from schemas.errors import SendRefused
 from schemas.messages import OutboundMessage, TranscriptMessage
-from schemas.ports import Account, Call, Channel, Clock, Reviser, Sending, State
+from schemas.ports import Account, Channel, Clock, EditRenderer, RenderContext, State, VendorCall
 
 log = structlog.get_logger("parley.outbound")
 
 EDIT_TYPES = frozenset({topics.MESSAGE_REVISE, topics.MESSAGE_RETRACT})
 EDIT_LIFETIME = timedelta(hours=24)
 """How long an edit is tried."""
-BuildSending = Callable[[Envelope, OutboundMessage, Account], Awaitable[Sending]]
+BuildSending = Callable[[Envelope, OutboundMessage, Account], Awaitable[RenderContext]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class EditSender:
         self, channel: Channel, sender: PartSender, *, state: State, clock: Clock, sending_of: BuildSending
     ) -> None:
         self._channel = channel
-        self._reviser = channel if isinstance(channel, Reviser) else None
+        self._reviser = channel if isinstance(channel, EditRenderer) else None
         self._sender = sender
         self._state = state
         self._clock = clock
@@ -97,7 +97,7 @@ class EditSender:
         account: Account,
         delivery_log: DeliveryLog,
         hurry: asyncio.Event,
-        reviser: Reviser,
+        reviser: EditRenderer,
     ) -> list[MessagePart]:
         """Build one part for each part of the message that changes. Raises SendRefused where their number changes."""
         conversation = await self._state.conversations.get(change.event.conversation)
@@ -123,16 +123,16 @@ class EditSender:
             for marker, call in zip(markers, calls, strict=True)
         ]
 
-    async def _render(self, message: OutboundMessage, sending: Sending) -> list[Call]:
+    async def _render(self, message: OutboundMessage, sending: RenderContext) -> list[VendorCall]:
         return await render_within_deadline(
             lambda: self._channel.render(message, sending), list_texts(message), surface=self._channel.name
         )
 
-    def _build_call(self, change: _Change, call: Call, shown: str, reviser: Reviser) -> Call:
+    def _build_call(self, change: _Change, call: VendorCall, shown: str, reviser: EditRenderer) -> VendorCall:
         """Raises SendRefused."""
         if change.text is None:
-            return reviser.removed(call, shown)
-        edited = reviser.revised(call, shown)
+            return reviser.render_deletion(call, shown)
+        edited = reviser.render_edit(call, shown)
         if edited is None:
             raise SendRefused("cannot_be_changed")
         return edited

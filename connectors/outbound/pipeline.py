@@ -24,7 +24,18 @@ from schemas.conversation import Contact
 from schemas.envelope import Envelope
 from schemas.errors import SendRefused, UnknownEventType
 from schemas.messages import OutboundMessage, ReplyBegun
-from schemas.ports import Account, Batch, Bus, Call, Channel, Clock, LiveReplies, Metrics, Sending, State
+from schemas.ports import (
+    Account,
+    Batch,
+    Bus,
+    Channel,
+    Clock,
+    LiveReplyRenderer,
+    Metrics,
+    RenderContext,
+    State,
+    VendorCall,
+)
 
 SEARCHED_LINES = 200
 """Lines of the transcript that are searched for the contact's last message."""
@@ -95,11 +106,11 @@ class OutboundPipeline:
                 if live_reply is not None and live_reply.begun.id != message.id:
                     await live_reply.remove()
                     live_reply = None
-                await self._send_traced(event, message, delivery_log, batch.hurry, live_reply)
+                await self._send_traced(event, message, delivery_log, batch.revoking, live_reply)
                 live_reply = None
             elif event.type in EDIT_TYPES:
                 account = self._account_of(event.tenant, event.channel, event.account)
-                await self._edits.apply(event, account, delivery_log, batch.hurry)
+                await self._edits.apply(event, account, delivery_log, batch.revoking)
             elif event.type not in topics.DESK_TYPES:
                 raise UnknownEventType(f"{event.type} on an outbound topic")
         if live_reply is not None:
@@ -117,7 +128,7 @@ class OutboundPipeline:
         account = self._account_of(event.tenant, event.channel, event.account)
         if self._live_context is None or account is None:
             return None
-        return build_live_reply(event, account, delivery_log, batch.hurry, self._live_context)
+        return build_live_reply(event, account, delivery_log, batch.revoking, self._live_context)
 
     async def _send_traced(
         self,
@@ -171,7 +182,7 @@ class OutboundPipeline:
 
     def _build_parts(
         self,
-        calls: list[Call],
+        calls: list[VendorCall],
         event: Envelope,
         message: OutboundMessage,
         account: Account,
@@ -192,7 +203,7 @@ class OutboundPipeline:
 
     def _build_live_context(self) -> LiveReplyContext | None:
         """Return what live replies need, None where the channel cannot show them."""
-        if not isinstance(self._channel, LiveReplies):
+        if not isinstance(self._channel, LiveReplyRenderer):
             return None
         opener = LiveReplyStart(self._channel, self.accounts, self._sender, state=self._state, clock=self._clock)
         return LiveReplyContext(
@@ -201,10 +212,10 @@ class OutboundPipeline:
 
     # ── policy ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def _build_sending(self, event: Envelope, message: OutboundMessage, account: Account) -> Sending:
+    async def _build_sending(self, event: Envelope, message: OutboundMessage, account: Account) -> RenderContext:
         """Raises SendRefused with the reason."""
         policy = self._policy_of(account)
-        needs_contact = policy.shows_contact or policy.window is not None or message.purpose == "notice"
+        needs_contact = policy.renders_contact or policy.window is not None or message.purpose == "notice"
         contact = await self._state.contacts.get(event.tenant, message.contact_id) if needs_contact else None
         decision = decide_send(
             policy,
@@ -220,7 +231,7 @@ class OutboundPipeline:
 
     async def _find_last_contact_message(self, conversation: str) -> datetime | None:
         """Return when the contact wrote last, within ``SEARCHED_LINES``."""
-        lines = await self._state.transcript.recent(conversation, limit=SEARCHED_LINES)
+        lines = await self._state.transcript.read_recent(conversation, limit=SEARCHED_LINES)
         return max((line.created_at for line in lines if line.author.kind == "contact"), default=None)
 
 
@@ -235,8 +246,8 @@ async def _complete_live_reply(part: MessagePart, live_reply: LiveReply) -> Mess
 
 def _build_sending(
     event: Envelope, message: OutboundMessage, account: Account, contact: Contact | None, decision: SendDecision
-) -> Sending:
-    return Sending(
+) -> RenderContext:
+    return RenderContext(
         conversation=event.conversation,
         account=account,
         contact=contact,

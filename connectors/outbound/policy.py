@@ -8,12 +8,12 @@ from datetime import datetime
 
 from schemas.conversation import Contact
 from schemas.messages import OutboundMessage
-from schemas.ports import Account, Diverse, Policy, Transport
+from schemas.ports import Account, AccountPolicies, Policy, Transport
 
 
 @dataclass(frozen=True, slots=True)
 class SendDecision:
-    """``refused`` is the reason, empty when the message may be sent. The other fields go to ``Sending``."""
+    """``refused`` is the reason, empty when the message may be sent. The other fields go to ``RenderContext``."""
 
     refused: str = ""
     window_open: bool = True
@@ -23,7 +23,7 @@ class SendDecision:
 def get_policy_lookup(channel: Transport) -> Callable[[Account], Policy]:
     """Return a function that gives an account's policy."""
     # Checked once, because isinstance with a protocol is slow.
-    return channel.policy_of if isinstance(channel, Diverse) else lambda account: channel.policy
+    return channel.policy_of if isinstance(channel, AccountPolicies) else lambda account: channel.policy
 
 
 def decide_send(

@@ -16,8 +16,8 @@ from connectors import conversation_signals
 from connectors.outbound.delivery_log import build_delivery_event
 from connectors.outbound.delivery_reports import DeliveryReports
 from schemas import ids, topics, tracing
-from schemas.changes import ReactionChanged
-from schemas.conversation import Delivered
+from schemas.changes import ReactionChanged, feedback_value
+from schemas.conversation import DeliveryOutcome
 from schemas.envelope import Envelope
 from schemas.errors import Parked, RecordError
 from schemas.messages import MessageState, Receipt, TranscriptMessage
@@ -82,7 +82,7 @@ class ReceiptHandler:
         except RecordError as error:
             log.warning("reaction_undecodable", topic=record.topic, offset=record.offset, code=error.code)
             return
-        value = conversation_signals.value_of(reaction)
+        value = feedback_value(reaction)
         if value is None:
             return
         deliveries = self._state.deliveries
@@ -123,10 +123,10 @@ class ReceiptHandler:
 
     async def _resolve_doubt(self, event: Envelope, receipt: Receipt) -> None:
         """Record the outcome: the vendor returned our marker, so the part is no longer in doubt."""
-        whole = ids.whole_of(receipt.marker)
+        whole = ids.message_of_part(receipt.marker)
         deliveries, conversation = self._state.deliveries, event.conversation
         before = await deliveries.outcome(conversation, receipt.marker)
-        delivered = Delivered(
+        delivered = DeliveryOutcome(
             message_id=receipt.marker,
             part_of="" if whole == receipt.marker else whole,
             state="failed" if receipt.state == "failed" else "sent",
@@ -140,7 +140,7 @@ class ReceiptHandler:
         if before is not None and before.state == "unknown":
             await self._report_late_outcome(event, delivered)
 
-    async def _report_late_outcome(self, event: Envelope, delivered: Delivered) -> None:
+    async def _report_late_outcome(self, event: Envelope, delivered: DeliveryOutcome) -> None:
         """Report an outcome that people were told was unknown."""
         events = [build_delivery_event(event, delivered)]
         if event.tenant in self._desk_tenants and not delivered.part_of:
@@ -152,7 +152,7 @@ class ReceiptHandler:
 
     async def _apply_by_marker(self, event: Envelope, receipt: Receipt) -> None:
         """Mark the message. A part before the last counts only if it failed."""
-        message_id = ids.whole_of(receipt.marker)
+        message_id = ids.message_of_part(receipt.marker)
         if receipt.state == "failed" or message_id == receipt.marker:
             if not await self._await_line(event.conversation, message_id, receipt.at):
                 return self._report_unmatched(event, receipt)
@@ -184,7 +184,7 @@ class ReceiptHandler:
         await self._apply(conversation, message_ids, state)
         if event.tenant in self._desk_tenants:
             await self._notify_desk(event, conversation, message_ids)
-        if tracing.active():
+        if tracing.is_active():
             await self._trace(conversation, message_ids, state)
 
     async def _notify_desk(self, event: Envelope, conversation: str, message_ids: list[str]) -> None:

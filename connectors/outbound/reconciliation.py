@@ -16,7 +16,7 @@ from connectors.outbound.delivery_log import MessagePart, Outcome
 from connectors.outbound.delivery_reports import DeliveryReports
 from connectors.outbound.policy import get_policy_lookup
 from schemas.errors import CredentialsRevoked, Parked, SendDelayed, SendRefused, SendUnknown
-from schemas.ports import Clock, Doubt, Lookup, State, Transport
+from schemas.ports import Clock, DeliveryLookup, Reconciliation, State, Transport
 
 LOOKUP_TIMEOUT = 15.0
 """Seconds."""
@@ -72,8 +72,8 @@ class Reconciler:
         self._ended: dict[str, EndedAttempt] = {}
         self._resend_counts: dict[str, int] = {}
 
-    def get_doubt_rule(self, part: MessagePart) -> Doubt:
-        return "repeat" if part.call.repeats else self._policy_of(part.account).doubt
+    def get_doubt_rule(self, part: MessagePart) -> Reconciliation:
+        return "repeat" if part.call.repeats else self._policy_of(part.account).reconciliation
 
     def record_attempt(self, part: MessagePart, ended: EndedAttempt) -> None:
         """Remember the attempt while its conversation is parked."""
@@ -92,8 +92,10 @@ class Reconciler:
         that is down is not flooded."""
         policy = self._policy_of(part.account)
         if ended.slow:
-            return policy.settles_slowly
-        seconds = DENIAL_SETTLE_SECONDS if ended.denied and self.get_doubt_rule(part) == "receipt" else policy.settles
+            return policy.slow_settle_time
+        seconds = (
+            DENIAL_SETTLE_SECONDS if ended.denied and self.get_doubt_rule(part) == "receipt" else policy.settle_time
+        )
         return max(seconds, min(seconds * (number - FAST_ATTEMPTS), MAX_PAUSE))
 
     def get_own_deadline(self, part: MessagePart) -> datetime | None:
@@ -139,12 +141,12 @@ class Reconciler:
 
     async def _find_decision_time(self, part: MessagePart) -> datetime:
         """Return from when on a part that is not found was certainly not shown."""
-        deadline = await self._state.deliveries.doubtful_until(part.conversation, part.marker)
+        deadline = await self._state.deliveries.intent_deadline(part.conversation, part.marker)
         if deadline is None:
             return self._clock()
         ended = self._ended.get(part.marker)
         if ended is None or ended.until != deadline or ended.settled is None:
-            return deadline + timedelta(seconds=self._policy_of(part.account).settles)
+            return deadline + timedelta(seconds=self._policy_of(part.account).settle_time)
         return ended.settled
 
     async def wait_until_settled(self, part: MessagePart) -> None:
@@ -173,7 +175,7 @@ class Reconciler:
 
     async def _ask_vendor(self, part: MessagePart) -> str | None:
         connection = self._accounts.get_connection(part.account)
-        if not isinstance(connection, Lookup):
+        if not isinstance(connection, DeliveryLookup):
             raise TypeError(f"{self._channel.name} promises look-ups, its connection has none")
         try:
             async with asyncio.timeout(LOOKUP_TIMEOUT):
@@ -190,7 +192,7 @@ class Reconciler:
     async def _resolve_by_report(self, part: MessagePart) -> Outcome | None:
         """Decide what the absence of a report means. A report that came has recorded the outcome."""
         now = self._clock()
-        deadline = await self._state.deliveries.doubtful_until(part.conversation, part.marker)
+        deadline = await self._state.deliveries.intent_deadline(part.conversation, part.marker)
         if (recorded := await self._state.deliveries.outcome(part.conversation, part.marker)) is not None:
             # A report came just now, or people were told "unknown" before and this is a repeat.
             return await part.record_outcome(recorded.state, external_id=recorded.external_id, reason=recorded.reason)

@@ -16,7 +16,7 @@ from connectors.outbound.policy import get_policy_lookup
 from connectors.outbound.reconciliation import REVOKED_PAUSE, EndedAttempt, Reconciler
 from schemas.crash_points import reach
 from schemas.errors import CredentialsRevoked, Parked, SendDelayed, SendRefused, SendUnknown, Unavailable
-from schemas.ports import UPLOADING, Call, Clock, Metrics, Pace, SendVerdict, State, Transport
+from schemas.ports import UPLOAD_SECONDS, Clock, Metrics, RateLimit, SendVerdict, State, Transport, VendorCall
 
 MAX_WAIT = 30.0
 """Seconds that a lane waits for a vendor; for longer waits the conversation is parked."""
@@ -96,12 +96,12 @@ class PartSender:
         return await (self._resume(part) if verdict == "in_doubt" else self._act_on_verdict(part, verdict, intent))
 
     def _build_intent(self, part: MessagePart) -> Intent:
-        seconds = self._policy_of(part.account).deadline + (UPLOADING if part.call.files else 0.0)
+        seconds = self._policy_of(part.account).deadline + (UPLOAD_SECONDS if part.call.files else 0.0)
         at = self._clock()
         return Intent(at, at + timedelta(seconds=seconds), time.monotonic() + seconds)
 
     def _get_attempt_timeout(self, part: MessagePart) -> float:
-        return self._policy_of(part.account).attempt + (UPLOADING if part.call.files else 0.0)
+        return self._policy_of(part.account).attempt + (UPLOAD_SECONDS if part.call.files else 0.0)
 
     async def _resume(self, part: MessagePart) -> Outcome:
         """Continue an intent without an outcome: our own, whose answer was lost, or that of another sender."""
@@ -124,7 +124,7 @@ class PartSender:
     async def _begin_again(self, part: MessagePart, held: datetime | None) -> tuple[SendVerdict, Intent]:
         """Replace an intent under which nothing was shown. ``held``: its deadline, where it is ours."""
         intent = self._build_intent(part)
-        verdict = await self._state.deliveries.begin_again(
+        verdict = await self._state.deliveries.begin_resend(
             part.conversation, part.own_message, deadline=intent.seconds, now=intent.at, held=held
         )
         return verdict, intent
@@ -135,7 +135,7 @@ class PartSender:
             return self._get_attempt_timeout(part) + RETRY_SECONDS
         if not self._policy_of(part.account).repeats:
             return 0.0
-        deadline = await self._state.deliveries.doubtful_until(part.conversation, part.marker)
+        deadline = await self._state.deliveries.intent_deadline(part.conversation, part.marker)
         return (deadline - self._clock()).total_seconds() if deadline else 0.0
 
     async def _act_on_verdict(self, part: MessagePart, verdict: SendVerdict, intent: Intent) -> Outcome:
@@ -157,7 +157,7 @@ class PartSender:
         await self._take(f"{key}:{part.message.place}", policy.contact_pace, part)
         await self._take(key, getattr(account.settings, "pace", None) or policy.pace, part)
 
-    async def _take(self, key: str, pace: Pace | None, part: MessagePart) -> None:
+    async def _take(self, key: str, pace: RateLimit | None, part: MessagePart) -> None:
         while pace is not None:
             wait = await self._state.limiter.take(key, per_second=pace.per_second, burst=pace.burst, now=self._clock())
             if not wait:
@@ -260,7 +260,7 @@ class PartSender:
             await self._withdraw(part, attempts.in_doubt)
             raise
 
-    async def _send_fallback(self, part: MessagePart, call: Call, attempts: _Attempts) -> Outcome:
+    async def _send_fallback(self, part: MessagePart, call: VendorCall, attempts: _Attempts) -> Outcome:
         """Send the fallback call. If an earlier attempt is in doubt, find out first what it has shown."""
         fallback = replace(part, call=call, fallback_call=None)
         return await (self._resume(fallback) if attempts.in_doubt else self._try_until_done(fallback, attempts.intent))

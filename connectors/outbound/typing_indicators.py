@@ -1,4 +1,4 @@
-"""Typing indicators and read marks, where a vendor can show them: see ``schemas.ports.Seer``.
+"""Typing indicators and read marks, where a vendor can show them: see ``schemas.ports.TypingIndicator``.
 
 Best effort. They never hold up a message: they use none of its pace and wait in no lane, and those that are late or too
 frequent are dropped.
@@ -15,8 +15,8 @@ from pydantic import ValidationError
 
 from connectors.outbound.connections import AccountConnections
 from schemas.errors import ParleyError
-from schemas.facts import Writing, topic
-from schemas.ports import Account, Clock, Limiter, Pace, Seer, Signals
+from schemas.facts import TypingSignal, typing_topic
+from schemas.ports import Account, Clock, Limiter, RateLimit, Signals, TypingIndicator
 
 log = structlog.get_logger("parley.outbound")
 
@@ -24,8 +24,8 @@ MAX_TASKS = 16
 TIMEOUT = 5.0
 MAX_AGE = timedelta(seconds=5)
 """After this the answer may be there already, and vendors would go on showing the indicator."""
-PLACE_PACE = Pace(1 / 6, 1)
-ACCOUNT_PACE = Pace(10, 20)
+PLACE_PACE = RateLimit(1 / 6, 1)
+ACCOUNT_PACE = RateLimit(10, 20)
 """Far below vendors' limits, which are needed for messages."""
 
 
@@ -54,7 +54,7 @@ class TypingIndicators:
     async def run(self) -> None:
         """Run until cancelled."""
         try:
-            async for payload in self._signals.subscribe(topic(self._channel)):
+            async for payload in self._signals.subscribe(typing_topic(self._channel)):
                 if len(self._tasks) < MAX_TASKS:
                     task = asyncio.create_task(self._show_indicator(payload))
                     self._tasks.add(task)
@@ -65,19 +65,19 @@ class TypingIndicators:
 
     async def _show_indicator(self, payload: bytes) -> None:
         try:
-            request = Writing.model_validate_json(payload)
+            request = TypingSignal.model_validate_json(payload)
             account = self._account_of(request.tenant, self._channel, request.account)
             if account is None or self._clock() - request.at > MAX_AGE or not await self._is_within_pace(request):
                 return
             self._accounts.check_not_paused(account)
             connection = self._accounts.get_connection(account)
-            if isinstance(connection, Seer):
+            if isinstance(connection, TypingIndicator):
                 async with asyncio.timeout(TIMEOUT):
-                    await connection.seen(request.place, request.answers)
+                    await connection.show_typing(request.place, request.answers)
         except (ParleyError, ValidationError, TimeoutError) as error:
             log.debug("not_shown_as_seen", channel=self._channel, error=type(error).__name__)
 
-    async def _is_within_pace(self, request: Writing) -> bool:
+    async def _is_within_pace(self, request: TypingSignal) -> bool:
         key = f"seen:{request.tenant}:{self._channel}:{request.account}"
         for name, pace in ((f"{key}:{request.place}", PLACE_PACE), (key, ACCOUNT_PACE)):
             wait = await self._limiter.take(name, per_second=pace.per_second, burst=pace.burst, now=self._clock())

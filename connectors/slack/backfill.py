@@ -20,7 +20,7 @@ from connectors.slack.events import parse_events_api
 from connectors.slack.requests import Json
 from connectors.streams.history_retries import retry_when_limited
 from schemas.errors import SendRefused
-from schemas.ports import Account, Acquaintance, Event
+from schemas.ports import Account, BackfillContext, Event
 
 log = structlog.get_logger("parley.slack")
 
@@ -47,8 +47,8 @@ class Room:
     kind: str
 
 
-async def read_history(account: Account, since: datetime, known: Acquaintance) -> AsyncIterator[list[Event]]:
-    """See schemas.ports.Backfilling."""
+async def read_history(account: Account, since: datetime, known: BackfillContext) -> AsyncIterator[list[Event]]:
+    """See schemas.ports.BackfillChannel."""
     client = SlackClient(account.settings)
     try:
         history = History(
@@ -71,7 +71,7 @@ class History:
         self._read_threads: set[tuple[str, str]] = set()
         """By room and root."""
 
-    async def read(self, known: Acquaintance) -> AsyncIterator[list[Event]]:
+    async def read(self, known: BackfillContext) -> AsyncIterator[list[Event]]:
         app, places = await self._identify(), await known.places()
         rooms = [room for kind in ROOM_KINDS async for room in self._list_rooms(kind)]
         # Slack allows about fifty reads a minute, so rooms without a known conversation come first.

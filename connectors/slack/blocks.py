@@ -13,7 +13,7 @@ from connectors.slack.interactions import MAX_ID, build_action_id
 from connectors.slack.places import parse_place
 from schemas.errors import SendRefused
 from schemas.messages import Choice, OutboundMessage
-from schemas.ports import Call, Sending
+from schemas.ports import RenderContext, VendorCall
 
 Json = dict[str, Any]
 
@@ -29,7 +29,7 @@ CLOCK_SKEW = timedelta(minutes=1)
 """How far our clock and Slack's may differ."""
 
 
-def build_calls(message: OutboundMessage, sending: Sending) -> list[Call]:
+def build_calls(message: OutboundMessage, sending: RenderContext) -> list[VendorCall]:
     """Build the calls: the text in parts, with sources and choices below the last one, then the files. Raises
     SendRefused."""
     target = parse_place(message.place, sending.answers)
@@ -40,10 +40,12 @@ def build_calls(message: OutboundMessage, sending: Sending) -> list[Call]:
     rendered = render(message.text, SLACK, MAX_TEXT, citations=message.citations, choices=numbered)
     blocks_below = [_build_context(rendered.context)] if rendered.context else []
     posts = _build_posts(rendered.parts, blocks_below + buttons, [choice.label for choice in message.choices])
-    calls = [Call("chat.postMessage", {**target, **post, **_NO_UNFURLING, "since": since}) for post in posts]
+    calls = [VendorCall("chat.postMessage", {**target, **post, **_NO_UNFURLING, "since": since}) for post in posts]
     if message.attachments:
         file_target = {"channel_id" if name == "channel" else name: value for name, value in target.items()}
-        calls.append(Call("files.completeUploadExternal", {**file_target, "since": since}, tuple(message.attachments)))
+        calls.append(
+            VendorCall("files.completeUploadExternal", {**file_target, "since": since}, tuple(message.attachments))
+        )
     if not calls:
         raise SendRefused("empty")
     return calls

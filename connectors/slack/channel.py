@@ -22,17 +22,17 @@ from schemas.errors import Unauthorized
 from schemas.messages import Address, OutboundMessage, ReplyBegun
 from schemas.ports import (
     Account,
-    Acquaintance,
-    Call,
+    BackfillContext,
     Capabilities,
     Connection,
     Event,
-    Line,
-    Pace,
     Policy,
+    RateLimit,
     RawRequest,
-    Reply,
-    Sending,
+    RenderContext,
+    StreamContext,
+    VendorCall,
+    VendorResponse,
 )
 
 if TYPE_CHECKING:
@@ -52,12 +52,12 @@ class SlackChannel:
         streaming=True,
         typing=True,
         attachments=True,
-        revises=True,
+        edits=True,
     )
-    policy = Policy(doubt="lookup", pace=Pace(5, 20), contact_pace=Pace(1, 3))
+    policy = Policy(reconciliation="lookup", pace=RateLimit(5, 20), contact_pace=RateLimit(1, 3))
     """Slack accepts one message a second per channel, with short bursts, and some hundred a minute per workspace. Its
     answer gives the message's position in the history, which a lookup reads."""
-    stream_rules = streaming.RULES
+    live_reply_limits = streaming.RULES
 
     def __init__(self, tools: ChannelServices) -> None:
         self._tools = tools
@@ -68,7 +68,7 @@ class SlackChannel:
         settings: SlackAccount = account.settings
         verify_signature(request, settings.signing_secret.get_secret_value(), self._tools.clock())
 
-    def answer(self, request: RawRequest, account: Account) -> str | None:
+    def answer_handshake(self, request: RawRequest, account: Account) -> str | None:
         if requests.is_ssl_check(request):
             return ""
         return requests.answer_challenge(request) or requests.answer_usage(request)
@@ -81,31 +81,31 @@ class SlackChannel:
         at_desk = parse_desk_event(kind, payload, account)
         return list(PARSERS[kind](payload, account)) if at_desk is None else at_desk
 
-    def known_by(self, addresses: Sequence[Address]) -> Address | None:
+    def select_profile_address(self, addresses: Sequence[Address]) -> Address | None:
         return find_person(addresses)
 
-    def render(self, message: OutboundMessage, sending: Sending) -> list[Call]:
+    def render(self, message: OutboundMessage, sending: RenderContext) -> list[VendorCall]:
         return blocks.build_calls(message, sending)
 
-    def opening(self, begun: ReplyBegun, contact: Contact | None, text: str) -> Call | None:
+    def render_opening(self, begun: ReplyBegun, contact: Contact | None, text: str) -> VendorCall | None:
         return streaming.build_opening(begun, contact, text)
 
-    def more(self, opening: Call, shown: str, text: str) -> Call:
+    def render_update(self, opening: VendorCall, shown: str, text: str) -> VendorCall:
         return streaming.build_addition(opening, shown, text)
 
-    def whole(self, call: Call, opening: Call, shown: str) -> Call | None:
+    def render_final(self, call: VendorCall, opening: VendorCall, shown: str) -> VendorCall | None:
         return streaming.build_final_call(call, opening, shown)
 
-    def retraction(self, opening: Call, shown: str) -> Call:
+    def render_retraction(self, opening: VendorCall, shown: str) -> VendorCall:
         return streaming.build_retraction(opening, shown)
 
-    def revised(self, call: Call, shown: str) -> Call | None:
+    def render_edit(self, call: VendorCall, shown: str) -> VendorCall | None:
         return streaming.build_edit(call, shown)
 
-    def removed(self, call: Call, shown: str) -> Call:
+    def render_deletion(self, call: VendorCall, shown: str) -> VendorCall:
         return streaming.build_deletion(call, shown)
 
-    def judge(self, call: Call, reply: Reply) -> str:
+    def judge(self, call: VendorCall, reply: VendorResponse) -> str:
         return errors.require_external_id(reply)
 
     def connect(self, account: Account) -> Connection:
@@ -117,7 +117,7 @@ class SlackChannel:
         settings: SlackAccount = account.settings
         return settings.mode == "socket"
 
-    async def stream(self, account: Account, line: Line) -> None:
+    async def stream(self, account: Account, line: StreamContext) -> None:
         from connectors.slack.socket_mode.stream import SlackStream
 
         await SlackStream(self, account, line).run()
@@ -125,7 +125,7 @@ class SlackChannel:
     def backfills(self, account: Account) -> bool:
         return True
 
-    def backfill(self, account: Account, since: datetime, known: Acquaintance) -> AsyncIterator[list[Event]]:
+    def backfill(self, account: Account, since: datetime, known: BackfillContext) -> AsyncIterator[list[Event]]:
         from connectors.slack.backfill import read_history
 
         return read_history(account, since, known)

@@ -14,7 +14,7 @@ from connectors.http import CONNECTION_ERRORS, NOT_SENT_ERRORS
 from connectors.slack.errors import find_error
 from connectors.slack.settings import SlackAccount
 from schemas.errors import SendDelayed, SendUnknown
-from schemas.ports import Reply
+from schemas.ports import VendorResponse
 
 TIMEOUT = aiohttp.ClientTimeout(total=14, connect=4)
 FORM_METHODS = frozenset(
@@ -51,13 +51,13 @@ class SlackClient:
         if self._session is not None:
             await self._session.close()
 
-    async def call(self, method: str, arguments: Mapping[str, Any]) -> Reply:
+    async def call(self, method: str, arguments: Mapping[str, Any]) -> VendorResponse:
         """Raises SendDelayed (Slack was not reached), SendUnknown (it was, but no answer came)."""
         # Never as a GET: the HTTP client repeats those when a connection breaks.
         encoding: Any = {"data": _encode_form(arguments)} if method in FORM_METHODS else {"json": dict(arguments)}
         try:
             response = await self._get_sdk().api_call(method, **encoding)
-            return Reply(response.status_code, response.data, lower_names(response.headers))
+            return VendorResponse(response.status_code, response.data, lower_names(response.headers))
         except SlackApiError as error:
             return _read_reply(error.response)
         except NOT_SENT_ERRORS as error:
@@ -68,7 +68,7 @@ class SlackClient:
             # The SDK's errors for an answer that is no JSON object, or no text.
             raise SendUnknown("the answer is not Slack's") from error
 
-    async def ask(self, method: str, arguments: Mapping[str, Any]) -> Reply:
+    async def ask(self, method: str, arguments: Mapping[str, Any]) -> VendorResponse:
         """Make a call that shows nothing, so it may be repeated when in doubt. Raises SendDelayed."""
         try:
             reply = await self.call(method, arguments)
@@ -96,8 +96,8 @@ def _encode_form(arguments: Mapping[str, Any]) -> dict[str, str]:
     return {name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in arguments.items()}
 
 
-def _read_reply(response: Any) -> Reply:
+def _read_reply(response: Any) -> VendorResponse:
     """The SDK gives its own response, or the HTTP client's where the body was no JSON."""
     if isinstance(response, aiohttp.ClientResponse):
-        return Reply(response.status, "", lower_names(response.headers))
-    return Reply(response.status_code, response.data, lower_names(response.headers))
+        return VendorResponse(response.status, "", lower_names(response.headers))
+    return VendorResponse(response.status_code, response.data, lower_names(response.headers))

@@ -13,13 +13,13 @@ from connectors.slack.settings import SlackAccount
 from connectors.slack.streaming import IS_COMPLETE
 from schemas.errors import DeliveryError, SendRefused
 from schemas.messages import Address, RemoteFile
-from schemas.ports import Account, Call, Profile, Remark, Reply
+from schemas.ports import Account, AccountFinding, Profile, VendorCall, VendorResponse
 
 TYPING_STATUS = "is writing …"
 
 
 class SlackConnection:
-    """Also a Lookup, a Fetcher, a Seer and a Profiler."""
+    """Also a DeliveryLookup, a FileFetcher, a TypingIndicator and a ProfileFetcher."""
 
     def __init__(self, account: Account, read_file: file_transfer.ReadFile) -> None:
         self._account = account
@@ -32,10 +32,10 @@ class SlackConnection:
     async def close(self) -> None:
         await self._client.close()
 
-    async def perform(self, call: Call, marker: str) -> Reply:
+    async def perform(self, call: VendorCall, marker: str) -> VendorResponse:
         name = "channel_id" if call.files else "channel"
         channel = await self._find_channel(call.arguments[name])
-        if isinstance(channel, Reply):
+        if isinstance(channel, VendorResponse):
             return channel
         arguments = {**call.arguments, name: channel}
         arguments.pop("since", None)
@@ -53,13 +53,13 @@ class SlackConnection:
             )
         return await self._client.call(call.operation, {**arguments, "metadata": history.build_metadata(marker)})
 
-    async def ask(self, method: str, arguments: Mapping[str, Any]) -> Reply:
+    async def ask(self, method: str, arguments: Mapping[str, Any]) -> VendorResponse:
         """Call any method that may be repeated without harm. Raises SendDelayed."""
         return await self._client.ask(method, arguments)
 
-    async def lookup(self, call: Call, marker: str) -> str | None:
+    async def lookup(self, call: VendorCall, marker: str) -> str | None:
         channel = await self._find_channel(call.arguments["channel_id" if call.files else "channel"])
-        if isinstance(channel, Reply):
+        if isinstance(channel, VendorResponse):
             history.require_body(channel)
             return None  # the person no longer exists
         return await history.find_message(self._client, call, channel, marker)
@@ -67,24 +67,26 @@ class SlackConnection:
     async def fetch(self, file: RemoteFile, most: int) -> tuple[bytes, str, str]:
         return await file_transfer.download_file(self._client, self._settings.api_base, file, most)
 
-    async def profile(self, address: Address) -> Profile | None:
+    async def fetch_profile(self, address: Address) -> Profile | None:
         return await profiles.fetch_profile(self._client, address)
 
-    async def seen(self, place: str, external_id: str) -> None:
+    async def show_typing(self, place: str, external_id: str) -> None:
         """Slack shows this only in threads."""
         try:
             where = parse_place(place, external_id)
-            if "thread_ts" not in where or isinstance(channel := await self._find_channel(where["channel"]), Reply):
+            if "thread_ts" not in where or isinstance(
+                channel := await self._find_channel(where["channel"]), VendorResponse
+            ):
                 return
             status = {"channel_id": channel, "thread_ts": where["thread_ts"], "status": TYPING_STATUS}
             await self._client.ask("assistant.threads.setStatus", status)
         except DeliveryError:
             return
 
-    async def inspect(self) -> list[Remark]:
+    async def inspect(self) -> list[AccountFinding]:
         return await inspect_app(self._client, self._account.desk)
 
-    async def _find_channel(self, channel: str) -> str | Reply:
+    async def _find_channel(self, channel: str) -> str | VendorResponse:
         """Return the channel; for a user id, that of the direct messages, or Slack's answer where there is none. Raises
         SendDelayed."""
         if not is_user_id(channel):
@@ -103,7 +105,7 @@ STREAM_METHODS = frozenset({"chat.startStream", "chat.appendStream"})
 """These take no metadata; their messages are recognized by its absence."""
 
 
-async def replace_stream(client: SlackClient, arguments: Mapping[str, Any], marker: str) -> Reply:
+async def replace_stream(client: SlackClient, arguments: Mapping[str, Any], marker: str) -> VendorResponse:
     """Replace a streamed message. If Slack refuses (a workspace may forbid edits), the message is deleted. Raises a
     DeliveryError other than SendRefused."""
     target = {"channel": arguments["channel"], "ts": arguments["ts"]}
@@ -114,7 +116,7 @@ async def replace_stream(client: SlackClient, arguments: Mapping[str, Any], mark
     return reply
 
 
-async def edit_message(client: SlackClient, method: str, arguments: Mapping[str, Any], marker: str) -> Reply:
+async def edit_message(client: SlackClient, method: str, arguments: Mapping[str, Any], marker: str) -> VendorResponse:
     """Edit or delete a complete message; if refused, it stays. Returns Slack's answer, with the id added where it has
     none. Raises SendDelayed."""
     if method == "chat.update":
@@ -122,11 +124,11 @@ async def edit_message(client: SlackClient, method: str, arguments: Mapping[str,
     if method == "files.delete":
         reply = await client.ask(method, {"file": arguments["file"]})
         identified = {"ts": arguments["file"]} if find_error(reply) is None else {}
-        return Reply(reply.status, {**reply.body, **identified}, reply.headers) if identified else reply
+        return VendorResponse(reply.status, {**reply.body, **identified}, reply.headers) if identified else reply
     return await client.ask(method, arguments)
 
 
-async def delete_stream(client: SlackClient, arguments: Mapping[str, Any]) -> Reply:
+async def delete_stream(client: SlackClient, arguments: Mapping[str, Any]) -> VendorResponse:
     """Raises a DeliveryError other than SendRefused."""
     await _stop_stream(client, arguments)
     return await client.call("chat.delete", arguments)
@@ -137,7 +139,7 @@ async def _stop_stream(client: SlackClient, target: Mapping[str, Any]) -> None:
     _raise_unless_refused(await client.ask("chat.stopStream", target))
 
 
-def _raise_unless_refused(reply: Reply) -> None:
+def _raise_unless_refused(reply: VendorResponse) -> None:
     error = find_error(reply)
     if error is not None and not isinstance(error, SendRefused):
         raise error
@@ -152,42 +154,52 @@ DESK_SCOPES = frozenset({"reactions:read", "reactions:write", "users:read"})
 """
 
 
-async def inspect_app(client: SlackClient, desk: Iterable[str]) -> list[Remark]:
+async def inspect_app(client: SlackClient, desk: Iterable[str]) -> list[AccountFinding]:
     """``desk``: channels in which people work. Raises SendDelayed."""
     reply = await client.ask("auth.test", {})
     error = find_error(reply)
     if error is not None:
-        return [Remark("fail", f"Slack refuses the token: {error.message}", "install the app anew for a bot_token")]
+        return [
+            AccountFinding("fail", f"Slack refuses the token: {error.message}", "install the app anew for a bot_token")
+        ]
     places = sorted(desk)
     remarks = _check_scopes(reply, REQUIRED_SCOPES | DESK_SCOPES if places else REQUIRED_SCOPES)
     if remarks is None:
-        remarks = [Remark("ok", "the token works, with the scopes that are needed")]
+        remarks = [AccountFinding("ok", "the token works, with the scopes that are needed")]
     return [*remarks, *[remark for place in places if (remark := await _check_place(client, place)) is not None]]
 
 
-def _check_scopes(reply: Reply, needed: frozenset[str]) -> list[Remark] | None:
+def _check_scopes(reply: VendorResponse, needed: frozenset[str]) -> list[AccountFinding] | None:
     """Return what is wrong with the scopes; None where nothing is, or Slack does not say."""
     granted = {each.strip() for each in reply.headers.get("x-oauth-scopes", "").split(",")} - {""}
     missing = sorted(needed - granted) if granted else []
     if missing:
-        return [Remark("fail", f"the app lacks {', '.join(missing)}", "add these scopes and install the app anew")]
+        return [
+            AccountFinding("fail", f"the app lacks {', '.join(missing)}", "add these scopes and install the app anew")
+        ]
     if granted and NAME_SCOPE not in granted:
         problem = f"the app lacks {NAME_SCOPE}: nobody's name is known"
-        return [Remark("warn", problem, "add this scope and install the app anew")]
+        return [AccountFinding("warn", problem, "add this scope and install the app anew")]
     return None
 
 
-async def _check_place(client: SlackClient, place: str) -> Remark | None:
+async def _check_place(client: SlackClient, place: str) -> AccountFinding | None:
     """Return what keeps the app from working in a channel, None if nothing does."""
     reply = await client.ask("conversations.info", {"channel": place})
     error = find_error(reply)
     if error is not None:
         detail = f"the desk's channel {place} cannot be seen by the app: {error.message}"
-        return Remark("fail", detail, "invite the app there: /invite @its-name; the id stands at the end of *About*")
+        return AccountFinding(
+            "fail", detail, "invite the app there: /invite @its-name; the id stands at the end of *About*"
+        )
     answer = reply.body.get("channel")
     channel = answer if isinstance(answer, dict) else {}
     if channel.get("is_archived"):
-        return Remark("fail", f"the desk's channel {place} is archived", "take it out of the archive, or name another")
+        return AccountFinding(
+            "fail", f"the desk's channel {place} is archived", "take it out of the archive, or name another"
+        )
     if channel.get("is_member") is False:
-        return Remark("fail", f"the app is not in the desk's channel {place}", "invite it there: /invite @its-name")
+        return AccountFinding(
+            "fail", f"the app is not in the desk's channel {place}", "invite it there: /invite @its-name"
+        )
     return None

@@ -11,7 +11,7 @@ from typing import Any
 
 from connectors.retry_after import GATEWAY_TIMEOUTS, parse_retry_after
 from schemas.errors import CredentialsRevoked, DeliveryError, SendDelayed, SendRefused, SendUnknown
-from schemas.ports import Reply
+from schemas.ports import VendorResponse
 
 REVOKED = frozenset(
     (
@@ -42,7 +42,7 @@ REASONS = {
 _CODE = re.compile(r"[a-z_]{1,60}")
 
 
-def require_external_id(reply: Reply) -> str:
+def require_external_id(reply: VendorResponse) -> str:
     """Return the vendor's id of what a call showed. Raises a DeliveryError."""
     if (error := find_error(reply)) is not None:
         raise error
@@ -54,7 +54,7 @@ def require_external_id(reply: Reply) -> str:
     return external_id
 
 
-def find_error(reply: Reply) -> DeliveryError | None:
+def find_error(reply: VendorResponse) -> DeliveryError | None:
     """Return what an answer means, None for a success."""
     body: Mapping[str, Any] = reply.body if isinstance(reply.body, dict) else {}
     code = str(body.get("error") or "")
@@ -69,7 +69,7 @@ def find_error(reply: Reply) -> DeliveryError | None:
     return _build_refusal(reply, code)
 
 
-def _build_refusal(reply: Reply, code: str) -> DeliveryError:
+def _build_refusal(reply: VendorResponse, code: str) -> DeliveryError:
     if not code:
         return SendUnknown("the answer is not Slack's")
     if code in REVOKED:
@@ -79,6 +79,6 @@ def _build_refusal(reply: Reply, code: str) -> DeliveryError:
     return SendRefused(REASONS.get(code) or (code if _CODE.fullmatch(code) else "refused"))
 
 
-def _build_delay(message: str, reply: Reply, code: str) -> SendDelayed:
+def _build_delay(message: str, reply: VendorResponse, code: str) -> SendDelayed:
     wait = parse_retry_after(reply.headers.get("retry-after"))
     return SendDelayed(message, retry_after_ms=wait, of_account=code in ACCOUNT_RATE_LIMITED)

@@ -14,7 +14,7 @@ from connectors.slack.errors import find_error
 from connectors.slack.files import File
 from schemas.errors import CredentialsRevoked, NotFound, SendDelayed, SendRefused, TooLarge
 from schemas.messages import Attachment, RemoteFile
-from schemas.ports import Call, Reply
+from schemas.ports import VendorCall, VendorResponse
 
 HTML = "text/html"
 CHUNK_SIZE = 64 * 1024
@@ -32,7 +32,7 @@ async def download_file(client: SlackClient, base: str, remote: RemoteFile, most
     return data, file.mimetype or kind, file.name or file.title or ""
 
 
-def _read_file_info(reply: Reply) -> File:
+def _read_file_info(reply: VendorResponse) -> File:
     error = find_error(reply)
     if isinstance(error, SendRefused):
         raise NotFound(error.message)
@@ -94,8 +94,8 @@ ReadFile = Callable[[str, str], Awaitable[tuple[Attachment, bytes]]]
 
 
 async def upload_files(
-    client: SlackClient, call: Call, tenant: str, read_file: ReadFile, arguments: Mapping[str, Any]
-) -> Reply:
+    client: SlackClient, call: VendorCall, tenant: str, read_file: ReadFile, arguments: Mapping[str, Any]
+) -> VendorResponse:
     """Return the answer to the step that shows the files, or to the first step that failed. Raises SendDelayed,
     SendRefused (a file is gone), SendUnknown (only from the last step: the others show nothing)."""
     files = []
@@ -113,12 +113,12 @@ async def upload_files(
     return await client.call(call.operation, {**arguments, "files": files})
 
 
-async def _upload(client: SlackClient, address: str, data: bytes) -> Reply:
+async def _upload(client: SlackClient, address: str, data: bytes) -> VendorResponse:
     try:
         async with client.session.post(address, data=data) as response:
             is_ok = 200 <= response.status < 300
             if response.status >= 500:
                 raise SendDelayed("Slack takes no files now")
-            return Reply(response.status, {"ok": True} if is_ok else "", lower_names(response.headers))
+            return VendorResponse(response.status, {"ok": True} if is_ok else "", lower_names(response.headers))
     except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
         raise SendDelayed("Slack takes no files now") from error

@@ -10,7 +10,7 @@ from connectors.slack.client import SlackClient
 from connectors.slack.errors import GONE, find_error
 from connectors.slack.requests import Json
 from schemas.errors import SendRefused, SendUnknown
-from schemas.ports import Call, Reply
+from schemas.ports import VendorCall, VendorResponse
 
 EVENT_TYPE = "parley_message"
 """Slack silently drops metadata whose type has a dot."""
@@ -25,7 +25,7 @@ def build_metadata(marker: str) -> Json:
     return {"event_type": EVENT_TYPE, "event_payload": {"id": marker}}
 
 
-async def find_message(client: SlackClient, call: Call, channel: str, marker: str) -> str | None:
+async def find_message(client: SlackClient, call: VendorCall, channel: str, marker: str) -> str | None:
     """Return the external id of what ``call`` showed, None if it certainly showed nothing. Raises SendUnknown,
     SendDelayed, CredentialsRevoked."""
     if call.files:
@@ -38,7 +38,7 @@ async def find_message(client: SlackClient, call: Call, channel: str, marker: st
     return None
 
 
-async def _find_stream(client: SlackClient, call: Call, channel: str) -> str | None:
+async def _find_stream(client: SlackClient, call: VendorCall, channel: str) -> str | None:
     """Find the message that is still being streamed: our newest one without metadata."""
     bot = require_body(await client.ask("auth.test", {})).get("bot_id")
     candidates = [
@@ -53,14 +53,14 @@ async def _find_stream(client: SlackClient, call: Call, channel: str) -> str | N
     return None if newest is None else str(newest["ts"])
 
 
-async def _find_files(client: SlackClient, call: Call, channel: str) -> str | None:
+async def _find_files(client: SlackClient, call: VendorCall, channel: str) -> str | None:
     """Find the newest message with the same files: earlier ones of ours have an outcome by now."""
     candidates = [message async for message in _read_messages(client, call, channel) if _has_files(message, call)]
     newest = max(candidates, key=lambda message: float(message["ts"]), default=None)
     return None if newest is None else str(newest["files"][0].get("id"))
 
 
-async def _read_messages(client: SlackClient, call: Call, channel: str) -> AsyncIterator[Json]:
+async def _read_messages(client: SlackClient, call: VendorCall, channel: str) -> AsyncIterator[Json]:
     thread = call.arguments.get("thread_ts")
     method = "conversations.replies" if thread else "conversations.history"
     arguments: Json = {
@@ -83,7 +83,7 @@ async def _read_messages(client: SlackClient, call: Call, channel: str) -> Async
     raise SendUnknown("there is too much to look through")
 
 
-def require_body(reply: Reply) -> Json:
+def require_body(reply: VendorResponse) -> Json:
     """Return an answer's body; empty where the place is gone. Raises SendUnknown, SendDelayed, CredentialsRevoked."""
     error = find_error(reply)
     if error is None:
@@ -103,7 +103,7 @@ def _read_marker(message: Json) -> str:
     return str(payload.get("id")) if isinstance(payload, dict) else ""
 
 
-def _has_files(message: Json, call: Call) -> bool:
+def _has_files(message: Json, call: VendorCall) -> bool:
     """Whether the message has the call's files. Uploads carry no metadata, so name, size and time are compared."""
     files = message.get("files")
     if (

@@ -21,7 +21,7 @@ from connectors.slack.places import (
 )
 from connectors.slack.requests import Json
 from schemas import topics
-from schemas.messages import Choosing
+from schemas.messages import ChoiceSelection
 from schemas.ports import Account, Event
 
 log = structlog.get_logger("parley.slack")
@@ -130,7 +130,7 @@ def _parse_action(raw: Any, place: MessagePlace, account: Account) -> Iterator[E
         return _log("choice_unknown", account)
     payload = {
         "text": clean_text(selection[1]),
-        "choice": Choosing(in_reply_to=action_id.group(1), id=selection[0]),
+        "choice": ChoiceSelection(in_reply_to=action_id.group(1), id=selection[0]),
         "sent_at": parse_timestamp(action.action_ts),
     }
     yield Event(topics.MESSAGE_RECEIVED, place.place, place.external_id(action.action_ts), payload, place.addresses)

@@ -31,7 +31,7 @@ class User(SlackModel):
 
 
 async def fetch_profile(client: SlackClient, address: Address) -> Profile | None:
-    """See schemas.ports.Profiler. ``missing_scope`` raises CredentialsRevoked too."""
+    """See schemas.ports.ProfileFetcher. ``missing_scope`` raises CredentialsRevoked too."""
     reply = await client.ask("users.info", {"user": get_local_id(address), "include_locale": True})
     error = find_error(reply)
     if isinstance(error, SendRefused):

@@ -11,9 +11,9 @@ from connectors.slack.blocks import CLOCK_SKEW, build_section
 from connectors.slack.places import is_user_id, parse_place
 from schemas.conversation import Contact
 from schemas.messages import ReplyBegun
-from schemas.ports import Call, Pace, StreamRules
+from schemas.ports import LiveReplyLimits, RateLimit, VendorCall
 
-RULES = StreamRules(begin=Pace(0.3, 2), more=Pace(1.5, 10), every=1.0, lasts=240.0)
+RULES = LiveReplyLimits(begin=RateLimit(0.3, 2), update_rate=RateLimit(1.5, 10), every=1.0, max_duration=240.0)
 """Slack allows 20 starts and stops and 100 appends a minute. It ends a stream by itself after five minutes."""
 IS_COMPLETE = "is_whole"
 """Key in a call's arguments: the message is complete, not being streamed."""
@@ -21,7 +21,7 @@ MAX_FALLBACK = 1_000
 """Characters of the text beside blocks: chat.update accepts 4,000 bytes."""
 
 
-def build_opening(begun: ReplyBegun, contact: Contact | None, text: str) -> Call | None:
+def build_opening(begun: ReplyBegun, contact: Contact | None, text: str) -> VendorCall | None:
     """None outside of threads, and in a channel where the recipient is unknown."""
     target = parse_place(begun.place, begun.answers)
     if "thread_ts" not in target:
@@ -32,40 +32,42 @@ def build_opening(begun: ReplyBegun, contact: Contact | None, text: str) -> Call
             return None
         target |= recipient
     since = f"{(begun.at - CLOCK_SKEW).timestamp():.6f}"
-    return Call("chat.startStream", {**target, "markdown_text": _escape(text), "since": since})
+    return VendorCall("chat.startStream", {**target, "markdown_text": _escape(text), "since": since})
 
 
-def build_addition(opened: Call, shown: str, text: str) -> Call:
-    return Call("chat.appendStream", {**_build_target(opened, shown), "markdown_text": _escape(text)})
+def build_addition(opened: VendorCall, shown: str, text: str) -> VendorCall:
+    return VendorCall("chat.appendStream", {**_build_target(opened, shown), "markdown_text": _escape(text)})
 
 
-def build_final_call(call: Call, opened: Call, shown: str) -> Call | None:
+def build_final_call(call: VendorCall, opened: VendorCall, shown: str) -> VendorCall | None:
     """None for files, which cannot be added to an existing message."""
     if call.files:
         return None
     text = str(call.arguments["text"])
     blocks = call.arguments.get("blocks") or [build_section(text)]
     content = {"text": text[:MAX_FALLBACK], "blocks": blocks}
-    return Call("chat.update", {**_build_target(opened, shown), **content}, repeats=True)
+    return VendorCall("chat.update", {**_build_target(opened, shown), **content}, repeats=True)
 
 
-def build_retraction(opened: Call, shown: str) -> Call:
-    return Call("chat.delete", _build_target(opened, shown), repeats=True)
+def build_retraction(opened: VendorCall, shown: str) -> VendorCall:
+    return VendorCall("chat.delete", _build_target(opened, shown), repeats=True)
 
 
-def build_edit(call: Call, shown: str) -> Call | None:
+def build_edit(call: VendorCall, shown: str) -> VendorCall | None:
     """Edit a complete message, which stays as it is if Slack refuses."""
     changed = build_final_call(call, call, shown)
-    return None if changed is None else Call("chat.update", {**changed.arguments, IS_COMPLETE: True}, repeats=True)
+    return (
+        None if changed is None else VendorCall("chat.update", {**changed.arguments, IS_COMPLETE: True}, repeats=True)
+    )
 
 
-def build_deletion(call: Call, shown: str) -> Call:
+def build_deletion(call: VendorCall, shown: str) -> VendorCall:
     if call.files:
-        return Call("files.delete", {"channel": call.arguments["channel_id"], "file": shown}, repeats=True)
-    return Call("chat.delete", {**_build_target(call, shown), IS_COMPLETE: True}, repeats=True)
+        return VendorCall("files.delete", {"channel": call.arguments["channel_id"], "file": shown}, repeats=True)
+    return VendorCall("chat.delete", {**_build_target(call, shown), IS_COMPLETE: True}, repeats=True)
 
 
-def _build_target(opened: Call, shown: str) -> dict[str, str]:
+def _build_target(opened: VendorCall, shown: str) -> dict[str, str]:
     return {"channel": opened.arguments["channel"], "ts": shown}
 
 

@@ -15,13 +15,13 @@ from pydantic import BaseModel, ValidationError
 from connectors.streams.account_lease import AccountLease
 from connectors.streams.catch_up import CatchUp
 from connectors.streams.timing import StreamTimings
-from schemas.errors import Fenced, InvalidRequest, RefusedForNow, Unavailable
+from schemas.errors import Fenced, InvalidRequest, TemporaryRefusal, Unavailable
 from schemas.ports import Account, Clock, Event, Metrics
 
 log = structlog.get_logger("parley.streams")
 
 Accept = Callable[[Account, Sequence[Event]], Awaitable[None]]
-"""Append the events of an account; they are durable when it returns. Raises InvalidRequest, RefusedForNow."""
+"""Append the events of an account; they are durable when it returns. Raises InvalidRequest, TemporaryRefusal."""
 
 
 class Note(BaseModel):
@@ -32,7 +32,7 @@ class Note(BaseModel):
 
 
 class AccountStream:
-    """See schemas.ports.Line. ``tick`` is called after every renewal of the lease."""
+    """See schemas.ports.StreamContext. ``tick`` is called after every renewal of the lease."""
 
     def __init__(
         self,
@@ -95,7 +95,7 @@ class AccountStream:
         try:
             await self._append(events)
             self._refused = False
-        except RefusedForNow:
+        except TemporaryRefusal:
             self._refused = True
             raise
         finally:
@@ -115,7 +115,7 @@ class AccountStream:
         self._is_live = True
         self._report_live(1)
         if missed and not self._is_first:
-            self.behind()
+            self.request_backfill()
             self._hold_until = asyncio.get_running_loop().time() + hold
             self._start_catch_up()
         self._is_first = False
@@ -123,7 +123,7 @@ class AccountStream:
         with suppress(Unavailable):
             await self.save()
 
-    def behind(self) -> None:
+    def request_backfill(self) -> None:
         """Events were missed. The vendor may not repeat them, so its history is read once events can be accepted."""
         self._is_behind = self.catch_up is not None
         self._loss_count += 1

@@ -13,7 +13,7 @@ import structlog
 from connectors.streams.account_lease import AccountLease
 from connectors.streams.timing import StreamTimings
 from schemas.conversation import HANDLED_HORIZON_DAYS
-from schemas.errors import DeliveryError, Fenced, RefusedForNow
+from schemas.errors import DeliveryError, Fenced, TemporaryRefusal
 from schemas.ports import Account, Clock, Event, Metrics
 from schemas.topics import MESSAGE_RECEIVED
 
@@ -75,7 +75,7 @@ class CatchUp:
             return
         try:
             found = await self._catch_up(max(heard - timedelta(seconds=self._times.overlap), began - HORIZON), take)
-        except (DeliveryError, RefusedForNow, Fenced) as error:
+        except (DeliveryError, TemporaryRefusal, Fenced) as error:
             self._log("catching_up_later", code=error.code, reason=error.message)
         except Exception as error:
             log.error("catching_up_failed", error=type(error).__name__, exc_info=True)

@@ -15,9 +15,9 @@ from connectors.streams.account_lease import AccountLease
 from connectors.streams.account_stream import Accept, AccountStream
 from connectors.streams.catch_up import CatchUp
 from connectors.streams.timing import StreamTimings
-from schemas.errors import CredentialsRevoked, DeliveryError, Fenced, RefusedForNow, SetupError, Unavailable
+from schemas.errors import CredentialsRevoked, DeliveryError, Fenced, SetupError, TemporaryRefusal, Unavailable
 from schemas.messages import Address
-from schemas.ports import Account, Backfilling, Channel, Clock, Metrics, State, Streaming
+from schemas.ports import Account, BackfillChannel, Channel, Clock, Metrics, State, StreamingChannel
 
 log = structlog.get_logger("parley.streams")
 
@@ -94,10 +94,10 @@ class StreamRunner:
         context = AccountStream(
             account, lease, self._accept, times=self._times, clock=self._clock, metrics=self._metrics
         )
-        if isinstance(self._channel, Backfilling) and self._channel.backfills(account):
+        if isinstance(self._channel, BackfillChannel) and self._channel.backfills(account):
             known = KnownContacts(self._state, account, self._clock, lambda: context.session)
             context.catch_up = CatchUp(
-                partial(self._channel.backfill, account, known=known),
+                partial(self._channel.backfill, account, context=known),
                 account,
                 lease,
                 self._ready,
@@ -125,7 +125,7 @@ class StreamRunner:
     async def _connect_once(self, account: Account, context: AccountStream) -> float:
         """Run one connection to its end; return the minimum pause before the next. Raises Fenced."""
         try:
-            if isinstance(self._channel, Streaming) and self._channel.streams(account):
+            if isinstance(self._channel, StreamingChannel) and self._channel.streams(account):
                 await self._channel.stream(account, context)
                 return 0.0
             await self._watch(context)
@@ -138,7 +138,7 @@ class StreamRunner:
             }
             log.error("account_paused", **_get_log_fields(account), **fields)
             return self._times.revoked_pause
-        except (DeliveryError, RefusedForNow) as error:
+        except (DeliveryError, TemporaryRefusal) as error:
             wait = (error.retry_after_ms or 0) / 1000
             self._log("stream_ended", account, code=error.code, reason=error.message, wait=wait)
             return wait
@@ -155,7 +155,7 @@ class StreamRunner:
         while True:
             await asyncio.sleep(self._times.poll)
             if not await self._ready():
-                context.behind()
+                context.request_backfill()
 
     def _log(self, event: str, account: Account, **more: object) -> None:
         log.info(event, **_get_log_fields(account), **more)
@@ -198,7 +198,7 @@ class KnownContacts:
         found: list[str] = []
         after, account = "", self._account
         for _ in range(MAX_PAGES):
-            page = await self._state.conversations.listing(
+            page = await self._state.conversations.list_page(
                 account.tenant, channel=account.channel, after=after, limit=PAGE_SIZE
             )
             found += [each.origin.place for each in page.items if each.origin.account == account.name]

@@ -8,16 +8,16 @@ from schemas.errors import NotFound, SendRefused
 from schemas.messages import OutboundMessage, TranscriptMessage
 from schemas.ports import (
     Account,
-    Call,
     Capabilities,
     Connection,
     Event,
     Policy,
     RawRequest,
-    Reply,
-    Sending,
+    RenderContext,
     Signals,
     Transcript,
+    VendorCall,
+    VendorResponse,
 )
 
 
@@ -33,10 +33,10 @@ class WebChannel:
         typing=True,
         attachments=True,
         receipts=True,
-        revises=True,
+        edits=True,
         has_vendor=False,
     )
-    policy = Policy(doubt="repeat")
+    policy = Policy(reconciliation="repeat")
 
     def __init__(self, tools: ChannelServices) -> None:
         self._transcript = tools.transcript
@@ -48,19 +48,19 @@ class WebChannel:
     def parse(self, request: RawRequest, account: Account) -> list[Event]:
         raise NotFound("the web channel takes no webhooks")
 
-    def render(self, message: OutboundMessage, sending: Sending) -> list[Call]:
+    def render(self, message: OutboundMessage, sending: RenderContext) -> list[VendorCall]:
         if not (message.text.strip() or message.attachments or message.choices):
             raise SendRefused("the message is empty")
         line = TranscriptMessage.of_outbound(message, "sent")
-        return [Call("show", {"conversation": sending.conversation, "line": line})]
+        return [VendorCall("show", {"conversation": sending.conversation, "line": line})]
 
-    def revised(self, call: Call, shown: str) -> Call | None:
-        return Call("change", {}, repeats=True)
+    def render_edit(self, call: VendorCall, shown: str) -> VendorCall | None:
+        return VendorCall("change", {}, repeats=True)
 
-    def removed(self, call: Call, shown: str) -> Call:
-        return Call("change", {}, repeats=True)
+    def render_deletion(self, call: VendorCall, shown: str) -> VendorCall:
+        return VendorCall("change", {}, repeats=True)
 
-    def judge(self, call: Call, reply: Reply) -> str:
+    def judge(self, call: VendorCall, reply: VendorResponse) -> str:
         return ""
 
     def connect(self, account: Account) -> Connection:
@@ -74,14 +74,14 @@ class TranscriptConnection:
         self._transcript = transcript
         self._signals = signals
 
-    async def perform(self, call: Call, marker: str) -> Reply:
+    async def perform(self, call: VendorCall, marker: str) -> VendorResponse:
         """Show the message; a second call with the same line shows nothing new."""
         if call.operation == "change":
-            return Reply(200, None)
+            return VendorResponse(200, None)
         conversation, line = call.arguments["conversation"], call.arguments["line"]
         await self._transcript.add(conversation, line)
         await conversation_signals.publish_message(self._signals, conversation)
-        return Reply(200, None)
+        return VendorResponse(200, None)
 
     async def close(self) -> None:
         return None

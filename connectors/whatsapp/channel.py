@@ -14,17 +14,17 @@ from connectors.channel_services import ChannelServices
 from schemas.messages import OutboundMessage
 from schemas.ports import (
     Account,
-    Acquaintance,
-    Backfilling,
-    Call,
+    BackfillChannel,
+    BackfillContext,
     Capabilities,
     Connection,
     Event,
-    Pace,
     Policy,
+    RateLimit,
     RawRequest,
-    Reply,
-    Sending,
+    RenderContext,
+    VendorCall,
+    VendorResponse,
 )
 
 PROVIDERS = {"meta": "connectors.whatsapp.meta:MetaProvider", "twilio": "connectors.whatsapp.twilio:TwilioProvider"}
@@ -36,17 +36,17 @@ class WhatsAppChannel:
     name = "whatsapp"
     capabilities = Capabilities(max_text=4096, max_choices=10, typing=True, attachments=True, receipts=True)
     policy = Policy(
-        doubt="receipt",
+        reconciliation="receipt",
         window=timedelta(hours=24),
         # WhatsApp allows one message in 6 seconds between two numbers, with a burst of 45; we stay a little below.
-        contact_pace=Pace(1 / 6.2, 44),
+        contact_pace=RateLimit(1 / 6.2, 44),
         # Meta reports "sent" within seconds; after a crash of ours it has to repeat the webhook.
-        settles=12.0,
-        settles_slowly=45.0,
+        settle_time=12.0,
+        slow_settle_time=45.0,
         # There is no lookup, so the answer is waited for longer.
         attempt=15.0,
         deadline=17.0,
-        shows_contact=True,
+        renders_contact=True,
     )
 
     def __init__(self, tools: ChannelServices) -> None:
@@ -64,15 +64,15 @@ class WhatsAppChannel:
         found: list[Event] = self._get_provider(account).parse(request, account)
         return found
 
-    def answer(self, request: RawRequest, account: Account) -> str | None:
-        answer: str | None = self._get_provider(account).answer(request, account)
+    def answer_handshake(self, request: RawRequest, account: Account) -> str | None:
+        answer: str | None = self._get_provider(account).answer_handshake(request, account)
         return answer
 
-    def render(self, message: OutboundMessage, sending: Sending) -> list[Call]:
-        calls: list[Call] = self._get_provider(sending.account).render(message, sending)
+    def render(self, message: OutboundMessage, sending: RenderContext) -> list[VendorCall]:
+        calls: list[VendorCall] = self._get_provider(sending.account).render(message, sending)
         return calls
 
-    def judge(self, call: Call, reply: Reply) -> str:
+    def judge(self, call: VendorCall, reply: VendorResponse) -> str:
         external_id: str = self._load_provider(call.operation.partition(".")[0]).judge(call, reply)
         return external_id
 
@@ -82,9 +82,9 @@ class WhatsAppChannel:
 
     def backfills(self, account: Account) -> bool:
         """Meta keeps no history; it repeats webhooks for days."""
-        return isinstance(self._get_provider(account), Backfilling)
+        return isinstance(self._get_provider(account), BackfillChannel)
 
-    def backfill(self, account: Account, since: datetime, known: Acquaintance) -> AsyncIterator[list[Event]]:
+    def backfill(self, account: Account, since: datetime, known: BackfillContext) -> AsyncIterator[list[Event]]:
         found: AsyncIterator[list[Event]] = self._get_provider(account).backfill(account, since, known)
         return found
 

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from connectors.settings import Address, Secret, Settings, require_pattern
-from schemas.ports import Pace
+from schemas.ports import RateLimit
 
 TWILIO = "https://api.twilio.com"
 TWILIO_CONTENT = "https://content.twilio.com"
@@ -17,8 +17,8 @@ def _pattern(pattern: str, wanted: str) -> AfterValidator:
     return AfterValidator(lambda text: require_pattern(text, pattern, wanted))
 
 
-def _pace(per_second: float) -> Pace:
-    return Pace(per_second, max(1, int(per_second)))
+def _pace(per_second: float) -> RateLimit:
+    return RateLimit(per_second, max(1, int(per_second)))
 
 
 class Template(Settings):
@@ -46,7 +46,7 @@ class MetaAccount(Settings):
     per_second: float = Field(default=75, gt=0)
 
     @property
-    def pace(self) -> Pace:
+    def pace(self) -> RateLimit:
         return _pace(self.per_second)
 
 
@@ -77,7 +77,7 @@ class TwilioAccount(Settings):
     per_second: float = Field(default=75, gt=0)
 
     @property
-    def pace(self) -> Pace:
+    def pace(self) -> RateLimit:
         return _pace(self.per_second)
 
     @property

@@ -18,7 +18,7 @@ from gateway.wiring.parts import Parts
 from schemas.conversation import Contact, Conversation, Owner
 from schemas.errors import InvalidRequest, StaleEpoch
 from schemas.handoff.rules import Actor
-from schemas.transcript import in_place
+from schemas.transcript import order_lines
 
 ADMIN = Actor(by="admin", source="parley/admin", is_shared=True)
 """A program behind the admin API speaks for whoever uses it."""
@@ -49,7 +49,7 @@ class ConversationDesk:
             raise InvalidRequest(f"state: must be one of {', '.join(OWNERS)}")
         if channel and channel not in CHANNELS:
             raise InvalidRequest(f"channel: must be one of {', '.join(CHANNELS)}")
-        page = await self._state.conversations.listing(
+        page = await self._state.conversations.list_page(
             request.match_info["tenant"],
             owner=owner,  # type: ignore[arg-type]  # one of OWNERS, checked above
             channel=channel,
@@ -66,15 +66,15 @@ class ConversationDesk:
         found = await self._found(request)
         after = request.query.get("after")
         if after is None:
-            lines = await self._state.transcript.recent(found.id, limit=200)
+            lines = await self._state.transcript.read_recent(found.id, limit=200)
         elif after.isascii() and after.isdigit() and len(after) < 16:
             lines = await self._state.transcript.read(found.id, after=int(after), limit=200)
         else:
             raise InvalidRequest("after: must be a whole number")
         contact = (await contacts_of(self._state.contacts, [found])).get(found.origin.contact_id)
-        named = signed(in_place(lines), found, contact)
+        named = signed(order_lines(lines), found, contact)
         transcript = await chat_messages(named, found.origin.tenant, self._attachments)
-        turns = [turn.model_dump(mode="json") for turn in await self._state.turns.listing(found.id)]
+        turns = [turn.model_dump(mode="json") for turn in await self._state.turns.list_newest(found.id)]
         return reply(summary(found, contact) | {"transcript": transcript, "turns": turns})
 
     async def own(self, request: web.Request) -> web.Response:

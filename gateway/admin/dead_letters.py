@@ -28,7 +28,7 @@ class DeadLetterDesk:
             raise InvalidRequest("unassigned: must be true or false")
         tenant = UNASSIGNED if unassigned == "true" else request.match_info["tenant"]
         after = request.query.get("after", "")
-        items, following = await self._letters.listing(tenant, after=after, limit=page_size(request))
+        items, following = await self._letters.list_page(tenant, after=after, limit=page_size(request))
         return reply({"items": [shown(letter) for letter in items], "next": following})
 
     async def get(self, request: web.Request) -> web.Response:

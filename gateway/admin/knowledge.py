@@ -73,7 +73,7 @@ class KnowledgeDesk:
         known = {"document": document, "version": version, "passages": passages}
         if wait is None:
             return reply(known)
-        return reply(known | {"searchable": await self._knowledge().settled(tenant, wait)})
+        return reply(known | {"searchable": await self._knowledge().wait_until_indexed(tenant, wait)})
 
     async def listing(self, request: web.Request) -> web.Response:
         size, after = page_size(request), request.query.get("after", "")

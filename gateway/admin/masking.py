@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from schemas.privacy.cards import masked as masked_cards
+from schemas.privacy.cards import mask_cards as masked_cards
 
 _NAMES = frozenset(
     {"id", "message_id", "in_reply_to", "turn_id", "kind", "type", "state", "to", "owner", "route", "purpose", "locale"}

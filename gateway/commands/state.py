@@ -82,10 +82,10 @@ def salvage(
         raise SetupError("this installation keeps its data in Kafka and Redis", fix="see docs/operations.md")
     found = save(loaded.data_path, target.absolute())
     if as_json:
-        print_json({one.table: {"rows": one.kept, "complete": one.complete} for one in found})
+        print_json({one.table: {"rows": one.rows, "complete": one.complete} for one in found})
         return
     for one in found:
-        typer.echo(f"{one.table}: {one.kept} rows{'' if one.complete else ', others could not be read'}")
+        typer.echo(f"{one.table}: {one.rows} rows{'' if one.complete else ', others could not be read'}")
     note(f"make {target} the `data_dir`, and start")
 
 

@@ -19,13 +19,13 @@ from gateway.config.models import Budgets, Language, ModelEntry, ModelName, Voic
 from gateway.config.operators import OperatorSettings
 from gateway.config.routing import Routes
 from schemas.privacy.cards import OwnNumbers
-from schemas.privacy.harmless_numbers import own_numbers
+from schemas.privacy.harmless_numbers import compile_own_numbers
 
 # Settings of a tenant about long numbers in messages: the ones that must not be masked as payment cards.
 
 
 def _findable(patterns: list[str]) -> list[str]:
-    own_numbers(patterns)
+    compile_own_numbers(patterns)
     return patterns
 
 
@@ -36,7 +36,7 @@ class Protection(Settings):
 
     @property
     def finder(self) -> OwnNumbers | None:
-        return own_numbers(self.own_numbers)
+        return compile_own_numbers(self.own_numbers)
 
 
 def _network(text: str) -> str:

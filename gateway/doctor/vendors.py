@@ -18,7 +18,7 @@ from gateway.wiring.parts import each_account
 from infra.deploy.finding import Finding
 from schemas.errors import NotFound, ParleyError
 from schemas.messages import Attachment
-from schemas.ports import Account, Inspectable
+from schemas.ports import Account, AccountInspector
 
 PATIENCE = 15.0
 ADDRESS = "check `public_url` and that the proxy there passes /v1/webhooks on to this instance"
@@ -49,7 +49,7 @@ async def _said(check: str, account: Account) -> list[Finding]:
     try:
         opened = AccountConnections(open_channel(account.channel, closed_tools()), _now)
         connection = opened.get_connection(account)
-        if not isinstance(connection, Inspectable):
+        if not isinstance(connection, AccountInspector):
             return []
         async with asyncio.timeout(PATIENCE):
             remarks = await connection.inspect()

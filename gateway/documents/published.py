@@ -40,7 +40,7 @@ class LocalShelf:
     async def known(self) -> dict[str, Known]:
         if self._parts.knowledge is None:
             raise SetupError("this process does not search documents")
-        await self._parts.knowledge.ready()
+        await self._parts.knowledge.wait_until_ready()
         documents = await self._parts.knowledge.documents(self._tenant)
         return {document.id: Known(hash_of(document), document.source) for document in documents}
 

@@ -14,8 +14,15 @@ from gateway.documents.content_hash import hash_of
 from gateway.documents.crawl_state import Memory, Reading
 from gateway.documents.locations import Place
 from gateway.documents.published import Known, Shelf
-from schemas.errors import RefusedForNow, RequestError
-from schemas.ports import DocumentDraft, Incomplete, Kept, LeftOut, ReadDocument, Visit
+from schemas.errors import RequestError, TemporaryRefusal
+from schemas.ports import (
+    DocumentDraft,
+    IncompleteListing,
+    ReadDocument,
+    SkippedDocument,
+    SyncRequest,
+    UnchangedDocument,
+)
 
 _MANY = 5
 _UNSEEN = re.compile(r"[\x00-\x1f\x7f\s]+")
@@ -88,30 +95,35 @@ class _Syncing:
         """Whether the whole of it was read, and held anything."""
         reading = self._memory.of(place)
         unchanged = {id for id, hash in reading.hashes.items() if id in self._known and self._known[id].hash == hash}
-        visit = Visit(place.location, place.options, self._conversion, reading.noted, unchanged)
+        visit = SyncRequest(place.location, place.options, self._conversion, reading.noted, unchanged)
         whole, before = True, len(self._names)
         try:
             async for found in source_of(place.location).read(visit):
                 whole = await self._take(place, reading, found) and whole
-        except (RequestError, RefusedForNow) as error:
-            self._leave_out(LeftOut.of(place.location, error))
+        except (RequestError, TemporaryRefusal) as error:
+            self._leave_out(SkippedDocument.of(place.location, error))
             whole = False
         self._memory.keep(place, reading)
         return whole and len(self._names) > before
 
-    async def _take(self, place: Place, reading: Reading, found: ReadDocument | Kept | LeftOut | Incomplete) -> bool:
+    async def _take(
+        self,
+        place: Place,
+        reading: Reading,
+        found: ReadDocument | UnchangedDocument | SkippedDocument | IncompleteListing,
+    ) -> bool:
         if isinstance(found, ReadDocument):
             return await self._document(place, reading, found)
-        if isinstance(found, Kept):
+        if isinstance(found, UnchangedDocument):
             self._names[found.id] = place.location
             self.report.unchanged.append(found.id)
             return True
-        if isinstance(found, Incomplete):
+        if isinstance(found, IncompleteListing):
             self.report.notes.append(found.why)
             return False
         return self._leave_out(found)
 
-    def _leave_out(self, found: LeftOut) -> bool:
+    def _leave_out(self, found: SkippedDocument) -> bool:
         self.report.failed[found.name] = found.why
         if found.id:
             self._names.setdefault(found.id, found.name)
@@ -124,12 +136,12 @@ class _Syncing:
             return True  # named twice
         if draft.id in self._names:
             why = f"has the same document id as {self._names[draft.id]}: {draft.id}"
-            return self._leave_out(LeftOut(found.name, why, draft.id))
+            return self._leave_out(SkippedDocument(found.name, why, draft.id))
         self._names[draft.id] = found.name
         try:
             await self._publish(draft)
         except RequestError as error:
-            return self._leave_out(LeftOut.of(found.name, error, draft.id))
+            return self._leave_out(SkippedDocument.of(found.name, error, draft.id))
         reading.hashes[draft.id] = hash_of(draft)
         return True
 

@@ -37,7 +37,7 @@ from gateway.wiring.desk import door_of
 from gateway.wiring.listening import Acceptor, listen
 from gateway.wiring.parts import Parts
 from schemas.errors import PortInUse
-from schemas.ports import DeskDoor, Profiled
+from schemas.ports import DeskInbound, ProfileAddressSelector
 
 log = structlog.get_logger("parley.gateway")
 
@@ -77,7 +77,7 @@ def _chat_app(parts: Parts, doors: Doors) -> web.Application:
     return app
 
 
-def inbound_of(parts: Parts, desk: DeskDoor | None) -> InboundPipeline:
+def inbound_of(parts: Parts, desk: DeskInbound | None) -> InboundPipeline:
     """``desk``: takes what people do at the tenants' desks."""
     state = parts.state
     return InboundPipeline(
@@ -92,7 +92,9 @@ def inbound_of(parts: Parts, desk: DeskDoor | None) -> InboundPipeline:
         transcript_channels=frozenset(
             name for name, channel in parts.channels.items() if not channel.capabilities.has_vendor
         ),
-        profiled_channels=frozenset(name for name, channel in parts.channels.items() if isinstance(channel, Profiled)),
+        profiled_channels=frozenset(
+            name for name, channel in parts.channels.items() if isinstance(channel, ProfileAddressSelector)
+        ),
         own_numbers={name: tenant.protection.finder for name, tenant in parts.config.tenants.items()},
         desk=desk,
         blobs=parts.blobs,

@@ -10,12 +10,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from schemas.conversation import Owner, Turn
 from schemas.messages import (
     AuthorKind,
-    CameFrom,
     MessageState,
     Quote,
     SharedContact,
     SharedLocation,
-    Unsupported,
+    TranscriptReferral,
+    UnsupportedContent,
 )
 
 
@@ -119,9 +119,9 @@ class ChatMessage(Answer):
     state: MessageState
     location: SharedLocation | None = None
     contacts: list[SharedContact] = []
-    referral: CameFrom | None = None
+    referral: TranscriptReferral | None = None
     quote: Quote | None = None
-    unsupported: Unsupported | None = None
+    unsupported: UnsupportedContent | None = None
 
 
 class MessagesAnswer(Answer):

@@ -32,4 +32,4 @@ def traced(*, join: bool) -> list[Middleware]:
             span.set("http.response.status_code", response.status)
             return response
 
-    return [around] if tracing.active() else []
+    return [around] if tracing.is_active() else []

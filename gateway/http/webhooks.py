@@ -11,7 +11,7 @@ from gateway.http.rate_limits import Allowance
 from gateway.http.responses import http_error, read_body
 from gateway.wiring.parts import Parts
 from schemas.errors import NotFound, Unavailable
-from schemas.ports import Account, Challenged, Channel, Event, RawRequest
+from schemas.ports import Account, Channel, Event, RawRequest, WebhookHandshake
 
 PREFIX = "/v1/webhooks/"
 ROUTE = PREFIX + "{channel}/{tenant}/{account}"
@@ -32,7 +32,7 @@ class Webhooks:
         self._allowance = allowance
         self._public_url = parts.config.public_url.rstrip("/")
         # Asked once: whether an object fits a protocol takes longer than all else that is done with a request.
-        self._challenged = {name: each for name, each in parts.channels.items() if isinstance(each, Challenged)}
+        self._challenged = {name: each for name, each in parts.channels.items() if isinstance(each, WebhookHandshake)}
 
     def add_routes(self, app: web.Application) -> None:
         app.router.add_post(ROUTE, self.receive)
@@ -48,7 +48,7 @@ class Webhooks:
         """Accept what the vendor sent; returns what it wants to hear, where that is more than "yes"."""
         channel.verify(raw, account)
         asked = self._challenged.get(channel.name)
-        if asked is not None and (answer := asked.answer(raw, account)) is not None:
+        if asked is not None and (answer := asked.answer_handshake(raw, account)) is not None:
             return answer
         events = channel.parse(raw, account)
         if events:
@@ -65,7 +65,7 @@ class Webhooks:
         channel, account = self._find(request)
         asked = self._challenged.get(channel.name)
         if asked is not None:
-            answer = asked.answer(self._raw(request, b""), account)
+            answer = asked.answer_handshake(self._raw(request, b""), account)
             if answer is not None:
                 return plain(answer)
         return http_error(405)

@@ -18,7 +18,7 @@ from schemas.handoff.events import conversation_event
 from schemas.handoff.rules import COMMAND_TOWARDS, Actor, OwnershipCommand, holder_name
 from schemas.handoff.service import HandoffResolution, OwnershipDecision, OwnershipService
 from schemas.messages import Attachment, Author, InboundMessage, Printable, Text
-from schemas.privacy.cards import masked
+from schemas.privacy.cards import mask_cards
 
 REMEMBERED = 86_400.0
 """Seconds for which a client_msg_id is tied to its body before the message is in the transcript."""
@@ -93,7 +93,7 @@ class OperatorService:
         accepted, so the agent falls silent. Raises StaleEpoch when somebody else has the conversation, IdReused,
         InvalidRequest (attachments), Conflict, Unavailable."""
         own = self._parts.config.tenants[found.origin.tenant].protection.finder
-        said = given.model_copy(update={"text": masked(given.text, own)})
+        said = given.model_copy(update={"text": mask_cards(given.text, own)})
         files = await self._attachments.uploaded(found.origin.tenant, found.id, said.attachments)
         event_id = _said_id(found, said)
         shown = ids.derived_id(event_id, "outbound")

@@ -43,7 +43,7 @@ class Replays:
         original = decoded(letter)
         if self._parts.lost():
             raise Unavailable("state is being rebuilt", retry_after_ms=2000)
-        number = await self._letters.replayed(letter.tenant, letter.id)
+        number = await self._letters.count_replay(letter.tenant, letter.id)
         again = replace(
             original,
             id=ids.derived_id(original.id, "replay", number),

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from schemas.privacy.cards import OwnNumbers, masked
-from schemas.privacy.one_time_codes import without_codes
+from schemas.privacy.cards import OwnNumbers, mask_cards
+from schemas.privacy.one_time_codes import mask_one_time_codes
 
 _EMAIL = re.compile(r"(?<![\w.+%-])[\w.+%-]++@[\w-]++(?:\.[\w-]++){1,4}")
 _TELEPHONE = re.compile(r"(?<![\w.,-])(?:\+|\(?0)?[\d(](?:[\s().\-/]{0,2}\d){6,16}(?![\w-])")
@@ -25,7 +25,7 @@ class Anonymity:
         self._names = re.compile(rf"(?<!\w)(?:{'|'.join(longest_first)})(?!\w)", re.IGNORECASE) if words else None
 
     def __call__(self, text: str) -> str:
-        text = _EMAIL.sub("[email]", without_codes(masked(text, self._own), self._own))
+        text = _EMAIL.sub("[email]", mask_one_time_codes(mask_cards(text, self._own), self._own))
         if self._own is not None:
             text = self._own.sub("[number]", text)
         text = _TELEPHONE.sub(_telephone, text)

@@ -12,7 +12,7 @@ from gateway.training.conversation_log import Fact
 from gateway.training.export_rows import Preference, Rejection, Said, Talk
 from schemas import topics
 from schemas.changes import MessageDeleted, MessageEdited
-from schemas.conversation import Delivered, OwnerChanged, Turn
+from schemas.conversation import DeliveryOutcome, OwnerChanged, Turn
 from schemas.facts import Feedback, FilesStored
 from schemas.handoff.rules import PEOPLE
 from schemas.messages import InboundMessage, OutboundMessage
@@ -148,7 +148,7 @@ def _see(seen: _Seen, fact: Fact, payload: BaseModel) -> None:
         seen.with_people |= payload.owner in PEOPLE
     elif isinstance(payload, Feedback):
         seen.thumbs[payload.message_id, payload.contact_id] = payload.value
-    elif isinstance(payload, Delivered) and payload.state == "stale_owner":
+    elif isinstance(payload, DeliveryOutcome) and payload.state == "stale_owner":
         seen.discarded.add(payload.message_id)
 
 

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from gateway.http.responses import explain
 from gateway.webchat.service import ClientId, Posted
 from schemas.errors import InvalidRequest, ParleyError
-from schemas.messages import Choosing, Printable
+from schemas.messages import ChoiceSelection, Printable
 
 
 class Close(IntEnum):
@@ -52,7 +52,9 @@ class ChoiceFrame(Frame):
 
     def posted(self) -> Posted:
         """The same as a message with this choice and no words."""
-        return Posted(client_msg_id=self.client_msg_id, choice=Choosing(in_reply_to=self.in_reply_to, id=self.id))
+        return Posted(
+            client_msg_id=self.client_msg_id, choice=ChoiceSelection(in_reply_to=self.in_reply_to, id=self.id)
+        )
 
 
 class TypingFrame(Frame):

@@ -20,9 +20,9 @@ from schemas import ids, topics
 from schemas.envelope import envelope
 from schemas.errors import InvalidRequest, ParleyError, Unavailable
 from schemas.facts import Feedback
-from schemas.messages import MAX_TEXT, Address, Attachment, Author, Choosing, Printable, TranscriptMessage
+from schemas.messages import MAX_TEXT, Address, Attachment, Author, ChoiceSelection, Printable, TranscriptMessage
 from schemas.ports import Event
-from schemas.privacy.cards import masked
+from schemas.privacy.cards import mask_cards
 
 PAGE = 200
 MAX_ATTACHMENTS = 10
@@ -40,7 +40,7 @@ class Posted(BaseModel):
     client_msg_id: ClientId
     text: Annotated[Printable, Field(max_length=MAX_TEXT)] = ""
     attachments: Annotated[list[Annotated[Printable, Field(max_length=200)]], Field(max_length=MAX_ATTACHMENTS)] = []
-    choice: Choosing | None = None
+    choice: ChoiceSelection | None = None
 
     @model_validator(mode="after")
     def _says_something(self) -> Posted:
@@ -109,7 +109,9 @@ class Exchange:
         now = self._parts.clock()
         event = envelope(
             topics.FEEDBACK_GIVEN,
-            Feedback(message_id=message_id, contact_id=visit.contact_id, value=value, comment=masked(comment), at=now),
+            Feedback(
+                message_id=message_id, contact_id=visit.contact_id, value=value, comment=mask_cards(comment), at=now
+            ),
             id=ids.derived_id(message_id, f"feedback:{value}", int(now.timestamp() * 1000)),
             time=now,
             source=f"/connectors/web/{visit.tenant}/{visit.account.name}",
@@ -157,7 +159,7 @@ class Exchange:
         await self._quota.take_text(visit.tenant, visit.contact_id, len(payload["text"].encode()))
         await self._attachments.claim(visit.tenant, payload["attachments"])
 
-    async def _label(self, visit: Visit, choice: Choosing) -> str:
+    async def _label(self, visit: Visit, choice: ChoiceSelection) -> str:
         if choice.id == PERSON and not choice.in_reply_to:
             return ""  # a standing offer: whoever wants a person may say so at any time, in any language
         line = await self._transcript.find(visit.conversation, choice.in_reply_to)

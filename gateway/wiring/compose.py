@@ -50,8 +50,8 @@ from gateway.wiring.vendor_streams import start_streams, start_watching
 from infra import descriptors, interpreter
 from infra.blobs import open_blobs
 from infra.metrics import PrometheusMetrics
-from infra.state.recovery import Healer
-from infra.tracing import member_name, traced
+from infra.state.recovery import StateRecovery
+from infra.tracing import member_name, record_traces
 from schemas.ports import Blobs, Channel
 
 log = structlog.get_logger("parley.compose")
@@ -65,12 +65,12 @@ def now() -> datetime:
 
 
 @asynccontextmanager
-async def opened(config: Config, *, searches: bool = True) -> AsyncIterator[tuple[Parts, Healer]]:
+async def opened(config: Config, *, searches: bool = True) -> AsyncIterator[tuple[Parts, StateRecovery]]:
     """All parts over the configured engine; nothing consumes yet. ``searches`` False leaves the documents out."""
     data_dir = Path(config.data_dir)
     async with AsyncExitStack() as stack:
         engine = await stack.enter_async_context(open_engine(config, data_dir))
-        healer = Healer(engine.state, engine.bus, channels=channels_of(config), clock=now)
+        healer = StateRecovery(engine.state, engine.bus, channels=channels_of(config), clock=now)
         library = await stack.enter_async_context(_library(config, engine, data_dir)) if searches else None
         quota = StorageQuota(engine.state.limiter, lambda tenant: config.tenants[tenant].limits, now)
         own = {name: tenant.protection.finder for name, tenant in config.tenants.items()}
@@ -89,7 +89,7 @@ async def opened(config: Config, *, searches: bool = True) -> AsyncIterator[tupl
             channels=_channels(config, engine, blobs),
             knowledge=library,
             # Before the first look nothing is known, and what is not known to be well must not be worked on.
-            lost=lambda: not healer.well.is_set(),
+            lost=lambda: not healer.available.is_set(),
             ready=_readiness(engine, library, healer),
             watch=engine.watch,
         )
@@ -137,10 +137,10 @@ def _channels(config: Config, engine: Engine, blobs: Blobs) -> dict[str, Channel
     return {name: open_channel(name, tools) for name in channels_of(config)}
 
 
-def _readiness(engine: Engine, library: Library | None, healer: Healer) -> Readiness:
-    probes = {"bus": engine.bus.ready, "state": engine.state.ready}
+def _readiness(engine: Engine, library: Library | None, healer: StateRecovery) -> Readiness:
+    probes = {"bus": engine.bus.check_ready, "state": engine.state.check_ready}
     if library is not None:
-        probes["knowledge"] = library.ready
+        probes["knowledge"] = library.wait_until_ready
     return Readiness(probes, healer)
 
 
@@ -150,7 +150,7 @@ async def embedded(config: Config) -> AsyncIterator[Parts]:
     async with opened(config) as (parts, healer):
         healer.start()
         try:
-            await healer.well.wait()
+            await healer.available.wait()
             yield parts
         finally:
             await healer.close()
@@ -188,12 +188,12 @@ def _health_app(parts: Parts) -> web.Application:
 
 @asynccontextmanager
 async def _running(config: Config, role: str, *, searches: bool = True) -> AsyncIterator[tuple[Parts, Supervisor]]:
-    interpreter.share_heaps()
-    interpreter.take_turns_soon()
+    interpreter.limit_heaps()
+    interpreter.shorten_switch_interval()
     descriptors.raise_limit()
     supervisor = Supervisor()
     supervisor.on_signals()
-    spans = traced(config.telemetry.otlp_endpoint, role=role, sample=config.telemetry.sample)
+    spans = record_traces(config.telemetry.otlp_endpoint, role=role, sample=config.telemetry.sample)
     async with spans, opened(config, searches=searches) as (parts, healer):
         if not config.embedded:
             await check_topics(parts.bus, config)
@@ -201,8 +201,8 @@ async def _running(config: Config, role: str, *, searches: bool = True) -> Async
         if (watch := parts.watch) is not None:
             supervisor.run("store", lambda: supervisor.until_stop(watch()))
         supervisor.every("ready gauges", gauges.SELDOM, lambda: gauges.report_readiness(parts, role))
-        interpreter.settle()
-        supervisor.every("memory", interpreter.EVERY, lambda: asyncio.to_thread(interpreter.give_back))
+        interpreter.freeze_heap()
+        supervisor.every("memory", interpreter.EVERY, lambda: asyncio.to_thread(interpreter.trim_heap))
         settling = asyncio.create_task(_settle_documents(parts))
         try:
             async with recording(config.data_path, config.stall_seconds) as recorder:
@@ -218,8 +218,8 @@ async def _running(config: Config, role: str, *, searches: bool = True) -> Async
 async def _settle_documents(parts: Parts) -> None:
     """They stay as well, and reading them left much behind."""
     if parts.knowledge is not None:
-        await parts.knowledge.ready()
-        interpreter.settle()
+        await parts.knowledge.wait_until_ready()
+        interpreter.freeze_heap()
 
 
 def _member(role: str) -> str:

@@ -30,10 +30,10 @@ from gateway.wiring.routing import rules_of
 from gateway.wiring.supervisor import Supervisor
 from gateway.wiring.vendor_files import VendorFiles, transcription
 from infra.bus.lanes import Bounds, Lanes
-from infra.bus.poison_watch import Watch
+from infra.bus.poison_watch import PoisonWatch
 from schemas import topics
 from schemas.errors import SetupError, Unavailable
-from schemas.ports import Batch, Channel, GiveUp, LaneHandler, LiveReplies, Profiled
+from schemas.ports import Batch, Channel, GiveUp, LaneHandler, LiveReplyRenderer, ProfileAddressSelector
 
 SWEEP_EVERY = 5.0
 RESOLVE_EVERY = 2.0
@@ -60,7 +60,7 @@ def worker_settings(tenants: dict[str, Tenant], channels: Mapping[str, Channel])
         tenants={name: _rules(name, tenant) for name, tenant in tenants.items()},
         streaming=frozenset(name for name, channel in channels.items() if channel.capabilities.streaming),
         hinted=frozenset(name for name, channel in channels.items() if is_hinted(channel)),
-        announced=frozenset(name for name, channel in channels.items() if isinstance(channel, LiveReplies)),
+        announced=frozenset(name for name, channel in channels.items() if isinstance(channel, LiveReplyRenderer)),
     )
 
 
@@ -197,7 +197,7 @@ def _with_profiles(
 ) -> LaneHandler:
     """The handler; and where the vendor says who somebody is only when it is asked, whoever writes is asked for."""
     channel = parts.channels[name]
-    if not isinstance(channel, Profiled):
+    if not isinstance(channel, ProfileAddressSelector):
         return handler
     profiles = ProfileLookup(
         name,
@@ -224,7 +224,7 @@ def paced(handler: LaneHandler, pace: FairScheduler) -> LaneHandler:
     async def handle(batch: Batch) -> None:
         first = batch.records[0].headers
         async with pace.slot(first.get("ce_tenant", ""), first.get("ce_channel", "")) as waited:
-            if waited and batch.hurry.is_set():
+            if waited and batch.revoking.is_set():
                 raise Unavailable("the partition moves on; its next owner goes on with this")
             await handler(batch)
 
@@ -274,11 +274,11 @@ class Consumers:
             watch=self._watch(consumer.group),
         )
 
-    def _watch(self, group: str) -> Watch | None:
+    def _watch(self, group: str) -> PoisonWatch | None:
         parts = self._parts
         if parts.recorder is None:
             return None
-        return Watch(group, parts.recorder, parts.state.strikes, parts.recorder.folder.parent, parts.clock)
+        return PoisonWatch(group, parts.recorder, parts.state.strikes, parts.recorder.folder.parent, parts.clock)
 
     async def _stop_with(self, lanes: Lanes) -> None:
         await self._supervisor.stopping.wait()

@@ -101,7 +101,7 @@ def _commands(
         state=parts.state,
         clock=parts.clock,
         meanwhile=meanwhile,
-        revises=frozenset(name for name, channel in parts.channels.items() if channel.capabilities.revises),
+        revises=frozenset(name for name, channel in parts.channels.items() if channel.capabilities.edits),
     )
 
 

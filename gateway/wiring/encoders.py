@@ -37,7 +37,7 @@ def open_encoder(config: Config) -> Encoder | None:
     if missing := _missing():
         log.info("encoder_light", reason=missing[0], fix=missing[1])
         return light
-    return open_folder(fetching.place(), light)
+    return open_folder(fetching.encoder_dir(), light)
 
 
 def finding(config: Config) -> Finding:
@@ -57,4 +57,4 @@ def _missing() -> tuple[str, str] | None:
     """The sentence encoder's missing part and how to get it; None when it is complete."""
     if find_spec("onnxruntime") is None:
         return "the package onnxruntime is not installed", f"{install_command('encoder')}; then {_FETCH}"
-    return None if fetching.present() else (f"no encoder in {fetching.place()}", _FETCH)
+    return None if fetching.is_present() else (f"no encoder in {fetching.encoder_dir()}", _FETCH)

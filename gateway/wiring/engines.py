@@ -86,13 +86,13 @@ async def open_engine(config: Config, data_dir: Path) -> AsyncIterator[Engine]:
 async def _embedded(config: Config, data_dir: Path) -> AsyncIterator[Engine]:
     from infra.bus.sqlite import SqliteBus
     from infra.state.sqlite import open_sqlite_state
-    from infra.state.sqlite.recovery.mending import Mender
+    from infra.state.sqlite.recovery.repair import FileRepair
 
     database = _open_database(data_dir)
     try:
         bus = SqliteBus(database, desks=config.desks, clock=lambda: datetime.now(UTC))
         state = open_sqlite_state(database)
-        mender = Mender(database, bus, state, lambda: datetime.now(UTC))
+        mender = FileRepair(database, bus, state, lambda: datetime.now(UTC))
         await mender.start()
         try:
             await bus.start()

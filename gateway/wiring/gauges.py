@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from gateway.wiring.parts import Parts
 from infra.bus.lanes import Lanes
-from infra.state.recovery import Healer
+from infra.state.recovery import StateRecovery
 from schemas import topics
 from schemas.errors import ParleyError
 
@@ -57,7 +57,7 @@ class GroupGauges:
         lag = (await self._parts.bus.lag(self._group, [self._topic])).get(self._topic, 0)
         metrics.gauge("parley_lag_records", lag, topic=self._topic, group=self._group)
         if answers:
-            standing = self._standstill.age(lag, await self._parts.bus.committed(self._group, self._topic))
+            standing = self._standstill.age(lag, await self._parts.bus.committed_offsets(self._group, self._topic))
             held = 0.0 if lanes is None else lanes.oldest_waiting
             # What nobody has read yet has no age that we could see; it is at least as old as the standstill.
             metrics.gauge("parley_oldest_waiting_seconds", max(held, standing), channel=self._channel)
@@ -103,7 +103,7 @@ Probe = Callable[[], Awaitable[None]]
 
 class Readiness:
     def __init__(
-        self, probes: Mapping[str, Probe], healer: Healer, *, monotonic: Callable[[], float] = time.monotonic
+        self, probes: Mapping[str, Probe], healer: StateRecovery, *, monotonic: Callable[[], float] = time.monotonic
     ) -> None:
         self._probes = dict(probes)
         self._healer = healer
@@ -117,7 +117,7 @@ class Readiness:
             self._asked_at = self._monotonic()
             self._asking = asyncio.get_running_loop().create_task(self._ask())
         wrong = dict(await asyncio.shield(self._asking))
-        if not self._healer.well.is_set():
+        if not self._healer.available.is_set():
             wrong["state"] = "being rebuilt" if self._healer.lost.is_set() else wrong.get("state", "being checked")
         return wrong
 

@@ -126,7 +126,7 @@ class Acceptor:
         now = time.monotonic()
         if now - self._counted_at >= COUNT_EVERY_S:
             most = descriptors.limit()
-            others = max(0, descriptors.in_use() - self._open)
+            others = max(0, descriptors.count_open() - self._open)
             self._most = max(1, most - others - spare(most))
             self._counted_at = now
         return self._most

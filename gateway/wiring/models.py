@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 from agent_worker.models.budgets import DayBudgets
 from agent_worker.models.circuit_breaker import CircuitBreaker
@@ -15,7 +16,10 @@ from agent_worker.settings import BudgetRules, WorkerSettings
 from gateway.config import settings as written
 from gateway.config.models import Budgets, ModelEntry, names_of
 from gateway.config.settings import Config
-from schemas.ports import Clock, Limiter, Model, WholeKnowledge
+from schemas.ports import Clock, Limiter, Model
+
+if TYPE_CHECKING:
+    from agent_worker.knowledge.library import Library
 
 
 def open_models(
@@ -25,10 +29,10 @@ def open_models(
     failed: Callable[[str], None],
     limiter: Limiter | None = None,
     clock: Clock | None = None,
-    knowledge: object = None,
+    knowledge: Library | None = None,
 ) -> Models:
-    """`local`, and every other model that a tenant uses. ``knowledge``: shown whole, if it can be, to models that are
-    to see all. Raises MissingDependency when a library is not there."""
+    """`local`, and every other model that a tenant uses. ``knowledge``: shown as a whole to models with a long
+    context. Raises MissingDependency when a library is not there."""
     budgets = DayBudgets(limiter, settings, clock) if limiter is not None and clock is not None else None
     models: dict[str, Model] = {"local": LocalModel(settings)}
     for name in sorted(used_models(config) - {"local"}):
@@ -78,7 +82,9 @@ def _standings(config: Config, models: Mapping[str, Model]) -> dict[str, Fallbac
     }
 
 
-def _open(name: str, config: Config, settings: WorkerSettings, budgets: DayBudgets | None, knowledge: object) -> Model:
+def _open(
+    name: str, config: Config, settings: WorkerSettings, budgets: DayBudgets | None, knowledge: Library | None
+) -> Model:
     entry = config.models[name]
     if entry.provider == "local":
         return LocalModel(settings, name)
@@ -86,7 +92,7 @@ def _open(name: str, config: Config, settings: WorkerSettings, budgets: DayBudge
     from agent_worker.models.providers.remote_model import ModelDependencies, RemoteModel
 
     around = ModelDependencies(
-        all_passages=knowledge.whole if isinstance(knowledge, WholeKnowledge) else None,
+        all_passages=None if knowledge is None else knowledge.read_all,
         canary=lambda tenant: derive_canary(config.secret_key.get_secret_value(), tenant),
         budgets=budgets,
     )

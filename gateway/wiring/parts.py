@@ -6,12 +6,16 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from typing import TYPE_CHECKING
 
 from gateway.config.settings import Config
 from gateway.http.overload import Press
 from gateway.webchat.storage_quotas import StorageQuota
 from infra.flight_recorder import FlightRecorder
-from schemas.ports import Account, Blobs, Bus, Channel, Clock, Knowledge, Metrics, State
+from schemas.ports import Account, Blobs, Bus, Channel, Clock, Metrics, State
+
+if TYPE_CHECKING:
+    from agent_worker.knowledge.library import Library
 
 AccountLookup = Callable[[str, str, str], Account | None]
 """``(tenant, channel, account name)`` → the account, or None when the configuration does not name it."""
@@ -43,7 +47,7 @@ class Parts:
     admin_token: str
     quota: StorageQuota
     channels: Mapping[str, Channel] = field(default_factory=dict)
-    knowledge: Knowledge | None = None
+    knowledge: Library | None = None
     recorder: FlightRecorder | None = None
     press: Press = field(default_factory=Press)
     sleep: Callable[[float], Awaitable[object]] = asyncio.sleep

@@ -40,11 +40,11 @@ async def recording(data_path: Path, stall_seconds: float) -> AsyncIterator[Flig
     """It begins once it was looked at what dead processes have left."""
     parent = data_path / "flight"
     parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    flight_recorder.collect(parent)
+    flight_recorder.collect_incidents(parent)
     with own_folder(parent) as folder:
         recorder = FlightRecorder(folder, stall_seconds)
         recorder.start()
-        beating = asyncio.create_task(recorder.beat_on())
+        beating = asyncio.create_task(recorder.run_heartbeat())
         try:
             yield recorder
         finally:

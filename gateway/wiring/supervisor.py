@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 
 import structlog
 
-from schemas.errors import RefusedForNow, SetupError
+from schemas.errors import SetupError, TemporaryRefusal
 
 log = structlog.get_logger("parley.compose")
 
@@ -40,7 +40,7 @@ class Supervisor:
             while not self.stopping.is_set():
                 try:
                     await step()
-                except RefusedForNow as error:
+                except TemporaryRefusal as error:
                     log.info("step_postponed", part=name, code=error.code)
                 await self.pause(seconds)
 

@@ -11,7 +11,7 @@ from gateway.wiring.parts import AccountLookup, Parts
 from schemas.conversation import Origin
 from schemas.errors import MissingDependency, NotFound, SendDelayed
 from schemas.messages import Attachment, RemoteFile
-from schemas.ports import Blobs, Channel, Clock, Fetcher, Transcribe, Transcriber
+from schemas.ports import Blobs, Channel, Clock, FileFetcher, Transcribe, Transcriber
 
 PATIENCE = 10.0
 """Seconds for one file, a vendor's "later" included."""
@@ -78,7 +78,7 @@ class VendorFiles:
         if account is None or origin.channel not in self._opened:
             raise NotFound("the account is not configured any more")
         connection = self._opened[origin.channel].get_connection(account)
-        if not isinstance(connection, Fetcher):
+        if not isinstance(connection, FileFetcher):
             raise NotFound("this channel has no files")
         most = self._most(origin.tenant)
         pause = AGAIN

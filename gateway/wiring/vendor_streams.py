@@ -13,13 +13,13 @@ from gateway.wiring.desk import door_of
 from gateway.wiring.parts import Parts
 from gateway.wiring.supervisor import Supervisor
 from schemas.errors import Unavailable
-from schemas.ports import Account, Backfilling, Channel, DeskDoor, Event, Streaming
+from schemas.ports import Account, BackfillChannel, Channel, DeskInbound, Event, StreamingChannel
 
 
 class Entrance:
     """The way in for events that came by no request: the same as for those that did."""
 
-    def __init__(self, parts: Parts, desk: DeskDoor | None) -> None:
+    def __init__(self, parts: Parts, desk: DeskInbound | None) -> None:
         self._parts = parts
         self._inbound = inbound_of(parts, desk)
         self._allowance = Allowance(parts)
@@ -73,11 +73,11 @@ def _start(
 
 
 def _streams(channel: Channel, account: Account) -> bool:
-    return isinstance(channel, Streaming) and channel.streams(account)
+    return isinstance(channel, StreamingChannel) and channel.streams(account)
 
 
 def _is_called(channel: Channel, account: Account) -> bool:
-    return isinstance(channel, Backfilling) and channel.backfills(account) and not _streams(channel, account)
+    return isinstance(channel, BackfillChannel) and channel.backfills(account) and not _streams(channel, account)
 
 
 def _accounts(parts: Parts, channel: str) -> list[Account]:

@@ -1,4 +1,4 @@
-"""One partition that is ours: from its assignment to its revocation."""
+"""One partition that is assigned to us, until it is revoked, and the offset that may be committed for it."""
 
 from __future__ import annotations
 
@@ -11,37 +11,37 @@ from schemas.ports import Record, TopicPartition
 
 
 class Assignment:
-    """What belongs to one tenure of a partition. When the same partition comes back it is a new object, so that
-    whatever is late from the earlier tenure cannot touch the offsets of the later one."""
+    """The state of a partition between its assignment and its revocation. When the partition comes back it gets a new
+    object, so that late work of the earlier assignment cannot touch the offsets of the new one."""
 
-    __slots__ = ("adopting", "early", "gone", "hurry", "lanes", "prefix", "source")
+    __slots__ = ("early", "gone", "lanes", "lookup", "prefix", "revoking", "source")
 
     def __init__(self, source: TopicPartition) -> None:
         self.source = source
         self.prefix = Prefix()
         self.lanes: dict[str, Lane] = {}
-        self.hurry = asyncio.Event()
+        self.revoking = asyncio.Event()
         """Set when the partition is being taken away."""
         self.gone = False
-        """The partition belongs to somebody else: nothing may be committed any more."""
-        self.adopting: asyncio.Task[None] | None = None
+        """The partition belongs to another member: nothing may be committed any more."""
+        self.lookup: asyncio.Task[None] | None = None
         """Running until the partition's parked conversations are known."""
         self.early: list[Record] = []
-        """Read before that; they go to their lanes afterwards."""
+        """Records read before that; they go to their lanes afterwards."""
 
     @property
     def open(self) -> bool:
-        """Work may be started."""
-        return not self.hurry.is_set()
+        """Whether new work may be started."""
+        return not self.revoking.is_set()
 
     @property
     def tasks(self) -> set[asyncio.Task[None]]:
-        """What runs for this partition's lanes."""
+        """The running tasks of this partition's lanes."""
         both = ((lane.task, lane.flushing) for lane in self.lanes.values())
         return {task for pair in both for task in pair if task is not None}
 
 
-# Which offset may be committed: the end of the contiguous run of finished records, per partition.
+# The offset that may be committed: the end of the contiguous run of finished records.
 class Prefix:
     """Tracks one partition from its assignment to its revocation. All operations are O(1) amortized."""
 
@@ -53,12 +53,12 @@ class Prefix:
         self._last = -1
 
     def add(self, offset: int) -> None:
-        """A record was taken in. Offsets rise, but may have gaps (compaction, control records)."""
+        """A record was read. Offsets rise, but may have gaps (compaction, control records)."""
         self._open.append(offset)
         self._last = offset
 
-    def done(self, records: Iterable[Record]) -> None:
-        """These need no more work here; in any order, each once."""
+    def finish(self, records: Iterable[Record]) -> None:
+        """Mark records as finished; in any order, each once."""
         self._done.update(record.offset for record in records)
         while self._open and self._open[0] in self._done:
             first = self._open.popleft()
@@ -67,17 +67,17 @@ class Prefix:
 
     @property
     def oldest(self) -> int | None:
-        """The oldest unfinished record's offset."""
+        """The offset of the oldest unfinished record."""
         return self._open[0] if self._open else None
 
     @property
     def span(self) -> int:
-        """Offsets between the oldest unfinished record and the newest one taken in."""
+        """Offsets between the oldest unfinished record and the newest one read."""
         return self._last - self._open[0] + 1 if self._open else 0
 
-    def due(self) -> int | None:
-        """The next offset to read after a restart, when it is not committed yet."""
+    def offset_to_commit(self) -> int | None:
+        """The next offset to read after a restart, if it is not committed yet."""
         return self._next if self._next != self._committed else None
 
-    def committed(self, offset: int) -> None:
+    def mark_committed(self, offset: int) -> None:
         self._committed = offset

@@ -1,4 +1,4 @@
-"""How much one consumer may hold, and how much it holds."""
+"""Limits on what one consumer holds in memory, and the current use."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from schemas.ports import Record
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """What one consumer may hold. Counts are records, ``bytes_held`` is bytes, times are seconds."""
+    """Limits of one consumer. Counts are records, ``bytes_held`` is bytes, times are seconds."""
 
     held: int = 10_000
     bytes_held: int = 64 * 1024 * 1024
@@ -26,14 +26,14 @@ class Bounds:
     commit_every: float = 0.5
     attempts: int = 5
     poll: float = 0.1
-    polled: int = 32
-    """Records taken in one go: so many lanes may begin in one turn of the loop. Also what ``bytes_held`` and ``span``
-    may be exceeded by."""
+    poll_records: int = 32
+    """Records per poll: this many lanes may start in one turn of the loop. ``bytes_held`` and ``span`` may be exceeded
+    by as much."""
     rest: float = 0.004
-    """After as many as that have come, so that lanes which are under way go on while thousands begin."""
-    brought_back: int = 10
-    """Parked records that a lane gets in any case, also when the others leave no room: so many more may be held for
-    every lane that works."""
+    """Pause after a full poll, so that running lanes make progress while thousands start."""
+    min_page: int = 10
+    """Parked records that a lane may read in any case, even when the others leave no room: for every working lane this
+    many more may be held."""
 
 
 class Budget:
@@ -60,23 +60,23 @@ class Budget:
             self._by_tenant[tenant_of(record)] -= 1
 
     def room(self, bounds: Bounds) -> int:
-        """How many records to ask for: at least one, since a poll also keeps the membership alive."""
+        """The number of records to poll: at least one, since a poll also keeps the membership alive."""
         typical = self.bytes_held / self.held if self.held else 1.0
         by_bytes = int((bounds.bytes_held - self.bytes_held) / max(typical, 1.0))
-        return max(1, min(bounds.polled, bounds.held - self.held, by_bytes))
+        return max(1, min(bounds.poll_records, bounds.held - self.held, by_bytes))
 
     @contextmanager
     def promise(self, tenant: str, bounds: Bounds) -> Iterator[int]:
-        """How many parked records a lane may bring back; while it does, they count as held."""
+        """Reserve room for parked records that a lane reads back; yields how many it may read."""
         left = min(bounds.held - self.held, bounds.held_per_tenant - self._by_tenant[tenant]) - self._promised
-        page = min(bounds.held_per_lane, max(bounds.brought_back, left))
+        page = min(bounds.held_per_lane, max(bounds.min_page, left))
         self._promised += page
         try:
             yield page
         finally:
             self._promised -= page
 
-    def full(self, bounds: Bounds, share: float) -> bool:
+    def is_full(self, bounds: Bounds, share: float) -> bool:
         return self.held >= share * bounds.held or self.bytes_held >= share * bounds.bytes_held
 
 

@@ -1,4 +1,4 @@
-"""Hands records to lanes and lanes to the handler; whatever happens between a record's arrival and its being done."""
+"""Pass records to lanes and lanes to the handler, from a record's arrival until it is done."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from functools import partial
 
 from infra.bus.assignment import Assignment
 from infra.bus.budget import Bounds, Budget, tenant_of
-from infra.bus.fair_queue import Turnstile
+from infra.bus.fair_queue import FairQueue
 from infra.bus.lane import Lane, LaneBatch
 from infra.bus.overflow import Overflow
-from infra.bus.retrying import Outcome, attempt
+from infra.bus.retrying import Outcome, run_handler
 from schemas.ports import Clock, GiveUp, LaneHandler, Record
 
 
@@ -41,14 +41,14 @@ class Dispatch:
         self._give_up = give_up
         self._clock = clock
         self._closed = closed
-        self.turnstile: Turnstile[Lane] = Turnstile(bounds.running, limit_of, self._start)
+        self.queue: FairQueue[Lane] = FairQueue(bounds.running, limit_of, self._start)
         self.budget = Budget()
         self.failure: BaseException | None = None
-        """A defect of ours: the run ends with it, because some lane no longer works."""
-        self._agenda: list[tuple[datetime, int, Lane]] = []
+        """A bug of ours: the run ends with it, because some lane no longer works."""
+        self._schedule: list[tuple[datetime, int, Lane]] = []
         self._order = itertools.count()
-        self._gated: set[Lane] = set()
-        """Ready, but nothing may be started now."""
+        self._blocked: set[Lane] = set()
+        """Lanes with work that may not be started now."""
 
     # ── records come in ──────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -58,27 +58,27 @@ class Dispatch:
         tenant = lane.tenant = lane.tenant or tenant_of(record)
         assignment.prefix.add(record.offset)
         self.budget.take(record)
-        crowded = lane.crowd >= self._bounds.held_per_lane
+        crowded = lane.record_count >= self._bounds.held_per_lane
         if lane.overflow or crowded or self.budget.of_tenant(tenant) > self._bounds.held_per_tenant:
             self._spill(lane, [record])
             return
         lane.queue.append(record)
         if lane.batch is not None:
             lane.batch.arrive()
-        self._ready(lane)
+        self._make_ready(lane)
 
     def adopt(self, assignment: Assignment, conversation: str, until: datetime) -> None:
         """A conversation with parked records came with the partition, or with a rebuilt store."""
         lane = self._lane(assignment, conversation)
         if lane.overflow:
-            return  # it knows already, and perhaps better until when
+            return  # the lane knows already, perhaps with a better time
         if lane.queue or lane.batch is not None:
-            self._spill(lane, [])  # what is in memory is newer: it joins the parked ones
+            self._spill(lane, [])  # records in memory are newer: they join the parked ones
         lane.overflow = True
-        self._remind(lane, until)
+        self._wake_at(lane, until)
 
     def relieve(self, assignment: Assignment) -> None:
-        """Move the lanes that hold back the commit most to the store, so that the partition can go on without them."""
+        """Park the lanes that hold back the commit most, so that the partition can go on without them."""
         oldest = assignment.prefix.oldest
         if oldest is None or assignment.prefix.span < self._bounds.span // 2:
             return
@@ -99,7 +99,7 @@ class Dispatch:
             lane.spilling += lane.take_queue()
         lane.spilling += records
         if lane.spilling and lane.batch is not None:
-            lane.batch.later.set()
+            lane.batch.backlog.set()
         if lane.flushing is None:
             lane.flushing = self.spawn(self._flush(lane))
 
@@ -109,100 +109,101 @@ class Dispatch:
             if not lane.spilling:
                 break
         lane.flushing = None
-        self._rest(lane)
+        self._continue_or_drop(lane)
 
     # ── lanes take turns ─────────────────────────────────────────────────────────────────────────────────────────────
 
     def tick(self) -> None:
-        """Called all the time: start what became due, and what waited for the gate."""
+        """Start lanes that became due or that were blocked; called after every poll."""
         now = self._clock()
-        while self._agenda and self._agenda[0][0] <= now:
-            self._rest(heapq.heappop(self._agenda)[2])
-        if self._gated and not self._closed():
-            for lane in [lane for lane in self._gated if not self._held_back(lane)]:
-                self._gated.discard(lane)
-                self._rest(lane)
+        while self._schedule and self._schedule[0][0] <= now:
+            self._continue_or_drop(heapq.heappop(self._schedule)[2])
+        if self._blocked and not self._closed():
+            for lane in [lane for lane in self._blocked if not self._is_blocked(lane)]:
+                self._blocked.discard(lane)
+                self._continue_or_drop(lane)
 
     def wake(self, lane: Lane) -> None:
-        """What a parked conversation waits for is there."""
+        """The event that a parked conversation waits for has happened."""
         lane.woken, lane.until = True, None
-        self._rest(lane)
+        self._continue_or_drop(lane)
 
-    def _rest(self, lane: Lane) -> None:
-        """Nothing runs in the lane now: go on if something is due, else forget it."""
-        if lane.queue or self._overflow.due(lane):
-            self._ready(lane)
+    def _continue_or_drop(self, lane: Lane) -> None:
+        """Nothing runs in the lane now: go on if something is due, else drop the lane."""
+        if lane.queue or self._overflow.is_due(lane):
+            self._make_ready(lane)
         elif lane.idle and lane.assignment.lanes.get(lane.conversation) is lane:
             del lane.assignment.lanes[lane.conversation]
 
-    def _ready(self, lane: Lane) -> None:
+    def _make_ready(self, lane: Lane) -> None:
         if lane.task is not None or lane.waiting or not lane.assignment.open:
             return
-        if self._held_back(lane):
-            self._gated.add(lane)
+        if self._is_blocked(lane):
+            self._blocked.add(lane)
             return
-        lane.waiting, lane.turn_of = True, lane.tenant
-        self.turnstile.enter(lane.turn_of, lane)
+        lane.waiting, lane.running_tenant = True, lane.tenant
+        self.queue.enter(lane.running_tenant, lane)
 
-    def _held_back(self, lane: Lane) -> bool:
-        """Nothing may be started now: here, or before it is known what is parked."""
-        return self._closed() or lane.assignment.adopting is not None
+    def _is_blocked(self, lane: Lane) -> bool:
+        """Whether nothing may be started now: in general, or in this partition because its parked records are not known
+        yet."""
+        return self._closed() or lane.assignment.lookup is not None
 
     def _start(self, lane: Lane) -> None:
         lane.waiting = False
-        lane.task = asyncio.create_task(self._work(lane))
-        # Not in the task's own ``finally``, which does not run when it is cancelled before its first step.
-        lane.task.add_done_callback(partial(self._stopped, lane))
+        lane.task = asyncio.create_task(self._run_lane(lane))
+        # Not in the task's own ``finally``, which does not run when the task is cancelled before its first step.
+        lane.task.add_done_callback(partial(self._on_lane_stop, lane))
 
-    def _stopped(self, lane: Lane, task: asyncio.Task[None]) -> None:
-        self._ended(task)
+    def _on_lane_stop(self, lane: Lane, task: asyncio.Task[None]) -> None:
+        self._on_task_end(task)
         lane.task = None
-        self.turnstile.leave(lane.turn_of)
-        self._rest(lane)
+        self.queue.leave(lane.running_tenant)
+        self._continue_or_drop(lane)
 
-    def _remind(self, lane: Lane, until: datetime) -> None:
+    def _wake_at(self, lane: Lane, until: datetime) -> None:
         lane.until = until
-        heapq.heappush(self._agenda, (until, next(self._order), lane))
+        heapq.heappush(self._schedule, (until, next(self._order), lane))
 
     def spawn(self, work: Coroutine[object, object, None]) -> asyncio.Task[None]:
         """A task whose failure ends the run."""
         task = asyncio.create_task(work)
-        task.add_done_callback(self._ended)
+        task.add_done_callback(self._on_task_end)
         return task
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
+    def _on_task_end(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (error := task.exception()) is not None:
             self.failure = self.failure or error
 
     # ── a lane works ─────────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def _work(self, lane: Lane) -> None:
-        """One turn: batch after batch, until nothing is due or somebody else waits for the slot."""
-        while lane.assignment.open and not self._held_back(lane) and (batch := await self._next_batch(lane)):
-            outcome = await attempt(self._handler, self._give_up, batch, self._bounds.attempts)
+    async def _run_lane(self, lane: Lane) -> None:
+        """Handle batch after batch, until nothing is due or another lane waits for the slot."""
+        while lane.assignment.open and not self._is_blocked(lane) and (batch := await self._next_batch(lane)):
+            outcome = await run_handler(self._handler, self._give_up, batch, self._bounds.attempts)
             await self._settle(lane, batch, outcome)
-            if self.turnstile.contended or isinstance(outcome, datetime):
+            if self.queue.contended or isinstance(outcome, datetime):
                 break
 
     async def _next_batch(self, lane: Lane) -> LaneBatch | None:
         lane.woken = False
-        batch = LaneBatch(lane, lane.take_queue()) if lane.queue else await self._bring_back(lane)
-        if batch is None or lane.assignment.gone or (batch.parked and self._held_back(lane)):
+        batch = LaneBatch(lane, lane.take_queue()) if lane.queue else await self._read_parked(lane)
+        if batch is None or lane.assignment.gone or (batch.parked and self._is_blocked(lane)):
             return None
         if not lane.tenant and batch.parked:
             lane.tenant = tenant_of(batch.records[0])
-            if lane.tenant != lane.turn_of and self.turnstile.contended:
+            if lane.tenant != lane.running_tenant and self.queue.contended:
                 return None  # queue up again, this time behind its own tenant; the records are still parked
         for record in batch.records[: batch.parked]:
             self.budget.take(record)
         lane.batch = batch
         return batch
 
-    async def _bring_back(self, lane: Lane) -> LaneBatch | None:
+    async def _read_parked(self, lane: Lane) -> LaneBatch | None:
         with self.budget.promise(lane.tenant, self._bounds) as page:
             batch = await self._overflow.next_batch(lane, page)
         if batch is not None and (lane.spilling or batch.parked >= page):
-            batch.later.set()
+            batch.backlog.set()
         return batch
 
     async def _settle(self, lane: Lane, batch: LaneBatch, outcome: Outcome | datetime) -> None:
@@ -213,24 +214,24 @@ class Dispatch:
             return
         if lane.assignment.gone:
             return
-        lane.assignment.prefix.done(
+        lane.assignment.prefix.finish(
             batch.records[batch.parked :] if until else batch.records[batch.parked : batch.settled]
         )
         if outcome is not Outcome.INTERRUPTED:
             lane.batch = None
             self.budget.release(batch.records)
         if until is not None and lane.until is not None:
-            self._remind(lane, until)
+            self._wake_at(lane, until)
 
     # ── partitions go ────────────────────────────────────────────────────────────────────────────────────────────────
 
     def forget(self, assignments: Iterable[Assignment]) -> None:
-        """Nothing of these is held any more. Their records are read again by the next owner."""
+        """Drop everything held for these partitions. Their records are read again by the next owner."""
         for assignment in assignments:
             for lane in assignment.lanes.values():
                 self.budget.release([*lane.queue, *lane.spilling, *(lane.batch.records if lane.batch else ())])
             assignment.lanes.clear()
-        self.turnstile.withdraw(lambda lane: lane.assignment.gone)
-        self._agenda = [entry for entry in self._agenda if not entry[2].assignment.gone]
-        heapq.heapify(self._agenda)
-        self._gated = {lane for lane in self._gated if not lane.assignment.gone}
+        self.queue.withdraw(lambda lane: lane.assignment.gone)
+        self._schedule = [entry for entry in self._schedule if not entry[2].assignment.gone]
+        heapq.heapify(self._schedule)
+        self._blocked = {lane for lane in self._blocked if not lane.assignment.gone}

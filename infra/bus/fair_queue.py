@@ -1,4 +1,4 @@
-"""Fair turns: who may run next when more lanes are ready than may run at once."""
+"""A fair queue: which lane runs next when more are ready than may run at once."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 
-class Turnstile(Generic[T]):
-    """At most ``limit`` at once in all and ``limit_of(tenant)`` per tenant; waiting tenants take turns, whatever the
+class FairQueue(Generic[T]):
+    """Runs at most ``limit`` items in all and ``limit_of(tenant)`` per tenant. Waiting tenants take turns, whatever the
     length of their queues, so that a flood from one of them delays the others by at most one turn each."""
 
     def __init__(self, limit: int, limit_of: Callable[[str], int], start: Callable[[T], None]) -> None:
@@ -22,18 +22,18 @@ class Turnstile(Generic[T]):
         self.running = 0
 
     @property
-    def waiting(self) -> int:
+    def waiting_count(self) -> int:
         return sum(map(len, self._ready.values()))
 
     @property
     def contended(self) -> bool:
-        """Somebody waits: whoever can go on later should give up the slot between two batches."""
+        """Whether somebody waits: whoever can go on later should give up the slot between two batches."""
         return bool(self._ready)
 
     @property
     def load(self) -> float:
         """0–1: the share of the slots that is taken or wanted."""
-        return min(1.0, (self.running + self.waiting) / self._limit)
+        return min(1.0, (self.running + self.waiting_count) / self._limit)
 
     def enter(self, tenant: str, item: T) -> None:
         """Start the item now, or when its tenant's turn comes."""
@@ -51,7 +51,7 @@ class Turnstile(Generic[T]):
         self._advance()
 
     def withdraw(self, leaving: Callable[[T], bool]) -> None:
-        """Take these out of the queues; they were never started."""
+        """Remove items from the queues; they were never started."""
         for tenant, queue in list(self._ready.items()):
             stay = deque(item for item in queue if not leaving(item))
             if stay:

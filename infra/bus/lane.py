@@ -1,4 +1,4 @@
-"""One lane: the records of one conversation that wait here, and the batch its handler works on."""
+"""One lane: the waiting records of one conversation, and the batch that its handler works on."""
 
 from __future__ import annotations
 
@@ -14,11 +14,10 @@ if TYPE_CHECKING:
 
 
 class Lane:
-    """Small while nothing runs in it: a member may know a hundred thousand parked conversations.
+    """Small while nothing runs in it, because a member may know a hundred thousand parked conversations.
 
     While ``overflow`` is True the conversation's unfinished records are in the store (or on their way there, in
-    ``spilling``), later ones join them, and ``queue`` is empty.
-    """
+    ``spilling``), later ones join them, and ``queue`` is empty."""
 
     __slots__ = (
         "_lock",
@@ -28,10 +27,10 @@ class Lane:
         "flushing",
         "overflow",
         "queue",
+        "running_tenant",
         "spilling",
         "task",
         "tenant",
-        "turn_of",
         "until",
         "waiting",
         "woken",
@@ -41,20 +40,20 @@ class Lane:
         self.assignment = assignment
         self.conversation = conversation
         self.tenant = ""
-        """Not known before the first record is seen (adopted lanes)."""
-        self.turn_of = ""
-        """The tenant whose turn was taken for what runs now."""
+        """Unknown before the first record is seen (adopted lanes)."""
+        self.running_tenant = ""
+        """The tenant whose slot the running work uses."""
         self.queue: list[Record] = []
         self.spilling: list[Record] = []
         self.batch: LaneBatch | None = None
         self.task: asyncio.Task[None] | None = None
         self.flushing: asyncio.Task[None] | None = None
         self.waiting = False
-        """In the turnstile, not started yet."""
+        """In the fair queue, not started yet."""
         self.overflow = False
         self.until: datetime | None = None
         self.woken = False
-        """Woken since its batch was handed out: what the handler waits for may be there already."""
+        """Woken since its batch was handed out: the event that the handler waits for may have happened already."""
         self._lock: asyncio.Lock | None = None
 
     @property
@@ -72,20 +71,20 @@ class Lane:
     @property
     def oldest(self) -> int | None:
         """Offset of the oldest record that holds back the partition's commit."""
-        if self.batch is not None and (rest := self.batch.unparked):
+        if self.batch is not None and (rest := self.batch.unparked_records):
             return rest[0].offset
         waiting = self.queue or self.spilling
         return waiting[0].offset if waiting else None
 
     @property
     def first(self) -> Record | None:
-        """The oldest record in memory that nobody has finished."""
+        """The oldest unfinished record in memory."""
         handled = self.batch.records[self.batch.settled :] if self.batch is not None else []
         return next(iter(handled or self.queue or self.spilling), None)
 
     @property
-    def crowd(self) -> int:
-        """Records in memory that nobody has finished."""
+    def record_count(self) -> int:
+        """Unfinished records in memory."""
         return len(self.queue) + (len(self.batch.records) if self.batch is not None else 0)
 
     def take_queue(self) -> list[Record]:
@@ -107,11 +106,11 @@ class LaneBatch:
         "_lane",
         "arrived",
         "attempt",
+        "backlog",
         "conversation",
-        "hurry",
-        "later",
         "parked",
         "records",
+        "revoking",
         "settled",
     )
 
@@ -123,8 +122,8 @@ class LaneBatch:
         self.parked = parked
         self.settled = 0
         self.arrived = asyncio.Event()
-        self.later = asyncio.Event()
-        self.hurry = lane.assignment.hurry
+        self.backlog = asyncio.Event()
+        self.revoking = lane.assignment.revoking
         self._call: Callable[[], None] | None = None
 
     def on_arrival(self, call: Callable[[], None] | None) -> None:
@@ -137,30 +136,30 @@ class LaneBatch:
             self._call()
 
     @property
-    def unparked(self) -> list[Record]:
+    def unparked_records(self) -> list[Record]:
         return self.records[self.parked :]
 
-    def alone(self, lane: Lane, record: Record) -> LaneBatch:
-        """One record by itself; what arrives meanwhile stays for later."""
+    def single(self, lane: Lane, record: Record) -> LaneBatch:
+        """A batch of one record; records that arrive meanwhile stay for later."""
         single = LaneBatch(lane, [record])
         single._lane = None
         single.attempt = self.attempt
-        single.later.set()
+        single.backlog.set()
         return single
 
-    def isolated(self) -> LaneBatch:
-        """A batch of one record, which takes no others along."""
-        return self if self._lane is None else self.alone(self._lane, self.records[0])
+    def isolate(self) -> LaneBatch:
+        """A batch of its first record, which takes no others along."""
+        return self if self._lane is None else self.single(self._lane, self.records[0])
 
     def take_more(self) -> list[Record]:
-        """Nothing once the batch is over: its records would have no handler."""
+        """Empty once the batch is over: the records would have no handler."""
         if self._lane is None or self._lane.batch is not self:
             return []
         more = self._lane.take_queue()
         self.records.extend(more)
         return more
 
-    def singly(self) -> list[LaneBatch]:
-        """Each record that is not settled in a batch of its own."""
+    def split(self) -> list[LaneBatch]:
+        """Each unsettled record in a batch of its own."""
         lane = self._lane
-        return [] if lane is None else [self.alone(lane, record) for record in self.records[self.settled :]]
+        return [] if lane is None else [self.single(lane, record) for record in self.records[self.settled :]]

@@ -1,11 +1,9 @@
 """Lanes: one consumer, thousands of conversations at once, each strictly in order (design §1, §6).
 
 One loop polls and never waits for a handler. Every record goes to its conversation's lane; a lane's handler gets all
-that waits. Offsets are committed up to the first unfinished record. What would break the bounds of memory (one
-conversation that floods, one tenant that floods) or hold back the commit for long is *parked*: moved to the ordered
-list in the state store, so that the offset can move on and nobody else waits. On a rebalance: drain first, fence
-second.
-"""
+waiting records. Offsets are committed up to the first unfinished record. Records that would exceed the memory limits
+(one conversation or one tenant that floods) or hold back the commit for long are *parked*: moved to an ordered list in
+the state store, so that the offset can move on and nobody else waits. On a rebalance: drain first, fence second."""
 
 from __future__ import annotations
 
@@ -20,8 +18,8 @@ from infra.bus.assignment import Assignment
 from infra.bus.budget import Bounds
 from infra.bus.dispatch import Dispatch
 from infra.bus.overflow import Overflow
-from infra.bus.poison_watch import Watch
-from infra.bus.retrying import patiently
+from infra.bus.poison_watch import PoisonWatch
+from infra.bus.retrying import retry_until_success
 from schemas.errors import BusUnavailable, Fenced
 from schemas.ports import Bus, Clock, GiveUp, LaneHandler, Parking, Record, Subscription, TopicPartition
 
@@ -32,14 +30,14 @@ log = structlog.get_logger("parley.lanes")
 _UNWIND_S = 5.0
 """How long a cancelled handler may take to end before the partition is given away all the same."""
 PRESSED = 20
-"""This part of the room is enough for the few that go on while the process has more to do than it can."""
+"""The budget is divided by this while the process is overloaded: the few lanes that go on need no more."""
 
 
 class Lanes:
-    """Runs one member of a consumer group. ``closed`` tells when nothing may be started (state is being rebuilt);
-    when it opens again, parked records are looked up anew. ``pressed`` tells when what comes had better wait on the
-    log. ``tenant_limit`` tells how many turns of a tenant may run at once. ``watch``: what is done about records that
-    stall or kill the process."""
+    """Runs one member of a consumer group. ``closed`` tells when nothing may be started (state is being rebuilt); when
+    it opens again, parked records are looked up anew. ``pressed`` tells when the process is overloaded and records had
+    better wait on the log. ``tenant_limit`` tells how many turns of a tenant may run at once. ``watch`` handles records
+    that stall or kill the process."""
 
     def __init__(
         self,
@@ -51,7 +49,7 @@ class Lanes:
         closed: Callable[[], bool] = lambda: False,
         pressed: Callable[[], bool] = lambda: False,
         tenant_limit: Callable[[str], int] | None = None,
-        watch: Watch | None = None,
+        watch: PoisonWatch | None = None,
     ) -> None:
         self._watch = watch
         self._bus = bus
@@ -61,7 +59,7 @@ class Lanes:
         self._gate = closed
         self._pressed = pressed
         self._shut = False
-        """The gate was closed, and what was parked meanwhile is not known yet."""
+        """The gate was closed, and the records that were parked meanwhile are not known yet."""
         self._tenant_limit = tenant_limit
         self._group = ""
         self._dispatch: Dispatch | None = None
@@ -74,36 +72,35 @@ class Lanes:
         self._subscription: Subscription | None = None
         self._stopping = asyncio.Event()
 
-    # ── the outside ──────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── public interface ─────────────────────────────────────────────────────────────────────────────────────────────
 
     async def run(
         self, topics: Sequence[str], group: str, handler: LaneHandler, give_up: GiveUp, *, member: str = ""
     ) -> None:
-        """Consume until ``stop``. One run per Lanes object. Cancelling it abandons what runs: it is read again.
+        """Consume until ``stop``. One run per Lanes object. Cancelling it abandons running work, which is read again.
 
-        A conversation's records must be on one of the topics only, for only there do they have an order. Raises Fenced
-        when another member took this one's name.
-        """
+        A conversation's records must all be on one of the topics, because only there do they have an order. Raises
+        Fenced when another member took this one's name."""
         self._group = group
         self._overflow = Overflow(self._parking, group, self._clock)
         if self._watch is not None:
-            handler, give_up = self._watch.watched(handler), self._watch.telling(give_up)
+            handler, give_up = self._watch.watch_handler(handler), self._watch.watch_give_up(give_up)
         dispatch = self._dispatch = Dispatch(
             self.bounds,
             self._overflow,
             handler,
             give_up,
             clock=self._clock,
-            closed=self._closed,
+            closed=self._is_closed,
             tenant_limit=self._tenant_limit,
         )
         subscription = self._subscription = await self._bus.subscribe(topics, group, self, member=member)
         try:
             while not self._stopping.is_set():
-                await self._pump(subscription, dispatch)
+                await self._poll_once(subscription, dispatch)
             if self._committing is not None:
-                await asyncio.wait({self._committing})  # an older offset must not come behind the last ones
-            await self.revoked(frozenset(self._assignments))
+                await asyncio.wait({self._committing})  # an older offset must not overwrite the last ones
+            await self.on_revoked(frozenset(self._assignments))
         finally:
             self._stopping.set()
             if self._committing is not None:
@@ -117,56 +114,57 @@ class Lanes:
 
     @property
     def load(self) -> float:
-        """0–1: the gauge that scaling goes by."""
+        """0–1: the gauge for autoscaling."""
         if self._dispatch is None:
             return 0.0
-        return max(self._dispatch.turnstile.load, min(1.0, self._dispatch.budget.held / self.bounds.held))
+        return max(self._dispatch.queue.load, min(1.0, self._dispatch.budget.held / self.bounds.held))
 
     @property
     def oldest_waiting(self) -> float:
-        """Age in seconds of the oldest record in memory that is not finished; what is parked is not counted."""
+        """Age in seconds of the oldest unfinished record in memory; parked records do not count."""
         lanes = (lane for assignment in self._assignments.values() for lane in assignment.lanes.values())
         first = min((record.timestamp_ms for lane in lanes if (record := lane.first)), default=None)
         return 0.0 if first is None else max(0.0, self._clock().timestamp() - first / 1000)
 
     @property
-    def held(self) -> int:
-        """Records in memory that are not finished."""
+    def held_count(self) -> int:
+        """Unfinished records in memory."""
         return self._dispatch.budget.held if self._dispatch else 0
 
     @property
-    def running(self) -> int:
+    def running_count(self) -> int:
         """Conversations being handled now."""
-        return self._dispatch.turnstile.running if self._dispatch else 0
+        return self._dispatch.queue.running if self._dispatch else 0
 
     def wake(self, conversation: str) -> None:
-        """What a parked conversation waited for is there: go on with it now. Does nothing when it is not here."""
+        """Go on with a parked conversation, because the event that it waited for has happened. Ignored when it is not
+        here."""
         for assignment in self._assignments.values():
             lane = assignment.lanes.get(conversation)
             if lane is not None and self._dispatch is not None:
                 self._dispatch.wake(lane)
 
-    # ── the pump ─────────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── the poll loop ────────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def _pump(self, subscription: Subscription, dispatch: Dispatch) -> None:
+    async def _poll_once(self, subscription: Subscription, dispatch: Dispatch) -> None:
         if dispatch.failure is not None:
             raise dispatch.failure
-        if self._closed() and not self._gate():
+        if self._is_closed() and not self._gate():
             self._reopen(dispatch)
         self._apply_pauses(subscription, dispatch)
         dispatch.tick()
-        rest = 0.0  # even then: a poll that finds records at once must not keep the lanes from running
+        rest = 0.0  # sleep even for 0 s: a poll that returns at once must not keep the lanes from running
         try:
             room = dispatch.budget.room(self.bounds)
             records = await subscription.poll(max_records=room, timeout=self.bounds.poll)
             self._take(dispatch, records)
-            rest = self.bounds.rest if len(records) >= self.bounds.polled else 0.0
+            rest = self.bounds.rest if len(records) >= self.bounds.poll_records else 0.0
             if asyncio.get_running_loop().time() - self._committed_at >= self.bounds.commit_every:
                 self._committed_at = asyncio.get_running_loop().time()
                 for assignment in self._assignments.values():
                     dispatch.relieve(assignment)
                 if self._committing is None or self._committing.done():
-                    # Beside the polling: what comes meanwhile need not wait for the broker's word.
+                    # In the background: new records need not wait for the broker's answer.
                     self._committing = dispatch.spawn(self._commit(list(self._assignments.values())))
         except BusUnavailable as error:
             log.warning("bus_unavailable", group=self._group, reason=str(error))
@@ -178,62 +176,63 @@ class Lanes:
             assignment = self._assignments.get(record.source)
             if assignment is None or not assignment.open:
                 continue  # its next owner reads it
-            if assignment.adopting is not None:
+            if assignment.lookup is not None:
                 assignment.early.append(record)
             else:
                 dispatch.take(assignment, record)
 
     def _apply_pauses(self, subscription: Subscription, dispatch: Dispatch) -> None:
-        ours = self._assignments.keys()
-        want = {source for source in ours if self._should_pause(dispatch, source)}
-        # After a rebalance some brokers have forgotten the pauses and others keep them: say both.
-        stop = want if self._pauses_unknown else want - self._paused
-        go = ours - want if self._pauses_unknown else (self._paused - want) & ours
+        assigned = self._assignments.keys()
+        to_pause = {source for source in assigned if self._should_pause(dispatch, source)}
+        # After a rebalance some brokers have forgotten the pauses and others keep them, so both are stated again.
+        stop = to_pause if self._pauses_unknown else to_pause - self._paused
+        go = assigned - to_pause if self._pauses_unknown else (self._paused - to_pause) & assigned
         if stop:
             subscription.pause(stop)
         if go:
             subscription.resume(go)
-        self._paused, self._pauses_unknown = want, False
+        self._paused, self._pauses_unknown = to_pause, False
 
     def _should_pause(self, dispatch: Dispatch, source: TopicPartition) -> bool:
-        # Resuming refetches on some brokers, so a paused partition waits for clear room, not for one free place.
+        # Resuming refetches on some brokers, so a paused partition waits for ample room, not for one free place.
         share = 0.8 if source in self._paused else 1.0
         assignment = self._assignments[source]
         return (
-            self._closed()
-            or assignment.adopting is not None
-            or dispatch.budget.full(self.bounds, share / PRESSED if self._pressed() else share)
+            self._is_closed()
+            or assignment.lookup is not None
+            or dispatch.budget.is_full(self.bounds, share / PRESSED if self._pressed() else share)
             or assignment.prefix.span >= share * self.bounds.span
         )
 
     # ── the gate ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _closed(self) -> bool:
+    def _is_closed(self) -> bool:
         """Once the gate was seen closed it counts as closed until ``_reopen``, whoever looks first."""
         self._shut = self._shut or self._gate()
         return self._shut
 
     def _reopen(self, dispatch: Dispatch) -> None:
-        """The store may have been rebuilt, with parked records that no lane knows: look again, as on assignment."""
+        """The store may have been rebuilt with parked records that no lane knows: look them up, as on assignment."""
         self._shut = False
         for assignment in self._assignments.values():
             if assignment.open:
                 self._look_up(assignment, dispatch)
 
     def _look_up(self, assignment: Assignment, dispatch: Dispatch) -> None:
-        """Until it is done nothing of the partition is started. An earlier look, perhaps of before, does not count."""
-        if assignment.adopting is not None:
-            assignment.adopting.cancel()
+        """Start nothing of the partition until its parked records are known. An earlier look-up does not count."""
+        if assignment.lookup is not None:
+            assignment.lookup.cancel()
         if self._overflow is not None:
-            assignment.adopting = dispatch.spawn(self._adopt(assignment, dispatch, self._overflow))
+            assignment.lookup = dispatch.spawn(self._adopt_parked(assignment, dispatch, self._overflow))
 
     # ── rebalance ────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def assigned(self, partitions: frozenset[TopicPartition]) -> None:
-        """New partitions stay paused until their parked conversations are known: later records must join them."""
+    async def on_assigned(self, partitions: frozenset[TopicPartition]) -> None:
+        """New partitions stay paused until their parked conversations are known, because later records must join
+        them."""
         if self._dispatch is None or self._overflow is None or self._stopping.is_set():
             return
-        # Lost without a word, or by a revocation that was cut short: too late to commit.
+        # Lost without a callback, or by an interrupted revocation: too late to commit.
         await self._forget([s for s, held in self._assignments.items() if s not in partitions or not held.open])
         for source in partitions - self._assignments.keys():
             assignment = self._assignments[source] = Assignment(source)
@@ -242,18 +241,18 @@ class Lanes:
         if self._subscription is not None:
             self._apply_pauses(self._subscription, self._dispatch)
 
-    async def _adopt(self, assignment: Assignment, dispatch: Dispatch, overflow: Overflow) -> None:
+    async def _adopt_parked(self, assignment: Assignment, dispatch: Dispatch, overflow: Overflow) -> None:
         waiting = await overflow.adopt(assignment)
-        if waiting is None or not assignment.open or not await self._know_suspects(assignment):
+        if waiting is None or not assignment.open or not await self._load_suspects(assignment):
             return
         for conversation, until in waiting.items():
             dispatch.adopt(assignment, conversation, until)
-        assignment.adopting = None
+        assignment.lookup = None
         early, assignment.early = assignment.early, []
         self._take(dispatch, early)
 
-    async def _know_suspects(self, assignment: Assignment) -> bool:
-        """Asks until the store answers; False when the partition goes first."""
+    async def _load_suspects(self, assignment: Assignment) -> bool:
+        """Load the partition's suspect records, until the store answers; False when the partition goes first."""
         if (watch := self._watch) is None:
             return True
 
@@ -261,14 +260,14 @@ class Lanes:
             await watch.load(assignment.source)
             return True
 
-        known = await patiently(assignment.hurry, load, "suspects_unknown", topic=assignment.source.topic)
+        known = await retry_until_success(assignment.revoking, load, "suspects_unknown", topic=assignment.source.topic)
         return bool(known) and assignment.open
 
-    async def revoked(self, partitions: frozenset[TopicPartition]) -> None:
+    async def on_revoked(self, partitions: frozenset[TopicPartition]) -> None:
         """Drain (running handlers may finish, nothing new starts), commit, then fence what is left."""
         leaving = [self._assignments[source] for source in partitions & self._assignments.keys()]
         for assignment in leaving:
-            assignment.hurry.set()
+            assignment.revoking.set()
         try:
             if running := set().union(*(assignment.tasks for assignment in leaving)):
                 _, late = await asyncio.wait(running, timeout=self.bounds.drain)
@@ -283,8 +282,8 @@ class Lanes:
         tasks: set[asyncio.Task[None]] = set()
         for assignment in gone:
             assignment.gone = True
-            assignment.hurry.set()
-            tasks |= assignment.tasks | ({assignment.adopting} if assignment.adopting else set())
+            assignment.revoking.set()
+            tasks |= assignment.tasks | ({assignment.lookup} if assignment.lookup else set())
         if self._dispatch is not None:
             self._dispatch.forget(gone)
         for task in tasks:
@@ -295,15 +294,17 @@ class Lanes:
                 log.error("handlers_ignore_cancellation", group=self._group, lanes=len(deaf))
 
     async def _commit(self, assignments: Sequence[Assignment]) -> None:
-        due = {a.source: offset for a in assignments if not a.gone and (offset := a.prefix.due()) is not None}
+        due = {
+            a.source: offset for a in assignments if not a.gone and (offset := a.prefix.offset_to_commit()) is not None
+        }
         if not due or self._subscription is None:
             return
         try:
             await self._subscription.commit(due)
         except (Fenced, BusUnavailable) as error:
-            # The records are read again and recognised by their ids; nothing is lost by not committing.
+            # The records are read again and recognized by their ids, so a missing commit loses nothing.
             log.warning("commit_failed", group=self._group, reason=str(error))
             return
         for assignment in assignments:
             if (offset := due.get(assignment.source)) is not None:
-                assignment.prefix.committed(offset)
+                assignment.prefix.mark_committed(offset)

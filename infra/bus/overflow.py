@@ -1,12 +1,11 @@
-"""A conversation's parked records: what moves to the store, what comes back, always in the order of the log.
+"""The parked records of a conversation: moving them to the store and back, always in the order of the log.
 
-Two rules make the order hold through crashes and rebalances:
+Two rules keep the order through crashes and rebalances:
 
-- A record is never parked while an older unfinished one of its conversation is only in memory: what is being handled
-  and what waits is parked in the same call. So whoever finds parked records finds all older unfinished ones there too,
-  and may begin with them without having read the log.
-- While any record of a conversation is parked, later ones join it.
-"""
+- A record is never parked while an older unfinished one of its conversation is only in memory: the records being
+  handled and those waiting are parked in the same call. So whoever finds parked records finds all older unfinished
+  ones there too, and may begin with them without having read the log.
+- While any record of a conversation is parked, later ones join it."""
 
 from __future__ import annotations
 
@@ -17,7 +16,7 @@ import structlog
 
 from infra.bus.assignment import Assignment
 from infra.bus.lane import Lane, LaneBatch
-from infra.bus.retrying import patiently
+from infra.bus.retrying import retry_until_success
 from schemas.ports import Clock, Parking, Record
 
 log = structlog.get_logger("parley.lanes")
@@ -35,13 +34,13 @@ class Overflow:
         self._group = group
         self._clock = clock
 
-    def due(self, lane: Lane) -> bool:
-        """Parked records may be handled, and none is on its way to the store."""
+    def is_due(self, lane: Lane) -> bool:
+        """Whether parked records may be handled, and none is on its way to the store."""
         return lane.overflow and not lane.spilling and (lane.until is None or lane.until <= self._clock())
 
     async def next_batch(self, lane: Lane, page: int) -> LaneBatch | None:
         """The oldest parked records, at most ``page``; None when there are none or they may not be handled yet."""
-        if not self.due(lane):
+        if not self.is_due(lane):
             return None
         async with lane.store:
             parked = await self._read(lane, page)
@@ -50,18 +49,19 @@ class Overflow:
         return LaneBatch(lane, list(parked), len(parked)) if parked else None
 
     async def _read(self, lane: Lane, page: int) -> list[Record] | None:
-        return await patiently(
-            lane.assignment.hurry,
-            lambda: self._parking.parked(self._group, lane.conversation, limit=page),
+        return await retry_until_success(
+            lane.assignment.revoking,
+            lambda: self._parking.read(self._group, lane.conversation, limit=page),
             "parked_unreadable",
             conversation_id=lane.conversation,
         )
 
     async def flush(self, lane: Lane) -> list[Record] | None:
-        """Park what spilled, with what is being handled; returns the records that left memory, None if interrupted."""
+        """Park spilled records, together with those being handled; returns the records that left memory, None if
+        interrupted."""
         async with lane.store:
             batch, spilled = lane.batch, lane.spilling[:_AT_ONCE]
-            handled = batch.unparked if batch is not None else []
+            handled = batch.unparked_records if batch is not None else []
             if not await self._park(lane, [*handled, *spilled], lane.until or self._clock()):
                 return None
             if lane.assignment.gone:
@@ -69,12 +69,12 @@ class Overflow:
             if batch is not None:
                 batch.parked += len(handled)
             del lane.spilling[: len(spilled)]
-            lane.assignment.prefix.done([*handled, *spilled])
+            lane.assignment.prefix.finish([*handled, *spilled])
         return spilled
 
     async def settle(self, lane: Lane, batch: LaneBatch, until: datetime | None) -> bool:
-        """The batch is over: take its settled records out of the store, and set the others aside ``until``, with what
-        waits behind them. False when the partition was taken away meanwhile."""
+        """The batch is over: remove its settled records from the store, and park the others ``until``, together with
+        those that wait behind them. False when the partition was taken away meanwhile."""
         if until is not None:
             batch.take_more()
             lane.overflow, lane.until = True, until
@@ -95,8 +95,8 @@ class Overflow:
         handled = batch.records[: min(batch.settled, batch.parked)]
         if not handled:
             return True
-        left = await patiently(
-            lane.assignment.hurry,
+        left = await retry_until_success(
+            lane.assignment.revoking,
             lambda: self._parking.unpark(self._group, lane.conversation, handled),
             "unpark_failed",
             conversation_id=lane.conversation,
@@ -113,15 +113,15 @@ class Overflow:
             await self._parking.park(self._group, lane.conversation, records, until=until)
             return True
 
-        hurry = lane.assignment.hurry
-        return bool(await patiently(hurry, park, "parking_failed", conversation_id=lane.conversation))
+        hurry = lane.assignment.revoking
+        return bool(await retry_until_success(hurry, park, "parking_failed", conversation_id=lane.conversation))
 
     async def adopt(self, assignment: Assignment) -> dict[str, datetime] | None:
-        """The partition's conversations with parked records; asks until the store answers, or the partition goes."""
+        """The partition's conversations with parked records. Retries until the store answers, or the partition goes."""
         source = assignment.source
-        waiting = await patiently(
-            assignment.hurry,
-            lambda: self._parking.waiting(self._group, [source]),
+        waiting = await retry_until_success(
+            assignment.revoking,
+            lambda: self._parking.list_conversations(self._group, [source]),
             "parked_unknown",
             topic=source.topic,
             partition=source.partition,

@@ -1,4 +1,4 @@
-"""Which partition and which shard a key belongs to: Kafka's default hash, so that both engines place records alike."""
+"""The partition and the shard of a key: Kafka's default hash, so that both engines place records alike."""
 
 from __future__ import annotations
 
@@ -13,18 +13,19 @@ _WORD = 0xFFFFFFFF
 
 
 def partition_of(key: str, count: int) -> int:
-    """The partition of ``key`` in a topic of ``count``, as Java's and aiokafka's default partitioners choose it."""
-    return _positive(key) % count
+    """The partition of ``key`` in a topic of ``count`` partitions, as Java's and aiokafka's default partitioners choose
+    it."""
+    return _positive_hash(key) % count
 
 
 @lru_cache(maxsize=32_768)
 def shard_of(conversation: str) -> int:
     """The state shard of a conversation, 0–255."""
-    return _positive(conversation) % SHARDS
+    return _positive_hash(conversation) % SHARDS
 
 
 @lru_cache(maxsize=32_768)
-def _positive(key: str) -> int:
+def _positive_hash(key: str) -> int:
     return murmur2(key.encode()) & 0x7FFFFFFF
 
 

@@ -1,5 +1,5 @@
-"""Records that stalled or killed a process: noted while they are handled, handled alone after the first time, given up
-on at the second (design §11)."""
+"""Detect records that stalled or killed a process: recorded while they are handled, handled alone after the first
+strike, given up on at the second (design §11)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import cast
 import structlog
 
 from infra.bus.lane import LaneBatch
-from infra.flight_recorder import FlightRecorder, Incident, Steps, incidents
+from infra.flight_recorder import FlightRecorder, Incident, RecordedSteps, load_incidents
 from schemas.errors import (
     MemoryExhausted,
     ParleyError,
@@ -25,13 +25,14 @@ from schemas.ports import Batch, Clock, GiveUp, LaneHandler, Record, Strike, Str
 log = structlog.get_logger("parley.watchdog")
 
 ENOUGH = 2
-"""Strikes after which a record is given up on. One may be bad luck: a machine that was short of memory for others."""
+"""Strikes after which a record is given up on. One may be a coincidence: a machine that was short of memory for other
+reasons."""
 _ERRORS: dict[StrikeCode, type[ParleyError]] = {
     "process_stalled": ProcessStalled,
     "process_crashed": ProcessCrashed,
     "memory_exhausted": MemoryExhausted,
 }
-_SAID: dict[StrikeCode, str] = {
+_MESSAGES: dict[StrikeCode, str] = {
     "process_stalled": "handling this record stalled the process",
     "process_crashed": "handling this record ended the process by a fatal signal",
     "memory_exhausted": "handling this record used up the memory",
@@ -39,8 +40,8 @@ _SAID: dict[StrikeCode, str] = {
 Position = tuple[str, int, int]
 
 
-class Watch:
-    """What the lanes of one consumer group do about such records. ``folder``: where dead processes have left their
+class PoisonWatch:
+    """Handles suspect records for the lanes of one consumer group. ``folder``: where dead processes have left their
     incidents."""
 
     def __init__(self, group: str, recorder: FlightRecorder, strikes: Strikes, folder: Path, clock: Clock) -> None:
@@ -53,23 +54,23 @@ class Watch:
         """By record, then by incident."""
 
     async def load(self, source: TopicPartition) -> None:
-        """Before anything of a partition is started. Raises Unavailable."""
-        for path, incident in incidents(self._folder):
+        """Load the strikes of a partition, before anything of it is started. Raises Unavailable."""
+        for path, incident in load_incidents(self._folder):
             await self._strikes.add(incident.strikes())
             path.unlink(missing_ok=True)
         for strike in await self._strikes.of(self._group, source):
             self._remember(strike)
 
-    def watched(self, handler: LaneHandler) -> LaneHandler:
-        """The handler, with each of its steps noted."""
+    def watch_handler(self, handler: LaneHandler) -> LaneHandler:
+        """Wrap a handler so that each of its steps is recorded."""
 
         async def handle(batch: Batch) -> None:
             await self._handle(handler, cast(LaneBatch, batch))
 
         return handle
 
-    def telling(self, give_up: GiveUp) -> GiveUp:
-        """The same, and what is given up on is suspected no more."""
+    def watch_give_up(self, give_up: GiveUp) -> GiveUp:
+        """Wrap a give-up callback so that records that were given up on lose their strikes."""
 
         async def surrender(conversation: str, records: Sequence[Record], error: Exception, attempts: int) -> None:
             await give_up(conversation, records, error, attempts)
@@ -80,8 +81,8 @@ class Watch:
     async def _handle(self, handler: LaneHandler, batch: LaneBatch) -> None:
         """Raises SuspectRecords for a batch in which one record may be at fault, and the error of a record that is."""
         if self._known and any(position_of(record) in self._known for record in batch.records):
-            batch = self._alone(batch)
-        steps = Steps(handler(batch), self._recorder, self._group, batch.records)
+            batch = self._isolate_suspect(batch)
+        steps = RecordedSteps(handler(batch), self._recorder, self._group, batch.records)
         try:
             await steps
         except BaseException:
@@ -89,23 +90,23 @@ class Watch:
                 await self._strike(batch.records)
             raise
         if steps.stalled:
-            # It is done, and is not handled again: there is nothing to remember.
+            # It is done and is not handled again: there is nothing to remember.
             log.error("record_stalled", conversation_id=batch.conversation, records=len(batch.records))
         if self._known:
             await self._clear(batch.records)
 
-    def _alone(self, batch: LaneBatch) -> LaneBatch:
+    def _isolate_suspect(self, batch: LaneBatch) -> LaneBatch:
         if len(batch.records) > 1:
             raise SuspectRecords("one of these may have stalled or killed a process: they are handled one by one")
         strikes = list(self._known.get(position_of(batch.records[0]), {}).values())
         if len(strikes) >= ENOUGH:
             batch.attempt = len(strikes)
             code = strikes[-1].code
-            raise _ERRORS[code](f"{_SAID[code]} {len(strikes)} times")
-        return batch.isolated()
+            raise _ERRORS[code](f"{_MESSAGES[code]} {len(strikes)} times")
+        return batch.isolate()
 
     async def _strike(self, records: Sequence[Record]) -> None:
-        """The lane tries these again, so it has to know, and so has the next process."""
+        """The lane tries these records again, so it has to know, and so has the next process."""
         positions = [position_of(record) for record in records]
         incident = Incident(
             id=uuid.uuid4().hex, code="process_stalled", at=self._clock(), group=self._group, records=positions

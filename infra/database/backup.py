@@ -1,4 +1,5 @@
-"""A copy of embedded mode's data folder while it is in use: what a restored installation needs, and nothing else."""
+"""Copy embedded mode's data folder while it is in use: everything that a restored installation needs, and nothing
+else."""
 
 from __future__ import annotations
 
@@ -13,19 +14,19 @@ from schemas.errors import SetupError
 
 FILE = "parley.db"
 LEFT_OUT = frozenset({FILE, f"{FILE}-wal", f"{FILE}-shm", f"{FILE}.lock", "knowledge"})
-"""The index is made again from the documents, which are in the file."""
+"""The index is rebuilt from the documents, which are in the file."""
 
 
 def back_up(data_dir: Path, target: Path) -> int:
-    """Copy to ``target``, a folder that must not be there yet; returns the bytes of the database. It appears under its
-    name only when it is whole and on disk. The log and the state in it are of one instant.
+    """Copy to ``target``, a folder that must not exist yet; returns the bytes of the database. It appears under its
+    name only when it is complete and on disk. Log and state in it are of one instant.
 
     Writers go on meanwhile. Raises SetupError."""
     return write_copy(data_dir, target, _copy_database)
 
 
 def write_copy(data_dir: Path, target: Path, copy: Callable[[Path, Path], None]) -> int:
-    """As ``back_up``; ``copy`` makes the second file of the first, the database."""
+    """Do as ``back_up``; ``copy`` creates the second file from the first, the database."""
     source = data_dir / FILE
     if not source.is_file():
         raise SetupError(f"there is no database in {data_dir}", fix="check `data_dir`; `parley config show` tells it")
@@ -35,7 +36,7 @@ def write_copy(data_dir: Path, target: Path, copy: Callable[[Path, Path], None])
     try:
         partial.mkdir(parents=True, mode=0o700)
         copy(source, partial / FILE)
-        # After the database: what it speaks of is on disk before it is spoken of, and never changes.
+        # After the database: files are on disk before the database refers to them, and never change.
         _copy_others(data_dir, partial)
         _sync(partial)
         partial.rename(target)
@@ -44,14 +45,14 @@ def write_copy(data_dir: Path, target: Path, copy: Callable[[Path, Path], None])
         fix = "check the free space and the permissions there"
         raise SetupError(f"the backup was not made: {error}", fix=fix) from error
     finally:
-        shutil.rmtree(partial, ignore_errors=True)  # gone by its own name already when all went well
+        shutil.rmtree(partial, ignore_errors=True)  # renamed already when all went well
     return (target / FILE).stat().st_size
 
 
 def _copy_database(source: Path, copy: Path) -> None:
     reader = connect(source)
     try:
-        # One read transaction: writers go on beside it, and none of what they write is in it in part.
+        # One read transaction: writers go on beside it, and the copy holds none of their writes in part.
         reader.execute("VACUUM INTO ?", (str(copy),))
     finally:
         reader.close()

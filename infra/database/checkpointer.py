@@ -1,4 +1,4 @@
-"""Keeps the write-ahead log small, off the path of the commits."""
+"""Keep the write-ahead log small without delaying commits."""
 
 from __future__ import annotations
 
@@ -23,8 +23,7 @@ class Checkpointer:
     """A thread that copies committed pages into the database while commits go on.
 
     Under steady load it never catches up by itself, so above ``LARGE_BYTES`` the writer does the short rest between two
-    transactions; then the log starts over.
-    """
+    transactions; then the log starts over."""
 
     def __init__(self, path: Path, committer: Committer) -> None:
         self._path = path
@@ -36,7 +35,7 @@ class Checkpointer:
         self._thread.start()
 
     def nudge(self) -> None:
-        """Something was committed. Cheap: called after every transaction."""
+        """Something was committed. Cheap, because it is called after every transaction."""
         if not self._due.is_set():
             self._due.set()
 
@@ -54,20 +53,20 @@ class Checkpointer:
             try:
                 self._checkpoint()
             except (sqlite3.Error, OSError) as error:
-                self._failed(error)
+                self._report_failure(error)
             self._stopped.wait(PAUSE_S)
 
-    def _failed(self, error: Exception) -> None:
+    def _report_failure(self, error: Exception) -> None:
         log.warning("database.checkpoint_failed", reason=str(error))
         if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_IOERR:
-            # A failed fsync here takes the writer's pages with it.
+            # A failed fsync here may have lost the writer's pages too.
             self._committer.suspect(error)
 
     def _checkpoint(self) -> None:
         size = self._wal_bytes()
         if size <= KEPT_WAL_BYTES:
             return
-        # A connection of its own each time: after a failure nothing of it can be left over.
+        # A new connection each time: after a failure nothing of it can be left over.
         connection = connect(self._path)
         try:
             connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()

@@ -1,4 +1,4 @@
-"""The one writer: what waits runs in one transaction, and is answered when that is on disk."""
+"""The one writer: waiting requests run in one transaction, and are answered when it is on disk."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ import structlog
 
 from infra.database.file import DatabaseFailed, connect, is_broken, is_damage
 
-# A thread for what waits for the disk.
+# A thread for jobs that wait for the disk.
 
 Done = Callable[[Any, Exception | None], None]
 Job = tuple[Callable[[], Any], Done, asyncio.AbstractEventLoop]
 
 
 class Disk:
-    """Runs jobs one after the other, and tells the event loop their results. Lighter than an executor's futures."""
+    """Runs jobs one after the other, and passes the results to the event loop. Lighter than an executor's futures."""
 
     def __init__(self) -> None:
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
@@ -59,26 +59,25 @@ T = TypeVar("T")
 log = structlog.get_logger(__name__)
 
 SLICE_S = 0.005
-"""How long one batch may keep the event loop; what is left over goes into the next one."""
+"""How long one batch may keep the event loop; the rest goes into the next batch."""
 QUEUED_WORKS = 20_000
 PATIENCE_S = 5.0
-"""How long callers wait for a silent disk. Then they are told so, and until it answers others are refused at once."""
+"""How long callers wait for a silent disk. Then they are told so, and others are refused at once until it answers."""
 _SILENT = f"the disk has not answered for {PATIENCE_S:g} s"
-BREATH_EVERY_S = 0.002
-BREATH_S = 0.0001
+YIELD_EVERY_S = 0.002
+YIELD_S = 0.0001
 
 
 class Committer:
     """Group commit: while one transaction reaches the disk, the next one gathers.
 
     The statements run on the event loop, in memory and for microseconds; only the commit, which waits for the disk, has
-    a thread. Were the statements in a thread too, each would have to win the interpreter back from a busy loop, up to
+    a thread. If the statements ran in a thread too, each would have to win the interpreter back from a busy loop, up to
     5 ms every time: under load a batch of a few hundred statements would take seconds.
 
     A file whose fsync has failed cannot be trusted to hold what was written before (the kernel may have dropped those
-    pages), so after an I/O error the connection is thrown away, and a new one must first bring the whole write-ahead
-    log into the database. Until that works every write fails; nothing else has to be done for it to heal.
-    """
+    pages), so after an I/O error the connection is discarded, and a new one must first bring the whole write-ahead log
+    into the database. Until that works every write fails; nothing else has to be done to recover."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -86,13 +85,13 @@ class Committer:
         self._connection: sqlite3.Connection | None = connect(path)
         self._dropped: list[sqlite3.Connection] = []
         self._synchronous = "FULL"
-        self._waiting: deque[Work] = deque()
+        self._waiting: deque[WriteRequest] = deque()
         self._jobs: deque[Callable[[sqlite3.Connection], None]] = deque()
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._breath: asyncio.TimerHandle
+        self._yield_timer: asyncio.TimerHandle
         self._busy = False
         self._busy_since = 0.0
-        self._under_way: list[Work] = []
+        self._under_way: list[WriteRequest] = []
         self._late = False
         self._scheduled = False
         self._idle = asyncio.Event()
@@ -100,8 +99,8 @@ class Committer:
         self.on_reopen: Callable[[], None] = lambda: None
         self.on_damage: Callable[[], None] = lambda: None
 
-    def submit(self, work: Work) -> None:
-        """Queue one work. Raises DatabaseFailed when too much waits already, and while the disk does not answer."""
+    def submit(self, work: WriteRequest) -> None:
+        """Queue a request. Raises DatabaseFailed when too many wait already, and while the disk does not answer."""
         if self._late:
             raise DatabaseFailed(_SILENT, retry_after_ms=1_000)
         if len(self._waiting) >= QUEUED_WORKS:
@@ -111,15 +110,14 @@ class Committer:
         self._schedule()
 
     def checkpoint(self) -> None:
-        """Between two transactions, bring the rest of the write-ahead log home, so that it can start over.
+        """Between two transactions, copy the rest of the write-ahead log into the database, so that it can start over.
 
-        May be called from any thread.
-        """
-        self._from_thread(partial(self._between, _checkpoint))
+        May be called from any thread."""
+        self._from_thread(partial(self._queue_job, _checkpoint))
 
     def maintain(self, job: Callable[[sqlite3.Connection], T]) -> asyncio.Future[T]:
-        """Run ``job`` alone, in a thread, however long it takes. It begins and ends transactions itself; what it raises
-        is raised by the future."""
+        """Run ``job`` alone, in a thread, however long it takes. It begins and ends transactions itself; the future
+        raises what it raises."""
         self._loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = self._loop.create_future()
 
@@ -130,15 +128,15 @@ class Committer:
                 settle = partial(_answer, future, None, error)
             future.get_loop().call_soon_threadsafe(settle)
 
-        self._between(run)
+        self._queue_job(run)
         return future
 
     def suspect(self, error: BaseException) -> None:
-        """Somebody else's fsync of the file has failed. May be called from any thread."""
-        self._from_thread(partial(self._between, partial(_raise, error)))
+        """Another fsync of the file has failed. May be called from any thread."""
+        self._from_thread(partial(self._queue_job, partial(_raise, error)))
 
     async def close(self) -> None:
-        """Finish what is queued."""
+        """Finish the queue, then close."""
         self._idle.clear()
         self._schedule()
         await self._idle.wait()
@@ -156,12 +154,12 @@ class Committer:
         if self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(call)
 
-    def _between(self, job: Callable[[sqlite3.Connection], None]) -> None:
+    def _queue_job(self, job: Callable[[sqlite3.Connection], None]) -> None:
         self._jobs.append(job)
         self._schedule()
 
     def _schedule(self) -> None:
-        """Soon, not now: what else this turn of the loop asks for goes into the same transaction."""
+        """Soon, not now: other requests of this turn of the loop go into the same transaction."""
         if not self._busy and not self._scheduled:
             self._scheduled = True
             asyncio.get_running_loop().call_soon(self._turn)
@@ -171,7 +169,7 @@ class Committer:
         if not self._waiting and not self._jobs:
             self._idle.set()
         elif self._connection is None:
-            self._on_disk(self._reopen, self._reopened)
+            self._on_disk(self._reopen, self._on_reopened)
         elif self._jobs:
             self._on_disk(partial(self._jobs.popleft(), self._connection), self._job_done)
         else:
@@ -180,31 +178,33 @@ class Committer:
     def _on_disk(self, job: Callable[[], Any], done: Callable[[Any, Exception | None], None]) -> None:
         self._busy = True
         self._busy_since = time.monotonic()
-        self._breathe_later(BREATH_EVERY_S)
-        self._disk.run(job, partial(self._returned, done))
+        self._schedule_yield(YIELD_EVERY_S)
+        self._disk.run(job, partial(self._on_job_returned, done))
 
-    def _breathe_later(self, delay: float) -> None:
-        self._breath = asyncio.get_running_loop().call_later(delay, self._breathe, delay)
+    def _schedule_yield(self, delay: float) -> None:
+        self._yield_timer = asyncio.get_running_loop().call_later(delay, self._yield_interpreter, delay)
 
-    def _breathe(self, delay: float) -> None:
-        """A loop that is never idle takes the interpreter back faster than a thread wakes up: stand aside for it."""
-        time.sleep(BREATH_S)
-        self._breathe_later(min(2 * delay, 10 * BREATH_EVERY_S))
+    def _yield_interpreter(self, delay: float) -> None:
+        """Sleep briefly, because a loop that is never idle takes the interpreter back faster than a thread wakes up."""
+        time.sleep(YIELD_S)
+        self._schedule_yield(min(2 * delay, 10 * YIELD_EVERY_S))
         if not self._late and time.monotonic() - self._busy_since > PATIENCE_S:
             self._late = True
-            self._send_away()
+            self._fail_waiting()
 
-    def _send_away(self) -> None:
-        """The disk is silent: nobody is left waiting for it. What is under way may be written all the same."""
+    def _fail_waiting(self) -> None:
+        """The disk is silent: nobody is left waiting for it. Running writes may complete all the same."""
         log.error("database.disk_silent", seconds=PATIENCE_S, works=len(self._under_way) + len(self._waiting))
         for work in (*self._under_way, *self._waiting):
             if not work.patient and not work.future.done():
                 work.future.set_exception(DatabaseFailed(_SILENT))
         self._waiting = deque(work for work in self._waiting if work.patient)
 
-    def _returned(self, done: Callable[[Any, Exception | None], None], result: Any, error: Exception | None) -> None:
+    def _on_job_returned(
+        self, done: Callable[[Any, Exception | None], None], result: Any, error: Exception | None
+    ) -> None:
         self._busy = self._late = False
-        self._breath.cancel()
+        self._yield_timer.cancel()
         done(result, error)
         self._schedule()
 
@@ -215,25 +215,25 @@ class Committer:
     # ── transactions ─────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _transact(self, connection: sqlite3.Connection) -> None:
-        batch: list[Work] = []
+        batch: list[WriteRequest] = []
         try:
             self._set_synchronous(connection, "FULL" if any(work.durable for work in self._waiting) else "NORMAL")
             connection.execute("BEGIN IMMEDIATE")
             self._run_waiting(connection, batch)
         except Exception as error:
-            self._committed(batch, None, error)
+            self._on_committed(batch, None, error)
             self._schedule()
         else:
             self._under_way = batch
             # As a statement it would have to win the interpreter back several times.
-            self._on_disk(connection.commit, partial(self._committed, batch))
+            self._on_disk(connection.commit, partial(self._on_committed, batch))
 
-    def _set_synchronous(self, connection: sqlite3.Connection, wanted: str) -> None:
-        if wanted != self._synchronous:
-            connection.execute(f"PRAGMA synchronous={wanted}")
-            self._synchronous = wanted
+    def _set_synchronous(self, connection: sqlite3.Connection, mode: str) -> None:
+        if mode != self._synchronous:
+            connection.execute(f"PRAGMA synchronous={mode}")
+            self._synchronous = mode
 
-    def _run_waiting(self, connection: sqlite3.Connection, batch: list[Work]) -> None:
+    def _run_waiting(self, connection: sqlite3.Connection, batch: list[WriteRequest]) -> None:
         until = time.monotonic() + SLICE_S
         while self._waiting:
             work = self._waiting.popleft()
@@ -244,7 +244,7 @@ class Committer:
             if time.monotonic() > until:
                 break
 
-    def _committed(self, batch: list[Work], _: object, error: Exception | None) -> None:
+    def _on_committed(self, batch: list[WriteRequest], _: object, error: Exception | None) -> None:
         self._under_way = []
         if error is None:
             self.on_commit()
@@ -287,7 +287,7 @@ class Committer:
             raise
         return connection
 
-    def _reopened(self, connection: sqlite3.Connection | None, error: Exception | None) -> None:
+    def _on_reopened(self, connection: sqlite3.Connection | None, error: Exception | None) -> None:
         if error is None:
             log.warning("database.recovered")
             self._connection, self._synchronous = connection, "FULL"
@@ -303,7 +303,7 @@ class Committer:
             _close(self._dropped.pop())
 
 
-def _run(connection: sqlite3.Connection, work: Work) -> None:
+def _run(connection: sqlite3.Connection, work: WriteRequest) -> None:
     connection.execute("SAVEPOINT work")
     try:
         work.result = work.run(connection)
@@ -315,7 +315,7 @@ def _run(connection: sqlite3.Connection, work: Work) -> None:
     connection.execute("RELEASE work")
 
 
-def _fail(batch: list[Work], error: Exception) -> None:
+def _fail(batch: list[WriteRequest], error: Exception) -> None:
     log.error("database.write_failed", works=len(batch), reason=str(error))
     for work in batch:
         failed = DatabaseFailed(f"the database could not be written: {error}")
@@ -347,10 +347,10 @@ def _close(connection: sqlite3.Connection) -> None:
         log.warning("database.close_failed", reason=str(error))
 
 
-# What a caller asks of the writer.
+# One request to the writer.
 @dataclass(slots=True, eq=False)
-class Work:
-    """One caller's piece of a transaction, and where its result goes."""
+class WriteRequest:
+    """One caller's part of a transaction, and where its result goes."""
 
     run: Callable[[sqlite3.Connection], Any]
     future: asyncio.Future[Any]

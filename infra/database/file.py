@@ -1,4 +1,4 @@
-"""Connections to the database file, and what SQLite's failures mean to us."""
+"""Connections to the database file, and the meaning of SQLite's failures."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ APPLICATION_ID = 0x50524C59
 """`PRLY`, in the header of the file: tells our files from others."""
 
 KEPT_WAL_BYTES = 4 << 20
-"""The write-ahead log shrinks back to this whenever it starts over."""
+"""The write-ahead log shrinks back to this size whenever it starts over."""
 
 _BROKEN = frozenset(
     {
@@ -31,7 +31,7 @@ _BROKEN = frozenset(
 
 
 class DatabaseFailed(Unavailable):
-    """The file could not be written or read now. Whether the work was done is not known; it may be tried again."""
+    """The file could not be written or read now. It is unknown whether the work was done; it may be tried again."""
 
 
 def is_broken(error: BaseException) -> bool:
@@ -41,7 +41,7 @@ def is_broken(error: BaseException) -> bool:
 
 
 def is_damage(error: BaseException) -> bool:
-    """True when what was read is not what was written: a malformed page, or text that is no text."""
+    """True when the bytes read are not the ones written: a malformed page, or text that is no text."""
     if not isinstance(error, sqlite3.Error):
         return False
     code = getattr(error, "sqlite_errorcode", None) or 0
@@ -52,12 +52,13 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
     """A connection without implicit transactions, usable from any one thread at a time."""
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=512)
     try:
-        # Checkpoints are the Checkpointer's: never in the middle of somebody's commit.
+        # The Checkpointer does the checkpoints: never in the middle of a commit.
         connection.execute("PRAGMA wal_autocheckpoint=0")
         connection.execute(f"PRAGMA journal_size_limit={KEPT_WAL_BYTES}")
         connection.execute("PRAGMA cache_size=-16384")
         connection.execute("PRAGMA temp_store=MEMORY")
-        # Where a plain fsync stops at the drive's cache (macOS), go through it; elsewhere these two change nothing.
+        # Where a plain fsync stops at the drive's cache (macOS), these two go through it; elsewhere they change
+        # nothing.
         connection.execute("PRAGMA fullfsync=1")
         connection.execute("PRAGMA checkpoint_fullfsync=1")
         connection.execute("PRAGMA synchronous=FULL")
@@ -70,24 +71,24 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
 
 
 def create(path: Path) -> None:
-    """Make the file, or check that it is ours and readable. Raises SetupError."""
+    """Create the file, or check that it is ours and readable. Raises SetupError."""
     try:
         _prepare(path)
     except (sqlite3.Error, OSError) as error:
-        raise unusable(path, error) from error
+        raise unusable_file(path, error) from error
 
 
 def create_folder(path: Path) -> None:
-    """Make the folder of the file, for us alone, and let it survive a power cut. Raises SetupError."""
+    """Create the file's folder, for us alone, and make it survive a power cut. Raises SetupError."""
     try:
         if not path.parent.exists():
             path.parent.mkdir(parents=True, mode=0o700)
             _sync_folder(path.parent.parent)
     except OSError as error:
-        raise unusable(path, error) from error
+        raise unusable_file(path, error) from error
 
 
-def unusable(path: Path, error: Exception) -> SetupError:
+def unusable_file(path: Path, error: Exception) -> SetupError:
     return SetupError(
         f"cannot use {path} as the database: {error}",
         fix="check the folder's permissions and free space; restore a damaged file from a backup, or move it away",
@@ -98,14 +99,14 @@ def _prepare(path: Path) -> None:
     os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     connection = connect(path)
     try:
-        (found,) = connection.execute("PRAGMA application_id").fetchone()
+        (application_id,) = connection.execute("PRAGMA application_id").fetchone()
         (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-        if found != APPLICATION_ID and tables:
+        if application_id != APPLICATION_ID and tables:
             raise sqlite3.DatabaseError("it belongs to another program")
         (mode,) = connection.execute("PRAGMA journal_mode=WAL").fetchone()
         if mode != "wal":
             raise sqlite3.NotSupportedError("its file system has no shared memory, which the write-ahead log needs")
-        if found != APPLICATION_ID:
+        if application_id != APPLICATION_ID:
             connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
     finally:
         connection.close()

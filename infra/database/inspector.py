@@ -1,4 +1,4 @@
-"""Reads the whole file in the background, so that a damaged page is found before somebody needs it."""
+"""Read the whole file in the background, so that a damaged page is found before somebody needs it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ RECORDS_AT_ONCE = 500
 BYTES_PER_S = 32 << 20
 LONGEST_PAUSE_S = 5.0
 SUSPECTED_AGAIN_S = 5.0
-"""Seconds until a suspicion that was unfounded may be looked into again."""
+"""Seconds until the file is inspected again after an unfounded suspicion."""
 _STEP = """
 SELECT max(id), total(length(headers) + coalesce(length(value), 0)),
   total(instr(headers, x'00') + coalesce(instr(value, x'00'), 0))
@@ -33,8 +33,8 @@ FROM (SELECT id, headers, value FROM bus_records WHERE id > ? ORDER BY id LIMIT 
 
 class Inspector:
     """A thread that checks one table after the other, and the log, the largest, in small steps; it rests as long as it
-    works. SQLite does the reading and holds no lock of the interpreter meanwhile. ``found`` is called in the thread.
-    """
+    works. SQLite does the reading and does not hold the interpreter lock meanwhile. ``found`` is called in the
+    thread."""
 
     def __init__(self, path: Path, found: Callable[[list[Damage]], None], *, every: float = EVERY_S) -> None:
         self._path = path
@@ -58,7 +58,7 @@ class Inspector:
             self._thread.join()
 
     def suspect(self) -> None:
-        """Somebody met damage: look at everything now, without rests. May be called from any thread."""
+        """Somebody met damage: inspect everything now, without rests. May be called from any thread."""
         self._due.set()
 
     def _serve(self) -> None:
@@ -66,7 +66,7 @@ class Inspector:
         while not self._stopped.is_set():
             self._due.clear()
             try:
-                damage = self._look(suspected)
+                damage = self._inspect(suspected)
                 log.info("database.inspected", damaged=len(damage))
                 if damage:
                     self._found(damage)
@@ -77,7 +77,7 @@ class Inspector:
                 self._stopped.wait(SUSPECTED_AGAIN_S)
             suspected = self._due.wait(self._every)
 
-    def _look(self, suspected: bool) -> list[Damage]:
+    def _inspect(self, suspected: bool) -> list[Damage]:
         self._connection = connection = connect(self._path, read_only=True)
         try:
             connection.execute("PRAGMA cache_size=-2048")

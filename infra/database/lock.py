@@ -10,10 +10,9 @@ from schemas.errors import DatabaseLocked
 
 
 class ProcessLock:
-    """An flock on a sidecar file that also tells who holds it. The kernel drops it however the holder dies.
+    """An flock on a sidecar file that also names its holder. The kernel drops it however the holder dies.
 
-    The sidecar is never deleted: two processes could otherwise hold locks on two files of the same name.
-    """
+    The sidecar is never deleted: two processes could otherwise hold locks on two files of the same name."""
 
     def __init__(self, path: Path) -> None:
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

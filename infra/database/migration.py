@@ -1,9 +1,8 @@
-"""Brings the file to the schema that this program knows, and refuses one that it does not know.
+"""Migrate the file to the schema of this program, and refuse a newer one.
 
-The version stands in the header (``PRAGMA user_version``), the steps that led to it in ``schema_migrations``. Each
-step is one transaction together with its version, so a process that is killed in between leaves the file at some
-version, and the next one goes on from there.
-"""
+The version is in the header (``PRAGMA user_version``), the steps that led to it in ``schema_migrations``. Each step is
+one transaction together with its version, so a process that is killed in between leaves the file at some version, and
+the next one goes on from there."""
 
 from __future__ import annotations
 
@@ -17,7 +16,7 @@ from pathlib import Path
 
 import structlog
 
-from infra.database.file import connect, unusable
+from infra.database.file import connect, unusable_file
 from infra.database.schema import MIGRATIONS, Migration
 from schemas.errors import SchemaMismatch, SetupError
 
@@ -29,7 +28,7 @@ Columns = tuple[tuple[str, str, int, str | None, int], ...]
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table as the newest version has it: the statements that make it and its indexes, and its columns."""
+    """A table of the newest version: the statements that create it and its indexes, and its columns."""
 
     name: str
     statements: tuple[str, ...]
@@ -38,7 +37,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class SchemaState:
-    """What ``parley migrate --check`` tells. ``found`` is 0 for a file from before versions, None without a file."""
+    """The result of ``parley migrate --check``. ``found`` is 0 for a file from before versions, None without a file."""
 
     found: int | None
     known: int
@@ -50,35 +49,34 @@ def newest(migrations: Sequence[Migration] = MIGRATIONS) -> int:
 
 
 def state_of(path: Path, migrations: Sequence[Migration] = MIGRATIONS) -> SchemaState:
-    """Look, and change nothing. Raises SchemaMismatch for a file that is newer than this program, SetupError for one
-    that cannot be read."""
+    """Inspect the file without changing it. Raises SchemaMismatch for a file that is newer than this program,
+    SetupError for one that cannot be read."""
     if not path.is_file():
         return SchemaState(None, newest(migrations), ())
     try:
         connection = connect(path, read_only=True)
         try:
-            found = version_of(connection)
+            version = version_of(connection)
         finally:
             connection.close()
     except sqlite3.Error as error:
-        raise unusable(path, error) from error
-    _refuse_newer(path, found, newest(migrations))
-    return SchemaState(found, newest(migrations), tuple(each.name for each in migrations if each.version > found))
+        raise unusable_file(path, error) from error
+    _refuse_newer(path, version, newest(migrations))
+    return SchemaState(version, newest(migrations), tuple(each.name for each in migrations if each.version > version))
 
 
 def migrate(path: Path, migrations: Sequence[Migration] = MIGRATIONS) -> list[str]:
-    """Apply what is missing, after a copy of the file where a step rewrites what is there; then compare the columns.
-
+    """Apply the missing steps, after a copy of the file if a step rewrites existing data; then compare the columns.
     Returns the names of the steps. Raises SchemaMismatch when the file is newer than this program or has other columns
     than its version says, SetupError when it cannot be read or written."""
     try:
         connection = connect(path)
         try:
-            return _migrated(connection, path, migrations)
+            return _apply_pending(connection, path, migrations)
         finally:
             connection.close()
     except (sqlite3.Error, OSError) as error:
-        raise unusable(path, error) from error
+        raise unusable_file(path, error) from error
 
 
 def version_of(connection: sqlite3.Connection) -> int:
@@ -86,13 +84,13 @@ def version_of(connection: sqlite3.Connection) -> int:
     return int(version)
 
 
-def _migrated(connection: sqlite3.Connection, path: Path, migrations: Sequence[Migration]) -> list[str]:
-    found, known = version_of(connection), newest(migrations)
-    _refuse_newer(path, found, known)
-    pending = [each for each in migrations if each.version > found]
+def _apply_pending(connection: sqlite3.Connection, path: Path, migrations: Sequence[Migration]) -> list[str]:
+    version, known = version_of(connection), newest(migrations)
+    _refuse_newer(path, version, known)
+    pending = [each for each in migrations if each.version > version]
     is_new = not connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
     if not is_new and any(each.rewrites for each in pending):
-        _copy(connection, path.with_name(f"{path.name}.v{found}"))
+        _copy(connection, path.with_name(f"{path.name}.v{version}"))
     for each in pending:
         _apply(connection, each)
         if not is_new:
@@ -101,16 +99,16 @@ def _migrated(connection: sqlite3.Connection, path: Path, migrations: Sequence[M
     return [each.name for each in pending]
 
 
-def _refuse_newer(path: Path, found: int, known: int) -> None:
-    if found > known:
+def _refuse_newer(path: Path, version: int, known: int) -> None:
+    if version > known:
         raise SchemaMismatch(
-            f"{path} has schema version {found}, and this program knows versions up to {known}",
+            f"{path} has schema version {version}, and this program knows versions up to {known}",
             fix="run the newer release that wrote it, or restore a backup from before the upgrade",
         )
 
 
 def _copy(connection: sqlite3.Connection, copy: Path) -> None:
-    """An older copy of the same version was made by an attempt that did not come to its end."""
+    """An older copy of the same version is left from an attempt that did not finish."""
     partial = copy.with_name(f".{copy.name}.{os.getpid()}")
     try:
         connection.execute("VACUUM INTO ?", (str(partial),))
@@ -140,11 +138,11 @@ def _apply(connection: sqlite3.Connection, step: Migration) -> None:
         raise
 
 
-# ── what the newest version looks like ───────────────────────────────────────────────────────────────────────────────
+# ── the schema of the newest version ─────────────────────────────────────────────────────────────────────────────────
 
 
 def verify(connection: sqlite3.Connection, path: Path, migrations: Sequence[Migration] = MIGRATIONS) -> None:
-    """Raises SchemaMismatch when a table is missing or has other columns. Tables nobody declared are left alone."""
+    """Raises SchemaMismatch when a table is missing or has other columns. Undeclared tables are left alone."""
     for table in tables(tuple(migrations)).values():
         columns = columns_of(connection, table.name)
         if columns != table.columns:
@@ -161,14 +159,14 @@ def tables(migrations: tuple[Migration, ...] = MIGRATIONS) -> dict[str, Table]:
     try:
         for each in migrations:
             memory.executescript(each.script)
-        found: dict[str, Table] = {}
+        result: dict[str, Table] = {}
         rows = memory.execute(
             "SELECT name, type, tbl_name, sql FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%'"
         ).fetchall()
         for name in [name for name, kind, _, _ in rows if kind == "table"]:
             statements = tuple(sql for _, _, owner, sql in rows if owner == name)
-            found[name] = Table(name, statements, columns_of(memory, name))
-        return found
+            result[name] = Table(name, statements, columns_of(memory, name))
+        return result
     finally:
         memory.close()
 
@@ -178,12 +176,12 @@ def columns_of(connection: sqlite3.Connection, table: str) -> Columns:
     return tuple(rows.fetchall())
 
 
-def _difference(found: Columns, wanted: Columns) -> str:
-    if not found:
+def _difference(actual: Columns, expected: Columns) -> str:
+    if not actual:
         return "is missing"
-    names, known = [column[0] for column in found], [column[0] for column in wanted]
+    names, known = [column[0] for column in actual], [column[0] for column in expected]
     unknown = sorted(set(names) - set(known))
     missing = sorted(set(known) - set(names))
-    said = [f"has unknown columns {', '.join(unknown)}"] if unknown else []
-    said += [f"lacks columns {', '.join(missing)}"] if missing else []
-    return " and ".join(said) or "declares its columns otherwise"
+    differences = [f"has unknown columns {', '.join(unknown)}"] if unknown else []
+    differences += [f"lacks columns {', '.join(missing)}"] if missing else []
+    return " and ".join(differences) or "declares its columns otherwise"

@@ -1,4 +1,4 @@
-"""A few connections that only read, each on a snapshot."""
+"""A few read-only connections, each on a snapshot."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 class Readers:
-    """There are as many connections as there were reads at the same time: one, and one for each thread that reads."""
+    """As many connections as there were concurrent reads: one, and one for each thread that reads."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -35,7 +35,7 @@ class Readers:
             raise
 
     def renew(self) -> None:
-        """Throw the connections away; those in use are closed when they come back."""
+        """Discard the connections; those in use are closed when they come back."""
         with self._guard:
             self._generation += 1
             idle, self._idle = self._idle, []

@@ -1,8 +1,7 @@
-"""Finds damaged tables, and makes them anew with the rows that can still be read.
+"""Find damaged tables, and recreate them with the rows that can still be read.
 
-Nothing of a damaged tree is ever changed or freed: a page number that is garbage may name a page of another table. The
-tree is taken out of the schema instead, and its pages stay unused until the file is vacuumed.
-"""
+Nothing of a damaged tree is ever changed or freed, because a garbage page number may name a page of another table. The
+tree is removed from the schema instead, and its pages stay unused until the file is vacuumed."""
 
 from __future__ import annotations
 
@@ -26,24 +25,24 @@ class Damage:
 
 
 @dataclass(frozen=True, slots=True)
-class Remade:
-    """``kept`` rows were copied. ``complete``: there were no others."""
+class RepairResult:
+    """``rows`` were copied. ``complete``: there were no others."""
 
     table: str
-    kept: int
+    rows: int
     complete: bool
 
 
-# ── finding ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── detection ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def damage_in(connection: sqlite3.Connection, name: str, *, quick: bool = False) -> str:
-    """What is wrong with a table or its indexes; "" when nothing is. ``quick`` does not compare the two."""
+    """The damage of a table or its indexes; "" when there is none. ``quick`` does not compare the two."""
     check = "quick_check" if quick else "integrity_check"
     try:
-        found = [line for (line,) in connection.execute(f"PRAGMA {check}('{name}')").fetchall()]
-        if found != ["ok"]:
-            return _shortened(found)
+        lines = [line for (line,) in connection.execute(f"PRAGMA {check}('{name}')").fetchall()]
+        if lines != ["ok"]:
+            return _summarize(lines)
         for column in JSON.get(name, ()):
             broken = f'"{column}" IS NOT NULL AND NOT json_valid("{column}")'
             query = f'SELECT count(*) FROM "{name}" NOT INDEXED WHERE {broken}'  # noqa: S608
@@ -58,26 +57,26 @@ def damage_in(connection: sqlite3.Connection, name: str, *, quick: bool = False)
 
 
 def damage_of_file(connection: sqlite3.Connection) -> str:
-    """What is wrong with the file outside of its tables: the list of its free pages, above all. Pages that nobody uses
-    are what a repair leaves behind."""
+    """The damage of the file outside of its tables, above all in the list of free pages. Unused pages are what a repair
+    leaves behind, and do not count."""
     try:
-        found = [line for (text,) in connection.execute("PRAGMA quick_check").fetchall() for line in text.split("\n")]
+        lines = [line for (text,) in connection.execute("PRAGMA quick_check").fetchall() for line in text.split("\n")]
     except sqlite3.DatabaseError as error:
         return str(error)
-    return _shortened([line for line in found if line != "ok" and not _UNUSED.search(line) and line[:3] != "***"])
+    return _summarize([line for line in lines if line != "ok" and not _UNUSED.search(line) and line[:3] != "***"])
 
 
-def _shortened(lines: Iterable[str]) -> str:
+def _summarize(lines: Iterable[str]) -> str:
     return " ".join("; ".join(lines).split())[:300]
 
 
-# ── mending ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── repair ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def remake(writer: sqlite3.Connection, reader: sqlite3.Connection, name: str) -> Remade:
-    """Put a new table with all readable rows in the place of a damaged one, in the writer's transaction. Where only an
-    index is damaged every row is kept. ``reader`` is another connection: SQLite lets a transaction that has met damage
-    write no more."""
+def replace_table(writer: sqlite3.Connection, reader: sqlite3.Connection, name: str) -> RepairResult:
+    """Replace a damaged table by a new one with all readable rows, in the writer's transaction. Where only an index is
+    damaged every row is kept. ``reader`` is another connection, because SQLite allows no more writes in a transaction
+    that has met damage."""
     table = tables()[name]
     writer.execute("PRAGMA writable_schema=ON")
     try:
@@ -87,21 +86,21 @@ def remake(writer: sqlite3.Connection, reader: sqlite3.Connection, name: str) ->
         writer.execute("PRAGMA writable_schema=RESET")
     for statement in table.statements:
         writer.execute(statement)
-    kept, complete = copy_rows(reader, writer, table)
-    return Remade(name, kept, complete)
+    rows, complete = copy_rows(reader, writer, table)
+    return RepairResult(name, rows, complete)
 
 
 def copy_rows(source: sqlite3.Connection, target: sqlite3.Connection, table: Table, name: str = "") -> tuple[int, bool]:
-    """Copy what can be read of ``name`` (the table's own, if not given) in ``source``. Returns how many rows the table
-    in ``target`` has, and whether that is all of them."""
+    """Copy the readable rows of ``name`` (by default the table's own) in ``source``. Returns how many rows the table in
+    ``target`` has, and whether that is all of them."""
     columns = ", ".join(f'"{column[0]}"' for column in table.columns)
     places = ", ".join("?" * len(table.columns))
     query = f'INSERT OR IGNORE INTO "{table.name}" ({columns}) VALUES ({places})'  # noqa: S608
     rows = ReadableRows(source, table)
     for batch in _batches(rows):
         target.executemany(query, batch)
-    (kept,) = target.execute(f'SELECT count(*) FROM "{table.name}"').fetchone()  # noqa: S608
-    return int(kept), rows.complete
+    (count,) = target.execute(f'SELECT count(*) FROM "{table.name}"').fetchone()  # noqa: S608
+    return int(count), rows.complete
 
 
 def _batches(rows: Iterable[Row]) -> Iterator[list[Row]]:

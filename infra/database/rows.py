@@ -1,4 +1,4 @@
-"""Reads the rows of a table that can still be read, around pages that cannot."""
+"""Read the rows of a damaged table that can still be read, around pages that cannot."""
 
 from __future__ import annotations
 
@@ -23,18 +23,17 @@ JSON = {
     "state_transcript": ("body",),
     "state_turns": ("body",),
 }
-"""Columns of text that must be JSON where they are not NULL: damage inside of a page shows there alone."""
-_PLACES = "SELECT conversation FROM state_transcript_heads", "SELECT id FROM state_conversations"
-"""Where ids of conversations are found that a damaged table may have rows of."""
-ISLANDS = 10_000
-"""Stretches of whole pages between damaged ones that are looked for in a table."""
+"""Text columns that must hold JSON where they are not NULL: damage inside of a page shows only there."""
+_ID_QUERIES = "SELECT conversation FROM state_transcript_heads", "SELECT id FROM state_conversations"
+"""Tables with ids of conversations that a damaged table may have rows of."""
+MAX_READABLE_RUNS = 10_000
+"""The most runs of readable pages between damaged ones that are looked for in a table."""
 
 
 class ReadableRows:
-    """Iterate once; then ``complete`` says whether every row was there and whole. Some rows may come twice.
+    """Iterate once; then ``complete`` says whether every row was there and intact. Some rows may come twice.
 
-    The connection must be nobody else's meanwhile.
-    """
+    Nobody else may use the connection meanwhile."""
 
     def __init__(self, connection: sqlite3.Connection, table: Table) -> None:
         self.complete = True
@@ -48,11 +47,11 @@ class ReadableRows:
         before = self._connection.text_factory
         self._connection.text_factory = _text_or_nothing
         try:
-            yield from filter(self._is_whole, self._readable())
+            yield from filter(self._is_whole, self._readable_rows())
         finally:
             self._connection.text_factory = before
 
-    def _readable(self) -> Iterator[Row]:
+    def _readable_rows(self) -> Iterator[Row]:
         last = first = None
         for row in self._walk("", (), "ASC"):
             last = self._key_of(row)
@@ -67,16 +66,16 @@ class ReadableRows:
         if len(self._key) == 1 and self._is_integer_key():
             low = -1 if last is None else int(last[0])
             high = 1 << 62 if first is None else int(first[0])
-            yield from self._islands(low + 1, high)
+            yield from self._rows_between_damage(low + 1, high)
         elif self._key[0] in ("conversation", "id"):
             for id_ in self._conversations():
                 yield from self._walk(f"WHERE {self._key[0]} = ?", (id_,), "ASC")
 
-    def _islands(self, low: int, high: int) -> Iterator[Row]:
-        """The rows from ``low`` up to ``high``, not included, that stand between damaged pages."""
+    def _rows_between_damage(self, low: int, high: int) -> Iterator[Row]:
+        """The rows from ``low`` up to ``high``, not included, that lie between damaged pages."""
         failed = _Failure()
-        for _ in range(ISLANDS):
-            low = self._beyond(low, high)
+        for _ in range(MAX_READABLE_RUNS):
+            low = self._next_readable(low, high)
             failed.met = False
             for row in self._walk(f'WHERE "{self._key[0]}" >= ? AND "{self._key[0]}" < ?', (low, high), "ASC", failed):
                 low = int(self._key_of(row)[0]) + 1
@@ -84,8 +83,8 @@ class ReadableRows:
             if not failed.met:
                 return
 
-    def _beyond(self, low: int, high: int) -> int:
-        """Where behind ``low`` reading works again; ``high`` if nowhere."""
+    def _next_readable(self, low: int, high: int) -> int:
+        """The key after ``low`` from which reading works again; ``high`` if there is none."""
         step = 1
         while low + step < high and not self._reads(low + step):
             step *= 2
@@ -104,7 +103,7 @@ class ReadableRows:
         return not failed.met
 
     def _conversations(self) -> Iterator[str]:
-        for query in _PLACES:
+        for query in _ID_QUERIES:
             try:
                 yield from [id_ for (id_,) in self._connection.execute(query).fetchall() if id_]
             except sqlite3.Error:
@@ -128,9 +127,9 @@ class ReadableRows:
         return self._table.columns[self._at[0]][1] == "INTEGER"
 
     def _is_whole(self, row: Row) -> bool:
-        whole = all(map(self._fits, self._table.columns, row))
-        self.complete = self.complete and whole
-        return whole
+        intact = all(map(self._fits, self._table.columns, row))
+        self.complete = self.complete and intact
+        return intact
 
     def _fits(self, column: tuple[str, str, int, str | None, int], value: Any) -> bool:
         name, kind, needed, _, place = column

@@ -1,9 +1,8 @@
 """The tables of embedded mode's file: its first version, and the steps from each version to the next.
 
-This is the only place that makes tables. A step that was released is never changed, moved or taken out, for there are
-files that have taken it: `tests/golden/stores/steps.json` holds every step to its text. To add a table or a column,
-append a step; CONTRIBUTING.md shows how.
-"""
+Tables are created only here. A released step is never changed, moved or removed, because there are files that have
+taken it: `tests/golden/stores/steps.json` pins the text of every step. To add a table or a column, append a step;
+CONTRIBUTING.md shows how."""
 
 from __future__ import annotations
 
@@ -12,7 +11,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Migration:
-    """One step. ``rewrites``: it changes or removes what is there, so the file is copied first."""
+    """One step. ``rewrites``: it changes or removes existing data, so the file is copied first."""
 
     version: int
     name: str

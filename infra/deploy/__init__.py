@@ -1,1 +1,1 @@
-"""Deployment material and launchers for local servers."""
+"""Deployment files and launchers for local servers."""

@@ -1,4 +1,4 @@
-"""Installing Debian packages, where this process may: for the servers and the browser that tests need."""
+"""Install Debian packages, where this process may: the servers and the browser that tests need."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _LOCKED = "Could not get lock"
 
 
 def can_install() -> bool:
-    """Tell whether this is root on a Debian-like machine."""
+    """Whether this is root on a Debian-like machine."""
     return os.geteuid() == 0 and shutil.which("apt-get") is not None
 
 

@@ -1,4 +1,4 @@
-"""The same two servers as containers, where a Docker engine runs."""
+"""Run Kafka and Redis as containers, where a Docker engine runs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Self
 
 from infra.deploy.kafka_files import KAFKA_VERSION
 from infra.deploy.local_kafka import describes_itself
-from infra.deploy.local_redis import pongs
+from infra.deploy.local_redis import answers_ping
 from infra.deploy.process import ServerError, free_port
 
 KAFKA_IMAGE = f"apache/kafka:{KAFKA_VERSION}"
@@ -20,20 +20,20 @@ _PULL_TIMEOUT_S = 900.0
 
 
 def engine_runs(timeout_s: float = 3.0) -> bool:
-    """Tell whether a Docker engine answers; an installed client alone is not enough."""
+    """Whether a Docker engine answers; an installed client alone is not enough."""
     if shutil.which("docker") is None:
         return False
     try:
-        asked = subprocess.run(
+        result = subprocess.run(
             ["docker", "info", "--format", "{{.ServerVersion}}"], capture_output=True, timeout=timeout_s, check=False
         )
     except subprocess.TimeoutExpired:
         return False
-    return asked.returncode == 0 and bool(asked.stdout.strip())
+    return result.returncode == 0 and bool(result.stdout.strip())
 
 
 def pull(say: Callable[[str], None]) -> None:
-    """Download both images. Raises ServerError with Docker's words."""
+    """Download both images. Raises ServerError with Docker's message."""
     for image in (KAFKA_IMAGE, REDIS_IMAGE):
         say(f"docker: pulling {image}")
         _docker("pull", "-q", image, timeout_s=_PULL_TIMEOUT_S)
@@ -102,7 +102,9 @@ def redis() -> Container:
     port = free_port()
     server = ["redis-server", "--appendonly", "yes", "--appendfsync", "always", "--save", ""]
     return Container(
-        f"redis://127.0.0.1:{port}/0", ["-p", f"127.0.0.1:{port}:6379", REDIS_IMAGE, *server], lambda: pongs(port)
+        f"redis://127.0.0.1:{port}/0",
+        ["-p", f"127.0.0.1:{port}:6379", REDIS_IMAGE, *server],
+        lambda: answers_ping(port),
     )
 
 

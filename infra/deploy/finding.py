@@ -17,7 +17,7 @@ class Finding:
 
 
 def skew(check: str, seconds: float) -> Finding:
-    """How far a server's clock is from ours. Deadlines and retention bear seconds, not minutes."""
+    """The difference between a server's clock and ours. Deadlines and retention tolerate seconds, not minutes."""
     detail = f"{abs(seconds):.1f} s apart"
     if abs(seconds) < 2:
         return Finding(check, "ok", detail)

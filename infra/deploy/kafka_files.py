@@ -1,4 +1,4 @@
-"""What a local Kafka broker needs on disk: jars, a formatted data directory, a class archive. Cached by version."""
+"""The files of a local Kafka broker: jars, a formatted data directory, a class archive. Cached by version."""
 
 from __future__ import annotations
 
@@ -46,17 +46,17 @@ class KafkaFiles:
 
 
 def cache_dir() -> Path:
-    """Where downloads are kept: `PARLEY_CACHE`, else `.cache` at the top of the repository."""
+    """The folder for downloads: `PARLEY_CACHE`, else `.cache` at the top of the repository."""
     return Path(os.environ.get("PARLEY_CACHE") or _REPOSITORY / ".cache").resolve()
 
 
 def missing_tools() -> str | None:
-    """Say what has to be installed before `prepare` can work, or None."""
+    """The tools that must be installed before `prepare` can work, or None."""
     try:
         java = _java()
     except ServerError as error:
         return str(error)
-    if _ready(_root(), java) or shutil.which("mvn"):
+    if _is_prepared(_root(), java) or shutil.which("mvn"):
         return None
     return f"Kafka's jars come through Maven, and `mvn` is not on PATH ({_INSTALL_HINT})"
 
@@ -64,7 +64,7 @@ def missing_tools() -> str | None:
 def prepare(say: Callable[[str], None] = lambda _line: None) -> KafkaFiles:
     """Download and format once, then answer from the cache. Raises ServerError with what to do."""
     java, root = _java(), _root()
-    if not _ready(root, java):
+    if not _is_prepared(root, java):
         if reason := missing_tools():
             raise ServerError(reason)
         root.parent.mkdir(parents=True, exist_ok=True)
@@ -96,7 +96,7 @@ def _files(root: Path, java: str) -> KafkaFiles:
     return KafkaFiles(java, root / "jars", root / "template", root / f"classes-{runtime}.jsa")
 
 
-def _ready(root: Path, java: str) -> bool:
+def _is_prepared(root: Path, java: str) -> bool:
     return _files(root, java).template.is_dir()
 
 
@@ -106,8 +106,8 @@ def _java() -> str:
     if java is None:
         raise ServerError(f"Kafka needs Java {_MINIMUM_JAVA} or later, and no `java` was found ({_INSTALL_HINT})")
     banner = subprocess.run([java, "-version"], capture_output=True, text=True, check=False).stderr
-    found = _JAVA_VERSION.search(banner)
-    if found is None or int(found[1]) < _MINIMUM_JAVA:
+    version = _JAVA_VERSION.search(banner)
+    if version is None or int(version[1]) < _MINIMUM_JAVA:
         raise ServerError(
             f"Kafka needs Java {_MINIMUM_JAVA} or later; {java} is {banner.splitlines()[:1]} ({_INSTALL_HINT})"
         )
@@ -137,7 +137,7 @@ def _format(files: KafkaFiles) -> None:
 
 
 def _publish(built: Path, root: Path) -> None:
-    # The rename is what makes an interrupted download invisible; whoever comes second keeps the first one's.
+    # The rename keeps an interrupted download invisible; of two processes the first one's files stay.
     try:
         built.rename(root)
     except OSError:

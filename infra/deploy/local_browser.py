@@ -1,4 +1,4 @@
-"""Where the browser tests get Chromium: named by `CHROMIUM`, on the PATH, or installed from Debian."""
+"""Find Chromium for the browser tests: named by `CHROMIUM`, on the PATH, or installed from Debian."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ _INSTALL_HINT = "on Debian: apt-get install -y chromium; elsewhere name a Chromi
 
 def find() -> str | None:
     """The path of a Chromium, or None. `CHROMIUM` wins."""
-    if given := os.environ.get("CHROMIUM"):
-        return shutil.which(given)
+    if configured := os.environ.get("CHROMIUM"):
+        return shutil.which(configured)
     return next((found for name in _NAMES if (found := shutil.which(name))), None)
 
 
 def fetch(say: Callable[[str], None] = lambda _line: None) -> str:
-    """The path of a Chromium, installing it when that is allowed. Raises ServerError with what to do."""
-    found = find()
-    if found is None and "CHROMIUM" not in os.environ and apt.can_install():
+    """The path of a Chromium, installed first when that is allowed. Raises ServerError with what to do."""
+    path = find()
+    if path is None and "CHROMIUM" not in os.environ and apt.can_install():
         say("chromium: installing with apt-get")
         apt.install(_PACKAGES, _INSTALL_HINT)
-        found = find()
-    if found is None:
+        path = find()
+    if path is None:
         raise ServerError(f"there is no Chromium for the browser tests ({_INSTALL_HINT})")
-    say(f"chromium: ready as {found}")
-    return found
+    say(f"chromium: ready as {path}")
+    return path

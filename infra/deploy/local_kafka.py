@@ -46,12 +46,13 @@ class LocalKafka(LocalServer):
         logs = [f"-Dkafka.logs.dir={self.home}"]
         return [jvm[0], *speed, *archive, *logs, *jvm[1:], "kafka.Kafka", str(self._config)]
 
-    def _ready(self) -> bool:
+    def _is_ready(self) -> bool:
         return describes_itself(self.bootstrap)
 
 
 class _TrainingRun(LocalKafka):
-    """A broker that writes its loaded classes to an archive when it ends; with it, later starts take half the time."""
+    """A broker that writes its loaded classes to an archive when it ends; later starts with the archive take half the
+    time."""
 
     def __init__(self, archive: Path) -> None:
         super().__init__()
@@ -63,7 +64,7 @@ class _TrainingRun(LocalKafka):
 
 
 def fetch(say: Callable[[str], None] = lambda _line: None) -> KafkaFiles:
-    """Bring everything a start needs into the cache. Raises ServerError with what to do."""
+    """Bring everything that a start needs into the cache. Raises ServerError with what to do."""
     files = prepare(say)
     if not files.archive.exists():
         say("kafka: one training start, so that later ones are quicker")
@@ -76,7 +77,7 @@ def fetch(say: Callable[[str], None] = lambda _line: None) -> KafkaFiles:
 
 
 def describes_itself(bootstrap: str) -> bool:
-    """Tell whether the broker at `host:port` answers a describe-cluster request; an open port alone proves nothing."""
+    """Whether the broker at `host:port` answers a describe-cluster request; an open port alone proves nothing."""
     if not answers(int(bootstrap.rpartition(":")[2])):
         return False
     # A thread of its own, because the caller may be inside a running event loop.

@@ -39,12 +39,12 @@ class LocalRedis(LocalServer):
             "--maxmemory-policy", "noeviction",
         ]  # fmt: skip
 
-    def _ready(self) -> bool:
-        return pongs(self.port)
+    def _is_ready(self) -> bool:
+        return answers_ping(self.port)
 
 
-def pongs(port: int) -> bool:
-    """Tell whether a Redis server answers PING on this loopback port."""
+def answers_ping(port: int) -> bool:
+    """Whether a Redis server answers PING on this loopback port."""
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=0.5) as connection:
             connection.sendall(b"PING\r\n")
@@ -55,12 +55,12 @@ def pongs(port: int) -> bool:
 
 def fetch(say: Callable[[str], None] = lambda _line: None) -> str:
     """Return the path of `redis-server`, installing it when allowed. Raises ServerError with what to do."""
-    found = shutil.which("redis-server")
-    if found is None and apt.can_install():
+    path = shutil.which("redis-server")
+    if path is None and apt.can_install():
         say("redis: installing with apt-get")
         apt.install(["redis-server"], _INSTALL_HINT)
-        found = shutil.which("redis-server")
-    if found is None:
+        path = shutil.which("redis-server")
+    if path is None:
         raise ServerError(f"`redis-server` is not on PATH ({_INSTALL_HINT})")
-    say(f"redis: ready as {found}")
-    return found
+    say(f"redis: ready as {path}")
+    return path

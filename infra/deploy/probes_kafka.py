@@ -1,4 +1,4 @@
-"""What ``parley doctor`` asks a Kafka cluster: whether the log may be trusted with every message."""
+"""The Kafka checks of ``parley doctor``: whether the log keeps every message."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError
 
-from infra.bus.kafka.access_errors import refusal
+from infra.bus.kafka.access_errors import explain_refusal
 from infra.deploy.finding import Finding, skew
 from schemas.topics import DAY_MS, TopicSpec
 
 OPEN: Mapping[str, Any] = {}
 
 
-class Copies(Protocol):
-    """The wishes of the configuration; 0 is none."""
+class ReplicaSettings(Protocol):
+    """The configured replica counts; 0 means none is configured."""
 
     @property
     def replication_factor(self) -> int: ...
@@ -31,12 +31,12 @@ class Copies(Protocol):
 
 
 @dataclass(frozen=True)
-class _Any:
+class _DefaultReplicaSettings:
     replication_factor: int = 0
     min_insync_replicas: int = 0
 
 
-ANY: Copies = _Any()
+ANY: ReplicaSettings = _DefaultReplicaSettings()
 OFFSETS_KEPT_MINUTES = 60 * 24 * 60
 _FETCH = 1
 _START = "start it, or correct `bus` in the configuration"
@@ -48,24 +48,26 @@ async def probe(
     specs: Sequence[TopicSpec],
     *,
     access: Mapping[str, Any] = OPEN,
-    wanted: Copies = ANY,
+    wanted: ReplicaSettings = ANY,
     timeout: float = 10.0,
 ) -> list[Finding]:
-    """Never raises: what fails is a finding. Makes a topic ``<prefix>parley.doctor.…`` for a moment, to prove that
-    writes are taken by all in-sync replicas and to learn the broker's clock."""
+    """Run all checks. Never raises: a failure is a finding. Creates a topic ``<prefix>parley.doctor.…`` for a moment,
+    to prove that all in-sync replicas take writes and to read the broker's clock."""
     client: dict[str, Any] = {**access, "bootstrap_servers": bootstrap.split(",")}
     admin = AIOKafkaAdminClient(**client, request_timeout_ms=int(timeout * 1000))
     try:
         async with asyncio.timeout(timeout * 3):
             sent = time.time()
             await admin.start()
-            found = [Finding("kafka", "ok", f"answers in {(time.time() - sent) * 1000:.0f} ms")]
-            found += await _brokers(admin)
-            found.append(_version(admin))  # after a first request: only then there is a connection to look at
-            found += await _topics(admin, prefix, specs, wanted)
-            return [*found, *await _written(admin, client, f"{prefix}parley.doctor.{uuid4().hex[:8]}")]
+            findings = [Finding("kafka", "ok", f"answers in {(time.time() - sent) * 1000:.0f} ms")]
+            findings += await _brokers(admin)
+            findings.append(
+                _version(admin)
+            )  # after a first request, because it reads the versions of an open connection
+            findings += await _topics(admin, prefix, specs, wanted)
+            return [*findings, *await _check_write(admin, client, f"{prefix}parley.doctor.{uuid4().hex[:8]}")]
     except (KafkaError, OSError, TimeoutError) as error:
-        message, fix = await refusal(bootstrap, access)
+        message, fix = await explain_refusal(bootstrap, access)
         detail = message or f"does not answer: {type(error).__name__}"
         return [Finding("kafka", "fail", detail, fix or _START)]
     finally:
@@ -83,34 +85,34 @@ def _version(admin: Any) -> Finding:
     )
 
 
-async def _topics(admin: Any, prefix: str, specs: Sequence[TopicSpec], wanted: Copies) -> list[Finding]:
+async def _topics(admin: Any, prefix: str, specs: Sequence[TopicSpec], wanted: ReplicaSettings) -> list[Finding]:
     names = [prefix + spec.name for spec in specs]
     described = await admin.describe_topics(names)
     have = {item["topic"]: item["partitions"] for item in described if item["error_code"] == 0}
     missing = [name for name in names if name not in have]
     if missing:
         return [Finding("kafka topics", "fail", f"missing: {', '.join(missing)}", "run: parley topics create")]
-    there = Finding("kafka topics", "ok", f"all {len(names)} are there")
+    present = Finding("kafka topics", "ok", f"all {len(names)} are there")
     return [
-        there,
+        present,
         *_partitions(have, prefix, specs),
         *_copies(have, wanted),
-        *await _configured(admin, prefix, specs, wanted),
+        *await _check_settings(admin, prefix, specs, wanted),
     ]
 
 
 def _partitions(have: dict[str, Any], prefix: str, specs: Sequence[TopicSpec]) -> list[Finding]:
-    wrong = [
+    mismatches = [
         f"{spec.name} has {len(have[prefix + spec.name])}, configured {spec.partitions}"
         for spec in specs
         if len(have[prefix + spec.name]) != spec.partitions
     ]
     fix = "set `partitions` to what the topics have: raising a live topic's count breaks the order in conversations"
-    counted = Finding("kafka partitions", "fail", "; ".join(wrong), fix) if wrong else None
-    return [counted or Finding("kafka partitions", "ok", "as configured")]
+    mismatch = Finding("kafka partitions", "fail", "; ".join(mismatches), fix) if mismatches else None
+    return [mismatch or Finding("kafka partitions", "ok", "as configured")]
 
 
-def _copies(have: dict[str, Any], wanted: Copies) -> list[Finding]:
+def _copies(have: dict[str, Any], wanted: ReplicaSettings) -> list[Finding]:
     parts = [part for partitions in have.values() for part in partitions]
     few = sum(len(part["replicas"]) < wanted.replication_factor for part in parts)
     lone = sum(len(part["replicas"]) < 2 for part in parts)
@@ -127,7 +129,9 @@ def _copies(have: dict[str, Any], wanted: Copies) -> list[Finding]:
     return [Finding("kafka replicas", "ok", "in sync")]
 
 
-async def _configured(admin: Any, prefix: str, specs: Sequence[TopicSpec], wanted: Copies) -> list[Finding]:
+async def _check_settings(
+    admin: Any, prefix: str, specs: Sequence[TopicSpec], wanted: ReplicaSettings
+) -> list[Finding]:
     resources = [ConfigResource(ConfigResourceType.TOPIC, prefix + spec.name) for spec in specs]
     settings: dict[str, dict[str, str]] = {}
     for response in await admin.describe_configs(resources):
@@ -137,23 +141,24 @@ async def _configured(admin: Any, prefix: str, specs: Sequence[TopicSpec], wante
 
 
 def _retention(settings: Mapping[str, Mapping[str, str]], prefix: str, specs: Sequence[TopicSpec]) -> Finding:
-    wrong = [
-        f"{spec.name} keeps {_kept(settings[prefix + spec.name])}, configured {spec.retention_ms // DAY_MS} days"
+    mismatches = [
+        f"{spec.name} keeps {_format_retention(settings[prefix + spec.name])},"
+        f" configured {spec.retention_ms // DAY_MS} days"
         for spec in specs
         if spec.retention_ms is not None and settings[prefix + spec.name].get("retention.ms") != str(spec.retention_ms)
     ]
-    if wrong:
-        return Finding("kafka retention", "fail", "; ".join(wrong), "run: parley topics create")
+    if mismatches:
+        return Finding("kafka retention", "fail", "; ".join(mismatches), "run: parley topics create")
     return Finding("kafka retention", "ok", "as configured")
 
 
-def _kept(settings: Mapping[str, str]) -> str:
+def _format_retention(settings: Mapping[str, str]) -> str:
     value = int(settings.get("retention.ms") or -1)
     return "records for ever" if value < 0 else f"{value / DAY_MS:g} days"
 
 
-def _in_sync(settings: Mapping[str, Mapping[str, str]], wanted: Copies) -> Finding:
-    """How many disks have a record before it counts as written."""
+def _in_sync(settings: Mapping[str, Mapping[str, str]], wanted: ReplicaSettings) -> Finding:
+    """The number of disks that have a record before it counts as written."""
     least = {name: int(values.get("min.insync.replicas") or 1) for name, values in settings.items()}
     low = sorted(name for name, count in least.items() if count < (wanted.min_insync_replicas or 1))
     if low:
@@ -167,18 +172,18 @@ async def _brokers(admin: Any) -> list[Finding]:
     resource = ConfigResource(ConfigResourceType.BROKER, str(brokers[0]["node_id"]))
     (response,) = await admin.describe_configs([resource])
     values = {entry[0]: entry[1] for entry in response.resources[0][4]}
-    kept = int(values.get("offsets.retention.minutes") or 0)
-    days = f"{kept / 1440:g} days"
-    if kept >= OFFSETS_KEPT_MINUTES:
+    minutes = int(values.get("offsets.retention.minutes") or 0)
+    days = f"{minutes / 1440:g} days"
+    if minutes >= OFFSETS_KEPT_MINUTES:
         return [Finding("kafka offsets retention", "ok", days)]
     fix = f"set offsets.retention.minutes={OFFSETS_KEPT_MINUTES} on the brokers: a group that rests longer starts over"
     return [Finding("kafka offsets retention", "fail", days, fix)]
 
 
-async def _written(admin: Any, client: Mapping[str, Any], topic: str) -> list[Finding]:
+async def _check_write(admin: Any, client: Mapping[str, Any], topic: str) -> list[Finding]:
     new = NewTopic(topic, 1, 1, topic_configs={"message.timestamp.type": "LogAppendTime", "retention.ms": "60000"})
-    made = await admin.create_topics([new], timeout_ms=5000)
-    if made.topic_errors[0][1] != 0:
+    created = await admin.create_topics([new], timeout_ms=5000)
+    if created.topic_errors[0][1] != 0:
         return [
             Finding("kafka write", "warn", "could not be tried: topics may not be created", "allow it, or ignore this")
         ]

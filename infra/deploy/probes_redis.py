@@ -1,4 +1,4 @@
-"""What ``parley doctor`` asks a Redis server: whether it may hold state that must survive."""
+"""The Redis checks of ``parley doctor``: whether it may hold state that must survive."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from redis import exceptions as said
+from redis import exceptions as redis_errors
 from redis.asyncio import Redis
 
 from infra.deploy.finding import Finding, skew
@@ -22,16 +22,17 @@ _WANTED = {
 
 
 async def probe(url: str, *, access: Mapping[str, Any] = OPEN, timeout: float = 5.0) -> list[Finding]:
-    """Never raises: what fails is a finding. ``access`` holds settings of the client: user, password, certificates."""
+    """Run all checks. Never raises: a failure is a finding. ``access`` holds client settings: user, password,
+    certificates."""
     client = Redis.from_url(url, **access, socket_timeout=timeout, socket_connect_timeout=timeout)
     try:
         sent = time.time()
         await client.ping()
-        found = [Finding("redis", "ok", f"answers in {(time.time() - sent) * 1000:.0f} ms")]
-        return [*found, await _version(client), *await _settings(client), await _clock(client)]
-    except (said.AuthenticationError, said.NoPermissionError) as error:
+        findings = [Finding("redis", "ok", f"answers in {(time.time() - sent) * 1000:.0f} ms")]
+        return [*findings, await _version(client), *await _settings(client), await _clock(client)]
+    except (redis_errors.AuthenticationError, redis_errors.NoPermissionError) as error:
         return [Finding("redis", "fail", f"lets us not in: {type(error).__name__}", _CREDENTIALS)]
-    except (said.RedisError, OSError, TimeoutError) as error:
+    except (redis_errors.RedisError, OSError, TimeoutError) as error:
         reason = f"does not answer: {type(error).__name__}"
         return [Finding("redis", "fail", reason, "start it, or correct `state` in the configuration")]
     finally:
@@ -50,7 +51,7 @@ async def _version(client: Redis) -> Finding:
 async def _settings(client: Redis) -> list[Finding]:
     try:
         values: dict[Any, Any] = await client.config_get(*_WANTED)
-    except said.ResponseError:
+    except redis_errors.ResponseError:
         fix = "check maxmemory-policy noeviction, appendonly yes and appendfsync always with the provider"
         return [Finding("redis settings", "warn", "may not be read (CONFIG is not allowed)", fix)]
     texts = {_text(name): _text(value) for name, value in values.items()}
@@ -58,13 +59,13 @@ async def _settings(client: Redis) -> list[Finding]:
 
 
 def _setting(name: str, value: str) -> Finding:
-    wanted, otherwise = _WANTED[name]
-    if value == wanted:
+    expected, consequence = _WANTED[name]
+    if value == expected:
         return Finding(f"redis {name}", "ok", value)
     # Without eviction and with a log on disk, a short fsync window only costs a rebuild.
     status: Literal["warn", "fail"] = "warn" if name == "appendfsync" and value == "everysec" else "fail"
     return Finding(
-        f"redis {name}", status, f"{value or 'unknown'}: {otherwise}", f"set `{name} {wanted}` in redis.conf"
+        f"redis {name}", status, f"{value or 'unknown'}: {consequence}", f"set `{name} {expected}` in redis.conf"
     )
 
 

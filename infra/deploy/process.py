@@ -1,4 +1,4 @@
-"""One server as a child process: started, stopped, killed, paused, and never left behind."""
+"""Run one server as a child process: start, stop, kill, pause, and never leave it behind."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from typing import Self
 
 _LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 _PR_SET_PDEATHSIG = 1
-# Linux delivers the parent-death signal when the *thread* that forked ends. One thread that lives as long
-# as this process therefore starts every server, whichever thread a test calls from.
+# Linux delivers the parent-death signal when the *thread* that forked ends. So one thread that lives as long as this
+# process starts every server, whichever thread a test calls from.
 _SPAWNER = ThreadPoolExecutor(max_workers=1, thread_name_prefix="server-spawner")
-# Below the kernel's ephemeral range: a client that keeps dialling the port of a stopped server could otherwise
-# be given that very port as its own and connect to itself.
+# Below the kernel's ephemeral range: a client that keeps dialling the port of a stopped server could otherwise be
+# given that very port as its own and connect to itself.
 _PORTS = range(15_000, 32_000)
 _POLL_S = 0.05
 
@@ -36,7 +36,7 @@ class ServerError(RuntimeError):
 
 
 def free_port() -> int:
-    """Return a loopback TCP port nobody listens on now. Raises ServerError after 200 busy ones."""
+    """A loopback TCP port that nobody listens on now. Raises ServerError after 200 busy ones."""
     for candidate in random.sample(_PORTS, 200):
         with socket.socket() as probe:
             try:
@@ -48,7 +48,7 @@ def free_port() -> int:
 
 
 def answers(port: int, timeout_s: float = 0.5) -> bool:
-    """Tell whether something accepts TCP connections on this loopback port."""
+    """Whether something accepts TCP connections on this loopback port."""
     try:
         socket.create_connection(("127.0.0.1", port), timeout=timeout_s).close()
     except OSError:
@@ -99,7 +99,7 @@ class LocalServer(ABC):
     def _command(self) -> list[str]: ...
 
     @abstractmethod
-    def _ready(self) -> bool: ...
+    def _is_ready(self) -> bool: ...
 
     @property
     def pid(self) -> int | None:
@@ -115,12 +115,12 @@ class LocalServer(ABC):
             return
         self._process = _SPAWNER.submit(_spawn, self._command(), self.home, self.log).result()
         deadline = time.monotonic() + self.ready_timeout_s
-        while not self._ready():
+        while not self._is_ready():
             code = self._process.poll()
             if code is not None or time.monotonic() > deadline:
                 self.kill()
-                what = f"exited with {code}" if code is not None else f"not ready in {self.ready_timeout_s:.0f} s"
-                raise ServerError(f"{self.name} {what}; the end of its log:\n{self._log_tail()}")
+                problem = f"exited with {code}" if code is not None else f"not ready in {self.ready_timeout_s:.0f} s"
+                raise ServerError(f"{self.name} {problem}; the end of its log:\n{self._log_tail()}")
             time.sleep(_POLL_S)
 
     def stop(self, timeout_s: float = 10.0) -> None:

@@ -1,8 +1,7 @@
-"""Where tests and developers get Kafka and Redis: given by address, from Docker, or started here.
+"""Provide Kafka and Redis for tests and developers: given by address, from Docker, or started here.
 
 python -m infra.deploy.servers fetch    download what a later start needs
-python -m infra.deploy.servers run      start both, print their addresses, stop on Ctrl-C
-"""
+python -m infra.deploy.servers run      start both, print their addresses, stop on Ctrl-C"""
 
 from __future__ import annotations
 
@@ -21,8 +20,8 @@ from infra.deploy.process import ServerError
 @contextmanager
 def kafka() -> Iterator[str]:
     """Yield a broker's `host:port`: `KAFKA_BOOTSTRAP`, a container, or a local broker. Raises ServerError."""
-    if given := os.environ.get("KAFKA_BOOTSTRAP"):
-        yield given
+    if configured := os.environ.get("KAFKA_BOOTSTRAP"):
+        yield configured
     elif containers.engine_runs():
         with containers.kafka() as container:
             yield container.address
@@ -37,8 +36,8 @@ def kafka() -> Iterator[str]:
 @contextmanager
 def redis() -> Iterator[str]:
     """Yield a server's URL: `REDIS_URL`, a container, or a local server. Raises ServerError."""
-    if given := os.environ.get("REDIS_URL"):
-        yield given
+    if configured := os.environ.get("REDIS_URL"):
+        yield configured
     elif containers.engine_runs():
         with containers.redis() as container:
             yield container.address
@@ -65,13 +64,13 @@ def _fetch_servers(say: Callable[[str], None]) -> None:
 
 def run(say: Callable[[str], None]) -> None:
     """Start both, print their addresses as shell assignments, and wait for SIGINT or SIGTERM."""
-    over = threading.Event()
+    stopped = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: over.set())
+        signal.signal(number, lambda *_: stopped.set())
     _fetch_servers(say)
     with kafka() as bootstrap, redis() as url:
         print(f"KAFKA_BOOTSTRAP={bootstrap}\nREDIS_URL={url}", flush=True)
-        over.wait()
+        stopped.wait()
         say("stopping")
 
 

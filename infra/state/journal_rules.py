@@ -1,4 +1,4 @@
-"""What every journal of actions does the same way, whatever holds the bytes. Pure."""
+"""Rules for the journal of actions that every state store shares. Pure."""
 
 from __future__ import annotations
 
@@ -18,5 +18,5 @@ def settles(old: ActionSettled | None, new: ActionSettled) -> bool:
 
 
 def stays_due(old: ActionSettled | None, new: ActionSettled) -> bool:
-    """Whether the entry is unresolved after ``record``, if it was before."""
+    """Whether the entry stays unresolved after ``record``, if it was before."""
     return not new.resolved and (new.outcome == "unknown" or old is not None)

@@ -1,13 +1,12 @@
-"""Rebuild lost shards from the log (design §6): the log is the ledger, the state store only what follows from it.
+"""Rebuild lost shards from the log (design §6): the log is the source of truth, the state store only what follows from
+it.
 
-The store is emptied, which stops every process; after a settle time, in which those that were in the middle of
-something have put it on the log, the log is read: snapshots and contacts, then the ids of all messages, then events
-and dead letters, and then, once every message has its number, the messages themselves. Those that a lane had set aside
-are parked again.
+The store is emptied, which stops every process. After a settle time, in which processes append what they were working
+on, the log is read: snapshots and contacts, then the ids of all messages, then events and dead letters, and then, once
+every message has its number, the messages themselves. Records that a lane had parked are parked again.
 
 Memory: only ids are kept between the two readings of the messages. When there are more than ``limit``, half of the
-shards are put off to another round over the log.
-"""
+shards are left to another reading of the log."""
 
 from __future__ import annotations
 
@@ -26,12 +25,12 @@ from pydantic import BaseModel, ValidationError
 from infra.bus.partitioner import SHARDS, shard_of
 from infra.state import rules
 from infra.state.replay_events import PROPOSED, WANTED, is_newer
-from infra.state.replay_filter import Settled
-from infra.state.transcript_replay import Tail, line
+from infra.state.replay_filter import HandledRecords
+from infra.state.transcript_replay import TranscriptReplay, transcript_line
 from schemas import topics
 from schemas.actions import ActionIntended, ActionSettled
 from schemas.changes import MessageDeleted, MessageEdited
-from schemas.conversation import Contact, Delivered, Snapshot
+from schemas.conversation import Contact, DeliveryOutcome, Snapshot
 from schemas.errors import SchemaMismatch
 from schemas.facts import SessionEnded
 from schemas.messages import InboundMessage, OutboundMessage
@@ -45,13 +44,13 @@ _CONTACT = "contact:"
 _log = structlog.get_logger(__name__)
 
 Progress = Callable[[str, int], None]
-"""``(what, how many by now)``."""
+"""``(what, count so far)``."""
 Counted = Literal["conversations", "contacts", "messages", "deliveries", "parked", "undecodable"]
 
 
 @dataclass(slots=True)
 class RebuildReport:
-    """What was read back. ``parked`` records wait for their handlers again; ``undecodable`` ones were left out;
+    """What was restored. ``parked`` records wait for their handlers again; ``undecodable`` ones were left out;
     ``rounds`` counts the readings of the log."""
 
     shards: int
@@ -65,7 +64,7 @@ class RebuildReport:
 
 
 @dataclass(frozen=True, slots=True)
-class _Job:
+class _RebuildJob:
     bus: Bus
     port: RebuildPort
     channels: tuple[str, ...]
@@ -92,21 +91,20 @@ async def rebuild(
     progress: Progress = lambda _what, _count: None,
     limit: int = LIMIT,
 ) -> RebuildReport:
-    """Empty ``shards``, wait ``settle`` seconds, fill them from the log, and give them back.
+    """Empty ``shards``, wait ``settle`` seconds, fill them from the log, and release them.
 
     May be repeated, and may be broken off at any point: then the shards stay lost. Raises BusUnavailable,
     StateUnavailable, SchemaMismatch when a newer release has written snapshots, and StateLost when another rebuild has
-    begun meanwhile.
-    """
+    begun meanwhile."""
     report = RebuildReport(shards=len(shards))
-    job = _Job(bus, rebuild_port, tuple(channels), now, limit, progress, report)
+    job = _RebuildJob(bus, rebuild_port, tuple(channels), now, limit, progress, report)
     await rebuild_port.prepare(shards)
     await asyncio.sleep(settle)
     left = shards
-    with _seldom_collecting():
+    with _rare_collections():
         while left:
             report.rounds += 1
-            round_ = _Round(job, left, first=left == shards)
+            round_ = _LogReading(job, left, first=left == shards)
             await round_.run()
             left -= round_.active
     await rebuild_port.finish(shards)
@@ -114,8 +112,9 @@ async def rebuild(
 
 
 @contextmanager
-def _seldom_collecting() -> Iterator[None]:
-    """Millions of objects are kept for a while and few are garbage: looking for it takes half of the time."""
+def _rare_collections() -> Iterator[None]:
+    """Collect garbage rarely: millions of objects are kept for a while and few are garbage, so looking for it takes
+    half of the time."""
     before = gc.get_threshold()
     gc.set_threshold(100_000, 50, 100)
     try:
@@ -124,61 +123,63 @@ def _seldom_collecting() -> Iterator[None]:
         gc.set_threshold(*before)
 
 
-class _Round:
+class _LogReading:
     """One reading of the log, for the shards that are still ``active`` when all ids are known."""
 
-    def __init__(self, job: _Job, shards: frozenset[int], *, first: bool) -> None:
+    def __init__(self, job: _RebuildJob, shards: frozenset[int], *, first: bool) -> None:
         self._job = job
         self._first = first
         self.active = shards
-        self._tails: dict[int, defaultdict[str, Tail]] = {shard: defaultdict(Tail) for shard in shards}
-        self._settled = Settled(shards, job.now)
+        self._tails: dict[int, defaultdict[str, TranscriptReplay]] = {
+            shard: defaultdict(TranscriptReplay) for shard in shards
+        }
+        self._settled = HandledRecords(shards, job.now)
         self._kept = 0
 
     async def run(self) -> None:
-        found = await self._snapshots()
+        conversations = await self._restore_snapshots()
         for channel in self._job.channels:
-            await self._ids(topics.inbound(channel))
-            await self._ids(topics.outbound(channel))
-        await self._events()
-        await self._letters()
-        self._job.report.conversations += sum(shard_of(id_) in self.active for id_ in found)
+            await self._read_ids(topics.inbound(channel))
+            await self._read_ids(topics.outbound(channel))
+        await self._restore_events()
+        await self._read_dead_letters()
+        self._job.report.conversations += sum(shard_of(id_) in self.active for id_ in conversations)
         for tails in self._tails.values():
             for tail in tails.values():
-                tail.number()
+                tail.assign_numbers()
         for channel in self._job.channels:
-            await self._messages(topics.inbound(channel), topics.worker_group(channel))
-            await self._messages(topics.outbound(channel), topics.sender_group(channel))
-            await self._desk(topics.outbound(channel), topics.desk_group(channel))
-        await self._unpublished()
+            await self._restore_messages(topics.inbound(channel), topics.worker_group(channel))
+            await self._restore_messages(topics.outbound(channel), topics.sender_group(channel))
+            await self._restore_desk(topics.outbound(channel), topics.desk_group(channel))
+        await self._restore_unpublished()
 
-    async def _snapshots(self) -> set[str]:
+    async def _restore_snapshots(self) -> set[str]:
         """Restore snapshots, and in the first round contacts. Returns the conversations."""
-        found, port = set[str](), self._job.port
+        conversations, port = set[str](), self._job.port
         async with Writes() as writes:
             async for record, payload in self._read(topics.STATE, contacts=self._first):
                 if isinstance(payload, Contact):
                     self._job.count("contacts")
                     await writes.add(record.key, port.restore_contact(payload))
                 elif isinstance(payload, Snapshot):
-                    found.add(record.key)
-                    self._see(record, payload)
+                    conversations.add(record.key)
+                    self._observe(record, payload)
                     await writes.add(record.key, port.restore(payload))
-        return found
+        return conversations
 
-    async def _ids(self, topic: str) -> None:
+    async def _read_ids(self, topic: str) -> None:
         async for record, payload in self._read(topic):
-            self._see(record, payload)
+            self._observe(record, payload)
 
-    async def _events(self) -> None:
-        """Outcomes of sends, and actions. The vendors' ids, and what counts against a contact's limits, may lead from
-        lost shards to conversations that are not lost."""
+    async def _restore_events(self) -> None:
+        """Restore outcomes of sends, and actions. The vendors' ids, and the counts against a contact's limits, may lead
+        from lost shards to conversations that are not lost."""
         job = self._job
         since = (job.now - rules.DELIVERY_HORIZON).timestamp() * 1000
         async with Writes() as writes:
             async for record, payload in self._read(topics.EVENTS, living=self._first):
                 if shard_of(record.key) in self.active and not isinstance(payload, SessionEnded):
-                    self._see(record, payload)
+                    self._observe(record, payload)
                 if isinstance(payload, SessionEnded):
                     if shard_of(record.key) in self.active and payload.until > job.now:
                         ended = job.port.restore_session_ended(record.key, payload, now=job.now)
@@ -186,7 +187,7 @@ class _Round:
                     continue
                 if record.timestamp_ms < since:
                     continue
-                if isinstance(payload, Delivered):
+                if isinstance(payload, DeliveryOutcome):
                     if shard_of(record.key) in self.active:
                         job.count("deliveries")
                     where = {name: record.headers.get(f"ce_{name}", "") for name in ("channel", "account")}
@@ -197,32 +198,32 @@ class _Round:
                 elif isinstance(payload, ActionSettled):
                     await writes.add(payload.key, job.port.restore_settled(record.key, payload))
 
-    async def _letters(self) -> None:
+    async def _read_dead_letters(self) -> None:
         async for record, payload in self._read(topics.DEADLETTER):
-            self._settled.see(record, payload)
-            self._bound()
+            self._settled.observe(record, payload)
+            self._limit_memory()
 
-    async def _messages(self, topic: str, group: str) -> None:
-        """The lines of the transcripts, and what ``group`` had set aside. Its offsets are looked up only now: what it
-        parked before the loss, and committed after it, counts too."""
-        committed = await self._job.bus.committed(group, topic)
+    async def _restore_messages(self, topic: str, group: str) -> None:
+        """Restore the transcript lines, and the records that ``group`` had parked. Its offsets are looked up only now,
+        so that records parked before the loss and committed after it count too."""
+        committed = await self._job.bus.committed_offsets(group, topic)
         async with Writes() as writes:
             async for record in self._records(topic):
                 payload = self._decode(record)
-                if record.offset < committed.get(record.partition, 0) and self._settled.lacks(record, payload):
+                if record.offset < committed.get(record.partition, 0) and self._settled.needs_handling(record, payload):
                     await self._park(writes, group, record)
                 if isinstance(payload, InboundMessage | OutboundMessage):
                     await self._restore(writes, record.key, payload)
 
-    async def _desk(self, topic: str, group: str) -> None:
-        """What the consumer of a desk had set aside."""
-        committed = await self._job.bus.committed(group, topic)
+    async def _restore_desk(self, topic: str, group: str) -> None:
+        """Restore the records that a desk's consumer had parked."""
+        committed = await self._job.bus.committed_offsets(group, topic)
         if not committed:
             return  # people do not work in this channel
         async with Writes() as writes:
             async for record in self._records(topic):
                 was_read = record.offset < committed.get(record.partition, 0)
-                if was_read and self._settled.lacks_at_desk(record, self._decode(record)):
+                if was_read and self._settled.needs_desk_handling(record, self._decode(record)):
                     await self._park(writes, group, record)
 
     async def _park(self, writes: Writes, group: str, record: Record) -> None:
@@ -232,16 +233,16 @@ class _Round:
 
     async def _restore(self, writes: Writes, conversation: str, payload: InboundMessage | OutboundMessage) -> None:
         tail = self._tails[shard_of(conversation)][conversation]
-        if tail.knows(payload.id):
-            message = tail.restored(line(payload))
+        if tail.has_number(payload.id):
+            message = tail.restore(transcript_line(payload))
             self._job.count("messages")
             await writes.add(message.id, self._job.port.restore_message(conversation, message))
 
-    async def _unpublished(self) -> None:
+    async def _restore_unpublished(self) -> None:
         async with Writes() as writes:
             for tails in self._tails.values():
                 for conversation, tail in tails.items():
-                    for message in tail.unpublished():
+                    for message in tail.list_unpublished():
                         await writes.add(message.id, self._job.port.restore_message(conversation, message))
 
     async def _read(
@@ -256,14 +257,14 @@ class _Round:
     async def _records(self, topic: str, *, contacts: bool = False, living: bool = False) -> AsyncIterator[Record]:
         """The records of a topic; ``contacts`` and ``living`` widen it beyond the active shards."""
 
-        def wanted(key: str) -> bool:
+        def is_wanted(key: str) -> bool:
             if key.startswith(_CONTACT):
                 return contacts
             return living or len(self.active) == SHARDS or shard_of(key) in self.active
 
-        async for record in await self._job.bus.read(topic, keys=wanted):
-            # The active shards may have become fewer since the record was asked for.
-            if record.value is not None and wanted(record.key):
+        async for record in await self._job.bus.read(topic, keys=is_wanted):
+            # The active shards may have become fewer since the record was requested.
+            if record.value is not None and is_wanted(record.key):
                 yield record
 
     def _decode(self, record: Record) -> BaseModel | None:
@@ -284,23 +285,23 @@ class _Round:
             self._job.count("undecodable")
             return None
 
-    def _see(self, record: Record, payload: BaseModel) -> None:
+    def _observe(self, record: Record, payload: BaseModel) -> None:
         tails = self._tails[shard_of(record.key)]
         before = tails[record.key].size if record.key in tails else 0
         tail = tails[record.key]
         if record.headers.get("ce_type") in PROPOSED and isinstance(payload, MessageEdited | MessageDeleted):
-            tail.propose(record.headers.get("ce_id", ""), payload)
+            tail.add_proposal(record.headers.get("ce_id", ""), payload)
         else:
-            tail.see(payload, record.timestamp_ms)
+            tail.observe(payload, record.timestamp_ms)
         self._kept += tail.size - before
-        self._settled.see(record, payload)
-        self._bound()
+        self._settled.observe(record, payload)
+        self._limit_memory()
 
-    def _bound(self) -> None:
+    def _limit_memory(self) -> None:
         if self._kept + self._settled.size > self._job.limit and len(self.active) > 1:
-            self._put_off_half()
+            self._drop_half()
 
-    def _put_off_half(self) -> None:
+    def _drop_half(self) -> None:
         staying = sorted(self.active)[: len(self.active) // 2]
         self.active = frozenset(staying)
         self._tails = {shard: self._tails[shard] for shard in staying}
@@ -308,13 +309,13 @@ class _Round:
         self._kept = sum(tail.size for tails in self._tails.values() for tail in tails.values())
 
 
-# Many writes of a rebuild under way together, in order where order matters.
+# Concurrent writes of a rebuild, in order where order matters.
 AT_ONCE = 4_000
-"""Writes under way together."""
+"""Concurrent writes."""
 
 
 class Writes:
-    """Writes under way, at most one for a key: so a later one for the same thing comes after an earlier one."""
+    """Concurrent writes, at most one for a key, so that a later write of the same item comes after an earlier one."""
 
     def __init__(self) -> None:
         self._free = asyncio.Semaphore(AT_ONCE)
@@ -336,7 +337,7 @@ class Writes:
     async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
         tasks = list(self._under_way.values())
         if kind is not None:
-            await asyncio.sleep(0)  # each has begun then: one that never ran would be reported as forgotten
+            await asyncio.sleep(0)  # let each task begin: a coroutine that never ran would cause a warning
             for task in tasks:
                 task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

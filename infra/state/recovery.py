@@ -1,4 +1,5 @@
-"""Each process's watch over the state store: when shards are lost, work stops, one process rebuilds, work goes on."""
+"""Watch the state store in each process: when shards are lost, work stops, one process rebuilds them, and work
+resumes."""
 
 from __future__ import annotations
 
@@ -17,17 +18,16 @@ LEASE = "rebuild"
 LEASE_TTL = 15.0  # seconds
 CHECK_EVERY = 1.0  # seconds
 SETTLE = 2.0
-"""Seconds between emptying the store and reading the log: each process has then met a refusal or made its own check,
+"""Seconds between emptying the store and reading the log: by then each process has met an error or made its own check,
 and what it had committed before is on the log."""
 _log = structlog.get_logger(__name__)
 
 
-class Healer:
-    """``lost`` is set while work must not go on, ``well`` while it may; both are unset until the first check.
+class StateRecovery:
+    """``lost`` is set while work must not go on, ``available`` while it may; both are unset until the first check.
 
     The edge answers 503 and lanes stop consuming while ``lost`` is set. Nothing needs a restart: an empty store at the
-    first start takes the same way, and is quick when the log is empty.
-    """
+    first start takes the same path, and is quick when the log is empty."""
 
     def __init__(
         self,
@@ -42,8 +42,8 @@ class Healer:
         lease_ttl: float = LEASE_TTL,
     ) -> None:
         self.lost = asyncio.Event()
-        self.well = asyncio.Event()
-        self.rebuilt: list[RebuildReport] = []
+        self.available = asyncio.Event()
+        self.reports: list[RebuildReport] = []
         self._state = state
         self._bus = bus
         self._channels = tuple(channels)
@@ -64,8 +64,8 @@ class Healer:
             await asyncio.gather(self._watch, return_exceptions=True)
             self._watch = None
 
-    def report(self, shards: frozenset[int]) -> None:
-        """Somebody met StateLost: stop at once, and look now rather than at the next turn."""
+    def report_lost(self, shards: frozenset[int]) -> None:
+        """Somebody met StateLost: stop at once, and check now rather than at the next interval."""
         if shards:
             self._stop(shards)
             self._wake.set()
@@ -73,7 +73,7 @@ class Healer:
     async def _run(self) -> None:
         while True:
             try:
-                await self._look()
+                await self._check()
             except ParleyError as error:
                 # Unreachable is not lost: callers meet that themselves, and nothing can be rebuilt now.
                 _log.warning("heal_delayed", error=error.message, fix=error.fix)
@@ -83,29 +83,29 @@ class Healer:
                 await asyncio.wait_for(self._wake.wait(), self._check_every)
             self._wake.clear()
 
-    async def _look(self) -> None:
+    async def _check(self) -> None:
         shards = await self._state.rebuild.check()
         if shards:
             self._stop(shards)
-            await self._heal_as_holder()
+            await self._recover_as_holder()
             shards = await self._state.rebuild.check()
         if not shards:
-            self._go_on()
+            self._resume()
 
-    async def _heal_as_holder(self) -> None:
+    async def _recover_as_holder(self) -> None:
         leases = self._state.leases
         if await leases.acquire(LEASE, self._holder, ttl=self._ttl, now=self._clock()) is None:
             return
         try:
-            # Whoever held the lease before may have finished between our check and now.
+            # The earlier holder of the lease may have finished between our check and now.
             shards = await self._state.rebuild.check()
             if shards:
-                await self._heal(shards)
+                await self._recover(shards)
         finally:
             with contextlib.suppress(ParleyError):
                 await leases.release(LEASE, self._holder)
 
-    async def _heal(self, shards: frozenset[int]) -> None:
+    async def _recover(self, shards: frozenset[int]) -> None:
         _log.warning("rebuild_started", shards=len(shards))
         work = asyncio.ensure_future(
             rebuild(
@@ -128,11 +128,12 @@ class Healer:
             for task in (work, renewal):
                 task.cancel()
             await asyncio.gather(work, renewal, return_exceptions=True)
-        self.rebuilt.append(report)
+        self.reports.append(report)
         _log.warning("rebuild_finished", shards=report.shards, conversations=report.conversations)
 
     async def _renew(self) -> None:
-        """Returns when the lease is somebody else's; a failed renewal is tried again while it may still be ours."""
+        """Return when the lease belongs to somebody else; a failed renewal is tried again while the lease may still be
+        ours."""
         while True:
             await asyncio.sleep(self._ttl / 4)
             with contextlib.suppress(ParleyError):
@@ -142,11 +143,11 @@ class Healer:
     def _stop(self, shards: frozenset[int]) -> None:
         if not self.lost.is_set():
             _log.error("state_lost", shards=len(shards))
-        self.well.clear()
+        self.available.clear()
         self.lost.set()
 
-    def _go_on(self) -> None:
+    def _resume(self) -> None:
         if self.lost.is_set():
             _log.warning("state_well")
         self.lost.clear()
-        self.well.set()
+        self.available.set()

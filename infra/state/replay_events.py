@@ -1,4 +1,4 @@
-"""Which events a rebuild reads, and what each of them carries."""
+"""The events that a rebuild reads, and their payloads."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from pydantic import BaseModel
 from schemas import topics
 from schemas.actions import ActionIntended, ActionSettled
 from schemas.changes import MessageDeleted, MessageEdited
-from schemas.conversation import Contact, DeadLetter, Delivered, Snapshot, Turn
-from schemas.desk import DeskActed, DraftMade
+from schemas.conversation import Contact, DeadLetter, DeliveryOutcome, Snapshot, Turn
+from schemas.desk import DeskCommand, DraftGenerated
 from schemas.facts import FilesStored, SessionEnded
 from schemas.messages import InboundMessage, OutboundMessage, Receipt
 
 PROPOSED = frozenset({topics.MESSAGE_REVISE, topics.MESSAGE_RETRACT})
-"""Changes of what was sent, which the vendor may have refused."""
+"""Edits and deletions of sent messages, which the vendor may have refused."""
 WANTED: dict[str, type[BaseModel]] = {
     topics.CONVERSATION_SNAPSHOT: Snapshot,
     topics.CONTACT_SNAPSHOT: Contact,
@@ -24,15 +24,15 @@ WANTED: dict[str, type[BaseModel]] = {
     topics.MESSAGE_REVISE: MessageEdited,
     topics.MESSAGE_RETRACT: MessageDeleted,
     topics.RECEIPT_RECORDED: Receipt,
-    topics.DELIVERY_RECORDED: Delivered,
+    topics.DELIVERY_RECORDED: DeliveryOutcome,
     topics.FILES_STORED: FilesStored,
     topics.TURN_COMPLETED: Turn,
     topics.ACTION_INTENDED: ActionIntended,
     topics.ACTION_SETTLED: ActionSettled,
     topics.SESSION_ENDED: SessionEnded,
     topics.DEADLETTER_RECORDED: DeadLetter,
-    topics.DESK_ACTED: DeskActed,
-    topics.DRAFT_MADE: DraftMade,
+    topics.DESK_ACTED: DeskCommand,
+    topics.DRAFT_MADE: DraftGenerated,
 }
 
 _WITHOUT_VERSION = {name.rpartition(".v")[0] for name in WANTED}

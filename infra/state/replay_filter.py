@@ -1,10 +1,9 @@
-"""Which records of the log need nothing more, so that the others can be put back into the lists of parked records.
+"""Find the records of the log that still need handling, so that they can be parked again.
 
-Lanes commit the offset of a record that they park: nothing but the state store then knows that it waits. What is
-below the committed offset and has no trace of an answer on the log was parked.
+Lanes commit the offset of a record that they park: then only the state store knows that it waits. A record below the
+committed offset without a trace of an answer on the log was parked.
 
-Memory: a packed id of each event of the last days, by shard.
-"""
+Memory: a packed id of each event of the last days, by shard."""
 
 from __future__ import annotations
 
@@ -17,8 +16,8 @@ from infra.bus.partitioner import shard_of
 from infra.state import rules
 from infra.state.replay_events import PROPOSED
 from schemas import ids, topics
-from schemas.conversation import DeadLetter, Delivered, Snapshot, Turn
-from schemas.desk import DeskActed, DraftMade
+from schemas.conversation import DeadLetter, DeliveryOutcome, Snapshot, Turn
+from schemas.desk import DeskCommand, DraftGenerated
 from schemas.messages import OutboundMessage
 from schemas.ports import Record
 
@@ -37,7 +36,7 @@ _FOR_WORKERS = frozenset(
 )
 
 
-class Settled:
+class HandledRecords:
     """Fed with everything that tells of answers, sends and dead letters, then asked about each record."""
 
     def __init__(self, shards: Iterable[int], now: datetime) -> None:
@@ -50,29 +49,29 @@ class Settled:
 
     @property
     def size(self) -> int:
-        """Roughly how much it keeps, in messages of a Tail."""
+        """The memory used, roughly, in messages of a TranscriptReplay."""
         return self._count // 3
 
     def keep(self, shards: Iterable[int]) -> None:
-        """The other shards are for another time."""
+        """Drop all other shards; they are left to another reading."""
         self._known = {shard: self._known[shard] for shard in shards}
         self._count = sum(map(len, self._known.values()))
 
-    def see(self, record: Record, payload: BaseModel) -> None:
-        """A payload of any kind, of a shard that is kept."""
+    def observe(self, record: Record, payload: BaseModel) -> None:
+        """Take note of a payload of any kind, of a shard that is kept."""
         match payload:
             case Snapshot():
                 self._add(record, (rules.pack_id(one.id) for one in payload.handled if one.at >= self._since))
             case Turn() if record.timestamp_ms >= self._since_ms:
                 self._add(record, map(rules.pack_id, payload.handled))
-            case Delivered() if record.timestamp_ms >= self._since_ms:
+            case DeliveryOutcome() if record.timestamp_ms >= self._since_ms:
                 self._add(record, [rules.pack_id(payload.message_id)])
             case DeadLetter() if record.timestamp_ms >= self._since_ms:
                 self._add(record, [_position(payload.topic, payload.partition, payload.offset)])
 
-    def lacks(self, record: Record, payload: BaseModel | None) -> bool:
-        """Whether nobody has settled this inbound or outbound record. ``payload`` None: it cannot be decoded, and
-        whoever handles it must say so."""
+    def needs_handling(self, record: Record, payload: BaseModel | None) -> bool:
+        """Whether nobody has handled this inbound or outbound record. ``payload`` None: it cannot be decoded, and its
+        handler must report that."""
         known = self._known[shard_of(record.key)]
         if record.timestamp_ms < self._since_ms or _position(record.topic, record.partition, record.offset) in known:
             return False
@@ -83,13 +82,13 @@ class Settled:
             return payload.expires_at > self._now and rules.pack_id(payload.id) not in known
         if kind in PROPOSED:
             return rules.pack_id(record.headers.get("ce_id", "")) not in known
-        # A replay is settled when its original was.
+        # A replay is handled when its original is.
         ids = (record.headers.get("ce_id", ""), record.headers.get("ce_replayof", ""))
         return kind in _FOR_WORKERS and not any(rules.pack_id(id_) in known for id_ in ids if id_)
 
-    def lacks_at_desk(self, record: Record, payload: BaseModel | None) -> bool:
-        """Whether the keeper of the desk has to do this again. A touch says only that it is time to look: one of a
-        conversation stands for all of them, and what was on record there is lost, so it is looked at once."""
+    def needs_desk_handling(self, record: Record, payload: BaseModel | None) -> bool:
+        """Whether the desk's consumer has to handle this again. A desk update only says that it is time to look: one
+        per conversation stands for all of them, and the desk's own records were lost, so it is handled once."""
         known = self._known[shard_of(record.key)]
         if record.timestamp_ms < self._since_ms or _position(record.topic, record.partition, record.offset) in known:
             return False
@@ -98,9 +97,9 @@ class Settled:
             is_first = record.key not in self._looked_at
             self._looked_at.add(record.key)
             return is_first
-        if isinstance(payload, DeskActed):
+        if isinstance(payload, DeskCommand):
             return rules.pack_id(ids.derived_id(payload.id, "done")) not in known
-        if isinstance(payload, DraftMade):
+        if isinstance(payload, DraftGenerated):
             return rules.pack_id(ids.derived_id(payload.id, "desk")) not in known
         return kind in topics.DESK_TYPES
 

@@ -1,7 +1,7 @@
-"""What every state store does the same way, whatever holds the bytes. Pure: no clock, no client, no I/O.
+"""Rules that every state store shares, whatever holds the bytes. Pure: no clock, no client, no I/O.
 
-An adapter that needs a rule inside a server-side script states it there again; the contract suite keeps both honest.
-"""
+An adapter that needs a rule inside a server-side script states it there again; the contract suite keeps both in
+agreement."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from schemas import ids, topics
 from schemas.conversation import (
     HANDLED_HORIZON_DAYS,
     Conversation,
-    Delivered,
+    DeliveryOutcome,
     Facts,
     Holder,
     Owner,
@@ -38,18 +38,18 @@ from schemas.ports import SendVerdict
 OWNERS: tuple[Owner, ...] = get_args(Owner)
 SOURCE = "parley/state"
 RECENT_SEQS = 50
-"""How many transcript numbers a snapshot carries: more than any lane leaves unpublished."""
+"""Transcript numbers in a snapshot: more than any lane leaves unpublished."""
 
 HANDLED_HORIZON = timedelta(days=HANDLED_HORIZON_DAYS)
 DELIVERY_HORIZON = timedelta(days=8)
 """Longer than outbound messages stay on the bus (7 d), so that no redelivered one is sent twice."""
 
 KEPT_WHATEVER_AGE = 20
-"""The newest of what a conversation has handled, sent, done and claimed is never forgotten for its age: a clock that
-jumps ahead must not let a redelivery or a repeat pass for new."""
+"""The newest entries of what a conversation has handled, sent, done and claimed are never dropped for their age: a
+clock that jumps ahead must not make a redelivery or a repeat look new."""
 
 TURNS_KEPT = 200
-"""How many turns of a conversation can be looked up."""
+"""Turns of a conversation that can be looked up."""
 
 _UUID = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -58,13 +58,13 @@ _MICROSECOND = timedelta(microseconds=1)
 # ── Time and cursors ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def micros(at: datetime) -> int:
+def to_micros(at: datetime) -> int:
     """Microseconds since 1970: exact, ordered, and below 2**53, so that Lua and JSON keep every digit."""
     return (at - _EPOCH) // _MICROSECOND
 
 
-def moment(stamp: int) -> datetime:
-    """The opposite of ``micros``."""
+def from_micros(stamp: int) -> datetime:
+    """The opposite of ``to_micros``."""
     return _EPOCH + stamp * _MICROSECOND
 
 
@@ -85,7 +85,7 @@ def cursor_place(text: str) -> tuple[int, str]:
 
 
 def pack_id(event: str) -> bytes:
-    """An id as kept in large sets: a UUID costs 17 bytes instead of 36, any other id is kept as it is."""
+    """An id as kept in large sets: a UUID takes 17 bytes instead of 36, any other id is kept as it is."""
     return b"u" + bytes.fromhex(event.replace("-", "")) if _UUID.fullmatch(event) else b"t" + event.encode()
 
 
@@ -98,18 +98,18 @@ def unpack_id(packed: bytes) -> str:
 
 
 def handled_floor(now: datetime) -> datetime:
-    """Handled ids from before this moment may be dropped; trimmed when a commit writes new ones."""
+    """Handled ids from before this time may be dropped; trimmed when a commit writes new ones."""
     return now - HANDLED_HORIZON
 
 
 def approvals_due(facts: Facts) -> int | None:
     """When the first open approval expires (microseconds); None when none is open."""
     open_ = facts.actions.approvals if facts.actions is not None else ()
-    return min((micros(each.expires_at) for each in open_), default=None)
+    return min((to_micros(each.expires_at) for each in open_), default=None)
 
 
 def commit_key(token: int, version: int, handled: Iterable[str]) -> str:
-    """Names a commit, so that its repeat after a lost answer is known as such: the last key is kept."""
+    """Identifies a commit, so that its repeat after a lost answer is recognized: the last key is stored."""
     listed = "\n".join(sorted(handled))
     return hashlib.sha256(f"{token}|{version}|{listed}".encode()).hexdigest()[:32]
 
@@ -119,7 +119,7 @@ def commit_key(token: int, version: int, handled: Iterable[str]) -> str:
 
 def floor_after(to: Owner, epoch: int, floor: int) -> int:
     """``agent_floor`` once ``to`` owns at ``epoch``. Only a claim by people raises it: what the agent wrote before a
-    handback may be stale, what it wrote before a conversation was closed is still its answer."""
+    handback may be stale, but what it wrote before a conversation was closed is still its answer."""
     return epoch if to in PEOPLE else floor
 
 
@@ -165,15 +165,16 @@ BESIDE_TEXT = ("location", "referral", "quote", "unsupported")
 
 
 def fingerprint(message: TranscriptMessage) -> str:
-    """Two messages with one id and one fingerprint are the same. Taken when a message is first added and kept through
-    edits. An author counts by kind: a name may be learnt later, and a redelivery must not fail for it."""
+    """Two messages with the same id and the same fingerprint are the same. Computed when a message is first added and
+    kept through edits. Only the author's kind counts: a name may be learnt later, and a redelivery must not fail for
+    it."""
     parts = [message.author.kind, message.text, *(attachment.id for attachment in message.attachments)]
     return hashlib.sha256("".join(f"{len(part)}:{part}|" for part in parts).encode()).hexdigest()[:32]
 
 
-def attached(message: TranscriptMessage, attachments: Sequence[Attachment]) -> TranscriptMessage:
-    """What ``Transcript.attach`` makes of the message: files are attached once, in any number of steps that each name
-    those before, and taken away for good; with them goes all else that it carried beside its text."""
+def attach_files(message: TranscriptMessage, attachments: Sequence[Attachment]) -> TranscriptMessage:
+    """The message after ``Transcript.attach``: files are attached once, in any number of steps that each repeat the
+    earlier ones, and removed for good; with them goes everything else that the message carried beside its text."""
     before = [file.id for file in message.attachments]
     if attachments and (message.state == "deleted" or [file.id for file in attachments[: len(before)]] != before):
         return message
@@ -183,7 +184,7 @@ def attached(message: TranscriptMessage, attachments: Sequence[Attachment]) -> T
 
 
 ERASED = ""
-"""The fingerprint of an erased message: nothing derived from its text stays, and any repeat of its id is taken."""
+"""The fingerprint of an erased message: nothing derived from its text stays, and any repeat of its id is accepted."""
 
 # ── Deliveries ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -197,14 +198,13 @@ _VERDICT_OF: dict[str, SendVerdict] = {
 
 
 def send_verdict(
-    message: OutboundMessage, *, floor: int, outcome: Delivered | None, intended: bool, now: datetime
+    message: OutboundMessage, *, floor: int, outcome: DeliveryOutcome | None, intended: bool, now: datetime
 ) -> SendVerdict:
-    """What ``begin_send`` answers; the intent is written only for ``go``.
+    """The result of ``begin_send``; the intent is written only for ``go``.
 
-    An outcome that is final is answered with what led to it (``failed`` counts as ``already_sent``: a retry is a new
-    message). An intent without one comes next, for the message may be with the vendor already: neither age nor owner
-    matters before that is known. Only then the owner rule, which binds the agent alone, and the expiry.
-    """
+    A final outcome comes first (``failed`` counts as ``already_sent``: a retry is a new message). Then an intent
+    without an outcome, because the message may be with the vendor already: neither age nor owner matters before that is
+    known. Only then the owner rule, which applies to the agent alone, and the expiry."""
     if outcome is not None:
         return _VERDICT_OF[outcome.state]
     if intended:
@@ -214,16 +214,17 @@ def send_verdict(
     return "expired" if now >= message.expires_at else "go"
 
 
-def again_verdict(
+def resend_verdict(
     message: OutboundMessage,
     *,
     floor: int,
-    outcome: Delivered | None,
+    outcome: DeliveryOutcome | None,
     deadline: datetime | None,
     now: datetime,
     held: datetime | None = None,
 ) -> SendVerdict:
-    """What ``begin_again`` answers. ``unknown`` is no obstacle: whoever asks has found out."""
+    """The result of ``begin_resend``. ``unknown`` is no obstacle, because the caller has found out that nothing was
+    shown."""
     if outcome is None and deadline is not None and now < deadline and deadline != held:
         return "in_doubt"
     if outcome is not None and outcome.state != "unknown":
@@ -231,7 +232,7 @@ def again_verdict(
     return send_verdict(message, floor=floor, outcome=None, intended=False, now=now)
 
 
-def settles(old: Delivered | None, new: Delivered) -> bool:
+def settles(old: DeliveryOutcome | None, new: DeliveryOutcome) -> bool:
     """Whether ``record`` writes ``new``: the first final outcome stays, ``unknown`` gives way to a final one."""
     return old is None or (old.state == "unknown" and new.state != "unknown")
 
@@ -253,11 +254,11 @@ def snapshot_of(
     """``handled`` are ``(event id, microseconds)``, ``seqs`` ``(message id, number)``, ``outbox`` in commit order."""
     oldest_first = sorted(handled, key=itemgetter(1, 0))
     rising = sorted(seqs, key=itemgetter(1))[-RECENT_SEQS:]
-    # Made in one go: there may be hundreds of ids, and one by one takes three times as long.
+    # Validated at once: there may be hundreds of ids, and one by one takes three times as long.
     return Snapshot.model_validate(
         {
             "conversation": conversation,
-            "handled": [{"id": event, "at": moment(at)} for event, at in oldest_first],
+            "handled": [{"id": event, "at": from_micros(at)} for event, at in oldest_first],
             "recent": [{"id": id_, "seq": seq} for id_, seq in rising],
             "outbox": [{"headers": event.headers(), "data": event.data or b""} for event in outbox],
         }
@@ -270,7 +271,7 @@ def packed_snapshot(
     seqs: Iterable[tuple[str, int]],
     outbox: Iterable[Envelope],
 ) -> PackedSnapshot:
-    """What ``snapshot_of`` makes, written down."""
+    """What ``snapshot_of`` makes, encoded."""
     written = snapshot_json(orjson.Fragment(as_json(conversation)), handled, seqs, outbox)
     return PackedSnapshot(conversation.id, conversation.version, conversation.origin, written)
 
@@ -281,12 +282,12 @@ def snapshot_json(
     seqs: Iterable[tuple[str, int]],
     outbox: Iterable[Envelope],
 ) -> bytes:
-    """As ``snapshot_of``; ``conversation`` as orjson takes it."""
+    """As ``snapshot_of``, encoded; ``conversation`` in a form that orjson takes."""
     oldest_first = sorted(handled, key=itemgetter(1, 0))
     rising = sorted(seqs, key=itemgetter(1))[-RECENT_SEQS:]
     fields = {
         "conversation": conversation,
-        "handled": [{"id": event, "at": moment(at)} for event, at in oldest_first],
+        "handled": [{"id": event, "at": from_micros(at)} for event, at in oldest_first],
         "recent": [{"id": id_, "seq": seq} for id_, seq in rising],
         "outbox": [{"headers": event.headers(), "data": (event.data or b"").decode()} for event in outbox],
     }
@@ -301,11 +302,10 @@ def supersedes(new: Conversation, old: Conversation | None) -> bool:
 # ── Limits ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def draw(tokens: float, elapsed: int, *, per_second: float, burst: int) -> tuple[float, float]:
+def take_token(tokens: float, elapsed: int, *, per_second: float, burst: int) -> tuple[float, float]:
     """Refill a bucket for ``elapsed`` microseconds and take one token: ``(tokens left, seconds to wait)``.
 
-    The wait is rounded up to whole microseconds, so that who waits exactly that long is let through.
-    """
+    The wait is rounded up to whole microseconds, so that a caller who waits exactly that long is let through."""
     filled = min(float(burst), tokens + max(0, elapsed) / 1e6 * per_second)
     if filled >= 1 - 1e-9:
         return max(0.0, filled - 1), 0.0

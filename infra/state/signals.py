@@ -1,4 +1,4 @@
-"""Signals inside one process: a bounded queue a reader, which forgets the oldest when its reader is slow."""
+"""Signals inside one process: a bounded queue per reader, which drops the oldest when its reader is slow."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ QUEUED = 256
 
 
 class Reader(AsyncIterator[bytes]):
-    """What was published since ``subscribe`` returned. Ends after ``aclose``; dropping the last reference does too."""
+    """Everything published since ``subscribe`` returned. Ends after ``aclose``; dropping the last reference ends it
+    too."""
 
     def __init__(self, limit: int) -> None:
         self._queue: deque[bytes] = deque(maxlen=limit)
@@ -47,9 +48,9 @@ class ProcessSignals:
         self._readers: dict[str, WeakSet[Reader]] = {}
 
     async def publish(self, topic: str, payload: bytes) -> None:
-        self.tell(topic, payload)
+        self.publish_nowait(topic, payload)
 
-    def tell(self, topic: str, payload: bytes) -> None:
+    def publish_nowait(self, topic: str, payload: bytes) -> None:
         for reader in self._live(topic):
             reader.put(payload)
 

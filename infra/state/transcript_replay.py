@@ -1,7 +1,6 @@
-"""What the log says about the transcript of one conversation, and which number each message gets. Pure.
+"""Reconstruct the transcript of one conversation from the log, and assign a number to each message. Pure.
 
-Only ids, times and states are kept (about 300 bytes a message); the bodies are read a second time.
-"""
+Only ids, times and states are kept (about 300 bytes a message); the bodies are read a second time."""
 
 from __future__ import annotations
 
@@ -13,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 from infra.state import rules
 from schemas import topics
 from schemas.changes import MessageDeleted, MessageEdited
-from schemas.conversation import Delivered, Snapshot, Turn
+from schemas.conversation import DeliveryOutcome, Snapshot, Turn
 from schemas.facts import FilesStored
 from schemas.messages import Attachment, InboundMessage, MessageState, OutboundMessage, Receipt, TranscriptMessage
 
@@ -31,21 +30,21 @@ _OF_DELIVERY: dict[str, MessageState] = {
 }
 
 
-class Tail:
+class TranscriptReplay:
     __slots__ = (
         "_added",
+        "_applied",
         "_by_external_id",
         "_files",
-        "_first_seen",
         "_head",
-        "_made",
-        "_met",
         "_named",
         "_named_since",
         "_numbers",
+        "_order",
         "_proposed",
         "_receipts",
         "_revisions",
+        "_seen_count",
         "_sent_as",
         "_states",
         "_texts",
@@ -59,13 +58,13 @@ class Tail:
         self._head = 0
         self._unpublished: list[OutboundMessage] = []
         self._named_since = _LAST
-        self._met = 0
-        self._first_seen: dict[str, int] = {}  # messages without a number yet → their place in time
+        self._seen_count = 0
+        self._order: dict[str, int] = {}  # messages without a number yet → their place in time
         self._states: dict[str, MessageState] = {}
         self._texts: dict[str, str] = {}
         self._revisions: dict[str, int] = {}
         self._proposed: dict[str, MessageEdited | MessageDeleted] = {}  # by the event that tells of it
-        self._made: set[str] = set()
+        self._applied: set[str] = set()
         self._files: dict[str, list[Attachment]] = {}
         self._added: dict[str, list[Attachment]] = {}  # by changes
         self._by_external_id: dict[str, str] = {}
@@ -75,34 +74,35 @@ class Tail:
 
     @property
     def size(self) -> int:
-        """Roughly how much it keeps, in messages; an empty one weighs as much as two."""
-        return 2 + len(self._first_seen) + len(self._named) + len(self._files) + len(self._proposed)
+        """The memory used, roughly, in messages; an empty one weighs as much as two."""
+        return 2 + len(self._order) + len(self._named) + len(self._files) + len(self._proposed)
 
-    def see(self, payload: BaseModel, timestamp_ms: int) -> None:
-        """Take note of a payload of any kind; ``timestamp_ms`` is when it came onto the log."""
+    def observe(self, payload: BaseModel, timestamp_ms: int) -> None:
+        """Take note of a payload of any kind; ``timestamp_ms`` is when it was appended."""
         match payload:
             case InboundMessage() | OutboundMessage():
-                if is_line(payload):
-                    self._see_message(payload.id, timestamp_ms)
+                if is_in_transcript(payload):
+                    self._observe_message(payload.id, timestamp_ms)
             case Snapshot():
-                self._see_snapshot(payload)
+                self._observe_snapshot(payload)
             case Turn():
                 for id_ in payload.handled:
                     self._raise(id_, "answered")
-            case Delivered():
-                self._see_delivery(payload)
+            case DeliveryOutcome():
+                self._observe_delivery(payload)
             case Receipt():
-                self._see_receipt(payload)
+                self._observe_receipt(payload)
             case FilesStored():
-                self._see_files(payload)
+                self._observe_files(payload)
             case MessageEdited() | MessageDeleted():
-                self._see_change(payload)
+                self._observe_change(payload)
 
-    def propose(self, event: str, change: MessageEdited | MessageDeleted) -> None:
-        """A change of what was sent. It counts if the vendor made it, which the outcome of ``event`` says."""
+    def add_proposal(self, event: str, change: MessageEdited | MessageDeleted) -> None:
+        """An edit or deletion of a sent message. It counts if the vendor made it, which the outcome of ``event``
+        says."""
         self._proposed.setdefault(event, change)
 
-    def _see_change(self, change: MessageEdited | MessageDeleted) -> None:
+    def _observe_change(self, change: MessageEdited | MessageDeleted) -> None:
         id_ = change.message_id
         if isinstance(change, MessageDeleted):
             self._texts[id_] = ""
@@ -113,44 +113,44 @@ class Tail:
                 self._added.setdefault(id_, []).extend(change.attachments)
             self._revisions[id_] = change.revision or self._revisions.get(id_, 0)
 
-    def _see_files(self, stored: FilesStored) -> None:
-        """The first word on a message's files stays; what a voice note says gives way to what was changed since."""
+    def _observe_files(self, stored: FilesStored) -> None:
+        """The first report of a message's files stays; a voice note's transcription gives way to later edits."""
         self._files.setdefault(stored.message_id, stored.attachments)
         if stored.text:
             self._texts.setdefault(stored.message_id, stored.text)
 
-    def _see_message(self, id_: str, timestamp_ms: int) -> None:
+    def _observe_message(self, id_: str, timestamp_ms: int) -> None:
         """Repeats count where they first appeared; of the same millisecond the one that was read first is earlier."""
-        self._met += 1
-        place = timestamp_ms * 1_000_000 + self._met
+        self._seen_count += 1
+        place = timestamp_ms * 1_000_000 + self._seen_count
         if id_ in self._named:
             self._named_since = min(self._named_since, place)
         else:
-            self._first_seen.setdefault(id_, place)
+            self._order.setdefault(id_, place)
 
-    def _see_snapshot(self, snapshot: Snapshot) -> None:
-        """Later ones replace earlier ones; the head only rises."""
+    def _observe_snapshot(self, snapshot: Snapshot) -> None:
+        """Later snapshots replace earlier ones; the head only rises."""
         self._named = {one.id: one.seq for one in snapshot.recent}
         self._head = max(self._head, snapshot.conversation.head_seq, *self._named.values(), 0)
         self._unpublished = []
         waiting = (one for one in snapshot.outbox if one.headers.get("ce_type") == topics.MESSAGE_SEND)
-        # One that a newer release wrote otherwise is published as it is; only its line is missing here.
+        # A message that a newer release wrote in another form is published as it is; only its line is missing here.
         with contextlib.suppress(ValidationError):
             self._unpublished = [OutboundMessage.model_validate_json(one.data) for one in waiting]
 
-    def _see_delivery(self, outcome: Delivered) -> None:
+    def _observe_delivery(self, outcome: DeliveryOutcome) -> None:
         id_ = outcome.message_id
         if outcome.seq:
             self._sent_as[id_] = outcome.seq
         if outcome.external_id:
             self._by_external_id[outcome.external_id] = id_
         if outcome.state == "sent" and id_ in self._proposed:
-            self._made.add(id_)
+            self._applied.add(id_)
         if state := _OF_DELIVERY.get(outcome.state):
             self._raise(id_, state)
 
-    def _see_receipt(self, receipt: Receipt) -> None:
-        """One that names the vendor's id waits for the delivery that tells ours."""
+    def _observe_receipt(self, receipt: Receipt) -> None:
+        """A receipt with the vendor's id waits for the delivery that tells ours."""
         if receipt.message_id:
             self._raise(receipt.message_id, receipt.state)
         elif receipt.external_id:
@@ -159,62 +159,61 @@ class Tail:
         elif receipt.up_to_seq:
             self._up_to[receipt.state] = max(receipt.up_to_seq, self._up_to.get(receipt.state, 0))
 
-    def number(self) -> None:
-        """Give every message its number, once all was seen.
+    def assign_numbers(self) -> None:
+        """Assign every message its number, once all was seen.
 
-        Messages named in the snapshot keep theirs. Those before the first of them count up to its number: the snapshot
-        names only the last ones. What was sent after the snapshot has the number that its delivery tells. What is left
-        comes above them all: a client may have seen it under another number.
-        """
+        Messages named in the snapshot keep theirs. Those before the first of them count up to its number, because the
+        snapshot names only the last ones. Messages sent after the snapshot have the number that their delivery tells.
+        The others come above them all: a client may have seen them under another number."""
         for event, change in self._proposed.items():
-            if event in self._made:
-                self._see_change(change)
+            if event in self._applied:
+                self._observe_change(change)
         for external_id in self._receipts.keys() & self._by_external_id.keys():
             self._raise(self._by_external_id[external_id], self._receipts[external_id])
         for message in self._unpublished:
-            if is_line(message) and message.id not in self._named:
-                self._first_seen.setdefault(message.id, _LAST)
-        self._name_the_sent()
-        ordered = sorted(self._first_seen, key=self._first_seen.__getitem__)
+            if is_in_transcript(message) and message.id not in self._named:
+                self._order.setdefault(message.id, _LAST)
+        self._number_delivered()
+        ordered = sorted(self._order, key=self._order.__getitem__)
         older = 0
         if self._named_since < _LAST:
-            older = sum(place < self._named_since for place in self._first_seen.values())
+            older = sum(place < self._named_since for place in self._order.values())
         lowest = min(self._named.values(), default=1)
         split = max(0, older - (lowest - 1))
         below = zip(ordered[split:older], range(lowest - (older - split), lowest), strict=True)
         above = enumerate(ordered[:split] + ordered[older:], self._head + GAP + 1)
         self._numbers = self._named | dict(below) | {id_: seq for seq, id_ in above}
-        self._first_seen = {}
+        self._order = {}
 
-    def _name_the_sent(self) -> None:
+    def _number_delivered(self) -> None:
         taken = set(self._named.values())
         lowest = min(taken, default=1)
         for id_, seq in self._sent_as.items():
-            if id_ in self._first_seen and seq >= lowest and seq not in taken:
-                self._named_since = min(self._named_since, self._first_seen.pop(id_))
+            if id_ in self._order and seq >= lowest and seq not in taken:
+                self._named_since = min(self._named_since, self._order.pop(id_))
                 self._named[id_] = seq
                 taken.add(seq)
         self._head = max(self._head, *taken, 0)
 
-    def unpublished(self) -> list[TranscriptMessage]:
+    def list_unpublished(self) -> list[TranscriptMessage]:
         """Replies that were committed and are on no topic yet: only the snapshot's outbox has them."""
-        return [self.restored(line(message)) for message in self._unpublished if is_line(message)]
+        return [self.restore(transcript_line(message)) for message in self._unpublished if is_in_transcript(message)]
 
-    def knows(self, id_: str) -> bool:
-        """Whether the message was there when numbers were given: later ones come the normal way."""
+    def has_number(self, id_: str) -> bool:
+        """Whether the message was there when numbers were assigned: later ones come the normal way."""
         return id_ in self._numbers
 
-    def restored(self, message: TranscriptMessage) -> TranscriptMessage:
-        """``message`` under its number and as it stands by now."""
+    def restore(self, message: TranscriptMessage) -> TranscriptMessage:
+        """``message`` with its number and its present state."""
         id_ = message.id
         seq = self._numbers[id_]
         state = _highest(message.state, [self._states.get(id_, message.state)])
         if message.author.kind != "contact":
             state = _highest(state, (receipt for receipt, up_to in self._up_to.items() if seq <= up_to))
         files = [] if state == "deleted" else self._files_of(message)
-        said = {"text": self._texts.get(id_, message.text), "attachments": files}
+        content = {"text": self._texts.get(id_, message.text), "attachments": files}
         revision = max(message.revision, self._revisions.get(id_, 0))
-        return message.model_copy(update={"seq": seq, "state": state, "revision": revision, **said})
+        return message.model_copy(update={"seq": seq, "state": state, "revision": revision, **content})
 
     def _files_of(self, message: TranscriptMessage) -> list[Attachment]:
         files = [*self._files.get(message.id, message.attachments), *self._added.get(message.id, ())]
@@ -233,16 +232,16 @@ def _highest(state: MessageState, others: Iterable[MessageState]) -> MessageStat
     return state
 
 
-def is_line(message: InboundMessage | OutboundMessage) -> bool:
-    """Whether a message on the log belongs to the transcript: what is for the desk alone does not, nor does what a
-    person of ours said, where it is on its way to the contact as a message of its own."""
+def is_in_transcript(message: InboundMessage | OutboundMessage) -> bool:
+    """Whether a message on the log belongs to the transcript: messages for the desk alone do not, nor does a person's
+    message that is on its way to the contact as a message of its own."""
     if isinstance(message, InboundMessage):
         return message.author.kind == "contact" or message.shown
     return message.purpose != "desk"
 
 
-def line(message: InboundMessage | OutboundMessage) -> TranscriptMessage:
-    """The transcript's line of a message on the log."""
+def transcript_line(message: InboundMessage | OutboundMessage) -> TranscriptMessage:
+    """The transcript line of a message on the log."""
     if isinstance(message, InboundMessage):
         return TranscriptMessage.of_inbound(message)
     return TranscriptMessage.of_outbound(message, "pending")

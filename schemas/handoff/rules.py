@@ -8,7 +8,7 @@ from typing import Literal
 
 from schemas.actions import ActionMemory, PendingApproval
 from schemas.conversation import Conversation, Holder, Owner, OwnerRequested
-from schemas.ports import Owned
+from schemas.ports import OwnershipResult
 
 CommandKind = Literal["claim", "release", "return", "resolve", "transfer"]
 """``release``: back to the queue. ``return``: back to the agent. ``transfer``: to a colleague, or to others' queue."""
@@ -89,7 +89,7 @@ class OwnerState:
     def of(cls, conversation: Conversation) -> OwnerState:
         return cls(conversation.owner, conversation.epoch, conversation.holder)
 
-    def apply(self, request: OwnerRequested, owned: Owned) -> OwnerState:
+    def apply(self, request: OwnerRequested, owned: OwnershipResult) -> OwnerState:
         """Return the state that a decided request left."""
         holder = Holder(by=request.by, since=request.at) if owned.won else self.holder
         return OwnerState(owned.owner, owned.epoch, holder)

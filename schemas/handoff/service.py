@@ -29,8 +29,8 @@ from schemas.handoff.rules import (
     objection_to,
     pending_approvals,
 )
-from schemas.ports import Bus, Clock, Conversations, Owned
-from schemas.privacy.cards import masked
+from schemas.ports import Bus, Clock, Conversations, OwnershipResult
+from schemas.privacy.cards import mask_cards
 
 log = structlog.get_logger("parley.ownership")
 ATTEMPTS = 5
@@ -66,7 +66,7 @@ class HandoffResolution:
     ask: bool = True
 
 
-async def decide_request(conversations: Conversations, conversation: str, request: OwnerRequested) -> Owned:
+async def decide_request(conversations: Conversations, conversation: str, request: OwnerRequested) -> OwnershipResult:
     """Decide a request that is durable already: read from the log, or committed with a turn. Raises NotFound."""
     owned = await conversations.own(
         conversation,
@@ -133,8 +133,8 @@ class OwnershipService:
         if approval.expires_at <= now:
             return "expired"
         self._check_state()
-        by = masked(actor.name or actor.by)
-        word = ApprovalDecided(approval_id=approval.id, decision=decision, by=by, reason=masked(reason), at=now)
+        by = mask_cards(actor.name or actor.by)
+        word = ApprovalDecided(approval_id=approval.id, decision=decision, by=by, reason=mask_cards(reason), at=now)
         event = conversation_event(
             conversation, topics.APPROVAL_DECIDED, word, id=id, time=now, source=actor.source, cause=approval.id
         )

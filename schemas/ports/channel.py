@@ -1,4 +1,4 @@
-"""What a channel is to the rest: pure translation both ways, and a connection that carries out what was translated."""
+"""Channels: pure translation in both directions, and a connection per account that carries out the vendor calls."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from schemas.messages import Address, Attachment, OutboundMessage, RemoteFile, R
 
 @dataclass(slots=True)
 class RawRequest:
-    """A webhook as it came: headers lower-cased, ``body`` untouched, ``url`` as the vendor called it.
+    """A webhook request: header names in lower case, ``body`` as received, ``url`` as the vendor called it.
 
-    Never changed once made. Not declared frozen, nor is Event: that doubles the time of making one, and every webhook
-    needs both."""
+    Treat it as immutable. It and Event are not declared frozen, because that doubles the time of creating one, and
+    every webhook needs both."""
 
     method: str
     url: str
@@ -27,9 +27,9 @@ class RawRequest:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Our identity on a channel. ``settings`` is the channel's own validated model. ``siblings`` gives all accounts of
-    the channel, of every tenant: a vendor may put updates of several into one request. ``desk``: places of this account
-    where people of the tenant work; no contact is ever met there."""
+    """Our identity on a channel. ``settings`` is the channel's own validated model. ``siblings`` returns all accounts
+    of the channel, of every tenant, because a vendor may put updates for several into one request. ``desk``: places of
+    this account where the tenant's people work; no contact ever writes there."""
 
     tenant: str
     channel: str
@@ -41,17 +41,16 @@ class Account:
 
 @dataclass(slots=True)
 class Event:
-    """What ``parse`` finds in a request: a typed payload on its way to an envelope. Never changed once made.
+    """An event that ``parse`` found in a request: a typed payload on its way into an envelope. Treat it as immutable.
 
-    ``account`` is set where a request carries what belongs to a sibling of the account that was called. A payload
-    refers to messages by the vendor's ids (``external_id``); ids of ours are filled in on the way to the log.
+    ``account`` is set when the event belongs to a sibling of the account that was called. A payload refers to messages
+    by the vendor's ids (``external_id``); our ids are filled in before the append.
 
-    ``echo``: a message of our own side, of which the vendor does not say whether a person wrote it in the vendor's app
-    or we have sent it; it is left out when it is known as sent.
+    ``echo``: a message from our side of which the vendor does not say whether a person wrote it in the vendor's app or
+    we sent it; it is dropped if we are known to have sent it.
 
-    ``room``: where many people write, the vendor's id of that room. What happens there is left out unless it belongs to
-    a conversation that we have; ``addressed`` is a message that begins one, or is meant for us in one of somebody
-    else's."""
+    ``room``: the vendor's id of a room where many people write. Events from a room are dropped unless they belong to a
+    conversation of ours; ``addressed`` marks a message that starts one, or that is meant for us in somebody else's."""
 
     type: str
     place: str
@@ -66,53 +65,54 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class RateLimit:
     """``per_second`` on average, ``burst`` at once."""
 
     per_second: float
     burst: int
 
 
-Doubt = Literal["repeat", "lookup", "receipt", "never"]
-"""How an intent without an outcome is resolved. ``repeat``: sending the same marker again shows nothing twice.
-``lookup``: the connection can ask the vendor for certain. ``receipt``: the vendor reports every message it took by
-webhook, with our marker, so the absence of a report while others arrive shows that it took none. ``never``: nobody
-will know."""
+Reconciliation = Literal["repeat", "lookup", "receipt", "never"]
+"""How a send without an outcome is resolved. ``repeat``: sending the same marker again shows nothing twice.
+``lookup``: the connection can ask the vendor for certain. ``receipt``: the vendor reports every message it accepts by
+webhook, with our marker, so a missing report while others arrive shows that it did not accept this one. ``never``: it
+cannot be found out."""
 
 
-UPLOADING = 7.0
+UPLOAD_SECONDS = 7.0
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What a channel allows; the same for every account, unless the channel is ``Diverse``. ``window``: how long after
-    the contact's last message anybody may write; ``person_window``: how long a person may. ``shows_contact``: rendering
-    needs to know the contact. ``repeats``: the vendor knows a marker again for a while, so until an intent's deadline
-    it is simply sent again, and only what is still in doubt after that is resolved as ``doubt`` says.
+    """What a channel allows; the same for every account unless the channel has ``AccountPolicies``. ``window``: how
+    long after the contact's last message anybody may write; ``person_window``: how long a person may.
+    ``renders_contact``: rendering needs the contact. ``repeats``: the vendor recognizes a marker for a while, so until
+    an intent's deadline the message is simply sent again, and only what is still in doubt afterwards is resolved by
+    ``reconciliation``.
 
-    All times are seconds. ``attempt``: one request; one with files has ``UPLOADING`` more. ``deadline``: from an intent
-    until nobody acts under it any more; at least two more than the attempt. ``settles``: from the end of an attempt
-    that broke or failed, or from the deadline of an intent whose sender is gone, until what the vendor took is surely
-    seen by a look-up or in a report. ``settles_slowly``: the same where the vendor may still be working on the request;
-    reports, which a crash of ours may have held up, are given so long after a crash too."""
+    All times are seconds. ``attempt``: the timeout of one request, ``UPLOAD_SECONDS`` longer with files. ``deadline``:
+    from an intent until nobody acts under it any more; at least two seconds longer than the attempt. ``settle_time``:
+    from the end of a broken or failed attempt, or from the deadline of an intent whose sender is gone, until a look-up
+    or a report surely shows what the vendor accepted. ``slow_settle_time``: the same where the vendor may still be
+    working on the request; also allowed for reports after a crash, which may have delayed them."""
 
-    doubt: Doubt = "never"
+    reconciliation: Reconciliation = "never"
     repeats: bool = False
     window: timedelta | None = None
     person_window: timedelta | None = None
-    pace: Pace | None = None
-    contact_pace: Pace | None = None
+    pace: RateLimit | None = None
+    contact_pace: RateLimit | None = None
     attempt: float = 8.0
     deadline: float = 10.0
-    settles: float = 5.0
-    settles_slowly: float = 30.0
-    shows_contact: bool = False
+    settle_time: float = 5.0
+    slow_settle_time: float = 30.0
+    renders_contact: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What the channel can show; what it cannot, outbound degrades. ``max_text`` in characters. ``revises``: it is a
-    Reviser."""
+    """What the channel can show; outbound degrades everything else. ``max_text`` in characters. ``edits``: the channel
+    is an EditRenderer."""
 
     max_text: int
     max_choices: int = 0
@@ -121,16 +121,16 @@ class Capabilities:
     typing: bool = False
     attachments: bool = False
     receipts: bool = False
-    revises: bool = False
+    edits: bool = False
     has_vendor: bool = True
     """False: the channel is ours. Contacts read the transcript itself, and nobody calls a webhook."""
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class VendorCall:
     """One request to a vendor, which shows one piece of a message. ``operation`` is the vendor's name for it,
-    ``arguments`` what its client takes; ``files`` are sent along by whoever carries it out. ``repeats``: carrying it
-    out again shows nothing twice."""
+    ``arguments`` are what its client takes; the connection sends ``files`` along. ``repeats``: a repeat shows nothing
+    twice."""
 
     operation: str
     arguments: Mapping[str, Any]
@@ -139,9 +139,8 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
-    """What the vendor answered: HTTP's ``status``, the decoded ``body`` (text where it was no JSON), lower-case
-    ``headers``."""
+class VendorResponse:
+    """The vendor's answer: HTTP ``status``, the decoded ``body`` (text if it is not JSON), lower-case ``headers``."""
 
     status: int
     body: Any
@@ -149,10 +148,10 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True)
-class Sending:
-    """What a message is rendered for. ``answers``: the vendor's id of the message that it answers, where known.
-    ``window_open`` False: only what reopens the window may be sent. ``as_person``: it is sent under the longer window
-    that a person's words have."""
+class RenderContext:
+    """What rendering needs to know about a send. ``answers``: the vendor's id of the message that is answered, if
+    known. ``window_open`` False: only a message that reopens the window may be sent. ``as_person``: it is sent under
+    the longer window that people have."""
 
     conversation: str
     account: Account
@@ -165,10 +164,10 @@ class Sending:
 class Connection(Protocol):
     """The vendor's client for one account."""
 
-    async def perform(self, call: Call, marker: str) -> Reply:
-        """Carry it out once, without any repeat of its own. ``marker`` is our id of this piece, and goes along where
-        the vendor carries one. Raises SendDelayed (it never left), SendUnknown (no answer came), SendRefused (it
-        cannot be sent at all)."""
+    async def perform(self, call: VendorCall, marker: str) -> VendorResponse:
+        """Carry out a call once, without retries. ``marker`` is our id of this piece, and is sent along where the
+        vendor supports it. Raises SendDelayed (it never left), SendUnknown (no answer came), SendRefused (it cannot be
+        sent at all)."""
 
     async def close(self) -> None: ...
 
@@ -179,7 +178,7 @@ class Transport(Protocol):
     name: str
     policy: Policy
 
-    def judge(self, call: Call, reply: Reply) -> str:
+    def judge(self, call: VendorCall, reply: VendorResponse) -> str:
         """The vendor's id of what was shown. Raises a DeliveryError."""
 
     def connect(self, account: Account) -> Connection:
@@ -187,68 +186,94 @@ class Transport(Protocol):
 
 
 class Channel(Transport, Protocol):
-    """One a kind of channel; knows no account. All but ``connect`` is pure."""
+    """One kind of channel; knows no account. Everything but ``connect`` is pure."""
 
     capabilities: Capabilities
 
     def verify(self, request: RawRequest, account: Account) -> None:
-        """Raises Unauthorized. Constant time over the raw bytes."""
+        """Check the signature of the raw bytes in constant time. Raises Unauthorized."""
 
     def parse(self, request: RawRequest, account: Account) -> list[Event]:
-        """Raises InvalidRequest; unknown kinds are reported through the log and left out."""
+        """The events in a request. Unknown kinds are logged and left out. Raises InvalidRequest."""
 
-    def render(self, message: OutboundMessage, sending: Sending) -> list[Call]:
-        """The calls that show it, in order; always the same for the same message. Raises SendRefused."""
+    def render(self, message: OutboundMessage, context: RenderContext) -> list[VendorCall]:
+        """The calls that show the message, in order; always the same for the same message. Raises SendRefused."""
 
 
+# Optional abilities of a channel. All of them are pure.
 @dataclass(frozen=True, slots=True)
-class StreamRules:
-    """How fast a vendor takes what is shown while it is written. ``begin`` and ``more``: calls of an account;
-    ``every``: seconds between two calls of one stream; ``lasts``: seconds after which nothing can be added to it."""
+class LiveReplyLimits:
+    """How often a vendor accepts updates of a reply while it is written. ``begin`` and ``update_rate`` limit the calls
+    of an account; ``every``: seconds between two calls of one stream; ``max_duration``: seconds after which a stream
+    accepts no more."""
 
-    begin: Pace
-    more: Pace
+    begin: RateLimit
+    update_rate: RateLimit
     every: float
-    lasts: float
+    max_duration: float
 
 
 @runtime_checkable
-class LiveReplies(Protocol):
-    """A channel that shows a reply while it is written, and then replaces it by the whole. Its connections carry these
-    calls out like any other, and ``judge`` reads their answers. All of it is pure."""
+class LiveReplyRenderer(Protocol):
+    """A channel that shows a reply while it is written, and then replaces it by the final message. Its connections
+    carry out these calls like any other, and ``judge`` reads the responses."""
 
-    stream_rules: StreamRules
+    live_reply_limits: LiveReplyLimits
 
-    def opening(self, begun: ReplyBegun, contact: Contact | None, text: str) -> Call | None:
-        """Shows the beginning. None where this place can show none. Looked up like a message when it is in doubt."""
+    def render_opening(self, begun: ReplyBegun, contact: Contact | None, text: str) -> VendorCall | None:
+        """Show the beginning; None where this place cannot. In doubt it is reconciled like a message."""
 
-    def more(self, opening: Call, shown: str, text: str) -> Call:
-        """Adds to what ``opening`` showed under the id ``shown``."""
+    def render_update(self, opening: VendorCall, shown: str, text: str) -> VendorCall:
+        """Add text to what ``opening`` showed under the vendor's id ``shown``."""
 
-    def whole(self, call: Call, opening: Call, shown: str) -> Call | None:
-        """``call`` of a message, so that it takes the place of what was shown; None where it cannot. Refused, it has
-        taken away what was shown."""
+    def render_final(self, call: VendorCall, opening: VendorCall, shown: str) -> VendorCall | None:
+        """Turn ``call`` of the final message into one that replaces what was shown; None where it cannot. If the vendor
+        refuses it, what was shown is gone."""
 
-    def retraction(self, opening: Call, shown: str) -> Call:
-        """Takes away what was shown. Refused as ``not_found`` when it is gone already."""
-
-
-@runtime_checkable
-class Reviser(Protocol):
-    """A channel on which what was sent can be changed and taken back. Its connections carry these calls out like any
-    other, ``judge`` reads their answers, and carrying one out again changes nothing. All of it is pure."""
-
-    def revised(self, call: Call, shown: str) -> Call | None:
-        """``call`` of a message, so that it takes the place of what was shown under the id ``shown``; None where it
-        cannot. Refused, it leaves what was shown as it is."""
-
-    def removed(self, call: Call, shown: str) -> Call:
-        """Takes away what ``call`` showed under the id ``shown``. Refused as ``not_found`` when it is gone already."""
+    def render_retraction(self, opening: VendorCall, shown: str) -> VendorCall:
+        """Delete what was shown. Refused as ``not_found`` when it is gone already."""
 
 
 @runtime_checkable
-class Fetcher(Protocol):
-    """A connection that can get what a contact sent."""
+class EditRenderer(Protocol):
+    """A channel on which sent messages can be edited and deleted. Its connections carry out these calls like any
+    other, ``judge`` reads the responses, and a repeat changes nothing."""
+
+    def render_edit(self, call: VendorCall, shown: str) -> VendorCall | None:
+        """Turn ``call`` of a message into one that replaces what was shown under the vendor's id ``shown``; None where
+        it cannot. If the vendor refuses it, what was shown stays as it is."""
+
+    def render_deletion(self, call: VendorCall, shown: str) -> VendorCall:
+        """Delete what ``call`` showed under the id ``shown``. Refused as ``not_found`` when it is gone already."""
+
+
+@runtime_checkable
+class WebhookHandshake(Protocol):
+    """A channel whose vendor first verifies that the webhook address is ours."""
+
+    def answer_handshake(self, request: RawRequest, account: Account) -> str | None:
+        """The plain-text answer to a verification request; None for any other request. Raises Unauthorized."""
+
+
+@runtime_checkable
+class AccountPolicies(Protocol):
+    """A channel whose accounts have different policies, because several vendors carry it."""
+
+    def policy_of(self, account: Account) -> Policy: ...
+
+
+@runtime_checkable
+class ProfileAddressSelector(Protocol):
+    """A channel whose messages do not carry their author's name; its connections are ProfileFetchers."""
+
+    def select_profile_address(self, addresses: Sequence[Address]) -> Address | None:
+        """The one of a contact's addresses that the vendor can be asked about."""
+
+
+# Optional abilities of a connection.
+@runtime_checkable
+class FileFetcher(Protocol):
+    """A connection that can download a contact's file."""
 
     async def fetch(self, file: RemoteFile, most: int) -> tuple[bytes, str, str]:
         """``(bytes, declared type, name)``. Raises TooLarge (over ``most`` bytes, as soon as that is known), NotFound
@@ -256,66 +281,42 @@ class Fetcher(Protocol):
 
 
 @runtime_checkable
-class Seer(Protocol):
-    """A connection that can tell a contact that a message was seen and an answer is being written."""
+class TypingIndicator(Protocol):
+    """A connection that can show a contact that a message was seen and an answer is being written."""
 
-    async def seen(self, place: str, external_id: str) -> None:
-        """Best effort; raises nothing but what a bug raises."""
-
-
-@runtime_checkable
-class Challenged(Protocol):
-    """A channel whose vendor first asks whether the address is really ours."""
-
-    def answer(self, request: RawRequest, account: Account) -> str | None:
-        """What to send back as plain text, or None when this request is no such question. Raises Unauthorized."""
+    async def show_typing(self, place: str, external_id: str) -> None:
+        """Best effort: vendor errors are swallowed."""
 
 
 @runtime_checkable
-class Diverse(Protocol):
-    """A channel whose accounts differ in what they allow, because several vendors carry it."""
+class DeliveryLookup(Protocol):
+    """A connection that can find out for certain whether something was shown."""
 
-    def policy_of(self, account: Account) -> Policy: ...
-
-
-@runtime_checkable
-class Lookup(Protocol):
-    """A connection that can say for sure whether something was shown."""
-
-    async def lookup(self, call: Call, marker: str) -> str | None:
+    async def lookup(self, call: VendorCall, marker: str) -> str | None:
         """The external id, or None when it was certainly not shown. Raises SendUnknown, SendDelayed, and SendRefused
-        when nobody will ever know. An id that is known to be another piece's counts as not shown."""
+        when it can never be found out. An id known to belong to another piece counts as not shown."""
 
 
-# What a connection may be asked beside sending: who somebody is, and whether the account is as it should be.
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """What a vendor says somebody is called. ``locale`` as BCP 47 has it, empty where nothing is said."""
+    """A contact's name according to the vendor. ``locale`` in BCP 47 form, empty when the vendor does not say."""
 
     name: str
     locale: str = ""
 
 
 @runtime_checkable
-class Profiled(Protocol):
-    """A channel whose messages do not say what their author is called; its connections are Profilers."""
+class ProfileFetcher(Protocol):
+    """A connection that can ask the vendor for a contact's name."""
 
-    def known_by(self, addresses: Sequence[Address]) -> Address | None:
-        """Which of a contact's addresses the vendor can be asked about. Pure."""
-
-
-@runtime_checkable
-class Profiler(Protocol):
-    """A connection that can ask the vendor what somebody is called."""
-
-    async def profile(self, address: Address) -> Profile | None:
-        """None where the vendor says nothing of them: nobody there, no consent. Raises SendDelayed (ask later),
-        CredentialsRevoked (nothing of this kind is said to this account)."""
+    async def fetch_profile(self, address: Address) -> Profile | None:
+        """None when the vendor has nothing: no such user, no consent. Raises SendDelayed (ask later),
+        CredentialsRevoked (this account may not ask)."""
 
 
 @dataclass(frozen=True, slots=True)
-class Remark:
-    """One thing a vendor says about an account; ``fix`` says what to do about it."""
+class AccountFinding:
+    """One thing that the vendor reports about an account; ``fix`` says what to do about it."""
 
     status: Literal["ok", "warn", "fail"]
     detail: str
@@ -323,8 +324,19 @@ class Remark:
 
 
 @runtime_checkable
-class Inspectable(Protocol):
-    """A connection that can ask the vendor whether the account is set up as it must be."""
+class AccountInspector(Protocol):
+    """A connection that can check with the vendor that the account is set up correctly."""
 
-    async def inspect(self) -> list[Remark]:
+    async def inspect(self) -> list[AccountFinding]:
         """Shows nothing to anybody. Raises a DeliveryError when the vendor cannot be asked."""
+
+
+class DeskInbound(Protocol):
+    """The entry point for what people do at the desk."""
+
+    async def accept(self, account: Account, events: Sequence[Event]) -> None:
+        """Append the events; when this returns they are accepted. Each event is a ``parley.desk.acted.v1`` whose
+        payload has the fields of ``DeskCommand`` without ``id``, ``account``, ``place`` and ``external_id``: the id is
+        derived from the event's place, external id and revision. Events of no conversation of ours are dropped.
+
+        Raises BusUnavailable, StateUnavailable, StateLost, Unavailable: the vendor should redeliver."""

@@ -1,4 +1,4 @@
-"""Where documents come from: places such as a folder or a website, and formats such as PDF. Both are plug-ins."""
+"""Document sources, such as a folder or a website, and file formats, such as PDF. Both are plug-ins."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from schemas.errors import ParleyError
 
 SOURCES = "parley.sources"
 FORMATS = "parley.formats"
-"""The groups of entry points in which plug-ins are found; each names a class that is made without arguments."""
+"""Groups of entry points in which plug-ins are found. Each entry names a class that is created without arguments."""
 
 
 @dataclass(frozen=True, slots=True)
 class DocumentDraft:
-    """A document before it has a version. ``source`` is the place it was read from; empty: a person or program wrote
+    """A document before it has a version. ``source`` is the location it was read from; empty: a person or program wrote
     it over the API."""
 
     id: str
@@ -32,8 +32,9 @@ class DocumentDraft:
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What a file or page says, ``body`` as markdown. What it does not say itself is empty, and is then decided where
-    the place is configured. ``key`` tells several contents of one file apart, and stays theirs when it is edited."""
+    """The content of a file or page, ``body`` as markdown. Empty fields are not stated there, and come from the
+    configuration of the source. ``key`` tells several contents of one file apart and stays the same when one is
+    edited."""
 
     title: str
     body: str
@@ -45,20 +46,20 @@ class Content:
 
 
 class Format(Protocol):
-    """Files of one kind into text. ``endings`` as ``.pdf``; ``types`` are media types, for what comes over HTTP.
-    ``isolated``: strangers' bytes drive much code here, so it runs in a process of its own, with limits."""
+    """Converts files of one kind to text. ``endings`` such as ``.pdf``; ``types`` are media types, for HTTP.
+    ``isolated``: the format runs in a process of its own, with limits, because untrusted bytes drive a lot of code."""
 
     endings: ClassVar[Sequence[str]]
     types: ClassVar[Sequence[str]]
     isolated: ClassVar[bool]
 
     def read(self, name: str, data: bytes) -> Sequence[Content]:
-        """``name`` is the file's. Raises Unprocessable and DocumentTooLarge, with what to do; MissingDependency."""
+        """``name`` is the file's name. Raises Unprocessable and DocumentTooLarge, with a fix; MissingDependency."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReadDocument:
-    """One document of a place. ``name`` is for people: a file's name, a page's address."""
+    """A document that was read. ``name`` is for people: a file's name, a page's address."""
 
     id: str
     name: str
@@ -66,45 +67,45 @@ class ReadDocument:
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
-    """A document that is as it was read the last time."""
+class UnchangedDocument:
+    """A document that has not changed since it was last read."""
 
     id: str
 
 
 @dataclass(frozen=True, slots=True)
-class LeftOut:
-    """What could not be read, and why. ``id``: the document that it would have been, which then stays as it is; empty
-    when that is not known, and then no document of the place can be told to be gone."""
+class SkippedDocument:
+    """A document that could not be read. ``id``: the document, which then stays as it is; empty when it is not known,
+    and then no document of the source counts as deleted."""
 
     name: str
     why: str
     id: str = ""
 
     @classmethod
-    def of(cls, name: str, error: ParleyError, id: str = "") -> LeftOut:
-        """``name`` is not said twice."""
-        what = error.message.removeprefix(f"{name}: ").removeprefix(f"{name.rpartition('/')[2]}: ")
-        return cls(name, f"{what} – {error.fix}" if error.fix else what, id)
+    def of(cls, name: str, error: ParleyError, id: str = "") -> SkippedDocument:
+        """``name`` is not repeated in the reason."""
+        message = error.message.removeprefix(f"{name}: ").removeprefix(f"{name.rpartition('/')[2]}: ")
+        return cls(name, f"{message} – {error.fix}" if error.fix else message, id)
 
 
 @dataclass(frozen=True, slots=True)
-class Incomplete:
-    """There is more, which was not looked at: no document of the place can be told to be gone."""
+class IncompleteListing:
+    """The source has more documents that were not listed, so no document counts as deleted."""
 
     why: str
 
 
 Convert = Callable[[str, bytes, str], Awaitable[Sequence[Content]]]
-"""``(name, data, media type)`` → contents, by whichever format knows the type, else the name's ending. Raises what
+"""``(name, data, media type)`` → contents, by the format that knows the type, else the name's ending. Raises what
 ``Format.read`` raises; Unprocessable when no format does."""
 
 
 @dataclass(frozen=True, slots=True)
-class Visit:
-    """One reading of a place. ``options`` is what the configuration says of it. ``memory`` is what the source noted the
-    last time (JSON), to be changed in place; it may be lost at any time. ``unchanged``: documents that are still as
-    this source read them then."""
+class SyncRequest:
+    """One reading of a source. ``options`` are its options from the configuration. ``memory`` is JSON that the source
+    stored the last time, to be changed in place; it may be lost at any time. ``unchanged``: ids of documents that are
+    still stored as this source read them then."""
 
     location: str
     options: Mapping[str, Any]
@@ -115,8 +116,10 @@ class Visit:
 
 class Source(Protocol):
     def takes(self, location: str) -> bool:
-        """Whether this is a place of its kind, such as ``https://…``."""
+        """Whether this source reads such a location, for example ``https://…``."""
 
-    def read(self, visit: Visit) -> AsyncIterator[ReadDocument | Kept | LeftOut | Incomplete]:
-        """Every document there. What ends without a raise, LeftOut without an id or Incomplete was the whole place.
-        Raises RequestError and SetupError (with a fix) when nothing there can be read."""
+    def read(
+        self, visit: SyncRequest
+    ) -> AsyncIterator[ReadDocument | UnchangedDocument | SkippedDocument | IncompleteListing]:
+        """Every document there. The listing was complete if it ends without an exception, a SkippedDocument without an
+        id or an IncompleteListing. Raises RequestError and SetupError (with a fix) when nothing can be read."""

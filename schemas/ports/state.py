@@ -1,4 +1,4 @@
-"""All of one state store, and how it is rebuilt from the log."""
+"""All ports of one state store, and how it is rebuilt from the log."""
 
 from __future__ import annotations
 
@@ -8,21 +8,24 @@ from datetime import datetime
 from typing import Protocol
 
 from schemas.actions import ActionIntended, ActionSettled
-from schemas.conversation import Contact, Delivered, Snapshot
+from schemas.conversation import Contact, DeliveryOutcome, Snapshot
 from schemas.facts import SessionEnded
 from schemas.messages import TranscriptMessage
 from schemas.ports.bus import Record
-from schemas.ports.conversations import Contacts, Conversations, Transcript
-from schemas.ports.coordination import Heads, Leases, Limiter, Signals, VisitorTokens
-from schemas.ports.delivery import DeadLetters, Deliveries, Parking, Strikes, Turns
+from schemas.ports.contacts import Contacts
+from schemas.ports.conversations import Conversations, Turns
+from schemas.ports.coordination import KnowledgeHeads, Leases, Limiter, Signals, VisitorTokens
+from schemas.ports.deliveries import Deliveries
 from schemas.ports.journal import Journal
+from schemas.ports.parking import DeadLetters, Parking, Strikes
+from schemas.ports.transcript import Transcript
 
 
 class Rebuild(Protocol):
     """The state store's side of a rebuild from the log (design §6)."""
 
     async def check(self) -> frozenset[int]:
-        """Shards (0–255) that are lost: never set up, flushed or rolled back."""
+        """The lost shards (0–255): never set up, flushed or rolled back."""
 
     async def prepare(self, shards: frozenset[int]) -> None:
         """Empty these shards; they keep failing with StateLost until ``finish``."""
@@ -30,24 +33,24 @@ class Rebuild(Protocol):
     async def restore(self, snapshot: Snapshot) -> None: ...
     async def restore_contact(self, contact: Contact) -> None: ...
     async def restore_message(self, conversation: str, message: TranscriptMessage) -> None:
-        """``message.seq`` 0 takes the next number, else that number is used."""
+        """``message.seq`` 0 takes the next number; any other number is used as it is."""
 
     async def restore_delivery(
-        self, conversation: str, outcome: Delivered, *, channel: str = "", account: str = ""
+        self, conversation: str, outcome: DeliveryOutcome, *, channel: str = "", account: str = ""
     ) -> None:
-        """``channel`` and ``account``: where it was shown; empty means where the conversation happens."""
+        """``channel`` and ``account``: where the message was shown; empty means where the conversation happens."""
 
     async def restore_parked(self, group: str, conversation: str, record: Record, *, until: datetime) -> None:
-        """As ``Parking.park``, on a shard that is being rebuilt. An ``until`` that is still known stays."""
+        """Do as ``Parking.park``, on a shard that is being rebuilt. A stored ``until`` stays."""
 
     async def restore_intended(self, tenant: str, conversation: str, intended: ActionIntended) -> None:
-        """As ``Journal.claim`` and ``Journal.admit``, on shards that are being rebuilt."""
+        """Do as ``Journal.claim`` and ``Journal.admit``, on shards that are being rebuilt."""
 
     async def restore_settled(self, conversation: str, settled: ActionSettled) -> None:
-        """As ``Journal.record``."""
+        """Do as ``Journal.record``."""
 
     async def restore_session_ended(self, conversation: str, ended: SessionEnded, *, now: datetime) -> None:
-        """As ``VisitorTokens.revoke``."""
+        """Do as ``VisitorTokens.revoke``."""
 
     async def finish(self, shards: frozenset[int]) -> None:
         """Give the shards a new epoch: work on them may resume, in every process."""
@@ -68,10 +71,10 @@ class State:
     limiter: Limiter
     leases: Leases
     signals: Signals
-    heads: Heads
+    heads: KnowledgeHeads
     journal: Journal
     tokens: VisitorTokens
     rebuild: Rebuild
-    ready: Callable[[], Awaitable[None]]
+    check_ready: Callable[[], Awaitable[None]]
     """Raises StateUnavailable or StateLost when work cannot go on now."""
     close: Callable[[], Awaitable[None]]

@@ -1,4 +1,4 @@
-"""Channels whose vendor is connected to, and what a vendor kept while nobody heard it."""
+"""Channels that receive over a connection of ours, and channels whose vendor keeps a history to backfill from."""
 
 from __future__ import annotations
 
@@ -10,64 +10,64 @@ from schemas.messages import Address
 from schemas.ports.channel import Account, Event
 
 
-class Line(Protocol):
-    """An account's way in, in the hands of the only process that may use it."""
+class StreamContext(Protocol):
+    """The inbound side of an account, for the one process that holds its lease."""
 
     @property
     def session(self) -> Mapping[str, Any]:
-        """What the last holder, which may have been another process, remembered; empty at first."""
+        """What the last holder, perhaps another process, remembered; empty at first."""
 
     async def take(self, events: Sequence[Event]) -> None:
-        """Append them; durable when it returns, and only then may they be acknowledged. Raises RefusedForNow (nothing
-        may be acknowledged; the same may be given again) and Fenced (the account is somebody else's by now)."""
+        """Append events; durable when it returns, and only then may they be acknowledged. Raises TemporaryRefusal
+        (acknowledge nothing; the same events may be given again) and Fenced (another process holds the account)."""
 
     def remember(self, session: Mapping[str, Any]) -> None:
-        """For the next holder; kept within seconds, and at the end."""
+        """Keep ``session`` for the next holder. It is stored within seconds, and at the end."""
 
     async def save(self) -> None:
-        """What was remembered is kept when it returns. Raises Unavailable, Fenced."""
+        """Store what was remembered; done when it returns. Raises Unavailable, Fenced."""
 
-    def behind(self) -> None:
-        """Something was refused that the vendor may not tell again: its history is asked once events can be taken."""
+    def request_backfill(self) -> None:
+        """Events were refused that the vendor may not send again: read its history once events can be taken."""
 
     async def live(self, *, missed: bool, hold: float) -> None:
-        """From now on the vendor tells what happens; what was remembered is kept at once. ``missed``: it will not tell
-        what happened since the account was last heard, so its history is asked, and ``take`` waits for that, for at
-        most ``hold`` seconds."""
+        """The vendor sends events from now on; what was remembered is stored at once. ``missed``: the vendor will not
+        send what happened since the account was last connected, so its history is read, and ``take`` waits for that
+        for at most ``hold`` seconds."""
 
 
 @runtime_checkable
-class Streaming(Protocol):
-    """A channel with accounts that are heard over a connection of ours."""
+class StreamingChannel(Protocol):
+    """A channel with accounts that receive over a connection of ours."""
 
     def streams(self, account: Account) -> bool: ...
 
-    async def stream(self, account: Account, line: Line) -> None:
-        """Hear the account until the connection ends; cancelled when the account is no longer ours, and then silent
-        within a second. Raises CredentialsRevoked, SetupError (an operator has to change something), SendDelayed,
+    async def stream(self, account: Account, context: StreamContext) -> None:
+        """Receive the account's events until the connection ends. Cancelled when the account is no longer ours; then it
+        stops within a second. Raises CredentialsRevoked, SetupError (an operator has to change something), SendDelayed,
         Fenced."""
 
 
-class Acquaintance(Protocol):
-    """What we know of an account and of its contacts."""
+class BackfillContext(Protocol):
+    """What we know about an account and its contacts."""
 
     @property
     def session(self) -> Mapping[str, Any]:
-        """What its stream remembered; see ``Line``."""
+        """What its stream remembered; see ``StreamContext``."""
 
     async def places(self) -> Sequence[str]:
-        """Where conversations are, those with the newest activity first."""
+        """The places of the account's conversations, newest activity first."""
 
     async def addresses(self, place: str, addresses: Sequence[Address]) -> Sequence[Address]:
         """All addresses of the contact who has these."""
 
 
 @runtime_checkable
-class Backfilling(Protocol):
-    """A channel whose vendor can be asked for what contacts wrote."""
+class BackfillChannel(Protocol):
+    """A channel whose vendor can be asked for contacts' past messages."""
 
     def backfills(self, account: Account) -> bool: ...
 
-    def backfill(self, account: Account, since: datetime, known: Acquaintance) -> AsyncIterator[list[Event]]:
-        """The messages since then, in order inside each place: the same events, with the same ids, as the vendor told
-        or would have told. Raises a DeliveryError when it cannot be told whether these were all."""
+    def backfill(self, account: Account, since: datetime, context: BackfillContext) -> AsyncIterator[list[Event]]:
+        """The messages since then, in order within each place: the same events, with the same ids, as the vendor sent
+        or would have sent. Raises a DeliveryError when it is uncertain whether these were all."""

@@ -1,1 +1,1 @@
-"""What must not be written down: found in text, and replaced by what people may see."""
+"""Masking of data that must not be stored: card numbers, security codes, one-time codes."""

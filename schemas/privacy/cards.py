@@ -1,9 +1,9 @@
-"""Numbers of payment cards in what people write: found however they are spaced, and masked before anything is written
-down. Every message passes here, so what holds no long number costs one search and nothing else.
+"""Find payment card numbers in text, however they are spaced, and mask them before anything is stored. Every message
+passes here, so a text without a long number costs a single search.
 
-A number is a card's when a network issues such numbers, the check digit is right, and nothing says that it is something
-else: a tenant's own pattern, an IBAN, a telephone's ``+``, or the word right before. Masking what was masked changes
-nothing, and equal texts stay equal."""
+A number is a card number when a network issues such numbers, the check digit is right, and nothing shows that it is
+something else: a tenant's own pattern, an IBAN, a telephone's ``+``, or the word right before. Masking is idempotent,
+and equal texts stay equal."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 
-from schemas.privacy.card_networks import LENGTHS, is_article, is_card, is_issued
+from schemas.privacy.card_networks import LENGTHS, has_issuer, is_card, is_ean
 from schemas.privacy.harmless_numbers import is_bank_account, is_covered, is_named_card, is_named_otherwise
 
 OwnNumbers = re.Pattern[str]
@@ -21,12 +21,12 @@ SHORTEST, LONGEST = 13, 19
 SHORTEST_CODE = 3
 """Digits of a security code."""
 _MANY_DIGITS = 1_000
-"""From so many on a text may hold hundreds of cards, each of which takes up to 50 microseconds."""
+"""From this many digits on, a text may hold hundreds of cards, each of which takes up to 50 microseconds."""
 _SPACED = frozenset({4, 6, 8})
 """Digits of the first group, as cards are printed."""
-# Spaces and line ends of all kinds, dashes, dots, underscores, marks that nobody sees, and what keycaps are made of.
+# Spaces and line ends of all kinds, dashes, dots, underscores, invisible marks, and the parts of keycaps.
 _BETWEEN = r"\s\u002d\u2010-\u2015\u2212\uff0d.\uff0e\u00b7\u2022_\u00ad\u200b-\u200f\u2060\ufeff\ufe0f\u20e3"
-# Marks that stand between any numbers in a row, and in cards now and then.
+# Marks that separate numbers in any list, and card numbers now and then.
 _LISTING = r"/\uff0f,\uff0c:\uff1a|'\u2019="
 _DIGIT = r"\d\u2460-\u2468\u24ea\u2070\u00b9\u00b2\u00b3\u2074-\u2079\u2080-\u2089"
 _MAYBE = re.compile(rf"[{_DIGIT}](?:[{_BETWEEN}{_LISTING}]{{0,5}}+[{_DIGIT}]){{12}}")
@@ -36,7 +36,8 @@ _RUN = re.compile(rf"[{_DIGIT}](?:[{_BETWEEN}]{{0,4}}+[{_DIGIT}]){{12,}}")
 _ANY = rf"[{_BETWEEN}{_LISTING}]{{1,5}}+"
 _SAME = rf"(?P<mark>[{_BETWEEN}]{{0,2}}+[{_LISTING}][{_BETWEEN}]{{0,2}}+|\s{{5}})"
 _LISTED = re.compile(
-    # Grouped as cards are printed, with anything between the groups; or by ones or twos, with the same between all.
+    # Grouped as cards are printed, with anything between the groups; or by ones or twos, with the same mark between
+    # all.
     rf"(?<![{_DIGIT}])(?:[{_DIGIT}]{{4}}{_ANY}(?:[{_DIGIT}]{{4}}{_ANY}[{_DIGIT}]{{4}}{_ANY}[{_DIGIT}]{{4}}"
     rf"(?:{_ANY}[{_DIGIT}]{{3}}(?![{_DIGIT}]))?|[{_DIGIT}]{{6}}{_ANY}[{_DIGIT}]{{4,5}})"
     rf"|[{_DIGIT}](?:{_SAME}[{_DIGIT}])(?:(?P=mark)[{_DIGIT}]){{11,17}}+"
@@ -63,7 +64,7 @@ _NO_DIGIT = re.compile(r"\D")
 _WORDS = frozenset({"cc", "mc", "pan", "no", "nr", "is"})
 _USUAL = frozenset({(4, 4, 4, 4), (4, 6, 5), (4, 6, 4), (4, 4, 4, 4, 3), (4, 3, 3, 3)})
 TRACK = "[track]"
-"""In the place of what a card's magnetic stripe holds after its number."""
+"""Replaces what a card's magnetic stripe holds after its number."""
 CODE = "[cvv]"
 
 
@@ -74,59 +75,62 @@ class _Card:
     last: str
 
 
-def masked(text: str, own: OwnNumbers | None = None) -> str:
-    """The text with ``[card ····1111]`` in the place of every card's number, and without their security codes.
-    ``own`` finds numbers that the tenant gives out itself."""
-    digits = _digits(text)
+def mask_cards(text: str, own: OwnNumbers | None = None) -> str:
+    """Replace every card number by ``[card ····1111]``, and remove security codes. ``own`` matches the tenant's own
+    numbers."""
+    digits = _count_digits(text)
     if digits < SHORTEST_CODE:
         return text
     if digits >= SHORTEST and (_MAYBE_ASCII if text.isascii() else _MAYBE).search(text):
-        text = _masked(text, own)
+        text = _mask_runs(text, own)
     if "cv" in text.lower() or "[card " in text:
-        return without_codes(text)
+        return mask_security_codes(text)
     return text
 
 
 def is_costly(text: str) -> bool:
     """Whether masking may take more than a few milliseconds, and belongs off the event loop."""
-    return len(text) > _MANY_DIGITS and _digits(text) > _MANY_DIGITS
+    return len(text) > _MANY_DIGITS and _count_digits(text) > _MANY_DIGITS
 
 
-def without_codes(text: str) -> str:
-    """Security codes alone, which ``masked`` looks for only beside a card or by their short names."""
+def mask_security_codes(text: str) -> str:
+    """Mask security codes alone, which ``mask_cards`` only looks for beside a card or by their short names."""
     return _CODE.sub(rf"\1{CODE}", text)
 
 
-def _digits(text: str) -> int:
-    """How many there are at most. Most messages are ASCII and have few, which is told in a tenth of a search's time."""
+def _count_digits(text: str) -> int:
+    """An upper bound of the number of digits. Most messages are ASCII and have few, which this tells in a tenth of a
+    search's time."""
     return len(text.encode().translate(None, _NO_DIGITS)) if text.isascii() else len(text)
 
 
-def _masked(text: str, own: OwnNumbers | None) -> str:
-    # The second sees what the first has left.
-    text = _replaced(text, (card for run in _RUN.finditer(text) for card in _cards(text, run, own)))
-    return _replaced(text, (card for run in _LISTED.finditer(text) if (card := _listed(text, run, own)) is not None))
+def _mask_runs(text: str, own: OwnNumbers | None) -> str:
+    # The second pass sees what the first has left.
+    text = _replace_cards(text, (card for run in _RUN.finditer(text) for card in _cards(text, run, own)))
+    return _replace_cards(
+        text, (card for run in _LISTED.finditer(text) if (card := _match_listed(text, run, own)) is not None)
+    )
 
 
-def _replaced(text: str, cards: Iterable[_Card]) -> str:
-    kept, at = list[str](), 0
+def _replace_cards(text: str, cards: Iterable[_Card]) -> str:
+    pieces, at = list[str](), 0
     for card in cards:
         if card.start < at:
             continue
-        kept += (text[at : card.start], f"[card ····{card.last}]")
+        pieces += (text[at : card.start], f"[card ····{card.last}]")
         at = card.end
         if (track := _TRACK.match(text, at)) is not None:
-            kept += (track[1], TRACK)
+            pieces += (track[1], TRACK)
             at = track.end()
         elif (code := _FOLLOWS.match(text, at)) is not None:
-            kept += (code[1], CODE)
+            pieces += (code[1], CODE)
             at = code.end()
-    return "".join([*kept, text[at:]]) if at else text
+    return "".join([*pieces, text[at:]]) if at else text
 
 
-def _listed(text: str, run: re.Match[str], own: OwnNumbers | None) -> _Card | None:
-    """The card that is written with marks which stand in other rows of numbers, too. So those must not go on."""
-    digits, (start, end) = _plain(run[0]), run.span()
+def _match_listed(text: str, run: re.Match[str], own: OwnNumbers | None) -> _Card | None:
+    """The card written with marks that also separate the numbers of a list; the list must not go on around it."""
+    digits, (start, end) = _ascii_digits(run[0]), run.span()
     if not is_card(digits) or _is_telephone(text, start, len(digits)) or _is_in_id(text, start, end):
         return None
     if is_covered(own, text, start, end) or is_bank_account(text, start, end):
@@ -142,22 +146,22 @@ def _is_list(text: str, start: int, end: int) -> bool:
 
 
 def _cards(text: str, run: re.Match[str], own: OwnNumbers | None) -> list[_Card]:
-    """Those in one run of digits. A number begins and ends where a group of digits does."""
+    """The cards in one run of digits. A number begins and ends at the boundary of a group of digits."""
     groups = [(group.start(), group.end()) for group in _GROUP.finditer(text, run.start(), run.end())]
     if _is_telephone(text, run.start(), sum(end - start for start, end in groups)):
         return []
-    found: list[_Card] = []
+    cards: list[_Card] = []
     first = 0
     while first < len(groups):
         windows = _windows(text, groups, first) if _may_begin(groups, first) else []
-        taken = next((last for last, digits in windows if _fits(text, groups, first, last, digits, own)), None)
-        if taken is None:
+        last_index = next((last for last, digits in windows if _fits(text, groups, first, last, digits, own)), None)
+        if last_index is None:
             first += 1
             continue
-        end = groups[taken][1]
-        found.append(_Card(groups[first][0], end, _plain(text[groups[first][0] : end])[-4:]))
-        first = taken + 1
-    return found
+        end = groups[last_index][1]
+        cards.append(_Card(groups[first][0], end, _ascii_digits(text[groups[first][0] : end])[-4:]))
+        first = last_index + 1
+    return cards
 
 
 def _may_begin(groups: list[tuple[int, int]], first: int) -> bool:
@@ -166,16 +170,16 @@ def _may_begin(groups: list[tuple[int, int]], first: int) -> bool:
 
 
 def _windows(text: str, groups: list[tuple[int, int]], first: int) -> list[tuple[int, str]]:
-    """Numbers of a card's length that begin with this group: index of the last group, and the digits. First that which
-    leaves nothing over, then the likely ones."""
-    digits, found = "", {}
+    """Numbers of a card's length that begin with this group: index of the last group, and the digits. First those that
+    leave nothing over, then the most likely lengths."""
+    digits, by_length = "", {}
     for last in range(first, len(groups)):
-        digits += _plain(text[groups[last][0] : groups[last][1]])
+        digits += _ascii_digits(text[groups[last][0] : groups[last][1]])
         if len(digits) > LONGEST:
             break
-        if len(digits) >= SHORTEST and is_issued(digits):
-            found[len(digits)] = (last, digits)
-    likely = [found[length] for length in LENGTHS if length in found]
+        if len(digits) >= SHORTEST and has_issuer(digits):
+            by_length[len(digits)] = (last, digits)
+    likely = [by_length[length] for length in LENGTHS if length in by_length]
     return sorted(likely, key=lambda window: window[0] != len(groups) - 1)
 
 
@@ -192,16 +196,16 @@ def _fits(text: str, groups: list[tuple[int, int]], first: int, last: int, digit
 
 
 def _is_shaped(shape: tuple[int, ...], *, begins: bool) -> bool:
-    """How people space a card: not at all, from a group of 4, 6 or 8, or evenly. Other numbers that stand in a row
-    (telephones, dates) are even too, so those must begin the row."""
+    """How people space a card: not at all, from a group of 4, 6 or 8, or evenly. Other numbers in a row (telephones,
+    dates) are even too, so an evenly spaced card must begin the row."""
     if len(shape) == 1 or shape[0] in _SPACED:
         return True
     return begins and all(one == other for one, other in pairwise(shape[:-1])) and shape[-1] <= shape[0]
 
 
 def _is_common(digits: str) -> bool:
-    """Thirteen digits are rarely a card's by now, and often an article's or a German or Austrian mobile's."""
-    return len(digits) == SHORTEST and (is_article(digits) or digits[:3] in ("491", "436"))
+    """Thirteen digits are rarely a card by now, and often an article number or a German or Austrian mobile number."""
+    return len(digits) == SHORTEST and (is_ean(digits) or digits[:3] in ("491", "436"))
 
 
 def _is_telephone(text: str, start: int, digits: int) -> bool:
@@ -209,16 +213,16 @@ def _is_telephone(text: str, start: int, digits: int) -> bool:
 
 
 def _is_in_id(text: str, start: int, end: int) -> bool:
-    """Whether Latin letters make it a part of a longer id: ``1Z…``, ``PS…``, a hash. A word may run into a number, and
-    a magnetic stripe's first track begins with a ``B``."""
+    """Whether Latin letters make it part of a longer id: ``1Z…``, ``PS…``, a hash. A word may run into a number, and a
+    magnetic stripe's first track begins with a ``B``."""
     before = _ID_BEFORE.search(text, max(0, start - 24), start)
     if before is not None and before[0].lower() not in _WORDS:
         return not (before[0] in ("B", "b") and (text[end : end + 1] == "^" or text[start - 2 : start - 1] == "%"))
     return _ID_AFTER.match(text, end, end + 9) is not None
 
 
-def _plain(text: str) -> str:
-    """Its digits in ASCII."""
+def _ascii_digits(text: str) -> str:
+    """The digits of the text in ASCII."""
     if text.isascii():
         return text if text.isdigit() else _NO_DIGIT.sub("", text)
     return "".join(str(unicodedata.digit(letter)) for letter in text if unicodedata.digit(letter, None) is not None)

@@ -1,24 +1,25 @@
-"""Text files without the numbers of cards. Other formats are kept as they are: nobody looks into them."""
+"""Mask card numbers in text files. Other formats are kept as they are, because nothing reads their content."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
 
-from schemas.privacy.cards import OwnNumbers, masked
+from schemas.privacy.cards import OwnNumbers, mask_cards
 
 _PIECE = 64 * 1024
-"""Characters that are masked at once, so that a large file does not keep other threads waiting."""
+"""Characters masked at once, so that a large file does not keep other threads waiting."""
 _MOST = 1024 * 1024
-_QUIET = re.compile(r"\D{64}")
-"""Where no number goes on, and no code that stands beside one."""
+_DIGITLESS = re.compile(r"\D{64}")
+"""A stretch across which no number continues, and no code that belongs to one."""
 
 
-def without_cards(data: bytes, own: OwnNumbers | None = None) -> bytes:
-    """The same bytes where there are none. ``data`` is UTF-8; ``own`` finds the tenant's own numbers."""
+def mask_file(data: bytes, own: OwnNumbers | None = None) -> bytes:
+    """Mask a UTF-8 file; returns the same bytes when there is nothing to mask. ``own`` matches the tenant's own
+    numbers."""
     text = data.decode("utf-8")
-    kept = "".join(masked(piece, own) for piece in _pieces(text))
-    return data if kept == text else kept.encode()
+    masked = "".join(mask_cards(piece, own) for piece in _pieces(text))
+    return data if masked == text else masked.encode()
 
 
 def _pieces(text: str) -> Iterator[str]:
@@ -31,7 +32,7 @@ def _pieces(text: str) -> Iterator[str]:
 
 
 def _cut(text: str, start: int) -> int:
-    quiet = _QUIET.search(text, start + _PIECE, start + _MOST)
+    quiet = _DIGITLESS.search(text, start + _PIECE, start + _MOST)
     if quiet is not None:
         return (quiet.start() + quiet.end()) // 2
     line = text.find("\n", start + _MOST)

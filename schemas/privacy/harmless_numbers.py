@@ -1,4 +1,5 @@
-"""Numbers that are long and are no cards: a tenant's own, bank accounts, and what the words before say they are."""
+"""Recognize long numbers that are no cards: a tenant's own numbers, bank accounts, and numbers named by the word
+before."""
 
 from __future__ import annotations
 
@@ -6,12 +7,12 @@ import re
 from collections.abc import Iterable
 
 MIN_PREFIX = 2
-"""Characters that a tenant's pattern must begin with: one without could be anything, also a card."""
+"""Characters that a tenant's pattern must begin with: a pattern without them could match anything, also a card."""
 _WILD = {"#": r"\d", "@": r"[^\W\d_]"}
 _IBAN = re.compile(r"(?<![^\W_])[A-Za-z]{2}\d{2}(?:[ \u00a0-]?[A-Za-z0-9]){11,30}")
 _NAMED = re.compile(
-    # Words for parcels and articles. Customers call a card's number an order's or an account's more often than shops
-    # give those numbers that are a card's in length, beginning and check digit.
+    # Words for parcels and articles. Customers call a card number an order's or an account's more often than shops
+    # assign such numbers with a card's length, beginning and check digit.
     r"(?:tracking|track(?:ing)?.?code|sendung|paket|shipment|parcel|suivi|env[ií]o|spedizione|serial|serien|imei|iban"
     r"|sku|ean|isbn|gtin|artikel|трек|快递)"
     # What belongs to that word, and what may stand between it and the number.
@@ -27,17 +28,18 @@ _BEFORE, _AFTER = 48, 24
 LONGEST_PATTERN = 100
 """Characters of a tenant's pattern, each of which stands for one."""
 _LONGEST_IBAN = 45
-"""Characters, with the spaces in it."""
+"""Characters, including spaces."""
 _LETTER = re.compile(r"[^\W\d_]")
 _WILDCARDS = re.compile("[#@]")
 _SPACES = re.compile(r"[ \u00a0-]")
 
 
-def own_numbers(patterns: Iterable[str]) -> re.Pattern[str] | None:
-    """What finds a tenant's own numbers. In a pattern ``#`` stands for a digit, ``@`` for a letter, and everything else
-    for itself: ``PS-#####``. None when there are none. Raises ValueError, which says what is wrong with one."""
-    found = [_pattern(each) for each in patterns]
-    return re.compile(rf"(?<![^\W_])(?:{'|'.join(found)})(?![^\W_])", re.IGNORECASE) if found else None
+def compile_own_numbers(patterns: Iterable[str]) -> re.Pattern[str] | None:
+    """Compile a tenant's number patterns. In a pattern ``#`` stands for a digit, ``@`` for a letter, and everything
+    else for itself: ``PS-#####``. None when there are none. Raises ValueError that explains what is wrong with a
+    pattern."""
+    expressions = [_pattern(each) for each in patterns]
+    return re.compile(rf"(?<![^\W_])(?:{'|'.join(expressions)})(?![^\W_])", re.IGNORECASE) if expressions else None
 
 
 def _pattern(text: str) -> str:
@@ -50,7 +52,7 @@ def _pattern(text: str) -> str:
 
 
 def is_covered(pattern: re.Pattern[str] | None, text: str, start: int, end: int) -> bool:
-    """Whether what the pattern finds holds all of these characters."""
+    """Whether a match of the pattern covers all of these characters."""
     if pattern is None:
         return False
     near = pattern.finditer(text, max(0, start - LONGEST_PATTERN), end + LONGEST_PATTERN)
@@ -58,7 +60,7 @@ def is_covered(pattern: re.Pattern[str] | None, text: str, start: int, end: int)
 
 
 def is_bank_account(text: str, start: int, end: int) -> bool:
-    """Whether these characters are part of an IBAN, by its own check digits."""
+    """Whether these characters are part of an IBAN, judged by its own check digits."""
     for found in _IBAN.finditer(text, max(0, start - _LONGEST_IBAN), end + _LONGEST_IBAN):
         if found.start() <= start < found.end() and _is_iban(found[0]):
             return True
@@ -76,10 +78,10 @@ def is_named_card(text: str, start: int, end: int) -> bool:
 
 
 def _is_iban(text: str) -> bool:
-    """Words that follow may have been taken for its end, so its beginnings count too."""
+    """The match may include words that follow, so its beginnings are tried too."""
     compact = _SPACES.sub("", text).upper()
-    return any(_checks(compact[:length]) for length in range(15, min(34, len(compact)) + 1))
+    return any(_passes_mod97(compact[:length]) for length in range(15, min(34, len(compact)) + 1))
 
 
-def _checks(iban: str) -> bool:
+def _passes_mod97(iban: str) -> bool:
     return int("".join(str(int(letter, 36)) for letter in iban[4:] + iban[:4])) % 97 == 1

@@ -1,4 +1,4 @@
-"""Hiding one-time codes in texts that people keep: summaries for colleagues, and exports."""
+"""Mask one-time codes in texts that people keep: summaries for colleagues, and exports."""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ from schemas.privacy.harmless_numbers import is_covered
 
 HIDDEN = "[code]"
 _SIX_DIGITS = re.compile(r"(?<![\w.,/+#-])\d{3}[ \u00a0-]?\d{3}(?![\w/-]|[.,]\d| ?[€$£%])")
-"""Six digits, as `agent_worker/actions/one_time_codes` makes them, also when typed in two groups of three."""
+"""Six digits, as `agent_worker/actions/one_time_codes` generates them, also typed in two groups of three."""
 
 
-def without_codes(text: str, own: OwnNumbers | None = None) -> str:
-    """The text with each number of six digits hidden, unless it is one of the tenant's own (``own`` finds those).
-
-    Amounts, dates and longer numbers stay as they are."""
+def mask_one_time_codes(text: str, own: OwnNumbers | None = None) -> str:
+    """Mask each number of six digits, unless it is one of the tenant's own (matched by ``own``). Amounts, dates and
+    longer numbers stay as they are."""
 
     def hide(found: re.Match[str]) -> str:
         return found[0] if is_covered(own, text, found.start(), found.end()) else HIDDEN

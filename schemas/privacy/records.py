@@ -1,45 +1,45 @@
-"""Records that nobody could use are kept whole for a replay, but for the numbers of cards in them: what broke a record
-may also have kept it from the place where those are masked."""
+"""Mask card numbers in undecodable records, which are otherwise kept whole for a replay: what broke a record may also
+have kept it from the place where card numbers are masked."""
 
 from __future__ import annotations
 
 import json
 from typing import Any
 
-from schemas.privacy.cards import masked
+from schemas.privacy.cards import mask_cards
 
 _IDS = frozenset({"place", "answers", "in_reply_to", "ref", "key"})
 
 
-def without_cards(value: bytes) -> bytes:
-    """The same bytes where there are none, or where it is no text."""
+def mask_record(value: bytes) -> bytes:
+    """Mask a record; returns the same bytes when there is nothing to mask."""
     try:
         text = value.decode()
     except UnicodeDecodeError:
-        # What is broken in the middle may be readable around it.
+        # Around the broken bytes the text may be readable.
         text = value.decode("latin-1")
-        found = masked(text)
-        return value if found == text else found.encode()
-    if masked(text) == text and "\\u" not in text:
+        masked = mask_cards(text)
+        return value if masked == text else masked.encode()
+    if mask_cards(text) == text and "\\u" not in text:
         return value
-    return _masked(text, value)
+    return _mask_json(text, value)
 
 
-def _masked(text: str, value: bytes) -> bytes:
-    """Within JSON only what is written, so that ids still lead where they led."""
+def _mask_json(text: str, value: bytes) -> bytes:
+    """Within JSON, mask only text that was written by people, so that ids keep referring to the same thing."""
     try:
-        told = json.loads(text)
+        decoded = json.loads(text)
     except (ValueError, RecursionError):
-        return masked(text).encode()
-    kept = _said(told, "")
-    return value if kept == told else json.dumps(kept, ensure_ascii=False, separators=(",", ":")).encode()
+        return mask_cards(text).encode()
+    masked = _mask_strings(decoded, "")
+    return value if masked == decoded else json.dumps(masked, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def _said(value: Any, name: str) -> Any:
+def _mask_strings(value: Any, name: str) -> Any:
     if isinstance(value, dict):
-        return {key: _said(each, key) for key, each in value.items()}
+        return {key: _mask_strings(each, key) for key, each in value.items()}
     if isinstance(value, list):
-        return [_said(each, name) for each in value]
+        return [_mask_strings(each, name) for each in value]
     if isinstance(value, str) and not (name.endswith("id") or name in _IDS):
-        return masked(value)
+        return mask_cards(value)
     return value

@@ -21,7 +21,7 @@ from typing import Any
 import structlog
 
 from agent_worker.worker import Worker
-from schemas.ports import Batch, Draft, Question
+from schemas.ports import AnswerDraft, Batch, Question
 
 MODULE = "tests.bench.launch"
 
@@ -34,10 +34,10 @@ class Instant:
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
 
-    async def answer(self, question: Question, emit: Callable[[str], Awaitable[None]]) -> Draft:
+    async def answer(self, question: Question, emit: Callable[[str], Awaitable[None]]) -> AnswerDraft:
         if self._seconds:
             await asyncio.sleep(self._seconds)
-        return Draft(text="Yes, we do.", answered=True, model=self.name)
+        return AnswerDraft(text="Yes, we do.", answered=True, model=self.name)
 
 
 @dataclass(slots=True)

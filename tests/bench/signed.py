@@ -12,7 +12,17 @@ from pydantic import BaseModel, Field, ValidationError
 from schemas import topics
 from schemas.errors import InvalidRequest, Unauthorized
 from schemas.messages import Address, OutboundMessage
-from schemas.ports import Account, Call, Capabilities, Connection, Event, Policy, RawRequest, Reply, Sending
+from schemas.ports import (
+    Account,
+    Capabilities,
+    Connection,
+    Event,
+    Policy,
+    RawRequest,
+    RenderContext,
+    VendorCall,
+    VendorResponse,
+)
 from tests.bench.load import post
 
 NAME = "signed"
@@ -78,10 +88,10 @@ class SignedChannel:
             )
         ]
 
-    def render(self, message: OutboundMessage, sending: Sending) -> list[Call]:
+    def render(self, message: OutboundMessage, sending: RenderContext) -> list[VendorCall]:
         raise NotImplementedError("only the way in is measured")
 
-    def judge(self, call: Call, reply: Reply) -> str:
+    def judge(self, call: VendorCall, reply: VendorResponse) -> str:
         raise NotImplementedError("only the way in is measured")
 
     def connect(self, account: Account) -> Connection:

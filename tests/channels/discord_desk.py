@@ -14,7 +14,7 @@ from connectors.discord.connection import DiscordConnection
 from connectors.discord.settings import ACCOUNT
 from schemas.errors import NotFound
 from schemas.messages import Attachment, Author, OutboundMessage
-from schemas.ports import Account, Call, Sending
+from schemas.ports import Account, RenderContext, VendorCall
 from tests.platforms.discord import Discord
 from tests.platforms.discord.stage import Clock
 from tests.platforms.vendor import Shown
@@ -47,7 +47,7 @@ class Desk:
     def place(self) -> str:
         return self.server.place("mia")
 
-    def calls(self, text: str = "Less water.", *, answers: str = "", **fields: Any) -> list[Call]:
+    def calls(self, text: str = "Less water.", *, answers: str = "", **fields: Any) -> list[VendorCall]:
         whole: dict[str, Any] = {
             "id": "0d1f2e3a-0000-5000-8000-000000000001",
             "author": Author(kind="agent"),
@@ -57,9 +57,11 @@ class Desk:
             "created_at": now(),
             "expires_at": now() + timedelta(days=1),
         }
-        return self.channel.render(OutboundMessage(**whole | fields), Sending("c1", self.account, answers=answers))
+        return self.channel.render(
+            OutboundMessage(**whole | fields), RenderContext("c1", self.account, answers=answers)
+        )
 
-    async def send(self, call: Call, marker: str = "r1") -> str:
+    async def send(self, call: VendorCall, marker: str = "r1") -> str:
         return self.channel.judge(call, await self.connection.perform(call, marker))
 
     @property

@@ -14,7 +14,7 @@ from connectors.channel_services import ChannelServices
 from connectors.registry import load_settings_model, open_channel
 from schemas.errors import NotFound
 from schemas.messages import Attachment, OutboundMessage
-from schemas.ports import Account, Call, Channel, Event, RawRequest, Reply, Sending
+from schemas.ports import Account, Channel, Event, RawRequest, RenderContext, VendorCall, VendorResponse
 from tests.platforms.receiver import Receiver
 
 MARKER = "0d1f2e3a-0000-5000-8000-000000000001"
@@ -41,7 +41,7 @@ class Bench:
 
     def calls(
         self, text: str = "Hello", *, to: str = "anna", sending: dict[str, Any] | None = None, **more: Any
-    ) -> list[Call]:
+    ) -> list[VendorCall]:
         now = datetime.now(UTC)
         whole = {
             "id": MARKER,
@@ -54,11 +54,11 @@ class Bench:
         }
         message = OutboundMessage.model_validate(whole | more)
         about: dict[str, Any] = {"conversation": "conversation-1", "account": self.account, **(sending or {})}
-        return self.channel.render(message, Sending(**about))
+        return self.channel.render(message, RenderContext(**about))
 
-    async def perform(self, call: Call, marker: str = MARKER) -> str:
+    async def perform(self, call: VendorCall, marker: str = MARKER) -> str:
         """The vendor's id of what was shown. Raises DeliveryError."""
-        reply: Reply = await self.connection.perform(call, marker)
+        reply: VendorResponse = await self.connection.perform(call, marker)
         return self.channel.judge(call, reply)
 
     async def send(self, text: str = "Hello", **more: Any) -> list[str]:

@@ -18,7 +18,7 @@ from connectors.channel_services import ChannelServices
 from connectors.slack.channel import SlackChannel
 from connectors.slack.requests import read_payload
 from schemas import topics
-from schemas.desk import DeskAct
+from schemas.desk import DeskCommandKind
 from schemas.errors import InvalidRequest, Unauthorized
 from schemas.ports import Account, Event, RawRequest
 from tests.channels import translation
@@ -103,13 +103,16 @@ def told_by_webhook(kind: str) -> tuple[Any, Parse]:
 
 TOLD = [
     *(pytest.param(told_by_slack, case, id=f"slack-{case.name}") for case in AT_DESK),
-    *(pytest.param(told_by_webhook, kind, id=f"webhook-{kind}") for kind in get_args(DeskAct)),
+    *(pytest.param(told_by_webhook, kind, id=f"webhook-{kind}") for kind in get_args(DeskCommandKind)),
 ]
 
 
 def test_people_act_in_many_of_them() -> None:
     """Else the next test could not fail."""
-    slack, webhook = [told_by_slack(case) for case in AT_DESK], [told_by_webhook(kind) for kind in get_args(DeskAct)]
+    slack, webhook = (
+        [told_by_slack(case) for case in AT_DESK],
+        [told_by_webhook(kind) for kind in get_args(DeskCommandKind)],
+    )
     assert sum(bool(parse(payload)) for payload, parse in slack) > 10
     assert all([event.type for event in parse(payload)] == [topics.DESK_ACTED] for payload, parse in webhook)
 

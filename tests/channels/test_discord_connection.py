@@ -11,7 +11,7 @@ import pytest
 from connectors.discord import messages
 from connectors.discord.connection import DiscordConnection, build_nonce
 from schemas.errors import CredentialsRevoked, SendDelayed, SendRefused, SendUnknown
-from schemas.ports import Reply
+from schemas.ports import VendorResponse
 from tests.channels.discord_desk import LEAF, SEND, Desk, desk_at_discord, files
 from tests.platforms.vendor import Fault
 
@@ -198,7 +198,7 @@ async def test_a_form_that_discord_does_not_take_says_what_is_wrong(desk: Desk, 
 def test_a_pause_that_is_no_number_is_none(desk: Desk) -> None:
     for odd in (None, "soon", -1, float("nan"), float("inf")):
         with pytest.raises(SendDelayed) as raised:
-            desk.channel.judge(desk.calls()[0], Reply(429, {"retry_after": odd}))
+            desk.channel.judge(desk.calls()[0], VendorResponse(429, {"retry_after": odd}))
         assert raised.value.retry_after_ms is None
 
 

@@ -18,7 +18,7 @@ from connectors.discord.settings import ACCOUNT
 from schemas import topics
 from schemas.errors import InvalidRequest
 from schemas.messages import Author, Choice, InboundMessage, OutboundMessage
-from schemas.ports import Account, Event, RawRequest, Sending
+from schemas.ports import Account, Event, RawRequest, RenderContext
 from tests.harness.tools import NOW, no_files
 from tests.platforms.discord import Discord
 from tests.platforms.discord.stage import Line, line
@@ -217,7 +217,7 @@ async def offer(ear: Ear, count: int) -> tuple[list[Choice], OutboundMessage]:
         created_at=datetime.now(UTC),
         expires_at=datetime.now(UTC) + timedelta(days=1),
     )
-    (call,) = ear.channel.render(message, Sending("c1", ear.account))
+    (call,) = ear.channel.render(message, RenderContext("c1", ear.account))
     ear.server.posts.create(ear.server.channel("mia"), call.arguments["body"], {})
     return choices, message
 

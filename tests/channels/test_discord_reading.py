@@ -13,7 +13,7 @@ from connectors.discord import connection
 from connectors.discord.models import Context
 from schemas.errors import NotFound, SendDelayed, SendRefused, SendUnknown, TooLarge
 from schemas.messages import Choice, RemoteFile
-from schemas.ports import Call, Fetcher, Lookup, Seer
+from schemas.ports import DeliveryLookup, FileFetcher, TypingIndicator, VendorCall
 from tests.channels.discord_desk import LEAF, SEND, Desk, desk_at_discord
 from tests.platforms.vendor import Fault, File
 
@@ -27,8 +27,8 @@ async def desk() -> AsyncIterator[Desk]:
 # ── Look-up ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-async def look(desk: Desk, call: Call) -> str | None:
-    assert isinstance(desk.connection, Lookup)
+async def look(desk: Desk, call: VendorCall) -> str | None:
+    assert isinstance(desk.connection, DeliveryLookup)
     return await desk.connection.lookup(call, "r1")
 
 
@@ -126,7 +126,7 @@ async def sent_file(desk: Desk, **more: Any) -> RemoteFile:
 
 
 async def test_a_file_is_fetched_also_days_later(desk: Desk) -> None:
-    assert isinstance(desk.connection, Fetcher)
+    assert isinstance(desk.connection, FileFetcher)
     file = await sent_file(desk)
     desk.clock.forward(3 * 86_400)
     assert await desk.connection.fetch(file, 1000) == (b"x" * 1000, "image/png", "leaf.png")
@@ -161,13 +161,13 @@ async def test_a_file_that_cannot_be_had_now_may_be_asked_for_later(desk: Desk, 
 
 
 async def test_an_answer_on_its_way_shows_as_typing_and_never_as_a_failure(desk: Desk) -> None:
-    assert isinstance(desk.connection, Seer)
-    await desk.connection.seen(desk.place, "1")
+    assert isinstance(desk.connection, TypingIndicator)
+    await desk.connection.show_typing(desk.place, "1")
     assert desk.server.channel("mia").typing_until > desk.clock()
     faults: Sequence[Fault] = (Fault("drop"), Fault("limit"), Fault("refuse", status=500), Fault("lose", status=502))
     for fault in faults:
         desk.server.faults.next(fault)
-        await desk.connection.seen(desk.place, "1")
+        await desk.connection.show_typing(desk.place, "1")
     assert desk.asked("Trigger Typing Indicator") == 5
 
 

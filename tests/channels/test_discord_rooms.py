@@ -144,7 +144,7 @@ async def test_changes_and_deletions_count_where_they_belong_to_a_question(serve
 
 
 async def _conversations_are(hall: Hall, count: int) -> bool:
-    return len((await hall.state.conversations.listing("shop")).items) == count
+    return len((await hall.state.conversations.list_page("shop")).items) == count
 
 
 async def _texts(hall: Hall) -> list[tuple[Envelope, str]]:
@@ -255,10 +255,10 @@ async def test_without_the_permission_the_answer_stays_in_the_channel_below_the_
     (only,) = desk.server.ledger.at(home.id)
     assert (only.text, home.messages[shown].data["message_reference"]["message_id"]) == ("Yes.", asked)
     assert await desk.connection.lookup(call, "r1") == shown
-    edited = desk.channel.revised(call, shown)
+    edited = desk.channel.render_edit(call, shown)
     assert edited is not None
     await desk.send(edited)
-    await desk.connection.seen(place(desk, asked), asked)
+    await desk.connection.show_typing(place(desk, asked), asked)
 
 
 async def test_an_answer_to_a_question_that_is_gone_is_shown_in_the_channel(desk: Desk) -> None:

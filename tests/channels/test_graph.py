@@ -11,8 +11,8 @@ from connectors.graph.errors import build_delivery_error
 from connectors.graph.models import parse_time
 from connectors.graph.sealed_choices import fits_limits, open_choice, seal_choices
 from schemas.errors import CredentialsRevoked, DeliveryError, SendDelayed, SendRefused, SendUnknown
-from schemas.messages import Choice, Choosing, OutboundMessage
-from schemas.ports import Reply
+from schemas.messages import Choice, ChoiceSelection, OutboundMessage
+from schemas.ports import VendorResponse
 from tests.channels.meta import account_of
 from tests.harness.tools import NOW
 
@@ -33,7 +33,7 @@ def failed(
     code: Any, subcode: Any = None, *, status: int = 400, headers: dict[str, str] | None = None
 ) -> DeliveryError:
     error = {"message": "anything", "code": code, "error_subcode": subcode}
-    return build_delivery_error(Reply(status, {"error": error}, headers or {}))
+    return build_delivery_error(VendorResponse(status, {"error": error}, headers or {}))
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_what_only_an_operator_can_mend_stops_the_account(code: int) -> None:
 
 @pytest.mark.parametrize("code", [1, 2, 131000, 131016])
 def test_what_meta_says_failed_and_may_be_tried_later_is_told_from_an_answer_without_a_word(code: int) -> None:
-    error, silent = failed(code, status=503), build_delivery_error(Reply(503, "<html>"))
+    error, silent = failed(code, status=503), build_delivery_error(VendorResponse(503, "<html>"))
     assert isinstance(error, SendUnknown)
     assert isinstance(silent, SendUnknown)
     assert (error.denied, silent.denied) == (True, False)
@@ -116,27 +116,27 @@ def test_how_long_to_wait_is_read_from_the_headers_where_they_tell(headers: dict
 @pytest.mark.parametrize(
     ("reply", "kind"),
     [
-        (Reply(502, "<html>"), SendUnknown),
-        (Reply(200, "{"), SendUnknown),
-        (Reply(408, ""), SendUnknown),
-        (Reply(302, ""), SendUnknown),
-        (Reply(429, ""), SendDelayed),
-        (Reply(401, ""), CredentialsRevoked),
-        (Reply(413, "<html>"), SendRefused),
-        (Reply(400, {"error": "words"}), SendRefused),
-        (Reply(400, {"error": {"code": "190"}}), SendRefused),
-        (Reply(500, {"error": {"code": None}}), SendUnknown),
-        (Reply(500, []), SendUnknown),
+        (VendorResponse(502, "<html>"), SendUnknown),
+        (VendorResponse(200, "{"), SendUnknown),
+        (VendorResponse(408, ""), SendUnknown),
+        (VendorResponse(302, ""), SendUnknown),
+        (VendorResponse(429, ""), SendDelayed),
+        (VendorResponse(401, ""), CredentialsRevoked),
+        (VendorResponse(413, "<html>"), SendRefused),
+        (VendorResponse(400, {"error": "words"}), SendRefused),
+        (VendorResponse(400, {"error": {"code": "190"}}), SendRefused),
+        (VendorResponse(500, {"error": {"code": None}}), SendUnknown),
+        (VendorResponse(500, []), SendUnknown),
     ],
 )
-def test_an_answer_without_a_code_is_judged_by_its_status(reply: Reply, kind: type[DeliveryError]) -> None:
+def test_an_answer_without_a_code_is_judged_by_its_status(reply: VendorResponse, kind: type[DeliveryError]) -> None:
     assert type(build_delivery_error(reply)) is kind
 
 
 @pytest.mark.parametrize("choice", ["yes", "a|b", "|", "", "größer", "x" * 900])
 def test_a_sealed_choice_opens_as_what_it_was(choice: str) -> None:
     (payload,) = seal_choices(message(choice), ACCOUNT)
-    assert open_choice(payload, ACCOUNT) == Choosing(in_reply_to="m1", id=choice)
+    assert open_choice(payload, ACCOUNT) == ChoiceSelection(in_reply_to="m1", id=choice)
 
 
 def test_a_payload_that_was_changed_or_made_elsewhere_opens_as_nothing() -> None:

@@ -19,7 +19,7 @@ from connectors.slack.desk import render_transcript
 from gateway.console.pages.transcript import TranscriptView
 from gateway.webchat.serialize import chat_message
 from schemas.messages import Author, Choice, Citation, OutboundMessage, TranscriptMessage
-from schemas.ports import Account, Sending
+from schemas.ports import Account, RenderContext
 from tests.channels.cases import fixtures, read
 from tests.channels.translation import account, opened
 from tests.harness.growth import assert_in_proportion
@@ -121,7 +121,7 @@ def test_markdown_costs_in_proportion_to_its_length_and_never_much(name: str) ->
 @pytest.mark.parametrize("channel", CHANNELS)
 @pytest.mark.parametrize("name", LONG)
 def test_every_channel_renders_the_longest_text_in_proportion(channel: str, name: str) -> None:
-    made, where = opened(channel)[0], Sending(conversation="c", account=known(channel))
+    made, where = opened(channel)[0], RenderContext(conversation="c", account=known(channel))
 
     def work(text: str) -> object:
         return made.render(message(text, place_on(channel)), where)

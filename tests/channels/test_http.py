@@ -15,9 +15,9 @@ from connectors.graph.client import GraphClient
 from connectors.http import HttpConnection, build_delivery_error
 from infra.deploy.process import free_port
 from schemas.errors import CredentialsRevoked, SendDelayed, SendRefused, SendUnknown
-from schemas.ports import Call, Reply
+from schemas.ports import VendorCall, VendorResponse
 
-CALL = Call("messages", {"to": "anna", "text": "Grüße"})
+CALL = VendorCall("messages", {"to": "anna", "text": "Grüße"})
 
 
 @dataclass
@@ -58,7 +58,7 @@ async def vendor() -> AsyncIterator[Vendor]:
     await runner.cleanup()
 
 
-async def asked(port: int, call: Call = CALL, **more: Any) -> Reply:
+async def asked(port: int, call: VendorCall = CALL, **more: Any) -> VendorResponse:
     connection = HttpConnection(f"http://127.0.0.1:{port}/", **more)
     try:
         return await connection.perform(call, "marker-1")
@@ -98,13 +98,13 @@ async def test_a_vendor_that_is_only_slow_may_still_be_at_it(vendor: Vendor, mon
     monkeypatch.setattr(http, "TIMEOUT", ClientTimeout(total=0.05))
     try:
         with pytest.raises(SendUnknown) as slow:
-            await asked(vendor.port, Call("silence", {}))
+            await asked(vendor.port, VendorCall("silence", {}))
     finally:
         vendor.speaks.set()
     with pytest.raises(SendUnknown) as broken:
-        await asked(vendor.port, Call("cut", {}))
+        await asked(vendor.port, VendorCall("cut", {}))
     assert (slow.value.slow, broken.value.slow) == (True, False)
-    told = {status: build_delivery_error(Reply(status, "")) for status in (500, 503, 504, 408)}
+    told = {status: build_delivery_error(VendorResponse(status, "")) for status in (500, 503, 504, 408)}
     assert {status: getattr(error, "slow", None) for status, error in told.items()} == {
         500: False,
         503: False,
@@ -118,7 +118,7 @@ async def test_an_answer_that_does_not_come_leaves_the_send_in_doubt_and_it_is_n
     vendor: Vendor, what: str
 ) -> None:
     with pytest.raises(SendUnknown):
-        await asked(vendor.port, Call(what, {}))
+        await asked(vendor.port, VendorCall(what, {}))
     assert len(vendor.taken) == 1
 
 
@@ -126,18 +126,18 @@ async def test_no_answer_in_time_leaves_the_send_in_doubt(vendor: Vendor, monkey
     monkeypatch.setattr(http, "TIMEOUT", ClientTimeout(total=0.05))
     try:
         with pytest.raises(SendUnknown):
-            await asked(vendor.port, Call("silence", {}))
+            await asked(vendor.port, VendorCall("silence", {}))
     finally:
         vendor.speaks.set()
 
 
 async def test_nobody_is_followed_elsewhere_with_our_token(vendor: Vendor) -> None:
-    assert (await asked(vendor.port, Call("elsewhere", {}))).status == 307
+    assert (await asked(vendor.port, VendorCall("elsewhere", {}))).status == 307
     assert len(vendor.taken) == 1
 
 
 async def test_a_page_in_place_of_json_is_passed_on_as_text(vendor: Vendor) -> None:
-    reply = await asked(vendor.port, Call("page", {}))
+    reply = await asked(vendor.port, VendorCall("page", {}))
     assert (reply.status, reply.body) == (502, "<html>Bad Gateway</html>")
 
 
@@ -157,7 +157,7 @@ async def test_a_page_in_place_of_json_is_passed_on_as_text(vendor: Vendor) -> N
     ],
 )
 def test_a_status_means_this(status: int, raised: type[Exception]) -> None:
-    assert type(build_delivery_error(Reply(status, ""))) is raised
+    assert type(build_delivery_error(VendorResponse(status, ""))) is raised
 
 
 @pytest.mark.parametrize(
@@ -178,4 +178,6 @@ def test_a_status_means_this(status: int, raised: type[Exception]) -> None:
 def test_the_wait_is_what_the_vendor_asks_for_where_that_makes_sense(
     header: str, told: object, waits: int | None
 ) -> None:
-    assert build_delivery_error(Reply(429, "", {"retry-after": header}), retry_after=told).retry_after_ms == waits
+    assert (
+        build_delivery_error(VendorResponse(429, "", {"retry-after": header}), retry_after=told).retry_after_ms == waits
+    )

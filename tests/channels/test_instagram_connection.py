@@ -10,7 +10,7 @@ import pytest
 from connectors.instagram import connection
 from schemas.errors import CredentialsRevoked, NotFound, SendDelayed, SendRefused, SendUnknown, TooLarge
 from schemas.messages import RemoteFile
-from schemas.ports import Fetcher, Lookup, Seer
+from schemas.ports import DeliveryLookup, FileFetcher, TypingIndicator
 from tests.channels.meta import MARKER, OTHER_MARKER, Bench, account_of, bench_of
 from tests.platforms.meta import Instagram
 from tests.platforms.meta import instagram_content as content
@@ -161,7 +161,7 @@ async def in_doubt(bench: Bench, kind: Any, text: str = "It ships tomorrow.", **
 
 
 async def test_what_was_shown_is_found_and_what_was_not_is_not(bench: Bench) -> None:
-    assert isinstance(bench.connection, Lookup)
+    assert isinstance(bench.connection, DeliveryLookup)
     for kind in ("drop", "lose", "refuse"):
         call = await in_doubt(bench, kind)
         assert await bench.connection.lookup(call, MARKER) is None
@@ -290,7 +290,7 @@ async def test_a_file_is_fetched_without_showing_our_token(bench: Bench) -> None
 
 
 async def test_a_file_is_fetched_with_its_type_and_name(bench: Bench) -> None:
-    assert isinstance(bench.connection, Fetcher)
+    assert isinstance(bench.connection, FileFetcher)
     found = await sent_file(bench)
     assert await bench.connection.fetch(found, 1000) == (PHOTO.data, "image/jpeg", "image.jpg")
     with pytest.raises(TooLarge):
@@ -332,15 +332,15 @@ async def test_a_file_that_cannot_be_had_now_may_be_had_later(bench: Bench) -> N
 
 
 async def test_a_person_sees_that_we_have_read_and_are_writing(bench: Bench) -> None:
-    assert isinstance(bench.connection, Seer)
+    assert isinstance(bench.connection, TypingIndicator)
     message = await bench.vendor.say("anna", "Hello?")
     anna = bench.vendor.place("anna")
-    await bench.connection.seen(anna, message)
+    await bench.connection.show_typing(anna, message)
     assert bench.vendor.actions == [(anna, "mark_seen"), (anna, "typing_on")]
 
 
 @pytest.mark.parametrize("fault", [Fault("refuse", status=500), Fault("drop"), Fault("lose", status=502)])
 async def test_that_we_have_read_may_fail_without_a_word(bench: Bench, fault: Fault) -> None:
     bench.vendor.faults.next(fault)
-    await bench.connection.seen(bench.vendor.place("anna"), "m")
+    await bench.connection.show_typing(bench.vendor.place("anna"), "m")
     assert bench.vendor.actions == []

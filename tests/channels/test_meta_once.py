@@ -22,7 +22,7 @@ from infra.database import Database
 from infra.metrics import PrometheusMetrics
 from infra.state.sqlite import open_sqlite_state
 from schemas import ids, topics
-from schemas.conversation import Delivered
+from schemas.conversation import DeliveryOutcome
 from schemas.envelope import Envelope, envelope
 from schemas.errors import Parked, Unavailable
 from schemas.messages import InboundMessage, OutboundMessage, TranscriptMessage
@@ -190,7 +190,7 @@ class World:
     def shown(self) -> list[str]:
         return [each.text for each in self.bench.vendor.ledger.shown]
 
-    async def outcome(self, id_: str = "r1") -> Delivered:
+    async def outcome(self, id_: str = "r1") -> DeliveryOutcome:
         outcome = await self.state.deliveries.outcome(self.conversation, id_)
         assert outcome is not None
         return outcome
@@ -298,7 +298,9 @@ async def test_on_whatsapp_what_no_status_names_may_be_lost_and_is_never_doubled
     await whatsapp.send(whatsapp.say())
     outcome = await whatsapp.outcome()
     assert (whatsapp.shown, outcome.state, outcome.reason) == ([], "unknown", "no_answer")
-    assert whatsapp.clock() - started >= timedelta(seconds=Policy().deadline + whatsapp.bench.channel.policy.settles)
+    assert whatsapp.clock() - started >= timedelta(
+        seconds=Policy().deadline + whatsapp.bench.channel.policy.settle_time
+    )
 
 
 async def test_on_whatsapp_a_window_that_closed_fails_the_message_without_asking(whatsapp: World) -> None:
@@ -383,7 +385,7 @@ async def test_on_instagram_of_equal_pieces_the_one_that_was_killed_is_told_from
     class Killed(BaseException):
         """Nothing in the product catches it."""
 
-    async def recorded(conversation: str, outcome: Delivered) -> None:
+    async def recorded(conversation: str, outcome: DeliveryOutcome) -> None:
         if outcome.message_id == "r1":
             raise Killed
         await record(conversation, outcome)

@@ -23,7 +23,16 @@ from schemas.errors import (
     TooLarge,
 )
 from schemas.messages import Attachment, Author, Choice, OutboundMessage, RemoteFile
-from schemas.ports import Account, Call, Channel, Fetcher, Lookup, Reply, Seer, Sending
+from schemas.ports import (
+    Account,
+    Channel,
+    DeliveryLookup,
+    FileFetcher,
+    RenderContext,
+    TypingIndicator,
+    VendorCall,
+    VendorResponse,
+)
 from tests.platforms.slack.server import SlackVendor
 from tests.platforms.slack.workspace import Room
 from tests.platforms.vendor import Fault, File, Shown
@@ -59,7 +68,7 @@ class Desk:
     def thread(self, room: Room, root: str) -> str:
         return f"{self.slack.workspace.team}:{room.id}:{root}"
 
-    def calls(self, *, place: str = "", answers: str = "", **fields: Any) -> list[Call]:
+    def calls(self, *, place: str = "", answers: str = "", **fields: Any) -> list[VendorCall]:
         now = datetime.now(UTC)
         whole: dict[str, Any] = {
             "id": "m1",
@@ -70,9 +79,9 @@ class Desk:
             "created_at": now,
             "expires_at": now + timedelta(days=1),
         }
-        return self.channel.render(OutboundMessage(**whole | fields), Sending("c", self.account, answers=answers))
+        return self.channel.render(OutboundMessage(**whole | fields), RenderContext("c", self.account, answers=answers))
 
-    async def send(self, call: Call, marker: str = "m1") -> str:
+    async def send(self, call: VendorCall, marker: str = "m1") -> str:
         return self.channel.judge(call, await self.connection.perform(call, marker))
 
     async def say(self, text: str, marker: str = "m1", **where: Any) -> str:
@@ -108,9 +117,9 @@ def only(slack: SlackVendor, person: str = "Ann") -> Shown:
 
 
 async def test_a_connection_can_look_up_fetch_and_tell_that_it_saw(desk: Desk) -> None:
-    assert isinstance(desk.connection, Lookup)
-    assert isinstance(desk.connection, Fetcher)
-    assert isinstance(desk.connection, Seer)
+    assert isinstance(desk.connection, DeliveryLookup)
+    assert isinstance(desk.connection, FileFetcher)
+    assert isinstance(desk.connection, TypingIndicator)
 
 
 async def test_what_is_sent_is_shown_once_under_the_id_that_is_given_back(slack: SlackVendor, desk: Desk) -> None:
@@ -290,7 +299,7 @@ async def test_reasons_are_short_codes(desk: Desk) -> None:
     told = {}
     for code in ("is_archived", "msg_too_long", "no_text", "messages_tab_disabled", "as_user_not_supported", "<b>"):
         with pytest.raises(SendRefused) as caught:
-            desk.channel.judge(call, Reply(200, {"ok": False, "error": code}))
+            desk.channel.judge(call, VendorResponse(200, {"ok": False, "error": code}))
         told[code] = caught.value.message
     assert list(told.values()) == ["not_found", "too_long", "empty", "blocked", "as_user_not_supported", "refused"]
 
@@ -436,8 +445,8 @@ async def test_the_login_page_means_that_slack_does_not_know_us(
     monkeypatch.setattr("connectors.slack.client.SlackClient.token", "xoxb-wrong")
     about = slack.storage.kept[remote.ref].about
 
-    async def info(*_: Any) -> Reply:
-        return Reply(200, {"ok": True, "file": about})
+    async def info(*_: Any) -> VendorResponse:
+        return VendorResponse(200, {"ok": True, "file": about})
 
     monkeypatch.setattr("connectors.slack.client.SlackClient.ask", info)
     with pytest.raises(CredentialsRevoked):
@@ -512,22 +521,22 @@ async def test_a_missing_scope_is_told_as_one(slack: SlackVendor, desk: Desk) ->
 
 async def test_somebody_who_asked_in_a_thread_sees_that_an_answer_comes(slack: SlackVendor, desk: Desk) -> None:
     root = slack.people.open_assistant("Ann")
-    await desk.connection.seen(desk.direct(), f"{root}/{slack.people.say('Ann', 'How often?', thread=root).ts}")
+    await desk.connection.show_typing(desk.direct(), f"{root}/{slack.people.say('Ann', 'How often?', thread=root).ts}")
     assert slack.status(slack.place("Ann"), root) == TYPING_STATUS
     room = slack.channel("support")
     asked = slack.people.say("Ann", "It is broken", room).ts
-    await desk.connection.seen(desk.thread(room, asked), asked)
+    await desk.connection.show_typing(desk.thread(room, asked), asked)
     assert slack.status(room.id, asked) == TYPING_STATUS
 
 
 async def test_being_seen_is_worth_no_error(slack: SlackVendor, desk: Desk) -> None:
     """Nor a call where Slack would show nothing."""
-    await desk.connection.seen(desk.direct(), slack.people.say("Ann", "hello").ts)
-    await desk.connection.seen("nowhere", "1.000000")
+    await desk.connection.show_typing(desk.direct(), slack.people.say("Ann", "hello").ts)
+    await desk.connection.show_typing("nowhere", "1.000000")
     assert not desk.requests
     slack.faults.next(Fault("drop"), Fault("limit"), Fault("refuse", status=200))
     for _ in range(3):
-        await desk.connection.seen(desk.direct(), "1.000000/2.000000")
+        await desk.connection.show_typing(desk.direct(), "1.000000/2.000000")
 
 
 # ── what is changed afterwards ───────────────────────────────────────────────────────────────────────────────────────
@@ -536,7 +545,7 @@ async def test_being_seen_is_worth_no_error(slack: SlackVendor, desk: Desk) -> N
 async def test_a_message_that_was_sent_is_changed_under_the_same_id(slack: SlackVendor, desk: Desk) -> None:
     shown = await desk.say("Yes, we do.")
     (call,) = desk.calls(text="No, we *don't*.")
-    changed = desk.channel.revised(call, shown)  # type: ignore[attr-defined]
+    changed = desk.channel.render_edit(call, shown)  # type: ignore[attr-defined]
     assert await desk.send(changed, "edit-1") == shown
     assert (only(slack).id, only(slack).text) == (shown, "No, we _don't_.")
     assert "chat.stopStream" not in desk.requests
@@ -547,7 +556,7 @@ async def test_a_change_that_slack_refuses_leaves_the_message(slack: SlackVendor
     slack.faults.next(Fault("refuse", "chat.update", status=200, code="cant_update_message"))
     (call,) = desk.calls(text="No.")
     with pytest.raises(SendRefused, match="cant_update_message"):
-        await desk.send(desk.channel.revised(call, shown), "edit-1")  # type: ignore[attr-defined]
+        await desk.send(desk.channel.render_edit(call, shown), "edit-1")  # type: ignore[attr-defined]
     assert only(slack).text == "Yes, we do."
 
 

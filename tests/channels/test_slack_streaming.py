@@ -53,8 +53,8 @@ class Waiting:
     records: list[Record]
     attempt: int = 1
     arrived: asyncio.Event = field(default_factory=asyncio.Event)
-    later: asyncio.Event = field(default_factory=asyncio.Event)
-    hurry: asyncio.Event = field(default_factory=asyncio.Event)
+    backlog: asyncio.Event = field(default_factory=asyncio.Event)
+    revoking: asyncio.Event = field(default_factory=asyncio.Event)
     behind: list[Record] = field(default_factory=list)
     call: Callable[[], None] | None = None
 
@@ -151,7 +151,7 @@ class World:
 
     def has_parked(self, many: int) -> Callable[[], Awaitable[bool]]:
         async def count() -> bool:
-            return len(await self.state.parking.parked("sender", self.conversation, limit=10)) == many
+            return len(await self.state.parking.read("sender", self.conversation, limit=10)) == many
 
         return count
 
@@ -441,7 +441,7 @@ async def test_a_beginning_in_doubt_is_decided_soon(world: World, lane: Lane) ->
     await world.delta(0, FIRST)
     with pytest.raises(Parked):
         await lane.end()
-    deadline = await world.state.deliveries.doubtful_until(world.conversation, ids.stream_part_id(REPLY))
+    deadline = await world.state.deliveries.intent_deadline(world.conversation, ids.stream_part_id(REPLY))
     assert deadline == began + timedelta(seconds=start.START_TIMEOUT)
 
 
@@ -505,7 +505,7 @@ async def test_killed_at_the_end_one_whole_message_is_left(world: World, lane: L
 async def test_the_next_owner_of_the_partition_ends_what_was_begun(world: World, lane: Lane) -> None:
     await world.delta(0, FIRST)
     await world.until(lambda: len(world.shown) == 1)
-    lane.batch.hurry.set()
+    lane.batch.revoking.set()
     with pytest.raises(Unavailable):
         await lane.end()
     await world.later(*lane.batch.records, world.message(text="Less water."))
@@ -517,7 +517,7 @@ async def test_a_reply_that_only_the_next_batch_gets_is_not_waited_for(world: Wo
     """What of it is shown is taken away, and then it is there as a whole."""
     await world.delta(0, FIRST)
     await world.until(lambda: len(world.shown) == 1)
-    lane.batch.later.set()
+    lane.batch.backlog.set()
     await lane.end()
     await world.until(lambda: world.seen == [])
     await world.later(world.message())
@@ -529,7 +529,7 @@ async def test_a_reply_behind_one_that_was_parked_is_sent_as_soon_as_it_is_there
     """On a real lane. While something of the conversation is parked all that comes joins it: the announcement is
     brought back from there, alone, and so is the reply, later."""
     channel: Any = world.channel
-    channel.stream_rules = replace(channel.stream_rules, lasts=3600.0)
+    channel.live_reply_limits = replace(channel.live_reply_limits, lasts=3600.0)
     world.slack.faults.next(Fault("lose", "chat.postMessage", status=502))
     async with sending_lanes(world):
         await world.append(world.message(ids.reply_id(EARLIER, 0), "Wait a moment", turn_id=EARLIER))

@@ -14,7 +14,7 @@ from connectors.slack.channel import SlackChannel
 from schemas import ids, topics
 from schemas.errors import Unauthorized
 from schemas.messages import Author, Choice, OutboundMessage
-from schemas.ports import Account, Challenged, Event, RawRequest, Sending
+from schemas.ports import Account, Event, RawRequest, RenderContext, WebhookHandshake
 from tests.harness.tools import no_files
 from tests.platforms.receiver import Received, Receiver
 from tests.platforms.slack.server import SlackVendor
@@ -46,7 +46,7 @@ class Edge:
         found = []
         for request in self.raw:
             self.channel.verify(request, self.account)
-            assert self.channel.answer(request, self.account) is None
+            assert self.channel.answer_handshake(request, self.account) is None
             found += self.channel.parse(request, self.account)
         return [event for event in found if kind in ("", event.type)]
 
@@ -68,7 +68,7 @@ class Edge:
             expires_at=now,
         )
         connection = self.channel.connect(self.account)
-        for call in self.channel.render(message, Sending("c", self.account)):
+        for call in self.channel.render(message, RenderContext("c", self.account)):
             self.channel.judge(call, await connection.perform(call, message.id))
         await connection.close()
         return message.id
@@ -201,7 +201,7 @@ async def test_a_command_leads_to_the_conversation_in_the_direct_message(slack: 
 async def test_a_command_without_a_question_is_told_how_to_ask(slack: SlackVendor, edge: Edge) -> None:
     await slack.interactions.command("Ann", slack.channel("support"), "/ask", " ")
     edge.channel.verify(edge.raw[0], edge.account)
-    assert "/ask" in (edge.channel.answer(edge.raw[0], edge.account) or "")
+    assert "/ask" in (edge.channel.answer_handshake(edge.raw[0], edge.account) or "")
 
 
 async def test_files_come_as_references(slack: SlackVendor, edge: Edge) -> None:
@@ -250,17 +250,17 @@ async def test_somebody_of_another_workspace_is_a_contact_of_ours(slack: SlackVe
 
 async def test_slack_finds_that_the_address_is_ours(slack: SlackVendor, edge: Edge) -> None:
     """The challenge comes back as it was; the check of the certificate gets an empty answer."""
-    assert isinstance(edge.channel, Challenged)
+    assert isinstance(edge.channel, WebhookHandshake)
     await slack.verify_url()
     await slack.check_ssl()
     asked, checked = edge.raw
     for request in (asked, checked):
         edge.channel.verify(request, edge.account)
-    assert edge.channel.answer(asked, edge.account) == edge.receiver.requests[0].json["challenge"]
-    assert edge.channel.answer(checked, edge.account) == ""
+    assert edge.channel.answer_handshake(asked, edge.account) == edge.receiver.requests[0].json["challenge"]
+    assert edge.channel.answer_handshake(checked, edge.account) == ""
     by_get = RawRequest("GET", "", {}, {"ssl_check": "1"}, b"")
-    assert edge.channel.answer(by_get, edge.account) == ""
-    assert edge.channel.answer(RawRequest("GET", "", {}, {}, b""), edge.account) is None
+    assert edge.channel.answer_handshake(by_get, edge.account) == ""
+    assert edge.channel.answer_handshake(RawRequest("GET", "", {}, {}, b""), edge.account) is None
 
 
 async def test_a_forged_signature_is_refused(slack: SlackVendor, edge: Edge) -> None:

@@ -17,7 +17,7 @@ from infra.state.sqlite import open_sqlite_state
 from schemas import topics
 from schemas.errors import Fenced, StateUnavailable
 from schemas.messages import Address
-from schemas.ports import Account, Acquaintance, Event, Leases, Line, State
+from schemas.ports import Account, BackfillContext, Event, Leases, State, StreamContext
 from tests.channels.streaming import TIMES, now, until
 
 ACCOUNT = Account("shop", "radio", "main", None)
@@ -34,7 +34,7 @@ class Radio:
     log: list[Seen]
     calls: bool = False
     greets: bool = True
-    line: Line | None = None
+    line: StreamContext | None = None
     asked: list[datetime] = field(default_factory=list)
     answers: asyncio.Event = field(default_factory=asyncio.Event)
     """Cleared, its vendor's history keeps whoever asks waiting."""
@@ -47,7 +47,7 @@ class Radio:
     def streams(self, account: Account) -> bool:
         return not self.calls
 
-    async def stream(self, account: Account, line: Line) -> None:
+    async def stream(self, account: Account, line: StreamContext) -> None:
         self.line = line
         self.log.append((self.process, "on"))
         try:
@@ -60,7 +60,7 @@ class Radio:
     def backfills(self, account: Account) -> bool:
         return True
 
-    async def backfill(self, account: Account, since: datetime, known: Acquaintance) -> AsyncIterator[list[Event]]:
+    async def backfill(self, account: Account, since: datetime, known: BackfillContext) -> AsyncIterator[list[Event]]:
         self.asked.append(since)
         self.log.append((self.process, "asked"))
         await self.answers.wait()
@@ -243,8 +243,8 @@ async def test_what_is_missed_while_a_history_is_read_is_asked_for_once_more(tow
     await town.on("one")
     assert one.radio.line is not None
     one.radio.answers.clear()
-    one.radio.line.behind()
+    one.radio.line.request_backfill()
     await until(lambda: len(one.radio.asked) == 1)
-    one.radio.line.behind()
+    one.radio.line.request_backfill()
     one.radio.answers.set()
     await until(lambda: len(one.radio.asked) == 2)

@@ -14,7 +14,7 @@ from infra.database import Database
 from infra.state.sqlite import open_sqlite_state
 from schemas.errors import NotFound, SendRefused
 from schemas.messages import Author, Choice, Citation, OutboundMessage
-from schemas.ports import Account, Channel, RawRequest, Sending, State
+from schemas.ports import Account, Channel, RawRequest, RenderContext, State
 from tests.harness.tools import tools_of
 
 NOW = datetime(2026, 5, 4, 9, 30, tzinfo=UTC)
@@ -53,7 +53,7 @@ def web(state: State) -> Channel:
 
 
 async def send(web: Channel, sent: OutboundMessage) -> str:
-    (call,) = web.render(sent, Sending("c1", WEB))
+    (call,) = web.render(sent, RenderContext("c1", WEB))
     return web.judge(call, await web.connect(WEB).perform(call, sent.id))
 
 
@@ -73,7 +73,7 @@ async def test_sending_adds_one_whole_line_and_tells_watchers(state: State, web:
 
 
 async def test_sending_twice_shows_it_once(state: State, web: Channel) -> None:
-    assert web.policy.doubt == "repeat"
+    assert web.policy.reconciliation == "repeat"
     for _ in range(2):
         await send(web, message())
     assert len(await state.transcript.read("c1")) == 1

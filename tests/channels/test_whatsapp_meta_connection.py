@@ -13,7 +13,7 @@ from schemas import topics
 from schemas.conversation import Contact
 from schemas.errors import CredentialsRevoked, NotFound, SendDelayed, SendRefused, SendUnknown, TooLarge
 from schemas.messages import Address, Attachment, RemoteFile
-from schemas.ports import Fetcher, Seer
+from schemas.ports import FileFetcher, TypingIndicator
 from tests.channels.meta import MARKER, Bench, account_of, bench_of
 from tests.harness.tools import NOW
 from tests.platforms.meta import WhatsApp
@@ -306,7 +306,7 @@ async def sent_file(bench: Bench, file: File) -> RemoteFile:
 
 
 async def test_a_file_is_fetched_with_its_type_and_name(bench: Bench) -> None:
-    assert isinstance(bench.connection, Fetcher)
+    assert isinstance(bench.connection, FileFetcher)
     found = await sent_file(bench, PHOTO)
     assert await bench.connection.fetch(found, 1000) == (PHOTO.data, "image/jpeg", "image.jpg")
     pdf = RemoteFile(ref=found.ref, name="care.pdf")
@@ -369,9 +369,9 @@ async def test_a_token_that_was_revoked_fetches_nothing(bench: Bench) -> None:
 
 
 async def test_a_customer_sees_that_we_have_read_and_are_writing(bench: Bench) -> None:
-    assert isinstance(bench.connection, Seer)
+    assert isinstance(bench.connection, TypingIndicator)
     message = await bench.vendor.say("anna", "Hello?")
-    await bench.connection.seen(bench.vendor.place("anna"), message)
+    await bench.connection.show_typing(bench.vendor.place("anna"), message)
     assert bench.vendor.typing == [message]
 
 
@@ -379,5 +379,5 @@ async def test_a_customer_sees_that_we_have_read_and_are_writing(bench: Bench) -
 async def test_that_we_have_read_may_fail_without_a_word(bench: Bench, fault: Fault) -> None:
     message = await bench.vendor.say("anna", "Hello?")
     bench.vendor.faults.next(fault)
-    await bench.connection.seen(bench.vendor.place("anna"), message)
+    await bench.connection.show_typing(bench.vendor.place("anna"), message)
     assert bench.vendor.typing == []

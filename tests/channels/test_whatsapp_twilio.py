@@ -21,7 +21,7 @@ from schemas import topics
 from schemas.conversation import Contact
 from schemas.errors import DeliveryError, SendRefused, Unauthorized
 from schemas.messages import Address
-from schemas.ports import Diverse, RawRequest, Reply
+from schemas.ports import AccountPolicies, RawRequest, VendorResponse
 from tests.channels.cases import cases, read
 from tests.channels.translation import account, calls, opened
 from tests.harness.tools import NOW
@@ -32,15 +32,18 @@ TWILIO = [case for way in ("inbound", "outbound") for case in cases("whatsapp", 
 
 def test_twilio_is_looked_up_and_its_pace_is_the_numbers_own() -> None:
     channel, _ = opened("whatsapp")
-    assert isinstance(channel, Diverse)
+    assert isinstance(channel, AccountPolicies)
     policy = channel.policy_of(account("whatsapp", "twilio"))
-    assert (policy.doubt, policy.window, policy.shows_contact) == ("lookup", timedelta(hours=24), True)
+    assert (policy.reconciliation, policy.window, policy.renders_contact) == ("lookup", timedelta(hours=24), True)
     assert account("whatsapp", "twilio").settings.pace.per_second == 75
 
 
 @pytest.mark.parametrize("code", [*sorted(REASONS), 12345])
 def test_a_refusal_has_a_short_reason(code: int) -> None:
-    for reply in (Reply(400, {"code": code}), Reply(201, {"sid": "SM1", "status": "failed", "error_code": code})):
+    for reply in (
+        VendorResponse(400, {"code": code}),
+        VendorResponse(201, {"sid": "SM1", "status": "failed", "error_code": code}),
+    ):
         with pytest.raises(SendRefused, match=f"^{REASONS.get(code, f'twilio_{code}')}$"):
             require_external_id(reply)
 
@@ -51,7 +54,7 @@ def test_a_refusal_has_a_short_reason(code: int) -> None:
 )
 def test_no_answer_is_taken_for_a_success_or_ends_in_a_bug(status: int, body: Any) -> None:
     with pytest.raises(DeliveryError):
-        require_external_id(Reply(status, body))
+        require_external_id(VendorResponse(status, body))
 
 
 def test_a_longer_answer_is_sent_in_parts_of_1600_units() -> None:

@@ -28,7 +28,16 @@ from schemas.errors import (
     Unauthorized,
 )
 from schemas.messages import Attachment, Author, Choice, OutboundMessage, RemoteFile
-from schemas.ports import Account, Call, Event, Fetcher, Lookup, RawRequest, Seer, Sending
+from schemas.ports import (
+    Account,
+    DeliveryLookup,
+    Event,
+    FileFetcher,
+    RawRequest,
+    RenderContext,
+    TypingIndicator,
+    VendorCall,
+)
 from tests.harness.tools import no_files
 from tests.platforms.pacing import Pace
 from tests.platforms.receiver import Received, Receiver
@@ -62,11 +71,11 @@ class Setting:
         }
         return OutboundMessage(**whole | fields)
 
-    def calls(self, text: str = "Hello Anna", *, window_open: bool = True, **fields: Any) -> list[Call]:
-        sending = Sending("conversation", self.account, window_open=window_open)
+    def calls(self, text: str = "Hello Anna", *, window_open: bool = True, **fields: Any) -> list[VendorCall]:
+        sending = RenderContext("conversation", self.account, window_open=window_open)
         return self.provider.render(self.message(text, **fields), sending)
 
-    async def send(self, call: Call, marker: str = ID) -> str:
+    async def send(self, call: VendorCall, marker: str = ID) -> str:
         return self.provider.judge(call, await self.connection.perform(call, marker))
 
     async def send_all(self, text: str = "Hello Anna", **fields: Any) -> list[str]:
@@ -161,9 +170,9 @@ async def test_by_default_requests_go_to_twilio_itself(setting: Setting, host: s
 
 
 def test_a_connection_can_do_all_that_a_vendor_can(setting: Setting) -> None:
-    assert isinstance(setting.connection, Fetcher)
-    assert isinstance(setting.connection, Lookup)
-    assert isinstance(setting.connection, Seer)
+    assert isinstance(setting.connection, FileFetcher)
+    assert isinstance(setting.connection, DeliveryLookup)
+    assert isinstance(setting.connection, TypingIndicator)
 
 
 # ── Sending ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -538,11 +547,11 @@ async def test_nothing_is_fetched_from_anywhere_else(setting: Setting, ref: str)
 
 async def test_the_contact_sees_that_an_answer_is_being_written_and_a_failure_is_no_matter(setting: Setting) -> None:
     sid = await setting.vendor.say("anna", "Are you there?")
-    await setting.connection.seen("place", sid)
+    await setting.connection.show_typing("place", sid)
     assert setting.vendor.typing == [sid]
     setting.vendor.faults.next(Fault("drop", "typing"), Fault("lose", "typing", status=503))
     for known in (sid, sid, "SM" + "0" * 32):
-        await setting.connection.seen("place", known)
+        await setting.connection.show_typing("place", known)
     assert setting.vendor.typing == [sid]
 
 

@@ -21,7 +21,7 @@ from infra.database import Database
 from infra.metrics import PrometheusMetrics
 from infra.state.sqlite import open_sqlite_state
 from schemas import topics
-from schemas.conversation import Delivered, Origin
+from schemas.conversation import DeliveryOutcome, Origin
 from schemas.envelope import envelope
 from schemas.errors import Parked
 from schemas.messages import Address, Attachment, Author, Choice, OutboundMessage, Receipt, TranscriptMessage
@@ -67,7 +67,7 @@ class World:
         made = Record(topics.topic_of(event), 0, 1, self.conversation, 0, event.headers(), event.data)
         return OneBatch(self.conversation, [made])
 
-    async def deliver(self, message: OutboundMessage) -> Delivered:
+    async def deliver(self, message: OutboundMessage) -> DeliveryOutcome:
         """As the lanes do: what is parked is tried again when its time has come."""
         for _ in range(60):
             try:
@@ -221,7 +221,7 @@ async def test_what_had_its_id_when_its_sender_was_killed_is_found_and_not_repea
     class Killed(BaseException):
         """Nothing in the product catches it."""
 
-    async def recorded(conversation: str, outcome: Delivered) -> None:
+    async def recorded(conversation: str, outcome: DeliveryOutcome) -> None:
         raise Killed
 
     message = world.message()

@@ -18,7 +18,7 @@ from infra.deploy.process import free_port
 from schemas import topics
 from schemas.envelope import Envelope
 from schemas.messages import InboundMessage, Receipt
-from schemas.ports import Call
+from schemas.ports import VendorCall
 from tests.platforms.pacing import Pace
 from tests.platforms.twilio import Twilio as Vendor
 
@@ -53,7 +53,7 @@ async def door(tmp_path: Path) -> AsyncIterator[Door]:
             "tenants": {"shop": {"name": "Shop", "channels": {"whatsapp": {"main": vendor.settings()}}}},
         }
         parts, healer = await stack.enter_async_context(opened(Config.model_validate(settings), searches=False))
-        healer.well.set()
+        healer.available.set()
         await stack.enter_async_context(serving(build_app(parts), "127.0.0.1", port))
         base = f"http://127.0.0.1:{port}"
         vendor.webhooks.public_url = (PUBLIC, base)
@@ -96,7 +96,7 @@ async def test_a_message_asks_for_its_statuses_at_the_public_address(door: Door)
     door.vendor.statuses = ()
     connection = channel.connect(account)
     ends = {"To": door.vendor.place("anna"), "From": door.vendor.sender}
-    await connection.perform(Call("twilio.message", {**ends, "Body": "Hello"}), f"{ID}.0")
+    await connection.perform(VendorCall("twilio.message", {**ends, "Body": "Hello"}), f"{ID}.0")
     await connection.close()
     assert door.vendor.ledger.requests[-1].body["StatusCallback"] == f"{PUBLIC}{PATH}?marker={ID}.0#rc=5&rp=all"
 

@@ -16,7 +16,7 @@ from connectors.registry import load_settings_model, open_channel
 from schemas.conversation import Contact
 from schemas.errors import DeliveryError, ParleyError
 from schemas.messages import OutboundMessage
-from schemas.ports import Account, Call, Channel, Event, RawRequest, Reply, Sending
+from schemas.ports import Account, Channel, Event, RawRequest, RenderContext, VendorCall, VendorResponse
 from tests.channels.cases import fixtures, read
 from tests.harness.tools import NOW, no_files
 
@@ -81,7 +81,7 @@ def events(channel: str, case: Path) -> Any:
     called = replace(account(channel, told.get("account", "")), desk=frozenset(told.get("desk", ())))
     try:
         opened_channel.verify(raw, called)
-        answer = getattr(opened_channel, "answer", None)
+        answer = getattr(opened_channel, "answer_handshake", None)
         if answer is not None and (text := answer(raw, called)) is not None:
             return {"answer": text}
         return [_event(event) for event in opened_channel.parse(raw, called)]
@@ -129,13 +129,13 @@ def message(case: Path) -> OutboundMessage:
     return OutboundMessage.model_validate(whole | read(case / "message.json")["message"])
 
 
-def calls(channel: str, case: Path) -> list[Call]:
+def calls(channel: str, case: Path) -> list[VendorCall]:
     """Raises SendRefused."""
     told = read(case / "message.json")
     about = {"conversation": "conversation-1", **told.get("sending", {})}
     if "contact" in about:
         about["contact"] = Contact.model_validate(about["contact"])
-    sending = Sending(account=account(channel, told.get("account", "")), **about)
+    sending = RenderContext(account=account(channel, told.get("account", "")), **about)
     return opened(channel)[0].render(message(case), sending)
 
 
@@ -155,7 +155,7 @@ def requests(channel: str, case: Path) -> Any:
 
 def receipt(channel: str, case: Path) -> Any:
     told = read(case / "reply.json")
-    reply = Reply(told["status"], told["body"], told.get("headers", {}))
+    reply = VendorResponse(told["status"], told["body"], told.get("headers", {}))
     try:
         return {"external_id": opened(channel)[0].judge(calls(channel, case)[-1], reply)}
     except DeliveryError as error:

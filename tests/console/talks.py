@@ -9,7 +9,7 @@ from schemas.actions import ActionMemory, PendingApproval
 from schemas.conversation import ActionRecord, CitedPassage, Conversation, Facts, Origin, Turn
 from schemas.desk import Handoff
 from schemas.messages import Address, Attachment, Author, Choice, Citation, TranscriptMessage
-from schemas.ports import Change
+from schemas.ports import ContactUpdate
 from tests.unit.gateway.conftest import Instance
 
 QUESTION, ANSWER = "Do you add a heat pack in winter?", "Yes, in winter we add one for **4.50 euro** [1]."
@@ -20,7 +20,7 @@ async def begun(instance: Instance, place: str, *, name: str = "", facts: Facts 
     addresses = [Address(channel="web", value=place)]
     contact, id_ = await state.contacts.resolve("shop", "web", "main", place, addresses, now=now)
     if name:
-        change = Change(at=now, name=name)
+        change = ContactUpdate(at=now, name=name)
         await state.contacts.resolve("shop", "web", "main", place, addresses, now=now, change=change)
     origin = Origin(tenant="shop", channel="web", account="main", place=place, contact_id=contact.id)
     started = await state.conversations.begin(id_, origin, [f"event-{place}"], now=now)

@@ -116,7 +116,7 @@ async def set_aside(folder: Path, told: dict[str, Any]) -> None:
     config = load(folder / "parley.yaml")
     names = {conversation: name for name, conversation in told["conversations"].items() if name in told["waiting"]}
     async with open_engine(config, config.data_path) as engine:
-        committed = await engine.bus.committed(GROUP, TOPIC)
+        committed = await engine.bus.committed_offsets(GROUP, TOPIC)
         records = [record async for record in await engine.bus.read(TOPIC)]
         first = next(
             record for record in records if record.key in names and record.offset == committed.get(record.partition, 0)
@@ -124,7 +124,7 @@ async def set_aside(folder: Path, told: dict[str, Any]) -> None:
         await engine.state.parking.park(GROUP, first.key, [first], until=now)
         await engine.bus._group(GROUP).store({TopicPartition(TOPIC, first.partition): first.offset + 1})  # type: ignore[attr-defined]
         await engine.state.dead_letters.add(dead_letter(now))
-        await engine.bus.ready()
+        await engine.bus.check_ready()
         print(json.dumps({"parked": names[first.key]}), flush=True)
         os._exit(9)
 

@@ -187,7 +187,7 @@ async def test_a_redis_of_the_first_release_is_migrated_and_worked_on(
     found = await migration.state_of(url, "parley")
     assert (found.found, found.pending) == (VERSION, ())
     assert await state.rebuild.check() == frozenset(), "nothing was lost by it"
-    items = (await state.conversations.listing("plantstore")).items
+    items = (await state.conversations.list_page("plantstore")).items
     assert items
     for item in items:
         assert await state.conversations.snapshot(item.id)
@@ -202,7 +202,7 @@ async def test_a_program_works_on_no_redis_of_another_version(
 ) -> None:
     """Neither at its start nor when a newer release migrates it meanwhile; and it rebuilds nothing over it."""
     url = stoppable_redis.url
-    await state.ready()
+    await state.check_ready()
     later = (*MIGRATIONS, Migration(VERSION + 1, "of a later release"))
     await migration.migrate(url, "parley", migrations=later)
     for call in everything(state):

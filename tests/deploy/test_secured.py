@@ -119,7 +119,7 @@ async def test_a_redis_that_does_not_let_us_in_is_reported_with_the_reason(
     access = RedisAccess(**({"password": PASSWORD, "ca_file": str(certificates.ca)} | changes))
     state = await open_redis_state(redis.url, access=access)
     with pytest.raises(StateUnavailable, match=message) as caught:
-        await asyncio.wait_for(state.turns.listing("c"), 30)
+        await asyncio.wait_for(state.turns.list_newest("c"), 30)
     assert fix in caught.value.fix
     await state.close()
 

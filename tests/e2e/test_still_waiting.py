@@ -22,7 +22,7 @@ from schemas.conversation import DeadLetter
 from schemas.envelope import envelope
 from schemas.ids import derived_id
 from schemas.messages import InboundMessage
-from schemas.transcript import LATE
+from schemas.transcript import CLOCK_TOLERANCE
 from tests.e2e.conftest import ENGINES
 from tests.harness.installation import QUESTIONS, Installation
 from tests.harness.outside import Outside, Visitor, eventually
@@ -80,7 +80,7 @@ async def test_what_comes_late_is_answered_once_if_nothing_later_was(
     vendor.pace.forward(1)  # its list dates by the second
     vendor.answered_by_hand("carol", "Within a month.")
     await vendor.settled()  # in vain: nobody is there
-    await eventually(partial(_is_past, datetime.now(UTC) + SILENCE_LIMIT + LATE))
+    await eventually(partial(_is_past, datetime.now(UTC) + SILENCE_LIMIT + CLOCK_TOLERANCE))
     vendor.faults.always = lambda asked: Fault("refuse", status=503) if asked.operation == "messages.list" else None
     await parley.start()
     await _asks(vendor, "anna", WATER)

@@ -20,7 +20,7 @@ from pathlib import Path
 from agent_worker.dead_letters import build_dead_letter
 from gateway.wiring.process_folders import recording
 from infra.bus.lanes import Bounds, Lanes
-from infra.bus.poison_watch import Watch
+from infra.bus.poison_watch import PoisonWatch
 from infra.flight_recorder import FlightRecorder
 from schemas.ports import Batch, Bus, Record, State
 from tests.contracts.bus.consumer import message
@@ -73,7 +73,7 @@ class Child:
     def __init__(self, poison: str, recorder: FlightRecorder, bus: Bus, state: State, folder: Path) -> None:
         self._poison = poison
         self._state = state
-        watch = Watch(GROUP, recorder, state.strikes, folder, self._now)
+        watch = PoisonWatch(GROUP, recorder, state.strikes, folder, self._now)
         bounds = Bounds(poll=0.02, commit_every=0.02)
         self._lanes = Lanes(bus, state.parking, bounds=bounds, watch=watch)
 

@@ -13,7 +13,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from infra.state.sqlite.recovery.mending import CHECKED_BYTES
+from infra.state.sqlite.recovery.repair import CHECKED_BYTES
 from tests.harness.client import Contact
 from tests.harness.installation import QUESTIONS, Installation
 from tests.harness.outside import eventually

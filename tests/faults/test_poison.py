@@ -82,7 +82,7 @@ class Warren:
 
     async def letters(self) -> list[DeadLetter]:
         async with sqlite_state(self.folder / "state.db") as state:
-            return (await state.dead_letters.listing("plantstore"))[0]
+            return (await state.dead_letters.list_page("plantstore"))[0]
 
     async def strikes(self) -> int:
         async with sqlite_state(self.folder / "state.db") as state:

@@ -135,7 +135,7 @@ def in_process(channel: str, seed: int, count: int) -> Outcome:
 
 def _taken(channel: Any, request: RawRequest, account: Account) -> int:
     channel.verify(request, account)
-    ask = getattr(channel, "answer", None)
+    ask = getattr(channel, "answer_handshake", None)
     if ask is not None and ask(request, account) is not None:
         return 0
     events = channel.parse(request, account)

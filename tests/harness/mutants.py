@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from schemas.ports import Begun
+from schemas.ports import BegunConversation
 
 
 def bring(name: str) -> None:
@@ -62,8 +62,8 @@ def _begin_with(**changes: Any) -> None:
 def _wrap(adapter: Any, changes: dict[str, Any]) -> None:
     begin = adapter.begin
 
-    async def changed(*arguments: Any, **named: Any) -> Begun:
-        begun: Begun = await begin(*arguments, **named)
+    async def changed(*arguments: Any, **named: Any) -> BegunConversation:
+        begun: BegunConversation = await begin(*arguments, **named)
         return replace(begun, **changes)
 
     adapter.begin = changed

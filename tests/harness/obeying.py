@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from agent_worker.models.registry import Emit
-from schemas.ports import ActionResult, Draft, Question
+from schemas.ports import ActionResult, AnswerDraft, Question
 
 
 class Obeying:
@@ -15,12 +15,12 @@ class Obeying:
         self.asked: list[Question] = []
         self.results: list[ActionResult] = []
 
-    async def answer(self, question: Question, emit: Emit) -> Draft:
+    async def answer(self, question: Question, emit: Emit) -> AnswerDraft:
         self.asked.append(question)
         results = await obey(question)
         self.results += results
         said = "\n".join(result.say for result in results)
-        return Draft(text=said or "Hm.", answered=True, model=self.name)
+        return AnswerDraft(text=said or "Hm.", answered=True, model=self.name)
 
 
 async def obey(question: Question) -> list[ActionResult]:
@@ -36,10 +36,10 @@ def install() -> None:
 
     answer = LocalModel.answer
 
-    async def obeying(self: LocalModel, question: Question, emit: Emit) -> Draft:
+    async def obeying(self: LocalModel, question: Question, emit: Emit) -> AnswerDraft:
         results = await obey(question)
         if not results:
             return await answer(self, question, emit)
-        return Draft(text="\n".join(result.say for result in results), answered=True, model=self.name)
+        return AnswerDraft(text="\n".join(result.say for result in results), answered=True, model=self.name)
 
     LocalModel.answer = obeying  # type: ignore[method-assign]

@@ -47,7 +47,7 @@ def told(what: str, edits: list[tuple[float, bool]]) -> str:
 
 async def measure(documents: int, sentences: bool, folder: Path) -> None:
     light = light_encoder()
-    used = open_folder(encoder.place(), light) if sentences and light is not None else light
+    used = open_folder(encoder.encoder_dir(), light) if sentences and light is not None else light
     async with world_at(folder, encoder=lambda: used) as world:
         print(told("alone", [await one_edit(world, number) for number in range(20)]), flush=True)
         pages = [path.read_text() for path in sorted(PAGES.glob("*.md"))]
@@ -55,7 +55,7 @@ async def measure(documents: int, sentences: bool, folder: Path) -> None:
             await world.put(f"page-{number}", f"{pages[number % len(pages)]}\n\nPage {number}.", tenant="importer")
         edits: list[tuple[float, bool]] = []
         began = time.monotonic()
-        while not await world.library.settled("importer", 0.01):
+        while not await world.library.wait_until_indexed("importer", 0.01):
             edits.append(await one_edit(world, len(edits) + 100))
         print(told(f"beside an import of {documents} ({time.monotonic() - began:.0f} s)", edits), flush=True)
 

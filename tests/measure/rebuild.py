@@ -25,7 +25,17 @@ from infra.deploy.local_redis import LocalRedis
 from infra.state.rebuild import rebuild
 from infra.state.redis import open_redis_state
 from schemas import ids, topics
-from schemas.conversation import Contact, Conversation, Delivered, Facts, HandledId, Origin, SeqOf, Snapshot, Turn
+from schemas.conversation import (
+    Contact,
+    Conversation,
+    DeliveryOutcome,
+    Facts,
+    HandledId,
+    Origin,
+    Snapshot,
+    TranscriptNumber,
+    Turn,
+)
 from schemas.envelope import Envelope, envelope
 from schemas.messages import Address, Author, InboundMessage, OutboundMessage
 from schemas.ports import Bus
@@ -83,7 +93,7 @@ def life(place: str) -> Iterator[Envelope]:
     yield event(topics.CONVERSATION_SNAPSHOT, snapshot(conversation, place, contact.id, said.id, reply.id, turn), turn)
     yield event(topics.MESSAGE_SEND, reply, reply.id)
     yield event(topics.TURN_COMPLETED, Turn(id=turn, handled=[said.id], route="answer", replies=[reply], at=NOW), turn)
-    yield event(topics.DELIVERY_RECORDED, Delivered(message_id=reply.id, state="sent", seq=2, at=NOW), reply.id)
+    yield event(topics.DELIVERY_RECORDED, DeliveryOutcome(message_id=reply.id, state="sent", seq=2, at=NOW), reply.id)
 
 
 def snapshot(conversation: str, place: str, contact: str, said: str, reply: str, turn: str) -> Snapshot:
@@ -96,7 +106,7 @@ def snapshot(conversation: str, place: str, contact: str, said: str, reply: str,
         updated_at=NOW,
         facts=Facts(turns=1, last_turn_id=turn, last_route="local"),
     )
-    recent = [SeqOf(id=said, seq=1), SeqOf(id=reply, seq=2)]
+    recent = [TranscriptNumber(id=said, seq=1), TranscriptNumber(id=reply, seq=2)]
     return Snapshot(conversation=state, handled=[HandledId(id=said, at=NOW)], recent=recent)
 
 

@@ -28,7 +28,7 @@ import structlog
 
 from examples.retail import database
 from examples.retail.database import Refused
-from schemas.messages import Choosing
+from schemas.messages import ChoiceSelection
 from tests.measure.retail import Books, difference, to_the_cent
 from tests.measure.retail_stage import Call, Stage, Talk, stage_at
 from tests.measure.retail_writes import Write, Writes
@@ -97,7 +97,7 @@ class Attempts:
             return {}
         return difference(self.books, database.contents(own))
 
-    async def asked(self, talk: Talk, user: str, call: Call) -> Choosing | None:
+    async def asked(self, talk: Talk, user: str, call: Call) -> ChoiceSelection | None:
         """The yes to the question that the call leads to; None when none was asked."""
         await talk.calls(self.who(user))
         await talk.calls(call)

@@ -24,8 +24,8 @@ from infra.state.sqlite import open_sqlite_state
 from schemas import topics
 from schemas.envelope import Envelope, envelope
 from schemas.ids import event_id
-from schemas.messages import Address, Author, Choosing, InboundMessage
-from schemas.ports import Draft, Question, Record, State
+from schemas.messages import Address, Author, ChoiceSelection, InboundMessage
+from schemas.ports import AnswerDraft, Question, Record, State
 from tests.unit.agent_worker.world import LaneStub
 
 TENANT, CHANNEL = "retail", "web"
@@ -45,15 +45,15 @@ class Script:
     calls: list[Call] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
 
-    async def answer(self, question: Question, emit: Emit) -> Draft:
+    async def answer(self, question: Question, emit: Emit) -> AnswerDraft:
         if not self.calls:
-            return Draft(text="Nothing to do.", answered=True)
+            return AnswerDraft(text="Nothing to do.", answered=True)
         call = self.calls.pop(0)
         offer = next(offer for offer in question.offers if offer.name == call.name)
         result = await offer.call(call.arguments)
         if result.outcome not in ("succeeded", "asked"):
             self.refused.append(f"{call.name}: {result.outcome}, {result.reason} {result.say}")
-        return Draft(text=result.say or "Done.", answered=True, choices=list(result.choices))
+        return AnswerDraft(text=result.say or "Done.", answered=True, choices=list(result.choices))
 
 
 @dataclass
@@ -72,18 +72,18 @@ class Talk:
         while self.stage.script.calls:
             await self.says("go on", None)
 
-    async def yes(self) -> Choosing | None:
+    async def yes(self) -> ChoiceSelection | None:
         """The choice that agrees to what is asked at the moment."""
         known = await self.stage.state.conversations.get(self.conversation)
         memory = known.facts.actions if known is not None else None
         if memory is None or memory.confirmation is None:
             return None
-        return Choosing(in_reply_to=memory.confirmation.message_id, id=f"{YES}{memory.confirmation.id}")
+        return ChoiceSelection(in_reply_to=memory.confirmation.message_id, id=f"{YES}{memory.confirmation.id}")
 
-    async def says(self, text: str, choice: Choosing | None) -> None:
+    async def says(self, text: str, choice: ChoiceSelection | None) -> None:
         await self.stage.worker.handle(LaneStub(await self.records(self.message(text, choice))))
 
-    async def delivers(self, choice: Choosing | None, times: int, dice: random.Random) -> None:
+    async def delivers(self, choice: ChoiceSelection | None, times: int, dice: random.Random) -> None:
         """The same choice, told again and again: one message many times, and many messages; in batches, to two workers
         at once, of which one may be told that the other was quicker."""
         mine = [self.message("Yes, go ahead", choice) for _ in range(5)]
@@ -106,7 +106,7 @@ class Talk:
                 await self.stage.worker.handle(LaneStub(batch))
             records = records[10:]
 
-    def message(self, text: str, choice: Choosing | None) -> Envelope:
+    def message(self, text: str, choice: ChoiceSelection | None) -> Envelope:
         self.lines += 1
         now = datetime.now(UTC)
         message = InboundMessage(

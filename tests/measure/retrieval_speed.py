@@ -95,7 +95,9 @@ def sentence_encoder() -> Encoder | None:
     from infra.deploy import encoder as fetching
 
     light = light_encoder()
-    return Scattered(open_folder(fetching.place(), light)) if light is not None and fetching.present() else None
+    return (
+        Scattered(open_folder(fetching.encoder_dir(), light)) if light is not None and fetching.is_present() else None
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from itertools import cycle, islice
 from typing import Any
 
 from schemas import topics
-from schemas.conversation import Delivered
+from schemas.conversation import DeliveryOutcome
 from tests.platforms.slack.courier import Undelivered
 from tests.platforms.vendor import Fault, FaultKind
 from tests.scenarios.customers.customer import Customers
@@ -174,6 +174,6 @@ class FaultExecutioner(Executioner):
         for each in told:
             if each.type != topics.DELIVERY_RECORDED or each.conversation not in ids:
                 continue
-            delivered = each.payload(Delivered)
+            delivered = each.payload(DeliveryOutcome)
             if delivered.state == "unknown" and not delivered.part_of and each.conversation not in handed:
                 self.verdict.in_doubt_untold.append(f"{ids[each.conversation].person}: {delivered.message_id}")

@@ -17,7 +17,7 @@ from itertools import cycle, islice
 from typing import Any
 
 from schemas import topics
-from schemas.conversation import Delivered
+from schemas.conversation import DeliveryOutcome
 from schemas.crash_points import POINTS
 from tests.platforms.slack.courier import Undelivered
 from tests.scenarios.customers.customer import Customers
@@ -140,7 +140,7 @@ class Executioner:
         """Conversations with a delivery of which the log says that nobody knows what became of it."""
         await self._stage.installation.stop()
         told = [each for each in await self._stage.events() if each.type == topics.DELIVERY_RECORDED]
-        return {each.conversation for each in told if each.payload(Delivered).state == "unknown"}
+        return {each.conversation for each in told if each.payload(DeliveryOutcome).state == "unknown"}
 
 
 def is_over(found: dict[str, Any], talk: Talk) -> bool:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from schemas.conversation import Contact, Origin, called
+from schemas.conversation import Contact, Origin, display_name
 
 CONTACT = Contact(id="c", tenant="shop", created_at=datetime(2026, 5, 4, tzinfo=UTC))
 
@@ -16,7 +16,7 @@ def origin(channel: str = "web", place: str = "0f1e", contact: str = "f9b6-1") -
 
 
 def test_a_contact_with_a_name_is_called_by_it() -> None:
-    assert called(CONTACT.model_copy(update={"name": "Anna Bloom"}), origin(place="id:c-1003")) == "Anna Bloom"
+    assert display_name(CONTACT.model_copy(update={"name": "Anna Bloom"}), origin(place="id:c-1003")) == "Anna Bloom"
 
 
 @pytest.mark.parametrize(
@@ -32,4 +32,4 @@ def test_a_contact_with_a_name_is_called_by_it() -> None:
 )
 def test_whoever_has_no_name_can_be_told_from_others(where: Origin, said: str) -> None:
     """Also where nothing at all is known of the contact."""
-    assert called(CONTACT, where) == called(None, where) == said
+    assert display_name(CONTACT, where) == display_name(None, where) == said

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from schemas.content import all_words, content_of, content_words, map_url
+from schemas.content import content_fields, describe_content, describe_message, map_url
 from schemas.messages import InboundMessage, TranscriptMessage
 
 AT = datetime(2026, 5, 4, tzinfo=UTC)
@@ -19,7 +19,7 @@ def message(**fields: Any) -> InboundMessage:
 
 
 def words(**fields: Any) -> list[str]:
-    return content_words(TranscriptMessage.of_inbound(message(**fields)))
+    return describe_content(TranscriptMessage.of_inbound(message(**fields)))
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_each_kind_has_words(fields: dict[str, Any], said: str) -> None:
 
 def test_a_message_of_text_alone_has_none() -> None:
     assert words(text="Hello") == []
-    assert all_words(TranscriptMessage.of_inbound(message(text="Hello"))) == "Hello"
+    assert describe_message(TranscriptMessage.of_inbound(message(text="Hello"))) == "Hello"
 
 
 def test_words_are_bounded_whatever_a_stranger_sends() -> None:
@@ -71,7 +71,7 @@ def test_words_are_bounded_whatever_a_stranger_sends() -> None:
 
 def test_what_is_taken_back_has_no_words() -> None:
     line = TranscriptMessage.of_inbound(message(quote={"text": "secret"}, unsupported="poll"))
-    assert content_words(line.model_copy(update={"state": "deleted"})) == []
+    assert describe_content(line.model_copy(update={"state": "deleted"})) == []
 
 
 def test_a_line_gives_back_the_message_that_it_was() -> None:
@@ -83,7 +83,7 @@ def test_a_line_gives_back_the_message_that_it_was() -> None:
         "unsupported": "poll",
     }
     line = TranscriptMessage.of_inbound(message(**fields))
-    again = TranscriptMessage.of_inbound(message().model_copy(update=content_of(line)))
+    again = TranscriptMessage.of_inbound(message().model_copy(update=content_fields(line)))
     assert again == line
 
 

@@ -29,12 +29,12 @@ from connectors.inbound.long_texts import cut_long_text
 from gateway.training.anonymizer import Anonymity
 from schemas import topics
 from schemas.ports import ActionResult, Event, Offer, Passage
-from schemas.privacy.cards import masked
-from schemas.privacy.harmless_numbers import own_numbers
+from schemas.privacy.cards import mask_cards
+from schemas.privacy.harmless_numbers import compile_own_numbers
 from tests.harness import pumping
 
 TODAY = Context(date(2026, 5, 4), asked=True)
-OWN = own_numbers(["PS-#####", "AB@-######"])
+OWN = compile_own_numbers(["PS-#####", "AB@-######"])
 FILLS: dict[str, object] = {
     "int": 5,
     "bool": False,
@@ -66,7 +66,7 @@ NOT_A_STRANGERS = (
 )
 """Begin the names of functions that are given no text of a stranger."""
 MADE_LATER = {
-    "schemas.privacy.harmless_numbers.own_numbers": "masked with own numbers",
+    "schemas.privacy.harmless_numbers.compile_own_numbers": "masked with own numbers",
     "agent_worker.actions.slot_filling.action_matching._possessions_pattern": "match_action",
     "agent_worker.actions.parsing.identifiers._read_standalone": "identifiers of any shape",
     "agent_worker.actions.parsing.identifiers._shapes": "identifiers",
@@ -103,7 +103,7 @@ def _event(text: str) -> Event:
 
 
 MORE: dict[str, Callable[[str], object]] = {
-    "masked with own numbers": lambda text: masked(text, OWN),
+    "masked with own numbers": lambda text: mask_cards(text, OWN),
     "a message on its way in": lambda text: mask_event(cut_long_text(_event(text))[0], OWN),
     "match_action": lambda text: match_action(text, [OFFER]),
     "identifiers": lambda text: identifiers(text, TODAY, "^NP-[0-9]{5}$"),

@@ -16,8 +16,8 @@ from agent_worker.actions.policy import Refusal
 from agent_worker.actions.spec import Action
 from schemas import tracing
 from schemas.actions import ActionOutcome
-from schemas.privacy.api_answers import without_cards
-from schemas.privacy.cards import OwnNumbers, masked
+from schemas.privacy.api_responses import mask_fields
+from schemas.privacy.cards import OwnNumbers, mask_cards
 
 log = structlog.get_logger("parley.actions")
 MAX_FACTS_LENGTH = 50_000
@@ -57,10 +57,10 @@ async def call_action(action: Action, context: ActionContext, arguments: BaseMod
             facts, result = extract_facts(result, own)
             return Outcome("succeeded", context.key, facts, result=result)
     except ActionRefused as error:
-        reason = masked(error.reason, own)
+        reason = mask_cards(error.reason, own)
         return Outcome("refused", context.key, reason=reason, refused="turned_down", say=reason)
     except ActionFailed as error:
-        reason = masked(error.reason, own)
+        reason = mask_cards(error.reason, own)
         return Outcome("failed", context.key, reason=reason, say=reason)
     except Exception as error:
         log.warning("action_unclear", action=action.name, key=context.key, error=type(error).__name__)
@@ -71,7 +71,7 @@ def extract_facts(result: BaseModel, own: OwnNumbers | None) -> tuple[dict[str, 
     """The facts to keep of a result, and the result itself unless it contained a card number. A result that is too long
     leaves no facts."""
     dumped = result.model_dump(mode="json")
-    facts = without_cards(dumped, own)
+    facts = mask_fields(dumped, own)
     return facts if len(canonical_json(facts)) <= MAX_FACTS_LENGTH else {}, result if facts == dumped else None
 
 

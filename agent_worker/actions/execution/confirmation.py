@@ -15,7 +15,7 @@ from agent_worker.handoff.reply_templates import person_choice
 from agent_worker.phrases import Voice
 from schemas import ids
 from schemas.actions import ApprovalRequested, Arguments, PendingApproval, PendingConfirmation
-from schemas.ports import ActionResult, Draft
+from schemas.ports import ActionResult, AnswerDraft
 
 MAX_MISUNDERSTANDINGS = 3
 """Consecutive unreadable answers after which a person is offered."""
@@ -71,9 +71,9 @@ def ask_again(
     pending: PendingConfirmation,
     now: datetime,
     *,
-    answer: Draft | None = None,
+    answer: AnswerDraft | None = None,
     after_yes: bool = False,
-) -> Draft:
+) -> AnswerDraft:
     """Repeat the open question below the ``answer`` to whatever else the contact wrote.
 
     An answer from the documents shows that the contact was understood. Without one this counts as a misunderstanding:
@@ -98,7 +98,7 @@ def ask_again(
         misunderstood=count,
         again=None if after_yes else pending,
     )
-    draft = answer or Draft(text="", answered=True)
+    draft = answer or AnswerDraft(text="", answered=True)
     return replace(draft, text=question_result.say, choices=list(question_result.choices), answered=True)
 
 
@@ -112,13 +112,13 @@ def _explain_repeat(voice: Voice, count: int, *, after_yes: bool, answered: bool
     return voice.confirm_unread.replace("{yes}", voice.confirm_yes).replace("{no}", voice.confirm_no)
 
 
-def _give_up(scope: Scope, effects: Effects, action: Action, pending: PendingConfirmation) -> Draft:
+def _give_up(scope: Scope, effects: Effects, action: Action, pending: PendingConfirmation) -> AnswerDraft:
     effects.close_question()
     effects.remember(filling=None)
     effects.question = None
     reason = "no answer could be read as a yes or a no"
     effects.note(pending.action, action, pending.arguments, Outcome("refused", refused="declined", reason=reason))
-    return Draft(
+    return AnswerDraft(
         text=scope.voice.confirm_given_up, answered=False, choices=[person_choice(scope.voice)], reasons=[reason]
     )
 

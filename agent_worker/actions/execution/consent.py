@@ -15,9 +15,9 @@ from agent_worker.nlu.yes_no import yes_or_no
 from agent_worker.turn.inbound_events import Event
 from schemas.actions import PendingConfirmation
 from schemas.changes import ReactionChanged
-from schemas.choice_matching import chosen
+from schemas.choice_matching import match_choice
 from schemas.conversation import Conversation
-from schemas.messages import Choosing, InboundMessage
+from schemas.messages import ChoiceSelection, InboundMessage
 from schemas.ports import Deliveries
 
 Answer = Literal["yes", "no", "yes_but", "unclear", "gone", ""]
@@ -70,7 +70,7 @@ def _classify(
         return valid_choices.get(choice_id, "gone")  # type: ignore[return-value]
     if choice_id or question is None or question.turn_id != last_turn:
         return ""
-    choice = chosen(message.text, question.choices)
+    choice = match_choice(message.text, question.choices)
     if choice is not None:
         return "yes" if choice.id.startswith(YES) else "no"
     if message.attachments or message.files:
@@ -107,7 +107,7 @@ async def read_reactions(
                 external_id=reaction.external_id,
                 place=reaction.place,
                 contact_id=reaction.contact_id,
-                choice=Choosing(in_reply_to=pending.message_id, id=f"{YES}{pending.id}"),
+                choice=ChoiceSelection(in_reply_to=pending.message_id, id=f"{YES}{pending.id}"),
                 sent_at=reaction.at,
             )
     return choices

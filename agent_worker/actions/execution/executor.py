@@ -192,7 +192,7 @@ class Executor:
     async def is_in_doubt(self, scope: Scope, action: Action, arguments: BaseModel, *, but: str = "") -> bool:
         """Return whether the same action may have been done before with an unknown outcome, so that repeating it could
         do it twice."""
-        for entry in await self._journal.in_doubt(scope.conversation.id):
+        for entry in await self._journal.list_in_doubt(scope.conversation.id):
             candidate = entry.intended.action == action.name and entry.intended.key != but
             if candidate and is_same(action, entry.intended.arguments, arguments):
                 return True

@@ -33,7 +33,7 @@ class ApprovalExpiry:
 
     async def run_once(self, now: datetime) -> int:
         """Returns the number of conversations notified."""
-        due = await self._state.conversations.expiring(before=now, limit=BATCH_SIZE)
+        due = await self._state.conversations.list_expiring(before=now, limit=BATCH_SIZE)
         return sum(await asyncio.gather(*(self._one(conversation, now) for conversation in due)))
 
     async def _one(self, conversation: str, now: datetime) -> bool:

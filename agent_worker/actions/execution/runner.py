@@ -20,7 +20,7 @@ from agent_worker.actions.policy import Refusal, Verdict, decide
 from agent_worker.actions.spec import Action
 from schemas.actions import Arguments, JournalEntry
 from schemas.ports import ActionResult, Clock
-from schemas.privacy.api_answers import without_cards
+from schemas.privacy.api_responses import mask_fields
 
 LoadIdentity = Callable[[str], Awaitable[Identity]]
 """Contact id → identity."""
@@ -49,7 +49,7 @@ class ActionRunner:
 
     async def request(self, action: Action, raw: dict[str, Any], contact: str, *, may_write: bool) -> ActionResult:
         """Handle a request for the action, for example from a model."""
-        raw = without_cards(raw, self._scope.rules.own)
+        raw = mask_fields(raw, self._scope.rules.own)
         try:
             arguments = args.parse_arguments(action, raw)
         except args.InvalidArguments as error:
@@ -185,7 +185,7 @@ class ActionRunner:
             facts=outcome.facts or {},
             reason=outcome.refused or outcome.reason,
             say=say,
-            told=texts.result_passage(self._scope.tenant, action, say) if outcome.outcome == "succeeded" else None,
+            evidence=texts.result_passage(self._scope.tenant, action, say) if outcome.outcome == "succeeded" else None,
         )
 
     def _refuse_unknown(self, name: str, given: Arguments) -> ActionResult:

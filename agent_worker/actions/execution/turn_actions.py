@@ -29,7 +29,7 @@ from schemas.actions import (
     PendingConfirmation,
 )
 from schemas.messages import InboundMessage
-from schemas.ports import ActionResult, Clock, Draft, Journal, Offer
+from schemas.ports import ActionResult, AnswerDraft, Clock, Journal, Offer
 
 MAX_CALLS = 12
 """Actions that one turn may request, so that a model cannot go on forever."""
@@ -54,7 +54,7 @@ class TurnActions:
 
     # ── before the model is called ───────────────────────────────────────────────────────────────────────────────────
 
-    async def resume(self, handled: Sequence[str]) -> Draft | None:
+    async def resume(self, handled: Sequence[str]) -> AnswerDraft | None:
         """Report what an earlier attempt at this turn has started; nothing else is started in this one. Returns a draft
         if the turn is about nothing else."""
         entries = await self._load_begun(handled)
@@ -71,7 +71,11 @@ class TurnActions:
 
     async def _load_begun(self, handled: Sequence[str]) -> list[JournalEntry]:
         authorities = {*handled, *([self._question.id] if self._question else [])}
-        return await self._journal.under(self._scope.conversation.id, authorities) if self._scope.rules.writing else []
+        return (
+            await self._journal.find_by_authority(self._scope.conversation.id, authorities)
+            if self._scope.rules.writing
+            else []
+        )
 
     async def _resume_entry(self, entry: JournalEntry) -> Notice:
         pending = self.effects.memory.confirmation
@@ -80,7 +84,7 @@ class TurnActions:
         result = await self._runner.report_entry(entry)
         return Notice(f"{entry.intended.key}-resumed", result.say)
 
-    async def act_on_consent(self, waiting: Sequence[InboundMessage], latest: str) -> Draft | None:
+    async def act_on_consent(self, waiting: Sequence[InboundMessage], latest: str) -> AnswerDraft | None:
         """Act on the answer to the open question. None when there is something else to answer."""
         pending, scope = self._question, self._scope
         reading = consent.read(
@@ -111,13 +115,13 @@ class TurnActions:
         self.effects.notices.append(Notice(f"{pending.id}-answered", draft.text))
         return None
 
-    def _handle_unclear(self, pending: PendingConfirmation) -> Draft | None:
+    def _handle_unclear(self, pending: PendingConfirmation) -> AnswerDraft | None:
         action, now = self._scope.rules.actions.get(pending.action), self._clock()
         if action is None or pending.expires_at <= now:
             return None
         return ask_again(self._scope, self.effects, action, pending, now)
 
-    def _report_only(self, reading: consent.Reading, waiting: Sequence[InboundMessage]) -> Draft | None:
+    def _report_only(self, reading: consent.Reading, waiting: Sequence[InboundMessage]) -> AnswerDraft | None:
         """Do nothing beside what an earlier attempt has done; a yes to another question is asked for again."""
         if reading.answer == "yes" and self.effects.memory.confirmation is not None:
             self._again = self.effects.memory.confirmation
@@ -127,7 +131,7 @@ class TurnActions:
         notices, self.effects.notices = self.effects.notices, []
         return _draft(texts.join_parts(*(notice.text for notice in notices)))
 
-    async def _act_on_answer(self, pending: PendingConfirmation, *, agreed: bool) -> Draft:
+    async def _act_on_answer(self, pending: PendingConfirmation, *, agreed: bool) -> AnswerDraft:
         action = self._scope.rules.actions.get(pending.action)
         if agreed and action is not None and pending.expires_at <= self._clock():
             return _draft_from(self._ask_again(action, pending, self._scope.voice.confirm_expired))
@@ -186,7 +190,7 @@ class TurnActions:
         )
         return intent.requests(action, given, self.offers())
 
-    def finish(self, draft: Draft) -> Draft:
+    def finish(self, draft: AnswerDraft) -> AnswerDraft:
         """The model's draft, unless a question has to be asked: that question is used word for word, and one that is
         still open is repeated."""
         self.effects.remember(filling=self._filling_to_keep(draft.filling))
@@ -200,7 +204,7 @@ class TurnActions:
             question = replace(question, text=draft.text, citations=draft.citations)
         return replace(question, model=draft.model, tokens=draft.tokens, cost=draft.cost, reasons=draft.reasons)
 
-    def _open_question(self, draft: Draft) -> PendingConfirmation | None:
+    def _open_question(self, draft: AnswerDraft) -> PendingConfirmation | None:
         """The earlier question, if the contact who was asked wrote something else and nothing has replaced it."""
         pending, memory = self._question, self.effects.memory
         if pending is None or memory.confirmation is None or memory.confirmation.digest != pending.digest:
@@ -210,7 +214,7 @@ class TurnActions:
         in_time = self._again is not None or pending.expires_at > self._clock()
         return pending if in_time and pending.epoch == self._scope.conversation.epoch else None
 
-    def _repeat_question(self, pending: PendingConfirmation, draft: Draft) -> Draft:
+    def _repeat_question(self, pending: PendingConfirmation, draft: AnswerDraft) -> AnswerDraft:
         action = self._scope.rules.actions.get(pending.action)
         if action is None or any(record.name == pending.action for record in self.effects.records):
             # The action was refused for other arguments: the contact no longer wants the old ones.
@@ -292,14 +296,14 @@ class TurnActions:
         self.effects.notices.append(Notice(f"{resolution.key}-resolved", say))
 
 
-def as_handoff(draft: Draft, effects: Effects) -> Draft:
+def as_handoff(draft: AnswerDraft, effects: Effects) -> AnswerDraft:
     """Hand the draft over when the effects demand it. The system is its author, so an owner change does not drop it."""
     return replace(draft, handoff=True, author="system") if effects.handoff else draft
 
 
-def _draft(text: str, *reasons: str) -> Draft:
-    return Draft(text=text, answered=True, reasons=list(reasons))
+def _draft(text: str, *reasons: str) -> AnswerDraft:
+    return AnswerDraft(text=text, answered=True, reasons=list(reasons))
 
 
-def _draft_from(result: ActionResult) -> Draft:
-    return Draft(text=result.say, answered=True, choices=list(result.choices))
+def _draft_from(result: ActionResult) -> AnswerDraft:
+    return AnswerDraft(text=result.say, answered=True, choices=list(result.choices))

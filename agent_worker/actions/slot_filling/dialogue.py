@@ -25,10 +25,10 @@ from agent_worker.actions.slot_filling.phrases import (
 from agent_worker.handoff.reply_templates import person_choice
 from agent_worker.nlu.language_detection import detect_language
 from agent_worker.phrases import Voice
-from schemas.actions import Filling, Waiting
-from schemas.choice_matching import chosen
+from schemas.actions import Filling, QueuedAction
+from schemas.choice_matching import match_choice
 from schemas.messages import Choice
-from schemas.ports import ActionResult, Draft, Offer, Question
+from schemas.ports import ActionResult, AnswerDraft, Offer, Question
 
 MAX_TEXT = 2_000
 """Characters of a message that are read."""
@@ -51,7 +51,7 @@ class SlotFillingDialogue:
     now: datetime
     today: date
 
-    async def reply(self) -> Draft | None:
+    async def reply(self) -> AnswerDraft | None:
         """None when the documents should answer: no action was requested, or something else was asked on the way."""
         filling = self.filling
         text = self._message_text()
@@ -68,7 +68,7 @@ class SlotFillingDialogue:
         """The message; for a choice that was typed as its number, its label."""
         text = self.question.text[:MAX_TEXT]
         last_reply = next((line for line in reversed(self.question.history) if line.author.kind != "contact"), None)
-        choice = chosen(text, last_reply.choices) if last_reply is not None else None
+        choice = match_choice(text, last_reply.choices) if last_reply is not None else None
         return choice.label if choice is not None and choice.id.startswith(SAYS) else text
 
     @property
@@ -91,12 +91,12 @@ class SlotFillingDialogue:
 
     # ── choosing the action ──────────────────────────────────────────────────────────────────────────────────────────
 
-    async def _begin(self, text: str) -> Draft | None:
+    async def _begin(self, text: str) -> AnswerDraft | None:
         requested = self._requested_actions(text)
         if not requested:
             return None
         (first, words), later = requested[0], requested[1:]
-        then = [Waiting(action=offer.name, given=self._extract_values(offer, part)) for offer, part in later]
+        then = [QueuedAction(action=offer.name, given=self._extract_values(offer, part)) for offer, part in later]
         filling = Filling(action=first.name, locale=self._language(text), then=then, at=self.now)
         return await self._go_on(filling, words if later else text, fresh=True)
 
@@ -140,7 +140,7 @@ class SlotFillingDialogue:
 
     # ── asking for parameters ────────────────────────────────────────────────────────────────────────────────────────
 
-    async def _go_on(self, filling: Filling, text: str, *, fresh: bool = False) -> Draft | None:
+    async def _go_on(self, filling: Filling, text: str, *, fresh: bool = False) -> AnswerDraft | None:
         offer = self._offer(filling.action)
         if offer is None:
             return None
@@ -158,7 +158,9 @@ class SlotFillingDialogue:
         given = {**filling.given, **extracted.values}
         return await self._next(filling.model_copy(update={"given": given}), offer, fields, extracted)
 
-    async def _next(self, filling: Filling, offer: Offer, fields: Sequence[Field], extracted: Extraction) -> Draft:
+    async def _next(
+        self, filling: Filling, offer: Offer, fields: Sequence[Field], extracted: Extraction
+    ) -> AnswerDraft:
         for field in fields:
             if field.name in extracted.unclear:
                 choices = choices_between(extracted.unclear[field.name], filling.locale)
@@ -172,15 +174,15 @@ class SlotFillingDialogue:
                 return self._ask(filling, field, why + question_for(field, filling.locale))
         return await self._call(filling.model_copy(update={"asked": ""}), offer)
 
-    def _ask(self, filling: Filling, field: Field, text: str, choices: Sequence[Choice] | None = None) -> Draft:
+    def _ask(self, filling: Filling, field: Field, text: str, choices: Sequence[Choice] | None = None) -> AnswerDraft:
         misunderstood = filling.misunderstood if field.name == filling.asked else 0
         asking = filling.model_copy(update={"asked": field.name, "misunderstood": misunderstood})
         return self._draft(text, asking, choices_for(field, filling.locale) if choices is None else choices)
 
     def _handle_misunderstanding(
         self, filling: Filling, fields: Sequence[Field], extracted: Extraction, text: str
-    ) -> Draft | None:
-        if extracted.problem is None and extraction.asks(text) and self.question.found.answerable:
+    ) -> AnswerDraft | None:
+        if extracted.problem is None and extraction.asks(text) and self.question.search_result.answerable:
             return None
         field = next((field for field in fields if field.name == filling.asked), None)
         if field is None or filling.misunderstood >= MAX_MISUNDERSTANDINGS:
@@ -190,12 +192,12 @@ class SlotFillingDialogue:
         choices = choices_for(field, filling.locale) or [cancel_choice(filling.locale)]
         return self._draft(f"{why} {question_for(field, filling.locale)}", more, choices)
 
-    def _cancel(self, filling: Filling) -> Draft:
+    def _cancel(self, filling: Filling) -> AnswerDraft:
         return self._draft(phrase("left", filling.locale), None)
 
     # ── calling the action ───────────────────────────────────────────────────────────────────────────────────────────
 
-    async def _call(self, filling: Filling, offer: Offer) -> Draft:
+    async def _call(self, filling: Filling, offer: Offer) -> AnswerDraft:
         result = await offer.call({name: value for name, value in filling.given.items() if value is not None})
         if result.outcome == "asked":
             return self._draft(result.say, filling.model_copy(update={"misunderstood": 0}), result.choices)
@@ -210,7 +212,7 @@ class SlotFillingDialogue:
             return self._ask_invalid(filling, offer, result)
         return await self._rest(self._result_text(result, offer, filling), filling)
 
-    def _ask_invalid(self, filling: Filling, offer: Offer, result: ActionResult) -> Draft:
+    def _ask_invalid(self, filling: Filling, offer: Offer, result: ActionResult) -> AnswerDraft:
         """Ask again for a value that the action's model refused."""
         problems = result.facts.get("problems", {})
         field = next((field for field in self._fields(offer) if field.name in problems), None)
@@ -221,7 +223,7 @@ class SlotFillingDialogue:
         text = f"{phrase('unfit', filling.locale)} {question_for(field, filling.locale)}"
         return self._draft(text, filling.model_copy(update=update), choices_for(field, filling.locale))
 
-    def _after_code_sent(self, result: ActionResult, offer: Offer, filling: Filling) -> Draft:
+    def _after_code_sent(self, result: ActionResult, offer: Offer, filling: Filling) -> AnswerDraft:
         """Ask for the code. When sending is in doubt the code may still arrive."""
         text = self._result_text(result, offer, filling)
         if result.outcome not in ("succeeded", "unknown"):
@@ -229,23 +231,23 @@ class SlotFillingDialogue:
         check = filling.model_copy(update={"action": CHECK, "given": {}, "asked": "code", "misunderstood": 0})
         return self._draft(text, check)
 
-    async def _verify(self, filling: Filling, offer: Offer) -> Draft:
+    async def _verify(self, filling: Filling, offer: Offer) -> AnswerDraft:
         """Verify the contact first, then continue with the action that requires it."""
         sending = self._offer(SEND)
         if sending is None or self._offer(CHECK) is None:
             return self._draft(phrase("verify", filling.locale), None, [person_choice(self.voice)])
         names = {field.name for field in self._fields(sending)}
-        then = [Waiting(action=offer.name, given=filling.given), *filling.then][:_MAX_ACTIONS]
+        then = [QueuedAction(action=offer.name, given=filling.given), *filling.then][:_MAX_ACTIONS]
         given = {name: value for name, value in filling.given.items() if name in names}
         proof = filling.model_copy(update={"action": SEND, "given": given, "then": then})
         return await self._next(proof, sending, self._fields(sending), Extraction())
 
-    async def continue_after(self, draft: Draft, filling: Filling) -> Draft:
+    async def continue_after(self, draft: AnswerDraft, filling: Filling) -> AnswerDraft:
         """Continue after ``draft``, which reports the outcome of a confirmed ``filling``."""
         rest = await self._rest(draft.text, filling)
         return replace(rest, model=draft.model, handoff=draft.handoff, author=draft.author, reasons=draft.reasons)
 
-    async def _rest(self, text: str, filling: Filling) -> Draft:
+    async def _rest(self, text: str, filling: Filling) -> AnswerDraft:
         """Continue with the next requested action."""
         waiting, then = filling.then[:1], filling.then[1:]
         offer = self._offer(waiting[0].action) if waiting else None
@@ -280,10 +282,10 @@ class SlotFillingDialogue:
     def _context(self, filling: Filling) -> Context:
         return Context(self.today, filling.locale)
 
-    def _draft(self, text: str, filling: Filling | None, choices: Sequence[Choice] = ()) -> Draft:
-        return Draft(text=text, answered=True, choices=list(choices), model=self.model, filling=filling)
+    def _draft(self, text: str, filling: Filling | None, choices: Sequence[Choice] = ()) -> AnswerDraft:
+        return AnswerDraft(text=text, answered=True, choices=list(choices), model=self.model, filling=filling)
 
 
-def _prepend(draft: Draft, text: str) -> Draft:
+def _prepend(draft: AnswerDraft, text: str) -> AnswerDraft:
     """Put ``text`` before the draft. A confirmation question stays word for word."""
     return replace(draft, text=f"{text}\n\n{draft.text}")

@@ -10,7 +10,7 @@ from typing import Any
 import tantivy
 
 from schemas.messages import Assurance
-from schemas.ports import Asker
+from schemas.ports import AssuranceLookup
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ def visibility_filter(now: datetime, assurance: Assurance = "anonymous") -> Visi
     return VisibilityFilter(int(now.timestamp()) + 1, assurance == "verified")
 
 
-async def resolve_assurance(assurance: Assurance | Asker) -> Assurance:
+async def resolve_assurance(assurance: Assurance | AssuranceLookup) -> Assurance:
     return assurance if isinstance(assurance, str) else await assurance()
 
 

@@ -14,13 +14,13 @@ from schemas.conversation import Document
 from schemas.envelope import Envelope, envelope
 from schemas.errors import UndecodableRecord
 from schemas.ids import derived_id
-from schemas.ports import Bus, DocumentDraft, Heads, Record
+from schemas.ports import Bus, DocumentDraft, KnowledgeHeads, Record
 from schemas.topics import DOCUMENT_PUBLISHED
 
 SOURCE = "parley/knowledge"
 
 
-async def publish(bus: Bus, heads: Heads, tenant: str, draft: DocumentDraft, now: datetime) -> tuple[int, int]:
+async def publish(bus: Bus, heads: KnowledgeHeads, tenant: str, draft: DocumentDraft, now: datetime) -> tuple[int, int]:
     """Returns ``(version, passages)``. Durable when it returns, searchable shortly after. Raises DocumentTooLarge and
     Unprocessable."""
     check_body(draft.id, draft.body)
@@ -40,7 +40,7 @@ async def publish(bus: Bus, heads: Heads, tenant: str, draft: DocumentDraft, now
     return version, len(split(draft.title, draft.body))
 
 
-async def delete(bus: Bus, heads: Heads, tenant: str, document: str, now: datetime) -> None:
+async def delete(bus: Bus, heads: KnowledgeHeads, tenant: str, document: str, now: datetime) -> None:
     """Append a tombstone. Deleting a missing document does no harm."""
     await _append(bus, heads, _wrap(tenant, document, None, now))
 
@@ -50,9 +50,9 @@ def _wrap(tenant: str, document_id: str, document: Document | None, now: datetim
     return envelope(DOCUMENT_PUBLISHED, document, id=event, time=now, source=SOURCE, tenant=tenant, subject=document_id)
 
 
-async def _append(bus: Bus, heads: Heads, event: Envelope) -> int:
+async def _append(bus: Bus, heads: KnowledgeHeads, event: Envelope) -> int:
     (position,) = await bus.append([event])
-    await heads.raise_to(event.tenant, position.partition, position.offset)
+    await heads.advance(event.tenant, position.partition, position.offset)
     return position.offset + 1
 
 
@@ -93,7 +93,7 @@ class HeadCache:
     acknowledged only after the store knows it.
     """
 
-    def __init__(self, heads: Heads, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, heads: KnowledgeHeads, now: Callable[[], float] = time.monotonic) -> None:
         self._heads = heads
         self._now = now
         self._answers: dict[str, tuple[float, Mapping[int, int]]] = {}

@@ -8,7 +8,7 @@ from typing import Any
 
 from agent_worker.knowledge.text.query_splitting import with_context
 from schemas.errors import Unprocessable
-from schemas.ports import Draft, Found, Knowledge, Model, Question
+from schemas.ports import AnswerDraft, Knowledge, Model, Question, SearchResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +81,8 @@ async def check(
 
 
 async def ask(knowledge: Knowledge, model: Model, tenant: str, question: CheckQuestion) -> QuestionResult:
-    found: Found = await knowledge.search(tenant, with_context(question.text, []))
-    draft: Draft = await model.answer(Question(tenant, question.text, [], found), _discard)
+    found: SearchResult = await knowledge.search(tenant, with_context(question.text, []))
+    draft: AnswerDraft = await model.answer(Question(tenant, question.text, [], found), _discard)
     return QuestionResult(
         question,
         draft.answered,

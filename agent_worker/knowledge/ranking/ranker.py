@@ -20,7 +20,7 @@ from agent_worker.knowledge.ranking.candidates import Candidates, SearchQueries,
 from agent_worker.knowledge.text.analysis import primary_language
 from agent_worker.knowledge.vectors.encoder import Encoder, Kind
 from schemas.messages import Assurance
-from schemas.ports import Found, Passage
+from schemas.ports import Passage, SearchResult
 
 # Weight of each passage feature; fitted by calibration.py.
 FUSION: dict[Kind, dict[str, float]] = {
@@ -46,7 +46,7 @@ FUSION: dict[Kind, dict[str, float]] = {
     },
     "words": {"words": 13.7, "coverage": 10.43},
 }
-NOTHING = Found(passages=[], answerable=False, confidence=0.0)
+NOTHING = SearchResult(passages=[], answerable=False, confidence=0.0)
 _SCORE_SCALE = 3.0
 """A passage this far behind the best one has a third of its score."""
 _MAX_LEAD = 6.0
@@ -139,7 +139,7 @@ def rank(
     return RankingResult(hits, evidence, documents, figures, queries.vector)
 
 
-def empty_result(text: str, encoder: Encoder) -> Found:
+def empty_result(text: str, encoder: Encoder) -> SearchResult:
     """The result for a tenant without documents. Other readers of the message still need its vector."""
     return replace(NOTHING, encoder=encoder.name, vector=encoder.encode_query([text])[0].tolist())
 

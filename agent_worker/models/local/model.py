@@ -24,7 +24,7 @@ from agent_worker.models.local.set_phrases import set_phrase
 from agent_worker.models.registry import Emit
 from agent_worker.phrases import Voice, translate_voice
 from agent_worker.settings import WorkerSettings
-from schemas.ports import Clock, Draft, Question
+from schemas.ports import AnswerDraft, Clock, Question
 
 
 def _utc_now() -> datetime:
@@ -39,7 +39,7 @@ class LocalModel:
         self._settings = settings
         self._clock = clock
 
-    async def answer(self, question: Question, emit: Emit) -> Draft:
+    async def answer(self, question: Question, emit: Emit) -> AnswerDraft:
         """Never raises ModelFailed. Declines what the documents do not contain."""
         rules, now = self._settings.of(question.tenant), self._clock()
         voice = translate_voice(rules.voice, question.locale)
@@ -59,9 +59,9 @@ class LocalModel:
             await emit(piece)
         return replace(draft, filling=dialogue.filling)
 
-    def _extract(self, question: Question, voice: Voice) -> tuple[Draft, list[str]]:
+    def _extract(self, question: Question, voice: Voice) -> tuple[AnswerDraft, list[str]]:
         quoted, is_joint = quote_answers(question.parts), False
-        if not quoted.answers and question.found.answerable:
+        if not quoted.answers and question.search_result.answerable:
             quoted.answers, is_joint = answer_as_one(question), True
         if not quoted.answers and len(quoted.missing) < 2:
             return not_found_draft(voice, self.name), []
@@ -70,6 +70,6 @@ class LocalModel:
         if is_joint:
             questions = questions_of(question.parts)
             quoted.missing = [questions[n - 1].words for n in find_unanswered(questions, "".join(pieces), citations)]
-        answer = Draft(text="".join(pieces), answered=bool(pieces), citations=citations, model=self.name)
-        draft = add_unanswered(answer, quoted.missing, question.beyond, voice)
+        answer = AnswerDraft(text="".join(pieces), answered=bool(pieces), citations=citations, model=self.name)
+        draft = add_unanswered(answer, quoted.missing, question.excess_questions, voice)
         return draft, [*pieces, draft.text.removeprefix(answer.text)]

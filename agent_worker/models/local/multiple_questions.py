@@ -13,7 +13,7 @@ from agent_worker.knowledge.text.query_splitting import with_context
 from agent_worker.models.local.extraction import Quote, repeats, select_quotes
 from agent_worker.phrases import Voice
 from schemas.messages import Citation
-from schemas.ports import Draft, Part, Question
+from schemas.ports import AnswerDraft, Question, QuestionPart
 
 MIN_TITLED_ANSWERS = 3
 """From this many questions on each answer gets a title."""
@@ -45,11 +45,11 @@ class QuotedAnswers:
         return [quote for answer in self.answers for quote in answer.quotes]
 
 
-def quote_answers(parts: Sequence[Part]) -> QuotedAnswers:
+def quote_answers(parts: Sequence[QuestionPart]) -> QuotedAnswers:
     """Nothing is said twice: a question whose answer was already quoted is added to that answer."""
     result = QuotedAnswers()
     for part in parts:
-        found = select_quotes(part.text, part.found.passages) if part.found.answerable else []
+        found = select_quotes(part.text, part.search_result.passages) if part.search_result.answerable else []
         words = [part.words or part.text] if part.is_question else []
         if not found or not _is_about(part, found):
             result.missing += words
@@ -69,11 +69,11 @@ def _existing_answer(result: QuotedAnswers, found: Sequence[Quote]) -> Answer:
 
 def answer_as_one(question: Question) -> list[Answer]:
     """One answer to the whole text; empty when no passage contains it."""
-    found = select_quotes(with_context(question.text, (), question.context), question.found.passages)
+    found = select_quotes(with_context(question.text, (), question.context), question.search_result.passages)
     return [Answer(found, [])] if found else []
 
 
-def _is_about(part: Part, found: Sequence[Quote]) -> bool:
+def _is_about(part: QuestionPart, found: Sequence[Quote]) -> bool:
     """Return whether quotes that were found with the help of an earlier question are about this one."""
     if part.text == part.words or not part.words or part.text.endswith(f" {part.words}"):
         return True
@@ -87,14 +87,15 @@ def _terms_and_synonyms(text: str) -> set[str]:
     return found.union(*(synonyms().get(word, ()) for word in found))
 
 
-def find_unanswered(parts: Sequence[Part], text: str, citations: Sequence[Citation]) -> list[int]:
+def find_unanswered(parts: Sequence[QuestionPart], text: str, citations: Sequence[Citation]) -> list[int]:
     """Numbers, from 1, of the questions that ``text`` does not answer. A question is answered when the first passage
     found only for it is cited, or when the text and its citations contain most of the words that only this question
     has."""
     text_terms = _terms_and_synonyms(" ".join([text, *(f"{one.title} {one.heading} {one.quote}" for one in citations)]))
     cited = {(one.document, one.heading) for one in citations}
     places = [
-        [(one.document, one.heading) for one in part.found.passages[:1] if part.found.answerable] for part in parts
+        [(one.document, one.heading) for one in part.search_result.passages[:1] if part.search_result.answerable]
+        for part in parts
     ]
     bags = [set(terms(part.words or part.text)) for part in parts]
     unanswered: list[int] = []
@@ -107,7 +108,7 @@ def find_unanswered(parts: Sequence[Part], text: str, citations: Sequence[Citati
     return unanswered
 
 
-def questions_of(parts: Sequence[Part]) -> list[Part]:
+def questions_of(parts: Sequence[QuestionPart]) -> list[QuestionPart]:
     """The parts that have to be answered or named."""
     return [part for part in parts if part.is_question]
 
@@ -124,7 +125,7 @@ def _fill_questions(phrase: str, questions: Sequence[str]) -> str:
     return phrase.replace("{questions}", ", ".join(quoted))
 
 
-def add_unanswered(draft: Draft, missing: Sequence[str], beyond: Sequence[str], voice: Voice) -> Draft:
+def add_unanswered(draft: AnswerDraft, missing: Sequence[str], beyond: Sequence[str], voice: Voice) -> AnswerDraft:
     """Add the unanswered questions to the draft."""
     sentence = name_unanswered(missing, beyond, voice)
     if not sentence:
@@ -144,7 +145,7 @@ def shorten_question(question: str) -> str:
     return plain if len(plain) <= _MAX_QUESTION_LENGTH else f"{plain[:_MAX_QUESTION_LENGTH].rsplit(' ', 1)[0]} …"
 
 
-def questions_beside_action(questions: Sequence[Part], question: Question) -> list[Part]:
+def questions_beside_action(questions: Sequence[QuestionPart], question: Question) -> list[QuestionPart]:
     """Those of the questions that request no action, contain no identifier that one needs, and do not refer to a
     request."""
     requesting = [part for part in questions if match_action(part.words, question.offers) is not None]
@@ -159,7 +160,7 @@ def questions_beside_action(questions: Sequence[Part], question: Question) -> li
     ]
 
 
-def remove_questions(text: str, parts: Sequence[Part]) -> str:
+def remove_questions(text: str, parts: Sequence[QuestionPart]) -> str:
     """The text without these questions; unchanged when nothing else would remain."""
     remaining = text
     for part in parts:
@@ -167,7 +168,7 @@ def remove_questions(text: str, parts: Sequence[Part]) -> str:
     return remaining.strip() or text
 
 
-def prepend_answers(draft: Draft, parts: Sequence[Part], voice: Voice) -> Draft:
+def prepend_answers(draft: AnswerDraft, parts: Sequence[QuestionPart], voice: Voice) -> AnswerDraft:
     """Put the answers to ``parts`` before an action's text. Unanswered questions are named without offering a person,
     because a confirmation question may follow."""
     quoted = quote_answers(parts)
@@ -181,7 +182,7 @@ def prepend_answers(draft: Draft, parts: Sequence[Part], voice: Voice) -> Draft:
     return replace(draft, text="\n\n".join([*paragraphs, draft.text]), citations=citations)
 
 
-def handoff_with_answers(draft: Draft, parts: Sequence[Part]) -> Draft:
+def handoff_with_answers(draft: AnswerDraft, parts: Sequence[QuestionPart]) -> AnswerDraft:
     """Put the answers to ``parts`` before a handoff; people take care of the rest."""
     quoted = quote_answers(parts)
     if not quoted.answers:

@@ -6,14 +6,14 @@ from agent_worker.handoff.reply_templates import handoff_draft, person_choice, w
 from agent_worker.models.local.small_talk import classify_small_talk
 from agent_worker.nlu.classification import topics_in
 from agent_worker.phrases import Voice, set_phrases_of, translate_voice
-from schemas.ports import Draft, Question
+from schemas.ports import AnswerDraft, Question
 
 
-def set_phrase(question: Question, voice: Voice, model: str) -> Draft | None:
+def set_phrase(question: Question, voice: Voice, model: str) -> AnswerDraft | None:
     """The set phrase for the message; None when the documents have to answer."""
     voice = translate_voice(voice, question.locale)
-    if question.wordless:
-        return wordless_draft(question.wordless, voice, model, kind=question.kind, locale=question.locale)
+    if question.non_text:
+        return wordless_draft(question.non_text, voice, model, kind=question.kind, locale=question.locale)
     kind = classify_small_talk(question.text, question.history, set_phrases_of(voice), question.locale)
     if kind in ("person", "complaint_again"):
         return handoff_draft(translate_voice(voice, topics_in(question.text, question.locale).get("person", "")), model)
@@ -31,5 +31,5 @@ def set_phrase(question: Question, voice: Voice, model: str) -> Draft | None:
         "go_on": voice.what_else,
     }
     if kind == "complaint":
-        return Draft(text=phrases[kind], answered=False, choices=[person_choice(voice)], model=model)
-    return Draft(text=phrases[kind], answered=True, model=model)
+        return AnswerDraft(text=phrases[kind], answered=False, choices=[person_choice(voice)], model=model)
+    return AnswerDraft(text=phrases[kind], answered=True, model=model)

@@ -31,7 +31,7 @@ from agent_worker.nlu.language_detection import detect_language
 from agent_worker.phrases import Voice, translate_voice
 from agent_worker.settings import WorkerSettings
 from schemas import tracing
-from schemas.ports import ActionResult, Draft, Passage, Question
+from schemas.ports import ActionResult, AnswerDraft, Passage, Question
 
 MIN_CONFIDENCE = 0.15
 """Below this confidence the documents contain nothing that justifies the cost of a request. Between it and the tenant's
@@ -66,12 +66,12 @@ class RemoteModel:
         self._limits = terms
         self._dependencies = surroundings
 
-    async def answer(self, question: Question, emit: Emit) -> Draft:
+    async def answer(self, question: Question, emit: Emit) -> AnswerDraft:
         return await self.attempt(question, emit, TurnBudget(seconds=self._limits.timeout))
 
     async def attempt(
         self, question: Question, emit: Emit, allowance: TurnBudget, refused: Ungrounded | None = None
-    ) -> Draft:
+    ) -> AnswerDraft:
         """See registry.Remote. Raises AttemptFailed; Ungrounded when the gate rejected a sentence."""
         if refused is not None and isinstance(refused.attempt, Attempt):
             return await self._run(_prepare_repair(refused.attempt, refused), question, emit, allowance)
@@ -130,7 +130,7 @@ class RemoteModel:
 
     # ── running the attempt ──────────────────────────────────────────────────────────────────────────────────────────
 
-    async def _run(self, attempt: Attempt, question: Question, emit: Emit, allowance: TurnBudget) -> Draft:
+    async def _run(self, attempt: Attempt, question: Question, emit: Emit, allowance: TurnBudget) -> AnswerDraft:
         try:
             async with self._reserve_budget(attempt, question):
                 question_result = await self._steps(attempt, emit, allowance)
@@ -210,13 +210,13 @@ class RemoteModel:
         except TimeoutError as error:
             raise AttemptFailed(f"silent for {self._limits.silence:g} s", outage=True) from error
 
-    def _draft(self, attempt: Attempt, question: Question, question_result: ActionResult | None) -> Draft:
+    def _draft(self, attempt: Attempt, question: Question, question_result: ActionResult | None) -> AnswerDraft:
         voice = translate_voice(self._settings.of(question.tenant).voice, question.locale)
         tokens, cost = attempt.usage.total, attempt.usage.cost(self._limits.prices)
-        bill = Draft(text="", answered=True, model=self.name, tokens=tokens, cost=cost)
+        bill = AnswerDraft(text="", answered=True, model=self.name, tokens=tokens, cost=cost)
         if attempt.declined:
             words = [part.words for part in attempt.questions]
-            declined = add_unanswered(replace(bill, answered=False), words, question.beyond, voice)
+            declined = add_unanswered(replace(bill, answered=False), words, question.excess_questions, voice)
             return declined if words else replace(not_found_draft(voice, self.name), tokens=tokens, cost=cost)
         draft = replace(bill, text=attempt.shown.strip(), citations=attempt.gate.citations)
         if question_result is not None:
@@ -224,9 +224,11 @@ class RemoteModel:
         if not draft.citations and not attempt.gate.has_asked:
             raise Ungrounded("it answers nothing: cite the passages, or write NOT_FOUND", text=attempt.written)
         missing = self._find_missing(attempt, draft)
-        return add_unanswered(draft, [attempt.questions[n - 1].words for n in missing], question.beyond, voice)
+        return add_unanswered(
+            draft, [attempt.questions[n - 1].words for n in missing], question.excess_questions, voice
+        )
 
-    def _find_missing(self, attempt: Attempt, draft: Draft) -> list[int]:
+    def _find_missing(self, attempt: Attempt, draft: AnswerDraft) -> list[int]:
         """Numbers of the questions without an answer. Raises Incomplete if the first attempt left one out."""
         declined = {n for n in attempt.missing if 1 <= n <= len(attempt.questions)}
         omitted = [n for n in find_unanswered(attempt.questions, draft.text, draft.citations) if n not in declined]
@@ -235,8 +237,8 @@ class RemoteModel:
         return sorted({*declined, *omitted})
 
     def _question_draft(
-        self, attempt: Attempt, draft: Draft, question_result: ActionResult, question: Question, voice: Voice
-    ) -> Draft:
+        self, attempt: Attempt, draft: AnswerDraft, question_result: ActionResult, question: Question, voice: Voice
+    ) -> AnswerDraft:
         """The action's question, below the answers if more was asked. Questions that the model left out are answered by
         quotes from the documents."""
         if not attempt.questions:
@@ -257,5 +259,5 @@ def _prepare_repair(attempt: Attempt, refused: Ungrounded) -> Attempt:
 
 
 def _worth_asking(question: Question) -> bool:
-    found = question.found
+    found = question.search_result
     return bool(found.passages) and (found.answerable or found.confidence >= MIN_CONFIDENCE)

@@ -13,7 +13,7 @@ from agent_worker.models.action_calls import ActionCalls
 from agent_worker.models.prompt import NOT_FOUND, Canary
 from agent_worker.models.providers.provider import Usage
 from agent_worker.models.request import ModelOutput, Prompt
-from schemas.ports import Part
+from schemas.ports import QuestionPart
 
 _NUMBER = re.compile(r"\d+")
 _MISSING = re.compile(rf"{NOT_FOUND}\s?:\s?(\d[\d\s,]{{0,80}})\.?")
@@ -34,7 +34,7 @@ class Attempt:
     usage: Usage = field(default_factory=Usage)
     written: str = ""
     shown: str = ""
-    questions: Sequence[Part] = ()
+    questions: Sequence[QuestionPart] = ()
     missing: set[int] = field(default_factory=set)
     repaired: bool = False
 

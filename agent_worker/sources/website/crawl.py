@@ -19,9 +19,9 @@ from agent_worker.sources.website.page_cache import PageCache, PageRecord, diges
 from agent_worker.sources.website.robots import RobotsRules
 from agent_worker.sources.website.sitemap import is_sitemap, list_pages
 from schemas.errors import Forbidden, NotFound, ParleyError, TooLarge, Unavailable, Unprocessable
-from schemas.ports import Incomplete, Kept, LeftOut, ReadDocument, Visit
+from schemas.ports import IncompleteListing, ReadDocument, SkippedDocument, SyncRequest, UnchangedDocument
 
-Yielded = ReadDocument | Kept | LeftOut | Incomplete
+Yielded = ReadDocument | UnchangedDocument | SkippedDocument | IncompleteListing
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class _PageTask:
 
 
 class Crawl:
-    def __init__(self, visit: Visit, start: URL, limits: CrawlLimits, fetcher: Fetcher) -> None:
+    def __init__(self, visit: SyncRequest, start: URL, limits: CrawlLimits, fetcher: Fetcher) -> None:
         self._visit = visit
         self._start = start
         self._limits = limits
@@ -51,7 +51,7 @@ class Crawl:
             yield each
         while self._queue:
             if limit_reached := self._budget.exceeded_limit(self._visited, self._fetcher.spent):
-                yield Incomplete(f"{self._start}: {limit_reached}")
+                yield IncompleteListing(f"{self._start}: {limit_reached}")
                 return
             page = self._queue.popleft()
             self._visited += 1
@@ -60,7 +60,7 @@ class Crawl:
             await asyncio.sleep(self._rules.delay(page.url))
         self._cache.forget_others()
 
-    async def _begin(self) -> AsyncIterator[Incomplete]:
+    async def _begin(self) -> AsyncIterator[IncompleteListing]:
         if is_sitemap(self._start):
             async for each in self._queue_listed([str(self._start)]):
                 yield each
@@ -71,15 +71,15 @@ class Crawl:
                 async for each in self._queue_listed(await self._rules.sitemaps(self._start)):
                     yield each
             except ParleyError as error:
-                yield Incomplete(error.message)
+                yield IncompleteListing(error.message)
 
-    async def _queue_listed(self, sitemaps: Sequence[str]) -> AsyncIterator[Incomplete]:
+    async def _queue_listed(self, sitemaps: Sequence[str]) -> AsyncIterator[IncompleteListing]:
         found = await list_pages(self._fetcher, self._rules, sitemaps, self._limits.pages)
         for url in found.pages:
             if url.host == self._host:
                 self._add(url, 0)
         if found.is_cut:
-            yield Incomplete(f"{self._start}: more than {self._limits.pages:,} pages are listed; raise `pages`")
+            yield IncompleteListing(f"{self._start}: more than {self._limits.pages:,} pages are listed; raise `pages`")
 
     def _add(self, url: URL, depth: int) -> None:
         # Bounded memory for pages with millions of links; links beyond the limit are never visited.
@@ -120,7 +120,7 @@ class Crawl:
             self._follow(page, record.links)
             self._digests.add(record.digest)
             self._cache.keep(page.url)
-            return [Kept(id) for id in record.ids]
+            return [UnchangedDocument(id) for id in record.ids]
         if not response.is_page:
             return await self._file(page, response)
         text = response.decode(await response.body(MAX_PAGE_BYTES))
@@ -136,7 +136,7 @@ class Crawl:
         try:
             data = await response.body(MAX_RAW_BYTES)
         except TooLarge as error:
-            return [LeftOut.of(str(response.url), error, page_id(response.url))]
+            return [SkippedDocument.of(str(response.url), error, page_id(response.url))]
         return await self._documents(page, response, data, CrawlInstructions(()))
 
     async def _documents(
@@ -146,7 +146,7 @@ class Crawl:
         try:
             contents = await self._visit.convert(response.url.name or "page", data, response.media_type)
         except ParleyError as error:
-            return [LeftOut.of(name, error, id)]
+            return [SkippedDocument.of(name, error, id)]
         digest = digest_of(contents)
         if digest in self._digests:
             return []  # a page with two addresses is one document
@@ -169,4 +169,4 @@ def _explain_skip(url: URL, error: ParleyError) -> list[Yielded]:
     """A page that is gone or not to be read is skipped silently; other failures are reported as left out."""
     if isinstance(error, NotFound | CrawlForbidden):
         return []
-    return [LeftOut.of(str(url), error, page_id(url) if isinstance(error, Forbidden) else "")]
+    return [SkippedDocument.of(str(url), error, page_id(url) if isinstance(error, Forbidden) else "")]

@@ -11,14 +11,16 @@ from agent_worker.sources.website.crawl import Crawl
 from agent_worker.sources.website.fetcher import Fetcher
 from agent_worker.sources.website.limits import limits_of
 from schemas.errors import InvalidRequest
-from schemas.ports import Incomplete, Kept, LeftOut, ReadDocument, Visit
+from schemas.ports import IncompleteListing, ReadDocument, SkippedDocument, SyncRequest, UnchangedDocument
 
 
 class Website:
     def takes(self, location: str) -> bool:
         return location.lower().startswith(("http://", "https://"))
 
-    async def read(self, visit: Visit) -> AsyncIterator[ReadDocument | Kept | LeftOut | Incomplete]:
+    async def read(
+        self, visit: SyncRequest
+    ) -> AsyncIterator[ReadDocument | UnchangedDocument | SkippedDocument | IncompleteListing]:
         try:
             start = URL(visit.location).with_fragment(None)
         except ValueError as error:

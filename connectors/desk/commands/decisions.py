@@ -8,8 +8,8 @@ from typing import Literal
 from connectors.desk.client import DeskClient
 from connectors.desk.events import desk_event, source_of
 from schemas import ids, topics
-from schemas.conversation import Conversation, Delivered
-from schemas.desk import DeskActed, DraftRequested, DraftSettled
+from schemas.conversation import Conversation, DeliveryOutcome
+from schemas.desk import DeskCommand, DraftRequested, DraftSettled
 from schemas.envelope import Envelope
 from schemas.handoff.rules import Actor, holder_name, is_held_by
 from schemas.handoff.service import OwnershipService
@@ -34,12 +34,12 @@ class Decisions:
         self._transcript = state.transcript
         self._clock = clock
 
-    async def ask(self, found: Conversation, acted: DeskActed) -> None:
+    async def ask(self, found: Conversation, acted: DeskCommand) -> None:
         """For what the agent would answer now."""
         wanted = DraftRequested(id=acted.id, by=acted.by, name=acted.name, hint=acted.text, at=acted.at)
         await self._append([desk_event(found, topics.DRAFT_REQUESTED, wanted, acted.id, self._clock(), acted)])
 
-    async def send(self, found: Conversation, acted: DeskActed, account: Account) -> None:
+    async def send(self, found: Conversation, acted: DeskCommand, account: Account) -> None:
         """A draft goes out once, as its sender's own words, by whoever holds the conversation."""
         now = await self._conversations.get(found.id) or found
         draft = next(iter(acted.fields.get("draft", ())), "")
@@ -54,7 +54,7 @@ class Decisions:
         outcome: Outcome = "sent" if acted.text == draft else "edited"
         await self._append([self._said(now, acted, int(epoch)), self._pair(now, acted, draft, acted.text, outcome)])
 
-    async def resend(self, found: Conversation, acted: DeskActed, account: Account) -> None:
+    async def resend(self, found: Conversation, acted: DeskCommand, account: Account) -> None:
         """A line that may not have arrived, once more and once, as the words of whoever holds the conversation."""
         now = await self._conversations.get(found.id) or found
         line = await self._transcript.find(now.id, acted.value)
@@ -67,34 +67,34 @@ class Decisions:
         said = acted.model_copy(update={"text": line.text})
         await self._append([self._said(now, said, int(epoch), line.attachments)])
 
-    async def discard(self, found: Conversation, acted: DeskActed, account: Account) -> None:
+    async def discard(self, found: Conversation, acted: DeskCommand, account: Account) -> None:
         if not await self._once(found, acted, "discarded"):
             return await self._client.whisper(account, acted.place, acted.by, USED)
         draft = next(iter(acted.fields.get("draft", ())), "")
         await self._append([self._pair(found, acted, draft, "", "discarded")])
 
-    async def decide(self, found: Conversation, acted: DeskActed, account: Account) -> None:
+    async def decide(self, found: Conversation, acted: DeskCommand, account: Account) -> None:
         """Approve or deny an action that waits for it."""
         now = await self._conversations.get(found.id) or found
         actor = Actor(acted.by, source_of(now, acted), acted.name)
         decision: Literal["approve", "deny"] = "approve" if acted.kind == "approve" else "deny"
         outcome = await self._ownership.decide_approval(now, acted.value, decision, actor, id=acted.id)
         if outcome == "decided":
-            await self._deliveries.record(now.id, Delivered(message_id=acted.id, state="sent", at=self._clock()))
+            await self._deliveries.record(now.id, DeliveryOutcome(message_id=acted.id, state="sent", at=self._clock()))
         elif await self._deliveries.outcome(now.id, acted.id) is None:
             await self._client.whisper(account, acted.place, acted.by, DECIDED)
 
-    async def _once(self, found: Conversation, acted: DeskActed, how: str) -> str:
+    async def _once(self, found: Conversation, acted: DeskCommand, how: str) -> str:
         """What was said of the draft by this act; empty when another act was first."""
         about = _settled(acted)
         known = await self._deliveries.outcome(found.id, about)
         if known is None:
-            known = Delivered(message_id=about, state="sent", reason=f"{acted.id} {how}", at=self._clock())
+            known = DeliveryOutcome(message_id=about, state="sent", reason=f"{acted.id} {how}", at=self._clock())
             await self._deliveries.record(found.id, known)
         by, _, told = known.reason.partition(" ")
         return told if by == acted.id else ""
 
-    def _said(self, found: Conversation, acted: DeskActed, epoch: int, files: Sequence[Attachment] = ()) -> Envelope:
+    def _said(self, found: Conversation, acted: DeskCommand, epoch: int, files: Sequence[Attachment] = ()) -> Envelope:
         origin = found.origin
         said = InboundMessage(
             id=acted.id,
@@ -113,7 +113,7 @@ class Decisions:
     def _pair(
         self,
         found: Conversation,
-        acted: DeskActed,
+        acted: DeskCommand,
         draft: str,
         sent: str,
         outcome: Literal["sent", "edited", "discarded"],
@@ -126,12 +126,12 @@ class Decisions:
         await self._bus.append(events)
 
 
-def _not_held(now: Conversation, acted: DeskActed) -> str:
+def _not_held(now: Conversation, acted: DeskCommand) -> str:
     """Why this person may not write to the contact now; empty when they may."""
     if now.owner != "person":
         return "Claim it first."
     return "" if is_held_by(now, acted.by) else f"{holder_name(now)} holds this conversation."
 
 
-def _settled(acted: DeskActed) -> str:
+def _settled(acted: DeskCommand) -> str:
     return ids.derived_id(acted.value, "draft-settled")

@@ -16,7 +16,7 @@ from connectors.desk.commands.undo_window import Meanwhile, UndoWindow
 from connectors.desk.ownership import DeskOwnership
 from connectors.desk.rules import DeskRules
 from schemas.conversation import Conversation
-from schemas.desk import DeskActed
+from schemas.desk import DeskCommand
 from schemas.ports import Account, Batch, Bus, Clock, FetchFile, State
 
 log = structlog.get_logger("parley.desk")
@@ -56,7 +56,7 @@ class DeskCommands:
         self._ownership = DeskOwnership(client=client, bus=bus, state=state, clock=clock)
         self._decisions = Decisions(client=client, bus=bus, state=state, clock=clock)
 
-    async def do(self, conversation: Conversation, acted: DeskActed, batch: Batch) -> None:
+    async def do(self, conversation: Conversation, acted: DeskCommand, batch: Batch) -> None:
         """Carry out one act. While a reply is held ``batch.records`` may grow: what came in that time is among them and
         is yet to be done. Raises Unavailable (also when the partition moves on), BusUnavailable, StateUnavailable,
         StateLost; repeating it is safe."""
@@ -73,7 +73,7 @@ class DeskCommands:
         else:
             await self._other(conversation, acted, account)
 
-    async def _other(self, found: Conversation, acted: DeskActed, account: Account) -> None:
+    async def _other(self, found: Conversation, acted: DeskCommand, account: Account) -> None:
         match acted.kind:
             case "delete":
                 await self._edits.delete(found, acted, account)

@@ -8,7 +8,7 @@ from typing import Literal
 
 from schemas import topics
 from schemas.conversation import Conversation
-from schemas.desk import DeskActed
+from schemas.desk import DeskCommand
 from schemas.envelope import Envelope
 from schemas.errors import RecordError
 from schemas.handoff.rules import is_held_by
@@ -36,13 +36,13 @@ def is_note(text: str) -> bool:
     return text.lstrip().startswith(NOTES)
 
 
-def is_public(found: Conversation, reply: DeskActed) -> bool:
+def is_public(found: Conversation, reply: DeskCommand) -> bool:
     """Tell whether a reply is the contact's: its author holds the conversation since before it was written. Both times
     are the desk's, so its own clock says which was first."""
     return not is_note(reply.text) and is_held_by(found, reply.by, before=reply.at)
 
 
-def judge_reply(reply: DeskActed, later: Iterable[DeskActed]) -> PendingReply:
+def judge_reply(reply: DeskCommand, later: Iterable[DeskCommand]) -> PendingReply:
     """Decide a reply by all that was done ``later``. Whoever keeps it inside need not be its author: no harm comes of
     it."""
     held = PendingReply(reply.text, reply.revision, "note" if is_note(reply.text) else "")
@@ -56,7 +56,7 @@ def judge_reply(reply: DeskActed, later: Iterable[DeskActed]) -> PendingReply:
     return held
 
 
-def _apply_change(held: PendingReply, act: DeskActed) -> PendingReply:
+def _apply_change(held: PendingReply, act: DeskCommand) -> PendingReply:
     if act.kind == "delete":
         return replace(held, withheld=held.withheld or "deleted")
     if act.kind == "note":
@@ -67,7 +67,7 @@ def _apply_change(held: PendingReply, act: DeskActed) -> PendingReply:
     return held
 
 
-def list_acts_after(act_id: str, records: Sequence[Record]) -> list[DeskActed]:
+def list_acts_after(act_id: str, records: Sequence[Record]) -> list[DeskCommand]:
     """List what people did after an act, of the records that wait with it."""
     acts, is_after = [], False
     for record in records:
@@ -77,7 +77,7 @@ def list_acts_after(act_id: str, records: Sequence[Record]) -> list[DeskActed]:
             is_after = True
         elif is_after:
             try:
-                acts.append(Envelope.from_wire(record.headers, record.value).payload(DeskActed))
+                acts.append(Envelope.from_wire(record.headers, record.value).payload(DeskCommand))
             except RecordError:
                 continue  # whoever handles it says so
     return acts

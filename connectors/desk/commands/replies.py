@@ -14,8 +14,8 @@ from connectors.desk.commands.undo_window import UndoWindow, WaitingReply, wait_
 from connectors.desk.events import desk_event, outcome_event
 from connectors.desk.rules import DeskRules
 from schemas import ids, topics
-from schemas.conversation import Conversation, Delivered
-from schemas.desk import DeskActed
+from schemas.conversation import Conversation, DeliveryOutcome
+from schemas.desk import DeskCommand
 from schemas.handoff.rules import PEOPLE, holder_name, is_held_by
 from schemas.messages import Author, InboundMessage
 from schemas.ports import Account, Batch, Bus, Clock, State
@@ -55,7 +55,7 @@ class Replies:
         self._deliveries = state.deliveries
         self._clock = clock
 
-    async def reply(self, found: Conversation, acted: DeskActed, account: Account, batch: Batch, record: str) -> None:
+    async def reply(self, found: Conversation, acted: DeskCommand, account: Account, batch: Batch, record: str) -> None:
         """``record``: the id of the event that told of it. Raises Unavailable, and what the ports raise; repeating it
         is safe."""
         outcome = await self._deliveries.outcome(found.id, acted.id)
@@ -67,8 +67,8 @@ class Replies:
             await self._release(found, acted.model_copy(update={"text": text}), outcome, epoch)
 
     async def _decide(
-        self, found: Conversation, acted: DeskActed, account: Account, batch: Batch, record: str
-    ) -> Delivered:
+        self, found: Conversation, acted: DeskCommand, account: Account, batch: Batch, record: str
+    ) -> DeliveryOutcome:
         now = await self._reload(found)
         if not is_public(now, acted):
             return await self._keep_inside(now, acted, account)
@@ -81,7 +81,9 @@ class Replies:
             return await self._keep_inside(now, acted, account)
         return await self._accept(now, acted, account, held)
 
-    async def _accept(self, now: Conversation, acted: DeskActed, account: Account, held: PendingReply) -> Delivered:
+    async def _accept(
+        self, now: Conversation, acted: DeskCommand, account: Account, held: PendingReply
+    ) -> DeliveryOutcome:
         if acted.files or acted.fields.get("missing"):
             stored, problems = await self._files.fetch(now, acted)
             for problem in problems:
@@ -90,7 +92,7 @@ class Replies:
                 return await self._record(now, acted, "failed", "no_file")
         return await self._record(now, acted, "sent", f"{now.epoch}:{held.revision}")
 
-    async def _keep_inside(self, now: Conversation, acted: DeskActed, account: Account) -> Delivered:
+    async def _keep_inside(self, now: Conversation, acted: DeskCommand, account: Account) -> DeliveryOutcome:
         """Its author is told once per change of owner: people may talk among themselves as much as they like."""
         outcome = await self._record(now, acted, "stale_owner", "internal")
         if is_note(acted.text) or now.owner not in PEOPLE:
@@ -103,7 +105,7 @@ class Replies:
 
     # ── on its way ───────────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def _decided_text(self, acted: DeskActed, revision: int, batch: Batch, record: str) -> str:
+    async def _decided_text(self, acted: DeskCommand, revision: int, batch: Batch, record: str) -> str:
         """Its words as they were when it was decided."""
         loop = asyncio.get_running_loop()
         ends = loop.time() + LATE
@@ -116,10 +118,10 @@ class Replies:
                 return known.text
             await wait_for_more(batch, ends - loop.time())
 
-    async def _release(self, found: Conversation, acted: DeskActed, outcome: Delivered, epoch: int) -> None:
+    async def _release(self, found: Conversation, acted: DeskCommand, outcome: DeliveryOutcome, epoch: int) -> None:
         stored, _ = await self._files.fetch(found, acted) if acted.files else ([], [])
         now, origin = self._clock(), found.origin
-        shown = Delivered(
+        shown = DeliveryOutcome(
             message_id=ids.derived_id(line_id(acted.id), "desk"),
             state="sent",
             external_id=acted.external_id,
@@ -148,23 +150,23 @@ class Replies:
     async def _reload(self, found: Conversation) -> Conversation:
         return await self._conversations.get(found.id) or found
 
-    async def _record(self, found: Conversation, acted: DeskActed, state: str, reason: str) -> Delivered:
+    async def _record(self, found: Conversation, acted: DeskCommand, state: str, reason: str) -> DeliveryOutcome:
         outcome = {"message_id": acted.id, "state": state, "reason": reason, "at": self._clock()}
-        delivered = Delivered.model_validate(outcome)
+        delivered = DeliveryOutcome.model_validate(outcome)
         await self._deliveries.record(found.id, delivered)
         return delivered
 
 
-def _release_id(reply: DeskActed) -> str:
+def _release_id(reply: DeskCommand) -> str:
     """Name the record that a reply is on the log: it need not be put there again."""
     return ids.derived_id(reply.id, "released")
 
 
-def _with_id(outcome: Delivered, message_id: str) -> Delivered:
+def _with_id(outcome: DeliveryOutcome, message_id: str) -> DeliveryOutcome:
     return outcome.model_copy(update={"message_id": message_id})
 
 
-def _why_inside(found: Conversation, acted: DeskActed) -> str:
+def _why_inside(found: Conversation, acted: DeskCommand) -> str:
     if found.owner == "queue":
         return "Nobody holds this conversation, so what is written here stays here. Claim it to answer the customer."
     if is_held_by(found, acted.by):

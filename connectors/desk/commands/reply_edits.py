@@ -12,8 +12,8 @@ from connectors.desk.port import REPLY_REVISION
 from connectors.inbound.reply_references import derive_event_id
 from schemas import topics
 from schemas.changes import MessageDeleted, MessageEdited
-from schemas.conversation import Conversation, Delivered
-from schemas.desk import DeskActed
+from schemas.conversation import Conversation, DeliveryOutcome
+from schemas.desk import DeskCommand
 from schemas.errors import Unavailable
 from schemas.handoff.rules import is_held_by
 from schemas.ports import Account, Batch, Bus, Clock, State
@@ -42,7 +42,7 @@ class ReplyEdits:
         self._clock = clock
         self._revises = revises
 
-    async def edit(self, found: Conversation, acted: DeskActed, account: Account, batch: Batch) -> None:
+    async def edit(self, found: Conversation, acted: DeskCommand, account: Account, batch: Batch) -> None:
         """Within the hold it was heard already. A reply that stayed inside stays there, whatever it says now; one that
         is out is changed for the customer too, while its author holds the conversation."""
         reply = self._reply(acted, account)
@@ -53,7 +53,7 @@ class ReplyEdits:
         elif sent is not None and acted.revision > sent:
             await self._revise(found, acted, account, reply)
 
-    async def _revise(self, found: Conversation, acted: DeskActed, account: Account, reply: DeskActed) -> None:
+    async def _revise(self, found: Conversation, acted: DeskCommand, account: Account, reply: DeskCommand) -> None:
         now = await self._conversations.get(found.id) or found
         is_theirs = is_held_by(now, acted.by)
         if found.origin.channel not in self._revises or not is_theirs or is_note(acted.text) or not acted.text.strip():
@@ -70,7 +70,7 @@ class ReplyEdits:
             return await self._client.whisper(account, acted.place, acted.by, UNCHANGED)
         await self._bus.append([desk_event(found, topics.MESSAGE_REVISE, change, acted.id, self._clock(), acted)])
 
-    async def delete(self, found: Conversation, acted: DeskActed, account: Account) -> None:
+    async def delete(self, found: Conversation, acted: DeskCommand, account: Account) -> None:
         """Delete for the customer too what is out, whoever holds the conversation by now."""
         reply = self._reply(acted, account)
         told = await self._withhold(found, reply.id, "deleted")
@@ -88,33 +88,33 @@ class ReplyEdits:
         )
         await self._bus.append([desk_event(found, topics.MESSAGE_RETRACT, gone, acted.id, self._clock(), acted)])
 
-    async def _is_there(self, found: Conversation, acted: DeskActed, reply: DeskActed) -> bool:
+    async def _is_there(self, found: Conversation, acted: DeskCommand, reply: DeskCommand) -> bool:
         """Tell whether the contact has it. Raises Unavailable while it is on its way: a change must not overtake it."""
         told = await self._deliveries.outcome(found.id, line_id(reply.id))
         if told is None and self._clock() < acted.at + ON_ITS_WAY:
             raise Unavailable("the reply is on its way", retry_after_ms=500)
         return told is not None and told.state == "sent"
 
-    async def undo(self, found: Conversation, acted: DeskActed, account: Account) -> None:
+    async def undo(self, found: Conversation, acted: DeskCommand, account: Account) -> None:
         told = await self._deliveries.outcome(found.id, acted.value)
         if told is not None:
             said = SENT if told.state == "sent" else KEPT
             await self._client.whisper(account, acted.place, acted.by, said)
 
-    async def note(self, found: Conversation, acted: DeskActed, account: Account) -> None:
+    async def note(self, found: Conversation, acted: DeskCommand, account: Account) -> None:
         told = await self._withhold(found, self._reply(acted, account).id, "note")
         if told.state == "sent":
             await self._client.whisper(account, acted.place, acted.by, SENT)
 
-    async def _withhold(self, found: Conversation, reply: str, why: str) -> Delivered:
+    async def _withhold(self, found: Conversation, reply: str, why: str) -> DeliveryOutcome:
         """Return what was decided of a reply. One that was not heard of yet never goes out from now on."""
         told = await self._deliveries.outcome(found.id, reply)
         if told is None:
-            told = Delivered(message_id=reply, state="expired", reason=why, at=self._clock())
+            told = DeliveryOutcome(message_id=reply, state="expired", reason=why, at=self._clock())
             await self._deliveries.record(found.id, told)
         return told
 
-    def _reply(self, acted: DeskActed, account: Account) -> DeskActed:
+    def _reply(self, acted: DeskCommand, account: Account) -> DeskCommand:
         """The reply that an act is about, as far as the act tells of it."""
         known = derive_event_id(account, acted.place, acted.external_id, topics.DESK_ACTED, REPLY_REVISION)
         written = self._client.desk.written_at(acted.external_id) or acted.at

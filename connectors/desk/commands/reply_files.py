@@ -7,7 +7,7 @@ import asyncio
 import structlog
 
 from schemas.conversation import Conversation, Origin
-from schemas.desk import DeskActed
+from schemas.desk import DeskCommand
 from schemas.errors import (
     CredentialsRevoked,
     DeliveryError,
@@ -30,7 +30,7 @@ class ReplyFiles:
         self._store = store
         self._desk = desk
 
-    async def fetch(self, found: Conversation, reply: DeskActed) -> tuple[list[Attachment], list[str]]:
+    async def fetch(self, found: Conversation, reply: DeskCommand) -> tuple[list[Attachment], list[str]]:
         """Return what could be had, in order, and what its author has to be told about the rest. Raises Unavailable
         when it cannot be stored now."""
         where = found.origin.model_copy(update={"channel": reply.desk, "account": reply.account, "place": reply.place})

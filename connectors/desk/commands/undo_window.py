@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from connectors.desk.client import DeskClient
 from connectors.desk.commands.pending_replies import PendingReply, is_public, judge_reply, list_acts_after
 from schemas.conversation import Conversation
-from schemas.desk import DeskActed
+from schemas.desk import DeskCommand
 from schemas.errors import Parked, Unavailable
 from schemas.ports import Account, Batch, Clock
 
@@ -25,7 +25,7 @@ class WaitingReply:
     """``record``: the id of the event that told of the reply, mostly the reply's own."""
 
     found: Conversation
-    reply: DeskActed
+    reply: DeskCommand
     record: str
     account: Account
     seconds: float
@@ -71,14 +71,14 @@ class UndoWindow:
     def _set_aside(self, waiting: WaitingReply, batch: Batch) -> None:
         """Brought back together, they are one batch; unless the last time there was no room for more."""
         reply = waiting.reply.id
-        if not batch.later.is_set() or len(batch.records) <= self._looked_at.get(reply, 0):
+        if not batch.backlog.is_set() or len(batch.records) <= self._looked_at.get(reply, 0):
             return
         while len(self._looked_at) >= REMEMBERED:
             self._looked_at.popitem(last=False)
         self._looked_at[reply] = len(batch.records)
         raise Parked("what comes next belongs to it", until=self._clock())
 
-    async def _offer_undo(self, waiting: WaitingReply, reply: DeskActed) -> None:
+    async def _offer_undo(self, waiting: WaitingReply, reply: DeskCommand) -> None:
         if reply.id in self._ends or not waiting.seconds:
             return
         while len(self._ends) >= REMEMBERED:
@@ -97,12 +97,14 @@ class UndoWindow:
 async def wait_for_more(batch: Batch, seconds: float) -> None:
     """Wait until something arrives, or for so long. Raises Unavailable when the partition moves on."""
     # What comes later comes once: whoever looks at it does so when it is told.
-    events = (batch.arrived, batch.hurry) if batch.later.is_set() else (batch.arrived, batch.hurry, batch.later)
+    events = (
+        (batch.arrived, batch.revoking) if batch.backlog.is_set() else (batch.arrived, batch.revoking, batch.backlog)
+    )
     waiting = [asyncio.ensure_future(each.wait()) for each in events]
     try:
         await asyncio.wait(waiting, timeout=max(0.0, seconds), return_when=asyncio.FIRST_COMPLETED)
     finally:
         for each in waiting:
             each.cancel()
-    if batch.hurry.is_set():
+    if batch.revoking.is_set():
         raise Unavailable("the partition moves on; its next owner goes on with this")

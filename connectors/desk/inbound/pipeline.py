@@ -21,9 +21,9 @@ from connectors.inbound.reply_references import derive_event_id
 from schemas import topics
 from schemas.conversation import Conversation
 from schemas.crash_points import reach
-from schemas.desk import DeskAct, DeskActed
+from schemas.desk import DeskCommand, DeskCommandKind
 from schemas.ports import Account, Bus, Clock, Event, State
-from schemas.privacy.cards import OwnNumbers, masked
+from schemas.privacy.cards import OwnNumbers, mask_cards
 
 log = structlog.get_logger("parley.desk")
 MOST_NAMED = 10
@@ -34,12 +34,12 @@ NOT_MEMBER = "Only members of this channel can act here, and guests and people o
 
 
 @dataclass(frozen=True, slots=True)
-class DeskCommand:
-    """An act, and where it belongs."""
+class BoundCommand:
+    """A command, and the conversation that it belongs to."""
 
     account: Account
     bound: Binding
-    acted: DeskActed
+    acted: DeskCommand
 
 
 class DeskInbound:
@@ -78,7 +78,7 @@ class DeskInbound:
             if act is not None:
                 await self._take(act, rules)
 
-    async def _take(self, act: DeskCommand, rules: DeskRules) -> None:
+    async def _take(self, act: BoundCommand, rules: DeskRules) -> None:
         account, acted, found = act.account, act.acted, act.bound.conversation
         if acted.kind == "claim":
             return await self._ownership.claim(account, found, acted)
@@ -97,7 +97,7 @@ class DeskInbound:
             await self._deliveries.bind(account.tenant, account.channel, account.name, *where)
         await self._append(found, acted)
 
-    async def _append(self, found: Conversation, acted: DeskActed) -> None:
+    async def _append(self, found: Conversation, acted: DeskCommand) -> None:
         event = desk_event(found, topics.DESK_ACTED, acted, acted.id, self._clock(), acted)
         reach("edge.before_append")
         await self._bus.append([event])
@@ -105,7 +105,7 @@ class DeskInbound:
 
     # ── whose, and by whom ───────────────────────────────────────────────────────────────────────────────────────────
 
-    async def _resolve(self, account: Account, told: Event, rules: DeskRules) -> DeskCommand | None:
+    async def _resolve(self, account: Account, told: Event, rules: DeskRules) -> BoundCommand | None:
         """Find what an event is about. None for what means nothing, belongs to nobody, or may not be done."""
         is_reaction = told.payload.get("kind") == REACTION
         event = interpret_reaction(told, rules.emoji) if is_reaction else told
@@ -123,7 +123,7 @@ class DeskInbound:
             return None
         return await self._admit(account, event, bound)
 
-    async def _admit(self, account: Account, event: Event, bound: Binding) -> DeskCommand | None:
+    async def _admit(self, account: Account, event: Event, bound: Binding) -> BoundCommand | None:
         by = str(event.payload.get("by"))
         member = await self._permissions.member(account, channel_of(event.place), by)
         if member.refused:
@@ -134,12 +134,12 @@ class DeskInbound:
         acted = self._build_act(account, event, member)
         if acted is None or _is_elsewhere(acted, bound.conversation):
             return None
-        return DeskCommand(account, bound, await self._with_names(account, acted))
+        return BoundCommand(account, bound, await self._with_names(account, acted))
 
-    def _build_act(self, account: Account, event: Event, member: Member) -> DeskActed | None:
+    def _build_act(self, account: Account, event: Event, member: Member) -> DeskCommand | None:
         own = self._own_numbers.get(account.tenant)
         try:
-            acted = DeskActed.model_validate(
+            acted = DeskCommand.model_validate(
                 {
                     "at": self._clock(),
                     **event.payload,
@@ -153,12 +153,12 @@ class DeskInbound:
         except ValidationError:
             log.warning("event_malformed", tenant=account.tenant, channel=account.channel, account=account.name)
             return None
-        fields = {name: [masked(value, own) for value in values] for name, values in acted.fields.items()}
-        return acted.model_copy(update={"text": masked(acted.text, own), "fields": fields})
+        fields = {name: [mask_cards(value, own) for value in values] for name, values in acted.fields.items()}
+        return acted.model_copy(update={"text": mask_cards(acted.text, own), "fields": fields})
 
     # ── what only the desk knows ─────────────────────────────────────────────────────────────────────────────────────
 
-    async def _with_names(self, account: Account, acted: DeskActed) -> DeskActed:
+    async def _with_names(self, account: Account, acted: DeskCommand) -> DeskCommand:
         """Name people who are called by their id, for that is all that the vendor tells."""
         mentions = self._client.desk.mentions
         users = list(dict.fromkeys(mentions.findall(acted.text)))[:MOST_NAMED]
@@ -166,14 +166,14 @@ class DeskInbound:
         text = mentions.sub(lambda found: "@" + names.get(found.group(1), found.group(1)), acted.text)
         return acted.model_copy(update={"text": text})
 
-    async def _opens_form(self, account: Account, found: Conversation, acted: DeskActed, rules: DeskRules) -> bool:
+    async def _opens_form(self, account: Account, found: Conversation, acted: DeskCommand, rules: DeskRules) -> bool:
         """Vendors let a form be opened for a few seconds after a press, so this cannot wait for a lane."""
         refused = await self._client.ask(account, lambda connection: connection.open_form(found, acted, rules))
         if refused:
             await self._client.whisper(account, acted.place, acted.by, refused)
         return refused is not None
 
-    async def _with_draft(self, account: Account, acted: DeskActed) -> DeskActed:
+    async def _with_draft(self, account: Account, acted: DeskCommand) -> DeskCommand:
         """Add to a draft that is sent or discarded its text as it was written (``fields["draft"]``) and as it goes out.
         Both are empty when it is not there any more."""
         message = await self._client.ask(account, lambda connection: connection.message(acted.external_id))
@@ -182,7 +182,7 @@ class DeskInbound:
         sent = next(iter(acted.fields.get("text", ())), "") or draft
         return acted.model_copy(update={"text": sent, "fields": {"draft": [draft]}})
 
-    async def _with_receiver(self, account: Account, acted: DeskActed) -> DeskActed:
+    async def _with_receiver(self, account: Account, acted: DeskCommand) -> DeskCommand:
         """Name the receiver of a transfer, if they may act where the conversation is; else nobody."""
         chosen = next(iter(acted.fields.get("person", ())), "")
         channel = next(iter(acted.fields.get("channel", ())), "")
@@ -197,7 +197,7 @@ def interpret_reaction(event: Event, emoji: DeskEmojiRules) -> Event | None:
     """Turn a reaction into the act that it means; None for one that means nothing. Taking the one for a claim back
     lets go of the conversation; taking any other back undoes nothing."""
     name = str(event.payload.get("value")).partition("::")[0]
-    acts: dict[str, DeskAct] = {
+    acts: dict[str, DeskCommandKind] = {
         emoji.note: "note",
         emoji.give_back: "return",
         emoji.resolve: "resolve",
@@ -219,7 +219,7 @@ def _fits(kind: object, is_reaction: bool, bound: Binding, event: Event) -> bool
     return bound.is_root or kind not in WRITTEN
 
 
-def _is_elsewhere(acted: DeskActed, found: Conversation) -> bool:
+def _is_elsewhere(acted: DeskCommand, found: Conversation) -> bool:
     """Tell whether a form was opened for another conversation than its thread is about by now."""
     form = acted.fields.get("conversation")
     return form is not None and form != [found.id]

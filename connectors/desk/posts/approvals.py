@@ -12,7 +12,7 @@ from connectors.desk.thread_ids import Place
 from connectors.desk.view import View
 from schemas import ids
 from schemas.actions import ActionMemory, PendingApproval
-from schemas.desk import DeskActed
+from schemas.desk import DeskCommand
 
 
 class ApprovalPosts:
@@ -36,7 +36,7 @@ class ApprovalPosts:
             return Post(marker, root.place.channel, approval.requested_at, root.place.message, rendered)
         return None
 
-    async def note_decision(self, session: DeskSession, acted: DeskActed) -> None:
+    async def note_decision(self, session: DeskSession, acted: DeskCommand) -> None:
         """Keep who decided: the state forgets an approval once it is decided."""
         about = ids.derived_id(acted.value, "decided")
         if not await self._shown.read(session.conversation.id, about):
@@ -52,7 +52,7 @@ class ApprovalPosts:
             if marker in left or posted is None or not posted.external_id:
                 continue
             word = await self._shown.read(view.id, ids.derived_id(approval, "decided"))
-            acted = DeskActed.model_validate_json(word) if word else None
+            acted = DeskCommand.model_validate_json(word) if word else None
             outcome = ApprovalOutcome(summary, acted, view.at.timestamp() >= expires)
             place, rendered = Place.of(posted.external_id), self._desk.render_post(outcome)
             await self._poster.update(session, place, rendered)

@@ -22,7 +22,7 @@ from connectors.outbound.delivery_log import DeliveryLog
 from connectors.outbound.sender import PartSender
 from schemas import ids, topics
 from schemas.conversation import Conversation
-from schemas.desk import DeskActed, DeskTouched, DraftMade
+from schemas.desk import DeskCommand, DeskUpdate, DraftGenerated
 from schemas.envelope import Envelope
 from schemas.errors import UnknownEventType
 from schemas.ports import Account, Batch, Bus, Clock, Metrics, State
@@ -33,7 +33,7 @@ log = structlog.get_logger("parley.desk")
 class Commands(Protocol):
     """Does what people did at the desk."""
 
-    async def do(self, conversation: Conversation, acted: DeskActed, batch: Batch) -> None:
+    async def do(self, conversation: Conversation, acted: DeskCommand, batch: Batch) -> None:
         """Repeating it changes nothing. ``batch.records`` may grow show_meanwhile. Raises Parked, Unavailable,
         BusUnavailable, StateUnavailable, StateLost."""
 
@@ -45,7 +45,7 @@ Meanwhile = Callable[[Conversation, Batch], Awaitable[None]]
 class _News:
     """The news in a batch's records, beside what people did."""
 
-    drafts: list[DraftMade] = field(default_factory=list)
+    drafts: list[DraftGenerated] = field(default_factory=list)
     is_urgent: bool = False
     is_ours: bool = False
 
@@ -60,9 +60,9 @@ class _News:
     def _add(self, event: Envelope) -> None:
         self.is_ours = self.is_ours or event.type in topics.DESK_TYPES
         if event.type == topics.DRAFT_MADE:
-            self.drafts.append(event.payload(DraftMade))
+            self.drafts.append(event.payload(DraftGenerated))
         elif event.type == topics.DESK_TOUCHED:
-            self.is_urgent = self.is_urgent or event.payload(DeskTouched).owner
+            self.is_urgent = self.is_urgent or event.payload(DeskUpdate).owner
 
 
 class DeskConsumer:
@@ -121,7 +121,7 @@ class DeskConsumer:
         if (where := self._find_rules(batch)) is not None:
             ledger = self._ledger()
             try:
-                await self._sync.run_once(DeskSession(conversation, *where, ledger, batch.hurry))
+                await self._sync.run_once(DeskSession(conversation, *where, ledger, batch.revoking))
             finally:
                 await ledger.flush()
 
@@ -139,14 +139,14 @@ class DeskConsumer:
         if conversation is None:
             log.info("desk_of_unknown_conversation", conversation_id=batch.conversation)
             return
-        session = DeskSession(conversation, rules, account, ledger, batch.hurry)
+        session = DeskSession(conversation, rules, account, ledger, batch.revoking)
         done = await self._do_acts(session, batch, 0)
         acted = any(record.headers.get("ce_type") == topics.DESK_ACTED for record in batch.records)
         if not (acted or news.drafts) and not await self._sync.concerns(conversation):
             return
         gathering = self._poster.rates.gathering
         if not (acted or news.is_urgent or self._poster.is_busy) and gathering:
-            await pause(gathering, batch.hurry)
+            await pause(gathering, batch.revoking)
         batch.take_more()
         await self._do_acts(session, batch, done)
         await self._sync.run(session, _News.of(batch).drafts, batch)
@@ -157,10 +157,10 @@ class DeskConsumer:
             record = batch.records[done]
             done += 1
             if record.headers.get("ce_type") == topics.DESK_ACTED:
-                await self._do(session, Envelope.from_wire(record.headers, record.value).payload(DeskActed), batch)
+                await self._do(session, Envelope.from_wire(record.headers, record.value).payload(DeskCommand), batch)
         return done
 
-    async def _do(self, session: DeskSession, acted: DeskActed, batch: Batch) -> None:
+    async def _do(self, session: DeskSession, acted: DeskCommand, batch: Batch) -> None:
         done = done_id(acted.id)
         conversation = await self._state.conversations.get(session.conversation.id)
         if conversation is None or await self._state.deliveries.outcome(conversation.id, done) is not None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from connectors.desk.posts.posted_state import PostRecords, Root
 from connectors.desk.thread_ids import Place
 from schemas import ids
-from schemas.conversation import Delivered
+from schemas.conversation import DeliveryOutcome
 from schemas.messages import TranscriptMessage
 
 TOGETHER = "with:"
@@ -23,7 +23,7 @@ class LinePost:
 
     line: TranscriptMessage
     marker: str
-    outcome: Delivered | None = None
+    outcome: DeliveryOutcome | None = None
     leader: str = ""
 
     @property
@@ -58,7 +58,7 @@ async def _find_post(records: PostRecords, root: Root, line: TranscriptMessage) 
     return LinePost(line, marker)
 
 
-def _is_here(outcome: Delivered, root: Root) -> bool:
+def _is_here(outcome: DeliveryOutcome, root: Root) -> bool:
     """Tell whether it stands in an earlier thread of the same channel; people of this one may not read another's."""
     if outcome.state != "sent" or root.place is None:
         return outcome.state == "sent"

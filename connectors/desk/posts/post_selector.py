@@ -19,7 +19,7 @@ from connectors.desk.thread_ids import Place
 from connectors.desk.view import View
 from connectors.outbound.rendering import render_within_deadline
 from schemas import ids
-from schemas.desk import DraftMade
+from schemas.desk import DraftGenerated
 from schemas.errors import SendRefused
 
 
@@ -34,7 +34,7 @@ class PostSelector:
         self._approvals = approvals
 
     async def next(
-        self, session: DeskSession, view: View, root: Root, drafts: Sequence[DraftMade]
+        self, session: DeskSession, view: View, root: Root, drafts: Sequence[DraftGenerated]
     ) -> PendingPost | None:
         """Find what is to be posted next; None where all is there. Raises Parked."""
         place = root.place
@@ -70,7 +70,7 @@ class PostSelector:
         marker = ids.derived_id(root.marker, "handoff", handoff.number)
         return self._thread_post(place, marker, handoff.opened_at, HandoffNotice(view))
 
-    async def _drafts(self, place: Place, drafts: Sequence[DraftMade]) -> list[Post]:
+    async def _drafts(self, place: Place, drafts: Sequence[DraftGenerated]) -> list[Post]:
         posts = []
         for made in drafts:
             draft = Draft(made)

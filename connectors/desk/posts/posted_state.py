@@ -9,7 +9,7 @@ from datetime import datetime
 from connectors.desk.posts.poster import DeskSession, Poster
 from connectors.desk.thread_ids import Place
 from schemas import ids
-from schemas.conversation import Delivered
+from schemas.conversation import DeliveryOutcome
 from schemas.ports import Clock, Deliveries
 
 MOST_OUTCOMES = 50_000
@@ -22,9 +22,9 @@ class PostRecords:
 
     def __init__(self, deliveries: Deliveries) -> None:
         self._deliveries = deliveries
-        self._final: OrderedDict[tuple[str, str], Delivered] = OrderedDict()
+        self._final: OrderedDict[tuple[str, str], DeliveryOutcome] = OrderedDict()
 
-    async def outcome(self, conversation: str, marker: str) -> Delivered | None:
+    async def outcome(self, conversation: str, marker: str) -> DeliveryOutcome | None:
         key = (conversation, marker)
         if (known := self._final.get(key)) is not None:
             return known
@@ -37,9 +37,9 @@ class PostRecords:
 
     async def is_begun(self, conversation: str, marker: str) -> bool:
         """Tell whether somebody began to post it and left no outcome."""
-        return await self._deliveries.doubtful_until(conversation, marker) is not None
+        return await self._deliveries.intent_deadline(conversation, marker) is not None
 
-    async def record(self, conversation: str, outcome: Delivered) -> None:
+    async def record(self, conversation: str, outcome: DeliveryOutcome) -> None:
         await self._deliveries.record(conversation, outcome)
 
 
@@ -66,7 +66,7 @@ class PostState:
     async def write(self, conversation: str, about: str, text: str) -> None:
         """Only after ``read``."""
         number = self._last.get(about, (-1, ""))[0] + 1
-        outcome = Delivered(message_id=_shown_id(about, number), state="sent", reason=text, at=self._clock())
+        outcome = DeliveryOutcome(message_id=_shown_id(about, number), state="sent", reason=text, at=self._clock())
         await self._records.record(conversation, outcome)
         self._keep(about, number, text)
 

@@ -20,8 +20,8 @@ from connectors.desk.thread_ids import Place
 from connectors.desk.view import View, needs_people, view_of
 from connectors.outbound.delivery_log import Outcome
 from schemas import ids
-from schemas.conversation import Conversation, Delivered
-from schemas.desk import DeskActed, DraftMade
+from schemas.conversation import Conversation, DeliveryOutcome
+from schemas.desk import DeskCommand, DraftGenerated
 from schemas.errors import Parked
 from schemas.ports import Batch, Clock, Metrics, State
 
@@ -46,10 +46,10 @@ class DeskSync:
         self._planner = PostSelector(desk, records, self._thread, self._approvals, poster)
         self._updated: dict[str, datetime] = {}
 
-    async def run(self, session: DeskSession, drafts: Sequence[DraftMade], batch: Batch) -> None:
+    async def run(self, session: DeskSession, drafts: Sequence[DraftGenerated], batch: Batch) -> None:
         """Repeat ``run_once`` until nothing is left to show, or more has come. Raises Parked, Unavailable."""
         while (later := await self.run_once(session, drafts)) is not None:
-            if batch.arrived.is_set() or batch.later.is_set():
+            if batch.arrived.is_set() or batch.backlog.is_set():
                 return  # whoever handles that looks at all of it
             await _wait_for_more(batch, (later - self._clock()).total_seconds())
 
@@ -60,7 +60,7 @@ class DeskSync:
     async def record_done(self, session: DeskSession, marker: str) -> None:
         await self._poster.record_done(session, marker)
 
-    async def note_act(self, session: DeskSession, acted: DeskActed) -> None:
+    async def note_act(self, session: DeskSession, acted: DeskCommand) -> None:
         """Show what the state does not keep of an act. Raises Parked."""
         if acted.kind in ("approve", "deny"):
             if await self._outcome(session, acted.id) is not None:
@@ -73,7 +73,7 @@ class DeskSync:
             if holder is not None and (holder.by, holder.since) == (acted.by, acted.at):
                 await self._transfer(session, acted.value)
 
-    async def _end_draft(self, session: DeskSession, acted: DeskActed) -> None:
+    async def _end_draft(self, session: DeskSession, acted: DeskCommand) -> None:
         """A draft that was sent or discarded by this act can be neither any more."""
         settled = await self._outcome(session, ids.derived_id(acted.value, "draft-settled"))
         posted = await self._outcome(session, ids.derived_id(acted.value, "desk"))
@@ -82,10 +82,10 @@ class DeskSync:
         rendered = self._desk.render_post(DraftOutcome(acted, acted.at))
         await self._poster.update(session, Place.of(posted.external_id), rendered)
 
-    async def _outcome(self, session: DeskSession, marker: str) -> Delivered | None:
+    async def _outcome(self, session: DeskSession, marker: str) -> DeliveryOutcome | None:
         return await self._records.outcome(session.conversation.id, marker)
 
-    async def run_once(self, session: DeskSession, drafts: Sequence[DraftMade] = ()) -> datetime | None:
+    async def run_once(self, session: DeskSession, drafts: Sequence[DraftGenerated] = ()) -> datetime | None:
         """Bring all in line. Return when to come back, None when nothing is left. Raises Parked, Unavailable."""
         while True:
             view = await self._view(session)
@@ -189,7 +189,7 @@ class DeskSync:
 
 async def _wait_for_more(batch: Batch, seconds: float) -> None:
     """Wait until something comes, the partition moves on, or so much time has passed."""
-    waits = [asyncio.ensure_future(each.wait()) for each in (batch.arrived, batch.later, batch.hurry)]
+    waits = [asyncio.ensure_future(each.wait()) for each in (batch.arrived, batch.backlog, batch.revoking)]
     try:
         await asyncio.wait(waits, timeout=max(0.0, seconds), return_when=asyncio.FIRST_COMPLETED)
     finally:

@@ -17,7 +17,7 @@ from connectors.desk.thread_ids import Place
 from connectors.desk.view import View
 from connectors.outbound.delivery_log import Outcome
 from connectors.outbound.rendering import render_within_deadline
-from schemas.conversation import Delivered
+from schemas.conversation import DeliveryOutcome
 from schemas.ports import Clock
 
 FILES = ".files"
@@ -81,7 +81,7 @@ class Thread:
         same one."""
         marker, now = wanted.post.marker, self._clock()
         for each in wanted.others:
-            together = Delivered(message_id=each.marker, state="unknown", reason=f"{TOGETHER}{marker}", at=now)
+            together = DeliveryOutcome(message_id=each.marker, state="unknown", reason=f"{TOGETHER}{marker}", at=now)
             await self._records.record(session.conversation.id, together)
         outcome = await self._poster.post(session, wanted.post)
         posted = await self._records.outcome(session.conversation.id, marker) if wanted.others else None

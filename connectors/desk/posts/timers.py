@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import uuid4
 
-from connectors import live
+from connectors import conversation_signals
 from connectors.desk.contents import NoticeKind, TimeNotice
 from connectors.desk.posts.posted_state import PostRecords, current_root
 from connectors.desk.rules import DeskRules
@@ -107,7 +107,7 @@ class NoticeTimer:
         for owner in ("queue", "person"):
             after = ""
             while True:
-                page = await self._state.conversations.listing(rules.tenant, owner=owner, after=after, limit=PAGE)
+                page = await self._state.conversations.list_page(rules.tenant, owner=owner, after=after, limit=PAGE)
                 for conversation in page.items:
                     await self._one(conversation, rules)
                 if not (after := page.next):
@@ -116,7 +116,9 @@ class NoticeTimer:
     async def _one(self, conversation: Conversation, rules: DeskRules) -> None:
         now = self._clock()
         if await self._is_due(conversation, rules):
-            await self._bus.append([live.of_time(self._desk, rules.tenant, conversation.id, now)])
+            await self._bus.append(
+                [conversation_signals.build_desk_timer(self._desk, rules.tenant, conversation.id, now)]
+            )
 
     async def _is_due(self, conversation: Conversation, rules: DeskRules) -> bool:
         view = await view_of(self._state, conversation, self._clock())

@@ -22,7 +22,7 @@ from connectors.discord.places import parse_place
 from connectors.discord.rest import RestClient
 from connectors.streams.history_retries import retry_when_limited
 from schemas.errors import SendRefused
-from schemas.ports import Account, Acquaintance, Event
+from schemas.ports import Account, BackfillContext, Event
 
 log = structlog.get_logger("parley.discord")
 
@@ -61,8 +61,8 @@ class History:
         self._rest = RestClient(account)
         self._directory = Directory(self._rest, account)
 
-    async def read(self, known: Acquaintance) -> AsyncIterator[list[Event]]:
-        """See schemas.ports.Backfilling."""
+    async def read(self, known: BackfillContext) -> AsyncIterator[list[Event]]:
+        """See schemas.ports.BackfillChannel."""
         try:
             listed: set[str] = set()
             async for readable in self._list_places(listed):

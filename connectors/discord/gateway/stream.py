@@ -26,8 +26,8 @@ from connectors.discord.gateway.websocket import Frame, GatewaySocket
 from connectors.discord.models import Context, Dispatch, get_log_fields
 from connectors.discord.rest import RestClient
 from connectors.discord.settings import GATEWAY, DiscordAccount
-from schemas.errors import RefusedForNow, SendDelayed, SendUnknown, SetupError
-from schemas.ports import Account, Clock, Event, Line
+from schemas.errors import SendDelayed, SendUnknown, SetupError, TemporaryRefusal
+from schemas.ports import Account, Clock, Event, StreamContext
 
 log = structlog.get_logger("parley.discord")
 
@@ -43,7 +43,7 @@ MAX_SHARDS = 200
 class DiscordStream:
     """See connectors.discord.gateway.shard.ShardOwner."""
 
-    def __init__(self, channel: DiscordChannel, account: Account, line: Line, clock: Clock) -> None:
+    def __init__(self, channel: DiscordChannel, account: Account, line: StreamContext, clock: Clock) -> None:
         self._channel = channel
         self._account = account
         self._settings: DiscordAccount = account.settings
@@ -62,7 +62,7 @@ class DiscordStream:
         self._append_lock = asyncio.Lock()
 
     async def run(self) -> None:
-        """See schemas.ports.Streaming."""
+        """See schemas.ports.StreamingChannel."""
         try:
             await self._connections()
         except SetupError:
@@ -200,7 +200,7 @@ class DiscordStream:
         while True:
             try:
                 return await self._line.take(events)
-            except RefusedForNow as error:
+            except TemporaryRefusal as error:
                 log.warning("append_failed", **get_log_fields(self._account), code=error.code)
                 await asyncio.sleep(min(RETRY_SECONDS, (error.retry_after_ms or 1000) / 1000))
 

@@ -27,9 +27,9 @@ from connectors.slack.profiles import ProfileNames
 from connectors.slack.requests import Json
 from connectors.slack.settings import SlackAccount
 from schemas.conversation import Conversation
-from schemas.desk import DeskActed
+from schemas.desk import DeskCommand
 from schemas.errors import SendDelayed, SendRefused
-from schemas.ports import Account, Call, Reply
+from schemas.ports import Account, VendorCall, VendorResponse
 
 PAGE = 1_000
 """As many as Slack gives at once: whoever pressed something waits three seconds at most."""
@@ -97,7 +97,7 @@ class SlackDeskConnection:
 
     # ── posts ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def perform(self, call: Call, marker: str) -> Reply:
+    async def perform(self, call: VendorCall, marker: str) -> VendorResponse:
         arguments = {name: value for name, value in call.arguments.items() if name not in ("since", "about")}
         if call.files:
             return await file_transfer.upload_files(
@@ -107,7 +107,7 @@ class SlackDeskConnection:
         metadata = {"event_type": history.DESK_TYPE, "event_payload": about}
         return await self._client.call(call.operation, {**arguments, "metadata": metadata})
 
-    async def lookup(self, call: Call, marker: str) -> str | None:
+    async def lookup(self, call: VendorCall, marker: str) -> str | None:
         channel = channel_of_call(call)
         found = await history.find_message(self._client, call, channel, marker)
         return None if found is None else message_id(channel, found)
@@ -145,7 +145,7 @@ class SlackDeskConnection:
             asked["blocks"] = undo_blocks(text, undo, message_of(thread))
         await self._ask("chat.postEphemeral", {**asked, "user": by.removeprefix("slack:")})
 
-    async def open_form(self, found: Conversation, acted: DeskActed, rules: DeskRules) -> str | None:
+    async def open_form(self, found: Conversation, acted: DeskCommand, rules: DeskRules) -> str | None:
         """Slack lets a modal be opened for three seconds after a press."""
         draft = ""
         if acted.fields.get("form"):

@@ -27,7 +27,7 @@ from connectors.slack.desk import block_kit, render_card, render_notices, render
 from connectors.slack.errors import require_external_id
 from connectors.slack.places import parse_timestamp
 from schemas.messages import MessageState, TranscriptMessage
-from schemas.ports import Account, Call, Policy, Reply
+from schemas.ports import Account, Policy, VendorCall, VendorResponse
 
 if TYPE_CHECKING:
     from connectors.slack.desk.connection import SlackDeskConnection
@@ -78,7 +78,7 @@ class SlackDesk:
     marks: Mapping[MessageState, str] = MARKS
     max_draft = render_notices.MOST_DRAFT
     mentions = re.compile(r"@([UW][A-Z0-9]{6,20})\b")
-    policy = Policy(doubt="lookup")
+    policy = Policy(reconciliation="lookup")
     """People wait for what stands below a post in doubt. A thread's history tells at once what is in it, and a post
     that came late all the same would be there twice, for people only."""
 
@@ -94,17 +94,17 @@ class SlackDesk:
     def split(self, rendered: RenderedPost) -> list[RenderedPost]:
         return [RenderedPost(rendered.text, tuple(blocks)) for blocks in block_kit.pack(rendered.blocks)]
 
-    def post_call(self, post: Post) -> Call:
+    def post_call(self, post: Post) -> VendorCall:
         since = f"{(post.since - EARLIER).timestamp():.6f}"
         where = {"thread_ts": post.thread} if post.thread else {}
         if post.files:
             to = {"channel_id": post.channel, **where, "since": since}
-            return Call("files.completeUploadExternal", to, post.files)
+            return VendorCall("files.completeUploadExternal", to, post.files)
         shown = {"text": post.rendered.text, "blocks": list(post.rendered.blocks)}
         arguments = {"channel": post.channel, **where, **shown, "unfurl_links": False, "unfurl_media": False}
-        return Call("chat.postMessage", {**arguments, "since": since, "about": dict(post.about)})
+        return VendorCall("chat.postMessage", {**arguments, "since": since, "about": dict(post.about)})
 
-    def judge(self, call: Call, reply: Reply) -> str:
+    def judge(self, call: VendorCall, reply: VendorResponse) -> str:
         return message_id(channel_of_call(call), require_external_id(reply))
 
     def is_file(self, place: Place) -> bool:
@@ -120,5 +120,5 @@ class SlackDesk:
         return SlackDeskConnection(account, self._read_file, self.is_file)
 
 
-def channel_of_call(call: Call) -> str:
+def channel_of_call(call: VendorCall) -> str:
     return str(call.arguments["channel_id" if call.files else "channel"])

@@ -11,7 +11,7 @@ from connectors.desk.rules import DeskRules
 from connectors.slack.desk.block_kit import PREFIX
 from connectors.slack.requests import Json
 from schemas.conversation import Conversation
-from schemas.desk import DeskActed
+from schemas.desk import DeskCommand
 
 MOST_OPTION = 75
 MOST_OPTIONS = 100
@@ -20,7 +20,7 @@ MOST_DRAFT = 3_000
 ASK = "ask"
 
 
-def build_modal(found: Conversation, acted: DeskActed, rules: DeskRules, draft: str = "") -> Json | None:
+def build_modal(found: Conversation, acted: DeskCommand, rules: DeskRules, draft: str = "") -> Json | None:
     """Return the modal that asks for what an act lacks, None where it lacks nothing. ``draft``: its text as it is."""
     if acted.kind == "resolve":
         return build_resolve(found, acted, rules)
@@ -29,7 +29,7 @@ def build_modal(found: Conversation, acted: DeskActed, rules: DeskRules, draft: 
     return build_edit_draft(found, acted, draft) if draft else None
 
 
-def build_resolve(found: Conversation, acted: DeskActed, rules: DeskRules) -> Json:
+def build_resolve(found: Conversation, acted: DeskCommand, rules: DeskRules) -> Json:
     """Ask for the outcome, tags, a note, and whether the customer is asked how it went."""
     blocks: list[Json] = []
     if rules.outcomes:
@@ -45,7 +45,7 @@ def build_resolve(found: Conversation, acted: DeskActed, rules: DeskRules) -> Js
     return _view("resolve", "Resolve", "Resolve", blocks, found, acted)
 
 
-def build_transfer(found: Conversation, acted: DeskActed, rules: DeskRules) -> Json:
+def build_transfer(found: Conversation, acted: DeskCommand, rules: DeskRules) -> Json:
     """Ask for another channel of the desk, or a colleague."""
     named = {channel: name for name, channel in reversed(list(rules.channels.items()))} | {rules.channel: "general"}
     blocks: list[Json] = []
@@ -58,13 +58,13 @@ def build_transfer(found: Conversation, acted: DeskActed, rules: DeskRules) -> J
     return _view("transfer", "Transfer", "Transfer", blocks, found, acted)
 
 
-def build_edit_draft(found: Conversation, acted: DeskActed, text: str) -> Json:
+def build_edit_draft(found: Conversation, acted: DeskCommand, text: str) -> Json:
     """Let the draft be changed and sent."""
     element = {"type": "plain_text_input", "action_id": "text", "multiline": True, "initial_value": text}
     return _view("send_draft", "Edit draft", "Send", [_input("text", "To the customer", element)], found, acted)
 
 
-def _view(act: str, title: str, submit: str, blocks: list[Json], found: Conversation, acted: DeskActed) -> Json:
+def _view(act: str, title: str, submit: str, blocks: list[Json], found: Conversation, acted: DeskCommand) -> Json:
     about = {
         "tenant": found.origin.tenant,
         "conversation": found.id,

@@ -17,10 +17,10 @@ from connectors.slack.interactions import Action, Container, UserReference
 from connectors.slack.places import Id, SlackModel, Timestamp, parse_timestamp
 from connectors.slack.requests import Json
 from schemas import topics
-from schemas.desk import DeskAct
+from schemas.desk import DeskCommandKind
 from schemas.ports import Account, Event
 
-ACTS = frozenset(get_args(DeskAct)) - {"reply", "edit", "delete"}
+ACTS = frozenset(get_args(DeskCommandKind)) - {"reply", "edit", "delete"}
 FORMS = {"edit_draft": "send_draft"}
 """Buttons that are no act themselves: what they open becomes one."""
 SHORTCUTS = {"parley_claim": "claim", "parley_resolve": "resolve", "parley_return": "return", "parley_note": "note"}

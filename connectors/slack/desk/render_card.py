@@ -12,7 +12,7 @@ from connectors.markup import is_blank
 from connectors.slack.desk import block_kit as kit
 from connectors.slack.desk.block_kit import Json
 from connectors.slack.desk.render_transcript import MAY_BE_LOST, content_blocks
-from schemas.content import all_words
+from schemas.content import describe_message
 from schemas.messages import TranscriptMessage
 
 MOST_LINE = 300
@@ -38,7 +38,7 @@ def render_card(content: Card) -> RenderedPost:
     view = content.view
     head = [_title(view), *_state(content)]
     foot = [*_attempts(view), *kit.action_blocks(content.buttons)]
-    said = [line for line in view.before if not is_blank(all_words(line))]
+    said = [line for line in view.before if not is_blank(describe_message(line))]
     middle = [*_reason(view), *_excerpts(view, said)]
     while middle and not kit.fits([*head, *middle, *foot]):
         if said:
@@ -126,7 +126,7 @@ def _attempts(view: View) -> list[Json]:
     titles = {each.document: each.title for line in view.all_lines for each in line.citations}
     passages = [passage for turn in view.turns for passage in turn.passages if passage.cited]
     sources = dict.fromkeys(_source(titles.get(each.document, each.document), each.heading) for each in passages)
-    actions = [f"{each.called} ({each.outcome})" for turn in view.turns for each in turn.actions]
+    actions = [f"{each.display_name} ({each.outcome})" for turn in view.turns for each in turn.actions]
     blocks: list[Json] = []
     if sources:
         blocks.append(kit.context_block(kit.plain_text("📚 " + "\n📚 ".join([*sources][-MOST_SOURCES:]))))

@@ -59,7 +59,7 @@ def render_approval_request(content: ApprovalRequest) -> RenderedPost:
     arguments = "\n".join(f"{name}: {format_argument(value)}" for name, value in approval.arguments.items())
     blocks = [
         kit.mrkdwn_section(f"🔐 *Approval needed* {kit.date_token(approval.expires_at, after='until')}"),
-        *kit.literal_sections(f"{approval.called}\n{arguments}"),
+        *kit.literal_sections(f"{approval.display_name}\n{arguments}"),
         kit.context_block("*Customer*", kit.plain_text(content.contact)),
         kit.context_block("*Why*", kit.plain_text(approval.reason)),
         *kit.action_blocks(content.buttons),

@@ -10,7 +10,7 @@ from connectors.markup import render
 from connectors.slack.blocks import build_section
 from connectors.slack.desk import block_kit as kit
 from connectors.slack.desk.block_kit import Json
-from schemas.content import all_words, content_words, map_url
+from schemas.content import describe_content, describe_message, map_url
 from schemas.messages import Attachment, TranscriptMessage
 
 ROOM = 2
@@ -54,7 +54,7 @@ def line_blocks(line: TranscriptMessage, contact: str) -> list[Json]:
 
 def content_blocks(line: TranscriptMessage) -> list[Json]:
     """Show in words what is neither text nor file. The map's address is ours, made of the numbers alone."""
-    words = content_words(line)
+    words = describe_content(line)
     if not words:
         return []
     elements: list[Json | str] = [kit.plain_text(each) for each in words]
@@ -79,7 +79,7 @@ def _author(line: TranscriptMessage, contact: str) -> str:
 
 
 def _words(line: TranscriptMessage) -> str:
-    return all_words(line) if line.author.kind == "contact" else kit.strip_markdown(all_words(line))
+    return describe_message(line) if line.author.kind == "contact" else kit.strip_markdown(describe_message(line))
 
 
 def _files(files: Sequence[Attachment]) -> list[Json]:

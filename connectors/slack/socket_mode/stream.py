@@ -17,8 +17,8 @@ from connectors.slack.channel import SlackChannel
 from connectors.slack.client import SlackClient
 from connectors.slack.errors import find_error
 from connectors.slack.socket_mode.socket import Socket, SocketEnvelope
-from schemas.errors import InvalidRequest, RefusedForNow, SendDelayed, SetupError
-from schemas.ports import Account, Event, Line
+from schemas.errors import InvalidRequest, SendDelayed, SetupError, TemporaryRefusal
+from schemas.ports import Account, Event, StreamContext
 
 log = structlog.get_logger("parley.slack")
 
@@ -42,7 +42,7 @@ DRAIN_SECONDS = 15.0
 class SlackStream:
     """The connections of one account: usually one, two while one replaces the other."""
 
-    def __init__(self, channel: SlackChannel, account: Account, line: Line) -> None:
+    def __init__(self, channel: SlackChannel, account: Account, line: StreamContext) -> None:
         self._channel = channel
         self._account = account
         self._line = line
@@ -52,7 +52,7 @@ class SlackStream:
         self._background: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
-        """See schemas.ports.Streaming."""
+        """See schemas.ports.StreamingChannel."""
         worker = asyncio.create_task(self._process_inbox())
         connector = asyncio.create_task(self._connect())
         try:
@@ -95,7 +95,7 @@ class SlackStream:
     async def _catch_up_later(self) -> None:
         """Catch up once more: a holder that hangs may have lost the account but still receive part of the events."""
         await asyncio.sleep(STALE_SOCKET_SECONDS)
-        self._line.behind()
+        self._line.request_backfill()
 
     def _run_in_background(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(work)
@@ -109,7 +109,7 @@ class SlackStream:
         url = reply.body.get("url")
         if not isinstance(url, str) or not url.startswith(("ws://", "wss://")):
             raise SendDelayed("Slack gives no address for a socket")
-        socket = await Socket.connect(self._app.session, url, self._inbox, self._line.behind)
+        socket = await Socket.connect(self._app.session, url, self._inbox, self._line.request_backfill)
         self._sockets.add(socket)
         return socket
 
@@ -125,7 +125,7 @@ class SlackStream:
             await socket.close()
             self._sockets.discard(socket)
             if not (socket.was_drained or looked_after):
-                self._line.behind()
+                self._line.request_backfill()
 
     async def _process_inbox(self) -> None:
         while True:
@@ -142,7 +142,7 @@ class SlackStream:
         while True:
             try:
                 return await self._line.take(events)
-            except RefusedForNow as error:
+            except TemporaryRefusal as error:
                 log.warning("append_failed", channel="slack", account=self._account.name, code=error.code)
                 await asyncio.sleep(min(RETRY_SECONDS, (error.retry_after_ms or 1000) / 1000))
 

@@ -15,7 +15,7 @@ from connectors.graph.token_check import check_token
 from connectors.whatsapp.meta.files import get_media_type
 from schemas.errors import DeliveryError, NotFound, SendDelayed, SendRefused, SendUnknown, TooLarge
 from schemas.messages import Attachment, RemoteFile
-from schemas.ports import Account, Call, Remark, Reply
+from schemas.ports import Account, AccountFinding, VendorCall, VendorResponse
 
 log = structlog.get_logger("parley.whatsapp")
 SCOPES = frozenset({"whatsapp_business_messaging"})
@@ -29,7 +29,7 @@ class CloudConnection:
         self._number = settings.phone_number_id
         self._graph = GraphClient(settings.api_base, settings.access_token.get_secret_value())
 
-    async def perform(self, call: Call, marker: str) -> Reply:
+    async def perform(self, call: VendorCall, marker: str) -> VendorResponse:
         body = {**call.arguments, "biz_opaque_callback_data": marker}
         for file in call.files:
             body[body["type"]] = {**body[body["type"]], "id": await self._upload(file)}
@@ -49,7 +49,7 @@ class CloudConnection:
                 return data, type_, get_file_name(file, type_)
         raise NotFound("the file is not there any more, or not what it was")
 
-    async def seen(self, place: str, external_id: str) -> None:
+    async def show_typing(self, place: str, external_id: str) -> None:
         """Marks everything up to this message as read, and shows a typing indicator for 25 seconds."""
         body = {
             "messaging_product": "whatsapp",
@@ -64,7 +64,7 @@ class CloudConnection:
         except DeliveryError as error:
             log.info("seen_failed", tenant=self._account.tenant, account=self._account.name, code=error.code)
 
-    async def inspect(self) -> list[Remark]:
+    async def inspect(self) -> list[AccountFinding]:
         token = self._account.settings.access_token.get_secret_value()
         return await check_token(self._graph, token, self._number, SCOPES, self._tools.clock())
 
@@ -93,7 +93,7 @@ class CloudConnection:
         return reply.body
 
 
-def _build_delay(reply: Reply) -> DeliveryError:
+def _build_delay(reply: VendorResponse) -> DeliveryError:
     """Return the error. Doubt becomes a delay, because reading and uploading may be repeated."""
     error = build_delivery_error(reply)
     return SendDelayed(error.message) if isinstance(error, SendUnknown) else error

@@ -9,7 +9,7 @@ from connectors.graph.models import parse_items
 from connectors.whatsapp.meta import rendering
 from connectors.whatsapp.meta.updates import OBJECT, Change, UpdateParser
 from schemas.messages import OutboundMessage
-from schemas.ports import Account, Call, Connection, Event, RawRequest, Reply, Sending
+from schemas.ports import Account, Connection, Event, RawRequest, RenderContext, VendorCall, VendorResponse
 
 
 class MetaProvider:
@@ -19,7 +19,7 @@ class MetaProvider:
     def verify(self, request: RawRequest, account: Account) -> None:
         webhooks.verify(request, account)
 
-    def answer(self, request: RawRequest, account: Account) -> str | None:
+    def answer_handshake(self, request: RawRequest, account: Account) -> str | None:
         return webhooks.answer_challenge(request, account)
 
     def parse(self, request: RawRequest, account: Account) -> list[Event]:
@@ -31,10 +31,10 @@ class MetaProvider:
             for event in updates.parse_change(change)
         ]
 
-    def render(self, message: OutboundMessage, sending: Sending) -> list[Call]:
+    def render(self, message: OutboundMessage, sending: RenderContext) -> list[VendorCall]:
         return rendering.build_calls(message, sending)
 
-    def judge(self, call: Call, reply: Reply) -> str:
+    def judge(self, call: VendorCall, reply: VendorResponse) -> str:
         if reply.status != 200:
             raise build_delivery_error(reply)
         try:

@@ -11,7 +11,7 @@ from connectors.whatsapp.identity import build_recipient
 from connectors.whatsapp.meta.files import build_content, can_carry_caption
 from schemas.errors import SendRefused
 from schemas.messages import Attachment, OutboundMessage
-from schemas.ports import Call, Sending
+from schemas.ports import RenderContext, VendorCall
 
 OPERATION = "meta.messages"
 MAX_TEXT, MAX_BODY, MAX_CAPTION = 4096, 1024, 1024
@@ -23,7 +23,7 @@ MAX_PARAMETER = 900
 Content = dict[str, Any]
 
 
-def build_calls(message: OutboundMessage, sending: Sending) -> list[Call]:
+def build_calls(message: OutboundMessage, sending: RenderContext) -> list[VendorCall]:
     """Raises SendRefused."""
     if is_blank(message.text) and not message.attachments and not message.choices:
         raise SendRefused("empty")
@@ -33,14 +33,16 @@ def build_calls(message: OutboundMessage, sending: Sending) -> list[Call]:
         **build_recipient(message.place, sending.contact),
     }
     if not sending.window_open:
-        return [Call(OPERATION, {**frame, **_build_template(message, sending)})]
+        return [VendorCall(OPERATION, {**frame, **_build_template(message, sending)})]
     contents = list(_build_contents(message, sending))
     if not contents:
         raise SendRefused("empty")
-    return [Call(OPERATION, {**frame, **content}, files) for content, files in contents]
+    return [VendorCall(OPERATION, {**frame, **content}, files) for content, files in contents]
 
 
-def _build_contents(message: OutboundMessage, sending: Sending) -> Iterator[tuple[Content, tuple[Attachment, ...]]]:
+def _build_contents(
+    message: OutboundMessage, sending: RenderContext
+) -> Iterator[tuple[Content, tuple[Attachment, ...]]]:
     files = message.attachments
     if (
         can_carry_caption(message)
@@ -54,7 +56,7 @@ def _build_contents(message: OutboundMessage, sending: Sending) -> Iterator[tupl
     yield from ((build_content(file), (file,)) for file in files)
 
 
-def _build_texts(message: OutboundMessage, sending: Sending) -> Iterator[Content]:
+def _build_texts(message: OutboundMessage, sending: RenderContext) -> Iterator[Content]:
     payloads = seal_choices(message, sending.account)
     has_buttons = fits_limits(message.choices, payloads, most=BUTTONS, title=BUTTON_TITLE, payload=BUTTON_ID)
     has_rows = fits_limits(message.choices, payloads, most=ROWS, title=ROW_DESCRIPTION, payload=ROW_ID)
@@ -83,7 +85,7 @@ def _build_buttons(message: OutboundMessage, payloads: list[str]) -> Content:
     return {"buttons": [{"type": "reply", "reply": reply} for reply in replies]}
 
 
-def _build_list(message: OutboundMessage, payloads: list[str], sending: Sending) -> Content:
+def _build_list(message: OutboundMessage, payloads: list[str], sending: RenderContext) -> Content:
     """A label that is too long for a row's title is repeated in full as its description."""
     rows = []
     for id_, title, choice in zip(payloads, build_labels(message.choices, ROW_TITLE), message.choices, strict=True):
@@ -92,7 +94,7 @@ def _build_list(message: OutboundMessage, payloads: list[str], sending: Sending)
     return {"button": sending.account.settings.list_label, "sections": [{"rows": rows}]}
 
 
-def _build_template(message: OutboundMessage, sending: Sending) -> Content:
+def _build_template(message: OutboundMessage, sending: RenderContext) -> Content:
     """The text goes on one line, because a parameter may hold no line break. Raises SendRefused when it does not
     fit."""
     template = sending.account.settings.template

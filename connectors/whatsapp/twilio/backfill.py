@@ -28,7 +28,7 @@ from connectors.whatsapp.twilio.connection import API_BASE, TwilioConnection
 from connectors.whatsapp.twilio.errors import parse_number, require_external_id
 from schemas.errors import InvalidRequest, SendUnknown
 from schemas.messages import Author
-from schemas.ports import Account, Acquaintance, Event, Reply
+from schemas.ports import Account, BackfillContext, Event, VendorResponse
 from schemas.topics import MESSAGE_RECEIVED
 
 log = structlog.get_logger("parley.whatsapp")
@@ -91,9 +91,9 @@ class MediaList(BaseModel):
 
 
 async def read_history(
-    account: Account, since: datetime, known: Acquaintance, tools: ChannelServices
+    account: Account, since: datetime, known: BackfillContext, tools: ChannelServices
 ) -> AsyncIterator[list[Event]]:
-    """See schemas.ports.Backfilling."""
+    """See schemas.ports.BackfillChannel."""
     connection = TwilioConnection(account, tools)
     try:
         for part in _group_by_contact(await _list_messages(connection, account.settings, since)):
@@ -153,7 +153,7 @@ async def _read_pages(
 
 
 async def _parse(
-    connection: TwilioConnection, listed: MessageRecord, account: Account, known: Acquaintance, now: datetime
+    connection: TwilioConnection, listed: MessageRecord, account: Account, known: BackfillContext, now: datetime
 ) -> Sequence[Event]:
     ids, made_at = twilio_addresses.parse_ids(listed.contact), listed.made_at
     if not ids or made_at is None:
@@ -191,7 +191,7 @@ async def _read_media(connection: TwilioConnection, listed: MessageRecord) -> li
     return pairs
 
 
-def _parse_reply(reply: Reply, model: type[Model]) -> Model:
+def _parse_reply(reply: VendorResponse, model: type[Model]) -> Model:
     if reply.status != 200:
         require_external_id(reply)  # raises
     try:

@@ -21,7 +21,7 @@ from connectors.whatsapp.twilio.client import TwilioHttpClient, build_client
 from connectors.whatsapp.twilio.outbound import CONTENT, build_numbered_text
 from schemas.errors import SendDelayed, SendRefused, SendUnknown
 from schemas.messages import Attachment, RemoteFile
-from schemas.ports import Account, Call, Remark, Reply
+from schemas.ports import Account, AccountFinding, VendorCall, VendorResponse
 
 log = structlog.get_logger("parley.whatsapp")
 
@@ -42,7 +42,7 @@ VARIABLE = re.compile(r"{{(\w+)}}")
 
 
 class TwilioConnection:
-    """See schemas.ports.Connection, Fetcher, Seer, Lookup."""
+    """See schemas.ports.Connection, FileFetcher, TypingIndicator, DeliveryLookup."""
 
     def __init__(self, account: Account, tools: ChannelServices) -> None:
         self._account = account
@@ -56,11 +56,11 @@ class TwilioConnection:
         """Hash of a refused template → when it may be tried again, on ``time.monotonic``."""
         self._content_lock = asyncio.Lock()
 
-    async def perform(self, call: Call, marker: str) -> Reply:
+    async def perform(self, call: VendorCall, marker: str) -> VendorResponse:
         form = {name: value for name, value in call.arguments.items() if name not in ("since", "types")}
         if call.operation == CONTENT:
             content = await self._find_content(call.arguments["types"])
-            if isinstance(content, Reply):
+            if isinstance(content, VendorResponse):
                 return content
             if content:
                 form["ContentSid"] = content
@@ -77,7 +77,7 @@ class TwilioConnection:
             raise SendDelayed("somebody deleted the form at Twilio; it is made anew")
         return reply
 
-    async def lookup(self, call: Call, marker: str) -> str | None:
+    async def lookup(self, call: VendorCall, marker: str) -> str | None:
         """Search by recipient, time and content: Twilio keeps no marker of ours."""
 
         async def is_another(sid: str) -> bool:
@@ -89,7 +89,7 @@ class TwilioConnection:
     def account_sid(self) -> str:
         return self._settings.account_sid
 
-    async def read_page(self, uri: str, query: dict[str, str] | None) -> Reply:
+    async def read_page(self, uri: str, query: dict[str, str] | None) -> VendorResponse:
         """Read a page of the account's messages, or what is at ``uri``. Raises SendDelayed, SendUnknown."""
         return await self._request("GET", API_BASE + uri if uri else self._messages_url, params=query)
 
@@ -97,7 +97,7 @@ class TwilioConnection:
         http, _ = self._get_client()
         return await files.fetch(http, file.ref, self._settings, most)
 
-    async def seen(self, place: str, external_id: str) -> None:
+    async def show_typing(self, place: str, external_id: str) -> None:
         try:
             reply = await self._request("POST", TYPING_URL, data={"channel": "whatsapp", "messageId": external_id})
         except (SendDelayed, SendUnknown):
@@ -105,20 +105,24 @@ class TwilioConnection:
         if reply.status >= 400:
             log.info("typing_not_shown", account=self._account.name, external_id=external_id, status=reply.status)
 
-    async def inspect(self) -> list[Remark]:
+    async def inspect(self) -> list[AccountFinding]:
         reply = await self._request("GET", self._messages_url, params={"PageSize": "1"})
         if reply.status in (401, 403):
-            return [Remark("fail", "Twilio refuses the credentials", "check account_sid, auth_token and the API key")]
+            return [
+                AccountFinding(
+                    "fail", "Twilio refuses the credentials", "check account_sid, auth_token and the API key"
+                )
+            ]
         if reply.status != 200:
-            return [Remark("warn", f"Twilio answers {reply.status} to a look at the messages")]
-        return [Remark("ok", "the credentials work")]
+            return [AccountFinding("warn", f"Twilio answers {reply.status} to a look at the messages")]
+        return [AccountFinding("ok", "the credentials work")]
 
     async def close(self) -> None:
         opened, self._open = self._open, None
         if opened is not None:
             await opened[0].close()
 
-    async def _find_content(self, types: dict[str, Any]) -> str | Reply:
+    async def _find_content(self, types: dict[str, Any]) -> str | VendorResponse:
         """Return the id of a content template of this shape, creating it if needed; empty if Twilio refuses it, and
         Twilio's answer if that concerns the account. Raises SendDelayed."""
         samples = {name: name for name in VARIABLE.findall(json.dumps(types))}
@@ -159,7 +163,7 @@ class TwilioConnection:
             raise SendRefused("no_public_url")
         return url
 
-    async def _request(self, method: str, url: str, **given: Any) -> Reply:
+    async def _request(self, method: str, url: str, **given: Any) -> VendorResponse:
         """Raises SendDelayed (never sent), SendUnknown."""
         _, sdk = self._get_client()
         try:
@@ -170,7 +174,7 @@ class TwilioConnection:
         except (*CONNECTION_ERRORS, ValueError) as error:
             raise SendUnknown("no answer came from Twilio", slow=isinstance(error, TimeoutError)) from error
         headers = {name.lower(): value for name, value in response.headers.items()}
-        return Reply(response.status_code, _decode(response.text), headers)
+        return VendorResponse(response.status_code, _decode(response.text), headers)
 
     def _get_client(self) -> tuple[TwilioHttpClient, Client]:
         if self._open is None:
@@ -186,5 +190,5 @@ def _decode(text: str) -> Any:
         return text
 
 
-def _get_field(reply: Reply, name: str) -> Any:
+def _get_field(reply: VendorResponse, name: str) -> Any:
     return reply.body.get(name) if isinstance(reply.body, dict) else None

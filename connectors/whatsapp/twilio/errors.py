@@ -7,7 +7,7 @@ from typing import Any
 
 from connectors.retry_after import GATEWAY_TIMEOUTS
 from schemas.errors import CredentialsRevoked, DeliveryError, SendDelayed, SendRefused, SendUnknown
-from schemas.ports import Reply
+from schemas.ports import VendorResponse
 
 REVOKED = frozenset({20003, 20005, 20006, 20008})
 REASONS: dict[int, str] = {
@@ -65,7 +65,7 @@ def is_temporary(code: str) -> bool:
     return code in {str(each) for each in BUSY | WHATSAPP_DOWN}
 
 
-def require_external_id(reply: Reply) -> str:
+def require_external_id(reply: VendorResponse) -> str:
     """Return the id of a message that Twilio accepted. Raises a DeliveryError."""
     body: Mapping[str, Any] = reply.body if isinstance(reply.body, dict) else {}
     if reply.status in (200, 201):
@@ -81,7 +81,7 @@ def require_external_id(reply: Reply) -> str:
     raise SendUnknown(f"Twilio answered {reply.status}", slow=reply.status in GATEWAY_TIMEOUTS)
 
 
-def _build_error(code: int, reply: Reply) -> DeliveryError:
+def _build_error(code: int, reply: VendorResponse) -> DeliveryError:
     if code in REVOKED or code in (401, 403):
         return CredentialsRevoked("Twilio does not know these credentials")
     if code == DAILY_LIMIT:
@@ -98,5 +98,5 @@ def _get_code(value: Any) -> int:
     return value if isinstance(value, int) else 0
 
 
-def _get_retry_after(reply: Reply) -> int | None:
+def _get_retry_after(reply: VendorResponse) -> int | None:
     return parse_number(reply.headers.get("retry-after", "")) * 1000 or None

@@ -18,7 +18,7 @@ REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 
 async def fetch(http: TwilioHttpClient, ref: str, settings: TwilioAccount, most: int) -> tuple[bytes, str, str]:
-    """See schemas.ports.Fetcher."""
+    """See schemas.ports.FileFetcher."""
     url = _check_url(http, ref, settings)
     headers = {"Authorization": aiohttp.encode_basic_auth(*get_credentials(settings))}
     try:

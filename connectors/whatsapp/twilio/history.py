@@ -16,12 +16,12 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from connectors.whatsapp.twilio.errors import FAILED, require_external_id
 from connectors.whatsapp.twilio.outbound import describe_call, normalize_spaces
 from schemas.errors import SendRefused, SendUnknown
-from schemas.ports import Call, Reply
+from schemas.ports import VendorCall, VendorResponse
 
 PAGE_SIZE, MAX_PAGES = 100, 10
 CLOCK_SKEW = timedelta(seconds=10)
 """Between Twilio's clock and ours, including its precision of one second."""
-ReadPage = Callable[[str, dict[str, str] | None], Awaitable[Reply]]
+ReadPage = Callable[[str, dict[str, str] | None], Awaitable[VendorResponse]]
 """``(uri, query)`` → a page; the first has no uri."""
 IsAnother = Callable[[str], Awaitable[bool]]
 """Whether an id is on record as another message or part."""
@@ -52,7 +52,7 @@ class Page(BaseModel):
     next_page_uri: str | None = None
 
 
-async def find_message(call: Call, read_page: ReadPage, is_another: IsAnother) -> str | None:
+async def find_message(call: VendorCall, read_page: ReadPage, is_another: IsAnother) -> str | None:
     """Return the id, None when Twilio has not accepted the message. Raises SendUnknown, SendDelayed,
     CredentialsRevoked, and SendRefused when it can never be known."""
     since = datetime.fromisoformat(call.arguments["since"]) - CLOCK_SKEW
@@ -72,7 +72,7 @@ async def find_message(call: Call, read_page: ReadPage, is_another: IsAnother) -
     return None
 
 
-def _parse_page(reply: Reply) -> Page:
+def _parse_page(reply: VendorResponse) -> Page:
     if reply.status != 200:
         require_external_id(reply)  # raises
     try:

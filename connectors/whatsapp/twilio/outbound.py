@@ -13,7 +13,7 @@ from connectors.whatsapp.twilio.addresses import build_recipient
 from connectors.whatsapp.twilio.sealed_choices import seal_choices
 from schemas.errors import SendRefused
 from schemas.messages import Choice, OutboundMessage
-from schemas.ports import Call, Sending
+from schemas.ports import RenderContext, VendorCall
 
 MAX_BODY = 1600
 MAX_BODY_WITH_CHOICES = 1024
@@ -29,7 +29,7 @@ CONTENT = "twilio.content"
 """A message from a content template at Twilio: ``types`` describes the template, which many messages share."""
 
 
-def build_calls(message: OutboundMessage, sending: Sending) -> list[Call]:
+def build_calls(message: OutboundMessage, sending: RenderContext) -> list[VendorCall]:
     """Raises SendRefused."""
     settings: TwilioAccount = sending.account.settings
     calls = (
@@ -43,8 +43,8 @@ def build_calls(message: OutboundMessage, sending: Sending) -> list[Call]:
     return [replace(call, arguments={**parties, **call.arguments, **since}) for call in calls]
 
 
-def _build_ordinary_calls(message: OutboundMessage, settings: TwilioAccount) -> list[Call]:
-    files = [Call(FILE, {}, (file,)) for file in message.attachments]
+def _build_ordinary_calls(message: OutboundMessage, settings: TwilioAccount) -> list[VendorCall]:
+    files = [VendorCall(FILE, {}, (file,)) for file in message.attachments]
     ids = _seal_choices(message, settings)
     parts = (
         render(message.text, WHATSAPP, MAX_BODY_WITH_CHOICES, count_utf16, citations=message.citations).parts
@@ -59,8 +59,8 @@ def _build_ordinary_calls(message: OutboundMessage, settings: TwilioAccount) -> 
     return [*_build_texts(numbered.parts), *files]
 
 
-def _build_texts(parts: Sequence[str]) -> list[Call]:
-    return [Call(MESSAGE, {"Body": part}) for part in parts]
+def _build_texts(parts: Sequence[str]) -> list[VendorCall]:
+    return [VendorCall(MESSAGE, {"Body": part}) for part in parts]
 
 
 def _seal_choices(message: OutboundMessage, settings: TwilioAccount) -> list[str]:
@@ -70,7 +70,7 @@ def _seal_choices(message: OutboundMessage, settings: TwilioAccount) -> list[str
     return seal_choices(message.id, message.choices, settings)
 
 
-def _build_choice_call(text: str, choices: Sequence[Choice], ids: Sequence[str], settings: TwilioAccount) -> Call:
+def _build_choice_call(text: str, choices: Sequence[Choice], ids: Sequence[str], settings: TwilioAccount) -> VendorCall:
     """All texts are variables, so that a few templates serve all messages."""
     if len(choices) <= MAX_BUTTONS and all(count_utf16(" ".join(each.label.split())) <= BUTTON for each in choices):
         shown = build_labels(choices, BUTTON, count_utf16)
@@ -95,11 +95,11 @@ def _build_choice_call(text: str, choices: Sequence[Choice], ids: Sequence[str],
     return _build_content_call(types, values | (_number_names("d", full_labels) if is_cut else {}))
 
 
-def _build_content_call(types: dict[str, Any], values: dict[str, str]) -> Call:
-    return Call(CONTENT, {"types": types, "ContentVariables": _format_variables(values)})
+def _build_content_call(types: dict[str, Any], values: dict[str, str]) -> VendorCall:
+    return VendorCall(CONTENT, {"types": types, "ContentVariables": _format_variables(values)})
 
 
-def _build_template_call(message: OutboundMessage, settings: TwilioAccount) -> Call:
+def _build_template_call(message: OutboundMessage, settings: TwilioAccount) -> VendorCall:
     """A text that does not fit is refused: part of an answer would look like all of it."""
     parts = render(
         message.text, WHATSAPP, MAX_BODY, count_utf16, choices=message.choices, citations=message.citations
@@ -110,7 +110,9 @@ def _build_template_call(message: OutboundMessage, settings: TwilioAccount) -> C
         raise SendRefused("window_closed")
     filled = {name: form.replace("{text}", text) for name, form in settings.template.variables.items()}
     values = {name: "…" if is_blank(value) else value for name, value in filled.items()}
-    return Call(MESSAGE, {"ContentSid": settings.template.content_sid, "ContentVariables": _format_variables(values)})
+    return VendorCall(
+        MESSAGE, {"ContentSid": settings.template.content_sid, "ContentVariables": _format_variables(values)}
+    )
 
 
 def _format_variables(values: dict[str, str]) -> str:
@@ -126,7 +128,7 @@ def _number_names(letter: str, values: Iterable[str]) -> dict[str, str]:
     return {f"{letter}{number}": value for number, value in enumerate(values, 1)}
 
 
-def build_numbered_text(call: Call) -> str:
+def build_numbered_text(call: VendorCall) -> str:
     """Return the text of a call with choices without its template: the choices as numbered lines, with full labels if
     they fit into one message."""
     values = json.loads(call.arguments["ContentVariables"])
@@ -138,7 +140,7 @@ def build_numbered_text(call: Call) -> str:
     return full if count_utf16(full) <= MAX_BODY else short
 
 
-def describe_call(call: Call) -> tuple[str, frozenset[str]]:
+def describe_call(call: VendorCall) -> tuple[str, frozenset[str]]:
     """Return how the message appears in Twilio's list: its kind, and its possible texts; none where they are not
     known."""
     if call.operation == CONTENT:

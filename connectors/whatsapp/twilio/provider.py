@@ -11,7 +11,18 @@ import structlog
 from connectors.channel_services import ChannelServices
 from connectors.whatsapp.twilio import errors, inbound, outbound, signature
 from schemas.messages import OutboundMessage
-from schemas.ports import Account, Acquaintance, Call, Connection, Event, Pace, Policy, RawRequest, Reply, Sending
+from schemas.ports import (
+    Account,
+    BackfillContext,
+    Connection,
+    Event,
+    Policy,
+    RateLimit,
+    RawRequest,
+    RenderContext,
+    VendorCall,
+    VendorResponse,
+)
 
 log = structlog.get_logger("parley.whatsapp")
 
@@ -23,14 +34,14 @@ class TwilioProvider:
 
     policy = Policy(
         # Statuses carry the marker in their address, but Twilio soon stops repeating them, and its list is complete.
-        doubt="lookup",
+        reconciliation="lookup",
         window=timedelta(hours=24),
         # WhatsApp's limit between two numbers, with any provider: 1 in 6 seconds, with a burst of 45.
-        contact_pace=Pace(1 / 6.2, 44),
+        contact_pace=RateLimit(1 / 6.2, 44),
         # A message is listed before its request is answered, but the list is read from another server.
-        settles=10.0,
-        settles_slowly=60.0,
-        shows_contact=True,
+        settle_time=10.0,
+        slow_settle_time=60.0,
+        renders_contact=True,
     )
 
     def __init__(self, tools: ChannelServices) -> None:
@@ -39,7 +50,7 @@ class TwilioProvider:
     def verify(self, request: RawRequest, account: Account) -> None:
         signature.verify(request, account.settings)
 
-    def answer(self, request: RawRequest, account: Account) -> None:
+    def answer_handshake(self, request: RawRequest, account: Account) -> None:
         """Twilio never asks, and the answer to a message would be shown to the contact, so there is none."""
 
     def parse(self, request: RawRequest, account: Account) -> list[Event]:
@@ -50,10 +61,10 @@ class TwilioProvider:
         marker = given if MARKER.fullmatch(given) else ""
         return inbound.parse_form(signature.parse_parameters(request), account, marker, self._tools.clock())
 
-    def render(self, message: OutboundMessage, sending: Sending) -> list[Call]:
+    def render(self, message: OutboundMessage, sending: RenderContext) -> list[VendorCall]:
         return outbound.build_calls(message, sending)
 
-    def judge(self, call: Call, reply: Reply) -> str:
+    def judge(self, call: VendorCall, reply: VendorResponse) -> str:
         return errors.require_external_id(reply)
 
     def connect(self, account: Account) -> Connection:
@@ -65,7 +76,7 @@ class TwilioProvider:
     def backfills(self, account: Account) -> bool:
         return True
 
-    def backfill(self, account: Account, since: datetime, known: Acquaintance) -> AsyncIterator[list[Event]]:
+    def backfill(self, account: Account, since: datetime, known: BackfillContext) -> AsyncIterator[list[Event]]:
         from connectors.whatsapp.twilio.backfill import read_history
 
         return read_history(account, since, known, self._tools)

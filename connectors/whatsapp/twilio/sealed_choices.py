@@ -8,7 +8,7 @@ import hmac
 from collections.abc import Sequence
 
 from connectors.whatsapp.settings import TwilioAccount
-from schemas.messages import Choice, Choosing
+from schemas.messages import Choice, ChoiceSelection
 
 MAX_PAYLOAD = 200
 """Characters, by Twilio's limit."""
@@ -24,7 +24,7 @@ def seal_choices(message_id: str, choices: Sequence[Choice], settings: TwilioAcc
     return sealed if all(len(each) <= MAX_PAYLOAD for each in sealed) else []
 
 
-def open_choice(text: str, settings: TwilioAccount) -> Choosing | None:
+def open_choice(text: str, settings: TwilioAccount) -> ChoiceSelection | None:
     """Return the choice; None for payloads that are not ours: from a template, another program, or forged."""
     message_id, _, rest = text.partition(":")
     seal, _, choice_id = rest.partition(":")
@@ -32,7 +32,7 @@ def open_choice(text: str, settings: TwilioAccount) -> Choosing | None:
         return None
     expected = _sign(message_id, choice_id, settings)
     is_ours = hmac.compare_digest(seal.encode("utf-8", "surrogatepass"), expected.encode())
-    return Choosing(in_reply_to=message_id, id=choice_id) if is_ours else None
+    return ChoiceSelection(in_reply_to=message_id, id=choice_id) if is_ours else None
 
 
 def _sign(message_id: str, choice_id: str, settings: TwilioAccount) -> str:

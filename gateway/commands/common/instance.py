@@ -26,8 +26,8 @@ _EXPORT = aiohttp.ClientTimeout(total=None, sock_read=600)
 _BY_CODE: dict[str, type[ParleyError]] = {
     kind.code: kind
     for kind in vars(errors).values()
-    if isinstance(kind, type) and issubclass(kind, errors.RequestError | errors.RefusedForNow)
-    if kind not in (errors.RequestError, errors.RefusedForNow, errors.StaleEpoch, errors.StateLost)
+    if isinstance(kind, type) and issubclass(kind, errors.RequestError | errors.TemporaryRefusal)
+    if kind not in (errors.RequestError, errors.TemporaryRefusal, errors.StaleEpoch, errors.StateLost)
 }
 
 
@@ -156,7 +156,7 @@ async def _served(config: Config) -> AsyncIterator[str]:
 
     async with compose.embedded(config) as parts:
         if parts.knowledge is not None:
-            await parts.knowledge.ready()
+            await parts.knowledge.wait_until_ready()
         app = web.Application(middlewares=[errors_as_json])
         admin.add_routes(app, parts)
         async with serving(app, "127.0.0.1", 0) as port:

@@ -12,7 +12,7 @@ from gateway.documents.published import Known
 from schemas.conversation import Document
 from schemas.errors import NotFound
 from schemas.messages import Assurance
-from schemas.ports import Asker, DocumentDraft, Found, Passage
+from schemas.ports import AssuranceLookup, DocumentDraft, Passage, SearchResult
 
 
 class RemoteShelf:
@@ -49,19 +49,19 @@ class RemoteKnowledge:
         k: int = 8,
         wait: float = 0.25,
         channel: str = "",
-        assurance: Assurance | Asker = "anonymous",
+        assurance: Assurance | AssuranceLookup = "anonymous",
         language: str = "",
         since: float = math.inf,
         vector: bool = False,
-    ) -> Found:
+    ) -> SearchResult:
         self._step("")
         asked = {"query": query, "k": k, "language": language, "explain": True}
         found = await self._api.call("POST", "/knowledge/search", asked)
         passages = [Passage(tenant=tenant, version=0, **passage) for passage in found["passages"]]
         judged = {name: found[name] for name in ("answerable", "confidence")}
-        return Found(passages=passages, encoder=found.get("encoder", ""), **judged)
+        return SearchResult(passages=passages, encoder=found.get("encoder", ""), **judged)
 
-    async def settled(self, tenant: str, wait: float) -> bool:
+    async def wait_until_indexed(self, tenant: str, wait: float) -> bool:
         """An instance waits by itself when it searches."""
         return True
 
@@ -75,7 +75,7 @@ class RemoteKnowledge:
             return None
         return _document(found, found["body"])
 
-    async def ready(self) -> None:
+    async def wait_until_ready(self) -> None:
         """An instance that answers is ready to search."""
 
 

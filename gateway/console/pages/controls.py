@@ -16,7 +16,7 @@ from schemas.errors import InvalidRequest
 from schemas.handoff.rules import is_held_from, pending_approvals
 from schemas.handoff.service import HandoffResolution
 from schemas.messages import MAX_TEXT, TranscriptMessage
-from schemas.privacy.cards import masked
+from schemas.privacy.cards import mask_cards
 
 
 def holding(found: Conversation, operator: Operator) -> Html:
@@ -58,7 +58,7 @@ def approvals(found: Conversation, operator: Operator) -> Html | None:
 
 
 def _approval(found: Conversation, approval: PendingApproval, operator: Operator) -> Html:
-    facts = [("Action", approval.called), ("Why", approval.reason)]
+    facts = [("Action", approval.display_name), ("Why", approval.reason)]
     facts += [(name, str(value)) for name, value in approval.arguments.items()]
     action = path_of(found.origin.tenant, "conversations", found.id, "approvals", approval.id)
     form = tag(
@@ -171,7 +171,7 @@ def resolution_of(form: Form, section: Tenant) -> HandoffResolution:
         raise InvalidRequest("the form holds what it did not offer")
     if "\x00" in note:
         raise InvalidRequest("note: must not contain NUL characters")
-    return HandoffResolution(outcome, list(dict.fromkeys(chosen)), masked(note.strip()), form.one("ask") != "")
+    return HandoffResolution(outcome, list(dict.fromkeys(chosen)), mask_cards(note.strip()), form.one("ask") != "")
 
 
 def _choices(section: Tenant) -> tuple[list[str], list[str], bool]:

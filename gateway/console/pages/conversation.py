@@ -34,9 +34,9 @@ from gateway.http.responses import explain
 from gateway.operators.conversations import OperatorService, Said
 from gateway.webchat.attachments import AttachmentDesk
 from gateway.wiring.parts import Parts
-from schemas.conversation import Conversation, Owner, called
+from schemas.conversation import Conversation, Owner, display_name
 from schemas.errors import Conflict, IdReused, InvalidRequest, RequestError, StaleEpoch
-from schemas.transcript import in_place
+from schemas.transcript import order_lines
 
 LINES = 200
 WHY = "in the console"
@@ -122,7 +122,7 @@ class ConversationPage:
             return await self._part(await self._found(request), operator, after)
 
         contact = (await contacts_of(self._state.contacts, [found])).get(found.origin.contact_id)
-        name = called(contact, found.origin)
+        name = display_name(contact, found.origin)
         told, lost = wrong or self._told(request.query.get("told", ""), found), request.query.get("told") == LOST
 
         def whole(live: Html) -> web.Response:
@@ -141,14 +141,14 @@ class ConversationPage:
     async def _part(self, found: Conversation, operator: Operator, after: str | None) -> Html:
         transcript = self._state.transcript
         if after is None:
-            lines = await transcript.recent(found.id, limit=LINES)
+            lines = await transcript.read_recent(found.id, limit=LINES)
         else:
             lines = await transcript.read(found.id, after=int(after), limit=LINES)
         contact = (await contacts_of(self._state.contacts, [found])).get(found.origin.contact_id)
-        named = signed(in_place(lines), found, contact)
+        named = signed(order_lines(lines), found, contact)
         first = min((line.seq for line in lines), default=1)
         earlier = f"{path_of(found.origin.tenant, 'conversations', found.id)}?after={max(0, first - LINES - 1)}"
-        turns = await self._state.turns.listing(found.id)
+        turns = await self._state.turns.list_newest(found.id)
         shown = await render_within_deadline(
             lambda: self._view.shown(found.origin.tenant, named, turns, lambda line: resend(found, line, operator)),
             (line.text for line in named if line.author.kind != "contact"),
@@ -176,7 +176,7 @@ class ConversationPage:
 
     def _tell(self, found: Conversation) -> None:
         for topic in (found.id, everybody(found.origin.tenant)):
-            self._state.signals.tell(signals.conversation_topic(topic), signals.MESSAGE_SIGNAL)
+            self._state.signals.publish_nowait(signals.conversation_topic(topic), signals.MESSAGE_SIGNAL)
 
 
 def _back(found: Conversation, told: str) -> web.Response:

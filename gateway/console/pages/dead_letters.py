@@ -95,7 +95,7 @@ class DeadLetterPage:
         if unassigned and not operator.sees_all:
             raise Forbidden("letters of no tenant are for those who see all tenants")
         whose, after = UNASSIGNED if unassigned else tenant, request.query.get("after", "")
-        found, following = await self._letters.listing(whose, after=after, limit=PAGE)
+        found, following = await self._letters.list_page(whose, after=after, limit=PAGE)
         shown = [letter for letter in found if not code or letter.code == code]
         by_id = {outcome.letter: outcome for outcome in outcomes}
         rows = [_row(tenant, letter, by_id.get(letter.id), letter.id in chosen) for letter in shown]

@@ -16,8 +16,8 @@ from gateway.console.layout import page, path_of
 from gateway.console.live_updates import Live
 from gateway.console.sessions import Operator
 from gateway.wiring.parts import Parts
-from schemas.content import content_words
-from schemas.conversation import Contact, Conversation, Owner, called
+from schemas.content import describe_content
+from schemas.conversation import Contact, Conversation, Owner, display_name
 from schemas.errors import InvalidRequest
 from schemas.messages import TranscriptMessage
 from schemas.ports import Page
@@ -67,7 +67,7 @@ class Inbox:
     async def _list(self, tenant: str, state: str, channel: str, after: str, operator: Operator) -> Html:
         found = await self._items(tenant, state, channel, after, operator)
         known = await contacts_of(self._state.contacts, found.items)
-        last = await asyncio.gather(*(self._state.transcript.recent(item.id, limit=3) for item in found.items))
+        last = await asyncio.gather(*(self._state.transcript.read_recent(item.id, limit=3) for item in found.items))
         rows = [
             self._row(tenant, item, known.get(item.origin.contact_id), lines, operator)
             for item, lines in zip(found.items, last, strict=True)
@@ -88,7 +88,7 @@ class Inbox:
             people = await self._newest(tenant, "person", channel)
             return Page([item for item in people.items if is_mine(item, operator)][:PAGE])
         if after or state not in ("", "queue"):
-            return await self._state.conversations.listing(
+            return await self._state.conversations.list_page(
                 tenant, owner=_OWNERS.get(state), channel=channel, after=after, limit=PAGE
             )
         queue = await self._newest(tenant, "queue", channel)
@@ -96,12 +96,12 @@ class Inbox:
         waiting = sorted(queue.items, key=lambda item: waits_since(item, section))
         if state == "queue":
             return Page(waiting, queue.next)
-        newest = await self._state.conversations.listing(tenant, channel=channel, limit=PAGE)
+        newest = await self._state.conversations.list_page(tenant, channel=channel, limit=PAGE)
         pinned = {item.id for item in waiting}
         return Page([*waiting, *(item for item in newest.items if item.id not in pinned)], newest.next)
 
     async def _newest(self, tenant: str, owner: Owner, channel: str) -> Page:
-        return await self._state.conversations.listing(tenant, owner=owner, channel=channel, limit=LONGEST_QUEUE)
+        return await self._state.conversations.list_page(tenant, owner=owner, channel=channel, limit=LONGEST_QUEUE)
 
     def _row(
         self,
@@ -113,7 +113,7 @@ class Inbox:
     ) -> Html:
         link = tag(
             "a",
-            tag("span", called(contact, item.origin), class_="name"),
+            tag("span", display_name(contact, item.origin), class_="name"),
             state_of(item, operator),
             tag("span", item.origin.channel, class_="channel"),
             tag("span", _last_words(lines), class_="last"),
@@ -161,7 +161,7 @@ def _last_words(lines: Sequence[TranscriptMessage]) -> str:
     if not lines:
         return ""
     line = next((line for line in reversed(lines) if line.author.kind != "system"), lines[-1])
-    said = " ".join(line.text.split()) or "; ".join(content_words(line))
+    said = " ".join(line.text.split()) or "; ".join(describe_content(line))
     text = said or ", ".join(file.name for file in line.attachments)
     return f"{SPEAKERS.get(line.author.kind, '')}{text if len(text) <= LAST_WORDS else f'{text[: LAST_WORDS - 1]}…'}"
 

@@ -18,7 +18,7 @@ from gateway.wiring.parts import Parts
 from schemas.conversation import Document
 from schemas.errors import InvalidRequest, Unavailable
 from schemas.messages import Assurance, Text
-from schemas.ports import Found, Knowledge, Passage
+from schemas.ports import Knowledge, Passage, SearchResult
 
 PAGE = 100
 PASSAGES = 8
@@ -88,7 +88,7 @@ def _form(operator: Operator, tenant: str, text: str, assurance: Assurance) -> H
     )
 
 
-def _verdict(found: Found, route: dict[str, object]) -> Html:
+def _verdict(found: SearchResult, route: dict[str, object]) -> Html:
     scores = route["scores"]
     reasons = route["reasons"]
     facts = [

@@ -8,7 +8,7 @@ from connectors.markup import render_html, render_plain_html
 from gateway.console.html import Html, joined, moment, outside, tag
 from gateway.console.pages.turn_reasons import turn_details
 from gateway.webchat.attachments import AttachmentDesk
-from schemas.content import all_words, content_words, map_url
+from schemas.content import describe_content, describe_message, map_url
 from schemas.conversation import Turn
 from schemas.messages import Attachment, Citation, TranscriptMessage
 
@@ -42,7 +42,7 @@ class TranscriptView:
         behind = _by_line(lines, turns)
         items = [self._line(tenant, line, behind.get(line.id, []), resend(line)) for line in lines]
         last = lines[-1] if lines else None
-        told = f"{_author(last)} wrote: {all_words(last)[:300]}" if last is not None else None
+        told = f"{_author(last)} wrote: {describe_message(last)[:300]}" if last is not None else None
         return tag("ol", items, class_="transcript", aria_label="Transcript", data_told=told)
 
     def _line(self, tenant: str, line: TranscriptMessage, turns: Sequence[Turn], resend: Html | None) -> Html:
@@ -82,7 +82,7 @@ class TranscriptView:
 
 def _content(line: TranscriptMessage) -> Html | None:
     """What is neither text nor file, in words. The map's address is ours, made of the numbers alone."""
-    words = [tag("li", each) for each in content_words(line)]
+    words = [tag("li", each) for each in describe_content(line)]
     if not words:
         return None
     if (at := line.location) is not None:

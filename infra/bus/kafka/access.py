@@ -1,4 +1,4 @@
-"""How to be let in by the brokers: encryption and credentials, the same for every client of a process."""
+"""Access to the brokers: encryption and credentials, the same for every client of a process."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from schemas.errors import ConfigInvalid
 
 @dataclass(frozen=True, slots=True)
 class KafkaAccess:
-    """Field for field the ``kafka`` section of the configuration. ``replication_factor`` and ``min_insync_replicas``
-    are for topics that are created; 0 leaves them to the number of brokers."""
+    """The ``kafka`` section of the configuration, field by field. ``replication_factor`` and ``min_insync_replicas``
+    apply to topics that are created; 0 derives them from the number of brokers."""
 
     security_protocol: str = "PLAINTEXT"
     sasl_mechanism: str = "SCRAM-SHA-512"
@@ -26,7 +26,7 @@ class KafkaAccess:
     min_insync_replicas: int = 0
 
     def client(self) -> dict[str, Any]:
-        """Settings every kind of client takes. Raises ConfigInvalid for certificate files that cannot be read."""
+        """Settings for every kind of client. Raises ConfigInvalid for certificate files that cannot be read."""
         settings: dict[str, Any] = {"security_protocol": self.security_protocol}
         if self.security_protocol.endswith("SSL"):
             settings["ssl_context"] = _encryption(self.ca_file, self.cert_file, self.key_file)
@@ -55,4 +55,4 @@ def _encryption(ca_file: str, cert_file: str, key_file: str) -> ssl.SSLContext:
 
 
 OPEN = KafkaAccess()
-"""Brokers that let everybody in, unencrypted."""
+"""Brokers without encryption and credentials."""

@@ -1,4 +1,5 @@
-"""Why no broker lets us in. The client only logs that and goes on trying; an operator should read it in the error."""
+"""Find out why no broker accepts our connection. The client only logs the reason and keeps trying; an operator should
+read it in the error."""
 
 from __future__ import annotations
 
@@ -19,9 +20,9 @@ _PROTOCOL = "set `kafka.security_protocol` to what this listener of the broker s
 _PATIENCE = 5.0
 
 
-async def refusal(bootstrap: str, access: Mapping[str, Any]) -> tuple[str, str]:
-    """What the first broker says to one connection of ours, and what to do: ``(message, fix)``; both empty when it lets
-    us in after all, or when nobody listens there."""
+async def explain_refusal(bootstrap: str, access: Mapping[str, Any]) -> tuple[str, str]:
+    """Open one connection to the first broker and translate its error: ``(message, fix)``. Both are empty when it
+    accepts us after all, or when nobody listens there."""
     host, _, port = bootstrap.split(",")[0].rpartition(":")
     try:
         async with asyncio.timeout(_PATIENCE):

@@ -1,8 +1,7 @@
-"""What waits for one partition. It gathers while the batch before it is on its way, and then travels as one batch.
+"""The records that wait for one partition. They collect while the batch before is being sent, and then go as one batch.
 
-The client sends a partition one batch at a time in any case, so nothing is lost by waiting, and a record costs neither
-a future of the client nor a turn at its buffer.
-"""
+The client sends one batch per partition at a time in any case, so waiting loses nothing, and a record costs neither a
+future of the client nor a turn at its buffer."""
 
 from __future__ import annotations
 
@@ -18,7 +17,7 @@ from schemas.ports import Position
 @dataclass(slots=True, eq=False)
 class Append:
     """One caller's records. ``future`` gets their positions once the last is confirmed, or the first error.
-    ``give_up_at`` is on the loop's clock; ``late`` once the caller was told that nothing is known."""
+    ``give_up_at`` is on the loop's clock; ``late`` once the caller was told that the outcome is unknown."""
 
     future: asyncio.Future[list[Position]]
     give_up_at: float
@@ -48,7 +47,7 @@ class Row:
 
 
 class Spool:
-    """``overdue`` counts rows that were given up waiting for, and are not decided."""
+    """``overdue`` counts rows whose callers gave up waiting and whose outcome is still open."""
 
     def __init__(self, topic: str, on_broker: str, partition: int, send: Callable[[Spool], Awaitable[None]]) -> None:
         self.topic = topic
@@ -62,11 +61,11 @@ class Spool:
     def put(self, row: Row) -> None:
         self.rows.append(row)
         if self.pump is None:
-            # A task starts a turn of the loop later: what else this turn brings goes with it.
+            # A task starts in the next turn of the loop, so other records of this turn join the batch.
             self.pump = asyncio.get_running_loop().create_task(self._run())
 
     def fill(self, batch: Any, taken: list[Row]) -> None:
-        """Move rows into the client's batch until it is full. What was moved is in ``taken`` even when this raises."""
+        """Move rows into the client's batch until it is full. The moved rows are in ``taken`` even when this raises."""
         while self.rows:
             row = self.rows[0]
             if batch.append(timestamp=row.time_ms, key=row.key, value=row.value, headers=row.headers) is None:
@@ -75,17 +74,17 @@ class Spool:
 
     def confirm(self, rows: Sequence[Row], first: int) -> None:
         for offset, row in enumerate(rows, first):
-            self._decided(row)
+            self._on_outcome(row)
             row.append.confirm(row.index, Position(self.topic, self.partition, offset))
 
     def fail(self, rows: Sequence[Row], error: Callable[[], Exception]) -> None:
         for row in rows:
-            self._decided(row)
+            self._on_outcome(row)
             row.append.left -= 1
             if not row.append.future.done():
                 row.append.future.set_exception(error())
 
-    def _decided(self, row: Row) -> None:
+    def _on_outcome(self, row: Row) -> None:
         if row.append.late:
             self.overdue -= 1
 

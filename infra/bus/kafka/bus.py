@@ -1,17 +1,18 @@
-"""The Bus over a Kafka cluster: the rooms of this package behind one door."""
+"""The Bus over a Kafka cluster: writer, readers, subscriptions and catalog behind one class."""
 
 from __future__ import annotations
 
 import asyncio
+import logging
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from weakref import WeakSet
 
 from infra.bus.kafka.access import KafkaAccess
-from infra.bus.kafka.access_errors import refusal
+from infra.bus.kafka.access_errors import explain_refusal
 from infra.bus.kafka.catalog import Catalog
-from infra.bus.kafka.log_throttle import quiet
 from infra.bus.kafka.profile import PRODUCTION, KafkaProfile
 from infra.bus.kafka.reader import KafkaFollower, Reader, read_once
 from infra.bus.kafka.subscription import KafkaSubscription
@@ -24,11 +25,10 @@ from schemas.topics import CONTACT_SNAPSHOT, NO_DESKS, STATE, TopicSpec
 
 class KafkaBus:
     """See ``schemas.ports.Bus``. ``bootstrap`` is ``host:port[,host:port…]``. ``prefix`` stands before every topic and
-    group on the broker, so that installations can share a cluster; nobody above sees it.
+    group on the broker, so that installations can share a cluster; callers never see it.
 
     Every method raises BusUnavailable within its deadline in ``profile`` when no broker answers, and works again when
-    one does; ``start`` may be repeated.
-    """
+    one does; ``start`` may be repeated."""
 
     atomic = False
 
@@ -41,7 +41,7 @@ class KafkaBus:
         access: KafkaAccess | None = None,
         profile: KafkaProfile = PRODUCTION,
     ) -> None:
-        """``access`` stands for the profile's when it is given. Raises ConfigInvalid for unreadable certificates."""
+        """``access`` replaces the profile's when given. Raises ConfigInvalid for unreadable certificates."""
         profile = profile if access is None else replace(profile, access=access)
         profile.access.client()
         self._bootstrap = bootstrap
@@ -51,16 +51,16 @@ class KafkaBus:
         self._open: WeakSet[KafkaSubscription | KafkaFollower] = WeakSet()
 
     @property
-    def pending(self) -> int:
-        """Records whose append is not decided yet, abandoned ones included."""
+    def pending_records(self) -> int:
+        """Records whose append has no outcome yet, including those whose callers gave up."""
         return self._writer.pending
 
     async def start(self) -> None:
-        quiet()
+        throttle_client_logs()
         try:
             await self._writer.start()
         except BusUnavailable as error:
-            message, fix = await refusal(self._bootstrap, self._profile.access.client())
+            message, fix = await explain_refusal(self._bootstrap, self._profile.access.client())
             raise BusUnavailable(message, fix=fix) if message else error from None
         await self._catalog.describe()
 
@@ -69,14 +69,14 @@ class KafkaBus:
         await self._writer.close()
         await self._catalog.close()
 
-    async def ready(self) -> None:
-        await self._catalog.ready()
+    async def check_ready(self) -> None:
+        await self._catalog.check_ready()
         self._writer.check()
         try:
             async with asyncio.timeout(self._profile.append_deadline):
                 await self._writer.append([_probe()], STATE)
         except TopicMismatch:
-            return  # nothing to write to yet; who serves has looked for its topics
+            return  # no topic to write to yet; a serving process has checked its topics
         except TimeoutError as error:
             raise BusUnavailable("Kafka takes no records") from error
 
@@ -90,7 +90,7 @@ class KafkaBus:
     async def subscribe(
         self, topics: Sequence[str], group: str, listener: RebalanceListener, *, member: str = ""
     ) -> Subscription:
-        """``member`` has to be unique in the group: two members with one name get in each other's way."""
+        """``member`` must be unique in the group: two members with one name disturb each other."""
         await self._catalog.sources(topics)
         subscription = KafkaSubscription(self._bootstrap, self._catalog, self._profile, topics, group, listener, member)
         await subscription.open()
@@ -110,8 +110,8 @@ class KafkaBus:
     async def lag(self, group: str, topics: Sequence[str]) -> dict[str, int]:
         return await self._catalog.lag(group, topics)
 
-    async def committed(self, group: str, topic: str) -> dict[int, int]:
-        return await self._catalog.committed(group, topic)
+    async def committed_offsets(self, group: str, topic: str) -> dict[int, int]:
+        return await self._catalog.committed_offsets(group, topic)
 
     async def create_topics(self, specs: Sequence[TopicSpec]) -> list[str]:
         return await self._catalog.create(specs)
@@ -126,7 +126,7 @@ class KafkaBus:
 
 
 def _probe() -> Envelope:
-    """A tombstone of a contact that does not exist: every reader skips it, and compaction leaves one of them."""
+    """A tombstone of a contact that does not exist: every reader skips it, and compaction keeps only one."""
     return Envelope(
         id="probe",
         type=CONTACT_SNAPSHOT,
@@ -136,3 +136,51 @@ def _probe() -> Envelope:
         subject="contact:probe",
         data=None,
     )
+
+
+# Throttle aiokafka's logs: it writes two or three lines per failed attempt, ten times a second, so that a broker that
+# is down would fill a disk.
+_WINDOW = 30.0
+_KINDS = 256
+
+
+class LogThrottle(logging.Filter):
+    """Lets one line of a kind through per ``window`` seconds, and reports with the next one how many were left out.
+
+    Debug lines never pass: the client writes keys and values of records into them."""
+
+    def __init__(self, *, window: float = _WINDOW, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._window = window
+        self._clock = clock
+        self._seen: dict[tuple[str, int, str], tuple[float, int]] = {}
+        self.left_out = 0
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.levelno < logging.INFO:
+            return False
+        kind = (record.name, record.levelno, str(record.msg))
+        now = self._clock()
+        since, left_out = self._seen.get(kind, (-self._window, 0))
+        if now - since < self._window:
+            self._seen[kind] = (since, left_out + 1)
+            self.left_out += 1
+            return False
+        if len(self._seen) >= _KINDS:
+            self._seen.clear()
+        self._seen[kind] = (now, 0)
+        if left_out:
+            record.msg = f"{record.msg} [{left_out} like it left out]"
+        return True
+
+
+_limit = LogThrottle()
+
+
+def throttle_client_logs() -> LogThrottle:
+    """Throttle all loggers of the client; the limit is shared in a process. Safe to repeat."""
+    # A logger's filter does not see what its children pass up, so each child gets it.
+    names = [name for name in logging.root.manager.loggerDict if name == "aiokafka" or name.startswith("aiokafka.")]
+    for name in ("aiokafka", *names):
+        logging.getLogger(name).addFilter(_limit)
+    return _limit

@@ -1,4 +1,4 @@
-"""Questions to the cluster: which topics there are, how far groups have come, whether it answers at all."""
+"""Queries to the cluster: existing topics, group offsets, and whether it answers at all."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ Answer = TypeVar("Answer")
 
 _REPLICAS = 3
 _RETENTION = "retention.ms"
-_OF_TOPIC = 1
-"""Where a setting comes from: the topic itself, and not the broker or a default."""
+_TOPIC_SETTING = 1
+"""The source of a setting: the topic itself, not the broker or a default."""
 _UNCHANGED = (0, TopicAlreadyExistsError.errno)  # another process may create the same topics at the same moment
 
 
 class Catalog:
-    """Topic names are logical here; ``prefix`` is added on the way to the broker and taken off on the way back."""
+    """Topic names are logical here; ``prefix`` is added for the broker and removed on the way back."""
 
     def __init__(self, bootstrap: str, prefix: str, profile: KafkaProfile) -> None:
         self._bootstrap = bootstrap
@@ -48,12 +48,12 @@ class Catalog:
         return name[len(self._prefix) :]
 
     async def partitions(self, topic: str) -> int:
-        """Raises TopicMismatch when the topic does not exist. Counts are chosen once, so they are remembered."""
+        """Raises TopicMismatch when the topic does not exist. Counts never change, so they are remembered."""
         if (count := self._partitions.get(topic)) is None:
-            found = await self._counts([topic], self._profile.append_deadline)
-            if topic not in found:
+            counts = await self._counts([topic], self._profile.append_deadline)
+            if topic not in counts:
                 raise TopicMismatch(f"topic {self.on_broker(topic)} does not exist", fix="parley topics create")
-            self._partitions[topic] = count = found[topic]
+            self._partitions[topic] = count = counts[topic]
         return count
 
     def forget(self, topic: str) -> None:
@@ -65,13 +65,14 @@ class Catalog:
         return [Source(self.on_broker(t), number) for t in topics for number in range(await self.partitions(t))]
 
     async def describe(self) -> dict[str, int]:
-        """Partition count of every topic under our prefix; remembered, so that an append need not ask in an outage."""
+        """Partition count of every topic under our prefix; remembered, so that an append need not ask during an
+        outage."""
         self._partitions = await self._counts(None)
         return dict(self._partitions)
 
     async def create(self, specs: Sequence[TopicSpec]) -> list[str]:
-        """Create what is missing and wait until it can be used; returns the names. Raises TopicMismatch."""
-        missing = self._missing(specs, await self.describe())
+        """Create missing topics and wait until they can be used; returns their names. Raises TopicMismatch."""
+        missing = self._find_missing(specs, await self.describe())
         if missing:
             brokers = len((await self._ask(lambda admin: admin.describe_cluster()))["brokers"])
             topics = [_new_topic(self.on_broker(spec.name), spec, brokers, self._profile.access) for spec in missing]
@@ -79,16 +80,16 @@ class Catalog:
             for name, code, message in answer.topic_errors:
                 if code not in _UNCHANGED:
                     raise BusUnavailable(f"topic {name} was not created: {message or for_code(code).__name__}")
-            await self._settled(missing)
-        await self._keep_as_long([spec for spec in specs if spec not in missing])
+            await self._wait_for_leaders(missing)
+        await self._update_retention([spec for spec in specs if spec not in missing])
         return [spec.name for spec in missing]
 
-    async def ready(self) -> None:
+    async def check_ready(self) -> None:
         """Raises BusUnavailable when no broker answers within the deadline."""
         await self._ask(lambda admin: admin.describe_cluster(), deadline=self._profile.ready_deadline)
 
     async def lag(self, group: str, topics: Sequence[str]) -> dict[str, int]:
-        """Records not yet committed, by topic; what retention has removed is not counted."""
+        """Records not yet committed, by topic; records that retention has removed do not count."""
         sources = await self.sources(topics)
         offsets = await self._ask(lambda admin: admin.list_consumer_group_offsets(self.on_broker(group)))
         first, end = await self.bounds(sources)
@@ -98,14 +99,14 @@ class Catalog:
             behind[self.ours(source.topic)] += max(0, end[source] - max(committed, first[source]))
         return behind
 
-    async def committed(self, group: str, topic: str) -> dict[int, int]:
+    async def committed_offsets(self, group: str, topic: str) -> dict[int, int]:
         """The offset that the group reads next, by partition."""
         sources = await self.sources([topic])
         offsets = await self._ask(lambda admin: admin.list_consumer_group_offsets(self.on_broker(group)))
         return {s.partition: offsets[s].offset for s in sources if s in offsets and offsets[s].offset >= 0}
 
     async def bounds(self, sources: Sequence[Source]) -> tuple[dict[Source, int], dict[Source, int]]:
-        """First offset and end offset of each partition, now. Raises BusUnavailable."""
+        """Current first offset and end offset of each partition. Raises BusUnavailable."""
         try:
             async with asyncio.timeout(self._profile.admin_deadline):
                 observer = await self._open_observer()
@@ -120,7 +121,7 @@ class Catalog:
         if observer is not None:
             await stop(observer)
 
-    def _missing(self, specs: Sequence[TopicSpec], have: dict[str, int]) -> list[TopicSpec]:
+    def _find_missing(self, specs: Sequence[TopicSpec], have: dict[str, int]) -> list[TopicSpec]:
         for spec in specs:
             if have.get(spec.name, spec.partitions) != spec.partitions:
                 raise TopicMismatch(
@@ -129,21 +130,21 @@ class Catalog:
                 )
         return [spec for spec in specs if spec.name not in have]
 
-    async def _keep_as_long(self, specs: Sequence[TopicSpec]) -> None:
-        """Give topics that were there the retention of ``specs``. All settings of a topic are written at once, so those
-        that it has of its own are written again."""
-        named = {self.on_broker(spec.name): str(spec.retention_ms) for spec in specs if not spec.compacted}
-        if not named:
+    async def _update_retention(self, specs: Sequence[TopicSpec]) -> None:
+        """Set the retention of existing topics to that of ``specs``. All settings of a topic are written at once, so
+        its own other settings are written again."""
+        retention_by_topic = {self.on_broker(spec.name): str(spec.retention_ms) for spec in specs if not spec.compacted}
+        if not retention_by_topic:
             return
-        asked = [ConfigResource(ConfigResourceType.TOPIC, name) for name in named]
+        resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in retention_by_topic]
         changed = []
-        for response in await self._ask(lambda admin: admin.describe_configs(asked)):
+        for response in await self._ask(lambda admin: admin.describe_configs(resources)):
             for _, _, _, name, entries in response.resources:
-                own = {entry[0]: entry[1] for entry in entries if entry[3] == _OF_TOPIC}
+                own = {entry[0]: entry[1] for entry in entries if entry[3] == _TOPIC_SETTING}
                 values = {entry[0]: entry[1] for entry in entries}
-                if values.get(_RETENTION) != named[name]:
-                    wanted = own | {_RETENTION: named[name]}
-                    changed.append(ConfigResource(ConfigResourceType.TOPIC, name, configs=wanted))
+                if values.get(_RETENTION) != retention_by_topic[name]:
+                    configs = own | {_RETENTION: retention_by_topic[name]}
+                    changed.append(ConfigResource(ConfigResourceType.TOPIC, name, configs=configs))
         if not changed:
             return
         for response in await self._ask(lambda admin: admin.alter_configs(changed)):
@@ -151,14 +152,14 @@ class Catalog:
                 if code:
                     raise BusUnavailable(f"the retention of topic {name} was not set: {message}")
 
-    async def _settled(self, specs: Sequence[TopicSpec]) -> None:
+    async def _wait_for_leaders(self, specs: Sequence[TopicSpec]) -> None:
         async def all_have_leaders(admin: Any) -> bool:
             described = await admin.describe_topics([self.on_broker(spec.name) for spec in specs])
             return all(t["error_code"] == 0 and all(p["leader"] >= 0 for p in t["partitions"]) for t in described)
 
         for _ in range(200):
             if await self._ask(all_have_leaders):
-                self._missing(specs, await self._counts([spec.name for spec in specs]))
+                self._find_missing(specs, await self._counts([spec.name for spec in specs]))
                 return
             await asyncio.sleep(self._profile.retry_backoff_ms / 1000)
         raise BusUnavailable("created topics did not get their leaders in time")
@@ -173,7 +174,7 @@ class Catalog:
         }
 
     async def _ask(self, question: Callable[[Any], Awaitable[Answer]], deadline: float | None = None) -> Answer:
-        """Ask until there is an answer: the admin client itself gives up at the first refusal."""
+        """Ask until there is an answer: the admin client itself gives up at the first error."""
         try:
             async with asyncio.timeout(deadline or self._profile.admin_deadline):
                 while True:
@@ -213,7 +214,7 @@ class Catalog:
 
 def _new_topic(name: str, spec: TopicSpec, brokers: int, access: KafkaAccess) -> Any:
     replicas = access.replication_factor or min(_REPLICAS, brokers)
-    # With three copies one broker may be away while writing goes on, and each record is on two disks.
+    # With three copies one broker may be down while writing goes on, and each record is on two disks.
     in_sync = access.min_insync_replicas or max(1, min(2, replicas - 1))
     configs = {"min.insync.replicas": str(in_sync)}
     if spec.compacted:

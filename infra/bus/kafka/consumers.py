@@ -1,4 +1,4 @@
-"""The client's consumers: what they hand out, as the port describes it, and how they end."""
+"""Helpers around the client's consumers: decode records, detect dead fetch loops, stop cleanly."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ log = structlog.get_logger("parley.bus")
 
 
 def record_of(raw: Any, topic: str) -> Record:
-    """``raw`` is the client's ConsumerRecord, ``topic`` the logical name. Never fails: poison has to stay readable."""
+    """Convert the client's ConsumerRecord ``raw``; ``topic`` is the logical name. Never fails: an undecodable record
+    must stay readable."""
     key = raw.key
     return Record(
         topic=topic,
@@ -27,21 +28,21 @@ def record_of(raw: Any, topic: str) -> Record:
 
 
 def has_died(consumer: Any) -> bool:
-    """Whether the consumer's fetch loop has ended with an error. The client then returns nothing for ever and tells
-    nobody, so this looks behind its public face."""
+    """Whether the consumer's fetch loop has ended with an error. The client then returns nothing for ever without an
+    error, so this reads its private state."""
     return bool(consumer._fetcher.error_future.done())
 
 
 def generation_of(consumer: Any) -> int:
-    """The group's generation as the client knows it now. When the broker has forgotten the member, the client drops
-    it at once, before any listener is told, and from then on commits like a tool outside of the group would: an empty
-    group takes that. There is no public way to ask."""
+    """The group's generation as the client knows it now. When the broker has forgotten the member, the client resets it
+    at once, before any listener is called, and from then on commits like a tool outside of the group, which an empty
+    group accepts. There is no public way to ask."""
     return int(consumer._coordinator.generation)
 
 
 async def stop(consumer: Any) -> None:
-    """Stop it in whatever state it is. While its broker is away, or after its tasks have died, the client raises in the
-    middle (even CancelledError, though nobody cancelled anything) and leaves its connections open."""
+    """Stop the consumer in whatever state it is. While its broker is down, or after its tasks have died, the client
+    raises midway (even CancelledError, though nobody cancelled anything) and leaves its connections open."""
     ending = asyncio.ensure_future(consumer.stop())
     await asyncio.wait({ending})
     error = asyncio.CancelledError() if ending.cancelled() else ending.exception()

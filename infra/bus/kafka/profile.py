@@ -1,4 +1,4 @@
-"""How patient the Kafka adapter is. Production's figures bear slow brokers; tests use shorter ones."""
+"""Timeouts and sizes of the Kafka adapter. The production values tolerate slow brokers; tests use shorter ones."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from infra.bus.kafka.access import OPEN, KafkaAccess
 
-# Value and headers. What framing adds still fits into what client and broker take by default, a mebibyte.
+# Value and headers. With framing it still fits into what client and broker accept by default, a mebibyte.
 LARGEST_RECORD = 1_000_000
 
 
@@ -15,9 +15,8 @@ LARGEST_RECORD = 1_000_000
 class KafkaProfile:
     """Fields in ``_ms`` are milliseconds, deadlines are seconds.
 
-    ``rebalance_timeout_ms`` must exceed the drain budget of whoever consumes: a member that drains longer loses its
-    partitions to the others in mid-work. ``session_timeout_ms`` is how long a stopped static member keeps them.
-    """
+    ``rebalance_timeout_ms`` must exceed the consumer's drain budget: a member that drains longer loses its partitions
+    while it works. ``session_timeout_ms`` is how long a stopped static member keeps them."""
 
     session_timeout_ms: int = 30_000
     heartbeat_ms: int = 3_000
@@ -42,7 +41,7 @@ class KafkaProfile:
     access: KafkaAccess = OPEN
 
     def client(self, bootstrap: str) -> dict[str, Any]:
-        """Settings every kind of client takes."""
+        """Settings for every kind of client."""
         return {
             **self.access.client(),
             "bootstrap_servers": bootstrap.split(","),

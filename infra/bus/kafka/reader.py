@@ -1,4 +1,4 @@
-"""Reading a topic without a group: all partitions from where one says, to the end as of now or for ever."""
+"""Read a topic without a group: all partitions from given offsets, to the current end or for ever."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ _POSITION_WAIT = 1.0
 
 
 class Reader:
-    """Knows by position when it has come to the end, not by counting: compaction leaves gaps, and the last offset of a
-    partition may belong to a transaction's marker, which is never handed out."""
+    """Detects the end by position, not by counting: compaction leaves gaps, and the last offset of a partition may
+    belong to a transaction's marker, which is never returned."""
 
     def __init__(self, bootstrap: str, catalog: Catalog, profile: KafkaProfile, topic: str) -> None:
         self._catalog = catalog
@@ -40,7 +40,7 @@ class Reader:
         self._closed = False
 
     async def open(self, since: Mapping[int, int] | None, *, live: bool) -> None:
-        """Fix the end as of now. Not ``live``: nothing beyond it is returned. Raises TopicMismatch, BusUnavailable."""
+        """Fix the current end. Not ``live``: nothing beyond it is returned. Raises TopicMismatch, BusUnavailable."""
         sources = await self._catalog.sources([self._topic])
         first, self._end = await self._catalog.bounds(sources)
         start = {source: max(first[source], (since or {}).get(source.partition, 0)) for source in sources}
@@ -66,7 +66,7 @@ class Reader:
 
     @property
     def at_end(self) -> bool:
-        """True once all that was there at ``open`` has been returned by ``next``."""
+        """True once everything that was there at ``open`` has been returned by ``next``."""
         return not self._ahead
 
     @property
@@ -74,7 +74,7 @@ class Reader:
         return self._closed
 
     async def next(self) -> list[Any]:
-        """The client's records, soon; empty when there are none yet. Outlasts a broker that is away."""
+        """The client's next records; empty when there are none yet. Survives a broker outage."""
         try:
             fetched = await self._fetch()
         except (KafkaError, OSError, ConsumerStoppedError, BusUnavailable):
@@ -84,8 +84,8 @@ class Reader:
             self._next[source] = records[-1].offset + 1
         if self._ahead and not self._closed:
             await self._advance()
-        wanted = fetched if self._live else self._up_to_end(fetched)
-        return [record for records in wanted.values() for record in records]
+        selected = fetched if self._live else self._up_to_end(fetched)
+        return [record for records in selected.values() for record in records]
 
     async def _fetch(self) -> dict[Source, list[Any]]:
         if self._renewing:
@@ -126,7 +126,7 @@ class KafkaFollower:
 
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
-        self._batch: list[Any] = []  # the next one last
+        self._batch: list[Any] = []  # in reverse order
         self.caught_up = asyncio.Event()
 
     async def records(self) -> AsyncIterator[Record]:
@@ -134,7 +134,7 @@ class KafkaFollower:
         while not self._reader.closed:
             while self._batch:
                 yield self._reader.record(self._batch.pop())
-            # Only here, after the reader of the last record has come back for more, is that record surely done with.
+            # Only when the consumer of the last record comes back for more is that record surely processed.
             if self._reader.at_end:
                 self.caught_up.set()
             self._batch = (await self._reader.next())[::-1]
@@ -144,7 +144,7 @@ class KafkaFollower:
 
 
 async def read_once(reader: Reader, keys: Callable[[str], bool] | None, stall: float) -> AsyncIterator[Record]:
-    """From where the reader stands to its end. Raises BusUnavailable when nothing moves for ``stall`` seconds."""
+    """Read from the reader's position to its end. Raises BusUnavailable when nothing moves for ``stall`` seconds."""
     try:
         moved_at = time.monotonic()
         while not reader.at_end:

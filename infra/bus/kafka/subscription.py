@@ -1,10 +1,9 @@
-"""One member of a consumer group, with the client's surprises kept inside.
+"""One member of a consumer group, with the client's peculiarities hidden inside.
 
 - The client's poll outlasts its timeout while the group rebalances, and must not be cancelled (it would stop counting
-  how long we have not polled). So it runs as a task of its own, and what it brings is held until it may be handed out.
-- Between a rebalance on the broker and our listener's answer the client would still hand out, and commit, for the
-  wrong owner. So what may be read and what may be committed is decided here, by what the listener was told.
-"""
+  how long we have not polled). So it runs as a task of its own, and fetched records are held until their turn.
+- Between a rebalance on the broker and our listener's answer the client would still return records, and commit, for the
+  wrong owner. So this class decides what may be read and committed, based on what the listener was told."""
 
 from __future__ import annotations
 
@@ -28,12 +27,12 @@ from schemas.ports import RebalanceListener, Record, TopicPartition
 log = structlog.get_logger("parley.bus")
 
 _NONE: frozenset[TopicPartition] = frozenset()
-_SLACK = 0.1
+_POLL_MARGIN = 0.1
 _FAILURES_IN_A_ROW = 3
 
 
-class _Bridge(ConsumerRebalanceListener):  # type: ignore[misc,unused-ignore]
-    """Passes on what one client says, for as long as it is the subscription's client."""
+class _ClientListener(ConsumerRebalanceListener):  # type: ignore[misc,unused-ignore]
+    """Passes on the callbacks of one client, for as long as it is the subscription's client."""
 
     def __init__(self, member: KafkaSubscription, client: Any) -> None:
         self._member = member
@@ -64,7 +63,7 @@ class KafkaSubscription:
         self._catalog = catalog
         self._profile = profile
         self._topics = [catalog.on_broker(topic) for topic in topics]
-        # Round robin deals out the partitions of all topics together; range would give the first member the first
+        # Round robin distributes the partitions of all topics together; range would give the first member the first
         # partition of each.
         self._settings = profile.member(bootstrap) | {
             "group_id": catalog.on_broker(group),
@@ -87,7 +86,7 @@ class KafkaSubscription:
         self._stopping: set[asyncio.Task[None]] = set()
 
     async def open(self) -> None:
-        """Join. Returns at once; the listener is told when partitions come. Raises BusUnavailable."""
+        """Join. Returns at once; the listener is called when partitions come. Raises BusUnavailable."""
         consumer = AIOKafkaConsumer(**self._settings)
         try:
             async with asyncio.timeout(self._profile.start_deadline):
@@ -97,13 +96,13 @@ class KafkaSubscription:
             if isinstance(error, TimeoutError | KafkaError | OSError):
                 raise BusUnavailable(f"no Kafka broker answers: {error!r}") from error
             raise
-        consumer.subscribe(self._topics, listener=_Bridge(self, consumer))
+        consumer.subscribe(self._topics, listener=_ClientListener(self, consumer))
         self.client = consumer
 
     # ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def poll(self, *, max_records: int, timeout: float) -> list[Record]:
-        """Raises BusUnavailable when the client reports a failure; it heals with later polls."""
+        """Raises BusUnavailable when the client reports a failure; later polls recover."""
         if self._broken is not None:
             raise self._broken
         if self._closed:
@@ -115,23 +114,23 @@ class KafkaSubscription:
         if self._fetching is None:
             fetch = self.client.getmany(timeout_ms=int(timeout * 1000), max_records=max_records)
             self._fetching = asyncio.create_task(fetch, name="kafka poll")
-        await asyncio.wait({self._fetching}, timeout=timeout + _SLACK)
+        await asyncio.wait({self._fetching}, timeout=timeout + _POLL_MARGIN)
         await self._absorb()
         return self._take(max_records)
 
     def pause(self, partitions: Iterable[TopicPartition]) -> None:
-        wanted = self._owned.intersection(partitions)
-        self._paused |= wanted
-        if sources := self._assigned(wanted):
+        selected = self._owned.intersection(partitions)
+        self._paused |= selected
+        if sources := self._client_partitions(selected):
             self.client.pause(*sources)
 
     def resume(self, partitions: Iterable[TopicPartition]) -> None:
-        wanted = self._paused.intersection(partitions)
-        self._paused -= wanted
-        if sources := self._assigned(wanted):
+        selected = self._paused.intersection(partitions)
+        self._paused -= selected
+        if sources := self._client_partitions(selected):
             self.client.resume(*sources)
 
-    def _assigned(self, partitions: Iterable[TopicPartition]) -> list[Source]:
+    def _client_partitions(self, partitions: Iterable[TopicPartition]) -> list[Source]:
         held = self.client.assignment() if self.client is not None else ()
         return [source for one in partitions if (source := self._source(one)) in held]
 
@@ -165,14 +164,14 @@ class KafkaSubscription:
             self._held.setdefault(self._partition(source), deque()).extend(more)
 
     def _drop(self) -> None:
-        """What was fetched for the assignment before is fetched again for the next one, from the committed offset."""
+        """Records fetched for the earlier assignment are fetched again for the next one, from the committed offset."""
         self._held.clear()
         if self._fetching is not None and self._fetching.done() and not self._fetching.cancelled():
             self._fetching.exception()
             self._fetching = None
 
     async def _rejoin(self, error: Exception) -> None:
-        """The client's coordinator or fetcher has died, which it never gets over: begin again as a new member."""
+        """The client's coordinator or fetcher has died, from which it never recovers: begin again as a new member."""
         log.error("kafka_consumer_renewed", group=self._group, reason=repr(error))
         consumer, self.client = self.client, None
         self._failures = 0
@@ -183,7 +182,8 @@ class KafkaSubscription:
     # ── committing ───────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def commit(self, offsets: Mapping[TopicPartition, int]) -> None:
-        """Raises Fenced when a partition is no longer ours; BusUnavailable after the deadline: it may be stored yet."""
+        """Raises Fenced when a partition is no longer ours; BusUnavailable after the deadline, when it may still be
+        stored."""
         if not offsets:
             return
         if not self._owned.issuperset(offsets) or generation_of(self.client) != self._generation:
@@ -200,13 +200,13 @@ class KafkaSubscription:
 
     async def lose(self) -> None:
         """All partitions go; the group waits while the listener drains, up to the rebalance timeout."""
-        given, self._readable = self._readable, _NONE
+        readable, self._readable = self._readable, _NONE
         async with self._turn:
             try:
-                if given:
-                    await self._listener.revoked(given)
+                if readable:
+                    await self._listener.on_revoked(readable)
             except Exception:
-                # What was not committed is read again by the next owner: a failed farewell loses nothing.
+                # Uncommitted records are read again by the next owner, so a failed drain loses nothing.
                 log.exception("revoke_failed", group=self._group)
             finally:
                 self._owned = _NONE
@@ -220,9 +220,9 @@ class KafkaSubscription:
         self._owned = frozenset(map(self._partition, sources))
         self._generation = generation_of(self.client)
         try:
-            await self._listener.assigned(self._owned)
+            await self._listener.on_assigned(self._owned)
         except Exception as error:
-            # The client would only log it, and the listener would never hear of its partitions: let poll fail instead.
+            # The client would only log it, and the listener would never learn of its partitions: let poll fail instead.
             self._broken = error
         else:
             self._readable = self._owned
@@ -244,7 +244,7 @@ class KafkaSubscription:
         stopping = asyncio.create_task(stop(consumer), name="kafka consumer stop")
         self._stopping.add(stopping)
         stopping.add_done_callback(self._stopping.discard)
-        # With a broker that is frozen, leaving takes a request timeout; it goes on behind our back.
+        # With a frozen broker, leaving takes a request timeout; it goes on in the background.
         await asyncio.wait({stopping}, timeout=self._profile.close_deadline)
 
     def _source(self, one: TopicPartition) -> Source:

@@ -1,9 +1,8 @@
-"""Appending: an idempotent producer behind deadlines and bounds of our own.
+"""Appending: an idempotent producer behind deadlines and limits of our own.
 
-An idempotent producer never gives up a record, whatever its timeouts say: what a caller stopped waiting for is
+An idempotent producer never gives up a record, whatever its timeouts say: a record that a caller stopped waiting for is
 appended, in its place, when the broker returns. So a deadline here means *unknown*. While a partition has such an
-overdue record, appends to it are refused at once: they could only queue up behind it.
-"""
+overdue record, appends to it are refused at once, because they could only queue up behind it."""
 
 from __future__ import annotations
 
@@ -39,7 +38,7 @@ _FAILURES = (TimeoutError, KafkaError, OSError)
 
 
 class Writer:
-    """One producer of a process. ``append`` may be called by any number of tasks."""
+    """The one producer of a process. ``append`` may be called by any number of tasks."""
 
     def __init__(self, bootstrap: str, catalog: Catalog, profile: KafkaProfile, desks: Mapping[str, str]) -> None:
         self._bootstrap = bootstrap
@@ -61,7 +60,7 @@ class Writer:
             self._producer = await self._open(self._profile.start_deadline)
 
     async def close(self) -> None:
-        """What is not confirmed within the deadline stays unknown."""
+        """Records that are not confirmed within the deadline stay unknown."""
         pumps = [spool.pump for spools in self._topics.values() for spool in spools if spool.pump is not None]
         if pumps:
             await asyncio.wait(pumps, timeout=self._profile.close_deadline)
@@ -103,7 +102,7 @@ class Writer:
 
     async def _open_topic(self, name: str) -> list[Spool]:
         count, on_broker = await self._catalog.partitions(name), self._catalog.on_broker(name)
-        # Somebody else may have been quicker: there must be one spool to a partition.
+        # Another task may have been quicker: there must be one spool per partition.
         return self._topics.setdefault(name, [Spool(name, on_broker, n, self._send) for n in range(count)])
 
     def _admit(self, one: Append, rows: Sequence[Row]) -> None:
@@ -122,10 +121,10 @@ class Writer:
     # ── one batch ────────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def _send(self, spool: Spool) -> None:
-        """Send what waits, at most a batch, and see to its answer. Never raises but CancelledError."""
+        """Send the waiting rows, at most a batch, and process the response. Raises only CancelledError."""
         rows: list[Row] = []
         try:
-            producer = await self._connected()
+            producer = await self._get_producer()
             batch = producer.create_batch()
             spool.fill(batch, rows)
             batch.close()
@@ -135,8 +134,8 @@ class Writer:
             if not rows:
                 rows = list(spool.rows)
                 spool.rows.clear()
-            self._failed(spool, error)
-            spool.fail(rows, partial(_told, error))
+            self._handle_failure(spool, error)
+            spool.fail(rows, partial(_append_error, error))
         finally:
             self.pending -= len(rows)
             self._pending_bytes -= sum([row.size for row in rows])
@@ -150,16 +149,16 @@ class Writer:
             except ProducerClosed:
                 if self._closed:
                     raise
-                producer = await self._connected()
+                producer = await self._get_producer()
 
-    async def _connected(self) -> Any:
+    async def _get_producer(self) -> Any:
         while (producer := self._producer) is None:
             if self._closed:
                 raise BusUnavailable("the bus is closed")
-            await self._renewed()
+            await self._wait_for_renewal()
         return producer
 
-    def _failed(self, spool: Spool, error: Exception) -> None:
+    def _handle_failure(self, spool: Spool, error: Exception) -> None:
         if isinstance(error, UnknownTopicOrPartitionError):
             self._catalog.forget(spool.topic)
             self._topics.pop(spool.topic, None)
@@ -169,7 +168,7 @@ class Writer:
     # ── deadlines ────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _watch(self, one: Append) -> None:
-        """All have the same deadline, so whoever came first is due first: one timer does for all."""
+        """All appends have the same deadline, so the first to come is the first to expire: one timer serves all."""
         waiting = self._waiting
         while waiting and waiting[0].future.done():
             waiting.popleft()
@@ -186,14 +185,14 @@ class Writer:
                 one.late = True
                 for spool, position in zip(one.spools, one.positions, strict=True):
                     spool.overdue += position is None
-                one.future.set_exception(_told(TimeoutError()))
+                one.future.set_exception(_append_error(TimeoutError()))
         if waiting:
             self._sweep = loop.call_at(waiting[0].give_up_at, self._give_up)
 
     # ── the producer ─────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _renew_after(self, error: BaseException) -> None:
-        """After a refusal for good the client has counted the batch and the broker has not: all it sends to that
+        """After a final refusal the client has counted the batch and the broker has not: everything it sends to that
         partition from then on is out of sequence, and refused too. Only a new producer can go on."""
         harmless = isinstance(error, ProducerClosed | KafkaTimeoutError | UnknownTopicOrPartitionError)
         if harmless or self._closed or (self._renewal is not None and not self._renewal.done()):
@@ -202,7 +201,7 @@ class Writer:
         producer, self._producer = self._producer, None
         self._renewal = asyncio.create_task(self._replace(producer), name="kafka producer renewal")
 
-    async def _renewed(self) -> None:
+    async def _wait_for_renewal(self) -> None:
         if self._renewal is None:
             raise BusUnavailable("the bus is not started")
         await asyncio.shield(self._renewal)
@@ -247,7 +246,7 @@ class Writer:
             log.info("kafka_producer_close", reason=repr(error))
 
 
-def _told(error: Exception) -> ParleyError:
+def _append_error(error: Exception) -> ParleyError:
     if isinstance(error, ParleyError):
         return BusUnavailable(error.message)
     if isinstance(error, TimeoutError):

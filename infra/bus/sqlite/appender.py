@@ -1,9 +1,8 @@
-"""Appends that come close together become one work of one transaction, so that many of them cost little more than one.
+"""Group appends that come close together into one transaction, so that many of them cost little more than one.
 
 A transaction has its price: pages written, an fsync, and threads that take the interpreter from each other while the
-event loop is busy. So what is appended waits as long as every turn of the loop brings more, and goes to the disk when
-the loop has nothing better to do, or after ``GATHER_S``.
-"""
+event loop is busy. So appends wait as long as every turn of the loop brings more, and go to the disk when the loop has
+nothing better to do, or after ``GATHER_S``."""
 
 from __future__ import annotations
 
@@ -26,13 +25,13 @@ log = structlog.get_logger(__name__)
 
 WAITING_BYTES = 64 << 20
 ROWS_AT_ONCE = 500
-"""So many rows, or one append, are written before the event loop is looked after again."""
+"""The most rows, or one append, that are written before the event loop gets its turn again."""
 GATHER_S = 0.01
-"""The longest that appends wait for others. It takes a loop that is busy with appends alone to get there."""
+"""The longest that appends wait for others. Only a loop that is busy with appends alone gets there."""
 QUIET_TURNS = 2
-"""So many turns of the loop without an append end the waiting: what one turn reads is appended in the next."""
+"""The waiting ends after this many turns of the loop without an append: what one turn reads is appended in the next."""
 DEADLINE_S = 5.0
-"""A disk that hangs longer is told as a failure; what it wrote after all still becomes visible."""
+"""A disk that hangs longer is reported as a failure; records that were written after all still become visible."""
 _LATE = f"the disk has not answered for {DEADLINE_S:.0f} s"
 
 
@@ -45,8 +44,8 @@ class _Append:
 
 @dataclass(slots=True, eq=False)
 class _Group:
-    """Appends that go into one transaction together, submitted at the latest at ``due`` (the loop's time). ``late``
-    once the disk has not answered for too long."""
+    """Appends that go into one transaction, submitted at ``due`` (the loop's time) at the latest. ``late`` once the
+    disk has not answered for too long."""
 
     due: float
     appends: list[_Append] = field(default_factory=list)
@@ -57,7 +56,7 @@ class _Group:
     _quiet: int = 0
 
     def grows(self) -> bool:
-        """To be asked once every turn of the loop."""
+        """Whether appends still come in; to be called once every turn of the loop."""
         self._quiet = self._quiet + 1 if len(self.rows) == self._seen else 0
         self._seen = len(self.rows)
         return self._quiet < QUIET_TURNS
@@ -74,7 +73,7 @@ class _Group:
                 one.future.set_exception(failed)
 
     def answer(self, offsets: Sequence[int]) -> None:
-        """Show what is committed to whoever waits for more, and to those who have appended it."""
+        """Show the committed records to readers, and the positions to those who appended them."""
         heads: dict[Partition, int] = {}
         positions: list[Position] = []
         for row, offset in zip(self.rows, offsets, strict=True):
@@ -101,11 +100,10 @@ class Appender:
         self._bytes = 0
 
     def append(self, rows: Sequence[Row]) -> asyncio.Future[list[Position]]:
-        """Where the rows are, once on disk. Raises BusUnavailable, as the future does; then the rows may have been
-        written all the same.
+        """Append rows; the future gets their positions once they are on disk. Raises BusUnavailable, as the future
+        does; then the rows may have been written all the same.
 
-        A caller that gives up waiting takes nothing back: the rows are written or not, as a whole.
-        """
+        A caller that gives up waiting takes nothing back: the rows are written or not, as a whole."""
         if self._bytes > WAITING_BYTES:
             raise BusUnavailable("too many appends wait for the disk", retry_after_ms=2_000)
         loop = asyncio.get_running_loop()
@@ -115,7 +113,7 @@ class Appender:
             group = None
         if group is None:
             group = self._gathering = _Group(loop.time() + GATHER_S)
-            loop.call_soon(self._look, group, loop)
+            loop.call_soon(self._check, group, loop)
         elif group.late:
             raise BusUnavailable(_LATE)
         one = _Append(rows, sum([row.size for row in rows]), loop.create_future())
@@ -125,20 +123,20 @@ class Appender:
         return one.future
 
     async def drain(self) -> None:
-        """Wait until nothing is on its way any more."""
+        """Wait until every append has an outcome."""
         if self._gathering is not None:
             self._submit(self._gathering)
         while self._writes:
             await asyncio.wait(self._writes)
 
-    def _look(self, group: _Group, loop: asyncio.AbstractEventLoop) -> None:
+    def _check(self, group: _Group, loop: asyncio.AbstractEventLoop) -> None:
         if not group.submitted and group.grows() and loop.time() < group.due:
-            loop.call_soon(self._look, group, loop)
+            loop.call_soon(self._check, group, loop)
         else:
             self._submit(group)
 
     def _submit(self, group: _Group) -> None:
-        """Ask for the group's turn. Others may still join it until that comes."""
+        """Queue the group's transaction. Others may still join the group until it runs."""
         if group.submitted:
             return
         group.submitted = True
@@ -149,7 +147,7 @@ class Appender:
             group.refuse(error)
             return
         deadline = asyncio.get_running_loop().call_later(DEADLINE_S, self._give_up, group)
-        written.add_done_callback(partial(self._written, group, deadline))
+        written.add_done_callback(partial(self._on_written, group, deadline))
         self._writes.add(written)
 
     def _insert(self, group: _Group, connection: sqlite3.Connection) -> list[int]:
@@ -159,9 +157,9 @@ class Appender:
 
     def _give_up(self, group: _Group) -> None:
         group.late = True
-        self._failed(group, DatabaseFailed(_LATE))
+        self._report_failure(group, DatabaseFailed(_LATE))
 
-    def _written(self, group: _Group, deadline: asyncio.TimerHandle, written: asyncio.Future[list[int]]) -> None:
+    def _on_written(self, group: _Group, deadline: asyncio.TimerHandle, written: asyncio.Future[list[int]]) -> None:
         deadline.cancel()
         self._writes.discard(written)
         self._leave(group)
@@ -169,14 +167,16 @@ class Appender:
         if error is None:
             group.answer(written.result())
         else:
-            self._failed(group, error if isinstance(error, Exception) else DatabaseFailed("the database was stopped"))
+            self._report_failure(
+                group, error if isinstance(error, Exception) else DatabaseFailed("the database was stopped")
+            )
 
     def _leave(self, group: _Group) -> None:
-        """It takes up no room any more."""
+        """Release the group's room."""
         if self._gathering is group:  # its turn never came
             self._gathering = None
         self._bytes -= group.size()
 
-    def _failed(self, group: _Group, error: Exception) -> None:
+    def _report_failure(self, group: _Group, error: Exception) -> None:
         log.error("bus.append_failed", appends=len(group.appends), reason=str(error))
         group.refuse(error)

@@ -39,11 +39,10 @@ READY_S = 5.0
 class SqliteBus:
     """Topics, groups and offsets in the Database's file; see ``schemas.ports.Bus``. For one event loop.
 
-    ``prefix`` goes before the stored names of topics and groups and is never seen outside. ``drain_budget`` bounds a
+    ``prefix`` goes before the stored names of topics and groups and is never seen outside. ``drain_budget`` limits a
     listener's calls, ``clean_every`` is the pause between two cleanings, ``tombstone_grace`` is how long the tombstone
-    of a deleted key stays for slow readers: all in seconds. ``clock`` stamps the records; what has expired is decided
-    by ``LogTime``, which also looks at ``monotonic``.
-    """
+    of a deleted key stays for slow readers: all in seconds. ``clock`` stamps the records; ``LogTime``, which also looks
+    at ``monotonic``, decides what has expired."""
 
     atomic = True
 
@@ -74,20 +73,20 @@ class SqliteBus:
         self._groups: dict[str, Group] = {}
         self._followers: WeakSet[SqliteFollower] = WeakSet()
 
-    # ── life ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── lifecycle ────────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def start(self) -> None:
         """Raises SetupError when the file cannot be read."""
         try:
             self._catalog.add(await self._database.read(self._load))
         except DatabaseFailed as error:
-            raise _damaged(error.message) from error
+            raise _damaged_log(error.message) from error
         self._cleaning = self._cleaning or asyncio.get_running_loop().create_task(
             self._cleaner.run(), name="bus cleaner"
         )
 
     async def close(self) -> None:
-        """Finishes the appends under way. Subscriptions and followers that are still open end here."""
+        """Finish the running appends. Open subscriptions and followers end here."""
         if self._cleaning is not None:
             self._cleaning.cancel()
             await asyncio.wait([self._cleaning])
@@ -97,7 +96,7 @@ class SqliteBus:
             await follower.close()
         await self._appender.drain()
 
-    async def ready(self) -> None:
+    async def check_ready(self) -> None:
         try:
             async with asyncio.timeout(READY_S):
                 await self._database.write(_touch)
@@ -107,7 +106,7 @@ class SqliteBus:
             raise BusUnavailable(f"the disk has not answered for {READY_S:.0f} s") from error
 
     async def clean(self) -> int:
-        """Delete now what has expired or was superseded; otherwise done every ``clean_every`` seconds."""
+        """Delete expired and superseded records now; otherwise done every ``clean_every`` seconds."""
         return await self._cleaner.clean()
 
     def _load(self, connection: sqlite3.Connection) -> list[Topic]:
@@ -139,7 +138,7 @@ class SqliteBus:
     async def subscribe(
         self, topics: Sequence[str], group: str, listener: RebalanceListener, *, member: str = ""
     ) -> Member:
-        """Returns at once; partitions come by ``listener.assigned``, before the first record of theirs."""
+        """Returns at once; partitions come through ``listener.on_assigned``, before their first record."""
         for topic in topics:
             self._catalog.topic(topic)
         joined = Member(member, topics, listener, self._group(group), self._reader)
@@ -166,25 +165,25 @@ class SqliteBus:
             async for record in self._reader.walk(partition, start, end, keys):
                 yield record
 
-    # ── looking ──────────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── inspection ───────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def lag(self, group: str, topics: Sequence[str]) -> dict[str, int]:
-        wanted = [self._catalog.topic(topic) for topic in topics]
-        committed = await self._committed(group)
-        return {topic.name: _behind(topic, committed) for topic in wanted}
+        known = [self._catalog.topic(topic) for topic in topics]
+        committed = await self._read_committed(group)
+        return {topic.name: _lag_of(topic, committed) for topic in known}
 
-    async def committed(self, group: str, topic: str) -> dict[int, int]:
+    async def committed_offsets(self, group: str, topic: str) -> dict[int, int]:
         name = self._catalog.topic(topic).name
-        return {at.partition: offset for at, offset in (await self._committed(group)).items() if at.topic == name}
+        return {at.partition: offset for at, offset in (await self._read_committed(group)).items() if at.topic == name}
 
-    async def _committed(self, group: str) -> dict[TopicPartition, int]:
+    async def _read_committed(self, group: str) -> dict[TopicPartition, int]:
         try:
-            return await self._database.read(self._group(group).committed)
+            return await self._database.read(self._group(group).read_committed)
         except DatabaseFailed as error:
             raise BusUnavailable(error.message) from error
 
     async def create_topics(self, specs: Sequence[TopicSpec]) -> list[str]:
-        """Names of those that were missing. All or none."""
+        """Names of the topics that were missing. All or none."""
         try:
             created = await self._database.write(partial(_create, self._prefix, specs), patient=True)
             self._catalog.add(await self._database.read(self._load))
@@ -208,7 +207,7 @@ class SqliteBus:
         return self._groups[name]
 
 
-def _behind(topic: Topic, committed: Mapping[TopicPartition, int]) -> int:
+def _lag_of(topic: Topic, committed: Mapping[TopicPartition, int]) -> int:
     return sum(
         max(0, partition.head - max(partition.start, committed.get(partition.name, 0)))
         for partition in topic.partitions
@@ -223,5 +222,5 @@ def _touch(connection: sqlite3.Connection) -> None:
     connection.execute("INSERT OR REPLACE INTO bus_probe (id) VALUES (1)")
 
 
-def _damaged(reason: str) -> SetupError:
+def _damaged_log(reason: str) -> SetupError:
     return SetupError(f"the log is damaged: {reason}", fix="restore the database from a backup, or use a new data_dir")

@@ -1,4 +1,4 @@
-"""What is known in memory about topics and partitions: where each begins and ends, and who waits for more."""
+"""Topics and partitions in memory: where each begins and ends, and who waits for more records."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from schemas.ports import TopicPartition
 
 @dataclass(slots=True, eq=False)
 class Partition:
-    """``start`` and ``head`` bound what is committed: the first kept offset, and the next one to be written."""
+    """``start`` and ``head`` bound the committed records: the first kept offset, and the next one to be written."""
 
     id: int
     topic: str
@@ -47,13 +47,13 @@ class Catalog:
         self.topics: dict[str, Topic] = {}
 
     def add(self, topics: Iterable[Topic]) -> None:
-        """Learn of topics; those known already keep their partitions, which others hold on to."""
+        """Add topics; known ones keep their partition objects, which others hold on to."""
         for topic in topics:
             known = self.topics.setdefault(topic.name, topic)
             known.retention_ms = topic.retention_ms
 
     def topic(self, name: str) -> Topic:
-        """Raises TopicMismatch for a topic nobody has created."""
+        """Raises TopicMismatch for a topic that was not created."""
         try:
             return self.topics[name]
         except KeyError:

@@ -1,4 +1,4 @@
-"""Deletes what has expired or was superseded, a little at a time, so that no append waits long behind it."""
+"""Delete expired and superseded records, a little at a time, so that no append waits long behind it."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ log = structlog.get_logger(__name__)
 
 BATCH_RECORDS = 200
 OFFSETS_KEPT_MS = 60 * 86_400_000
-"""A group without members for so long holds the log no more: its offsets are forgotten, as Kafka forgets them."""
+"""Milliseconds after which the offsets of a group without members are forgotten, as Kafka forgets them, so that it no
+longer holds back expiry."""
 CATCH_UP = 25
-"""How many times faster than time passes the log's clock follows a clock that is ahead of it."""
-TOLD_MS = 3_600_000
+"""How many times faster than real time the log's clock follows a clock that is ahead of it."""
+REPORTED_MS = 3_600_000
 
 Readers = Callable[[], Mapping[str, Collection[str]]]
 """Topics by group, both under their full names, of the groups that have members now."""
 
 
 class LogTime:
-    """What time it is, as far as deleting goes.
+    """The clock of deletions.
 
-    A clock that jumps ahead must not expire the log. So this time is kept in the file, and moves on by what passes on
-    the monotonic clock, up to ``CATCH_UP`` times as fast while the clock is ahead: after a real pause of two months it
-    is right again in two and a half days, while a clock that is wrong for an hour ages records by one day.
-    """
+    A clock that jumps ahead must not expire the log. So this time is kept in the file, and moves on with the monotonic
+    clock, up to ``CATCH_UP`` times as fast while the wall clock is ahead: after a real pause of two months it is right
+    again in two and a half days, while a clock that is wrong for an hour ages records by one day."""
 
     def __init__(self, clock: Clock, monotonic: Callable[[], float]) -> None:
         self._clock = clock
@@ -44,7 +44,7 @@ class LogTime:
         self._is_ahead = False
 
     def advance(self, connection: sqlite3.Connection) -> int:
-        """The time in milliseconds, written down."""
+        """Move on, and return the stored time in milliseconds."""
         wall_ms, now = int(self._clock().timestamp() * 1000), self._monotonic()
         passed_ms = 0 if self._looked is None else int((now - self._looked) * 1000)
         self._looked = now
@@ -55,12 +55,12 @@ class LogTime:
         else:
             time_ms = min(wall_ms, stored_ms + passed_ms * CATCH_UP)
         tables.store_time(connection, time_ms)
-        self._tell(wall_ms - time_ms > TOLD_MS, wall_ms - time_ms)
+        self._report(wall_ms - time_ms > REPORTED_MS, wall_ms - time_ms)
         return time_ms
 
-    def _tell(self, is_ahead: bool, by_ms: int) -> None:
+    def _report(self, is_ahead: bool, by_ms: int) -> None:
         if is_ahead and not self._is_ahead:
-            log.warning("bus.clock_ahead", hours=by_ms // TOLD_MS)
+            log.warning("bus.clock_ahead", hours=by_ms // REPORTED_MS)
         self._is_ahead = is_ahead
 
 
@@ -87,7 +87,7 @@ class Cleaner:
             await asyncio.sleep(self._every)
 
     async def clean(self) -> int:
-        """One pass. Returns how many records were removed."""
+        """One pass. Returns the number of removed records."""
         now_ms = await self._write(self._time.advance)
         readers = self._readers()
         for group in await self._write(lambda file: tables.see_groups(file, readers, now_ms, OFFSETS_KEPT_MS)):

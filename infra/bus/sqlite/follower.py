@@ -1,4 +1,4 @@
-"""Broadcast reading of one topic: from its beginning, then live."""
+"""Read one topic outside of groups: from its beginning, then live."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ RETRY_S = 0.25
 
 
 class SqliteFollower:
-    """A ``Follower``. It outlives failures of the disk: what could not be read is read again."""
+    """A ``Follower``. It survives disk failures: failed reads are repeated."""
 
     def __init__(self, topic: Topic, reader: Reader) -> None:
         self.caught_up = asyncio.Event()
@@ -49,7 +49,7 @@ class SqliteFollower:
             await self._wake.wait()
 
     async def close(self) -> None:
-        """Ends ``records``, also where it waits for more."""
+        """End ``records``, also while it waits for more."""
         self._closed.set()
         for partition in self._topic.partitions:
             partition.watchers.discard(self._wake)
@@ -57,7 +57,7 @@ class SqliteFollower:
 
     async def _chunk(self, partition: Partition) -> tuple[list[Record], int]:
         start, goal = self._positions[partition.index], self._goal[partition.index]
-        # Not past the goal in one go: ``caught_up`` must not wait for records that came later.
+        # Not past the goal in one read: ``caught_up`` must not wait for records that came later.
         end = goal if start < goal else partition.head
         try:
             [piece] = await self._reader.read([Span(partition, start, end, CHUNK_RECORDS)])

@@ -1,8 +1,7 @@
-"""Headers as the file holds them: a JSON list of the attributes in a fixed order. Their names would be as many bytes
-again, on every record, written twice.
+"""Encode headers for the file: a JSON list of the attributes in a fixed order. Their names would double the bytes of
+every record.
 
-The order is part of the file's format: no name may ever be moved, taken out or put in.
-"""
+The order is part of the file format: no name may ever be moved, removed or inserted."""
 
 from __future__ import annotations
 
@@ -53,13 +52,13 @@ def pack(event: Envelope) -> bytes:
 
 
 def unpack(stored: bytes) -> dict[str, str]:
-    """What ``Envelope.headers`` said. Older files hold just that, as a JSON object."""
-    found: list[Any] | dict[str, str] = orjson.loads(stored)
-    if isinstance(found, dict):
-        return found
-    headers = {name: text for name, text in zip(_NAMES, found, strict=False) if text}
+    """The headers as ``Envelope.headers`` returned them. Older files hold them as a JSON object."""
+    values: list[Any] | dict[str, str] = orjson.loads(stored)
+    if isinstance(values, dict):
+        return values
+    headers = {name: text for name, text in zip(_NAMES, values, strict=False) if text}
     headers["ce_specversion"] = SPEC_VERSION
     headers["content-type"] = CONTENT_TYPE
-    if len(found) > len(_NAMES):
-        headers |= found[-1]
+    if len(values) > len(_NAMES):
+        headers |= values[-1]
     return headers

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Member:
-    """A ``Subscription``. A record counts as read only when it is handed out, so that pausing can skip nothing."""
+    """A ``Subscription``. A record counts as read only when it is returned, so that pausing can skip nothing."""
 
     def __init__(self, name: str, topics: Sequence[str], listener: RebalanceListener, group: Group, reader: Reader):
         self.name = name
@@ -28,7 +28,7 @@ class Member:
         self.joined = False
         self.evicted = False
         self.settling = True
-        """True while ``assigned`` has not returned: nothing is handed out, so that it can still pause."""
+        """True until ``on_assigned`` has returned: no records are returned before, so that it can still pause."""
         self.owned: dict[TopicPartition, Partition] = {}
         self._group = group
         self._reader = reader
@@ -72,10 +72,10 @@ class Member:
     async def close(self) -> None:
         await self._group.leave(self)
 
-    # ── the group's side ─────────────────────────────────────────────────────────────────────────────────────────────
+    # ── called by the group ──────────────────────────────────────────────────────────────────────────────────────────
 
     def withdraw(self, partitions: frozenset[TopicPartition]) -> None:
-        """Hand out no more of these; they may still be committed."""
+        """Return no more records of these; they may still be committed."""
         self._withdrawn |= partitions
 
     def drop(self, partitions: Iterable[TopicPartition]) -> None:
@@ -92,7 +92,7 @@ class Member:
         partition.watchers.add(self._wake)
 
     def settle(self, settling: bool) -> None:
-        """An assignment begins or ends. As with Kafka, pauses do not outlive it: ``assigned`` makes them anew."""
+        """An assignment begins or ends. As with Kafka, it clears all pauses, and ``on_assigned`` may set them again."""
         self.settling = settling
         if settling:
             self._paused.clear()
@@ -107,33 +107,33 @@ class Member:
 
     # ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _readable(self, name: TopicPartition) -> bool:
+    def _is_readable(self, name: TopicPartition) -> bool:
         return not self.settling and name in self.owned and name not in self._paused and name not in self._withdrawn
 
     async def _fetch(self, max_records: int) -> list[Record]:
         behind = [
             (partition, position)
             for name, partition in self.owned.items()
-            if (position := self._positions[name]) < partition.head and self._readable(name)
+            if (position := self._positions[name]) < partition.head and self._is_readable(name)
         ]
         if not behind:
             return []
-        # Everybody in turn, and each with a fair share: a partition with a long backlog does not starve the others.
+        # Partitions take turns, each with a fair share: one with a long backlog does not starve the others.
         self._turn += 1
         first = self._turn % len(behind)
         behind = behind[first:] + behind[:first]
         chosen = behind[:max_records]
         limit = max_records // len(chosen)
         spans = [Span(partition, position, partition.head, limit) for partition, position in chosen]
-        found: list[Record] = []
+        records_read: list[Record] = []
         for span, (records, resume) in zip(spans, await self._reader.read(spans), strict=False):
-            found += self._accept(span, records, resume)
-        return found
+            records_read += self._accept(span, records, resume)
+        return records_read
 
     def _accept(self, span: Span, records: list[Record], resume: int) -> list[Record]:
-        """What was read counts only if the partition is still ours, not paused, and nobody else has read on."""
+        """Records that were read count only if the partition is still ours, not paused, and nobody else has read on."""
         name = span.partition.name
-        if not self._readable(name) or self._positions[name] != span.start:
+        if not self._is_readable(name) or self._positions[name] != span.start:
             return []
         self._positions[name] = resume
         return records

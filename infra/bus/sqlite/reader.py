@@ -1,4 +1,4 @@
-"""Reads spans of partitions, within a budget of bytes."""
+"""Read spans of partitions, within a budget of bytes."""
 
 from __future__ import annotations
 
@@ -29,10 +29,9 @@ class Reader:
         self._database = database
 
     async def read(self, spans: Sequence[Span], keys: KeyFilter | None = None) -> list[Piece]:
-        """For each span its records and where to go on; fewer pieces than spans when the budget is used up.
+        """For each span its records and the offset to go on from; fewer pieces than spans when the budget is used up.
 
-        Raises BusUnavailable.
-        """
+        Raises BusUnavailable."""
         try:
             pieces = await self._database.read(partial(_select, spans, keys))
         except DatabaseFailed as error:
@@ -44,7 +43,7 @@ class Reader:
     async def walk(
         self, partition: Partition, start: int, end: int, keys: KeyFilter | None = None
     ) -> AsyncIterator[Record]:
-        """Every record of a partition from ``start`` up to ``end``, a chunk in memory at a time."""
+        """Every record of a partition from ``start`` up to ``end``, one chunk in memory at a time."""
         while start < end:
             [(records, start)] = await self.read([Span(partition, start, end, CHUNK_RECORDS)], keys)
             for record in records:

@@ -1,8 +1,7 @@
-"""The log's tables and every statement on them. All functions run inside a work of ``Database``.
+"""The tables of the log and every statement on them. All functions run inside a ``Database`` transaction.
 
 A record's row id is its partition's number and its offset side by side, so that a partition is one run of the table's
-only b-tree: an append lands at its end, a read is one seek and a walk.
-"""
+only b-tree: an append lands at its end, a read is one seek and a walk."""
 
 from __future__ import annotations
 
@@ -22,12 +21,12 @@ _NEWEST = "SELECT time_ms FROM bus_records WHERE id BETWEEN ? AND ? ORDER BY id 
 _OFFSET_BITS = 40
 _OFFSETS = (1 << _OFFSET_BITS) - 1
 DAMAGED = "parley-damaged"
-"""The only header of a record whose bytes are not the ones we wrote: it cannot be decoded, and so is dead-lettered."""
+"""The only header of a record whose bytes are damaged: it cannot be decoded, and so is dead-lettered."""
 
 
 @dataclass(slots=True, eq=False)
 class Row:
-    """A record on its way in. ``grace_ms`` is how long its tombstone stays, should it be one; ``size`` in bytes."""
+    """A record to be inserted. ``grace_ms`` is how long it stays if it is a tombstone; ``size`` in bytes."""
 
     partition: Partition
     key: str
@@ -39,7 +38,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """What to read of one partition: offsets from ``start`` up to ``end`` (not included), at most ``limit``."""
+    """A range to read of one partition: offsets from ``start`` up to ``end`` (not included), at most ``limit``."""
 
     partition: Partition
     start: int
@@ -56,7 +55,7 @@ def _crc(key: str, headers: bytes, value: bytes | None) -> int:
 
 def load_topics(connection: sqlite3.Connection, prefix: str) -> list[Topic]:
     """The topics under ``prefix``, named without it. Raises SetupError when records contradict the partitions' ends."""
-    found: dict[str, Topic] = {}
+    topics: dict[str, Topic] = {}
     rows = connection.execute(
         "SELECT t.name, t.retention_ms, p.id, p.number, p.start, p.head FROM bus_topics t"
         " JOIN bus_partitions p ON p.topic = t.name WHERE substr(t.name, 1, ?) = ? ORDER BY t.name, p.number",
@@ -64,10 +63,10 @@ def load_topics(connection: sqlite3.Connection, prefix: str) -> list[Topic]:
     )
     for full_name, retention_ms, number, index, start, head in rows.fetchall():
         name = full_name[len(prefix) :]
-        topic = found.setdefault(name, Topic(name, retention_ms, []))
+        topic = topics.setdefault(name, Topic(name, retention_ms, []))
         topic.partitions.append(Partition(number, name, index, retention_ms is None, start, head))
         _check_end(connection, topic.partitions[-1])
-    return list(found.values())
+    return list(topics.values())
 
 
 def _check_end(connection: sqlite3.Connection, partition: Partition) -> None:
@@ -83,7 +82,7 @@ def _check_end(connection: sqlite3.Connection, partition: Partition) -> None:
 
 
 def create_topic(connection: sqlite3.Connection, prefix: str, spec: TopicSpec) -> bool:
-    """True when it was missing. Raises TopicMismatch when it is there and differs in what cannot be changed."""
+    """True when it was missing. Raises TopicMismatch when it exists and differs in what cannot be changed."""
     name = prefix + spec.name
     known = connection.execute("SELECT partitions, retention_ms FROM bus_topics WHERE name = ?", (name,)).fetchone()
     if known is None:
@@ -110,11 +109,11 @@ def create_topic(connection: sqlite3.Connection, prefix: str, spec: TopicSpec) -
 
 
 def insert(connection: sqlite3.Connection, rows: Sequence[Row], time_ms: int) -> list[int]:
-    """Append in order; returns the offsets. What is inserted at once has one time."""
+    """Append in order; returns the offsets. All rows of one call get the same time."""
     heads: dict[int, int] = {}
     offsets: list[int] = []
     columns = []
-    kept: list[tuple[Row, int]] = []
+    compacted: list[tuple[Row, int]] = []
     for row in rows:
         number = row.partition.id
         offset = heads.get(number)
@@ -125,11 +124,11 @@ def insert(connection: sqlite3.Connection, rows: Sequence[Row], time_ms: int) ->
         record, crc = number << _OFFSET_BITS | offset, _crc(row.key, row.headers, row.value)
         columns.append((record, row.key, time_ms, row.headers, row.value, crc))
         if row.partition.compacted:
-            kept.append((row, record))
+            compacted.append((row, record))
     connection.executemany(
         "INSERT INTO bus_records (id, key, time_ms, headers, value, crc) VALUES (?, ?, ?, ?, ?, ?)", columns
     )
-    for row, record in kept:
+    for row, record in compacted:
         _supersede(connection, row, record, time_ms)
     heads_by_id = [(head, number) for number, head in heads.items()]
     connection.executemany("UPDATE bus_partitions SET head = ? WHERE id = ?", heads_by_id)
@@ -137,7 +136,7 @@ def insert(connection: sqlite3.Connection, rows: Sequence[Row], time_ms: int) ->
 
 
 def _supersede(connection: sqlite3.Connection, row: Row, record: int, time_ms: int) -> None:
-    """Remember the newest record of a key; what it replaces is garbage from now on, a tombstone after its grace."""
+    """Remember the newest record of a key. The one it replaces becomes garbage now, a tombstone after its grace."""
     key = (row.partition.id, row.key)
     older = connection.execute("SELECT record FROM bus_newest WHERE partition = ? AND key = ?", key).fetchone()
     if older is not None:
@@ -152,14 +151,14 @@ def select(
 ) -> tuple[list[Record], int]:
     """Records of a span, up to ``budget`` bytes (but at least one), and the offset to go on from."""
     base = span.partition.id << _OFFSET_BITS
-    found = connection.execute(
+    rows = connection.execute(
         "SELECT id, key, time_ms, headers, value, crc FROM bus_records WHERE id >= ? AND id < ? ORDER BY id LIMIT ?",
         (base | span.start, base | span.end, span.limit),
     )
     records: list[Record] = []
     walked = 0
     resume = span.start
-    for row in found:
+    for row in rows:
         walked += 1
         resume = (row[0] & _OFFSETS) + 1
         if keys is None or keys(row[1]):
@@ -167,7 +166,7 @@ def select(
             budget -= records[-1].size
             if budget <= 0:
                 return records, resume
-    # A walk that ended by itself has seen all there is: what is missing up to the end was compacted or has expired.
+    # A walk that ended by itself has seen everything: records missing up to the end were compacted or have expired.
     return records, resume if walked == span.limit else max(resume, span.end)
 
 
@@ -184,7 +183,7 @@ def _record(partition: Partition, row: tuple[int, str, int, object, object, int]
 # ── consumers ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def commit(connection: sqlite3.Connection, group: str, offsets: Iterable[tuple[str, int, int]]) -> None:
+def store_offsets(connection: sqlite3.Connection, group: str, offsets: Iterable[tuple[str, int, int]]) -> None:
     """Store ``(full topic name, partition, next offset)``."""
     rows = [(group, topic, number, offset) for topic, number, offset in offsets]
     connection.executemany(
@@ -192,7 +191,7 @@ def commit(connection: sqlite3.Connection, group: str, offsets: Iterable[tuple[s
     )
 
 
-def committed(connection: sqlite3.Connection, group: str, prefix: str) -> dict[TopicPartition, int]:
+def read_offsets(connection: sqlite3.Connection, group: str, prefix: str) -> dict[TopicPartition, int]:
     rows: Iterator[tuple[str, int, int]] = connection.execute(
         "SELECT topic, number, next FROM bus_offsets WHERE consumers = ?", (group,)
     )
@@ -203,7 +202,7 @@ def committed(connection: sqlite3.Connection, group: str, prefix: str) -> dict[T
 
 
 def newest_ms(connection: sqlite3.Connection) -> int | None:
-    """When the newest record of any partition was written."""
+    """The time of the newest record of any partition."""
     times = [
         row[0]
         for (number,) in connection.execute("SELECT id FROM bus_partitions").fetchall()
@@ -222,7 +221,7 @@ def store_time(connection: sqlite3.Connection, time_ms: int) -> None:
 
 
 def see_groups(connection: sqlite3.Connection, groups: Iterable[str], now_ms: int, gone_ms: int) -> list[str]:
-    """Note that these groups (full names) have members now, and forget the offsets of those that had none for
+    """Note that these groups (full names) have members now, and forget the offsets of those without members for
     ``gone_ms``. Returns the forgotten ones."""
     connection.executemany(
         "INSERT OR REPLACE INTO bus_groups (consumers, seen_ms) VALUES (?, ?)", [(group, now_ms) for group in groups]
@@ -238,15 +237,15 @@ def see_groups(connection: sqlite3.Connection, groups: Iterable[str], now_ms: in
 
 
 def unread(connection: sqlite3.Connection, topic: str, groups: Iterable[str]) -> dict[int, int]:
-    """By partition, the first offset that some group has still to read. Of ``groups`` (full names) it is known that
-    they read the topic, also where they have committed nothing yet."""
-    found: dict[int, dict[str, int]] = {}
+    """By partition, the first offset that some group has still to read. ``groups`` (full names) are known to read the
+    topic, even if they have committed nothing yet."""
+    offsets: dict[int, dict[str, int]] = {}
     rows = connection.execute("SELECT number, consumers, next FROM bus_offsets WHERE topic = ?", (topic,))
     for number, group, offset in rows:
-        found.setdefault(number, {})[group] = offset
+        offsets.setdefault(number, {})[group] = offset
     numbers = connection.execute("SELECT number FROM bus_partitions WHERE topic = ?", (topic,)).fetchall()
     reading = dict.fromkeys(groups, 0)
-    firsts = {number: min((reading | found.get(number, {})).values(), default=None) for (number,) in numbers}
+    firsts = {number: min((reading | offsets.get(number, {})).values(), default=None) for (number,) in numbers}
     return {number: first for number, first in firsts.items() if first is not None}
 
 
@@ -254,8 +253,8 @@ def expire(
     connection: sqlite3.Connection, partition: Partition, *, before_ms: int, now_ms: int, end: int, limit: int
 ) -> tuple[int, int]:
     """Delete the oldest records below the offset ``end`` that were written before a time, at most ``limit``. Returns
-    their number and the new start. A record from after ``now_ms`` is as old as those that follow it: a clock was wrong
-    when it was written."""
+    their number and the new start. A record from after ``now_ms`` counts as old as those that follow it: the clock was
+    wrong when it was written."""
     if end <= 0:
         return 0, partition.start
     base = partition.id << _OFFSET_BITS
@@ -279,8 +278,8 @@ def expire(
 
 
 def derive(connection: sqlite3.Connection) -> None:
-    """Fill in what follows from the records: the newest of each key, and what it superseded. Tombstones stay a day
-    longer, whatever their grace was."""
+    """Fill in the derived tables: the newest record of each key, and the superseded ones. Tombstones stay a day longer,
+    whatever their grace was."""
     compacted = "SELECT p.id FROM bus_partitions p JOIN bus_topics t ON t.name = p.topic WHERE t.retention_ms IS NULL"
     for (number,) in connection.execute(compacted).fetchall():
         bounds = (number << _OFFSET_BITS, (number + 1) << _OFFSET_BITS)
@@ -299,7 +298,7 @@ def derive(connection: sqlite3.Connection) -> None:
 
 
 def raise_heads(connection: sqlite3.Connection) -> None:
-    """Let no partition end before its last record."""
+    """Make no partition end before its last record."""
     for (number,) in connection.execute("SELECT id FROM bus_partitions").fetchall():
         (last,) = connection.execute(
             "SELECT max(id) FROM bus_records WHERE id BETWEEN ? AND ?",

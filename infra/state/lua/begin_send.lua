@@ -1,9 +1,9 @@
 -- The same rule as rules.send_verdict. An entry is '?' .. call while only the intent is known, else the outcome as
--- 'state ' .. JSON. The same call comes again when its answer was lost; it must hear 'go' again.
+-- 'state ' .. JSON. The same call comes again when its answer was lost; it must get 'go' again.
 -- KEYS: head, conversation, deliveries, times of deliveries, intents
 -- ARGV: 3 conversation, 4 message id, 5 call, 6 now, 7 deadline, 8 whether it has expired, 9 epoch or '' when the
 --       owner does not matter, 10 horizon, 11 seconds to keep deliveries, 12 whether it was in doubt and certainly is not
---       shown (rules.again_verdict), 13 deadline of the caller's own intent or ''
+--       shown (rules.resend_verdict), 13 deadline of the caller's own intent or ''
 local entry = redis.call('HGET', KEYS[3], A[4])
 if entry then
   if entry == '?' .. A[5] then return answer('go') end

@@ -16,7 +16,7 @@ local function committed(outbox)
     redis.call('HGETALL', KEYS[8]))
 end
 
--- The answer to the first call may have been lost: its repetition must hear the same.
+-- The answer to the first call may have been lost: a repeat must get the same.
 if c[6] == A[9] then return committed(redis.call('HVALS', KEYS[4])) end
 if c[1] ~= A[5] or c[2] ~= A[6] or c[3] ~= A[7] then return answer('stale') end
 wrote()

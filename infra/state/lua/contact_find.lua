@@ -1,4 +1,4 @@
--- The contacts behind these addresses, as pairs of id and body. An address leads to a contact's id; a contact that was
+-- The contacts with these addresses, as pairs of id and body. An address leads to a contact's id; a contact that was
 -- merged into another is kept as '>' .. id. KEYS: head, contacts, address…
 if not ours then return answer({}) end
 local out, seen = {}, {}

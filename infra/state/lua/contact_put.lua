@@ -1,7 +1,7 @@
 -- Writes a contact if nothing it was made from has changed since it was read, and if each address still leads to one
 -- of those. An address leads to who has it, else to who had it last. KEYS: head, contacts, address…, address left…
 -- ARGV: 3 how many addresses, 4 contact id, 5 the new body, then of each that was read: id, body ('' for none), and the
--- body to write ('' to leave it; '>' .. id of the one that swallowed it)
+-- body to write ('' to leave it; '>' .. id of the one it was merged into)
 if not ours then return answer(1) end
 local allowed = {}
 for i = 6, #A, 3 do

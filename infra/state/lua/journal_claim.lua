@@ -1,4 +1,4 @@
--- The entry of an action is call .. ' ' .. intent; the same call comes again when its answer was lost, and must hear
+-- The entry of an action is call .. ' ' .. intent; the same call comes again when its answer was lost, and must get
 -- 'go' again.
 -- KEYS: head, conversation, intents, outcomes, times of intents, due index
 -- ARGV: 3 conversation, 4 key, 5 call, 6 intent, 7 its time, 8 when it is due, 9 token, 10 epoch, 11 horizon,

@@ -1,4 +1,4 @@
--- The same rule as rules.draw, as often as it is asked for in a row.
+-- The same rule as rules.take_token, once for each token wanted.
 -- KEYS: head, bucket    ARGV: 3 now, 4 tokens per second, 5 burst, 6 seconds to keep it, 7 tokens wanted
 -- Answers how many of them are granted, and how long the others have to wait.
 local bucket = redis.call('HMGET', KEYS[2], 'tokens', 'at')

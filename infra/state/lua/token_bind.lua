@@ -1,4 +1,4 @@
--- Who used a one-time identity first. KEYS: head, identity    ARGV: 3 session, 4 seconds to keep it
+-- The first session to use a one-time identity. KEYS: head, identity    ARGV: 3 session, 4 seconds to keep it
 local holder = redis.call('GET', KEYS[2])
 if holder then return answer(holder) end
 wrote()

@@ -37,9 +37,8 @@ __all__ = ["RedisAccess", "open_redis_state"]
 async def open_redis_state(url: str, *, prefix: str = "parley", access: RedisAccess = OPEN) -> State:
     """The state ports over the Redis at ``url``; every key starts with ``prefix``.
 
-    Nothing is asked of the server yet: it may be down, or empty (then ``rebuild.check`` says so), and work begins when
-    it is back. Raises ConfigInvalid.
-    """
+    The server is not contacted yet: it may be down, or empty (then ``rebuild.check`` says so), and work begins when it
+    is back. Raises ConfigInvalid."""
     pipe = Pipe(Links(connections(url, access)))
     return _assemble(pipe, RedisSignals(pipe, listener(url, access), prefix), prefix)
 
@@ -68,6 +67,6 @@ def _assemble(pipe: Pipe, signals: RedisSignals, prefix: str) -> State:
         journal=RedisJournal(shards),
         tokens=RedisTokens(shards),
         rebuild=rebuild,
-        ready=rebuild.ready,
+        check_ready=rebuild.check_ready,
         close=close,
     )

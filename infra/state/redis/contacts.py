@@ -1,4 +1,4 @@
-"""Contacts on Redis. All of a tenant's live on one shard: finding and merging them is one atomic step there."""
+"""Contacts on Redis. All of a tenant's are on one shard: finding and merging them is one atomic step there."""
 
 from __future__ import annotations
 
@@ -8,30 +8,30 @@ from datetime import datetime
 from infra.bus.partitioner import shard_of
 from infra.state import contact_merging
 from infra.state.redis.client.pipe import Argument
-from infra.state.redis.client.shards import Shards, quoted
+from infra.state.redis.client.shards import Shards, quote_part
 from schemas.conversation import Contact
 from schemas.errors import StateUnavailable
 from schemas.messages import Address
-from schemas.ports import Change
+from schemas.ports import ContactUpdate
 
 ATTEMPTS = 50
 
 
 def shard_for(tenant: str) -> int:
-    return shard_of(contact_merging.home(tenant))
+    return shard_of(contact_merging.contacts_key(tenant))
 
 
 def keys_for(shards: Shards, tenant: str, addresses: Iterable[Address]) -> list[str]:
-    """The key before all contacts of the tenant, then the key of each address."""
+    """The key prefix of the tenant's contacts, then the key of each address."""
     shard = shard_for(tenant)
     places = [shards.key(shard, "a", tenant, address.channel, address.value) for address in addresses]
-    return [shards.key(shard, "ct", quoted(tenant)), *places]
+    return [shards.key(shard, "ct", quote_part(tenant)), *places]
 
 
-def written(
+def put_arguments(
     shards: Shards, contact: Contact, losers: Iterable[Contact], swallowed: Iterable[str], read: dict[str, bytes]
 ) -> tuple[list[str], list[Argument]]:
-    """Keys and arguments of ``contact_put``. ``read``: bodies as they were, by contact id."""
+    """Keys and arguments of ``contact_put``. ``read``: the stored bodies by contact id."""
     after: dict[str, str] = {loser.id: loser.model_dump_json() for loser in losers}
     after |= dict.fromkeys(swallowed, f">{contact.id}")
     rows: list[Argument] = [part for id_, body in read.items() for part in (id_, body, after.get(id_, ""))]
@@ -52,28 +52,28 @@ class RedisContacts:
         addresses: Sequence[Address],
         *,
         now: datetime,
-        change: Change | None = None,
+        change: ContactUpdate | None = None,
     ) -> tuple[Contact, str]:
-        known = contact_merging.known_as(channel, place, addresses)
+        known = contact_merging.lookup_addresses(channel, place, addresses)
         for _ in range(ATTEMPTS):
             bodies = await self._find(tenant, known)
-            found = [Contact.model_validate_json(body) for body in bodies.values()]
-            seen = contact_merging.resolved(found, tenant, channel, account, place, known, now, change)
-            if not (seen.changed or seen.swallowed) or await self._put(seen, bodies):
-                return seen.contact, seen.conversation
+            contacts = [Contact.model_validate_json(body) for body in bodies.values()]
+            resolution = contact_merging.resolve_contact(contacts, tenant, channel, account, place, known, now, change)
+            if not (resolution.changed or resolution.merged_ids) or await self._put(resolution, bodies):
+                return resolution.contact, resolution.conversation
         raise StateUnavailable("a contact changes faster than it can be written")
 
     async def preview(
         self, tenant: str, channel: str, account: str, place: str, addresses: Sequence[Address], *, now: datetime
     ) -> tuple[Contact, str]:
-        known = contact_merging.known_as(channel, place, addresses)
+        known = contact_merging.lookup_addresses(channel, place, addresses)
         bodies = await self._find(tenant, known)
-        found = [Contact.model_validate_json(body) for body in bodies.values()]
-        seen = contact_merging.resolved(found, tenant, channel, account, place, known, now)
-        return seen.contact, seen.conversation
+        contacts = [Contact.model_validate_json(body) for body in bodies.values()]
+        resolution = contact_merging.resolve_contact(contacts, tenant, channel, account, place, known, now)
+        return resolution.contact, resolution.conversation
 
     async def get(self, tenant: str, contact: str) -> Contact | None:
-        key = self._shards.key(shard_for(tenant), "ct", quoted(tenant))
+        key = self._shards.key(shard_for(tenant), "ct", quote_part(tenant))
         (body,) = await self._shards.run(shard_for(tenant), "contact_get", [key], contact)
         return None if body is None else Contact.model_validate_json(body)
 
@@ -82,9 +82,9 @@ class RedisContacts:
         (flat,) = await self._shards.run(shard_for(tenant), "contact_find", keys_for(self._shards, tenant, addresses))
         return {id_.decode(): body for id_, body in zip(flat[::2], flat[1::2], strict=True)}
 
-    async def _put(self, seen: contact_merging.Resolution, read: dict[str, bytes]) -> bool:
+    async def _put(self, resolution: contact_merging.Resolution, read: dict[str, bytes]) -> bool:
         """False when somebody else was faster."""
-        losers = [each for each in seen.changed if each.id != seen.contact.id]
-        keys, arguments = written(self._shards, seen.contact, losers, seen.swallowed, read)
-        (done,) = await self._shards.run(shard_for(seen.contact.tenant), "contact_put", keys, *arguments)
+        losers = [each for each in resolution.changed if each.id != resolution.contact.id]
+        keys, arguments = put_arguments(self._shards, resolution.contact, losers, resolution.merged_ids, read)
+        (done,) = await self._shards.run(shard_for(resolution.contact.tenant), "contact_put", keys, *arguments)
         return bool(done)

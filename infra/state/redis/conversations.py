@@ -16,7 +16,7 @@ from schemas.conversation import Conversation, Facts, Holder, Origin, Owner, Sna
 from schemas.envelope import Envelope, as_json
 from schemas.errors import NotFound
 from schemas.messages import TranscriptMessage
-from schemas.ports import Begun, Committed, Owned, Page
+from schemas.ports import BegunConversation, CommitResult, OwnershipResult, Page
 from schemas.transcript import Lines
 
 _OPEN = ("c:", "l", "k", "lc")
@@ -32,7 +32,7 @@ class RedisConversations:
         self._shards = shards
 
     async def open(self, conversation: str, origin: Origin, *, now: datetime) -> None:
-        await self._shards.at(conversation, "open", _OPEN, *_new(conversation, origin, now))
+        await self._shards.run_for(conversation, "open", _OPEN, *_new(conversation, origin, now))
 
     async def begin(
         self,
@@ -43,8 +43,8 @@ class RedisConversations:
         now: datetime,
         messages: Sequence[TranscriptMessage] = (),
         recent: int = 0,
-    ) -> Begun:
-        token, known, outbox, fields, reused, lines = await self._shards.at(
+    ) -> BegunConversation:
+        token, known, outbox, fields, reused, lines = await self._shards.run_for(
             conversation,
             "begin",
             _BEGIN,
@@ -56,7 +56,7 @@ class RedisConversations:
         )
         state = codec.conversation_of(conversation, fields)
         assert state is not None  # noqa: S101 (the script has just made it)
-        return Begun(
+        return BegunConversation(
             state,
             int(token),
             frozenset(event for event, is_known in zip(event_ids, known, strict=True) if is_known),
@@ -77,19 +77,19 @@ class RedisConversations:
         handled: Sequence[str],
         outbox: Sequence[Envelope],
         now: datetime,
-    ) -> Committed:
-        verdict, *left = await self._shards.at(
+    ) -> CommitResult:
+        verdict, *left = await self._shards.run_for(
             conversation,
             "commit",
             _COMMIT,
             conversation,
-            rules.micros(now),
+            rules.to_micros(now),
             token,
             version,
             epoch,
             as_json(facts),
             rules.commit_key(token, version, handled),
-            rules.micros(rules.handled_floor(now)),
+            rules.to_micros(rules.handled_floor(now)),
             codec.KEEP,
             rules.RECENT_SEQS,
             rules.approvals_due(facts) or "",
@@ -98,31 +98,40 @@ class RedisConversations:
             *[part for event in outbox for part in (event.id, codec.pack_envelope(event))],
         )
         if verdict != b"committed":
-            return Committed("stale")
+            return CommitResult("stale")
         fields, known, pending, numbers, promised = left
-        # Without a list it is surely this commit that was made, and not one of the same name before.
-        mine = outbox if pending is None else codec.unpack_outbox(pending)
-        return Committed("committed", codec.packed_snapshot(conversation, fields, known, mine, numbers, promised))
+        # Without a list it is surely this commit that was made, and not an earlier one with the same key.
+        events = outbox if pending is None else codec.unpack_outbox(pending)
+        return CommitResult("committed", codec.packed_snapshot(conversation, fields, known, events, numbers, promised))
 
-    async def pending(self, conversation: str) -> list[Envelope]:
-        (entries,) = await self._shards.at(conversation, "pending", ("x:",))
+    async def read_outbox(self, conversation: str) -> list[Envelope]:
+        (entries,) = await self._shards.run_for(conversation, "pending", ("x:",))
         return codec.unpack_outbox(entries)
 
     async def published(self, conversation: str, event_ids: Sequence[str], *, turns: Sequence[Turn] = ()) -> None:
         if event_ids or turns:
-            told = [part for turn in turns for part in (turn.id, rules.micros(turn.at), ids.turn_record_id(turn.id))]
-            await self._shards.at(
-                conversation, "published", _PUBLISHED, conversation, rules.TURNS_KEPT, len(turns), *told, *event_ids
+            turn_arguments = [
+                part for turn in turns for part in (turn.id, rules.to_micros(turn.at), ids.turn_record_id(turn.id))
+            ]
+            await self._shards.run_for(
+                conversation,
+                "published",
+                _PUBLISHED,
+                conversation,
+                rules.TURNS_KEPT,
+                len(turns),
+                *turn_arguments,
+                *event_ids,
             )
 
-    async def unpublished(self, *, before: datetime, limit: int) -> list[str]:
-        return [member for _, member in await listing.due(self._shards, "u", rules.micros(before), limit)]
+    async def list_unpublished(self, *, before: datetime, limit: int) -> list[str]:
+        return [member for _, member in await listing.read_due(self._shards, "u", rules.to_micros(before), limit)]
 
-    async def expiring(self, *, before: datetime, limit: int) -> list[str]:
-        return [member for _, member in await listing.due(self._shards, "ap", rules.micros(before), limit)]
+    async def list_expiring(self, *, before: datetime, limit: int) -> list[str]:
+        return [member for _, member in await listing.read_due(self._shards, "ap", rules.to_micros(before), limit)]
 
     async def postpone(self, conversation: str, until: datetime) -> None:
-        await self._shards.at(conversation, "postpone", ("ap",), conversation, rules.micros(until))
+        await self._shards.run_for(conversation, "postpone", ("ap",), conversation, rules.to_micros(until))
 
     async def own(
         self,
@@ -135,25 +144,25 @@ class RedisConversations:
         name: str = "",
         reason: str = "",
         now: datetime,
-    ) -> Owned:
+    ) -> OwnershipResult:
         holder = Holder(by=by, name=name, reason=reason, since=now)
         held = await self.get(conversation)
         if held is None:
             raise NotFound("no such conversation")
         epoch = expected_epoch + 1
         event = rules.owner_changed(held, to, holder, epoch=epoch, request_id=request_id)
-        answer = await self._shards.at(
+        answer = await self._shards.run_for(
             conversation,
             "own",
             _OWN,
             conversation,
-            rules.micros(now),
+            rules.to_micros(now),
             to,
             expected_epoch,
             request_id,
             event.id,
             codec.pack_envelope(event),
-            # What an epoch of -1 would become tells whether this owner raises the floor.
+            # The result for an epoch of -1 tells whether this owner raises the floor.
             int(rules.floor_after(to, epoch, -1) == epoch),
             codec.KEEP,
             holder.model_dump_json(),
@@ -161,40 +170,40 @@ class RedisConversations:
         if len(answer) == 1:
             raise NotFound("no such conversation")
         won, owner, now_epoch = answer
-        return Owned(bool(won), owner.decode(), int(now_epoch))
+        return OwnershipResult(bool(won), owner.decode(), int(now_epoch))
 
     async def get(self, conversation: str) -> Conversation | None:
-        (fields,) = await self._shards.at(conversation, "get", ("c:",))
+        (fields,) = await self._shards.run_for(conversation, "get", ("c:",))
         return codec.conversation_of(conversation, fields)
 
     async def snapshot(self, conversation: str) -> Snapshot | None:
-        fields, handled, outbox, numbers, promised = await self._shards.at(
+        fields, handled, outbox, numbers, promised = await self._shards.run_for(
             conversation, "snapshot", _SNAPSHOT, rules.RECENT_SEQS
         )
         return codec.snapshot_of(conversation, fields, handled, codec.unpack_outbox(outbox), numbers, promised)
 
-    async def listing(
+    async def list_page(
         self, tenant: str, *, owner: Owner | None = None, channel: str = "", after: str = "", limit: int = 50
     ) -> Page:
         owners = [owner] if owner else list(rules.OWNERS)
-        ids, next_ = await listing.newest(self._shards, tenant, owners, channel, after, max(1, limit))
+        ids, next_ = await listing.read_newest(self._shards, tenant, owners, channel, after, max(1, limit))
         items = await listing.load(self._shards, ids)
         return Page([item for item in items if item is not None], next_)
 
     async def count(self, tenant: str, owner: Owner, *, channel: str = "") -> int:
-        asked = (listing.quoted(tenant), listing.quoted(channel), owner)
-        return sum(int(number) for (number,) in await self._shards.everywhere("listing_count", ("l", "lc"), *asked))
+        arguments = (listing.quote_part(tenant), listing.quote_part(channel), owner)
+        return sum(int(number) for (number,) in await self._shards.run_on_all("listing_count", ("l", "lc"), *arguments))
 
     async def counts(self) -> dict[Owner, int]:
         total: dict[Owner, int] = dict.fromkeys(rules.OWNERS, 0)
-        for (counted,) in await self._shards.everywhere("hash", ("k",)):
+        for (counted,) in await self._shards.run_on_all("hash", ("k",)):
             for owner, count in codec.pairs(counted):
                 total[owner.decode()] += int(count)  # type: ignore[index]
         return total
 
 
 def _new(conversation: str, origin: Origin, now: datetime) -> tuple[Argument, ...]:
-    """What ``create.lua`` makes a conversation of."""
-    tenant, channel = listing.quoted(origin.tenant), listing.quoted(origin.channel)
-    # Texts alone: without the model it is written in a fifth of the time.
-    return conversation, rules.micros(now), orjson.dumps(dict(origin)), tenant, channel
+    """The arguments of ``create.lua``."""
+    tenant, channel = listing.quote_part(origin.tenant), listing.quote_part(origin.channel)
+    # Only strings: encoding it without the model takes a fifth of the time.
+    return conversation, rules.to_micros(now), orjson.dumps(dict(origin)), tenant, channel

@@ -1,10 +1,10 @@
-"""Dead letters on Redis, by tenant: all of a tenant's on one shard, which is their order."""
+"""Dead letters on Redis: all of a tenant's on one shard, so that they are ordered."""
 
 from __future__ import annotations
 
 from infra.bus.partitioner import shard_of
 from infra.state import rules
-from infra.state.redis.client.shards import Shards, quoted
+from infra.state.redis.client.shards import Shards, quote_part
 from schemas.conversation import DeadLetter
 from schemas.errors import NotFound
 
@@ -15,7 +15,7 @@ class RedisDeadLetters:
 
     async def add(self, letter: DeadLetter) -> None:
         shard, letters, replays, order = self._keys(letter.tenant)
-        at = rules.micros(letter.last_at)
+        at = rules.to_micros(letter.last_at)
         body = letter.model_dump_json()
         await self._shards.run(shard, "letter_add", [letters, order, replays], letter.id, body, at, letter.replays)
 
@@ -24,27 +24,27 @@ class RedisDeadLetters:
         body, count = await self._shards.run(shard, "letter_get", [letters, replays], letter)
         return None if body is None else _letter(body, count)
 
-    async def replayed(self, tenant: str, letter: str) -> int:
+    async def count_replay(self, tenant: str, letter: str) -> int:
         shard, letters, replays, _ = self._keys(tenant)
         (count,) = await self._shards.run(shard, "letter_replayed", [letters, replays], letter)
         if not count:
             raise NotFound("no such dead letter")
         return int(count)
 
-    async def listing(self, tenant: str, *, after: str = "", limit: int = 50) -> tuple[list[DeadLetter], str]:
+    async def list_page(self, tenant: str, *, after: str = "", limit: int = 50) -> tuple[list[DeadLetter], str]:
         at, id_ = rules.cursor_place(after) if after else ("", "")
         size = max(1, limit)
         shard, *keys = self._keys(tenant)
         (flat,) = await self._shards.run(shard, "letter_list", keys, at, id_, size + 1)
-        found = [_letter(flat[at + 1], flat[at + 2]) for at in range(0, len(flat), 3)]
-        items = found[:size]
-        more = len(found) > size
-        return items, rules.cursor(rules.micros(items[-1].last_at), items[-1].id) if more else ""
+        letters = [_letter(flat[at + 1], flat[at + 2]) for at in range(0, len(flat), 3)]
+        items = letters[:size]
+        more = len(letters) > size
+        return items, rules.cursor(rules.to_micros(items[-1].last_at), items[-1].id) if more else ""
 
     def _keys(self, tenant: str) -> tuple[int, str, str, str]:
         """``(shard, letters, replays, order)``."""
         shard = shard_of(f"dead_letters:{tenant}")
-        letters, replays, order = (self._shards.key(shard, kind, quoted(tenant)) for kind in ("b", "br", "bz"))
+        letters, replays, order = (self._shards.key(shard, kind, quote_part(tenant)) for kind in ("b", "br", "bz"))
         return shard, letters, replays, order
 
 

@@ -1,4 +1,4 @@
-"""Deliveries on Redis: the intent to send, then what came of it, and the vendor's ids."""
+"""Deliveries on Redis: the intent to send, its outcome, and the vendor's ids."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from infra.bus.partitioner import shard_of
 from infra.state import rules
 from infra.state.redis.client import codec, listing
 from infra.state.redis.client.shards import Shards
-from schemas.conversation import Delivered
+from schemas.conversation import DeliveryOutcome
 from schemas.messages import OutboundMessage
 from schemas.ports import SendVerdict
 
@@ -25,12 +25,12 @@ _VERDICTS: dict[str, SendVerdict] = {
 }
 
 
-def pack(outcome: Delivered) -> str:
+def pack(outcome: DeliveryOutcome) -> str:
     return f"{outcome.state} {outcome.model_dump_json()}"
 
 
 def external_key(shards: Shards, tenant: str, channel: str, account: str, external_id: str) -> tuple[int, str]:
-    """``(shard, key)``: the vendor's id decides, for it is all that a receipt knows."""
+    """``(shard, key)``: the shard follows from the vendor's id, because a receipt knows nothing else."""
     shard = shard_of(f"external:{tenant}:{channel}:{account}:{external_id}")
     return shard, shards.key(shard, "e", tenant, channel, account, external_id)
 
@@ -44,7 +44,7 @@ class RedisDeliveries:
     ) -> SendVerdict:
         return await self._begin(conversation, message, deadline, now, again=False)
 
-    async def begin_again(
+    async def begin_resend(
         self,
         conversation: str,
         message: OutboundMessage,
@@ -65,48 +65,48 @@ class RedisDeliveries:
         again: bool,
         held: datetime | None = None,
     ) -> SendVerdict:
-        (verdict,) = await self._shards.at(
+        (verdict,) = await self._shards.run_for(
             conversation,
             "begin_send",
             ("c:", "d:", "dt:", "i"),
             conversation,
             message.id,
             uuid4().hex,
-            rules.micros(now),
-            rules.micros(now + timedelta(seconds=deadline)),
+            rules.to_micros(now),
+            rules.to_micros(now + timedelta(seconds=deadline)),
             int(now >= message.expires_at),
             message.epoch if message.author.kind == "agent" else "",
-            rules.micros(now - rules.DELIVERY_HORIZON),
+            rules.to_micros(now - rules.DELIVERY_HORIZON),
             codec.KEEP,
             int(again),
-            "" if held is None else rules.micros(held),
+            "" if held is None else rules.to_micros(held),
         )
         return _VERDICTS[verdict.decode()]
 
     async def withdraw(self, conversation: str, message_id: str) -> None:
-        await self._shards.at(conversation, "withdraw", ("d:", "dt:", "i"), conversation, message_id)
+        await self._shards.run_for(conversation, "withdraw", ("d:", "dt:", "i"), conversation, message_id)
 
-    async def doubtful_until(self, conversation: str, message_id: str) -> datetime | None:
-        (deadline,) = await self._shards.at(conversation, "score", ("i",), f"{conversation} {message_id}")
-        return None if deadline is None else rules.moment(int(float(deadline)))
+    async def intent_deadline(self, conversation: str, message_id: str) -> datetime | None:
+        (deadline,) = await self._shards.run_for(conversation, "score", ("i",), f"{conversation} {message_id}")
+        return None if deadline is None else rules.from_micros(int(float(deadline)))
 
-    async def record(self, conversation: str, outcome: Delivered) -> None:
-        await self._shards.at(
+    async def record(self, conversation: str, outcome: DeliveryOutcome) -> None:
+        await self._shards.run_for(
             conversation,
             "record",
             ("d:", "dt:", "i"),
             conversation,
             outcome.message_id,
             pack(outcome),
-            rules.micros(outcome.at),
+            rules.to_micros(outcome.at),
             codec.KEEP,
         )
 
-    async def outcome(self, conversation: str, message_id: str) -> Delivered | None:
-        (entry,) = await self._shards.at(conversation, "field", ("d:",), message_id)
+    async def outcome(self, conversation: str, message_id: str) -> DeliveryOutcome | None:
+        (entry,) = await self._shards.run_for(conversation, "field", ("d:",), message_id)
         if entry is None or entry.startswith(b"?"):
             return None
-        return Delivered.model_validate_json(entry.partition(b" ")[2])
+        return DeliveryOutcome.model_validate_json(entry.partition(b" ")[2])
 
     async def by_external_id(self, tenant: str, channel: str, account: str, external_id: str) -> tuple[str, str] | None:
         shard, key = external_key(self._shards, tenant, channel, account, external_id)
@@ -120,5 +120,5 @@ class RedisDeliveries:
         await self._shards.run(shard, "put", [key], f"{conversation}\n{message_id}", codec.KEEP)
 
     async def unresolved(self, *, before: datetime, limit: int) -> list[tuple[str, str]]:
-        found = await listing.due(self._shards, "i", rules.micros(before), limit)
+        found = await listing.read_due(self._shards, "i", rules.to_micros(before), limit)
         return [cast(tuple[str, str], tuple(member.split(" ", 1))) for _, member in found]

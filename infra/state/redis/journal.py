@@ -22,7 +22,7 @@ def pack(settled: ActionSettled) -> str:
 
 
 def count_key(shards: Shards, tenant: str, contact: str, action: str, day: str) -> tuple[int, str]:
-    """``(shard, key)``: the contact decides, whatever the conversation."""
+    """``(shard, key)``: the shard follows from the contact, whatever the conversation."""
     shard = shard_of(f"actions:{tenant}:{contact}")
     return shard, shards.key(shard, "jc", tenant, contact, action, day)
 
@@ -34,23 +34,23 @@ class RedisJournal:
     async def claim(
         self, conversation: str, intended: ActionIntended, *, token: int, epoch: int, now: datetime
     ) -> Claim:
-        verdict, *known = await self._shards.at(
+        verdict, *known = await self._shards.run_for(
             conversation,
             "journal_claim",
             ("c:", "j:", "jo:", "jt:", "ji"),
             *(conversation, intended.key, uuid4().hex, intended.model_dump_json()),
-            *(rules.micros(intended.at), rules.micros(intended.due), token, epoch),
-            *(rules.micros(now - journal_rules.HORIZON), codec.KEEP),
+            *(rules.to_micros(intended.at), rules.to_micros(intended.due), token, epoch),
+            *(rules.to_micros(now - journal_rules.HORIZON), codec.KEEP),
         )
         if verdict == b"known":
             return Claim("known", _entry(known[0], known[1]))
         return Claim("go" if verdict == b"go" else "stale")
 
     async def withdraw(self, conversation: str, key: str) -> None:
-        await self._shards.at(conversation, "journal_withdraw", ("j:", "jo:", "jt:", "ji"), conversation, key)
+        await self._shards.run_for(conversation, "journal_withdraw", ("j:", "jo:", "jt:", "ji"), conversation, key)
 
     async def record(self, conversation: str, settled: ActionSettled) -> None:
-        await self._shards.at(
+        await self._shards.run_for(
             conversation,
             "journal_record",
             ("j:", "jo:", "ji"),
@@ -58,27 +58,27 @@ class RedisJournal:
         )
 
     async def entry(self, conversation: str, key: str) -> JournalEntry | None:
-        intended, settled = await self._shards.at(conversation, "journal_entry", ("j:", "jo:"), key)
+        intended, settled = await self._shards.run_for(conversation, "journal_entry", ("j:", "jo:"), key)
         return None if intended is None else _entry(intended, settled)
 
-    async def under(self, conversation: str, authorities: Collection[str]) -> list[JournalEntry]:
+    async def find_by_authority(self, conversation: str, authorities: Collection[str]) -> list[JournalEntry]:
         return [entry for entry in await self._all(conversation) if entry.intended.authority in authorities]
 
-    async def in_doubt(self, conversation: str) -> list[JournalEntry]:
+    async def list_in_doubt(self, conversation: str) -> list[JournalEntry]:
         return [entry for entry in await self._all(conversation) if entry.in_doubt]
 
     async def _all(self, conversation: str) -> list[JournalEntry]:
-        flat, outcomes = await self._shards.at(conversation, "journal_entries", ("j:", "jo:"))
+        flat, outcomes = await self._shards.run_for(conversation, "journal_entries", ("j:", "jo:"))
         settled: Mapping[bytes, bytes] = dict(codec.pairs(outcomes))
         entries = [_entry(intended, settled.get(key)) for key, intended in codec.pairs(flat)]
         return sorted(entries, key=lambda entry: (entry.intended.at, entry.intended.key))
 
     async def unresolved(self, *, before: datetime, limit: int) -> list[tuple[str, str]]:
-        found = await listing.due(self._shards, "ji", rules.micros(before), limit)
+        found = await listing.read_due(self._shards, "ji", rules.to_micros(before), limit)
         return [cast(tuple[str, str], tuple(member.split(" ", 1))) for _, member in found]
 
     async def postpone(self, conversation: str, key: str, until: datetime) -> None:
-        await self._shards.at(conversation, "postpone", ("ji",), f"{conversation} {key}", rules.micros(until))
+        await self._shards.run_for(conversation, "postpone", ("ji",), f"{conversation} {key}", rules.to_micros(until))
 
     async def admit(self, tenant: str, contact: str, action: str, day: str, key: str, *, most: int) -> bool:
         shard, counted = count_key(self._shards, tenant, contact, action, day)

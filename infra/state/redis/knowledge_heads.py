@@ -1,4 +1,4 @@
-"""How far each tenant's knowledge has been written, on Redis."""
+"""The head of each tenant's knowledge, on Redis."""
 
 from __future__ import annotations
 
@@ -9,29 +9,29 @@ from infra.state.redis.client.shards import Shards
 
 
 class RedisHeads:
-    """Every turn asks. Those who ask while a question about the same tenant has not left yet share its answer; one that
-    has left may be answered from before a write that the asker knows of."""
+    """Every turn asks. Callers that ask while a request for the same tenant has not left yet share its answer; a
+    request that has left may be answered from before a write that the caller knows of."""
 
     def __init__(self, shards: Shards) -> None:
         self._shards = shards
-        self._asked: dict[str, Call] = {}
+        self._calls: dict[str, Call] = {}
 
-    async def raise_to(self, tenant: str, partition: int, offset: int) -> None:
+    async def advance(self, tenant: str, partition: int, offset: int) -> None:
         await self._shards.run(*self._place(tenant, "raise_field"), partition, offset)
 
     async def of(self, tenant: str) -> dict[int, int]:
         shard, script, keys = self._place(tenant, "hash")
-        asked = self._asked.get(tenant)
-        if asked is None or asked.has_left or asked.answer.done():
-            asked = self._asked[tenant] = self._shards.call(shard, script, keys)
-            answer = asked.answer
+        call = self._calls.get(tenant)
+        if call is None or call.has_left or call.answer.done():
+            call = self._calls[tenant] = self._shards.call(shard, script, keys)
+            answer = call.answer
         else:
-            answer = asked.share()
+            answer = call.share()
         try:
             (flat,) = await answer
         finally:
-            if self._asked.get(tenant) is asked and asked.has_left:
-                del self._asked[tenant]
+            if self._calls.get(tenant) is call and call.has_left:
+                del self._calls[tenant]
         return {int(partition): int(offset) for partition, offset in codec.pairs(flat)}
 
     def _place(self, tenant: str, script: str) -> tuple[int, str, list[str]]:

@@ -14,18 +14,18 @@ class RedisLeases:
         self._shards = shards
 
     async def acquire(self, name: str, holder: str, *, ttl: float, now: datetime) -> int | None:
-        until = rules.micros(now + timedelta(seconds=ttl))
-        token = await self._shards.plain("lease", [self._key(name)], holder, rules.micros(now), until)
+        until = rules.to_micros(now + timedelta(seconds=ttl))
+        token = await self._shards.run_unchecked("lease", [self._key(name)], holder, rules.to_micros(now), until)
         return None if token is None else int(token)
 
     async def release(self, name: str, holder: str) -> None:
-        await self._shards.plain("release", [self._key(name)], holder)
+        await self._shards.run_unchecked("release", [self._key(name)], holder)
 
     async def leave(self, name: str, token: int, note: str) -> bool:
-        return bool(await self._shards.plain("leave", [self._key(name)], str(token), note))
+        return bool(await self._shards.run_unchecked("leave", [self._key(name)], str(token), note))
 
     async def note(self, name: str) -> str:
-        note = await self._shards.plain("note", [self._key(name)])
+        note = await self._shards.run_unchecked("note", [self._key(name)])
         return note.decode() if note else ""
 
     def _key(self, name: str) -> str:

@@ -1,5 +1,5 @@
-"""Token buckets and counters that all processes share. What is asked of one bucket in one turn of the loop travels as
-one call."""
+"""Token buckets and counters that all processes share. Requests to one bucket in one turn of the loop go as one
+call."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class _Bucket(NamedTuple):
 
 
 @dataclass(slots=True)
-class _Draw:
-    """Takers of one bucket, in the order in which they asked."""
+class _TokenRequest:
+    """Callers that take from one bucket, in the order in which they asked."""
 
     at: int
     takers: list[asyncio.Future[float]] = field(default_factory=list)
@@ -31,16 +31,16 @@ class _Draw:
 class RedisLimiter:
     def __init__(self, shards: Shards) -> None:
         self._shards = shards
-        self._gathering: dict[_Bucket, _Draw] = {}
+        self._gathering: dict[_Bucket, _TokenRequest] = {}
         self._drawing: set[asyncio.Task[None]] = set()
 
     async def take(self, key: str, *, per_second: float, burst: int, now: datetime) -> float:
-        """Who gives up waiting may have taken a token all the same."""
+        """A caller that gives up waiting may have taken a token all the same."""
         bucket, loop = _Bucket(key, per_second, burst), asyncio.get_running_loop()
-        draw, at = self._gathering.get(bucket), rules.micros(now)
+        draw, at = self._gathering.get(bucket), rules.to_micros(now)
         if draw is None:
-            draw = self._gathering[bucket] = _Draw(at)
-            # A task starts one turn of the loop later, when everybody of this turn has asked.
+            draw = self._gathering[bucket] = _TokenRequest(at)
+            # A task starts one turn of the loop later, when all callers of this turn have asked.
             task = loop.create_task(self._fill(bucket))
             self._drawing.add(task)
             task.add_done_callback(self._drawing.discard)
@@ -64,7 +64,7 @@ class RedisLimiter:
             if not taker.done():
                 taker.set_result(0.0 if place < granted else wait)
 
-    async def _ask(self, bucket: _Bucket, draw: _Draw) -> tuple[int, float]:
+    async def _ask(self, bucket: _Bucket, draw: _TokenRequest) -> tuple[int, float]:
         shard = shard_of(f"limit:{bucket.key}")
         # A bucket that had time to fill up is the same as none.
         keep = int(bucket.burst / bucket.per_second) + 60
@@ -81,7 +81,7 @@ class RedisLimiter:
         return int(granted), int(wait) / 1e6
 
     async def add(self, key: str, amounts: Mapping[str, int], *, keep: float, now: datetime) -> dict[str, int]:
-        """``now`` is the server's own."""
+        """``now`` is ignored: the server's clock counts."""
         shard = shard_of(f"count:{key}")
         flat = [part for pair in amounts.items() for part in pair]
         totals = await self._shards.run(shard, "add", [self._shards.key(shard, "n", key)], int(keep * 1000), *flat)

@@ -1,4 +1,4 @@
-"""Records set aside on Redis, by consumer group and conversation."""
+"""Parked records on Redis, by consumer group and conversation."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import datetime
 from infra.bus.partitioner import shard_of
 from infra.state import rules
 from infra.state.redis.client import codec
-from infra.state.redis.client.shards import Shards, quoted
+from infra.state.redis.client.shards import Shards, quote_part
 from schemas.ports import Record, TopicPartition
 
 
@@ -22,7 +22,7 @@ class RedisParking:
         rows = [part for record in records for part in row_of(record)]
         await self._run("park", group, conversation, conversation, entry_of(records[0], until), *rows)
 
-    async def parked(self, group: str, conversation: str, *, limit: int) -> list[Record]:
+    async def read(self, group: str, conversation: str, *, limit: int) -> list[Record]:
         if limit <= 0:
             return []
         shard = shard_of(conversation)
@@ -33,17 +33,17 @@ class RedisParking:
         (left,) = await self._run("unpark", group, conversation, conversation, *map(codec.position_of, records))
         return int(left)
 
-    async def waiting(
+    async def list_conversations(
         self, group: str, partitions: Iterable[TopicPartition]
     ) -> dict[str, tuple[TopicPartition, datetime]]:
         wanted = frozenset(partitions)
         out = {}
-        for (flat,) in await self._shards.everywhere("hash", (f"w:{quoted(group)}",)):
+        for (flat,) in await self._shards.run_on_all("hash", (f"w:{quote_part(group)}",)):
             for conversation, entry in codec.pairs(flat):
                 until, partition, topic = entry.decode().split("|", 2)
                 source = TopicPartition(topic, int(partition))
                 if source in wanted:
-                    out[conversation.decode()] = (source, rules.moment(int(until)))
+                    out[conversation.decode()] = (source, rules.from_micros(int(until)))
         return out
 
     async def _run(self, script: str, group: str, conversation: str, *arguments: str | int | bytes) -> list[bytes]:
@@ -52,18 +52,18 @@ class RedisParking:
 
 
 def keys_for(shards: Shards, group: str, conversation: str) -> list[str]:
-    """Records, their order, and the index of the group."""
+    """The keys of the records, their order, and the group's index."""
     shard, key = shard_of(conversation), shards.key
     return [
         key(shard, "q", group, conversation),
         key(shard, "qo", group, conversation),
-        key(shard, "w", quoted(group)),
+        key(shard, "w", quote_part(group)),
     ]
 
 
 def entry_of(record: Record, until: datetime) -> str:
-    """What the index of the group holds for a conversation with this record."""
-    return f"{rules.micros(until)}|{record.partition}|{record.topic}"
+    """The group index's entry for a conversation with this record."""
+    return f"{rules.to_micros(until)}|{record.partition}|{record.topic}"
 
 
 def row_of(record: Record) -> tuple[str, int, bytes]:

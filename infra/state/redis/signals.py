@@ -1,4 +1,4 @@
-"""Ephemeral fan-out over Redis pub/sub: one connection a process, whatever the number of readers."""
+"""Ephemeral fan-out over Redis pub/sub: one connection per process, whatever the number of readers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from weakref import WeakSet
 
 import structlog
-from redis import exceptions as said
+from redis import exceptions as redis_errors
 from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 
@@ -24,7 +24,7 @@ _log = structlog.get_logger(__name__)
 
 
 class _Channel:
-    """The readers of one topic in this process, and whether Redis has confirmed that it sends to us."""
+    """The readers of one topic in this process, and whether Redis has confirmed the subscription."""
 
     def __init__(self) -> None:
         self.readers: WeakSet[Reader] = WeakSet()
@@ -34,15 +34,15 @@ class _Channel:
         return [reader for reader in self.readers if not reader.is_closed]
 
 
-class _Aside(Call):
-    """Nobody waits for its answer."""
+class _SignalCall(Call):
+    """A call whose answer nobody waits for."""
 
     __slots__ = ()
 
-    def answered(self, reply: Any) -> None:
+    def on_reply(self, reply: Any) -> None:
         return
 
-    def refused(self, error: Exception) -> None:
+    def on_error(self, error: Exception) -> None:
         _log.debug("signal_lost", error=type(error).__name__)
 
 
@@ -58,14 +58,14 @@ class RedisSignals:
     async def publish(self, topic: str, payload: bytes) -> None:
         channel = self._channels.get(self._prefix + topic)
         if channel is not None and not channel.confirmed.is_set():
-            # A reader in this process expects to see what is published after it has subscribed.
+            # A reader in this process expects everything that is published after it has subscribed.
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(channel.confirmed.wait(), CONFIRMATION)
         await self._pipe.command("PUBLISH", self._prefix + topic, payload)
 
-    def tell(self, topic: str, payload: bytes) -> None:
+    def publish_nowait(self, topic: str, payload: bytes) -> None:
         try:
-            self._pipe.send(_Aside(("PUBLISH", self._prefix + topic, payload)))
+            self._pipe.send(_SignalCall(("PUBLISH", self._prefix + topic, payload)))
         except StateUnavailable as error:
             _log.debug("signal_lost", code=error.code)
 
@@ -78,11 +78,11 @@ class RedisSignals:
         if not self._tasks:
             self._start(self._listen())
         elif known is None and self._pubsub is not None:
-            self._start(self._tell(self._pubsub, name))
+            self._start(self._subscribe(self._pubsub, name))
         return reader
 
     async def close(self) -> None:
-        """End every reader and the connection."""
+        """End every reader and close the connection."""
         for channel in self._channels.values():
             for reader in channel.live():
                 reader.close()
@@ -98,9 +98,9 @@ class RedisSignals:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _tell(self, pubsub: PubSub, name: str) -> None:
-        # A failure here is one of the connection: the listener meets it too, and a new connection subscribes to all.
-        with contextlib.suppress(said.RedisError, OSError):
+    async def _subscribe(self, pubsub: PubSub, name: str) -> None:
+        # The listener meets the same failure of the connection, and a new connection subscribes to all topics.
+        with contextlib.suppress(redis_errors.RedisError, OSError):
             await pubsub.subscribe(name)
 
     async def _listen(self) -> None:
@@ -108,7 +108,7 @@ class RedisSignals:
             pubsub = self._listener.pubsub()
             try:
                 await self._read(pubsub)
-            except (said.RedisError, OSError) as error:
+            except (redis_errors.RedisError, OSError) as error:
                 _log.warning("signals_disconnected", error=type(error).__name__)
             except Exception:
                 _log.exception("signals_failed")
@@ -116,13 +116,13 @@ class RedisSignals:
                 self._pubsub = None
                 for channel in self._channels.values():
                     channel.confirmed.clear()
-                with contextlib.suppress(said.RedisError, OSError):
+                with contextlib.suppress(redis_errors.RedisError, OSError):
                     await pubsub.aclose()  # type: ignore[no-untyped-call]
             await asyncio.sleep(PAUSE)
 
     async def _read(self, pubsub: PubSub) -> None:
         await pubsub.connect()  # type: ignore[no-untyped-call]
-        # From here on new channels are told one by one, so none falls between the two.
+        # From here on new topics are subscribed one by one, so none is missed between the two.
         self._pubsub = pubsub
         if self._channels:
             await pubsub.subscribe(*self._channels)
@@ -147,8 +147,8 @@ class RedisSignals:
                 reader.put(message["data"])
 
     async def _forget_unread(self, pubsub: PubSub) -> None:
-        gone = [name for name, channel in self._channels.items() if not channel.live()]
-        for name in gone:
+        unread = [name for name, channel in self._channels.items() if not channel.live()]
+        for name in unread:
             del self._channels[name]
-        if gone:
-            await pubsub.unsubscribe(*gone)
+        if unread:
+            await pubsub.unsubscribe(*unread)

@@ -1,4 +1,4 @@
-"""Records that may have stalled or killed a process, on Redis: one hash for each partition that a group reads."""
+"""Strikes on Redis: one hash for each partition that a group reads."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class RedisStrikes:
 
     async def add(self, strikes: Sequence[Strike]) -> None:
         for strike in strikes:
-            # The number rises with the time, so that the first word on an incident stays only if it is the last.
-            await self._shards.run(*self._place(strike, "raise_field"), _field(strike), rules.micros(strike.at))
+            # The number rises with time, so the first report of an incident is kept only if it is the last.
+            await self._shards.run(*self._place(strike, "raise_field"), _field(strike), rules.to_micros(strike.at))
 
     async def of(self, group: str, source: TopicPartition) -> list[Strike]:
         shard, script, keys = self._place_of(group, *source, "hash")
@@ -48,4 +48,4 @@ def _field(strike: Strike) -> str:
 
 def _strike(group: str, source: TopicPartition, field: str, at: int) -> Strike:
     offset, code, incident = field.split("|", 2)
-    return Strike(group, *source, int(offset), incident, cast(StrikeCode, code), rules.moment(at))
+    return Strike(group, *source, int(offset), incident, cast(StrikeCode, code), rules.from_micros(at))

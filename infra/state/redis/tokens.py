@@ -1,5 +1,5 @@
-"""Visitor tokens on Redis. A session that is over is remembered on the shard of its conversation, so that a rebuild of
-that shard brings it back."""
+"""Visitor tokens on Redis. An ended session is stored on the shard of its conversation, so that a rebuild of that shard
+restores it."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ class RedisTokens:
 
 
 def place_of(shards: Shards, conversation: str, session: str) -> tuple[int, str]:
-    """The shard of a session that is over, and its key there."""
+    """The shard of an ended session, and its key there."""
     shard = shard_of(conversation)
     return shard, shards.key(shard, "rv", session)
 
 
 def seconds(until: datetime, now: datetime) -> int:
-    """How long Redis is to keep it; never less than is left."""
+    """How long Redis keeps it; never less than is left."""
     return max(1, int((until - now).total_seconds()) + 1)

@@ -1,4 +1,4 @@
-"""The transcript on Redis: one hash entry a message, and an index of their numbers."""
+"""The transcript on Redis: one hash entry per message, and an index of their numbers."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class RedisTranscript:
 
     async def add(self, conversation: str, message: TranscriptMessage) -> int:
         known, line = codec.pack_line(message)
-        (number,) = await self._shards.at(
+        (number,) = await self._shards.run_for(
             conversation, "transcript_add", ("c:", "t:", "n:", "p:"), message.id, known, line
         )
         if number == b"reused":
@@ -32,46 +32,46 @@ class RedisTranscript:
 
     async def mark(self, conversation: str, message_ids: Sequence[str], state: MessageState) -> None:
         if message_ids:
-            await self._shards.at(conversation, "transcript_mark", ("t:",), state, _AFTER[state], *message_ids)
+            await self._shards.run_for(conversation, "transcript_mark", ("t:",), state, _AFTER[state], *message_ids)
 
     async def edit(self, conversation: str, message_id: str, text: str, *, revision: int = 0) -> bool:
-        (found,) = await self._shards.at(conversation, "transcript_edit", ("t:",), message_id, text, revision)
+        (found,) = await self._shards.run_for(conversation, "transcript_edit", ("t:",), message_id, text, revision)
         return bool(found)
 
     async def attach(
         self, conversation: str, message_id: str, attachments: Sequence[Attachment]
     ) -> TranscriptMessage | None:
         for _ in range(ATTEMPTS):
-            line, seq = await self._shards.at(conversation, "transcript_find", ("t:", "n:"), message_id)
+            line, seq = await self._shards.run_for(conversation, "transcript_find", ("t:", "n:"), message_id)
             if line is None:
                 return None
             before = codec.unpack_line(line, int(seq))
-            after = rules.attached(before, attachments)
+            after = rules.attach_files(before, attachments)
             if after == before or await self._swap(conversation, message_id, line, codec.repack_line(line, after)):
                 return after
         raise StateUnavailable("a message changes faster than it can be written")
 
     async def _swap(self, conversation: str, message_id: str, old: bytes, new: bytes) -> bool:
         """False when the line is no longer ``old``."""
-        (done,) = await self._shards.at(conversation, "transcript_swap", ("t:",), message_id, old, new)
+        (done,) = await self._shards.run_for(conversation, "transcript_swap", ("t:",), message_id, old, new)
         return bool(done)
 
     async def find(self, conversation: str, message_id: str) -> TranscriptMessage | None:
-        line, seq = await self._shards.at(conversation, "transcript_find", ("t:", "n:"), message_id)
+        line, seq = await self._shards.run_for(conversation, "transcript_find", ("t:", "n:"), message_id)
         return None if line is None else codec.unpack_line(line, int(seq))
 
     async def read(self, conversation: str, *, after: int = 0, limit: int = 200) -> list[TranscriptMessage]:
         return await self._lines(conversation, "after", after, limit)
 
-    async def recent(self, conversation: str, *, limit: int = 20) -> list[TranscriptMessage]:
+    async def read_recent(self, conversation: str, *, limit: int = 20) -> list[TranscriptMessage]:
         return await self._lines(conversation, "last", 0, limit)
 
     async def head(self, conversation: str) -> int:
-        (head,) = await self._shards.at(conversation, "field", ("c:",), "head")
+        (head,) = await self._shards.run_for(conversation, "field", ("c:",), "head")
         return int(head or 0)
 
     async def _lines(self, conversation: str, side: str, number: int, limit: int) -> list[TranscriptMessage]:
         if limit <= 0:
             return []
-        (found,) = await self._shards.at(conversation, "transcript_read", ("t:", "n:"), side, number, limit)
+        (found,) = await self._shards.run_for(conversation, "transcript_read", ("t:", "n:"), side, number, limit)
         return codec.unpack_lines(found)

@@ -1,4 +1,4 @@
-"""Turns on Redis: the newest of each conversation, for people who look."""
+"""Turns on Redis: the newest of each conversation, for people to look up."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ class RedisTurns:
         self._shards = shards
 
     async def add(self, conversation: str, turn: Turn) -> None:
-        body, at = turn.model_dump_json(), rules.micros(turn.at)
-        await self._shards.at(conversation, "turn_add", ("tu:", "tz:"), turn.id, body, at, rules.TURNS_KEPT)
+        body, at = turn.model_dump_json(), rules.to_micros(turn.at)
+        await self._shards.run_for(conversation, "turn_add", ("tu:", "tz:"), turn.id, body, at, rules.TURNS_KEPT)
 
-    async def listing(self, conversation: str, *, limit: int = 200) -> list[Turn]:
-        (found,) = await self._shards.at(conversation, "turn_list", ("tu:", "tz:"), max(1, limit))
+    async def list_newest(self, conversation: str, *, limit: int = 200) -> list[Turn]:
+        (found,) = await self._shards.run_for(conversation, "turn_list", ("tu:", "tz:"), max(1, limit))
         return [Turn.model_validate_json(body) for body in found]

@@ -32,8 +32,8 @@ def open_sqlite_state(database: Database, *, durable_sends: bool = False) -> Sta
     store = Store(database)
     signals = ProcessSignals()
 
-    async def ready() -> None:
-        # The log's probe writes to the same file.
+    async def check_ready() -> None:
+        # The log's check writes to the same file.
         await store.read(ALL_SHARDS, lambda connection: connection.execute("SELECT 1").fetchone())
 
     async def close() -> None:
@@ -55,6 +55,6 @@ def open_sqlite_state(database: Database, *, durable_sends: bool = False) -> Sta
         journal=journal.SqliteJournal(store),
         tokens=tokens.SqliteTokens(store),
         rebuild=SqliteRebuild(store),
-        ready=ready,
+        check_ready=check_ready,
         close=close,
     )

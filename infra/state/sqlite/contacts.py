@@ -1,4 +1,4 @@
-"""Contacts on SQLite: one row a contact, one row an address, and where merged contacts went."""
+"""Contacts on SQLite: one row per contact, one row per address, and where merged contacts went."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from infra.state import contact_merging
 from infra.state.sqlite.store import Store
 from schemas.conversation import Contact
 from schemas.messages import Address
-from schemas.ports import Change
+from schemas.ports import ContactUpdate
 
 
 class SqliteContacts:
@@ -26,38 +26,38 @@ class SqliteContacts:
         addresses: Sequence[Address],
         *,
         now: datetime,
-        change: Change | None = None,
+        change: ContactUpdate | None = None,
     ) -> tuple[Contact, str]:
-        known = contact_merging.known_as(channel, place, addresses)
+        known = contact_merging.lookup_addresses(channel, place, addresses)
 
         def look(connection: sqlite3.Connection) -> contact_merging.Resolution:
-            found = behind(connection, tenant, known)
-            return contact_merging.resolved(found, tenant, channel, account, place, known, now, change)
+            contacts = find_by_addresses(connection, tenant, known)
+            return contact_merging.resolve_contact(contacts, tenant, channel, account, place, known, now, change)
 
         def settle(connection: sqlite3.Connection) -> contact_merging.Resolution:
-            seen = look(connection)
-            keep(connection, tenant, seen.changed, seen.swallowed, into=seen.contact.id)
-            return seen
+            resolution = look(connection)
+            save_contacts(connection, tenant, resolution.changed, resolution.merged_ids, into=resolution.contact.id)
+            return resolution
 
-        # Nearly every message comes from a contact known already: that must not wait for the writer.
-        seen = await self._store.read(contact_merging.home(tenant), look)
-        if seen.changed or seen.swallowed:
-            seen = await self._store.write(contact_merging.home(tenant), settle)
-        return seen.contact, seen.conversation
+        # Nearly every message comes from a known contact: that must not wait for the writer.
+        resolution = await self._store.read(contact_merging.contacts_key(tenant), look)
+        if resolution.changed or resolution.merged_ids:
+            resolution = await self._store.write(contact_merging.contacts_key(tenant), settle)
+        return resolution.contact, resolution.conversation
 
     async def preview(
         self, tenant: str, channel: str, account: str, place: str, addresses: Sequence[Address], *, now: datetime
     ) -> tuple[Contact, str]:
-        known = contact_merging.known_as(channel, place, addresses)
-        found = await self._store.read(
-            contact_merging.home(tenant), lambda connection: behind(connection, tenant, known)
+        known = contact_merging.lookup_addresses(channel, place, addresses)
+        contacts = await self._store.read(
+            contact_merging.contacts_key(tenant), lambda connection: find_by_addresses(connection, tenant, known)
         )
-        seen = contact_merging.resolved(found, tenant, channel, account, place, known, now)
-        return seen.contact, seen.conversation
+        resolution = contact_merging.resolve_contact(contacts, tenant, channel, account, place, known, now)
+        return resolution.contact, resolution.conversation
 
     async def get(self, tenant: str, contact: str) -> Contact | None:
         return await self._store.read(
-            contact_merging.home(tenant), lambda connection: load(connection, tenant, contact)
+            contact_merging.contacts_key(tenant), lambda connection: load(connection, tenant, contact)
         )
 
 
@@ -71,7 +71,7 @@ def load(connection: sqlite3.Connection, tenant: str, contact: str) -> Contact |
     return load(connection, tenant, merged_into) if merged_into else Contact.model_validate_json(body)
 
 
-def behind(connection: sqlite3.Connection, tenant: str, addresses: Sequence[Address]) -> list[Contact]:
+def find_by_addresses(connection: sqlite3.Connection, tenant: str, addresses: Sequence[Address]) -> list[Contact]:
     """The different contacts that have any of these addresses, or had it last."""
     query = "SELECT contact FROM state_addresses WHERE tenant = ? AND channel = ? AND value = ?"
     found: dict[str, Contact] = {}
@@ -83,10 +83,11 @@ def behind(connection: sqlite3.Connection, tenant: str, addresses: Sequence[Addr
     return list(found.values())
 
 
-def keep(
-    connection: sqlite3.Connection, tenant: str, changed: Iterable[Contact], swallowed: Iterable[str], *, into: str
+def save_contacts(
+    connection: sqlite3.Connection, tenant: str, changed: Iterable[Contact], merged_ids: Iterable[str], *, into: str
 ) -> None:
-    """Write contacts, of which ``into`` may have swallowed some. An address leads to who has it, else had it last."""
+    """Write contacts, some of which may have been merged ``into`` one. An address leads to the contact who has it, else
+    had it last."""
     for contact in changed:
         connection.execute(
             "INSERT OR REPLACE INTO state_contacts (tenant, id, body) VALUES (?, ?, ?)",
@@ -99,5 +100,5 @@ def keep(
             )
     connection.executemany(
         "INSERT OR REPLACE INTO state_contacts (tenant, id, merged_into) VALUES (?, ?, ?)",
-        [(tenant, id_, into) for id_ in swallowed],
+        [(tenant, id_, into) for id_ in merged_ids],
     )

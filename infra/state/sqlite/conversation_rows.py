@@ -1,4 +1,4 @@
-"""The row of a conversation and the ids it has handled: how they are laid out, read and written."""
+"""Rows of a conversation: the conversation itself, the ids it has handled, its approvals and its outbox."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, COALESCE((SELECT floor FROM state
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A conversation with what only the store knows of it: the newest token and the last commit's key."""
+    """A conversation with the columns that only the store knows: the newest token and the last commit's key."""
 
     conversation: Conversation
     token: int
@@ -47,8 +47,8 @@ def parse(row: Sequence[Any]) -> Row:
         agent_floor=floor,
         version=version,
         head_seq=head,
-        created_at=rules.moment(created),
-        updated_at=rules.moment(updated),
+        created_at=rules.from_micros(created),
+        updated_at=rules.from_micros(updated),
         holder=Holder.model_validate_json(holder) if holder else None,
         facts=Facts.model_validate_json(facts),
     )
@@ -62,7 +62,7 @@ def load(connection: sqlite3.Connection, conversation: str) -> Row | None:
 
 
 def create(connection: sqlite3.Connection, conversation: Conversation, *, replace: bool = False) -> None:
-    """Insert, leaving one that is there alone, or replacing it with its token started afresh above all earlier ones."""
+    """Insert; leave an existing one alone, or replace it and start its token above all earlier ones."""
     origin = conversation.origin
     connection.execute(
         _INSERT.format(conflict="REPLACE" if replace else "IGNORE"),
@@ -77,16 +77,16 @@ def create(connection: sqlite3.Connection, conversation: Conversation, *, replac
             conversation.epoch,
             conversation.agent_floor,
             conversation.version,
-            rules.micros(conversation.created_at),
-            rules.micros(conversation.updated_at),
+            rules.to_micros(conversation.created_at),
+            rules.to_micros(conversation.updated_at),
             conversation.facts.model_dump_json(),
         ),
     )
     if replace and conversation.holder is not None:
-        hold(connection, conversation.id, conversation.holder)
+        save_holder(connection, conversation.id, conversation.holder)
 
 
-def hold(connection: sqlite3.Connection, conversation: str, holder: Holder) -> None:
+def save_holder(connection: sqlite3.Connection, conversation: str, holder: Holder) -> None:
     connection.execute(
         "INSERT OR REPLACE INTO state_holders (conversation, holder) VALUES (?, ?)",
         (conversation, holder.model_dump_json()),
@@ -113,9 +113,9 @@ def all_handled(connection: sqlite3.Connection, conversation: str) -> list[tuple
     return [(rules.unpack_id(packed), at) for packed, at in rows]
 
 
-# When the first open approval of a conversation expires. Called inside the transaction of its owner.
-def note(connection: sqlite3.Connection, conversation: str, facts: Facts) -> None:
-    """What these facts say of it."""
+# The expiry of a conversation's first open approval. Called inside its transaction.
+def save_expiry(connection: sqlite3.Connection, conversation: str, facts: Facts) -> None:
+    """Store the expiry that these facts imply."""
     due = rules.approvals_due(facts)
     if due is None:
         connection.execute("DELETE FROM state_approvals WHERE conversation = ?", (conversation,))
@@ -125,7 +125,7 @@ def note(connection: sqlite3.Connection, conversation: str, facts: Facts) -> Non
         )
 
 
-def expiring(connection: sqlite3.Connection, before: int, limit: int) -> list[str]:
+def list_expiring(connection: sqlite3.Connection, before: int, limit: int) -> list[str]:
     rows = connection.execute(
         "SELECT conversation FROM state_approvals WHERE due < ? ORDER BY due, conversation LIMIT ?", (before, limit)
     )
@@ -136,8 +136,8 @@ def postpone(connection: sqlite3.Connection, conversation: str, until: int) -> N
     connection.execute("UPDATE state_approvals SET due = ? WHERE conversation = ?", (until, conversation))
 
 
-# Envelopes committed with a conversation and not yet published. Called inside the transaction of its owner.
-def put(connection: sqlite3.Connection, conversation: str, envelopes: Iterable[Envelope], at: int) -> None:
+# The outbox: envelopes committed with a conversation and not yet published. Called inside its transaction.
+def add_to_outbox(connection: sqlite3.Connection, conversation: str, envelopes: Iterable[Envelope], at: int) -> None:
     """Append; an id that is there already keeps its place."""
     connection.executemany(
         "INSERT OR IGNORE INTO state_outbox (conversation, id, headers, data, at) VALUES (?, ?, ?, ?, ?)",
@@ -145,20 +145,20 @@ def put(connection: sqlite3.Connection, conversation: str, envelopes: Iterable[E
     )
 
 
-def pending(connection: sqlite3.Connection, conversation: str) -> list[Envelope]:
+def read_outbox(connection: sqlite3.Connection, conversation: str) -> list[Envelope]:
     rows = connection.execute(
         "SELECT headers, data FROM state_outbox WHERE conversation = ? ORDER BY position", (conversation,)
     )
     return [Envelope.from_wire(json.loads(headers), data) for headers, data in rows]
 
 
-def remove(connection: sqlite3.Connection, conversation: str, event_ids: Sequence[str]) -> None:
+def remove_from_outbox(connection: sqlite3.Connection, conversation: str, event_ids: Sequence[str]) -> None:
     connection.executemany(
         "DELETE FROM state_outbox WHERE conversation = ? AND id = ?", [(conversation, id_) for id_ in event_ids]
     )
 
 
-def overdue(connection: sqlite3.Connection, before: int, limit: int) -> list[str]:
+def list_unpublished(connection: sqlite3.Connection, before: int, limit: int) -> list[str]:
     """Conversations with an entry from before ``before`` (microseconds), the longest waiting first."""
     rows = connection.execute(
         "SELECT conversation FROM state_outbox WHERE at < ?"

@@ -17,7 +17,7 @@ from schemas.conversation import Conversation, Facts, Holder, Origin, Owner, Pac
 from schemas.envelope import Envelope
 from schemas.errors import NotFound
 from schemas.messages import TranscriptMessage
-from schemas.ports import Begun, Committed, Owned, Page
+from schemas.ports import BegunConversation, CommitResult, OwnershipResult, Page
 
 
 class SqliteConversations:
@@ -37,18 +37,18 @@ class SqliteConversations:
         now: datetime,
         messages: Sequence[TranscriptMessage] = (),
         recent: int = 0,
-    ) -> Begun:
+    ) -> BegunConversation:
         new = _new(conversation, origin, now)
 
-        def work(connection: sqlite3.Connection) -> Begun:
+        def work(connection: sqlite3.Connection) -> BegunConversation:
             reused = transcript.add_all(connection, conversation, messages)
             begun = _begin(connection, new, event_ids)
             asked = recent if begun.conversation.owner == "agent" else 0
-            lines = transcript.last(connection, conversation, asked) if asked else []
+            lines = transcript.read_last(connection, conversation, asked) if asked else []
             deleted = frozenset(line.id for line in lines if line.state == "deleted")
             return replace(begun, reused=reused, recent=lines, deleted=deleted)
 
-        # Of a message, clients are told the number: see ``SqliteTranscript.add``.
+        # Clients are told the number of a message: see ``SqliteTranscript.add``.
         return await self._store.write(conversation, work, durable=bool(messages))
 
     async def commit(
@@ -62,46 +62,47 @@ class SqliteConversations:
         handled: Sequence[str],
         outbox: Sequence[Envelope],
         now: datetime,
-    ) -> Committed:
-        def work(connection: sqlite3.Connection) -> Committed:
+    ) -> CommitResult:
+        def work(connection: sqlite3.Connection) -> CommitResult:
             row = conversation_rows.load(connection, conversation)
             key = rules.commit_key(token, version, handled)
             if row is not None and row.last_commit == key:
-                return Committed("committed", _packed(connection, conversation))
+                return CommitResult("committed", _packed_snapshot(connection, conversation))
             if row is None or not _holds(row, token, version, epoch):
-                return Committed("stale")
+                return CommitResult("stale")
             _advance(connection, conversation, facts, key, now)
-            conversation_rows.note(connection, conversation, facts)
+            conversation_rows.save_expiry(connection, conversation, facts)
             _write_handled(connection, conversation, handled, now)
-            _put_outbox(connection, conversation, outbox, rules.micros(now))
-            return Committed("committed", _packed(connection, conversation))
+            _put_outbox(connection, conversation, outbox, rules.to_micros(now))
+            return CommitResult("committed", _packed_snapshot(connection, conversation))
 
         return await self._store.write(conversation, work, durable=True)
 
-    async def pending(self, conversation: str) -> list[Envelope]:
-        return await self._store.read(conversation, lambda connection: outbox.pending(connection, conversation))
+    async def read_outbox(self, conversation: str) -> list[Envelope]:
+        return await self._store.read(conversation, lambda connection: outbox.read_outbox(connection, conversation))
 
     async def published(self, conversation: str, event_ids: Sequence[str], *, turns: Sequence[Turn] = ()) -> None:
         def work(connection: sqlite3.Connection) -> None:
             for turn in turns:
                 add_turn(connection, conversation, turn)
-            outbox.remove(connection, conversation, event_ids)
+            outbox.remove_from_outbox(connection, conversation, event_ids)
 
         await self._store.write(conversation, work)
 
-    async def unpublished(self, *, before: datetime, limit: int) -> list[str]:
+    async def list_unpublished(self, *, before: datetime, limit: int) -> list[str]:
         return await self._store.read(
-            ALL_SHARDS, lambda connection: outbox.overdue(connection, rules.micros(before), limit)
+            ALL_SHARDS, lambda connection: outbox.list_unpublished(connection, rules.to_micros(before), limit)
         )
 
-    async def expiring(self, *, before: datetime, limit: int) -> list[str]:
+    async def list_expiring(self, *, before: datetime, limit: int) -> list[str]:
         return await self._store.read(
-            ALL_SHARDS, lambda connection: conversation_rows.expiring(connection, rules.micros(before), limit)
+            ALL_SHARDS, lambda connection: conversation_rows.list_expiring(connection, rules.to_micros(before), limit)
         )
 
     async def postpone(self, conversation: str, until: datetime) -> None:
         await self._store.write(
-            conversation, lambda connection: conversation_rows.postpone(connection, conversation, rules.micros(until))
+            conversation,
+            lambda connection: conversation_rows.postpone(connection, conversation, rules.to_micros(until)),
         )
 
     async def own(
@@ -115,9 +116,9 @@ class SqliteConversations:
         name: str = "",
         reason: str = "",
         now: datetime,
-    ) -> Owned:
+    ) -> OwnershipResult:
         holder = Holder(by=by, name=name, reason=reason, since=now)
-        claim = Claim(conversation, to, expected_epoch, request_id, holder)
+        claim = OwnershipClaim(conversation, to, expected_epoch, request_id, holder)
         return await self._store.write(conversation, claim.settle, durable=True)
 
     async def get(self, conversation: str) -> Conversation | None:
@@ -127,7 +128,7 @@ class SqliteConversations:
     async def snapshot(self, conversation: str) -> Snapshot | None:
         return await self._store.read(conversation, lambda connection: _snapshot(connection, conversation))
 
-    async def listing(
+    async def list_page(
         self, tenant: str, *, owner: Owner | None = None, channel: str = "", after: str = "", limit: int = 50
     ) -> Page:
         place = rules.cursor_place(after) if after else None
@@ -145,28 +146,28 @@ class SqliteConversations:
         )
 
     async def counts(self) -> dict[Owner, int]:
-        found = await self._store.read(
+        counts = await self._store.read(
             ALL_SHARDS,
             lambda c: dict(c.execute("SELECT owner, COUNT(*) FROM state_conversations GROUP BY owner").fetchall()),
         )
-        return {owner: found.get(owner, 0) for owner in rules.OWNERS}
+        return {owner: counts.get(owner, 0) for owner in rules.OWNERS}
 
 
-_put_outbox = outbox.put  # inside ``commit`` the name is taken by the port's argument
+_put_outbox = outbox.add_to_outbox  # inside ``commit`` the name `outbox` is the port's argument
 
 
 def _new(conversation: str, origin: Origin, now: datetime) -> Conversation:
     return Conversation(id=conversation, origin=origin, created_at=now, updated_at=now)
 
 
-def _begin(connection: sqlite3.Connection, new: Conversation, event_ids: Sequence[str]) -> Begun:
-    found = _raise_token(connection, new.id)
-    if not found:
+def _begin(connection: sqlite3.Connection, new: Conversation, event_ids: Sequence[str]) -> BegunConversation:
+    rows = _raise_token(connection, new.id)
+    if not rows:
         conversation_rows.create(connection, new)
-        found = _raise_token(connection, new.id)
-    row = conversation_rows.parse(found[0])
+        rows = _raise_token(connection, new.id)
+    row = conversation_rows.parse(rows[0])
     handled = conversation_rows.handled_among(connection, new.id, event_ids)
-    return Begun(row.conversation, row.token, handled, outbox.pending(connection, new.id))
+    return BegunConversation(row.conversation, row.token, handled, outbox.read_outbox(connection, new.id))
 
 
 def _raise_token(connection: sqlite3.Connection, conversation: str) -> list[Any]:
@@ -183,17 +184,17 @@ def _advance(connection: sqlite3.Connection, conversation: str, facts: Facts, ke
     connection.execute(
         "UPDATE state_conversations SET version = version + 1, facts = ?, last_commit = ?,"
         " updated_at = MAX(updated_at, ?) WHERE id = ?",
-        (facts.model_dump_json(), key, rules.micros(now), conversation),
+        (facts.model_dump_json(), key, rules.to_micros(now), conversation),
     )
 
 
 def _write_handled(connection: sqlite3.Connection, conversation: str, handled: Sequence[str], now: datetime) -> None:
-    at = rules.micros(now)
+    at = rules.to_micros(now)
     conversation_rows.add_handled(connection, conversation, [(event, at) for event in handled])
     connection.execute(
         "DELETE FROM state_handled WHERE conversation = ?1 AND at < ?2 AND id NOT IN"
         " (SELECT id FROM state_handled WHERE conversation = ?1 ORDER BY at DESC LIMIT ?3)",
-        (conversation, rules.micros(rules.handled_floor(now)), rules.KEPT_WHATEVER_AGE),
+        (conversation, rules.to_micros(rules.handled_floor(now)), rules.KEPT_WHATEVER_AGE),
     )
 
 
@@ -202,7 +203,7 @@ def _snapshot(connection: sqlite3.Connection, conversation: str) -> Snapshot | N
     return None if parts is None else rules.snapshot_of(*parts)
 
 
-def _packed(connection: sqlite3.Connection, conversation: str) -> PackedSnapshot | None:
+def _packed_snapshot(connection: sqlite3.Connection, conversation: str) -> PackedSnapshot | None:
     parts = _parts(connection, conversation)
     return None if parts is None else rules.packed_snapshot(*parts)
 
@@ -217,7 +218,7 @@ def _parts(
         row.conversation,
         conversation_rows.all_handled(connection, conversation),
         transcript.last_seqs(connection, conversation, rules.RECENT_SEQS),
-        outbox.pending(connection, conversation),
+        outbox.read_outbox(connection, conversation),
     )
 
 
@@ -242,25 +243,25 @@ def _listing(
         f"SELECT {conversation_rows.COLUMNS} FROM state_conversations WHERE {' AND '.join(conditions)}"  # noqa: S608
         " ORDER BY updated_at DESC, id DESC LIMIT ?"
     )
-    found = [
+    conversations = [
         conversation_rows.parse(row).conversation for row in connection.execute(query, (*values, *bound, limit + 1))
     ]
-    items = found[:limit]
-    more = len(found) > limit
-    return Page(items, rules.cursor(rules.micros(items[-1].updated_at), items[-1].id) if more else "")
+    items = conversations[:limit]
+    more = len(conversations) > limit
+    return Page(items, rules.cursor(rules.to_micros(items[-1].updated_at), items[-1].id) if more else "")
 
 
-# Who may speak: the compare-and-set of a conversation's owner.
+# The compare-and-set of a conversation's owner.
 @dataclass(frozen=True, slots=True)
-class Claim:
+class OwnershipClaim:
     conversation: str
     to: Owner
     expected_epoch: int
     request_id: str
     holder: Holder
 
-    def settle(self, connection: sqlite3.Connection) -> Owned:
-        """Raises NotFound. A repeat of a won request is told what it won, whatever has happened since."""
+    def settle(self, connection: sqlite3.Connection) -> OwnershipResult:
+        """Raises NotFound. A repeat of a won request gets the result it won, whatever has happened since."""
         row = conversation_rows.load(connection, self.conversation)
         if row is None:
             raise NotFound("no such conversation")
@@ -269,16 +270,16 @@ class Claim:
             (self.conversation, self.request_id),
         ).fetchone()
         if earlier:
-            return Owned(True, *earlier)
+            return OwnershipResult(True, *earlier)
         held = row.conversation
         if held.epoch != self.expected_epoch:
-            return Owned(False, held.owner, held.epoch)
+            return OwnershipResult(False, held.owner, held.epoch)
         self._win(connection, held)
-        return Owned(True, self.to, held.epoch + 1)
+        return OwnershipResult(True, self.to, held.epoch + 1)
 
     def _win(self, connection: sqlite3.Connection, held: Conversation) -> None:
         now = self.holder.since
-        at, epoch = rules.micros(now), held.epoch + 1
+        at, epoch = rules.to_micros(now), held.epoch + 1
         connection.execute(
             "UPDATE state_conversations SET owner = ?, epoch = ?, agent_floor = ?, updated_at = MAX(updated_at, ?)"
             " WHERE id = ?",
@@ -287,12 +288,12 @@ class Claim:
         connection.execute(
             "DELETE FROM state_claims WHERE conversation = ?1 AND at < ?2 AND request_id NOT IN"
             " (SELECT request_id FROM state_claims WHERE conversation = ?1 ORDER BY at DESC LIMIT ?3)",
-            (held.id, rules.micros(rules.handled_floor(now)), rules.KEPT_WHATEVER_AGE),
+            (held.id, rules.to_micros(rules.handled_floor(now)), rules.KEPT_WHATEVER_AGE),
         )
         connection.execute(
             "INSERT INTO state_claims (conversation, request_id, owner, epoch, at) VALUES (?, ?, ?, ?, ?)",
             (held.id, self.request_id, self.to, epoch, at),
         )
-        conversation_rows.hold(connection, held.id, self.holder)
+        conversation_rows.save_holder(connection, held.id, self.holder)
         event = rules.owner_changed(held, self.to, self.holder, epoch=epoch, request_id=self.request_id)
-        outbox.put(connection, held.id, [event], at)
+        outbox.add_to_outbox(connection, held.id, [event], at)

@@ -15,7 +15,7 @@ class SqliteDeadLetters:
         self._store = store
 
     async def add(self, letter: DeadLetter) -> None:
-        row = (letter.tenant, letter.id, rules.micros(letter.last_at), letter.replays, letter.model_dump_json())
+        row = (letter.tenant, letter.id, rules.to_micros(letter.last_at), letter.replays, letter.model_dump_json())
         await self._store.write(
             UNSHARDED,
             lambda connection: connection.execute(
@@ -34,7 +34,7 @@ class SqliteDeadLetters:
 
         return await self._store.read(UNSHARDED, work)
 
-    async def replayed(self, tenant: str, letter: str) -> int:
+    async def count_replay(self, tenant: str, letter: str) -> int:
         query = "UPDATE state_dead_letters SET replays = replays + 1 WHERE tenant = ? AND id = ? RETURNING replays"
 
         def work(connection: sqlite3.Connection) -> int:
@@ -46,7 +46,7 @@ class SqliteDeadLetters:
         # The append of the replay that follows is durable, and carries this number with it.
         return await self._store.write(UNSHARDED, work)
 
-    async def listing(self, tenant: str, *, after: str = "", limit: int = 50) -> tuple[list[DeadLetter], str]:
+    async def list_page(self, tenant: str, *, after: str = "", limit: int = 50) -> tuple[list[DeadLetter], str]:
         at, id_ = rules.cursor_place(after) if after else (2**62, "")
         query = (
             "SELECT body, replays FROM state_dead_letters WHERE tenant = ? AND (last_at, id) < (?, ?)"
@@ -57,10 +57,10 @@ class SqliteDeadLetters:
         def work(connection: sqlite3.Connection) -> list[DeadLetter]:
             return [_parse(*row) for row in connection.execute(query, (tenant, at, id_, size + 1))]
 
-        found = await self._store.read(UNSHARDED, work)
-        items = found[:size]
-        more = len(found) > size
-        return items, rules.cursor(rules.micros(items[-1].last_at), items[-1].id) if more else ""
+        letters = await self._store.read(UNSHARDED, work)
+        items = letters[:size]
+        more = len(letters) > size
+        return items, rules.cursor(rules.to_micros(items[-1].last_at), items[-1].id) if more else ""
 
 
 def _parse(body: str, replays: int) -> DeadLetter:

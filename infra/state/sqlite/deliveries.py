@@ -1,4 +1,4 @@
-"""Deliveries on SQLite: the intent to send, then what came of it."""
+"""Deliveries on SQLite: the intent to send, and its outcome."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from datetime import datetime, timedelta
 
 from infra.state import rules
 from infra.state.sqlite.store import ALL_SHARDS, Store
-from schemas.conversation import Delivered
+from schemas.conversation import DeliveryOutcome
 from schemas.messages import OutboundMessage
 from schemas.ports import SendVerdict
 
 
 class SqliteDeliveries:
-    """``durable`` False: an intent lost with the machine's power is lost together with every later write of the file,
-    the consumer's offset among them, so the message comes again; at worst it is sent twice. True closes that gap at
-    the price of two more disk syncs a message."""
+    """``durable`` False: an intent lost in a power cut is lost together with every later write of the file, the
+    consumer's offset among them, so the message comes again; at worst it is sent twice. True closes that gap at the
+    price of two more disk syncs a message."""
 
     def __init__(self, store: Store, *, durable: bool = False) -> None:
         self._store = store
@@ -34,7 +34,7 @@ class SqliteDeliveries:
 
         return await self._store.write(conversation, work, durable=self._durable)
 
-    async def begin_again(
+    async def begin_resend(
         self,
         conversation: str,
         message: OutboundMessage,
@@ -45,7 +45,7 @@ class SqliteDeliveries:
     ) -> SendVerdict:
         def work(connection: sqlite3.Connection) -> SendVerdict:
             outcome, _ = _load(connection, conversation, message.id)
-            verdict = rules.again_verdict(
+            verdict = rules.resend_verdict(
                 message,
                 floor=_floor(connection, conversation),
                 outcome=outcome,
@@ -68,15 +68,15 @@ class SqliteDeliveries:
 
         await self._store.write(conversation, work, durable=self._durable)
 
-    async def doubtful_until(self, conversation: str, message_id: str) -> datetime | None:
+    async def intent_deadline(self, conversation: str, message_id: str) -> datetime | None:
         return await self._store.read(conversation, lambda connection: _deadline(connection, conversation, message_id))
 
-    async def record(self, conversation: str, outcome: Delivered) -> None:
+    async def record(self, conversation: str, outcome: DeliveryOutcome) -> None:
         await self._store.write(
             conversation, lambda connection: settle(connection, conversation, outcome), durable=self._durable
         )
 
-    async def outcome(self, conversation: str, message_id: str) -> Delivered | None:
+    async def outcome(self, conversation: str, message_id: str) -> DeliveryOutcome | None:
         found, _ = await self._store.read(conversation, lambda connection: _load(connection, conversation, message_id))
         return found
 
@@ -107,7 +107,7 @@ class SqliteDeliveries:
         )
 
         def work(connection: sqlite3.Connection) -> list[tuple[str, str]]:
-            return connection.execute(query, (rules.micros(before), limit)).fetchall()
+            return connection.execute(query, (rules.to_micros(before), limit)).fetchall()
 
         return await self._store.read(ALL_SHARDS, work)
 
@@ -128,12 +128,12 @@ def bind(
     )
 
 
-def settle(connection: sqlite3.Connection, conversation: str, outcome: Delivered) -> None:
-    """Write the outcome, unless a final one is there. Without an intent before it, it is its own."""
+def settle(connection: sqlite3.Connection, conversation: str, outcome: DeliveryOutcome) -> None:
+    """Write the outcome, unless a final one is there. An outcome without an intent is stored too."""
     old, _ = _load(connection, conversation, outcome.message_id)
     if not rules.settles(old, outcome):
         return
-    at = rules.micros(outcome.at)
+    at = rules.to_micros(outcome.at)
     connection.execute(
         "INSERT INTO state_deliveries (conversation, message_id, deadline, at, outcome) VALUES (?, ?, ?, ?, ?)"
         " ON CONFLICT (conversation, message_id) DO UPDATE SET outcome = excluded.outcome, at = excluded.at",
@@ -141,19 +141,19 @@ def settle(connection: sqlite3.Connection, conversation: str, outcome: Delivered
     )
 
 
-def _load(connection: sqlite3.Connection, conversation: str, message: str) -> tuple[Delivered | None, bool]:
+def _load(connection: sqlite3.Connection, conversation: str, message: str) -> tuple[DeliveryOutcome | None, bool]:
     """The outcome, and whether there is at least an intent."""
     query = "SELECT outcome FROM state_deliveries WHERE conversation = ? AND message_id = ?"
     row = connection.execute(query, (conversation, message)).fetchone()
     if row is None:
         return None, False
-    return (Delivered.model_validate_json(row[0]) if row[0] else None), True
+    return (DeliveryOutcome.model_validate_json(row[0]) if row[0] else None), True
 
 
 def _deadline(connection: sqlite3.Connection, conversation: str, message: str) -> datetime | None:
     query = "SELECT deadline FROM state_deliveries WHERE conversation = ? AND message_id = ? AND outcome IS NULL"
     row = connection.execute(query, (conversation, message)).fetchone()
-    return None if row is None else rules.moment(row[0])
+    return None if row is None else rules.from_micros(row[0])
 
 
 def _floor(connection: sqlite3.Connection, conversation: str) -> int:
@@ -167,9 +167,9 @@ def _intend(connection: sqlite3.Connection, conversation: str, message: str, dea
     connection.execute(
         "DELETE FROM state_deliveries WHERE conversation = ?1 AND at < ?2 AND outcome IS NOT NULL AND message_id NOT IN"
         " (SELECT message_id FROM state_deliveries WHERE conversation = ?1 ORDER BY at DESC LIMIT ?3)",
-        (conversation, rules.micros(now - rules.DELIVERY_HORIZON), rules.KEPT_WHATEVER_AGE),
+        (conversation, rules.to_micros(now - rules.DELIVERY_HORIZON), rules.KEPT_WHATEVER_AGE),
     )
     connection.execute(
         "INSERT OR REPLACE INTO state_deliveries (conversation, message_id, deadline, at) VALUES (?, ?, ?, ?)",
-        (conversation, message, rules.micros(deadline), rules.micros(now)),
+        (conversation, message, rules.to_micros(deadline), rules.to_micros(now)),
     )

@@ -13,8 +13,7 @@ from schemas.ports import Claim
 
 
 class SqliteJournal:
-    """Claims and outcomes need no disk sync of their own: the facts that are appended next to the same file carry
-    them."""
+    """Claims and outcomes need no disk sync of their own: the events appended next to the same file carry them."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -45,10 +44,10 @@ class SqliteJournal:
     async def entry(self, conversation: str, key: str) -> JournalEntry | None:
         return await self._store.read(conversation, lambda connection: load(connection, conversation, key))
 
-    async def under(self, conversation: str, authorities: Collection[str]) -> list[JournalEntry]:
+    async def find_by_authority(self, conversation: str, authorities: Collection[str]) -> list[JournalEntry]:
         return [entry for entry in await self._all(conversation) if entry.intended.authority in authorities]
 
-    async def in_doubt(self, conversation: str) -> list[JournalEntry]:
+    async def list_in_doubt(self, conversation: str) -> list[JournalEntry]:
         return [entry for entry in await self._all(conversation) if entry.in_doubt]
 
     async def _all(self, conversation: str) -> list[JournalEntry]:
@@ -62,13 +61,13 @@ class SqliteJournal:
         query = "SELECT conversation, key FROM state_actions WHERE due < ? ORDER BY due LIMIT ?"
 
         def work(connection: sqlite3.Connection) -> list[tuple[str, str]]:
-            return connection.execute(query, (rules.micros(before), limit)).fetchall()
+            return connection.execute(query, (rules.to_micros(before), limit)).fetchall()
 
         return await self._store.read(ALL_SHARDS, work)
 
     async def postpone(self, conversation: str, key: str, until: datetime) -> None:
         query = "UPDATE state_actions SET due = ? WHERE conversation = ? AND key = ? AND due IS NOT NULL"
-        row = (rules.micros(until), conversation, key)
+        row = (rules.to_micros(until), conversation, key)
         await self._store.write(conversation, lambda connection: connection.execute(query, row))
 
     async def admit(self, tenant: str, contact: str, action: str, day: str, key: str, *, most: int) -> bool:
@@ -84,7 +83,7 @@ class SqliteJournal:
 
 
 def place_of(tenant: str, contact: str) -> str:
-    """What decides the shard of a contact's counts."""
+    """The key that decides the shard of a contact's counts."""
     return f"actions:{tenant}:{contact}"
 
 
@@ -95,7 +94,7 @@ def load(connection: sqlite3.Connection, conversation: str, key: str) -> Journal
 
 
 def intend(connection: sqlite3.Connection, conversation: str, intended: ActionIntended) -> None:
-    row = (conversation, intended.key, rules.micros(intended.at), rules.micros(intended.due))
+    row = (conversation, intended.key, rules.to_micros(intended.at), rules.to_micros(intended.due))
     connection.execute(
         "INSERT OR IGNORE INTO state_actions (conversation, key, at, due, intended) VALUES (?, ?, ?, ?, ?)",
         (*row, intended.model_dump_json()),
@@ -127,8 +126,8 @@ def _entry(intended: str, settled: str | None) -> JournalEntry:
     )
 
 
-def _update(connection: sqlite3.Connection, what: str, value: str | None, conversation: str, key: str) -> None:
-    query = f"UPDATE state_actions SET {what} WHERE conversation = ? AND key = ?"  # noqa: S608
+def _update(connection: sqlite3.Connection, assignment: str, value: str | None, conversation: str, key: str) -> None:
+    query = f"UPDATE state_actions SET {assignment} WHERE conversation = ? AND key = ?"  # noqa: S608
     connection.execute(query, (value, conversation, key))
 
 
@@ -136,5 +135,5 @@ def _trim(connection: sqlite3.Connection, conversation: str, now: datetime) -> N
     connection.execute(
         "DELETE FROM state_actions WHERE conversation = ?1 AND at < ?2 AND due IS NULL AND key NOT IN"
         " (SELECT key FROM state_actions WHERE conversation = ?1 ORDER BY at DESC LIMIT ?3)",
-        (conversation, rules.micros(now - journal_rules.HORIZON), rules.KEPT_WHATEVER_AGE),
+        (conversation, rules.to_micros(now - journal_rules.HORIZON), rules.KEPT_WHATEVER_AGE),
     )

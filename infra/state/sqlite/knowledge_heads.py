@@ -1,4 +1,4 @@
-"""How far each tenant's knowledge has been written, on SQLite."""
+"""The head of each tenant's knowledge, on SQLite."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ class SqliteHeads:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    async def raise_to(self, tenant: str, partition: int, offset: int) -> None:
+    async def advance(self, tenant: str, partition: int, offset: int) -> None:
         await self._store.write(
             UNSHARDED,
             lambda connection: connection.execute(

@@ -1,4 +1,4 @@
-"""Leases on SQLite. The file has one process, so whoever held a lease when it was opened is gone."""
+"""Leases on SQLite. The file has one process, so a holder from before it was opened is gone."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ class SqliteLeases:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._known: set[str] = set()
-        """Leases that this process has asked for. Whoever else holds one was the process before, and is gone."""
+        """Leases that this process has asked for. Any other holder is an earlier process, which is gone."""
 
     async def acquire(self, name: str, holder: str, *, ttl: float, now: datetime) -> int | None:
-        expires_at = rules.micros(now + timedelta(seconds=ttl))
+        expires_at = rules.to_micros(now + timedelta(seconds=ttl))
 
         def work(connection: sqlite3.Connection) -> int | None:
             row = connection.execute(
@@ -25,7 +25,7 @@ class SqliteLeases:
             held, token, until = row or ("", 0, 0)
             held = held if name in self._known else ""
             self._known.add(name)
-            if held and held != holder and until > rules.micros(now):
+            if held and held != holder and until > rules.to_micros(now):
                 return None
             renewed = int(token) + (held != holder)
             connection.execute(

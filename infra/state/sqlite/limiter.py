@@ -1,5 +1,5 @@
-"""Token buckets of the one process: in memory, for a restart that forgets them only lets one burst more through. What
-is counted by the day is in the file."""
+"""Token buckets of the one process, in memory: a restart only lets one more burst through. Daily counters are in the
+file."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _ADD = (
 )
 
 IDLE = 3_600_000_000
-"""A bucket not drawn from for this many microseconds is forgotten: full again, unless it refills slower than that."""
+"""A bucket without a draw for this many microseconds is dropped: full again, unless it refills slower than that."""
 SWEEP_AT = 50_000
 """Buckets that are kept: some 15 MB, however many addresses there are."""
 SWEPT_AT_ONCE = 4
@@ -26,21 +26,21 @@ SWEPT_AT_ONCE = 4
 class SqliteLimiter:
     def __init__(self, store: Store) -> None:
         self._store = store
-        # Ordered: to take from the front of a plain dict again and again costs its whole length each time.
+        # Ordered, because taking from the front of a plain dict again and again costs its whole length each time.
         self._buckets: OrderedDict[str, tuple[float, int]] = OrderedDict()  # tokens, microseconds of the last draw
 
     async def take(self, key: str, *, per_second: float, burst: int, now: datetime) -> float:
-        at = rules.micros(now)
+        at = rules.to_micros(now)
         tokens, since = self._buckets.pop(key, (float(burst), at))
-        tokens, wait = rules.draw(tokens, at - since, per_second=per_second, burst=burst)
+        tokens, wait = rules.take_token(tokens, at - since, per_second=per_second, burst=burst)
         self._buckets[key] = (tokens, max(at, since))
         if len(self._buckets) > SWEEP_AT:
             self._sweep(at)
         return wait
 
     def _sweep(self, now: int) -> None:
-        # Drawing moves a bucket to the end, so the front is the longest idle; over the bound, it goes in any case.
-        # Each draw may find the bound reached, so it must not look at all of them.
+        # A draw moves a bucket to the end, so the front is the longest idle; over the limit, it goes in any case. Every
+        # draw may find the limit reached, so it must not look at all of them.
         for _ in range(SWEPT_AT_ONCE):
             key, (_, since) = next(iter(self._buckets.items()))
             if now - since < IDLE and len(self._buckets) <= SWEEP_AT:
@@ -48,7 +48,7 @@ class SqliteLimiter:
             del self._buckets[key]
 
     async def add(self, key: str, amounts: Mapping[str, int], *, keep: float, now: datetime) -> dict[str, int]:
-        at = rules.micros(now)
+        at = rules.to_micros(now)
         until = at + int(keep * 1e6)
 
         def work(connection: sqlite3.Connection) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""Records set aside on SQLite, in the order of the log, whoever parked which of them first."""
+"""Parked records on SQLite, in the order of the log, whichever were parked first."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ class SqliteParking:
 
     async def park(self, group: str, conversation: str, records: Sequence[Record], *, until: datetime) -> None:
         def work(connection: sqlite3.Connection) -> None:
-            _keep(connection, group, conversation, records)
-            if _left(connection, group, conversation):
+            _insert(connection, group, conversation, records)
+            if _count_parked(connection, group, conversation):
                 connection.execute(
                     "INSERT OR REPLACE INTO state_parked_until (consumer_group, conversation, until) VALUES (?, ?, ?)",
-                    (group, conversation, rules.micros(until)),
+                    (group, conversation, rules.to_micros(until)),
                 )
 
-        # Durable, for the offset moves on and these records are read from here alone.
+        # Durable, because the offset moves on and these records are read only from here.
         await self._store.write(conversation, work, durable=True)
 
-    async def parked(self, group: str, conversation: str, *, limit: int) -> list[Record]:
+    async def read(self, group: str, conversation: str, *, limit: int) -> list[Record]:
         query = (
             f"SELECT {_FIELDS} FROM state_parked WHERE consumer_group = ? AND conversation = ?"  # noqa: S608
             ' ORDER BY "offset", position LIMIT ?'
@@ -48,7 +48,7 @@ class SqliteParking:
                 ' AND topic = ? AND partition = ? AND "offset" = ?',
                 [(group, conversation, record.topic, record.partition, record.offset) for record in records],
             )
-            left = _left(connection, group, conversation)
+            left = _count_parked(connection, group, conversation)
             if not left:
                 connection.execute(
                     "DELETE FROM state_parked_until WHERE consumer_group = ? AND conversation = ?",
@@ -58,7 +58,7 @@ class SqliteParking:
 
         return await self._store.write(conversation, work)
 
-    async def waiting(
+    async def list_conversations(
         self, group: str, partitions: Iterable[TopicPartition]
     ) -> dict[str, tuple[TopicPartition, datetime]]:
         wanted = frozenset(partitions)
@@ -70,7 +70,7 @@ class SqliteParking:
 
         def work(connection: sqlite3.Connection) -> dict[str, tuple[TopicPartition, datetime]]:
             return {
-                conversation: (source, rules.moment(until))
+                conversation: (source, rules.from_micros(until))
                 for conversation, topic, partition, until in connection.execute(query, (group,))
                 if (source := TopicPartition(topic, partition)) in wanted
             }
@@ -79,15 +79,15 @@ class SqliteParking:
 
 
 def restore(connection: sqlite3.Connection, group: str, conversation: str, record: Record, until: datetime) -> None:
-    """Park a record that the log says was parked; an ``until`` that is still known stays."""
-    _keep(connection, group, conversation, [record])
+    """Park a record that the log says was parked; a stored ``until`` stays."""
+    _insert(connection, group, conversation, [record])
     connection.execute(
         "INSERT OR IGNORE INTO state_parked_until (consumer_group, conversation, until) VALUES (?, ?, ?)",
-        (group, conversation, rules.micros(until)),
+        (group, conversation, rules.to_micros(until)),
     )
 
 
-def _keep(connection: sqlite3.Connection, group: str, conversation: str, records: Sequence[Record]) -> None:
+def _insert(connection: sqlite3.Connection, group: str, conversation: str, records: Sequence[Record]) -> None:
     connection.executemany(
         f"INSERT OR IGNORE INTO state_parked (consumer_group, conversation, {_FIELDS})"  # noqa: S608
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -114,7 +114,7 @@ def _record(
     return Record(topic, partition, offset, key, timestamp_ms, json.loads(headers), value)
 
 
-def _left(connection: sqlite3.Connection, group: str, conversation: str) -> int:
+def _count_parked(connection: sqlite3.Connection, group: str, conversation: str) -> int:
     query = "SELECT COUNT(*) FROM state_parked WHERE consumer_group = ? AND conversation = ?"
     (count,) = connection.execute(query, (group, conversation)).fetchone()
     return int(count)

@@ -1,4 +1,4 @@
-"""The state tables' way to the database: which work may run, how durable it is, and which failure it ends in."""
+"""Access of the state tables to the database: the shard check, durability, and translation of failures."""
 
 from __future__ import annotations
 
@@ -15,15 +15,14 @@ Work = Callable[[sqlite3.Connection], T]
 
 ALL_SHARDS = ""
 UNSHARDED: None = None
-"""What no rebuild empties: leases above all, for whoever rebuilds holds one."""
+"""Rows that no rebuild empties: leases above all, because a rebuild holds one."""
 
 
 class Store:
-    """Every port's writes and reads pass here.
+    """All writes and reads of the ports pass here.
 
     Most transitions are not ``durable``: the log of the file is written in order, so a durable commit carries every
-    earlier write, and a power cut only takes a suffix of writes that nobody outside was told about.
-    """
+    earlier write, and a power cut only takes a suffix of writes that nobody outside was told about."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -31,30 +30,30 @@ class Store:
     async def write(self, key: str | None, work: Work[T], *, durable: bool = False) -> T:
         """Run ``work`` in one transaction. ``key`` decides the shard that must not be lost; ALL_SHARDS, UNSHARDED."""
         try:
-            return await self._database.write(lambda connection: _guarded(connection, key, work), durable=durable)
+            return await self._database.write(lambda connection: _run_checked(connection, key, work), durable=durable)
         except Unavailable as error:
-            raise _of_state(error) from error
+            raise _as_state_failure(error) from error
 
     async def read(self, key: str | None, work: Work[T]) -> T:
         """Run ``work`` on what is committed; ``key`` as in ``write``."""
         try:
-            return await self._database.read(lambda connection: _guarded(connection, key, work))
+            return await self._database.read(lambda connection: _run_checked(connection, key, work))
         except Unavailable as error:
-            raise _of_state(error) from error
+            raise _as_state_failure(error) from error
 
 
 def lost_shards(connection: sqlite3.Connection) -> frozenset[int]:
     return frozenset(shard for (shard,) in connection.execute("SELECT shard FROM state_lost"))
 
 
-def _guarded(connection: sqlite3.Connection, key: str | None, work: Work[T]) -> T:
+def _run_checked(connection: sqlite3.Connection, key: str | None, work: Work[T]) -> T:
     lost = lost_shards(connection) if key is not None else frozenset()
     if lost and (not key or shard_of(key) in lost):
         raise StateLost("state is being rebuilt", shards=lost)
     return work(connection)
 
 
-def _of_state(error: Unavailable) -> Unavailable:
+def _as_state_failure(error: Unavailable) -> Unavailable:
     if isinstance(error, StateLost | StateUnavailable):
         return error
     return StateUnavailable(error.message, fix=error.fix, retry_after_ms=error.retry_after_ms or 1000)

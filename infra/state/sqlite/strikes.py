@@ -1,4 +1,4 @@
-"""Records that may have stalled or killed a process, on SQLite."""
+"""Strikes on SQLite: records that may have stalled or killed a process."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class SqliteStrikes:
         self._store = store
 
     async def add(self, strikes: Sequence[Strike]) -> None:
-        rows = [(*strike[:-1], rules.micros(strike.at)) for strike in strikes]
+        rows = [(*strike[:-1], rules.to_micros(strike.at)) for strike in strikes]
         await self._store.write(
             UNSHARDED,
             lambda connection: connection.executemany(
@@ -34,7 +34,7 @@ class SqliteStrikes:
 
         def work(connection: sqlite3.Connection) -> list[Strike]:
             rows = connection.execute(query, (group, *source)).fetchall()
-            return [Strike(*row)._replace(at=rules.moment(row[-1])) for row in rows]
+            return [Strike(*row)._replace(at=rules.from_micros(row[-1])) for row in rows]
 
         return await self._store.read(UNSHARDED, work)
 

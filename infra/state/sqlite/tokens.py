@@ -1,4 +1,4 @@
-"""Visitor tokens on SQLite: who used a one-time identity first, and which sessions are over."""
+"""Visitor tokens on SQLite: the first user of a one-time identity, and ended sessions."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ class SqliteTokens:
 
     async def bind(self, identity: str, session: str, *, until: datetime, now: datetime) -> str:
         def work(connection: sqlite3.Connection) -> str:
-            connection.execute("DELETE FROM state_used_identities WHERE until <= ?", (rules.micros(now),))
+            connection.execute("DELETE FROM state_used_identities WHERE until <= ?", (rules.to_micros(now),))
             connection.execute(
                 "INSERT OR IGNORE INTO state_used_identities (identity, session, until) VALUES (?, ?, ?)",
-                (identity, session, rules.micros(until)),
+                (identity, session, rules.to_micros(until)),
             )
             query = "SELECT session FROM state_used_identities WHERE identity = ?"
             return str(connection.execute(query, (identity,)).fetchone()[0])
@@ -33,15 +33,15 @@ class SqliteTokens:
 
         def work(connection: sqlite3.Connection) -> bool:
             row = connection.execute(query, (session,)).fetchone()
-            return row is not None and int(row[0]) > rules.micros(now)
+            return row is not None and int(row[0]) > rules.to_micros(now)
 
         return await self._store.read(UNSHARDED, work)
 
 
 def revoke(connection: sqlite3.Connection, session: str, until: datetime, now: datetime) -> None:
-    connection.execute("DELETE FROM state_revoked_sessions WHERE until <= ?", (rules.micros(now),))
+    connection.execute("DELETE FROM state_revoked_sessions WHERE until <= ?", (rules.to_micros(now),))
     connection.execute(
         "INSERT INTO state_revoked_sessions (session, until) VALUES (?, ?)"
         " ON CONFLICT (session) DO UPDATE SET until = MAX(until, excluded.until)",
-        (session, rules.micros(until)),
+        (session, rules.to_micros(until)),
     )

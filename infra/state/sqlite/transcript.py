@@ -1,4 +1,4 @@
-"""The transcript on SQLite. A row without a body is a number promised to a message that is still to be read back."""
+"""The transcript on SQLite. A row without a body reserves a number for a message that is still to be read back."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class SqliteTranscript:
         self._store = store
 
     async def add(self, conversation: str, message: TranscriptMessage) -> int:
-        # Clients are told the number: after a power cut it may not be somebody else's.
+        # Clients are told the number: after a power cut it must not go to another message.
         return await self._store.write(
             conversation, lambda connection: _add(connection, conversation, message), durable=True
         )
@@ -48,7 +48,7 @@ class SqliteTranscript:
     async def read(self, conversation: str, *, after: int = 0, limit: int = 200) -> list[TranscriptMessage]:
         return await self._select(conversation, "seq > ?", after, "ASC", limit)
 
-    async def recent(self, conversation: str, *, limit: int = 20) -> list[TranscriptMessage]:
+    async def read_recent(self, conversation: str, *, limit: int = 20) -> list[TranscriptMessage]:
         return (await self._select(conversation, "seq > ?", 0, "DESC", limit))[::-1]
 
     async def head(self, conversation: str) -> int:
@@ -95,7 +95,7 @@ def _add(connection: sqlite3.Connection, conversation: str, message: TranscriptM
 
 
 def add_all(connection: sqlite3.Connection, conversation: str, messages: Iterable[TranscriptMessage]) -> frozenset[str]:
-    """``add`` each; the ids that are there with other content."""
+    """Add each message; returns the ids that are there with other content."""
     reused = set()
     for message in messages:
         try:
@@ -105,8 +105,8 @@ def add_all(connection: sqlite3.Connection, conversation: str, messages: Iterabl
     return frozenset(reused)
 
 
-def last(connection: sqlite3.Connection, conversation: str, limit: int) -> list[TranscriptMessage]:
-    """What ``recent`` returns."""
+def read_last(connection: sqlite3.Connection, conversation: str, limit: int) -> list[TranscriptMessage]:
+    """The result of ``read_recent``."""
     return _select(connection, conversation, "seq > ?", 0, "DESC", max(0, limit))[::-1]
 
 
@@ -115,7 +115,7 @@ def is_written(connection: sqlite3.Connection, conversation: str, message: str) 
 
 
 def write(connection: sqlite3.Connection, conversation: str, message: TranscriptMessage) -> int:
-    """Write the body of a message under the number promised to it, else under the next. Returns the number."""
+    """Write the body of a message under its reserved number, else under the next. Returns the number."""
     seq, _, _, _ = _row(connection, conversation, message.id)
     number = seq or next_number(connection, conversation)
     connection.execute(
@@ -133,9 +133,11 @@ def write(connection: sqlite3.Connection, conversation: str, message: Transcript
     return number
 
 
-def promise(connection: sqlite3.Connection, conversation: str, head: int, seqs: Iterable[tuple[str, int]]) -> None:
-    """Keep numbers for messages whose bodies are still to be read back. One that is taken, by id or by number, is
-    left as it is; new messages come above ``head`` and all of them."""
+def reserve_numbers(
+    connection: sqlite3.Connection, conversation: str, head: int, seqs: Iterable[tuple[str, int]]
+) -> None:
+    """Reserve numbers for messages whose bodies are still to be read back. A taken id or number is left as it is; new
+    messages come above ``head`` and all of them."""
     listed = list(seqs)
     raise_head(connection, conversation, max([head, *(seq for _, seq in listed)]))
     connection.executemany(
@@ -180,7 +182,7 @@ def _attach(
     seq, body, state, _ = _row(connection, conversation, message)
     if body is None:
         return None
-    after = rules.attached(_parse(seq, body, state), attachments)
+    after = rules.attach_files(_parse(seq, body, state), attachments)
     connection.execute(
         "UPDATE state_transcript SET body = ? WHERE conversation = ? AND seq = ?",
         (after.model_dump_json(exclude={"seq", "state"}), conversation, seq),
@@ -205,6 +207,6 @@ def head_of(connection: sqlite3.Connection, conversation: str) -> int:
 
 
 def last_seqs(connection: sqlite3.Connection, conversation: str, limit: int) -> list[tuple[str, int]]:
-    """``(message id, number)`` of the last ``limit``, promised ones included."""
+    """``(message id, number)`` of the last ``limit``, reserved ones included."""
     query = "SELECT id, seq FROM state_transcript WHERE conversation = ? ORDER BY seq DESC LIMIT ?"
     return connection.execute(query, (conversation, limit)).fetchall()

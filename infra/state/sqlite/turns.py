@@ -1,4 +1,4 @@
-"""Turns on SQLite: the newest of each conversation, for people who look."""
+"""Turns on SQLite: the newest of each conversation, for people to look up."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class SqliteTurns:
     async def add(self, conversation: str, turn: Turn) -> None:
         await self._store.write(UNSHARDED, lambda connection: add_turn(connection, conversation, turn))
 
-    async def listing(self, conversation: str, *, limit: int = 200) -> list[Turn]:
+    async def list_newest(self, conversation: str, *, limit: int = 200) -> list[Turn]:
         query = "SELECT body FROM state_turns WHERE conversation = ? ORDER BY at DESC, id DESC LIMIT ?"
 
         def work(connection: sqlite3.Connection) -> list[Turn]:
@@ -33,9 +33,9 @@ class SqliteTurns:
 
 
 def add_turn(connection: sqlite3.Connection, conversation: str, turn: Turn) -> None:
-    """``add``, inside the transaction of its owner."""
+    """Add a turn inside the transaction of its conversation."""
     known = "SELECT 1 FROM state_turns WHERE conversation = ? AND id = ?"
     if connection.execute(known, (conversation, turn.id)).fetchone() is None:
-        row = (conversation, rules.micros(turn.at), turn.id, turn.model_dump_json())
+        row = (conversation, rules.to_micros(turn.at), turn.id, turn.model_dump_json())
         connection.execute("INSERT INTO state_turns (conversation, at, id, body) VALUES (?, ?, ?, ?)", row)
         connection.execute(_TRIM, (conversation, rules.TURNS_KEPT))

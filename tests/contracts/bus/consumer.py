@@ -86,12 +86,12 @@ class Consumer:
         assert self.subscription is not None
         return self.subscription
 
-    async def revoked(self, partitions: frozenset[TopicPartition]) -> None:
+    async def on_revoked(self, partitions: frozenset[TopicPartition]) -> None:
         await self.when_revoked(partitions)
         self.owned -= partitions
         self.journal.append((self.name, "revoked", partitions))
 
-    async def assigned(self, partitions: frozenset[TopicPartition]) -> None:
+    async def on_assigned(self, partitions: frozenset[TopicPartition]) -> None:
         self.owned = partitions
         self.journal.append((self.name, "assigned", partitions))
         await self.when_assigned(partitions)

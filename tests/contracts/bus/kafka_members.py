@@ -105,11 +105,11 @@ class Watch:
     revocations: int = 0
     assignments: int = 0
 
-    async def revoked(self, partitions: frozenset[TopicPartition]) -> None:
+    async def on_revoked(self, partitions: frozenset[TopicPartition]) -> None:
         self.owned -= partitions
         self.revocations += 1
 
-    async def assigned(self, partitions: frozenset[TopicPartition]) -> None:
+    async def on_assigned(self, partitions: frozenset[TopicPartition]) -> None:
         self.owned = partitions
         self.assignments += 1
 

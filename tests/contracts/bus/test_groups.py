@@ -191,16 +191,16 @@ async def test_committed_tells_where_a_group_reads_on(bus: Bus) -> None:
     """By partition, for that topic and group alone; nothing where nothing was committed."""
     await fill(bus, range(2))
     await bus.append([message("one", 1, channel="slack")])
-    assert await bus.committed("workers", WEB) == {}
+    assert await bus.committed_offsets("workers", WEB) == {}
     async with consuming(bus, "workers", topics=[WEB, SLACK]) as a:
         await eventually(lambda: len(a.records) >= 61, "61 records")
         partition, next_ = next((name.partition, next_) for name, next_ in a.positions().items() if name.topic == WEB)
         await a.sub.commit({TopicPartition(WEB, partition): next_ - 1})
-        assert await bus.committed("workers", WEB) == {partition: next_ - 1}
-        assert await bus.committed("workers", SLACK) == {}
+        assert await bus.committed_offsets("workers", WEB) == {partition: next_ - 1}
+        assert await bus.committed_offsets("workers", SLACK) == {}
         await a.commit_what_is_ours()
     read = {name.partition: next_ for name, next_ in a.positions().items() if name.topic == WEB}
-    assert await bus.committed("workers", WEB) == read
-    assert await bus.committed("others", WEB) == {}
+    assert await bus.committed_offsets("workers", WEB) == read
+    assert await bus.committed_offsets("others", WEB) == {}
     with pytest.raises(TopicMismatch):
-        await bus.committed("workers", DEADLETTER)
+        await bus.committed_offsets("workers", DEADLETTER)

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from infra.bus.kafka.log_throttle import RateLimit
+from infra.bus.kafka.bus import LogThrottle
 from schemas.errors import MissingDependency
 
 
@@ -22,7 +22,7 @@ def test_without_the_client_the_error_names_the_extra(monkeypatch: pytest.Monkey
 
 def test_the_log_limit_counts_what_it_leaves_out_and_hides_contents() -> None:
     now = 0.0
-    limit = RateLimit(window=10.0, clock=lambda: now)
+    limit = LogThrottle(window=10.0, clock=lambda: now)
 
     def line(level: int, text: str, *args: object) -> logging.LogRecord:
         return logging.LogRecord("aiokafka.conn", level, "", 0, text, args, None)

@@ -123,13 +123,13 @@ class Stubborn(Watch):
     offsets: dict[TopicPartition, int] = field(default_factory=dict)
     refusals: int = 0
 
-    async def revoked(self, partitions: frozenset[TopicPartition]) -> None:
+    async def on_revoked(self, partitions: frozenset[TopicPartition]) -> None:
         assert self.subscription is not None
         try:
             await self.subscription.commit(self.offsets)
         except Fenced:
             self.refusals += 1
-        await super().revoked(partitions)
+        await super().on_revoked(partitions)
 
 
 async def test_a_member_that_stood_still_is_fenced(kafka_bootstrap: str, topic_prefix: str) -> None:
@@ -165,8 +165,8 @@ async def test_records_are_not_handed_out_before_the_listener_has_answered(
     answer = asyncio.Event()
 
     class Slow(Watch):
-        async def assigned(self, partitions: frozenset[TopicPartition]) -> None:
-            await super().assigned(partitions)
+        async def on_assigned(self, partitions: frozenset[TopicPartition]) -> None:
+            await super().on_assigned(partitions)
             await answer.wait()
 
     async with open_bus(kafka_bootstrap, topic_prefix) as bus:

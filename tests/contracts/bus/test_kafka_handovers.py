@@ -32,9 +32,9 @@ class Worker(Watch):
     due: dict[TopicPartition, int] = field(default_factory=dict)
     subscription: Subscription | None = None
 
-    async def revoked(self, partitions: frozenset[TopicPartition]) -> None:
+    async def on_revoked(self, partitions: frozenset[TopicPartition]) -> None:
         await self.commit()
-        await super().revoked(partitions)
+        await super().on_revoked(partitions)
 
     async def commit(self) -> None:
         due, self.due = self.due, {}

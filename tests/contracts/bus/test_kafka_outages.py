@@ -11,7 +11,7 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from infra.bus.kafka import KafkaBus
-from infra.bus.kafka.log_throttle import quiet
+from infra.bus.kafka.bus import throttle_client_logs
 from infra.deploy.local_kafka import LocalKafka
 from schemas.errors import BusUnavailable, TooLarge, TopicMismatch
 from tests.contracts.bus.kafka_members import (
@@ -46,7 +46,7 @@ async def test_an_append_during_an_outage_fails_in_time_and_the_next_ones_at_onc
             await bus.append([event("c")])
         assert time.monotonic() - began < PROFILE.append_deadline / 2
         with pytest.raises(BusUnavailable):
-            await bus.ready()
+            await bus.check_ready()
 
 
 async def test_memory_is_bounded_however_many_appends_meet_an_outage(
@@ -65,17 +65,17 @@ async def test_memory_is_bounded_however_many_appends_meet_an_outage(
             except BusUnavailable as error:
                 return error
             finally:
-                most = max(most, bus.pending)
+                most = max(most, bus.pending_records)
             return None
 
         outcomes = await asyncio.gather(*(one(number) for number in range(2_000)))
         assert all(outcomes), "no append was confirmed by a broker that is down"
         assert 0 < most <= profile.pending_records
-        left = bus.pending
+        left = bus.pending_records
         await asyncio.gather(*(one(number) for number in range(2_000)))
-        assert bus.pending <= left, "a second wave was refused without queueing up"
+        assert bus.pending_records <= left, "a second wave was refused without queueing up"
         await asyncio.to_thread(stoppable_kafka.start)
-        await until(lambda: bus.pending == 0, "what was left is written or refused when the broker is back")
+        await until(lambda: bus.pending_records == 0, "what was left is written or refused when the broker is back")
         await bus.append([event("c")])
 
 
@@ -125,11 +125,11 @@ async def test_a_frozen_broker_is_an_outage_too(stoppable_kafka: LocalKafka, top
         with pytest.raises(BusUnavailable):
             await bus.append([event("c")])
         with pytest.raises(BusUnavailable):
-            await bus.ready()
+            await bus.check_ready()
         assert time.monotonic() - began < PROFILE.append_deadline + PROFILE.ready_deadline + SLACK
         stoppable_kafka.resume()
         await appended(bus, event("c"))
-        await bus.ready()
+        await bus.check_ready()
 
 
 async def test_a_bus_starts_once_its_broker_does(stoppable_kafka: LocalKafka, topic_prefix: str) -> None:
@@ -140,7 +140,7 @@ async def test_a_bus_starts_once_its_broker_does(stoppable_kafka: LocalKafka, to
             await bus.start()
         await asyncio.to_thread(stoppable_kafka.start)
         await bus.start()
-        await bus.ready()
+        await bus.check_ready()
     finally:
         await bus.close()
 
@@ -203,11 +203,11 @@ async def test_an_outage_does_not_flood_the_log(
     async with open_bus(stoppable_kafka.bootstrap, topic_prefix) as bus, Member(bus).running() as member:
         await until(lambda: member.watch.owned, "partitions are assigned")
         caplog.clear()
-        before = quiet().left_out
+        before = throttle_client_logs().left_out
         await asyncio.to_thread(stoppable_kafka.stop)
         with pytest.raises(BusUnavailable):
             await bus.append([event("c")])
-        await until(lambda: quiet().left_out - before > 50, "the client had much to say")
+        await until(lambda: throttle_client_logs().left_out - before > 50, "the client had much to say")
         lines = [record for record in caplog.records if record.name.startswith("aiokafka")]
         assert len(lines) < 20
 

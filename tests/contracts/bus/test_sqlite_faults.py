@@ -86,7 +86,7 @@ async def test_a_full_disk_refuses_and_heals(tmp_path: Path) -> None:
         with pytest.raises(BusUnavailable):
             await bus.append([message("one", 1, data=b"9" * 500_000)])
         await database.write(lambda file: file.execute("PRAGMA max_page_count=1000000").fetchone())
-        await bus.ready()
+        await bus.check_ready()
         await bus.append([message("one", 1)])
         await eventually(lambda: by_key(a.records) == {"one": [0, 1]}, "both records")
 

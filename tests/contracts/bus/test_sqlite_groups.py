@@ -62,10 +62,10 @@ async def test_a_waiting_poll_wakes_up_for_an_append(tmp_path: Path) -> None:
 class Quiet:
     """A listener that has nothing to say."""
 
-    async def revoked(self, partitions: frozenset[TopicPartition]) -> None:
+    async def on_revoked(self, partitions: frozenset[TopicPartition]) -> None:
         await nothing(partitions)
 
-    async def assigned(self, partitions: frozenset[TopicPartition]) -> None:
+    async def on_assigned(self, partitions: frozenset[TopicPartition]) -> None:
         await nothing(partitions)
 
 

@@ -33,7 +33,7 @@ async def test_order_holds_in_each_of_a_thousand_lanes(yard: Yard) -> None:
     assert member.overlaps == []
     assert member.most_running > 200
     await member.stop()
-    assert (member.lanes.held, member.lanes.running) == (0, 0)
+    assert (member.lanes.held_count, member.lanes.running_count) == (0, 0)
 
 
 async def test_a_crash_reads_again_from_the_first_unfinished_record_of_each_partition(yard: Yard) -> None:
@@ -67,13 +67,13 @@ async def test_stop_finishes_what_runs_commits_and_starts_nothing_new(yard: Yard
     """Messages that waited behind the running ones are left for the next owner, who gets exactly those."""
 
     async def until_hurried(batch: Batch) -> None:
-        await batch.hurry.wait()
+        await batch.revoking.wait()
 
     first = yard.member(until_hurried)
     await yard.append(message("k", 0))
     await eventually(lambda: len(first.started) == 1, "the first message is being handled")
     await yard.append(message("k", 1))
-    await eventually(lambda: first.lanes.held == 2, "the second waits behind it")
+    await eventually(lambda: first.lanes.held_count == 2, "the second waits behind it")
     await first.stop()
     assert numbers(first.done, "k") == [0]
     second = yard.member()
@@ -93,7 +93,7 @@ async def test_a_poison_record_is_the_only_one_given_up(yard: Yard) -> None:
 
     member = yard.member(handle)
     await yard.append(*burst(["k"], 5), *burst(["other"], 5))
-    await eventually(lambda: member.lanes.held == 10, "all are there")
+    await eventually(lambda: member.lanes.held_count == 10, "all are there")
     gate.set()
     await yard.caught_up()
     assert numbers(member.given_up, "k") == [2]
@@ -150,7 +150,7 @@ async def test_what_a_gate_holds_back_starts_when_it_opens(yard: Yard) -> None:
     await yard.append(message("k", 0))
     await eventually(lambda: len(member.started) == 1, "one runs")
     await yard.append(message("k", 1))
-    await eventually(lambda: member.lanes.held == 2, "one waits behind it")
+    await eventually(lambda: member.lanes.held_count == 2, "one waits behind it")
     yard.shut = True
     release.set()
     await eventually(lambda: len(member.done) == 1, "what ran has ended")
@@ -182,7 +182,7 @@ async def test_what_was_parked_while_the_gate_was_closed_comes_first_when_it_ope
     await yard.append(message("k", 2))
     await eventually(lambda: len(member.started) == 5, "one runs")
     await yard.append(message("k", 3))
-    await eventually(lambda: member.lanes.held == 2, "one waits behind it")
+    await eventually(lambda: member.lanes.held_count == 2, "one waits behind it")
     yard.shut = True
     release.set()
     await eventually(lambda: len(member.done) == 5, "what ran has ended")
@@ -195,5 +195,5 @@ async def test_what_was_parked_while_the_gate_was_closed_comes_first_when_it_ope
     assert numbers(member.done, "idle") == [0, 1, 0, 1]
     await yard.caught_up()
     await member.stop()
-    assert await yard.parking.waiting("group", EVERYTHING) == {}
-    assert (member.lanes.held, member.overlaps) == (0, [])
+    assert await yard.parking.list_conversations("group", EVERYTHING) == {}
+    assert (member.lanes.held_count, member.overlaps) == (0, [])

@@ -18,7 +18,7 @@ async def test_a_running_handler_may_finish_and_the_next_owner_does_not_see_its_
     """Handlers are told to hurry, end within the budget, and are committed before the partitions go."""
 
     async def until_hurried(batch: Batch) -> None:
-        await batch.hurry.wait()
+        await batch.revoking.wait()
 
     first = yard.member(until_hurried)
     await yard.append(*burst(KEYS, 1))
@@ -50,7 +50,7 @@ async def test_a_handler_beyond_the_budget_is_cancelled_and_its_records_go_to_th
     await first.stop()
     await yard.caught_up()
     assert sorted(spots(second.done)) == sorted(set(spots(first.started)))
-    assert (first.lanes.held, first.lanes.running) == (0, 0)
+    assert (first.lanes.held_count, first.lanes.running_count) == (0, 0)
 
 
 async def test_paused_partitions_stay_paused_after_a_rebalance(yard: Yard) -> None:
@@ -64,12 +64,12 @@ async def test_paused_partitions_stay_paused_after_a_rebalance(yard: Yard) -> No
     await yard.append(*burst(KEYS, 2))
     control = yard.member(group="control")
     await eventually(lambda: len(control.done) == 61, "an open member of another group has read everything")
-    assert (first.lanes.held, second.lanes.held, len(first.started), len(second.started)) == (0, 0, 1, 0)
+    assert (first.lanes.held_count, second.lanes.held_count, len(first.started), len(second.started)) == (0, 0, 1, 0)
     await first.stop()
     await eventually(lambda: len(second.lanes._assignments) == 3, "the one that stays has all partitions")
     another = yard.member(group="another")
     await eventually(lambda: len(another.done) == 61, "a member of a third group has read everything")
-    assert (second.lanes.held, len(second.started)) == (0, 0)
+    assert (second.lanes.held_count, len(second.started)) == (0, 0)
     yard.shut = False
     await yard.caught_up()
     assert all(numbers([*first.done, *second.done], key) == [0, 1] for key in KEYS)
@@ -101,7 +101,7 @@ async def test_what_is_parked_outlives_a_restart_and_a_rebalance_and_comes_befor
     assert not seen & set(parked), "a parked conversation was handled before its time"
 
     yard.passed = timedelta(hours=2)
-    await eventually(lambda: sum(m.lanes.running + len(m.done) for m in (second, third)) >= 70, "they go on")
+    await eventually(lambda: sum(m.lanes.running_count + len(m.done) for m in (second, third)) >= 70, "they go on")
     done = [*second.done, *third.done]
     assert all(numbers(done, key) == [0, 1, 2] for key in parked)
     assert all(numbers(done, key) == [1, 2] for key in KEYS[10:])

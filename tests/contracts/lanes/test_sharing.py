@@ -33,11 +33,11 @@ async def test_a_conversation_that_floods_is_set_aside_and_others_go_on(yard: Ya
     await yard.caught_up()
     assert numbers(member.done, "cool") == list(range(10))
     assert numbers(member.done, "hot") == []
-    assert member.lanes.held <= QUICK.held_per_lane
+    assert member.lanes.held_count <= QUICK.held_per_lane
     release.set()
     await eventually(lambda: len(numbers(member.done, "hot")) == 301, "the hot one is done")
     assert numbers(member.done, "hot") == list(range(301))
-    await eventually(lambda: member.lanes.held == 0, "nothing is held")
+    await eventually(lambda: member.lanes.held_count == 0, "nothing is held")
 
 
 @embedded
@@ -91,7 +91,7 @@ async def test_a_stuck_handler_holds_up_neither_its_partition_nor_the_commit(yar
         if batch.conversation == "stuck":
             await release.wait()
 
-    member = yard.member(handle, bounds=replace(QUICK, span=200, polled=50))
+    member = yard.member(handle, bounds=replace(QUICK, span=200, poll_records=50))
     await yard.append(message("stuck", 0))
     for number in range(10):
         await yard.append(*[message(f"k{key}", number) for key in range(200)])
@@ -113,7 +113,7 @@ async def test_six_thousand_lanes_wait_at_once(yard: Yard, capsys: pytest.Captur
     member = yard.member(handle, bounds=Bounds(running_per_tenant=6_000))
     for start in range(0, 6_000, 1_000):
         await yard.append(*[message(f"k{number}", 0) for number in range(start, start + 1_000)])
-    await eventually(lambda: member.lanes.running == 6_000, "all run")
+    await eventually(lambda: member.lanes.running_count == 6_000, "all run")
     assert member.lanes.load == 1.0
     processor, wall = time.process_time(), time.monotonic()
     await asyncio.sleep(1.0)  # a measurement, not a wait
@@ -146,8 +146,8 @@ async def test_the_cost_of_a_record_is_printed(yard: Yard, capsys: pytest.Captur
 
 async def _cost(yard: Yard, group: str) -> float:
     class Nobody:
-        async def revoked(self, partitions: object) -> None: ...
-        async def assigned(self, partitions: object) -> None: ...
+        async def on_revoked(self, partitions: object) -> None: ...
+        async def on_assigned(self, partitions: object) -> None: ...
 
     before = time.process_time()
     subscription = await yard.bus.subscribe(["parley.inbound.web"], group, Nobody())

@@ -51,7 +51,7 @@ class Member:
             self.overlaps.append(batch.conversation)
         self._busy.add(batch.conversation)
         self.started += batch.records
-        self.most_running = max(self.most_running, self.lanes.running)
+        self.most_running = max(self.most_running, self.lanes.running_count)
 
     async def give_up(self, key: str, records: Sequence[Record], error: Exception, attempts: int) -> None:
         self.given_up += records
@@ -110,7 +110,7 @@ class Yard:
 
         def split() -> bool:
             held = [member.lanes._assignments.values() for member in (first, second)]
-            ready = all(one.open and one.adopting is None for assignments in held for one in assignments)
+            ready = all(one.open and one.lookup is None for assignments in held for one in assignments)
             return ready and all(held) and sum(map(len, held)) == len(EVERYTHING)
 
         await eventually(split, "the two members share the partitions")

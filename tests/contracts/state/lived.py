@@ -11,7 +11,7 @@ from typing import Any
 from infra.bus.sqlite import SqliteBus
 from infra.database import Database
 from schemas import ids, topics
-from schemas.conversation import Contact, Delivered, Facts, Origin, Snapshot, Turn
+from schemas.conversation import Contact, DeliveryOutcome, Facts, Origin, Snapshot, Turn
 from schemas.envelope import Envelope, envelope
 from schemas.messages import Address, Author, InboundMessage, OutboundMessage, TranscriptMessage
 from schemas.ports import Bus, Clock, State
@@ -139,7 +139,7 @@ class Life:
         await self.bus.append([event(topics.CONVERSATION_SNAPSHOT, snapshot, self.conversation, id_)])
 
     async def deliver(self, reply: str) -> None:
-        outcome = Delivered(message_id=reply, state="sent", external_id=f"vendor-{reply}", at=NOW)
+        outcome = DeliveryOutcome(message_id=reply, state="sent", external_id=f"vendor-{reply}", at=NOW)
         await self.state.deliveries.record(self.conversation, outcome)
         await self.state.deliveries.bind(TENANT, "web", "main", outcome.external_id, self.conversation, reply)
         await self.state.transcript.mark(self.conversation, [reply], "sent")
@@ -155,12 +155,12 @@ class Life:
         external = [await state.deliveries.by_external_id(TENANT, "web", "main", f"vendor-{one.id}") for one in lines]
         return {
             "snapshot": snapshot or Snapshot,
-            "pending": await state.conversations.pending(conversation),
+            "pending": await state.conversations.read_outbox(conversation),
             "lines": lines,
             "outcomes": [await state.deliveries.outcome(conversation, one.id) for one in lines],
             "external": external,
             "who": await state.contacts.resolve(TENANT, "web", "main", self.visitor, addresses, now=later(9)),
-            "unpublished": await state.conversations.unpublished(before=later(days=1), limit=100),
+            "unpublished": await state.conversations.list_unpublished(before=later(days=1), limit=100),
             "counts": await state.conversations.counts(),
         }
 

@@ -9,10 +9,10 @@ from uuid import uuid4
 
 from schemas import ids, topics
 from schemas.actions import ActionIntended, ActionOutcome, ActionSettled
-from schemas.conversation import Delivered, Facts, Origin
+from schemas.conversation import DeliveryOutcome, Facts, Origin
 from schemas.envelope import Envelope, envelope
 from schemas.messages import Attachment, Author, AuthorKind, OutboundMessage, TranscriptMessage
-from schemas.ports import Begun, Record, State
+from schemas.ports import BegunConversation, Record, State
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
 
@@ -35,14 +35,14 @@ def conversation_of(origin: Origin) -> str:
 
 async def begun(
     state: State, conversation: str, *events: str, now: datetime = NOW, where: Origin | None = None
-) -> Begun:
+) -> BegunConversation:
     return await state.conversations.begin(conversation, where or origin(place=conversation), events, now=now)
 
 
 async def committed(
     state: State,
     conversation: str,
-    begun: Begun,
+    begun: BegunConversation,
     *,
     handled: Sequence[str] = (),
     outbox: Sequence[Envelope] = (),
@@ -111,8 +111,8 @@ def attachment(id_: str = "a" * 64) -> Attachment:
     return Attachment(id=id_, name="leaf.jpg", type="image/jpeg", size=12_345)
 
 
-def delivered(message_id: str, state: Any, *, at: datetime = NOW, external_id: str = "") -> Delivered:
-    return Delivered(message_id=message_id, state=state, at=at, external_id=external_id)
+def delivered(message_id: str, state: Any, *, at: datetime = NOW, external_id: str = "") -> DeliveryOutcome:
+    return DeliveryOutcome(message_id=message_id, state=state, at=at, external_id=external_id)
 
 
 def record(offset: int, key: str, *, partition: int = 0, topic: str = "parley.inbound.web") -> Record:

@@ -36,7 +36,7 @@ async def asked(state: State, *expire: float) -> str:
 
 
 async def expiring(state: State, seconds: float, limit: int = 9) -> list[str]:
-    return await state.conversations.expiring(before=later(seconds), limit=limit)
+    return await state.conversations.list_expiring(before=later(seconds), limit=limit)
 
 
 async def test_those_whose_first_approval_has_expired_are_told_the_longest_first(state: State) -> None:

@@ -7,7 +7,7 @@ import asyncio
 from schemas import ids
 from schemas.conversation import Contact
 from schemas.messages import Address, Assurance
-from schemas.ports import Change, State
+from schemas.ports import ContactUpdate, State
 from tests.contracts.state.samples import NOW, later
 
 
@@ -26,13 +26,13 @@ async def resolve(
     channel: str = "whatsapp",
     account: str = "meta",
     at: float = 0,
-    change: Change | None = None,
+    change: ContactUpdate | None = None,
 ) -> tuple[Contact, str]:
     return await state.contacts.resolve(tenant, channel, account, place, addresses, now=later(at), change=change)
 
 
-def moved(at: float, *left: Address) -> Change:
-    return Change(at=later(at), moved=True, left=left)
+def moved(at: float, *left: Address) -> ContactUpdate:
+    return ContactUpdate(at=later(at), moved=True, left=left)
 
 
 async def test_an_address_seen_first_makes_a_contact_and_its_place_a_conversation(state: State) -> None:
@@ -203,7 +203,7 @@ async def test_a_number_that_wrote_after_the_move_and_before_the_news_is_the_mov
 
 async def test_the_last_word_on_being_written_to_holds_and_an_older_one_comes_too_late(state: State) -> None:
     async def says(opted_out: bool, at: float) -> bool:
-        change = Change(at=later(at), opted_out=opted_out)
+        change = ContactUpdate(at=later(at), opted_out=opted_out)
         contact, _ = await resolve(state, "49170", phone(), at=at, change=change)
         assert await state.contacts.get("plantstore", contact.id) == contact
         return contact.opted_out
@@ -218,7 +218,7 @@ async def test_the_last_word_on_being_written_to_holds_and_an_older_one_comes_to
 
 async def test_a_wish_about_marketing_is_kept_apart_from_whether_one_may_be_written_to(state: State) -> None:
     async def says(stops: bool, at: float) -> Contact:
-        change = Change(at=later(at), marketing_opted_out=stops)
+        change = ContactUpdate(at=later(at), marketing_opted_out=stops)
         contact, _ = await resolve(state, "49170", phone(), at=at, change=change)
         assert await state.contacts.get("plantstore", contact.id) == contact
         return contact
@@ -254,8 +254,8 @@ async def test_a_number_that_was_left_is_a_strangers_after_a_rebuild_too(state: 
     assert (stranger.id != after.id, elsewhere != conversation) == (True, True)
 
 
-def called(name: str, at: float, locale: str = "") -> Change:
-    return Change(at=later(at), name=name, locale=locale)
+def called(name: str, at: float, locale: str = "") -> ContactUpdate:
+    return ContactUpdate(at=later(at), name=name, locale=locale)
 
 
 async def test_a_newer_name_takes_the_place_of_an_older_and_an_older_one_changes_nothing(state: State) -> None:

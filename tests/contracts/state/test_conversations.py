@@ -41,7 +41,7 @@ async def test_a_commit_writes_facts_handled_ids_and_outbox_and_raises_the_versi
     assert after.conversation.facts == facts
     assert after.conversation.updated_at == later(5)
     assert after.handled == {e1, e2}
-    assert after.outbox == sent == await state.conversations.pending(conversation)
+    assert after.outbox == sent == await state.conversations.read_outbox(conversation)
 
 
 async def test_of_a_hundred_concurrent_begins_only_the_newest_may_commit(state: State) -> None:
@@ -131,12 +131,12 @@ async def test_the_outbox_keeps_the_order_of_commits_and_drops_what_was_publishe
     for first in range(0, 12, 3):
         start = await begun(state, conversation)
         assert await committed(state, conversation, start, outbox=sent[first : first + 3]) == "committed"
-    assert await state.conversations.pending(conversation) == sent
+    assert await state.conversations.read_outbox(conversation) == sent
     gone = [sent[0].id, sent[4].id, sent[11].id, "unknown"]
     await state.conversations.published(conversation, gone)
     await state.conversations.published(conversation, gone)
     left = [event for event in sent if event.id not in gone]
-    assert await state.conversations.pending(conversation) == left
+    assert await state.conversations.read_outbox(conversation) == left
     assert (await begun(state, conversation)).outbox == left
 
 
@@ -145,11 +145,11 @@ async def test_unpublished_names_the_conversations_whose_outbox_has_waited(state
     for conversation, age in ((old, 0), (young, 100), (done, 0)):
         start = await begun(state, conversation)
         await committed(state, conversation, start, outbox=[reply(conversation)], now=later(age))
-    await state.conversations.published(done, [(await state.conversations.pending(done))[0].id])
-    assert await state.conversations.unpublished(before=later(50), limit=10) == [old]
-    assert set(await state.conversations.unpublished(before=later(101), limit=10)) == {old, young}
-    assert await state.conversations.unpublished(before=later(101), limit=1) != []
-    assert await state.conversations.unpublished(before=later(0), limit=10) == []
+    await state.conversations.published(done, [(await state.conversations.read_outbox(done))[0].id])
+    assert await state.conversations.list_unpublished(before=later(50), limit=10) == [old]
+    assert set(await state.conversations.list_unpublished(before=later(101), limit=10)) == {old, young}
+    assert await state.conversations.list_unpublished(before=later(101), limit=1) != []
+    assert await state.conversations.list_unpublished(before=later(0), limit=10) == []
 
 
 async def test_unpublished_forgets_a_conversation_once_all_is_published_and_remembers_the_next(state: State) -> None:
@@ -157,11 +157,11 @@ async def test_unpublished_forgets_a_conversation_once_all_is_published_and_reme
     for at in (0, 1000):
         start = await begun(state, conversation)
         await committed(state, conversation, start, outbox=[reply(conversation)], now=later(at))
-        assert await state.conversations.unpublished(before=later(at + 1), limit=10) == [conversation]
-        assert await state.conversations.unpublished(before=later(at), limit=10) == []
-        pending = await state.conversations.pending(conversation)
+        assert await state.conversations.list_unpublished(before=later(at + 1), limit=10) == [conversation]
+        assert await state.conversations.list_unpublished(before=later(at), limit=10) == []
+        pending = await state.conversations.read_outbox(conversation)
         await state.conversations.published(conversation, [event.id for event in pending])
-        assert await state.conversations.unpublished(before=later(at + 1), limit=10) == []
+        assert await state.conversations.list_unpublished(before=later(at + 1), limit=10) == []
 
 
 async def test_handled_ids_are_known_for_eight_days_and_dropped_after(state: State) -> None:
@@ -222,7 +222,7 @@ async def test_listing_pages_through_a_tenant_newest_first(state: State) -> None
     await state.conversations.begin(new_id(), origin(tenant="elsewhere"), [], now=NOW)
     seen, cursor, pages = [], "", 0
     while pages == 0 or cursor:
-        page = await state.conversations.listing("plantstore", after=cursor, limit=2)
+        page = await state.conversations.list_page("plantstore", after=cursor, limit=2)
         seen += [(item.updated_at, item.id) for item in page.items]
         cursor, pages = page.next, pages + 1
     assert seen == sorted(made, reverse=True)
@@ -236,16 +236,16 @@ async def test_an_item_that_moves_while_somebody_pages_neither_hides_nor_repeats
         conversation = conversation_of(where)
         await state.conversations.begin(conversation, where, [], now=later(n))
         made.append(conversation)
-    first = await state.conversations.listing("plantstore", limit=3)
+    first = await state.conversations.list_page("plantstore", limit=3)
     assert [item.id for item in first.items] == [made[5], made[4], made[3]]
     start = await begun(state, made[5])
     await committed(state, made[5], start, now=later(100))
     start = await begun(state, made[3])
     await committed(state, made[3], start, now=later(101))
-    rest = await state.conversations.listing("plantstore", after=first.next, limit=10)
+    rest = await state.conversations.list_page("plantstore", after=first.next, limit=10)
     assert [item.id for item in rest.items] == [made[2], made[1], made[0]]
     assert rest.next == ""
-    fresh = await state.conversations.listing("plantstore", limit=10)
+    fresh = await state.conversations.list_page("plantstore", limit=10)
     assert [item.id for item in fresh.items] == [made[3], made[5], made[4], made[2], made[1], made[0]]
 
 
@@ -258,13 +258,13 @@ async def test_listing_narrows_by_owner_and_channel_and_counts_agree(state: Stat
         await state.conversations.own(
             conversation, "queue", expected_epoch=0, request_id=f"r-{conversation}", by="contact", now=later(1)
         )
-    queued = await state.conversations.listing("plantstore", owner="queue")
+    queued = await state.conversations.list_page("plantstore", owner="queue")
     assert {item.id for item in queued.items} == {web, slack}
     assert [
-        item.id for item in (await state.conversations.listing("plantstore", owner="queue", channel="web")).items
+        item.id for item in (await state.conversations.list_page("plantstore", owner="queue", channel="web")).items
     ] == [web]
-    assert len((await state.conversations.listing("plantstore", channel="discord")).items) == 1
-    assert (await state.conversations.listing("plantstore", owner="person")).items == []
+    assert len((await state.conversations.list_page("plantstore", channel="discord")).items) == 1
+    assert (await state.conversations.list_page("plantstore", owner="person")).items == []
     assert await state.conversations.counts() == {"agent": 1, "queue": 2, "person": 0, "closed": 0}
     assert await state.conversations.count("plantstore", "queue") == 2
     assert await state.conversations.count("plantstore", "queue", channel="web") == 1
@@ -275,7 +275,7 @@ async def test_listing_narrows_by_owner_and_channel_and_counts_agree(state: Stat
 @pytest.mark.parametrize("cursor", ["nonsense", ":", "-1:a", "1e9:a", "²:a", f"{10**30}:a"])
 async def test_a_cursor_that_no_listing_gave_is_refused(state: State, cursor: str) -> None:
     with pytest.raises(InvalidRequest):
-        await state.conversations.listing("plantstore", after=cursor)
+        await state.conversations.list_page("plantstore", after=cursor)
 
 
 async def test_times_keep_their_microseconds(state: State) -> None:

@@ -15,7 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from schemas import ids
 from schemas.conversation import Facts, Owner
 from schemas.envelope import Envelope
-from schemas.ports import Owned, State
+from schemas.ports import OwnershipResult, State
 from tests.contracts.state.conftest import OpenState
 from tests.contracts.state.samples import NOW, later, new_id, origin, reply
 
@@ -37,7 +37,7 @@ class Model:
     facts: Facts = field(default_factory=Facts)
     handled: set[str] = field(default_factory=set)
     outbox: list[str] = field(default_factory=list)
-    claims: dict[str, Owned] = field(default_factory=dict)
+    claims: dict[str, OwnershipResult] = field(default_factory=dict)
     last: tuple[int, int, frozenset[str]] | None = None
     updated_at: datetime = NOW
 
@@ -52,16 +52,16 @@ class Model:
         self.outbox += sent
         return "committed"
 
-    def own(self, to: Owner, expected: int, request: str) -> Owned:
+    def own(self, to: Owner, expected: int, request: str) -> OwnershipResult:
         if request in self.claims:
             return self.claims[request]
         if expected != self.epoch:
-            return Owned(False, self.owner, self.epoch)
+            return OwnershipResult(False, self.owner, self.epoch)
         self.owner, self.epoch = to, self.epoch + 1
         if to in ("queue", "person"):
             self.floor = self.epoch
         self.outbox.append(ids.derived_id(request, "owner"))
-        self.claims[request] = Owned(True, to, self.epoch)
+        self.claims[request] = OwnershipResult(True, to, self.epoch)
         return self.claims[request]
 
 
@@ -123,7 +123,7 @@ class Conversing(RuleBasedStateMachine):
         verdict = self.model.commit(token, version, epoch, facts, handled, [event.id for event in sent])
         assert result.verdict == verdict
         held = self.run(self.state.conversations.snapshot(self.id)) if verdict == "committed" else None
-        assert (result.snapshot and result.snapshot.unpacked()) == held
+        assert (result.snapshot and result.snapshot.unpack()) == held
 
     @precondition(lambda self: self.model.last is not None)
     @rule()
@@ -144,7 +144,7 @@ class Conversing(RuleBasedStateMachine):
         )
         assert result.verdict == "committed"
         assert result.snapshot is not None
-        assert result.snapshot.unpacked() == self.run(self.state.conversations.snapshot(self.id))
+        assert result.snapshot.unpack() == self.run(self.state.conversations.snapshot(self.id))
 
     @rule(to=st.sampled_from(OWNERS), missed=st.sampled_from([0, 0, 1]), request=st.sampled_from([*REQUESTS, "", ""]))
     def own(self, to: Owner, missed: int, request: str) -> None:

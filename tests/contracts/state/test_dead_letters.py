@@ -36,7 +36,7 @@ async def test_a_letter_is_kept_as_it_was_first_added(state: State) -> None:
     await state.dead_letters.add(first)
     await state.dead_letters.add(letter(id_=first.id, reason="again"))
     assert await state.dead_letters.get("plantstore", first.id) == first
-    assert (await state.dead_letters.listing("plantstore"))[0] == [first]
+    assert (await state.dead_letters.list_page("plantstore"))[0] == [first]
 
 
 async def test_a_tenant_sees_its_own_letters_alone(state: State) -> None:
@@ -44,9 +44,9 @@ async def test_a_tenant_sees_its_own_letters_alone(state: State) -> None:
     await state.dead_letters.add(ours)
     await state.dead_letters.add(theirs)
     assert await state.dead_letters.get("plantstore", theirs.id) is None
-    assert await state.dead_letters.listing("plantstore") == ([ours], "")
+    assert await state.dead_letters.list_page("plantstore") == ([ours], "")
     with pytest.raises(NotFound):
-        await state.dead_letters.replayed("plantstore", theirs.id)
+        await state.dead_letters.count_replay("plantstore", theirs.id)
 
 
 async def test_letters_are_listed_newest_first_in_pages(state: State) -> None:
@@ -54,21 +54,21 @@ async def test_letters_are_listed_newest_first_in_pages(state: State) -> None:
     for one in letters:
         await state.dead_letters.add(one)
     wanted = sorted(letters, key=lambda one: (one.last_at, one.id), reverse=True)
-    first, cursor = await state.dead_letters.listing("plantstore", limit=2)
+    first, cursor = await state.dead_letters.list_page("plantstore", limit=2)
     await state.dead_letters.add(letter(age=99))
-    second, cursor = await state.dead_letters.listing("plantstore", after=cursor, limit=2)
-    third, cursor = await state.dead_letters.listing("plantstore", after=cursor, limit=2)
+    second, cursor = await state.dead_letters.list_page("plantstore", after=cursor, limit=2)
+    third, cursor = await state.dead_letters.list_page("plantstore", after=cursor, limit=2)
     assert [*first, *second, *third] == wanted
     assert cursor == ""
     with pytest.raises(InvalidRequest):
-        await state.dead_letters.listing("plantstore", after="nonsense")
+        await state.dead_letters.list_page("plantstore", after="nonsense")
 
 
 async def test_replays_are_numbered_from_one_and_no_number_is_given_twice(state: State) -> None:
     one = letter()
     await state.dead_letters.add(one)
-    numbers = await asyncio.gather(*(state.dead_letters.replayed("plantstore", one.id) for _ in range(10)))
+    numbers = await asyncio.gather(*(state.dead_letters.count_replay("plantstore", one.id) for _ in range(10)))
     assert sorted(numbers) == list(range(1, 11))
     kept = await state.dead_letters.get("plantstore", one.id)
     assert kept == one.model_copy(update={"replays": 10})
-    assert (await state.dead_letters.listing("plantstore"))[0] == [kept]
+    assert (await state.dead_letters.list_page("plantstore"))[0] == [kept]

@@ -96,14 +96,14 @@ async def test_after_an_outcome_nothing_is_sent_again(state: State, outcome: str
 async def test_what_was_in_doubt_is_begun_again_only_after_its_deadline_and_by_one_alone(state: State) -> None:
     conversation, message = new_id(), outbound()
     assert await state.deliveries.begin_send(conversation, message, deadline=30, now=NOW) == "go"
-    assert await state.deliveries.doubtful_until(conversation, message.id) == later(30)
-    again = state.deliveries.begin_again
+    assert await state.deliveries.intent_deadline(conversation, message.id) == later(30)
+    again = state.deliveries.begin_resend
     assert await again(conversation, message, deadline=30, now=later(29.999)) == "in_doubt"
     verdicts = await asyncio.gather(*(again(conversation, message, deadline=30, now=later(30)) for _ in range(20)))
     assert sorted(verdicts) == ["go"] + ["in_doubt"] * 19
-    assert await state.deliveries.doubtful_until(conversation, message.id) == later(60)
+    assert await state.deliveries.intent_deadline(conversation, message.id) == later(60)
     await state.deliveries.record(conversation, delivered(message.id, "sent"))
-    assert await state.deliveries.doubtful_until(conversation, message.id) is None
+    assert await state.deliveries.intent_deadline(conversation, message.id) is None
     assert await again(conversation, message, deadline=30, now=later(90)) == "already_sent"
 
 
@@ -123,7 +123,7 @@ async def test_what_nobody_knew_may_be_begun_again(state: State) -> None:
     conversation, message = new_id(), outbound()
     await state.deliveries.begin_send(conversation, message, deadline=30, now=NOW)
     await state.deliveries.record(conversation, delivered(message.id, "unknown"))
-    assert await state.deliveries.begin_again(conversation, message, deadline=30, now=later(31)) == "go"
+    assert await state.deliveries.begin_resend(conversation, message, deadline=30, now=later(31)) == "go"
     assert await state.deliveries.begin_send(conversation, message, deadline=30, now=later(32)) == "in_doubt"
 
 
@@ -133,8 +133,8 @@ async def test_beginning_again_obeys_the_owner_rule_and_the_expiry(state: State)
     for message in (stale, old):
         assert await state.deliveries.begin_send(conversation, message, deadline=30, now=NOW) == "go"
     await state.conversations.own(conversation, "person", expected_epoch=0, request_id=new_id(), by="x", now=NOW)
-    assert await state.deliveries.begin_again(conversation, stale, deadline=30, now=later(40)) == "stale_owner"
-    assert await state.deliveries.begin_again(conversation, old, deadline=30, now=later(61)) == "expired"
+    assert await state.deliveries.begin_resend(conversation, stale, deadline=30, now=later(40)) == "stale_owner"
+    assert await state.deliveries.begin_resend(conversation, old, deadline=30, now=later(61)) == "expired"
 
 
 async def test_of_fifty_concurrent_senders_one_goes(state: State) -> None:
@@ -178,11 +178,11 @@ async def test_the_first_final_outcome_stays_and_unknown_gives_way(state: State,
 async def test_whoever_holds_an_intent_renews_it_before_its_deadline_and_nobody_else(state: State) -> None:
     conversation, message = await claimed(state), outbound(expires_at=later(days=1))
     assert await state.deliveries.begin_send(conversation, message, deadline=30, now=NOW) == "go"
-    again = state.deliveries.begin_again
+    again = state.deliveries.begin_resend
     for held in (None, later(29), later(31)):
         assert await again(conversation, message, deadline=30, now=later(2), held=held) == "in_doubt"
     assert await again(conversation, message, deadline=30, now=later(2), held=later(30)) == "go"
-    assert await state.deliveries.doubtful_until(conversation, message.id) == later(32)
+    assert await state.deliveries.intent_deadline(conversation, message.id) == later(32)
     assert await again(conversation, message, deadline=30, now=later(3), held=later(30)) == "in_doubt"
     await state.conversations.own(conversation, "person", expected_epoch=0, request_id=new_id(), by="x", now=NOW)
     assert await again(conversation, message, deadline=30, now=later(4), held=later(32)) == "stale_owner"
@@ -202,7 +202,7 @@ async def test_an_intent_without_an_outcome_is_kept_however_old_it_is(state: Sta
         await state.deliveries.record(conversation, delivered(another.id, "sent", at=at))
     assert await state.deliveries.outcome(conversation, done.id) is None
     assert await state.deliveries.begin_send(conversation, in_doubt, deadline=30, now=later(days=31)) == "in_doubt"
-    assert await state.deliveries.doubtful_until(conversation, in_doubt.id) == later(30)
+    assert await state.deliveries.intent_deadline(conversation, in_doubt.id) == later(30)
 
 
 async def test_unresolved_are_intents_past_their_deadline_without_an_outcome(state: State) -> None:

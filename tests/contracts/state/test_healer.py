@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 
 from infra.bus.lanes import Bounds, Lanes
 from infra.deploy.local_redis import LocalRedis
-from infra.state.recovery import Healer
+from infra.state.recovery import StateRecovery
 from infra.state.redis import open_redis_state
 from schemas.errors import Parked, StateLost
 from schemas.ports import Batch, Bus, LaneHandler, State
@@ -29,7 +29,7 @@ async def bus(tmp_path: Path) -> AsyncIterator[Bus]:
         yield bus
 
 
-Process = tuple[State, Healer]
+Process = tuple[State, StateRecovery]
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ async def start(stoppable_redis: LocalRedis, bus: Bus) -> AsyncIterator[Callable
 
     async def start_() -> Process:
         state = await open_redis_state(stoppable_redis.url)
-        healer = Healer(
+        healer = StateRecovery(
             state, bus, channels=CHANNELS, clock=lambda: datetime.now(UTC), check_every=0.1, settle=0.3, lease_ttl=2
         )
         healer.start()
@@ -59,25 +59,25 @@ async def set_(event: asyncio.Event, seconds: float = 20) -> None:
 
 async def test_a_brand_new_store_is_set_up_without_anybody_asking(start: Callable[[], Awaitable[Process]]) -> None:
     state, healer = await start()
-    await set_(healer.well)
+    await set_(healer.available)
     assert not healer.lost.is_set()
-    await state.ready()
+    await state.check_ready()
 
 
 async def test_after_flushall_exactly_one_process_rebuilds_and_all_go_on(
     start: Callable[[], Awaitable[Process]], stoppable_redis: LocalRedis, bus: Bus
 ) -> None:
     processes = [await start() for _ in range(3)]
-    await asyncio.gather(*(set_(healer.well) for _, healer in processes))
-    assert sum(len(healer.rebuilt) for _, healer in processes) == 1
+    await asyncio.gather(*(set_(healer.available) for _, healer in processes))
+    assert sum(len(healer.reports) for _, healer in processes) == 1
     lives = [await lived(processes[n % 3][0], bus, f"visitor-{n}") for n in range(6)]
     before = [await life.picture() for life in lives]
     async with Redis.from_url(stoppable_redis.url) as client:
         await client.flushall()
     await asyncio.gather(*(set_(healer.lost) for _, healer in processes))
-    await asyncio.gather(*(set_(healer.well) for _, healer in processes))
+    await asyncio.gather(*(set_(healer.available) for _, healer in processes))
     assert [await life.picture() for life in lives] == before
-    assert sum(len(healer.rebuilt) for _, healer in processes) == 2
+    assert sum(len(healer.reports) for _, healer in processes) == 2
     assert [(await state.rebuild.check()) for state, _ in processes] == [frozenset()] * 3
 
 
@@ -86,7 +86,7 @@ async def test_what_lanes_had_set_aside_is_handled_after_flushall(
 ) -> None:
     """Its offsets were committed, so the log alone would never hand it out again; what was handled stays so."""
     state, healer = await start()
-    await set_(healer.well)
+    await set_(healer.available)
     life = await lived(state, bus, "visitor")
     said = [await life.hear("one"), await life.hear("two")]
     topic, group = inbound("web"), worker_group("web")
@@ -123,8 +123,8 @@ async def test_what_lanes_had_set_aside_is_handled_after_flushall(
     async with Redis.from_url(stoppable_redis.url) as client:
         await client.flushall()
     await set_(healer.lost)
-    await set_(healer.well)
-    assert healer.rebuilt[-1].parked == 2
+    await set_(healer.available)
+    assert healer.reports[-1].parked == 2
     second, running = member(handle)
     await until(both_seen)
     second.stop()
@@ -134,11 +134,11 @@ async def test_what_lanes_had_set_aside_is_handled_after_flushall(
 
 async def test_a_report_stops_work_at_once(start: Callable[[], Awaitable[Process]]) -> None:
     _, healer = await start()
-    await set_(healer.well)
-    healer.report(frozenset({7}))
+    await set_(healer.available)
+    healer.report_lost(frozenset({7}))
     assert healer.lost.is_set()
-    assert not healer.well.is_set()
-    await set_(healer.well)
+    assert not healer.available.is_set()
+    await set_(healer.available)
 
 
 async def test_a_rebuild_whose_process_died_is_done_by_another(
@@ -149,9 +149,9 @@ async def test_a_rebuild_whose_process_died_is_done_by_another(
     await dead.rebuild.prepare(frozenset(range(256)))
     state, healer = await start()
     await set_(healer.lost)
-    await set_(healer.well)
-    await state.ready()
-    assert len(healer.rebuilt) == 1
+    await set_(healer.available)
+    await state.check_ready()
+    assert len(healer.reports) == 1
     with pytest.raises(StateLost):
         await dead.rebuild.finish(frozenset(range(256)))
     await dead.close()
@@ -161,7 +161,7 @@ async def test_a_server_that_is_down_meanwhile_delays_the_rebuild_and_nothing_el
     start: Callable[[], Awaitable[Process]], stoppable_redis: LocalRedis, bus: Bus
 ) -> None:
     state, healer = await start()
-    await set_(healer.well)
+    await set_(healer.available)
     life = await lived(state, bus, "visitor")
     before: dict[str, Any] = await life.picture()
     async with Redis.from_url(stoppable_redis.url) as client:
@@ -169,5 +169,5 @@ async def test_a_server_that_is_down_meanwhile_delays_the_rebuild_and_nothing_el
     await set_(healer.lost)
     await asyncio.to_thread(stoppable_redis.kill)
     await asyncio.to_thread(stoppable_redis.start)
-    await set_(healer.well)
+    await set_(healer.available)
     assert await life.picture() == before

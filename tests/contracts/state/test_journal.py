@@ -11,7 +11,7 @@ import pytest
 from infra.state.rebuild import rebuild
 from schemas import topics
 from schemas.actions import ActionIntended, ActionOutcome, ActionSettled, JournalEntry
-from schemas.ports import Begun, Bus, Claim, State
+from schemas.ports import BegunConversation, Bus, Claim, State
 from tests.contracts.state.engines import ALL_SHARDS
 from tests.contracts.state.lived import CHANNELS, TENANT, event, log
 from tests.contracts.state.samples import NOW, begun, intended, later, new_id, settled
@@ -23,7 +23,7 @@ async def bus(tmp_path: Path) -> AsyncIterator[Bus]:
         yield bus
 
 
-async def claim(state: State, start: Begun, what: ActionIntended, **changes: int) -> Claim:
+async def claim(state: State, start: BegunConversation, what: ActionIntended, **changes: int) -> Claim:
     held = {"token": start.token, "epoch": start.conversation.epoch} | changes
     return await state.journal.claim(start.conversation.id, what, token=held["token"], epoch=held["epoch"], now=NOW)
 
@@ -127,7 +127,7 @@ async def test_what_was_begun_is_found_by_what_allowed_it_in_this_conversation_a
     await claim(state, start, intended("one", authority="a", at=later(1)))
     await claim(state, start, intended("three", authority="c"))
     await claim(state, other, intended("four", authority="a"))
-    found = await state.journal.under(start.conversation.id, ["b", "a", "z"])
+    found = await state.journal.find_by_authority(start.conversation.id, ["b", "a", "z"])
     assert [entry.intended.key for entry in found] == ["one", "two"]
 
 
@@ -138,10 +138,10 @@ async def test_what_is_in_doubt_is_found_until_it_is_known(state: State) -> None
     await state.journal.record(start.conversation.id, settled("unknown", "unknown"))
     await state.journal.record(start.conversation.id, settled("given up", "unknown", resolved=True))
     await state.journal.record(start.conversation.id, settled("done"))
-    found = await state.journal.in_doubt(start.conversation.id)
+    found = await state.journal.list_in_doubt(start.conversation.id)
     assert [entry.intended.key for entry in found] == ["begun", "unknown", "given up"]
     await state.journal.record(start.conversation.id, settled("unknown", "failed", resolved=True))
-    assert [entry.intended.key for entry in await state.journal.in_doubt(start.conversation.id)] == [
+    assert [entry.intended.key for entry in await state.journal.list_in_doubt(start.conversation.id)] == [
         "begun",
         "given up",
     ]
@@ -158,7 +158,7 @@ async def test_entries_go_after_eight_days_unless_they_are_in_doubt(state: State
     await state.journal.claim(
         start.conversation.id, intended("new", at=later(days=9)), token=start.token, epoch=0, now=later(days=9)
     )
-    kept = await state.journal.under(start.conversation.id, ["confirmation-1"])
+    kept = await state.journal.find_by_authority(start.conversation.id, ["confirmation-1"])
     names = [entry.intended.key for entry in kept if not entry.intended.key.startswith("filler")]
     assert names == ["doubtful", "fresh", "new"], "of the rest the newest twenty stay"
 
@@ -209,9 +209,9 @@ async def test_the_journal_comes_back_from_the_log(state: State, bus: Bus) -> No
             assert await state.journal.admit(TENANT, "contact-1", "refund", fact.day, fact.key, most=4)
         elif isinstance(fact, ActionSettled):
             await state.journal.record(conversation, fact)
-    before = await state.journal.under(conversation, ["confirmation-1"])
+    before = await state.journal.find_by_authority(conversation, ["confirmation-1"])
     await rebuild(bus, state.rebuild, ALL_SHARDS, channels=CHANNELS, settle=0, now=NOW)
-    assert await state.journal.under(conversation, ["confirmation-1"]) == before
+    assert await state.journal.find_by_authority(conversation, ["confirmation-1"]) == before
     assert len(before) == 4
     assert await due(state, 51) == ["doubt"]
     assert await due(state) == ["doubt", "begun"]

@@ -18,10 +18,10 @@ async def test_an_opened_conversation_is_there_for_all_who_look(state: State) ->
     assert (made.id, made.origin, made.facts) == (conversation, where, Facts())
     assert (made.owner, made.epoch, made.agent_floor, made.version, made.head_seq) == ("agent", 0, 0, 0, 0)
     assert made.created_at == made.updated_at == NOW
-    assert (await state.conversations.listing("plantstore")).items == [made]
-    assert (await state.conversations.listing("plantstore", owner="agent", channel="web")).items == [made]
+    assert (await state.conversations.list_page("plantstore")).items == [made]
+    assert (await state.conversations.list_page("plantstore", owner="agent", channel="web")).items == [made]
     assert await state.conversations.counts() == {"agent": 1, "queue": 0, "person": 0, "closed": 0}
-    assert await state.conversations.pending(conversation) == []
+    assert await state.conversations.read_outbox(conversation) == []
 
 
 async def test_an_opened_conversation_can_be_claimed_before_any_worker_began(state: State) -> None:
@@ -32,8 +32,8 @@ async def test_an_opened_conversation_can_be_claimed_before_any_worker_began(sta
         conversation, "person", expected_epoch=0, request_id="r", by="mo", now=later(1)
     )
     assert (owned.won, owned.owner, owned.epoch) == (True, "person", 1)
-    assert (await state.conversations.listing("plantstore", owner="agent")).items == []
-    assert [item.id for item in (await state.conversations.listing("plantstore", owner="person")).items] == [
+    assert (await state.conversations.list_page("plantstore", owner="agent")).items == []
+    assert [item.id for item in (await state.conversations.list_page("plantstore", owner="person")).items] == [
         conversation
     ]
     await state.conversations.open(conversation, where, now=later(2))
@@ -72,8 +72,8 @@ async def test_opening_what_is_there_changes_nothing(state: State) -> None:
     for one in (first, second):
         await state.conversations.open(one, origin(tenant="other", channel="slack"), now=later(60))
     assert [await state.conversations.snapshot(one) for one in (first, second)] == before
-    assert [item.id for item in (await state.conversations.listing("plantstore")).items] == [second, first]
-    assert (await state.conversations.listing("other")).items == []
+    assert [item.id for item in (await state.conversations.list_page("plantstore")).items] == [second, first]
+    assert (await state.conversations.list_page("other")).items == []
     assert (await state.conversations.counts())["agent"] == 2
     assert (await begun(state, second)).token == start.token + 1
 
@@ -82,7 +82,7 @@ async def test_fifty_concurrent_opens_make_one_conversation(state: State) -> Non
     where = origin()
     conversation = conversation_of(where)
     await asyncio.gather(*(state.conversations.open(conversation, where, now=later(n)) for n in range(50)))
-    (made,) = (await state.conversations.listing("plantstore")).items
+    (made,) = (await state.conversations.list_page("plantstore")).items
     assert made == await state.conversations.get(conversation)
     assert made.created_at == made.updated_at
     assert (await state.conversations.counts())["agent"] == 1

@@ -9,11 +9,11 @@ import pytest
 from schemas import ids, topics
 from schemas.conversation import Owner, OwnerChanged
 from schemas.errors import NotFound
-from schemas.ports import Owned, State
+from schemas.ports import OwnershipResult, State
 from tests.contracts.state.samples import begun, committed, conversation_of, later, new_id, origin, reply
 
 
-async def own(state: State, conversation: str, to: Owner, epoch: int, request: str = "") -> Owned:
+async def own(state: State, conversation: str, to: Owner, epoch: int, request: str = "") -> OwnershipResult:
     return await state.conversations.own(
         conversation,
         to,
@@ -29,11 +29,11 @@ async def test_a_claim_raises_the_epoch_and_says_so_in_the_outbox(state: State) 
     where = origin(channel="whatsapp")
     conversation, request = conversation_of(where), new_id()
     await begun(state, conversation, where=where)
-    assert await own(state, conversation, "person", 0, request) == Owned(True, "person", 1)
+    assert await own(state, conversation, "person", 0, request) == OwnershipResult(True, "person", 1)
     held = await state.conversations.get(conversation)
     assert held is not None
     assert (held.owner, held.epoch, held.agent_floor, held.updated_at) == ("person", 1, 1, later(10))
-    (event,) = await state.conversations.pending(conversation)
+    (event,) = await state.conversations.read_outbox(conversation)
     assert (event.id, event.type) == (ids.derived_id(request, "owner"), topics.OWNER_CHANGED)
     assert (event.tenant, event.channel, event.account) == ("plantstore", "whatsapp", "main")
     assert (event.conversation, event.causation_id, event.time) == (conversation, request, later(10))
@@ -59,8 +59,8 @@ async def test_a_claim_on_another_epoch_loses_and_learns_what_holds(state: State
     await begun(state, conversation)
     assert (await own(state, conversation, "queue", 0)).won
     for epoch in (0, 2):
-        assert await own(state, conversation, "person", epoch) == Owned(False, "queue", 1)
-    assert len(await state.conversations.pending(conversation)) == 1
+        assert await own(state, conversation, "person", epoch) == OwnershipResult(False, "queue", 1)
+    assert len(await state.conversations.read_outbox(conversation)) == 1
 
 
 async def test_of_fifty_concurrent_claims_one_wins(state: State) -> None:
@@ -69,7 +69,7 @@ async def test_of_fifty_concurrent_claims_one_wins(state: State) -> None:
     results = await asyncio.gather(*(own(state, conversation, "person", 0) for _ in range(50)))
     assert [result.won for result in results].count(True) == 1
     assert {(result.owner, result.epoch) for result in results} == {("person", 1)}
-    assert len(await state.conversations.pending(conversation)) == 1
+    assert len(await state.conversations.read_outbox(conversation)) == 1
 
 
 async def test_a_repeated_request_gets_its_first_answer_and_changes_nothing(state: State) -> None:
@@ -82,7 +82,7 @@ async def test_a_repeated_request_gets_its_first_answer_and_changes_nothing(stat
     held = await state.conversations.get(conversation)
     assert held is not None
     assert (held.owner, held.epoch) == ("agent", 2)
-    assert len(await state.conversations.pending(conversation)) == 2
+    assert len(await state.conversations.read_outbox(conversation)) == 2
 
 
 async def test_one_request_id_means_nothing_in_another_conversation(state: State) -> None:
@@ -121,8 +121,8 @@ async def test_commits_and_claims_that_race_leave_a_history_in_which_no_commit_f
             won, result = await asyncio.gather(claim, commit)
         else:
             result, won = await asyncio.gather(commit, claim)
-        assert won == Owned(True, "person", 1)
-        kinds = [event.type for event in await state.conversations.pending(conversation)]
+        assert won == OwnershipResult(True, "person", 1)
+        kinds = [event.type for event in await state.conversations.read_outbox(conversation)]
         sent_first = [topics.MESSAGE_SEND, topics.OWNER_CHANGED]
         assert kinds == (sent_first if result == "committed" else [topics.OWNER_CHANGED])
 

@@ -20,7 +20,7 @@ from schemas.errors import BusUnavailable, StateUnavailable, Unavailable
 from schemas.handoff.requests import request_by_turn
 from schemas.handoff.rules import COMMAND_TOWARDS, Actor, CommandKind, OwnershipCommand
 from schemas.handoff.service import ATTEMPTS, HandoffResolution, OwnershipDecision, OwnershipService, decide_request
-from schemas.ports import Bus, Conversations, Owned, State
+from schemas.ports import Bus, Conversations, OwnershipResult, State
 from tests.contracts.state.lived import log
 from tests.contracts.state.samples import begun, committed, later, new_id
 
@@ -279,7 +279,7 @@ class Overtaken:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
 
-    async def own(self, conversation: str, to: Owner, *, expected_epoch: int, **more: Any) -> Owned:
+    async def own(self, conversation: str, to: Owner, *, expected_epoch: int, **more: Any) -> OwnershipResult:
         if self.times:
             self.times -= 1
             other = {**more, "request_id": new_id(), "by": "agent"}
@@ -439,7 +439,7 @@ async def test_a_request_of_a_turn_is_decided_once_whoever_decides_it(house: Hou
         await decide_request(house.state.conversations, house.conversation, request),
         await decide_request(house.state.conversations, house.conversation, request),
     ]
-    assert results == [Owned(True, "queue", 1)] * 2
+    assert results == [OwnershipResult(True, "queue", 1)] * 2
     assert (await house.now()).epoch == 1
 
 

@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 
 from infra.bus.partitioner import shard_of
-from schemas.conversation import Facts, SeqOf, Snapshot
+from schemas.conversation import Facts, Snapshot, TranscriptNumber
 from schemas.errors import StateLost
 from schemas.messages import Address
-from schemas.ports import Change, State
+from schemas.ports import ContactUpdate, State
 from tests.contracts.state.conftest import OpenState
 from tests.contracts.state.engines import ALL_SHARDS
 from tests.contracts.state.samples import (
@@ -52,7 +52,7 @@ async def lived(state: State) -> str:
             now=later(turn),
         )
     await state.conversations.own(conversation, "person", expected_epoch=0, request_id="r", by="x", now=later(9))
-    pending = await state.conversations.pending(conversation)
+    pending = await state.conversations.read_outbox(conversation)
     await state.conversations.published(conversation, [pending[0].id])
     return conversation
 
@@ -65,7 +65,7 @@ async def snapshot(state: State, conversation: str) -> Snapshot:
 
 async def test_a_store_that_was_set_up_has_lost_nothing(state: State) -> None:
     assert await state.rebuild.check() == frozenset()
-    await state.ready()
+    await state.check_ready()
 
 
 async def test_a_restored_snapshot_is_the_same_conversation(state: State, other: State) -> None:
@@ -79,16 +79,16 @@ async def test_a_restored_snapshot_is_the_same_conversation(state: State, other:
     await other.rebuild.finish(ALL_SHARDS)
     assert await snapshot(other, conversation) == taken
     assert await other.conversations.get(conversation) == await state.conversations.get(conversation)
-    assert await other.conversations.pending(conversation) == await state.conversations.pending(conversation)
+    assert await other.conversations.read_outbox(conversation) == await state.conversations.read_outbox(conversation)
     events = [item.id for item in taken.handled]
     again = await begun(other, conversation, *events, "new")
     assert again.handled == set(events)
     assert await committed(other, conversation, again, handled=["new"]) == "committed"
     assert await other.conversations.counts() == {"agent": 0, "queue": 0, "person": 1, "closed": 0}
-    assert [item.id for item in (await other.conversations.listing("plantstore", owner="person")).items] == [
+    assert [item.id for item in (await other.conversations.list_page("plantstore", owner="person")).items] == [
         conversation
     ]
-    assert await other.conversations.unpublished(before=later(days=1), limit=9) == [conversation]
+    assert await other.conversations.list_unpublished(before=later(days=1), limit=9) == [conversation]
 
 
 async def test_the_snapshot_carries_the_last_fifty_numbers(state: State) -> None:
@@ -98,7 +98,7 @@ async def test_the_snapshot_carries_the_last_fifty_numbers(state: State) -> None
     for message in messages:
         await state.transcript.add(conversation, message)
     taken = await snapshot(state, conversation)
-    assert taken.recent == [SeqOf(id=messages[n].id, seq=n + 1) for n in range(10, 60)]
+    assert taken.recent == [TranscriptNumber(id=messages[n].id, seq=n + 1) for n in range(10, 60)]
     assert taken.conversation.head_seq == 60
 
 
@@ -133,7 +133,7 @@ async def test_the_newer_of_two_snapshots_holds_whatever_their_order(state: Stat
     conversation = new_id()
     await committed(state, conversation, await begun(state, conversation), handled=["e1"], outbox=[reply(conversation)])
     old = await snapshot(state, conversation)
-    pending = await state.conversations.pending(conversation)
+    pending = await state.conversations.read_outbox(conversation)
     await state.conversations.published(conversation, [pending[0].id])
     await committed(state, conversation, await begun(state, conversation), handled=["e2"], outbox=[reply(conversation)])
     new = await snapshot(state, conversation)
@@ -192,10 +192,16 @@ async def test_restored_contacts_are_found_by_each_address_whatever_their_order(
         )
 
     older, conversation = await state.contacts.resolve(
-        "plantstore", "whatsapp", "meta", "49170", [phone], now=NOW, change=Change(at=NOW, name="Ann")
+        "plantstore", "whatsapp", "meta", "49170", [phone], now=NOW, change=ContactUpdate(at=NOW, name="Ann")
     )
     younger, _ = await state.contacts.resolve(
-        "plantstore", "whatsapp", "meta", "scoped", [scoped], now=later(1), change=Change(at=later(1), name="Ann Bloom")
+        "plantstore",
+        "whatsapp",
+        "meta",
+        "scoped",
+        [scoped],
+        now=later(1),
+        change=ContactUpdate(at=later(1), name="Ann Bloom"),
     )
     merged, _ = await state.contacts.resolve("plantstore", "whatsapp", "meta", "scoped", [scoped, phone], now=later(2))
     assert merged.name == "Ann Bloom"
@@ -223,11 +229,11 @@ async def test_a_lost_shard_refuses_its_own_conversations_until_it_is_finished(s
         lambda: committed(state, gone, zombie),
         lambda: state.conversations.own(gone, "person", expected_epoch=0, request_id="r", by="x", now=NOW),
         lambda: state.conversations.get(gone),
-        lambda: state.conversations.pending(gone),
+        lambda: state.conversations.read_outbox(gone),
         lambda: state.transcript.add(gone, line()),
         lambda: state.transcript.read(gone),
         lambda: state.deliveries.begin_send(gone, outbound(), deadline=30, now=NOW),
-        lambda: state.ready(),
+        lambda: state.check_ready(),
     ]
     for call in calls:
         with pytest.raises(StateLost) as caught:
@@ -237,7 +243,7 @@ async def test_a_lost_shard_refuses_its_own_conversations_until_it_is_finished(s
     assert await state.leases.acquire("rebuild", "me", ttl=30, now=NOW) is not None, "the rebuild itself needs a lease"
     await state.rebuild.finish(lost)
     assert await state.rebuild.check() == frozenset()
-    await state.ready()
+    await state.check_ready()
     fresh = await begun(state, gone)
     assert fresh.conversation.version == 0
 
@@ -254,9 +260,9 @@ async def test_preparing_empties_only_the_shards_that_were_named(state: State) -
     await state.rebuild.prepare(frozenset({shard_of(gone)}))
     await state.rebuild.finish(frozenset({shard_of(gone)}))
     assert await state.conversations.get(gone) is None
-    assert await state.conversations.pending(gone) == []
+    assert await state.conversations.read_outbox(gone) == []
     assert await state.transcript.head(gone) == 0
     assert (await begun(state, gone, "e")).handled == frozenset()
     assert await snapshot(state, stays) == before
-    listed = await state.conversations.listing("plantstore")
+    listed = await state.conversations.list_page("plantstore")
     assert {item.id for item in listed.items} == {gone, stays}

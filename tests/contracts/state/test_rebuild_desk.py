@@ -14,8 +14,8 @@ from infra.database import Database
 from infra.state.rebuild import RebuildReport, rebuild
 from schemas import ids, topics
 from schemas.changes import MessageDeleted, MessageEdited
-from schemas.conversation import Delivered
-from schemas.desk import DeskActed, DeskTouched, DraftMade
+from schemas.conversation import DeliveryOutcome
+from schemas.desk import DeskCommand, DeskUpdate, DraftGenerated
 from schemas.envelope import Envelope
 from schemas.ports import Bus, State
 from tests.contracts.bus.consumer import consuming, eventually
@@ -49,11 +49,11 @@ async def commit_everything(bus: Bus) -> None:
         await member.commit_what_is_ours()
 
 
-def act(id_: str) -> DeskActed:
-    return DeskActed(id=id_, kind="reply", by="slack:U1", account="main", place="C1:1.0", at=NOW)
+def act(id_: str) -> DeskCommand:
+    return DeskCommand(id=id_, kind="reply", by="slack:U1", account="main", place="C1:1.0", at=NOW)
 
 
-def told(outcome: Delivered, conversation: str) -> Envelope:
+def told(outcome: DeliveryOutcome, conversation: str) -> Envelope:
     """By the desk's own account."""
     made = event(topics.DELIVERY_RECORDED, outcome, conversation, f"told-{outcome.message_id}")
     return replace(made, channel="slack", account="support")
@@ -61,23 +61,23 @@ def told(outcome: Delivered, conversation: str) -> Envelope:
 
 async def test_acts_drafts_and_one_look_that_nobody_finished_are_parked_again(state: State, bus: Bus) -> None:
     life = await lived(state, bus, "visitor")
-    draft = DraftMade(id="draft", text="We do.", at=NOW)
+    draft = DraftGenerated(id="draft", text="We do.", at=NOW)
     records = [
-        (topics.DESK_TOUCHED, DeskTouched(at=NOW), "touch-1"),
+        (topics.DESK_TOUCHED, DeskUpdate(at=NOW), "touch-1"),
         (topics.DESK_ACTED, act("done"), "done"),
         (topics.DESK_ACTED, act("open"), "open"),
         (topics.DRAFT_MADE, draft, "made"),
-        (topics.DESK_TOUCHED, DeskTouched(at=NOW), "touch-2"),
+        (topics.DESK_TOUCHED, DeskUpdate(at=NOW), "touch-2"),
     ]
     await bus.append([event(kind, payload, life.conversation, id_) for kind, payload, id_ in records])
-    finished = Delivered(message_id=ids.derived_id("done", "done"), state="sent", at=NOW)
+    finished = DeliveryOutcome(message_id=ids.derived_id("done", "done"), state="sent", at=NOW)
     await bus.append([told(finished, life.conversation)])
     await commit_everything(bus)
     for _ in range(2):
         assert (await again(state, bus)).parked == 3
-        parked = await state.parking.parked(KEEPERS, life.conversation, limit=9)
+        parked = await state.parking.read(KEEPERS, life.conversation, limit=9)
         assert [record.headers["ce_id"] for record in parked] == ["touch-1", "open", "made"]
-        assert await state.parking.parked(topics.sender_group("slack"), life.conversation, limit=9) == []
+        assert await state.parking.read(topics.sender_group("slack"), life.conversation, limit=9) == []
 
 
 async def test_what_the_log_hands_out_again_is_not_parked_too(state: State, bus: Bus) -> None:
@@ -88,7 +88,7 @@ async def test_what_the_log_hands_out_again_is_not_parked_too(state: State, bus:
 
 async def test_a_post_of_the_desk_is_bound_to_the_desks_account_again(state: State, bus: Bus) -> None:
     life = await lived(state, bus, "visitor")
-    shown = Delivered(message_id="root", state="sent", external_id="C1/1.0", at=NOW)
+    shown = DeliveryOutcome(message_id="root", state="sent", external_id="C1/1.0", at=NOW)
     await bus.append([told(shown, life.conversation)])
     await again(state, bus)
     where = ("plantstore", "slack", "support", "C1/1.0")
@@ -122,7 +122,7 @@ async def test_a_change_of_what_was_sent_is_there_again_if_the_vendor_made_it(
         await bus.append([event(topic, change, life.conversation, f"change-{number}")])
         if state_:
             outcome = {"message_id": f"change-{number}", "part_of": reply, "state": state_, "at": NOW}
-            await bus.append([told(Delivered.model_validate(outcome), life.conversation)])
+            await bus.append([told(DeliveryOutcome.model_validate(outcome), life.conversation)])
     await again(state, bus)
     line = await state.transcript.find(life.conversation, reply)
     assert line is not None

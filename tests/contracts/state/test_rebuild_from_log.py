@@ -15,7 +15,7 @@ from infra.state.rebuild import RebuildReport, rebuild
 from infra.state.transcript_replay import GAP
 from schemas import topics
 from schemas.changes import MessageDeleted, MessageEdited
-from schemas.conversation import Delivered
+from schemas.conversation import DeliveryOutcome
 from schemas.errors import SchemaMismatch
 from schemas.facts import FilesStored, SessionEnded
 from schemas.messages import Author, InboundMessage, Receipt, TranscriptMessage
@@ -69,13 +69,13 @@ async def test_a_visitor_who_signed_out_stays_signed_out(state: State, bus: Bus)
 async def test_replies_that_were_committed_but_not_published_are_in_the_outbox_again(state: State, bus: Bus) -> None:
     life = await lived(state, bus, "visitor")
     await life.answer([await life.hear("more")], "of course", publish=False)
-    pending = await state.conversations.pending(life.conversation)
+    pending = await state.conversations.read_outbox(life.conversation)
     lines = await state.transcript.read(life.conversation)
     await again(state, bus)
     assert await state.transcript.read(life.conversation) == lines, "the transcript shows the reply as before"
     assert len(pending) == 1
-    assert await state.conversations.pending(life.conversation) == pending
-    assert await state.conversations.unpublished(before=NOW + timedelta(days=1), limit=9) == [life.conversation]
+    assert await state.conversations.read_outbox(life.conversation) == pending
+    assert await state.conversations.list_unpublished(before=NOW + timedelta(days=1), limit=9) == [life.conversation]
 
 
 async def test_handled_events_stay_handled_and_earlier_tokens_stay_fenced(state: State, bus: Bus) -> None:
@@ -153,8 +153,8 @@ async def test_what_people_changed_and_took_back_comes_back_as_it_read_last(stat
         (topics.MESSAGE_REVISE, _edit(replies[0], "better", 2, **common)),
         (topics.MESSAGE_REVISE, _edit(replies[0], "good", 1, **common)),
         (topics.MESSAGE_RETRACT, MessageDeleted(message_id=replies[1].id, deleted_at=NOW, **common)),
-        (topics.DELIVERY_RECORDED, Delivered(message_id="e0", part_of=replies[0].id, state="sent", at=NOW)),
-        (topics.DELIVERY_RECORDED, Delivered(message_id="e2", part_of=replies[1].id, state="sent", at=NOW)),
+        (topics.DELIVERY_RECORDED, DeliveryOutcome(message_id="e0", part_of=replies[0].id, state="sent", at=NOW)),
+        (topics.DELIVERY_RECORDED, DeliveryOutcome(message_id="e2", part_of=replies[1].id, state="sent", at=NOW)),
     ]
     await bus.append([event(kind, payload, life.conversation, f"e{n}") for n, (kind, payload) in enumerate(payloads)])
     await again(state, bus)

@@ -85,11 +85,13 @@ async def check_that_unsettled_ones_come_back(state: State, bus: Bus) -> None:
     for _ in range(2):
         report = await again(state, bus)
         assert report.parked == 5
-        assert await state.parking.parked(WORKERS, life.conversation, limit=99) == inbound
-        assert await state.parking.parked(SENDERS, life.conversation, limit=99) == outbound
-        assert await state.parking.waiting(WORKERS, SOURCES) == {life.conversation: (inbound[0].source, NOW)}
-        assert await state.parking.waiting(SENDERS, SOURCES) == {life.conversation: (outbound[0].source, NOW)}
-        assert await state.parking.parked(WORKERS, other.conversation, limit=99) == []
+        assert await state.parking.read(WORKERS, life.conversation, limit=99) == inbound
+        assert await state.parking.read(SENDERS, life.conversation, limit=99) == outbound
+        assert await state.parking.list_conversations(WORKERS, SOURCES) == {life.conversation: (inbound[0].source, NOW)}
+        assert await state.parking.list_conversations(SENDERS, SOURCES) == {
+            life.conversation: (outbound[0].source, NOW)
+        }
+        assert await state.parking.read(WORKERS, other.conversation, limit=99) == []
     assert await state.parking.unpark(WORKERS, life.conversation, inbound) == 0
 
 
@@ -126,7 +128,7 @@ async def test_what_was_given_up_stays_given_up(state: State, bus: Bus) -> None:
     await bus.append([event(topics.DEADLETTER_RECORDED, letter, life.conversation, "letter")])
     await commit_everything(bus)
     await again(state, bus)
-    assert await state.parking.parked(WORKERS, life.conversation, limit=99) == [kept]
+    assert await state.parking.read(WORKERS, life.conversation, limit=99) == [kept]
 
 
 async def test_what_cannot_be_decoded_is_parked_so_that_it_is_given_up_visibly(state: State, bus: Bus) -> None:
@@ -135,7 +137,7 @@ async def test_what_cannot_be_decoded_is_parked_so_that_it_is_given_up_visibly(s
     await bus.append([event(topics.MESSAGE_RECEIVED, wrong, life.conversation, "poison")])
     await commit_everything(bus)
     await again(state, bus)
-    assert await state.parking.parked(WORKERS, life.conversation, limit=99) == await on_log(bus, INBOUND, "poison")
+    assert await state.parking.read(WORKERS, life.conversation, limit=99) == await on_log(bus, INBOUND, "poison")
 
 
 async def test_what_is_too_old_is_left_alone(state: State, bus: Bus, clock: Clock) -> None:
@@ -147,7 +149,7 @@ async def test_what_is_too_old_is_left_alone(state: State, bus: Bus, clock: Cloc
     recent = await life.hear("recent")
     await commit_everything(bus)
     assert (await again(state, bus, now=later(days=9))).parked == 1
-    assert await state.parking.parked(WORKERS, life.conversation, limit=99) == await on_log(bus, INBOUND, recent)
+    assert await state.parking.read(WORKERS, life.conversation, limit=99) == await on_log(bus, INBOUND, recent)
 
 
 async def test_what_survived_keeps_waiting_until_its_time(state: State, bus: Bus) -> None:
@@ -156,8 +158,10 @@ async def test_what_survived_keeps_waiting_until_its_time(state: State, bus: Bus
     await commit_everything(bus)
     await state.parking.park(WORKERS, life.conversation, records[1:], until=later(600))
     await again(state, bus)
-    assert await state.parking.parked(WORKERS, life.conversation, limit=99) == records
-    assert await state.parking.waiting(WORKERS, SOURCES) == {life.conversation: (records[0].source, later(600))}
+    assert await state.parking.read(WORKERS, life.conversation, limit=99) == records
+    assert await state.parking.list_conversations(WORKERS, SOURCES) == {
+        life.conversation: (records[0].source, later(600))
+    }
 
 
 async def test_only_the_lost_shards_are_parked_again_and_in_every_round(state: State, bus: Bus) -> None:
@@ -171,4 +175,4 @@ async def test_only_the_lost_shards_are_parked_again_and_in_every_round(state: S
     assert report.parked == 12
     for conversation, ids in said.items():
         expected = await on_log(bus, INBOUND, *ids)
-        assert await state.parking.parked(WORKERS, conversation, limit=99) == expected
+        assert await state.parking.read(WORKERS, conversation, limit=99) == expected

@@ -12,7 +12,7 @@ import pytest
 from redis.asyncio import Redis
 
 from infra.deploy.local_redis import LocalRedis
-from infra.state.recovery import Healer
+from infra.state.recovery import StateRecovery
 from infra.state.redis import open_redis_state
 from schemas.errors import StateLost, StateUnavailable
 from schemas.ports import State
@@ -59,9 +59,9 @@ async def test_while_the_server_is_down_calls_fail_with_a_fix_and_nothing_acknow
         await state.transcript.add(conversation, line(id="m2"))
     assert "runs" in caught.value.fix
     with pytest.raises(StateUnavailable):
-        await state.ready()
+        await state.check_ready()
     await asyncio.to_thread(stoppable_redis.start)
-    await succeeds(state.ready)
+    await succeeds(state.check_ready)
     assert [message.id for message in await state.transcript.read(conversation)] == ["m1"]
     assert await state.transcript.add(conversation, line(id="m2")) == 2
 
@@ -78,7 +78,7 @@ async def test_a_server_that_hangs_fails_all_that_wait_after_one_timeout(
     finally:
         stoppable_redis.resume()
     assert {type(result) for result in results} == {StateUnavailable}
-    await succeeds(state.ready)
+    await succeeds(state.check_ready)
 
 
 async def test_without_memory_a_call_fails_with_a_fix_and_nothing_of_it_is_written(state: State, server: Any) -> None:
@@ -95,9 +95,9 @@ async def test_without_memory_a_call_fails_with_a_fix_and_nothing_of_it_is_writt
             await call()
         assert "maxmemory" in caught.value.fix
     with pytest.raises(StateUnavailable, match="memory"):
-        await state.ready()
+        await state.check_ready()
     await server.config_set("maxmemory", "0")
-    await state.ready()
+    await state.check_ready()
     after = await begun(state, conversation, "e1")
     assert (after.handled, after.outbox, after.conversation.version) == (frozenset(), [], 0)
     assert await state.transcript.head(conversation) == 0
@@ -114,9 +114,9 @@ async def test_a_server_that_became_a_replica_is_unavailable_until_it_is_primary
         await begun(state, conversation)
     assert "primary" in caught.value.fix
     with pytest.raises(StateUnavailable, match="replica"):
-        await state.ready()
+        await state.check_ready()
     await server.execute_command("REPLICAOF", "NO", "ONE")
-    await state.ready()
+    await state.check_ready()
     await begun(state, conversation)
 
 
@@ -171,15 +171,15 @@ async def test_a_server_that_evicts_keys_is_lost_and_comes_back_whole(
             with contextlib.suppress(StateUnavailable, StateLost):
                 await state.limiter.take(new_id(), per_second=1, burst=1, now=NOW)
         with pytest.raises(StateLost):
-            await state.ready()
-        healer = Healer(state, bus, channels=CHANNELS, clock=lambda: NOW, check_every=0.05, settle=0)
+            await state.check_ready()
+        healer = StateRecovery(state, bus, channels=CHANNELS, clock=lambda: NOW, check_every=0.05, settle=0)
         healer.start()
         try:
             await asyncio.wait_for(healer.lost.wait(), 30)
             await server.config_set("maxmemory", "0")
             await server.config_set("maxmemory-policy", "noeviction")
-            await asyncio.wait_for(healer.well.wait(), 60)
+            await asyncio.wait_for(healer.available.wait(), 60)
         finally:
             await healer.close()
-        await state.ready()
+        await state.check_ready()
         assert [await life.picture() for life in lives] == before

@@ -92,6 +92,6 @@ async def test_what_is_told_is_heard_in_the_order_in_which_it_was_told(state: St
     reader = state.signals.subscribe(topic)
     await listening(state, topic, reader)
     for n in range(3):
-        state.signals.tell(topic, b"%d" % n)
+        state.signals.publish_nowait(topic, b"%d" % n)
     assert [await first(reader) for _ in range(3)] == [b"0", b"1", b"2"]
     await closed(reader)

@@ -18,10 +18,10 @@ from infra.database import Database
 from infra.database.migration import tables
 from infra.database.repair import damage_in, damage_of_file
 from infra.database.rows import ReadableRows
-from infra.state.recovery import Healer
+from infra.state.recovery import StateRecovery
 from infra.state.sqlite import open_sqlite_state
-from infra.state.sqlite.recovery import mending
-from infra.state.sqlite.recovery.mending import Mender
+from infra.state.sqlite.recovery import repair
+from infra.state.sqlite.recovery.repair import FileRepair
 from infra.state.sqlite.recovery.salvage import salvage
 from schemas import topics
 from schemas.conversation import Turn
@@ -41,7 +41,7 @@ class Store:
     database: Database
     bus: SqliteBus
     state: State
-    mender: Mender
+    mender: FileRepair
 
 
 @asynccontextmanager
@@ -49,7 +49,7 @@ async def opened(path: Path, *, started: bool = False) -> AsyncIterator[Store]:
     """The log and the state in one file. ``started``: it was checked whole, as small files are."""
     database = Database.open(path)
     bus, state = SqliteBus(database, clock=lambda: NOW), open_sqlite_state(database)
-    mender = Mender(database, bus, state, lambda: NOW)
+    mender = FileRepair(database, bus, state, lambda: NOW)
     try:
         if started:
             await mender.start()
@@ -63,9 +63,9 @@ async def opened(path: Path, *, started: bool = False) -> AsyncIterator[Store]:
 
 
 @asynccontextmanager
-async def looked_after(store: Store) -> AsyncIterator[Healer]:
+async def looked_after(store: Store) -> AsyncIterator[StateRecovery]:
     """As a process does: damage is looked for and mended, and lost shards are rebuilt."""
-    healer = Healer(store.state, store.bus, channels=CHANNELS, clock=lambda: NOW, check_every=0.02, settle=0)
+    healer = StateRecovery(store.state, store.bus, channels=CHANNELS, clock=lambda: NOW, check_every=0.02, settle=0)
     healer.start()
     watching = asyncio.create_task(store.mender.run())
     try:
@@ -78,10 +78,10 @@ async def looked_after(store: Store) -> AsyncIterator[Healer]:
 
 async def pictures(store: Store) -> dict[str, Any]:
     found = {}
-    for page in (await store.state.conversations.listing(TENANT, limit=200)).items:
+    for page in (await store.state.conversations.list_page(TENANT, limit=200)).items:
         life = Life(store.state, store.bus, page.origin.place)
         life.conversation, life.contact = page.id, page.origin.contact_id
-        turns = await store.state.turns.listing(page.id)
+        turns = await store.state.turns.list_newest(page.id)
         found[page.id] = await life.picture() | {"turns": {turn.id: turn for turn in turns}}
     return found
 
@@ -147,7 +147,7 @@ async def test_a_damaged_page_is_found_in_the_background_and_what_it_held_comes_
     with capture_logs() as said:
         async with opened(path) as store, looked_after(store) as healer:
             await mended(store)
-            await asyncio.wait_for(healer.well.wait(), 30)
+            await asyncio.wait_for(healer.available.wait(), 30)
             await shown(store, before)
     events = {line["event"] for line in said}
     assert {"database.damaged", "database.mended"} <= events
@@ -210,15 +210,17 @@ async def test_while_pages_are_mended_everybody_is_refused_with_the_reason(tmp_p
     await written(path)
     damage(path, leaves(path, "state_transcript")[0])
     async with opened(path) as store, looked_after(store) as healer:
-        reasons = {await reason(ready) for ready in (store.bus.ready, store.state.ready) if not healer.rebuilt}
+        reasons = {
+            await reason(ready) for ready in (store.bus.check_ready, store.state.check_ready) if not healer.reports
+        }
         async with asyncio.timeout(60):
-            while not healer.rebuilt:
-                reasons |= {await reason(store.bus.ready), await reason(store.state.ready)}
+            while not healer.reports:
+                reasons |= {await reason(store.bus.check_ready), await reason(store.state.check_ready)}
                 await asyncio.sleep(0)
         assert reasons - {""} == {"damaged pages are being mended (state_transcript)", "state is being rebuilt"}
         await mended(store)
-        await store.bus.ready()
-        await store.state.ready()
+        await store.bus.check_ready()
+        await store.state.check_ready()
 
 
 async def reason(ready: Callable[[], Awaitable[None]]) -> str:
@@ -242,7 +244,7 @@ async def test_a_small_file_is_mended_before_it_is_served(tmp_path: Path, place:
 
 async def test_a_damaged_log_is_not_served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither when it is found, nor, however large the file, by the process after: until it was restored."""
-    monkeypatch.setattr(mending, "CHECKED_BYTES", 0)
+    monkeypatch.setattr(repair, "CHECKED_BYTES", 0)
     path = tmp_path / "parley.db"
     await written(path)
     whole = tmp_path / "whole.db"
@@ -280,7 +282,7 @@ async def test_what_can_be_read_of_a_damaged_log_is_salvaged(tmp_path: Path) -> 
     assert found["state_conversations"].complete
     assert unsound(saved / "parley.db") == []
     async with opened(saved / "parley.db", started=True) as store, looked_after(store) as healer:
-        await asyncio.wait_for(healer.well.wait(), 30)
+        await asyncio.wait_for(healer.available.wait(), 30)
         after = [record async for record in await store.bus.read(topics.EVENTS)]
         assert len(records) * 0.5 < len(after)
         assert {record.offset for record in after} <= {record.offset for record in records}

@@ -91,7 +91,7 @@ DURABLE: dict[str, Call] = {
     "a dead letter": lambda w, c: w.state.dead_letters.add(LETTER),
     "emptying before a rebuild": lambda w, c: w.state.rebuild.prepare(ALL_SHARDS),
     "the end of a rebuild": lambda w, c: w.state.rebuild.finish(ALL_SHARDS),
-    "the proof that writes work": lambda w, c: w.bus.ready(),
+    "the proof that writes work": lambda w, c: w.bus.check_ready(),
     "new topics": lambda w, c: w.bus.create_topics(topics.topic_specs(["web", "slack"], partitions=1, small=1)),
     "an intent, where wished": lambda w, c: w.sure.deliveries.begin_send(c, outbound(), deadline=9, now=NOW),
     "an outcome, where wished": lambda w, c: w.sure.deliveries.record(c, delivered("m", "sent")),

@@ -27,7 +27,7 @@ async def test_everything_is_there_when_the_file_is_opened_again(tmp_path: Path)
         assert (await begun(state, conversation, "e")).token > start.token
         assert await state.transcript.add(conversation, message) == 1
         assert await state.deliveries.begin_send(conversation, sent, deadline=30, now=NOW) == "in_doubt"
-        assert await state.parking.parked("g", conversation, limit=9) == [record(1, conversation)]
+        assert await state.parking.read("g", conversation, limit=9) == [record(1, conversation)]
 
 
 async def test_a_lease_of_the_process_before_is_free_and_its_token_outdated(tmp_path: Path) -> None:
@@ -46,7 +46,7 @@ async def test_a_rebuild_that_was_cut_off_is_still_due_after_a_restart(tmp_path:
     async with sqlite_state(tmp_path / "p.db") as state:
         assert await state.rebuild.check() == ALL_SHARDS
         with pytest.raises(StateLost):
-            await state.ready()
+            await state.check_ready()
 
 
 async def test_a_file_that_does_not_answer_is_unavailable_state(tmp_path: Path) -> None:
@@ -58,7 +58,7 @@ async def test_a_file_that_does_not_answer_is_unavailable_state(tmp_path: Path) 
     with pytest.raises(StateUnavailable):
         await state.conversations.get(new_id())
     with pytest.raises(StateUnavailable):
-        await state.ready()
+        await state.check_ready()
 
 
 async def test_a_refused_transition_leaves_nothing_half_written(tmp_path: Path) -> None:

@@ -12,14 +12,14 @@ from schemas.errors import IdReused
 from schemas.messages import (
     Attachment,
     Author,
-    CameFrom,
     Choice,
     Citation,
     MessageState,
     Quote,
     SharedContact,
     SharedLocation,
-    Unsupported,
+    TranscriptReferral,
+    UnsupportedContent,
 )
 from schemas.ports import State
 from tests.contracts.state.samples import attachment, begun, line, new_id
@@ -127,7 +127,7 @@ async def test_an_edit_that_comes_after_a_later_one_changes_nothing(state: State
         kept = await state.transcript.find(conversation, message.id)
         assert kept is not None
         assert (kept.text, kept.revision, kept.created_at) == ("late", big + 1, message.created_at)
-        assert kept == (await state.transcript.recent(conversation, limit=1))[0]
+        assert kept == (await state.transcript.read_recent(conversation, limit=1))[0]
 
 
 async def test_editing_an_unknown_message_says_so(state: State) -> None:
@@ -182,8 +182,11 @@ async def test_reading_goes_on_after_a_number_and_recent_ends_at_the_newest(stat
     assert [kept.seq for kept in await state.transcript.read(conversation, after=4, limit=3)] == [5, 6, 7]
     assert [kept.seq for kept in await state.transcript.read(conversation, after=8)] == [9, 10]
     assert await state.transcript.read(conversation, after=10) == []
-    assert [kept.text for kept in await state.transcript.recent(conversation, limit=2)] == ["message 9", "message 10"]
-    assert len(await state.transcript.recent(conversation)) == 10
+    assert [kept.text for kept in await state.transcript.read_recent(conversation, limit=2)] == [
+        "message 9",
+        "message 10",
+    ]
+    assert len(await state.transcript.read_recent(conversation)) == 10
     assert await state.transcript.head(conversation) == 10
 
 
@@ -191,7 +194,7 @@ async def test_a_conversation_without_messages_has_head_zero(state: State) -> No
     conversation = new_id()
     assert await state.transcript.head(conversation) == 0
     assert await state.transcript.read(conversation) == []
-    assert await state.transcript.recent(conversation) == []
+    assert await state.transcript.read_recent(conversation) == []
 
 
 async def test_the_conversation_shows_the_head_of_its_transcript(state: State) -> None:
@@ -257,9 +260,9 @@ async def test_what_else_a_deleted_message_carried_goes_with_its_files(state: St
         update={
             "location": SharedLocation(lat=52.5, lon=13.4, name="Shop"),
             "contacts": [SharedContact(name="Ana")],
-            "referral": CameFrom(kind="ad", title="Ferns"),
+            "referral": TranscriptReferral(kind="ad", title="Ferns"),
             "quote": Quote(text="We ship."),
-            "unsupported": Unsupported(kind="poll"),
+            "unsupported": UnsupportedContent(kind="poll"),
         }
     )
     conversation = new_id()

@@ -11,7 +11,7 @@ import pytest
 from schemas.conversation import Facts, Owner, Snapshot, Turn
 from schemas.envelope import Envelope, envelope
 from schemas.ids import turn_record_id
-from schemas.ports import Committed, State
+from schemas.ports import CommitResult, State
 from schemas.topics import TURN_COMPLETED
 from tests.contracts.state.samples import NOW, begun, committed, later, line, new_id, origin, reply
 from tests.contracts.state.test_turns import turn
@@ -19,7 +19,7 @@ from tests.contracts.state.test_turns import turn
 
 async def commit(
     state: State, conversation: str, *, token: int, version: int, epoch: int = 0, sent: int = 0, handled: str
-) -> Committed:
+) -> CommitResult:
     return await state.conversations.commit(
         conversation,
         token=token,
@@ -32,7 +32,7 @@ async def commit(
     )
 
 
-async def leaves(state: State, conversation: str, made: Committed) -> Snapshot:
+async def leaves(state: State, conversation: str, made: CommitResult) -> Snapshot:
     """The snapshot that a commit has answered, which says what is in the store, as it stands on the log."""
     held = await state.conversations.snapshot(conversation)
     assert made.snapshot is not None
@@ -41,7 +41,7 @@ async def leaves(state: State, conversation: str, made: Committed) -> Snapshot:
     assert (made.snapshot.id, made.snapshot.version) == (state_of.id, state_of.version)
     assert made.snapshot.origin == state_of.origin
     assert orjson.loads(made.snapshot.data) == held.model_dump(mode="json", exclude_none=True)
-    return made.snapshot.unpacked()
+    return made.snapshot.unpack()
 
 
 async def test_a_commit_answers_the_snapshot_that_it_leaves(state: State) -> None:
@@ -53,12 +53,12 @@ async def test_a_commit_answers_the_snapshot_that_it_leaves(state: State) -> Non
         made = await commit(state, conversation, token=token, version=version, sent=sent, handled=f"e{version}")
         assert made.verdict == "committed"
         await leaves(state, conversation, made)
-    pending = await state.conversations.pending(conversation)
+    pending = await state.conversations.read_outbox(conversation)
     await state.conversations.published(conversation, [event.id for event in pending])
     repeat = await commit(state, conversation, token=token, version=2, handled="e2")
     assert repeat.verdict == "committed"
     assert (await leaves(state, conversation, repeat)).outbox == []
-    assert await commit(state, conversation, token=token, version=2, handled="e9") == Committed("stale")
+    assert await commit(state, conversation, token=token, version=2, handled="e9") == CommitResult("stale")
 
 
 async def test_a_commit_answers_who_holds_the_conversation(state: State) -> None:
@@ -85,7 +85,7 @@ async def test_begin_adds_messages_as_add_does_and_reads_the_last_lines(state: S
     )
     assert start.reused == {"m2"}
     assert [(message.id, message.seq) for message in start.recent] == [("m2", 2), ("m3", 3)]
-    assert list(start.recent) == await state.transcript.recent(conversation, limit=2)
+    assert list(start.recent) == await state.transcript.read_recent(conversation, limit=2)
     assert start.conversation.head_seq == 3
     again = await state.conversations.begin(conversation, where, ["e1"], now=NOW, messages=[fresh])
     assert (list(again.recent), again.reused, again.conversation.head_seq) == ([], frozenset(), 3)
@@ -137,12 +137,12 @@ async def test_published_adds_turns_once_and_empties_the_outbox(state: State) ->
 
     await done(turn(2), turn(1), sent=[reply(conversation)])
     await done(turn(1, route="person"))
-    assert await state.turns.listing(conversation) == [turn(1), turn(2)]
-    assert await state.conversations.pending(conversation) == []
-    assert await state.conversations.unpublished(before=later(1000), limit=10) == []
+    assert await state.turns.list_newest(conversation) == [turn(1), turn(2)]
+    assert await state.conversations.read_outbox(conversation) == []
+    assert await state.conversations.list_unpublished(before=later(1000), limit=10) == []
     for number in range(3, 204):
         await done(turn(number))
-    assert [kept.id for kept in await state.turns.listing(conversation)] == [f"turn-{n}" for n in range(4, 204)]
+    assert [kept.id for kept in await state.turns.list_newest(conversation)] == [f"turn-{n}" for n in range(4, 204)]
 
 
 async def test_a_head_that_was_raised_is_seen_by_everyone_who_asks_after(state: State) -> None:
@@ -150,7 +150,7 @@ async def test_a_head_that_was_raised_is_seen_by_everyone_who_asks_after(state: 
     tenant = new_id()
     for offset in range(20):
         early = [asyncio.ensure_future(state.heads.of(tenant)) for _ in range(3)]
-        await state.heads.raise_to(tenant, 0, offset)
+        await state.heads.advance(tenant, 0, offset)
         found = await asyncio.gather(*(state.heads.of(tenant) for _ in range(5)))
         assert found == [{0: offset}] * 5
         await asyncio.gather(*early)
@@ -158,7 +158,7 @@ async def test_a_head_that_was_raised_is_seen_by_everyone_who_asks_after(state: 
 
 async def test_who_stops_waiting_for_a_head_stops_nobody_else(state: State) -> None:
     tenant = new_id()
-    await state.heads.raise_to(tenant, 0, 7)
+    await state.heads.advance(tenant, 0, 7)
     asking = [asyncio.ensure_future(state.heads.of(tenant)) for _ in range(3)]
     await asyncio.sleep(0)
     asking[0].cancel()

@@ -27,10 +27,10 @@ from connectors.desk.port import (
 )
 from connectors.desk.thread_ids import Place, channel_of, message_id, message_of, thread_id
 from schemas import topics
-from schemas.content import all_words
+from schemas.content import describe_message
 from schemas.errors import InvalidRequest, SendRefused, Unauthorized
 from schemas.messages import MessageState, OutboundMessage, RemoteFile, TranscriptMessage
-from schemas.ports import Account, Call, Capabilities, Event, Policy, RawRequest, Reply, Sending
+from schemas.ports import Account, Capabilities, Event, Policy, RawRequest, RenderContext, VendorCall, VendorResponse
 
 FILE = "file-"  # begins the ids of files
 FREE = Rate(1_000.0, 1_000)
@@ -50,7 +50,7 @@ ACTS = TypeAdapter(list[Act])
 
 def line_text(line: TranscriptMessage, contact: str) -> str:
     name = line.author.name or (contact if line.author.kind == "contact" else line.author.kind)
-    said = "Deleted by the customer" if line.state == "deleted" else all_words(line)
+    said = "Deleted by the customer" if line.state == "deleted" else describe_message(line)
     return f"{name}: {said}" + (" (edited)" if line.revision else "")
 
 
@@ -76,7 +76,7 @@ class WebhookDesk(Desk):
     name = "webhook"
     title = "The help desk"
     capabilities = Capabilities(max_text=10_000)
-    policy = Policy(doubt="repeat")
+    policy = Policy(reconciliation="repeat")
     rates = DeskRates(0.05, FREE, FREE, FREE, card_every=timedelta(0), retry=timedelta(seconds=1))
     marks: Mapping[MessageState, str] = {state: state for state in ("sent", "delivered", "read", "failed")}
     max_draft = 10_000
@@ -107,10 +107,10 @@ class WebhookDesk(Desk):
         revision = REPLY_REVISION if act.get("kind") == "reply" else f"{act.get('kind')}:{act['by']}:{act.get('at')}"
         return Event(topics.DESK_ACTED, place, about, act, (), revision)
 
-    def render(self, message: OutboundMessage, sending: Sending) -> list[Call]:
+    def render(self, message: OutboundMessage, sending: RenderContext) -> list[VendorCall]:
         raise SendRefused("nobody_there")
 
-    def judge(self, call: Call, reply: Reply) -> str:
+    def judge(self, call: VendorCall, reply: VendorResponse) -> str:
         return message_id(call.arguments["queue"], (FILE if call.files else "") + answer_of(reply)["id"])
 
     def render_post(self, content: c.Content) -> RenderedPost:
@@ -118,9 +118,9 @@ class WebhookDesk(Desk):
         buttons = [asdict(button) for button in getattr(content, "buttons", ())]
         return RenderedPost(lines[0], ({"kind": type(content).__name__, "text": "\n".join(lines), "buttons": buttons},))
 
-    def post_call(self, post: Post) -> Call:
+    def post_call(self, post: Post) -> VendorCall:
         shown = {"text": post.rendered.text, "blocks": list(post.rendered.blocks), "about": dict(post.about)}
-        return Call("post", {"queue": post.channel, "thread": post.thread, **shown}, post.files)
+        return VendorCall("post", {"queue": post.channel, "thread": post.thread, **shown}, post.files)
 
     def is_file(self, place: Place) -> bool:
         return place.message.startswith(FILE)
@@ -134,15 +134,15 @@ class WebhookConnection(http.HttpConnection, DeskConnection):
         headers = {"authorization": f"Bearer {account.settings.secret.get_secret_value()}"}
         super().__init__(account.settings.url, headers=headers, marker_field="marker")
 
-    async def perform(self, call: Call, marker: str) -> Reply:
+    async def perform(self, call: VendorCall, marker: str) -> VendorResponse:
         files = []
         for file in call.files:
             _, data = await self._tools.read_file(self._account.tenant, file.id)
             files.append({"name": file.name, "type": file.type, "data": base64.b64encode(data).decode()})
-        return await super().perform(Call(call.operation, {**call.arguments, "files": files}), marker)
+        return await super().perform(VendorCall(call.operation, {**call.arguments, "files": files}), marker)
 
     async def _ask(self, operation: str, **arguments: Any) -> Any:
-        return answer_of(await super().perform(Call(operation, arguments), ""))
+        return answer_of(await super().perform(VendorCall(operation, arguments), ""))
 
     async def update(self, place: Place, rendered: RenderedPost) -> None:
         await self._ask("update", id=place.message, text=rendered.text, blocks=list(rendered.blocks))
@@ -172,7 +172,7 @@ class WebhookConnection(http.HttpConnection, DeskConnection):
         return base64.b64decode(found["data"]), found["type"], found["name"]
 
 
-def answer_of(reply: Reply) -> Any:
+def answer_of(reply: VendorResponse) -> Any:
     if reply.status != 200:
         raise SendRefused("not_found") if reply.status == 404 else http.build_delivery_error(reply)
     return reply.body

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from schemas import topics
-from schemas.conversation import Delivered
-from schemas.desk import HandoffEnded, RatingGiven
+from schemas.conversation import DeliveryOutcome
+from schemas.desk import HandoffEnded, Rating
 from schemas.envelope import Envelope
 from tests.scenarios.customers.customer import Customers
 from tests.scenarios.desk.floor import Floor
@@ -86,7 +86,7 @@ async def _in_time(case: Case) -> None:
 
 def ratings(log: Sequence[Envelope], case: Case) -> list[int]:
     """How the customer rated it."""
-    told = {each.id: each.payload(RatingGiven) for each in _of(log, case, topics.RATING_GIVEN)}
+    told = {each.id: each.payload(Rating) for each in _of(log, case, topics.RATING_GIVEN)}
     return [each.score for each in told.values()]
 
 
@@ -98,7 +98,7 @@ def endings(log: Sequence[Envelope], case: Case) -> list[tuple[int, str]]:
 
 def in_doubt(log: Sequence[Envelope], case: Case) -> bool:
     """Whether it says that nobody knows what became of one of its messages."""
-    told = [each.payload(Delivered) for each in _of(log, case, topics.DELIVERY_RECORDED)]
+    told = [each.payload(DeliveryOutcome) for each in _of(log, case, topics.DELIVERY_RECORDED)]
     return any(each.state == "unknown" for each in told)
 
 

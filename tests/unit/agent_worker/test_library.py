@@ -26,7 +26,7 @@ async def _again(world: World, folder: Path) -> Library:
     await world.library.close()
     library = Library(world.bus, world.state.heads, folder, clock=world.clock, answerable_above=lambda _: 0.5)
     await library.start()
-    await asyncio.wait_for(library.ready(), 30)
+    await asyncio.wait_for(library.wait_until_ready(), 30)
     world.library = library
     return library
 
@@ -78,8 +78,8 @@ async def test_an_edit_is_searchable_while_another_tenant_still_imports(world: W
     for number in range(150):
         await world.put(f"bulk-{number}", f"# Bulk {number}\n\n{body}", tenant="importer")
     version = await world.put("shipping", SHIPPING.replace("4.50 euro", "8.20 euro"))
-    assert await world.library.settled(TENANT, 60)
-    assert not await world.library.settled("importer", 0)
+    assert await world.library.wait_until_indexed(TENANT, 60)
+    assert not await world.library.wait_until_indexed("importer", 0)
     found = await world.library.search(TENANT, HEAT)
     assert (found.passages[0].version, found.stale) == (version, False)
     assert "8.20 euro" in found.passages[0].text
@@ -87,7 +87,7 @@ async def test_an_edit_is_searchable_while_another_tenant_still_imports(world: W
 
 async def test_an_answer_from_before_the_newest_change_is_marked_as_such(world: World) -> None:
     """As where the log is slower than whoever asks."""
-    await world.state.heads.raise_to(TENANT, 0, 1_000_000)
+    await world.state.heads.advance(TENANT, 0, 1_000_000)
     found = await world.library.search(TENANT, HEAT)
     assert found.answerable
     assert found.stale
@@ -117,7 +117,7 @@ async def test_without_an_encoder_words_alone_are_searched(tmp_path: Path) -> No
         )
         await library.start()
         world.library = library
-        await asyncio.wait_for(library.ready(), 30)
+        await asyncio.wait_for(library.wait_until_ready(), 30)
         found = await library.search(TENANT, HEAT)
         await library.close()
         assert (found.passages[0].document, found.answerable) == ("shipping", True)
@@ -244,13 +244,13 @@ async def test_all_of_it_is_what_everybody_may_read_now(world: World) -> None:
     await world.put("internal", "# Margins\n\nWe earn 70 %.", visibility="internal")
     await world.put("sale", "# Sale\n\nPots at half price.", expires_at=world.clock() + timedelta(hours=1))
     await world.library.search(TENANT, HEAT, wait=5)
-    shown = await world.library.whole(TENANT, 10_000)
+    shown = await world.library.read_all(TENANT, 10_000)
     assert list(dict.fromkeys(one.document for one in shown)) == ["returns", "sale", "shipping"]
     assert all(one.text in SHIPPING for one in shown if one.document == "shipping")
     world.clock.advance(hours=2)
-    assert "sale" not in {one.document for one in await world.library.whole(TENANT, 10_000)}
+    assert "sale" not in {one.document for one in await world.library.read_all(TENANT, 10_000)}
     await world.put("returns", RETURNS.replace("30 days", "60 days"))
     await world.library.search(TENANT, HEAT, wait=5)
-    assert any("60 days" in one.text for one in await world.library.whole(TENANT, 10_000))
-    assert await world.library.whole(TENANT, 10) == []
-    assert await world.library.whole("nobody", 10_000) == []
+    assert any("60 days" in one.text for one in await world.library.read_all(TENANT, 10_000))
+    assert await world.library.read_all(TENANT, 10) == []
+    assert await world.library.read_all("nobody", 10_000) == []

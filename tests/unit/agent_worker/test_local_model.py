@@ -12,7 +12,7 @@ from agent_worker.models.registry import Models
 from agent_worker.settings import TenantRules, WorkerSettings
 from schemas.errors import ConfigInvalid, ModelFailed
 from schemas.messages import Author, Choice, TranscriptMessage
-from schemas.ports import Draft, Found, Passage, Question
+from schemas.ports import AnswerDraft, Passage, Question, SearchResult
 from tests.unit.agent_worker.world import VOICE
 
 MODEL = LocalModel(WorkerSettings(tenants={"shop": TenantRules(voice=VOICE)}))
@@ -27,11 +27,11 @@ def passage(text: str, document: str = "d", score: float = 1.0, heading: str = "
     return Passage("shop", document, 3, "Title", heading, "https://shop.example.com", text, score)
 
 
-def found(*passages: Passage) -> Found:
-    return Found(list(passages), bool(passages), 0.9 if passages else 0.1)
+def found(*passages: Passage) -> SearchResult:
+    return SearchResult(list(passages), bool(passages), 0.9 if passages else 0.1)
 
 
-async def ask(text: str, *passages: Passage, history: tuple[TranscriptMessage, ...] = ()) -> tuple[Draft, str]:
+async def ask(text: str, *passages: Passage, history: tuple[TranscriptMessage, ...] = ()) -> tuple[AnswerDraft, str]:
     pieces: list[str] = []
 
     async def emit(piece: str) -> None:
@@ -139,7 +139,7 @@ async def test_yes_to_the_offer_of_a_person() -> None:
 class Broken:
     name = "broken"
 
-    async def answer(self, question: Question, emit: object) -> Draft:
+    async def answer(self, question: Question, emit: object) -> AnswerDraft:
         raise ModelFailed("no answer")
 
 

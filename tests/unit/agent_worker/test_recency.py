@@ -6,12 +6,12 @@ from agent_worker.knowledge.ingest.publishing import CACHE_S, HeadCache
 
 
 class Store:
-    """``schemas.ports.Heads`` that counts how often it is asked."""
+    """``schemas.ports.KnowledgeHeads`` that counts how often it is asked."""
 
     def __init__(self) -> None:
         self.asked = 0
 
-    async def raise_to(self, tenant: str, partition: int, offset: int) -> None:
+    async def advance(self, tenant: str, partition: int, offset: int) -> None:
         raise NotImplementedError
 
     async def of(self, tenant: str) -> dict[int, int]:

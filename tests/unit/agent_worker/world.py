@@ -32,14 +32,14 @@ from schemas.ids import conversation_id, derived_id, event_id
 from schemas.messages import (
     Attachment,
     Author,
-    Choosing,
+    ChoiceSelection,
     InboundMessage,
     OutboundMessage,
     Receipt,
     ReceiptState,
     RemoteFile,
 )
-from schemas.ports import DocumentDraft, Draft, Model, Question, Record, State
+from schemas.ports import AnswerDraft, DocumentDraft, Model, Question, Record, State
 
 TENANT, CHANNEL, ACCOUNT, PLACE = "shop", "web", "main", "visitor-1"
 VOICE = Voice(name="Fern", not_found="Not in our documents.", handoff="A colleague comes.", failed="That went wrong.")
@@ -82,8 +82,8 @@ class LaneStub:
         self.attempt = 1
         self.records = list(records)
         self.arrived = asyncio.Event()
-        self.later = asyncio.Event()
-        self.hurry = asyncio.Event()
+        self.backlog = asyncio.Event()
+        self.revoking = asyncio.Event()
         self._queue: list[Record] = []
         self._call: Callable[[], None] | None = None
 
@@ -121,7 +121,7 @@ class GatedModel:
         self.says_first = False
         self.cancelled = 0
 
-    async def answer(self, question: Question, emit: Emit) -> Draft:
+    async def answer(self, question: Question, emit: Emit) -> AnswerDraft:
         self.asked.append(question)
         if self.says_first:
             await emit("Let me see. ")
@@ -178,7 +178,7 @@ class World:
         text: str,
         *,
         by: str = "contact",
-        choice: Choosing | None = None,
+        choice: ChoiceSelection | None = None,
         shown: bool = False,
         files: Sequence[RemoteFile] = (),
         attachments: Sequence[Attachment] = (),

@@ -19,21 +19,21 @@ from infra.database import Database
 from infra.metrics import PrometheusMetrics
 from infra.state.sqlite import open_sqlite_state
 from schemas import ids, topics
-from schemas.conversation import Delivered, Origin
+from schemas.conversation import DeliveryOutcome, Origin
 from schemas.envelope import Envelope, envelope
 from schemas.messages import Address, Author, OutboundMessage
 from schemas.ports import (
     Account,
     Bus,
-    Call,
     Capabilities,
     Channel,
     Connection,
     Policy,
     Record,
-    Reply,
-    Sending,
+    RenderContext,
     State,
+    VendorCall,
+    VendorResponse,
 )
 from tests.harness.tools import tools_of
 
@@ -56,8 +56,8 @@ class OneBatch:
     records: list[Record]
     attempt: int = 1
     arrived: asyncio.Event = field(default_factory=asyncio.Event)
-    later: asyncio.Event = field(default_factory=asyncio.Event)
-    hurry: asyncio.Event = field(default_factory=asyncio.Event)
+    backlog: asyncio.Event = field(default_factory=asyncio.Event)
+    revoking: asyncio.Event = field(default_factory=asyncio.Event)
 
     def on_arrival(self, call: Callable[[], None] | None) -> None: ...
 
@@ -80,7 +80,7 @@ class Scripted:
         self.shown = shown
         self.sent: list[str] = []
         self.asked = asyncio.Event()
-        self.sendings: list[Sending] = []
+        self.sendings: list[RenderContext] = []
         self.before_send: Callable[[], Any] | None = None
 
     def verify(self, request: Any, account: Account) -> None: ...
@@ -88,17 +88,17 @@ class Scripted:
     def parse(self, request: Any, account: Account) -> list[Any]:
         return []
 
-    def render(self, message: OutboundMessage, sending: Sending) -> list[Call]:
+    def render(self, message: OutboundMessage, sending: RenderContext) -> list[VendorCall]:
         self.sendings.append(sending)
-        return [Call("say", {"text": line}) for line in message.text.splitlines()]
+        return [VendorCall("say", {"text": line}) for line in message.text.splitlines()]
 
-    def judge(self, call: Call, reply: Reply) -> str:
+    def judge(self, call: VendorCall, reply: VendorResponse) -> str:
         return str(reply.body)
 
     def connect(self, account: Account) -> Connection:
         return self
 
-    async def perform(self, call: Call, marker: str) -> Reply:
+    async def perform(self, call: VendorCall, marker: str) -> VendorResponse:
         self.sent.append(marker)
         self.asked.set()
         if self.before_send is not None:
@@ -106,9 +106,9 @@ class Scripted:
         step = self.script.pop(0) if self.script else f"x-{marker}"
         if isinstance(step, Exception):
             raise step
-        return Reply(200, step)
+        return VendorResponse(200, step)
 
-    async def lookup(self, call: Call, marker: str) -> str | None:
+    async def lookup(self, call: VendorCall, marker: str) -> str | None:
         if isinstance(self.shown, Exception):
             raise self.shown
         return self.shown
@@ -184,14 +184,14 @@ class World:
     def batch(self, *payloads: Any, kind: str = topics.MESSAGE_SEND) -> OneBatch:
         return OneBatch(self.conversation, [self.record(payload, kind) for payload in payloads])
 
-    async def outcome(self, message_id: str = "r1") -> Delivered | None:
+    async def outcome(self, message_id: str = "r1") -> DeliveryOutcome | None:
         return await self.state.deliveries.outcome(self.conversation, message_id)
 
     async def logged(self, topic: str = topics.EVENTS) -> list[Envelope]:
         return [Envelope.from_wire(record.headers, record.value) async for record in await self.bus.read(topic)]
 
     async def facts(self) -> list[tuple[str, str]]:
-        told = [event.payload(Delivered) for event in await self.logged()]
+        told = [event.payload(DeliveryOutcome) for event in await self.logged()]
         return [(fact.message_id, fact.state) for fact in told]
 
     async def claim(self) -> None:

@@ -22,7 +22,7 @@ async def test_a_given_up_message_is_a_dead_letter_and_failed(world: World) -> N
     record = world.record(world.message())
     for _ in range(2):
         await desk(world).give_up(world.conversation, [record], RuntimeError("words of a contact"), 5)
-    letters, _ = await world.state.dead_letters.listing("shop")
+    letters, _ = await world.state.dead_letters.list_page("shop")
     (letter,) = letters
     assert (letter.code, letter.reason, letter.attempts) == ("handler_failed", "RuntimeError", 5)
     assert base64.b64decode(letter.value) == record.value

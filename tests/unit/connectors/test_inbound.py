@@ -24,8 +24,8 @@ from schemas.messages import (
     SharedContact,
     TranscriptMessage,
 )
-from schemas.ports import Account, Change, Event
-from schemas.privacy.harmless_numbers import own_numbers
+from schemas.ports import Account, ContactUpdate, Event
+from schemas.privacy.harmless_numbers import compile_own_numbers
 from tests.unit.connectors.conftest import ACCOUNT, TENANT, World
 
 VENDOR = Account(TENANT, "slack", ACCOUNT, None)
@@ -436,7 +436,7 @@ async def test_what_is_said_a_moment_after_a_name_was_asked_for_is_signed_with_i
     await world.bus.create_topics(topics.topic_specs(["slack"], partitions=3, small=3))
     at_work = inbound_of(world, profiled_channels=frozenset({"slack"}))
     await at_work.accept(VENDOR, [event(text="hi")])
-    change = Change(at=world.clock(), name="Ann")
+    change = ContactUpdate(at=world.clock(), name="Ann")
     await world.state.contacts.resolve(
         TENANT, "slack", ACCOUNT, "T:C:1", event().addresses, now=world.clock(), change=change
     )
@@ -470,7 +470,7 @@ async def test_a_card_is_masked_in_every_field_that_somebody_wrote(world: World,
 
 async def test_a_number_that_the_tenant_gives_out_is_left_alone(world: World) -> None:
     await world.bus.create_topics(topics.topic_specs(["slack"], partitions=3, small=3))
-    inbound = inbound_of(world, own_numbers={TENANT: own_numbers(["411-#############"])})
+    inbound = inbound_of(world, own_numbers={TENANT: compile_own_numbers(["411-#############"])})
     await inbound.accept(VENDOR, [event(text="it is 411-1111111111111")])
     (logged,) = await world.logged(topics.inbound("slack"))
     assert logged.payload(InboundMessage).text == "it is 411-1111111111111"

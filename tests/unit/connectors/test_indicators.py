@@ -12,12 +12,12 @@ import pytest
 from connectors.outbound.connections import AccountConnections
 from connectors.outbound.typing_indicators import MAX_AGE, TypingIndicators
 from schemas.errors import SendDelayed
-from schemas.facts import Writing, topic
+from schemas.facts import TypingSignal, typing_topic
 from tests.unit.connectors.conftest import ACCOUNT, CHANNEL, TENANT, Scripted, World
 
 
 class Watched(Scripted):
-    """Also a Seer, whose vendor may be slow or away."""
+    """Also a TypingIndicator, whose vendor may be slow or away."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -25,7 +25,7 @@ class Watched(Scripted):
         self.news = asyncio.Event()
         self.away = False
 
-    async def seen(self, place: str, external_id: str) -> None:
+    async def show_typing(self, place: str, external_id: str) -> None:
         self.seen_at.append((place, external_id))
         self.news.set()
         if self.away:
@@ -60,8 +60,8 @@ async def running(world: World, *channels: Watched) -> AsyncIterator[None]:
 
 
 async def hint(world: World, place: str, answers: str = "m1", ago: timedelta = timedelta(0), raw: bytes = b"") -> None:
-    about = Writing(tenant=TENANT, account=ACCOUNT, place=place, answers=answers, at=world.clock() - ago)
-    await world.state.signals.publish(topic(CHANNEL), raw or about.model_dump_json().encode())
+    about = TypingSignal(tenant=TENANT, account=ACCOUNT, place=place, answers=answers, at=world.clock() - ago)
+    await world.state.signals.publish(typing_topic(CHANNEL), raw or about.model_dump_json().encode())
 
 
 async def test_the_vendor_is_told_once_however_often_and_in_how_many_processes_it_is_heard(world: World) -> None:

@@ -16,8 +16,8 @@ from connectors.outbound.delivery_reports import DeliveryReports
 from connectors.outbound.pipeline import OutboundPipeline
 from connectors.outbound.receipts import ReceiptHandler
 from schemas import ids, topics
-from schemas.conversation import Delivered, OwnerRequested
-from schemas.desk import DeskTouched
+from schemas.conversation import DeliveryOutcome, OwnerRequested
+from schemas.desk import DeskUpdate
 from schemas.envelope import Envelope
 from schemas.errors import (
     CredentialsRevoked,
@@ -32,7 +32,7 @@ from schemas.errors import (
 )
 from schemas.facts import Feedback
 from schemas.messages import Author, OutboundMessage, Receipt, TranscriptMessage
-from schemas.ports import Account, Pace, Policy
+from schemas.ports import Account, Policy, RateLimit
 from tests.unit.connectors.conftest import OneBatch, Scripted, World
 
 
@@ -65,7 +65,7 @@ async def test_what_a_vendor_showed_is_a_line_of_the_transcript(world: World) ->
         ("r1", "sent", "text of r1", 1),
         ("r2", "failed", "text of r2", 2),
     ]
-    told = [event.payload(Delivered) for event in await world.logged()]
+    told = [event.payload(DeliveryOutcome) for event in await world.logged()]
     assert {(fact.message_id, fact.seq) for fact in told} == {("r1", 1), ("r2", 2), ("r3", 0)}
 
 
@@ -75,7 +75,7 @@ async def test_what_was_sent_is_known_by_its_external_id_before_it_has_its_outco
     """An echo that came in between, or after a crash there, would else be taken for the words of a person."""
     record, known = world.state.deliveries.record, []
 
-    async def recorded(conversation: str, outcome: Delivered) -> None:
+    async def recorded(conversation: str, outcome: DeliveryOutcome) -> None:
         known.append(await world.state.deliveries.by_external_id("shop", "web", "main", "x-r1"))
         await record(conversation, outcome)
 
@@ -195,7 +195,7 @@ async def test_a_lane_that_waits_lets_go_when_its_partition_moves(world: World) 
     handling = asyncio.create_task(world.outbound(channel).handle(batch))
     async with asyncio.timeout(30):
         await channel.asked.wait()
-        batch.hurry.set()
+        batch.revoking.set()
         with pytest.raises(Unavailable):
             await handling
     assert await world.outcome() is None
@@ -231,13 +231,13 @@ async def test_a_send_that_hangs_ends_at_its_deadline(world: World) -> None:
 
 
 async def test_no_answer_is_repeated_where_repeating_shows_it_once(world: World) -> None:
-    channel = Scripted(SendUnknown("no answer"), policy=Policy(doubt="repeat"))
+    channel = Scripted(SendUnknown("no answer"), policy=Policy(reconciliation="repeat"))
     await world.outbound(channel).handle(world.batch(world.message()))
     assert channel.sent == ["r1", "r1"]
     assert await world.facts() == [("r1", "sent")]
 
 
-BY_REPORT = Policy(doubt="receipt", settles=12, settles_slowly=45)
+BY_REPORT = Policy(reconciliation="receipt", settle_time=12, slow_settle_time=45)
 
 # ── Doubt: an intent without an outcome ──────────────────────────────────────────────────────────────────────────────
 
@@ -268,14 +268,14 @@ async def test_in_doubt_without_a_way_to_know_is_unknown(world: World) -> None:
 
 async def test_in_doubt_is_sent_again_where_repeating_shows_it_once(world: World) -> None:
     await intend(world)
-    channel = Scripted(policy=Policy(doubt="repeat"))
+    channel = Scripted(policy=Policy(reconciliation="repeat"))
     await world.outbound(channel).handle(world.batch(world.message()))
     assert (channel.sent, await world.facts()) == (["r1"], [("r1", "sent")])
 
 
 async def test_in_doubt_is_looked_up_where_that_is_certain(world: World) -> None:
     await intend(world)
-    channel = Scripted(policy=Policy(doubt="lookup"), shown="x9")
+    channel = Scripted(policy=Policy(reconciliation="lookup"), shown="x9")
     await world.outbound(channel).handle(world.batch(world.message()))
     assert (channel.sent, await world.facts()) == ([], [("r1", "sent")])
 
@@ -284,21 +284,21 @@ async def test_in_doubt_and_certainly_not_shown_is_sent_unless_a_person_claimed_
     await intend(world)
     await world.claim()
     world.clock.now += timedelta(seconds=90)
-    channel = Scripted(policy=Policy(doubt="lookup"))
+    channel = Scripted(policy=Policy(reconciliation="lookup"))
     await world.outbound(channel).handle(world.batch(world.message()))
     assert (channel.sent, await world.facts()) == ([], [("r1", "stale_owner")])
 
 
 async def test_in_doubt_and_not_shown_waits_until_nobody_can_be_sending_it_any_more(world: World) -> None:
     await intend(world)
-    channel, begun = Scripted(policy=Policy(doubt="lookup", settles=30)), world.clock()
+    channel, begun = Scripted(policy=Policy(reconciliation="lookup", settle_time=30)), world.clock()
     await eventually(world, lambda: world.outbound(channel))
     assert (channel.sent, await world.facts()) == (["r1"], [("r1", "sent")])
     assert world.clock() - begun == timedelta(seconds=90)
 
 
 async def test_an_answer_that_never_came_is_looked_up_and_found(world: World) -> None:
-    channel = Scripted(SendUnknown("cut"), policy=Policy(doubt="lookup"), shown="x7")
+    channel = Scripted(SendUnknown("cut"), policy=Policy(reconciliation="lookup"), shown="x7")
     await world.outbound(channel).handle(world.batch(world.message()))
     outcome = await world.outcome()
     assert outcome is not None
@@ -362,7 +362,7 @@ async def test_nothing_is_sent_again_while_a_report_on_it_waits_to_be_applied(wo
 
 async def test_asking_what_became_of_a_send_takes_nothing_of_the_pace(world: World) -> None:
     """Else a minute of doubt would use up what may be sent to this contact, and hold up what comes next."""
-    policy = replace(BY_REPORT, contact_pace=Pace(per_second=0.001, burst=2))
+    policy = replace(BY_REPORT, contact_pace=RateLimit(per_second=0.001, burst=2))
     channel, begun = Scripted(SendUnknown("cut"), policy=policy), world.clock()
     sender = world.outbound(channel)
     await eventually(world, lambda: sender, world.message("r1"), world.message("r2"))
@@ -402,7 +402,7 @@ async def test_what_the_vendor_itself_says_it_did_not_send_is_tried_again_within
 
 async def test_a_connection_that_broke_costs_seconds_where_the_vendor_can_be_asked(world: World) -> None:
     """The sender knows that its own attempt is over, so it does not wait for the intent's deadline."""
-    channel = Scripted(SendUnknown("reset"), policy=Policy(doubt="lookup", deadline=60, settles=5))
+    channel = Scripted(SendUnknown("reset"), policy=Policy(reconciliation="lookup", deadline=60, settle_time=5))
     sender, begun = world.outbound(channel), world.clock()
     await eventually(world, lambda: sender)
     assert (channel.sent, await world.facts()) == (["r1", "r1"], [("r1", "sent")])
@@ -410,7 +410,7 @@ async def test_a_connection_that_broke_costs_seconds_where_the_vendor_can_be_ask
 
 
 async def test_another_process_still_waits_for_the_deadline_of_an_intent(world: World) -> None:
-    channel = Scripted(SendUnknown("reset"), policy=Policy(doubt="lookup", deadline=60, settles=5))
+    channel = Scripted(SendUnknown("reset"), policy=Policy(reconciliation="lookup", deadline=60, settle_time=5))
     begun = world.clock()
     await eventually(world, lambda: world.outbound(channel))
     assert channel.sent == ["r1", "r1"]
@@ -418,7 +418,7 @@ async def test_another_process_still_waits_for_the_deadline_of_an_intent(world: 
 
 
 async def test_a_vendor_that_may_still_be_at_it_is_given_longer(world: World) -> None:
-    policy = Policy(doubt="lookup", settles=5, settles_slowly=30)
+    policy = Policy(reconciliation="lookup", settle_time=5, slow_settle_time=30)
     channel = Scripted(SendUnknown("no answer in time", slow=True), policy=policy)
     sender, begun = world.outbound(channel), world.clock()
     await eventually(world, lambda: sender)
@@ -439,14 +439,14 @@ async def test_a_process_that_was_held_up_does_not_act_under_an_old_intent(
         return verdict
 
     monkeypatch.setattr(world.state.deliveries, "begin_send", slowly)
-    again, renewed = world.state.deliveries.begin_again, []
+    again, renewed = world.state.deliveries.begin_resend, []
 
     async def renewing(*given: Any, **more: Any) -> Any:
         renewed.append(more["held"])
         return await again(*given, **more)
 
-    monkeypatch.setattr(world.state.deliveries, "begin_again", renewing)
-    channel = Scripted(policy=Policy(doubt="lookup", deadline=0.6))
+    monkeypatch.setattr(world.state.deliveries, "begin_resend", renewing)
+    channel = Scripted(policy=Policy(reconciliation="lookup", deadline=0.6))
     monkeypatch.setattr(outbound_sender, "MIN_SECONDS_LEFT", 0.1)
     await world.outbound(channel).handle(world.batch(world.message()))
     assert (len(renewed), channel.sent) == (1, ["r1"])
@@ -485,7 +485,7 @@ async def test_people_who_have_the_conversation_are_not_asked_again_but_told(wor
     )
     await outbound.handle(world.batch(world.message(epoch=1)))
     assert await asked_for_people(world) == []
-    touched = [event.payload(DeskTouched) for event in await world.logged(topics.outbound("slack"))]
+    touched = [event.payload(DeskUpdate) for event in await world.logged(topics.outbound("slack"))]
     assert [each.changed for each in touched] == [["r1"]]
 
 
@@ -498,7 +498,7 @@ async def test_a_report_that_comes_late_ends_what_people_were_told(world: World)
     (line,) = await world.state.transcript.read(world.conversation)
     assert line.state == "delivered"
     assert await world.facts() == [("r1", "unknown"), ("r1", "sent")]
-    touched = [event.payload(DeskTouched) for event in await world.logged(topics.outbound("slack"))]
+    touched = [event.payload(DeskUpdate) for event in await world.logged(topics.outbound("slack"))]
     assert [each.changed for each in touched] == [["r1"]]
 
 
@@ -506,7 +506,7 @@ async def test_what_looks_the_same_but_is_another_piece_does_not_end_the_doubt(w
     await world.outbound(Scripted("x9")).handle(world.batch(world.message("r0")))
     await intend(world)
     world.clock.now += timedelta(seconds=90)
-    channel = Scripted("x10", policy=Policy(doubt="lookup"), shown="x9")
+    channel = Scripted("x10", policy=Policy(reconciliation="lookup"), shown="x9")
     await world.outbound(channel).handle(world.batch(world.message()))
     outcome = await world.outcome()
     assert outcome is not None
@@ -516,13 +516,13 @@ async def test_what_looks_the_same_but_is_another_piece_does_not_end_the_doubt(w
 async def test_what_a_crash_left_with_its_id_and_without_its_outcome_is_its_own(world: World) -> None:
     await intend(world)
     await world.state.deliveries.bind("shop", "web", "main", "x9", world.conversation, "r1")
-    channel = Scripted(policy=Policy(doubt="lookup"), shown="x9")
+    channel = Scripted(policy=Policy(reconciliation="lookup"), shown="x9")
     await world.outbound(channel).handle(world.batch(world.message()))
     assert (channel.sent, await world.facts()) == ([], [("r1", "sent")])
 
 
 async def test_of_two_equal_pieces_the_second_is_not_taken_for_the_first(world: World) -> None:
-    channel = Scripted("x9", SendUnknown("cut"), "x10", policy=Policy(doubt="lookup"), shown="x9")
+    channel = Scripted("x9", SendUnknown("cut"), "x10", policy=Policy(reconciliation="lookup"), shown="x9")
     sender, message = world.outbound(channel), world.message(text="again\nagain")
     while True:
         try:
@@ -537,7 +537,7 @@ async def test_of_two_equal_pieces_the_second_is_not_taken_for_the_first(world: 
 
 async def test_where_a_look_up_can_never_tell_nobody_knows(world: World) -> None:
     await intend(world)
-    channel = Scripted(policy=Policy(doubt="lookup"), shown=SendRefused("history_hidden"))
+    channel = Scripted(policy=Policy(reconciliation="lookup"), shown=SendRefused("history_hidden"))
     await world.outbound(channel).handle(world.batch(world.message()))
     assert (channel.sent, await world.facts()) == ([], [("r1", "unknown")])
 
@@ -545,7 +545,7 @@ async def test_where_a_look_up_can_never_tell_nobody_knows(world: World) -> None
 async def test_a_look_up_without_an_answer_is_asked_again_until_the_message_expires(world: World) -> None:
     await intend(world)
     message = world.message()
-    channel = Scripted(policy=Policy(doubt="lookup"), shown=SendUnknown("cut"))
+    channel = Scripted(policy=Policy(reconciliation="lookup"), shown=SendUnknown("cut"))
     with pytest.raises(Parked):
         await world.outbound(channel).handle(world.batch(message))
     world.clock.now = message.expires_at
@@ -555,7 +555,7 @@ async def test_a_look_up_without_an_answer_is_asked_again_until_the_message_expi
 
 # ── Doubt: a marker that is known again for a while, then a look-up ──────────────────────────────────────────────────
 
-REPEATS = Policy(repeats=True, doubt="lookup", deadline=60, settles=30)
+REPEATS = Policy(repeats=True, reconciliation="lookup", deadline=60, settle_time=30)
 
 
 async def test_a_marker_that_is_known_again_is_repeated_without_a_look_up(world: World) -> None:
@@ -612,7 +612,7 @@ async def test_each_piece_is_sent_once_and_the_message_is_sent_with_the_last(wor
     assert len(channel.sent) == 4
     assert channel.sent[2:] == ["r1", "r1"]
     assert len(set(channel.sent)) == 3
-    told = [event.payload(Delivered) for event in await world.logged()]
+    told = [event.payload(DeliveryOutcome) for event in await world.logged()]
     assert {fact.message_id for fact in told if not fact.part_of} == {"r1"}
     for external_id in ("x1", "x2", "x-r1"):
         assert await world.state.deliveries.by_external_id("shop", "web", "main", external_id) == (
@@ -713,7 +713,7 @@ async def test_a_store_that_is_away_during_a_web_send_is_only_a_delay(world: Wor
 
 
 async def test_one_account_is_paced(world: World) -> None:
-    channel = Scripted(policy=Policy(pace=Pace(per_second=0.001, burst=2)))
+    channel = Scripted(policy=Policy(pace=RateLimit(per_second=0.001, burst=2)))
     sender = world.outbound(channel)
     with pytest.raises(Parked):
         await sender.handle(world.batch(*(world.message(f"r{n}") for n in range(3))))
@@ -731,7 +731,7 @@ class ByAccount(Scripted):
     """Its accounts differ: one can be looked up."""
 
     def policy_of(self, account: Account) -> Policy:
-        return Policy(doubt="lookup") if account.name == "main" else Policy()
+        return Policy(reconciliation="lookup") if account.name == "main" else Policy()
 
 
 @pytest.mark.parametrize(("account", "expected"), [("main", "sent"), ("other", "unknown")])
@@ -774,5 +774,5 @@ async def test_a_desk_hears_what_became_of_what_people_and_the_system_said(world
     person, system = Author(kind="person", name="Mo"), Author(kind="system")
     said = [world.message("r1", author=person), world.message("r2", author=system), world.message("r3")]
     await watching.handle(world.batch(*said))
-    told = [event.payload(DeskTouched).changed for event in await world.logged(topics.outbound("slack"))]
+    told = [event.payload(DeskUpdate).changed for event in await world.logged(topics.outbound("slack"))]
     assert sorted(told) == [["r1"], ["r2"]]

@@ -23,7 +23,7 @@ ANN = Profile("Ann Bloom", "en-US")
 
 
 class Vendor(Scripted):
-    """Also a Profiler: one answer a question, then Ann's name."""
+    """Also a ProfileFetcher: one answer a question, then Ann's name."""
 
     def __init__(self, *answers: Profile | Exception | None) -> None:
         super().__init__()
@@ -32,10 +32,10 @@ class Vendor(Scripted):
         self.open = asyncio.Event()
         self.open.set()
 
-    def known_by(self, addresses: Sequence[Address]) -> Address | None:
+    def select_profile_address(self, addresses: Sequence[Address]) -> Address | None:
         return next(iter(addresses), None)
 
-    async def profile(self, address: Address) -> Profile | None:
+    async def fetch_profile(self, address: Address) -> Profile | None:
         self.questions.append(address.value)
         await self.open.wait()
         answer = self.answers.pop(0) if self.answers else ANN

@@ -11,7 +11,7 @@ import pytest
 from connectors.outbound.receipts import ReceiptHandler
 from schemas import ids, topics
 from schemas.changes import ReactionChanged
-from schemas.desk import DeskTouched
+from schemas.desk import DeskUpdate
 from schemas.errors import Parked, SendUnknown
 from schemas.facts import Feedback
 from schemas.messages import Author, Receipt, TranscriptMessage
@@ -86,7 +86,7 @@ async def test_a_receipt_finds_its_message_by_either_id_and_never_lowers_a_state
 
 async def test_our_own_id_given_back_ends_the_doubt(world: World) -> None:
     """The answer to our request never came, but the vendor's word on it does: it was sent, and is not sent again."""
-    channel = Scripted(SendUnknown("cut"), policy=Policy(doubt="receipt"))
+    channel = Scripted(SendUnknown("cut"), policy=Policy(reconciliation="receipt"))
     sender = world.outbound(channel)
     await add(world, 0)
     with pytest.raises(Parked):
@@ -105,26 +105,26 @@ async def test_our_own_id_given_back_in_the_moment_in_which_the_sender_gives_up_
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is told as sent, its line is written, and what else the vendor says of it finds that."""
-    channel = Scripted(SendUnknown("cut"), policy=Policy(doubt="receipt"))
+    channel = Scripted(SendUnknown("cut"), policy=Policy(reconciliation="receipt"))
     sender = world.outbound(channel)
     with pytest.raises(Parked):
         await sender.handle(world.batch(world.message("l0")))
     told = batch(world, Receipt(state="delivered", at=world.clock(), marker="l0", external_id="x-9"))
-    doubtful_until = world.state.deliveries.doubtful_until
+    doubtful_until = world.state.deliveries.intent_deadline
 
     async def told_meanwhile(conversation: str, message_id: str) -> Any:
         with pytest.raises(Parked):
             await receipts(world).handle(told)
         return await doubtful_until(conversation, message_id)
 
-    monkeypatch.setattr(world.state.deliveries, "doubtful_until", told_meanwhile)
+    monkeypatch.setattr(world.state.deliveries, "intent_deadline", told_meanwhile)
     await sender.handle(world.batch(world.message("l0")))
     await receipts(world).handle(told)
     assert (channel.sent, await world.facts(), await states(world)) == (["l0"], [("l0", "sent")], ["delivered"])
 
 
 async def test_our_own_id_given_back_ends_the_doubt_behind_a_receipt_that_waits(world: World) -> None:
-    channel = Scripted(SendUnknown("cut"), policy=Policy(doubt="receipt"))
+    channel = Scripted(SendUnknown("cut"), policy=Policy(reconciliation="receipt"))
     with pytest.raises(Parked):
         await world.outbound(channel).handle(world.batch(world.message("l0")))
     early = Receipt(state="delivered", at=world.clock(), external_id="of a message that nobody knows yet")
@@ -234,7 +234,7 @@ async def test_a_thumb_that_is_faster_than_the_line_of_its_answer_waits_for_it(w
 async def touches(world: World) -> list[tuple[str, list[str]]]:
     events = await world.logged(topics.outbound("slack"))
     assert all(event.type == topics.DESK_TOUCHED for event in events)
-    return [(event.conversation, event.payload(DeskTouched).changed) for event in events]
+    return [(event.conversation, event.payload(DeskUpdate).changed) for event in events]
 
 
 async def test_people_hear_how_far_their_own_words_have_come_and_of_no_others(world: World) -> None:

@@ -13,27 +13,27 @@ from schemas import topics
 from schemas.changes import MessageDeleted, MessageEdited
 from schemas.errors import Parked, SendDelayed, SendRefused
 from schemas.messages import Author
-from schemas.ports import Call, Capabilities, Record, Reply
+from schemas.ports import Capabilities, Record, VendorCall, VendorResponse
 from tests.unit.connectors.conftest import OneBatch, Scripted, World
 
 
 class Changing(Scripted):
     """Also writes down what its calls say."""
 
-    capabilities = Capabilities(max_text=1000, revises=True)
+    capabilities = Capabilities(max_text=1000, edits=True)
 
     def __init__(self, *script: Any, **more: Any) -> None:
         super().__init__(*script, **more)
         self.said: list[tuple[str, str, str]] = []
 
-    def revised(self, call: Call, shown: str) -> Call | None:
+    def render_edit(self, call: VendorCall, shown: str) -> VendorCall | None:
         text = str(call.arguments["text"])
-        return None if text == "impossible" else Call("change", {"text": text, "shown": shown})
+        return None if text == "impossible" else VendorCall("change", {"text": text, "shown": shown})
 
-    def removed(self, call: Call, shown: str) -> Call:
-        return Call("remove", {"text": "", "shown": shown})
+    def render_deletion(self, call: VendorCall, shown: str) -> VendorCall:
+        return VendorCall("remove", {"text": "", "shown": shown})
 
-    async def perform(self, call: Call, marker: str) -> Reply:
+    async def perform(self, call: VendorCall, marker: str) -> VendorResponse:
         reply = await super().perform(call, marker)
         if "shown" in call.arguments:
             self.said.append((call.operation, call.arguments["text"], call.arguments["shown"]))

@@ -21,10 +21,10 @@ from connectors.slack.channel import SlackChannel
 from connectors.slack.desk.block_kit import button
 from infra.bus.lanes import Lanes
 from schemas import ids, topics
-from schemas.conversation import Conversation, Delivered, Origin
-from schemas.desk import DeskActed
+from schemas.conversation import Conversation, DeliveryOutcome, Origin
+from schemas.desk import DeskCommand
 from schemas.envelope import Envelope
-from schemas.errors import RefusedForNow
+from schemas.errors import TemporaryRefusal
 from schemas.messages import Address, Attachment, InboundMessage, RemoteFile
 from schemas.ports import Account, Batch, Event
 from tests.platforms.slack.courier import Delivery, Outcome
@@ -57,7 +57,7 @@ class Carried:
         self.strays += [event for event in events if event.type != topics.DESK_ACTED]
         try:
             await self.door.accept(self.account, events)
-        except RefusedForNow:
+        except TemporaryRefusal:
             return Outcome(False, "http_error")
         return Outcome(True)
 
@@ -127,7 +127,7 @@ class Team:
             if event.type == topics.DESK_ACTED:
                 found = await self.world.state.conversations.get(event.conversation)
                 assert found is not None
-                await self.acts.do(found, event.payload(DeskActed), batch)
+                await self.acts.do(found, event.payload(DeskCommand), batch)
 
     async def _give_up(self, conversation: str, records: Any, error: Exception, attempts: int) -> None:
         raise AssertionError(f"given up: {error!r}") from error
@@ -219,7 +219,7 @@ class Team:
     async def deliver(self) -> None:
         """What people said has reached the customers, as their connector puts on record."""
         for event in await self.inbound(topics.MESSAGE_RECEIVED):
-            told = Delivered(message_id=line_id(event.id), state="sent", external_id="x", at=self.world.clock())
+            told = DeliveryOutcome(message_id=line_id(event.id), state="sent", external_id="x", at=self.world.clock())
             await self.world.state.deliveries.record(event.conversation, told)
 
     def whispers(self, name: str) -> list[str]:

@@ -22,8 +22,8 @@ from infra.database import Database
 from infra.metrics import PrometheusMetrics
 from infra.state.sqlite import open_sqlite_state
 from schemas import ids, topics
-from schemas.conversation import Conversation, Delivered, Facts, Origin, Owner
-from schemas.desk import DeskActed, DeskTouched, DraftMade, Handoff
+from schemas.conversation import Conversation, DeliveryOutcome, Facts, Origin, Owner
+from schemas.desk import DeskCommand, DeskUpdate, DraftGenerated, Handoff
 from schemas.envelope import envelope
 from schemas.messages import Address, Attachment, Author, AuthorKind, Citation, MessageState, TranscriptMessage
 from schemas.ports import Account, Record, State
@@ -54,8 +54,8 @@ class Waiting:
     records: list[Record]
     attempt: int = 1
     arrived: asyncio.Event = field(default_factory=asyncio.Event)
-    later: asyncio.Event = field(default_factory=asyncio.Event)
-    hurry: asyncio.Event = field(default_factory=asyncio.Event)
+    backlog: asyncio.Event = field(default_factory=asyncio.Event)
+    revoking: asyncio.Event = field(default_factory=asyncio.Event)
     behind: list[Record] = field(default_factory=list)
 
     def on_arrival(self, call: Callable[[], None] | None) -> None: ...
@@ -73,7 +73,7 @@ class Done:
     def __init__(self) -> None:
         self.acts: list[str] = []
 
-    async def do(self, conversation: Conversation, acted: DeskActed, batch: Any) -> None:
+    async def do(self, conversation: Conversation, acted: DeskCommand, batch: Any) -> None:
         self.acts.append(acted.kind)
 
 
@@ -136,7 +136,7 @@ class World:
         return Record(topics.topic_of(event), 0, self.offset, self.conversation, 0, event.headers(), event.data)
 
     def touched(self, *, owner: bool = False) -> Record:
-        return self.record(topics.DESK_TOUCHED, DeskTouched(owner=owner, at=self.clock()))
+        return self.record(topics.DESK_TOUCHED, DeskUpdate(owner=owner, at=self.clock()))
 
     async def look(self, keeper: DeskConsumer, *records: Record, owner: bool = False) -> Waiting:
         batch = Waiting(self.conversation, list(records) or [self.touched(owner=owner)])
@@ -215,7 +215,7 @@ class World:
 
     async def placed(self, line: TranscriptMessage, ts: str) -> None:
         """A person wrote this line in the thread, as the door puts on record."""
-        told = Delivered(
+        told = DeliveryOutcome(
             message_id=ids.derived_id(line.id, "desk"),
             state="sent",
             external_id=f"{self.room}/{ts}",
@@ -224,7 +224,7 @@ class World:
         await self.state.deliveries.record(self.conversation, told)
 
     def draft(self, **fields: Any) -> Record:
-        made = DraftMade.model_validate({"id": "d1", "text": "We do.", "at": self.clock(), **fields})
+        made = DraftGenerated.model_validate({"id": "d1", "text": "We do.", "at": self.clock(), **fields})
         return self.record(topics.DRAFT_MADE, made)
 
     # ── what people see ──────────────────────────────────────────────────────────────────────────────────────────────

@@ -12,7 +12,7 @@ import pytest
 from connectors.desk.inbound.permissions import LOOKS
 from schemas import topics
 from schemas.conversation import Conversation
-from schemas.desk import DeskActed, HandoffResolved
+from schemas.desk import DeskCommand, HandoffResolved
 from schemas.envelope import Envelope
 from schemas.errors import BusUnavailable, Parked
 from schemas.ports import Batch, Bus, Position
@@ -105,7 +105,7 @@ async def test_a_reply_that_was_set_aside_can_be_undone_like_any_other(patient: 
     """What comes while something of the conversation is parked joins it; the Undo is seen all the same."""
     do, refused = patient.acts.do, list[str]()
 
-    async def not_at_first(found: Conversation, acted: DeskActed, batch: Batch) -> None:
+    async def not_at_first(found: Conversation, acted: DeskCommand, batch: Batch) -> None:
         if acted.kind == "reply" and not refused:
             refused.append(acted.id)
             raise Parked("Slack wants us to wait", until=world.clock() + timedelta(minutes=1))
@@ -124,7 +124,7 @@ async def test_a_reply_that_was_set_aside_can_be_undone_like_any_other(patient: 
 
 
 async def _is_parked(world: World, talk: Talk, wanted: bool = True) -> bool:
-    return bool(await world.state.parking.parked(GROUP, talk.id, limit=1)) is wanted
+    return bool(await world.state.parking.read(GROUP, talk.id, limit=1)) is wanted
 
 
 async def test_held_replies_go_out_in_order_before_the_conversation_is_given_back(patient: Team) -> None:

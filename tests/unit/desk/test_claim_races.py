@@ -23,24 +23,24 @@ from schemas.envelope import Envelope, envelope
 from schemas.messages import Author, AuthorKind, OutboundMessage, ReplyBegun
 from schemas.ports import (
     Account,
-    Call,
     Capabilities,
     Connection,
     Deliveries,
-    Pace,
+    LiveReplyLimits,
     Policy,
+    RateLimit,
     Record,
-    Reply,
-    Sending,
+    RenderContext,
     SendVerdict,
-    StreamRules,
+    VendorCall,
+    VendorResponse,
 )
 from tests.unit.desk.colleagues import Talk, Team
 from tests.unit.desk.conftest import TENANT, Waiting, World
 
 ROUNDS, AT_ONCE = 1_000, 40
 WAYS = ("outbox", "connector", "stream")
-FREE = Pace(1e9, 1_000_000)
+FREE = RateLimit(1e9, 1_000_000)
 
 
 class Voice:
@@ -48,8 +48,8 @@ class Voice:
 
     name = "web"
     capabilities = Capabilities(max_text=1000, streaming=True)
-    policy = Policy(doubt="never")
-    stream_rules = StreamRules(FREE, FREE, 0.0, 30.0)
+    policy = Policy(reconciliation="never")
+    live_reply_limits = LiveReplyLimits(FREE, FREE, 0.0, 30.0)
 
     def __init__(self, random: Random) -> None:
         self.random = random
@@ -60,31 +60,31 @@ class Voice:
     def parse(self, request: Any, account: Account) -> list[Any]:
         return []
 
-    def render(self, message: OutboundMessage, sending: Sending) -> list[Call]:
-        return [Call("say", {"text": message.text})]
+    def render(self, message: OutboundMessage, sending: RenderContext) -> list[VendorCall]:
+        return [VendorCall("say", {"text": message.text})]
 
-    def judge(self, call: Call, reply: Reply) -> str:
+    def judge(self, call: VendorCall, reply: VendorResponse) -> str:
         return str(reply.body)
 
     def connect(self, account: Account) -> Connection:
         return self
 
-    def opening(self, begun: ReplyBegun, contact: Contact | None, text: str) -> Call | None:
-        return Call("open", {"text": text})
+    def render_opening(self, begun: ReplyBegun, contact: Contact | None, text: str) -> VendorCall | None:
+        return VendorCall("open", {"text": text})
 
-    def more(self, opening: Call, shown: str, text: str) -> Call:
-        return Call("more", {"text": text})
+    def render_update(self, opening: VendorCall, shown: str, text: str) -> VendorCall:
+        return VendorCall("more", {"text": text})
 
-    def whole(self, call: Call, opening: Call, shown: str) -> Call | None:
+    def render_final(self, call: VendorCall, opening: VendorCall, shown: str) -> VendorCall | None:
         return call
 
-    def retraction(self, opening: Call, shown: str) -> Call:
-        return Call("remove", {})
+    def render_retraction(self, opening: VendorCall, shown: str) -> VendorCall:
+        return VendorCall("remove", {})
 
-    async def perform(self, call: Call, marker: str) -> Reply:
-        self.heard.append((call.operation, ids.whole_of(marker)))
+    async def perform(self, call: VendorCall, marker: str) -> VendorResponse:
+        self.heard.append((call.operation, ids.message_of_part(marker)))
         await self.pause()
-        return Reply(200, f"x-{marker}")
+        return VendorResponse(200, f"x-{marker}")
 
     async def pause(self) -> None:
         """Somebody else's turn, for a while that nobody can foresee."""

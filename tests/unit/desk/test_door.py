@@ -14,7 +14,7 @@ from connectors.desk.posts.posted_state import root_id
 from connectors.slack.backfill import read_history
 from schemas import topics
 from schemas.conversation import OwnerRequested
-from schemas.desk import DeskActed
+from schemas.desk import DeskCommand
 from schemas.messages import Address
 from tests.platforms.slack.workspace import Post
 from tests.platforms.vendor import Fault
@@ -28,9 +28,9 @@ async def team(world: World) -> AsyncIterator[Team]:
         yield team
 
 
-async def acts(team: Team) -> list[DeskActed]:
+async def acts(team: Team) -> list[DeskCommand]:
     topic = topics.outbound("slack")
-    return [event.payload(DeskActed) for event in await team.told(topics.DESK_ACTED, topic)]
+    return [event.payload(DeskCommand) for event in await team.told(topics.DESK_ACTED, topic)]
 
 
 async def test_a_thread_whose_record_is_lost_is_known_by_what_its_card_carries(team: Team) -> None:
@@ -155,7 +155,7 @@ async def test_a_form_that_slack_does_not_open_is_told(team: Team) -> None:
 
 
 class Nobody:
-    """No contact is known. See schemas.ports.Acquaintance."""
+    """No contact is known. See schemas.ports.BackfillContext."""
 
     session: Mapping[str, Any] = {}
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from schemas import ids, topics
 from schemas.actions import ActionMemory, PendingApproval
-from schemas.conversation import Conversation, Delivered
-from schemas.desk import DeskActed
+from schemas.conversation import Conversation, DeliveryOutcome
+from schemas.desk import DeskCommand
 from tests.platforms.slack.said import labels, words
 from tests.unit.desk.conftest import Done, World
 
@@ -32,9 +32,9 @@ async def wait_for(world: World, *approvals: PendingApproval) -> None:
     await world.change(actions=ActionMemory(approvals=list(approvals)).model_dump())
 
 
-def act(world: World, kind: str, **fields: Any) -> DeskActed:
+def act(world: World, kind: str, **fields: Any) -> DeskCommand:
     told = {"id": f"act-{kind}", "kind": kind, "by": "slack:U1", "name": "Mo", "account": "main", "place": "C:1.0"}
-    return DeskActed.model_validate(told | {"at": world.clock()} | fields)
+    return DeskCommand.model_validate(told | {"at": world.clock()} | fields)
 
 
 class Deciding(Done):
@@ -44,11 +44,11 @@ class Deciding(Done):
         super().__init__()
         self._world = world
 
-    async def do(self, conversation: Conversation, acted: DeskActed, batch: Any) -> None:
+    async def do(self, conversation: Conversation, acted: DeskCommand, batch: Any) -> None:
         await super().do(conversation, acted, batch)
         draft = acted.kind in ("send_draft", "discard_draft")
         about = ids.derived_id(acted.value, "draft-settled") if draft else acted.id
-        told = Delivered(message_id=about, state="sent", reason=f"{acted.id} sent", at=self._world.clock())
+        told = DeliveryOutcome(message_id=about, state="sent", reason=f"{acted.id} sent", at=self._world.clock())
         await self._world.state.deliveries.record(conversation.id, told)
 
 

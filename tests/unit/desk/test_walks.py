@@ -14,7 +14,7 @@ from connectors.desk.thread_ids import message_of
 from connectors.slack.places import parse_timestamp
 from schemas import topics
 from schemas.messages import InboundMessage
-from schemas.ports import Conversations, Owned
+from schemas.ports import Conversations, OwnershipResult
 from tests.platforms.slack.courier import Delivery
 from tests.platforms.slack.wire import Refusal
 from tests.unit.desk.colleagues import COLLEAGUES, Talk, Team
@@ -33,7 +33,7 @@ class Watched:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
 
-    async def own(self, conversation: str, to: Any, **more: Any) -> Owned:
+    async def own(self, conversation: str, to: Any, **more: Any) -> OwnershipResult:
         owned = await self._inner.own(conversation, to, **more)
         if owned.won:
             self.won.setdefault((conversation, owned.epoch), (to, more["by"], more["now"]))

@@ -177,7 +177,7 @@ async def running(folder: Path, text: str) -> AsyncIterator[Instance]:
             answerable_above=lambda _tenant: 0.5,
         )
         await library.start()
-        await library.ready()
+        await library.wait_until_ready()
         quota = StorageQuota(engine.state.limiter, lambda tenant: config.tenants[tenant].limits, clock)
         parts = Parts(
             config=config,

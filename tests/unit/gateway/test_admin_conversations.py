@@ -12,7 +12,7 @@ import pytest
 from schemas import ids, topics
 from schemas.conversation import CitedPassage, Origin, Turn
 from schemas.messages import Address, Author, TranscriptMessage
-from schemas.ports import Change
+from schemas.ports import ContactUpdate
 from tests.unit.gateway.conftest import Instance
 
 
@@ -268,7 +268,7 @@ async def test_an_unknown_conversation_is_not_found(instance: Instance) -> None:
 async def named(instance: Instance, place: str, name: str, *others: str) -> str:
     """The contact at this place (and at others) under a name; their id."""
     addresses = [Address(channel="web", value=each) for each in (place, *others)]
-    change = Change(at=instance.clock(), name=name)
+    change = ContactUpdate(at=instance.clock(), name=name)
     contact, _ = await instance.parts.state.contacts.resolve(
         "shop", "web", "main", place, addresses, now=instance.clock(), change=change
     )
@@ -305,7 +305,7 @@ async def test_in_a_room_nobody_is_given_the_name_of_who_wrote_first(instance: I
     """A line does not say which contact's it is."""
     state, now = instance.parts.state, instance.clock()
     addresses = [Address(channel="web", value="ann")]
-    change = Change(at=now, name="Ann Bloom")
+    change = ContactUpdate(at=now, name="Ann Bloom")
     contact, id_ = await state.contacts.resolve("shop", "web", "main", "room", addresses, now=now, change=change)
     origin = Origin(tenant="shop", channel="web", account="main", place="room", contact_id=contact.id)
     await state.conversations.begin(id_, origin, ["event-room"], now=now)

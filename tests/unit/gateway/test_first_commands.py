@@ -14,7 +14,7 @@ from gateway.commands.serving import sample_question
 from gateway.config import loader as configuration
 from schemas.conversation import Document
 from schemas.errors import ConfigInvalid
-from schemas.ports import Found, Passage
+from schemas.ports import Passage, SearchResult
 from tests.unit.gateway.test_cli import parley
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -104,10 +104,10 @@ class Shelf:
             for name, body in self._documents.items()
         ]
 
-    async def search(self, tenant: str, query: str, *, k: int = 8) -> Found:
+    async def search(self, tenant: str, query: str, *, k: int = 8) -> SearchResult:
         document, sure = self._answers[query]
         found = Passage(tenant=tenant, document=document, version=1, title="", heading="", text="", url="", score=1.0)
-        return Found([found], sure > 0.5, sure)
+        return SearchResult([found], sure > 0.5, sure)
 
 
 async def test_the_sample_question_is_one_that_its_own_document_answers() -> None:

@@ -18,7 +18,7 @@ from gateway.wiring.consumers import worker_settings
 from gateway.wiring.models import open_models
 from schemas.errors import ConfigInvalid
 from schemas.extras import install_command
-from schemas.ports import Found, Passage, Question
+from schemas.ports import Passage, Question, SearchResult
 from tests.platforms.models.server import ModelServer, Script
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -225,7 +225,7 @@ async def test_models_at_one_address_rest_together(tmp_path: Path) -> None:
         made = load(tmp_path, text)
         models = open_models(made, worker_settings(made.tenants, {}), failed=lambda _: None)
         told = Passage("shop", "ships", 1, "Ships", "", "", "We ship on Mondays.", 0.9)
-        asked = Question("shop", "When do you ship?", [], Found([told], answerable=True, confidence=0.9))
+        asked = Question("shop", "When do you ship?", [], SearchResult([told], answerable=True, confidence=0.9))
 
         async def nothing(*_: object) -> None: ...
 

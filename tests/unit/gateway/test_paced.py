@@ -61,7 +61,7 @@ async def test_what_waited_until_its_partition_goes_is_left_to_the_next_owner() 
     first = asyncio.ensure_future(handler(batch("one")))
     second = asyncio.ensure_future(handler(late))
     await asyncio.sleep(0)
-    late.hurry.set()
+    late.revoking.set()
     await first
     with pytest.raises(Unavailable):
         await second

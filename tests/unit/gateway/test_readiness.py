@@ -23,8 +23,8 @@ class Part:
 
 
 def readiness(part: Part, now: list[float]) -> tuple[Readiness, Any]:
-    healer: Any = SimpleNamespace(well=asyncio.Event(), lost=asyncio.Event())
-    healer.well.set()
+    healer: Any = SimpleNamespace(available=asyncio.Event(), lost=asyncio.Event())
+    healer.available.set()
     return Readiness({"state": part.ready}, healer, monotonic=lambda: now[0]), healer
 
 
@@ -50,7 +50,7 @@ async def test_a_rebuild_shows_at_once() -> None:
     """It is known here, so it need not be asked for."""
     ready, healer = readiness(Part(), [100.0])
     assert await ready() == {}
-    healer.well.clear()
+    healer.available.clear()
     healer.lost.set()
     assert await ready() == {"state": "being rebuilt"}
     healer.lost.clear()

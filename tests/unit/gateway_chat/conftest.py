@@ -25,7 +25,7 @@ from infra.metrics import PrometheusMetrics
 from schemas import topics
 from schemas.envelope import Envelope
 from schemas.messages import Author, OutboundMessage
-from schemas.ports import Bus, Record, Sending
+from schemas.ports import Bus, Record, RenderContext
 from tests.harness.tools import tools_of
 
 IDENTITY_SECRET = "a-secret-shared-with-the-site-of-the-shop"
@@ -188,7 +188,7 @@ class Shop:
         account = self.parts.accounts(visitor.tenant, "web", "main")
         assert account is not None
         web = self.parts.channels["web"]
-        for call in web.render(message, Sending(visitor.conversation, account)):
+        for call in web.render(message, RenderContext(visitor.conversation, account)):
             await web.connect(account).perform(call, message.id)
         return message
 

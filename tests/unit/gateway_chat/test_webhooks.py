@@ -15,7 +15,17 @@ from gateway.wiring.parts import Parts
 from schemas import topics
 from schemas.errors import BusUnavailable, InvalidRequest, Unauthorized
 from schemas.messages import Address, InboundMessage, OutboundMessage
-from schemas.ports import Account, Call, Capabilities, Connection, Event, Policy, RawRequest, Reply, Sending
+from schemas.ports import (
+    Account,
+    Capabilities,
+    Connection,
+    Event,
+    Policy,
+    RawRequest,
+    RenderContext,
+    VendorCall,
+    VendorResponse,
+)
 from tests.unit.gateway_chat.conftest import Answer, FailingBus, Shop
 
 Serve = Callable[..., Awaitable[Shop]]
@@ -55,13 +65,13 @@ class Toy:
             for update in updates
         ]
 
-    def answer(self, request: RawRequest, account: Account) -> str | None:
+    def answer_handshake(self, request: RawRequest, account: Account) -> str | None:
         return request.query.get("challenge") if request.method == "GET" else None
 
-    def render(self, message: OutboundMessage, sending: Sending) -> list[Call]:
+    def render(self, message: OutboundMessage, sending: RenderContext) -> list[VendorCall]:
         raise NotImplementedError
 
-    def judge(self, call: Call, reply: Reply) -> str:
+    def judge(self, call: VendorCall, reply: VendorResponse) -> str:
         raise NotImplementedError
 
     def connect(self, account: Account) -> Connection:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.bus.sqlite.assignment import assign
+from infra.bus.sqlite.group import assign
 from schemas.ports import TopicPartition
 
 TOPICS = ["alpha", "beta", "gamma"]

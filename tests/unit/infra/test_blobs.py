@@ -11,7 +11,7 @@ import pytest
 
 from infra.blobs import open_blobs
 from schemas.errors import ConfigInvalid, Unavailable, UnsupportedMediaType
-from schemas.privacy.harmless_numbers import own_numbers
+from schemas.privacy.harmless_numbers import compile_own_numbers
 from tests.harness.bucket import Bucket, serving
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(32)
@@ -140,7 +140,7 @@ CARD = "4111 1111 1111 1111"
 async def test_no_text_file_is_stored_with_the_number_of_a_card(
     tmp_path: Path, name: str, declared: str, data: str, kept: str, kind: str
 ) -> None:
-    blobs = open_blobs("file", tmp_path, own_numbers={"shop": own_numbers(["PS-################"])})
+    blobs = open_blobs("file", tmp_path, own_numbers={"shop": compile_own_numbers(["PS-################"])})
     put = await blobs.put("shop", name, declared, data.encode())
     about, stored = await blobs.get("shop", put.id)
     assert (stored.decode(), about.type, about.size) == (kept, kind, len(kept.encode()))

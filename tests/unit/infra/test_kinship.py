@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from infra.state import contact_merging
 from schemas.conversation import Contact
 from schemas.messages import Address
-from schemas.ports import Change
+from schemas.ports import ContactUpdate
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 PEOPLE, NUMBERS = 4, 3
@@ -30,10 +30,10 @@ class Store:
     index: dict[str, str] = field(default_factory=dict)
     now: datetime = START
 
-    def resolve(self, *values: str, change: Change | None = None) -> str:
+    def resolve(self, *values: str, change: ContactUpdate | None = None) -> str:
         asked = [address(value) for value in values]
         found = {contact.id: contact for value in values if (contact := self._behind(value))}
-        seen = contact_merging.resolved(
+        seen = contact_merging.resolve_contact(
             list(found.values()), "shop", "whatsapp", "main", values[0], asked, self.now, change
         )
         for contact in seen.changed:
@@ -41,7 +41,7 @@ class Store:
             self.index |= {each.value: contact.id for each in contact.addresses}
             for each in contact.left:
                 self.index.setdefault(each.value, contact.id)
-        self.merged |= dict.fromkeys(seen.swallowed, seen.contact.id)
+        self.merged |= dict.fromkeys(seen.merged_ids, seen.contact.id)
         return seen.conversation
 
     def _behind(self, value: str) -> Contact | None:
@@ -69,7 +69,7 @@ def test_a_conversation_is_one_persons_whoever_has_the_number_now(steps: list[tu
     """A person's user id is theirs for good; a number has one owner at a time. The vendor tells of each move, once or
     again much later. It may say nothing when somebody leaves who has written with both; then the number alone says
     nothing until its next owner has written with both, too."""
-    store, told = Store(), list[tuple[tuple[str, ...], Change]]()
+    store, told = Store(), list[tuple[tuple[str, ...], ContactUpdate]]()
     owner, known, both = dict[str, int](), dict[str, bool](), set[str]()
     spoke: dict[str, set[int]] = {}
     for kind, person, n, again in steps:
@@ -82,7 +82,7 @@ def test_a_conversation_is_one_persons_whoever_has_the_number_now(steps: list[tu
                 owner[number] = person
                 known[number] = known.get(number, True)
                 if mine and kind == "moves":
-                    told.append(((user, mine, number), Change(at=store.now, moved=True, left=[address(mine)])))
+                    told.append(((user, mine, number), ContactUpdate(at=store.now, moved=True, left=[address(mine)])))
                     store.resolve(*told[-1][0], change=told[-1][1])
                     known[number] = known[mine] = True
                 elif mine:

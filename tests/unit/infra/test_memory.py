@@ -12,7 +12,7 @@ HEAPS_OF_THREADS = """
 import ctypes, sys, tempfile, threading
 from infra import interpreter
 if sys.argv[1] == "shared":
-    interpreter.share_heaps()
+    interpreter.limit_heaps()
 libc = ctypes.CDLL(None)
 libc.fopen.restype = libc.malloc.restype = ctypes.c_void_p
 meet = threading.Barrier(9)
@@ -41,7 +41,7 @@ def heaps(how: str) -> int:
 def test_threads_share_heaps_once_they_are_told_to() -> None:
     """Eight threads allocate: two heaps in all instead of one each. Elsewhere than with glibc, nothing breaks."""
     if platform.libc_ver()[0] != "glibc":
-        interpreter.share_heaps()
+        interpreter.limit_heaps()
         return
     assert heaps("own") == 9
     assert heaps("shared") == interpreter.HEAPS

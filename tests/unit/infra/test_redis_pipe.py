@@ -9,8 +9,8 @@ import pytest
 from redis import exceptions as said
 
 from infra.state.redis.client.call import Call
-from infra.state.redis.client.connection import Exchange, Links
-from infra.state.redis.client.pipe import ATTEMPTS, TRIP_CALLS, TRIPS, Pipe
+from infra.state.redis.client.connection import Links, ReplyHandler
+from infra.state.redis.client.pipe import ATTEMPTS, PIPELINE_CALLS, PIPELINES, Pipe
 from schemas.errors import StateUnavailable
 
 PATIENCE = 30.0
@@ -21,9 +21,9 @@ class FakeLink:
 
     def __init__(self, links: FakeLinks) -> None:
         self.links = links
-        self.exchange: Exchange | None = None
+        self.exchange: ReplyHandler | None = None
 
-    def send(self, exchange: Exchange) -> None:
+    def send(self, exchange: ReplyHandler) -> None:
         self.exchange = exchange
         self.links.under_way.append(self)
         self.links.bunches.append(exchange.count)
@@ -33,7 +33,7 @@ class FakeLink:
         exchange, self.exchange = self.exchange, None
         self.links.under_way.remove(self)
         if exchange is not None:
-            exchange.failed(error)
+            exchange.on_failure(error)
 
 
 class FakeLinks:
@@ -61,7 +61,7 @@ class FakeLinks:
         waiting, self.under_way = self.under_way, []
         for link in waiting:
             if link.exchange is not None:
-                link.exchange.answered(list(replies) or ["OK"] * link.exchange.count)
+                link.exchange.on_replies(list(replies) or ["OK"] * link.exchange.count)
 
     async def sent_one(self) -> FakeLink:
         async with asyncio.timeout(PATIENCE):
@@ -86,7 +86,7 @@ async def settled() -> None:
         await asyncio.sleep(0)
 
 
-@pytest.mark.parametrize("trips", range(1, TRIPS + 1))
+@pytest.mark.parametrize("trips", range(1, PIPELINES + 1))
 async def test_calls_made_on_the_answers_of_all_trips_leave_at_once(links: FakeLinks, trips: int) -> None:
     pipe = pipe_over(links)
 
@@ -108,20 +108,20 @@ async def test_calls_made_on_the_answers_of_all_trips_leave_at_once(links: FakeL
 
 async def test_what_is_called_in_one_turn_travels_together_in_bounded_bunches(links: FakeLinks) -> None:
     pipe = pipe_over(links)
-    calls = [pipe.command("GET", "key") for _ in range(2 * TRIP_CALLS + 1)]
+    calls = [pipe.command("GET", "key") for _ in range(2 * PIPELINE_CALLS + 1)]
     await settled()
-    assert links.bunches == [TRIP_CALLS, TRIP_CALLS, 1]
+    assert links.bunches == [PIPELINE_CALLS, PIPELINE_CALLS, 1]
     links.answer()
     assert await asyncio.gather(*calls) == ["OK"] * len(calls)
 
 
 async def test_what_finds_all_trips_under_way_leaves_with_the_first_answer(links: FakeLinks) -> None:
     pipe = pipe_over(links)
-    calls = [pipe.command("GET", "key") for _ in range(TRIPS * TRIP_CALLS + 3)]
+    calls = [pipe.command("GET", "key") for _ in range(PIPELINES * PIPELINE_CALLS + 3)]
     await settled()
-    assert links.bunches == [TRIP_CALLS] * TRIPS
+    assert links.bunches == [PIPELINE_CALLS] * PIPELINES
     links.answer()
-    assert links.bunches[TRIPS:] == [3]
+    assert links.bunches[PIPELINES:] == [3]
     links.answer()
     assert await asyncio.gather(*calls) == ["OK"] * len(calls)
 
@@ -171,8 +171,8 @@ async def test_a_trip_without_an_answer_fails_in_time_with_those_behind_it_and_a
 class Number(Call):
     """Can read numbers only."""
 
-    def answered(self, reply: Any) -> None:
-        super().answered(int(reply))
+    def on_reply(self, reply: Any) -> None:
+        super().on_reply(int(reply))
 
 
 async def test_a_reply_that_cannot_be_read_leaves_no_caller_waiting(links: FakeLinks) -> None:

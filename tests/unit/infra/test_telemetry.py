@@ -192,7 +192,7 @@ def test_ids_are_those_of_the_innermost_block_and_end_with_it(lines: io.StringIO
 def test_what_is_observed_at_once_counts_as_if_each_were_observed_alone() -> None:
     together, alone = PrometheusMetrics(), PrometheusMetrics()
     for seconds in ({"load": 0.002, "answer": 1.5}, {"load": 0.02}):
-        together.observe_each("parley_turn_seconds", "stage", seconds, channel="web")
+        together.observe_many("parley_turn_seconds", "stage", seconds, channel="web")
         for stage, each in seconds.items():
             alone.observe("parley_turn_seconds", each, channel="web", stage=stage)
     for metrics in (together, alone):

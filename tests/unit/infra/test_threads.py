@@ -12,7 +12,7 @@ from infra import interpreter
 def test_a_thread_that_computes_is_asked_to_pause_soon() -> None:
     before = sys.getswitchinterval()
     try:
-        interpreter.take_turns_soon()
+        interpreter.shorten_switch_interval()
         assert sys.getswitchinterval() == pytest.approx(interpreter.PAUSE_AFTER_S)
     finally:
         sys.setswitchinterval(before)

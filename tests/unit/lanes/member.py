@@ -35,7 +35,7 @@ class Member:
         raise AssertionError(f"gave up {key}") from error
 
     async def settled(self) -> None:
-        await until(lambda: self.world.all_done() and self.lanes.held == 0)
+        await until(lambda: self.world.all_done() and self.lanes.held_count == 0)
 
 
 @asynccontextmanager

@@ -25,7 +25,7 @@ def test_a_handler_that_never_ends_holds_up_nobody() -> None:
             one.world.seen |= {(r.partition, r.offset) for r in batch.records}
             count["handled"] += len(batch.records)
 
-        async with member(handle, bounds=Bounds(span=100, polled=20, commit_every=0.05, poll=0.02)) as one:
+        async with member(handle, bounds=Bounds(span=100, poll_records=20, commit_every=0.05, poll=0.02)) as one:
             one.world.append("stuck")
             for number in range(1000):
                 one.world.append(f"other-{number % 50}")
@@ -54,7 +54,7 @@ def test_a_conversation_with_an_endless_backlog_gives_its_slot_up_to_others() ->
 
         async with member(handle, bounds=Bounds(running=1, commit_every=0.05)) as one:
             one.world.append("hot")
-            await until(lambda: one.lanes.running == 1)
+            await until(lambda: one.lanes.running_count == 1)
             one.world.append("cool")
             await until(lambda: "cool" in handled)
             assert handled.count("hot") <= 3
@@ -70,12 +70,12 @@ def test_a_process_with_too_much_to_do_leaves_most_on_the_log() -> None:
 
         async def handle(batch: Batch) -> None:
             nonlocal handled, most
-            most = max(most, one.lanes.held)
+            most = max(most, one.lanes.held_count)
             await asyncio.sleep(1.0)
             one.world.seen |= {(r.partition, r.offset) for r in batch.records}
             handled += len(batch.records)
 
-        bounds = Bounds(held=400, polled=5, poll=0.02)
+        bounds = Bounds(held=400, poll_records=5, poll=0.02)
         async with member(handle, bounds=bounds, pressed=lambda: pressed) as one:
             for number in range(1000):
                 one.world.append(f"one-{number}")
@@ -112,7 +112,7 @@ def test_a_tenant_that_floods_with_many_conversations_is_set_aside() -> None:
                 one.world.append(f"b{number}", tenant="b")
             await until(lambda: len(handled) == 5)
             await until(lambda: sum(map(bool, one.world.parked.values())) == 480)
-            assert one.lanes.held == 20
+            assert one.lanes.held_count == 20
 
     run(scene())
 
@@ -133,7 +133,7 @@ def test_what_comes_back_from_the_store_is_bounded_too() -> None:
             await second.wait()
             one.world.handled(batch.records)
 
-        bounds = Bounds(held=200, held_per_tenant=100, held_per_lane=10, brought_back=2, commit_every=0.05)
+        bounds = Bounds(held=200, held_per_tenant=100, held_per_lane=10, min_page=2, commit_every=0.05)
         async with member(handle, bounds=bounds) as one:
             for number in range(30 * 40):
                 one.world.append(f"k{number % 40}")
@@ -141,7 +141,7 @@ def test_what_comes_back_from_the_store_is_bounded_too() -> None:
             first.set()
             await until(lambda: len(sizes) == 40)
             assert min(sizes) == 2
-            assert one.lanes.held <= bounds.held_per_tenant + 40 * bounds.brought_back
+            assert one.lanes.held_count <= bounds.held_per_tenant + 40 * bounds.min_page
             second.set()
 
     run(scene())
@@ -154,9 +154,9 @@ def test_no_more_is_taken_in_than_may_be_held() -> None:
         async with member(_stuck, bounds=Bounds(held=30, running=3, drain=1.0)) as one:
             for number in range(200):
                 one.world.append(f"k{number}")
-            await until(lambda: one.lanes.held >= 30)
+            await until(lambda: one.lanes.held_count >= 30)
             await asyncio.sleep(10)
-            assert one.lanes.held == 30
+            assert one.lanes.held_count == 30
             assert one.subscription.positions[0] == 30
 
     run(scene())
@@ -171,7 +171,7 @@ def test_no_more_is_read_past_an_unfinished_record_than_the_span_allows() -> Non
                 await _stuck(batch)
             one.world.handled(batch.records)
 
-        async with member(handle, bounds=Bounds(span=100, polled=10, drain=1.0, commit_every=0.05)) as one:
+        async with member(handle, bounds=Bounds(span=100, poll_records=10, drain=1.0, commit_every=0.05)) as one:
             one.world.append("first")
             await one.settled()
             one.parking.dead = True
@@ -198,7 +198,7 @@ def test_a_hundred_thousand_parked_conversations_cost_no_timers_and_little_memor
             for number in range(100_000):
                 dispatch.adopt(assignment, f"k{number}", now() + timedelta(hours=1))
             assert len(asyncio.all_tasks()) == before
-            await one.lanes.revoked(frozenset([source(0)]))
-            assert dispatch._agenda == []
+            await one.lanes.on_revoked(frozenset([source(0)]))
+            assert dispatch._schedule == []
 
     run(scene())

@@ -63,17 +63,17 @@ def test_a_handler_deaf_to_cancellation_does_not_block_the_group() -> None:
 
         async with member(handle, bounds=Bounds(drain=1.0)) as one:
             one.world.append("k")
-            await until(lambda: one.lanes.running == 1)
-            await one.lanes.revoked(frozenset([source(0)]))
+            await until(lambda: one.lanes.running_count == 1)
+            await one.lanes.on_revoked(frozenset([source(0)]))
             assert asyncio.get_running_loop().time() < 10
             one.subscription.positions[0] = 0
             one.subscription.paused.clear()
             one.subscription.readable = False
-            await one.lanes.assigned(frozenset([source(0)]))
+            await one.lanes.on_assigned(frozenset([source(0)]))
             await ended.wait()
-            await until(lambda: one.lanes.running == 0)
+            await until(lambda: one.lanes.running_count == 0)
             assert one.world.committed == {}
-            assert one.lanes.held == 0
+            assert one.lanes.held_count == 0
 
     run(scene())
 
@@ -92,13 +92,13 @@ def test_a_partition_comes_back_alive_after_a_revocation_that_was_cut_short() ->
 
         async with member(handle) as one:
             one.world.append("k")
-            await until(lambda: one.lanes.running == 1)
+            await until(lambda: one.lanes.running_count == 1)
             with pytest.raises(TimeoutError):
                 async with asyncio.timeout(1):
-                    await one.lanes.revoked(frozenset([source(0)]))
+                    await one.lanes.on_revoked(frozenset([source(0)]))
             slow["slow"] = False
             one.subscription.positions[0] = 0
-            await one.lanes.assigned(frozenset([source(0)]))
+            await one.lanes.on_assigned(frozenset([source(0)]))
             await until(lambda: handled == [0])
 
     run(scene())
@@ -117,12 +117,12 @@ def test_a_partition_lost_without_a_word_comes_back_alive() -> None:
 
         async with member(handle) as one:
             one.world.append("k")
-            await until(lambda: one.lanes.running == 1)
-            await one.lanes.assigned(frozenset())
-            assert (one.lanes.running, one.lanes.held) == (0, 0)
+            await until(lambda: one.lanes.running_count == 1)
+            await one.lanes.on_assigned(frozenset())
+            assert (one.lanes.running_count, one.lanes.held_count) == (0, 0)
             hold.set()
             one.subscription.positions[0] = 0
-            await one.lanes.assigned(frozenset([source(0)]))
+            await one.lanes.on_assigned(frozenset([source(0)]))
             await until(lambda: handled == [0])
 
     run(scene())
@@ -216,7 +216,7 @@ def test_while_thousands_of_records_come_in_the_loop_is_left_to_those_under_way(
         async def handle(batch: Batch) -> None:
             handled.append(asyncio.get_running_loop().time())
 
-        async with member(handle, bounds=Bounds(polled=10, rest=0.5)) as one:
+        async with member(handle, bounds=Bounds(poll_records=10, rest=0.5)) as one:
             for number in range(40):
                 one.world.append(f"{number}")
             await until(lambda: len(handled) == 40)

@@ -15,7 +15,7 @@ from tests.unit.lanes.world import World, source
 
 async def _more(batch: Batch) -> None:
     """As a handler does that lives on what comes next."""
-    waits = [asyncio.ensure_future(event.wait()) for event in (batch.arrived, batch.later)]
+    waits = [asyncio.ensure_future(event.wait()) for event in (batch.arrived, batch.backlog)]
     await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
     for each in waits:
         each.cancel()
@@ -60,7 +60,7 @@ def test_a_handler_that_waits_is_told_of_what_came_while_its_batch_was_brought_b
             await _parked_first(batch, batches, one.world)
 
         async with member(handle, bounds=Bounds(commit_every=0.05)) as one:
-            parked = one.parking.parked
+            parked = one.parking.read
 
             async def with_another(group: str, conversation: str, *, limit: int) -> list[Record]:
                 found = await parked(group, conversation, limit=limit)
@@ -70,7 +70,7 @@ def test_a_handler_that_waits_is_told_of_what_came_while_its_batch_was_brought_b
                     await until(lambda: bool(lane.spilling))
                 return found
 
-            one.parking.parked = with_another  # type: ignore[method-assign]
+            one.parking.read = with_another  # type: ignore[method-assign]
             one.world.append("k")
             await until(lambda: len(batches) == 3)
             await one.settled()

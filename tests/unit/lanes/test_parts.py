@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from infra.bus.assignment import Assignment, Prefix
-from infra.bus.fair_queue import Turnstile
+from infra.bus.fair_queue import FairQueue
 from infra.bus.lane import Lane, LaneBatch
-from infra.bus.retrying import Outcome, attempt
+from infra.bus.retrying import Outcome, run_handler
 from schemas.errors import BusUnavailable, Fenced, ModelFailed, Parked, StateUnavailable, UndecodableRecord
 from schemas.ports import Batch, Record, TopicPartition
 from tests.unit.lanes.virtual import run
@@ -38,28 +38,28 @@ def test_the_prefix_ends_before_the_first_unfinished_record(gaps: list[int], ord
     order.shuffle(shuffled)  # type: ignore[attr-defined]
     done: set[int] = set()
     for offset in shuffled:
-        prefix.done([record(offset)])
+        prefix.finish([record(offset)])
         done.add(offset)
         first_open = next((one for one in offsets if one not in done), None)
         finished = [one for one in offsets if first_open is None or one < first_open]
         assert prefix.oldest == first_open
-        assert prefix.due() == (finished[-1] + 1 if finished else None)
+        assert prefix.offset_to_commit() == (finished[-1] + 1 if finished else None)
         assert prefix.span == (0 if first_open is None else offsets[-1] - first_open + 1)
 
 
 def test_a_committed_prefix_is_not_due_again() -> None:
     prefix = Prefix()
     prefix.add(7)
-    prefix.done([record(7)])
-    assert prefix.due() == 8
-    prefix.committed(8)
-    assert prefix.due() is None
+    prefix.finish([record(7)])
+    assert prefix.offset_to_commit() == 8
+    prefix.mark_committed(8)
+    assert prefix.offset_to_commit() is None
 
 
 def test_tenants_take_turns_whatever_the_length_of_their_queues() -> None:
     """Tenant b's three come at every second place, though a has a hundred before it."""
     started: list[str] = []
-    turnstile: Turnstile[str] = Turnstile(1, lambda _tenant: 10, started.append)
+    turnstile: FairQueue[str] = FairQueue(1, lambda _tenant: 10, started.append)
     for number in range(100):
         turnstile.enter("a", f"a{number}")
     for number in range(3):
@@ -73,12 +73,12 @@ def test_tenants_take_turns_whatever_the_length_of_their_queues() -> None:
 
 def test_a_tenant_at_its_limit_leaves_the_other_slots_to_others() -> None:
     started: list[str] = []
-    turnstile: Turnstile[str] = Turnstile(5, lambda tenant: {"a": 2, "b": 9}[tenant], started.append)
+    turnstile: FairQueue[str] = FairQueue(5, lambda tenant: {"a": 2, "b": 9}[tenant], started.append)
     for number in range(4):
         turnstile.enter("a", f"a{number}")
     turnstile.enter("b", "b0")
     assert started == ["a0", "a1", "b0"]
-    assert (turnstile.running, turnstile.waiting) == (3, 2)
+    assert (turnstile.running, turnstile.waiting_count) == (3, 2)
     turnstile.withdraw(lambda item: item == "a2")
     turnstile.leave("a")
     assert started[-1] == "a3"
@@ -108,7 +108,7 @@ class Bench:
                 self.attempts[len(batch.records)] += 1
                 await handler(batch)
 
-            outcome = await attempt(counted, self.give_up, self.batch, 5)
+            outcome = await run_handler(counted, self.give_up, self.batch, 5)
             return outcome, asyncio.get_running_loop().time()
 
         with structlog.testing.capture_logs():
@@ -209,7 +209,7 @@ def test_losing_a_race_again_and_again_does_not_give_a_record_up_soon() -> None:
 
 def test_waiting_ends_when_the_partition_is_taken_away() -> None:
     async def handler(batch: Batch) -> None:
-        asyncio.get_running_loop().call_later(0.01, batch.hurry.set)
+        asyncio.get_running_loop().call_later(0.01, batch.revoking.set)
         raise StateUnavailable("away", retry_after_ms=30_000)
 
     outcome, took = Bench(1).outcome(handler)

@@ -27,7 +27,7 @@ TIGHT = Bounds(
     drain=1.0,
     commit_every=0.1,
     poll=0.05,
-    polled=20,
+    poll_records=20,
 )
 KEYS = [f"{tenant}-{number}" for tenant in "ab" for number in range(5)]
 PATIENCE_S = 3000.0
@@ -157,13 +157,13 @@ class Simulation:
         await until(lambda: self.world.all_done() or bool(self.world.violations))
         assert not self.world.violations, self.world.violations[:5]
         assert {(one.partition, one.offset) for one in self.given_up} == self.poison
-        await until(lambda: all(worker.lanes.held == 0 for worker in self.workers))
+        await until(lambda: all(worker.lanes.held_count == 0 for worker in self.workers))
         while self.workers:
             await self.leave()
 
 
 def expect_empty(lanes: Lanes) -> None:
-    assert (lanes.held, lanes.running, lanes.load, lanes.oldest_waiting) == (0, 0, 0.0, 0.0)
+    assert (lanes.held_count, lanes.running_count, lanes.load, lanes.oldest_waiting) == (0, 0, 0.0, 0.0)
     assert lanes._dispatch is not None
     budget = lanes._dispatch.budget
     assert (budget.bytes_held, +budget._by_tenant) == (0, Counter())

@@ -141,7 +141,7 @@ class WorldParking:
         if unclear:
             raise StateUnavailable("no answer")
 
-    async def parked(self, group: str, conversation: str, *, limit: int) -> list[Record]:
+    async def read(self, group: str, conversation: str, *, limit: int) -> list[Record]:
         await self._trouble()
         return [record for _, record in sorted(self._world.parked[conversation].items())][:limit]
 
@@ -155,7 +155,7 @@ class WorldParking:
             raise StateUnavailable("no answer")
         return len(self._world.parked[conversation])
 
-    async def waiting(
+    async def list_conversations(
         self, group: str, partitions: Iterable[TopicPartition]
     ) -> dict[str, tuple[TopicPartition, datetime]]:
         await self._trouble()
@@ -223,7 +223,7 @@ class WorldSubscription:
 
     async def close(self) -> None:
         if not self.dead:
-            await self.listener.revoked(frozenset(map(source, self.positions)))
+            await self.listener.on_revoked(frozenset(map(source, self.positions)))
         self.positions.clear()
 
 
@@ -253,7 +253,7 @@ class Group:
         lost = [partition for partition in member.positions if target.get(partition) is not member]
         if lost:
             member.readable = False
-            await member.listener.revoked(frozenset(map(source, lost)))
+            await member.listener.on_revoked(frozenset(map(source, lost)))
         for partition in lost:
             member.positions.pop(partition, None)
 
@@ -266,7 +266,7 @@ class Group:
                 member.leaks.add(partition)
         if not self.world.pauses_survive:
             member.paused.clear()
-        await member.listener.assigned(frozenset(map(source, mine)))
+        await member.listener.on_assigned(frozenset(map(source, mine)))
         member.readable = True
 
     async def leave(self, member: WorldSubscription) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator
 
-from schemas.privacy.card_networks import is_checked
+from schemas.privacy.card_networks import passes_luhn
 
 ISSUED: tuple[tuple[str, int], ...] = (
     *(("4", 16), ("4", 19), ("51", 16), ("55", 16), ("2221", 16), ("2720", 16), ("34", 15), ("37", 15)),
@@ -29,7 +29,7 @@ SCRIPTS = ("0", "٠", "۰", "०", "০", "๐", "０", "𝟎")
 def pan(rng: random.Random) -> str:
     prefix, length = rng.choice(ISSUED)
     body = prefix + "".join(rng.choice("0123456789") for _ in range(length - len(prefix) - 1))
-    return next(body + digit for digit in "0123456789" if is_checked(body + digit))
+    return next(body + digit for digit in "0123456789" if passes_luhn(body + digit))
 
 
 def printed(digits: str, between: str) -> str:

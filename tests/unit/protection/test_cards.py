@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.privacy.cards import masked
-from schemas.privacy.harmless_numbers import own_numbers
+from schemas.privacy.cards import mask_cards
+from schemas.privacy.harmless_numbers import compile_own_numbers
 from tests.harness.growth import assert_in_proportion
 from tests.unit.protection import pans
 from tests.unit.protection.harmless import HARMLESS
@@ -27,7 +27,7 @@ def test_of_ten_thousand_cards_in_common_forms_none_is_missed() -> None:
     missed = [
         text
         for digits, text in islice(pans.written(random.Random(38)), 10_000)
-        if digits in digits_of(out := masked(text)) or f"[card ····{digits[-4:]}]" not in out
+        if digits in digits_of(out := mask_cards(text)) or f"[card ····{digits[-4:]}]" not in out
     ]
     assert missed == []
 
@@ -35,8 +35,8 @@ def test_of_ten_thousand_cards_in_common_forms_none_is_missed() -> None:
 @given(seed=SEEDS, before=st.text(max_size=30), after=st.text(max_size=30))
 def test_masking_twice_is_masking_once(seed: int, before: str, after: str) -> None:
     _, text = next(pans.written(random.Random(seed)))
-    once = masked(f"{before} {text} {after}")
-    assert masked(once) == once
+    once = mask_cards(f"{before} {text} {after}")
+    assert mask_cards(once) == once
 
 
 @pytest.mark.parametrize("kind", [*pans.OTHERS, pans.BARE, pans.ORDER])
@@ -46,9 +46,9 @@ def test_other_numbers_are_left_alone(kind: str) -> None:
     makers = {**pans.OTHERS, pans.BARE: pans.bare, pans.ORDER: pans.order}
     most = 0.03 if kind in (pans.BARE, pans.ORDER) else 0.0
     rng, make = random.Random(7), makers[kind]
-    own = own_numbers(["PS-##############"])
+    own = compile_own_numbers(["PS-##############"])
     texts = [make(rng) for _ in range(5_000)]
-    wrong = [text for text in texts if masked(text, own) != text]
+    wrong = [text for text in texts if mask_cards(text, own) != text]
     assert len(wrong) / len(texts) <= most, wrong[:5]
 
 
@@ -79,33 +79,33 @@ def test_other_numbers_are_left_alone(kind: str) -> None:
     ],
 )
 def test_what_is_seen_of_a_card(text: str, shown: str) -> None:
-    assert masked(text) == shown
+    assert mask_cards(text) == shown
 
 
 def test_every_spelling_of_a_card_is_masked() -> None:
     assert len(SPELLINGS) >= 67
-    missed = [text for text in SPELLINGS if masked(text).count("[card ····") != 1]
+    missed = [text for text in SPELLINGS if mask_cards(text).count("[card ····") != 1]
     assert missed == []
-    left = [text for text in SPELLINGS if len(digits_of(masked(text))) > 4 + len("1227")]
+    left = [text for text in SPELLINGS if len(digits_of(mask_cards(text))) > 4 + len("1227")]
     assert left == []
 
 
 @pytest.mark.parametrize("kind", HARMLESS)
 def test_numbers_as_people_write_them_stay(kind: str) -> None:
     assert sum(map(len, HARMLESS.values())) >= 200
-    wrong = [text for text in HARMLESS[kind] if masked(text) != text]
+    wrong = [text for text in HARMLESS[kind] if mask_cards(text) != text]
     assert wrong == []
 
 
 def test_a_card_that_is_said_to_be_one_is_masked_whatever_a_tenants_numbers_look_like() -> None:
-    own = own_numbers(["41@-#####", "PS-####"])
-    assert masked("card 4111111111111111", own) == "card [card ····1111]"
+    own = compile_own_numbers(["41@-#####", "PS-####"])
+    assert mask_cards("card 4111111111111111", own) == "card [card ····1111]"
 
 
 @pytest.mark.parametrize("pattern", ["################", "4###############", "", "PS-"])
 def test_a_pattern_that_could_be_anything_is_refused(pattern: str) -> None:
     with pytest.raises(ValueError, match="must begin with"):
-        own_numbers([pattern])
+        compile_own_numbers([pattern])
 
 
 @pytest.mark.parametrize(
@@ -113,4 +113,4 @@ def test_a_pattern_that_could_be_anything_is_refused(pattern: str) -> None:
     ["4", "4 ", "4" * 19 + " ", "1" * 12 + "x", "4111 ", "4111,", "4:", "4111111111111111+", " ", "·", "DE89 ", "cvv "],
 )
 def test_no_text_takes_long(pump: str) -> None:
-    assert_in_proportion(lambda size: (pump * size)[:size], masked, 64_000)
+    assert_in_proportion(lambda size: (pump * size)[:size], mask_cards, 64_000)

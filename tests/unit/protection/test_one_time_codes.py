@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from schemas.privacy.harmless_numbers import own_numbers
-from schemas.privacy.one_time_codes import HIDDEN, without_codes
+from schemas.privacy.harmless_numbers import compile_own_numbers
+from schemas.privacy.one_time_codes import HIDDEN, mask_one_time_codes
 
 
 @pytest.mark.parametrize(
     "text", ["421498", "421 498", "421-498", "the code is 421498.", "421498, and 123456", "(421498)"]
 )
 def test_a_code_is_hidden_however_it_is_typed(text: str) -> None:
-    shown = without_codes(text)
+    shown = mask_one_time_codes(text)
     assert HIDDEN in shown
     assert not any(character.isdigit() for character in shown)
 
@@ -21,8 +21,8 @@ def test_a_code_is_hidden_however_it_is_typed(text: str) -> None:
     "text", ["NP-10231", "4214981", "12.345678", "order 42149", "421498 €", "421,498.00", "2026-11-28", "A421498"]
 )
 def test_other_numbers_stay(text: str) -> None:
-    assert without_codes(text) == text
+    assert mask_one_time_codes(text) == text
 
 
 def test_a_number_of_the_tenants_own_stays() -> None:
-    assert without_codes("PS 421498 or 421498", own_numbers(["PS ######"])) == f"PS 421498 or {HIDDEN}"
+    assert mask_one_time_codes("PS 421498 or 421498", compile_own_numbers(["PS ######"])) == f"PS 421498 or {HIDDEN}"

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from schemas.privacy.records import without_cards
+from schemas.privacy.records import mask_record
 
 CARD = "4111111111111111"
 SNOWFLAKE = "5105105105105100"
@@ -20,22 +20,22 @@ def test_within_json_words_are_masked_and_ids_are_not() -> None:
         "text": f"it is {CARD}",
         "files": [{"name": CARD}],
     }
-    kept = json.loads(without_cards(json.dumps(record).encode()))
+    kept = json.loads(mask_record(json.dumps(record).encode()))
     assert kept == record | {"text": "it is [card ····1111]", "files": [{"name": "[card ····1111]"}]}
 
 
 @pytest.mark.parametrize("value", [f"{{ {CARD}".encode(), f'"{CARD}'.encode(), b"\xff " + CARD.encode()])
 def test_what_is_no_json_is_masked_as_the_text_that_it_is(value: bytes) -> None:
-    kept = without_cards(value)
+    kept = mask_record(value)
     assert CARD.encode() not in kept
     assert b"1111]" in kept
 
 
 def test_digits_that_json_escapes_are_seen() -> None:
     escaped = "".join(f"\\u{ord(digit):04x}" for digit in CARD)
-    assert without_cards(f'{{"text":"{escaped}"}}'.encode()) == '{"text":"[card ····1111]"}'.encode()
+    assert mask_record(f'{{"text":"{escaped}"}}'.encode()) == '{"text":"[card ····1111]"}'.encode()
 
 
 @pytest.mark.parametrize("value", [b"", b"{}", b'{"text":  "hello"}', b"\xff\xfe", b'{"id":"4111111111111111"}'])
 def test_all_else_stays_as_it_was_to_the_byte(value: bytes) -> None:
-    assert without_cards(value) == value
+    assert mask_record(value) == value

@@ -20,15 +20,15 @@ from infra.bus.sqlite import SqliteBus
 from infra.database import Database
 from schemas import topics
 from schemas.changes import MessageDeleted, MessageEdited
-from schemas.conversation import Delivered, OwnerChanged, Turn
+from schemas.conversation import DeliveryOutcome, OwnerChanged, Turn
 from schemas.envelope import Envelope, envelope
 from schemas.facts import Feedback
 from schemas.messages import Author, InboundMessage, OutboundMessage
-from schemas.privacy.harmless_numbers import own_numbers
+from schemas.privacy.harmless_numbers import compile_own_numbers
 
 GOLDEN = Path(__file__).with_name("export.jsonl")
 AT = datetime(2026, 5, 4, 9, 30, tzinfo=UTC)
-OWN = own_numbers(["PS-#####"])
+OWN = compile_own_numbers(["PS-#####"])
 
 
 class Talking:
@@ -75,7 +75,7 @@ class Talking:
         self._add(topics.OWNER_CHANGED, OwnerChanged(owner=owner, epoch=1, by="agent", at=AT), f"o-{len(self.events)}")
 
     def drops(self, id: str) -> None:
-        self._add(topics.DELIVERY_RECORDED, Delivered(message_id=id, state="stale_owner", at=AT), f"s-{id}")
+        self._add(topics.DELIVERY_RECORDED, DeliveryOutcome(message_id=id, state="stale_owner", at=AT), f"s-{id}")
 
     def rows(self) -> list[Talk | Preference]:
         facts = [

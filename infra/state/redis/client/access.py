@@ -1,4 +1,4 @@
-"""How to be let in by the Redis server: encryption and credentials, the same for every connection."""
+"""Access to the Redis server: encryption and credentials, the same for every connection."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from schemas.errors import ConfigInvalid
 
 @dataclass(frozen=True, slots=True)
 class RedisAccess:
-    """Field for field the ``redis`` section of the configuration. What the URL itself says comes first."""
+    """The ``redis`` section of the configuration, field by field. The URL takes precedence."""
 
     username: str = ""
     password: str = field(default="", repr=False)
     ca_file: str = ""
 
     def client(self, url: str) -> dict[str, Any]:
-        """Settings for whatever connects to ``url``. Raises ConfigInvalid."""
+        """Settings for a client that connects to ``url``. Raises ConfigInvalid."""
         named = {"username": self.username, "password": self.password}
         settings: dict[str, Any] = {name: text for name, text in named.items() if text}
         if self.ca_file and not url.startswith("rediss://"):
@@ -33,4 +33,4 @@ class RedisAccess:
 
 
 OPEN = RedisAccess()
-"""A server that lets everybody in."""
+"""A server without credentials."""

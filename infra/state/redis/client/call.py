@@ -1,4 +1,4 @@
-"""One call to Redis, and whoever waits for its answer."""
+"""One call to Redis, and the callers that wait for its answer."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Any
 from hiredis import pack_command
 
 from infra.state.redis.client.connection import Argument
-from infra.state.redis.client.failures import unavailable
+from infra.state.redis.client.failures import translate_error
 
 __all__ = ["Argument", "Call"]
 
 
 class Call:
-    """One command on its way. ``has_left``: what it reads may be from before now."""
+    """One command on its way. ``has_left``: it was sent, so its answer may not reflect writes from now on."""
 
     __slots__ = ("_command", "_others", "_source", "answer", "has_left", "packed")
 
@@ -27,22 +27,22 @@ class Call:
         self.answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
 
     def explain(self) -> None:
-        """For a Redis that does not know the script; it will from then on."""
+        """Send the script's source, for a Redis that does not know the script yet."""
         self.packed = pack_command(("EVAL", self._source, *self._command[2:]))  # type: ignore[arg-type]
 
     def share(self) -> asyncio.Future[Any]:
-        """The answer for somebody else: whoever gives up waiting does not end it for the others."""
+        """The same answer for another caller: one that gives up waiting does not end the call for the others."""
         other = asyncio.get_running_loop().create_future()
         self._others.append(other)
         return other
 
-    def answered(self, reply: Any) -> None:
-        """It was carried out."""
+    def on_reply(self, reply: Any) -> None:
+        """The command was carried out."""
         self._give(reply)
 
-    def refused(self, error: Exception) -> None:
-        """An error that was answered, or met on the way."""
-        self._fail(error if is_state_lost(error) else unavailable(error))
+    def on_error(self, error: Exception) -> None:
+        """Redis answered with an error, or the connection failed."""
+        self._fail(error if is_state_lost(error) else translate_error(error))
 
     def _give(self, result: Any) -> None:
         for waiter in (self.answer, *self._others):
@@ -56,5 +56,5 @@ class Call:
 
 
 def is_state_lost(error: Exception) -> bool:
-    """See head.lua. Only whoever knows the shard can make a StateLost of it."""
+    """See head.lua. Only a caller that knows the shard can raise StateLost."""
     return str(error).startswith("STATE_LOST")

@@ -1,4 +1,4 @@
-"""How models are laid out as Redis values."""
+"""Encode models as Redis values."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from schemas.messages import TranscriptMessage
 from schemas.ports import Record
 
 _LINES = TypeAdapter(list[TranscriptMessage])
-_APART = {"seq", "state", "text", "revision"}
-"""What a line has outside of its JSON."""
+_SEPARATE_FIELDS = {"seq", "state", "text", "revision"}
+"""Fields of a transcript line that are stored outside of its JSON."""
 
 KEEP = 9 * 86_400
-"""Seconds until Redis drops handled ids, deliveries and won requests of a conversation where nothing happens any more:
-past the 8 days for which they are needed."""
+"""Seconds until Redis drops handled ids, deliveries and won requests of a conversation without activity: past the 8
+days for which they are needed."""
 
 
 def pack_envelope(event: Envelope) -> bytes:
@@ -42,12 +42,12 @@ def unpack_outbox(entries: Iterable[bytes]) -> list[Envelope]:
 
 @lru_cache(maxsize=1024)
 def _origin(packed: bytes) -> Origin:
-    """Never changes, and every turn reads it twice."""
+    """Cached, because an origin never changes and every turn reads it twice."""
     return Origin.model_validate_json(packed)
 
 
 def conversation_of(id_: str, fields: Sequence[bytes | None]) -> Conversation | None:
-    """``fields`` as get.lua answers them; None when there is no conversation, only a transcript perhaps."""
+    """``fields`` as get.lua returns them; None when there is no conversation, only a transcript perhaps."""
     origin, *_, facts, holder = fields
     if origin is None:
         return None
@@ -55,12 +55,12 @@ def conversation_of(id_: str, fields: Sequence[bytes | None]) -> Conversation | 
         origin=_origin(origin),
         facts=Facts.model_validate_json(facts or b"{}"),
         holder=Holder.model_validate_json(holder) if holder else None,
-        **_plain(id_, fields),
+        **_plain_fields(id_, fields),
     )
 
 
-def _plain(id_: str, fields: Sequence[bytes | None]) -> dict[str, Any]:
-    """What of a conversation is not kept as JSON."""
+def _plain_fields(id_: str, fields: Sequence[bytes | None]) -> dict[str, Any]:
+    """The fields of a conversation that are not stored as JSON."""
     _, owner, epoch, floor, version, head, created, updated, *_ = fields
     return {
         "id": id_,
@@ -69,8 +69,8 @@ def _plain(id_: str, fields: Sequence[bytes | None]) -> dict[str, Any]:
         "agent_floor": int(floor or 0),
         "version": int(version or 0),
         "head_seq": int(head or 0),
-        "created_at": rules.moment(int(created or 0)),
-        "updated_at": rules.moment(int(updated or 0)),
+        "created_at": rules.from_micros(int(created or 0)),
+        "updated_at": rules.from_micros(int(updated or 0)),
     }
 
 
@@ -81,9 +81,9 @@ def snapshot_of(
     outbox: Iterable[Envelope],
     *numbers: Sequence[bytes],
 ) -> Snapshot | None:
-    """``fields`` as get.lua answers them, ``handled`` and ``numbers`` as flat pairs."""
+    """``fields`` as get.lua returns them, ``handled`` and ``numbers`` as flat pairs."""
     state = conversation_of(id_, fields)
-    return None if state is None else rules.snapshot_of(state, _handled(handled), _numbers(numbers), outbox)
+    return None if state is None else rules.snapshot_of(state, _parse_handled(handled), _parse_numbers(numbers), outbox)
 
 
 def packed_snapshot(
@@ -93,24 +93,24 @@ def packed_snapshot(
     outbox: Iterable[Envelope],
     *numbers: Sequence[bytes],
 ) -> PackedSnapshot | None:
-    """What ``snapshot_of`` makes, written down. The parts that are kept as JSON go there as they are."""
+    """What ``snapshot_of`` makes, encoded. Parts that are stored as JSON are copied as they are."""
     origin, *_, facts, holder = fields
     if origin is None:
         return None
-    conversation = _plain(id_, fields)
+    conversation = _plain_fields(id_, fields)
     version: int = conversation["version"]
     conversation |= {"origin": orjson.Fragment(origin), "facts": orjson.Fragment(facts or b"{}")}
     if holder:
         conversation["holder"] = orjson.Fragment(holder)
-    written = rules.snapshot_json(conversation, _handled(handled), _numbers(numbers), outbox)
+    written = rules.snapshot_json(conversation, _parse_handled(handled), _parse_numbers(numbers), outbox)
     return PackedSnapshot(id_, version, _origin(origin), written)
 
 
-def _handled(flat: Sequence[bytes]) -> list[tuple[str, int]]:
+def _parse_handled(flat: Sequence[bytes]) -> list[tuple[str, int]]:
     return [(rules.unpack_id(event), int(at)) for event, at in pairs(flat)]
 
 
-def _numbers(flats: Iterable[Sequence[bytes]]) -> list[tuple[str, int]]:
+def _parse_numbers(flats: Iterable[Sequence[bytes]]) -> list[tuple[str, int]]:
     return [(id_.decode(), int(number)) for flat in flats for id_, number in pairs(flat)]
 
 
@@ -121,14 +121,14 @@ def pack_line(message: TranscriptMessage) -> tuple[str, bytes]:
 
 
 def _rest(message: TranscriptMessage) -> bytes:
-    """The other fields. A revision stands first, where transcript_edit.lua finds it."""
-    rest = message.__pydantic_serializer__.to_json(message, exclude=_APART)
+    """The other fields. A revision comes first, where transcript_edit.lua finds it."""
+    rest = message.__pydantic_serializer__.to_json(message, exclude=_SEPARATE_FIELDS)
     return b'{"revision":%d,%b' % (message.revision, rest[1:]) if message.revision else rest
 
 
 def repack_line(line: bytes, message: TranscriptMessage) -> bytes:
-    """``message`` as the line that takes the place of ``line``, of which it has text and state. The fingerprint stays
-    that of the message as it was first added."""
+    """``message`` as the line that replaces ``line``, from which it takes text and state. The fingerprint stays that of
+    the message as it was first added."""
     head = line.partition(b"\n")[0] + b"\n"
     return head + message.text.encode() + _rest(message)
 
@@ -137,15 +137,15 @@ def unpack_line(line: bytes, seq: int) -> TranscriptMessage:
     return TranscriptMessage.model_validate_json(_line_json(line, seq))
 
 
-def deleted_among(found: Sequence[bytes]) -> frozenset[str]:
-    """Ids of those of the lines, as ``unpack_lines`` takes them, that are deleted."""
-    return frozenset([found[at].decode() for at in range(0, len(found), 3) if found[at + 2].startswith(b"deleted ")])
+def deleted_among(flat: Sequence[bytes]) -> frozenset[str]:
+    """Ids of the deleted ones among the lines, in the form that ``unpack_lines`` takes."""
+    return frozenset([flat[at].decode() for at in range(0, len(flat), 3) if flat[at + 2].startswith(b"deleted ")])
 
 
-def unpack_lines(found: Sequence[bytes]) -> list[TranscriptMessage]:
-    """Triples of id, number and line, one after the other."""
-    # In one go: a turn reads twenty, and one by one they take a third longer.
-    lines = [_line_json(found[at + 2], int(found[at + 1])) for at in range(0, len(found), 3)]
+def unpack_lines(flat: Sequence[bytes]) -> list[TranscriptMessage]:
+    """Decode triples of id, number and line, one after the other."""
+    # All at once: a turn reads twenty, and one by one they take a third longer.
+    lines = [_line_json(flat[at + 2], int(flat[at + 1])) for at in range(0, len(flat), 3)]
     return _LINES.validate_json(b"[%b]" % b",".join(lines))
 
 
@@ -154,7 +154,7 @@ def _line_json(line: bytes, seq: int) -> bytes:
     state, _, length = head.split(b" ")
     size = int(length)
     text = orjson.dumps(rest[:size].decode())
-    # The rest is an object that is never empty; what is kept apart from it joins its fields.
+    # The rest is an object that is never empty; the separately stored fields are put in front.
     return b'{"seq":%d,"state":"%b","text":%b,%b' % (seq, state, text, rest[size + 1 :])
 
 
@@ -175,5 +175,5 @@ def position_of(record: Record) -> str:
 
 
 def pairs(flat: Sequence[bytes]) -> Iterator[tuple[bytes, bytes]]:
-    """Redis answers pairs as a flat list."""
+    """Redis returns pairs as a flat list."""
     return zip(flat[::2], flat[1::2], strict=True)

@@ -1,9 +1,8 @@
-"""Connections to Redis that are kept, and read where the bytes arrive.
+"""Persistent connections to Redis that read replies where the bytes arrive.
 
-The client makes them: it knows addresses, encryption and credentials. Its pool and its reading are left out, because
-they take as long as everything else that happens to a call: a dozen awaits to borrow a connection and give it back,
-five for each answer.
-"""
+The client library opens them: it knows addresses, encryption and credentials. Its pool and its reader are not used,
+because they take as long as everything else that happens to a call: a dozen awaits to borrow a connection and give it
+back, five for each answer."""
 
 from __future__ import annotations
 
@@ -11,7 +10,7 @@ import asyncio
 from typing import Any, Protocol
 
 from hiredis import Reader
-from redis import exceptions as said
+from redis import exceptions as redis_errors
 from redis.asyncio import ConnectionPool, Redis
 from redis.asyncio.connection import DefaultParser
 from redis.asyncio.retry import Retry
@@ -26,7 +25,8 @@ Argument = str | bytes | int | float
 
 
 def connections(url: str, access: RedisAccess = OPEN) -> ConnectionPool:
-    """Makes the connections for calls, without timeouts and repeats of their own: a bunch of calls has one for all."""
+    """Makes the connections for calls, without timeouts and retries of their own: a pipeline has one timeout for all
+    its calls."""
     return ConnectionPool.from_url(
         url,
         **access.client(url),
@@ -38,7 +38,7 @@ def connections(url: str, access: RedisAccess = OPEN) -> ConnectionPool:
 
 
 def listener(url: str, access: RedisAccess = OPEN) -> Redis:
-    """A client for subscriptions alone: they hold their connection, and a silent one is asked whether it lives."""
+    """A client for subscriptions alone: they keep their connection, and a silent one is checked for life."""
     return Redis.from_url(
         url,
         **access.client(url),
@@ -50,65 +50,65 @@ def listener(url: str, access: RedisAccess = OPEN) -> Redis:
     )
 
 
-class Exchange(Protocol):
-    """Packed commands and whoever waits for their replies. One of the two is called, once, in a turn of the loop."""
+class ReplyHandler(Protocol):
+    """Packed commands, and callbacks for their replies. One of the two is called, once, in a turn of the loop."""
 
     message: bytes
     count: int
 
-    def answered(self, replies: list[Any]) -> None:
-        """As many as there were commands, errors among them as values."""
+    def on_replies(self, replies: list[Any]) -> None:
+        """One reply per command; errors are among them as values."""
 
-    def failed(self, error: Exception) -> None:
-        """Whether Redis has run the commands is not known."""
+    def on_failure(self, error: Exception) -> None:
+        """It is unknown whether Redis has run the commands."""
 
 
 class Link(asyncio.Protocol):
-    """One connection that was let in, for one exchange at a time. Broken for good by its first failure."""
+    """One authenticated connection, for one pipeline at a time. Unusable after its first failure."""
 
     def __init__(self, connection: Any) -> None:
         self._connection = connection
-        # From here on its bytes are ours. The client has no public way to that.
+        # From here on this class reads the bytes. The client has no public way to hand over a connection.
         self._transport: asyncio.Transport = connection._writer.transport
         self._transport.set_protocol(self)
         self._replies = Reader(
-            protocolError=said.InvalidResponse, replyError=DefaultParser.parse_error, notEnoughData=_INCOMPLETE
+            protocolError=redis_errors.InvalidResponse, replyError=DefaultParser.parse_error, notEnoughData=_INCOMPLETE
         )
         self._found: list[Any] = []
-        self._exchange: Exchange | None = None
+        self._handler: ReplyHandler | None = None
 
     @property
     def is_open(self) -> bool:
         return not self._transport.is_closing()
 
-    def send(self, exchange: Exchange) -> None:
-        self._exchange, self._found = exchange, []
-        self._transport.write(exchange.message)
+    def send(self, handler: ReplyHandler) -> None:
+        self._handler, self._found = handler, []
+        self._transport.write(handler.message)
 
     def data_received(self, data: bytes) -> None:
-        gets, found = self._replies.gets, self._found
+        gets, replies = self._replies.gets, self._found
         self._replies.feed(data)
         try:
             while (reply := gets()) is not _INCOMPLETE:
-                found.append(reply)
-        except said.InvalidResponse as error:
+                replies.append(reply)
+        except redis_errors.InvalidResponse as error:
             return self.abandon(error)
-        exchange = self._exchange
-        if exchange is None or len(found) > exchange.count:
-            return self.abandon(said.InvalidResponse("Redis answers what nobody asked"))
-        if len(found) == exchange.count:
-            self._exchange = None
-            exchange.answered(found)
+        handler = self._handler
+        if handler is None or len(replies) > handler.count:
+            return self.abandon(redis_errors.InvalidResponse("Redis answers what nobody asked"))
+        if len(replies) == handler.count:
+            self._handler = None
+            handler.on_replies(replies)
 
     def connection_lost(self, error: Exception | None) -> None:
-        self.abandon(error or said.ConnectionError("the server has closed the connection"))
+        self.abandon(error or redis_errors.ConnectionError("the server has closed the connection"))
 
     def abandon(self, error: Exception) -> None:
-        """Close it, for replies may still be on their way: nobody else may read them."""
+        """Close it, because replies may still be on their way: nobody else may read them."""
         self.close()
-        exchange, self._exchange = self._exchange, None
-        if exchange is not None:
-            exchange.failed(error)
+        handler, self._handler = self._handler, None
+        if handler is not None:
+            handler.on_failure(error)
 
     def close(self) -> None:
         self._transport.abort()
@@ -116,14 +116,14 @@ class Link(asyncio.Protocol):
 
 
 class Links:
-    """As many as exchanges are under way at once."""
+    """As many connections as pipelines are running at once."""
 
     def __init__(self, pool: ConnectionPool) -> None:
         self._pool = pool
         self._idle: list[Link] = []
 
     def take(self) -> Link | None:
-        """One that is free; None when one has to be opened."""
+        """A free connection; None when one has to be opened."""
         while self._idle:
             if (link := self._idle.pop()).is_open:
                 return link

@@ -1,4 +1,4 @@
-"""Lists over all shards: each keeps its own index in order, and a page is merged from their beginnings."""
+"""Listings over all shards: each shard keeps its own sorted index, and a page is merged from their beginnings."""
 
 from __future__ import annotations
 
@@ -7,57 +7,59 @@ from collections.abc import Iterable, Sequence
 
 from infra.state import rules
 from infra.state.redis.client import codec
-from infra.state.redis.client.shards import ALL, Shards, quoted
+from infra.state.redis.client.shards import ALL, Shards, quote_part
 from schemas.conversation import Conversation
 
-__all__ = ["due", "load", "newest", "quoted"]
+__all__ = ["load", "quote_part", "read_due", "read_newest"]
 
 SAMPLE = 4
-"""How many entries every shard is asked for first. A page is spread over 256 shards, so that is nearly always enough;
-shards whose whole sample made it onto the page are asked again for more."""
+"""Entries that every shard is asked for first. A page is spread over 256 shards, so that is nearly always enough;
+shards whose whole sample made it onto the page are asked for more."""
 
 Entry = tuple[int, str]  # microseconds, conversation
 
 
-async def newest(
+async def read_newest(
     shards: Shards, tenant: str, owners: Sequence[str], channel: str, after: str, limit: int
 ) -> tuple[list[str], str]:
     """One page of conversation ids, newest first, and the next cursor. Raises InvalidRequest for a bad cursor."""
     at, id_ = rules.cursor_place(after) if after else ("", "")
 
     async def first(of: Iterable[int], count: int) -> list[list[Entry]]:
-        answers = await shards.on(of, "listing", ("l", "lc"), quoted(tenant), quoted(channel), at, id_, count, *owners)
+        answers = await shards.run_on(
+            of, "listing", ("l", "lc"), quote_part(tenant), quote_part(channel), at, id_, count, *owners
+        )
         return [[(int(score), name.decode()) for name, score in codec.pairs(found)] for (found,) in answers]
 
-    by_shard = await _enough(first, limit + 1, descending=True)
+    by_shard = await _read_page(first, limit + 1, descending=True)
     page = sorted((entry for entries in by_shard for entry in entries), reverse=True)[: limit + 1]
     if len(page) <= limit:
         return [name for _, name in page], ""
     return [name for _, name in page[:limit]], rules.cursor(*page[limit - 1])
 
 
-async def due(shards: Shards, index: str, before: int, limit: int) -> list[Entry]:
+async def read_due(shards: Shards, index: str, before: int, limit: int) -> list[Entry]:
     """The oldest entries of a time index over all shards: ``(microseconds, member)``."""
 
     async def first(of: Iterable[int], count: int) -> list[list[Entry]]:
-        answers = await shards.on(of, "due", (index,), before, count)
+        answers = await shards.run_on(of, "due", (index,), before, count)
         return [[(int(score), name.decode()) for name, score in codec.pairs(found)] for (found,) in answers]
 
-    by_shard = await _enough(first, limit, descending=False)
+    by_shard = await _read_page(first, limit, descending=False)
     return sorted(entry for entries in by_shard for entry in entries)[:limit]
 
 
 async def load(shards: Shards, ids: Sequence[str]) -> list[Conversation | None]:
-    answers = await asyncio.gather(*(shards.at(id_, "get", ("c:",)) for id_ in ids))
+    answers = await asyncio.gather(*(shards.run_for(id_, "get", ("c:",)) for id_ in ids))
     return [codec.conversation_of(id_, fields) for id_, (fields,) in zip(ids, answers, strict=True)]
 
 
-async def _enough(first, limit: int, *, descending: bool) -> list[list[Entry]]:  # type: ignore[no-untyped-def]
-    found: list[list[Entry]] = await first(ALL, min(SAMPLE, limit))
+async def _read_page(first, limit: int, *, descending: bool) -> list[list[Entry]]:  # type: ignore[no-untyped-def]
+    entries_by_shard: list[list[Entry]] = await first(ALL, min(SAMPLE, limit))
     if limit <= SAMPLE:
-        return found
-    page = set(sorted((entry for entries in found for entry in entries), reverse=descending)[:limit])
-    short = [shard for shard, entries in enumerate(found) if len(entries) == SAMPLE and entries[-1] in page]
+        return entries_by_shard
+    page = set(sorted((entry for entries in entries_by_shard for entry in entries), reverse=descending)[:limit])
+    short = [shard for shard, entries in enumerate(entries_by_shard) if len(entries) == SAMPLE and entries[-1] in page]
     for shard, entries in zip(short, await first(short, limit), strict=True):
-        found[shard] = entries
-    return found
+        entries_by_shard[shard] = entries
+    return entries_by_shard

@@ -1,4 +1,4 @@
-"""The Lua scripts: one a transition, read once from ``infra/state/lua`` and called by their hash."""
+"""The Lua scripts: one per transition, read once from ``infra/state/lua`` and called by their hash."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _BUNDLED = frozenset(
     f"restore_{what}" for what in ("message", "delivery", "parked", "value", "intended", "settled", "count")
 )
 _ALSO_RESTORE = ("contact_find", "contact_get", "contact_put")
-"""Scripts of normal work that a rebuild uses too, under the name ``restore_…``."""
+"""Scripts of normal operation that a rebuild uses too, under the name ``restore_…``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Script:
 
 @cache
 def scripts() -> dict[str, Script]:
-    """Every script by name, each with the check of the shard's head in front that its kind needs."""
+    """Every script by name, preceded by the check of the shard's head that its kind needs."""
     folder = files("infra.state") / "lua"
     sources = {
         entry.name.removesuffix(".lua"): entry.read_text() for entry in folder.iterdir() if entry.name.endswith(".lua")
@@ -48,15 +48,15 @@ def _script(name: str, sources: dict[str, str]) -> Script:
     else:
         source = sources["head"] + (sources["create"] if name in _CREATING else "")
         source += (sources["lines"] if name in _WITH_LINES else "") + own
-    return _hashed(name, source.replace("@SCHEMA@", str(VERSION)))
+    return _make_script(name, source.replace("@SCHEMA@", str(VERSION)))
 
 
 def migration(step: Migration) -> Script:
-    """The script that takes one step on one shard."""
+    """The script that takes one migration step on one shard."""
     folder = files("infra.state") / "lua"
     own = (folder / f"{step.script}.lua").read_text() if step.script else ""
-    return _hashed(f"migrate_{step.version}", (folder / "migrate.lua").read_text().replace("@STEP@", own))
+    return _make_script(f"migrate_{step.version}", (folder / "migrate.lua").read_text().replace("@STEP@", own))
 
 
-def _hashed(name: str, source: str) -> Script:
+def _make_script(name: str, source: str) -> Script:
     return Script(name, source, hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest())

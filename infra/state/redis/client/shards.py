@@ -1,13 +1,12 @@
-"""Where keys live, and the check that what a shard holds is what it held when we last looked (design §6).
+"""Keys and shards, and the check that a shard holds the same data as when we last saw it (design §6).
 
 Each shard has a head with an ``epoch`` (a new one after every rebuild) and a ``seq`` that each transition raises. A
-process keeps the pair it has seen last. Every script checks it before anything else:
+process remembers the last pair it saw. Every script checks it before anything else:
 
 - no head, or one that is not ready: Redis was emptied, or is being rebuilt: ``StateLost``;
 - the same epoch with a lower seq: Redis came back with older data: the shard is marked lost for all: ``StateLost``;
-- another epoch: the shard was rebuilt by somebody; it is adopted at once. What was begun before cannot be committed,
-  because fencing tokens of a rebuilt shard start above all earlier ones.
-"""
+- another epoch: the shard was rebuilt; the new epoch is adopted at once. Work begun before cannot be committed, because
+  fencing tokens of a rebuilt shard start above all earlier ones."""
 
 from __future__ import annotations
 
@@ -29,8 +28,8 @@ def tag(shard: int) -> str:
     return f"{{s{shard:02x}}}"
 
 
-def quoted(part: str) -> str:
-    """A part of a key that is not its last: colons must not make two different keys equal."""
+def quote_part(part: str) -> str:
+    """Quote a part of a key that is not its last: colons must not make two different keys equal."""
     return part.replace("%", "%25").replace(":", "%3A") if ":" in part or "%" in part else part
 
 
@@ -44,15 +43,15 @@ class ShardCall(Call):
         self._shards = shards
         self._shard = shard
 
-    def answered(self, reply: Any) -> None:
+    def on_reply(self, reply: Any) -> None:
         self._shards.learn(self._shard, reply[0], int(reply[1]))
         self._give(reply[2:])
 
-    def refused(self, error: Exception) -> None:
+    def on_error(self, error: Exception) -> None:
         if is_state_lost(error):
             self._fail(StateLost(f"state is lost: {error}", shards=frozenset({self._shard})))
         else:
-            super().refused(error)
+            super().on_error(error)
 
 
 class Shards:
@@ -67,15 +66,15 @@ class Shards:
         start = f"{self.prefix}:{{s{shard:02x}}}:{kind}"
         if not parts:
             return start
-        return ":".join((start, *(quoted(part) for part in parts[:-1]), parts[-1]))
+        return ":".join((start, *(quote_part(part) for part in parts[:-1]), parts[-1]))
 
     def head(self, shard: int) -> str:
         return f"{self.prefix}:{{s{shard:02x}}}:shard"
 
-    def at(
+    def run_for(
         self, conversation: str, script: str, kinds: Sequence[str], *arguments: Argument
     ) -> asyncio.Future[list[Any]]:
-        """Run a script of one conversation. A kind ``x:`` is the conversation's own key, ``x`` one of the shard."""
+        """Run a script for one conversation. A kind ``x:`` is the conversation's own key, ``x`` one of the shard."""
         shard = shard_of(conversation)
         start = f"{self.prefix}:{{s{shard:02x}}}:"
         keys = [f"{start}{kind}{conversation}" if kind[-1] == ":" else start + kind for kind in kinds]
@@ -86,7 +85,7 @@ class Shards:
         return self.call(shard, script, keys, *arguments).answer
 
     def call(self, shard: int, script: str, keys: Sequence[str], *arguments: Argument) -> ShardCall:
-        """The call of ``run`` on its way, for whoever shares its answer."""
+        """Start the call of ``run``, for callers that share its answer."""
         epoch, seq = self._known.get(shard, _UNKNOWN)
         known = self._scripts[script]
         command = ("EVALSHA", known.sha, len(keys) + 1, self.head(shard), *keys, epoch, seq, *arguments)
@@ -94,11 +93,11 @@ class Shards:
         self.pipe.send(call)
         return call
 
-    async def everywhere(self, script: str, kinds: Sequence[str], *arguments: Argument) -> list[list[Any]]:
+    async def run_on_all(self, script: str, kinds: Sequence[str], *arguments: Argument) -> list[list[Any]]:
         """Run a script on every shard, in a few pipelines. Raises StateLost with all the shards that are lost."""
-        return await self.on(ALL, script, kinds, *arguments)
+        return await self.run_on(ALL, script, kinds, *arguments)
 
-    async def on(
+    async def run_on(
         self, shards: Iterable[int], script: str, kinds: Sequence[str], *arguments: Argument
     ) -> list[list[Any]]:
         answers = await asyncio.gather(
@@ -113,8 +112,8 @@ class Shards:
                 raise answer
         return answers  # type: ignore[return-value]
 
-    async def plain(self, script: str, keys: Sequence[str], *arguments: Argument) -> Any:
-        """Run a script that looks at no head, or at a shard that is being rebuilt."""
+    async def run_unchecked(self, script: str, keys: Sequence[str], *arguments: Argument) -> Any:
+        """Run a script that checks no head, or on a shard that is being rebuilt."""
         return await self.pipe.run(self._scripts[script], keys, arguments)
 
     def learn(self, shard: int, epoch: bytes, seq: int) -> None:

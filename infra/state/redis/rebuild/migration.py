@@ -1,4 +1,4 @@
-"""Brings the keys of an installation to the schema that this program knows; see ``rebuild/schema.py``."""
+"""Migrate the keys of an installation to the schema of this program; see ``rebuild/schema.py``."""
 
 from __future__ import annotations
 
@@ -22,19 +22,18 @@ _NONE = -1
 async def state_of(
     url: str, prefix: str, *, access: RedisAccess = OPEN, migrations: Sequence[Migration] = MIGRATIONS
 ) -> SchemaState:
-    """Look, and change nothing. ``found`` is the version of the oldest shard, 0 when none was written yet. Raises
-    SchemaMismatch when a shard is newer than this program, StateUnavailable."""
-    async with _opened(url, prefix, access) as shards:
+    """Inspect the keys without changing them. ``found`` is the version of the oldest shard, 0 when none was written
+    yet. Raises SchemaMismatch when a shard is newer than this program, StateUnavailable."""
+    async with _open_shards(url, prefix, access) as shards:
         return _state(await _versions(shards), migrations)
 
 
 async def migrate(
     url: str, prefix: str, *, access: RedisAccess = OPEN, migrations: Sequence[Migration] = MIGRATIONS
 ) -> list[str]:
-    """Take the steps that are missing, shard by shard; may be broken off and repeated, also by several at once.
-
+    """Take the missing steps, shard by shard; may be broken off and repeated, also by several processes at once.
     Returns the names of the steps. Raises SchemaMismatch, StateUnavailable."""
-    async with _opened(url, prefix, access) as shards:
+    async with _open_shards(url, prefix, access) as shards:
         before = _state(await _versions(shards), migrations)
         if before.found is not None:
             for step in migrations:
@@ -44,18 +43,18 @@ async def migrate(
 
 
 async def require_current(url: str, prefix: str, *, access: RedisAccess = OPEN) -> None:
-    """Raises SchemaMismatch when this program must not work on what is there. A version that was not written yet is the
-    first: nothing changed between the two."""
-    found = await state_of(url, prefix, access=access)
-    if found.found is not None and max(found.found, 1) < found.known:
+    """Raises SchemaMismatch when this program must not work on these keys. A version that was not written yet counts as
+    the first: nothing changed between the two."""
+    state = await state_of(url, prefix, access=access)
+    if state.found is not None and max(state.found, 1) < state.known:
         raise SchemaMismatch(
-            f"the state in Redis has schema version {found.found}, and this program needs version {found.known}",
+            f"the state in Redis has schema version {state.found}, and this program needs version {state.known}",
             fix="run `parley migrate` with this release; until then only the release before can work on it",
         )
 
 
 @asynccontextmanager
-async def _opened(url: str, prefix: str, access: RedisAccess) -> AsyncIterator[Shards]:
+async def _open_shards(url: str, prefix: str, access: RedisAccess) -> AsyncIterator[Shards]:
     pipe = Pipe(Links(connections(url, access)))
     try:
         yield Shards(pipe, prefix)
@@ -64,9 +63,9 @@ async def _opened(url: str, prefix: str, access: RedisAccess) -> AsyncIterator[S
 
 
 async def _versions(shards: Shards) -> list[int]:
-    """Of each shard, in order."""
+    """The version of each shard, in order."""
     answers = await asyncio.gather(
-        *(shards.plain("schema_of", [shards.head(shard)]) for shard in range(SHARDS)), return_exceptions=True
+        *(shards.run_unchecked("schema_of", [shards.head(shard)]) for shard in range(SHARDS)), return_exceptions=True
     )
     versions = []
     for answer in answers:
@@ -77,17 +76,17 @@ async def _versions(shards: Shards) -> list[int]:
 
 
 def _state(versions: Sequence[int], migrations: Sequence[Migration]) -> SchemaState:
-    there = [version for version in versions if version != _NONE]
+    written = [version for version in versions if version != _NONE]
     known = migrations[-1].version
-    if not there:
+    if not written:
         return SchemaState(None, known, ())
-    if max(there) > known:
+    if max(written) > known:
         raise SchemaMismatch(
-            f"the state in Redis has schema version {max(there)}, and this program knows versions up to {known}",
+            f"the state in Redis has schema version {max(written)}, and this program knows versions up to {known}",
             fix="run the newer release that migrated it",
         )
-    found = min(there)
-    return SchemaState(found, known, tuple(step.name for step in migrations if step.version > found))
+    oldest = min(written)
+    return SchemaState(oldest, known, tuple(step.name for step in migrations if step.version > oldest))
 
 
 async def _take(shards: Shards, step: Migration) -> None:

@@ -1,4 +1,4 @@
-"""Redis's side of a rebuild from the log. What the pieces are and in which order they come: ``infra.state.rebuild``."""
+"""The Redis side of a rebuild from the log. ``infra.state.rebuild`` decides what is restored, and in which order."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
+import structlog
+
 from infra.bus.partitioner import shard_of
 from infra.state import contact_merging, rules
 from infra.state.redis import contacts, deliveries, journal, parking, tokens
 from infra.state.redis.client import codec
 from infra.state.redis.client.call import Argument
-from infra.state.redis.client.shards import ALL, Shards, quoted
-from infra.state.redis.rebuild.evictions import Evictions
-from infra.state.redis.rebuild.write_batches import Bundles
+from infra.state.redis.client.shards import ALL, Shards, quote_part
+from infra.state.redis.rebuild.write_batches import WriteBatches
 from schemas.actions import ActionIntended, ActionSettled
-from schemas.conversation import Contact, Delivered, Origin, Snapshot
+from schemas.conversation import Contact, DeliveryOutcome, Origin, Snapshot
 from schemas.errors import StateLost, StateUnavailable
 from schemas.facts import SessionEnded
 from schemas.messages import TranscriptMessage
@@ -34,7 +35,7 @@ class RedisRebuild:
     def __init__(self, shards: Shards) -> None:
         self._shards = shards
         self._rebuilds: dict[int, str] = {}
-        self._bundles = Bundles(self._at)
+        self._bundles = WriteBatches(self._run_restore)
         self._probed = 0
         self._evictions = Evictions(shards)
         self._evicted = ""
@@ -51,8 +52,9 @@ class RedisRebuild:
                 raise answer
         return frozenset(lost)
 
-    async def ready(self) -> None:
-        """Every shard is there, and one of them takes a write, another each time. Raises StateLost."""
+    async def check_ready(self) -> None:
+        """Check that every shard is there, and that one of them takes a write, another one each time. Raises
+        StateLost."""
         lost = await self.check()
         if lost:
             raise StateLost("state is lost or is being rebuilt", shards=lost)
@@ -60,33 +62,35 @@ class RedisRebuild:
         await self._shards.run(self._probed, "probe", [])
 
     async def prepare(self, shards: frozenset[int]) -> None:
-        # What is evicted from here on is missing from the rebuilt shards as well.
+        # Keys evicted from here on are missing from the rebuilt shards as well.
         self._evicted = await self._evictions.count()
-        # The id fences: a rebuilder that was overtaken by this one writes nothing any more.
+        # The id fences: a rebuild that was overtaken by this one writes nothing any more.
         rebuild = uuid4().hex
         seconds, micros = await self._shards.pipe.command("TIME")
         now = int(seconds) * 1_000_000 + int(micros)
         await asyncio.gather(
-            *(self._shards.plain("prepare", [self._shards.head(shard)], rebuild, now) for shard in shards)
+            *(self._shards.run_unchecked("prepare", [self._shards.head(shard)], rebuild, now) for shard in shards)
         )
         await self._empty(shards)
         self._rebuilds |= dict.fromkeys(shards, rebuild)
 
     async def restore(self, snapshot: Snapshot) -> None:
         state = snapshot.conversation
-        tenant, channel = quoted(state.origin.tenant), quoted(state.origin.channel)
+        tenant, channel = quote_part(state.origin.tenant), quote_part(state.origin.channel)
         fields: list[Argument] = [
             *("origin", state.origin.model_dump_json(), "owner", state.owner, "epoch", state.epoch),
             *("floor", state.agent_floor, "version", state.version, "head", state.head_seq),
-            *("created", rules.micros(state.created_at), "updated", rules.micros(state.updated_at)),
+            *("created", rules.to_micros(state.created_at), "updated", rules.to_micros(state.updated_at)),
             *("facts", state.facts.model_dump_json(), "due", rules.approvals_due(state.facts) or ""),
             *(("holder", state.holder.model_dump_json()) if state.holder is not None else ()),
         ]
-        handled = [part for one in snapshot.handled for part in (rules.pack_id(one.id), rules.micros(one.at))]
+        handled = [part for one in snapshot.handled for part in (rules.pack_id(one.id), rules.to_micros(one.at))]
         events = [rules.unpack_envelope(record) for record in snapshot.outbox]
-        outbox = [part for event in events for part in (event.id, rules.micros(event.time), codec.pack_envelope(event))]
+        outbox = [
+            part for event in events for part in (event.id, rules.to_micros(event.time), codec.pack_envelope(event))
+        ]
         shard = shard_of(state.id)
-        await self._at(
+        await self._run_restore(
             shard,
             "restore",
             self._keys(shard, state.id, _KINDS),
@@ -100,7 +104,7 @@ class RedisRebuild:
         if await self._put_contact(contact, {contact.id: b""}):
             return
         for _ in range(contacts.ATTEMPTS):
-            if await self._unite_contact(contact):
+            if await self._merge_contact(contact):
                 return
         raise StateUnavailable("a contact changes faster than it can be restored")
 
@@ -109,13 +113,13 @@ class RedisRebuild:
         await self._add(conversation, "restore_message", ("c:", "t:", "n:", "p:"), message.id, line, message.seq)
 
     async def restore_delivery(
-        self, conversation: str, outcome: Delivered, *, channel: str = "", account: str = ""
+        self, conversation: str, outcome: DeliveryOutcome, *, channel: str = "", account: str = ""
     ) -> None:
         origin = await self._add(
             conversation,
             "restore_delivery",
             ("c:", "d:", "dt:"),
-            *(outcome.message_id, deliveries.pack(outcome), rules.micros(outcome.at), codec.KEEP),
+            *(outcome.message_id, deliveries.pack(outcome), rules.to_micros(outcome.at), codec.KEEP),
         )
         if outcome.external_id and origin:
             at = Origin.model_validate_json(origin)
@@ -128,7 +132,7 @@ class RedisRebuild:
 
     async def restore_intended(self, tenant: str, conversation: str, intended: ActionIntended) -> None:
         entry = f"{uuid4().hex} {intended.model_dump_json()}"
-        times = (rules.micros(intended.at), rules.micros(intended.due))
+        times = (rules.to_micros(intended.at), rules.to_micros(intended.due))
         await self._add(
             conversation,
             "restore_intended",
@@ -150,7 +154,9 @@ class RedisRebuild:
         ordered = sorted(shards)
         done = await asyncio.gather(
             *(
-                self._shards.plain("finish", [self._shards.head(shard)], self._rebuilds.pop(shard, ""), uuid4().hex)
+                self._shards.run_unchecked(
+                    "finish", [self._shards.head(shard)], self._rebuilds.pop(shard, ""), uuid4().hex
+                )
                 for shard in ordered
             )
         )
@@ -159,30 +165,30 @@ class RedisRebuild:
         if overtaken:
             raise StateLost("another rebuild has begun meanwhile", shards=overtaken)
 
-    async def _unite_contact(self, contact: Contact) -> bool:
+    async def _merge_contact(self, contact: Contact) -> bool:
         shard = contacts.shard_for(contact.tenant)
         keys = contacts.keys_for(self._shards, contact.tenant, contact.addresses)
-        (known,) = await self._at(shard, "restore_contact_get", keys[:1], contact.id)
-        (flat,) = await self._at(shard, "restore_contact_find", keys)
+        (known,) = await self._run_restore(shard, "restore_contact_get", keys[:1], contact.id)
+        (flat,) = await self._run_restore(shard, "restore_contact_find", keys)
         read = {id_.decode(): body for id_, body in codec.pairs(flat)}
-        found = [Contact.model_validate_json(body) for body in read.values()]
+        contacts_found = [Contact.model_validate_json(body) for body in read.values()]
         if known is None:
             read[contact.id] = b""
         else:
-            found.append(Contact.model_validate_json(known))
-            read[found[-1].id] = known
-        one, losers, swallowed = contact_merging.restored(contact, found)
-        return await self._put_contact(one, read, losers, swallowed)
+            contacts_found.append(Contact.model_validate_json(known))
+            read[contacts_found[-1].id] = known
+        merged, losers, swallowed = contact_merging.restore_contact(contact, contacts_found)
+        return await self._put_contact(merged, read, losers, swallowed)
 
     async def _put_contact(
         self, contact: Contact, read: dict[str, bytes], losers: Iterable[Contact] = (), swallowed: Iterable[str] = ()
     ) -> bool:
-        """False when what was read is no longer so."""
-        keys, arguments = contacts.written(self._shards, contact, losers, swallowed, read)
-        (done,) = await self._at(contacts.shard_for(contact.tenant), "restore_contact_put", keys, *arguments)
+        """False when the stored contacts have changed since they were read."""
+        keys, arguments = contacts.put_arguments(self._shards, contact, losers, swallowed, read)
+        (done,) = await self._run_restore(contacts.shard_for(contact.tenant), "restore_contact_put", keys, *arguments)
         return bool(done)
 
-    async def _bind(self, conversation: str, outcome: Delivered, tenant: str, channel: str, account: str) -> None:
+    async def _bind(self, conversation: str, outcome: DeliveryOutcome, tenant: str, channel: str, account: str) -> None:
         shard, key = deliveries.external_key(self._shards, tenant, channel, account, outcome.external_id)
         await self._bundles.add(
             shard, "restore_value", [key], f"{conversation}\n{outcome.part_of or outcome.message_id}", codec.KEEP
@@ -196,12 +202,12 @@ class RedisRebuild:
         start = self._shards.key(shard, "")
         return [f"{start}{kind}{conversation}" if kind[-1] == ":" else start + kind for kind in kinds]
 
-    async def _at(self, shard: int, script: str, keys: list[str], *arguments: Argument) -> Any:
+    async def _run_restore(self, shard: int, script: str, keys: list[str], *arguments: Argument) -> Any:
         head = self._shards.head(shard)
-        return await self._shards.plain(script, [head, *keys], self._rebuilds.get(shard, ""), "", *arguments)
+        return await self._shards.run_unchecked(script, [head, *keys], self._rebuilds.get(shard, ""), "", *arguments)
 
     async def _empty(self, shards: frozenset[int]) -> None:
-        """Delete what the log brings back; the rest (parked records, dead letters, turns) is as true as before."""
+        """Delete what the log brings back; the rest (parked records, dead letters, turns) is as valid as before."""
         starts = {f"{self._shards.prefix}:{{s{shard:02x}}}:".encode() for shard in shards}
         length = len(next(iter(starts), b""))
         pattern = _SPECIAL.sub(r"\\\1", self._shards.prefix) + ":{s*"
@@ -217,3 +223,45 @@ class RedisRebuild:
 
 def _is_rebuilt(rest: bytes) -> bool:
     return rest.partition(b":")[0] in _REBUILT
+
+
+# Detect evicted keys. Redis evicts where ``maxmemory-policy`` is not ``noeviction``, one key here and one there: the
+# head of their shard stays, so nothing else would show that they are gone.
+log = structlog.get_logger(__name__)
+
+
+class Evictions:
+    """Counts evictions since the server began, and remembers in Redis up to which count the state was rebuilt."""
+
+    def __init__(self, shards: Shards) -> None:
+        self._shards = shards
+        self._key = f"{shards.prefix}:evictions"
+        self._is_reported = False
+
+    async def are_new(self) -> bool:
+        """Whether keys were evicted since the last rebuild: then any shard may lack some."""
+        count = await self.count()
+        if not count or count.endswith(":0"):
+            return False
+        known = await self._shards.pipe.command("GET", self._key)
+        is_new = known is None or known.decode() != count
+        if is_new and not self._is_reported:
+            log.error("redis_evicts_keys", fix="set maxmemory-policy noeviction, and give Redis more memory")
+        self._is_reported = is_new
+        return is_new
+
+    async def count(self) -> str:
+        """``run id:count``; "" where the server does not tell."""
+        try:
+            info = (await self._shards.pipe.command("INFO", "server", "stats")).decode()
+        except StateUnavailable as error:
+            if "refuses a command" in error.message:
+                return ""  # a user without INFO works as before
+            raise
+        lines = dict(line.split(":", 1) for line in info.splitlines() if ":" in line)
+        return f"{lines.get('run_id', '')}:{lines.get('evicted_keys', '0')}"
+
+    async def note(self, count: str) -> None:
+        """The state is complete up to this count."""
+        if count and not count.endswith(":0"):
+            await self._shards.pipe.command("SET", self._key, count)

@@ -1,8 +1,7 @@
-"""The version of what the state store holds in Redis, and the steps from each version to the next.
+"""The schema version of the state in Redis, and the steps from each version to the next.
 
-The head of every shard carries the version (``schema``; none is the first), and every script compares it with the one
-it was written for before it reads anything. So no process works on keys of another version, whenever that changes.
-"""
+The head of every shard carries the version (``schema``; none is the first), and every script compares it with its own
+before it reads anything. So no process works on keys of another version, whenever that changes."""
 
 from __future__ import annotations
 
@@ -20,6 +19,6 @@ class Migration:
 
 
 MIGRATIONS = (Migration(1, "the keys of the first version"),)
-"""In order, without gaps. A step that was released is never changed. To change what keys hold, append one."""
+"""In order, without gaps. A released step is never changed. To change what keys hold, append one."""
 
 VERSION = MIGRATIONS[-1].version

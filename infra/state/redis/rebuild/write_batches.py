@@ -1,4 +1,4 @@
-"""Many small writes of a rebuild to the same shard as one script call: a rebuild makes millions of them."""
+"""Combine many small writes of a rebuild to the same shard into one script call: a rebuild makes millions of them."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ Run = Callable[..., Awaitable[list[Any]]]
 
 
 @dataclass(slots=True)
-class _Bundle:
+class _Batch:
     keys: list[str] = field(default_factory=list)
     arguments: list[Argument] = field(default_factory=list)
     answers: list[asyncio.Future[Any]] = field(default_factory=list)
 
 
-class Bundles:
-    """Of one script on one shard only one call is under way; what comes meanwhile makes up the next one."""
+class WriteBatches:
+    """Only one call of one script on one shard is under way; writes that come meanwhile make up the next one."""
 
     def __init__(self, run: Run) -> None:
         self._run = run
-        self._open: dict[tuple[int, str], _Bundle] = {}
+        self._open: dict[tuple[int, str], _Batch] = {}
         self._sending: dict[tuple[int, str], asyncio.Task[None]] = {}
 
     async def add(self, shard: int, script: str, keys: Sequence[str], *arguments: Argument) -> Any:
-        """What the script answers for this one."""
+        """Returns the script's answer for this write."""
         loop, place = asyncio.get_running_loop(), (shard, script)
-        bundle = self._open.setdefault(place, _Bundle())
+        bundle = self._open.setdefault(place, _Batch())
         bundle.keys += keys
         bundle.arguments += arguments
         answer = loop.create_future()
@@ -43,11 +43,11 @@ class Bundles:
     async def _send(self, place: tuple[int, str]) -> None:
         try:
             while place in self._open:
-                await self._travel(*place, self._open.pop(place))
+                await self._send_batch(*place, self._open.pop(place))
         finally:
             del self._sending[place]
 
-    async def _travel(self, shard: int, script: str, bundle: _Bundle) -> None:
+    async def _send_batch(self, shard: int, script: str, bundle: _Batch) -> None:
         count = len(bundle.answers)
         each = (len(bundle.keys) // count, len(bundle.arguments) // count)
         try:

@@ -1,4 +1,4 @@
-"""The SQLite store's side of a rebuild from the log: normally nothing is ever lost here, but an operator may ask."""
+"""The SQLite side of a rebuild from the log: normally nothing is ever lost here, but an operator may ask for it."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from infra.state import contact_merging, rules
 from infra.state.sqlite import contacts, conversation_rows, deliveries, journal, parking, tokens, transcript
 from infra.state.sqlite.store import UNSHARDED, Store, Work, lost_shards
 from schemas.actions import ActionIntended, ActionSettled
-from schemas.conversation import Contact, Delivered, Snapshot
+from schemas.conversation import Contact, DeliveryOutcome, Snapshot
 from schemas.facts import SessionEnded
 from schemas.messages import TranscriptMessage
 from schemas.ports import Record
 
 T = TypeVar("T")
 
-# Parked records and dead letters stay: they are true whatever else is lost.
+# Parked records and dead letters stay: they are valid whatever else is lost.
 _BY_CONVERSATION = {
     "state_conversations": "id",
     "state_handled": "conversation",
@@ -56,7 +56,7 @@ class SqliteRebuild:
         await self._write(lambda connection: _restore_message(connection, conversation, message))
 
     async def restore_delivery(
-        self, conversation: str, outcome: Delivered, *, channel: str = "", account: str = ""
+        self, conversation: str, outcome: DeliveryOutcome, *, channel: str = "", account: str = ""
     ) -> None:
         await self._write(lambda connection: _restore_delivery(connection, conversation, outcome, channel, account))
 
@@ -90,14 +90,14 @@ class SqliteRebuild:
 
 def _empty(connection: sqlite3.Connection, shards: frozenset[int]) -> None:
     connection.executemany("INSERT OR IGNORE INTO state_lost (shard) VALUES (?)", [(shard,) for shard in shards])
-    # Conversations come back with tokens above any given out before: a worker of that time must not win again.
+    # Conversations come back with tokens above any issued before: a worker of that time must not win again.
     connection.execute(
         "INSERT OR REPLACE INTO state_token_floor (id, floor)"
         " SELECT 1, MAX(COALESCE((SELECT floor FROM state_token_floor), 0), COALESCE(MAX(token), 0))"
         " FROM state_conversations"
     )
-    if _is_mending(connection):
-        return  # what was kept stays: it may be older than what the log still has
+    if _is_repairing(connection):
+        return  # kept rows stay: they may be older than what the log still has
     for table, column in _BY_CONVERSATION.items():
         _delete(
             connection, table, column, (id_ for id_ in _values(connection, table, column) if shard_of(id_) in shards)
@@ -109,13 +109,15 @@ def _empty(connection: sqlite3.Connection, shards: frozenset[int]) -> None:
     )
     for table in _BY_TENANT:
         tenants = (
-            name for name in _values(connection, table, "tenant") if shard_of(contact_merging.home(name)) in shards
+            name
+            for name in _values(connection, table, "tenant")
+            if shard_of(contact_merging.contacts_key(name)) in shards
         )
         _delete(connection, table, "tenant", tenants)
 
 
-def _is_mending(connection: sqlite3.Connection) -> bool:
-    """Whether rows were lost to damage, and the others are still there; see ``infra.state.sqlite.recovery.mending``."""
+def _is_repairing(connection: sqlite3.Connection) -> bool:
+    """Whether rows were lost to damage, and the others are still there; see the repair module beside this one."""
     return connection.execute("SELECT 1 FROM state_mended LIMIT 1").fetchone() is not None
 
 
@@ -130,43 +132,45 @@ def _delete(connection: sqlite3.Connection, table: str, column: str, values: Ite
 def _restore(connection: sqlite3.Connection, snapshot: Snapshot) -> None:
     conversation = snapshot.conversation
     known = conversation_rows.load(connection, conversation.id)
-    handled = [(item.id, rules.micros(item.at)) for item in snapshot.handled]
+    handled = [(item.id, rules.to_micros(item.at)) for item in snapshot.handled]
     if not rules.supersedes(conversation, known.conversation if known else None):
-        if _is_mending(connection):
+        if _is_repairing(connection):
             conversation_rows.add_handled(connection, conversation.id, handled)
         return
     conversation_rows.create(connection, conversation, replace=True)
-    conversation_rows.note(connection, conversation.id, conversation.facts)
+    conversation_rows.save_expiry(connection, conversation.id, conversation.facts)
     connection.execute("DELETE FROM state_handled WHERE conversation = ?", (conversation.id,))
     conversation_rows.add_handled(connection, conversation.id, handled)
     connection.execute("DELETE FROM state_outbox WHERE conversation = ?", (conversation.id,))
     for record in snapshot.outbox:
         event = rules.unpack_envelope(record)
-        conversation_rows.put(connection, conversation.id, [event], rules.micros(event.time))
-    transcript.promise(
+        conversation_rows.add_to_outbox(connection, conversation.id, [event], rules.to_micros(event.time))
+    transcript.reserve_numbers(
         connection, conversation.id, conversation.head_seq, [(item.id, item.seq) for item in snapshot.recent]
     )
 
 
 def _restore_contact(connection: sqlite3.Connection, contact: Contact) -> None:
-    found = contacts.behind(connection, contact.tenant, contact.addresses)
+    contacts_found = contacts.find_by_addresses(connection, contact.tenant, contact.addresses)
     known = contacts.load(connection, contact.tenant, contact.id)
     if known is not None:
-        found.append(known)
-    one, losers, swallowed = contact_merging.restored(contact, found)
-    contacts.keep(connection, contact.tenant, [one, *losers], swallowed, into=one.id)
+        contacts_found.append(known)
+    merged, losers, swallowed = contact_merging.restore_contact(contact, contacts_found)
+    contacts.save_contacts(connection, contact.tenant, [merged, *losers], swallowed, into=merged.id)
 
 
 def _restore_message(connection: sqlite3.Connection, conversation: str, message: TranscriptMessage) -> None:
     if not transcript.is_written(connection, conversation, message.id):
-        transcript.promise(connection, conversation, message.seq, [(message.id, message.seq)] if message.seq else [])
+        transcript.reserve_numbers(
+            connection, conversation, message.seq, [(message.id, message.seq)] if message.seq else []
+        )
         transcript.write(connection, conversation, message)
 
 
 def _restore_delivery(
-    connection: sqlite3.Connection, conversation: str, outcome: Delivered, channel: str, account: str
+    connection: sqlite3.Connection, conversation: str, outcome: DeliveryOutcome, channel: str, account: str
 ) -> None:
-    """What people saw at their desk stands elsewhere than where the conversation happens."""
+    """A message shown at the desk is at another place than its conversation."""
     deliveries.settle(connection, conversation, outcome)
     row = conversation_rows.load(connection, conversation)
     if outcome.external_id and row is not None:

@@ -1,4 +1,4 @@
-"""Saves what can be read of a damaged data folder into a new one."""
+"""Salvage what can be read of a damaged data folder into a new one."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ from infra.database.backup import FILE, write_copy
 from infra.database.file import connect, create
 from infra.database.lock import ProcessLock
 from infra.database.migration import migrate, newest, tables, version_of
-from infra.database.repair import Remade, copy_rows
-from infra.state.sqlite.recovery.mending import is_rebuilt, lose
+from infra.database.repair import RepairResult, copy_rows
+from infra.state.sqlite.recovery.repair import is_rebuilt, mark_lost
 from schemas.errors import SetupError
 
 _OWN = "schema_migrations"
 _NEEDED = ("bus_topics", "bus_partitions")
 
 
-def salvage(data_dir: Path, target: Path) -> list[Remade]:
-    """Copy all readable rows to a new file in ``target``, and everything else as a backup does. What the state lacks is
-    read back from the log when the new folder is first used. Returns what became of each table that has rows.
+def salvage(data_dir: Path, target: Path) -> list[RepairResult]:
+    """Copy all readable rows to a new file in ``target``, and everything else as a backup does. Missing state is read
+    back from the log when the new folder is first used. Returns the result for each table that has rows.
 
     Raises SetupError, DatabaseLocked while an instance runs."""
     lock = ProcessLock(data_dir / f"{FILE}.lock")
-    found: list[Remade] = []
+    results: list[RepairResult] = []
     try:
-        write_copy(data_dir, target, lambda source, copy: found.extend(_save(source, copy)))
+        write_copy(data_dir, target, lambda source, copy: results.extend(_copy_readable(source, copy)))
     finally:
         lock.release()
-    return found
+    return results
 
 
-def _save(source: Path, copy: Path) -> list[Remade]:
+def _copy_readable(source: Path, copy: Path) -> list[RepairResult]:
     create(copy)
     migrate(copy)
     with closing(connect(source, read_only=True)) as reader, closing(connect(copy)) as writer:
@@ -44,20 +44,22 @@ def _save(source: Path, copy: Path) -> list[Remade]:
                 fix="salvage it with the release that wrote it",
             )
         writer.execute("BEGIN IMMEDIATE")
-        found = [Remade(name, *copy_rows(reader, writer, table)) for name, table in tables().items() if name != _OWN]
-        missing = {one.table for one in found if not one.complete}
+        results = [
+            RepairResult(name, *copy_rows(reader, writer, table)) for name, table in tables().items() if name != _OWN
+        ]
+        missing = {one.table for one in results if not one.complete}
         if missing.intersection(_NEEDED):
             raise SetupError("the list of topics cannot be read", fix="restore the newest backup")
-        _straighten(writer)
+        _derive_tables(writer)
         if rebuilt := {name for name in missing if is_rebuilt(name)}:
-            lose(writer, rebuilt, datetime.now(UTC))
+            mark_lost(writer, rebuilt, datetime.now(UTC))
         writer.execute("COMMIT")
-        writer.execute("PRAGMA journal_mode=DELETE")  # one file, whole by itself; who opens it turns this back
-    return [one for one in found if one.kept or not one.complete]
+        writer.execute("PRAGMA journal_mode=DELETE")  # one self-contained file; opening it turns this back
+    return [one for one in results if one.rows or not one.complete]
 
 
-def _straighten(writer: sqlite3.Connection) -> None:
-    """What follows from the records, made anew."""
+def _derive_tables(writer: sqlite3.Connection) -> None:
+    """Recreate the tables that follow from the records."""
     for table in ("bus_newest", "bus_garbage"):
         writer.execute(f"DELETE FROM {table}")  # noqa: S608
     log_tables.derive(writer)

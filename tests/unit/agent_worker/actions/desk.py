@@ -31,7 +31,7 @@ from schemas import topics
 from schemas.conversation import Turn
 from schemas.envelope import Envelope, envelope
 from schemas.ids import event_id
-from schemas.messages import Address, Author, Choosing, InboundMessage, OutboundMessage, TranscriptMessage
+from schemas.messages import Address, Author, ChoiceSelection, InboundMessage, OutboundMessage, TranscriptMessage
 from schemas.ports import DocumentDraft, Record, State
 from tests.unit.agent_worker.world import CHANNEL, VOICE, LaneStub
 
@@ -116,7 +116,7 @@ class Desk:
     def _message(self, name: str, text: str) -> Envelope:
         picked = next(
             (
-                Choosing(in_reply_to=message.id, id=choice.id)
+                ChoiceSelection(in_reply_to=message.id, id=choice.id)
                 for message in self.said
                 for choice in message.choices
                 if choice.label == text

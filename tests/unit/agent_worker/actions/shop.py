@@ -23,10 +23,10 @@ from gateway.wiring.actions import action_rules
 from schemas import topics
 from schemas.actions import ActionMemory, ActionSettled, ApprovalDecided, ApprovalRequested, PendingConfirmation
 from schemas.changes import ReactionChanged
-from schemas.conversation import ActionRecord, Contact, Delivered
+from schemas.conversation import ActionRecord, Contact, DeliveryOutcome
 from schemas.envelope import Envelope
 from schemas.ids import derived_id
-from schemas.messages import Address, Choosing
+from schemas.messages import Address, ChoiceSelection
 from tests.harness.obeying import Obeying
 from tests.harness.till import Till, open_till
 from tests.unit.agent_worker.world import ACCOUNT, CHANNEL, PLACE, TENANT, LaneStub, World, world_at
@@ -138,14 +138,14 @@ class Shop:
         return self.picked(f"yes:{pending.id}", pending, name, text)
 
     def picked(self, id_: str, pending: PendingConfirmation, name: str, text: str = "") -> Envelope:
-        return self.world.said(name, text, choice=Choosing(in_reply_to=pending.message_id, id=id_))
+        return self.world.said(name, text, choice=ChoiceSelection(in_reply_to=pending.message_id, id=id_))
 
     async def thumb(self, message_id: str, name: str, emoji: str = "👍") -> Envelope:
         """On a message that the vendor knows as ``vendor-<id>``."""
         external_id = f"vendor-{message_id}"
         state = self.world.state.deliveries
         await state.record(
-            self.world.conversation, Delivered(message_id=message_id, state="sent", at=self.world.clock())
+            self.world.conversation, DeliveryOutcome(message_id=message_id, state="sent", at=self.world.clock())
         )
         await state.bind(TENANT, CHANNEL, ACCOUNT, external_id, self.world.conversation, message_id)
         reaction = ReactionChanged(

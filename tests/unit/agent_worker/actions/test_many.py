@@ -101,7 +101,7 @@ async def test_nothing_is_done_twice_or_unasked_and_no_doubt_stays_with_nobody(t
         assert set(done) <= chaos.agreed
         assert not set(done) & chaos.foreign
         assert await shop.world.state.journal.unresolved(before=shop.world.clock(), limit=MANY) == []
-        doubtful = await shop.world.state.journal.in_doubt(shop.world.conversation)
+        doubtful = await shop.world.state.journal.list_in_doubt(shop.world.conversation)
         assert len(doubtful) == chaos.told["person"], "whatever nobody knows, a person was told of"
         succeeded = {
             str(entry.intended.arguments["order"])

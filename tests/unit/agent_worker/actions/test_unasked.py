@@ -15,7 +15,7 @@ from agent_worker.models.registry import Emit, Models
 from gateway.config.actions import ActionSettings
 from gateway.wiring.actions import action_rules
 from schemas.errors import ConfigInvalid
-from schemas.ports import Draft, Question
+from schemas.ports import AnswerDraft, Question
 from tests.harness.obeying import obey
 from tests.unit.agent_worker.actions.shop import Refund, Shop, Status, note, open_shop, refund
 
@@ -28,10 +28,10 @@ class Believing:
 
     name = "local"
 
-    async def answer(self, question: Question, emit: Emit) -> Draft:
-        told = "\n".join(passage.text for passage in question.found.passages)
+    async def answer(self, question: Question, emit: Emit) -> AnswerDraft:
+        told = "\n".join(passage.text for passage in question.search_result.passages)
         results = await obey(replace(question, text=told))
-        return Draft(text="\n".join(result.say for result in results) or "Hm.", answered=True, model=self.name)
+        return AnswerDraft(text="\n".join(result.say for result in results) or "Hm.", answered=True, model=self.name)
 
 
 async def opened(folder: Path, *actions: Action) -> AsyncIterator[Shop]:

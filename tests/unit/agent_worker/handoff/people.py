@@ -13,7 +13,7 @@ from schemas.desk import DraftRequested, Handoff, HandoffResolved
 from schemas.envelope import Envelope
 from schemas.handoff.business_hours import OfficeHours, span_of
 from schemas.ids import derived_id
-from schemas.messages import Choosing, OutboundMessage, TranscriptMessage
+from schemas.messages import ChoiceSelection, OutboundMessage, TranscriptMessage
 from tests.unit.agent_worker.world import World
 
 HEAT = "Do you add a heat pack in winter?"
@@ -45,7 +45,7 @@ def draft_wanted(world: World, name: str = "draft", hint: str = "") -> Envelope:
 def picked(world: World, name: str, question: OutboundMessage, choice: str) -> Envelope:
     """The contact presses one of the question's buttons."""
     label = next(each.label for each in question.choices if each.id == choice)
-    return world.said(name, label, choice=Choosing(in_reply_to=question.id, id=choice))
+    return world.said(name, label, choice=ChoiceSelection(in_reply_to=question.id, id=choice))
 
 
 async def claimed(world: World, name: str = "claim") -> None:

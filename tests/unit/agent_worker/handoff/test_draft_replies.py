@@ -13,7 +13,7 @@ from agent_worker.actions.context import ActionContext
 from agent_worker.actions.spec import Action, action
 from agent_worker.settings import ActionRules
 from schemas import topics
-from schemas.desk import DraftMade
+from schemas.desk import DraftGenerated
 from schemas.errors import ModelFailed
 from tests.unit.agent_worker.handoff.people import (
     ALWAYS,
@@ -36,9 +36,9 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
         yield made
 
 
-async def _draft(world: World, **more: Any) -> DraftMade:
+async def _draft(world: World, **more: Any) -> DraftGenerated:
     await world.handle(draft_wanted(world, **more))
-    made: list[DraftMade] = await world.told(topics.DRAFT_MADE)
+    made: list[DraftGenerated] = await world.told(topics.DRAFT_MADE)
     return made[-1]
 
 

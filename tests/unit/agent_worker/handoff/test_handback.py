@@ -14,7 +14,7 @@ from agent_worker.phrases import Voice
 from agent_worker.router.rules import RiskTopic, RouteRules
 from schemas.desk import Handoff
 from schemas.messages import Author, TranscriptMessage
-from schemas.ports import Found, Question
+from schemas.ports import Question, SearchResult
 from tests.unit.agent_worker.handoff.people import (
     HEAT,
     PERSON,
@@ -102,7 +102,7 @@ def test_remote_models_read_who_spoke() -> None:
         tenant="shop",
         text="And?",
         history=add_marks(TALK, HANDOFF, AT),
-        found=Found([], answerable=False, confidence=0.0),
+        search_result=SearchResult([], answerable=False, confidence=0.0),
     )
     system = build_system_prompt(Voice(), "en")
     prompt, _ = build_prompt(question, system, 10_000)

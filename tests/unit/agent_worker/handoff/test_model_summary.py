@@ -16,7 +16,7 @@ from agent_worker.models.providers.remote_model import ModelDependencies
 from agent_worker.models.registry import Models
 from agent_worker.settings import BudgetRules, TenantRules, WorkerSettings
 from schemas.messages import Author, TranscriptMessage
-from schemas.ports import Found, Question
+from schemas.ports import Question, SearchResult
 from tests.platforms.models.server import ModelServer, Script
 from tests.unit.agent_worker.handoff.people import PERSON, handoff_of
 from tests.unit.agent_worker.models.conftest import TENANT, asker_of
@@ -38,7 +38,9 @@ async def server() -> AsyncIterator[ModelServer]:
 def _question(*said: str) -> Question:
     author = Author(kind="contact")
     lines = [TranscriptMessage(id=text, author=author, text=text, created_at=AT) for text in said]
-    return Question(tenant=TENANT, text="", history=lines, found=Found([], answerable=False, confidence=0.0))
+    return Question(
+        tenant=TENANT, text="", history=lines, search_result=SearchResult([], answerable=False, confidence=0.0)
+    )
 
 
 async def _brief(models: Models, *said: str) -> tuple[list[str], bool]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from schemas import topics
-from schemas.desk import DeskTouched
+from schemas.desk import DeskUpdate
 from schemas.envelope import Envelope
 from tests.unit.agent_worker.actions.shop import open_shop
 from tests.unit.agent_worker.handoff.people import (
@@ -31,7 +31,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
         yield made
 
 
-async def _touches(world: World) -> list[DeskTouched]:
+async def _touches(world: World) -> list[DeskUpdate]:
     return await world.told(topics.DESK_TOUCHED)
 
 

@@ -15,7 +15,7 @@ from agent_worker.settings import ActionRules, TenantRules
 from schemas.actions import ActionMemory, PendingApproval
 from schemas.conversation import ActionRecord
 from schemas.messages import Attachment, Author, Citation, TranscriptMessage
-from schemas.ports import Found, Passage
+from schemas.ports import Passage, SearchResult
 
 AT = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 PASSAGE = Passage("shop", "returns", 1, "Returns", "Deadline", "", "You can return pots within 30 days.", 0.9)
@@ -63,7 +63,7 @@ def test_a_one_time_code_is_never_told() -> None:
 def test_actions_come_before_what_was_found() -> None:
     """What was tried is what people must not do again."""
     done = [ActionRecord(name="refund", title="Refund an order", outcome="refused", reason="limit_reached")]
-    found = Found([PASSAGE], answerable=True, confidence=0.9)
+    found = SearchResult([PASSAGE], answerable=True, confidence=0.9)
     lines = summarize([line("contact", "Refund please")], reason="limit", found=found, actions=done)
     assert lines[1] == "Tried: Refund an order, refused (limit_reached)"
     assert summarize([line("contact", "Refund please")], reason="limit", found=found)[1] == (
@@ -96,7 +96,7 @@ def test_what_waits_for_a_yes_is_said_once_and_by_its_title(reason: str, open_: 
 def test_quote_that_is_cut_ends_with_a_word_and_has_no_marks() -> None:
     """Half a pair of marks would be read as a sign."""
     text = "We grow *N. hamata*, **N. lowii** and 3 * 4 others, named nep_low_1. " + "word " * 40
-    found = Found([replace(PASSAGE, text=text)], answerable=True, confidence=0.9)
+    found = SearchResult([replace(PASSAGE, text=text)], answerable=True, confidence=0.9)
     told = summarize([line("contact", "Which?")], reason="", found=found)[1]
     assert told.startswith("Found: “We grow N. hamata, N. lowii and 3 * 4 others, named nep_low_1. word")
     assert told.endswith("word …” (Returns)")
@@ -104,7 +104,7 @@ def test_quote_that_is_cut_ends_with_a_word_and_has_no_marks() -> None:
 
 def test_nothing_found_is_said() -> None:
     """That the documents hold nothing is worth knowing."""
-    nothing = Found([], answerable=False, confidence=0.0)
+    nothing = SearchResult([], answerable=False, confidence=0.0)
     assert (
         summarize([line("contact", "Spaceships?")], reason="x", found=nothing)[1] == "Found: nothing in the documents"
     )

@@ -9,7 +9,7 @@ import pytest
 
 from agent_worker.knowledge.ranking.ranker import NOTHING
 from agent_worker.nlu.danger_similarity import EXAMPLES, MIN_SIMILARITY, DangerSimilarity
-from schemas.ports import Found
+from schemas.ports import SearchResult
 
 
 @dataclass
@@ -18,16 +18,16 @@ class Vectors:
 
     searched: list[str] = field(default_factory=list)
 
-    async def search(self, _tenant: str, query: str, **_more: Any) -> Found:
+    async def search(self, _tenant: str, query: str, **_more: Any) -> SearchResult:
         self.searched.append(query)
         return vector_of(EXAMPLES.index(query), 1.0)
 
 
-def vector_of(place: int, likeness: float, encoder: str = "strong") -> Found:
+def vector_of(place: int, likeness: float, encoder: str = "strong") -> SearchResult:
     """What was found for a message that is so alike to one example, and to no other."""
     numbers = [0.0] * (len(EXAMPLES) + 1)
     numbers[place], numbers[-1] = likeness, (1 - likeness**2) ** 0.5
-    return Found([], answerable=False, confidence=0.0, encoder=encoder, vector=numbers)
+    return SearchResult([], answerable=False, confidence=0.0, encoder=encoder, vector=numbers)
 
 
 @pytest.mark.parametrize("place", range(len(EXAMPLES)))

@@ -19,7 +19,7 @@ from agent_worker.models.providers.remote_model import ModelDependencies, Remote
 from agent_worker.models.registry import FallbackRule, Models
 from agent_worker.phrases import Voice
 from agent_worker.settings import TenantRules, WorkerSettings
-from schemas.ports import Draft, Found, Model, Passage, Question
+from schemas.ports import AnswerDraft, Model, Passage, Question, SearchResult
 from tests.platforms.models.server import ModelServer
 
 TENANT = "plantstore"
@@ -38,8 +38,10 @@ PASSAGES = [passage(HEAT), passage(TIMES, heading="Times")]
 
 
 def question(text: str, passages: list[Passage] | None = None, confidence: float = 0.9) -> Question:
-    found = Found(PASSAGES if passages is None else passages, answerable=confidence >= 0.5, confidence=confidence)
-    return Question(tenant=TENANT, text=text, history=[], found=found)
+    found = SearchResult(
+        PASSAGES if passages is None else passages, answerable=confidence >= 0.5, confidence=confidence
+    )
+    return Question(tenant=TENANT, text=text, history=[], search_result=found)
 
 
 ALONE = ModelDependencies()
@@ -60,7 +62,7 @@ class Asker:
 
     async def ask(
         self, text: str, passages: list[Passage] | None = None, confidence: float = 0.9, **more: Any
-    ) -> Draft:
+    ) -> AnswerDraft:
         asked = replace(question(text, passages, confidence), **more)
         return await self.models.answer("remote", asked, self.emit, self.restart)
 

@@ -53,7 +53,7 @@ class Shop:
             if name == "refund":
                 return ActionResult(name, "asked", say=SAY, choices=[Choice(id="yes", label="Yes")])
             told = Passage(TENANT, "action:order_status", 0, "Order A-17", "", "", TOLD, 1.0)
-            return ActionResult(name, "succeeded", {"order": "A-17"}, told=told)
+            return ActionResult(name, "succeeded", {"order": "A-17"}, evidence=told)
 
         return call
 

@@ -17,7 +17,7 @@ import pytest
 from agent_worker.models.prompt import derive_canary
 from agent_worker.models.providers.remote_model import ModelDependencies
 from schemas.messages import Attachment, Author, AuthorKind, Choice, TranscriptMessage
-from schemas.ports import ActionResult, Draft, Offer, Passage
+from schemas.ports import ActionResult, AnswerDraft, Offer, Passage
 from tests.platforms.models.reading import lines_of
 from tests.platforms.models.server import Call, Script
 from tests.unit.agent_worker.models.conftest import PASSAGES, TENANT, Asker, Asking, passage
@@ -64,7 +64,7 @@ class Shop:
         where = SECRET if arguments["order"] == "B-99" else "you"
         text = f"Order {arguments['order']} is on its way to {where}. {self.note}".strip()
         told = Passage(TENANT, "action:order_status", 0, "Order", "", "", text, 1.0)
-        return ActionResult("order_status", "succeeded", {"note": self.note}, told=told)
+        return ActionResult("order_status", "succeeded", {"note": self.note}, evidence=told)
 
     async def _refund(self, arguments: Mapping[str, Any]) -> ActionResult:
         self.reached.append(str(arguments))
@@ -193,7 +193,7 @@ async def test_an_obeyed_order_changes_nothing(asking: Asking, name: str, place:
             assert payload.claim not in draft.text + "".join(asker.deltas)
 
 
-def _assert_harmless(draft: Draft, asker: Asker, shop: Shop) -> None:
+def _assert_harmless(draft: AnswerDraft, asker: Asker, shop: Shop) -> None:
     assert draft.text
     assert shop.written == []
     said = draft.text + "".join(asker.deltas) + "".join(shop.reached)

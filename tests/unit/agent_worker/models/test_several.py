@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from agent_worker.models.local.multiple_questions import format_paragraphs, quote_answers, shorten_question
-from schemas.ports import Draft, Found, Part
+from schemas.ports import AnswerDraft, QuestionPart, SearchResult
 from tests.platforms.models.reading import data_of
 from tests.platforms.models.server import Script
 from tests.unit.agent_worker.models.conftest import HEAT, PASSAGES, TIMES, Asker, passage
@@ -15,12 +15,12 @@ HEAT_SAID, TIMES_SAID = f"{HEAT[:-1]} [1].", f"{TIMES[:-1]} [2]."
 OFFER = "Shall I pass you to a colleague?"
 
 
-def part(words: str, text: str = "", *, is_question: bool = True) -> Part:
+def part(words: str, text: str = "", *, is_question: bool = True) -> QuestionPart:
     held = [one for one in PASSAGES if words != CUP and ("heat" in words) == (one.text == HEAT)]
-    return Part(text or words, Found(held, bool(held), 0.9 if held else 0.1), words, is_question)
+    return QuestionPart(text or words, SearchResult(held, bool(held), 0.9 if held else 0.1), words, is_question)
 
 
-async def ask(asker: Asker, *words: str, beyond: tuple[str, ...] = ()) -> Draft:
+async def ask(asker: Asker, *words: str, beyond: tuple[str, ...] = ()) -> AnswerDraft:
     return await asker.ask("\n".join(words), parts=[part(one) for one in words], beyond=beyond)
 
 
@@ -96,11 +96,11 @@ async def test_a_list_of_missing_questions_is_no_way_to_say_anything_else(asker:
 
 
 def test_a_question_that_needs_an_earlier_one_is_missing_when_the_quotes_are_about_the_earlier_one_alone() -> None:
-    found = Found([passage("We ship pots to Austria for 11.95 euro.")], True, 0.9)
-    first = Part("Do you ship pots to Austria?", found, "Do you ship pots to Austria?")
-    second = Part("Do you ship pots to Austria?\nAnd parrots?", found, "And parrots?")
+    found = SearchResult([passage("We ship pots to Austria for 11.95 euro.")], True, 0.9)
+    first = QuestionPart("Do you ship pots to Austria?", found, "Do you ship pots to Austria?")
+    second = QuestionPart("Do you ship pots to Austria?\nAnd parrots?", found, "And parrots?")
     assert quote_answers([first, second]).missing == ["And parrots?"]
-    third = Part("Do you ship pots to Austria?\nAnd how much is it?", found, "And how?")
+    third = QuestionPart("Do you ship pots to Austria?\nAnd how much is it?", found, "And how?")
     assert quote_answers([first, third]).missing == []
 
 

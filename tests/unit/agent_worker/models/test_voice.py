@@ -101,7 +101,7 @@ async def test_with_everything_in_the_prompt_the_gate_counts_alike(asking: Askin
     )
     draft = await asker.ask(TWO[1], [], confidence=0.0)
     assert (draft.model, [one.quote for one in draft.citations]) == ("remote", [TIMES])
-    recorded = list_cited_passages(question(TWO[1], [replace(PASSAGES[0], document="found")]).found, draft)
+    recorded = list_cited_passages(question(TWO[1], [replace(PASSAGES[0], document="found")]).search_result, draft)
     assert [(one.document, one.cited) for one in recorded] == [("found", False), ("shipping", True)]
 
 

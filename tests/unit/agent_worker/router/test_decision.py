@@ -12,7 +12,7 @@ from agent_worker.router.phrases import anger_score, find_phrase
 from agent_worker.router.router import is_repeated
 from agent_worker.router.rules import Intent, RiskTopic, RouteRules
 from schemas.messages import Author, TranscriptMessage
-from schemas.ports import Found
+from schemas.ports import SearchResult
 from tests.unit.agent_worker.world import Clock
 
 RULES = RouteRules(
@@ -30,8 +30,8 @@ RULES = RouteRules(
     local_above=0.95,
     person_after=2,
 )
-HELD = Found([], answerable=True, confidence=0.8)
-ABSENT = Found([], answerable=False, confidence=0.1)
+HELD = SearchResult([], answerable=True, confidence=0.8)
+ABSENT = SearchResult([], answerable=False, confidence=0.1)
 PLAIN = RoutingInput("When are you open?", HELD)
 SURE = IntentResult("hours", 0.9, 5.0)
 STRANGE = IntentResult("hours", 0.2, 1.0, out_of_scope=True)

@@ -20,7 +20,7 @@ from schemas.conversation import OwnerRequested
 from schemas.envelope import Envelope
 from schemas.errors import ModelFailed
 from schemas.messages import Address, TranscriptMessage
-from schemas.ports import Draft, Question
+from schemas.ports import AnswerDraft, Question
 from tests.unit.agent_worker.router.examples import EXAMPLES
 from tests.unit.agent_worker.world import GatedModel, World, world_at
 
@@ -40,7 +40,7 @@ class Failing:
     def __init__(self, name: str) -> None:
         self.name = name
 
-    async def answer(self, question: Question, emit: object) -> Draft:
+    async def answer(self, question: Question, emit: object) -> AnswerDraft:
         raise ModelFailed("it is away")
 
 

@@ -8,7 +8,7 @@ from agent_worker.models.registry import Models
 from agent_worker.router.rules import RouteRules
 from agent_worker.settings import ContactRules, TenantRules, WorkerSettings
 from agent_worker.worker import Worker
-from schemas.messages import Choosing
+from schemas.messages import ChoiceSelection
 from tests.unit.agent_worker.world import TENANT, GatedModel, World
 
 HEAT = "Do you add a heat pack in winter?"
@@ -98,7 +98,7 @@ async def test_whoever_wants_a_person_is_heard_over_every_limit(world: World) ->
     world.worker = limited(world, GatedModel(world.settings), per_minute=1)
     for number in range(5):
         await world.handle(world.said(f"m{number}", HEAT))
-    await world.handle(world.said("p", "A person please", choice=Choosing(in_reply_to="", id="person")))
+    await world.handle(world.said("p", "A person please", choice=ChoiceSelection(in_reply_to="", id="person")))
     assert (await world.known()).owner == "queue"
 
 

@@ -19,8 +19,8 @@ from schemas.changes import ContactChanged, ReactionChanged
 from schemas.conversation import DeadLetter, Snapshot
 from schemas.envelope import Envelope
 from schemas.errors import Fenced, UndecodableRecord
-from schemas.facts import Writing, topic
-from schemas.messages import Author, Choosing, OutboundMessage, Receipt, ReplyBegun, TranscriptMessage
+from schemas.facts import TypingSignal, typing_topic
+from schemas.messages import Author, ChoiceSelection, OutboundMessage, Receipt, ReplyBegun, TranscriptMessage
 from tests.unit.agent_worker.world import CHANNEL, RETURNS, SHIPPING, TENANT, LaneStub, World, until, world_at
 
 HEAT = "Do you add a heat pack in winter?"
@@ -101,7 +101,7 @@ async def test_turn_is_recorded(world: World) -> None:
     assert (turn.route, turn.outcome) == ("local", "answer")
     assert any(passage.cited and passage.document == "shipping" for passage in turn.passages)
     assert {"fold", "load", "retrieve", "answer"} <= turn.stages.keys()
-    assert (await world.state.turns.listing(world.conversation))[0].id == turn.id
+    assert (await world.state.turns.list_newest(world.conversation))[0].id == turn.id
     assert b'stage="publish"' in world.metrics.render()
 
 
@@ -160,7 +160,7 @@ async def test_quiet_time_gathers_what_still_comes(tmp_path: Path) -> None:
         assert world.model.asked == []
         batch.arrive(later)
         await until(lambda: len(batch.records) == 2)
-        batch.hurry.set()
+        batch.revoking.set()
         await asyncio.wait_for(running, 30)
         assert len(world.model.asked) == 1
         assert HEAT in world.model.asked[0].text
@@ -170,7 +170,7 @@ async def test_hurry_ends_the_quiet_time(tmp_path: Path) -> None:
     """When the partition is taken away, the turn is finished at once."""
     async with world_at(tmp_path, fold=FoldRules(quiet={CHANNEL: 30.0})) as world:
         batch = await world.lane(world.said("m1", HEAT))
-        batch.hurry.set()
+        batch.revoking.set()
         await asyncio.wait_for(world.worker.handle(batch), 30)
         assert len(await world.replies()) == 1
 
@@ -288,7 +288,7 @@ async def test_stale_commit_raises_fenced_and_writes_nothing(world: World) -> No
     batch.attempt += 1
     await world.worker.handle(batch)
     assert await world.replies() == []
-    assert (await world.state.conversations.pending(world.conversation)) == []
+    assert (await world.state.conversations.read_outbox(world.conversation)) == []
 
 
 async def test_committed_but_unpublished_is_published_by_the_next_holder(
@@ -356,7 +356,7 @@ async def test_undecodable_record_is_set_aside_alone(world: World) -> None:
         poison.topic, poison.partition, poison.offset, poison.key, poison.timestamp_ms, poison.headers, b"{"
     )
     await world.worker.handle(LaneStub([broken, good]))
-    letters, _ = await world.state.dead_letters.listing(TENANT)
+    letters, _ = await world.state.dead_letters.list_page(TENANT)
     assert [letter.code for letter in letters] == ["undecodable_record"]
     assert any("heat pack" in reply.text for reply in await world.replies())
 
@@ -369,7 +369,7 @@ async def test_unknown_type_is_dead_lettered_without_a_word_to_the_contact(world
         record.topic, record.partition, record.offset, record.key, record.timestamp_ms, headers, record.value
     )
     await world.worker.handle(LaneStub([strange, good]))
-    letters, _ = await world.state.dead_letters.listing(TENANT)
+    letters, _ = await world.state.dead_letters.list_page(TENANT)
     assert [letter.code for letter in letters] == ["unknown_event_type"]
     assert len(await world.replies()) == 1
 
@@ -380,7 +380,7 @@ async def test_giving_up_is_visible_and_repeatable(world: World) -> None:
     records = await world.records(world.said("m1", HEAT))
     for _ in range(2):
         await world.worker.give_up(world.conversation, records, ValueError("secret"), 5)
-    letters, _ = await world.state.dead_letters.listing(TENANT)
+    letters, _ = await world.state.dead_letters.list_page(TENANT)
     (letter,) = letters
     assert (letter.code, letter.attempts, letter.reason) == ("handler_failed", 5, "ValueError")
     notices = [reply for reply in await world.replies() if reply.author.kind == "system"]
@@ -389,8 +389,8 @@ async def test_giving_up_is_visible_and_repeatable(world: World) -> None:
     assert len(await _read(world, topics.DEADLETTER)) == 2
 
 
-async def _read(world: World, topic: str) -> list[Any]:
-    return [record async for record in await world.bus.read(topic)]
+async def _read(world: World, typing_topic: str) -> list[Any]:
+    return [record async for record in await world.bus.read(typing_topic)]
 
 
 async def test_a_failure_of_somebody_elses_message_is_not_dead_lettered(world: World) -> None:
@@ -423,7 +423,7 @@ async def test_greeting_is_answered_without_sources(world: World) -> None:
 @pytest.mark.parametrize("how", ["words", "choice"])
 async def test_asking_for_a_person_passes_the_conversation_on(world: World, how: str) -> None:
     """Words or the choice for a person make the conversation wait for people; later messages get no agent's reply."""
-    choice = Choosing(in_reply_to="earlier", id="person") if how == "choice" else None
+    choice = ChoiceSelection(in_reply_to="earlier", id="person") if how == "choice" else None
     text = "Can I talk to a human please?" if how == "words" else "Talk to a person"
     await world.handle(world.said("m1", text, choice=choice))
     (reply,) = await world.replies()
@@ -475,11 +475,11 @@ async def test_connectors_are_told_what_is_being_answered_and_again_while_it_tak
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(streaming, "TYPING_EVERY", 0.01)
-    heard: list[Writing] = []
+    heard: list[TypingSignal] = []
 
     async def listen() -> None:
-        async for payload in world.state.signals.subscribe(topic(CHANNEL)):
-            heard.append(Writing.model_validate_json(payload))  # noqa: PERF401
+        async for payload in world.state.signals.subscribe(typing_topic(CHANNEL)):
+            heard.append(TypingSignal.model_validate_json(payload))  # noqa: PERF401
 
     listening = asyncio.create_task(listen())
     await asyncio.sleep(0)

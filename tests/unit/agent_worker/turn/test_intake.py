@@ -55,7 +55,7 @@ async def test_losing_request_changes_nothing(world: World) -> None:
 async def test_request_for_a_conversation_nobody_knows_is_dead_lettered(world: World) -> None:
     """An owner request says not where the conversation is: without one it can never be applied."""
     await world.handle(world.owner_asked("person", 0, "claim"))
-    letters, _ = await world.state.dead_letters.listing("shop")
+    letters, _ = await world.state.dead_letters.list_page("shop")
     assert [letter.code for letter in letters] == ["undecodable_record"]
     assert await world.state.conversations.get(world.conversation) is None
 

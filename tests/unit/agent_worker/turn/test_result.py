@@ -18,7 +18,7 @@ from schemas import topics
 from schemas.actions import ActionMemory
 from schemas.conversation import Conversation, Facts, Origin, OwnerRequested
 from schemas.messages import Author, InboundMessage, OutboundMessage
-from schemas.ports import Draft, Found
+from schemas.ports import AnswerDraft, SearchResult
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
 STAGES = {"load": 1.5}
@@ -27,9 +27,10 @@ ORIGIN = Origin(tenant="shop", channel="web", account="main", place="p", contact
 CONVERSATION = Conversation(
     id="conversation-1", origin=ORIGIN, epoch=3, created_at=NOW, updated_at=NOW, facts=Facts(declined_in_a_row=1)
 )
-ANSWER = Reply(Draft(text="Because.", answered=True, tokens=10, cost=0.1), found=Found([], True, 0.9))
+ANSWER = Reply(AnswerDraft(text="Because.", answered=True, tokens=10, cost=0.1), found=SearchResult([], True, 0.9))
 PERSON = Reply(
-    Draft(text="A colleague comes.", answered=True, author="system", handoff=True), Route("person", (), ("asked",))
+    AnswerDraft(text="A colleague comes.", answered=True, author="system", handoff=True),
+    Route("person", (), ("asked",)),
 )
 REQUEST = HandoffRequest("asked", ["Asked: Why?"], wait_notice="It takes a minute.", tokens=5, cost=0.05)
 

@@ -10,7 +10,6 @@ from connectors.markup import (
     PLAIN,
     Measure,
     build_labels,
-    chosen,
     count_characters,
     count_utf8,
     count_utf16,
@@ -19,6 +18,7 @@ from connectors.markup import (
     shorten_label,
     split_graphemes,
 )
+from schemas.choice_matching import match_choice
 from schemas.messages import Choice
 
 
@@ -57,7 +57,7 @@ def test_choices_are_numbered_lines() -> None:
     ],
 )
 def test_what_surely_means_the_second_choice(text: str) -> None:
-    assert chosen(text, TEAS) is TEAS[1]
+    assert match_choice(text, TEAS) is TEAS[1]
 
 
 @pytest.mark.parametrize(
@@ -84,26 +84,26 @@ def test_what_surely_means_the_second_choice(text: str) -> None:
     ],
 )
 def test_what_is_not_surely_a_choice(text: str) -> None:
-    assert chosen(text, TEAS) is None
+    assert match_choice(text, TEAS) is None
 
 
 def test_a_number_that_means_one_choice_and_names_another_means_none() -> None:
     pots = choices("3", "1", "pot 5")
-    assert chosen("1", pots) is None
-    assert chosen("2", pots) is pots[1]
-    assert chosen("pot 5", pots) is pots[2]
+    assert match_choice("1", pots) is None
+    assert match_choice("2", pots) is pots[1]
+    assert match_choice("pot 5", pots) is pots[2]
 
 
 def test_two_choices_of_the_same_name_are_told_apart_by_number_alone() -> None:
     twins = choices("Yes", "yes")
-    assert chosen("yes", twins) is None
-    assert chosen("2", twins) is twins[1]
+    assert match_choice("yes", twins) is None
+    assert match_choice("2", twins) is twins[1]
 
 
 def test_a_label_of_signs_alone_is_still_a_label() -> None:
     thumbs = choices("👍", "👎", "!!!")
-    assert chosen("👎", thumbs) is thumbs[1]
-    assert chosen("!!!", thumbs) is thumbs[2]
+    assert match_choice("👎", thumbs) is thumbs[1]
+    assert match_choice("!!!", thumbs) is thumbs[2]
 
 
 NAMES = st.lists(st.text(st.characters(categories=["L"]), min_size=1, max_size=20), min_size=1, max_size=12)
@@ -113,14 +113,14 @@ NAMES = st.lists(st.text(st.characters(categories=["L"]), min_size=1, max_size=2
 def test_each_numbered_line_and_each_number_chooses_what_it_shows(names: list[str]) -> None:
     some = choices(*names)
     for choice, line in zip(some, number_choices(some).splitlines(), strict=True):
-        assert chosen(line, some) is choice
-        assert chosen(line.partition(".")[0], some) is choice
+        assert match_choice(line, some) is choice
+        assert match_choice(line.partition(".")[0], some) is choice
 
 
 @given(st.text(), NAMES)
 def test_whatever_a_contact_writes_chooses_at_most_one_of_the_choices(text: str, names: list[str]) -> None:
     some = choices(*names)
-    assert chosen(text, some) in (None, *some)
+    assert match_choice(text, some) in (None, *some)
 
 
 def test_a_label_is_shortened_by_whole_characters_as_a_reader_sees_them() -> None:

@@ -1,0 +1,79 @@
+"""Knowledge: searching a tenant's documents."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from schemas.conversation import Document
+from schemas.messages import Assurance
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """One retrieved piece of a document. ``score`` is calibrated to 0–1; ``text`` is verbatim."""
+
+    tenant: str
+    document: str
+    version: int
+    title: str
+    heading: str
+    url: str
+    text: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class SearchResult:
+    """``answerable``: the documents hold an answer, with ``confidence`` 0–1. ``encoder`` names the encoder that was
+    used, empty when only words were compared; ``vector`` is the query's vector. ``stale``: the newest change of the
+    tenant's documents was not searchable yet."""
+
+    passages: list[Passage]
+    answerable: bool
+    confidence: float
+    encoder: str = ""
+    vector: Sequence[float] = ()
+    stale: bool = False
+
+
+AssuranceLookup = Callable[[], Awaitable[Assurance]]
+"""Looks up how sure we are of the contact's identity."""
+
+
+class Knowledge(Protocol):
+    async def search(
+        self,
+        tenant: str,
+        query: str,
+        *,
+        k: int = 8,
+        wait: float = 0.25,
+        channel: str = "",
+        assurance: Assurance | AssuranceLookup = "anonymous",
+        language: str = "",
+        since: float = math.inf,
+        vector: bool = False,
+    ) -> SearchResult:
+        """Search the documents that the contact may see: public ones, and those for ``verified`` contacts given that
+        ``assurance``, which is looked up only if there are any; never internal or expired ones. Documents in another
+        ``language`` (such as ``de``) rank lower; empty: no preference.
+
+        Waits up to ``wait`` seconds, and two more if only a few documents are missing, until the tenant's newest write
+        is searchable; otherwise the result is ``stale``. Only writes from before now count, or from before ``since``
+        (``time.monotonic``), when the contact's message was read. Searches of different tenants, and of different
+        channels of one tenant, take turns. ``vector``: return the query's vector even if there is nothing to search."""
+
+    async def wait_until_indexed(self, tenant: str, wait: float) -> bool:
+        """Wait up to ``wait`` seconds until everything written for a tenant is searchable; returns whether it is."""
+
+    async def documents(self, tenant: str) -> list[Document]:
+        """All documents, whoever may see them: for managing documents, not for answering."""
+
+    async def document(self, tenant: str, document: str) -> Document | None:
+        """One document, whoever may see it."""
+
+    async def wait_until_ready(self) -> None:
+        """Wait until every tenant's documents are searchable."""

@@ -1,0 +1,134 @@
+"""Models: a question, the answer, and the actions that a model may ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+from schemas.actions import ActionOutcome, Filling
+from schemas.conversation import Origin
+from schemas.messages import Attachment, AuthorKind, Choice, Citation, RemoteFile, TranscriptMessage
+from schemas.ports.knowledge import Passage, SearchResult
+
+
+@dataclass(frozen=True, slots=True)
+class ActionResult:
+    """The result of asking for an action. The outcome ``asked`` means that nothing was done yet: the contact or a
+    colleague is asked first, and the turn ends with ``say`` and ``choices`` exactly as they are. ``say``
+    describes any outcome in the tenant's words, for models without words of their own. ``evidence``: the action's
+    answer, verbatim, so that sentences about it can cite it like a document."""
+
+    action: str
+    outcome: ActionOutcome | Literal["asked"]
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    reason: str = ""
+    say: str = ""
+    choices: Sequence[Choice] = ()
+    evidence: Passage | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """An action that this contact may ask for in this turn. ``parameters`` is the JSON schema of what may be filled in;
+    the contact's identity is not part of it. ``examples`` are messages that ask for the action; ``title`` is for
+    people. ``call`` never raises for arguments of a wrong type or range: that is a result, ``refused``."""
+
+    name: str
+    description: str
+    parameters: Mapping[str, Any]
+    risk: Literal["read", "write"]
+    examples: Sequence[str]
+    call: Callable[[Mapping[str, Any]], Awaitable[ActionResult]]
+    title: str = ""
+
+
+NonTextContent = Literal["", "voice", "file", "missing", "location", "contacts", "shared", "unsupported"]
+"""``missing``: files, none of which could be fetched; ``shared``: a post, a story or a product, without a question
+about it; ``unsupported``: see ``Question.kind``."""
+
+
+@dataclass(slots=True)
+class QuestionPart:
+    """One of several questions in the waiting messages. ``words``: as the contact wrote it; ``text``: with the
+    references filled in, as it was searched for. ``is_question`` False: a statement, which need not be answered."""
+
+    text: str
+    search_result: SearchResult
+    words: str = ""
+    is_question: bool = True
+
+
+@dataclass(slots=True)
+class Question:
+    """The input of a model: the new messages as one text, the history, and the search result. ``parts``: the separate
+    questions, where there are several; ``excess_questions``: questions beyond the limit of one turn, to be named to the
+    contact. ``files`` came with the messages; ``non_text``: the kind of content without text, and ``kind`` which
+    unsupported kind (see ``schemas.content``). ``references``: what the messages quote, share or came from, in words:
+    data, like the text; ``context``: the part of it that a short question refers to. ``offers``: actions that the model
+    may ask for; ``filling``: the action whose parameters were being asked for; ``contact``: whose budget is spent.
+
+    Treat it as immutable. It is not declared frozen because that makes creating one slower."""
+
+    tenant: str
+    text: str
+    history: Sequence[TranscriptMessage]
+    search_result: SearchResult
+    locale: str = ""
+    files: Sequence[Attachment] = ()
+    non_text: NonTextContent = ""
+    kind: str = ""
+    references: Sequence[str] = ()
+    context: str = ""
+    offers: Sequence[Offer] = ()
+    contact: str = ""
+    filling: Filling | None = None
+    parts: Sequence[QuestionPart] = ()
+    excess_questions: Sequence[str] = ()
+
+
+@dataclass(slots=True)
+class AnswerDraft:
+    """A reply before the groundedness gate. ``answered`` False: the documents do not hold the answer, and the text says
+    so. ``handoff``: pass the contact to people; the worker then requests the owner ``queue``. ``reasons``: notes for
+    the turn's record on how the draft came about, such as a model that failed before. ``filling``: the action whose
+    parameters are asked for from now on, if any.
+
+    Treat it as immutable. It is not declared frozen because that makes creating one slower."""
+
+    text: str
+    answered: bool
+    citations: list[Citation] = field(default_factory=list)
+    choices: list[Choice] = field(default_factory=list)
+    model: str = ""
+    tokens: int = 0
+    cost: float = 0.0
+    author: AuthorKind = "agent"
+    handoff: bool = False
+    reasons: list[str] = field(default_factory=list)
+    filling: Filling | None = None
+
+
+FetchFile = Callable[[str, Origin, RemoteFile], Awaitable[Attachment]]
+"""Fetches a contact's file from the vendor and stores it. Raises a RequestError or DeliveryError (also TimeoutError)
+when it cannot be fetched, RateLimited when the contact has stored as much as they may today, Unavailable when it cannot
+be stored now."""
+
+Transcribe = Callable[[str, Attachment], Awaitable[str]]
+"""Transcribes a tenant's stored voice note; empty when nothing can be understood. Callers treat what it raises as
+empty."""
+
+
+class Transcriber(Protocol):
+    """Transcribes voice notes. Found by its entry point in the group ``parley.transcribers``, and created without
+    arguments."""
+
+    async def transcribe(self, data: bytes, type: str) -> str:
+        """``type`` is the media type, such as ``audio/ogg``."""
+
+
+class Model(Protocol):
+    name: str
+
+    async def answer(self, question: Question, emit: Callable[[str], Awaitable[None]]) -> AnswerDraft:
+        """Answer a question. ``emit`` streams whole sentences that are safe to show. Raises ModelFailed."""
