@@ -21,7 +21,7 @@ from agent_worker.handoff.promises import add_promises, quote_promise
 from agent_worker.handoff.reply_templates import handoff_draft
 from agent_worker.knowledge.text.query_splitting import (
     MAX_QUESTIONS,
-    SubQuestion,
+    SplitQuestion,
     is_question,
     split_questions,
     with_context,
@@ -58,8 +58,8 @@ class Query:
     ``beyond``: those that are too many for one turn."""
 
     text: str
-    questions: Sequence[SubQuestion] = ()
-    beyond: Sequence[SubQuestion] = ()
+    questions: Sequence[SplitQuestion] = ()
+    beyond: Sequence[SplitQuestion] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +145,7 @@ class Answering:
             parts.append(await self._retrieve_part(turn, question, parts[-1].text if parts else ""))
         return Retrieval(merge([found, *(part.search_result for part in parts)]) if parts else found, parts)
 
-    async def _retrieve_part(self, turn: TurnInput, question: SubQuestion, before: str) -> QuestionPart:
+    async def _retrieve_part(self, turn: TurnInput, question: SplitQuestion, before: str) -> QuestionPart:
         if not (before and question.is_follow_up):
             found = await self._search(turn, question.text, question.text)
             if found.answerable or not before or not question.is_brief:
@@ -295,7 +295,7 @@ def _build_question(
     actions: TurnActions | None,
     text: str,
     retrieval: Retrieval | None = None,
-    beyond: Sequence[SubQuestion] = (),
+    beyond: Sequence[SplitQuestion] = (),
 ) -> Question:
     intake, origin = turn.intake, turn.conversation.origin
     return Question(

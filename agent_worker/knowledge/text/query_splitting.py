@@ -63,7 +63,7 @@ def is_question(sentence: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class SubQuestion:
+class SplitQuestion:
     """One thing that the waiting messages ask for: ``words`` ask it, and ``text`` adds what was said before it in the
     message. ``is_question`` False: a statement that may ask for something."""
 
@@ -89,24 +89,24 @@ def sentences_of(text: str) -> list[str]:
     return [sentence for part in _ANY_SENTENCE.split(text) if (sentence := part.strip())]
 
 
-def split_questions(messages: Sequence[str], is_wish: Callable[[str], bool] = lambda _: False) -> list[SubQuestion]:
+def split_questions(messages: Sequence[str], is_wish: Callable[[str], bool] = lambda _: False) -> list[SplitQuestion]:
     """All that the messages ask for, in order. A message without a question may ask for something as a whole, unless it
     is only polite. ``is_wish``: whether a sentence asks for something other than an answer."""
-    parts: list[SubQuestion] = []
+    parts: list[SplitQuestion] = []
     for message in messages:
         statements: list[str] = []
         for sentence in sentences_of(message):
             if is_wish(sentence):
-                parts += [SubQuestion(" ".join(statements), " ".join(statements), False)] if statements else []
-                parts.append(SubQuestion(sentence, sentence, is_question(sentence)))
+                parts += [SplitQuestion(" ".join(statements), " ".join(statements), False)] if statements else []
+                parts.append(SplitQuestion(sentence, sentence, is_question(sentence)))
                 statements = []
             elif is_question(sentence) and (terms(sentence) or statements or parts):
-                parts.append(SubQuestion(sentence, " ".join([*statements, sentence]), True))
+                parts.append(SplitQuestion(sentence, " ".join([*statements, sentence]), True))
                 statements = []
             elif not set(terms(sentence)) <= _COURTESY_TERMS:
                 statements.append(sentence)
         if statements:
-            parts.append(SubQuestion(" ".join(statements), " ".join(statements), False))
+            parts.append(SplitQuestion(" ".join(statements), " ".join(statements), False))
     return parts
 
 

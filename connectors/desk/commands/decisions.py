@@ -1,4 +1,4 @@
-"""What people say to the agent's requests: drafts that are wanted, sent or discarded, and actions to approve."""
+"""Commands about the agent's requests: drafts to make, send or discard, and actions to approve."""
 
 from __future__ import annotations
 
@@ -43,32 +43,34 @@ class Decisions:
         """A draft goes out once, as its sender's own words, by whoever holds the conversation."""
         now = await self._conversations.get(found.id) or found
         draft = next(iter(acted.fields.get("draft", ())), "")
-        known = await self._deliveries.outcome(now.id, _settled(acted))
+        known = await self._deliveries.outcome(now.id, _draft_outcome_id(acted))
         if known is None and (refused := _not_held(now, acted)):
             return await self._client.whisper(account, acted.place, acted.by, f"The draft was not sent. {refused}")
         if known is None and not acted.text.strip():
             return await self._client.whisper(account, acted.place, acted.by, GONE)
-        epoch = await self._once(now, acted, str(now.epoch))
+        epoch = await self._record_decision(now, acted, str(now.epoch))
         if not epoch:
             return await self._client.whisper(account, acted.place, acted.by, USED)
         outcome: Outcome = "sent" if acted.text == draft else "edited"
-        await self._append([self._said(now, acted, int(epoch)), self._pair(now, acted, draft, acted.text, outcome)])
+        await self._append(
+            [self._build_reply_event(now, acted, int(epoch)), self._pair(now, acted, draft, acted.text, outcome)]
+        )
 
     async def resend(self, found: Conversation, acted: DeskCommand, account: Account) -> None:
         """A line that may not have arrived, once more and once, as the words of whoever holds the conversation."""
         now = await self._conversations.get(found.id) or found
         line = await self._transcript.find(now.id, acted.value)
         refused = ARRIVED if line is None or line.state != "unknown" else _not_held(now, acted)
-        if await self._deliveries.outcome(now.id, _settled(acted)) is None and refused:
+        if await self._deliveries.outcome(now.id, _draft_outcome_id(acted)) is None and refused:
             return await self._client.whisper(account, acted.place, acted.by, refused)
-        epoch = await self._once(now, acted, str(now.epoch))
+        epoch = await self._record_decision(now, acted, str(now.epoch))
         if not epoch or line is None:
             return await self._client.whisper(account, acted.place, acted.by, RESENT)
         said = acted.model_copy(update={"text": line.text})
-        await self._append([self._said(now, said, int(epoch), line.attachments)])
+        await self._append([self._build_reply_event(now, said, int(epoch), line.attachments)])
 
     async def discard(self, found: Conversation, acted: DeskCommand, account: Account) -> None:
-        if not await self._once(found, acted, "discarded"):
+        if not await self._record_decision(found, acted, "discarded"):
             return await self._client.whisper(account, acted.place, acted.by, USED)
         draft = next(iter(acted.fields.get("draft", ())), "")
         await self._append([self._pair(found, acted, draft, "", "discarded")])
@@ -84,9 +86,9 @@ class Decisions:
         elif await self._deliveries.outcome(now.id, acted.id) is None:
             await self._client.whisper(account, acted.place, acted.by, DECIDED)
 
-    async def _once(self, found: Conversation, acted: DeskCommand, how: str) -> str:
-        """What was said of the draft by this act; empty when another act was first."""
-        about = _settled(acted)
+    async def _record_decision(self, found: Conversation, acted: DeskCommand, how: str) -> str:
+        """Record this decision on the draft unless another came first. Return this one's text; empty when it lost."""
+        about = _draft_outcome_id(acted)
         known = await self._deliveries.outcome(found.id, about)
         if known is None:
             known = DeliveryOutcome(message_id=about, state="sent", reason=f"{acted.id} {how}", at=self._clock())
@@ -94,7 +96,9 @@ class Decisions:
         by, _, told = known.reason.partition(" ")
         return told if by == acted.id else ""
 
-    def _said(self, found: Conversation, acted: DeskCommand, epoch: int, files: Sequence[Attachment] = ()) -> Envelope:
+    def _build_reply_event(
+        self, found: Conversation, acted: DeskCommand, epoch: int, files: Sequence[Attachment] = ()
+    ) -> Envelope:
         origin = found.origin
         said = InboundMessage(
             id=acted.id,
@@ -133,5 +137,5 @@ def _not_held(now: Conversation, acted: DeskCommand) -> str:
     return "" if is_held_by(now, acted.by) else f"{holder_name(now)} holds this conversation."
 
 
-def _settled(acted: DeskCommand) -> str:
+def _draft_outcome_id(acted: DeskCommand) -> str:
     return ids.derived_id(acted.value, "draft-settled")

@@ -23,7 +23,7 @@ class Waiting:
     """What ``paced`` looks at in a batch."""
 
     records: list[Record]
-    hurry: asyncio.Event = field(default_factory=asyncio.Event)
+    revoking: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 def batch(tenant: str) -> Batch:

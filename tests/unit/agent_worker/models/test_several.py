@@ -21,7 +21,7 @@ def part(words: str, text: str = "", *, is_question: bool = True) -> QuestionPar
 
 
 async def ask(asker: Asker, *words: str, beyond: tuple[str, ...] = ()) -> AnswerDraft:
-    return await asker.ask("\n".join(words), parts=[part(one) for one in words], beyond=beyond)
+    return await asker.ask("\n".join(words), parts=[part(one) for one in words], excess_questions=beyond)
 
 
 async def test_the_questions_are_listed_by_number_and_each_is_answered(asker: Asker) -> None:
