@@ -1,4 +1,4 @@
-"""Client for Discord's REST API: each call is one request. Why not discord.py: docs/adr/0016-discord-rest-by-hand.md"""
+"""Client for Discord's REST API: each call is one request. Why not discord.py: docs/adr/0016-discord-rest-client.md"""
 
 from __future__ import annotations
 

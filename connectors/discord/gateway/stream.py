@@ -4,7 +4,7 @@ Discord may require a bot in many servers to use several connections, its shards
 the first also gets direct messages. The holder of the account holds all shards. When one ends, all are closed and
 resumed: that costs no identification, and the account as a whole is either live or not.
 
-Why without Discord's library: docs/adr/0020-sockets-under-leases.md
+Why without Discord's library: docs/adr/0020-stream-leases-and-backfill.md
 """
 
 from __future__ import annotations
