@@ -173,12 +173,17 @@ _GERMAN: dict[str, Any] = {
     "refused": "Das kann ich nicht tun.",
     "not_done": "Das hat nicht geklappt, und nichts wurde geändert.",
     "unclear": "Ob es geklappt hat, weiß ich noch nicht. Ich prüfe es und melde mich hier.",
+    "still_unclear": "Ob das vorhin geklappt hat, ist noch nicht bekannt. Darum tue ich es jetzt nicht noch einmal.",
     "unclear_still": "Ich konnte nicht klären, ob es geklappt hat. Jemand aus dem Team prüft es und meldet sich hier.",
     "needs_identity": "Dafür muss ich sicher sein, wer schreibt.",
     "limit_reached": "Das ist öfter, als ich es an einem Tag tun darf. Jemand aus dem Team kann helfen.",
     "approval_asked": "Das muss jemand aus dem Team genehmigen. Ich habe gefragt; die Antwort kommt hier.",
     "approval_denied": "Das wurde nicht genehmigt. Nichts wurde geändert.",
     "approval_expired": "Das hat niemand rechtzeitig genehmigt, darum wurde nichts geändert.",
+    "wait": (
+        "Das kann ich gerade nicht nachsehen. Bitte frag in ein paar Minuten noch einmal, oder soll ich an Kollegen "
+        "übergeben?"
+    ),
 }
 
 
