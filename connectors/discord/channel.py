@@ -90,10 +90,10 @@ class DiscordChannel:
     def backfills(self, account: Account) -> bool:
         return True
 
-    def backfill(self, account: Account, since: datetime, known: BackfillContext) -> AsyncIterator[list[Event]]:
+    def backfill(self, account: Account, since: datetime, context: BackfillContext) -> AsyncIterator[list[Event]]:
         from connectors.discord.gateway.backfill import History
 
-        return History(self, account, since).read(known)
+        return History(self, account, since).read(context)
 
 
 def open_channel(tools: ChannelServices) -> DiscordChannel:

@@ -125,10 +125,10 @@ class SlackChannel:
     def backfills(self, account: Account) -> bool:
         return True
 
-    def backfill(self, account: Account, since: datetime, known: BackfillContext) -> AsyncIterator[list[Event]]:
+    def backfill(self, account: Account, since: datetime, context: BackfillContext) -> AsyncIterator[list[Event]]:
         from connectors.slack.backfill import read_history
 
-        return read_history(account, since, known)
+        return read_history(account, since, context)
 
     def at_desk(self) -> SlackDesk:
         """The same workspace as people use it who work there."""

@@ -84,8 +84,8 @@ class WhatsAppChannel:
         """Meta keeps no history; it repeats webhooks for days."""
         return isinstance(self._get_provider(account), BackfillChannel)
 
-    def backfill(self, account: Account, since: datetime, known: BackfillContext) -> AsyncIterator[list[Event]]:
-        found: AsyncIterator[list[Event]] = self._get_provider(account).backfill(account, since, known)
+    def backfill(self, account: Account, since: datetime, context: BackfillContext) -> AsyncIterator[list[Event]]:
+        found: AsyncIterator[list[Event]] = self._get_provider(account).backfill(account, since, context)
         return found
 
     def _get_provider(self, account: Account) -> Any:

@@ -564,7 +564,7 @@ async def test_a_message_and_its_file_are_taken_back(slack: SlackVendor, desk: D
     calls = desk.calls(text="See here", attachments=[STORED])
     shown = [await desk.send(call, f"m1.{number}") for number, call in enumerate(calls)]
     for call, id_ in zip(calls, shown, strict=True):
-        await desk.send(desk.channel.removed(call, id_), "removal")  # type: ignore[attr-defined]
+        await desk.send(desk.channel.render_deletion(call, id_), "removal")  # type: ignore[attr-defined]
     assert all(each.deleted for each in slack.ledger.at(slack.place("Ann")))
     with pytest.raises(SendRefused, match="not_found"):
-        await desk.send(desk.channel.removed(calls[0], shown[0]), "removal")  # type: ignore[attr-defined]
+        await desk.send(desk.channel.render_deletion(calls[0], shown[0]), "removal")  # type: ignore[attr-defined]

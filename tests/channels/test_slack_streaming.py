@@ -529,7 +529,7 @@ async def test_a_reply_behind_one_that_was_parked_is_sent_as_soon_as_it_is_there
     """On a real lane. While something of the conversation is parked all that comes joins it: the announcement is
     brought back from there, alone, and so is the reply, later."""
     channel: Any = world.channel
-    channel.live_reply_limits = replace(channel.live_reply_limits, lasts=3600.0)
+    channel.live_reply_limits = replace(channel.live_reply_limits, max_duration=3600.0)
     world.slack.faults.next(Fault("lose", "chat.postMessage", status=502))
     async with sending_lanes(world):
         await world.append(world.message(ids.reply_id(EARLIER, 0), "Wait a moment", turn_id=EARLIER))

@@ -60,7 +60,7 @@ class Radio:
     def backfills(self, account: Account) -> bool:
         return True
 
-    async def backfill(self, account: Account, since: datetime, known: BackfillContext) -> AsyncIterator[list[Event]]:
+    async def backfill(self, account: Account, since: datetime, context: BackfillContext) -> AsyncIterator[list[Event]]:
         self.asked.append(since)
         self.log.append((self.process, "asked"))
         await self.answers.wait()

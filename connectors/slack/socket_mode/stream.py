@@ -1,4 +1,5 @@
-"""Stream of one account's events over Socket Mode. Why without Slack's client: docs/adr/0020-stream-leases-and-backfill.md
+"""Stream of one account's events over Socket Mode. Why without Slack's client:
+docs/adr/0020-stream-leases-and-backfill.md
 
 Slack promises to resend what nobody acknowledged. Nothing here relies on that: whenever events may have been missed,
 histories are read.

@@ -76,7 +76,7 @@ class TwilioProvider:
     def backfills(self, account: Account) -> bool:
         return True
 
-    def backfill(self, account: Account, since: datetime, known: BackfillContext) -> AsyncIterator[list[Event]]:
+    def backfill(self, account: Account, since: datetime, context: BackfillContext) -> AsyncIterator[list[Event]]:
         from connectors.whatsapp.twilio.backfill import read_history
 
-        return read_history(account, since, known, self._tools)
+        return read_history(account, since, context, self._tools)
