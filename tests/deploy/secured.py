@@ -123,7 +123,7 @@ class SecuredRedis(LocalRedis):
             "--tls-ca-cert-file", str(self._certificates.ca), "--tls-auth-clients", "no", "--requirepass", PASSWORD,
         ]  # fmt: skip
 
-    def _ready(self) -> bool:
+    def _is_ready(self) -> bool:
         if not answers(self.port):
             return False
         context = ssl.create_default_context(cafile=str(self._certificates.ca))

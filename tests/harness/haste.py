@@ -26,7 +26,7 @@ def hurry(factor: float) -> None:
 
     less = min(factor, LESS)
     for module, by, names in (
-        (sender, factor, ("MAX_WAIT", "RETRY_SECONDS", "MIN_SECONDS_LEFT", "UPLOADING")),
+        (sender, factor, ("MAX_WAIT", "RETRY_SECONDS", "MIN_SECONDS_LEFT", "UPLOAD_SECONDS")),
         (reconciliation, factor, ("LOOKUP_TIMEOUT", "RETRY_LOOKUP", "RETRY_REPORT", "MAX_PAUSE")),
         (reconciliation, less, ("REPORT_TIMEOUT",)),
         (reconciliation, min(factor, LEAST), ("DENIAL_SETTLE_SECONDS",)),
@@ -44,7 +44,7 @@ def hurry(factor: float) -> None:
 
         def policy(account: Any) -> Any:
             usual = of(account)
-            times = ("attempt", "deadline", "settles", "settles_slowly")
+            times = ("attempt", "deadline", "settle_time", "slow_settle_time")
             return replace(usual, **{name: getattr(usual, name) / less for name in times})
 
         return policy
