@@ -132,9 +132,9 @@ class Installation:
             for role in roles or self.all_roles:
                 await self.roles[role].ready()
 
-    async def run(self, *args: str) -> str:
+    async def run(self, *args: str, env: dict[str, str] | None = None) -> str:
         """One command to its end; its output. Fails on a status other than 0."""
-        status, output = await self.command(*args)
+        status, output = await self.command(*args, env=env)
         assert status == 0, f"parley {' '.join(args)} ended with {status}:\n{output}"
         return output
 
@@ -146,10 +146,10 @@ class Installation:
         status = await asyncio.wait_for(asyncio.shield(process.exited), 90)
         return status, log.read_text()
 
-    async def prepare(self) -> None:
-        """What an operator does once on Kafka: topics, then the documents."""
+    async def prepare(self, env: dict[str, str] | None = None) -> None:
+        """Create the topics, as an operator does once on Kafka."""
         if self.scaled:
-            await self.run("topics", "create")
+            await self.run("topics", "create", env=env)
 
     async def kill(self, role: str) -> None:
         status = await self.roles[role].kill()

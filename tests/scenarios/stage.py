@@ -177,7 +177,7 @@ async def stage_of(nursery: Nursery, folder: Path, scene: Scene = MATRIX, /, **s
         installation.ports["edge" if installation.scaled else "dev"] = port
         for each in customers:
             each.vendor.call(f"{public}/v1/webhooks/{each.channel}/{TENANT}/{each.account}{each.hook}")
-        await installation.prepare()
+        await installation.prepare(dict(scene.env))
         stage = Stage(installation, clock, customers, help_desk=help_desk)
         stage.env.update(scene.env)
         await stage.start()
