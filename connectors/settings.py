@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, SecretStr
 class Settings(BaseModel):
     """Unknown keys are errors: a typo must not silently switch something off."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
 def require_pattern(text: str, pattern: str, wanted: str) -> str:

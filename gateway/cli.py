@@ -1,4 +1,4 @@
-"""The command ``parley``. Errors are one line with a code and a fix, never a stack trace."""
+"""The command ``parley``. An error is reported as one line with a code and a fix, not as a stack trace."""
 
 from __future__ import annotations
 
@@ -69,14 +69,14 @@ def options(
 
 
 def main() -> None:
-    """Exit codes: 0 done, 1 a check failed, 2 it could not be done, 130 interrupted."""
+    """Run a command. Exit codes: 0 done, 1 a check failed, 2 an error, 130 interrupted."""
     try:
         if not _wants_json():
             app()
-        # Typer prints its own errors for people; here they are to become JSON too.
+        # Outside the standalone mode Typer raises its errors, so that they can be printed as JSON.
         sys.exit(app(standalone_mode=False))
     except typer.TyperException as error:
-        _tell("invalid_request", error.format_message(), "parley --help lists the commands and their options")
+        _tell("invalid_request", error.format_message(), "see `parley --help` for the commands and their options")
         sys.exit(2)
     except typer.Abort:
         sys.exit(130)
@@ -88,9 +88,7 @@ def main() -> None:
     except Exception as error:
         if os.environ.get("PARLEY_DEBUG"):
             raise
-        _tell(
-            "internal", f"{type(error).__name__}: {error}", "run it again with PARLEY_DEBUG=1 and report what it says"
-        )
+        _tell("internal", f"{type(error).__name__}: {error}", "run it again with PARLEY_DEBUG=1 and report the output")
         sys.exit(2)
 
 
@@ -99,7 +97,7 @@ def _wants_json() -> bool:
 
 
 def _tell(code: str, message: str, fix: str) -> None:
-    """Report an error: to a program on stdout as JSON, to a person on stderr."""
+    """Print an error: as JSON on stdout with ``--json``, else as text on stderr."""
     if _wants_json():
         typer.echo(json.dumps({"error": {"code": code, "message": message, "fix": fix}}, ensure_ascii=False))
         return

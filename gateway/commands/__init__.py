@@ -1,1 +1,1 @@
-"""The commands of ``parley``, one module a group. They import typer alone; what is heavy, when it is used."""
+"""The commands of ``parley``, one module for each group. Heavy modules are imported when a command runs."""

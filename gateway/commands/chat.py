@@ -1,4 +1,4 @@
-"""`parley chat`: talk to the agent in the terminal, over the same socket as the web page."""
+"""`parley chat`: a chat with the agent in the terminal, over the same WebSocket as the web page."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def add(app: typer.Typer) -> None:
 
 def chat(
     message: Annotated[
-        str | None, typer.Option("--message", "-m", help="Ask this one question and end.", show_default=False)
+        str | None, typer.Option("--message", "-m", help="Ask one question and exit.", show_default=False)
     ] = None,
     config: ConfigFile = None,
     tenant: TenantName = None,
@@ -25,9 +25,9 @@ def chat(
     url: Url = None,
     as_json: AsJson = False,
 ) -> None:
-    """Talk to the agent of the running instance."""
+    """Chat with the agent of the running instance."""
     if as_json and message is None:
-        raise InvalidRequest("--json needs a question", fix='parley chat -m "…" --json')
+        raise InvalidRequest("--json needs a question", fix='ask one with -m: parley chat -m "…" --json')
     from gateway.commands.common.chat_client import talk
 
     loaded = load(config)

@@ -1,4 +1,4 @@
-"""`parley config`: check it, show what holds, print its schema."""
+"""`parley config`: check the configuration, show it, print its schema."""
 
 from __future__ import annotations
 
@@ -18,10 +18,12 @@ _PASSWORD = re.compile(r"(?<=//)[^/@\s]*@")
 @app.command()
 def check(
     config: ConfigFile = None,
-    offline: Annotated[bool, typer.Option("--offline", help="Do not contact models' endpoints.")] = False,
+    offline: Annotated[bool, typer.Option("--offline", help="Do not contact the endpoints of models.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Check the file and what it refers to: action files, libraries, models. Exit code 1 when something fails."""
+    """Check the configuration file. The action files, libraries and models that it refers to are checked too.
+
+    Exits with 1 if a check fails."""
     import asyncio
     from dataclasses import asdict
 
@@ -51,7 +53,7 @@ def check(
 
 @app.command()
 def show(config: ConfigFile = None, as_json: AsJson = False) -> None:
-    """Show what holds after defaults, file and environment; secrets are masked."""
+    """Show the settings in effect, from defaults, file and environment. Secrets are masked."""
     import yaml
 
     from gateway.config import loader as configuration
@@ -65,14 +67,14 @@ def show(config: ConfigFile = None, as_json: AsJson = False) -> None:
 
 @app.command()
 def schema() -> None:
-    """Print the JSON Schema of the file, for editors."""
+    """Print the JSON Schema of the configuration file, for editors."""
     from gateway.config.settings import Config
 
     print_json({"$schema": "https://json-schema.org/draft/2020-12/schema"} | Config.model_json_schema())
 
 
 def masked(value: Any) -> Any:
-    """Plain values, with secrets and passwords inside addresses hidden; an empty secret is shown as empty."""
+    """The settings as plain values, with secrets and passwords in URLs masked. Empty secrets stay empty."""
     from pydantic import SecretStr
 
     if isinstance(value, dict):

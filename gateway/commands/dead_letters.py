@@ -1,4 +1,4 @@
-"""`parley deadletter`: records that were given up on."""
+"""`parley deadletter`: records that could not be processed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from gateway.commands.common.printing import print_json, table
 if TYPE_CHECKING:
     from gateway.commands.common.instance import Api
 
-app = typer.Typer(help="Records that were given up on.", no_args_is_help=True)
+app = typer.Typer(help="List, show and replay records that could not be processed.", no_args_is_help=True)
 Ids = Annotated[list[str], typer.Argument(help="Ids from `deadletter list`.", metavar="ID...")]
 
 
@@ -21,11 +21,11 @@ Ids = Annotated[list[str], typer.Argument(help="Ids from `deadletter list`.", me
 def listing(
     config: ConfigFile = None,
     tenant: TenantName = None,
-    unassigned: Annotated[bool, typer.Option(help="Those that belong to no tenant.")] = False,
+    unassigned: Annotated[bool, typer.Option(help="List records that belong to no tenant instead.")] = False,
     url: Url = None,
     as_json: AsJson = False,
 ) -> None:
-    """List them, newest first."""
+    """List dead letters, newest first."""
 
     async def work(api: Api) -> list[Any]:
         return await api.every("/deadletters", unassigned="true" if unassigned else "false")
@@ -46,7 +46,7 @@ def show(
     tenant: TenantName = None,
     url: Url = None,
 ) -> None:
-    """Show one as JSON; what people wrote is replaced by its length."""
+    """Show a dead letter as JSON. Texts that people wrote are replaced by their length."""
     print_json(with_api(config, tenant, url, lambda api: api.call("GET", f"/deadletters/{quote(letter, safe='')}")))
 
 
@@ -54,7 +54,7 @@ def show(
 def replay(
     letters: Ids, config: ConfigFile = None, tenant: TenantName = None, url: Url = None, as_json: AsJson = False
 ) -> None:
-    """Append them again. A message is answered only if nobody answered it meanwhile."""
+    """Process dead letters again. A message is answered only if nobody has answered it in the meantime."""
 
     async def work(api: Api) -> list[Any]:
         return [await api.call("POST", f"/deadletters/{quote(letter, safe='')}/replay") for letter in letters]

@@ -1,4 +1,4 @@
-"""`parley doctor`: what would go wrong, and what to do about it."""
+"""`parley doctor`: find problems of an installation, and say how to fix them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def add(app: typer.Typer) -> None:
 
 
 def doctor(config: ConfigFile = None, as_json: AsJson = False) -> None:
-    """Check the configuration, this machine, and the servers it names. Exit code 1 when anything fails."""
+    """Check the configuration, this machine, vendors and servers. Exits with 1 if a check fails."""
     from dataclasses import asdict
 
     from gateway.doctor.checks import examined

@@ -1,4 +1,4 @@
-"""`parley init`: a support agent of one's own, ready to start."""
+"""`parley init`: create a project with a configuration, documents and an action."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from gateway.commands.common.printing import note, program
 
 
 class Template(StrEnum):
-    """The kinds of business that `parley init` has a starting point for."""
+    """The kinds of business for which there is a template."""
 
     shop = "shop"
     clinic = "clinic"
@@ -30,10 +30,10 @@ def init(
         Path | None, typer.Argument(help="The folder to create.", show_default="the template's name")
     ] = None,
     template: Annotated[
-        Template | None, typer.Option("--template", "-t", help="What to start from.", show_default="shop")
+        Template | None, typer.Option("--template", "-t", help="The kind of business.", show_default="shop")
     ] = None,
 ) -> None:
-    """Create a configuration, three documents and an action to start from."""
+    """Create a project: configuration, documents and an action."""
     from gateway.scaffold import new_project
 
     named = folder is not None and folder.name in list(Template)

@@ -1,4 +1,4 @@
-"""`parley knowledge`: the documents the agent answers from."""
+"""`parley knowledge`: publish, list, search and check the documents that the agent answers from."""
 
 from __future__ import annotations
 
@@ -29,36 +29,40 @@ class Visibility(StrEnum):
 
 
 class Assurance(StrEnum):
-    """How sure we are of a contact."""
+    """How well a contact is identified."""
 
     anonymous = "anonymous"
     channel = "channel"
     verified = "verified"
 
 
-app = typer.Typer(help="The documents the agent answers from.", no_args_is_help=True)
+app = typer.Typer(help="Publish, list, search and check the agent's documents.", no_args_is_help=True)
 Places = Annotated[
     list[str],
     typer.Argument(
-        help="Files and folders (.md, .txt, .html, .pdf, .docx, .csv of questions and answers); pages and sitemaps.",
+        help="Files and folders (.md, .txt, .html, .pdf, .docx, .csv of questions and answers), pages, sitemaps.",
         metavar="PATH_OR_URL...",
     ),
 ]
 Seen = Annotated[
-    Visibility | None, typer.Option(help="Who may see what does not say so itself: public.", show_default=False)
+    Visibility | None,
+    typer.Option(help="Who may see documents that do not set it themselves [public].", show_default=False),
 ]
 Spoken = Annotated[
-    str | None, typer.Option(help="The language of what does not say so itself, such as de.", show_default=False)
+    str | None,
+    typer.Option(help="The language of documents that do not set it themselves, such as de.", show_default=False),
 ]
 Depth = Annotated[
-    int | None, typer.Option(help="How many links to follow from a page: 0.", min=0, max=50, show_default=False)
+    int | None, typer.Option(help="How many links to follow from a page [0].", min=0, max=50, show_default=False)
 ]
-Pages = Annotated[int | None, typer.Option(help="The most pages of a website: 500.", min=1, show_default=False)]
+Pages = Annotated[
+    int | None, typer.Option(help="How many pages of a website to read at most [500].", min=1, show_default=False)
+]
 
 
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """What `add` and `sync` are to read, and as what. None: as it is configured."""
+    """The arguments of `add` and `sync`. None stands for the configured value."""
 
     places: list[str]
     visibility: str | None
@@ -78,7 +82,7 @@ def add(
     url: Url = None,
     as_json: AsJson = False,
 ) -> None:
-    """Publish files and pages; what did not change is left alone."""
+    """Publish files and pages that are new or have changed."""
     asked = Asking(places, visibility.value if visibility else None, language, {"depth": depth, "pages": pages})
     _told(_sync(asked, config, tenant, url, remove=False), as_json)
 
@@ -86,19 +90,24 @@ def add(
 @app.command()
 def sync(
     places: Annotated[
-        list[str] | None, typer.Argument(help="What to read [what is configured].", metavar="[PATH_OR_URL...]")
+        list[str] | None,
+        typer.Argument(
+            help="Files, folders, pages and sitemaps [all that are configured].", metavar="[PATH_OR_URL...]"
+        ),
     ] = None,
     depth: Depth = None,
     pages: Pages = None,
     allow_removals: Annotated[
-        bool, typer.Option("--allow-removals", help="Also remove more than half of a place's documents.")
+        bool, typer.Option("--allow-removals", help="Allow the removal of more than half of a source's documents.")
     ] = False,
     config: ConfigFile = None,
     tenant: TenantName = None,
     url: Url = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make the documents equal to files and websites: publish what changed, remove what is gone."""
+    """Publish changed documents, and remove those that are gone.
+
+    Only documents of sources that could be read completely are removed."""
     asked = Asking(places or [], None, None, {"depth": depth, "pages": pages})
     _told(_sync(asked, config, tenant, url, remove=True, many=allow_removals), as_json)
 
@@ -122,7 +131,6 @@ def remove(
     url: Url = None,
 ) -> None:
     """Remove documents."""
-
     from gateway.commands.common.remote_documents import path_of
 
     async def work(api: Api) -> None:
@@ -138,9 +146,9 @@ def ask(
     question: Annotated[str, typer.Argument(help="What a customer might ask.")],
     config: ConfigFile = None,
     tenant: TenantName = None,
-    k: Annotated[int, typer.Option("-k", help="How many passages.", min=1, max=50)] = 5,
-    assurance: Annotated[Assurance, typer.Option(help="How sure we are of who asks.")] = Assurance.anonymous,
-    language: Annotated[str, typer.Option(help="The language they prefer, such as de.")] = "",
+    k: Annotated[int, typer.Option("-k", help="How many passages to show.", min=1, max=50)] = 5,
+    assurance: Annotated[Assurance, typer.Option(help="How well the contact is identified.")] = Assurance.anonymous,
+    language: Annotated[str, typer.Option(help="The language that the contact prefers, such as de.")] = "",
     url: Url = None,
     as_json: AsJson = False,
 ) -> None:
@@ -159,19 +167,21 @@ def ask(
 
 @app.command()
 def check(
-    questions: Annotated[Path, typer.Argument(help="YAML: questions with id, question, document (or null), split.")],
+    questions: Annotated[
+        Path, typer.Argument(help="A YAML file of questions, each with id, question, document (or null) and split.")
+    ],
     config: ConfigFile = None,
     tenant: TenantName = None,
     url: Url = None,
     as_json: AsJson = False,
 ) -> None:
-    """Ask every question of a file and count how often the right document was cited."""
+    """Ask questions, and count how often the right document is cited."""
     loaded = load(config)
     figures = run(_figures(loaded, tenant_of(loaded, tenant), _asked(questions), url))
     if as_json:
         print_json([{key: value for key, value in asdict(item).items() if key != "wrong"} for item in figures])
         return
-    typer.echo(f"encoder: {figures[0].encoder or 'none, words alone'}" if figures else "no questions")
+    typer.echo(f"encoder: {figures[0].encoder or 'none, only words are compared'}" if figures else "no questions")
     rows = (
         (
             item.split,
@@ -195,7 +205,7 @@ def _asked(file: Path) -> list[CheckQuestion]:
         return read_questions(yaml.safe_load(file.read_text(encoding="utf-8")))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         what = f"cannot read {file}: {type(error).__name__}"
-        raise InvalidRequest(what, fix="check the path, and that it is YAML") from error
+        raise InvalidRequest(what, fix="check the path, and that the file is YAML") from error
 
 
 async def _figures(config: Config, tenant: str, asked: list[CheckQuestion], url: str | None) -> list[QualityMetrics]:
@@ -234,28 +244,28 @@ def _sync(
     report = with_api(config, tenant, url, work)
     if report.is_empty:
         raise InvalidRequest(
-            "no file to read", fix="name files, folders or addresses; in a folder, files of a known kind"
+            "there is nothing to read", fix="name files, folders or addresses, or set `knowledge` in the configuration"
         )
     return report
 
 
 def _told(report: SyncReport, as_json: bool) -> None:
-    """Exit code 1 when a file or page was left out. Raises Conflict when so much is gone that it was not removed."""
+    """Print the report. Exits with 1 if a file or page was skipped. Raises Conflict if too many documents are gone."""
     if as_json:
         print_json(asdict(report))
     else:
         counts = {key: len(value) for key, value in asdict(report).items() if key not in ("notes", "spared")}
         typer.echo(", ".join(f"{count} {key}" for key, count in counts.items() if count or key == "added"))
         for file, problem in report.failed.items():
-            note(f"left out {file}: {problem}")
+            note(f"skipped {file}: {problem}")
         for said in report.notes:
             note(said)
     if report.spared:
         told = (f"{place}: {len(gone)} documents" for place, gone in report.spared.items())
         raise Conflict(
-            f"more than half would be removed, so none was: {'; '.join(told)}",
-            fix="look at the place first: a start page without its links looks alike; "
-            "if they are really gone, run it again with --allow-removals",
+            f"more than half of the documents of a source are gone, so none of them was removed: {'; '.join(told)}",
+            fix="check the source first, for example whether the start page still has its links; "
+            "if the documents are really gone, run it again with --allow-removals",
         )
     if report.failed:
         raise typer.Exit(1)

@@ -1,4 +1,4 @@
-"""`parley migrate`: stored data, from the schema of an older release to that of this one."""
+"""`parley migrate`: migrate stored data to the schema of this release."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ def add(app: typer.Typer) -> None:
 def migrate(
     config: ConfigFile = None,
     check: Annotated[
-        bool, typer.Option("--check", help="Only tell; exit code 1 when there is something to do.")
+        bool, typer.Option("--check", help="Change nothing; exit with 1 if there is something to migrate.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Bring stored data to the schema of this release. `parley dev` does so by itself when it starts."""
+    """Migrate stored data to the schema of this release. `parley dev` does this when it starts."""
     loaded = load(config)
     found = run(_state_of(loaded))
     if not check and found.pending:
@@ -51,7 +51,7 @@ def _told(found: SchemaState, check: bool) -> str:
 
 
 async def _state_of(config: Config) -> SchemaState:
-    """Raises SchemaMismatch when what is stored is newer than this program."""
+    """The schema version of the stored data. Raises SchemaMismatch if it is newer than this release."""
     from gateway.wiring.engines import database_file, revealed, state_prefix
     from infra.database import migration
 
@@ -64,7 +64,7 @@ async def _state_of(config: Config) -> SchemaState:
 
 
 async def _migrate(config: Config) -> None:
-    """Raises DatabaseLocked while an instance runs: it has migrated its file already, or is of the release before."""
+    """Raises DatabaseLocked while an instance runs."""
     from gateway.wiring.engines import database_file, revealed, state_prefix
     from infra.database import Database
 

@@ -1,4 +1,4 @@
-"""`parley operator`: people who use the console."""
+"""`parley operator`: passwords of the people who use the console."""
 
 from __future__ import annotations
 
@@ -6,19 +6,21 @@ import sys
 
 import typer
 
-app = typer.Typer(help="People who use the console.", no_args_is_help=True)
+app = typer.Typer(help="Manage the people who use the console.", no_args_is_help=True)
 
 
 @app.callback()
 def group() -> None:
-    """People who use the console."""
+    """Manage the people who use the console."""
 
 
 @app.command("hash")
 def hash_(
-    stdin: bool = typer.Option(False, "--stdin", help="Read the password from the input instead of asking."),
+    stdin: bool = typer.Option(
+        False, "--stdin", help="Read the password from standard input instead of asking for it."
+    ),
 ) -> None:
-    """Print what the configuration keeps of a password: `operators: {anna: {password_hash: …}}`."""
+    """Print the hash of a password for the configuration: `operators: {anna: {password_hash: …}}`."""
     from gateway.config.operators import SHORTEST, hashed
     from schemas.errors import InvalidRequest
 

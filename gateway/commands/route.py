@@ -1,4 +1,4 @@
-"""`parley route`: who answers what, and why."""
+"""`parley route`: which model or person answers a message, and why."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from schemas.errors import InvalidRequest
 if TYPE_CHECKING:
     from gateway.commands.common.instance import Api
 
-app = typer.Typer(help="Who answers what, and why.", no_args_is_help=True)
+app = typer.Typer(help="Explain and train the routing of messages.", no_args_is_help=True)
 
 
 @app.command()
@@ -24,7 +24,7 @@ def explain(
     url: Url = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say who would answer a message: `local`, the cheap model, the strong one or a person."""
+    """Show who would answer a message. This is `local`, the cheap model, the strong model or a person."""
 
     async def work(api: Api) -> Any:
         return await api.call("POST", "/route/explain", {"text": text})
@@ -45,7 +45,7 @@ def explain(
 
 @app.command()
 def train(config: ConfigFile = None, tenant: TenantName = None, as_json: AsJson = False) -> None:
-    """Learn the intents from the examples of `routes`. Workers that run go on with what they have."""
+    """Train the intent model from the examples of `routes`. Running workers keep their model until they restart."""
     from dataclasses import asdict
 
     from gateway.wiring import routing
@@ -54,15 +54,15 @@ def train(config: ConfigFile = None, tenant: TenantName = None, as_json: AsJson 
     name = tenant_of(loaded, tenant)
     worth = routing.train(loaded, name, anew=True, begun=lambda: note(f"learning the intents of {name}"))
     if worth is None:
-        raise InvalidRequest(f"the tenant {name} gives no examples", fix="write some under `routes.examples`")
+        raise InvalidRequest(f"the tenant {name} has no examples", fix="add some under `routes.examples`")
     routes = loaded.tenants[name].routes
     file = routes.trained if routes is not None else ""
     if as_json:
         print_json(asdict(worth) | {"file": file})
         return
-    apart = f", told apart {worth.told_apart:.1%} of what is out of scope" if worth.told_apart >= 0 else ""
+    apart = f", {worth.told_apart:.1%} of out-of-scope messages recognized" if worth.told_apart >= 0 else ""
     typer.echo(f"{worth.intents} intents from {worth.examples} examples, in {file}")
     typer.echo(
-        f"examples held back: {worth.accuracy:.1%} right, {worth.sure_accuracy:.1%} of the surest four fifths; "
-        f"{worth.strange:.1%} taken for out of scope{apart}"
+        f"held-out examples: {worth.accuracy:.1%} right, {worth.sure_accuracy:.1%} of the most confident 80%; "
+        f"{worth.strange:.1%} mistaken for out of scope{apart}"
     )

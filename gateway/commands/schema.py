@@ -1,4 +1,4 @@
-"""`parley schema`: the wire format as documents."""
+"""`parley schema`: the wire format as JSON Schema and AsyncAPI documents."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ import typer
 
 from gateway.commands.common.printing import note, print_json
 
-app = typer.Typer(help="The wire format as documents.", no_args_is_help=True)
+app = typer.Typer(help="Export the wire format as JSON Schema and AsyncAPI documents.", no_args_is_help=True)
 
 
 @app.callback()
 def group() -> None:
-    """The wire format as documents."""
+    """Export the wire format as JSON Schema and AsyncAPI documents."""
 
 
 @app.command()
 def export(
     out: Annotated[
-        Path | None, typer.Option(help="Write asyncapi.json and schemas/*.json there.", show_default=False)
+        Path | None, typer.Option(help="Write asyncapi.json and schemas/*.json into this folder.", show_default=False)
     ] = None,
 ) -> None:
-    """Print the AsyncAPI document, or write it and one JSON Schema for each event type into a folder."""
+    """Print the AsyncAPI document. With --out, write it and a JSON Schema for each event type into a folder."""
     from connectors.registry import CHANNELS
     from schemas import export as documents
 

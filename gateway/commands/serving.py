@@ -1,4 +1,4 @@
-"""`parley dev` and `parley run`: processes that stay."""
+"""`parley dev` and `parley run`: start an instance, or one role of an installation."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
     from schemas.ports import Knowledge
 
 _QUESTION = re.compile(r"^#{1,6} +([^\n]{8,70}\?) *$", re.MULTILINE)
-"""A heading of a document that asks something."""
+"""A heading that is a question."""
 _TRIED = 12
-"""Headings that are searched for before the best of them is shown as an example."""
+"""How many headings are tried to find an example of a question."""
 
 
 class Role(StrEnum):
-    """What one process of a scaled installation does."""
+    """The role of one process in a scaled installation."""
 
     edge = "edge"
     connectors = "connectors"
@@ -43,10 +43,12 @@ def add(app: typer.Typer) -> None:
 
 def dev(
     config: ConfigFile = None,
-    port: Annotated[int | None, typer.Option(help="Listen there instead.", show_default=False)] = None,
+    port: Annotated[
+        int | None, typer.Option(help="Listen at this port instead of the configured one.", show_default=False)
+    ] = None,
     log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "warning",
 ) -> None:
-    """Start everything in one process, on SQLite, with a page to try it."""
+    """Start everything in one process, on SQLite. It serves a chat page to try it."""
     import asyncio
 
     from gateway.config.private_files import tighten
@@ -56,7 +58,7 @@ def dev(
     if not loaded.embedded:
         raise SetupError(
             "`parley dev` runs on SQLite; this configuration uses Kafka and Redis",
-            fix="start the roles with `parley run`, or set bus and state to sqlite",
+            fix="start the roles with `parley run`, or set `bus` and `state` to sqlite",
         )
     _log(log_level)
     tighten(loaded)
@@ -66,7 +68,7 @@ def dev(
 def run(
     role: Annotated[Role, typer.Argument(help="edge, connectors or worker.")],
     config: ConfigFile = None,
-    channels: Annotated[str, typer.Option(help="Only these, separated by commas; all when not given.")] = "",
+    channels: Annotated[str, typer.Option(help="Serve only these channels, separated by commas; by default all.")] = "",
     log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
 ) -> None:
     """Start one role of a scaled installation (Kafka and Redis)."""
@@ -90,14 +92,16 @@ def run(
 
 
 def chosen_channels(config: Config, text: str) -> list[str]:
-    """The channels of ``--channels``. Raises InvalidRequest for one that no tenant has."""
+    """The channels in the value of ``--channels``. Raises InvalidRequest for a channel that no tenant has."""
     from gateway.wiring.engines import channels_of
 
     known = channels_of(config)
     wanted = [name.strip() for name in text.split(",") if name.strip()]
     unknown = [name for name in wanted if name not in known]
     if unknown:
-        raise InvalidRequest(f"no tenant has the channel {unknown[0]!r}", fix=f"--channels {','.join(known)}")
+        raise InvalidRequest(
+            f"no tenant has the channel {unknown[0]!r}", fix=f"use --channels with some of: {','.join(known)}"
+        )
     return wanted
 
 
@@ -105,7 +109,7 @@ def _log(level: str) -> None:
     from infra.telemetry import set_up_logging
 
     if level not in ("debug", "info", "warning", "error"):
-        raise InvalidRequest(f"unknown log level {level!r}", fix="--log-level debug, info, warning or error")
+        raise InvalidRequest(f"unknown log level {level!r}", fix="use --log-level debug, info, warning or error")
     set_up_logging(human=sys.stderr.isatty(), level=level)
 
 
@@ -119,7 +123,7 @@ async def _dev(config: Config, flag: str) -> None:
     from gateway.wiring.routing import train_changed
 
     check_port(config.host, config.port)
-    # Reading documents may take minutes: what would stop the start anyway is told before.
+    # Reading documents may take minutes, so whatever prevents the start is reported first.
     await asyncio.to_thread(preflight.require, config)
     await asyncio.to_thread(train_changed, config, note)
     sample = await _sync_documents(config)
@@ -130,7 +134,7 @@ async def _dev(config: Config, flag: str) -> None:
 async def _sync_documents(config: Config) -> str:
     """Publish the tenants' documents before anything is served, so that the first question already finds them.
 
-    Gives a question that the first tenant's documents answer, or an empty text."""
+    Returns a question that the first tenant's documents answer, or an empty text."""
     from agent_worker.knowledge.library import Library
     from gateway.documents.crawl_state import Memory
     from gateway.documents.locations import paths_of
@@ -150,12 +154,12 @@ async def _sync_documents(config: Config) -> str:
             if isinstance(parts.knowledge, Library):
                 await _read(parts.knowledge, tenant, len(report.added) + len(report.changed))
             for file, problem in report.failed.items():
-                note(f"left out {file}: {problem}")
+                note(f"skipped {file}: {problem}")
         return await sample_question(parts.knowledge, next(iter(config.tenants))) if parts.knowledge else ""
 
 
 async def sample_question(knowledge: Knowledge, tenant: str) -> str:
-    """A question that heads a section of the tenant's documents and that a search answers from there; may be empty."""
+    """A question that is a heading in the tenant's documents and that a search answers from there, or an empty text."""
     headings = [
         (document.id, question)
         for document in sorted(await knowledge.documents(tenant), key=lambda each: each.id)
@@ -171,7 +175,7 @@ async def sample_question(knowledge: Knowledge, tenant: str) -> str:
 
 
 async def _read(library: Library, tenant: str, new: int) -> None:
-    """Until the new documents can be found: with a sentence encoder that takes seconds the first time."""
+    """Wait until the new documents can be found, and show the progress. With a sentence encoder this takes seconds."""
     if new:
         note(f"reading {new} new documents of {tenant}; this happens once")
     with progress(f"reading documents of {tenant}", new) as step:
@@ -183,9 +187,10 @@ async def _read(library: Library, tenant: str, new: int) -> None:
 
 
 def banner(config: Config, flag: str, sample: str) -> str:
-    """Text that says where to look and how to ask.
+    """The text that is shown when the instance is ready: addresses, and examples of questions.
 
-    ``flag`` is how another terminal names the configuration, ``sample`` a question that the documents answer."""
+    ``flag`` is the ``--config`` option that commands in another terminal need, ``sample`` a question that the documents
+    answer."""
     url, tenant = config.local_url, next(iter(config.tenants))
     ask = shlex.quote(json.dumps({"query": sample or "…", "k": 3}, ensure_ascii=False))
     message = f" -m {shlex.quote(sample)}" if sample else ""
@@ -207,7 +212,7 @@ Or over HTTP:
 
 
 def _flag(given: Path | None) -> str:
-    """The ``--config`` that other commands need from this folder; nothing where they find the file by themselves."""
+    """The ``--config`` option that other commands in this folder need, or an empty text if they find the file."""
     from gateway.config.loader import FILE_NAME, find
 
     path = find(given)

@@ -1,4 +1,4 @@
-"""`parley state` and `parley topics`: the two stores of an installation."""
+"""`parley state` and `parley topics`: maintenance of the state store and of the topics."""
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ from schemas.errors import Conflict, InvalidRequest, SetupError
 if TYPE_CHECKING:
     from gateway.config.settings import Config
 
-state = typer.Typer(help="The state store.", no_args_is_help=True)
-topics = typer.Typer(help="The topics of the log.", no_args_is_help=True)
+state = typer.Typer(help="Rebuild, back up or salvage the state store.", no_args_is_help=True)
+topics = typer.Typer(help="Create the topics of the event log.", no_args_is_help=True)
 
 
 @state.callback()
 def state_group() -> None:
-    """The state store."""
+    """Rebuild, back up or salvage the state store."""
 
 
 @topics.callback()
 def topics_group() -> None:
-    """The topics of the log."""
+    """Create the topics of the event log."""
 
 
 @state.command()
 def rebuild(
     config: ConfigFile = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Empty the state store and build it again from the log. Work stops meanwhile; nothing is lost."""
+    """Empty the state store and rebuild it from the event log. Processing pauses meanwhile; nothing is lost."""
     loaded = load(config)
-    if not yes and not typer.confirm("Empty the state store and rebuild it from the log?", err=True):
-        raise InvalidRequest("nothing was done", fix="confirm, or give --yes")
+    if not yes and not typer.confirm("Empty the state store and rebuild it from the event log?", err=True):
+        raise InvalidRequest("nothing was done", fix="confirm, or run it with --yes")
     report = run(_rebuild(loaded))
     if as_json:
         print_json(report)
@@ -48,18 +48,18 @@ def rebuild(
 
 @state.command()
 def backup(
-    target: Annotated[Path, typer.Argument(help="A folder that is not there yet.", show_default=False)],
+    target: Annotated[Path, typer.Argument(help="The folder to create.", show_default=False)],
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Copy the embedded data folder while it is in use. To restore, make the copy the `data_dir`."""
+    """Copy the data folder, even while it is in use. To restore the copy, set `data_dir` to it."""
     from infra.database.backup import back_up
 
     loaded = load(config)
     if not loaded.embedded:
         raise SetupError(
             "this installation keeps its data in Kafka and Redis",
-            fix="back those up with their own tools; docs/operations.md tells what each holds",
+            fix="back those up with their own tools; docs/operations.md describes what each of them holds",
         )
     size = back_up(loaded.data_path, target.absolute())
     if as_json:
@@ -70,33 +70,36 @@ def backup(
 
 @state.command()
 def salvage(
-    target: Annotated[Path, typer.Argument(help="A folder that is not there yet.", show_default=False)],
+    target: Annotated[Path, typer.Argument(help="The folder to create.", show_default=False)],
     config: ConfigFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Save what can be read of a damaged embedded data folder into a new one. Try a backup first."""
+    """Copy what is readable in a damaged data folder. Try a backup first."""
     from infra.state.sqlite.recovery.salvage import salvage as save
 
     loaded = load(config)
     if not loaded.embedded:
-        raise SetupError("this installation keeps its data in Kafka and Redis", fix="see docs/operations.md")
+        raise SetupError(
+            "this installation keeps its data in Kafka and Redis",
+            fix="docs/operations.md describes how to recover those",
+        )
     found = save(loaded.data_path, target.absolute())
     if as_json:
         print_json({one.table: {"rows": one.rows, "complete": one.complete} for one in found})
         return
     for one in found:
-        typer.echo(f"{one.table}: {one.rows} rows{'' if one.complete else ', others could not be read'}")
-    note(f"make {target} the `data_dir`, and start")
+        typer.echo(f"{one.table}: {one.kept} rows{'' if one.complete else ', others could not be read'}")
+    note(f"set `data_dir` to {target}, and start")
 
 
 @topics.command()
 def create(config: ConfigFile = None, as_json: AsJson = False) -> None:
-    """Create the topics that are missing."""
+    """Create the topics that do not exist yet."""
     created = run(_create(load(config)))
     if as_json:
         print_json({"created": created})
     else:
-        typer.echo(f"created {', '.join(created)}" if created else "all topics are there")
+        typer.echo(f"created {', '.join(created)}" if created else "all topics exist")
 
 
 async def _create(config: Config) -> list[str]:
@@ -107,7 +110,7 @@ async def _create(config: Config) -> list[str]:
 
 
 async def _rebuild(config: Config) -> dict[str, Any]:
-    """Under the lease that the running processes use, so that only one rebuild happens at a time."""
+    """Rebuild the state under the lease that running processes use too, so that only one rebuilds it at a time."""
     import asyncio
     from dataclasses import asdict
     from uuid import uuid4
@@ -121,7 +124,9 @@ async def _rebuild(config: Config) -> dict[str, Any]:
     async with open_engine(config, config.data_path) as engine:
         leases, now = engine.state.leases, datetime.now(UTC)
         if await leases.acquire(LEASE, holder, ttl=LEASE_TTL, now=now) is None:
-            raise Conflict("another process is rebuilding the state", fix="wait until it is done")
+            raise Conflict(
+                "another process is rebuilding the state", fix="wait until it is done, then run it again if needed"
+            )
         renewal = asyncio.create_task(_renew(leases, LEASE, holder, LEASE_TTL))
         try:
             report = await work(

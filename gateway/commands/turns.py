@@ -1,4 +1,4 @@
-"""`parley turns`: what the agent did, and why; and what can be learned from it."""
+"""`parley turns`: the records of the agent's turns, and their export for training."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from schemas.errors import NotFound
 if TYPE_CHECKING:
     from gateway.commands.common.instance import Api
 
-app = typer.Typer(help="What the agent did, and why.", no_args_is_help=True)
+app = typer.Typer(help="Show what the agent did and why, and export it for training.", no_args_is_help=True)
 
 
 @app.command()
 def show(
-    id: Annotated[str, typer.Argument(metavar="ID", help="Of a conversation, of one turn or of a message in it.")],
+    id: Annotated[str, typer.Argument(metavar="ID", help="The id of a conversation, a turn or a message.")],
     config: ConfigFile = None,
     tenant: TenantName = None,
     url: Url = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show turns, oldest first: what was found and cited, who answered, what was done, how long it took."""
+    """Show turns, oldest first. Each has its passages, citations, route, actions, and how long each stage took."""
 
     async def work(api: Api) -> Any:
         try:
@@ -46,16 +46,20 @@ def show(
 def export(
     config: ConfigFile = None,
     tenant: TenantName = None,
-    channel: Annotated[str, typer.Option(help="Only of this channel.")] = "",
-    since: Annotated[str, typer.Option(help="Last answered at this date or instant or later.")] = "",
-    until: Annotated[str, typer.Option(help="Last answered before.")] = "",
-    approved: Annotated[bool, typer.Option("--approved", help="Only talks that were approved.")] = False,
-    rejected: Annotated[bool, typer.Option("--rejected", help="Only replies that were rejected.")] = False,
-    raw: Annotated[bool, typer.Option("--raw", help="The records of the turns as they are, unmasked.")] = False,
-    out: Annotated[Path | None, typer.Option(help="Write there instead of stdout.", show_default=False)] = None,
+    channel: Annotated[str, typer.Option(help="Only conversations on this channel.")] = "",
+    since: Annotated[str, typer.Option(help="Only conversations last answered at this date or time or later.")] = "",
+    until: Annotated[str, typer.Option(help="Only conversations last answered before this date or time.")] = "",
+    approved: Annotated[bool, typer.Option("--approved", help="Only approved conversations.")] = False,
+    rejected: Annotated[bool, typer.Option("--rejected", help="Only rejected replies.")] = False,
+    raw: Annotated[bool, typer.Option("--raw", help="Write the unmasked records of the turns instead.")] = False,
+    out: Annotated[
+        Path | None, typer.Option(help="Write to this file instead of standard output.", show_default=False)
+    ] = None,
     url: Url = None,
 ) -> None:
-    """Write approved talks and rejected replies as JSON lines for training, without anything personal."""
+    """Export conversations and rejected replies for training.
+
+    Writes JSON lines without personal data."""
     kind = "" if approved == rejected else "approved" if approved else "rejected"
     asked = {"channel": channel, "since": since, "until": until, "kind": kind}
     query = urlencode({name: value for name, value in asked.items() if value})
@@ -87,8 +91,8 @@ class _Stdout:
 
 
 async def _one(api: Api, id: str) -> dict[str, Any]:
-    """The turn with this id, or that answered or wrote this message: the newest conversations are looked through first.
-    Raises NotFound."""
+    """The turn with this id, or the one that answered or wrote the message with this id. The newest conversations are
+    searched first. Raises NotFound."""
     async for turn in _turns(api, ""):
         if id in {turn["id"], *turn["handled"], *(reply["id"] for reply in turn["replies"])}:
             return turn
@@ -108,7 +112,6 @@ async def _every(api: Api, channel: str) -> AsyncIterator[str]:
         yield json.dumps(turn, ensure_ascii=False) + "\n"
 
 
-# The record of one turn, printed for a person to read.
 _NAMED = frozenset(
     {"id", "at", "route", "outcome", "intent", "confidence", "model", "tokens", "cost", "reasons", "scores", "stages"}
     | {"passages", "actions", "replies", "handled", "conversation_id", "channel"}
@@ -116,6 +119,7 @@ _NAMED = frozenset(
 
 
 def sheet(turn: dict[str, Any]) -> str:
+    """The record of a turn as text."""
     return "\n".join(_lines(turn))
 
 

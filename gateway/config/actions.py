@@ -1,123 +1,145 @@
-"""What may be written under a tenant's ``actions``: where they are found, HTTP endpoints, limits."""
+"""Settings under a tenant's ``actions``: Python sources, HTTP endpoints and limits."""
 
 from __future__ import annotations
 
 import re
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from connectors.settings import Settings, require_pattern
+from gateway.config.field_types import Timezone
 from schemas.messages import Assurance
 
-Name = Annotated[str, AfterValidator(lambda text: require_pattern(text, r"[a-z][a-z0-9_]{0,62}", _NAME))]
-_NAME = "must be 1-63 of a-z, 0-9 and '_', and begin with a letter"
 _PLACEHOLDER = re.compile(r"{([^{}]*)}")
 
 
-def _endpoint(text: str) -> str:
-    """The host stands in the configuration, whatever anybody writes in a chat."""
+def _check_name(text: str) -> str:
+    return require_pattern(text, r"[a-z][a-z0-9_]{0,62}", "must be 1-63 of a-z, 0-9 and '_', and begin with a letter")
+
+
+def _check_endpoint_url(text: str) -> str:
+    """Only the configuration decides which host is called, so no parameter may stand in the host."""
     parts = urlsplit(text)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.fragment:
         raise ValueError("must be an address such as https://host/path/{parameter}")
     if "{" in parts.netloc:
-        raise ValueError("the host is fixed: a parameter cannot stand in it")
+        raise ValueError("the host must be fixed: it cannot contain a parameter")
     return text
 
 
-Url = Annotated[str, AfterValidator(_endpoint)]
+Name = Annotated[str, AfterValidator(_check_name)]
+"""The name of an action or of a parameter: a Python identifier in lower case."""
+Url = Annotated[str, AfterValidator(_check_endpoint_url)]
 
 
 def placeholders(url: str) -> set[str]:
+    """The names in braces in a URL."""
     return set(_PLACEHOLDER.findall(url))
 
 
 class Limit(Settings):
-    """More than ``value`` in a parameter; with a ``currency``, an amount in any other one is above it too."""
+    """A condition on one parameter: it holds when the parameter is greater than a value."""
 
     parameter: str
     above: float = Field(ge=0)
     currency: str = ""
+    """Only for amounts. An amount in another currency counts as above the limit."""
 
 
 class Parameter(Settings):
-    """``pattern``: a regular expression for the whole of a text. ``currency`` (ISO 4217) of an amount; ``ask``: the
-    question for it, where no model asks. ``sensitive``: kept out of records for people."""
+    """One input of an HTTP action."""
 
     type: Literal["text", "whole", "number", "amount", "date", "email", "yes_no"] = "text"
     title: str = ""
     description: str = ""
+    """What the parameter means, for the model that fills it in."""
     pattern: str = ""
+    """A regular expression that the whole text must match."""
     options: list[str] = []
+    """The texts to choose from."""
     least: float | None = None
     most: float | None = None
     required: bool = True
     sensitive: bool = False
+    """Leave the value out of everything that people read, such as the console and the desk."""
     currency: str = ""
+    """The currency of an amount (ISO 4217, such as EUR)."""
     ask: str = ""
+    """The question that asks for the value when no model asks for it."""
 
     @model_validator(mode="after")
-    def _fits(self) -> Parameter:
+    def _check(self) -> Parameter:
         if self.currency and self.type != "amount":
-            raise ValueError("currency is for type amount")
+            raise ValueError("currency is only for type amount")
         try:
             re.compile(self.pattern)
         except re.error as error:
-            raise ValueError(f"pattern: {error}") from error
+            raise ValueError(f"pattern: not a regular expression: {error}") from error
         if (self.pattern or self.options) and self.type != "text":
-            raise ValueError("pattern and options are for type text")
+            raise ValueError("pattern and options are only for type text")
         return self
 
 
 class LookUp(Settings):
-    """Asked by GET whether it was done: ``{key}`` in ``url`` is the idempotency key. 404 means that it was not when
-    ``absent`` is not_done; else that a person has to find out."""
+    """A GET request that finds out whether a write was done, for example after a timeout."""
 
     url: Url
+    """The address. ``{key}`` in it stands for the idempotency key of the write."""
     absent: Literal["unsure", "not_done"] = "unsure"
+    """The meaning of a 404: ``not_done`` if it proves that the write was not done, ``unsure`` if a person has to find
+    out."""
 
 
 class Endpoint(Settings):
-    """One HTTP endpoint as an action. Parameters named in ``url`` stand there, the others are sent as a query
-    (GET) or as JSON. ``contact``: what of the verified contact is sent along, by the name it has there. ``headers`` may
-    hold secrets. ``key_header`` carries the idempotency key of a write."""
+    """One HTTP endpoint as an action."""
 
     title: str = ""
     description: str = Field(min_length=1)
+    """What the action does and when to use it, for the model that asks for it."""
     method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"] = "POST"
     url: Url
+    """The address. Parameters in braces are filled in; the others are sent as a query (GET) or as JSON."""
     parameters: dict[Name, Parameter] = {}
     contact: dict[Name, Literal["id", "email", "phone"]] = {}
+    """Details of the verified contact to send along: the name that the endpoint expects → the detail."""
     headers: dict[str, SecretStr] = {}
+    """HTTP headers of every request. They may hold secrets."""
     key_header: str = "Idempotency-Key"
+    """The header that carries the idempotency key of a write."""
     risk: Literal["read", "write"] = "write"
     needs: Assurance = "verified"
+    """How well the contact must be identified: anonymous, channel or verified."""
     confirm: bool | Limit | None = None
+    """Whether the contact must confirm the action, or from which amount. By default writes are confirmed."""
     approve: bool | Limit = False
+    """Whether a colleague must approve the action, or from which amount."""
     per_contact_per_day: int = Field(default=0, ge=0)
+    """How often one contact may use the action in a day; 0: no limit."""
     harmless: bool = False
+    """The action may run even if the contact did not ask for it: it can be undone, or changes nothing outside."""
     timeout: float = Field(default=10, gt=0, le=60)
     examples: list[str] = []
+    """Messages in which contacts ask for this action."""
     look_up: LookUp | None = None
 
     @model_validator(mode="after")
-    def _fits(self) -> Endpoint:
+    def _check(self) -> Endpoint:
         unknown = placeholders(self.url) - self.parameters.keys() - self.contact.keys()
         if unknown:
             raise ValueError(f"url: there is no parameter {sorted(unknown)[0]!r}")
         if self.look_up is not None and "key" not in placeholders(self.look_up.url):
-            raise ValueError("look_up.url: must hold {key}")
+            raise ValueError("look_up.url: must contain {key}")
         if self.risk == "write" and self.method == "GET":
-            raise ValueError("method: a write cannot be a GET")
+            raise ValueError("method: a write cannot be a GET; use POST, or set `risk: read`")
         if self.parameters.keys() & self.contact.keys():
-            raise ValueError("contact: a parameter has the same name")
+            raise ValueError("contact: a parameter already has this name")
         return self
 
 
 class ActionLimits(Settings):
-    """What holds for one action in this tenant, in the place of what it says itself. Empty: as it says."""
+    """Rules for one action of this tenant that replace the action's own. A setting that is left out changes nothing."""
 
     needs: Assurance | None = None
     confirm: bool | Limit | None = None
@@ -125,27 +147,26 @@ class ActionLimits(Settings):
     per_contact_per_day: int | None = Field(default=None, ge=0)
     harmless: bool | None = None
     offered: bool = True
-
-
-def _zone(text: str) -> str:
-    try:
-        ZoneInfo(text)
-    except (ZoneInfoNotFoundError, ValueError) as error:
-        raise ValueError("must be a time zone such as Europe/Berlin") from error
-    return text
+    """False switches the action off for this tenant."""
 
 
 class ActionSettings(Settings):
-    """``sources``: Python files (relative to the configuration file), modules, or entry points in the group
-    ``parley.actions``. ``settings`` are handed to them. ``confirmation_minutes``, ``approval_hours``: how long a
-    question stays open; ``settle_seconds``: after an action's timeout, before anybody looks what came of it."""
+    """A tenant's actions."""
 
     sources: list[str] = []
+    """Where actions are defined: Python files (relative to the configuration file), modules, or entry points in the
+    group ``parley.actions``."""
     settings: dict[str, SecretStr] = {}
+    """Values that the actions of ``sources`` can read, such as API keys."""
     http: dict[Name, Endpoint] = {}
+    """Actions that call an HTTP endpoint, by name."""
     limits: dict[Name, ActionLimits] = {}
-    timezone: Annotated[str, AfterValidator(_zone)] = "UTC"
-    """Where the tenant is: by its days customers say "tomorrow"."""
+    """Rules that replace those of single actions, by the action's name."""
+    timezone: Timezone = "UTC"
+    """The tenant's time zone. Words such as "tomorrow" in a message are read in it."""
     confirmation_minutes: float = Field(default=10, gt=0, le=24 * 60)
+    """How long a contact has to confirm an action."""
     approval_hours: float = Field(default=24, gt=0, le=7 * 24)
+    """How long colleagues have to approve an action."""
     settle_seconds: float = Field(default=30, ge=0, le=600)
+    """How long to wait after an action timed out before looking up whether it was done."""

@@ -1,51 +1,52 @@
-"""Settings under a tenant's `desk`: where people take over, and how soon they should."""
+"""Settings under a tenant's ``desk``: where people take over conversations, and how soon they should answer."""
 
 from __future__ import annotations
 
 from datetime import date
 from typing import Annotated, Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
 from connectors.registry import desk_place
 from connectors.settings import Settings, require_pattern
+from gateway.config.field_types import Timezone
 from schemas import topics
 from schemas.errors import NotFound
 from schemas.handoff.business_hours import OfficeHours, span_of
 
 
-def _day(text: str) -> str:
+def _check_emoji(text: str) -> str:
+    return require_pattern(text.strip(":"), r"[a-z0-9_+'-]{1,80}", "must be the name of an emoji, such as eyes")
+
+
+def _check_hours(text: str) -> str:
+    return require_pattern(
+        text,
+        r"([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-4]):[0-5]\d",
+        "must be opening hours such as 09:00-17:30",
+    )
+
+
+def _check_day(text: str) -> str:
+    message = "must be a day such as 2026-12-24"
     try:
-        return date.fromisoformat(require_pattern(text, r"\d{4}-\d{2}-\d{2}", _DAY)).isoformat()
+        return date.fromisoformat(require_pattern(text, r"\d{4}-\d{2}-\d{2}", message)).isoformat()
     except ValueError as error:
-        raise ValueError(_DAY) from error
+        raise ValueError(message) from error
 
 
-Emoji = Annotated[str, AfterValidator(lambda text: require_pattern(text.strip(":"), r"[a-z0-9_+'-]{1,80}", _EMOJI))]
-Hours = Annotated[
-    str, AfterValidator(lambda text: require_pattern(text, r"([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-4]):[0-5]\d", _HOURS))
-]
-Day = Annotated[str, AfterValidator(_day)]
+Emoji = Annotated[str, AfterValidator(_check_emoji)]
+Hours = Annotated[str, AfterValidator(_check_hours)]
+Day = Annotated[str, AfterValidator(_check_day)]
 _WEEK = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-_EMOJI = "must be the name of an emoji, such as eyes"
-_DAY = "must be a day such as 2026-12-24"
-_HOURS = "must be opening hours such as 09:00-17:30"
-
-
-def _zone(text: str) -> str:
-    try:
-        ZoneInfo(text)
-    except (ZoneInfoNotFoundError, ValueError) as error:
-        raise ValueError("must be a time zone such as Europe/Berlin") from error
-    return text
 
 
 class DeskHours(Settings):
-    """When people are there: hours by day, several a day as a list. A day that is not named is closed. Without any,
-    somebody is always there."""
+    """The desk's office hours by weekday, such as ``mon: 09:00-17:30``, or a list of several. The desk is closed on a
+    day without hours. If no day has any, the desk is always open."""
 
-    timezone: Annotated[str, AfterValidator(_zone)] = "UTC"
+    timezone: Timezone = "UTC"
     mon: list[Hours] | Hours = []
     tue: list[Hours] | Hours = []
     wed: list[Hours] | Hours = []
@@ -54,9 +55,10 @@ class DeskHours(Settings):
     sat: list[Hours] | Hours = []
     sun: list[Hours] | Hours = []
     holidays: list[Day] = []
+    """Dates on which the desk is closed, such as 2026-12-24."""
 
     def office(self) -> OfficeHours | None:
-        """None where somebody is always there."""
+        """The hours, or None if the desk is always open."""
         written = [getattr(self, name) for name in _WEEK]
         days = [[each] if isinstance(each, str) else each for each in written]
         if not any(days):
@@ -65,7 +67,7 @@ class DeskHours(Settings):
         return OfficeHours(ZoneInfo(self.timezone), spans, frozenset(map(date.fromisoformat, self.holidays)))
 
 
-def _kind(name: str) -> str:
+def _check_kind(name: str) -> str:
     try:
         desk_place(name)
     except NotFound as error:
@@ -73,76 +75,87 @@ def _kind(name: str) -> str:
     return name
 
 
-def _place(text: str, info: ValidationInfo) -> str:
-    """As the desk names the places where people work; what is wrong with its kind is told by itself."""
+def _check_place(text: str, info: ValidationInfo) -> str:
+    """The place, in the form that the desk's channel uses. Accepts anything if ``kind`` is invalid, which is an error
+    of its own."""
     return desk_place(info.data["kind"])(text) if "kind" in info.data else text
 
 
-Place = Annotated[str, AfterValidator(_place)]
+Place = Annotated[str, AfterValidator(_check_place)]
 
 
 class DeskTimes(Settings):
-    """Minutes of office hours until people should have answered: for the first time, and each time after; 0: no limit.
-    At ``remind`` of it (a share) the thread is reminded; when it is over, ``escalate_to`` hears of it, where it is
-    named."""
+    """Time limits for people's answers, in minutes of office hours."""
 
     first_reply: float = Field(default=15, ge=0, le=10_080)
+    """Minutes until the first answer; 0: no limit."""
     next_reply: float = Field(default=60, ge=0, le=10_080)
+    """Minutes until each later answer; 0: no limit."""
     remind: float = Field(default=0.75, gt=0, le=1)
+    """The share of the time after which a reminder is posted in the thread."""
     escalate_to: str = ""
+    """The place, such as a Slack channel, that is told when the time is over. Empty: none."""
     mention: Literal["", "here", "channel"] = ""
+    """Whom the message there notifies: ``here``, ``channel`` or nobody."""
 
 
 class DeskEmoji(Settings):
-    """Reactions by which people act on the message that began the thread; ``note`` keeps one reply inside."""
+    """Reactions to the first message of a thread that act on the conversation."""
 
     claim: Emoji = "eyes"
     resolve: Emoji = "white_check_mark"
     give_back: Emoji = "repeat"
+    """Hands the conversation back to the agent."""
     note: Emoji = "see_no_evil"
+    """On a reply in the thread: keeps it internal, so that the contact does not get it."""
 
 
 class Desk(Settings):
-    """``kind``: the channel of ours in which people work. ``account``: the tenant's account there, whose app works in
-    the places that the others name. ``channel`` takes every handoff, ``channels`` those of one intent (``refund``) or
-    language (``de``). A reply to the contact is held for ``undo_seconds``; ``tags`` and ``outcomes`` are offered when a
-    conversation is resolved."""
+    """The place where the tenant's people take over conversations."""
 
-    kind: Annotated[str, AfterValidator(_kind)] = topics.DEFAULT_DESK
+    kind: Annotated[str, AfterValidator(_check_kind)] = topics.DEFAULT_DESK
+    """The channel that people work in, such as slack."""
     account: str = "main"
+    """The tenant's account on that channel."""
     channel: Place
+    """The place for handoffs, such as a Slack channel."""
     channels: dict[str, Place] = {}
+    """Other places for handoffs of an intent (``refund``) or a language (``de``)."""
     undo_seconds: float = Field(default=5, ge=0, le=60)
+    """How long a reply to the contact is held back so that it can be undone."""
     emoji: DeskEmoji = DeskEmoji()
     hours: DeskHours = DeskHours()
     times: DeskTimes = DeskTimes()
     rating: bool = True
+    """Ask contacts for a rating when their conversation is resolved."""
     outcomes: list[Annotated[str, Field(min_length=1, max_length=60)]] = [
         "Solved",
         "Workaround",
         "Not solved",
         "No answer",
     ]
+    """The outcomes to choose from when a conversation is resolved."""
     tags: list[Annotated[str, Field(min_length=1, max_length=60)]] = []
+    """The tags to choose from when a conversation is resolved."""
 
     @field_validator("times")
     @classmethod
-    def _escalates_to_a_place(cls, times: DeskTimes, info: ValidationInfo) -> DeskTimes:
+    def _check_escalation(cls, times: DeskTimes, info: ValidationInfo) -> DeskTimes:
         if times.escalate_to:
             try:
-                _place(times.escalate_to, info)
+                _check_place(times.escalate_to, info)
             except ValueError as error:
                 raise ValueError(f"escalate_to {error}") from error
         return times
 
     @model_validator(mode="after")
-    def _apart(self) -> Desk:
+    def _check_escalates_elsewhere(self) -> Desk:
         if self.times.escalate_to and self.times.escalate_to in {self.channel, *self.channels.values()}:
-            raise ValueError("times.escalate_to must be another channel than those of the desk")
+            raise ValueError("times.escalate_to must be a different channel from those of the desk")
         return self
 
     def places(self, channel: str, account: str) -> frozenset[str]:
-        """Those of one account: a channel named here never holds customers' conversations."""
+        """The desk's places on one account. Contacts' conversations never take place there."""
         if (channel, account) != (self.kind, self.account):
             return frozenset()
         return frozenset({self.channel, *self.channels.values(), self.times.escalate_to} - {""})

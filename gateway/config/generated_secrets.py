@@ -1,4 +1,6 @@
-"""Secrets that nobody chose: made once, kept in the data folder, readable by its owner alone."""
+"""The installation's secrets: generated where the configuration has none, and the signing keys derived from them.
+
+Generated secrets are kept in the data folder, in files that only their owner can read."""
 
 from __future__ import annotations
 
@@ -16,12 +18,12 @@ from schemas.errors import ConfigInvalid
 
 NAMES = ("secret_key", "admin_token")
 SHORTEST = 32
-"""Bytes of a secret that others could guess at: whoever knows one signs what they like, or opens the admin API."""
+"""Minimum length of a secret in bytes. Whoever guesses one can sign tokens, or use the admin API."""
 MAKE_ONE = "python3 -c 'import secrets; print(secrets.token_urlsafe(32))'"
 
 
 def complete(config: Config) -> Config:
-    """The configuration with both secrets set. Raises ConfigInvalid when the data folder cannot be written."""
+    """The configuration with both secrets set. Raises ConfigInvalid if the data folder cannot be written."""
     made = {
         name: SecretStr(_kept(config.data_path / name))
         for name in NAMES
@@ -36,16 +38,16 @@ def _kept(file: Path) -> str:
     except OSError as error:
         raise ConfigInvalid(
             f"cannot keep {file.name} in {file.parent}: {error.strerror}",
-            fix="make the folder writable, or set data_dir to one that is",
+            fix="make the folder writable, or set `data_dir` to a folder that is",
         ) from error
     if is_short(kept):
-        fix = f"remove it, and the next start makes one of 43 characters; or make one: {MAKE_ONE}"
+        fix = f"remove the file, so that the next start generates a new secret, or generate one: {MAKE_ONE}"
         raise ConfigInvalid(f"{file}: must be at least {SHORTEST} bytes long", fix=fix)
     return kept
 
 
 def is_short(secret: str) -> bool:
-    """True for a secret that is there and too short to be one."""
+    """Whether a secret is set, but too short."""
     return 0 < len(secret.encode()) < SHORTEST
 
 
@@ -57,8 +59,8 @@ def _read(file: Path) -> str:
 
 
 def _make(file: Path) -> str:
-    """Two processes may start at once: whoever links its file first decides, and both use that."""
-    # Whoever creates the data folder creates it for its owner alone.
+    """Create the file and return the secret in it. If two processes start at once, the first link decides which secret
+    both use."""
     file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     draft = file.with_name(f".{file.name}.{os.getpid()}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
@@ -76,19 +78,18 @@ def _make(file: Path) -> str:
     return _read(file)
 
 
-# Each use of the installation secret gets a key of its own, so that a signature made for one is not valid for another.
 def key_for(secret_key: str, use: str) -> bytes:
-    """A 32-byte key for one use."""
+    """A 32-byte key for one use of the secret key, so that a signature made for one use is not valid for another."""
     return hmac.new(secret_key.encode(), f"parley/{use}".encode(), hashlib.sha256).digest()
 
 
 def sign(key: bytes, *parts: str) -> str:
-    """URL-safe signature (24 bytes) over the parts in order."""
+    """A URL-safe signature (24 bytes) of the parts in this order."""
     text = "".join(f"{len(part)}:{part}" for part in parts)
     digest = hmac.new(key, text.encode(), hashlib.sha256).digest()
     return base64.urlsafe_b64encode(digest[:24]).decode()
 
 
 def matches(signature: str, key: bytes, *parts: str) -> bool:
-    """Constant time, whatever was sent."""
+    """Whether the signature is valid. Takes the same time for every signature."""
     return hmac.compare_digest(signature.encode("utf-8", "replace"), sign(key, *parts).encode())

@@ -1,4 +1,4 @@
-"""What a tenant may say about its documents: where they come from, and when they count as holding an answer."""
+"""Settings under a tenant's ``knowledge``: where documents come from, and when they count as answering a question."""
 
 from __future__ import annotations
 
@@ -11,58 +11,67 @@ from connectors.settings import Settings, require_pattern
 from schemas.conversation import Visibility
 
 
-def _address(text: str) -> str:
+def _check_address(text: str) -> str:
     return require_pattern(
         text, r"https?://[^\s/?#@]+([/?#]\S*)?", "must be an address such as https://example.com/help"
     )
 
 
 def _as_website(value: Any) -> Any:
-    return {"url": _address(value)} if isinstance(value, str) else value
+    return {"url": _check_address(value)} if isinstance(value, str) else value
 
 
-def _host(text: str) -> str:
+def _check_host(text: str) -> str:
     return require_pattern(
         text, r"(\[[0-9a-fA-F:.]+\]|[^\s/:@]+)(:\d{1,5})?", "must be a host or host:port, without https://"
     ).lower()
 
 
-Host = Annotated[str, AfterValidator(_host)]
+Host = Annotated[str, AfterValidator(_check_host)]
 
 
 class SourceSettings(Settings):
-    """A place that documents are read from: a file, a folder, an address, or what an installed source takes.
-    ``visibility`` and ``language`` hold for documents that do not say their own. ``options`` are the source's; words
-    among them are taken for secrets, since only the source knows which are."""
+    """A source of documents: a file, a folder, an address, or a location that an installed plugin reads."""
 
     location: str = Field(min_length=1)
     visibility: Visibility = "public"
+    """Who may see documents that do not set their own visibility: public, verified or internal."""
     language: Annotated[str, Field(pattern=LANGUAGE)] = ""
+    """The language of documents that do not set their own, such as de."""
     options: dict[str, bool | int | float | SecretStr | list[str]] = {}
+    """Options of the plugin. All texts are treated as secrets, because only the plugin knows which of them are."""
 
 
 class WebsiteSettings(Settings):
-    """``url``: a page, or a sitemap (.xml). ``depth``: how many links away from there pages of the same host are read;
-    0: none. ``pages``, ``megabytes`` and ``minutes`` are what one reading may take."""
+    """A website whose pages are read as documents."""
 
-    url: Annotated[str, AfterValidator(_address)]
+    url: Annotated[str, AfterValidator(_check_address)]
+    """A page, or a sitemap (.xml)."""
     depth: int = Field(default=3, ge=0, le=50)
+    """How many links to follow from the page, on the same host; 0: none."""
     pages: int = Field(default=500, ge=1, le=50_000)
+    """How many pages are read at most in one run."""
     megabytes: float = Field(default=200, gt=0)
+    """How much is downloaded at most in one run."""
     minutes: float = Field(default=15, gt=0)
+    """How long one run may take."""
     visibility: Visibility = "public"
+    """Who may see pages that do not set their own visibility: public, verified or internal."""
     language: Annotated[str, Field(pattern=LANGUAGE)] = ""
+    """The language of pages that do not set their own, such as de."""
 
 
 class KnowledgeSettings(Settings):
-    """``paths`` (files or folders, relative to the configuration file) are synced by ``parley dev`` at its start, and
-    by ``parley knowledge sync`` together with ``websites`` (addresses, or mappings with more to say) and ``sources``.
-
-    ``private_hosts`` (``host`` or ``host:port``) may have private addresses; all others that do are refused.
-    ``answerable_above`` is the confidence (0–1) from which the documents count as holding the answer."""
+    """The documents that the agent answers from. ``parley knowledge sync`` reads all of them; ``parley dev`` reads
+    ``paths`` when it starts."""
 
     paths: list[str] = []
+    """Files and folders, relative to the configuration file."""
     websites: list[Annotated[WebsiteSettings, BeforeValidator(_as_website)]] = []
+    """Websites to read: addresses, or mappings with further settings."""
     sources: list[SourceSettings] = []
     private_hosts: list[Host] = []
+    """Hosts (``host`` or ``host:port``) that may be read although their address is private. All others with a private
+    address are refused."""
     answerable_above: float = Field(default=0.5, ge=0, le=1)
+    """The confidence (0-1) from which the documents count as answering a question."""

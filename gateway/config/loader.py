@@ -1,4 +1,4 @@
-"""Loading the configuration: defaults < file < environment < flags (contract §3). All problems are told at once."""
+"""Loading of the configuration. Flags override the environment, which overrides the file, which overrides defaults."""
 
 from __future__ import annotations
 
@@ -30,20 +30,20 @@ _SHORT = {"PARLEY_BUS": "bus", "PARLEY_STATE": "state"}
 
 @functools.cache
 def environment() -> Mapping[str, str]:
-    """The environment as it was when first asked for; nothing that changes later is seen."""
+    """The environment at the time of the first call. Later changes are not seen."""
     return types.MappingProxyType(dict(os.environ))
 
 
 def find(given: str | Path | None = None, environ: Mapping[str, str] | None = None) -> Path:
-    """The configuration file: the flag, else ``PARLEY_CONFIG``, else ``parley.yaml`` here or in the only subfolder
-    that has one. Raises ConfigInvalid."""
+    """The path of the configuration file: ``given``, else ``PARLEY_CONFIG``, else ``parley.yaml`` in the current folder
+    or in the only subfolder that has one. Raises ConfigInvalid if there is none."""
     named = given or (environment() if environ is None else environ).get("PARLEY_CONFIG")
     path = Path(named or FILE_NAME).absolute()
     if path.is_file():
         return path
     if named:
-        raise ConfigInvalid(f"there is no configuration file {path}", fix="check --config or PARLEY_CONFIG")
-    # Right after `parley init shop`, the only one is a folder further down.
+        raise ConfigInvalid(f"there is no configuration file {path}", fix="check --config and PARLEY_CONFIG")
+    # After `parley init shop` the file is one folder down.
     below = sorted(path.parent.glob(f"*/{FILE_NAME}"))
     if len(below) == 1:
         return below[0]
@@ -58,10 +58,10 @@ def load(
     flags: Mapping[str, Any] | None = None,
     make_secrets: bool = True,
 ) -> Config:
-    """Read, check and complete the configuration. Raises ConfigInvalid with every problem found.
+    """Read, check and complete the configuration. Raises ConfigInvalid, which lists all problems.
 
-    ``flags`` maps ``port`` or a top-level setting to its value; None values are ignored. With ``make_secrets`` an
-    empty ``secret_key`` or ``admin_token`` is made and kept in ``data_dir`` (embedded mode only).
+    ``flags`` maps ``port`` or a top-level setting to its value; None values are ignored. With ``make_secrets``, missing
+    values of ``secret_key`` and ``admin_token`` are generated and kept in ``data_dir`` (embedded mode only).
     """
     environ = environment() if environ is None else environ
     path = find(given, environ)
@@ -84,7 +84,7 @@ def _read(path: Path, environ: Mapping[str, str]) -> Source:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
         raise ConfigInvalid(f"cannot read {path}: {reason}", fix="check the file and its permissions") from error
     return Reader(path, environ).read(text)
 
@@ -104,12 +104,13 @@ def _overlay(source: Source, reader: Reader, environ: Mapping[str, str], flags: 
             _put_port(source, str(value), "flag --port")
         elif value is not None:
             _put(source, reader, (key,), str(value), f"flag --{key.replace('_', '-')}")
-    # The overlay's reader keeps its own problems (a file: value that cannot be read).
+    # Such as a `file:` value in the environment whose file cannot be read.
     source.problems += reader.source.problems
 
 
 def _where(values: Any, parts: list[str]) -> tuple[str, ...]:
-    """The keys an environment name means: case and '-' cannot be written there, so existing keys are matched."""
+    """The keys that the parts of an environment variable's name refer to. Variables have neither lower case nor hyphens
+    in their names, so these are compared with the keys that exist."""
     where = []
     for part in parts:
         keys = list(values) if isinstance(values, dict) else []
@@ -133,7 +134,7 @@ def _put(source: Source, reader: Reader, where: tuple[str, ...], text: str, plac
 
 
 def _structured(text: str) -> Any:
-    """A list or mapping may be given as JSON-like YAML; all else stays text, and the models convert it."""
+    """The value of a list or mapping that is written as JSON or YAML. Other texts are returned as they are."""
     if not text.startswith(("[", "{")):
         return text
     try:
@@ -146,14 +147,14 @@ def _put_port(source: Source, port: str, place: str) -> None:
     listen = str(source.values.get("listen") or Config.model_fields["listen"].default)
     host, colon, _ = listen.rpartition(":")
     if not colon:
-        # What the file says is no address: the error is to point there, not at the port.
+        # The address in the file is invalid, so the error must point there and not at the port.
         return
     source.values["listen"] = f"{host}:{port}"
     source.places["listen",] = place
 
 
 def _check_secrets(config: Config, problems: Problems) -> None:
-    """Those that are ours to choose; how long a vendor's are is the vendor's business."""
+    """Check the length of the secrets that the operator chooses. A vendor decides about the length of its own."""
     found: dict[tuple[str, ...], SecretStr] = {(name,): getattr(config, name) for name in generated_secrets.NAMES}
     for tenant, section in config.tenants.items():
         for name, account in section.channels.web.items():
@@ -183,7 +184,8 @@ def _check_modes(config: Config, source: Source, problems: Problems) -> None:
 
 
 def _check_models(config: Config, problems: Problems) -> None:
-    """`local` is always there, and always the extractive one: it is what everything falls back on."""
+    """Check the names of models. `local` always exists and always answers from the documents, because all other models
+    fall back on it."""
     known = sorted({"local", *config.models})
     if "local" in config.models and config.models["local"].provider != "local":
         problems.add(("models", "local"), "models.local: must have `provider: local`; give your model another name")
@@ -205,7 +207,9 @@ def _check_models(config: Config, problems: Problems) -> None:
 
 def _check_operators(config: Config, problems: Problems) -> None:
     if ADMIN in config.operators:
-        problems.add(("operators", ADMIN), f"operators.{ADMIN}: stands for the admin token; choose another name")
+        problems.add(
+            ("operators", ADMIN), f"operators.{ADMIN}: the name is reserved for the admin token; choose another"
+        )
     for name, operator in config.operators.items():
         for tenant in operator.tenants:
             if tenant not in config.tenants:
@@ -236,7 +240,7 @@ def _absolute(config: Config, folder: Path) -> Config:
 
 
 def _routes_absolute(routes: Routes | None, folder: Path, usual: Path) -> Routes | None:
-    """``usual``: where what is learned is kept unless the file says so."""
+    """``usual``: the file for what is learned from the examples, unless the configuration names one."""
     if routes is None:
         return None
     examples = routes.examples
@@ -252,12 +256,12 @@ def _place_absolute(source: SourceSettings, folder: Path) -> SourceSettings:
 
 
 def _module_absolute(source: str, folder: Path) -> str:
-    """Of actions: a file, unless it is a module or an entry point."""
+    """The source of actions, with an absolute path if it is a file and not a module or an entry point."""
     return str((folder / source).resolve()) if source.endswith(".py") else source
 
 
 def _web_absolute(accounts: Mapping[str, WebAccount], folder: Path) -> dict[str, WebAccount]:
-    """Logo and demo page are named relative to the file too; a logo may also be an address."""
+    """The web accounts with absolute paths of logo and demo page. A logo may also be a URL."""
     out = {}
     for name, account in accounts.items():
         logo = account.theme.logo
@@ -270,7 +274,7 @@ def _web_absolute(accounts: Mapping[str, WebAccount], folder: Path) -> dict[str,
 
 
 def _files_absolute(section: Settings, folder: Path) -> Settings:
-    """Certificates are named relative to the file, as everything else is."""
+    """The section with absolute paths of certificates."""
     named = {name: value for name, value in section if name.endswith("_file") and value}
     return section.model_copy(update={name: str((folder / value).resolve()) for name, value in named.items()})
 

@@ -1,84 +1,82 @@
-"""What may be written about models: the registry, who may spend what on them, and how they are to write."""
+"""Settings of models: the registry of models, prices, budgets, and examples of how to write."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import AfterValidator, Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, model_validator
 
-from connectors.settings import Settings, require_pattern
-
-Language = Annotated[str, AfterValidator(lambda text: _language(text))]
-ModelName = Annotated[str, Field(min_length=1)]
-
-
-def _language(text: str) -> str:
-    return require_pattern(
-        text.casefold(), r"[a-z]{2,3}([-_][a-z0-9]{2,8})?", "must be a language, such as en, de or pt-br"
-    )
-
-
-def web_address(text: str) -> str:
-    return require_pattern(
-        text, r"(https?://[^\s/?#]+[^\s?#]*)?", "must begin with https:// (or http://) and name a host"
-    )
+from connectors.settings import Settings
+from gateway.config.field_types import ModelName, WebAddress
 
 
 class VoiceExample(Settings):
-    """How the tenant would answer a message."""
+    """An example of a message and the answer that the tenant would give."""
 
     message: str = Field(min_length=1, max_length=2000)
     answer: str = Field(min_length=1, max_length=2000)
 
 
 class Budgets(Settings):
-    """What a tenant's models may spend: in one turn; by one contact, and by all, in a day (UTC). 0 a day: no bound.
-    Costs in US dollars. What is over it is answered by `local`."""
+    """How much a tenant's models may spend in one turn, and in a day (UTC). Costs are in US dollars. When a budget is
+    used up, the `local` model answers."""
 
     turn_tokens: int = Field(default=400_000, ge=1_000)
     turn_cost: float = Field(default=1.0, gt=0)
     turn_steps: int = Field(default=6, ge=1, le=50)
+    """Requests to the model in one turn."""
     turn_seconds: float = Field(default=90, gt=0, le=600)
     contact_tokens_a_day: int = Field(default=2_000_000, ge=0)
+    """Tokens for one contact in a day; 0: no limit."""
     contact_cost_a_day: float = Field(default=5.0, ge=0)
+    """Cost of one contact in a day; 0: no limit."""
     tokens_a_day: int = Field(default=0, ge=0)
+    """Tokens for all contacts in a day; 0: no limit."""
     cost_a_day: float = Field(default=0.0, ge=0)
+    """Cost of all contacts in a day; 0: no limit."""
 
 
 class ModelPrices(Settings):
-    """US dollars for a million tokens. ``cached_input``: of a prompt the provider had in its cache; empty: as input."""
+    """Prices in US dollars for a million tokens."""
 
     input: float = Field(default=0, ge=0)
     output: float = Field(default=0, ge=0)
     cached_input: float | None = Field(default=None, ge=0)
+    """The price of input that the provider had cached. By default the price of other input."""
 
 
 class ModelEntry(Settings):
-    """One entry of the model registry. ``local`` needs nothing else. ``openai`` is any endpoint with OpenAI's chat
-    completions: ``model`` by the name it has there (a LoRA adapter by its own), ``api_key`` as ``${VARIABLE}`` or
-    ``file:name``, empty for a server that asks for none. ``anthropic`` and ``google`` know their own address.
-
-    ``timeout``: seconds for a whole answer; ``first_token``: seconds of silence, before the first token or between
-    two; ``context``: tokens of prompt and answer together; ``max_output``: tokens of an answer; ``whole_knowledge``:
-    tokens up to which all of a tenant's documents are shown with every question, 0 for never. ``abilities``: with
-    ``actions``, the model may ask for the tenant's actions. ``fallback``: the entries to try when this one fails."""
+    """One entry of the model registry."""
 
     provider: Literal["local", "openai", "anthropic", "google"] = "local"
+    """``local`` answers from the documents' own words and takes no other setting. ``openai`` is any endpoint that
+    speaks OpenAI's chat completions API."""
     model: str = ""
-    base_url: Annotated[str, AfterValidator(web_address)] = ""
+    """The model's name at the provider. A LoRA adapter has a name of its own."""
+    base_url: WebAddress = ""
+    """The endpoint's address. Required for ``openai``; the other providers have a default."""
     api_key: SecretStr = SecretStr("")
+    """The key, as ``${VARIABLE}`` or ``file:name``. Empty for a server that needs none."""
     timeout: float = Field(default=60, gt=0, le=600)
+    """Seconds that a whole answer may take."""
     first_token: float = Field(default=20, gt=0, le=600)
+    """Seconds to wait for the first token, and for each one after it."""
     context: int = Field(default=32_000, ge=2_000)
+    """The model's context window: tokens of prompt and answer together."""
     max_output: int = Field(default=1_000, ge=50)
+    """Tokens of an answer."""
     prices: ModelPrices = ModelPrices()
     whole_knowledge: int = Field(default=0, ge=0)
+    """If all of a tenant's documents have at most this many tokens, the model sees all of them with every question.
+    0: never."""
     abilities: list[Literal["actions", "json", "vision"]] = []
+    """``actions`` lets the model ask for the tenant's actions."""
     fallback: list[ModelName] = []
+    """The entries to try, in order, when this one fails."""
 
     @model_validator(mode="after")
-    def _complete(self) -> ModelEntry:
+    def _check(self) -> ModelEntry:
         if self.provider == "local":
             if more := self.model_fields_set - {"provider"}:
                 raise ValueError(f"provider local takes no {', '.join(sorted(more))}; did you mean `provider: openai`?")
@@ -87,12 +85,12 @@ class ModelEntry(Settings):
             if not getattr(self, name):
                 raise ValueError(f"provider {self.provider} needs {name}")
         if self.max_output * 2 > self.context:
-            raise ValueError("max_output must be at most half of context: the passages need room too")
+            raise ValueError("max_output must be at most half of context, so that there is room for the passages")
         if self.whole_knowledge and self.whole_knowledge + self.max_output > self.context * 0.9:
-            raise ValueError("whole_knowledge and max_output must leave a tenth of context for the question")
+            raise ValueError("whole_knowledge and max_output together must leave a tenth of context for the question")
         return self
 
 
 def names_of(model: str | Mapping[str, str]) -> list[str]:
-    """The entries that a tenant's ``model`` names."""
+    """The entries that a tenant's ``model`` setting refers to."""
     return [model] if isinstance(model, str) else list(model.values())

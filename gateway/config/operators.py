@@ -1,4 +1,4 @@
-"""Who may use the console: people with a name and a password, and whoever has the admin token."""
+"""Settings of operators, the people who sign in to the console, and the hashes of their passwords."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from connectors.settings import Settings, require_pattern
 from schemas.messages import Printable
 
 ADMIN = "admin"
-"""Stands for the admin token; no operator may be called so."""
+"""The name of whoever signs in with the admin token. No operator may have it."""
 SHORTEST = 10
-"""Characters of a password."""
+"""Minimum number of characters of a password."""
 _COST, _BLOCK, _LANES = 16_384, 8, 5
-"""16 MiB and about a tenth of a second for each guess."""
+"""Parameters of scrypt: 16 MiB and about 0.1 s for each password that is tried."""
 _SHAPE = re.compile(r"scrypt:(\d{1,7}):(\d{1,2}):(\d{1,2}):([\w-]{16,88}):([\w-]{43})")
 _MOST_MEMORY = 256 * 1024 * 1024
 
 
 def hashed(password: str) -> str:
-    """What the configuration keeps instead of the password: ``scrypt:N:r:p:salt:key``."""
+    """The hash of a password as the configuration has it: ``scrypt:N:r:p:salt:key``."""
     salt = secrets.token_bytes(16)
     key = _key(password, salt, _COST, _BLOCK, _LANES)
     return f"scrypt:{_COST}:{_BLOCK}:{_LANES}:{_text(salt)}:{_text(key)}"
 
 
 def fits(password: str, kept: str) -> bool:
-    """Takes about as long whatever was given. Blocks: to be run in a thread."""
+    """Whether a password has this hash. Takes about the same time for every password. Blocking: run it in a thread."""
     found = _SHAPE.fullmatch(kept)
     if found is None:
         return False
@@ -42,7 +42,7 @@ def fits(password: str, kept: str) -> bool:
 
 
 NOBODY = f"scrypt:{_COST}:{_BLOCK}:{_LANES}:{'A' * 22}:{'A' * 43}"
-"""Compared with for names that nobody has, so that they cannot be told from others by the time it takes."""
+"""Compared with the password of an unknown name, so that the response time does not tell which names exist."""
 
 
 def _key(password: str, salt: bytes, cost: int, block: int, lanes: int) -> bytes:
@@ -54,26 +54,27 @@ def _text(data: bytes) -> str:
     return base64.urlsafe_b64encode(data).decode().rstrip("=")
 
 
-def _hash(given: SecretStr) -> SecretStr:
+def _check_tenant(text: str) -> str:
+    return require_pattern(text, r"[a-z0-9][a-z0-9_-]{0,62}", "must be the name of a tenant")
+
+
+def _check_hash(given: SecretStr) -> SecretStr:
     found = _SHAPE.fullmatch(given.get_secret_value())
-    wrong = "must be what `parley operator hash` prints"
+    message = "must be what `parley operator hash` prints"
     if found is None:
-        raise ValueError(wrong)
+        raise ValueError(message)
     cost, block, lanes = (int(part) for part in found.groups()[:3])
     if cost < 2 or cost & (cost - 1) or not block or not lanes or 128 * cost * block * 2 > _MOST_MEMORY:
-        raise ValueError(wrong)
+        raise ValueError(message)
     return given
 
 
 class OperatorSettings(Settings):
-    """A person at the console. ``name`` is what contacts read beside their answers; the key under ``operators``, with a
-    capital, when it is not given. ``tenants`` are those whose conversations they see; none named: all."""
+    """A person who signs in to the console."""
 
-    password_hash: Annotated[SecretStr, AfterValidator(_hash)]
+    password_hash: Annotated[SecretStr, AfterValidator(_check_hash)]
+    """The output of ``parley operator hash``."""
     name: Annotated[Printable, Field(max_length=60)] = ""
-    tenants: list[
-        Annotated[str, AfterValidator(lambda text: require_pattern(text, r"[a-z0-9][a-z0-9_-]{0,62}", _TENANT))]
-    ] = []
-
-
-_TENANT = "must be the name of a tenant"
+    """The name that contacts see beside this person's answers. By default the key under ``operators``, capitalized."""
+    tenants: list[Annotated[str, AfterValidator(_check_tenant)]] = []
+    """The tenants whose conversations this person sees. Empty: all."""

@@ -1,8 +1,8 @@
 """Checks of what a configuration refers to: action files, optional libraries, and the models' endpoints.
 
 A valid file may still name an action with a syntax error, a model whose library is not installed, or an endpoint that
-does not answer. ``parley config check`` and ``parley doctor`` report these; processes that serve refuse to start with
-the first two, before they spend time on anything else.
+does not answer. ``parley config check`` and ``parley doctor`` report all three. Servers refuse to start with one of the
+first two.
 """
 
 from __future__ import annotations
@@ -28,19 +28,19 @@ from schemas.extras import install_command
 
 PATIENCE_S = 5.0
 READERS = {".pdf": "pypdfium2", ".docx": "mammoth"}
-"""The library that reads a kind of document, where it is optional."""
+"""The optional libraries that read kinds of documents, by file ending."""
 
 
 def require(config: Config) -> None:
-    """Import the actions and the libraries that the configuration needs. Blocking, up to seconds.
+    """Import the actions and the libraries that the configuration needs. Blocking, for up to some seconds.
 
-    Raises ConfigInvalid or MissingDependency for the first that cannot be imported."""
+    Raises ConfigInvalid or MissingDependency for the first one that cannot be imported."""
     for _, load in _imports(config):
         load()
 
 
 def findings(config: Config) -> list[Finding]:
-    """What cannot be imported, one finding each, and what can. Blocking, up to seconds."""
+    """A finding for each action source, model and channel: whether it can be imported. Blocking, up to seconds."""
     found = []
     for check, load in _imports(config):
         try:
@@ -67,16 +67,16 @@ def _open(config: Config, channel: str) -> None:
         opened = open_channel(channel, closed_tools())
         for account in each_account(config):
             if account.channel == channel:
-                opened.connect(account)  # opens nothing yet
+                opened.connect(account)  # opens no connection yet
 
 
 def _unreadable(config: Config) -> Iterator[Finding]:
-    """Kinds of documents in the tenants' folders whose reader is not installed."""
+    """Findings for kinds of documents in the tenants' folders whose reader is not installed."""
     for name, tenant in config.tenants.items():
         files = [file for path in tenant.knowledge.paths for file in _files(Path(path))]
         for ending, library in READERS.items():
             if find_spec(library) is None and (of_kind := [file for file in files if file.suffix.lower() == ending]):
-                detail = f"{of_kind[0].name} and any other {ending} file is left out: {library} is not installed"
+                detail = f"{of_kind[0].name} and all other {ending} files are skipped: {library} is not installed"
                 yield Finding(f"documents {name}", "warn", detail, install_command("documents"))
 
 
@@ -85,7 +85,7 @@ def _files(path: Path) -> Iterator[Path]:
 
 
 async def unreachable_models(config: Config) -> list[Finding]:
-    """One finding for each remote model in use: whether its endpoint answers, knows the key, and offers the model."""
+    """A finding for each remote model in use: whether its endpoint answers, accepts the key, and offers the model."""
     entries = {name: config.models[name] for name in sorted(used_models(config) & config.models.keys())}
     remote = {name: entry for name, entry in entries.items() if entry.base_url}
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=PATIENCE_S), trust_env=True) as http:
@@ -93,7 +93,7 @@ async def unreachable_models(config: Config) -> list[Finding]:
 
 
 async def _probe(http: aiohttp.ClientSession, name: str, entry: ModelEntry) -> Finding:
-    """Ask for the list of models, which costs nothing. Any HTTP answer shows that the endpoint is there."""
+    """Ask the endpoint for its list of models, which costs nothing. Any HTTP answer shows that it is up."""
     check, key = f"endpoint of {name}", entry.api_key.get_secret_value()
     headers = {"Authorization": f"Bearer {key}"} if key and entry.provider == "openai" else {}
     try:
@@ -104,7 +104,7 @@ async def _probe(http: aiohttp.ClientSession, name: str, entry: ModelEntry) -> F
             offered = await _offered(response) if entry.provider == "openai" else set()
     except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
         detail = f"{entry.base_url} cannot be reached: {str(error) or type(error).__name__}"
-        return Finding(check, "fail", detail, f"check models.{name}.base_url, and that the server runs")
+        return Finding(check, "fail", detail, f"check models.{name}.base_url, and that the server is running")
     if offered and entry.model not in offered:
         fix = f"set models.{name}.model to one of: {', '.join(sorted(offered)[:8])}"
         return Finding(check, "warn", f"{entry.base_url} does not list {entry.model!r}", fix)
@@ -112,7 +112,7 @@ async def _probe(http: aiohttp.ClientSession, name: str, entry: ModelEntry) -> F
 
 
 async def _offered(response: aiohttp.ClientResponse) -> set[str]:
-    """The names in an OpenAI-compatible list of models; empty where the endpoint has no such list."""
+    """The names in an OpenAI-compatible list of models. Empty if the endpoint has no such list."""
     if response.status != 200 or response.content_type != "application/json":
         return set()
     body = await response.json()

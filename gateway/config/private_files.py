@@ -1,4 +1,4 @@
-"""What the data folder holds is for its owner alone: what people wrote, mails with codes, secrets."""
+"""File permissions of the data folder: messages, e-mails and secrets in it are only for its owner."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ log = structlog.get_logger("parley.gateway")
 UMASK = 0o077
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
 OURS = ("parley.db*", "blobs", "knowledge", "routes", "published-*.json", "read-*.json", "address")
-"""What is tightened where the data folder holds the configuration too, and perhaps a whole project."""
+"""The entries to restrict if the data folder also holds the configuration, and perhaps a whole project."""
 
 
 def restrict_new_files() -> None:
-    """From now on, whatever this process creates is for its owner alone."""
+    """Make every file that this process creates from now on accessible to its owner only."""
     os.umask(UMASK)
 
 
 def tighten(config: Config) -> None:
-    """Take the rights of others from what is in the data folder. Links are not followed, and what belongs to another
-    user is left as it is."""
+    """Take other users' access to the data folder away. Links are not followed, and files of other users are left as
+    they are."""
     folder = config.data_path
     if config.folder.is_relative_to(folder):
         chosen = [entry for name in OURS for entry in folder.iterdir() if fnmatch(entry.name, name)]
@@ -39,11 +39,11 @@ def tighten(config: Config) -> None:
 
 
 def open_to_others(path: Path) -> bool:
-    """True when anybody but the owner may do anything with the file or folder."""
+    """Whether anybody but the owner has access to the file or folder."""
     try:
         return bool(path.lstat().st_mode & OTHERS)
     except OSError:
-        return False  # it is not there
+        return False  # it does not exist
 
 
 def _within(top: Path) -> Iterator[str]:
@@ -57,7 +57,7 @@ def _within(top: Path) -> Iterator[str]:
                     if entry.is_dir(follow_symlinks=False):
                         folders.append(entry.path)
         except OSError:
-            continue  # gone meanwhile, or somebody else's
+            continue  # deleted meanwhile, or another user's
 
 
 def _tighten(path: str) -> bool:

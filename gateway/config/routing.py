@@ -1,4 +1,4 @@
-"""What may be written under a tenant's `routes`: who answers what."""
+"""Settings under a tenant's ``routes``: which model or person answers which message."""
 
 from __future__ import annotations
 
@@ -15,35 +15,41 @@ Message = Annotated[str, Field(min_length=1, max_length=2000)]
 
 
 class RouteModels(Settings):
-    """Entries of ``models``. ``cheap`` is for what is routine (empty: the tenant's ``model``), ``strong`` for what is
-    hard, and for what the cheap one failed at (empty: the cheap one does both)."""
+    """The models of two routes: names of entries of ``models``."""
 
     cheap: str = ""
+    """The model for routine messages. Empty: the tenant's ``model``."""
     strong: str = ""
+    """The model for hard messages, and for those that the cheap model failed to answer. Empty: the cheap model."""
 
 
 class IntentSettings(Settings):
-    """Messages of one intent, and what is known of it: ``hard`` ones go to the strong model, ``risky`` ones to a
-    person, unless ``to`` says where. Where nothing of that is to be said, a plain list of examples will do."""
+    """An intent. A plain list stands for its examples."""
 
     examples: list[Message] = []
+    """Messages with this intent."""
     to: Route | Literal[""] = ""
+    """The route of these messages. Empty: as ``hard`` and ``risky`` say."""
     hard: bool = False
+    """Route these messages to the strong model."""
     risky: bool = False
+    """Route these messages to a person."""
 
 
 class Intents(RootModel[dict[str, IntentSettings | list[Message]]]):
-    """A file of examples: intent → examples. ``out_of_scope`` names what the tenant does not deal with."""
+    """A file of examples: intent → examples. The intent ``out_of_scope`` is for subjects that the tenant does not deal
+    with."""
 
 
 class RiskSettings(Settings):
-    """``phrases``: words in order, as they stand in a message; ``*`` ends a word that may go on. No phrases: the topic
-    is of no concern here. ``say`` is told the contact when a person takes over, in place of ``voice.handoff``. A plain
-    list is its phrases."""
+    """A topic that must not be left to chance, found by its phrases. A plain list stands for the phrases."""
 
     phrases: list[Phrase] = []
+    """Words in the order in which they occur in a message. ``*`` at the end of a word matches any ending. An empty list
+    switches a built-in topic off."""
     to: Route = "person"
     say: str = Field(default="", max_length=2000)
+    """The text that the contact gets when a person takes over, instead of ``voice.handoff``."""
 
 
 RISKS = {
@@ -104,40 +110,45 @@ RISKS = {
         ]
     ),
 }
-"""Topics that go to a person wherever a tenant has `routes`, unless it says otherwise of them."""
+"""The topics that go to a person for every tenant with ``routes``, unless its ``risks`` say otherwise."""
 BUILT_IN: dict[str, Topic] = {
     "legal threat": "legal",
     "self-harm": "danger",
     "chargeback": "chargeback",
     "data deletion": "deletion",
 }
-"""The same topics in all the languages that the agent understands, of which the phrases above are a part."""
+"""The same topics in the classifier, which knows them in every language that the agent understands."""
 
 
 class Routes(Settings):
-    """Who answers what: `local`, the cheap model, the strong one, or a person.
-
-    ``examples``: intent → messages, or a file with them; ``trained``: the file of what is learned from them, beside
-    the data when empty. ``risks`` join the built-in topics. ``upset``: phrases of angry people, beside the built-in
-    ones. ``tiers``: assurance level of the contact (anonymous, channel, verified) or `channel/account` → the least that
-    answers. The thresholds are 0–1: ``sure_above`` of an intent's confidence; ``local_above`` and ``doubtful_below`` of
-    retrieval's, from which the documents' own words will do, and under which the strong model reads them;
-    ``low_budget`` is the share of the budget at which the strong model is spared. ``unknown`` is where goes what no
-    intent and no document is about. After ``person_after`` answers in a row that did not help a person is asked, and
-    an upset contact gets one after the first; 0: neither."""
+    """The route of each message: ``local`` (the documents' own words), the ``cheap`` model, the ``strong`` model, or a
+    ``person``. Thresholds are between 0 and 1."""
 
     models: RouteModels = RouteModels()
     examples: dict[str, IntentSettings | list[Message]] | str = {}
+    """Intent → examples, or a file with them."""
     trained: str = ""
+    """The file for what is learned from the examples. Empty: one in ``data_dir``."""
     risks: dict[str, RiskSettings | list[Phrase]] = {}
+    """Risky topics besides the built-in ones: legal threat, self-harm, chargeback, data deletion."""
     upset: list[Phrase] = []
+    """Phrases of angry people besides the built-in ones."""
     tiers: dict[str, Route] = {}
+    """The lowest route for some messages: by the contact's assurance level (anonymous, channel, verified) or by
+    ``channel/account``."""
     sure_above: float = Field(default=0.5, ge=0, le=1)
+    """The confidence from which an intent counts as recognized."""
     local_above: float = Field(default=1.0, ge=0, le=1)
+    """The confidence of retrieval from which the documents' own words are enough."""
     doubtful_below: float = Field(default=0.6, ge=0, le=1)
+    """The confidence of retrieval below which the strong model answers."""
     low_budget: float = Field(default=0.1, ge=0, le=1)
+    """The remaining share of the budget below which the strong model is not used."""
     unknown: Route = "local"
+    """The route of messages that match neither an intent nor a document."""
     person_after: int = Field(default=0, ge=0, le=20)
+    """Route to a person after this many answers in a row that did not help (after one if the contact is upset);
+    0: never."""
 
     @field_validator("tiers")
     @classmethod

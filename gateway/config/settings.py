@@ -1,8 +1,7 @@
-"""What may be written in the configuration file (contract §3). Loading, environment and errors are in config.py."""
+"""The settings of the configuration file: the whole file, and the sections of a tenant and of the servers."""
 
 from __future__ import annotations
 
-import ipaddress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -14,70 +13,52 @@ from connectors.settings import Settings, require_pattern
 from connectors.web.settings import WebAccount
 from gateway.config.actions import ActionSettings
 from gateway.config.desk import Desk
+from gateway.config.field_types import Language, ListenAddress, ModelName, Network, Slug, WebAddress
 from gateway.config.knowledge import KnowledgeSettings
-from gateway.config.models import Budgets, Language, ModelEntry, ModelName, VoiceExample, web_address
+from gateway.config.models import Budgets, ModelEntry, VoiceExample
 from gateway.config.operators import OperatorSettings
 from gateway.config.routing import Routes
 from schemas.privacy.cards import OwnNumbers
 from schemas.privacy.harmless_numbers import compile_own_numbers
 
-# Settings of a tenant about long numbers in messages: the ones that must not be masked as payment cards.
 
-
-def _findable(patterns: list[str]) -> list[str]:
+def _check_own_numbers(patterns: list[str]) -> list[str]:
     compile_own_numbers(patterns)
     return patterns
 
 
 class Protection(Settings):
-    own_numbers: Annotated[list[str], AfterValidator(_findable)] = []
-    """Numbers that this tenant gives out (orders, parcels), as `PS-#####`: `#` stands for a digit, `@` for a letter.
-    They are never taken for a card's number, and are masked in exports."""
+    """Exceptions from the masking of payment card numbers."""
+
+    own_numbers: Annotated[list[str], AfterValidator(_check_own_numbers)] = []
+    """Patterns of numbers that the tenant itself gives out (orders, parcels), such as ``PS-#####``: ``#`` stands for a
+    digit, ``@`` for a letter. They are never mistaken for card numbers, and are masked in exports."""
 
     @property
     def finder(self) -> OwnNumbers | None:
+        """Finds the tenant's own numbers in a text."""
         return compile_own_numbers(self.own_numbers)
 
 
-def _network(text: str) -> str:
-    try:
-        return str(ipaddress.ip_network(text, strict=False))
-    except ValueError:
-        raise ValueError("must be an address or a network, such as 10.0.0.0/8 or 192.0.2.7") from None
-
-
-Slug = Annotated[str, AfterValidator(lambda text: require_pattern(text, r"[a-z0-9][a-z0-9_-]{0,62}", _SLUG))]
-"""The name of a tenant or of an account: it stands in addresses, in keys and in file names."""
-
-_SLUG = "must be 1-63 of a-z, 0-9, '-' and '_', and begin with a letter or a digit"
-
-
-def _listen(text: str) -> str:
-    require_pattern(text, r"(\[[0-9a-fA-F:.]+\]|[^:\s]+):\d{1,5}", "must be host:port, such as 127.0.0.1:8080")
-    if int(text.rpartition(":")[2]) > 65535:
-        raise ValueError("the port must be at most 65535")
-    return text
-
-
-def _bus(text: str) -> str:
+def _check_bus(text: str) -> str:
     return require_pattern(text, r"sqlite|kafka://[^/\s]+", "must be sqlite or kafka://host:port[,host:port]")
 
 
-def _state(text: str) -> str:
+def _check_state(text: str) -> str:
     return require_pattern(text, r"sqlite|rediss?://\S+", "must be sqlite, redis://host:port/0 or rediss://host:port/0")
 
 
-def _blobs(text: str) -> str:
+def _check_blobs(text: str) -> str:
     return require_pattern(text, r"file|s3://\S+", "must be file or s3://bucket/prefix")
 
 
-def _prefix(text: str) -> str:
-    return require_pattern(text, r"[A-Za-z0-9._-]*", "may hold letters, digits, '.', '_' and '-' only")
+def _check_prefix(text: str) -> str:
+    return require_pattern(text, r"[A-Za-z0-9._-]*", "must contain only letters, digits, '.', '_' and '-'")
 
 
 class _Channels(Settings):
-    """Channel → account name → settings. Which channels there are, and what an account of each may say, is read from
-    the channels' own packages."""
+    """The tenant's accounts: channel → account name → settings. Each channel's package defines the settings of its
+    accounts."""
 
     web: dict[Slug, WebAccount] = {}
 
@@ -94,53 +75,61 @@ else:
 
 
 class Limits(Settings):
+    """Limits on what comes in and on what is stored."""
+
     inbound_per_s: float = Field(default=200, gt=0)
-    """Messages a second that each account of each channel may bring, and three seconds' worth at once; over it the edge
-    answers 429. No channel uses up what another may bring. Sessions of the web chat have as much of their own."""
+    """Messages a second for each account of each channel, and three seconds' worth at once. Above that the edge answers
+    429. Accounts do not share this limit, and new sessions of the web chat have the same limit of their own."""
     address_share: float = Field(default=0.25, gt=0, le=1)
-    """The part of ``inbound_per_s`` that visitors without a signed identity may use from one client address (an IPv4
-    address, or a /64 network of IPv6), with two thirds of what the account may bring at once."""
+    """The share of ``inbound_per_s`` for visitors without a signed identity at one client address (an IPv4 address, or
+    a /64 network of IPv6), and two thirds of what the account may get at once."""
     sockets_per_visitor: int = Field(default=20, ge=1)
-    """Sockets and long polls that one visitor may have open at an edge process; a further socket is closed with 1008, a
-    further poll gets 429."""
+    """Sockets and long polls that one visitor may have open at one edge process. Above that a new socket is closed with
+    1008 and a new poll gets 429."""
     sockets_per_address: int = Field(default=250, ge=1)
     """The same for all visitors without a signed identity at one client address."""
     turns_at_once: int = Field(default=2000, ge=1)
-    """Turns of this tenant that one worker runs at once."""
+    """Turns of this tenant that one worker runs at the same time."""
     contact_per_minute: int = Field(default=30, ge=1)
+    """Messages of one contact in a minute for which models with costs are asked. `local` answers as many again; after
+    those the contact is asked once to wait, and is heard again when the minute is over."""
     contact_per_hour: int = Field(default=300, ge=1)
-    """Messages of one contact for which models are asked that cost something. For as many again `local` answers; then
-    the contact is asked to wait, once, and is heard again when the minute or the hour is over."""
+    """The same for an hour."""
     file_bytes: int = Field(default=10 * 1024 * 1024, ge=0, le=10 * 1024 * 1024)
-    """Size of a file that a contact may send by a vendor's channel; of a larger one only its name is kept."""
+    """Size of a file that a contact may send through a vendor's channel. Of a larger file only the name is kept."""
     contact_bytes_per_day: int = Field(default=100 * 1024 * 1024, ge=1)
-    """Bytes that one contact may store from midnight to midnight UTC: files by every channel, and on the web words too.
-    Over it a web visitor gets 429 until the day ends; of a vendor's file only the name is kept."""
+    """Bytes that one contact may store in a day (UTC): files on every channel, and on the web also text. Above that a
+    web visitor gets 429 until the day is over; of a vendor's file only the name is kept."""
     stored_file_bytes: int = Field(default=50 * 1024**3, ge=1)
-    """Bytes of all files that the tenant keeps. Over it an upload gets 413, and of a vendor's file only the name is
+    """Bytes of all files that the tenant keeps. Above that an upload gets 413, and of a vendor's file only the name is
     kept."""
     text_bytes_per_day: int = Field(default=1024**3, ge=1)
-    """Bytes of words that all of the tenant's web visitors may store from midnight to midnight UTC; over it, 429."""
+    """Bytes of text that all web visitors of the tenant may store in a day (UTC). Above that they get 429."""
 
 
 class Fold(Settings):
-    """Quiet seconds to wait for more messages before a turn starts, by channel; and the longest wait in all."""
+    """How long to wait for more messages of a contact, so that one turn answers all of them."""
 
     web: float = Field(default=0.3, ge=0, le=30)
+    """Seconds without a new message, on the web, before a turn starts."""
     others: float = Field(default=1.2, ge=0, le=30)
+    """The same for all other channels."""
     longest: float = Field(default=15, ge=0, le=120)
+    """Seconds to wait at most, even if messages keep coming."""
     restarts: int = Field(default=2, ge=0, le=10)
+    """How often a turn starts again because a message came meanwhile."""
 
 
 Grade = Annotated[str, Field(min_length=1, max_length=24)]
 
 
 class Voice(Settings):
-    """The agent's name, and its set phrases in the tenant's own words. ``wait`` is said when no model can be asked;
-    ``not_found_about`` and ``not_answered`` name the ``{questions}`` among several that have no answer;
-    ``expected_wait``, ``closed`` and ``closed_until`` follow ``handoff`` where there is a desk; ``rating_scale`` goes
-    from the worst to the best.
-    ``instructions`` and ``examples`` tell remote models how to write; one for all languages, or by language."""
+    """The agent's name, its set phrases in the tenant's own words, and instructions for models.
+
+    ``wait`` is sent when no model is available. ``not_found_about`` and ``not_answered`` list the ``{questions}``
+    that have no answer. ``expected_wait``, ``closed`` and ``closed_until`` follow ``handoff`` if the tenant has a desk.
+    ``rating_scale`` goes from worst to best. ``instructions`` and ``examples`` tell remote models how to write: for all
+    languages, or by language."""
 
     name: str = DEFAULT_VOICE.name
     locale: str = DEFAULT_VOICE.locale
@@ -207,23 +196,23 @@ class Voice(Settings):
     approval_expired: str = DEFAULT_VOICE.approval_expired
 
 
-def _days(least: int, most: int, why: str) -> AfterValidator:
-    def checked(days: int) -> int:
+def _days_between(least: int, most: int, why: str) -> AfterValidator:
+    def check(days: int) -> int:
         if not least <= days <= most:
             raise ValueError(f"must be {least} to {most}: {why}")
         return days
 
-    return AfterValidator(checked)
+    return AfterValidator(check)
 
 
-_INBOUND = _days(8, 60, "messages are told apart from repeats for 8 days, and consumers' offsets are kept for 60")
-_OUTBOUND = _days(1, 7, "what was sent is known for 8 days, and must be gone from the topic before that")
-_EVENTS = _days(9, 3650, "a rebuild of the state needs the outcomes of the last 8 days")
+_INBOUND = _days_between(8, 60, "duplicates are recognized for 8 days, and Kafka keeps consumers' offsets for 60")
+_OUTBOUND = _days_between(1, 7, "sends are remembered for 8 days, and records must be gone from the topic before that")
+_EVENTS = _days_between(9, 3650, "a rebuild of the state needs the outcomes of the last 8 days")
 
 
 class Retention(Settings):
-    """How many days the topics keep records. Tenants share the topics: the longest of their wishes holds. Transcripts,
-    contacts and files are kept without an end."""
+    """How many days the topics keep records. Tenants share the topics, so the longest time of all tenants applies.
+    Transcripts, contacts and files are kept without a time limit."""
 
     inbound_days: Annotated[int, _INBOUND] = 30
     outbound_days: Annotated[int, _OUTBOUND] = 7
@@ -231,7 +220,10 @@ class Retention(Settings):
 
 
 class Tenant(Settings):
+    """One tenant: an organization with its own channels, documents and people."""
+
     name: str
+    """The name that contacts see."""
     limits: Limits = Limits()
     channels: Channels = Channels()
     voice: Voice = Voice()
@@ -240,55 +232,55 @@ class Tenant(Settings):
     retention: Retention = Retention()
     protection: Protection = Protection()
     model: ModelName | dict[Language, ModelName] = "local"
-    """The entry of ``models`` that answers, or one by language (``{de: german, en: english}``; others are answered by
-    the entry of the voice's ``locale``, or the first); when it fails, its ``fallback`` does, then `local`."""
+    """The entry of ``models`` that answers, or one for each language (``{de: german, en: english}``; other languages
+    get the entry of ``voice.locale``, or the first one). If it fails, its ``fallback`` answers, then `local`."""
     budgets: Budgets = Budgets()
     actions: ActionSettings = ActionSettings()
     desk: Desk | None = None
-    """Where people take over; without it they do so in the console and over the admin API."""
+    """The place where people take over. Without it they use the console or the admin API."""
     routes: Routes | None = None
-    """Other models for some messages, and a person for others; without it `model` answers all."""
+    """Other models, or a person, for some messages. Without it ``model`` answers all."""
 
     @model_validator(mode="after")
-    def _has_its_desk(self) -> Tenant:
+    def _check_desk_account(self) -> Tenant:
         desk = self.desk
         if desk is not None and desk.account not in self.channels.accounts()[desk.kind]:
-            raise ValueError(f"desk.account names {desk.account!r}, which is no account under channels.{desk.kind}")
+            raise ValueError(f"desk.account names {desk.account!r}, which is not an account under channels.{desk.kind}")
         return self
 
 
 class Telemetry(Settings):
-    """Traces, sent by OTLP/HTTP to a collector such as ``http://collector:4318``; empty: none are made. ``sample`` is
-    the share of requests that is traced. ``join_callers``: go on with the traceparent of requests, to be set only where
-    a proxy of yours sets that header."""
+    """Traces, exported by OTLP/HTTP."""
 
-    otlp_endpoint: Annotated[str, AfterValidator(web_address)] = ""
+    otlp_endpoint: WebAddress = ""
+    """The collector, such as ``http://collector:4318``. Empty: no traces."""
     sample: float = Field(default=1.0, ge=0, le=1)
+    """The share of requests that is traced."""
     join_callers: bool = False
+    """Continue the trace that a request's ``traceparent`` header names. Set it only if a proxy of yours sets that
+    header."""
 
 
 class Kafka(Settings):
-    """How to reach the brokers of ``bus: kafka://…``, and how ``parley topics create`` makes topics.
-
-    ``ca_file`` (PEM) is for brokers whose certificate no public authority signed; ``cert_file`` and ``key_file`` where
-    the brokers ask for one of ours. 0 copies: three, or as many as there are brokers."""
+    """How to connect to the brokers of ``bus: kafka://…``, and how ``parley topics create`` creates topics."""
 
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
     sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
     username: str = ""
     password: SecretStr = SecretStr("")
     ca_file: str = ""
+    """The certificate authority (PEM) of the brokers, if it is not a public one."""
     cert_file: str = ""
+    """The client certificate (PEM), if the brokers require one."""
     key_file: str = ""
     replication_factor: int = Field(default=0, ge=0, le=15)
+    """Copies of each partition. 0: three, or as many as there are brokers."""
     min_insync_replicas: int = Field(default=0, ge=0, le=15)
 
     @model_validator(mode="after")
-    def _fits(self) -> Kafka:
+    def _check(self) -> Kafka:
         if self.security_protocol.startswith("SASL") != bool(self.username):
-            raise ValueError(
-                "username and password go with security_protocol SASL_SSL or SASL_PLAINTEXT, and these need them"
-            )
+            raise ValueError("username and password go with security_protocol SASL_SSL or SASL_PLAINTEXT only")
         if bool(self.username) != bool(self.password.get_secret_value()):
             raise ValueError("username and password go together")
         if not self.security_protocol.endswith("SSL") and (self.ca_file or self.cert_file or self.key_file):
@@ -301,54 +293,66 @@ class Kafka(Settings):
 
 
 class Redis(Settings):
-    """How to reach the server of ``state: redis://…``; ``rediss://`` encrypts, and ``ca_file`` (PEM) is for a server
-    whose certificate no public authority signed."""
+    """How to connect to the server of ``state: redis://…``. ``rediss://`` encrypts the connection."""
 
     username: str = ""
     password: SecretStr = SecretStr("")
     ca_file: str = ""
+    """The certificate authority (PEM) of the server, if it is not a public one."""
 
 
 class Config(Settings):
-    """The whole file. Once loaded, ``data_dir`` and the tenants' knowledge paths are absolute."""
+    """The configuration of an installation."""
 
-    listen: Annotated[str, AfterValidator(_listen)] = "127.0.0.1:8080"
-    public_url: Annotated[str, AfterValidator(web_address)] = ""
-    trusted_proxies: list[Annotated[str, AfterValidator(_network)]] = []
-    """Networks of the reverse proxies in front of the edge, such as ``10.0.0.0/8``. Only they are believed about where
-    a request comes from; without them it comes from whoever is connected."""
+    listen: ListenAddress = "127.0.0.1:8080"
+    """The host and port at which Parley listens."""
+    public_url: WebAddress = ""
+    """The address at which vendors and browsers reach this installation."""
+    trusted_proxies: list[Network] = []
+    """Networks of the reverse proxies in front of the edge, such as ``10.0.0.0/8``. Only these are believed about a
+    client's address; without them the client is whoever opens the connection."""
     forwarded_header: Literal["x-forwarded-for", "forwarded"] = "x-forwarded-for"
-    """The header in which they say so. The other one is ignored: a client could write it."""
+    """The header in which the proxies name the client. The other header is ignored, because clients could set it."""
     data_dir: str = Field(default=".parley", min_length=1)
-    bus: Annotated[str, AfterValidator(_bus)] = "sqlite"
-    state: Annotated[str, AfterValidator(_state)] = "sqlite"
-    blobs: Annotated[str, AfterValidator(_blobs)] = "file"
+    """The folder for local data, relative to the configuration file."""
+    bus: Annotated[str, AfterValidator(_check_bus)] = "sqlite"
+    """The event log: ``sqlite``, or ``kafka://host:port[,host:port]``."""
+    state: Annotated[str, AfterValidator(_check_state)] = "sqlite"
+    """The state store: ``sqlite``, or ``redis://host:port/0``."""
+    blobs: Annotated[str, AfterValidator(_check_blobs)] = "file"
+    """The store for attachments: ``file`` (in ``data_dir``), or ``s3://bucket/prefix``."""
     encoder: str = Field(default="auto", min_length=1)
-    """What documents are compared with questions by: ``light`` word vectors; a folder with a sentence encoder
-    (``model.onnx``, ``tokenizer.json``, ``encoder.json``); or ``auto``, the sentence encoder that was fetched, else
-    ``light``."""
+    """The encoder of the vector search: ``light`` word vectors; a folder with a sentence encoder (``model.onnx``,
+    ``tokenizer.json``, ``encoder.json``); or ``auto``, the downloaded sentence encoder if there is one, else ``light``.
+    """
     kafka: Kafka = Kafka()
     redis: Redis = Redis()
     telemetry: Telemetry = Telemetry()
     transcriber: str = ""
-    """Who listens to voice notes: the name of an entry point in the group ``parley.transcribers``. Empty: nobody; then
-    contacts are asked to write."""
-    topic_prefix: Annotated[str, AfterValidator(_prefix)] = ""
+    """The transcriber of voice notes: the name of an entry point in the group ``parley.transcribers``. Empty: none, and
+    contacts who send a voice note are asked to write."""
+    topic_prefix: Annotated[str, AfterValidator(_check_prefix)] = ""
+    """A prefix for the names of topics and keys, so that several installations can share servers."""
     partitions: int = Field(default=24, ge=1, le=1000)
+    """Partitions of each topic. They cannot be changed while an installation is in use."""
     secret_key: SecretStr = SecretStr("")
+    """The secret that signs visitors' tokens and links, at least 32 bytes. Embedded mode generates one if it is empty.
+    """
     admin_token: SecretStr = SecretStr("")
+    """The token of the admin API and the console, at least 32 bytes. Embedded mode generates one if it is empty."""
     stall_seconds: float = Field(default=10.0, ge=0.5, le=300)
-    """A record whose handling blocks the process for so long counts as one that may be poisonous: the second time it is
-    set aside as a dead letter."""
+    """A record that blocks the process for this long is suspected of being a poison message. The second time it becomes
+    a dead letter."""
     operators: dict[Slug, OperatorSettings] = {}
-    """People who sign in to the console by a name and a password; the admin token opens it too."""
+    """People who sign in to the console with a name and a password. The admin token opens the console too."""
     models: dict[str, ModelEntry] = {"local": ModelEntry()}
+    """The registry of models, by name."""
     tenants: dict[Slug, Tenant] = Field(min_length=1)
     _folder: Path = PrivateAttr(default=Path())
 
     @property
     def folder(self) -> Path:
-        """Where the file stands."""
+        """The folder of the configuration file. Relative paths start there."""
         return self._folder
 
     @property
@@ -357,7 +361,7 @@ class Config(Settings):
 
     @property
     def desks(self) -> dict[str, str]:
-        """The kinds of desks, by the tenants that have one."""
+        """The kind of desk of each tenant that has one."""
         return {name: tenant.desk.kind for name, tenant in self.tenants.items() if tenant.desk is not None}
 
     @property
@@ -374,6 +378,6 @@ class Config(Settings):
 
     @property
     def local_url(self) -> str:
-        """Where a command on this machine finds the running instance."""
+        """The address at which commands on this machine reach the running instance."""
         host = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "*": "127.0.0.1"}.get(self.host, self.listen.rpartition(":")[0])  # noqa: S104
         return f"http://{host}:{self.port}"

@@ -1,4 +1,4 @@
-"""What pydantic found wrong, in an operator's words: where it is written, what is wanted, what was perhaps meant."""
+"""Validation of the configuration: pydantic's errors in an operator's words, with the position and a suggestion."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from gateway.config.yaml_source import Source, Where, dotted
 
 
 class Problems:
-    """Collects the problems of one source, in the order of the file."""
+    """The problems of one configuration, in the order of the file."""
 
     def __init__(self, source: Source, model: type[Config]) -> None:
         self._source = source
@@ -25,11 +25,11 @@ class Problems:
         self.lines.append(f"{self._source.place(where)}: {what}")
 
     def validated(self) -> Config | None:
-        """The configuration, or None with the problems noted."""
+        """The configuration, or None if there are problems, which are added to ``lines``."""
         try:
             return self._model.model_validate(self._source.values)
         except ValidationError as error:
-            # Never include_input: what stands there may be a secret.
+            # The input is left out because it may be a secret.
             for detail in error.errors(include_url=False, include_input=False):
                 self._note(detail)
         return None
@@ -38,21 +38,19 @@ class Problems:
         where = tuple(part for part in detail["loc"] if part != "[key]")
         where = self._written(where)
         if detail["type"] in ("union_tag_invalid", "union_tag_not_found"):
-            # The key that tells the branches apart is what is wrong, not the mapping around it.
+            # The key that selects the branch of the union is wrong, not the mapping around it.
             where = (*where, detail["ctx"]["discriminator"].strip("'"))
         if detail["type"] == "extra_forbidden":
             self.add(where, f"{dotted(where)}: unknown key{suggestion(str(where[-1]), self._known(where[:-1]))}")
         elif detail["type"] in ("missing", "union_tag_not_found"):
             self.add(where, f"{dotted(where)}: must be set")
-        elif not (self._value(where) is None and self._left_empty(where)):
+        elif self._value(where) is None:
+            self.add(where, f"{dotted(where)}: is left empty; give it a value or remove the line")
+        else:
             self.add(where, f"{dotted(where)}: {_wanted(detail, self._value(where))}")
 
-    def _left_empty(self, where: Where) -> bool:
-        self.add(where, f"{dotted(where)}: is left empty; give it a value or remove the line")
-        return True
-
     def _written(self, where: Where) -> Where:
-        """Without the tags pydantic adds for the branches of a union."""
+        """The path as it is in the file, without the tags that pydantic adds for the branches of a union."""
         out: list[str | int] = []
         value: Any = self._source.values
         for index, part in enumerate(where):
@@ -70,7 +68,7 @@ class Problems:
         return value
 
     def _known(self, where: Where) -> list[str]:
-        """The keys that may stand at ``where``."""
+        """The keys that are allowed in the mapping at this path."""
         kinds: list[Any] = [self._model]
         for part in where:
             kinds = [inner for kind in kinds for inner in _inside(kind, part)]
@@ -91,7 +89,7 @@ def _is_model(kind: Any) -> bool:
 
 
 def _inside(kind: Any, part: str | int) -> list[Any]:
-    """The types a value may have one step further down."""
+    """The types that a value of this type may have under a key or index."""
     if _is_model(kind):
         found = kind.model_fields.get(str(part))
         return _branches(found.annotation) if found else []
@@ -112,7 +110,7 @@ def suggestion(key: str, known: list[str]) -> str:
     close = difflib.get_close_matches(key.lower(), known, n=1, cutoff=0.6)
     if close:
         return f"; did you mean {close[0]!r}?"
-    return f"; known here: {', '.join(known)}" if known else ""
+    return f"; available: {', '.join(known)}" if known else ""
 
 
 def _wanted(detail: ErrorDetails, value: Any) -> str:

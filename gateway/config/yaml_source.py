@@ -1,4 +1,4 @@
-"""A YAML file as plain values that remember where they were written (file:line:column)."""
+"""Reading of a YAML file into plain values, with the position (file:line:column) of each of them."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ Where = tuple[str | int, ...]
 _VARIABLE = re.compile(r"\$\$(?=\{)|\$\{(?P<name>[^}:]*)(?P<default>:-(?P<text>[^}]*))?\}")
 _INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]*)")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
-# YAML 1.2: "off" and "no" are words, not booleans, and dates are text.
+# As in YAML 1.2, "off" and "no" are texts and not booleans, and dates are texts too.
 _WORDS: dict[str, bool | None] = {"true": True, "false": False, "null": None, "~": None, "": None}
 
 
 @dataclass
 class Source:
-    """What was read, where each part of it stands, and what is already known to be wrong with it."""
+    """The values of a file, their positions, and the problems found while reading."""
 
     values: dict[str, Any] = field(default_factory=dict)
     places: dict[Where, str] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
 
     def place(self, where: Where) -> str:
-        """Where this value is written; for one that is missing, where it would belong."""
+        """The position of a value. For a missing value, that of the mapping in which it belongs."""
         while where not in self.places and where:
             where = where[:-1]
         return self.places.get(where, "configuration")
 
 
 class Reader:
-    """Turns a document's nodes into values: ``${VAR}`` filled in, ``file:`` read."""
+    """Reads a YAML document. Replaces ``${VAR}`` by the environment's value, and ``file:NAME`` by a file's content."""
 
     def __init__(self, file: Path, environment: Mapping[str, str]) -> None:
         self._shown = os.path.relpath(file) if file.is_relative_to(Path.cwd()) else str(file)
@@ -48,7 +48,7 @@ class Reader:
         self.source = Source()
 
     def read(self, text: str) -> Source:
-        """Raises ConfigInvalid when it is not YAML; what else is wrong stands in the source's problems."""
+        """The values of the document. Raises ConfigInvalid if it is not YAML; adds other errors to the problems."""
         try:
             root = yaml.compose(text, Loader=yaml.SafeLoader)
         except yaml.MarkedYAMLError as error:
@@ -69,11 +69,12 @@ class Reader:
     @staticmethod
     def _not_yaml(place: str, what: str) -> ConfigInvalid:
         return ConfigInvalid(
-            f"{place}: not valid YAML: {what}", fix='inside { } and [ ], write "${VARIABLE}" in quotes'
+            f"{place}: not valid YAML: {what}",
+            fix='inside { } and [ ], put quotes around "${VARIABLE}"',
         )
 
     def scalar(self, text: str, place: str) -> str:
-        """Fill in ``${VAR}``, then read the file a ``file:`` value names."""
+        """The text with ``${VAR}`` replaced, or the content of the file if it begins with ``file:``."""
         filled = _VARIABLE.sub(lambda match: self._variable(match, place), text)
         if filled.startswith("file:") and not filled.startswith(("file://", "file: ")) and len(filled) > 5:
             return self._contents(filled[5:], place)
@@ -121,13 +122,13 @@ class Reader:
     def _scalar(self, node: yaml.ScalarNode) -> Any:
         text = str(node.value)
         filled = self.scalar(text, self._at(node.start_mark))
-        # What was filled in stays text: a token made of digits is not a number. The models convert where they may.
+        # A replaced text stays a text: a token that consists of digits is not a number.
         if node.style or filled != text:
             return filled
         return plain(text)
 
     def _variable(self, match: re.Match[str], place: str) -> str:
-        if match[0] == "$$":  # $${X} is how one writes a literal ${X}
+        if match[0] == "$$":  # $${X} stands for a literal ${X}
             return "$"
         name, default = match["name"], match["text"]
         value = self._environment.get(name, "")
@@ -149,7 +150,7 @@ class Reader:
 
 
 def plain(text: str) -> Any:
-    """An unquoted scalar by the YAML 1.2 rules: true/false, null, numbers, else text."""
+    """The value of an unquoted scalar by the rules of YAML 1.2: a boolean, null, a number, or else the text."""
     if text in _WORDS:
         return _WORDS[text]
     if _INTEGER.fullmatch(text):
@@ -158,7 +159,7 @@ def plain(text: str) -> Any:
 
 
 def dotted(where: Where) -> str:
-    """``tenants.plantstore.channels``, and ``origins[0]`` for a list."""
+    """The path in the form ``tenants.plantstore.channels``, or ``origins[0]`` for an item of a list."""
     out = ""
     for part in where:
         out += f"[{part}]" if isinstance(part, int) else f".{part}" if out else str(part)

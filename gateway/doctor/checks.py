@@ -1,4 +1,4 @@
-"""What is wrong with an installation, or will be: the checks of ``parley doctor``."""
+"""All checks of ``parley doctor``: configuration, machine, servers and vendors."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _GIB = 1024**3
 
 
 async def examined(file: Path | None) -> list[Finding]:
-    """Everything there is to say, in the order in which to mend it."""
+    """The findings of all checks, in the order in which problems should be fixed."""
     try:
         path = configuration.find(file)
         config = configuration.load(path, make_secrets=False)
@@ -66,14 +66,30 @@ def _secrets(config: Config) -> list[Finding]:
     try:
         short = [str(file) for file in files if file.exists() and is_short(file.read_text(encoding="utf-8").strip())]
     except OSError as error:
-        return [Finding("secrets", "fail", f"{error.filename}: {error.strerror}", "let the user of parley read it")]
+        return [
+            Finding(
+                "secrets",
+                "fail",
+                f"{error.filename}: {error.strerror}",
+                "make the file readable for the user that runs parley",
+            )
+        ]
     if short:
-        fix = f"remove it, or use 32 random bytes or more: {MAKE_ONE}"
+        fix = f"remove the file, so that the next start generates a new secret, or generate one: {MAKE_ONE}"
         return [Finding("secrets", "fail", f"shorter than {SHORTEST} bytes: {', '.join(short)}", fix)]
     open_files = [str(file) for file in files if open_to_others(file)]
     if open_files:
-        return [Finding("secrets", "fail", f"readable by others: {', '.join(open_files)}", "chmod 600 them")]
-    return [Finding("secrets", "ok", "set" if config.admin_token.get_secret_value() else "made at the first start")]
+        return [
+            Finding(
+                "secrets",
+                "fail",
+                f"readable by others: {', '.join(open_files)}",
+                f"run: chmod 600 {' '.join(open_files)}",
+            )
+        ]
+    return [
+        Finding("secrets", "ok", "set" if config.admin_token.get_secret_value() else "generated at the first start")
+    ]
 
 
 def _addresses(config: Config) -> list[Finding]:
@@ -81,31 +97,31 @@ def _addresses(config: Config) -> list[Finding]:
         return [Finding("public address", "ok", config.public_url)]
     others = sorted({each.channel for each in each_account(config) if is_called(each)})
     if others and not config.public_url:
-        fix = "set `public_url` to the address at which vendors reach this machine"
-        return [Finding("public address", "fail", f"not set, but {', '.join(others)} need one", fix)]
+        fix = "set `public_url` to the address at which vendors reach this installation"
+        return [Finding("public address", "fail", f"not set, but {', '.join(others)} must be able to call it", fix)]
     if config.public_url:
-        fix = "put a TLS proxy in front and use https://"
+        fix = "put a TLS proxy in front of Parley, and use https://"
         return [Finding("public address", "warn", f"{config.public_url} is not encrypted", fix)]
-    return [Finding("public address", "ok", "not needed: no vendor calls, and the web chat is on the listen address")]
+    return [Finding("public address", "ok", "not needed: no vendor calls it, and the web chat uses the listen address")]
 
 
 def _proxies(config: Config) -> list[Finding]:
-    """TLS ends before us, so where the public address is encrypted there is a proxy."""
+    """Whether proxies are configured. TLS ends at a proxy, so there is one if the public address is encrypted."""
     if not any(tenant.channels.web for tenant in config.tenants.values()):
         return []
     if config.trusted_proxies:
-        return [Finding("client addresses", "ok", f"as {', '.join(config.trusted_proxies)} tell them")]
+        return [Finding("client addresses", "ok", f"reported by {', '.join(config.trusted_proxies)}")]
     if config.public_url.startswith("https://"):
-        fix = "set `trusted_proxies` to the networks of the proxies before the edge"
-        said = "all visitors seem to come from the proxy, and share the budget of one address"
+        fix = "set `trusted_proxies` to the networks of the proxies in front of the edge"
+        said = "all visitors seem to come from the proxy, so they share the limits of one address"
         return [Finding("client addresses", "warn", said, fix)]
-    return [Finding("client addresses", "ok", "those of the connections")]
+    return [Finding("client addresses", "ok", "taken from the connections")]
 
 
 def _retention(config: Config) -> Finding:
     longer = longer_than_wanted(config)
     if longer:
-        fix = "give tenants the same `retention`, or an installation of their own"
+        fix = "give all tenants the same `retention`, or run separate installations"
         return Finding("retention", "warn", "; ".join(longer), fix)
     kept = sorted(retention_of(config).items())
     return Finding("retention", "ok", ", ".join(f"{topic} {days} d" for topic, days in kept))
@@ -115,14 +131,19 @@ def _folder(config: Config) -> Finding:
     folder = config.data_path
     existing = next(path for path in (folder, *folder.parents) if path.exists())
     if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
-        return Finding("data folder", "fail", f"{folder} cannot be written", "make it writable, or set `data_dir`")
+        return Finding(
+            "data folder",
+            "fail",
+            f"{folder} cannot be written",
+            "make it writable, or set `data_dir` to another folder",
+        )
     if any(open_to_others(path) for path in (folder, *folder.glob("*"))):
-        fix = f"start parley once, which tightens it, or: chmod -R go= {folder}"
+        fix = f"start parley, which corrects this, or run: chmod -R go= {folder}"
         return Finding("data folder", "warn", f"{folder} can be read by other users of this machine", fix)
     free = shutil.disk_usage(existing).free
     if free < _GIB:
-        return Finding("data folder", "warn", f"{free / _GIB:.1f} GiB left on the disk of {folder}", "make room")
-    return Finding("data folder", "ok", f"{folder}, {free / _GIB:.0f} GiB left")
+        return Finding("data folder", "warn", f"{free / _GIB:.1f} GiB free on the disk of {folder}", "free some space")
+    return Finding("data folder", "ok", f"{folder}, {free / _GIB:.0f} GiB free")
 
 
 async def _port(config: Config) -> Finding:
@@ -143,12 +164,14 @@ async def _port(config: Config) -> Finding:
 
 def _blobs(config: Config) -> Finding:
     if config.blobs == "file" and not config.embedded:
-        fix = "set `blobs: s3://…`, or share data_dir between all machines"
-        return Finding("attachments", "warn", "kept on this machine's disk, which others do not see", fix)
+        fix = "set `blobs: s3://…`, or share `data_dir` between all machines"
+        return Finding(
+            "attachments", "warn", "stored on this machine's disk, where other machines cannot read them", fix
+        )
     return Finding("attachments", "ok", "on disk" if config.blobs == "file" else config.blobs)
 
 
 def _sqlite() -> list[Finding]:
     if sqlite3.sqlite_version_info >= (3, 35):
         return [Finding("sqlite", "ok", sqlite3.sqlite_version)]
-    return [Finding("sqlite", "fail", sqlite3.sqlite_version, "SQLite 3.35 or newer is needed; use a newer Python")]
+    return [Finding("sqlite", "fail", sqlite3.sqlite_version, "use a newer Python: SQLite 3.35 or newer is required")]

@@ -1,4 +1,4 @@
-"""What the vendors say about each account, and whether they can reach us: part of ``parley doctor``."""
+"""Checks of each account: whether the vendor accepts it, and whether the webhook's address works."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from schemas.messages import Attachment
 from schemas.ports import Account, AccountInspector
 
 PATIENCE = 15.0
-ADDRESS = "check `public_url` and that the proxy there passes /v1/webhooks on to this instance"
+ADDRESS = "check `public_url`, and that the proxy there forwards /v1/webhooks to this instance"
 
 
 def is_called(account: Account) -> bool:
-    """Whether the vendor reaches us at an address of ours."""
+    """Whether the vendor calls a webhook of ours."""
     return bool(getattr(account.settings, "is_called", True))
 
 
 async def accounts(config: Config) -> list[Finding]:
-    """All at once; each vendor is asked a question or two, and shows nothing to anybody."""
+    """Check all accounts at the same time. The requests are few, and nobody sees anything of them."""
     found = await asyncio.gather(*(_account(each, config) for each in each_account(config)))
     return [finding for findings in found for finding in findings]
 
@@ -44,7 +44,7 @@ async def _account(account: Account, config: Config) -> list[Finding]:
 
 
 async def _said(check: str, account: Account) -> list[Finding]:
-    """Nothing for a channel without a vendor."""
+    """The vendor's report on an account. Empty for a channel without a vendor."""
     opened: AccountConnections | None = None
     try:
         opened = AccountConnections(open_channel(account.channel, closed_tools()), _now)
@@ -72,25 +72,29 @@ async def _no_file(tenant: str, attachment: str) -> tuple[Attachment, bytes]:
 
 
 def closed_tools() -> ChannelServices:
-    """Tools for a channel that is opened to be looked at: nothing is stored, read or sent."""
+    """The services of a channel that is only opened for a check: nothing is stored, read or sent."""
     nothing: Any = None
     return ChannelServices(transcript=nothing, signals=nothing, clock=_now, read_file=_no_file)
 
 
 async def _reached(check: str, account: Account, url: str) -> Finding:
-    """Calls ourselves as the vendor would: with the question that it asks first, else without a signature, which must
-    be refused."""
+    """Call our webhook as the vendor would: with the verification request if the channel has one, else without a
+    signature, which must be refused."""
     token = getattr(account.settings, "verify_token", None)
     challenge = secrets.token_hex(8)
     try:
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=PATIENCE)) as http:
             if token is None:
                 async with http.post(url, json={}) as answer:
-                    return _answered(check, url, answer.status == 401, f"answers {answer.status} to an unsigned call")
+                    return _answered(
+                        check, url, answer.status == 401, f"answers {answer.status} to an unsigned request"
+                    )
             query = {"hub.mode": "subscribe", "hub.verify_token": token.get_secret_value(), "hub.challenge": challenge}
             async with http.get(url, params=query) as answer:
                 text = await answer.text()
-                return _answered(check, url, text == challenge, f"answers {answer.status} to the vendor's question")
+                return _answered(
+                    check, url, text == challenge, f"answers {answer.status} to the vendor's verification request"
+                )
     except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
         told = f"{url} cannot be reached from here: {type(error).__name__}"
         return Finding(f"{check} webhook", "warn", told, ADDRESS)

@@ -1,1 +1,1 @@
-"""Synchronization of a tenant's documents with the places they come from."""
+"""Synchronization of a tenant's documents with their sources."""

@@ -1,4 +1,4 @@
-"""What makes two publications of a document the same: used by the API's list and by `parley knowledge sync`."""
+"""The hash by which the admin API and `parley knowledge sync` see whether a document has changed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from schemas.ports import DocumentDraft
 def content_hash(
     *, title: str, body: str, url: str, language: str, visibility: str, expires_at: datetime | None
 ) -> str:
-    """SHA-256 (hex) over everything an author decides about a document."""
+    """SHA-256 (hex) of everything that an author decides about a document."""
     ends = expires_at.astimezone(UTC).isoformat() if expires_at else ""
     digest = hashlib.sha256()
     for part in (title, body, url, language, visibility, ends):

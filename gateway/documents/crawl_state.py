@@ -1,4 +1,4 @@
-"""What sources note between two readings of their places, beside the configuration's other data."""
+"""The state of each source between two syncs, in a file of the data folder."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ from gateway.documents.published import write_aside
 
 
 class Reading(BaseModel):
-    """``under``: a hash of how the place was configured then; under another configuration its documents may have to be
-    others. ``hashes``: its documents as they were published; ``noted``: what the source noted for itself."""
+    """The state of one source after a sync. It only holds for the settings with the hash ``under``.
+
+    ``hashes``: document id → hash of what was published. ``noted``: notes of the code that reads the source."""
 
     under: str = ""
     hashes: dict[str, str] = {}
@@ -24,7 +25,7 @@ class Reading(BaseModel):
 
 
 class Memory:
-    """May be lost at any time: then everything is read anew."""
+    """The states of all sources of a tenant. If the file is lost, everything is read again."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -35,7 +36,7 @@ class Memory:
 
     def of(self, place: Place) -> Reading:
         said = json.dumps([place.visibility, place.language, sorted(place.options.items())], default=str)
-        under = hashlib.sha256(said.encode()).hexdigest()  # options may be secrets
+        under = hashlib.sha256(said.encode()).hexdigest()  # a hash, because options may be secrets
         try:
             found = Reading.model_validate(self._readings.get(place.label, {}))
         except ValidationError:
@@ -46,6 +47,6 @@ class Memory:
         self._readings[place.label] = reading.model_dump(mode="json")
 
     def save(self) -> None:
-        # A command may run where it must not write.
+        # A command may run without permission to write here.
         with contextlib.suppress(OSError):
             write_aside(self._path, self._readings)

@@ -1,4 +1,4 @@
-"""The places that a tenant's documents are read from: those configured, and those that a command names."""
+"""The sources of a tenant's documents: the configured ones, and those that a command names."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ from schemas.conversation import Visibility
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """``label`` is what the place's documents carry as their source: as short as the configuration names it, so that
-    it stays the same wherever the configuration lies. ``visibility`` and ``language`` are for documents that do not
-    say their own."""
+    """A file, folder, website or other location that documents are read from.
+
+    ``label`` identifies the source in its documents. A path in it is relative to the configuration, so that it stays
+    the same if the folder moves. ``visibility`` and ``language`` are for documents that do not set their own."""
 
     location: str
     label: str
@@ -28,7 +29,7 @@ class Place:
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def holds(self, source: str) -> bool:
-        """Whether a document with this source is one of the place's."""
+        """Whether a document with this label as its source belongs to this source."""
         return source == self.label or source.startswith(self.label.rstrip("/") + "/")
 
 
@@ -75,8 +76,8 @@ def _plain(value: Any) -> Any:
 def named(
     config: Config, tenant: str, locations: Sequence[str], more: Mapping[str, Any], options: Mapping[str, Any]
 ) -> list[Place]:
-    """Those of a command. What is configured already is read as it is configured there, but for what is said here:
-    ``more`` are fields of the place, ``options`` some of its options; None says nothing."""
+    """The sources at the locations that a command names. Configured ones keep their settings, except for the given
+    fields (``more``) and ``options`` that are not None."""
     known = {place.location: place for place in configured(config, tenant)}
     hosts = {"private_hosts": config.tenants[tenant].knowledge.private_hosts}
     out = []

@@ -1,4 +1,4 @@
-"""A tenant's documents as a sync sees them, wherever they are."""
+"""The store that a sync publishes documents to."""
 
 from __future__ import annotations
 
@@ -16,22 +16,24 @@ from schemas.ports import DocumentDraft
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """A published document. ``source`` is the label of the place it was read from; empty: it came over the API."""
+    """A published document. ``source`` is the label of its source, or empty if it came over the API."""
 
     hash: str
     source: str
 
 
 class Shelf(Protocol):
+    """A tenant's published documents."""
+
     async def known(self) -> dict[str, Known]:
-        """By document id."""
+        """All documents, by id."""
 
     async def put(self, draft: DocumentDraft) -> None: ...
     async def remove(self, document: str) -> None: ...
 
 
 class LocalShelf:
-    """The documents of an instance in this process."""
+    """The documents of an instance that runs in this process."""
 
     def __init__(self, parts: Parts, tenant: str) -> None:
         self._parts = parts
@@ -52,8 +54,10 @@ class LocalShelf:
 
 
 class RememberingShelf:
-    """A shelf that knows what was last published from files, so that a start publishes only files that changed since:
-    what was edited or removed over the API meanwhile stays as it is. ``path`` keeps the memory between starts."""
+    """A store that remembers what was last published from files, so that the next start only publishes files that have
+    changed. Documents that were edited or removed over the API in the meantime stay as they are.
+
+    The hashes are kept in the file ``path`` between starts."""
 
     def __init__(self, shelf: Shelf, path: Path) -> None:
         self._shelf = shelf
@@ -62,7 +66,7 @@ class RememberingShelf:
 
     async def known(self) -> dict[str, Known]:
         known = await self._shelf.known()
-        # With nothing there the log was started anew, and the memory is of another one.
+        # Without any document the log is a new one, to which the remembered hashes do not belong.
         remembered = self._published if known else {}
         sources = {id: known[id].source if id in known else "" for id in remembered}
         return known | {id: Known(hash, sources[id]) for id, hash in remembered.items()}
@@ -80,7 +84,7 @@ class RememberingShelf:
 
 
 def write_aside(path: Path, value: object) -> None:
-    """In one step: a crash leaves the old content or the new one."""
+    """Write JSON in one step: after a crash the file has either the old content or the new one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_suffix(".new")
     aside.write_text(json.dumps(value))

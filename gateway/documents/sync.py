@@ -1,4 +1,4 @@
-"""Places against a tenant's documents: what is new or changed is published, what is gone may be removed."""
+"""Synchronization: read sources, publish new and changed documents, remove those that are gone."""
 
 from __future__ import annotations
 
@@ -30,8 +30,10 @@ _UNSEEN = re.compile(r"[\x00-\x1f\x7f\s]+")
 
 @dataclass(slots=True)
 class SyncReport:
-    """``failed`` maps a file or page to what is wrong with it; ``notes`` say where there is more than was read.
-    ``spared``: place → documents that are gone there, but so many that they were not removed."""
+    """The result of a sync: ids of documents, and problems.
+
+    ``failed``: file or page → its problem. ``notes`` name sources that were not read completely. ``spared``: source →
+    documents that are gone from it, but were not removed because they are so many."""
 
     added: list[str] = field(default_factory=list)
     changed: list[str] = field(default_factory=list)
@@ -43,7 +45,7 @@ class SyncReport:
 
     @property
     def is_empty(self) -> bool:
-        """There was nothing to read."""
+        """Whether there was nothing to read."""
         return not (self.added or self.changed or self.unchanged or self.failed or self.notes)
 
 
@@ -56,10 +58,13 @@ async def sync(
     step: Callable[[str], None] = lambda _what: None,
     many: bool = False,
 ) -> SyncReport:
-    """Publish what differs. With ``remove``, documents of a place that was read whole and no longer holds them are
-    removed; not those of an empty place, nor, unless ``many`` may go, five and more that are over half of a place's:
-    a site whose start page has lost its links looks like one that has lost its pages. Raises SetupError for a place
-    that is not there."""
+    """Publish documents that are new or have changed.
+
+    With ``remove``, documents that are gone from a source are removed, if the source was read completely and is not
+    empty. If five or more are gone that are over half of a source's documents, they are only removed with ``many``: a
+    website whose start page has lost its links looks as if its pages were gone.
+
+    Raises SetupError for a source that does not exist."""
     async with Isolation() as isolation:
         syncing = _Syncing(shelf, await shelf.known(), memory, Conversion(isolation), step, adopt=remove)
         whole = [place for place in places if await syncing.read(place)]
@@ -70,7 +75,7 @@ async def sync(
 
 
 class _Syncing:
-    """``adopt``: a document that came from elsewhere, and is the same here, becomes the place's."""
+    """One sync. With ``adopt``, a document with the same content and another source is assigned to this source."""
 
     def __init__(
         self,
@@ -92,7 +97,7 @@ class _Syncing:
         self.report = SyncReport()
 
     async def read(self, place: Place) -> bool:
-        """Whether the whole of it was read, and held anything."""
+        """Read a source and publish its documents. Returns whether it was read completely and is not empty."""
         reading = self._memory.of(place)
         unchanged = {id for id, hash in reading.hashes.items() if id in self._known and self._known[id].hash == hash}
         visit = SyncRequest(place.location, place.options, self._conversion, reading.noted, unchanged)
@@ -133,7 +138,7 @@ class _Syncing:
         self._step(found.name)
         draft = draft_of(place, found)
         if self._names.get(draft.id) == found.name:
-            return True  # named twice
+            return True  # the same file or page was named twice
         if draft.id in self._names:
             why = f"has the same document id as {self._names[draft.id]}: {draft.id}"
             return self._leave_out(SkippedDocument(found.name, why, draft.id))
@@ -169,7 +174,7 @@ class _Syncing:
 
 
 def draft_of(place: Place, found: ReadDocument) -> DocumentDraft:
-    """With what the place says where the content is silent."""
+    """The document to publish. The source's settings apply where the content sets nothing."""
     content = found.content
     title = _UNSEEN.sub(" ", content.title or stem_of(found.name.rstrip("/").rpartition("/")[2])).strip()
     return DocumentDraft(

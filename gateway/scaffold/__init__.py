@@ -1,7 +1,7 @@
-"""New parts of Parley from a working example: a folder is copied under another name and made known.
+"""Creation of channels, actions and projects from templates.
 
-The example's files end in ``.txt`` where a tool would otherwise take them for its own. Wherever they say
-``newchannel``, the copy says what it is called.
+Template files end in ``.txt`` if linters and tests would otherwise treat them as the product's own. In the copy of a
+channel its name replaces ``newchannel``.
 """
 
 from __future__ import annotations
@@ -26,22 +26,25 @@ _RESOURCES = re.compile(r"^(?:# - |  - )channels/\w+\n(?!(?:# - |  - )channels/)
 
 
 def new_channel(name: str, checkout: Path) -> list[Path]:
-    """Write ``connectors/<name>``, its line in the registry, and the Kubernetes folder of its workers. Returns all
+    """Create ``connectors/<name>``, its line in the registry, and the Kubernetes folder of its workers. Returns all
     files, relative to ``checkout``.
 
-    Raises InvalidRequest (no name for a channel, no checkout), Conflict (there is such a thing already); then nothing
-    is changed."""
+    Raises InvalidRequest (invalid name, no checkout) or Conflict (the channel exists). Nothing is changed then."""
     if not NAME.fullmatch(name) or keyword.iskeyword(name):
-        fix = "2-30 of a-z and 0-9, beginning with a letter: it stands in addresses, topics and Python"
+        fix = "use 2-30 of a-z and 0-9, beginning with a letter: the name is part of URLs, topics and Python modules"
         raise InvalidRequest(f"{name!r} cannot be a channel's name", fix=fix)
     registry, folder = checkout / REGISTRY, checkout / "connectors" / name
     if not registry.is_file():
-        raise InvalidRequest(f"{checkout} is no checkout of Parley", fix="run this in one, or name it with --checkout")
+        raise InvalidRequest(
+            f"{checkout} is not a checkout of Parley", fix="run this in one, or name it with --checkout"
+        )
     listed = _LINES.search(text := registry.read_text(encoding="utf-8"))
     if listed is None:
-        raise InvalidRequest(f"{registry} has no list CHANNELS", fix="see the one in Parley's repository")
+        raise InvalidRequest(f"{registry} has no list CHANNELS", fix="restore the list from Parley's repository")
     if f'"{name}":' in listed[1]:
-        raise Conflict(f"there is a channel {name} already", fix=f"see {registry}")
+        raise Conflict(
+            f"there is a channel {name} already", fix=f"choose another name, or remove its line from {registry}"
+        )
     if folder.exists() or folder.with_suffix(".py").exists():
         raise Conflict(f"connectors/{name} exists already", fix="choose another name, or move it away")
     _copy(name, folder)
@@ -57,7 +60,7 @@ def _add_workers(name: str, checkout: Path) -> list[Path]:
     text = (checkout / overview).read_text(encoding="utf-8")
     listed = _RESOURCES.search(text)
     if listed is None:
-        raise InvalidRequest(f"{overview} lists no channels", fix="see the one in Parley's repository")
+        raise InvalidRequest(f"{overview} lists no channels", fix="restore the list from Parley's repository")
     (checkout / overview).write_text(
         f"{text[: listed.end()]}# - channels/{name}\n{text[listed.end() :]}", encoding="utf-8"
     )
@@ -68,9 +71,9 @@ def _add_workers(name: str, checkout: Path) -> list[Path]:
 
 
 def new_action(name: str, folder: Path) -> Path:
-    """The file of an action that works. Raises InvalidRequest, Conflict; then nothing is changed."""
+    """Create an action that works. Returns its file. Raises InvalidRequest or Conflict; nothing is changed then."""
     if not ACTION.fullmatch(name) or keyword.iskeyword(name):
-        fix = "2-40 of a-z, 0-9 and '_', beginning with a letter: it is the name of a Python function too"
+        fix = "use 2-40 of a-z, 0-9 and '_', beginning with a letter: the name is also that of a Python function"
         raise InvalidRequest(f"{name!r} cannot be an action's name", fix=fix)
     target = folder / f"{name}.py"
     text = Path(__file__).with_name("action.txt").read_text(encoding="utf-8")
@@ -81,37 +84,38 @@ def new_action(name: str, folder: Path) -> Path:
     except FileExistsError:
         raise Conflict(f"{target} exists already", fix="choose another name, or move it away") from None
     except OSError as error:
-        raise InvalidRequest(f"cannot write {target}: {error.strerror}", fix="name a folder with --folder") from error
+        raise InvalidRequest(
+            f"cannot write {target}: {error.strerror}", fix="choose another folder with --folder"
+        ) from error
     return target
 
 
 def new_project(template: str, folder: Path) -> list[Path]:
-    """A configuration, its documents and an action, copied from ``template`` into ``folder``, which is created.
+    """Create a project in ``folder``: a configuration, documents and an action. Returns the files.
 
-    Gives the paths written. Existing files are never overwritten: raises Conflict, and InvalidRequest where the folder
-    cannot be written; then nothing is changed."""
+    Raises Conflict if one of the files exists, and InvalidRequest if the folder cannot be written."""
     source = PROJECTS / template
     files = sorted(path for path in source.rglob("*") if path.is_file())
     targets = [folder / _unmasked(path.relative_to(source)) for path in files]
     if taken := [path for path in targets if path.exists()]:
-        raise Conflict(f"{taken[0]} exists already", fix="name another folder, or move it away")
+        raise Conflict(f"{taken[0]} exists already", fix="choose another folder, or move the file away")
     try:
         for path, target in zip(files, targets, strict=True):
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(path.read_bytes())
     except OSError as error:
-        fix = "name a folder that can be written"
+        fix = "choose a folder that can be written"
         raise InvalidRequest(f"cannot write {error.filename}: {error.strerror}", fix=fix) from error
     return targets
 
 
 def _unmasked(path: Path) -> Path:
-    """Python files of a template end in .txt, so that no tool takes them for the product's own."""
+    """The name of a template's file in a project: Python files end in ``.txt`` in the template."""
     return path.with_suffix(".py") if path.suffix == ".txt" else path
 
 
 def _copy(name: str, folder: Path) -> None:
-    """All or nothing."""
+    """Copy the template of a channel. The folder appears complete, or not at all."""
     unfinished = folder.with_name(f".{name}")
     shutil.rmtree(unfinished, ignore_errors=True)
     try:

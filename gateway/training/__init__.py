@@ -1,1 +1,1 @@
-"""What was said, for training models later: approved talks and rejected drafts, without anything personal."""
+"""Export of approved conversations and rejected replies for training, without personal data."""

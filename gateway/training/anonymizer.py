@@ -1,4 +1,4 @@
-"""Words without what says whose they are: cards, one-time codes, e-mail addresses, telephones, own numbers, names."""
+"""Removal of personal data from text: cards, one-time codes, e-mail addresses, phones, the tenant's numbers, names."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SHORTEST_NAME = 3
 
 
 class Anonymity:
-    """Of one conversation. ``names``: what its people are called."""
+    """Anonymizes the texts of one conversation. ``names``: the names of the people in it."""
 
     def __init__(self, own: OwnNumbers | None, names: Iterable[str]) -> None:
         self._own = own
@@ -33,7 +33,7 @@ class Anonymity:
 
 
 def _telephone(found: re.Match[str]) -> str:
-    """Dates have as many digits; other numbers do not begin with a plus or a zero, or are shorter."""
+    """Hide a telephone number. Dates have as many digits; other numbers are shorter, or begin with no plus or zero."""
     digits = sum(map(str.isdigit, found[0]))
     called = found[0].lstrip("(")[0] in "+0" or digits >= _AMOUNT_OF_DIGITS + 3
     return "[phone]" if called and digits >= _AMOUNT_OF_DIGITS and not _DATE.fullmatch(found[0]) else found[0]

@@ -1,5 +1,6 @@
-"""What the log says about a tenant's conversations, sorted by conversation in a file of its own: the topics hold them
-mixed, and are longer than memory. The file is gone when the export ends."""
+"""A tenant's events from the log, grouped by conversation in a temporary file.
+
+The topics hold all conversations mixed, and are too long for memory."""
 
 from __future__ import annotations
 
@@ -26,7 +27,7 @@ WANTED = frozenset(
     }
 )
 MOST_FACTS = 5_000
-"""Of one conversation; what is older is left out."""
+"""Events of one conversation. Older ones are left out."""
 _AT_ONCE = 500
 _TABLE = """
 PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -8000; PRAGMA temp_store = FILE;
@@ -48,7 +49,7 @@ _Row = tuple[str, float, int, str, str, str, bytes]
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """One event of a conversation, as it stands on the log."""
+    """One event of a conversation, as it is on the log."""
 
     id: str
     type: str
@@ -58,7 +59,8 @@ class Fact:
 
 
 class Ledger:
-    """Everything happens in one thread of its own: an export that is broken off must not close what it still reads."""
+    """A tenant's events by conversation. One thread does all access, so that a cancelled export does not close the file
+    while it is read."""
 
     def __init__(self, connection: sqlite3.Connection, thread: Executor) -> None:
         self._connection = connection
@@ -66,7 +68,7 @@ class Ledger:
         self._count = 0
 
     async def gather(self, bus: Bus, tenant: str, channels: Sequence[str]) -> None:
-        """Raises BusUnavailable."""
+        """Copy the tenant's events from the log. Raises BusUnavailable."""
         rows: list[_Row] = []
         for topic in (*map(topics.inbound, channels), topics.EVENTS):
             async for record in await bus.read(topic):
@@ -79,15 +81,15 @@ class Ledger:
         await self.apart(self._add, rows)
 
     async def apart(self, work: Callable[[*Given], Made], *given: *Given) -> Made:
-        """Do it in that thread."""
+        """Run ``work`` in the thread of the database."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, work, *given)
 
     def _add(self, rows: Sequence[_Row]) -> None:
-        # Not handed out: a cursor that another thread drops resets the statement that this one may be running.
+        # Close the cursor here: dropping it in another thread would reset a statement that is running in this one.
         self._connection.executemany(_ADD, rows).close()
 
     def conversations(self, since: datetime | None, until: datetime | None) -> Iterator[tuple[str, list[Fact]]]:
-        """Those that were last answered in this time, by id, each with what happened, in order."""
+        """The conversations that were last answered in this period, by id, each with its events in order."""
         answered = "SELECT conversation, max(at) FROM facts WHERE type = ? GROUP BY conversation ORDER BY conversation"
         for conversation, at in self._connection.execute(answered, (topics.TURN_COMPLETED,)):
             if (since and at < since.timestamp()) or (until and at >= until.timestamp()):
@@ -108,7 +110,7 @@ def _row(record: Record, n: int) -> list[_Row]:
 
 @contextmanager
 def opened(folder: Path) -> Iterator[Ledger]:
-    """Empty, in this folder."""
+    """Create an empty log in this folder, and delete it at the end."""
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder, prefix="export-") as inside:
         connection = sqlite3.connect(Path(inside) / "facts", check_same_thread=False, isolation_level=None)

@@ -1,4 +1,4 @@
-"""From what happened in a conversation to what can be learned from it."""
+"""Training examples from the events of a conversation."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from schemas.messages import InboundMessage, OutboundMessage
 from schemas.privacy.cards import OwnNumbers
 
 UNANSWERED = frozenset({"declined", "person"})
-"""Routes and outcomes of turns that did not answer."""
+"""Routes and outcomes of turns that did not answer the question."""
 
 
 @dataclass(slots=True)
 class _Line:
-    """``turn`` is the one that wrote it, where the agent did."""
+    """A message of the conversation. ``turn`` is the turn that wrote it, if the agent did."""
 
     id: str
     who: str
@@ -34,6 +34,8 @@ class _Line:
 
 @dataclass(slots=True)
 class _Seen:
+    """A conversation as the events tell it. ``thumbs``: (message, contact) → thumb."""
+
     lines: dict[str, _Line] = field(default_factory=dict)
     names: set[str] = field(default_factory=set)
     thumbs: dict[tuple[str, str], str] = field(default_factory=dict)
@@ -48,7 +50,9 @@ class _Seen:
 def rows(
     tenant: str, conversation: str, facts: list[Fact], own: OwnNumbers | None, names: Iterable[str] = ()
 ) -> Iterator[Talk | Preference]:
-    """At most one talk, and a preference for each reply that was rejected. ``names``: what its contact is called."""
+    """The training examples of a conversation: it as a whole if it was approved, and each rejected reply.
+
+    ``names``: names of its contact, which are removed from the texts."""
     seen = _seen(facts)
     if not seen.turns:
         return
@@ -100,14 +104,14 @@ def _rejected(seen: _Seen, lines: list[_Line], at: int) -> Rejection | None:
         return "thumb"
     if line.id in seen.discarded:
         return "discarded"
-    # The reply that hands over says so, and is none to learn from; the one before it was not enough.
+    # The reply that announces the handoff is no example. The reply before it did not help.
     following = next((each for each in lines[at + 1 :] if each.turn is not None), None)
     handed = following is not None and following.turn is not None and following.turn.route == "person"
     return "handed_off" if handed and line.turn.route != "person" else None
 
 
 def _said(lines: Iterable[_Line], hidden: Anonymity) -> list[Said]:
-    """Who speaks twice in a row has said one thing."""
+    """The messages for training. Several messages of one side in a row become one."""
     found: list[tuple[str, list[str]]] = []
     for line in lines:
         role = "user" if line.who == "contact" else "assistant"
@@ -126,7 +130,7 @@ def _seen(facts: Iterable[Fact]) -> _Seen:
         try:
             payload = topics.EVENT_TYPES[fact.type][0].model_validate_json(fact.body)
         except ValidationError:
-            continue  # what cannot be read was answered by nobody either
+            continue  # nobody answered a message that cannot be read
         _see(seen, fact, payload)
     return seen
 
@@ -140,7 +144,7 @@ def _see(seen: _Seen, fact: Fact, payload: BaseModel) -> None:
             _replied(seen, reply, payload)
     elif isinstance(payload, MessageEdited | FilesStored) and payload.message_id in seen.lines:
         line = seen.lines[payload.message_id]
-        # What a voice note says stands in only where nothing was written.
+        # The transcript of a voice note only replaces an empty text.
         line.text = payload.text if isinstance(payload, MessageEdited) else line.text or payload.text
     elif isinstance(payload, MessageDeleted) and payload.message_id in seen.lines:
         seen.lines[payload.message_id].text = ""

@@ -1,5 +1,5 @@
-"""The lines of an export. Their shape is what training tools take as it is: ``messages`` for supervised training,
-``prompt``, ``chosen`` and ``rejected`` for preferences. A golden file in the tests holds it."""
+"""The lines of an export, in the format of common training tools: ``messages`` for supervised training, and ``prompt``,
+``chosen`` and ``rejected`` for preference training. The tests compare it with a golden file."""
 
 from __future__ import annotations
 
@@ -13,16 +13,20 @@ Rejection = Literal["thumb", "handed_off", "discarded"]
 
 
 class Line(BaseModel):
+    """A line of an export."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Said(Line):
+    """A message of the contact (``user``), or of the agent or a colleague (``assistant``)."""
+
     role: Literal["user", "assistant"]
     content: str
 
 
 class Talk(Line):
-    """A conversation that was the agent's throughout. ``approved``: by a contact's thumb, or because every question was
+    """A conversation that only the agent answered. ``approved``: by a contact's thumb, or because every question was
     answered from the documents and nobody objected."""
 
     messages: list[Said]
@@ -35,7 +39,7 @@ class Talk(Line):
 
 
 class Preference(Line):
-    """A reply of the agent that was none: ``chosen`` is what a person said in its place, None where nobody did."""
+    """A rejected reply of the agent. ``chosen`` is what a person answered instead, or None if nobody did."""
 
     prompt: list[Said]
     chosen: str | None

@@ -1,1 +1,1 @@
-"""Composition: the only package that opens adapters and hands them out."""
+"""Composition of the processes: this package alone opens adapters and passes them to the other packages."""

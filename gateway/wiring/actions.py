@@ -1,4 +1,4 @@
-"""The tenants' actions, opened from the configuration."""
+"""The tenants' actions, built from the configuration."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from schemas.privacy.cards import OwnNumbers
 
 MAIL = r"^[^@\s]{1,64}@[^@\s]{1,255}$"
 LONGEST = 2_000
-"""Characters of a text."""
+"""Maximum length of a text parameter, in characters."""
 
 
 def action_rules(tenant: str, settings: ActionSettings, own: OwnNumbers | None = None) -> ActionRules:
-    """``own``: what finds the tenant's own numbers. Raises ConfigInvalid."""
+    """The actions of a tenant and their rules. ``own`` finds the tenant's own numbers. Raises ConfigInvalid."""
     try:
         actions = load_actions(settings.sources, [_endpoint(name, each) for name, each in settings.http.items()])
         return ActionRules(
@@ -44,7 +44,10 @@ def action_rules(tenant: str, settings: ActionSettings, own: OwnNumbers | None =
 def _limited(actions: Mapping[str, Action], settings: ActionSettings) -> dict[str, Action]:
     unknown = settings.limits.keys() - actions.keys()
     if unknown:
-        raise ConfigInvalid(f"limits: there is no action {sorted(unknown)[0]!r}")
+        raise ConfigInvalid(
+            f"limits: there is no action {sorted(unknown)[0]!r}",
+            fix=f"the actions are: {', '.join(sorted(actions)) or 'none'}",
+        )
     out = dict(actions)
     for name, limits in settings.limits.items():
         changed = Overrides(

@@ -1,6 +1,6 @@
-"""Puts the parts together. The only place that builds adapters and hands them out.
+"""Composition of a process from its parts.
 
-- ``embedded(config)``: the parts over the SQLite file, nothing running: for commands while no instance runs.
+- ``embedded(config)``: the parts over the SQLite file, for commands while no instance runs. Nothing is served.
 - ``serve_dev(config)``: everything in one process.
 - ``serve_role(config, role, channels)``: one role of a scaled installation.
 """
@@ -57,7 +57,7 @@ from schemas.ports import Blobs, Channel
 log = structlog.get_logger("parley.compose")
 Role = Literal["edge", "connectors", "worker"]
 GRACE = 40.0
-"""Seconds for everything to end after a stop: lanes drain for at most 25 of them, requests for 10."""
+"""Seconds for all parts to end after a stop. Lanes drain for at most 25 s, requests for 10 s."""
 
 
 def now() -> datetime:
@@ -66,7 +66,8 @@ def now() -> datetime:
 
 @asynccontextmanager
 async def opened(config: Config, *, searches: bool = True) -> AsyncIterator[tuple[Parts, StateRecovery]]:
-    """All parts over the configured engine; nothing consumes yet. ``searches`` False leaves the documents out."""
+    """All parts over the configured engine, and the recovery of the state store. No records are consumed yet. Without
+    ``searches`` the tenants' documents are left out."""
     data_dir = Path(config.data_dir)
     async with AsyncExitStack() as stack:
         engine = await stack.enter_async_context(open_engine(config, data_dir))
@@ -88,7 +89,7 @@ async def opened(config: Config, *, searches: bool = True) -> AsyncIterator[tupl
             admin_token=config.admin_token.get_secret_value(),
             channels=_channels(config, engine, blobs),
             knowledge=library,
-            # Before the first look nothing is known, and what is not known to be well must not be worked on.
+            # Until the first check the state counts as lost, because it must not be used if it is.
             lost=lambda: not healer.available.is_set(),
             ready=_readiness(engine, library, healer),
             watch=engine.watch,
@@ -146,7 +147,7 @@ def _readiness(engine: Engine, library: Library | None, healer: StateRecovery) -
 
 @asynccontextmanager
 async def embedded(config: Config) -> AsyncIterator[Parts]:
-    """For commands: the SQLite file opened by this process alone. Raises DatabaseLocked while an instance runs."""
+    """The parts over the SQLite file, for commands. Raises DatabaseLocked while an instance runs."""
     async with opened(config) as (parts, healer):
         healer.start()
         try:
@@ -157,7 +158,7 @@ async def embedded(config: Config) -> AsyncIterator[Parts]:
 
 
 async def serve_dev(config: Config, *, on_ready: Callable[[], object] | None = None) -> None:
-    """Everything in one process until SIGTERM or SIGINT."""
+    """Run everything in one process until SIGTERM or SIGINT."""
     async with _running(config, "dev") as (parts, supervisor):
         _start_worker(parts, supervisor, channels_of(config))
         _start_connectors(parts, supervisor, channels_of(config))
@@ -165,7 +166,7 @@ async def serve_dev(config: Config, *, on_ready: Callable[[], object] | None = N
 
 
 async def serve_role(config: Config, role: Role, channels: Sequence[str] = ()) -> None:
-    """One role until SIGTERM or SIGINT. ``channels`` narrows workers and connectors; empty means all."""
+    """Run one role until SIGTERM or SIGINT. ``channels`` limits workers and connectors to some channels; empty: all."""
     refuse_embedded(config, f"run {role}")
     served = [name for name in channels_of(config) if not channels or name in channels]
     async with _running(config, role, searches=role != "connectors") as (parts, supervisor):
@@ -216,15 +217,15 @@ async def _running(config: Config, role: str, *, searches: bool = True) -> Async
 
 
 async def _settle_documents(parts: Parts) -> None:
-    """They stay as well, and reading them left much behind."""
+    """Free memory once the documents are loaded: they stay, and loading them leaves much garbage behind."""
     if parts.knowledge is not None:
         await parts.knowledge.wait_until_ready()
         interpreter.freeze_heap()
 
 
 def _member(role: str) -> str:
-    """A stable name, so that a restarted process gets its partitions back at once; empty means a passing member.
-    ``hostname`` stands for the machine's, which containers keep over a restart."""
+    """The name of this process as a static member of its consumer groups, or an empty text. With a name a restarted
+    process gets its partitions back at once."""
     name = member_name()
     return f"{name}.{role}" if name else ""
 
@@ -257,7 +258,7 @@ def _start_connectors(parts: Parts, supervisor: Supervisor, channels: Sequence[s
     for account in each_account(parts.config):
         if account.channel in channels:
             with explain_missing_library():
-                # Opens nothing; but a library that is missing is told now, and not by the first message.
+                # This opens no connection, but reports a missing library before the first message.
                 parts.channels[account.channel].connect(account)
     consumers = Consumers(parts, supervisor, member=_member("connectors"))
     consumers.start(connector_consumers(parts, channels, supervisor))
@@ -266,7 +267,7 @@ def _start_connectors(parts: Parts, supervisor: Supervisor, channels: Sequence[s
 
 
 def _watch_groups(parts: Parts, supervisor: Supervisor, channels: list[str]) -> None:
-    """Somebody has to tell how far behind the workers are when none of them runs."""
+    """Report the lag of the consumer groups on the edge, so that it is also reported when no worker runs."""
     for group in gauges.watched(parts, channels):
         supervisor.every(f"gauges of {group.name}", gauges.SELDOM, group.report)
 

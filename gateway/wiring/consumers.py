@@ -1,4 +1,4 @@
-"""The consumers of each role: which topics, which group, which handler."""
+"""The consumers of each role, with their topics, groups and handlers."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ from schemas.ports import Batch, Channel, GiveUp, LaneHandler, LiveReplyRenderer
 SWEEP_EVERY = 5.0
 RESOLVE_EVERY = 2.0
 SENDING = 16
-"""Batches that the connectors begin with at once: they compute little, and wait for vendors."""
+"""Batches that connectors handle at the same time. They compute little and mostly wait for vendors."""
 DRAIN = 25.0
-"""Seconds that a worker waits for its running turns when it stops or loses partitions."""
+"""Seconds that a worker waits for running turns when it stops or loses partitions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class Consumer:
 
 
 def worker_settings(tenants: dict[str, Tenant], channels: Mapping[str, Channel]) -> WorkerSettings:
-    """The worker's view of the configuration, and of what the channels can show."""
+    """The worker's settings: the tenants' rules, and what the channels can display."""
     return WorkerSettings(
         tenants={name: _rules(name, tenant) for name, tenant in tenants.items()},
         streaming=frozenset(name for name, channel in channels.items() if channel.capabilities.streaming),
@@ -65,7 +65,7 @@ def worker_settings(tenants: dict[str, Tenant], channels: Mapping[str, Channel])
 
 
 def is_hinted(channel: Channel) -> bool:
-    """Whether its vendor is told that an answer is being written; one that shows the text itself needs no hint."""
+    """Whether the channel shows typing indicators. A channel that streams the text needs none."""
     return channel.capabilities.typing and not channel.capabilities.streaming
 
 
@@ -93,12 +93,12 @@ def _rules(name: str, tenant: Tenant) -> TenantRules:
 
 
 def terms_of(desk: Desk) -> DeskRules:
-    """What the worker has to know of the desk."""
+    """The desk's rules that the worker needs."""
     return DeskRules(desk.hours.office(), timedelta(minutes=desk.times.first_reply) or None, desk.rating)
 
 
 def worker_of(parts: Parts, files: VendorFiles) -> Worker:
-    """Raises SetupError when the parts were opened without documents."""
+    """The worker. Raises SetupError if the parts were opened without documents."""
     if parts.knowledge is None:
         raise SetupError("a worker needs the tenants' documents")
     settings = worker_settings(parts.config.tenants, parts.channels)
@@ -124,8 +124,8 @@ def worker_of(parts: Parts, files: VendorFiles) -> Worker:
 
 
 def pace_of(parts: Parts) -> FairScheduler:
-    """For the turns of this process. Where they share it with the front door, nobody has more places for being alone:
-    whoever writes would wait for all of them."""
+    """The scheduler of this process's turns. If the edge runs in the same process, a party gets no extra slots while it
+    is alone, because a new message of another party would have to wait for all of them."""
     return FairScheduler(floods=FloodControl(pressed=parts.press), wider=1 if parts.config.embedded else ALONE_FACTOR)
 
 
@@ -137,8 +137,8 @@ def worker_consumers(worker: Worker, channels: Sequence[str]) -> list[Consumer]:
 
 
 def connector_consumers(parts: Parts, channels: Sequence[str], supervisor: Supervisor) -> list[Consumer]:
-    """Two a channel: the sender, and the one that applies receipts. One pace for all of them: they share a loop. The
-    senders' connections are closed at last."""
+    """The consumers of connectors: for each channel a sender and one that applies receipts, and one for each desk. The
+    channels share a scheduler because they share the event loop."""
     pace = FairScheduler(SENDING, wider=1)
     desk_tenants = frozenset(parts.config.desks)
     letters = DeadLetterWriter(
@@ -172,7 +172,7 @@ def connector_consumers(parts: Parts, channels: Sequence[str], supervisor: Super
         consumers.append(Consumer(topics.outbound(name), topics.sender_group(name), name, send, letters.give_up))
         consumers.append(Consumer(topics.inbound(name), topics.receipts_group(name), name, apply, receipts.give_up))
     for desk in sorted(set(parts.config.desks.values()).intersection(channels)):
-        # Not at the senders' pace: most of its time it waits for the desk's own.
+        # Not scheduled with the senders, because it waits for the desk most of the time.
         handler = start_desk(parts, desk, supervisor).handle
         consumers.append(Consumer(topics.outbound(desk), topics.desk_group(desk), desk, handler, letters.give_up))
     return consumers
@@ -195,7 +195,7 @@ def _start_indicators(name: str, accounts: AccountConnections, parts: Parts, sup
 def _with_profiles(
     name: str, handler: LaneHandler, accounts: AccountConnections, parts: Parts, supervisor: Supervisor
 ) -> LaneHandler:
-    """The handler; and where the vendor says who somebody is only when it is asked, whoever writes is asked for."""
+    """The handler. If the vendor gives names only on request, it also requests the profiles of people who write."""
     channel = parts.channels[name]
     if not isinstance(channel, ProfileAddressSelector):
         return handler
@@ -219,20 +219,20 @@ def _with_profiles(
 
 
 def paced(handler: LaneHandler, pace: FairScheduler) -> LaneHandler:
-    """The handler, for a few batches at a time and with parties taking turns."""
+    """The handler with a limit on concurrent batches, shared fairly among parties."""
 
     async def handle(batch: Batch) -> None:
         first = batch.records[0].headers
         async with pace.slot(first.get("ce_tenant", ""), first.get("ce_channel", "")) as waited:
             if waited and batch.revoking.is_set():
-                raise Unavailable("the partition moves on; its next owner goes on with this")
+                raise Unavailable("the partition is being reassigned; its next owner handles this record")
             await handler(batch)
 
     return handle
 
 
 class Consumers:
-    """Runs consumers under a supervisor and reports their gauges."""
+    """Runs consumers under a supervisor, and reports their gauges."""
 
     def __init__(self, parts: Parts, supervisor: Supervisor, *, member: str = "") -> None:
         self._parts = parts
@@ -285,6 +285,6 @@ class Consumers:
         lanes.stop()
 
     async def report(self) -> None:
-        """One round of gauges: load and age by channel, lag by topic and group."""
+        """Report the gauges: load and age by channel, lag by topic and group."""
         for gauges, lanes in list(self._lanes.values()):
             await gauges.report(lanes)

@@ -1,4 +1,4 @@
-"""The tenants' desks, from the configuration to the way in for what people do and the consumer that keeps them."""
+"""The tenants' desks: their rules, their inbound events, and the consumer that posts to them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SWEEP_EVERY = 15.0
 
 
 class DeskRouter:
-    """The ways in of all kinds of desks. See schemas.ports.DeskDoor."""
+    """Passes inbound events to the desk of their channel. See schemas.ports.DeskDoor."""
 
     def __init__(self, doors: Mapping[str, DeskInbound]) -> None:
         self._doors = doors
@@ -42,7 +42,7 @@ class DeskRouter:
 
 
 def door_of(parts: Parts) -> DeskRouter | None:
-    """None where no tenant has a desk. Whoever asked for it closes it."""
+    """The handler of the desks' inbound events, or None if no tenant has a desk. The caller closes it."""
     kinds = set(parts.config.desks.values()).intersection(parts.channels)
     if not kinds:
         return None
@@ -62,7 +62,7 @@ def door_of(parts: Parts) -> DeskRouter | None:
 
 
 def start_desk(parts: Parts, kind: str, supervisor: Supervisor) -> DeskConsumer:
-    """The consumer of all desks of one kind, and their timers; what they use is closed at last."""
+    """Build the consumer of all desks of one kind, and start their timers. The supervisor closes what they use."""
     rules, files, client = rules_of(parts, kind), VendorFiles.of(parts), _client(parts, kind)
     consumer = DeskConsumer(
         client.desk,
@@ -82,10 +82,12 @@ def start_desk(parts: Parts, kind: str, supervisor: Supervisor) -> DeskConsumer:
 
 
 def _client(parts: Parts, kind: str) -> DeskClient:
-    """Raises SetupError where people cannot work in this channel."""
+    """The client of one kind of desk. Raises SetupError if the channel cannot be a desk."""
     channel = parts.channels[kind]
     if not isinstance(channel, DeskHost):
-        raise SetupError(f"people cannot work in the channel {kind}")
+        raise SetupError(
+            f"the channel {kind} cannot be a desk", fix="set `desk.kind` to a channel that can, such as slack"
+        )
     return DeskClient(channel.at_desk(), parts.clock)
 
 
@@ -106,7 +108,7 @@ def _commands(
 
 
 def rules_of(parts: Parts, kind: str) -> dict[str, DeskRules]:
-    """The desks of one kind, by tenant."""
+    """The rules of all desks of one kind, by tenant."""
     windows = _windows(parts)
     return {
         name: _rules(name, tenant, tenant.desk, windows.get(name, {}))
@@ -116,7 +118,7 @@ def rules_of(parts: Parts, kind: str) -> dict[str, DeskRules]:
 
 
 def _windows(parts: Parts) -> dict[str, dict[tuple[str, str], timedelta]]:
-    """By tenant: how long the channels let people answer, where they limit it."""
+    """How long people may answer, by tenant, channel and account, for the channels that limit it."""
     found: dict[str, dict[tuple[str, str], timedelta]] = {}
     for account in each_account(parts.config):
         if (channel := parts.channels.get(account.channel)) is None:

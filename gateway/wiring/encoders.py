@@ -1,4 +1,4 @@
-"""Which encoder searches the documents: the setting ``encoder``, and what of it this machine has."""
+"""The encoder of the vector search, opened from the setting ``encoder``."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger("parley.knowledge")
 _FETCH = (
-    "`make encoder` in a checkout, or `python -m infra.deploy.encoder` elsewhere, fetches it with Maven; "
+    "run `make encoder` in a checkout, or `python -m infra.deploy.encoder` elsewhere, to download it with Maven; "
     "or set `encoder: light` if word vectors are enough"
 )
 
 
 def open_encoder(config: Config) -> Encoder | None:
-    """Blocking, a few hundred milliseconds. None when nothing is installed: words alone are searched then. Raises
-    ConfigInvalid for a folder that was named and cannot be used."""
+    """The configured encoder, or None if none is installed: then the search only compares words. Blocking, for some
+    hundred milliseconds. Raises ConfigInvalid for a folder that cannot be used."""
     light = light_encoder()
     if config.encoder == "light" or light is None:
         return light
@@ -41,20 +41,20 @@ def open_encoder(config: Config) -> Encoder | None:
 
 
 def finding(config: Config) -> Finding:
-    """For ``parley doctor``."""
+    """The finding for ``parley doctor``."""
     if config.encoder == "auto" and (missing := _missing()):
-        return Finding("encoder", "warn", f"light word vectors, less exact: {missing[0]}", missing[1])
+        return Finding("encoder", "warn", f"light word vectors, which are less accurate: {missing[0]}", missing[1])
     try:
         opened = open_encoder(config)
     except ConfigInvalid as error:
         return Finding("encoder", "fail", error.message, error.fix)
     if opened is None:
-        return Finding("encoder", "warn", "none: words alone are searched", "pip install wordllama")
+        return Finding("encoder", "warn", "none: the search only compares words", "pip install wordllama")
     return Finding("encoder", "ok", opened.name)
 
 
 def _missing() -> tuple[str, str] | None:
-    """The sentence encoder's missing part and how to get it; None when it is complete."""
+    """The missing part of the sentence encoder and how to install it, or None if it is complete."""
     if find_spec("onnxruntime") is None:
         return "the package onnxruntime is not installed", f"{install_command('encoder')}; then {_FETCH}"
     return None if fetching.is_present() else (f"no encoder in {fetching.encoder_dir()}", _FETCH)

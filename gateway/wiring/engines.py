@@ -1,4 +1,4 @@
-"""Opens the adapters that the configuration names: SQLite for the embedded mode, Kafka and Redis for the scaled one."""
+"""The bus and the state store that the configuration names: SQLite in embedded mode, Kafka and Redis in scaled mode."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """``watch`` looks after the store for as long as the process serves; None where others do."""
+    """The bus and the state store. ``watch`` checks and repairs the store while the process serves; None: others do."""
 
     bus: Bus
     state: State
@@ -33,20 +33,20 @@ class Engine:
 
 
 def channels_of(config: Config) -> list[str]:
-    """The channels that any tenant has an account on."""
+    """The channels on which at least one tenant has an account."""
     tenants = config.tenants.values()
     return sorted({name for tenant in tenants for name, accounts in tenant.channels.accounts().items() if accounts})
 
 
 def specs(config: Config) -> list[TopicSpec]:
-    """The topics this installation needs."""
+    """The topics that this installation needs."""
     return topic_specs(
         channels_of(config), partitions=config.partitions, small=min(6, config.partitions), days=retention_of(config)
     )
 
 
 def retention_of(config: Config) -> dict[str, int]:
-    """Days that each topic keeps its records: the longest that a tenant with something on it wants."""
+    """How many days each topic keeps records: the longest ``retention`` of the tenants that use it."""
     days: dict[str, int] = {}
     for tenant in config.tenants.values():
         for topic, wanted in _wanted_days(tenant).items():
@@ -55,10 +55,10 @@ def retention_of(config: Config) -> dict[str, int]:
 
 
 def longer_than_wanted(config: Config) -> list[str]:
-    """Where a tenant's records are kept longer than its ``retention`` says, because others share the topic."""
+    """Descriptions of topics that keep a tenant's records longer than its ``retention``, because others share them."""
     kept = retention_of(config)
     return [
-        f"{name}: {topic} keeps {kept[topic]} days, not {wanted}, for tenants share it and the longest wish holds"
+        f"{name}: {topic} keeps records for {kept[topic]} days instead of {wanted}, because another tenant needs that"
         for name, tenant in config.tenants.items()
         for topic, wanted in _wanted_days(tenant).items()
         if kept[topic] > wanted
@@ -76,7 +76,7 @@ def _wanted_days(tenant: Tenant) -> dict[str, int]:
 
 @asynccontextmanager
 async def open_engine(config: Config, data_dir: Path) -> AsyncIterator[Engine]:
-    """Bus and state, started; closed at the end in the reverse order."""
+    """Open and start the bus and the state store, and close them at the end."""
     opened = _embedded(config, data_dir) if config.embedded else _scaled(config)
     async with opened as engine:
         yield engine
@@ -98,7 +98,7 @@ async def _embedded(config: Config, data_dir: Path) -> AsyncIterator[Engine]:
             await bus.start()
             await bus.create_topics(specs(config))
         except (SetupError, BusUnavailable):
-            await mender.start(whole=True)  # a large file is not looked through unless it fails
+            await mender.start(whole=True)  # a large file is only checked as a whole after a failure
             await bus.start()
             await bus.create_topics(specs(config))
         try:
@@ -122,19 +122,19 @@ def _open_database(data_dir: Path) -> Database:
 
 
 def state_prefix(config: Config) -> str:
-    """What every key in Redis begins with."""
+    """The prefix of all keys in Redis."""
     return f"{config.topic_prefix}parley"
 
 
 def kafka_access(config: Config) -> KafkaAccess:
-    """Raises MissingDependency when the client is not installed."""
+    """How to connect to the brokers. Raises MissingDependency if the client is not installed."""
     from infra.bus.kafka import KafkaAccess
 
     return KafkaAccess(**revealed(config.kafka))
 
 
 def revealed(settings: Settings) -> dict[str, Any]:
-    """The values of a section, secrets in the clear: for the adapter that needs them, and nobody else."""
+    """The values of a section with its secrets as plain texts, for the adapter that needs them."""
     return {
         name: value.get_secret_value() if isinstance(value, SecretStr) else value
         for name, value in settings.model_dump().items()
@@ -150,7 +150,7 @@ async def _scaled(config: Config) -> AsyncIterator[Engine]:
     brokers = config.bus.removeprefix("kafka://")
     bus = KafkaBus(brokers, prefix=config.topic_prefix, desks=config.desks, access=kafka_access(config))
     access = RedisAccess(**revealed(config.redis))
-    with suppress(StateUnavailable):  # a Redis that is away is waited for, and every script looks again
+    with suppress(StateUnavailable):  # wait for a Redis that is down; every script checks the version again
         await require_current(config.state, state_prefix(config), access=access)
     state = await open_redis_state(config.state, prefix=state_prefix(config), access=access)
     await bus.start()
@@ -162,21 +162,21 @@ async def _scaled(config: Config) -> AsyncIterator[Engine]:
 
 
 async def check_topics(bus: Bus, config: Config) -> None:
-    """Raises TopicMismatch when a topic is missing or has another partition count than the configuration says."""
+    """Raises TopicMismatch if a topic is missing, or has another number of partitions than the configuration."""
     present = await bus.describe_topics()
     for spec in specs(config):
         if spec.name not in present:
             raise TopicMismatch(f"topic {spec.name} does not exist", fix="run: parley topics create")
         if present[spec.name] != spec.partitions:
             raise TopicMismatch(
-                f"topic {spec.name} has {present[spec.name]} partitions, the configuration says {spec.partitions}",
-                fix="set `partitions` to what the topics have; raising the count of a live topic breaks the order "
-                "inside conversations",
+                f"topic {spec.name} has {present[spec.name]} partitions, but the configuration says {spec.partitions}",
+                fix="set `partitions` to the number that the topics have; changing the number of a topic in use breaks "
+                "the order of messages in conversations",
             )
 
 
 def refuse_embedded(config: Config, command: str) -> None:
-    """Separate processes cannot share one SQLite file."""
+    """Raise SetupError if the configuration uses SQLite, which separate processes cannot share."""
     if config.bus == "sqlite" or config.state == "sqlite":
         raise SetupError(
             f"`parley {command}` needs Kafka and Redis; this configuration uses SQLite",

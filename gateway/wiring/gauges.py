@@ -1,4 +1,4 @@
-"""What a process reports about itself and about the groups it sees: lag, age, load, readiness."""
+"""Gauges of a process and of consumer groups (lag, age, load), and the readiness of a process."""
 
 from __future__ import annotations
 
@@ -14,12 +14,11 @@ from schemas.errors import ParleyError
 
 EVERY = 2.0
 SELDOM = 5.0
-"""Seconds between two looks at what lies outside: readiness, and the groups that others work for, which the edge tells
-so that somebody does when none of them runs."""
+"""Seconds between two checks of other systems: readiness, and the groups of other processes."""
 
 
 class Standstill:
-    """How long a group has had records before it without taking any."""
+    """Measures for how long a group has had records to consume without committing any."""
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
@@ -27,9 +26,9 @@ class Standstill:
         self._committed: Mapping[int, int] | None = None
 
     def age(self, lag: int, committed: Mapping[int, int]) -> float:
-        """Seconds, 0 when nothing waits or something was committed since the last look."""
+        """Seconds since the group stalled. 0 if no record waits, or if something was committed since the last call."""
         if not lag:
-            self._committed = None  # what comes next has waited since it is seen at the earliest
+            self._committed = None  # the next record starts to wait when it is seen
             return 0.0
         if committed != self._committed:
             self._since, self._committed = self._monotonic(), dict(committed)
@@ -38,7 +37,7 @@ class Standstill:
 
 
 class GroupGauges:
-    """Gauges of one consumer group on one topic. ``lanes`` is None where this process is no member of it."""
+    """Gauges of one consumer group on one topic."""
 
     def __init__(self, parts: Parts, topic: str, group: str, channel: str) -> None:
         self._parts = parts
@@ -48,7 +47,9 @@ class GroupGauges:
         self._standstill = Standstill()
 
     async def report(self, lanes: Lanes | None = None) -> None:
-        """What is in memory is told also while the bus does not answer. Raises BusUnavailable."""
+        """Report the gauges. ``lanes`` is None if this process is not a member of the group.
+
+        Figures from memory are reported even if the bus does not answer. Raises BusUnavailable."""
         metrics = self._parts.metrics
         answers = self._group == topics.worker_group(self._channel)
         if answers and lanes is not None:
@@ -59,12 +60,12 @@ class GroupGauges:
         if answers:
             standing = self._standstill.age(lag, await self._parts.bus.committed_offsets(self._group, self._topic))
             held = 0.0 if lanes is None else lanes.oldest_waiting
-            # What nobody has read yet has no age that we could see; it is at least as old as the standstill.
+            # The age of records that nobody has read is unknown, but they have waited at least since the group stalled.
             metrics.gauge("parley_oldest_waiting_seconds", max(held, standing), channel=self._channel)
 
 
 def watched(parts: Parts, channels: list[str]) -> list[GroupGauges]:
-    """All groups of these channels, seen from a process that works for none of them."""
+    """The gauges of all groups of these channels, for a process that is a member of none of them."""
     gauges = []
     for name in channels:
         for topic, group in (
@@ -78,7 +79,7 @@ def watched(parts: Parts, channels: list[str]) -> list[GroupGauges]:
 
 
 async def report_readiness(parts: Parts, role: str) -> None:
-    """``parley_ready``: 1 or 0 for each part of this process."""
+    """Report ``parley_ready``: 1 or 0 for each part of this process."""
     wrong = await parts.ready()
     names = {"bus", "state", *(["knowledge"] if parts.knowledge is not None else []), *wrong}
     for name in names:
@@ -86,22 +87,24 @@ async def report_readiness(parts: Parts, role: str) -> None:
 
 
 async def report_owners(parts: Parts) -> None:
+    """Report the number of conversations of each owner."""
     for owner, count in (await parts.state.conversations.counts()).items():
         parts.metrics.gauge("parley_conversations", count, owner=owner)
 
 
-# Readiness: the parts of the process are asked at most every two seconds.
-#
-# The answers prove a write on the log and in the state store, so probes must not become a load of their own.
 KEPT_S = 2.0
+"""Seconds for which a good result is reused."""
 RETRIED_S = 0.5
-"""An answer that something is wrong is kept so long: who waits for a part to heal need not wait longer."""
+"""Seconds for which a bad result is reused: short, so that a recovery is seen soon."""
 LONGEST_S = 4.0
-"""Seconds that a part may take; after that it is not ready."""
+"""Seconds after which a part that does not answer counts as not ready."""
 Probe = Callable[[], Awaitable[None]]
 
 
 class Readiness:
+    """The readiness of a process. Results are reused for a moment, because each probe writes to the log and the state
+    store."""
+
     def __init__(
         self, probes: Mapping[str, Probe], healer: StateRecovery, *, monotonic: Callable[[], float] = time.monotonic
     ) -> None:
@@ -112,7 +115,7 @@ class Readiness:
         self._asked_at = 0.0
 
     async def __call__(self) -> dict[str, str]:
-        """What is wrong, by part; empty when nothing is. Those who ask at the same time share the answer."""
+        """The problem of each part that is not ready. Concurrent callers share the result."""
         if self._asking is None or (self._asking.done() and self._is_old(self._asking.result())):
             self._asked_at = self._monotonic()
             self._asking = asyncio.get_running_loop().create_task(self._ask())

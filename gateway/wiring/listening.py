@@ -1,8 +1,8 @@
-"""The listen address: found free before anything else is started, and then listened at.
+"""The listen address: a check that it is free, listening sockets, and the acceptance of connections.
 
-Connections are accepted here and not by the loop's own server: at the limit of open files that one logs an error for
-each place in its backlog, several thousand a second. Here accepting pauses while the process has few descriptors left,
-and what is connected goes on being served.
+The event loop's own server is not used, because at the limit of open files it logs an error for each connection in its
+backlog, several thousand a second. This one stops accepting while few descriptors are left, and goes on serving the
+connections that it has.
 """
 
 from __future__ import annotations
@@ -21,28 +21,28 @@ log = structlog.get_logger("parley.gateway")
 
 BACKLOG = 1024
 IN_A_ROW = BACKLOG
-"""Connections that are accepted before others get their turn of the loop: all that wait, as the loop's own server does.
-Under overload they have to be seen, so that they can be refused at once (ADR 34) instead of waiting for their turn."""
+"""Connections that are accepted in one step of the event loop: all that wait, so that under overload they are refused
+at once (ADR 34) instead of waiting."""
 COUNT_EVERY_S = 5.0
 LOOK_AGAIN_S = 1.0
 LOG_EVERY_S = 60.0
 
 
 def check_port(host: str, port: int) -> None:
-    """Raises PortInUse with the system's reason. Somebody may still take the address between this and its use."""
+    """Raises PortInUse, with the system's reason, if the address cannot be used now."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         with socket.socket(family, socket.SOCK_STREAM) as probe:
-            # As the server does: an address whose last connections are still closing may be used.
+            # As for the server, an address whose last connections are still closing counts as free.
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind((host, port))
     except OSError as error:
-        fix = "stop what holds it, or choose another with PARLEY_PORT"
+        fix = "stop the program that uses it, or choose another port with PARLEY_PORT"
         raise PortInUse(f"{host}:{port}: {error.strerror}", fix=fix) from error
 
 
 async def listen(host: str, port: int) -> list[socket.socket]:
-    """A listening socket for each address of the host. Raises OSError."""
+    """Open a listening socket for each address of the host. Raises OSError."""
     loop = asyncio.get_running_loop()
     found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     listeners: list[socket.socket] = []
@@ -59,7 +59,7 @@ async def listen(host: str, port: int) -> list[socket.socket]:
 
 
 class Acceptor:
-    """Hands accepted connections to protocols, which tell by ``closed`` when they have ended."""
+    """Accepts connections and passes them to protocols, which call ``closed`` when they end."""
 
     def __init__(self, connect: Callable[[], asyncio.BaseProtocol]) -> None:
         self._connect = connect
@@ -77,13 +77,13 @@ class Acceptor:
         self._resume()
 
     async def stop(self) -> None:
-        """Accept no more. What was accepted already has its protocol when this returns."""
+        """Stop accepting. When this returns, every accepted connection has its protocol."""
         self._stop_reading()
         self._listeners = []
         await asyncio.gather(*self._connecting, return_exceptions=True)
 
     def closed(self) -> None:
-        """A connection has ended."""
+        """Count a connection as closed."""
         self._open -= 1
         if self._paused is not None:
             self._resume()
@@ -95,7 +95,7 @@ class Acceptor:
             try:
                 connection, _address = listener.accept()
             except (BlockingIOError, InterruptedError):
-                return None  # nobody waits
+                return None  # no connection waits
             except ConnectionError:
                 continue  # the client went away meanwhile
             except OSError as error:
@@ -122,7 +122,7 @@ class Acceptor:
                 self.closed()
 
     def _limit(self) -> int:
-        """Connections for which there is room. The rest is for what serving them takes: files, vendors, databases."""
+        """How many connections may be open. Other descriptors are reserved for files, vendors and databases."""
         now = time.monotonic()
         if now - self._counted_at >= COUNT_EVERY_S:
             most = descriptors.limit()
@@ -132,7 +132,7 @@ class Acceptor:
         return self._most
 
     def _pause(self, reason: str) -> None:
-        """Until a connection ends, but not for ever: what holds the descriptors may be something else."""
+        """Pause until a connection ends, or a second has passed, since other things use descriptors too."""
         now = time.monotonic()
         if now - self._told_at >= LOG_EVERY_S:
             self._told_at = now
@@ -160,5 +160,5 @@ class Acceptor:
 
 
 def spare(most: int) -> int:
-    """Descriptors of ``most`` that connections leave to others."""
+    """How many of ``most`` descriptors are reserved for other uses than connections."""
     return min(512, max(32, most // 8))

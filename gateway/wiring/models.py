@@ -1,4 +1,4 @@
-"""The models that the tenants name, opened from the registry in the configuration."""
+"""The models that the tenants use, opened from the registry in the configuration."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ def open_models(
     clock: Clock | None = None,
     knowledge: Library | None = None,
 ) -> Models:
-    """`local`, and every other model that a tenant uses. ``knowledge``: shown as a whole to models with a long
-    context. Raises MissingDependency when a library is not there."""
+    """Open `local` and every other model that a tenant uses. ``knowledge`` gives all passages to models with
+    ``whole_knowledge``. Raises MissingDependency if a library is not installed."""
     budgets = DayBudgets(limiter, settings, clock) if limiter is not None and clock is not None else None
     models: dict[str, Model] = {"local": LocalModel(settings)}
     for name in sorted(used_models(config) - {"local"}):
@@ -41,7 +41,7 @@ def open_models(
 
 
 def models_of(tenant: written.Tenant) -> tuple[str, dict[str, str]]:
-    """The tenant's model for most messages, and those for messages of a language."""
+    """The tenant's default model, and its models by language."""
     if isinstance(tenant.model, str):
         return tenant.model, {}
     locale = tenant.voice.locale.casefold()
@@ -50,6 +50,7 @@ def models_of(tenant: written.Tenant) -> tuple[str, dict[str, str]]:
 
 
 def voice_of(voice: written.Voice) -> Voice:
+    """The worker's form of a voice, with instructions and examples by language."""
     phrases = voice.model_dump(exclude={"instructions", "examples"})
     told, shown = voice.instructions, voice.examples
     instructions = told if isinstance(told, dict) else {"": told}
@@ -63,7 +64,7 @@ def budgets_of(budgets: Budgets) -> BudgetRules:
 
 
 def used_models(config: Config) -> set[str]:
-    """With those of the tenants' routes, and those that come after them when they fail."""
+    """All models in use, with those of routes and fallbacks."""
     tenants = config.tenants.values()
     named = {name for tenant in tenants for name in names_of(tenant.model)}
     named |= {name for tenant in tenants if tenant.routes is not None for _, name in tenant.routes.models if name}
@@ -71,7 +72,7 @@ def used_models(config: Config) -> set[str]:
 
 
 def _standings(config: Config, models: Mapping[str, Model]) -> dict[str, FallbackRule]:
-    """Models of one provider's address share its breaker."""
+    """The fallback rule of each model. Models at the same address share a circuit breaker."""
     breakers: dict[tuple[str, str], CircuitBreaker] = {}
     entries = {name: config.models[name] for name in models if name in config.models}
     return {
@@ -88,7 +89,7 @@ def _open(
     entry = config.models[name]
     if entry.provider == "local":
         return LocalModel(settings, name)
-    # Half a second and dozens of megabytes, for those who asked for it.
+    # Imported only if it is used, because it takes half a second and dozens of megabytes.
     from agent_worker.models.providers.remote_model import ModelDependencies, RemoteModel
 
     around = ModelDependencies(
@@ -113,7 +114,7 @@ def _terms(entry: ModelEntry) -> ModelLimits:
 
 
 def source_of(entry: ModelEntry) -> Provider:
-    """Each provider's library only for those who use it: they take seconds to import."""
+    """The provider of a model. Its library is only imported if it is used, because that takes seconds."""
     reach = {
         "model": entry.model,
         "base_url": entry.base_url,

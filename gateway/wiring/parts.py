@@ -1,4 +1,4 @@
-"""What the front door is made of: the ports that compose.py opened, handed to every route."""
+"""The parts of a process: its configuration, open adapters and shared objects."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from agent_worker.knowledge.library import Library
 
 AccountLookup = Callable[[str, str, str], Account | None]
-"""``(tenant, channel, account name)`` → the account, or None when the configuration does not name it."""
+"""``(tenant, channel, account name)`` → the account, or None if it is not configured."""
 
 
 def _never() -> bool:
@@ -31,10 +31,12 @@ async def _nothing_to_wait_for() -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
-    """Built once by compose.py. ``channels`` holds the open channels by name; ``knowledge`` is None on an edge that
-    does not search. ``press`` is True while the door has lately refused for want of room, ``lost`` while state is being
-    rebuilt; ``sleep`` goes with ``clock``; ``ready`` gives what is wrong, by part (empty: all is well). ``recorder``
-    notes what is handled, in processes that serve; ``watch`` looks after the store there, where that is its task."""
+    """The parts of a process, built by ``gateway.wiring.compose``.
+
+    ``channels`` are the open channels by name. ``knowledge`` is None in processes that do not search. ``press`` is true
+    while the edge has recently refused requests because of overload, ``lost`` while the state is being rebuilt.
+    ``sleep`` belongs to ``clock``. ``ready`` returns the problem of each part that is not ready. ``recorder`` records
+    what the process handles, and ``watch`` checks and repairs the state store; None in processes without them."""
 
     config: Config
     bus: Bus
@@ -72,7 +74,7 @@ def each_account(config: Config) -> list[Account]:
 
 
 def accounts_of(config: Config) -> AccountLookup:
-    """An ``AccountLookup`` over the configuration."""
+    """The lookup of configured accounts."""
     known = {(account.tenant, account.channel, account.name): account for account in each_account(config)}
 
     def lookup(tenant: str, channel: str, name: str) -> Account | None:

@@ -1,4 +1,4 @@
-"""A folder of its own for each process that keeps an index, also when several share one ``data_dir``."""
+"""Folders for the files of one process, even if several processes share one ``data_dir``."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from infra.flight_recorder import FlightRecorder
 from schemas.errors import DatabaseLocked, SetupError
 
 MOST = 256
-"""Processes on one ``data_dir``."""
+"""Maximum number of processes on one ``data_dir``."""
 
 
 @contextmanager
 def own_folder(parent: Path) -> Iterator[Path]:
-    """The first of ``parent/0``, ``parent/1`` … that no living process holds: a restarted process finds the index of
-    the one before. Raises SetupError when all are taken."""
+    """The first of the folders ``parent/0``, ``parent/1`` … that no running process uses, so that a restarted process
+    finds its index again. Raises SetupError if all are in use."""
     parent.mkdir(parents=True, exist_ok=True)
     for number in range(MOST):
         try:
@@ -31,13 +31,12 @@ def own_folder(parent: Path) -> Iterator[Path]:
         finally:
             lock.release()
         return
-    raise SetupError(f"{MOST} processes share {parent}", fix="give some of them a data_dir of their own")
+    raise SetupError(f"{MOST} processes share {parent}", fix="set another `data_dir` for some of them")
 
 
-# The flight recorder of a process that consumes, in a folder of its own under ``data_dir``.
 @asynccontextmanager
 async def recording(data_path: Path, stall_seconds: float) -> AsyncIterator[FlightRecorder]:
-    """It begins once it was looked at what dead processes have left."""
+    """Run the flight recorder of this process. The records of processes that died are collected first."""
     parent = data_path / "flight"
     parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     flight_recorder.collect_incidents(parent)

@@ -1,4 +1,4 @@
-"""From a tenant's `routes` to the rules of the router, and to what is learned from their examples."""
+"""The rules of the router from a tenant's ``routes``, and the training of its intent model."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     from agent_worker.router.intents import ModelQuality
 
 AT_START = 1000
-"""So many examples are learned from in a second or two, and alike by every process."""
-_FORM = "write intent: [example, …]"
+"""Maximum number of examples for a training at the start: it takes a second or two, with the same result everywhere."""
+_FORM = "write each intent as: intent: [example, …]"
 
 
 def rules_of(tenant: Tenant) -> RouteRules:
-    """Reads the file of examples, if there is one. Raises ConfigInvalid when it cannot be used."""
+    """The rules of the router. Reads the file of examples, if there is one. Raises ConfigInvalid if it is unusable."""
     routes = tenant.routes
     return RouteRules() if routes is None else _rules(routes, intents_of(routes))
 
@@ -60,13 +60,16 @@ def _rules(routes: Routes, intents: Mapping[str, IntentSettings]) -> RouteRules:
 
 
 def intents_of(routes: Routes) -> Mapping[str, IntentSettings]:
+    """The intents with their examples, from the configuration or the file of examples. Raises ConfigInvalid."""
     if not isinstance(routes.examples, str):
         return _whole(routes.examples)
     path = Path(routes.examples)
     try:
         return _read(path, path.stat().st_mtime_ns)
     except OSError as error:
-        raise ConfigInvalid(f"cannot read {path}: {error.strerror}", fix="check `routes.examples`") from error
+        raise ConfigInvalid(
+            f"cannot read {path}: {error.strerror}", fix="check `routes.examples` and the file"
+        ) from error
 
 
 def _whole(given: Mapping[str, IntentSettings | list[str]]) -> Mapping[str, IntentSettings]:
@@ -78,27 +81,26 @@ def _whole(given: Mapping[str, IntentSettings | list[str]]) -> Mapping[str, Inte
 
 @lru_cache(maxsize=16)
 def _read(path: Path, changed: int) -> Mapping[str, IntentSettings]:
-    """``changed``: when the file was written last."""
+    """Read a file of examples. ``changed`` is its modification time, so that a changed file is read again."""
     try:
-        # The plain loader takes seconds for ten thousand examples.
+        # The loader in Python takes seconds for ten thousand examples.
         loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-        found = yaml.load(path.read_text(encoding="utf-8"), loader)  # noqa: S506 - either is a safe one
+        found = yaml.load(path.read_text(encoding="utf-8"), loader)  # noqa: S506 - both loaders are safe
         return _whole(Intents.model_validate(found).root)
     except (UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigInvalid(
-            f"{path}: not YAML: {' '.join(str(error).split())}", fix="write intent: [example, …]"
-        ) from error
+        raise ConfigInvalid(f"{path}: not YAML: {' '.join(str(error).split())}", fix=_FORM) from error
     except ValidationError as error:
         told = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(map(str, told["loc"]))
-        raise ConfigInvalid(f"{path}: {where}: {told['msg']}", fix="write intent: [example, …]") from error
+        raise ConfigInvalid(f"{path}: {where}: {told['msg']}", fix=_FORM) from error
 
 
 def train(
     config: Config, name: str, *, anew: bool = False, begun: Callable[[], None] = lambda: None
 ) -> ModelQuality | None:
-    """Learn from the tenant's examples unless that was done. Blocking. None when there was nothing to do; ``begun`` is
-    called when there is, for it may take a minute."""
+    """Train the tenant's intent model unless the saved one is up to date. Blocking, for up to a minute.
+
+    Returns the quality of the model, or None if nothing was trained. ``begun`` is called before the training."""
     from agent_worker.router.training import train as learn
 
     rules = rules_of(config.tenants[name])
@@ -114,14 +116,14 @@ def train(
 
 
 def train_changed(config: Config, told: Callable[[str], None]) -> None:
-    """For an embedded instance at its start: what was learned follows the examples."""
+    """Train the models whose examples have changed, at the start of an embedded instance."""
     for name in config.tenants:
         train(config, name, begun=partial(told, f"learning the intents of {name}; this happens once"))
 
 
 def ensure(config: Config, name: str) -> None:
-    """See to it that the tenant's intents are learned from the examples that are configured. Blocking. Raises
-    SetupError when that is not for this process to do."""
+    """Train the tenant's intent model if it is missing or out of date. Blocking. Raises SetupError if this process must
+    not train it."""
     problem = _problem(config, name)
     if problem is not None:
         _refuse(config, name, problem)
@@ -129,7 +131,7 @@ def ensure(config: Config, name: str) -> None:
 
 
 def _problem(config: Config, name: str) -> SetupError | None:
-    """Raises ConfigInvalid."""
+    """The reason why the tenant's intent model cannot be used, or None. Raises ConfigInvalid."""
     rules = rules_of(config.tenants[name])
     try:
         if rules.trained is not None:
@@ -142,7 +144,8 @@ def _problem(config: Config, name: str) -> SetupError | None:
 
 
 def _refuse(config: Config, name: str, problem: SetupError) -> None:
-    """A file that others are to read too is not made in passing, nor is anything learned from many examples."""
+    """Raise the problem if this process must not train the model, because other processes read the file too, or because
+    there are too many examples."""
     rules = rules_of(config.tenants[name])
     count = sum(map(len, rules.examples.values()))
     if not config.embedded and (rules.trained != usual_place(config, name) or count > AT_START):
@@ -150,12 +153,12 @@ def _refuse(config: Config, name: str, problem: SetupError) -> None:
 
 
 def usual_place(config: Config, name: str) -> Path:
-    """Where what was learned is kept unless `trained` says so: each process has its own."""
+    """The default file of a tenant's intent model. Each ``data_dir`` has its own."""
     return Path(config.data_dir) / "routes" / f"{name}.npz"
 
 
 def findings(config: Config) -> list[Finding]:
-    """For ``parley doctor``; nothing where no tenant gives examples."""
+    """The findings for ``parley doctor``. Empty if no tenant has examples."""
     given = sorted(name for name, tenant in config.tenants.items() if tenant.routes and tenant.routes.examples)
     found = []
     for name in given:

@@ -1,4 +1,4 @@
-"""Keeps long-running parts running: a part that fails is started again, the others do not notice."""
+"""Supervision of long-running tasks: a task that fails is restarted, and the others go on."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ log = structlog.get_logger("parley.compose")
 
 
 class Supervisor:
-    """Parts run until ``stop``; each gets ``grace`` seconds to end by itself after that."""
+    """Runs parts until the process stops, and restarts them when they fail."""
 
     def __init__(self) -> None:
         self.stopping = asyncio.Event()
@@ -24,17 +24,17 @@ class Supervisor:
         self._last: list[Callable[[], Awaitable[None]]] = []
 
     def on_signals(self) -> None:
-        """SIGTERM and SIGINT stop everything in order; a second one changes nothing."""
+        """Stop all parts in order on SIGTERM or SIGINT. A second signal changes nothing."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stopping.set)
 
     def run(self, name: str, part: Callable[[], Awaitable[None]]) -> None:
-        """Start a part; it is started again whenever it ends before ``stop``."""
+        """Start a part. It is restarted whenever it ends before the stop."""
         self._tasks[name] = asyncio.create_task(self._keep(name, part), name=name)
 
     def every(self, name: str, seconds: float, step: Callable[[], Awaitable[object]]) -> None:
-        """Call a step again and again; a failing step is logged and tried at its next time."""
+        """Call a step periodically. If it fails, that is logged, and it is called again at its next time."""
 
         async def loop() -> None:
             while not self.stopping.is_set():
@@ -47,18 +47,18 @@ class Supervisor:
         self.run(name, loop)
 
     def at_last(self, step: Callable[[], Awaitable[None]]) -> None:
-        """Call a step once every part has ended: to close what they used."""
+        """Call a step after all parts have ended, to close what they used."""
         self._last.append(step)
 
     async def pause(self, seconds: float) -> None:
-        """Sleep, but not past ``stop``."""
+        """Sleep until the time is over or the process stops."""
         try:
             await asyncio.wait_for(self.stopping.wait(), seconds)
         except TimeoutError:
             return
 
     async def until_stop(self, work: Coroutine[object, object, None]) -> None:
-        """Work that has no end of its own. Raises what it raises."""
+        """Run work until the process stops. Raises the exceptions of the work."""
         working = asyncio.create_task(work)
         stopping = asyncio.create_task(self.stopping.wait())
         try:
@@ -71,13 +71,13 @@ class Supervisor:
             await asyncio.gather(working, stopping, return_exceptions=True)
 
     async def wait(self) -> None:
-        """Until ``stop``. Raises the SetupError of a part that cannot run as configured."""
+        """Wait for the stop. Raises the SetupError of a part that cannot run as configured."""
         await self.stopping.wait()
         if self._failed is not None:
             raise self._failed
 
     async def finish(self, grace: float) -> None:
-        """Let every part end; what has not after ``grace`` seconds is cancelled."""
+        """Stop all parts. Those that have not ended after ``grace`` seconds are cancelled."""
         self.stopping.set()
         if self._tasks:
             _, late = await asyncio.wait(self._tasks.values(), timeout=grace)
@@ -101,8 +101,3 @@ class Supervisor:
                 failures += 1
                 log.error("part_failed", part=name, error=type(error).__name__, reason=str(error), exc_info=True)
             await self.pause(min(10.0, 0.1 * 2 ** min(failures, 7)) * random.uniform(0.5, 1.0))
-
-
-def start_all(supervisor: Supervisor, parts: dict[str, Callable[[], Coroutine[object, object, None]]]) -> None:
-    for name, part in parts.items():
-        supervisor.run(name, part)

@@ -1,4 +1,4 @@
-"""How a worker gets what contacts sent: from the vendor, by the account's own connection, into the attachments."""
+"""Download of files that contacts sent, from the vendor into the attachment store, and transcription of voice notes."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from schemas.messages import Attachment, RemoteFile
 from schemas.ports import Blobs, Channel, Clock, FileFetcher, Transcribe, Transcriber
 
 PATIENCE = 10.0
-"""Seconds for one file, a vendor's "later" included."""
+"""Seconds for one file, including retries."""
 QUEUE = 30.0
-"""Seconds that a file may wait for others: addresses of vendors hold for minutes."""
+"""Seconds that a file may wait for others to finish. Vendors' addresses are valid for minutes."""
 AT_ONCE = 8
-"""Files that are in memory at the same time, each of 10 MiB at most."""
+"""Files in memory at the same time, of at most 10 MiB each."""
 AGAIN = 0.5
 GROUP = "parley.transcribers"
 
 
 class VendorFiles:
-    """For one process. ``most``: by tenant, the largest file in bytes."""
+    """Downloads the files of one process. ``most`` returns a tenant's largest allowed file, in bytes."""
 
     def __init__(
         self,
@@ -57,7 +57,7 @@ class VendorFiles:
         return await self._stored(conversation, origin, file, uploader=origin.contact_id)
 
     async def fetch_of_colleague(self, conversation: str, origin: Origin, file: RemoteFile) -> Attachment:
-        """The same of what a colleague sends, which counts against no contact."""
+        """Fetch a file that a colleague sent, which counts towards no contact's quota."""
         return await self._stored(conversation, origin, file, uploader="")
 
     async def _stored(self, conversation: str, origin: Origin, file: RemoteFile, *, uploader: str) -> Attachment:
@@ -76,7 +76,7 @@ class VendorFiles:
     async def _fetched(self, origin: Origin, file: RemoteFile) -> tuple[bytes, str, str]:
         account = self._account(origin.tenant, origin.channel, origin.account)
         if account is None or origin.channel not in self._opened:
-            raise NotFound("the account is not configured any more")
+            raise NotFound("the account is no longer configured")
         connection = self._opened[origin.channel].get_connection(account)
         if not isinstance(connection, FileFetcher):
             raise NotFound("this channel has no files")
@@ -95,19 +95,21 @@ class VendorFiles:
 
 
 def transcription(parts: Parts) -> Transcribe | None:
-    """Raises MissingDependency when nobody has the name that the configuration says."""
+    """The configured transcription of voice notes, or None. Raises MissingDependency if it is not installed."""
     name = parts.config.transcriber
     if not name:
         return None
     made = next((entry.load() for entry in entry_points(group=GROUP, name=name)), None)
     if made is None:
         raise MissingDependency(
-            f"transcriber: nothing is installed as {name}", fix=f"install what offers it in {GROUP}"
+            f"transcriber: {name} is not installed", fix=f"install the package with this entry point in {GROUP}"
         )
     return listening(parts.blobs, made())
 
 
 def listening(blobs: Blobs, transcriber: Transcriber) -> Transcribe:
+    """A function that transcribes stored voice notes."""
+
     async def transcribe(tenant: str, attachment: Attachment) -> str:
         stored, data = await blobs.get(tenant, attachment.id)
         return await transcriber.transcribe(data, stored.type)

@@ -1,4 +1,4 @@
-"""Accounts that one process at a time looks after: those we connect to, and those that call us."""
+"""Streams of accounts that one process at a time serves: our connections to vendors, and backfills of webhooks."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from schemas.ports import Account, BackfillChannel, Channel, DeskInbound, Event,
 
 
 class Entrance:
-    """The way in for events that came by no request: the same as for those that did."""
+    """Accepts events that came over a stream in the same way as those of requests."""
 
     def __init__(self, parts: Parts, desk: DeskInbound | None) -> None:
         self._parts = parts
@@ -37,12 +37,12 @@ class Entrance:
 
 
 def start_streams(parts: Parts, supervisor: Supervisor, channels: Sequence[str]) -> None:
-    """Accounts that are heard over a connection of ours."""
+    """Start the streams of accounts to which we open a connection."""
     _start(parts, supervisor, channels, "streams", _streams)
 
 
 def start_watching(parts: Parts, supervisor: Supervisor) -> None:
-    """Accounts whose vendor calls this process's role: what it called about in vain is asked for afterwards."""
+    """Start the backfills of accounts with webhooks, which fetch the events of calls that failed."""
     _start(parts, supervisor, list(parts.channels), "watch", _is_called)
 
 

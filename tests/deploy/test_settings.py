@@ -50,11 +50,11 @@ def test_what_does_not_fit_together_is_told_with_its_place(tmp_path: Path, secti
 @pytest.mark.parametrize(
     ("retention", "message"),
     [
-        ("inbound_days: 7", "must be 8 to 60: messages are told apart from repeats for 8 days"),
+        ("inbound_days: 7", "must be 8 to 60: duplicates are recognized for 8 days"),
         ("inbound_days: 61", "must be 8 to 60"),
-        ("outbound_days: 8", "must be 1 to 7: what was sent is known for 8 days"),
+        ("outbound_days: 8", "must be 1 to 7: sends are remembered for 8 days"),
         ("events_days: 8", "must be 9 to 3650: a rebuild"),
-        ("transcript_days: 30", "retention.transcript_days: unknown key; known here: events_days, inbound_days"),
+        ("transcript_days: 30", "retention.transcript_days: unknown key; available: events_days, inbound_days"),
     ],
 )
 def test_a_retention_that_is_not_honoured_is_refused_with_its_place(

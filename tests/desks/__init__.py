@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import create_model
 
 from connectors import registry
-from gateway.config import settings
+from gateway.config import field_types, settings
 
 WEBHOOK = "webhook"
 
@@ -17,7 +17,7 @@ WEBHOOK = "webhook"
 def install() -> None:
     """Let this process know the channel ``webhook``, as if it stood in the registry."""
     registry.CHANNELS[WEBHOOK] = "tests.desks.webhook"
-    field: Any = (dict[settings.Slug, registry.load_settings_model(WEBHOOK)], {})  # type: ignore[misc]
+    field: Any = (dict[field_types.Slug, registry.load_settings_model(WEBHOOK)], {})  # type: ignore[misc]
     _use(create_model("Channels", __base__=settings.Channels, **{WEBHOOK: field}))
 
 

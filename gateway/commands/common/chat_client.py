@@ -1,4 +1,4 @@
-"""A chat in the terminal: one session over the same socket as the web page."""
+"""A chat in the terminal, over the same WebSocket as the web page."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ async def talk(
             session = await response.json()
             if response.status != 201:
                 raise SetupError(
-                    f"the chat cannot be opened: {session['error']['message']}", fix="check the web account"
+                    f"the chat cannot be opened: {session['error']['message']}",
+                    fix="check the tenant's account under `channels.web`, and --account",
                 )
         async with http.ws_connect(f"{base}/socket", heartbeat=20) as socket:
             session_talk = Talk(socket, wait, live=not as_json)
@@ -42,7 +43,7 @@ async def talk(
 
 
 async def _converse(talk: Talk, name: str) -> None:
-    note(f"You are talking to {name}. An empty line or Ctrl-D ends it.")
+    note(f"You are talking to {name}. End the chat with an empty line or Ctrl-D.")
     while True:
         try:
             text = await asyncio.to_thread(input, "\n> " if sys.stdin.isatty() else "")
@@ -54,7 +55,7 @@ async def _converse(talk: Talk, name: str) -> None:
 
 
 class Talk:
-    """One session over its socket. ``live`` prints the answer while it is written."""
+    """One session over its WebSocket. With ``live``, answers are printed while they are written."""
 
     def __init__(self, socket: aiohttp.ClientWebSocketResponse, wait: float, *, live: bool) -> None:
         self._socket = socket
@@ -67,10 +68,13 @@ class Talk:
         await self._socket.send_json({"type": "hello", "token": token})
         frame = await self._next()
         if frame["type"] != "welcome":
-            raise SetupError(f"the chat refused us: {frame.get('error', {}).get('message', frame['type'])}")
+            raise SetupError(
+                f"the chat refused the connection: {frame.get('error', {}).get('message', frame['type'])}",
+                fix="look at the instance's log",
+            )
 
     async def ask(self, text: str) -> dict[str, Any]:
-        """Send, and give the message that answers. A number picks one of the choices offered last."""
+        """Send a message and return the answer. A number stands for one of the choices in the last answer."""
         choice = self._choices.get(text.strip())
         client_id = uuid4().hex
         frame: dict[str, Any] = {"type": "message", "client_msg_id": client_id, "text": text}
@@ -81,7 +85,7 @@ class Talk:
             async with asyncio.timeout(self._wait):
                 return await self._answer(client_id)
         except TimeoutError as error:
-            fix = "look at the instance's logs, and at `parley deadletter list`; --wait waits longer"
+            fix = "look at the instance's log and at `parley deadletter list`, or wait longer with --wait"
             raise Unavailable(f"no answer within {self._wait:g} s", fix=fix) from error
 
     async def _answer(self, client_id: str) -> dict[str, Any]:
@@ -110,7 +114,7 @@ class Talk:
 
     def _abort(self) -> None:
         if self._live and self._shown:
-            typer.echo("\n(again)")
+            typer.echo("\n(starting again)")
         self._shown = ""
 
     def _finish(self, message: dict[str, Any]) -> None:
@@ -123,7 +127,7 @@ class Talk:
         if shown.strip() == message["text"].strip():
             typer.echo("")
         else:
-            # What was streamed was a draft: the message is what counts.
+            # The streamed text was a draft, and the message differs from it.
             typer.echo(("\n" if shown else "") + message["text"])
         for citation in message["citations"]:
             where = f" ({citation['url']})" if citation["url"] else ""
@@ -134,6 +138,6 @@ class Talk:
     async def _next(self) -> dict[str, Any]:
         received = await self._socket.receive()
         if received.type is not aiohttp.WSMsgType.TEXT:
-            raise Unavailable("the instance closed the chat", fix="look at its logs")
+            raise Unavailable("the instance closed the chat", fix="look at its log")
         frame: dict[str, Any] = received.json()
         return frame

@@ -1,4 +1,4 @@
-"""The instance a command talks to: the running one, else the SQLite file opened for as long as the command takes."""
+"""Access of commands to an instance: the running one, or else one that the command opens over the SQLite file."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from gateway.config.settings import Config
 
 ADDRESS_FILE = "address"
-"""In ``data_dir``, while `parley dev` runs: it may have been started on another port than the configured one."""
+"""A file in ``data_dir`` with the address of a running `parley dev`, whose port may differ from the configured one."""
 _KNOCK = aiohttp.ClientTimeout(total=2)
 _WORK = aiohttp.ClientTimeout(total=60)
 _EXPORT = aiohttp.ClientTimeout(total=None, sock_read=600)
-"""Nothing is said while the log is read."""
+"""An export sends nothing while it reads the log."""
 _BY_CODE: dict[str, type[ParleyError]] = {
     kind.code: kind
     for kind in vars(errors).values()
@@ -32,7 +32,7 @@ _BY_CODE: dict[str, type[ParleyError]] = {
 
 
 class Api:
-    """The admin API of one instance and one tenant. Calls raise the failure that the answer names."""
+    """The admin API of one instance for one tenant. Calls raise the error that the response names."""
 
     def __init__(self, http: aiohttp.ClientSession, url: str, token: str, tenant: str) -> None:
         self._http = http
@@ -45,13 +45,13 @@ class Api:
             async with self._http.request(method, self._base + path, json=body, headers=self._headers) as response:
                 data = await response.json() if response.content_type == "application/json" else None
         except (aiohttp.ClientError, TimeoutError) as error:
-            raise errors.Unavailable("the instance stopped answering", fix="look at its logs") from error
+            raise errors.Unavailable("the instance stopped answering", fix="look at its log") from error
         if response.status >= 400:
             raise _failure(response.status, data)
         return data
 
     async def lines(self, path: str) -> AsyncIterator[str]:
-        """An answer of JSON lines, each as it comes."""
+        """The lines of a response of JSON lines, as they arrive."""
         try:
             async with self._http.get(self._base + path, headers=self._headers, timeout=_EXPORT) as response:
                 if response.status >= 400:
@@ -62,7 +62,7 @@ class Api:
                     for line in whole:
                         yield line.decode() + "\n"
         except (aiohttp.ClientError, TimeoutError) as error:
-            raise errors.Unavailable("the instance stopped answering", fix="look at its logs") from error
+            raise errors.Unavailable("the instance stopped answering", fix="look at its log") from error
 
     async def every(self, path: str, **query: str) -> list[Any]:
         """All items of a list."""
@@ -85,7 +85,7 @@ class Api:
 
 @asynccontextmanager
 async def opened(config: Config, tenant: str, url: str | None = None) -> AsyncIterator[Api]:
-    """Raises SetupError when no instance runs and none can be opened here."""
+    """The admin API for a tenant. Raises SetupError if no instance runs and none can be opened here."""
     token = config.admin_token.get_secret_value()
     async with aiohttp.ClientSession(timeout=_WORK) as http:
         running = await find(http, config, url)
@@ -98,7 +98,7 @@ async def opened(config: Config, tenant: str, url: str | None = None) -> AsyncIt
 
 
 async def find(http: aiohttp.ClientSession, config: Config, url: str | None) -> str:
-    """The address of the running instance, or "". A given ``url`` is the only one tried."""
+    """The address of the running instance, or an empty text. If a ``url`` is given, only that is tried."""
     for candidate in [url] if url else [_noted(config.data_path), config.local_url]:
         if candidate and await _answers(http, candidate.rstrip("/")):
             return candidate.rstrip("/")
@@ -107,13 +107,14 @@ async def find(http: aiohttp.ClientSession, config: Config, url: str | None) -> 
 
 def not_running(config: Config, url: str | None) -> SetupError:
     return SetupError(
-        f"no instance answers at {url or config.local_url}", fix="start one with `parley dev`, or name it with --url"
+        f"no instance answers at {url or config.local_url}",
+        fix="start one with `parley dev`, or give its address with --url",
     )
 
 
 @asynccontextmanager
 async def noted(config: Config) -> AsyncIterator[None]:
-    """While inside, commands find this process by the file in its data folder."""
+    """Write this process's address into its data folder, where commands find it, and remove it at the end."""
     file = config.data_path / ADDRESS_FILE
     draft = file.with_name(f".{ADDRESS_FILE}.{os.getpid()}")
     draft.write_text(config.local_url, encoding="utf-8")
@@ -146,7 +147,7 @@ def _refuse_unless_embedded(config: Config, url: str | None) -> None:
 
 @asynccontextmanager
 async def _served(config: Config) -> AsyncIterator[str]:
-    """The admin API over the file itself, on a port that nobody else is told."""
+    """Serve the admin API over the SQLite file, at an unused port of the loopback interface."""
     from aiohttp import web
 
     from gateway import admin
@@ -168,7 +169,8 @@ def _failure(status: int, body: Any) -> ParleyError:
     code, message = str(told.get("code", "")), str(told.get("message", f"the instance answered {status}"))
     if code == "unauthorized":
         return errors.Unauthorized(
-            "the instance refuses the admin token", fix="use the configuration of that instance, or PARLEY_ADMIN_TOKEN"
+            "the instance refuses the admin token",
+            fix="use the configuration of that instance, or set PARLEY_ADMIN_TOKEN",
         )
     if code == "stale_epoch":
         return errors.StaleEpoch(message, owner=str(told.get("owner")), epoch=int(told.get("epoch", 0)))

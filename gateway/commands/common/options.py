@@ -1,4 +1,4 @@
-"""Options that several commands share, and what they stand for."""
+"""Options that several commands share, and the configuration, tenant and API that they select."""
 
 from __future__ import annotations
 
@@ -19,21 +19,23 @@ T = TypeVar("T")
 ConfigFile = Annotated[
     Path | None,
     typer.Option(
-        "--config", "-c", help="The configuration file [PARLEY_CONFIG, else ./parley.yaml].", show_default=False
+        "--config", "-c", help="The configuration file [PARLEY_CONFIG, or ./parley.yaml].", show_default=False
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 Url = Annotated[
     str | None,
-    typer.Option("--url", help="Where the instance runs, when not at the configured address.", show_default=False),
+    typer.Option("--url", help="The address of the instance, if it is not the configured one.", show_default=False),
 ]
 TenantName = Annotated[
-    str | None, typer.Option("--tenant", "-t", help="Needed when several are configured.", show_default=False)
+    str | None,
+    typer.Option("--tenant", "-t", help="The tenant; required if several are configured.", show_default=False),
 ]
 
 
 def load(config: Path | None, **flags: Any) -> Config:
-    """The configuration of a command, which from now on creates files for its owner alone. Raises ConfigInvalid."""
+    """The configuration of a command. Makes files that the command creates accessible to their owner only. Raises
+    ConfigInvalid."""
     from gateway.config import loader as configuration
     from gateway.config.private_files import restrict_new_files
 
@@ -42,7 +44,7 @@ def load(config: Path | None, **flags: Any) -> Config:
 
 
 def tenant_of(config: Config, given: str | None) -> str:
-    """The tenant a command is about. Raises InvalidRequest with the names there are."""
+    """The tenant that a command works on. Raises InvalidRequest, which names the tenants that exist."""
     names = sorted(config.tenants)
     if given in config.tenants:
         return str(given)
@@ -53,7 +55,7 @@ def tenant_of(config: Config, given: str | None) -> str:
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
-    """Run a command's work, with the logs of what it uses kept to errors."""
+    """Run a command's coroutine. Only errors are logged."""
     import asyncio
 
     from infra.telemetry import set_up_logging
@@ -63,7 +65,7 @@ def run(work: Coroutine[Any, Any, T]) -> T:
 
 
 def with_api(config: Path | None, tenant: str | None, url: str | None, work: Callable[[Api], Awaitable[T]]) -> T:
-    """Do ``work`` with the admin API of the instance that the options mean."""
+    """Run ``work`` with the admin API of the instance that the options select."""
     from gateway.commands.common.instance import opened
 
     loaded = load(config)

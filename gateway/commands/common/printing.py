@@ -1,4 +1,4 @@
-"""What commands print: results on stdout, everything else on stderr."""
+"""Output of commands: results on stdout, everything else on stderr."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from infra.deploy.finding import Finding
 
 EVERY_S = 3.0
-"""Seconds between two lines of progress where there is no terminal."""
+"""Seconds between two lines of progress if the output is not a terminal."""
 _MARKS = {"ok": ("ok", typer.colors.GREEN), "warn": ("warn", typer.colors.YELLOW), "fail": ("fail", typer.colors.RED)}
 
 
 class Progress(Protocol):
     def __call__(self, what: str) -> None:
-        """One more item is done, and ``what`` comes next."""
+        """Count one more item as done. ``what`` is the next one."""
 
 
 def print_json(value: Any) -> None:
@@ -31,7 +31,7 @@ def print_json(value: Any) -> None:
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Columns as wide as their widest cell; the last one as long as it is."""
+    """Print a table, each column as wide as its widest cell."""
     cells = [[str(cell) for cell in row] for row in rows]
     widths = [max(len(row[at]) for row in [list(head), *cells]) for at in range(len(head))]
     for row in [[name.upper() for name in head], *cells]:
@@ -39,7 +39,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
 
 
 def print_findings(findings: Iterable[Finding]) -> None:
-    """A line for each, with its status in colour on a terminal, and how to fix it."""
+    """Print a line for each finding, with its status, and another with its fix."""
     for finding in findings:
         text, color = _MARKS[finding.status]
         typer.echo(f"{typer.style(text.ljust(4), fg=color)}  {finding.check.ljust(24)}  {finding.detail}")
@@ -48,12 +48,12 @@ def print_findings(findings: Iterable[Finding]) -> None:
 
 
 def note(text: str) -> None:
-    """For the person at the terminal, not for the program behind a pipe."""
+    """Print a message for the person at the terminal, not for a program behind a pipe."""
     typer.echo(text, err=True)
 
 
 def program() -> str:
-    """The command as it can be typed here: the bare name only where the shell finds it."""
+    """The command as it can be typed here: ``parley`` if the shell finds it, else a path."""
     if shutil.which("parley"):
         return "parley"
     relative = os.path.relpath(sys.argv[0])
@@ -62,9 +62,9 @@ def program() -> str:
 
 @contextmanager
 def progress(title: str, total: int | None) -> Iterator[Progress]:
-    """A bar on a terminal; elsewhere a line every few seconds, so that a log shows that work goes on.
+    """Show progress: a bar on a terminal, elsewhere a line every few seconds.
 
-    ``total`` is None where the number of items is not known."""
+    ``total`` is None if the number of items is not known."""
     if total == 0:
         yield lambda what: None
         return

@@ -1,4 +1,4 @@
-"""A tenant's documents behind the admin API, as `parley knowledge` uses them."""
+"""A tenant's documents over the admin API, for `parley knowledge`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from schemas.ports import AssuranceLookup, DocumentDraft, Passage, SearchResult
 
 
 class RemoteShelf:
-    """A tenant's documents behind the admin API."""
+    """The documents of a running instance, over the admin API."""
 
     def __init__(self, api: Api) -> None:
         self._api = api
@@ -35,7 +35,7 @@ class RemoteShelf:
 
 
 class RemoteKnowledge:
-    """``schemas.ports.Knowledge`` over the admin API, with the bodies left out: the quality check only searches."""
+    """``schemas.ports.Knowledge`` over the admin API, for the quality check. Lists leave the documents' bodies out."""
 
     def __init__(self, api: Api, step: Progress) -> None:
         self._api = api
@@ -62,7 +62,7 @@ class RemoteKnowledge:
         return SearchResult(passages=passages, encoder=found.get("encoder", ""), **judged)
 
     async def wait_until_indexed(self, tenant: str, wait: float) -> bool:
-        """An instance waits by itself when it searches."""
+        """Returns at once, because the instance waits when it searches."""
         return True
 
     async def documents(self, tenant: str) -> list[Document]:
@@ -76,7 +76,7 @@ class RemoteKnowledge:
         return _document(found, found["body"])
 
     async def wait_until_ready(self) -> None:
-        """An instance that answers is ready to search."""
+        """Returns at once, because an instance that answers is ready to search."""
 
 
 def _document(item: dict[str, str], body: str) -> Document:

@@ -447,7 +447,7 @@ def test_an_empty_folder_removes_nothing(folder: Path) -> None:
         file.unlink()
     done = parley("knowledge", "sync", cwd=folder)
     assert done.returncode == 2
-    assert done.stderr.startswith("error[invalid_request]: no file to read")
+    assert done.stderr.startswith("error[invalid_request]: there is nothing to read")
     assert len(json.loads(parley("knowledge", "list", "--json", cwd=folder).stdout)) == 2
 
 

@@ -49,7 +49,7 @@ ERRORS: dict[str, tuple[str, str]] = {
     ),
     "unknown key far from any": (
         SHOP + "    fold: {qqq: 1}\n",
-        "parley.yaml:4:12: tenants.shop.fold.qqq: unknown key; known here: longest, others, restarts, web",
+        "parley.yaml:4:12: tenants.shop.fold.qqq: unknown key; available: longest, others, restarts, web",
     ),
     "unknown key in an account": (
         SHOP + "    channels:\n      web:\n        main: {origin: ['*']}\n",
@@ -131,7 +131,7 @@ ERRORS: dict[str, tuple[str, str]] = {
     ),
     "desk without its account": (
         SHOP + "    desk: {channel: C0123456789}\n",
-        "parley.yaml:2:3: tenants.shop: desk.account names 'main', which is no account under channels.slack",
+        "parley.yaml:2:3: tenants.shop: desk.account names 'main', which is not an account under channels.slack",
     ),
     "desk where nobody can work": (
         SHOP + "    desk: {kind: web, channel: C0123456789}\n",

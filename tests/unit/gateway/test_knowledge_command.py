@@ -94,7 +94,7 @@ def test_one_page_is_added_and_no_private_one_that_is_not_allowed(shop: Path, we
     file.write_text(file.read_text().replace("[127.0.0.1]", "[]"))
     refused = parley("knowledge", "add", page, cwd=shop)
     assert refused.returncode == 1
-    assert f"left out {page}: a private address" in refused.stderr
+    assert f"skipped {page}: a private address" in refused.stderr
     assert "private_hosts" in refused.stderr
 
 

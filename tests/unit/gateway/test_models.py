@@ -107,7 +107,7 @@ WRONG = {
     ),
     "everything in too small a prompt": (
         REMOTE % ", context: 10000, whole_knowledge: 9000" + SHOP % "remote",
-        "whole_knowledge and max_output must leave a tenth of context for the question",
+        "whole_knowledge and max_output together must leave a tenth of context for the question",
     ),
     "an unset variable": (
         REMOTE % ', api_key: "${NO_KEY}"' + SHOP % "remote",
@@ -115,7 +115,7 @@ WRONG = {
     ),
     "an answer as long as everything": (
         REMOTE % ", context: 2000, max_output: 1500" + SHOP % "remote",
-        ":2:3: models.remote: max_output must be at most half of context: the passages need room too",
+        ":2:3: models.remote: max_output must be at most half of context, so that there is room for the passages",
     ),
 }
 
