@@ -29,7 +29,7 @@ def check(
 
     from gateway.commands.common.printing import note
     from gateway.config import loader as configuration
-    from gateway.config import preflight
+    from gateway.doctor import preflight
     from gateway.wiring.engines import longer_than_wanted
 
     path = configuration.find(config)

@@ -225,7 +225,7 @@ def _sync(
     asked: Asking, config: Path | None, tenant: str | None, url: str | None, *, remove: bool, many: bool = False
 ) -> SyncReport:
     from gateway.commands.common.remote_documents import RemoteShelf
-    from gateway.documents import locations as places
+    from gateway.documents import document_sources as places
     from gateway.documents import sync
     from gateway.documents.crawl_state import Memory
 

@@ -74,8 +74,8 @@ def run(
     """Start one role of a scaled installation (Kafka and Redis)."""
     import asyncio
 
-    from gateway.config import preflight
     from gateway.config.private_files import tighten
+    from gateway.doctor import preflight
     from gateway.wiring import compose
     from gateway.wiring.engines import refuse_embedded
     from gateway.wiring.routing import ensure
@@ -117,7 +117,7 @@ async def _dev(config: Config, flag: str) -> None:
     import asyncio
 
     from gateway.commands.common.instance import noted
-    from gateway.config import preflight
+    from gateway.doctor import preflight
     from gateway.wiring import compose
     from gateway.wiring.listening import check_port
     from gateway.wiring.routing import train_changed
@@ -137,8 +137,8 @@ async def _sync_documents(config: Config) -> str:
     Returns a question that the first tenant's documents answer, or an empty text."""
     from agent_worker.knowledge.library import Library
     from gateway.documents.crawl_state import Memory
-    from gateway.documents.locations import paths_of
-    from gateway.documents.published import LocalShelf, RememberingShelf
+    from gateway.documents.document_sources import paths_of
+    from gateway.documents.document_store import LocalShelf, RememberingShelf
     from gateway.documents.sync import sync
     from gateway.wiring import compose
 

@@ -14,14 +14,14 @@ from pydantic import SecretStr
 
 from connectors.settings import Settings
 from connectors.web.settings import WebAccount
-from gateway.config import generated_secrets
+from gateway.config import secret_keys
 from gateway.config.knowledge import SourceSettings
 from gateway.config.models import names_of
 from gateway.config.operators import ADMIN
 from gateway.config.routing import Routes
 from gateway.config.settings import Config
 from gateway.config.validation import Problems, suggestion
-from gateway.config.yaml_source import Reader, Source
+from gateway.config.yaml_reader import Reader, Source
 from schemas.errors import ConfigInvalid
 
 FILE_NAME = "parley.yaml"
@@ -77,7 +77,7 @@ def load(
     if problems.lines or config is None:
         raise _invalid(problems.lines, path)
     config = _absolute(config, path.parent)
-    return generated_secrets.complete(config) if make_secrets and config.embedded else config
+    return secret_keys.complete(config) if make_secrets and config.embedded else config
 
 
 def _read(path: Path, environ: Mapping[str, str]) -> Source:
@@ -155,14 +155,14 @@ def _put_port(source: Source, port: str, place: str) -> None:
 
 def _check_secrets(config: Config, problems: Problems) -> None:
     """Check the length of the secrets that the operator chooses. A vendor decides about the length of its own."""
-    found: dict[tuple[str, ...], SecretStr] = {(name,): getattr(config, name) for name in generated_secrets.NAMES}
+    found: dict[tuple[str, ...], SecretStr] = {(name,): getattr(config, name) for name in secret_keys.NAMES}
     for tenant, section in config.tenants.items():
         for name, account in section.channels.web.items():
             found["tenants", tenant, "channels", "web", name, "identity_secret"] = account.identity_secret
     for place, secret in found.items():
-        if generated_secrets.is_short(secret.get_secret_value()):
-            said = f"{'.'.join(place)}: must be at least {generated_secrets.SHORTEST} bytes long"
-            problems.add(place, f"{said}; make one with: {generated_secrets.MAKE_ONE}")
+        if secret_keys.is_short(secret.get_secret_value()):
+            said = f"{'.'.join(place)}: must be at least {secret_keys.SHORTEST} bytes long"
+            problems.add(place, f"{said}; make one with: {secret_keys.MAKE_ONE}")
 
 
 def _check_modes(config: Config, source: Source, problems: Problems) -> None:

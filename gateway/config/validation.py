@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from gateway.config.settings import Config
-from gateway.config.yaml_source import Source, Where, dotted
+from gateway.config.yaml_reader import Source, Where, dotted
 
 
 class Problems:

@@ -11,8 +11,8 @@ from datetime import UTC, datetime, timedelta
 
 from aiohttp import web
 
-from gateway.config.generated_secrets import key_for, matches, sign
 from gateway.config.operators import ADMIN, NOBODY, fits
+from gateway.config.secret_keys import key_for, matches, sign
 from gateway.wiring.parts import Parts
 from schemas.errors import Unauthorized
 from schemas.handoff.rules import Actor

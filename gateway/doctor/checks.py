@@ -9,11 +9,10 @@ import sqlite3
 from pathlib import Path
 
 from gateway.config import loader as configuration
-from gateway.config import preflight
-from gateway.config.generated_secrets import MAKE_ONE, NAMES, SHORTEST, is_short
 from gateway.config.private_files import open_to_others
+from gateway.config.secret_keys import MAKE_ONE, NAMES, SHORTEST, is_short
 from gateway.config.settings import Config
-from gateway.doctor import vendors
+from gateway.doctor import preflight, vendors
 from gateway.doctor.vendors import is_called
 from gateway.wiring import encoders, routing
 from gateway.wiring.engines import kafka_access, longer_than_wanted, retention_of, revealed, specs

@@ -10,8 +10,8 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from gateway.documents.locations import Place
-from gateway.documents.published import write_aside
+from gateway.documents.document_sources import Place
+from gateway.documents.document_store import write_aside
 
 
 class Reading(BaseModel):

@@ -12,8 +12,8 @@ from agent_worker.sources.isolation import Isolation
 from agent_worker.sources.registry import source_of
 from gateway.documents.content_hash import hash_of
 from gateway.documents.crawl_state import Memory, Reading
-from gateway.documents.locations import Place
-from gateway.documents.published import Known, Shelf
+from gateway.documents.document_sources import Place
+from gateway.documents.document_store import Known, Shelf
 from schemas.errors import RequestError, TemporaryRefusal
 from schemas.ports import (
     DocumentDraft,

@@ -13,7 +13,7 @@ from urllib.parse import quote, unquote
 from aiohttp import BodyPartReader, web
 from aiohttp.http import HttpProcessingError
 
-from gateway.config.generated_secrets import key_for, matches, sign
+from gateway.config.secret_keys import key_for, matches, sign
 from schemas.errors import Forbidden, InvalidRequest, NotFound, TooLarge, UnsupportedMediaType
 from schemas.messages import Attachment
 from schemas.ports import Blobs, Clock

@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from connectors import conversation_signals
 from connectors.web.settings import WebAccount
-from gateway.config.generated_secrets import key_for
+from gateway.config.secret_keys import key_for
 from gateway.webchat.identity import Identity, identity_of
 from gateway.wiring.parts import AccountLookup
 from schemas import ids, topics

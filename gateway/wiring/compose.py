@@ -8,8 +8,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -43,15 +43,17 @@ from gateway.wiring.encoders import open_encoder
 from gateway.wiring.engines import Engine, channels_of, check_topics, open_engine, refuse_embedded
 from gateway.wiring.gauges import Readiness
 from gateway.wiring.parts import Parts, accounts_of, each_account
-from gateway.wiring.process_folders import own_folder, recording
 from gateway.wiring.supervisor import Supervisor
 from gateway.wiring.vendor_files import VendorFiles
 from gateway.wiring.vendor_streams import start_streams, start_watching
-from infra import descriptors, interpreter
+from infra import descriptors, flight_recorder, interpreter
 from infra.blobs import open_blobs
+from infra.database.lock import ProcessLock
+from infra.flight_recorder import FlightRecorder
 from infra.metrics import PrometheusMetrics
 from infra.state.recovery import StateRecovery
 from infra.tracing import member_name, record_traces
+from schemas.errors import DatabaseLocked, SetupError
 from schemas.ports import Blobs, Channel
 
 log = structlog.get_logger("parley.compose")
@@ -292,3 +294,42 @@ async def _serve_edge(
 def _address(config: Config) -> tuple[str, int]:
     host, _, port = config.listen.rpartition(":")
     return host, int(port)
+
+
+MOST = 256
+"""Maximum number of processes on one ``data_dir``."""
+
+
+@contextmanager
+def own_folder(parent: Path) -> Iterator[Path]:
+    """The first of the folders ``parent/0``, ``parent/1`` … that no running process uses, so that a restarted process
+    finds its index again. Raises SetupError if all are in use."""
+    parent.mkdir(parents=True, exist_ok=True)
+    for number in range(MOST):
+        try:
+            lock = ProcessLock(parent / f"{number}.lock")
+        except DatabaseLocked:
+            continue
+        try:
+            yield parent / str(number)
+        finally:
+            lock.release()
+        return
+    raise SetupError(f"{MOST} processes share {parent}", fix="set another `data_dir` for some of them")
+
+
+@asynccontextmanager
+async def recording(data_path: Path, stall_seconds: float) -> AsyncIterator[FlightRecorder]:
+    """Run the flight recorder of this process. The records of processes that died are collected first."""
+    parent = data_path / "flight"
+    parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    flight_recorder.collect_incidents(parent)
+    with own_folder(parent) as folder:
+        recorder = FlightRecorder(folder, stall_seconds)
+        recorder.start()
+        beating = asyncio.create_task(recorder.run_heartbeat())
+        try:
+            yield recorder
+        finally:
+            beating.cancel()
+            recorder.close()

@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from agent_worker.dead_letters import build_dead_letter
-from gateway.wiring.process_folders import recording
+from gateway.wiring.compose import recording
 from infra.bus.lanes import Bounds, Lanes
 from infra.bus.poison_watch import PoisonWatch
 from infra.flight_recorder import FlightRecorder

@@ -26,7 +26,7 @@ from agent_worker.router.phrases import anger_score, find_phrase
 from agent_worker.sources.website.links import read_instructions
 from connectors.inbound.envelopes import mask_event
 from connectors.inbound.long_texts import cut_long_text
-from gateway.training.anonymizer import Anonymity
+from gateway.training.examples import Anonymity
 from schemas import topics
 from schemas.ports import ActionResult, Event, Offer, Passage
 from schemas.privacy.cards import mask_cards
@@ -77,7 +77,7 @@ MADE_LATER = {
     "agent_worker.sources.layout._normalize_line": "",
     "connectors.settings.require_pattern": "",
     "gateway.config.actions.Parameter._fits": "",
-    "gateway.training.anonymizer.Anonymity.__init__": "anonymity",
+    "gateway.training.examples.Anonymity.__init__": "anonymity",
 }
 """Functions that make a pattern, because only a configuration or a document tells what to look for; by which of
 ``MORE`` such a pattern is tried. Empty where no stranger's text is matched with it."""

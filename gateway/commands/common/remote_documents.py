@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from gateway.commands.common.instance import Api
 from gateway.commands.common.printing import Progress
-from gateway.documents.published import Known
+from gateway.documents.document_store import Known
 from schemas.conversation import Document
 from schemas.errors import NotFound
 from schemas.messages import Assurance

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from gateway.config import loader
-from gateway.config.generated_secrets import MAKE_ONE
+from gateway.config.secret_keys import MAKE_ONE
 from gateway.config.settings import Config
 from schemas.errors import ConfigInvalid
 

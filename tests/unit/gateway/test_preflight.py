@@ -14,7 +14,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from gateway.config import loader as configuration
-from gateway.config import preflight
+from gateway.doctor import preflight
 from infra.deploy.process import free_port
 from tests.unit.gateway.test_cli import parley
 

@@ -13,10 +13,10 @@ import pytest
 
 from gateway.config import loader as configuration
 from gateway.config.settings import Config
-from gateway.documents import locations
+from gateway.documents import document_sources
 from gateway.documents.crawl_state import Memory
-from gateway.documents.locations import Place
-from gateway.documents.published import LocalShelf
+from gateway.documents.document_sources import Place
+from gateway.documents.document_store import LocalShelf
 from gateway.documents.sync import SyncReport, sync
 from schemas.errors import SetupError
 from tests.harness.processes import ROOT
@@ -191,7 +191,7 @@ def config(tmp_path: Path) -> Config:
 
 
 def test_places_are_labelled_as_the_configuration_names_them(config: Config, tmp_path: Path) -> None:
-    found = locations.configured(config, "shop")
+    found = document_sources.configured(config, "shop")
     assert [place.label for place in found] == [
         *("docs", str(tmp_path / "elsewhere"), "https://help.example/", "https://shop.example/sitemap.xml"),
         *("staff", "notes://handbook"),
@@ -206,7 +206,9 @@ def test_places_are_labelled_as_the_configuration_names_them(config: Config, tmp
 
 def test_a_place_that_is_named_is_read_as_it_is_configured(config: Config, tmp_path: Path) -> None:
     asked = [str(tmp_path / "shop" / "staff"), "https://help.example/", "https://new.example/"]
-    staff, known, new = locations.named(config, "shop", asked, {"language": "de", "visibility": None}, {"depth": 1})
+    staff, known, new = document_sources.named(
+        config, "shop", asked, {"language": "de", "visibility": None}, {"depth": 1}
+    )
     assert (staff.label, staff.visibility, staff.language) == ("staff", "internal", "de")
     assert (known.options["depth"], known.options["pages"]) == (1, 500)
     assert new.options["private_hosts"] == ["wiki.internal:8443"]

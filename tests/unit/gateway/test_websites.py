@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from gateway.documents.crawl_state import Memory
-from gateway.documents.locations import Place
-from gateway.documents.published import LocalShelf
+from gateway.documents.document_sources import Place
+from gateway.documents.document_store import LocalShelf
 from gateway.documents.sync import SyncReport, sync
 from schemas.messages import Assurance
 from tests.unit.gateway.conftest import Instance

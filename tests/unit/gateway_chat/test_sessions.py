@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from connectors.web.settings import WebAccount
-from gateway.config.generated_secrets import key_for
+from gateway.config.secret_keys import key_for
 from gateway.webchat.identity import identity_of
 from schemas import ids, topics
 from schemas.errors import Unauthorized

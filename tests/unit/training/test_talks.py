@@ -13,8 +13,7 @@ import pytest
 from pydantic import BaseModel
 
 from gateway.training import conversation_log
-from gateway.training.anonymizer import Anonymity
-from gateway.training.examples import rows
+from gateway.training.examples import Anonymity, rows
 from gateway.training.export_rows import Preference, Talk
 from infra.bus.sqlite import SqliteBus
 from infra.database import Database
