@@ -76,19 +76,23 @@ def main() -> None:
         # Outside the standalone mode Typer raises its errors, so that they can be printed as JSON.
         sys.exit(app(standalone_mode=False))
     except typer.TyperException as error:
-        _tell("invalid_request", error.format_message(), "see `parley --help` for the commands and their options")
+        _print_error(
+            "invalid_request", error.format_message(), "see `parley --help` for the commands and their options"
+        )
         sys.exit(2)
     except typer.Abort:
         sys.exit(130)
     except ParleyError as error:
-        _tell(error.code, error.message, error.fix)
+        _print_error(error.code, error.message, error.fix)
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)
     except Exception as error:
         if os.environ.get("PARLEY_DEBUG"):
             raise
-        _tell("internal", f"{type(error).__name__}: {error}", "run it again with PARLEY_DEBUG=1 and report the output")
+        _print_error(
+            "internal", f"{type(error).__name__}: {error}", "run it again with PARLEY_DEBUG=1 and report the output"
+        )
         sys.exit(2)
 
 
@@ -96,7 +100,7 @@ def _wants_json() -> bool:
     return "--json" in sys.argv[1:]
 
 
-def _tell(code: str, message: str, fix: str) -> None:
+def _print_error(code: str, message: str, fix: str) -> None:
     """Print an error: as JSON on stdout with ``--json``, else as text on stderr."""
     if _wants_json():
         typer.echo(json.dumps({"error": {"code": code, "message": message, "fix": fix}}, ensure_ascii=False))

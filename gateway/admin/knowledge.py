@@ -11,7 +11,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from agent_worker.knowledge.ingest.publishing import delete, publish
 from agent_worker.knowledge.text.front_matter import ADDRESS, LANGUAGE
 from gateway.admin.guard import page_size
-from gateway.documents.content_hash import hash_of
+from gateway.documents.content_hash import hash_document
 from gateway.http.responses import read_json, reply
 from gateway.webchat.serialize import instant
 from gateway.wiring.parts import Parts
@@ -153,7 +153,7 @@ def _item(document: Document) -> dict[str, Any]:
         "version": document.version,
         "size": len(document.body.encode()),
         "source": document.source,
-        "hash": hash_of(document),
+        "hash": hash_document(document),
         "expires_at": instant(document.expires_at) if document.expires_at else None,
         "updated_at": instant(document.updated_at),
     }

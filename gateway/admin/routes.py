@@ -13,7 +13,7 @@ from agent_worker.router.router import Router, RoutingRequest
 from gateway.http.responses import read_json, reply
 from gateway.wiring.models import models_of
 from gateway.wiring.parts import Parts
-from gateway.wiring.routing import ensure, rules_of
+from gateway.wiring.routing import build_route_rules, ensure_trained
 from schemas.errors import SetupError, Unavailable
 from schemas.messages import Text
 
@@ -42,8 +42,8 @@ class RouteDesk:
         config = self._parts.config
         section = config.tenants[tenant]
         try:
-            rules = await asyncio.to_thread(rules_of, section)
-            await asyncio.to_thread(ensure, config, tenant)
+            rules = await asyncio.to_thread(build_route_rules, section)
+            await asyncio.to_thread(ensure_trained, config, tenant)
             await self._router.load(rules)
         except SetupError as error:
             raise Unavailable(error.message, fix=error.fix) from error

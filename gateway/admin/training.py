@@ -10,9 +10,9 @@ from aiohttp import web
 
 from connectors.registry import CHANNELS
 from gateway.training import conversation_log
-from gateway.training.conversation_log import Fact, Ledger
-from gateway.training.examples import rows
-from gateway.training.export_rows import Preference, Talk
+from gateway.training.conversation_log import ConversationEvent, ConversationLog
+from gateway.training.examples import export_rows
+from gateway.training.export_rows import ConversationExample, Preference
 from gateway.wiring.engines import channels_of
 from gateway.wiring.parts import Parts
 from schemas.errors import InvalidRequest
@@ -20,7 +20,7 @@ from schemas.privacy.cards import OwnNumbers
 
 KINDS = ("approved", "rejected")
 NDJSON = "application/x-ndjson"
-_Found = tuple[str, list[Fact]]
+_Found = tuple[str, list[ConversationEvent]]
 
 
 class TrainingDesk:
@@ -40,7 +40,7 @@ class TrainingDesk:
             raise InvalidRequest(f"channel: must be one of {', '.join(CHANNELS)}")
         since, until = _instant("since", query.get("since", "")), _instant("until", query.get("until", ""))
         async with self._one:
-            with conversation_log.opened(self._parts.config.data_path / "exports") as gathered:
+            with conversation_log.open_conversation_log(self._parts.config.data_path / "exports") as gathered:
                 channels = [channel] if channel else channels_of(self._parts.config)
                 await gathered.gather(self._parts.bus, tenant, channels)
                 response = web.StreamResponse(headers={"Content-Type": NDJSON, "Cache-Control": "no-store"})
@@ -54,15 +54,15 @@ class TrainingDesk:
         response: web.StreamResponse,
         tenant: str,
         kind: str,
-        gathered: Ledger,
+        gathered: ConversationLog,
         since: datetime | None,
         until: datetime | None,
     ) -> None:
-        own = self._parts.config.tenants[tenant].protection.finder
+        own = self._parts.config.tenants[tenant].protection.own_number_finder
         conversations = gathered.conversations(since, until)
-        while (found := await gathered.apart(_next, conversations)) is not None:
+        while (found := await gathered.run_in_thread(_next, conversations)) is not None:
             names = await self._names(tenant, found[0])
-            lines = await gathered.apart(_lines, tenant, found, own, names, kind)
+            lines = await gathered.run_in_thread(_lines, tenant, found, own, names, kind)
             if lines:
                 await response.write(lines)
 
@@ -78,8 +78,10 @@ def _next(conversations: Iterator[_Found]) -> _Found | None:
 
 
 def _lines(tenant: str, found: _Found, own: OwnNumbers | None, names: list[str], kind: str) -> bytes:
-    wanted: tuple[type, ...] = {"approved": (Talk,), "rejected": (Preference,)}.get(kind, (Talk, Preference))
-    made = rows(tenant, *found, own, names)
+    wanted: tuple[type, ...] = {"approved": (ConversationExample,), "rejected": (Preference,)}.get(
+        kind, (ConversationExample, Preference)
+    )
+    made = export_rows(tenant, *found, own, names)
     return b"".join(row.model_dump_json().encode() + b"\n" for row in made if isinstance(row, wanted))
 
 

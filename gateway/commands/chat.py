@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from gateway.commands.common.options import AsJson, ConfigFile, TenantName, Url, load, run, tenant_of
+from gateway.commands.common.options import AsJson, ConfigFile, TenantName, Url, load, run, select_tenant
 from schemas.errors import InvalidRequest
 
 
@@ -28,7 +28,7 @@ def chat(
     """Chat with the agent of the running instance."""
     if as_json and message is None:
         raise InvalidRequest("--json needs a question", fix='ask one with -m: parley chat -m "…" --json')
-    from gateway.commands.common.chat_client import talk
+    from gateway.commands.common.chat_client import run_chat
 
     loaded = load(config)
-    run(talk(loaded, tenant_of(loaded, tenant), account, message, url, as_json, wait))
+    run(run_chat(loaded, select_tenant(loaded, tenant), account, message, url, as_json, wait))

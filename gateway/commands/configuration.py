@@ -11,8 +11,8 @@ from gateway.commands.common.options import AsJson, ConfigFile
 from gateway.commands.common.printing import print_findings, print_json
 
 app = typer.Typer(help="Check and show the configuration.", no_args_is_help=True)
-HIDDEN = "********"
-_PASSWORD = re.compile(r"(?<=//)[^/@\s]*@")
+MASK = "********"
+_URL_PASSWORD = re.compile(r"(?<=//)[^/@\s]*@")
 
 
 @app.command()
@@ -30,11 +30,11 @@ def check(
     from gateway.commands.common.printing import note
     from gateway.config import loader as configuration
     from gateway.doctor import preflight
-    from gateway.wiring.engines import longer_than_wanted
+    from gateway.wiring.engines import describe_longer_retention
 
-    path = configuration.find(config)
+    path = configuration.find_file(config)
     loaded = configuration.load(config, make_secrets=False)
-    findings = preflight.findings(loaded) + ([] if offline else asyncio.run(preflight.unreachable_models(loaded)))
+    findings = preflight.check_imports(loaded) + ([] if offline else asyncio.run(preflight.check_endpoints(loaded)))
     problems = [finding for finding in findings if finding.status != "ok"]
     valid = all(finding.status != "fail" for finding in problems)
     mode = "one process, SQLite" if loaded.embedded else "scaled, Kafka and Redis"
@@ -45,7 +45,7 @@ def check(
         print_findings(problems)
         verdict = "valid" if valid else "not valid"
         typer.echo(f"{path}: {verdict} ({mode}; tenants: {', '.join(sorted(loaded.tenants))})")
-    for each in longer_than_wanted(loaded):
+    for each in describe_longer_retention(loaded):
         note(f"retention of {each}")
     if not valid:
         raise typer.Exit(1)
@@ -58,7 +58,7 @@ def show(config: ConfigFile = None, as_json: AsJson = False) -> None:
 
     from gateway.config import loader as configuration
 
-    values = masked(configuration.load(config, make_secrets=False).model_dump(mode="python"))
+    values = mask_secrets(configuration.load(config, make_secrets=False).model_dump(mode="python"))
     if as_json:
         print_json(values)
     else:
@@ -73,14 +73,14 @@ def schema() -> None:
     print_json({"$schema": "https://json-schema.org/draft/2020-12/schema"} | Config.model_json_schema())
 
 
-def masked(value: Any) -> Any:
+def mask_secrets(value: Any) -> Any:
     """The settings as plain values, with secrets and passwords in URLs masked. Empty secrets stay empty."""
     from pydantic import SecretStr
 
     if isinstance(value, dict):
-        return {key: masked(inner) for key, inner in value.items()}
+        return {key: mask_secrets(inner) for key, inner in value.items()}
     if isinstance(value, list):
-        return [masked(inner) for inner in value]
+        return [mask_secrets(inner) for inner in value]
     if isinstance(value, SecretStr):
-        return HIDDEN if value.get_secret_value() else ""
-    return _PASSWORD.sub(f"{HIDDEN}@", value) if isinstance(value, str) else value
+        return MASK if value.get_secret_value() else ""
+    return _URL_PASSWORD.sub(f"{MASK}@", value) if isinstance(value, str) else value

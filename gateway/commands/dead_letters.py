@@ -8,17 +8,17 @@ from urllib.parse import quote
 import typer
 
 from gateway.commands.common.options import AsJson, ConfigFile, TenantName, Url, with_api
-from gateway.commands.common.printing import print_json, table
+from gateway.commands.common.printing import print_json, print_table
 
 if TYPE_CHECKING:
-    from gateway.commands.common.instance import Api
+    from gateway.commands.common.instance import AdminApi
 
 app = typer.Typer(help="List, show and replay records that could not be processed.", no_args_is_help=True)
-Ids = Annotated[list[str], typer.Argument(help="Ids from `deadletter list`.", metavar="ID...")]
+DeadLetterIds = Annotated[list[str], typer.Argument(help="Ids from `deadletter list`.", metavar="ID...")]
 
 
 @app.command("list")
-def listing(
+def list_dead_letters(
     config: ConfigFile = None,
     tenant: TenantName = None,
     unassigned: Annotated[bool, typer.Option(help="List records that belong to no tenant instead.")] = False,
@@ -27,8 +27,8 @@ def listing(
 ) -> None:
     """List dead letters, newest first."""
 
-    async def work(api: Api) -> list[Any]:
-        return await api.every("/deadletters", unassigned="true" if unassigned else "false")
+    async def work(api: AdminApi) -> list[Any]:
+        return await api.list_items("/deadletters", unassigned="true" if unassigned else "false")
 
     items = with_api(config, tenant, url, work)
     if as_json:
@@ -36,7 +36,7 @@ def listing(
     else:
         head = ("id", "code", "attempts", "replays", "channel", "conversation", "last at")
         keys = ("id", "code", "attempts", "replays", "channel", "conversation_id", "last_at")
-        table(head, ([item[key] for key in keys] for item in items))
+        print_table(head, ([item[key] for key in keys] for item in items))
 
 
 @app.command()
@@ -52,15 +52,19 @@ def show(
 
 @app.command()
 def replay(
-    letters: Ids, config: ConfigFile = None, tenant: TenantName = None, url: Url = None, as_json: AsJson = False
+    letters: DeadLetterIds,
+    config: ConfigFile = None,
+    tenant: TenantName = None,
+    url: Url = None,
+    as_json: AsJson = False,
 ) -> None:
     """Process dead letters again. A message is answered only if nobody has answered it in the meantime."""
 
-    async def work(api: Api) -> list[Any]:
+    async def work(api: AdminApi) -> list[Any]:
         return [await api.call("POST", f"/deadletters/{quote(letter, safe='')}/replay") for letter in letters]
 
     done = with_api(config, tenant, url, work)
     if as_json:
         print_json(done)
     else:
-        table(("replayed", "as", "topic"), ((item["replay_of"], item["id"], item["topic"]) for item in done))
+        print_table(("replayed", "as", "topic"), ((item["replay_of"], item["id"], item["topic"]) for item in done))

@@ -16,9 +16,9 @@ def doctor(config: ConfigFile = None, as_json: AsJson = False) -> None:
     """Check the configuration, this machine, vendors and servers. Exits with 1 if a check fails."""
     from dataclasses import asdict
 
-    from gateway.doctor.checks import examined
+    from gateway.doctor.checks import run_checks
 
-    findings = run(examined(config))
+    findings = run(run_checks(config))
     well = all(finding.status != "fail" for finding in findings)
     if as_json:
         print_json({"ok": well, "findings": [asdict(finding) for finding in findings]})

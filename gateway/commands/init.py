@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from gateway.commands.common.printing import note, program
+from gateway.commands.common.printing import note, program_name
 
 
 class Template(StrEnum):
@@ -42,4 +42,4 @@ def init(
     for path in new_project(chosen.value, target):
         typer.echo(path)
     here = "" if target.resolve() == Path.cwd() else f"  cd {shlex.quote(os.path.relpath(target))}\n"
-    note(f"\nNow start it:\n{here}  {program()} dev")
+    note(f"\nNow start it:\n{here}  {program_name()} dev")

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gateway.commands.common.options import AsJson, ConfigFile, TenantName, Url, load, run, tenant_of, with_api
-from gateway.commands.common.printing import note, print_json, progress, table
+from gateway.commands.common.options import AsJson, ConfigFile, TenantName, Url, load, run, select_tenant, with_api
+from gateway.commands.common.printing import note, print_json, print_table, progress
 from schemas.errors import Conflict, InvalidRequest
 
 if TYPE_CHECKING:
     from agent_worker.knowledge.ranking.quality import CheckQuestion, QualityMetrics
-    from gateway.commands.common.instance import Api
+    from gateway.commands.common.instance import AdminApi
     from gateway.config.settings import Config
     from gateway.documents.sync import SyncReport
 
@@ -37,31 +37,31 @@ class Assurance(StrEnum):
 
 
 app = typer.Typer(help="Publish, list, search and check the agent's documents.", no_args_is_help=True)
-Places = Annotated[
+LocationsArgument = Annotated[
     list[str],
     typer.Argument(
         help="Files and folders (.md, .txt, .html, .pdf, .docx, .csv of questions and answers), pages, sitemaps.",
         metavar="PATH_OR_URL...",
     ),
 ]
-Seen = Annotated[
+VisibilityOption = Annotated[
     Visibility | None,
     typer.Option(help="Who may see documents that do not set it themselves [public].", show_default=False),
 ]
-Spoken = Annotated[
+LanguageOption = Annotated[
     str | None,
     typer.Option(help="The language of documents that do not set it themselves, such as de.", show_default=False),
 ]
-Depth = Annotated[
+DepthOption = Annotated[
     int | None, typer.Option(help="How many links to follow from a page [0].", min=0, max=50, show_default=False)
 ]
-Pages = Annotated[
+PagesOption = Annotated[
     int | None, typer.Option(help="How many pages of a website to read at most [500].", min=1, show_default=False)
 ]
 
 
 @dataclass(frozen=True, slots=True)
-class Asking:
+class SyncRequest:
     """The arguments of `add` and `sync`. None stands for the configured value."""
 
     places: list[str]
@@ -72,19 +72,19 @@ class Asking:
 
 @app.command()
 def add(
-    places: Places,
-    visibility: Seen = None,
-    language: Spoken = None,
-    depth: Depth = None,
-    pages: Pages = None,
+    places: LocationsArgument,
+    visibility: VisibilityOption = None,
+    language: LanguageOption = None,
+    depth: DepthOption = None,
+    pages: PagesOption = None,
     config: ConfigFile = None,
     tenant: TenantName = None,
     url: Url = None,
     as_json: AsJson = False,
 ) -> None:
     """Publish files and pages that are new or have changed."""
-    asked = Asking(places, visibility.value if visibility else None, language, {"depth": depth, "pages": pages})
-    _told(_sync(asked, config, tenant, url, remove=False), as_json)
+    asked = SyncRequest(places, visibility.value if visibility else None, language, {"depth": depth, "pages": pages})
+    _print_report(_sync(asked, config, tenant, url, remove=False), as_json)
 
 
 @app.command()
@@ -95,8 +95,8 @@ def sync(
             help="Files, folders, pages and sitemaps [all that are configured].", metavar="[PATH_OR_URL...]"
         ),
     ] = None,
-    depth: Depth = None,
-    pages: Pages = None,
+    depth: DepthOption = None,
+    pages: PagesOption = None,
     allow_removals: Annotated[
         bool, typer.Option("--allow-removals", help="Allow the removal of more than half of a source's documents.")
     ] = False,
@@ -108,19 +108,21 @@ def sync(
     """Publish changed documents, and remove those that are gone.
 
     Only documents of sources that could be read completely are removed."""
-    asked = Asking(places or [], None, None, {"depth": depth, "pages": pages})
-    _told(_sync(asked, config, tenant, url, remove=True, many=allow_removals), as_json)
+    asked = SyncRequest(places or [], None, None, {"depth": depth, "pages": pages})
+    _print_report(_sync(asked, config, tenant, url, remove=True, many=allow_removals), as_json)
 
 
 @app.command("list")
-def listing(config: ConfigFile = None, tenant: TenantName = None, url: Url = None, as_json: AsJson = False) -> None:
+def list_documents(
+    config: ConfigFile = None, tenant: TenantName = None, url: Url = None, as_json: AsJson = False
+) -> None:
     """List the documents."""
-    items = with_api(config, tenant, url, lambda api: api.every("/knowledge"))
+    items = with_api(config, tenant, url, lambda api: api.list_items("/knowledge"))
     if as_json:
         print_json(items)
     else:
         rows = ([item[key] for key in ("document", "version", "size", "updated_at", "title")] for item in items)
-        table(("document", "version", "bytes", "updated", "title"), rows)
+        print_table(("document", "version", "bytes", "updated", "title"), rows)
 
 
 @app.command()
@@ -131,11 +133,11 @@ def remove(
     url: Url = None,
 ) -> None:
     """Remove documents."""
-    from gateway.commands.common.remote_documents import path_of
+    from gateway.commands.common.remote_documents import document_path
 
-    async def work(api: Api) -> None:
+    async def work(api: AdminApi) -> None:
         for document in documents:
-            await api.call("DELETE", path_of(document))
+            await api.call("DELETE", document_path(document))
 
     with_api(config, tenant, url, work)
     note(f"removed {', '.join(documents)}")
@@ -177,7 +179,7 @@ def check(
 ) -> None:
     """Ask questions, and count how often the right document is cited."""
     loaded = load(config)
-    figures = run(_figures(loaded, tenant_of(loaded, tenant), _asked(questions), url))
+    figures = run(_measure_quality(loaded, select_tenant(loaded, tenant), _read_questions(questions), url))
     if as_json:
         print_json([{key: value for key, value in asdict(item).items() if key != "wrong"} for item in figures])
         return
@@ -193,10 +195,10 @@ def check(
         )
         for item in figures
     )
-    table(("split", "answerable", "cited right", "found first", "unanswerable", "declined"), rows)
+    print_table(("split", "answerable", "cited right", "found first", "unanswerable", "declined"), rows)
 
 
-def _asked(file: Path) -> list[CheckQuestion]:
+def _read_questions(file: Path) -> list[CheckQuestion]:
     import yaml
 
     from agent_worker.knowledge.ranking.quality import read_questions
@@ -208,38 +210,42 @@ def _asked(file: Path) -> list[CheckQuestion]:
         raise InvalidRequest(what, fix="check the path, and that the file is YAML") from error
 
 
-async def _figures(config: Config, tenant: str, asked: list[CheckQuestion], url: str | None) -> list[QualityMetrics]:
+async def _measure_quality(
+    config: Config, tenant: str, asked: list[CheckQuestion], url: str | None
+) -> list[QualityMetrics]:
     from agent_worker.knowledge.ranking import quality
     from agent_worker.models.local.model import LocalModel
-    from gateway.commands.common.instance import opened
+    from gateway.commands.common.instance import open_api
     from gateway.commands.common.remote_documents import RemoteKnowledge
-    from gateway.wiring.consumers import worker_settings
+    from gateway.wiring.consumers import build_worker_settings
 
-    model = LocalModel(worker_settings(config.tenants, {}))
-    async with opened(config, tenant, url) as api:
+    model = LocalModel(build_worker_settings(config.tenants, {}))
+    async with open_api(config, tenant, url) as api:
         with progress("questions", len(asked)) as step:
             return await quality.check(RemoteKnowledge(api, step), model, tenant, asked)
 
 
 def _sync(
-    asked: Asking, config: Path | None, tenant: str | None, url: str | None, *, remove: bool, many: bool = False
+    asked: SyncRequest, config: Path | None, tenant: str | None, url: str | None, *, remove: bool, many: bool = False
 ) -> SyncReport:
-    from gateway.commands.common.remote_documents import RemoteShelf
+    from gateway.commands.common.remote_documents import RemoteDocumentStore
     from gateway.documents import document_sources as places
     from gateway.documents import sync
-    from gateway.documents.crawl_state import Memory
+    from gateway.documents.crawl_state import CrawlStateStore
 
     loaded = load(config)
-    name = tenant_of(loaded, tenant)
+    name = select_tenant(loaded, tenant)
     said = {"visibility": asked.visibility, "language": asked.language}
-    wanted = places.configured(loaded, name)
+    wanted = places.configured_sources(loaded, name)
     if asked.places:
-        wanted = places.named(loaded, name, asked.places, said, asked.options)
-    memory = Memory(loaded.data_path / f"read-{name}.json")
+        wanted = places.select_sources(loaded, name, asked.places, said, asked.options)
+    memory = CrawlStateStore(loaded.data_path / f"read-{name}.json")
 
-    async def work(api: Api) -> SyncReport:
+    async def work(api: AdminApi) -> SyncReport:
         with progress("documents", None) as step:
-            return await sync.sync(RemoteShelf(api), wanted, remove=remove, memory=memory, step=step, many=many)
+            return await sync.sync_documents(
+                RemoteDocumentStore(api), wanted, remove=remove, memory=memory, step=step, many=many
+            )
 
     report = with_api(config, tenant, url, work)
     if report.is_empty:
@@ -249,7 +255,7 @@ def _sync(
     return report
 
 
-def _told(report: SyncReport, as_json: bool) -> None:
+def _print_report(report: SyncReport, as_json: bool) -> None:
     """Print the report. Exits with 1 if a file or page was skipped. Raises Conflict if too many documents are gone."""
     if as_json:
         print_json(asdict(report))

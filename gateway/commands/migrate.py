@@ -27,7 +27,7 @@ def migrate(
 ) -> None:
     """Migrate stored data to the schema of this release. `parley dev` does this when it starts."""
     loaded = load(config)
-    found = run(_state_of(loaded))
+    found = run(_load_schema_state(loaded))
     if not check and found.pending:
         run(_migrate(loaded))
     store = "sqlite" if loaded.embedded else "redis"
@@ -35,12 +35,12 @@ def migrate(
         told = {"store": store, "found": found.found, "known": found.known, "steps": list(found.pending)}
         print_json(told | {"migrated": bool(found.pending and not check)})
     else:
-        typer.echo(_told(found, check))
+        typer.echo(_describe(found, check))
     if check and found.pending:
         raise typer.Exit(1)
 
 
-def _told(found: SchemaState, check: bool) -> str:
+def _describe(found: SchemaState, check: bool) -> str:
     if found.found is None:
         return "nothing is stored yet"
     if not found.pending:
@@ -50,9 +50,9 @@ def _told(found: SchemaState, check: bool) -> str:
     return f"{verb} from schema version {found.found} to {found.known}:{steps}"
 
 
-async def _state_of(config: Config) -> SchemaState:
+async def _load_schema_state(config: Config) -> SchemaState:
     """The schema version of the stored data. Raises SchemaMismatch if it is newer than this release."""
-    from gateway.wiring.engines import database_file, revealed, state_prefix
+    from gateway.wiring.engines import database_file, reveal_secrets, state_prefix
     from infra.database import migration
 
     if config.embedded:
@@ -60,12 +60,12 @@ async def _state_of(config: Config) -> SchemaState:
     from infra.state.redis import RedisAccess
     from infra.state.redis.rebuild.migration import state_of
 
-    return await state_of(config.state, state_prefix(config), access=RedisAccess(**revealed(config.redis)))
+    return await state_of(config.state, state_prefix(config), access=RedisAccess(**reveal_secrets(config.redis)))
 
 
 async def _migrate(config: Config) -> None:
     """Raises DatabaseLocked while an instance runs."""
-    from gateway.wiring.engines import database_file, revealed, state_prefix
+    from gateway.wiring.engines import database_file, reveal_secrets, state_prefix
     from infra.database import Database
 
     if config.embedded:
@@ -74,4 +74,4 @@ async def _migrate(config: Config) -> None:
     from infra.state.redis import RedisAccess
     from infra.state.redis.rebuild.migration import migrate as work
 
-    await work(config.state, state_prefix(config), access=RedisAccess(**revealed(config.redis)))
+    await work(config.state, state_prefix(config), access=RedisAccess(**reveal_secrets(config.redis)))

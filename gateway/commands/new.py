@@ -11,7 +11,7 @@ from gateway.commands.common.printing import note
 
 app = typer.Typer(help="Create a channel or an action from a working example.", no_args_is_help=True)
 
-NEXT = """\
+CHANNEL_STEPS = """\
 The channel works, but for a vendor that does not exist. Next steps:
   1. put requests that your vendor really sends into connectors/{name}/fixtures/inbound/*/request.json
   2. adapt settings.py and channel.py, and list in absent.json the cases that your vendor does not have, and why
@@ -21,7 +21,7 @@ The channel works, but for a vendor that does not exist. Next steps:
 All steps are described in docs/adding-a-channel.md"""
 
 
-ACTION = """\
+ACTION_STEPS = """\
 The action works as it is. Next steps:
   1. add it to a tenant:  actions: {{sources: [{file}]}}   (the path is relative to the configuration file)
   2. run `parley config check`, and restart Parley
@@ -44,9 +44,9 @@ def channel(
     """Create a channel that works: its folder, and its line in the registry."""
     from gateway.scaffold import new_channel
 
-    for path in _folders(new_channel(name, checkout)):
+    for path in _summarize_paths(new_channel(name, checkout)):
         typer.echo(path)
-    note(NEXT.format(name=name))
+    note(CHANNEL_STEPS.format(name=name))
 
 
 @app.command()
@@ -59,10 +59,10 @@ def action(
 
     file = new_action(name, folder)
     typer.echo(file)
-    note(ACTION.format(file=file))
+    note(ACTION_STEPS.format(file=file))
 
 
-def _folders(paths: list[Path]) -> list[str]:
+def _summarize_paths(paths: list[Path]) -> list[str]:
     """The files to print. Of the fixtures only their folder and number."""
     fixtures = [path for path in paths if "fixtures" in path.parts]
     first = Path(*fixtures[0].parts[:3])

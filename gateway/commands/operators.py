@@ -15,21 +15,21 @@ def group() -> None:
 
 
 @app.command("hash")
-def hash_(
+def hash_command(
     stdin: bool = typer.Option(
         False, "--stdin", help="Read the password from standard input instead of asking for it."
     ),
 ) -> None:
     """Print the hash of a password for the configuration: `operators: {anna: {password_hash: …}}`."""
-    from gateway.config.operators import SHORTEST, hashed
+    from gateway.config.operators import MIN_PASSWORD_LENGTH, hash_password
     from schemas.errors import InvalidRequest
 
-    given = sys.stdin.readline().rstrip("\r\n") if stdin else _asked()
-    if len(given) < SHORTEST:
-        raise InvalidRequest(f"a password needs at least {SHORTEST} characters", fix="choose a longer one")
-    typer.echo(hashed(given))
+    given = sys.stdin.readline().rstrip("\r\n") if stdin else _prompt_password()
+    if len(given) < MIN_PASSWORD_LENGTH:
+        raise InvalidRequest(f"a password needs at least {MIN_PASSWORD_LENGTH} characters", fix="choose a longer one")
+    typer.echo(hash_password(given))
 
 
-def _asked() -> str:
+def _prompt_password() -> str:
     answer: str = typer.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
     return answer

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gateway.commands.common.options import AsJson, ConfigFile, TenantName, Url, load, tenant_of, with_api
+from gateway.commands.common.options import AsJson, ConfigFile, TenantName, Url, load, select_tenant, with_api
 from gateway.commands.common.printing import note, print_json
 from schemas.errors import InvalidRequest
 
 if TYPE_CHECKING:
-    from gateway.commands.common.instance import Api
+    from gateway.commands.common.instance import AdminApi
 
 app = typer.Typer(help="Explain and train the routing of messages.", no_args_is_help=True)
 
@@ -26,7 +26,7 @@ def explain(
 ) -> None:
     """Show who would answer a message. This is `local`, the cheap model, the strong model or a person."""
 
-    async def work(api: Api) -> Any:
+    async def work(api: AdminApi) -> Any:
         return await api.call("POST", "/route/explain", {"text": text})
 
     route = with_api(config, tenant, url, work)
@@ -51,7 +51,7 @@ def train(config: ConfigFile = None, tenant: TenantName = None, as_json: AsJson 
     from gateway.wiring import routing
 
     loaded = load(config)
-    name = tenant_of(loaded, tenant)
+    name = select_tenant(loaded, tenant)
     worth = routing.train(loaded, name, anew=True, begun=lambda: note(f"learning the intents of {name}"))
     if worth is None:
         raise InvalidRequest(f"the tenant {name} has no examples", fix="add some under `routes.examples`")

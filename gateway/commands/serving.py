@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gateway.commands.common.options import ConfigFile, load
-from gateway.commands.common.printing import note, program, progress
+from gateway.commands.common.printing import note, program_name, progress
 from schemas.errors import InvalidRequest
 
 if TYPE_CHECKING:
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from gateway.config.settings import Config
     from schemas.ports import Knowledge
 
-_QUESTION = re.compile(r"^#{1,6} +([^\n]{8,70}\?) *$", re.MULTILINE)
+_QUESTION_HEADING = re.compile(r"^#{1,6} +([^\n]{8,70}\?) *$", re.MULTILINE)
 """A heading that is a question."""
-_TRIED = 12
+_MAX_HEADINGS = 12
 """How many headings are tried to find an example of a question."""
 
 
@@ -51,7 +51,7 @@ def dev(
     """Start everything in one process, on SQLite. It serves a chat page to try it."""
     import asyncio
 
-    from gateway.config.private_files import tighten
+    from gateway.config.private_files import restrict_data_folder
     from schemas.errors import SetupError
 
     loaded = load(config, port=port)
@@ -60,9 +60,9 @@ def dev(
             "`parley dev` runs on SQLite; this configuration uses Kafka and Redis",
             fix="start the roles with `parley run`, or set `bus` and `state` to sqlite",
         )
-    _log(log_level)
-    tighten(loaded)
-    asyncio.run(_dev(loaded, _flag(config)))
+    _set_up_logging(log_level)
+    restrict_data_folder(loaded)
+    asyncio.run(_run_dev(loaded, _config_option(config)))
 
 
 def run(
@@ -74,24 +74,24 @@ def run(
     """Start one role of a scaled installation (Kafka and Redis)."""
     import asyncio
 
-    from gateway.config.private_files import tighten
+    from gateway.config.private_files import restrict_data_folder
     from gateway.doctor import preflight
     from gateway.wiring import compose
     from gateway.wiring.engines import refuse_embedded
-    from gateway.wiring.routing import ensure
+    from gateway.wiring.routing import ensure_trained
 
     loaded = load(config)
     refuse_embedded(loaded, f"run {role.value}")
-    wanted = chosen_channels(loaded, channels)
-    preflight.require(loaded)
+    wanted = parse_channels(loaded, channels)
+    preflight.require_imports(loaded)
     for tenant in loaded.tenants if role is Role.worker else ():
-        ensure(loaded, tenant)
-    _log(log_level)
-    tighten(loaded)
+        ensure_trained(loaded, tenant)
+    _set_up_logging(log_level)
+    restrict_data_folder(loaded)
     asyncio.run(compose.serve_role(loaded, role.value, wanted))
 
 
-def chosen_channels(config: Config, text: str) -> list[str]:
+def parse_channels(config: Config, text: str) -> list[str]:
     """The channels in the value of ``--channels``. Raises InvalidRequest for a channel that no tenant has."""
     from gateway.wiring.engines import channels_of
 
@@ -105,7 +105,7 @@ def chosen_channels(config: Config, text: str) -> list[str]:
     return wanted
 
 
-def _log(level: str) -> None:
+def _set_up_logging(level: str) -> None:
     from infra.telemetry import set_up_logging
 
     if level not in ("debug", "info", "warning", "error"):
@@ -113,21 +113,21 @@ def _log(level: str) -> None:
     set_up_logging(human=sys.stderr.isatty(), level=level)
 
 
-async def _dev(config: Config, flag: str) -> None:
+async def _run_dev(config: Config, flag: str) -> None:
     import asyncio
 
-    from gateway.commands.common.instance import noted
+    from gateway.commands.common.instance import publish_address
     from gateway.doctor import preflight
     from gateway.wiring import compose
     from gateway.wiring.listening import check_port
-    from gateway.wiring.routing import train_changed
+    from gateway.wiring.routing import train_changed_models
 
     check_port(config.host, config.port)
     # Reading documents may take minutes, so whatever prevents the start is reported first.
-    await asyncio.to_thread(preflight.require, config)
-    await asyncio.to_thread(train_changed, config, note)
+    await asyncio.to_thread(preflight.require_imports, config)
+    await asyncio.to_thread(train_changed_models, config, note)
     sample = await _sync_documents(config)
-    async with noted(config):
+    async with publish_address(config):
         await compose.serve_dev(config, on_ready=lambda: typer.echo(banner(config, flag, sample)))
 
 
@@ -136,45 +136,47 @@ async def _sync_documents(config: Config) -> str:
 
     Returns a question that the first tenant's documents answer, or an empty text."""
     from agent_worker.knowledge.library import Library
-    from gateway.documents.crawl_state import Memory
-    from gateway.documents.document_sources import paths_of
-    from gateway.documents.document_store import LocalShelf, RememberingShelf
-    from gateway.documents.sync import sync
+    from gateway.documents.crawl_state import CrawlStateStore
+    from gateway.documents.document_sources import path_sources
+    from gateway.documents.document_store import LocalDocumentStore, RevisionStore
+    from gateway.documents.sync import sync_documents
     from gateway.wiring import compose
 
     wanted = [name for name, tenant in config.tenants.items() if tenant.knowledge.paths]
-    async with compose.embedded(config) as parts:
+    async with compose.open_embedded(config) as parts:
         for tenant in wanted:
-            shelf = RememberingShelf(LocalShelf(parts, tenant), config.data_path / f"published-{tenant}.json")
-            memory = Memory(config.data_path / f"read-{tenant}.json")
+            shelf = RevisionStore(LocalDocumentStore(parts, tenant), config.data_path / f"published-{tenant}.json")
+            memory = CrawlStateStore(config.data_path / f"read-{tenant}.json")
             with progress(f"documents of {tenant}", None) as step:
                 # Only `knowledge sync` removes, and only it reads websites.
-                report = await sync(shelf, paths_of(config, tenant), remove=False, memory=memory, step=step)
+                report = await sync_documents(
+                    shelf, path_sources(config, tenant), remove=False, memory=memory, step=step
+                )
             shelf.save()
             if isinstance(parts.knowledge, Library):
-                await _read(parts.knowledge, tenant, len(report.added) + len(report.changed))
+                await _wait_for_index(parts.knowledge, tenant, len(report.added) + len(report.changed))
             for file, problem in report.failed.items():
                 note(f"skipped {file}: {problem}")
-        return await sample_question(parts.knowledge, next(iter(config.tenants))) if parts.knowledge else ""
+        return await find_sample_question(parts.knowledge, next(iter(config.tenants))) if parts.knowledge else ""
 
 
-async def sample_question(knowledge: Knowledge, tenant: str) -> str:
+async def find_sample_question(knowledge: Knowledge, tenant: str) -> str:
     """A question that is a heading in the tenant's documents and that a search answers from there, or an empty text."""
     headings = [
         (document.id, question)
         for document in sorted(await knowledge.documents(tenant), key=lambda each: each.id)
         if document.visibility == "public"
-        for question in _QUESTION.findall(document.body)
+        for question in _QUESTION_HEADING.findall(document.body)
     ]
     best, confidence = "", 0.0
-    for document, question in headings[:: max(1, len(headings) // _TRIED)]:
+    for document, question in headings[:: max(1, len(headings) // _MAX_HEADINGS)]:
         found = await knowledge.search(tenant, question, k=1)
         if found.answerable and found.passages[0].document == document and found.confidence > confidence:
             best, confidence = question, found.confidence
     return best
 
 
-async def _read(library: Library, tenant: str, new: int) -> None:
+async def _wait_for_index(library: Library, tenant: str, new: int) -> None:
     """Wait until the new documents can be found, and show the progress. With a sentence encoder this takes seconds."""
     if new:
         note(f"reading {new} new documents of {tenant}; this happens once")
@@ -202,7 +204,7 @@ Parley is running (one process, SQLite in {config.data_dir}). Stop it with Ctrl-
   admin token   {config.admin_token.get_secret_value()}
 
 Ask in the terminal:
-  {program()} chat{message}{flag}
+  {program_name()} chat{message}{flag}
 
 Or over HTTP:
   curl -s -X POST {url}/v1/chat/{tenant}/sessions -H 'Content-Type: application/json' -d '{{}}'
@@ -211,11 +213,11 @@ Or over HTTP:
 """
 
 
-def _flag(given: Path | None) -> str:
+def _config_option(given: Path | None) -> str:
     """The ``--config`` option that other commands in this folder need, or an empty text if they find the file."""
-    from gateway.config.loader import FILE_NAME, find
+    from gateway.config.loader import FILE_NAME, find_file
 
-    path = find(given)
+    path = find_file(given)
     if path == Path(FILE_NAME).absolute():
         return ""
     shown = os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)

@@ -88,7 +88,7 @@ def salvage(
         print_json({one.table: {"rows": one.rows, "complete": one.complete} for one in found})
         return
     for one in found:
-        typer.echo(f"{one.table}: {one.kept} rows{'' if one.complete else ', others could not be read'}")
+        typer.echo(f"{one.table}: {one.rows} rows{'' if one.complete else ', others could not be read'}")
     note(f"set `data_dir` to {target}, and start")
 
 
@@ -103,10 +103,10 @@ def create(config: ConfigFile = None, as_json: AsJson = False) -> None:
 
 
 async def _create(config: Config) -> list[str]:
-    from gateway.wiring.engines import open_engine, specs
+    from gateway.wiring.engines import open_engine, required_topics
 
     async with open_engine(config, config.data_path) as engine:
-        return list(await engine.bus.create_topics(specs(config)))
+        return list(await engine.bus.create_topics(required_topics(config)))
 
 
 async def _rebuild(config: Config) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from gateway.commands.common.printing import note, print_json
 from schemas.errors import NotFound
 
 if TYPE_CHECKING:
-    from gateway.commands.common.instance import Api
+    from gateway.commands.common.instance import AdminApi
 
 app = typer.Typer(help="Show what the agent did and why, and export it for training.", no_args_is_help=True)
 
@@ -29,17 +29,17 @@ def show(
 ) -> None:
     """Show turns, oldest first. Each has its passages, citations, route, actions, and how long each stage took."""
 
-    async def work(api: Api) -> Any:
+    async def work(api: AdminApi) -> Any:
         try:
             return (await api.call("GET", f"/conversations/{quote(id, safe='')}"))["turns"]
         except NotFound:
-            return [await _one(api, id)]
+            return [await _find_turn(api, id)]
 
     turns = with_api(config, tenant, url, work)
     if as_json:
         print_json(turns)
         return
-    typer.echo("\n\n".join(sheet(turn) for turn in turns))
+    typer.echo("\n\n".join(format_turn(turn) for turn in turns))
 
 
 @app.command()
@@ -64,10 +64,10 @@ def export(
     asked = {"channel": channel, "since": since, "until": until, "kind": kind}
     query = urlencode({name: value for name, value in asked.items() if value})
 
-    async def work(api: Api) -> int:
+    async def work(api: AdminApi) -> int:
         count = 0
         with out.open("w", encoding="utf-8") if out else _Stdout() as sink:
-            async for line in _every(api, channel) if raw else api.lines(f"/training?{query}"):
+            async for line in _raw_lines(api, channel) if raw else api.stream_lines(f"/training?{query}"):
                 sink.write(line)
                 count += 1
         return count
@@ -90,40 +90,40 @@ class _Stdout:
         return len(line)
 
 
-async def _one(api: Api, id: str) -> dict[str, Any]:
+async def _find_turn(api: AdminApi, id: str) -> dict[str, Any]:
     """The turn with this id, or the one that answered or wrote the message with this id. The newest conversations are
     searched first. Raises NotFound."""
-    async for turn in _turns(api, ""):
+    async for turn in _iterate_turns(api, ""):
         if id in {turn["id"], *turn["handled"], *(reply["id"] for reply in turn["replies"])}:
             return turn
     raise NotFound("no conversation, turn or message has this id")
 
 
-async def _turns(api: Api, channel: str) -> AsyncIterator[dict[str, Any]]:
-    async for item in api.items("/conversations", **({"channel": channel} if channel else {})):
+async def _iterate_turns(api: AdminApi, channel: str) -> AsyncIterator[dict[str, Any]]:
+    async for item in api.iterate_items("/conversations", **({"channel": channel} if channel else {})):
         for turn in (await api.call("GET", f"/conversations/{item['id']}"))["turns"]:
             yield {"conversation_id": item["id"], "channel": item["channel"]} | turn
 
 
-async def _every(api: Api, channel: str) -> AsyncIterator[str]:
+async def _raw_lines(api: AdminApi, channel: str) -> AsyncIterator[str]:
     import json
 
-    async for turn in _turns(api, channel):
+    async for turn in _iterate_turns(api, channel):
         yield json.dumps(turn, ensure_ascii=False) + "\n"
 
 
-_NAMED = frozenset(
+_SHOWN_FIELDS = frozenset(
     {"id", "at", "route", "outcome", "intent", "confidence", "model", "tokens", "cost", "reasons", "scores", "stages"}
     | {"passages", "actions", "replies", "handled", "conversation_id", "channel"}
 )
 
 
-def sheet(turn: dict[str, Any]) -> str:
+def format_turn(turn: dict[str, Any]) -> str:
     """The record of a turn as text."""
-    return "\n".join(_lines(turn))
+    return "\n".join(_turn_lines(turn))
 
 
-def _lines(turn: dict[str, Any]) -> Iterator[str]:
+def _turn_lines(turn: dict[str, Any]) -> Iterator[str]:
     yield f"turn {turn['id']}  {turn['at']}"
     came = f" -> {turn['outcome']}" if turn.get("outcome") else ""
     intent = f", intent {turn['intent']}" if turn.get("intent") else ""
@@ -136,15 +136,15 @@ def _lines(turn: dict[str, Any]) -> Iterator[str]:
     for passage in turn["passages"]:
         where = " > ".join(filter(None, (passage["document"], passage["heading"])))
         yield f"  passage   {passage['score']:.3f}  {'cited ' if passage['cited'] else '      '}{where}"
-    yield from (_action(action) for action in turn["actions"])
-    yield from (f"  {name:9} {value}" for name, value in turn.items() if name not in _NAMED and value)
+    yield from (_format_action(action) for action in turn["actions"])
+    yield from (f"  {name:9} {value}" for name, value in turn.items() if name not in _SHOWN_FIELDS and value)
     yield f"  answered  {len(turn['handled'])} messages: {', '.join(turn['handled'])}"
     for reply in turn["replies"]:
         text = " ".join(reply["text"].split())
         yield f"  reply     {reply['id']}  {text}"
 
 
-def _action(action: dict[str, Any]) -> str:
+def _format_action(action: dict[str, Any]) -> str:
     arguments = ", ".join(f"{name}={value}" for name, value in action["arguments"].items())
     why = f"  {action['reason']}" if action["reason"] else ""
     key = f"  key {action['key']}" if action["key"] else ""

@@ -29,17 +29,17 @@ def _check_endpoint_url(text: str) -> str:
     return text
 
 
-Name = Annotated[str, AfterValidator(_check_name)]
+ActionName = Annotated[str, AfterValidator(_check_name)]
 """The name of an action or of a parameter: a Python identifier in lower case."""
-Url = Annotated[str, AfterValidator(_check_endpoint_url)]
+EndpointUrl = Annotated[str, AfterValidator(_check_endpoint_url)]
 
 
-def placeholders(url: str) -> set[str]:
+def find_placeholders(url: str) -> set[str]:
     """The names in braces in a URL."""
     return set(_PLACEHOLDER.findall(url))
 
 
-class Limit(Settings):
+class AmountLimitSettings(Settings):
     """A condition on one parameter: it holds when the parameter is greater than a value."""
 
     parameter: str
@@ -48,7 +48,7 @@ class Limit(Settings):
     """Only for amounts. An amount in another currency counts as above the limit."""
 
 
-class Parameter(Settings):
+class ParameterSettings(Settings):
     """One input of an HTTP action."""
 
     type: Literal["text", "whole", "number", "amount", "date", "email", "yes_no"] = "text"
@@ -70,7 +70,7 @@ class Parameter(Settings):
     """The question that asks for the value when no model asks for it."""
 
     @model_validator(mode="after")
-    def _check(self) -> Parameter:
+    def _check(self) -> ParameterSettings:
         if self.currency and self.type != "amount":
             raise ValueError("currency is only for type amount")
         try:
@@ -82,27 +82,27 @@ class Parameter(Settings):
         return self
 
 
-class LookUp(Settings):
+class LookupSettings(Settings):
     """A GET request that finds out whether a write was done, for example after a timeout."""
 
-    url: Url
+    url: EndpointUrl
     """The address. ``{key}`` in it stands for the idempotency key of the write."""
     absent: Literal["unsure", "not_done"] = "unsure"
     """The meaning of a 404: ``not_done`` if it proves that the write was not done, ``unsure`` if a person has to find
     out."""
 
 
-class Endpoint(Settings):
+class EndpointSettings(Settings):
     """One HTTP endpoint as an action."""
 
     title: str = ""
     description: str = Field(min_length=1)
     """What the action does and when to use it, for the model that asks for it."""
     method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"] = "POST"
-    url: Url
+    url: EndpointUrl
     """The address. Parameters in braces are filled in; the others are sent as a query (GET) or as JSON."""
-    parameters: dict[Name, Parameter] = {}
-    contact: dict[Name, Literal["id", "email", "phone"]] = {}
+    parameters: dict[ActionName, ParameterSettings] = {}
+    contact: dict[ActionName, Literal["id", "email", "phone"]] = {}
     """Details of the verified contact to send along: the name that the endpoint expects → the detail."""
     headers: dict[str, SecretStr] = {}
     """HTTP headers of every request. They may hold secrets."""
@@ -111,9 +111,9 @@ class Endpoint(Settings):
     risk: Literal["read", "write"] = "write"
     needs: Assurance = "verified"
     """How well the contact must be identified: anonymous, channel or verified."""
-    confirm: bool | Limit | None = None
+    confirm: bool | AmountLimitSettings | None = None
     """Whether the contact must confirm the action, or from which amount. By default writes are confirmed."""
-    approve: bool | Limit = False
+    approve: bool | AmountLimitSettings = False
     """Whether a colleague must approve the action, or from which amount."""
     per_contact_per_day: int = Field(default=0, ge=0)
     """How often one contact may use the action in a day; 0: no limit."""
@@ -122,14 +122,14 @@ class Endpoint(Settings):
     timeout: float = Field(default=10, gt=0, le=60)
     examples: list[str] = []
     """Messages in which contacts ask for this action."""
-    look_up: LookUp | None = None
+    look_up: LookupSettings | None = None
 
     @model_validator(mode="after")
-    def _check(self) -> Endpoint:
-        unknown = placeholders(self.url) - self.parameters.keys() - self.contact.keys()
+    def _check(self) -> EndpointSettings:
+        unknown = find_placeholders(self.url) - self.parameters.keys() - self.contact.keys()
         if unknown:
             raise ValueError(f"url: there is no parameter {sorted(unknown)[0]!r}")
-        if self.look_up is not None and "key" not in placeholders(self.look_up.url):
+        if self.look_up is not None and "key" not in find_placeholders(self.look_up.url):
             raise ValueError("look_up.url: must contain {key}")
         if self.risk == "write" and self.method == "GET":
             raise ValueError("method: a write cannot be a GET; use POST, or set `risk: read`")
@@ -142,8 +142,8 @@ class ActionLimits(Settings):
     """Rules for one action of this tenant that replace the action's own. A setting that is left out changes nothing."""
 
     needs: Assurance | None = None
-    confirm: bool | Limit | None = None
-    approve: bool | Limit | None = None
+    confirm: bool | AmountLimitSettings | None = None
+    approve: bool | AmountLimitSettings | None = None
     per_contact_per_day: int | None = Field(default=None, ge=0)
     harmless: bool | None = None
     offered: bool = True
@@ -158,9 +158,9 @@ class ActionSettings(Settings):
     group ``parley.actions``."""
     settings: dict[str, SecretStr] = {}
     """Values that the actions of ``sources`` can read, such as API keys."""
-    http: dict[Name, Endpoint] = {}
+    http: dict[ActionName, EndpointSettings] = {}
     """Actions that call an HTTP endpoint, by name."""
-    limits: dict[Name, ActionLimits] = {}
+    limits: dict[ActionName, ActionLimits] = {}
     """Rules that replace those of single actions, by the action's name."""
     timezone: Timezone = "UTC"
     """The tenant's time zone. Words such as "tomorrow" in a message are read in it."""

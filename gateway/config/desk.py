@@ -110,7 +110,7 @@ class DeskEmoji(Settings):
     """On a reply in the thread: keeps it internal, so that the contact does not get it."""
 
 
-class Desk(Settings):
+class DeskSettings(Settings):
     """The place where the tenant's people take over conversations."""
 
     kind: Annotated[str, AfterValidator(_check_kind)] = topics.DEFAULT_DESK
@@ -149,7 +149,7 @@ class Desk(Settings):
         return times
 
     @model_validator(mode="after")
-    def _check_escalates_elsewhere(self) -> Desk:
+    def _check_escalation_place(self) -> DeskSettings:
         if self.times.escalate_to and self.times.escalate_to in {self.channel, *self.channels.values()}:
             raise ValueError("times.escalate_to must be a different channel from those of the desk")
         return self

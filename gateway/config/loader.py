@@ -16,16 +16,16 @@ from connectors.settings import Settings
 from connectors.web.settings import WebAccount
 from gateway.config import secret_keys
 from gateway.config.knowledge import SourceSettings
-from gateway.config.models import names_of
-from gateway.config.operators import ADMIN
-from gateway.config.routing import Routes
+from gateway.config.models import model_names
+from gateway.config.operators import ADMIN_NAME
+from gateway.config.routing import RoutingSettings
 from gateway.config.settings import Config
-from gateway.config.validation import Problems, suggestion
-from gateway.config.yaml_reader import Reader, Source
+from gateway.config.validation import Validation, suggest
+from gateway.config.yaml_reader import YamlDocument, YamlReader
 from schemas.errors import ConfigInvalid
 
 FILE_NAME = "parley.yaml"
-_SHORT = {"PARLEY_BUS": "bus", "PARLEY_STATE": "state"}
+_SHORT_VARIABLES = {"PARLEY_BUS": "bus", "PARLEY_STATE": "state"}
 
 
 @functools.cache
@@ -34,7 +34,7 @@ def environment() -> Mapping[str, str]:
     return types.MappingProxyType(dict(os.environ))
 
 
-def find(given: str | Path | None = None, environ: Mapping[str, str] | None = None) -> Path:
+def find_file(given: str | Path | None = None, environ: Mapping[str, str] | None = None) -> Path:
     """The path of the configuration file: ``given``, else ``PARLEY_CONFIG``, else ``parley.yaml`` in the current folder
     or in the only subfolder that has one. Raises ConfigInvalid if there is none."""
     named = given or (environment() if environ is None else environ).get("PARLEY_CONFIG")
@@ -64,51 +64,53 @@ def load(
     values of ``secret_key`` and ``admin_token`` are generated and kept in ``data_dir`` (embedded mode only).
     """
     environ = environment() if environ is None else environ
-    path = find(given, environ)
+    path = find_file(given, environ)
     source = _read(path, environ)
-    _overlay(source, Reader(path, environ), environ, flags or {})
-    problems = Problems(source, Config)
-    config = problems.validated()
+    _apply_overrides(source, YamlReader(path, environ), environ, flags or {})
+    problems = Validation(source, Config)
+    config = problems.validate()
     if config is not None:
         _check_secrets(config, problems)
         _check_modes(config, source, problems)
         _check_models(config, problems)
         _check_operators(config, problems)
-    if problems.lines or config is None:
-        raise _invalid(problems.lines, path)
-    config = _absolute(config, path.parent)
-    return secret_keys.complete(config) if make_secrets and config.embedded else config
+    if problems.problems or config is None:
+        raise _combine_problems(problems.problems, path)
+    config = _make_paths_absolute(config, path.parent)
+    return secret_keys.fill_in_secrets(config) if make_secrets and config.embedded else config
 
 
-def _read(path: Path, environ: Mapping[str, str]) -> Source:
+def _read(path: Path, environ: Mapping[str, str]) -> YamlDocument:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
         raise ConfigInvalid(f"cannot read {path}: {reason}", fix="check the file and its permissions") from error
-    return Reader(path, environ).read(text)
+    return YamlReader(path, environ).read(text)
 
 
-def _overlay(source: Source, reader: Reader, environ: Mapping[str, str], flags: Mapping[str, Any]) -> None:
-    for name, key in _SHORT.items():
+def _apply_overrides(
+    source: YamlDocument, reader: YamlReader, environ: Mapping[str, str], flags: Mapping[str, Any]
+) -> None:
+    for name, key in _SHORT_VARIABLES.items():
         if environ.get(name):
-            _put(source, reader, (key,), environ[name], f"environment {name}")
+            _set_value(source, reader, (key,), environ[name], f"environment {name}")
     for name in sorted(environ):
         if name.startswith("PARLEY__"):
-            where = _where(source.values, name.removeprefix("PARLEY__").split("__"))
-            _put(source, reader, where, environ[name], f"environment {name}")
+            where = _resolve_keys(source.values, name.removeprefix("PARLEY__").split("__"))
+            _set_value(source, reader, where, environ[name], f"environment {name}")
     if environ.get("PARLEY_PORT"):
-        _put_port(source, environ["PARLEY_PORT"], "environment PARLEY_PORT")
+        _set_port(source, environ["PARLEY_PORT"], "environment PARLEY_PORT")
     for key, value in flags.items():
         if value is not None and key == "port":
-            _put_port(source, str(value), "flag --port")
+            _set_port(source, str(value), "flag --port")
         elif value is not None:
-            _put(source, reader, (key,), str(value), f"flag --{key.replace('_', '-')}")
+            _set_value(source, reader, (key,), str(value), f"flag --{key.replace('_', '-')}")
     # Such as a `file:` value in the environment whose file cannot be read.
-    source.problems += reader.source.problems
+    source.problems += reader.document.problems
 
 
-def _where(values: Any, parts: list[str]) -> tuple[str, ...]:
+def _resolve_keys(values: Any, parts: list[str]) -> tuple[str, ...]:
     """The keys that the parts of an environment variable's name refer to. Variables have neither lower case nor hyphens
     in their names, so these are compared with the keys that exist."""
     where = []
@@ -120,20 +122,20 @@ def _where(values: Any, parts: list[str]) -> tuple[str, ...]:
     return tuple(where)
 
 
-def _put(source: Source, reader: Reader, where: tuple[str, ...], text: str, place: str) -> None:
+def _set_value(source: YamlDocument, reader: YamlReader, where: tuple[str, ...], text: str, place: str) -> None:
     at = source.values
     for key in where[:-1]:
         if not isinstance(at.get(key), dict):
             at[key] = {}
         at = at[key]
-    filled = reader.scalar(text, place)
-    at[where[-1]] = _structured(filled)
-    for stale in [known for known in source.places if known[: len(where)] == where]:
-        del source.places[stale]
-    source.places[where] = place
+    filled = reader.fill_in(text, place)
+    at[where[-1]] = _parse_structure(filled)
+    for stale in [known for known in source.positions if known[: len(where)] == where]:
+        del source.positions[stale]
+    source.positions[where] = place
 
 
-def _structured(text: str) -> Any:
+def _parse_structure(text: str) -> Any:
     """The value of a list or mapping that is written as JSON or YAML. Other texts are returned as they are."""
     if not text.startswith(("[", "{")):
         return text
@@ -143,29 +145,29 @@ def _structured(text: str) -> Any:
         return text
 
 
-def _put_port(source: Source, port: str, place: str) -> None:
+def _set_port(source: YamlDocument, port: str, place: str) -> None:
     listen = str(source.values.get("listen") or Config.model_fields["listen"].default)
     host, colon, _ = listen.rpartition(":")
     if not colon:
         # The address in the file is invalid, so the error must point there and not at the port.
         return
     source.values["listen"] = f"{host}:{port}"
-    source.places["listen",] = place
+    source.positions["listen",] = place
 
 
-def _check_secrets(config: Config, problems: Problems) -> None:
+def _check_secrets(config: Config, problems: Validation) -> None:
     """Check the length of the secrets that the operator chooses. A vendor decides about the length of its own."""
-    found: dict[tuple[str, ...], SecretStr] = {(name,): getattr(config, name) for name in secret_keys.NAMES}
+    found: dict[tuple[str, ...], SecretStr] = {(name,): getattr(config, name) for name in secret_keys.SECRET_NAMES}
     for tenant, section in config.tenants.items():
         for name, account in section.channels.web.items():
             found["tenants", tenant, "channels", "web", name, "identity_secret"] = account.identity_secret
     for place, secret in found.items():
-        if secret_keys.is_short(secret.get_secret_value()):
-            said = f"{'.'.join(place)}: must be at least {secret_keys.SHORTEST} bytes long"
-            problems.add(place, f"{said}; make one with: {secret_keys.MAKE_ONE}")
+        if secret_keys.is_too_short(secret.get_secret_value()):
+            said = f"{'.'.join(place)}: must be at least {secret_keys.MIN_SECRET_BYTES} bytes long"
+            problems.add(place, f"{said}; make one with: {secret_keys.GENERATE_COMMAND}")
 
 
-def _check_modes(config: Config, source: Source, problems: Problems) -> None:
+def _check_modes(config: Config, source: YamlDocument, problems: Validation) -> None:
     if (config.bus == "sqlite") != (config.state == "sqlite"):
         key = "bus" if config.bus == "sqlite" else "state"
         other = "state" if key == "bus" else "bus"
@@ -183,14 +185,14 @@ def _check_modes(config: Config, source: Source, problems: Problems) -> None:
                 )
 
 
-def _check_models(config: Config, problems: Problems) -> None:
+def _check_models(config: Config, problems: Validation) -> None:
     """Check the names of models. `local` always exists and always answers from the documents, because all other models
     fall back on it."""
     known = sorted({"local", *config.models})
     if "local" in config.models and config.models["local"].provider != "local":
         problems.add(("models", "local"), "models.local: must have `provider: local`; give your model another name")
     named: list[tuple[tuple[str, ...], Sequence[str]]] = [
-        (("tenants", name, "model"), names_of(tenant.model)) for name, tenant in config.tenants.items()
+        (("tenants", name, "model"), model_names(tenant.model)) for name, tenant in config.tenants.items()
     ]
     named += [(("models", name, "fallback"), entry.fallback) for name, entry in config.models.items()]
     named += [
@@ -202,44 +204,45 @@ def _check_models(config: Config, problems: Problems) -> None:
         for model in models:
             if model not in known:
                 said = f"{'.'.join(place)}: there is no model {model!r} under `models`"
-                problems.add(place, said + suggestion(model, known))
+                problems.add(place, said + suggest(model, known))
 
 
-def _check_operators(config: Config, problems: Problems) -> None:
-    if ADMIN in config.operators:
+def _check_operators(config: Config, problems: Validation) -> None:
+    if ADMIN_NAME in config.operators:
         problems.add(
-            ("operators", ADMIN), f"operators.{ADMIN}: the name is reserved for the admin token; choose another"
+            ("operators", ADMIN_NAME),
+            f"operators.{ADMIN_NAME}: the name is reserved for the admin token; choose another",
         )
     for name, operator in config.operators.items():
         for tenant in operator.tenants:
             if tenant not in config.tenants:
                 said = f"operators.{name}.tenants: there is no tenant {tenant!r}"
-                problems.add(("operators", name, "tenants"), said + suggestion(tenant, sorted(config.tenants)))
+                problems.add(("operators", name, "tenants"), said + suggest(tenant, sorted(config.tenants)))
 
 
-def _absolute(config: Config, folder: Path) -> Config:
+def _make_paths_absolute(config: Config, folder: Path) -> Config:
     data_dir = str((folder / Path(config.data_dir).expanduser()).resolve())
     tenants = {}
     for name, tenant in config.tenants.items():
         paths = [str((folder / path).resolve()) for path in tenant.knowledge.paths]
-        places = [_place_absolute(each, folder) for each in tenant.knowledge.sources]
+        places = [_absolute_source(each, folder) for each in tenant.knowledge.sources]
         knowledge = tenant.knowledge.model_copy(update={"paths": paths, "sources": places})
-        channels = tenant.channels.model_copy(update={"web": _web_absolute(tenant.channels.web, folder)})
-        routes = _routes_absolute(tenant.routes, folder, Path(data_dir) / "routes" / f"{name}.npz")
-        modules = [_module_absolute(source, folder) for source in tenant.actions.sources]
+        channels = tenant.channels.model_copy(update={"web": _absolute_web_accounts(tenant.channels.web, folder)})
+        routes = _absolute_routes(tenant.routes, folder, Path(data_dir) / "routes" / f"{name}.npz")
+        modules = [_absolute_action_source(source, folder) for source in tenant.actions.sources]
         actions = tenant.actions.model_copy(update={"sources": modules})
         changed = {"knowledge": knowledge, "channels": channels, "routes": routes, "actions": actions}
         tenants[name] = tenant.model_copy(update=changed)
     encoder = config.encoder
     if encoder not in ("auto", "light"):
         encoder = str((folder / Path(encoder).expanduser()).resolve())
-    files = {name: _files_absolute(getattr(config, name), folder) for name in ("kafka", "redis")}
+    files = {name: _absolute_certificates(getattr(config, name), folder) for name in ("kafka", "redis")}
     made = config.model_copy(update={"data_dir": data_dir, "tenants": tenants, "encoder": encoder, **files})
     made._folder = folder.resolve()
     return made
 
 
-def _routes_absolute(routes: Routes | None, folder: Path, usual: Path) -> Routes | None:
+def _absolute_routes(routes: RoutingSettings | None, folder: Path, usual: Path) -> RoutingSettings | None:
     """``usual``: the file for what is learned from the examples, unless the configuration names one."""
     if routes is None:
         return None
@@ -249,18 +252,18 @@ def _routes_absolute(routes: Routes | None, folder: Path, usual: Path) -> Routes
     return routes.model_copy(update={"examples": named, "trained": trained})
 
 
-def _place_absolute(source: SourceSettings, folder: Path) -> SourceSettings:
+def _absolute_source(source: SourceSettings, folder: Path) -> SourceSettings:
     if "://" in source.location:
         return source
     return source.model_copy(update={"location": str((folder / source.location).resolve())})
 
 
-def _module_absolute(source: str, folder: Path) -> str:
+def _absolute_action_source(source: str, folder: Path) -> str:
     """The source of actions, with an absolute path if it is a file and not a module or an entry point."""
     return str((folder / source).resolve()) if source.endswith(".py") else source
 
 
-def _web_absolute(accounts: Mapping[str, WebAccount], folder: Path) -> dict[str, WebAccount]:
+def _absolute_web_accounts(accounts: Mapping[str, WebAccount], folder: Path) -> dict[str, WebAccount]:
     """The web accounts with absolute paths of logo and demo page. A logo may also be a URL."""
     out = {}
     for name, account in accounts.items():
@@ -273,13 +276,13 @@ def _web_absolute(accounts: Mapping[str, WebAccount], folder: Path) -> dict[str,
     return out
 
 
-def _files_absolute(section: Settings, folder: Path) -> Settings:
+def _absolute_certificates(section: Settings, folder: Path) -> Settings:
     """The section with absolute paths of certificates."""
     named = {name: value for name, value in section if name.endswith("_file") and value}
     return section.model_copy(update={name: str((folder / value).resolve()) for name, value in named.items()})
 
 
-def _invalid(lines: list[str], path: Path) -> ConfigInvalid:
+def _combine_problems(lines: list[str], path: Path) -> ConfigInvalid:
     fix = "`parley config schema` lists every setting; `parley config check` checks again"
     if len(lines) == 1:
         return ConfigInvalid(lines[0], fix=fix)

@@ -18,7 +18,7 @@ class VoiceExample(Settings):
     answer: str = Field(min_length=1, max_length=2000)
 
 
-class Budgets(Settings):
+class BudgetSettings(Settings):
     """How much a tenant's models may spend in one turn, and in a day (UTC). Costs are in US dollars. When a budget is
     used up, the `local` model answers."""
 
@@ -91,6 +91,6 @@ class ModelEntry(Settings):
         return self
 
 
-def names_of(model: str | Mapping[str, str]) -> list[str]:
+def model_names(model: str | Mapping[str, str]) -> list[str]:
     """The entries that a tenant's ``model`` setting refers to."""
     return [model] if isinstance(model, str) else list(model.values())

@@ -14,43 +14,43 @@ from pydantic import AfterValidator, Field, SecretStr
 from connectors.settings import Settings, require_pattern
 from schemas.messages import Printable
 
-ADMIN = "admin"
+ADMIN_NAME = "admin"
 """The name of whoever signs in with the admin token. No operator may have it."""
-SHORTEST = 10
+MIN_PASSWORD_LENGTH = 10
 """Minimum number of characters of a password."""
 _COST, _BLOCK, _LANES = 16_384, 8, 5
 """Parameters of scrypt: 16 MiB and about 0.1 s for each password that is tried."""
-_SHAPE = re.compile(r"scrypt:(\d{1,7}):(\d{1,2}):(\d{1,2}):([\w-]{16,88}):([\w-]{43})")
-_MOST_MEMORY = 256 * 1024 * 1024
+_HASH_PATTERN = re.compile(r"scrypt:(\d{1,7}):(\d{1,2}):(\d{1,2}):([\w-]{16,88}):([\w-]{43})")
+_MAX_MEMORY = 256 * 1024 * 1024
 
 
-def hashed(password: str) -> str:
+def hash_password(password: str) -> str:
     """The hash of a password as the configuration has it: ``scrypt:N:r:p:salt:key``."""
     salt = secrets.token_bytes(16)
-    key = _key(password, salt, _COST, _BLOCK, _LANES)
-    return f"scrypt:{_COST}:{_BLOCK}:{_LANES}:{_text(salt)}:{_text(key)}"
+    key = _derive_key(password, salt, _COST, _BLOCK, _LANES)
+    return f"scrypt:{_COST}:{_BLOCK}:{_LANES}:{_encode(salt)}:{_encode(key)}"
 
 
-def fits(password: str, kept: str) -> bool:
+def verify_password(password: str, kept: str) -> bool:
     """Whether a password has this hash. Takes about the same time for every password. Blocking: run it in a thread."""
-    found = _SHAPE.fullmatch(kept)
+    found = _HASH_PATTERN.fullmatch(kept)
     if found is None:
         return False
     cost, block, lanes = (int(part) for part in found.groups()[:3])
-    key = _key(password, base64.urlsafe_b64decode(found[4] + "=="), cost, block, lanes)
-    return hmac.compare_digest(_text(key), found[5])
+    key = _derive_key(password, base64.urlsafe_b64decode(found[4] + "=="), cost, block, lanes)
+    return hmac.compare_digest(_encode(key), found[5])
 
 
-NOBODY = f"scrypt:{_COST}:{_BLOCK}:{_LANES}:{'A' * 22}:{'A' * 43}"
+DUMMY_HASH = f"scrypt:{_COST}:{_BLOCK}:{_LANES}:{'A' * 22}:{'A' * 43}"
 """Compared with the password of an unknown name, so that the response time does not tell which names exist."""
 
 
-def _key(password: str, salt: bytes, cost: int, block: int, lanes: int) -> bytes:
+def _derive_key(password: str, salt: bytes, cost: int, block: int, lanes: int) -> bytes:
     given = password.encode("utf-8", "surrogatepass")
-    return hashlib.scrypt(given, salt=salt, n=cost, r=block, p=lanes, maxmem=_MOST_MEMORY, dklen=32)
+    return hashlib.scrypt(given, salt=salt, n=cost, r=block, p=lanes, maxmem=_MAX_MEMORY, dklen=32)
 
 
-def _text(data: bytes) -> str:
+def _encode(data: bytes) -> str:
     return base64.urlsafe_b64encode(data).decode().rstrip("=")
 
 
@@ -59,12 +59,12 @@ def _check_tenant(text: str) -> str:
 
 
 def _check_hash(given: SecretStr) -> SecretStr:
-    found = _SHAPE.fullmatch(given.get_secret_value())
+    found = _HASH_PATTERN.fullmatch(given.get_secret_value())
     message = "must be what `parley operator hash` prints"
     if found is None:
         raise ValueError(message)
     cost, block, lanes = (int(part) for part in found.groups()[:3])
-    if cost < 2 or cost & (cost - 1) or not block or not lanes or 128 * cost * block * 2 > _MOST_MEMORY:
+    if cost < 2 or cost & (cost - 1) or not block or not lanes or 128 * cost * block * 2 > _MAX_MEMORY:
         raise ValueError(message)
     return given
 

@@ -15,8 +15,8 @@ from gateway.config.settings import Config
 log = structlog.get_logger("parley.gateway")
 
 UMASK = 0o077
-OTHERS = stat.S_IRWXG | stat.S_IRWXO
-OURS = ("parley.db*", "blobs", "knowledge", "routes", "published-*.json", "read-*.json", "address")
+OTHERS_ACCESS = stat.S_IRWXG | stat.S_IRWXO
+PRIVATE_ENTRIES = ("parley.db*", "blobs", "knowledge", "routes", "published-*.json", "read-*.json", "address")
 """The entries to restrict if the data folder also holds the configuration, and perhaps a whole project."""
 
 
@@ -25,28 +25,28 @@ def restrict_new_files() -> None:
     os.umask(UMASK)
 
 
-def tighten(config: Config) -> None:
+def restrict_data_folder(config: Config) -> None:
     """Take other users' access to the data folder away. Links are not followed, and files of other users are left as
     they are."""
     folder = config.data_path
     if config.folder.is_relative_to(folder):
-        chosen = [entry for name in OURS for entry in folder.iterdir() if fnmatch(entry.name, name)]
+        chosen = [entry for name in PRIVATE_ENTRIES for entry in folder.iterdir() if fnmatch(entry.name, name)]
     else:
         chosen = [folder]
-    changed = sum(_tighten(path) for top in chosen if top.exists() for path in _within(top))
+    changed = sum(_restrict(path) for top in chosen if top.exists() for path in _walk(top))
     if changed:
         log.warning("data_folder_tightened", folder=str(folder), changed=changed)
 
 
-def open_to_others(path: Path) -> bool:
+def is_open_to_others(path: Path) -> bool:
     """Whether anybody but the owner has access to the file or folder."""
     try:
-        return bool(path.lstat().st_mode & OTHERS)
+        return bool(path.lstat().st_mode & OTHERS_ACCESS)
     except OSError:
         return False  # it does not exist
 
 
-def _within(top: Path) -> Iterator[str]:
+def _walk(top: Path) -> Iterator[str]:
     yield str(top)
     folders = [str(top)] if top.is_dir() and not top.is_symlink() else []
     while folders:
@@ -60,12 +60,12 @@ def _within(top: Path) -> Iterator[str]:
             continue  # deleted meanwhile, or another user's
 
 
-def _tighten(path: str) -> bool:
+def _restrict(path: str) -> bool:
     try:
         mode = os.lstat(path).st_mode
-        if stat.S_ISLNK(mode) or not mode & OTHERS:
+        if stat.S_ISLNK(mode) or not mode & OTHERS_ACCESS:
             return False
-        os.chmod(path, stat.S_IMODE(mode) & ~OTHERS)
+        os.chmod(path, stat.S_IMODE(mode) & ~OTHERS_ACCESS)
     except (FileNotFoundError, PermissionError):
         return False
     return True

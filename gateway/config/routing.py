@@ -36,7 +36,7 @@ class IntentSettings(Settings):
     """Route these messages to a person."""
 
 
-class Intents(RootModel[dict[str, IntentSettings | list[Message]]]):
+class IntentFile(RootModel[dict[str, IntentSettings | list[Message]]]):
     """A file of examples: intent → examples. The intent ``out_of_scope`` is for subjects that the tenant does not deal
     with."""
 
@@ -52,7 +52,7 @@ class RiskSettings(Settings):
     """The text that the contact gets when a person takes over, instead of ``voice.handoff``."""
 
 
-RISKS = {
+DEFAULT_RISKS = {
     "legal threat": RiskSettings(
         phrases=[
             "my lawyer",
@@ -111,7 +111,7 @@ RISKS = {
     ),
 }
 """The topics that go to a person for every tenant with ``routes``, unless its ``risks`` say otherwise."""
-BUILT_IN: dict[str, Topic] = {
+BUILT_IN_TOPICS: dict[str, Topic] = {
     "legal threat": "legal",
     "self-harm": "danger",
     "chargeback": "chargeback",
@@ -120,7 +120,7 @@ BUILT_IN: dict[str, Topic] = {
 """The same topics in the classifier, which knows them in every language that the agent understands."""
 
 
-class Routes(Settings):
+class RoutingSettings(Settings):
     """The route of each message: ``local`` (the documents' own words), the ``cheap`` model, the ``strong`` model, or a
     ``person``. Thresholds are between 0 and 1."""
 
@@ -152,7 +152,7 @@ class Routes(Settings):
 
     @field_validator("tiers")
     @classmethod
-    def _known(cls, tiers: dict[str, Route]) -> dict[str, Route]:
+    def _check_tiers(cls, tiers: dict[str, Route]) -> dict[str, Route]:
         for tier in tiers:
             if "/" not in tier and tier not in ("anonymous", "channel", "verified"):
                 raise ValueError(f"{tier!r} is neither anonymous, channel, verified nor a channel/account")

@@ -16,39 +16,39 @@ from pydantic import SecretStr
 from gateway.config.settings import Config
 from schemas.errors import ConfigInvalid
 
-NAMES = ("secret_key", "admin_token")
-SHORTEST = 32
+SECRET_NAMES = ("secret_key", "admin_token")
+MIN_SECRET_BYTES = 32
 """Minimum length of a secret in bytes. Whoever guesses one can sign tokens, or use the admin API."""
-MAKE_ONE = "python3 -c 'import secrets; print(secrets.token_urlsafe(32))'"
+GENERATE_COMMAND = "python3 -c 'import secrets; print(secrets.token_urlsafe(32))'"
 
 
-def complete(config: Config) -> Config:
+def fill_in_secrets(config: Config) -> Config:
     """The configuration with both secrets set. Raises ConfigInvalid if the data folder cannot be written."""
     made = {
-        name: SecretStr(_kept(config.data_path / name))
-        for name in NAMES
+        name: SecretStr(_read_or_create(config.data_path / name))
+        for name in SECRET_NAMES
         if not getattr(config, name).get_secret_value()
     }
     return config.model_copy(update=made)
 
 
-def _kept(file: Path) -> str:
+def _read_or_create(file: Path) -> str:
     try:
-        kept = _read(file) or _make(file)
+        kept = _read(file) or _create(file)
     except OSError as error:
         raise ConfigInvalid(
             f"cannot keep {file.name} in {file.parent}: {error.strerror}",
             fix="make the folder writable, or set `data_dir` to a folder that is",
         ) from error
-    if is_short(kept):
-        fix = f"remove the file, so that the next start generates a new secret, or generate one: {MAKE_ONE}"
-        raise ConfigInvalid(f"{file}: must be at least {SHORTEST} bytes long", fix=fix)
+    if is_too_short(kept):
+        fix = f"remove the file, so that the next start generates a new secret, or generate one: {GENERATE_COMMAND}"
+        raise ConfigInvalid(f"{file}: must be at least {MIN_SECRET_BYTES} bytes long", fix=fix)
     return kept
 
 
-def is_short(secret: str) -> bool:
+def is_too_short(secret: str) -> bool:
     """Whether a secret is set, but too short."""
-    return 0 < len(secret.encode()) < SHORTEST
+    return 0 < len(secret.encode()) < MIN_SECRET_BYTES
 
 
 def _read(file: Path) -> str:
@@ -58,7 +58,7 @@ def _read(file: Path) -> str:
         return ""
 
 
-def _make(file: Path) -> str:
+def _create(file: Path) -> str:
     """Create the file and return the secret in it. If two processes start at once, the first link decides which secret
     both use."""
     file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -78,7 +78,7 @@ def _make(file: Path) -> str:
     return _read(file)
 
 
-def key_for(secret_key: str, use: str) -> bytes:
+def derive_key(secret_key: str, use: str) -> bytes:
     """A 32-byte key for one use of the secret key, so that a signature made for one use is not valid for another."""
     return hmac.new(secret_key.encode(), f"parley/{use}".encode(), hashlib.sha256).digest()
 
@@ -90,6 +90,6 @@ def sign(key: bytes, *parts: str) -> str:
     return base64.urlsafe_b64encode(digest[:24]).decode()
 
 
-def matches(signature: str, key: bytes, *parts: str) -> bool:
+def verify_signature(signature: str, key: bytes, *parts: str) -> bool:
     """Whether the signature is valid. Takes the same time for every signature."""
     return hmac.compare_digest(signature.encode("utf-8", "replace"), sign(key, *parts).encode())

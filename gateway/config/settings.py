@@ -12,12 +12,12 @@ from connectors.registry import CHANNELS, load_settings_model
 from connectors.settings import Settings, require_pattern
 from connectors.web.settings import WebAccount
 from gateway.config.actions import ActionSettings
-from gateway.config.desk import Desk
+from gateway.config.desk import DeskSettings
 from gateway.config.field_types import Language, ListenAddress, ModelName, Network, Slug, WebAddress
 from gateway.config.knowledge import KnowledgeSettings
-from gateway.config.models import Budgets, ModelEntry, VoiceExample
+from gateway.config.models import BudgetSettings, ModelEntry, VoiceExample
 from gateway.config.operators import OperatorSettings
-from gateway.config.routing import Routes
+from gateway.config.routing import RoutingSettings
 from schemas.privacy.cards import OwnNumbers
 from schemas.privacy.harmless_numbers import compile_own_numbers
 
@@ -27,7 +27,7 @@ def _check_own_numbers(patterns: list[str]) -> list[str]:
     return patterns
 
 
-class Protection(Settings):
+class ProtectionSettings(Settings):
     """Exceptions from the masking of payment card numbers."""
 
     own_numbers: Annotated[list[str], AfterValidator(_check_own_numbers)] = []
@@ -35,7 +35,7 @@ class Protection(Settings):
     digit, ``@`` for a letter. They are never mistaken for card numbers, and are masked in exports."""
 
     @property
-    def finder(self) -> OwnNumbers | None:
+    def own_number_finder(self) -> OwnNumbers | None:
         """Finds the tenant's own numbers in a text."""
         return compile_own_numbers(self.own_numbers)
 
@@ -74,7 +74,7 @@ else:
     )
 
 
-class Limits(Settings):
+class LimitSettings(Settings):
     """Limits on what comes in and on what is stored."""
 
     inbound_per_s: float = Field(default=200, gt=0)
@@ -107,7 +107,7 @@ class Limits(Settings):
     """Bytes of text that all web visitors of the tenant may store in a day (UTC). Above that they get 429."""
 
 
-class Fold(Settings):
+class FoldSettings(Settings):
     """How long to wait for more messages of a contact, so that one turn answers all of them."""
 
     web: float = Field(default=0.3, ge=0, le=30)
@@ -123,7 +123,7 @@ class Fold(Settings):
 Grade = Annotated[str, Field(min_length=1, max_length=24)]
 
 
-class Voice(Settings):
+class VoiceSettings(Settings):
     """The agent's name, its set phrases in the tenant's own words, and instructions for models.
 
     ``wait`` is sent when no model is available. ``not_found_about`` and ``not_answered`` list the ``{questions}``
@@ -210,7 +210,7 @@ _OUTBOUND = _days_between(1, 7, "sends are remembered for 8 days, and records mu
 _EVENTS = _days_between(9, 3650, "a rebuild of the state needs the outcomes of the last 8 days")
 
 
-class Retention(Settings):
+class RetentionSettings(Settings):
     """How many days the topics keep records. Tenants share the topics, so the longest time of all tenants applies.
     Transcripts, contacts and files are kept without a time limit."""
 
@@ -224,21 +224,21 @@ class Tenant(Settings):
 
     name: str
     """The name that contacts see."""
-    limits: Limits = Limits()
+    limits: LimitSettings = LimitSettings()
     channels: Channels = Channels()
-    voice: Voice = Voice()
+    voice: VoiceSettings = VoiceSettings()
     knowledge: KnowledgeSettings = KnowledgeSettings()
-    fold: Fold = Fold()
-    retention: Retention = Retention()
-    protection: Protection = Protection()
+    fold: FoldSettings = FoldSettings()
+    retention: RetentionSettings = RetentionSettings()
+    protection: ProtectionSettings = ProtectionSettings()
     model: ModelName | dict[Language, ModelName] = "local"
     """The entry of ``models`` that answers, or one for each language (``{de: german, en: english}``; other languages
     get the entry of ``voice.locale``, or the first one). If it fails, its ``fallback`` answers, then `local`."""
-    budgets: Budgets = Budgets()
+    budgets: BudgetSettings = BudgetSettings()
     actions: ActionSettings = ActionSettings()
-    desk: Desk | None = None
+    desk: DeskSettings | None = None
     """The place where people take over. Without it they use the console or the admin API."""
-    routes: Routes | None = None
+    routes: RoutingSettings | None = None
     """Other models, or a person, for some messages. Without it ``model`` answers all."""
 
     @model_validator(mode="after")
@@ -249,7 +249,7 @@ class Tenant(Settings):
         return self
 
 
-class Telemetry(Settings):
+class TelemetrySettings(Settings):
     """Traces, exported by OTLP/HTTP."""
 
     otlp_endpoint: WebAddress = ""
@@ -261,7 +261,7 @@ class Telemetry(Settings):
     header."""
 
 
-class Kafka(Settings):
+class KafkaSettings(Settings):
     """How to connect to the brokers of ``bus: kafka://…``, and how ``parley topics create`` creates topics."""
 
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
@@ -278,7 +278,7 @@ class Kafka(Settings):
     min_insync_replicas: int = Field(default=0, ge=0, le=15)
 
     @model_validator(mode="after")
-    def _check(self) -> Kafka:
+    def _check(self) -> KafkaSettings:
         if self.security_protocol.startswith("SASL") != bool(self.username):
             raise ValueError("username and password go with security_protocol SASL_SSL or SASL_PLAINTEXT only")
         if bool(self.username) != bool(self.password.get_secret_value()):
@@ -292,7 +292,7 @@ class Kafka(Settings):
         return self
 
 
-class Redis(Settings):
+class RedisSettings(Settings):
     """How to connect to the server of ``state: redis://…``. ``rediss://`` encrypts the connection."""
 
     username: str = ""
@@ -325,9 +325,9 @@ class Config(Settings):
     """The encoder of the vector search: ``light`` word vectors; a folder with a sentence encoder (``model.onnx``,
     ``tokenizer.json``, ``encoder.json``); or ``auto``, the downloaded sentence encoder if there is one, else ``light``.
     """
-    kafka: Kafka = Kafka()
-    redis: Redis = Redis()
-    telemetry: Telemetry = Telemetry()
+    kafka: KafkaSettings = KafkaSettings()
+    redis: RedisSettings = RedisSettings()
+    telemetry: TelemetrySettings = TelemetrySettings()
     transcriber: str = ""
     """The transcriber of voice notes: the name of an entry point in the group ``parley.transcribers``. Empty: none, and
     contacts who send a voice note are asked to write."""

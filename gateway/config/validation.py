@@ -10,46 +10,46 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from gateway.config.settings import Config
-from gateway.config.yaml_reader import Source, Where, dotted
+from gateway.config.yaml_reader import KeyPath, YamlDocument, format_path
 
 
-class Problems:
+class Validation:
     """The problems of one configuration, in the order of the file."""
 
-    def __init__(self, source: Source, model: type[Config]) -> None:
+    def __init__(self, source: YamlDocument, model: type[Config]) -> None:
         self._source = source
         self._model = model
-        self.lines = list(source.problems)
+        self.problems = list(source.problems)
 
-    def add(self, where: Where, what: str) -> None:
-        self.lines.append(f"{self._source.place(where)}: {what}")
+    def add(self, where: KeyPath, what: str) -> None:
+        self.problems.append(f"{self._source.position_of(where)}: {what}")
 
-    def validated(self) -> Config | None:
+    def validate(self) -> Config | None:
         """The configuration, or None if there are problems, which are added to ``lines``."""
         try:
             return self._model.model_validate(self._source.values)
         except ValidationError as error:
             # The input is left out because it may be a secret.
             for detail in error.errors(include_url=False, include_input=False):
-                self._note(detail)
+                self._add_error(detail)
         return None
 
-    def _note(self, detail: ErrorDetails) -> None:
+    def _add_error(self, detail: ErrorDetails) -> None:
         where = tuple(part for part in detail["loc"] if part != "[key]")
-        where = self._written(where)
+        where = self._strip_union_tags(where)
         if detail["type"] in ("union_tag_invalid", "union_tag_not_found"):
             # The key that selects the branch of the union is wrong, not the mapping around it.
             where = (*where, detail["ctx"]["discriminator"].strip("'"))
         if detail["type"] == "extra_forbidden":
-            self.add(where, f"{dotted(where)}: unknown key{suggestion(str(where[-1]), self._known(where[:-1]))}")
+            self.add(where, f"{format_path(where)}: unknown key{suggest(str(where[-1]), self._known_keys(where[:-1]))}")
         elif detail["type"] in ("missing", "union_tag_not_found"):
-            self.add(where, f"{dotted(where)}: must be set")
-        elif self._value(where) is None:
-            self.add(where, f"{dotted(where)}: is left empty; give it a value or remove the line")
+            self.add(where, f"{format_path(where)}: must be set")
+        elif self._value_at(where) is None:
+            self.add(where, f"{format_path(where)}: is left empty; give it a value or remove the line")
         else:
-            self.add(where, f"{dotted(where)}: {_wanted(detail, self._value(where))}")
+            self.add(where, f"{format_path(where)}: {_describe_error(detail, self._value_at(where))}")
 
-    def _written(self, where: Where) -> Where:
+    def _strip_union_tags(self, where: KeyPath) -> KeyPath:
         """The path as it is in the file, without the tags that pydantic adds for the branches of a union."""
         out: list[str | int] = []
         value: Any = self._source.values
@@ -58,25 +58,25 @@ class Problems:
             if isinstance(value, dict) and part not in value and not last:
                 continue
             out.append(part)
-            value = _step(value, part)
+            value = _descend(value, part)
         return tuple(out)
 
-    def _value(self, where: Where) -> Any:
+    def _value_at(self, where: KeyPath) -> Any:
         value: Any = self._source.values
         for part in where:
-            value = _step(value, part)
+            value = _descend(value, part)
         return value
 
-    def _known(self, where: Where) -> list[str]:
+    def _known_keys(self, where: KeyPath) -> list[str]:
         """The keys that are allowed in the mapping at this path."""
         kinds: list[Any] = [self._model]
         for part in where:
-            kinds = [inner for kind in kinds for inner in _inside(kind, part)]
+            kinds = [inner for kind in kinds for inner in _types_below(kind, part)]
         fields = [item for kind in kinds if _is_model(kind) for item in kind.model_fields.items()]
         return sorted({field.alias or name for name, field in fields})
 
 
-def _step(value: Any, part: str | int) -> Any:
+def _descend(value: Any, part: str | int) -> Any:
     if isinstance(value, dict):
         return value.get(part)
     if isinstance(value, list) and isinstance(part, int) and part < len(value):
@@ -88,7 +88,7 @@ def _is_model(kind: Any) -> bool:
     return isinstance(kind, type) and issubclass(kind, BaseModel)
 
 
-def _inside(kind: Any, part: str | int) -> list[Any]:
+def _types_below(kind: Any, part: str | int) -> list[Any]:
     """The types that a value of this type may have under a key or index."""
     if _is_model(kind):
         found = kind.model_fields.get(str(part))
@@ -106,14 +106,14 @@ def _branches(kind: Any) -> list[Any]:
     return [kind]
 
 
-def suggestion(key: str, known: list[str]) -> str:
+def suggest(key: str, known: list[str]) -> str:
     close = difflib.get_close_matches(key.lower(), known, n=1, cutoff=0.6)
     if close:
         return f"; did you mean {close[0]!r}?"
     return f"; available: {', '.join(known)}" if known else ""
 
 
-def _wanted(detail: ErrorDetails, value: Any) -> str:
+def _describe_error(detail: ErrorDetails, value: Any) -> str:
     if detail["type"] == "string_type" and isinstance(value, int | float):
         return "must be text; put it in quotes"
     if detail["type"] in ("model_type", "dict_type"):

@@ -11,8 +11,8 @@ from datetime import UTC, datetime, timedelta
 
 from aiohttp import web
 
-from gateway.config.operators import ADMIN, NOBODY, fits
-from gateway.config.secret_keys import key_for, matches, sign
+from gateway.config.operators import ADMIN_NAME, DUMMY_HASH, verify_password
+from gateway.config.secret_keys import derive_key, sign, verify_signature
 from gateway.wiring.parts import Parts
 from schemas.errors import Unauthorized
 from schemas.handoff.rules import Actor
@@ -50,15 +50,15 @@ class ConsoleSessions:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._config = parts.config
-        self._key = key_for(parts.secret_key, "console session")
-        self._csrf_key = key_for(parts.secret_key, "console form")
-        self._browser_key = key_for(parts.secret_key, "console browser")
+        self._key = derive_key(parts.secret_key, "console session")
+        self._csrf_key = derive_key(parts.secret_key, "console form")
+        self._browser_key = derive_key(parts.secret_key, "console browser")
         # Each guess takes memory: more of them at once than this wait for each other.
         self._guessing = asyncio.Semaphore(2)
 
     async def fits(self, key: str, secret: str) -> bool:
         """True for the admin token, or for the operator's password. Takes as long for names that nobody has."""
-        return self._is_token(secret) if key == ADMIN else await self._is_password(key, secret)
+        return self._is_token(secret) if key == ADMIN_NAME else await self._is_password(key, secret)
 
     def signed_in(self, key: str) -> tuple[Operator, str] | None:
         """A new session of whoever proved who they are, and its cookie; None for an operator who sees nothing."""
@@ -72,7 +72,9 @@ class ConsoleSessions:
     def known_browser(self, request: web.Request, key: str) -> str:
         """The id of a browser that has signed in to this account before; empty for any other."""
         browser, _, signature = request.cookies.get(BROWSER_COOKIE, "").partition(".")
-        known = browser.isascii() and signature.isascii() and matches(signature, self._browser_key, key, browser)
+        known = (
+            browser.isascii() and signature.isascii() and verify_signature(signature, self._browser_key, key, browser)
+        )
         return browser if known else ""
 
     def browser_cookie(self, key: str, browser: str = "") -> str:
@@ -100,14 +102,17 @@ class ConsoleSessions:
         if len(pieces) != 4 or not cookie.isascii():
             return None
         key, session, expires, signature = pieces
-        if not matches(signature, self._key, key, session, expires, self._credential(key)) or not expires.isdigit():
+        if (
+            not verify_signature(signature, self._key, key, session, expires, self._credential(key))
+            or not expires.isdigit()
+        ):
             return None
         until = datetime.fromtimestamp(int(expires), UTC)
         return self._operator(key, session, until) if self._parts.clock() < until else None
 
     def _operator(self, key: str, session: str, until: datetime) -> Operator | None:
         tenants, csrf = tuple(self._config.tenants), sign(self._csrf_key, session)
-        if key == ADMIN:
+        if key == ADMIN_NAME:
             return Operator(key, session, until, csrf, "", tenants, sees_all=True)
         found = self._config.operators.get(key)
         if found is None:
@@ -130,11 +135,11 @@ class ConsoleSessions:
 
     async def _is_password(self, key: str, secret: str) -> bool:
         found = self._config.operators.get(key)
-        kept = found.password_hash.get_secret_value() if found is not None else NOBODY
+        kept = found.password_hash.get_secret_value() if found is not None else DUMMY_HASH
         async with self._guessing:
-            return await asyncio.to_thread(fits, secret, kept) and found is not None
+            return await asyncio.to_thread(verify_password, secret, kept) and found is not None
 
 
 def account_of(name: str) -> str:
     """The key of the operator who calls themselves so; an empty name means the admin token."""
-    return name.strip().lower() or ADMIN
+    return name.strip().lower() or ADMIN_NAME

@@ -9,15 +9,21 @@ import sqlite3
 from pathlib import Path
 
 from gateway.config import loader as configuration
-from gateway.config.private_files import open_to_others
-from gateway.config.secret_keys import MAKE_ONE, NAMES, SHORTEST, is_short
+from gateway.config.private_files import is_open_to_others
+from gateway.config.secret_keys import GENERATE_COMMAND, MIN_SECRET_BYTES, SECRET_NAMES, is_too_short
 from gateway.config.settings import Config
 from gateway.doctor import preflight, vendors
-from gateway.doctor.vendors import is_called
+from gateway.doctor.vendors import has_webhook
 from gateway.wiring import encoders, routing
-from gateway.wiring.engines import kafka_access, longer_than_wanted, retention_of, revealed, specs
+from gateway.wiring.engines import (
+    describe_longer_retention,
+    kafka_access,
+    required_topics,
+    retention_of,
+    reveal_secrets,
+)
 from gateway.wiring.listening import check_port
-from gateway.wiring.parts import each_account
+from gateway.wiring.parts import list_accounts
 from infra.deploy.finding import Finding
 from schemas.errors import ParleyError, PortInUse
 from schemas.extras import install_command
@@ -25,24 +31,34 @@ from schemas.extras import install_command
 _GIB = 1024**3
 
 
-async def examined(file: Path | None) -> list[Finding]:
+async def run_checks(file: Path | None) -> list[Finding]:
     """The findings of all checks, in the order in which problems should be fixed."""
     try:
-        path = configuration.find(file)
+        path = configuration.find_file(file)
         config = configuration.load(path, make_secrets=False)
     except ParleyError as error:
         return [Finding("configuration", "fail", error.message, error.fix)]
-    found = [Finding("configuration", "ok", str(path)), *_secrets(config), *_addresses(config), *_proxies(config)]
-    found += [_retention(config), _folder(config), await _port(config), _blobs(config)]
-    found.append(await asyncio.to_thread(encoders.finding, config))
-    found += await asyncio.to_thread(routing.findings, config)
-    found += await asyncio.to_thread(preflight.findings, config)
-    found += await preflight.unreachable_models(config)
-    found += await vendors.accounts(config)
-    return [*found, *(_sqlite() if config.embedded else await _servers(config))]
+    found = [
+        Finding("configuration", "ok", str(path)),
+        *_check_secrets(config),
+        *_check_public_address(config),
+        *_check_proxies(config),
+    ]
+    found += [
+        _check_retention(config),
+        _check_data_folder(config),
+        await _check_listen_address(config),
+        _check_attachments(config),
+    ]
+    found.append(await asyncio.to_thread(encoders.check_encoder, config))
+    found += await asyncio.to_thread(routing.check_intents, config)
+    found += await asyncio.to_thread(preflight.check_imports, config)
+    found += await preflight.check_endpoints(config)
+    found += await vendors.check_accounts(config)
+    return [*found, *(_check_sqlite() if config.embedded else await _check_servers(config))]
 
 
-async def _servers(config: Config) -> list[Finding]:
+async def _check_servers(config: Config) -> list[Finding]:
     try:
         from infra.deploy import probes_kafka, probes_redis
     except ImportError as error:
@@ -52,18 +68,20 @@ async def _servers(config: Config) -> list[Finding]:
 
     access = kafka_access(config)
     try:
-        kafka, redis = access.client(), RedisAccess(**revealed(config.redis)).client(config.state)
+        kafka, redis = access.client(), RedisAccess(**reveal_secrets(config.redis)).client(config.state)
     except ParleyError as error:
         return [Finding("certificates", "fail", error.message, error.fix)]
     brokers = config.bus.removeprefix("kafka://")
-    asked = probes_kafka.probe(brokers, config.topic_prefix, specs(config), access=kafka, wanted=access)
+    asked = probes_kafka.probe(brokers, config.topic_prefix, required_topics(config), access=kafka, wanted=access)
     return [*await asked, *await probes_redis.probe(config.state, access=redis)]
 
 
-def _secrets(config: Config) -> list[Finding]:
-    files = [config.data_path / name for name in NAMES]
+def _check_secrets(config: Config) -> list[Finding]:
+    files = [config.data_path / name for name in SECRET_NAMES]
     try:
-        short = [str(file) for file in files if file.exists() and is_short(file.read_text(encoding="utf-8").strip())]
+        short = [
+            str(file) for file in files if file.exists() and is_too_short(file.read_text(encoding="utf-8").strip())
+        ]
     except OSError as error:
         return [
             Finding(
@@ -74,9 +92,9 @@ def _secrets(config: Config) -> list[Finding]:
             )
         ]
     if short:
-        fix = f"remove the file, so that the next start generates a new secret, or generate one: {MAKE_ONE}"
-        return [Finding("secrets", "fail", f"shorter than {SHORTEST} bytes: {', '.join(short)}", fix)]
-    open_files = [str(file) for file in files if open_to_others(file)]
+        fix = f"remove the file, so that the next start generates a new secret, or generate one: {GENERATE_COMMAND}"
+        return [Finding("secrets", "fail", f"shorter than {MIN_SECRET_BYTES} bytes: {', '.join(short)}", fix)]
+    open_files = [str(file) for file in files if is_open_to_others(file)]
     if open_files:
         return [
             Finding(
@@ -91,10 +109,10 @@ def _secrets(config: Config) -> list[Finding]:
     ]
 
 
-def _addresses(config: Config) -> list[Finding]:
+def _check_public_address(config: Config) -> list[Finding]:
     if config.public_url.startswith("https://"):
         return [Finding("public address", "ok", config.public_url)]
-    others = sorted({each.channel for each in each_account(config) if is_called(each)})
+    others = sorted({each.channel for each in list_accounts(config) if has_webhook(each)})
     if others and not config.public_url:
         fix = "set `public_url` to the address at which vendors reach this installation"
         return [Finding("public address", "fail", f"not set, but {', '.join(others)} must be able to call it", fix)]
@@ -104,7 +122,7 @@ def _addresses(config: Config) -> list[Finding]:
     return [Finding("public address", "ok", "not needed: no vendor calls it, and the web chat uses the listen address")]
 
 
-def _proxies(config: Config) -> list[Finding]:
+def _check_proxies(config: Config) -> list[Finding]:
     """Whether proxies are configured. TLS ends at a proxy, so there is one if the public address is encrypted."""
     if not any(tenant.channels.web for tenant in config.tenants.values()):
         return []
@@ -117,8 +135,8 @@ def _proxies(config: Config) -> list[Finding]:
     return [Finding("client addresses", "ok", "taken from the connections")]
 
 
-def _retention(config: Config) -> Finding:
-    longer = longer_than_wanted(config)
+def _check_retention(config: Config) -> Finding:
+    longer = describe_longer_retention(config)
     if longer:
         fix = "give all tenants the same `retention`, or run separate installations"
         return Finding("retention", "warn", "; ".join(longer), fix)
@@ -126,7 +144,7 @@ def _retention(config: Config) -> Finding:
     return Finding("retention", "ok", ", ".join(f"{topic} {days} d" for topic, days in kept))
 
 
-def _folder(config: Config) -> Finding:
+def _check_data_folder(config: Config) -> Finding:
     folder = config.data_path
     existing = next(path for path in (folder, *folder.parents) if path.exists())
     if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
@@ -136,7 +154,7 @@ def _folder(config: Config) -> Finding:
             f"{folder} cannot be written",
             "make it writable, or set `data_dir` to another folder",
         )
-    if any(open_to_others(path) for path in (folder, *folder.glob("*"))):
+    if any(is_open_to_others(path) for path in (folder, *folder.glob("*"))):
         fix = f"start parley, which corrects this, or run: chmod -R go= {folder}"
         return Finding("data folder", "warn", f"{folder} can be read by other users of this machine", fix)
     free = shutil.disk_usage(existing).free
@@ -145,13 +163,13 @@ def _folder(config: Config) -> Finding:
     return Finding("data folder", "ok", f"{folder}, {free / _GIB:.0f} GiB free")
 
 
-async def _port(config: Config) -> Finding:
+async def _check_listen_address(config: Config) -> Finding:
     import aiohttp
 
-    from gateway.commands.common.instance import find
+    from gateway.commands.common.instance import find_instance
 
     async with aiohttp.ClientSession() as http:
-        running = await find(http, config, None)
+        running = await find_instance(http, config, None)
     if running:
         return Finding("listen address", "ok", f"an instance answers at {running}")
     try:
@@ -161,7 +179,7 @@ async def _port(config: Config) -> Finding:
     return Finding("listen address", "ok", f"{config.listen} is free")
 
 
-def _blobs(config: Config) -> Finding:
+def _check_attachments(config: Config) -> Finding:
     if config.blobs == "file" and not config.embedded:
         fix = "set `blobs: s3://…`, or share `data_dir` between all machines"
         return Finding(
@@ -170,7 +188,7 @@ def _blobs(config: Config) -> Finding:
     return Finding("attachments", "ok", "on disk" if config.blobs == "file" else config.blobs)
 
 
-def _sqlite() -> list[Finding]:
+def _check_sqlite() -> list[Finding]:
     if sqlite3.sqlite_version_info >= (3, 35):
         return [Finding("sqlite", "ok", sqlite3.sqlite_version)]
     return [Finding("sqlite", "fail", sqlite3.sqlite_version, "use a newer Python: SQLite 3.35 or newer is required")]

@@ -17,64 +17,64 @@ import aiohttp
 from connectors.registry import explain_missing_library, open_channel
 from gateway.config.models import ModelEntry
 from gateway.config.settings import Config
-from gateway.doctor.vendors import closed_tools
-from gateway.wiring.actions import action_rules
+from gateway.doctor.vendors import inert_tools
+from gateway.wiring.actions import build_action_rules
 from gateway.wiring.engines import channels_of
-from gateway.wiring.models import source_of, used_models
-from gateway.wiring.parts import each_account
+from gateway.wiring.models import find_used_models, open_provider
+from gateway.wiring.parts import list_accounts
 from infra.deploy.finding import Finding
 from schemas.errors import ParleyError
 from schemas.extras import install_command
 
-PATIENCE_S = 5.0
-READERS = {".pdf": "pypdfium2", ".docx": "mammoth"}
+PROBE_TIMEOUT_S = 5.0
+OPTIONAL_READERS = {".pdf": "pypdfium2", ".docx": "mammoth"}
 """The optional libraries that read kinds of documents, by file ending."""
 
 
-def require(config: Config) -> None:
+def require_imports(config: Config) -> None:
     """Import the actions and the libraries that the configuration needs. Blocking, for up to some seconds.
 
     Raises ConfigInvalid or MissingDependency for the first one that cannot be imported."""
-    for _, load in _imports(config):
+    for _, load in _import_checks(config):
         load()
 
 
-def findings(config: Config) -> list[Finding]:
+def check_imports(config: Config) -> list[Finding]:
     """A finding for each action source, model and channel: whether it can be imported. Blocking, up to seconds."""
     found = []
-    for check, load in _imports(config):
+    for check, load in _import_checks(config):
         try:
             load()
             found.append(Finding(check, "ok", "can be imported"))
         except ParleyError as error:
             found.append(Finding(check, "fail", error.message, error.fix))
-    return [*found, *_unreadable(config)]
+    return [*found, *_check_readers(config)]
 
 
-def _imports(config: Config) -> Iterator[tuple[str, Callable[[], object]]]:
+def _import_checks(config: Config) -> Iterator[tuple[str, Callable[[], object]]]:
     for name, tenant in config.tenants.items():
         if tenant.actions.sources or tenant.actions.http:
-            yield f"actions {name}", lambda name=name, tenant=tenant: action_rules(name, tenant.actions)  # type: ignore[misc]
-    for name in sorted(used_models(config) & config.models.keys()):
+            yield f"actions {name}", lambda name=name, tenant=tenant: build_action_rules(name, tenant.actions)  # type: ignore[misc]
+    for name in sorted(find_used_models(config) & config.models.keys()):
         if (entry := config.models[name]).provider != "local":
-            yield f"model {name}", lambda entry=entry: source_of(entry)  # type: ignore[misc]
+            yield f"model {name}", lambda entry=entry: open_provider(entry)  # type: ignore[misc]
     for channel in channels_of(config):
         yield f"channel {channel}", lambda channel=channel: _open(config, channel)  # type: ignore[misc]
 
 
 def _open(config: Config, channel: str) -> None:
     with explain_missing_library():
-        opened = open_channel(channel, closed_tools())
-        for account in each_account(config):
+        opened = open_channel(channel, inert_tools())
+        for account in list_accounts(config):
             if account.channel == channel:
                 opened.connect(account)  # opens no connection yet
 
 
-def _unreadable(config: Config) -> Iterator[Finding]:
+def _check_readers(config: Config) -> Iterator[Finding]:
     """Findings for kinds of documents in the tenants' folders whose reader is not installed."""
     for name, tenant in config.tenants.items():
         files = [file for path in tenant.knowledge.paths for file in _files(Path(path))]
-        for ending, library in READERS.items():
+        for ending, library in OPTIONAL_READERS.items():
             if find_spec(library) is None and (of_kind := [file for file in files if file.suffix.lower() == ending]):
                 detail = f"{of_kind[0].name} and all other {ending} files are skipped: {library} is not installed"
                 yield Finding(f"documents {name}", "warn", detail, install_command("documents"))
@@ -84,15 +84,15 @@ def _files(path: Path) -> Iterator[Path]:
     yield from path.rglob("*") if path.is_dir() else [path]
 
 
-async def unreachable_models(config: Config) -> list[Finding]:
+async def check_endpoints(config: Config) -> list[Finding]:
     """A finding for each remote model in use: whether its endpoint answers, accepts the key, and offers the model."""
-    entries = {name: config.models[name] for name in sorted(used_models(config) & config.models.keys())}
+    entries = {name: config.models[name] for name in sorted(find_used_models(config) & config.models.keys())}
     remote = {name: entry for name, entry in entries.items() if entry.base_url}
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=PATIENCE_S), trust_env=True) as http:
-        return list(await asyncio.gather(*(_probe(http, name, entry) for name, entry in remote.items())))
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=PROBE_TIMEOUT_S), trust_env=True) as http:
+        return list(await asyncio.gather(*(_check_endpoint(http, name, entry) for name, entry in remote.items())))
 
 
-async def _probe(http: aiohttp.ClientSession, name: str, entry: ModelEntry) -> Finding:
+async def _check_endpoint(http: aiohttp.ClientSession, name: str, entry: ModelEntry) -> Finding:
     """Ask the endpoint for its list of models, which costs nothing. Any HTTP answer shows that it is up."""
     check, key = f"endpoint of {name}", entry.api_key.get_secret_value()
     headers = {"Authorization": f"Bearer {key}"} if key and entry.provider == "openai" else {}
@@ -101,7 +101,7 @@ async def _probe(http: aiohttp.ClientSession, name: str, entry: ModelEntry) -> F
             if entry.provider == "openai" and response.status in (401, 403):
                 fix = f"check models.{name}.api_key"
                 return Finding(check, "fail", f"{entry.base_url} refuses the key ({response.status})", fix)
-            offered = await _offered(response) if entry.provider == "openai" else set()
+            offered = await _list_models(response) if entry.provider == "openai" else set()
     except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
         detail = f"{entry.base_url} cannot be reached: {str(error) or type(error).__name__}"
         return Finding(check, "fail", detail, f"check models.{name}.base_url, and that the server is running")
@@ -111,7 +111,7 @@ async def _probe(http: aiohttp.ClientSession, name: str, entry: ModelEntry) -> F
     return Finding(check, "ok", f"{entry.base_url} answers")
 
 
-async def _offered(response: aiohttp.ClientResponse) -> set[str]:
+async def _list_models(response: aiohttp.ClientResponse) -> set[str]:
     """The names in an OpenAI-compatible list of models. Empty if the endpoint has no such list."""
     if response.status != 200 or response.content_type != "application/json":
         return set()

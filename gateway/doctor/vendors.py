@@ -14,44 +14,44 @@ from connectors.outbound.connections import AccountConnections
 from connectors.registry import open_channel
 from gateway.config.settings import Config
 from gateway.http.webhooks import path_of
-from gateway.wiring.parts import each_account
+from gateway.wiring.parts import list_accounts
 from infra.deploy.finding import Finding
 from schemas.errors import NotFound, ParleyError
 from schemas.messages import Attachment
 from schemas.ports import Account, AccountInspector
 
-PATIENCE = 15.0
-ADDRESS = "check `public_url`, and that the proxy there forwards /v1/webhooks to this instance"
+TIMEOUT = 15.0
+WEBHOOK_FIX = "check `public_url`, and that the proxy there forwards /v1/webhooks to this instance"
 
 
-def is_called(account: Account) -> bool:
+def has_webhook(account: Account) -> bool:
     """Whether the vendor calls a webhook of ours."""
     return bool(getattr(account.settings, "is_called", True))
 
 
-async def accounts(config: Config) -> list[Finding]:
+async def check_accounts(config: Config) -> list[Finding]:
     """Check all accounts at the same time. The requests are few, and nobody sees anything of them."""
-    found = await asyncio.gather(*(_account(each, config) for each in each_account(config)))
+    found = await asyncio.gather(*(_check_account(each, config) for each in list_accounts(config)))
     return [finding for findings in found for finding in findings]
 
 
-async def _account(account: Account, config: Config) -> list[Finding]:
+async def _check_account(account: Account, config: Config) -> list[Finding]:
     check = f"{account.channel} {account.tenant}/{account.name}"
-    found = await _said(check, account)
-    if found and config.public_url and is_called(account):
-        found.append(await _reached(check, account, config.public_url.rstrip("/") + path_of(account)))
+    found = await _inspect_account(check, account)
+    if found and config.public_url and has_webhook(account):
+        found.append(await _check_webhook(check, account, config.public_url.rstrip("/") + path_of(account)))
     return found
 
 
-async def _said(check: str, account: Account) -> list[Finding]:
+async def _inspect_account(check: str, account: Account) -> list[Finding]:
     """The vendor's report on an account. Empty for a channel without a vendor."""
     opened: AccountConnections | None = None
     try:
-        opened = AccountConnections(open_channel(account.channel, closed_tools()), _now)
+        opened = AccountConnections(open_channel(account.channel, inert_tools()), _utc_now)
         connection = opened.get_connection(account)
         if not isinstance(connection, AccountInspector):
             return []
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(TIMEOUT):
             remarks = await connection.inspect()
         return [Finding(check, remark.status, remark.detail, remark.fix) for remark in remarks]
     except ParleyError as error:
@@ -63,44 +63,44 @@ async def _said(check: str, account: Account) -> list[Finding]:
             await opened.close()
 
 
-def _now() -> datetime:
+def _utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-async def _no_file(tenant: str, attachment: str) -> tuple[Attachment, bytes]:
+async def _refuse_file(tenant: str, attachment: str) -> tuple[Attachment, bytes]:
     raise NotFound("there are no files here")
 
 
-def closed_tools() -> ChannelServices:
+def inert_tools() -> ChannelServices:
     """The services of a channel that is only opened for a check: nothing is stored, read or sent."""
     nothing: Any = None
-    return ChannelServices(transcript=nothing, signals=nothing, clock=_now, read_file=_no_file)
+    return ChannelServices(transcript=nothing, signals=nothing, clock=_utc_now, read_file=_refuse_file)
 
 
-async def _reached(check: str, account: Account, url: str) -> Finding:
+async def _check_webhook(check: str, account: Account, url: str) -> Finding:
     """Call our webhook as the vendor would: with the verification request if the channel has one, else without a
     signature, which must be refused."""
     token = getattr(account.settings, "verify_token", None)
     challenge = secrets.token_hex(8)
     try:
-        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=PATIENCE)) as http:
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=TIMEOUT)) as http:
             if token is None:
                 async with http.post(url, json={}) as answer:
-                    return _answered(
+                    return _webhook_finding(
                         check, url, answer.status == 401, f"answers {answer.status} to an unsigned request"
                     )
             query = {"hub.mode": "subscribe", "hub.verify_token": token.get_secret_value(), "hub.challenge": challenge}
             async with http.get(url, params=query) as answer:
                 text = await answer.text()
-                return _answered(
+                return _webhook_finding(
                     check, url, text == challenge, f"answers {answer.status} to the vendor's verification request"
                 )
     except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
         told = f"{url} cannot be reached from here: {type(error).__name__}"
-        return Finding(f"{check} webhook", "warn", told, ADDRESS)
+        return Finding(f"{check} webhook", "warn", told, WEBHOOK_FIX)
 
 
-def _answered(check: str, url: str, well: bool, told: str) -> Finding:
+def _webhook_finding(check: str, url: str, well: bool, told: str) -> Finding:
     if well:
         return Finding(f"{check} webhook", "ok", url)
-    return Finding(f"{check} webhook", "fail", f"{url} {told}", ADDRESS)
+    return Finding(f"{check} webhook", "fail", f"{url} {told}", WEBHOOK_FIX)

@@ -21,7 +21,7 @@ def content_hash(
     return digest.hexdigest()
 
 
-def hash_of(document: DocumentDraft | Document) -> str:
+def hash_document(document: DocumentDraft | Document) -> str:
     return content_hash(
         title=document.title,
         body=document.body,

@@ -10,11 +10,11 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from gateway.documents.document_sources import Place
-from gateway.documents.document_store import write_aside
+from gateway.documents.document_sources import DocumentSource
+from gateway.documents.document_store import write_atomically
 
 
-class Reading(BaseModel):
+class CrawlState(BaseModel):
     """The state of one source after a sync. It only holds for the settings with the hash ``under``.
 
     ``hashes``: document id → hash of what was published. ``noted``: notes of the code that reads the source."""
@@ -24,29 +24,29 @@ class Reading(BaseModel):
     noted: dict[str, Any] = {}
 
 
-class Memory:
+class CrawlStateStore:
     """The states of all sources of a tenant. If the file is lost, everything is read again."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         try:
-            self._readings: dict[str, Any] = dict(json.loads(path.read_text(encoding="utf-8")))
+            self._states: dict[str, Any] = dict(json.loads(path.read_text(encoding="utf-8")))
         except (OSError, ValueError):
-            self._readings = {}
+            self._states = {}
 
-    def of(self, place: Place) -> Reading:
+    def state_of(self, place: DocumentSource) -> CrawlState:
         said = json.dumps([place.visibility, place.language, sorted(place.options.items())], default=str)
         under = hashlib.sha256(said.encode()).hexdigest()  # a hash, because options may be secrets
         try:
-            found = Reading.model_validate(self._readings.get(place.label, {}))
+            found = CrawlState.model_validate(self._states.get(place.label, {}))
         except ValidationError:
-            found = Reading()
-        return found if found.under == under else Reading(under=under)
+            found = CrawlState()
+        return found if found.under == under else CrawlState(under=under)
 
-    def keep(self, place: Place, reading: Reading) -> None:
-        self._readings[place.label] = reading.model_dump(mode="json")
+    def set_state(self, place: DocumentSource, reading: CrawlState) -> None:
+        self._states[place.label] = reading.model_dump(mode="json")
 
     def save(self) -> None:
         # A command may run without permission to write here.
         with contextlib.suppress(OSError):
-            write_aside(self._path, self._readings)
+            write_atomically(self._path, self._states)

@@ -16,7 +16,7 @@ from schemas.conversation import Visibility
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class DocumentSource:
     """A file, folder, website or other location that documents are read from.
 
     ``label`` identifies the source in its documents. A path in it is relative to the configuration, so that it stays
@@ -28,24 +28,24 @@ class Place:
     language: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
 
-    def holds(self, source: str) -> bool:
+    def contains(self, source: str) -> bool:
         """Whether a document with this label as its source belongs to this source."""
         return source == self.label or source.startswith(self.label.rstrip("/") + "/")
 
 
-def configured(config: Config, tenant: str) -> list[Place]:
+def configured_sources(config: Config, tenant: str) -> list[DocumentSource]:
     knowledge = config.tenants[tenant].knowledge
-    return [*paths_of(config, tenant), *_websites(knowledge), *_sources(config, knowledge)]
+    return [*path_sources(config, tenant), *_website_sources(knowledge), *_plugin_sources(config, knowledge)]
 
 
-def paths_of(config: Config, tenant: str) -> list[Place]:
-    return [Place(path, _label(config, path)) for path in config.tenants[tenant].knowledge.paths]
+def path_sources(config: Config, tenant: str) -> list[DocumentSource]:
+    return [DocumentSource(path, _label(config, path)) for path in config.tenants[tenant].knowledge.paths]
 
 
-def _websites(knowledge: KnowledgeSettings) -> list[Place]:
+def _website_sources(knowledge: KnowledgeSettings) -> list[DocumentSource]:
     limits = ("depth", "pages", "megabytes", "minutes")
     return [
-        Place(
+        DocumentSource(
             site.url,
             site.url,
             site.visibility,
@@ -56,41 +56,44 @@ def _websites(knowledge: KnowledgeSettings) -> list[Place]:
     ]
 
 
-def _sources(config: Config, knowledge: KnowledgeSettings) -> list[Place]:
+def _plugin_sources(config: Config, knowledge: KnowledgeSettings) -> list[DocumentSource]:
     return [
-        Place(
+        DocumentSource(
             each.location,
             _label(config, each.location),
             each.visibility,
             each.language,
-            {"private_hosts": knowledge.private_hosts, **{name: _plain(value) for name, value in each.options.items()}},
+            {
+                "private_hosts": knowledge.private_hosts,
+                **{name: _reveal(value) for name, value in each.options.items()},
+            },
         )
         for each in knowledge.sources
     ]
 
 
-def _plain(value: Any) -> Any:
+def _reveal(value: Any) -> Any:
     return value.get_secret_value() if isinstance(value, SecretStr) else value
 
 
-def named(
+def select_sources(
     config: Config, tenant: str, locations: Sequence[str], more: Mapping[str, Any], options: Mapping[str, Any]
-) -> list[Place]:
+) -> list[DocumentSource]:
     """The sources at the locations that a command names. Configured ones keep their settings, except for the given
     fields (``more``) and ``options`` that are not None."""
-    known = {place.location: place for place in configured(config, tenant)}
+    known = {place.location: place for place in configured_sources(config, tenant)}
     hosts = {"private_hosts": config.tenants[tenant].knowledge.private_hosts}
     out = []
     for given in locations:
         location = given if "://" in given else str(Path(given).expanduser().resolve())
-        place = known.get(location) or Place(location, _label(config, location), options=hosts)
+        place = known.get(location) or DocumentSource(location, _label(config, location), options=hosts)
         said = {name: value for name, value in more.items() if value is not None}
         limits = {name: value for name, value in options.items() if value is not None}
-        out.append(Place(**{**_fields(place), **said, "options": {**place.options, **limits}}))
+        out.append(DocumentSource(**{**_fields_of(place), **said, "options": {**place.options, **limits}}))
     return out
 
 
-def _fields(place: Place) -> dict[str, Any]:
+def _fields_of(place: DocumentSource) -> dict[str, Any]:
     return {name: getattr(place, name) for name in ("location", "label", "visibility", "language")}
 
 

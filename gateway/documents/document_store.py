@@ -8,43 +8,43 @@ from pathlib import Path
 from typing import Protocol
 
 from agent_worker.knowledge.ingest.publishing import delete, publish
-from gateway.documents.content_hash import hash_of
+from gateway.documents.content_hash import hash_document
 from gateway.wiring.parts import Parts
 from schemas.errors import SetupError
 from schemas.ports import DocumentDraft
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class PublishedDocument:
     """A published document. ``source`` is the label of its source, or empty if it came over the API."""
 
     hash: str
     source: str
 
 
-class Shelf(Protocol):
+class DocumentStore(Protocol):
     """A tenant's published documents."""
 
-    async def known(self) -> dict[str, Known]:
+    async def list_published(self) -> dict[str, PublishedDocument]:
         """All documents, by id."""
 
     async def put(self, draft: DocumentDraft) -> None: ...
     async def remove(self, document: str) -> None: ...
 
 
-class LocalShelf:
+class LocalDocumentStore:
     """The documents of an instance that runs in this process."""
 
     def __init__(self, parts: Parts, tenant: str) -> None:
         self._parts = parts
         self._tenant = tenant
 
-    async def known(self) -> dict[str, Known]:
+    async def list_published(self) -> dict[str, PublishedDocument]:
         if self._parts.knowledge is None:
             raise SetupError("this process does not search documents")
         await self._parts.knowledge.wait_until_ready()
         documents = await self._parts.knowledge.documents(self._tenant)
-        return {document.id: Known(hash_of(document), document.source) for document in documents}
+        return {document.id: PublishedDocument(hash_document(document), document.source) for document in documents}
 
     async def put(self, draft: DocumentDraft) -> None:
         await publish(self._parts.bus, self._parts.state.heads, self._tenant, draft, self._parts.clock())
@@ -53,37 +53,37 @@ class LocalShelf:
         await delete(self._parts.bus, self._parts.state.heads, self._tenant, document, self._parts.clock())
 
 
-class RememberingShelf:
+class RevisionStore:
     """A store that remembers what was last published from files, so that the next start only publishes files that have
     changed. Documents that were edited or removed over the API in the meantime stay as they are.
 
     The hashes are kept in the file ``path`` between starts."""
 
-    def __init__(self, shelf: Shelf, path: Path) -> None:
-        self._shelf = shelf
+    def __init__(self, shelf: DocumentStore, path: Path) -> None:
+        self._store = shelf
         self._path = path
         self._published: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
 
-    async def known(self) -> dict[str, Known]:
-        known = await self._shelf.known()
+    async def list_published(self) -> dict[str, PublishedDocument]:
+        known = await self._store.list_published()
         # Without any document the log is a new one, to which the remembered hashes do not belong.
         remembered = self._published if known else {}
         sources = {id: known[id].source if id in known else "" for id in remembered}
-        return known | {id: Known(hash, sources[id]) for id, hash in remembered.items()}
+        return known | {id: PublishedDocument(hash, sources[id]) for id, hash in remembered.items()}
 
     async def put(self, draft: DocumentDraft) -> None:
-        await self._shelf.put(draft)
-        self._published[draft.id] = hash_of(draft)
+        await self._store.put(draft)
+        self._published[draft.id] = hash_document(draft)
 
     async def remove(self, document: str) -> None:
-        await self._shelf.remove(document)
+        await self._store.remove(document)
         self._published.pop(document, None)
 
     def save(self) -> None:
-        write_aside(self._path, self._published)
+        write_atomically(self._path, self._published)
 
 
-def write_aside(path: Path, value: object) -> None:
+def write_atomically(path: Path, value: object) -> None:
     """Write JSON in one step: after a crash the file has either the old content or the new one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_suffix(".new")

@@ -10,10 +10,10 @@ from agent_worker.knowledge.text.documents import stem_of
 from agent_worker.sources.conversion import Conversion
 from agent_worker.sources.isolation import Isolation
 from agent_worker.sources.registry import source_of
-from gateway.documents.content_hash import hash_of
-from gateway.documents.crawl_state import Memory, Reading
-from gateway.documents.document_sources import Place
-from gateway.documents.document_store import Known, Shelf
+from gateway.documents.content_hash import hash_document
+from gateway.documents.crawl_state import CrawlState, CrawlStateStore
+from gateway.documents.document_sources import DocumentSource
+from gateway.documents.document_store import DocumentStore, PublishedDocument
 from schemas.errors import RequestError, TemporaryRefusal
 from schemas.ports import (
     DocumentDraft,
@@ -24,8 +24,8 @@ from schemas.ports import (
     UnchangedDocument,
 )
 
-_MANY = 5
-_UNSEEN = re.compile(r"[\x00-\x1f\x7f\s]+")
+_MIN_SPARED = 5
+_INVISIBLE = re.compile(r"[\x00-\x1f\x7f\s]+")
 
 
 @dataclass(slots=True)
@@ -49,12 +49,12 @@ class SyncReport:
         return not (self.added or self.changed or self.unchanged or self.failed or self.notes)
 
 
-async def sync(
-    shelf: Shelf,
-    places: Sequence[Place],
+async def sync_documents(
+    shelf: DocumentStore,
+    places: Sequence[DocumentSource],
     *,
     remove: bool,
-    memory: Memory,
+    memory: CrawlStateStore,
     step: Callable[[str], None] = lambda _what: None,
     many: bool = False,
 ) -> SyncReport:
@@ -66,7 +66,7 @@ async def sync(
 
     Raises SetupError for a source that does not exist."""
     async with Isolation() as isolation:
-        syncing = _Syncing(shelf, await shelf.known(), memory, Conversion(isolation), step, adopt=remove)
+        syncing = _SyncRun(shelf, await shelf.list_published(), memory, Conversion(isolation), step, adopt=remove)
         whole = [place for place in places if await syncing.read(place)]
         if remove:
             await syncing.remove_gone(whole, many=many)
@@ -74,109 +74,111 @@ async def sync(
     return syncing.report
 
 
-class _Syncing:
+class _SyncRun:
     """One sync. With ``adopt``, a document with the same content and another source is assigned to this source."""
 
     def __init__(
         self,
-        shelf: Shelf,
-        known: dict[str, Known],
-        memory: Memory,
+        shelf: DocumentStore,
+        known: dict[str, PublishedDocument],
+        memory: CrawlStateStore,
         conversion: Conversion,
         step: Callable[[str], None],
         *,
         adopt: bool,
     ) -> None:
-        self._shelf = shelf
-        self._known = known
-        self._memory = memory
+        self._store = shelf
+        self._published = known
+        self._crawl_states = memory
         self._conversion = conversion
         self._step = step
         self._adopt = adopt
-        self._names: dict[str, str] = {}
+        self._handled: dict[str, str] = {}
         self.report = SyncReport()
 
-    async def read(self, place: Place) -> bool:
+    async def read(self, place: DocumentSource) -> bool:
         """Read a source and publish its documents. Returns whether it was read completely and is not empty."""
-        reading = self._memory.of(place)
-        unchanged = {id for id, hash in reading.hashes.items() if id in self._known and self._known[id].hash == hash}
+        reading = self._crawl_states.state_of(place)
+        unchanged = {
+            id for id, hash in reading.hashes.items() if id in self._published and self._published[id].hash == hash
+        }
         visit = SyncRequest(place.location, place.options, self._conversion, reading.noted, unchanged)
-        whole, before = True, len(self._names)
+        whole, before = True, len(self._handled)
         try:
             async for found in source_of(place.location).read(visit):
-                whole = await self._take(place, reading, found) and whole
+                whole = await self._handle(place, reading, found) and whole
         except (RequestError, TemporaryRefusal) as error:
-            self._leave_out(SkippedDocument.of(place.location, error))
+            self._record_failure(SkippedDocument.of(place.location, error))
             whole = False
-        self._memory.keep(place, reading)
-        return whole and len(self._names) > before
+        self._crawl_states.set_state(place, reading)
+        return whole and len(self._handled) > before
 
-    async def _take(
+    async def _handle(
         self,
-        place: Place,
-        reading: Reading,
+        place: DocumentSource,
+        reading: CrawlState,
         found: ReadDocument | UnchangedDocument | SkippedDocument | IncompleteListing,
     ) -> bool:
         if isinstance(found, ReadDocument):
-            return await self._document(place, reading, found)
+            return await self._handle_document(place, reading, found)
         if isinstance(found, UnchangedDocument):
-            self._names[found.id] = place.location
+            self._handled[found.id] = place.location
             self.report.unchanged.append(found.id)
             return True
         if isinstance(found, IncompleteListing):
             self.report.notes.append(found.why)
             return False
-        return self._leave_out(found)
+        return self._record_failure(found)
 
-    def _leave_out(self, found: SkippedDocument) -> bool:
+    def _record_failure(self, found: SkippedDocument) -> bool:
         self.report.failed[found.name] = found.why
         if found.id:
-            self._names.setdefault(found.id, found.name)
+            self._handled.setdefault(found.id, found.name)
         return bool(found.id)
 
-    async def _document(self, place: Place, reading: Reading, found: ReadDocument) -> bool:
+    async def _handle_document(self, place: DocumentSource, reading: CrawlState, found: ReadDocument) -> bool:
         self._step(found.name)
-        draft = draft_of(place, found)
-        if self._names.get(draft.id) == found.name:
+        draft = build_draft(place, found)
+        if self._handled.get(draft.id) == found.name:
             return True  # the same file or page was named twice
-        if draft.id in self._names:
-            why = f"has the same document id as {self._names[draft.id]}: {draft.id}"
-            return self._leave_out(SkippedDocument(found.name, why, draft.id))
-        self._names[draft.id] = found.name
+        if draft.id in self._handled:
+            why = f"has the same document id as {self._handled[draft.id]}: {draft.id}"
+            return self._record_failure(SkippedDocument(found.name, why, draft.id))
+        self._handled[draft.id] = found.name
         try:
-            await self._publish(draft)
+            await self._publish_if_changed(draft)
         except RequestError as error:
-            return self._leave_out(SkippedDocument.of(found.name, error, draft.id))
-        reading.hashes[draft.id] = hash_of(draft)
+            return self._record_failure(SkippedDocument.of(found.name, error, draft.id))
+        reading.hashes[draft.id] = hash_document(draft)
         return True
 
-    async def _publish(self, draft: DocumentDraft) -> None:
-        known = self._known.get(draft.id)
-        if known is not None and known.hash == hash_of(draft):
+    async def _publish_if_changed(self, draft: DocumentDraft) -> None:
+        known = self._published.get(draft.id)
+        if known is not None and known.hash == hash_document(draft):
             if self._adopt and known.source != draft.source:
-                await self._shelf.put(draft)
+                await self._store.put(draft)
             self.report.unchanged.append(draft.id)
             return
-        await self._shelf.put(draft)
+        await self._store.put(draft)
         (self.report.added if known is None else self.report.changed).append(draft.id)
 
-    async def remove_gone(self, places: Sequence[Place], *, many: bool) -> None:
+    async def remove_gone(self, places: Sequence[DocumentSource], *, many: bool) -> None:
         gone: set[str] = set()
         for place in places:
-            held = {document for document, known in self._known.items() if place.holds(known.source)}
-            missing = held - self._names.keys()
+            held = {document for document, known in self._published.items() if place.contains(known.source)}
+            missing = held - self._handled.keys()
             gone |= missing
-            if not many and len(missing) >= _MANY and 2 * len(missing) > len(held):
+            if not many and len(missing) >= _MIN_SPARED and 2 * len(missing) > len(held):
                 self.report.spared[place.label] = sorted(missing)
         for document in sorted(gone.difference(*self.report.spared.values())):
-            await self._shelf.remove(document)
+            await self._store.remove(document)
             self.report.removed.append(document)
 
 
-def draft_of(place: Place, found: ReadDocument) -> DocumentDraft:
+def build_draft(place: DocumentSource, found: ReadDocument) -> DocumentDraft:
     """The document to publish. The source's settings apply where the content sets nothing."""
     content = found.content
-    title = _UNSEEN.sub(" ", content.title or stem_of(found.name.rstrip("/").rpartition("/")[2])).strip()
+    title = _INVISIBLE.sub(" ", content.title or stem_of(found.name.rstrip("/").rpartition("/")[2])).strip()
     return DocumentDraft(
         id=found.id,
         title=title[:300] or found.id,

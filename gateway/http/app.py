@@ -33,8 +33,8 @@ from gateway.webchat.service import Exchange
 from gateway.webchat.sessions import Sessions
 from gateway.webchat.sockets import Sockets
 from gateway.webchat.watch import Doors
-from gateway.wiring.desk import door_of
-from gateway.wiring.listening import Acceptor, listen
+from gateway.wiring.desk import build_desk_router
+from gateway.wiring.listening import Acceptor, open_listeners
 from gateway.wiring.parts import Parts
 from schemas.errors import PortInUse
 from schemas.ports import DeskInbound, ProfileAddressSelector
@@ -57,7 +57,7 @@ def build_app(parts: Parts) -> web.Application:
 
 
 def _chat_app(parts: Parts, doors: Doors) -> web.Application:
-    join, door = parts.config.telemetry.join_callers, door_of(parts)
+    join, door = parts.config.telemetry.join_callers, build_desk_router(parts)
     inbound = inbound_of(parts, door)
     crowding = Crowding(lambda: inbound.pending_calls, press=parts.press)
     count, tracing = refusal_counter(parts.metrics), traced(join=join)
@@ -95,7 +95,7 @@ def inbound_of(parts: Parts, desk: DeskInbound | None) -> InboundPipeline:
         profiled_channels=frozenset(
             name for name, channel in parts.channels.items() if isinstance(channel, ProfileAddressSelector)
         ),
-        own_numbers={name: tenant.protection.finder for name, tenant in parts.config.tenants.items()},
+        own_numbers={name: tenant.protection.own_number_finder for name, tenant in parts.config.tenants.items()},
         desk=desk,
         blobs=parts.blobs,
     )
@@ -164,11 +164,11 @@ async def serving(app: web.Application, host: str, port: int) -> AsyncIterator[i
 
     def connection() -> asyncio.Protocol:
         server: web.Server = runner.server  # type: ignore[assignment]  # setup() made it
-        return Connection(server, shortcut, refusals, loop, closed=acceptor.closed)
+        return Connection(server, shortcut, refusals, loop, closed=acceptor.connection_closed)
 
     acceptor = Acceptor(connection)
     try:
-        listeners = await listen(host, port)
+        listeners = await open_listeners(host, port)
     except OSError as error:
         await runner.cleanup()
         if error.errno == errno.EADDRINUSE:

@@ -47,10 +47,10 @@ class Health:
         return web.Response(body=self._parts.metrics.render(), headers={"Content-Type": CONTENT_TYPE})
 
     async def _wrong(self) -> dict[str, str]:
-        wrong = {"state": "being rebuilt"} if self._parts.lost() else {}
+        wrong = {"state": "being rebuilt"} if self._parts.is_state_lost() else {}
         try:
             async with asyncio.timeout(LONGEST):
-                return wrong | await self._parts.ready()
+                return wrong | await self._parts.check_readiness()
         except TimeoutError:
             return wrong | {"process": f"no answer within {LONGEST:g} s"}
         except ParleyError as error:

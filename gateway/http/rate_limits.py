@@ -10,7 +10,7 @@ import math
 from collections.abc import Awaitable
 from typing import NamedTuple
 
-from gateway.config.settings import Limits
+from gateway.config.settings import LimitSettings
 from gateway.webchat.sessions import Visit
 from gateway.wiring.parts import Parts
 from schemas.errors import RateLimited
@@ -98,7 +98,7 @@ class Allowance:
             raise RateLimited("too many messages", retry_after_ms=math.ceil(seconds * 1000))
 
 
-def _budget(key: str, limits: Limits) -> _Budget:
+def _budget(key: str, limits: LimitSettings) -> _Budget:
     rate = limits.inbound_per_s
     burst = math.ceil(rate * BURST_S)
     address_rate = max(rate * limits.address_share, min(ADDRESS_LEAST, rate / 2))

@@ -52,7 +52,7 @@ class Webhooks:
             return answer
         events = channel.parse(raw, account)
         if events:
-            if self._parts.lost():
+            if self._parts.is_state_lost():
                 raise Unavailable("state is being rebuilt", retry_after_ms=2000)
             owners = by_account(account, events)
             for owner, _theirs in owners:

@@ -45,7 +45,7 @@ class OperatorService:
             parts.blobs, secret_key=parts.secret_key, public_url=parts.config.public_url, clock=parts.clock
         )
         self._ownership = OwnershipService(
-            bus=parts.bus, conversations=parts.state.conversations, clock=parts.clock, state_lost=parts.lost
+            bus=parts.bus, conversations=parts.state.conversations, clock=parts.clock, state_lost=parts.is_state_lost
         )
 
     async def find(self, tenant: str, conversation: str) -> Conversation:
@@ -92,7 +92,7 @@ class OperatorService:
         """Answer the contact, and return the id of the message. The conversation is the actor's before the message is
         accepted, so the agent falls silent. Raises StaleEpoch when somebody else has the conversation, IdReused,
         InvalidRequest (attachments), Conflict, Unavailable."""
-        own = self._parts.config.tenants[found.origin.tenant].protection.finder
+        own = self._parts.config.tenants[found.origin.tenant].protection.own_number_finder
         said = given.model_copy(update={"text": mask_cards(given.text, own)})
         files = await self._attachments.uploaded(found.origin.tenant, found.id, said.attachments)
         event_id = _said_id(found, said)

@@ -41,7 +41,7 @@ class Replays:
     async def replay(self, letter: DeadLetter) -> Replayed:
         """Raises Conflict when a replay would change nothing, Unavailable while state is being rebuilt."""
         original = decoded(letter)
-        if self._parts.lost():
+        if self._parts.is_state_lost():
             raise Unavailable("state is being rebuilt", retry_after_ms=2000)
         number = await self._letters.count_replay(letter.tenant, letter.id)
         again = replace(

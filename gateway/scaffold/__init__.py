@@ -14,13 +14,13 @@ from pathlib import Path
 
 from schemas.errors import Conflict, InvalidRequest
 
-EXAMPLE = Path(__file__).with_name("channel")
-PROJECTS = Path(__file__).with_name("projects")
+CHANNEL_TEMPLATE = Path(__file__).with_name("channel")
+PROJECT_TEMPLATES = Path(__file__).with_name("projects")
 REGISTRY = Path("connectors", "registry.py")
 KUBERNETES = Path("infra", "deploy", "kubernetes")
-NAME = re.compile(r"[a-z][a-z0-9]{1,29}")
-ACTION = re.compile(r"[a-z][a-z0-9_]{1,39}")
-_LINES = re.compile(r"(^CHANNELS: dict\[str, str\] = \{\n(?:    .*\n)*)(?=\}\n)", re.MULTILINE)
+CHANNEL_NAME = re.compile(r"[a-z][a-z0-9]{1,29}")
+ACTION_NAME = re.compile(r"[a-z][a-z0-9_]{1,39}")
+_CHANNEL_LIST = re.compile(r"(^CHANNELS: dict\[str, str\] = \{\n(?:    .*\n)*)(?=\}\n)", re.MULTILINE)
 _RESOURCES = re.compile(r"^(?:# - |  - )channels/\w+\n(?!(?:# - |  - )channels/)", re.MULTILINE)
 """The last channel among the resources of the Kubernetes folder."""
 
@@ -30,7 +30,7 @@ def new_channel(name: str, checkout: Path) -> list[Path]:
     files, relative to ``checkout``.
 
     Raises InvalidRequest (invalid name, no checkout) or Conflict (the channel exists). Nothing is changed then."""
-    if not NAME.fullmatch(name) or keyword.iskeyword(name):
+    if not CHANNEL_NAME.fullmatch(name) or keyword.iskeyword(name):
         fix = "use 2-30 of a-z and 0-9, beginning with a letter: the name is part of URLs, topics and Python modules"
         raise InvalidRequest(f"{name!r} cannot be a channel's name", fix=fix)
     registry, folder = checkout / REGISTRY, checkout / "connectors" / name
@@ -38,7 +38,7 @@ def new_channel(name: str, checkout: Path) -> list[Path]:
         raise InvalidRequest(
             f"{checkout} is not a checkout of Parley", fix="run this in one, or name it with --checkout"
         )
-    listed = _LINES.search(text := registry.read_text(encoding="utf-8"))
+    listed = _CHANNEL_LIST.search(text := registry.read_text(encoding="utf-8"))
     if listed is None:
         raise InvalidRequest(f"{registry} has no list CHANNELS", fix="restore the list from Parley's repository")
     if f'"{name}":' in listed[1]:
@@ -47,7 +47,7 @@ def new_channel(name: str, checkout: Path) -> list[Path]:
         )
     if folder.exists() or folder.with_suffix(".py").exists():
         raise Conflict(f"connectors/{name} exists already", fix="choose another name, or move it away")
-    _copy(name, folder)
+    _copy_channel(name, folder)
     line = f'    "{name}": "connectors.{name}",\n'
     registry.write_text(text[: listed.end(1)] + line + text[listed.end(1) :], encoding="utf-8")
     files = sorted(path.relative_to(checkout) for path in folder.rglob("*") if path.is_file())
@@ -72,7 +72,7 @@ def _add_workers(name: str, checkout: Path) -> list[Path]:
 
 def new_action(name: str, folder: Path) -> Path:
     """Create an action that works. Returns its file. Raises InvalidRequest or Conflict; nothing is changed then."""
-    if not ACTION.fullmatch(name) or keyword.iskeyword(name):
+    if not ACTION_NAME.fullmatch(name) or keyword.iskeyword(name):
         fix = "use 2-40 of a-z, 0-9 and '_', beginning with a letter: the name is also that of a Python function"
         raise InvalidRequest(f"{name!r} cannot be an action's name", fix=fix)
     target = folder / f"{name}.py"
@@ -94,9 +94,9 @@ def new_project(template: str, folder: Path) -> list[Path]:
     """Create a project in ``folder``: a configuration, documents and an action. Returns the files.
 
     Raises Conflict if one of the files exists, and InvalidRequest if the folder cannot be written."""
-    source = PROJECTS / template
+    source = PROJECT_TEMPLATES / template
     files = sorted(path for path in source.rglob("*") if path.is_file())
-    targets = [folder / _unmasked(path.relative_to(source)) for path in files]
+    targets = [folder / _target_path(path.relative_to(source)) for path in files]
     if taken := [path for path in targets if path.exists()]:
         raise Conflict(f"{taken[0]} exists already", fix="choose another folder, or move the file away")
     try:
@@ -109,17 +109,17 @@ def new_project(template: str, folder: Path) -> list[Path]:
     return targets
 
 
-def _unmasked(path: Path) -> Path:
+def _target_path(path: Path) -> Path:
     """The name of a template's file in a project: Python files end in ``.txt`` in the template."""
     return path.with_suffix(".py") if path.suffix == ".txt" else path
 
 
-def _copy(name: str, folder: Path) -> None:
+def _copy_channel(name: str, folder: Path) -> None:
     """Copy the template of a channel. The folder appears complete, or not at all."""
     unfinished = folder.with_name(f".{name}")
     shutil.rmtree(unfinished, ignore_errors=True)
     try:
-        for path, text in _example():
+        for path, text in _template_files():
             target = unfinished / path
             target.parent.mkdir(parents=True, exist_ok=True)
             named = text.replace("newchannel", name).replace("Newchannel", name.capitalize())
@@ -129,7 +129,7 @@ def _copy(name: str, folder: Path) -> None:
         shutil.rmtree(unfinished, ignore_errors=True)
 
 
-def _example() -> Iterator[tuple[str, str]]:
-    for path in EXAMPLE.rglob("*"):
+def _template_files() -> Iterator[tuple[str, str]]:
+    for path in CHANNEL_TEMPLATE.rglob("*"):
         if path.is_file():
-            yield str(path.relative_to(EXAMPLE)).removesuffix(".txt"), path.read_text(encoding="utf-8")
+            yield str(path.relative_to(CHANNEL_TEMPLATE)).removesuffix(".txt"), path.read_text(encoding="utf-8")

@@ -20,15 +20,15 @@ from schemas.envelope import Envelope
 from schemas.errors import RecordError
 from schemas.ports import Bus, Record
 
-WANTED = frozenset(
+EVENT_TYPES = frozenset(
     {
         *(topics.MESSAGE_RECEIVED, topics.MESSAGE_EDITED, topics.MESSAGE_DELETED, topics.FILES_STORED),
         *(topics.TURN_COMPLETED, topics.OWNER_CHANGED, topics.FEEDBACK_GIVEN, topics.DELIVERY_RECORDED),
     }
 )
-MOST_FACTS = 5_000
+MAX_EVENTS = 5_000
 """Events of one conversation. Older ones are left out."""
-_AT_ONCE = 500
+_BATCH_SIZE = 500
 _TABLE = """
 PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -8000; PRAGMA temp_store = FILE;
 CREATE TABLE facts (
@@ -36,19 +36,19 @@ CREATE TABLE facts (
     PRIMARY KEY (conversation, type, id)
 ) WITHOUT ROWID;
 """
-_ADD = "INSERT OR IGNORE INTO facts VALUES (?, ?, ?, ?, ?, ?, ?)"
-_OF = """
+_INSERT = "INSERT OR IGNORE INTO facts VALUES (?, ?, ?, ?, ?, ?, ?)"
+_SELECT = """
 SELECT id, type, channel, at, body FROM (
     SELECT * FROM facts WHERE conversation = ? ORDER BY at DESC, n DESC LIMIT ?
 ) ORDER BY at, n
 """
-Made = TypeVar("Made")
-Given = TypeVarTuple("Given")
+Result = TypeVar("Result")
+Arguments = TypeVarTuple("Arguments")
 _Row = tuple[str, float, int, str, str, str, bytes]
 
 
 @dataclass(frozen=True, slots=True)
-class Fact:
+class ConversationEvent:
     """One event of a conversation, as it is on the log."""
 
     id: str
@@ -58,7 +58,7 @@ class Fact:
     body: bytes
 
 
-class Ledger:
+class ConversationLog:
     """A tenant's events by conversation. One thread does all access, so that a cancelled export does not close the file
     while it is read."""
 
@@ -73,32 +73,34 @@ class Ledger:
         for topic in (*map(topics.inbound, channels), topics.EVENTS):
             async for record in await bus.read(topic):
                 self._count += 1
-                if record.headers.get("ce_tenant") == tenant and record.headers.get("ce_type") in WANTED:
-                    rows += _row(record, self._count)
-                if len(rows) >= _AT_ONCE:
-                    await self.apart(self._add, rows)
+                if record.headers.get("ce_tenant") == tenant and record.headers.get("ce_type") in EVENT_TYPES:
+                    rows += _to_rows(record, self._count)
+                if len(rows) >= _BATCH_SIZE:
+                    await self.run_in_thread(self._add, rows)
                     rows = []
-        await self.apart(self._add, rows)
+        await self.run_in_thread(self._add, rows)
 
-    async def apart(self, work: Callable[[*Given], Made], *given: *Given) -> Made:
+    async def run_in_thread(self, work: Callable[[*Arguments], Result], *arguments: *Arguments) -> Result:
         """Run ``work`` in the thread of the database."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work, *given)
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work, *arguments)
 
     def _add(self, rows: Sequence[_Row]) -> None:
         # Close the cursor here: dropping it in another thread would reset a statement that is running in this one.
-        self._connection.executemany(_ADD, rows).close()
+        self._connection.executemany(_INSERT, rows).close()
 
-    def conversations(self, since: datetime | None, until: datetime | None) -> Iterator[tuple[str, list[Fact]]]:
+    def conversations(
+        self, since: datetime | None, until: datetime | None
+    ) -> Iterator[tuple[str, list[ConversationEvent]]]:
         """The conversations that were last answered in this period, by id, each with its events in order."""
         answered = "SELECT conversation, max(at) FROM facts WHERE type = ? GROUP BY conversation ORDER BY conversation"
         for conversation, at in self._connection.execute(answered, (topics.TURN_COMPLETED,)):
             if (since and at < since.timestamp()) or (until and at >= until.timestamp()):
                 continue
-            found = self._connection.execute(_OF, (conversation, MOST_FACTS))
-            yield conversation, [Fact(*row) for row in found]
+            found = self._connection.execute(_SELECT, (conversation, MAX_EVENTS))
+            yield conversation, [ConversationEvent(*row) for row in found]
 
 
-def _row(record: Record, n: int) -> list[_Row]:
+def _to_rows(record: Record, n: int) -> list[_Row]:
     try:
         event = Envelope.from_wire(record.headers, record.value)
     except RecordError:
@@ -109,11 +111,11 @@ def _row(record: Record, n: int) -> list[_Row]:
 
 
 @contextmanager
-def opened(folder: Path) -> Iterator[Ledger]:
+def open_conversation_log(folder: Path) -> Iterator[ConversationLog]:
     """Create an empty log in this folder, and delete it at the end."""
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder, prefix="export-") as inside:
         connection = sqlite3.connect(Path(inside) / "facts", check_same_thread=False, isolation_level=None)
         with closing(connection), ThreadPoolExecutor(1, "parley-export") as thread:
             connection.executescript(_TABLE)
-            yield Ledger(connection, thread)
+            yield ConversationLog(connection, thread)

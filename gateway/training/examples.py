@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 from pydantic import BaseModel, ValidationError
 
-from gateway.training.conversation_log import Fact
-from gateway.training.export_rows import Preference, Rejection, Said, Talk
+from gateway.training.conversation_log import ConversationEvent
+from gateway.training.export_rows import ConversationExample, ExportMessage, Preference, Rejection
 from schemas import topics
 from schemas.changes import MessageDeleted, MessageEdited
 from schemas.conversation import DeliveryOutcome, OwnerChanged, Turn
@@ -24,7 +24,7 @@ UNANSWERED = frozenset({"declined", "person"})
 
 
 @dataclass(slots=True)
-class _Line:
+class _Message:
     """A message of the conversation. ``turn`` is the turn that wrote it, if the agent did."""
 
     id: str
@@ -34,55 +34,57 @@ class _Line:
 
 
 @dataclass(slots=True)
-class _Seen:
+class _Conversation:
     """A conversation as the events tell it. ``thumbs``: (message, contact) → thumb."""
 
-    lines: dict[str, _Line] = field(default_factory=dict)
+    messages: dict[str, _Message] = field(default_factory=dict)
     names: set[str] = field(default_factory=set)
     thumbs: dict[tuple[str, str], str] = field(default_factory=dict)
     discarded: set[str] = field(default_factory=set)
     turns: list[Turn] = field(default_factory=list)
     with_people: bool = False
 
-    def rejected_by_thumb(self, message: str) -> bool:
+    def has_thumb_down(self, message: str) -> bool:
         return any(value == "down" for (about, _), value in self.thumbs.items() if about == message)
 
 
-def rows(
-    tenant: str, conversation: str, facts: list[Fact], own: OwnNumbers | None, names: Iterable[str] = ()
-) -> Iterator[Talk | Preference]:
+def export_rows(
+    tenant: str, conversation: str, facts: list[ConversationEvent], own: OwnNumbers | None, names: Iterable[str] = ()
+) -> Iterator[ConversationExample | Preference]:
     """The training examples of a conversation: it as a whole if it was approved, and each rejected reply.
 
     ``names``: names of its contact, which are removed from the texts."""
-    seen = _seen(facts)
+    seen = _replay(facts)
     if not seen.turns:
         return
-    hidden = Anonymity(own, {*seen.names, *names})
+    hidden = Anonymizer(own, {*seen.names, *names})
     about = {"conversation": conversation, "tenant": tenant, "channel": facts[0].channel}
-    talk = _talk(seen, hidden, about)
+    talk = _approved_conversation(seen, hidden, about)
     if talk is not None:
         yield talk
     yield from _preferences(seen, hidden, about)
 
 
-def _talk(seen: _Seen, hidden: Anonymity, about: dict[str, str]) -> Talk | None:
+def _approved_conversation(
+    seen: _Conversation, hidden: Anonymizer, about: dict[str, str]
+) -> ConversationExample | None:
     values = set(seen.thumbs.values())
     if seen.with_people or seen.discarded or "down" in values:
         return None
     answered = not any({turn.route, getattr(turn, "outcome", "")} & UNANSWERED for turn in seen.turns)
-    messages = _said(seen.lines.values(), hidden)
+    messages = _merge_messages(seen.messages.values(), hidden)
     if not ("up" in values or answered) or len(messages) < 2 or messages[-1].role != "assistant":
         return None
     models = sorted({turn.model for turn in seen.turns if turn.model})
     approved = "thumb" if "up" in values else "resolved"
-    return Talk(messages=messages, approved=approved, models=models, at=seen.turns[-1].at, **about)  # type: ignore[arg-type]
+    return ConversationExample(messages=messages, approved=approved, models=models, at=seen.turns[-1].at, **about)  # type: ignore[arg-type]
 
 
-def _preferences(seen: _Seen, hidden: Anonymity, about: dict[str, str]) -> Iterator[Preference]:
-    lines = list(seen.lines.values())
+def _preferences(seen: _Conversation, hidden: Anonymizer, about: dict[str, str]) -> Iterator[Preference]:
+    lines = list(seen.messages.values())
     for at, line in enumerate(lines):
-        reason = _rejected(seen, lines, at)
-        prompt = _said(lines[:at], hidden)
+        reason = _rejection_of(seen, lines, at)
+        prompt = _merge_messages(lines[:at], hidden)
         if line.turn is None or reason is None or not prompt:
             continue
         instead = next((each.text for each in lines[at + 1 :] if each.who == "person" and each.text.strip()), None)
@@ -97,11 +99,11 @@ def _preferences(seen: _Seen, hidden: Anonymity, about: dict[str, str]) -> Itera
         )
 
 
-def _rejected(seen: _Seen, lines: list[_Line], at: int) -> Rejection | None:
+def _rejection_of(seen: _Conversation, lines: list[_Message], at: int) -> Rejection | None:
     line = lines[at]
     if line.turn is None:
         return None
-    if seen.rejected_by_thumb(line.id):
+    if seen.has_thumb_down(line.id):
         return "thumb"
     if line.id in seen.discarded:
         return "discarded"
@@ -111,7 +113,7 @@ def _rejected(seen: _Seen, lines: list[_Line], at: int) -> Rejection | None:
     return "handed_off" if handed and line.turn.route != "person" else None
 
 
-def _said(lines: Iterable[_Line], hidden: Anonymity) -> list[Said]:
+def _merge_messages(lines: Iterable[_Message], hidden: Anonymizer) -> list[ExportMessage]:
     """The messages for training. Several messages of one side in a row become one."""
     found: list[tuple[str, list[str]]] = []
     for line in lines:
@@ -122,33 +124,33 @@ def _said(lines: Iterable[_Line], hidden: Anonymity) -> list[Said]:
             found[-1][1].append(hidden(line.text))
         else:
             found.append((role, [hidden(line.text)]))
-    return [Said(role=role, content="\n".join(texts)) for role, texts in found]  # type: ignore[arg-type]
+    return [ExportMessage(role=role, content="\n".join(texts)) for role, texts in found]  # type: ignore[arg-type]
 
 
-def _seen(facts: Iterable[Fact]) -> _Seen:
-    seen = _Seen()
+def _replay(facts: Iterable[ConversationEvent]) -> _Conversation:
+    seen = _Conversation()
     for fact in facts:
         try:
             payload = topics.EVENT_TYPES[fact.type][0].model_validate_json(fact.body)
         except ValidationError:
             continue  # nobody answered a message that cannot be read
-        _see(seen, fact, payload)
+        _apply(seen, fact, payload)
     return seen
 
 
-def _see(seen: _Seen, fact: Fact, payload: BaseModel) -> None:
+def _apply(seen: _Conversation, fact: ConversationEvent, payload: BaseModel) -> None:
     if isinstance(payload, InboundMessage):
-        _spoke(seen, payload)
+        _add_inbound(seen, payload)
     elif isinstance(payload, Turn):
         seen.turns.append(payload)
         for reply in payload.replies:
-            _replied(seen, reply, payload)
-    elif isinstance(payload, MessageEdited | FilesStored) and payload.message_id in seen.lines:
-        line = seen.lines[payload.message_id]
+            _add_reply(seen, reply, payload)
+    elif isinstance(payload, MessageEdited | FilesStored) and payload.message_id in seen.messages:
+        line = seen.messages[payload.message_id]
         # The transcript of a voice note only replaces an empty text.
         line.text = payload.text if isinstance(payload, MessageEdited) else line.text or payload.text
-    elif isinstance(payload, MessageDeleted) and payload.message_id in seen.lines:
-        seen.lines[payload.message_id].text = ""
+    elif isinstance(payload, MessageDeleted) and payload.message_id in seen.messages:
+        seen.messages[payload.message_id].text = ""
     elif isinstance(payload, OwnerChanged):
         seen.with_people |= payload.owner in PEOPLE
     elif isinstance(payload, Feedback):
@@ -157,31 +159,31 @@ def _see(seen: _Seen, fact: Fact, payload: BaseModel) -> None:
         seen.discarded.add(payload.message_id)
 
 
-def _spoke(seen: _Seen, message: InboundMessage) -> None:
+def _add_inbound(seen: _Conversation, message: InboundMessage) -> None:
     seen.with_people |= message.author.kind == "person"
     if message.author.name:
         seen.names.add(message.author.name)
-    seen.lines[message.id] = _Line(message.id, message.author.kind, message.text)
+    seen.messages[message.id] = _Message(message.id, message.author.kind, message.text)
 
 
-def _replied(seen: _Seen, reply: OutboundMessage, turn: Turn) -> None:
+def _add_reply(seen: _Conversation, reply: OutboundMessage, turn: Turn) -> None:
     if reply.author.kind == "agent":
-        seen.lines[reply.id] = _Line(reply.id, "agent", reply.text, turn)
+        seen.messages[reply.id] = _Message(reply.id, "agent", reply.text, turn)
 
 
 _EMAIL = re.compile(r"(?<![\w.+%-])[\w.+%-]++@[\w-]++(?:\.[\w-]++){1,4}")
 _TELEPHONE = re.compile(r"(?<![\w.,-])(?:\+|\(?0)?[\d(](?:[\s().\-/]{0,2}\d){6,16}(?![\w-])")
 _DATE = re.compile(r"\d{1,4}([./-])\d{1,2}\1\d{1,4}(?:\s\d{1,2})?")
-_AMOUNT_OF_DIGITS = 7
-_SHORTEST_NAME = 3
+_MIN_PHONE_DIGITS = 7
+_MIN_NAME_LENGTH = 3
 
 
-class Anonymity:
+class Anonymizer:
     """Anonymizes the texts of one conversation. ``names``: the names of the people in it."""
 
     def __init__(self, own: OwnNumbers | None, names: Iterable[str]) -> None:
         self._own = own
-        words = {word for name in names for word in [name, *name.split()] if len(word) >= _SHORTEST_NAME}
+        words = {word for name in names for word in [name, *name.split()] if len(word) >= _MIN_NAME_LENGTH}
         longest_first = sorted(map(re.escape, words), key=len, reverse=True)
         self._names = re.compile(rf"(?<!\w)(?:{'|'.join(longest_first)})(?!\w)", re.IGNORECASE) if words else None
 
@@ -189,12 +191,12 @@ class Anonymity:
         text = _EMAIL.sub("[email]", mask_one_time_codes(mask_cards(text, self._own), self._own))
         if self._own is not None:
             text = self._own.sub("[number]", text)
-        text = _TELEPHONE.sub(_telephone, text)
+        text = _TELEPHONE.sub(_hide_telephone, text)
         return text if self._names is None else self._names.sub("[name]", text)
 
 
-def _telephone(found: re.Match[str]) -> str:
+def _hide_telephone(found: re.Match[str]) -> str:
     """Hide a telephone number. Dates have as many digits; other numbers are shorter, or begin with no plus or zero."""
     digits = sum(map(str.isdigit, found[0]))
-    called = found[0].lstrip("(")[0] in "+0" or digits >= _AMOUNT_OF_DIGITS + 3
-    return "[phone]" if called and digits >= _AMOUNT_OF_DIGITS and not _DATE.fullmatch(found[0]) else found[0]
+    called = found[0].lstrip("(")[0] in "+0" or digits >= _MIN_PHONE_DIGITS + 3
+    return "[phone]" if called and digits >= _MIN_PHONE_DIGITS and not _DATE.fullmatch(found[0]) else found[0]

@@ -12,24 +12,24 @@ Approval = Literal["thumb", "resolved"]
 Rejection = Literal["thumb", "handed_off", "discarded"]
 
 
-class Line(BaseModel):
+class ExportRow(BaseModel):
     """A line of an export."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Said(Line):
+class ExportMessage(ExportRow):
     """A message of the contact (``user``), or of the agent or a colleague (``assistant``)."""
 
     role: Literal["user", "assistant"]
     content: str
 
 
-class Talk(Line):
+class ConversationExample(ExportRow):
     """A conversation that only the agent answered. ``approved``: by a contact's thumb, or because every question was
     answered from the documents and nobody objected."""
 
-    messages: list[Said]
+    messages: list[ExportMessage]
     conversation: str
     tenant: str
     channel: str
@@ -38,10 +38,10 @@ class Talk(Line):
     at: datetime
 
 
-class Preference(Line):
+class Preference(ExportRow):
     """A rejected reply of the agent. ``chosen`` is what a person answered instead, or None if nobody did."""
 
-    prompt: list[Said]
+    prompt: list[ExportMessage]
     chosen: str | None
     rejected: str
     conversation: str

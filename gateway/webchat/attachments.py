@@ -13,7 +13,7 @@ from urllib.parse import quote, unquote
 from aiohttp import BodyPartReader, web
 from aiohttp.http import HttpProcessingError
 
-from gateway.config.secret_keys import key_for, matches, sign
+from gateway.config.secret_keys import derive_key, sign, verify_signature
 from schemas.errors import Forbidden, InvalidRequest, NotFound, TooLarge, UnsupportedMediaType
 from schemas.messages import Attachment
 from schemas.ports import Blobs, Clock
@@ -34,7 +34,7 @@ class AttachmentDesk:
 
     def __init__(self, blobs: Blobs, *, secret_key: str, public_url: str, clock: Clock) -> None:
         self._blobs = blobs
-        self._key = key_for(secret_key, "attachment")
+        self._key = derive_key(secret_key, "attachment")
         self._public_url = public_url.rstrip("/")
         self._clock = clock
 
@@ -96,7 +96,7 @@ class AttachmentDesk:
         """``GET …/attachments/{id}?exp&sig``. Raises Forbidden (signature, age), NotFound."""
         tenant, attachment = request.match_info["tenant"], request.match_info["id"]
         expires = request.query.get("exp", "")
-        if not matches(request.query.get("sig", ""), self._key, tenant, attachment, expires):
+        if not verify_signature(request.query.get("sig", ""), self._key, tenant, attachment, expires):
             raise Forbidden("the address is not signed")
         if not expires.isdigit() or datetime.fromtimestamp(int(expires), self._clock().tzinfo) <= self._clock():
             raise Forbidden("the address is expired; read the message again for a new one")

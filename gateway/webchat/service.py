@@ -174,5 +174,5 @@ class Exchange:
             self._parts.metrics.count("parley_refused_total", status=str(error.status))
 
     def _open(self) -> None:
-        if self._parts.lost():
+        if self._parts.is_state_lost():
             raise Unavailable("state is being rebuilt", retry_after_ms=2000)

@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from connectors import conversation_signals
 from connectors.web.settings import WebAccount
-from gateway.config.secret_keys import key_for
+from gateway.config.secret_keys import derive_key
 from gateway.webchat.identity import Identity, identity_of
 from gateway.wiring.parts import AccountLookup
 from schemas import ids, topics
@@ -112,7 +112,7 @@ class Sessions:
     def __init__(self, *, secret_key: str, accounts: AccountLookup, bus: Bus, state: State, clock: Clock) -> None:
         # Now, not by the first visitor; and not with this module, for cryptography takes 7 MB of who opens no session.
         importlib.import_module("jwt")
-        self._key = key_for(secret_key, "visitor")
+        self._key = derive_key(secret_key, "visitor")
         self._accounts = accounts
         self._bus = bus
         self._state = state

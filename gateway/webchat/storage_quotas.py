@@ -14,7 +14,7 @@ from datetime import UTC, datetime, time, timedelta
 
 import structlog
 
-from gateway.config.settings import Limits
+from gateway.config.settings import LimitSettings
 from schemas.errors import RateLimited, StorageFull
 from schemas.messages import Attachment
 from schemas.ports import Blobs, Clock, Limiter, StoredFile, Upload
@@ -34,7 +34,7 @@ REMEMBERED = 20_000
 class StorageQuota:
     """``limits``: those of a tenant."""
 
-    def __init__(self, limiter: Limiter, limits: Callable[[str], Limits], clock: Clock) -> None:
+    def __init__(self, limiter: Limiter, limits: Callable[[str], LimitSettings], clock: Clock) -> None:
         self._limiter = limiter
         self._limits = limits
         self._clock = clock

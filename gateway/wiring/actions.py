@@ -9,27 +9,26 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, create_model
 
-from agent_worker.actions.http_action import Answer
-from agent_worker.actions.http_action import Endpoint as HttpEndpoint
+from agent_worker.actions.http_action import Answer, Endpoint
 from agent_worker.actions.policy import Overrides
 from agent_worker.actions.registry import load_actions
 from agent_worker.actions.spec import Action, AmountLimit, check_declaration, exceeds
 from agent_worker.settings import ActionRules
-from gateway.config.actions import ActionSettings, Endpoint, Limit, Parameter
+from gateway.config.actions import ActionSettings, AmountLimitSettings, EndpointSettings, ParameterSettings
 from schemas.errors import ConfigInvalid
 from schemas.privacy.cards import OwnNumbers
 
-MAIL = r"^[^@\s]{1,64}@[^@\s]{1,255}$"
-LONGEST = 2_000
+EMAIL_PATTERN = r"^[^@\s]{1,64}@[^@\s]{1,255}$"
+MAX_TEXT_LENGTH = 2_000
 """Maximum length of a text parameter, in characters."""
 
 
-def action_rules(tenant: str, settings: ActionSettings, own: OwnNumbers | None = None) -> ActionRules:
+def build_action_rules(tenant: str, settings: ActionSettings, own: OwnNumbers | None = None) -> ActionRules:
     """The actions of a tenant and their rules. ``own`` finds the tenant's own numbers. Raises ConfigInvalid."""
     try:
-        actions = load_actions(settings.sources, [_endpoint(name, each) for name, each in settings.http.items()])
+        actions = load_actions(settings.sources, [_build_action(name, each) for name, each in settings.http.items()])
         return ActionRules(
-            actions=_limited(actions, settings),
+            actions=_apply_limits(actions, settings),
             settings={name: secret.get_secret_value() for name, secret in settings.settings.items()},
             confirmation=settings.confirmation_minutes * 60,
             approval=settings.approval_hours * 3600,
@@ -41,7 +40,7 @@ def action_rules(tenant: str, settings: ActionSettings, own: OwnNumbers | None =
         raise ConfigInvalid(f"tenants.{tenant}.actions: {error.message}", fix=error.fix) from error
 
 
-def _limited(actions: Mapping[str, Action], settings: ActionSettings) -> dict[str, Action]:
+def _apply_limits(actions: Mapping[str, Action], settings: ActionSettings) -> dict[str, Action]:
     unknown = settings.limits.keys() - actions.keys()
     if unknown:
         raise ConfigInvalid(
@@ -52,8 +51,8 @@ def _limited(actions: Mapping[str, Action], settings: ActionSettings) -> dict[st
     for name, limits in settings.limits.items():
         changed = Overrides(
             needs=limits.needs,
-            confirm=_rule(limits.confirm),
-            approve=_rule(limits.approve),
+            confirm=_to_rule(limits.confirm),
+            approve=_to_rule(limits.approve),
             per_contact_per_day=limits.per_contact_per_day,
             harmless=limits.harmless,
         ).apply_to(actions[name])
@@ -64,24 +63,26 @@ def _limited(actions: Mapping[str, Action], settings: ActionSettings) -> dict[st
     }
 
 
-def _rule(rule: bool | Limit | None) -> Any:
-    return exceeds(rule.parameter, rule.above, currency=rule.currency) if isinstance(rule, Limit) else rule
+def _to_rule(rule: bool | AmountLimitSettings | None) -> Any:
+    return (
+        exceeds(rule.parameter, rule.above, currency=rule.currency) if isinstance(rule, AmountLimitSettings) else rule
+    )
 
 
-def _endpoint(name: str, endpoint: Endpoint) -> Action:
-    confirm: bool | AmountLimit | None = _rule(endpoint.confirm)
-    address = _address(endpoint)
+def _build_action(name: str, endpoint: EndpointSettings) -> Action:
+    confirm: bool | AmountLimit | None = _to_rule(endpoint.confirm)
+    address = _build_endpoint(endpoint)
     action = Action(
         name=name,
         title=endpoint.title or name.replace("_", " ").capitalize(),
         description=endpoint.description,
-        model=_model(name, endpoint.parameters),
+        model=_build_arguments(name, endpoint.parameters),
         answer=Answer,
         run=address.run,
         risk=endpoint.risk,
         needs=endpoint.needs,
         confirm=endpoint.risk == "write" if confirm is None else confirm,
-        approve=_rule(endpoint.approve),
+        approve=_to_rule(endpoint.approve),
         per_contact_per_day=endpoint.per_contact_per_day,
         harmless=endpoint.harmless,
         timeout=endpoint.timeout,
@@ -94,8 +95,8 @@ def _endpoint(name: str, endpoint: Endpoint) -> Action:
     return action
 
 
-def _address(endpoint: Endpoint) -> HttpEndpoint:
-    return HttpEndpoint(
+def _build_endpoint(endpoint: EndpointSettings) -> Endpoint:
+    return Endpoint(
         method=endpoint.method,
         url=endpoint.url,
         contact=endpoint.contact,
@@ -105,32 +106,35 @@ def _address(endpoint: Endpoint) -> HttpEndpoint:
     )
 
 
-def _model(name: str, parameters: Mapping[str, Parameter]) -> type[BaseModel]:
-    fields: dict[str, Any] = {key: _field(each) for key, each in parameters.items()}
+def _build_arguments(name: str, parameters: Mapping[str, ParameterSettings]) -> type[BaseModel]:
+    fields: dict[str, Any] = {key: _build_field(each) for key, each in parameters.items()}
     return create_model(f"{name.title().replace('_', '')}Arguments", **fields)
 
 
-def _field(parameter: Parameter) -> tuple[Any, Any]:
-    kind: Any = _KINDS[parameter.type]
+def _build_field(parameter: ParameterSettings) -> tuple[Any, Any]:
+    kind: Any = _PYTHON_TYPES[parameter.type]
     limits: dict[str, Any] = {"title": parameter.title or None, "description": parameter.description or None}
     if parameter.type in ("whole", "number", "amount"):
         limits |= {"ge": parameter.least, "le": parameter.most}
     elif parameter.options:
         kind = Literal[tuple(parameter.options)]
     elif parameter.type == "text":
-        limits |= {"max_length": LONGEST, "pattern": f"^(?:{parameter.pattern})$" if parameter.pattern else None}
+        limits |= {
+            "max_length": MAX_TEXT_LENGTH,
+            "pattern": f"^(?:{parameter.pattern})$" if parameter.pattern else None,
+        }
     said = {"ask": parameter.ask, "currency": parameter.currency}
     limits["json_schema_extra"] = {key: text for key, text in said.items() if text}
     annotated = Annotated[kind, Field(**limits)]
     return (annotated, ...) if parameter.required else (annotated | None, None)
 
 
-_KINDS: dict[str, Any] = {
+_PYTHON_TYPES: dict[str, Any] = {
     "text": str,
     "whole": int,
     "number": Annotated[float, Field(allow_inf_nan=False)],
     "amount": Annotated[Decimal, Field(max_digits=14, decimal_places=2)],
     "date": datetime.date,
-    "email": Annotated[str, Field(pattern=MAIL)],
+    "email": Annotated[str, Field(pattern=EMAIL_PATTERN)],
     "yes_no": bool,
 }

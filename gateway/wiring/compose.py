@@ -34,18 +34,18 @@ from gateway.wiring import gauges
 from gateway.wiring.consumers import (
     RESOLVE_EVERY,
     SWEEP_EVERY,
-    Consumers,
+    ConsumerRunner,
+    build_worker,
     connector_consumers,
     worker_consumers,
-    worker_of,
 )
 from gateway.wiring.encoders import open_encoder
 from gateway.wiring.engines import Engine, channels_of, check_topics, open_engine, refuse_embedded
 from gateway.wiring.gauges import Readiness
-from gateway.wiring.parts import Parts, accounts_of, each_account
+from gateway.wiring.parts import Parts, build_account_lookup, list_accounts
 from gateway.wiring.supervisor import Supervisor
 from gateway.wiring.vendor_files import VendorFiles
-from gateway.wiring.vendor_streams import start_streams, start_watching
+from gateway.wiring.vendor_streams import start_backfills, start_streams
 from infra import descriptors, flight_recorder, interpreter
 from infra.blobs import open_blobs
 from infra.database.lock import ProcessLock
@@ -58,26 +58,26 @@ from schemas.ports import Blobs, Channel
 
 log = structlog.get_logger("parley.compose")
 Role = Literal["edge", "connectors", "worker"]
-GRACE = 40.0
+STOP_TIMEOUT = 40.0
 """Seconds for all parts to end after a stop. Lanes drain for at most 25 s, requests for 10 s."""
 
 
-def now() -> datetime:
+def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
 @asynccontextmanager
-async def opened(config: Config, *, searches: bool = True) -> AsyncIterator[tuple[Parts, StateRecovery]]:
+async def open_parts(config: Config, *, searches: bool = True) -> AsyncIterator[tuple[Parts, StateRecovery]]:
     """All parts over the configured engine, and the recovery of the state store. No records are consumed yet. Without
     ``searches`` the tenants' documents are left out."""
     data_dir = Path(config.data_dir)
     async with AsyncExitStack() as stack:
         engine = await stack.enter_async_context(open_engine(config, data_dir))
-        healer = StateRecovery(engine.state, engine.bus, channels=channels_of(config), clock=now)
-        library = await stack.enter_async_context(_library(config, engine, data_dir)) if searches else None
-        quota = StorageQuota(engine.state.limiter, lambda tenant: config.tenants[tenant].limits, now)
-        own = {name: tenant.protection.finder for name, tenant in config.tenants.items()}
-        blobs = MeteredBlobs(open_blobs(config.blobs, data_dir, now, own), quota)
+        healer = StateRecovery(engine.state, engine.bus, channels=channels_of(config), clock=utc_now)
+        library = await stack.enter_async_context(_open_library(config, engine, data_dir)) if searches else None
+        quota = StorageQuota(engine.state.limiter, lambda tenant: config.tenants[tenant].limits, utc_now)
+        own = {name: tenant.protection.own_number_finder for name, tenant in config.tenants.items()}
+        blobs = MeteredBlobs(open_blobs(config.blobs, data_dir, utc_now, own), quota)
         parts = Parts(
             config=config,
             bus=engine.bus,
@@ -85,30 +85,30 @@ async def opened(config: Config, *, searches: bool = True) -> AsyncIterator[tupl
             blobs=blobs,
             quota=quota,
             metrics=PrometheusMetrics(),
-            clock=now,
-            accounts=accounts_of(config),
+            clock=utc_now,
+            accounts=build_account_lookup(config),
             secret_key=config.secret_key.get_secret_value(),
             admin_token=config.admin_token.get_secret_value(),
-            channels=_channels(config, engine, blobs),
+            channels=_open_channels(config, engine, blobs),
             knowledge=library,
             # Until the first check the state counts as lost, because it must not be used if it is.
-            lost=lambda: not healer.available.is_set(),
-            ready=_readiness(engine, library, healer),
+            is_state_lost=lambda: not healer.available.is_set(),
+            check_readiness=_readiness(engine, library, healer),
             watch=engine.watch,
         )
         yield parts, healer
 
 
 @asynccontextmanager
-async def _library(config: Config, engine: Engine, data_dir: Path) -> AsyncIterator[Library]:
+async def _open_library(config: Config, engine: Engine, data_dir: Path) -> AsyncIterator[Library]:
     thresholds = {name: tenant.knowledge.answerable_above for name, tenant in config.tenants.items()}
     encoder = await asyncio.to_thread(open_encoder, config)
-    with own_folder(data_dir / "knowledge") as folder:
+    with claim_folder(data_dir / "knowledge") as folder:
         library = Library(
             engine.bus,
             engine.state.heads,
             folder,
-            clock=now,
+            clock=utc_now,
             answerable_above=lambda tenant: thresholds.get(tenant, 0.5),
             encoder=lambda: encoder,
         )
@@ -119,18 +119,18 @@ async def _library(config: Config, engine: Engine, data_dir: Path) -> AsyncItera
             await library.close()
 
 
-def _channels(config: Config, engine: Engine, blobs: Blobs) -> dict[str, Channel]:
+def _open_channels(config: Config, engine: Engine, blobs: Blobs) -> dict[str, Channel]:
     state, public_url = engine.state, config.public_url.rstrip("/")
     desk = AttachmentDesk(
         blobs,
         secret_key=config.secret_key.get_secret_value(),
         public_url=public_url or config.local_url,
-        clock=now,
+        clock=utc_now,
     )
     tools = ChannelServices(
         transcript=state.transcript,
         signals=state.signals,
-        clock=now,
+        clock=utc_now,
         read_file=blobs.get,
         file_link=desk.url,
         webhook_url=lambda account: public_url + path_of(account) if public_url else "",
@@ -148,9 +148,9 @@ def _readiness(engine: Engine, library: Library | None, healer: StateRecovery) -
 
 
 @asynccontextmanager
-async def embedded(config: Config) -> AsyncIterator[Parts]:
+async def open_embedded(config: Config) -> AsyncIterator[Parts]:
     """The parts over the SQLite file, for commands. Raises DatabaseLocked while an instance runs."""
-    async with opened(config) as (parts, healer):
+    async with open_parts(config) as (parts, healer):
         healer.start()
         try:
             await healer.available.wait()
@@ -161,7 +161,7 @@ async def embedded(config: Config) -> AsyncIterator[Parts]:
 
 async def serve_dev(config: Config, *, on_ready: Callable[[], object] | None = None) -> None:
     """Run everything in one process until SIGTERM or SIGINT."""
-    async with _running(config, "dev") as (parts, supervisor):
+    async with _run_process(config, "dev") as (parts, supervisor):
         _start_worker(parts, supervisor, channels_of(config))
         _start_connectors(parts, supervisor, channels_of(config))
         await _serve_edge(config, parts, supervisor, on_ready)
@@ -171,14 +171,14 @@ async def serve_role(config: Config, role: Role, channels: Sequence[str] = ()) -
     """Run one role until SIGTERM or SIGINT. ``channels`` limits workers and connectors to some channels; empty: all."""
     refuse_embedded(config, f"run {role}")
     served = [name for name in channels_of(config) if not channels or name in channels]
-    async with _running(config, role, searches=role != "connectors") as (parts, supervisor):
+    async with _run_process(config, role, searches=role != "connectors") as (parts, supervisor):
         if role == "edge":
             _watch_groups(parts, supervisor, served)
             await _serve_edge(config, parts, supervisor, None)
             return
         start = _start_worker if role == "worker" else _start_connectors
         start(parts, supervisor, served)
-        host, port = _address(config)
+        host, port = _listen_address(config)
         supervisor.run("health", lambda: serve_forever(_health_app(parts), host, port, stop=supervisor.stopping))
         await supervisor.wait()
 
@@ -190,29 +190,29 @@ def _health_app(parts: Parts) -> web.Application:
 
 
 @asynccontextmanager
-async def _running(config: Config, role: str, *, searches: bool = True) -> AsyncIterator[tuple[Parts, Supervisor]]:
+async def _run_process(config: Config, role: str, *, searches: bool = True) -> AsyncIterator[tuple[Parts, Supervisor]]:
     interpreter.limit_heaps()
     interpreter.shorten_switch_interval()
     descriptors.raise_limit()
     supervisor = Supervisor()
-    supervisor.on_signals()
+    supervisor.stop_on_signals()
     spans = record_traces(config.telemetry.otlp_endpoint, role=role, sample=config.telemetry.sample)
-    async with spans, opened(config, searches=searches) as (parts, healer):
+    async with spans, open_parts(config, searches=searches) as (parts, healer):
         if not config.embedded:
             await check_topics(parts.bus, config)
         healer.start()
         if (watch := parts.watch) is not None:
-            supervisor.run("store", lambda: supervisor.until_stop(watch()))
-        supervisor.every("ready gauges", gauges.SELDOM, lambda: gauges.report_readiness(parts, role))
+            supervisor.run("store", lambda: supervisor.run_until_stop(watch()))
+        supervisor.run_every("ready gauges", gauges.LONG_INTERVAL, lambda: gauges.report_readiness(parts, role))
         interpreter.freeze_heap()
-        supervisor.every("memory", interpreter.EVERY, lambda: asyncio.to_thread(interpreter.trim_heap))
+        supervisor.run_every("memory", interpreter.EVERY, lambda: asyncio.to_thread(interpreter.trim_heap))
         settling = asyncio.create_task(_settle_documents(parts))
         try:
-            async with recording(config.data_path, config.stall_seconds) as recorder:
+            async with run_flight_recorder(config.data_path, config.stall_seconds) as recorder:
                 try:
                     yield replace(parts, recorder=recorder), supervisor
                 finally:
-                    await supervisor.finish(GRACE)
+                    await supervisor.finish(STOP_TIMEOUT)
         finally:
             settling.cancel()
             await healer.close()
@@ -225,7 +225,7 @@ async def _settle_documents(parts: Parts) -> None:
         interpreter.freeze_heap()
 
 
-def _member(role: str) -> str:
+def _member_name(role: str) -> str:
     """The name of this process as a static member of its consumer groups, or an empty text. With a name a restarted
     process gets its partitions back at once."""
     name = member_name()
@@ -233,19 +233,19 @@ def _member(role: str) -> str:
 
 
 def _start_worker(parts: Parts, supervisor: Supervisor, channels: Sequence[str]) -> None:
-    files = VendorFiles.of(parts)
-    worker = worker_of(parts, files)
-    supervisor.at_last(worker.close)
-    supervisor.at_last(files.close)
-    consumers = Consumers(parts, supervisor, member=_member("worker"))
+    files = VendorFiles.from_parts(parts)
+    worker = build_worker(parts, files)
+    supervisor.add_cleanup(worker.close)
+    supervisor.add_cleanup(files.close)
+    consumers = ConsumerRunner(parts, supervisor, member=_member_name("worker"))
     consumers.start(worker_consumers(worker, channels))
-    supervisor.every("sweeper", SWEEP_EVERY, worker.sweep)
-    supervisor.every("action resolver", RESOLVE_EVERY, worker.resolve)
-    supervisor.every("attachment collector", attachment_collector.EVERY, collector_of(parts).sweep)
-    supervisor.every("worker gauges", gauges.EVERY, consumers.report)
+    supervisor.run_every("sweeper", SWEEP_EVERY, worker.sweep)
+    supervisor.run_every("action resolver", RESOLVE_EVERY, worker.resolve)
+    supervisor.run_every("attachment collector", attachment_collector.EVERY, build_attachment_collector(parts).sweep)
+    supervisor.run_every("worker gauges", gauges.INTERVAL, consumers.report)
 
 
-def collector_of(parts: Parts) -> AttachmentCollector:
+def build_attachment_collector(parts: Parts) -> AttachmentCollector:
     return AttachmentCollector(
         parts.blobs,
         parts.quota,
@@ -257,29 +257,29 @@ def collector_of(parts: Parts) -> AttachmentCollector:
 
 
 def _start_connectors(parts: Parts, supervisor: Supervisor, channels: Sequence[str]) -> None:
-    for account in each_account(parts.config):
+    for account in list_accounts(parts.config):
         if account.channel in channels:
             with explain_missing_library():
                 # This opens no connection, but reports a missing library before the first message.
                 parts.channels[account.channel].connect(account)
-    consumers = Consumers(parts, supervisor, member=_member("connectors"))
+    consumers = ConsumerRunner(parts, supervisor, member=_member_name("connectors"))
     consumers.start(connector_consumers(parts, channels, supervisor))
-    supervisor.every("connector gauges", gauges.EVERY, consumers.report)
+    supervisor.run_every("connector gauges", gauges.INTERVAL, consumers.report)
     start_streams(parts, supervisor, channels)
 
 
 def _watch_groups(parts: Parts, supervisor: Supervisor, channels: list[str]) -> None:
     """Report the lag of the consumer groups on the edge, so that it is also reported when no worker runs."""
-    for group in gauges.watched(parts, channels):
-        supervisor.every(f"gauges of {group.name}", gauges.SELDOM, group.report)
+    for group in gauges.gauges_of_groups(parts, channels):
+        supervisor.run_every(f"gauges of {group.name}", gauges.LONG_INTERVAL, group.report)
 
 
 async def _serve_edge(
     config: Config, parts: Parts, supervisor: Supervisor, on_ready: Callable[[], object] | None
 ) -> None:
-    host, port = _address(config)
-    supervisor.every("owner gauges", gauges.EVERY, lambda: gauges.report_owners(parts))
-    start_watching(parts, supervisor)
+    host, port = _listen_address(config)
+    supervisor.run_every("owner gauges", gauges.INTERVAL, lambda: gauges.report_owners(parts))
+    start_backfills(parts, supervisor)
 
     async def http() -> None:
         async with serving(build_app(parts), host, port):
@@ -291,21 +291,21 @@ async def _serve_edge(
     await supervisor.wait()
 
 
-def _address(config: Config) -> tuple[str, int]:
+def _listen_address(config: Config) -> tuple[str, int]:
     host, _, port = config.listen.rpartition(":")
     return host, int(port)
 
 
-MOST = 256
+MAX_PROCESSES = 256
 """Maximum number of processes on one ``data_dir``."""
 
 
 @contextmanager
-def own_folder(parent: Path) -> Iterator[Path]:
+def claim_folder(parent: Path) -> Iterator[Path]:
     """The first of the folders ``parent/0``, ``parent/1`` … that no running process uses, so that a restarted process
     finds its index again. Raises SetupError if all are in use."""
     parent.mkdir(parents=True, exist_ok=True)
-    for number in range(MOST):
+    for number in range(MAX_PROCESSES):
         try:
             lock = ProcessLock(parent / f"{number}.lock")
         except DatabaseLocked:
@@ -315,16 +315,16 @@ def own_folder(parent: Path) -> Iterator[Path]:
         finally:
             lock.release()
         return
-    raise SetupError(f"{MOST} processes share {parent}", fix="set another `data_dir` for some of them")
+    raise SetupError(f"{MAX_PROCESSES} processes share {parent}", fix="set another `data_dir` for some of them")
 
 
 @asynccontextmanager
-async def recording(data_path: Path, stall_seconds: float) -> AsyncIterator[FlightRecorder]:
+async def run_flight_recorder(data_path: Path, stall_seconds: float) -> AsyncIterator[FlightRecorder]:
     """Run the flight recorder of this process. The records of processes that died are collected first."""
     parent = data_path / "flight"
     parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     flight_recorder.collect_incidents(parent)
-    with own_folder(parent) as folder:
+    with claim_folder(parent) as folder:
         recorder = FlightRecorder(folder, stall_seconds)
         recorder.start()
         beating = asyncio.create_task(recorder.run_heartbeat())

@@ -19,16 +19,16 @@ from connectors.outbound.delivery_reports import DeliveryReports
 from connectors.outbound.pipeline import OutboundPipeline
 from connectors.outbound.receipts import ReceiptHandler
 from connectors.outbound.typing_indicators import TypingIndicators
-from gateway.config.desk import Desk
+from gateway.config.desk import DeskSettings
 from gateway.config.settings import Tenant
-from gateway.wiring.actions import action_rules
+from gateway.wiring.actions import build_action_rules
 from gateway.wiring.desk import start_desk
 from gateway.wiring.gauges import GroupGauges
-from gateway.wiring.models import budgets_of, models_of, open_models, voice_of
+from gateway.wiring.models import build_budget_rules, build_voice, models_of, open_models
 from gateway.wiring.parts import Parts
-from gateway.wiring.routing import rules_of
+from gateway.wiring.routing import build_route_rules
 from gateway.wiring.supervisor import Supervisor
-from gateway.wiring.vendor_files import VendorFiles, transcription
+from gateway.wiring.vendor_files import VendorFiles, open_transcription
 from infra.bus.lanes import Bounds, Lanes
 from infra.bus.poison_watch import PoisonWatch
 from schemas import topics
@@ -37,9 +37,9 @@ from schemas.ports import Batch, Channel, GiveUp, LaneHandler, LiveReplyRenderer
 
 SWEEP_EVERY = 5.0
 RESOLVE_EVERY = 2.0
-SENDING = 16
+CONCURRENT_BATCHES = 16
 """Batches that connectors handle at the same time. They compute little and mostly wait for vendors."""
-DRAIN = 25.0
+DRAIN_SECONDS = 25.0
 """Seconds that a worker waits for running turns when it stops or loses partitions."""
 
 
@@ -54,22 +54,22 @@ class Consumer:
     give_up: GiveUp
 
 
-def worker_settings(tenants: dict[str, Tenant], channels: Mapping[str, Channel]) -> WorkerSettings:
+def build_worker_settings(tenants: dict[str, Tenant], channels: Mapping[str, Channel]) -> WorkerSettings:
     """The worker's settings: the tenants' rules, and what the channels can display."""
     return WorkerSettings(
-        tenants={name: _rules(name, tenant) for name, tenant in tenants.items()},
+        tenants={name: _build_tenant_rules(name, tenant) for name, tenant in tenants.items()},
         streaming=frozenset(name for name, channel in channels.items() if channel.capabilities.streaming),
-        hinted=frozenset(name for name, channel in channels.items() if is_hinted(channel)),
+        hinted=frozenset(name for name, channel in channels.items() if shows_typing(channel)),
         announced=frozenset(name for name, channel in channels.items() if isinstance(channel, LiveReplyRenderer)),
     )
 
 
-def is_hinted(channel: Channel) -> bool:
+def shows_typing(channel: Channel) -> bool:
     """Whether the channel shows typing indicators. A channel that streams the text needs none."""
     return channel.capabilities.typing and not channel.capabilities.streaming
 
 
-def _rules(name: str, tenant: Tenant) -> TenantRules:
+def _build_tenant_rules(name: str, tenant: Tenant) -> TenantRules:
     fold = FoldRules(
         quiet={"web": tenant.fold.web},
         others=tenant.fold.others,
@@ -78,30 +78,30 @@ def _rules(name: str, tenant: Tenant) -> TenantRules:
     )
     model, models = models_of(tenant)
     return TenantRules(
-        voice=voice_of(tenant.voice),
+        voice=build_voice(tenant.voice),
         fold=fold,
         answerable_above=tenant.knowledge.answerable_above,
         turns_at_once=tenant.limits.turns_at_once,
         model=model,
         models=models,
-        budgets=budgets_of(tenant.budgets),
-        routes=rules_of(tenant),
+        budgets=build_budget_rules(tenant.budgets),
+        routes=build_route_rules(tenant),
         contact=ContactRules(tenant.limits.contact_per_minute, tenant.limits.contact_per_hour),
-        actions=action_rules(name, tenant.actions, tenant.protection.finder),
-        desk=None if tenant.desk is None else terms_of(tenant.desk),
+        actions=build_action_rules(name, tenant.actions, tenant.protection.own_number_finder),
+        desk=None if tenant.desk is None else build_desk_terms(tenant.desk),
     )
 
 
-def terms_of(desk: Desk) -> DeskRules:
+def build_desk_terms(desk: DeskSettings) -> DeskRules:
     """The desk's rules that the worker needs."""
     return DeskRules(desk.hours.office(), timedelta(minutes=desk.times.first_reply) or None, desk.rating)
 
 
-def worker_of(parts: Parts, files: VendorFiles) -> Worker:
+def build_worker(parts: Parts, files: VendorFiles) -> Worker:
     """The worker. Raises SetupError if the parts were opened without documents."""
     if parts.knowledge is None:
         raise SetupError("a worker needs the tenants' documents")
-    settings = worker_settings(parts.config.tenants, parts.channels)
+    settings = build_worker_settings(parts.config.tenants, parts.channels)
     return Worker(
         bus=parts.bus,
         state=parts.state,
@@ -118,12 +118,12 @@ def worker_of(parts: Parts, files: VendorFiles) -> Worker:
         metrics=parts.metrics,
         clock=parts.clock,
         fetch=files.fetch,
-        transcribe=transcription(parts),
-        pace=pace_of(parts),
+        transcribe=open_transcription(parts),
+        pace=build_scheduler(parts),
     )
 
 
-def pace_of(parts: Parts) -> FairScheduler:
+def build_scheduler(parts: Parts) -> FairScheduler:
     """The scheduler of this process's turns. If the edge runs in the same process, a party gets no extra slots while it
     is alone, because a new message of another party would have to wait for all of them."""
     return FairScheduler(floods=FloodControl(pressed=parts.press), wider=1 if parts.config.embedded else ALONE_FACTOR)
@@ -139,7 +139,7 @@ def worker_consumers(worker: Worker, channels: Sequence[str]) -> list[Consumer]:
 def connector_consumers(parts: Parts, channels: Sequence[str], supervisor: Supervisor) -> list[Consumer]:
     """The consumers of connectors: for each channel a sender and one that applies receipts, and one for each desk. The
     channels share a scheduler because they share the event loop."""
-    pace = FairScheduler(SENDING, wider=1)
+    pace = FairScheduler(CONCURRENT_BATCHES, wider=1)
     desk_tenants = frozenset(parts.config.desks)
     letters = DeadLetterWriter(
         bus=parts.bus, state=parts.state, metrics=parts.metrics, clock=parts.clock, desk_tenants=desk_tenants
@@ -157,7 +157,7 @@ def connector_consumers(parts: Parts, channels: Sequence[str], supervisor: Super
             desk_tenants=desk_tenants,
             reports=reports,
         )
-        supervisor.at_last(outbound.close)
+        supervisor.add_cleanup(outbound.close)
         _start_indicators(name, outbound.accounts, parts, supervisor)
         receipts = ReceiptHandler(
             bus=parts.bus,
@@ -167,8 +167,8 @@ def connector_consumers(parts: Parts, channels: Sequence[str], supervisor: Super
             reports=reports,
             metrics=parts.metrics,
         )
-        hear = _with_profiles(name, receipts.handle, outbound.accounts, parts, supervisor)
-        send, apply = paced(outbound.handle, pace), paced(hear, pace)
+        hear = _request_profiles(name, receipts.handle, outbound.accounts, parts, supervisor)
+        send, apply = schedule_fairly(outbound.handle, pace), schedule_fairly(hear, pace)
         consumers.append(Consumer(topics.outbound(name), topics.sender_group(name), name, send, letters.give_up))
         consumers.append(Consumer(topics.inbound(name), topics.receipts_group(name), name, apply, receipts.give_up))
     for desk in sorted(set(parts.config.desks.values()).intersection(channels)):
@@ -179,7 +179,7 @@ def connector_consumers(parts: Parts, channels: Sequence[str], supervisor: Super
 
 
 def _start_indicators(name: str, accounts: AccountConnections, parts: Parts, supervisor: Supervisor) -> None:
-    if not is_hinted(parts.channels[name]):
+    if not shows_typing(parts.channels[name]):
         return
     indicators = TypingIndicators(
         name,
@@ -189,10 +189,10 @@ def _start_indicators(name: str, accounts: AccountConnections, parts: Parts, sup
         clock=parts.clock,
         account_of=parts.accounts,
     )
-    supervisor.run(f"indicators of {name}", lambda: supervisor.until_stop(indicators.run()))
+    supervisor.run(f"indicators of {name}", lambda: supervisor.run_until_stop(indicators.run()))
 
 
-def _with_profiles(
+def _request_profiles(
     name: str, handler: LaneHandler, accounts: AccountConnections, parts: Parts, supervisor: Supervisor
 ) -> LaneHandler:
     """The handler. If the vendor gives names only on request, it also requests the profiles of people who write."""
@@ -209,7 +209,7 @@ def _with_profiles(
         clock=parts.clock,
         account_of=parts.accounts,
     )
-    supervisor.at_last(profiles.close)
+    supervisor.add_cleanup(profiles.close)
 
     async def handle(batch: Batch) -> None:
         profiles.enqueue_authors(batch.records)
@@ -218,7 +218,7 @@ def _with_profiles(
     return handle
 
 
-def paced(handler: LaneHandler, pace: FairScheduler) -> LaneHandler:
+def schedule_fairly(handler: LaneHandler, pace: FairScheduler) -> LaneHandler:
     """The handler with a limit on concurrent batches, shared fairly among parties."""
 
     async def handle(batch: Batch) -> None:
@@ -231,7 +231,7 @@ def paced(handler: LaneHandler, pace: FairScheduler) -> LaneHandler:
     return handle
 
 
-class Consumers:
+class ConsumerRunner:
     """Runs consumers under a supervisor, and reports their gauges."""
 
     def __init__(self, parts: Parts, supervisor: Supervisor, *, member: str = "") -> None:
@@ -242,13 +242,13 @@ class Consumers:
 
     def start(self, consumers: Sequence[Consumer]) -> None:
         for consumer in consumers:
-            self._supervisor.run(consumer.group, self._part(consumer))
+            self._supervisor.run(consumer.group, self._run_consumer(consumer))
 
-    def _part(self, consumer: Consumer) -> Callable[[], Awaitable[None]]:
+    def _run_consumer(self, consumer: Consumer) -> Callable[[], Awaitable[None]]:
         gauges = GroupGauges(self._parts, consumer.topic, consumer.group, consumer.channel)
 
         async def part() -> None:
-            lanes = self._lanes_of(consumer)
+            lanes = self._build_lanes(consumer)
             self._lanes[consumer.group] = (gauges, lanes)
             stopper = asyncio.create_task(self._stop_with(lanes))
             try:
@@ -259,22 +259,22 @@ class Consumers:
 
         return part
 
-    def _lanes_of(self, consumer: Consumer) -> Lanes:
+    def _build_lanes(self, consumer: Consumer) -> Lanes:
         tenants = self._parts.config.tenants
         turns = {name: tenant.limits.turns_at_once for name, tenant in tenants.items()}
-        bounds = Bounds(drain=DRAIN)
+        bounds = Bounds(drain=DRAIN_SECONDS)
         return Lanes(
             self._parts.bus,
             self._parts.state.parking,
             bounds=bounds,
             clock=self._parts.clock,
-            closed=self._parts.lost,
+            closed=self._parts.is_state_lost,
             pressed=self._parts.press,
             tenant_limit=lambda tenant: turns.get(tenant, bounds.running_per_tenant),
-            watch=self._watch(consumer.group),
+            watch=self._build_watch(consumer.group),
         )
 
-    def _watch(self, group: str) -> PoisonWatch | None:
+    def _build_watch(self, group: str) -> PoisonWatch | None:
         parts = self._parts
         if parts.recorder is None:
             return None

@@ -15,9 +15,9 @@ from connectors.desk.posts.consumer import DeskConsumer
 from connectors.desk.posts.timers import NoticeTimer
 from connectors.desk.rules import DeskEmojiRules, DeskRules, DeskTimesRules
 from connectors.outbound.policy import get_policy_lookup
-from gateway.config.desk import Desk
+from gateway.config.desk import DeskSettings
 from gateway.config.settings import Tenant
-from gateway.wiring.parts import Parts, each_account
+from gateway.wiring.parts import Parts, list_accounts
 from gateway.wiring.supervisor import Supervisor
 from gateway.wiring.vendor_files import VendorFiles
 from schemas.errors import SetupError
@@ -41,16 +41,16 @@ class DeskRouter:
             await door.close()
 
 
-def door_of(parts: Parts) -> DeskRouter | None:
+def build_desk_router(parts: Parts) -> DeskRouter | None:
     """The handler of the desks' inbound events, or None if no tenant has a desk. The caller closes it."""
     kinds = set(parts.config.desks.values()).intersection(parts.channels)
     if not kinds:
         return None
-    own_numbers = {name: tenant.protection.finder for name, tenant in parts.config.tenants.items()}
+    own_numbers = {name: tenant.protection.own_number_finder for name, tenant in parts.config.tenants.items()}
     doors = {
         kind: DeskInbound(
-            rules=rules_of(parts, kind),
-            client=_client(parts, kind),
+            rules=build_desk_rules(parts, kind),
+            client=_build_client(parts, kind),
             bus=parts.bus,
             state=parts.state,
             clock=parts.clock,
@@ -63,7 +63,7 @@ def door_of(parts: Parts) -> DeskRouter | None:
 
 def start_desk(parts: Parts, kind: str, supervisor: Supervisor) -> DeskConsumer:
     """Build the consumer of all desks of one kind, and start their timers. The supervisor closes what they use."""
-    rules, files, client = rules_of(parts, kind), VendorFiles.of(parts), _client(parts, kind)
+    rules, files, client = build_desk_rules(parts, kind), VendorFiles.from_parts(parts), _build_client(parts, kind)
     consumer = DeskConsumer(
         client.desk,
         rules,
@@ -72,16 +72,16 @@ def start_desk(parts: Parts, kind: str, supervisor: Supervisor) -> DeskConsumer:
         metrics=parts.metrics,
         clock=parts.clock,
         account_of=parts.accounts,
-        commands=partial(_commands, parts, rules, files, client),
+        commands=partial(_build_commands, parts, rules, files, client),
     )
     for each in (consumer, files, client):
-        supervisor.at_last(each.close)
+        supervisor.add_cleanup(each.close)
     sweep = NoticeTimer(kind, rules, bus=parts.bus, state=parts.state, clock=parts.clock)
-    supervisor.every(f"desk times of {kind}", SWEEP_EVERY, sweep.run)
+    supervisor.run_every(f"desk times of {kind}", SWEEP_EVERY, sweep.run)
     return consumer
 
 
-def _client(parts: Parts, kind: str) -> DeskClient:
+def _build_client(parts: Parts, kind: str) -> DeskClient:
     """The client of one kind of desk. Raises SetupError if the channel cannot be a desk."""
     channel = parts.channels[kind]
     if not isinstance(channel, DeskHost):
@@ -91,7 +91,7 @@ def _client(parts: Parts, kind: str) -> DeskClient:
     return DeskClient(channel.at_desk(), parts.clock)
 
 
-def _commands(
+def _build_commands(
     parts: Parts, rules: Mapping[str, DeskRules], files: VendorFiles, client: DeskClient, meanwhile: Meanwhile
 ) -> DeskCommands:
     return DeskCommands(
@@ -107,20 +107,20 @@ def _commands(
     )
 
 
-def rules_of(parts: Parts, kind: str) -> dict[str, DeskRules]:
+def build_desk_rules(parts: Parts, kind: str) -> dict[str, DeskRules]:
     """The rules of all desks of one kind, by tenant."""
-    windows = _windows(parts)
+    windows = _find_windows(parts)
     return {
-        name: _rules(name, tenant, tenant.desk, windows.get(name, {}))
+        name: _build_rules(name, tenant, tenant.desk, windows.get(name, {}))
         for name, tenant in parts.config.tenants.items()
         if tenant.desk is not None and tenant.desk.kind == kind
     }
 
 
-def _windows(parts: Parts) -> dict[str, dict[tuple[str, str], timedelta]]:
+def _find_windows(parts: Parts) -> dict[str, dict[tuple[str, str], timedelta]]:
     """How long people may answer, by tenant, channel and account, for the channels that limit it."""
     found: dict[str, dict[tuple[str, str], timedelta]] = {}
-    for account in each_account(parts.config):
+    for account in list_accounts(parts.config):
         if (channel := parts.channels.get(account.channel)) is None:
             continue
         policy = get_policy_lookup(channel)(account)
@@ -129,10 +129,10 @@ def _windows(parts: Parts) -> dict[str, dict[tuple[str, str], timedelta]]:
     return found
 
 
-def _rules(name: str, tenant: Tenant, desk: Desk, windows: dict[tuple[str, str], timedelta]) -> DeskRules:
+def _build_rules(name: str, tenant: Tenant, desk: DeskSettings, windows: dict[tuple[str, str], timedelta]) -> DeskRules:
     times = DeskTimesRules(
-        first_reply=_minutes(desk.times.first_reply),
-        next_reply=_minutes(desk.times.next_reply),
+        first_reply=_to_timedelta(desk.times.first_reply),
+        next_reply=_to_timedelta(desk.times.next_reply),
         remind=desk.times.remind,
         escalate_to=desk.times.escalate_to,
         mention=desk.times.mention,
@@ -154,5 +154,5 @@ def _rules(name: str, tenant: Tenant, desk: Desk, windows: dict[tuple[str, str],
     )
 
 
-def _minutes(limit: float) -> timedelta | None:
+def _to_timedelta(limit: float) -> timedelta | None:
     return timedelta(minutes=limit) if limit else None

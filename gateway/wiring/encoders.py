@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from agent_worker.knowledge.vectors.encoder import Encoder
 
 log = structlog.get_logger("parley.knowledge")
-_FETCH = (
+_DOWNLOAD_HINT = (
     "run `make encoder` in a checkout, or `python -m infra.deploy.encoder` elsewhere, to download it with Maven; "
     "or set `encoder: light` if word vectors are enough"
 )
@@ -34,15 +34,15 @@ def open_encoder(config: Config) -> Encoder | None:
         return light
     if config.encoder != "auto":
         return open_folder(Path(config.encoder), light)
-    if missing := _missing():
+    if missing := _find_missing_part():
         log.info("encoder_light", reason=missing[0], fix=missing[1])
         return light
     return open_folder(fetching.encoder_dir(), light)
 
 
-def finding(config: Config) -> Finding:
+def check_encoder(config: Config) -> Finding:
     """The finding for ``parley doctor``."""
-    if config.encoder == "auto" and (missing := _missing()):
+    if config.encoder == "auto" and (missing := _find_missing_part()):
         return Finding("encoder", "warn", f"light word vectors, which are less accurate: {missing[0]}", missing[1])
     try:
         opened = open_encoder(config)
@@ -53,8 +53,8 @@ def finding(config: Config) -> Finding:
     return Finding("encoder", "ok", opened.name)
 
 
-def _missing() -> tuple[str, str] | None:
+def _find_missing_part() -> tuple[str, str] | None:
     """The missing part of the sentence encoder and how to install it, or None if it is complete."""
     if find_spec("onnxruntime") is None:
-        return "the package onnxruntime is not installed", f"{install_command('encoder')}; then {_FETCH}"
-    return None if fetching.is_present() else (f"no encoder in {fetching.encoder_dir()}", _FETCH)
+        return "the package onnxruntime is not installed", f"{install_command('encoder')}; then {_DOWNLOAD_HINT}"
+    return None if fetching.is_present() else (f"no encoder in {fetching.encoder_dir()}", _DOWNLOAD_HINT)

@@ -38,7 +38,7 @@ def channels_of(config: Config) -> list[str]:
     return sorted({name for tenant in tenants for name, accounts in tenant.channels.accounts().items() if accounts})
 
 
-def specs(config: Config) -> list[TopicSpec]:
+def required_topics(config: Config) -> list[TopicSpec]:
     """The topics that this installation needs."""
     return topic_specs(
         channels_of(config), partitions=config.partitions, small=min(6, config.partitions), days=retention_of(config)
@@ -54,7 +54,7 @@ def retention_of(config: Config) -> dict[str, int]:
     return days
 
 
-def longer_than_wanted(config: Config) -> list[str]:
+def describe_longer_retention(config: Config) -> list[str]:
     """Descriptions of topics that keep a tenant's records longer than its ``retention``, because others share them."""
     kept = retention_of(config)
     return [
@@ -77,13 +77,13 @@ def _wanted_days(tenant: Tenant) -> dict[str, int]:
 @asynccontextmanager
 async def open_engine(config: Config, data_dir: Path) -> AsyncIterator[Engine]:
     """Open and start the bus and the state store, and close them at the end."""
-    opened = _embedded(config, data_dir) if config.embedded else _scaled(config)
+    opened = _open_embedded(config, data_dir) if config.embedded else _open_scaled(config)
     async with opened as engine:
         yield engine
 
 
 @asynccontextmanager
-async def _embedded(config: Config, data_dir: Path) -> AsyncIterator[Engine]:
+async def _open_embedded(config: Config, data_dir: Path) -> AsyncIterator[Engine]:
     from infra.bus.sqlite import SqliteBus
     from infra.state.sqlite import open_sqlite_state
     from infra.state.sqlite.recovery.repair import FileRepair
@@ -96,11 +96,11 @@ async def _embedded(config: Config, data_dir: Path) -> AsyncIterator[Engine]:
         await mender.start()
         try:
             await bus.start()
-            await bus.create_topics(specs(config))
+            await bus.create_topics(required_topics(config))
         except (SetupError, BusUnavailable):
             await mender.start(whole=True)  # a large file is only checked as a whole after a failure
             await bus.start()
-            await bus.create_topics(specs(config))
+            await bus.create_topics(required_topics(config))
         try:
             yield Engine(bus, state, mender.run)
         finally:
@@ -130,10 +130,10 @@ def kafka_access(config: Config) -> KafkaAccess:
     """How to connect to the brokers. Raises MissingDependency if the client is not installed."""
     from infra.bus.kafka import KafkaAccess
 
-    return KafkaAccess(**revealed(config.kafka))
+    return KafkaAccess(**reveal_secrets(config.kafka))
 
 
-def revealed(settings: Settings) -> dict[str, Any]:
+def reveal_secrets(settings: Settings) -> dict[str, Any]:
     """The values of a section with its secrets as plain texts, for the adapter that needs them."""
     return {
         name: value.get_secret_value() if isinstance(value, SecretStr) else value
@@ -142,14 +142,14 @@ def revealed(settings: Settings) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def _scaled(config: Config) -> AsyncIterator[Engine]:
+async def _open_scaled(config: Config) -> AsyncIterator[Engine]:
     from infra.bus.kafka import KafkaBus
     from infra.state.redis import RedisAccess, open_redis_state
     from infra.state.redis.rebuild.migration import require_current
 
     brokers = config.bus.removeprefix("kafka://")
     bus = KafkaBus(brokers, prefix=config.topic_prefix, desks=config.desks, access=kafka_access(config))
-    access = RedisAccess(**revealed(config.redis))
+    access = RedisAccess(**reveal_secrets(config.redis))
     with suppress(StateUnavailable):  # wait for a Redis that is down; every script checks the version again
         await require_current(config.state, state_prefix(config), access=access)
     state = await open_redis_state(config.state, prefix=state_prefix(config), access=access)
@@ -164,7 +164,7 @@ async def _scaled(config: Config) -> AsyncIterator[Engine]:
 async def check_topics(bus: Bus, config: Config) -> None:
     """Raises TopicMismatch if a topic is missing, or has another number of partitions than the configuration."""
     present = await bus.describe_topics()
-    for spec in specs(config):
+    for spec in required_topics(config):
         if spec.name not in present:
             raise TopicMismatch(f"topic {spec.name} does not exist", fix="run: parley topics create")
         if present[spec.name] != spec.partitions:

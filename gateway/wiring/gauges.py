@@ -12,12 +12,12 @@ from infra.state.recovery import StateRecovery
 from schemas import topics
 from schemas.errors import ParleyError
 
-EVERY = 2.0
-SELDOM = 5.0
+INTERVAL = 2.0
+LONG_INTERVAL = 5.0
 """Seconds between two checks of other systems: readiness, and the groups of other processes."""
 
 
-class Standstill:
+class ProgressTimer:
     """Measures for how long a group has had records to consume without committing any."""
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
@@ -44,7 +44,7 @@ class GroupGauges:
         self._topic = topic
         self._group = self.name = group
         self._channel = channel
-        self._standstill = Standstill()
+        self._standstill = ProgressTimer()
 
     async def report(self, lanes: Lanes | None = None) -> None:
         """Report the gauges. ``lanes`` is None if this process is not a member of the group.
@@ -64,7 +64,7 @@ class GroupGauges:
             metrics.gauge("parley_oldest_waiting_seconds", max(held, standing), channel=self._channel)
 
 
-def watched(parts: Parts, channels: list[str]) -> list[GroupGauges]:
+def gauges_of_groups(parts: Parts, channels: list[str]) -> list[GroupGauges]:
     """The gauges of all groups of these channels, for a process that is a member of none of them."""
     gauges = []
     for name in channels:
@@ -80,7 +80,7 @@ def watched(parts: Parts, channels: list[str]) -> list[GroupGauges]:
 
 async def report_readiness(parts: Parts, role: str) -> None:
     """Report ``parley_ready``: 1 or 0 for each part of this process."""
-    wrong = await parts.ready()
+    wrong = await parts.check_readiness()
     names = {"bus", "state", *(["knowledge"] if parts.knowledge is not None else []), *wrong}
     for name in names:
         parts.metrics.gauge("parley_ready", 0.0 if name in wrong else 1.0, role=role, part=name)
@@ -92,11 +92,11 @@ async def report_owners(parts: Parts) -> None:
         parts.metrics.gauge("parley_conversations", count, owner=owner)
 
 
-KEPT_S = 2.0
+REUSE_GOOD_S = 2.0
 """Seconds for which a good result is reused."""
-RETRIED_S = 0.5
+REUSE_BAD_S = 0.5
 """Seconds for which a bad result is reused: short, so that a recovery is seen soon."""
-LONGEST_S = 4.0
+PROBE_TIMEOUT_S = 4.0
 """Seconds after which a part that does not answer counts as not ready."""
 Probe = Callable[[], Awaitable[None]]
 
@@ -111,32 +111,32 @@ class Readiness:
         self._probes = dict(probes)
         self._healer = healer
         self._monotonic = monotonic
-        self._asking: asyncio.Task[dict[str, str]] | None = None
-        self._asked_at = 0.0
+        self._result: asyncio.Task[dict[str, str]] | None = None
+        self._started_at = 0.0
 
     async def __call__(self) -> dict[str, str]:
         """The problem of each part that is not ready. Concurrent callers share the result."""
-        if self._asking is None or (self._asking.done() and self._is_old(self._asking.result())):
-            self._asked_at = self._monotonic()
-            self._asking = asyncio.get_running_loop().create_task(self._ask())
-        wrong = dict(await asyncio.shield(self._asking))
+        if self._result is None or (self._result.done() and self._is_old(self._result.result())):
+            self._started_at = self._monotonic()
+            self._result = asyncio.get_running_loop().create_task(self._run_probes())
+        wrong = dict(await asyncio.shield(self._result))
         if not self._healer.available.is_set():
             wrong["state"] = "being rebuilt" if self._healer.lost.is_set() else wrong.get("state", "being checked")
         return wrong
 
     def _is_old(self, answer: Mapping[str, str]) -> bool:
-        return self._monotonic() - self._asked_at >= (RETRIED_S if answer else KEPT_S)
+        return self._monotonic() - self._started_at >= (REUSE_BAD_S if answer else REUSE_GOOD_S)
 
-    async def _ask(self) -> dict[str, str]:
-        said = await asyncio.gather(*map(self._answer, self._probes.values()))
+    async def _run_probes(self) -> dict[str, str]:
+        said = await asyncio.gather(*map(self._run_probe, self._probes.values()))
         return {name: reason for name, reason in zip(self._probes, said, strict=True) if reason}
 
-    async def _answer(self, probe: Probe) -> str:
+    async def _run_probe(self, probe: Probe) -> str:
         try:
-            async with asyncio.timeout(LONGEST_S):
+            async with asyncio.timeout(PROBE_TIMEOUT_S):
                 await probe()
         except TimeoutError:
-            return f"no answer within {LONGEST_S:g} s"
+            return f"no answer within {PROBE_TIMEOUT_S:g} s"
         except ParleyError as error:
             return error.message
         return ""

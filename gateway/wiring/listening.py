@@ -20,12 +20,12 @@ from schemas.errors import PortInUse
 log = structlog.get_logger("parley.gateway")
 
 BACKLOG = 1024
-IN_A_ROW = BACKLOG
+MAX_ACCEPTED = BACKLOG
 """Connections that are accepted in one step of the event loop: all that wait, so that under overload they are refused
 at once (ADR 34) instead of waiting."""
-COUNT_EVERY_S = 5.0
-LOOK_AGAIN_S = 1.0
-LOG_EVERY_S = 60.0
+COUNT_INTERVAL_S = 5.0
+PAUSE_S = 1.0
+LOG_INTERVAL_S = 60.0
 
 
 def check_port(host: str, port: int) -> None:
@@ -41,7 +41,7 @@ def check_port(host: str, port: int) -> None:
         raise PortInUse(f"{host}:{port}: {error.strerror}", fix=fix) from error
 
 
-async def listen(host: str, port: int) -> list[socket.socket]:
+async def open_listeners(host: str, port: int) -> list[socket.socket]:
     """Open a listening socket for each address of the host. Raises OSError."""
     loop = asyncio.get_running_loop()
     found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
@@ -66,9 +66,9 @@ class Acceptor:
         self._loop = asyncio.get_running_loop()
         self._listeners: list[socket.socket] = []
         self._open = 0
-        self._most = 0
-        self._counted_at = -COUNT_EVERY_S
-        self._told_at = -LOG_EVERY_S
+        self._max_connections = 0
+        self._counted_at = -COUNT_INTERVAL_S
+        self._logged_at = -LOG_INTERVAL_S
         self._paused: asyncio.TimerHandle | None = None
         self._connecting: set[asyncio.Task[None]] = set()
 
@@ -82,14 +82,14 @@ class Acceptor:
         self._listeners = []
         await asyncio.gather(*self._connecting, return_exceptions=True)
 
-    def closed(self) -> None:
+    def connection_closed(self) -> None:
         """Count a connection as closed."""
         self._open -= 1
         if self._paused is not None:
             self._resume()
 
     def _accept(self, listener: socket.socket) -> None:
-        for _ in range(IN_A_ROW):
+        for _ in range(MAX_ACCEPTED):
             if self._open >= self._limit():
                 return self._pause("the limit of open files is near")
             try:
@@ -119,31 +119,31 @@ class Acceptor:
         except OSError:
             connection.close()
             if not made:
-                self.closed()
+                self.connection_closed()
 
     def _limit(self) -> int:
         """How many connections may be open. Other descriptors are reserved for files, vendors and databases."""
         now = time.monotonic()
-        if now - self._counted_at >= COUNT_EVERY_S:
+        if now - self._counted_at >= COUNT_INTERVAL_S:
             most = descriptors.limit()
             others = max(0, descriptors.count_open() - self._open)
-            self._most = max(1, most - others - spare(most))
+            self._max_connections = max(1, most - others - reserved_descriptors(most))
             self._counted_at = now
-        return self._most
+        return self._max_connections
 
     def _pause(self, reason: str) -> None:
         """Pause until a connection ends, or a second has passed, since other things use descriptors too."""
         now = time.monotonic()
-        if now - self._told_at >= LOG_EVERY_S:
-            self._told_at = now
+        if now - self._logged_at >= LOG_INTERVAL_S:
+            self._logged_at = now
             fix = "allow more open files: ulimit -n, or LimitNOFILE of the service"
             most = descriptors.limit()
             log.warning("accepting_paused", reason=reason, connections=self._open, open_files=most, fix=fix)
         self._stop_reading()
-        self._paused = self._loop.call_later(LOOK_AGAIN_S, self._look_again)
+        self._paused = self._loop.call_later(PAUSE_S, self._end_pause)
 
-    def _look_again(self) -> None:
-        self._counted_at = -COUNT_EVERY_S
+    def _end_pause(self) -> None:
+        self._counted_at = -COUNT_INTERVAL_S
         self._resume()
 
     def _resume(self) -> None:
@@ -159,6 +159,6 @@ class Acceptor:
             self._loop.remove_reader(listener)
 
 
-def spare(most: int) -> int:
+def reserved_descriptors(most: int) -> int:
     """How many of ``most`` descriptors are reserved for other uses than connections."""
     return min(512, max(32, most // 8))

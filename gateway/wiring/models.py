@@ -14,7 +14,7 @@ from agent_worker.models.registry import FallbackRule, Models
 from agent_worker.phrases import Example, Voice
 from agent_worker.settings import BudgetRules, WorkerSettings
 from gateway.config import settings as written
-from gateway.config.models import Budgets, ModelEntry, names_of
+from gateway.config.models import BudgetSettings, ModelEntry, model_names
 from gateway.config.settings import Config
 from schemas.ports import Clock, Limiter, Model
 
@@ -35,9 +35,11 @@ def open_models(
     ``whole_knowledge``. Raises MissingDependency if a library is not installed."""
     budgets = DayBudgets(limiter, settings, clock) if limiter is not None and clock is not None else None
     models: dict[str, Model] = {"local": LocalModel(settings)}
-    for name in sorted(used_models(config) - {"local"}):
-        models[name] = _open(name, config, settings, budgets, knowledge)
-    return Models(models, failed=failed, standings=_standings(config, models), settings=settings, budgets=budgets)
+    for name in sorted(find_used_models(config) - {"local"}):
+        models[name] = _open_model(name, config, settings, budgets, knowledge)
+    return Models(
+        models, failed=failed, standings=_build_fallback_rules(config, models), settings=settings, budgets=budgets
+    )
 
 
 def models_of(tenant: written.Tenant) -> tuple[str, dict[str, str]]:
@@ -49,7 +51,7 @@ def models_of(tenant: written.Tenant) -> tuple[str, dict[str, str]]:
     return usual, dict(tenant.model)
 
 
-def voice_of(voice: written.Voice) -> Voice:
+def build_voice(voice: written.VoiceSettings) -> Voice:
     """The worker's form of a voice, with instructions and examples by language."""
     phrases = voice.model_dump(exclude={"instructions", "examples"})
     told, shown = voice.instructions, voice.examples
@@ -59,19 +61,19 @@ def voice_of(voice: written.Voice) -> Voice:
     return Voice(**phrases, instructions=instructions, examples=examples)
 
 
-def budgets_of(budgets: Budgets) -> BudgetRules:
+def build_budget_rules(budgets: BudgetSettings) -> BudgetRules:
     return BudgetRules(**budgets.model_dump())
 
 
-def used_models(config: Config) -> set[str]:
+def find_used_models(config: Config) -> set[str]:
     """All models in use, with those of routes and fallbacks."""
     tenants = config.tenants.values()
-    named = {name for tenant in tenants for name in names_of(tenant.model)}
+    named = {name for tenant in tenants for name in model_names(tenant.model)}
     named |= {name for tenant in tenants if tenant.routes is not None for _, name in tenant.routes.models if name}
     return named | {after for name in named if name in config.models for after in config.models[name].fallback}
 
 
-def _standings(config: Config, models: Mapping[str, Model]) -> dict[str, FallbackRule]:
+def _build_fallback_rules(config: Config, models: Mapping[str, Model]) -> dict[str, FallbackRule]:
     """The fallback rule of each model. Models at the same address share a circuit breaker."""
     breakers: dict[tuple[str, str], CircuitBreaker] = {}
     entries = {name: config.models[name] for name in models if name in config.models}
@@ -83,7 +85,7 @@ def _standings(config: Config, models: Mapping[str, Model]) -> dict[str, Fallbac
     }
 
 
-def _open(
+def _open_model(
     name: str, config: Config, settings: WorkerSettings, budgets: DayBudgets | None, knowledge: Library | None
 ) -> Model:
     entry = config.models[name]
@@ -97,10 +99,10 @@ def _open(
         canary=lambda tenant: derive_canary(config.secret_key.get_secret_value(), tenant),
         budgets=budgets,
     )
-    return RemoteModel(name, source_of(entry), settings, _terms(entry), around)
+    return RemoteModel(name, open_provider(entry), settings, _build_limits(entry), around)
 
 
-def _terms(entry: ModelEntry) -> ModelLimits:
+def _build_limits(entry: ModelEntry) -> ModelLimits:
     prices = Prices(entry.prices.input, entry.prices.output, entry.prices.cached_input)
     return ModelLimits(
         timeout=entry.timeout,
@@ -113,7 +115,7 @@ def _terms(entry: ModelEntry) -> ModelLimits:
     )
 
 
-def source_of(entry: ModelEntry) -> Provider:
+def open_provider(entry: ModelEntry) -> Provider:
     """The provider of a model. Its library is only imported if it is used, because that takes seconds."""
     reach = {
         "model": entry.model,

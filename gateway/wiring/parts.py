@@ -21,11 +21,11 @@ AccountLookup = Callable[[str, str, str], Account | None]
 """``(tenant, channel, account name)`` → the account, or None if it is not configured."""
 
 
-def _never() -> bool:
+def _return_false() -> bool:
     return False
 
 
-async def _nothing_to_wait_for() -> dict[str, str]:
+async def _no_problems() -> dict[str, str]:
     return {}
 
 
@@ -53,12 +53,12 @@ class Parts:
     recorder: FlightRecorder | None = None
     press: Press = field(default_factory=Press)
     sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
-    lost: Callable[[], bool] = _never
-    ready: Callable[[], Awaitable[dict[str, str]]] = _nothing_to_wait_for
+    is_state_lost: Callable[[], bool] = _return_false
+    check_readiness: Callable[[], Awaitable[dict[str, str]]] = _no_problems
     watch: Callable[[], Coroutine[object, object, None]] | None = None
 
 
-def each_account(config: Config) -> list[Account]:
+def list_accounts(config: Config) -> list[Account]:
     """All accounts of all tenants."""
     known: list[Account] = []
 
@@ -73,9 +73,9 @@ def each_account(config: Config) -> list[Account]:
     return known
 
 
-def accounts_of(config: Config) -> AccountLookup:
+def build_account_lookup(config: Config) -> AccountLookup:
     """The lookup of configured accounts."""
-    known = {(account.tenant, account.channel, account.name): account for account in each_account(config)}
+    known = {(account.tenant, account.channel, account.name): account for account in list_accounts(config)}
 
     def lookup(tenant: str, channel: str, name: str) -> Account | None:
         return known.get((tenant, channel, name))

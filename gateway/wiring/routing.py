@@ -13,7 +13,14 @@ from pydantic import ValidationError
 from agent_worker.router import artifact
 from agent_worker.router.router import load_intent_model
 from agent_worker.router.rules import Intent, RiskTopic, RouteRules
-from gateway.config.routing import BUILT_IN, RISKS, Intents, IntentSettings, RiskSettings, Routes
+from gateway.config.routing import (
+    BUILT_IN_TOPICS,
+    DEFAULT_RISKS,
+    IntentFile,
+    IntentSettings,
+    RiskSettings,
+    RoutingSettings,
+)
 from gateway.config.settings import Config, Tenant
 from gateway.wiring.encoders import open_encoder
 from infra.deploy.finding import Finding
@@ -22,18 +29,18 @@ from schemas.errors import ConfigInvalid, SetupError
 if TYPE_CHECKING:
     from agent_worker.router.intents import ModelQuality
 
-AT_START = 1000
+MAX_EXAMPLES_AT_START = 1000
 """Maximum number of examples for a training at the start: it takes a second or two, with the same result everywhere."""
-_FORM = "write each intent as: intent: [example, …]"
+_FILE_FORMAT = "write each intent as: intent: [example, …]"
 
 
-def rules_of(tenant: Tenant) -> RouteRules:
+def build_route_rules(tenant: Tenant) -> RouteRules:
     """The rules of the router. Reads the file of examples, if there is one. Raises ConfigInvalid if it is unusable."""
     routes = tenant.routes
-    return RouteRules() if routes is None else _rules(routes, intents_of(routes))
+    return RouteRules() if routes is None else _build_rules(routes, load_intents(routes))
 
 
-def _rules(routes: Routes, intents: Mapping[str, IntentSettings]) -> RouteRules:
+def _build_rules(routes: RoutingSettings, intents: Mapping[str, IntentSettings]) -> RouteRules:
     own = {
         name: each if isinstance(each, RiskSettings) else RiskSettings(phrases=each)
         for name, each in routes.risks.items()
@@ -45,8 +52,8 @@ def _rules(routes: Routes, intents: Mapping[str, IntentSettings]) -> RouteRules:
         examples={name: tuple(intent.examples) for name, intent in intents.items()},
         trained=Path(routes.trained) if intents else None,
         risks=tuple(
-            RiskTopic(name, tuple(topic.phrases), topic.to, topic.say, "" if name in own else BUILT_IN[name])
-            for name, topic in (RISKS | own).items()
+            RiskTopic(name, tuple(topic.phrases), topic.to, topic.say, "" if name in own else BUILT_IN_TOPICS[name])
+            for name, topic in (DEFAULT_RISKS | own).items()
         ),
         upset=tuple(routes.upset),
         tiers=routes.tiers,
@@ -59,20 +66,20 @@ def _rules(routes: Routes, intents: Mapping[str, IntentSettings]) -> RouteRules:
     )
 
 
-def intents_of(routes: Routes) -> Mapping[str, IntentSettings]:
+def load_intents(routes: RoutingSettings) -> Mapping[str, IntentSettings]:
     """The intents with their examples, from the configuration or the file of examples. Raises ConfigInvalid."""
     if not isinstance(routes.examples, str):
-        return _whole(routes.examples)
+        return _normalize_intents(routes.examples)
     path = Path(routes.examples)
     try:
-        return _read(path, path.stat().st_mtime_ns)
+        return _read_file(path, path.stat().st_mtime_ns)
     except OSError as error:
         raise ConfigInvalid(
             f"cannot read {path}: {error.strerror}", fix="check `routes.examples` and the file"
         ) from error
 
 
-def _whole(given: Mapping[str, IntentSettings | list[str]]) -> Mapping[str, IntentSettings]:
+def _normalize_intents(given: Mapping[str, IntentSettings | list[str]]) -> Mapping[str, IntentSettings]:
     return {
         name: each if isinstance(each, IntentSettings) else IntentSettings(examples=each)
         for name, each in given.items()
@@ -80,19 +87,19 @@ def _whole(given: Mapping[str, IntentSettings | list[str]]) -> Mapping[str, Inte
 
 
 @lru_cache(maxsize=16)
-def _read(path: Path, changed: int) -> Mapping[str, IntentSettings]:
+def _read_file(path: Path, changed: int) -> Mapping[str, IntentSettings]:
     """Read a file of examples. ``changed`` is its modification time, so that a changed file is read again."""
     try:
         # The loader in Python takes seconds for ten thousand examples.
         loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
         found = yaml.load(path.read_text(encoding="utf-8"), loader)  # noqa: S506 - both loaders are safe
-        return _whole(Intents.model_validate(found).root)
+        return _normalize_intents(IntentFile.model_validate(found).root)
     except (UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigInvalid(f"{path}: not YAML: {' '.join(str(error).split())}", fix=_FORM) from error
+        raise ConfigInvalid(f"{path}: not YAML: {' '.join(str(error).split())}", fix=_FILE_FORMAT) from error
     except ValidationError as error:
         told = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(map(str, told["loc"]))
-        raise ConfigInvalid(f"{path}: {where}: {told['msg']}", fix=_FORM) from error
+        raise ConfigInvalid(f"{path}: {where}: {told['msg']}", fix=_FILE_FORMAT) from error
 
 
 def train(
@@ -103,7 +110,7 @@ def train(
     Returns the quality of the model, or None if nothing was trained. ``begun`` is called before the training."""
     from agent_worker.router.training import train as learn
 
-    rules = rules_of(config.tenants[name])
+    rules = build_route_rules(config.tenants[name])
     if rules.trained is None:
         return None
     encoder, version = open_encoder(config), artifact.examples_version(rules.examples)
@@ -115,24 +122,24 @@ def train(
     return worth
 
 
-def train_changed(config: Config, told: Callable[[str], None]) -> None:
+def train_changed_models(config: Config, told: Callable[[str], None]) -> None:
     """Train the models whose examples have changed, at the start of an embedded instance."""
     for name in config.tenants:
         train(config, name, begun=partial(told, f"learning the intents of {name}; this happens once"))
 
 
-def ensure(config: Config, name: str) -> None:
+def ensure_trained(config: Config, name: str) -> None:
     """Train the tenant's intent model if it is missing or out of date. Blocking. Raises SetupError if this process must
     not train it."""
-    problem = _problem(config, name)
+    problem = _find_problem(config, name)
     if problem is not None:
-        _refuse(config, name, problem)
+        _refuse_training(config, name, problem)
         train(config, name)
 
 
-def _problem(config: Config, name: str) -> SetupError | None:
+def _find_problem(config: Config, name: str) -> SetupError | None:
     """The reason why the tenant's intent model cannot be used, or None. Raises ConfigInvalid."""
-    rules = rules_of(config.tenants[name])
+    rules = build_route_rules(config.tenants[name])
     try:
         if rules.trained is not None:
             load_intent_model(rules)
@@ -143,29 +150,29 @@ def _problem(config: Config, name: str) -> SetupError | None:
     return None
 
 
-def _refuse(config: Config, name: str, problem: SetupError) -> None:
+def _refuse_training(config: Config, name: str, problem: SetupError) -> None:
     """Raise the problem if this process must not train the model, because other processes read the file too, or because
     there are too many examples."""
-    rules = rules_of(config.tenants[name])
+    rules = build_route_rules(config.tenants[name])
     count = sum(map(len, rules.examples.values()))
-    if not config.embedded and (rules.trained != usual_place(config, name) or count > AT_START):
+    if not config.embedded and (rules.trained != default_model_file(config, name) or count > MAX_EXAMPLES_AT_START):
         raise problem
 
 
-def usual_place(config: Config, name: str) -> Path:
+def default_model_file(config: Config, name: str) -> Path:
     """The default file of a tenant's intent model. Each ``data_dir`` has its own."""
     return Path(config.data_dir) / "routes" / f"{name}.npz"
 
 
-def findings(config: Config) -> list[Finding]:
+def check_intents(config: Config) -> list[Finding]:
     """The findings for ``parley doctor``. Empty if no tenant has examples."""
     given = sorted(name for name, tenant in config.tenants.items() if tenant.routes and tenant.routes.examples)
     found = []
     for name in given:
         try:
-            problem = _problem(config, name)
+            problem = _find_problem(config, name)
             if problem is not None:
-                _refuse(config, name, problem)
+                _refuse_training(config, name, problem)
             found.append(Finding("intents", "ok", name))
         except SetupError as error:
             found.append(Finding("intents", "fail", f"{name}: {error.message}", error.fix))

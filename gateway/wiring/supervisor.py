@@ -21,9 +21,9 @@ class Supervisor:
         self.stopping = asyncio.Event()
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._failed: SetupError | None = None
-        self._last: list[Callable[[], Awaitable[None]]] = []
+        self._cleanups: list[Callable[[], Awaitable[None]]] = []
 
-    def on_signals(self) -> None:
+    def stop_on_signals(self) -> None:
         """Stop all parts in order on SIGTERM or SIGINT. A second signal changes nothing."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -31,9 +31,9 @@ class Supervisor:
 
     def run(self, name: str, part: Callable[[], Awaitable[None]]) -> None:
         """Start a part. It is restarted whenever it ends before the stop."""
-        self._tasks[name] = asyncio.create_task(self._keep(name, part), name=name)
+        self._tasks[name] = asyncio.create_task(self._keep_running(name, part), name=name)
 
-    def every(self, name: str, seconds: float, step: Callable[[], Awaitable[object]]) -> None:
+    def run_every(self, name: str, seconds: float, step: Callable[[], Awaitable[object]]) -> None:
         """Call a step periodically. If it fails, that is logged, and it is called again at its next time."""
 
         async def loop() -> None:
@@ -46,9 +46,9 @@ class Supervisor:
 
         self.run(name, loop)
 
-    def at_last(self, step: Callable[[], Awaitable[None]]) -> None:
+    def add_cleanup(self, step: Callable[[], Awaitable[None]]) -> None:
         """Call a step after all parts have ended, to close what they used."""
-        self._last.append(step)
+        self._cleanups.append(step)
 
     async def pause(self, seconds: float) -> None:
         """Sleep until the time is over or the process stops."""
@@ -57,7 +57,7 @@ class Supervisor:
         except TimeoutError:
             return
 
-    async def until_stop(self, work: Coroutine[object, object, None]) -> None:
+    async def run_until_stop(self, work: Coroutine[object, object, None]) -> None:
         """Run work until the process stops. Raises the exceptions of the work."""
         working = asyncio.create_task(work)
         stopping = asyncio.create_task(self.stopping.wait())
@@ -85,10 +85,10 @@ class Supervisor:
                 log.warning("part_cancelled", part=task.get_name())
                 task.cancel()
             await asyncio.gather(*self._tasks.values(), return_exceptions=True)
-        for step in self._last:
+        for step in self._cleanups:
             await step()
 
-    async def _keep(self, name: str, part: Callable[[], Awaitable[None]]) -> None:
+    async def _keep_running(self, name: str, part: Callable[[], Awaitable[None]]) -> None:
         failures = 0
         while not self.stopping.is_set():
             try:

@@ -13,14 +13,14 @@ from schemas.errors import MissingDependency, NotFound, SendDelayed
 from schemas.messages import Attachment, RemoteFile
 from schemas.ports import Blobs, Channel, Clock, FileFetcher, Transcribe, Transcriber
 
-PATIENCE = 10.0
+FETCH_TIMEOUT = 10.0
 """Seconds for one file, including retries."""
-QUEUE = 30.0
+QUEUE_TIMEOUT = 30.0
 """Seconds that a file may wait for others to finish. Vendors' addresses are valid for minutes."""
-AT_ONCE = 8
+MAX_CONCURRENT = 8
 """Files in memory at the same time, of at most 10 MiB each."""
-AGAIN = 0.5
-GROUP = "parley.transcribers"
+RETRY_DELAY = 0.5
+ENTRY_POINT_GROUP = "parley.transcribers"
 
 
 class VendorFiles:
@@ -35,14 +35,14 @@ class VendorFiles:
         most: Callable[[str], int],
         clock: Clock,
     ) -> None:
-        self._opened = {name: AccountConnections(channel, clock) for name, channel in channels.items()}
+        self._connections = {name: AccountConnections(channel, clock) for name, channel in channels.items()}
         self._account = accounts
         self._blobs = blobs
-        self._most = most
-        self._free = asyncio.Semaphore(AT_ONCE)
+        self._max_bytes = most
+        self._free = asyncio.Semaphore(MAX_CONCURRENT)
 
     @classmethod
-    def of(cls, parts: Parts) -> VendorFiles:
+    def from_parts(cls, parts: Parts) -> VendorFiles:
         tenants = parts.config.tenants
         return cls(
             parts.channels,
@@ -54,18 +54,18 @@ class VendorFiles:
 
     async def fetch(self, conversation: str, origin: Origin, file: RemoteFile) -> Attachment:
         """See schemas.ports.FetchFile."""
-        return await self._stored(conversation, origin, file, uploader=origin.contact_id)
+        return await self._store(conversation, origin, file, uploader=origin.contact_id)
 
     async def fetch_of_colleague(self, conversation: str, origin: Origin, file: RemoteFile) -> Attachment:
         """Fetch a file that a colleague sent, which counts towards no contact's quota."""
-        return await self._stored(conversation, origin, file, uploader="")
+        return await self._store(conversation, origin, file, uploader="")
 
-    async def _stored(self, conversation: str, origin: Origin, file: RemoteFile, *, uploader: str) -> Attachment:
-        async with asyncio.timeout(QUEUE):
+    async def _store(self, conversation: str, origin: Origin, file: RemoteFile, *, uploader: str) -> Attachment:
+        async with asyncio.timeout(QUEUE_TIMEOUT):
             await self._free.acquire()
         try:
-            async with asyncio.timeout(PATIENCE):
-                data, kind, name = await self._fetched(origin, file)
+            async with asyncio.timeout(FETCH_TIMEOUT):
+                data, kind, name = await self._download(origin, file)
             named = name or file.name or file.kind
             return await self._blobs.put(
                 origin.tenant, named, kind or file.type, data, conversation=conversation, uploader=uploader
@@ -73,15 +73,15 @@ class VendorFiles:
         finally:
             self._free.release()
 
-    async def _fetched(self, origin: Origin, file: RemoteFile) -> tuple[bytes, str, str]:
+    async def _download(self, origin: Origin, file: RemoteFile) -> tuple[bytes, str, str]:
         account = self._account(origin.tenant, origin.channel, origin.account)
-        if account is None or origin.channel not in self._opened:
+        if account is None or origin.channel not in self._connections:
             raise NotFound("the account is no longer configured")
-        connection = self._opened[origin.channel].get_connection(account)
+        connection = self._connections[origin.channel].get_connection(account)
         if not isinstance(connection, FileFetcher):
             raise NotFound("this channel has no files")
-        most = self._most(origin.tenant)
-        pause = AGAIN
+        most = self._max_bytes(origin.tenant)
+        pause = RETRY_DELAY
         while True:
             try:
                 return await connection.fetch(file, most)
@@ -90,24 +90,25 @@ class VendorFiles:
                 pause *= 2
 
     async def close(self) -> None:
-        for accounts in self._opened.values():
+        for accounts in self._connections.values():
             await accounts.close()
 
 
-def transcription(parts: Parts) -> Transcribe | None:
+def open_transcription(parts: Parts) -> Transcribe | None:
     """The configured transcription of voice notes, or None. Raises MissingDependency if it is not installed."""
     name = parts.config.transcriber
     if not name:
         return None
-    made = next((entry.load() for entry in entry_points(group=GROUP, name=name)), None)
+    made = next((entry.load() for entry in entry_points(group=ENTRY_POINT_GROUP, name=name)), None)
     if made is None:
         raise MissingDependency(
-            f"transcriber: {name} is not installed", fix=f"install the package with this entry point in {GROUP}"
+            f"transcriber: {name} is not installed",
+            fix=f"install the package with this entry point in {ENTRY_POINT_GROUP}",
         )
-    return listening(parts.blobs, made())
+    return build_transcription(parts.blobs, made())
 
 
-def listening(blobs: Blobs, transcriber: Transcriber) -> Transcribe:
+def build_transcription(blobs: Blobs, transcriber: Transcriber) -> Transcribe:
     """A function that transcribes stored voice notes."""
 
     async def transcribe(tenant: str, attachment: Attachment) -> str:

@@ -9,14 +9,14 @@ from connectors.streams import StreamRunner
 from gateway.http.app import inbound_of
 from gateway.http.rate_limits import Allowance
 from gateway.http.webhooks import by_account
-from gateway.wiring.desk import door_of
+from gateway.wiring.desk import build_desk_router
 from gateway.wiring.parts import Parts
 from gateway.wiring.supervisor import Supervisor
 from schemas.errors import Unavailable
 from schemas.ports import Account, BackfillChannel, Channel, DeskInbound, Event, StreamingChannel
 
 
-class Entrance:
+class StreamIntake:
     """Accepts events that came over a stream in the same way as those of requests."""
 
     def __init__(self, parts: Parts, desk: DeskInbound | None) -> None:
@@ -26,24 +26,24 @@ class Entrance:
 
     async def accept(self, account: Account, events: Sequence[Event]) -> None:
         """See connectors.streams.Accept."""
-        if self._parts.lost():
+        if self._parts.is_state_lost():
             raise Unavailable("state is being rebuilt", retry_after_ms=2000)
         for owner, theirs in by_account(account, events):
             admit = partial(self._allowance.admit_account, owner)
             await self._inbound.accept(owner, theirs, admit=admit)
 
     async def is_open(self) -> bool:
-        return not {"bus", "state"} & (await self._parts.ready()).keys()
+        return not {"bus", "state"} & (await self._parts.check_readiness()).keys()
 
 
 def start_streams(parts: Parts, supervisor: Supervisor, channels: Sequence[str]) -> None:
     """Start the streams of accounts to which we open a connection."""
-    _start(parts, supervisor, channels, "streams", _streams)
+    _start(parts, supervisor, channels, "streams", _has_stream)
 
 
-def start_watching(parts: Parts, supervisor: Supervisor) -> None:
+def start_backfills(parts: Parts, supervisor: Supervisor) -> None:
     """Start the backfills of accounts with webhooks, which fetch the events of calls that failed."""
-    _start(parts, supervisor, list(parts.channels), "watch", _is_called)
+    _start(parts, supervisor, list(parts.channels), "watch", _has_backfill)
 
 
 def _start(
@@ -53,13 +53,13 @@ def _start(
     what: str,
     wanted: Callable[[Channel, Account], bool],
 ) -> None:
-    door = door_of(parts)
+    door = build_desk_router(parts)
     if door is not None:
-        supervisor.at_last(door.close)
-    entrance = Entrance(parts, door)
+        supervisor.add_cleanup(door.close)
+    entrance = StreamIntake(parts, door)
     for name in channels:
         channel = parts.channels[name]
-        accounts = [account for account in _accounts(parts, name) if wanted(channel, account)]
+        accounts = [account for account in _accounts_of(parts, name) if wanted(channel, account)]
         if accounts:
             streams = StreamRunner(
                 channel,
@@ -72,15 +72,15 @@ def _start(
             supervisor.run(f"{what} of {name}", partial(streams.run, accounts, supervisor.stopping))
 
 
-def _streams(channel: Channel, account: Account) -> bool:
+def _has_stream(channel: Channel, account: Account) -> bool:
     return isinstance(channel, StreamingChannel) and channel.streams(account)
 
 
-def _is_called(channel: Channel, account: Account) -> bool:
-    return isinstance(channel, BackfillChannel) and channel.backfills(account) and not _streams(channel, account)
+def _has_backfill(channel: Channel, account: Account) -> bool:
+    return isinstance(channel, BackfillChannel) and channel.backfills(account) and not _has_stream(channel, account)
 
 
-def _accounts(parts: Parts, channel: str) -> list[Account]:
+def _accounts_of(parts: Parts, channel: str) -> list[Account]:
     names = [
         (tenant, name)
         for tenant, section in parts.config.tenants.items()

@@ -75,13 +75,13 @@ async def serve(port: int, path: Path, channel: str) -> None:
     from connectors.registry import open_channel
     from gateway.config.loader import load
     from gateway.wiring import compose
-    from gateway.wiring.parts import accounts_of
+    from gateway.wiring.parts import build_account_lookup
 
     config = load(path).model_copy(update={"listen": f"127.0.0.1:{port}"})
     shared = time.perf_counter()
     nothing: Any = None
-    opened = open_channel(channel, ChannelServices(nothing, nothing, compose.now, nothing))
-    known = accounts_of(config)
+    opened = open_channel(channel, ChannelServices(nothing, nothing, compose.utc_now, nothing))
+    known = build_account_lookup(config)
     settings = getattr(config.tenants["plantstore"].channels, channel)
     connected = [opened.connect(account) for name in settings if (account := known("plantstore", channel, name))]
     ended = time.perf_counter()

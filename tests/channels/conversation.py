@@ -86,7 +86,7 @@ def _question(channel: str) -> Path:
 async def installation(config: Path, moment: datetime) -> AsyncIterator[str]:
     """All of Parley in this process, whose clock shows ``moment`` now; its address."""
     begun, ready = time.monotonic(), asyncio.Event()
-    compose.now = lambda: moment + timedelta(seconds=time.monotonic() - begun)
+    compose.utc_now = lambda: moment + timedelta(seconds=time.monotonic() - begun)
     loaded = load(config)
     serving = asyncio.ensure_future(compose.serve_dev(loaded, on_ready=ready.set))
     waiting = asyncio.ensure_future(ready.wait())

@@ -12,7 +12,7 @@ import pytest
 
 from gateway.config.settings import Config
 from gateway.http.app import build_app, serving
-from gateway.wiring.compose import opened
+from gateway.wiring.compose import open_parts
 from gateway.wiring.parts import Parts
 from infra.deploy.process import free_port
 from schemas import topics
@@ -52,7 +52,7 @@ async def door(tmp_path: Path) -> AsyncIterator[Door]:
             "partitions": 3,
             "tenants": {"shop": {"name": "Shop", "channels": {"whatsapp": {"main": vendor.settings()}}}},
         }
-        parts, healer = await stack.enter_async_context(opened(Config.model_validate(settings), searches=False))
+        parts, healer = await stack.enter_async_context(open_parts(Config.model_validate(settings), searches=False))
         healer.available.set()
         await stack.enter_async_context(serving(build_app(parts), "127.0.0.1", port))
         base = f"http://127.0.0.1:{port}"

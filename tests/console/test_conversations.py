@@ -12,7 +12,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from gateway.config.desk import Desk, DeskTimes
+from gateway.config.desk import DeskSettings, DeskTimes
 from gateway.config.settings import Tenant
 from gateway.console.conversation_status import Wait, wait_of
 from schemas import topics
@@ -481,7 +481,7 @@ async def test_whoever_was_signed_out_meanwhile_is_told_nothing_more(instance: I
 def test_a_wait_is_over_by_the_times_of_the_desk(instance: Instance) -> None:
     """For the first answer while nobody has it, for the next one while somebody does; never where nobody said."""
     now = instance.clock()
-    desk = Desk(channel="C0123456789", times=DeskTimes(first_reply=10, next_reply=30))
+    desk = DeskSettings(channel="C0123456789", times=DeskTimes(first_reply=10, next_reply=30))
     origin = Origin(tenant="shop", channel="web", account="main", place="v1", contact_id="c1")
     heard = now + timedelta(minutes=5)
     waits = Conversation(

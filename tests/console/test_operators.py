@@ -9,9 +9,9 @@ import pytest
 from typer.testing import CliRunner
 
 from gateway.cli import app
-from gateway.commands.configuration import masked
+from gateway.commands.configuration import mask_secrets
 from gateway.config import loader as configuration
-from gateway.config.operators import fits
+from gateway.config.operators import verify_password
 from gateway.config.settings import Config
 from schemas.errors import ConfigInvalid, InvalidRequest
 from tests.console.conftest import quick
@@ -31,7 +31,7 @@ def test_the_command_prints_what_the_configuration_takes(tmp_path: Path) -> None
     done = CliRunner().invoke(app, ["operator", "hash", "--stdin"], input="correct horse\n")
     assert done.exit_code == 0
     kept = load(tmp_path, f"anna: {{password_hash: '{done.stdout.strip()}'}}").operators["anna"]
-    assert fits("correct horse", kept.password_hash.get_secret_value())
+    assert verify_password("correct horse", kept.password_hash.get_secret_value())
 
 
 def test_it_asks_twice_and_prints_the_hash_alone() -> None:
@@ -73,7 +73,7 @@ def test_what_is_wrong_is_told_with_its_place_and_without_the_secret(
 
 def test_a_configuration_is_shown_without_hashes(tmp_path: Path) -> None:
     config = load(tmp_path, f"anna: {{password_hash: '{HASH}', name: Anna Bloom}}")
-    assert HASH not in json.dumps(masked(config.model_dump(mode="python"))) + repr(config)
+    assert HASH not in json.dumps(mask_secrets(config.model_dump(mode="python"))) + repr(config)
 
 
 def test_the_page_of_the_console_names_every_setting_and_command() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from yarl import URL
 
-from gateway.config.operators import fits, hashed
+from gateway.config.operators import hash_password, verify_password
 from gateway.console.sessions import LIFETIME
 from tests.console.conftest import TEXT, Sit, quick
 from tests.console.seat import PASSWORDS, TOKEN, Seat
@@ -26,11 +26,11 @@ FORMS = (
 
 
 def test_a_password_fits_its_own_hash_alone() -> None:
-    kept = hashed("correct horse battery staple")
-    assert fits("correct horse battery staple", kept)
-    assert not fits("correct horse battery stapl", kept)
-    assert not fits("", kept)
-    assert kept != hashed("correct horse battery staple"), "each has a salt of its own"
+    kept = hash_password("correct horse battery staple")
+    assert verify_password("correct horse battery staple", kept)
+    assert not verify_password("correct horse battery stapl", kept)
+    assert not verify_password("", kept)
+    assert kept != hash_password("correct horse battery staple"), "each has a salt of its own"
 
 
 async def test_the_admin_token_opens_the_console_and_so_does_a_name_with_its_password(sit: Sit) -> None:

@@ -10,7 +10,7 @@ import yaml
 from compose_spec import PyCompose
 from compose_spec.models import ComposeSpecification, Service
 
-from gateway.wiring.compose import GRACE
+from gateway.wiring.compose import STOP_TIMEOUT
 from tests.deploy.environment import command_problems, unread
 
 OTHERS_READ = frozenset({"SHOP_URL"})
@@ -84,8 +84,8 @@ def _keeps_well(name: str, service: dict[str, Any]) -> Iterator[str]:
 def _ours(service: dict[str, Any]) -> Iterator[str]:
     yield from unread(service["environment"].keys() - OTHERS_READ)
     yield from command_problems(service["command"])
-    if int(service["stop_grace_period"].removesuffix("s")) <= GRACE:
-        yield f"is killed before it has drained ({GRACE:g} s)"
+    if int(service["stop_grace_period"].removesuffix("s")) <= STOP_TIMEOUT:
+        yield f"is killed before it has drained ({STOP_TIMEOUT:g} s)"
     if not service.get("read_only") or service.get("cap_drop") != ["ALL"]:
         yield "may write to its image, or holds capabilities"
     if "no-new-privileges:true" not in service.get("security_opt", []):

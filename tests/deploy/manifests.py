@@ -11,7 +11,7 @@ import kubernetes_validate  # type: ignore[import-untyped]
 import yaml
 from pydantic import ValidationError
 
-from gateway.wiring.compose import GRACE
+from gateway.wiring.compose import STOP_TIMEOUT
 from schemas import topics
 from tests.deploy import keda, promql
 from tests.deploy.environment import command_problems, unread
@@ -148,8 +148,8 @@ def _safe(pod: Object, container: Object) -> Iterator[str]:
 
 def _stays(item: Object, pod: Object, container: Object) -> Iterator[str]:
     before = container.get("lifecycle", {}).get("preStop", {}).get("exec", {}).get("command", ["sleep", "0"])
-    if pod.get("terminationGracePeriodSeconds", 30) <= GRACE + float(before[-1]):
-        yield f"is killed before it has drained ({GRACE:g} s after {before[-1]} s)"
+    if pod.get("terminationGracePeriodSeconds", 30) <= STOP_TIMEOUT + float(before[-1]):
+        yield f"is killed before it has drained ({STOP_TIMEOUT:g} s after {before[-1]} s)"
     ports = {port["name"] for port in container["ports"]}
     for name in ("startupProbe", "readinessProbe", "livenessProbe"):
         asked = container.get(name, {}).get("httpGet", {})

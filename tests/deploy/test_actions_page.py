@@ -15,9 +15,15 @@ from agent_worker.actions.registry import load_actions, load_source
 from agent_worker.actions.spec import action
 from agent_worker.settings import ActionRules
 from gateway.config import loader
-from gateway.config.actions import ActionSettings, Endpoint, Limit, LookUp, Parameter
+from gateway.config.actions import (
+    ActionSettings,
+    AmountLimitSettings,
+    EndpointSettings,
+    LookupSettings,
+    ParameterSettings,
+)
 from gateway.scaffold import new_action
-from gateway.wiring.consumers import worker_settings
+from gateway.wiring.consumers import build_worker_settings
 from schemas import topics
 from schemas.errors import Conflict, InvalidRequest
 from tests.harness.processes import ROOT
@@ -52,7 +58,7 @@ def rules(tmp_path: Path) -> ActionRules:
     more = ENDPOINT.partition("actions:\n")[2] + LIMITS
     file = tmp_path / "parley.yaml"
     file.write_text(FUNCTION.replace("  plantstore:\n", "  plantstore:\n    name: Plant store\n") + more)
-    return worker_settings(loader.load(file, environ={}).tenants, {}).of("plantstore").actions
+    return build_worker_settings(loader.load(file, environ={}).tenants, {}).of("plantstore").actions
 
 
 def test_the_function_and_the_endpoint_of_the_page_are_offered(rules: ActionRules) -> None:
@@ -64,9 +70,9 @@ def test_the_function_and_the_endpoint_of_the_page_are_offered(rules: ActionRule
 
 
 def test_every_setting_is_on_the_page() -> None:
-    models = (ActionSettings, Endpoint, Parameter, Limit, LookUp)
+    models = (ActionSettings, EndpointSettings, ParameterSettings, AmountLimitSettings, LookupSettings)
     wanted = {name for model in models for name in model.model_fields} | set(inspect.signature(action).parameters)
-    kinds = set(get_args(Parameter.model_fields["type"].annotation))
+    kinds = set(get_args(ParameterSettings.model_fields["type"].annotation))
     missing = {name for name in wanted | kinds if not re.search(rf"\b{name}\b", TEXT)}
     assert missing == set()
 

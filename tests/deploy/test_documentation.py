@@ -96,9 +96,9 @@ def test_every_service_of_docker_in_the_guide_exists() -> None:
 @pytest.mark.parametrize(
     ("sentence", "figure"),
     [
-        (r"running turns for (\d+) s", consumers.DRAIN),
+        (r"running turns for (\d+) s", consumers.DRAIN_SECONDS),
         (r"requests for (\d+) s", app.DRAIN),
-        (r"over within (\d+) s", compose.GRACE),
+        (r"over within (\d+) s", compose.STOP_TIMEOUT),
         (r"waiting turns against ([\d,]+)", Bounds().running),
         (r"records held against ([\d,]+)", Bounds().held),
         (r"\(`partitions`, (\d+)\)", Config.model_fields["partitions"].default),

@@ -10,7 +10,7 @@ import pytest
 
 from gateway.config import loader as configuration
 from gateway.config.settings import Config
-from gateway.wiring.engines import kafka_access, longer_than_wanted, open_engine, specs
+from gateway.wiring.engines import describe_longer_retention, kafka_access, open_engine, required_topics
 from schemas import topics
 from schemas.errors import ConfigInvalid
 
@@ -78,7 +78,7 @@ def test_topics_keep_what_the_tenant_with_the_longest_wish_says(tmp_path: Path) 
         "    {name: C, channels: {discord: {main: {token: x}}}, retention: {inbound_days: 40, events_days: 9}}\n"
     )
     config = configuration.load(file, environ={}, make_secrets=False)
-    kept = {spec.name: spec.retention_ms and spec.retention_ms // topics.DAY_MS for spec in specs(config)}
+    kept = {spec.name: spec.retention_ms and spec.retention_ms // topics.DAY_MS for spec in required_topics(config)}
     assert kept == {
         "parley.inbound.web": 9,
         "parley.outbound.web": 2,
@@ -89,7 +89,7 @@ def test_topics_keep_what_the_tenant_with_the_longest_wish_says(tmp_path: Path) 
         "parley.knowledge": None,
         "parley.deadletter": 90,
     }
-    (told,) = longer_than_wanted(config)
+    (told,) = describe_longer_retention(config)
     assert told.startswith("cafe: parley.events keeps 90 days, not 9")
 
 

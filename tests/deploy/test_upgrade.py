@@ -12,7 +12,7 @@ import pytest
 import yaml
 from aiokafka.admin import AIOKafkaAdminClient
 
-from gateway.wiring.compose import GRACE
+from gateway.wiring.compose import STOP_TIMEOUT
 from infra.bus.kafka import KafkaBus
 from schemas import topics
 from schemas.ports import Record
@@ -55,7 +55,7 @@ async def more_turns(parley: Installation, *roles: str, turns: int = 5) -> None:
 
 async def ended(parley: Installation, role: str) -> None:
     """SIGTERM; it ends by itself, in good order and in time."""
-    assert await parley.roles[role].stop(timeout=GRACE) == 0, parley.roles[role].tail()
+    assert await parley.roles[role].stop(timeout=STOP_TIMEOUT) == 0, parley.roles[role].tail()
 
 
 async def no_lag(parley: Installation) -> bool:

@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from agent_worker.dead_letters import build_dead_letter
-from gateway.wiring.compose import recording
+from gateway.wiring.compose import run_flight_recorder
 from infra.bus.lanes import Bounds, Lanes
 from infra.bus.poison_watch import PoisonWatch
 from infra.flight_recorder import FlightRecorder
@@ -106,7 +106,7 @@ async def child(poison: str, folder: Path) -> None:
     async with open_sqlite(folder / "bus.db", "p")() as bus, sqlite_state(folder / "state.db") as state:
         if await bus.create_topics(TOPICS):
             await bus.append([message(key, number) for key in KEYS for number in range(NUMBERS)])
-        async with recording(folder, STALL_S) as recorder:
+        async with run_flight_recorder(folder, STALL_S) as recorder:
             await Child(poison, recorder, bus, state, folder / "flight").run()
 
 

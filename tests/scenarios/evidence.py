@@ -17,7 +17,7 @@ from typing import Any
 import aiohttp
 
 from gateway.config.loader import load
-from gateway.wiring.engines import open_engine, specs
+from gateway.wiring.engines import open_engine, required_topics
 from schemas.envelope import Envelope
 from tests.harness.processes import ROOT
 from tests.harness.waiting import ASK, TOLD
@@ -119,7 +119,7 @@ async def logged(stage: Stage, talk: Talk) -> str:
     config, wanted = load(stage.installation.config), set(names(talk))
     found: list[Envelope] = []
     async with open_engine(config, config.data_path) as engine:
-        for spec in specs(config):
+        for spec in required_topics(config):
             records = await engine.bus.read(spec.name, keys=lambda key: key in wanted)
             found += [Envelope.from_wire(each.headers, each.value) async for each in records if each.value]
     found.sort(key=lambda each: each.time)

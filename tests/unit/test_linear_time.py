@@ -26,7 +26,7 @@ from agent_worker.router.phrases import anger_score, find_phrase
 from agent_worker.sources.website.links import read_instructions
 from connectors.inbound.envelopes import mask_event
 from connectors.inbound.long_texts import cut_long_text
-from gateway.training.examples import Anonymity
+from gateway.training.examples import Anonymizer
 from schemas import topics
 from schemas.ports import ActionResult, Event, Offer, Passage
 from schemas.privacy.cards import mask_cards
@@ -110,7 +110,7 @@ MORE: dict[str, Callable[[str], object]] = {
     "identifiers of any shape": lambda text: identifiers(text, TODAY, "^[A-Z0-9]{6,12}$"),
     "phrases": lambda text: find_phrase(text, ["does not work", "refund*", "*kaputt"]),
     "anger": lambda text: anger_score(text, ["does not work", "refund*"]),
-    "anonymity": Anonymity(OWN, ["Ann Lee", "Bo"]),
+    "anonymity": Anonymizer(OWN, ["Ann Lee", "Bo"]),
     "a page's links": lambda text: read_instructions(f"<a href={text}>{text}", URL("https://shop.example/")),
     "quotes": lambda text: select_quotes(text, [PASSAGE]),
     "quotes of a passage": lambda text: select_quotes(

@@ -10,19 +10,19 @@ from uuid import uuid4
 import aiohttp
 import typer
 
-from gateway.commands.common.instance import find, not_running
+from gateway.commands.common.instance import find_instance, not_running_error
 from gateway.commands.common.printing import note, print_json
 from gateway.config.settings import Config
 from schemas.errors import InvalidRequest, SetupError, Unavailable
 
 
-async def talk(
+async def run_chat(
     config: Config, tenant: str, account: str, message: str | None, url: str | None, as_json: bool, wait: float
 ) -> None:
     async with aiohttp.ClientSession() as http:
-        running = await find(http, config, url)
+        running = await find_instance(http, config, url)
         if not running:
-            raise not_running(config, url)
+            raise not_running_error(config, url)
         base = f"{running}/v1/chat/{tenant}"
         async with http.post(f"{base}/sessions", json={"account": account}) as response:
             session = await response.json()
@@ -32,8 +32,8 @@ async def talk(
                     fix="check the tenant's account under `channels.web`, and --account",
                 )
         async with http.ws_connect(f"{base}/socket", heartbeat=20) as socket:
-            session_talk = Talk(socket, wait, live=not as_json)
-            await session_talk.begin(session["visitor_token"])
+            session_talk = ChatSession(socket, wait, live=not as_json)
+            await session_talk.open(session["visitor_token"])
             if message is not None:
                 answer = await session_talk.ask(message)
                 if as_json:
@@ -42,7 +42,7 @@ async def talk(
             await _converse(session_talk, config.tenants[tenant].name)
 
 
-async def _converse(talk: Talk, name: str) -> None:
+async def _converse(run_chat: ChatSession, name: str) -> None:
     note(f"You are talking to {name}. End the chat with an empty line or Ctrl-D.")
     while True:
         try:
@@ -51,22 +51,22 @@ async def _converse(talk: Talk, name: str) -> None:
             return
         if not text.strip():
             return
-        await talk.ask(text)
+        await run_chat.ask(text)
 
 
-class Talk:
+class ChatSession:
     """One session over its WebSocket. With ``live``, answers are printed while they are written."""
 
     def __init__(self, socket: aiohttp.ClientWebSocketResponse, wait: float, *, live: bool) -> None:
         self._socket = socket
         self._wait = wait
         self._live = live
-        self._shown = ""
+        self._streamed_text = ""
         self._choices: dict[str, tuple[str, str]] = {}
 
-    async def begin(self, token: str) -> None:
+    async def open(self, token: str) -> None:
         await self._socket.send_json({"type": "hello", "token": token})
-        frame = await self._next()
+        frame = await self._receive_frame()
         if frame["type"] != "welcome":
             raise SetupError(
                 f"the chat refused the connection: {frame.get('error', {}).get('message', frame['type'])}",
@@ -83,45 +83,45 @@ class Talk:
         await self._socket.send_json(frame)
         try:
             async with asyncio.timeout(self._wait):
-                return await self._answer(client_id)
+                return await self._receive_answer(client_id)
         except TimeoutError as error:
             fix = "look at the instance's log and at `parley deadletter list`, or wait longer with --wait"
             raise Unavailable(f"no answer within {self._wait:g} s", fix=fix) from error
 
-    async def _answer(self, client_id: str) -> dict[str, Any]:
+    async def _receive_answer(self, client_id: str) -> dict[str, Any]:
         seq = 0
         while True:
-            frame = await self._next()
+            frame = await self._receive_frame()
             if frame["type"] == "error" and frame.get("client_msg_id") in (client_id, None):
                 raise InvalidRequest(str(frame["error"]["message"]))
             if frame["type"] == "ack" and frame["client_msg_id"] == client_id:
                 seq = int(frame["seq"])
             elif frame["type"] == "delta":
-                self._delta(str(frame["text"]))
+                self._add_delta(str(frame["text"]))
             elif frame["type"] == "abort":
-                self._abort()
+                self._discard_draft()
             elif frame["type"] == "message":
                 message: dict[str, Any] = frame["message"]
                 if message["author"]["kind"] != "contact" and message["seq"] > seq:
                     await self._socket.send_json({"type": "read", "seq": message["seq"]})
-                    self._finish(message)
+                    self._show_answer(message)
                     return message
 
-    def _delta(self, text: str) -> None:
-        self._shown += text
+    def _add_delta(self, text: str) -> None:
+        self._streamed_text += text
         if self._live:
             typer.echo(text, nl=False)
 
-    def _abort(self) -> None:
-        if self._live and self._shown:
+    def _discard_draft(self) -> None:
+        if self._live and self._streamed_text:
             typer.echo("\n(starting again)")
-        self._shown = ""
+        self._streamed_text = ""
 
-    def _finish(self, message: dict[str, Any]) -> None:
+    def _show_answer(self, message: dict[str, Any]) -> None:
         self._choices = {
             str(number): (message["id"], choice["id"]) for number, choice in enumerate(message["choices"], 1)
         }
-        shown, self._shown = self._shown, ""
+        shown, self._streamed_text = self._streamed_text, ""
         if not self._live:
             return
         if shown.strip() == message["text"].strip():
@@ -135,7 +135,7 @@ class Talk:
         for number, choice in enumerate(message["choices"], 1):
             typer.echo(f"  {number}) {choice['label']}")
 
-    async def _next(self) -> dict[str, Any]:
+    async def _receive_frame(self) -> dict[str, Any]:
         received = await self._socket.receive()
         if received.type is not aiohttp.WSMsgType.TEXT:
             raise Unavailable("the instance closed the chat", fix="look at its log")

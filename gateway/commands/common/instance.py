@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 ADDRESS_FILE = "address"
 """A file in ``data_dir`` with the address of a running `parley dev`, whose port may differ from the configured one."""
-_KNOCK = aiohttp.ClientTimeout(total=2)
-_WORK = aiohttp.ClientTimeout(total=60)
-_EXPORT = aiohttp.ClientTimeout(total=None, sock_read=600)
+_PROBE_TIMEOUT = aiohttp.ClientTimeout(total=2)
+_CALL_TIMEOUT = aiohttp.ClientTimeout(total=60)
+_EXPORT_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_read=600)
 """An export sends nothing while it reads the log."""
-_BY_CODE: dict[str, type[ParleyError]] = {
+_ERRORS_BY_CODE: dict[str, type[ParleyError]] = {
     kind.code: kind
     for kind in vars(errors).values()
     if isinstance(kind, type) and issubclass(kind, errors.RequestError | errors.TemporaryRefusal)
@@ -31,7 +31,7 @@ _BY_CODE: dict[str, type[ParleyError]] = {
 }
 
 
-class Api:
+class AdminApi:
     """The admin API of one instance for one tenant. Calls raise the error that the response names."""
 
     def __init__(self, http: aiohttp.ClientSession, url: str, token: str, tenant: str) -> None:
@@ -47,15 +47,15 @@ class Api:
         except (aiohttp.ClientError, TimeoutError) as error:
             raise errors.Unavailable("the instance stopped answering", fix="look at its log") from error
         if response.status >= 400:
-            raise _failure(response.status, data)
+            raise _error_of(response.status, data)
         return data
 
-    async def lines(self, path: str) -> AsyncIterator[str]:
+    async def stream_lines(self, path: str) -> AsyncIterator[str]:
         """The lines of a response of JSON lines, as they arrive."""
         try:
-            async with self._http.get(self._base + path, headers=self._headers, timeout=_EXPORT) as response:
+            async with self._http.get(self._base + path, headers=self._headers, timeout=_EXPORT_TIMEOUT) as response:
                 if response.status >= 400:
-                    raise _failure(response.status, await response.json())
+                    raise _error_of(response.status, await response.json())
                 kept = b""
                 async for piece in response.content.iter_any():
                     *whole, kept = (kept + piece).split(b"\n")
@@ -64,11 +64,11 @@ class Api:
         except (aiohttp.ClientError, TimeoutError) as error:
             raise errors.Unavailable("the instance stopped answering", fix="look at its log") from error
 
-    async def every(self, path: str, **query: str) -> list[Any]:
+    async def list_items(self, path: str, **query: str) -> list[Any]:
         """All items of a list."""
-        return [item async for item in self.items(path, **query)]
+        return [item async for item in self.iterate_items(path, **query)]
 
-    async def items(self, path: str, **query: str) -> AsyncIterator[Any]:
+    async def iterate_items(self, path: str, **query: str) -> AsyncIterator[Any]:
         """The items of a list, page by page."""
         after = ""
         while True:
@@ -84,28 +84,28 @@ class Api:
 
 
 @asynccontextmanager
-async def opened(config: Config, tenant: str, url: str | None = None) -> AsyncIterator[Api]:
+async def open_api(config: Config, tenant: str, url: str | None = None) -> AsyncIterator[AdminApi]:
     """The admin API for a tenant. Raises SetupError if no instance runs and none can be opened here."""
     token = config.admin_token.get_secret_value()
-    async with aiohttp.ClientSession(timeout=_WORK) as http:
-        running = await find(http, config, url)
+    async with aiohttp.ClientSession(timeout=_CALL_TIMEOUT) as http:
+        running = await find_instance(http, config, url)
         if running:
-            yield Api(http, running, token, tenant)
+            yield AdminApi(http, running, token, tenant)
             return
         _refuse_unless_embedded(config, url)
-        async with _served(config) as address:
-            yield Api(http, address, token, tenant)
+        async with _serve_admin_api(config) as address:
+            yield AdminApi(http, address, token, tenant)
 
 
-async def find(http: aiohttp.ClientSession, config: Config, url: str | None) -> str:
+async def find_instance(http: aiohttp.ClientSession, config: Config, url: str | None) -> str:
     """The address of the running instance, or an empty text. If a ``url`` is given, only that is tried."""
-    for candidate in [url] if url else [_noted(config.data_path), config.local_url]:
-        if candidate and await _answers(http, candidate.rstrip("/")):
+    for candidate in [url] if url else [_read_address(config.data_path), config.local_url]:
+        if candidate and await _is_running(http, candidate.rstrip("/")):
             return candidate.rstrip("/")
     return ""
 
 
-def not_running(config: Config, url: str | None) -> SetupError:
+def not_running_error(config: Config, url: str | None) -> SetupError:
     return SetupError(
         f"no instance answers at {url or config.local_url}",
         fix="start one with `parley dev`, or give its address with --url",
@@ -113,7 +113,7 @@ def not_running(config: Config, url: str | None) -> SetupError:
 
 
 @asynccontextmanager
-async def noted(config: Config) -> AsyncIterator[None]:
+async def publish_address(config: Config) -> AsyncIterator[None]:
     """Write this process's address into its data folder, where commands find it, and remove it at the end."""
     file = config.data_path / ADDRESS_FILE
     draft = file.with_name(f".{ADDRESS_FILE}.{os.getpid()}")
@@ -125,15 +125,15 @@ async def noted(config: Config) -> AsyncIterator[None]:
         file.unlink(missing_ok=True)
 
 
-def _noted(data_dir: Path) -> str:
+def _read_address(data_dir: Path) -> str:
     with suppress(OSError, UnicodeDecodeError):
         return (data_dir / ADDRESS_FILE).read_text(encoding="utf-8").strip()
     return ""
 
 
-async def _answers(http: aiohttp.ClientSession, url: str) -> bool:
+async def _is_running(http: aiohttp.ClientSession, url: str) -> bool:
     try:
-        async with http.get(f"{url}/healthz", timeout=_KNOCK) as response:
+        async with http.get(f"{url}/healthz", timeout=_PROBE_TIMEOUT) as response:
             body = await response.json()
             return response.status == 200 and isinstance(body, dict) and body.get("status") == "ok"
     except (aiohttp.ClientError, TimeoutError, ValueError):
@@ -142,11 +142,11 @@ async def _answers(http: aiohttp.ClientSession, url: str) -> bool:
 
 def _refuse_unless_embedded(config: Config, url: str | None) -> None:
     if url or not config.embedded:
-        raise not_running(config, url)
+        raise not_running_error(config, url)
 
 
 @asynccontextmanager
-async def _served(config: Config) -> AsyncIterator[str]:
+async def _serve_admin_api(config: Config) -> AsyncIterator[str]:
     """Serve the admin API over the SQLite file, at an unused port of the loopback interface."""
     from aiohttp import web
 
@@ -155,7 +155,7 @@ async def _served(config: Config) -> AsyncIterator[str]:
     from gateway.http.responses import errors_as_json
     from gateway.wiring import compose
 
-    async with compose.embedded(config) as parts:
+    async with compose.open_embedded(config) as parts:
         if parts.knowledge is not None:
             await parts.knowledge.wait_until_ready()
         app = web.Application(middlewares=[errors_as_json])
@@ -164,7 +164,7 @@ async def _served(config: Config) -> AsyncIterator[str]:
             yield f"http://127.0.0.1:{port}"
 
 
-def _failure(status: int, body: Any) -> ParleyError:
+def _error_of(status: int, body: Any) -> ParleyError:
     told = body.get("error", {}) if isinstance(body, dict) else {}
     code, message = str(told.get("code", "")), str(told.get("message", f"the instance answered {status}"))
     if code == "unauthorized":
@@ -174,4 +174,4 @@ def _failure(status: int, body: Any) -> ParleyError:
         )
     if code == "stale_epoch":
         return errors.StaleEpoch(message, owner=str(told.get("owner")), epoch=int(told.get("epoch", 0)))
-    return _BY_CODE.get(code, ParleyError)(message)
+    return _ERRORS_BY_CODE.get(code, ParleyError)(message)

@@ -11,7 +11,7 @@ import typer
 from schemas.errors import InvalidRequest
 
 if TYPE_CHECKING:
-    from gateway.commands.common.instance import Api
+    from gateway.commands.common.instance import AdminApi
     from gateway.config.settings import Config
 
 T = TypeVar("T")
@@ -43,7 +43,7 @@ def load(config: Path | None, **flags: Any) -> Config:
     return configuration.load(config, flags=flags)
 
 
-def tenant_of(config: Config, given: str | None) -> str:
+def select_tenant(config: Config, given: str | None) -> str:
     """The tenant that a command works on. Raises InvalidRequest, which names the tenants that exist."""
     names = sorted(config.tenants)
     if given in config.tenants:
@@ -64,15 +64,15 @@ def run(work: Coroutine[Any, Any, T]) -> T:
     return asyncio.run(work)
 
 
-def with_api(config: Path | None, tenant: str | None, url: str | None, work: Callable[[Api], Awaitable[T]]) -> T:
+def with_api(config: Path | None, tenant: str | None, url: str | None, work: Callable[[AdminApi], Awaitable[T]]) -> T:
     """Run ``work`` with the admin API of the instance that the options select."""
-    from gateway.commands.common.instance import opened
+    from gateway.commands.common.instance import open_api
 
     loaded = load(config)
-    name = tenant_of(loaded, tenant)
+    name = select_tenant(loaded, tenant)
 
     async def inside() -> T:
-        async with opened(loaded, name, url) as api:
+        async with open_api(loaded, name, url) as api:
             return await work(api)
 
     return run(inside())

@@ -16,9 +16,13 @@ import typer
 if TYPE_CHECKING:
     from infra.deploy.finding import Finding
 
-EVERY_S = 3.0
+PROGRESS_INTERVAL_S = 3.0
 """Seconds between two lines of progress if the output is not a terminal."""
-_MARKS = {"ok": ("ok", typer.colors.GREEN), "warn": ("warn", typer.colors.YELLOW), "fail": ("fail", typer.colors.RED)}
+_STATUS_MARKS = {
+    "ok": ("ok", typer.colors.GREEN),
+    "warn": ("warn", typer.colors.YELLOW),
+    "fail": ("fail", typer.colors.RED),
+}
 
 
 class Progress(Protocol):
@@ -30,7 +34,7 @@ def print_json(value: Any) -> None:
     typer.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+def print_table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Print a table, each column as wide as its widest cell."""
     cells = [[str(cell) for cell in row] for row in rows]
     widths = [max(len(row[at]) for row in [list(head), *cells]) for at in range(len(head))]
@@ -41,7 +45,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
 def print_findings(findings: Iterable[Finding]) -> None:
     """Print a line for each finding, with its status, and another with its fix."""
     for finding in findings:
-        text, color = _MARKS[finding.status]
+        text, color = _STATUS_MARKS[finding.status]
         typer.echo(f"{typer.style(text.ljust(4), fg=color)}  {finding.check.ljust(24)}  {finding.detail}")
         if finding.fix:
             typer.echo(f"      {' ' * 24}  fix: {finding.fix}")
@@ -52,7 +56,7 @@ def note(text: str) -> None:
     typer.echo(text, err=True)
 
 
-def program() -> str:
+def program_name() -> str:
     """The command as it can be typed here: ``parley`` if the shell finds it, else a path."""
     if shutil.which("parley"):
         return "parley"
@@ -69,7 +73,7 @@ def progress(title: str, total: int | None) -> Iterator[Progress]:
         yield lambda what: None
         return
     if not sys.stderr.isatty():
-        yield _lines(title, total)
+        yield _line_progress(title, total)
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
@@ -81,13 +85,13 @@ def progress(title: str, total: int | None) -> Iterator[Progress]:
         yield lambda what: bar.update(task, advance=1, what=what)
 
 
-def _lines(title: str, total: int | None) -> Progress:
+def _line_progress(title: str, total: int | None) -> Progress:
     done, told = 0, time.monotonic()
 
     def step(what: str) -> None:
         nonlocal done, told
         done += 1
-        if time.monotonic() - told >= EVERY_S:
+        if time.monotonic() - told >= PROGRESS_INTERVAL_S:
             told = time.monotonic()
             note(f"{title}: {done}" + (f" of {total}" if total else ""))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.config.desk import Desk
+from gateway.config.desk import DeskSettings
 from gateway.config.settings import Tenant
 from gateway.console.conversation_status import holder_name, standing, state_of
 from gateway.console.forms import Form
@@ -141,7 +141,7 @@ def composer(found: Conversation, operator: Operator, client_msg_id: str, draft:
 
 # The form that people fill in when they resolve a conversation.
 LONGEST_NOTE = 3000
-_USUAL: list[str] = Desk.model_fields["outcomes"].default
+_USUAL: list[str] = DeskSettings.model_fields["outcomes"].default
 
 
 def resolution_form(found: Conversation, operator: Operator, section: Tenant) -> Html:

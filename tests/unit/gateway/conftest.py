@@ -22,7 +22,7 @@ from gateway.http.app import build_app, serving
 from gateway.http.openapi import document
 from gateway.webchat.storage_quotas import MeteredBlobs, StorageQuota
 from gateway.wiring.engines import open_engine
-from gateway.wiring.parts import Parts, accounts_of
+from gateway.wiring.parts import Parts, build_account_lookup
 from infra.blobs import open_blobs
 from infra.telemetry import PrometheusMetrics
 from schemas import topics
@@ -188,7 +188,7 @@ async def running(folder: Path, text: str) -> AsyncIterator[Instance]:
             metrics=PrometheusMetrics(),
             clock=clock,
             sleep=clock.sleep,
-            accounts=accounts_of(config),
+            accounts=build_account_lookup(config),
             secret_key=config.secret_key.get_secret_value(),
             admin_token=config.admin_token.get_secret_value(),
             knowledge=library,

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from obstore.store import MemoryStore
 
-from gateway.config.settings import Limits
+from gateway.config.settings import LimitSettings
 from gateway.webchat.attachment_collector import EVERY, AttachmentCollector
 from gateway.webchat.storage_quotas import MeteredBlobs, StorageQuota
 from gateway.wiring import compose
@@ -40,7 +40,7 @@ class World:
     state: State
     clock: Clock
     store: MemoryStore
-    limits: Limits
+    limits: LimitSettings
 
     def __post_init__(self) -> None:
         self.inner = StoredBlobs(self.store, self.clock)
@@ -82,7 +82,7 @@ class World:
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[World]:
     async with sqlite_state(tmp_path / "parley.db") as state:
-        yield World(state, Clock(), MemoryStore(), Limits(stored_file_bytes=100))
+        yield World(state, Clock(), MemoryStore(), LimitSettings(stored_file_bytes=100))
 
 
 async def test_only_what_no_message_references_is_deleted_after_a_day(world: World) -> None:

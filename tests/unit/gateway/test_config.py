@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from gateway.config import loader
-from gateway.config.secret_keys import MAKE_ONE
+from gateway.config.secret_keys import GENERATE_COMMAND
 from gateway.config.settings import Config
 from schemas.errors import ConfigInvalid
 
@@ -79,12 +79,12 @@ ERRORS: dict[str, tuple[str, str]] = {
     ),
     "short admin token": (
         SHOP + "admin_token: abcdefghijklmnopqrstuvwxyz01234\n",
-        f"parley.yaml:4:1: admin_token: must be at least 32 bytes long; make one with: {MAKE_ONE}",
+        f"parley.yaml:4:1: admin_token: must be at least 32 bytes long; make one with: {GENERATE_COMMAND}",
     ),
     "short secret of the site": (
         SHOP + "    channels: {web: {main: {identity_secret: a}}}\n",
         "parley.yaml:4:29: tenants.shop.channels.web.main.identity_secret: must be at least 32 bytes long; make one "
-        f"with: {MAKE_ONE}",
+        f"with: {GENERATE_COMMAND}",
     ),
     "bad listen": (
         SHOP + "listen: localhost\n",

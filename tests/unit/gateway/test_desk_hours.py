@@ -7,8 +7,8 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from pydantic import ValidationError
 
-from gateway.config.desk import Desk, DeskHours
-from gateway.wiring.consumers import terms_of
+from gateway.config.desk import DeskHours, DeskSettings
+from gateway.wiring.consumers import build_desk_terms
 
 
 def test_written_hours_are_office_hours() -> None:
@@ -37,7 +37,9 @@ def test_holiday_is_a_day(day: str) -> None:
 
 def test_worker_is_told_of_hours_limit_and_rating() -> None:
     """A limit of no minutes is none."""
-    terms = terms_of(Desk.model_validate({"channel": "C0123456789"}))
+    terms = build_desk_terms(DeskSettings.model_validate({"channel": "C0123456789"}))
     assert (terms.hours, terms.first_reply, terms.rating) == (None, timedelta(minutes=15), True)
-    without = terms_of(Desk.model_validate({"channel": "C0123456789", "times": {"first_reply": 0}, "rating": False}))
+    without = build_desk_terms(
+        DeskSettings.model_validate({"channel": "C0123456789", "times": {"first_reply": 0}, "rating": False})
+    )
     assert (without.first_reply, without.rating) == (None, False)

@@ -28,7 +28,7 @@ def test_auto_takes_the_sentence_encoder_that_is_there(tmp_path: Path) -> None:
     opened = encoders.open_encoder(config)
     assert opened is not None
     assert (config.encoder, opened.kind) == ("auto", "strong")
-    found = encoders.finding(config)
+    found = encoders.check_encoder(config)
     assert (found.status, found.detail) == ("ok", opened.name)
 
 
@@ -39,7 +39,7 @@ def test_auto_falls_back_and_says_how_to_get_better(tmp_path: Path, monkeypatch:
     opened = encoders.open_encoder(config)
     assert opened is not None
     assert opened.kind == "light"
-    found = encoders.finding(config)
+    found = encoders.check_encoder(config)
     assert found.status == "warn"
     assert "make encoder" in found.fix
 
@@ -49,7 +49,7 @@ def test_light_is_light_whatever_is_there(tmp_path: Path) -> None:
     config = loaded(tmp_path, "light")
     opened = encoders.open_encoder(config)
     assert opened is not None
-    assert (opened.kind, encoders.finding(config).status) == ("light", "ok")
+    assert (opened.kind, encoders.check_encoder(config).status) == ("light", "ok")
 
 
 def test_folder_is_named_relative_to_the_file(tmp_path: Path) -> None:
@@ -67,4 +67,4 @@ def test_folder_is_named_relative_to_the_file(tmp_path: Path) -> None:
     assert config.encoder == str(tmp_path / "elsewhere")
     with pytest.raises(ConfigInvalid):
         encoders.open_encoder(config)
-    assert encoders.finding(config).status == "fail"
+    assert encoders.check_encoder(config).status == "fail"

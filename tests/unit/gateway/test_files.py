@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.config.settings import Limits
+from gateway.config.settings import LimitSettings
 from gateway.webchat.storage_quotas import MeteredBlobs, StorageQuota
 from gateway.wiring import vendor_files as files
 from gateway.wiring.vendor_files import VendorFiles
@@ -86,7 +86,7 @@ async def test_files_of_vendors_count_against_the_contact_who_sent_them_and_the_
 ) -> None:
     """What a colleague sends from the desk counts against no contact."""
     size = len(PHOTO.data)
-    limits = Limits(contact_bytes_per_day=size, stored_file_bytes=3 * size)
+    limits = LimitSettings(contact_bytes_per_day=size, stored_file_bytes=3 * size)
     async with sqlite_state(tmp_path / "parley.db") as state:
         quota = StorageQuota(state.limiter, lambda _tenant: limits, lambda: datetime.now(UTC))
         files = made(bench, MeteredBlobs(blobs, quota))

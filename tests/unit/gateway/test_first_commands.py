@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from gateway.commands.common import printing
-from gateway.commands.serving import sample_question
+from gateway.commands.serving import find_sample_question
 from gateway.config import loader as configuration
 from schemas.conversation import Document
 from schemas.errors import ConfigInvalid
@@ -114,16 +114,16 @@ async def test_the_sample_question_is_one_that_its_own_document_answers() -> Non
     body = "# Delivery\n\n## How long does delivery take?\n\nA day.\n\n## Where are you based?\n\nHere.\n"
     answers = {"How long does delivery take?": ("delivery", 0.8), "Where are you based?": ("returns", 0.9)}
     knowledge = Shelf({"delivery": body, "returns": "# Returns\n\nText.\n"}, answers)
-    assert await sample_question(knowledge, "shop") == "How long does delivery take?"  # type: ignore[arg-type]
+    assert await find_sample_question(knowledge, "shop") == "How long does delivery take?"  # type: ignore[arg-type]
 
 
 async def test_there_is_no_sample_question_where_no_heading_asks() -> None:
     knowledge = Shelf({"returns": "# Returns\n\nWhat a day? Text.\n"}, {})
-    assert await sample_question(knowledge, "shop") == ""  # type: ignore[arg-type]
+    assert await find_sample_question(knowledge, "shop") == ""  # type: ignore[arg-type]
 
 
 def test_a_missing_configuration_points_to_init(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ConfigInvalid) as raised:
-        configuration.find(None, {})
+        configuration.find_file(None, {})
     assert "parley init" in raised.value.fix

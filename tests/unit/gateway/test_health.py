@@ -41,7 +41,7 @@ async def test_a_missing_part_is_named_while_the_process_stays_alive(instance: I
     async def wrong() -> dict[str, str]:
         return {"bus": "cannot be reached"}
 
-    parts = replace(instance.parts, ready=wrong)
+    parts = replace(instance.parts, check_readiness=wrong)
     status, body, headers = await asked(parts, "/readyz")
     assert status == 503
     assert (body["ready"], body["parts"]["bus"], body["parts"]["state"]) == (False, "cannot be reached", "ok")
@@ -50,7 +50,7 @@ async def test_a_missing_part_is_named_while_the_process_stays_alive(instance: I
 
 
 async def test_lost_state_is_not_ready(instance: Instance) -> None:
-    status, body, _ = await asked(replace(instance.parts, lost=lambda: True), "/readyz")
+    status, body, _ = await asked(replace(instance.parts, is_state_lost=lambda: True), "/readyz")
     assert (status, body["parts"]["state"]) == (503, "being rebuilt")
 
 
@@ -63,9 +63,9 @@ async def test_a_part_that_fails_or_hangs_is_not_ready(instance: Instance, monke
         return {}
 
     monkeypatch.setattr(health, "LONGEST", 0.05)
-    status, body, _ = await asked(replace(instance.parts, ready=fails), "/readyz")
+    status, body, _ = await asked(replace(instance.parts, check_readiness=fails), "/readyz")
     assert (status, body["parts"]["process"]) == (503, "the state store cannot be reached")
-    status, body, _ = await asked(replace(instance.parts, ready=hangs), "/readyz")
+    status, body, _ = await asked(replace(instance.parts, check_readiness=hangs), "/readyz")
     assert (status, body["parts"]["process"]) == (503, "no answer within 0.05 s")
 
 

@@ -12,9 +12,9 @@ import pytest
 from agent_worker.models.providers.remote_model import RemoteModel
 from agent_worker.settings import WorkerSettings
 from gateway.config import loader
-from gateway.config.models import Budgets, ModelEntry, ModelPrices
+from gateway.config.models import BudgetSettings, ModelEntry, ModelPrices
 from gateway.config.settings import Config
-from gateway.wiring.consumers import worker_settings
+from gateway.wiring.consumers import build_worker_settings
 from gateway.wiring.models import open_models
 from schemas.errors import ConfigInvalid
 from schemas.extras import install_command
@@ -177,7 +177,7 @@ def test_the_example_registry_is_valid_and_holds_every_family(tmp_path: Path) ->
         assert 0 < (entry.prices.cached_input or 0) < entry.prices.input < entry.prices.output
         assert "actions" in entry.abilities
     assert {entry.provider for entry in made.models.values()} == {"openai", "anthropic", "google"}
-    models = open_models(made, worker_settings(made.tenants, {}), failed=lambda _: None)
+    models = open_models(made, build_worker_settings(made.tenants, {}), failed=lambda _: None)
     assert [model.name for model in models.ladder("german")] == ["german", "english", "local"]
 
 
@@ -185,7 +185,7 @@ def test_a_tenant_may_have_a_model_for_each_language(tmp_path: Path) -> None:
     """Other languages get the one of its locale."""
     text = (ROOT / "examples" / "models.yaml").read_text()
     made = load(tmp_path, text + SHOP % "{de: german, en: english}")
-    rules = worker_settings(made.tenants, {}).of("shop")
+    rules = build_worker_settings(made.tenants, {}).of("shop")
     assert (rules.model, dict(rules.models)) == ("english", {"de": "german", "en": "english"})
 
 
@@ -193,7 +193,7 @@ def test_voice_may_be_one_for_all_or_by_language(tmp_path: Path) -> None:
     """Instructions and examples alike."""
     said = "    voice:\n      instructions: Be brief.\n      examples: {DE: [{message: Hallo, answer: Ja.}]}\n"
     text = SHOP % "local" + said
-    voice = worker_settings(load(tmp_path, text).tenants, {}).of("shop").voice
+    voice = build_worker_settings(load(tmp_path, text).tenants, {}).of("shop").voice
     assert dict(voice.instructions) == {"": "Be brief."}
     assert [one.answer for one in voice.examples["de"]] == ["Ja."]
 
@@ -201,7 +201,7 @@ def test_voice_may_be_one_for_all_or_by_language(tmp_path: Path) -> None:
 def test_every_setting_of_models_is_explained() -> None:
     """On the page about them."""
     page = (ROOT / "docs" / "models.md").read_text()
-    sections = (ModelEntry, ModelPrices, Budgets)
+    sections = (ModelEntry, ModelPrices, BudgetSettings)
     names = {name for section in sections for name in section.model_fields} | {"instructions", "examples", "wait"}
     assert [name for name in sorted(names) if not re.search(rf"`(voice\.)?{name}`", page)] == []
 
@@ -223,7 +223,7 @@ async def test_models_at_one_address_rest_together(tmp_path: Path) -> None:
         entry = f"provider: openai, base_url: {server.base_url}, model"
         text = f"models:\n  one: {{{entry}: m1, fallback: [two]}}\n  two: {{{entry}: m2}}\n" + SHOP % "one"
         made = load(tmp_path, text)
-        models = open_models(made, worker_settings(made.tenants, {}), failed=lambda _: None)
+        models = open_models(made, build_worker_settings(made.tenants, {}), failed=lambda _: None)
         told = Passage("shop", "ships", 1, "Ships", "", "", "We ship on Mondays.", 0.9)
         asked = Question("shop", "When do you ship?", [], SearchResult([told], answerable=True, confidence=0.9))
 

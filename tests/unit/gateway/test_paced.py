@@ -11,7 +11,7 @@ import pytest
 from agent_worker.fair_scheduler import ALONE_FACTOR, SLOTS, FairScheduler
 from gateway.config.settings import Config
 from gateway.http.overload import Press
-from gateway.wiring.consumers import pace_of, paced
+from gateway.wiring.consumers import build_scheduler, schedule_fairly
 from gateway.wiring.parts import Parts
 from schemas.errors import Unavailable
 from schemas.ports import Batch, Record
@@ -40,7 +40,7 @@ async def test_the_replies_of_a_flood_are_not_sent_before_those_of_another_tenan
         for _ in range(10):
             await asyncio.sleep(0)
 
-    handler = paced(send, FairScheduler(wider=1))
+    handler = schedule_fairly(send, FairScheduler(wider=1))
     flood = [asyncio.ensure_future(handler(batch("loud"))) for _ in range(1_000)]
     await asyncio.sleep(0)
     await handler(batch("quiet"))
@@ -57,7 +57,7 @@ async def test_what_waited_until_its_partition_goes_is_left_to_the_next_owner() 
         begun.append(batch)
         await asyncio.sleep(0)
 
-    handler, late = paced(send, pace), batch("one")
+    handler, late = schedule_fairly(send, pace), batch("one")
     first = asyncio.ensure_future(handler(batch("one")))
     second = asyncio.ensure_future(handler(late))
     await asyncio.sleep(0)
@@ -90,7 +90,7 @@ def test_turns_that_share_a_process_with_the_door_are_few_also_when_a_party_is_a
 
     async def scene() -> None:
         config = Config.model_validate({"tenants": {"shop": {"name": "Shop"}}} | engine)
-        pace, inside, over = pace_of(cast(Parts, Process(config))), 0, asyncio.Event()
+        pace, inside, over = build_scheduler(cast(Parts, Process(config))), 0, asyncio.Event()
 
         async def turn() -> None:
             nonlocal inside

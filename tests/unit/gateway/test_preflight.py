@@ -123,7 +123,7 @@ async def test_an_endpoint_is_asked_for_its_models(
     async with endpoint(status, body) as url:
         configure(tmp_path, "    model: other\n", remote(url))
         loaded = await asyncio.to_thread(configuration.load, tmp_path / "parley.yaml", make_secrets=False)
-        [finding] = await preflight.unreachable_models(loaded)
+        [finding] = await preflight.check_endpoints(loaded)
     assert finding.status == verdict
     assert told in finding.detail
 

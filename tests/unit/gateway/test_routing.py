@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from gateway.config import loader as configuration
-from gateway.config.routing import RISKS, Routes
+from gateway.config.routing import DEFAULT_RISKS, RoutingSettings
 from gateway.config.settings import Config
 from gateway.wiring import routing
 from schemas.errors import ConfigInvalid, SetupError
@@ -42,13 +42,13 @@ def write(folder: Path, examples: Any = EXAMPLES) -> None:
 def test_without_the_section_there_are_no_rules(tmp_path: Path) -> None:
     (tmp_path / "parley.yaml").write_text("tenants: {shop: {name: Shop}}\n")
     config = configuration.load(tmp_path / "parley.yaml", environ={}, make_secrets=False)
-    rules = routing.rules_of(config.tenants["shop"])
+    rules = routing.build_route_rules(config.tenants["shop"])
     assert (rules.risks, rules.trained, rules.person_after) == ((), None, 0)
 
 
 def test_the_section_brings_the_usual_risks_and_joins_the_tenants_own(tmp_path: Path) -> None:
     config = load(tmp_path, '{risks: {press: [journalist], chargeback: [], "self-harm": {phrases: [x y], say: Call.}}}')
-    topics = {topic.name: topic for topic in routing.rules_of(config.tenants["shop"]).risks}
+    topics = {topic.name: topic for topic in routing.build_route_rules(config.tenants["shop"]).risks}
     assert {"legal threat", "data deletion", "press"} <= topics.keys()
     assert topics["chargeback"].phrases == ()
     assert topics["self-harm"].say == "Call."
@@ -75,23 +75,23 @@ def test_what_is_wrong_is_told_with_its_place(tmp_path: Path, routes: str, said:
 def test_a_file_of_examples_that_cannot_be_used_is_told_by_its_name(tmp_path: Path, text: str) -> None:
     config = load(tmp_path, FILE)
     with pytest.raises(ConfigInvalid, match="cannot read"):
-        routing.rules_of(config.tenants["shop"])
+        routing.build_route_rules(config.tenants["shop"])
     (tmp_path / "intents.yaml").write_text(text)
     with pytest.raises(ConfigInvalid, match=r"intents\.yaml: "):
-        routing.rules_of(config.tenants["shop"])
+        routing.build_route_rules(config.tenants["shop"])
 
 
 def test_what_is_learned_follows_the_examples_and_nothing_else(tmp_path: Path) -> None:
     """An embedded instance learns at its start, and only when they changed."""
     write(tmp_path)
     told: list[str] = []
-    routing.train_changed(load(tmp_path, FILE), told.append)
+    routing.train_changed_models(load(tmp_path, FILE), told.append)
     assert told == ["learning the intents of shop; this happens once"]
-    routing.train_changed(load(tmp_path, "{examples: intents.yaml, unknown: person}"), told.append)
+    routing.train_changed_models(load(tmp_path, "{examples: intents.yaml, unknown: person}"), told.append)
     assert len(told) == 1, "a threshold is not learned"
     write(tmp_path, EXAMPLES | {"visit": ("can I visit you", "when are you open", "is there parking")})
     os.utime(tmp_path / "intents.yaml", ns=(1, 1))
-    routing.train_changed(load(tmp_path, FILE), told.append)
+    routing.train_changed_models(load(tmp_path, FILE), told.append)
     assert len(told) == 2
 
 
@@ -100,21 +100,21 @@ def test_several_processes_learn_by_themselves_from_few_examples_only(tmp_path: 
     write(tmp_path)
     scaled = f"bus: kafka://a:1\nstate: redis://a:1/0\nsecret_key: {SECRET_KEY}\nadmin_token: {ADMIN_TOKEN}\n"
     own, shared = load(tmp_path, FILE, scaled), load(tmp_path, "{examples: intents.yaml, trained: all.npz}", scaled)
-    routing.ensure(own, "shop")
-    assert routing.usual_place(own, "shop").exists()
+    routing.ensure_trained(own, "shop")
+    assert routing.default_model_file(own, "shop").exists()
     with pytest.raises(SetupError, match="nothing was learned yet") as caught:
-        routing.ensure(shared, "shop")
+        routing.ensure_trained(shared, "shop")
     assert "parley route train" in caught.value.fix
-    assert [finding.status for finding in routing.findings(shared)] == ["fail"]
+    assert [finding.status for finding in routing.check_intents(shared)] == ["fail"]
     routing.train(shared, "shop")
-    routing.ensure(shared, "shop")
+    routing.ensure_trained(shared, "shop")
     write(tmp_path, {name: given[1:] for name, given in EXAMPLES.items()})
     os.utime(tmp_path / "intents.yaml", ns=(1, 1))  # a file is read again when its time changed
     with pytest.raises(SetupError, match="learned from other examples"):
-        routing.ensure(shared, "shop")
-    write(tmp_path, EXAMPLES | {"visit": tuple(f"visit number {n}" for n in range(routing.AT_START))})
+        routing.ensure_trained(shared, "shop")
+    write(tmp_path, EXAMPLES | {"visit": tuple(f"visit number {n}" for n in range(routing.MAX_EXAMPLES_AT_START))})
     with pytest.raises(SetupError, match="learned from other examples"):
-        routing.ensure(own, "shop")
+        routing.ensure_trained(own, "shop")
 
 
 async def test_explain_tells_the_decision_as_the_contract_has_it(instance: Instance) -> None:
@@ -161,11 +161,11 @@ GUIDE = (EXAMPLE.parents[1] / "docs" / "routing.md").read_text(encoding="utf-8")
 
 
 def test_the_guide_names_every_setting_with_its_default_and_every_built_in_topic() -> None:
-    for name, field in Routes.model_fields.items():
+    for name, field in RoutingSettings.model_fields.items():
         (row,) = re.findall(rf"^\| `{name}` \| (.*?) \|", GUIDE, re.MULTILINE)
         if isinstance(field.default, int | float | str) and name != "trained":
             assert row == str(field.default) or not field.default, name
-    assert all(topic in GUIDE for topic in RISKS)
+    assert all(topic in GUIDE for topic in DEFAULT_RISKS)
 
 
 def test_the_example_of_the_guide_is_a_valid_configuration_that_can_be_learned(tmp_path: Path) -> None:

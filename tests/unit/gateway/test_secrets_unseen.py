@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from gateway.commands.configuration import masked
+from gateway.commands.configuration import mask_secrets
 from gateway.config.loader import load
-from gateway.wiring.parts import accounts_of
+from gateway.wiring.parts import build_account_lookup
 from schemas.errors import ConfigInvalid
 
 WRONG = """
@@ -49,15 +49,15 @@ def test_a_right_one_is_shown_without_its_secrets(tmp_path: Path) -> None:
     file = tmp_path / "parley.yaml"
     file.write_text(RIGHT)
     config = load(file, environ={}, make_secrets=False)
-    shown = json.dumps(masked(config.model_dump(mode="python"))) + repr(config) + str(config)
+    shown = json.dumps(mask_secrets(config.model_dump(mode="python"))) + repr(config) + str(config)
     assert [line for line in shown.split() if "canary-" in line and "canary-3" not in line] == []
-    assert "canary-3" not in json.dumps(masked(config.model_dump(mode="python")))
+    assert "canary-3" not in json.dumps(mask_secrets(config.model_dump(mode="python")))
 
 
 def test_an_account_is_found_for_its_own_tenant_alone(tmp_path: Path) -> None:
     file = tmp_path / "parley.yaml"
     file.write_text(RIGHT)
-    lookup = accounts_of(load(file, environ={}, make_secrets=False))
+    lookup = build_account_lookup(load(file, environ={}, make_secrets=False))
     assert lookup("a", "slack", "main") is not None
     assert lookup("b", "slack", "other") is not None
     assert lookup("b", "slack", "main") is lookup("a", "slack", "other") is None

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.config.settings import Limits
+from gateway.config.settings import LimitSettings
 from gateway.webchat.storage_quotas import StorageQuota
 from schemas.errors import RateLimited, StorageFull
 from schemas.ports import Limiter
@@ -17,7 +17,7 @@ from tests.contracts.state.engines import redis_state, sqlite_state
 from tests.contracts.state.samples import NOW
 
 KIB = 1024
-LIMITS = Limits(contact_bytes_per_day=1000 * KIB, stored_file_bytes=1500 * KIB, text_bytes_per_day=4096 * KIB)
+LIMITS = LimitSettings(contact_bytes_per_day=1000 * KIB, stored_file_bytes=1500 * KIB, text_bytes_per_day=4096 * KIB)
 
 
 class Counted:

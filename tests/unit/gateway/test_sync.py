@@ -14,10 +14,10 @@ import pytest
 from gateway.config import loader as configuration
 from gateway.config.settings import Config
 from gateway.documents import document_sources
-from gateway.documents.crawl_state import Memory
-from gateway.documents.document_sources import Place
-from gateway.documents.document_store import LocalShelf
-from gateway.documents.sync import SyncReport, sync
+from gateway.documents.crawl_state import CrawlStateStore
+from gateway.documents.document_sources import DocumentSource
+from gateway.documents.document_store import LocalDocumentStore
+from gateway.documents.sync import SyncReport, sync_documents
 from schemas.errors import SetupError
 from tests.harness.processes import ROOT
 from tests.unit.gateway.conftest import Instance
@@ -47,8 +47,10 @@ class Keeper:
 
     async def sync(self, *names: str, remove: bool = True, **more: Any) -> SyncReport:
         """The places with these names in the folder; the folder itself when none is named."""
-        found = [Place(str(self.folder / name), f"docs/{name}".rstrip("/"), **more) for name in names or ("",)]
-        return await sync(LocalShelf(self._instance.parts, "shop"), found, remove=remove, memory=Memory(self._memory))
+        found = [DocumentSource(str(self.folder / name), f"docs/{name}".rstrip("/"), **more) for name in names or ("",)]
+        return await sync_documents(
+            LocalDocumentStore(self._instance.parts, "shop"), found, remove=remove, memory=CrawlStateStore(self._memory)
+        )
 
     async def found(self, assurance: str = "anonymous") -> str:
         await self._instance.settled()
@@ -191,7 +193,7 @@ def config(tmp_path: Path) -> Config:
 
 
 def test_places_are_labelled_as_the_configuration_names_them(config: Config, tmp_path: Path) -> None:
-    found = document_sources.configured(config, "shop")
+    found = document_sources.configured_sources(config, "shop")
     assert [place.label for place in found] == [
         *("docs", str(tmp_path / "elsewhere"), "https://help.example/", "https://shop.example/sitemap.xml"),
         *("staff", "notes://handbook"),
@@ -206,7 +208,7 @@ def test_places_are_labelled_as_the_configuration_names_them(config: Config, tmp
 
 def test_a_place_that_is_named_is_read_as_it_is_configured(config: Config, tmp_path: Path) -> None:
     asked = [str(tmp_path / "shop" / "staff"), "https://help.example/", "https://new.example/"]
-    staff, known, new = document_sources.named(
+    staff, known, new = document_sources.select_sources(
         config, "shop", asked, {"language": "de", "visibility": None}, {"depth": 1}
     )
     assert (staff.label, staff.visibility, staff.language) == ("staff", "internal", "de")

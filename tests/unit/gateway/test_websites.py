@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from gateway.documents.crawl_state import Memory
-from gateway.documents.document_sources import Place
-from gateway.documents.document_store import LocalShelf
-from gateway.documents.sync import SyncReport, sync
+from gateway.documents.crawl_state import CrawlStateStore
+from gateway.documents.document_sources import DocumentSource
+from gateway.documents.document_store import LocalDocumentStore
+from gateway.documents.sync import SyncReport, sync_documents
 from schemas.messages import Assurance
 from tests.unit.gateway.conftest import Instance
 from tests.unit.sources import papers
@@ -57,10 +57,12 @@ class Reader:
         many = more.pop("many", False)
         options = {"depth": 2, "private_hosts": [self.site.host], **more}
         url = path if "://" in path else self.site.url + path
-        place = Place(url, url, options=options, **fields)
+        place = DocumentSource(url, url, options=options, **fields)
         self.site.forget()
-        shelf = LocalShelf(self._instance.parts, "shop")
-        return await sync(shelf, [place], remove=remove, memory=Memory(self._folder / "read.json"), many=many)
+        shelf = LocalDocumentStore(self._instance.parts, "shop")
+        return await sync_documents(
+            shelf, [place], remove=remove, memory=CrawlStateStore(self._folder / "read.json"), many=many
+        )
 
     async def ids(self) -> set[str]:
         return {item["document"].partition(f"{self.site.port}.")[2] for item in await self.items()}
@@ -165,7 +167,7 @@ async def test_a_start_page_that_lost_its_links_takes_no_document_away(read: Rea
 
 async def test_what_others_published_stays_whatever_a_site_loses(read: Reader, instance: Instance) -> None:
     await instance.admin("PUT", "/knowledge/by-hand", {"title": "By hand", "body": "Written over the API."})
-    other = Place("https://other.example/", "https://other.example/")
+    other = DocumentSource("https://other.example/", "https://other.example/")
     await instance.admin(
         "PUT", "/knowledge/elsewhere", {"title": "E", "body": "From elsewhere.", "source": other.label}
     )

@@ -19,7 +19,7 @@ from gateway.config.settings import Config
 from gateway.http.app import build_app, serving
 from gateway.webchat.storage_quotas import MeteredBlobs, StorageQuota
 from gateway.wiring.engines import open_engine
-from gateway.wiring.parts import Parts, accounts_of
+from gateway.wiring.parts import Parts, build_account_lookup
 from infra.blobs import open_blobs
 from infra.metrics import PrometheusMetrics
 from schemas import topics
@@ -235,7 +235,7 @@ async def serve(tmp_path: Path) -> AsyncIterator[Callable[..., Awaitable[Shop]]]
             quota=quota,
             metrics=PrometheusMetrics(),
             clock=clock,
-            accounts=accounts_of(config),
+            accounts=build_account_lookup(config),
             secret_key=config.secret_key.get_secret_value(),
             admin_token=config.admin_token.get_secret_value(),
             channels={"web": open_channel("web", tools_of(engine.state, clock))},

@@ -200,6 +200,6 @@ async def test_when_the_log_is_away_the_vendor_is_told_to_come_back(
 async def test_while_state_is_rebuilt_the_vendor_is_told_to_come_back(
     serve: Serve, with_toy: Callable[[Parts], Parts]
 ) -> None:
-    shop = await serve(lambda parts: replace(with_toy(parts), lost=lambda: True))
+    shop = await serve(lambda parts: replace(with_toy(parts), is_state_lost=lambda: True))
     answer = await call(shop, json.dumps({"updates": [update(1)]}).encode())
     assert (answer.status, answer.headers["Retry-After"]) == (503, "2")

@@ -13,8 +13,8 @@ import pytest
 from pydantic import BaseModel
 
 from gateway.training import conversation_log
-from gateway.training.examples import Anonymity, rows
-from gateway.training.export_rows import Preference, Talk
+from gateway.training.examples import Anonymizer, export_rows
+from gateway.training.export_rows import ConversationExample, Preference
 from infra.bus.sqlite import SqliteBus
 from infra.database import Database
 from schemas import topics
@@ -76,12 +76,14 @@ class Talking:
     def drops(self, id: str) -> None:
         self._add(topics.DELIVERY_RECORDED, DeliveryOutcome(message_id=id, state="stale_owner", at=AT), f"s-{id}")
 
-    def rows(self) -> list[Talk | Preference]:
+    def rows(self) -> list[ConversationExample | Preference]:
         facts = [
-            conversation_log.Fact(event.id, event.type, event.channel, event.time.timestamp(), event.data or b"")
+            conversation_log.ConversationEvent(
+                event.id, event.type, event.channel, event.time.timestamp(), event.data or b""
+            )
             for event in self.events
         ]
-        return list(rows("shop", self.conversation, facts, OWN))
+        return list(export_rows("shop", self.conversation, facts, OWN))
 
 
 def everything() -> list[Talking]:
@@ -120,12 +122,12 @@ def test_a_talk_is_approved_by_a_thumb_or_because_everything_was_answered() -> N
     talk = Talking()
     talk.asks("m1", "One?")
     talk.answers("r1", "One.")
-    assert [row.approved for row in talk.rows() if isinstance(row, Talk)] == ["resolved"]
+    assert [row.approved for row in talk.rows() if isinstance(row, ConversationExample)] == ["resolved"]
     talk.asks("m2", "Two?")
     talk.answers("r2", "I do not know.", route="declined")
     assert talk.rows() == []
     talk.thumb("r1", "up")
-    assert [row.approved for row in talk.rows() if isinstance(row, Talk)] == ["thumb"]
+    assert [row.approved for row in talk.rows() if isinstance(row, ConversationExample)] == ["thumb"]
     talk.thumb("r1", "none")
     assert talk.rows() == []
 
@@ -138,7 +140,7 @@ def test_what_was_edited_is_as_it_was_last_and_what_was_deleted_is_gone() -> Non
     talk.deletes("m2")
     talk.answers("r1", "Yes.")
     (row,) = talk.rows()
-    assert isinstance(row, Talk)
+    assert isinstance(row, ConversationExample)
     assert [(said.role, said.content) for said in row.messages] == [("user", "Second?"), ("assistant", "Yes.")]
 
 
@@ -156,7 +158,7 @@ def test_what_was_edited_is_as_it_was_last_and_what_was_deleted_is_gone() -> Non
     ],
 )
 def test_what_says_who_somebody_is_is_masked(text: str, shown: str) -> None:
-    assert Anonymity(OWN, ["Ann Bloom"])(text) == shown
+    assert Anonymizer(OWN, ["Ann Bloom"])(text) == shown
 
 
 async def test_an_export_reads_the_log_once_and_gives_one_conversation_at_a_time(tmp_path: Path) -> None:
@@ -172,7 +174,7 @@ async def test_an_export_reads_the_log_once_and_gives_one_conversation_at_a_time
             conversation="thanked",
         )  # fmt: skip
         await bus.append([*mixed, *mixed[:3], other])
-        with conversation_log.opened(tmp_path / "exports") as gathered:
+        with conversation_log.open_conversation_log(tmp_path / "exports") as gathered:
             await gathered.gather(bus, "shop", ["web"])
             found = dict(gathered.conversations(None, None))
             assert {name: len(facts) for name, facts in found.items()} == {
@@ -181,7 +183,7 @@ async def test_an_export_reads_the_log_once_and_gives_one_conversation_at_a_time
             lines = [
                 row.model_dump_json()
                 for talk in talks
-                for row in rows("shop", talk.conversation, found[talk.conversation], OWN)
+                for row in export_rows("shop", talk.conversation, found[talk.conversation], OWN)
             ]
             assert lines == GOLDEN.read_text().splitlines()
             assert list(gathered.conversations(AT + timedelta(hours=1), None)) == []
@@ -202,7 +204,7 @@ async def test_a_long_log_is_read_whole(tmp_path: Path) -> None:
         for number in range(400):
             copies = [replace(e, id=f"{e.id}-{number}", conversation=f"{e.conversation}-{number}") for e in events]
             await bus.append(copies)
-        with conversation_log.opened(tmp_path / "exports") as gathered:
+        with conversation_log.open_conversation_log(tmp_path / "exports") as gathered:
             await gathered.gather(bus, "shop", ["web"])
             found = [len(facts) for _, facts in gathered.conversations(None, None)]
         assert (len(found), sum(found)) == (400 * len(everything()), 400 * len(events))

@@ -19,7 +19,7 @@ from agent_worker.models.registry import Models
 from agent_worker.settings import ActionRules
 from agent_worker.worker import Worker
 from gateway.config.actions import ActionSettings
-from gateway.wiring.actions import action_rules
+from gateway.wiring.actions import build_action_rules
 from schemas import topics
 from schemas.actions import ActionMemory, ActionSettled, ApprovalDecided, ApprovalRequested, PendingConfirmation
 from schemas.changes import ReactionChanged
@@ -219,7 +219,7 @@ def http_rules(till: Till, *, absent: str = "unsure", **changes: Any) -> ActionR
         "timeout": 0.4,
         "look_up": {"url": f"{till.url}/refunds/{{key}}", "absent": absent},
     }
-    return action_rules(TENANT, ActionSettings.model_validate({"http": {"refund": declared | changes}}))
+    return build_action_rules(TENANT, ActionSettings.model_validate({"http": {"refund": declared | changes}}))
 
 
 @asynccontextmanager

@@ -16,7 +16,7 @@ from agent_worker.actions import ActionContext, ActionFailed, ActionRefused, Act
 from agent_worker.actions.arguments import parse_arguments
 from agent_worker.actions.spec import Action
 from gateway.config.actions import ActionSettings
-from gateway.wiring.actions import action_rules
+from gateway.wiring.actions import build_action_rules
 from schemas.errors import ConfigInvalid
 from schemas.messages import Address
 
@@ -35,7 +35,7 @@ def declared(base: str, **changes: Any) -> Action:
         "headers": {"Authorization": "Bearer secret-1"},
     }
     settings = ActionSettings.model_validate({"http": {"ask": endpoint | changes}})
-    return action_rules("shop", settings).actions["ask"]
+    return build_action_rules("shop", settings).actions["ask"]
 
 
 @asynccontextmanager

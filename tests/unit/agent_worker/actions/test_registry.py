@@ -10,7 +10,7 @@ import pytest
 from agent_worker.actions import AmountLimit
 from agent_worker.actions.registry import load_actions, load_source
 from gateway.config.actions import ActionSettings
-from gateway.wiring.actions import action_rules
+from gateway.wiring.actions import build_action_rules
 from schemas.errors import ConfigInvalid
 
 OWN = '''
@@ -92,7 +92,7 @@ def test_two_actions_of_one_name_are_one_too_many(tmp_path: Path) -> None:
 def test_a_tenant_says_otherwise_within_what_can_work() -> None:
     def limited(**limits: Any) -> Any:
         settings = {"sources": ["tests.unit.agent_worker.actions.shop"], "limits": limits}
-        return action_rules("shop", ActionSettings.model_validate(settings)).actions
+        return build_action_rules("shop", ActionSettings.model_validate(settings)).actions
 
     assert limited(refund={"per_contact_per_day": 3})["refund"].per_contact_per_day == 3
     assert limited(refund={"approve": {"parameter": "amount", "above": 5}})["refund"].approve.value == 5

@@ -13,7 +13,7 @@ from agent_worker.actions import action, exceeds
 from agent_worker.actions.spec import Action
 from agent_worker.models.registry import Emit, Models
 from gateway.config.actions import ActionSettings
-from gateway.wiring.actions import action_rules
+from gateway.wiring.actions import build_action_rules
 from schemas.errors import ConfigInvalid
 from schemas.ports import AnswerDraft, Question
 from tests.harness.obeying import obey
@@ -140,6 +140,6 @@ def _settings(**limits: Any) -> ActionSettings:
 
 def test_a_tenant_cannot_take_the_question_away_without_saying_what_bounds_it() -> None:
     with pytest.raises(ConfigInvalid, match="needs a bound"):
-        action_rules("shop", _settings(confirm=False))
+        build_action_rules("shop", _settings(confirm=False))
     for said in ({"harmless": True}, {"per_contact_per_day": 3}):
-        assert action_rules("shop", _settings(confirm=False, **said)).actions["change"].confirm is False
+        assert build_action_rules("shop", _settings(confirm=False, **said)).actions["change"].confirm is False
