@@ -53,8 +53,8 @@ app.add_typer(operators.app, name="operator")
 app.add_typer(new.app, name="new")
 
 
-def _print_version(asked: bool) -> None:
-    if asked:
+def _print_version(requested: bool) -> None:
+    if requested:
         typer.echo(f"parley {metadata.version(DISTRIBUTION)}")
         raise typer.Exit
 

@@ -11,7 +11,7 @@ from aiohttp import web
 from connectors.registry import CHANNELS
 from gateway.training import conversation_log
 from gateway.training.conversation_log import ConversationEvent, ConversationLog
-from gateway.training.examples import export_rows
+from gateway.training.examples import build_examples
 from gateway.training.export_rows import ConversationExample, Preference
 from gateway.wiring.engines import channels_of
 from gateway.wiring.parts import Parts
@@ -81,7 +81,7 @@ def _lines(tenant: str, found: _Found, own: OwnNumbers | None, names: list[str],
     wanted: tuple[type, ...] = {"approved": (ConversationExample,), "rejected": (Preference,)}.get(
         kind, (ConversationExample, Preference)
     )
-    made = export_rows(tenant, *found, own, names)
+    made = build_examples(tenant, *found, own, names)
     return b"".join(row.model_dump_json().encode() + b"\n" for row in made if isinstance(row, wanted))
 
 

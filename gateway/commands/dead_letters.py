@@ -27,10 +27,10 @@ def list_dead_letters(
 ) -> None:
     """List dead letters, newest first."""
 
-    async def work(api: AdminApi) -> list[Any]:
+    async def load_dead_letters(api: AdminApi) -> list[Any]:
         return await api.list_items("/deadletters", unassigned="true" if unassigned else "false")
 
-    items = with_api(config, tenant, url, work)
+    items = with_api(config, tenant, url, load_dead_letters)
     if as_json:
         print_json(items)
     else:
@@ -60,11 +60,11 @@ def replay(
 ) -> None:
     """Process dead letters again. A message is answered only if nobody has answered it in the meantime."""
 
-    async def work(api: AdminApi) -> list[Any]:
+    async def replay_all(api: AdminApi) -> list[Any]:
         return [await api.call("POST", f"/deadletters/{quote(letter, safe='')}/replay") for letter in letters]
 
-    done = with_api(config, tenant, url, work)
+    replayed = with_api(config, tenant, url, replay_all)
     if as_json:
-        print_json(done)
+        print_json(replayed)
     else:
-        print_table(("replayed", "as", "topic"), ((item["replay_of"], item["id"], item["topic"]) for item in done))
+        print_table(("replayed", "as", "topic"), ((item["replay_of"], item["id"], item["topic"]) for item in replayed))

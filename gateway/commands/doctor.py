@@ -19,10 +19,10 @@ def doctor(config: ConfigFile = None, as_json: AsJson = False) -> None:
     from gateway.doctor.checks import run_checks
 
     findings = run(run_checks(config))
-    well = all(finding.status != "fail" for finding in findings)
+    healthy = all(finding.status != "fail" for finding in findings)
     if as_json:
-        print_json({"ok": well, "findings": [asdict(finding) for finding in findings]})
+        print_json({"ok": healthy, "findings": [asdict(finding) for finding in findings]})
     else:
         print_findings(findings)
-    if not well:
+    if not healthy:
         raise typer.Exit(1)

@@ -36,10 +36,10 @@ def init(
     """Create a project: configuration, documents and an action."""
     from gateway.scaffold import new_project
 
-    named = folder is not None and folder.name in list(Template)
-    chosen = template or (Template(folder.name) if folder is not None and named else Template.shop)
-    target = folder if folder is not None else Path(chosen.value)
-    for path in new_project(chosen.value, target):
+    is_template_name = folder is not None and folder.name in list(Template)
+    kind = template or (Template(folder.name) if folder is not None and is_template_name else Template.shop)
+    target = folder if folder is not None else Path(kind.value)
+    for path in new_project(kind.value, target):
         typer.echo(path)
-    here = "" if target.resolve() == Path.cwd() else f"  cd {shlex.quote(os.path.relpath(target))}\n"
-    note(f"\nNow start it:\n{here}  {program_name()} dev")
+    change_folder = "" if target.resolve() == Path.cwd() else f"  cd {shlex.quote(os.path.relpath(target))}\n"
+    note(f"\nNow start it:\n{change_folder}  {program_name()} dev")

@@ -61,10 +61,10 @@ PagesOption = Annotated[
 
 
 @dataclass(frozen=True, slots=True)
-class SyncRequest:
+class SyncArguments:
     """The arguments of `add` and `sync`. None stands for the configured value."""
 
-    places: list[str]
+    locations: list[str]
     visibility: str | None
     language: str | None
     options: dict[str, int | None]
@@ -83,8 +83,9 @@ def add(
     as_json: AsJson = False,
 ) -> None:
     """Publish files and pages that are new or have changed."""
-    asked = SyncRequest(places, visibility.value if visibility else None, language, {"depth": depth, "pages": pages})
-    _print_report(_sync(asked, config, tenant, url, remove=False), as_json)
+    options = {"depth": depth, "pages": pages}
+    request = SyncArguments(places, visibility.value if visibility else None, language, options)
+    _print_report(_sync(request, config, tenant, url, remove=False), as_json)
 
 
 @app.command()
@@ -108,8 +109,8 @@ def sync(
     """Publish changed documents, and remove those that are gone.
 
     Only documents of sources that could be read completely are removed."""
-    asked = SyncRequest(places or [], None, None, {"depth": depth, "pages": pages})
-    _print_report(_sync(asked, config, tenant, url, remove=True, many=allow_removals), as_json)
+    request = SyncArguments(places or [], None, None, {"depth": depth, "pages": pages})
+    _print_report(_sync(request, config, tenant, url, remove=True, allow_removals=allow_removals), as_json)
 
 
 @app.command("list")
@@ -135,11 +136,11 @@ def remove(
     """Remove documents."""
     from gateway.commands.common.remote_documents import document_path
 
-    async def work(api: AdminApi) -> None:
+    async def remove_documents(api: AdminApi) -> None:
         for document in documents:
             await api.call("DELETE", document_path(document))
 
-    with_api(config, tenant, url, work)
+    with_api(config, tenant, url, remove_documents)
     note(f"removed {', '.join(documents)}")
 
 
@@ -156,13 +157,13 @@ def ask(
 ) -> None:
     """Show what the agent would find, and whether it would answer."""
     body = {"query": question, "k": k, "assurance": assurance.value, "language": language}
-    found = with_api(config, tenant, url, lambda api: api.call("POST", "/knowledge/search", body))
+    result = with_api(config, tenant, url, lambda api: api.call("POST", "/knowledge/search", body))
     if as_json:
-        print_json(found)
+        print_json(result)
         return
-    verdict = "would answer" if found["answerable"] else "would not answer"
-    typer.echo(f"{verdict} (confidence {found['confidence']:.2f})")
-    for passage in found["passages"]:
+    verdict = "would answer" if result["answerable"] else "would not answer"
+    typer.echo(f"{verdict} (confidence {result['confidence']:.2f})")
+    for passage in result["passages"]:
         typer.echo(f"\n{passage['score']:.2f}  {passage['document']} · {passage['heading'] or passage['title']}")
         typer.echo("      " + " ".join(passage["text"].split())[:240])
 
@@ -206,12 +207,13 @@ def _read_questions(file: Path) -> list[CheckQuestion]:
     try:
         return read_questions(yaml.safe_load(file.read_text(encoding="utf-8")))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        what = f"cannot read {file}: {type(error).__name__}"
-        raise InvalidRequest(what, fix="check the path, and that the file is YAML") from error
+        raise InvalidRequest(
+            f"cannot read {file}: {type(error).__name__}", fix="check the path, and that the file is YAML"
+        ) from error
 
 
 async def _measure_quality(
-    config: Config, tenant: str, asked: list[CheckQuestion], url: str | None
+    config: Config, tenant: str, questions: list[CheckQuestion], url: str | None
 ) -> list[QualityMetrics]:
     from agent_worker.knowledge.ranking import quality
     from agent_worker.models.local.model import LocalModel
@@ -221,33 +223,44 @@ async def _measure_quality(
 
     model = LocalModel(build_worker_settings(config.tenants, {}))
     async with open_api(config, tenant, url) as api:
-        with progress("questions", len(asked)) as step:
-            return await quality.check(RemoteKnowledge(api, step), model, tenant, asked)
+        with progress("questions", len(questions)) as step:
+            return await quality.check(RemoteKnowledge(api, step), model, tenant, questions)
 
 
 def _sync(
-    asked: SyncRequest, config: Path | None, tenant: str | None, url: str | None, *, remove: bool, many: bool = False
+    request: SyncArguments,
+    config: Path | None,
+    tenant: str | None,
+    url: str | None,
+    *,
+    remove: bool,
+    allow_removals: bool = False,
 ) -> SyncReport:
     from gateway.commands.common.remote_documents import RemoteDocumentStore
-    from gateway.documents import document_sources as places
-    from gateway.documents import sync
+    from gateway.documents import document_sources
     from gateway.documents.crawl_state import CrawlStateStore
+    from gateway.documents.sync import sync_documents
 
     loaded = load(config)
     name = select_tenant(loaded, tenant)
-    said = {"visibility": asked.visibility, "language": asked.language}
-    wanted = places.configured_sources(loaded, name)
-    if asked.places:
-        wanted = places.select_sources(loaded, name, asked.places, said, asked.options)
-    memory = CrawlStateStore(loaded.data_path / f"read-{name}.json")
+    sources = document_sources.configured_sources(loaded, name)
+    if request.locations:
+        fields = {"visibility": request.visibility, "language": request.language}
+        sources = document_sources.select_sources(loaded, name, request.locations, fields, request.options)
+    crawl_states = CrawlStateStore(loaded.data_path / f"read-{name}.json")
 
-    async def work(api: AdminApi) -> SyncReport:
+    async def publish_and_remove(api: AdminApi) -> SyncReport:
         with progress("documents", None) as step:
-            return await sync.sync_documents(
-                RemoteDocumentStore(api), wanted, remove=remove, memory=memory, step=step, many=many
+            return await sync_documents(
+                RemoteDocumentStore(api),
+                sources,
+                remove=remove,
+                crawl_states=crawl_states,
+                step=step,
+                allow_removals=allow_removals,
             )
 
-    report = with_api(config, tenant, url, work)
+    report = with_api(config, tenant, url, publish_and_remove)
     if report.is_empty:
         raise InvalidRequest(
             "there is nothing to read", fix="name files, folders or addresses, or set `knowledge` in the configuration"
@@ -264,12 +277,12 @@ def _print_report(report: SyncReport, as_json: bool) -> None:
         typer.echo(", ".join(f"{count} {key}" for key, count in counts.items() if count or key == "added"))
         for file, problem in report.failed.items():
             note(f"skipped {file}: {problem}")
-        for said in report.notes:
-            note(said)
+        for text in report.notes:
+            note(text)
     if report.spared:
-        told = (f"{place}: {len(gone)} documents" for place, gone in report.spared.items())
+        spared = (f"{source}: {len(gone)} documents" for source, gone in report.spared.items())
         raise Conflict(
-            f"more than half of the documents of a source are gone, so none of them was removed: {'; '.join(told)}",
+            f"more than half of the documents of a source are gone, so none of them was removed: {'; '.join(spared)}",
             fix="check the source first, for example whether the start page still has its links; "
             "if the documents are really gone, run it again with --allow-removals",
         )

@@ -27,27 +27,27 @@ def migrate(
 ) -> None:
     """Migrate stored data to the schema of this release. `parley dev` does this when it starts."""
     loaded = load(config)
-    found = run(_load_schema_state(loaded))
-    if not check and found.pending:
+    state = run(_load_schema_state(loaded))
+    if not check and state.pending:
         run(_migrate(loaded))
     store = "sqlite" if loaded.embedded else "redis"
     if as_json:
-        told = {"store": store, "found": found.found, "known": found.known, "steps": list(found.pending)}
-        print_json(told | {"migrated": bool(found.pending and not check)})
+        report = {"store": store, "found": state.found, "known": state.known, "steps": list(state.pending)}
+        print_json(report | {"migrated": bool(state.pending and not check)})
     else:
-        typer.echo(_describe(found, check))
-    if check and found.pending:
+        typer.echo(_describe(state, check))
+    if check and state.pending:
         raise typer.Exit(1)
 
 
-def _describe(found: SchemaState, check: bool) -> str:
-    if found.found is None:
+def _describe(state: SchemaState, check: bool) -> str:
+    if state.found is None:
         return "nothing is stored yet"
-    if not found.pending:
-        return f"schema version {found.found}: nothing to do"
+    if not state.pending:
+        return f"schema version {state.found}: nothing to do"
     verb = "to be migrated" if check else "migrated"
-    steps = "".join(f"\n  {step}" for step in found.pending)
-    return f"{verb} from schema version {found.found} to {found.known}:{steps}"
+    steps = "".join(f"\n  {step}" for step in state.pending)
+    return f"{verb} from schema version {state.found} to {state.known}:{steps}"
 
 
 async def _load_schema_state(config: Config) -> SchemaState:
@@ -64,7 +64,7 @@ async def _load_schema_state(config: Config) -> SchemaState:
 
 
 async def _migrate(config: Config) -> None:
-    """Raises DatabaseLocked while an instance runs."""
+    """Migrate the stored data. Raises DatabaseLocked while an instance runs."""
     from gateway.wiring.engines import database_file, reveal_secrets, state_prefix
     from infra.database import Database
 
@@ -72,6 +72,6 @@ async def _migrate(config: Config) -> None:
         await Database.open(database_file(config.data_path)).close()
         return
     from infra.state.redis import RedisAccess
-    from infra.state.redis.rebuild.migration import migrate as work
+    from infra.state.redis.rebuild.migration import migrate as migrate_redis
 
-    await work(config.state, state_prefix(config), access=RedisAccess(**reveal_secrets(config.redis)))
+    await migrate_redis(config.state, state_prefix(config), access=RedisAccess(**reveal_secrets(config.redis)))

@@ -24,10 +24,10 @@ def hash_command(
     from gateway.config.operators import MIN_PASSWORD_LENGTH, hash_password
     from schemas.errors import InvalidRequest
 
-    given = sys.stdin.readline().rstrip("\r\n") if stdin else _prompt_password()
-    if len(given) < MIN_PASSWORD_LENGTH:
+    password = sys.stdin.readline().rstrip("\r\n") if stdin else _prompt_password()
+    if len(password) < MIN_PASSWORD_LENGTH:
         raise InvalidRequest(f"a password needs at least {MIN_PASSWORD_LENGTH} characters", fix="choose a longer one")
-    typer.echo(hash_password(given))
+    typer.echo(hash_password(password))
 
 
 def _prompt_password() -> str:

@@ -52,17 +52,17 @@ def train(config: ConfigFile = None, tenant: TenantName = None, as_json: AsJson 
 
     loaded = load(config)
     name = select_tenant(loaded, tenant)
-    worth = routing.train(loaded, name, anew=True, begun=lambda: note(f"learning the intents of {name}"))
-    if worth is None:
+    quality = routing.train(loaded, name, force=True, on_start=lambda: note(f"learning the intents of {name}"))
+    if quality is None:
         raise InvalidRequest(f"the tenant {name} has no examples", fix="add some under `routes.examples`")
     routes = loaded.tenants[name].routes
     file = routes.trained if routes is not None else ""
     if as_json:
-        print_json(asdict(worth) | {"file": file})
+        print_json(asdict(quality) | {"file": file})
         return
-    apart = f", {worth.told_apart:.1%} of out-of-scope messages recognized" if worth.told_apart >= 0 else ""
-    typer.echo(f"{worth.intents} intents from {worth.examples} examples, in {file}")
+    recognized = f", {quality.told_apart:.1%} of out-of-scope messages recognized" if quality.told_apart >= 0 else ""
+    typer.echo(f"{quality.intents} intents from {quality.examples} examples, in {file}")
     typer.echo(
-        f"held-out examples: {worth.accuracy:.1%} right, {worth.sure_accuracy:.1%} of the most confident 80%; "
-        f"{worth.strange:.1%} mistaken for out of scope{apart}"
+        f"held-out examples: {quality.accuracy:.1%} right, {quality.sure_accuracy:.1%} of the most confident 80%; "
+        f"{quality.strange:.1%} mistaken for out of scope{recognized}"
     )

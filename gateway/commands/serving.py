@@ -82,27 +82,27 @@ def run(
 
     loaded = load(config)
     refuse_embedded(loaded, f"run {role.value}")
-    wanted = parse_channels(loaded, channels)
+    served = parse_channels(loaded, channels)
     preflight.require_imports(loaded)
     for tenant in loaded.tenants if role is Role.worker else ():
         ensure_trained(loaded, tenant)
     _set_up_logging(log_level)
     restrict_data_folder(loaded)
-    asyncio.run(compose.serve_role(loaded, role.value, wanted))
+    asyncio.run(compose.serve_role(loaded, role.value, served))
 
 
 def parse_channels(config: Config, text: str) -> list[str]:
     """The channels in the value of ``--channels``. Raises InvalidRequest for a channel that no tenant has."""
     from gateway.wiring.engines import channels_of
 
-    known = channels_of(config)
-    wanted = [name.strip() for name in text.split(",") if name.strip()]
-    unknown = [name for name in wanted if name not in known]
+    configured = channels_of(config)
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    unknown = [name for name in names if name not in configured]
     if unknown:
         raise InvalidRequest(
-            f"no tenant has the channel {unknown[0]!r}", fix=f"use --channels with some of: {','.join(known)}"
+            f"no tenant has the channel {unknown[0]!r}", fix=f"use --channels with some of: {','.join(configured)}"
         )
-    return wanted
+    return names
 
 
 def _set_up_logging(level: str) -> None:
@@ -113,7 +113,7 @@ def _set_up_logging(level: str) -> None:
     set_up_logging(human=sys.stderr.isatty(), level=level)
 
 
-async def _run_dev(config: Config, flag: str) -> None:
+async def _run_dev(config: Config, config_option: str) -> None:
     import asyncio
 
     from gateway.commands.common.instance import publish_address
@@ -128,7 +128,7 @@ async def _run_dev(config: Config, flag: str) -> None:
     await asyncio.to_thread(train_changed_models, config, note)
     sample = await _sync_documents(config)
     async with publish_address(config):
-        await compose.serve_dev(config, on_ready=lambda: typer.echo(banner(config, flag, sample)))
+        await compose.serve_dev(config, on_ready=lambda: typer.echo(banner(config, config_option, sample)))
 
 
 async def _sync_documents(config: Config) -> str:
@@ -138,21 +138,21 @@ async def _sync_documents(config: Config) -> str:
     from agent_worker.knowledge.library import Library
     from gateway.documents.crawl_state import CrawlStateStore
     from gateway.documents.document_sources import path_sources
-    from gateway.documents.document_store import LocalDocumentStore, RevisionStore
+    from gateway.documents.document_store import DocumentHashCache, LocalDocumentStore
     from gateway.documents.sync import sync_documents
     from gateway.wiring import compose
 
-    wanted = [name for name, tenant in config.tenants.items() if tenant.knowledge.paths]
+    tenants = [name for name, tenant in config.tenants.items() if tenant.knowledge.paths]
     async with compose.open_embedded(config) as parts:
-        for tenant in wanted:
-            shelf = RevisionStore(LocalDocumentStore(parts, tenant), config.data_path / f"published-{tenant}.json")
-            memory = CrawlStateStore(config.data_path / f"read-{tenant}.json")
+        for tenant in tenants:
+            store = DocumentHashCache(LocalDocumentStore(parts, tenant), config.data_path / f"published-{tenant}.json")
+            crawl_states = CrawlStateStore(config.data_path / f"read-{tenant}.json")
             with progress(f"documents of {tenant}", None) as step:
-                # Only `knowledge sync` removes, and only it reads websites.
+                # Only `parley knowledge sync` removes documents and reads websites.
                 report = await sync_documents(
-                    shelf, path_sources(config, tenant), remove=False, memory=memory, step=step
+                    store, path_sources(config, tenant), remove=False, crawl_states=crawl_states, step=step
                 )
-            shelf.save()
+            store.save()
             if isinstance(parts.knowledge, Library):
                 await _wait_for_index(parts.knowledge, tenant, len(report.added) + len(report.changed))
             for file, problem in report.failed.items():
@@ -181,18 +181,18 @@ async def _wait_for_index(library: Library, tenant: str, new: int) -> None:
     if new:
         note(f"reading {new} new documents of {tenant}; this happens once")
     with progress(f"reading documents of {tenant}", new) as step:
-        seen = None
+        previous = None
         async for count in library.watch_indexing(tenant):
-            for _ in range(count - (count if seen is None else seen)):
+            for _ in range(0 if previous is None else count - previous):
                 step("")
-            seen = count
+            previous = count
 
 
-def banner(config: Config, flag: str, sample: str) -> str:
+def banner(config: Config, config_option: str, sample: str) -> str:
     """The text that is shown when the instance is ready: addresses, and examples of questions.
 
-    ``flag`` is the ``--config`` option that commands in another terminal need, ``sample`` a question that the documents
-    answer."""
+    ``config_option`` is the ``--config`` that commands in another terminal need, ``sample`` a question that the
+    documents answer."""
     url, tenant = config.local_url, next(iter(config.tenants))
     ask = shlex.quote(json.dumps({"query": sample or "…", "k": 3}, ensure_ascii=False))
     message = f" -m {shlex.quote(sample)}" if sample else ""
@@ -204,7 +204,7 @@ Parley is running (one process, SQLite in {config.data_dir}). Stop it with Ctrl-
   admin token   {config.admin_token.get_secret_value()}
 
 Ask in the terminal:
-  {program_name()} chat{message}{flag}
+  {program_name()} chat{message}{config_option}
 
 Or over HTTP:
   curl -s -X POST {url}/v1/chat/{tenant}/sessions -H 'Content-Type: application/json' -d '{{}}'
@@ -213,12 +213,12 @@ Or over HTTP:
 """
 
 
-def _config_option(given: Path | None) -> str:
+def _config_option(file: Path | None) -> str:
     """The ``--config`` option that other commands in this folder need, or an empty text if they find the file."""
     from gateway.config.loader import FILE_NAME, find_file
 
-    path = find_file(given)
+    path = find_file(file)
     if path == Path(FILE_NAME).absolute():
         return ""
-    shown = os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)
-    return f" --config {shlex.quote(shown)}"
+    short = os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)
+    return f" --config {shlex.quote(short)}"

@@ -83,12 +83,12 @@ def salvage(
             "this installation keeps its data in Kafka and Redis",
             fix="docs/operations.md describes how to recover those",
         )
-    found = save(loaded.data_path, target.absolute())
+    tables = save(loaded.data_path, target.absolute())
     if as_json:
-        print_json({one.table: {"rows": one.rows, "complete": one.complete} for one in found})
+        print_json({table.table: {"rows": table.rows, "complete": table.complete} for table in tables})
         return
-    for one in found:
-        typer.echo(f"{one.table}: {one.rows} rows{'' if one.complete else ', others could not be read'}")
+    for table in tables:
+        typer.echo(f"{table.table}: {table.rows} rows{'' if table.complete else ', others could not be read'}")
     note(f"set `data_dir` to {target}, and start")
 
 
@@ -117,7 +117,7 @@ async def _rebuild(config: Config) -> dict[str, Any]:
 
     from gateway.wiring.engines import channels_of, open_engine
     from infra.bus.partitioner import SHARDS
-    from infra.state.rebuild import rebuild as work
+    from infra.state.rebuild import rebuild as rebuild_state
     from infra.state.recovery import LEASE, LEASE_TTL, SETTLE
 
     holder = f"command-{uuid4().hex}"
@@ -129,14 +129,14 @@ async def _rebuild(config: Config) -> dict[str, Any]:
             )
         renewal = asyncio.create_task(_renew(leases, LEASE, holder, LEASE_TTL))
         try:
-            report = await work(
+            report = await rebuild_state(
                 engine.bus,
                 engine.state.rebuild,
                 frozenset(range(SHARDS)),
                 channels=channels_of(config),
                 settle=0.0 if config.embedded else SETTLE,
                 now=now,
-                progress=lambda what, count: note(f"{count} {what}"),
+                progress=lambda item, count: note(f"{count} {item}"),
             )
         finally:
             renewal.cancel()

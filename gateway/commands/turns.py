@@ -29,13 +29,13 @@ def show(
 ) -> None:
     """Show turns, oldest first. Each has its passages, citations, route, actions, and how long each stage took."""
 
-    async def work(api: AdminApi) -> Any:
+    async def load_turns(api: AdminApi) -> Any:
         try:
             return (await api.call("GET", f"/conversations/{quote(id, safe='')}"))["turns"]
         except NotFound:
             return [await _find_turn(api, id)]
 
-    turns = with_api(config, tenant, url, work)
+    turns = with_api(config, tenant, url, load_turns)
     if as_json:
         print_json(turns)
         return
@@ -61,10 +61,10 @@ def export(
 
     Writes JSON lines without personal data."""
     kind = "" if approved == rejected else "approved" if approved else "rejected"
-    asked = {"channel": channel, "since": since, "until": until, "kind": kind}
-    query = urlencode({name: value for name, value in asked.items() if value})
+    parameters = {"channel": channel, "since": since, "until": until, "kind": kind}
+    query = urlencode({name: value for name, value in parameters.items() if value})
 
-    async def work(api: AdminApi) -> int:
+    async def write_lines(api: AdminApi) -> int:
         count = 0
         with out.open("w", encoding="utf-8") if out else _Stdout() as sink:
             async for line in _raw_lines(api, channel) if raw else api.stream_lines(f"/training?{query}"):
@@ -72,7 +72,7 @@ def export(
                 count += 1
         return count
 
-    count = with_api(config, tenant, url, work)
+    count = with_api(config, tenant, url, write_lines)
     note(f"{count} {'turns' if raw else 'lines'}")
 
 
@@ -125,17 +125,17 @@ def format_turn(turn: dict[str, Any]) -> str:
 
 def _turn_lines(turn: dict[str, Any]) -> Iterator[str]:
     yield f"turn {turn['id']}  {turn['at']}"
-    came = f" -> {turn['outcome']}" if turn.get("outcome") else ""
+    outcome = f" -> {turn['outcome']}" if turn.get("outcome") else ""
     intent = f", intent {turn['intent']}" if turn.get("intent") else ""
-    yield f"  route     {turn['route']}{came}{intent}, confidence {turn['confidence']:.2f}"
+    yield f"  route     {turn['route']}{outcome}{intent}, confidence {turn['confidence']:.2f}"
     yield from (f"  because   {reason}" for reason in turn["reasons"])
     yield from (f"  score     {value:.3f}  {name}" for name, value in turn.get("scores", {}).items())
     yield f"  model     {turn['model'] or 'none'}, {turn['tokens']} tokens, {turn['cost']:.6f} dollars"
     stages = ", ".join(f"{name} {spent:.0f}" for name, spent in turn["stages"].items())
     yield f"  ms        {sum(turn['stages'].values()):.0f} ({stages})"
     for passage in turn["passages"]:
-        where = " > ".join(filter(None, (passage["document"], passage["heading"])))
-        yield f"  passage   {passage['score']:.3f}  {'cited ' if passage['cited'] else '      '}{where}"
+        place = " > ".join(filter(None, (passage["document"], passage["heading"])))
+        yield f"  passage   {passage['score']:.3f}  {'cited ' if passage['cited'] else '      '}{place}"
     yield from (_format_action(action) for action in turn["actions"])
     yield from (f"  {name:9} {value}" for name, value in turn.items() if name not in _SHOWN_FIELDS and value)
     yield f"  answered  {len(turn['handled'])} messages: {', '.join(turn['handled'])}"
@@ -146,6 +146,6 @@ def _turn_lines(turn: dict[str, Any]) -> Iterator[str]:
 
 def _format_action(action: dict[str, Any]) -> str:
     arguments = ", ".join(f"{name}={value}" for name, value in action["arguments"].items())
-    why = f"  {action['reason']}" if action["reason"] else ""
+    reason = f"  {action['reason']}" if action["reason"] else ""
     key = f"  key {action['key']}" if action["key"] else ""
-    return f"  action    {action['name']}({arguments}): {action['outcome']}{why}{key}"
+    return f"  action    {action['name']}({arguments}): {action['outcome']}{reason}{key}"

@@ -34,25 +34,25 @@ def environment() -> Mapping[str, str]:
     return types.MappingProxyType(dict(os.environ))
 
 
-def find_file(given: str | Path | None = None, environ: Mapping[str, str] | None = None) -> Path:
+def find_file(file: str | Path | None = None, environ: Mapping[str, str] | None = None) -> Path:
     """The path of the configuration file: ``given``, else ``PARLEY_CONFIG``, else ``parley.yaml`` in the current folder
     or in the only subfolder that has one. Raises ConfigInvalid if there is none."""
-    named = given or (environment() if environ is None else environ).get("PARLEY_CONFIG")
-    path = Path(named or FILE_NAME).absolute()
+    name = file or (environment() if environ is None else environ).get("PARLEY_CONFIG")
+    path = Path(name or FILE_NAME).absolute()
     if path.is_file():
         return path
-    if named:
+    if name:
         raise ConfigInvalid(f"there is no configuration file {path}", fix="check --config and PARLEY_CONFIG")
     # After `parley init shop` the file is one folder down.
-    below = sorted(path.parent.glob(f"*/{FILE_NAME}"))
-    if len(below) == 1:
-        return below[0]
+    candidates = sorted(path.parent.glob(f"*/{FILE_NAME}"))
+    if len(candidates) == 1:
+        return candidates[0]
     fix = "name one with --config FILE or PARLEY_CONFIG, or create one with `parley init`"
     raise ConfigInvalid(f"there is no {FILE_NAME} in {path.parent}", fix=fix)
 
 
 def load(
-    given: str | Path | None = None,
+    file: str | Path | None = None,
     *,
     environ: Mapping[str, str] | None = None,
     flags: Mapping[str, Any] | None = None,
@@ -64,18 +64,18 @@ def load(
     values of ``secret_key`` and ``admin_token`` are generated and kept in ``data_dir`` (embedded mode only).
     """
     environ = environment() if environ is None else environ
-    path = find_file(given, environ)
-    source = _read(path, environ)
-    _apply_overrides(source, YamlReader(path, environ), environ, flags or {})
-    problems = Validation(source, Config)
-    config = problems.validate()
+    path = find_file(file, environ)
+    document = _read(path, environ)
+    _apply_overrides(document, YamlReader(path, environ), environ, flags or {})
+    validation = Validation(document, Config)
+    config = validation.validate()
     if config is not None:
-        _check_secrets(config, problems)
-        _check_modes(config, source, problems)
-        _check_models(config, problems)
-        _check_operators(config, problems)
-    if problems.problems or config is None:
-        raise _combine_problems(problems.problems, path)
+        _check_secrets(config, validation)
+        _check_modes(config, document, validation)
+        _check_models(config, validation)
+        _check_operators(config, validation)
+    if validation.problems or config is None:
+        raise _combine_problems(validation.problems, path)
     config = _make_paths_absolute(config, path.parent)
     return secret_keys.fill_in_secrets(config) if make_secrets and config.embedded else config
 
@@ -90,49 +90,49 @@ def _read(path: Path, environ: Mapping[str, str]) -> YamlDocument:
 
 
 def _apply_overrides(
-    source: YamlDocument, reader: YamlReader, environ: Mapping[str, str], flags: Mapping[str, Any]
+    document: YamlDocument, reader: YamlReader, environ: Mapping[str, str], flags: Mapping[str, Any]
 ) -> None:
     for name, key in _SHORT_VARIABLES.items():
         if environ.get(name):
-            _set_value(source, reader, (key,), environ[name], f"environment {name}")
+            _set_value(document, reader, (key,), environ[name], f"environment {name}")
     for name in sorted(environ):
         if name.startswith("PARLEY__"):
-            where = _resolve_keys(source.values, name.removeprefix("PARLEY__").split("__"))
-            _set_value(source, reader, where, environ[name], f"environment {name}")
+            path = _resolve_keys(document.values, name.removeprefix("PARLEY__").split("__"))
+            _set_value(document, reader, path, environ[name], f"environment {name}")
     if environ.get("PARLEY_PORT"):
-        _set_port(source, environ["PARLEY_PORT"], "environment PARLEY_PORT")
+        _set_port(document, environ["PARLEY_PORT"], "environment PARLEY_PORT")
     for key, value in flags.items():
         if value is not None and key == "port":
-            _set_port(source, str(value), "flag --port")
+            _set_port(document, str(value), "flag --port")
         elif value is not None:
-            _set_value(source, reader, (key,), str(value), f"flag --{key.replace('_', '-')}")
+            _set_value(document, reader, (key,), str(value), f"flag --{key.replace('_', '-')}")
     # Such as a `file:` value in the environment whose file cannot be read.
-    source.problems += reader.document.problems
+    document.problems += reader.document.problems
 
 
 def _resolve_keys(values: Any, parts: list[str]) -> tuple[str, ...]:
     """The keys that the parts of an environment variable's name refer to. Variables have neither lower case nor hyphens
     in their names, so these are compared with the keys that exist."""
-    where = []
+    path = []
     for part in parts:
         keys = list(values) if isinstance(values, dict) else []
         key = next((key for key in keys if key.lower().replace("-", "_") == part.lower()), part.lower())
         values = values.get(key) if isinstance(values, dict) else None
-        where.append(key)
-    return tuple(where)
+        path.append(key)
+    return tuple(path)
 
 
-def _set_value(source: YamlDocument, reader: YamlReader, where: tuple[str, ...], text: str, place: str) -> None:
-    at = source.values
-    for key in where[:-1]:
-        if not isinstance(at.get(key), dict):
-            at[key] = {}
-        at = at[key]
-    filled = reader.fill_in(text, place)
-    at[where[-1]] = _parse_structure(filled)
-    for stale in [known for known in source.positions if known[: len(where)] == where]:
-        del source.positions[stale]
-    source.positions[where] = place
+def _set_value(document: YamlDocument, reader: YamlReader, path: tuple[str, ...], text: str, position: str) -> None:
+    mapping = document.values
+    for key in path[:-1]:
+        if not isinstance(mapping.get(key), dict):
+            mapping[key] = {}
+        mapping = mapping[key]
+    filled = reader.fill_in(text, position)
+    mapping[path[-1]] = _parse_structure(filled)
+    for stale in [each for each in document.positions if each[: len(path)] == path]:
+        del document.positions[stale]
+    document.positions[path] = position
 
 
 def _parse_structure(text: str) -> Any:
@@ -145,79 +145,79 @@ def _parse_structure(text: str) -> Any:
         return text
 
 
-def _set_port(source: YamlDocument, port: str, place: str) -> None:
-    listen = str(source.values.get("listen") or Config.model_fields["listen"].default)
+def _set_port(document: YamlDocument, port: str, position: str) -> None:
+    listen = str(document.values.get("listen") or Config.model_fields["listen"].default)
     host, colon, _ = listen.rpartition(":")
     if not colon:
         # The address in the file is invalid, so the error must point there and not at the port.
         return
-    source.values["listen"] = f"{host}:{port}"
-    source.positions["listen",] = place
+    document.values["listen"] = f"{host}:{port}"
+    document.positions["listen",] = position
 
 
-def _check_secrets(config: Config, problems: Validation) -> None:
+def _check_secrets(config: Config, validation: Validation) -> None:
     """Check the length of the secrets that the operator chooses. A vendor decides about the length of its own."""
-    found: dict[tuple[str, ...], SecretStr] = {(name,): getattr(config, name) for name in secret_keys.SECRET_NAMES}
+    secrets: dict[tuple[str, ...], SecretStr] = {(name,): getattr(config, name) for name in secret_keys.SECRET_NAMES}
     for tenant, section in config.tenants.items():
         for name, account in section.channels.web.items():
-            found["tenants", tenant, "channels", "web", name, "identity_secret"] = account.identity_secret
-    for place, secret in found.items():
+            secrets["tenants", tenant, "channels", "web", name, "identity_secret"] = account.identity_secret
+    for path, secret in secrets.items():
         if secret_keys.is_too_short(secret.get_secret_value()):
-            said = f"{'.'.join(place)}: must be at least {secret_keys.MIN_SECRET_BYTES} bytes long"
-            problems.add(place, f"{said}; make one with: {secret_keys.GENERATE_COMMAND}")
+            message = f"{'.'.join(path)}: must be at least {secret_keys.MIN_SECRET_BYTES} bytes long"
+            validation.add(path, f"{message}; make one with: {secret_keys.GENERATE_COMMAND}")
 
 
-def _check_modes(config: Config, source: YamlDocument, problems: Validation) -> None:
+def _check_modes(config: Config, document: YamlDocument, validation: Validation) -> None:
     if (config.bus == "sqlite") != (config.state == "sqlite"):
         key = "bus" if config.bus == "sqlite" else "state"
         other = "state" if key == "bus" else "bus"
-        problems.add(
+        validation.add(
             (key,),
             f"{key} is sqlite, but {other} is not: use sqlite for both, or kafka:// and redis:// together",
         )
     elif not config.embedded:
         for name in ("secret_key", "admin_token"):
             if not getattr(config, name).get_secret_value():
-                problems.add(
+                validation.add(
                     (name,),
                     f"{name} must be set when several processes share it (kafka:// and redis://): "
                     f"put one value in the environment as PARLEY_{name.upper()}",
                 )
 
 
-def _check_models(config: Config, problems: Validation) -> None:
+def _check_models(config: Config, validation: Validation) -> None:
     """Check the names of models. `local` always exists and always answers from the documents, because all other models
     fall back on it."""
-    known = sorted({"local", *config.models})
+    names = sorted({"local", *config.models})
     if "local" in config.models and config.models["local"].provider != "local":
-        problems.add(("models", "local"), "models.local: must have `provider: local`; give your model another name")
-    named: list[tuple[tuple[str, ...], Sequence[str]]] = [
+        validation.add(("models", "local"), "models.local: must have `provider: local`; give your model another name")
+    references: list[tuple[tuple[str, ...], Sequence[str]]] = [
         (("tenants", name, "model"), model_names(tenant.model)) for name, tenant in config.tenants.items()
     ]
-    named += [(("models", name, "fallback"), entry.fallback) for name, entry in config.models.items()]
-    named += [
+    references += [(("models", name, "fallback"), entry.fallback) for name, entry in config.models.items()]
+    references += [
         (("tenants", name, "routes", "models", route), [model] if model else [])
         for name, tenant in config.tenants.items()
         for route, model in (tenant.routes.models if tenant.routes is not None else ())
     ]
-    for place, models in named:
+    for path, models in references:
         for model in models:
-            if model not in known:
-                said = f"{'.'.join(place)}: there is no model {model!r} under `models`"
-                problems.add(place, said + suggest(model, known))
+            if model not in names:
+                message = f"{'.'.join(path)}: there is no model {model!r} under `models`"
+                validation.add(path, message + suggest(model, names))
 
 
-def _check_operators(config: Config, problems: Validation) -> None:
+def _check_operators(config: Config, validation: Validation) -> None:
     if ADMIN_NAME in config.operators:
-        problems.add(
+        validation.add(
             ("operators", ADMIN_NAME),
             f"operators.{ADMIN_NAME}: the name is reserved for the admin token; choose another",
         )
     for name, operator in config.operators.items():
         for tenant in operator.tenants:
             if tenant not in config.tenants:
-                said = f"operators.{name}.tenants: there is no tenant {tenant!r}"
-                problems.add(("operators", name, "tenants"), said + suggest(tenant, sorted(config.tenants)))
+                message = f"operators.{name}.tenants: there is no tenant {tenant!r}"
+                validation.add(("operators", name, "tenants"), message + suggest(tenant, sorted(config.tenants)))
 
 
 def _make_paths_absolute(config: Config, folder: Path) -> Config:
@@ -225,31 +225,31 @@ def _make_paths_absolute(config: Config, folder: Path) -> Config:
     tenants = {}
     for name, tenant in config.tenants.items():
         paths = [str((folder / path).resolve()) for path in tenant.knowledge.paths]
-        places = [_absolute_source(each, folder) for each in tenant.knowledge.sources]
-        knowledge = tenant.knowledge.model_copy(update={"paths": paths, "sources": places})
+        sources = [_absolute_source(each, folder) for each in tenant.knowledge.sources]
+        knowledge = tenant.knowledge.model_copy(update={"paths": paths, "sources": sources})
         channels = tenant.channels.model_copy(update={"web": _absolute_web_accounts(tenant.channels.web, folder)})
         routes = _absolute_routes(tenant.routes, folder, Path(data_dir) / "routes" / f"{name}.npz")
-        modules = [_absolute_action_source(source, folder) for source in tenant.actions.sources]
-        actions = tenant.actions.model_copy(update={"sources": modules})
-        changed = {"knowledge": knowledge, "channels": channels, "routes": routes, "actions": actions}
-        tenants[name] = tenant.model_copy(update=changed)
+        action_sources = [_absolute_action_source(source, folder) for source in tenant.actions.sources]
+        actions = tenant.actions.model_copy(update={"sources": action_sources})
+        update = {"knowledge": knowledge, "channels": channels, "routes": routes, "actions": actions}
+        tenants[name] = tenant.model_copy(update=update)
     encoder = config.encoder
     if encoder not in ("auto", "light"):
         encoder = str((folder / Path(encoder).expanduser()).resolve())
     files = {name: _absolute_certificates(getattr(config, name), folder) for name in ("kafka", "redis")}
-    made = config.model_copy(update={"data_dir": data_dir, "tenants": tenants, "encoder": encoder, **files})
-    made._folder = folder.resolve()
-    return made
+    absolute = config.model_copy(update={"data_dir": data_dir, "tenants": tenants, "encoder": encoder, **files})
+    absolute._folder = folder.resolve()
+    return absolute
 
 
-def _absolute_routes(routes: RoutingSettings | None, folder: Path, usual: Path) -> RoutingSettings | None:
+def _absolute_routes(routes: RoutingSettings | None, folder: Path, default: Path) -> RoutingSettings | None:
     """``usual``: the file for what is learned from the examples, unless the configuration names one."""
     if routes is None:
         return None
     examples = routes.examples
-    named = str((folder / examples).resolve()) if isinstance(examples, str) else examples
-    trained = str((folder / routes.trained).resolve() if routes.trained else usual)
-    return routes.model_copy(update={"examples": named, "trained": trained})
+    example_file = str((folder / examples).resolve()) if isinstance(examples, str) else examples
+    trained = str((folder / routes.trained).resolve() if routes.trained else default)
+    return routes.model_copy(update={"examples": example_file, "trained": trained})
 
 
 def _absolute_source(source: SourceSettings, folder: Path) -> SourceSettings:

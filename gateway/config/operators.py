@@ -31,14 +31,14 @@ def hash_password(password: str) -> str:
     return f"scrypt:{_COST}:{_BLOCK}:{_LANES}:{_encode(salt)}:{_encode(key)}"
 
 
-def verify_password(password: str, kept: str) -> bool:
+def verify_password(password: str, hash: str) -> bool:
     """Whether a password has this hash. Takes about the same time for every password. Blocking: run it in a thread."""
-    found = _HASH_PATTERN.fullmatch(kept)
-    if found is None:
+    match = _HASH_PATTERN.fullmatch(hash)
+    if match is None:
         return False
-    cost, block, lanes = (int(part) for part in found.groups()[:3])
-    key = _derive_key(password, base64.urlsafe_b64decode(found[4] + "=="), cost, block, lanes)
-    return hmac.compare_digest(_encode(key), found[5])
+    cost, block, lanes = (int(part) for part in match.groups()[:3])
+    key = _derive_key(password, base64.urlsafe_b64decode(match[4] + "=="), cost, block, lanes)
+    return hmac.compare_digest(_encode(key), match[5])
 
 
 DUMMY_HASH = f"scrypt:{_COST}:{_BLOCK}:{_LANES}:{'A' * 22}:{'A' * 43}"
@@ -46,8 +46,8 @@ DUMMY_HASH = f"scrypt:{_COST}:{_BLOCK}:{_LANES}:{'A' * 22}:{'A' * 43}"
 
 
 def _derive_key(password: str, salt: bytes, cost: int, block: int, lanes: int) -> bytes:
-    given = password.encode("utf-8", "surrogatepass")
-    return hashlib.scrypt(given, salt=salt, n=cost, r=block, p=lanes, maxmem=_MAX_MEMORY, dklen=32)
+    data = password.encode("utf-8", "surrogatepass")
+    return hashlib.scrypt(data, salt=salt, n=cost, r=block, p=lanes, maxmem=_MAX_MEMORY, dklen=32)
 
 
 def _encode(data: bytes) -> str:
@@ -58,15 +58,15 @@ def _check_tenant(text: str) -> str:
     return require_pattern(text, r"[a-z0-9][a-z0-9_-]{0,62}", "must be the name of a tenant")
 
 
-def _check_hash(given: SecretStr) -> SecretStr:
-    found = _HASH_PATTERN.fullmatch(given.get_secret_value())
+def _check_hash(hash: SecretStr) -> SecretStr:
+    match = _HASH_PATTERN.fullmatch(hash.get_secret_value())
     message = "must be what `parley operator hash` prints"
-    if found is None:
+    if match is None:
         raise ValueError(message)
-    cost, block, lanes = (int(part) for part in found.groups()[:3])
+    cost, block, lanes = (int(part) for part in match.groups()[:3])
     if cost < 2 or cost & (cost - 1) or not block or not lanes or 128 * cost * block * 2 > _MAX_MEMORY:
         raise ValueError(message)
-    return given
+    return hash
 
 
 class OperatorSettings(Settings):

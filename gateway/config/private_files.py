@@ -30,10 +30,10 @@ def restrict_data_folder(config: Config) -> None:
     they are."""
     folder = config.data_path
     if config.folder.is_relative_to(folder):
-        chosen = [entry for name in PRIVATE_ENTRIES for entry in folder.iterdir() if fnmatch(entry.name, name)]
+        entries = [entry for name in PRIVATE_ENTRIES for entry in folder.iterdir() if fnmatch(entry.name, name)]
     else:
-        chosen = [folder]
-    changed = sum(_restrict(path) for top in chosen if top.exists() for path in _walk(top))
+        entries = [folder]
+    changed = sum(_restrict(path) for top in entries if top.exists() for path in _walk(top))
     if changed:
         log.warning("data_folder_tightened", folder=str(folder), changed=changed)
 

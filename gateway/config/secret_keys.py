@@ -24,26 +24,26 @@ GENERATE_COMMAND = "python3 -c 'import secrets; print(secrets.token_urlsafe(32))
 
 def fill_in_secrets(config: Config) -> Config:
     """The configuration with both secrets set. Raises ConfigInvalid if the data folder cannot be written."""
-    made = {
+    generated = {
         name: SecretStr(_read_or_create(config.data_path / name))
         for name in SECRET_NAMES
         if not getattr(config, name).get_secret_value()
     }
-    return config.model_copy(update=made)
+    return config.model_copy(update=generated)
 
 
 def _read_or_create(file: Path) -> str:
     try:
-        kept = _read(file) or _create(file)
+        secret = _read(file) or _create(file)
     except OSError as error:
         raise ConfigInvalid(
             f"cannot keep {file.name} in {file.parent}: {error.strerror}",
             fix="make the folder writable, or set `data_dir` to a folder that is",
         ) from error
-    if is_too_short(kept):
+    if is_too_short(secret):
         fix = f"remove the file, so that the next start generates a new secret, or generate one: {GENERATE_COMMAND}"
         raise ConfigInvalid(f"{file}: must be at least {MIN_SECRET_BYTES} bytes long", fix=fix)
-    return kept
+    return secret
 
 
 def is_too_short(secret: str) -> bool:

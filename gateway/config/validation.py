@@ -16,16 +16,16 @@ from gateway.config.yaml_reader import KeyPath, YamlDocument, format_path
 class Validation:
     """The problems of one configuration, in the order of the file."""
 
-    def __init__(self, source: YamlDocument, model: type[Config]) -> None:
-        self._source = source
+    def __init__(self, document: YamlDocument, model: type[Config]) -> None:
+        self._source = document
         self._model = model
-        self.problems = list(source.problems)
+        self.problems = list(document.problems)
 
-    def add(self, where: KeyPath, what: str) -> None:
-        self.problems.append(f"{self._source.position_of(where)}: {what}")
+    def add(self, path: KeyPath, message: str) -> None:
+        self.problems.append(f"{self._source.position_of(path)}: {message}")
 
     def validate(self) -> Config | None:
-        """The configuration, or None if there are problems, which are added to ``lines``."""
+        """The configuration, or None if there are problems, which are added to ``problems``."""
         try:
             return self._model.model_validate(self._source.values)
         except ValidationError as error:
@@ -35,52 +35,52 @@ class Validation:
         return None
 
     def _add_error(self, detail: ErrorDetails) -> None:
-        where = tuple(part for part in detail["loc"] if part != "[key]")
-        where = self._strip_union_tags(where)
+        path = tuple(key for key in detail["loc"] if key != "[key]")
+        path = self._strip_union_tags(path)
         if detail["type"] in ("union_tag_invalid", "union_tag_not_found"):
             # The key that selects the branch of the union is wrong, not the mapping around it.
-            where = (*where, detail["ctx"]["discriminator"].strip("'"))
+            path = (*path, detail["ctx"]["discriminator"].strip("'"))
         if detail["type"] == "extra_forbidden":
-            self.add(where, f"{format_path(where)}: unknown key{suggest(str(where[-1]), self._known_keys(where[:-1]))}")
+            self.add(path, f"{format_path(path)}: unknown key{suggest(str(path[-1]), self._known_keys(path[:-1]))}")
         elif detail["type"] in ("missing", "union_tag_not_found"):
-            self.add(where, f"{format_path(where)}: must be set")
-        elif self._value_at(where) is None:
-            self.add(where, f"{format_path(where)}: is left empty; give it a value or remove the line")
+            self.add(path, f"{format_path(path)}: must be set")
+        elif self._value_at(path) is None:
+            self.add(path, f"{format_path(path)}: is left empty; give it a value or remove the line")
         else:
-            self.add(where, f"{format_path(where)}: {_describe_error(detail, self._value_at(where))}")
+            self.add(path, f"{format_path(path)}: {_describe_error(detail, self._value_at(path))}")
 
-    def _strip_union_tags(self, where: KeyPath) -> KeyPath:
+    def _strip_union_tags(self, path: KeyPath) -> KeyPath:
         """The path as it is in the file, without the tags that pydantic adds for the branches of a union."""
         out: list[str | int] = []
         value: Any = self._source.values
-        for index, part in enumerate(where):
-            last = index == len(where) - 1
-            if isinstance(value, dict) and part not in value and not last:
+        for index, key in enumerate(path):
+            last = index == len(path) - 1
+            if isinstance(value, dict) and key not in value and not last:
                 continue
-            out.append(part)
-            value = _descend(value, part)
+            out.append(key)
+            value = _descend(value, key)
         return tuple(out)
 
-    def _value_at(self, where: KeyPath) -> Any:
+    def _value_at(self, path: KeyPath) -> Any:
         value: Any = self._source.values
-        for part in where:
-            value = _descend(value, part)
+        for key in path:
+            value = _descend(value, key)
         return value
 
-    def _known_keys(self, where: KeyPath) -> list[str]:
+    def _known_keys(self, path: KeyPath) -> list[str]:
         """The keys that are allowed in the mapping at this path."""
         kinds: list[Any] = [self._model]
-        for part in where:
-            kinds = [inner for kind in kinds for inner in _types_below(kind, part)]
+        for key in path:
+            kinds = [inner for kind in kinds for inner in _types_below(kind, key)]
         fields = [item for kind in kinds if _is_model(kind) for item in kind.model_fields.items()]
         return sorted({field.alias or name for name, field in fields})
 
 
-def _descend(value: Any, part: str | int) -> Any:
+def _descend(value: Any, key: str | int) -> Any:
     if isinstance(value, dict):
-        return value.get(part)
-    if isinstance(value, list) and isinstance(part, int) and part < len(value):
-        return value[part]
+        return value.get(key)
+    if isinstance(value, list) and isinstance(key, int) and key < len(value):
+        return value[key]
     return None
 
 
@@ -88,11 +88,11 @@ def _is_model(kind: Any) -> bool:
     return isinstance(kind, type) and issubclass(kind, BaseModel)
 
 
-def _types_below(kind: Any, part: str | int) -> list[Any]:
+def _types_below(kind: Any, key: str | int) -> list[Any]:
     """The types that a value of this type may have under a key or index."""
     if _is_model(kind):
-        found = kind.model_fields.get(str(part))
-        return _branches(found.annotation) if found else []
+        field = kind.model_fields.get(str(key))
+        return _branches(field.annotation) if field else []
     if get_origin(kind) in (dict, list):
         return _branches(get_args(kind)[-1])
     return []

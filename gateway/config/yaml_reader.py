@@ -31,11 +31,11 @@ class YamlDocument:
     positions: dict[KeyPath, str] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
 
-    def position_of(self, where: KeyPath) -> str:
+    def position_of(self, path: KeyPath) -> str:
         """The position of a value. For a missing value, that of the mapping in which it belongs."""
-        while where not in self.positions and where:
-            where = where[:-1]
-        return self.positions.get(where, "configuration")
+        while path not in self.positions and path:
+            path = path[:-1]
+        return self.positions.get(path, "configuration")
 
 
 class YamlReader:
@@ -62,64 +62,66 @@ class YamlReader:
             self.document.positions[()] = self._position(root.start_mark)
             self.document.values = self._read_mapping(root, (), ())
         else:
-            place = self._position(root.start_mark)
-            raise ConfigInvalid(f"{place}: must be a mapping of settings", fix="such as `listen: 127.0.0.1:8080`")
+            position = self._position(root.start_mark)
+            raise ConfigInvalid(
+                f"{position}: must be a mapping of settings", fix="write settings such as `listen: 127.0.0.1:8080`"
+            )
         return self.document
 
     @staticmethod
-    def _not_yaml(place: str, what: str) -> ConfigInvalid:
+    def _not_yaml(position: str, problem: str) -> ConfigInvalid:
         return ConfigInvalid(
-            f"{place}: not valid YAML: {what}",
+            f"{position}: not valid YAML: {problem}",
             fix='inside { } and [ ], put quotes around "${VARIABLE}"',
         )
 
-    def fill_in(self, text: str, place: str) -> str:
+    def fill_in(self, text: str, position: str) -> str:
         """The text with ``${VAR}`` replaced, or the content of the file if it begins with ``file:``."""
-        filled = _VARIABLE.sub(lambda match: self._read_variable(match, place), text)
+        filled = _VARIABLE.sub(lambda match: self._read_variable(match, position), text)
         if filled.startswith("file:") and not filled.startswith(("file://", "file: ")) and len(filled) > 5:
-            return self._read_file(filled[5:], place)
+            return self._read_file(filled[5:], position)
         return filled
 
     def _position(self, mark: yaml.Mark) -> str:
         return f"{self._file_name}:{mark.line + 1}:{mark.column + 1}"
 
-    def _add_problem(self, place: str, what: str) -> None:
-        self.document.problems.append(f"{place}: {what}")
+    def _add_problem(self, position: str, problem: str) -> None:
+        self.document.problems.append(f"{position}: {problem}")
 
-    def _read_node(self, node: yaml.Node, where: KeyPath, parents: tuple[yaml.Node, ...]) -> Any:
+    def _read_node(self, node: yaml.Node, path: KeyPath, parents: tuple[yaml.Node, ...]) -> Any:
         if node in parents:
             raise ConfigInvalid(
                 f"{self._position(node.start_mark)}: an alias may not contain itself", fix="remove the alias"
             )
         if isinstance(node, yaml.MappingNode):
-            return self._read_mapping(node, where, parents)
+            return self._read_mapping(node, path, parents)
         if isinstance(node, yaml.SequenceNode):
-            return self._read_sequence(node, where, parents)
+            return self._read_sequence(node, path, parents)
         return self._read_scalar(node) if isinstance(node, yaml.ScalarNode) else None
 
-    def _read_mapping(self, node: yaml.MappingNode, where: KeyPath, parents: tuple[yaml.Node, ...]) -> dict[str, Any]:
+    def _read_mapping(self, node: yaml.MappingNode, path: KeyPath, parents: tuple[yaml.Node, ...]) -> dict[str, Any]:
         out: dict[str, Any] = {}
         for key_node, value_node in node.value:
-            place = self._position(key_node.start_mark)
+            position = self._position(key_node.start_mark)
             if not isinstance(key_node, yaml.ScalarNode):
-                self._add_problem(place, "a key must be plain text")
+                self._add_problem(position, "a key must be plain text")
                 continue
             key = key_node.value
             if key in out:
                 self._add_problem(
-                    place,
-                    f"{format_path((*where, key))}: written twice, first at {self.document.positions[*where, key]}",
+                    position,
+                    f"{format_path((*path, key))}: written twice, first at {self.document.positions[*path, key]}",
                 )
                 continue
-            self.document.positions[*where, key] = place
-            out[key] = self._read_node(value_node, (*where, key), (*parents, node))
+            self.document.positions[*path, key] = position
+            out[key] = self._read_node(value_node, (*path, key), (*parents, node))
         return out
 
-    def _read_sequence(self, node: yaml.SequenceNode, where: KeyPath, parents: tuple[yaml.Node, ...]) -> list[Any]:
+    def _read_sequence(self, node: yaml.SequenceNode, path: KeyPath, parents: tuple[yaml.Node, ...]) -> list[Any]:
         out = []
         for index, item in enumerate(node.value):
-            self.document.positions[*where, index] = self._position(item.start_mark)
-            out.append(self._read_node(item, (*where, index), (*parents, node)))
+            self.document.positions[*path, index] = self._position(item.start_mark)
+            out.append(self._read_node(item, (*path, index), (*parents, node)))
         return out
 
     def _read_scalar(self, node: yaml.ScalarNode) -> Any:
@@ -130,7 +132,7 @@ class YamlReader:
             return filled
         return parse_scalar(text)
 
-    def _read_variable(self, match: re.Match[str], place: str) -> str:
+    def _read_variable(self, match: re.Match[str], position: str) -> str:
         if match[0] == "$$":  # $${X} stands for a literal ${X}
             return "$"
         name, default = match["name"], match["text"]
@@ -139,16 +141,18 @@ class YamlReader:
             return value
         if match["default"] is not None:
             return default
-        self._add_problem(place, f"the environment variable {name} is not set (write ${{{name}:-}} if it may be empty)")
+        self._add_problem(
+            position, f"the environment variable {name} is not set (write ${{{name}:-}} if it may be empty)"
+        )
         return ""
 
-    def _read_file(self, name: str, place: str) -> str:
+    def _read_file(self, name: str, position: str) -> str:
         path = self._folder / name
         try:
             return path.read_text(encoding="utf-8").rstrip("\r\n")
         except (OSError, UnicodeDecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) and error.strerror else "not UTF-8 text"
-            self._add_problem(place, f"cannot read the file {path}: {reason}")
+            self._add_problem(position, f"cannot read the file {path}: {reason}")
             return ""
 
 
@@ -161,9 +165,9 @@ def parse_scalar(text: str) -> Any:
     return float(text) if _FLOAT.fullmatch(text) and not text.lstrip("+-").isdigit() else text
 
 
-def format_path(where: KeyPath) -> str:
+def format_path(path: KeyPath) -> str:
     """The path in the form ``tenants.plantstore.channels``, or ``origins[0]`` for an item of a list."""
     out = ""
-    for part in where:
+    for part in path:
         out += f"[{part}]" if isinstance(part, int) else f".{part}" if out else str(part)
     return out

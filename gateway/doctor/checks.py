@@ -38,24 +38,24 @@ async def run_checks(file: Path | None) -> list[Finding]:
         config = configuration.load(path, make_secrets=False)
     except ParleyError as error:
         return [Finding("configuration", "fail", error.message, error.fix)]
-    found = [
+    findings = [
         Finding("configuration", "ok", str(path)),
         *_check_secrets(config),
         *_check_public_address(config),
         *_check_proxies(config),
     ]
-    found += [
+    findings += [
         _check_retention(config),
         _check_data_folder(config),
         await _check_listen_address(config),
         _check_attachments(config),
     ]
-    found.append(await asyncio.to_thread(encoders.check_encoder, config))
-    found += await asyncio.to_thread(routing.check_intents, config)
-    found += await asyncio.to_thread(preflight.check_imports, config)
-    found += await preflight.check_endpoints(config)
-    found += await vendors.check_accounts(config)
-    return [*found, *(_check_sqlite() if config.embedded else await _check_servers(config))]
+    findings.append(await asyncio.to_thread(encoders.check_encoder, config))
+    findings += await asyncio.to_thread(routing.check_intents, config)
+    findings += await asyncio.to_thread(preflight.check_imports, config)
+    findings += await preflight.check_endpoints(config)
+    findings += await vendors.check_accounts(config)
+    return [*findings, *(_check_sqlite() if config.embedded else await _check_servers(config))]
 
 
 async def _check_servers(config: Config) -> list[Finding]:
@@ -72,8 +72,10 @@ async def _check_servers(config: Config) -> list[Finding]:
     except ParleyError as error:
         return [Finding("certificates", "fail", error.message, error.fix)]
     brokers = config.bus.removeprefix("kafka://")
-    asked = probes_kafka.probe(brokers, config.topic_prefix, required_topics(config), access=kafka, wanted=access)
-    return [*await asked, *await probes_redis.probe(config.state, access=redis)]
+    kafka_findings = probes_kafka.probe(
+        brokers, config.topic_prefix, required_topics(config), access=kafka, wanted=access
+    )
+    return [*await kafka_findings, *await probes_redis.probe(config.state, access=redis)]
 
 
 def _check_secrets(config: Config) -> list[Finding]:
@@ -112,10 +114,10 @@ def _check_secrets(config: Config) -> list[Finding]:
 def _check_public_address(config: Config) -> list[Finding]:
     if config.public_url.startswith("https://"):
         return [Finding("public address", "ok", config.public_url)]
-    others = sorted({each.channel for each in list_accounts(config) if has_webhook(each)})
-    if others and not config.public_url:
+    channels = sorted({each.channel for each in list_accounts(config) if has_webhook(each)})
+    if channels and not config.public_url:
         fix = "set `public_url` to the address at which vendors reach this installation"
-        return [Finding("public address", "fail", f"not set, but {', '.join(others)} must be able to call it", fix)]
+        return [Finding("public address", "fail", f"not set, but {', '.join(channels)} must be able to call it", fix)]
     if config.public_url:
         fix = "put a TLS proxy in front of Parley, and use https://"
         return [Finding("public address", "warn", f"{config.public_url} is not encrypted", fix)]
@@ -130,8 +132,8 @@ def _check_proxies(config: Config) -> list[Finding]:
         return [Finding("client addresses", "ok", f"reported by {', '.join(config.trusted_proxies)}")]
     if config.public_url.startswith("https://"):
         fix = "set `trusted_proxies` to the networks of the proxies in front of the edge"
-        said = "all visitors seem to come from the proxy, so they share the limits of one address"
-        return [Finding("client addresses", "warn", said, fix)]
+        detail = "all visitors seem to come from the proxy, so they share the limits of one address"
+        return [Finding("client addresses", "warn", detail, fix)]
     return [Finding("client addresses", "ok", "taken from the connections")]
 
 
@@ -140,8 +142,8 @@ def _check_retention(config: Config) -> Finding:
     if longer:
         fix = "give all tenants the same `retention`, or run separate installations"
         return Finding("retention", "warn", "; ".join(longer), fix)
-    kept = sorted(retention_of(config).items())
-    return Finding("retention", "ok", ", ".join(f"{topic} {days} d" for topic, days in kept))
+    days_by_topic = sorted(retention_of(config).items())
+    return Finding("retention", "ok", ", ".join(f"{topic} {days} d" for topic, days in days_by_topic))
 
 
 def _check_data_folder(config: Config) -> Finding:

@@ -41,14 +41,14 @@ def require_imports(config: Config) -> None:
 
 def check_imports(config: Config) -> list[Finding]:
     """A finding for each action source, model and channel: whether it can be imported. Blocking, up to seconds."""
-    found = []
+    results = []
     for check, load in _import_checks(config):
         try:
             load()
-            found.append(Finding(check, "ok", "can be imported"))
+            results.append(Finding(check, "ok", "can be imported"))
         except ParleyError as error:
-            found.append(Finding(check, "fail", error.message, error.fix))
-    return [*found, *_check_readers(config)]
+            results.append(Finding(check, "fail", error.message, error.fix))
+    return [*results, *_check_readers(config)]
 
 
 def _import_checks(config: Config) -> Iterator[tuple[str, Callable[[], object]]]:
@@ -64,10 +64,10 @@ def _import_checks(config: Config) -> Iterator[tuple[str, Callable[[], object]]]
 
 def _open(config: Config, channel: str) -> None:
     with explain_missing_library():
-        opened = open_channel(channel, inert_tools())
+        connector = open_channel(channel, inert_tools())
         for account in list_accounts(config):
             if account.channel == channel:
-                opened.connect(account)  # opens no connection yet
+                connector.connect(account)  # opens no connection yet
 
 
 def _check_readers(config: Config) -> Iterator[Finding]:

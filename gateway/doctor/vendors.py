@@ -31,24 +31,24 @@ def has_webhook(account: Account) -> bool:
 
 async def check_accounts(config: Config) -> list[Finding]:
     """Check all accounts at the same time. The requests are few, and nobody sees anything of them."""
-    found = await asyncio.gather(*(_check_account(each, config) for each in list_accounts(config)))
-    return [finding for findings in found for finding in findings]
+    findings_by_account = await asyncio.gather(*(_check_account(each, config) for each in list_accounts(config)))
+    return [finding for findings in findings_by_account for finding in findings]
 
 
 async def _check_account(account: Account, config: Config) -> list[Finding]:
     check = f"{account.channel} {account.tenant}/{account.name}"
-    found = await _inspect_account(check, account)
-    if found and config.public_url and has_webhook(account):
-        found.append(await _check_webhook(check, account, config.public_url.rstrip("/") + path_of(account)))
-    return found
+    findings = await _inspect_account(check, account)
+    if findings and config.public_url and has_webhook(account):
+        findings.append(await _check_webhook(check, account, config.public_url.rstrip("/") + path_of(account)))
+    return findings
 
 
 async def _inspect_account(check: str, account: Account) -> list[Finding]:
     """The vendor's report on an account. Empty for a channel without a vendor."""
-    opened: AccountConnections | None = None
+    connections: AccountConnections | None = None
     try:
-        opened = AccountConnections(open_channel(account.channel, inert_tools()), _utc_now)
-        connection = opened.get_connection(account)
+        connections = AccountConnections(open_channel(account.channel, inert_tools()), _utc_now)
+        connection = connections.get_connection(account)
         if not isinstance(connection, AccountInspector):
             return []
         async with asyncio.timeout(TIMEOUT):
@@ -59,8 +59,8 @@ async def _inspect_account(check: str, account: Account) -> list[Finding]:
     except TimeoutError:
         return [Finding(check, "fail", "the vendor does not answer", "check `api_base` and the network")]
     finally:
-        if opened is not None:
-            await opened.close()
+        if connections is not None:
+            await connections.close()
 
 
 def _utc_now() -> datetime:
@@ -85,22 +85,22 @@ async def _check_webhook(check: str, account: Account, url: str) -> Finding:
     try:
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=TIMEOUT)) as http:
             if token is None:
-                async with http.post(url, json={}) as answer:
+                async with http.post(url, json={}) as response:
                     return _webhook_finding(
-                        check, url, answer.status == 401, f"answers {answer.status} to an unsigned request"
+                        check, url, response.status == 401, f"answers {response.status} to an unsigned request"
                     )
             query = {"hub.mode": "subscribe", "hub.verify_token": token.get_secret_value(), "hub.challenge": challenge}
-            async with http.get(url, params=query) as answer:
-                text = await answer.text()
+            async with http.get(url, params=query) as response:
+                text = await response.text()
                 return _webhook_finding(
-                    check, url, text == challenge, f"answers {answer.status} to the vendor's verification request"
+                    check, url, text == challenge, f"answers {response.status} to the vendor's verification request"
                 )
     except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-        told = f"{url} cannot be reached from here: {type(error).__name__}"
-        return Finding(f"{check} webhook", "warn", told, WEBHOOK_FIX)
+        detail = f"{url} cannot be reached from here: {type(error).__name__}"
+        return Finding(f"{check} webhook", "warn", detail, WEBHOOK_FIX)
 
 
-def _webhook_finding(check: str, url: str, well: bool, told: str) -> Finding:
-    if well:
+def _webhook_finding(check: str, url: str, works: bool, detail: str) -> Finding:
+    if works:
         return Finding(f"{check} webhook", "ok", url)
-    return Finding(f"{check} webhook", "fail", f"{url} {told}", WEBHOOK_FIX)
+    return Finding(f"{check} webhook", "fail", f"{url} {detail}", WEBHOOK_FIX)

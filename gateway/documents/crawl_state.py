@@ -34,17 +34,17 @@ class CrawlStateStore:
         except (OSError, ValueError):
             self._states = {}
 
-    def state_of(self, place: DocumentSource) -> CrawlState:
-        said = json.dumps([place.visibility, place.language, sorted(place.options.items())], default=str)
-        under = hashlib.sha256(said.encode()).hexdigest()  # a hash, because options may be secrets
+    def state_of(self, source: DocumentSource) -> CrawlState:
+        settings = json.dumps([source.visibility, source.language, sorted(source.options.items())], default=str)
+        under = hashlib.sha256(settings.encode()).hexdigest()  # a hash, because options may be secrets
         try:
-            found = CrawlState.model_validate(self._states.get(place.label, {}))
+            state = CrawlState.model_validate(self._states.get(source.label, {}))
         except ValidationError:
-            found = CrawlState()
-        return found if found.under == under else CrawlState(under=under)
+            state = CrawlState()
+        return state if state.under == under else CrawlState(under=under)
 
-    def set_state(self, place: DocumentSource, reading: CrawlState) -> None:
-        self._states[place.label] = reading.model_dump(mode="json")
+    def set_state(self, source: DocumentSource, state: CrawlState) -> None:
+        self._states[source.label] = state.model_dump(mode="json")
 
     def save(self) -> None:
         # A command may run without permission to write here.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,11 +34,13 @@ class DocumentSource:
 
 
 def configured_sources(config: Config, tenant: str) -> list[DocumentSource]:
+    """All sources that are configured for a tenant."""
     knowledge = config.tenants[tenant].knowledge
     return [*path_sources(config, tenant), *_website_sources(knowledge), *_plugin_sources(config, knowledge)]
 
 
 def path_sources(config: Config, tenant: str) -> list[DocumentSource]:
+    """The configured files and folders."""
     return [DocumentSource(path, _label(config, path)) for path in config.tenants[tenant].knowledge.paths]
 
 
@@ -77,24 +79,20 @@ def _reveal(value: Any) -> Any:
 
 
 def select_sources(
-    config: Config, tenant: str, locations: Sequence[str], more: Mapping[str, Any], options: Mapping[str, Any]
+    config: Config, tenant: str, locations: Sequence[str], fields: Mapping[str, Any], options: Mapping[str, Any]
 ) -> list[DocumentSource]:
     """The sources at the locations that a command names. Configured ones keep their settings, except for the given
-    fields (``more``) and ``options`` that are not None."""
-    known = {place.location: place for place in configured_sources(config, tenant)}
+    ``fields`` and ``options`` that are not None."""
+    configured = {source.location: source for source in configured_sources(config, tenant)}
     hosts = {"private_hosts": config.tenants[tenant].knowledge.private_hosts}
-    out = []
-    for given in locations:
-        location = given if "://" in given else str(Path(given).expanduser().resolve())
-        place = known.get(location) or DocumentSource(location, _label(config, location), options=hosts)
-        said = {name: value for name, value in more.items() if value is not None}
-        limits = {name: value for name, value in options.items() if value is not None}
-        out.append(DocumentSource(**{**_fields_of(place), **said, "options": {**place.options, **limits}}))
-    return out
-
-
-def _fields_of(place: DocumentSource) -> dict[str, Any]:
-    return {name: getattr(place, name) for name in ("location", "label", "visibility", "language")}
+    sources = []
+    for text in locations:
+        location = text if "://" in text else str(Path(text).expanduser().resolve())
+        source = configured.get(location) or DocumentSource(location, _label(config, location), options=hosts)
+        changed_fields = {name: value for name, value in fields.items() if value is not None}
+        changed_options = {name: value for name, value in options.items() if value is not None}
+        sources.append(replace(source, **changed_fields, options={**source.options, **changed_options}))
+    return sources
 
 
 def _label(config: Config, location: str) -> str:

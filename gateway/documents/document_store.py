@@ -53,23 +53,23 @@ class LocalDocumentStore:
         await delete(self._parts.bus, self._parts.state.heads, self._tenant, document, self._parts.clock())
 
 
-class RevisionStore:
+class DocumentHashCache:
     """A store that remembers what was last published from files, so that the next start only publishes files that have
     changed. Documents that were edited or removed over the API in the meantime stay as they are.
 
     The hashes are kept in the file ``path`` between starts."""
 
-    def __init__(self, shelf: DocumentStore, path: Path) -> None:
-        self._store = shelf
+    def __init__(self, store: DocumentStore, path: Path) -> None:
+        self._store = store
         self._path = path
         self._published: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
 
     async def list_published(self) -> dict[str, PublishedDocument]:
-        known = await self._store.list_published()
+        published = await self._store.list_published()
         # Without any document the log is a new one, to which the remembered hashes do not belong.
-        remembered = self._published if known else {}
-        sources = {id: known[id].source if id in known else "" for id in remembered}
-        return known | {id: PublishedDocument(hash, sources[id]) for id, hash in remembered.items()}
+        remembered = self._published if published else {}
+        sources = {id: published[id].source if id in published else "" for id in remembered}
+        return published | {id: PublishedDocument(hash, sources[id]) for id, hash in remembered.items()}
 
     async def put(self, draft: DocumentDraft) -> None:
         await self._store.put(draft)
@@ -86,6 +86,6 @@ class RevisionStore:
 def write_atomically(path: Path, value: object) -> None:
     """Write JSON in one step: after a crash the file has either the old content or the new one."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_suffix(".new")
-    aside.write_text(json.dumps(value))
-    aside.replace(path)
+    draft = path.with_suffix(".new")
+    draft.write_text(json.dumps(value))
+    draft.replace(path)

@@ -50,28 +50,28 @@ class SyncReport:
 
 
 async def sync_documents(
-    shelf: DocumentStore,
-    places: Sequence[DocumentSource],
+    store: DocumentStore,
+    sources: Sequence[DocumentSource],
     *,
     remove: bool,
-    memory: CrawlStateStore,
+    crawl_states: CrawlStateStore,
     step: Callable[[str], None] = lambda _what: None,
-    many: bool = False,
+    allow_removals: bool = False,
 ) -> SyncReport:
     """Publish documents that are new or have changed.
 
     With ``remove``, documents that are gone from a source are removed, if the source was read completely and is not
-    empty. If five or more are gone that are over half of a source's documents, they are only removed with ``many``: a
-    website whose start page has lost its links looks as if its pages were gone.
+    empty. If five or more are gone that are over half of a source's documents, they are only removed with
+    ``allow_removals``: a website whose start page has lost its links looks as if its pages were gone.
 
     Raises SetupError for a source that does not exist."""
     async with Isolation() as isolation:
-        syncing = _SyncRun(shelf, await shelf.list_published(), memory, Conversion(isolation), step, adopt=remove)
-        whole = [place for place in places if await syncing.read(place)]
+        sync = _SyncRun(store, await store.list_published(), crawl_states, Conversion(isolation), step, adopt=remove)
+        complete = [source for source in sources if await sync.read(source)]
         if remove:
-            await syncing.remove_gone(whole, many=many)
-    memory.save()
-    return syncing.report
+            await sync.remove_gone(complete, allow_removals=allow_removals)
+    crawl_states.save()
+    return sync.report
 
 
 class _SyncRun:
@@ -79,113 +79,115 @@ class _SyncRun:
 
     def __init__(
         self,
-        shelf: DocumentStore,
-        known: dict[str, PublishedDocument],
-        memory: CrawlStateStore,
+        store: DocumentStore,
+        published: dict[str, PublishedDocument],
+        crawl_states: CrawlStateStore,
         conversion: Conversion,
         step: Callable[[str], None],
         *,
         adopt: bool,
     ) -> None:
-        self._store = shelf
-        self._published = known
-        self._crawl_states = memory
+        self._store = store
+        self._published = published
+        self._crawl_states = crawl_states
         self._conversion = conversion
         self._step = step
         self._adopt = adopt
         self._handled: dict[str, str] = {}
         self.report = SyncReport()
 
-    async def read(self, place: DocumentSource) -> bool:
+    async def read(self, source: DocumentSource) -> bool:
         """Read a source and publish its documents. Returns whether it was read completely and is not empty."""
-        reading = self._crawl_states.state_of(place)
+        state = self._crawl_states.state_of(source)
         unchanged = {
-            id for id, hash in reading.hashes.items() if id in self._published and self._published[id].hash == hash
+            id for id, hash in state.hashes.items() if id in self._published and self._published[id].hash == hash
         }
-        visit = SyncRequest(place.location, place.options, self._conversion, reading.noted, unchanged)
-        whole, before = True, len(self._handled)
+        request = SyncRequest(source.location, source.options, self._conversion, state.noted, unchanged)
+        is_complete, before = True, len(self._handled)
         try:
-            async for found in source_of(place.location).read(visit):
-                whole = await self._handle(place, reading, found) and whole
+            async for item in source_of(source.location).read(request):
+                is_complete = await self._handle(source, state, item) and is_complete
         except (RequestError, TemporaryRefusal) as error:
-            self._record_failure(SkippedDocument.of(place.location, error))
-            whole = False
-        self._crawl_states.set_state(place, reading)
-        return whole and len(self._handled) > before
+            self._record_failure(SkippedDocument.of(source.location, error))
+            is_complete = False
+        self._crawl_states.set_state(source, state)
+        return is_complete and len(self._handled) > before
 
     async def _handle(
         self,
-        place: DocumentSource,
-        reading: CrawlState,
-        found: ReadDocument | UnchangedDocument | SkippedDocument | IncompleteListing,
+        source: DocumentSource,
+        state: CrawlState,
+        item: ReadDocument | UnchangedDocument | SkippedDocument | IncompleteListing,
     ) -> bool:
-        if isinstance(found, ReadDocument):
-            return await self._handle_document(place, reading, found)
-        if isinstance(found, UnchangedDocument):
-            self._handled[found.id] = place.location
-            self.report.unchanged.append(found.id)
+        if isinstance(item, ReadDocument):
+            return await self._handle_document(source, state, item)
+        if isinstance(item, UnchangedDocument):
+            self._handled[item.id] = source.location
+            self.report.unchanged.append(item.id)
             return True
-        if isinstance(found, IncompleteListing):
-            self.report.notes.append(found.why)
+        if isinstance(item, IncompleteListing):
+            self.report.notes.append(item.why)
             return False
-        return self._record_failure(found)
+        return self._record_failure(item)
 
-    def _record_failure(self, found: SkippedDocument) -> bool:
-        self.report.failed[found.name] = found.why
-        if found.id:
-            self._handled.setdefault(found.id, found.name)
-        return bool(found.id)
+    def _record_failure(self, document: SkippedDocument) -> bool:
+        self.report.failed[document.name] = document.why
+        if document.id:
+            self._handled.setdefault(document.id, document.name)
+        return bool(document.id)
 
-    async def _handle_document(self, place: DocumentSource, reading: CrawlState, found: ReadDocument) -> bool:
-        self._step(found.name)
-        draft = build_draft(place, found)
-        if self._handled.get(draft.id) == found.name:
+    async def _handle_document(self, source: DocumentSource, state: CrawlState, document: ReadDocument) -> bool:
+        self._step(document.name)
+        draft = build_draft(source, document)
+        if self._handled.get(draft.id) == document.name:
             return True  # the same file or page was named twice
         if draft.id in self._handled:
             why = f"has the same document id as {self._handled[draft.id]}: {draft.id}"
-            return self._record_failure(SkippedDocument(found.name, why, draft.id))
-        self._handled[draft.id] = found.name
+            return self._record_failure(SkippedDocument(document.name, why, draft.id))
+        self._handled[draft.id] = document.name
         try:
             await self._publish_if_changed(draft)
         except RequestError as error:
-            return self._record_failure(SkippedDocument.of(found.name, error, draft.id))
-        reading.hashes[draft.id] = hash_document(draft)
+            return self._record_failure(SkippedDocument.of(document.name, error, draft.id))
+        state.hashes[draft.id] = hash_document(draft)
         return True
 
     async def _publish_if_changed(self, draft: DocumentDraft) -> None:
-        known = self._published.get(draft.id)
-        if known is not None and known.hash == hash_document(draft):
-            if self._adopt and known.source != draft.source:
+        published = self._published.get(draft.id)
+        if published is not None and published.hash == hash_document(draft):
+            if self._adopt and published.source != draft.source:
                 await self._store.put(draft)
             self.report.unchanged.append(draft.id)
             return
         await self._store.put(draft)
-        (self.report.added if known is None else self.report.changed).append(draft.id)
+        (self.report.added if published is None else self.report.changed).append(draft.id)
 
-    async def remove_gone(self, places: Sequence[DocumentSource], *, many: bool) -> None:
+    async def remove_gone(self, sources: Sequence[DocumentSource], *, allow_removals: bool) -> None:
         gone: set[str] = set()
-        for place in places:
-            held = {document for document, known in self._published.items() if place.contains(known.source)}
-            missing = held - self._handled.keys()
+        for source in sources:
+            documents = {
+                document for document, published in self._published.items() if source.contains(published.source)
+            }
+            missing = documents - self._handled.keys()
             gone |= missing
-            if not many and len(missing) >= _MIN_SPARED and 2 * len(missing) > len(held):
-                self.report.spared[place.label] = sorted(missing)
+            if not allow_removals and len(missing) >= _MIN_SPARED and 2 * len(missing) > len(documents):
+                self.report.spared[source.label] = sorted(missing)
         for document in sorted(gone.difference(*self.report.spared.values())):
             await self._store.remove(document)
             self.report.removed.append(document)
 
 
-def build_draft(place: DocumentSource, found: ReadDocument) -> DocumentDraft:
+def build_draft(source: DocumentSource, document: ReadDocument) -> DocumentDraft:
     """The document to publish. The source's settings apply where the content sets nothing."""
-    content = found.content
-    title = _INVISIBLE.sub(" ", content.title or stem_of(found.name.rstrip("/").rpartition("/")[2])).strip()
+    content = document.content
+    title = _INVISIBLE.sub(" ", content.title or stem_of(document.name.rstrip("/").rpartition("/")[2])).strip()
     return DocumentDraft(
-        id=found.id,
-        title=title[:300] or found.id,
+        id=document.id,
+        title=title[:300] or document.id,
         body=content.body,
-        url=content.url or (found.name if "://" in found.name else ""),
-        language=content.language or place.language,
-        visibility=content.visibility or place.visibility,
+        url=content.url or (document.name if "://" in document.name else ""),
+        language=content.language or source.language,
+        visibility=content.visibility or source.visibility,
         expires_at=content.expires_at,
-        source=place.label,
+        source=source.label,
     )

@@ -96,26 +96,26 @@ class ConversationLog:
         for conversation, at in self._connection.execute(answered, (topics.TURN_COMPLETED,)):
             if (since and at < since.timestamp()) or (until and at >= until.timestamp()):
                 continue
-            found = self._connection.execute(_SELECT, (conversation, MAX_EVENTS))
-            yield conversation, [ConversationEvent(*row) for row in found]
+            rows = self._connection.execute(_SELECT, (conversation, MAX_EVENTS))
+            yield conversation, [ConversationEvent(*row) for row in rows]
 
 
-def _to_rows(record: Record, n: int) -> list[_Row]:
+def _to_rows(record: Record, number: int) -> list[_Row]:
     try:
         event = Envelope.from_wire(record.headers, record.value)
     except RecordError:
         return []
     if event.data is None or not event.conversation:
         return []
-    return [(event.conversation, event.time.timestamp(), n, event.id, event.type, event.channel, event.data)]
+    return [(event.conversation, event.time.timestamp(), number, event.id, event.type, event.channel, event.data)]
 
 
 @contextmanager
 def open_conversation_log(folder: Path) -> Iterator[ConversationLog]:
     """Create an empty log in this folder, and delete it at the end."""
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder, prefix="export-") as inside:
-        connection = sqlite3.connect(Path(inside) / "facts", check_same_thread=False, isolation_level=None)
+    with tempfile.TemporaryDirectory(dir=folder, prefix="export-") as temporary:
+        connection = sqlite3.connect(Path(temporary) / "facts", check_same_thread=False, isolation_level=None)
         with closing(connection), ThreadPoolExecutor(1, "parley-export") as thread:
             connection.executescript(_TABLE)
             yield ConversationLog(connection, thread)

@@ -28,7 +28,7 @@ class _Message:
     """A message of the conversation. ``turn`` is the turn that wrote it, if the agent did."""
 
     id: str
-    who: str
+    author: str
     text: str
     turn: Turn | None = None
 
@@ -45,130 +45,137 @@ class _Conversation:
     with_people: bool = False
 
     def has_thumb_down(self, message: str) -> bool:
-        return any(value == "down" for (about, _), value in self.thumbs.items() if about == message)
+        return any(value == "down" for (thumbed, _), value in self.thumbs.items() if thumbed == message)
 
 
-def export_rows(
-    tenant: str, conversation: str, facts: list[ConversationEvent], own: OwnNumbers | None, names: Iterable[str] = ()
+def build_examples(
+    tenant: str, conversation: str, events: list[ConversationEvent], own: OwnNumbers | None, names: Iterable[str] = ()
 ) -> Iterator[ConversationExample | Preference]:
     """The training examples of a conversation: it as a whole if it was approved, and each rejected reply.
 
     ``names``: names of its contact, which are removed from the texts."""
-    seen = _replay(facts)
-    if not seen.turns:
+    history = _replay(events)
+    if not history.turns:
         return
-    hidden = Anonymizer(own, {*seen.names, *names})
-    about = {"conversation": conversation, "tenant": tenant, "channel": facts[0].channel}
-    talk = _approved_conversation(seen, hidden, about)
-    if talk is not None:
-        yield talk
-    yield from _preferences(seen, hidden, about)
+    anonymize = Anonymizer(own, {*history.names, *names})
+    origin = {"conversation": conversation, "tenant": tenant, "channel": events[0].channel}
+    example = _approved_conversation(history, anonymize, origin)
+    if example is not None:
+        yield example
+    yield from _preferences(history, anonymize, origin)
 
 
 def _approved_conversation(
-    seen: _Conversation, hidden: Anonymizer, about: dict[str, str]
+    conversation: _Conversation, anonymize: Anonymizer, origin: dict[str, str]
 ) -> ConversationExample | None:
-    values = set(seen.thumbs.values())
-    if seen.with_people or seen.discarded or "down" in values:
+    thumbs = set(conversation.thumbs.values())
+    if conversation.with_people or conversation.discarded or "down" in thumbs:
         return None
-    answered = not any({turn.route, getattr(turn, "outcome", "")} & UNANSWERED for turn in seen.turns)
-    messages = _merge_messages(seen.messages.values(), hidden)
-    if not ("up" in values or answered) or len(messages) < 2 or messages[-1].role != "assistant":
+    answered = not any({turn.route, getattr(turn, "outcome", "")} & UNANSWERED for turn in conversation.turns)
+    messages = _merge_messages(conversation.messages.values(), anonymize)
+    if not ("up" in thumbs or answered) or len(messages) < 2 or messages[-1].role != "assistant":
         return None
-    models = sorted({turn.model for turn in seen.turns if turn.model})
-    approved = "thumb" if "up" in values else "resolved"
-    return ConversationExample(messages=messages, approved=approved, models=models, at=seen.turns[-1].at, **about)  # type: ignore[arg-type]
+    models = sorted({turn.model for turn in conversation.turns if turn.model})
+    return ConversationExample(
+        messages=messages,
+        approved="thumb" if "up" in thumbs else "resolved",
+        models=models,
+        at=conversation.turns[-1].at,
+        **origin,
+    )
 
 
-def _preferences(seen: _Conversation, hidden: Anonymizer, about: dict[str, str]) -> Iterator[Preference]:
-    lines = list(seen.messages.values())
-    for at, line in enumerate(lines):
-        reason = _rejection_of(seen, lines, at)
-        prompt = _merge_messages(lines[:at], hidden)
-        if line.turn is None or reason is None or not prompt:
+def _preferences(conversation: _Conversation, anonymize: Anonymizer, origin: dict[str, str]) -> Iterator[Preference]:
+    messages = list(conversation.messages.values())
+    for at, message in enumerate(messages):
+        reason = _rejection_of(conversation, messages, at)
+        prompt = _merge_messages(messages[:at], anonymize)
+        if message.turn is None or reason is None or not prompt:
             continue
-        instead = next((each.text for each in lines[at + 1 :] if each.who == "person" and each.text.strip()), None)
+        correction = next(
+            (each.text for each in messages[at + 1 :] if each.author == "person" and each.text.strip()), None
+        )
         yield Preference(
             prompt=prompt,
-            chosen=None if instead is None else hidden(instead),
-            rejected=hidden(line.text),
+            chosen=None if correction is None else anonymize(correction),
+            rejected=anonymize(message.text),
             reason=reason,
-            model=line.turn.model,
-            at=line.turn.at,
-            **about,
+            model=message.turn.model,
+            at=message.turn.at,
+            **origin,
         )
 
 
-def _rejection_of(seen: _Conversation, lines: list[_Message], at: int) -> Rejection | None:
-    line = lines[at]
-    if line.turn is None:
+def _rejection_of(conversation: _Conversation, messages: list[_Message], at: int) -> Rejection | None:
+    message = messages[at]
+    if message.turn is None:
         return None
-    if seen.has_thumb_down(line.id):
+    if conversation.has_thumb_down(message.id):
         return "thumb"
-    if line.id in seen.discarded:
+    if message.id in conversation.discarded:
         return "discarded"
     # The reply that announces the handoff is no example. The reply before it did not help.
-    following = next((each for each in lines[at + 1 :] if each.turn is not None), None)
-    handed = following is not None and following.turn is not None and following.turn.route == "person"
-    return "handed_off" if handed and line.turn.route != "person" else None
+    next_reply = next((each for each in messages[at + 1 :] if each.turn is not None), None)
+    is_handed_off = next_reply is not None and next_reply.turn is not None and next_reply.turn.route == "person"
+    return "handed_off" if is_handed_off and message.turn.route != "person" else None
 
 
-def _merge_messages(lines: Iterable[_Message], hidden: Anonymizer) -> list[ExportMessage]:
+def _merge_messages(messages: Iterable[_Message], anonymize: Anonymizer) -> list[ExportMessage]:
     """The messages for training. Several messages of one side in a row become one."""
-    found: list[tuple[str, list[str]]] = []
-    for line in lines:
-        role = "user" if line.who == "contact" else "assistant"
-        if not line.text.strip():
+    merged: list[tuple[str, list[str]]] = []
+    for message in messages:
+        role = "user" if message.author == "contact" else "assistant"
+        if not message.text.strip():
             continue
-        if found and found[-1][0] == role:
-            found[-1][1].append(hidden(line.text))
+        if merged and merged[-1][0] == role:
+            merged[-1][1].append(anonymize(message.text))
         else:
-            found.append((role, [hidden(line.text)]))
-    return [ExportMessage(role=role, content="\n".join(texts)) for role, texts in found]  # type: ignore[arg-type]
+            merged.append((role, [anonymize(message.text)]))
+    return [ExportMessage(role=role, content="\n".join(texts)) for role, texts in merged]  # type: ignore[arg-type]
 
 
-def _replay(facts: Iterable[ConversationEvent]) -> _Conversation:
-    seen = _Conversation()
-    for fact in facts:
+def _replay(events: Iterable[ConversationEvent]) -> _Conversation:
+    conversation = _Conversation()
+    for event in events:
         try:
-            payload = topics.EVENT_TYPES[fact.type][0].model_validate_json(fact.body)
+            payload = topics.EVENT_TYPES[event.type][0].model_validate_json(event.body)
         except ValidationError:
             continue  # nobody answered a message that cannot be read
-        _apply(seen, fact, payload)
-    return seen
+        _apply(conversation, event, payload)
+    return conversation
 
 
-def _apply(seen: _Conversation, fact: ConversationEvent, payload: BaseModel) -> None:
+def _apply(conversation: _Conversation, event: ConversationEvent, payload: BaseModel) -> None:
     if isinstance(payload, InboundMessage):
-        _add_inbound(seen, payload)
+        _add_inbound(conversation, payload)
     elif isinstance(payload, Turn):
-        seen.turns.append(payload)
+        conversation.turns.append(payload)
         for reply in payload.replies:
-            _add_reply(seen, reply, payload)
-    elif isinstance(payload, MessageEdited | FilesStored) and payload.message_id in seen.messages:
-        line = seen.messages[payload.message_id]
+            _add_reply(conversation, reply, payload)
+    elif isinstance(payload, MessageEdited | FilesStored) and payload.message_id in conversation.messages:
+        message = conversation.messages[payload.message_id]
         # The transcript of a voice note only replaces an empty text.
-        line.text = payload.text if isinstance(payload, MessageEdited) else line.text or payload.text
-    elif isinstance(payload, MessageDeleted) and payload.message_id in seen.messages:
-        seen.messages[payload.message_id].text = ""
+        message.text = payload.text if isinstance(payload, MessageEdited) else message.text or payload.text
+    elif isinstance(payload, MessageDeleted) and payload.message_id in conversation.messages:
+        conversation.messages[payload.message_id].text = ""
     elif isinstance(payload, OwnerChanged):
-        seen.with_people |= payload.owner in PEOPLE
+        conversation.with_people |= payload.owner in PEOPLE
     elif isinstance(payload, Feedback):
-        seen.thumbs[payload.message_id, payload.contact_id] = payload.value
+        conversation.thumbs[payload.message_id, payload.contact_id] = payload.value
     elif isinstance(payload, DeliveryOutcome) and payload.state == "stale_owner":
-        seen.discarded.add(payload.message_id)
+        conversation.discarded.add(payload.message_id)
 
 
-def _add_inbound(seen: _Conversation, message: InboundMessage) -> None:
-    seen.with_people |= message.author.kind == "person"
+def _add_inbound(conversation: _Conversation, message: InboundMessage) -> None:
+    conversation.with_people |= message.author.kind == "person"
     if message.author.name:
-        seen.names.add(message.author.name)
-    seen.messages[message.id] = _Message(message.id, message.author.kind, message.text)
+        conversation.names.add(message.author.name)
+    conversation.messages[message.id] = _Message(message.id, message.author.kind, message.text)
 
 
-def _add_reply(seen: _Conversation, reply: OutboundMessage, turn: Turn) -> None:
+def _add_reply(conversation: _Conversation, reply: OutboundMessage, turn: Turn) -> None:
     if reply.author.kind == "agent":
-        seen.messages[reply.id] = _Message(reply.id, "agent", reply.text, turn)
+        conversation.messages[reply.id] = _Message(reply.id, "agent", reply.text, turn)
 
 
 _EMAIL = re.compile(r"(?<![\w.+%-])[\w.+%-]++@[\w-]++(?:\.[\w-]++){1,4}")
@@ -195,8 +202,8 @@ class Anonymizer:
         return text if self._names is None else self._names.sub("[name]", text)
 
 
-def _hide_telephone(found: re.Match[str]) -> str:
+def _hide_telephone(match: re.Match[str]) -> str:
     """Hide a telephone number. Dates have as many digits; other numbers are shorter, or begin with no plus or zero."""
-    digits = sum(map(str.isdigit, found[0]))
-    called = found[0].lstrip("(")[0] in "+0" or digits >= _MIN_PHONE_DIGITS + 3
-    return "[phone]" if called and digits >= _MIN_PHONE_DIGITS and not _DATE.fullmatch(found[0]) else found[0]
+    digits = sum(map(str.isdigit, match[0]))
+    looks_like_phone = match[0].lstrip("(")[0] in "+0" or digits >= _MIN_PHONE_DIGITS + 3
+    return "[phone]" if looks_like_phone and digits >= _MIN_PHONE_DIGITS and not _DATE.fullmatch(match[0]) else match[0]

@@ -47,7 +47,7 @@ def _apply_limits(actions: Mapping[str, Action], settings: ActionSettings) -> di
             f"limits: there is no action {sorted(unknown)[0]!r}",
             fix=f"the actions are: {', '.join(sorted(actions)) or 'none'}",
         )
-    out = dict(actions)
+    limited = dict(actions)
     for name, limits in settings.limits.items():
         changed = Overrides(
             needs=limits.needs,
@@ -57,9 +57,9 @@ def _apply_limits(actions: Mapping[str, Action], settings: ActionSettings) -> di
             harmless=limits.harmless,
         ).apply_to(actions[name])
         check_declaration(changed)
-        out[name] = changed
+        limited[name] = changed
     return {
-        name: action for name, action in out.items() if name not in settings.limits or settings.limits[name].offered
+        name: action for name, action in limited.items() if name not in settings.limits or settings.limits[name].offered
     }
 
 
@@ -71,14 +71,14 @@ def _to_rule(rule: bool | AmountLimitSettings | None) -> Any:
 
 def _build_action(name: str, endpoint: EndpointSettings) -> Action:
     confirm: bool | AmountLimit | None = _to_rule(endpoint.confirm)
-    address = _build_endpoint(endpoint)
+    http_endpoint = _build_endpoint(endpoint)
     action = Action(
         name=name,
         title=endpoint.title or name.replace("_", " ").capitalize(),
         description=endpoint.description,
         model=_build_arguments(name, endpoint.parameters),
         answer=Answer,
-        run=address.run,
+        run=http_endpoint.run,
         risk=endpoint.risk,
         needs=endpoint.needs,
         confirm=endpoint.risk == "write" if confirm is None else confirm,
@@ -87,7 +87,7 @@ def _build_action(name: str, endpoint: EndpointSettings) -> Action:
         harmless=endpoint.harmless,
         timeout=endpoint.timeout,
         examples=tuple(endpoint.examples),
-        look_up=address.look_up if endpoint.look_up else None,
+        look_up=http_endpoint.look_up if endpoint.look_up else None,
         absent=endpoint.look_up.absent if endpoint.look_up else "unsure",
         sensitive=[key for key, each in endpoint.parameters.items() if each.sensitive],
     )
@@ -123,8 +123,8 @@ def _build_field(parameter: ParameterSettings) -> tuple[Any, Any]:
             "max_length": MAX_TEXT_LENGTH,
             "pattern": f"^(?:{parameter.pattern})$" if parameter.pattern else None,
         }
-    said = {"ask": parameter.ask, "currency": parameter.currency}
-    limits["json_schema_extra"] = {key: text for key, text in said.items() if text}
+    hints = {"ask": parameter.ask, "currency": parameter.currency}
+    limits["json_schema_extra"] = {key: text for key, text in hints.items() if text}
     annotated = Annotated[kind, Field(**limits)]
     return (annotated, ...) if parameter.required else (annotated | None, None)
 

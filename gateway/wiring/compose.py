@@ -1,6 +1,6 @@
 """Composition of a process from its parts.
 
-- ``embedded(config)``: the parts over the SQLite file, for commands while no instance runs. Nothing is served.
+- ``open_embedded(config)``: the parts over the SQLite file, for commands while no instance runs. Nothing is served.
 - ``serve_dev(config)``: everything in one process.
 - ``serve_role(config, role, channels)``: one role of a scaled installation.
 """
@@ -58,6 +58,8 @@ from schemas.ports import Blobs, Channel
 
 log = structlog.get_logger("parley.compose")
 Role = Literal["edge", "connectors", "worker"]
+MAX_PROCESSES = 256
+"""Maximum number of processes on one ``data_dir``."""
 STOP_TIMEOUT = 40.0
 """Seconds for all parts to end after a stop. Lanes drain for at most 25 s, requests for 10 s."""
 
@@ -73,11 +75,11 @@ async def open_parts(config: Config, *, searches: bool = True) -> AsyncIterator[
     data_dir = Path(config.data_dir)
     async with AsyncExitStack() as stack:
         engine = await stack.enter_async_context(open_engine(config, data_dir))
-        healer = StateRecovery(engine.state, engine.bus, channels=channels_of(config), clock=utc_now)
+        recovery = StateRecovery(engine.state, engine.bus, channels=channels_of(config), clock=utc_now)
         library = await stack.enter_async_context(_open_library(config, engine, data_dir)) if searches else None
         quota = StorageQuota(engine.state.limiter, lambda tenant: config.tenants[tenant].limits, utc_now)
-        own = {name: tenant.protection.own_number_finder for name, tenant in config.tenants.items()}
-        blobs = MeteredBlobs(open_blobs(config.blobs, data_dir, utc_now, own), quota)
+        own_number_finders = {name: tenant.protection.own_number_finder for name, tenant in config.tenants.items()}
+        blobs = MeteredBlobs(open_blobs(config.blobs, data_dir, utc_now, own_number_finders), quota)
         parts = Parts(
             config=config,
             bus=engine.bus,
@@ -92,11 +94,11 @@ async def open_parts(config: Config, *, searches: bool = True) -> AsyncIterator[
             channels=_open_channels(config, engine, blobs),
             knowledge=library,
             # Until the first check the state counts as lost, because it must not be used if it is.
-            is_state_lost=lambda: not healer.available.is_set(),
-            check_readiness=_readiness(engine, library, healer),
+            is_state_lost=lambda: not recovery.available.is_set(),
+            check_readiness=_readiness(engine, library, recovery),
             watch=engine.watch,
         )
-        yield parts, healer
+        yield parts, recovery
 
 
 @asynccontextmanager
@@ -121,42 +123,42 @@ async def _open_library(config: Config, engine: Engine, data_dir: Path) -> Async
 
 def _open_channels(config: Config, engine: Engine, blobs: Blobs) -> dict[str, Channel]:
     state, public_url = engine.state, config.public_url.rstrip("/")
-    desk = AttachmentDesk(
+    attachments = AttachmentDesk(
         blobs,
         secret_key=config.secret_key.get_secret_value(),
         public_url=public_url or config.local_url,
         clock=utc_now,
     )
-    tools = ChannelServices(
+    services = ChannelServices(
         transcript=state.transcript,
         signals=state.signals,
         clock=utc_now,
         read_file=blobs.get,
-        file_link=desk.url,
+        file_link=attachments.url,
         webhook_url=lambda account: public_url + path_of(account) if public_url else "",
         find_sent=state.deliveries.by_external_id,
         find_outcome=state.deliveries.outcome,
     )
-    return {name: open_channel(name, tools) for name in channels_of(config)}
+    return {name: open_channel(name, services) for name in channels_of(config)}
 
 
-def _readiness(engine: Engine, library: Library | None, healer: StateRecovery) -> Readiness:
+def _readiness(engine: Engine, library: Library | None, recovery: StateRecovery) -> Readiness:
     probes = {"bus": engine.bus.check_ready, "state": engine.state.check_ready}
     if library is not None:
         probes["knowledge"] = library.wait_until_ready
-    return Readiness(probes, healer)
+    return Readiness(probes, recovery)
 
 
 @asynccontextmanager
 async def open_embedded(config: Config) -> AsyncIterator[Parts]:
     """The parts over the SQLite file, for commands. Raises DatabaseLocked while an instance runs."""
-    async with open_parts(config) as (parts, healer):
-        healer.start()
+    async with open_parts(config) as (parts, recovery):
+        recovery.start()
         try:
-            await healer.available.wait()
+            await recovery.available.wait()
             yield parts
         finally:
-            await healer.close()
+            await recovery.close()
 
 
 async def serve_dev(config: Config, *, on_ready: Callable[[], object] | None = None) -> None:
@@ -196,17 +198,17 @@ async def _run_process(config: Config, role: str, *, searches: bool = True) -> A
     descriptors.raise_limit()
     supervisor = Supervisor()
     supervisor.stop_on_signals()
-    spans = record_traces(config.telemetry.otlp_endpoint, role=role, sample=config.telemetry.sample)
-    async with spans, open_parts(config, searches=searches) as (parts, healer):
+    traces = record_traces(config.telemetry.otlp_endpoint, role=role, sample=config.telemetry.sample)
+    async with traces, open_parts(config, searches=searches) as (parts, recovery):
         if not config.embedded:
             await check_topics(parts.bus, config)
-        healer.start()
+        recovery.start()
         if (watch := parts.watch) is not None:
             supervisor.run("store", lambda: supervisor.run_until_stop(watch()))
         supervisor.run_every("ready gauges", gauges.LONG_INTERVAL, lambda: gauges.report_readiness(parts, role))
         interpreter.freeze_heap()
         supervisor.run_every("memory", interpreter.EVERY, lambda: asyncio.to_thread(interpreter.trim_heap))
-        settling = asyncio.create_task(_settle_documents(parts))
+        freezing = asyncio.create_task(_settle_documents(parts))
         try:
             async with run_flight_recorder(config.data_path, config.stall_seconds) as recorder:
                 try:
@@ -214,8 +216,8 @@ async def _run_process(config: Config, role: str, *, searches: bool = True) -> A
                 finally:
                     await supervisor.finish(STOP_TIMEOUT)
         finally:
-            settling.cancel()
-            await healer.close()
+            freezing.cancel()
+            await recovery.close()
 
 
 async def _settle_documents(parts: Parts) -> None:
@@ -246,6 +248,7 @@ def _start_worker(parts: Parts, supervisor: Supervisor, channels: Sequence[str])
 
 
 def build_attachment_collector(parts: Parts) -> AttachmentCollector:
+    """The job that deletes attachments that no message refers to."""
     return AttachmentCollector(
         parts.blobs,
         parts.quota,
@@ -296,10 +299,6 @@ def _listen_address(config: Config) -> tuple[str, int]:
     return host, int(port)
 
 
-MAX_PROCESSES = 256
-"""Maximum number of processes on one ``data_dir``."""
-
-
 @contextmanager
 def claim_folder(parent: Path) -> Iterator[Path]:
     """The first of the folders ``parent/0``, ``parent/1`` … that no running process uses, so that a restarted process
@@ -327,9 +326,9 @@ async def run_flight_recorder(data_path: Path, stall_seconds: float) -> AsyncIte
     with claim_folder(parent) as folder:
         recorder = FlightRecorder(folder, stall_seconds)
         recorder.start()
-        beating = asyncio.create_task(recorder.run_heartbeat())
+        heartbeat = asyncio.create_task(recorder.run_heartbeat())
         try:
             yield recorder
         finally:
-            beating.cancel()
+            heartbeat.cancel()
             recorder.close()

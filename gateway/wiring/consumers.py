@@ -88,11 +88,11 @@ def _build_tenant_rules(name: str, tenant: Tenant) -> TenantRules:
         routes=build_route_rules(tenant),
         contact=ContactRules(tenant.limits.contact_per_minute, tenant.limits.contact_per_hour),
         actions=build_action_rules(name, tenant.actions, tenant.protection.own_number_finder),
-        desk=None if tenant.desk is None else build_desk_terms(tenant.desk),
+        desk=None if tenant.desk is None else build_worker_desk_rules(tenant.desk),
     )
 
 
-def build_desk_terms(desk: DeskSettings) -> DeskRules:
+def build_worker_desk_rules(desk: DeskSettings) -> DeskRules:
     """The desk's rules that the worker needs."""
     return DeskRules(desk.hours.office(), timedelta(minutes=desk.times.first_reply) or None, desk.rating)
 
@@ -139,9 +139,9 @@ def worker_consumers(worker: Worker, channels: Sequence[str]) -> list[Consumer]:
 def connector_consumers(parts: Parts, channels: Sequence[str], supervisor: Supervisor) -> list[Consumer]:
     """The consumers of connectors: for each channel a sender and one that applies receipts, and one for each desk. The
     channels share a scheduler because they share the event loop."""
-    pace = FairScheduler(CONCURRENT_BATCHES, wider=1)
+    scheduler = FairScheduler(CONCURRENT_BATCHES, wider=1)
     desk_tenants = frozenset(parts.config.desks)
-    letters = DeadLetterWriter(
+    dead_letters = DeadLetterWriter(
         bus=parts.bus, state=parts.state, metrics=parts.metrics, clock=parts.clock, desk_tenants=desk_tenants
     )
     consumers = []
@@ -167,14 +167,15 @@ def connector_consumers(parts: Parts, channels: Sequence[str], supervisor: Super
             reports=reports,
             metrics=parts.metrics,
         )
-        hear = _request_profiles(name, receipts.handle, outbound.accounts, parts, supervisor)
-        send, apply = schedule_fairly(outbound.handle, pace), schedule_fairly(hear, pace)
-        consumers.append(Consumer(topics.outbound(name), topics.sender_group(name), name, send, letters.give_up))
+        send = schedule_fairly(outbound.handle, scheduler)
+        apply = _request_profiles(name, receipts.handle, outbound.accounts, parts, supervisor)
+        apply = schedule_fairly(apply, scheduler)
+        consumers.append(Consumer(topics.outbound(name), topics.sender_group(name), name, send, dead_letters.give_up))
         consumers.append(Consumer(topics.inbound(name), topics.receipts_group(name), name, apply, receipts.give_up))
     for desk in sorted(set(parts.config.desks.values()).intersection(channels)):
         # Not scheduled with the senders, because it waits for the desk most of the time.
         handler = start_desk(parts, desk, supervisor).handle
-        consumers.append(Consumer(topics.outbound(desk), topics.desk_group(desk), desk, handler, letters.give_up))
+        consumers.append(Consumer(topics.outbound(desk), topics.desk_group(desk), desk, handler, dead_letters.give_up))
     return consumers
 
 
@@ -218,12 +219,12 @@ def _request_profiles(
     return handle
 
 
-def schedule_fairly(handler: LaneHandler, pace: FairScheduler) -> LaneHandler:
+def schedule_fairly(handler: LaneHandler, scheduler: FairScheduler) -> LaneHandler:
     """The handler with a limit on concurrent batches, shared fairly among parties."""
 
     async def handle(batch: Batch) -> None:
-        first = batch.records[0].headers
-        async with pace.slot(first.get("ce_tenant", ""), first.get("ce_channel", "")) as waited:
+        headers = batch.records[0].headers
+        async with scheduler.slot(headers.get("ce_tenant", ""), headers.get("ce_channel", "")) as waited:
             if waited and batch.revoking.is_set():
                 raise Unavailable("the partition is being reassigned; its next owner handles this record")
             await handler(batch)
@@ -247,7 +248,7 @@ class ConsumerRunner:
     def _run_consumer(self, consumer: Consumer) -> Callable[[], Awaitable[None]]:
         gauges = GroupGauges(self._parts, consumer.topic, consumer.group, consumer.channel)
 
-        async def part() -> None:
+        async def run() -> None:
             lanes = self._build_lanes(consumer)
             self._lanes[consumer.group] = (gauges, lanes)
             stopper = asyncio.create_task(self._stop_with(lanes))
@@ -257,7 +258,7 @@ class ConsumerRunner:
             finally:
                 stopper.cancel()
 
-        return part
+        return run
 
     def _build_lanes(self, consumer: Consumer) -> Lanes:
         tenants = self._parts.config.tenants

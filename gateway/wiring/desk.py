@@ -29,16 +29,16 @@ SWEEP_EVERY = 15.0
 class DeskRouter:
     """Passes inbound events to the desk of their channel. See schemas.ports.DeskDoor."""
 
-    def __init__(self, doors: Mapping[str, DeskInbound]) -> None:
-        self._doors = doors
+    def __init__(self, desks: Mapping[str, DeskInbound]) -> None:
+        self._desks = desks
 
     async def accept(self, account: Account, events: Sequence[Event]) -> None:
-        if (door := self._doors.get(account.channel)) is not None:
-            await door.accept(account, events)
+        if (desk := self._desks.get(account.channel)) is not None:
+            await desk.accept(account, events)
 
     async def close(self) -> None:
-        for door in self._doors.values():
-            await door.close()
+        for desk in self._desks.values():
+            await desk.close()
 
 
 def build_desk_router(parts: Parts) -> DeskRouter | None:
@@ -47,7 +47,7 @@ def build_desk_router(parts: Parts) -> DeskRouter | None:
     if not kinds:
         return None
     own_numbers = {name: tenant.protection.own_number_finder for name, tenant in parts.config.tenants.items()}
-    doors = {
+    desks = {
         kind: DeskInbound(
             rules=build_desk_rules(parts, kind),
             client=_build_client(parts, kind),
@@ -58,7 +58,7 @@ def build_desk_router(parts: Parts) -> DeskRouter | None:
         )
         for kind in kinds
     }
-    return DeskRouter(doors)
+    return DeskRouter(desks)
 
 
 def start_desk(parts: Parts, kind: str, supervisor: Supervisor) -> DeskConsumer:
@@ -76,8 +76,8 @@ def start_desk(parts: Parts, kind: str, supervisor: Supervisor) -> DeskConsumer:
     )
     for each in (consumer, files, client):
         supervisor.add_cleanup(each.close)
-    sweep = NoticeTimer(kind, rules, bus=parts.bus, state=parts.state, clock=parts.clock)
-    supervisor.run_every(f"desk times of {kind}", SWEEP_EVERY, sweep.run)
+    timer = NoticeTimer(kind, rules, bus=parts.bus, state=parts.state, clock=parts.clock)
+    supervisor.run_every(f"desk times of {kind}", SWEEP_EVERY, timer.run)
     return consumer
 
 
@@ -119,14 +119,14 @@ def build_desk_rules(parts: Parts, kind: str) -> dict[str, DeskRules]:
 
 def _find_windows(parts: Parts) -> dict[str, dict[tuple[str, str], timedelta]]:
     """How long people may answer, by tenant, channel and account, for the channels that limit it."""
-    found: dict[str, dict[tuple[str, str], timedelta]] = {}
+    windows: dict[str, dict[tuple[str, str], timedelta]] = {}
     for account in list_accounts(parts.config):
         if (channel := parts.channels.get(account.channel)) is None:
             continue
         policy = get_policy_lookup(channel)(account)
         if (window := policy.person_window or policy.window) is not None:
-            found.setdefault(account.tenant, {})[account.channel, account.name] = window
-    return found
+            windows.setdefault(account.tenant, {})[account.channel, account.name] = window
+    return windows
 
 
 def _build_rules(name: str, tenant: Tenant, desk: DeskSettings, windows: dict[tuple[str, str], timedelta]) -> DeskRules:

@@ -45,12 +45,12 @@ def check_encoder(config: Config) -> Finding:
     if config.encoder == "auto" and (missing := _find_missing_part()):
         return Finding("encoder", "warn", f"light word vectors, which are less accurate: {missing[0]}", missing[1])
     try:
-        opened = open_encoder(config)
+        encoder = open_encoder(config)
     except ConfigInvalid as error:
         return Finding("encoder", "fail", error.message, error.fix)
-    if opened is None:
+    if encoder is None:
         return Finding("encoder", "warn", "none: the search only compares words", "pip install wordllama")
-    return Finding("encoder", "ok", opened.name)
+    return Finding("encoder", "ok", encoder.name)
 
 
 def _find_missing_part() -> tuple[str, str] | None:

@@ -56,12 +56,12 @@ def retention_of(config: Config) -> dict[str, int]:
 
 def describe_longer_retention(config: Config) -> list[str]:
     """Descriptions of topics that keep a tenant's records longer than its ``retention``, because others share them."""
-    kept = retention_of(config)
+    days = retention_of(config)
     return [
-        f"{name}: {topic} keeps records for {kept[topic]} days instead of {wanted}, because another tenant needs that"
+        f"{name}: {topic} keeps records for {days[topic]} days instead of {wanted}, because another tenant needs that"
         for name, tenant in config.tenants.items()
         for topic, wanted in _wanted_days(tenant).items()
-        if kept[topic] > wanted
+        if days[topic] > wanted
     ]
 
 

@@ -14,7 +14,7 @@ from schemas.errors import ParleyError
 
 INTERVAL = 2.0
 LONG_INTERVAL = 5.0
-"""Seconds between two checks of other systems: readiness, and the groups of other processes."""
+"""Seconds between two reports of readiness, and of groups of other processes."""
 
 
 class ProgressTimer:
@@ -44,24 +44,24 @@ class GroupGauges:
         self._topic = topic
         self._group = self.name = group
         self._channel = channel
-        self._standstill = ProgressTimer()
+        self._progress = ProgressTimer()
 
     async def report(self, lanes: Lanes | None = None) -> None:
         """Report the gauges. ``lanes`` is None if this process is not a member of the group.
 
         Figures from memory are reported even if the bus does not answer. Raises BusUnavailable."""
         metrics = self._parts.metrics
-        answers = self._group == topics.worker_group(self._channel)
-        if answers and lanes is not None:
+        is_worker_group = self._group == topics.worker_group(self._channel)
+        if is_worker_group and lanes is not None:
             metrics.gauge("parley_worker_load", lanes.load, channel=self._channel)
             metrics.gauge("parley_oldest_waiting_seconds", lanes.oldest_waiting, channel=self._channel)
         lag = (await self._parts.bus.lag(self._group, [self._topic])).get(self._topic, 0)
         metrics.gauge("parley_lag_records", lag, topic=self._topic, group=self._group)
-        if answers:
-            standing = self._standstill.age(lag, await self._parts.bus.committed_offsets(self._group, self._topic))
-            held = 0.0 if lanes is None else lanes.oldest_waiting
+        if is_worker_group:
+            stalled = self._progress.age(lag, await self._parts.bus.committed_offsets(self._group, self._topic))
+            waiting = 0.0 if lanes is None else lanes.oldest_waiting
             # The age of records that nobody has read is unknown, but they have waited at least since the group stalled.
-            metrics.gauge("parley_oldest_waiting_seconds", max(held, standing), channel=self._channel)
+            metrics.gauge("parley_oldest_waiting_seconds", max(waiting, stalled), channel=self._channel)
 
 
 def gauges_of_groups(parts: Parts, channels: list[str]) -> list[GroupGauges]:
@@ -80,10 +80,10 @@ def gauges_of_groups(parts: Parts, channels: list[str]) -> list[GroupGauges]:
 
 async def report_readiness(parts: Parts, role: str) -> None:
     """Report ``parley_ready``: 1 or 0 for each part of this process."""
-    wrong = await parts.check_readiness()
-    names = {"bus", "state", *(["knowledge"] if parts.knowledge is not None else []), *wrong}
+    problems = await parts.check_readiness()
+    names = {"bus", "state", *(["knowledge"] if parts.knowledge is not None else []), *problems}
     for name in names:
-        parts.metrics.gauge("parley_ready", 0.0 if name in wrong else 1.0, role=role, part=name)
+        parts.metrics.gauge("parley_ready", 0.0 if name in problems else 1.0, role=role, part=name)
 
 
 async def report_owners(parts: Parts) -> None:
@@ -106,10 +106,10 @@ class Readiness:
     store."""
 
     def __init__(
-        self, probes: Mapping[str, Probe], healer: StateRecovery, *, monotonic: Callable[[], float] = time.monotonic
+        self, probes: Mapping[str, Probe], recovery: StateRecovery, *, monotonic: Callable[[], float] = time.monotonic
     ) -> None:
         self._probes = dict(probes)
-        self._healer = healer
+        self._recovery = recovery
         self._monotonic = monotonic
         self._result: asyncio.Task[dict[str, str]] | None = None
         self._started_at = 0.0
@@ -119,17 +119,19 @@ class Readiness:
         if self._result is None or (self._result.done() and self._is_old(self._result.result())):
             self._started_at = self._monotonic()
             self._result = asyncio.get_running_loop().create_task(self._run_probes())
-        wrong = dict(await asyncio.shield(self._result))
-        if not self._healer.available.is_set():
-            wrong["state"] = "being rebuilt" if self._healer.lost.is_set() else wrong.get("state", "being checked")
-        return wrong
+        problems = dict(await asyncio.shield(self._result))
+        if not self._recovery.available.is_set():
+            problems["state"] = (
+                "being rebuilt" if self._recovery.lost.is_set() else problems.get("state", "being checked")
+            )
+        return problems
 
-    def _is_old(self, answer: Mapping[str, str]) -> bool:
-        return self._monotonic() - self._started_at >= (REUSE_BAD_S if answer else REUSE_GOOD_S)
+    def _is_old(self, problems: Mapping[str, str]) -> bool:
+        return self._monotonic() - self._started_at >= (REUSE_BAD_S if problems else REUSE_GOOD_S)
 
     async def _run_probes(self) -> dict[str, str]:
-        said = await asyncio.gather(*map(self._run_probe, self._probes.values()))
-        return {name: reason for name, reason in zip(self._probes, said, strict=True) if reason}
+        reasons = await asyncio.gather(*map(self._run_probe, self._probes.values()))
+        return {name: reason for name, reason in zip(self._probes, reasons, strict=True) if reason}
 
     async def _run_probe(self, probe: Probe) -> str:
         try:

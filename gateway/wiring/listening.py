@@ -44,10 +44,10 @@ def check_port(host: str, port: int) -> None:
 async def open_listeners(host: str, port: int) -> list[socket.socket]:
     """Open a listening socket for each address of the host. Raises OSError."""
     loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    addresses = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     listeners: list[socket.socket] = []
     try:
-        for family, address in dict.fromkeys((family, address) for family, _, _, _, address in found):
+        for family, address in dict.fromkeys((family, address) for family, _, _, _, address in addresses):
             listener = socket.create_server(address, family=family, backlog=BACKLOG)
             listener.setblocking(False)
             listeners.append(listener)
@@ -59,7 +59,7 @@ async def open_listeners(host: str, port: int) -> list[socket.socket]:
 
 
 class Acceptor:
-    """Accepts connections and passes them to protocols, which call ``closed`` when they end."""
+    """Accepts connections and passes them to protocols, which call ``connection_closed`` when they end."""
 
     def __init__(self, connect: Callable[[], asyncio.BaseProtocol]) -> None:
         self._connect = connect
@@ -108,26 +108,26 @@ class Acceptor:
         return None
 
     async def _serve(self, connection: socket.socket) -> None:
-        made = list[asyncio.BaseProtocol]()
+        protocols = list[asyncio.BaseProtocol]()
 
         def connect() -> asyncio.BaseProtocol:
-            made.append(self._connect())
-            return made[0]
+            protocols.append(self._connect())
+            return protocols[0]
 
         try:
             await self._loop.connect_accepted_socket(connect, connection)
         except OSError:
             connection.close()
-            if not made:
+            if not protocols:
                 self.connection_closed()
 
     def _limit(self) -> int:
         """How many connections may be open. Other descriptors are reserved for files, vendors and databases."""
         now = time.monotonic()
         if now - self._counted_at >= COUNT_INTERVAL_S:
-            most = descriptors.limit()
+            total = descriptors.limit()
             others = max(0, descriptors.count_open() - self._open)
-            self._max_connections = max(1, most - others - reserved_descriptors(most))
+            self._max_connections = max(1, total - others - reserved_descriptors(total))
             self._counted_at = now
         return self._max_connections
 
@@ -137,8 +137,8 @@ class Acceptor:
         if now - self._logged_at >= LOG_INTERVAL_S:
             self._logged_at = now
             fix = "allow more open files: ulimit -n, or LimitNOFILE of the service"
-            most = descriptors.limit()
-            log.warning("accepting_paused", reason=reason, connections=self._open, open_files=most, fix=fix)
+            total = descriptors.limit()
+            log.warning("accepting_paused", reason=reason, connections=self._open, open_files=total, fix=fix)
         self._stop_reading()
         self._paused = self._loop.call_later(PAUSE_S, self._end_pause)
 
@@ -159,6 +159,6 @@ class Acceptor:
             self._loop.remove_reader(listener)
 
 
-def reserved_descriptors(most: int) -> int:
+def reserved_descriptors(total: int) -> int:
     """How many of ``most`` descriptors are reserved for other uses than connections."""
-    return min(512, max(32, most // 8))
+    return min(512, max(32, total // 8))

@@ -13,9 +13,8 @@ from agent_worker.models.providers.provider import ModelLimits, Prices, Provider
 from agent_worker.models.registry import FallbackRule, Models
 from agent_worker.phrases import Example, Voice
 from agent_worker.settings import BudgetRules, WorkerSettings
-from gateway.config import settings as written
 from gateway.config.models import BudgetSettings, ModelEntry, model_names
-from gateway.config.settings import Config
+from gateway.config.settings import Config, Tenant, VoiceSettings
 from schemas.ports import Clock, Limiter, Model
 
 if TYPE_CHECKING:
@@ -42,22 +41,24 @@ def open_models(
     )
 
 
-def models_of(tenant: written.Tenant) -> tuple[str, dict[str, str]]:
+def models_of(tenant: Tenant) -> tuple[str, dict[str, str]]:
     """The tenant's default model, and its models by language."""
     if isinstance(tenant.model, str):
         return tenant.model, {}
     locale = tenant.voice.locale.casefold()
-    usual = tenant.model.get(locale) or tenant.model.get(locale[:2]) or next(iter(tenant.model.values()))
-    return usual, dict(tenant.model)
+    default = tenant.model.get(locale) or tenant.model.get(locale[:2]) or next(iter(tenant.model.values()))
+    return default, dict(tenant.model)
 
 
-def build_voice(voice: written.VoiceSettings) -> Voice:
+def build_voice(voice: VoiceSettings) -> Voice:
     """The worker's form of a voice, with instructions and examples by language."""
     phrases = voice.model_dump(exclude={"instructions", "examples"})
-    told, shown = voice.instructions, voice.examples
-    instructions = told if isinstance(told, dict) else {"": told}
-    by_language = shown if isinstance(shown, dict) else {"": shown}
-    examples = {language: [Example(one.message, one.answer) for one in each] for language, each in by_language.items()}
+    instructions = voice.instructions if isinstance(voice.instructions, dict) else {"": voice.instructions}
+    by_language = voice.examples if isinstance(voice.examples, dict) else {"": voice.examples}
+    examples = {
+        language: [Example(example.message, example.answer) for example in of_language]
+        for language, of_language in by_language.items()
+    }
     return Voice(**phrases, instructions=instructions, examples=examples)
 
 
@@ -68,9 +69,9 @@ def build_budget_rules(budgets: BudgetSettings) -> BudgetRules:
 def find_used_models(config: Config) -> set[str]:
     """All models in use, with those of routes and fallbacks."""
     tenants = config.tenants.values()
-    named = {name for tenant in tenants for name in model_names(tenant.model)}
-    named |= {name for tenant in tenants if tenant.routes is not None for _, name in tenant.routes.models if name}
-    return named | {after for name in named if name in config.models for after in config.models[name].fallback}
+    names = {name for tenant in tenants for name in model_names(tenant.model)}
+    names |= {name for tenant in tenants if tenant.routes is not None for _, name in tenant.routes.models if name}
+    return names | {fallback for name in names if name in config.models for fallback in config.models[name].fallback}
 
 
 def _build_fallback_rules(config: Config, models: Mapping[str, Model]) -> dict[str, FallbackRule]:
@@ -94,12 +95,12 @@ def _open_model(
     # Imported only if it is used, because it takes half a second and dozens of megabytes.
     from agent_worker.models.providers.remote_model import ModelDependencies, RemoteModel
 
-    around = ModelDependencies(
+    dependencies = ModelDependencies(
         all_passages=None if knowledge is None else knowledge.read_all,
         canary=lambda tenant: derive_canary(config.secret_key.get_secret_value(), tenant),
         budgets=budgets,
     )
-    return RemoteModel(name, open_provider(entry), settings, _build_limits(entry), around)
+    return RemoteModel(name, open_provider(entry), settings, _build_limits(entry), dependencies)
 
 
 def _build_limits(entry: ModelEntry) -> ModelLimits:
@@ -117,7 +118,7 @@ def _build_limits(entry: ModelEntry) -> ModelLimits:
 
 def open_provider(entry: ModelEntry) -> Provider:
     """The provider of a model. Its library is only imported if it is used, because that takes seconds."""
-    reach = {
+    connection = {
         "model": entry.model,
         "base_url": entry.base_url,
         "api_key": entry.api_key.get_secret_value(),
@@ -125,11 +126,11 @@ def open_provider(entry: ModelEntry) -> Provider:
     if entry.provider == "anthropic":
         from agent_worker.models.providers.anthropic import anthropic_provider
 
-        return anthropic_provider(**reach, timeout=entry.timeout)
+        return anthropic_provider(**connection, timeout=entry.timeout)
     if entry.provider == "google":
         from agent_worker.models.providers.google import google_provider
 
-        return google_provider(**reach, timeout=entry.timeout)
+        return google_provider(**connection, timeout=entry.timeout)
     from agent_worker.models.providers.openai import openai_provider
 
-    return openai_provider(**reach, timeout=entry.timeout)
+    return openai_provider(**connection, timeout=entry.timeout)

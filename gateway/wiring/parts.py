@@ -34,9 +34,9 @@ class Parts:
     """The parts of a process, built by ``gateway.wiring.compose``.
 
     ``channels`` are the open channels by name. ``knowledge`` is None in processes that do not search. ``press`` is true
-    while the edge has recently refused requests because of overload, ``lost`` while the state is being rebuilt.
-    ``sleep`` belongs to ``clock``. ``ready`` returns the problem of each part that is not ready. ``recorder`` records
-    what the process handles, and ``watch`` checks and repairs the state store; None in processes without them."""
+    while the edge has recently refused requests because of overload. ``sleep`` belongs to ``clock``.
+    ``check_readiness`` returns the problem of each part that is not ready. ``recorder`` records what the process
+    handles, and ``watch`` checks and repairs the state store; None in processes without them."""
 
     config: Config
     bus: Bus
@@ -60,24 +60,24 @@ class Parts:
 
 def list_accounts(config: Config) -> list[Account]:
     """All accounts of all tenants."""
-    known: list[Account] = []
+    accounts_found: list[Account] = []
 
     def of_channel(channel: str) -> list[Account]:
-        return [account for account in known if account.channel == channel]
+        return [account for account in accounts_found if account.channel == channel]
 
     for tenant, section in config.tenants.items():
         for channel, accounts in section.channels.accounts().items():
             for name, settings in accounts.items():
                 desk = section.desk.places(channel, name) if section.desk is not None else frozenset()
-                known.append(Account(tenant, channel, name, settings, partial(of_channel, channel), desk))
-    return known
+                accounts_found.append(Account(tenant, channel, name, settings, partial(of_channel, channel), desk))
+    return accounts_found
 
 
 def build_account_lookup(config: Config) -> AccountLookup:
     """The lookup of configured accounts."""
-    known = {(account.tenant, account.channel, account.name): account for account in list_accounts(config)}
+    accounts = {(account.tenant, account.channel, account.name): account for account in list_accounts(config)}
 
     def lookup(tenant: str, channel: str, name: str) -> Account | None:
-        return known.get((tenant, channel, name))
+        return accounts.get((tenant, channel, name))
 
     return lookup

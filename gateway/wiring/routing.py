@@ -79,53 +79,53 @@ def load_intents(routes: RoutingSettings) -> Mapping[str, IntentSettings]:
         ) from error
 
 
-def _normalize_intents(given: Mapping[str, IntentSettings | list[str]]) -> Mapping[str, IntentSettings]:
+def _normalize_intents(intents: Mapping[str, IntentSettings | list[str]]) -> Mapping[str, IntentSettings]:
     return {
         name: each if isinstance(each, IntentSettings) else IntentSettings(examples=each)
-        for name, each in given.items()
+        for name, each in intents.items()
     }
 
 
 @lru_cache(maxsize=16)
-def _read_file(path: Path, changed: int) -> Mapping[str, IntentSettings]:
+def _read_file(path: Path, modified_at: int) -> Mapping[str, IntentSettings]:
     """Read a file of examples. ``changed`` is its modification time, so that a changed file is read again."""
     try:
         # The loader in Python takes seconds for ten thousand examples.
         loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-        found = yaml.load(path.read_text(encoding="utf-8"), loader)  # noqa: S506 - both loaders are safe
-        return _normalize_intents(IntentFile.model_validate(found).root)
+        content = yaml.load(path.read_text(encoding="utf-8"), loader)  # noqa: S506 - both loaders are safe
+        return _normalize_intents(IntentFile.model_validate(content).root)
     except (UnicodeDecodeError, yaml.YAMLError) as error:
         raise ConfigInvalid(f"{path}: not YAML: {' '.join(str(error).split())}", fix=_FILE_FORMAT) from error
     except ValidationError as error:
-        told = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(map(str, told["loc"]))
-        raise ConfigInvalid(f"{path}: {where}: {told['msg']}", fix=_FILE_FORMAT) from error
+        detail = error.errors(include_url=False, include_input=False)[0]
+        path_in_file = ".".join(map(str, detail["loc"]))
+        raise ConfigInvalid(f"{path}: {path_in_file}: {detail['msg']}", fix=_FILE_FORMAT) from error
 
 
 def train(
-    config: Config, name: str, *, anew: bool = False, begun: Callable[[], None] = lambda: None
+    config: Config, name: str, *, force: bool = False, on_start: Callable[[], None] = lambda: None
 ) -> ModelQuality | None:
     """Train the tenant's intent model unless the saved one is up to date. Blocking, for up to a minute.
 
-    Returns the quality of the model, or None if nothing was trained. ``begun`` is called before the training."""
-    from agent_worker.router.training import train as learn
+    Returns the quality of the model, or None if nothing was trained. ``on_start`` is called before the training."""
+    from agent_worker.router.training import train as train_model
 
     rules = build_route_rules(config.tenants[name])
     if rules.trained is None:
         return None
     encoder, version = open_encoder(config), artifact.examples_version(rules.examples)
-    if not anew and artifact.is_current(rules.trained, version, encoder.name if encoder is not None else ""):
+    if not force and artifact.is_current(rules.trained, version, encoder.name if encoder is not None else ""):
         return None
-    begun()
-    model, worth = learn(rules.examples, encoder)
-    artifact.save_model(rules.trained, model, version, worth)
-    return worth
+    on_start()
+    model, quality = train_model(rules.examples, encoder)
+    artifact.save_model(rules.trained, model, version, quality)
+    return quality
 
 
-def train_changed_models(config: Config, told: Callable[[str], None]) -> None:
+def train_changed_models(config: Config, report: Callable[[str], None]) -> None:
     """Train the models whose examples have changed, at the start of an embedded instance."""
     for name in config.tenants:
-        train(config, name, begun=partial(told, f"learning the intents of {name}; this happens once"))
+        train(config, name, on_start=partial(report, f"learning the intents of {name}; this happens once"))
 
 
 def ensure_trained(config: Config, name: str) -> None:
@@ -166,14 +166,14 @@ def default_model_file(config: Config, name: str) -> Path:
 
 def check_intents(config: Config) -> list[Finding]:
     """The findings for ``parley doctor``. Empty if no tenant has examples."""
-    given = sorted(name for name, tenant in config.tenants.items() if tenant.routes and tenant.routes.examples)
-    found = []
-    for name in given:
+    names = sorted(name for name, tenant in config.tenants.items() if tenant.routes and tenant.routes.examples)
+    results = []
+    for name in names:
         try:
             problem = _find_problem(config, name)
             if problem is not None:
                 _refuse_training(config, name, problem)
-            found.append(Finding("intents", "ok", name))
+            results.append(Finding("intents", "ok", name))
         except SetupError as error:
-            found.append(Finding("intents", "fail", f"{name}: {error.message}", error.fix))
-    return found
+            results.append(Finding("intents", "fail", f"{name}: {error.message}", error.fix))
+    return results

@@ -59,16 +59,16 @@ class Supervisor:
 
     async def run_until_stop(self, work: Coroutine[object, object, None]) -> None:
         """Run work until the process stops. Raises the exceptions of the work."""
-        working = asyncio.create_task(work)
-        stopping = asyncio.create_task(self.stopping.wait())
+        task = asyncio.create_task(work)
+        stop = asyncio.create_task(self.stopping.wait())
         try:
-            await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
-            if working.done():
-                working.result()
+            await asyncio.wait({task, stop}, return_when=asyncio.FIRST_COMPLETED)
+            if task.done():
+                task.result()
         finally:
-            for task in (working, stopping):
-                task.cancel()
-            await asyncio.gather(working, stopping, return_exceptions=True)
+            task.cancel()
+            stop.cancel()
+            await asyncio.gather(task, stop, return_exceptions=True)
 
     async def wait(self) -> None:
         """Wait for the stop. Raises the SetupError of a part that cannot run as configured."""

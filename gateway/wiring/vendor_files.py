@@ -24,7 +24,7 @@ ENTRY_POINT_GROUP = "parley.transcribers"
 
 
 class VendorFiles:
-    """Downloads the files of one process. ``most`` returns a tenant's largest allowed file, in bytes."""
+    """Downloads the files of one process. ``max_bytes`` returns the size limit of a tenant's files."""
 
     def __init__(
         self,
@@ -32,13 +32,13 @@ class VendorFiles:
         *,
         accounts: AccountLookup,
         blobs: Blobs,
-        most: Callable[[str], int],
+        max_bytes: Callable[[str], int],
         clock: Clock,
     ) -> None:
         self._connections = {name: AccountConnections(channel, clock) for name, channel in channels.items()}
         self._account = accounts
         self._blobs = blobs
-        self._max_bytes = most
+        self._max_bytes = max_bytes
         self._free = asyncio.Semaphore(MAX_CONCURRENT)
 
     @classmethod
@@ -48,7 +48,7 @@ class VendorFiles:
             parts.channels,
             accounts=parts.accounts,
             blobs=parts.blobs,
-            most=lambda tenant: tenants[tenant].limits.file_bytes,
+            max_bytes=lambda tenant: tenants[tenant].limits.file_bytes,
             clock=parts.clock,
         )
 
@@ -66,9 +66,9 @@ class VendorFiles:
         try:
             async with asyncio.timeout(FETCH_TIMEOUT):
                 data, kind, name = await self._download(origin, file)
-            named = name or file.name or file.kind
+            file_name = name or file.name or file.kind
             return await self._blobs.put(
-                origin.tenant, named, kind or file.type, data, conversation=conversation, uploader=uploader
+                origin.tenant, file_name, kind or file.type, data, conversation=conversation, uploader=uploader
             )
         finally:
             self._free.release()
@@ -80,11 +80,11 @@ class VendorFiles:
         connection = self._connections[origin.channel].get_connection(account)
         if not isinstance(connection, FileFetcher):
             raise NotFound("this channel has no files")
-        most = self._max_bytes(origin.tenant)
+        max_bytes = self._max_bytes(origin.tenant)
         pause = RETRY_DELAY
         while True:
             try:
-                return await connection.fetch(file, most)
+                return await connection.fetch(file, max_bytes)
             except SendDelayed:
                 await asyncio.sleep(pause)
                 pause *= 2
@@ -99,13 +99,13 @@ def open_transcription(parts: Parts) -> Transcribe | None:
     name = parts.config.transcriber
     if not name:
         return None
-    made = next((entry.load() for entry in entry_points(group=ENTRY_POINT_GROUP, name=name)), None)
-    if made is None:
+    transcriber_class = next((entry.load() for entry in entry_points(group=ENTRY_POINT_GROUP, name=name)), None)
+    if transcriber_class is None:
         raise MissingDependency(
             f"transcriber: {name} is not installed",
             fix=f"install the package with this entry point in {ENTRY_POINT_GROUP}",
         )
-    return build_transcription(parts.blobs, made())
+    return build_transcription(parts.blobs, transcriber_class())
 
 
 def build_transcription(blobs: Blobs, transcriber: Transcriber) -> Transcribe:

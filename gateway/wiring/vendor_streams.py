@@ -28,9 +28,9 @@ class StreamIntake:
         """See connectors.streams.Accept."""
         if self._parts.is_state_lost():
             raise Unavailable("state is being rebuilt", retry_after_ms=2000)
-        for owner, theirs in by_account(account, events):
+        for owner, account_events in by_account(account, events):
             admit = partial(self._allowance.admit_account, owner)
-            await self._inbound.accept(owner, theirs, admit=admit)
+            await self._inbound.accept(owner, account_events, admit=admit)
 
     async def is_open(self) -> bool:
         return not {"bus", "state"} & (await self._parts.check_readiness()).keys()
@@ -50,26 +50,26 @@ def _start(
     parts: Parts,
     supervisor: Supervisor,
     channels: Sequence[str],
-    what: str,
-    wanted: Callable[[Channel, Account], bool],
+    label: str,
+    selects: Callable[[Channel, Account], bool],
 ) -> None:
-    door = build_desk_router(parts)
-    if door is not None:
-        supervisor.add_cleanup(door.close)
-    entrance = StreamIntake(parts, door)
+    desk_router = build_desk_router(parts)
+    if desk_router is not None:
+        supervisor.add_cleanup(desk_router.close)
+    intake = StreamIntake(parts, desk_router)
     for name in channels:
         channel = parts.channels[name]
-        accounts = [account for account in _accounts_of(parts, name) if wanted(channel, account)]
+        accounts = [account for account in _accounts_of(parts, name) if selects(channel, account)]
         if accounts:
             streams = StreamRunner(
                 channel,
-                accept=entrance.accept,
-                ready=entrance.is_open,
+                accept=intake.accept,
+                ready=intake.is_open,
                 state=parts.state,
                 metrics=parts.metrics,
                 clock=parts.clock,
             )
-            supervisor.run(f"{what} of {name}", partial(streams.run, accounts, supervisor.stopping))
+            supervisor.run(f"{label} of {name}", partial(streams.run, accounts, supervisor.stopping))
 
 
 def _has_stream(channel: Channel, account: Account) -> bool:

@@ -90,7 +90,7 @@ def test_topics_keep_what_the_tenant_with_the_longest_wish_says(tmp_path: Path) 
         "parley.deadletter": 90,
     }
     (told,) = describe_longer_retention(config)
-    assert told.startswith("cafe: parley.events keeps 90 days, not 9")
+    assert told.startswith("cafe: parley.events keeps records for 90 days instead of 9")
 
 
 async def test_the_embedded_log_keeps_records_as_long_as_configured(tmp_path: Path) -> None:

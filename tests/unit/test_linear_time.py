@@ -76,8 +76,8 @@ MADE_LATER = {
     "agent_worker.router.phrases._pattern": "phrases",
     "agent_worker.sources.layout._normalize_line": "",
     "connectors.settings.require_pattern": "",
-    "gateway.config.actions.Parameter._fits": "",
-    "gateway.training.examples.Anonymity.__init__": "anonymity",
+    "gateway.config.actions.ParameterSettings._check": "",
+    "gateway.training.examples.Anonymizer.__init__": "anonymity",
 }
 """Functions that make a pattern, because only a configuration or a document tells what to look for; by which of
 ``MORE`` such a pattern is tried. Empty where no stranger's text is matched with it."""

@@ -20,10 +20,10 @@ async def run_chat(
     config: Config, tenant: str, account: str, message: str | None, url: str | None, as_json: bool, wait: float
 ) -> None:
     async with aiohttp.ClientSession() as http:
-        running = await find_instance(http, config, url)
-        if not running:
+        instance_url = await find_instance(http, config, url)
+        if not instance_url:
             raise not_running_error(config, url)
-        base = f"{running}/v1/chat/{tenant}"
+        base = f"{instance_url}/v1/chat/{tenant}"
         async with http.post(f"{base}/sessions", json={"account": account}) as response:
             session = await response.json()
             if response.status != 201:
@@ -32,17 +32,17 @@ async def run_chat(
                     fix="check the tenant's account under `channels.web`, and --account",
                 )
         async with http.ws_connect(f"{base}/socket", heartbeat=20) as socket:
-            session_talk = ChatSession(socket, wait, live=not as_json)
-            await session_talk.open(session["visitor_token"])
+            chat = ChatSession(socket, wait, live=not as_json)
+            await chat.open(session["visitor_token"])
             if message is not None:
-                answer = await session_talk.ask(message)
+                answer = await chat.ask(message)
                 if as_json:
                     print_json(answer)
                 return
-            await _converse(session_talk, config.tenants[tenant].name)
+            await _converse(chat, config.tenants[tenant].name)
 
 
-async def _converse(run_chat: ChatSession, name: str) -> None:
+async def _converse(chat: ChatSession, name: str) -> None:
     note(f"You are talking to {name}. End the chat with an empty line or Ctrl-D.")
     while True:
         try:
@@ -51,7 +51,7 @@ async def _converse(run_chat: ChatSession, name: str) -> None:
             return
         if not text.strip():
             return
-        await run_chat.ask(text)
+        await chat.ask(text)
 
 
 class ChatSession:
@@ -121,17 +121,17 @@ class ChatSession:
         self._choices = {
             str(number): (message["id"], choice["id"]) for number, choice in enumerate(message["choices"], 1)
         }
-        shown, self._streamed_text = self._streamed_text, ""
+        streamed, self._streamed_text = self._streamed_text, ""
         if not self._live:
             return
-        if shown.strip() == message["text"].strip():
+        if streamed.strip() == message["text"].strip():
             typer.echo("")
         else:
             # The streamed text was a draft, and the message differs from it.
-            typer.echo(("\n" if shown else "") + message["text"])
+            typer.echo(("\n" if streamed else "") + message["text"])
         for citation in message["citations"]:
-            where = f" ({citation['url']})" if citation["url"] else ""
-            typer.echo(f"  [{citation['n']}] {citation['title']}{where}")
+            link = f" ({citation['url']})" if citation["url"] else ""
+            typer.echo(f"  [{citation['n']}] {citation['title']}{link}")
         for number, choice in enumerate(message["choices"], 1):
             typer.echo(f"  {number}) {choice['label']}")
 

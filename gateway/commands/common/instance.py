@@ -56,10 +56,10 @@ class AdminApi:
             async with self._http.get(self._base + path, headers=self._headers, timeout=_EXPORT_TIMEOUT) as response:
                 if response.status >= 400:
                     raise _error_of(response.status, await response.json())
-                kept = b""
-                async for piece in response.content.iter_any():
-                    *whole, kept = (kept + piece).split(b"\n")
-                    for line in whole:
+                rest = b""
+                async for chunk in response.content.iter_any():
+                    *lines, rest = (rest + chunk).split(b"\n")
+                    for line in lines:
                         yield line.decode() + "\n"
         except (aiohttp.ClientError, TimeoutError) as error:
             raise errors.Unavailable("the instance stopped answering", fix="look at its log") from error
@@ -72,10 +72,10 @@ class AdminApi:
         """The items of a list, page by page."""
         after = ""
         while True:
-            asked = "&".join(
+            parameters = "&".join(
                 f"{key}={quote(value)}" for key, value in {**query, "after": after, "limit": "200"}.items()
             )
-            page = await self.call("GET", f"{path}?{asked}")
+            page = await self.call("GET", f"{path}?{parameters}")
             for item in page["items"]:
                 yield item
             after = page["next"]
@@ -88,9 +88,9 @@ async def open_api(config: Config, tenant: str, url: str | None = None) -> Async
     """The admin API for a tenant. Raises SetupError if no instance runs and none can be opened here."""
     token = config.admin_token.get_secret_value()
     async with aiohttp.ClientSession(timeout=_CALL_TIMEOUT) as http:
-        running = await find_instance(http, config, url)
-        if running:
-            yield AdminApi(http, running, token, tenant)
+        instance_url = await find_instance(http, config, url)
+        if instance_url:
+            yield AdminApi(http, instance_url, token, tenant)
             return
         _refuse_unless_embedded(config, url)
         async with _serve_admin_api(config) as address:
@@ -165,13 +165,13 @@ async def _serve_admin_api(config: Config) -> AsyncIterator[str]:
 
 
 def _error_of(status: int, body: Any) -> ParleyError:
-    told = body.get("error", {}) if isinstance(body, dict) else {}
-    code, message = str(told.get("code", "")), str(told.get("message", f"the instance answered {status}"))
+    details = body.get("error", {}) if isinstance(body, dict) else {}
+    code, message = str(details.get("code", "")), str(details.get("message", f"the instance answered {status}"))
     if code == "unauthorized":
         return errors.Unauthorized(
             "the instance refuses the admin token",
             fix="use the configuration of that instance, or set PARLEY_ADMIN_TOKEN",
         )
     if code == "stale_epoch":
-        return errors.StaleEpoch(message, owner=str(told.get("owner")), epoch=int(told.get("epoch", 0)))
+        return errors.StaleEpoch(message, owner=str(details.get("owner")), epoch=int(details.get("epoch", 0)))
     return _ERRORS_BY_CODE.get(code, ParleyError)(message)

@@ -43,15 +43,15 @@ def load(config: Path | None, **flags: Any) -> Config:
     return configuration.load(config, flags=flags)
 
 
-def select_tenant(config: Config, given: str | None) -> str:
+def select_tenant(config: Config, tenant: str | None) -> str:
     """The tenant that a command works on. Raises InvalidRequest, which names the tenants that exist."""
     names = sorted(config.tenants)
-    if given in config.tenants:
-        return str(given)
-    if given is None and len(names) == 1:
+    if tenant in config.tenants:
+        return str(tenant)
+    if tenant is None and len(names) == 1:
         return names[0]
-    what = f"there is no tenant {given!r}" if given else "several tenants are configured"
-    raise InvalidRequest(what, fix=f"--tenant {' | '.join(names)}")
+    message = f"there is no tenant {tenant!r}" if tenant else "several tenants are configured"
+    raise InvalidRequest(message, fix=f"--tenant {' | '.join(names)}")
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
@@ -71,8 +71,8 @@ def with_api(config: Path | None, tenant: str | None, url: str | None, work: Cal
     loaded = load(config)
     name = select_tenant(loaded, tenant)
 
-    async def inside() -> T:
+    async def run_with_api() -> T:
         async with open_api(loaded, name, url) as api:
             return await work(api)
 
-    return run(inside())
+    return run(run_with_api())

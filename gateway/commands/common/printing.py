@@ -26,8 +26,8 @@ _STATUS_MARKS = {
 
 
 class Progress(Protocol):
-    def __call__(self, what: str) -> None:
-        """Count one more item as done. ``what`` is the next one."""
+    def __call__(self, item: str) -> None:
+        """Count one more item as done. ``item`` is the next one."""
 
 
 def print_json(value: Any) -> None:
@@ -70,7 +70,7 @@ def progress(title: str, total: int | None) -> Iterator[Progress]:
 
     ``total`` is None if the number of items is not known."""
     if total == 0:
-        yield lambda what: None
+        yield lambda item: None
         return
     if not sys.stderr.isatty():
         yield _line_progress(title, total)
@@ -79,20 +79,20 @@ def progress(title: str, total: int | None) -> Iterator[Progress]:
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
     from rich.progress import Progress as Bar
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[what]}"))
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[item]}"))
     with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(title, total=total, what="")
-        yield lambda what: bar.update(task, advance=1, what=what)
+        task = bar.add_task(title, total=total, item="")
+        yield lambda item: bar.update(task, advance=1, item=item)
 
 
 def _line_progress(title: str, total: int | None) -> Progress:
-    done, told = 0, time.monotonic()
+    done, printed_at = 0, time.monotonic()
 
-    def step(what: str) -> None:
-        nonlocal done, told
+    def step(item: str) -> None:
+        nonlocal done, printed_at
         done += 1
-        if time.monotonic() - told >= PROGRESS_INTERVAL_S:
-            told = time.monotonic()
+        if time.monotonic() - printed_at >= PROGRESS_INTERVAL_S:
+            printed_at = time.monotonic()
             note(f"{title}: {done}" + (f" of {total}" if total else ""))
 
     return step

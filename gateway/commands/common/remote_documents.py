@@ -55,11 +55,11 @@ class RemoteKnowledge:
         vector: bool = False,
     ) -> SearchResult:
         self._step("")
-        asked = {"query": query, "k": k, "language": language, "explain": True}
-        found = await self._api.call("POST", "/knowledge/search", asked)
+        body = {"query": query, "k": k, "language": language, "explain": True}
+        found = await self._api.call("POST", "/knowledge/search", body)
         passages = [Passage(tenant=tenant, version=0, **passage) for passage in found["passages"]]
-        judged = {name: found[name] for name in ("answerable", "confidence")}
-        return SearchResult(passages=passages, encoder=found.get("encoder", ""), **judged)
+        verdict = {name: found[name] for name in ("answerable", "confidence")}
+        return SearchResult(passages=passages, encoder=found.get("encoder", ""), **verdict)
 
     async def wait_until_indexed(self, tenant: str, wait: float) -> bool:
         """Returns at once, because the instance waits when it searches."""

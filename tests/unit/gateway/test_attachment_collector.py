@@ -177,10 +177,10 @@ class Schedule:
     def __init__(self) -> None:
         self.steps: dict[str, Callable[[], Awaitable[object]]] = {}
 
-    def every(self, name: str, _seconds: float, step: Callable[[], Awaitable[object]]) -> None:
+    def run_every(self, name: str, _seconds: float, step: Callable[[], Awaitable[object]]) -> None:
         self.steps[name] = step
 
-    def at_last(self, _step: object) -> None:
+    def add_cleanup(self, _step: object) -> None:
         return None
 
 

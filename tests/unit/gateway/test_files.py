@@ -56,7 +56,7 @@ def made(bench: Bench, blobs: Blobs, most: int = 1000) -> VendorFiles:
         {"whatsapp": bench.channel},
         accounts=lambda tenant, channel, name: bench.account if name == "main" else None,
         blobs=blobs,
-        most=lambda tenant: most,
+        max_bytes=lambda tenant: most,
         clock=lambda: datetime.now(UTC),
     )
 
@@ -116,8 +116,8 @@ async def test_a_file_that_is_too_large_or_of_a_kind_that_is_not_kept_is_refused
 async def test_a_vendor_that_never_gives_the_file_is_left_after_a_while(
     bench: Bench, vendor_files: Made, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(files, "PATIENCE", 0.4)
-    monkeypatch.setattr(files, "AGAIN", 0.01)
+    monkeypatch.setattr(files, "FETCH_TIMEOUT", 0.4)
+    monkeypatch.setattr(files, "RETRY_DELAY", 0.01)
     found = await sent(bench)
     bench.vendor.faults.next(*[Fault("refuse", "media.get", status=500)] * 50)
     with pytest.raises(TimeoutError):

@@ -84,7 +84,7 @@ def test_errors_are_json_on_stdout_where_json_was_asked_for(words: tuple[str, ..
 def test_without_a_terminal_progress_is_told_in_lines(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(printing, "EVERY_S", 0.0)
+    monkeypatch.setattr(printing, "PROGRESS_INTERVAL_S", 0.0)
     with printing.progress("documents of shop", 2) as step:
         step("one.md")
         step("two.md")

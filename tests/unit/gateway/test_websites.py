@@ -61,7 +61,7 @@ class Reader:
         self.site.forget()
         shelf = LocalDocumentStore(self._instance.parts, "shop")
         return await sync_documents(
-            shelf, [place], remove=remove, memory=CrawlStateStore(self._folder / "read.json"), many=many
+            shelf, [place], remove=remove, crawl_states=CrawlStateStore(self._folder / "read.json"), allow_removals=many
         )
 
     async def ids(self) -> set[str]:

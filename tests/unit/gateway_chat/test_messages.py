@@ -208,7 +208,7 @@ async def test_a_log_that_is_away_is_503_and_the_same_message_is_accepted_later(
 
 
 async def test_lost_state_is_503_and_nothing_is_appended(serve: Serve) -> None:
-    shop = await serve(lambda parts: replace(parts, lost=lambda: True))
+    shop = await serve(lambda parts: replace(parts, is_state_lost=lambda: True))
     visitor = await shop.visitor()
     answer = await visitor.say("x")
     assert (answer.status, answer.code) == (503, "unavailable")

@@ -13,7 +13,7 @@ import pytest
 from pydantic import BaseModel
 
 from gateway.training import conversation_log
-from gateway.training.examples import Anonymizer, export_rows
+from gateway.training.examples import Anonymizer, build_examples
 from gateway.training.export_rows import ConversationExample, Preference
 from infra.bus.sqlite import SqliteBus
 from infra.database import Database
@@ -83,7 +83,7 @@ class Talking:
             )
             for event in self.events
         ]
-        return list(export_rows("shop", self.conversation, facts, OWN))
+        return list(build_examples("shop", self.conversation, facts, OWN))
 
 
 def everything() -> list[Talking]:
@@ -183,7 +183,7 @@ async def test_an_export_reads_the_log_once_and_gives_one_conversation_at_a_time
             lines = [
                 row.model_dump_json()
                 for talk in talks
-                for row in export_rows("shop", talk.conversation, found[talk.conversation], OWN)
+                for row in build_examples("shop", talk.conversation, found[talk.conversation], OWN)
             ]
             assert lines == GOLDEN.read_text().splitlines()
             assert list(gathered.conversations(AT + timedelta(hours=1), None)) == []
