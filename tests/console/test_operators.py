@@ -50,7 +50,7 @@ def test_a_short_password_is_refused() -> None:
 @pytest.mark.parametrize(
     ("operators", "message"),
     [
-        (f"admin: {{password_hash: '{HASH}'}}", "operators.admin: stands for the admin token"),
+        (f"admin: {{password_hash: '{HASH}'}}", "operators.admin: the name is reserved for the admin token"),
         ("anna: {password_hash: secret-in-clear}", "must be what `parley operator hash` prints"),
         (f"anna: {{password_hash: '{HASH.replace('scrypt:2', 'scrypt:3')}'}}", "must be what `parley operator hash`"),
         (f"anna: {{password_hash: '{HASH.replace('scrypt:2', 'scrypt:4194304')}'}}", "must be what `parley operator"),
