@@ -1,16 +1,16 @@
-"""The admin API (contract §2): documents, routes, conversations, dead letters. One token for the whole installation."""
+"""The admin API (contract §2): documents, routing, conversations, approvals, dead letters and training data."""
 
 from __future__ import annotations
 
 from aiohttp import web
 
-from gateway.admin.approvals import ApprovalDesk
-from gateway.admin.conversations import ConversationDesk
-from gateway.admin.dead_letters import DeadLetterDesk
-from gateway.admin.guard import Guard
-from gateway.admin.knowledge import KnowledgeDesk
-from gateway.admin.routes import RouteDesk
-from gateway.admin.training import TrainingDesk
+from gateway.admin.approvals import ApprovalApi
+from gateway.admin.conversations import ConversationApi
+from gateway.admin.dead_letters import DeadLetterApi
+from gateway.admin.guard import AdminGuard
+from gateway.admin.knowledge import KnowledgeApi
+from gateway.admin.route_explanation import RouteApi
+from gateway.admin.training import TrainingApi
 from gateway.wiring.parts import Parts
 
 PREFIX = "/v1/admin/{tenant}"
@@ -19,27 +19,27 @@ __all__ = ["PREFIX", "add_routes"]
 
 
 def add_routes(app: web.Application, parts: Parts) -> None:
-    """Register every admin route; each answers 401 without the token and 404 for an unknown tenant."""
-    guard = Guard(parts)
-    documents, talks, letters = KnowledgeDesk(parts), ConversationDesk(parts), DeadLetterDesk(parts)
-    approvals = ApprovalDesk(parts)
+    """Register all endpoints. Each responds with 401 without the admin token and 404 for an unknown tenant."""
+    guard = AdminGuard(parts)
+    documents, conversations, dead_letters = KnowledgeApi(parts), ConversationApi(parts), DeadLetterApi(parts)
+    approvals = ApprovalApi(parts)
     for method, path, handler in (
-        ("GET", "/knowledge", documents.listing),
+        ("GET", "/knowledge", documents.list_documents),
         ("POST", "/knowledge/search", documents.search),
         ("GET", "/knowledge/{document}", documents.get),
         ("PUT", "/knowledge/{document}", documents.put),
         ("DELETE", "/knowledge/{document}", documents.delete),
-        ("POST", "/route/explain", RouteDesk(parts).explain),
-        ("GET", "/conversations", talks.listing),
-        ("GET", "/conversations/{id}", talks.get),
-        ("POST", "/conversations/{id}/owner", talks.own),
-        ("POST", "/conversations/{id}/messages", talks.say),
-        ("POST", "/conversations/{id}/attachments", talks.upload),
-        ("GET", "/training", TrainingDesk(parts).export),
-        ("GET", "/conversations/{id}/approvals", approvals.listing),
+        ("POST", "/route/explain", RouteApi(parts).explain),
+        ("GET", "/conversations", conversations.list_conversations),
+        ("GET", "/conversations/{id}", conversations.get),
+        ("POST", "/conversations/{id}/owner", conversations.change_owner),
+        ("POST", "/conversations/{id}/messages", conversations.send_message),
+        ("POST", "/conversations/{id}/attachments", conversations.upload),
+        ("GET", "/training", TrainingApi(parts).export),
+        ("GET", "/conversations/{id}/approvals", approvals.list_approvals),
         ("POST", "/conversations/{id}/approvals/{approval}", approvals.decide),
-        ("GET", "/deadletters", letters.listing),
-        ("GET", "/deadletters/{id}", letters.get),
-        ("POST", "/deadletters/{id}/replay", letters.replay),
+        ("GET", "/deadletters", dead_letters.list_dead_letters),
+        ("GET", "/deadletters/{id}", dead_letters.get),
+        ("POST", "/deadletters/{id}/replay", dead_letters.replay),
     ):
         app.router.add_route(method, PREFIX + path, guard(handler))

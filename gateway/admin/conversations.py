@@ -1,4 +1,4 @@
-"""Conversations for people: listed, read, taken over, answered."""
+"""Endpoints for conversations: list, read, change the owner, reply, upload files."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field
 
 from connectors.registry import CHANNELS
-from gateway.admin.contact_names import contacts_of, signed
-from gateway.admin.guard import page_size
-from gateway.http.responses import error_reply, read_json, reply
-from gateway.operators.conversations import OperatorService, Said
-from gateway.webchat.attachments import AttachmentDesk
-from gateway.webchat.serialize import chat_messages, instant
+from gateway.admin.contact_names import load_contacts, name_authors
+from gateway.admin.guard import read_page_size
+from gateway.http.responses import error_response, json_response, read_json
+from gateway.operators.conversations import OperatorMessage, OperatorService
+from gateway.storage.attachments import AttachmentService
+from gateway.webchat.serialization import format_instant, serialize_messages
 from gateway.wiring.parts import Parts
 from schemas.conversation import Contact, Conversation, Owner
 from schemas.errors import InvalidRequest, StaleEpoch
@@ -21,12 +21,12 @@ from schemas.handoff.rules import Actor
 from schemas.transcript import order_lines
 
 ADMIN = Actor(by="admin", source="parley/admin", is_shared=True)
-"""A program behind the admin API speaks for whoever uses it."""
+"""The actor for all callers of the admin API: the program behind it acts for its own users."""
 OWNERS: tuple[str, ...] = get_args(Owner)
 
 
-class Claim(BaseModel):
-    """Body of ``POST …/owner``: the epoch is the one the caller saw."""
+class OwnerRequest(BaseModel):
+    """The body of ``POST …/owner``. ``epoch`` is the one that the caller saw."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -34,15 +34,15 @@ class Claim(BaseModel):
     epoch: Annotated[int, Field(ge=0)]
 
 
-class ConversationDesk:
+class ConversationApi:
     def __init__(self, parts: Parts) -> None:
         self._state = parts.state
-        self._attachments = AttachmentDesk(
+        self._attachments = AttachmentService(
             parts.blobs, secret_key=parts.secret_key, public_url=parts.config.public_url, clock=parts.clock
         )
         self._operators = OperatorService(parts)
 
-    async def listing(self, request: web.Request) -> web.Response:
+    async def list_conversations(self, request: web.Request) -> web.Response:
         owner = request.query.get("state") or None
         channel = request.query.get("channel", "")
         if owner is not None and owner not in OWNERS:
@@ -54,59 +54,60 @@ class ConversationDesk:
             owner=owner,  # type: ignore[arg-type]  # one of OWNERS, checked above
             channel=channel,
             after=request.query.get("after", ""),
-            limit=page_size(request),
+            limit=read_page_size(request),
         )
-        known = await contacts_of(self._state.contacts, page.items)
-        items = [summary(item, known.get(item.origin.contact_id)) for item in page.items]
-        return reply({"items": items, "next": page.next})
+        known = await load_contacts(self._state.contacts, page.items)
+        items = [serialize_conversation(item, known.get(item.origin.contact_id)) for item in page.items]
+        return json_response({"items": items, "next": page.next})
 
     async def get(self, request: web.Request) -> web.Response:
-        """The newest 200 lines; with ``?after=SEQ`` the 200 that follow it. Also lines the contact was not sent. What
-        came late stands where it was written, with the number that it got when it came."""
-        found = await self._found(request)
+        """Return the newest 200 lines, or with ``?after=SEQ`` the next 200, including lines that were not sent to the
+        contact. A late line is placed by the time when it was written, but keeps its number."""
+        conversation = await self._find(request)
         after = request.query.get("after")
         if after is None:
-            lines = await self._state.transcript.read_recent(found.id, limit=200)
+            lines = await self._state.transcript.read_recent(conversation.id, limit=200)
         elif after.isascii() and after.isdigit() and len(after) < 16:
-            lines = await self._state.transcript.read(found.id, after=int(after), limit=200)
+            lines = await self._state.transcript.read(conversation.id, after=int(after), limit=200)
         else:
             raise InvalidRequest("after: must be a whole number")
-        contact = (await contacts_of(self._state.contacts, [found])).get(found.origin.contact_id)
-        named = signed(order_lines(lines), found, contact)
-        transcript = await chat_messages(named, found.origin.tenant, self._attachments)
-        turns = [turn.model_dump(mode="json") for turn in await self._state.turns.list_newest(found.id)]
-        return reply(summary(found, contact) | {"transcript": transcript, "turns": turns})
+        contact = (await load_contacts(self._state.contacts, [conversation])).get(conversation.origin.contact_id)
+        named = name_authors(order_lines(lines), conversation, contact)
+        transcript = await serialize_messages(named, conversation.origin.tenant, self._attachments)
+        turns = [turn.model_dump(mode="json") for turn in await self._state.turns.list_newest(conversation.id)]
+        return json_response(serialize_conversation(conversation, contact) | {"transcript": transcript, "turns": turns})
 
-    async def own(self, request: web.Request) -> web.Response:
-        claim = await read_json(request, Claim)
-        found = await self._found(request)
-        reason = "asked for in the admin API"
-        decision = await self._operators.change_owner(found, claim.to, claim.epoch, ADMIN, reason=reason)
-        now = {"owner": decision.owner, "epoch": decision.epoch}
+    async def change_owner(self, request: web.Request) -> web.Response:
+        body = await read_json(request, OwnerRequest)
+        conversation = await self._find(request)
+        reason = "requested through the admin API"
+        decision = await self._operators.change_owner(conversation, body.to, body.epoch, ADMIN, reason=reason)
+        current = {"owner": decision.owner, "epoch": decision.epoch}
         if decision.won:
-            return reply(now)
-        error = StaleEpoch("the owner changed meanwhile", owner=decision.owner, epoch=decision.epoch)
-        return reply({"error": error.body() | now, **now}, error_reply(error).status)
+            return json_response(current)
+        error = StaleEpoch("the owner has changed in the meantime", owner=decision.owner, epoch=decision.epoch)
+        return json_response({"error": error.body() | current, **current}, error_response(error).status)
 
-    async def say(self, request: web.Request) -> web.Response:
-        """A person answers."""
-        given = await read_json(request, Said)
-        found = await self._found(request)
-        shown = await self._operators.say(found, given, ADMIN, reason="answered in the admin API")
-        return reply({"message_id": shown}, 202)
+    async def send_message(self, request: web.Request) -> web.Response:
+        message = await read_json(request, OperatorMessage)
+        conversation = await self._find(request)
+        message_id = await self._operators.send_message(
+            conversation, message, ADMIN, reason="replied through the admin API"
+        )
+        return json_response({"message_id": message_id}, 202)
 
     async def upload(self, request: web.Request) -> web.Response:
-        """A file that a person's answer in this conversation may name."""
-        found = await self._found(request)
-        stored = await self._attachments.store(found.origin.tenant, request, conversation=found.id)
+        """Store a file for a reply in this conversation."""
+        conversation = await self._find(request)
+        stored = await self._attachments.store_upload(conversation.origin.tenant, request, conversation=conversation.id)
         body = {"attachment_id": stored.id, "name": stored.name, "type": stored.type, "size": stored.size}
-        return reply(body, 201)
+        return json_response(body, 201)
 
-    async def _found(self, request: web.Request) -> Conversation:
+    async def _find(self, request: web.Request) -> Conversation:
         return await self._operators.find(request.match_info["tenant"], request.match_info["id"])
 
 
-def summary(item: Conversation, contact: Contact | None) -> dict[str, Any]:
+def serialize_conversation(item: Conversation, contact: Contact | None) -> dict[str, Any]:
     return {
         "id": item.id,
         "channel": item.origin.channel,
@@ -117,6 +118,6 @@ def summary(item: Conversation, contact: Contact | None) -> dict[str, Any]:
         "epoch": item.epoch,
         "seq": item.head_seq,
         "locale": item.facts.locale,
-        "created_at": instant(item.created_at),
-        "updated_at": instant(item.updated_at),
+        "created_at": format_instant(item.created_at),
+        "updated_at": format_instant(item.updated_at),
     }

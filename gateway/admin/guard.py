@@ -1,4 +1,4 @@
-"""Who may use the admin API, and for which tenant."""
+"""Access control and paging for the admin API."""
 
 from __future__ import annotations
 
@@ -7,47 +7,49 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from gateway.http.client_address import ClientAddresses
-from gateway.operators.login_throttle import Attempts
+from gateway.http.client_address import ClientAddressResolver
+from gateway.operators.login_throttle import LoginThrottle
 from gateway.wiring.parts import Parts
 from schemas.errors import InvalidRequest, NotFound, Unauthorized
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-MOST = 200
+MAX_PAGE_SIZE = 200
 """Items on one page."""
 
 
-class Guard:
+class AdminGuard:
+    """Wraps handlers so that they run only with the admin token and for a known tenant."""
+
     def __init__(self, parts: Parts) -> None:
-        self._attempts = Attempts(parts)
-        self._addresses = ClientAddresses(parts.config)
+        self._throttle = LoginThrottle(parts)
+        self._addresses = ClientAddressResolver(parts.config)
         self._token = parts.admin_token.encode()
         self._tenants = frozenset(parts.config.tenants)
 
     def __call__(self, handler: Handler) -> Handler:
-        async def guarded(request: web.Request) -> web.StreamResponse:
+        async def run_admitted(request: web.Request) -> web.StreamResponse:
             await self.admit(request)
             return await handler(request)
 
-        return guarded
+        return run_admitted
 
     async def admit(self, request: web.Request) -> None:
-        """Raises Unauthorized before anything is said about tenants, then NotFound. The right token is admitted at
-        once, however many wrong ones came before it, and from wherever they came."""
-        scheme, _, given = request.headers.get("Authorization", "").partition(" ")
-        # Compared in constant time also when the scheme is wrong; an empty token opens nothing.
-        same = hmac.compare_digest(given.strip().encode("utf-8", "replace"), self._token)
-        if not (same and self._token and scheme.lower() == "bearer"):
-            if given.strip():
-                await self._attempts.wrong_token(self._addresses.of(request))
+        """Check the token, then the tenant. Raises Unauthorized, NotFound. The correct token is admitted at once, no
+        matter how many wrong ones came before it."""
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        # Compared in constant time even if the scheme is wrong. An empty admin token admits nobody.
+        is_same = hmac.compare_digest(token.strip().encode("utf-8", "replace"), self._token)
+        if not (is_same and self._token and scheme.lower() == "bearer"):
+            if token.strip():
+                await self._throttle.delay_wrong_token(self._addresses.resolve(request))
             raise Unauthorized("send the admin token: Authorization: Bearer <admin token>")
         if request.match_info["tenant"] not in self._tenants:
             raise NotFound("no such tenant")
 
 
-def page_size(request: web.Request) -> int:
-    """``?limit``, 50 when not given. Raises InvalidRequest."""
+def read_page_size(request: web.Request) -> int:
+    """Read ``?limit``, 50 by default. Raises InvalidRequest."""
     text = request.query.get("limit", "50")
-    if not (text.isascii() and text.isdigit() and 1 <= int(text[:6]) <= MOST):
-        raise InvalidRequest(f"limit: must be a whole number from 1 to {MOST}")
+    if not (text.isascii() and text.isdigit() and 1 <= int(text[:6]) <= MAX_PAGE_SIZE):
+        raise InvalidRequest(f"limit: must be a whole number from 1 to {MAX_PAGE_SIZE}")
     return int(text)

@@ -1,4 +1,4 @@
-"""Documents: published, listed, searched, removed."""
+"""Endpoints for documents: publish, list, read, search, delete."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from agent_worker.knowledge.ingest.publishing import delete, publish
 from agent_worker.knowledge.text.front_matter import ADDRESS, LANGUAGE
-from gateway.admin.guard import page_size
+from gateway.admin.guard import read_page_size
 from gateway.documents.content_hash import hash_document
-from gateway.http.responses import read_json, reply
-from gateway.webchat.serialize import instant
+from gateway.http.responses import json_response, read_json
+from gateway.webchat.serialization import format_instant
 from gateway.wiring.parts import Parts
 from schemas.conversation import Document, Visibility
 from schemas.errors import InvalidRequest, NotFound, Unavailable, Unprocessable
 from schemas.messages import Assurance, Text
 from schemas.ports import DocumentDraft, Knowledge
 
-MAX_BODY = 4 * 1024 * 1024
+MAX_BODY_SIZE = 4 * 1024 * 1024
 MAX_WAIT = 25
 """Seconds."""
 _ID = re.compile(r"\w[\w.-]{0,199}")
@@ -28,8 +28,8 @@ _SECONDS = re.compile(r"\d{1,2}(\.\d{1,3})?")
 _CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
-class DocumentIn(BaseModel):
-    """Body of ``PUT knowledge/{document}``; ``body`` is markdown."""
+class DocumentRequest(BaseModel):
+    """The body of ``PUT knowledge/{document}``. ``body`` is Markdown."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -40,62 +40,62 @@ class DocumentIn(BaseModel):
     visibility: Visibility = "public"
     expires_at: AwareDatetime | None = None
     source: Annotated[str, Field(max_length=2000)] = ""
-    """The place it was read from, by whoever keeps both equal; empty for a document that stands for itself."""
+    """The place that the document is synchronized from; empty if there is none."""
 
 
-class Query(BaseModel):
-    """Body of ``POST knowledge/search``."""
+class SearchRequest(BaseModel):
+    """The body of ``POST knowledge/search``."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
     query: Text
     k: Annotated[int, Field(ge=1, le=50)] = 8
     assurance: Assurance = "anonymous"
-    """Search as the agent would for such a contact."""
+    """Search as the agent does for a contact with this assurance."""
     language: Annotated[str, Field(pattern=LANGUAGE)] = ""
-    """The preferred one."""
+    """The preferred language."""
     explain: bool = False
-    """Say also what the documents were compared by."""
+    """Include the encoder in the response."""
 
 
-class KnowledgeDesk:
+class KnowledgeApi:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
 
     async def put(self, request: web.Request) -> web.Response:
-        tenant, document = request.match_info["tenant"], _id(request)
-        given = await read_json(request, DocumentIn, limit=MAX_BODY)
-        if _CONTROLS.search(given.body + given.title + given.source):
-            raise Unprocessable("the document holds control characters, as binary files do; send its text")
-        draft = DocumentDraft(id=document, **dict(given))
-        wait = _wait(request)
+        tenant, document = request.match_info["tenant"], _read_id(request)
+        body = await read_json(request, DocumentRequest, limit=MAX_BODY_SIZE)
+        if _CONTROLS.search(body.body + body.title + body.source):
+            raise Unprocessable("the document contains control characters, as binary files do; send its text")
+        draft = DocumentDraft(id=document, **dict(body))
+        wait = _read_wait(request)
         version, passages = await publish(self._parts.bus, self._parts.state.heads, tenant, draft, self._parts.clock())
-        known = {"document": document, "version": version, "passages": passages}
+        published = {"document": document, "version": version, "passages": passages}
         if wait is None:
-            return reply(known)
-        return reply(known | {"searchable": await self._knowledge().wait_until_indexed(tenant, wait)})
+            return json_response(published)
+        return json_response(published | {"searchable": await self._get_knowledge().wait_until_indexed(tenant, wait)})
 
-    async def listing(self, request: web.Request) -> web.Response:
-        size, after = page_size(request), request.query.get("after", "")
-        documents = await self._knowledge().documents(request.match_info["tenant"])
+    async def list_documents(self, request: web.Request) -> web.Response:
+        size, after = read_page_size(request), request.query.get("after", "")
+        documents = await self._get_knowledge().documents(request.match_info["tenant"])
         later = sorted((item for item in documents if item.id > after), key=lambda item: item.id)
         following = later[size - 1].id if len(later) > size else ""
-        return reply({"items": [_item(item) for item in later[:size]], "next": following})
+        return json_response({"items": [_serialize_document(item) for item in later[:size]], "next": following})
 
     async def get(self, request: web.Request) -> web.Response:
-        found = await self._found(request)
-        return reply(_item(found) | {"body": found.body})
+        document = await self._find(request)
+        return json_response(_serialize_document(document) | {"body": document.body})
 
     async def delete(self, request: web.Request) -> web.Response:
-        found = await self._found(request)
+        document = await self._find(request)
         tenant = request.match_info["tenant"]
-        await delete(self._parts.bus, self._parts.state.heads, tenant, found.id, self._parts.clock())
+        await delete(self._parts.bus, self._parts.state.heads, tenant, document.id, self._parts.clock())
         return web.Response(status=204)
 
     async def search(self, request: web.Request) -> web.Response:
-        asked = await read_json(request, Query)
-        found = await self._knowledge().search(
-            request.match_info["tenant"], asked.query, k=asked.k, assurance=asked.assurance, language=asked.language
+        body = await read_json(request, SearchRequest)
+        result = await self._get_knowledge().search(
+            request.match_info["tenant"], body.query, k=body.k, assurance=body.assurance, language=body.language
         )
         passages = [
             {
@@ -106,35 +106,35 @@ class KnowledgeDesk:
                 "url": passage.url,
                 "score": passage.score,
             }
-            for passage in found.passages
+            for passage in result.passages
         ]
-        judged = {"answerable": found.answerable, "confidence": found.confidence}
-        by = {"encoder": found.encoder} if asked.explain else {}
-        return reply({"passages": passages, **judged, **by})
+        judgement = {"answerable": result.answerable, "confidence": result.confidence}
+        encoder = {"encoder": result.encoder} if body.explain else {}
+        return json_response({"passages": passages, **judgement, **encoder})
 
-    async def _found(self, request: web.Request) -> Document:
-        found = await self._knowledge().document(request.match_info["tenant"], _id(request))
-        if found is None:
+    async def _find(self, request: web.Request) -> Document:
+        document = await self._get_knowledge().document(request.match_info["tenant"], _read_id(request))
+        if document is None:
             raise NotFound("no such document")
-        return found
+        return document
 
-    def _knowledge(self) -> Knowledge:
+    def _get_knowledge(self) -> Knowledge:
         if self._parts.knowledge is None:
             raise Unavailable("this process does not search documents")
         return self._parts.knowledge
 
 
-def _wait(request: web.Request) -> float | None:
-    """Seconds for which the caller waits until a search finds the document; None: not at all."""
+def _read_wait(request: web.Request) -> float | None:
+    """Read ``?wait``: the seconds to wait until searches find the document; None if absent."""
     text = request.query.get("wait")
     if text is None:
         return None
     if not _SECONDS.fullmatch(text) or float(text) > MAX_WAIT:
-        raise InvalidRequest(f"wait: must be seconds, 0 to {MAX_WAIT}")
+        raise InvalidRequest(f"wait: must be a number of seconds from 0 to {MAX_WAIT}")
     return float(text)
 
 
-def _id(request: web.Request) -> str:
+def _read_id(request: web.Request) -> str:
     document = request.match_info["document"]
     if not _ID.fullmatch(document):
         raise InvalidRequest(
@@ -143,7 +143,7 @@ def _id(request: web.Request) -> str:
     return document
 
 
-def _item(document: Document) -> dict[str, Any]:
+def _serialize_document(document: Document) -> dict[str, Any]:
     return {
         "document": document.id,
         "title": document.title,
@@ -154,6 +154,6 @@ def _item(document: Document) -> dict[str, Any]:
         "size": len(document.body.encode()),
         "source": document.source,
         "hash": hash_document(document),
-        "expires_at": instant(document.expires_at) if document.expires_at else None,
-        "updated_at": instant(document.updated_at),
+        "expires_at": format_instant(document.expires_at) if document.expires_at else None,
+        "updated_at": format_instant(document.updated_at),
     }

@@ -1,4 +1,4 @@
-"""What a dead letter held, without what people wrote in it."""
+"""Masking of dead letters: the payload without any text that people wrote."""
 
 from __future__ import annotations
 
@@ -9,49 +9,49 @@ from typing import Any
 
 import orjson
 
-from schemas.privacy.cards import mask_cards as masked_cards
+from schemas.privacy.cards import mask_cards
 
-_NAMES = frozenset(
+_IDENTIFIER_FIELDS = frozenset(
     {"id", "message_id", "in_reply_to", "turn_id", "kind", "type", "state", "to", "owner", "route", "purpose", "locale"}
     | {"code", "outcome"}
 )
-_DATES = frozenset(
+_DATE_FIELDS = frozenset(
     {"sent_at", "edited_at", "deleted_at", "created_at", "expires_at", "updated_at", "at", "first_at", "last_at"}
 )
-_NAME = re.compile(r"[\w.:@+=/-]{1,100}", re.ASCII)
+_IDENTIFIER = re.compile(r"[\w.:@+=/-]{1,100}", re.ASCII)
 _DATE = re.compile(r"\d{4}-\d\d-\d\d([T ][\d:.]{5,20}(Z|[+-][\d:]{2,6})?)?", re.ASCII)
 
 
-def masked(value: str) -> Any:
-    """The payload with every other text replaced by its length; ``{"bytes": n}`` when it is not JSON. ``value`` is
-    base64, as dead letters keep it."""
+def mask_payload(value: str) -> Any:
+    """Decode a payload from base64 and replace text that people may have written by its length. A payload that is not
+    JSON becomes ``{"bytes": n}``."""
     try:
         data = base64.b64decode(value, validate=True)
     except (binascii.Error, ValueError):
         return {"bytes": len(value)}
     try:
-        return _masked(orjson.loads(data), "")
+        return _mask_value(orjson.loads(data), "")
     except orjson.JSONDecodeError:
         return {"bytes": len(data)}
 
 
-def _masked(value: Any, key: str) -> Any:
+def _mask_value(value: Any, key: str) -> Any:
     if isinstance(value, dict):
-        return {_name(name): _masked(inner, name) for name, inner in value.items()}
+        return {_mask_key(name): _mask_value(inner, name) for name, inner in value.items()}
     if isinstance(value, list):
-        return [_masked(inner, key) for inner in value]
-    if isinstance(value, str) and not _is_shown(key, value):
+        return [_mask_value(inner, key) for inner in value]
+    if isinstance(value, str) and not _is_safe(key, value):
         return f"<{len(value)} characters>"
     return value
 
 
-def _is_shown(key: str, value: str) -> bool:
-    """Text that names or dates a thing. All other text may be somebody's words, name or number."""
-    if key in _DATES:
+def _is_safe(key: str, value: str) -> bool:
+    """Whether the text is an identifier or a date. Any other text may be personal."""
+    if key in _DATE_FIELDS:
         return _DATE.fullmatch(value) is not None
-    return key in _NAMES and _NAME.fullmatch(value) is not None and masked_cards(value) == value
+    return key in _IDENTIFIER_FIELDS and _IDENTIFIER.fullmatch(value) is not None and mask_cards(value) == value
 
 
-def _name(name: str) -> str:
-    """A key is a field's name, unless somebody put words there."""
+def _mask_key(name: str) -> str:
+    """Mask a key that is not the name of a field."""
     return name if name.isidentifier() and len(name) <= 40 else f"<{len(name)} characters>"

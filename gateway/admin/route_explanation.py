@@ -1,4 +1,4 @@
-"""Who would answer a message, and why."""
+"""The endpoint that explains which route a message would take."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 from agent_worker.router.decision import Route
 from agent_worker.router.router import Router, RoutingRequest
-from gateway.http.responses import read_json, reply
+from gateway.http.responses import json_response, read_json
 from gateway.wiring.models import models_of
 from gateway.wiring.parts import Parts
 from gateway.wiring.routing import build_route_rules, ensure_trained
@@ -18,25 +18,26 @@ from schemas.errors import SetupError, Unavailable
 from schemas.messages import Text
 
 
-class Explain(BaseModel):
-    """Body of ``POST route/explain``."""
+class RouteRequest(BaseModel):
+    """The body of ``POST route/explain``."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
     text: Text
 
 
-class RouteDesk:
+class RouteApi:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._router = Router()
 
     async def explain(self, request: web.Request) -> web.Response:
-        """As the first message of a conversation, by a contact of whom nothing is known."""
-        asked = await read_json(request, Explain)
-        return reply(shown(await self.route(request.match_info["tenant"], asked.text)))
+        """Explain the route of a message that opens a conversation with an unknown contact."""
+        body = await read_json(request, RouteRequest)
+        return json_response(serialize_route(await self.route(request.match_info["tenant"], body.text)))
 
     async def route(self, tenant: str, text: str) -> Route:
+        """Route a text as a new conversation's first message. Raises Unavailable."""
         if self._parts.knowledge is None:
             raise Unavailable("this process does not search documents")
         config = self._parts.config
@@ -47,11 +48,11 @@ class RouteDesk:
             await self._router.load(rules)
         except SetupError as error:
             raise Unavailable(error.message, fix=error.fix) from error
-        found = await self._parts.knowledge.search(tenant, text, vector=True)
-        return await self._router.route(rules, RoutingRequest(text=text, found=found, model=models_of(section)[0]))
+        result = await self._parts.knowledge.search(tenant, text, vector=True)
+        return await self._router.route(rules, RoutingRequest(text=text, found=result, model=models_of(section)[0]))
 
 
-def shown(route: Route) -> dict[str, Any]:
+def serialize_route(route: Route) -> dict[str, Any]:
     return {
         "route": route.name,
         "intent": route.intent,

@@ -1,4 +1,4 @@
-"""The export of what was said, one JSON line at a time: as long as the log is, and never whole in memory."""
+"""The export of training data from the log, streamed as JSON lines."""
 
 from __future__ import annotations
 
@@ -20,36 +20,36 @@ from schemas.privacy.cards import OwnNumbers
 
 KINDS = ("approved", "rejected")
 NDJSON = "application/x-ndjson"
-_Found = tuple[str, list[ConversationEvent]]
+_ConversationFacts = tuple[str, list[ConversationEvent]]
 
 
-class TrainingDesk:
+class TrainingApi:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
-        # Each takes as much disk as the tenant's part of the log.
-        self._one = asyncio.Lock()
+        # An export takes as much disk space as the tenant's part of the log, so only one runs at a time.
+        self._export_lock = asyncio.Lock()
 
     async def export(self, request: web.Request) -> web.StreamResponse:
-        """``?kind`` is approved or rejected, both when not given; ``since`` and ``until`` (ISO 8601) bound when a
-        conversation was last answered. Raises InvalidRequest, BusUnavailable."""
+        """Export the rows of ``?kind`` (approved or rejected, by default both). ``since`` and ``until`` (ISO 8601)
+        limit the time when a conversation was last answered. Raises InvalidRequest, BusUnavailable."""
         tenant, query = request.match_info["tenant"], request.query
         kind, channel = query.get("kind", ""), query.get("channel", "")
         if kind and kind not in KINDS:
             raise InvalidRequest(f"kind: must be one of {', '.join(KINDS)}")
         if channel and channel not in CHANNELS:
             raise InvalidRequest(f"channel: must be one of {', '.join(CHANNELS)}")
-        since, until = _instant("since", query.get("since", "")), _instant("until", query.get("until", ""))
-        async with self._one:
+        since, until = _parse_instant("since", query.get("since", "")), _parse_instant("until", query.get("until", ""))
+        async with self._export_lock:
             with conversation_log.open_conversation_log(self._parts.config.data_path / "exports") as gathered:
                 channels = [channel] if channel else channels_of(self._parts.config)
                 await gathered.gather(self._parts.bus, tenant, channels)
                 response = web.StreamResponse(headers={"Content-Type": NDJSON, "Cache-Control": "no-store"})
                 await response.prepare(request)
-                await self._write(response, tenant, kind, gathered, since, until)
+                await self._write_rows(response, tenant, kind, gathered, since, until)
                 await response.write_eof()
         return response
 
-    async def _write(
+    async def _write_rows(
         self,
         response: web.StreamResponse,
         tenant: str,
@@ -60,36 +60,38 @@ class TrainingDesk:
     ) -> None:
         own = self._parts.config.tenants[tenant].protection.own_number_finder
         conversations = gathered.conversations(since, until)
-        while (found := await gathered.run_in_thread(_next, conversations)) is not None:
-            names = await self._names(tenant, found[0])
-            lines = await gathered.run_in_thread(_lines, tenant, found, own, names, kind)
+        while (facts := await gathered.run_in_thread(_read_next, conversations)) is not None:
+            names = await self._find_contact_names(tenant, facts[0])
+            lines = await gathered.run_in_thread(_serialize_rows, tenant, facts, own, names, kind)
             if lines:
                 await response.write(lines)
 
-    async def _names(self, tenant: str, conversation: str) -> list[str]:
-        """Of its contact; messages do not always say it."""
+    async def _find_contact_names(self, tenant: str, conversation: str) -> list[str]:
+        """Return the contact's name, which messages do not always contain."""
         known = await self._parts.state.conversations.get(conversation)
         contact = known and await self._parts.state.contacts.get(tenant, known.origin.contact_id)
         return [contact.name] if contact and contact.name else []
 
 
-def _next(conversations: Iterator[_Found]) -> _Found | None:
+def _read_next(conversations: Iterator[_ConversationFacts]) -> _ConversationFacts | None:
     return next(conversations, None)
 
 
-def _lines(tenant: str, found: _Found, own: OwnNumbers | None, names: list[str], kind: str) -> bytes:
-    wanted: tuple[type, ...] = {"approved": (ConversationExample,), "rejected": (Preference,)}.get(
+def _serialize_rows(
+    tenant: str, facts: _ConversationFacts, own: OwnNumbers | None, names: list[str], kind: str
+) -> bytes:
+    kinds: tuple[type, ...] = {"approved": (ConversationExample,), "rejected": (Preference,)}.get(
         kind, (ConversationExample, Preference)
     )
-    made = build_examples(tenant, *found, own, names)
-    return b"".join(row.model_dump_json().encode() + b"\n" for row in made if isinstance(row, wanted))
+    exported = build_examples(tenant, *facts, own, names)
+    return b"".join(row.model_dump_json().encode() + b"\n" for row in exported if isinstance(row, kinds))
 
 
-def _instant(name: str, text: str) -> datetime | None:
+def _parse_instant(name: str, text: str) -> datetime | None:
     if not text:
         return None
     try:
-        found = datetime.fromisoformat(text)
+        time = datetime.fromisoformat(text)
     except ValueError:
-        raise InvalidRequest(f"{name}: must be a date or an instant such as 2026-05-04T09:30:00Z") from None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
+        raise InvalidRequest(f"{name}: must be a date or a time such as 2026-05-04T09:30:00Z") from None
+    return time if time.tzinfo else time.replace(tzinfo=UTC)

@@ -1,56 +1,56 @@
-"""The web console: people see what the agent does, take over, answer, and replay what was given up on."""
+"""The web console, where people watch the agent, take over conversations, reply, and replay dead letters."""
 
 from __future__ import annotations
 
 from aiohttp import web
 
-from gateway.console.assets import found as files
-from gateway.console.guard import ConsoleGuard, told
-from gateway.console.live_updates import Live
+from gateway.console.assets import load_assets
+from gateway.console.guard import ConsoleGuard, with_error_pages
+from gateway.console.live_updates import LiveUpdates
 from gateway.console.pages.conversation import ConversationPage
+from gateway.console.pages.conversation_list import ConversationListPage
 from gateway.console.pages.dead_letters import DeadLetterPage
-from gateway.console.pages.inbox import Inbox
 from gateway.console.pages.knowledge import KnowledgePage
-from gateway.console.pages.sign_in import SignIn
+from gateway.console.pages.sign_in import SignInPage
 from gateway.console.sessions import ConsoleSessions
-from gateway.webchat.watch import Doors
+from gateway.webchat.watch import WatchRegistry
 from gateway.wiring.parts import Parts
 from schemas.errors import NotFound
 
 __all__ = ["add_routes"]
 
 
-def add_routes(app: web.Application, parts: Parts, doors: Doors) -> None:
-    """Register every page; each but the sign-in leads there whoever is not signed in."""
+def add_routes(app: web.Application, parts: Parts, watches: WatchRegistry) -> None:
+    """Register all pages. Whoever is not signed in is redirected to the sign-in page."""
     sessions = ConsoleSessions(parts)
-    guard, live = ConsoleGuard(parts, sessions), Live(parts, sessions, doors)
-    talk, letters, documents = ConversationPage(parts, live), DeadLetterPage(parts), KnowledgePage(parts)
-    door, one = SignIn(parts, sessions, guard), "/console/{tenant}/conversations/{id}"
+    guard, live = ConsoleGuard(parts, sessions), LiveUpdates(parts, sessions, watches)
+    conversation, dead_letters, knowledge = ConversationPage(parts, live), DeadLetterPage(parts), KnowledgePage(parts)
+    sign_in, conversation_path = SignInPage(parts, sessions, guard), "/console/{tenant}/conversations/{id}"
     for path, handler in (
-        ("/console", told(door.front)),
-        ("/console/session", told(door.is_signed_in)),
-        ("/console/{tenant}/conversations", guard.page(Inbox(parts, live).show)),
-        (one, guard.page(talk.show)),
-        (f"{one}/resolve", guard.page(talk.resolve)),
-        ("/console/{tenant}/deadletters", guard.page(letters.show)),
-        ("/console/{tenant}/knowledge", guard.page(documents.show)),
-        ("/console/assets/{file}", _file),
+        ("/console", with_error_pages(sign_in.show)),
+        ("/console/session", with_error_pages(sign_in.check_session)),
+        ("/console/{tenant}/conversations", guard.wrap_page(ConversationListPage(parts, live).show)),
+        (conversation_path, guard.wrap_page(conversation.show)),
+        (f"{conversation_path}/resolve", guard.wrap_page(conversation.show_resolution_form)),
+        ("/console/{tenant}/deadletters", guard.wrap_page(dead_letters.show)),
+        ("/console/{tenant}/knowledge", guard.wrap_page(knowledge.show)),
+        ("/console/assets/{file}", _serve_asset),
     ):
         app.router.add_get(path, handler, allow_head=False)
     for path, handler in (
-        ("/console/session", told(door.begin)),
-        ("/console/session/end", guard.act(door.end)),
-        (f"{one}/owner", guard.act(talk.own)),
-        (f"{one}/messages", guard.act(talk.say)),
-        (f"{one}/approvals/{{approval}}", guard.act(talk.decide)),
-        ("/console/{tenant}/deadletters", guard.act(letters.replay)),
-        ("/console/{tenant}/knowledge", guard.act(documents.ask)),
+        ("/console/session", with_error_pages(sign_in.sign_in)),
+        ("/console/session/end", guard.wrap_form(sign_in.sign_out)),
+        (f"{conversation_path}/owner", guard.wrap_form(conversation.change_owner)),
+        (f"{conversation_path}/messages", guard.wrap_form(conversation.send_message)),
+        (f"{conversation_path}/approvals/{{approval}}", guard.wrap_form(conversation.decide_approval)),
+        ("/console/{tenant}/deadletters", guard.wrap_form(dead_letters.replay)),
+        ("/console/{tenant}/knowledge", guard.wrap_form(knowledge.ask)),
     ):
         app.router.add_post(path, handler)
 
 
-async def _file(request: web.Request) -> web.Response:
-    file = files().get(request.match_info["file"])
+async def _serve_asset(request: web.Request) -> web.Response:
+    file = load_assets().get(request.match_info["file"])
     if file is None:
         raise NotFound("no such file")
-    return file.answer(request)
+    return file.respond(request)

@@ -1,4 +1,4 @@
-"""How a conversation stands, in words: who may speak, and who waits since when."""
+"""The status of a conversation in words: its owner, and how long the contact has waited."""
 
 from __future__ import annotations
 
@@ -6,87 +6,86 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from gateway.config.settings import Tenant
-from gateway.console.html import Html, joined, moment, tag
+from gateway.console.html import Html, join, tag, time_tag
 from gateway.console.sessions import Operator
 from schemas.conversation import Conversation
 from schemas.handoff.rules import is_held_by
 
-LABELS = {"agent": "Agent", "queue": "Waits for a person", "person": "Person", "closed": "Closed"}
+OWNER_LABELS = {"agent": "Agent", "queue": "Waiting for a person", "person": "Person", "closed": "Closed"}
 
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Since when the contact waits, and by when somebody should have answered; None where nobody said."""
+    """The start of a contact's wait. ``due`` is the time by which the desk's settings ask for a reply, if they do."""
 
     since: datetime
     due: datetime | None = None
 
 
-def wait_of(item: Conversation, section: Tenant) -> Wait | None:
-    """None while nothing of the contact's is unanswered."""
-    facts, times = item.facts, section.desk.times if section.desk is not None else None
-    if item.owner == "closed":
+def find_wait(conversation: Conversation, section: Tenant) -> Wait | None:
+    """Return the contact's wait; None while nothing is unanswered."""
+    facts, times = conversation.facts, section.desk.times if section.desk is not None else None
+    if conversation.owner == "closed":
         return None
-    behind = facts.answered_at is None or (facts.heard_at is not None and facts.answered_at < facts.heard_at)
-    waits = behind or bool(facts.unanswered)
-    if item.owner == "queue":
-        since = facts.handoff.opened_at if facts.handoff is not None else _since(item)
-        return Wait(since, _due(since, times.first_reply if times is not None else 0))
-    if not waits or facts.heard_at is None:
+    is_behind = facts.answered_at is None or (facts.heard_at is not None and facts.answered_at < facts.heard_at)
+    is_waiting = is_behind or bool(facts.unanswered)
+    if conversation.owner == "queue":
+        since = facts.handoff.opened_at if facts.handoff is not None else _get_owned_since(conversation)
+        return Wait(since, _compute_deadline(since, times.first_reply if times is not None else 0))
+    if not is_waiting or facts.heard_at is None:
         return None
-    minutes = times.next_reply if times is not None and item.owner == "person" else 0
-    return Wait(facts.heard_at, _due(facts.heard_at, minutes))
+    minutes = times.next_reply if times is not None and conversation.owner == "person" else 0
+    return Wait(facts.heard_at, _compute_deadline(facts.heard_at, minutes))
 
 
-def waits_since(item: Conversation, section: Tenant) -> datetime:
-    """The time by which conversations that wait are put in order."""
-    wait = wait_of(item, section)
-    return wait.since if wait is not None else item.updated_at
+def get_waiting_since(conversation: Conversation, section: Tenant) -> datetime:
+    """Return the time by which waiting conversations are sorted."""
+    wait = find_wait(conversation, section)
+    return wait.since if wait is not None else conversation.updated_at
 
 
-def _since(item: Conversation) -> datetime:
-    return item.holder.since if item.holder is not None else item.updated_at
+def _get_owned_since(conversation: Conversation) -> datetime:
+    return conversation.holder.since if conversation.holder is not None else conversation.updated_at
 
 
-def _due(since: datetime, minutes: float) -> datetime | None:
+def _compute_deadline(since: datetime, minutes: float) -> datetime | None:
     return since + timedelta(minutes=minutes) if minutes else None
 
 
-def clock(wait: Wait | None) -> Html | None:
+def render_wait(wait: Wait | None) -> Html | None:
     if wait is None:
         return None
     due = wait.due.isoformat() if wait.due is not None else None
-    return tag("span", "waits since ", moment(wait.since, data_wait=True, data_due=due), class_="wait")
+    return tag("span", "waiting since ", time_tag(wait.since, data_wait=True, data_due=due), class_="wait")
 
 
-def state_of(item: Conversation, operator: Operator) -> Html:
-    label = LABELS[item.owner]
-    if item.owner == "person":
-        label = "You" if is_mine(item, operator) else holder_name(item)
-    return tag("span", label, class_=f"state {item.owner}")
+def render_owner_label(conversation: Conversation, operator: Operator) -> Html:
+    label = OWNER_LABELS[conversation.owner]
+    if conversation.owner == "person":
+        label = "You" if is_mine(conversation, operator) else describe_holder(conversation)
+    return tag("span", label, class_=f"state {conversation.owner}")
 
 
-def is_mine(item: Conversation, operator: Operator) -> bool:
-    return is_held_by(item, operator.actor.by)
+def is_mine(conversation: Conversation, operator: Operator) -> bool:
+    return is_held_by(conversation, operator.actor.by)
 
 
-def holder_name(item: Conversation) -> str:
-    if item.holder is None:
+def describe_holder(conversation: Conversation) -> str:
+    if conversation.holder is None:
         return "A person"
-    return item.holder.name or {"console:admin": "The admin token", "admin": "The admin API"}.get(
-        item.holder.by, item.holder.by
-    )
+    holder = conversation.holder
+    return holder.name or {"console:admin": "The admin token", "admin": "The admin API"}.get(holder.by, holder.by)
 
 
-def standing(item: Conversation, operator: Operator) -> Html:
-    """A sentence about who may speak."""
-    holder = item.holder
-    since = joined(" since ", moment(holder.since, data_at=True)) if holder is not None else None
-    why = f": {holder.reason}" if holder is not None and holder.reason else None
-    if item.owner == "agent":
-        return joined("The agent answers", since, ".")
-    if item.owner == "queue":
-        return joined("It waits for a person", since, why, ".")
-    if item.owner == "closed":
-        return joined("Closed", f" by {holder_name(item)}" if holder is not None else None, since, ".")
-    return joined("You have it" if is_mine(item, operator) else f"{holder_name(item)} has it", since, ".")
+def render_owner_sentence(conversation: Conversation, operator: Operator) -> Html:
+    """Render a sentence about the owner."""
+    holder = conversation.holder
+    since = join(" since ", time_tag(holder.since, data_at=True)) if holder is not None else None
+    reason = f": {holder.reason}" if holder is not None and holder.reason else None
+    if conversation.owner == "agent":
+        return join("With the agent", since, ".")
+    if conversation.owner == "queue":
+        return join("Waiting for a person", since, reason, ".")
+    if conversation.owner == "closed":
+        return join("Closed", f" by {describe_holder(conversation)}" if holder is not None else None, since, ".")
+    return join("With you" if is_mine(conversation, operator) else f"With {describe_holder(conversation)}", since, ".")

@@ -1,4 +1,4 @@
-"""Who may see the console and change something in it, and what every answer of it carries."""
+"""Access control for the console, and the security headers and error pages of its responses."""
 
 from __future__ import annotations
 
@@ -10,73 +10,78 @@ import structlog
 from aiohttp import web
 
 from gateway.console.forms import Form, read_form
-from gateway.console.layout import elsewhere, failure_page
+from gateway.console.layout import redirect, render_failure
 from gateway.console.sessions import ConsoleSessions, Operator
-from gateway.http.responses import failed
+from gateway.http.responses import handle_error
 from gateway.wiring.parts import Parts
 from schemas.errors import Forbidden, NotFound, ParleyError, Unauthorized
 
 log = structlog.get_logger("parley.console")
 
-SIGN_IN = "/console"
-HEADERS = {
+SIGN_IN_PATH = "/console"
+RESPONSE_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; "
     "require-trusted-types-for 'script'; trusted-types parley-console",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
-    # With none at all, browsers would not say either where a form comes from.
+    # With "no-referrer" browsers would also hide where a form comes from.
     "Referrer-Policy": "same-origin",
     "X-Frame-Options": "DENY",
     "Cache-Control": "no-store",
 }
-LIVE = "X-Parley-Seen"
-"""Sent by the page's own script, which replaces a part of the page; its value is the part that is there."""
+LIVE_HEADER = "X-Parley-Seen"
+"""Sent by the page's script when it polls for an update; its value is the tag of the part that is shown."""
 
-Page = Callable[[web.Request, Operator], Awaitable[web.StreamResponse]]
-Act = Callable[[web.Request, Operator, Form], Awaitable[web.StreamResponse]]
+PageHandler = Callable[[web.Request, Operator], Awaitable[web.StreamResponse]]
+FormHandler = Callable[[web.Request, Operator, Form], Awaitable[web.StreamResponse]]
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class ConsoleGuard:
+    """Wraps the handlers of pages and forms so that they run only for a signed-in operator of the tenant."""
+
     def __init__(self, parts: Parts, sessions: ConsoleSessions) -> None:
         self._sessions = sessions
-        self._public = urlsplit(parts.config.public_url)
+        self._public_url = urlsplit(parts.config.public_url)
 
-    def page(self, handler: Page) -> Handler:
-        async def seen(request: web.Request) -> web.StreamResponse:
-            return await handler(request, await self._admitted(request))
+    def wrap_page(self, handler: PageHandler) -> Handler:
+        async def show_page(request: web.Request) -> web.StreamResponse:
+            return await handler(request, await self._admit(request))
 
-        return told(seen)
+        return with_error_pages(show_page)
 
-    def act(self, handler: Act) -> Handler:
-        """Something is changed: the request has to come from a page of ours, and from this session."""
+    def wrap_form(self, handler: FormHandler) -> Handler:
+        """Wrap the handler of a form, which must come from a page of the console and from this session."""
 
-        async def done(request: web.Request) -> web.StreamResponse:
-            self.same_origin(request)
-            operator = await self._admitted(request)
+        async def handle_form(request: web.Request) -> web.StreamResponse:
+            self.check_same_origin(request)
+            operator = await self._admit(request)
 
             def check(form: Form) -> None:
-                if not hmac.compare_digest(form.one("csrf").encode(), operator.csrf.encode()):
-                    raise Forbidden("the form is not of this session; load the page again")
+                if not hmac.compare_digest(form.get("csrf").encode(), operator.csrf.encode()):
+                    raise Forbidden("the form belongs to another session; reload the page")
 
             return await handler(request, operator, await read_form(request, check))
 
-        return told(done)
+        return with_error_pages(handle_form)
 
-    def same_origin(self, request: web.Request) -> None:
-        """Raises Forbidden for what another site makes a browser send. A program sends neither header, and has no
-        cookie that it did not steal."""
+    def check_same_origin(self, request: web.Request) -> None:
+        """Raise Forbidden for a request that another site made the browser send. Programs send neither header, and have
+        no browser's cookie."""
         site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
         if site is not None:
-            foreign = site not in ("same-origin", "none")
+            is_foreign = site not in ("same-origin", "none")
         else:
-            foreign = origin is not None and _host_of(origin) not in {request.host, self._public.netloc or "-"}
-        if foreign:
+            is_foreign = origin is not None and _parse_host(origin) not in {
+                request.host,
+                self._public_url.netloc or "-",
+            }
+        if is_foreign:
             raise Forbidden("the form was sent by another site")
 
-    async def _admitted(self, request: web.Request) -> Operator:
+    async def _admit(self, request: web.Request) -> Operator:
         operator = await self._sessions.admit(request)
         tenant = request.match_info.get("tenant")
         if tenant is not None and tenant not in operator.tenants:
@@ -84,32 +89,32 @@ class ConsoleGuard:
         return operator
 
 
-def told(handler: Handler) -> Handler:
-    """Failures are pages too: people read them. Whoever is not signed in is led to where they can."""
+def with_error_pages(handler: Handler) -> Handler:
+    """Wrap a handler: errors become pages, and whoever is not signed in is redirected to the sign-in page."""
 
-    async def inside(request: web.Request) -> web.StreamResponse:
+    async def respond(request: web.Request) -> web.StreamResponse:
         try:
             response = await handler(request)
         except Unauthorized:
-            if request.method == "GET" and LIVE not in request.headers:
-                response = elsewhere(f"{SIGN_IN}?{urlencode({'next': request.path_qs})}")
+            if request.method == "GET" and LIVE_HEADER not in request.headers:
+                response = redirect(f"{SIGN_IN_PATH}?{urlencode({'next': request.path_qs})}")
             else:
-                response = failure_page(401, "You are signed out", "Sign in again; nothing was changed.")
+                response = render_failure(401, "You are signed out", "Sign in again. Nothing was changed.")
         except ParleyError as error:
-            answer = failed(error, "console")
-            response = failure_page(answer.status, error.message, error.fix)
-            if "Retry-After" in answer.headers:
-                response.headers["Retry-After"] = answer.headers["Retry-After"]
+            api_response = handle_error(error, "console")
+            response = render_failure(api_response.status, error.message, error.fix)
+            if "Retry-After" in api_response.headers:
+                response.headers["Retry-After"] = api_response.headers["Retry-After"]
         if not response.prepared:
-            for name, value in HEADERS.items():
+            for name, value in RESPONSE_HEADERS.items():
                 response.headers.setdefault(name, value)
         return response
 
-    return inside
+    return respond
 
 
-def _host_of(origin: str) -> str:
-    """As it stands there; empty for what is no address."""
+def _parse_host(origin: str) -> str:
+    """Return host and port of an origin; empty if it is not valid."""
     try:
         return urlsplit(origin).netloc
     except ValueError:

@@ -1,4 +1,4 @@
-"""What every page of the console stands in."""
+"""The layout of the console's pages: header, navigation and notices."""
 
 from __future__ import annotations
 
@@ -6,82 +6,90 @@ from urllib.parse import quote
 
 from aiohttp import web
 
-from gateway.console.assets import address
-from gateway.console.html import Child, Html, button, hidden, joined, tag
+from gateway.console.assets import build_url
+from gateway.console.html import Child, Html, button, hidden_inputs, join, tag
 from gateway.console.sessions import Operator
 
-_TITLES = {401: "Signed out", 403: "Not allowed", 404: "Not found", 409: "Not possible now", 429: "Too often"}
-SECTIONS = {"conversations": "Conversations", "deadletters": "Dead letters", "knowledge": "Knowledge"}
+_ERROR_TITLES = {
+    401: "Signed out",
+    403: "Not allowed",
+    404: "Not found",
+    409: "Not possible now",
+    429: "Too many requests",
+}
+SECTION_TITLES = {"conversations": "Conversations", "deadletters": "Dead letters", "knowledge": "Knowledge"}
 
 
-def elsewhere(where: str) -> web.Response:
-    """After a form was sent: reloading the page must not send it again."""
+def redirect(where: str) -> web.Response:
+    """Redirect after a form, so that reloading the page does not send it again."""
     return web.Response(status=303, headers={"Location": where})
 
 
-def path_of(tenant: str, *parts: str) -> str:
+def build_path(tenant: str, *parts: str) -> str:
     return "/".join(("/console", *(quote(part, safe="") for part in (tenant, *parts))))
 
 
-def page(
+def render_page(
     operator: Operator,
     tenant: str,
     section: str,
     title: str,
     *content: Child,
     status: int = 200,
-    told: str = "",
-    wrong: bool = False,
+    notice: str = "",
+    is_error: bool = False,
 ) -> web.Response:
-    """A whole page for somebody who is signed in. ``told``: the result of what they just did, ``wrong`` when it was
-    not done."""
-    kind, role = ("told wrong", "alert") if wrong else ("told", "status")
-    news = tag("p", told, class_=kind, role=role) if told else None
-    main = tag("main", news, *content, id="main", tabindex="-1")
-    return document(title, _header(operator, tenant, section), main, status=status)
+    """Render a complete page for a signed-in operator. ``notice`` tells the result of their last action; with
+    ``is_error``, that it failed."""
+    class_, role = ("notice error", "alert") if is_error else ("notice", "status")
+    result = tag("p", notice, class_=class_, role=role) if notice else None
+    main = tag("main", result, *content, id="main", tabindex="-1")
+    return render_document(title, _render_header(operator, tenant, section), main, status=status)
 
 
-def document(title: str, *body: Child, status: int = 200) -> web.Response:
+def render_document(title: str, *body: Child, status: int = 200) -> web.Response:
     head = tag(
         "head",
         tag("meta", charset="utf-8"),
         tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
         tag("meta", name="color-scheme", content="light dark"),
         tag("title", f"{title} · Parley"),
-        tag("link", rel="icon", href=address("icon.svg"), type="image/svg+xml"),
-        tag("link", rel="stylesheet", href=address("console.css")),
-        tag("script", src=address("console.js"), defer=True),
+        tag("link", rel="icon", href=build_url("icon.svg"), type="image/svg+xml"),
+        tag("link", rel="stylesheet", href=build_url("console.css")),
+        tag("script", src=build_url("console.js"), defer=True),
     )
-    # Empty from the start: readers of screens announce only what comes into a region that was there.
+    # Empty at first: screen readers announce only changes in a region that exists already.
     announcer = tag("p", class_="unseen", id="announcer", role="status")
-    whole = tag("html", head, tag("body", *body, announcer), lang="en")
-    return web.Response(text=f"<!doctype html>\n{whole}", status=status, content_type="text/html")
+    html = tag("html", head, tag("body", *body, announcer), lang="en")
+    return web.Response(text=f"<!doctype html>\n{html}", status=status, content_type="text/html")
 
 
-def failure_page(status: int, message: str, fix: str = "") -> web.Response:
-    """``message`` and ``fix`` are those of a failure of the closed list, which are safe to show."""
-    title = _TITLES.get(status, "That failed")
+def render_failure(status: int, message: str, fix: str = "") -> web.Response:
+    """Render an error page. ``message`` and ``fix`` come from the closed list of errors, so they are safe to show."""
+    title = _ERROR_TITLES.get(status, "Something went wrong")
     text = tag("p", f"{message[:1].upper()}{message[1:]}.".replace("..", "."))
     back = tag("p", tag("a", "Back to the console", href="/console"))
     more = tag("p", fix) if fix else None
-    return document(title, tag("main", tag("h1", title), text, more, back, class_="card", id="main"), status=status)
+    return render_document(
+        title, tag("main", tag("h1", title), text, more, back, class_="card", id="main"), status=status
+    )
 
 
-def _header(operator: Operator, tenant: str, section: str) -> Html:
+def _render_header(operator: Operator, tenant: str, section: str) -> Html:
     links = [
-        tag("a", text, href=path_of(tenant, name), aria_current="page" if name == section else None)
-        for name, text in SECTIONS.items()
+        tag("a", text, href=build_path(tenant, name), aria_current="page" if name == section else None)
+        for name, text in SECTION_TITLES.items()
     ]
-    return joined(
+    return join(
         tag("a", "Skip to the content", href="#main", class_="skip"),
         tag(
             "header",
-            tag("a", "Parley", href=path_of(tenant, "conversations"), class_="brand"),
-            _tenants(operator, tenant, section),
+            tag("a", "Parley", href=build_path(tenant, "conversations"), class_="brand"),
+            _render_tenants(operator, tenant, section),
             tag("nav", links, aria_label="Sections"),
             tag(
                 "form",
-                hidden(csrf=operator.csrf),
+                hidden_inputs(csrf=operator.csrf),
                 tag("span", operator.label, class_="who"),
                 button("Sign out", class_="plain"),
                 method="post",
@@ -91,14 +99,14 @@ def _header(operator: Operator, tenant: str, section: str) -> Html:
     )
 
 
-def _tenants(operator: Operator, tenant: str, section: str) -> Html:
-    """A link each: choosing by mistake changes nothing, and it works by keyboard everywhere."""
+def _render_tenants(operator: Operator, tenant: str, section: str) -> Html:
+    """Render the tenants as links, which work by keyboard everywhere and change nothing by mistake."""
     if len(operator.tenants) < 2:
         return tag("span", tenant, class_="tenant")
     items = [
         tag(
             "li",
-            tag("a", name, href=path_of(name, section), aria_current="true" if name == tenant else None),
+            tag("a", name, href=build_path(name, section), aria_current="true" if name == tenant else None),
         )
         for name in operator.tenants
     ]

@@ -1,4 +1,4 @@
-"""The part of a page that changes by itself: asked for again, and answered once it is another one."""
+"""Live updates of a page: its script polls for a part, and the response comes once that part has changed."""
 
 from __future__ import annotations
 
@@ -8,51 +8,55 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from gateway.console.guard import LIVE
+from gateway.console.guard import LIVE_HEADER
 from gateway.console.html import Html, tag
 from gateway.console.sessions import ConsoleSessions
-from gateway.webchat.watch import Doors
+from gateway.webchat.watch import WatchRegistry
 from gateway.wiring.parts import Parts
 
-LOOK_AGAIN = 2.0
-"""Seconds: most changes have no signal that reaches a list, and signals may be lost."""
-LONGEST_WAIT = 25.0
-TAG = "X-Parley-Tag"
+POLL_EVERY = 2.0
+"""Seconds between checks: most changes send no signal to a list, and signals may be lost."""
+MAX_WAIT = 25.0
+TAG_HEADER = "X-Parley-Tag"
 
-Render = Callable[[], Awaitable[Html]]
-Whole = Callable[[Html], web.Response]
+RenderPart = Callable[[], Awaitable[Html]]
+RenderPage = Callable[[Html], web.Response]
 
 
-class Live:
-    def __init__(self, parts: Parts, sessions: ConsoleSessions, doors: Doors) -> None:
+class LiveUpdates:
+    """Serves pages with a part that is kept up to date."""
+
+    def __init__(self, parts: Parts, sessions: ConsoleSessions, watches: WatchRegistry) -> None:
         self._signals = parts.state.signals
         self._sessions = sessions
-        self._doors = doors
+        self._watches = watches
 
-    async def answer(self, request: web.Request, topic: str, render: Render, whole: Whole) -> web.Response:
-        """The whole page; for the page's script only the part, 204 when it stayed as it is for so long. ``topic``: the
-        conversation whose signals say that it may be another one."""
-        seen = request.headers.get(LIVE)
-        if seen is None:
-            return whole(_region(request, await render()))
+    async def respond(
+        self, request: web.Request, topic: str, render_part: RenderPart, render_page: RenderPage
+    ) -> web.Response:
+        """Respond with the whole page; to the page's script, with the changed part, or 204 if nothing changes in time.
+        ``topic`` is that of the signals of a possible change."""
+        shown_tag = request.headers.get(LIVE_HEADER)
+        if shown_tag is None:
+            return render_page(_wrap_part(request, await render_part()))
         loop = asyncio.get_running_loop()
-        until = loop.time() + LONGEST_WAIT
-        async with self._doors.watch(self._signals, topic) as watch:
+        deadline = loop.time() + MAX_WAIT
+        async with self._watches.open(self._signals, topic) as watch:
             while True:
-                part = await render()
-                # Whoever was signed out while they waited sees nothing more.
+                part = await render_part()
+                # An operator who was signed out in the meantime must not see the part.
                 await self._sessions.admit(request)
-                if _tag(part) != seen:
-                    return web.Response(text=part, content_type="text/html", headers={TAG: _tag(part)})
-                if watch.ended or loop.time() >= until:
+                if _compute_tag(part) != shown_tag:
+                    return web.Response(text=part, content_type="text/html", headers={TAG_HEADER: _compute_tag(part)})
+                if watch.ended or loop.time() >= deadline:
                     return web.Response(status=204)
-                await watch.next(LOOK_AGAIN)
+                await watch.wait(POLL_EVERY)
 
 
-def _region(request: web.Request, part: Html) -> Html:
-    again = request.rel_url.without_query_params("told")
-    return tag("div", part, id="live", data_live=str(again), data_seen=_tag(part))
+def _wrap_part(request: web.Request, part: Html) -> Html:
+    url = request.rel_url.without_query_params("notice")
+    return tag("div", part, id="live", data_live=str(url), data_seen=_compute_tag(part))
 
 
-def _tag(part: Html) -> str:
+def _compute_tag(part: Html) -> str:
     return hashlib.sha256(part.encode()).hexdigest()[:16]

@@ -1,4 +1,4 @@
-"""Sessions of the console: a signed cookie that says who it is and until when, and a note of those that were ended."""
+"""Sessions of the console: signed cookies with operator and expiry, and a record of ended sessions."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ _ENDED = "ended"
 
 @dataclass(frozen=True, slots=True)
 class Operator:
-    """Who is signed in, and for which tenants. ``csrf`` has to come back with everything they change."""
+    """A signed-in operator. ``csrf`` must be in every form that they send."""
 
     key: str
     session: str
-    until: datetime
+    expires_at: datetime
     csrf: str
     name: str
     tenants: tuple[str, ...]
@@ -47,99 +47,104 @@ class Operator:
 
 
 class ConsoleSessions:
+    """Starts, verifies and ends the sessions of operators."""
+
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._config = parts.config
         self._key = derive_key(parts.secret_key, "console session")
         self._csrf_key = derive_key(parts.secret_key, "console form")
         self._browser_key = derive_key(parts.secret_key, "console browser")
-        # Each guess takes memory: more of them at once than this wait for each other.
-        self._guessing = asyncio.Semaphore(2)
+        # Checking a password takes much memory, so few checks run at once.
+        self._password_checks = asyncio.Semaphore(2)
 
-    async def fits(self, key: str, secret: str) -> bool:
-        """True for the admin token, or for the operator's password. Takes as long for names that nobody has."""
+    async def check_secret(self, key: str, secret: str) -> bool:
+        """Check the admin token or an operator's password. An unknown name takes as long as a known one."""
         return self._is_token(secret) if key == ADMIN_NAME else await self._is_password(key, secret)
 
-    def signed_in(self, key: str) -> tuple[Operator, str] | None:
-        """A new session of whoever proved who they are, and its cookie; None for an operator who sees nothing."""
-        session, until = secrets.token_urlsafe(18), self._parts.clock() + LIFETIME
-        operator = self._operator(key, session, until)
+    def start(self, key: str) -> tuple[Operator, str] | None:
+        """Start a session and return it with its cookie; None if there is no such operator."""
+        session, expires_at = secrets.token_urlsafe(18), self._parts.clock() + LIFETIME
+        operator = self._build_operator(key, session, expires_at)
         if operator is None:
             return None
-        expires = str(int(until.timestamp()))
-        return operator, ".".join((key, session, expires, self._signature(key, session, expires)))
+        expires = str(int(expires_at.timestamp()))
+        return operator, ".".join((key, session, expires, self._sign(key, session, expires)))
 
-    def known_browser(self, request: web.Request, key: str) -> str:
-        """The id of a browser that has signed in to this account before; empty for any other."""
+    def find_known_browser(self, request: web.Request, key: str) -> str:
+        """Return the id of a browser that has signed in to this account before, or an empty text."""
         browser, _, signature = request.cookies.get(BROWSER_COOKIE, "").partition(".")
-        known = (
+        is_known = (
             browser.isascii() and signature.isascii() and verify_signature(signature, self._browser_key, key, browser)
         )
-        return browser if known else ""
+        return browser if is_known else ""
 
-    def browser_cookie(self, key: str, browser: str = "") -> str:
+    def build_browser_cookie(self, key: str, browser: str = "") -> str:
         browser = browser or secrets.token_urlsafe(18)
         return f"{browser}.{sign(self._browser_key, key, browser)}"
 
     async def admit(self, request: web.Request) -> Operator:
-        """Who the cookie speaks for. Raises Unauthorized: none, forged, expired, ended, or of another password."""
-        operator = self._read(request.cookies.get(COOKIE, ""))
-        if operator is None or await self._ended(operator, 0):
+        """Return the operator that the cookie proves. Raises Unauthorized if it is absent, forged, expired, ended, or
+        from before a change of the password."""
+        operator = self._decode_cookie(request.cookies.get(COOKIE, ""))
+        if operator is None or await self._count_end(operator, 0):
             raise Unauthorized("sign in")
         return operator
 
     async def end(self, operator: Operator) -> None:
-        """From now on the cookie opens nothing, whoever has a copy."""
-        await self._ended(operator, 1)
+        """End the session: its cookie and all copies become invalid."""
+        await self._count_end(operator, 1)
 
-    async def _ended(self, operator: Operator, more: int) -> int:
+    async def _count_end(self, operator: Operator, added: int) -> int:
         name, now = f"console:ended:{operator.session}", self._parts.clock()
-        kept = LIFETIME.total_seconds()
-        return (await self._parts.state.limiter.add(name, {_ENDED: more}, keep=kept, now=now))[_ENDED]
+        ttl = LIFETIME.total_seconds()
+        return (await self._parts.state.limiter.add(name, {_ENDED: added}, keep=ttl, now=now))[_ENDED]
 
-    def _read(self, cookie: str) -> Operator | None:
+    def _decode_cookie(self, cookie: str) -> Operator | None:
         pieces = cookie.split(".")
         if len(pieces) != 4 or not cookie.isascii():
             return None
         key, session, expires, signature = pieces
         if (
-            not verify_signature(signature, self._key, key, session, expires, self._credential(key))
+            not verify_signature(signature, self._key, key, session, expires, self._digest_credential(key))
             or not expires.isdigit()
         ):
             return None
-        until = datetime.fromtimestamp(int(expires), UTC)
-        return self._operator(key, session, until) if self._parts.clock() < until else None
+        expires_at = datetime.fromtimestamp(int(expires), UTC)
+        return self._build_operator(key, session, expires_at) if self._parts.clock() < expires_at else None
 
-    def _operator(self, key: str, session: str, until: datetime) -> Operator | None:
+    def _build_operator(self, key: str, session: str, expires_at: datetime) -> Operator | None:
         tenants, csrf = tuple(self._config.tenants), sign(self._csrf_key, session)
         if key == ADMIN_NAME:
-            return Operator(key, session, until, csrf, "", tenants, sees_all=True)
-        found = self._config.operators.get(key)
-        if found is None:
+            return Operator(key, session, expires_at, csrf, "", tenants, sees_all=True)
+        account = self._config.operators.get(key)
+        if account is None:
             return None
-        seen = tuple(name for name in tenants if not found.tenants or name in found.tenants)
-        return Operator(key, session, until, csrf, found.name or key.capitalize(), seen, sees_all=not found.tenants)
+        visible = tuple(name for name in tenants if not account.tenants or name in account.tenants)
+        name = account.name or key.capitalize()
+        return Operator(key, session, expires_at, csrf, name, visible, sees_all=not account.tenants)
 
-    def _signature(self, key: str, session: str, expires: str) -> str:
-        return sign(self._key, key, session, expires, self._credential(key))
+    def _sign(self, key: str, session: str, expires: str) -> str:
+        return sign(self._key, key, session, expires, self._digest_credential(key))
 
-    def _credential(self, key: str) -> str:
-        """Signed with the session, so that a changed password or token ends all that were opened with the old one."""
-        found = self._config.operators.get(key)
-        kept = found.password_hash.get_secret_value() if found is not None else self._parts.admin_token
-        return hashlib.sha256(kept.encode()).hexdigest()
+    def _digest_credential(self, key: str) -> str:
+        """Return a digest of the password hash or token. Cookies are signed with it, so that changing the secret ends
+        all sessions."""
+        account = self._config.operators.get(key)
+        secret_hash = account.password_hash.get_secret_value() if account is not None else self._parts.admin_token
+        return hashlib.sha256(secret_hash.encode()).hexdigest()
 
     def _is_token(self, secret: str) -> bool:
         token = self._parts.admin_token.encode()
         return hmac.compare_digest(secret.strip().encode("utf-8", "replace"), token) and bool(token)
 
     async def _is_password(self, key: str, secret: str) -> bool:
-        found = self._config.operators.get(key)
-        kept = found.password_hash.get_secret_value() if found is not None else DUMMY_HASH
-        async with self._guessing:
-            return await asyncio.to_thread(verify_password, secret, kept) and found is not None
+        account = self._config.operators.get(key)
+        secret_hash = account.password_hash.get_secret_value() if account is not None else DUMMY_HASH
+        async with self._password_checks:
+            return await asyncio.to_thread(verify_password, secret, secret_hash) and account is not None
 
 
-def account_of(name: str) -> str:
-    """The key of the operator who calls themselves so; an empty name means the admin token."""
+def parse_account(name: str) -> str:
+    """Return the operator's key for a name; an empty name means the admin token."""
     return name.strip().lower() or ADMIN_NAME

@@ -13,7 +13,7 @@ from connectors.channel_services import ChannelServices
 from connectors.outbound.connections import AccountConnections
 from connectors.registry import open_channel
 from gateway.config.settings import Config
-from gateway.http.webhooks import path_of
+from gateway.http.webhooks import build_path
 from gateway.wiring.parts import list_accounts
 from infra.deploy.finding import Finding
 from schemas.errors import NotFound, ParleyError
@@ -39,7 +39,7 @@ async def _check_account(account: Account, config: Config) -> list[Finding]:
     check = f"{account.channel} {account.tenant}/{account.name}"
     findings = await _inspect_account(check, account)
     if findings and config.public_url and has_webhook(account):
-        findings.append(await _check_webhook(check, account, config.public_url.rstrip("/") + path_of(account)))
+        findings.append(await _check_webhook(check, account, config.public_url.rstrip("/") + build_path(account)))
     return findings
 
 

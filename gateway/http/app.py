@@ -1,4 +1,4 @@
-"""The front door as one aiohttp application, and how it is served and stopped."""
+"""The aiohttp application with every route, and the server that runs it."""
 
 from __future__ import annotations
 
@@ -8,77 +8,87 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import structlog
-from aiohttp import web
+from aiohttp import hdrs, web
+from aiohttp.typedefs import Middleware
 
 from connectors.inbound.pipeline import InboundPipeline
 from gateway.admin import add_routes as add_admin_routes
 from gateway.console import add_routes as add_console_routes
 from gateway.http import openapi
-from gateway.http.client_address import ClientAddresses
-from gateway.http.connection import REFUSALS, SHORTCUT, Connection
-from gateway.http.fast_refusals import Refusals
-from gateway.http.fast_webhooks import Shortcut
+from gateway.http.client_address import ClientAddressResolver
+from gateway.http.connection import FAST_REFUSALS, FAST_WEBHOOKS, Connection
+from gateway.http.fast_refusals import FastRefusals
+from gateway.http.fast_webhooks import FastWebhooks
 from gateway.http.health import add_routes as add_health_routes
-from gateway.http.overload import Crowding
-from gateway.http.rate_limits import Allowance
-from gateway.http.responses import PLAIN_HEADERS, errors_as_json, refusal_counter, refusals_counted
-from gateway.http.tracing import traced
+from gateway.http.overload import OverloadGuard
+from gateway.http.rate_limits import RateLimits
+from gateway.http.responses import (
+    DEFAULT_HEADERS,
+    Handler,
+    build_refusal_counter,
+    build_refusal_middleware,
+    error_middleware,
+)
 from gateway.http.webhooks import Webhooks
-from gateway.webchat.attachments import AttachmentDesk
-from gateway.webchat.chat import Chat
-from gateway.webchat.open_connections import OpenConnections
-from gateway.webchat.origins import Origins
-from gateway.webchat.page import Page
-from gateway.webchat.service import Exchange
-from gateway.webchat.sessions import Sessions
-from gateway.webchat.sockets import Sockets
-from gateway.webchat.watch import Doors
+from gateway.storage.attachments import AttachmentService
+from gateway.webchat.chat_service import ChatService
+from gateway.webchat.connection_limits import ConnectionLimiter
+from gateway.webchat.http_api import ChatApi
+from gateway.webchat.origins import OriginPolicy
+from gateway.webchat.sessions import VisitorSessions
+from gateway.webchat.sockets import ChatSockets
+from gateway.webchat.watch import WatchRegistry
+from gateway.webchat.widget import WidgetApi
 from gateway.wiring.desk import build_desk_router
 from gateway.wiring.listening import Acceptor, open_listeners
 from gateway.wiring.parts import Parts
+from schemas import tracing
 from schemas.errors import PortInUse
 from schemas.ports import DeskInbound, ProfileAddressSelector
 
 log = structlog.get_logger("parley.gateway")
 
-DRAIN = 10.0
-"""Seconds that requests in flight get to finish."""
+DRAIN_SECONDS = 10.0
+"""Seconds that a stopping server waits for requests in flight."""
+UNTRACED_METHODS = frozenset({hdrs.METH_GET, hdrs.METH_HEAD, hdrs.METH_OPTIONS})
+"""Reads, probes and long polls get no span: there are many, and nothing follows from them."""
 
 
 def build_app(parts: Parts) -> web.Application:
-    """Every route of the contract over the given parts."""
-    doors = Doors()
-    app = _chat_app(parts, doors)
+    """Build the application with all routes of the contract."""
+    watches = WatchRegistry()
+    app = _build_chat_app(parts, watches)
     add_admin_routes(app, parts)
     openapi.add_routes(app)
-    add_console_routes(app, parts, doors)
+    add_console_routes(app, parts, watches)
     add_health_routes(app, parts)
     return app
 
 
-def _chat_app(parts: Parts, doors: Doors) -> web.Application:
-    join, door = parts.config.telemetry.join_callers, build_desk_router(parts)
-    inbound = inbound_of(parts, door)
-    crowding = Crowding(lambda: inbound.pending_calls, press=parts.press)
-    count, tracing = refusal_counter(parts.metrics), traced(join=join)
+def _build_chat_app(parts: Parts, watches: WatchRegistry) -> web.Application:
+    door = build_desk_router(parts)
+    inbound = build_inbound(parts, door)
+    overload = OverloadGuard(lambda: inbound.pending_calls, flag=parts.overload_flag)
+    count = build_refusal_counter(parts.metrics)
+    tracers = build_tracing_middleware(join=parts.config.telemetry.join_callers)
     app = web.Application(
-        middlewares=[refusals_counted(count), crowding, errors_as_json, *tracing],
+        middlewares=[build_refusal_middleware(count), overload, error_middleware, *tracers],
         client_max_size=4 * 1024 * 1024,
     )
-    app.on_response_prepare.append(_plain_headers)
+    app.on_response_prepare.append(_set_default_headers)
     if door is not None:
         app.on_cleanup.append(lambda _app: door.close())
-    origins = Origins(parts.config)
-    app[REFUSALS] = Refusals(crowding, origins, count)
-    webhooks = _add_chat(app, parts, inbound, doors, origins, crowding)
-    if not tracing:  # spans begin in a middleware
-        app[SHORTCUT] = Shortcut(webhooks, crowding, count)
-    Page(parts.config).add_routes(app)
+    origins = OriginPolicy(parts.config)
+    app[FAST_REFUSALS] = FastRefusals(overload, origins, count)
+    webhooks = _add_chat_routes(app, parts, inbound, watches, origins, overload)
+    if not tracers:  # the fast path has no middleware that could start a span
+        app[FAST_WEBHOOKS] = FastWebhooks(webhooks, overload, count)
+    WidgetApi(parts.config).add_routes(app)
     return app
 
 
-def inbound_of(parts: Parts, desk: DeskInbound | None) -> InboundPipeline:
-    """``desk``: takes what people do at the tenants' desks."""
+def build_inbound(parts: Parts, desk: DeskInbound | None) -> InboundPipeline:
+    """Build the pipeline for inbound events. ``desk`` receives what colleagues do at the tenants' desks."""
     state = parts.state
     return InboundPipeline(
         bus=parts.bus,
@@ -101,72 +111,103 @@ def inbound_of(parts: Parts, desk: DeskInbound | None) -> InboundPipeline:
     )
 
 
-def _add_chat(
-    app: web.Application, parts: Parts, inbound: InboundPipeline, doors: Doors, origins: Origins, crowding: Crowding
+def _add_chat_routes(
+    app: web.Application,
+    parts: Parts,
+    inbound: InboundPipeline,
+    watches: WatchRegistry,
+    origins: OriginPolicy,
+    overload: OverloadGuard,
 ) -> Webhooks:
     state, clock = parts.state, parts.clock
-    attachments = AttachmentDesk(
+    attachments = AttachmentService(
         parts.blobs, secret_key=parts.secret_key, public_url=parts.config.public_url, clock=clock
     )
-    sessions = Sessions(secret_key=parts.secret_key, accounts=parts.accounts, bus=parts.bus, state=state, clock=clock)
-    allowance = Allowance(parts)
-    exchange = Exchange(parts, inbound, attachments, allowance)
-    addresses, connections = ClientAddresses(parts.config), OpenConnections(parts.config)
-    sockets = Sockets(
+    sessions = VisitorSessions(
+        secret_key=parts.secret_key, accounts=parts.accounts, bus=parts.bus, state=state, clock=clock
+    )
+    rate_limits = RateLimits(parts)
+    service = ChatService(parts, inbound, attachments, rate_limits)
+    addresses, connections = ClientAddressResolver(parts.config), ConnectionLimiter(parts.config)
+    sockets = ChatSockets(
         sessions=sessions,
-        exchange=exchange,
+        service=service,
         origins=origins,
         signals=state.signals,
         clock=clock,
-        doors=doors,
-        allowance=allowance,
+        watches=watches,
+        rate_limits=rate_limits,
         addresses=addresses,
         connections=connections,
     )
-    Chat(
+    ChatApi(
         sessions=sessions,
-        exchange=exchange,
+        service=service,
         attachments=attachments,
         origins=origins,
         signals=state.signals,
         clock=clock,
-        doors=doors,
-        allowance=allowance,
+        watches=watches,
+        rate_limits=rate_limits,
         addresses=addresses,
         connections=connections,
-        crowding=crowding,
+        overload=overload,
     ).add_routes(app)
     sockets.add_routes(app)
-    webhooks = Webhooks(parts, inbound, allowance)
+    webhooks = Webhooks(parts, inbound, rate_limits)
     webhooks.add_routes(app)
 
-    async def let_go(_app: web.Application) -> None:
-        doors.close()
+    async def close_connections(_app: web.Application) -> None:
+        watches.end_all()
         await sockets.close_all()
 
-    app.on_shutdown.append(let_go)
+    app.on_shutdown.append(close_connections)
     return webhooks
 
 
-async def _plain_headers(request: web.Request, response: web.StreamResponse) -> None:
-    response.headers["Server"] = PLAIN_HEADERS["Server"]  # aiohttp has put its own there
-    for name, text in PLAIN_HEADERS.items():
+async def _set_default_headers(request: web.Request, response: web.StreamResponse) -> None:
+    response.headers["Server"] = DEFAULT_HEADERS["Server"]  # replaces aiohttp's own
+    for name, text in DEFAULT_HEADERS.items():
         response.headers.setdefault(name, text)
 
 
+def build_tracing_middleware(*, join: bool) -> list[Middleware]:
+    """Build the middleware that opens a span for each request that changes something, in a list that is empty while
+    tracing is off. ``join`` continues the caller's ``traceparent``. Use it only behind a proxy that sets this header:
+    whoever sets it decides what is recorded."""
+
+    @web.middleware
+    async def trace_request(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if request.method in UNTRACED_METHODS:
+            return await handler(request)
+        resource = request.match_info.route.resource
+        route = "" if resource is None else resource.canonical
+        with tracing.span(
+            f"{request.method} {route}",
+            parent=request.headers.get("traceparent", "") if join else "",
+            kind="server",
+            attributes={"http.request.method": request.method, "http.route": route},
+        ) as span:
+            response = await handler(request)
+            span.set("http.response.status_code", response.status)
+            return response
+
+    return [trace_request] if tracing.is_active() else []
+
+
 @asynccontextmanager
-async def serving(app: web.Application, host: str, port: int) -> AsyncIterator[int]:
-    """Serve inside the block; gives the port (useful with 0). On the way out: no new connections, sockets closed with
-    1012 at once, requests in flight finish in at most 10 s. Raises PortInUse."""
-    runner = web.AppRunner(app, shutdown_timeout=DRAIN)
+async def run_server(app: web.Application, host: str, port: int) -> AsyncIterator[int]:
+    """Serve inside the block and yield the port, which matters where ``port`` is 0. On exit no connection is accepted
+    any more, sockets close with 1012 at once, and requests in flight get 10 s to finish. Raises PortInUse."""
+    runner = web.AppRunner(app, shutdown_timeout=DRAIN_SECONDS)
     await runner.setup()
-    loop, shortcut, refusals = asyncio.get_running_loop(), app.get(SHORTCUT), app.get(REFUSALS)
+    loop, fast_webhooks, fast_refusals = asyncio.get_running_loop(), app.get(FAST_WEBHOOKS), app.get(FAST_REFUSALS)
 
-    def connection() -> asyncio.Protocol:
+    def build_connection() -> asyncio.Protocol:
         server: web.Server = runner.server  # type: ignore[assignment]  # setup() made it
-        return Connection(server, shortcut, refusals, loop, closed=acceptor.connection_closed)
+        return Connection(server, fast_webhooks, fast_refusals, loop, on_close=acceptor.connection_closed)
 
-    acceptor = Acceptor(connection)
+    acceptor = Acceptor(build_connection)
     try:
         listeners = await open_listeners(host, port)
     except OSError as error:
@@ -187,6 +228,6 @@ async def serving(app: web.Application, host: str, port: int) -> AsyncIterator[i
 
 async def serve_forever(app: web.Application, host: str, port: int, *, stop: asyncio.Event | None = None) -> None:
     """Serve until ``stop`` is set or the task is cancelled. Raises PortInUse."""
-    async with serving(app, host, port) as actual:
-        log.info("listening", host=host, port=actual)
+    async with run_server(app, host, port) as bound_port:
+        log.info("listening", host=host, port=bound_port)
         await (stop or asyncio.Event()).wait()

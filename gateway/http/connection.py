@@ -1,4 +1,4 @@
-"""One connection of the front door: aiohttp's, with a short way for webhooks."""
+"""A server connection: aiohttp's, with a fast path for webhooks and for refusals under overload."""
 
 from __future__ import annotations
 
@@ -11,59 +11,59 @@ from aiohttp import web
 from aiohttp.http_parser import RawRequestMessage
 from aiohttp.streams import StreamReader
 
-from gateway.http.fast_refusals import Refusals, head_of
-from gateway.http.fast_webhooks import Shortcut, Taken
-from gateway.http.responses import http_error, internal_error
+from gateway.http.fast_refusals import FastRefusals, parse_head
+from gateway.http.fast_webhooks import FastWebhooks, WebhookRequest
+from gateway.http.responses import http_error_response, internal_error_response
 
 log = structlog.get_logger("parley.gateway")
 
-KEEP_ALIVE = 75.0
-SHORTCUT: web.AppKey[Shortcut] = web.AppKey("shortcut", Shortcut)
-"""Where an application keeps its short way, when it has one."""
-REFUSALS: web.AppKey[Refusals] = web.AppKey("refusals", Refusals)
-"""Where it keeps the refusals of what comes while it is crowded."""
+KEEP_ALIVE_SECONDS = 75.0
+FAST_WEBHOOKS: web.AppKey[FastWebhooks] = web.AppKey("fast_webhooks", FastWebhooks)
+"""The fast path of an application, if it has one."""
+FAST_REFUSALS: web.AppKey[FastRefusals] = web.AppKey("fast_refusals", FastRefusals)
+"""The fast refusals of an application."""
 
-NOWHERE = -1
-"""As the place of a connection: whether a head begins here or goes on is not known."""
-_KNOWN_INSIDES = aiohttp.__version__.startswith("3.14.")
-"""The short way waits for requests as ``RequestHandler.start`` of this aiohttp does. With another every request goes
-the long way, which uses nothing that is not public."""
+UNKNOWN_POSITION = -1
+"""In place of a number of bytes: it is not known where the next request head begins."""
+_IS_SUPPORTED_AIOHTTP = aiohttp.__version__.startswith("3.14.")
+"""The fast paths use internals of ``RequestHandler`` in this release of aiohttp. With any other release every request
+takes the normal path, which uses public interfaces only."""
 
 
 class Connection(web.RequestHandler):
-    """Serves webhooks by the short way for as long as nothing else comes; from then on all that comes is aiohttp's.
+    """Serves webhooks by the fast path until another request comes; from then on aiohttp handles the connection.
 
-    A vendor's connection carries webhooks alone. While too many messages are under way it refuses from their first
-    bytes those that it may (``gateway/http/fast_refusals.py``). Answers what is not even HTTP with the contract's error
-    body, and never logs what it was.
+    A vendor's connection carries nothing but webhooks. Under overload, requests that are certainly messages are refused
+    from their first bytes (``gateway/http/fast_refusals.py``). Bytes that are not HTTP get the contract's error body;
+    they are never logged.
     """
 
-    __slots__ = ("_at", "_body", "_closed", "_left_out", "_refusals", "_shortcut")
+    __slots__ = ("_body", "_body_left", "_fast_refusals", "_fast_webhooks", "_is_refused", "_on_close")
 
     def __init__(
         self,
         server: web.Server,
-        shortcut: Shortcut | None,
-        refusals: Refusals | None,
+        fast_webhooks: FastWebhooks | None,
+        fast_refusals: FastRefusals | None,
         loop: asyncio.AbstractEventLoop,
         *,
-        closed: Callable[[], None],
+        on_close: Callable[[], None],
     ) -> None:
         super().__init__(
             server,
             loop=loop,
-            keepalive_timeout=KEEP_ALIVE,
-            access_log=None,  # type: ignore[arg-type]  # how it is switched off
+            keepalive_timeout=KEEP_ALIVE_SECONDS,
+            access_log=None,  # type: ignore[arg-type]  # None switches it off
             auto_decompress=False,
         )
-        self._closed = closed
-        self._shortcut = shortcut if _KNOWN_INSIDES else None
-        self._refusals = refusals if _KNOWN_INSIDES else None
+        self._on_close = on_close
+        self._fast_webhooks = fast_webhooks if _IS_SUPPORTED_AIOHTTP else None
+        self._fast_refusals = fast_refusals if _IS_SUPPORTED_AIOHTTP else None
         self._body: StreamReader | None = None
-        self._at = 0
-        """How many bytes of a body are to come before the next head; NOWHERE when that is not known."""
-        self._left_out = False
-        """They belong to a request that was refused, and the parser must not see them."""
+        self._body_left = 0
+        """Bytes of a body before the next request head, or UNKNOWN_POSITION."""
+        self._is_refused = False
+        """The body belongs to a refused request: the parser must not see it."""
 
     def handle_error(
         self,
@@ -73,79 +73,81 @@ class Connection(web.RequestHandler):
         message: str | None = None,
     ) -> web.StreamResponse:
         if request.writer.output_size > 0:
-            raise ConnectionError("the answer has begun already")
+            raise ConnectionError("the response was already started")
         log.info("request_unreadable", status=status, error=type(exc).__name__)
-        response = internal_error() if status >= 500 else http_error(status, "the request is not valid HTTP")
+        response = (
+            internal_error_response() if status >= 500 else http_error_response(status, "the request is not valid HTTP")
+        )
         response.force_close()
         return response
 
     def connection_lost(self, exc: BaseException | None) -> None:
         body = self._body
         super().connection_lost(exc)
-        self._closed()
+        self._on_close()
         if body is not None:
             body.set_exception(ConnectionResetError("the connection was lost"))
 
     def data_received(self, data: bytes) -> None:
-        refusals = self._refusals
-        if refusals is None or not (self._left_out or refusals.crowding.near):
-            # To know where the next head begins costs something; it is known again from the next whole request on.
-            self._at = NOWHERE
+        refusals = self._fast_refusals
+        if refusals is None or not (self._is_refused or refusals.overload.is_nearly_full):
+            # Tracking where the next head begins has a cost; it starts again with the next complete request.
+            self._body_left = UNKNOWN_POSITION
             super().data_received(data)
-        elif self._at > 0:
-            self._more(data)
+        elif self._body_left > 0:
+            self._receive_body(data)
         else:
-            self._begin(refusals, data)
+            self._receive_head(refusals, data)
 
-    def _begin(self, refusals: Refusals, data: bytes) -> None:
-        """A head may begin here. Refuse what it heads, if it is to be refused."""
-        head = head_of(data) if self._is_idle else None
+    def _receive_head(self, refusals: FastRefusals, data: bytes) -> None:
+        """Handle bytes with which a request may begin: refuse it, or pass it to the parser."""
+        head = parse_head(data) if self._is_idle else None
         if head is None or head.size < len(data):
-            self._at = NOWHERE
+            self._body_left = UNKNOWN_POSITION
             super().data_received(data)
             return
-        answer = refusals.answer(head) if self._at == 0 and refusals.crowding.crowded else None
-        self._at = head.size - len(data)
+        answer = refusals.respond(head) if self._body_left == 0 and refusals.overload.is_full else None
+        self._body_left = head.size - len(data)
         if answer is None or self.transport is None:
             super().data_received(data)
-            if self._is_idle:  # it had begun before, and is not whole
-                self._at = NOWHERE
+            if self._is_idle:  # these bytes continued a request that is still incomplete
+                self._body_left = UNKNOWN_POSITION
             return
-        self._left_out = self._at > 0
+        self._is_refused = self._body_left > 0
         self.transport.write(answer)
-        self._keep()
+        self._restart_keep_alive()
 
-    def _more(self, data: bytes) -> None:
-        """The rest of a body, or some of it."""
-        mine, rest = data[: self._at], data[self._at :]
-        self._at -= len(mine)
-        if not self._left_out:
-            self._at = NOWHERE if rest else self._at
+    def _receive_body(self, data: bytes) -> None:
+        """Handle the rest of a body, or a piece of it."""
+        body, rest = data[: self._body_left], data[self._body_left :]
+        self._body_left -= len(body)
+        if not self._is_refused:
+            self._body_left = UNKNOWN_POSITION if rest else self._body_left
             super().data_received(data)
             return
-        self._left_out = self._at > 0
+        self._is_refused = self._body_left > 0
         if rest:
             self.data_received(rest)
 
     @property
     def _is_idle(self) -> bool:
-        """Waits for a request, and may be written to."""
+        """Whether it waits for a request and may be written to."""
         waiter = self._waiter
         free = waiter is not None and not waiter.done() and not self._messages and not self._paused
         return free and not (self._close or self._force_close or self._upgraded)
 
     async def start(self) -> None:
-        if self._shortcut is not None:
+        if self._fast_webhooks is not None:
             try:
-                await self._shortly(self._shortcut)
+                await self._serve_webhooks(self._fast_webhooks)
             except asyncio.CancelledError:
                 self.force_close()
                 raise
         if self._manager is not None:  # None once the connection is lost
             await super().start()
 
-    async def _shortly(self, shortcut: Shortcut) -> None:
-        """Until something else comes, or the connection ends."""
+    async def _serve_webhooks(self, fast_webhooks: FastWebhooks) -> None:
+        """Serve webhooks until another request comes or the connection ends."""
         messages = self._messages
         while not self._force_close:
             if not messages:
@@ -155,22 +157,22 @@ class Connection(web.RequestHandler):
                 finally:
                     self._waiter = None
             message, body = messages[0]
-            taken = shortcut.takes(message) if isinstance(message, RawRequestMessage) else None
-            if taken is None:
+            webhook = fast_webhooks.match(message) if isinstance(message, RawRequestMessage) else None
+            if webhook is None:
                 return
             messages.popleft()
             if self._parser is not None:
                 self._parser.message_consumed()
             if self._buffer_paused and len(messages) <= self._msg_queue_resume_size:
                 self._resume_reading_if_drained()
-            await self._answer(shortcut, taken, body)
+            await self._respond(fast_webhooks, webhook, body)
 
-    async def _answer(self, shortcut: Shortcut, taken: Taken, body: StreamReader) -> None:
-        # Whoever stops the server waits for what is in progress.
+    async def _respond(self, fast_webhooks: FastWebhooks, webhook: WebhookRequest, body: StreamReader) -> None:
+        # A stopping server waits for requests in progress.
         self._request_in_progress = True
         self._body = body
         try:
-            answer = await shortcut.answer(taken, body, "http" if self.ssl_context is None else "https")
+            answer = await fast_webhooks.respond(webhook, body, "http" if self.ssl_context is None else "https")
             if self.transport is None:
                 return
             self.transport.write(answer)
@@ -184,15 +186,15 @@ class Connection(web.RequestHandler):
             if self._handler_waiter is not None:
                 self._handler_waiter.set_result(None)
         if body.is_eof() and not self._close:
-            self._keep()
+            self._restart_keep_alive()
         else:
-            # The server stops, or the rest of the body would be taken for the next request.
+            # The server is stopping, or the rest of the body would be read as the next request.
             self.force_close()
 
-    def _keep(self) -> None:
-        """Close later, when nothing more has come."""
+    def _restart_keep_alive(self) -> None:
+        """Close the connection later unless another request comes."""
         if self._force_close:
             return
-        self._next_keepalive_close_time = self._loop.time() + KEEP_ALIVE
+        self._next_keepalive_close_time = self._loop.time() + KEEP_ALIVE_SECONDS
         if self._keepalive_handle is None:
             self._keepalive_handle = self._loop.call_at(self._next_keepalive_close_time, self._process_keepalive)

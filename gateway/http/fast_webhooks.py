@@ -1,8 +1,9 @@
-"""The short way of a webhook: from the parsed head to the channel, and one write back.
+"""The fast path for webhooks: from the parsed request head to the channel, and one write back.
 
-Around a handler aiohttp makes a request, a task, a match of the route, middlewares and a response, which takes as long
-as all that is done for a webhook. Only what surely is one goes this way: what is not, or not quite (a strange type or
-length, a query, another account), goes the long way and gets its answer there. Refusals come from the same functions.
+For each request aiohttp creates a request object, a task, a route match, middlewares and a response, which together
+take as long as handling a webhook. Only requests that are certainly webhooks take the fast path; all others (with an
+unusual content type or length, a query, an unknown account) take the normal path and get their response there. Both
+paths refuse requests with the same functions.
 """
 
 from __future__ import annotations
@@ -16,17 +17,25 @@ from aiohttp.http import HttpVersion11
 from aiohttp.http_parser import RawRequestMessage
 from aiohttp.streams import StreamReader
 
-from gateway.http.overload import Crowding
-from gateway.http.responses import failed, rest_of, wire
-from gateway.http.webhooks import KINDS, MAX_BODY, PREFIX, ROUTE, Webhooks, by_name, plain
+from gateway.http.overload import OverloadGuard
+from gateway.http.responses import handle_error, read_rest, serialize_response
+from gateway.http.webhooks import (
+    CONTENT_TYPES,
+    MAX_BODY_SIZE,
+    PREFIX,
+    ROUTE,
+    Webhooks,
+    normalize_headers,
+    text_response,
+)
 from schemas.ports import Account, Channel, RawRequest
 
 _SEGMENTS = ROUTE.count("/") + 1
 
 
 @dataclass(slots=True)
-class Taken:
-    """A webhook that goes the short way. ``headers`` by lower-case name."""
+class WebhookRequest:
+    """A webhook that takes the fast path. The names of ``headers`` are in lower case."""
 
     channel: Channel
     account: Account
@@ -34,66 +43,70 @@ class Taken:
     headers: dict[str, str]
 
 
-class Shortcut:
-    """``refused`` counts the answers that say "not now"."""
+class FastWebhooks:
+    """Recognizes webhooks and responds to them. ``count_response`` is called with each response other than a plain
+    200."""
 
-    def __init__(self, webhooks: Webhooks, crowding: Crowding, refused: Callable[[web.StreamResponse], None]) -> None:
+    def __init__(
+        self, webhooks: Webhooks, overload: OverloadGuard, count_response: Callable[[web.StreamResponse], None]
+    ) -> None:
         self._webhooks = webhooks
-        self._crowding = crowding
-        self._refused = refused
-        self._called: dict[str, tuple[Channel, Account]] = {}
-        """By path: those that are configured and have been called."""
-        self._accepted = b""
-        self._accepted_in = 0
+        self._overload = overload
+        self._count_response = count_response
+        self._targets: dict[str, tuple[Channel, Account]] = {}
+        """Configured accounts that were called at least once, by path."""
+        self._ok_response = b""
+        self._ok_response_at = 0
 
-    def takes(self, message: RawRequestMessage) -> Taken | None:
-        """None for what has to go the long way."""
+    def match(self, message: RawRequestMessage) -> WebhookRequest | None:
+        """Return the webhook, or None if the request has to take the normal path."""
         if message.method != "POST":
             return None
-        called = self._called.get(message.path) or self._find(message.path)
-        if called is None:
+        target = self._targets.get(message.path) or self._find_target(message.path)
+        if target is None:
             return None
-        headers = by_name(message.headers)
-        return Taken(*called, message, headers) if _is_simple(message, headers) else None
+        headers = normalize_headers(message.headers)
+        return WebhookRequest(*target, message, headers) if _is_simple(message, headers) else None
 
-    def _find(self, path: str) -> tuple[Channel, Account] | None:
+    def _find_target(self, path: str) -> tuple[Channel, Account] | None:
         segments = path.split("/")
         if not path.startswith(PREFIX) or len(segments) != _SEGMENTS or "%" in path or "?" in path:
             return None
-        found = self._webhooks.known(*segments[3:])
-        if found is not None:
-            self._called[path] = found
-        return found
+        target = self._webhooks.find_account(*segments[3:])
+        if target is not None:
+            self._targets[path] = target
+        return target
 
-    async def answer(self, taken: Taken, content: StreamReader, scheme: str) -> bytes:
-        """The whole answer, as it goes on the wire. Raises ConnectionError when the client went away."""
+    async def respond(self, webhook: WebhookRequest, content: StreamReader, scheme: str) -> bytes:
+        """Handle the webhook and return the serialized response. Raises ConnectionError when the client disconnects."""
         try:
-            # What is whole is taken as it lies there: reading it would first ask the connection for more.
-            body = b"".join(content._buffer) if content.is_eof() else await rest_of(content, MAX_BODY)
-            response = self._crowding.refusal()
+            # A complete body is taken from the buffer: reading it would first ask the connection for more.
+            body = b"".join(content._buffer) if content.is_eof() else await read_rest(content, MAX_BODY_SIZE)
+            response = self._overload.refuse_if_full()
             if response is None:
-                text = await self._webhooks.take(taken.channel, taken.account, self._raw(taken, body, scheme))
+                raw = self._build_raw_request(webhook, body, scheme)
+                text = await self._webhooks.accept(webhook.channel, webhook.account, raw)
                 if text is None:
-                    return self._ok()
-                response = plain(text)
+                    return self._get_ok_response()
+                response = text_response(text)
         except ConnectionError:
             raise
         except Exception as error:
-            response = failed(error, ROUTE)
-        self._refused(response)
-        return wire(response)
+            response = handle_error(error, ROUTE)
+        self._count_response(response)
+        return serialize_response(response)
 
-    def _raw(self, taken: Taken, body: bytes, scheme: str) -> RawRequest:
-        message, headers = taken.message, taken.headers
-        url = self._webhooks.base(scheme, headers.get("host", "")) + message.path
+    def _build_raw_request(self, webhook: WebhookRequest, body: bytes, scheme: str) -> RawRequest:
+        message, headers = webhook.message, webhook.headers
+        url = self._webhooks.build_base_url(scheme, headers.get("host", "")) + message.path
         return RawRequest(message.method, url, headers, {}, body)
 
-    def _ok(self) -> bytes:
-        """The same bytes for a second, for the date is in them."""
+    def _get_ok_response(self) -> bytes:
+        """Return the serialized 200, which is reused for a second because it holds the date."""
         now = int(time.time())
-        if now != self._accepted_in:
-            self._accepted, self._accepted_in = wire(web.Response()), now
-        return self._accepted
+        if now != self._ok_response_at:
+            self._ok_response, self._ok_response_at = serialize_response(web.Response()), now
+        return self._ok_response
 
 
 def _is_simple(message: RawRequestMessage, headers: dict[str, str]) -> bool:
@@ -101,9 +114,9 @@ def _is_simple(message: RawRequestMessage, headers: dict[str, str]) -> bool:
     return (
         not (message.should_close or message.upgrade or message.chunked or message.compression)
         and message.version == HttpVersion11
-        and headers.get("content-type", "").partition(";")[0] in KINDS
+        and headers.get("content-type", "").partition(";")[0] in CONTENT_TYPES
         and length.isdecimal()
-        and 0 < int(length[:20]) <= MAX_BODY
+        and 0 < int(length[:20]) <= MAX_BODY_SIZE
         and "content-encoding" not in headers
         and "expect" not in headers
     )

@@ -1,4 +1,4 @@
-"""Whether this process lives, whether it can work, and how it is doing. Served by every role."""
+"""Liveness, readiness and metrics endpoints, served by processes of every role."""
 
 from __future__ import annotations
 
@@ -6,52 +6,52 @@ import asyncio
 
 from aiohttp import web
 
-from gateway.http.responses import reply
+from gateway.http.responses import json_response
 from gateway.wiring.parts import Parts
 from infra.metrics import CONTENT_TYPE, PrometheusMetrics
 from schemas.errors import NotFound, ParleyError, Unavailable
 
-PARTS = ("bus", "state", "knowledge")
-LONGEST = 5.0
-"""Seconds a part may take to answer; probes time out soon after."""
+CHECKED_PARTS = ("bus", "state", "knowledge")
+READINESS_TIMEOUT = 5.0
+"""Seconds that a part may take to report; probes time out soon after."""
 
 
 def add_routes(app: web.Application, parts: Parts) -> None:
     health = Health(parts)
-    app.router.add_get("/healthz", health.alive)
-    app.router.add_get("/readyz", health.ready)
-    app.router.add_get("/metrics", health.metrics)
+    app.router.add_get("/healthz", health.check_liveness)
+    app.router.add_get("/readyz", health.check_readiness)
+    app.router.add_get("/metrics", health.render_metrics)
 
 
 class Health:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
 
-    async def alive(self, request: web.Request) -> web.Response:
-        """The loop turns. Nothing outside the process is asked: restarting it would not mend that."""
-        return reply({"status": "ok"})
+    async def check_liveness(self, request: web.Request) -> web.Response:
+        """Report that the event loop runs. Nothing outside the process is checked: a restart would not repair it."""
+        return json_response({"status": "ok"})
 
-    async def ready(self, request: web.Request) -> web.Response:
-        wrong = await self._wrong()
-        body: dict[str, object] = {"ready": not wrong, "parts": dict.fromkeys(PARTS, "ok") | wrong}
-        if not wrong:
-            return reply(body)
-        error = Unavailable(f"not ready: {', '.join(sorted(wrong))}")
-        answer = reply(body | {"error": error.body()}, 503)
-        answer.headers["Retry-After"] = "1"
-        return answer
+    async def check_readiness(self, request: web.Request) -> web.Response:
+        failures = await self._find_failures()
+        body: dict[str, object] = {"ready": not failures, "parts": dict.fromkeys(CHECKED_PARTS, "ok") | failures}
+        if not failures:
+            return json_response(body)
+        error = Unavailable(f"not ready: {', '.join(sorted(failures))}")
+        response = json_response(body | {"error": error.body()}, 503)
+        response.headers["Retry-After"] = "1"
+        return response
 
-    async def metrics(self, request: web.Request) -> web.Response:
+    async def render_metrics(self, request: web.Request) -> web.Response:
         if not isinstance(self._parts.metrics, PrometheusMetrics):
             raise NotFound("this process keeps no metrics")
         return web.Response(body=self._parts.metrics.render(), headers={"Content-Type": CONTENT_TYPE})
 
-    async def _wrong(self) -> dict[str, str]:
-        wrong = {"state": "being rebuilt"} if self._parts.is_state_lost() else {}
+    async def _find_failures(self) -> dict[str, str]:
+        failures = {"state": "being rebuilt"} if self._parts.is_state_lost() else {}
         try:
-            async with asyncio.timeout(LONGEST):
-                return wrong | await self._parts.check_readiness()
+            async with asyncio.timeout(READINESS_TIMEOUT):
+                return failures | await self._parts.check_readiness()
         except TimeoutError:
-            return wrong | {"process": f"no answer within {LONGEST:g} s"}
+            return failures | {"process": f"no answer within {READINESS_TIMEOUT:g} s"}
         except ParleyError as error:
-            return wrong | {"process": error.message}
+            return failures | {"process": error.message}

@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document at ``/v1/openapi.json``, made from the route table and the models."""
+"""The OpenAPI 3.1 document at ``/v1/openapi.json``, built from the endpoint table and the models."""
 
 from __future__ import annotations
 
@@ -13,30 +13,29 @@ from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from gateway.console.sessions import COOKIE
-from gateway.http.route import ADMIN, CONSOLE, PUBLIC, SIGNATURE, VISITOR, Route
-from gateway.http.routes import ROUTES, STATUS
-from gateway.http.schemas import ErrorAnswer, StaleAnswer
+from gateway.http.endpoints import ADMIN, CONSOLE, ENDPOINTS, PUBLIC, SIGNATURE, STATUS_BY_CODE, VISITOR, Endpoint
+from gateway.http.response_models import ErrorResponse, StaleEpochResponse
 
-_NO_NAME = re.compile(r"[^a-z0-9]+")
+_NON_WORD = re.compile(r"[^a-z0-9]+")
 _BRACES = re.compile(r"[{}]")
 _PARAMETER = re.compile(r"{(\w+)}")
 JsonObject = dict[str, Any]
 
 PATH = "/v1/openapi.json"
 _SECURITY: dict[str, JsonObject] = {
-    ADMIN: {"type": "http", "scheme": "bearer", "description": "The installation's admin token."},
+    ADMIN: {"type": "http", "scheme": "bearer", "description": "The admin token of the installation."},
     VISITOR: {"type": "http", "scheme": "bearer", "description": "The visitor token of a chat session."},
-    CONSOLE: {"type": "apiKey", "in": "cookie", "name": COOKIE, "description": "The session of the console."},
+    CONSOLE: {"type": "apiKey", "in": "cookie", "name": COOKIE, "description": "The session cookie of the console."},
     SIGNATURE: {
         "type": "apiKey",
         "in": "header",
         "name": "X-Hub-Signature-256",
-        "description": "Each vendor signs in its own way: Meta as named here, Slack with X-Slack-Signature, "
-        "Twilio with X-Twilio-Signature.",
+        "description": "Each vendor has its own signature: Meta uses this header, Slack X-Slack-Signature, "
+        "Twilio X-Twilio-Signature.",
     },
 }
-_DONE = {101: "Switching protocols.", 303: "`Location` names the page to see."}
-_INTEGERS = ("after", "limit", "exp")
+_SUCCESS_DESCRIPTIONS = {101: "Switching protocols.", 303: "Continue at the page that `Location` names."}
+_INTEGER_PARAMETERS = ("after", "limit", "exp")
 
 
 def add_routes(app: web.Application) -> None:
@@ -44,113 +43,122 @@ def add_routes(app: web.Application) -> None:
 
 
 async def _serve(request: web.Request) -> web.Response:
-    return web.Response(body=_encoded(), content_type="application/json", headers={"Cache-Control": "no-cache"})
+    return web.Response(body=_encode_document(), content_type="application/json", headers={"Cache-Control": "no-cache"})
 
 
 @functools.cache
-def _encoded() -> bytes:
-    return orjson.dumps(document())
+def _encode_document() -> bytes:
+    return orjson.dumps(build_document())
 
 
-def document() -> JsonObject:
-    """The whole document. Every route of the table, with who may call it and how it fails."""
-    schemas = _schemas()
+def build_document() -> JsonObject:
+    """Build the document: every endpoint of the table with its authentication and its errors."""
+    schemas = _build_schemas()
     paths: dict[str, JsonObject] = {}
-    for route in ROUTES:
-        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
+    for endpoint in ENDPOINTS:
+        paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = _describe_operation(endpoint)
     return {
         "openapi": "3.1.0",
         "info": {
             "title": "Parley",
-            "version": _version(),
+            "version": _find_version(),
             "description": "Chat, webhooks and administration of an event-driven messaging gateway.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": "/"}],
-        "tags": [{"name": name} for name in dict.fromkeys(route.group for route in ROUTES)],
+        "tags": [{"name": name} for name in dict.fromkeys(endpoint.group for endpoint in ENDPOINTS)],
         "paths": paths,
         "components": {"schemas": schemas, "securitySchemes": _SECURITY},
     }
 
 
-def _schemas() -> JsonObject:
-    asked: list[tuple[type[BaseModel], JsonSchemaMode]] = [(ErrorAnswer, "validation"), (StaleAnswer, "validation")]
-    for route in ROUTES:
-        models = [route.body, *route.answers.values()]
-        asked += [(model, "validation") for model in models if not isinstance(model, str)]
-    unique = list(dict.fromkeys(asked))
-    _, found = models_json_schema(unique, ref_template="#/components/schemas/{model}")
-    definitions: JsonObject = found["$defs"]
+def _build_schemas() -> JsonObject:
+    used: list[tuple[type[BaseModel], JsonSchemaMode]] = [
+        (ErrorResponse, "validation"),
+        (StaleEpochResponse, "validation"),
+    ]
+    for endpoint in ENDPOINTS:
+        models = [endpoint.body, *endpoint.responses.values()]
+        used += [(model, "validation") for model in models if not isinstance(model, str)]
+    unique = list(dict.fromkeys(used))
+    _, schemas = models_json_schema(unique, ref_template="#/components/schemas/{model}")
+    definitions: JsonObject = schemas["$defs"]
     return definitions
 
 
-def _operation(route: Route) -> JsonObject:
+def _describe_operation(endpoint: Endpoint) -> JsonObject:
     out: JsonObject = {
-        "operationId": _name(route),
-        "summary": route.summary,
-        "tags": [route.group],
-        "parameters": _parameters(route),
-        "responses": _responses(route),
-        "security": [{route.auth: []}] if route.auth != PUBLIC else [],
+        "operationId": _build_operation_id(endpoint),
+        "summary": endpoint.summary,
+        "tags": [endpoint.group],
+        "parameters": _describe_parameters(endpoint),
+        "responses": _describe_responses(endpoint),
+        "security": [{endpoint.auth: []}] if endpoint.auth != PUBLIC else [],
     }
-    if route.body:
-        out["requestBody"] = {"required": True, "content": _content(route.body)}
+    if endpoint.body:
+        out["requestBody"] = {"required": True, "content": _describe_content(endpoint.body)}
     return out
 
 
-def _name(route: Route) -> str:
-    words = _BRACES.sub("", route.path.removeprefix("/v1")).strip("/").replace(".", "_") or "page"
-    return f"{route.method.lower()}_{_NO_NAME.sub('_', words)}"
+def _build_operation_id(endpoint: Endpoint) -> str:
+    words = _BRACES.sub("", endpoint.path.removeprefix("/v1")).strip("/").replace(".", "_") or "page"
+    return f"{endpoint.method.lower()}_{_NON_WORD.sub('_', words)}"
 
 
-def _parameters(route: Route) -> list[JsonObject]:
+def _describe_parameters(endpoint: Endpoint) -> list[JsonObject]:
     path: list[JsonObject] = [
         {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
-        for name in _PARAMETER.findall(route.path)
+        for name in _PARAMETER.findall(endpoint.path)
     ]
     query: list[JsonObject] = [
-        {"name": name, "in": "query", "required": False, "description": text, "schema": _query_schema(route, name)}
-        for name, text in route.query.items()
+        {
+            "name": name,
+            "in": "query",
+            "required": False,
+            "description": text,
+            "schema": _build_query_schema(endpoint, name),
+        }
+        for name, text in endpoint.query.items()
     ]
     return path + query
 
 
-def _query_schema(route: Route, name: str) -> JsonObject:
+def _build_query_schema(endpoint: Endpoint, name: str) -> JsonObject:
     if name == "wait":
         return {"type": "number", "minimum": 0, "maximum": 25}
     # `after` is a number in transcripts and a cursor in lists.
-    counted = name in _INTEGERS and not (name == "after" and "limit" in route.query)
-    return {"type": "integer", "minimum": 0} if counted else {"type": "string"}
+    is_integer = name in _INTEGER_PARAMETERS and not (name == "after" and "limit" in endpoint.query)
+    return {"type": "integer", "minimum": 0} if is_integer else {"type": "string"}
 
 
-def _responses(route: Route) -> JsonObject:
+def _describe_responses(endpoint: Endpoint) -> JsonObject:
     out: JsonObject = {}
-    for status, model in route.answers.items():
-        answer: JsonObject = {"description": _DONE.get(status, "Done.")}
+    for status, model in endpoint.responses.items():
+        response: JsonObject = {"description": _SUCCESS_DESCRIPTIONS.get(status, "Success.")}
         if model:
-            answer["content"] = _content(model)
-        out[str(status)] = answer
+            response["content"] = _describe_content(model)
+        out[str(status)] = response
     codes: dict[int, list[str]] = {}
-    for code in route.errors:
-        codes.setdefault(STATUS[code], []).append(code)
+    for code in endpoint.errors:
+        codes.setdefault(STATUS_BY_CODE[code], []).append(code)
     for status, names in sorted(codes.items()):
-        out[str(status)] = _failure(status, names)
-    out["500"] = {"description": "`internal`", "content": _content(ErrorAnswer)}
+        out[str(status)] = _describe_errors(status, names)
+    out["500"] = {"description": "`internal`", "content": _describe_content(ErrorResponse)}
     return out
 
 
-def _failure(status: int, codes: list[str]) -> JsonObject:
-    model = StaleAnswer if codes == ["stale_epoch"] else ErrorAnswer
+def _describe_errors(status: int, codes: list[str]) -> JsonObject:
+    model = StaleEpochResponse if codes == ["stale_epoch"] else ErrorResponse
     out: JsonObject = {
         "description": ", ".join(f"`{code}`" for code in dict.fromkeys(codes)),
-        "content": _content(model),
+        "content": _describe_content(model),
     }
     if status in (429, 503):
         out["headers"] = {"Retry-After": {"description": "Seconds.", "schema": {"type": "integer", "minimum": 1}}}
     return out
 
 
-def _content(model: type[BaseModel] | str) -> JsonObject:
+def _describe_content(model: type[BaseModel] | str) -> JsonObject:
     if not isinstance(model, str):
         return {"application/json": {"schema": {"$ref": f"#/components/schemas/{model.__name__}"}}}
     if model == "multipart/form-data":
@@ -159,7 +167,7 @@ def _content(model: type[BaseModel] | str) -> JsonObject:
     return {model: {"schema": {}}} if model == "application/json" else {model: {"schema": {"type": "string"}}}
 
 
-def _version() -> str:
+def _find_version() -> str:
     try:
         return version("parley-gateway")
     except PackageNotFoundError:

@@ -1,7 +1,8 @@
-"""Too many requests at once are refused before anything is done for them, so that refusing costs next to nothing.
+"""Overload protection: requests above a limit are refused before any work is done for them.
 
-Requests that write wait for each other; beyond what a second can take, each more only makes all of them later. Refused
-late, they would cost nearly as much as accepted ones, and under a steady overload nothing else would get done.
+Requests that write wait for each other, so beyond the capacity of a process each further request only delays the
+others. A late refusal would cost nearly as much as an accepted request, and under steady overload a process would do
+nothing else.
 """
 
 from __future__ import annotations
@@ -13,49 +14,70 @@ from contextlib import contextmanager
 import structlog
 from aiohttp import web
 
-from gateway.http.responses import Handler, error_reply
+from gateway.http.responses import Handler, error_response
 from schemas.errors import Unavailable
 
-AT_ONCE = 500
-"""Messages that one process is accepting. Only complete requests count: who sends slowly takes up no room."""
-NEAR = 4
-"""From this part of it on, it is as good as reached."""
+MAX_CONCURRENT = 500
+"""Messages that one process accepts at the same time. Only complete requests count, so slow senders take no room."""
+NEAR_LIMIT_DIVISOR = 4
+"""From this fraction of the limit on, an overload is expected: 4 means a quarter."""
+FLAG_SECONDS = 1.0
+"""Under overload there is room for a moment again and again: the flag stays up between refusals."""
 LOG_EVERY_S = 5.0
 
 log = structlog.get_logger("parley.gateway")
 
 
-class Crowding:
-    """A middleware, to stand before all that works."""
+class OverloadFlag:
+    """A flag for other work of the process, which can wait. Calling it tells whether a request was refused within the
+    last second."""
+
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic = monotonic
+        self._until = 0.0
+
+    def set(self) -> None:
+        """Record a refusal."""
+        self._until = self._monotonic() + FLAG_SECONDS
+
+    def __call__(self) -> bool:
+        return self._monotonic() < self._until
+
+
+class OverloadGuard:
+    """The outer middleware that refuses POST requests while too many messages are being accepted. ``accepting`` returns
+    their number."""
 
     __middleware_version__ = 1
-    """Aiohttp asks for this mark on whatever is to be called with a request and a handler."""
+    """Marks an object as a middleware for aiohttp."""
 
-    def __init__(self, under_way: Callable[[], int], at_once: int = AT_ONCE, *, press: Press | None = None) -> None:
-        self._under_way = under_way
-        self._at_once = at_once
-        self._press = press or Press()
+    def __init__(
+        self, accepting: Callable[[], int], limit: int = MAX_CONCURRENT, *, flag: OverloadFlag | None = None
+    ) -> None:
+        self._accepting = accepting
+        self._limit = limit
+        self._flag = flag or OverloadFlag()
         self._refused = 0
-        self._told_at = 0.0
+        self._logged_at = 0.0
         self._checking = 0
         self._error = Unavailable("too many requests at once", retry_after_ms=1_000)
 
     @property
-    def crowded(self) -> bool:
-        """No room for one message more."""
-        return self._count() >= self._at_once
+    def is_full(self) -> bool:
+        """There is no room for another message."""
+        return self._count_pending() >= self._limit
 
     @property
-    def near(self) -> bool:
-        """It may be so soon."""
-        return self._count() * NEAR >= self._at_once
+    def is_nearly_full(self) -> bool:
+        """There may be no room soon."""
+        return self._count_pending() * NEAR_LIMIT_DIVISOR >= self._limit
 
-    def _count(self) -> int:
-        return self._under_way() + self._checking
+    def _count_pending(self) -> int:
+        return self._accepting() + self._checking
 
     @contextmanager
-    def checking(self) -> Iterator[None]:
-        """Count a message as under way while the store is asked whether its sender may send it."""
+    def count_as_pending(self) -> Iterator[None]:
+        """Count a message while the store is asked whether its sender may send it."""
         self._checking += 1
         try:
             yield
@@ -63,44 +85,23 @@ class Crowding:
             self._checking -= 1
 
     async def __call__(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        refusal = self.refusal() if request.method == "POST" else None
+        refusal = self.refuse_if_full() if request.method == "POST" else None
         return await handler(request) if refusal is None else refusal
 
-    def refusal(self) -> web.Response | None:
-        """The answer to one message more; None while there is room."""
-        if not self.crowded:
+    def refuse_if_full(self) -> web.Response | None:
+        """Return the refusal of another message; None while there is room."""
+        if not self.is_full:
             return None
-        self.count()
-        return self.response()
+        self.record_refusal()
+        return self.build_response()
 
-    def response(self) -> web.Response:
-        return error_reply(self._error)
+    def build_response(self) -> web.Response:
+        return error_response(self._error)
 
-    def count(self) -> None:
-        """One was refused."""
+    def record_refusal(self) -> None:
         self._refused += 1
-        self._press.felt()
+        self._flag.set()
         now = time.monotonic()
-        if now - self._told_at >= LOG_EVERY_S:
-            log.warning("requests_refused", refused=self._refused, at_once=self._at_once)
-            self._refused, self._told_at = 0, now
-
-
-# The overload flag, for other work of the process that could be put off meanwhile.
-LASTS_S = 1.0
-"""From one refusal to the next there is room for a moment, again and again."""
-
-
-class Press:
-    """Called, it tells whether anybody was refused for want of room within the last second."""
-
-    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
-        self._monotonic = monotonic
-        self._until = 0.0
-
-    def felt(self) -> None:
-        """Somebody is refused."""
-        self._until = self._monotonic() + LASTS_S
-
-    def __call__(self) -> bool:
-        return self._monotonic() < self._until
+        if now - self._logged_at >= LOG_EVERY_S:
+            log.warning("requests_refused", refused=self._refused, at_once=self._limit)
+            self._refused, self._logged_at = 0, now

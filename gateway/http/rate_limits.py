@@ -1,7 +1,7 @@
-"""What vendors and visitors may send in: a budget for each account of each channel and, within the web's, for each
-client address and each visitor.
+"""Rate limits for vendors and visitors: a budget for each account and, within a web account, for each client address
+and each visitor.
 
-The smallest budget is asked first, so that whoever is over it uses up nothing of what others share with them.
+The smallest budget is checked first: a visitor who exceeds it takes nothing from the budgets shared with others.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from schemas.errors import RateLimited
 from schemas.messages import Assurance
 from schemas.ports import Account
 
-BURST_S = 3.0
-"""Seconds' worth of its rate that an account may bring at once."""
-ADDRESS_BURST = 2 / 3
-"""The part of that which one client address may use."""
-ADDRESS_LEAST = 1.0
-"""Messages a second that an address may always bring, unless that is more than half of what its account may."""
+BURST_SECONDS = 3.0
+"""Seconds' worth of its rate that an account may send at once."""
+ADDRESS_BURST_SHARE = 2 / 3
+"""Share of an account's burst that one client address may use."""
+ADDRESS_MIN_RATE = 1.0
+"""Messages per second that an address may always send, but no more than half of its account's rate."""
 READS_PER_MINUTE = 60
-"""A page reports each reply that it shows, so a visitor may read more often than they may write."""
-SESSIONS_PER_S, SESSIONS_BURST = 1.0, 20
-"""Sessions that one signed-in visitor may begin or resume."""
+"""Read receipts. A page reports each reply that it shows, so receipts have a higher limit than messages."""
+SESSIONS_PER_SECOND, SESSION_BURST = 1.0, 20
+"""Sessions that one signed-in visitor may start or resume."""
 
 
 class _Budget(NamedTuple):
-    """``address``: rate and burst of one client address."""
+    """The rate and burst of an account, and of one client address within it."""
 
     key: str
     per_second: float
@@ -39,7 +39,9 @@ class _Budget(NamedTuple):
     address_burst: int
 
 
-class Allowance:
+class RateLimits:
+    """Admits what is within the budgets. All methods raise RateLimited otherwise."""
+
     def __init__(self, parts: Parts) -> None:
         self._limiter = parts.state.limiter
         self._clock = parts.clock
@@ -47,59 +49,59 @@ class Allowance:
         self._budgets: dict[tuple[str, str, str], _Budget] = {}
 
     def admit_account(self, account: Account) -> Awaitable[None]:
-        """One request or event of a vendor. Raises RateLimited when the account is over its ``inbound_per_s``."""
-        budget = self._of(account)
+        """Admit a request or an event within the account's ``inbound_per_s``."""
+        budget = self._get_budget(account)
         return self.take(f"inbound:{budget.key}", budget.per_second, budget.burst)
 
     async def admit_visit(self, visit: Visit) -> None:
-        """One message of a visitor. Raises RateLimited."""
+        """Admit a visitor's message."""
         per_minute = visit.settings.messages_per_minute
         await self.take(f"visitor:{visit.conversation}", per_minute / 60, per_minute)
         await self._admit_address("inbound", visit.account, visit.address, visit.assurance)
         await self.admit_account(visit.account)
 
     async def admit_receipt(self, visit: Visit) -> None:
-        """A visitor has read something. It takes nothing of what the account may bring. Raises RateLimited."""
+        """Admit a visitor's read receipt, which does not count against the account's budget."""
         per_minute = max(visit.settings.messages_per_minute, READS_PER_MINUTE)
         await self.take(f"reads:{visit.conversation}", per_minute / 60, per_minute)
         await self._admit_address("reads", visit.account, visit.address, visit.assurance)
 
     async def admit_session(self, account: Account, place: str, address: str, assurance: Assurance) -> None:
-        """A session is begun or resumed. Raises RateLimited."""
-        budget = self._of(account)
+        """Admit the start of a session, or its resumption."""
+        budget = self._get_budget(account)
         if assurance == "verified":
-            await self.take(f"sessions:{budget.key}:{place}", SESSIONS_PER_S, SESSIONS_BURST)
+            await self.take(f"sessions:{budget.key}:{place}", SESSIONS_PER_SECOND, SESSION_BURST)
         await self._admit_address("sessions", account, address, assurance)
         await self.take(f"sessions:{budget.key}", budget.per_second, budget.burst)
 
     async def admit_socket(self, visit: Visit) -> None:
-        """A socket is opened. Raises RateLimited."""
+        """Admit a new socket."""
         await self._admit_address("sockets", visit.account, visit.address, visit.assurance)
 
-    async def _admit_address(self, what: str, account: Account, address: str, assurance: Assurance) -> None:
-        """Whoever the site vouches for is not held back by whom they share an address with: an office, a carrier."""
+    async def _admit_address(self, purpose: str, account: Account, address: str, assurance: Assurance) -> None:
+        """Visitors with a signed identity are not limited by address, which may be that of an office or a carrier."""
         if assurance == "verified":
             return
-        budget = self._of(account)
-        key = f"{what}:{budget.key}:from:{address}"
+        budget = self._get_budget(account)
+        key = f"{purpose}:{budget.key}:from:{address}"
         await self.take(key, budget.address_per_second, budget.address_burst)
 
-    def _of(self, account: Account) -> _Budget:
+    def _get_budget(self, account: Account) -> _Budget:
         key = (account.tenant, account.channel, account.name)
         budget = self._budgets.get(key)
         if budget is None:
-            budget = self._budgets[key] = _budget(":".join(key), self._limits[account.tenant])
+            budget = self._budgets[key] = _build_budget(":".join(key), self._limits[account.tenant])
         return budget
 
     async def take(self, key: str, per_second: float, burst: int) -> None:
-        """Raises RateLimited with the time until one more is allowed."""
+        """Take one unit from the budget ``key``. RateLimited holds the time until another one is allowed."""
         seconds = await self._limiter.take(key, per_second=per_second, burst=burst, now=self._clock())
         if seconds > 0:
             raise RateLimited("too many messages", retry_after_ms=math.ceil(seconds * 1000))
 
 
-def _budget(key: str, limits: LimitSettings) -> _Budget:
+def _build_budget(key: str, limits: LimitSettings) -> _Budget:
     rate = limits.inbound_per_s
-    burst = math.ceil(rate * BURST_S)
-    address_rate = max(rate * limits.address_share, min(ADDRESS_LEAST, rate / 2))
-    return _Budget(key, rate, burst, address_rate, math.ceil(burst * ADDRESS_BURST))
+    burst = math.ceil(rate * BURST_SECONDS)
+    address_rate = max(rate * limits.address_share, min(ADDRESS_MIN_RATE, rate / 2))
+    return _Budget(key, rate, burst, address_rate, math.ceil(burst * ADDRESS_BURST_SHARE))

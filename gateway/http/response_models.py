@@ -1,4 +1,4 @@
-"""What the HTTP API answers, as models: the source of the OpenAPI document, and what the tests hold answers against."""
+"""The response models of the HTTP API, from which the OpenAPI document is built."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from schemas.messages import (
 )
 
 
-class Answer(BaseModel):
+class ResponseModel(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
 class ErrorDetail(BaseModel):
-    """``retry_after_ms`` is there when waiting helps."""
+    """``retry_after_ms`` is present if waiting helps."""
 
     code: str
     message: str
@@ -32,25 +32,27 @@ class ErrorDetail(BaseModel):
     retry_after_ms: int | None = None
 
 
-class ErrorAnswer(BaseModel):
-    """Every error has this shape; a stale epoch also says what holds now."""
+class ErrorResponse(BaseModel):
+    """The body of every error."""
 
     error: ErrorDetail
 
 
-class StaleAnswer(ErrorAnswer):
+class StaleEpochResponse(ErrorResponse):
+    """The body of ``stale_epoch``, with the current owner and epoch."""
+
     owner: Owner
     epoch: int
 
 
-class SessionAnswer(Answer):
+class SessionResponse(ResponseModel):
     visitor_token: str
     conversation_id: str
     expires_at: datetime
     seq: int = Field(ge=0)
 
 
-class ThemeAnswer(Answer):
+class ThemeResponse(ResponseModel):
     name: str
     color: str
     logo: str
@@ -61,24 +63,24 @@ class ThemeAnswer(Answer):
     max_file_size: int
 
 
-class PostedAnswer(Answer):
+class VisitorMessageResponse(ResponseModel):
     message_id: str
     seq: int = Field(ge=0)
 
 
-class AttachmentAnswer(Answer):
+class AttachmentResponse(ResponseModel):
     attachment_id: str
     name: str
     type: str
     size: int
 
 
-class ChatAuthor(Answer):
+class ChatAuthor(ResponseModel):
     kind: AuthorKind
     name: str
 
 
-class ChatCitation(Answer):
+class ChatCitation(ResponseModel):
     n: int
     document: str
     title: str
@@ -86,13 +88,13 @@ class ChatCitation(Answer):
     quote: str
 
 
-class ChatChoice(Answer):
+class ChatChoice(ResponseModel):
     id: str
     label: str
 
 
-class ChatAttachment(Answer):
-    """``missing``: why a file that was sent could not be had; it has no address then."""
+class ChatAttachment(ResponseModel):
+    """``missing`` tells why a file is not available; ``url`` is empty then."""
 
     id: str
     name: str
@@ -102,9 +104,9 @@ class ChatAttachment(Answer):
     missing: str | None = None
 
 
-class ChatMessage(Answer):
-    """``text`` is markdown, except what a contact wrote; ``html`` is safe to show. The last five are there only where
-    the message carries such a thing."""
+class ChatMessage(ResponseModel):
+    """``text`` is plain text if a contact wrote it, otherwise Markdown. ``html`` is safe to display. The last five
+    fields are present only if the message has such content."""
 
     seq: int
     id: str
@@ -124,15 +126,15 @@ class ChatMessage(Answer):
     unsupported: UnsupportedContent | None = None
 
 
-class MessagesAnswer(Answer):
-    """Ascending, at most 200; ``seq`` is the highest of the conversation."""
+class MessagesResponse(ResponseModel):
+    """At most 200 messages in ascending order. ``seq`` is the highest number of the conversation."""
 
     messages: list[ChatMessage] = Field(max_length=200)
     seq: int
 
 
-class PutDocumentAnswer(Answer):
-    """``searchable``: whether a search finds this version by now; only there when the caller asked to wait for it."""
+class PutDocumentResponse(ResponseModel):
+    """``searchable`` tells whether searches find this version; it is present only if the caller waited for that."""
 
     document: str
     version: int
@@ -140,9 +142,9 @@ class PutDocumentAnswer(Answer):
     searchable: bool | None = None
 
 
-class DocumentItem(Answer):
-    """``hash`` is SHA-256 over the content and its settings: equal means nothing to send. ``source`` is the place it
-    was read from."""
+class DocumentItem(ResponseModel):
+    """``hash`` is the SHA-256 of content and settings: an equal document need not be sent again. ``source`` is the
+    place that it was read from."""
 
     document: str
     title: str
@@ -157,16 +159,16 @@ class DocumentItem(Answer):
     updated_at: datetime
 
 
-class DocumentAnswer(DocumentItem):
+class DocumentResponse(DocumentItem):
     body: str
 
 
-class DocumentList(Answer):
+class DocumentListResponse(ResponseModel):
     items: list[DocumentItem]
     next: str
 
 
-class PassageItem(Answer):
+class PassageItem(ResponseModel):
     document: str
     title: str
     heading: str
@@ -175,16 +177,16 @@ class PassageItem(Answer):
     score: float = Field(ge=0, le=1)
 
 
-class SearchAnswer(Answer):
+class SearchResponse(ResponseModel):
     passages: list[PassageItem]
     answerable: bool
     confidence: float = Field(ge=0, le=1)
     encoder: str = ""
-    """What the documents were compared by, empty by words alone; only when ``explain`` is asked for."""
+    """The encoder of the vector search, empty for keyword search alone. Present only with ``explain``."""
 
 
-class RouteAnswer(Answer):
-    """``confidence`` is the intent's; retrieval's where no intents were learned. ``scores``: what was decided by."""
+class RouteResponse(ResponseModel):
+    """``confidence`` is that of the intent, or of retrieval if there are no intents. ``scores`` decided the route."""
 
     route: Literal["local", "cheap", "strong", "person"]
     intent: str
@@ -194,7 +196,7 @@ class RouteAnswer(Answer):
     scores: dict[str, float]
 
 
-class ConversationItem(Answer):
+class ConversationItem(ResponseModel):
     id: str
     channel: str
     account: str
@@ -208,27 +210,27 @@ class ConversationItem(Answer):
     updated_at: datetime
 
 
-class ConversationList(Answer):
+class ConversationListResponse(ResponseModel):
     items: list[ConversationItem]
     next: str
 
 
-class ConversationAnswer(ConversationItem):
+class ConversationResponse(ConversationItem):
     transcript: list[ChatMessage]
     turns: list[Turn]
 
 
-class OwnerAnswer(Answer):
+class OwnerResponse(ResponseModel):
     owner: Owner
     epoch: int
 
 
-class SaidAnswer(Answer):
+class OperatorMessageResponse(ResponseModel):
     message_id: str
 
 
-class ApprovalItem(Answer):
-    """An action that waits for a colleague's yes; the arguments are exactly those that it would be done with."""
+class ApprovalItem(ResponseModel):
+    """An action that waits for approval, with exactly the arguments with which it would be performed."""
 
     id: str
     action: str
@@ -239,18 +241,18 @@ class ApprovalItem(Answer):
     expires_at: datetime
 
 
-class ApprovalList(Answer):
+class ApprovalListResponse(ResponseModel):
     items: list[ApprovalItem]
     next: str
 
 
-class DecidedAnswer(Answer):
+class ApprovalDecisionResponse(ResponseModel):
     approval_id: str
     decision: Literal["approve", "deny"]
 
 
-class DeadLetterItem(Answer):
-    """``payload`` has every text of people replaced by its length."""
+class DeadLetterItem(ResponseModel):
+    """In ``payload``, every text written by people is replaced by its length."""
 
     id: str
     code: str
@@ -265,30 +267,30 @@ class DeadLetterItem(Answer):
     payload: Any
 
 
-class DeadLetterAnswer(DeadLetterItem):
+class DeadLetterResponse(DeadLetterItem):
     partition: int
     offset: int
     headers: list[str]
 
 
-class DeadLetterList(Answer):
+class DeadLetterListResponse(ResponseModel):
     items: list[DeadLetterItem]
     next: str
 
 
-class ReplayAnswer(Answer):
+class ReplayResponse(ResponseModel):
     id: str
     replay_of: str
     replays: int
     topic: str
 
 
-class HealthAnswer(Answer):
+class HealthResponse(ResponseModel):
     status: Literal["ok"]
 
 
-class ReadyAnswer(BaseModel):
-    """``parts``: "ok", or what is wrong."""
+class ReadinessResponse(BaseModel):
+    """``parts`` maps each part to "ok" or to its problem."""
 
     ready: bool
     parts: dict[str, str]

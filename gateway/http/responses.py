@@ -1,4 +1,4 @@
-"""Requests in, answers out: bodies with limits, errors as the JSON of the contract, nothing internal in either."""
+"""Request bodies and responses: size limits, JSON, the contract's error bodies, and the middleware for errors."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ Model = TypeVar("Model", bound=BaseModel)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 JSON_TYPES = frozenset({"application/json"})
-PLAIN_HEADERS = {"Server": "parley", "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
-"""On every answer, unless it says something else itself."""
+DEFAULT_HEADERS = {"Server": "parley", "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
+"""Set on every response that has no such header of its own."""
 
-REFUSALS = frozenset({429, 503})
-BODY_WAIT = 30.0
+REFUSAL_STATUSES = frozenset({429, 503})
+BODY_TIMEOUT = 30.0
 """Seconds a client may take to send its body."""
 
-_CODES = {
+_CODES_BY_STATUS = {
     401: "unauthorized",
     403: "forbidden",
     404: "not_found",
@@ -45,8 +45,8 @@ _CODES = {
 }
 
 
-def reply(body: object, status: int = 200) -> web.Response:
-    """A JSON answer that nobody keeps."""
+def json_response(body: object, status: int = 200) -> web.Response:
+    """Build a JSON response that must not be cached."""
     return web.Response(
         body=orjson.dumps(body),
         status=status,
@@ -55,11 +55,12 @@ def reply(body: object, status: int = 200) -> web.Response:
     )
 
 
-def error_reply(error: ParleyError) -> web.Response:
-    """The contract's error body, with ``Retry-After`` (whole seconds, rounded up) where there is one."""
+def error_response(error: ParleyError) -> web.Response:
+    """Build a response with the contract's error body, and with ``Retry-After`` (in whole seconds, rounded up) where
+    the error has one."""
     if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR and not error.retryable:
-        return internal_error()
-    response = reply({"error": error.body()}, error.status)
+        return internal_error_response()
+    response = json_response({"error": error.body()}, error.status)
     if error.retry_after_ms is not None:
         response.headers["Retry-After"] = str(max(1, math.ceil(error.retry_after_ms / 1000)))
     if error.status == HTTPStatus.UNAUTHORIZED:
@@ -67,83 +68,85 @@ def error_reply(error: ParleyError) -> web.Response:
     return response
 
 
-def http_error(status: int, message: str = "") -> web.Response:
-    """An error that has no exception of ours: a route that does not exist, a method that is not allowed."""
-    code = _CODES.get(status, "invalid_request" if status < HTTPStatus.INTERNAL_SERVER_ERROR else "internal")
+def http_error_response(status: int, message: str = "") -> web.Response:
+    """Build the response for an HTTP status without an error of our own, such as an unknown route or a wrong method."""
+    code = _CODES_BY_STATUS.get(status, "invalid_request" if status < HTTPStatus.INTERNAL_SERVER_ERROR else "internal")
     text = message or HTTPStatus(status).phrase.lower()
-    return reply({"error": {"code": code, "message": text, "retryable": status == 503}}, status)
+    return json_response({"error": {"code": code, "message": text, "retryable": status == 503}}, status)
 
 
-def internal_error() -> web.Response:
-    return reply({"error": {"code": "internal", "message": "something went wrong here", "retryable": True}}, 500)
+def internal_error_response() -> web.Response:
+    return json_response(
+        {"error": {"code": "internal", "message": "something went wrong here", "retryable": True}}, 500
+    )
 
 
-def wire(response: web.Response) -> bytes:
-    """A whole answer as it goes on the wire, with what aiohttp and the application would add."""
+def serialize_response(response: web.Response) -> bytes:
+    """Return the complete response as bytes, with the headers that aiohttp and the application would add."""
     body = response.body if isinstance(response.body, bytes) else b""
-    headers = {**response.headers, "Content-Length": str(len(body)), "Date": rfc822_formatted_time(), **PLAIN_HEADERS}
+    headers = {**response.headers, "Content-Length": str(len(body)), "Date": rfc822_formatted_time(), **DEFAULT_HEADERS}
     lines = [f"HTTP/1.1 {response.status} {response.reason}", *(f"{name}: {text}" for name, text in headers.items())]
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
 
 @web.middleware
-async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Outermost middleware: whatever is raised leaves as the contract's error body, a 500 without internals."""
+async def error_middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Turn every exception into a response with the contract's error body; a 500 reveals no internals."""
     try:
         return await handler(request)
     except web.HTTPException as error:
         if error.status < HTTPStatus.BAD_REQUEST:
             raise
-        response = http_error(error.status)
+        response = http_error_response(error.status)
         if "Allow" in error.headers:
             response.headers["Allow"] = error.headers["Allow"]
         return response
     except (ConnectionError, asyncio.CancelledError):
         raise
     except Exception as error:
-        return failed(error, _route(request))
+        return handle_error(error, _get_route(request))
 
 
-def failed(error: Exception, route: str) -> web.Response:
-    """The answer to a request whose handling ended with this error."""
+def handle_error(error: Exception, route: str) -> web.Response:
+    """Log an error and build the response to the request that failed with it."""
     if isinstance(error, ParleyError):
         if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             log.warning("request_failed", code=error.code, route=route)
-        return error_reply(error)
-    # The text of an unexpected error may hold a contact's words; its place in the code does not.
-    log.error("request_crashed", error=type(error).__name__, where=_where(error), route=route)
-    return internal_error()
+        return error_response(error)
+    # The message of an unexpected error may contain a contact's text, so only its place in the code is logged.
+    log.error("request_crashed", error=type(error).__name__, where=_locate_crash(error), route=route)
+    return internal_error_response()
 
 
-def refusal_counter(metrics: Metrics) -> Callable[[web.StreamResponse], None]:
-    """How often we say "not now"."""
+def build_refusal_counter(metrics: Metrics) -> Callable[[web.StreamResponse], None]:
+    """Return a function that counts responses with a refusal status."""
 
     def count(response: web.StreamResponse) -> None:
-        if response.status in REFUSALS:
+        if response.status in REFUSAL_STATUSES:
             metrics.count("parley_refused_total", status=str(response.status))
 
     return count
 
 
-def refusals_counted(count: Callable[[web.StreamResponse], None]) -> Middleware:
-    """Middleware around ``errors_as_json``. A probe's 503 refuses nobody."""
+def build_refusal_middleware(count: Callable[[web.StreamResponse], None]) -> Middleware:
+    """Build the middleware around ``error_middleware`` that counts refusals. A 503 of a probe refuses nobody."""
 
     @web.middleware
-    async def counting(request: web.Request, handler: Handler) -> web.StreamResponse:
+    async def count_refusals(request: web.Request, handler: Handler) -> web.StreamResponse:
         response = await handler(request)
         if request.path != "/readyz":
             count(response)
         return response
 
-    return counting
+    return count_refusals
 
 
-def _route(request: web.Request) -> str:
+def _get_route(request: web.Request) -> str:
     resource = request.match_info.route.resource
     return "" if resource is None else resource.canonical
 
 
-def _where(error: BaseException) -> str:
+def _locate_crash(error: BaseException) -> str:
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
@@ -151,27 +154,27 @@ def _where(error: BaseException) -> str:
 
 
 async def read_body(request: web.Request, limit: int, kinds: Collection[str]) -> bytes:
-    """The body, untouched. Raises UnsupportedMediaType, TooLarge (over ``limit`` bytes), InvalidRequest (too slow)."""
+    """Read the raw body. Raises UnsupportedMediaType, TooLarge (over ``limit`` bytes), InvalidRequest (too slow)."""
     if request.content_type not in kinds:
         raise UnsupportedMediaType(f"the content type must be {' or '.join(sorted(kinds))}")
     if request.headers.get("Content-Encoding", "identity").lower() != "identity":
         raise UnsupportedMediaType("compressed bodies are not accepted")
     if (request.content_length or 0) > limit:
         raise TooLarge(f"the body is larger than {limit} bytes")
-    return await rest_of(request.content, limit)
+    return await read_rest(request.content, limit)
 
 
-async def rest_of(content: StreamReader, limit: int) -> bytes:
-    """A body from here to its end. Raises TooLarge (over ``limit`` bytes), InvalidRequest (too slow)."""
+async def read_rest(content: StreamReader, limit: int) -> bytes:
+    """Read the rest of a body. Raises TooLarge (over ``limit`` bytes), InvalidRequest (too slow)."""
     if content.is_eof():
-        # It came with its head, as small ones do: nothing to wait for.
-        whole = content.read_nowait()
-        if len(whole) > limit:
+        # Small bodies arrive together with the head.
+        data = content.read_nowait()
+        if len(data) > limit:
             raise TooLarge(f"the body is larger than {limit} bytes")
-        return whole
+        return data
     body = bytearray()
     try:
-        async with asyncio.timeout(BODY_WAIT):
+        async with asyncio.timeout(BODY_TIMEOUT):
             async for chunk in content.iter_any():
                 body += chunk
                 if len(body) > limit:
@@ -182,20 +185,20 @@ async def rest_of(content: StreamReader, limit: int) -> bytes:
 
 
 async def read_json(request: web.Request, model: type[Model], *, limit: int = 64 * 1024) -> Model:
-    """The JSON body as ``model``. Raises UnsupportedMediaType, TooLarge, InvalidRequest that names the field."""
-    return decode(model, await read_body(request, limit, JSON_TYPES))
+    """Parse the JSON body as ``model``. Raises UnsupportedMediaType, TooLarge, InvalidRequest (names the field)."""
+    return decode_json(model, await read_body(request, limit, JSON_TYPES))
 
 
-def decode(model: type[Model], data: bytes | str) -> Model:
-    """JSON as ``model``. Raises InvalidRequest that names the field and never repeats what was sent."""
+def decode_json(model: type[Model], data: bytes | str) -> Model:
+    """Parse JSON as ``model``. Raises InvalidRequest, which names the field and never repeats the input."""
     try:
         return model.model_validate_json(data)
     except ValidationError as error:
-        raise InvalidRequest(explain(error)) from None
+        raise InvalidRequest(describe_validation_error(error)) from None
 
 
-def explain(error: ValidationError) -> str:
-    """The first thing wrong, as ``field: reason``."""
+def describe_validation_error(error: ValidationError) -> str:
+    """Describe the first problem as ``field: reason``."""
     first: Any = error.errors(include_url=False, include_input=False, include_context=False)[0]
     where = ".".join(str(part) for part in first["loc"])
     if first["type"] == "json_invalid":

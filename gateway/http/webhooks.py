@@ -1,4 +1,4 @@
-"""Webhooks of every channel: verify the raw bytes, parse, append durably, and only then say 200."""
+"""Webhooks of every channel: verify the raw bytes, parse, append durably, and only then respond with 200."""
 
 from __future__ import annotations
 
@@ -7,111 +7,110 @@ from collections.abc import Collection, Mapping, Sequence
 from aiohttp import web
 
 from connectors.inbound.pipeline import InboundPipeline
-from gateway.http.rate_limits import Allowance
-from gateway.http.responses import http_error, read_body
+from gateway.http.rate_limits import RateLimits
+from gateway.http.responses import http_error_response, read_body
 from gateway.wiring.parts import Parts
 from schemas.errors import NotFound, Unavailable
 from schemas.ports import Account, Channel, Event, RawRequest, WebhookHandshake
 
 PREFIX = "/v1/webhooks/"
 ROUTE = PREFIX + "{channel}/{tenant}/{account}"
-MAX_BODY = 4 * 1024 * 1024
-KINDS = frozenset({"application/json", "application/x-www-form-urlencoded"})
+MAX_BODY_SIZE = 4 * 1024 * 1024
+CONTENT_TYPES = frozenset({"application/json", "application/x-www-form-urlencoded"})
 
 
-def path_of(account: Account) -> str:
+def build_path(account: Account) -> str:
     return f"{PREFIX}{account.channel}/{account.tenant}/{account.name}"
 
 
 class Webhooks:
-    """The one route, for all channels."""
+    """The webhook endpoint of all channels."""
 
-    def __init__(self, parts: Parts, inbound: InboundPipeline, allowance: Allowance) -> None:
+    def __init__(self, parts: Parts, inbound: InboundPipeline, rate_limits: RateLimits) -> None:
         self._parts = parts
         self._inbound = inbound
-        self._allowance = allowance
+        self._rate_limits = rate_limits
         self._public_url = parts.config.public_url.rstrip("/")
-        # Asked once: whether an object fits a protocol takes longer than all else that is done with a request.
-        self._challenged = {name: each for name, each in parts.channels.items() if isinstance(each, WebhookHandshake)}
+        # Computed once: an isinstance check of a protocol takes longer than the rest of a request.
+        self._handshakes = {name: each for name, each in parts.channels.items() if isinstance(each, WebhookHandshake)}
 
     def add_routes(self, app: web.Application) -> None:
         app.router.add_post(ROUTE, self.receive)
-        app.router.add_get(ROUTE, self.question, allow_head=False)
+        app.router.add_get(ROUTE, self.answer_handshake, allow_head=False)
 
     async def receive(self, request: web.Request) -> web.Response:
         channel, account = self._find(request)
-        raw = self._raw(request, await read_body(request, MAX_BODY, KINDS))
-        answer = await self.take(channel, account, raw)
-        return web.Response() if answer is None else plain(answer)
+        raw = self._build_raw_request(request, await read_body(request, MAX_BODY_SIZE, CONTENT_TYPES))
+        text = await self.accept(channel, account, raw)
+        return web.Response() if text is None else text_response(text)
 
-    async def take(self, channel: Channel, account: Account, raw: RawRequest) -> str | None:
-        """Accept what the vendor sent; returns what it wants to hear, where that is more than "yes"."""
+    async def accept(self, channel: Channel, account: Account, raw: RawRequest) -> str | None:
+        """Accept a webhook. Returns the text of the response; None for an empty 200."""
         channel.verify(raw, account)
-        asked = self._challenged.get(channel.name)
-        if asked is not None and (answer := asked.answer_handshake(raw, account)) is not None:
+        handshake = self._handshakes.get(channel.name)
+        if handshake is not None and (answer := handshake.answer_handshake(raw, account)) is not None:
             return answer
         events = channel.parse(raw, account)
         if events:
             if self._parts.is_state_lost():
                 raise Unavailable("state is being rebuilt", retry_after_ms=2000)
-            owners = by_account(account, events)
-            for owner, _theirs in owners:
-                await self._allowance.admit_account(owner)
-            for owner, theirs in owners:
-                await self._inbound.accept(owner, theirs)
+            owners = group_by_account(account, events)
+            for owner, _events in owners:
+                await self._rate_limits.admit_account(owner)
+            for owner, owned in owners:
+                await self._inbound.accept(owner, owned)
         return None
 
-    async def question(self, request: web.Request) -> web.Response:
+    async def answer_handshake(self, request: web.Request) -> web.Response:
         channel, account = self._find(request)
-        asked = self._challenged.get(channel.name)
-        if asked is not None:
-            answer = asked.answer_handshake(self._raw(request, b""), account)
+        handshake = self._handshakes.get(channel.name)
+        if handshake is not None:
+            answer = handshake.answer_handshake(self._build_raw_request(request, b""), account)
             if answer is not None:
-                return plain(answer)
-        return http_error(405)
+                return text_response(answer)
+        return http_error_response(405)
 
     def _find(self, request: web.Request) -> tuple[Channel, Account]:
-        about = request.match_info
-        found = self.known(about["channel"], about["tenant"], about["account"])
-        if found is None:
+        path = request.match_info
+        target = self.find_account(path["channel"], path["tenant"], path["account"])
+        if target is None:
             raise NotFound("no such webhook")
-        return found
+        return target
 
-    def known(self, channel: str, tenant: str, account: str) -> tuple[Channel, Account] | None:
-        """Who is called at this address, if anybody is."""
-        called = self._parts.channels.get(channel)
-        ours = self._parts.accounts(tenant, channel, account)
-        if called is None or ours is None or not called.capabilities.has_vendor:
+    def find_account(self, channel: str, tenant: str, account: str) -> tuple[Channel, Account] | None:
+        """Return the channel and the account at a webhook address, if it exists."""
+        found, owner = self._parts.channels.get(channel), self._parts.accounts(tenant, channel, account)
+        if found is None or owner is None or not found.capabilities.has_vendor:
             return None
-        return called, ours
+        return found, owner
 
-    def base(self, scheme: str, host: str) -> str:
-        """What stands before the path in the address that the vendor called."""
+    def build_base_url(self, scheme: str, host: str) -> str:
+        """Return the part before the path of the address that the vendor called."""
         return self._public_url or f"{scheme}://{host}"
 
-    def _raw(self, request: web.Request, body: bytes) -> RawRequest:
+    def _build_raw_request(self, request: web.Request, body: bytes) -> RawRequest:
         return RawRequest(
             method=request.method,
-            url=self.base(request.scheme, request.host) + request.raw_path,
-            headers=by_name(request.headers),
+            url=self.build_base_url(request.scheme, request.host) + request.raw_path,
+            headers=normalize_headers(request.headers),
             query=dict(request.query),
             body=body,
         )
 
 
-def by_name(headers: Mapping[str, str]) -> dict[str, str]:
-    """By lower-case name. What is there twice is joined: a signature that is there twice is none."""
-    found = {name.lower(): value for name, value in headers.items()}
-    if len(found) != len(headers):
+def normalize_headers(headers: Mapping[str, str]) -> dict[str, str]:
+    """Return the headers with lower-case names. Repeated ones are joined, which makes a repeated signature invalid."""
+    normalized = {name.lower(): value for name, value in headers.items()}
+    if len(normalized) != len(headers):
         values: dict[str, list[str]] = {}
         for name, value in headers.items():
             values.setdefault(name.lower(), []).append(value)
-        return {name: ", ".join(said) for name, said in values.items()}
-    return found
+        return {name: ", ".join(repeated) for name, repeated in values.items()}
+    return normalized
 
 
-def by_account(called: Account, events: Sequence[Event]) -> Collection[tuple[Account, list[Event]]]:
-    """A vendor may put what belongs to several of our accounts into one request."""
+def group_by_account(called: Account, events: Sequence[Event]) -> Collection[tuple[Account, list[Event]]]:
+    """Group events by account, since a vendor may put events for several of our accounts into one request."""
     owners: dict[tuple[str, str], tuple[Account, list[Event]]] = {}
     for event in events:
         owner = event.account or called
@@ -119,5 +118,5 @@ def by_account(called: Account, events: Sequence[Event]) -> Collection[tuple[Acc
     return owners.values()
 
 
-def plain(text: str) -> web.Response:
+def text_response(text: str) -> web.Response:
     return web.Response(text=text[:1000], content_type="text/plain")

@@ -1,1 +1,1 @@
-"""Acts of people on conversations, on whichever surface they work."""
+"""Operations of people on conversations and dead letters, shared by the admin API and the console."""

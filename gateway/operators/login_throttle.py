@@ -1,8 +1,8 @@
-"""Wrong admin tokens and passwords are slowed down, by client address and by account; right ones are not.
+"""Throttling of wrong admin tokens and passwords, by client address and by account.
 
-A wrong answer is held back until the budgets of those who gave it have room for it, and only a few may be held at once:
-so many guesses a second are examined, and no more. A right answer waits for nothing. A browser that has signed in to an
-account before has a budget of its own for it, which nobody elsewhere can use up.
+The response to a wrong secret is delayed until the budgets of its address and account have room, and few may be delayed
+at once, which limits the guesses per second. Correct secrets are never delayed. A browser that has signed in to an
+account before has its own budget, which nobody else can use up.
 """
 
 from __future__ import annotations
@@ -20,101 +20,107 @@ from schemas.errors import RateLimited
 
 log = structlog.get_logger("parley.gateway")
 
-LONGEST_HOLD = 10.0
-"""Seconds that a wrong answer is held back at most."""
-TOKEN_HOLD = 0.1
+MAX_DELAY = 10.0
+"""Maximum delay of a failure, in seconds."""
+TOKEN_DELAY = 0.1
 LOG_EVERY_S = 60.0
-MOST_NAME = 64
-"""Characters of an account's name that are kept: anybody may type any name."""
+MAX_ACCOUNT_NAME = 64
+"""Characters of an account's name that are stored, since anybody can send any name."""
 
 
-class Bound(NamedTuple):
-    """``free`` failures cost no time, then each takes ``every`` seconds; ``at_once`` attempts may be under way."""
+class AttemptLimit(NamedTuple):
+    """After ``free`` failures without a delay, one is allowed ``every`` seconds. ``concurrent`` attempts may be in
+    progress."""
 
     free: int
     every: float
-    at_once: int
+    concurrent: int
 
 
-PAIR = (Bound(10, 2.0, 2), Bound(60, 10.0, 2))
-"""Of one account from one address, or from one browser that is known."""
-ADDRESS = (Bound(60, 1.0, 20),)
-"""Of all accounts from one address."""
-ACCOUNT = (Bound(30, 5.0, 10),)
-"""Of one account from everywhere but the browsers that are known."""
-TOKEN = Bound(10, 2.0, 4)
-"""Of admin tokens from one address. They are at least 32 bytes long, so that guessing is hopeless at any rate."""
+PAIR_LIMITS = (AttemptLimit(10, 2.0, 2), AttemptLimit(60, 10.0, 2))
+"""For one account from one address, or from one known browser."""
+ADDRESS_LIMITS = (AttemptLimit(60, 1.0, 20),)
+"""For all accounts from one address."""
+ACCOUNT_LIMITS = (AttemptLimit(30, 5.0, 10),)
+"""For one account from anywhere except known browsers."""
+TOKEN_LIMIT = AttemptLimit(10, 2.0, 4)
+"""For admin tokens from one address. A token has at least 32 bytes, so guessing is hopeless at any rate."""
 
-Bounds = dict[str, tuple[Bound, ...]]
+AttemptLimits = dict[str, tuple[AttemptLimit, ...]]
 
 
-class Attempts:
-    """Built once for each surface."""
+class LoginThrottle:
+    """Delays failures to sign in. The admin API and the console have one each."""
 
     def __init__(self, parts: Parts) -> None:
         self._limiter = parts.state.limiter
         self._clock = parts.clock
         self._sleep = parts.sleep
-        self._under_way: Counter[str] = Counter()
-        self._untold: Counter[str] = Counter()
-        self._told_at: dict[str, float] = {}
+        self._concurrent: Counter[str] = Counter()
+        self._unlogged: Counter[str] = Counter()
+        self._logged_at: dict[str, float] = {}
 
-    async def passes(
+    async def attempt(
         self, account: str, address: str, examine: Callable[[], Awaitable[bool]], *, browser: str = ""
     ) -> bool:
-        """What ``examine`` says; False comes late. ``browser``: the id of one that has signed in to the account before.
-        Raises RateLimited, and examines nothing, when too many attempts are under way."""
-        account = f"account:{account[:MOST_NAME]}"
+        """Run ``examine`` and return its result; False is delayed. ``browser`` is the id of a browser that has signed
+        in to the account before. Raises RateLimited, without running ``examine``, if too many attempts are in
+        progress."""
+        account = f"account:{account[:MAX_ACCOUNT_NAME]}"
         if browser:
-            bounds: Bounds = {f"{account}:browser:{browser}": PAIR}
+            limits: AttemptLimits = {f"{account}:browser:{browser}": PAIR_LIMITS}
         else:
-            bounds = {f"{account}:from:{address}": PAIR, f"from:{address}": ADDRESS, account: ACCOUNT}
+            limits = {
+                f"{account}:from:{address}": PAIR_LIMITS,
+                f"from:{address}": ADDRESS_LIMITS,
+                account: ACCOUNT_LIMITS,
+            }
         try:
-            counted = self._counted({key: levels[0].at_once for key, levels in bounds.items()})
+            attempt = self._count_attempt({key: levels[0].concurrent for key, levels in limits.items()})
         except RateLimited:
-            self._tell("console_sign_in_refused", address)
+            self._log_failure("console_sign_in_refused", address)
             raise
-        with counted:
+        with attempt:
             if await examine():
                 return True
-            await self._hold(bounds)
+            await self._delay_failure(limits)
             return False
 
-    async def wrong_token(self, address: str) -> None:
-        """Let some time pass. Raises RateLimited when too many are made to wait already."""
-        self._tell("wrong_admin_tokens", address)
-        if await self._wait(f"token:from:{address}", TOKEN):
-            with self._counted({f"token:from:{address}": TOKEN.at_once}):
-                await self._sleep(TOKEN_HOLD)
+    async def delay_wrong_token(self, address: str) -> None:
+        """Delay the response to a wrong token. Raises RateLimited if too many are delayed already."""
+        self._log_failure("wrong_admin_tokens", address)
+        if await self._count_failure(f"token:from:{address}", TOKEN_LIMIT):
+            with self._count_attempt({f"token:from:{address}": TOKEN_LIMIT.concurrent}):
+                await self._sleep(TOKEN_DELAY)
 
-    async def _hold(self, bounds: Bounds) -> None:
-        """Until each of the budgets has had room for this failure, but no longer than ``LONGEST_HOLD``."""
-        left = LONGEST_HOLD
-        for key, levels in bounds.items():
-            for bound in levels:
-                while (wait := await self._wait(key, bound)) and left > 0:
-                    await self._sleep(min(wait, left))
-                    left -= wait
+    async def _delay_failure(self, limits: AttemptLimits) -> None:
+        """Wait until every budget has room for this failure, but no longer than ``MAX_DELAY``."""
+        seconds_left = MAX_DELAY
+        for key, levels in limits.items():
+            for limit in levels:
+                while (wait := await self._count_failure(key, limit)) and seconds_left > 0:
+                    await self._sleep(min(wait, seconds_left))
+                    seconds_left -= wait
 
-    async def _wait(self, key: str, bound: Bound) -> float:
-        name = f"failures:{bound.free}:{key}"
-        return await self._limiter.take(name, per_second=1 / bound.every, burst=bound.free, now=self._clock())
+    async def _count_failure(self, key: str, limit: AttemptLimit) -> float:
+        name = f"failures:{limit.free}:{key}"
+        return await self._limiter.take(name, per_second=1 / limit.every, burst=limit.free, now=self._clock())
 
-    def _tell(self, event: str, address: str) -> None:
-        """Once a minute, with how often it was: whoever guesses must not fill the log."""
-        self._untold[event] += 1
+    def _log_failure(self, event: str, address: str) -> None:
+        """Log an event at most once a minute, with its count, so that guessing cannot fill the log."""
+        self._unlogged[event] += 1
         now = time.monotonic()
-        if now - self._told_at.get(event, -LOG_EVERY_S) >= LOG_EVERY_S:
-            log.warning(event, count=self._untold.pop(event), last_from=address)
-            self._told_at[event] = now
+        if now - self._logged_at.get(event, -LOG_EVERY_S) >= LOG_EVERY_S:
+            log.warning(event, count=self._unlogged.pop(event), last_from=address)
+            self._logged_at[event] = now
 
-    def _counted(self, most: dict[str, int]) -> AbstractContextManager[None]:
-        """Counts one more attempt until its end. Raises RateLimited."""
-        for key, at_once in most.items():
-            if self._under_way[key] >= at_once:
-                raise RateLimited("too many attempts to sign in", retry_after_ms=int(LONGEST_HOLD * 1000))
-        self._under_way.update(most.keys())
-        return self._until_done(most)
+    def _count_attempt(self, limits: dict[str, int]) -> AbstractContextManager[None]:
+        """Count an attempt until the end of the ``with`` block. Raises RateLimited."""
+        for key, limit in limits.items():
+            if self._concurrent[key] >= limit:
+                raise RateLimited("too many attempts to sign in", retry_after_ms=int(MAX_DELAY * 1000))
+        self._concurrent.update(limits.keys())
+        return self._until_done(limits)
 
     @contextmanager
     def _until_done(self, keys: Iterable[str]) -> Iterator[None]:
@@ -122,6 +128,6 @@ class Attempts:
             yield
         finally:
             for key in keys:
-                self._under_way[key] -= 1
-                if not self._under_way[key]:
-                    del self._under_way[key]
+                self._concurrent[key] -= 1
+                if not self._concurrent[key]:
+                    del self._concurrent[key]

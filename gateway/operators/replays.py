@@ -1,4 +1,4 @@
-"""Dead letters, appended again under a new id; what is answered, the worker decides."""
+"""Replay of dead letters: the record is appended again with a new id, and the worker decides what to do with it."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from schemas.envelope import Envelope
 from schemas.errors import Conflict, NotFound, RecordError, Unavailable
 
 UNASSIGNED = ""
-"""The tenant of letters whose record did not even say whose it was."""
+"""The tenant of dead letters whose record does not name one."""
 
 
 @dataclass(frozen=True, slots=True)
-class Replayed:
-    """``number`` counts the replays of this letter from 1."""
+class Replay:
+    """A replay of a dead letter. ``number`` counts its replays from 1."""
 
     id: str
     replay_of: str
@@ -25,38 +25,38 @@ class Replayed:
     topic: str
 
 
-class Replays:
+class ReplayService:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._letters = parts.state.dead_letters
 
-    async def letter(self, tenant: str, wanted: str) -> DeadLetter:
-        """One of the tenant's, or of nobody's. Raises NotFound."""
+    async def find(self, tenant: str, letter_id: str) -> DeadLetter:
+        """Find a dead letter of the tenant, or one without a tenant. Raises NotFound."""
         for owner in (tenant, UNASSIGNED):
-            letter = await self._letters.get(owner, wanted)
+            letter = await self._letters.get(owner, letter_id)
             if letter is not None:
                 return letter
         raise NotFound("no such dead letter")
 
-    async def replay(self, letter: DeadLetter) -> Replayed:
-        """Raises Conflict when a replay would change nothing, Unavailable while state is being rebuilt."""
-        original = decoded(letter)
+    async def replay(self, letter: DeadLetter) -> Replay:
+        """Append the record again. Raises Conflict if the record cannot be read, Unavailable while state is rebuilt."""
+        original = decode_letter(letter)
         if self._parts.is_state_lost():
             raise Unavailable("state is being rebuilt", retry_after_ms=2000)
         number = await self._letters.count_replay(letter.tenant, letter.id)
-        again = replace(
+        record = replace(
             original,
             id=ids.derived_id(original.id, "replay", number),
             replay_of=original.replay_of or original.id,
             causation_id=letter.id,
             time=self._parts.clock(),
         )
-        await self._parts.bus.append([again], topic=letter.topic)
-        return Replayed(again.id, again.replay_of, number, letter.topic)
+        await self._parts.bus.append([record], topic=letter.topic)
+        return Replay(record.id, record.replay_of, number, letter.topic)
 
 
-def decoded(letter: DeadLetter) -> Envelope:
-    """The record as it was. Raises Conflict when this release cannot read it: a replay would change nothing."""
+def decode_letter(letter: DeadLetter) -> Envelope:
+    """Decode the original record. Raises Conflict if this release cannot read it, since a replay would fail again."""
     try:
         record = Envelope.from_wire(letter.headers, base64.b64decode(letter.value))
         if record.type not in topics.EVENT_TYPES:

@@ -1,1 +1,1 @@
-"""The web chat: sessions, sockets, messages, and attachments."""
+"""The web chat: sessions, the HTTP API, sockets, and the files of the widget."""

@@ -1,4 +1,4 @@
-"""What a visitor can do in their conversation, whichever way they came: HTTP and sockets both call this."""
+"""The operations of a visitor in their conversation, shared by the HTTP API and the sockets."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from connectors.inbound.pipeline import AcceptedEvent, InboundPipeline
 from connectors.inbound.reply_references import derive_event_id
-from gateway.http.rate_limits import Allowance
-from gateway.http.responses import REFUSALS
-from gateway.webchat.attachments import AttachmentDesk
-from gateway.webchat.serialize import chat_messages, visible
+from gateway.http.rate_limits import RateLimits
+from gateway.http.responses import REFUSAL_STATUSES
+from gateway.storage.attachments import AttachmentService
+from gateway.webchat.serialization import filter_visible, serialize_messages
 from gateway.webchat.sessions import Visit
 from gateway.wiring.parts import Parts
 from schemas import ids, topics
@@ -24,16 +24,16 @@ from schemas.messages import MAX_TEXT, Address, Attachment, Author, ChoiceSelect
 from schemas.ports import Event
 from schemas.privacy.cards import mask_cards
 
-PAGE = 200
+PAGE_SIZE = 200
 MAX_ATTACHMENTS = 10
-PERSON = "person"
-"""Id of the choice that asks for a person; the worker knows it by the same name."""
+PERSON_CHOICE = "person"
+"""The id of the choice that asks for a person; the worker uses the same."""
 
 ClientId = Annotated[Printable, Field(min_length=1, max_length=64)]
 
 
-class Posted(BaseModel):
-    """A message as a client sends it; unknown fields are ignored. Text may be left out beside a file or a choice."""
+class VisitorMessage(BaseModel):
+    """A message from a client. Unknown fields are ignored; text is optional beside a file or a choice."""
 
     model_config = ConfigDict(extra="ignore", strict=True)
 
@@ -43,69 +43,69 @@ class Posted(BaseModel):
     choice: ChoiceSelection | None = None
 
     @model_validator(mode="after")
-    def _says_something(self) -> Posted:
+    def _check_not_empty(self) -> VisitorMessage:
         if not self.text.strip() and not self.attachments and self.choice is None:
             raise ValueError("text: must not be empty")
         return self
 
 
-class Exchange:
-    """Built once for the app."""
+class ChatService:
+    """Accepts what visitors send and reads what they may see."""
 
     def __init__(
-        self, parts: Parts, inbound: InboundPipeline, attachments: AttachmentDesk, allowance: Allowance
+        self, parts: Parts, inbound: InboundPipeline, attachments: AttachmentService, rate_limits: RateLimits
     ) -> None:
         self._parts = parts
         self._inbound = inbound
         self._attachments = attachments
         self._transcript = parts.state.transcript
-        self._allowance = allowance
+        self._rate_limits = rate_limits
         self._quota = parts.quota
 
-    async def post(self, visit: Visit, posted: Posted) -> AcceptedEvent:
-        """Accept one message; a repeat gets the first one's answer. Raises InvalidRequest, IdReused, RateLimited,
+    async def post(self, visit: Visit, message: VisitorMessage) -> AcceptedEvent:
+        """Accept a message; a repeat gets the result of the first one. Raises InvalidRequest, IdReused, RateLimited,
         Unavailable."""
-        text = posted.text
-        files = await self._files(visit, posted)
+        text = message.text
+        files = await self._find_attachments(visit, message)
         payload: dict[str, Any] = {"attachments": files, "locale": visit.locale}
-        if posted.choice is not None:
-            label = await self._label(visit, posted.choice)
+        if message.choice is not None:
+            label = await self._find_choice_label(visit, message.choice)
             text = text if text.strip() else label
-            payload |= {"choice": posted.choice, "in_reply_to": posted.choice.in_reply_to}
+            payload |= {"choice": message.choice, "in_reply_to": message.choice.in_reply_to}
         if not text.strip() and not files:
             raise InvalidRequest("text: must not be empty")
         payload["text"] = text
         if visit.name:
             payload["author"] = Author(kind="contact", name=visit.name)
-        return await self._accept(visit, topics.MESSAGE_RECEIVED, posted.client_msg_id, payload)
+        return await self._accept(visit, topics.MESSAGE_RECEIVED, message.client_msg_id, payload)
 
-    async def _files(self, visit: Visit, posted: Posted) -> list[Attachment]:
-        """Those of a message that is in the transcript already are what they were then."""
-        if not posted.attachments:
+    async def _find_attachments(self, visit: Visit, message: VisitorMessage) -> list[Attachment]:
+        """Return the message's files: those in the transcript, if the message is there already."""
+        if not message.attachments:
             return []
-        own_id = derive_event_id(visit.account, visit.place, posted.client_msg_id, topics.MESSAGE_RECEIVED)
+        own_id = derive_event_id(visit.account, visit.place, message.client_msg_id, topics.MESSAGE_RECEIVED)
         line = await self._transcript.find(visit.conversation, own_id)
-        if line is not None and [file.id for file in line.attachments] == posted.attachments:
+        if line is not None and [file.id for file in line.attachments] == message.attachments:
             return line.attachments
-        return await self._attachments.uploaded(
-            visit.tenant, visit.conversation, posted.attachments, uploader=visit.contact_id
+        return await self._attachments.find_uploads(
+            visit.tenant, visit.conversation, message.attachments, uploader=visit.contact_id
         )
 
-    async def read_up_to(self, visit: Visit, seq: int) -> None:
-        """The visitor has seen everything up to this number."""
+    async def record_read(self, visit: Visit, seq: int) -> None:
+        """Record that the visitor has read everything up to ``seq``."""
         seq = min(seq, await self._transcript.head(visit.conversation))
         if seq > 0:
             payload = {"state": "read", "at": self._parts.clock(), "up_to_seq": seq}
-            await self._allowance.admit_receipt(visit)
+            await self._rate_limits.admit_receipt(visit)
             await self._accept(visit, topics.RECEIPT_RECORDED, f"read:{seq}", payload, counted=False)
 
-    async def feedback(self, visit: Visit, message_id: str, value: Literal["up", "down"], comment: str) -> None:
-        """A thumb on one reply. Raises InvalidRequest when it is none of this conversation's."""
-        self._open()
+    async def record_feedback(self, visit: Visit, message_id: str, value: Literal["up", "down"], comment: str) -> None:
+        """Record the rating of a reply. Raises InvalidRequest if the reply is not in this conversation."""
+        self._check_state_available()
         line = await self._transcript.find(visit.conversation, message_id)
-        if line is None or line.author.kind == "contact" or not visible([line]):
+        if line is None or line.author.kind == "contact" or not filter_visible([line]):
             raise InvalidRequest("message_id: there is no such reply")
-        await self._allowance.admit_visit(visit)
+        await self._rate_limits.admit_visit(visit)
         now = self._parts.clock()
         event = envelope(
             topics.FEEDBACK_GIVEN,
@@ -123,26 +123,27 @@ class Exchange:
         )
         await self._parts.bus.append([event])
 
-    async def lines(self, visit: Visit, after: int) -> tuple[list[TranscriptMessage], int]:
-        """Up to 200 visible lines after ``after``, ascending, and the number up to which that is all."""
-        lines = await self._transcript.read(visit.conversation, after=after, limit=PAGE)
-        return visible(lines), lines[-1].seq if lines else after
+    async def read_lines(self, visit: Visit, after: int) -> tuple[list[TranscriptMessage], int]:
+        """Return up to 200 visible lines after ``after`` in ascending order, and the number up to which they are
+        complete."""
+        lines = await self._transcript.read(visit.conversation, after=after, limit=PAGE_SIZE)
+        return filter_visible(lines), lines[-1].seq if lines else after
 
-    async def line(self, visit: Visit, message_id: str) -> TranscriptMessage | None:
-        """One that the contact may see, as it is now."""
+    async def find_line(self, visit: Visit, message_id: str) -> TranscriptMessage | None:
+        """Return the current state of a line, if the contact may see it."""
         line = await self._transcript.find(visit.conversation, message_id)
-        return line if line is not None and (line.state == "deleted" or visible([line])) else None
+        return line if line is not None and (line.state == "deleted" or filter_visible([line])) else None
 
-    async def head(self, visit: Visit) -> int:
+    async def read_head(self, visit: Visit) -> int:
         return await self._transcript.head(visit.conversation)
 
-    async def shown(self, visit: Visit, lines: Sequence[TranscriptMessage]) -> list[dict[str, Any]]:
-        return await chat_messages(lines, visit.tenant, self._attachments)
+    async def serialize(self, visit: Visit, lines: Sequence[TranscriptMessage]) -> list[dict[str, Any]]:
+        return await serialize_messages(lines, visit.tenant, self._attachments)
 
     async def _accept(
         self, visit: Visit, kind: str, external_id: str, payload: dict[str, Any], *, counted: bool = True
     ) -> AcceptedEvent:
-        self._open()
+        self._check_state_available()
         event = Event(
             type=kind,
             place=visit.place,
@@ -154,25 +155,25 @@ class Exchange:
         return (await self._inbound.accept(visit.account, [event], admit=admit))[0]
 
     async def _admit_message(self, visit: Visit, payload: Mapping[str, Any]) -> None:
-        """Right before the append. Raises RateLimited, InvalidRequest (a file that is gone)."""
-        await self._allowance.admit_visit(visit)
-        await self._quota.take_text(visit.tenant, visit.contact_id, len(payload["text"].encode()))
+        """Check the limits right before the append. Raises RateLimited, InvalidRequest (a file was deleted)."""
+        await self._rate_limits.admit_visit(visit)
+        await self._quota.reserve_text(visit.tenant, visit.contact_id, len(payload["text"].encode()))
         await self._attachments.claim(visit.tenant, payload["attachments"])
 
-    async def _label(self, visit: Visit, choice: ChoiceSelection) -> str:
-        if choice.id == PERSON and not choice.in_reply_to:
-            return ""  # a standing offer: whoever wants a person may say so at any time, in any language
+    async def _find_choice_label(self, visit: Visit, choice: ChoiceSelection) -> str:
+        if choice.id == PERSON_CHOICE and not choice.in_reply_to:
+            return ""  # the widget offers this choice at any time
         line = await self._transcript.find(visit.conversation, choice.in_reply_to)
-        for offered in [] if line is None else line.choices:
-            if offered.id == choice.id:
-                return offered.label
+        for offer in [] if line is None else line.choices:
+            if offer.id == choice.id:
+                return offer.label
         raise InvalidRequest("choice: it was not offered in this conversation")
 
-    def refused(self, error: ParleyError) -> None:
-        """Count what a socket is refused; requests are counted by their status."""
-        if error.status in REFUSALS:
+    def count_refusal(self, error: ParleyError) -> None:
+        """Count a refusal on a socket. HTTP refusals are counted by their status."""
+        if error.status in REFUSAL_STATUSES:
             self._parts.metrics.count("parley_refused_total", status=str(error.status))
 
-    def _open(self) -> None:
+    def _check_state_available(self) -> None:
         if self._parts.is_state_lost():
             raise Unavailable("state is being rebuilt", retry_after_ms=2000)

@@ -1,4 +1,4 @@
-"""Frames of the chat socket (contract §2): what may come in, and the closes that may go out."""
+"""Frames of the chat socket (contract §2) and the codes with which it is closed."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from gateway.http.responses import explain
-from gateway.webchat.service import ClientId, Posted
+from gateway.http.responses import describe_validation_error
+from gateway.webchat.chat_service import ClientId, VisitorMessage
 from schemas.errors import InvalidRequest, ParleyError
 from schemas.messages import ChoiceSelection, Printable
 
 
-class Close(IntEnum):
-    """Close codes."""
+class CloseCode(IntEnum):
+    """The codes with which the server closes a socket."""
 
     TOKEN = 4401
     ORIGIN = 4403
@@ -25,7 +25,7 @@ class Close(IntEnum):
 
 
 class Frame(BaseModel):
-    """Unknown fields are ignored."""
+    """A frame from the client. Unknown fields are ignored."""
 
     model_config = ConfigDict(extra="ignore", strict=True)
 
@@ -40,7 +40,7 @@ class Hello(Frame):
     last_seq: Seq | None = None
 
 
-class MessageFrame(Posted):
+class MessageFrame(VisitorMessage):
     type: Literal["message"]
 
 
@@ -50,9 +50,9 @@ class ChoiceFrame(Frame):
     in_reply_to: MessageId
     id: MessageId
 
-    def posted(self) -> Posted:
-        """The same as a message with this choice and no words."""
-        return Posted(
+    def to_message(self) -> VisitorMessage:
+        """Convert the choice to a message without text."""
+        return VisitorMessage(
             client_msg_id=self.client_msg_id, choice=ChoiceSelection(in_reply_to=self.in_reply_to, id=self.id)
         )
 
@@ -73,37 +73,37 @@ class FeedbackFrame(Frame):
     comment: Annotated[Printable, Field(max_length=2_000)] | None = None
 
 
-Incoming = MessageFrame | ChoiceFrame | TypingFrame | ReadFrame | FeedbackFrame
-_INCOMING: TypeAdapter[Incoming] = TypeAdapter(Annotated[Incoming, Field(discriminator="type")])
+InboundFrame = MessageFrame | ChoiceFrame | TypingFrame | ReadFrame | FeedbackFrame
+_INBOUND_FRAME: TypeAdapter[InboundFrame] = TypeAdapter(Annotated[InboundFrame, Field(discriminator="type")])
 
 
-def hello(data: str) -> Hello:
-    """Raises InvalidRequest."""
+def parse_hello(data: str) -> Hello:
+    """Parse the first frame. Raises InvalidRequest."""
     try:
         return Hello.model_validate_json(data)
     except ValidationError as error:
-        raise InvalidRequest(explain(error)) from None
+        raise InvalidRequest(describe_validation_error(error)) from None
 
 
-def incoming(data: str) -> Incoming:
-    """Any frame after hello. Raises InvalidRequest that names the field."""
+def parse_frame(data: str) -> InboundFrame:
+    """Parse any frame after hello. Raises InvalidRequest, which names the field."""
     try:
-        return _INCOMING.validate_json(data)
+        return _INBOUND_FRAME.validate_json(data)
     except ValidationError as error:
-        raise InvalidRequest(explain(error)) from None
+        raise InvalidRequest(describe_validation_error(error)) from None
 
 
-def client_id_of(data: str) -> str | None:
-    """The ``client_msg_id`` of a frame that could not be read otherwise, so that its sender knows which one it was."""
+def find_client_msg_id(data: str) -> str | None:
+    """Return the ``client_msg_id`` of an invalid frame, by which its sender can identify it."""
     try:
         value: Any = json.loads(data)
     except (ValueError, RecursionError):
         return None
-    found = value.get("client_msg_id") if isinstance(value, dict) else None
-    return found if isinstance(found, str) and 0 < len(found) <= 64 and found.isprintable() else None
+    id_ = value.get("client_msg_id") if isinstance(value, dict) else None
+    return id_ if isinstance(id_, str) and 0 < len(id_) <= 64 and id_.isprintable() else None
 
 
-def error_frame(error: ParleyError, client_msg_id: str | None) -> dict[str, Any]:
+def build_error_frame(error: ParleyError, client_msg_id: str | None) -> dict[str, Any]:
     frame: dict[str, Any] = {"type": "error", "error": error.body()}
     if client_msg_id is not None:
         frame["client_msg_id"] = client_msg_id

@@ -1,9 +1,9 @@
-"""Sessions of the web chat: who a visitor token speaks for, and how one is got.
+"""Sessions of the web chat: creation, verification and revocation of visitor tokens.
 
-A token is bound to tenant, account, place and conversation. An anonymous one stays at its own random place; the place
-of a signed-in visitor (``id:<sub>``) is reached only through an identity that the site signed, and only while that
-identity is valid. Nothing about a visitor is stored before their first message; all tokens of one session carry its id,
-by which signing out ends them.
+A token is bound to tenant, account, place and conversation. An anonymous token stays at its own random place; the place
+of a signed-in visitor (``id:<sub>``) requires an identity that the site has signed, and only while that identity is
+valid. Nothing about a visitor is stored before their first message. All tokens of a session carry its id, by which
+signing out revokes them.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from connectors import conversation_signals
 from connectors.web.settings import WebAccount
 from gateway.config.secret_keys import derive_key
-from gateway.webchat.identity import Identity, identity_of
+from gateway.webchat.identity import Identity, verify_identity
 from gateway.wiring.parts import AccountLookup
 from schemas import ids, topics
 from schemas.conversation import SIGNED_IN
@@ -32,14 +32,14 @@ from schemas.facts import SessionEnded
 from schemas.messages import Address, Assurance, Printable
 from schemas.ports import Account, Bus, Clock, State
 
-LIFETIME = timedelta(days=30)
-"""Of an anonymous token; one of a signed-in visitor ends with the identity that it was made from."""
+ANONYMOUS_LIFETIME = timedelta(days=30)
+"""Lifetime of an anonymous token; that of a signed-in visitor expires together with the identity."""
 MAX_TOKEN = 8_000
 VERIFIED: Assurance = "verified"
 ANONYMOUS: Assurance = "anonymous"
-Admit = Callable[[Account, str, Assurance], Awaitable[None]]
-"""``(account, place, assurance)``; raises RateLimited."""
-LOCALE = r"^[A-Za-z]{2,8}([-_][A-Za-z0-9]{1,8}){0,4}$"
+AdmitSession = Callable[[Account, str, Assurance], Awaitable[None]]
+"""Takes account, place and assurance; raises RateLimited."""
+LOCALE_PATTERN = r"^[A-Za-z]{2,8}([-_][A-Za-z0-9]{1,8}){0,4}$"
 
 
 class SessionRequest(BaseModel):
@@ -50,7 +50,7 @@ class SessionRequest(BaseModel):
     visitor_token: Annotated[Printable, Field(max_length=MAX_TOKEN)] | None = None
     identity: Annotated[Printable, Field(max_length=MAX_TOKEN)] | None = None
     account: Annotated[Printable, Field(max_length=100)] | None = None
-    locale: Annotated[str, Field(pattern=LOCALE)] | None = None
+    locale: Annotated[str, Field(pattern=LOCALE_PATTERN)] | None = None
 
 
 class _Claims(BaseModel):
@@ -65,14 +65,14 @@ class _Claims(BaseModel):
     locale: str = ""
     name: str = ""
     sid: str = ""
-    """Tokens of earlier releases have none."""
+    """The session id. Tokens of earlier releases have none."""
     exp: int
 
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """One visitor at one account, as their token proves. ``session`` is the same in all tokens that continue one
-    another; ``name``: what the site calls them."""
+    """A visitor at an account, as proven by a token. ``session`` is the same in all tokens that continue one another.
+    ``name`` comes from the site."""
 
     account: Account
     place: str
@@ -84,7 +84,7 @@ class Visit:
     session: str
     name: str = ""
     address: str = ""
-    """Where the visitor's client is, see gateway/http/client_address.py."""
+    """The client address, see gateway/http/client_address.py."""
 
     @property
     def tenant(self) -> str:
@@ -97,8 +97,8 @@ class Visit:
 
 
 @dataclass(frozen=True, slots=True)
-class Started:
-    """Answer to ``POST …/sessions``; ``resumed`` tells 200 from 201."""
+class SessionStart:
+    """The result of ``POST …/sessions``."""
 
     visitor_token: str
     visit: Visit
@@ -106,11 +106,12 @@ class Started:
     resumed: bool
 
 
-class Sessions:
-    """Makes, reads and ends visitor tokens."""
+class VisitorSessions:
+    """Issues, verifies and revokes visitor tokens."""
 
     def __init__(self, *, secret_key: str, accounts: AccountLookup, bus: Bus, state: State, clock: Clock) -> None:
-        # Now, not by the first visitor; and not with this module, for cryptography takes 7 MB of who opens no session.
+        # Imported now, so that the first visitor does not wait, and not with this module, since cryptography takes 7 MB
+        # of memory.
         importlib.import_module("jwt")
         self._key = derive_key(secret_key, "visitor")
         self._accounts = accounts
@@ -118,11 +119,11 @@ class Sessions:
         self._state = state
         self._clock = clock
 
-    async def read(self, token: str) -> Visit:
-        """The visit that a token proves. Raises Unauthorized: forged, expired, signed out, of an account that is gone,
-        or anonymous where the account requires an identity; StateUnavailable, StateLost."""
-        visit = self._proven(token)
-        await self._check(visit)
+    async def authenticate(self, token: str) -> Visit:
+        """Return the visit that a token proves. Raises Unauthorized (forged, expired, revoked, of a removed account, or
+        anonymous where the account requires an identity), StateUnavailable, StateLost."""
+        visit = self._decode_token(token)
+        await self._check_valid(visit)
         return visit
 
     async def start(
@@ -131,48 +132,48 @@ class Sessions:
         request: SessionRequest,
         *,
         check: Callable[[WebAccount], None] = lambda _settings: None,
-        admit: Admit | None = None,
-    ) -> Started:
-        """Resume or begin. ``check`` may refuse the account's settings (origins), ``admit`` the session before
-        anything is stored for it. Raises NotFound (tenant or account), Unauthorized (token or identity)."""
-        before = None
+        admit: AdmitSession | None = None,
+    ) -> SessionStart:
+        """Start or resume a session. ``check`` may refuse the account (by its origins) and ``admit`` the session,
+        before anything is stored. Raises NotFound (tenant or account), Unauthorized (token or identity)."""
+        previous = None
         if request.visitor_token:
-            before = self._proven(request.visitor_token)
-            if before.tenant != tenant or request.account not in (None, before.account.name):
-                raise Unauthorized("the visitor token belongs elsewhere")
-        account = self._account(tenant, request.account or (before.account.name if before else "main"))
+            previous = self._decode_token(request.visitor_token)
+            if previous.tenant != tenant or request.account not in (None, previous.account.name):
+                raise Unauthorized("the visitor token belongs to another tenant or account")
+        account = self._find_account(tenant, request.account or (previous.account.name if previous else "main"))
         settings: WebAccount = account.settings
         check(settings)
         if request.identity:
-            who = identity_of(request.identity, settings, self._clock(), audience=f"{tenant}/{account.name}")
+            identity = verify_identity(request.identity, settings, self._clock(), audience=f"{tenant}/{account.name}")
             if admit is not None:
-                await admit(account, f"{SIGNED_IN}{who.subject}", VERIFIED)
-            # Whoever proves who they are may come with a token that has expired, or none.
-            return await self._signed_in(account, who, request, before)
+                await admit(account, f"{SIGNED_IN}{identity.subject}", VERIFIED)
+            # With a valid identity the token may be expired or absent.
+            return await self._start_signed_in(account, identity, request, previous)
         if settings.identity == "required":
             raise Unauthorized("this account requires a signed identity")
-        if before is not None:
+        if previous is not None:
             if admit is not None:
-                await admit(account, before.place, before.assurance)
-            await self._check(before)
-            return await self._resumed(before, request)
+                await admit(account, previous.place, previous.assurance)
+            await self._check_valid(previous)
+            return await self._resume(previous, request)
         place = secrets.token_hex(16)
         if admit is not None:
             await admit(account, place, ANONYMOUS)
-        fresh = await self._at(account, place, ANONYMOUS, request)
-        return await self._started(fresh, resumed=False)
+        fresh = await self._build_visit(account, place, ANONYMOUS, request)
+        return await self._issue_token(fresh, resumed=False)
 
     async def end(self, token: str, *, check: Callable[[Visit], object]) -> None:
-        """Sign out: no token of the session is accepted any more, by any process. May be repeated. ``check`` may refuse
-        by raising. Raises Unauthorized (forged or expired), BusUnavailable, StateUnavailable, StateLost."""
-        visit = self._proven(token)
+        """Sign out: revoke all tokens of the session for all processes. May be repeated. ``check`` may raise to refuse.
+        Raises Unauthorized (forged or expired), BusUnavailable, StateUnavailable, StateLost."""
+        visit = self._decode_token(token)
         check(visit)
         if visit.expires_at <= self._clock():
             raise Unauthorized("the visitor token is expired")
-        if await self.is_over(visit):
+        if await self.is_ended(visit):
             return
         now = self._clock()
-        ended = SessionEnded(session=visit.session, until=now + LIFETIME, at=now)
+        ended = SessionEnded(session=visit.session, until=now + ANONYMOUS_LIFETIME, at=now)
         event = envelope(
             topics.SESSION_ENDED,
             ended,
@@ -188,58 +189,57 @@ class Sessions:
         await self._state.tokens.revoke(visit.conversation, visit.session, until=ended.until, now=now)
         await conversation_signals.publish_session_end(self._state.signals, visit.conversation, visit.session)
 
-    async def is_over(self, visit: Visit) -> bool:
-        """Whether it was signed out. Raises StateUnavailable, StateLost."""
+    async def is_ended(self, visit: Visit) -> bool:
+        """Whether the visitor has signed out. Raises StateUnavailable, StateLost."""
         return await self._state.tokens.is_revoked(visit.conversation, visit.session, now=self._clock())
 
-    async def _check(self, visit: Visit) -> None:
+    async def _check_valid(self, visit: Visit) -> None:
         if visit.settings.identity == "required" and visit.assurance != "verified":
             raise Unauthorized("this account requires a signed identity")
         if visit.expires_at <= self._clock():
-            is_signed_in = visit.assurance == "verified"
-            raise Unauthorized(
-                "the identity of this visitor has expired; begin a session with a fresh one"
-                if is_signed_in
-                else "the visitor token is expired"
-            )
-        if await self.is_over(visit):
+            if visit.assurance == "verified":
+                raise Unauthorized("the identity of this visitor has expired; start a session with a fresh one")
+            raise Unauthorized("the visitor token is expired")
+        if await self.is_ended(visit):
             raise Unauthorized("the visitor has signed out")
 
-    async def _signed_in(
-        self, account: Account, who: Identity, request: SessionRequest, before: Visit | None
-    ) -> Started:
-        expires = datetime.fromtimestamp(int(who.expires_at), UTC)
-        visit = await self._at(account, f"{SIGNED_IN}{who.subject}", "verified", request, before)
-        visit = replace(visit, expires_at=expires, name=who.name)
-        resumed = before is not None and before.place == visit.place
-        if before is not None:
-            # A repeat whose answer was lost must lead to the same session.
-            visit = replace(visit, session=before.session if resumed else _derived(before.session, visit.place))
-            if await self.is_over(visit):
+    async def _start_signed_in(
+        self, account: Account, identity: Identity, request: SessionRequest, previous: Visit | None
+    ) -> SessionStart:
+        expires = datetime.fromtimestamp(int(identity.expires_at), UTC)
+        visit = await self._build_visit(account, f"{SIGNED_IN}{identity.subject}", "verified", request, previous)
+        visit = replace(visit, expires_at=expires, name=identity.name)
+        resumed = previous is not None and previous.place == visit.place
+        if previous is not None:
+            # A repeated request, whose response was lost, must lead to the same session.
+            visit = replace(
+                visit, session=previous.session if resumed else _derive_session_id(previous.session, visit.place)
+            )
+            if await self.is_ended(visit):
                 visit = replace(visit, session=secrets.token_hex(16))
                 resumed = False
-        if who.token_id:
-            used = hashlib.sha256(f"{account.tenant}/{account.name}/{who.token_id}".encode()).hexdigest()
-            first = await self._state.tokens.bind(used, visit.session, until=expires, now=self._clock())
-            if first != visit.session:
+        if identity.token_id:
+            token_hash = hashlib.sha256(f"{account.tenant}/{account.name}/{identity.token_id}".encode()).hexdigest()
+            session = await self._state.tokens.bind(token_hash, visit.session, until=expires, now=self._clock())
+            if session != visit.session:
                 raise Unauthorized("identity: another visitor has used this token; sign a new one for each page view")
-        return await self._started(visit, resumed=resumed)
+        return await self._issue_token(visit, resumed=resumed)
 
-    async def _resumed(self, before: Visit, request: SessionRequest) -> Started:
-        # Only the site can prolong what it vouched for.
-        expires = before.expires_at if before.assurance == "verified" else self._clock() + LIFETIME
-        locale = request.locale or before.locale
-        return await self._started(replace(before, expires_at=expires, locale=locale), resumed=True)
+    async def _resume(self, previous: Visit, request: SessionRequest) -> SessionStart:
+        # Only the site can extend a signed identity.
+        expires = previous.expires_at if previous.assurance == "verified" else self._clock() + ANONYMOUS_LIFETIME
+        locale = request.locale or previous.locale
+        return await self._issue_token(replace(previous, expires_at=expires, locale=locale), resumed=True)
 
-    async def _at(
+    async def _build_visit(
         self,
         account: Account,
         place: str,
         assurance: Assurance,
         request: SessionRequest,
-        before: Visit | None = None,
+        previous: Visit | None = None,
     ) -> Visit:
-        """A new session at a place. The contact may not exist yet."""
+        """Create a session at a place. Its contact may not exist yet."""
         now = self._clock()
         addresses = [Address(channel="web", value=place, assurance=assurance)]
         contact, conversation = await self._state.contacts.preview(
@@ -251,12 +251,12 @@ class Sessions:
             conversation=conversation,
             contact_id=contact.id,
             assurance=assurance,
-            locale=request.locale or (before.locale if before is not None else ""),
-            expires_at=now + LIFETIME,
+            locale=request.locale or (previous.locale if previous is not None else ""),
+            expires_at=now + ANONYMOUS_LIFETIME,
             session=secrets.token_hex(16),
         )
 
-    async def _started(self, visit: Visit, *, resumed: bool) -> Started:
+    async def _issue_token(self, visit: Visit, *, resumed: bool) -> SessionStart:
         claims = _Claims(
             tenant=visit.tenant,
             account=visit.account.name,
@@ -270,22 +270,22 @@ class Sessions:
             exp=int(visit.expires_at.timestamp()),
         )
         token = jwt.encode(claims.model_dump(), self._key, algorithm="HS256", headers={"typ": "visitor"})
-        return Started(token, visit, await self._state.transcript.head(visit.conversation), resumed)
+        return SessionStart(token, visit, await self._state.transcript.head(visit.conversation), resumed)
 
-    def _account(self, tenant: str, name: str) -> Account:
+    def _find_account(self, tenant: str, name: str) -> Account:
         account = self._accounts(tenant, "web", name)
         if account is None:
             raise NotFound("no such tenant or web account")
         return account
 
-    def _proven(self, token: str) -> Visit:
-        """What a token says, if we made it; it may be over. Raises Unauthorized."""
-        claims = self._claims(token)
+    def _decode_token(self, token: str) -> Visit:
+        """Decode a token that we have issued, which may be expired or revoked. Raises Unauthorized."""
+        claims = self._decode_claims(token)
         account = self._accounts(claims.tenant, "web", claims.account)
         if account is None:
-            raise Unauthorized("the visitor token is of an account that does not exist any more")
+            raise Unauthorized("the account of this visitor token does not exist any more")
         if not claims.sid and claims.assurance == "verified":
-            # Made by a release whose tokens outlived the identity by weeks.
+            # Issued by a release whose tokens outlived the identity by weeks.
             claims = claims.model_copy(update={"exp": 0})
         return Visit(
             account=account,
@@ -295,13 +295,13 @@ class Sessions:
             assurance=claims.assurance,
             locale=claims.locale,
             expires_at=datetime.fromtimestamp(claims.exp, UTC),
-            session=claims.sid or _derived("", claims.place),
+            session=claims.sid or _derive_session_id("", claims.place),
             name=claims.name,
         )
 
-    def _claims(self, token: str) -> _Claims:
+    def _decode_claims(self, token: str) -> _Claims:
         options: Any = {
-            "verify_exp": False,  # against our own clock, in _check()
+            "verify_exp": False,  # _check_valid() uses our own clock
             "verify_iat": False,
             "verify_nbf": False,
             "verify_aud": False,
@@ -313,6 +313,6 @@ class Sessions:
             raise Unauthorized("the visitor token is not valid") from None
 
 
-def _derived(session: str, place: str) -> str:
-    """The session of a visitor who signs in, from the one that they had before."""
+def _derive_session_id(session: str, place: str) -> str:
+    """Derive the session of a visitor who signs in from their previous one."""
     return hashlib.sha256(f"{session}\n{place}".encode()).hexdigest()[:32]

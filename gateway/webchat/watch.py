@@ -1,4 +1,4 @@
-"""Waiting for something to happen in a conversation: signals when they come, a second look when they do not."""
+"""Watches: readers that wait for the signals of a conversation."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ from schemas.ports import Signals
 
 log = structlog.get_logger("parley.gateway")
 
-KEPT = 256
-"""Signals that wait for a slow reader; older ones are dropped, for the transcript has what matters."""
+MAX_QUEUED = 256
+"""Signals that wait for a slow reader. Older ones are dropped, since the transcript holds what matters."""
 
 
 class Watch:
-    """Collects the signals of one conversation while entered. One reader."""
+    """Collects the signals of one conversation while it is entered. It has one reader."""
 
-    __slots__ = ("__weakref__", "_conversation", "_ended", "_queue", "_signals", "_something", "_task")
+    __slots__ = ("__weakref__", "_conversation", "_ended", "_queue", "_signals", "_task", "_wakeup")
 
     def __init__(self, signals: Signals, conversation: str) -> None:
         self._signals = signals
         self._conversation = conversation
-        self._queue: deque[bytes] = deque(maxlen=KEPT)
-        self._something = asyncio.Event()
+        self._queue: deque[bytes] = deque(maxlen=MAX_QUEUED)
+        self._wakeup = asyncio.Event()
         self._ended = False
         self._task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Watch:
-        # Subscribed before anybody reads the transcript, so that nothing falls in between.
+        # The subscription begins before the transcript is read, so that no message is missed in between.
         self._task = asyncio.create_task(
             self._listen(self._signals.subscribe(conversation_signals.conversation_topic(self._conversation)))
         )
@@ -54,17 +54,18 @@ class Watch:
         return self._ended
 
     def end(self) -> None:
-        """Wake the reader for the last time: this process stops."""
+        """Wake the reader for the last time: the process is stopping."""
         self._ended = True
-        self._something.set()
+        self._wakeup.set()
 
-    async def next(self, patience: float) -> list[bytes]:
-        """What was signalled, as soon as something is; nothing after ``patience`` seconds: look for yourself."""
+    async def wait(self, timeout: float) -> list[bytes]:
+        """Return the signals as soon as there are any; after ``timeout`` seconds, an empty list. The reader should then
+        look for news itself."""
         if not self._queue and not self._ended:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._something.wait(), patience)
+                await asyncio.wait_for(self._wakeup.wait(), timeout)
         if not self._ended:
-            self._something.clear()
+            self._wakeup.clear()
         payloads = list(self._queue)
         self._queue.clear()
         return payloads
@@ -74,28 +75,28 @@ class Watch:
             try:
                 async for payload in signals:
                     self._queue.append(payload)
-                    self._something.set()
+                    self._wakeup.set()
             except ParleyError as error:
                 log.debug("signals_away", code=error.code, conversation_id=self._conversation)
-            await asyncio.sleep(1.0)  # nothing to wait on: the store is away, and readers look for themselves
+            await asyncio.sleep(1.0)  # the store is down, which nothing signals; readers poll meanwhile
             signals = self._signals.subscribe(conversation_signals.conversation_topic(self._conversation))
 
 
-class Doors:
-    """Everything that a stopping process has to let go at once."""
+class WatchRegistry:
+    """All open watches, which a stopping process ends at once."""
 
     def __init__(self) -> None:
-        self.stopping = False
-        self.watches: WeakSet[Watch] = WeakSet()
+        self.is_stopping = False
+        self._watches: WeakSet[Watch] = WeakSet()
 
-    def watch(self, signals: Signals, conversation: str) -> Watch:
+    def open(self, signals: Signals, conversation: str) -> Watch:
         watch = Watch(signals, conversation)
-        self.watches.add(watch)
-        if self.stopping:
+        self._watches.add(watch)
+        if self.is_stopping:
             watch.end()
         return watch
 
-    def close(self) -> None:
-        self.stopping = True
-        for watch in list(self.watches):
+    def end_all(self) -> None:
+        self.is_stopping = True
+        for watch in list(self._watches):
             watch.end()

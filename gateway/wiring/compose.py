@@ -23,13 +23,13 @@ from connectors.channel_services import ChannelServices
 from connectors.registry import explain_missing_library, open_channel
 from gateway.config.settings import Config
 from gateway.http import health
-from gateway.http.app import build_app, serve_forever, serving
-from gateway.http.responses import errors_as_json
-from gateway.http.webhooks import path_of
-from gateway.webchat import attachment_collector
-from gateway.webchat.attachment_collector import AttachmentCollector
-from gateway.webchat.attachments import AttachmentDesk
-from gateway.webchat.storage_quotas import MeteredBlobs, StorageQuota
+from gateway.http.app import build_app, run_server, serve_forever
+from gateway.http.responses import error_middleware
+from gateway.http.webhooks import build_path
+from gateway.storage import attachment_collector
+from gateway.storage.attachment_collector import AttachmentCollector
+from gateway.storage.attachments import AttachmentService
+from gateway.storage.quotas import QuotaBlobs, StorageQuota
 from gateway.wiring import gauges
 from gateway.wiring.consumers import (
     RESOLVE_EVERY,
@@ -79,7 +79,7 @@ async def open_parts(config: Config, *, searches: bool = True) -> AsyncIterator[
         library = await stack.enter_async_context(_open_library(config, engine, data_dir)) if searches else None
         quota = StorageQuota(engine.state.limiter, lambda tenant: config.tenants[tenant].limits, utc_now)
         own_number_finders = {name: tenant.protection.own_number_finder for name, tenant in config.tenants.items()}
-        blobs = MeteredBlobs(open_blobs(config.blobs, data_dir, utc_now, own_number_finders), quota)
+        blobs = QuotaBlobs(open_blobs(config.blobs, data_dir, utc_now, own_number_finders), quota)
         parts = Parts(
             config=config,
             bus=engine.bus,
@@ -123,7 +123,7 @@ async def _open_library(config: Config, engine: Engine, data_dir: Path) -> Async
 
 def _open_channels(config: Config, engine: Engine, blobs: Blobs) -> dict[str, Channel]:
     state, public_url = engine.state, config.public_url.rstrip("/")
-    attachments = AttachmentDesk(
+    attachments = AttachmentService(
         blobs,
         secret_key=config.secret_key.get_secret_value(),
         public_url=public_url or config.local_url,
@@ -134,8 +134,8 @@ def _open_channels(config: Config, engine: Engine, blobs: Blobs) -> dict[str, Ch
         signals=state.signals,
         clock=utc_now,
         read_file=blobs.get,
-        file_link=attachments.url,
-        webhook_url=lambda account: public_url + path_of(account) if public_url else "",
+        file_link=attachments.sign_url,
+        webhook_url=lambda account: public_url + build_path(account) if public_url else "",
         find_sent=state.deliveries.by_external_id,
         find_outcome=state.deliveries.outcome,
     )
@@ -186,7 +186,7 @@ async def serve_role(config: Config, role: Role, channels: Sequence[str] = ()) -
 
 
 def _health_app(parts: Parts) -> web.Application:
-    app = web.Application(middlewares=[errors_as_json])
+    app = web.Application(middlewares=[error_middleware])
     health.add_routes(app, parts)
     return app
 
@@ -243,7 +243,9 @@ def _start_worker(parts: Parts, supervisor: Supervisor, channels: Sequence[str])
     consumers.start(worker_consumers(worker, channels))
     supervisor.run_every("sweeper", SWEEP_EVERY, worker.sweep)
     supervisor.run_every("action resolver", RESOLVE_EVERY, worker.resolve)
-    supervisor.run_every("attachment collector", attachment_collector.EVERY, build_attachment_collector(parts).sweep)
+    supervisor.run_every(
+        "attachment collector", attachment_collector.COLLECT_EVERY, build_attachment_collector(parts).sweep
+    )
     supervisor.run_every("worker gauges", gauges.INTERVAL, consumers.report)
 
 
@@ -285,7 +287,7 @@ async def _serve_edge(
     start_backfills(parts, supervisor)
 
     async def http() -> None:
-        async with serving(build_app(parts), host, port):
+        async with run_server(build_app(parts), host, port):
             if on_ready is not None:
                 on_ready()
             await supervisor.stopping.wait()

@@ -126,7 +126,9 @@ def build_worker(parts: Parts, files: VendorFiles) -> Worker:
 def build_scheduler(parts: Parts) -> FairScheduler:
     """The scheduler of this process's turns. If the edge runs in the same process, a party gets no extra slots while it
     is alone, because a new message of another party would have to wait for all of them."""
-    return FairScheduler(floods=FloodControl(pressed=parts.press), wider=1 if parts.config.embedded else ALONE_FACTOR)
+    return FairScheduler(
+        floods=FloodControl(pressed=parts.overload_flag), wider=1 if parts.config.embedded else ALONE_FACTOR
+    )
 
 
 def worker_consumers(worker: Worker, channels: Sequence[str]) -> list[Consumer]:
@@ -270,7 +272,7 @@ class ConsumerRunner:
             bounds=bounds,
             clock=self._parts.clock,
             closed=self._parts.is_state_lost,
-            pressed=self._parts.press,
+            pressed=self._parts.overload_flag,
             tenant_limit=lambda tenant: turns.get(tenant, bounds.running_per_tenant),
             watch=self._build_watch(consumer.group),
         )

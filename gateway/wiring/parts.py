@@ -9,8 +9,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from gateway.config.settings import Config
-from gateway.http.overload import Press
-from gateway.webchat.storage_quotas import StorageQuota
+from gateway.http.overload import OverloadFlag
+from gateway.storage.quotas import StorageQuota
 from infra.flight_recorder import FlightRecorder
 from schemas.ports import Account, Blobs, Bus, Channel, Clock, Metrics, State
 
@@ -33,10 +33,10 @@ async def _no_problems() -> dict[str, str]:
 class Parts:
     """The parts of a process, built by ``gateway.wiring.compose``.
 
-    ``channels`` are the open channels by name. ``knowledge`` is None in processes that do not search. ``press`` is true
-    while the edge has recently refused requests because of overload. ``sleep`` belongs to ``clock``.
-    ``check_readiness`` returns the problem of each part that is not ready. ``recorder`` records what the process
-    handles, and ``watch`` checks and repairs the state store; None in processes without them."""
+    ``channels`` are the open channels by name. ``knowledge`` is None in processes that do not search. ``overload_flag``
+    is set while the edge refuses requests because of overload. ``sleep`` belongs to ``clock``. ``check_readiness``
+    returns the problem of each part that is not ready. ``recorder`` records what the process handles, and ``watch``
+    checks and repairs the state store; None in processes without them."""
 
     config: Config
     bus: Bus
@@ -51,7 +51,7 @@ class Parts:
     channels: Mapping[str, Channel] = field(default_factory=dict)
     knowledge: Library | None = None
     recorder: FlightRecorder | None = None
-    press: Press = field(default_factory=Press)
+    overload_flag: OverloadFlag = field(default_factory=OverloadFlag)
     sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
     is_state_lost: Callable[[], bool] = _return_false
     check_readiness: Callable[[], Awaitable[dict[str, str]]] = _no_problems

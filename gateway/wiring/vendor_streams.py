@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from connectors.streams import StreamRunner
-from gateway.http.app import inbound_of
-from gateway.http.rate_limits import Allowance
-from gateway.http.webhooks import by_account
+from gateway.http.app import build_inbound
+from gateway.http.rate_limits import RateLimits
+from gateway.http.webhooks import group_by_account
 from gateway.wiring.desk import build_desk_router
 from gateway.wiring.parts import Parts
 from gateway.wiring.supervisor import Supervisor
@@ -21,14 +21,14 @@ class StreamIntake:
 
     def __init__(self, parts: Parts, desk: DeskInbound | None) -> None:
         self._parts = parts
-        self._inbound = inbound_of(parts, desk)
-        self._allowance = Allowance(parts)
+        self._inbound = build_inbound(parts, desk)
+        self._allowance = RateLimits(parts)
 
     async def accept(self, account: Account, events: Sequence[Event]) -> None:
         """See connectors.streams.Accept."""
         if self._parts.is_state_lost():
             raise Unavailable("state is being rebuilt", retry_after_ms=2000)
-        for owner, account_events in by_account(account, events):
+        for owner, account_events in group_by_account(account, events):
             admit = partial(self._allowance.admit_account, owner)
             await self._inbound.accept(owner, account_events, admit=admit)
 

@@ -17,7 +17,7 @@ from connectors.outbound import rendering
 from connectors.registry import CHANNELS
 from connectors.slack.desk import render_transcript
 from gateway.console.pages.transcript import TranscriptView
-from gateway.webchat.serialize import chat_message
+from gateway.webchat.serialization import serialize_message
 from schemas.messages import Author, Choice, Citation, OutboundMessage, TranscriptMessage
 from schemas.ports import Account, RenderContext
 from tests.channels.cases import fixtures, read
@@ -139,8 +139,8 @@ def test_a_table_of_a_hundred_columns_costs_people_no_more_than_words_do(kind: A
     files: Any = None
     surfaces: list[Callable[[TranscriptMessage], object]] = [
         lambda line: render_transcript.render_lines(Lines((line,), "Ann")),
-        lambda line: TranscriptView(files).shown("shop", [line], []),
-        lambda line: chat_message(line, "shop", files),
+        lambda line: TranscriptView(files).render("shop", [line], []),
+        lambda line: serialize_message(line, "shop", files),
     ]
     for surface in surfaces:
 

@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 
 from gateway.config.settings import Config
-from gateway.http.app import build_app, serving
+from gateway.http.app import build_app, run_server
 from gateway.wiring.compose import open_parts
 from gateway.wiring.parts import Parts
 from infra.deploy.process import free_port
@@ -54,7 +54,7 @@ async def door(tmp_path: Path) -> AsyncIterator[Door]:
         }
         parts, healer = await stack.enter_async_context(open_parts(Config.model_validate(settings), searches=False))
         healer.available.set()
-        await stack.enter_async_context(serving(build_app(parts), "127.0.0.1", port))
+        await stack.enter_async_context(run_server(build_app(parts), "127.0.0.1", port))
         base = f"http://127.0.0.1:{port}"
         vendor.webhooks.public_url = (PUBLIC, base)
         vendor.call(f"{base}{PATH}#rc=5&rp=all")

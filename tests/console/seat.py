@@ -32,7 +32,7 @@ class Seen:
     @property
     def news(self) -> str:
         """What came of what was just done."""
-        found = re.search(r'<p class="told(?: wrong)?" role="(?:status|alert)">(.*?)</p>', self.text)
+        found = re.search(r'<p class="notice(?: error)?" role="(?:status|alert)">(.*?)</p>', self.text)
         return unescape(found[1]) if found else ""
 
     def field(self, name: str) -> str:

@@ -80,13 +80,13 @@ async def every_page(window: Window, conversation: str) -> AsyncIterator[tuple[s
     for path in (LIST, *talks, "/console/shop/deadletters", "/console/shop/knowledge"):
         page = await opened(window, path)
         if path.endswith("knowledge"):
-            await page.get_by_label("Ask what a contact would ask").fill("Do you add a heat pack in winter?")
+            await page.get_by_label("Ask a question as a contact would").fill("Do you add a heat pack in winter?")
             await page.get_by_role("button", name="Ask").click()
             await expect(page.locator(".passages")).to_be_visible()
         if path.endswith("deadletters"):
             await page.get_by_label("handler_failed").check()
             await page.get_by_role("button", name="Dry run").click()
-            await expect(page.locator(".told")).to_be_visible()
+            await expect(page.locator(".notice")).to_be_visible()
         await page.evaluate("document.querySelectorAll('details:not(.tenant)').forEach(node => (node.open = true))")
         yield path, page
         await page.close()
@@ -137,14 +137,14 @@ async def test_a_conversation_is_taken_answered_and_given_back_by_keyboard_alone
     await expect(page.get_by_role("heading", name="Ann")).to_be_visible()
     await page.get_by_role("button", name="Take over").focus()
     await keys.press("Enter")
-    await expect(page.locator(".told")).to_contain_text("It is yours")
-    await page.get_by_label("Answer", exact=True).focus()
+    await expect(page.locator(".notice")).to_contain_text("The conversation is yours")
+    await page.get_by_label("Reply", exact=True).focus()
     await keys.type("I will look into it")
     await keys.press("Control+Enter")
-    await expect(page.locator(".told")).to_contain_text("on its way")
+    await expect(page.locator(".notice")).to_contain_text("on its way")
     await page.get_by_role("button", name="Return to agent").focus()
     await keys.press("Space")
-    await expect(page.locator(".told")).to_contain_text("the agent answers again")
+    await expect(page.locator(".notice")).to_contain_text("the agent answers again")
     logged = [type(payload).__name__ for _, payload in await instance.logged("parley.inbound.web")]
     assert logged == ["OwnerRequested", "InboundMessage", "OwnerRequested"]
 
@@ -153,7 +153,7 @@ async def test_what_changes_is_shown_and_told_and_what_is_being_typed_stays(wind
     """A new line joins the page; the field, the focus and an unfolded source stay as they are."""
     found = await full(instance)
     page = await opened(window, talk(found.id))
-    field = page.get_by_label("Answer", exact=True)
+    field = page.get_by_label("Reply", exact=True)
     await page.locator("summary", has_text="Sources").click()
     await field.fill("half a sen")
     await said(instance, found.id, "in-2", "One more thing", name="Ann")
@@ -172,18 +172,18 @@ async def test_a_claim_elsewhere_shows_at_once_in_the_list_and_keeps_the_focus(
     page = await opened(window, LIST)
     row = page.locator(".talks a", has_text="Ann")
     await row.focus()
-    await expect(row.locator(".state")).to_have_text("Waits for a person")
+    await expect(row.locator(".state")).to_have_text("Waiting for a person")
     await ben.send(talk(found.id), talk(found.id, "owner"), {"to": "person", "epoch": "1"})
     await expect(row.locator(".state")).to_have_text("Ben")
     await expect(row).to_be_focused()
-    await expect(page.locator("#announcer")).to_have_text("Nobody waits for a person")
+    await expect(page.locator("#announcer")).to_have_text("Nobody is waiting for a person")
 
 
 async def test_the_list_is_narrowed_while_one_types(window: Window, instance: Instance) -> None:
     for name in ("Ann", "Bob"):
         await begun(instance, name, name=name)
     page = await opened(window, LIST)
-    await page.get_by_label("Find on this page").fill("bob")
+    await page.get_by_label("Search this page").fill("bob")
     await expect(page.locator(".talks li:visible")).to_have_count(1)
     await expect(page.locator(".talks li:visible")).to_contain_text("Bob")
 
@@ -194,7 +194,7 @@ async def test_all_letters_of_a_page_are_chosen_with_one_click(window: Window, i
     page = await opened(window, "/console/shop/deadletters")
     await page.get_by_label("All on this page").check()
     await page.get_by_role("button", name="Replay").click()
-    await expect(page.locator(".told")).to_have_text("Replayed.")
+    await expect(page.locator(".notice")).to_have_text("Replayed.")
     assert len(await instance.logged("parley.inbound.web")) == 3
 
 
@@ -224,9 +224,9 @@ async def test_it_works_without_its_script(browser: Browser, instance: Instance,
     page = await opened(window, LIST)
     await page.get_by_role("link", name="Ann").click()
     await page.get_by_role("button", name="Take over").click()
-    await page.get_by_label("Answer", exact=True).fill("Hello")
+    await page.get_by_label("Reply", exact=True).fill("Hello")
     await page.get_by_role("button", name="Send").click()
-    await expect(page.locator(".told")).to_have_text("Your message is on its way.")
+    await expect(page.locator(".notice")).to_have_text("Your message is on its way.")
     now = await instance.parts.state.conversations.get(found.id)
     assert now is not None
     assert (now.owner, len(await instance.logged("parley.inbound.web"))) == ("person", 2)

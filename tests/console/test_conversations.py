@@ -14,7 +14,7 @@ import pytest
 
 from gateway.config.desk import DeskSettings, DeskTimes
 from gateway.config.settings import Tenant
-from gateway.console.conversation_status import Wait, wait_of
+from gateway.console.conversation_status import Wait, find_wait
 from schemas import topics
 from schemas.conversation import Conversation, Facts, Origin
 from tests.console.conftest import Sit
@@ -53,14 +53,14 @@ async def test_the_list_shows_each_conversation_with_its_state_channel_contact_l
     instance.clock.tick(60)
     second = await full(instance, "v2", name="Bob")
     seen = await anna.get(LIST)
-    assert seen.words.index("Bob Waits for a person web Colleague: A colleague here. waits since") < seen.words.index(
-        "Ann Agent web"
-    )
+    assert seen.words.index(
+        "Bob Waiting for a person web Colleague: A colleague here. waiting since"
+    ) < seen.words.index("Ann Agent web")
     assert "1 waiting for a person" in seen.words
     instance.clock.tick(60)
     await own(anna, second.id, "person", second.epoch)
     assert "Bob You web" in (await anna.get(LIST)).words
-    assert "Nobody waits for a person" in (await anna.get(LIST)).words
+    assert "Nobody is waiting for a person" in (await anna.get(LIST)).words
 
 
 async def test_whoever_waits_is_on_top_of_the_list_the_longest_wait_first_and_counted_on_every_page(
@@ -101,12 +101,12 @@ async def test_an_operator_is_told_that_a_colleague_has_the_conversation_before_
     found = await begun(instance, "v1", name="Ann")
     await own(ben, found.id, "person", found.epoch)
     seen = await anna.get(talk(found.id))
-    assert "is answering. To answer yourself, put the conversation back in the queue first." in seen.words
-    assert "Sending takes the conversation over" not in seen.words
+    assert "is answering. To reply yourself, put the conversation back in the queue first." in seen.words
+    assert "Sending takes over the conversation" not in seen.words
     assert "is answering" not in (await ben.get(talk(found.id))).words
     refused = await say(anna, found.id, "Hello from me too")
     assert refused.status == 409
-    assert re.search(r'class="told wrong" role="alert">Not sent: ', refused.text), "as a failure, not as good news"
+    assert re.search(r'class="notice error" role="alert">Not sent: ', refused.text), "as a failure, not as good news"
 
 
 async def test_the_list_can_be_narrowed_to_a_state_a_channel_and_ones_own(
@@ -175,7 +175,7 @@ async def test_a_conversation_shows_what_was_said_and_all_that_lies_behind_it(in
         "look_up_order Outcome failed",
         "order .txt (text/plain, 1 KiB)",
         "too large",
-        "message.txt: gone. The message was too long: this is all of it, above is its beginning.",
+        "message.txt: gone. The message was too long: this file contains all of it, the text above only its beginning.",
         "the contact asked for a person",
         "Promised: A refund",
         "refund_order",
@@ -206,9 +206,9 @@ async def test_a_long_transcript_is_read_in_pieces(instance: Instance, anna: Sea
 
 async def test_what_an_operator_does_is_in_the_log_under_their_own_name(instance: Instance, anna: Seat) -> None:
     found = await begun(instance, "v1")
-    assert "It is yours" in (await own(anna, found.id, "person", 0)).news
+    assert "The conversation is yours" in (await own(anna, found.id, "person", 0)).news
     assert await held(instance, found.id) == ("person", 1, "console:anna", "Anna Bloom")
-    assert "It waits for a person again" in (await own(anna, found.id, "queue", 1)).news
+    assert "Back in the queue" in (await own(anna, found.id, "queue", 1)).news
     assert "the agent answers again" in (await own(anna, found.id, "agent", 2)).news
     assert "Resolved" in (await own(anna, found.id, "closed", 3)).news
     assert await held(instance, found.id) == ("closed", 4, "console:anna", "Anna Bloom")
@@ -238,7 +238,7 @@ async def test_of_many_who_claim_at_once_one_wins_and_the_others_are_told_who(in
     assert (owner, epoch) == ("person", 2)
     winner = name or "The admin token"
     news = [answer.news for answer in answers]
-    assert [text.startswith("It is yours") for text in news].count(True) == 1
+    assert [text.startswith("The conversation is yours") for text in news].count(True) == 1
     assert [text == f"Nothing was changed: {winner} was faster." for text in news].count(True) == 4
 
 
@@ -256,7 +256,7 @@ async def test_what_a_colleague_has_is_freed_before_anybody_else_has_it(
     found = await begun(instance, "v1")
     await own(ben, found.id, "person", 0)
     page = await anna.get(talk(found.id))
-    assert "Ben has it" in page.words
+    assert "With Ben" in page.words
     assert [a.get("value") for n, a in page.elements() if n == "button" and a.get("name") == "to"] == ["queue"]
     for to in ("person", "agent", "closed"):
         seen = await own(anna, found.id, to, 1)
@@ -460,7 +460,7 @@ async def test_the_script_is_answered_once_the_part_is_another_one(instance: Ins
         await own(anna, found.id, "queue", now.epoch)
         part = await asyncio.wait_for(waiting, 30)
         assert part.status == 200
-        assert "aits for a person" in part.words
+        assert "aiting for a person" in part.words
         assert "<html" not in part.text
         assert part.headers["X-Parley-Tag"] != live["data-seen"]
 
@@ -489,11 +489,11 @@ def test_a_wait_is_over_by_the_times_of_the_desk(instance: Instance) -> None:
     )
     others = Tenant(name="Shop")
     ours = others.model_copy(update={"desk": desk})
-    assert wait_of(waits, ours) == Wait(now, now + timedelta(minutes=10))
-    assert wait_of(waits, others) == Wait(now)
+    assert find_wait(waits, ours) == Wait(now, now + timedelta(minutes=10))
+    assert find_wait(waits, others) == Wait(now)
     taken = waits.model_copy(update={"owner": "person"})
-    assert wait_of(taken, ours) == Wait(heard, heard + timedelta(minutes=30))
-    assert wait_of(taken.model_copy(update={"owner": "agent"}), ours) == Wait(heard)
+    assert find_wait(taken, ours) == Wait(heard, heard + timedelta(minutes=30))
+    assert find_wait(taken.model_copy(update={"owner": "agent"}), ours) == Wait(heard)
     answered = taken.model_copy(update={"facts": Facts(heard_at=heard, answered_at=heard)})
-    assert wait_of(answered, ours) is None
-    assert wait_of(waits.model_copy(update={"owner": "closed"}), ours) is None
+    assert find_wait(answered, ours) is None
+    assert find_wait(waits.model_copy(update={"owner": "closed"}), ours) is None

@@ -49,10 +49,10 @@ async def test_a_dry_run_tells_what_would_happen_and_does_nothing(instance: Inst
     seen = await send(anna, "dry", "dead-1", "dead-2", "dead-3", "dead-4")
     assert seen.news == "Dry run: 2 of 4 can be replayed."
     assert (
-        "would be appended to parley.inbound.web; the conversation is begun with it, and the agent answers"
+        "would be appended to parley.inbound.web; it would start the conversation, and the agent would answer"
         in seen.words
     )
-    assert "people have the conversation: it only joins the transcript" in seen.words
+    assert "people have the conversation, so it would only join the transcript" in seen.words
     assert "the record cannot be decoded, so it cannot be replayed (handler_failed)" in seen.words
     assert await appended(instance) == []
     assert [a for n, a in seen.elements() if a.get("name") == "letter" and "checked" not in a] == []
@@ -64,7 +64,7 @@ async def test_a_dry_run_tells_what_would_happen_and_does_nothing(instance: Inst
 async def test_one_that_the_agent_still_has_would_be_answered(instance: Instance, anna: Seat) -> None:
     found = await begun(instance, "v1")
     await put(instance, headers=letter(instance).headers | {"ce_conversation": found.id})
-    assert "the agent answers it, unless something later was answered" in (await send(anna, "dry", "dead-1")).words
+    assert "the agent would answer it, unless a later message was answered" in (await send(anna, "dry", "dead-1")).words
 
 
 async def test_many_are_replayed_at_once_each_under_an_id_of_its_own(instance: Instance, anna: Seat) -> None:

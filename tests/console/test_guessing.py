@@ -8,13 +8,13 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from gateway.operators.login_throttle import ACCOUNT, PAIR, TOKEN, Attempts
+from gateway.operators.login_throttle import ACCOUNT_LIMITS, PAIR_LIMITS, TOKEN_LIMIT, LoginThrottle
 from tests.console.seat import TOKEN as ADMIN_TOKEN
 from tests.console.seat import Seat
 from tests.unit.gateway.conftest import Instance
 
 Sit = Callable[..., Awaitable[Seat]]
-FREE = PAIR[0].free
+FREE = PAIR_LIMITS[0].free
 
 
 async def until(holds: Callable[[], bool]) -> None:
@@ -54,16 +54,16 @@ async def test_an_hour_of_guessing_examines_some_hundred_guesses(instance: Insta
     async def wrong() -> bool:
         return False
 
-    attempts, began, times = Attempts(instance.parts), instance.clock(), list[float]()
+    attempts, began, times = LoginThrottle(instance.parts), instance.clock(), list[float]()
     while (passed := (instance.clock() - began).total_seconds()) < 3600:
         times.append(passed)
-        assert not await attempts.passes("anna", "203.0.113.1", wrong)
+        assert not await attempts.attempt("anna", "203.0.113.1", wrong)
     print(f"{len(times)} guesses in an hour")
     assert times[FREE - 1] == 0
     assert times[FREE + 1] > 0
     assert len(times) < 600
     slept = instance.clock.slept
-    assert await attempts.passes("anna", "203.0.113.1", right)
+    assert await attempts.attempt("anna", "203.0.113.1", right)
     assert instance.clock.slept == slept, "the right one waits for nothing"
 
 
@@ -72,7 +72,7 @@ async def right() -> bool:
 
 
 async def test_who_guesses_for_one_name_does_not_keep_others_at_their_address_out(instance: Instance, sit: Sit) -> None:
-    async with guessing(instance, await sit(), "anna", PAIR[0].at_once):
+    async with guessing(instance, await sit(), "anna", PAIR_LIMITS[0].concurrent):
         assert (await (await sit()).sign_in("ben")).status == 200
         assert (await (await sit()).sign_in()).status == 200, "the admin token"
 
@@ -82,7 +82,7 @@ async def test_a_browser_that_knows_the_way_gets_in_while_others_guess_for_its_n
 ) -> None:
     """What is refused meanwhile says when to try again; what a browser knows of one name is nothing for another."""
     known, stranger, bens = await sit("anna"), await sit(), await sit("ben")
-    async with guessing(instance, await sit(), "anna", PAIR[0].at_once):
+    async with guessing(instance, await sit(), "anna", PAIR_LIMITS[0].concurrent):
         assert (await known.sign_in("anna")).status == 200
         for seat in (stranger, bens):
             refused = await seat.sign_in("anna")
@@ -94,16 +94,16 @@ async def test_guesses_for_one_name_from_many_addresses_share_a_budget(instance:
     config = instance.parts.config
     config.trusted_proxies.append("127.0.0.1/32")
     # The console reads the configuration when it is built.
-    from gateway.http.app import build_app, serving
+    from gateway.http.app import build_app, run_server
 
-    async with serving(build_app(instance.parts), "127.0.0.1", 0) as port:
+    async with run_server(build_app(instance.parts), "127.0.0.1", 0) as port:
         instance.address = f"http://127.0.0.1:{port}"
         seat = await sit()
-        for number in range(ACCOUNT[0].free):
+        for number in range(ACCOUNT_LIMITS[0].free):
             await seat.sign_in("anna", "guess", headers={"X-Forwarded-For": f"198.51.100.{number}"})
         assert instance.clock.slept == 0
         await seat.sign_in("anna", "guess", headers={"X-Forwarded-For": "203.0.113.1"})
-        assert instance.clock.slept >= ACCOUNT[0].every - 1
+        assert instance.clock.slept >= ACCOUNT_LIMITS[0].every - 1
         slept = instance.clock.slept
         answer = await seat.sign_in("anna", headers={"X-Forwarded-For": "203.0.113.2"})
         assert (answer.status, instance.clock.slept) == (200, slept)
@@ -114,7 +114,7 @@ async def test_names_that_nobody_has_are_slowed_down_like_others(instance: Insta
     seat = await sit()
     answers = [(await seat.sign_in(name, f"guess-{number}")).status for number in range(FREE + 3)]
     assert answers == [401] * (FREE + 3)
-    assert instance.clock.slept >= 2 * PAIR[0].every
+    assert instance.clock.slept >= 2 * PAIR_LIMITS[0].every
 
 
 async def test_wrong_admin_tokens_come_late_and_the_right_one_at_once(instance: Instance) -> None:
@@ -124,14 +124,14 @@ async def test_wrong_admin_tokens_come_late_and_the_right_one_at_once(instance: 
             assert (answer.status != 429) or int(answer.headers["Retry-After"]) >= 1
             return answer.status
 
-    assert {await status(f"guess-{number}") for number in range(TOKEN.free)} == {401}
+    assert {await status(f"guess-{number}") for number in range(TOKEN_LIMIT.free)} == {401}
     assert instance.clock.slept == 0
     assert {await status(f"guess-{number}") for number in range(20)} == {401}
     assert instance.clock.slept > 0
     instance.clock.runs.clear()
     waiting: list[asyncio.Task[int]] = []
     async with asyncio.timeout(30):
-        while (before := instance.clock.sleepers) < TOKEN.at_once:
+        while (before := instance.clock.sleepers) < TOKEN_LIMIT.concurrent:
             waiting.append(asyncio.create_task(status("guess")))
             while not waiting[-1].done() and instance.clock.sleepers == before:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)

@@ -91,8 +91,8 @@ async def test_a_person_takes_over_answers_under_their_name_and_gives_the_conver
     row = page.locator(f"#talk-{visitor.conversation}")
     await expect(row.locator(".state")).to_have_text("Agent")
     await visitor.say("I want to talk to a person")
-    await expect(row.locator(".state")).to_have_text("Waits for a person")
-    await expect(row.locator(".wait")).to_contain_text("waits")
+    await expect(row.locator(".state")).to_have_text("Waiting for a person")
+    await expect(row.locator(".wait")).to_contain_text("waiting")
     await row.click()
     await expect(page.locator(".line.agent", has_text="heat pack")).to_be_visible()
     await page.locator("summary", has_text="Sources").first.click()
@@ -100,8 +100,8 @@ async def test_a_person_takes_over_answers_under_their_name_and_gives_the_conver
     await page.locator("summary", has_text="Why: local").first.click()
     await expect(page.locator(".why dd", has_text="local").first).to_be_visible()
     await page.get_by_role("button", name="Take over").click()
-    await expect(page.locator(".told")).to_contain_text("It is yours")
-    await page.get_by_label("Answer", exact=True).fill("Anna here: yes, **every** parcel gets one.")
+    await expect(page.locator(".notice")).to_contain_text("The conversation is yours")
+    await page.get_by_label("Reply", exact=True).fill("Anna here: yes, **every** parcel gets one.")
     await page.locator("summary", has_text="Files").click()
     await page.get_by_label("Files", exact=True).set_input_files(
         {"name": "heat-pack.txt", "mimeType": "text/plain", "buffer": b"how to use it"}
@@ -131,10 +131,10 @@ async def test_what_came_of_it_is_in_the_figures_and_the_visitor_is_asked(
     """Resolving at the console counts as at the desk. Its form says so, and nothing else has to happen first."""
     await visitor.say("I want to talk to a person")
     row = page.locator(f"#talk-{visitor.conversation}")
-    await expect(row.locator(".state")).to_have_text("Waits for a person")
+    await expect(row.locator(".state")).to_have_text("Waiting for a person")
     await row.click()
     await page.get_by_role("button", name="Take over").click()
-    await page.get_by_label("Answer", exact=True).fill("Anna here: it is on its way.")
+    await page.get_by_label("Reply", exact=True).fill("Anna here: it is on its way.")
     await page.get_by_role("button", name="Send").click()
     await heard(visitor, "person", "on its way")
     before = await figures(parley)
@@ -177,7 +177,7 @@ async def test_signing_out_holds_in_every_process(parley: Installation, window: 
 
 async def test_the_agents_view_of_a_question_is_shown_with_its_passages(parley: Installation, page: Page) -> None:
     await page.get_by_role("link", name="Knowledge").click()
-    await page.get_by_label("Ask what a contact would ask").fill("How long can I return a pot?")
+    await page.get_by_label("Ask a question as a contact would").fill("How long can I return a pot?")
     await page.get_by_role("button", name="Ask").click()
     await expect(page.locator(".passages li").first).to_contain_text("within 30 days")
     await expect(page.locator(".answer dd").first).to_have_text("local")

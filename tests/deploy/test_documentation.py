@@ -97,7 +97,7 @@ def test_every_service_of_docker_in_the_guide_exists() -> None:
     ("sentence", "figure"),
     [
         (r"running turns for (\d+) s", consumers.DRAIN_SECONDS),
-        (r"requests for (\d+) s", app.DRAIN),
+        (r"requests for (\d+) s", app.DRAIN_SECONDS),
         (r"over within (\d+) s", compose.STOP_TIMEOUT),
         (r"waiting turns against ([\d,]+)", Bounds().running),
         (r"records held against ([\d,]+)", Bounds().held),

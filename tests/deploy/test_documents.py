@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from agent_worker.sources.registry import file_endings
-from gateway.admin.knowledge import DocumentIn, Query
+from gateway.admin.knowledge import DocumentRequest, SearchRequest
 from gateway.config import loader as configuration
 from gateway.config.knowledge import KnowledgeSettings, SourceSettings, WebsiteSettings
 from tests.harness.processes import ROOT
@@ -85,7 +85,7 @@ def test_the_configuration_on_the_page_is_valid(tmp_path: Path) -> None:
 
 
 def test_every_setting_field_and_ending_is_on_the_page() -> None:
-    models = (KnowledgeSettings, SourceSettings, WebsiteSettings, DocumentIn, Query)
+    models = (KnowledgeSettings, SourceSettings, WebsiteSettings, DocumentRequest, SearchRequest)
     named = {name for model in models for name in model.model_fields} - {"answerable_above", "explain"}
     assert {name for name in named if not re.search(rf"\b{name}\b", PAGE)} == set()
     assert {ending for ending in file_endings() if f"`{ending}`" not in PAGE} == set()

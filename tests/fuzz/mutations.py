@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass, field
 from urllib.parse import unquote
 
-from gateway.operators.login_throttle import LONGEST_HOLD
+from gateway.operators.login_throttle import MAX_DELAY
 from tests.fuzz.seeds import Seed
 from tests.fuzz.values import STRINGS, bend, scratched, written
 
@@ -134,7 +134,7 @@ class Draft:
         """Seconds that the answer may rightly wait: a long poll's ``wait`` may have become one that is valid, and a
         wrong password is held back."""
         if unquote(self.path).rstrip("/") == SIGN_IN:
-            return LONGEST_HOLD
+            return MAX_DELAY
         asked = next((value for name, value in self.query if name == "wait"), "0")
         return min(25.0, float(asked)) if DECIMAL.fullmatch(asked) else 0.0
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.http.routes import ROUTES
+from gateway.http.endpoints import ENDPOINTS
 from tests.fuzz.campaign import campaign
 from tests.fuzz.mutations import mutated
 from tests.fuzz.seeds import Seed
@@ -26,7 +26,7 @@ async def test_nothing_sent_makes_the_edge_fail(nursery: Nursery, tmp_path: Path
     assert not outcome.faults, str(outcome)
     assert outcome.catch.sent >= COUNT
     assert outcome.catch.sound
-    assert outcome.routes >= len([route for route in ROUTES if route.method in ("GET", "POST", "PUT", "DELETE")])
+    assert outcome.routes >= len([route for route in ENDPOINTS if route.method in ("GET", "POST", "PUT", "DELETE")])
 
 
 def test_a_seed_makes_the_same_requests_again() -> None:

@@ -151,16 +151,16 @@ async def _serve_admin_api(config: Config) -> AsyncIterator[str]:
     from aiohttp import web
 
     from gateway import admin
-    from gateway.http.app import serving
-    from gateway.http.responses import errors_as_json
+    from gateway.http.app import run_server
+    from gateway.http.responses import error_middleware
     from gateway.wiring import compose
 
     async with compose.open_embedded(config) as parts:
         if parts.knowledge is not None:
             await parts.knowledge.wait_until_ready()
-        app = web.Application(middlewares=[errors_as_json])
+        app = web.Application(middlewares=[error_middleware])
         admin.add_routes(app, parts)
-        async with serving(app, "127.0.0.1", 0) as port:
+        async with run_server(app, "127.0.0.1", 0) as port:
             yield f"http://127.0.0.1:{port}"
 
 

@@ -1,21 +1,21 @@
-"""The files of the console: one style sheet, one script, one icon, served as they are written."""
+"""The files of the console: a style sheet, a script and an icon."""
 
 from __future__ import annotations
 
 import functools
 from importlib.resources import files
 
-from gateway.webchat.page import File
+from gateway.http.static_files import StaticFile
 
-KINDS = {"console.css": "text/css", "console.js": "text/javascript", "icon.svg": "image/svg+xml"}
+MEDIA_TYPES = {"console.css": "text/css", "console.js": "text/javascript", "icon.svg": "image/svg+xml"}
 
 
 @functools.cache
-def found() -> dict[str, File]:
+def load_assets() -> dict[str, StaticFile]:
     folder = files(__name__)
-    return {name: File.of((folder / name).read_bytes(), kind) for name, kind in KINDS.items()}
+    return {name: StaticFile.from_bytes((folder / name).read_bytes(), kind) for name, kind in MEDIA_TYPES.items()}
 
 
-def address(name: str) -> str:
-    """Names the content too, so that browsers keep it until it changes."""
-    return f"/console/assets/{name}?v={found()[name].tag}"
+def build_url(name: str) -> str:
+    """Build a URL that changes with the content, so that browsers may cache the file."""
+    return f"/console/assets/{name}?v={load_assets()[name].etag}"

@@ -1,9 +1,9 @@
-// What the console's pages can do beyond links and forms, which work without this file: parts that change by themselves,
-// times as people say them, keys. Markup comes from the server alone, which has escaped it.
+// Additions to the console's links and forms, which work without this file: live updates, relative times and keyboard
+// shortcuts. All markup comes from the server, which has escaped it.
 "use strict";
 
-const LOOK_AGAIN = 2000;
-const LONGEST_PAUSE = 30000;
+const POLL_EVERY = 2000;
+const MAX_PAUSE = 30000;
 const trusted = globalThis.trustedTypes?.createPolicy("parley-console", { createHTML: (text) => text });
 const announcer = document.getElementById("announcer");
 
@@ -13,54 +13,54 @@ const units = [["day", 86400], ["hour", 3600], ["minute", 60]];
 const relative = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
 const absolute = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "short" });
 
-function length(seconds) {
+function formatDuration(seconds) {
   for (const [unit, size] of units) {
     if (seconds >= size) return `${Math.floor(seconds / size)} ${unit}${seconds >= 2 * size ? "s" : ""}`;
   }
   return "less than a minute";
 }
 
-function ago(seconds) {
+function formatAge(seconds) {
   for (const [unit, size] of units) {
     if (Math.abs(seconds) >= size) return relative.format(-Math.trunc(seconds / size), unit);
   }
   return seconds < 0 ? "in a moment" : "just now";
 }
 
-function tellTimes(root = document) {
+function updateTimes(root = document) {
   for (const node of root.querySelectorAll("time")) {
     const at = new Date(node.dateTime);
     const seconds = (Date.now() - at) / 1000;
-    const waits = "wait" in node.dataset;
-    const late = Boolean(node.dataset.due) && Date.now() > new Date(node.dataset.due);
-    const told = "at" in node.dataset ? absolute.format(at) : ago(seconds);
-    const text = waits ? length(Math.max(0, seconds)) + (late ? ", late" : "") : told;
-    if (waits) {
-      node.previousSibling.textContent = "waits ";
-      node.classList.toggle("late", late);
+    const isWait = "wait" in node.dataset;
+    const isLate = Boolean(node.dataset.due) && Date.now() > new Date(node.dataset.due);
+    const moment = "at" in node.dataset ? absolute.format(at) : formatAge(seconds);
+    const text = isWait ? formatDuration(Math.max(0, seconds)) + (isLate ? ", late" : "") : moment;
+    if (isWait) {
+      node.previousSibling.textContent = "waiting ";
+      node.classList.toggle("late", isLate);
     }
     if (node.textContent !== text) node.textContent = text;
     node.title = absolute.format(at);
   }
 }
 
-// Parts that change by themselves
+// Live updates
 
 function replace(live, html) {
   const focused = live.contains(document.activeElement) ? document.activeElement : null;
-  const place = focused && keyOf(focused);
+  const focusKey = focused && keyOf(focused);
   const open = [...live.querySelectorAll("details[open][id]")].map((node) => node.id);
-  const before = live.querySelector("[data-told]")?.dataset.told;
+  const previous = live.querySelector("[data-announce]")?.dataset.announce;
   const atEnd = innerHeight + scrollY >= document.documentElement.scrollHeight - 80;
   const page = new DOMParser().parseFromString(trusted ? trusted.createHTML(html) : html, "text/html");
   live.replaceChildren(...page.body.childNodes);
   for (const id of open) document.getElementById(id)?.setAttribute("open", "");
-  if (place) [...live.querySelectorAll("a, button, summary")].find((node) => keyOf(node) === place)?.focus();
-  tellTimes(live);
-  find();
-  mayAnswer(live);
-  const told = live.querySelector("[data-told]")?.dataset.told;
-  if (told && told !== before) announcer.textContent = told;
+  if (focusKey) [...live.querySelectorAll("a, button, summary")].find((node) => keyOf(node) === focusKey)?.focus();
+  updateTimes(live);
+  filterRows();
+  updateSendButton(live);
+  const news = live.querySelector("[data-announce]")?.dataset.announce;
+  if (news && news !== previous) announcer.textContent = news;
   if (atEnd && live.querySelector(".transcript")) scrollTo(0, document.documentElement.scrollHeight);
 }
 
@@ -68,42 +68,42 @@ function keyOf(node) {
   return node.id || node.closest("[id]")?.id + node.localName + (node.value ?? "") + node.textContent;
 }
 
-async function follow(live) {
-  let pause = LOOK_AGAIN;
+async function pollUpdates(live) {
+  let pause = POLL_EVERY;
   for (;;) {
     try {
-      const answer = await fetch(live.dataset.live, { headers: { "X-Parley-Seen": live.dataset.seen } });
-      if (answer.status === 401) return signedOut();
-      if (answer.status === 200) {
-        replace(live, await answer.text());
-        live.dataset.seen = answer.headers.get("X-Parley-Tag");
+      const response = await fetch(live.dataset.live, { headers: { "X-Parley-Seen": live.dataset.seen } });
+      if (response.status === 401) return handleSignOut();
+      if (response.status === 200) {
+        replace(live, await response.text());
+        live.dataset.seen = response.headers.get("X-Parley-Tag");
       }
-      if (answer.status < 300) {
-        if (pause > LOOK_AGAIN) announcer.textContent = "Connected again.";
-        pause = LOOK_AGAIN;
-        if (answer.status === 200 || !document.hidden) continue;
+      if (response.status < 300) {
+        if (pause > POLL_EVERY) announcer.textContent = "Connected again.";
+        pause = POLL_EVERY;
+        if (response.status === 200 || !document.hidden) continue;
       } else {
-        pause = Math.min(2 * pause, LONGEST_PAUSE);
+        pause = Math.min(2 * pause, MAX_PAUSE);
       }
     } catch {
-      // The server is away; what is shown may be old.
-      if (pause === LOOK_AGAIN) announcer.textContent = "The connection is lost; trying again.";
-      pause = Math.min(2 * pause, LONGEST_PAUSE);
+      // The server is not reachable, so the page may be out of date.
+      if (pause === POLL_EVERY) announcer.textContent = "The connection is lost. Trying again.";
+      pause = Math.min(2 * pause, MAX_PAUSE);
     }
     await new Promise((done) => setTimeout(done, pause));
   }
 }
 
-function signedOut() {
-  // What somebody was typing stays on the page.
+function handleSignOut() {
+  // A page with an unsent reply stays as it is.
   const typed = document.getElementById("reply")?.value;
   if (typed) announcer.textContent = "You are signed out.";
   else location.assign("/console?" + new URLSearchParams({ next: location.pathname + location.search }));
 }
 
-// Keys
+// Keyboard shortcuts
 
-function move(event) {
+function moveBetweenRows(event) {
   const step = { ArrowDown: 1, j: 1, ArrowUp: -1, k: -1 }[event.key];
   const row = event.target.closest?.(".talks a");
   if (!step || !row || event.ctrlKey || event.metaKey || event.altKey) return;
@@ -112,36 +112,36 @@ function move(event) {
   event.preventDefault();
 }
 
-function send(event) {
+function sendByKey(event) {
   if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && event.target.localName === "textarea") {
     event.target.form.requestSubmit();
   }
 }
 
-function find() {
+function filterRows() {
   const field = document.getElementById("find");
-  const wanted = field?.value.trim().toLowerCase() ?? "";
+  const text = field?.value.trim().toLowerCase() ?? "";
   for (const row of document.querySelectorAll(".talks li")) {
-    row.hidden = wanted !== "" && !row.textContent.toLowerCase().includes(wanted);
+    row.hidden = text !== "" && !row.textContent.toLowerCase().includes(text);
   }
 }
 
 // Forms
 
-function submitted(event) {
-  // A second click must not send it twice. Later, so that the pressed button's own value is still sent.
+function disableButtons(event) {
+  // A second click must not send the form twice. Deferred, so that the value of the clicked button is still sent.
   const buttons = event.target.querySelectorAll("button");
   setTimeout(() => buttons.forEach((button) => (button.disabled = true)));
 }
 
-function shown() {
-  // The page may come back as the browser kept it.
+function enableButtons() {
+  // The browser may restore the page from its cache.
   document.querySelectorAll("button:disabled").forEach((button) => (button.disabled = false));
-  mayAnswer(document);
+  updateSendButton(document);
 }
 
-function mayAnswer(live) {
-  // While a colleague has the conversation nothing can be sent; what is typed stays.
+function updateSendButton(live) {
+  // While a colleague has the conversation, nothing can be sent. A draft stays in the field.
   const button = document.querySelector(".composer > button");
   if (!button || !live.querySelector(".transcript, .holding")) return;
   button.disabled = live.querySelector("#taken") !== null;
@@ -154,30 +154,30 @@ function checkAll(box) {
   box.addEventListener("change", () => others.forEach((other) => (other.checked = box.checked)));
 }
 
-async function comeBack(main) {
-  // Whoever follows a link from elsewhere is signed in, but their cookie was held back.
-  const answer = await fetch("/console/session");
-  if (answer.status === 204) location.replace(main.dataset.return);
+async function returnIfSignedIn(main) {
+  // After a link from another site, the browser did not send the cookie of an operator who is signed in.
+  const response = await fetch("/console/session");
+  if (response.status === 204) location.replace(main.dataset.return);
 }
 
-tellTimes();
-setInterval(tellTimes, 15000);
-document.addEventListener("keydown", move);
-document.addEventListener("keydown", send);
-document.addEventListener("submit", submitted);
-addEventListener("pageshow", shown);
+updateTimes();
+setInterval(updateTimes, 15000);
+document.addEventListener("keydown", moveBetweenRows);
+document.addEventListener("keydown", sendByKey);
+document.addEventListener("submit", disableButtons);
+addEventListener("pageshow", enableButtons);
 
 const field = document.getElementById("find");
 if (field) {
   field.closest("label").hidden = false;
-  field.addEventListener("input", find);
+  field.addEventListener("input", filterRows);
 }
-const every = document.getElementById("every");
-if (every) checkAll(every);
+const selectAll = document.getElementById("every");
+if (selectAll) checkAll(selectAll);
 const returning = document.querySelector("main[data-return]");
-if (returning && !document.querySelector("[role=alert]")) comeBack(returning);
+if (returning && !document.querySelector("[role=alert]")) returnIfSignedIn(returning);
 for (const live of document.querySelectorAll("[data-live]")) {
   if (live.querySelector(".transcript")) scrollTo(0, document.documentElement.scrollHeight);
-  mayAnswer(live);
-  follow(live);
+  updateSendButton(live);
+  pollUpdates(live);
 }

@@ -1,4 +1,4 @@
-"""One conversation: read, taken over, answered, given back."""
+"""The page of a conversation: its transcript, and the forms to take over, reply, approve, return and resolve."""
 
 from __future__ import annotations
 
@@ -10,180 +10,197 @@ from pydantic import ValidationError
 
 from connectors import conversation_signals as signals
 from connectors.outbound.rendering import render_within_deadline
-from gateway.admin.contact_names import contacts_of, signed
+from gateway.admin.contact_names import load_contacts, name_authors
 from gateway.config.settings import Tenant
-from gateway.console.conversation_status import holder_name
+from gateway.console.conversation_status import describe_holder
 from gateway.console.forms import Form
-from gateway.console.html import Html, joined, tag
-from gateway.console.layout import elsewhere, page, path_of
-from gateway.console.live_updates import Live
-from gateway.console.pages.controls import (
-    approvals,
-    composer,
-    holding,
-    particulars,
-    resend,
-    resolution_form,
-    resolution_of,
-    taken,
+from gateway.console.html import Html, join, tag
+from gateway.console.layout import build_path, redirect, render_page
+from gateway.console.live_updates import LiveUpdates
+from gateway.console.pages.conversation_forms import (
+    parse_resolution,
+    render_approvals,
+    render_composer,
+    render_details,
+    render_held_notice,
+    render_owner_section,
+    render_resend_form,
+    render_resolution_form,
 )
-from gateway.console.pages.inbox import everybody
+from gateway.console.pages.conversation_list import list_topic
 from gateway.console.pages.transcript import TranscriptView
 from gateway.console.sessions import Operator
-from gateway.http.responses import explain
-from gateway.operators.conversations import OperatorService, Said
-from gateway.webchat.attachments import AttachmentDesk
+from gateway.http.responses import describe_validation_error
+from gateway.operators.conversations import OperatorMessage, OperatorService
+from gateway.storage.attachments import AttachmentService
 from gateway.wiring.parts import Parts
 from schemas.conversation import Conversation, Owner, display_name
 from schemas.errors import Conflict, IdReused, InvalidRequest, RequestError, StaleEpoch
 from schemas.transcript import order_lines
 
-LINES = 200
-WHY = "in the console"
-TOLD = {
-    "person": "It is yours. The agent is silent until you give the conversation back.",
-    "agent": "Given back: the agent answers again.",
-    "queue": "It waits for a person again.",
+MAX_LINES = 200
+IN_CONSOLE = "in the console"
+NOTICES = {
+    "person": "The conversation is yours. The agent stays silent until you return it.",
+    "agent": "Returned: the agent answers again.",
+    "queue": "Back in the queue: the contact is waiting for a person.",
     "closed": "Resolved.",
     "sent": "Your message is on its way.",
     "approve": "Approved.",
     "deny": "Denied.",
 }
-LOST = "lost"
+LOST_RACE = "lost"
 
 
 class ConversationPage:
-    def __init__(self, parts: Parts, live: Live) -> None:
+    def __init__(self, parts: Parts, live: LiveUpdates) -> None:
         self._parts = parts
         self._state = parts.state
         self._live = live
-        # Addresses beneath the page's own: its policy shows nothing from elsewhere.
-        self._files = AttachmentDesk(parts.blobs, secret_key=parts.secret_key, public_url="", clock=parts.clock)
+        # Relative URLs, since the content security policy allows no other origin.
+        self._files = AttachmentService(parts.blobs, secret_key=parts.secret_key, public_url="", clock=parts.clock)
         self._operators = OperatorService(parts)
         self._view = TranscriptView(self._files)
 
     async def show(self, request: web.Request, operator: Operator) -> web.Response:
-        return await self._page(request, operator, await self._found(request))
+        return await self._render_page(request, operator, await self._find(request))
 
-    async def own(self, request: web.Request, operator: Operator, form: Form) -> web.Response:
-        """Two who claim at once name the same epoch: one wins, and the other is told who."""
-        to, epoch = _owner(form.one("to")), form.one("epoch")
+    async def change_owner(self, request: web.Request, operator: Operator, form: Form) -> web.Response:
+        """Change the owner. If two operators submit the same epoch, one wins, and the other learns who was faster."""
+        to, epoch = _parse_owner(form.get("to")), form.get("epoch")
         if not (epoch.isascii() and epoch.isdigit() and len(epoch) < 16):
             raise InvalidRequest("epoch: must be a whole number")
-        found = await self._found(request)
-        resolution = resolution_of(form, self._section(found)) if to == "closed" else None
+        conversation = await self._find(request)
+        resolution = parse_resolution(form, self._get_section(conversation)) if to == "closed" else None
         change = self._operators.change_owner
         try:
-            decision = await change(found, to, int(epoch), operator.actor, reason=_reason(to), resolution=resolution)
+            decision = await change(
+                conversation, to, int(epoch), operator.actor, reason=_get_reason(to), resolution=resolution
+            )
         except Conflict as error:
-            return await self._page(request, operator, found, wrong=f"Nothing was changed: {error.message}.")
-        self._tell(found)
-        return _back(found, to if decision.won else LOST)
+            return await self._render_page(
+                request, operator, conversation, error=f"Nothing was changed: {error.message}."
+            )
+        self._signal_change(conversation)
+        return _redirect_back(conversation, to if decision.won else LOST_RACE)
 
-    async def resolve(self, request: web.Request, operator: Operator) -> web.Response:
-        """The form for what came of it: a page of its own, so that nothing in it changes while it is filled in."""
-        found = await self._found(request)
-        form = resolution_form(found, operator, self._section(found))
-        return page(operator, found.origin.tenant, "conversations", "Resolve", tag("h1", "Resolve"), form)
+    async def show_resolution_form(self, request: web.Request, operator: Operator) -> web.Response:
+        """Show the resolution form on a page of its own, which is not updated while it is filled in."""
+        conversation = await self._find(request)
+        form = render_resolution_form(conversation, operator, self._get_section(conversation))
+        return render_page(operator, conversation.origin.tenant, "conversations", "Resolve", tag("h1", "Resolve"), form)
 
-    async def say(self, request: web.Request, operator: Operator, form: Form) -> web.Response:
-        """What was typed stays in the field until it is accepted."""
-        found = await self._found(request)
+    async def send_message(self, request: web.Request, operator: Operator, form: Form) -> web.Response:
+        """Send a reply. After an error, the text stays in the field."""
+        conversation = await self._find(request)
         try:
             stored = [
                 await self._parts.blobs.put(
-                    found.origin.tenant, file.name, file.type, file.data, conversation=found.id, claimed=False
+                    conversation.origin.tenant,
+                    file.name,
+                    file.type,
+                    file.data,
+                    conversation=conversation.id,
+                    claimed=False,
                 )
                 for file in form.files
             ]
-            said = Said(client_msg_id=form.one("client_msg_id"), text=form.one("text").replace("\r\n", "\n"))
-            given = said.model_copy(update={"attachments": [file.id for file in stored]})
-            await self._operators.say(found, given, operator.actor, reason=f"answered {WHY}")
+            text = form.get("text").replace("\r\n", "\n")
+            message = OperatorMessage(client_msg_id=form.get("client_msg_id"), text=text)
+            message = message.model_copy(update={"attachments": [file.id for file in stored]})
+            await self._operators.send_message(conversation, message, operator.actor, reason=f"replied {IN_CONSOLE}")
         except (RequestError, ValidationError) as error:
-            now = await self._found(request)
-            return await self._page(request, operator, now, draft=form.one("text"), wrong=_wrong(error, now))
-        self._tell(found)
-        return _back(found, "sent")
+            current = await self._find(request)
+            problem = _describe_error(error, current)
+            return await self._render_page(request, operator, current, draft=form.get("text"), error=problem)
+        self._signal_change(conversation)
+        return _redirect_back(conversation, "sent")
 
-    async def decide(self, request: web.Request, operator: Operator, form: Form) -> web.Response:
-        decision: Literal["approve", "deny"] = "approve" if form.one("decision") == "approve" else "deny"
-        found = await self._found(request)
-        await self._operators.decide_approval(found, request.match_info["approval"], decision, operator.actor)
-        return _back(found, decision)
+    async def decide_approval(self, request: web.Request, operator: Operator, form: Form) -> web.Response:
+        decision: Literal["approve", "deny"] = "approve" if form.get("decision") == "approve" else "deny"
+        conversation = await self._find(request)
+        await self._operators.decide_approval(conversation, request.match_info["approval"], decision, operator.actor)
+        return _redirect_back(conversation, decision)
 
-    async def _page(
-        self, request: web.Request, operator: Operator, found: Conversation, *, draft: str = "", wrong: str = ""
+    async def _render_page(
+        self, request: web.Request, operator: Operator, conversation: Conversation, *, draft: str = "", error: str = ""
     ) -> web.Response:
         after = request.query.get("after")
         if after is not None and not (after.isascii() and after.isdigit() and len(after) < 16):
             raise InvalidRequest("after: must be a whole number")
 
-        async def render() -> Html:
-            return await self._part(await self._found(request), operator, after)
+        async def render_part() -> Html:
+            return await self._render_part(await self._find(request), operator, after)
 
-        contact = (await contacts_of(self._state.contacts, [found])).get(found.origin.contact_id)
-        name = display_name(contact, found.origin)
-        told, lost = wrong or self._told(request.query.get("told", ""), found), request.query.get("told") == LOST
+        contact = (await load_contacts(self._state.contacts, [conversation])).get(conversation.origin.contact_id)
+        name = display_name(contact, conversation.origin)
+        outcome = request.query.get("notice", "")
+        notice = error or self._get_notice(outcome, conversation)
 
-        def whole(live: Html) -> web.Response:
-            head = tag("div", tag("h1", name), particulars(found), class_="head")
-            form = composer(found, operator, str(uuid4()), draft)
+        def render_whole_page(live: Html) -> web.Response:
+            head = tag("div", tag("h1", name), render_details(conversation), class_="head")
+            form = render_composer(conversation, operator, str(uuid4()), draft)
             content = (head, live, form)
-            title, tenant = f"{name} on {found.origin.channel}", found.origin.tenant
-            failed = bool(wrong) or lost
-            status = 409 if wrong else 200
-            return page(operator, tenant, "conversations", title, *content, status=status, told=told, wrong=failed)
+            title, tenant = f"{name} on {conversation.origin.channel}", conversation.origin.tenant
+            is_error = bool(error) or outcome == LOST_RACE
+            status = 409 if error else 200
+            return render_page(
+                operator, tenant, "conversations", title, *content, status=status, notice=notice, is_error=is_error
+            )
 
-        if wrong:
-            return whole(tag("div", await render(), id="live"))
-        return await self._live.answer(request, found.id, render, whole)
+        if error:
+            return render_whole_page(tag("div", await render_part(), id="live"))
+        return await self._live.respond(request, conversation.id, render_part, render_whole_page)
 
-    async def _part(self, found: Conversation, operator: Operator, after: str | None) -> Html:
+    async def _render_part(self, conversation: Conversation, operator: Operator, after: str | None) -> Html:
         transcript = self._state.transcript
         if after is None:
-            lines = await transcript.read_recent(found.id, limit=LINES)
+            lines = await transcript.read_recent(conversation.id, limit=MAX_LINES)
         else:
-            lines = await transcript.read(found.id, after=int(after), limit=LINES)
-        contact = (await contacts_of(self._state.contacts, [found])).get(found.origin.contact_id)
-        named = signed(order_lines(lines), found, contact)
+            lines = await transcript.read(conversation.id, after=int(after), limit=MAX_LINES)
+        contact = (await load_contacts(self._state.contacts, [conversation])).get(conversation.origin.contact_id)
+        named = name_authors(order_lines(lines), conversation, contact)
         first = min((line.seq for line in lines), default=1)
-        earlier = f"{path_of(found.origin.tenant, 'conversations', found.id)}?after={max(0, first - LINES - 1)}"
-        turns = await self._state.turns.list_newest(found.id)
-        shown = await render_within_deadline(
-            lambda: self._view.shown(found.origin.tenant, named, turns, lambda line: resend(found, line, operator)),
+        path = build_path(conversation.origin.tenant, "conversations", conversation.id)
+        earlier = f"{path}?after={max(0, first - MAX_LINES - 1)}"
+        turns = await self._state.turns.list_newest(conversation.id)
+        rendered = await render_within_deadline(
+            lambda: self._view.render(
+                conversation.origin.tenant, named, turns, lambda line: render_resend_form(conversation, line, operator)
+            ),
             (line.text for line in named if line.author.kind != "contact"),
             surface="console",
         )
-        return joined(
-            tag("p", tag("a", "Earlier lines", href=earlier)) if first > 1 else None,
-            shown,
-            approvals(found, operator),
-            holding(found, operator),
-            taken(found, operator),
+        return join(
+            tag("p", tag("a", "Earlier messages", href=earlier)) if first > 1 else None,
+            rendered,
+            render_approvals(conversation, operator),
+            render_owner_section(conversation, operator),
+            render_held_notice(conversation, operator),
         )
 
-    async def _found(self, request: web.Request) -> Conversation:
+    async def _find(self, request: web.Request) -> Conversation:
         return await self._operators.find(request.match_info["tenant"], request.match_info["id"])
 
-    def _section(self, found: Conversation) -> Tenant:
-        return self._parts.config.tenants[found.origin.tenant]
+    def _get_section(self, conversation: Conversation) -> Tenant:
+        return self._parts.config.tenants[conversation.origin.tenant]
 
-    def _told(self, what: str, found: Conversation) -> str:
-        if what == LOST:
-            who = holder_name(found) if found.owner == "person" else "Somebody else"
+    def _get_notice(self, outcome: str, conversation: Conversation) -> str:
+        if outcome == LOST_RACE:
+            who = describe_holder(conversation) if conversation.owner == "person" else "Somebody else"
             return f"Nothing was changed: {who} was faster."
-        return TOLD.get(what, "")
+        return NOTICES.get(outcome, "")
 
-    def _tell(self, found: Conversation) -> None:
-        for topic in (found.id, everybody(found.origin.tenant)):
+    def _signal_change(self, conversation: Conversation) -> None:
+        for topic in (conversation.id, list_topic(conversation.origin.tenant)):
             self._state.signals.publish_nowait(signals.conversation_topic(topic), signals.MESSAGE_SIGNAL)
 
 
-def _back(found: Conversation, told: str) -> web.Response:
-    return elsewhere(f"{path_of(found.origin.tenant, 'conversations', found.id)}?told={told}")
+def _redirect_back(conversation: Conversation, outcome: str) -> web.Response:
+    return redirect(f"{build_path(conversation.origin.tenant, 'conversations', conversation.id)}?notice={outcome}")
 
 
-def _owner(text: str) -> Owner:
+def _parse_owner(text: str) -> Owner:
     for owner in get_args(Owner):
         if text == owner:
             known: Owner = owner
@@ -191,13 +208,13 @@ def _owner(text: str) -> Owner:
     raise InvalidRequest(f"to: must be one of {', '.join(get_args(Owner))}")
 
 
-def _reason(to: Owner) -> str:
-    return {"person": f"taken over {WHY}", "closed": f"resolved {WHY}"}.get(to, f"given back {WHY}")
+def _get_reason(to: Owner) -> str:
+    return {"person": f"taken over {IN_CONSOLE}", "closed": f"resolved {IN_CONSOLE}"}.get(to, f"returned {IN_CONSOLE}")
 
 
-def _wrong(error: RequestError | ValidationError, found: Conversation) -> str:
+def _describe_error(error: RequestError | ValidationError, conversation: Conversation) -> str:
     if isinstance(error, StaleEpoch):
-        return f"Not sent: {holder_name(found)} has the conversation. Put it back in the queue first."
+        return f"Not sent: {describe_holder(conversation)} has the conversation. Put it back in the queue first."
     if isinstance(error, IdReused):
-        return "Not sent again: this form was sent before. Load the page to see what became of it."
-    return f"Not sent: {explain(error) if isinstance(error, ValidationError) else error.message}."
+        return "Not sent again: this form was sent before. Reload the page to see its message."
+    return f"Not sent: {describe_validation_error(error) if isinstance(error, ValidationError) else error.message}."

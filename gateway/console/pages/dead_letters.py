@@ -1,4 +1,4 @@
-"""Dead letters: why each was given up on, and what a replay of it would do."""
+"""The page of dead letters: why each failed, what a replay would do, and the replay itself."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import orjson
 import structlog
 from aiohttp import web
 
-from gateway.admin.masking import masked
+from gateway.admin.masking import mask_payload
 from gateway.console.forms import Form
-from gateway.console.html import Html, button, hidden, joined, moment, tag
-from gateway.console.layout import elsewhere, page, path_of
+from gateway.console.html import Html, button, hidden_inputs, join, tag, time_tag
+from gateway.console.layout import build_path, redirect, render_page
 from gateway.console.sessions import Operator
-from gateway.operators.replays import UNASSIGNED, Replays, decoded
+from gateway.operators.replays import UNASSIGNED, ReplayService, decode_letter
 from gateway.wiring.parts import Parts
 from schemas import topics
 from schemas.conversation import DeadLetter
@@ -23,17 +23,17 @@ from schemas.errors import Forbidden, InvalidRequest, NotFound, ParleyError
 
 log = structlog.get_logger("parley.console")
 
-PAGE = 100
-"""Letters on one page, and in one replay."""
-REPLAYED = "replayed"
+PAGE_SIZE = 100
+"""Dead letters on a page and in one replay."""
+REPLAYED_NOTICE = "replayed"
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """What came of one letter, or would come of it."""
+class ReplayResult:
+    """The result of a replay, or of its dry run."""
 
     letter: str
-    fine: bool
+    succeeded: bool
     text: str
 
 
@@ -41,79 +41,88 @@ class DeadLetterPage:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._letters = parts.state.dead_letters
-        self._replays = Replays(parts)
+        self._replays = ReplayService(parts)
 
     async def show(self, request: web.Request, operator: Operator) -> web.Response:
-        told = "Replayed." if request.query.get("told") == REPLAYED else ""
-        return await self._page(request, operator, [], told, frozenset())
+        notice = "Replayed." if request.query.get("notice") == REPLAYED_NOTICE else ""
+        return await self._render_page(request, operator, [], notice, frozenset())
 
     async def replay(self, request: web.Request, operator: Operator, form: Form) -> web.Response:
-        """One after the other, so that a hundred do not crowd out what customers write meanwhile."""
+        """Replay the selected dead letters one after the other, so that they do not delay new messages of contacts."""
         tenant, chosen = request.match_info["tenant"], list(dict.fromkeys(form.fields.get("letter", [])))
-        dry = form.one("act") != "replay"
-        if not chosen or len(chosen) > PAGE:
-            raise InvalidRequest(f"choose from 1 to {PAGE} letters")
-        outcomes = [await self._one(tenant, wanted, operator, dry=dry) for wanted in chosen]
-        good = sum(outcome.fine for outcome in outcomes)
-        if not dry and good == len(chosen):
-            return elsewhere(str(request.rel_url.update_query(told=REPLAYED)))
-        told = f"Dry run: {good} of {len(chosen)} can be replayed." if dry else f"Replayed {good} of {len(chosen)}."
-        return await self._page(request, operator, outcomes, told, frozenset(chosen) if dry else frozenset())
+        is_dry_run = form.get("act") != "replay"
+        if not chosen or len(chosen) > PAGE_SIZE:
+            raise InvalidRequest(f"select between 1 and {PAGE_SIZE} dead letters")
+        results = [await self._replay_one(tenant, id_, operator, is_dry_run=is_dry_run) for id_ in chosen]
+        succeeded = sum(result.succeeded for result in results)
+        if not is_dry_run and succeeded == len(chosen):
+            return redirect(str(request.rel_url.update_query(notice=REPLAYED_NOTICE)))
+        if is_dry_run:
+            notice = f"Dry run: {succeeded} of {len(chosen)} can be replayed."
+            return await self._render_page(request, operator, results, notice, frozenset(chosen))
+        notice = f"Replayed {succeeded} of {len(chosen)}."
+        return await self._render_page(request, operator, results, notice, frozenset())
 
-    async def _one(self, tenant: str, wanted: str, operator: Operator, *, dry: bool) -> Outcome:
+    async def _replay_one(self, tenant: str, letter_id: str, operator: Operator, *, is_dry_run: bool) -> ReplayResult:
         try:
-            letter = await self._replays.letter(tenant, wanted)
+            letter = await self._replays.find(tenant, letter_id)
             if letter.tenant == UNASSIGNED and not operator.sees_all:
                 raise NotFound("no such dead letter")
-            if dry:
-                return Outcome(wanted, True, await self._forecast(letter))
-            done = await self._replays.replay(letter)
+            if is_dry_run:
+                return ReplayResult(letter_id, True, await self._describe_replay(letter))
+            replay = await self._replays.replay(letter)
         except ParleyError as error:
-            return Outcome(wanted, False, error.message)
-        log.info("dead_letter_replayed", by=operator.actor.by, letter=wanted, as_id=done.id, tenant=tenant)
-        return Outcome(wanted, True, f"appended to {done.topic} as {done.id}")
+            return ReplayResult(letter_id, False, error.message)
+        log.info("dead_letter_replayed", by=operator.actor.by, letter=letter_id, as_id=replay.id, tenant=tenant)
+        return ReplayResult(letter_id, True, f"appended to {replay.topic} as {replay.id}")
 
-    async def _forecast(self, letter: DeadLetter) -> str:
-        """Raises Conflict for what cannot be replayed."""
-        record = decoded(letter)
-        found = await self._parts.state.conversations.get(record.conversation) if record.conversation else None
+    async def _describe_replay(self, letter: DeadLetter) -> str:
+        """Describe what a replay would do. Raises Conflict if it is not possible."""
+        record = decode_letter(letter)
+        conversations = self._parts.state.conversations
+        conversation = await conversations.get(record.conversation) if record.conversation else None
         if record.type != topics.MESSAGE_RECEIVED:
-            then = "it is handled again, and what was done before is not done twice"
-        elif found is None:
-            then = "the conversation is begun with it, and the agent answers"
-        elif found.owner in ("agent", "closed"):
-            then = "the agent answers it, unless something later was answered"
+            effect = "it would be handled again, but nothing would be done twice"
+        elif conversation is None:
+            effect = "it would start the conversation, and the agent would answer"
+        elif conversation.owner in ("agent", "closed"):
+            effect = "the agent would answer it, unless a later message was answered"
         else:
-            then = "people have the conversation: it only joins the transcript"
-        return f"{record.type} would be appended to {letter.topic}; {then}"
+            effect = "people have the conversation, so it would only join the transcript"
+        return f"{record.type} would be appended to {letter.topic}; {effect}"
 
-    async def _page(
-        self, request: web.Request, operator: Operator, outcomes: Sequence[Outcome], told: str, chosen: frozenset[str]
+    async def _render_page(
+        self,
+        request: web.Request,
+        operator: Operator,
+        results: Sequence[ReplayResult],
+        notice: str,
+        chosen: frozenset[str],
     ) -> web.Response:
         tenant, code = request.match_info["tenant"], request.query.get("code", "")
         unassigned = request.query.get("unassigned") == "true"
         if unassigned and not operator.sees_all:
-            raise Forbidden("letters of no tenant are for those who see all tenants")
-        whose, after = UNASSIGNED if unassigned else tenant, request.query.get("after", "")
-        found, following = await self._letters.list_page(whose, after=after, limit=PAGE)
-        shown = [letter for letter in found if not code or letter.code == code]
-        by_id = {outcome.letter: outcome for outcome in outcomes}
-        rows = [_row(tenant, letter, by_id.get(letter.id), letter.id in chosen) for letter in shown]
-        codes = sorted({letter.code for letter in found})
+            raise Forbidden("only operators of all tenants can see dead letters without a tenant")
+        owner, after = UNASSIGNED if unassigned else tenant, request.query.get("after", "")
+        letters, following = await self._letters.list_page(owner, after=after, limit=PAGE_SIZE)
+        matching = [letter for letter in letters if not code or letter.code == code]
+        by_id = {result.letter: result for result in results}
+        rows = [_render_row(tenant, letter, by_id.get(letter.id), letter.id in chosen) for letter in matching]
+        codes = sorted({letter.code for letter in letters})
         query = {"unassigned": "true" if unassigned else "", "code": code}
         content = (
-            tag("div", tag("h1", "Dead letters"), _filters(tenant, codes, query, operator), class_="head"),
-            _form(request, operator, rows) if rows else tag("p", "Nothing was given up on.", class_="empty"),
-            _older(tenant, query, following),
+            tag("div", tag("h1", "Dead letters"), _render_filters(tenant, codes, query, operator), class_="head"),
+            _render_form(request, operator, rows) if rows else tag("p", "There are no dead letters.", class_="empty"),
+            _render_older_link(tenant, query, following),
         )
-        return page(operator, tenant, "deadletters", f"Dead letters of {tenant}", *content, told=told)
+        return render_page(operator, tenant, "deadletters", f"Dead letters of {tenant}", *content, notice=notice)
 
 
-def _form(request: web.Request, operator: Operator, rows: Sequence[Html]) -> Html:
+def _render_form(request: web.Request, operator: Operator, rows: Sequence[Html]) -> Html:
     every = tag("label", tag("input", type="checkbox", id="every"), "All on this page", hidden=True, class_="check")
     return tag(
         "form",
-        hidden(csrf=operator.csrf),
+        hidden_inputs(csrf=operator.csrf),
         tag("ol", rows, class_="letters"),
         tag(
             "div",
@@ -123,45 +132,52 @@ def _form(request: web.Request, operator: Operator, rows: Sequence[Html]) -> Htm
             class_="buttons bottom",
         ),
         method="post",
-        action=str(request.rel_url.without_query_params("told")),
+        action=str(request.rel_url.without_query_params("notice")),
     )
 
 
-def _row(tenant: str, letter: DeadLetter, outcome: Outcome | None, chosen: bool) -> Html:
-    payload = orjson.dumps(masked(letter.value), option=orjson.OPT_INDENT_2).decode()
+def _render_row(tenant: str, letter: DeadLetter, result: ReplayResult | None, chosen: bool) -> Html:
+    payload = orjson.dumps(mask_payload(letter.value), option=orjson.OPT_INDENT_2).decode()
     box = tag("input", type="checkbox", name="letter", value=letter.id, checked=chosen)
-    where = f"{letter.topic}, partition {letter.partition}, offset {letter.offset}"
-    talk = letter.conversation_id
+    position = f"{letter.topic}, partition {letter.partition}, offset {letter.offset}"
+    conversation = letter.conversation_id
     details = tag(
         "details",
-        tag("summary", "What it held"),
-        tag("p", where),
-        tag("pre", payload, tabindex="0", aria_label="The record, without what people wrote"),
-        tag("p", tag("a", "The conversation", href=path_of(tenant, "conversations", talk))) if talk else None,
+        tag("summary", "Content"),
+        tag("p", position),
+        tag("pre", payload, tabindex="0", aria_label="The record without message text"),
+        tag("p", tag("a", "Conversation", href=build_path(tenant, "conversations", conversation)))
+        if conversation
+        else None,
     )
-    counted = f"{letter.attempts} attempts, {letter.replays} replays, {letter.channel or 'no channel'}"
-    verdict = tag("p", outcome.text, class_="fine" if outcome.fine else "trouble") if outcome else None
+    counts = f"{letter.attempts} attempts, {letter.replays} replays, {letter.channel or 'no channel'}"
+    verdict = tag("p", result.text, class_="fine" if result.succeeded else "trouble") if result else None
     head = tag("label", box, tag("b", letter.code), class_="check")
-    said = tag("p", letter.reason) if letter.reason else None
-    return tag("li", head, said, tag("p", counted, " · ", moment(letter.last_at), class_="by"), verdict, details)
+    reason = tag("p", letter.reason) if letter.reason else None
+    return tag("li", head, reason, tag("p", counts, " · ", time_tag(letter.last_at), class_="by"), verdict, details)
 
 
-def _filters(tenant: str, codes: Sequence[str], query: dict[str, str], operator: Operator) -> Html:
-    base = path_of(tenant, "deadletters")
-    links = [_link(base, "All", {"unassigned": query["unassigned"]}, not query["code"])]
-    links += [_link(base, code, query | {"code": code}, code == query["code"]) for code in codes]
+def _render_filters(tenant: str, codes: Sequence[str], query: dict[str, str], operator: Operator) -> Html:
+    base = build_path(tenant, "deadletters")
+    links = [_render_link(base, "All", {"unassigned": query["unassigned"]}, not query["code"])]
+    links += [_render_link(base, code, query | {"code": code}, code == query["code"]) for code in codes]
     if operator.sees_all:
         other = "" if query["unassigned"] else "true"
-        links.append(_link(base, "Of no tenant", {"unassigned": other}, bool(query["unassigned"])))
+        links.append(_render_link(base, "Without a tenant", {"unassigned": other}, bool(query["unassigned"])))
     return tag("nav", links, aria_label="Code", class_="tabs")
 
 
-def _link(base: str, text: str, query: dict[str, str], current: bool) -> Html:
-    kept = urlencode({name: value for name, value in query.items() if value})
-    return tag("a", text, href=f"{base}?{kept}" if kept else base, aria_current="true" if current else None)
+def _render_link(base: str, text: str, query: dict[str, str], current: bool) -> Html:
+    encoded = urlencode({name: value for name, value in query.items() if value})
+    return tag("a", text, href=f"{base}?{encoded}" if encoded else base, aria_current="true" if current else None)
 
 
-def _older(tenant: str, query: dict[str, str], following: str) -> Html | None:
+def _render_older_link(tenant: str, query: dict[str, str], following: str) -> Html | None:
     if not following:
         return None
-    return joined(tag("p", _link(path_of(tenant, "deadletters"), "Older", query | {"after": following}, False)))
+    return join(
+        tag(
+            "p",
+            _render_link(build_path(tenant, "deadletters"), "Older dead letters", query | {"after": following}, False),
+        )
+    )

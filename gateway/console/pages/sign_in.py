@@ -1,4 +1,4 @@
-"""Signing in and out."""
+"""The sign-in page."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from aiohttp import web
 
 from gateway.console.forms import Form, read_form
 from gateway.console.guard import ConsoleGuard
-from gateway.console.html import Html, button, hidden, tag
-from gateway.console.layout import document, elsewhere, path_of
+from gateway.console.html import Html, button, hidden_inputs, tag
+from gateway.console.layout import build_path, redirect, render_document
 from gateway.console.sessions import (
     BROWSER_COOKIE,
     BROWSER_LIFETIME,
@@ -18,117 +18,123 @@ from gateway.console.sessions import (
     LIFETIME,
     ConsoleSessions,
     Operator,
-    account_of,
+    parse_account,
 )
-from gateway.http.client_address import ClientAddresses
-from gateway.operators.login_throttle import Attempts
+from gateway.http.client_address import ClientAddressResolver
+from gateway.operators.login_throttle import LoginThrottle
 from gateway.wiring.parts import Parts
 from schemas.errors import Forbidden, Unauthorized
 
 log = structlog.get_logger("parley.console")
 
-LONGEST = 1000
+MAX_INPUT = 1000
 """Characters of a name or a password."""
 
 
-class SignIn:
+class SignInPage:
     def __init__(self, parts: Parts, sessions: ConsoleSessions, guard: ConsoleGuard) -> None:
         self._sessions = sessions
         self._guard = guard
-        self._attempts = Attempts(parts)
-        self._addresses = ClientAddresses(parts.config)
-        self._named = bool(parts.config.operators)
+        self._throttle = LoginThrottle(parts)
+        self._addresses = ClientAddressResolver(parts.config)
+        self._has_operators = bool(parts.config.operators)
         self._secure = parts.config.public_url.startswith("https://")
 
-    async def front(self, request: web.Request) -> web.Response:
-        """Who is signed in goes on to where they wanted to go."""
-        wanted = after(request.query.get("next", ""))
+    async def show(self, request: web.Request) -> web.Response:
+        """Show the sign-in form. An operator who is signed in is redirected to the requested page."""
+        return_path = check_return_path(request.query.get("next", ""))
         try:
             operator = await self._sessions.admit(request)
         except Unauthorized:
-            return self._form(wanted)
-        return elsewhere(wanted or home(operator))
+            return self._render_form(return_path)
+        return redirect(return_path or get_home_path(operator))
 
-    async def begin(self, request: web.Request) -> web.Response:
-        self._guard.same_origin(request)
+    async def sign_in(self, request: web.Request) -> web.Response:
+        self._guard.check_same_origin(request)
         form = await read_form(request, lambda form: None)
-        name, secret = form.one("name")[:LONGEST], form.one("secret")[:LONGEST]
-        wanted = after(form.one("next"))
-        account, address = account_of(name), self._addresses.of(request)
-        browser = self._sessions.known_browser(request, account)
-        fits = await self._attempts.passes(
-            account, address, lambda: self._sessions.fits(account, secret), browser=browser
+        name, secret = form.get("name")[:MAX_INPUT], form.get("secret")[:MAX_INPUT]
+        return_path = check_return_path(form.get("next"))
+        account, address = parse_account(name), self._addresses.resolve(request)
+        browser = self._sessions.find_known_browser(request, account)
+        fits = await self._throttle.attempt(
+            account, address, lambda: self._sessions.check_secret(account, secret), browser=browser
         )
-        signed_in = self._sessions.signed_in(account) if fits else None
+        signed_in = self._sessions.start(account) if fits else None
         if signed_in is None:
             log.warning("console_sign_in_failed", address=address)
-            wrong = "the name or the password is wrong" if name.strip() else "the admin token is wrong"
-            return self._form(wanted, name=name, wrong=wrong)
+            error = "the name or the password is wrong" if name.strip() else "the admin token is wrong"
+            return self._render_form(return_path, name=name, error=error)
         operator, cookie = signed_in
         log.info("console_signed_in", by=operator.actor.by)
-        response = elsewhere(wanted or home(operator))
-        self._keep(response, COOKIE, cookie, LIFETIME, "/console")
-        known = self._sessions.browser_cookie(account, browser)
-        self._keep(response, BROWSER_COOKIE, known, BROWSER_LIFETIME, "/console/session")
+        response = redirect(return_path or get_home_path(operator))
+        self._set_cookie(response, COOKIE, cookie, LIFETIME, "/console")
+        browser_cookie = self._sessions.build_browser_cookie(account, browser)
+        self._set_cookie(response, BROWSER_COOKIE, browser_cookie, BROWSER_LIFETIME, "/console/session")
         return response
 
-    def _keep(self, response: web.Response, name: str, value: str, lifetime: timedelta, path: str) -> None:
+    def _set_cookie(self, response: web.Response, name: str, value: str, lifetime: timedelta, path: str) -> None:
         seconds = int(lifetime.total_seconds())
         response.set_cookie(
             name, value, max_age=seconds, path=path, httponly=True, samesite="Strict", secure=self._secure
         )
 
-    async def is_signed_in(self, request: web.Request) -> web.Response:
-        """204 or 200. For the script of the sign-in page: the browser holds the cookie of whoever comes by a link from
-        elsewhere back until a request comes from a page of ours."""
+    async def check_session(self, request: web.Request) -> web.Response:
+        """Respond with 204 if the operator is signed in, else with 200. The script of the sign-in page asks because
+        after a link from another site, browsers send the cookie only with requests from our own pages."""
         try:
             await self._sessions.admit(request)
         except Unauthorized:
             return web.Response(text="", content_type="text/html")
         return web.Response(status=204)
 
-    async def end(self, request: web.Request, operator: Operator, form: Form) -> web.Response:
+    async def sign_out(self, request: web.Request, operator: Operator, form: Form) -> web.Response:
         await self._sessions.end(operator)
         log.info("console_signed_out", by=operator.actor.by)
-        response = elsewhere("/console")
+        response = redirect("/console")
         response.del_cookie(COOKIE, path="/console", httponly=True, samesite="Strict", secure=self._secure)
         return response
 
-    def _form(self, wanted: str, *, name: str = "", wrong: str = "") -> web.Response:
-        secret = "Password" if self._named else "Admin token"
-        fields = [_field("secret", secret, type="password", autocomplete="current-password", required=True)]
-        if self._named:
-            asked = _field(
+    def _render_form(self, return_path: str, *, name: str = "", error: str = "") -> web.Response:
+        secret = "Password" if self._has_operators else "Admin token"
+        fields = [_render_field("secret", secret, type="password", autocomplete="current-password", required=True)]
+        if self._has_operators:
+            name_field = _render_field(
                 "name", "Name", value=name, autocomplete="username", autocapitalize="none", spellcheck="false"
             )
-            fields.insert(0, asked)
-        trouble = tag("p", f"{wrong[:1].upper()}{wrong[1:]}.", class_="trouble", role="alert") if wrong else None
+            fields.insert(0, name_field)
+        alert = tag("p", f"{error[:1].upper()}{error[1:]}.", class_="trouble", role="alert") if error else None
         form = tag(
             "form",
-            hidden(next=wanted),
+            hidden_inputs(next=return_path),
             fields,
-            tag("p", "The admin token goes without a name.", class_="hint") if self._named else None,
-            trouble,
+            tag("p", "Leave the name empty to use the admin token.", class_="hint") if self._has_operators else None,
+            alert,
             button("Sign in"),
             method="post",
             action="/console/session",
             class_="stack",
         )
-        main = tag("main", tag("h1", "Console"), form, class_="card", id="main", data_return=wanted or "/console")
-        return document("Sign in", main, status=401 if wrong else 200)
+        main = tag("main", tag("h1", "Console"), form, class_="card", id="main", data_return=return_path or "/console")
+        return render_document("Sign in", main, status=401 if error else 200)
 
 
-def _field(name: str, label: str, **attributes: str | bool) -> Html:
+def _render_field(name: str, label: str, **attributes: str | bool) -> Html:
     return tag("label", label, tag("input", name=name, id=name, **attributes))
 
 
-def home(operator: Operator) -> str:
+def get_home_path(operator: Operator) -> str:
     if not operator.tenants:
-        raise Forbidden("no tenant of this installation is yours to see")
-    return path_of(operator.tenants[0], "conversations")
+        raise Forbidden("you have no access to any tenant of this installation")
+    return build_path(operator.tenants[0], "conversations")
 
 
-def after(wanted: str) -> str:
-    """Where to go then, if that is a page of ours; anybody may have written that link."""
-    ours = wanted.startswith("/console/") and wanted.isascii() and wanted.isprintable() and "\\" not in wanted
-    return wanted if ours and len(wanted) < LONGEST else ""
+def check_return_path(return_path: str) -> str:
+    """Return the page to show after signing in, or an empty text if it is not a page of the console: anybody may have
+    written the link."""
+    is_ours = (
+        return_path.startswith("/console/")
+        and return_path.isascii()
+        and return_path.isprintable()
+        and "\\" not in return_path
+    )
+    return return_path if is_ours and len(return_path) < MAX_INPUT else ""

@@ -1,15 +1,15 @@
-"""Why the agent answered as it did: one turn's record."""
+"""The rendering of a turn's record: why the agent answered as it did."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from gateway.console.html import Child, Html, joined, tag
+from gateway.console.html import Child, Html, join, tag
 from schemas.conversation import ActionRecord, CitedPassage, Turn
 
 
-def turn_details(turn: Turn) -> Html:
-    # Where the route is that people are asked, so is mostly what came of it.
+def render_turn(turn: Turn) -> Html:
+    # Route and outcome are often the same word, such as "person".
     summary = f"Why: {', '.join(dict.fromkeys(each for each in (turn.route, turn.outcome) if each))}"
     cost = f"{turn.tokens} tokens, ${turn.cost:.4f}" if turn.tokens else "no tokens"
     facts = [
@@ -17,7 +17,7 @@ def turn_details(turn: Turn) -> Html:
         ("Intent", turn.intent),
         ("Reasons", "; ".join(turn.reasons)),
         ("Confidence", f"{turn.confidence:.2f}"),
-        ("Scores", numbers(turn.scores)),
+        ("Scores", format_scores(turn.scores)),
         ("Model", turn.model),
         ("Cost", cost),
         ("Time", ", ".join(f"{name} {value:.0f} ms" for name, value in turn.stages.items())),
@@ -26,24 +26,24 @@ def turn_details(turn: Turn) -> Html:
     return tag(
         "details",
         tag("summary", summary),
-        definitions(facts),
-        _passages(turn.passages),
-        [_action(action) for action in turn.actions],
+        render_definitions(facts),
+        _render_passages(turn.passages),
+        [_render_action(action) for action in turn.actions],
         class_="why",
         id=f"why-{turn.id}",
     )
 
 
-def definitions(facts: Iterable[tuple[str, Child]]) -> Html:
-    """A list of names and values; what is empty is left out."""
-    return tag("dl", [joined(tag("dt", name), tag("dd", value)) for name, value in facts if value])
+def render_definitions(facts: Iterable[tuple[str, Child]]) -> Html:
+    """Render a list of names and values, without empty values."""
+    return tag("dl", [join(tag("dt", name), tag("dd", value)) for name, value in facts if value])
 
 
-def numbers(values: dict[str, float]) -> str:
+def format_scores(values: dict[str, float]) -> str:
     return ", ".join(f"{name} {value:.2f}" for name, value in values.items())
 
 
-def _passages(passages: Iterable[CitedPassage]) -> Html | None:
+def _render_passages(passages: Iterable[CitedPassage]) -> Html | None:
     rows = [
         tag(
             "tr",
@@ -56,13 +56,13 @@ def _passages(passages: Iterable[CitedPassage]) -> Html | None:
     if not rows:
         return None
     head = tag("tr", [tag("th", name, scope="col") for name in ("Passage", "Score", "In the answer")])
-    caption = tag("caption", "What was found")
+    caption = tag("caption", "Passages found")
     table = tag("table", caption, tag("thead", head), tag("tbody", rows))
-    return tag("div", table, class_="wide", tabindex="0", role="region", aria_label="What was found")
+    return tag("div", table, class_="wide", tabindex="0", role="region", aria_label="Passages found")
 
 
-def _action(action: ActionRecord) -> Html:
+def _render_action(action: ActionRecord) -> Html:
     name = f"{action.title} ({action.name})" if action.title else action.name
     facts: list[tuple[str, Child]] = [("Action", name), ("Outcome", action.outcome), ("Reason", action.reason)]
     facts += [("With", f"{name}: {value}") for name, value in action.arguments.items()]
-    return tag("div", definitions([*facts, ("Key", action.key)]), class_=f"action {action.outcome}")
+    return tag("div", render_definitions([*facts, ("Key", action.key)]), class_=f"action {action.outcome}")

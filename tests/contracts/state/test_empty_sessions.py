@@ -13,7 +13,7 @@ from uuid import uuid4
 import pytest
 
 from connectors.web.settings import WebAccount
-from gateway.webchat.sessions import SessionRequest, Sessions
+from gateway.webchat.sessions import SessionRequest, VisitorSessions
 from infra.state.redis import open_redis_state
 from schemas.ports import Account, Bus, State
 from tests.contracts.state.engines import ALL_SHARDS, sqlite_state
@@ -72,7 +72,7 @@ async def test_a_thousand_empty_sessions_leave_no_row_and_no_key(store: tuple[St
     state, held = store
     account = Account("shop", "web", "main", WebAccount())
     nothing: Any = None
-    sessions = Sessions(
+    sessions = VisitorSessions(
         secret_key="a-secret-of-the-tests",
         accounts=lambda *_: account,
         bus=cast(Bus, nothing),
@@ -82,7 +82,7 @@ async def test_a_thousand_empty_sessions_leave_no_row_and_no_key(store: tuple[St
     before = await held()
     started = [await sessions.start("shop", SessionRequest()) for _ in range(VISITORS)]
     for one in started[:100]:
-        visit = await sessions.read(one.visitor_token)
+        visit = await sessions.authenticate(one.visitor_token)
         assert (
             await sessions.start("shop", SessionRequest(visitor_token=one.visitor_token))
         ).visit.place == visit.place

@@ -18,9 +18,9 @@ import pytest
 
 from agent_worker.knowledge.library import Library
 from gateway.config import loader as configuration
-from gateway.http.app import build_app, serving
-from gateway.http.openapi import document
-from gateway.webchat.storage_quotas import MeteredBlobs, StorageQuota
+from gateway.http.app import build_app, run_server
+from gateway.http.openapi import build_document
+from gateway.storage.quotas import QuotaBlobs, StorageQuota
 from gateway.wiring.engines import open_engine
 from gateway.wiring.parts import Parts, build_account_lookup
 from infra.blobs import open_blobs
@@ -72,7 +72,7 @@ class Instance:
         self.http = http
         self.address = address
         self.clock = clock
-        self._document = document()
+        self._document = build_document()
 
     async def call(
         self, method: str, path: str, body: Any = None, *, token: str | None = ADMIN_TOKEN, **more: Any
@@ -183,7 +183,7 @@ async def running(folder: Path, text: str) -> AsyncIterator[Instance]:
             config=config,
             bus=engine.bus,
             state=engine.state,
-            blobs=MeteredBlobs(open_blobs(config.blobs, config.data_path, clock), quota),
+            blobs=QuotaBlobs(open_blobs(config.blobs, config.data_path, clock), quota),
             quota=quota,
             metrics=PrometheusMetrics(),
             clock=clock,
@@ -193,7 +193,7 @@ async def running(folder: Path, text: str) -> AsyncIterator[Instance]:
             admin_token=config.admin_token.get_secret_value(),
             knowledge=library,
         )
-        async with serving(build_app(parts), "127.0.0.1", 0) as port, aiohttp.ClientSession() as http:
+        async with run_server(build_app(parts), "127.0.0.1", 0) as port, aiohttp.ClientSession() as http:
             yield Instance(parts, http, f"http://127.0.0.1:{port}", clock)
         await library.close()
 

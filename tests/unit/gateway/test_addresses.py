@@ -9,7 +9,7 @@ from aiohttp.test_utils import make_mocked_request
 from multidict import CIMultiDict
 
 from gateway.config.settings import Config
-from gateway.http.client_address import ClientAddresses
+from gateway.http.client_address import ClientAddressResolver
 from tests.harness.growth import assert_in_proportion
 
 PROXIES = ["10.0.0.0/8", "fd00::/8"]
@@ -19,7 +19,7 @@ XFF, FORWARDED = "X-Forwarded-For", "Forwarded"
 def address(peer: str, *headers: tuple[str, str], **settings: Any) -> str:
     config = Config.model_validate({"tenants": {"shop": {"name": "Shop"}}, **settings})
     request = make_mocked_request("GET", "/", headers=CIMultiDict(headers)).clone(remote=peer)
-    return ClientAddresses(config).of(request)
+    return ClientAddressResolver(config).resolve(request)
 
 
 @pytest.mark.parametrize(
@@ -82,9 +82,9 @@ def test_a_network_that_is_none_is_refused(network: str) -> None:
 def test_a_long_header_takes_time_in_proportion_to_its_length(piece: str, header: str) -> None:
     settings = {"trusted_proxies": PROXIES, "forwarded_header": header.lower()}
     config = Config.model_validate({"tenants": {"shop": {"name": "Shop"}}, **settings})
-    addresses = ClientAddresses(config)
+    addresses = ClientAddressResolver(config)
 
     def request(size: int) -> Any:
         return make_mocked_request("GET", "/", headers={header: piece * (size // len(piece))}).clone(remote="10.0.0.1")
 
-    assert_in_proportion(request, addresses.of, 64_000)
+    assert_in_proportion(request, addresses.resolve, 64_000)

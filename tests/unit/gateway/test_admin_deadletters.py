@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gateway.admin.masking import masked
+from gateway.admin.masking import mask_payload
 from schemas import ids, topics
 from schemas.conversation import DeadLetter
 from schemas.envelope import envelope
@@ -142,7 +142,7 @@ def test_masking_hides_every_text_that_is_not_a_plain_id() -> None:
         "nested": [{"label": "Ann", "n": 4, "ok": True, "none": None}],
         "Ann's own words": "secret",
     }
-    assert masked(base64.b64encode(json.dumps(payload).encode()).decode()) == {
+    assert mask_payload(base64.b64encode(json.dumps(payload).encode()).decode()) == {
         "id": "<101 characters>",
         "kind": "contact",
         "nested": [{"label": "<3 characters>", "n": 4, "ok": True, "none": None}],

@@ -6,13 +6,13 @@ import re
 
 import pytest
 
-from gateway.http.openapi import document
+from gateway.http.openapi import build_document
 from tests.harness.installation import ADMIN_TOKEN
 from tests.unit.gateway.conftest import Instance
 
 ADMIN = [
     (method.upper(), path)
-    for path, methods in document()["paths"].items()
+    for path, methods in build_document()["paths"].items()
     for method in methods
     if path.startswith("/v1/admin/")
 ]

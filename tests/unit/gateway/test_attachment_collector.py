@@ -12,8 +12,8 @@ import pytest
 from obstore.store import MemoryStore
 
 from gateway.config.settings import LimitSettings
-from gateway.webchat.attachment_collector import EVERY, AttachmentCollector
-from gateway.webchat.storage_quotas import MeteredBlobs, StorageQuota
+from gateway.storage.attachment_collector import COLLECT_EVERY, AttachmentCollector
+from gateway.storage.quotas import QuotaBlobs, StorageQuota
 from gateway.wiring import compose
 from infra.blobs import StoredBlobs
 from schemas.errors import NotFound, StorageFull, Unavailable
@@ -45,7 +45,7 @@ class World:
     def __post_init__(self) -> None:
         self.inner = StoredBlobs(self.store, self.clock)
         self.quota = StorageQuota(self.state.limiter, lambda _tenant: self.limits, self.clock)
-        self.blobs = MeteredBlobs(self.inner, self.quota)
+        self.blobs = QuotaBlobs(self.inner, self.quota)
 
     def collector(self, blobs: Any = None) -> AttachmentCollector:
         """Another process's, each time."""
@@ -130,7 +130,7 @@ async def test_one_process_collects_and_the_next_one_goes_on_when_it_is_gone(wor
     world.clock.tick(hours=25)
     await one.sweep()
     again = await world.upload()
-    world.clock.tick(seconds=EVERY)
+    world.clock.tick(seconds=COLLECT_EVERY)
     await other.sweep()
     assert not await world.has(put)
     world.clock.tick(hours=25)
@@ -168,7 +168,7 @@ async def test_what_is_deleted_makes_room_for_more(world: World) -> None:
     world.clock.tick(hours=25)
     await world.collector().sweep()
     await world.upload(b"b" * 60)
-    assert await world.quota.stored_files("shop") == 60
+    assert await world.quota.read_file_bytes("shop") == 60
 
 
 class Schedule:
@@ -200,6 +200,6 @@ async def test_the_count_of_stored_bytes_is_put_right_when_it_was_lost_or_left_t
 ) -> None:
     """After a kill between counting and storing, a lost state store, or an upgrade with files that nobody counted."""
     await world.upload(b"a" * 60)
-    await world.quota.correct_files("shop", wrong)
+    await world.quota.correct_file_bytes("shop", wrong)
     await world.collector().sweep()
-    assert await world.quota.stored_files("shop") == 60
+    assert await world.quota.read_file_bytes("shop") == 60

@@ -9,12 +9,12 @@ import orjson
 
 from connectors.slack.desk.render_transcript import line_blocks
 from gateway.console.pages.transcript import TranscriptView
-from gateway.http.schemas import ChatMessage
-from gateway.webchat.attachments import AttachmentDesk
-from gateway.webchat.serialize import chat_message
+from gateway.http.response_models import ChatMessage
+from gateway.storage.attachments import AttachmentService
+from gateway.webchat.serialization import serialize_message
 from schemas.messages import InboundMessage, TranscriptMessage
 
-DESK = cast(AttachmentDesk, None)
+DESK = cast(AttachmentService, None)
 """Signs addresses of files; there are none."""
 EVIL = "[login](https://evil.example) <b onclick=x> <!channel> *x*"
 
@@ -40,7 +40,7 @@ EVERYTHING = line(
 
 
 def test_the_console_shows_words_and_links_nothing_but_the_map() -> None:
-    shown = str(TranscriptView(DESK).shown("shop", [EVERYTHING], []))
+    shown = str(TranscriptView(DESK).render("shop", [EVERYTHING], []))
     assert "Shared a location" in shown
     assert "Sent a poll" in shown
     assert "<b onclick" not in shown
@@ -57,11 +57,11 @@ def test_the_desk_shows_words_letter_by_letter_and_links_nothing_but_the_map() -
 
 
 def test_the_api_has_each_field_only_where_a_message_has_it() -> None:
-    whole = chat_message(EVERYTHING, "shop", DESK)
+    whole = serialize_message(EVERYTHING, "shop", DESK)
     assert whole["location"] == {"lat": 52.5, "lon": 13.4, "name": EVIL}
     assert whole["unsupported"] == {"kind": "poll"}
     assert whole["referral"]["kind"] == "ad"
     ChatMessage.model_validate(whole)
-    plain = chat_message(line(text="Hello"), "shop", DESK)
+    plain = serialize_message(line(text="Hello"), "shop", DESK)
     assert not {"location", "contacts", "referral", "quote", "unsupported"} & plain.keys()
     ChatMessage.model_validate(plain)

@@ -8,7 +8,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
-from gateway.http.overload import LASTS_S, Crowding, Press
+from gateway.http.overload import FLAG_SECONDS, OverloadFlag, OverloadGuard
 
 
 class Door:
@@ -20,7 +20,7 @@ async def client() -> AsyncIterator[TestClient[web.Request, web.Application]]:
     async def handle(_request: web.Request) -> web.Response:
         return web.Response(text="done")
 
-    app = web.Application(middlewares=[Crowding(lambda: Door.under_way, at_once=3)])
+    app = web.Application(middlewares=[OverloadGuard(lambda: Door.under_way, limit=3)])
     app.router.add_post("/", handle)
     app.router.add_get("/", handle)
     Door.under_way = 0
@@ -43,15 +43,15 @@ async def test_a_message_too_many_is_told_when_to_come_again(
 def test_the_press_is_felt_for_a_moment_after_each_refusal() -> None:
     """Between two groups of messages that are done there is room for a moment: that is no rest."""
     now, under_way = 0.0, 3
-    press = Press(lambda: now)
-    crowding = Crowding(lambda: under_way, at_once=3, press=press)
+    press = OverloadFlag(lambda: now)
+    crowding = OverloadGuard(lambda: under_way, limit=3, flag=press)
     assert not press()
-    assert crowding.refusal() is not None
+    assert crowding.refuse_if_full() is not None
     under_way = 0
-    now += LASTS_S / 2
-    assert crowding.refusal() is None
+    now += FLAG_SECONDS / 2
+    assert crowding.refuse_if_full() is None
     assert press()
-    now += LASTS_S
+    now += FLAG_SECONDS
     assert not press()
 
 

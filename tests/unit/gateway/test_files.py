@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gateway.config.settings import LimitSettings
-from gateway.webchat.storage_quotas import MeteredBlobs, StorageQuota
+from gateway.storage.quotas import QuotaBlobs, StorageQuota
 from gateway.wiring import vendor_files as files
 from gateway.wiring.vendor_files import VendorFiles
 from infra.blobs import StoredBlobs, open_blobs
@@ -89,7 +89,7 @@ async def test_files_of_vendors_count_against_the_contact_who_sent_them_and_the_
     limits = LimitSettings(contact_bytes_per_day=size, stored_file_bytes=3 * size)
     async with sqlite_state(tmp_path / "parley.db") as state:
         quota = StorageQuota(state.limiter, lambda _tenant: limits, lambda: datetime.now(UTC))
-        files = made(bench, MeteredBlobs(blobs, quota))
+        files = made(bench, QuotaBlobs(blobs, quota))
         photo, other = await sent(bench), ORIGIN.model_copy(update={"contact_id": "other"})
         await files.fetch("conversation", ORIGIN, photo)
         with pytest.raises(RateLimited):

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from multidict import CIMultiDict
 
-from gateway.http.webhooks import by_name
+from gateway.http.webhooks import normalize_headers
 
 
 def test_names_are_in_lower_case() -> None:
-    assert by_name(CIMultiDict({"X-Signature": "a", "Host": "b"})) == {"x-signature": "a", "host": "b"}
+    assert normalize_headers(CIMultiDict({"X-Signature": "a", "Host": "b"})) == {"x-signature": "a", "host": "b"}
 
 
 def test_a_header_that_is_there_twice_is_neither_of_the_two() -> None:
     twice = CIMultiDict([("X-Signature", "wrong"), ("Host", "b"), ("x-signature", "right")])
-    assert by_name(twice) == {"x-signature": "wrong, right", "host": "b"}
+    assert normalize_headers(twice) == {"x-signature": "wrong, right", "host": "b"}

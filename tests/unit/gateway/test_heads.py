@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.http.fast_refusals import Head, head_of
+from gateway.http.fast_refusals import RequestHead, parse_head
 
 PLAIN = b"POST /v1/chat/shop/messages HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc"
 
@@ -16,12 +16,12 @@ def with_line(line: bytes) -> bytes:
 def test_a_head_says_where_its_request_ends() -> None:
     """Whether its body has come or not, and however its names are written."""
     size = len(PLAIN)
-    assert head_of(PLAIN) == Head(b"/v1/chat/shop/messages", b"", size)
-    assert head_of(PLAIN[:-3]) == Head(b"/v1/chat/shop/messages", b"", size)
-    assert head_of(PLAIN + b"POST /") == Head(b"/v1/chat/shop/messages", b"", size)
-    assert head_of(PLAIN.replace(b"Content-Length: ", b"content-LENGTH:  ")) is not None
-    assert head_of(with_line(b"Connection: Keep-Alive")) is not None
-    origin = head_of(with_line(b"oriGin:  https://Shop.example "))
+    assert parse_head(PLAIN) == RequestHead(b"/v1/chat/shop/messages", b"", size)
+    assert parse_head(PLAIN[:-3]) == RequestHead(b"/v1/chat/shop/messages", b"", size)
+    assert parse_head(PLAIN + b"POST /") == RequestHead(b"/v1/chat/shop/messages", b"", size)
+    assert parse_head(PLAIN.replace(b"Content-Length: ", b"content-LENGTH:  ")) is not None
+    assert parse_head(with_line(b"Connection: Keep-Alive")) is not None
+    origin = parse_head(with_line(b"oriGin:  https://Shop.example "))
     assert origin is not None
     assert origin.origin == b"https://Shop.example"
 
@@ -59,4 +59,4 @@ def test_a_head_says_where_its_request_ends() -> None:
     ],
 )
 def test_what_is_strange_is_left_to_the_parser(sent: bytes) -> None:
-    assert head_of(sent) is None
+    assert parse_head(sent) is None

@@ -10,7 +10,7 @@ import aiohttp
 from aiohttp import web
 
 from gateway.http import health
-from gateway.http.app import serving
+from gateway.http.app import run_server
 from gateway.wiring.parts import Parts
 from schemas.errors import StateUnavailable
 from tests.unit.gateway.conftest import Instance
@@ -20,7 +20,7 @@ async def asked(parts: Parts, path: str) -> tuple[int, Any, Any]:
     app = web.Application()
     health.add_routes(app, parts)
     async with (
-        serving(app, "127.0.0.1", 0) as port,
+        run_server(app, "127.0.0.1", 0) as port,
         aiohttp.ClientSession() as http,
         http.get(f"http://127.0.0.1:{port}{path}") as response,
     ):
@@ -62,7 +62,7 @@ async def test_a_part_that_fails_or_hangs_is_not_ready(instance: Instance, monke
         await asyncio.Event().wait()
         return {}
 
-    monkeypatch.setattr(health, "LONGEST", 0.05)
+    monkeypatch.setattr(health, "READINESS_TIMEOUT", 0.05)
     status, body, _ = await asked(replace(instance.parts, check_readiness=fails), "/readyz")
     assert (status, body["parts"]["process"]) == (503, "the state store cannot be reached")
     status, body, _ = await asked(replace(instance.parts, check_readiness=hangs), "/readyz")

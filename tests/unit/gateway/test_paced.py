@@ -10,7 +10,7 @@ import pytest
 
 from agent_worker.fair_scheduler import ALONE_FACTOR, SLOTS, FairScheduler
 from gateway.config.settings import Config
-from gateway.http.overload import Press
+from gateway.http.overload import OverloadFlag
 from gateway.wiring.consumers import build_scheduler, schedule_fairly
 from gateway.wiring.parts import Parts
 from schemas.errors import Unavailable
@@ -73,7 +73,7 @@ class Process:
     """What ``pace_of`` looks at."""
 
     config: Config
-    press: Press = field(default_factory=Press)
+    overload_flag: OverloadFlag = field(default_factory=OverloadFlag)
 
 
 @pytest.mark.parametrize(

@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from gateway.console.pages.turn_reasons import turn_details
+from gateway.console.pages.turn_reasons import render_turn
 from schemas.conversation import ActionRecord, Turn
 
 AT = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 
 
 def shown(**fields: Any) -> str:
-    return str(turn_details(Turn(id="t", handled=["m"], at=AT, **fields)))
+    return str(render_turn(Turn(id="t", handled=["m"], at=AT, **fields)))
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from gateway.config.settings import LimitSettings
-from gateway.webchat.storage_quotas import StorageQuota
+from gateway.storage.quotas import StorageQuota
 from schemas.errors import RateLimited, StorageFull
 from schemas.ports import Limiter
 from tests.contracts.state.engines import redis_state, sqlite_state
@@ -51,54 +51,54 @@ def process(limiter: Counted, now: datetime = NOW) -> StorageQuota:
 
 async def test_files_of_several_processes_never_pass_a_quota_together(limiter: Counted) -> None:
     processes = [process(limiter) for _ in range(3)]
-    taking = (processes[n % 3].take_file("shop", f"contact-{n % 7}", 100 * KIB) for n in range(60))
+    taking = (processes[n % 3].reserve_file("shop", f"contact-{n % 7}", 100 * KIB) for n in range(60))
     outcomes = await asyncio.gather(*taking, return_exceptions=True)
     taken = sum(outcome is None for outcome in outcomes)
     assert 1 <= taken <= 15
     assert {type(outcome) for outcome in outcomes} <= {type(None), StorageFull, RateLimited}
-    assert await processes[0].stored_files("shop") == taken * 100 * KIB
-    assert await processes[0].stored_files("other") == 0
+    assert await processes[0].read_file_bytes("shop") == taken * 100 * KIB
+    assert await processes[0].read_file_bytes("other") == 0
 
 
 async def test_a_file_that_did_not_fit_the_tenant_counts_for_its_contact_neither(limiter: Counted) -> None:
     quota = process(limiter)
-    await quota.take_file("shop", "", 1000 * KIB)
+    await quota.reserve_file("shop", "", 1000 * KIB)
     for _ in range(5):
         with pytest.raises(StorageFull):
-            await quota.take_file("shop", "ada", 600 * KIB)
-    await quota.return_file("shop", "", 1000 * KIB)
-    await quota.take_file("shop", "ada", 1000 * KIB)
+            await quota.reserve_file("shop", "ada", 600 * KIB)
+    await quota.release_file("shop", "", 1000 * KIB)
+    await quota.reserve_file("shop", "ada", 1000 * KIB)
     with pytest.raises(RateLimited):
-        await quota.take_file("shop", "ada", 1)
+        await quota.reserve_file("shop", "ada", 1)
 
 
 async def test_a_new_day_begins_with_nothing(limiter: Counted) -> None:
-    await process(limiter).take_file("shop", "ada", 1000 * KIB)
+    await process(limiter).reserve_file("shop", "ada", 1000 * KIB)
     with pytest.raises(RateLimited) as refused:
-        await process(limiter).take_text("shop", "ada", 1)
+        await process(limiter).reserve_text("shop", "ada", 1)
     assert refused.value.retry_after_ms is not None
     tomorrow = NOW + timedelta(milliseconds=refused.value.retry_after_ms)
     assert (tomorrow.hour, tomorrow.minute, tomorrow.day) == (0, 0, NOW.day + 1)
-    await process(limiter, tomorrow).take_text("shop", "ada", 1000 * KIB)
+    await process(limiter, tomorrow).reserve_text("shop", "ada", 1000 * KIB)
 
 
 async def test_words_are_counted_to_the_last_byte_with_few_questions_to_the_store(limiter: Counted) -> None:
     quota = process(limiter)
     for _ in range(900):
-        await quota.take_text("shop", "ada", KIB)
+        await quota.reserve_text("shop", "ada", KIB)
     assert limiter.calls < 20
     for _ in range(100):
-        await quota.take_text("shop", "ada", KIB)
+        await quota.reserve_text("shop", "ada", KIB)
     with pytest.raises(RateLimited):
-        await quota.take_text("shop", "ada", 1)
+        await quota.reserve_text("shop", "ada", 1)
     with pytest.raises(RateLimited):
-        await process(limiter).take_file("shop", "ada", 1)
+        await process(limiter).reserve_file("shop", "ada", 1)
 
 
 async def test_words_of_all_contacts_together_are_bounded(limiter: Counted) -> None:
     quota = process(limiter)
     for number in range(40):
-        await quota.take_text("shop", f"contact-{number}", 100 * KIB)
-    await quota.take_text("shop", "late", 96 * KIB)
+        await quota.reserve_text("shop", f"contact-{number}", 100 * KIB)
+    await quota.reserve_text("shop", "late", 96 * KIB)
     with pytest.raises(RateLimited):
-        await quota.take_text("shop", "later", 1)
+        await quota.reserve_text("shop", "later", 1)

@@ -16,8 +16,8 @@ import pytest
 
 from connectors.registry import open_channel
 from gateway.config.settings import Config
-from gateway.http.app import build_app, serving
-from gateway.webchat.storage_quotas import MeteredBlobs, StorageQuota
+from gateway.http.app import build_app, run_server
+from gateway.storage.quotas import QuotaBlobs, StorageQuota
 from gateway.wiring.engines import open_engine
 from gateway.wiring.parts import Parts, build_account_lookup
 from infra.blobs import open_blobs
@@ -231,7 +231,7 @@ async def serve(tmp_path: Path) -> AsyncIterator[Callable[..., Awaitable[Shop]]]
             config=config,
             bus=engine.bus,
             state=engine.state,
-            blobs=MeteredBlobs(open_blobs(config.blobs, tmp_path, clock), quota),
+            blobs=QuotaBlobs(open_blobs(config.blobs, tmp_path, clock), quota),
             quota=quota,
             metrics=PrometheusMetrics(),
             clock=clock,
@@ -243,7 +243,7 @@ async def serve(tmp_path: Path) -> AsyncIterator[Callable[..., Awaitable[Shop]]]
 
         async def start(rebuilt: Rebuilt = lambda parts: parts) -> Shop:
             changed = rebuilt(parts)
-            port = await stack.enter_async_context(serving(build_app(changed), "127.0.0.1", 0))
+            port = await stack.enter_async_context(run_server(build_app(changed), "127.0.0.1", 0))
             http = await stack.enter_async_context(aiohttp.ClientSession())
             return Shop(changed, http, f"http://127.0.0.1:{port}", clock)
 

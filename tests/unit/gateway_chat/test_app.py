@@ -12,7 +12,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from gateway.http.app import build_app, serve_forever, serving
+from gateway.http.app import build_app, run_server, serve_forever
 from schemas.errors import PortInUse
 from tests.unit.gateway_chat.conftest import FailingBus, Shop, Socket, Visitor, until, with_bus
 
@@ -92,7 +92,7 @@ class Running:
         self._stack = AsyncExitStack()
 
     async def start(self) -> None:
-        port = await self._stack.enter_async_context(serving(build_app(self._shop.parts), "127.0.0.1", 0))
+        port = await self._stack.enter_async_context(run_server(build_app(self._shop.parts), "127.0.0.1", 0))
         self._shop.address = f"http://127.0.0.1:{port}"
 
     async def stop(self) -> float:
@@ -103,7 +103,7 @@ class Running:
 
 
 async def test_a_stop_closes_every_socket_with_1012_at_once(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.webchat.sockets.CLOSE_WAIT", 60.0)
+    monkeypatch.setattr("gateway.webchat.sockets.CLOSE_TIMEOUT", 60.0)
     visitor = await shop.visitor()
     running = Running(shop, visitor)
     await running.start()

@@ -6,7 +6,7 @@ import pytest
 
 from connectors.web.settings import WebAccount
 from gateway.config.settings import Config
-from gateway.webchat.origins import Origins, normal
+from gateway.webchat.origins import OriginPolicy, normalize_origin
 from tests.unit.gateway_chat.conftest import CONFIG, Shop
 
 GOOD, BAD = "https://shop.example", "https://evil.example"
@@ -61,7 +61,7 @@ async def test_who_is_no_browser_needs_no_origin(shop: Shop) -> None:
 
 
 def test_the_page_of_the_installation_itself_is_always_allowed() -> None:
-    origins = Origins(Config.model_validate(CONFIG | {"public_url": "https://Support.example/"}))
+    origins = OriginPolicy(Config.model_validate(CONFIG | {"public_url": "https://Support.example/"}))
     account = WebAccount(origins=[GOOD])
     for own in ("https://support.example", "http://127.0.0.1:8080", "http://localhost:8080"):
         assert origins.allows(own, account)
@@ -86,4 +86,4 @@ def test_the_page_of_the_installation_itself_is_always_allowed() -> None:
     ],
 )
 def test_only_a_plain_web_origin_is_one(origin: str, expected: str) -> None:
-    assert normal(origin) == expected
+    assert normalize_origin(origin) == expected

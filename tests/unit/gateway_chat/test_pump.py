@@ -8,9 +8,9 @@ from typing import Any, cast
 
 import pytest
 
-from gateway.webchat.outgoing import Pump, TokenGuard
-from gateway.webchat.service import PAGE, Exchange
+from gateway.webchat.chat_service import PAGE_SIZE, ChatService
 from gateway.webchat.sessions import Visit
+from gateway.webchat.socket_sender import SocketSender, TokenGuard
 from gateway.webchat.watch import Watch
 from schemas.messages import Author, TranscriptMessage
 
@@ -24,12 +24,12 @@ class FakeExchange:
         self.lines_written = 0
         self.reads = 0
 
-    async def lines(self, _visit: Visit, after: int) -> tuple[list[TranscriptMessage], int]:
+    async def read_lines(self, _visit: Visit, after: int) -> tuple[list[TranscriptMessage], int]:
         self.reads += 1
-        found = [line(seq) for seq in range(after + 1, min(after + PAGE, self.lines_written) + 1)]
+        found = [line(seq) for seq in range(after + 1, min(after + PAGE_SIZE, self.lines_written) + 1)]
         return found, found[-1].seq if found else after
 
-    async def shown(self, _visit: Visit, lines: list[TranscriptMessage]) -> list[int]:
+    async def serialize(self, _visit: Visit, lines: list[TranscriptMessage]) -> list[int]:
         return [line.seq for line in lines]
 
 
@@ -41,7 +41,7 @@ class FakeWatch:
         self._lines = lines
         self.ended = False
 
-    async def next(self, _patience: float) -> list[bytes]:
+    async def wait(self, _patience: float) -> list[bytes]:
         self.ended = True
         self._exchange.lines_written = self._lines
         self._exchange.reads = 0
@@ -49,9 +49,9 @@ class FakeWatch:
 
 
 class GoodToken:
-    left = 3600.0
+    seconds_left = 3600.0
 
-    async def objection(self, _signals: list[bytes]) -> str:
+    async def find_close_reason(self, _signals: list[bytes]) -> str:
         return ""
 
 
@@ -61,7 +61,7 @@ def line(seq: int) -> TranscriptMessage:
 
 
 @pytest.mark.parametrize(
-    ("lines", "reads"), [(0, 1), (1, 1), (PAGE - 1, 1), (PAGE, 2), (PAGE + 1, 2), (2 * PAGE + 1, 3)]
+    ("lines", "reads"), [(0, 1), (1, 1), (PAGE_SIZE - 1, 1), (PAGE_SIZE, 2), (PAGE_SIZE + 1, 2), (2 * PAGE_SIZE + 1, 3)]
 )
 async def test_after_a_signal_all_is_shown_with_no_look_that_must_find_nothing(lines: int, reads: int) -> None:
     exchange, shown = FakeExchange(), list[int]()
@@ -69,13 +69,13 @@ async def test_after_a_signal_all_is_shown_with_no_look_that_must_find_nothing(l
     async def send(frame: dict[str, Any]) -> None:
         shown.append(frame["message"])
 
-    pump = Pump(
-        cast(Exchange, exchange),
+    pump = SocketSender(
+        cast(ChatService, exchange),
         cast(Visit, None),
         send,
         cast(TokenGuard, GoodToken()),
         after=0,
-        turn_to_speak=asyncio.Lock(),
+        send_lock=asyncio.Lock(),
     )
     await pump.run(cast(Watch, FakeWatch(exchange, lines)))
     assert shown == list(range(1, lines + 1))

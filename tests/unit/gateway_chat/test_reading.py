@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from gateway.webchat import chat
+from gateway.webchat import http_api
 from schemas.messages import Choice, Citation, InboundMessage
 from tests.unit.gateway_chat.conftest import Shop, until
 
@@ -82,7 +82,7 @@ async def test_a_query_that_makes_no_sense_is_refused(shop: Shop, query: str) ->
 
 
 async def test_a_waiting_reader_gets_a_message_when_it_comes(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(chat, "LOOK_AGAIN", 60.0)
+    monkeypatch.setattr(http_api, "POLL_EVERY", 60.0)
     visitor = await shop.visitor()
     waiting = asyncio.create_task(visitor.call("GET", "messages?after=0&wait=20"))
     await until(lambda: bool(shop.parts.state.signals._readers))  # type: ignore[attr-defined]

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from gateway.http.connection import Connection
-from gateway.http.fast_refusals import Head, Refusals
-from gateway.http.overload import Crowding
+from gateway.http.fast_refusals import FastRefusals, RequestHead
+from gateway.http.overload import OverloadGuard
 from tests.unit.gateway_chat.conftest import Shop, until
 from tests.unit.gateway_chat.test_shortcut import answer, connected, without_date
 from tests.unit.gateway_chat.test_webhooks import PATH, toy, toy_shop, with_toy
@@ -39,9 +39,9 @@ class Door:
 @pytest.fixture
 def door(monkeypatch: pytest.MonkeyPatch) -> Door:
     seen = Door()
-    answered, received = Refusals.answer, Connection.data_received
+    answered, received = FastRefusals.respond, Connection.data_received
 
-    def answers(self: Refusals, head: Head) -> bytes | None:
+    def answers(self: FastRefusals, head: RequestHead) -> bytes | None:
         if (made := answered(self, head)) is not None:
             seen.short.append(made)
         return made
@@ -50,10 +50,10 @@ def door(monkeypatch: pytest.MonkeyPatch) -> Door:
         seen.pieces += 1
         received(self, data)
 
-    monkeypatch.setattr(Refusals, "answer", answers)
+    monkeypatch.setattr(FastRefusals, "respond", answers)
     monkeypatch.setattr(Connection, "data_received", receives)
-    monkeypatch.setattr(Crowding, "near", property(lambda _: seen.near))
-    monkeypatch.setattr(Crowding, "crowded", property(lambda _: seen.crowded))
+    monkeypatch.setattr(OverloadGuard, "is_nearly_full", property(lambda _: seen.near))
+    monkeypatch.setattr(OverloadGuard, "is_full", property(lambda _: seen.crowded))
     return seen
 
 
@@ -225,7 +225,7 @@ async def test_what_is_no_message_goes_the_long_way(toy_shop: Shop, door: Door, 
 
 async def test_answers_are_made_anew_for_many_callers(toy_shop: Shop, door: Door, monkeypatch: Any) -> None:
     """However many origins there are, few answers are kept."""
-    monkeypatch.setattr("gateway.http.fast_refusals.KEPT", 3)
+    monkeypatch.setattr("gateway.http.fast_refusals.MAX_CACHED", 3)
     door.crowd()
     async with connected(toy_shop) as (reader, writer):
         for number in range(10):

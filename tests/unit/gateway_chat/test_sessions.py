@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from connectors.web.settings import WebAccount
 from gateway.config.secret_keys import derive_key
-from gateway.webchat.identity import identity_of
+from gateway.webchat.identity import verify_identity
 from schemas import ids, topics
 from schemas.errors import Unauthorized
 from tests.unit.gateway_chat.conftest import IDENTITY_SECRET, Answer, Clock, Shop, Visitor, open_socket
@@ -403,18 +403,18 @@ def test_es256_identities_are_verified_and_never_taken_for_hmac() -> None:
     public = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
     account = WebAccount(identity_public_key=public.decode())
     claims = {"sub": "ada", "exp": int(clock().timestamp()) + 600}
-    assert identity_of(jwt.encode(claims, key, "ES256"), account, clock()).subject == "ada"
+    assert verify_identity(jwt.encode(claims, key, "ES256"), account, clock()).subject == "ada"
     stranger = ec.generate_private_key(ec.SECP256R1())
     with pytest.raises(Unauthorized):
-        identity_of(jwt.encode(claims, stranger, "ES256"), account, clock())
+        verify_identity(jwt.encode(claims, stranger, "ES256"), account, clock())
     # The public key as if it were a shared secret; the library refuses to make such a token, an attacker does not.
     body = jwt.encode(claims, "x" * 32, "HS256").rpartition(".")[0]
     digest = hmac.new(public, body.encode(), hashlib.sha256).digest()
     forged = f"{body}.{base64.urlsafe_b64encode(digest).rstrip(b'=').decode()}"
     with pytest.raises(Unauthorized):
-        identity_of(forged, account, clock())
+        verify_identity(forged, account, clock())
     with pytest.raises(Unauthorized):
-        identity_of(jwt.encode(claims, "", "none"), account, clock())
+        verify_identity(jwt.encode(claims, "", "none"), account, clock())
 
 
 def test_a_short_secret_of_the_site_still_works() -> None:
@@ -422,4 +422,4 @@ def test_a_short_secret_of_the_site_still_works() -> None:
     account = WebAccount.model_validate({"identity_secret": "short"})
     with pytest.warns(jwt.InsecureKeyLengthWarning):
         signed = identity(clock, "short")
-    assert identity_of(signed, account, clock()).subject == "ada"
+    assert verify_identity(signed, account, clock()).subject == "ada"

@@ -16,8 +16,8 @@ import aiohttp
 import pytest
 
 from gateway.http import connection
-from gateway.http.app import build_app, serving
-from gateway.http.fast_webhooks import Shortcut
+from gateway.http.app import build_app, run_server
+from gateway.http.fast_webhooks import FastWebhooks
 from gateway.wiring.parts import Parts
 from schemas import topics
 from schemas.errors import BusUnavailable
@@ -31,13 +31,13 @@ __all__ = ["toy", "toy_shop", "with_toy"]  # fixtures
 def short(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     """The answers that went the short way."""
     answers: list[bytes] = []
-    answer = Shortcut.answer
+    answer = FastWebhooks.respond
 
-    async def seen(self: Shortcut, *args: Any) -> bytes:
+    async def seen(self: FastWebhooks, *args: Any) -> bytes:
         answers.append(await answer(self, *args))
         return answers[-1]
 
-    monkeypatch.setattr(Shortcut, "answer", seen)
+    monkeypatch.setattr(FastWebhooks, "respond", seen)
     return answers
 
 
@@ -45,13 +45,13 @@ def short(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
 def taken(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The paths of what has set out on the short way."""
     paths: list[str] = []
-    takes = Shortcut.takes
+    takes = FastWebhooks.match
 
-    def seen(self: Shortcut, message: Any) -> Any:
+    def seen(self: FastWebhooks, message: Any) -> Any:
         paths.append(message.path)
         return takes(self, message)
 
-    monkeypatch.setattr(Shortcut, "takes", seen)
+    monkeypatch.setattr(FastWebhooks, "match", seen)
     return paths
 
 
@@ -99,7 +99,7 @@ async def test_both_ways_give_the_same_answer(toy_shop: Shop, short: list[bytes]
 
 async def test_this_aiohttp_is_one_whose_insides_are_known() -> None:
     """Otherwise the short way is never taken: look at ``RequestHandler.start`` of the new one, then say so."""
-    assert connection._KNOWN_INSIDES, aiohttp.__version__
+    assert connection._IS_SUPPORTED_AIOHTTP, aiohttp.__version__
 
 
 async def test_requests_of_one_connection_are_answered_in_order(toy_shop: Shop, short: list[bytes]) -> None:
@@ -130,15 +130,15 @@ async def test_a_client_that_leaves_in_the_middle_leaves_nothing_behind(
 ) -> None:
     """Its half of a body is not waited for any longer."""
     ended = asyncio.Event()
-    shortly = connection.Connection._shortly
+    shortly = connection.Connection._serve_webhooks
 
-    async def watched(self: connection.Connection, shortcut: Shortcut) -> None:
+    async def watched(self: connection.Connection, shortcut: FastWebhooks) -> None:
         try:
             await shortly(self, shortcut)
         finally:
             ended.set()
 
-    monkeypatch.setattr(connection.Connection, "_shortly", watched)
+    monkeypatch.setattr(connection.Connection, "_serve_webhooks", watched)
     async with connected(toy_shop) as (_, writer):
         writer.write(hook(1)[:-5])
         await until(lambda: bool(taken))
@@ -201,7 +201,7 @@ async def test_a_stop_lets_a_webhook_finish_and_waits_for_nothing_more(
     shop = await serve(lambda parts: replace(with_toy(parts), bus=SlowBus(parts.bus)))
     await shop.parts.bus.create_topics(topics.topic_specs(["slack"], partitions=3, small=3))
     stack = AsyncExitStack()
-    port = await stack.enter_async_context(serving(build_app(shop.parts), "127.0.0.1", 0))
+    port = await stack.enter_async_context(run_server(build_app(shop.parts), "127.0.0.1", 0))
     shop.address = f"http://127.0.0.1:{port}"
     async with connected(shop) as (reader, writer), connected(shop) as (idle, _):
         writer.write(hook(1))

@@ -9,7 +9,7 @@ import aiohttp
 import jwt
 import pytest
 
-from gateway.webchat import outgoing, sockets
+from gateway.webchat import socket_sender, sockets
 from tests.unit.gateway_chat.conftest import Shop, message, open_socket, raw_socket
 from tests.unit.gateway_chat.test_sessions import identity
 
@@ -82,7 +82,7 @@ async def test_the_listed_site_may_connect(shop: Shop) -> None:
 
 
 async def test_4408_when_no_hello_comes(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sockets, "HELLO_WAIT", 0.2)
+    monkeypatch.setattr(sockets, "HELLO_TIMEOUT", 0.2)
     assert await (await raw_socket(shop)).closed() == 4408
 
 
@@ -160,8 +160,8 @@ async def test_signing_out_closes_the_sockets_of_the_session_and_no_others(shop:
 
 
 async def test_a_socket_learns_of_a_sign_out_whose_signal_was_lost(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(outgoing, "ASK_AGAIN", 0.0)
-    monkeypatch.setattr(outgoing, "LOOK_AGAIN", 0.05)
+    monkeypatch.setattr(socket_sender, "SESSION_CHECK_EVERY", 0.0)
+    monkeypatch.setattr(socket_sender, "POLL_EVERY", 0.05)
     visitor = await shop.visitor()
     socket = await open_socket(visitor)
     read = jwt.decode(visitor.token, options={"verify_signature": False})

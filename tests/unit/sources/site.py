@@ -10,7 +10,7 @@ from typing import Any
 
 from aiohttp import web
 
-from gateway.http.app import serving
+from gateway.http.app import run_server
 
 
 @dataclass
@@ -86,6 +86,6 @@ async def serve(pages: dict[str, Page]) -> AsyncIterator[Site]:
     site = Site(pages)
     app = web.Application()
     app.router.add_get("/{path:.*}", site.serve)
-    async with serving(app, "127.0.0.1", 0) as port:
+    async with run_server(app, "127.0.0.1", 0) as port:
         site.port = port
         yield site

@@ -1,0 +1,371 @@
+"""The table of all endpoints of the HTTP API, from which the OpenAPI document is made."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from pydantic import BaseModel
+
+from gateway.admin.approvals import ApprovalDecisionRequest
+from gateway.admin.conversations import OwnerRequest
+from gateway.admin.knowledge import MAX_WAIT, DocumentRequest, SearchRequest
+from gateway.admin.route_explanation import RouteRequest
+from gateway.http import response_models as models
+from gateway.operators.conversations import OperatorMessage
+from gateway.webchat.chat_service import VisitorMessage
+from gateway.webchat.sessions import SessionRequest
+from gateway.webchat.widget import WIDGET_FILES
+
+VISITOR, ADMIN, SIGNATURE, CONSOLE, PUBLIC = "visitor", "admin", "signature", "console", ""
+"""Ways to authenticate."""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """The description of an endpoint. ``responses`` maps a status to a model, to a media type if the body is not JSON,
+    or to "" if there is no body. ``query`` maps parameters to descriptions. ``errors`` are the codes other than 500."""
+
+    method: str
+    path: str
+    summary: str
+    responses: dict[int, type[BaseModel] | str]
+    auth: str = PUBLIC
+    body: type[BaseModel] | str = ""
+    query: dict[str, str] = field(default_factory=dict)
+    errors: tuple[str, ...] = ()
+    group: str = "others"
+
+
+_BODY_ERRORS = ("invalid_request", "too_large", "unsupported_media_type")
+_RETRYABLE_ERRORS = ("rate_limited", "unavailable")
+_CHAT_ERRORS = ("unauthorized", "forbidden", "not_found", *_RETRYABLE_ERRORS)
+_ADMIN_ERRORS = ("unauthorized", "not_found", *_RETRYABLE_ERRORS)
+_WEBHOOK_ERRORS = (
+    "invalid_request",
+    "unauthorized",
+    "not_found",
+    "too_large",
+    "unsupported_media_type",
+    *_RETRYABLE_ERRORS,
+)
+_URLENCODED, _MULTIPART = "application/x-www-form-urlencoded", "multipart/form-data"
+_CONSOLE_ERRORS = ("invalid_request", "unauthorized", "forbidden", "not_found", "rate_limited", "unavailable")
+_FORM_ERRORS = (*_CONSOLE_ERRORS, "too_large", "unsupported_media_type", "conflict")
+STATUS_BY_CODE: dict[str, int] = {
+    "invalid_request": 400,
+    "unauthorized": 401,
+    "forbidden": 403,
+    "not_found": 404,
+    "id_reused": 409,
+    "stale_epoch": 409,
+    "conflict": 409,
+    "too_large": 413,
+    "document_too_large": 413,
+    "unsupported_media_type": 415,
+    "unprocessable": 422,
+    "rate_limited": 429,
+    "unavailable": 503,
+}
+
+
+def _chat_endpoint(
+    method: str, path: str, summary: str, responses: dict[int, type[BaseModel] | str], **more: object
+) -> Endpoint:
+    settings = {"auth": VISITOR, "errors": _CHAT_ERRORS, "group": "chat"} | more
+    return Endpoint(method, "/v1/chat/{tenant}" + path, summary, responses, **settings)  # type: ignore[arg-type]
+
+
+def _admin_endpoint(
+    method: str, path: str, summary: str, responses: dict[int, type[BaseModel] | str], **more: object
+) -> Endpoint:
+    settings = {"auth": ADMIN, "errors": _ADMIN_ERRORS, "group": "admin"} | more
+    return Endpoint(method, "/v1/admin/{tenant}" + path, summary, responses, **settings)  # type: ignore[arg-type]
+
+
+def _page_endpoint(path: str, summary: str, **more: object) -> Endpoint:
+    """Describe a page. 303 redirects to the sign-in page; 204 tells the page's script that nothing has changed."""
+    settings = {"auth": CONSOLE, "errors": _CONSOLE_ERRORS, "group": "console"} | more
+    return Endpoint("GET", "/console" + path, summary, {200: "text/html", 204: "", 303: ""}, **settings)  # type: ignore[arg-type]
+
+
+def _form_endpoint(path: str, summary: str, **more: object) -> Endpoint:
+    """Describe a form. After success, 303 redirects to a page that says so."""
+    settings = {"auth": CONSOLE, "body": _URLENCODED, "errors": _FORM_ERRORS, "group": "console"} | more
+    return Endpoint("POST", "/console" + path, summary, {200: "text/html", 303: ""}, **settings)  # type: ignore[arg-type]
+
+
+_LIST_QUERY = {
+    "state": "queue, mine, person, agent or closed.",
+    "channel": "Only conversations on this channel.",
+    "after": "The cursor of an older page.",
+}
+CONSOLE_ENDPOINTS: tuple[Endpoint, ...] = (
+    _page_endpoint("", "Show the sign-in form.", auth=PUBLIC, query={"next": "The page to show after signing in."}),
+    _page_endpoint("/session", "Check whether this browser is signed in (204).", auth=PUBLIC),
+    _page_endpoint(
+        "/{tenant}/conversations", "List conversations, those that wait for a person first.", query=_LIST_QUERY
+    ),
+    _page_endpoint("/{tenant}/conversations/{id}", "Show a conversation.", query={"after": "A sequence number."}),
+    _page_endpoint("/{tenant}/conversations/{id}/resolve", "Show the form for resolving a conversation."),
+    _page_endpoint(
+        "/{tenant}/deadletters", "List dead letters.", query={"code": "Only dead letters with this error code."}
+    ),
+    _page_endpoint("/{tenant}/knowledge", "List the tenant's documents."),
+    Endpoint(
+        "GET", "/console/assets/{file}", "Download a file of the console.", {200: "text/css"}, errors=("not_found",)
+    ),
+    _form_endpoint("/session", "Sign in with the admin token, or with a name and a password.", auth=PUBLIC),
+    _form_endpoint("/session/end", "Sign out."),
+    _form_endpoint("/{tenant}/conversations/{id}/owner", "Take over, return or resolve a conversation."),
+    _form_endpoint(
+        "/{tenant}/conversations/{id}/messages",
+        "Reply to the contact, which takes over the conversation.",
+        body=_MULTIPART,
+    ),
+    _form_endpoint("/{tenant}/conversations/{id}/approvals/{approval}", "Approve or deny an action."),
+    _form_endpoint("/{tenant}/deadletters", "Replay the selected dead letters, or describe what a replay would do."),
+    _form_endpoint("/{tenant}/knowledge", "Test a question: passages found, route taken, and reasons."),
+)
+_PAGE_QUERY = {"after": "The `next` of the previous page.", "limit": "Items per page, 1 to 200 (default 50)."}
+_PAGE_ERRORS = ("invalid_request", *_ADMIN_ERRORS)
+
+ENDPOINTS: tuple[Endpoint, ...] = (
+    _chat_endpoint(
+        "POST",
+        "/sessions",
+        "Start or resume a visitor's session.",
+        {201: models.SessionResponse, 200: models.SessionResponse},
+        auth=PUBLIC,
+        body=SessionRequest,
+        errors=(*_BODY_ERRORS, *_CHAT_ERRORS),
+    ),
+    _chat_endpoint(
+        "DELETE",
+        "/sessions",
+        "Sign the visitor out: all tokens of this session become invalid.",
+        {204: ""},
+    ),
+    _chat_endpoint(
+        "POST",
+        "/messages",
+        "Send a message. A repeat with the same client_msg_id gets the same response.",
+        {202: models.VisitorMessageResponse},
+        body=VisitorMessage,
+        errors=(*_BODY_ERRORS, "id_reused", *_CHAT_ERRORS),
+    ),
+    _chat_endpoint(
+        "GET",
+        "/messages",
+        "Read the messages after a sequence number; optionally wait for them.",
+        {200: models.MessagesResponse},
+        query={"after": "A sequence number (default 0).", "wait": "Seconds to wait for a message, at most 25."},
+        errors=("invalid_request", *_CHAT_ERRORS),
+    ),
+    _chat_endpoint(
+        "POST",
+        "/attachments",
+        "Upload a file of at most 10 MiB for a message.",
+        {201: models.AttachmentResponse},
+        body="multipart/form-data",
+        errors=(*_BODY_ERRORS, *_CHAT_ERRORS),
+    ),
+    _chat_endpoint(
+        "GET",
+        "/attachments/{id}",
+        "Download a file from the signed address in a message.",
+        {200: "application/octet-stream"},
+        auth=PUBLIC,
+        query={"exp": "When the address expires.", "sig": "Its signature."},
+        errors=("forbidden", "not_found", "unavailable"),
+    ),
+    _chat_endpoint(
+        "GET",
+        "/theme",
+        "Read the appearance of a web account's chat, for the widget.",
+        {200: models.ThemeResponse},
+        auth=PUBLIC,
+        query={
+            "account": "The web account (default main).",
+            "locale": "The page's language (default: the tenant's). `words` are in this language; empty means English.",
+        },
+        errors=("not_found",),
+    ),
+    _chat_endpoint(
+        "GET",
+        "/logo",
+        "Download the logo of a web account, if it is a file of the configuration.",
+        {200: "image/*"},
+        auth=PUBLIC,
+        query={"account": "The web account (default main)."},
+        errors=("not_found",),
+    ),
+    _chat_endpoint(
+        "GET",
+        "/socket",
+        "Open the WebSocket for messages, deltas, receipts and typing, in both directions.",
+        {101: ""},
+        auth=PUBLIC,
+        errors=("invalid_request", "forbidden", "not_found", "unavailable"),
+    ),
+    Endpoint(
+        "POST",
+        "/v1/webhooks/{channel}/{tenant}/{account}",
+        "Receive a vendor's webhook; the response is sent once its events are durable.",
+        {200: "text/plain"},
+        auth=SIGNATURE,
+        body="application/json",
+        errors=_WEBHOOK_ERRORS,
+        group="webhooks",
+    ),
+    Endpoint(
+        "GET",
+        "/v1/webhooks/{channel}/{tenant}/{account}",
+        "Answer a vendor's verification of the address.",
+        {200: "text/plain"},
+        auth=SIGNATURE,
+        errors=("invalid_request", "unauthorized", "not_found"),
+        group="webhooks",
+    ),
+    _admin_endpoint(
+        "GET",
+        "/knowledge",
+        "List documents.",
+        {200: models.DocumentListResponse},
+        query=_PAGE_QUERY,
+        errors=_PAGE_ERRORS,
+    ),
+    _admin_endpoint(
+        "POST",
+        "/knowledge/search",
+        "Search the documents as the agent does.",
+        {200: models.SearchResponse},
+        body=SearchRequest,
+        errors=(*_BODY_ERRORS, *_ADMIN_ERRORS),
+    ),
+    _admin_endpoint(
+        "POST",
+        "/route/explain",
+        "Explain which route a message would take.",
+        {200: models.RouteResponse},
+        body=RouteRequest,
+        errors=(*_BODY_ERRORS, *_ADMIN_ERRORS),
+    ),
+    _admin_endpoint("GET", "/knowledge/{document}", "Read one document.", {200: models.DocumentResponse}),
+    _admin_endpoint(
+        "PUT",
+        "/knowledge/{document}",
+        "Publish a document, or a new version of it.",
+        {200: models.PutDocumentResponse},
+        query={"wait": f"Seconds to wait until searches find it, 0 to {MAX_WAIT}; adds `searchable` to the response."},
+        body=DocumentRequest,
+        errors=(*_BODY_ERRORS, "document_too_large", "unprocessable", *_ADMIN_ERRORS),
+    ),
+    _admin_endpoint("DELETE", "/knowledge/{document}", "Remove a document.", {204: ""}),
+    _admin_endpoint(
+        "GET",
+        "/conversations",
+        "List conversations, the most recently active first.",
+        {200: models.ConversationListResponse},
+        query={"state": "Only conversations with this owner.", "channel": "Only conversations on this channel."}
+        | _PAGE_QUERY,
+        errors=_PAGE_ERRORS,
+    ),
+    _admin_endpoint(
+        "GET",
+        "/conversations/{id}",
+        "Read a conversation with its transcript and turns.",
+        {200: models.ConversationResponse},
+        query={"after": "A sequence number; without it, the newest 200 lines."},
+        errors=_PAGE_ERRORS,
+    ),
+    _admin_endpoint(
+        "POST",
+        "/conversations/{id}/owner",
+        "Change the owner of a conversation, unless it has changed in the meantime.",
+        {200: models.OwnerResponse},
+        body=OwnerRequest,
+        errors=(*_BODY_ERRORS, "stale_epoch", *_ADMIN_ERRORS),
+    ),
+    _admin_endpoint(
+        "POST",
+        "/conversations/{id}/messages",
+        "Reply as a person, which takes over the conversation.",
+        {202: models.OperatorMessageResponse},
+        body=OperatorMessage,
+        errors=(*_BODY_ERRORS, "id_reused", "conflict", *_ADMIN_ERRORS),
+    ),
+    _admin_endpoint(
+        "POST",
+        "/conversations/{id}/attachments",
+        "Upload a file of at most 10 MiB for a person's reply in this conversation.",
+        {201: models.AttachmentResponse},
+        body="multipart/form-data",
+        errors=(*_BODY_ERRORS, *_ADMIN_ERRORS),
+    ),
+    _admin_endpoint(
+        "GET",
+        "/training",
+        "Export approved conversations and rejected replies, masked, as JSON lines.",
+        {200: "application/x-ndjson"},
+        query={
+            "kind": "approved or rejected (default: both).",
+            "channel": "Only conversations on this channel.",
+            "since": "Only conversations last answered at this time or later.",
+            "until": "Only conversations last answered before this time.",
+        },
+        errors=("invalid_request", *_ADMIN_ERRORS),
+    ),
+    _admin_endpoint(
+        "GET",
+        "/conversations/{id}/approvals",
+        "List the actions that wait for approval.",
+        {200: models.ApprovalListResponse},
+    ),
+    _admin_endpoint(
+        "POST",
+        "/conversations/{id}/approvals/{approval}",
+        "Approve or deny an action. The first decision counts.",
+        {202: models.ApprovalDecisionResponse},
+        body=ApprovalDecisionRequest,
+        errors=(*_BODY_ERRORS, "conflict", *_ADMIN_ERRORS),
+    ),
+    _admin_endpoint(
+        "GET",
+        "/deadletters",
+        "List dead letters, newest first.",
+        {200: models.DeadLetterListResponse},
+        query={"unassigned": "true lists dead letters without a tenant, which could not be read."} | _PAGE_QUERY,
+        errors=_PAGE_ERRORS,
+    ),
+    _admin_endpoint("GET", "/deadletters/{id}", "Read one dead letter.", {200: models.DeadLetterResponse}),
+    _admin_endpoint(
+        "POST",
+        "/deadletters/{id}/replay",
+        "Append the record again with a new id.",
+        {202: models.ReplayResponse},
+        errors=("conflict", *_ADMIN_ERRORS),
+    ),
+    *CONSOLE_ENDPOINTS,
+    Endpoint("GET", "/healthz", "Check that the process is alive.", {200: models.HealthResponse}),
+    Endpoint(
+        "GET",
+        "/readyz",
+        "Check that the process can do its work.",
+        {200: models.ReadinessResponse},
+        errors=("unavailable",),
+    ),
+    Endpoint("GET", "/metrics", "Read the metrics, in the format of Prometheus.", {200: "text/plain"}),
+    Endpoint("GET", "/v1/openapi.json", "Read this document.", {200: "application/json"}),
+    *(
+        Endpoint("GET", f"/{name}", "Download a file of the chat widget.", {200: kind})
+        for name, kind in WIDGET_FILES.items()
+    ),
+    Endpoint("GET", "/", "Show the demo page (embedded mode only).", {200: "text/html"}, errors=("not_found",)),
+    Endpoint(
+        "GET",
+        "/demo/{file}",
+        "Download a file of the demo page.",
+        {200: "application/octet-stream"},
+        errors=("not_found",),
+    ),
+)

@@ -1,0 +1,1 @@
+"""Uploaded files and the quotas for what contacts and tenants store."""
