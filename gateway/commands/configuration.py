@@ -37,7 +37,7 @@ def check(
     findings = preflight.check_imports(loaded) + ([] if offline else asyncio.run(preflight.check_endpoints(loaded)))
     problems = [finding for finding in findings if finding.status != "ok"]
     valid = all(finding.status != "fail" for finding in problems)
-    mode = "one process, SQLite" if loaded.embedded else "scaled, Kafka and Redis"
+    mode = "one process, SQLite" if loaded.embedded else f"scaled, {loaded.servers}"
     if as_json:
         about = {"valid": valid, "file": str(path), "mode": mode, "tenants": sorted(loaded.tenants)}
         print_json(about | {"problems": [asdict(finding) for finding in problems]})

@@ -26,11 +26,13 @@ def migrate(
     as_json: AsJson = False,
 ) -> None:
     """Migrate stored data to the schema of this release. `parley dev` does this when it starts."""
+    from infra.state.registry import find_engine
+
     loaded = load(config)
     state = run(_load_schema_state(loaded))
     if not check and state.pending:
         run(_migrate(loaded))
-    store = "sqlite" if loaded.embedded else "redis"
+    store = find_engine(loaded.state).name
     if as_json:
         report = {"store": store, "found": state.found, "known": state.known, "steps": list(state.pending)}
         print_json(report | {"migrated": bool(state.pending and not check)})
@@ -52,26 +54,15 @@ def _describe(state: SchemaState, check: bool) -> str:
 
 async def _load_schema_state(config: Config) -> SchemaState:
     """The schema version of the stored data. Raises SchemaMismatch if it is newer than this release."""
-    from gateway.wiring.engines import database_file, reveal_secrets, state_prefix
-    from infra.database import migration
+    from gateway.wiring.engines import state_location
+    from infra.state.registry import load_engine
 
-    if config.embedded:
-        return migration.state_of(database_file(config.data_path))
-    from infra.state.redis import RedisAccess
-    from infra.state.redis.rebuild.migration import state_of
-
-    return await state_of(config.state, state_prefix(config), access=RedisAccess(**reveal_secrets(config.redis)))
+    return await load_engine(config.state).schema_state(state_location(config))
 
 
 async def _migrate(config: Config) -> None:
     """Migrate the stored data. Raises DatabaseLocked while an instance runs."""
-    from gateway.wiring.engines import database_file, reveal_secrets, state_prefix
-    from infra.database import Database
+    from gateway.wiring.engines import state_location
+    from infra.state.registry import load_engine
 
-    if config.embedded:
-        await Database.open(database_file(config.data_path)).close()
-        return
-    from infra.state.redis import RedisAccess
-    from infra.state.redis.rebuild.migration import migrate as migrate_redis
-
-    await migrate_redis(config.state, state_prefix(config), access=RedisAccess(**reveal_secrets(config.redis)))
+    await load_engine(config.state).migrate(state_location(config))

@@ -57,7 +57,7 @@ def dev(
     loaded = load(config, port=port)
     if not loaded.embedded:
         raise SetupError(
-            "`parley dev` runs on SQLite; this configuration uses Kafka and Redis",
+            f"`parley dev` runs on SQLite; this configuration uses {loaded.servers}",
             fix="start the roles with `parley run`, or set `bus` and `state` to sqlite",
         )
     _set_up_logging(log_level)

@@ -58,7 +58,7 @@ def backup(
     loaded = load(config)
     if not loaded.embedded:
         raise SetupError(
-            "this installation keeps its data in Kafka and Redis",
+            f"this installation keeps its data in {loaded.servers}",
             fix="back those up with their own tools; docs/operations.md describes what each of them holds",
         )
     size = back_up(loaded.data_path, target.absolute())
@@ -80,7 +80,7 @@ def salvage(
     loaded = load(config)
     if not loaded.embedded:
         raise SetupError(
-            "this installation keeps its data in Kafka and Redis",
+            f"this installation keeps its data in {loaded.servers}",
             fix="docs/operations.md describes how to recover those",
         )
     tables = save(loaded.data_path, target.absolute())

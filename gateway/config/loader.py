@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import SecretStr
+from pydantic import BaseModel, SecretStr
 
-from connectors.settings import Settings
 from connectors.web.settings import WebAccount
 from gateway.config import secret_keys
 from gateway.config.knowledge import SourceSettings
@@ -22,6 +21,7 @@ from gateway.config.routing import RoutingSettings
 from gateway.config.settings import Config
 from gateway.config.validation import Validation, suggest
 from gateway.config.yaml_reader import YamlDocument, YamlReader
+from infra.state.registry import load_sections, server_engines
 from schemas.errors import ConfigInvalid
 
 FILE_NAME = "parley.yaml"
@@ -173,16 +173,21 @@ def _check_modes(config: Config, document: YamlDocument, validation: Validation)
         other = "state" if key == "bus" else "bus"
         validation.add(
             (key,),
-            f"{key} is sqlite, but {other} is not: use sqlite for both, or kafka:// and redis:// together",
+            f"{key} is sqlite, but {other} is not: use sqlite for both, or {_servers()} together",
         )
     elif not config.embedded:
         for name in ("secret_key", "admin_token"):
             if not getattr(config, name).get_secret_value():
                 validation.add(
                     (name,),
-                    f"{name} must be set when several processes share it (kafka:// and redis://): "
+                    f"{name} must be set when several processes share it ({_servers()}): "
                     f"put one value in the environment as PARLEY_{name.upper()}",
                 )
+
+
+def _servers() -> str:
+    """The schemes of a bus and a state store that go together."""
+    return f"kafka:// and {' or '.join(f'{entry.schemes[0]}://' for entry in server_engines())}"
 
 
 def _check_models(config: Config, validation: Validation) -> None:
@@ -236,7 +241,7 @@ def _make_paths_absolute(config: Config, folder: Path) -> Config:
     encoder = config.encoder
     if encoder not in ("auto", "light"):
         encoder = str((folder / Path(encoder).expanduser()).resolve())
-    files = {name: _absolute_certificates(getattr(config, name), folder) for name in ("kafka", "redis")}
+    files = {name: _absolute_certificates(getattr(config, name), folder) for name in ("kafka", *load_sections())}
     absolute = config.model_copy(update={"data_dir": data_dir, "tenants": tenants, "encoder": encoder, **files})
     absolute._folder = folder.resolve()
     return absolute
@@ -276,7 +281,7 @@ def _absolute_web_accounts(accounts: Mapping[str, WebAccount], folder: Path) -> 
     return out
 
 
-def _absolute_certificates(section: Settings, folder: Path) -> Settings:
+def _absolute_certificates(section: BaseModel, folder: Path) -> BaseModel:
     """The section with absolute paths of certificates."""
     named = {name: value for name, value in section if name.endswith("_file") and value}
     return section.model_copy(update={name: str((folder / value).resolve()) for name, value in named.items()})

@@ -18,6 +18,7 @@ from gateway.config.knowledge import KnowledgeSettings
 from gateway.config.models import BudgetSettings, ModelEntry, VoiceExample
 from gateway.config.operators import OperatorSettings
 from gateway.config.routing import RoutingSettings
+from infra.state.registry import check_address, find_engine, load_sections
 from schemas.privacy.cards import OwnNumbers
 from schemas.privacy.harmless_numbers import compile_own_numbers
 
@@ -42,10 +43,6 @@ class ProtectionSettings(Settings):
 
 def _check_bus(text: str) -> str:
     return require_pattern(text, r"sqlite|kafka://[^/\s]+", "must be sqlite or kafka://host:port[,host:port]")
-
-
-def _check_state(text: str) -> str:
-    return require_pattern(text, r"sqlite|rediss?://\S+", "must be sqlite, redis://host:port/0 or rediss://host:port/0")
 
 
 def _check_blobs(text: str) -> str:
@@ -292,17 +289,9 @@ class KafkaSettings(Settings):
         return self
 
 
-class RedisSettings(Settings):
-    """How to connect to the server of ``state: redis://…``. ``rediss://`` encrypts the connection."""
-
-    username: str = ""
-    password: SecretStr = SecretStr("")
-    ca_file: str = ""
-    """The certificate authority (PEM) of the server, if it is not a public one."""
-
-
-class Config(Settings):
-    """The configuration of an installation."""
+class _Servers(Settings):
+    """The first part of the configuration: the addresses of Parley and of its stores. The sections of the state engines
+    follow it."""
 
     listen: ListenAddress = "127.0.0.1:8080"
     """The host and port at which Parley listens."""
@@ -317,7 +306,7 @@ class Config(Settings):
     """The folder for local data, relative to the configuration file."""
     bus: Annotated[str, AfterValidator(_check_bus)] = "sqlite"
     """The event log: ``sqlite``, or ``kafka://host:port[,host:port]``."""
-    state: Annotated[str, AfterValidator(_check_state)] = "sqlite"
+    state: Annotated[str, AfterValidator(check_address)] = "sqlite"
     """The state store: ``sqlite``, or ``redis://host:port/0``."""
     blobs: Annotated[str, AfterValidator(_check_blobs)] = "file"
     """The store for attachments: ``file`` (in ``data_dir``), or ``s3://bucket/prefix``."""
@@ -326,7 +315,21 @@ class Config(Settings):
     ``tokenizer.json``, ``encoder.json``); or ``auto``, the downloaded sentence encoder if there is one, else ``light``.
     """
     kafka: KafkaSettings = KafkaSettings()
-    redis: RedisSettings = RedisSettings()
+
+
+if TYPE_CHECKING:
+
+    class _WithSections(_Servers):
+        pass
+else:
+    _WithSections = create_model(
+        "_WithSections", __base__=_Servers, **{name: (model, model()) for name, model in load_sections().items()}
+    )
+
+
+class Config(_WithSections):
+    """The configuration of an installation."""
+
     telemetry: TelemetrySettings = TelemetrySettings()
     transcriber: str = ""
     """The transcriber of voice notes: the name of an entry point in the group ``parley.transcribers``. Empty: none, and
@@ -358,6 +361,16 @@ class Config(Settings):
     @property
     def embedded(self) -> bool:
         return self.bus == "sqlite" and self.state == "sqlite"
+
+    @property
+    def state_settings(self) -> Any:
+        """The section of the configured state engine; None if it has none."""
+        return getattr(self, find_engine(self.state).name, None)
+
+    @property
+    def servers(self) -> str:
+        """The servers of a scaled installation, for messages."""
+        return f"Kafka and {find_engine(self.state).title}"
 
     @property
     def desks(self) -> dict[str, str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-import sqlite3
 from pathlib import Path
 
 from gateway.config import loader as configuration
@@ -20,12 +19,13 @@ from gateway.wiring.engines import (
     kafka_access,
     required_topics,
     retention_of,
-    reveal_secrets,
+    state_location,
 )
 from gateway.wiring.listening import check_port
 from gateway.wiring.parts import list_accounts
 from infra.deploy.finding import Finding
-from schemas.errors import ParleyError, PortInUse
+from infra.state.registry import load_engine
+from schemas.errors import MissingDependency, ParleyError, PortInUse
 from schemas.extras import install_command
 
 _GIB = 1024**3
@@ -55,27 +55,36 @@ async def run_checks(file: Path | None) -> list[Finding]:
     findings += await asyncio.to_thread(preflight.check_imports, config)
     findings += await preflight.check_endpoints(config)
     findings += await vendors.check_accounts(config)
-    return [*findings, *(_check_sqlite() if config.embedded else await _check_servers(config))]
+    if config.embedded:
+        return findings + await load_engine(config.state).run_checks(state_location(config))
+    return findings + await _check_servers(config)
 
 
 async def _check_servers(config: Config) -> list[Finding]:
     try:
-        from infra.deploy import probes_kafka, probes_redis
-    except ImportError as error:
-        fix = install_command("scaled")
-        return [Finding("dependencies", "fail", f"{error.name} is not installed", fix)]
-    from infra.state.redis import RedisAccess
+        from infra.deploy import probes_kafka
 
+        engine = load_engine(config.state)
+    except ImportError as error:
+        return [_missing(error)]
+    except MissingDependency as error:
+        return [_missing(error.__cause__)]
     access = kafka_access(config)
     try:
-        kafka, redis = access.client(), RedisAccess(**reveal_secrets(config.redis)).client(config.state)
+        kafka, state_findings = access.client(), await engine.run_checks(state_location(config))
     except ParleyError as error:
         return [Finding("certificates", "fail", error.message, error.fix)]
     brokers = config.bus.removeprefix("kafka://")
     kafka_findings = probes_kafka.probe(
         brokers, config.topic_prefix, required_topics(config), access=kafka, wanted=access
     )
-    return [*await kafka_findings, *await probes_redis.probe(config.state, access=redis)]
+    return [*await kafka_findings, *state_findings]
+
+
+def _missing(error: BaseException | None) -> Finding:
+    """The finding about a library that cannot be imported."""
+    name = error.name if isinstance(error, ImportError) else "a library"
+    return Finding("dependencies", "fail", f"{name} is not installed", install_command("scaled"))
 
 
 def _check_secrets(config: Config) -> list[Finding]:
@@ -188,9 +197,3 @@ def _check_attachments(config: Config) -> Finding:
             "attachments", "warn", "stored on this machine's disk, where other machines cannot read them", fix
         )
     return Finding("attachments", "ok", "on disk" if config.blobs == "file" else config.blobs)
-
-
-def _check_sqlite() -> list[Finding]:
-    if sqlite3.sqlite_version_info >= (3, 35):
-        return [Finding("sqlite", "ok", sqlite3.sqlite_version)]
-    return [Finding("sqlite", "fail", sqlite3.sqlite_version, "use a newer Python: SQLite 3.35 or newer is required")]

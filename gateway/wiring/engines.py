@@ -1,9 +1,9 @@
-"""The bus and the state store that the configuration names: SQLite in embedded mode, Kafka and Redis in scaled mode."""
+"""The bus and the state store that the configuration names: one SQLite file in embedded mode, else servers."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,8 +13,9 @@ from pydantic import SecretStr
 
 from connectors.settings import Settings
 from gateway.config.settings import Config, Tenant
+from infra.state.registry import StateLocation, load_engine, server_engines
 from schemas import topics
-from schemas.errors import BusUnavailable, SetupError, StateUnavailable, TopicMismatch
+from schemas.errors import BusUnavailable, SetupError, TopicMismatch
 from schemas.ports import Bus, State
 from schemas.topics import TopicSpec, topic_specs
 
@@ -85,13 +86,12 @@ async def open_engine(config: Config, data_dir: Path) -> AsyncIterator[Engine]:
 @asynccontextmanager
 async def _open_embedded(config: Config, data_dir: Path) -> AsyncIterator[Engine]:
     from infra.bus.sqlite import SqliteBus
-    from infra.state.sqlite import open_sqlite_state
     from infra.state.sqlite.recovery.repair import FileRepair
 
     database = _open_database(data_dir)
     try:
         bus = SqliteBus(database, desks=config.desks, clock=lambda: datetime.now(UTC))
-        state = open_sqlite_state(database)
+        state = await load_engine(config.state).open_state(state_location(config, database))
         mender = FileRepair(database, bus, state, lambda: datetime.now(UTC))
         await mender.start()
         try:
@@ -110,20 +110,17 @@ async def _open_embedded(config: Config, data_dir: Path) -> AsyncIterator[Engine
         await database.close()
 
 
-def database_file(data_dir: Path) -> Path:
-    return data_dir / "parley.db"
-
-
 def _open_database(data_dir: Path) -> Database:
-    from infra.database import Database
+    from infra.database import Database, database_file
 
     data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     return Database.open(database_file(data_dir))
 
 
-def state_prefix(config: Config) -> str:
-    """The prefix of all keys in Redis."""
-    return f"{config.topic_prefix}parley"
+def state_location(config: Config, database: Database | None = None) -> StateLocation:
+    """The location of the state. ``database``: the open file in embedded mode, for those who work with the state."""
+    prefix = f"{config.topic_prefix}parley"
+    return StateLocation(config.state, config.data_path, prefix, config.state_settings, database)
 
 
 def kafka_access(config: Config) -> KafkaAccess:
@@ -144,15 +141,10 @@ def reveal_secrets(settings: Settings) -> dict[str, Any]:
 @asynccontextmanager
 async def _open_scaled(config: Config) -> AsyncIterator[Engine]:
     from infra.bus.kafka import KafkaBus
-    from infra.state.redis import RedisAccess, open_redis_state
-    from infra.state.redis.rebuild.migration import require_current
 
     brokers = config.bus.removeprefix("kafka://")
     bus = KafkaBus(brokers, prefix=config.topic_prefix, desks=config.desks, access=kafka_access(config))
-    access = RedisAccess(**reveal_secrets(config.redis))
-    with suppress(StateUnavailable):  # wait for a Redis that is down; every script checks the version again
-        await require_current(config.state, state_prefix(config), access=access)
-    state = await open_redis_state(config.state, prefix=state_prefix(config), access=access)
+    state = await load_engine(config.state).open_state(state_location(config))
     await bus.start()
     try:
         yield Engine(bus, state)
@@ -178,7 +170,9 @@ async def check_topics(bus: Bus, config: Config) -> None:
 def refuse_embedded(config: Config, command: str) -> None:
     """Raise SetupError if the configuration uses SQLite, which separate processes cannot share."""
     if config.bus == "sqlite" or config.state == "sqlite":
+        names = " or ".join(entry.title for entry in server_engines())
+        schemes = " or ".join(f"`state: {entry.schemes[0]}://…`" for entry in server_engines())
         raise SetupError(
-            f"`parley {command}` needs Kafka and Redis; this configuration uses SQLite",
-            fix="set `bus: kafka://…` and `state: redis://…`, or start everything in one process with `parley dev`",
+            f"`parley {command}` needs Kafka and {names}; this configuration uses SQLite",
+            fix=f"set `bus: kafka://…` and {schemes}, or start everything in one process with `parley dev`",
         )

@@ -78,6 +78,10 @@ def create(path: Path) -> None:
         raise unusable_file(path, error) from error
 
 
+def database_file(data_dir: Path) -> Path:
+    return data_dir / "parley.db"
+
+
 def create_folder(path: Path) -> None:
     """Create the file's folder, for us alone, and make it survive a power cut. Raises SetupError."""
     try:

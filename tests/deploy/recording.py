@@ -167,7 +167,7 @@ async def redis_keys(target: Path) -> None:
     from redis.asyncio import Redis
 
     from infra.deploy.local_redis import LocalRedis
-    from infra.state.redis import open_redis_state
+    from infra.state.redis.engine import open_redis_state
     from tests.contracts.state.calls import everything, set_up
 
     readers = {

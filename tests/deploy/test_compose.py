@@ -16,8 +16,8 @@ import yaml
 from gateway.config.settings import Config
 from infra.deploy import containers
 from infra.deploy.probes_kafka import OFFSETS_KEPT_MINUTES
-from infra.deploy.probes_redis import _WANTED
 from infra.deploy.process import free_port
+from infra.state.redis.probe import _WANTED
 from tests.deploy.composition import ROLES, filled, problems
 from tests.deploy.environment import configured
 from tests.harness.processes import ROOT

@@ -70,7 +70,7 @@ def test_the_example_of_secured_servers_is_a_valid_configuration(tmp_path: Path)
     file.write_text(yaml.safe_dump(values))
     loaded = loader.load(file, environ={})
     assert loaded.kafka.min_insync_replicas == 2
-    assert loaded.redis.password.get_secret_value() == secret.read_text()
+    assert loaded.model_dump()["redis"]["password"].get_secret_value() == secret.read_text()
 
 
 def test_every_file_and_variable_in_the_guide_exists() -> None:

@@ -22,7 +22,7 @@ from redis.asyncio import Redis
 
 from infra.database.migration import newest
 from infra.deploy.local_redis import LocalRedis
-from infra.state.redis import open_redis_state
+from infra.state.redis.engine import open_redis_state
 from infra.state.redis.rebuild import migration
 from infra.state.redis.rebuild.schema import MIGRATIONS, VERSION, Migration
 from schemas.errors import SchemaMismatch, StateUnavailable

@@ -13,7 +13,8 @@ import pytest
 import yaml
 
 from infra.bus.kafka import KafkaAccess, KafkaBus, KafkaProfile
-from infra.state.redis import RedisAccess, open_redis_state
+from infra.state.redis.engine import open_redis_state
+from infra.state.redis.settings import RedisSettings
 from schemas.errors import BusUnavailable, ConfigInvalid, StateUnavailable
 from tests.deploy.secured import PASSWORD, USER, Certificates, SecuredKafka, SecuredRedis
 from tests.harness.client import Contact
@@ -116,7 +117,7 @@ async def test_a_broker_that_does_not_let_us_in_is_reported_with_the_reason(
 async def test_a_redis_that_does_not_let_us_in_is_reported_with_the_reason(
     redis: SecuredRedis, certificates: Certificates, changes: dict[str, str], message: str, fix: str
 ) -> None:
-    access = RedisAccess(**({"password": PASSWORD, "ca_file": str(certificates.ca)} | changes))
+    access = RedisSettings.model_validate({"password": PASSWORD, "ca_file": str(certificates.ca)} | changes)
     state = await open_redis_state(redis.url, access=access)
     with pytest.raises(StateUnavailable, match=message) as caught:
         await asyncio.wait_for(state.turns.list_newest("c"), 30)
@@ -132,6 +133,6 @@ def test_certificates_that_cannot_be_read_are_the_operators_fault(tmp_path: Path
     with pytest.raises(ConfigInvalid, match="certificates cannot be used"):
         KafkaBus("127.0.0.1:9", access=KafkaAccess(security_protocol="SSL", ca_file=f"{broken}"))
     with pytest.raises(ConfigInvalid, match="no file"):
-        RedisAccess(ca_file="/nowhere/ca.pem").client("rediss://127.0.0.1/0")
+        RedisSettings(ca_file="/nowhere/ca.pem").client_settings("rediss://127.0.0.1/0")
     with pytest.raises(ConfigInvalid, match="needs encryption"):
-        RedisAccess(ca_file="/nowhere/ca.pem").client("redis://127.0.0.1/0")
+        RedisSettings(ca_file="/nowhere/ca.pem").client_settings("redis://127.0.0.1/0")

@@ -23,7 +23,7 @@ from infra.bus.partitioner import SHARDS
 from infra.deploy.local_kafka import LocalKafka
 from infra.deploy.local_redis import LocalRedis
 from infra.state.rebuild import rebuild
-from infra.state.redis import open_redis_state
+from infra.state.redis.engine import open_redis_state
 from schemas import ids, topics
 from schemas.conversation import (
     Contact,

@@ -1,6 +1,8 @@
-"""All state ports on Redis 7 or newer. The only importer of the client library (besides ``infra.deploy``)."""
+"""The state engine on Redis: all state ports, their migration, and the checks of the server."""
 
 from __future__ import annotations
+
+from contextlib import suppress
 
 from schemas.errors import MissingDependency
 from schemas.extras import install_command
@@ -10,7 +12,9 @@ try:
 except ImportError as missing:
     raise MissingDependency("state on Redis needs the redis client", fix=install_command("redis")) from missing
 
-from infra.state.redis.client.access import OPEN, RedisAccess
+from infra.database.migration import SchemaState
+from infra.deploy.finding import Finding
+from infra.state.redis import probe
 from infra.state.redis.client.connection import Links, connections, listener
 from infra.state.redis.client.pipe import Pipe
 from infra.state.redis.client.shards import Shards
@@ -23,18 +27,20 @@ from infra.state.redis.knowledge_heads import RedisHeads
 from infra.state.redis.leases import RedisLeases
 from infra.state.redis.limiter import RedisLimiter
 from infra.state.redis.parking import RedisParking
+from infra.state.redis.rebuild import migration
 from infra.state.redis.rebuild.rebuilder import RedisRebuild
+from infra.state.redis.settings import OPEN, RedisSettings
 from infra.state.redis.signals import RedisSignals
 from infra.state.redis.strikes import RedisStrikes
 from infra.state.redis.tokens import RedisTokens
 from infra.state.redis.transcript import RedisTranscript
 from infra.state.redis.turns import RedisTurns
+from infra.state.registry import StateEngine, StateLocation
+from schemas.errors import StateUnavailable
 from schemas.ports import State
 
-__all__ = ["RedisAccess", "open_redis_state"]
 
-
-async def open_redis_state(url: str, *, prefix: str = "parley", access: RedisAccess = OPEN) -> State:
+async def open_redis_state(url: str, *, prefix: str = "parley", access: RedisSettings = OPEN) -> State:
     """The state ports over the Redis at ``url``; every key starts with ``prefix``.
 
     The server is not contacted yet: it may be down, or empty (then ``rebuild.check`` says so), and work begins when it
@@ -70,3 +76,23 @@ def _assemble(pipe: Pipe, signals: RedisSignals, prefix: str) -> State:
         check_ready=rebuild.check_ready,
         close=close,
     )
+
+
+class RedisEngine:
+    async def open_state(self, location: StateLocation) -> State:
+        url, prefix, access = location.address, location.prefix, location.settings
+        with suppress(StateUnavailable):  # wait for a Redis that is down; every script checks the version again
+            await migration.require_current(url, prefix, access=access)
+        return await open_redis_state(url, prefix=prefix, access=access)
+
+    async def schema_state(self, location: StateLocation) -> SchemaState:
+        return await migration.state_of(location.address, location.prefix, access=location.settings)
+
+    async def migrate(self, location: StateLocation) -> None:
+        await migration.migrate(location.address, location.prefix, access=location.settings)
+
+    async def run_checks(self, location: StateLocation) -> list[Finding]:
+        return await probe.probe(location.address, access=location.settings.client_settings(location.address))
+
+
+ENGINE: StateEngine = RedisEngine()

@@ -1,25 +1,28 @@
-"""Access to the Redis server: encryption and credentials, the same for every connection."""
+"""The section ``redis`` of the configuration: encryption and credentials, the same for every connection."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from pydantic import BaseModel, ConfigDict, SecretStr
 
 from schemas.errors import ConfigInvalid
 
 
-@dataclass(frozen=True, slots=True)
-class RedisAccess:
-    """The ``redis`` section of the configuration, field by field. The URL takes precedence."""
+class RedisSettings(BaseModel):
+    """How to connect to the server of ``state: redis://…``. ``rediss://`` encrypts the connection."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     username: str = ""
-    password: str = field(default="", repr=False)
+    password: SecretStr = SecretStr("")
     ca_file: str = ""
+    """The certificate authority (PEM) of the server, if it is not a public one."""
 
-    def client(self, url: str) -> dict[str, Any]:
-        """Settings for a client that connects to ``url``. Raises ConfigInvalid."""
-        named = {"username": self.username, "password": self.password}
+    def client_settings(self, url: str) -> dict[str, Any]:
+        """Settings for a client that connects to ``url``, which takes precedence. Raises ConfigInvalid."""
+        named = {"username": self.username, "password": self.password.get_secret_value()}
         settings: dict[str, Any] = {name: text for name, text in named.items() if text}
         if self.ca_file and not url.startswith("rediss://"):
             raise ConfigInvalid(
@@ -32,5 +35,6 @@ class RedisAccess:
         return settings
 
 
-OPEN = RedisAccess()
+SETTINGS = RedisSettings
+OPEN = RedisSettings()
 """A server without credentials."""

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
-from infra.state.redis import open_redis_state
+from infra.state.redis.engine import open_redis_state
 from schemas.errors import StateUnavailable
 from schemas.messages import Address
 from schemas.ports import State

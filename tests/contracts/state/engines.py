@@ -28,7 +28,7 @@ async def sqlite_state(path: Path) -> AsyncIterator[State]:
 @asynccontextmanager
 async def redis_state(url: str) -> AsyncIterator[State]:
     """A state of its own on a shared server, by a prefix nobody else has."""
-    from infra.state.redis import open_redis_state
+    from infra.state.redis.engine import open_redis_state
 
     state = await open_redis_state(url, prefix=f"t{uuid4().hex[:12]}")
     try:

@@ -14,7 +14,7 @@ import pytest
 
 from connectors.web.settings import WebAccount
 from gateway.webchat.sessions import SessionRequest, VisitorSessions
-from infra.state.redis import open_redis_state
+from infra.state.redis.engine import open_redis_state
 from schemas.ports import Account, Bus, State
 from tests.contracts.state.engines import ALL_SHARDS, sqlite_state
 from tests.contracts.state.samples import NOW

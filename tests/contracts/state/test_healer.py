@@ -14,7 +14,7 @@ from redis.asyncio import Redis
 from infra.bus.lanes import Bounds, Lanes
 from infra.deploy.local_redis import LocalRedis
 from infra.state.recovery import StateRecovery
-from infra.state.redis import open_redis_state
+from infra.state.redis.engine import open_redis_state
 from schemas.errors import Parked, StateLost
 from schemas.ports import Batch, Bus, LaneHandler, State
 from schemas.topics import inbound, worker_group

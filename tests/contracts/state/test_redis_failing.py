@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 
 from infra.deploy.local_redis import LocalRedis
 from infra.state.recovery import StateRecovery
-from infra.state.redis import open_redis_state
+from infra.state.redis.engine import open_redis_state
 from schemas.errors import StateLost, StateUnavailable
 from schemas.ports import State
 from tests.contracts.state.calls import OpenProcess, processes, set_up, succeeds

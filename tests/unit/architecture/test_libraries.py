@@ -13,7 +13,7 @@ EVERYWHERE = ("*",)
 PLACES: dict[str, tuple[str, ...]] = {
     # servers and storage
     "aiokafka": ("infra/bus/kafka/*", "infra/deploy/*_kafka.py"),
-    "redis": ("infra/state/redis/*", "infra/deploy/probes_redis.py"),
+    "redis": ("infra/state/redis/*",),
     "hiredis": ("infra/state/redis/client/*",),
     "obstore": ("infra/blobs.py",),
     # what is measured

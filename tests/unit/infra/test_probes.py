@@ -6,9 +6,10 @@ import asyncio
 
 import pytest
 
-from infra.deploy import probes_kafka, probes_redis
+from infra.deploy import probes_kafka
 from infra.deploy.finding import Finding, skew
 from infra.deploy.process import free_port
+from infra.state.redis import probe
 from schemas.topics import topic_specs
 
 SPECS = topic_specs(["web"], partitions=3, small=3)
@@ -20,7 +21,7 @@ def by_check(found: list[Finding]) -> dict[str, Finding]:
 
 @pytest.mark.scaled
 async def test_a_redis_that_keeps_everything_is_well(redis_url: str) -> None:
-    found = by_check(await probes_redis.probe(redis_url))
+    found = by_check(await probe.probe(redis_url))
     assert {finding.status for finding in found.values()} == {"ok"}
     assert set(found) == {
         "redis",
@@ -33,15 +34,15 @@ async def test_a_redis_that_keeps_everything_is_well(redis_url: str) -> None:
 
 
 def test_each_dangerous_redis_setting_fails_with_its_cure() -> None:
-    evicting = probes_redis._setting("maxmemory-policy", "allkeys-lru")
+    evicting = probe._setting("maxmemory-policy", "allkeys-lru")
     assert (evicting.status, evicting.fix) == ("fail", "set `maxmemory-policy noeviction` in redis.conf")
-    assert probes_redis._setting("appendonly", "no").status == "fail"
-    assert probes_redis._setting("appendfsync", "everysec").status == "warn"
-    assert probes_redis._setting("appendfsync", "no").status == "fail"
+    assert probe._setting("appendonly", "no").status == "fail"
+    assert probe._setting("appendfsync", "everysec").status == "warn"
+    assert probe._setting("appendfsync", "no").status == "fail"
 
 
 async def test_a_redis_that_is_away_is_a_finding() -> None:
-    (found,) = await probes_redis.probe(f"redis://127.0.0.1:{free_port()}/0", timeout=1)
+    (found,) = await probe.probe(f"redis://127.0.0.1:{free_port()}/0", timeout=1)
     assert (found.check, found.status) == ("redis", "fail")
     assert found.fix
 

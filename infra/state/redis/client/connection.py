@@ -16,7 +16,7 @@ from redis.asyncio.connection import DefaultParser
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from infra.state.redis.client.access import OPEN, RedisAccess
+from infra.state.redis.settings import OPEN, RedisSettings
 
 CONNECT_TIMEOUT = 3.0  # seconds
 _INCOMPLETE = object()
@@ -24,12 +24,12 @@ _INCOMPLETE = object()
 Argument = str | bytes | int | float
 
 
-def connections(url: str, access: RedisAccess = OPEN) -> ConnectionPool:
+def connections(url: str, access: RedisSettings = OPEN) -> ConnectionPool:
     """Makes the connections for calls, without timeouts and retries of their own: a pipeline has one timeout for all
     its calls."""
     return ConnectionPool.from_url(
         url,
-        **access.client(url),
+        **access.client_settings(url),
         protocol=2,
         socket_timeout=None,
         socket_connect_timeout=CONNECT_TIMEOUT,
@@ -37,11 +37,11 @@ def connections(url: str, access: RedisAccess = OPEN) -> ConnectionPool:
     )
 
 
-def listener(url: str, access: RedisAccess = OPEN) -> Redis:
+def listener(url: str, access: RedisSettings = OPEN) -> Redis:
     """A client for subscriptions alone: they keep their connection, and a silent one is checked for life."""
     return Redis.from_url(
         url,
-        **access.client(url),
+        **access.client_settings(url),
         protocol=2,
         socket_timeout=CONNECT_TIMEOUT,
         socket_connect_timeout=CONNECT_TIMEOUT,

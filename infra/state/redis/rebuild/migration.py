@@ -8,19 +8,19 @@ from contextlib import asynccontextmanager
 
 from infra.bus.partitioner import SHARDS
 from infra.database.migration import SchemaState
-from infra.state.redis.client.access import OPEN, RedisAccess
 from infra.state.redis.client.connection import Links, connections
 from infra.state.redis.client.pipe import Pipe
 from infra.state.redis.client.scripts import migration
 from infra.state.redis.client.shards import Shards
 from infra.state.redis.rebuild.schema import MIGRATIONS, Migration
+from infra.state.redis.settings import OPEN, RedisSettings
 from schemas.errors import SchemaMismatch
 
 _NONE = -1
 
 
 async def state_of(
-    url: str, prefix: str, *, access: RedisAccess = OPEN, migrations: Sequence[Migration] = MIGRATIONS
+    url: str, prefix: str, *, access: RedisSettings = OPEN, migrations: Sequence[Migration] = MIGRATIONS
 ) -> SchemaState:
     """Inspect the keys without changing them. ``found`` is the version of the oldest shard, 0 when none was written
     yet. Raises SchemaMismatch when a shard is newer than this program, StateUnavailable."""
@@ -29,7 +29,7 @@ async def state_of(
 
 
 async def migrate(
-    url: str, prefix: str, *, access: RedisAccess = OPEN, migrations: Sequence[Migration] = MIGRATIONS
+    url: str, prefix: str, *, access: RedisSettings = OPEN, migrations: Sequence[Migration] = MIGRATIONS
 ) -> list[str]:
     """Take the missing steps, shard by shard; may be broken off and repeated, also by several processes at once.
     Returns the names of the steps. Raises SchemaMismatch, StateUnavailable."""
@@ -42,7 +42,7 @@ async def migrate(
         return list(before.pending)
 
 
-async def require_current(url: str, prefix: str, *, access: RedisAccess = OPEN) -> None:
+async def require_current(url: str, prefix: str, *, access: RedisSettings = OPEN) -> None:
     """Raises SchemaMismatch when this program must not work on these keys. A version that was not written yet counts as
     the first: nothing changed between the two."""
     state = await state_of(url, prefix, access=access)
@@ -54,7 +54,7 @@ async def require_current(url: str, prefix: str, *, access: RedisAccess = OPEN) 
 
 
 @asynccontextmanager
-async def _open_shards(url: str, prefix: str, access: RedisAccess) -> AsyncIterator[Shards]:
+async def _open_shards(url: str, prefix: str, access: RedisSettings) -> AsyncIterator[Shards]:
     pipe = Pipe(Links(connections(url, access)))
     try:
         yield Shards(pipe, prefix)
