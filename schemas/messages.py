@@ -345,6 +345,22 @@ class TranscriptMessage(WireModel):
             state=state,
         )
 
+    def to_outbound(self, *, place: str, contact_id: str, expires_at: datetime) -> OutboundMessage:
+        """The message to the contact that this line shows, so that it can be rendered again."""
+        return OutboundMessage(
+            id=self.id,
+            author=self.author,
+            text=self.text,
+            place=place,
+            contact_id=contact_id,
+            citations=self.citations,
+            choices=self.choices,
+            attachments=self.attachments,
+            in_reply_to=self.in_reply_to,
+            created_at=self.created_at,
+            expires_at=expires_at,
+        )
+
 
 def _non_text_fields(message: InboundMessage) -> dict[str, Any]:
     """Fields of a transcript line for what is neither text nor file. Most messages have none of it."""

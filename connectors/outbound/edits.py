@@ -103,7 +103,8 @@ class EditSender:
         conversation = await self._state.conversations.get(change.event.conversation)
         if conversation is None:
             raise SendRefused("not_found")
-        message = self._build_message(line, conversation.origin.place, conversation.origin.contact_id)
+        origin, expires_at = conversation.origin, self._clock() + EDIT_LIFETIME
+        message = line.to_outbound(place=origin.place, contact_id=origin.contact_id, expires_at=expires_at)
         sending = await self._build_sending(change.event, message, account)
         before = await self._render(message, sending)
         external_ids = await self._find_external_ids(change, len(before))
@@ -146,19 +147,3 @@ class EditSender:
         if next_part is not None or any(each is None or each.state != "sent" for each in outcomes):
             raise SendRefused("cannot_be_changed")
         return [each.external_id for each in outcomes if each is not None]
-
-    def _build_message(self, line: TranscriptMessage, place: str, contact: str) -> OutboundMessage:
-        now = self._clock()
-        return OutboundMessage(
-            id=line.id,
-            author=line.author,
-            text=line.text,
-            place=place,
-            contact_id=contact,
-            citations=line.citations,
-            choices=line.choices,
-            attachments=line.attachments,
-            in_reply_to=line.in_reply_to,
-            created_at=line.created_at,
-            expires_at=now + EDIT_LIFETIME,
-        )

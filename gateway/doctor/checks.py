@@ -66,9 +66,9 @@ async def _check_servers(config: Config) -> list[Finding]:
 
         engine = load_engine(config.state)
     except ImportError as error:
-        return [_missing(error)]
+        return [_report_missing_library(error)]
     except MissingDependency as error:
-        return [_missing(error.__cause__)]
+        return [_report_missing_library(error.__cause__)]
     access = kafka_access(config)
     try:
         kafka, state_findings = access.client(), await engine.run_checks(state_location(config))
@@ -81,7 +81,7 @@ async def _check_servers(config: Config) -> list[Finding]:
     return [*await kafka_findings, *state_findings]
 
 
-def _missing(error: BaseException | None) -> Finding:
+def _report_missing_library(error: BaseException | None) -> Finding:
     """The finding about a library that cannot be imported."""
     name = error.name if isinstance(error, ImportError) else "a library"
     return Finding("dependencies", "fail", f"{name} is not installed", install_command("scaled"))

@@ -13,7 +13,7 @@ from schemas.errors import ConfigInvalid
 class RedisSettings(BaseModel):
     """How to connect to the server of ``state: redis://…``. ``rediss://`` encrypts the connection."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     username: str = ""
     password: SecretStr = SecretStr("")
