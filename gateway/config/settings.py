@@ -18,7 +18,7 @@ from gateway.config.knowledge import KnowledgeSettings
 from gateway.config.models import BudgetSettings, ModelEntry, VoiceExample
 from gateway.config.operators import OperatorSettings
 from gateway.config.routing import RoutingSettings
-from infra.state.registry import check_address, find_engine, load_sections
+from infra.state.registry import check_address, describe_addresses, find_engine, load_sections
 from schemas.privacy.cards import OwnNumbers
 from schemas.privacy.harmless_numbers import compile_own_numbers
 
@@ -306,8 +306,9 @@ class _Servers(Settings):
     """The folder for local data, relative to the configuration file."""
     bus: Annotated[str, AfterValidator(_check_bus)] = "sqlite"
     """The event log: ``sqlite``, or ``kafka://host:port[,host:port]``."""
-    state: Annotated[str, AfterValidator(check_address)] = "sqlite"
-    """The state store: ``sqlite``, or ``redis://host:port/0``."""
+    state: Annotated[str, AfterValidator(check_address)] = Field(
+        default="sqlite", description=f"The state store: {describe_addresses()}."
+    )
     blobs: Annotated[str, AfterValidator(_check_blobs)] = "file"
     """The store for attachments: ``file`` (in ``data_dir``), or ``s3://bucket/prefix``."""
     encoder: str = Field(default="auto", min_length=1)

@@ -91,6 +91,10 @@ def check_address(text: str) -> str:
     raise ValueError(f"must be {', '.join(forms[:-1])} or {forms[-1]}")
 
 
+def describe_addresses() -> str:
+    return ", or ".join(f"``{entry.addresses[0]}``" for entry in ENGINES)
+
+
 def find_engine(address: str) -> EngineEntry:
     """The engine of an address. Raises NotFound."""
     scheme = address.partition("://")[0]

@@ -1,27 +1,25 @@
-"""``state``: an empty store, once on SQLite and once on Redis."""
+"""``state``: an empty store, once on each engine of the registry."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager
-from pathlib import Path
-from uuid import uuid4
+from collections.abc import AsyncIterator
 
 import pytest
 
+from infra.state.registry import EMBEDDED, ENGINES
 from schemas.ports import State
-from tests.contracts.state.engines import redis_state, sqlite_state
+from tests.contracts.state.engines import OpenState, find_opener
 
-OpenState = Callable[[], AbstractAsyncContextManager[State]]
+_NAMES = [
+    pytest.param(entry.name, marks=() if entry.name == EMBEDDED else pytest.mark.scaled, id=entry.name)
+    for entry in ENGINES
+]
 
 
-@pytest.fixture(params=["sqlite", pytest.param("redis", marks=pytest.mark.scaled)])
-def open_state(request: pytest.FixtureRequest, tmp_path: Path) -> OpenState:
+@pytest.fixture(params=_NAMES)
+def open_state(request: pytest.FixtureRequest) -> OpenState:
     """Opens an empty store of the engine under test."""
-    if request.param == "redis":
-        url = request.getfixturevalue("redis_url")
-        return lambda: redis_state(url)
-    return lambda: sqlite_state(tmp_path / uuid4().hex / "parley.db")
+    return find_opener(request.param, request)
 
 
 @pytest.fixture

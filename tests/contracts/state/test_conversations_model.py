@@ -16,7 +16,7 @@ from schemas import ids
 from schemas.conversation import Facts, Owner
 from schemas.envelope import Envelope
 from schemas.ports import OwnershipResult, State
-from tests.contracts.state.conftest import OpenState
+from tests.contracts.state.engines import OpenState
 from tests.contracts.state.samples import NOW, later, new_id, origin, reply
 
 T = TypeVar("T")

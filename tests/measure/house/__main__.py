@@ -54,7 +54,10 @@ def figures_of(root: Path, static: bool) -> tuple[dict[str, str], TurnPath | Non
             "  modules": f"{path.modules}",
             "  returns to a module": f"{path.returns}",
         }
-    figures |= {f"files for {cost.change}": f"{cost.files} (at most {cost.most})" for cost in change_costs(root)}
+    for cost in change_costs(root):
+        figures[f"files for {cost.change}"] = f"{cost.files} (at most {cost.most})"
+        if cost.optional:
+            figures[f"  if {cost.when}, up to"] = f"{len(cost.optional)} more"
     return figures, path
 
 
@@ -72,6 +75,10 @@ def print_costs(costs: list[Cost]) -> None:
         for path in cost.written:
             print(f"  new   {path}")
         for path in cost.edited:
+            print(f"  edit  {path}")
+        if cost.optional:
+            print(f"  only if {cost.when}:")
+        for path in cost.optional:
             print(f"  edit  {path}")
 
 

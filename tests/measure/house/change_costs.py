@@ -32,13 +32,16 @@ BINARY = (".png", ".svg", ".gz", ".npz", ".db", ".jpg", ".woff2")
 
 @dataclass(frozen=True)
 class Cost:
-    """``written``: new files, as patterns where their names are free. ``edited``: existing files."""
+    """``written``: new files, as patterns where their names are free. ``edited``: existing files. ``optional``: files
+    that are edited too, but only in the case ``when``; they are not counted."""
 
     change: str
     most: int
     written: tuple[str, ...]
     edited: tuple[str, ...]
     note: str = ""
+    optional: tuple[str, ...] = ()
+    when: str = ""
 
     @property
     def files(self) -> int:
@@ -138,17 +141,18 @@ def _source(modules: Iterable[Module], texts: dict[str, str]) -> Cost:
 
 
 def _state_adapter(modules: Iterable[Module], texts: dict[str, str]) -> Cost:
-    """Written: one file per group of state ports, one that opens the store, one with its schema. Edited: modules
-    outside the adapters that import the Redis adapter or know its address by scheme, and the contract suites' list."""
+    """Written: one file per group of state ports, the engine itself, and its schema; an ``__init__.py`` is empty.
+    Edited: the registry and every other module whose code names Redis, the list of dependencies, and the contract
+    suite's list of engines."""
     modules = tuple(modules)
     groups = sorted(_state_port_files(modules))
     written = [f"infra/state/postgres/{Path(path).stem}.py" for path in groups]
-    written += ["infra/state/postgres/__init__.py", "infra/state/postgres/schema.py"]
-    knows = re.compile(r"infra\.state\.redis\b|redis://|\"redis\"")
+    written += ["infra/state/postgres/engine.py", "infra/state/postgres/schema.py"]
+    knows = re.compile(r"redis", re.IGNORECASE)
     edited = [
         module.path
         for module in modules
-        if not module.path.startswith(("infra/state/", "infra/deploy/"))
+        if not module.path.startswith(("infra/state/redis/", "infra/deploy/"))
         and knows.search(module.text)
         and knows.search(_without_docstrings(module))
     ]
@@ -156,9 +160,7 @@ def _state_adapter(modules: Iterable[Module], texts: dict[str, str]) -> Cost:
     edited += [
         path
         for path, text in texts.items()
-        if path.startswith("tests/contracts/")
-        and path.endswith(("conftest.py", "engines.py"))
-        and "open_redis_state" in text
+        if path.startswith("tests/contracts/state/") and path.endswith(("conftest.py", "engines.py")) and "redis" in text
     ]
     ports = find_ports(modules)
     today = [
@@ -193,7 +195,9 @@ SAMPLE = frozenset({"citations", "choices", "attachments", "in_reply_to"})
 
 
 def _outbound_field(modules: Iterable[Module], texts: dict[str, str]) -> Cost:
-    """Edited: files that declare two of the sample's fields in one class, or hand two of them on by name."""
+    """Edited: files that declare two of the sample's fields in one class, or hand two of them on by name. Those of a
+    vendor's channel do so only for fields that they show; without them a field travels from the draft to the web page.
+    """
     edited = [module.path for module in modules if any(_carries(node) for node in ast.walk(module.tree))]
     declared = re.compile(r"^\s*(?:readonly )?(\w+)\??:", re.MULTILINE)
     edited += [
@@ -201,7 +205,17 @@ def _outbound_field(modules: Iterable[Module], texts: dict[str, str]) -> Cost:
         for path, text in texts.items()
         if path.endswith(".ts") and not path.endswith(".d.ts") and len(SAMPLE & set(declared.findall(text))) > 1
     ]
-    return Cost("a field of the outbound message", 6, (), tuple(edited), "renderers only where they show it")
+    vendors = _dictionary(modules, "connectors/registry.py", "CHANNELS").keys() - {"web"}
+    shown = [path for path in edited if path.startswith(tuple(f"connectors/{name}/" for name in vendors))]
+    return Cost(
+        "a field of the outbound message",
+        6,
+        (),
+        tuple(path for path in edited if path not in shown),
+        "from the agent's draft to the web page",
+        tuple(shown),
+        "a vendor's channel shows the field",
+    )
 
 
 def _carries(node: ast.AST) -> bool:
@@ -239,8 +253,13 @@ def _strings(modules: Iterable[Module], path: str) -> list[str]:
 
 
 def _without_docstrings(module: Module) -> str:
+    """The code alone: no comments, and no docstrings of fields either."""
     tree = ast.parse(module.text)
     for node in ast.walk(tree):
-        if isinstance(node, (ast.Module, ast.ClassDef, *FUNCTION)) and ast.get_docstring(node, clean=False) is not None:
-            node.body = node.body[1:] or [ast.Pass()]
+        if isinstance(node, (ast.Module, ast.ClassDef, *FUNCTION)):
+            node.body = [each for each in node.body if not _is_text(each)] or [ast.Pass()]
     return ast.unparse(tree)
+
+
+def _is_text(statement: ast.stmt) -> bool:
+    return isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
