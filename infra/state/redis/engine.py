@@ -19,22 +19,16 @@ from infra.state.redis.client.connection import Links, connections, listener
 from infra.state.redis.client.pipe import Pipe
 from infra.state.redis.client.shards import Shards
 from infra.state.redis.contacts import RedisContacts
-from infra.state.redis.conversations import RedisConversations
-from infra.state.redis.dead_letters import RedisDeadLetters
+from infra.state.redis.conversations import RedisConversations, RedisTurns
+from infra.state.redis.coordination import RedisHeads, RedisLeases, RedisLimiter, RedisTokens
 from infra.state.redis.deliveries import RedisDeliveries
 from infra.state.redis.journal import RedisJournal
-from infra.state.redis.knowledge_heads import RedisHeads
-from infra.state.redis.leases import RedisLeases
-from infra.state.redis.limiter import RedisLimiter
-from infra.state.redis.parking import RedisParking
+from infra.state.redis.parking import RedisDeadLetters, RedisParking, RedisStrikes
 from infra.state.redis.rebuild import migration
 from infra.state.redis.rebuild.rebuilder import RedisRebuild
 from infra.state.redis.settings import OPEN, RedisSettings
 from infra.state.redis.signals import RedisSignals
-from infra.state.redis.strikes import RedisStrikes
-from infra.state.redis.tokens import RedisTokens
 from infra.state.redis.transcript import RedisTranscript
-from infra.state.redis.turns import RedisTurns
 from infra.state.registry import StateEngine, StateLocation
 from schemas.errors import StateUnavailable
 from schemas.ports import State

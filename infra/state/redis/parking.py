@@ -1,18 +1,24 @@
-"""Parked records on Redis, by consumer group and conversation."""
+"""Parked records, dead letters and strikes on Redis."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from itertools import groupby
+from typing import cast
 
 from infra.bus.partitioner import shard_of
 from infra.state import rules
 from infra.state.redis.client import codec
 from infra.state.redis.client.shards import Shards, quote_part
-from schemas.ports import Record, TopicPartition
+from schemas.conversation import DeadLetter
+from schemas.errors import NotFound
+from schemas.ports import Record, Strike, StrikeCode, TopicPartition
 
 
 class RedisParking:
+    """Parked records on Redis, by consumer group and conversation."""
+
     def __init__(self, shards: Shards) -> None:
         self._shards = shards
 
@@ -69,3 +75,88 @@ def entry_of(record: Record, until: datetime) -> str:
 def row_of(record: Record) -> tuple[str, int, bytes]:
     """Position, offset and the record itself."""
     return codec.position_of(record), record.offset, codec.pack_record(record)
+
+
+class RedisDeadLetters:
+    """Dead letters on Redis: all of a tenant's on one shard, so that they are ordered."""
+
+    def __init__(self, shards: Shards) -> None:
+        self._shards = shards
+
+    async def add(self, letter: DeadLetter) -> None:
+        shard, letters, replays, order = self._keys(letter.tenant)
+        at = rules.to_micros(letter.last_at)
+        body = letter.model_dump_json()
+        await self._shards.run(shard, "letter_add", [letters, order, replays], letter.id, body, at, letter.replays)
+
+    async def get(self, tenant: str, letter: str) -> DeadLetter | None:
+        shard, letters, replays, _ = self._keys(tenant)
+        body, count = await self._shards.run(shard, "letter_get", [letters, replays], letter)
+        return None if body is None else _letter(body, count)
+
+    async def count_replay(self, tenant: str, letter: str) -> int:
+        shard, letters, replays, _ = self._keys(tenant)
+        (count,) = await self._shards.run(shard, "letter_replayed", [letters, replays], letter)
+        if not count:
+            raise NotFound("no such dead letter")
+        return int(count)
+
+    async def list_page(self, tenant: str, *, after: str = "", limit: int = 50) -> tuple[list[DeadLetter], str]:
+        at, id_ = rules.cursor_place(after) if after else ("", "")
+        size = max(1, limit)
+        shard, *keys = self._keys(tenant)
+        (flat,) = await self._shards.run(shard, "letter_list", keys, at, id_, size + 1)
+        letters = [_letter(flat[at + 1], flat[at + 2]) for at in range(0, len(flat), 3)]
+        items = letters[:size]
+        more = len(letters) > size
+        return items, rules.cursor(rules.to_micros(items[-1].last_at), items[-1].id) if more else ""
+
+    def _keys(self, tenant: str) -> tuple[int, str, str, str]:
+        """``(shard, letters, replays, order)``."""
+        shard = shard_of(f"dead_letters:{tenant}")
+        letters, replays, order = (self._shards.key(shard, kind, quote_part(tenant)) for kind in ("b", "br", "bz"))
+        return shard, letters, replays, order
+
+
+def _letter(body: bytes, replays: bytes | None) -> DeadLetter:
+    return DeadLetter.model_validate_json(body).model_copy(update={"replays": int(replays or 0)})
+
+
+class RedisStrikes:
+    """Strikes on Redis: one hash for each partition that a group reads."""
+
+    def __init__(self, shards: Shards) -> None:
+        self._shards = shards
+
+    async def add(self, strikes: Sequence[Strike]) -> None:
+        for strike in strikes:
+            # The number rises with time, so the first report of an incident is kept only if it is the last.
+            await self._shards.run(*self._place(strike, "raise_field"), _field(strike), rules.to_micros(strike.at))
+
+    async def of(self, group: str, source: TopicPartition) -> list[Strike]:
+        shard, script, keys = self._place_of(group, *source, "hash")
+        (flat,) = await self._shards.run(shard, script, keys)
+        found = [_strike(group, source, field.decode(), int(at)) for field, at in codec.pairs(flat)]
+        return sorted(found, key=lambda strike: (strike.at, strike.incident))
+
+    async def clear(self, strikes: Sequence[Strike]) -> None:
+        for _, same in groupby(sorted(strikes), key=lambda strike: strike[:3]):
+            first, *others = same
+            fields = dict.fromkeys(_field(each) for each in (first, *others))
+            await self._shards.run(*self._place(first, "drop_fields"), *fields)
+
+    def _place(self, strike: Strike, script: str) -> tuple[int, str, list[str]]:
+        return self._place_of(strike.group, strike.topic, strike.partition, script)
+
+    def _place_of(self, group: str, topic: str, partition: int, script: str) -> tuple[int, str, list[str]]:
+        shard = shard_of(f"strikes:{group}")
+        return shard, script, [self._shards.key(shard, "sk", group, topic, str(partition))]
+
+
+def _field(strike: Strike) -> str:
+    return f"{strike.offset}|{strike.code}|{strike.incident}"
+
+
+def _strike(group: str, source: TopicPartition, field: str, at: int) -> Strike:
+    offset, code, incident = field.split("|", 2)
+    return Strike(group, *source, int(offset), incident, cast(StrikeCode, code), rules.from_micros(at))

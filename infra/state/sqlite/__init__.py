@@ -7,18 +7,12 @@ from infra.state.signals import ProcessSignals
 from infra.state.sqlite import (
     contacts,
     conversations,
-    dead_letters,
+    coordination,
     deliveries,
     journal,
-    knowledge_heads,
-    leases,
     parking,
-    strikes,
-    tokens,
     transcript,
-    turns,
 )
-from infra.state.sqlite.limiter import SqliteLimiter
 from infra.state.sqlite.recovery.rebuild import SqliteRebuild
 from infra.state.sqlite.store import ALL_SHARDS, Store
 from schemas.ports import State
@@ -45,15 +39,15 @@ def open_sqlite_state(database: Database, *, durable_sends: bool = False) -> Sta
         transcript=transcript.SqliteTranscript(store),
         deliveries=deliveries.SqliteDeliveries(store, durable=durable_sends),
         parking=parking.SqliteParking(store),
-        dead_letters=dead_letters.SqliteDeadLetters(store),
-        strikes=strikes.SqliteStrikes(store),
-        turns=turns.SqliteTurns(store),
-        limiter=SqliteLimiter(store),
-        leases=leases.SqliteLeases(store),
+        dead_letters=parking.SqliteDeadLetters(store),
+        strikes=parking.SqliteStrikes(store),
+        turns=conversations.SqliteTurns(store),
+        limiter=coordination.SqliteLimiter(store),
+        leases=coordination.SqliteLeases(store),
         signals=signals,
-        heads=knowledge_heads.SqliteHeads(store),
+        heads=coordination.SqliteHeads(store),
         journal=journal.SqliteJournal(store),
-        tokens=tokens.SqliteTokens(store),
+        tokens=coordination.SqliteTokens(store),
         rebuild=SqliteRebuild(store),
         check_ready=check_ready,
         close=close,

@@ -11,8 +11,7 @@ from typing import Any
 from infra.state import rules
 from infra.state.sqlite import conversation_rows, transcript
 from infra.state.sqlite import conversation_rows as outbox
-from infra.state.sqlite.store import ALL_SHARDS, Store
-from infra.state.sqlite.turns import add_turn
+from infra.state.sqlite.store import ALL_SHARDS, UNSHARDED, Store
 from schemas.conversation import Conversation, Facts, Holder, Origin, Owner, PackedSnapshot, Snapshot, Turn
 from schemas.envelope import Envelope
 from schemas.errors import NotFound
@@ -297,3 +296,38 @@ class OwnershipClaim:
         conversation_rows.save_holder(connection, held.id, self.holder)
         event = rules.owner_changed(held, self.to, self.holder, epoch=epoch, request_id=self.request_id)
         outbox.add_to_outbox(connection, held.id, [event], at)
+
+
+_TRIM = """
+DELETE FROM state_turns WHERE conversation = ?1 AND (at, id) <= (
+    SELECT at, id FROM state_turns WHERE conversation = ?1 ORDER BY at DESC, id DESC LIMIT 1 OFFSET ?2
+)
+"""
+
+
+class SqliteTurns:
+    """Turns on SQLite: the newest of each conversation, for people to look up."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def add(self, conversation: str, turn: Turn) -> None:
+        await self._store.write(UNSHARDED, lambda connection: add_turn(connection, conversation, turn))
+
+    async def list_newest(self, conversation: str, *, limit: int = 200) -> list[Turn]:
+        query = "SELECT body FROM state_turns WHERE conversation = ? ORDER BY at DESC, id DESC LIMIT ?"
+
+        def work(connection: sqlite3.Connection) -> list[Turn]:
+            rows = connection.execute(query, (conversation, max(1, limit))).fetchall()
+            return [Turn.model_validate_json(body) for (body,) in reversed(rows)]
+
+        return await self._store.read(UNSHARDED, work)
+
+
+def add_turn(connection: sqlite3.Connection, conversation: str, turn: Turn) -> None:
+    """Add a turn inside the transaction of its conversation."""
+    known = "SELECT 1 FROM state_turns WHERE conversation = ? AND id = ?"
+    if connection.execute(known, (conversation, turn.id)).fetchone() is None:
+        row = (conversation, rules.to_micros(turn.at), turn.id, turn.model_dump_json())
+        connection.execute("INSERT INTO state_turns (conversation, at, id, body) VALUES (?, ?, ?, ?)", row)
+        connection.execute(_TRIM, (conversation, rules.TURNS_KEPT))

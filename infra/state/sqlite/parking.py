@@ -1,4 +1,4 @@
-"""Parked records on SQLite, in the order of the log, whichever were parked first."""
+"""Parked records, dead letters and strikes on SQLite."""
 
 from __future__ import annotations
 
@@ -8,13 +8,17 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from infra.state import rules
-from infra.state.sqlite.store import ALL_SHARDS, Store
-from schemas.ports import Record, TopicPartition
+from infra.state.sqlite.store import ALL_SHARDS, UNSHARDED, Store
+from schemas.conversation import DeadLetter
+from schemas.errors import NotFound
+from schemas.ports import Record, Strike, TopicPartition
 
 _FIELDS = 'topic, partition, "offset", key, timestamp_ms, headers, value'
 
 
 class SqliteParking:
+    """Parked records on SQLite, in the order of the log, whichever were parked first."""
+
     def __init__(self, store: Store) -> None:
         self._store = store
 
@@ -118,3 +122,102 @@ def _count_parked(connection: sqlite3.Connection, group: str, conversation: str)
     query = "SELECT COUNT(*) FROM state_parked WHERE consumer_group = ? AND conversation = ?"
     (count,) = connection.execute(query, (group, conversation)).fetchone()
     return int(count)
+
+
+class SqliteDeadLetters:
+    """Dead letters on SQLite, by tenant."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def add(self, letter: DeadLetter) -> None:
+        row = (letter.tenant, letter.id, rules.to_micros(letter.last_at), letter.replays, letter.model_dump_json())
+        await self._store.write(
+            UNSHARDED,
+            lambda connection: connection.execute(
+                "INSERT OR IGNORE INTO state_dead_letters (tenant, id, last_at, replays, body) VALUES (?, ?, ?, ?, ?)",
+                row,
+            ),
+            durable=True,
+        )
+
+    async def get(self, tenant: str, letter: str) -> DeadLetter | None:
+        query = "SELECT body, replays FROM state_dead_letters WHERE tenant = ? AND id = ?"
+
+        def work(connection: sqlite3.Connection) -> DeadLetter | None:
+            row = connection.execute(query, (tenant, letter)).fetchone()
+            return _parse(*row) if row else None
+
+        return await self._store.read(UNSHARDED, work)
+
+    async def count_replay(self, tenant: str, letter: str) -> int:
+        query = "UPDATE state_dead_letters SET replays = replays + 1 WHERE tenant = ? AND id = ? RETURNING replays"
+
+        def work(connection: sqlite3.Connection) -> int:
+            rows = connection.execute(query, (tenant, letter)).fetchall()
+            if not rows:
+                raise NotFound("no such dead letter")
+            return int(rows[0][0])
+
+        # The append of the replay that follows is durable, and carries this number with it.
+        return await self._store.write(UNSHARDED, work)
+
+    async def list_page(self, tenant: str, *, after: str = "", limit: int = 50) -> tuple[list[DeadLetter], str]:
+        at, id_ = rules.cursor_place(after) if after else (2**62, "")
+        query = (
+            "SELECT body, replays FROM state_dead_letters WHERE tenant = ? AND (last_at, id) < (?, ?)"
+            " ORDER BY last_at DESC, id DESC LIMIT ?"
+        )
+        size = max(1, limit)
+
+        def work(connection: sqlite3.Connection) -> list[DeadLetter]:
+            return [_parse(*row) for row in connection.execute(query, (tenant, at, id_, size + 1))]
+
+        letters = await self._store.read(UNSHARDED, work)
+        items = letters[:size]
+        more = len(letters) > size
+        return items, rules.cursor(rules.to_micros(items[-1].last_at), items[-1].id) if more else ""
+
+
+def _parse(body: str, replays: int) -> DeadLetter:
+    return DeadLetter.model_validate_json(body).model_copy(update={"replays": replays})
+
+
+class SqliteStrikes:
+    """Strikes on SQLite: records that may have stalled or killed a process."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def add(self, strikes: Sequence[Strike]) -> None:
+        rows = [(*strike[:-1], rules.to_micros(strike.at)) for strike in strikes]
+        await self._store.write(
+            UNSHARDED,
+            lambda connection: connection.executemany(
+                'INSERT OR IGNORE INTO state_strikes (consumers, topic, partition, "offset", incident, code, at)'
+                " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                rows,
+            ),
+            durable=True,
+        )
+
+    async def of(self, group: str, source: TopicPartition) -> list[Strike]:
+        query = (
+            'SELECT consumers, topic, partition, "offset", incident, code, at FROM state_strikes'
+            " WHERE consumers = ? AND topic = ? AND partition = ? ORDER BY at"
+        )
+
+        def work(connection: sqlite3.Connection) -> list[Strike]:
+            rows = connection.execute(query, (group, *source)).fetchall()
+            return [Strike(*row)._replace(at=rules.from_micros(row[-1])) for row in rows]
+
+        return await self._store.read(UNSHARDED, work)
+
+    async def clear(self, strikes: Sequence[Strike]) -> None:
+        rows = [strike[:4] for strike in strikes]
+        await self._store.write(
+            UNSHARDED,
+            lambda connection: connection.executemany(
+                'DELETE FROM state_strikes WHERE consumers = ? AND topic = ? AND partition = ? AND "offset" = ?', rows
+            ),
+        )

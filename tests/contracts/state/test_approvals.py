@@ -5,8 +5,7 @@ from __future__ import annotations
 from schemas.actions import ActionMemory, PendingApproval
 from schemas.conversation import Facts
 from schemas.ports import State
-from tests.contracts.state.engines import OpenState
-from tests.contracts.state.engines import ALL_SHARDS
+from tests.contracts.state.engines import ALL_SHARDS, OpenState
 from tests.contracts.state.samples import NOW, begun, committed, later, new_id
 from tests.contracts.state.test_rebuild import snapshot
 

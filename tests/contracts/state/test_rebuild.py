@@ -11,8 +11,7 @@ from schemas.conversation import Facts, Snapshot, TranscriptNumber
 from schemas.errors import StateLost
 from schemas.messages import Address
 from schemas.ports import ContactUpdate, State
-from tests.contracts.state.engines import OpenState
-from tests.contracts.state.engines import ALL_SHARDS
+from tests.contracts.state.engines import ALL_SHARDS, OpenState
 from tests.contracts.state.samples import (
     NOW,
     begun,

@@ -160,7 +160,9 @@ def _state_adapter(modules: Iterable[Module], texts: dict[str, str]) -> Cost:
     edited += [
         path
         for path, text in texts.items()
-        if path.startswith("tests/contracts/state/") and path.endswith(("conftest.py", "engines.py")) and "redis" in text
+        if path.startswith("tests/contracts/state/")
+        and path.endswith(("conftest.py", "engines.py"))
+        and "redis" in text
     ]
     ports = find_ports(modules)
     today = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from infra.state.sqlite.limiter import SWEEP_AT, SqliteLimiter
+from infra.state.sqlite.coordination import SWEEP_AT, SqliteLimiter
 from tests.contracts.state.samples import NOW
 from tests.harness.growth import assert_in_proportion
 

@@ -13,7 +13,7 @@ import structlog
 
 from infra.bus.partitioner import shard_of
 from infra.state import contact_merging, rules
-from infra.state.redis import contacts, deliveries, journal, parking, tokens
+from infra.state.redis import contacts, coordination, deliveries, journal, parking
 from infra.state.redis.client import codec
 from infra.state.redis.client.call import Argument
 from infra.state.redis.client.shards import ALL, Shards, quote_part
@@ -147,8 +147,8 @@ class RedisRebuild:
         await self._add(conversation, "restore_settled", ("jo:", "ji"), conversation, settled.key, *outcome)
 
     async def restore_session_ended(self, conversation: str, ended: SessionEnded, *, now: datetime) -> None:
-        shard, key = tokens.place_of(self._shards, conversation, ended.session)
-        await self._bundles.add(shard, "restore_value", [key], "1", tokens.seconds(ended.until, now))
+        shard, key = coordination.locate_session(self._shards, conversation, ended.session)
+        await self._bundles.add(shard, "restore_value", [key], "1", coordination.count_seconds(ended.until, now))
 
     async def finish(self, shards: frozenset[int]) -> None:
         ordered = sorted(shards)

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from infra.bus.partitioner import shard_of
 from infra.state import contact_merging, rules
-from infra.state.sqlite import contacts, conversation_rows, deliveries, journal, parking, tokens, transcript
+from infra.state.sqlite import contacts, conversation_rows, coordination, deliveries, journal, parking, transcript
 from infra.state.sqlite.store import UNSHARDED, Store, Work, lost_shards
 from schemas.actions import ActionIntended, ActionSettled
 from schemas.conversation import Contact, DeliveryOutcome, Snapshot
@@ -74,7 +74,7 @@ class SqliteRebuild:
         await self._write(lambda connection: journal.settle(connection, conversation, settled))
 
     async def restore_session_ended(self, conversation: str, ended: SessionEnded, *, now: datetime) -> None:
-        await self._write(lambda connection: tokens.revoke(connection, ended.session, ended.until, now))
+        await self._write(lambda connection: coordination.revoke_session(connection, ended.session, ended.until, now))
 
     async def finish(self, shards: frozenset[int]) -> None:
         def work(connection: sqlite3.Connection) -> None:

@@ -12,7 +12,7 @@ from agent_worker.actions.context import ActionContext, Identity
 from agent_worker.actions.execution.effects import Effects, IdentityProofs
 from agent_worker.actions.execution.executor import Executor
 from agent_worker.actions.one_time_codes import codes, one_time_code
-from infra.state.sqlite.limiter import SqliteLimiter
+from infra.state.sqlite.coordination import SqliteLimiter
 from schemas.actions import ActionMemory
 from schemas.messages import Address
 
