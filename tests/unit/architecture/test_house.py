@@ -15,6 +15,14 @@ def test_the_files_of_a_change_are_files_of_the_checkout() -> None:
     assert [path for cost in costs for path in cost.written if (ROOT / path).exists()] == []
 
 
+def test_a_state_engine_or_a_vendors_renderer_is_no_business_of_the_gateway() -> None:
+    costs = {cost.change: cost for cost in change_costs(ROOT)}
+    assert [path for path in costs["a state adapter (Postgres)"].edited if path.startswith("gateway/")] == []
+    shown = costs["a field of the outbound message"].optional
+    assert shown
+    assert all(path.startswith("connectors/") for path in shown)
+
+
 def test_every_figure_has_a_value() -> None:
     figures = static_figures(ROOT)
     assert figures["product files (Python)"] == str(len(load_modules()))
