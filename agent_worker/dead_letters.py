@@ -61,11 +61,9 @@ class DeadLetterRecorder:
         notice_id = derived_id(_event_id(messages[0]), "fallback")
         message = build_outbound(stored, id=notice_id, author=Author(kind="system"), text=text, now=now)
         message = message.model_copy(update={"purpose": "notice"})
-        return [
-            Chain(stored, messages[0].headers.get("ce_correlationid") or notice_id, _event_id(messages[0])).send(
-                message, now
-            )
-        ]
+        cause = _event_id(messages[0])
+        chain = Chain(stored, messages[0].headers.get("ce_correlationid") or notice_id, cause)
+        return [chain.wrap_message(message, now)]
 
 
 def _is_message(record: Record) -> bool:

@@ -62,7 +62,8 @@ class Slot:
 
 
 class FairScheduler:
-    """For one event loop. ``places`` turns are always admitted, ``wider`` times as many for a party that is alone."""
+    """The scheduler of one event loop. ``places`` turns are always admitted, ``wider`` times as many for a party that
+    is alone."""
 
     def __init__(self, places: int = SLOTS, floods: FloodControl | None = None, *, wider: int = ALONE_FACTOR) -> None:
         self._min_slots = self._slots = places
@@ -78,7 +79,7 @@ class FairScheduler:
         self._last_party: Party | None = None
         """The party of the latest arrival."""
         self._party_changed_at = -MEMORY_S
-        """When that party changed."""
+        """Time of the party's last change."""
         self._timer: asyncio.TimerHandle | None = None
 
     def slot(self, tenant: str, channel: str) -> Slot:

@@ -69,7 +69,7 @@ class FloodControl:
         self._last_seen: OrderedDict[Party, float] = OrderedDict()
         """Each party's last arrival, in order."""
         self._flood_until: OrderedDict[Party, float] = OrderedDict()
-        """When each flood ends, in order."""
+        """The end of each flood, in order."""
         self._credit = 0.0
         self._accounted_effort = 0.0
         """The effort that the account has paid for."""

@@ -107,7 +107,7 @@ class Voice:
 
 
 DEFAULT_VOICE = Voice()
-"""For tenants without phrases of their own."""
+"""The default phrases of tenants without their own."""
 
 _GERMAN: dict[str, Any] = {
     "not_found": "Das steht nicht in unseren Unterlagen, und raten möchte ich nicht. Soll ich an Kollegen übergeben?",

@@ -118,7 +118,7 @@ _DEFAULT_RULES = TenantRules()
 @dataclass(frozen=True, slots=True)
 class WorkerSettings:
     """``streaming``: channels that show text while it is written; ``hinted``: channels that show a typing indicator;
-    ``announced``: channels whose connectors show the text and are told when a reply begins."""
+    ``announced``: channels with live replies, whose connectors get an event when a reply begins."""
 
     tenants: Mapping[str, TenantRules]
     streaming: frozenset[str] = frozenset({"web"})

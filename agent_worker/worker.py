@@ -18,11 +18,11 @@ from agent_worker.turn.attachments import AttachmentFetcher
 from agent_worker.turn.engine import TurnEngine
 from agent_worker.turn.folding import Monotonic
 from agent_worker.turn.outbox import Outbox
-from schemas import tracing
 from schemas.errors import ParleyError
 from schemas.ports import Batch, Bus, Clock, FetchFile, Knowledge, Metrics, Record, State, Transcribe
+from schemas.runtime import tracing
+from schemas.runtime.tracing import LogContext
 from schemas.topics import RECEIPT_RECORDED
-from schemas.tracing import LogContext
 
 log = structlog.get_logger("parley.worker")
 UNPUBLISHED_AFTER = timedelta(seconds=10)

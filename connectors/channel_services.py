@@ -37,9 +37,9 @@ class ChannelServices:
     webhook_url: Callable[[Account], str] = lambda account: ""
 
     async def is_other_message(self, account: Account, external_id: str, marker: str) -> bool:
-        """Whether this external id is on record as another message or part than ``marker``. If it is recorded for the
-        part's own message, that proves nothing: a sender records the id first, and may crash before it records the
-        outcome."""
+        """Return whether this external id is on record as another message or part than ``marker``. If it is recorded
+        for the part's own message, that proves nothing: a sender records the id first, and may crash before it records
+        the outcome."""
         sent = await self.find_sent(account.tenant, account.channel, account.name, external_id)
         if sent is None:
             return False
@@ -49,7 +49,7 @@ class ChannelServices:
         )
 
     async def _is_earlier(self, conversation: str, message: str, external_id: str, marker: str) -> bool:
-        """Whether it is an earlier part of the same message: parts are sent in order and may look alike."""
+        """Return whether it is an earlier part of the same message: parts are sent in order and may look alike."""
         number = 0
         while (part := f"{message}.{number}") != marker:
             delivered = await self.find_outcome(conversation, part)

@@ -103,7 +103,7 @@ def build_desk_timer(desk: str, tenant: str, conversation: str, at: datetime) ->
     )
 
 
-# Reactions as feedback, like the thumbs of the web chat.
+# Feedback from reactions.
 
 
 def build_feedback(event: Envelope, reaction: ReactionChanged, message_id: str, value: FeedbackValue) -> Envelope:

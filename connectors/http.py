@@ -20,7 +20,8 @@ TIMEOUT = aiohttp.ClientTimeout(total=14, connect=4)
 """Seconds. An attempt has 8 seconds, or 15 with files, and ends first. Connecting has its own limit, because a request
 that was never sent certainly showed nothing."""
 KEEPALIVE_SECONDS = 15.0
-"""How long an idle connection is kept. One that the vendor has closed meanwhile would leave a send in doubt."""
+"""Seconds for which an idle connection is kept. One that the vendor has closed meanwhile would leave a send in
+doubt."""
 NOT_SENT_ERRORS = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL)
 CONNECTION_ERRORS = (aiohttp.ClientError, TimeoutError, OSError)
 

@@ -15,8 +15,8 @@ from typing import Any
 
 from connectors.channel_services import ChannelServices
 from schemas.errors import MissingDependency, NotFound
-from schemas.extras import install_command
 from schemas.ports import Channel
+from schemas.runtime.extras import install_command
 
 CHANNELS: dict[str, str] = {
     "web": "connectors.web",

@@ -14,10 +14,10 @@ class Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
-def require_pattern(text: str, pattern: str, wanted: str) -> str:
-    """Return the text if it matches, else raise ValueError with ``wanted``, a description in words."""
+def require_pattern(text: str, pattern: str, description: str) -> str:
+    """Return the text if it matches, else raise ValueError with ``description``, a description in words."""
     if not re.fullmatch(pattern, text):
-        raise ValueError(wanted)
+        raise ValueError(description)
     return text
 
 

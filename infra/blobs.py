@@ -1,4 +1,4 @@
-"""Attachments on disk or in S3. Each file has a random id of its own, and a description that says whose it is.
+"""Attachments on disk or in S3. Each file has a random id of its own, and a description that names its owner.
 
 ::
 
@@ -32,7 +32,7 @@ from schemas.errors import ConfigInvalid, NotFound, TooLarge, Unavailable
 from schemas.messages import Attachment
 from schemas.ports import Clock, StoredFile, Upload
 from schemas.privacy.cards import OwnNumbers, mask_cards
-from schemas.privacy.files import mask_file
+from schemas.privacy.records import mask_file
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore

@@ -39,8 +39,8 @@ log = structlog.get_logger("parley.watchdog")
 
 SIZE = 8_192
 _HEAD = struct.Struct("<BdQdQQQH")
-"""Whether a step is running, since when, the thread of the loop, ``stall_after``, and bytes of memory: now, when the
-step began, at most. Then the length of what follows: the records."""
+"""Layout of the page's header: whether a step is running, since when, the thread of the loop, ``stall_after``, and
+bytes of memory: now, when the step began, at most. Then the length of what follows: the records."""
 _RUNNING = struct.Struct("<Bd")
 _MEMORY = struct.Struct("<QQQ")
 _MEMORY_AT = struct.calcsize("<BdQd")
@@ -132,7 +132,7 @@ class FlightRecorder:
             self.heartbeat()
 
     def heartbeat(self) -> None:
-        """A heartbeat: the loop has come round."""
+        """Record a heartbeat of the event loop."""
         if os.fstat(self._stall).st_size:
             log.error("loop_stalled", longer_than_s=self._stall_after)
             os.ftruncate(self._stall, 0)
@@ -158,8 +158,8 @@ class FlightRecorder:
         return lasted >= self._stall_after and self._is_its_own_fault()
 
     def _is_its_own_fault(self) -> bool:
-        """Whether the step itself took so long. A process that was paused, or had no processor, has used no processor
-        time, and its watchdog wrote only when it went on."""
+        """Return whether the step itself took that long. A process that was paused, or had no processor, has used no
+        processor time, and its watchdog wrote only when it went on."""
         half = self._stall_after / 2
         stall_file = os.fstat(self._stall)
         return time.thread_time() - self._cpu >= half or (
@@ -269,7 +269,7 @@ def read_incident(folder: Path) -> Incident | None:
 
 
 def _is_fatal(path: Path, thread: int) -> bool:
-    """Whether the loop's own thread died: the death of a library's thread says nothing about the step."""
+    """Return whether the loop's own thread died: the death of a library's thread says nothing about the step."""
     try:
         text = path.read_text("ascii", "replace")
     except OSError:

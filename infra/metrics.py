@@ -134,7 +134,7 @@ class Count:
 
 
 class Counter(Collector):
-    """For one thread, the event loop's."""
+    """A counter without locks, for the event loop's thread only."""
 
     def __init__(self, name: str, about: str, labels: Sequence[str]) -> None:
         self._name = name
@@ -173,7 +173,7 @@ class Series:
 
 
 class Histogram(Collector):
-    """For one thread, the event loop's."""
+    """A histogram without locks, for the event loop's thread only."""
 
     def __init__(self, name: str, about: str, labels: Sequence[str], bounds: Sequence[float]) -> None:
         self._name = name

@@ -15,7 +15,7 @@ from structlog.contextvars import merge_contextvars
 
 from infra.metrics import CONTENT_TYPE, PrometheusMetrics
 from schemas.errors import ParleyError
-from schemas.tracing import log_fields
+from schemas.runtime.tracing import log_fields
 
 __all__ = ["CONTENT_TYPE", "PrometheusMetrics", "set_up_logging"]
 
@@ -25,7 +25,7 @@ ALWAYS = ("tenant", "channel", "conversation_id", "correlation_id")
 CONTENT = frozenset(
     {"text", "body", "payload", "html", "quote", "value", "data", "content", "query", "question", "answer"}
 )
-"""Fields that would carry message text. They are replaced by their length, whoever logs them."""
+"""Fields that would carry message text. They are replaced by their length in every log line."""
 _FRAMES = 12
 
 

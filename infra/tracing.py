@@ -10,10 +10,10 @@ from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING
 
-from schemas import tracing
 from schemas.errors import MissingDependency, ParleyError
-from schemas.extras import install_command
-from schemas.tracing import Kind, Value
+from schemas.runtime import tracing
+from schemas.runtime.extras import install_command
+from schemas.runtime.tracing import Kind, Value
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
@@ -70,7 +70,7 @@ def _provider(endpoint: str, role: str, sample: float) -> TracerProvider:
 
 
 class _OpenTelemetrySpan:
-    """``schemas.tracing.Span`` over the SDK's."""
+    """``schemas.runtime.tracing.Span`` over the SDK's."""
 
     def __init__(self, span: Span) -> None:
         self._span = span
@@ -80,7 +80,7 @@ class _OpenTelemetrySpan:
 
 
 class OpenTelemetryTracer:
-    """``schemas.tracing.Tracer`` over a provider of the SDK."""
+    """``schemas.runtime.tracing.Tracer`` over a provider of the SDK."""
 
     def __init__(self, provider: TracerProvider) -> None:
         from opentelemetry import trace

@@ -101,8 +101,8 @@ class Filling(WireModel):
 
 
 class ActionMemory(WireModel):
-    """What a conversation remembers about actions between turns. ``settled``: the confirmation that was used or
-    declined last."""
+    """The state of a conversation's actions between turns. ``settled``: the confirmation that was used or declined
+    last."""
 
     confirmation: PendingConfirmation | None = None
     settled: str = ""
@@ -148,7 +148,7 @@ class ActionSettled(WireModel):
 
 class ActionResolved(WireModel):
     """``parley.action.resolved.v1``: an action in doubt has an outcome, or was given up on (``unknown``). The contact
-    is told in the order of the conversation."""
+    is reported in the order of the conversation."""
 
     key: str
     action: str
@@ -178,7 +178,7 @@ class ApprovalDecided(WireModel):
 
 
 class ApprovalExpired(WireModel):
-    """``parley.approval.expired.v1``: nobody decided until ``at``, and the contact is told so."""
+    """``parley.approval.expired.v1``: nobody decided until ``at``, and the contact is informed."""
 
     approval_id: str
     at: datetime

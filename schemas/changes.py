@@ -76,7 +76,7 @@ _EMOJI_VARIANTS = re.compile("[\U0001f3fb-\U0001f3ff\ufe0e\ufe0f]|(?<=:):skin-to
 
 
 def feedback_value(reaction: ReactionChanged) -> FeedbackValue | None:
-    """The contact's feedback after this reaction; None when the reaction is no feedback. Where a contact has only one
+    """The contact's feedback after this reaction; None when the reaction is no feedback. If a contact has only one
     reaction, any other one removes an earlier thumb."""
     thumb = THUMBS.get(_EMOJI_VARIANTS.sub("", reaction.emoji))
     if reaction.taken_back:

@@ -15,7 +15,7 @@ from schemas.messages import Address, OutboundMessage, WireModel, empty_list
 Owner = Literal["agent", "queue", "person", "closed"]
 HANDLED_HORIZON_DAYS = 8  # WhatsApp redelivers for 7
 NAME_REFRESH = timedelta(hours=12)
-"""How long an unchanged name that comes with every message is not stored again."""
+"""Time for which an unchanged name that comes with every message is not stored again."""
 
 
 class Origin(WireModel):
@@ -39,8 +39,8 @@ class Holder(WireModel):
 
 
 class Facts(WireModel):
-    """What the agent remembers between turns, without the transcript. ``heard_at``: when the contact wrote the newest
-    known message; ``answered_at``: when they wrote the newest one that was answered, by the agent or a person;
+    """The agent's memory between turns, without the transcript. ``heard_at``: when the contact wrote the newest known
+    message; ``answered_at``: when they wrote the newest one that was answered, by the agent or a person;
     ``unanswered``: ids of messages that wait although a message of the same time, or a later one, was answered."""
 
     locale: str = ""
@@ -239,7 +239,7 @@ class DeliveryOutcome(WireModel):
 
 
 Visibility = Literal["public", "verified", "internal"]
-"""Who may see a document: everybody, contacts who proved their identity, or nobody outside."""
+"""The readers of a document: everybody, contacts who proved their identity, or nobody outside."""
 
 
 class Document(WireModel):
@@ -283,7 +283,7 @@ SIGNED_IN = "id:"
 """Prefix of the place of a visitor whose identity the site signed; the site's own identifier follows."""
 LONGEST_SUBJECT = 40
 SHORT_ID = 4
-"""Characters of an id that tell two contacts apart."""
+"""Characters of an id that are enough to distinguish two contacts."""
 
 
 def display_name(contact: Contact | None, origin: Origin) -> str:

@@ -29,21 +29,21 @@ DeskCommandKind = Literal[
     "deny",
 ]
 """``reply``, ``edit`` and ``delete`` are anything that somebody writes in the thread; whether the contact gets it is
-decided later, and once. ``release`` gives up a claim: the conversation waits for a person again. ``resend``: send a
-line again that may not have arrived."""
+decided later, and once. ``release`` gives up a claim, so that the conversation waits for a person again. ``resend``:
+send a line again that may not have arrived."""
 Score = Literal[1, 2, 3, 4, 5]
 
 
 def names_surface(by: str) -> bool:
-    """Whether somebody is named after the desk or the console where they acted (``slack:U0123``, ``console:mo``), which
-    tell what came of a conversation right after it was closed there."""
+    """Return whether ``by`` is somebody at the desk or the console (``slack:U0123``, ``console:mo``). Both report the
+    outcome of a conversation right after it was closed there."""
     return ":" in by
 
 
 class DeskUpdate(WireModel):
-    """``parley.desk.touched.v1``: what the desk shows of the conversation may be out of date; the state has the truth.
-    ``changed``: ids of transcript lines whose text or state changed; ``owner``: the owner changed, which people want to
-    see at once."""
+    """``parley.desk.touched.v1``: the desk may show an outdated state of the conversation; the state store has the
+    current one. ``changed``: ids of transcript lines whose text or state changed; ``owner``: the owner changed, which
+    the desk shows at once."""
 
     purpose: Literal["desk"] = "desk"
     changed: list[str] = empty_list()
@@ -178,4 +178,4 @@ class Handoff(WireModel):
     epoch: int = 0
     score: Score | None = None
     unsaid: bool = False
-    """It was closed at the desk, where the outcome is entered next; its figures wait for that."""
+    """Closed at the desk, where the outcome is entered next; the figures are reported after that."""

@@ -67,8 +67,8 @@ def reply_id(turn: str, index: int) -> str:
 
 
 def action_key(tenant: str, conversation: str, action: str, arguments: str, authority: str) -> str:
-    """One action, whoever begins it and however often: also its idempotency key elsewhere. ``arguments`` in canonical
-    form."""
+    """The id of one action, the same for every attempt; also its idempotency key in other systems. ``arguments`` in
+    canonical form."""
     return _derive("action", tenant, conversation, action, arguments, authority)
 
 

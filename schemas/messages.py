@@ -160,7 +160,7 @@ class SharedContact(WireModel):
 
 
 class Referral(WireModel):
-    """What the contact came from or refers to: an advertisement, a link, a story, a post, a product."""
+    """The advertisement, link, story, post or product that the contact came from or refers to."""
 
     source: Label
     ref: LongLabel = ""
@@ -278,8 +278,8 @@ class SharedLocation(WireModel):
 
 
 class TranscriptReferral(WireModel):
-    """What a message came from or refers to. ``kind``: ad, post, link, story, product, shared_post, shared_reel, or
-    another word of the vendor."""
+    """The thing that a message came from or refers to. ``kind``: ad, post, link, story, product, shared_post,
+    shared_reel, or another word of the vendor."""
 
     kind: str
     title: str = ""

@@ -26,7 +26,7 @@ Refusal = Literal[
     "denied",
     "declined",
 ]
-"""Why an action is not done, for the turn's record and for models. Each of them is final."""
+"""Reasons why an action is not done, for the turn's record and for models. Each of them is final."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -201,7 +201,7 @@ def _citation(number: int, passage: Passage, unit: QuoteUnit) -> Citation:
     )
 
 
-# Sentences that claim nothing, recognised by closed lists. All others must cite a passage.
+# Sentences without claims, recognised by closed lists. All others must cite a passage.
 _WORD = re.compile(r"[^\W_]+")
 _PHRASES = re.compile(
     r"\b(?:feel free|(?:how )?can (?:i|we) help(?: you)?|let (?:me|us) know|you(?: are|['’]re) (?:very )?welcome"

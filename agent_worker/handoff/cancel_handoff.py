@@ -13,7 +13,7 @@ from schemas.messages import Choice, InboundMessage
 ASSISTANT = "assistant"
 """Id of the choice to continue with the assistant."""
 _LONGEST = 90
-"""Characters; a longer message says something else, too."""
+"""Characters; a longer message is about something else, too."""
 _WORDS = re.compile(
     r"(?:ok(?:ay)?|all right|never ?mind|no|sorry|actually|doch|ach|gut|na gut|egal|schon gut)?[\s,.!:-]*+"
     r"(?:"
@@ -34,11 +34,12 @@ def assistant_choice(voice: Voice) -> Choice:
     return Choice(id=ASSISTANT, label=voice.assistant_choice)
 
 
-def wants_assistant(message: InboundMessage, offered: Sequence[Choice] = ()) -> bool:
-    """By the choice, by its number or label where it is ``offered``, or in words that say nothing else."""
+def wants_assistant(message: InboundMessage, choices: Sequence[Choice] = ()) -> bool:
+    """Return whether the contact wants the assistant: by the choice, by its number or label if it is among ``choices``,
+    or in words that say nothing else."""
     if message.choice is not None:
         return message.choice.id == ASSISTANT
-    if any(match_choice(message.text, [choice]) is not None for choice in offered):
+    if any(match_choice(message.text, [choice]) is not None for choice in choices):
         return True
     text = collapse_whitespace(fold_case(message.text))
     return len(text) <= _LONGEST and _WORDS.fullmatch(text) is not None

@@ -1,4 +1,4 @@
-"""People's part in a turn: they take over, return, ask for drafts, and are asked for by the agent."""
+"""Coordination of handoffs within a turn: changes of owner, handbacks, drafts for people, and requests for people."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from schemas.privacy.one_time_codes import mask_one_time_codes
 from schemas.transcript import order_lines
 
 LINES = 40
-"""Lines of the transcript that are read when people come or go."""
+"""Lines of the transcript that are read when a handoff begins or ends."""
 
 
 class HandoffCoordinator:
@@ -62,20 +62,20 @@ class HandoffCoordinator:
     # ── while the turn loads ─────────────────────────────────────────────────────────────────────────────────────────
 
     async def settle_owner(
-        self, begun: BegunConversation, events: Sequence[Event], rules: TenantRules, known: HandoffDecisions
+        self, begun: BegunConversation, events: Sequence[Event], rules: TenantRules, previous: HandoffDecisions
     ) -> tuple[HandoffDecisions, bool]:
-        """Apply the changes of owner that the events ask for. What is ``known`` was decided before, and stays. True
-        when somebody else may speak since."""
+        """Apply the changes of owner that the events ask for. Decisions in ``previous`` stay. Return the decisions, and
+        True if the owner changed."""
         conversation, handoff = begun.conversation, begun.conversation.facts.handoff
-        was_told = handoff is not None and bool(handoff.asked or handoff.ended_at is None)
-        voices = [rules.voice, translate_voice(rules.voice, "de")] if was_told else []
-        ratings = dict(known.ratings)
+        has_asked = handoff is not None and bool(handoff.asked or handoff.ended_at is None)
+        voices = [rules.voice, translate_voice(rules.voice, "de")] if has_asked else []
+        ratings = dict(previous.ratings)
         if handoff is not None:
             ratings |= find_ratings(conversation, events, begun.handled, voices)
-        choices = known.choices
+        choices = previous.choices
         if rules.desk is not None and is_open(handoff):
             choices = [assistant_choice(voice) for voice in voices]
-        changes = dict(known.changes)
+        changes = dict(previous.changes)
         changed = await self._owners.apply(conversation, events, begun, self._clock(), changes, ratings, choices)
         return HandoffDecisions(changes, ratings, choices), changed
 
@@ -85,22 +85,23 @@ class HandoffCoordinator:
         events: Sequence[Event],
         intake: Intake,
         rules: TenantRules,
-        people: HandoffDecisions,
+        decisions: HandoffDecisions,
     ) -> tuple[Intake, HandoffContext | None]:
-        """The handoff after these events, and the messages that wait now. None where people have no part, as mostly."""
+        """Compute the handoff after these events, and the messages that wait now. None if there is no handoff, the
+        usual case."""
         conversation = begun.conversation
         agent_alone = conversation.owner == "agent" and conversation.facts.handoff is None
-        if agent_alone and not any(people.changes.values()) and not any(event.is_urgent for event in events):
+        if agent_alone and not any(decisions.changes.values()) and not any(event.is_urgent for event in events):
             return intake, None
-        new = set(intake.handled)
+        new_ids = set(intake.handled)
         may_ask = rules.desk is None or rules.desk.rating
         period = HandoffPeriod.from_events(
-            conversation, [event for event in events if event.id in new], people, may_ask=may_ask
+            conversation, [event for event in events if event.id in new_ids], decisions, may_ask=may_ask
         )
-        # A rating asks for no answer.
-        rated = [event.message.id for event in events if event.id in people.ratings and event.message is not None]
+        # Ratings need no answer.
+        rated = [event.message.id for event in events if event.id in decisions.ratings and event.message is not None]
         intake = intake.with_answered(id for id in rated if id in intake.waiting)
-        context = HandoffContext(period, people.choices)
+        context = HandoffContext(period, decisions.choices)
         return await self._review_transcript(context, intake, rules) if period.needs_transcript else (intake, context)
 
     async def _review_transcript(
@@ -108,7 +109,7 @@ class HandoffCoordinator:
     ) -> tuple[Intake, HandoffContext]:
         period, conversation = context.period, context.period.conversation
         recent = order_lines(await self._state.transcript.read_recent(conversation.id, limit=LINES))
-        lines = hide_codes((line for line in recent if line.state not in handback.GONE), rules)
+        lines = hide_codes((line for line in recent if line.state not in handback.NOT_SHOWN), rules)
         known = conversation.facts.locale or rules.voice.locale
         texts = [line.text for line in lines if line.author.kind == "contact" and line.text.strip()]
         context = replace(context, lines=lines, locale=detect_language(" ".join(texts[-3:]), known))
@@ -116,7 +117,7 @@ class HandoffCoordinator:
         if handoff is None:
             return intake, context
         if period.is_new or (period.changed_messages and handoff.summary):
-            # A message that was deleted or edited must not live on in the summary.
+            # The summary must not quote messages that were deleted or edited.
             summary = summarize(lines, reason=handoff.reason, memory=conversation.facts.actions)
             period = period.with_handoff(summary=summary)
         if period.is_new:
@@ -129,7 +130,7 @@ class HandoffCoordinator:
         if (period.ending == "closed" or period.asks_rating) and conversation.owner == "closed":
             unseen = handback.find_unseen(recent, handoff, intake.answered)
             if any(map(_needs_answer, unseen)):
-                # Whoever wrote in that very moment gets an answer, and is not asked how it went.
+                # A contact who wrote at the moment of closing gets an answer, and no question for a rating.
                 reopens, period = period.ending == "closed", period.without_rating()
         return intake, replace(context, period=period, resumes=resumes, reopens=reopens)
 
@@ -144,15 +145,15 @@ class HandoffCoordinator:
         assurance = partial(self._actions.assurance, conversation, conversation.origin.contact_id)
         lines = handback.add_marks(context.lines, context.period.handoff, now)
         return [
-            await self._drafter.draft(
+            await self._drafter.write_draft(
                 request, conversation, _effective_rules(turn, reply), lines, context.locale, assurance, now
             )
             for request in context.period.draft_requests
         ]
 
     async def prepare_request(self, turn: TurnInput, reply: Reply, effects: Effects | None) -> HandoffRequest | None:
-        """Prepare the request for people, with a summary for them and a notice of the wait for the contact. None when
-        nobody is to take over, or people have already."""
+        """Prepare the request for people, with a summary for them and a notice of the wait for the contact. None if no
+        handoff is needed, or people have the conversation already."""
         reason = _find_handoff_reason(turn, reply, effects)
         if not reason:
             return None
@@ -164,7 +165,7 @@ class HandoffCoordinator:
             summarize(
                 lines,
                 reason=reason,
-                found=reply.found,
+                search_result=reply.search_result,
                 actions=[] if effects is None else effects.records,
                 memory=turn.conversation.facts.actions if effects is None else effects.memory,
             ),
@@ -180,13 +181,13 @@ class HandoffCoordinator:
     async def _write_summary(
         self, turn: TurnInput, reply: Reply, request: HandoffRequest, lines: Sequence[TranscriptMessage]
     ) -> HandoffRequest:
-        """The summary in a model's words, where it can write one."""
+        """Have a model write the summary, if it can."""
         origin, rules = turn.conversation.origin, _effective_rules(turn, reply)
         model = rules.routes.cheap or (
             select_model(rules, turn.intake.text, turn.locale) if rules.models else rules.model
         )
         question = Question(
-            tenant=origin.tenant, text="", history=lines, search_result=reply.found, contact=origin.contact_id
+            tenant=origin.tenant, text="", history=lines, search_result=reply.search_result, contact=origin.contact_id
         )
         summary, note = await write_summary(
             self._models, model, question, request.summary, request.reason, rules.voice.locale
@@ -197,28 +198,28 @@ class HandoffCoordinator:
     # ── after the commit ─────────────────────────────────────────────────────────────────────────────────────────────
 
     async def hand_over(self, conversation: str, request: OwnerRequested) -> None:
-        """Ask for people at once. The same request waits in the log; this only spares the contact that detour."""
+        """Apply the request for people at once. The same request is in the log; this only saves time."""
         await decide_request(self._state.conversations, conversation, request)
         await self._outbox.publish_pending(conversation, self._clock())
 
     async def count_first_reply(self, rules: TenantRules, period: HandoffPeriod) -> None:
-        """Count how long a contact waited for people, to tell those who wait next."""
+        """Count the time to the first reply of people, for later estimates."""
         first = period.first_reply
         if first is None or first.first_reply_at is None:
             return
         hours = None if rules.desk is None else rules.desk.hours
         waited = first.first_reply_at - first.opened_at
-        waited = waited if hours is None else hours.worked(first.opened_at, first.first_reply_at)
+        waited = waited if hours is None else hours.office_time_between(first.opened_at, first.first_reply_at)
         await self._waits.count(period.conversation.origin.tenant, waited, self._clock())
 
 
 def _effective_rules(turn: TurnInput, reply: Reply) -> TenantRules:
-    """The tenant's rules, without models that cost anything where the contact may cause no more of that."""
+    """The tenant's rules, without paid models if the contact is over its limit."""
     return turn.rules.without_paid_models() if reply.local_only else turn.rules
 
 
 def _find_handoff_reason(turn: TurnInput, reply: Reply, effects: Effects | None) -> str:
-    """Why people are to take over; empty when they are not, or have already."""
+    """Return the reason for a handoff; empty if none is needed, or people have the conversation already."""
     draft = reply.draft
     if turn.conversation.owner != "agent":
         return ""
@@ -234,19 +235,19 @@ def _find_handoff_reason(turn: TurnInput, reply: Reply, effects: Effects | None)
 def _resume(
     period: HandoffPeriod, intake: Intake, lines: Sequence[TranscriptMessage], choices: Sequence[Choice]
 ) -> tuple[Intake, bool]:
-    """Let the agent answer what nobody answered while people had the conversation. True when nothing else waits."""
+    """Add the messages that nobody answered while people had the conversation. True if nothing else waits."""
     handoff, origin = period.handoff, period.conversation.origin
     if handoff is None:
         return intake, False
-    left = handback.find_unanswered(lines, handoff, intake.answered, known=intake.waiting)
+    unanswered = handback.find_unanswered(lines, handoff, intake.answered, waiting=intake.waiting)
     resumed = [
         handback.restore_message(line, place=origin.place, contact=origin.contact_id)
-        for line in left
+        for line in unanswered
         if _needs_answer(line)
     ]
-    wishes = [id for id, message in intake.waiting.items() if wants_assistant(message, choices)]
-    if len(intake.waiting) - len(wishes) + len(resumed):
-        intake = intake.with_answered(wishes)
+    requests = [id for id, message in intake.waiting.items() if wants_assistant(message, choices)]
+    if len(intake.waiting) - len(requests) + len(resumed):
+        intake = intake.with_answered(requests)
     only_resumed = bool(resumed) and not intake.waiting
     waiting = {message.id: message for message in resumed} | dict(intake.waiting)
     return replace(intake, waiting=waiting), only_resumed

@@ -1,4 +1,4 @@
-"""Drafts of what the agent would answer, for people to read: nothing is sent or done, and no turn changes."""
+"""Drafts that people request: the agent's answer without sending it, acting, or changing a turn."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from schemas.ports import AnswerDraft, AssuranceLookup, Knowledge, Question, Sea
 log = structlog.get_logger("parley.worker")
 LOCAL = "local"
 _RECENT = 12
-"""Lines in which a question is looked for."""
+"""Lines that are searched for a question."""
 
 
 class DraftWriter:
@@ -34,7 +34,7 @@ class DraftWriter:
         self._knowledge = knowledge
         self._models = models
 
-    async def draft(
+    async def write_draft(
         self,
         request: DraftRequested,
         conversation: Conversation,
@@ -46,26 +46,26 @@ class DraftWriter:
     ) -> DraftGenerated:
         """``lines``: the transcript with the contact's latest messages and its marks. Raises what the search raises;
         models that fail are a reason to have no draft."""
-        made = partial(DraftGenerated, id=request.id, at=now)
-        place, text = find_question(lines, conversation)
+        build = partial(DraftGenerated, id=request.id, at=now)
+        start, text = find_question(lines, conversation)
         if not text:
-            return made(text="", reason="the contact has asked nothing")
+            return build(text="", reason="the contact has asked nothing")
         if "danger" in topics_in(text):
-            return made(text="", reason="the contact may be in danger")
+            return build(text="", reason="the contact may be in danger")
         if asks_for_person(text):
-            return made(text="", reason="the contact asks for a person")
-        question = await self._build_question(request, conversation, text, lines[:place], locale, assurance)
+            return build(text="", reason="the contact asks for a person")
+        question = await self._build_question(request, conversation, text, lines[:start], locale, assurance)
         try:
             draft = await self._ask(question, rules, text, locale)
         except ModelFailed as error:
-            return made(text="", reason=f"no model could answer: {error.message}")
+            return build(text="", reason=f"no model could answer: {error.message}")
         if draft.handoff or not draft.answered:
-            return made(text="", model=draft.model, reason=_why_not(draft, question.search_result))
-        return made(text=draft.text, citations=draft.citations, model=draft.model)
+            return build(text="", model=draft.model, reason=_explain_no_draft(draft, question.search_result))
+        return build(text=draft.text, citations=draft.citations, model=draft.model)
 
     async def _ask(self, question: Question, rules: TenantRules, text: str, locale: str) -> AnswerDraft:
         async def discard(*_: object) -> None:
-            """Only people read the draft, and only as a whole."""
+            """Ignore streamed text: people read the draft as a whole."""
 
         model = select_model(rules, text, locale) if rules.models else rules.model
         voice = translate_voice(rules.voice, locale)
@@ -79,13 +79,13 @@ class DraftWriter:
         request: DraftRequested,
         conversation: Conversation,
         text: str,
-        before: Sequence[TranscriptMessage],
+        history: Sequence[TranscriptMessage],
         locale: str,
         assurance: AssuranceLookup,
     ) -> Question:
         origin, handoff = conversation.origin, conversation.facts.handoff
-        query = with_context(text, before)
-        found = await self._knowledge.search(
+        query = with_context(text, history)
+        search_result = await self._knowledge.search(
             origin.tenant,
             f"{query}\n{request.hint}".strip(),
             channel=origin.channel,
@@ -95,8 +95,10 @@ class DraftWriter:
         return Question(
             tenant=origin.tenant,
             text=text,
-            history=[*before, *_hint_lines(request)],
-            search_result=found if handoff is None else add_promises(found, origin.tenant, handoff, text),
+            history=[*history, *_hint_lines(request)],
+            search_result=search_result
+            if handoff is None
+            else add_promises(search_result, origin.tenant, handoff, text),
             locale=locale,
             contact=origin.contact_id,
         )
@@ -107,11 +109,11 @@ def find_question(transcript: Sequence[TranscriptMessage], conversation: Convers
     question. The text is empty when there is none."""
     answered = AnsweredWatermark.from_facts(conversation.facts)
     lines = [
-        (place, line)
-        for place, line in enumerate(transcript)
-        if line.author.kind == "contact" and line.text.strip() and place >= len(transcript) - _RECENT
+        (index, line)
+        for index, line in enumerate(transcript)
+        if line.author.kind == "contact" and line.text.strip() and index >= len(transcript) - _RECENT
     ]
-    waiting = [(place, line) for place, line in lines if answered.is_unanswered(line)]
+    waiting = [(index, line) for index, line in lines if answered.is_unanswered(line)]
     if not waiting:
         waiting = [each for each in lines if is_question(each[1].text)][-1:] or lines[-1:]
     return (waiting[0][0], "\n".join(line.text.strip() for _, line in waiting)) if waiting else (len(transcript), "")
@@ -124,10 +126,10 @@ def _hint_lines(request: DraftRequested) -> list[TranscriptMessage]:
     return [TranscriptMessage(id=f"{HINT}{request.id}", author=Author(kind="system"), text=text, created_at=request.at)]
 
 
-def _why_not(draft: AnswerDraft, found: SearchResult) -> str:
+def _explain_no_draft(draft: AnswerDraft, search_result: SearchResult) -> str:
     if draft.handoff:
         return "; ".join(draft.reasons) or "the agent would pass this to a person"
     failed = [reason for reason in draft.reasons if reason]
-    if not found.answerable:
-        return "; ".join([*failed, f"the documents hold no answer (confidence {found.confidence:.2f})"])
+    if not search_result.answerable:
+        return "; ".join([*failed, f"the documents hold no answer (confidence {search_result.confidence:.2f})"])
     return "; ".join(failed) or "the documents do not answer this"

@@ -1,4 +1,4 @@
-"""Handback: what the agent learns about the time in which people had the conversation, and what it answers afterwards.
+"""Handback: the marks that inform the agent about the handoff period, and the messages that it answers afterwards.
 
 Marks stand in the transcript as lines of the system, so that every model reads them with it: they say when people took
 over and why, when they gave the conversation back, and what they promised.
@@ -17,24 +17,29 @@ from schemas.messages import Author, InboundMessage, TranscriptMessage
 MARK = "people-"
 """Prefix of the ids of the marks, which no message has."""
 HINT = "hint-"
-HOLDS = timedelta(days=30)
+MARKS_LIFETIME = timedelta(days=30)
 """Marks of an older handoff are left out."""
-SEEN = timedelta(seconds=10)
-"""Time in which a message reaches the people who have the conversation, and is read."""
-GONE = frozenset({"deleted", "failed", "dropped"})
+READING_TIME = timedelta(seconds=10)
+"""Time until people have received and read a message."""
+NOT_SHOWN = frozenset({"deleted", "failed", "dropped"})
 
 
 def add_marks(history: Sequence[TranscriptMessage], handoff: Handoff | None, now: datetime) -> list[TranscriptMessage]:
-    """The transcript with its marks, while what people did still matters."""
-    if handoff is None or (handoff.ended_at is not None and now - handoff.ended_at > HOLDS):
+    """Add the marks to the transcript, unless the handoff ended long ago."""
+    if handoff is None or (handoff.ended_at is not None and now - handoff.ended_at > MARKS_LIFETIME):
         return list(history)
     before = [line for line in history if line.seq <= handoff.since_seq]
     after = [line for line in history if line.seq > handoff.since_seq]
-    lines = [*before, _mark("took-over", _took_over(handoff), handoff.opened_at)]
+    lines = [*before, _build_mark("took-over", _describe_takeover(handoff), handoff.opened_at)]
     if handoff.ended_at is None:
         return [*lines, *after]
-    place = _end(after, handoff.ended_at)
-    return [*lines, *after[:place], _mark("gave-back", _gave_back(handoff), handoff.ended_at), *after[place:]]
+    end = _find_end(after, handoff.ended_at)
+    return [
+        *lines,
+        *after[:end],
+        _build_mark("gave-back", _describe_handback(handoff), handoff.ended_at),
+        *after[end:],
+    ]
 
 
 def is_mark(line: TranscriptMessage) -> bool:
@@ -46,23 +51,23 @@ def is_note(line: TranscriptMessage) -> bool:
     return line.id.startswith((MARK, HINT))
 
 
-def since_people(history: Sequence[TranscriptMessage]) -> Sequence[TranscriptMessage]:
-    """The transcript after the last mark: earlier lines say nothing about how the agent does now."""
-    last = max((place for place, line in enumerate(history) if is_mark(line)), default=-1)
+def lines_after_handback(history: Sequence[TranscriptMessage]) -> Sequence[TranscriptMessage]:
+    """Return the transcript after the last mark: earlier lines say nothing about the agent's current performance."""
+    last = max((index for index, line in enumerate(history) if is_mark(line)), default=-1)
     return history[last + 1 :]
 
 
 def find_unanswered(
-    lines: Sequence[TranscriptMessage], handoff: Handoff, answered: AnsweredWatermark, known: Collection[str] = ()
+    lines: Sequence[TranscriptMessage], handoff: Handoff, answered: AnsweredWatermark, waiting: Collection[str] = ()
 ) -> list[TranscriptMessage]:
-    """The contact's lines since the handoff that nobody has answered, except those that are ``known`` to wait."""
+    """The contact's lines since the handoff that nobody has answered, except those that are ``waiting`` to wait."""
     return [
         line
         for line in lines
         if line.author.kind == "contact"
         and line.seq > handoff.since_seq
-        and line.state not in GONE
-        and line.id not in known
+        and line.state not in NOT_SHOWN
+        and line.id not in waiting
         and (line.attachments or describe_message(line).strip())
         and answered.is_unanswered(line)
     ]
@@ -74,7 +79,7 @@ def find_unseen(
     """Unanswered lines that came too late for people to see before they ended the handoff."""
     if handoff.ended_at is None:
         return []
-    since = handoff.ended_at - SEEN
+    since = handoff.ended_at - READING_TIME
     return [line for line in find_unanswered(lines, handoff, answered) if line.created_at > since]
 
 
@@ -93,33 +98,33 @@ def restore_message(line: TranscriptMessage, *, place: str, contact: str) -> Inb
     )
 
 
-def _end(lines: Sequence[TranscriptMessage], at: datetime) -> int:
-    """The place behind the last line of the handoff. Lines of people belong to it whenever they were sent."""
+def _find_end(lines: Sequence[TranscriptMessage], at: datetime) -> int:
+    """Return the index after the last line of the handoff. Lines of people belong to it whenever they were sent."""
     return max(
-        (place for place, line in enumerate(lines, 1) if line.author.kind == "person" or line.created_at <= at),
+        (index for index, line in enumerate(lines, 1) if line.author.kind == "person" or line.created_at <= at),
         default=0,
     )
 
 
-def _mark(name: str, text: str, at: datetime) -> TranscriptMessage:
+def _build_mark(name: str, text: str, at: datetime) -> TranscriptMessage:
     return TranscriptMessage(id=f"{MARK}{name}", author=Author(kind="system"), text=text, created_at=at)
 
 
-def _took_over(handoff: Handoff) -> str:
-    why = f" Reason: {handoff.reason}." if handoff.reason else ""
-    return f"People took over here at {_time(handoff.opened_at)}.{why}"
+def _describe_takeover(handoff: Handoff) -> str:
+    reason = f" Reason: {handoff.reason}." if handoff.reason else ""
+    return f"People took over here at {_format_time(handoff.opened_at)}.{reason}"
 
 
-def _gave_back(handoff: Handoff) -> str:
-    who = handoff.name or "People"
-    at = "" if handoff.ended_at is None else f" at {_time(handoff.ended_at)}"
+def _describe_handback(handoff: Handoff) -> str:
+    name = handoff.name or "People"
+    at = "" if handoff.ended_at is None else f" at {_format_time(handoff.ended_at)}"
     wrote = f"wrote {handoff.replies} of the messages above" if handoff.replies else "wrote nothing"
-    parts = [f"{who} gave the conversation back{at}. They {wrote}. What they dealt with is theirs."]
+    parts = [f"{name} gave the conversation back{at}. They {wrote}. What they dealt with is theirs."]
     if handoff.promised:
         quoted = " ".join(f"“{each}”" for each in handoff.promised)
         parts.append(f"They promised the customer: {quoted} Neither contradict nor repeat it.")
     return " ".join(parts)
 
 
-def _time(at: datetime) -> str:
+def _format_time(at: datetime) -> str:
     return f"{at:%Y-%m-%d %H:%M} UTC"

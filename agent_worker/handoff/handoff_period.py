@@ -1,6 +1,6 @@
-"""The time in which people have a conversation, and what the events of one turn make of it.
+"""The handoff period of a conversation, and its changes by the events of one turn.
 
-Everything follows from the log and from the owner of the conversation, so a turn that is repeated comes to the same.
+Everything follows from the log and from the owner of the conversation, so a repeated turn has the same result.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ class OwnerChange:
     """A request for another owner, and its decision."""
 
     request: OwnerRequested
-    owned: OwnershipResult
+    result: OwnershipResult
 
 
 @dataclass(frozen=True, slots=True)
 class HandoffDecisions:
-    """The meaning of events for people's part in a conversation, by event id: requested ``changes`` of the owner, and
-    ``ratings`` by the contact. ``choices``: what a contact who waits for a person may choose."""
+    """Decisions about the events of a turn, by event id: requested ``changes`` of the owner, and ``ratings`` by the
+    contact. ``choices``: the choices of a contact who waits for a person."""
 
     changes: Mapping[str, OwnerChange | None] = field(default_factory=dict)
     ratings: Mapping[str, Score | None] = field(default_factory=dict)
@@ -47,10 +47,10 @@ def is_open(handoff: Handoff | None) -> bool:
 
 
 def open_handoff(
-    before: Handoff | None, *, reason: str, since_seq: int, at: datetime, epoch: int, **more: Any
+    previous: Handoff | None, *, reason: str, since_seq: int, at: datetime, epoch: int, **more: Any
 ) -> Handoff:
-    """The handoff after ``before``. ``more``: its other fields."""
-    number = 1 if before is None else before.number + 1
+    """The handoff after ``previous``. ``more``: its other fields."""
+    number = 1 if previous is None else previous.number + 1
     return Handoff(number=number, reason=reason, since_seq=since_seq, opened_at=at, epoch=epoch, **more)
 
 
@@ -58,11 +58,11 @@ def open_handoff(
 class HandoffPeriod:
     """The handoff of a conversation, as the events of one turn leave it.
 
-    ``conversation``: before them. ``ending``: how people's time ended in them. ``ended`` and ``ratings``: to be
+    ``conversation``: before the events. ``ending``: the way the handoff ended in them. ``ended`` and ``ratings``: to be
     reported. ``first_reply``: the handoff whose first reply is among them. ``changed_messages``: those that were edited
-    or deleted. ``owner_changed``: somebody else may speak now. ``asks_rating``: the contact is to be asked how it went.
-    ``draft_requests``: of people, who want to see what the agent would answer. ``resolution``: the newest, while it may
-    belong to this handoff."""
+    or deleted. ``owner_changed``: the conversation has another owner now. ``asks_rating``: the contact is to be asked
+    for a rating. ``draft_requests``: people's requests for drafts. ``resolution``: the newest, while it may belong to
+    this handoff."""
 
     conversation: Conversation
     handoff: Handoff | None
@@ -78,13 +78,13 @@ class HandoffPeriod:
 
     @classmethod
     def from_events(
-        cls, conversation: Conversation, events: Sequence[Event], people: HandoffDecisions, *, may_ask: bool
+        cls, conversation: Conversation, events: Sequence[Event], decisions: HandoffDecisions, *, may_ask: bool
     ) -> HandoffPeriod:
-        """The period after ``events``, in the order of the log. ``may_ask``: the tenant lets contacts be asked how it
-        went."""
+        """The period after ``events``, in the order of the log. ``may_ask``: the tenant allows to ask contacts for a
+        rating."""
         period = cls(conversation, conversation.facts.handoff)
         for event in events:
-            period = period._apply_event(event, people, may_ask=may_ask)
+            period = period._apply_event(event, decisions, may_ask=may_ask)
         period = period._apply_current_owner()
         if period.asks_rating and conversation.owner != "closed":
             return period.without_rating()
@@ -93,20 +93,20 @@ class HandoffPeriod:
     @property
     def is_new(self) -> bool:
         """True if the handoff was opened by these events."""
-        before = self.conversation.facts.handoff
-        return self.handoff is not None and (before is None or self.handoff.number != before.number)
+        previous = self.conversation.facts.handoff
+        return self.handoff is not None and (previous is None or self.handoff.number != previous.number)
 
     @property
     def needs_transcript(self) -> bool:
-        """True if the recent transcript is needed to make anything of these events."""
+        """True if these events need the recent transcript."""
         says_something = self.asks_rating or bool(self.ratings or self.draft_requests)
         changes_summary = self.handoff is not None and bool(self.handoff.summary and self.changed_messages)
         return says_something or changes_summary or self.is_new or bool(self.ending)
 
     @property
     def facts(self) -> Facts:
-        """The facts from now on. After people returned the conversation the agent begins afresh: answers that did not
-        help before are no reason to call people again."""
+        """The facts after the events. After a handback the agent begins afresh: earlier answers that did not help are
+        no reason for another handoff."""
         changes: dict[str, Any] = {"handoff": self.handoff}
         if self.ended:
             changes |= {"declined_in_a_row": 0, "person_offered": False, "last_route": ""}
@@ -120,13 +120,13 @@ class HandoffPeriod:
     def without_rating(self) -> HandoffPeriod:
         return replace(self.with_handoff(asked=""), asks_rating=False)
 
-    def _apply_event(self, event: Event, people: HandoffDecisions, *, may_ask: bool) -> HandoffPeriod:
-        payload, change = event.payload, people.changes.get(event.id)
+    def _apply_event(self, event: Event, decisions: HandoffDecisions, *, may_ask: bool) -> HandoffPeriod:
+        payload, change = event.payload, decisions.changes.get(event.id)
         period = self._close_without_resolution(event, change)
         if isinstance(payload, HandoffResolved):
             period = replace(period, resolution=payload)
-        if change is not None and change.owned.won:
-            period = period._apply_owner_change(change.request, change.owned.epoch)
+        if change is not None and change.result.won:
+            period = period._apply_owner_change(change.request, change.result.epoch)
         if isinstance(payload, HandoffResolved):
             return period._apply_resolution(payload, may_ask=may_ask)
         if isinstance(payload, DraftRequested):
@@ -135,7 +135,7 @@ class HandoffPeriod:
             changed = dict.fromkeys([*period.changed_messages, payload.message_id])
             return replace(period, changed_messages=tuple(changed))
         if event.message is not None:
-            return period._apply_message(event, event.message, people.ratings)
+            return period._apply_message(event, event.message, decisions.ratings)
         return period
 
     # ── the owner ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -152,8 +152,10 @@ class HandoffPeriod:
         return period._claim(request.by, request.name, request.at) if request.to == "person" else period
 
     def _open(self, reason: str, at: datetime) -> HandoffPeriod:
-        known = self.conversation
-        handoff = open_handoff(self.handoff, reason=reason, since_seq=known.head_seq, at=at, epoch=known.epoch)
+        conversation = self.conversation
+        handoff = open_handoff(
+            self.handoff, reason=reason, since_seq=conversation.head_seq, at=at, epoch=conversation.epoch
+        )
         return replace(self, handoff=handoff, resolution=None)
 
     def _claim(self, by: str, name: str, at: datetime) -> HandoffPeriod:
@@ -187,13 +189,13 @@ class HandoffPeriod:
         return replace(self.with_handoff(unsaid=False), ended=(*self.ended, report))
 
     def _close_without_resolution(self, event: Event, change: OwnerChange | None) -> HandoffPeriod:
-        """A handoff whose resolution has not come before something else happened counts as closed without one."""
-        goes_on = event.is_from_contact or (change is not None and change.owned.won)
+        """Report a handoff as closed without a resolution if another event came first."""
+        goes_on = event.is_from_contact or (change is not None and change.result.won)
         overdue = self.handoff is not None and self.handoff.unsaid and goes_on
         return self._report("closed") if overdue and not isinstance(event.payload, HandoffResolved) else self
 
     def _apply_current_owner(self) -> HandoffPeriod:
-        """Follow the owner as it is by now: a request may be decided before or after its record is read."""
+        """Apply the current owner of the conversation: a request may be decided before or after its record is read."""
         conversation, holder = self.conversation, self.conversation.holder
         at = conversation.updated_at if holder is None else holder.since
         by, reason = ("", "") if holder is None else (holder.by, holder.reason)
@@ -219,7 +221,7 @@ class HandoffPeriod:
             return self._apply_reply(message)
         if event.id in ratings:
             return self._apply_rating(message, ratings[event.id])
-        # Whatever the contact writes next is no answer to the question how it went.
+        # Any other message of the contact ends the question for a rating.
         return self.without_rating() if event.is_from_contact else self
 
     def _apply_reply(self, message: InboundMessage) -> HandoffPeriod:
@@ -256,12 +258,11 @@ class HandoffPeriod:
 
 @dataclass(frozen=True, slots=True)
 class HandoffContext:
-    """People's part in a turn, and what the transcript says about it.
+    """The handoff as a turn sees it, with the transcript that it needs.
 
-    ``choices``: what a contact who waits for a person may choose. ``lines``: the end of the transcript, where it is
-    needed, and ``locale``: the language that the contact writes in there. ``resumes``: nothing is to be answered but
-    what waited while people had the conversation. ``reopens``: the contact wrote while people closed it, who cannot
-    have seen that."""
+    ``choices``: the choices of a contact who waits for a person. ``lines``: the end of the transcript, if needed, and
+    ``locale``: the contact's language in it. ``resumes``: only messages from the handoff period are left to answer.
+    ``reopens``: the contact wrote at the moment of closing, so people cannot have seen it."""
 
     period: HandoffPeriod
     choices: Sequence[Choice] = ()

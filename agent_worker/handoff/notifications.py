@@ -1,4 +1,4 @@
-"""The envelopes that tell of people's part in a turn: to the contact, to the desk, and for statistics."""
+"""The envelopes about a handoff: messages to the contact, updates for the desk, and statistics."""
 
 from __future__ import annotations
 
@@ -19,14 +19,15 @@ from schemas.topics import DESK_TOUCHED, DRAFT_MADE, HANDOFF_ENDED, RATING_GIVEN
 
 
 def build_handoff_envelopes(turn: TurnInput, response: Response, now: datetime) -> list[Envelope]:
-    """For the outbox, behind everything else."""
+    """Build these envelopes, for the end of the outbox."""
     if turn.handoff is None and response.effects is None:
         return []
     out: list[Envelope] = []
     if turn.handoff is not None:
         period = turn.handoff.period
         out += [
-            turn.chain.send(message, now) for message in _build_rating_messages(turn, period, turn.handoff.locale, now)
+            turn.chain.wrap_message(message, now)
+            for message in _build_rating_messages(turn, period, turn.handoff.locale, now)
         ]
         out += _build_statistics(turn, period, now)
     if turn.rules.desk is not None:
@@ -90,6 +91,6 @@ def _changes_desk(turn: TurnInput, response: Response) -> bool:
         return False
     period = turn.handoff.period
     if period.changed_messages and period.handoff is not None:
-        return True  # a message that its author takes back must vanish from the desk, whoever has the conversation
+        return True  # a deleted message must vanish from the desk, whoever has the conversation
     shown = bool(period.owner_changed or period.asks_rating or period.ratings or period.ended)
     return shown or turn.conversation.owner in PEOPLE

@@ -1,4 +1,4 @@
-"""Owner rules: what each inbound event means for who may speak (design §7)."""
+"""Owner rules: the change of owner that each inbound event requests (design §7)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from schemas.handoff.service import decide_request
 from schemas.messages import Choice
 from schemas.ports import BegunConversation, Conversations
 
-_UNMOVED: frozenset[Owner] = frozenset({"agent", "person"})
+_UNCHANGED_BY_CONTACT: frozenset[Owner] = frozenset({"agent", "person"})
 
 
 class OwnerRules:
@@ -34,27 +34,31 @@ class OwnerRules:
         now: datetime,
         changes: dict[str, OwnerChange | None],
         ratings: Container[str] = (),
-        offered: Sequence[Choice] = (),
+        choices: Sequence[Choice] = (),
     ) -> bool:
-        """Apply what the unhandled events ask for, in log order, and note in ``changes`` how each was decided: what is
-        noted there stays. True when the owner changed. ``ratings``: events that only say how it went; ``offered``: what
-        a contact who waits may choose."""
+        """Apply the requests of the unhandled events, in log order, and record each decision in ``changes``; recorded
+        decisions stay. Return True if the owner changed. ``ratings``: ids of events that only rate; ``choices``: the
+        choices of a contact who waits."""
         state, newest = OwnerState.of(conversation), conversation.epoch
         answered = AnsweredWatermark.from_facts(conversation.facts)
         for event in events:
-            # As nearly always: what a contact writes then changes nothing of who may speak.
-            if event.is_from_contact and state.owner in _UNMOVED and changes.setdefault(event.id, None) is None:
+            # The usual case: a contact's message does not change the owner.
+            if (
+                event.is_from_contact
+                and state.owner in _UNCHANGED_BY_CONTACT
+                and changes.setdefault(event.id, None) is None
+            ):
                 continue
             if not begun.handled.isdisjoint(event.ids) or (event.is_from_contact and answered.is_overtaken(event)):
                 continue
             if event.id not in changes:
-                request = wanted(event, state, now, ratings, offered)
+                request = find_owner_request(event, state, now, ratings, choices)
                 changes[event.id] = None if request is None else await self._ask(conversation.id, request)
-            # Once decided: asked again of the owner as it is by then, an event might mean something else.
+            # Decide only once: with a later owner, the same event might request something else.
             if (change := changes[event.id]) is None:
                 continue
-            # A request that was decided before answers with what it won then, which may be long past.
-            state = state.apply(change.request, change.owned)
+            # A request that was decided before returns its old result, which may be outdated.
+            state = state.apply(change.request, change.result)
             newest = max(newest, state.epoch)
         return newest != conversation.epoch
 
@@ -62,8 +66,8 @@ class OwnerRules:
         return OwnerChange(request, await decide_request(self._conversations, conversation, request))
 
 
-def wanted(
-    event: Event, state: OwnerState, now: datetime, ratings: Container[str] = (), offered: Sequence[Choice] = ()
+def find_owner_request(
+    event: Event, state: OwnerState, now: datetime, ratings: Container[str] = (), choices: Sequence[Choice] = ()
 ) -> OwnerRequested | None:
     """The change of owner this event asks for, if any."""
     payload = event.payload
@@ -76,6 +80,6 @@ def wanted(
         return None
     if not event.is_from_contact:
         return request_by_message_of_person(event.id, message, state, now)
-    wants_agent = state.owner == "queue" and wants_assistant(message, offered)
+    wants_agent = state.owner == "queue" and wants_assistant(message, choices)
     is_replay = bool(event.envelope.replay_of)
     return request_by_contact(event.id, state, now, is_replay=is_replay, wants_agent=wants_agent)

@@ -1,5 +1,5 @@
 """Promises that people made to a contact, recognized by their words. The agent must neither contradict nor repeat them;
-where the contact asks about one, it goes before what the documents say in general.
+if the contact asks about one, it takes precedence over the documents.
 
 When in doubt, a sentence counts as a promise: all of them were sent to the contact.
 """
@@ -17,11 +17,11 @@ from schemas.ports import AnswerDraft, Passage, SearchResult
 
 DOCUMENT = "handoff:"
 """Prefix of the document id under which a promise is cited."""
-MOST = 8
-LONGEST = 300
+MAX_PROMISES = 8
+MAX_LENGTH = 300
 """Characters kept of a promise."""
 _ALIKE = 0.5
-"""Share of a question's words that a promise about it holds."""
+"""Share of a question's words that a promise about it contains."""
 _SENTENCE = re.compile(r"(?<=[.!?…])(?<!\d\.)\s+|\n+")
 _WILL = re.compile(
     r"\b(?=[^\W\d_])(?:will|shall|going to|i promise|we promise|guarantee|make sure|get back to you|let you know|"
@@ -53,9 +53,9 @@ _PAST = re.compile(r"\b(?:was|were|had|has been|have been|did|wurden?|war|waren|
 
 
 def find_promises(text: str) -> list[str]:
-    """The sentences that say what will happen, or name an amount or a time."""
-    said = (" ".join(sentence.split()) for sentence in _SENTENCE.split(text))
-    return [sentence[:LONGEST] for sentence in said if sentence and _is_promise(sentence)]
+    """Return the sentences that announce something, or name an amount or a time."""
+    sentences = (" ".join(sentence.split()) for sentence in _SENTENCE.split(text))
+    return [sentence[:MAX_LENGTH] for sentence in sentences if sentence and _is_promise(sentence)]
 
 
 def _is_promise(sentence: str) -> bool:
@@ -65,24 +65,29 @@ def _is_promise(sentence: str) -> bool:
 
 
 def merge_promises(before: Sequence[str], more: Iterable[str]) -> list[str]:
-    """The newest of all, without repeats."""
-    return list(dict.fromkeys([*before, *more]))[-MOST:]
+    """Merge promises without repeats; the newest are kept."""
+    return list(dict.fromkeys([*before, *more]))[-MAX_PROMISES:]
 
 
 def select_promises(question: str, promised: Sequence[str]) -> list[str]:
-    """The promises that a question is about: they hold half of its words, and at least two unless it has one."""
-    asked = set(terms(question))
-    if not asked:
+    """Select the promises that a question is about: they contain half of its words, and at least two unless it has only
+    one."""
+    question_words = set(terms(question))
+    if not question_words:
         return []
-    shared = {promise: len(asked & set(terms(promise))) for promise in promised}
-    return [each for each in promised if shared[each] >= max(min(2, len(asked)), _ALIKE * len(asked))]
+    shared_counts = {promise: len(question_words & set(terms(promise))) for promise in promised}
+    return [
+        each
+        for each in promised
+        if shared_counts[each] >= max(min(2, len(question_words)), _ALIKE * len(question_words))
+    ]
 
 
-def add_promises(found: SearchResult, tenant: str, handoff: Handoff, text: str) -> SearchResult:
-    """Add the promises that ``text`` is about to what was found, as the surest passage."""
+def add_promises(search_result: SearchResult, tenant: str, handoff: Handoff, text: str) -> SearchResult:
+    """Add the promises that ``text`` is about to the search result, as its best passage."""
     promised = select_promises(text, handoff.promised)
     if not promised:
-        return found
+        return search_result
     passage = Passage(
         tenant=tenant,
         document=f"{DOCUMENT}{handoff.number}",
@@ -93,15 +98,15 @@ def add_promises(found: SearchResult, tenant: str, handoff: Handoff, text: str) 
         text="\n".join(promised),
         score=1.0,
     )
-    return SearchResult([passage, *found.passages], True, 1.0, found.encoder, found.vector)
+    return SearchResult([passage, *search_result.passages], True, 1.0, search_result.encoder, search_result.vector)
 
 
-def quote_promise(found: SearchResult, voice: Voice) -> AnswerDraft | None:
-    """The promise in people's own words, from a model that can only quote: next to what the documents say, it might
-    read as if it were another one. None when people promised nothing about it."""
-    passage = next((one for one in found.passages if one.document.startswith(DOCUMENT)), None)
+def quote_promise(search_result: SearchResult, voice: Voice) -> AnswerDraft | None:
+    """Quote the promise alone, for a model that can only quote: beside the documents' general words it might be
+    misread. None if there is no promise about it."""
+    passage = next((one for one in search_result.passages if one.document.startswith(DOCUMENT)), None)
     if passage is None:
         return None
-    said = voice.colleague_wrote.replace("{said}", passage.text.replace("\n", " "))
-    cited = Citation(n=1, document=passage.document, title=passage.title, quote=passage.text)
-    return AnswerDraft(text=f"{said} [1]", answered=True, citations=[cited], model="local")
+    text = voice.colleague_wrote.replace("{said}", passage.text.replace("\n", " "))
+    citation = Citation(n=1, document=passage.document, title=passage.title, quote=passage.text)
+    return AnswerDraft(text=f"{text} [1]", answered=True, citations=[citation], model="local")

@@ -16,19 +16,22 @@ def person_choice(voice: Voice) -> Choice:
 
 
 def handoff_draft(voice: Voice, model: str = "", *, say: str = "") -> AnswerDraft:
-    """By the system, so that an owner change never drops it. ``say`` replaces the tenant's usual words."""
+    """Build the handoff's reply. The system is its author, so that a change of owner never drops it. ``say`` replaces
+    the tenant's usual words."""
     return AnswerDraft(text=say or voice.handoff, answered=True, model=model, author="system", handoff=True)
 
 
-_SETTLED = frozenset({"call_allowed", "call_declined"})
-"""Kinds after which nothing is left to offer."""
-_UNDERSTOOD = frozenset({"location", "contacts", "shared", "mention", "story_mention", "missed_call", *_SETTLED})
+_NO_CHOICE_KINDS = frozenset({"call_allowed", "call_declined"})
+"""Kinds that get no choices."""
+_UNDERSTOOD_KINDS = frozenset(
+    {"location", "contacts", "shared", "mention", "story_mention", "missed_call", *_NO_CHOICE_KINDS}
+)
 
 
-def wordless_draft(
-    wordless: NonTextContent, voice: Voice, model: str = "", *, kind: str = "", locale: str = ""
+def non_text_draft(
+    non_text: NonTextContent, voice: Voice, model: str = "", *, kind: str = "", locale: str = ""
 ) -> AnswerDraft:
-    """The reply to a message without words: thanks where that is fitting, else the kind that cannot be read here.
+    """Build the reply to a message without text: thanks where that fits, else a notice that this kind cannot be read.
     ``kind``: of an unsupported message."""
     phrases = {
         "voice": voice.voice_note,
@@ -38,17 +41,17 @@ def wordless_draft(
         "contacts": voice.contacts,
         "shared": voice.shared,
     }
-    said = kind if wordless == "unsupported" else wordless
+    shown_kind = kind if non_text == "unsupported" else non_text
     return AnswerDraft(
-        text=phrases.get(wordless) or _unsupported(kind, voice, locale),
-        answered=said in _UNDERSTOOD,
-        choices=[] if said in _SETTLED else [person_choice(voice)],
+        text=phrases.get(non_text) or _describe_unsupported(kind, voice, locale),
+        answered=shown_kind in _UNDERSTOOD_KINDS,
+        choices=[] if shown_kind in _NO_CHOICE_KINDS else [person_choice(voice)],
         model=model,
-        reasons=[f"nothing was said in words: {said or wordless}"],
+        reasons=[f"nothing was said in words: {shown_kind or non_text}"],
     )
 
 
-def _unsupported(kind: str, voice: Voice, locale: str) -> str:
+def _describe_unsupported(kind: str, voice: Voice, locale: str) -> str:
     phrases = {
         "mention": voice.greeting,
         "story_mention": voice.story_mention,
@@ -69,5 +72,5 @@ def not_found_draft(voice: Voice, model: str = "") -> AnswerDraft:
 
 
 def wait_draft(voice: Voice, model: str = "") -> AnswerDraft:
-    """A request to wait, because no model could answer. It says nothing about the documents."""
+    """Build a request to wait, because no model could answer."""
     return AnswerDraft(text=voice.wait, answered=False, choices=[person_choice(voice)], model=model)

@@ -1,4 +1,4 @@
-"""The summary for people who take over, in three lines: what is asked, what was found or done, what is open.
+"""The summary for people who take over, in three lines: the question, the results so far, and the open points.
 
 It is made from what the turn knows, without a model, because a failed model is one reason for a handoff. Where the
 tenant has a model that may be asked, the model words it; the contact waits for that, so it gets little time.
@@ -29,9 +29,9 @@ _LONGEST_QUOTE = 160
 _EMPHASIS = re.compile(r"(?<![\w*])[*_]++(?=\w)|(?<=[^\s*_])[*_]++(?!\w)")
 _QUESTIONS = 2
 """Messages that make up the question."""
-SECONDS = 6.0
-"""In which a model must have written its summary."""
-LINES = 3
+SUMMARY_SECONDS = 6.0
+"""Seconds that a model has to write the summary."""
+SUMMARY_LINES = 3
 _TRANSCRIPT_LINES = 20
 """Lines of the transcript that a model is shown."""
 _LONGEST_LINE = 1_000
@@ -50,52 +50,58 @@ def summarize(
     lines: Sequence[TranscriptMessage],
     *,
     reason: str,
-    found: SearchResult | None = None,
+    search_result: SearchResult | None = None,
     actions: Sequence[ActionRecord] = (),
     memory: ActionMemory | None = None,
 ) -> list[str]:
-    """The summary without a model. ``lines``: the transcript, with the messages that wait. ``found``: for these
+    """The summary without a model. ``lines``: the transcript, with the messages that wait. ``search_result``: for these
     messages; ``actions``: of this turn."""
-    parts = (_asked_line(lines), _tried_line(lines, found, actions), _open_line(reason, memory))
+    parts = (
+        _build_asked_line(lines),
+        _build_tried_line(lines, search_result, actions),
+        _build_open_line(reason, memory),
+    )
     return [line for line in parts if line]
 
 
-def _asked_line(lines: Sequence[TranscriptMessage]) -> str:
-    """The contact's last questions; other messages, where they asked none."""
-    spoken = (_words(line) for line in lines if line.author.kind == "contact")
-    said = [text for text in spoken if text not in ("", HIDDEN)]
+def _build_asked_line(lines: Sequence[TranscriptMessage]) -> str:
+    """Build the line of the contact's last questions, or of other messages if there are none."""
+    texts = (_read_words(line) for line in lines if line.author.kind == "contact")
+    messages = [text for text in texts if text not in ("", HIDDEN)]
     files = [file.name for line in lines if line.author.kind == "contact" for file in line.attachments]
-    questions = [text for text in said if is_question(strip_courtesies(text))]
-    asked = " / ".join(_flatten(strip_courtesies(text)) for text in (questions or said)[-_QUESTIONS:])
+    questions = [text for text in messages if is_question(strip_courtesies(text))]
+    asked = " / ".join(_flatten(strip_courtesies(text)) for text in (questions or messages)[-_QUESTIONS:])
     sent = f" (sent: {', '.join(files[-3:])})" if files else ""
     return _cut(f"Asked: {asked or 'nothing in words'}{sent}")
 
 
-def _words(line: TranscriptMessage) -> str:
-    """The contact's words; a description of a message that has none."""
+def _read_words(line: TranscriptMessage) -> str:
+    """Return the contact's text, or a description of a message without text."""
     return line.text.strip() or "; ".join(describe_content(line))
 
 
-def _tried_line(lines: Sequence[TranscriptMessage], found: SearchResult | None, actions: Sequence[ActionRecord]) -> str:
+def _build_tried_line(
+    lines: Sequence[TranscriptMessage], search_result: SearchResult | None, actions: Sequence[ActionRecord]
+) -> str:
     if actions:
         return _cut(f"Tried: {'; '.join(_describe(record) for record in actions)}")
     answers = [line for line in lines if line.author.kind == "agent"]
     cited = [citation for line in reversed(answers) for citation in line.citations]
-    if found is not None and found.answerable and found.passages:
-        best = found.passages[0]
-        return _cut(f"Found: “{_quoted(best.text)}” ({best.title})")
+    if search_result is not None and search_result.answerable and search_result.passages:
+        best = search_result.passages[0]
+        return _cut(f"Found: “{_shorten_quote(best.text)}” ({best.title})")
     if cited:
-        return _cut(f"Answered: “{_quoted(cited[0].quote)}” ({cited[0].title})")
+        return _cut(f"Answered: “{_shorten_quote(cited[0].quote)}” ({cited[0].title})")
     if answers:
         return _cut(f"Answered {len(answers)} times, without a source")
-    return "Tried: nothing yet" if found is None else "Found: nothing in the documents"
+    return "Tried: nothing yet" if search_result is None else "Found: nothing in the documents"
 
 
 def _describe(record: ActionRecord) -> str:
     return f"{record.display_name}, {record.outcome}" + (f" ({record.reason})" if record.reason else "")
 
 
-def _open_line(reason: str, memory: ActionMemory | None) -> str:
+def _build_open_line(reason: str, memory: ActionMemory | None) -> str:
     """The reason, and approvals that it does not mention."""
     asked = [] if memory is None else [approval.display_name for approval in memory.approvals]
     waiting = [f"approve {title}" for title in dict.fromkeys(asked) if title not in reason]
@@ -107,8 +113,8 @@ def _flatten(text: str) -> str:
     return " ".join(text.split())
 
 
-def _quoted(text: str) -> str:
-    """Whole words, without marks of emphasis, which a cut could leave unpaired."""
+def _shorten_quote(text: str) -> str:
+    """Shorten to whole words, without marks of emphasis, which a cut could leave unpaired."""
     flat = _EMPHASIS.sub("", _flatten(text))
     return (
         flat
@@ -122,19 +128,19 @@ def _cut(text: str) -> str:
 
 
 async def write_summary(
-    models: Models, name: str, question: Question, known: Sequence[str], reason: str, language: str
+    models: Models, name: str, question: Question, default: Sequence[str], reason: str, language: str
 ) -> tuple[Sequence[str], StaffNote | None]:
-    """The summary by a model, and its cost; ``known``, the summary without a model, where it wrote none that will
-    do."""
+    """Have a model write the summary. Return it with its cost; ``default``, the summary without a model, if the model's
+    is unusable."""
     data = {
         "conversation": [_describe_line(line) for line in question.history[-_TRANSCRIPT_LINES:]],
         "reason": reason,
-        "known": list(known),
+        "known": list(default),
     }
     prompt = Prompt(_RULES.format(language=language or "en"), (UserText(json.dumps(data, ensure_ascii=False)),))
-    note = await models.note(name, question, prompt, SECONDS)
+    note = await models.note(name, question, prompt, SUMMARY_SECONDS)
     written = [] if note is None else _read_lines(note.text)
-    return (written if len(written) == LINES else known), note
+    return (written if len(written) == SUMMARY_LINES else default), note
 
 
 def _describe_line(line: TranscriptMessage) -> dict[str, str]:

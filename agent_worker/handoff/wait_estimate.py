@@ -1,8 +1,8 @@
-"""The estimate of how long a contact waits for a person, and its wording.
+"""The estimate of a contact's waiting time for a person, and its wording.
 
 The estimate is the median time to the first reply, this week and last, in office time. Waits are counted in steps, by
 counters that all processes share, and the estimate is the end of a step: rather too long than too short. While there
-are too few waits, it is the time within which people want to answer, where they have such a goal."""
+are too few waits, it is the desk's goal for first replies, if there is one."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def _split(text: str) -> tuple[str, ...]:
 
 STEPS = (2, 5, 10, 15, 30, 60, 120, 240, 480, 1440)
 """Minutes."""
-ENOUGH = 5
+MIN_SAMPLES = 5
 """First replies from which a median is taken."""
 _DAYS = {
     "en": ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"),
@@ -54,12 +54,12 @@ class WaitEstimate:
         await self._limiter.add(_key(tenant, now), {str(step): 1}, keep=_KEPT, now=now)
 
     async def expect(self, tenant: str, desk: DeskRules, now: datetime) -> timedelta | None:
-        """The estimate; None when nothing can be said."""
+        """Return the estimate; None if there is neither enough data nor a goal."""
         counts = [0] * (len(STEPS) + 1)
         for at in (now, now - timedelta(seconds=_WEEK)):
-            known = await self._limiter.add(_key(tenant, at), _NONE, keep=_KEPT, now=now)
-            counts = [count + known.get(str(step), 0) for step, count in enumerate(counts)]
-        return _median(counts) if sum(counts) >= ENOUGH else desk.first_reply
+            stored = await self._limiter.add(_key(tenant, at), _NONE, keep=_KEPT, now=now)
+            counts = [count + stored.get(str(step), 0) for step, count in enumerate(counts)]
+        return _median(counts) if sum(counts) >= MIN_SAMPLES else desk.first_reply
 
 
 _NONE: Mapping[str, int] = {str(step): 0 for step in range(len(STEPS) + 1)}
@@ -67,10 +67,10 @@ _NONE: Mapping[str, int] = {str(step): 0 for step in range(len(STEPS) + 1)}
 
 def _median(counts: list[int]) -> timedelta | None:
     """The end of the step that holds the median; None for the last step, which has no end."""
-    half, seen = sum(counts) / 2, 0
+    half, total = sum(counts) / 2, 0
     for minutes, count in zip(STEPS, counts, strict=False):
-        seen += count
-        if seen >= half:
+        total += count
+        if total >= half:
             return timedelta(minutes=minutes)
     return None
 
@@ -80,9 +80,9 @@ def _key(tenant: str, at: datetime) -> str:
 
 
 def format_wait_notice(voice: Voice, desk: DeskRules, wait: timedelta | None, now: datetime, locale: str) -> str:
-    """A sentence about the wait; empty when nothing is known of it."""
+    """Format a sentence about the wait; empty without an estimate."""
     if not desk.is_open(now):
-        opens = None if desk.hours is None else desk.hours.opens(now)
+        opens = None if desk.hours is None else desk.hours.next_opening(now)
         if desk.hours is None or opens is None:
             return voice.closed
         return voice.closed_until.replace("{opens}", format_time(opens, now, desk.hours.zone, locale))
@@ -90,7 +90,7 @@ def format_wait_notice(voice: Voice, desk: DeskRules, wait: timedelta | None, no
 
 
 def format_time(at: datetime, now: datetime, zone: ZoneInfo, locale: str) -> str:
-    """A time on the clocks of the office: in words where we have the language's, else in figures."""
+    """Format a time in the office's time zone: in words for supported languages, else in figures."""
     local, language = at.astimezone(zone), locale.lower()[:2]
     if language not in _DAYS:
         return f"{local:%Y-%m-%d %H:%M}"

@@ -9,7 +9,7 @@ from typing import TypeVar
 import structlog
 
 from agent_worker.grounding.failures import AttemptFailed, NotSent, Ungrounded
-from agent_worker.handoff.handback import since_people
+from agent_worker.handoff.handback import lines_after_handback
 from agent_worker.handoff.reply_templates import handoff_draft, wait_draft
 from agent_worker.models.action_calls import passage_from_result
 from agent_worker.models.circuit_breaker import CircuitBreaker
@@ -109,7 +109,7 @@ class Ladder:
         return replace(draft, tokens=tokens, cost=cost, reasons=[*self.reasons, *draft.reasons])
 
     def _wait_or_handoff(self, draft: AnswerDraft) -> AnswerDraft:
-        earlier = [line.text for line in since_people(self.question.history) if line.author.kind == "agent"]
+        earlier = [line.text for line in lines_after_handback(self.question.history) if line.author.kind == "agent"]
         if earlier and earlier[-1] == self.voice.wait:
             return replace(handoff_draft(self.voice, draft.model), reasons=["no model for the second time in a row"])
         return wait_draft(self.voice, draft.model)

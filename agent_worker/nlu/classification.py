@@ -2,13 +2,56 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache, lru_cache
+from pathlib import Path
 from typing import Literal, get_args
 
+from pydantic import BaseModel, ConfigDict
+
 from agent_worker.nlu.phrase_matcher import Match, PatternIndex, parse_pattern, pattern_lines
-from agent_worker.nlu.phrase_table import LANGUAGES, PhraseTable, load_phrase_table
 from agent_worker.nlu.words import END, is_unspaced, spelling_variants
+
+# Phrase tables about danger, requests for a person, and small talk. ``languages/`` has one TOML file per language.
+
+_FOLDER = Path(__file__).parent / "languages"
+LANGUAGES = tuple(sorted(path.stem for path in _FOLDER.glob("*.toml")))
+
+
+class PhraseTable(BaseModel):
+    """``danger`` to ``negated``: patterns that may occur anywhere in a message, one per line; a line that ends in "/"
+    continues on the next. A pattern is a sequence of elements: "a/b" are alternatives, "_" joins the words of one, "*"
+    matches the rest of a word, and "..." allows up to four words in between (eight in scripts without spaces, where
+    each character counts as a word). A match that overlaps one of ``negated`` does not count.
+
+    ``greeting`` to ``laugh``: phrases, separated by "|", that make up a whole message together with those of
+    ``filler``.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    danger: str
+    person: str
+    legal: str
+    chargeback: str
+    deletion: str
+    negated: str
+    greeting: str
+    thanks: str
+    goodbye: str
+    complaint: str
+    abilities: str
+    presence: str
+    person_short: str
+    filler: str
+    laugh: str
+
+
+@cache
+def load_phrase_table(language: str) -> PhraseTable:
+    return PhraseTable.model_validate(tomllib.loads((_FOLDER / f"{language}.toml").read_text(encoding="utf-8")))
+
 
 Topic = Literal["danger", "person", "legal", "chargeback", "deletion"]
 """Topics that a message may mention beside other things."""

@@ -37,14 +37,14 @@ class DangerSimilarity:
         self._encoder = ""
         self._examples: NDArray[np.float32] | None = None
 
-    async def is_danger(self, tenant: str, found: SearchResult) -> bool:
-        """``found``: the search result for the message, with its vector. False without a vector."""
-        if not found.encoder or not len(found.vector):
+    async def is_danger(self, tenant: str, search_result: SearchResult) -> bool:
+        """``search_result``: the search result for the message, with its vector. False without a vector."""
+        if not search_result.encoder or not len(search_result.vector):
             return False
-        if self._encoder != found.encoder:
-            await self._encode(tenant, found.encoder)
-        least = MIN_WORD_SIMILARITY if found.encoder.startswith(_WORD_VECTORS) else MIN_SIMILARITY
-        return self._nearest(found.vector) >= least
+        if self._encoder != search_result.encoder:
+            await self._encode(tenant, search_result.encoder)
+        least = MIN_WORD_SIMILARITY if search_result.encoder.startswith(_WORD_VECTORS) else MIN_SIMILARITY
+        return self._nearest(search_result.vector) >= least
 
     async def _encode(self, tenant: str, encoder: str) -> None:
         """Any tenant will do, because a query's vector does not depend on the documents."""

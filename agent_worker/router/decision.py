@@ -31,7 +31,7 @@ class RoutingInput:
     ``model``: the tenant's usual model."""
 
     text: str
-    found: SearchResult
+    search_result: SearchResult
     talk: str = ""
     asks: int = 1
     declined: int = 0
@@ -76,7 +76,7 @@ def decide_route(rules: RouteRules, message: RoutingInput, reading: IntentResult
         reasons=tuple(reasons),
         scores=_scores(message, reading),
         intent=reading.intent,
-        confidence=reading.confidence if reading.intent else message.found.confidence,
+        confidence=reading.confidence if reading.intent else message.search_result.confidence,
         out_of_scope=reading.out_of_scope,
         say=topic.say if topic is not None and name == "person" else "",
     )
@@ -117,14 +117,14 @@ def _votes(rules: RouteRules, message: RoutingInput, reading: IntentResult, topi
 def _votes_for_intent(rules: RouteRules, message: RoutingInput, reading: IntentResult) -> list[Vote]:
     """The intent's route; for an uncertain or unknown intent, the rules for those."""
     if reading.out_of_scope:
-        if message.found.answerable:
+        if message.search_result.answerable:
             return [("cheap", "no intent, but the documents hold it")]
         return [(rules.unknown, "neither an intent nor a document is about it")]
     if not reading.intent:
         return [("cheap", "no intents were learned")]
     if reading.confidence < rules.sure_above:
         doubt = f"the intent is not sure ({reading.intent} {reading.confidence:.2f})"
-        return [("strong", doubt) if message.found.answerable else ("cheap", doubt)]
+        return [("strong", doubt) if message.search_result.answerable else ("cheap", doubt)]
     named = f"intent {reading.intent} ({reading.confidence:.2f})"
     intent = rules.intents.get(reading.intent, _NO_INTENT)
     if intent.risky:
@@ -135,7 +135,7 @@ def _votes_for_intent(rules: RouteRules, message: RoutingInput, reading: IntentR
 
 
 def _vote_for_failures(rules: RouteRules, message: RoutingInput) -> Vote | None:
-    """For answers that did not help, and repeated questions."""
+    """Reasons from answers that did not help and from repeated questions."""
     failed = message.declined + message.repeated
     if rules.person_after and failed >= rules.person_after:
         return "person", f"{failed} answers in a row did not help"
@@ -157,8 +157,8 @@ def _vote_for_anger(rules: RouteRules, message: RoutingInput) -> Vote | None:
 def _vote_for_difficulty(rules: RouteRules, message: RoutingInput) -> Vote | None:
     if message.asks > 1:
         return "strong", f"{message.asks} questions at once"
-    sure = message.found.confidence
-    if message.found.answerable and sure < rules.doubtful_below:
+    sure = message.search_result.confidence
+    if message.search_result.answerable and sure < rules.doubtful_below:
         return "strong", f"the documents may hold it ({sure:.2f})"
     return None
 
@@ -179,8 +179,8 @@ _ESCALATIONS: tuple[Callable[[RouteRules, RoutingInput], Vote | None], ...] = (
 
 def _save_cost(rules: RouteRules, message: RoutingInput, name: RouteName) -> tuple[RouteName, list[str]]:
     """A cheaper route, because the extractive answer is certain enough or little budget is left."""
-    if name == "cheap" and message.found.answerable and message.found.confidence >= rules.local_above:
-        return "local", [f"the documents' own words will do ({message.found.confidence:.2f})"]
+    if name == "cheap" and message.search_result.answerable and message.search_result.confidence >= rules.local_above:
+        return "local", [f"the documents' own words will do ({message.search_result.confidence:.2f})"]
     if message.budget is None or message.budget > rules.low_budget:
         return name, []
     if message.budget <= 0:
@@ -196,7 +196,7 @@ def _scores(message: RoutingInput, reading: IntentResult) -> dict[str, float]:
 
 
 def _score_items(message: RoutingInput) -> Iterator[tuple[str, float]]:
-    yield "retrieval", message.found.confidence
+    yield "retrieval", message.search_result.confidence
     for name in ("asks", "declined", "upset"):
         if value := getattr(message, name):
             yield name, float(value)

@@ -42,7 +42,7 @@ def lexical_features(text: str, rarity: Numbers) -> tuple[list[int], Numbers]:
 
 
 def inverse_frequency(texts: Sequence[str]) -> Numbers:
-    """For each row, how few of the texts have it."""
+    """The inverse document frequency of each row's feature."""
     document_counts = np.zeros(HASH_ROWS, np.float32)
     for text in texts:
         document_counts[hash_tokens(text)[0]] += 1

@@ -26,7 +26,7 @@ class IntentResult:
 
 
 UNCLASSIFIED = IntentResult()
-"""For a tenant without examples."""
+"""Classifier of a tenant without examples."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,14 +37,14 @@ _MIN_OVERLAP = 0.8
 
 @dataclass(slots=True)
 class RoutingRequest:
-    """The new messages as one text, the history, and the search result. ``wordless``: it contains no words. For
+    """The new messages as one text, the history, and the search result. ``is_non_text``: it contains no text. For
     ``tiers``, ``budget`` and ``model`` see ``RoutingInput``. Not changed after its creation."""
 
     text: str
-    found: SearchResult
+    search_result: SearchResult
     history: Sequence[TranscriptMessage] = ()
     facts: Facts = NO_FACTS
-    wordless: bool = False
+    is_non_text: bool = False
     tiers: frozenset[str] = frozenset()
     budget: float | None = None
     model: str = "local"
@@ -87,8 +87,8 @@ class Router:
 def vector_of(model: IntentModel, message: RoutingRequest) -> Numbers:
     """The query's vector if retrieval used the same encoder, else a new one. Raises SetupError without such an
     encoder."""
-    if model.encoder == message.found.encoder and len(message.found.vector):
-        return np.array(message.found.vector, np.float32)
+    if model.encoder == message.search_result.encoder and len(message.search_result.vector):
+        return np.array(message.search_result.vector, np.float32)
     light = light_encoder()
     if model.encoder != (light.name if light is not None else ""):
         raise SetupError(
@@ -109,15 +109,15 @@ def _route_without_rules(message: RoutingRequest) -> Route:
     """The tenant's model answers."""
     if talk := _small_talk_kind(message):
         return decide_route(
-            _NO_RULES, RoutingInput(message.text, message.found, talk=talk, model=message.model), UNCLASSIFIED
+            _NO_RULES, RoutingInput(message.text, message.search_result, talk=talk, model=message.model), UNCLASSIFIED
         )
     name: RouteName = "local" if message.model == "local" else "cheap"
-    sure = message.found.confidence
+    sure = message.search_result.confidence
     return Route(name, (message.model,), _NO_INTENTS_LEARNED, {"retrieval": sure}, confidence=sure)
 
 
 def _small_talk_kind(message: RoutingRequest) -> str:
-    if message.wordless:
+    if message.is_non_text:
         return "wordless"
     return classify_small_talk(message.text, message.history, locale=message.facts.locale)
 
@@ -125,7 +125,7 @@ def _small_talk_kind(message: RoutingRequest) -> str:
 def build_routing_input(rules: RouteRules, message: RoutingRequest) -> RoutingInput:
     return RoutingInput(
         text=message.text,
-        found=message.found,
+        search_result=message.search_result,
         talk=_small_talk_kind(message),
         asks=len(questions(message.text[:MAX_TEXT])),
         declined=message.facts.declined_in_a_row,

@@ -20,7 +20,7 @@ from schemas.errors import DocumentTooLarge, MissingDependency, ParleyError, Unp
 from schemas.ports import Content
 
 TIMEOUT_S = 30.0
-"""For one file."""
+"""Time limit for one file."""
 _MAX_ANSWER_BYTES = 64 * 1024 * 1024
 _FIX = "open it, save it anew, or split it; its text alone can be added as .txt"
 

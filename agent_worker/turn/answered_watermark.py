@@ -22,13 +22,13 @@ from schemas.transcript import CLOCK_TOLERANCE
 
 @dataclass(frozen=True, slots=True)
 class AnsweredWatermark:
-    """``newest``: when the newest known message of the contact was written. ``until``: when the newest answered one
-    was, whoever answered it. ``left``: messages of earlier turns that still wait, whatever ``until`` says. ``waiting``:
-    when the messages of this turn that still wait were written, by id."""
+    """``newest``: time of the contact's newest known message. ``until``: time of the newest answered message, whoever
+    answered it. ``still_waiting``: ids of messages of earlier turns that still wait, independent of ``until``.
+    ``waiting``: times of this turn's messages that still wait, by id."""
 
     newest: datetime | None = None
     until: datetime | None = None
-    left: frozenset[str] = frozenset()
+    still_waiting: frozenset[str] = frozenset()
     waiting: Mapping[str, datetime] = field(default_factory=dict)
 
     @classmethod
@@ -36,16 +36,16 @@ class AnsweredWatermark:
         return cls(facts.heard_at, facts.answered_at, frozenset(facts.unanswered))
 
     def to_facts(self) -> dict[str, Any]:
-        """The fields of ``Facts`` that keep it between turns."""
+        """The fields of ``Facts`` that store it between turns."""
         unanswered: tuple[str, ...] = ()
-        if self.left or self.waiting:
+        if self.still_waiting or self.waiting:
             overtaken = [id for id, written in self.waiting.items() if self._is_past(written)]
-            unanswered = tuple(sorted({*self.left, *overtaken}))
+            unanswered = tuple(sorted({*self.still_waiting, *overtaken}))
         return {"heard_at": self.newest, "answered_at": self.until, "unanswered": unanswered}
 
     def is_overtaken(self, event: Event) -> bool:
-        """True if a late message only joins the transcript. One from about the same moment as an answered message still
-        waits: better that two are answered than none."""
+        """True if a late message only joins the transcript. A message from about the same moment as an answered one
+        still waits: better answer two than none."""
         is_late = event.envelope.replay_of or (event.message is not None and event.message.backfilled)
         written = _written_at(event)
         return (
@@ -54,24 +54,24 @@ class AnsweredWatermark:
 
     def is_unanswered(self, line: TranscriptMessage) -> bool:
         """True if this line of the contact still waits for an answer."""
-        return not self._is_past(line.created_at) or line.id in self.left or line.id in self.waiting
+        return not self._is_past(line.created_at) or line.id in self.still_waiting or line.id in self.waiting
 
     def with_message(self, message: InboundMessage, *, waits: bool) -> AnsweredWatermark:
-        """After a message of the contact; ``waits`` if it is to be answered."""
+        """Return the watermark after a message of the contact; ``waits`` if it is to be answered."""
         waiting = {**self.waiting, message.id: message.sent_at} if waits else self.waiting
         return replace(self, newest=_later(self.newest, message.sent_at), waiting=waiting)
 
     def with_person(self, event: Event) -> AnsweredWatermark:
-        """After a message of a person, who has seen all that we know; or, if they wrote it in the vendor's own app, all
-        that was written before it."""
+        """Return the watermark after a message of a person. It answers all known messages; if written in the vendor's
+        own app, only those before it."""
         if event.message is not None and event.message.shown:
-            seen: datetime | None = event.message.sent_at
+            seen_until: datetime | None = event.message.sent_at
         else:
-            seen = self.newest
-        if seen is None:
+            seen_until = self.newest
+        if seen_until is None:
             return self
-        waiting = {id: written for id, written in self.waiting.items() if written > seen}
-        return replace(self, until=_later(self.until, seen), left=frozenset(), waiting=waiting)
+        waiting = {id: written for id, written in self.waiting.items() if written > seen_until}
+        return replace(self, until=_later(self.until, seen_until), still_waiting=frozenset(), waiting=waiting)
 
     def with_answered(self, messages: Iterable[InboundMessage]) -> AnsweredWatermark:
         until, answered = self.until, set[str]()
@@ -81,10 +81,10 @@ class AnsweredWatermark:
         return replace(self.without_messages(answered), until=until)
 
     def without_messages(self, ids: Iterable[str]) -> AnsweredWatermark:
-        """These messages wait no more."""
-        gone = set(ids)
-        waiting = {id: written for id, written in self.waiting.items() if id not in gone}
-        return replace(self, left=self.left - gone, waiting=waiting)
+        """Return the watermark without these messages."""
+        removed = set(ids)
+        waiting = {id: written for id, written in self.waiting.items() if id not in removed}
+        return replace(self, still_waiting=self.still_waiting - removed, waiting=waiting)
 
     def _is_past(self, written: datetime) -> bool:
         return self.until is not None and written <= self.until

@@ -16,7 +16,7 @@ from agent_worker.actions.service import ActionService
 from agent_worker.actions.slot_filling.action_matching import match_action, names_anything
 from agent_worker.actions.slot_filling.dialogue import SlotFillingDialogue
 from agent_worker.handoff.draft_replies import LOCAL
-from agent_worker.handoff.handback import since_people
+from agent_worker.handoff.handback import lines_after_handback
 from agent_worker.handoff.promises import add_promises, quote_promise
 from agent_worker.handoff.reply_templates import handoff_draft
 from agent_worker.knowledge.text.query_splitting import (
@@ -38,7 +38,7 @@ from agent_worker.router.router import Router, RoutingRequest
 from agent_worker.router.rules import RouteName
 from agent_worker.settings import TenantRules
 from agent_worker.turn.streaming import Stream
-from agent_worker.turn.values import NOTHING_FOUND, Reply, TurnInput
+from agent_worker.turn.values import EMPTY_RESULT, Reply, TurnInput
 from schemas.actions import ActionResolved, ApprovalDecided, ApprovalExpired, Filling
 from schemas.conversation import Conversation
 from schemas.messages import Assurance
@@ -46,7 +46,7 @@ from schemas.ports import AnswerDraft, Clock, Contacts, Knowledge, Offer, Passag
 
 LEVELS: tuple[Assurance, ...] = get_args(Assurance)
 _PASSAGES = 24
-"""Passages that are kept of several searches together."""
+"""Passages kept from several searches together."""
 STALE = "answered before the newest change of the documents could be searched"
 PERSON_ROUTE = Route("person", (), (PERSON_REQUESTED,))
 DANGER_ROUTE = Route("person", (), (IN_DANGER,))
@@ -54,20 +54,20 @@ DANGER_ROUTE = Route("person", (), (IN_DANGER,))
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """The words of the waiting messages that are left to answer. ``questions``: one by one, where there are several;
-    ``beyond``: those that are too many for one turn."""
+    """The text of the waiting messages that is left to answer. ``questions``: the single questions, if there are
+    several; ``excess``: questions beyond the limit of one turn."""
 
     text: str
     questions: Sequence[SplitQuestion] = ()
-    beyond: Sequence[SplitQuestion] = ()
+    excess: Sequence[SplitQuestion] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Retrieval:
-    """The passages for a query, and for each of its questions. ``is_danger``: the contact seems to tell of a
-    danger to life; then its questions were not looked up."""
+    """The passages for a query, and for each of its questions. ``is_danger``: the contact seems to report a danger to
+    life; then the single questions were not looked up."""
 
-    found: SearchResult
+    search_result: SearchResult
     parts: Sequence[QuestionPart] = ()
     is_danger: bool = False
 
@@ -84,13 +84,13 @@ class Answering:
         self._contacts = contacts
         self._clock = clock
         self._router = Router()
-        self._likeness = DangerSimilarity(knowledge)
+        self._danger = DangerSimilarity(knowledge)
 
     # ── settle and act ───────────────────────────────────────────────────────────────────────────────────────────────
 
     async def settle(self, turn: TurnInput, seal: Seal) -> TurnActions:
-        """Note approvals that expired, decisions, and outcomes of actions that were in doubt. ``seal`` is awaited
-        before the first write."""
+        """Apply expired approvals, decisions, and outcomes of actions in doubt. ``seal`` is awaited before the first
+        write."""
         scope = Scope(
             turn_id=turn.id,
             conversation=turn.conversation,
@@ -106,7 +106,7 @@ class Answering:
             earlier=[line.text for line in turn.history if line.author.kind == "contact"],
         )
         actions = self._actions.start_turn(scope)
-        # The clock of whoever says that an approval expired may be ahead of ours, and counts.
+        # The process that reported an expiry may have a clock ahead of ours; its time counts.
         reported = (update.at for update in turn.intake.action_updates if isinstance(update, ApprovalExpired))
         actions.expire(max([self._clock(), *reported]))
         for update in turn.intake.action_updates:
@@ -119,44 +119,48 @@ class Answering:
         return actions
 
     async def act(self, turn: TurnInput, actions: TurnActions) -> AnswerDraft | None:
-        """Do what the contact said yes to. None when something else is left to answer."""
+        """Execute the action that the contact confirmed. None if something else is left to answer."""
         draft = await actions.resume(turn.intake.handled)
         draft = draft or await actions.act_on_consent(list(turn.intake.waiting.values()), turn.intake.latest)
         if draft is None:
             return None
         memory = actions.effects.memory
         if memory.filling is not None and memory.confirmation is None and actions.effects.question is None:
-            # Nothing is asked any more: go on with what else the contact had asked for.
-            question, now = _build_question(turn, actions, "\n".join(_texts(turn, actions))), self._clock()
-            talk = SlotFillingDialogue(question, turn.voice, draft.model, now, actions.today(now))
-            draft = actions.finish(await talk.continue_after(draft, memory.filling))
+            # No question is open: continue with the next action that the contact asked for.
+            question, now = _build_question(turn, actions, "\n".join(_read_texts(turn, actions))), self._clock()
+            dialogue = SlotFillingDialogue(question, turn.voice, draft.model, now, actions.today(now))
+            draft = actions.finish(await dialogue.continue_after(draft, memory.filling))
         return as_handoff(draft, actions.effects)
 
     # ── retrieve ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def retrieve(self, turn: TurnInput, query: Query) -> Retrieval:
         text = with_context(query.text, turn.history, turn.intake.context)
-        found = await self._search(turn, query.text, text)
-        if await self._likeness.is_danger(turn.conversation.origin.tenant, found):
-            return Retrieval(found, is_danger=True)
-        # One passage seldom answers two questions: each is looked up by itself, or with what it refers to.
+        search_result = await self._search(turn, query.text, text)
+        if await self._danger.is_danger(turn.conversation.origin.tenant, search_result):
+            return Retrieval(search_result, is_danger=True)
+        # One passage seldom answers two questions, so each is searched for by itself, or with the question that it
+        # refers to.
         parts: list[QuestionPart] = []
         for question in query.questions:
             parts.append(await self._retrieve_part(turn, question, parts[-1].text if parts else ""))
-        return Retrieval(merge([found, *(part.search_result for part in parts)]) if parts else found, parts)
+        return Retrieval(
+            merge_results([search_result, *(part.search_result for part in parts)]) if parts else search_result, parts
+        )
 
-    async def _retrieve_part(self, turn: TurnInput, question: SplitQuestion, before: str) -> QuestionPart:
-        if not (before and question.is_follow_up):
-            found = await self._search(turn, question.text, question.text)
-            if found.answerable or not before or not question.is_brief:
-                return QuestionPart(question.text, found, question.words, question.is_question)
-        text = f"{before}\n{question.words}"
+    async def _retrieve_part(self, turn: TurnInput, question: SplitQuestion, previous: str) -> QuestionPart:
+        if not (previous and question.is_follow_up):
+            search_result = await self._search(turn, question.text, question.text)
+            if search_result.answerable or not previous or not question.is_brief:
+                return QuestionPart(question.text, search_result, question.words, question.is_question)
+        text = f"{previous}\n{question.words}"
         return QuestionPart(text, await self._search(turn, text, text), question.words, question.is_question)
 
-    async def _search(self, turn: TurnInput, asked: str, text: str) -> SearchResult:
-        """``asked``: the contact's own words; ``text``: these with what they refer to."""
+    async def _search(self, turn: TurnInput, question: str, text: str) -> SearchResult:
+        """Search the documents and the promises. ``question``: the contact's own words; ``text``: the same with their
+        context."""
         origin, facts = turn.conversation.origin, turn.conversation.facts
-        found = await self._knowledge.search(
+        search_result = await self._knowledge.search(
             origin.tenant,
             text,
             channel=origin.channel,
@@ -165,31 +169,35 @@ class Answering:
             since=turn.read_at,
             vector=turn.rules.routes.trained is not None,
         )
-        return found if facts.handoff is None else add_promises(found, origin.tenant, facts.handoff, asked)
+        return (
+            search_result
+            if facts.handoff is None
+            else add_promises(search_result, origin.tenant, facts.handoff, question)
+        )
 
     # ── route ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def route(
         self, turn: TurnInput, actions: TurnActions | None, query: Query, retrieval: Retrieval, *, local_only: bool
     ) -> Route:
-        """``local_only``: no model that costs anything may be asked."""
+        """Choose the route. ``local_only``: no paid model may be used."""
         rules = turn.rules.without_paid_models() if local_only else turn.rules
         origin, facts = turn.conversation.origin, turn.conversation.facts
         # The budget decides between models, so it is looked up only where there is a choice.
         budget = await self._models.budget_left(origin.tenant, origin.contact_id) if rules.routes.strong else None
         tiers = await self._list_tiers(turn.conversation) if rules.routes.tiers else frozenset[str]()
-        message = RoutingRequest(
+        request = RoutingRequest(
             text=query.text,
-            found=retrieval.found,
-            history=turn.history if facts.handoff is None else since_people(turn.history),
+            search_result=retrieval.search_result,
+            history=turn.history if facts.handoff is None else lines_after_handback(turn.history),
             facts=facts,
-            # Values for an action's parameters ask nothing by themselves.
-            wordless=bool(turn.intake.wordless) or _filling(turn, actions) is not None,
+            # Values for an action's parameters are no question.
+            is_non_text=bool(turn.intake.non_text) or _find_filling(turn, actions) is not None,
             tiers=tiers,
             budget=budget,
             model=select_model(rules, query.text, turn.locale) if rules.models else rules.model,
         )
-        route = await self._router.route(rules.routes, message)
+        route = await self._router.route(rules.routes, request)
         resumes = turn.handoff is not None and turn.handoff.resumes
         return avoid_people(route, rules) if resumes else route
 
@@ -215,16 +223,16 @@ class Answering:
         """Raises ModelFailed when no model could answer."""
         first, *then = route.models
         if first == LOCAL and turn.conversation.facts.handoff is not None:
-            promise = quote_promise(retrieval.found, turn.voice)
+            promise = quote_promise(retrieval.search_result, turn.voice)
             if promise is not None:
                 return promise
-        question = _build_question(turn, actions, query.text, retrieval, query.beyond)
+        question = _build_question(turn, actions, query.text, retrieval, query.excess)
         return await self._models.answer(first, question, stream.send_delta, stream.abort, then=then)
 
 
 def find_fixed_reply(turn: TurnInput) -> Reply | None:
-    """The reply where nothing is to be looked up: the contact wants the assistant back, picked the choice to talk to a
-    person, or tells of a danger to life. None for any other message."""
+    """Return the reply that needs no search: the contact wants the assistant back, picked the choice to talk to a
+    person, or reports a danger to life. None for any other message."""
     if turn.wants_assistant:
         reasons = ["the contact goes on with the assistant"]
         return Reply(AnswerDraft(text=turn.voice.go_on, answered=True, reasons=reasons))
@@ -236,27 +244,28 @@ def find_fixed_reply(turn: TurnInput) -> Reply | None:
 
 
 def draft_for_danger(turn: TurnInput, language: str) -> AnswerDraft:
-    """In the tenant's own words, where it has any."""
+    """Build the handoff in danger, in the tenant's own words if configured."""
     own = next((topic.say for topic in turn.rules.routes.risks if topic.name == "self-harm" and topic.say), "")
     return handoff_draft(turn.voice, say=own or translate_voice(turn.rules.voice, language).danger)
 
 
 def draft_for_person(turn: TurnInput, query: Query, retrieval: Retrieval, route: Route) -> AnswerDraft:
-    """The contact is passed to a person. Who asked for one gets answers to their other questions, too."""
+    """Build the handoff to a person. A contact who asked for one also gets answers to their other questions."""
     language = topics_in(query.text, turn.locale).get("person", turn.locale)
     draft = handoff_draft(translate_voice(turn.rules.voice, language), say=route.say)
     return handoff_with_answers(draft, retrieval.parts) if route.reasons == PERSON_ROUTE.reasons else draft
 
 
 def finish_draft(draft: AnswerDraft, retrieval: Retrieval, actions: TurnActions | None) -> AnswerDraft:
-    """The draft with the questions of actions, and a remark for the turn's record if the search was not up to date."""
-    if retrieval.found.stale:
+    """Add the questions of actions to the draft, and a remark for the turn's record if the search was not up to
+    date."""
+    if retrieval.search_result.stale:
         draft = replace(draft, reasons=[*draft.reasons, STALE])
     return draft if actions is None else as_handoff(actions.finish(draft), actions.effects)
 
 
 def avoid_people(route: Route, rules: TenantRules) -> Route:
-    """A conversation that people have just returned unanswered is not passed to them again."""
+    """Replace the route to people, for a conversation that they have just returned unanswered."""
     if route.name != "person":
         return route
     models = rules.routes.models("cheap", rules.model)
@@ -266,24 +275,24 @@ def avoid_people(route: Route, rules: TenantRules) -> Route:
 
 def read_query(turn: TurnInput, actions: TurnActions | None) -> Query:
     """The questions of the waiting messages. Requests for a person and small talk need no answer from the documents."""
-    texts = _texts(turn, actions)
+    texts = _read_texts(turn, actions)
     text = "\n".join(texts)
     offers = () if actions is None else actions.offers()
-    asked = split_questions(texts, lambda sentence: asks_for_person(sentence) or _is_wish(sentence, offers))
-    if len(asked) < 2:
+    split = split_questions(texts, lambda sentence: asks_for_person(sentence) or _is_action_request(sentence, offers))
+    if len(split) < 2:
         return Query(text)
-    questions = [one for one in asked if not asks_for_person(one.words) and not classify_small_talk(one.words, ())]
+    questions = [one for one in split if not asks_for_person(one.words) and not classify_small_talk(one.words, ())]
     return Query(text, questions[:MAX_QUESTIONS], questions[MAX_QUESTIONS:])
 
 
-def _texts(turn: TurnInput, actions: TurnActions | None) -> list[str]:
+def _read_texts(turn: TurnInput, actions: TurnActions | None) -> list[str]:
     """The texts of the messages that no action has answered, with the contact's own corrections applied."""
     answered = frozenset[str]() if actions is None else actions.effects.answered
     texts = [message.text.strip() for message in turn.intake.waiting.values() if message.id not in answered]
     return apply_corrections([text for text in texts if text])
 
 
-def _is_wish(sentence: str, offers: Sequence[Offer]) -> bool:
+def _is_action_request(sentence: str, offers: Sequence[Offer]) -> bool:
     """True if it asks for an action, or names a value for one."""
     return match_action(sentence, offers) is not None or (
         not is_question(sentence) and names_anything(sentence, offers)
@@ -295,47 +304,47 @@ def _build_question(
     actions: TurnActions | None,
     text: str,
     retrieval: Retrieval | None = None,
-    beyond: Sequence[SplitQuestion] = (),
+    excess: Sequence[SplitQuestion] = (),
 ) -> Question:
     intake, origin = turn.intake, turn.conversation.origin
     return Question(
         tenant=origin.tenant,
         text=text,
         history=turn.history,
-        search_result=NOTHING_FOUND if retrieval is None else retrieval.found,
+        search_result=EMPTY_RESULT if retrieval is None else retrieval.search_result,
         files=intake.files,
-        non_text=intake.wordless,
+        non_text=intake.non_text,
         kind=intake.kind,
-        references=intake.about,
+        references=intake.references,
         context=intake.context,
         locale=turn.locale,
         contact=origin.contact_id,
         offers=() if actions is None else actions.offers(),
-        filling=_filling(turn, actions),
+        filling=_find_filling(turn, actions),
         parts=() if retrieval is None else retrieval.parts,
-        excess_questions=[one.words for one in beyond if one.is_question],
+        excess_questions=[one.words for one in excess if one.is_question],
     )
 
 
-def _filling(turn: TurnInput, actions: TurnActions | None) -> Filling | None:
+def _find_filling(turn: TurnInput, actions: TurnActions | None) -> Filling | None:
     """The action whose parameters this contact is being asked for."""
     filling = None if actions is None else actions.effects.memory.filling
     is_theirs = filling is None or filling.contact_id in ("", turn.intake.speaker)
     return filling if is_theirs else None
 
 
-def merge(founds: Sequence[SearchResult]) -> SearchResult:
+def merge_results(results: Sequence[SearchResult]) -> SearchResult:
     """The results for several questions, the best of each first, and each passage once."""
-    first, *_ = founds
+    first, *_ = results
     passages: dict[tuple[str, str, str], Passage] = {}
-    for rank in range(max(len(found.passages) for found in founds)):
-        for found in founds:
-            for passage in found.passages[rank : rank + 1]:
+    for rank in range(max(len(result.passages) for result in results)):
+        for result in results:
+            for passage in result.passages[rank : rank + 1]:
                 passages.setdefault((passage.document, passage.heading, passage.text), passage)
     return replace(
         first,
         passages=list(passages.values())[:_PASSAGES],
-        answerable=any(found.answerable for found in founds),
-        confidence=max(found.confidence for found in founds),
-        stale=any(found.stale for found in founds),
+        answerable=any(result.answerable for result in results),
+        confidence=max(result.confidence for result in results),
+        stale=any(result.stale for result in results),
     )

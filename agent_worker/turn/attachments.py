@@ -38,7 +38,7 @@ REASONS: tuple[tuple[type[Exception], str], ...] = (
     (TimeoutError, "timeout"),
     (Exception, "failed"),
 )
-"""Why a file is missing, by the error; the first that fits."""
+"""The reason for a missing file by error class; the first match counts."""
 TRANSCRIBE_WITHIN = 30.0
 """Seconds that the transcription of a voice note may take."""
 
@@ -97,13 +97,13 @@ class AttachmentFetcher:
             except Unavailable:
                 raise
             except Exception as error:
-                # Even for a bug: the message must be answered whatever happens to its file.
+                # Any error: the message must be answered whatever happens to its file.
                 reason = next(name for kind, name in REASONS if isinstance(error, kind))
                 log.warning("file_missing", reason=reason, kind=file.kind, error=type(error).__name__)
         return Attachment(id=placeholder, name=file.name or file.kind, type=file.type, size=file.size, missing=reason)
 
     async def _transcribe_notes(self, origin: Origin, files: Sequence[RemoteFile], stored: Sequence[Attachment]) -> str:
-        """The words of the voice notes; empty when there are none, or nobody can tell."""
+        """Transcribe the voice notes; empty if there are none, or if transcription fails."""
         if self._transcribe is None:
             return ""
         texts: list[str] = []
@@ -120,5 +120,5 @@ class AttachmentFetcher:
 
 
 def _without_texts(files: Sequence[Attachment]) -> list[Attachment]:
-    """Without the texts that were too long for their message."""
+    """Leave out files that hold a text too long for its message."""
     return [file for file in files if not file.full_text]

@@ -2,7 +2,7 @@
 
 Up to a number of messages a minute and an hour, models are asked; up to as many again, the extractive model answers;
 then the contact is asked to wait, once, and hears nothing until the time is over. Every message still joins the
-transcript, and whoever asks for a person gets one.
+transcript, and a contact who asks for a person gets one.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from schemas.ports import AnswerDraft, Clock, Limiter
 
 log = structlog.get_logger("parley.worker")
 Limit = Literal["model", "local", "wait", "silence"]
-"""The answering party: any model, only the extractive one, or nobody, with or without a word of it."""
+"""The way to answer: by any model, only by the extractive one, by a request to wait, or not at all."""
 _ANSWERING: tuple[Limit, ...] = ("model", "local")
 _MILDEST_FIRST: tuple[Limit, ...] = (*_ANSWERING, "wait", "silence")
 UNANSWERED: frozenset[Limit] = frozenset({"wait", "silence"})
-"""Nothing is looked up, and no model is asked."""
-REMEMBERED = 10_000
-"""Messages whose limit stays the same when their turn restarts or is retried."""
+"""Limits under which nothing is searched and no model is used."""
+MAX_REMEMBERED = 10_000
+"""Messages whose limit is cached, so that it stays the same when their turn restarts or is retried."""
 
 
 class ContactLimits:
-    """One for each process; the counts are shared by all of them."""
+    """Limits of one process; the counters are shared by all processes."""
 
     def __init__(self, limiter: Limiter, clock: Clock) -> None:
         self._limiter = limiter
@@ -38,7 +38,8 @@ class ContactLimits:
         self._decided: OrderedDict[str, Limit] = OrderedDict()
 
     async def check(self, turn: TurnInput) -> Limit:
-        """The mildest limit of any message of the turn: together they cost one answer. Raises StateUnavailable."""
+        """Return the mildest limit of the turn's messages, because together they cost one answer. Raises
+        StateUnavailable."""
         if not turn.rules.asks_models or turn.intake.asks_for_person:
             return "model"
         contact = turn.conversation.origin.contact_id
@@ -49,31 +50,32 @@ class ContactLimits:
         return mildest
 
     async def _check_message(self, contact: str, message: str, rules: ContactRules) -> Limit:
-        known = self._decided.get(message)
-        if known is None:
-            known = self._decided[message] = await self._decide(contact, rules)
-            while len(self._decided) > REMEMBERED:
+        decided = self._decided.get(message)
+        if decided is None:
+            decided = self._decided[message] = await self._decide(contact, rules)
+            while len(self._decided) > MAX_REMEMBERED:
                 self._decided.popitem(last=False)
-        return known
+        return decided
 
     async def _decide(self, contact: str, rules: ContactRules) -> Limit:
         full: MessageLimit | None = None
         for limit in _ANSWERING:
-            full = await self._full_span(f"contact:{contact}:{limit}", rules)
+            full = await self._find_full_span(f"contact:{contact}:{limit}", rules)
             if full is None:
                 return limit
-        asked_to_wait = full is not None and await self._take(f"contact:{contact}:told", full._replace(most=1))
+        asked_to_wait = full is not None and await self._take_token(f"contact:{contact}:told", full._replace(most=1))
         return "wait" if asked_to_wait else "silence"
 
-    async def _full_span(self, key: str, rules: ContactRules) -> MessageLimit | None:
-        """The span that has no more room."""
+    async def _find_full_span(self, key: str, rules: ContactRules) -> MessageLimit | None:
+        """Return the first span whose limit is reached, None if there is none."""
         for span in rules.spans:
-            if not await self._take(key, span):
+            if not await self._take_token(key, span):
                 return span
         return None
 
-    async def _take(self, key: str, span: MessageLimit) -> bool:
-        """From a bucket for each minute and each hour, which hardly fills again: a limit ends when its time does."""
+    async def _take_token(self, key: str, span: MessageLimit) -> bool:
+        """Take a token from the bucket of the current minute or hour. It hardly refills, so a limit lasts until its
+        time is over."""
         now = self._clock()
         window = int(now.timestamp() // span.seconds)
         name = f"{key}:{span.seconds}:{window}"

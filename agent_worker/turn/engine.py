@@ -30,10 +30,10 @@ from agent_worker.turn.outbox import Outbox
 from agent_worker.turn.result import TurnResult, conclude
 from agent_worker.turn.streaming import Stream, TypingSignals
 from agent_worker.turn.values import Reply, Response, TurnInput
-from schemas import crash_points
 from schemas.conversation import PackedSnapshot
 from schemas.errors import Fenced, Unavailable
 from schemas.ports import Batch, Clock, CommitResult, Knowledge, Metrics, State
+from schemas.runtime import crash_points
 
 log = structlog.get_logger("parley.worker")
 
@@ -82,13 +82,14 @@ class TurnEngine:
         )
 
     async def handle(self, batch: Batch) -> None:
-        """Raises Fenced when somebody else moved the conversation on: the lane then begins again."""
+        """Handle a batch. Raises Fenced if another process changed the conversation meanwhile: the lane then begins
+        again."""
         stage = StageTimer(self._monotonic)
         fold = await self._fold(batch, stage)
-        begun = self._monotonic()
+        waiting_since = self._monotonic()
         first = batch.records[0].headers
         async with self._scheduler.slot(first.get("ce_tenant", ""), first.get("ce_channel", "")) as waited:
-            stage.milliseconds["wait"] = round((self._monotonic() - begun) * 1000, 3)
+            stage.milliseconds["wait"] = round((self._monotonic() - waiting_since) * 1000, 3)
             if waited and batch.revoking.is_set():
                 raise Unavailable("the partition moves on; its next owner answers")
             if batch.arrived.is_set():
@@ -98,7 +99,7 @@ class TurnEngine:
                 await self._take_turn(fold, StageTimer(self._monotonic))
 
     async def _take_turn(self, fold: Fold, stage: StageTimer) -> None:
-        """The turn of one contact, which restarts when more messages arrive in time."""
+        """Run the turn of one contact. It restarts when more messages arrive in time."""
         while True:
             with stage("load"):
                 turn = await self._loader.load(fold)
@@ -136,7 +137,7 @@ class TurnEngine:
         return fold
 
     async def _restart(self, fold: Fold, stream: Stream, stage: StageTimer) -> None:
-        """Somebody wrote while the turn ran: take back what was shown, and begin again with everything."""
+        """Restart after an arrival: withdraw the streamed text, and begin again with all messages."""
         await stream.abort()
         fold.restart()
         with stage("fold"):
@@ -201,7 +202,7 @@ class TurnEngine:
             else:
                 with stage("answer"):
                     draft = await self._answering.answer(turn, actions, query, retrieval, route, stream)
-        return Reply(answering.finish_draft(draft, retrieval, actions), route, retrieval.found, local_only)
+        return Reply(answering.finish_draft(draft, retrieval, actions), route, retrieval.search_result, local_only)
 
     def _open_stream(self, turn: TurnInput, fold: Fold) -> Stream:
         return Stream(
@@ -214,17 +215,17 @@ class TurnEngine:
         )
 
     async def _announce(self, turn: TurnInput) -> None:
-        """Tell a connector that shows the text while it is written, where there is one."""
+        """Announce the reply to a connector that shows live replies, if the channel has one."""
         if turn.conversation.origin.channel not in self._settings.announced or turn.intake.asks_for_person:
             return
         name, now = turn.rules.voice.name, self._clock()
         begun = announce_reply(turn.conversation, turn.id, name=name, message=turn.newest, now=now)
-        await self._outbox.announce(turn.chain.begun(begun))
+        await self._outbox.announce(turn.chain.wrap_reply_begun(begun))
 
     # ── commit and publish ───────────────────────────────────────────────────────────────────────────────────────────
 
     async def _commit(self, turn: TurnInput, result: TurnResult, now: datetime) -> CommitResult:
-        """One atomic step; stale when somebody else moved the conversation on while the turn ran."""
+        """Commit the result atomically; stale if another process changed the conversation while the turn ran."""
         return await self._state.conversations.commit(
             turn.conversation.id,
             token=turn.token,

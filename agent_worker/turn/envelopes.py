@@ -69,22 +69,22 @@ class Chain:
             traceparent=self.traceparent,
         )
 
-    def send(self, message: OutboundMessage, now: datetime) -> Envelope:
+    def wrap_message(self, message: OutboundMessage, now: datetime) -> Envelope:
         return self.wrap(MESSAGE_SEND, message, id=message.id, now=now)
 
-    def begun(self, begun: ReplyBegun) -> Envelope:
+    def wrap_reply_begun(self, begun: ReplyBegun) -> Envelope:
         return self.wrap(REPLY_BEGUN, begun, id=derived_id(begun.turn_id, "begun"), now=begun.at)
 
-    def turn(self, turn: Turn) -> Envelope:
+    def wrap_turn(self, turn: Turn) -> Envelope:
         return self.wrap(TURN_COMPLETED, turn, id=turn_record_id(turn.id), now=turn.at)
 
-    def files(self, stored: FilesStored) -> Envelope:
+    def wrap_files(self, stored: FilesStored) -> Envelope:
         return self.wrap(FILES_STORED, stored, id=derived_id(stored.message_id, "files"), now=stored.at)
 
-    def approval(self, request: ApprovalRequested) -> Envelope:
+    def wrap_approval(self, request: ApprovalRequested) -> Envelope:
         return self.wrap(APPROVAL_REQUESTED, request, id=request.approval.id, now=request.at)
 
-    def ask_owner(self, request: OwnerRequested) -> Envelope:
+    def wrap_owner_request(self, request: OwnerRequested) -> Envelope:
         return self.wrap(OWNER_REQUESTED, request, id=request.id, now=request.at)
 
 

@@ -8,10 +8,10 @@ from types import TracebackType
 from typing import Self
 
 from agent_worker.settings import FoldRules
-from agent_worker.turn.inbound_events import Decoded, Event, decode_all, seconds_since_append
-from schemas import tracing
+from agent_worker.turn.inbound_events import Event, EventBatch, decode_all, seconds_since_append
 from schemas.errors import Fenced, Unavailable
 from schemas.ports import Batch, Clock
+from schemas.runtime import tracing
 
 Monotonic = Callable[[], float]
 CANCEL_WITHIN = 5.0
@@ -31,16 +31,16 @@ class Fold:
         self._started = monotonic()
         self.restarts = 0
         self.sealed = False
-        """Something was written that cannot be taken back: arrivals wait for the next turn from now on."""
+        """True after the first write that cannot be undone: later arrivals wait for the next turn."""
         self.traceparent = tracing.traceparent()
         """The turn's span, for the envelopes that the turn writes."""
-        self._decoded = Decoded()
+        self._decoded = EventBatch()
         self._first = 0
         """Index of the first event of this turn."""
         self._speaker = ""
         self._ids: set[str] = set()
         self.repeats = 0
-        """Records of events that were in this batch before."""
+        """Number of records that repeat an event of this batch."""
 
     @property
     def read_at(self) -> float:
@@ -48,7 +48,7 @@ class Fold:
         return max(record.read_at for record in self.batch.records)
 
     @property
-    def decoded(self) -> Decoded:
+    def event_batch(self) -> EventBatch:
         """Decoded on first use: thousands of turns that wait for a free slot hold nothing but their records."""
         if self._decoded_records < len(self.batch.records):
             fresh = decode_all(self.batch.records[self._decoded_records :])
@@ -67,33 +67,35 @@ class Fold:
 
     @property
     def events(self) -> Sequence[Event]:
-        """The events of this turn, up to the first one from another contact. Where several contacts write in one place,
-        the words of one are never answered, or taken for a yes, as if they were another's."""
-        events = self.decoded.events
-        for place in range(self._first, len(events)):
-            speaker = events[place].speaker
+        """The events of this turn, up to the first one from another contact. If several contacts write in one place,
+        messages of one are never answered, or taken as a confirmation, on behalf of another."""
+        events = self.event_batch.events
+        for index in range(self._first, len(events)):
+            speaker = events[index].speaker
             if speaker and not self._speaker:
                 self._speaker = speaker
             elif speaker and speaker != self._speaker:
-                return events[self._first : place]
+                return events[self._first : index]
         return events[self._first :] if self._first else events
 
     def next_speaker(self) -> bool:
-        """Go on with the events of the next contact. False when there are none."""
+        """Continue with the events of the next contact. Return False if there are none."""
         self._first += len(self.events)
         self._speaker, self.sealed, self.repeats = "", False, 0
-        return self._first < len(self.decoded.events)
+        return self._first < len(self.event_batch.events)
 
     async def settle(self) -> None:
         """Wait until nobody has written for the quiet period. Time that was spent in the log counts."""
         rules = self._rules
         while not self.batch.revoking.is_set():
             newest = self.batch.records[-1]
-            quiet = rules.quiet.get(newest.headers.get("ce_channel", ""), rules.others)
-            left = min(quiet - seconds_since_append(newest, self._clock()), self._started + rules.longest - self._now())
-            if left <= 0 and not self.batch.arrived.is_set():
+            quiet_period = rules.quiet.get(newest.headers.get("ce_channel", ""), rules.others)
+            remaining = min(
+                quiet_period - seconds_since_append(newest, self._clock()), self._started + rules.longest - self._now()
+            )
+            if remaining <= 0 and not self.batch.arrived.is_set():
                 break
-            if not self._may_wait or not await wait_for_any(left, self.batch.arrived, self.batch.revoking):
+            if not self._may_wait or not await wait_for_any(remaining, self.batch.arrived, self.batch.revoking):
                 break
             if self.batch.arrived.is_set():
                 self.batch.take_more()
@@ -142,8 +144,8 @@ class Interruption:
         self._cancelling = 0
 
     async def seal(self) -> None:
-        """To be awaited before the first write of a turn: messages that have arrived are read first, and later ones
-        wait for the next turn. Raises Unavailable when another process is to go on."""
+        """Seal the turn before its first write: messages that have arrived restart it, and later ones wait for the next
+        turn. Raises Unavailable if another process takes over."""
         fold = self._fold
         if fold.sealed:
             return
@@ -183,7 +185,7 @@ class Interruption:
 
 
 async def wait_for_any(timeout: float, *events: asyncio.Event) -> bool:
-    """Wait until one is set; False when ``timeout`` seconds passed first."""
+    """Wait until one event is set; return False if ``timeout`` seconds pass first."""
     if any(event.is_set() for event in events):
         return True
     if timeout <= 0:

@@ -23,7 +23,7 @@ ActionUpdate = ActionResolved | ApprovalDecided | ApprovalExpired
 PersonCommand = OwnerRequested | HandoffResolved | DraftRequested
 """Commands of people, beside their messages."""
 HORIZON = timedelta(days=HANDLED_HORIZON_DAYS)
-"""Ids of older events may be forgotten already, so these are recorded and never answered."""
+"""Older events are recorded and never answered, because their ids may be forgotten already."""
 
 
 @dataclass(slots=True)
@@ -38,11 +38,11 @@ class Event:
     """The payload, when it is a message."""
     is_from_contact: bool
     is_urgent: bool
-    """A person or an action's outcome: nothing may wait behind it for a quiet period."""
+    """A person's message or an action's outcome: the turn must not wait for a quiet period."""
 
     @property
     def ids(self) -> tuple[str, ...]:
-        """Its id, and that of the event that it replays: it is handled when either is."""
+        """Its id, and the id of the event that it replays: it counts as handled if either is."""
         return (self.id, self.envelope.replay_of) if self.envelope.replay_of else (self.id,)
 
     @property
@@ -58,7 +58,7 @@ class Event:
 
     @classmethod
     def of(cls, record: Record, envelope: Envelope, payload: BaseModel) -> Event:
-        # Worked out once, because a turn asks a dozen times.
+        # Computed once, because a turn reads these a dozen times.
         message = payload if isinstance(payload, InboundMessage) else None
         from_contact = message is not None and message.author.kind == "contact"
         urgent = isinstance(payload, PersonCommand | ActionUpdate) or (message is not None and not from_contact)
@@ -66,7 +66,7 @@ class Event:
 
 
 @dataclass(slots=True)
-class Decoded:
+class EventBatch:
     """The events of a batch, and the records that could not be decoded."""
 
     events: list[Event] = field(default_factory=list)
@@ -74,7 +74,7 @@ class Decoded:
 
 
 def decode(record: Record) -> Event:
-    """Raises UndecodableRecord or UnknownEventType: such a record is set aside alone."""
+    """Decode one record. Raises UndecodableRecord or UnknownEventType; only that record is set aside."""
     envelope = Envelope.from_wire(record.headers, record.value)
     try:
         model, family = EVENT_TYPES[envelope.type]
@@ -87,15 +87,15 @@ def decode(record: Record) -> Event:
     return Event.of(record, envelope, envelope.payload(model))
 
 
-def decode_all(records: Iterable[Record]) -> Decoded:
+def decode_all(records: Iterable[Record]) -> EventBatch:
     """Decode the records that concern a worker. Receipts, reactions and contact changes are applied elsewhere; of them
     only a failed message matters here, and a thumb up, which may be a yes."""
-    out = Decoded()
+    batch = EventBatch()
     for record in records:
         try:
             event = decode(record)
         except RecordError as error:
-            out.failures.append((record, error))
+            batch.failures.append((record, error))
             continue
         payload = event.payload
         if isinstance(payload, ContactChanged) or (
@@ -103,10 +103,10 @@ def decode_all(records: Iterable[Record]) -> Decoded:
         ):
             continue
         if not (isinstance(payload, Receipt) and payload.state != "failed"):
-            out.events.append(event)
-    return out
+            batch.events.append(event)
+    return batch
 
 
 def seconds_since_append(record: Record, now: datetime) -> float:
-    """Never negative, whatever the clocks say."""
+    """Return the seconds since the record was appended; never negative, even if clocks differ."""
     return max(0.0, now.timestamp() - record.timestamp_ms / 1000)

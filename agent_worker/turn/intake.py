@@ -1,4 +1,4 @@
-"""The effect of inbound events on the transcript, and the messages that a turn must answer."""
+"""Intake: applies inbound events to the transcript, and collects the messages that a turn must answer."""
 
 from __future__ import annotations
 
@@ -47,23 +47,25 @@ class Intake:
     answered: AnsweredWatermark = field(default_factory=AnsweredWatermark)
 
     def without_messages(self, ids: Iterable[str]) -> Intake:
-        """Messages that were deleted wait no more, even if the deletion came before its message."""
-        gone = set(ids)
-        return replace(self, waiting=_drop_messages(self.waiting, gone), answered=self.answered.without_messages(gone))
+        """Remove deleted messages, even if the deletion came before its message."""
+        removed = set(ids)
+        return replace(
+            self, waiting=_drop_messages(self.waiting, removed), answered=self.answered.without_messages(removed)
+        )
 
     def with_answered(self, ids: Iterable[str]) -> Intake:
-        """Messages that need no reply count as answered."""
-        done = [self.waiting[id] for id in ids]
-        waiting = _drop_messages(self.waiting, {message.id for message in done})
-        return replace(self, waiting=waiting, answered=self.answered.with_answered(done)) if done else self
+        """Count messages that need no reply as answered."""
+        answered = [self.waiting[id] for id in ids]
+        waiting = _drop_messages(self.waiting, {message.id for message in answered})
+        return replace(self, waiting=waiting, answered=self.answered.with_answered(answered)) if answered else self
 
     def with_files(self, stored: Sequence[FilesStored]) -> Intake:
-        """Waiting messages get their files, and the words of voice notes."""
+        """Add the files, and the transcripts of voice notes, to the waiting messages."""
         waiting = dict(self.waiting)
         for each in stored:
             if (message := waiting.get(each.message_id)) is not None:
-                found = {"attachments": each.attachments, "text": message.text or each.text}
-                waiting[each.message_id] = message.model_copy(update=found)
+                changes = {"attachments": each.attachments, "text": message.text or each.text}
+                waiting[each.message_id] = message.model_copy(update=changes)
         return replace(self, waiting=waiting, stored=stored)
 
     @cached_property
@@ -76,7 +78,7 @@ class Intake:
         return [file for message in self.waiting.values() for file in message.attachments]
 
     @cached_property
-    def wordless(self) -> NonTextContent:
+    def non_text(self) -> NonTextContent:
         """The content of messages that hold no words."""
         waiting = self.waiting.values()
         if any(message.text.strip() and message.unsupported not in DESCRIBED_KINDS for message in waiting):
@@ -108,7 +110,7 @@ class Intake:
         return ""
 
     @property
-    def about(self) -> list[str]:
+    def references(self) -> list[str]:
         """Descriptions of what the messages quote, share or came from."""
         lines = map(TranscriptMessage.of_inbound, self.waiting.values())
         return [word for line in lines for word in describe_content(line)]
@@ -116,13 +118,13 @@ class Intake:
     @property
     def context(self) -> str:
         """The quote, advertisement or product that a short question is about, to be searched for with it."""
-        found: list[str] = []
+        texts: list[str] = []
         for message in self.waiting.values():
             if message.quote is not None:
-                found.append(shorten(message.quote.text))
+                texts.append(shorten(message.quote.text))
             if message.referral is not None:
-                found.append(shorten(message.referral.headline or message.referral.body))
-        return "\n".join(each for each in found if each)
+                texts.append(shorten(message.referral.headline or message.referral.body))
+        return "\n".join(each for each in texts if each)
 
     @property
     def is_cut(self) -> bool:
@@ -162,7 +164,7 @@ async def apply_events(
         if not begun.handled.isdisjoint(event.ids):
             collector.skip(event)
             continue
-        collector.note(event)
+        collector.collect_event(event)
         if event.id in reactions:
             collector.take_message(event, reactions[event.id])
         elif not already_added:
@@ -199,11 +201,11 @@ class _IntakeCollector:
         self.answered = AnsweredWatermark.from_facts(begun.conversation.facts)
 
     def skip(self, event: Event) -> None:
-        """A replay of an event that was handled is handled, too."""
+        """Mark the replay of a handled event as handled."""
         if event.envelope.replay_of and event.id not in self._known:
             self.handled.append(event.id)
 
-    def note(self, event: Event) -> None:
+    def collect_event(self, event: Event) -> None:
         self.handled.extend(event.ids)
         self.authority = self.authority or event.envelope.replay_of or event.id
         if event.message is not None and event.message.files:
@@ -223,7 +225,7 @@ class _IntakeCollector:
             log.warning("reply_failed", message_id=payload.message_id, reason=payload.reason)
 
     def take_message(self, event: Event, message: InboundMessage | None) -> None:
-        """A message of the contact, to be answered unless it is too old or was overtaken."""
+        """Add a message of the contact to the waiting ones, unless it is too old or was overtaken."""
         if message is None:
             return
         waits = self._now - event.sent_at <= HORIZON and not self.answered.is_overtaken(event)
@@ -231,25 +233,25 @@ class _IntakeCollector:
         if not waits:
             return
         if message.id not in self.waiting:
-            # A message that is repeated is no later word.
+            # A repeated message does not become the latest.
             self.latest = message.id
         self.waiting[message.id] = message
 
     async def newest_text(self, message: InboundMessage) -> InboundMessage | None:
-        """An edit overtook the message: the transcript has the newer text."""
+        """Return the message with the text of the transcript, which is newer if an edit overtook the message."""
         line = await self._transcript.find(self._conversation, message.id)
         return None if line is None else message.model_copy(update={"text": line.text})
 
     async def _receive(self, event: Event, message: InboundMessage) -> None:
-        known: InboundMessage | None = message
+        received: InboundMessage | None = message
         try:
             await self._transcript.add(self._conversation, TranscriptMessage.of_inbound(message))
         except IdReused:
-            known = await self.newest_text(message)
-        self.take_message(event, known)
+            received = await self.newest_text(message)
+        self.take_message(event, received)
 
     async def _pass_on(self, event: Event, message: InboundMessage) -> None:
-        """A message of a person, which the contact may have seen already in the vendor's own app."""
+        """Forward a message of a person, unless the contact has seen it in the vendor's own app."""
         if message.shown:
             await self._transcript.add(self._conversation, TranscriptMessage.of_inbound(message))
         else:
@@ -269,7 +271,7 @@ class _IntakeCollector:
         if line.state == "deleted":
             return
         if not await self._transcript.edit(self._conversation, edit.message_id, edit.text, revision=edit.revision):
-            return  # it came after a later one
+            return  # a later edit came first
         if edit.attachments:
             files = [*line.attachments, *(file for file in edit.attachments if file not in line.attachments)]
             line = await self._transcript.attach(self._conversation, edit.message_id, files) or line
@@ -277,7 +279,7 @@ class _IntakeCollector:
             changes = {"text": edit.text, "attachments": [*waiting.attachments, *edit.attachments]}
             self.waiting[edit.message_id] = waiting.model_copy(update=changes)
         elif self._reopens(event, edit, line):
-            self.waiting[edit.message_id] = _message_again(edit, line)
+            self.waiting[edit.message_id] = _rebuild_message(edit, line)
             self.latest = edit.message_id
 
     def _reopens(self, event: Event, edit: MessageEdited, line: TranscriptMessage) -> bool:
@@ -301,12 +303,12 @@ class _IntakeCollector:
         await self._transcript.attach(conversation, id, [])
 
     async def _add_tombstone(self, id: str, text: str, at: datetime, revision: int = 0) -> None:
-        """A line for a message that has not come yet, though it was edited or deleted already."""
+        """Add a line for a message that was edited or deleted before it arrived."""
         line = TranscriptMessage(id=id, author=Author(kind="contact"), text=text, created_at=at, revision=revision)
         await self._transcript.add(self._conversation, line)
 
 
-def _message_again(edit: MessageEdited, line: TranscriptMessage) -> InboundMessage:
+def _rebuild_message(edit: MessageEdited, line: TranscriptMessage) -> InboundMessage:
     return InboundMessage(
         id=edit.message_id,
         external_id=edit.message_id,

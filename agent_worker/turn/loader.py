@@ -16,13 +16,13 @@ from agent_worker.turn.inbound_events import Event
 from agent_worker.turn.intake import Intake, apply_events
 from agent_worker.turn.outbox import Outbox
 from agent_worker.turn.values import TurnInput
-from schemas import crash_points
 from schemas.changes import MessageDeleted, MessageEdited, ReactionChanged
 from schemas.conversation import Conversation, Origin
 from schemas.errors import RecordError, UndecodableRecord
 from schemas.ids import turn_id
 from schemas.messages import InboundMessage, Receipt, TranscriptMessage
 from schemas.ports import BegunConversation, Clock, Metrics, Record, State
+from schemas.runtime import crash_points
 from schemas.transcript import Lines, select_sent
 
 SetAside = Callable[[str, Record, RecordError], Awaitable[None]]
@@ -55,15 +55,15 @@ class TurnLoader:
         self._set_aside = set_aside
 
     async def load(self, fold: Fold) -> TurnInput | None:
-        """None when nothing is left to do: everything was handled before, or set aside."""
-        while fold.decoded.failures:
-            await self._set_aside(fold.batch.conversation, *fold.decoded.failures.pop())
+        """Load the turn's input. None if nothing is left to do: everything was handled before, or set aside."""
+        while fold.event_batch.failures:
+            await self._set_aside(fold.batch.conversation, *fold.event_batch.failures.pop())
         events = fold.events
         origin = await self._find_origin(fold.batch.conversation, events)
         if origin is None:
             return None
         rules, lines = self._settings.of(origin.tenant), _build_lines(events)
-        begun, people = await self._begin(fold.batch.conversation, origin, events, lines, rules)
+        begun, decisions = await self._begin(fold.batch.conversation, origin, events, lines, rules)
         reactions = await read_reactions(self._state.deliveries, events, begun.conversation)
         intake = await apply_events(
             self._state.transcript, events, begun, self._clock(), already_added=bool(lines), reactions=reactions
@@ -76,7 +76,7 @@ class TurnLoader:
         if intake.unfetched:
             files = await self._attachments.fetch_all(origin, begun.conversation.id, intake.unfetched.values())
             intake = intake.with_files(files)
-        intake, handoff = await self._handoffs.review(begun, events, intake, rules, people)
+        intake, handoff = await self._handoffs.review(begun, events, intake, rules, decisions)
         conversation = begun.conversation if handoff is None else handoff.conversation
         history: Sequence[TranscriptMessage] = ()
         if intake.waiting and conversation.owner == "agent":
@@ -103,13 +103,13 @@ class TurnLoader:
         only_reactions = all(isinstance(event.payload, ReactionChanged) for event in events)
         if not events or (origin is not None and not only_reactions):
             return origin
-        known = await self._state.conversations.get(conversation)
-        if known is not None:
-            # A reaction alone concerns a turn only while a question is open.
-            return None if only_reactions and open_confirmation(known) is None else origin or known.origin
+        stored = await self._state.conversations.get(conversation)
+        if stored is not None:
+            # Reactions matter to a turn only while a question is open.
+            return None if only_reactions and open_confirmation(stored) is None else origin or stored.origin
         for event in events if origin is None else ():
             if isinstance(event.payload, Receipt):
-                continue  # for a message that others sent from the same account; the receipts consumer counts it
+                continue  # of a message that another system sent from this account; the receipts consumer counts it
             error = UndecodableRecord("the conversation is not known, and the event does not say where it is")
             await self._set_aside(conversation, event.record, error)
         return None
@@ -124,7 +124,7 @@ class TurnLoader:
     ) -> tuple[BegunConversation, HandoffDecisions]:
         """Get a fencing token, with nothing left unpublished and the owner settled."""
         recent = HISTORY_LINES + len(lines) if lines else 0
-        people = HandoffDecisions()
+        decisions = HandoffDecisions()
         while True:
             begun = await self._state.conversations.begin(
                 conversation, origin, _list_ids(events), now=self._clock(), messages=lines, recent=recent
@@ -132,9 +132,9 @@ class TurnLoader:
             crash_points.reach("worker.after_begin")
             if begun.outbox:
                 await self._outbox.publish(conversation, begun.outbox, self._clock())
-            people, owner_changed = await self._handoffs.settle_owner(begun, events, rules, people)
+            decisions, owner_changed = await self._handoffs.settle_owner(begun, events, rules, decisions)
             if not owner_changed:
-                return begun, people
+                return begun, decisions
 
     async def _load_history(
         self, begun: BegunConversation, conversation: Conversation, intake: Intake, *, already_added: bool
@@ -167,7 +167,7 @@ def _read_origin(event: Event) -> Origin | None:
 
 
 def _list_ids(events: Iterable[Event]) -> list[str]:
-    """Ids to look up as handled. The message id of an edit tells whether the message has come yet."""
+    """Ids to look up as handled. The message id of an edit shows whether the message has arrived."""
     ids: dict[str, None] = {}
     for event in events:
         ids |= dict.fromkeys(event.ids)

@@ -1,4 +1,4 @@
-"""The metrics of a turn: how long its stages took, and its outcome."""
+"""The metrics of a turn: the duration of its stages, and its outcome."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from agent_worker.handoff.handoff_period import HandoffPeriod
 from agent_worker.turn.inbound_events import seconds_since_append
 from agent_worker.turn.result import TurnResult
 from agent_worker.turn.values import Response, TurnInput
-from schemas import tracing
 from schemas.ports import Metrics, Record
+from schemas.runtime import tracing
 
 
 class StageTimer:

@@ -8,12 +8,12 @@ from datetime import datetime
 import structlog
 
 from agent_worker.turn.envelopes import SOURCE
-from schemas import crash_points
 from schemas.conversation import Conversation, PackedSnapshot, Snapshot, Turn
 from schemas.envelope import Envelope, as_json
 from schemas.errors import ParleyError
 from schemas.ids import derived_id
 from schemas.ports import Bus, Conversations
+from schemas.runtime import crash_points
 from schemas.topics import CONVERSATION_SNAPSHOT, TURN_COMPLETED
 
 log = structlog.get_logger("parley.worker")
@@ -54,34 +54,34 @@ class Outbox:
             await self._conversations.published(conversation, ids, turns=turns)
 
     async def announce(self, begun: Envelope) -> None:
-        """Tell a connector that a reply begins. This may fail: the whole reply follows."""
+        """Announce to a connector that a reply begins. Failures are ignored, because the whole reply follows."""
         try:
             await self._bus.append([begun])
         except ParleyError as error:
             log.debug("not_announced", code=error.code)
 
     async def publish_pending(self, conversation: str, now: datetime) -> int:
-        """Publish what an earlier holder of the conversation left behind; returns the number of envelopes."""
-        left = await self._conversations.read_outbox(conversation)
-        if left:
-            await self.publish(conversation, left, now)
-        return len(left)
+        """Publish the envelopes that an earlier holder of the conversation left behind; return their number."""
+        pending = await self._conversations.read_outbox(conversation)
+        if pending:
+            await self.publish(conversation, pending, now)
+        return len(pending)
 
 
 def _snapshot_envelope(snapshot: Snapshot | PackedSnapshot, now: datetime) -> Envelope:
-    of: PackedSnapshot | Conversation
+    conversation: PackedSnapshot | Conversation
     if isinstance(snapshot, PackedSnapshot):
-        of, payload = snapshot, snapshot.data
+        conversation, payload = snapshot, snapshot.data
     else:
-        of, payload = snapshot.conversation, as_json(snapshot)
+        conversation, payload = snapshot.conversation, as_json(snapshot)
     return Envelope(
-        id=derived_id(of.id, "snapshot", of.version),
+        id=derived_id(conversation.id, "snapshot", conversation.version),
         type=CONVERSATION_SNAPSHOT,
         data=payload,
         time=now,
         source=SOURCE,
-        tenant=of.origin.tenant,
-        channel=of.origin.channel,
-        account=of.origin.account,
-        conversation=of.id,
+        tenant=conversation.origin.tenant,
+        channel=conversation.origin.channel,
+        account=conversation.origin.account,
+        conversation=conversation.id,
     )

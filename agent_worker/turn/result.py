@@ -25,8 +25,8 @@ from schemas.ports import AnswerDraft, SearchResult
 
 @dataclass(frozen=True, slots=True)
 class TurnResult:
-    """The writes that a turn commits. ``record`` is the turn's own, and part of ``outbox``; None when it neither said
-    nor did anything. ``handoff_request``: the request for people, part of ``outbox`` too."""
+    """The writes that a turn commits. ``record``: the turn record, part of ``outbox``; None if the turn neither replied
+    nor acted. ``handoff_request``: the request for people, part of ``outbox`` too."""
 
     facts: Facts
     outbox: Sequence[Envelope]
@@ -47,12 +47,15 @@ def conclude(turn: TurnInput, response: Response, stages: Mapping[str, float], n
     has_record = bool(replies) or (effects is not None and bool(effects.records))
     record = _build_record(turn, response, draft, replies, stages, now) if has_record else None
     outbox: list[Envelope] = [
-        *(chain.files(stored) for stored in turn.intake.stored),
-        *(chain.send(forward_from_person(said, turn.conversation, now), now) for said in turn.intake.from_people),
-        *(chain.send(reply, now) for reply in replies),
-        *(chain.approval(approval) for approval in (effects.approval_requests if effects is not None else ())),
-        *([chain.ask_owner(owner_request)] if owner_request is not None else ()),
-        *([chain.turn(record)] if record is not None else ()),
+        *(chain.wrap_files(stored) for stored in turn.intake.stored),
+        *(
+            chain.wrap_message(forward_from_person(message, turn.conversation, now), now)
+            for message in turn.intake.from_people
+        ),
+        *(chain.wrap_message(reply, now) for reply in replies),
+        *(chain.wrap_approval(approval) for approval in (effects.approval_requests if effects is not None else ())),
+        *([chain.wrap_owner_request(owner_request)] if owner_request is not None else ()),
+        *([chain.wrap_turn(record)] if record is not None else ()),
         *build_handoff_envelopes(turn, response, now),
     ]
     handoff_request = owner_request if response.handoff_request is not None else None
@@ -60,7 +63,7 @@ def conclude(turn: TurnInput, response: Response, stages: Mapping[str, float], n
 
 
 def _complete_draft(turn: TurnInput, response: Response) -> AnswerDraft | None:
-    """The draft with a remark on a text that was cut, the notice of the wait, and the cost of the summary for
+    """Complete the draft with a remark about a shortened text, the notice of the wait, and the cost of the summary for
     people."""
     draft, request = response.reply.draft, response.handoff_request
     if draft is not None and turn.intake.is_cut:
@@ -75,7 +78,7 @@ def _complete_draft(turn: TurnInput, response: Response) -> AnswerDraft | None:
 
 
 def _build_notices(turn: TurnInput, response: Response, now: datetime) -> list[OutboundMessage]:
-    """Messages beside the reply; the system's where an owner change must not drop them."""
+    """Build the messages beside the reply. The system is their author if a change of owner must not drop them."""
     notices = list(response.effects.notices) if response.effects is not None else []
     if response.handoff_request is not None and response.handoff_request.wait_notice and response.reply.draft is None:
         notices.append(Notice(f"{turn.id}-wait", response.handoff_request.wait_notice))
@@ -114,12 +117,12 @@ def _update_facts(turn: TurnInput, response: Response, draft: AnswerDraft | None
     facts, answered = turn.conversation.facts, turn.intake.answered
     if draft is not None:
         answered = answered.with_answered(turn.intake.waiting.values())
-    new = answered.to_facts()
+    changes = answered.to_facts()
     if response.effects is not None:
         memory = response.effects.memory
-        new["actions"] = None if memory == ActionMemory() else memory
+        changes["actions"] = None if memory == ActionMemory() else memory
     if draft is not None:
-        new |= {
+        changes |= {
             "turns": facts.turns + 1,
             "last_turn_id": turn.id,
             "last_route": response.reply.route.name,
@@ -127,17 +130,17 @@ def _update_facts(turn: TurnInput, response: Response, draft: AnswerDraft | None
             "person_offered": any(choice.id == PERSON for choice in draft.choices),
         }
     if response.handoff_request is not None:
-        new |= _handoff_facts(turn, response.handoff_request, now)
-    return new
+        changes |= _handoff_facts(turn, response.handoff_request, now)
+    return changes
 
 
 def _handoff_facts(turn: TurnInput, request: HandoffRequest, now: datetime) -> dict[str, Any]:
     """A new handoff, unless people were asked before and have not come yet."""
-    conversation, before = turn.conversation, turn.conversation.facts.handoff
-    if is_open(before):
+    conversation, previous = turn.conversation, turn.conversation.facts.handoff
+    if is_open(previous):
         return {"locale": turn.locale}
     handoff = open_handoff(
-        before,
+        previous,
         reason=request.reason,
         since_seq=conversation.head_seq,
         at=now,
@@ -157,7 +160,7 @@ def _build_record(
 ) -> Turn:
     reply, route, effects = response.reply, response.reply.route, response.effects
     draft = draft or AnswerDraft(text="", answered=True)
-    outcome, why = _describe_actions(effects) or _describe_reply(draft, reply.found)
+    outcome, reasons = _describe_actions(effects) or _describe_reply(draft, reply.search_result)
     request = response.handoff_request if route.name != "person" else None
     return Turn(
         id=turn.id,
@@ -166,13 +169,13 @@ def _build_record(
         outcome=outcome,
         intent=route.intent,
         scores=dict(route.scores),
-        reasons=[*route.reasons, *why, *([request.reason] if request is not None else ()), *draft.reasons],
-        confidence=min(1.0, max(0.0, reply.found.confidence)),
+        reasons=[*route.reasons, *reasons, *([request.reason] if request is not None else ()), *draft.reasons],
+        confidence=min(1.0, max(0.0, reply.search_result.confidence)),
         model=draft.model,
         tokens=draft.tokens,
         cost=draft.cost,
         stages=dict(stages),
-        passages=list_cited_passages(reply.found, draft),
+        passages=list_cited_passages(reply.search_result, draft),
         actions=[] if effects is None else effects.records,
         replies=list(replies),
         at=now,
@@ -180,36 +183,38 @@ def _build_record(
 
 
 def _describe_actions(effects: Effects | None) -> tuple[str, list[str]] | None:
-    """The outcome of a turn that did something, or asked whether it should; None for any other."""
+    """Describe a turn that acted, or asked for a confirmation; None for any other."""
     if effects is None or not (effects.records or effects.question):
         return None
     done = [f"{record.name}: {record.outcome}" for record in effects.records]
     return "action", [*done, *([f"{effects.question.action}: asked first"] if effects.question else [])]
 
 
-def _describe_reply(draft: AnswerDraft, found: SearchResult) -> tuple[str, list[str]]:
-    """The outcome of a turn that only replied, and the reasons for it."""
+def _describe_reply(draft: AnswerDraft, search_result: SearchResult) -> tuple[str, list[str]]:
+    """Describe a turn that only replied: its outcome and the reasons."""
     if draft.handoff:
         return "person", []
     if not draft.answered:
-        return "declined", [f"the documents hold no answer (confidence {found.confidence:.2f})"]
+        return "declined", [f"the documents hold no answer (confidence {search_result.confidence:.2f})"]
     if draft.citations:
         return "answer", [f"{len(draft.citations)} quotes from {draft.citations[0].document}"]
     return "small_talk", ["nothing was asked"]
 
 
-def list_cited_passages(found: SearchResult, draft: AnswerDraft) -> list[CitedPassage]:
-    """The passages found, and those cited without having been found: from a prompt with all documents, or from the
-    result of an action."""
-    used = dict.fromkeys((citation.document, citation.heading) for citation in draft.citations)
-    known = [
+def list_cited_passages(search_result: SearchResult, draft: AnswerDraft) -> list[CitedPassage]:
+    """List the retrieved passages, and those cited without retrieval: from a prompt with all documents, or from an
+    action's result."""
+    cited = dict.fromkeys((citation.document, citation.heading) for citation in draft.citations)
+    passages = [
         CitedPassage(
             document=passage.document,
             heading=passage.heading,
             score=round(passage.score, 4),
-            cited=(passage.document, passage.heading) in used,
+            cited=(passage.document, passage.heading) in cited,
         )
-        for passage in found.passages
+        for passage in search_result.passages
     ]
-    others = [place for place in used if place not in {(one.document, one.heading) for one in known}]
-    return known + [CitedPassage(document=document, heading=of, score=0.0, cited=True) for document, of in others]
+    others = [place for place in cited if place not in {(one.document, one.heading) for one in passages}]
+    return passages + [
+        CitedPassage(document=document, heading=heading, score=0.0, cited=True) for document, heading in others
+    ]

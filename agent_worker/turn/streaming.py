@@ -28,8 +28,8 @@ def _typing_frame(name: str) -> bytes:
 
 
 class Stream:
-    """The frames of one attempt at a turn. ``silent`` for channels that do not stream. ``is_cancelled``: whether the
-    attempt is about to be cancelled, and shows nothing new."""
+    """The frames of one attempt at a turn. ``silent`` for channels that do not stream. ``is_cancelled``: returns
+    whether the attempt is about to be cancelled, and must show nothing new."""
 
     def __init__(
         self,
@@ -50,7 +50,7 @@ class Stream:
         self._next = 0
 
     def show_typing(self, name: str) -> None:
-        """Without waiting: all other frames come later anyhow."""
+        """Send the typing frame without waiting; all other frames come later."""
         if not self._silent:
             self._signals.publish_nowait(self._topic, _typing_frame(name))
 
@@ -63,7 +63,7 @@ class Stream:
         await self._publish(frame)
 
     async def abort(self) -> None:
-        """Take back what was shown, if anything was. The next text begins at index 0 again, so that even a reader who
+        """Withdraw the streamed text, if there is any. The next text begins at index 0 again, so that even a reader who
         missed the abort can tell it from the rest of the old one."""
         if self._next:
             self._next = 0
@@ -83,7 +83,7 @@ class TypingSignals:
         self._clock = clock
 
     def while_writing(self, conversation: Conversation, answers: str) -> AbstractContextManager[None]:
-        """For as long as the block runs. ``answers``: the vendor's id of the message that is being answered."""
+        """Show typing while the block runs. ``answers``: the vendor's id of the message that is being answered."""
         return self._repeat(conversation, answers) if conversation.origin.channel in self._channels else _NOTHING
 
     @contextmanager

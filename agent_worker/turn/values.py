@@ -21,13 +21,13 @@ from schemas.desk import DraftGenerated
 from schemas.messages import InboundMessage, TranscriptMessage
 from schemas.ports import AnswerDraft, SearchResult
 
-NOTHING_FOUND = SearchResult(passages=[], answerable=False, confidence=0.0)
+EMPTY_RESULT = SearchResult(passages=[], answerable=False, confidence=0.0)
 LOCAL_ROUTE = Route("local", ("local",), ())
 
 
 @dataclass(frozen=True)
 class TurnInput:
-    """Everything that a turn knows when it begins to answer. A turn that restarts gets a new one.
+    """The input of a turn. A turn that restarts gets a new one.
 
     ``token`` fences the commit. ``history``: the earlier transcript, without the waiting messages. ``handoff``: what
     people do in these events; None where they have no part. ``read_at``: see ``Fold``."""
@@ -65,17 +65,17 @@ class TurnInput:
 
     @property
     def must_respond(self) -> bool:
-        """True if there is more to do than to take note."""
+        """True if the turn has to do more than record the events."""
         memory = self.conversation.facts.actions
         expired = memory is not None and any(approval.expires_at <= self.loaded_at for approval in memory.approvals)
-        # Where people have taken over, an earlier attempt may have begun an action that nobody was told of.
+        # After a handoff, an earlier attempt of the turn may have left an action begun and not reported.
         may_have_begun = bool(self.intake.waiting) and self.rules.actions.writing
         asked_by_people = self.handoff is not None and bool(self.handoff.period.draft_requests)
         return self.must_answer or may_have_begun or bool(self.intake.action_updates) or expired or asked_by_people
 
     @property
     def wants_assistant(self) -> bool:
-        """True if the contact says nothing but that it wants the assistant back."""
+        """True if the contact only asks to return to the assistant."""
         waiting = self.intake.waiting.values()
         if self.handoff is None or not waiting:
             return False
@@ -91,12 +91,12 @@ class TurnInput:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """The reply to the waiting messages, and how it came about. ``draft`` is None when the contact hears nothing.
-    ``local_only``: the contact wrote so much that no model that costs anything was asked."""
+    """The reply to the waiting messages, with its route and search result. ``draft`` is None if the contact gets no
+    reply. ``local_only``: no paid model was used, because the contact is over its limit."""
 
     draft: AnswerDraft | None = None
     route: Route = LOCAL_ROUTE
-    found: SearchResult = NOTHING_FOUND
+    search_result: SearchResult = EMPTY_RESULT
     local_only: bool = False
 
 
@@ -114,8 +114,8 @@ class HandoffRequest:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """All that a turn has to say. ``effects`` of its actions are None where the tenant has none. ``suggestions``:
-    drafts that people asked for."""
+    """Everything that a turn produces. ``effects`` of its actions are None if the tenant has no actions.
+    ``suggestions``: drafts that people asked for."""
 
     reply: Reply = Reply()
     effects: Effects | None = None

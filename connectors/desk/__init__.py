@@ -1,1 +1,2 @@
-"""The part of a desk that does not depend on the vendor: acts come in, are done, and posts show what became of them."""
+"""The part of a desk that does not depend on the vendor: commands from people, their execution, and the posts that show
+the conversation."""

@@ -1,4 +1,4 @@
-"""Questions to a desk while a person or the vendor waits, and whispers to one person there."""
+"""Client of a desk: requests that a person or the vendor waits for, and messages that only one person sees."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 class DeskClient:
-    """For all accounts of one desk. ``desk``: what it is; see ``connectors.desk.port``."""
+    """Client for all accounts of one desk. ``desk``: see ``connectors.desk.port``."""
 
     def __init__(self, desk: Desk, clock: Clock) -> None:
         self.desk = desk
@@ -27,7 +27,8 @@ class DeskClient:
         await self._accounts.close()
 
     async def ask(self, account: Account, question: Callable[[DeskConnection], Awaitable[T]]) -> T:
-        """Raises SendRefused, and Unavailable when the desk cannot be asked now, or not with these credentials."""
+        """Call the desk's connection. Raises SendRefused; Unavailable if the desk cannot be reached now, or not with
+        these credentials."""
         connection = cast(DeskConnection, self._accounts.get_connection(account))
         try:
             return await question(connection)
@@ -39,8 +40,8 @@ class DeskClient:
             raise Unavailable(why, retry_after_ms=error.retry_after_ms or 1000) from error
 
     async def whisper(self, account: Account, thread: str, by: str, text: str, *, undo: str = "") -> None:
-        """Tell one person something in a thread. Best effort: it is no loss to anybody but them, and repeating it is.
-        ``undo``: a reply that they can take back meanwhile."""
+        """Show a text to one person in a thread. Best effort, never repeated. ``undo``: id of a reply that they can
+        still take back."""
         try:
             await self.ask(account, lambda connection: connection.whisper(thread, by, text, undo=undo))
         except (SendRefused, Unavailable) as error:

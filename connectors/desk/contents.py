@@ -16,13 +16,14 @@ from schemas.desk import DeskCommand, DraftGenerated
 from schemas.messages import Attachment, Citation, TranscriptMessage
 
 NoticeKind = Literal["remind", "late", "help", "closing", "closed"]
-LONG_LINE = 600
-"""Characters of a message that the card shows; the whole of a longer one is in the thread."""
+MAX_CARD_LINE = 600
+"""Characters of a message that the card shows; the thread has the whole message."""
 
 
 @dataclass(frozen=True, slots=True)
 class Button:
-    """``act`` is what a press of it tells (see ``schemas.desk``), ``value`` what that is about."""
+    """A button. ``act``: the command that a press gives (see ``schemas.desk``); ``value``: the object of that
+    command."""
 
     act: str
     label: str
@@ -32,32 +33,33 @@ class Button:
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """The message that begins a thread, and is kept up to date: who waits, for what, since when, and who has it."""
+    """The message that begins a thread and is kept up to date: the contact, the reason, the waiting time and the
+    owner."""
 
     view: View
     rules: DeskRules
 
     @property
     def buttons(self) -> Sequence[Button]:
-        """For what can be done with it now; whether somebody may do it is decided when it is done."""
-        owner, this = self.view.conversation.owner, self.view.id
+        """Buttons for the commands that are possible now. Permission is checked when a button is pressed."""
+        owner, conversation = self.view.conversation.owner, self.view.id
         if owner == "queue":
-            acts = [Button("claim", "Claim", this, "primary")]
+            buttons = [Button("claim", "Claim", conversation, "primary")]
         elif owner == "person":
-            acts = [Button("release", "Release", this), Button("draft", "Draft", this)]
+            buttons = [Button("release", "Release", conversation), Button("draft", "Draft", conversation)]
         else:
-            return [Button("claim", "Take over", this)] if owner == "agent" else []
+            return [Button("claim", "Take over", conversation)] if owner == "agent" else []
         return [
-            *acts,
-            Button("return", "Return to agent", this),
-            Button("transfer", "Transfer", this),
-            Button("resolve", "Resolve", this),
+            *buttons,
+            Button("return", "Return to agent", conversation),
+            Button("transfer", "Transfer", conversation),
+            Button("resolve", "Resolve", conversation),
         ]
 
 
 @dataclass(frozen=True, slots=True)
 class CardTransfer:
-    """The rest of a card whose conversation has another one now, in the channel ``to``."""
+    """The remainder of a card that was replaced by another one in the channel ``to``."""
 
     view: View
     to: str
@@ -73,7 +75,7 @@ class Lines:
 
 @dataclass(frozen=True, slots=True)
 class HandoffNotice:
-    """Says that a conversation with a card is handed over once more: a card that changes calls nobody."""
+    """Notice that a conversation with a card was handed over again: a change of the card alone notifies nobody."""
 
     view: View
 
@@ -88,9 +90,9 @@ class HandoffNotice:
 
 @dataclass(frozen=True, slots=True)
 class TimeNotice:
-    """Says that time has passed: ``remind`` before an answer is due at ``due``, ``late`` after it, ``help`` where a
-    colleague asks for it; ``closing`` and ``closed`` are of the channel's window for answers, which ends at ``due``.
-    ``link`` leads to the thread from where others are told, ``mention`` calls whoever is there."""
+    """Notice about time: ``remind`` before an answer is due at ``due``, ``late`` after it, ``help`` when a colleague
+    escalates; ``closing`` and ``closed`` are about the channel's window for answers, which ends at ``due``. ``link``
+    leads to the thread if the notice is posted in another channel; ``mention`` notifies people there."""
 
     kind: NoticeKind
     since: datetime
@@ -102,7 +104,7 @@ class TimeNotice:
 
 @dataclass(frozen=True, slots=True)
 class ApprovalRequest:
-    """An action that waits for a colleague's yes, with every argument as it is going to be used."""
+    """An action that waits for approval, with every argument as it is going to be used."""
 
     approval: PendingApproval
     contact: str
@@ -117,44 +119,45 @@ class ApprovalRequest:
 
 @dataclass(frozen=True, slots=True)
 class ApprovalOutcome:
-    """The outcome of an approval. ``decided`` is None where it was decided elsewhere, or by nobody."""
+    """The outcome of an approval. ``decision`` is None if it was not decided at this desk."""
 
     summary: str
-    decided: DeskCommand | None
+    decision: DeskCommand | None
     is_expired: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """An answer that the agent proposes, to be sent as it is, changed first, or discarded."""
+    """An answer that the agent proposes. People send, edit or discard it."""
 
-    made: DraftGenerated
+    draft: DraftGenerated
 
     @property
     def buttons(self) -> Sequence[Button]:
         return (
-            Button("send_draft", "Send", self.made.id, "primary"),
-            Button("edit_draft", "Edit", self.made.id),
-            Button("discard_draft", "Discard", self.made.id),
+            Button("send_draft", "Send", self.draft.id, "primary"),
+            Button("edit_draft", "Edit", self.draft.id),
+            Button("discard_draft", "Discard", self.draft.id),
         )
 
     @property
     def text(self) -> str:
-        """As the customer gets it: a person's words come without a list of sources."""
-        return strip_citations(self.made.text, self.made.citations)
+        """The text as the customer gets it: without citation numbers, because a person's message has no list of
+        sources."""
+        return strip_citations(self.draft.text, self.draft.citations)
 
 
 @dataclass(frozen=True, slots=True)
 class DraftOutcome:
-    """The end of a draft, and who brought it about."""
+    """The end of a draft, with the command that sent or discarded it."""
 
-    acted: DeskCommand
+    command: DeskCommand
     at: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class NotDelivered:
-    """A person's reply that has not arrived."""
+    """A person's reply that was not delivered."""
 
     line: TranscriptMessage
     reason: str
@@ -162,7 +165,7 @@ class NotDelivered:
 
 @dataclass(frozen=True, slots=True)
 class InDoubt:
-    """A line that may not have arrived: only people can decide to send it a second time."""
+    """A line that may not have arrived. Only people can decide to send it again."""
 
     line: TranscriptMessage
 
@@ -187,22 +190,22 @@ Content = (
 
 
 def is_shown(line: TranscriptMessage) -> bool:
-    """Tell whether people see a line: a reply that is not out yet may never be."""
+    """Return whether the desk shows a line. A reply that is not sent yet is not shown, because it may be dropped."""
     return not (line.state in ("pending", "dropped") and line.author.kind != "contact")
 
 
 def is_long(line: TranscriptMessage) -> bool:
-    """Tell whether the card shows only the beginning of a line."""
-    return len(line.text) > LONG_LINE
+    """Return whether the card shows only the beginning of a line."""
+    return len(line.text) > MAX_CARD_LINE
 
 
 def list_stored_files(line: TranscriptMessage) -> tuple[Attachment, ...]:
-    """Return the files of a line that we have."""
+    """Return the files of a line that are stored."""
     return () if line.state == "deleted" else tuple(file for file in line.attachments if not file.missing)
 
 
 def summarize_approval(approval: PendingApproval) -> str:
-    """Put the exact action into one line."""
+    """Describe the exact action in one line."""
     exact = ", ".join(f"{name}: {format_argument(value)}" for name, value in approval.arguments.items())
     return f"{approval.display_name} ({exact})"
 
@@ -212,7 +215,7 @@ def format_argument(value: object) -> str:
 
 
 def strip_citations(text: str, citations: Iterable[Citation]) -> str:
-    """Leave out the numbers of its sources, for where no list of them follows."""
+    """Remove citation numbers, for texts without a list of sources."""
     for each in citations:
         text = text.replace(f" [{each.n}]", "")
     return text

@@ -1,4 +1,4 @@
-"""Events of the desk about one conversation, as they go on the log."""
+"""Envelopes of desk events about one conversation."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from schemas.envelope import Envelope
 from schemas.handoff.events import conversation_event
 
 
-def desk_event(
-    found: Conversation, kind: str, payload: BaseModel, event_id: str, now: datetime, acted: DeskCommand
+def build_desk_event(
+    conversation: Conversation, kind: str, payload: BaseModel, event_id: str, now: datetime, command: DeskCommand
 ) -> Envelope:
-    """Wrap what follows from an act, or the act itself."""
-    source = source_of(found, acted)
+    """Wrap a command, or an event that follows from it."""
+    source = event_source(conversation, command)
     return conversation_event(
-        found, kind, payload, id=event_id, time=now, source=source, cause=acted.id, correlation=acted.id
+        conversation, kind, payload, id=event_id, time=now, source=source, cause=command.id, correlation=command.id
     )
 
 
-def source_of(found: Conversation, acted: DeskCommand) -> str:
-    """Return the CloudEvents source of what happens at a desk."""
-    return f"/desk/{acted.desk}/{found.origin.tenant}"
+def event_source(conversation: Conversation, command: DeskCommand) -> str:
+    """Return the CloudEvents source of events at a desk."""
+    return f"/desk/{command.desk}/{conversation.origin.tenant}"
 
 
-def outcome_event(found: Conversation, acted: DeskCommand, outcome: DeliveryOutcome) -> Envelope:
-    """Wrap an outcome under the desk's own account, wherever the conversation happens."""
-    caused = desk_event(found, topics.DESK_ACTED, acted, acted.id, outcome.at, acted)
-    return build_delivery_event(replace(caused, channel=acted.desk, account=acted.account), outcome)
+def build_outcome_event(conversation: Conversation, command: DeskCommand, outcome: DeliveryOutcome) -> Envelope:
+    """Wrap an outcome under the desk's own channel and account, not those of the conversation."""
+    base = build_desk_event(conversation, topics.DESK_ACTED, command, command.id, outcome.at, command)
+    return build_delivery_event(replace(base, channel=command.desk, account=command.account), outcome)

@@ -1,9 +1,9 @@
-"""Ownership at the desk: claims, and what makes a conversation leave its holder."""
+"""Ownership at the desk: claims, and the commands that end a claim."""
 
 from __future__ import annotations
 
 from connectors.desk.client import DeskClient
-from connectors.desk.events import desk_event, source_of
+from connectors.desk.events import build_desk_event, event_source
 from schemas import ids, topics
 from schemas.conversation import Conversation, DeliveryOutcome
 from schemas.desk import DeskCommand, DeskCommandKind, DeskUpdate
@@ -22,8 +22,8 @@ ENDING_COMMANDS: dict[DeskCommandKind, tuple[CommandKind, str]] = {
 
 
 class DeskOwnership:
-    """Hands commands to the ownership service and tells people what came of them. Both methods may be repeated, and
-    raise Unavailable and what the ports raise."""
+    """Passes commands to the ownership service and informs people of the result. Both methods may be repeated; they
+    raise Unavailable and the errors of the ports."""
 
     def __init__(self, *, client: DeskClient, bus: Bus, state: State, clock: Clock) -> None:
         self._service = OwnershipService(bus=bus, conversations=state.conversations, clock=clock)
@@ -32,76 +32,78 @@ class DeskOwnership:
         self._bus = bus
         self._clock = clock
 
-    async def claim(self, account: Account, found: Conversation, acted: DeskCommand) -> None:
-        """Claim while the vendor waits for its answer: a claim waits for no turn and for no thread.
+    async def claim(self, account: Account, conversation: Conversation, command: DeskCommand) -> None:
+        """Claim the conversation at once, while the vendor waits for its response, without a lane.
 
-        Of several at once one wins, and the others are told who. A decision is final: the same claim again takes
-        nothing, also when the conversation is free by then.
+        One of several concurrent claims wins, and the others learn who holds the conversation. A decision is final: a
+        repeated claim does nothing, even if the conversation is free again.
         """
-        if await self._deliveries.outcome(found.id, acted.id) is not None:
+        if await self._deliveries.outcome(conversation.id, command.id) is not None:
             return
-        decision = await self._perform(found, acted, "claim", "claimed at the desk")
-        is_taken = decision.outcome == "held"
-        told = DeliveryOutcome(message_id=acted.id, state="stale_owner" if is_taken else "sent", at=self._clock())
-        await self._deliveries.record(found.id, told)
-        if is_taken:
+        decision = await self._perform(conversation, command, "claim", "claimed at the desk")
+        is_held = decision.outcome == "held"
+        outcome = DeliveryOutcome(message_id=command.id, state="stale_owner" if is_held else "sent", at=self._clock())
+        await self._deliveries.record(conversation.id, outcome)
+        if is_held:
             text = f"Claimed by {holder_name(decision.conversation)}."
-            await self._client.whisper(account, acted.place, acted.by, text)
+            await self._client.whisper(account, command.place, command.by, text)
 
-    async def end(self, found: Conversation, acted: DeskCommand, account: Account) -> None:
-        """Release, return, resolve or pass on the conversation."""
-        if acted.kind == "transfer" and (said := _explain_unclear_transfer(acted)):
-            return await self._client.whisper(account, acted.place, acted.by, said)
-        kind, reason = ENDING_COMMANDS[acted.kind]
-        assignee = _assignee(found, acted)
+    async def end(self, conversation: Conversation, command: DeskCommand, account: Account) -> None:
+        """Release, return, resolve or transfer the conversation."""
+        if command.kind == "transfer" and (text := _explain_unclear_transfer(command)):
+            return await self._client.whisper(account, command.place, command.by, text)
+        kind, reason = ENDING_COMMANDS[command.kind]
+        assignee = _assignee(conversation, command)
         if assignee is not None:
-            reason = f"passed on by {acted.name}"
-        resolution = _resolution(acted) if kind == "resolve" else None
-        decision = await self._perform(found, acted, kind, reason, assignee=assignee, resolution=resolution)
+            reason = f"passed on by {command.name}"
+        resolution = _resolution(command) if kind == "resolve" else None
+        decision = await self._perform(conversation, command, kind, reason, assignee=assignee, resolution=resolution)
         if decision.outcome == "held":
-            said = f"{holder_name(decision.conversation)} holds this conversation. Release it first."
-            await self._client.whisper(account, acted.place, acted.by, said)
+            text = f"{holder_name(decision.conversation)} holds this conversation. Release it first."
+            await self._client.whisper(account, command.place, command.by, text)
 
     async def _perform(
         self,
-        found: Conversation,
-        acted: DeskCommand,
+        conversation: Conversation,
+        command: DeskCommand,
         kind: CommandKind,
         reason: str,
         *,
         assignee: Actor | None = None,
         resolution: HandoffResolution | None = None,
     ) -> OwnershipDecision:
-        actor = Actor(acted.by, source_of(found, acted), acted.name)
-        command = OwnershipCommand(acted.id, kind, actor, reason, acted.at, assignee=assignee, cause=acted.id)
-        decision = await self._service.perform(found, command, resolution)
+        actor = Actor(command.by, event_source(conversation, command), command.name)
+        request = OwnershipCommand(command.id, kind, actor, reason, command.at, assignee=assignee, cause=command.id)
+        decision = await self._service.perform(conversation, request, resolution)
         if decision.outcome == "lost":
             raise Unavailable("the owner of the conversation keeps changing")
         if decision.outcome == "changed":
-            # The worker tells it, too, after its turn; people want to see it at once.
+            # The worker reports the change too, but only after its turn; the desk shows it at once.
             now = self._clock()
-            touched, event_id = DeskUpdate(owner=True, at=now), ids.derived_id(acted.id, "touched")
-            await self._bus.append([desk_event(found, topics.DESK_TOUCHED, touched, event_id, now, acted)])
+            touched, event_id = DeskUpdate(owner=True, at=now), ids.derived_id(command.id, "touched")
+            await self._bus.append(
+                [build_desk_event(conversation, topics.DESK_TOUCHED, touched, event_id, now, command)]
+            )
         return decision
 
 
-def _assignee(found: Conversation, acted: DeskCommand) -> Actor | None:
-    person = _first(acted, "person")
-    return Actor(person, source_of(found, acted), _first(acted, "name")) if person else None
+def _assignee(conversation: Conversation, command: DeskCommand) -> Actor | None:
+    person = _first(command, "person")
+    return Actor(person, event_source(conversation, command), _first(command, "name")) if person else None
 
 
-def _resolution(acted: DeskCommand) -> HandoffResolution:
-    fields = acted.fields
-    # A reaction fills in no form, and leaves the question to the tenant's rules.
+def _resolution(command: DeskCommand) -> HandoffResolution:
+    fields = command.fields
+    # A reaction has no form, so the tenant's rules decide about the rating.
     asks = bool(fields.get("ask")) if "ask" in fields or "outcome" in fields else True
-    return HandoffResolution(_first(acted, "outcome"), fields.get("tags", []), _first(acted, "note"), asks)
+    return HandoffResolution(_first(command, "outcome"), fields.get("tags", []), _first(command, "note"), asks)
 
 
-def _first(acted: DeskCommand, field: str) -> str:
-    return next(iter(acted.fields.get(field, ())), "")
+def _first(command: DeskCommand, field: str) -> str:
+    return next(iter(command.fields.get(field, ())), "")
 
 
-def _explain_unclear_transfer(acted: DeskCommand) -> str:
-    if acted.fields.get("refused"):
+def _explain_unclear_transfer(command: DeskCommand) -> str:
+    if command.fields.get("refused"):
         return "This colleague cannot act in this channel, so the conversation was not passed on."
-    return "" if acted.value or acted.fields.get("person") else "Choose a channel or a colleague to pass it on to."
+    return "" if command.value or command.fields.get("person") else "Choose a channel or a colleague to pass it on to."

@@ -1,9 +1,9 @@
-"""The port of a desk: all that Parley asks of the place where people work.
+"""The port of a desk, the place where people work.
 
-``Desk`` is one object for all accounts and is pure: it names, renders and limits. ``DeskConnection`` is one account's
-client, and carries out what the vendor has to do. Posts are sent like any message, by a ``VendorCall`` with an intent
-before and an outcome after it; everything else may be repeated without harm, and raises a DeliveryError. A desk that
-derives from these classes inherits what not every vendor has: limits of a post, times in ids, and forms.
+``Desk`` is one object for all accounts and is pure: it renders posts and states limits. ``DeskConnection`` is the
+client of one account. Posts are sent like any message, by a ``VendorCall`` with an intent before and an outcome after
+it; all other calls may be repeated without harm, and raise a DeliveryError. A desk that derives from these classes
+inherits defaults for features that not every vendor has: limits of a post, times in ids, and forms.
 
 A desk is reached through a channel: the channel's ``parse`` turns what people do into ``parley.desk.acted.v1`` events,
 and its ``at_desk`` returns the desk (``DeskHost``).
@@ -26,18 +26,19 @@ from schemas.messages import Attachment, MessageState, TranscriptMessage
 from schemas.ports import Account, Connection, Transport, VendorCall
 
 REPLY_REVISION = "reply"
-"""The revision of the event by which a desk's channel tells of a reply as it was first written: by it the id of a reply
-is known to whoever hears of a change first."""
+"""Revision of the event that reports a reply as first written. With it, the id of a reply can be derived from a change
+of the reply that arrives first."""
 REACTION = "reaction"
-"""The ``kind`` of a reaction until it is known which act it stands for. ``value`` is its name; ``fields`` has something
-where it was taken back."""
+"""The ``kind`` of a reaction until it is mapped to a command. ``value`` is its name; ``fields`` is not empty if the
+reaction was removed."""
 FORM_TRIGGER = "trigger"
-"""The field of an act by which the vendor lets a form be opened. It is good for seconds, and never logged."""
+"""The field of a command that holds the vendor's token for opening a form. It is valid for seconds, and never
+logged."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """``per_second`` on average, ``burst`` after a pause."""
+    """A rate limit: ``per_second`` on average, ``burst`` after a pause."""
 
     per_second: float
     burst: int
@@ -45,13 +46,14 @@ class Rate:
 
 @dataclass(frozen=True, slots=True)
 class DeskRates:
-    """The speed at which a desk is kept, by what its vendor takes of one app.
+    """The rates at which a desk may be updated, by the vendor's limits for one app.
 
-    ``gathering``: seconds in which what comes goes into one post; ``posts``: messages in one channel; ``updates``:
-    changes of cards, where nobody else may speak; ``marks``: changes of marks; ``card_every``: time between two changes
-    of one card, unless somebody else may speak; ``retry``: time until what had no turn is tried again."""
+    ``gather_seconds``: time in which new lines are collected into one post; ``posts``: messages in one channel;
+    ``updates``: changes of cards without a change of owner; ``marks``: changes of marks; ``card_every``: time between
+    two changes of one card without a change of owner; ``retry``: time until an update that found no free slot is tried
+    again."""
 
-    gathering: float
+    gather_seconds: float
     posts: Rate
     updates: Rate
     marks: Rate
@@ -71,38 +73,38 @@ class RenderedPost:
 class Post:
     """A message to be posted once, under ``marker``.
 
-    ``thread`` is empty for one that begins a thread. ``since``: it was surely not posted before. ``about`` is carried
-    along, seen by nobody but us. ``files``: the post is these, and nothing else."""
+    ``thread`` is empty for a message that begins a thread. ``since``: a time before which it was certainly not posted.
+    ``metadata`` is stored with the message and invisible to people. ``files``: if given, the post consists of these
+    files only."""
 
     marker: str
     channel: str
     since: datetime
     thread: str = ""
     rendered: RenderedPost = RenderedPost()
-    about: Mapping[str, Any] = field(default_factory=dict)
+    metadata: Mapping[str, Any] = field(default_factory=dict)
     files: tuple[Attachment, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A person at the desk. ``name`` is for people to read; ``refused``: why they may not act, empty where they may."""
+    """A person at the desk. ``name``: display name; ``refusal``: the reason why they may not act, empty if they may."""
 
     name: str = ""
-    refused: str = ""
+    refusal: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class DeskMessage:
-    """A message that stands at the desk. ``about``: what it carries along, where it is ours, and what it was posted
-    with is still known to the vendor."""
+    """A message at the desk. ``metadata``: its stored metadata, if it is ours and the vendor still has them."""
 
     thread: str
-    about: Mapping[str, Any] = field(default_factory=dict)
+    metadata: Mapping[str, Any] = field(default_factory=dict)
 
 
 @runtime_checkable
 class DeskHost(Protocol):
-    """A channel in which people can work; see also ``connectors.registry.desk_place``."""
+    """A channel that can serve as a desk; see also ``connectors.registry.desk_place``."""
 
     def at_desk(self) -> Desk: ...
 
@@ -110,10 +112,10 @@ class DeskHost(Protocol):
 class Desk(Transport, Protocol):
     """One kind of desk, for all accounts.
 
-    ``name`` begins the ids of its people (``slack:U0123``) and ends the name of its consumer group; ``title`` is for
-    people to read. ``marks``: what a person's reply carries by its state, where the desk can show that. ``max_draft``:
-    characters of a draft that its post can carry along. ``mentions`` finds people who are called by their id in a text
-    (group 1 is the id), and nobody where the desk says nothing."""
+    ``name`` is the prefix of its people's ids (``slack:U0123``) and the suffix of its consumer group; ``title`` is its
+    display name. ``marks``: the mark of a person's reply for each state, where the desk can show marks. ``max_draft``:
+    characters of a draft that fit into the metadata of its post. ``mentions`` matches people who are mentioned by id in
+    a text (group 1 is the id); the default matches nobody."""
 
     name: str
     title: str
@@ -123,30 +125,31 @@ class Desk(Transport, Protocol):
     mentions: re.Pattern[str] = re.compile(r"(?!)()")
 
     def render_post(self, content: Content) -> RenderedPost:
-        """Render what a post says. It may be larger than one message; see ``split``."""
+        """Render a post. The result may be larger than one message; see ``split``."""
 
     def count_fitting(self, lines: Sequence[TranscriptMessage], contact: str) -> int:
-        """Count how many of these lines one post can show, at least 1."""
+        """Return the number of these lines that fit into one post, at least 1."""
         return len(lines)
 
     def split(self, rendered: RenderedPost) -> list[RenderedPost]:
-        """Cut it into messages that the vendor takes, in order; at least one."""
+        """Split it into messages that the vendor accepts, in order; at least one."""
         return [rendered]
 
     def post_call(self, post: Post) -> VendorCall: ...
 
     def is_file(self, place: Place) -> bool:
-        """Tell a file's id from a message's."""
+        """Return whether the id belongs to a file and not to a message."""
 
     def written_at(self, external_id: str) -> datetime | None:
-        """Tell by its id when a message was written; None where the id does not say."""
+        """Read from its id when a message was written; None if the id has no time."""
         return None
 
     def connect(self, account: Account) -> DeskConnection: ...
 
 
 class DeskConnection(Connection, Protocol):
-    """One account's client. Each method raises a DeliveryError; ``SendRefused("not_found")`` where it is gone."""
+    """The client of one account. Each method raises a DeliveryError; ``SendRefused("not_found")`` if the object is
+    gone."""
 
     async def update(self, place: Place, rendered: RenderedPost) -> None:
         """Replace the text of a message."""
@@ -155,25 +158,25 @@ class DeskConnection(Connection, Protocol):
         """Delete a message, or a file."""
 
     async def replace_mark(self, place: Place, before: str, after: str) -> None:
-        """Mark a message with ``after`` instead of ``before``, of which either may be there or not."""
+        """Replace the mark ``before`` of a message with ``after``. Either may be present or absent already."""
 
-    async def link(self, place: Place) -> str:
-        """Return the address of a message, for people; empty where there is none."""
+    async def get_link(self, place: Place) -> str:
+        """Return the web address of a message; empty if there is none."""
         return ""
 
     async def whisper(self, thread: str, by: str, text: str, *, undo: str = "") -> None:
-        """Tell one person something in a thread. ``undo``: a reply that they can take back meanwhile, by its id."""
+        """Show a text to one person in a thread. ``undo``: id of a reply that they can still take back."""
 
-    async def message(self, external_id: str) -> DeskMessage | None:
-        """Look a message up; None where there is none any more."""
+    async def find_message(self, external_id: str) -> DeskMessage | None:
+        """Look up a message; None if it does not exist any more."""
 
-    async def members(self, channel: str) -> frozenset[str]:
-        """Return the ids of those who are in a channel."""
+    async def list_members(self, channel: str) -> frozenset[str]:
+        """Return the ids of the members of a channel."""
 
-    async def person(self, user: str) -> Member:
-        """Look a person up, whatever channels they are in."""
+    async def find_person(self, user: str) -> Member:
+        """Look up a person, independent of channels."""
 
-    async def open_form(self, found: Conversation, acted: DeskCommand, rules: DeskRules) -> str | None:
-        """Ask its author for what the act lacks; what is filled in comes as an act of its own. Return None where the
-        act lacks nothing, else what its author has to be told, empty when the form is open."""
+    async def open_form(self, conversation: Conversation, command: DeskCommand, rules: DeskRules) -> str | None:
+        """Open a form for the missing input of a command; its submission is a command of its own. Return None if no
+        form is needed, else the text of an error for the author, empty once the form is open."""
         return None

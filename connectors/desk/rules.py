@@ -11,9 +11,9 @@ from schemas.handoff.business_hours import OfficeHours
 
 @dataclass(frozen=True, slots=True)
 class DeskTimesRules:
-    """Office time until people should have answered, None where there is no limit; ``remind`` is a share of it.
-    ``escalate_to`` is a channel of Slack, empty where nobody else is told; ``mention``: whom that calls (``here``,
-    ``channel``, or nobody)."""
+    """Office time within which people should answer, None for no limit; people are reminded after the share ``remind``
+    of it. ``escalate_to``: the desk channel that is notified of overdue answers, empty for none; ``mention``: the group
+    that the notice mentions there (``here``, ``channel``, or empty for nobody)."""
 
     first_reply: timedelta | None = timedelta(minutes=15)
     next_reply: timedelta | None = timedelta(minutes=60)
@@ -24,7 +24,7 @@ class DeskTimesRules:
 
 @dataclass(frozen=True, slots=True)
 class DeskEmojiRules:
-    """Slack's names of the reactions by which people act, without colons."""
+    """Names of the reactions that stand for commands, without colons."""
 
     claim: str = "eyes"
     resolve: str = "white_check_mark"
@@ -34,9 +34,10 @@ class DeskEmojiRules:
 
 @dataclass(frozen=True, slots=True)
 class DeskRules:
-    """One tenant's desk. ``account``: its Slack account. ``channel`` takes every handoff, ``channels`` those of an
-    intent or a language. ``hours`` is None where somebody is always there. ``windows``: by ``(channel, account)``, how
-    long after their last message a contact may be written to by people, where the channel has such a limit."""
+    """One tenant's desk. ``account``: its account on the desk's channel. ``channel`` takes every handoff, ``channels``
+    those of an intent or a language. ``hours`` is None if somebody is always there. ``windows``: by ``(channel,
+    account)``, the time after a contact's last message in which people may answer, where the channel has such a
+    limit."""
 
     tenant: str
     account: str
@@ -53,9 +54,9 @@ class DeskRules:
     windows: Mapping[tuple[str, str], timedelta] = field(default_factory=dict)
 
     def channel_for(self, *, intent: str = "", locale: str = "") -> str:
-        """Choose where a conversation is shown: by its intent, else by its language (``de-AT``, then ``de``)."""
-        wanted = (intent, locale, locale.partition("-")[0])
-        return next((self.channels[each] for each in wanted if each and each in self.channels), self.channel)
+        """Choose the desk channel of a conversation: by its intent, else by its language (``de-AT``, then ``de``)."""
+        keys = (intent, locale, locale.partition("-")[0])
+        return next((self.channels[each] for each in keys if each and each in self.channels), self.channel)
 
     @property
     def places(self) -> frozenset[str]:

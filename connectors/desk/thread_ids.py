@@ -1,7 +1,6 @@
 """Names of the desk's threads and messages: ``C0123:170.1`` is a thread, ``C0123/170.2`` a message.
 
-A channel of the desk is named by the vendor, and so is a message in it. A thread is named after the message that began
-it.
+The ids of channels and messages are the vendor's. A thread has the id of the message that began it.
 """
 
 from __future__ import annotations
@@ -10,12 +9,12 @@ from dataclasses import dataclass
 
 
 def thread_id(channel: str, root: str) -> str:
-    """Name the thread below the message ``root``."""
+    """Build the id of the thread below the message ``root``."""
     return f"{channel}:{root}"
 
 
 def message_id(channel: str, message: str) -> str:
-    """Name a message, as the external id that goes on record."""
+    """Build the external id of a message."""
     return f"{channel}/{message}"
 
 

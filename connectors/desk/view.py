@@ -1,4 +1,4 @@
-"""A conversation as its people need to see it."""
+"""The state of a conversation that the desk shows."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from schemas.desk import Handoff
 from schemas.messages import TranscriptMessage
 from schemas.ports import State
 
-MOST_LINES = 2_000
-PAGE = 200
-BEFORE = 4
-"""Lines from before the handoff that the card shows."""
-KEPT = timedelta(days=7)
-"""Older lines are not shown any more: where they were shown is on record a day longer than that."""
+MAX_LINES = 2_000
+PAGE_SIZE = 200
+LINES_BEFORE_HANDOFF = 4
+"""Lines before the handoff that the card shows."""
+LINES_KEPT = timedelta(days=7)
+"""Age up to which lines are shown. The records of posts are kept a day longer."""
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """One look at a conversation. ``lines`` are those of the handoff that goes on, or of the last one; ``before`` are
-    the last ones that came before it."""
+    """A snapshot of a conversation. ``lines``: the lines of the current handoff, or of the last one; ``before``: the
+    last lines before it."""
 
     conversation: Conversation
     contact: Contact | None
     before: Sequence[TranscriptMessage]
     lines: Sequence[TranscriptMessage]
     turns: Sequence[Turn]
-    at: datetime
+    now: datetime
 
     @property
     def id(self) -> str:
@@ -82,13 +82,13 @@ class View:
 
     @property
     def summary(self) -> list[str]:
-        """The summary without lines that only repeat the reason: what is open is often that."""
+        """The summary without lines that only repeat the reason, as the line about open points often does."""
         lines = self.handoff.summary if self.handoff is not None else []
         return [line for line in lines if not is_blank(line) and line.partition(": ")[2] != self.reason]
 
     @property
-    def waits_since(self) -> datetime | None:
-        """The time since which the contact has had no word of a person; None while it is not our turn."""
+    def waiting_since(self) -> datetime | None:
+        """The time since which the contact waits for an answer from a person; None if nobody waits."""
         if not self.is_with_people:
             return None
         since: datetime | None = None if self._was_answered else self.opened_at
@@ -112,11 +112,11 @@ class View:
         return needs_people(self.conversation)
 
     def channel(self, rules: DeskRules) -> str:
-        """The channel of the desk where it is shown."""
+        """The channel of the desk that shows the conversation."""
         return rules.channel_for(intent=self.intent, locale=self.conversation.facts.locale)
 
     def window_closes(self, rules: DeskRules) -> datetime | None:
-        """Compute until when the contact's channel lets people answer, where it has such a limit."""
+        """Compute the time until which the contact's channel lets people answer; None without such a limit."""
         origin, heard = self.conversation.origin, self.conversation.facts.heard_at
         window: timedelta | None = rules.windows.get((origin.channel, origin.account))
         if heard is None:
@@ -125,36 +125,36 @@ class View:
 
 
 def needs_people(conversation: Conversation) -> bool:
-    """Tell whether people have to see a conversation."""
+    """Return whether people have to see a conversation."""
     memory = conversation.facts.actions
     return conversation.owner in ("queue", "person") or (memory is not None and bool(memory.approvals))
 
 
-async def view_of(state: State, conversation: Conversation, now: datetime) -> View:
-    """Read what there is to see of a conversation. Raises StateUnavailable, StateLost."""
+async def load_view(state: State, conversation: Conversation, now: datetime) -> View:
+    """Load the view of a conversation. Raises StateUnavailable, StateLost."""
     handoff = conversation.facts.handoff
     since = handoff.since_seq if handoff is not None else None
     contact = await state.contacts.get(conversation.origin.tenant, conversation.origin.contact_id)
-    read = await _lines(state, conversation.id, max(0, (since or 0) - BEFORE))
+    read = await _lines(state, conversation.id, max(0, (since or 0) - LINES_BEFORE_HANDOFF))
     if since is None:
         holder = conversation.holder
-        begun = holder.since if holder is not None and conversation.owner in ("queue", "person") else now
-        since = max((line.seq for line in read if line.created_at < begun), default=0)
+        holder_since = holder.since if holder is not None and conversation.owner in ("queue", "person") else now
+        since = max((line.seq for line in read if line.created_at < holder_since), default=0)
     ended = handoff.ended_at if handoff is not None else None
-    lines = [line for line in read if line.seq > since and line.created_at > now - KEPT]
+    lines = [line for line in read if line.seq > since and line.created_at > now - LINES_KEPT]
     if ended is not None and conversation.owner not in ("queue", "person"):
         lines = [line for line in lines if line.created_at <= ended]
-    before = [line for line in read if line.seq <= since and line.state != "dropped"][-BEFORE:]
+    before = [line for line in read if line.seq <= since and line.state != "dropped"][-LINES_BEFORE_HANDOFF:]
     turns = await state.turns.list_newest(conversation.id, limit=5)
     return View(conversation, contact, before, lines, turns, now)
 
 
 async def _lines(state: State, conversation: str, after: int) -> list[TranscriptMessage]:
     lines: list[TranscriptMessage] = []
-    while len(lines) < MOST_LINES:
-        page = await state.transcript.read(conversation, after=after, limit=PAGE)
+    while len(lines) < MAX_LINES:
+        page = await state.transcript.read(conversation, after=after, limit=PAGE_SIZE)
         lines += page
-        if len(page) < PAGE:
+        if len(page) < PAGE_SIZE:
             break
         after = page[-1].seq
     return lines

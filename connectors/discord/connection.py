@@ -224,12 +224,12 @@ def find_newest(call: VendorCall, page: Sequence[Mapping[str, Any]], bot_id: str
 
 
 def reaches_back(call: VendorCall, page: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether earlier pages cannot hold what this call showed. Pages come newest first."""
+    """Return whether earlier pages cannot hold what this call showed. Pages come newest first."""
     return len(page) < PAGE_SIZE or not is_after(page[-1]["id"], call)
 
 
 def is_after(id_: Any, call: VendorCall) -> bool:
-    """Whether the message is young enough to be from this call."""
+    """Return whether the message is young enough to be from this call."""
     return int(id_) > int(call.arguments["since"])
 
 

@@ -83,7 +83,7 @@ class EventContext:
         return bool(self.directory.bot) and user.id == self.directory.bot
 
     def addresses_us(self, message: Message) -> bool:
-        """Whether a message is meant for the bot: in a server, people also talk to each other."""
+        """Return whether a message is meant for the bot: in a server, people also talk to each other."""
         if message.guild_id is None:
             return True
         everything = self.account.settings.answer_everything_in
@@ -222,7 +222,7 @@ _PARSERS: dict[str, Parser] = {
 
 
 def _is_from_person(message: Message) -> bool:
-    """Whether a person wrote it: bots that answer each other would never stop."""
+    """Return whether a person wrote it: bots that answer each other would never stop."""
     return message.type in PERSON_TYPES and message.webhook_id is None and not _is_bot(message.author)
 
 
@@ -237,8 +237,8 @@ def _get_revision(message: Message) -> int:
 
 
 def _is_content_hidden(message: Message, context: EventContext) -> bool:
-    """Handle a message without content in a server: Discord hides the content from a bot without the intent. Where the
-    bot has to be mentioned, empty messages are normal, because mentions are always complete."""
+    """Handle a message without content in a server: Discord hides the content from a bot without the intent. If the bot
+    has to be mentioned, empty messages are normal, because mentions are always complete."""
     if message.guild_id is None:
         return False
     if not context.directory.parent and not context.addresses_us(message):

@@ -24,7 +24,7 @@ MAX_FILE = 10 * 1024 * 1024
 MAX_FORM = 24 * 1024 * 1024
 """Bytes of all files of one message. Discord accepts 25 MiB including overhead."""
 CLOCK_SKEW = timedelta(minutes=5)
-"""How far our clock and Discord's may differ."""
+"""Largest expected difference between our clock and Discord's."""
 
 
 def build_calls(message: OutboundMessage, sending: RenderContext) -> list[VendorCall]:

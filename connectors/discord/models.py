@@ -79,8 +79,8 @@ class DiscordModel(BaseModel):
 
 
 class Context(DiscordModel):
-    """What an event does not say itself: the bot's id and its own ``roles``; in a thread, the ``parent`` channel; the
-    names of channels and roles that are mentioned by id. See directory.py."""
+    """The context of an event: the bot's id and its own ``roles``; in a thread, the ``parent`` channel; the names of
+    channels and roles that are mentioned by id. See directory.py."""
 
     bot: Snowflake | Literal[""] = ""
     roles: list[Snowflake] = []

@@ -1,7 +1,7 @@
 """Places on Discord, and the channels of their messages.
 
 A direct message is its channel. In a server each question has a place, ``channel/thread``: the thread that its first
-answer opens, with the id of the question. Threads that people opened are named the same way. Where answers stay in the
+answer opens, with the id of the question. Threads that people opened are named the same way. If answers stay in the
 channel, and for commands, the place is the person in the channel, ``channel:user``.
 """
 

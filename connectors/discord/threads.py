@@ -56,8 +56,8 @@ def is_unknown_channel(reply: VendorResponse) -> bool:
 
 
 def is_refused(reply: VendorResponse) -> bool:
-    """Whether Discord would answer the same again: a missing permission, a channel without threads, too many threads,
-    or a deleted question."""
+    """Return whether Discord would answer the same again: a missing permission, a channel without threads, too many
+    threads, or a deleted question."""
     return 400 <= reply.status < 500 and reply.status not in (401, 408, 429) and isinstance(reply.body, dict)
 
 

@@ -32,7 +32,7 @@ def open_choice(payload: str, account: Account) -> ChoiceSelection | None:
 
 
 def fits_limits(choices: Sequence[Choice], payloads: Sequence[str], *, most: int, title: int, payload: int) -> bool:
-    """Whether the number of choices, their labels and payloads stay within the vendor's limits."""
+    """Return whether the number of choices, their labels and payloads stay within the vendor's limits."""
     is_short = all(len(choice.label.strip()) <= title for choice in choices)
     return 0 < len(choices) <= most and is_short and all(len(each) <= payload for each in payloads)
 

@@ -14,7 +14,7 @@ RENEW_FIX = "make a new token, of a system user where it is to last"
 
 
 async def check_token(
-    graph: GraphClient, token: str, us: str, wanted: frozenset[str], now: datetime
+    graph: GraphClient, token: str, us: str, required_scopes: frozenset[str], now: datetime
 ) -> list[AccountFinding]:
     """Check the token. ``us``: our node, which it must be able to read. Raises a DeliveryError."""
     reply = await graph.get(us, fields="id")
@@ -29,12 +29,12 @@ async def check_token(
     data = answer.body.get("data") if answer.status == 200 and isinstance(answer.body, dict) else None
     if not isinstance(data, dict):
         return [AccountFinding("ok", "the token works; Meta does not say until when")]
-    return [*_check_scopes(data, wanted), _check_expiry(data.get("expires_at"), now)]
+    return [*_check_scopes(data, required_scopes), _check_expiry(data.get("expires_at"), now)]
 
 
-def _check_scopes(data: dict[str, Any], wanted: frozenset[str]) -> list[AccountFinding]:
+def _check_scopes(data: dict[str, Any], required_scopes: frozenset[str]) -> list[AccountFinding]:
     granted = data.get("scopes")
-    missing = sorted(wanted - set(granted)) if isinstance(granted, list) else []
+    missing = sorted(required_scopes - set(granted)) if isinstance(granted, list) else []
     if not missing:
         return []
     return [AccountFinding("fail", f"the token lacks {', '.join(missing)}", "give the app these permissions")]

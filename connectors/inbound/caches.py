@@ -13,7 +13,7 @@ from schemas.ports import Clock, Contacts, ContactUpdate, Conversations
 
 MAX_ENTRIES = 20_000
 ENTRY_TTL = timedelta(seconds=60)
-"""How long a change made by another process, such as two contacts being merged, may go unnoticed here."""
+"""Seconds for which a change made by another process, such as a merge of two contacts, may go unnoticed here."""
 UNNAMED_TTL = timedelta(seconds=3)
 """The same while a contact's name is being looked up, so that their next message carries it."""
 
@@ -140,7 +140,7 @@ class ConversationCache:
             self._opened.popitem(last=False)
 
     def is_recent(self, conversation: str, now: datetime) -> bool:
-        """Whether it was opened so recently that ``ensure_open`` would do nothing."""
+        """Return whether it was opened so recently that ``ensure_open`` would do nothing."""
         opened = self._opened.get(conversation)
         # Without the lower bound, a clock that went back would keep entries for longer.
         if opened is None or not opened <= now < opened + ENTRY_TTL:

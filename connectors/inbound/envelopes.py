@@ -11,13 +11,14 @@ from pydantic import BaseModel, ValidationError
 
 from connectors.inbound import display_names
 from connectors.inbound.reply_references import derive_event_id
-from schemas import topics, tracing
+from schemas import topics
 from schemas.conversation import Contact, Origin
 from schemas.envelope import Envelope, as_json
 from schemas.errors import InvalidRequest
 from schemas.messages import InboundMessage, TranscriptMessage
 from schemas.ports import Account, ContactUpdate, Event
 from schemas.privacy.cards import OwnNumbers, mask_cards
+from schemas.runtime import tracing
 
 
 @dataclass(slots=True)

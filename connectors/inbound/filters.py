@@ -5,7 +5,7 @@ the conversation's contact need not address us again in its thread; everybody el
 count if they belong to one of our conversations. Everything else is dropped before a contact is created for it.
 
 Echoes: webhooks about messages from our own side. A colleague may have answered in the vendor's own app, which is a
-message of a person, who takes the conversation. Or it is a message that we sent ourselves, which is dropped. Where the
+message of a person, who takes the conversation. Or it is a message that we sent ourselves, which is dropped. If the
 vendor does not say which it is, the record of our sends decides.
 """
 
@@ -24,8 +24,8 @@ from schemas.ports import Account, Clock, Contacts, Conversations, Deliveries, E
 
 MAX_REMEMBERED = 20_000
 ABSENT_TTL = timedelta(seconds=60)
-"""How long the absence of a conversation at a place is remembered: in a busy room nearly all messages are not for us.
-Conversations of a room begin in the process that listens to it."""
+"""Seconds for which the absence of a conversation at a place is cached: in a busy room nearly all messages are not for
+us. Conversations of a room begin in the process that listens to it."""
 PAGE_SIZE, MAX_PAGES = 200, 25
 
 _AccountKey = tuple[str, str, str]
@@ -107,7 +107,7 @@ class RoomFilter:
         return await self._transcript.find(_conversation_id(account, place), message_id) is not None
 
     async def _is_by_contact(self, account: Account, event: Event) -> bool:
-        """Whether the contact of the place's conversation caused the event."""
+        """Return whether the contact of the place's conversation caused the event."""
         conversation = await self._find_conversation(account, event.place)
         if conversation is None:
             return False
@@ -158,7 +158,7 @@ def _conversation_id(account: Account, place: str) -> str:
 
 
 IN_FLIGHT = timedelta(minutes=10)
-"""How long before and after its deadline a send without an outcome may be the subject of an echo."""
+"""Time before and after its deadline in which a send without an outcome may be the subject of an echo."""
 LIMIT = 1000
 
 
@@ -168,8 +168,8 @@ class EchoFilter:
         self._clock = clock
 
     async def is_ours(self, account: Account, conversation: str, external_id: str) -> bool:
-        """Whether we sent this message. Raises Unavailable while the conversation has a send without an outcome that it
-        may belong to; the vendor repeats what was not accepted."""
+        """Return whether we sent this message. Raises Unavailable while the conversation has a send without an outcome
+        that it may belong to; the vendor repeats what was not accepted."""
         if await self._is_sent(account, external_id):
             return True
         if await self._is_sending(conversation):

@@ -29,8 +29,7 @@ from connectors.inbound.envelopes import (
 from connectors.inbound.filters import EchoFilter, RoomFilter
 from connectors.inbound.long_texts import cut_long_text
 from connectors.inbound.reply_references import ReferenceResolver, ResolvedContact, has_reference, restore_place
-from schemas import topics, tracing
-from schemas.crash_points import reach
+from schemas import topics
 from schemas.errors import IdReused
 from schemas.messages import TranscriptMessage
 from schemas.ports import (
@@ -48,6 +47,8 @@ from schemas.ports import (
     Transcript,
 )
 from schemas.privacy.cards import OwnNumbers, is_costly
+from schemas.runtime import tracing
+from schemas.runtime.crash_points import reach
 
 
 @dataclass(slots=True)

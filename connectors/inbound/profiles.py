@@ -204,7 +204,7 @@ class ProfileLookup:
             contact = await self._contacts.get(account.tenant, contact.id) or contact
 
     async def _is_first(self, account: Account, address: Address) -> bool:
-        """Whether no other process makes this lookup; returns True when the account's pace allows it."""
+        """Return whether no other process makes this lookup; returns True when the account's pace allows it."""
         key = f"profiles:{account.tenant}:{self._channel}:{account.name}"
         if await self._take(f"{key}:{address.value}", ADDRESS_PACE) > 0:
             return False

@@ -29,7 +29,7 @@ def derive_event_id(account: Account, place: str, external_id: str, event_type: 
 
 
 def has_reference(event: Event) -> bool:
-    """Whether the event names another message by the vendor's id. Most do not, and skip the lookup."""
+    """Return whether the event names another message by the vendor's id. Most do not, and skip the lookup."""
     return "answers" in event.payload or event.type == topics.REACTION_CHANGED
 
 

@@ -110,7 +110,7 @@ class InstagramConnection:
         return _list_rows((details or {}).get("messages"))
 
     async def _matches(self, row: Mapping[str, Any], text: str, arguments: Mapping[str, Any]) -> bool:
-        """Whether it is our message with this text. Some servers list only ids and give details on request."""
+        """Return whether it is our message with this text. Some servers list only ids and give details on request."""
         details = row if "from" in row else await self._read(str(row["id"]), fields="id,from,message")
         sender = (details or {}).get("from")
         if details is None or not isinstance(sender, dict) or str(sender.get("id")) == arguments["recipient"]["id"]:
@@ -137,7 +137,7 @@ def _list_rows(found: Any) -> list[dict[str, Any]]:
 
 
 def _is_meta_address(address: str, base: str) -> bool:
-    """Whether the address is in Meta's file store, or on the configured host."""
+    """Return whether the address is in Meta's file store, or on the configured host."""
     try:
         url, base_url = urlsplit(address), urlsplit(base)
         host = f".{url.hostname or ''}"

@@ -35,7 +35,7 @@ from schemas.ports import (
     VendorCall,
 )
 
-# The text that the worker has signalled, and how much of it may be shown.
+# Text received from the worker, and the part of it that may be shown.
 
 
 class Delta(BaseModel):
@@ -115,7 +115,7 @@ STATUS_TIMEOUT = 5.0
 
 @dataclass(frozen=True, slots=True)
 class LiveReplyContext:
-    """What all live replies of a channel need."""
+    """The services that all live replies of a channel share."""
 
     channel: Channel
     streamer: LiveReplyRenderer
@@ -129,7 +129,7 @@ class LiveReplyContext:
 def build_live_reply(
     event: Envelope, account: Account, delivery_log: DeliveryLog, hurry: asyncio.Event, context: LiveReplyContext
 ) -> LiveReply:
-    """Build the live reply that ``event`` announces. What is shown is a message part of its own, under the reply's
+    """Build the live reply that ``event`` announces. The shown text is a message part of its own, under the reply's
     owner rule."""
     begun = event.payload(ReplyBegun)
     message = OutboundMessage(
@@ -164,7 +164,7 @@ class LiveReply:
     # ── progress ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def restart(self) -> None:
-        """The reply is written again because a worker died. What is shown stays until the reply is complete."""
+        """The reply is written again because a worker died. The shown text stays until the reply is complete."""
         self._text.closed = True
 
     async def resume(self) -> None:
@@ -324,7 +324,7 @@ class LiveReply:
         self._shown = None
 
     async def _is_reply(self) -> bool:
-        """Whether an earlier process recorded that it became the reply."""
+        """Return whether an earlier process recorded that it became the reply."""
         for marker in (self.begun.id, f"{self.begun.id}.0"):
             delivered = await self._context.state.deliveries.outcome(self._part.conversation, marker)
             if delivered is not None and delivered.external_id == self._shown:

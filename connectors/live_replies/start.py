@@ -11,14 +11,14 @@ from connectors.outbound.connections import AccountConnections
 from connectors.outbound.delivery_log import MessagePart
 from connectors.outbound.policy import get_policy_lookup
 from connectors.outbound.sender import PartSender
-from schemas.crash_points import reach
 from schemas.errors import CredentialsRevoked, Parked, SendDelayed, SendRefused, SendUnknown
 from schemas.ports import Channel, Clock, RateLimit, State
+from schemas.runtime.crash_points import reach
 
 START_TIMEOUT = 5.0
 """Seconds. A slower start would be overtaken by the reply, and one in doubt delays the reply for as long."""
 REFUSED_PAUSE = timedelta(minutes=1)
-"""How long an account goes without live replies after its vendor refused one (an old workspace, a missing scope)."""
+"""Time for which an account gets no live replies after its vendor refused one (an old workspace, a missing scope)."""
 
 
 class LiveReplyStart:
@@ -84,7 +84,7 @@ class LiveReplyStart:
         return external_id
 
     async def _is_within_pace(self, part: MessagePart, pace: RateLimit) -> bool:
-        """Whether the reply may start now. A complete message waits for its pace; a live reply is left out."""
+        """Return whether the reply may start now. A complete message waits for its pace; a live reply is left out."""
         account, policy = part.account, self._policy_of(part.account)
         refused_until = self._refused_until.get((account.tenant, account.name))
         if refused_until is not None and self._clock() < refused_until:

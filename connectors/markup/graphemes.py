@@ -50,7 +50,7 @@ def clean_text(text: str) -> str:
 
 
 def is_blank(text: str) -> bool:
-    """Whether a reader would see nothing: only spaces, control and zero-width characters."""
+    """Return whether a reader would see nothing: only spaces, control and zero-width characters."""
     return all(unicodedata.category(character) in _INVISIBLE for character in text)
 
 

@@ -25,7 +25,7 @@ _MAX_SCANNED = 500
 
 
 def is_misleading(label: str, address: str) -> bool:
-    """Whether a link's label reads like another host than the one the link leads to."""
+    """Return whether a link's label reads like another host than the one the link leads to."""
     own = _parse_host(address)
     return any(host != own and not own.endswith(f".{host}") for host in _find_hosts(label[:_MAX_SCANNED]))
 

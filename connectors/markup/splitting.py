@@ -103,7 +103,7 @@ def _rank_space(cells: Sequence[Cell], end: int, following: Cell | None) -> int:
 
 
 def _ends_sentence(cells: Sequence[Cell], end: int, marks: frozenset[str]) -> bool:
-    """Whether a sentence ends before ``cells[end]``, skipping closing quotes and citation marks."""
+    """Return whether a sentence ends before ``cells[end]``, skipping closing quotes and citation marks."""
     last, first = end - 1, max(0, end - _MAX_CLOSERS)
     while last > first and (cells[last].is_citation or cells[last].source in _CLOSERS):
         last -= 1

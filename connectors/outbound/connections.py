@@ -48,7 +48,7 @@ class AccountConnections:
         del self._pauses[key]
 
     def pause(self, account: Account, pause: timedelta, reason: str) -> datetime:
-        """Send nothing for this account for so long; return the end of the pause."""
+        """Pause all sends of this account; return the end of the pause."""
         until = self._clock() + pause
         self._pauses[account.tenant, account.name] = until, reason
         log.warning(

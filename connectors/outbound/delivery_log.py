@@ -11,13 +11,14 @@ import structlog
 from pydantic import BaseModel
 
 from connectors import conversation_signals
-from schemas import ids, topics, tracing
+from schemas import ids, topics
 from schemas.conversation import DeliveryOutcome
-from schemas.crash_points import reach
 from schemas.envelope import Envelope, envelope
 from schemas.handoff.requests import request_by_unknown_delivery
 from schemas.messages import MessageState, OutboundMessage, TranscriptMessage
 from schemas.ports import Account, Bus, Clock, Metrics, State, VendorCall
+from schemas.runtime import tracing
+from schemas.runtime.crash_points import reach
 
 log = structlog.get_logger("parley.outbound")
 
@@ -59,8 +60,8 @@ def _build_event(sent: Envelope, delivered: DeliveryOutcome, kind: str, payload:
 
 class DeliveryLog:
     """The outcomes of one batch. ``flush`` appends their events and may be repeated. ``desk_tenants``: tenants that
-    have a desk, which is told about messages of people and of the system. ``of_desk``: the messages are posts at the
-    desk, which are no lines of a conversation."""
+    have a desk, which is notified about messages of people and of the system. ``of_desk``: the messages are posts at
+    the desk, which are no lines of a conversation."""
 
     def __init__(
         self,
@@ -214,7 +215,7 @@ class MessagePart:
 
 
 def _is_by_person_or_system(envelope_: Envelope) -> bool:
-    """Whether the desk shows this message's outcome: it was written by a person, or by the system."""
+    """Return whether the desk shows this message's outcome: it was written by a person, or by the system."""
     message = envelope_.payload(OutboundMessage)
     return message.purpose != "desk" and message.author.kind in ("person", "system")
 

@@ -59,12 +59,12 @@ class DeliveryReports:
                 each.heard = at >= each.since
 
     def has_other_news(self, marker: str) -> bool:
-        """Whether other news of the account came in since this send."""
+        """Return whether other news of the account came in since this send."""
         watch = self._watches.get(marker)
         return watch is not None and watch.heard
 
     async def has_pending_report(self, conversation: str, channel: str, marker: str) -> bool:
-        """Whether a report on this send is on the log but not applied yet. Raises Unavailable."""
+        """Return whether a report on this send is on the log but not applied yet. Raises Unavailable."""
         group, topic = topics.receipts_group(channel), topics.inbound(channel)
         parked = await self._state.parking.read(group, conversation, limit=MAX_PARKED)
         if any(_read_marker(record) == marker for record in parked):

@@ -24,7 +24,7 @@ log = structlog.get_logger("parley.outbound")
 
 EDIT_TYPES = frozenset({topics.MESSAGE_REVISE, topics.MESSAGE_RETRACT})
 EDIT_LIFETIME = timedelta(hours=24)
-"""How long an edit is tried."""
+"""Time for which an edit is tried."""
 BuildSending = Callable[[Envelope, OutboundMessage, Account], Awaitable[RenderContext]]
 
 

@@ -19,7 +19,7 @@ from connectors.outbound.edits import EDIT_TYPES, EditSender
 from connectors.outbound.policy import SendDecision, decide_send, get_policy_lookup
 from connectors.outbound.rendering import list_texts, render_within_deadline
 from connectors.outbound.sender import PartSender
-from schemas import ids, topics, tracing
+from schemas import ids, topics
 from schemas.conversation import Contact
 from schemas.envelope import Envelope
 from schemas.errors import SendRefused, UnknownEventType
@@ -36,6 +36,7 @@ from schemas.ports import (
     State,
     VendorCall,
 )
+from schemas.runtime import tracing
 
 SEARCHED_LINES = 200
 """Lines of the transcript that are searched for the contact's last message."""

@@ -15,19 +15,20 @@ import structlog
 from connectors import conversation_signals
 from connectors.outbound.delivery_log import build_delivery_event
 from connectors.outbound.delivery_reports import DeliveryReports
-from schemas import ids, topics, tracing
+from schemas import ids, topics
 from schemas.changes import ReactionChanged, feedback_value
 from schemas.conversation import DeliveryOutcome
 from schemas.envelope import Envelope
 from schemas.errors import Parked, RecordError
 from schemas.messages import MessageState, Receipt, TranscriptMessage
 from schemas.ports import Batch, Bus, Clock, Metrics, Record, State
+from schemas.runtime import tracing
 
 log = structlog.get_logger("parley.receipts")
 
 PAGE_SIZE = 100
 MAX_WAIT = timedelta(minutes=10)
-"""How long a receipt may wait for its message: a vendor can report before it answers our request."""
+"""Time for which a receipt may wait for its message: a vendor can report before it answers our request."""
 RETRY_UNKNOWN = timedelta(seconds=20)
 RETRY_LINE = timedelta(seconds=2)
 """The sender writes a missing line soon, and other receipts wait behind this one."""
@@ -159,8 +160,8 @@ class ReceiptHandler:
             await self._mark(event, event.conversation, [message_id], receipt.state)
 
     async def _await_line(self, conversation: str, message_id: str, at: datetime) -> bool:
-        """Whether the transcript has the line. Raises Parked while its sender may still write it. ``at``: when the
-        receipt came."""
+        """Return whether the transcript has the line. Raises Parked while its sender may still write it. ``at``: when
+        the receipt came."""
         if await self._state.transcript.find(conversation, message_id) is not None:
             return True
         if self._clock() < at + MAX_WAIT:
@@ -228,7 +229,7 @@ def _parse_receipt(record: Record) -> tuple[Envelope, Receipt] | None:
 
 
 def _is_below(line: TranscriptMessage, state: MessageState) -> bool:
-    """Whether a receipt changes this line: only messages to the contact, and only to a later state."""
+    """Return whether a receipt changes this line: only messages to the contact, and only to a later state."""
     if line.author.kind == "contact" or line.state in ("pending", "failed", "dropped", "deleted"):
         return False
     return RANK.get(line.state, 0) < RANK.get(state, 0)

@@ -24,7 +24,7 @@ REVOKED_PAUSE = timedelta(minutes=5)
 RETRY_LOOKUP = timedelta(seconds=5)
 RETRY_REPORT = timedelta(seconds=2)
 DENIAL_SETTLE_SECONDS = 4.0
-"""How long a report may still contradict a vendor that said it sent nothing."""
+"""Time in which a report may still contradict a vendor that said it sent nothing."""
 FAST_ATTEMPTS = 4
 """Attempts after which the pauses grow."""
 MAX_PAUSE = 30.0
@@ -32,7 +32,8 @@ MAX_PAUSE = 30.0
 REPORT_TIMEOUT = timedelta(seconds=60)
 """People resolve what neither a report nor other news has decided by then."""
 MAX_RESENDS = 2
-"""How often a message is sent again because no report on it came; each time the evidence is collected anew."""
+"""Number of times that a message is sent again because no report on it came; each time the evidence is collected
+anew."""
 MAX_REMEMBERED = 10_000
 NO_ANSWER = "no_answer"
 
@@ -164,8 +165,9 @@ class Reconciler:
         return external_id if await self._is_own_send(part, external_id) else None
 
     async def _is_own_send(self, part: MessagePart, external_id: str) -> bool:
-        """Whether the message that was found is this part. A vendor without markers finds messages that look the same,
-        which may be other messages or parts. A crash may have left the external id recorded without the outcome."""
+        """Return whether the message that was found is this part. A vendor without markers finds messages that look the
+        same, which may be other messages or parts. A crash may have left the external id recorded without the
+        outcome."""
         sent, deliveries = part.envelope, self._state.deliveries
         recorded = await deliveries.by_external_id(sent.tenant, sent.channel, sent.account, external_id)
         if recorded is None or recorded != (part.conversation, part.message.id):
@@ -214,7 +216,7 @@ class Reconciler:
         raise Parked("the vendor may report on it", until=max(ended.at, now) + RETRY_REPORT)
 
     def _is_report_missing(self, part: MessagePart) -> bool:
-        """Whether a report would have come by now, because other news did."""
+        """Return whether a report would have arrived already, because later news did."""
         heard = self._reports is not None and self._reports.has_other_news(part.marker)
         return heard and self._resend_counts.get(part.marker, 0) < MAX_RESENDS
 

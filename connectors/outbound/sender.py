@@ -14,14 +14,14 @@ from connectors.outbound.delivery_log import MessagePart, Outcome
 from connectors.outbound.delivery_reports import DeliveryReports
 from connectors.outbound.policy import get_policy_lookup
 from connectors.outbound.reconciliation import REVOKED_PAUSE, EndedAttempt, Reconciler
-from schemas.crash_points import reach
 from schemas.errors import CredentialsRevoked, Parked, SendDelayed, SendRefused, SendUnknown, Unavailable
 from schemas.ports import UPLOAD_SECONDS, Clock, Metrics, RateLimit, SendVerdict, State, Transport, VendorCall
+from schemas.runtime.crash_points import reach
 
 MAX_WAIT = 30.0
 """Seconds that a lane waits for a vendor; for longer waits the conversation is parked."""
 RETRY_SECONDS = 45.0
-"""How long a lane retries a part that certainly was not sent, before the conversation is parked."""
+"""Seconds for which a lane retries a part that certainly was not sent, before the conversation is parked."""
 MAX_PAUSE = timedelta(hours=1)
 """Upper limit for pauses that a vendor asks for."""
 MIN_SECONDS_LEFT = 0.5
@@ -219,7 +219,7 @@ class PartSender:
             # The intent stays, because the part may have been shown.
             await self._wait(_get_pause(None, attempts.number, attempts.latest), part)
             return None
-        # Our own time limit says nothing about how far the vendor has come.
+        # Our own time limit does not show whether the vendor has processed the request.
         slow = not isinstance(error, SendUnknown) or error.slow
         denied = isinstance(error, SendUnknown) and error.denied
         self.reconciler.record_attempt(

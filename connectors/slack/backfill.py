@@ -16,8 +16,8 @@ import structlog
 from connectors.slack.client import SlackClient
 from connectors.slack.desk.parse_events import parse_desk_event
 from connectors.slack.errors import find_error
-from connectors.slack.events import parse_events_api
-from connectors.slack.requests import Json
+from connectors.slack.inbound.events import parse_events_api
+from connectors.slack.inbound.requests import Json
 from connectors.streams.history_retries import retry_when_limited
 from schemas.errors import SendRefused
 from schemas.ports import Account, BackfillContext, Event
@@ -30,7 +30,7 @@ PAGE_SIZE = 100
 MAX_PAGES = 50
 """Per room. History comes newest first; events are yielded oldest first."""
 THREAD_AGE = timedelta(days=3)
-"""How much older the start of a thread may be than its missed messages."""
+"""Largest age of a thread's start, measured from its missed messages."""
 ROOM_KINDS = {"im": "im", "public_channel": "channel", "private_channel": "group", "mpim": "mpim"}
 _THREAD = re.compile(r"[\w-]+:([\w-]+):([0-9]+\.[0-9]+)", re.ASCII)
 
@@ -151,7 +151,7 @@ class History:
         return events
 
     def _would_be_sent(self, app: AppIdentity, room: Room, message: Json) -> bool:
-        """Whether Slack would have sent us this message. At the desk it sends everything."""
+        """Return whether Slack would have sent us this message. At the desk it sends everything."""
         if room.kind == "im" or self._hears_rooms or room.id in self._account.desk:
             return True
         return f"<@{app.bot}" in str(message.get("text"))

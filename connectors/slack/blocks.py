@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from connectors.markup import SLACK, build_labels, render
-from connectors.slack.interactions import MAX_ID, build_action_id
+from connectors.slack.inbound.interactions import MAX_ID, build_action_id
 from connectors.slack.places import parse_place
 from schemas.errors import SendRefused
 from schemas.messages import Choice, OutboundMessage
@@ -26,7 +26,7 @@ MAX_BLOCKS = 12_500
 """Characters of a message's blocks as JSON. Undocumented: above about 13,200 Slack refuses."""
 MAX_ACTIONS = 6_000
 CLOCK_SKEW = timedelta(minutes=1)
-"""How far our clock and Slack's may differ."""
+"""Largest expected difference between our clock and Slack's."""
 
 
 def build_calls(message: OutboundMessage, sending: RenderContext) -> list[VendorCall]:

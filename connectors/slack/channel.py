@@ -11,10 +11,11 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from connectors.channel_services import ChannelServices
-from connectors.slack import blocks, errors, requests, streaming
+from connectors.slack import blocks, errors, streaming
 from connectors.slack.desk.parse_events import parse_desk_event
-from connectors.slack.events import parse_events_api
-from connectors.slack.interactions import parse_command, parse_interactive
+from connectors.slack.inbound import requests
+from connectors.slack.inbound.events import parse_events_api
+from connectors.slack.inbound.interactions import parse_command, parse_interactive
 from connectors.slack.places import find_person
 from connectors.slack.settings import SlackAccount
 from schemas.conversation import Contact

@@ -11,7 +11,7 @@ from yarl import URL
 
 from connectors.slack.client import SlackClient, lower_names
 from connectors.slack.errors import find_error
-from connectors.slack.files import File
+from connectors.slack.inbound.files import File
 from schemas.errors import CredentialsRevoked, NotFound, SendDelayed, SendRefused, TooLarge
 from schemas.messages import Attachment, RemoteFile
 from schemas.ports import VendorCall, VendorResponse
@@ -45,7 +45,8 @@ def _read_file_info(reply: VendorResponse) -> File:
 
 
 def _is_slack_address(address: URL, base: URL) -> bool:
-    """Whether our token may be sent there: only to Slack or its stand-in, not to where another service keeps a file."""
+    """Return whether our token may be sent there: only to Slack or its stand-in, not to where another service keeps a
+    file."""
     if not address.absolute:
         return False
     if address.origin() == base.origin():
@@ -87,8 +88,7 @@ async def _read_at_most(response: aiohttp.ClientResponse, most: int) -> bytes:
     return bytes(data)
 
 
-# Upload of our files: announced, uploaded, and then shown, all in one message.
-#
+# Upload of files in three steps: request an address, upload, and post all files in one message.
 # https://docs.slack.dev/messaging/working-with-files#upload
 ReadFile = Callable[[str, str], Awaitable[tuple[Attachment, bytes]]]
 

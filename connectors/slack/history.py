@@ -8,14 +8,14 @@ from typing import Any
 
 from connectors.slack.client import SlackClient
 from connectors.slack.errors import GONE, find_error
-from connectors.slack.requests import Json
+from connectors.slack.inbound.requests import Json
 from schemas.errors import SendRefused, SendUnknown
 from schemas.ports import VendorCall, VendorResponse
 
 EVENT_TYPE = "parley_message"
 """Slack silently drops metadata whose type has a dot."""
 DESK_TYPE = "parley_desk"
-"""Type of posts at the desk; the root of a thread says whose it is."""
+"""Metadata type of posts at the desk; the root of a thread names its conversation."""
 PAGE_SIZE = 100
 MAX_PAGES = 20
 
@@ -54,7 +54,7 @@ async def _find_stream(client: SlackClient, call: VendorCall, channel: str) -> s
 
 
 async def _find_files(client: SlackClient, call: VendorCall, channel: str) -> str | None:
-    """Find the newest message with the same files: earlier ones of ours have an outcome by now."""
+    """Find the newest message with the same files: our earlier ones have an outcome already."""
     candidates = [message async for message in _read_messages(client, call, channel) if _has_files(message, call)]
     newest = max(candidates, key=lambda message: float(message["ts"]), default=None)
     return None if newest is None else str(newest["files"][0].get("id"))
@@ -104,7 +104,8 @@ def _read_marker(message: Json) -> str:
 
 
 def _has_files(message: Json, call: VendorCall) -> bool:
-    """Whether the message has the call's files. Uploads carry no metadata, so name, size and time are compared."""
+    """Return whether the message has the call's files. Uploads carry no metadata, so name, size and time are
+    compared."""
     files = message.get("files")
     if (
         not message.get("bot_id")

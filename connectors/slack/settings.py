@@ -23,7 +23,7 @@ class SlackAccount(Settings):
 
     @property
     def is_called(self) -> bool:
-        """Whether Slack calls webhooks of this account."""
+        """True if Slack calls webhooks of this account."""
         return self.mode == "http"
 
     @model_validator(mode="after")

@@ -51,7 +51,7 @@ class AccountStream:
         self._clock = clock
         self._metrics = metrics
         self.catch_up: CatchUp | None = None
-        """For channels whose vendor keeps a history."""
+        """The backfill of channels whose vendor keeps a history."""
         self._note = Note()
         self._saved = Note()
         self._is_first = False
@@ -59,7 +59,7 @@ class AccountStream:
         self._is_live = False
         self._is_behind = False
         self._loss_count = 0
-        """How often events were missed."""
+        """The number of times that events were missed."""
         self._refused = False
         self._append_started: datetime | None = None
         self._hold_until = 0.0
@@ -81,7 +81,7 @@ class AccountStream:
 
     @property
     def silence(self) -> timedelta | None:
-        """How long ago the account was last heard; None if never."""
+        """Seconds since the last event or heartbeat of the account; None if there was none."""
         return None if self._note.heard is None else self._clock() - self._note.heard
 
     @property
@@ -129,7 +129,7 @@ class AccountStream:
         self._loss_count += 1
 
     def mark_disconnected(self) -> None:
-        """Record that nothing is heard for now."""
+        """Record that the connection is down."""
         self._update_heard()
         self._is_first = False
         self._is_live = False

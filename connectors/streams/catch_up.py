@@ -57,7 +57,7 @@ class CatchUp:
             self._task = asyncio.create_task(self._run(heard, take, done))
 
     async def wait(self, seconds: float) -> None:
-        """Wait until it is done, for at most so long."""
+        """Wait until it is done, for at most this time."""
         if self._task is not None and not self._task.done() and seconds > 0:
             await asyncio.wait({self._task}, timeout=seconds)
 

@@ -22,8 +22,8 @@ class StreamTimings:
     """First and longest pause between attempts to connect, unless the vendor asks for more. The longest also applies to
     attempts to read a history."""
     overlap: float = 120.0
-    """How far a history request reaches back into what was heard: for clock differences and events in flight."""
+    """Overlap of a history request with the events already received, for clock differences and events in flight."""
     history_retry: float = 2.0
     """First pause before a failed history request is repeated."""
     note_interval: float = 10.0
-    """How old the stored time of the last event may become."""
+    """Largest age of the stored time of the last event."""

@@ -10,7 +10,7 @@ from connectors.settings import Color, Settings
 
 
 class Theme(Settings):
-    """How the chat looks on the site. ``logo``: an image beside the configuration file, or an https address."""
+    """The appearance of the chat on the site. ``logo``: an image beside the configuration file, or an https address."""
 
     name: str = ""
     color: Color = "#2f6f4f"

@@ -34,7 +34,7 @@ class WhatsAppUser:
 
 def build_recipient(place: str, contact: Contact | None) -> dict[str, str]:
     """Address a message to the newest user id, else to the newest number. The place is only where the conversation
-    began; the number may belong to somebody else by now. Raises SendRefused."""
+    began; the number may belong to somebody else today. Raises SendRefused."""
     addresses = [each.value for each in contact.addresses if each.channel == CHANNEL] if contact else []
     if not addresses:
         if contact and (CHANNEL, place) in {(each.channel, each.value) for each in contact.left}:

@@ -13,8 +13,8 @@ TWILIO = "https://api.twilio.com"
 TWILIO_CONTENT = "https://content.twilio.com"
 
 
-def _pattern(pattern: str, wanted: str) -> AfterValidator:
-    return AfterValidator(lambda text: require_pattern(text, pattern, wanted))
+def _pattern(pattern: str, description: str) -> AfterValidator:
+    return AfterValidator(lambda text: require_pattern(text, pattern, description))
 
 
 def _pace(per_second: float) -> RateLimit:

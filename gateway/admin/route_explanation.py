@@ -49,7 +49,9 @@ class RouteApi:
         except SetupError as error:
             raise Unavailable(error.message, fix=error.fix) from error
         result = await self._parts.knowledge.search(tenant, text, vector=True)
-        return await self._router.route(rules, RoutingRequest(text=text, found=result, model=models_of(section)[0]))
+        return await self._router.route(
+            rules, RoutingRequest(text=text, search_result=result, model=models_of(section)[0])
+        )
 
 
 def serialize_route(route: Route) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from gateway.wiring.parts import list_accounts
 from infra.deploy.finding import Finding
 from infra.state.registry import load_engine
 from schemas.errors import MissingDependency, ParleyError, PortInUse
-from schemas.extras import install_command
+from schemas.runtime.extras import install_command
 
 _GIB = 1024**3
 
@@ -76,7 +76,7 @@ async def _check_servers(config: Config) -> list[Finding]:
         return [Finding("certificates", "fail", error.message, error.fix)]
     brokers = config.bus.removeprefix("kafka://")
     kafka_findings = probes_kafka.probe(
-        brokers, config.topic_prefix, required_topics(config), access=kafka, wanted=access
+        brokers, config.topic_prefix, required_topics(config), access=kafka, required=access
     )
     return [*await kafka_findings, *state_findings]
 

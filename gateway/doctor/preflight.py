@@ -24,7 +24,7 @@ from gateway.wiring.models import find_used_models, open_provider
 from gateway.wiring.parts import list_accounts
 from infra.deploy.finding import Finding
 from schemas.errors import ParleyError
-from schemas.extras import install_command
+from schemas.runtime.extras import install_command
 
 PROBE_TIMEOUT_S = 5.0
 OPTIONAL_READERS = {".pdf": "pypdfium2", ".docx": "mammoth"}

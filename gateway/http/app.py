@@ -42,9 +42,9 @@ from gateway.webchat.widget import WidgetApi
 from gateway.wiring.desk import build_desk_router
 from gateway.wiring.listening import Acceptor, open_listeners
 from gateway.wiring.parts import Parts
-from schemas import tracing
 from schemas.errors import PortInUse
 from schemas.ports import DeskInbound, ProfileAddressSelector
+from schemas.runtime import tracing
 
 log = structlog.get_logger("parley.gateway")
 

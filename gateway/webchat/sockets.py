@@ -35,9 +35,9 @@ from gateway.webchat.origins import OriginPolicy
 from gateway.webchat.sessions import Visit, VisitorSessions
 from gateway.webchat.socket_sender import SocketSender, TokenGuard
 from gateway.webchat.watch import Watch, WatchRegistry
-from schemas import tracing
 from schemas.errors import InvalidRequest, ParleyError, RateLimited, Unauthorized, Unavailable
 from schemas.ports import Clock, Signals
+from schemas.runtime import tracing
 
 log = structlog.get_logger("parley.gateway")
 

@@ -14,7 +14,7 @@ from gateway.config.settings import Config
 from infra.deploy import encoder as fetching
 from infra.deploy.finding import Finding
 from schemas.errors import ConfigInvalid
-from schemas.extras import install_command
+from schemas.runtime.extras import install_command
 
 if TYPE_CHECKING:
     from agent_worker.knowledge.vectors.encoder import Encoder

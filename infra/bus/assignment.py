@@ -31,7 +31,7 @@ class Assignment:
 
     @property
     def open(self) -> bool:
-        """Whether new work may be started."""
+        """True if new work may be started."""
         return not self.revoking.is_set()
 
     @property
@@ -41,7 +41,7 @@ class Assignment:
         return {task for pair in both for task in pair if task is not None}
 
 
-# The offset that may be committed: the end of the contiguous run of finished records.
+# Committable offset: the end of the contiguous run of finished records.
 class Prefix:
     """Tracks one partition from its assignment to its revocation. All operations are O(1) amortized."""
 

@@ -145,8 +145,8 @@ class Dispatch:
         self.queue.enter(lane.running_tenant, lane)
 
     def _is_blocked(self, lane: Lane) -> bool:
-        """Whether nothing may be started now: in general, or in this partition because its parked records are not known
-        yet."""
+        """Return whether nothing may be started now: in general, or in this partition because its parked records are
+        not known yet."""
         return self._closed() or lane.assignment.lookup is not None
 
     def _start(self, lane: Lane) -> None:

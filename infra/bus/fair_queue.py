@@ -27,7 +27,7 @@ class FairQueue(Generic[T]):
 
     @property
     def contended(self) -> bool:
-        """Whether somebody waits: whoever can go on later should give up the slot between two batches."""
+        """True if another party waits: work that can continue later should give up the slot between two batches."""
         return bool(self._ready)
 
     @property

@@ -28,7 +28,7 @@ __all__ = ["Bounds", "Lanes"]
 log = structlog.get_logger("parley.lanes")
 
 _UNWIND_S = 5.0
-"""How long a cancelled handler may take to end before the partition is given away all the same."""
+"""Seconds that a cancelled handler may take to end before the partition is given away anyway."""
 PRESSED = 20
 """The budget is divided by this while the process is overloaded: the few lanes that go on need no more."""
 
@@ -207,7 +207,7 @@ class Lanes:
     # ── the gate ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _is_closed(self) -> bool:
-        """Once the gate was seen closed it counts as closed until ``_reopen``, whoever looks first."""
+        """Once found closed, the gate counts as closed until ``_reopen``."""
         self._shut = self._shut or self._gate()
         return self._shut
 

@@ -3,9 +3,9 @@
 Two rules keep the order through crashes and rebalances:
 
 - A record is never parked while an older unfinished one of its conversation is only in memory: the records being
-  handled and those waiting are parked in the same call. So whoever finds parked records finds all older unfinished
-  ones there too, and may begin with them without having read the log.
-- While any record of a conversation is parked, later ones join it."""
+handled and those waiting are parked in the same call. So a reader of parked records finds all older unfinished ones
+there too, and may begin with them without having read the log. - While any record of a conversation is parked, later
+ones join it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Overflow:
         self._clock = clock
 
     def is_due(self, lane: Lane) -> bool:
-        """Whether parked records may be handled, and none is on its way to the store."""
+        """Return whether parked records may be handled, and none is on its way to the store."""
         return lane.overflow and not lane.spilling and (lane.until is None or lane.until <= self._clock())
 
     async def next_batch(self, lane: Lane, page: int) -> LaneBatch | None:

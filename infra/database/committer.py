@@ -59,10 +59,11 @@ T = TypeVar("T")
 log = structlog.get_logger(__name__)
 
 SLICE_S = 0.005
-"""How long one batch may keep the event loop; the rest goes into the next batch."""
+"""Seconds that one batch may occupy the event loop; the rest goes into the next batch."""
 QUEUED_WORKS = 20_000
 PATIENCE_S = 5.0
-"""How long callers wait for a silent disk. Then they are told so, and others are refused at once until it answers."""
+"""Seconds that callers wait for a disk that does not respond. After that they get an error, and new calls are refused
+at once until it responds."""
 _SILENT = f"the disk has not answered for {PATIENCE_S:g} s"
 YIELD_EVERY_S = 0.002
 YIELD_S = 0.0001
@@ -193,7 +194,7 @@ class Committer:
             self._fail_waiting()
 
     def _fail_waiting(self) -> None:
-        """The disk is silent: nobody is left waiting for it. Running writes may complete all the same."""
+        """Fail all waiting calls because the disk does not respond. Running writes may complete anyway."""
         log.error("database.disk_silent", seconds=PATIENCE_S, works=len(self._under_way) + len(self._waiting))
         for work in (*self._under_way, *self._waiting):
             if not work.patient and not work.future.done():

@@ -57,7 +57,7 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
         connection.execute(f"PRAGMA journal_size_limit={KEPT_WAL_BYTES}")
         connection.execute("PRAGMA cache_size=-16384")
         connection.execute("PRAGMA temp_store=MEMORY")
-        # Where a plain fsync stops at the drive's cache (macOS), these two go through it; elsewhere they change
+        # On macOS, where a plain fsync stops at the drive's cache, these two go through it; elsewhere they change
         # nothing.
         connection.execute("PRAGMA fullfsync=1")
         connection.execute("PRAGMA checkpoint_fullfsync=1")

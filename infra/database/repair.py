@@ -74,7 +74,7 @@ def _summarize(lines: Iterable[str]) -> str:
 
 
 def replace_table(writer: sqlite3.Connection, reader: sqlite3.Connection, name: str) -> RepairResult:
-    """Replace a damaged table by a new one with all readable rows, in the writer's transaction. Where only an index is
+    """Replace a damaged table by a new one with all readable rows, in the writer's transaction. If only an index is
     damaged every row is kept. ``reader`` is another connection, because SQLite allows no more writes in a transaction
     that has met damage."""
     table = tables()[name]

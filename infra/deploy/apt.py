@@ -15,7 +15,7 @@ _LOCKED = "Could not get lock"
 
 
 def can_install() -> bool:
-    """Whether this is root on a Debian-like machine."""
+    """Return whether this is root on a Debian-like machine."""
     return os.geteuid() == 0 and shutil.which("apt-get") is not None
 
 

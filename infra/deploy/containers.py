@@ -20,7 +20,7 @@ _PULL_TIMEOUT_S = 900.0
 
 
 def engine_runs(timeout_s: float = 3.0) -> bool:
-    """Whether a Docker engine answers; an installed client alone is not enough."""
+    """Return whether a Docker engine answers; an installed client alone is not enough."""
     if shutil.which("docker") is None:
         return False
     try:

@@ -77,7 +77,8 @@ def fetch(say: Callable[[str], None] = lambda _line: None) -> KafkaFiles:
 
 
 def describes_itself(bootstrap: str) -> bool:
-    """Whether the broker at `host:port` answers a describe-cluster request; an open port alone proves nothing."""
+    """Return whether the broker at `host:port` answers a describe-cluster request; an open port alone proves
+    nothing."""
     if not answers(int(bootstrap.rpartition(":")[2])):
         return False
     # A thread of its own, because the caller may be inside a running event loop.

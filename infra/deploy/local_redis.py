@@ -44,7 +44,7 @@ class LocalRedis(LocalServer):
 
 
 def answers_ping(port: int) -> bool:
-    """Whether a Redis server answers PING on this loopback port."""
+    """Return whether a Redis server answers PING on this loopback port."""
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=0.5) as connection:
             connection.sendall(b"PING\r\n")

@@ -48,7 +48,7 @@ async def probe(
     specs: Sequence[TopicSpec],
     *,
     access: Mapping[str, Any] = OPEN,
-    wanted: ReplicaSettings = ANY,
+    required: ReplicaSettings = ANY,
     timeout: float = 10.0,
 ) -> list[Finding]:
     """Run all checks. Never raises: a failure is a finding. Creates a topic ``<prefix>parley.doctor.…`` for a moment,
@@ -64,7 +64,7 @@ async def probe(
             findings.append(
                 _version(admin)
             )  # after a first request, because it reads the versions of an open connection
-            findings += await _topics(admin, prefix, specs, wanted)
+            findings += await _topics(admin, prefix, specs, required)
             return [*findings, *await _check_write(admin, client, f"{prefix}parley.doctor.{uuid4().hex[:8]}")]
     except (KafkaError, OSError, TimeoutError) as error:
         message, fix = await explain_refusal(bootstrap, access)
@@ -85,7 +85,7 @@ def _version(admin: Any) -> Finding:
     )
 
 
-async def _topics(admin: Any, prefix: str, specs: Sequence[TopicSpec], wanted: ReplicaSettings) -> list[Finding]:
+async def _topics(admin: Any, prefix: str, specs: Sequence[TopicSpec], required: ReplicaSettings) -> list[Finding]:
     names = [prefix + spec.name for spec in specs]
     described = await admin.describe_topics(names)
     have = {item["topic"]: item["partitions"] for item in described if item["error_code"] == 0}
@@ -96,8 +96,8 @@ async def _topics(admin: Any, prefix: str, specs: Sequence[TopicSpec], wanted: R
     return [
         present,
         *_partitions(have, prefix, specs),
-        *_copies(have, wanted),
-        *await _check_settings(admin, prefix, specs, wanted),
+        *_copies(have, required),
+        *await _check_settings(admin, prefix, specs, required),
     ]
 
 
@@ -112,16 +112,16 @@ def _partitions(have: dict[str, Any], prefix: str, specs: Sequence[TopicSpec]) -
     return [mismatch or Finding("kafka partitions", "ok", "as configured")]
 
 
-def _copies(have: dict[str, Any], wanted: ReplicaSettings) -> list[Finding]:
+def _copies(have: dict[str, Any], required: ReplicaSettings) -> list[Finding]:
     parts = [part for partitions in have.values() for part in partitions]
-    few = sum(len(part["replicas"]) < wanted.replication_factor for part in parts)
+    few = sum(len(part["replicas"]) < required.replication_factor for part in parts)
     lone = sum(len(part["replicas"]) < 2 for part in parts)
     behind = sum(len(part["isr"]) < len(part["replicas"]) for part in parts)
     if behind:
         return [Finding("kafka replicas", "warn", f"{behind} partitions are not in sync", "look at the brokers' logs")]
     if few:
         fix = "add copies with kafka-reassign-partitions, or correct `kafka.replication_factor`"
-        detail = f"{few} partitions have fewer than {wanted.replication_factor} copies"
+        detail = f"{few} partitions have fewer than {required.replication_factor} copies"
         return [Finding("kafka replicas", "fail", detail, fix)]
     if lone:
         fix = "with one copy a lost disk loses messages; use three brokers and recreate the topics"
@@ -130,14 +130,14 @@ def _copies(have: dict[str, Any], wanted: ReplicaSettings) -> list[Finding]:
 
 
 async def _check_settings(
-    admin: Any, prefix: str, specs: Sequence[TopicSpec], wanted: ReplicaSettings
+    admin: Any, prefix: str, specs: Sequence[TopicSpec], required: ReplicaSettings
 ) -> list[Finding]:
     resources = [ConfigResource(ConfigResourceType.TOPIC, prefix + spec.name) for spec in specs]
     settings: dict[str, dict[str, str]] = {}
     for response in await admin.describe_configs(resources):
         for resource in response.resources:
             settings[resource[3]] = {entry[0]: entry[1] for entry in resource[4]}
-    return [_in_sync(settings, wanted), _retention(settings, prefix, specs)]
+    return [_in_sync(settings, required), _retention(settings, prefix, specs)]
 
 
 def _retention(settings: Mapping[str, Mapping[str, str]], prefix: str, specs: Sequence[TopicSpec]) -> Finding:
@@ -157,12 +157,12 @@ def _format_retention(settings: Mapping[str, str]) -> str:
     return "records for ever" if value < 0 else f"{value / DAY_MS:g} days"
 
 
-def _in_sync(settings: Mapping[str, Mapping[str, str]], wanted: ReplicaSettings) -> Finding:
+def _in_sync(settings: Mapping[str, Mapping[str, str]], required: ReplicaSettings) -> Finding:
     """The number of disks that have a record before it counts as written."""
     least = {name: int(values.get("min.insync.replicas") or 1) for name, values in settings.items()}
-    low = sorted(name for name, count in least.items() if count < (wanted.min_insync_replicas or 1))
+    low = sorted(name for name, count in least.items() if count < (required.min_insync_replicas or 1))
     if low:
-        fix = f"kafka-configs --alter --topic … --add-config min.insync.replicas={wanted.min_insync_replicas}"
+        fix = f"kafka-configs --alter --topic … --add-config min.insync.replicas={required.min_insync_replicas}"
         return Finding("kafka in-sync", "fail", f"min.insync.replicas is lower than configured: {', '.join(low)}", fix)
     return Finding("kafka in-sync", "ok", f"min.insync.replicas is {min(least.values(), default=1)} or more")
 

@@ -48,7 +48,7 @@ def free_port() -> int:
 
 
 def answers(port: int, timeout_s: float = 0.5) -> bool:
-    """Whether something accepts TCP connections on this loopback port."""
+    """Return whether something accepts TCP connections on this loopback port."""
     try:
         socket.create_connection(("127.0.0.1", port), timeout=timeout_s).close()
     except OSError:

@@ -38,7 +38,7 @@ def lookup_addresses(channel: str, place: str, addresses: Sequence[Address]) -> 
 
 
 def is_direct(channel: str, place: str, addresses: Iterable[Address]) -> bool:
-    """Whether the place *is* the contact (a phone number, a visitor) and not a room (a Slack thread)."""
+    """Return whether the place *is* the contact (a phone number, a visitor) and not a room (a Slack thread)."""
     return any(address.channel == channel and address.value == place for address in addresses)
 
 
@@ -105,7 +105,7 @@ def _matches(contact: Contact, addresses: Sequence[Address]) -> bool:
 
 
 def _has_update(contact: Contact, change: ContactUpdate) -> bool:
-    """Whether the contact already has this update, or a later one."""
+    """Return whether the contact already has this update, or a later one."""
     return contact.moved_at is not None and change.at <= contact.moved_at
 
 
@@ -209,7 +209,7 @@ def restore_contact(contact: Contact, found: Iterable[Contact]) -> tuple[Contact
 
 
 def _is_before(contact: Contact, address: Address, other: Contact) -> bool:
-    """Whether the address belonged to the other contact before."""
+    """Return whether the address belonged to the other contact before."""
     return contact.before.get(_address_key(address), "").partition("@")[0] == other.id
 
 

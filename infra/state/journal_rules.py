@@ -9,14 +9,14 @@ from schemas.conversation import HANDLED_HORIZON_DAYS
 
 HORIZON = timedelta(days=HANDLED_HORIZON_DAYS)
 COUNTED = timedelta(days=2)
-"""How long the counts of a day are kept: past its end, whatever the clocks say."""
+"""Time for which the counts of a day are kept: past its end, whatever the clocks say."""
 
 
 def settles(old: ActionSettled | None, new: ActionSettled) -> bool:
-    """Whether ``record`` writes ``new``."""
+    """Return whether ``record`` writes ``new``."""
     return old is None or (old.outcome == "unknown" and (new.outcome != "unknown" or new.resolved))
 
 
 def stays_due(old: ActionSettled | None, new: ActionSettled) -> bool:
-    """Whether the entry stays unresolved after ``record``, if it was before."""
+    """Return whether the entry stays unresolved after ``record``, if it was before."""
     return not new.resolved and (new.outcome == "unknown" or old is not None)

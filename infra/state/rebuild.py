@@ -50,8 +50,8 @@ Counted = Literal["conversations", "contacts", "messages", "deliveries", "parked
 
 @dataclass(slots=True)
 class RebuildReport:
-    """What was restored. ``parked`` records wait for their handlers again; ``undecodable`` ones were left out;
-    ``rounds`` counts the readings of the log."""
+    """Counts of the restored rows. ``parked`` records wait for their handlers again; ``undecodable`` ones were left
+    out; ``rounds`` counts the readings of the log."""
 
     shards: int
     conversations: int = 0
@@ -73,11 +73,11 @@ class _RebuildJob:
     progress: Progress
     report: RebuildReport
 
-    def count(self, what: Counted) -> None:
-        total = getattr(self.report, what) + 1
-        setattr(self.report, what, total)
+    def count(self, counter: Counted) -> None:
+        total = getattr(self.report, counter) + 1
+        setattr(self.report, counter, total)
         if total % PROGRESS_EVERY == 0:
-            self.progress(what, total)
+            self.progress(counter, total)
 
 
 async def rebuild(

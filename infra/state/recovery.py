@@ -115,7 +115,7 @@ class StateRecovery:
                 channels=self._channels,
                 settle=self._settle,
                 now=self._clock(),
-                progress=lambda what, count: _log.info("rebuild_progress", what=what, count=count),
+                progress=lambda counter, count: _log.info("rebuild_progress", what=counter, count=count),
             )
         )
         renewal = asyncio.ensure_future(self._renew())

@@ -39,5 +39,5 @@ _WITHOUT_VERSION = {name.rpartition(".v")[0] for name in WANTED}
 
 
 def is_newer(type_: str) -> bool:
-    """Whether this is another version of an event that a rebuild reads. Versions only ever rise."""
+    """Return whether this is another version of an event that a rebuild reads. Versions only ever rise."""
     return type_ not in WANTED and type_.rpartition(".v")[0] in _WITHOUT_VERSION

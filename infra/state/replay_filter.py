@@ -37,7 +37,7 @@ _FOR_WORKERS = frozenset(
 
 
 class HandledRecords:
-    """Fed with everything that tells of answers, sends and dead letters, then asked about each record."""
+    """Collects all answers, sends and dead letters from the log, then decides about each record."""
 
     def __init__(self, shards: Iterable[int], now: datetime) -> None:
         self._now = now
@@ -70,8 +70,8 @@ class HandledRecords:
                 self._add(record, [_position(payload.topic, payload.partition, payload.offset)])
 
     def needs_handling(self, record: Record, payload: BaseModel | None) -> bool:
-        """Whether nobody has handled this inbound or outbound record. ``payload`` None: it cannot be decoded, and its
-        handler must report that."""
+        """Return whether nobody has handled this inbound or outbound record. ``payload`` None: it cannot be decoded,
+        and its handler must report that."""
         known = self._known[shard_of(record.key)]
         if record.timestamp_ms < self._since_ms or _position(record.topic, record.partition, record.offset) in known:
             return False
@@ -87,8 +87,9 @@ class HandledRecords:
         return kind in _FOR_WORKERS and not any(rules.pack_id(id_) in known for id_ in ids if id_)
 
     def needs_desk_handling(self, record: Record, payload: BaseModel | None) -> bool:
-        """Whether the desk's consumer has to handle this again. A desk update only says that it is time to look: one
-        per conversation stands for all of them, and the desk's own records were lost, so it is handled once."""
+        """Return whether the desk's consumer has to handle this again. A desk update only triggers a comparison with
+        the state: one per conversation stands for all of them, and the desk's own records were lost, so it is handled
+        once."""
         known = self._known[shard_of(record.key)]
         if record.timestamp_ms < self._since_ms or _position(record.topic, record.partition, record.offset) in known:
             return False

@@ -103,7 +103,7 @@ def handled_floor(now: datetime) -> datetime:
 
 
 def approvals_due(facts: Facts) -> int | None:
-    """When the first open approval expires (microseconds); None when none is open."""
+    """Return the expiry of the first open approval (microseconds); None if none is open."""
     open_ = facts.actions.approvals if facts.actions is not None else ()
     return min((to_micros(each.expires_at) for each in open_), default=None)
 
@@ -157,7 +157,7 @@ final ones, equal at the top, never change."""
 
 
 def rises(old: MessageState, new: MessageState) -> bool:
-    """Whether a message in state ``old`` may become ``new``."""
+    """Return whether a message in state ``old`` may become ``new``."""
     return STATE_RANK[new] > STATE_RANK[old]
 
 
@@ -233,7 +233,7 @@ def resend_verdict(
 
 
 def settles(old: DeliveryOutcome | None, new: DeliveryOutcome) -> bool:
-    """Whether ``record`` writes ``new``: the first final outcome stays, ``unknown`` gives way to a final one."""
+    """Return whether ``record`` writes ``new``: the first final outcome stays, ``unknown`` gives way to a final one."""
     return old is None or (old.state == "unknown" and new.state != "unknown")
 
 
@@ -271,7 +271,7 @@ def packed_snapshot(
     seqs: Iterable[tuple[str, int]],
     outbox: Iterable[Envelope],
 ) -> PackedSnapshot:
-    """What ``snapshot_of`` makes, encoded."""
+    """Encode a snapshot."""
     written = snapshot_json(orjson.Fragment(as_json(conversation)), handled, seqs, outbox)
     return PackedSnapshot(conversation.id, conversation.version, conversation.origin, written)
 
@@ -295,7 +295,7 @@ def snapshot_json(
 
 
 def supersedes(new: Conversation, old: Conversation | None) -> bool:
-    """Whether a snapshot read from the log replaces what was restored before: both numbers only ever rise."""
+    """Return whether a snapshot read from the log replaces what was restored before: both numbers only ever rise."""
     return old is None or (new.version >= old.version and new.epoch >= old.epoch)
 
 

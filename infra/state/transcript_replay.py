@@ -63,7 +63,7 @@ class TranscriptReplay:
         self._states: dict[str, MessageState] = {}
         self._texts: dict[str, str] = {}
         self._revisions: dict[str, int] = {}
-        self._proposed: dict[str, MessageEdited | MessageDeleted] = {}  # by the event that tells of it
+        self._proposed: dict[str, MessageEdited | MessageDeleted] = {}  # by the id of its event
         self._applied: set[str] = set()
         self._files: dict[str, list[Attachment]] = {}
         self._added: dict[str, list[Attachment]] = {}  # by changes
@@ -200,7 +200,7 @@ class TranscriptReplay:
         return [self.restore(transcript_line(message)) for message in self._unpublished if is_in_transcript(message)]
 
     def has_number(self, id_: str) -> bool:
-        """Whether the message was there when numbers were assigned: later ones come the normal way."""
+        """Return whether the message was there when numbers were assigned: later ones come the normal way."""
         return id_ in self._numbers
 
     def restore(self, message: TranscriptMessage) -> TranscriptMessage:
@@ -233,8 +233,8 @@ def _highest(state: MessageState, others: Iterable[MessageState]) -> MessageStat
 
 
 def is_in_transcript(message: InboundMessage | OutboundMessage) -> bool:
-    """Whether a message on the log belongs to the transcript: messages for the desk alone do not, nor does a person's
-    message that is on its way to the contact as a message of its own."""
+    """Return whether a message on the log belongs to the transcript: messages for the desk alone do not, nor does a
+    person's message that is on its way to the contact as a message of its own."""
     if isinstance(message, InboundMessage):
         return message.author.kind == "contact" or message.shown
     return message.purpose != "desk"

@@ -1,4 +1,4 @@
-"""Who may speak in a conversation, who may change that, who approves an action, and when people are available.
+"""Ownership of conversations: the rules and the service that change it, approvals of actions, and business hours.
 
 ``rules`` decides (pure functions), ``requests`` builds the owner requests that follow from events, and ``service``
 performs what people do: it is the only code that calls ``Conversations.own``. The admin API, the console, every desk

@@ -1,4 +1,4 @@
-"""When people are there: the week as the clocks of one time zone show it. Pure."""
+"""Business hours: the opening times of a week in one time zone. Pure."""
 
 from __future__ import annotations
 
@@ -31,49 +31,50 @@ class OfficeHours:
     def is_open(self, at: datetime) -> bool:
         return any(begun <= at < ended for begun, ended in self._open_from(at, days=0))
 
-    def opens(self, at: datetime) -> datetime | None:
-        """When it opens next: ``at`` itself while it is open, None when it does not within a year."""
+    def next_opening(self, at: datetime) -> datetime | None:
+        """Compute the next opening time: ``at`` itself while it is open, None if it does not open within a year."""
         return next((max(begun, at.astimezone(UTC)) for begun, _ in self._open_from(at, days=_AHEAD)), None)
 
-    def worked(self, since: datetime, until: datetime) -> timedelta:
+    def office_time_between(self, since: datetime, until: datetime) -> timedelta:
         """Office time between the two; nothing when ``until`` is not later."""
         total = timedelta()
         for begun, ended in self._open_from(since, days=max(0, (until - since).days) + 2):
             total += max(timedelta(), min(ended, until) - max(begun, since))
         return total
 
-    def due(self, since: datetime, worked: timedelta) -> datetime:
-        """When so much office time will have passed since then. Where it never opens again within a year, all time
+    def add_office_time(self, since: datetime, duration: timedelta) -> datetime:
+        """Compute the time at which this much office time has passed. If it does not open within a year, all time
         counts: a limit that never comes would be none."""
-        left = worked
+        remaining = duration
         for begun, ended in self._open_from(since, days=_AHEAD):
             start = max(begun, since)
-            if ended - start >= left:
-                return (start + left).astimezone(UTC)
-            left -= ended - start
-        return (since + worked).astimezone(UTC)
+            if ended - start >= remaining:
+                return (start + remaining).astimezone(UTC)
+            remaining -= ended - start
+        return (since + duration).astimezone(UTC)
 
     def _open_from(self, at: datetime, *, days: int) -> Iterator[tuple[datetime, datetime]]:
-        """Spans in which it is open that end after ``at``, in order and apart, begun at most so many days later."""
+        """List the open spans that end after ``at``, in order and without overlaps, begun at most ``days`` days
+        later."""
         today = at.astimezone(self.zone).date()
         last: datetime | None = None
         for offset in range(-1, days + 1):
-            for begun, ended in self._of(today + timedelta(days=offset)):
+            for begun, ended in self._spans_on(today + timedelta(days=offset)):
                 begun = begun if last is None else max(begun, last)
                 if ended > max(begun, at.astimezone(UTC)):
                     yield begun, ended
                     last = ended
 
-    def _of(self, day: date) -> Iterator[tuple[datetime, datetime]]:
+    def _spans_on(self, day: date) -> Iterator[tuple[datetime, datetime]]:
         if day in self.holidays:
             return
         for begun, ended in sorted(self.days.get(day.weekday(), ())):
             end = day if ended > begun else day + timedelta(days=1)
-            yield self._at(day, begun), self._at(end, ended)
+            yield self._to_utc(day, begun), self._to_utc(end, ended)
 
-    def _at(self, day: date, minutes: int) -> datetime:
-        """What the clocks show then. An hour that they leave out ends when they go on; of one that comes twice the
-        first counts."""
-        whole, rest = divmod(minutes, 1440)
-        shown = datetime.combine(day + timedelta(days=whole), time(*divmod(rest, 60)), self.zone)
-        return shown.astimezone(UTC)
+    def _to_utc(self, day: date, minutes: int) -> datetime:
+        """Convert to local time. An hour that they leave out ends when they go on; of one that comes twice the first
+        counts."""
+        days, rest = divmod(minutes, 1440)
+        local = datetime.combine(day + timedelta(days=days), time(*divmod(rest, 60)), self.zone)
+        return local.astimezone(UTC)

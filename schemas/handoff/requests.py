@@ -1,6 +1,6 @@
 """Owner requests that follow from events: the end of a turn, a message, a resolution, a lost answer.
 
-Their ids follow from the event, so whoever reads it again asks for the same change.
+Their ids follow from the event, so a repeated event requests the same change.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ def request_by_contact(
 def request_by_message_of_person(
     event_id: str, message: InboundMessage, state: OwnerState, now: datetime
 ) -> OwnerRequested | None:
-    """Give the conversation to a person who writes. Where their surface claimed it first, the message has an epoch and
-    that claim its own place in the log. They have had it since they wrote, however late that is read."""
+    """Give the conversation to a person who writes. If their desk or console claimed it first, the message has an epoch
+    and that claim its own place in the log. They have had it since they wrote, however late that is read."""
     if state.owner == "person" or message.author.kind != "person" or message.epoch:
         return None
     name = message.author.name

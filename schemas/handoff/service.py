@@ -16,7 +16,6 @@ from pydantic import BaseModel
 from schemas import ids, topics
 from schemas.actions import ApprovalDecided
 from schemas.conversation import Conversation, Owner, OwnerRequested
-from schemas.crash_points import reach
 from schemas.desk import HandoffResolved
 from schemas.errors import NotFound, Unavailable
 from schemas.handoff.events import conversation_event
@@ -31,6 +30,7 @@ from schemas.handoff.rules import (
 )
 from schemas.ports import Bus, Clock, Conversations, OwnershipResult
 from schemas.privacy.cards import mask_cards
+from schemas.runtime.crash_points import reach
 
 log = structlog.get_logger("parley.ownership")
 ATTEMPTS = 5

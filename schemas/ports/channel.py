@@ -73,7 +73,7 @@ class RateLimit:
 
 
 Reconciliation = Literal["repeat", "lookup", "receipt", "never"]
-"""How a send without an outcome is resolved. ``repeat``: sending the same marker again shows nothing twice.
+"""The way to resolve a send without an outcome. ``repeat``: sending the same marker again shows nothing twice.
 ``lookup``: the connection can ask the vendor for certain. ``receipt``: the vendor reports every message it accepts by
 webhook, with our marker, so a missing report while others arrive shows that it did not accept this one. ``never``: it
 cannot be found out."""
@@ -84,8 +84,8 @@ UPLOAD_SECONDS = 7.0
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What a channel allows; the same for every account unless the channel has ``AccountPolicies``. ``window``: how
-    long after the contact's last message anybody may write; ``person_window``: how long a person may.
+    """The limits and rules of a channel; the same for every account unless the channel has ``AccountPolicies``.
+    ``window``: how long after the contact's last message anybody may write; ``person_window``: how long a person may.
     ``renders_contact``: rendering needs the contact. ``repeats``: the vendor recognizes a marker for a while, so until
     an intent's deadline the message is simply sent again, and only what is still in doubt afterwards is resolved by
     ``reconciliation``.
@@ -111,8 +111,8 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What the channel can show; outbound degrades everything else. ``max_text`` in characters. ``edits``: the channel
-    is an EditRenderer."""
+    """The message features that the channel can show; outbound degrades everything else. ``max_text`` in characters.
+    ``edits``: the channel is an EditRenderer."""
 
     max_text: int
     max_choices: int = 0
@@ -149,7 +149,7 @@ class VendorResponse:
 
 @dataclass(frozen=True, slots=True)
 class RenderContext:
-    """What rendering needs to know about a send. ``answers``: the vendor's id of the message that is answered, if
+    """The inputs of rendering beside the message. ``answers``: the vendor's id of the message that is answered, if
     known. ``window_open`` False: only a message that reopens the window may be sent. ``as_person``: it is sent under
     the longer window that people have."""
 
@@ -173,7 +173,7 @@ class Connection(Protocol):
 
 
 class Transport(Protocol):
-    """What a sender needs of a channel or a desk to carry out its calls. All but ``connect`` is pure."""
+    """The part of a channel or a desk that the sender uses to carry out its calls. All but ``connect`` is pure."""
 
     name: str
     policy: Policy
@@ -203,9 +203,9 @@ class Channel(Transport, Protocol):
 # Optional abilities of a channel. All of them are pure.
 @dataclass(frozen=True, slots=True)
 class LiveReplyLimits:
-    """How often a vendor accepts updates of a reply while it is written. ``begin`` and ``update_rate`` limit the calls
-    of an account; ``every``: seconds between two calls of one stream; ``max_duration``: seconds after which a stream
-    accepts no more."""
+    """The rate at which a vendor accepts updates of a reply while it is written. ``begin`` and ``update_rate`` limit
+    the calls of an account; ``every``: seconds between two calls of one stream; ``max_duration``: seconds after which a
+    stream accepts no more."""
 
     begin: RateLimit
     update_rate: RateLimit

@@ -13,8 +13,8 @@ from schemas.messages import Address
 
 @dataclass(frozen=True, slots=True)
 class ContactUpdate:
-    """What the vendor reported about a contact at time ``at``. ``moved``: all addresses of the call belong to one
-    contact, and those in ``left`` no longer do. Nothing was reported where ``name`` is empty, or ``opted_out`` or
+    """The vendor's report about a contact at time ``at``. ``moved``: all addresses of the call belong to one contact,
+    and those in ``left`` no longer do. Nothing was reported where ``name`` is empty, or ``opted_out`` or
     ``marketing_opted_out`` is None. ``locale`` comes with a name."""
 
     at: datetime
@@ -44,7 +44,7 @@ class Contacts(Protocol):
 
         The first address identifies the contact, the others are aliases. An alias of a contact who is also known by
         other addresses has changed hands: it moves to this contact, and no longer leads to the earlier conversation.
-        When the contact ``moved``, all addresses are theirs, and whoever had a new address before the move is another
+        When the contact ``moved``, all addresses are theirs, and the earlier contact of a new address is another
         contact. A ``change`` older than the last one is ignored."""
 
     async def preview(

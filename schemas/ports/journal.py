@@ -35,15 +35,15 @@ class Journal(Protocol):
 
     async def record(self, conversation: str, settled: ActionSettled) -> None:
         """Record an outcome. The first one stays, except that ``unknown`` gives way to another. An entry whose outcome
-        is or was ``unknown`` stays unresolved until it is recorded as ``resolved``, because somebody was told that it
-        is in doubt."""
+        is or was ``unknown`` stays unresolved until it is recorded as ``resolved``, because somebody was informed that
+        it is in doubt."""
 
     async def entry(self, conversation: str, key: str) -> JournalEntry | None: ...
     async def find_by_authority(self, conversation: str, authorities: Collection[str]) -> list[JournalEntry]:
         """Actions that were begun under these confirmations, approvals or events, oldest first."""
 
     async def list_in_doubt(self, conversation: str) -> list[JournalEntry]:
-        """Entries with an unknown outcome, whether anybody was told or not, oldest first."""
+        """Entries with an unknown outcome, reported or not, oldest first."""
 
     async def unresolved(self, *, before: datetime, limit: int) -> list[tuple[str, str]]:
         """Entries due before ``before`` whose outcome is unknown or was not reported yet: ``(conversation, key)``, the

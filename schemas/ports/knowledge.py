@@ -70,10 +70,10 @@ class Knowledge(Protocol):
         """Wait up to ``wait`` seconds until everything written for a tenant is searchable; returns whether it is."""
 
     async def documents(self, tenant: str) -> list[Document]:
-        """All documents, whoever may see them: for managing documents, not for answering."""
+        """All documents of any visibility: for managing documents, not for answering."""
 
     async def document(self, tenant: str, document: str) -> Document | None:
-        """One document, whoever may see it."""
+        """One document of any visibility."""
 
     async def wait_until_ready(self) -> None:
         """Wait until every tenant's documents are searchable."""

@@ -116,7 +116,7 @@ class SyncRequest:
 
 class Source(Protocol):
     def takes(self, location: str) -> bool:
-        """Whether this source reads such a location, for example ``https://…``."""
+        """Return whether this source reads such a location, for example ``https://…``."""
 
     def read(
         self, visit: SyncRequest

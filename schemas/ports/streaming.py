@@ -15,7 +15,7 @@ class StreamContext(Protocol):
 
     @property
     def session(self) -> Mapping[str, Any]:
-        """What the last holder, perhaps another process, remembered; empty at first."""
+        """Return the state that the last holder, perhaps another process, stored; empty at first."""
 
     async def take(self, events: Sequence[Event]) -> None:
         """Append events; durable when it returns, and only then may they be acknowledged. Raises TemporaryRefusal
@@ -49,11 +49,11 @@ class StreamingChannel(Protocol):
 
 
 class BackfillContext(Protocol):
-    """What we know about an account and its contacts."""
+    """Stored facts about an account and its contacts."""
 
     @property
     def session(self) -> Mapping[str, Any]:
-        """What its stream remembered; see ``StreamContext``."""
+        """Return the stored state of the account's stream; see ``StreamContext``."""
 
     async def places(self) -> Sequence[str]:
         """The places of the account's conversations, newest activity first."""

@@ -13,7 +13,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 
-from schemas.privacy.card_networks import LENGTHS, has_issuer, is_card, is_ean
 from schemas.privacy.harmless_numbers import is_bank_account, is_covered, is_named_card, is_named_otherwise
 
 OwnNumbers = re.Pattern[str]
@@ -26,7 +25,7 @@ _SPACED = frozenset({4, 6, 8})
 """Digits of the first group, as cards are printed."""
 # Spaces and line ends of all kinds, dashes, dots, underscores, invisible marks, and the parts of keycaps.
 _BETWEEN = r"\s\u002d\u2010-\u2015\u2212\uff0d.\uff0e\u00b7\u2022_\u00ad\u200b-\u200f\u2060\ufeff\ufe0f\u20e3"
-# Marks that separate numbers in any list, and card numbers now and then.
+# Marks that separate the numbers of a list, and sometimes the groups of a card number.
 _LISTING = r"/\uff0f,\uff0c:\uff1a|'\u2019="
 _DIGIT = r"\d\u2460-\u2468\u24ea\u2070\u00b9\u00b2\u00b3\u2074-\u2079\u2080-\u2089"
 _MAYBE = re.compile(rf"[{_DIGIT}](?:[{_BETWEEN}{_LISTING}]{{0,5}}+[{_DIGIT}]){{12}}")
@@ -89,7 +88,7 @@ def mask_cards(text: str, own: OwnNumbers | None = None) -> str:
 
 
 def is_costly(text: str) -> bool:
-    """Whether masking may take more than a few milliseconds, and belongs off the event loop."""
+    """Return whether masking may take more than a few milliseconds, and belongs off the event loop."""
     return len(text) > _MANY_DIGITS and _count_digits(text) > _MANY_DIGITS
 
 
@@ -196,15 +195,16 @@ def _fits(text: str, groups: list[tuple[int, int]], first: int, last: int, digit
 
 
 def _is_shaped(shape: tuple[int, ...], *, begins: bool) -> bool:
-    """How people space a card: not at all, from a group of 4, 6 or 8, or evenly. Other numbers in a row (telephones,
-    dates) are even too, so an evenly spaced card must begin the row."""
+    """Return whether the groups are spaced like a card: not at all, from a group of 4, 6 or 8, or evenly. Other numbers
+    in a row (telephones, dates) are even too, so an evenly spaced card must begin the row."""
     if len(shape) == 1 or shape[0] in _SPACED:
         return True
     return begins and all(one == other for one, other in pairwise(shape[:-1])) and shape[-1] <= shape[0]
 
 
 def _is_common(digits: str) -> bool:
-    """Thirteen digits are rarely a card by now, and often an article number or a German or Austrian mobile number."""
+    """Return whether the number is plausible: thirteen digits are rarely a card today, but often an article number or a
+    German or Austrian mobile number."""
     return len(digits) == SHORTEST and (is_ean(digits) or digits[:3] in ("491", "436"))
 
 
@@ -213,8 +213,8 @@ def _is_telephone(text: str, start: int, digits: int) -> bool:
 
 
 def _is_in_id(text: str, start: int, end: int) -> bool:
-    """Whether Latin letters make it part of a longer id: ``1Z…``, ``PS…``, a hash. A word may run into a number, and a
-    magnetic stripe's first track begins with a ``B``."""
+    """Return whether Latin letters make it part of a longer id: ``1Z…``, ``PS…``, a hash. A word may run into a number,
+    and a magnetic stripe's first track begins with a ``B``."""
     before = _ID_BEFORE.search(text, max(0, start - 24), start)
     if before is not None and before[0].lower() not in _WORDS:
         return not (before[0] in ("B", "b") and (text[end : end + 1] == "^" or text[start - 2 : start - 1] == "%"))
@@ -226,3 +226,58 @@ def _ascii_digits(text: str) -> str:
     if text.isascii():
         return text if text.isdigit() else _NO_DIGIT.sub("", text)
     return "".join(str(unicodedata.digit(letter)) for letter in text if unicodedata.digit(letter, None) is not None)
+
+
+# Card networks: first digits with their lengths (ISO/IEC 7812), and check digits. A number that no network issues is
+# not masked, whatever its check digit.
+_BY_LENGTH: dict[int, tuple[tuple[str, str], ...]] = {
+    13: (("4", "4"), ("50", "50"), ("56", "58"), ("63", "63"), ("67", "67")),
+    14: (("300", "305"), ("3095", "3095"), ("36", "36"), ("38", "39"), ("50", "50"), ("56", "58"), ("63", "67")),
+    15: (("34", "34"), ("37", "37"), ("1800", "1800"), ("2131", "2131"), ("50", "50"), ("56", "58"), ("63", "67")),
+    16: (
+        ("4", "4"),
+        ("51", "55"),
+        ("2221", "2720"),
+        ("2200", "2205"),
+        ("300", "305"),
+        ("3095", "3095"),
+        ("352", "358"),
+        ("36", "36"),
+        ("38", "39"),
+        ("50", "50"),
+        ("56", "69"),
+        ("81", "82"),
+        ("9792", "9792"),
+    ),
+    17: (("2200", "2205"), ("352", "358"), ("50", "50"), ("56", "69"), ("81", "81")),
+    18: (("2200", "2205"), ("352", "358"), ("50", "50"), ("56", "69"), ("81", "81")),
+    19: (("4", "4"), ("2200", "2205"), ("352", "358"), ("36", "36"), ("50", "50"), ("56", "69"), ("81", "81")),
+}
+"""By length, ranges of first digits: Visa, Mastercard, Mir, Diners Club, JCB, American Express, Maestro, Discover,
+UnionPay, RuPay, Troy and the national cards that share their ranges."""
+LENGTHS = (16, 15, 14, 19, 18, 17, 13)
+"""The most likely lengths first."""
+_DOUBLED = (0, 2, 4, 6, 8, 1, 3, 5, 7, 9)
+
+
+def is_card(digits: str) -> bool:
+    """``digits`` are ASCII."""
+    return has_issuer(digits) and passes_luhn(digits)
+
+
+def has_issuer(digits: str) -> bool:
+    """Return whether a network issues numbers with this beginning and length."""
+    ranges = _BY_LENGTH.get(len(digits), ())
+    return any(first <= digits[: len(first)] <= last for first, last in ranges)
+
+
+def passes_luhn(digits: str) -> bool:
+    """Return whether the check digit of ISO/IEC 7812 (Luhn) is right. Zeros alone pass, and are nobody's card."""
+    odd = sum(int(digit) for digit in digits[-1::-2])
+    even = sum(_DOUBLED[int(digit)] for digit in digits[-2::-2])
+    return (odd + even) % 10 == 0
+
+
+def is_ean(digits: str) -> bool:
+    """Return whether the check digit of an article number (EAN-13) is right. Many article numbers begin like cards."""
+    return len(digits) == 13 and sum(int(digit) * (3 if at % 2 else 1) for at, digit in enumerate(digits)) % 10 == 0

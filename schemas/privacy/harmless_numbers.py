@@ -15,7 +15,7 @@ _NAMED = re.compile(
     # assign such numbers with a card's length, beginning and check digit.
     r"(?:tracking|track(?:ing)?.?code|sendung|paket|shipment|parcel|suivi|env[ií]o|spedizione|serial|serien|imei|iban"
     r"|sku|ean|isbn|gtin|artikel|трек|快递)"
-    # What belongs to that word, and what may stand between it and the number.
+    # Text that belongs to that word, or may stand between it and the number.
     r"[^\W\d_]{0,12}+[\s.:#-]{0,3}+(?:(?:no|nr|num|number|nummer|num[ée]ro|n°|nº|id|code|is|ist|est|es)[\s.:#=-]{0,3}+){0,2}\Z",
     re.IGNORECASE,
 )
@@ -52,7 +52,7 @@ def _pattern(text: str) -> str:
 
 
 def is_covered(pattern: re.Pattern[str] | None, text: str, start: int, end: int) -> bool:
-    """Whether a match of the pattern covers all of these characters."""
+    """Return whether a match of the pattern covers all of these characters."""
     if pattern is None:
         return False
     near = pattern.finditer(text, max(0, start - LONGEST_PATTERN), end + LONGEST_PATTERN)
@@ -60,7 +60,7 @@ def is_covered(pattern: re.Pattern[str] | None, text: str, start: int, end: int)
 
 
 def is_bank_account(text: str, start: int, end: int) -> bool:
-    """Whether these characters are part of an IBAN, judged by its own check digits."""
+    """Return whether these characters are part of an IBAN, judged by its own check digits."""
     for found in _IBAN.finditer(text, max(0, start - _LONGEST_IBAN), end + _LONGEST_IBAN):
         if found.start() <= start < found.end() and _is_iban(found[0]):
             return True
@@ -68,7 +68,7 @@ def is_bank_account(text: str, start: int, end: int) -> bool:
 
 
 def is_named_otherwise(text: str, start: int) -> bool:
-    """Whether the word right before says that it is an order, a parcel, a telephone …"""
+    """Return whether the word right before says that it is an order, a parcel, a telephone …"""
     before = text[max(0, start - _BEFORE) : start]
     return _LETTER.search(before) is not None and _NAMED.search(before) is not None
 

@@ -16,7 +16,7 @@ from structlog.testing import capture_logs
 
 from connectors.channel_services import ChannelServices
 from connectors.slack.channel import SlackChannel
-from connectors.slack.requests import read_payload
+from connectors.slack.inbound.requests import read_payload
 from schemas import topics
 from schemas.desk import DeskCommandKind
 from schemas.errors import InvalidRequest, Unauthorized

@@ -13,7 +13,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from connectors.slack.channel import SlackChannel
-from connectors.slack.requests import Json, read_payload
+from connectors.slack.inbound.requests import Json, read_payload
 from connectors.slack.settings import SlackAccount
 from schemas import topics
 from schemas.errors import InvalidRequest

@@ -28,7 +28,7 @@ async def one_copy(kafka_bootstrap: str, topic_prefix: str) -> AsyncIterator[str
 
 
 async def checked(bootstrap: str, prefix: str, wanted: KafkaAccess) -> dict[str, str]:
-    found = await probes_kafka.probe(bootstrap, prefix, SPECS, wanted=wanted)
+    found = await probes_kafka.probe(bootstrap, prefix, SPECS, required=wanted)
     return {finding.check: f"{finding.status}: {finding.detail}" for finding in found}
 
 

@@ -12,7 +12,7 @@ import aiohttp
 import pytest
 
 from infra.bus.partitioner import partition_of
-from schemas.crash_points import POINTS
+from schemas.runtime.crash_points import POINTS
 from tests.harness.checker import Findings
 from tests.harness.client import Contact
 from tests.harness.installation import QUESTIONS, Installation

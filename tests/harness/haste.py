@@ -70,7 +70,7 @@ def faster(rates: DeskRates, factor: float) -> DeskRates:
         return Rate(one.per_second * factor, one.burst)
 
     return DeskRates(
-        gathering=rates.gathering / factor,
+        gather_seconds=rates.gather_seconds / factor,
         posts=rate(rates.posts),
         updates=rate(rates.updates),
         marks=rate(rates.marks),

@@ -58,7 +58,7 @@ def become(request: dict[str, Any]) -> None:
     os.environ.update(request["env"])
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     from gateway.cli import main
-    from schemas import crash_points
+    from schemas.runtime import crash_points
 
     crash_points.arm(os.environ.get("PARLEY_CRASH_AT", ""))
     _adjust()
@@ -92,7 +92,7 @@ def _adjust() -> None:
         assert defaults is not None
         defaults["profile"] = KafkaProfile(**json.loads(fields))
     if point := os.environ.get("TEST_STOP_AT"):
-        from schemas import crash_points
+        from schemas.runtime import crash_points
 
         crash_points.arm(point)
         vars(crash_points)["os"] = _Freezing()
@@ -143,7 +143,7 @@ class _Freezing:
 
     @staticmethod
     def kill(pid: int, _number: int) -> None:
-        from schemas import crash_points
+        from schemas.runtime import crash_points
 
         crash_points.arm("")
         os.kill(pid, signal.SIGSTOP)

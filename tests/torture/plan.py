@@ -10,7 +10,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from schemas.crash_points import POINTS
+from schemas.runtime.crash_points import POINTS
 
 Engine = Literal["embedded", "scaled"]
 ROLES: dict[Engine, dict[str, float]] = {

@@ -6,8 +6,8 @@ from importlib.metadata import PackageNotFoundError
 
 import pytest
 
-from schemas import extras
-from schemas.extras import install_command
+from schemas.runtime import extras
+from schemas.runtime.extras import install_command
 
 
 def test_the_command_names_libraries_that_an_index_has() -> None:

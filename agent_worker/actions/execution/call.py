@@ -14,10 +14,10 @@ from agent_worker.actions.context import ActionContext
 from agent_worker.actions.failures import ActionFailed, ActionRefused
 from agent_worker.actions.policy import Refusal
 from agent_worker.actions.spec import Action
-from schemas import tracing
 from schemas.actions import ActionOutcome
 from schemas.privacy.api_responses import mask_fields
 from schemas.privacy.cards import OwnNumbers, mask_cards
+from schemas.runtime import tracing
 
 log = structlog.get_logger("parley.actions")
 MAX_FACTS_LENGTH = 50_000

@@ -19,11 +19,12 @@ from agent_worker.actions.execution.call import Outcome, call_action
 from agent_worker.actions.execution.scope import Scope
 from agent_worker.actions.spec import Action, Check, Function
 from agent_worker.settings import ActionRules
-from schemas import crash_points, ids, topics
+from schemas import ids, topics
 from schemas.actions import ActionIntended, ActionSettled, Arguments, JournalEntry
 from schemas.conversation import Conversation
 from schemas.errors import Fenced, Unavailable
 from schemas.ports import Bus, Clock, Journal, Limiter
+from schemas.runtime import crash_points
 
 if TYPE_CHECKING:
     from agent_worker.actions.execution.effects import IdentityProofs
@@ -255,7 +256,7 @@ def _as_function(check: Check) -> Function:
 
 
 def _ignore(_noted: object) -> None:
-    """For calls that have nothing to record."""
+    """Result of calls that have nothing to record."""
 
 
 def _build_intent(

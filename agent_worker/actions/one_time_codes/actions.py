@@ -1,27 +1,31 @@
-"""The two actions of a one-time code, around the tenant's own way of sending mail."""
+"""One-time codes, and the two actions that send and check one, with the tenant's own way of sending mail."""
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
+import hmac
+import secrets
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
-from typing import Any
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
 from agent_worker.actions.context import ActionContext
 from agent_worker.actions.failures import ActionRefused
-from agent_worker.actions.one_time_codes import codes
 from agent_worker.actions.parsing import in_language
 from agent_worker.actions.spec import Action, action
+from schemas.actions import PendingCode
 from schemas.messages import Address
 
 SEND, CHECK = "send_code", "check_code"
 PER_DAY = 10
 """Codes that one contact may request."""
 PER_ADDRESS_PER_HOUR = 5
-"""Codes sent to one address, whoever requests them: new contacts cost nothing, and nobody who knows an order number may
-flood the mailbox behind it."""
+"""Codes sent to one address, by any contact: new contacts cost nothing, and nobody who knows an order number may flood
+the mailbox behind it."""
 AddressOf = Callable[[ActionContext, Any], Awaitable[str | None]]
 Send = Callable[[ActionContext, str, str], Awaitable[None]]
 """``(context, address, text)``; ``context.key`` is the idempotency key of the mail."""
@@ -101,7 +105,7 @@ def one_time_code(
                 return CodeSent()  # the previous code stays valid
             found = None  # the contact sees the same as without an address
         address = Address(channel="email", value=found, assurance="verified") if found else None
-        code, pending = await codes.issue(address, context.now)
+        code, pending = await issue_code(address, context.now)
         before = context.code
         context.remember(pending)
         try:
@@ -141,8 +145,53 @@ def _report(context: ActionContext, _arguments: Code, result: Any) -> str:
 @action(CHECK, risk="read", needs="anonymous", title="Check a code", sensitive=("code",), report=_report)
 async def check_code(context: ActionContext, arguments: Code) -> CodeChecked:
     """Check the six-digit code that the contact was sent."""
-    verdict = await codes.check(context.code, arguments.code, context.now)
+    verdict = await verify_code(context.code, arguments.code, context.now)
     context.remember(verdict.pending)
     if verdict.address is not None:
         context.prove(verdict.address)
     return CodeChecked(verified=verdict.kind == "right", left=verdict.attempts_left, verdict=verdict.kind)
+
+
+# The codes: six digits, stored only as a slow hash, and valid for ten minutes, five attempts and one use.
+LIFE = timedelta(minutes=10)
+ATTEMPTS = 5
+_ROUNDS = 100_000
+"""Trying a million codes against a stolen hash takes hours, and the code is valid for minutes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """``address`` is proven when the code was right; ``pending`` is the state to store."""
+
+    kind: Literal["right", "wrong", "expired", "used_up", "none"]
+    pending: PendingCode | None = None
+    address: Address | None = None
+
+    @property
+    def attempts_left(self) -> int:
+        return ATTEMPTS - self.pending.attempts if self.pending is not None else 0
+
+
+async def issue_code(address: Address | None, now: datetime) -> tuple[str, PendingCode]:
+    """A new code and the state to store. Without an address no code is ever right, and nobody can tell."""
+    code = f"{secrets.randbelow(1_000_000):06}"
+    salt = secrets.token_hex(16)
+    return code, PendingCode(address=address, salt=salt, hash=await _hash(code, salt), expires_at=now + LIFE)
+
+
+async def verify_code(pending: PendingCode | None, code: str, now: datetime) -> Verdict:
+    """Every attempt counts, whatever its result."""
+    if pending is None:
+        return Verdict("none")
+    if now >= pending.expires_at:
+        return Verdict("expired")
+    right = hmac.compare_digest(await _hash(code, pending.salt), pending.hash)
+    if right and pending.address is not None:
+        return Verdict("right", None, pending.address)
+    tried = pending.model_copy(update={"attempts": pending.attempts + 1})
+    return Verdict("wrong", tried) if tried.attempts < ATTEMPTS else Verdict("used_up")
+
+
+async def _hash(code: str, salt: str) -> str:
+    digest = await asyncio.to_thread(hashlib.pbkdf2_hmac, "sha256", code.encode(), bytes.fromhex(salt), _ROUNDS)
+    return digest.hex()

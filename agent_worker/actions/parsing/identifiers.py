@@ -45,7 +45,7 @@ def identifiers(text: str, context: Context, pattern: str) -> list[Reading]:
 
 
 def _read_standalone(text: str, pattern: str) -> list[Reading]:
-    """For a pattern without a fixed prefix: words that match it in upper case, except polite words."""
+    """Find words that match a pattern without a fixed prefix in upper case, except polite words."""
     words = [match for match in _WORD.finditer(text) if match[0].lower() not in _POLITE_WORDS]
     return [
         Reading(value, value, *match.span())

@@ -9,7 +9,7 @@ from datetime import date
 from typing import Any, Literal
 
 Problem = Literal["", "currency", "negative", "share", "no_such_day"]
-"""Why a value that was understood cannot be used."""
+"""Reasons why a value that was understood cannot be used."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 MIN_SCORE = 0.6
 """Score from which an action counts as requested. Its effect is measured in ``tests/unit/agent_worker/actions``."""
 MIN_SCORE_NAMED = 0.3
-"""The same for a message with an order number: whoever writes one wants something done with that order."""
+"""The same for a message with an order number, which usually asks for something about that order."""
 _WORDS_BONUS = 0.35
 """Bonus when all words of a message occur in one action's examples and in no other's."""
 _NAME_BONUS = 0.15

@@ -97,7 +97,7 @@ def cancel_choice(locale: str) -> Choice:
 
 
 def explain_unusable(field: Field, problem: Reading | None, context: Context) -> str:
-    """Why an answer cannot be used."""
+    """The reason why an answer cannot be used."""
     locale = context.locale
     if problem is not None and problem.problem:
         return phrase(problem.problem, locale, said=problem.text, currency=field.currency)
@@ -142,6 +142,6 @@ def _english(field: Field, name: str) -> str:
 
 
 def _lower_first(name: str) -> str:
-    """For use within a sentence. Acronyms keep their capitals."""
+    """Lower-case a title for use within a sentence. Acronyms keep their capitals."""
     first = name.split(" ")[0]
     return name[:1].lower() + name[1:] if first[1:].islower() or len(first) == 1 else name

@@ -20,7 +20,8 @@ from agent_worker.knowledge.vectors.encoder import Encoder
 from agent_worker.knowledge.vectors.word_similarity import WordSimilarity
 
 _MAX_DEAD_WORDS = 50_000
-"""When more words belong to removed documents than this plus the words in use, all words are renumbered."""
+"""Threshold of renumbering: all words are renumbered once more words belong to removed documents than this plus the
+words in use."""
 NEVER = 1 << 52
 
 

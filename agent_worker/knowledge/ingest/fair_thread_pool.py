@@ -12,7 +12,8 @@ Result = TypeVar("Result")
 
 
 class FairThreadPool:
-    """For one event loop. Work starts only when a thread is free; until then it waits in its party's queue."""
+    """The thread pool of one event loop. Work starts when a thread is free; until then it waits in its party's
+    queue."""
 
     def __init__(self, threads: int, name: str) -> None:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix=name)

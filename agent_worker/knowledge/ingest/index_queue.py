@@ -31,7 +31,7 @@ class Backlog:
 
 
 class IndexQueue:
-    """For one event loop. A later change of a document replaces an earlier one that is still pending.
+    """The queue of one event loop. A later change of a document replaces an earlier one that is still pending.
 
     :meth:`take` starts a batch and :meth:`settle` ends it. In between no other batch of that tenant is handed out, so
     an index has one writer and a document's changes stay in order.

@@ -158,7 +158,7 @@ def score_documents(figures: PassageFeatures, weights: Mapping[str, float]) -> l
 
 
 def score_lead(documents: Sequence[DocumentScore]) -> float:
-    """The lead of the first document, in log odds, 0–6. Where there is an answer, one document usually stands out."""
+    """The lead of the first document, in log odds, 0–6. If there is an answer, one document usually stands out."""
     return min(_MAX_LEAD, documents[0].score - documents[1].score) if len(documents) > 1 else _LEAD_OF_ONLY_DOCUMENT
 
 

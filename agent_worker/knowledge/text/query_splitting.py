@@ -26,7 +26,7 @@ _ASKS = re.compile(
     re.IGNORECASE,
 )
 _CLAUSE = re.compile(r"(?<=[.!?,;:])\s+|(?<!\s)\s+[–—-]\s+|\n+")
-# Besides the stop words, polite words around a question.
+# Polite words around a question, in addition to the stop words.
 _COURTESY_TERMS = frozenset(
     map(term, ["advance", "excuse", "mean", "meant", "pardon", "question", "quick", "sorry", "team"])
 )

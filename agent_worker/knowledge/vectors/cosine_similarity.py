@@ -46,7 +46,7 @@ class PassageRows:
 
 
 def cosines_of(passages: PassageRows, queries: Vectors, mean: Vectors, names: Sequence[str]) -> Vectors:
-    """For each of ``names``, a table with a row for each passage and a column for each query."""
+    """Build, for each of ``names``, a table with a row for each passage and a column for each query."""
     queries_and_mean = np.concatenate([queries, mean[None]])
     products_ = products(passages.rows, queries_and_mean)
     cosines, to_mean = products_[:, :-1], products_[:, -1]
@@ -85,7 +85,8 @@ def _themes(means: Vectors, of: NDArray[np.intp], queries: Vectors, mean: Vector
 
 
 def _mean_of_nearest(near: Vectors, of: NDArray[np.intp]) -> Vectors:
-    """For each document the mean of its nearest sentences. ``of``: the document of each row; every document has one."""
+    """Compute for each document the mean of its nearest sentences. ``of``: the document of each row; every document has
+    one."""
     counts = np.bincount(of)
     ends = np.cumsum(counts)
     # Sort within each document and all columns at once by adding a large offset per document.

@@ -34,8 +34,7 @@ def texts_of(title: str, piece: PassageText) -> list[str]:
 
 
 def embed(title: str, pieces: Sequence[PassageText], encoder: Encoder, known: Mapping[str, Vectors]) -> list[Vectors]:
-    """For each passage the vectors of its texts, one row each. Texts in ``known`` (text → vector) are not encoded
-    again."""
+    """Encode the texts of each passage, one row each. Texts in ``known`` (text → vector) are not encoded again."""
     texts = [texts_of(title, piece) for piece in pieces]
     missing = list(dict.fromkeys(text for passage_texts in texts for text in passage_texts if text not in known))
     encoded = dict(zip(missing, encoder.encode(missing), strict=True)) if missing else {}

@@ -99,7 +99,7 @@ def _nearest_by_signs(signs: NDArray[np.uint64], queries: NDArray[np.uint64]) ->
 
 
 def _count_differences(signs: NDArray[np.uint64], queries: NDArray[np.uint64]) -> NDArray[np.uint16]:
-    """For each row the number of signs in which it differs from the nearest query."""
+    """Count for each row the signs in which it differs from the nearest query."""
     least = np.full(signs.shape[1], np.iinfo(np.uint16).max, np.uint16)
     differing, bit_counts, sums = np.empty(_BLOCK, np.uint64), np.empty(_BLOCK, np.uint8), np.empty(_BLOCK, np.uint16)
     for begin in range(0, signs.shape[1], _BLOCK):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agent_worker.handoff.reply_templates import handoff_draft, person_choice, wordless_draft
+from agent_worker.handoff.reply_templates import handoff_draft, non_text_draft, person_choice
 from agent_worker.models.local.small_talk import classify_small_talk
 from agent_worker.nlu.classification import topics_in
 from agent_worker.phrases import Voice, set_phrases_of, translate_voice
@@ -13,7 +13,7 @@ def set_phrase(question: Question, voice: Voice, model: str) -> AnswerDraft | No
     """The set phrase for the message; None when the documents have to answer."""
     voice = translate_voice(voice, question.locale)
     if question.non_text:
-        return wordless_draft(question.non_text, voice, model, kind=question.kind, locale=question.locale)
+        return non_text_draft(question.non_text, voice, model, kind=question.kind, locale=question.locale)
     kind = classify_small_talk(question.text, question.history, set_phrases_of(voice), question.locale)
     if kind in ("person", "complaint_again"):
         return handoff_draft(translate_voice(voice, topics_in(question.text, question.locale).get("person", "")), model)

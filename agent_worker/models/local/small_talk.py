@@ -65,7 +65,7 @@ def asks_for_person(text: str) -> bool:
 
 
 def _classify_icons(text: str, history: Sequence[TranscriptMessage], own: Collection[str]) -> SmallTalkKind:
-    """For a message without letters and digits: emoji, or nothing but question marks."""
+    """Answer a message without letters and digits: emoji, or nothing but question marks."""
     signs = {sign for sign in text[: _MAX_ICONS + 1] if not sign.isspace()}
     icons = {sign for sign in signs if unicodedata.category(sign) == "So"}
     if not signs or len(text.strip()) > _MAX_ICONS:

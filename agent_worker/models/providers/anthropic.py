@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from schemas.errors import MissingDependency
-from schemas.extras import install_command
+from schemas.runtime.extras import install_command
 
 try:
     import anthropic
@@ -18,7 +18,7 @@ except ImportError as error:
     ) from error
 
 CACHED = {"anthropic_cache_instructions": True, "anthropic_cache_tool_definitions": True}
-"""This provider only caches what it is told to."""
+"""This provider caches only the marked parts of a prompt."""
 
 
 def anthropic_provider(*, model: str, base_url: str, api_key: str, timeout: float) -> PydanticProvider:

@@ -30,8 +30,8 @@ from agent_worker.models.staff_notes import StaffNote, write_note
 from agent_worker.nlu.language_detection import detect_language
 from agent_worker.phrases import Voice, translate_voice
 from agent_worker.settings import WorkerSettings
-from schemas import tracing
 from schemas.ports import ActionResult, AnswerDraft, Passage, Question
+from schemas.runtime import tracing
 
 MIN_CONFIDENCE = 0.15
 """Below this confidence the documents contain nothing that justifies the cost of a request. Between it and the tenant's

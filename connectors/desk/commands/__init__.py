@@ -1,1 +1,1 @@
-"""Acts of people at the desk, carried out in the order in which they were done."""
+"""Execution of people's commands at the desk, in the order in which they were given."""

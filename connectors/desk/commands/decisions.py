@@ -1,4 +1,5 @@
-"""Commands about the agent's requests: drafts to make, send or discard, and actions to approve."""
+"""Commands about drafts and approvals: request, send or discard a draft, resend a message, approve or deny an
+action."""
 
 from __future__ import annotations
 
@@ -6,7 +7,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from connectors.desk.client import DeskClient
-from connectors.desk.events import desk_event, source_of
+from connectors.desk.events import build_desk_event, event_source
 from schemas import ids, topics
 from schemas.conversation import Conversation, DeliveryOutcome
 from schemas.desk import DeskCommand, DraftRequested, DraftSettled
@@ -17,11 +18,11 @@ from schemas.messages import Attachment, Author, InboundMessage
 from schemas.ports import Account, Bus, Clock, State
 
 Outcome = Literal["sent", "edited", "discarded"]
-GONE = "This draft is not there any more. Please ask for another one."
-USED = "This draft was sent or discarded already."
+DRAFT_GONE = "This draft is not there any more. Please ask for another one."
+DRAFT_USED = "This draft was sent or discarded already."
 ARRIVED = "It has arrived after all, so nothing was sent."
 RESENT = "This was sent again already."
-DECIDED = "This was decided already, or it is too late."
+ALREADY_DECIDED = "This was decided already, or it is too late."
 
 
 class Decisions:
@@ -34,108 +35,117 @@ class Decisions:
         self._transcript = state.transcript
         self._clock = clock
 
-    async def ask(self, found: Conversation, acted: DeskCommand) -> None:
-        """For what the agent would answer now."""
-        wanted = DraftRequested(id=acted.id, by=acted.by, name=acted.name, hint=acted.text, at=acted.at)
-        await self._append([desk_event(found, topics.DRAFT_REQUESTED, wanted, acted.id, self._clock(), acted)])
-
-    async def send(self, found: Conversation, acted: DeskCommand, account: Account) -> None:
-        """A draft goes out once, as its sender's own words, by whoever holds the conversation."""
-        now = await self._conversations.get(found.id) or found
-        draft = next(iter(acted.fields.get("draft", ())), "")
-        known = await self._deliveries.outcome(now.id, _draft_outcome_id(acted))
-        if known is None and (refused := _not_held(now, acted)):
-            return await self._client.whisper(account, acted.place, acted.by, f"The draft was not sent. {refused}")
-        if known is None and not acted.text.strip():
-            return await self._client.whisper(account, acted.place, acted.by, GONE)
-        epoch = await self._record_decision(now, acted, str(now.epoch))
-        if not epoch:
-            return await self._client.whisper(account, acted.place, acted.by, USED)
-        outcome: Outcome = "sent" if acted.text == draft else "edited"
+    async def request_draft(self, conversation: Conversation, command: DeskCommand) -> None:
+        """Request a draft from the agent."""
+        request = DraftRequested(id=command.id, by=command.by, name=command.name, hint=command.text, at=command.at)
         await self._append(
-            [self._build_reply_event(now, acted, int(epoch)), self._pair(now, acted, draft, acted.text, outcome)]
+            [build_desk_event(conversation, topics.DRAFT_REQUESTED, request, command.id, self._clock(), command)]
         )
 
-    async def resend(self, found: Conversation, acted: DeskCommand, account: Account) -> None:
-        """A line that may not have arrived, once more and once, as the words of whoever holds the conversation."""
-        now = await self._conversations.get(found.id) or found
-        line = await self._transcript.find(now.id, acted.value)
-        refused = ARRIVED if line is None or line.state != "unknown" else _not_held(now, acted)
-        if await self._deliveries.outcome(now.id, _draft_outcome_id(acted)) is None and refused:
-            return await self._client.whisper(account, acted.place, acted.by, refused)
-        epoch = await self._record_decision(now, acted, str(now.epoch))
+    async def send_draft(self, conversation: Conversation, command: DeskCommand, account: Account) -> None:
+        """Send a draft once, as a message of the person who holds the conversation."""
+        current = await self._conversations.get(conversation.id) or conversation
+        draft = next(iter(command.fields.get("draft", ())), "")
+        recorded = await self._deliveries.outcome(current.id, _draft_outcome_id(command))
+        if recorded is None and (refusal := _explain_not_held(current, command)):
+            return await self._client.whisper(account, command.place, command.by, f"The draft was not sent. {refusal}")
+        if recorded is None and not command.text.strip():
+            return await self._client.whisper(account, command.place, command.by, DRAFT_GONE)
+        epoch = await self._record_decision(current, command, str(current.epoch))
+        if not epoch:
+            return await self._client.whisper(account, command.place, command.by, DRAFT_USED)
+        outcome: Outcome = "sent" if command.text == draft else "edited"
+        await self._append(
+            [
+                self._build_reply_event(current, command, int(epoch)),
+                self._build_settled_event(current, command, draft, command.text, outcome),
+            ]
+        )
+
+    async def resend_message(self, conversation: Conversation, command: DeskCommand, account: Account) -> None:
+        """Send a line that may not have arrived again, once, as a message of the person who holds the conversation."""
+        current = await self._conversations.get(conversation.id) or conversation
+        line = await self._transcript.find(current.id, command.value)
+        refusal = ARRIVED if line is None or line.state != "unknown" else _explain_not_held(current, command)
+        if await self._deliveries.outcome(current.id, _draft_outcome_id(command)) is None and refusal:
+            return await self._client.whisper(account, command.place, command.by, refusal)
+        epoch = await self._record_decision(current, command, str(current.epoch))
         if not epoch or line is None:
-            return await self._client.whisper(account, acted.place, acted.by, RESENT)
-        said = acted.model_copy(update={"text": line.text})
-        await self._append([self._build_reply_event(now, said, int(epoch), line.attachments)])
+            return await self._client.whisper(account, command.place, command.by, RESENT)
+        command_with_text = command.model_copy(update={"text": line.text})
+        await self._append([self._build_reply_event(current, command_with_text, int(epoch), line.attachments)])
 
-    async def discard(self, found: Conversation, acted: DeskCommand, account: Account) -> None:
-        if not await self._record_decision(found, acted, "discarded"):
-            return await self._client.whisper(account, acted.place, acted.by, USED)
-        draft = next(iter(acted.fields.get("draft", ())), "")
-        await self._append([self._pair(found, acted, draft, "", "discarded")])
+    async def discard_draft(self, conversation: Conversation, command: DeskCommand, account: Account) -> None:
+        if not await self._record_decision(conversation, command, "discarded"):
+            return await self._client.whisper(account, command.place, command.by, DRAFT_USED)
+        draft = next(iter(command.fields.get("draft", ())), "")
+        await self._append([self._build_settled_event(conversation, command, draft, "", "discarded")])
 
-    async def decide(self, found: Conversation, acted: DeskCommand, account: Account) -> None:
-        """Approve or deny an action that waits for it."""
-        now = await self._conversations.get(found.id) or found
-        actor = Actor(acted.by, source_of(now, acted), acted.name)
-        decision: Literal["approve", "deny"] = "approve" if acted.kind == "approve" else "deny"
-        outcome = await self._ownership.decide_approval(now, acted.value, decision, actor, id=acted.id)
+    async def decide_approval(self, conversation: Conversation, command: DeskCommand, account: Account) -> None:
+        """Approve or deny an action."""
+        current = await self._conversations.get(conversation.id) or conversation
+        actor = Actor(command.by, event_source(current, command), command.name)
+        decision: Literal["approve", "deny"] = "approve" if command.kind == "approve" else "deny"
+        outcome = await self._ownership.decide_approval(current, command.value, decision, actor, id=command.id)
         if outcome == "decided":
-            await self._deliveries.record(now.id, DeliveryOutcome(message_id=acted.id, state="sent", at=self._clock()))
-        elif await self._deliveries.outcome(now.id, acted.id) is None:
-            await self._client.whisper(account, acted.place, acted.by, DECIDED)
+            await self._deliveries.record(
+                current.id, DeliveryOutcome(message_id=command.id, state="sent", at=self._clock())
+            )
+        elif await self._deliveries.outcome(current.id, command.id) is None:
+            await self._client.whisper(account, command.place, command.by, ALREADY_DECIDED)
 
-    async def _record_decision(self, found: Conversation, acted: DeskCommand, how: str) -> str:
-        """Record this decision on the draft unless another came first. Return this one's text; empty when it lost."""
-        about = _draft_outcome_id(acted)
-        known = await self._deliveries.outcome(found.id, about)
-        if known is None:
-            known = DeliveryOutcome(message_id=about, state="sent", reason=f"{acted.id} {how}", at=self._clock())
-            await self._deliveries.record(found.id, known)
-        by, _, told = known.reason.partition(" ")
-        return told if by == acted.id else ""
+    async def _record_decision(self, conversation: Conversation, command: DeskCommand, value: str) -> str:
+        """Record this decision unless another one came first. Return the recorded value; empty if this command lost."""
+        outcome_id = _draft_outcome_id(command)
+        recorded = await self._deliveries.outcome(conversation.id, outcome_id)
+        if recorded is None:
+            recorded = DeliveryOutcome(
+                message_id=outcome_id, state="sent", reason=f"{command.id} {value}", at=self._clock()
+            )
+            await self._deliveries.record(conversation.id, recorded)
+        by, _, text = recorded.reason.partition(" ")
+        return text if by == command.id else ""
 
     def _build_reply_event(
-        self, found: Conversation, acted: DeskCommand, epoch: int, files: Sequence[Attachment] = ()
+        self, conversation: Conversation, command: DeskCommand, epoch: int, files: Sequence[Attachment] = ()
     ) -> Envelope:
-        origin = found.origin
-        said = InboundMessage(
-            id=acted.id,
-            external_id=acted.external_id,
+        origin = conversation.origin
+        message = InboundMessage(
+            id=command.id,
+            external_id=command.external_id,
             place=origin.place,
             contact_id=origin.contact_id,
-            author=Author(kind="person", name=acted.name),
-            text=acted.text,
+            author=Author(kind="person", name=command.name),
+            text=command.text,
             attachments=list(files),
             epoch=epoch,
-            sent_at=acted.at,
+            sent_at=command.at,
         )
-        # The act's own id is that of the event at the desk.
-        return desk_event(found, topics.MESSAGE_RECEIVED, said, acted.id, self._clock(), acted)
+        # This event shares its id with the command's event at the desk.
+        return build_desk_event(conversation, topics.MESSAGE_RECEIVED, message, command.id, self._clock(), command)
 
-    def _pair(
+    def _build_settled_event(
         self,
-        found: Conversation,
-        acted: DeskCommand,
+        conversation: Conversation,
+        command: DeskCommand,
         draft: str,
         sent: str,
         outcome: Literal["sent", "edited", "discarded"],
     ) -> Envelope:
-        pair = DraftSettled(id=acted.value, draft=draft, sent=sent, outcome=outcome, by=acted.by, at=acted.at)
-        event_id = ids.derived_id(acted.value, "settled")
-        return desk_event(found, topics.DRAFT_SETTLED, pair, event_id, self._clock(), acted)
+        settled = DraftSettled(id=command.value, draft=draft, sent=sent, outcome=outcome, by=command.by, at=command.at)
+        event_id = ids.derived_id(command.value, "settled")
+        return build_desk_event(conversation, topics.DRAFT_SETTLED, settled, event_id, self._clock(), command)
 
     async def _append(self, events: list[Envelope]) -> None:
         await self._bus.append(events)
 
 
-def _not_held(now: Conversation, acted: DeskCommand) -> str:
-    """Why this person may not write to the contact now; empty when they may."""
-    if now.owner != "person":
+def _explain_not_held(conversation: Conversation, command: DeskCommand) -> str:
+    """Explain why this person may not write to the contact now; empty if they may."""
+    if conversation.owner != "person":
         return "Claim it first."
-    return "" if is_held_by(now, acted.by) else f"{holder_name(now)} holds this conversation."
+    return "" if is_held_by(conversation, command.by) else f"{holder_name(conversation)} holds this conversation."
 
 
-def _draft_outcome_id(acted: DeskCommand) -> str:
-    return ids.derived_id(acted.value, "draft-settled")
+def _draft_outcome_id(command: DeskCommand) -> str:
+    return ids.derived_id(command.value, "draft-settled")

@@ -1,4 +1,4 @@
-"""Acts of people at the desk, carried out in the order in which they were done, in the lane of the conversation."""
+"""Dispatch of people's commands at the desk, in order, in the lane of the conversation."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import structlog
 
 from connectors.desk.client import DeskClient
 from connectors.desk.commands.decisions import Decisions
-from connectors.desk.commands.pending_replies import ENDS
+from connectors.desk.commands.pending_replies import ENDING_KINDS
 from connectors.desk.commands.replies import Replies
 from connectors.desk.commands.reply_edits import ReplyEdits
 from connectors.desk.commands.reply_files import ReplyFiles
@@ -23,9 +23,9 @@ log = structlog.get_logger("parley.desk")
 
 
 class DeskCommands:
-    """``rules``: by tenant. ``store`` fetches a file from the vendor of an origin and keeps it. ``meanwhile`` runs
-    when something arrives while a reply is held, for at most ``undo_seconds``; what it brought in line stays so.
-    ``revises``: channels on which what was sent can be changed."""
+    """Executes commands. ``rules``: by tenant. ``store`` fetches a file from the vendor of an origin and stores it.
+    ``meanwhile`` runs when records arrive while a reply is held, for at most ``undo_seconds``. ``revises``: channels on
+    which sent messages can be changed."""
 
     def __init__(
         self,
@@ -56,38 +56,38 @@ class DeskCommands:
         self._ownership = DeskOwnership(client=client, bus=bus, state=state, clock=clock)
         self._decisions = Decisions(client=client, bus=bus, state=state, clock=clock)
 
-    async def do(self, conversation: Conversation, acted: DeskCommand, batch: Batch) -> None:
-        """Carry out one act. While a reply is held ``batch.records`` may grow: what came in that time is among them and
-        is yet to be done. Raises Unavailable (also when the partition moves on), BusUnavailable, StateUnavailable,
-        StateLost; repeating it is safe."""
-        account = self._account_of(conversation.origin.tenant, self._desk, acted.account)
+    async def perform(self, conversation: Conversation, command: DeskCommand, batch: Batch) -> None:
+        """Execute one command. While a reply is held, ``batch.records`` may grow by records that are still to be
+        handled. Raises Unavailable (also when the partition moves on), BusUnavailable, StateUnavailable, StateLost;
+        repeating it is safe."""
+        account = self._account_of(conversation.origin.tenant, self._desk, command.account)
         if account is None or conversation.origin.tenant not in self._rules:
             log.warning("desk_unknown", tenant=conversation.origin.tenant, conversation_id=conversation.id)
             return
-        if acted.kind == "reply":
-            await self._replies.reply(conversation, acted, account, batch, acted.id)
-        elif acted.kind == "edit":
-            await self._edits.edit(conversation, acted, account, batch)
-        elif acted.kind in ENDS:
-            await self._ownership.end(conversation, acted, account)
+        if command.kind == "reply":
+            await self._replies.handle_reply(conversation, command, account, batch, command.id)
+        elif command.kind == "edit":
+            await self._edits.edit(conversation, command, account, batch)
+        elif command.kind in ENDING_KINDS:
+            await self._ownership.end(conversation, command, account)
         else:
-            await self._other(conversation, acted, account)
+            await self._perform_other(conversation, command, account)
 
-    async def _other(self, found: Conversation, acted: DeskCommand, account: Account) -> None:
-        match acted.kind:
+    async def _perform_other(self, conversation: Conversation, command: DeskCommand, account: Account) -> None:
+        match command.kind:
             case "delete":
-                await self._edits.delete(found, acted, account)
+                await self._edits.delete(conversation, command, account)
             case "undo":
-                await self._edits.undo(found, acted, account)
+                await self._edits.undo(conversation, command, account)
             case "note":
-                await self._edits.note(found, acted, account)
+                await self._edits.make_note(conversation, command, account)
             case "draft":
-                await self._decisions.ask(found, acted)
+                await self._decisions.request_draft(conversation, command)
             case "send_draft":
-                await self._decisions.send(found, acted, account)
+                await self._decisions.send_draft(conversation, command, account)
             case "discard_draft":
-                await self._decisions.discard(found, acted, account)
+                await self._decisions.discard_draft(conversation, command, account)
             case "resend":
-                await self._decisions.resend(found, acted, account)
+                await self._decisions.resend_message(conversation, command, account)
             case "approve" | "deny":
-                await self._decisions.decide(found, acted, account)
+                await self._decisions.decide_approval(conversation, command, account)

@@ -1,4 +1,4 @@
-"""The rules for a reply while it is held: what its author and others do meanwhile decides it. Pure."""
+"""Rules for a reply while it is held: later commands may change, withhold or release it. Pure."""
 
 from __future__ import annotations
 
@@ -15,69 +15,68 @@ from schemas.handoff.rules import is_held_by
 from schemas.ports import Record
 
 Withheld = Literal["", "undone", "deleted", "note"]
-NOTES = ("//", "🔒", ":lock:")
-"""Begin a reply that is for colleagues."""
-ENDS = frozenset({"release", "return", "resolve", "transfer", "escalate"})
-"""After these the conversation is somebody else's: what was held goes out first."""
+NOTE_PREFIXES = ("//", "🔒", ":lock:")
+"""Prefixes of a note, a reply that is for colleagues."""
+ENDING_KINDS = frozenset({"release", "return", "resolve", "transfer", "escalate"})
+"""Commands that end the claim. Held replies are sent before them."""
 
 
 @dataclass(frozen=True, slots=True)
 class PendingReply:
-    """``withheld``: why it stays inside, empty where it does not. ``text`` and ``revision`` are of its last change;
-    ``is_due``: nothing more is waited for."""
+    """The state of a held reply. ``withheld_reason``: the reason why the contact does not get it, empty if it is to be
+    sent. ``text`` and ``revision``: of its last change. ``is_due``: send it without further waiting."""
 
     text: str
     revision: int = 0
-    withheld: Withheld = ""
+    withheld_reason: Withheld = ""
     is_due: bool = False
 
 
 def is_note(text: str) -> bool:
-    return text.lstrip().startswith(NOTES)
+    return text.lstrip().startswith(NOTE_PREFIXES)
 
 
-def is_public(found: Conversation, reply: DeskCommand) -> bool:
-    """Tell whether a reply is the contact's: its author holds the conversation since before it was written. Both times
-    are the desk's, so its own clock says which was first."""
-    return not is_note(reply.text) and is_held_by(found, reply.by, before=reply.at)
+def is_public(conversation: Conversation, reply: DeskCommand) -> bool:
+    """Return whether a reply goes to the contact: its author held the conversation when it was written. Both times are
+    from the desk's clock."""
+    return not is_note(reply.text) and is_held_by(conversation, reply.by, before=reply.at)
 
 
 def judge_reply(reply: DeskCommand, later: Iterable[DeskCommand]) -> PendingReply:
-    """Decide a reply by all that was done ``later``. Whoever keeps it inside need not be its author: no harm comes of
-    it."""
-    held = PendingReply(reply.text, reply.revision, "note" if is_note(reply.text) else "")
-    for act in later:
-        if act.kind == "undo" and act.value == reply.id and act.by == reply.by:
-            held = replace(held, withheld=held.withheld or "undone")
-        elif act.kind in ENDS:
-            held = replace(held, is_due=True)
-        elif act.external_id == reply.external_id:
-            held = _apply_change(held, act)
-    return held
+    """Apply ``later`` commands to a reply. Anybody may withhold it, not only its author: that does no harm."""
+    pending = PendingReply(reply.text, reply.revision, "note" if is_note(reply.text) else "")
+    for command in later:
+        if command.kind == "undo" and command.value == reply.id and command.by == reply.by:
+            pending = replace(pending, withheld_reason=pending.withheld_reason or "undone")
+        elif command.kind in ENDING_KINDS:
+            pending = replace(pending, is_due=True)
+        elif command.external_id == reply.external_id:
+            pending = _apply_change(pending, command)
+    return pending
 
 
-def _apply_change(held: PendingReply, act: DeskCommand) -> PendingReply:
-    if act.kind == "delete":
-        return replace(held, withheld=held.withheld or "deleted")
-    if act.kind == "note":
-        return replace(held, withheld=held.withheld or "note")
-    if act.kind == "edit" and act.revision > held.revision:
-        withheld = held.withheld or ("note" if is_note(act.text) else "")
-        return replace(held, text=act.text, revision=act.revision, withheld=withheld)
-    return held
+def _apply_change(pending: PendingReply, command: DeskCommand) -> PendingReply:
+    if command.kind == "delete":
+        return replace(pending, withheld_reason=pending.withheld_reason or "deleted")
+    if command.kind == "note":
+        return replace(pending, withheld_reason=pending.withheld_reason or "note")
+    if command.kind == "edit" and command.revision > pending.revision:
+        withheld = pending.withheld_reason or ("note" if is_note(command.text) else "")
+        return replace(pending, text=command.text, revision=command.revision, withheld_reason=withheld)
+    return pending
 
 
-def list_acts_after(act_id: str, records: Sequence[Record]) -> list[DeskCommand]:
-    """List what people did after an act, of the records that wait with it."""
-    acts, is_after = [], False
+def list_later_commands(command_id: str, records: Sequence[Record]) -> list[DeskCommand]:
+    """List the commands that come after a command in the same batch."""
+    commands, is_after = [], False
     for record in records:
         if record.headers.get("ce_type") != topics.DESK_ACTED:
             continue
-        if record.headers.get("ce_id") == act_id:
+        if record.headers.get("ce_id") == command_id:
             is_after = True
         elif is_after:
             try:
-                acts.append(Envelope.from_wire(record.headers, record.value).payload(DeskCommand))
+                commands.append(Envelope.from_wire(record.headers, record.value).payload(DeskCommand))
             except RecordError:
-                continue  # whoever handles it says so
-    return acts
+                continue  # reported when the record itself is handled
+    return commands

@@ -1,4 +1,4 @@
-"""Replies that people write in a thread: whether the contact gets one is decided here, and once."""
+"""Replies that people write in a thread: the decision, made once, whether the contact gets a reply."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from collections.abc import Mapping
 import structlog
 
 from connectors.desk.client import DeskClient
-from connectors.desk.commands.pending_replies import PendingReply, is_note, is_public, judge_reply, list_acts_after
+from connectors.desk.commands.pending_replies import PendingReply, is_note, is_public, judge_reply, list_later_commands
 from connectors.desk.commands.reply_files import ReplyFiles
 from connectors.desk.commands.undo_window import UndoWindow, WaitingReply, wait_for_more
-from connectors.desk.events import desk_event, outcome_event
+from connectors.desk.events import build_desk_event, build_outcome_event
 from connectors.desk.rules import DeskRules
 from schemas import ids, topics
 from schemas.conversation import Conversation, DeliveryOutcome
@@ -21,19 +21,20 @@ from schemas.messages import Author, InboundMessage
 from schemas.ports import Account, Batch, Bus, Clock, State
 
 log = structlog.get_logger("parley.desk")
-LATE = 10.0
-"""Seconds for which the words that a reply had when it was decided are waited for, after a crash."""
+EDIT_TIMEOUT = 10.0
+"""Seconds to wait, after a crash, for the edit whose text was decided to be sent."""
 
 
 def line_id(reply: str) -> str:
-    """Name the line of the transcript that a person's reply becomes."""
+    """Return the id of the transcript line of a person's reply."""
     return ids.derived_id(reply, "outbound")
 
 
 class Replies:
-    """The outcome under a reply's id says what was decided: ``sent`` to the contact, ``expired`` where it was undone,
-    deleted or made a note before, ``stale_owner`` where its author did not hold the conversation, ``failed`` where
-    there was nothing left to send. It is on record before anything is appended, so redelivery decides nothing anew."""
+    """Handles replies. The outcome recorded under a reply's id is the decision: ``sent`` to the contact, ``expired`` if
+    it was undone, deleted or made a note, ``stale_owner`` if its author did not hold the conversation, ``failed`` if
+    nothing was left to send. It is recorded before anything is appended, so that a redelivery repeats the same
+    decision."""
 
     def __init__(
         self,
@@ -55,110 +56,121 @@ class Replies:
         self._deliveries = state.deliveries
         self._clock = clock
 
-    async def reply(self, found: Conversation, acted: DeskCommand, account: Account, batch: Batch, record: str) -> None:
-        """``record``: the id of the event that told of it. Raises Unavailable, and what the ports raise; repeating it
-        is safe."""
-        outcome = await self._deliveries.outcome(found.id, acted.id)
+    async def handle_reply(
+        self, conversation: Conversation, command: DeskCommand, account: Account, batch: Batch, record: str
+    ) -> None:
+        """Decide a reply, and send it. ``record``: the id of the event that brought it. Raises Unavailable, and the
+        errors of the ports; repeating it is safe."""
+        outcome = await self._deliveries.outcome(conversation.id, command.id)
         if outcome is None:
-            outcome = await self._decide(found, acted, account, batch, record)
-        if outcome.state == "sent" and await self._deliveries.outcome(found.id, _release_id(acted)) is None:
+            outcome = await self._decide(conversation, command, account, batch, record)
+        if outcome.state == "sent" and await self._deliveries.outcome(conversation.id, _release_id(command)) is None:
             epoch, revision = (int(part) for part in outcome.reason.split(":"))
-            text = await self._decided_text(acted, revision, batch, record)
-            await self._release(found, acted.model_copy(update={"text": text}), outcome, epoch)
+            text = await self._decided_text(command, revision, batch, record)
+            await self._release(conversation, command.model_copy(update={"text": text}), outcome, epoch)
 
     async def _decide(
-        self, found: Conversation, acted: DeskCommand, account: Account, batch: Batch, record: str
+        self, conversation: Conversation, command: DeskCommand, account: Account, batch: Batch, record: str
     ) -> DeliveryOutcome:
-        now = await self._reload(found)
-        if not is_public(now, acted):
-            return await self._keep_inside(now, acted, account)
-        seconds = self._rules[found.origin.tenant].undo_seconds
-        held = await self._undo_window.wait(WaitingReply(now, acted, record, account, seconds), batch)
-        if held.withheld:
-            return await self._record(now, acted, "expired", held.withheld)
-        now = await self._reload(found)
-        if not is_public(now, acted):
-            return await self._keep_inside(now, acted, account)
-        return await self._accept(now, acted, account, held)
+        current = await self._reload(conversation)
+        if not is_public(current, command):
+            return await self._keep_internal(current, command, account)
+        seconds = self._rules[conversation.origin.tenant].undo_seconds
+        pending = await self._undo_window.wait(WaitingReply(current, command, record, account, seconds), batch)
+        if pending.withheld_reason:
+            return await self._record(current, command, "expired", pending.withheld_reason)
+        current = await self._reload(conversation)
+        if not is_public(current, command):
+            return await self._keep_internal(current, command, account)
+        return await self._accept(current, command, account, pending)
 
     async def _accept(
-        self, now: Conversation, acted: DeskCommand, account: Account, held: PendingReply
+        self, conversation: Conversation, command: DeskCommand, account: Account, pending: PendingReply
     ) -> DeliveryOutcome:
-        if acted.files or acted.fields.get("missing"):
-            stored, problems = await self._files.fetch(now, acted)
+        if command.files or command.fields.get("missing"):
+            stored, problems = await self._files.fetch(conversation, command)
             for problem in problems:
-                await self._client.whisper(account, acted.place, acted.by, problem)
-            if not stored and not held.text.strip():
-                return await self._record(now, acted, "failed", "no_file")
-        return await self._record(now, acted, "sent", f"{now.epoch}:{held.revision}")
+                await self._client.whisper(account, command.place, command.by, problem)
+            if not stored and not pending.text.strip():
+                return await self._record(conversation, command, "failed", "no_file")
+        return await self._record(conversation, command, "sent", f"{conversation.epoch}:{pending.revision}")
 
-    async def _keep_inside(self, now: Conversation, acted: DeskCommand, account: Account) -> DeliveryOutcome:
-        """Its author is told once per change of owner: people may talk among themselves as much as they like."""
-        outcome = await self._record(now, acted, "stale_owner", "internal")
-        if is_note(acted.text) or now.owner not in PEOPLE:
+    async def _keep_internal(
+        self, conversation: Conversation, command: DeskCommand, account: Account
+    ) -> DeliveryOutcome:
+        """Record that the reply stays at the desk. Its author is informed once per change of owner, because people may
+        also just talk among themselves."""
+        outcome = await self._record(conversation, command, "stale_owner", "internal")
+        if is_note(command.text) or conversation.owner not in PEOPLE:
             return outcome
-        once = ids.derived_id(now.id, f"desk-told:{acted.by}", now.epoch)
-        if await self._deliveries.outcome(now.id, once) is None:
-            await self._deliveries.record(now.id, _with_id(outcome, once))
-            await self._client.whisper(account, acted.place, acted.by, _why_inside(now, acted))
+        notice_id = ids.derived_id(conversation.id, f"desk-told:{command.by}", conversation.epoch)
+        if await self._deliveries.outcome(conversation.id, notice_id) is None:
+            await self._deliveries.record(conversation.id, _with_id(outcome, notice_id))
+            await self._client.whisper(account, command.place, command.by, _explain_internal(conversation, command))
         return outcome
 
-    # ── on its way ───────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── sending ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def _decided_text(self, acted: DeskCommand, revision: int, batch: Batch, record: str) -> str:
-        """Its words as they were when it was decided."""
+    async def _decided_text(self, command: DeskCommand, revision: int, batch: Batch, record: str) -> str:
+        """Return the text of the revision that was decided to be sent."""
         loop = asyncio.get_running_loop()
-        ends = loop.time() + LATE
+        deadline = loop.time() + EDIT_TIMEOUT
         while True:
             if batch.arrived.is_set():
                 batch.take_more()
-            until_then = [act for act in list_acts_after(record, batch.records) if act.revision <= revision]
-            known = judge_reply(acted, until_then)
-            if known.revision >= revision or loop.time() >= ends:
-                return known.text
-            await wait_for_more(batch, ends - loop.time())
+            earlier = [act for act in list_later_commands(record, batch.records) if act.revision <= revision]
+            pending = judge_reply(command, earlier)
+            if pending.revision >= revision or loop.time() >= deadline:
+                return pending.text
+            await wait_for_more(batch, deadline - loop.time())
 
-    async def _release(self, found: Conversation, acted: DeskCommand, outcome: DeliveryOutcome, epoch: int) -> None:
-        stored, _ = await self._files.fetch(found, acted) if acted.files else ([], [])
-        now, origin = self._clock(), found.origin
-        shown = DeliveryOutcome(
-            message_id=ids.derived_id(line_id(acted.id), "desk"),
+    async def _release(
+        self, conversation: Conversation, command: DeskCommand, outcome: DeliveryOutcome, epoch: int
+    ) -> None:
+        stored, _ = await self._files.fetch(conversation, command) if command.files else ([], [])
+        now, origin = self._clock(), conversation.origin
+        posted = DeliveryOutcome(
+            message_id=ids.derived_id(line_id(command.id), "desk"),
             state="sent",
-            external_id=acted.external_id,
+            external_id=command.external_id,
             at=outcome.at,
         )
-        # First: the line is never to be shown in the thread where it was written.
-        where = (origin.tenant, acted.desk, acted.account, acted.external_id)
-        await self._deliveries.record(found.id, shown)
-        await self._deliveries.bind(*where, found.id, shown.message_id)
-        said = InboundMessage(
-            id=acted.id,
-            external_id=acted.external_id,
+        # Recorded first, so that the line is never posted again in the thread where it was written.
+        message_ref = (origin.tenant, command.desk, command.account, command.external_id)
+        await self._deliveries.record(conversation.id, posted)
+        await self._deliveries.bind(*message_ref, conversation.id, posted.message_id)
+        message = InboundMessage(
+            id=command.id,
+            external_id=command.external_id,
             place=origin.place,
             contact_id=origin.contact_id,
-            author=Author(kind="person", name=acted.name),
-            text=acted.text,
+            author=Author(kind="person", name=command.name),
+            text=command.text,
             attachments=stored,
             epoch=epoch,
-            sent_at=acted.at,
+            sent_at=command.at,
         )
-        events = [outcome_event(found, acted, each) for each in (outcome, shown)]
-        await self._bus.append([*events, desk_event(found, topics.MESSAGE_RECEIVED, said, acted.id, now, acted)])
-        await self._deliveries.record(found.id, _with_id(outcome, _release_id(acted)))
-        log.info("desk_reply_released", conversation_id=found.id, reply=acted.id)
+        events = [build_outcome_event(conversation, command, each) for each in (outcome, posted)]
+        await self._bus.append(
+            [*events, build_desk_event(conversation, topics.MESSAGE_RECEIVED, message, command.id, now, command)]
+        )
+        await self._deliveries.record(conversation.id, _with_id(outcome, _release_id(command)))
+        log.info("desk_reply_released", conversation_id=conversation.id, reply=command.id)
 
-    async def _reload(self, found: Conversation) -> Conversation:
-        return await self._conversations.get(found.id) or found
+    async def _reload(self, conversation: Conversation) -> Conversation:
+        return await self._conversations.get(conversation.id) or conversation
 
-    async def _record(self, found: Conversation, acted: DeskCommand, state: str, reason: str) -> DeliveryOutcome:
-        outcome = {"message_id": acted.id, "state": state, "reason": reason, "at": self._clock()}
+    async def _record(
+        self, conversation: Conversation, command: DeskCommand, state: str, reason: str
+    ) -> DeliveryOutcome:
+        outcome = {"message_id": command.id, "state": state, "reason": reason, "at": self._clock()}
         delivered = DeliveryOutcome.model_validate(outcome)
-        await self._deliveries.record(found.id, delivered)
+        await self._deliveries.record(conversation.id, delivered)
         return delivered
 
 
 def _release_id(reply: DeskCommand) -> str:
-    """Name the record that a reply is on the log: it need not be put there again."""
+    """Return the id of the record that the reply was appended to the log."""
     return ids.derived_id(reply.id, "released")
 
 
@@ -166,9 +178,9 @@ def _with_id(outcome: DeliveryOutcome, message_id: str) -> DeliveryOutcome:
     return outcome.model_copy(update={"message_id": message_id})
 
 
-def _why_inside(found: Conversation, acted: DeskCommand) -> str:
-    if found.owner == "queue":
+def _explain_internal(conversation: Conversation, command: DeskCommand) -> str:
+    if conversation.owner == "queue":
         return "Nobody holds this conversation, so what is written here stays here. Claim it to answer the customer."
-    if is_held_by(found, acted.by):
+    if is_held_by(conversation, command.by):
         return "You wrote this before the conversation was yours, so it stays here."
-    return f"{holder_name(found)} holds this conversation: what you write here stays here."
+    return f"{holder_name(conversation)} holds this conversation: what you write here stays here."

@@ -1,4 +1,4 @@
-"""Files that people send along with a reply: from the desk into the attachments."""
+"""Files of a reply: fetched from the desk and stored as attachments."""
 
 from __future__ import annotations
 
@@ -24,30 +24,33 @@ log = structlog.get_logger("parley.desk")
 
 
 class ReplyFiles:
-    """``store`` fetches a file from the vendor of an origin and keeps it. ``desk``: its name, for people."""
+    """Fetches the files of replies. ``store`` fetches a file from the vendor of an origin and stores it. ``desk``:
+    display name of the desk."""
 
     def __init__(self, store: FetchFile, desk: str) -> None:
         self._store = store
         self._desk = desk
 
-    async def fetch(self, found: Conversation, reply: DeskCommand) -> tuple[list[Attachment], list[str]]:
-        """Return what could be had, in order, and what its author has to be told about the rest. Raises Unavailable
-        when it cannot be stored now."""
-        where = found.origin.model_copy(update={"channel": reply.desk, "account": reply.account, "place": reply.place})
-        got = await asyncio.gather(*(self._fetch(found.id, where, file) for file in reply.files))
-        stored = [each for each in got if isinstance(each, Attachment)]
-        problems = [each for each in got if isinstance(each, str)]
+    async def fetch(self, conversation: Conversation, reply: DeskCommand) -> tuple[list[Attachment], list[str]]:
+        """Return the stored files in order, and the error texts for the author about the others. Raises Unavailable if
+        files cannot be stored now."""
+        origin = conversation.origin.model_copy(
+            update={"channel": reply.desk, "account": reply.account, "place": reply.place}
+        )
+        results = await asyncio.gather(*(self._fetch(conversation.id, origin, file) for file in reply.files))
+        stored = [each for each in results if isinstance(each, Attachment)]
+        problems = [each for each in results if isinstance(each, str)]
         if reply.fields.get("missing"):
             problems.append(
                 f"A file of this message is not with {self._desk}, so it could not be sent to the customer."
             )
         return stored, problems
 
-    async def _fetch(self, conversation: str, where: Origin, file: RemoteFile) -> Attachment | str:
+    async def _fetch(self, conversation: str, origin: Origin, file: RemoteFile) -> Attachment | str:
         try:
-            return await self._store(conversation, where, file)
+            return await self._store(conversation, origin, file)
         except (RequestError, DeliveryError, TimeoutError) as error:
-            log.warning("desk_file_failed", tenant=where.tenant, error=type(error).__name__)
+            log.warning("desk_file_failed", tenant=origin.tenant, error=type(error).__name__)
             return f"“{file.name or file.kind}” was not sent to the customer: {self._explain(error)}."
 
     def _explain(self, error: Exception) -> str:

@@ -1,1 +1,1 @@
-"""The way in: whom an act is about, whether its author may do it, and its append to the log."""
+"""Inbound events of a desk: find the conversation, check the author's permission, and append the command to the log."""

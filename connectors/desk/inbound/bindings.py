@@ -12,16 +12,17 @@ from schemas import ids
 from schemas.conversation import Conversation
 from schemas.ports import Account, Conversations, Deliveries
 
-MOST_ROOTS = 100
-"""Cards that a conversation may have had: a deleted one is followed by another."""
-KEPT = 600.0
-"""Seconds for which a message that is none of ours is known as that. It cannot become one."""
-MOST = 10_000
+MAX_ROOTS = 100
+"""Largest number of cards of one conversation: a deleted card is replaced by another."""
+UNKNOWN_SECONDS = 600.0
+"""Seconds for which a message without a conversation is cached as such."""
+MAX_CACHED = 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """``message_id``: what the message shows. ``is_root``: it is a conversation's card, below which people answer."""
+    """The conversation of a message. ``message_id``: id of the shown line or card. ``is_root``: the message is the
+    card, below which people answer."""
 
     conversation: Conversation
     message_id: str
@@ -29,7 +30,8 @@ class Binding:
 
 
 class Bindings:
-    """Bindings on record; else those that a card carries along, because a store may have lost its records."""
+    """Looks up bindings in the record of deliveries, else in the metadata of the card, because a store may have lost
+    its records."""
 
     def __init__(
         self,
@@ -46,39 +48,39 @@ class Bindings:
         self._foreign: dict[tuple[str, ...], float] = {}
 
     async def find(self, account: Account, external_id: str) -> Binding | None:
-        """Find the conversation of a message; None for what is no conversation's of this tenant. Raises Unavailable,
+        """Find the conversation of a message; None if it belongs to no conversation of this tenant. Raises Unavailable,
         StateUnavailable, StateLost."""
-        asked = (account.tenant, account.channel, account.name, external_id)
-        known = await self._deliveries.by_external_id(*asked)
-        if known is None and (known := await self._read_binding(account, external_id)) is not None:
-            await self._deliveries.bind(*asked, *known)
-        if known is None:
+        message_ref = (account.tenant, account.channel, account.name, external_id)
+        recorded = await self._deliveries.by_external_id(*message_ref)
+        if recorded is None and (recorded := await self._read_binding(account, external_id)) is not None:
+            await self._deliveries.bind(*message_ref, *recorded)
+        if recorded is None:
             return None
-        found = await self._conversations.get(known[0])
-        if found is None or found.origin.tenant != account.tenant:
+        conversation = await self._conversations.get(recorded[0])
+        if conversation is None or conversation.origin.tenant != account.tenant:
             return None
-        return Binding(found, known[1], is_root(*known))
+        return Binding(conversation, recorded[1], is_root(*recorded))
 
-    async def thread(self, account: Account, external_id: str) -> str:
-        """Return the thread in which a message stands; its own where nobody says another. Raises Unavailable."""
-        message = await self._client.ask(account, lambda connection: connection.message(external_id))
+    async def find_thread(self, account: Account, external_id: str) -> str:
+        """Return the thread that contains a message; the message's own thread if it is unknown. Raises Unavailable."""
+        message = await self._client.ask(account, lambda connection: connection.find_message(external_id))
         return message.thread if message is not None else thread_of(external_id)
 
     async def _read_binding(self, account: Account, external_id: str) -> tuple[str, str] | None:
-        """Read the conversation and the marker that a card of ours carries."""
+        """Read the conversation and the marker from the metadata of a card."""
         key = (account.tenant, account.name, external_id)
         if self._now() < self._foreign.get(key, 0.0):
             return None
-        message = await self._client.ask(account, lambda connection: connection.message(external_id))
-        about = message.about if message is not None and message.thread == thread_of(external_id) else {}
-        conversation, marker = about.get("conversation"), about.get("id")
-        if about.get("tenant") == account.tenant and isinstance(conversation, str) and isinstance(marker, str):
+        message = await self._client.ask(account, lambda connection: connection.find_message(external_id))
+        metadata = message.metadata if message is not None and message.thread == thread_of(external_id) else {}
+        conversation, marker = metadata.get("conversation"), metadata.get("id")
+        if metadata.get("tenant") == account.tenant and isinstance(conversation, str) and isinstance(marker, str):
             return conversation, marker
-        if len(self._foreign) >= MOST:
+        if len(self._foreign) >= MAX_CACHED:
             self._foreign.clear()
-        self._foreign[key] = self._now() + KEPT
+        self._foreign[key] = self._now() + UNKNOWN_SECONDS
         return None
 
 
 def is_root(conversation: str, message_id: str) -> bool:
-    return any(ids.derived_id(conversation, "desk", number) == message_id for number in range(MOST_ROOTS))
+    return any(ids.derived_id(conversation, "desk", number) == message_id for number in range(MAX_ROOTS))

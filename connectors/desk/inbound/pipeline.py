@@ -1,4 +1,4 @@
-"""The way in for what people do at the desk: whose conversation it is about, whether they may, and on to the log."""
+"""Inbound pipeline of the desk: from an event of the vendor to a command on the log."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import structlog
 from pydantic import ValidationError
 
 from connectors.desk.client import DeskClient
-from connectors.desk.events import desk_event
+from connectors.desk.events import build_desk_event
 from connectors.desk.inbound.bindings import Binding, Bindings
 from connectors.desk.inbound.permissions import Permissions
 from connectors.desk.ownership import DeskOwnership
@@ -20,31 +20,31 @@ from connectors.desk.thread_ids import channel_of, root_of
 from connectors.inbound.reply_references import derive_event_id
 from schemas import topics
 from schemas.conversation import Conversation
-from schemas.crash_points import reach
 from schemas.desk import DeskCommand, DeskCommandKind
 from schemas.ports import Account, Bus, Clock, Event, State
 from schemas.privacy.cards import OwnNumbers, mask_cards
+from schemas.runtime.crash_points import reach
 
 log = structlog.get_logger("parley.desk")
-MOST_NAMED = 10
-"""People of a reply whose names are asked for; the ids of others mean nothing to anybody."""
-WRITTEN = frozenset({"reply", "edit", "delete"})
-"""These are a conversation's only below its card."""
+MAX_NAMES = 10
+"""People mentioned in a reply whose names are looked up; the ids of more stay as they are."""
+THREAD_KINDS = frozenset({"reply", "edit", "delete"})
+"""Kinds that count only in the thread below a card."""
 NOT_MEMBER = "Only members of this channel can act here, and guests and people of other workspaces cannot."
 
 
 @dataclass(frozen=True, slots=True)
 class BoundCommand:
-    """A command, and the conversation that it belongs to."""
+    """A command with its account and conversation."""
 
     account: Account
-    bound: Binding
-    acted: DeskCommand
+    binding: Binding
+    command: DeskCommand
 
 
 class DeskInbound:
-    """See schemas.ports.DeskDoor. ``rules``: by tenant, of those whose desk this is. ``own_numbers``: what finds
-    numbers that are no cards."""
+    """Accepts events of the desk; see schemas.ports.DeskDoor. ``rules``: by tenant, for the tenants of this desk.
+    ``own_numbers``: patterns of the tenants' own numbers, which are no card numbers."""
 
     def __init__(
         self,
@@ -74,72 +74,73 @@ class DeskInbound:
         if rules is None or rules.account != account.name:
             return
         for event in events:
-            act = await self._resolve(account, event, rules)
-            if act is not None:
-                await self._take(act, rules)
+            bound_command = await self._resolve(account, event, rules)
+            if bound_command is not None:
+                await self._handle(bound_command, rules)
 
-    async def _take(self, act: BoundCommand, rules: DeskRules) -> None:
-        account, acted, found = act.account, act.acted, act.bound.conversation
-        if acted.kind == "claim":
-            return await self._ownership.claim(account, found, acted)
-        if acted.fields.get(FORM_TRIGGER) and await self._opens_form(account, found, acted, rules):
+    async def _handle(self, bound_command: BoundCommand, rules: DeskRules) -> None:
+        account, command = bound_command.account, bound_command.command
+        conversation = bound_command.binding.conversation
+        if command.kind == "claim":
+            return await self._ownership.claim(account, conversation, command)
+        if command.fields.get(FORM_TRIGGER) and await self._open_form(account, conversation, command, rules):
             return
-        acted = acted.model_copy(
-            update={"fields": {name: values for name, values in acted.fields.items() if name != FORM_TRIGGER}}
+        command = command.model_copy(
+            update={"fields": {name: values for name, values in command.fields.items() if name != FORM_TRIGGER}}
         )
-        if acted.kind in ("send_draft", "discard_draft"):
-            acted = await self._with_draft(account, acted)
-        if acted.kind == "transfer":
-            acted = await self._with_receiver(account, acted)
-        if acted.kind == "reply":
-            # A reaction to it may come at any time, and tells of it by this alone.
-            where = (acted.external_id, found.id, acted.id)
-            await self._deliveries.bind(account.tenant, account.channel, account.name, *where)
-        await self._append(found, acted)
+        if command.kind in ("send_draft", "discard_draft"):
+            command = await self._add_draft(account, command)
+        if command.kind == "transfer":
+            command = await self._resolve_receiver(account, command)
+        if command.kind == "reply":
+            # A later reaction to the reply names only its external id.
+            reply_ref = (command.external_id, conversation.id, command.id)
+            await self._deliveries.bind(account.tenant, account.channel, account.name, *reply_ref)
+        await self._append(conversation, command)
 
-    async def _append(self, found: Conversation, acted: DeskCommand) -> None:
-        event = desk_event(found, topics.DESK_ACTED, acted, acted.id, self._clock(), acted)
+    async def _append(self, conversation: Conversation, command: DeskCommand) -> None:
+        event = build_desk_event(conversation, topics.DESK_ACTED, command, command.id, self._clock(), command)
         reach("edge.before_append")
         await self._bus.append([event])
         reach("edge.after_append")
 
-    # ── whose, and by whom ───────────────────────────────────────────────────────────────────────────────────────────
+    # ── conversation and permission ───────────────────────────────────────────────────────────────────────────────────
 
-    async def _resolve(self, account: Account, told: Event, rules: DeskRules) -> BoundCommand | None:
-        """Find what an event is about. None for what means nothing, belongs to nobody, or may not be done."""
-        is_reaction = told.payload.get("kind") == REACTION
-        event = interpret_reaction(told, rules.emoji) if is_reaction else told
-        if event is None:
+    async def _resolve(self, account: Account, event: Event, rules: DeskRules) -> BoundCommand | None:
+        """Turn an event into a command. None if it has no meaning, belongs to no conversation, or is not permitted."""
+        is_reaction = event.payload.get("kind") == REACTION
+        interpreted = interpret_reaction(event, rules.emoji) if is_reaction else event
+        if interpreted is None:
             return None
-        kind = event.payload.get("kind")
-        about = event.external_id if is_reaction else root_of(event.place)
-        bound = await self._bindings.find(account, about)
+        kind = interpreted.payload.get("kind")
+        message = interpreted.external_id if is_reaction else root_of(interpreted.place)
+        binding = await self._bindings.find(account, message)
         if is_reaction and kind == "note":
-            event = replace(event, place=await self._bindings.thread(account, event.external_id))
-            if bound is None:
-                # The reply may have been told later than the reaction to it.
-                bound = await self._bindings.find(account, root_of(event.place))
-        if bound is None or not _fits(kind, is_reaction, bound, event):
+            interpreted = replace(interpreted, place=await self._bindings.find_thread(account, interpreted.external_id))
+            if binding is None:
+                # The reaction may arrive before the reply itself.
+                binding = await self._bindings.find(account, root_of(interpreted.place))
+        if binding is None or not _is_in_place(kind, is_reaction, binding, interpreted):
             return None
-        return await self._admit(account, event, bound)
+        return await self._admit(account, interpreted, binding)
 
-    async def _admit(self, account: Account, event: Event, bound: Binding) -> BoundCommand | None:
+    async def _admit(self, account: Account, event: Event, binding: Binding) -> BoundCommand | None:
         by = str(event.payload.get("by"))
-        member = await self._permissions.member(account, channel_of(event.place), by)
-        if member.refused:
-            log.warning("desk_act_refused", tenant=account.tenant, by=by, reason=member.refused)
-            if member.refused != "bot":
+        member = await self._permissions.find_member(account, channel_of(event.place), by)
+        if member.refusal:
+            log.warning("desk_act_refused", tenant=account.tenant, by=by, reason=member.refusal)
+            if member.refusal != "bot":
                 await self._client.whisper(account, event.place, by, NOT_MEMBER)
             return None
-        acted = self._build_act(account, event, member)
-        if acted is None or _is_elsewhere(acted, bound.conversation):
+        command = self._build_command(account, event, member)
+        if command is None or _is_for_other_conversation(command, binding.conversation):
             return None
-        return BoundCommand(account, bound, await self._with_names(account, acted))
+        return BoundCommand(account, binding, await self._name_mentions(account, command))
 
-    def _build_act(self, account: Account, event: Event, member: Member) -> DeskCommand | None:
+    def _build_command(self, account: Account, event: Event, member: Member) -> DeskCommand | None:
         own = self._own_numbers.get(account.tenant)
         try:
-            acted = DeskCommand.model_validate(
+            command = DeskCommand.model_validate(
                 {
                     "at": self._clock(),
                     **event.payload,
@@ -153,73 +154,76 @@ class DeskInbound:
         except ValidationError:
             log.warning("event_malformed", tenant=account.tenant, channel=account.channel, account=account.name)
             return None
-        fields = {name: [mask_cards(value, own) for value in values] for name, values in acted.fields.items()}
-        return acted.model_copy(update={"text": mask_cards(acted.text, own), "fields": fields})
+        fields = {name: [mask_cards(value, own) for value in values] for name, values in command.fields.items()}
+        return command.model_copy(update={"text": mask_cards(command.text, own), "fields": fields})
 
-    # ── what only the desk knows ─────────────────────────────────────────────────────────────────────────────────────
+    # ── details from the desk ─────────────────────────────────────────────────────────────────────────────────────────
 
-    async def _with_names(self, account: Account, acted: DeskCommand) -> DeskCommand:
-        """Name people who are called by their id, for that is all that the vendor tells."""
+    async def _name_mentions(self, account: Account, command: DeskCommand) -> DeskCommand:
+        """Replace the ids of mentioned people by names, because the vendor sends only ids."""
         mentions = self._client.desk.mentions
-        users = list(dict.fromkeys(mentions.findall(acted.text)))[:MOST_NAMED]
-        names = {user: await self._permissions.name(account, user) for user in users}
-        text = mentions.sub(lambda found: "@" + names.get(found.group(1), found.group(1)), acted.text)
-        return acted.model_copy(update={"text": text})
+        users = list(dict.fromkeys(mentions.findall(command.text)))[:MAX_NAMES]
+        names = {user: await self._permissions.find_name(account, user) for user in users}
+        text = mentions.sub(lambda match: "@" + names.get(match.group(1), match.group(1)), command.text)
+        return command.model_copy(update={"text": text})
 
-    async def _opens_form(self, account: Account, found: Conversation, acted: DeskCommand, rules: DeskRules) -> bool:
-        """Vendors let a form be opened for a few seconds after a press, so this cannot wait for a lane."""
-        refused = await self._client.ask(account, lambda connection: connection.open_form(found, acted, rules))
-        if refused:
-            await self._client.whisper(account, acted.place, acted.by, refused)
-        return refused is not None
+    async def _open_form(
+        self, account: Account, conversation: Conversation, command: DeskCommand, rules: DeskRules
+    ) -> bool:
+        """Open a form if the command needs one. Vendors allow it only within seconds of a press, so this cannot wait
+        for a lane."""
+        refusal = await self._client.ask(account, lambda connection: connection.open_form(conversation, command, rules))
+        if refusal:
+            await self._client.whisper(account, command.place, command.by, refusal)
+        return refusal is not None
 
-    async def _with_draft(self, account: Account, acted: DeskCommand) -> DeskCommand:
-        """Add to a draft that is sent or discarded its text as it was written (``fields["draft"]``) and as it goes out.
-        Both are empty when it is not there any more."""
-        message = await self._client.ask(account, lambda connection: connection.message(acted.external_id))
-        about = message.about if message is not None else {}
-        draft = str(about.get("text") or "") if about.get("draft") == acted.value else ""
-        sent = next(iter(acted.fields.get("text", ())), "") or draft
-        return acted.model_copy(update={"text": sent, "fields": {"draft": [draft]}})
+    async def _add_draft(self, account: Account, command: DeskCommand) -> DeskCommand:
+        """Add the original text of a draft (``fields["draft"]``) and the text to send. Both are empty if the draft is
+        gone."""
+        message = await self._client.ask(account, lambda connection: connection.find_message(command.external_id))
+        metadata = message.metadata if message is not None else {}
+        draft = str(metadata.get("text") or "") if metadata.get("draft") == command.value else ""
+        sent = next(iter(command.fields.get("text", ())), "") or draft
+        return command.model_copy(update={"text": sent, "fields": {"draft": [draft]}})
 
-    async def _with_receiver(self, account: Account, acted: DeskCommand) -> DeskCommand:
-        """Name the receiver of a transfer, if they may act where the conversation is; else nobody."""
-        chosen = next(iter(acted.fields.get("person", ())), "")
-        channel = next(iter(acted.fields.get("channel", ())), "")
-        member = await self._permissions.member(account, channel_of(acted.place), chosen) if chosen else None
-        if member is None or member.refused:
-            return acted.model_copy(update={"value": channel, "fields": {"refused": [chosen]} if chosen else {}})
+    async def _resolve_receiver(self, account: Account, command: DeskCommand) -> DeskCommand:
+        """Add the id and name of a transfer's receiver, if they may act in the conversation's channel."""
+        chosen = next(iter(command.fields.get("person", ())), "")
+        channel = next(iter(command.fields.get("channel", ())), "")
+        member = await self._permissions.find_member(account, channel_of(command.place), chosen) if chosen else None
+        if member is None or member.refusal:
+            return command.model_copy(update={"value": channel, "fields": {"refused": [chosen]} if chosen else {}})
         person = f"{self._client.desk.name}:{chosen}"
-        return acted.model_copy(update={"value": channel, "fields": {"person": [person], "name": [member.name]}})
+        return command.model_copy(update={"value": channel, "fields": {"person": [person], "name": [member.name]}})
 
 
 def interpret_reaction(event: Event, emoji: DeskEmojiRules) -> Event | None:
-    """Turn a reaction into the act that it means; None for one that means nothing. Taking the one for a claim back
-    lets go of the conversation; taking any other back undoes nothing."""
+    """Turn a reaction into the command that it stands for; None if it stands for none. Removing the claim reaction
+    releases the conversation; removing any other has no effect."""
     name = str(event.payload.get("value")).partition("::")[0]
-    acts: dict[str, DeskCommandKind] = {
+    kinds: dict[str, DeskCommandKind] = {
         emoji.note: "note",
         emoji.give_back: "return",
         emoji.resolve: "resolve",
         emoji.claim: "claim",
     }
-    act = acts.get(name)
-    if event.payload.get("fields"):  # it was taken back
-        act = "release" if act == "claim" else None
-    if act is None:
+    kind = kinds.get(name)
+    if event.payload.get("fields"):  # it was removed
+        kind = "release" if kind == "claim" else None
+    if kind is None:
         return None
-    return replace(event, payload={**event.payload, "kind": act, "value": "", "fields": {}})
+    return replace(event, payload={**event.payload, "kind": kind, "value": "", "fields": {}})
 
 
-def _fits(kind: object, is_reaction: bool, bound: Binding, event: Event) -> bool:
-    """Tell whether it stands in the right place: replies and notes below a card, a reaction on the card, or on a reply
-    where it means a note."""
+def _is_in_place(kind: object, is_reaction: bool, binding: Binding, event: Event) -> bool:
+    """Return whether the event is in the right place: replies below a card, reactions on the card, and note reactions
+    on a reply."""
     if is_reaction:
-        return (kind == "note") != (bound.is_root and event.external_id == root_of(event.place))
-    return bound.is_root or kind not in WRITTEN
+        return (kind == "note") != (binding.is_root and event.external_id == root_of(event.place))
+    return binding.is_root or kind not in THREAD_KINDS
 
 
-def _is_elsewhere(acted: DeskCommand, found: Conversation) -> bool:
-    """Tell whether a form was opened for another conversation than its thread is about by now."""
-    form = acted.fields.get("conversation")
-    return form is not None and form != [found.id]
+def _is_for_other_conversation(command: DeskCommand, conversation: Conversation) -> bool:
+    """Return whether a form was opened for another conversation than the current one of its thread."""
+    form = command.fields.get("conversation")
+    return form is not None and form != [conversation.id]

@@ -1,8 +1,8 @@
-"""The consumer that keeps the desk as the conversations are: one lane a conversation, so that its card and thread have
-one writer.
+"""The consumer that keeps the desk up to date. Each conversation has one lane, so that its card and thread have one
+writer.
 
-What people did is done first, in their order. Then what the desk shows is brought in line with the state: a record only
-says that it is time to look, so that it may come twice, late or not at all.
+It executes the commands of a batch in order, then updates the desk from the current state. Other records only trigger
+that update, so they may come twice, late or never.
 """
 
 from __future__ import annotations
@@ -31,26 +31,26 @@ log = structlog.get_logger("parley.desk")
 
 
 class Commands(Protocol):
-    """Does what people did at the desk."""
+    """Executes people's commands."""
 
-    async def do(self, conversation: Conversation, acted: DeskCommand, batch: Batch) -> None:
-        """Repeating it changes nothing. ``batch.records`` may grow show_meanwhile. Raises Parked, Unavailable,
-        BusUnavailable, StateUnavailable, StateLost."""
+    async def perform(self, conversation: Conversation, command: DeskCommand, batch: Batch) -> None:
+        """Execute one command; repeating it changes nothing. ``batch.records`` may grow meanwhile. Raises Parked,
+        Unavailable, BusUnavailable, StateUnavailable, StateLost."""
 
 
 Meanwhile = Callable[[Conversation, Batch], Awaitable[None]]
 
 
 @dataclass(slots=True)
-class _News:
-    """The news in a batch's records, beside what people did."""
+class _BatchEvents:
+    """The events of a batch other than commands."""
 
     drafts: list[DraftGenerated] = field(default_factory=list)
     is_urgent: bool = False
     is_ours: bool = False
 
     @classmethod
-    def of(cls, batch: Batch) -> _News:
+    def of(cls, batch: Batch) -> _BatchEvents:
         """Raises UndecodableRecord."""
         news = cls()
         for record in batch.records:
@@ -66,9 +66,9 @@ class _News:
 
 
 class DeskConsumer:
-    """Handler of the group ``parley.desk.<desk>``. ``rules``: by tenant, of those whose desk this is. ``commands``
-    makes what does what people did; it is told what to do while it waits. ``rates``: the desk's own where none is
-    given."""
+    """Handler of the consumer group ``parley.desk.<desk>``. ``rules``: by tenant, for the tenants of this desk.
+    ``commands`` builds the executor of commands from the callback that it runs while it waits. ``rates``: default are
+    the desk's own."""
 
     def __init__(
         self,
@@ -95,37 +95,37 @@ class DeskConsumer:
         self._poster = Poster(desk, sender, self.accounts, state.limiter, clock, rates or desk.rates)
         self._sync = DeskSync(desk, state, self._poster, clock, metrics)
         for tenant in rules:
-            metrics.count(UNREACHABLE_METRIC, 0, tenant=tenant)  # else nobody would see the first time
+            metrics.count(UNREACHABLE_METRIC, 0, tenant=tenant)  # so that the series exists before the first failure
         self._commands = commands(self.show_meanwhile) if commands is not None else None
 
     async def close(self) -> None:
-        """Close the connections; to be called when nothing is handled any more."""
+        """Close the connections; call it when no batch is being handled any more."""
         await self.accounts.close()
 
     async def handle(self, batch: Batch) -> None:
-        """Handle a lane's batch. Raises RecordError (a record for ``give_up``), Parked, Unavailable; repeating it is
+        """Handle a batch of a lane. Raises RecordError (a record for ``give_up``), Parked, Unavailable; repeating it is
         safe."""
-        news = _News.of(batch)
-        where = self._find_rules(batch)
-        if not news.is_ours or where is None:
+        events = _BatchEvents.of(batch)
+        target = self._find_rules(batch)
+        if not events.is_ours or target is None:
             return
-        ledger = self._ledger()
+        delivery_log = self._open_delivery_log()
         try:
-            await self._handle(batch, news, *where, ledger)
+            await self._handle(batch, events, *target, delivery_log)
         finally:
-            # Whatever was decided is told, also when the rest has to wait.
-            await ledger.flush()
+            # Recorded outcomes are published even if the rest has to wait.
+            await delivery_log.flush()
 
     async def show_meanwhile(self, conversation: Conversation, batch: Batch) -> None:
-        """Show what the contact writes while something that a person did takes its time. Raises as ``handle``."""
-        if (where := self._find_rules(batch)) is not None:
-            ledger = self._ledger()
+        """Show new messages of the contact while a command is still being executed. Raises as ``handle``."""
+        if (target := self._find_rules(batch)) is not None:
+            delivery_log = self._open_delivery_log()
             try:
-                await self._sync.run_once(DeskSession(conversation, *where, ledger, batch.revoking))
+                await self._sync.run_once(DeskSession(conversation, *target, delivery_log, batch.revoking))
             finally:
-                await ledger.flush()
+                await delivery_log.flush()
 
-    def _ledger(self) -> DeliveryLog:
+    def _open_delivery_log(self) -> DeliveryLog:
         return DeliveryLog(bus=self._bus, state=self._state, metrics=self._metrics, clock=self._clock, of_desk=True)
 
     def _find_rules(self, batch: Batch) -> tuple[DeskRules, Account] | None:
@@ -134,44 +134,49 @@ class DeskConsumer:
         account = None if rules is None else self._account_of(tenant, self._desk.name, rules.account)
         return None if rules is None or account is None else (rules, account)
 
-    async def _handle(self, batch: Batch, news: _News, rules: DeskRules, account: Account, ledger: DeliveryLog) -> None:
+    async def _handle(
+        self, batch: Batch, events: _BatchEvents, rules: DeskRules, account: Account, delivery_log: DeliveryLog
+    ) -> None:
         conversation = await self._state.conversations.get(batch.conversation)
         if conversation is None:
             log.info("desk_of_unknown_conversation", conversation_id=batch.conversation)
             return
-        session = DeskSession(conversation, rules, account, ledger, batch.revoking)
-        done = await self._do_acts(session, batch, 0)
-        acted = any(record.headers.get("ce_type") == topics.DESK_ACTED for record in batch.records)
-        if not (acted or news.drafts) and not await self._sync.concerns(conversation):
+        session = DeskSession(conversation, rules, account, delivery_log, batch.revoking)
+        done = await self._perform_commands(session, batch, 0)
+        has_commands = any(record.headers.get("ce_type") == topics.DESK_ACTED for record in batch.records)
+        if not (has_commands or events.drafts) and not await self._sync.is_relevant(conversation):
             return
-        gathering = self._poster.rates.gathering
-        if not (acted or news.is_urgent or self._poster.is_busy) and gathering:
+        gathering = self._poster.rates.gather_seconds
+        if not (has_commands or events.is_urgent or self._poster.is_busy) and gathering:
             await pause(gathering, batch.revoking)
         batch.take_more()
-        await self._do_acts(session, batch, done)
-        await self._sync.run(session, _News.of(batch).drafts, batch)
+        await self._perform_commands(session, batch, done)
+        await self._sync.run(session, _BatchEvents.of(batch).drafts, batch)
 
-    async def _do_acts(self, session: DeskSession, batch: Batch, done: int) -> int:
-        """Do what people did, in their order. Return how many records were looked at; more may come show_meanwhile."""
+    async def _perform_commands(self, session: DeskSession, batch: Batch, done: int) -> int:
+        """Execute the commands in the batch, in order. Return the number of handled records; more may arrive
+        meanwhile."""
         while done < len(batch.records):
             record = batch.records[done]
             done += 1
             if record.headers.get("ce_type") == topics.DESK_ACTED:
-                await self._do(session, Envelope.from_wire(record.headers, record.value).payload(DeskCommand), batch)
+                await self._perform(
+                    session, Envelope.from_wire(record.headers, record.value).payload(DeskCommand), batch
+                )
         return done
 
-    async def _do(self, session: DeskSession, acted: DeskCommand, batch: Batch) -> None:
-        done = done_id(acted.id)
+    async def _perform(self, session: DeskSession, command: DeskCommand, batch: Batch) -> None:
+        done = done_id(command.id)
         conversation = await self._state.conversations.get(session.conversation.id)
         if conversation is None or await self._state.deliveries.outcome(conversation.id, done) is not None:
             return
         if self._commands is None:
             raise UnknownEventType("nobody here does what people did")
-        await self._commands.do(conversation, acted, batch)
-        await self._sync.note_act(session, acted)
+        await self._commands.perform(conversation, command, batch)
+        await self._sync.show_command(session, command)
         await self._sync.record_done(session, done)
 
 
 def done_id(act: str) -> str:
-    """Name the record that what a person did has been done."""
+    """Return the id of the record that a command was executed."""
     return ids.derived_id(act, "done")

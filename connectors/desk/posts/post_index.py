@@ -1,4 +1,4 @@
-"""The posts in which the lines of a conversation stand, by the record of outcomes."""
+"""Index of the posts that show the lines of a conversation, read from the recorded outcomes."""
 
 from __future__ import annotations
 
@@ -12,24 +12,25 @@ from schemas import ids
 from schemas.conversation import DeliveryOutcome
 from schemas.messages import TranscriptMessage
 
-TOGETHER = "with:"
-"""Reason of a line's record while the post that it is part of is on its way; the marker of the post follows."""
+SHARED_POST = "with:"
+"""Prefix of the reason recorded for a line while the post that it shares is being sent; the marker of the post
+follows."""
 
 
 @dataclass(frozen=True, slots=True)
 class LinePost:
-    """A line and its post. ``marker``: under which it is shown in the present thread; ``leader``: that of the post that
-    it shares, once that is decided. ``outcome`` is of this thread, or of an earlier one."""
+    """A line and its post. ``marker``: id of the line's post in the current thread; ``shared_marker``: id of the post
+    that it shares with other lines, once decided. ``outcome``: recorded in this thread, or in an earlier one."""
 
     line: TranscriptMessage
     marker: str
     outcome: DeliveryOutcome | None = None
-    leader: str = ""
+    shared_marker: str = ""
 
     @property
     def is_shown(self) -> bool:
-        """True also for one that never will be: the desk refused it for good, or will not say whether it did."""
-        return self.outcome is not None and not self.leader
+        """True also if the line will never be shown: the desk refused it for good, or its outcome cannot be known."""
+        return self.outcome is not None and not self.shared_marker
 
     @property
     def place(self) -> Place | None:
@@ -39,7 +40,7 @@ class LinePost:
 
 
 def line_id(line: str, number: int = 0) -> str:
-    """Name the record of where a line stands in the thread of the ``number``-th card."""
+    """Return the id of a line's post in the thread of the ``number``-th card."""
     return ids.derived_id(line, "desk", number)
 
 
@@ -52,14 +53,14 @@ async def _find_post(records: PostRecords, root: Root, line: TranscriptMessage) 
     for number in range(root.number, -1, -1):
         outcome = await records.outcome(root.conversation, line_id(line.id, number))
         if outcome is not None and (number == root.number or _is_here(outcome, root)):
-            is_decided = outcome.state == "unknown" and outcome.reason.startswith(TOGETHER)
-            leader = outcome.reason.removeprefix(TOGETHER) if is_decided else ""
+            is_decided = outcome.state == "unknown" and outcome.reason.startswith(SHARED_POST)
+            leader = outcome.reason.removeprefix(SHARED_POST) if is_decided else ""
             return LinePost(line, marker, outcome, leader)
     return LinePost(line, marker)
 
 
 def _is_here(outcome: DeliveryOutcome, root: Root) -> bool:
-    """Tell whether it stands in an earlier thread of the same channel; people of this one may not read another's."""
+    """Return whether the post is in an earlier thread of the same channel; people here may not read other channels."""
     if outcome.state != "sent" or root.place is None:
         return outcome.state == "sent"
     return Place.of(outcome.external_id).channel == root.place.channel

@@ -1,4 +1,4 @@
-"""The next post about a conversation, in the order in which people need them."""
+"""Selection of the next post about a conversation, the most urgent first."""
 
 from __future__ import annotations
 
@@ -33,22 +33,24 @@ class PostSelector:
         self._thread = thread
         self._approvals = approvals
 
-    async def next(
+    async def find_next(
         self, session: DeskSession, view: View, root: Root, drafts: Sequence[DraftGenerated]
     ) -> PendingPost | None:
-        """Find what is to be posted next; None where all is there. Raises Parked."""
+        """Find the next missing post; None if the desk shows everything. Raises Parked."""
         place = root.place
         if place is None:
-            return PendingPost(await self._card(session.rules, view, root))
-        if (again := self._handoff_notice(view, root, place)) and not await self._is_posted(view, again.marker):
-            return PendingPost(again)
-        if (line := await self._thread.next(view, root)) is not None:
+            return PendingPost(await self._build_card(session.rules, view, root))
+        if (handoff_notice := self._build_handoff_notice(view, root, place)) and not await self._is_posted(
+            view, handoff_notice.marker
+        ):
+            return PendingPost(handoff_notice)
+        if (line := await self._thread.find_next(view, root)) is not None:
             return line
-        if (approval := await self._approvals.next(view, root)) is not None:
+        if (approval := await self._approvals.find_next(view, root)) is not None:
             return PendingPost(approval)
-        if (notice := await self._time_notice(session, view, place)) is not None:
+        if (notice := await self._build_time_notice(session, view, place)) is not None:
             return PendingPost(notice)
-        for post in [*await self._drafts(place, drafts), *await self._failures(view, place)]:
+        for post in [*await self._build_drafts(place, drafts), *await self._build_failures(view, place)]:
             if not await self._is_posted(view, post.marker):
                 return PendingPost(post)
         return None
@@ -56,61 +58,61 @@ class PostSelector:
     async def _is_posted(self, view: View, marker: str) -> bool:
         return await self._records.outcome(view.id, marker) is not None
 
-    async def _card(self, rules: DeskRules, view: View, root: Root) -> Post:
-        channel = root.bound_to or view.channel(rules)
-        about = {"conversation": view.id, "tenant": rules.tenant, "channel": view.conversation.origin.channel}
+    async def _build_card(self, rules: DeskRules, view: View, root: Root) -> Post:
+        channel = root.required_channel or view.channel(rules)
+        metadata = {"conversation": view.id, "tenant": rules.tenant, "channel": view.conversation.origin.channel}
         rendered = await render_card(self._desk, view, rules)
-        return Post(root.marker, channel, view.opened_at, rendered=rendered, about=about)
+        return Post(root.marker, channel, view.opened_at, rendered=rendered, metadata=metadata)
 
-    def _handoff_notice(self, view: View, root: Root, place: Place) -> Post | None:
-        """A card that changes calls nobody: that it is handed over once more is said in the thread."""
+    def _build_handoff_notice(self, view: View, root: Root, place: Place) -> Post | None:
+        """Build the notice of a repeated handoff: a change of the card alone notifies nobody."""
         handoff = view.handoff
         if handoff is None or not view.is_with_people or root.shown_at is None or root.shown_at > handoff.opened_at:
             return None
         marker = ids.derived_id(root.marker, "handoff", handoff.number)
-        return self._thread_post(place, marker, handoff.opened_at, HandoffNotice(view))
+        return self._build_thread_post(place, marker, handoff.opened_at, HandoffNotice(view))
 
-    async def _drafts(self, place: Place, drafts: Sequence[DraftGenerated]) -> list[Post]:
+    async def _build_drafts(self, place: Place, drafts: Sequence[DraftGenerated]) -> list[Post]:
         posts = []
-        for made in drafts:
-            draft = Draft(made)
-            work = partial(self._desk.render_post, draft)
-            rendered = await render_within_deadline(work, [made.text], surface="desk draft")
-            # A draft that is carried along can be sent after everything else was lost.
-            about = {"draft": made.id, "text": draft.text if len(draft.text) <= self._desk.max_draft else ""}
-            marker = ids.derived_id(made.id, "desk")
-            posts.append(Post(marker, place.channel, made.at, place.message, rendered, about))
+        for draft in drafts:
+            content = Draft(draft)
+            work = partial(self._desk.render_post, content)
+            rendered = await render_within_deadline(work, [draft.text], surface="desk draft")
+            # With its text in the metadata, a draft can be sent even after the stores were lost.
+            metadata = {"draft": draft.id, "text": content.text if len(content.text) <= self._desk.max_draft else ""}
+            marker = ids.derived_id(draft.id, "desk")
+            posts.append(Post(marker, place.channel, draft.at, place.message, rendered, metadata))
         return posts
 
-    async def _time_notice(self, session: DeskSession, view: View, place: Place) -> Post | None:
+    async def _build_time_notice(self, session: DeskSession, view: View, place: Place) -> Post | None:
         """Raises Parked."""
         for each in list_due_notices(view, session.rules):
             marker = each.marker(view.id)
             if await self._is_posted(view, marker):
                 continue
-            if not each.elsewhere:
-                return self._thread_post(place, marker, each.about, each.notice)
-            link = await self._poster.ask(session, lambda connection: connection.link(place))
+            if not each.channel:
+                return self._build_thread_post(place, marker, each.occasion, each.notice)
+            link = await self._poster.ask(session, lambda connection: connection.get_link(place))
             notice = replace(each.notice, link="" if isinstance(link, SendRefused) else link)
-            return Post(marker, each.elsewhere, each.about, rendered=self._desk.render_post(notice))
+            return Post(marker, each.channel, each.occasion, rendered=self._desk.render_post(notice))
         return None
 
-    async def _failures(self, view: View, place: Place) -> list[Post]:
-        """Tell in words what has not arrived, or may not have: a mark alone would not say what to do."""
+    async def _build_failures(self, view: View, place: Place) -> list[Post]:
+        """Build the posts about messages that did not arrive, or may not have: a mark alone does not say what to do."""
         posts = []
         for line in view.all_lines:
             if line.state == "unknown":
                 marker = ids.derived_id(line.id, "desk-in-doubt")
-                posts.append(self._thread_post(place, marker, line.created_at, InDoubt(line)))
+                posts.append(self._build_thread_post(place, marker, line.created_at, InDoubt(line)))
         for line in view.lines:
             if line.author.kind == "person" and line.state in ("failed", "dropped"):
                 outcome = await self._records.outcome(view.id, line.id)
                 content = NotDelivered(line, outcome.reason if outcome is not None else "")
                 marker = ids.derived_id(line.id, "desk-failed")
-                posts.append(self._thread_post(place, marker, line.created_at, content))
+                posts.append(self._build_thread_post(place, marker, line.created_at, content))
         return posts
 
-    def _thread_post(self, place: Place, marker: str, since: datetime, content: Content) -> Post:
+    def _build_thread_post(self, place: Place, marker: str, since: datetime, content: Content) -> Post:
         return Post(marker, place.channel, since, place.message, self._desk.render_post(content))
 
 

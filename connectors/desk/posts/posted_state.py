@@ -1,4 +1,4 @@
-"""The record of what stands at the desk: outcomes of posts, the card that counts, and what was shown last."""
+"""Records of the desk's current content: outcomes of posts, the current card, and the last shown states."""
 
 from __future__ import annotations
 
@@ -12,13 +12,12 @@ from schemas import ids
 from schemas.conversation import DeliveryOutcome
 from schemas.ports import Clock, Deliveries
 
-MOST_OUTCOMES = 50_000
-MOST_SHOWN = 10_000
+MAX_CACHED_OUTCOMES = 50_000
+MAX_CACHED_STATES = 10_000
 
 
 class PostRecords:
-    """Outcomes of posts, for one process. One that cannot change any more is read once: a line of a long conversation
-    is looked up with every look at the thread."""
+    """Outcomes of posts, with a cache of final outcomes: every update of a thread looks up all its lines."""
 
     def __init__(self, deliveries: Deliveries) -> None:
         self._deliveries = deliveries
@@ -26,17 +25,17 @@ class PostRecords:
 
     async def outcome(self, conversation: str, marker: str) -> DeliveryOutcome | None:
         key = (conversation, marker)
-        if (known := self._final.get(key)) is not None:
-            return known
-        delivered = await self._deliveries.outcome(conversation, marker)
-        if delivered is not None and delivered.state != "unknown":
-            self._final[key] = delivered
-            while len(self._final) > MOST_OUTCOMES:
+        if (cached := self._final.get(key)) is not None:
+            return cached
+        outcome = await self._deliveries.outcome(conversation, marker)
+        if outcome is not None and outcome.state != "unknown":
+            self._final[key] = outcome
+            while len(self._final) > MAX_CACHED_OUTCOMES:
                 self._final.popitem(last=False)
-        return delivered
+        return outcome
 
     async def is_begun(self, conversation: str, marker: str) -> bool:
-        """Tell whether somebody began to post it and left no outcome."""
+        """Return whether a post was begun and has no outcome."""
         return await self._deliveries.intent_deadline(conversation, marker) is not None
 
     async def record(self, conversation: str, outcome: DeliveryOutcome) -> None:
@@ -44,53 +43,53 @@ class PostRecords:
 
 
 class PostState:
-    """The last state that was shown of things that change: a card, a mark, a post whose lines were edited.
+    """The last shown state of posts that change: a card, a mark, a post whose lines were edited.
 
-    Outcomes are final, so each state has an outcome of its own, numbered from 0; the last one counts. They are not told
-    on ``parley.events``: a state store that lost them costs one more update of what is shown, which changes nothing.
-    For one process; what another one wrote meanwhile is found, because reading goes on from what is known here."""
+    Outcomes are final, so each state is an outcome of its own, numbered from 0; the last one counts. They are not
+    published on ``parley.events``: if the store loses them, the desk only makes one superfluous update. The cache is
+    per process; states that another process wrote are found, because reading continues after the last known number."""
 
     def __init__(self, records: PostRecords, clock: Clock) -> None:
         self._records = records
         self._clock = clock
         self._last: OrderedDict[str, tuple[int, str]] = OrderedDict()
 
-    async def read(self, conversation: str, about: str) -> str:
-        """Empty when nothing is on record."""
-        number, text = self._last.get(about, (-1, ""))
-        while (known := await self._records.outcome(conversation, _shown_id(about, number + 1))) is not None:
-            number, text = number + 1, known.reason
-        self._keep(about, number, text)
+    async def read(self, conversation: str, key: str) -> str:
+        """Return the last state; empty if there is none."""
+        number, text = self._last.get(key, (-1, ""))
+        while (outcome := await self._records.outcome(conversation, _state_id(key, number + 1))) is not None:
+            number, text = number + 1, outcome.reason
+        self._keep(key, number, text)
         return text
 
-    async def write(self, conversation: str, about: str, text: str) -> None:
-        """Only after ``read``."""
-        number = self._last.get(about, (-1, ""))[0] + 1
-        outcome = DeliveryOutcome(message_id=_shown_id(about, number), state="sent", reason=text, at=self._clock())
+    async def write(self, conversation: str, key: str, text: str) -> None:
+        """Record a new state; call ``read`` before."""
+        number = self._last.get(key, (-1, ""))[0] + 1
+        outcome = DeliveryOutcome(message_id=_state_id(key, number), state="sent", reason=text, at=self._clock())
         await self._records.record(conversation, outcome)
-        self._keep(about, number, text)
+        self._keep(key, number, text)
 
-    def _keep(self, about: str, number: int, text: str) -> None:
-        self._last[about] = (number, text)
-        self._last.move_to_end(about)
-        while len(self._last) > MOST_SHOWN:
+    def _keep(self, key: str, number: int, text: str) -> None:
+        self._last[key] = (number, text)
+        self._last.move_to_end(key)
+        while len(self._last) > MAX_CACHED_STATES:
             self._last.popitem(last=False)
 
 
-def _shown_id(about: str, number: int) -> str:
-    return ids.derived_id(about, "slate", number)
+def _state_id(key: str, number: int) -> str:
+    return ids.derived_id(key, "slate", number)
 
 
 @dataclass(frozen=True, slots=True)
 class Root:
-    """A conversation's card, which begins its thread. ``number`` counts a conversation's cards from 0: one that was
-    deleted, or left for another channel, is followed by the next. ``place`` is None while it is not shown yet;
-    ``bound_to``: the channel that it must be shown in, empty where the rules say it."""
+    """The card of a conversation, which begins its thread. ``number`` counts the cards of a conversation from 0: a card
+    that was deleted or moved to another channel is replaced by the next. ``place`` is None until it is posted;
+    ``required_channel``: the channel of a transfer, empty if the rules choose it."""
 
     conversation: str
     number: int
     place: Place | None = None
-    bound_to: str = ""
+    required_channel: str = ""
     shown_at: datetime | None = None
 
     @property
@@ -103,21 +102,22 @@ def root_id(conversation: str, number: int) -> str:
 
 
 def _gone_id(root: str) -> str:
-    """Name the record that a card no longer counts; its reason is the channel of the next, empty for the usual."""
+    """Return the id of the record that a card was replaced; its reason is the channel of the next card, empty for the
+    default."""
     return ids.derived_id(root, "gone")
 
 
-async def current_root(records: PostRecords, conversation: str) -> Root:
-    """Find the card that counts now."""
-    number, bound_to = 0, ""
-    while (gone := await records.outcome(conversation, _gone_id(root_id(conversation, number)))) is not None:
-        number, bound_to = number + 1, gone.reason
-    shown = await records.outcome(conversation, root_id(conversation, number))
-    if shown is None or shown.state != "sent" or not shown.external_id:
-        return Root(conversation, number, bound_to=bound_to)
-    return Root(conversation, number, Place.of(shown.external_id), bound_to, shown.at)
+async def find_root(records: PostRecords, conversation: str) -> Root:
+    """Find the current card."""
+    number, required_channel = 0, ""
+    while (abandoned := await records.outcome(conversation, _gone_id(root_id(conversation, number)))) is not None:
+        number, required_channel = number + 1, abandoned.reason
+    outcome = await records.outcome(conversation, root_id(conversation, number))
+    if outcome is None or outcome.state != "sent" or not outcome.external_id:
+        return Root(conversation, number, required_channel=required_channel)
+    return Root(conversation, number, Place.of(outcome.external_id), required_channel, outcome.at)
 
 
-async def leave_root(poster: Poster, session: DeskSession, root: Root, to: str = "") -> None:
-    """Let another card count from now on: in the channel ``to``, or where the rules say."""
-    await poster.record_done(session, _gone_id(root.marker), reason=to)
+async def leave_root(poster: Poster, session: DeskSession, root: Root, channel: str = "") -> None:
+    """Replace the card by the next one, in ``channel`` or where the rules say."""
+    await poster.record_done(session, _gone_id(root.marker), reason=channel)

@@ -1,4 +1,4 @@
-"""Posts on their way to the desk, with an intent before and an outcome after, as for every message."""
+"""Sending and changing posts, with an intent before and an outcome after each post, as for every message."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ from schemas.errors import CredentialsRevoked, DeliveryError, Parked, SendDelaye
 from schemas.messages import Author, OutboundMessage
 from schemas.ports import Account, Clock, Limiter
 
-EXPIRES = timedelta(days=7)
-LOOK_AGAIN = timedelta(seconds=10)
+POST_LIFETIME = timedelta(days=7)
+RETRY_DELAY = timedelta(seconds=10)
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class DeskSession:
-    """One conversation whose lane is ours, and all that it takes to show something of it."""
+    """The context for showing one conversation, while this process has its lane."""
 
     conversation: Conversation
     rules: DeskRules
     account: Account
-    ledger: DeliveryLog
-    hurry: asyncio.Event
+    delivery_log: DeliveryLog
+    revoking: asyncio.Event
 
-    def envelope(self, message: OutboundMessage) -> Envelope:
-        """Wrap a post under the desk's own account, wherever the conversation happens."""
+    def build_envelope(self, message: OutboundMessage) -> Envelope:
+        """Wrap a post under the desk's own channel and account, not those of the conversation."""
         account = self.account
         return envelope(
             topics.MESSAGE_SEND,
@@ -53,7 +53,7 @@ class DeskSession:
             correlation_id=message.id,
         )
 
-    def message(self, marker: str, now: datetime, channel: str = "", text: str = "") -> OutboundMessage:
+    def build_message(self, marker: str, now: datetime, channel: str = "", text: str = "") -> OutboundMessage:
         return OutboundMessage(
             id=marker,
             author=Author(kind="system"),
@@ -62,12 +62,12 @@ class DeskSession:
             contact_id=self.conversation.origin.contact_id,
             purpose="desk",
             created_at=now,
-            expires_at=now + EXPIRES,
+            expires_at=now + POST_LIFETIME,
         )
 
 
 class Poster:
-    """Posts and changes posts, at the rates that the desk takes."""
+    """Sends and changes posts, within the desk's rates."""
 
     def __init__(
         self,
@@ -87,58 +87,57 @@ class Poster:
         self._turns: dict[str, asyncio.Lock] = {}
 
     async def wait_turn(self, session: DeskSession, channel: str) -> None:
-        """Wait until one post may be made there; whoever came first has the first turn. To be called before the state
-        is read, so that the post holds all that came meanwhile. Raises Unavailable when the partition moves on."""
+        """Wait for a free slot to post in a channel, first come, first served. Read the state only after this, so that
+        the post contains everything that arrived meanwhile. Raises Unavailable when the partition moves on."""
         key = f"desk:{session.account.tenant}:{session.account.name}:{channel}"
         async with self._turns.setdefault(key, asyncio.Lock()):
-            while wait := await self._take(key, self.rates.posts):
-                await pause(wait, session.hurry)
+            while wait := await self._take_token(key, self.rates.posts):
+                await pause(wait, session.revoking)
 
     @property
     def is_busy(self) -> bool:
-        """True while somebody waits for a turn."""
+        """True while a post waits for a free slot."""
         return any(lock.locked() for lock in self._turns.values())
 
-    async def _take(self, key: str, rate: Rate) -> float:
+    async def _take_token(self, key: str, rate: Rate) -> float:
         return await self._limiter.take(key, per_second=rate.per_second, burst=rate.burst, now=self._clock())
 
     async def may_update(self, session: DeskSession) -> bool:
-        """Take a turn to change one more card, if there is one now: vendors limit that for the whole app."""
-        return not await self._take(self._key(session, "updates"), self.rates.updates)
+        """Take a slot to change a card, if one is free: vendors limit changes for the whole app."""
+        return not await self._take_token(self._key(session, "updates"), self.rates.updates)
 
     async def may_mark(self, session: DeskSession) -> bool:
-        """Take a turn to change one more mark, if there is one now."""
-        return not await self._take(self._key(session, "reactions"), self.rates.marks)
+        """Take a slot to change a mark, if one is free."""
+        return not await self._take_token(self._key(session, "reactions"), self.rates.marks)
 
     def _key(self, session: DeskSession, method: str) -> str:
         return f"desk:{session.account.tenant}:{session.account.name}:{method}"
 
     async def post(self, session: DeskSession, post: Post) -> Outcome:
         """Send a post. Raises Parked, Unavailable; repeating it is safe."""
-        message = session.message(post.marker, self._clock(), post.channel, post.rendered.text)
-        piece = MessagePart(
+        message = session.build_message(post.marker, self._clock(), post.channel, post.rendered.text)
+        part = MessagePart(
             post.marker,
             self._desk.post_call(post),
             message,
-            session.envelope(message),
+            session.build_envelope(message),
             session.account,
-            session.ledger,
-            session.hurry,
+            session.delivery_log,
+            session.revoking,
         )
-        return await self._sender.send(piece)
+        return await self._sender.send(part)
 
     async def record_done(
         self, session: DeskSession, marker: str, *, outcome: Outcome = "sent", external_id: str = "", reason: str = ""
     ) -> None:
-        """Put on record, for good, that something is done."""
-        message = session.message(marker, self._clock())
-        await session.ledger.record_outcome(
-            session.envelope(message), marker, outcome, external_id=external_id, reason=reason
+        """Record a final outcome for a marker."""
+        message = session.build_message(marker, self._clock())
+        await session.delivery_log.record_outcome(
+            session.build_envelope(message), marker, outcome, external_id=external_id, reason=reason
         )
 
     async def ask(self, session: DeskSession, work: Callable[[DeskConnection], Awaitable[T]]) -> T | SendRefused:
-        """Do something that changes nothing when it is done again; what is refused for good is returned. Raises
-        Parked."""
+        """Make a call that may be repeated; a final refusal is returned, not raised. Raises Parked."""
         self._accounts.check_not_paused(session.account)
         connection = cast(DeskConnection, self._accounts.get_connection(session.account))
         try:
@@ -146,29 +145,29 @@ class Poster:
         except SendRefused as error:
             return error
         except SendDelayed as error:
-            wait = timedelta(milliseconds=error.retry_after_ms or 0) or LOOK_AGAIN
+            wait = timedelta(milliseconds=error.retry_after_ms or 0) or RETRY_DELAY
             raise Parked(error.message, until=self._clock() + wait) from error
         except CredentialsRevoked as error:
             until = self._accounts.pause(session.account, REVOKED_PAUSE, error.message)
             raise Parked(error.message, until=until) from error
         except DeliveryError as error:
-            raise Parked(error.message, until=self._clock() + LOOK_AGAIN) from error
+            raise Parked(error.message, until=self._clock() + RETRY_DELAY) from error
 
     async def update(self, session: DeskSession, place: Place, rendered: RenderedPost) -> str:
-        """Replace the text of a post. Returns why that is refused, empty where it is not. Raises Parked."""
-        refused = await self.ask(session, lambda connection: connection.update(place, rendered))
-        return refused.message if refused is not None else ""
+        """Replace the text of a post. Return the reason of a refusal, empty on success. Raises Parked."""
+        refusal = await self.ask(session, lambda connection: connection.update(place, rendered))
+        return refusal.message if refusal is not None else ""
 
     async def delete(self, session: DeskSession, place: Place) -> None:
         """Delete a post or a file. Raises Parked."""
         await self.ask(session, lambda connection: connection.delete(place))
 
 
-async def pause(seconds: float, hurry: asyncio.Event) -> None:
-    """Wait so long. Raises Unavailable when the partition is being taken away."""
+async def pause(seconds: float, revoking: asyncio.Event) -> None:
+    """Wait some seconds. Raises Unavailable when the partition is being taken away."""
     try:
         async with asyncio.timeout(min(seconds, MAX_WAIT)):
-            await hurry.wait()
+            await revoking.wait()
     except TimeoutError:
         return
     raise Unavailable("the partition moves on; its next owner goes on with this")

@@ -25,7 +25,7 @@ class SessionBudget(DiscordModel):
     at: AwareDatetime | None = None
 
     def get_wait(self, now: datetime, many: int = 1) -> timedelta:
-        """Return how long to wait until so many are allowed."""
+        """Return the seconds to wait until this many are allowed."""
         empty = REFILL_INTERVAL * max(0.0, min(many, MAX_BURST) - self._get_available(now))
         return max(empty, self.get_spacing(now))
 

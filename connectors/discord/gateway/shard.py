@@ -20,7 +20,7 @@ DRAIN_SECONDS = 3.0
 
 
 class ShardOwner(Protocol):
-    """What the shards of a bot share."""
+    """The state that the shards of a bot share."""
 
     async def report_ready(self, shard: int, *, fresh: bool) -> None:
         """The shard receives events; ``fresh``: in a new session. Returns once all shards do."""

@@ -32,7 +32,7 @@ from schemas.ports import Account, Clock, Event, StreamContext
 log = structlog.get_logger("parley.discord")
 
 CATCH_UP_SECONDS = 10.0
-"""How long new events wait for missed ones."""
+"""Seconds that new events wait for missed ones."""
 RESERVED_IDENTIFIES = 10
 """Identifications per day that are kept for repairs."""
 RETRY_SECONDS = 5.0

@@ -1,4 +1,4 @@
-"""Slack as a desk: channels in which people work, whose messages are known as ``CHANNEL/TS``. Pure."""
+"""Slack as a desk: people work in channels, whose messages have ids like ``CHANNEL/TS``. Pure."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from connectors.slack.desk.connection import SlackDeskConnection
     from connectors.slack.file_transfer import ReadFile
 
-EARLIER = timedelta(minutes=1)
-"""Clocks may differ by so much."""
+CLOCK_TOLERANCE = timedelta(minutes=1)
+"""Largest expected difference between clocks."""
 MARKS: dict[MessageState, str] = {
     "accepted": "envelope",
     "unknown": "warning",
@@ -44,17 +44,18 @@ MARKS: dict[MessageState, str] = {
     "failed": "x",
     "dropped": "x",
 }
-"""Reactions."""
+"""Marks are reactions, by the state of the message."""
 RATES = DeskRates(
-    gathering=1.0,
+    gather_seconds=1.0,
     posts=Rate(1.0, 2),
     updates=Rate(0.6, 15),
     marks=Rate(0.33, 15),
     card_every=timedelta(seconds=5),
     retry=timedelta(seconds=3),
 )
-"""Slack takes a message a second in a channel, 50 changes of messages a minute of the whole app, of which a part is
-left for owners' changes and edits, and 20 removals of reactions. https://docs.slack.dev/apis/web-api/rate-limits"""
+"""Slack allows one message a second in a channel and, for the whole app in a minute, 50 changes of messages, of which
+some are reserved for changes of owner and edits, and 20 removals of reactions.
+https://docs.slack.dev/apis/web-api/rate-limits"""
 
 RENDERERS: dict[type[Content], Callable[[Any], RenderedPost]] = {
     Card: render_card.render_card,
@@ -76,11 +77,11 @@ class SlackDesk:
     title = "Slack"
     rates = RATES
     marks: Mapping[MessageState, str] = MARKS
-    max_draft = render_notices.MOST_DRAFT
+    max_draft = render_notices.MAX_DRAFT
     mentions = re.compile(r"@([UW][A-Z0-9]{6,20})\b")
     policy = Policy(reconciliation="lookup")
-    """People wait for what stands below a post in doubt. A thread's history tells at once what is in it, and a post
-    that came late all the same would be there twice, for people only."""
+    """A post in doubt delays all posts below it, so it is looked up at once in the thread's history. If it arrives even
+    later, people see it twice, which does no harm."""
 
     def __init__(self, read_file: ReadFile) -> None:
         self._read_file = read_file
@@ -95,20 +96,20 @@ class SlackDesk:
         return [RenderedPost(rendered.text, tuple(blocks)) for blocks in block_kit.pack(rendered.blocks)]
 
     def post_call(self, post: Post) -> VendorCall:
-        since = f"{(post.since - EARLIER).timestamp():.6f}"
-        where = {"thread_ts": post.thread} if post.thread else {}
+        since = f"{(post.since - CLOCK_TOLERANCE).timestamp():.6f}"
+        thread = {"thread_ts": post.thread} if post.thread else {}
         if post.files:
-            to = {"channel_id": post.channel, **where, "since": since}
+            to = {"channel_id": post.channel, **thread, "since": since}
             return VendorCall("files.completeUploadExternal", to, post.files)
-        shown = {"text": post.rendered.text, "blocks": list(post.rendered.blocks)}
-        arguments = {"channel": post.channel, **where, **shown, "unfurl_links": False, "unfurl_media": False}
-        return VendorCall("chat.postMessage", {**arguments, "since": since, "about": dict(post.about)})
+        content = {"text": post.rendered.text, "blocks": list(post.rendered.blocks)}
+        arguments = {"channel": post.channel, **thread, **content, "unfurl_links": False, "unfurl_media": False}
+        return VendorCall("chat.postMessage", {**arguments, "since": since, "about": dict(post.metadata)})
 
     def judge(self, call: VendorCall, reply: VendorResponse) -> str:
         return message_id(channel_of_call(call), require_external_id(reply))
 
     def is_file(self, place: Place) -> bool:
-        """Messages are named by a time."""
+        """Message ids are timestamps, with a dot; file ids are not."""
         return bool(place.message) and "." not in place.message
 
     def written_at(self, external_id: str) -> datetime:

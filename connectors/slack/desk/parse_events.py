@@ -1,6 +1,6 @@
-"""Payloads about the channels where people work, as events of the desk. Pure.
+"""Parsing of payloads from the desk's channels as events of the desk. Pure.
 
-None of it is ever a contact's: whatever is not understood there is nobody's.
+Nothing in these channels comes from a contact, so payloads that are not understood are dropped.
 """
 
 from __future__ import annotations
@@ -12,48 +12,48 @@ import structlog
 from pydantic import ValidationError
 
 from connectors.desk.thread_ids import channel_of
-from connectors.slack.desk.parse_interactions import from_interactive, place_of_form
-from connectors.slack.desk.parse_messages import from_events_api
-from connectors.slack.requests import Json, PayloadKind
+from connectors.slack.desk.parse_interactions import parse_interaction, place_of_form
+from connectors.slack.desk.parse_messages import parse_events_api
+from connectors.slack.inbound.requests import Json, PayloadKind
 from schemas.ports import Account, Event
 
 log = structlog.get_logger("parley.slack")
 Parser = Callable[[Json, Account], Iterator[Event]]
 
-PARSERS: dict[PayloadKind, Parser] = {"events_api": from_events_api, "interactive": from_interactive}
-"""A command is given beside any thread, so it can be about none."""
+PARSERS: dict[PayloadKind, Parser] = {"events_api": parse_events_api, "interactive": parse_interaction}
+"""Slash commands are missing, because Slack does not say in which thread they were given."""
 
 
-def parse_desk_event(what: PayloadKind, payload: Json, account: Account) -> list[Event] | None:
-    """Read what people did at the desk; None where this happened elsewhere. Never raises: Slack would send it again,
-    and stop sending any after a while."""
+def parse_desk_event(kind: PayloadKind, payload: Json, account: Account) -> list[Event] | None:
+    """Parse a payload; None if it is not about a channel of the desk. Never raises: Slack would repeat the request, and
+    after many failures stop sending events."""
     if not account.desk or account.desk.isdisjoint(_channels(payload)):
         return None
-    parser = PARSERS.get(what)
+    parser = PARSERS.get(kind)
     try:
         return list(parser(payload, account)) if parser else []
     except ValidationError as error:
-        where = ".".join(str(part) for part in error.errors(include_url=False, include_input=False)[0]["loc"])
-        log.info("event_malformed", tenant=account.tenant, channel="slack", account=account.name, field=where)
+        field = ".".join(str(part) for part in error.errors(include_url=False, include_input=False)[0]["loc"])
+        log.info("event_malformed", tenant=account.tenant, channel="slack", account=account.name, field=field)
         return []
 
 
 def _channels(payload: Json) -> Iterator[str]:
-    """Every channel that a payload of whatever kind names. One that tells of two is the desk's if either is."""
+    """Iterate over every channel that a payload names. It belongs to the desk if any of them does."""
     event = _object(payload.get("event"))
-    for told in (payload, event, *(_object(event.get(name)) for name in ("item", "message", "previous_message"))):
-        yield from _channel_ids(told)
+    for part in (payload, event, *(_object(event.get(name)) for name in ("item", "message", "previous_message"))):
+        yield from _channel_ids(part)
     yield from _channel_ids(_object(payload.get("container")))
     yield from _channel_ids(_object(event.get("assistant_thread")))
     yield channel_of(place_of_form(payload))
 
 
-def _channel_ids(told: Json) -> Iterator[str]:
+def _channel_ids(payload: Json) -> Iterator[str]:
     for name in ("channel", "channel_id"):
-        value = told.get(name)
-        found = value.get("id") if isinstance(value, dict) else value
-        if isinstance(found, str):
-            yield found
+        value = payload.get(name)
+        channel = value.get("id") if isinstance(value, dict) else value
+        if isinstance(channel, str):
+            yield channel
 
 
 def _object(value: Any) -> Json:

@@ -1,4 +1,4 @@
-"""Buttons that people press, shortcuts on messages, and the modals that those open, as events. Pure."""
+"""Parsing of interactions as events: buttons, shortcuts on messages, and submitted modals. Pure."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from connectors.desk.thread_ids import channel_of, message_id, thread_id
 from connectors.markup import clean_text
 from connectors.slack.desk.block_kit import PREFIX
 from connectors.slack.desk.parse_messages import person_id
-from connectors.slack.interactions import Action, Container, UserReference
+from connectors.slack.inbound.interactions import Action, Container, UserReference
+from connectors.slack.inbound.requests import Json
 from connectors.slack.places import Id, SlackModel, Timestamp, parse_timestamp
-from connectors.slack.requests import Json
 from schemas import topics
 from schemas.desk import DeskCommandKind
 from schemas.ports import Account, Event
 
 ACTS = frozenset(get_args(DeskCommandKind)) - {"reply", "edit", "delete"}
-FORMS = {"edit_draft": "send_draft"}
-"""Buttons that are no act themselves: what they open becomes one."""
+FORM_BUTTONS = {"edit_draft": "send_draft"}
+"""Buttons that only open a form, and the command that its submission gives."""
 SHORTCUTS = {"parley_claim": "claim", "parley_resolve": "resolve", "parley_return": "return", "parley_note": "note"}
-MOST_VALUE = 2_000
+MAX_VALUE = 2_000
 
 
 class BlockActions(SlackModel):
@@ -61,7 +61,7 @@ class ViewSubmission(SlackModel):
 
 
 class FormMetadata(SlackModel):
-    """The metadata of a form of ours: where it was opened, and for what."""
+    """The metadata of our forms: the thread and the object for which a form was opened."""
 
     tenant: str
     conversation: str
@@ -70,13 +70,13 @@ class FormMetadata(SlackModel):
     value: str = ""
 
 
-def from_interactive(payload: Json, account: Account) -> Iterator[Event]:
+def parse_interaction(payload: Json, account: Account) -> Iterator[Event]:
     """Raises ValidationError."""
     kind = payload.get("type")
     if kind == "block_actions":
         pressed = BlockActions.model_validate(payload)
-        for told in pressed.actions:
-            yield from _parse_press(Action.model_validate(told), pressed)
+        for action in pressed.actions:
+            yield from _parse_press(Action.model_validate(action), pressed)
     elif kind == "message_action":
         yield from _parse_shortcut(Shortcut.model_validate(payload))
     elif kind == "view_submission":
@@ -84,68 +84,70 @@ def from_interactive(payload: Json, account: Account) -> Iterator[Event]:
 
 
 def place_of_form(payload: Json) -> str:
-    """Return where the form was opened that a payload is about; empty for all else."""
-    about = _read_metadata(payload.get("view"))
-    return about.place if about else ""
+    """Return the thread in which a form was opened; empty for other payloads."""
+    metadata = _read_metadata(payload.get("view"))
+    return metadata.place if metadata else ""
 
 
 def _parse_press(action: Action, pressed: BlockActions) -> Iterator[Event]:
     container = pressed.container
     name = action.action_id.removeprefix(PREFIX).partition(":")[0]
-    act = FORMS.get(name, name)
+    kind = FORM_BUTTONS.get(name, name)
     value = action.selected_option.value if action.selected_option else action.value or ""
-    if not action.action_id.startswith(PREFIX) or act not in ACTS or len(value) > MOST_VALUE:
+    if not action.action_id.startswith(PREFIX) or kind not in ACTS or len(value) > MAX_VALUE:
         return
     channel, stamp = container.channel_id, container.message_ts
     if not channel or not stamp:
         return
-    value, root = _undo(value, container.thread_ts or stamp) if act == "undo" else (value, container.thread_ts)
+    value, root = _split_undo(value, container.thread_ts or stamp) if kind == "undo" else (value, container.thread_ts)
     payload = {
-        "kind": act,
+        "kind": kind,
         "by": person_id(pressed.user.id),
         "value": clean_text(value),
         "fields": {FORM_TRIGGER: [pressed.trigger_id]} if pressed.trigger_id else {},
         "at": parse_timestamp(action.action_ts),
     }
-    if name in FORMS:
+    if name in FORM_BUTTONS:
         payload["fields"] = {**payload["fields"], "form": ["yes"]}  # type: ignore[dict-item]
     revision = f"{name}:{pressed.user.id}:{action.action_ts}"
     yield Event(topics.DESK_ACTED, thread_id(channel, root or stamp), message_id(channel, stamp), payload, (), revision)
 
 
-def _undo(value: str, thread: str) -> tuple[str, str]:
-    """The reply that an Undo is about, and the thread; see ``block_kit.undo_blocks``."""
+def _split_undo(value: str, thread: str) -> tuple[str, str]:
+    """Split the value of an Undo button into the reply and the thread; see ``block_kit.undo_blocks``."""
     reply, _, root = value.partition(" ")
     return reply, root or thread
 
 
-def _parse_shortcut(told: Shortcut) -> Iterator[Event]:
-    act = SHORTCUTS.get(told.callback_id)
-    if act is None:
+def _parse_shortcut(shortcut: Shortcut) -> Iterator[Event]:
+    kind = SHORTCUTS.get(shortcut.callback_id)
+    if kind is None:
         return
-    message = Message.model_validate(told.message)
-    channel, root = told.channel.id, message.thread_ts or message.ts
+    message = Message.model_validate(shortcut.message)
+    channel, root = shortcut.channel.id, message.thread_ts or message.ts
     payload = {
-        "kind": act,
-        "by": person_id(told.user.id),
-        "fields": {FORM_TRIGGER: [told.trigger_id]} if told.trigger_id else {},
-        "at": parse_timestamp(told.action_ts),
+        "kind": kind,
+        "by": person_id(shortcut.user.id),
+        "fields": {FORM_TRIGGER: [shortcut.trigger_id]} if shortcut.trigger_id else {},
+        "at": parse_timestamp(shortcut.action_ts),
     }
-    revision = f"{act}:{told.user.id}:{told.action_ts}"
+    revision = f"{kind}:{shortcut.user.id}:{shortcut.action_ts}"
     yield Event(topics.DESK_ACTED, thread_id(channel, root), message_id(channel, message.ts), payload, (), revision)
 
 
-def _parse_submission(told: ViewSubmission, account: Account) -> Iterator[Event]:
-    """Slack does not say when a form was sent: it counts from when it comes."""
-    view, about = told.view, _read_metadata(told.view.model_dump())
-    act = view.callback_id.removeprefix(PREFIX)
-    if about is None or act not in ACTS or about.tenant != account.tenant:
+def _parse_submission(submission: ViewSubmission, account: Account) -> Iterator[Event]:
+    """Parse a submitted form. Slack sends no time with it, so the time of receipt counts."""
+    view, metadata = submission.view, _read_metadata(submission.view.model_dump())
+    kind = view.callback_id.removeprefix(PREFIX)
+    if metadata is None or kind not in ACTS or metadata.tenant != account.tenant:
         return
-    if channel_of(about.place) not in account.desk:
+    if channel_of(metadata.place) not in account.desk:
         return
-    fields = {"conversation": [about.conversation], **dict(_fields(view.state))}
-    payload = {"kind": act, "by": person_id(told.user.id), "value": about.value, "fields": fields}
-    yield Event(topics.DESK_ACTED, about.place, about.external_id, payload, (), f"{act}:{told.user.id}:{view.id}")
+    fields = {"conversation": [metadata.conversation], **dict(_iterate_fields(view.state))}
+    payload = {"kind": kind, "by": person_id(submission.user.id), "value": metadata.value, "fields": fields}
+    yield Event(
+        topics.DESK_ACTED, metadata.place, metadata.external_id, payload, (), f"{kind}:{submission.user.id}:{view.id}"
+    )
 
 
 def _read_metadata(view: Any) -> FormMetadata | None:
@@ -157,16 +159,16 @@ def _read_metadata(view: Any) -> FormMetadata | None:
         return None
 
 
-def _fields(state: Json) -> Iterator[tuple[str, list[str]]]:
-    """By the ids of a form's elements; what was left empty has no value."""
+def _iterate_fields(state: Json) -> Iterator[tuple[str, list[str]]]:
+    """Iterate over the values of a form by element id; empty elements have none."""
     blocks = state.get("values")
     for elements in blocks.values() if isinstance(blocks, dict) else ():
         for name, element in elements.items() if isinstance(elements, dict) else ():
             if isinstance(element, dict):
-                yield str(name), [clean_text(value) for value in _values(element)]
+                yield str(name), [clean_text(value) for value in _iterate_values(element)]
 
 
-def _values(element: Json) -> Iterator[str]:
+def _iterate_values(element: Json) -> Iterator[str]:
     several = element.get("selected_options")
     for option in (element.get("selected_option"), *(several if isinstance(several, list) else ())):
         if isinstance(option, dict) and isinstance(option.get("value"), str):

@@ -1,6 +1,6 @@
-"""Messages in the desk's threads, their edits and deletions, and reactions, as events. Pure.
+"""Parsing of messages in the desk's threads, their edits and deletions, and reactions, as events. Pure.
 
-Their words become canonical markdown: Slack's bold is one asterisk, which elsewhere is emphasis.
+Slack's markup becomes canonical markdown: one asterisk is bold in Slack, and emphasis elsewhere.
 https://docs.slack.dev/messaging/formatting-message-text
 """
 
@@ -11,8 +11,8 @@ from collections.abc import Iterator
 
 from connectors.desk.port import REACTION, REPLY_REVISION
 from connectors.desk.thread_ids import message_id, thread_id
-from connectors.slack.emoji import get_emoji
-from connectors.slack.events import (
+from connectors.slack.inbound.emoji import get_emoji
+from connectors.slack.inbound.events import (
     PERSON_SUBTYPES,
     SLACKBOT,
     AppContext,
@@ -22,15 +22,15 @@ from connectors.slack.events import (
     Reaction,
     build_app_context,
 )
-from connectors.slack.files import parse_files
+from connectors.slack.inbound.files import parse_files
+from connectors.slack.inbound.requests import Json
 from connectors.slack.places import get_revision, parse_timestamp, to_microseconds
-from connectors.slack.requests import Json
 from schemas import topics
 from schemas.ports import Account, Event
 
 _CODE = re.compile(r"(```.*?```|`[^`\n]+`)", re.DOTALL)
 _MARKS = (
-    # Emphasis first: what it makes of one underscore is one asterisk, and bold would take that for its own.
+    # Emphasis is converted first, through a placeholder: its asterisk would else be read as bold.
     (re.compile(r"(?<![\w*~_])_(?!\s)([^_\n]+?)(?<!\s)_(?![\w_])"), "\x01\\1\x01"),
     (re.compile(r"(?<![\w*_])\*(?!\s)([^*\n]+?)(?<!\s)\*(?![\w*])"), r"**\1**"),
     (re.compile(r"(?<![\w~*_])~(?!\s)([^~\n]+?)(?<!\s)~(?![\w~])"), r"~~\1~~"),
@@ -40,7 +40,7 @@ _MARKS = (
 _EMOJI = re.compile(r"(?<![\w:]):([a-z0-9_+'-]{1,60}(?:::skin-tone-[2-6])?):(?![\w:])")
 
 
-def from_events_api(payload: Json, account: Account) -> Iterator[Event]:
+def parse_events_api(payload: Json, account: Account) -> Iterator[Event]:
     """Raises ValidationError."""
     wrapper = EventCallback.model_validate(payload)
     if wrapper.type != "event_callback" or wrapper.event is None:
@@ -48,17 +48,17 @@ def from_events_api(payload: Json, account: Account) -> Iterator[Event]:
     ours, event = build_app_context(wrapper, account), wrapper.event
     kind = str(event.get("type"))
     if kind in ("message", "app_mention"):
-        yield from _message(event, ours)
+        yield from _parse_message(event, ours)
     elif kind in ("reaction_added", "reaction_removed"):
         yield from _parse_reaction(Reaction.model_validate(event), ours)
 
 
 def person_id(user: str) -> str:
-    """Name somebody for good."""
+    """Build the permanent id of a person."""
     return f"slack:{user}"
 
 
-def _message(event: Json, ours: AppContext) -> Iterator[Event]:
+def _parse_message(event: Json, ours: AppContext) -> Iterator[Event]:
     subtype = str(event.get("subtype") or "")
     if subtype == "message_changed":
         yield from _parse_edit(Change.model_validate(event), ours)
@@ -72,45 +72,45 @@ def _parse_reply(message: Message, ours: AppContext) -> Iterator[Event]:
     if not _is_reply(message, ours) or not message.channel:
         return
     payload = {"kind": "reply", "revision": get_revision(message.edited), "at": parse_timestamp(message.ts)}
-    yield _event(message, message.channel, payload | _text(message, ours), REPLY_REVISION)
+    yield _build_event(message, message.channel, payload | _read_content(message, ours), REPLY_REVISION)
 
 
 def _parse_edit(change: Change, ours: AppContext) -> Iterator[Event]:
-    """Unfurled links change a message too, but nobody has edited it then."""
-    now, before = change.message, change.previous_message
-    if now is None or not now.edited or not _is_reply(now, ours):
+    """Parse an edit. Unfurled links change a message too, but do not count as an edit."""
+    after, before = change.message, change.previous_message
+    if after is None or not after.edited or not _is_reply(after, ours):
         return
-    if before is not None and before.full_text == now.full_text:
+    if before is not None and before.full_text == after.full_text:
         return
-    revision = get_revision(now.edited) or to_microseconds(change.event_ts)
+    revision = get_revision(after.edited) or to_microseconds(change.event_ts)
     payload = {"kind": "edit", "revision": revision, "at": parse_timestamp(change.event_ts)}
-    yield _event(now, change.channel, payload | _text(now, ours), f"edit:{revision}")
+    yield _build_event(after, change.channel, payload | _read_content(after, ours), f"edit:{revision}")
 
 
-def _text(message: Message, ours: AppContext) -> Json:
+def _read_content(message: Message, ours: AppContext) -> Json:
     files, missing = parse_files(message.files)
-    said: Json = {"text": to_markdown(ours.read_text(message, keep_ids=True)), "files": files}
-    return {**said, "fields": {"missing": [missing]}} if missing else said
+    content: Json = {"text": to_markdown(ours.read_text(message, keep_ids=True)), "files": files}
+    return {**content, "fields": {"missing": [missing]}} if missing else content
 
 
 def _parse_deletion(change: Change, ours: AppContext) -> Iterator[Event]:
     before = change.previous_message
     if before is not None and _is_reply(before, ours):
-        yield _event(before, change.channel, {"kind": "delete", "at": parse_timestamp(change.event_ts)}, "delete")
+        yield _build_event(before, change.channel, {"kind": "delete", "at": parse_timestamp(change.event_ts)}, "delete")
 
 
 def _is_reply(message: Message, ours: AppContext) -> bool:
-    """Of a person, below some message. What stands in the channel itself is about no conversation."""
+    """Return whether it is a person's message in a thread. Messages in the channel itself belong to no conversation."""
     return ours.is_from_person(message) and message.thread_ts not in (None, message.ts)
 
 
-def _event(message: Message, channel: str, payload: Json, revision: str) -> Event:
-    thread, about = thread_id(channel, message.thread_ts or ""), message_id(channel, message.ts)
-    return Event(topics.DESK_ACTED, thread, about, {**payload, "by": person_id(message.user or "")}, (), revision)
+def _build_event(message: Message, channel: str, payload: Json, revision: str) -> Event:
+    thread, external_id = thread_id(channel, message.thread_ts or ""), message_id(channel, message.ts)
+    return Event(topics.DESK_ACTED, thread, external_id, {**payload, "by": person_id(message.user or "")}, (), revision)
 
 
 def _parse_reaction(reaction: Reaction, ours: AppContext) -> Iterator[Event]:
-    """Slack does not say whether the message began a thread: whoever knows the conversation finds that out."""
+    """Parse a reaction. Slack does not say whether the message began a thread; the inbound pipeline finds that out."""
     item = reaction.item
     if item.type != "message" or not item.channel or reaction.user in (ours.bot, SLACKBOT):
         return
@@ -123,17 +123,17 @@ def _parse_reaction(reaction: Reaction, ours: AppContext) -> Iterator[Event]:
         "at": parse_timestamp(reaction.event_ts),
     }
     revision = f"{reaction.type}:{reaction.reaction}:{reaction.user}:{reaction.event_ts}"
-    thread, about = thread_id(item.channel, item.ts), message_id(item.channel, item.ts)
-    yield Event(topics.DESK_ACTED, thread, about, payload, (), revision)
+    thread, external_id = thread_id(item.channel, item.ts), message_id(item.channel, item.ts)
+    yield Event(topics.DESK_ACTED, thread, external_id, payload, (), revision)
 
 
 def to_markdown(text: str) -> str:
-    """Code stays as it is. An emoji whose name is not known here stays a name."""
+    """Convert Slack's markup to markdown. Code, and emoji with unknown names, stay as they are."""
     pieces = _CODE.split(text.replace("\x01", ""))
     return "".join(piece if number % 2 else _format(piece) for number, piece in enumerate(pieces))
 
 
 def _format(text: str) -> str:
-    for pattern, made in _MARKS:
-        text = pattern.sub(made, text)
-    return _EMOJI.sub(lambda found: get_emoji(found.group(1)), text)
+    for pattern, replacement in _MARKS:
+        text = pattern.sub(replacement, text)
+    return _EMOJI.sub(lambda match: get_emoji(match.group(1)), text)

@@ -1,4 +1,4 @@
-"""Posts in the thread that are no lines: times, approvals, drafts, and what has not arrived. Pure."""
+"""Rendering of notices in the thread: time limits, approvals, drafts, and failed messages. Pure."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from connectors.desk.contents import (
 from connectors.desk.port import RenderedPost
 from connectors.slack.desk import block_kit as kit
 from connectors.slack.desk.block_kit import Json
-from connectors.slack.desk.render_card import WHO
+from connectors.slack.desk.render_card import AUTHOR_ICONS
 
-MOST_DRAFT = 6_000
-"""Characters of a draft that its message's metadata carry; Slack takes about 8,000 in all."""
-DECIDED = {"approve": "✅ Approved", "deny": "⛔ Denied"}
-SETTLED = {"send_draft": "✅ Sent", "discard_draft": "🗑️ Discarded"}
+MAX_DRAFT = 6_000
+"""Characters of a draft that fit into its message's metadata; Slack allows about 8,000 in all."""
+DECISION_LABELS = {"approve": "✅ Approved", "deny": "⛔ Denied"}
+DRAFT_LABELS = {"send_draft": "✅ Sent", "discard_draft": "🗑️ Discarded"}
 
 
 def render_time_notice(content: TimeNotice) -> RenderedPost:
     waits = "The customer waits for an answer" if not content.is_elsewhere else "A customer waits for an answer"
     text = f"{waits}, longer than agreed" if content.is_elsewhere else waits
-    said = _escalation_text(content) if content.is_elsewhere else _reminder_text(content)
-    return RenderedPost(kit.notification_text(text), (kit.mrkdwn_section(said),))
+    markup = _escalation_text(content) if content.is_elsewhere else _reminder_text(content)
+    return RenderedPost(kit.notification_text(text), (kit.mrkdwn_section(markup),))
 
 
 def _reminder_text(content: TimeNotice) -> str:
@@ -47,14 +47,14 @@ def _reminder_text(content: TimeNotice) -> str:
 def _escalation_text(content: TimeNotice) -> str:
     called = f"<!{content.mention}> " if content.mention else ""
     if content.kind == "help":
-        said = "A colleague asks for help with a conversation"
+        text = "A colleague asks for help with a conversation"
     else:
-        said = f"A customer waits for an answer {kit.date_token(content.since, after='since')}, longer than agreed"
-    return f"{called}🚨 {said}" + (f": <{content.link}|open the thread>" if content.link else "")
+        text = f"A customer waits for an answer {kit.date_token(content.since, after='since')}, longer than agreed"
+    return f"{called}🚨 {text}" + (f": <{content.link}|open the thread>" if content.link else "")
 
 
 def render_approval_request(content: ApprovalRequest) -> RenderedPost:
-    """Every argument as it is going to be used: whoever approves approves exactly this."""
+    """Render the request with every argument as it is going to be used: the approval is for exactly this."""
     approval = content.approval
     arguments = "\n".join(f"{name}: {format_argument(value)}" for name, value in approval.arguments.items())
     blocks = [
@@ -69,29 +69,28 @@ def render_approval_request(content: ApprovalRequest) -> RenderedPost:
 
 
 def render_approval_outcome(content: ApprovalOutcome) -> RenderedPost:
-    if content.decided is not None:
-        said = f"{DECIDED[content.decided.kind]} by {content.decided.name or content.decided.by}"
+    if content.decision is not None:
+        text = f"{DECISION_LABELS[content.decision.kind]} by {content.decision.name or content.decision.by}"
     else:
-        said = "⌛ Not decided in time" if content.is_expired else "Decided elsewhere"
-    what = kit.context_block(kit.plain_text(f"🔐 {content.summary}"))
+        text = "⌛ Not decided in time" if content.is_expired else "Decided elsewhere"
+    summary = kit.context_block(kit.plain_text(f"🔐 {content.summary}"))
     return RenderedPost(
-        kit.notification_text(f"{said}: {content.summary}"), (what, kit.context_block(kit.plain_text(said)))
+        kit.notification_text(f"{text}: {content.summary}"), (summary, kit.context_block(kit.plain_text(text)))
     )
 
 
 def render_draft(content: Draft) -> RenderedPost:
-    """With the whole text."""
-    made, text = content.made, content.text
+    draft, text = content.draft, content.text
     if not text.strip():
-        why = made.reason or "there is no answer in the documents"
+        reason = draft.reason or "there is no answer in the documents"
         return RenderedPost(
-            kit.notification_text(f"No draft: {why}"), (kit.context_block("✏️ *No draft*", kit.plain_text(why)),)
+            kit.notification_text(f"No draft: {reason}"), (kit.context_block("✏️ *No draft*", kit.plain_text(reason)),)
         )
-    cited = dict.fromkeys(each.title for each in made.citations)
-    blocks: list[Json] = [kit.context_block("✏️ *Draft* · only people see this"), *kit.sections(text)]
+    cited = dict.fromkeys(each.title for each in draft.citations)
+    blocks: list[Json] = [kit.context_block("✏️ *Draft* · only people see this"), *kit.markdown_sections(text)]
     if cited:
         blocks.append(kit.context_block(kit.plain_text(f"📚 {', '.join(cited)}")))
-    if len(text) > MOST_DRAFT:
+    if len(text) > MAX_DRAFT:
         blocks.append(kit.context_block("It is too long to be sent from here: copy what you need of it."))
     else:
         blocks += kit.action_blocks(content.buttons)
@@ -99,25 +98,25 @@ def render_draft(content: Draft) -> RenderedPost:
 
 
 def render_draft_outcome(content: DraftOutcome) -> RenderedPost:
-    acted = content.acted
-    said = f"{SETTLED[acted.kind]} by {acted.name or acted.by}"
-    block = kit.context_block("✏️", kit.plain_text(said), kit.date_token(content.at, "{time}"))
-    return RenderedPost(kit.notification_text(f"Draft: {said}"), (block,))
+    command = content.command
+    text = f"{DRAFT_LABELS[command.kind]} by {command.name or command.by}"
+    block = kit.context_block("✏️", kit.plain_text(text), kit.date_token(content.at, "{time}"))
+    return RenderedPost(kit.notification_text(f"Draft: {text}"), (block,))
 
 
 def render_not_delivered(content: NotDelivered) -> RenderedPost:
-    line, why = content.line, content.reason
-    because = [kit.plain_text(why)] if why else []
+    line, reason = content.line, content.reason
+    reasons = [kit.plain_text(reason)] if reason else []
     quoted = kit.context_block(kit.plain_text(f"🧑‍💼 {line.text or 'a file'}"))
-    blocks = (kit.context_block("❌ *Not delivered to the customer*", *because), quoted)
-    return RenderedPost(kit.notification_text(f"Not delivered: {why or line.text}"), blocks)
+    blocks = (kit.context_block("❌ *Not delivered to the customer*", *reasons), quoted)
+    return RenderedPost(kit.notification_text(f"Not delivered: {reason or line.text}"), blocks)
 
 
 def render_in_doubt(content: InDoubt) -> RenderedPost:
     line = content.line
     blocks = [
         kit.context_block("⚠️ *This may not have reached the customer*"),
-        kit.context_block(kit.plain_text(f"{WHO[line.author.kind]} {line.text or 'a file'}")),
+        kit.context_block(kit.plain_text(f"{AUTHOR_ICONS[line.author.kind]} {line.text or 'a file'}")),
         *kit.action_blocks(content.buttons),
     ]
     text = f"This may not have reached the customer: {line.text}"

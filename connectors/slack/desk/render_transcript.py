@@ -1,4 +1,4 @@
-"""Lines of the transcript as Slack's blocks. Pure."""
+"""Rendering of transcript lines. Pure."""
 
 from __future__ import annotations
 
@@ -13,47 +13,49 @@ from connectors.slack.desk.block_kit import Json
 from schemas.content import describe_content, describe_message, map_url
 from schemas.messages import Attachment, TranscriptMessage
 
-ROOM = 2
-"""Blocks that are left free: a line that is edited may need more."""
-ICONS = {"contact": "💬", "agent": "🤖", "person": "🧑‍💼", "system": "ℹ️"}
-WHO = {"agent": "agent", "person": "to the customer", "system": "notice"}
+SPARE_BLOCKS = 2
+"""Blocks of a post that stay free, because an edited line may need more."""
+AUTHOR_ICONS = {"contact": "💬", "agent": "🤖", "person": "🧑‍💼", "system": "ℹ️"}
+AUTHOR_LABELS = {"agent": "agent", "person": "to the customer", "system": "notice"}
 MAY_BE_LOST = "⚠️ may not have arrived"
-NOT_SENT = {"failed": "not delivered", "dropped": "never sent", "unknown": MAY_BE_LOST}
+STATE_LABELS = {"failed": "not delivered", "dropped": "never sent", "unknown": MAY_BE_LOST}
 
 
 def render_lines(content: Lines) -> RenderedPost:
     contact = content.contact
     blocks = [block for line in content.lines for block in line_blocks(line, contact)]
-    said = (f"{_author(line, contact)}: {_words(line)}" for line in content.lines if line.state != "deleted")
-    return RenderedPost(kit.notification_text("\n".join(said)), tuple(blocks))
+    texts = (
+        f"{_author_name(line, contact)}: {_describe_line(line)}" for line in content.lines if line.state != "deleted"
+    )
+    return RenderedPost(kit.notification_text("\n".join(texts)), tuple(blocks))
 
 
-def count_fitting(shown: Sequence[TranscriptMessage], contact: str) -> int:
-    """One that needs more than a whole post stands alone."""
+def count_fitting(lines: Sequence[TranscriptMessage], contact: str) -> int:
+    """Count the lines that fit into one post; at least 1, even if it needs more than a post."""
     blocks: list[Json] = []
-    for number, line in enumerate(shown):
+    for number, line in enumerate(lines):
         blocks += line_blocks(line, contact)
-        if len(blocks) > kit.MAX_BLOCKS - ROOM or not kit.fits(blocks):
+        if len(blocks) > kit.MAX_BLOCKS - SPARE_BLOCKS or not kit.fits(blocks):
             return max(number, 1)
-    return len(shown)
+    return len(lines)
 
 
 def line_blocks(line: TranscriptMessage, contact: str) -> list[Json]:
-    """Show who said it, when, and all of what they said."""
+    """Render a line: its author, its time and its whole content."""
     if line.state == "deleted":
-        return [_heading(line, contact), kit.mrkdwn_section("_Deleted by the customer_")]
+        return [_build_heading(line, contact), kit.mrkdwn_section("_Deleted by the customer_")]
     if line.author.kind == "contact":
-        blocks = [_heading(line, contact), *content_blocks(line), *kit.literal_sections(line.text)]
-        return [*blocks, *_files(line.attachments)]
-    rendered = render(line.text, kit.DESK, kit.MOST_TEXT, citations=line.citations, choices=line.choices)
-    blocks = [_heading(line, contact), *content_blocks(line), *(build_section(part) for part in rendered.parts)]
+        blocks = [_build_heading(line, contact), *content_blocks(line), *kit.literal_sections(line.text)]
+        return [*blocks, *_build_files(line.attachments)]
+    rendered = render(line.text, kit.DESK_MARKUP, kit.MAX_SECTION_TEXT, citations=line.citations, choices=line.choices)
+    blocks = [_build_heading(line, contact), *content_blocks(line), *(build_section(part) for part in rendered.parts)]
     if rendered.context:
         blocks.append(kit.context_block(*rendered.context[:9]))
-    return [*blocks, *_files(line.attachments)]
+    return [*blocks, *_build_files(line.attachments)]
 
 
 def content_blocks(line: TranscriptMessage) -> list[Json]:
-    """Show in words what is neither text nor file. The map's address is ours, made of the numbers alone."""
+    """Describe content that is neither text nor file. The map's address is built from the coordinates alone."""
     words = describe_content(line)
     if not words:
         return []
@@ -63,26 +65,28 @@ def content_blocks(line: TranscriptMessage) -> list[Json]:
     return [kit.context_block(*elements)]
 
 
-def _heading(line: TranscriptMessage, contact: str) -> Json:
-    about = [kit.date_token(line.created_at, "{time}")]
-    if (said := WHO.get(line.author.kind)) is not None:
-        about.append(said)
+def _build_heading(line: TranscriptMessage, contact: str) -> Json:
+    details = [kit.date_token(line.created_at, "{time}")]
+    if (label := AUTHOR_LABELS.get(line.author.kind)) is not None:
+        details.append(label)
     if line.revision and line.state != "deleted":
-        about.append("(edited)")
-    if line.author.kind != "contact" and (lost := NOT_SENT.get(line.state)):
-        about.append(lost)
-    return kit.context_block(kit.plain_text(f"{ICONS[line.author.kind]} {_author(line, contact)}"), " · ".join(about))
+        details.append("(edited)")
+    if line.author.kind != "contact" and (state := STATE_LABELS.get(line.state)):
+        details.append(state)
+    return kit.context_block(
+        kit.plain_text(f"{AUTHOR_ICONS[line.author.kind]} {_author_name(line, contact)}"), " · ".join(details)
+    )
 
 
-def _author(line: TranscriptMessage, contact: str) -> str:
+def _author_name(line: TranscriptMessage, contact: str) -> str:
     return line.author.name or (contact if line.author.kind == "contact" else line.author.kind.title())
 
 
-def _words(line: TranscriptMessage) -> str:
+def _describe_line(line: TranscriptMessage) -> str:
     return describe_message(line) if line.author.kind == "contact" else kit.strip_markdown(describe_message(line))
 
 
-def _files(files: Sequence[Attachment]) -> list[Json]:
+def _build_files(files: Sequence[Attachment]) -> list[Json]:
     if not files:
         return []
     return [kit.context_block(kit.plain_text("\n".join(f"📎 {file.name}{_file_notes(file)}" for file in files)))]

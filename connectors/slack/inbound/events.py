@@ -11,8 +11,10 @@ import structlog
 from pydantic import ValidationError
 
 from connectors.markup import is_blank, parse_slack_text
-from connectors.slack.emoji import get_emoji
-from connectors.slack.files import parse_files
+from connectors.slack.inbound.emoji import get_emoji
+from connectors.slack.inbound.files import parse_files
+from connectors.slack.inbound.requests import Json
+from connectors.slack.inbound.texts import read_shared_message, read_text
 from connectors.slack.places import (
     Id,
     MessagePlace,
@@ -23,8 +25,6 @@ from connectors.slack.places import (
     parse_timestamp,
     to_microseconds,
 )
-from connectors.slack.requests import Json
-from connectors.slack.texts import read_shared_message, read_text
 from schemas import topics
 from schemas.messages import Quote
 from schemas.ports import Account, Event
@@ -131,7 +131,7 @@ class AppContext:
         log.warning(event, tenant=self.account.tenant, channel="slack", account=self.account.name)
 
     def is_from_person(self, message: Message) -> bool:
-        """Whether a person wrote the message, not a bot."""
+        """Return whether a person wrote the message, not a bot."""
         return not message.bot_id and message.user not in (None, SLACKBOT, self.bot)
 
     def locate(self, message: Message, channel: str, channel_type: str | None) -> MessagePlace:

@@ -30,7 +30,7 @@ class File(SlackModel):
 
     @property
     def missing_reason(self) -> str:
-        """Why the file cannot be fetched, empty if it can."""
+        """The reason why the file cannot be fetched, empty if it can."""
         if self.mode in ("tombstone", "hidden_by_limit"):
             return "deleted_file"
         return "external_file" if self.is_external or self.mode == "external" else ""

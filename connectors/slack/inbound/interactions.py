@@ -10,6 +10,7 @@ import structlog
 from pydantic import Field, ValidationError
 
 from connectors.markup import clean_text
+from connectors.slack.inbound.requests import Json
 from connectors.slack.places import (
     Id,
     MessagePlace,
@@ -19,7 +20,6 @@ from connectors.slack.places import (
     build_place,
     parse_timestamp,
 )
-from connectors.slack.requests import Json
 from schemas import topics
 from schemas.messages import ChoiceSelection
 from schemas.ports import Account, Event

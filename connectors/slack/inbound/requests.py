@@ -67,7 +67,7 @@ def _parse_repaired(raw: bytes | str) -> Any:
 
 
 def is_ssl_check(request: RawRequest) -> bool:
-    """Whether Slack is checking the certificate of a command's address. Such requests are not signed."""
+    """Return whether Slack is checking the certificate of a command's address. Such requests are not signed."""
     if request.method == "GET":
         return request.query.get("ssl_check") == "1"
     if not is_form(request) or b"ssl_check" not in request.body:

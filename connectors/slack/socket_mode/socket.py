@@ -15,8 +15,8 @@ import aiohttp
 import structlog
 from pydantic import Field, ValidationError
 
+from connectors.slack.inbound.requests import Json, PayloadKind, parse_json
 from connectors.slack.places import SlackModel
-from connectors.slack.requests import Json, PayloadKind, parse_json
 from schemas.errors import InvalidRequest, SendDelayed
 
 log = structlog.get_logger("parley.slack")

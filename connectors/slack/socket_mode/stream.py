@@ -1,4 +1,4 @@
-"""Stream of one account's events over Socket Mode. Why without Slack's client:
+"""Stream of one account's events over Socket Mode, without Slack's client:
 docs/adr/0020-stream-leases-and-backfill.md
 
 Slack promises to resend what nobody acknowledged. Nothing here relies on that: whenever events may have been missed,
@@ -12,11 +12,11 @@ from collections.abc import Coroutine, Sequence
 
 import structlog
 
-from connectors.slack import requests
 from connectors.slack.backfill import RECEIVES_ROOMS
 from connectors.slack.channel import SlackChannel
 from connectors.slack.client import SlackClient
 from connectors.slack.errors import find_error
+from connectors.slack.inbound import requests
 from connectors.slack.socket_mode.socket import Socket, SocketEnvelope
 from schemas.errors import InvalidRequest, SendDelayed, SetupError, TemporaryRefusal
 from schemas.ports import Account, Event, StreamContext
@@ -29,7 +29,7 @@ INBOX_SIZE = 1000
 BATCH_SIZE = 100
 """Envelopes whose events are appended together."""
 CATCH_UP_SECONDS = 1.5
-"""How long new events wait for missed ones; Slack waits three seconds for an acknowledgement."""
+"""Seconds that new events wait for missed ones; Slack waits three seconds for an acknowledgement."""
 RETRY_SECONDS = 5.0
 """Longest pause between attempts to append."""
 STALE_SOCKET_SECONDS = 60.0
@@ -37,7 +37,7 @@ STALE_SOCKET_SECONDS = 60.0
 MIN_LIFETIME = 5.0
 """Seconds. A connection that ends sooner is not replaced at once."""
 DRAIN_SECONDS = 15.0
-"""How long an old connection may still deliver events; Slack closes it ten seconds after its warning."""
+"""Seconds for which an old connection may still deliver events; Slack closes it ten seconds after its warning."""
 
 
 class SlackStream:

@@ -44,7 +44,7 @@ def build_content(file: Attachment, caption: str = "") -> dict[str, Any]:
 
 
 def can_carry_caption(message: OutboundMessage) -> bool:
-    """Whether the text may be the caption of the first file."""
+    """Return whether the text may be the caption of the first file."""
     if not message.attachments or message.choices or not message.text.strip():
         return False
     return FILE_TYPES.get(get_media_type(message.attachments[0]), ("", 0))[0] in WITH_CAPTION

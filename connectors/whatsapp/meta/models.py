@@ -89,7 +89,7 @@ class Status(GraphModel):
 
 
 class Preference(GraphModel):
-    """Whether a contact wants marketing messages: ``value`` is ``stop`` or ``resume``."""
+    """A contact's choice about marketing messages: ``value`` is ``stop`` or ``resume``."""
 
     wa_id: Id = ""
     user_id: Id = ""
@@ -114,7 +114,7 @@ class VoiceCall(GraphModel):
 
     @property
     def is_missed(self) -> bool:
-        """Whether a contact called and nobody answered."""
+        """True if a contact called and nobody answered."""
         if self.event != "terminate" or self.direction == "BUSINESS_INITIATED":
             return False
         was_taken = isinstance(self.duration, int | float) and self.duration > 0

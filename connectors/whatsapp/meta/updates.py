@@ -259,13 +259,13 @@ class UpdateParser:
             at = parse_time(update.timestamp, self._now)
             yield user.build_event(topics.CONTACT_CHANGED, f"user_id:{update.user_id.current}", {"at": at})
 
-    def _log_skipped(self, what: str, kind: str, account: Account, external_id: str = "") -> None:
+    def _log_skipped(self, part_name: str, kind: str, account: Account, external_id: str = "") -> None:
         log.info(
             "update_left_out",
             tenant=account.tenant,
             channel=account.channel,
             account=account.name,
-            part=what,
+            part=part_name,
             kind=_shorten_kind(kind),
             external_id=external_id,
         )

@@ -28,7 +28,7 @@ def build_addresses(values: Iterable[str]) -> list[Address]:
 
 def build_recipient(place: str, contact: Contact | None) -> str:
     """Address a message to a number, preferably the newest; to a user id only if no number is known. The place is only
-    where the conversation began; the number may belong to somebody else by now. Raises SendRefused."""
+    where the conversation began; the number may belong to somebody else today. Raises SendRefused."""
     known = [each.value for each in contact.addresses if each.channel == "whatsapp"] if contact else []
     left = {each.value for each in contact.left if each.channel == "whatsapp"} if contact else set()
     numbers = [each for each in (*([] if place in left else [place]), *reversed(known)) if _NUMBER.fullmatch(each)]

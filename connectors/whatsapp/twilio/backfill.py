@@ -130,7 +130,7 @@ def _group_by_contact(listed: Sequence[MessageRecord]) -> Iterator[list[MessageR
 
 
 def _is_answer(sent: MessageRecord, first: Mapping[str, datetime | None]) -> bool:
-    """Whether the message answers one of the contact's. ``first``: each contact's first new message."""
+    """Return whether the message answers one of the contact's. ``first``: each contact's first new message."""
     first_at, sent_at = first.get(sent.contact), sent.made_at
     if first_at is None or sent_at is None or sent.status in UNDELIVERED:
         return False

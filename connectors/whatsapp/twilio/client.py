@@ -42,7 +42,7 @@ class TwilioHttpClient(AsyncTwilioHttpClient):  # type: ignore[misc]  # the libr
 
     @property
     def open_session(self) -> aiohttp.ClientSession:
-        """For file downloads, which are binary."""
+        """The configuration of the client for file downloads, which are binary."""
         session: aiohttp.ClientSession = self.session
         return session
 

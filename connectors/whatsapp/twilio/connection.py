@@ -35,7 +35,7 @@ ANSWER_TIMEOUT = 14.0
 MAX_FILE = 16 * 1024 * 1024
 CONTENT_DELETED = 21655
 REFUSED_SECONDS = 600.0
-"""How long choices are sent as numbered lines after Twilio has refused their content template."""
+"""Time for which choices are sent as numbered lines after Twilio has refused their content template."""
 ACCOUNT_STATUSES = frozenset({401, 429})
 """Statuses that concern all requests, not one template."""
 VARIABLE = re.compile(r"{{(\w+)}}")

@@ -61,7 +61,7 @@ def parse_number(text: str) -> int:
 
 
 def is_temporary(code: str) -> bool:
-    """Whether the same message may succeed later."""
+    """Return whether the same message may succeed later."""
     return code in {str(each) for each in BUSY | WHATSAPP_DOWN}
 
 

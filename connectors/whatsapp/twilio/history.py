@@ -24,7 +24,7 @@ CLOCK_SKEW = timedelta(seconds=10)
 ReadPage = Callable[[str, dict[str, str] | None], Awaitable[VendorResponse]]
 """``(uri, query)`` → a page; the first has no uri."""
 IsAnother = Callable[[str], Awaitable[bool]]
-"""Whether an id is on record as another message or part."""
+"""Checks whether an id is on record as another message or part."""
 
 
 class Record(BaseModel):

@@ -17,7 +17,7 @@ from schemas.ports import Position
 @dataclass(slots=True, eq=False)
 class Append:
     """One caller's records. ``future`` gets their positions once the last is confirmed, or the first error.
-    ``give_up_at`` is on the loop's clock; ``late`` once the caller was told that the outcome is unknown."""
+    ``give_up_at`` is on the loop's clock; ``late`` once the caller got the error that the outcome is unknown."""
 
     future: asyncio.Future[list[Position]]
     give_up_at: float

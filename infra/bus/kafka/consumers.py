@@ -28,8 +28,8 @@ def record_of(raw: Any, topic: str) -> Record:
 
 
 def has_died(consumer: Any) -> bool:
-    """Whether the consumer's fetch loop has ended with an error. The client then returns nothing for ever without an
-    error, so this reads its private state."""
+    """Return whether the consumer's fetch loop has ended with an error. The client then returns nothing for ever
+    without an error, so this reads its private state."""
     return bool(consumer._fetcher.error_future.done())
 
 

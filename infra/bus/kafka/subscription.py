@@ -1,9 +1,9 @@
 """One member of a consumer group, with the client's peculiarities hidden inside.
 
 - The client's poll outlasts its timeout while the group rebalances, and must not be cancelled (it would stop counting
-  how long we have not polled). So it runs as a task of its own, and fetched records are held until their turn.
-- Between a rebalance on the broker and our listener's answer the client would still return records, and commit, for the
-  wrong owner. So this class decides what may be read and committed, based on what the listener was told."""
+how long we have not polled). So it runs as a task of its own, and fetched records are held until their turn. - Between
+a rebalance on the broker and our listener's answer the client would still return records, and commit, for the wrong
+owner. So this class decides which partitions may be read and committed, based on the rebalance listener's calls."""
 
 from __future__ import annotations
 

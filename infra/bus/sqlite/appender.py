@@ -56,7 +56,7 @@ class _Group:
     _quiet: int = 0
 
     def grows(self) -> bool:
-        """Whether appends still come in; to be called once every turn of the loop."""
+        """Return whether appends still come in; to be called once every turn of the loop."""
         self._quiet = self._quiet + 1 if len(self.rows) == self._seen else 0
         self._seen = len(self.rows)
         return self._quiet < QUIET_TURNS
@@ -101,7 +101,7 @@ class Appender:
 
     def append(self, rows: Sequence[Row]) -> asyncio.Future[list[Position]]:
         """Append rows; the future gets their positions once they are on disk. Raises BusUnavailable, as the future
-        does; then the rows may have been written all the same.
+        does; then the rows may have been written anyway.
 
         A caller that gives up waiting takes nothing back: the rows are written or not, as a whole."""
         if self._bytes > WAITING_BYTES:

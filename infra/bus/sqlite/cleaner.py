@@ -23,7 +23,8 @@ OFFSETS_KEPT_MS = 60 * 86_400_000
 """Milliseconds after which the offsets of a group without members are forgotten, as Kafka forgets them, so that it no
 longer holds back expiry."""
 CATCH_UP = 25
-"""How many times faster than real time the log's clock follows a clock that is ahead of it."""
+"""Factor by which the log's clock runs faster than real time until it has caught up with a clock that is ahead of
+it."""
 REPORTED_MS = 3_600_000
 
 Readers = Callable[[], Mapping[str, Collection[str]]]

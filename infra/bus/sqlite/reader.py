@@ -29,7 +29,8 @@ class Reader:
         self._database = database
 
     async def read(self, spans: Sequence[Span], keys: KeyFilter | None = None) -> list[Piece]:
-        """For each span its records and the offset to go on from; fewer pieces than spans when the budget is used up.
+        """Read the records of each span and the offset to continue from; fewer pieces than spans once the budget is
+        used up.
 
         Raises BusUnavailable."""
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 
 from schemas.errors import MissingDependency
-from schemas.extras import install_command
+from schemas.runtime.extras import install_command
 
 try:
     import redis.asyncio as _redis  # noqa: F401

@@ -113,7 +113,7 @@ def all_handled(connection: sqlite3.Connection, conversation: str) -> list[tuple
     return [(rules.unpack_id(packed), at) for packed, at in rows]
 
 
-# The expiry of a conversation's first open approval. Called inside its transaction.
+# Expiry of a conversation's first open approval; to be called within its transaction.
 def save_expiry(connection: sqlite3.Connection, conversation: str, facts: Facts) -> None:
     """Store the expiry that these facts imply."""
     due = rules.approvals_due(facts)

@@ -22,7 +22,7 @@ class Store:
     """All writes and reads of the ports pass here.
 
     Most transitions are not ``durable``: the log of the file is written in order, so a durable commit carries every
-    earlier write, and a power cut only takes a suffix of writes that nobody outside was told about."""
+    earlier write, and a power cut only removes the newest writes, which were not confirmed to anybody outside."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

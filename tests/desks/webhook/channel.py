@@ -61,9 +61,9 @@ TEXTS: dict[type[c.Content], Callable[[Any], list[str]]] = {
     c.HandoffNotice: lambda each: ["Handed over to people" + " again" * each.is_repeated, each.reason],
     c.TimeNotice: lambda each: [f"{each.kind}: the customer waits since {each.since}, due {each.due}", each.link],
     c.ApprovalRequest: lambda each: ["Approval needed", each.contact, c.summarize_approval(each.approval)],
-    c.ApprovalOutcome: lambda each: [each.summary, each.decided.kind if each.decided else "not decided here"],
-    c.Draft: lambda each: [each.text or f"No draft: {each.made.reason}"],
-    c.DraftOutcome: lambda each: [f"{each.acted.kind} by {each.acted.name}"],
+    c.ApprovalOutcome: lambda each: [each.summary, each.decision.kind if each.decision else "not decided here"],
+    c.Draft: lambda each: [each.text or f"No draft: {each.draft.reason}"],
+    c.DraftOutcome: lambda each: [f"{each.command.kind} by {each.command.name}"],
     c.NotDelivered: lambda each: ["Not delivered to the customer", each.reason, each.line.text],
     c.InDoubt: lambda each: ["This may not have reached the customer", each.line.text],
 }
@@ -119,7 +119,7 @@ class WebhookDesk(Desk):
         return RenderedPost(lines[0], ({"kind": type(content).__name__, "text": "\n".join(lines), "buttons": buttons},))
 
     def post_call(self, post: Post) -> VendorCall:
-        shown = {"text": post.rendered.text, "blocks": list(post.rendered.blocks), "about": dict(post.about)}
+        shown = {"text": post.rendered.text, "blocks": list(post.rendered.blocks), "about": dict(post.metadata)}
         return VendorCall("post", {"queue": post.channel, "thread": post.thread, **shown}, post.files)
 
     def is_file(self, place: Place) -> bool:
@@ -156,15 +156,15 @@ class WebhookConnection(http.HttpConnection, DeskConnection):
     async def whisper(self, thread: str, by: str, text: str, *, undo: str = "") -> None:
         await self._ask("whisper", thread=message_of(thread), to=by.partition(":")[2], text=text, undo=undo)
 
-    async def message(self, external_id: str) -> DeskMessage | None:
+    async def find_message(self, external_id: str) -> DeskMessage | None:
         found = await self._ask("message", id=message_of(external_id).removeprefix(FILE))
         root = thread_id(channel_of(external_id), found["thread"] or message_of(external_id)) if found else ""
         return DeskMessage(root, found["about"]) if found else None
 
-    async def members(self, channel: str) -> frozenset[str]:
+    async def list_members(self, channel: str) -> frozenset[str]:
         return frozenset((await self._ask("members", queue=channel))["members"])
 
-    async def person(self, user: str) -> Member:
+    async def find_person(self, user: str) -> Member:
         return Member(**await self._ask("person", id=user))
 
     async def fetch(self, file: RemoteFile, most: int) -> tuple[bytes, str, str]:

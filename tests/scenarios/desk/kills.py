@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from schemas.crash_points import POINTS
+from schemas.runtime.crash_points import POINTS
 from tests.scenarios.desk.cast import case_of, in_doubt, ratings
 from tests.scenarios.desk.inquest import seen
 from tests.scenarios.desk.play import Case

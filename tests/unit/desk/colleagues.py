@@ -127,7 +127,7 @@ class Team:
             if event.type == topics.DESK_ACTED:
                 found = await self.world.state.conversations.get(event.conversation)
                 assert found is not None
-                await self.acts.do(found, event.payload(DeskCommand), batch)
+                await self.acts.perform(found, event.payload(DeskCommand), batch)
 
     async def _give_up(self, conversation: str, records: Any, error: Exception, attempts: int) -> None:
         raise AssertionError(f"given up: {error!r}") from error

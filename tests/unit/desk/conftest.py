@@ -73,7 +73,7 @@ class Done:
     def __init__(self) -> None:
         self.acts: list[str] = []
 
-    async def do(self, conversation: Conversation, acted: DeskCommand, batch: Any) -> None:
+    async def perform(self, conversation: Conversation, acted: DeskCommand, batch: Any) -> None:
         self.acts.append(acted.kind)
 
 
@@ -117,7 +117,7 @@ class World:
             clock=self.clock,
             account_of=self.account,
             commands=lambda meanwhile: acts or self.acts,
-            rates=replace(faster(desk.rates, 1e9), gathering=0.0),
+            rates=replace(faster(desk.rates, 1e9), gather_seconds=0.0),
         )
 
     def record(self, kind: str, payload: Any) -> Record:

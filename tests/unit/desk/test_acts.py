@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from connectors.desk.inbound.permissions import LOOKS
+from connectors.desk.inbound.permissions import RECHECK_BURST
 from schemas import topics
 from schemas.conversation import Conversation
 from schemas.desk import DeskCommand, HandoffResolved
@@ -103,7 +103,7 @@ async def test_an_undone_reply_never_goes_out(patient: Team) -> None:
 
 async def test_a_reply_that_was_set_aside_can_be_undone_like_any_other(patient: Team, world: World) -> None:
     """What comes while something of the conversation is parked joins it; the Undo is seen all the same."""
-    do, refused = patient.acts.do, list[str]()
+    do, refused = patient.acts.perform, list[str]()
 
     async def not_at_first(found: Conversation, acted: DeskCommand, batch: Batch) -> None:
         if acted.kind == "reply" and not refused:
@@ -111,7 +111,7 @@ async def test_a_reply_that_was_set_aside_can_be_undone_like_any_other(patient: 
             raise Parked("Slack wants us to wait", until=world.clock() + timedelta(minutes=1))
         await do(found, acted, batch)
 
-    vars(patient.acts)["do"] = not_at_first
+    vars(patient.acts)["perform"] = not_at_first
     talk = await patient.open()
     await talk.claim("Ben")
     talk.say("Ben", "wrong window")
@@ -218,10 +218,10 @@ async def test_whoever_has_just_joined_acts_at_once_also_when_somebody_else_was_
 async def test_whoever_is_turned_away_again_and_again_uses_up_nothing(team: Team) -> None:
     """Slack lets an app ask so often and no more."""
     talk = await team.open()
-    for number in range(3 * LOOKS):
+    for number in range(3 * RECHECK_BURST):
         await claims_from_outside(talk, f"Gus {number}")
     asked = [each for each in team.slack.ledger.requests if each.operation == "conversations.members"]
-    assert 2 <= len(asked) < 2 * LOOKS
+    assert 2 <= len(asked) < 2 * RECHECK_BURST
     assert (await talk.now()).owner == "queue"
 
 

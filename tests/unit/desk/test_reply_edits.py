@@ -112,4 +112,4 @@ async def test_where_nothing_can_be_changed_its_author_is_told(world: World) -> 
         team.slack.people.delete("Ben", post.ts)
         await team.quiet()
         assert await edits(team) == []
-        assert team.whispers("Ben") == [reply_edits.UNCHANGED, reply_edits.STAYS]
+        assert team.whispers("Ben") == [reply_edits.UNCHANGED, reply_edits.NOT_DELETABLE]

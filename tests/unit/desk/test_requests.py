@@ -44,8 +44,8 @@ class Deciding(Done):
         super().__init__()
         self._world = world
 
-    async def do(self, conversation: Conversation, acted: DeskCommand, batch: Any) -> None:
-        await super().do(conversation, acted, batch)
+    async def perform(self, conversation: Conversation, acted: DeskCommand, batch: Any) -> None:
+        await super().perform(conversation, acted, batch)
         draft = acted.kind in ("send_draft", "discard_draft")
         about = ids.derived_id(acted.value, "draft-settled") if draft else acted.id
         told = DeliveryOutcome(message_id=about, state="sent", reason=f"{acted.id} sent", at=self._world.clock())

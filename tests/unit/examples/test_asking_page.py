@@ -9,8 +9,8 @@ from datetime import date
 import pytest
 
 from agent_worker.actions.execution.effects import PROOF_LIFETIME
+from agent_worker.actions.one_time_codes import actions
 from agent_worker.actions.one_time_codes import actions as proof
-from agent_worker.actions.one_time_codes import codes
 from agent_worker.actions.parsing import Context, fields_of
 from agent_worker.actions.registry import load_actions
 from agent_worker.actions.slot_filling import dialogue
@@ -45,7 +45,7 @@ def test_the_examples_are_read_as_the_page_says(name: str) -> None:
 
 def test_the_figures_are_those_of_the_code() -> None:
     assert "for ten minutes, five attempts" in PAGE
-    assert (codes.LIFE.total_seconds(), codes.ATTEMPTS) == (600, 5)
+    assert (actions.LIFE.total_seconds(), actions.ATTEMPTS) == (600, 5)
     assert "one address is sent five an hour" in PAGE
     assert (proof.PER_DAY, proof.PER_ADDRESS_PER_HOUR, PROOF_LIFETIME.total_seconds()) == (10, 5, 3600)
     assert (dialogue.MAX_MISUNDERSTANDINGS, dialogue.DIALOGUE_TIMEOUT.total_seconds()) == (2, 1800)

@@ -17,8 +17,8 @@ from gateway.config import loader as configuration
 from gateway.doctor import checks, vendors
 from infra.deploy.process import free_port
 from schemas.errors import MissingDependency
-from schemas.extras import install_command
 from schemas.ports import Account
+from schemas.runtime.extras import install_command
 from tests.channels.meta import account_of, bench_of
 from tests.harness.tools import NOW, no_files
 from tests.platforms.discord import Discord

@@ -17,8 +17,8 @@ from gateway.config.settings import Config
 from gateway.wiring.consumers import build_worker_settings
 from gateway.wiring.models import open_models
 from schemas.errors import ConfigInvalid
-from schemas.extras import install_command
 from schemas.ports import Passage, Question, SearchResult
+from schemas.runtime.extras import install_command
 from tests.platforms.models.server import ModelServer, Script
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -13,7 +13,7 @@ import structlog
 
 from infra.telemetry import PrometheusMetrics, set_up_logging
 from schemas.errors import Unavailable
-from schemas.tracing import LogContext
+from schemas.runtime.tracing import LogContext
 
 NAMES = {
     "parley_inbound_total": {"tenant", "channel"},

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator
 
-from schemas.privacy.card_networks import passes_luhn
+from schemas.privacy.cards import passes_luhn
 
 ISSUED: tuple[tuple[str, int], ...] = (
     *(("4", 16), ("4", 19), ("51", 16), ("55", 16), ("2221", 16), ("2720", 16), ("34", 15), ("37", 15)),

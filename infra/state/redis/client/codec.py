@@ -93,7 +93,7 @@ def packed_snapshot(
     outbox: Iterable[Envelope],
     *numbers: Sequence[bytes],
 ) -> PackedSnapshot | None:
-    """What ``snapshot_of`` makes, encoded. Parts that are stored as JSON are copied as they are."""
+    """Encode a snapshot like that of ``snapshot_of``. Parts that are stored as JSON are copied as they are."""
     origin, *_, facts, holder = fields
     if origin is None:
         return None

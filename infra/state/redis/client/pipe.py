@@ -35,7 +35,7 @@ _log = structlog.get_logger(__name__)
 
 
 class Pipe:
-    """For one event loop."""
+    """The pipelined connection of one event loop."""
 
     def __init__(self, links: Links, *, timeout: float = ANSWER_TIMEOUT) -> None:
         self._links = links
@@ -129,7 +129,7 @@ class Pipe:
             return self._open(pipeline, PAUSE * (pipeline.attempt - 1))
         if not isinstance(error, redis_errors.RedisError | OSError):
             _log.error("state_trip_failed", exc_info=error)
-        # The calls behind would meet the same failure one by one: their callers are told at once.
+        # The calls behind would fail one by one for the same reason, so they fail at once.
         behind, self._waiting = self._waiting, deque()
         pipeline.refuse(error)
         for call in behind:
@@ -225,7 +225,7 @@ class Pipeline:
             call.on_error(error)
 
     def may_repeat_after(self, error: Exception) -> bool:
-        """Whether another connection may succeed. Counts the attempts."""
+        """Return whether another connection may succeed. Counts the attempts."""
         lost = isinstance(error, redis_errors.ConnectionError | OSError)
         if (
             not lost

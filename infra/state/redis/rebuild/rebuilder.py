@@ -239,7 +239,7 @@ class Evictions:
         self._is_reported = False
 
     async def are_new(self) -> bool:
-        """Whether keys were evicted since the last rebuild: then any shard may lack some."""
+        """Return whether keys were evicted since the last rebuild: then any shard may lack some."""
         count = await self.count()
         if not count or count.endswith(":0"):
             return False

@@ -19,7 +19,7 @@ from schemas.ports import Record
 
 T = TypeVar("T")
 
-# Parked records and dead letters stay: they are valid whatever else is lost.
+# Tables that a rebuild keeps: parked records and dead letters stay valid whatever else is lost.
 _BY_CONVERSATION = {
     "state_conversations": "id",
     "state_handled": "conversation",
@@ -117,7 +117,8 @@ def _empty(connection: sqlite3.Connection, shards: frozenset[int]) -> None:
 
 
 def _is_repairing(connection: sqlite3.Connection) -> bool:
-    """Whether rows were lost to damage, and the others are still there; see the repair module beside this one."""
+    """Return whether rows were lost to damage, and the others are still there; see the repair module beside this
+    one."""
     return connection.execute("SELECT 1 FROM state_mended LIMIT 1").fetchone() is not None
 
 

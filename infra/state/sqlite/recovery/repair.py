@@ -174,7 +174,7 @@ def _replace_tables(path: Path, names: list[str], now: datetime, writer: sqlite3
 
 
 def is_rebuilt(table: str) -> bool:
-    """Whether a rebuild of the state restores rows of this table."""
+    """Return whether a rebuild of the state restores rows of this table."""
     return table.startswith("state_") and table not in _ON_TOPICS | _EPHEMERAL
 
 

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from agent_worker.actions.context import ActionContext, Identity
 from agent_worker.actions.execution.effects import Effects, IdentityProofs
 from agent_worker.actions.execution.executor import Executor
-from agent_worker.actions.one_time_codes import codes, one_time_code
+from agent_worker.actions.one_time_codes import actions, one_time_code
 from infra.state.sqlite.coordination import SqliteLimiter
 from schemas.actions import ActionMemory
 from schemas.messages import Address
@@ -25,31 +25,31 @@ def other_than(code: str) -> str:
 
 
 async def test_the_right_code_proves_its_address_and_is_then_gone() -> None:
-    code, pending = await codes.issue(MOSS, NOW)
-    verdict = await codes.check(pending, code, NOW)
+    code, pending = await actions.issue_code(MOSS, NOW)
+    verdict = await actions.verify_code(pending, code, NOW)
     assert (verdict.kind, verdict.address, verdict.pending) == ("right", MOSS, None)
-    assert (await codes.check(verdict.pending, code, NOW)).kind == "none"
+    assert (await actions.verify_code(verdict.pending, code, NOW)).kind == "none"
 
 
 async def test_what_is_kept_does_not_hold_the_code() -> None:
-    code, pending = await codes.issue(MOSS, NOW)
-    again, other = await codes.issue(MOSS, NOW)
+    code, pending = await actions.issue_code(MOSS, NOW)
+    again, other = await actions.issue_code(MOSS, NOW)
     assert len(code) == len(again) == 6
     assert code not in pending.model_dump_json().replace(pending.salt, "").replace(pending.hash, "")
     assert pending.salt != other.salt
 
 
 async def test_a_code_lives_ten_minutes() -> None:
-    code, pending = await codes.issue(MOSS, NOW)
-    assert (await codes.check(pending, code, NOW + timedelta(minutes=9, seconds=59))).kind == "right"
-    assert (await codes.check(pending, code, NOW + timedelta(minutes=10))).kind == "expired"
+    code, pending = await actions.issue_code(MOSS, NOW)
+    assert (await actions.verify_code(pending, code, NOW + timedelta(minutes=9, seconds=59))).kind == "right"
+    assert (await actions.verify_code(pending, code, NOW + timedelta(minutes=10))).kind == "expired"
 
 
 async def test_the_fifth_wrong_attempt_ends_it() -> None:
-    code, pending = await codes.issue(MOSS, NOW)
+    code, pending = await actions.issue_code(MOSS, NOW)
     kinds, left = [], []
     for _ in range(5):
-        verdict = await codes.check(pending, other_than(code), NOW)
+        verdict = await actions.verify_code(pending, other_than(code), NOW)
         kinds.append(verdict.kind)
         left.append(verdict.attempts_left)
         if verdict.pending is not None:
@@ -60,8 +60,8 @@ async def test_the_fifth_wrong_attempt_ends_it() -> None:
 
 async def test_without_an_address_no_code_is_right() -> None:
     """And an attempt looks the same as one against a real code."""
-    code, pending = await codes.issue(None, NOW)
-    verdict = await codes.check(pending, code, NOW)
+    code, pending = await actions.issue_code(None, NOW)
+    verdict = await actions.verify_code(pending, code, NOW)
     assert (verdict.kind, verdict.attempts_left) == ("wrong", 4)
 
 
@@ -69,7 +69,7 @@ async def test_a_code_is_its_contacts_alone() -> None:
     """In a thread with several people nobody else can use it, and what is proven is proven of that contact."""
     effects = Effects(ActionMemory())
     fern, reed = IdentityProofs(effects, "fern", lambda: NOW), IdentityProofs(effects, "reed", lambda: NOW)
-    _, pending = await codes.issue(MOSS, NOW)
+    _, pending = await actions.issue_code(MOSS, NOW)
     fern.remember(pending)
     assert fern.code is not None
     assert reed.code is None

@@ -15,9 +15,9 @@ from agent_worker.actions.parsing.amounts import amounts
 from agent_worker.actions.parsing.amounts import format_amount as shown_amount
 from agent_worker.actions.parsing.dates import dates
 from agent_worker.actions.parsing.dates import format_date as shown_date
+from agent_worker.actions.parsing.fields import free_text, options
 from agent_worker.actions.parsing.identifiers import emails, identifiers
 from agent_worker.actions.parsing.numerals import quantities
-from agent_worker.actions.parsing.options import free_text, options
 from agent_worker.settings import ActionRules
 
 MONDAY = date(2026, 11, 23)

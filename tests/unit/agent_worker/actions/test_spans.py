@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from schemas import tracing
+from schemas.runtime import tracing
 from tests.unit.agent_worker.actions.shop import Shop
 
 
 @dataclass
 class Recorder:
-    """Implements schemas.tracing.Tracer: which span ran inside which."""
+    """Implements schemas.runtime.tracing.Tracer: which span ran inside which."""
 
     running: list[str] = field(default_factory=lambda: [""])
     inside: list[tuple[str, str]] = field(default_factory=list)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from agent_worker.handoff.handback import add_marks, is_mark, since_people
+from agent_worker.handoff.handback import add_marks, is_mark, lines_after_handback
 from agent_worker.models.prompt import build_prompt, build_system_prompt
 from agent_worker.phrases import Voice
 from agent_worker.router.rules import RiskTopic, RouteRules
@@ -80,8 +80,8 @@ def test_talk_says_when_people_came_and_went() -> None:
 
 def test_only_what_follows_the_handback_tells_how_the_agent_does() -> None:
     """Questions and answers before it are no signs that the agent does not help."""
-    assert [line.id for line in since_people(add_marks(TALK, HANDOFF, AT))] == ["line-5"]
-    assert list(since_people(TALK)) == TALK
+    assert [line.id for line in lines_after_handback(add_marks(TALK, HANDOFF, AT))] == ["line-5"]
+    assert list(lines_after_handback(TALK)) == TALK
 
 
 def test_marks_are_there_when_the_stretch_has_scrolled_away() -> None:

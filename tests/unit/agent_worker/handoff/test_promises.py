@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from agent_worker.handoff.promises import MOST, find_promises, merge_promises, select_promises
+from agent_worker.handoff.promises import MAX_PROMISES, find_promises, merge_promises, select_promises
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_promises_are_kept_once_and_the_newest_stay() -> None:
     """One that is made twice is one, and only so many are carried along."""
     assert merge_promises(["a"], ["b", "a"]) == ["a", "b"]
     many = [str(number) for number in range(20)]
-    assert merge_promises([], many) == many[-MOST:]
+    assert merge_promises([], many) == many[-MAX_PROMISES:]
 
 
 @pytest.mark.parametrize(

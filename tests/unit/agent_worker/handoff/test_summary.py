@@ -64,9 +64,9 @@ def test_actions_come_before_what_was_found() -> None:
     """What was tried is what people must not do again."""
     done = [ActionRecord(name="refund", title="Refund an order", outcome="refused", reason="limit_reached")]
     found = SearchResult([PASSAGE], answerable=True, confidence=0.9)
-    lines = summarize([line("contact", "Refund please")], reason="limit", found=found, actions=done)
+    lines = summarize([line("contact", "Refund please")], reason="limit", search_result=found, actions=done)
     assert lines[1] == "Tried: Refund an order, refused (limit_reached)"
-    assert summarize([line("contact", "Refund please")], reason="limit", found=found)[1] == (
+    assert summarize([line("contact", "Refund please")], reason="limit", search_result=found)[1] == (
         "Found: “You can return pots within 30 days.” (Returns)"
     )
 
@@ -97,7 +97,7 @@ def test_quote_that_is_cut_ends_with_a_word_and_has_no_marks() -> None:
     """Half a pair of marks would be read as a sign."""
     text = "We grow *N. hamata*, **N. lowii** and 3 * 4 others, named nep_low_1. " + "word " * 40
     found = SearchResult([replace(PASSAGE, text=text)], answerable=True, confidence=0.9)
-    told = summarize([line("contact", "Which?")], reason="", found=found)[1]
+    told = summarize([line("contact", "Which?")], reason="", search_result=found)[1]
     assert told.startswith("Found: “We grow N. hamata, N. lowii and 3 * 4 others, named nep_low_1. word")
     assert told.endswith("word …” (Returns)")
 
@@ -106,7 +106,8 @@ def test_nothing_found_is_said() -> None:
     """That the documents hold nothing is worth knowing."""
     nothing = SearchResult([], answerable=False, confidence=0.0)
     assert (
-        summarize([line("contact", "Spaceships?")], reason="x", found=nothing)[1] == "Found: nothing in the documents"
+        summarize([line("contact", "Spaceships?")], reason="x", search_result=nothing)[1]
+        == "Found: nothing in the documents"
     )
 
 

@@ -13,9 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent_worker.models.local.small_talk import asks_for_person, classify_small_talk
-from agent_worker.nlu.classification import Topic, small_talk_kind, topics_in
+from agent_worker.nlu.classification import LANGUAGES, PhraseTable, Topic, load_phrase_table, small_talk_kind, topics_in
 from agent_worker.nlu.phrase_matcher import parse_pattern, pattern_lines
-from agent_worker.nlu.phrase_table import LANGUAGES, PhraseTable, load_phrase_table
 from agent_worker.phrases import DEFAULT_VOICE, Voice, translate_voice
 from agent_worker.translations import TRANSLATIONS
 

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 import pytest
 from structlog.testing import capture_logs
 
-from schemas import tracing
-from schemas.tracing import Kind, Value
+from schemas.runtime import tracing
+from schemas.runtime.tracing import Kind, Value
 from tests.platforms.models.server import Script
 from tests.unit.agent_worker.models.conftest import Asker, Asking, Provider
 from tests.unit.agent_worker.models.test_calls import Shop, calls
@@ -19,7 +19,7 @@ SECRET = "My password is hunter2, where is A-17?"
 
 
 class Recorder:
-    """Implements schemas.tracing.Tracer and Span: what was recorded, by span."""
+    """Implements schemas.runtime.tracing.Tracer and Span: what was recorded, by span."""
 
     def __init__(self) -> None:
         self.seen: list[dict[str, Value]] = []

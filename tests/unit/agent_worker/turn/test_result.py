@@ -27,7 +27,9 @@ ORIGIN = Origin(tenant="shop", channel="web", account="main", place="p", contact
 CONVERSATION = Conversation(
     id="conversation-1", origin=ORIGIN, epoch=3, created_at=NOW, updated_at=NOW, facts=Facts(declined_in_a_row=1)
 )
-ANSWER = Reply(AnswerDraft(text="Because.", answered=True, tokens=10, cost=0.1), found=SearchResult([], True, 0.9))
+ANSWER = Reply(
+    AnswerDraft(text="Because.", answered=True, tokens=10, cost=0.1), search_result=SearchResult([], True, 0.9)
+)
 PERSON = Reply(
     AnswerDraft(text="A colleague comes.", answered=True, author="system", handoff=True),
     Route("person", (), ("asked",)),

@@ -1,0 +1,1 @@
+"""Slack requests as events: signatures, the Events API, interactions and commands."""
