@@ -80,12 +80,16 @@ def describe_holder(conversation: Conversation) -> str:
 def render_owner_sentence(conversation: Conversation, operator: Operator) -> Html:
     """Render a sentence about the owner."""
     holder = conversation.holder
-    since = join(" since ", time_tag(holder.since, data_at=True)) if holder is not None else None
-    reason = f": {holder.reason}" if holder is not None and holder.reason else None
+    time = time_tag(holder.since, data_at=True) if holder is not None else None
+    since = join(" since ", time) if time is not None else None
     if conversation.owner == "agent":
-        return join("With the agent", since, ".")
+        return (
+            join("The agent has been answering", since, ".") if since is not None else join("The agent is answering.")
+        )
     if conversation.owner == "queue":
-        return join("Waiting for a person", since, reason, ".")
+        reason = f": {holder.reason}" if holder is not None and holder.reason else None
+        return join("In the queue", since, reason, ".")
     if conversation.owner == "closed":
-        return join("Closed", f" by {describe_holder(conversation)}" if holder is not None else None, since, ".")
+        by = join(f" by {describe_holder(conversation)} on ", time) if time is not None else None
+        return join("Closed", by, ".")
     return join("With you" if is_mine(conversation, operator) else f"With {describe_holder(conversation)}", since, ".")

@@ -116,7 +116,7 @@ async def test_a_person_takes_over_answers_under_their_name_and_gives_the_conver
     said = [each["author"]["kind"] for each in await visitor.transcript() if each["seq"] > quiet.seq]
     assert said == [], "while the person has it the agent says nothing"
     await page.get_by_role("button", name="Return to agent").click()
-    await expect(page.locator(".holding")).to_contain_text("The agent answers")
+    await expect(page.locator(".holding")).to_contain_text("The agent has been answering")
     await heard(visitor, "agent", "rain water")
     await visitor.say("How long can I return a pot?")
     await heard(visitor, "agent", "30 days")
