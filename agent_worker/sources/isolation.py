@@ -29,7 +29,7 @@ class Isolation:
     """One process at a time, started when needed and again after a crash. ``async with`` ends it."""
 
     def __init__(self, seconds: float = TIMEOUT_S) -> None:
-        self._seconds = seconds
+        self.seconds = seconds
         self._process: Process | None = None
         self._lock = asyncio.Lock()
 
@@ -45,11 +45,11 @@ class Isolation:
         """Raises what the format raises, and Unprocessable when reading took too long or too much memory."""
         async with self._lock:
             try:
-                async with asyncio.timeout(self._seconds):
+                async with asyncio.timeout(self.seconds):
                     answer = await self._ask(format, name, data)
             except TimeoutError as error:
                 await self._end()
-                raise Unprocessable(f"{name}: reading it took longer than {self._seconds:.0f} s", fix=_FIX) from error
+                raise Unprocessable(f"{name}: reading it took longer than {self.seconds:.0f} s", fix=_FIX) from error
             except (asyncio.IncompleteReadError, ConnectionError) as error:
                 await self._end()
                 raise Unprocessable(

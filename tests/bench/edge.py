@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.bench.edge_server import MODULE
+from tests.bench.edgeserver import MODULE
 from tests.bench.figures import Row, Spread, quantile
 from tests.bench.load import Result, drive
 from tests.bench.machine import fdatasync_ms, processor_seconds
@@ -20,7 +20,7 @@ class Runs:
 
     def __init__(self, name: str, server: Process) -> None:
         self.name = name
-        self._server = server
+        self.server = server
         self._count = 0
         self.processor: list[float] = []
         self.rates: list[float] = []
@@ -29,10 +29,10 @@ class Runs:
     async def round(self, count: int, *, warm: bool = False) -> None:
         self._count += 1
         prepared = list(requests(count, CONTACTS, f"{self.name}-{self._count}"))
-        before = processor_seconds(self._server.pid)
-        result: Result = await drive(self._server.port, prepared, connections=CONNECTIONS)
-        used = processor_seconds(self._server.pid) - before
-        assert set(result.statuses) == {200}, (self.name, result.statuses, self._server.tail())
+        before = processor_seconds(self.server.pid)
+        result: Result = await drive(self.server.port, prepared, connections=CONNECTIONS)
+        used = processor_seconds(self.server.pid) - before
+        assert set(result.statuses) == {200}, (self.name, result.statuses, self.server.tail())
         if not warm:
             self.processor.append(used / count * 1e6)
             self.rates.append(result.rate)
@@ -47,7 +47,7 @@ async def measure(stage: Stage) -> list[Row]:
         ours.append(Runs(engine, await stage.program(MODULE, "edge", str(installation.config))))
     runs = [bare, *ours]
     for one in runs:
-        await one._server.ready(90)
+        await one.server.ready(90)
         await one.round(stage.times(2 * CONTACTS, 20), warm=True)
     for _ in range(stage.times(7, 1)):
         for one in runs:

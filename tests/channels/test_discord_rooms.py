@@ -238,8 +238,6 @@ async def test_an_answer_whose_thread_was_opened_before_a_failure_is_shown_once(
     asked = question(desk)
     (call,) = desk.calls("Yes.", place=place(desk, asked))
     desk.server.faults.next(Fault("drop_after", operation))
-    if operation == CREATE:
-        await desk.connection._threads.open(desk.server.world.home.id, asked)
     with pytest.raises(Exception, match="no answer"):
         await desk.send(call)
     await desk.send(call)

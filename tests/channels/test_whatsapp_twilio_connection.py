@@ -15,7 +15,7 @@ from pydantic import TypeAdapter
 from connectors.channel_services import ChannelServices
 from connectors.registry import load_settings_model
 from connectors.whatsapp.twilio import TwilioProvider, history
-from connectors.whatsapp.twilio.client import TwilioHttpClient
+from connectors.whatsapp.twilio.client import TwilioHttpClient, open_client
 from connectors.whatsapp.twilio.connection import TwilioConnection
 from schemas import topics
 from schemas.errors import (
@@ -56,6 +56,7 @@ class Setting:
     receiver: Receiver
     provider: TwilioProvider
     account: Account
+    tools: ChannelServices
     connection: TwilioConnection
     on_record: set[str]
 
@@ -70,6 +71,12 @@ class Setting:
             "expires_at": datetime.now(UTC) + timedelta(days=1),
         }
         return OutboundMessage(**whole | fields)
+
+    async def reconnect(self, **changes: Any) -> None:
+        """Go on with other tools."""
+        await self.connection.close()
+        self.tools = replace(self.tools, **changes)
+        self.connection = TwilioConnection(self.account, self.tools)
 
     def calls(self, text: str = "Hello Anna", *, window_open: bool = True, **fields: Any) -> list[VendorCall]:
         sending = RenderContext("conversation", self.account, window_open=window_open)
@@ -136,8 +143,9 @@ async def setting() -> AsyncIterator[Setting]:
         )
         provider, account = TwilioProvider(tools), account_of(vendor)
         connection = TwilioConnection(account, tools)
-        yield Setting(vendor, receiver, provider, account, connection, on_record)
-        await connection.close()
+        setting = Setting(vendor, receiver, provider, account, tools, connection, on_record)
+        yield setting
+        await setting.connection.close()
 
 
 def test_twilios_library_is_loaded_only_by_who_sends() -> None:
@@ -157,8 +165,10 @@ async def test_the_surroundings_of_the_process_do_not_change_where_requests_go(
     monkeypatch.setenv("TWILIO_AUTH_TOKEN", "another")
     (call,) = setting.calls("Well?", choices=[Choice(id="y", label="Yes")])
     await setting.send(call)
-    _, sdk = setting.connection._get_client()
+    http = TwilioHttpClient(setting.account.settings)
+    sdk = open_client(setting.account.settings, http)
     assert sdk.get_hostname("https://content.twilio.com/v1/Content") == "https://content.twilio.com/v1/Content"
+    await http.close()
 
 
 @pytest.mark.parametrize("host", ["api", "content", "messaging"])
@@ -208,7 +218,7 @@ async def test_a_status_may_come_before_the_answer(setting: Setting) -> None:
 
 
 async def test_without_a_public_address_no_status_is_asked_for(setting: Setting) -> None:
-    setting.connection._tools = replace(setting.connection._tools, webhook_url=lambda account: "")
+    await setting.reconnect(webhook_url=lambda account: "")
     await setting.send_all()
     assert setting.shown == ["Hello Anna"]
     assert await setting.told() == []
@@ -294,7 +304,7 @@ async def test_a_file_without_a_link_or_over_the_limit_is_refused_before_it_leav
     (huge,) = setting.calls("", attachments=[LEAF.model_copy(update={"size": 16 * 1024**2 + 1})])
     with pytest.raises(SendRefused, match="too_large"):
         await setting.send(huge)
-    setting.connection._tools = replace(setting.connection._tools, file_link=lambda tenant, file: "")
+    await setting.reconnect(file_link=lambda tenant, file: "")
     (call,) = setting.calls("", attachments=[LEAF])
     with pytest.raises(SendRefused, match="no_public_url"):
         await setting.send(call)
@@ -327,7 +337,7 @@ async def test_who_hides_their_number_is_reached_by_user_id(setting: Setting) ->
 async def test_an_api_key_takes_the_tokens_place(setting: Setting) -> None:
     user, secret = setting.vendor.api_key
     account = account_of(setting.vendor, key_sid=user, key_secret=secret)
-    connection = TwilioConnection(account, setting.connection._tools)
+    connection = TwilioConnection(account, setting.tools)
     try:
         (call,) = setting.calls()
         setting.vendor.auth_token = "changed meanwhile"
@@ -376,7 +386,7 @@ async def test_a_fault_is_what_it_is_and_nothing_is_repeated(
 
 async def test_what_never_left_is_delayed(setting: Setting) -> None:
     account = account_of(setting.vendor, api_base="http://127.0.0.1:9")
-    connection = TwilioConnection(account, setting.connection._tools)
+    connection = TwilioConnection(account, setting.tools)
     try:
         with pytest.raises(SendDelayed):
             await connection.perform(setting.calls()[0], ID)

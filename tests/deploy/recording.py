@@ -122,11 +122,23 @@ async def set_aside(folder: Path, told: dict[str, Any]) -> None:
             record for record in records if record.key in names and record.offset == committed.get(record.partition, 0)
         )
         await engine.state.parking.park(GROUP, first.key, [first], until=now)
-        await engine.bus._group(GROUP).store({TopicPartition(TOPIC, first.partition): first.offset + 1})  # type: ignore[attr-defined]
+        member = await engine.bus.subscribe([TOPIC], GROUP, Anybody())
+        async with asyncio.timeout(60):
+            while not await member.poll(max_records=1, timeout=0.1):
+                """Until the partitions are assigned."""
+        await member.commit({TopicPartition(TOPIC, first.partition): first.offset + 1})
         await engine.state.dead_letters.add(dead_letter(now))
         await engine.bus.check_ready()
         print(json.dumps({"parked": names[first.key]}), flush=True)
         os._exit(9)
+
+
+class Anybody:
+    """A member of a group that has nothing to do when partitions come and go."""
+
+    async def assigned(self, partitions: Any) -> None: ...
+
+    async def revoked(self, partitions: Any) -> None: ...
 
 
 def dead_letter(now: datetime) -> Any:

@@ -17,7 +17,7 @@ from infra.bus.kafka import KafkaBus
 from schemas import topics
 from schemas.ports import Record
 from tests.deploy.releases import CAME_LATE
-from tests.faults.test_kills import findings_of, talking
+from tests.faults.traffic import check_conversations, open_traffic
 from tests.harness.client import Contact
 from tests.harness.installation import Installation
 from tests.harness.outside import Outside, eventually
@@ -108,7 +108,7 @@ async def test_two_releases_side_by_side_lose_double_and_reorder_nothing(
     old, new = {**PASSING, "TEST_RELEASE": running}, {**PASSING, "TEST_RELEASE": rolled_out}
     await parley.start("edge", "worker", "connectors", env=old)
     await parley.put_documents()
-    async with talking(parley, people=12) as contacts:
+    async with open_traffic(parley, people=12) as contacts:
         await more_turns(parley, "worker")
         await parley.start("worker#2", "connectors#2", env=new)
         await more_turns(parley, "worker", "worker#2")
@@ -118,7 +118,7 @@ async def test_two_releases_side_by_side_lose_double_and_reorder_nothing(
         await ended(parley, "edge")
         await parley.start("edge", env=new)
         await more_turns(parley, "worker#2")
-    found = await findings_of(parley, contacts)
+    found = await check_conversations(parley, contacts)
     assert found.faults == []
     assert found.messages > 50
     styles = [style(record) async for record in await events_of(parley)]

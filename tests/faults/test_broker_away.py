@@ -8,8 +8,7 @@ import time
 import pytest
 
 from tests.faults.outage import outage
-from tests.faults.test_kills import findings_of, talking
-from tests.faults.test_state_lost import three_more
+from tests.faults.traffic import check_conversations, open_traffic, wait_for_messages
 from tests.faults.world import World
 
 SILENCE = 20.0
@@ -20,9 +19,9 @@ pytestmark = [pytest.mark.scaled, pytest.mark.timeout(240)]
 
 async def test_a_broker_that_is_killed_and_one_that_is_stopped(world: World) -> None:
     pids = world.pids()
-    async with talking(world.parley, people=6) as contacts:
+    async with open_traffic(world.parley, people=6) as contacts:
         for name, ends in (("kill -9", world.kafka.kill), ("stop", world.kafka.stop)):
-            await three_more(contacts)
+            await wait_for_messages(contacts)
             seen = await outage(
                 world.parley,
                 contacts,
@@ -31,8 +30,8 @@ async def test_a_broker_that_is_killed_and_one_that_is_stopped(world: World) -> 
                 lasts=2.0,
             )
             print(f"Kafka {name}: {seen}")
-        await three_more(contacts)
-    found = await findings_of(world.parley, contacts)
+        await wait_for_messages(contacts)
+    found = await check_conversations(world.parley, contacts)
     print(found)
     assert found.faults == []
     assert world.pids() == pids
@@ -42,10 +41,10 @@ async def test_a_broker_that_is_slow_and_then_silent_for_twenty_seconds(world: W
     """Slow answers are borne, by taking that long; none at all is refused until it is over."""
     pids = world.pids()
     link = world.near[0]
-    async with talking(world.parley, people=6) as contacts:
-        await three_more(contacts)
+    async with open_traffic(world.parley, people=6) as contacts:
+        await wait_for_messages(contacts)
         link.delay(0.2)
-        await three_more(contacts)
+        await wait_for_messages(contacts)
         begun = time.monotonic()
 
         async def fall_silent() -> None:
@@ -57,8 +56,8 @@ async def test_a_broker_that_is_slow_and_then_silent_for_twenty_seconds(world: W
         assert link.fired["latency"] > 0
         assert link.fired["stall"] > 0
         assert time.monotonic() - begun > SILENCE
-        await three_more(contacts)
-    found = await findings_of(world.parley, contacts)
+        await wait_for_messages(contacts)
+    found = await check_conversations(world.parley, contacts)
     print(found)
     assert found.faults == []
     assert world.pids() == pids

@@ -8,9 +8,7 @@ import json
 import pytest
 
 from infra.bus.partitioner import partition_of
-from tests.faults.test_kills import findings_of, talking
-from tests.faults.test_state_lost import three_more
-from tests.faults.test_zombies import turns_of
+from tests.faults.traffic import check_conversations, count_turns, open_traffic, wait_for_messages
 from tests.faults.world import IMPATIENT, World
 
 pytestmark = [pytest.mark.scaled, pytest.mark.timeout(240)]
@@ -21,15 +19,15 @@ MORE = ("worker#2", "worker#3")
 async def test_from_one_worker_to_three_and_back_under_load(world: World) -> None:
     """The new ones take their share at once, and give it back when they are asked to stop."""
     parley = world.parley
-    async with talking(parley, people=10) as contacts:
-        await three_more(contacts)
+    async with open_traffic(parley, people=10) as contacts:
+        await wait_for_messages(contacts)
         await asyncio.gather(*(parley.start(role, env=passing(), wait=False) for role in MORE))
         await asyncio.gather(*(parley.roles[role].ready() for role in MORE))
         await all_at_work(world, len({partition_of(contact.conversation, 3) for contact in contacts}))
-        await three_more(contacts)
+        await wait_for_messages(contacts)
         assert await asyncio.gather(*(parley.roles[role].stop() for role in MORE)) == [0, 0]
-        await three_more(contacts)
-    found = await findings_of(parley, contacts)
+        await wait_for_messages(contacts)
+    found = await check_conversations(parley, contacts)
     print(found)
     assert found.faults == []
 
@@ -42,7 +40,7 @@ def passing() -> dict[str, str]:
 async def all_at_work(world: World, partitions: int) -> None:
     """As many workers handle turns as there are partitions with conversations."""
     roles = ("worker", *MORE)
-    before = {role: await turns_of(world, role) for role in roles}
+    before = {role: await count_turns(world, role) for role in roles}
     async with asyncio.timeout(120):
-        while sum([await turns_of(world, role) > before[role] for role in roles]) < partitions:  # noqa: ASYNC110
+        while sum([await count_turns(world, role) > before[role] for role in roles]) < partitions:  # noqa: ASYNC110
             await asyncio.sleep(0.1)

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from tests.faults.outage import Step, assert_refused_well, outage, until
-from tests.faults.test_kills import SEED, findings_of, talking
-from tests.faults.test_state_lost import three_more
+from tests.faults.test_kills import SEED
+from tests.faults.traffic import check_conversations, open_traffic, wait_for_messages
 from tests.harness.client import Contact
 from tests.harness.disk import Disk
 from tests.harness.installation import Installation
@@ -32,11 +32,11 @@ LIBC = ctypes.CDLL(None, use_errno=True)
 async def under_traffic(parley: Installation) -> AsyncIterator[list[Contact]]:
     """People write before, during and after; then nothing is lost, doubled or out of order, and nobody restarted."""
     pid = parley.roles["dev"].pid
-    async with talking(parley, people=6) as contacts:
-        await three_more(contacts)
+    async with open_traffic(parley, people=6) as contacts:
+        await wait_for_messages(contacts)
         yield contacts
-        await three_more(contacts)
-    found = await findings_of(parley, contacts)
+        await wait_for_messages(contacts)
+    found = await check_conversations(parley, contacts)
     print(found)
     assert found.faults == []
     assert parley.roles["dev"].alive
@@ -152,9 +152,9 @@ async def test_a_power_cut_costs_nothing_that_was_accepted(on_bad_disk: tuple[In
     parley, disk = on_bad_disk
     rng = random.Random(SEED)
     print(f"seed {SEED}")
-    async with talking(parley, people=6) as contacts:
+    async with open_traffic(parley, people=6) as contacts:
         for _ in range(3):
-            await three_more(contacts)
+            await wait_for_messages(contacts)
             disk.slow(30)
             await until(lambda: disk.unsynced, 60, "a sync under way")
             await parley.kill("dev")
@@ -165,8 +165,8 @@ async def test_a_power_cut_costs_nothing_that_was_accepted(on_bad_disk: tuple[In
             print(f"torn: {', '.join(f'{count} bytes of {Path(name).name}' for name, count in torn.items())}")
             disk.heal()
             await parley.start(env=disk.env)
-        await three_more(contacts)
-    found = await findings_of(parley, contacts)
+        await wait_for_messages(contacts)
+    found = await check_conversations(parley, contacts)
     print(found)
     assert found.faults == []
 

@@ -4,48 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
-import aiohttp
 import pytest
 
-from infra.bus.partitioner import partition_of
 from schemas.runtime.crash_points import POINTS
-from tests.harness.checker import Findings
-from tests.harness.client import Contact
-from tests.harness.installation import QUESTIONS, Installation
+from tests.faults.traffic import check_conversations, open_traffic
+from tests.harness.installation import Installation
 from tests.harness.processes import Nursery
 
 # The two points around an action have their own test: test_actions.py.
 PRESENT = [point for point in POINTS if point not in ("worker.after_intent", "worker.after_action")]
 ROLE = {"edge": "edge", "worker": "worker", "connector": "connectors"}
 SEED = random.SystemRandom().randrange(2**32)
-
-
-@asynccontextmanager
-async def talking(installation: Installation, people: int) -> AsyncIterator[list[Contact]]:
-    """So many people, or more: as many as it takes for every partition to have a conversation, so that each process
-    that is given one has work. They keep writing until the block ends; each insists until accepted."""
-    done = asyncio.Event()
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as http:
-        contacts: list[Contact] = []
-        while len(contacts) < people or len({partition_of(one.conversation, 3) for one in contacts}) < 3:
-            contacts.append(Contact(installation.base, http, f"c{len(contacts)}"))
-            await contacts[-1].open()
-
-        async def talk(contact: Contact) -> None:
-            while not done.is_set():
-                await contact.say(f"{QUESTIONS[len(contact.sent) % 3]} ({contact.name} {len(contact.sent)})")
-                await asyncio.sleep(random.uniform(0.1, 0.4))
-
-        talkers = [asyncio.create_task(talk(contact)) for contact in contacts]
-        try:
-            yield contacts
-        finally:
-            done.set()
-            await asyncio.gather(*talkers)
 
 
 async def die_at(installation: Installation, point: str, nth: int) -> None:
@@ -69,7 +40,7 @@ async def die_sometime(installation: Installation, rng: random.Random) -> None:
 async def torment(installation: Installation, rounds: int, random_kills: int) -> None:
     rng = random.Random(SEED)
     print(f"seed {SEED}")
-    async with talking(installation, people=10) as contacts:
+    async with open_traffic(installation, people=10) as contacts:
         for nth in range(1, rounds + 1):
             for point in PRESENT:
                 await die_at(installation, point, nth)
@@ -77,17 +48,10 @@ async def torment(installation: Installation, rounds: int, random_kills: int) ->
             await die_sometime(installation, rng)
         for role in installation.all_roles:
             await installation.roles[role].ready()
-    found = await findings_of(installation, contacts)
+    found = await check_conversations(installation, contacts)
     print(f"{installation.kills} kills; {found}")
     assert found.faults == []
     assert found.messages > installation.kills
-
-
-async def findings_of(installation: Installation, contacts: list[Contact]) -> Findings:
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as http:
-        for contact in contacts:
-            contact.http = http
-        return await installation.findings(contacts, deadline=90)
 
 
 @pytest.mark.timeout(400)

@@ -8,8 +8,7 @@ import shutil
 import pytest
 
 from tests.faults.outage import outage, until
-from tests.faults.test_kills import findings_of, talking
-from tests.faults.test_state_lost import three_more
+from tests.faults.traffic import check_conversations, open_traffic, wait_for_messages
 from tests.faults.world import World
 
 pytestmark = [pytest.mark.scaled, pytest.mark.timeout(240)]
@@ -19,8 +18,8 @@ async def test_a_redis_that_is_killed_and_one_that_comes_back_with_older_data(wo
     """Each time work goes on by itself; after the second the state is rebuilt from the log."""
     pids = world.pids()
     redis = world.redis
-    async with talking(world.parley, people=6) as contacts:
-        await three_more(contacts)
+    async with open_traffic(world.parley, people=6) as contacts:
+        await wait_for_messages(contacts)
         seen = await outage(
             world.parley,
             contacts,
@@ -31,7 +30,7 @@ async def test_a_redis_that_is_killed_and_one_that_comes_back_with_older_data(wo
         print(f"Redis kill -9: {seen}")
         older = redis.home / "older"
         shutil.copytree(redis.data_dir, older)
-        await three_more(contacts)
+        await wait_for_messages(contacts)
 
         async def roll_back() -> None:
             await asyncio.to_thread(redis.kill)
@@ -42,8 +41,8 @@ async def test_a_redis_that_is_killed_and_one_that_comes_back_with_older_data(wo
         seen = await outage(world.parley, contacts, roll_back, _nothing, lasts=0.5)
         print(f"Redis rolled back: {seen}")
         await until(lambda: rebuilt(world), 60, "a rebuild is told")
-        await three_more(contacts)
-    found = await findings_of(world.parley, contacts)
+        await wait_for_messages(contacts)
+    found = await check_conversations(world.parley, contacts)
     print(found)
     assert found.faults == []
     assert world.pids() == pids

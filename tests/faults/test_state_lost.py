@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 
 import aiohttp
@@ -10,7 +9,7 @@ import pytest
 import redis.asyncio
 
 from infra.deploy.local_redis import LocalRedis
-from tests.faults.test_kills import findings_of, talking
+from tests.faults.traffic import check_conversations, open_traffic, wait_for_messages
 from tests.harness.client import Contact
 from tests.harness.installation import QUESTIONS, Installation
 from tests.harness.processes import Nursery
@@ -42,12 +41,12 @@ async def test_flushall_twice_under_traffic_loses_doubles_and_reorders_nothing(
     parley: Installation, stoppable_redis: LocalRedis
 ) -> None:
     pids = {role: process.pid for role, process in parley.roles.items()}
-    async with talking(parley, people=8) as contacts:
+    async with open_traffic(parley, people=8) as contacts:
         for _ in range(2):
-            await three_more(contacts)
+            await wait_for_messages(contacts)
             await flush(stoppable_redis.url)
-        await three_more(contacts)
-    found = await findings_of(parley, contacts)
+        await wait_for_messages(contacts)
+    found = await check_conversations(parley, contacts)
     print(found)
     assert found.faults == []
     assert sum(contact.refusals.get(503, 0) for contact in contacts) > 0, "nobody was refused: was anything lost?"
@@ -71,11 +70,3 @@ async def test_a_rebuilt_transcript_keeps_its_numbers_and_texts(
     assert [(line["seq"], line["id"], line["text"]) for line in lines[: len(shown)]] == shown
     assert after["seq"] > shown[-1][0]
     await parley.stop()
-
-
-async def three_more(contacts: list[Contact]) -> None:
-    """Until every contact has had three more messages accepted."""
-    goal = min(len(contact.sent) for contact in contacts) + 3
-    async with asyncio.timeout(120):
-        while min(len(contact.sent) for contact in contacts) < goal:  # noqa: ASYNC110  # nothing here tells us
-            await asyncio.sleep(0.05)

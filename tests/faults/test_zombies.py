@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
-import re
 import signal
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import aiohttp
 import pytest
 
 from tests.faults.outage import assert_refused_well, until
-from tests.faults.test_kills import findings_of, talking
-from tests.faults.test_state_lost import three_more
+from tests.faults.traffic import check_conversations, count_turns, open_traffic, wait_for_messages, wait_for_turns
 from tests.faults.world import FAR, World
 from tests.harness.client import Contact
+from tests.harness.nursery import FREEZE
 from tests.harness.processes import Process
+from tests.harness.waiting import ASK, TOLD
 
-pytestmark = [pytest.mark.scaled, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.scaled, pytest.mark.timeout(500)]
 
 
 @asynccontextmanager
@@ -29,10 +28,10 @@ async def two_workers(world: World, **env: str) -> AsyncIterator[list[Contact]]:
     the two have both survived."""
     await world.start_far(**env)
     pids = world.pids()
-    async with talking(world.parley, people=8) as contacts:
+    async with open_traffic(world.parley, people=8) as contacts:
         yield contacts
-        await three_more(contacts)
-    found = await findings_of(world.parley, contacts)
+        await wait_for_messages(contacts)
+    found = await check_conversations(world.parley, contacts)
     print(found)
     assert found.faults == []
     assert_refused_well([attempt for contact in contacts for attempt in contact.attempts])
@@ -43,7 +42,7 @@ async def two_workers(world: World, **env: str) -> AsyncIterator[list[Contact]]:
 async def test_a_worker_that_was_partitioned_away_comes_back_as_a_zombie(world: World) -> None:
     """All bytes from and to it vanish until others have its partitions; what it then tries to commit is refused."""
     async with two_workers(world) as contacts:
-        await eventually_works(world, FAR)
+        await works(world)
         before = refusals_in(world.parley.roles[FAR])
         for proxy in world.far:
             proxy.blackhole()
@@ -52,8 +51,7 @@ async def test_a_worker_that_was_partitioned_away_comes_back_as_a_zombie(world: 
         assert all(lost), "nothing was swallowed: was the worker cut off?"
         for proxy in world.far:
             await proxy.heal()
-        handled = await turns_of(world, FAR)
-        await until_more_turns(world, FAR, handled)
+        await works(world)
         refused = refusals_in(world.parley.roles[FAR]) - before
         print(f"swallowed: {lost[0]} pieces of Kafka's, {lost[1]} of Redis's; {refused} refusals")
         assert refused > 0
@@ -62,41 +60,50 @@ async def test_a_worker_that_was_partitioned_away_comes_back_as_a_zombie(world: 
 async def test_a_worker_that_was_frozen_between_model_and_commit_comes_back_as_a_zombie(world: World) -> None:
     """It stops itself there; others answer what it had begun; then its commit is refused: by the store, where it finds
     a newer token, or by the group, where its questions to the store had waited too long to be answered at all."""
-    async with two_workers(world, TEST_STOP_AT="worker.after_model:3") as contacts:
+    async with two_workers(world, TEST_STOP_AT="worker.after_model") as contacts:
         frozen = world.parley.roles[FAR]
-        await until(lambda: is_stopped(frozen.pid), 120, "the worker passes the point and freezes")
+        await works(world)
+        os.kill(frozen.pid, FREEZE)
+        async with explained(world):
+            await until(lambda: is_stopped(frozen.pid), 120, "the worker passes the point and freezes")
         await all_answered(contacts)
         before = refusals_in(frozen)
         os.kill(frozen.pid, signal.SIGCONT)
         await until(lambda: refusals_in(frozen) > before, 120, "its commit is refused")
-        await eventually_works(world, FAR)
+        await works(world)
+
+
+async def works(world: World) -> None:
+    """The second worker publishes turns: it has partitions, and is not yet, or no longer, a zombie."""
+    async with explained(world):
+        await wait_for_turns(world, FAR, above=await count_turns(world, FAR))
+
+
+@asynccontextmanager
+async def explained(world: World) -> AsyncIterator[None]:
+    """A failure in here tells what both workers do, and how busy the machine is."""
+    try:
+        yield
+    except (AssertionError, TimeoutError) as error:
+        error.add_note(f"load {os.getloadavg()}")
+        for role in ("worker", FAR):
+            process = world.parley.roles[role]
+            if process.alive and not is_stopped(process.pid):
+                error.add_note(f"{role} has published {await count_turns(world, role):.0f} turns")
+                os.kill(process.pid, ASK)
+                with suppress(AssertionError):
+                    await until(lambda: TOLD in process.tail(), 10, "it tells what it waits for")  # noqa: B023
+            error.add_note(f"the log of {role}:\n{process.tail(80)}")
+        raise
 
 
 async def all_answered(contacts: Sequence[Contact]) -> None:
     """What each has written by now, and one more, is answered: by whoever has the partitions then."""
-    await three_more(list(contacts))
+    await wait_for_messages(list(contacts))
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as http:
         for contact in contacts:
             reader = Contact(contact.base, http, contact.name, token=contact.token, conversation=contact.conversation)
             await reader.answered(contact.sent[-1].message_id)
-
-
-async def eventually_works(world: World, role: str) -> None:
-    await until_more_turns(world, role, await turns_of(world, role))
-
-
-async def until_more_turns(world: World, role: str, than: float) -> None:
-    async with asyncio.timeout(120):
-        while await turns_of(world, role) <= than:  # noqa: ASYNC110  # another process counts
-            await asyncio.sleep(0.1)
-
-
-async def turns_of(world: World, role: str) -> float:
-    """How many turns this process has published."""
-    url = f"http://127.0.0.1:{world.parley.port(role)}/metrics"
-    async with aiohttp.ClientSession() as http, http.get(url) as answer:
-        found = re.search(r'^parley_turn_seconds_count\{[^}]*stage="publish"[^}]*\} (\S+)', await answer.text(), re.M)
-    return float(found[1]) if found else 0.0
 
 
 def refusals_in(process: Process) -> int:

@@ -24,6 +24,7 @@ from typing import Any
 from tests.harness import waiting
 
 PR_SET_PDEATHSIG = 1
+FREEZE = signal.SIGUSR2
 
 
 def warm() -> None:
@@ -78,7 +79,8 @@ def become(request: dict[str, Any]) -> None:
 
 def _adjust() -> None:
     """What a test may change in a process and an operator may not: ``TEST_KAFKA_PROFILE`` (fields as JSON) makes the
-    client less patient, ``TEST_STOP_AT`` (a crash point) freezes it there until SIGCONT, ``TEST_DISK`` (a folder) puts
+    client less patient, ``TEST_STOP_AT`` (a crash point) lets the signal
+    ``FREEZE`` stop it there until SIGCONT, ``TEST_DISK`` (a folder) puts
     tests/harness/disk.py under SQLite, ``TEST_MUTANT`` brings one of the defects of tests/harness/mutants.py,
     ``TEST_DESK=webhook`` lets it know the desk of tests/desks, ``TEST_OBEY`` makes the local model call whatever a
     message says (tests/harness/obeying.py), ``TEST_RELEASE`` makes it write as another release would
@@ -94,7 +96,7 @@ def _adjust() -> None:
     if point := os.environ.get("TEST_STOP_AT"):
         from schemas.runtime import crash_points
 
-        crash_points.arm(point)
+        signal.signal(FREEZE, lambda _number, _frame: crash_points.arm(point))
         vars(crash_points)["os"] = _Freezing()
     if mutant := os.environ.get("TEST_MUTANT"):
         from tests.harness import mutants

@@ -110,7 +110,7 @@ async def test_zlib_is_one_stream_whose_frames_end_in_a_mark(server: Discord) ->
     async with server.serving(), line(server, "v=10&encoding=json&compress=zlib-stream") as there:
         first = await there.socket.receive_bytes(timeout=30)
         assert first.endswith(b"\x00\x00\xff\xff")
-        there._inflate.decompress(first)
+        there.inflate.decompress(first)
         await there.identify(server.world.token)
         assert (await there.next())["t"] == "READY"
 

@@ -77,7 +77,7 @@ class Executioner:
         return self.toll
 
     def _talk(self, customers: Customers, name: str) -> Talk:
-        return Talk(self._stage, customers, f"{name}-{customers.name()}", _never)
+        return Talk(self._stage, customers, f"{name}-{customers.name()}", fail_on_wait)
 
     async def _series(self, customers: Customers, points: list[str], number: int) -> None:
         talks = []
@@ -154,5 +154,5 @@ def is_settled(found: dict[str, Any], talk: Talk) -> bool:
     return found["owner"] in ("queue", "person") or any(FACTS[HEAT] in shown.text for shown in talk.screen)
 
 
-async def _never() -> None:
+async def fail_on_wait() -> None:
     raise AssertionError("no week passes here")

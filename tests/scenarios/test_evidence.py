@@ -10,7 +10,7 @@ from tests.harness.processes import Nursery
 from tests.harness.waiting import TOLD
 from tests.scenarios.customers.slack import SocketCustomers
 from tests.scenarios.evidence import Evidence
-from tests.scenarios.kills import _never
+from tests.scenarios.kills import fail_on_wait
 from tests.scenarios.stage import Scene, stage_of
 from tests.scenarios.talk import HEAT, Talk
 
@@ -21,7 +21,7 @@ async def test_a_failure_leaves_what_the_vendor_the_record_the_bus_and_the_proce
 ) -> None:
     kept = tmp_path / "kept"
     async with stage_of(nursery, tmp_path / "stage", Scene(kinds=(SocketCustomers,))) as stage:
-        talk = Talk(stage, stage.customers[0], "ann", _never)
+        talk = Talk(stage, stage.customers[0], "ann", fail_on_wait)
         shown = await talk.ask(HEAT)
         evidence = Evidence(stage, kept)
         assert await evidence.keep(talk, AssertionError("made up")) == kept / "ann"
@@ -38,7 +38,7 @@ async def test_a_failure_leaves_what_the_vendor_the_record_the_bus_and_the_proce
 async def test_what_a_process_cannot_say_any_more_does_not_hide_the_failure(nursery: Nursery, tmp_path: Path) -> None:
     kept = tmp_path / "kept"
     async with stage_of(nursery, tmp_path / "stage", Scene(kinds=(SocketCustomers,))) as stage:
-        talk = Talk(stage, stage.customers[0], "ann", _never)
+        talk = Talk(stage, stage.customers[0], "ann", fail_on_wait)
         await talk.say(HEAT)
         await talk.accepted()
         await stage.installation.kill("dev")

@@ -49,15 +49,15 @@ class Window:
         context = await browser.new_context(**{"viewport": {"width": 1100, "height": 800}, "locale": "en-GB"} | options)
         context.set_default_timeout(WAIT)
         window = cls(context, base)
-        context.on("request", window._asked)
-        context.on("console", window._said)
+        context.on("request", window.record_request)
+        context.on("console", window.record_message)
         context.on("weberror", lambda error: window.console.append(f"uncaught: {error.error}"))
         return window
 
-    def _asked(self, request: Request) -> None:
+    def record_request(self, request: Request) -> None:
         self.requests.append(request.url)
 
-    def _said(self, message: ConsoleMessage) -> None:
+    def record_message(self, message: ConsoleMessage) -> None:
         if message.type in ("error", "warning"):
             self.console.append(message.text)
 

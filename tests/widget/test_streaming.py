@@ -33,14 +33,14 @@ class Between:
 
     async def enter(self, window: Window) -> Tab:
         tab = await window.tab(open=False)
-        await tab.page.route_web_socket("**/socket", self._take)
+        await tab.page.route_web_socket("**/socket", self.take)
         await tab.open()
         return tab
 
     async def swallowed(self) -> int:
         return self.kept
 
-    def _take(self, socket: WebSocketRoute) -> None:
+    def take(self, socket: WebSocketRoute) -> None:
         server = socket.connect_to_server()
 
         def up(data: str | bytes) -> None:
@@ -163,7 +163,7 @@ async def test_who_is_too_fast_is_told_and_everything_is_sent_in_the_end(window:
     page = await window.context.new_page()
     await page.goto(f"{window.base}/?account=hasty")
     tab = Tab(page)
-    await tab.page.route_web_socket("**/socket", between._take)
+    await tab.page.route_web_socket("**/socket", between.take)
     await tab.page.reload()
     for n in range(3):
         await tab.say(f"Message {n}")

@@ -162,7 +162,7 @@ class PassageTable:
             self.for_verified -= removed.attributes.visibility == "verified"
             self.languages[primary_language(removed.attributes.language)] -= 1
         if self._dead > _MAX_DEAD_WORDS + self._live:
-            self._renumber()
+            self.renumber()
 
     def statistics_of(self, document: str) -> DocumentStatistics | None:
         """The document's contribution to the term statistics; None for an unknown document."""
@@ -180,7 +180,8 @@ class PassageTable:
         ends = [entry.first, entry.first + entry.size]
         return sum(int(begin[1] - begin[0]) for begin in (rows.term_begins.rows[ends], rows.word_begins.rows[ends]))
 
-    def _renumber(self) -> None:
+    def renumber(self) -> None:
+        """Number the words anew, so that those of dropped documents take no room."""
         old, new = self._state, self._empty()
         for document, entry in old.documents.items():
             rows, span = old.rows, slice(entry.first, entry.first + entry.size)

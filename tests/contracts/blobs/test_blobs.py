@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import obstore
 import pytest
 
 from infra.blobs import LIMIT, UNCLAIMED_FOR, UNCONFIRMED_FOR, StoredBlobs
@@ -21,6 +24,24 @@ async def upload(blobs: StoredBlobs, name: str = "leaf.png", data: bytes = PNG, 
 
 async def waiting(blobs: StoredBlobs, clock: Clock) -> list[Upload]:
     return [upload async for upload in blobs.uploads(before=clock() - UNCLAIMED_FOR)]
+
+
+class Killed(BaseException):
+    """The process dies here."""
+
+
+async def store_of(blobs: StoredBlobs, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The object store below, learned from what another tenant's upload writes."""
+    write, stores = obstore.put_async, list[Any]()
+
+    async def record_store(store: Any, *given: Any, **more: Any) -> Any:
+        stores.append(store)
+        return await write(store, *given, **more)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(obstore, "put_async", record_store)
+        await blobs.put("other", "a.txt", "", b"text")
+    return stores[0]
 
 
 async def is_gone(blobs: StoredBlobs, attachment: Attachment) -> bool:
@@ -115,14 +136,14 @@ async def test_nothing_is_claimed_in_the_hour_before_it_may_be_deleted(
 async def test_a_claim_that_was_held_up_until_the_deletion_may_come_is_refused(
     blobs: StoredBlobs, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    put, write = await upload(blobs), blobs._write
+    put, write = await upload(blobs), obstore.put_async
     clock.tick(hours=22, minutes=59)
 
-    async def slowly(key: str, data: bytes) -> None:
+    async def slowly(*given: Any, **more: Any) -> Any:
         clock.tick(hours=2)
-        await write(key, data)
+        return await write(*given, **more)
 
-    monkeypatch.setattr(blobs, "_write", slowly)
+    monkeypatch.setattr(obstore, "put_async", slowly)
     with pytest.raises(NotFound):
         await blobs.claim("shop", put.id)
 
@@ -131,22 +152,22 @@ async def test_a_deletion_that_broke_off_is_found_again(
     blobs: StoredBlobs, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After each of its steps."""
-    delete = blobs._delete
+    delete = obstore.delete_async
     for steps in range(3):
         put, left = await upload(blobs), steps
         clock.tick(hours=25)
 
-        async def some(key: str) -> None:
+        async def some(store: Any, key: str) -> None:
             nonlocal left
             if not left:
-                raise ConnectionError("killed")
+                raise Killed
             left -= 1
-            await delete(key)
+            await delete(store, key)
 
-        monkeypatch.setattr(blobs, "_delete", some)
-        with pytest.raises(ConnectionError):
+        monkeypatch.setattr(obstore, "delete_async", some)
+        with pytest.raises(Killed):
             await blobs.delete("shop", put.id)
-        monkeypatch.setattr(blobs, "_delete", delete)
+        monkeypatch.setattr(obstore, "delete_async", delete)
         assert [found.id for found in await waiting(blobs, clock)] == [put.id]
         await blobs.delete("shop", put.id)
         assert await is_gone(blobs, put)
@@ -155,16 +176,16 @@ async def test_a_deletion_that_broke_off_is_found_again(
 async def test_an_upload_that_broke_off_is_found_and_leaves_nothing_behind(
     blobs: StoredBlobs, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write, keys = blobs._write, list[str]()
+    write, keys = obstore.put_async, list[str]()
 
-    async def once(key: str, data: bytes) -> None:
+    async def once(store: Any, key: str, data: bytes, **more: Any) -> Any:
         keys.append(key)
         if len(keys) > 1:
-            raise ConnectionError("killed")
-        await write(key, data)
+            raise Killed
+        return await write(store, key, data, **more)
 
-    monkeypatch.setattr(blobs, "_write", once)
-    with pytest.raises(ConnectionError):
+    monkeypatch.setattr(obstore, "put_async", once)
+    with pytest.raises(Killed):
         await upload(blobs)
     clock.tick(hours=25)
     (found,) = await waiting(blobs, clock)
@@ -190,12 +211,15 @@ async def test_uploads_of_all_tenants_are_listed_and_each_tenants_bytes_are_adde
     assert [await blobs.total(tenant) for tenant in ("shop", "other", "nobody")] == [15, 3, 0]
 
 
-async def test_a_file_of_an_earlier_release_is_read_under_the_hash_of_its_content(blobs: StoredBlobs) -> None:
+async def test_a_file_of_an_earlier_release_is_read_under_the_hash_of_its_content(
+    blobs: StoredBlobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """As commit ad158ba wrote it; it is bound to no conversation."""
     old = "8810ad581e59f2bc3928b261707a71308f7e139eb04820366dc4d5c18d980225"
     about = f'{{"id":"{old}","name":"wilt.txt","type":"text/plain","size":5,"missing":""}}'
-    await blobs._write(f"shop/{old}", b"wilt\n")
-    await blobs._write(f"shop/{old}.json", about.encode())
+    store = await store_of(blobs, monkeypatch)
+    await obstore.put_async(store, f"shop/{old}", b"wilt\n")
+    await obstore.put_async(store, f"shop/{old}.json", about.encode())
     attachment = Attachment(id=old, name="wilt.txt", type="text/plain", size=5)
     assert await blobs.get("shop", old) == (attachment, b"wilt\n")
     assert (await blobs.describe("shop", old)).conversation == ""

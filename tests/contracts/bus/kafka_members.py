@@ -9,6 +9,10 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from aiokafka.consumer.fetcher import Fetcher
 
 from infra.bus.kafka import KafkaBus, KafkaProfile
 from schemas import topics
@@ -150,3 +154,16 @@ class Member:
         for record in self.records:
             ends[record.source] = max(record.offset + 1, ends.get(record.source, 0))
         return ends
+
+
+def break_fetcher(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Returns a function that kills the task in which a client fetches. Only one client may be reading."""
+    plan_fetches, defects = Fetcher._get_actions_per_node, list[Exception]()
+
+    def plan_or_die(self: Fetcher, *given: Any) -> Any:
+        if defects:
+            raise defects.pop()
+        return plan_fetches(self, *given)
+
+    monkeypatch.setattr(Fetcher, "_get_actions_per_node", plan_or_die)
+    return lambda: defects.append(RuntimeError("a defect of the client"))

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any, cast
+from typing import Any
 
 import pytest
+from aiokafka.consumer.group_coordinator import GroupCoordinator
 
 from infra.bus.kafka import KafkaProfile
 from infra.deploy.local_kafka import LocalKafka
@@ -23,6 +25,7 @@ from tests.contracts.bus.kafka_members import (
     Member,
     Watch,
     appended,
+    break_fetcher,
     drain,
     event,
     open_bus,
@@ -193,14 +196,10 @@ async def test_a_member_outlives_the_death_of_its_clients_own_tasks(
     kafka_bootstrap: str, topic_prefix: str, monkeypatch: pytest.MonkeyPatch, part: str
 ) -> None:
     """The client reports a dead coordinator with every poll, and a dead fetcher never."""
+    defect = break_coordinator(monkeypatch) if part == "coordinator" else break_fetcher(monkeypatch)
     async with open_bus(kafka_bootstrap, topic_prefix) as bus, Member(bus).running() as member:
         await until(lambda: member.watch.owned, "partitions are assigned")
-        client: Any = cast(Any, member.subscription).client
-        if part == "coordinator":
-            monkeypatch.setattr(client._coordinator, "ensure_active_group", _defect)
-            client._coordinator.request_rejoin()
-        else:
-            monkeypatch.setattr(client._fetcher, "_get_actions_per_node", _defect)
+        defect()
         await bus.append([event("c")])
         await until(lambda: member.watch.assignments == 2, "it has joined anew")
         await bus.append([event("c", id="after")])
@@ -209,5 +208,19 @@ async def test_a_member_outlives_the_death_of_its_clients_own_tasks(
         await member.subscription.commit(member.next_offsets())
 
 
-def _defect(*_: object) -> None:
-    raise RuntimeError("a defect of the client")
+def break_coordinator(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Returns a function that kills the coordinator of the client that has joined last."""
+    join, joined, broken = GroupCoordinator.ensure_active_group, list[GroupCoordinator](), list[GroupCoordinator]()
+
+    async def join_or_die(self: GroupCoordinator, *given: Any, **more: Any) -> Any:
+        if self in broken:
+            raise RuntimeError("a defect of the client")
+        joined.append(self)
+        return await join(self, *given, **more)
+
+    def defect() -> None:
+        broken.append(joined[-1])
+        joined[-1].request_rejoin()
+
+    monkeypatch.setattr(GroupCoordinator, "ensure_active_group", join_or_die)
+    return defect

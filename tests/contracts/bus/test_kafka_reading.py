@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from typing import Any, cast
 
 import pytest
 from aiokafka import AIOKafkaProducer
@@ -16,6 +15,7 @@ from tests.contracts.bus.kafka_members import (
     INBOUND,
     PATIENCE,
     PROFILE,
+    break_fetcher,
     drain,
     event,
     numbered,
@@ -48,17 +48,14 @@ async def test_a_follower_outlives_the_death_of_its_clients_fetcher(
     kafka_bootstrap: str, topic_prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The client would return nothing for ever and tell nobody; what was read is not read again."""
-
-    def defect(*_: object) -> None:
-        raise RuntimeError("a defect of the client")
-
+    defect = break_fetcher(monkeypatch)
     async with open_bus(kafka_bootstrap, topic_prefix) as bus:
         await bus.append([numbered("c", 1)])
         follower = await bus.follow(INBOUND)
         followed: list[Record] = []
         following = asyncio.create_task(drain(follower.records(), followed))
         await asyncio.wait_for(follower.caught_up.wait(), PATIENCE)
-        monkeypatch.setattr(cast(Any, follower)._reader._consumer._fetcher, "_get_actions_per_node", defect)
+        defect()
         await bus.append([numbered("c", 2)])
         await bus.append([numbered("c", 3)])
         await until(lambda: len(followed) >= 3, "it reads on")

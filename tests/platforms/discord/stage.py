@@ -74,13 +74,13 @@ class Line:
 
     def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         self.socket = socket
-        self._inflate = zlib.decompressobj()
+        self.inflate = zlib.decompressobj()
 
     async def next(self) -> dict[str, Any]:
         """The next frame. Fails when the gateway has hung up; then ``socket.close_code`` says how."""
         frame = await self.socket.receive(timeout=30)
         if frame.type is aiohttp.WSMsgType.BINARY:
-            return dict(json.loads(self._inflate.decompress(frame.data)))
+            return dict(json.loads(self.inflate.decompress(frame.data)))
         if frame.type is not aiohttp.WSMsgType.TEXT:
             raise ConnectionError(f"closed with {self.socket.close_code}")
         return dict(json.loads(frame.data))

@@ -72,7 +72,7 @@ class Courier:
 
     def __init__(self, now: Callable[[], float], pace: float) -> None:
         self._now = now
-        self._pace = pace
+        self.pace = pace
         self.carrier: Carrier | None = None
         self.log: list[Delivery] = []
         self.lost: list[Delivery] = []
@@ -147,7 +147,7 @@ class Courier:
         waits = (0.0, *RETRIES) if delivery.what == "events_api" else (0.0,)
         for attempt in range(first, len(waits)):
             if delivery.outcomes:
-                await asyncio.sleep(waits[attempt] * self._pace)
+                await asyncio.sleep(waits[attempt] * self.pace)
                 reason = delivery.outcomes[-1].reason
             outcome = await self._attempt(delivery, attempt, reason)
             if outcome.heard:

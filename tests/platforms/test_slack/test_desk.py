@@ -155,7 +155,7 @@ async def test_views_that_are_refused(slack: SlackVendor, listener: Listener, cl
     taken = client.views_open(trigger_id=again, view=modal(external_id="e1"))
     assert await refusal(taken) == "duplicate_external_id"
     late = slack.views.trigger(slack.person("Ben"))
-    slack.views._triggers[late].at -= 4
+    slack.views.expire(late)
     assert await refusal(client.views_open(trigger_id=late, view=modal())) == "expired_trigger_id"
     await client.views_update(view_id=opened["id"], hash=opened["hash"], view=modal(callback_id="new"))
     stale = client.views_update(view_id=opened["id"], hash=opened["hash"], view=modal())

@@ -143,7 +143,7 @@ def test_passages_hold_what_was_put_last(changes: list[tuple[str, list[list[str]
             table.put(name, decode_counts(encode_counts(count_terms(name, pieces, fields))), DocumentAttributes(5))
             kept[name] = bodies
     before = table.view()
-    table._renumber()
+    table.renumber()
     asked = [
         QueryTerm("cold", (("cold", 1.0),), 1.0),
         QueryTerm("van", (("parcel", 0.5), ("moss", 0.25), ("none", 1.0)), 1.0),

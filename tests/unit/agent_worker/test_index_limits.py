@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
@@ -9,6 +10,7 @@ from typing import Literal
 import pytest
 
 from agent_worker.knowledge.index.tenant_index import TenantIndex
+from agent_worker.knowledge.index.tenant_store import TenantStore
 from agent_worker.knowledge.index.term_statistics import DocumentStatistics
 from agent_worker.knowledge.ranking.ranker import rank
 from schemas.conversation import Document
@@ -26,17 +28,17 @@ def test_no_search_during_a_write_finds_what_is_internal(tmp_path: Path, monkeyp
     """A search between the commit and what memory learns of it sees nothing; nor does one while a version follows."""
     index, found = TenantIndex(tmp_path / "index", None), []
     put(index, 1, "public", "known")  # so that its words are known
-    remember, drop = index._apply_to_store, index.statistics.drop
+    drop_documents, drop = TenantStore.drop, index.statistics.drop
 
-    def searched(*changes: object) -> None:
+    def searched(store: TenantStore, documents: Collection[str]) -> None:
         found.extend(rank(index, "What is the margin on orchids?", NOW).hits)
-        remember(*changes)  # type: ignore[arg-type]
+        drop_documents(store, documents)
 
     def dropped(tally: DocumentStatistics) -> None:
         drop(tally)
         found.extend(rank(index, "What is the margin on orchids?", NOW).hits)
 
-    monkeypatch.setattr(index, "_apply_to_store", searched)
+    monkeypatch.setattr(TenantStore, "drop", searched)
     put(index, 1, "internal")
     monkeypatch.setattr(index.statistics, "drop", dropped)
     put(index, 2, "internal")

@@ -99,7 +99,7 @@ def _said(world: World, name: str, text: str, contact: str) -> Envelope:
     message = InboundMessage(
         id=world.message_id(name), external_id=name, place=PLACE, contact_id=contact, text=text, sent_at=world.clock()
     )
-    return world._wrap(MESSAGE_RECEIVED, message, message.id)
+    return world.wrap(MESSAGE_RECEIVED, message, message.id)
 
 
 async def test_a_turn_shows_a_contact_what_the_contact_may_see(world: World) -> None:

@@ -159,7 +159,7 @@ class World:
 
     # ── what comes in ────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _wrap(self, event_type: str, payload: Any, event: str, **more: Any) -> Envelope:
+    def wrap(self, event_type: str, payload: Any, event: str, **more: Any) -> Envelope:
         attributes: dict[str, Any] = {
             "source": "test",
             "tenant": TENANT,
@@ -199,7 +199,7 @@ class World:
             unsupported=unsupported,
             sent_at=self.clock(),
         )
-        return self._wrap(topics.MESSAGE_RECEIVED, message, more.pop("event", message.id), **more)
+        return self.wrap(topics.MESSAGE_RECEIVED, message, more.pop("event", message.id), **more)
 
     def edited(self, name: str, text: str, revision: int = 0, attachments: Sequence[Attachment] = ()) -> Envelope:
         change = MessageEdited(
@@ -211,21 +211,21 @@ class World:
             edited_at=self.clock(),
             revision=revision,
         )
-        return self._wrap(topics.MESSAGE_EDITED, change, derived_id(change.message_id, f"edit {text}"))
+        return self.wrap(topics.MESSAGE_EDITED, change, derived_id(change.message_id, f"edit {text}"))
 
     def deleted(self, name: str) -> Envelope:
         gone = MessageDeleted(
             message_id=self.message_id(name), place=PLACE, contact_id="contact-1", deleted_at=self.clock()
         )
-        return self._wrap(topics.MESSAGE_DELETED, gone, derived_id(gone.message_id, "delete"))
+        return self.wrap(topics.MESSAGE_DELETED, gone, derived_id(gone.message_id, "delete"))
 
     def receipt(self, state: ReceiptState, name: str) -> Envelope:
         word = Receipt(state=state, at=self.clock(), up_to_seq=2)
-        return self._wrap(topics.RECEIPT_RECORDED, word, derived_id(name, "receipt"))
+        return self.wrap(topics.RECEIPT_RECORDED, word, derived_id(name, "receipt"))
 
     def owner_asked(self, to: Any, epoch: int, name: str) -> Envelope:
         ask = OwnerRequested(id=derived_id(name, "ask"), to=to, expected_epoch=epoch, by="Rosa", at=self.clock())
-        return self._wrap(topics.OWNER_REQUESTED, ask, ask.id)
+        return self.wrap(topics.OWNER_REQUESTED, ask, ask.id)
 
     def worker_with(self, **more: Any) -> Worker:
         """Another worker on the same log and state, which may do ``more``."""
@@ -256,23 +256,23 @@ class World:
 
     # ── what came out ────────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def _payloads(self, topic: str, event_type: str, model: Any) -> list[Any]:
+    async def payloads(self, topic: str, event_type: str, model: Any) -> list[Any]:
         read = await self.bus.read(topic)
         found = [Envelope.from_wire(record.headers, record.value) async for record in read]
         return [event.payload(model) for event in found if event.type == event_type]
 
     async def replies(self) -> list[OutboundMessage]:
-        return await self._payloads(topics.outbound(CHANNEL), topics.MESSAGE_SEND, OutboundMessage)
+        return await self.payloads(topics.outbound(CHANNEL), topics.MESSAGE_SEND, OutboundMessage)
 
     async def told(self, event_type: str) -> list[Any]:
         """The payloads of one type, wherever they are published."""
         model, family = topics.EVENT_TYPES[event_type]
-        return await self._payloads(
+        return await self.payloads(
             topics.EVENTS if family == "events" else topics.outbound(topics.DEFAULT_DESK), event_type, model
         )
 
     async def turns(self) -> list[Turn]:
-        return await self._payloads(topics.EVENTS, topics.TURN_COMPLETED, Turn)
+        return await self.payloads(topics.EVENTS, topics.TURN_COMPLETED, Turn)
 
     async def known(self) -> Conversation:
         found = await self.state.conversations.get(self.conversation)

@@ -229,7 +229,7 @@ async def test_while_slack_cannot_say_who_may_act_it_is_told_to_come_again(team:
     talk = await team.open()
     team.slack.faults.next(Fault("refuse", "conversations.members", status=503))
     team.slack.pace = 0.0
-    team.slack.courier._pace = 0.0
+    team.slack.courier.pace = 0.0
     await talk.claim("Ben")
     await team.quiet()
     assert (await talk.now()).owner == "person"
@@ -272,7 +272,7 @@ class Flaky:
 async def test_an_act_that_breaks_off_at_any_append_is_done_once_in_the_end(world: World, after: bool) -> None:
     world.bus = Flaky(world.bus, after=after)  # type: ignore[assignment]
     made = Team(world)
-    made.slack.courier._pace = 0.0
+    made.slack.courier.pace = 0.0
     async with made.at_work() as team:
         talk = await team.open()
         await talk.claim("Ben")

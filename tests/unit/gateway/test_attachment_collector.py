@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import obstore
 import pytest
 from obstore.store import MemoryStore
 
@@ -146,7 +147,7 @@ async def test_a_collector_that_died_in_the_middle_is_followed_by_another(world:
             return getattr(world.blobs, name)
 
         async def delete(self, tenant: str, attachment: str) -> int:
-            await world.inner._delete(f"{tenant}/{attachment}")
+            await obstore.delete_async(world.store, f"{tenant}/{attachment}")
             raise Unavailable("killed")
 
     loose, named = await world.upload(), await world.upload()

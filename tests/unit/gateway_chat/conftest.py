@@ -290,3 +290,17 @@ async def open_socket(visitor: Visitor, last_seq: int | None = None, **more: Any
 
 def message(text: str, client_msg_id: str = "m1", **more: Any) -> dict[str, Any]:
     return {"type": "message", "client_msg_id": client_msg_id, "text": text, **more}
+
+
+def note_subscription(shop: Shop) -> asyncio.Event:
+    """Set once somebody subscribes to the shop's signals."""
+    signals: Any = shop.parts.state.signals
+    subscribe, subscribed = signals.subscribe, asyncio.Event()
+
+    def subscribe_and_tell(topic: str) -> Any:
+        reader = subscribe(topic)
+        subscribed.set()
+        return reader
+
+    signals.subscribe = subscribe_and_tell
+    return subscribed

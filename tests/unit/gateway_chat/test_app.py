@@ -14,7 +14,7 @@ import pytest
 
 from gateway.http.app import build_app, run_server, serve_forever
 from schemas.errors import PortInUse
-from tests.unit.gateway_chat.conftest import FailingBus, Shop, Socket, Visitor, until, with_bus
+from tests.unit.gateway_chat.conftest import FailingBus, Shop, Socket, Visitor, note_subscription, until, with_bus
 
 Serve = Callable[..., Awaitable[Shop]]
 
@@ -128,8 +128,9 @@ async def test_a_stop_ends_waiting_readers_at_once(shop: Shop) -> None:
     visitor = await shop.visitor()
     running = Running(shop, visitor)
     await running.start()
+    subscribed = note_subscription(shop)
     waiting = asyncio.create_task(visitor.call("GET", "messages?after=0&wait=25"))
-    await until(lambda: bool(shop.parts.state.signals._readers))  # type: ignore[attr-defined]
+    await subscribed.wait()
     assert await running.stop() < 2
     assert (await waiting).body == {"messages": [], "seq": 0}
 

@@ -8,7 +8,7 @@ import pytest
 
 from gateway.webchat import http_api
 from schemas.messages import Choice, Citation, InboundMessage
-from tests.unit.gateway_chat.conftest import Shop, until
+from tests.unit.gateway_chat.conftest import Shop, note_subscription
 
 MESSAGE_KEYS = {
     *("seq", "id", "author", "text", "html", "citations", "choices", "attachments", "created_at", "in_reply_to"),
@@ -84,8 +84,9 @@ async def test_a_query_that_makes_no_sense_is_refused(shop: Shop, query: str) ->
 async def test_a_waiting_reader_gets_a_message_when_it_comes(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http_api, "POLL_EVERY", 60.0)
     visitor = await shop.visitor()
+    subscribed = note_subscription(shop)
     waiting = asyncio.create_task(visitor.call("GET", "messages?after=0&wait=20"))
-    await until(lambda: bool(shop.parts.state.signals._readers))  # type: ignore[attr-defined]
+    await subscribed.wait()
     await shop.reply(visitor, "there")
     async with asyncio.timeout(15):
         assert [line["text"] for line in (await waiting).body["messages"]] == ["there"]

@@ -8,7 +8,7 @@ import hashlib
 import hmac
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any
 
 import aiohttp
 import jwt
@@ -21,7 +21,15 @@ from gateway.config.secret_keys import derive_key
 from gateway.webchat.identity import verify_identity
 from schemas import ids, topics
 from schemas.errors import Unauthorized
-from tests.unit.gateway_chat.conftest import IDENTITY_SECRET, Answer, Clock, Shop, Visitor, open_socket
+from tests.unit.gateway_chat.conftest import (
+    IDENTITY_SECRET,
+    Answer,
+    Clock,
+    Shop,
+    Visitor,
+    note_subscription,
+    open_socket,
+)
 
 
 def identity(clock: Clock, secret: str = IDENTITY_SECRET, **claims: Any) -> str:
@@ -288,10 +296,10 @@ async def test_whoever_signed_out_on_one_edge_is_so_on_all(serve: Callable[..., 
 
 async def test_a_wait_that_began_before_the_sign_out_shows_nothing_that_came_after_it(shop: Shop) -> None:
     visitor, other = [await shop.visitor(identity=identity(shop.clock)) for _ in range(2)]
+    subscribed = note_subscription(shop)
     waiting = asyncio.create_task(visitor.call("GET", "messages?wait=25"))
     async with asyncio.timeout(30):
-        while not cast(Any, shop.parts.state.signals)._readers:  # noqa: ASYNC110  # nothing announces it
-            await asyncio.sleep(0.01)
+        await subscribed.wait()
     await visitor.call("DELETE", "sessions")
     await shop.reply(other, "Your order is on its way.")
     answer = await waiting

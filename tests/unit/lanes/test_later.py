@@ -10,7 +10,7 @@ from schemas.errors import Parked, UndecodableRecord
 from schemas.ports import Batch, Record
 from tests.unit.lanes.member import member, until
 from tests.unit.lanes.virtual import now, run
-from tests.unit.lanes.world import World, source
+from tests.unit.lanes.world import World
 
 
 async def _more(batch: Batch) -> None:
@@ -65,9 +65,8 @@ def test_a_handler_that_waits_is_told_of_what_came_while_its_batch_was_brought_b
             async def with_another(group: str, conversation: str, *, limit: int) -> list[Record]:
                 found = await parked(group, conversation, limit=limit)
                 if len(batches) == 1:
-                    (lane,) = one.lanes._assignments[source(0)].lanes.values()
                     one.world.append("k")
-                    await until(lambda: bool(lane.spilling))
+                    await until(lambda: one.lanes.held == 1)
                 return found
 
             one.parking.read = with_another  # type: ignore[method-assign]

@@ -186,12 +186,12 @@ class WorldSubscription:
         while asyncio.get_running_loop().time() < deadline:
             if self._world.dice.random() < self._world.trouble:
                 raise BusUnavailable("away")
-            if self.readable and (found := self._next(max_records)):
+            if self.readable and (found := self.next_records(max_records)):
                 return found
             await asyncio.sleep(0.01)
         return []
 
-    def _next(self, most: int) -> list[Record]:
+    def next_records(self, most: int) -> list[Record]:
         found: list[Record] = []
         for partition in self._world.dice.sample(sorted(self.positions), len(self.positions)):
             if source(partition) in self.paused and partition not in self.leaks:

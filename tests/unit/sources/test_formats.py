@@ -6,6 +6,7 @@ import asyncio
 from asyncio.subprocess import Process
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -221,23 +222,26 @@ async def test_too_much_text_is_refused_with_advice(convert: Conversion, name: s
     assert (caught.value.code, "split" in caught.value.fix) == ("document_too_large", True)
 
 
-async def _reader(isolation: Isolation) -> Process:
-    while isolation._process is None:  # noqa: ASYNC110
-        await asyncio.sleep(0.01)
-    return isolation._process
+async def test_a_reader_that_takes_too_long_or_is_killed_costs_one_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    start, readers = asyncio.create_subprocess_exec, asyncio.Queue[Process]()
 
+    async def record_reader(*given: Any, **more: Any) -> Process:
+        readers.put_nowait(reader := await start(*given, **more))
+        return reader
 
-async def test_a_reader_that_takes_too_long_or_is_killed_costs_one_file() -> None:
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", record_reader)
     async with Isolation() as isolation:
         convert = Conversion(isolation)
         assert (await one(convert, "warm.html", "<h1>Warm</h1>")).title == "Warm"
         slow = b"<p>" + b"<b>a</b> " * 400_000
-        isolation._seconds = 0.2
+        isolation.seconds = 0.2
         with pytest.raises(Unprocessable, match="longer than"):
             await convert("slow.html", slow, "")
-        isolation._seconds = 60
+        isolation.seconds = 60
         reading = asyncio.create_task(convert("killed.html", slow, ""))
-        (await asyncio.wait_for(_reader(isolation), 30)).kill()
+        async with asyncio.timeout(30):
+            await readers.get()  # the one that took too long
+            (await readers.get()).kill()
         with pytest.raises(Unprocessable, match=r"killed\.html"):
             await reading
         assert (await one(convert, "good.html", "<h1>Good</h1>")).title == "Good"

@@ -151,11 +151,11 @@ class Shop:
         reaction = ReactionChanged(
             external_id=external_id, place=PLACE, contact_id="contact-1", emoji=emoji, at=self.world.clock()
         )
-        return self.world._wrap(topics.REACTION_CHANGED, reaction, derived_id(message_id, name))
+        return self.world.wrap(topics.REACTION_CHANGED, reaction, derived_id(message_id, name))
 
     async def decided(self, approval: str, decision: Any, name: str) -> Envelope:
         word = ApprovalDecided(approval_id=approval, decision=decision, by="Rosa", at=self.world.clock())
-        return self.world._wrap(topics.APPROVAL_DECIDED, word, derived_id(approval, name))
+        return self.world.wrap(topics.APPROVAL_DECIDED, word, derived_id(approval, name))
 
     async def records(self) -> list[ActionRecord]:
         return [record for turn in await self.world.turns() for record in turn.actions]
@@ -164,7 +164,7 @@ class Shop:
         return [f"{each.name} {each.outcome}" for each in await self.records()]
 
     async def facts(self, kind: str, model: Any) -> list[Any]:
-        return await self.world._payloads(topics.EVENTS, kind, model)
+        return await self.world.payloads(topics.EVENTS, kind, model)
 
     async def settled(self) -> list[ActionSettled]:
         return await self.facts(topics.ACTION_SETTLED, ActionSettled)

@@ -45,7 +45,7 @@ async def test_the_yes_does_it_tells_the_contact_and_gives_the_conversation_back
     assert shop.till.effects() == {"A-1001 80.00": 1}
     assert (await shop.memory()).approvals == []
     assert await shop.outcomes() == ["refund succeeded"]
-    asked = await shop.world._payloads(topics.inbound("web"), topics.OWNER_REQUESTED, OwnerRequested)
+    asked = await shop.world.payloads(topics.inbound("web"), topics.OWNER_REQUESTED, OwnerRequested)
     assert [request.to for request in asked] == ["queue", "agent"]
 
 

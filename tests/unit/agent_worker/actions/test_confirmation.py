@@ -252,7 +252,7 @@ async def test_a_yes_of_somebody_else_in_the_conversation_does_not_count(shop: S
     pending = await shop.ask()
     event = shop.yes(pending)
     data = (event.data or b"").replace(b"contact-1", b"contact-2")
-    await shop.hear(shop.world._wrap(topics.MESSAGE_RECEIVED, data, event.id))
+    await shop.hear(shop.world.wrap(topics.MESSAGE_RECEIVED, data, event.id))
     assert shop.till.done == []
 
 

@@ -34,7 +34,7 @@ async def test_one_that_has_expired_is_told_and_settled_and_the_conversation_is_
     assert (await shop.memory()).approvals == []
     (record,) = await shop.records()
     assert (record.outcome, record.reason) == ("refused", "expired")
-    asked = await shop.world._payloads(topics.inbound("web"), topics.OWNER_REQUESTED, OwnerRequested)
+    asked = await shop.world.payloads(topics.inbound("web"), topics.OWNER_REQUESTED, OwnerRequested)
     assert [request.to for request in asked] == ["queue", "agent"]
 
 
@@ -55,7 +55,6 @@ async def test_two_processes_that_tell_it_at_the_same_time_tell_it_once(shop: Sh
     other = another_worker(shop)
     told = await asyncio.gather(shop.worker.resolve(), other.resolve())
     assert sum(told) == 1, "of two processes one holds the lease"
-    await shop.world.state.leases.release("actions", shop.worker._resolver._holder)
     shop.world.clock.advance(seconds=RESEND_AFTER.total_seconds() + 1)
     assert await other.resolve() == 1, "nobody has heard it yet, so it is said once more"
     events = await shop.resolved()

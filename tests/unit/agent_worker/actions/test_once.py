@@ -100,7 +100,7 @@ async def test_a_provider_that_forgot_the_key_leaves_it_to_a_person_and_nothing_
     assert known.owner == "queue"
     notice = (await shop.world.replies())[-1]
     assert notice.author.kind == "system", "an owner change must not drop it"
-    asked = await shop.world._payloads(topics.inbound("web"), topics.OWNER_REQUESTED, OwnerRequested)
+    asked = await shop.world.payloads(topics.inbound("web"), topics.OWNER_REQUESTED, OwnerRequested)
     assert asked[-1].reason == "in doubt: refund"
     assert shop.till.effects() == {"A-1001 12.50": 1}
 

@@ -28,18 +28,18 @@ def asked(world: World, to: Any, name: str, *, epoch: int, by: str = "slack:U1",
     ask = OwnerRequested(
         id=derived_id(name, "ask"), to=to, expected_epoch=epoch, by=by, name=who, reason="", at=world.clock()
     )
-    return world._wrap(topics.OWNER_REQUESTED, ask, ask.id)
+    return world.wrap(topics.OWNER_REQUESTED, ask, ask.id)
 
 
 def resolved(world: World, name: str = "done", **more: Any) -> Envelope:
     told = {"id": derived_id(name, "resolved"), "by": "slack:U1", "name": "Rosa", "at": world.clock()}
     done = HandoffResolved.model_validate(told | more)
-    return world._wrap(topics.HANDOFF_RESOLVED, done, done.id)
+    return world.wrap(topics.HANDOFF_RESOLVED, done, done.id)
 
 
 def draft_wanted(world: World, name: str = "draft", hint: str = "") -> Envelope:
     wanted = DraftRequested(id=derived_id(name, "draft"), by="slack:U1", name="Rosa", hint=hint, at=world.clock())
-    return world._wrap(topics.DRAFT_REQUESTED, wanted, wanted.id)
+    return world.wrap(topics.DRAFT_REQUESTED, wanted, wanted.id)
 
 
 def picked(world: World, name: str, question: OutboundMessage, choice: str) -> Envelope:

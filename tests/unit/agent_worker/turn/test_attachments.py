@@ -59,7 +59,7 @@ async def line(world: World, name: str = "m1") -> TranscriptMessage:
 
 
 async def facts(world: World) -> list[FilesStored]:
-    return await world._payloads(topics.EVENTS, topics.FILES_STORED, FilesStored)
+    return await world.payloads(topics.EVENTS, topics.FILES_STORED, FilesStored)
 
 
 async def test_a_file_is_in_the_transcript_known_to_the_model_and_told_on_the_log(world: World) -> None:

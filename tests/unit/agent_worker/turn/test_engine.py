@@ -396,7 +396,7 @@ async def _read(world: World, typing_topic: str) -> list[Any]:
 async def test_a_failure_of_somebody_elses_message_is_not_dead_lettered(world: World) -> None:
     """A number that also sends campaigns reports on people whom nobody here knows."""
     told = Receipt(state="failed", at=world.clock(), external_id="wamid.campaign", reason="undeliverable")
-    await world.handle(world._wrap(topics.RECEIPT_RECORDED, told, "receipt-1"))
+    await world.handle(world.wrap(topics.RECEIPT_RECORDED, told, "receipt-1"))
     assert await _read(world, topics.DEADLETTER) == []
     assert await world.state.conversations.get(world.conversation) is None
 
@@ -464,10 +464,10 @@ async def test_reactions_and_news_of_a_contact_are_no_business_of_the_worker(wor
     reaction = ReactionChanged(external_id="x", emoji="👍", **common)
     news = ContactChanged(opted_out=True, **common)
     await world.handle(
-        world._wrap(topics.REACTION_CHANGED, reaction, "e1"), world._wrap(topics.CONTACT_CHANGED, news, "e2")
+        world.wrap(topics.REACTION_CHANGED, reaction, "e1"), world.wrap(topics.CONTACT_CHANGED, news, "e2")
     )
     assert await world.state.conversations.get(world.conversation) is None
-    assert await world._payloads(topics.DEADLETTER, topics.DEADLETTER_RECORDED, DeadLetter) == []
+    assert await world.payloads(topics.DEADLETTER, topics.DEADLETTER_RECORDED, DeadLetter) == []
     assert await world.turns() == []
 
 
