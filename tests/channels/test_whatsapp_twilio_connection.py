@@ -15,7 +15,7 @@ from pydantic import TypeAdapter
 from connectors.channel_services import ChannelServices
 from connectors.registry import load_settings_model
 from connectors.whatsapp.twilio import TwilioProvider, history
-from connectors.whatsapp.twilio.client import TwilioHttpClient, open_client
+from connectors.whatsapp.twilio.client import TwilioHttpClient, build_client
 from connectors.whatsapp.twilio.connection import TwilioConnection
 from schemas import topics
 from schemas.errors import (
@@ -166,7 +166,7 @@ async def test_the_surroundings_of_the_process_do_not_change_where_requests_go(
     (call,) = setting.calls("Well?", choices=[Choice(id="y", label="Yes")])
     await setting.send(call)
     http = TwilioHttpClient(setting.account.settings)
-    sdk = open_client(setting.account.settings, http)
+    sdk = build_client(setting.account.settings, http)
     assert sdk.get_hostname("https://content.twilio.com/v1/Content") == "https://content.twilio.com/v1/Content"
     await http.close()
 

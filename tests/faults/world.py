@@ -30,8 +30,9 @@ class ForkedKafka(LocalKafka):
     def __init__(self, bench: bool = False, doors: Sequence[str] = ("NEAR", "FAR")) -> None:
         super().__init__(bench)
         self.doors = {name: (free_port(), Proxy(0)) for name in doors}
-        lines = self._config.read_text().splitlines()
-        self._config.write_text("\n".join(map(self._opened, lines)) + "\n")
+        config = self.home / "server.properties"
+        lines = config.read_text().splitlines()
+        config.write_text("\n".join(map(self._opened, lines)) + "\n")
         for port, proxy in self.doors.values():
             proxy.target_port = port
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from schemas.envelope import Envelope
 from schemas.ports import BegunConversation
+from schemas.topics import MESSAGE_RECEIVED
 
 
 def bring(name: str) -> None:
@@ -34,21 +36,31 @@ def _outbox_forgotten() -> None:
 
 def _acknowledged_early() -> None:
     """The edge says yes first, and appends afterwards."""
-    from connectors.inbound.pipeline import InboundPipeline
+    from infra.bus.kafka import KafkaBus
+    from infra.bus.sqlite import SqliteBus
 
-    append = InboundPipeline._append
+    for adapter in (KafkaBus, SqliteBus):
+        _append_later(adapter)
+
+
+def _append_later(adapter: Any) -> None:
+    append = adapter.append
     running: set[asyncio.Task[None]] = set()
 
-    async def later(self: InboundPipeline, pending: Any, now: datetime) -> None:
-        async def after_a_while() -> None:
-            await asyncio.sleep(0.5)
-            await append(self, pending, now)
+    async def append_messages_later(self: Any, envelopes: Sequence[Envelope], **more: Any) -> Any:
+        if all(envelope.type != MESSAGE_RECEIVED for envelope in envelopes):
+            return await append(self, envelopes, **more)
 
-        task = asyncio.create_task(after_a_while())
+        async def append_after_a_while() -> None:
+            await asyncio.sleep(0.5)
+            await append(self, envelopes, **more)
+
+        task = asyncio.create_task(append_after_a_while())
         running.add(task)
         task.add_done_callback(running.discard)
+        return []
 
-    InboundPipeline._append = later  # type: ignore[method-assign]
+    adapter.append = append_messages_later
 
 
 def _begin_with(**changes: Any) -> None:

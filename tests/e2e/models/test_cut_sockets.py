@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import socket
-import struct
 from typing import Any
 
 import pytest
@@ -12,6 +10,7 @@ from tests.e2e.models.conftest import tab_of
 from tests.harness.client import Contact
 from tests.harness.installation import QUESTIONS, Installation
 from tests.harness.outside import Tab
+from tests.harness.websockets import cut
 from tests.platforms.models.server import ModelServer, holding
 
 ALL = "\n".join(QUESTIONS)
@@ -24,12 +23,7 @@ async def close(tab: Tab) -> None:
 
 async def reset(tab: Tab) -> None:
     """As a network does that is gone: RST, no closing frame."""
-    transport = tab.socket.get_extra_info("socket")
-    transport.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    connection = tab.socket._response.connection
-    assert connection is not None
-    assert connection.transport is not None
-    connection.transport.abort()
+    cut(tab.socket, reset=True)
 
 
 def deltas(frames: list[dict[str, Any]], turn: str) -> list[dict[str, Any]]:

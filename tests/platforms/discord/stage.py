@@ -12,6 +12,7 @@ from typing import Any
 
 import aiohttp
 
+from tests.harness.websockets import cut
 from tests.platforms.discord.sdk import Bot, connected
 from tests.platforms.discord.vendor import Discord
 
@@ -104,10 +105,7 @@ class Line:
 
     def die(self, *, hard: bool) -> None:
         """End like a killed process: no close frame; ``hard``: the other side is reset."""
-        connection = self.socket._conn
-        assert connection is not None
-        assert connection.transport is not None
-        connection.transport.abort() if hard else connection.transport.close()
+        cut(self.socket, reset=hard)
 
     async def say(self, op: int, data: Any) -> None:
         await self.socket.send_json({"op": op, "d": data})

@@ -54,7 +54,7 @@ class Status(BaseModel):
     status: str
 
 
-def _owned(context: ActionContext, order: str) -> None:
+def require_own_order(context: ActionContext, order: str) -> None:
     if not context.contact.has("email", OWNERS.get(order[:3], "")):
         raise ActionRefused("I cannot find this order among yours.")
 
@@ -77,7 +77,7 @@ async def _find(context: ActionContext, _arguments: Refund) -> Refunded | None:
 )
 async def refund(context: ActionContext, arguments: Refund) -> Refunded:
     """Pay money back for an order."""
-    _owned(context, arguments.order)
+    require_own_order(context, arguments.order)
     body = {"order": arguments.order, "amount": str(arguments.amount)}
     headers = {"Idempotency-Key": context.key}
     async with context.http.post(f"{context.settings['till']}/refunds", json=body, headers=headers) as response:
@@ -90,7 +90,7 @@ async def refund(context: ActionContext, arguments: Refund) -> Refunded:
 @action(risk="read", examples=["where is my order?"])
 async def status(context: ActionContext, arguments: Order) -> Status:
     """Say where an order is."""
-    _owned(context, arguments.order)
+    require_own_order(context, arguments.order)
     return Status(status="on its way")
 
 

@@ -18,10 +18,10 @@ from tests.unit.agent_worker.actions.shop import (
     Refund,
     Shop,
     Status,
-    _owned,
     another_worker,
     open_shop,
     refund,
+    require_own_order,
     status,
 )
 from tests.unit.agent_worker.actions.test_remote import asks, with_remote_model
@@ -41,7 +41,7 @@ class Books:
         self.keys.append(context.key)
         if self.away:
             raise ActionFailed("The books are closed.")
-        _owned(context, arguments.order)
+        require_own_order(context, arguments.order)
         if arguments.order in self.paid_back:
             raise ActionRefused("This order was paid back before.")
 
