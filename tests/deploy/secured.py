@@ -85,12 +85,13 @@ class SecuredKafka(LocalKafka):
         store = self.home / "server.pem"
         store.write_bytes(certificates.key.read_bytes() + certificates.certificate.read_bytes())
         listener = f"SECURED://127.0.0.1:{self.secured_port}"
-        text = self._config.read_text()
+        config = self.home / "server.properties"
+        text = config.read_text()
         for name in ("listeners", "advertised.listeners"):
             text = text.replace(f"\n{name}=", f"\n{name}={listener},")
         text = text.replace("protocol.map=", "protocol.map=SECURED:SASL_SSL,")
         module = "org.apache.kafka.common.security.plain.PlainLoginModule"
-        self._config.write_text(
+        config.write_text(
             f"{text}\n"
             f"sasl.enabled.mechanisms=PLAIN\n"
             f"listener.name.secured.ssl.keystore.type=PEM\n"

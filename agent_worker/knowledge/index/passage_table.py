@@ -19,7 +19,7 @@ from agent_worker.knowledge.text.analysis import primary_language
 from agent_worker.knowledge.vectors.encoder import Encoder
 from agent_worker.knowledge.vectors.word_similarity import WordSimilarity
 
-_MAX_DEAD_WORDS = 50_000
+MAX_DEAD_WORDS = 50_000
 """Threshold of renumbering: all words are renumbered once more words belong to removed documents than this plus the
 words in use."""
 NEVER = 1 << 52
@@ -161,8 +161,8 @@ class PassageTable:
             self._dead += size
             self.for_verified -= removed.attributes.visibility == "verified"
             self.languages[primary_language(removed.attributes.language)] -= 1
-        if self._dead > _MAX_DEAD_WORDS + self._live:
-            self.renumber()
+        if self._dead > MAX_DEAD_WORDS + self._live:
+            self._renumber()
 
     def statistics_of(self, document: str) -> DocumentStatistics | None:
         """The document's contribution to the term statistics; None for an unknown document."""
@@ -180,8 +180,7 @@ class PassageTable:
         ends = [entry.first, entry.first + entry.size]
         return sum(int(begin[1] - begin[0]) for begin in (rows.term_begins.rows[ends], rows.word_begins.rows[ends]))
 
-    def renumber(self) -> None:
-        """Number the words anew, so that those of dropped documents take no room."""
+    def _renumber(self) -> None:
         old, new = self._state, self._empty()
         for document, entry in old.documents.items():
             rows, span = old.rows, slice(entry.first, entry.first + entry.size)

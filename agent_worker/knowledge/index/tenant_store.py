@@ -19,7 +19,7 @@ from agent_worker.knowledge.index.term_statistics import DocumentStatistics, Ter
 from agent_worker.knowledge.vectors.encoder import Encoder
 from agent_worker.knowledge.vectors.passage_vectors import PassageVectors, VectorLocation
 
-_MIN_DEAD_BYTES = 1 << 24
+MIN_DEAD_BYTES = 1 << 24
 """The file is compacted when it has more dead bytes than this and than live ones."""
 
 
@@ -173,7 +173,7 @@ class TenantStore:
 
     def _compact_if_sparse(self) -> None:
         """Copy the live records into a new file once most of the file is dead."""
-        if self._dead <= max(_MIN_DEAD_BYTES, self._live):
+        if self._dead <= max(MIN_DEAD_BYTES, self._live):
             return
         live_numbers = {self.numbers.number_for(document) for document in self.versions}
         places = self._records.places.rows

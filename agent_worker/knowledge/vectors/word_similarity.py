@@ -17,10 +17,10 @@ from agent_worker.knowledge.vectors.vector_index import products
 
 MIN_COSINE = 0.3
 """Below this cosine two words are unrelated."""
-_MAX_WORDS = 30_000
+MAX_WORDS = 30_000
 """Words kept in the cache, a quarter of a kilobyte each; a full cache is cleared."""
-_BATCH = 1024
-"""Words compared at a time; fewer than _MAX_WORDS."""
+BATCH_SIZE = 1024
+"""Words compared at a time; fewer than MAX_WORDS."""
 _STEPS = 127
 
 
@@ -30,8 +30,8 @@ class WordSimilarity:
     def __init__(self, encoder: Encoder, vocabulary: Vocabulary) -> None:
         self._encoder = encoder
         self._vocabulary = vocabulary
-        self._steps = np.empty((_MAX_WORDS, encoder.words_size), np.int8)
-        self._scales = np.empty((_MAX_WORDS, 1), np.float32)
+        self._steps = np.empty((MAX_WORDS, encoder.words_size), np.int8)
+        self._scales = np.empty((MAX_WORDS, 1), np.float32)
         self._rows = np.full(1024, -1, np.int32)
         self._count = 0
         self._lock = Lock()
@@ -55,18 +55,18 @@ class WordSimilarity:
         """A row for each distinct word, computed in batches: a text of unknown words would take ten megabytes at
         once."""
         cosines = np.empty((len(words), len(asked)), np.float32)
-        for begin in range(0, len(words), _BATCH):
-            cosines[begin : begin + _BATCH] = products(self._vectors(words[begin : begin + _BATCH]), asked)
+        for begin in range(0, len(words), BATCH_SIZE):
+            cosines[begin : begin + BATCH_SIZE] = products(self._vectors(words[begin : begin + BATCH_SIZE]), asked)
         return cosines
 
     def _vectors(self, words: Numbers) -> Vectors:
-        """Vectors of at most ``_BATCH`` distinct words."""
+        """Vectors of at most ``BATCH_SIZE`` distinct words."""
         with self._lock:
             if int(words[-1]) >= len(self._rows):
                 more = np.full(2 * int(words[-1]) + 1 - len(self._rows), -1, np.int32)
                 self._rows = np.concatenate([self._rows, more])
             new = words[self._rows[words] < 0]
-            if self._count + len(new) > _MAX_WORDS:
+            if self._count + len(new) > MAX_WORDS:
                 self._rows[:] = -1
                 self._count, new = 0, words
             if len(new):

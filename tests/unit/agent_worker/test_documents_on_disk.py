@@ -104,7 +104,7 @@ def test_a_document_is_unpacked_as_it_was_packed() -> None:
 
 def test_tidying_changes_no_answer(tmp_path: Path, encoder: Encoder, monkeypatch: pytest.MonkeyPatch) -> None:
     """However often documents change and go, the file stays near to what is live, and all is found as in a new one."""
-    monkeypatch.setattr(tenant_store, "_MIN_DEAD_BYTES", 20_000)
+    monkeypatch.setattr(tenant_store, "MIN_DEAD_BYTES", 20_000)
     index = TenantIndex(tmp_path / "one", encoder)
     sizes = []
     for version in range(1, 30):
@@ -130,7 +130,7 @@ def test_searches_beside_writes_find_whole_passages(
 ) -> None:
     """While documents are replaced and the file is tidied under it, a search never fails, and each passage it shows is
     one that its document had: the text of the version that is named."""
-    monkeypatch.setattr(tenant_store, "_MIN_DEAD_BYTES", 10_000)
+    monkeypatch.setattr(tenant_store, "MIN_DEAD_BYTES", 10_000)
     index = TenantIndex(tmp_path / "one", encoder)
     body = "# Parcels\n\nThe parcel of release {} is warm.\n\n## Pots\n\nPots of release {} come back."
 

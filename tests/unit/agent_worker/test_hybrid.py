@@ -119,8 +119,8 @@ def test_words_met_again_are_as_near_as_at_first(encoder: Encoder, monkeypatch: 
     words = [f"{kind} {number}" for kind in ("frost", "parcel") for number in range(40)]
     passages = [vocabulary.put(words[begin : begin + 8]) for begin in range(0, len(words), 8)]
     plenty = WordSimilarity(encoder, vocabulary).of(["frozen", "box"], passages)
-    monkeypatch.setattr(word_similarity, "_MAX_WORDS", 10)
-    monkeypatch.setattr(word_similarity, "_BATCH", 8)
+    monkeypatch.setattr(word_similarity, "MAX_WORDS", 10)
+    monkeypatch.setattr(word_similarity, "BATCH_SIZE", 8)
     scarce = WordSimilarity(encoder, vocabulary)
     for _ in range(2):
         one_by_one = np.concatenate([scarce.of(["frozen", "box"], [passage]) for passage in passages])
@@ -143,7 +143,9 @@ def test_passages_hold_what_was_put_last(changes: list[tuple[str, list[list[str]
             table.put(name, decode_counts(encode_counts(count_terms(name, pieces, fields))), DocumentAttributes(5))
             kept[name] = bodies
     before = table.view()
-    table.renumber()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(passages, "MAX_DEAD_WORDS", -1_000_000)
+        table.drop("unknown")
     asked = [
         QueryTerm("cold", (("cold", 1.0),), 1.0),
         QueryTerm("van", (("parcel", 0.5), ("moss", 0.25), ("none", 1.0)), 1.0),
@@ -167,7 +169,7 @@ def _plainly(body: list[str], term: str) -> float:
 
 def test_words_of_documents_that_went_are_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ever new words do not fill the memory: beyond some, those that stand nowhere any more are forgotten."""
-    monkeypatch.setattr(passages, "_MAX_DEAD_WORDS", 20)
+    monkeypatch.setattr(passages, "MAX_DEAD_WORDS", 20)
     table = PassageTable(None)
     for number in range(200):
         body = f"word{number} more{number}"

@@ -203,7 +203,7 @@ def test_a_hundred_thousand_parked_conversations_cost_no_timers_and_little_memor
                 one.world.until[record.key] = now() + timedelta(hours=1)
             gate["shut"] = False
             await until(lambda: count_lanes() == others + 100_000)
-            assert len(asyncio.all_tasks()) == before
+            assert len(asyncio.all_tasks()) <= before
             await one.lanes.on_revoked(frozenset([source(0)]))
             gc.collect()
             assert count_lanes() == others
