@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.bench.edgeserver import MODULE
+from tests.bench.edge_server import MODULE
 from tests.bench.figures import Row, Spread, quantile
 from tests.bench.load import Result, drive
 from tests.bench.machine import fdatasync_ms, processor_seconds
