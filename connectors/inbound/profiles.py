@@ -111,6 +111,16 @@ class ProfileLookup:
                 if message.author.kind == "contact":
                     self._enqueue(_Lookup((event.tenant, event.account), message.contact_id), message.place)
 
+    @property
+    def is_idle(self) -> bool:
+        """No lookup is queued or under way."""
+        return not self._tasks
+
+    @property
+    def remembered_count(self) -> int:
+        """Contacts whose next lookup has a time, at most MAX_REMEMBERED."""
+        return len(self._not_before)
+
     async def close(self) -> None:
         tasks, self._tasks = list(self._tasks.values()), {}
         for task in tasks:

@@ -217,7 +217,7 @@ class PartSender:
         if self.reconciler.get_doubt_rule(part) == "repeat" or self._policy_of(part.account).repeats:
             attempts.in_doubt = True
             # The intent stays, because the part may have been shown.
-            await self._wait(_get_pause(None, attempts.number, attempts.latest), part)
+            await self._wait(get_pause(None, attempts.number, attempts.latest), part)
             return None
         # Our own time limit does not show whether the vendor has processed the request.
         slow = not isinstance(error, SendUnknown) or error.slow
@@ -251,7 +251,7 @@ class PartSender:
         return self._channel.judge(part.call, reply)
 
     async def _handle_delay(self, error: SendDelayed, attempts: _Attempts) -> None:
-        part, pause = attempts.part, _get_pause(error.retry_after_ms, attempts.number, attempts.latest)
+        part, pause = attempts.part, get_pause(error.retry_after_ms, attempts.number, attempts.latest)
         if error.of_account and pause > 1:
             self._accounts.pause(part.account, min(timedelta(seconds=pause), MAX_PAUSE), error.message)
         try:
@@ -291,7 +291,7 @@ class PartSender:
         return "stale_owner" if part.message.epoch < min_epoch else None
 
 
-def _get_pause(retry_after_ms: int | None, attempts: int, latest: float) -> float:
+def get_pause(retry_after_ms: int | None, attempts: int, latest: float) -> float:
     """Return seconds until the next attempt; above MAX_WAIT if that would be too late for this lane."""
     retry_after = (retry_after_ms or 0) / 1000
     pause = max(retry_after, 0.1 * 2.0 ** min(attempts, 8)) * random.uniform(1.0, 1.3)

@@ -41,7 +41,7 @@ async def run_checks(file: Path | None) -> list[Finding]:
     findings = [
         Finding("configuration", "ok", str(path)),
         *_check_secrets(config),
-        *_check_public_address(config),
+        *check_public_address(config),
         *_check_proxies(config),
     ]
     findings += [
@@ -120,7 +120,7 @@ def _check_secrets(config: Config) -> list[Finding]:
     ]
 
 
-def _check_public_address(config: Config) -> list[Finding]:
+def check_public_address(config: Config) -> list[Finding]:
     if config.public_url.startswith("https://"):
         return [Finding("public address", "ok", config.public_url)]
     channels = sorted({each.channel for each in list_accounts(config) if has_webhook(each)})

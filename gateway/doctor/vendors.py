@@ -37,13 +37,13 @@ async def check_accounts(config: Config) -> list[Finding]:
 
 async def _check_account(account: Account, config: Config) -> list[Finding]:
     check = f"{account.channel} {account.tenant}/{account.name}"
-    findings = await _inspect_account(check, account)
+    findings = await inspect_account(check, account)
     if findings and config.public_url and has_webhook(account):
-        findings.append(await _check_webhook(check, account, config.public_url.rstrip("/") + build_path(account)))
+        findings.append(await check_webhook(check, account, config.public_url.rstrip("/") + build_path(account)))
     return findings
 
 
-async def _inspect_account(check: str, account: Account) -> list[Finding]:
+async def inspect_account(check: str, account: Account) -> list[Finding]:
     """The vendor's report on an account. Empty for a channel without a vendor."""
     connections: AccountConnections | None = None
     try:
@@ -77,7 +77,7 @@ def inert_tools() -> ChannelServices:
     return ChannelServices(transcript=nothing, signals=nothing, clock=_utc_now, read_file=_refuse_file)
 
 
-async def _check_webhook(check: str, account: Account, url: str) -> Finding:
+async def check_webhook(check: str, account: Account, url: str) -> Finding:
     """Call our webhook as the vendor would: with the verification request if the channel has one, else without a
     signature, which must be refused."""
     token = getattr(account.settings, "verify_token", None)

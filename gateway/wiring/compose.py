@@ -163,22 +163,22 @@ async def open_embedded(config: Config) -> AsyncIterator[Parts]:
 
 async def serve_dev(config: Config, *, on_ready: Callable[[], object] | None = None) -> None:
     """Run everything in one process until SIGTERM or SIGINT."""
-    async with _run_process(config, "dev") as (parts, supervisor):
-        _start_worker(parts, supervisor, channels_of(config))
+    async with run_process(config, "dev") as (parts, supervisor):
+        start_worker(parts, supervisor, channels_of(config))
         _start_connectors(parts, supervisor, channels_of(config))
-        await _serve_edge(config, parts, supervisor, on_ready)
+        await serve_edge(config, parts, supervisor, on_ready)
 
 
 async def serve_role(config: Config, role: Role, channels: Sequence[str] = ()) -> None:
     """Run one role until SIGTERM or SIGINT. ``channels`` limits workers and connectors to some channels; empty: all."""
     refuse_embedded(config, f"run {role}")
     served = [name for name in channels_of(config) if not channels or name in channels]
-    async with _run_process(config, role, searches=role != "connectors") as (parts, supervisor):
+    async with run_process(config, role, searches=role != "connectors") as (parts, supervisor):
         if role == "edge":
             _watch_groups(parts, supervisor, served)
-            await _serve_edge(config, parts, supervisor, None)
+            await serve_edge(config, parts, supervisor, None)
             return
-        start = _start_worker if role == "worker" else _start_connectors
+        start = start_worker if role == "worker" else _start_connectors
         start(parts, supervisor, served)
         host, port = _listen_address(config)
         supervisor.run("health", lambda: serve_forever(_health_app(parts), host, port, stop=supervisor.stopping))
@@ -192,7 +192,7 @@ def _health_app(parts: Parts) -> web.Application:
 
 
 @asynccontextmanager
-async def _run_process(config: Config, role: str, *, searches: bool = True) -> AsyncIterator[tuple[Parts, Supervisor]]:
+async def run_process(config: Config, role: str, *, searches: bool = True) -> AsyncIterator[tuple[Parts, Supervisor]]:
     interpreter.limit_heaps()
     interpreter.shorten_switch_interval()
     descriptors.raise_limit()
@@ -234,7 +234,7 @@ def _member_name(role: str) -> str:
     return f"{name}.{role}" if name else ""
 
 
-def _start_worker(parts: Parts, supervisor: Supervisor, channels: Sequence[str]) -> None:
+def start_worker(parts: Parts, supervisor: Supervisor, channels: Sequence[str]) -> None:
     files = VendorFiles.from_parts(parts)
     worker = build_worker(parts, files)
     supervisor.add_cleanup(worker.close)
@@ -279,7 +279,7 @@ def _watch_groups(parts: Parts, supervisor: Supervisor, channels: list[str]) -> 
         supervisor.run_every(f"gauges of {group.name}", gauges.LONG_INTERVAL, group.report)
 
 
-async def _serve_edge(
+async def serve_edge(
     config: Config, parts: Parts, supervisor: Supervisor, on_ready: Callable[[], object] | None
 ) -> None:
     host, port = _listen_address(config)

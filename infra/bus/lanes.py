@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 import structlog
 
 from infra.bus.assignment import Assignment
-from infra.bus.budget import Bounds
+from infra.bus.budget import Bounds, Budget
 from infra.bus.dispatch import Dispatch
 from infra.bus.overflow import Overflow
 from infra.bus.poison_watch import PoisonWatch
@@ -117,7 +117,7 @@ class Lanes:
         """0–1: the gauge for autoscaling."""
         if self._dispatch is None:
             return 0.0
-        return max(self._dispatch.queue.load, min(1.0, self._dispatch.budget.held / self.bounds.held))
+        return max(self._dispatch.queue.load, min(1.0, self.budget.held / self.bounds.held))
 
     @property
     def oldest_waiting(self) -> float:
@@ -127,9 +127,19 @@ class Lanes:
         return 0.0 if first is None else max(0.0, self._clock().timestamp() - first / 1000)
 
     @property
+    def partitions(self) -> frozenset[TopicPartition]:
+        """The partitions of this member whose parked conversations are known."""
+        return frozenset(source for source, held in self._assignments.items() if held.open and held.lookup is None)
+
+    @property
+    def budget(self) -> Budget:
+        """Records and bytes in memory."""
+        return self._dispatch.budget if self._dispatch else Budget()
+
+    @property
     def held_count(self) -> int:
         """Unfinished records in memory."""
-        return self._dispatch.budget.held if self._dispatch else 0
+        return self.budget.held
 
     @property
     def running_count(self) -> int:

@@ -206,7 +206,7 @@ async def test_where_the_history_is_hidden_the_agents_words_may_be_lost_and_are_
 async def test_in_a_storm_everything_is_shown_once_and_in_order(
     world: AtDiscord, asked: str, seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sending, "_get_pause", lambda *_: 0.01)
+    monkeypatch.setattr(sending, "get_pause", lambda *_: 0.01)
     weather = random.Random(seed)
     kinds: list[FaultKind] = ["refuse", "limit", "drop", "lose", "fail_after", "drop_after", "garbage"]
 

@@ -211,7 +211,7 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reply, "START_DELAY", 0.05)
     monkeypatch.setattr(reply, "REPLY_GRACE", 0.1)
     monkeypatch.setattr(reply, "CHECK_OWNER", 0.1)
-    monkeypatch.setattr(sender, "_get_pause", lambda *_: 0.01)
+    monkeypatch.setattr(sender, "get_pause", lambda *_: 0.01)
 
 
 @pytest.fixture

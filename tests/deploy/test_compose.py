@@ -17,7 +17,7 @@ from gateway.config.settings import Config
 from infra.deploy import containers
 from infra.deploy.probes_kafka import OFFSETS_KEPT_MINUTES
 from infra.deploy.process import free_port
-from infra.state.redis.probe import _WANTED
+from infra.state.redis.probe import REQUIRED_SETTINGS
 from tests.deploy.composition import ROLES, filled, problems
 from tests.deploy.environment import configured
 from tests.harness.processes import ROOT
@@ -130,7 +130,7 @@ def test_the_servers_are_those_of_the_tests_and_keep_what_they_say_they_keep() -
     assert (kafka["image"], redis["image"]) == (containers.KAFKA_IMAGE, containers.REDIS_IMAGE)
     assert int(kafka["environment"]["KAFKA_OFFSETS_RETENTION_MINUTES"]) >= OFFSETS_KEPT_MINUTES
     flags = redis["command"]
-    for name, (wanted, _) in _WANTED.items():
+    for name, (wanted, _) in REQUIRED_SETTINGS.items():
         assert flags[flags.index(f"--{name}") + 1] == wanted
 
 

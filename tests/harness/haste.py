@@ -37,7 +37,7 @@ def hurry(factor: float) -> None:
         vars(receipts)[name] /= factor
     vars(connection)["LOOKUP_INTERVAL"] /= factor  # several look-ups have to fit into one try
     vars(sender)["REVOKED_PAUSE"] = vars(reconciliation)["REVOKED_PAUSE"] = REVOKED_WAIT
-    policies, pause = vars(sender)["get_policy_lookup"], sender._get_pause
+    policies, pause = vars(sender)["get_policy_lookup"], sender.get_pause
 
     def hurried(channel: Any) -> Callable[[Any], Any]:
         of = policies(channel)
@@ -52,7 +52,7 @@ def hurry(factor: float) -> None:
     def shorter(retry_after_ms: int | None, tries: int, ends: float) -> float:
         return pause((retry_after_ms or 0) // ASKED_IN_MINUTES, tries, ends)
 
-    vars(sender).update(get_policy_lookup=hurried, _get_pause=shorter)
+    vars(sender).update(get_policy_lookup=hurried, get_pause=shorter)
     vars(reconciliation).update(get_policy_lookup=hurried)
 
 

@@ -14,7 +14,7 @@ from infra.deploy.finding import Finding, skew
 OLDEST = (7, 0)
 OPEN: Mapping[str, Any] = {}
 _CREDENTIALS = "set `redis.username` and `redis.password`, or those in the address of `state`"
-_WANTED = {
+REQUIRED_SETTINGS = {
     "maxmemory-policy": ("noeviction", "state would be thrown away when memory is short"),
     "appendonly": ("yes", "a restart would lose everything since the last snapshot"),
     "appendfsync": ("always", "a power cut would lose up to a second of state, which then is rebuilt from the log"),
@@ -50,16 +50,16 @@ async def _version(client: Redis) -> Finding:
 
 async def _settings(client: Redis) -> list[Finding]:
     try:
-        values: dict[Any, Any] = await client.config_get(*_WANTED)
+        values: dict[Any, Any] = await client.config_get(*REQUIRED_SETTINGS)
     except redis_errors.ResponseError:
         fix = "check maxmemory-policy noeviction, appendonly yes and appendfsync always with the provider"
         return [Finding("redis settings", "warn", "may not be read (CONFIG is not allowed)", fix)]
     texts = {_text(name): _text(value) for name, value in values.items()}
-    return [_setting(name, texts.get(name, "")) for name in _WANTED]
+    return [check_setting(name, texts.get(name, "")) for name in REQUIRED_SETTINGS]
 
 
-def _setting(name: str, value: str) -> Finding:
-    expected, consequence = _WANTED[name]
+def check_setting(name: str, value: str) -> Finding:
+    expected, consequence = REQUIRED_SETTINGS[name]
     if value == expected:
         return Finding(f"redis {name}", "ok", value)
     # Without eviction and with a log on disk, a short fsync window only costs a rebuild.

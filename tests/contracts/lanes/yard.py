@@ -109,9 +109,8 @@ class Yard:
         """Both have partitions, together all of them, and know what is parked there."""
 
         def split() -> bool:
-            held = [member.lanes._assignments.values() for member in (first, second)]
-            ready = all(one.open and one.lookup is None for assignments in held for one in assignments)
-            return ready and all(held) and sum(map(len, held)) == len(EVERYTHING)
+            held = [member.lanes.partitions for member in (first, second)]
+            return all(held) and sum(map(len, held)) == len(EVERYTHING)
 
         await eventually(split, "the two members share the partitions")
 

@@ -105,7 +105,7 @@ async def test_what_the_desk_shows_is_no_line_of_the_transcript(world: World) ->
 async def test_while_slack_cannot_be_reached_at_all_everything_waits_and_then_comes_once(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sender, "_get_pause", lambda *_: sender.MAX_WAIT + 1)  # it gives up at once
+    monkeypatch.setattr(sender, "get_pause", lambda *_: sender.MAX_WAIT + 1)  # it gives up at once
     here = world.account(TENANT, "slack", "main")
     gone = here.settings.model_copy(update={"api_base": f"http://127.0.0.1:{free_port()}/api/"})
     world.known = replace(here, settings=gone)

@@ -187,7 +187,7 @@ class Schedule:
 
 async def test_whoever_runs_the_worker_collects(instance: Instance) -> None:
     schedule: Any = Schedule()
-    compose._start_worker(instance.parts, schedule, [])
+    compose.start_worker(instance.parts, schedule, [])
     put = await instance.parts.blobs.put("shop", "a.txt", "", b"text", conversation="c", claimed=False)
     instance.clock.tick(25 * 3600)
     await schedule.steps["attachment collector"]()

@@ -34,7 +34,7 @@ def port() -> int:
 
 
 async def said(account: Account) -> list[tuple[str, str]]:
-    return [(found.status, found.detail) for found in await vendors._inspect_account("check", account)]
+    return [(found.status, found.detail) for found in await vendors.inspect_account("check", account)]
 
 
 async def test_slack_tells_of_a_token_that_is_refused_and_of_scopes_that_are_lacking() -> None:
@@ -131,17 +131,17 @@ async def test_our_webhook_is_called_as_the_vendor_would(port: int) -> None:
     meta = account_of("whatsapp", {"provider": "meta", **CALLED})
     slack = account_of("slack", {"bot_token": "x", "signing_secret": "s"})
     wrong = account_of("whatsapp", {"provider": "meta", **CALLED, "verify_token": "wrong"})
-    found = [await vendors._check_webhook("check", each, f"{base}/hook") for each in (meta, slack, wrong)]
+    found = [await vendors.check_webhook("check", each, f"{base}/hook") for each in (meta, slack, wrong)]
     assert [each.status for each in found] == ["ok", "ok", "fail"]
-    assert (await vendors._check_webhook("check", slack, f"{base}/elsewhere")).status == "fail"
+    assert (await vendors.check_webhook("check", slack, f"{base}/elsewhere")).status == "fail"
     await runner.cleanup()
-    assert (await vendors._check_webhook("check", slack, f"{base}/hook")).status == "warn"
+    assert (await vendors.check_webhook("check", slack, f"{base}/hook")).status == "warn"
 
 
 def addresses(tmp_path: Path, channels: str) -> tuple[str, str]:
     file = tmp_path / "parley.yaml"
     file.write_text(f"tenants: {{shop: {{name: Shop, channels: {{{channels}}}}}}}")
-    (found,) = checks._check_public_address(configuration.load(file, make_secrets=False))
+    (found,) = checks.check_public_address(configuration.load(file, make_secrets=False))
     return found.status, found.detail
 
 

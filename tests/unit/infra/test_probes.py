@@ -34,11 +34,11 @@ async def test_a_redis_that_keeps_everything_is_well(redis_url: str) -> None:
 
 
 def test_each_dangerous_redis_setting_fails_with_its_cure() -> None:
-    evicting = probe._setting("maxmemory-policy", "allkeys-lru")
+    evicting = probe.check_setting("maxmemory-policy", "allkeys-lru")
     assert (evicting.status, evicting.fix) == ("fail", "set `maxmemory-policy noeviction` in redis.conf")
-    assert probe._setting("appendonly", "no").status == "fail"
-    assert probe._setting("appendfsync", "everysec").status == "warn"
-    assert probe._setting("appendfsync", "no").status == "fail"
+    assert probe.check_setting("appendonly", "no").status == "fail"
+    assert probe.check_setting("appendfsync", "everysec").status == "warn"
+    assert probe.check_setting("appendfsync", "no").status == "fail"
 
 
 async def test_a_redis_that_is_away_is_a_finding() -> None:

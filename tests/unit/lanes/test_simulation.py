@@ -29,7 +29,8 @@ TIGHT = Bounds(
     poll=0.05,
     poll_records=20,
 )
-KEYS = [f"{tenant}-{number}" for tenant in "ab" for number in range(5)]
+TENANTS = ("a", "b")
+KEYS = [f"{tenant}-{number}" for tenant in TENANTS for number in range(5)]
 PATIENCE_S = 3000.0
 
 
@@ -164,10 +165,9 @@ class Simulation:
 
 def expect_empty(lanes: Lanes) -> None:
     assert (lanes.held_count, lanes.running_count, lanes.load, lanes.oldest_waiting) == (0, 0, 0.0, 0.0)
-    assert lanes._dispatch is not None
-    budget = lanes._dispatch.budget
-    assert (budget.bytes_held, +budget._by_tenant) == (0, Counter())
-    assert not lanes._assignments
+    assert lanes.budget.bytes_held == 0
+    assert [lanes.budget.of_tenant(tenant) for tenant in TENANTS] == [0, 0]
+    assert not lanes.partitions
 
 
 async def until(condition: Callable[[], bool]) -> None:
