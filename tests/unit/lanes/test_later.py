@@ -66,7 +66,7 @@ def test_a_handler_that_waits_is_told_of_what_came_while_its_batch_was_brought_b
                 found = await parked(group, conversation, limit=limit)
                 if len(batches) == 1:
                     one.world.append("k")
-                    await until(lambda: one.lanes.held == 1)
+                    await until(lambda: one.lanes.held_count == 1)
                 return found
 
             one.parking.read = with_another  # type: ignore[method-assign]
