@@ -161,7 +161,7 @@ widget: ## Build the chat widget from its source (needs Node and npm)
 .PHONY: pictures
 pictures: install-dev ## Take the pictures of docs/widget.md, docs/console.md and docs/desk.md anew
 	$(BIN)/python -m tests.widget.pictures
-	$(BIN)/python -m tests.pictures
+	$(BIN)/python -m tests.screenshots
 
 .PHONY: clean
 clean: ## Remove the environment, caches and build output

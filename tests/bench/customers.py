@@ -17,9 +17,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.bench.figures import quantile
-from tests.platforms.meta import Graph, WhatsApp
-from tests.platforms.pacing import Bucket, Pace
-from tests.platforms.postman import Outcome, Parcel, Postman
+from tests.simulators.meta import Graph, WhatsApp
+from tests.simulators.pacing import Bucket, Pace
+from tests.simulators.postman import Outcome, Parcel, Postman
 
 MODULE = "tests.bench.customers"
 SEED = 7

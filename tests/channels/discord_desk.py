@@ -15,9 +15,9 @@ from connectors.discord.settings import ACCOUNT
 from schemas.errors import NotFound
 from schemas.messages import Attachment, Author, OutboundMessage
 from schemas.ports import Account, RenderContext, VendorCall
-from tests.platforms.discord import Discord
-from tests.platforms.discord.stage import Clock
-from tests.platforms.vendor import Shown
+from tests.simulators.discord import Discord
+from tests.simulators.discord.stage import Clock
+from tests.simulators.vendor import Shown
 
 SEND = "Create Message"
 LEAF = Attachment(id="a" * 64, name="leaf one.png", type="image/png", size=4)

@@ -7,9 +7,9 @@ from urllib.parse import parse_qsl
 
 from connectors.whatsapp.twilio.signature import is_json
 from schemas.ports import Account, RawRequest
-from tests.platforms.meta.signing import signatures
-from tests.platforms.slack.hooks import signature
-from tests.platforms.twilio.signing import Signer, with_body_hash
+from tests.simulators.meta.signing import signatures
+from tests.simulators.slack.hooks import signature
+from tests.simulators.twilio.signing import Signer, with_body_hash
 
 
 def signed(request: RawRequest, account: Account, *, at: float) -> RawRequest:

@@ -24,7 +24,7 @@ from schemas.errors import BusUnavailable
 from schemas.messages import InboundMessage
 from schemas.ports import Account, Bus, Channel, Event, Position, State
 from tests.harness.tools import tools_of
-from tests.platforms.vendor import Vendor
+from tests.simulators.vendor import Vendor
 
 TIMES = StreamTimings(
     ttl=0.6, renew=0.1, poll=0.05, margin=0.2, revoked_pause=60, backoff=0.02, history_retry=0.05, note_interval=0.0

@@ -13,7 +13,7 @@ from connectors.discord.connection import DiscordConnection, build_nonce
 from schemas.errors import CredentialsRevoked, SendDelayed, SendRefused, SendUnknown
 from schemas.ports import VendorResponse
 from tests.channels.discord_desk import LEAF, SEND, Desk, desk_at_discord, files
-from tests.platforms.vendor import Fault
+from tests.simulators.vendor import Fault
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from schemas.errors import Parked
 from schemas.messages import Address, OutboundMessage
 from schemas.ports import Account, Policy
 from tests.channels.discord_desk import SEND, Desk, desk_at_discord
-from tests.platforms.vendor import Fault, FaultKind, Request
+from tests.simulators.vendor import Fault, FaultKind, Request
 from tests.unit.connectors.conftest import ACCOUNT, CHANNEL, TENANT, Clock, World
 
 HOURS = timedelta(hours=3)

@@ -15,7 +15,7 @@ from schemas.errors import NotFound, SendDelayed, SendRefused, SendUnknown, TooL
 from schemas.messages import Choice, RemoteFile
 from schemas.ports import DeliveryLookup, FileFetcher, TypingIndicator, VendorCall
 from tests.channels.discord_desk import LEAF, SEND, Desk, desk_at_discord
-from tests.platforms.vendor import Fault, File
+from tests.simulators.vendor import Fault, File
 
 
 @pytest.fixture

@@ -18,8 +18,8 @@ from schemas.envelope import Envelope
 from schemas.messages import Address, Author, InboundMessage, TranscriptMessage
 from tests.channels.discord_desk import Desk, desk_at_discord
 from tests.channels.streaming import Hall, eventually, hall_of, now, until
-from tests.platforms.discord import Discord
-from tests.platforms.vendor import Fault, Request
+from tests.simulators.discord import Discord
+from tests.simulators.vendor import Fault, Request
 
 PEOPLE = ("ann", "ben", "cleo", "dan", "eve")
 OPEN = "Start Thread from Message"

@@ -10,8 +10,8 @@ import pytest
 
 from connectors.discord.gateway import session_store, shard, stream
 from tests.channels.streaming import Hall, hall_of, until
-from tests.platforms.discord import Discord
-from tests.platforms.vendor import Fault
+from tests.simulators.discord import Discord
+from tests.simulators.vendor import Fault
 
 APART = timedelta(seconds=0.6)
 

@@ -12,9 +12,9 @@ from schemas.errors import CredentialsRevoked, NotFound, SendDelayed, SendRefuse
 from schemas.messages import RemoteFile
 from schemas.ports import DeliveryLookup, FileFetcher, TypingIndicator
 from tests.channels.meta import MARKER, OTHER_MARKER, Bench, account_of, bench_of
-from tests.platforms.meta import Instagram
-from tests.platforms.meta import instagram_content as content
-from tests.platforms.vendor import Fault, File
+from tests.simulators.meta import Instagram
+from tests.simulators.meta import instagram_content as content
+from tests.simulators.vendor import Fault, File
 
 DAY = 86_400
 PHOTO = File("pot.jpg", "image/jpeg", b"a pot")

@@ -29,8 +29,8 @@ from schemas.messages import InboundMessage, OutboundMessage, TranscriptMessage
 from schemas.ports import Account, Policy, Record, State
 from tests.channels.meta import Bench, bench_of
 from tests.harness.tools import tools_of
-from tests.platforms.meta import Instagram, WhatsApp
-from tests.platforms.vendor import Fault, FaultKind, Request
+from tests.simulators.meta import Instagram, WhatsApp
+from tests.simulators.vendor import Fault, FaultKind, Request
 from tests.unit.connectors.conftest import OneBatch
 
 HOURS = timedelta(hours=3)

@@ -15,9 +15,9 @@ from schemas.messages import Address
 from schemas.ports import Profile, ProfileAddressSelector, ProfileFetcher
 from tests.channels.meta import Bench, account_of, bench_of
 from tests.channels.test_slack_connection import Desk
-from tests.platforms.meta import Instagram
-from tests.platforms.slack.server import SlackVendor
-from tests.platforms.vendor import Fault
+from tests.simulators.meta import Instagram
+from tests.simulators.slack.server import SlackVendor
+from tests.simulators.vendor import Fault
 
 NOTHING: Any = None
 TOOLS = ChannelServices(NOTHING, NOTHING, NOTHING, NOTHING)

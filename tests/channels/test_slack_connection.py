@@ -33,9 +33,9 @@ from schemas.ports import (
     VendorCall,
     VendorResponse,
 )
-from tests.platforms.slack.server import SlackVendor
-from tests.platforms.slack.workspace import Room
-from tests.platforms.vendor import Fault, File, Shown
+from tests.simulators.slack.server import SlackVendor
+from tests.simulators.slack.workspace import Room
+from tests.simulators.vendor import Fault, File, Shown
 
 LEAF = File("leaf.png", "image/png", b"\x89PNG leaf")
 STORED = Attachment(id="a" * 64, name="leaf.png", type="image/png", size=len(LEAF.data))

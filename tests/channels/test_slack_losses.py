@@ -11,8 +11,8 @@ import pytest
 
 from connectors.slack.socket_mode import stream
 from tests.channels.streaming import Hall, hall_of, until
-from tests.platforms.slack import courier
-from tests.platforms.slack.server import SlackVendor
+from tests.simulators.slack import courier
+from tests.simulators.slack.server import SlackVendor
 
 
 @pytest.fixture

@@ -16,9 +16,9 @@ from connectors.slack.backfill import read_history
 from connectors.slack.socket_mode import stream
 from schemas.messages import Address
 from tests.channels.streaming import Hall, hall_of, until
-from tests.platforms.slack.server import SlackVendor
-from tests.platforms.slack.sockets import Reason
-from tests.platforms.slack.workspace import Room
+from tests.simulators.slack.server import SlackVendor
+from tests.simulators.slack.sockets import Reason
+from tests.simulators.slack.workspace import Room
 
 
 @pytest.fixture

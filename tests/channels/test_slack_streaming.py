@@ -33,8 +33,8 @@ from schemas.messages import Address, Author, Choice, Citation, OutboundMessage,
 from schemas.ports import Account, Channel, Record, State
 from tests.channels.streaming import eventually
 from tests.harness.tools import no_files
-from tests.platforms.slack.server import SlackVendor
-from tests.platforms.vendor import Fault, Shown
+from tests.simulators.slack.server import SlackVendor
+from tests.simulators.vendor import Fault, Shown
 from tests.unit.connectors.conftest import Clock
 
 TENANT, NAME = "shop", "main"

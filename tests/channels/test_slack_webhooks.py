@@ -16,9 +16,9 @@ from schemas.errors import Unauthorized
 from schemas.messages import Author, Choice, OutboundMessage
 from schemas.ports import Account, Event, RawRequest, RenderContext, WebhookHandshake
 from tests.harness.tools import no_files
-from tests.platforms.receiver import Received, Receiver
-from tests.platforms.slack.server import SlackVendor
-from tests.platforms.vendor import File
+from tests.simulators.receiver import Received, Receiver
+from tests.simulators.slack.server import SlackVendor
+from tests.simulators.vendor import File
 
 
 class Edge:

@@ -16,10 +16,10 @@ from schemas.messages import Address, Attachment, RemoteFile
 from schemas.ports import FileFetcher, TypingIndicator
 from tests.channels.meta import MARKER, Bench, account_of, bench_of
 from tests.harness.tools import NOW
-from tests.platforms.meta import WhatsApp
-from tests.platforms.meta import whatsapp_content as content
-from tests.platforms.meta.whatsapp_api import Template
-from tests.platforms.vendor import Fault, File
+from tests.simulators.meta import WhatsApp
+from tests.simulators.meta import whatsapp_content as content
+from tests.simulators.meta.whatsapp_api import Template
+from tests.simulators.vendor import Fault, File
 
 DAY = 86_400
 CHOICES = [{"id": "yes", "label": "Yes"}, {"id": "person", "label": "Ask a person"}]

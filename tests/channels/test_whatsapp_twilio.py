@@ -25,7 +25,7 @@ from schemas.ports import AccountPolicies, RawRequest, VendorResponse
 from tests.channels.cases import cases, read
 from tests.channels.translation import account, calls, opened
 from tests.harness.tools import NOW
-from tests.platforms.twilio.signing import Signer
+from tests.simulators.twilio.signing import Signer
 
 TWILIO = [case for way in ("inbound", "outbound") for case in cases("whatsapp", way) if case.name.startswith("twilio")]
 

@@ -13,10 +13,10 @@ import pytest
 from connectors.streams import runner
 from schemas.ports import RawRequest
 from tests.channels.streaming import Hall, hall_of
-from tests.platforms.pacing import Pace
-from tests.platforms.receiver import Receiver
-from tests.platforms.twilio import Twilio
-from tests.platforms.vendor import File
+from tests.simulators.pacing import Pace
+from tests.simulators.receiver import Receiver
+from tests.simulators.twilio import Twilio
+from tests.simulators.vendor import File
 
 
 @pytest.fixture

@@ -27,10 +27,10 @@ from schemas.errors import Parked
 from schemas.messages import Address, Attachment, Author, Choice, OutboundMessage, Receipt, TranscriptMessage
 from schemas.ports import Account, Record, State
 from tests.harness.tools import no_files
-from tests.platforms.pacing import Pace
-from tests.platforms.receiver import Receiver
-from tests.platforms.twilio import Twilio as Vendor
-from tests.platforms.vendor import Fault
+from tests.simulators.pacing import Pace
+from tests.simulators.receiver import Receiver
+from tests.simulators.twilio import Twilio as Vendor
+from tests.simulators.vendor import Fault
 from tests.unit.connectors.conftest import OneBatch
 
 ID = "0d1f2e3a-0000-5000-8000-000000000001"

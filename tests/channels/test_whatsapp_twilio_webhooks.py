@@ -19,8 +19,8 @@ from schemas import topics
 from schemas.envelope import Envelope
 from schemas.messages import InboundMessage, Receipt
 from schemas.ports import VendorCall
-from tests.platforms.pacing import Pace
-from tests.platforms.twilio import Twilio as Vendor
+from tests.simulators.pacing import Pace
+from tests.simulators.twilio import Twilio as Vendor
 
 PUBLIC = "https://support.example.com/chat"
 PATH = "/v1/webhooks/whatsapp/shop/main"

@@ -15,9 +15,9 @@ import pytest
 from tests.harness.client import Contact
 from tests.harness.installation import Installation
 from tests.harness.processes import Nursery
-from tests.platforms.slack.said import labels, words
-from tests.platforms.slack.server import SlackVendor
-from tests.platforms.slack.workspace import Post, Room
+from tests.simulators.slack.said import labels, words
+from tests.simulators.slack.server import SlackVendor
+from tests.simulators.slack.workspace import Post, Room
 
 
 def tenant(slack: SlackVendor, **desk: Any) -> dict[str, Any]:

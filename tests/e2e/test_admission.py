@@ -16,7 +16,7 @@ import pytest
 from tests.harness.installation import Installation
 from tests.harness.outside import Outside, Visitor
 from tests.harness.processes import Nursery
-from tests.platforms.meta.signing import encoded, signatures
+from tests.simulators.meta.signing import encoded, signatures
 
 APP_SECRET = "the-app-secret-of-the-shop"
 CROWD = 12

@@ -17,8 +17,8 @@ from schemas.envelope import Envelope
 from schemas.facts import Feedback
 from tests.harness.installation import Installation
 from tests.harness.processes import Nursery
-from tests.platforms.meta import WhatsApp
-from tests.platforms.vendor import File, Shown
+from tests.simulators.meta import WhatsApp
+from tests.simulators.vendor import File, Shown
 
 PHOTO = File("pot.jpg", "image/jpeg", b"\xff\xd8\xff a pot")
 NOTE = File("note.ogg", "audio/ogg", b"OggS a voice")

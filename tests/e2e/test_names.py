@@ -14,9 +14,9 @@ import pytest
 from tests.e2e.conftest import ENGINES
 from tests.harness.installation import QUESTIONS, Installation, config_of
 from tests.harness.processes import Nursery
-from tests.platforms.meta import Instagram
-from tests.platforms.slack.server import SlackVendor
-from tests.platforms.vendor import Fault, Shown
+from tests.simulators.meta import Instagram
+from tests.simulators.slack.server import SlackVendor
+from tests.simulators.vendor import Fault, Shown
 
 NAME = "Anna Bloom"
 

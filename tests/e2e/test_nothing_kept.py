@@ -20,9 +20,9 @@ from tests.e2e.stores import secrets, written
 from tests.harness.installation import ADMIN_TOKEN, Installation, config_of
 from tests.harness.outside import Outside, Visitor, eventually
 from tests.harness.processes import Nursery
-from tests.platforms.meta import Instagram
-from tests.platforms.slack.server import SlackVendor
-from tests.platforms.vendor import File
+from tests.simulators.meta import Instagram
+from tests.simulators.slack.server import SlackVendor
+from tests.simulators.vendor import File
 
 CARDS = {
     "posted": "4111 1111 1111 1111",

@@ -27,8 +27,8 @@ from tests.e2e.conftest import ENGINES
 from tests.harness.installation import QUESTIONS, Installation
 from tests.harness.outside import Outside, Visitor, eventually
 from tests.harness.processes import Nursery
-from tests.platforms.twilio import Twilio
-from tests.platforms.vendor import Fault
+from tests.simulators.twilio import Twilio
+from tests.simulators.vendor import Fault
 
 HEAT, RETURN, WATER = QUESTIONS
 ANSWERS = {HEAT: "heat pack", RETURN: "30 days", WATER: "rain water"}

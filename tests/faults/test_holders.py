@@ -14,9 +14,9 @@ import pytest
 
 from tests.harness.installation import QUESTIONS, Installation
 from tests.harness.processes import Nursery
-from tests.platforms.discord import Discord
-from tests.platforms.slack.server import SlackVendor
-from tests.platforms.vendor import Vendor, all_of
+from tests.simulators.discord import Discord
+from tests.simulators.slack.server import SlackVendor
+from tests.simulators.vendor import Vendor, all_of
 
 TAKEOVER = 10.0
 """Seconds from the death of a holder until another is heard (a promise)."""

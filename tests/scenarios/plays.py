@@ -13,7 +13,7 @@ from typing import Any
 
 from schemas import topics
 from schemas.facts import Feedback
-from tests.platforms.vendor import Fault, File
+from tests.simulators.vendor import Fault, File
 from tests.scenarios.changes import deletion, edit, edits_overtaken
 from tests.scenarios.talk import FACTS, HEAT, RETURN, WATER, Talk
 

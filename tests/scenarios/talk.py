@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.harness.installation import QUESTIONS
-from tests.platforms.vendor import File, Shown
+from tests.simulators.vendor import File, Shown
 from tests.scenarios.customers.customer import Customers
 from tests.scenarios.stage import Stage
 

@@ -14,8 +14,8 @@ from playwright.async_api import Browser, async_playwright
 
 from infra.deploy import local_browser
 from tests.harness.processes import Nursery
-from tests.pictures.album import DOCS
-from tests.pictures.shop import shop
+from tests.screenshots.album import DOCS
+from tests.screenshots.shop import shop
 from tests.widget.tab import Tab, Window, expect
 
 DESK = {"viewport": {"width": 1180, "height": 780}}

@@ -14,7 +14,7 @@ from tests.harness.client import Contact
 from tests.harness.installation import Installation, config_of
 from tests.harness.outside import Tab
 from tests.harness.processes import Nursery
-from tests.platforms.models.server import ModelServer, Script
+from tests.simulators.models.server import ModelServer, Script
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ import pytest
 from tests.e2e.models.conftest import tab_of
 from tests.harness.client import Contact
 from tests.harness.installation import QUESTIONS, Installation
-from tests.platforms.models.server import ModelServer, holding
+from tests.simulators.models.server import ModelServer, holding
 
 HEAT, RETURN, WATER = QUESTIONS
 

@@ -10,7 +10,7 @@ from infra.bus.partitioner import partition_of
 from tests.e2e.models.conftest import another, tab_of
 from tests.harness.client import Contact
 from tests.harness.installation import QUESTIONS, Installation
-from tests.platforms.models.server import Call, ModelServer, holding
+from tests.simulators.models.server import Call, ModelServer, holding
 
 HEAT, RETURN, WATER = QUESTIONS
 CORRECTION = "Sorry, I meant: can I use tap water?"

@@ -11,7 +11,7 @@ from tests.harness.client import Contact
 from tests.harness.installation import QUESTIONS, Installation
 from tests.harness.outside import Tab
 from tests.harness.websockets import cut
-from tests.platforms.models.server import ModelServer, holding
+from tests.simulators.models.server import ModelServer, holding
 
 ALL = "\n".join(QUESTIONS)
 

@@ -10,7 +10,7 @@ import pytest
 from tests.e2e.models.conftest import another, tab_of
 from tests.harness.client import Contact
 from tests.harness.installation import DOCUMENTS, QUESTIONS, Installation
-from tests.platforms.models.server import ModelServer, Script, holding
+from tests.simulators.models.server import ModelServer, Script, holding
 
 HEAT, RETURN, WATER = QUESTIONS
 

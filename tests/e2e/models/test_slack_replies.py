@@ -13,9 +13,9 @@ import pytest
 from tests.e2e.conftest import ENGINES
 from tests.harness.installation import QUESTIONS, Installation, config_of
 from tests.harness.processes import Nursery
-from tests.platforms.models.server import ModelServer, Script
-from tests.platforms.slack.server import SlackVendor
-from tests.platforms.vendor import Shown
+from tests.simulators.models.server import ModelServer, Script
+from tests.simulators.slack.server import SlackVendor
+from tests.simulators.vendor import Shown
 
 ANSWERS = ("heat pack", "30 days", "rain water")
 

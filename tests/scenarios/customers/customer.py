@@ -1,4 +1,4 @@
-"""How customers live at one vendor: what every channel's tests need beyond ``tests.platforms.vendor.Vendor``."""
+"""How customers live at one vendor: what every channel's tests need beyond ``tests.simulators.vendor.Vendor``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any, ClassVar
 
 from schemas import ids
-from tests.platforms.vendor import Shown, Vendor
+from tests.simulators.vendor import Shown, Vendor
 
 
 class Customers:

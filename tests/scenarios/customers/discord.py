@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
-from tests.platforms.discord import Discord
-from tests.platforms.pacing import Pace
-from tests.platforms.vendor import Shown
+from tests.simulators.discord import Discord
+from tests.simulators.pacing import Pace
+from tests.simulators.vendor import Shown
 from tests.scenarios.customers.customer import Customers
 
 

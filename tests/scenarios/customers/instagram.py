@@ -7,10 +7,10 @@ from contextlib import AbstractAsyncContextManager
 from functools import partial
 from typing import Any
 
-from tests.platforms.meta import Graph, Instagram
-from tests.platforms.meta import instagram_content as content
-from tests.platforms.pacing import Pace
-from tests.platforms.vendor import Shown
+from tests.simulators.meta import Graph, Instagram
+from tests.simulators.meta import instagram_content as content
+from tests.simulators.pacing import Pace
+from tests.simulators.vendor import Shown
 from tests.scenarios.customers.customer import Customers
 
 

@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import ClassVar
 
-from tests.platforms.pacing import Pace
-from tests.platforms.slack.core import Mode
-from tests.platforms.slack.server import SlackVendor
-from tests.platforms.vendor import Shown
+from tests.simulators.pacing import Pace
+from tests.simulators.slack.core import Mode
+from tests.simulators.slack.server import SlackVendor
+from tests.simulators.vendor import Shown
 from tests.scenarios.customers.customer import Customers
 
 

@@ -10,8 +10,8 @@ from typing import Any
 import aiohttp
 
 from tests.harness.client import Contact
-from tests.platforms.pacing import Pace
-from tests.platforms.vendor import Faults, File, Ledger, Shown
+from tests.simulators.pacing import Pace
+from tests.simulators.vendor import Faults, File, Ledger, Shown
 from tests.scenarios.customers.customer import Customers
 
 LOOK_EVERY = 0.2

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from tests.platforms.pacing import Pace
-from tests.platforms.twilio import Twilio
-from tests.platforms.vendor import Shown
+from tests.simulators.pacing import Pace
+from tests.simulators.twilio import Twilio
+from tests.simulators.vendor import Shown
 from tests.scenarios.customers.customer import Customers
 
 

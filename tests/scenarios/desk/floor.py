@@ -6,9 +6,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from tests.platforms.help_desk import HelpDesk
-from tests.platforms.slack.server import SlackVendor
-from tests.platforms.vendor import File
+from tests.simulators.help_desk import HelpDesk
+from tests.simulators.slack.server import SlackVendor
+from tests.simulators.vendor import File
 
 PATIENCE = 90.0
 

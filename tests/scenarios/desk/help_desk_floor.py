@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from tests.platforms.help_desk import HelpDesk, Post
-from tests.platforms.vendor import File
+from tests.simulators.help_desk import HelpDesk, Post
+from tests.simulators.vendor import File
 from tests.scenarios.desk.floor import Floor
 
 

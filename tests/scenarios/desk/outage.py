@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from tests.platforms.vendor import Fault, Request
+from tests.simulators.vendor import Fault, Request
 from tests.scenarios.desk.cast import case_of
 from tests.scenarios.desk.play import LEAF, PERSON_PLEASE, Case
 from tests.scenarios.desk.scenes import slack_of

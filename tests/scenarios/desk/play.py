@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from tests.platforms.slack.courier import Undelivered
-from tests.platforms.vendor import File
+from tests.simulators.slack.courier import Undelivered
+from tests.simulators.vendor import File
 from tests.scenarios.desk.floor import Floor
 from tests.scenarios.plays import PNG, TAKEN_OVER
 from tests.scenarios.talk import FACTS, HEAT, RETURN, WATER, Talk

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from tests.platforms.slack.server import SlackVendor
+from tests.simulators.slack.server import SlackVendor
 from tests.scenarios.customers.customer import Customers
 from tests.scenarios.customers.discord import DiscordCustomers
 from tests.scenarios.customers.instagram import InstagramCustomers

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from tests.platforms.slack.courier import Undelivered
-from tests.platforms.slack.said import labels, words
-from tests.platforms.slack.server import SlackVendor
-from tests.platforms.slack.workspace import Post, Room
-from tests.platforms.vendor import File
+from tests.simulators.slack.courier import Undelivered
+from tests.simulators.slack.said import labels, words
+from tests.simulators.slack.server import SlackVendor
+from tests.simulators.slack.workspace import Post, Room
+from tests.simulators.vendor import File
 from tests.scenarios.desk.floor import Floor
 
 

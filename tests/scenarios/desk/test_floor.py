@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import cast
 
 from tests.harness.installation import Installation
-from tests.platforms.pacing import Pace
-from tests.platforms.slack.workspace import Post
+from tests.simulators.pacing import Pace
+from tests.simulators.slack.workspace import Post
 from tests.scenarios.customers.customer import Customers
 from tests.scenarios.customers.slack import SlackCustomers
 from tests.scenarios.customers.whatsapp_twilio import TwilioCustomers

@@ -27,9 +27,9 @@ from schemas.envelope import Envelope
 from schemas.errors import TemporaryRefusal
 from schemas.messages import Address, Attachment, InboundMessage, RemoteFile
 from schemas.ports import Account, Batch, Event
-from tests.platforms.slack.courier import Delivery, Outcome
-from tests.platforms.slack.events import SUBSCRIPTIONS
-from tests.platforms.slack.workspace import Post, Room
+from tests.simulators.slack.courier import Delivery, Outcome
+from tests.simulators.slack.events import SUBSCRIPTIONS
+from tests.simulators.slack.workspace import Post, Room
 from tests.unit.desk.conftest import TENANT, World
 
 GROUP = topics.desk_group("slack")

@@ -28,9 +28,9 @@ from schemas.envelope import envelope
 from schemas.messages import Address, Attachment, Author, AuthorKind, Citation, MessageState, TranscriptMessage
 from schemas.ports import Account, Record, State
 from tests.harness.haste import faster
-from tests.platforms.slack.said import words
-from tests.platforms.slack.server import SlackVendor
-from tests.platforms.slack.workspace import Post
+from tests.simulators.slack.said import words
+from tests.simulators.slack.server import SlackVendor
+from tests.simulators.slack.workspace import Post
 
 TENANT = "shop"
 

@@ -16,7 +16,7 @@ from schemas.desk import DeskCommand, HandoffResolved
 from schemas.envelope import Envelope
 from schemas.errors import BusUnavailable, Parked
 from schemas.ports import Batch, Bus, Position
-from tests.platforms.vendor import Fault, File
+from tests.simulators.vendor import Fault, File
 from tests.unit.desk.colleagues import COLLEAGUES, GROUP, Talk, Team, until
 from tests.unit.desk.conftest import World
 

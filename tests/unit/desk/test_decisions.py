@@ -14,7 +14,7 @@ from schemas import topics
 from schemas.actions import ActionMemory, ApprovalDecided, PendingApproval
 from schemas.desk import DraftRequested, DraftSettled
 from schemas.messages import Author, TranscriptMessage
-from tests.platforms.slack.workspace import Post
+from tests.simulators.slack.workspace import Post
 from tests.unit.desk.colleagues import Talk, Team
 from tests.unit.desk.conftest import World
 

@@ -16,8 +16,8 @@ from schemas import topics
 from schemas.conversation import OwnerRequested
 from schemas.desk import DeskCommand
 from schemas.messages import Address
-from tests.platforms.slack.workspace import Post
-from tests.platforms.vendor import Fault
+from tests.simulators.slack.workspace import Post
+from tests.simulators.vendor import Fault
 from tests.unit.desk.colleagues import Team
 from tests.unit.desk.conftest import World
 

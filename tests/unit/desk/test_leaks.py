@@ -10,8 +10,8 @@ from itertools import product
 
 import pytest
 
-from tests.platforms.slack.workspace import Post, Room
-from tests.platforms.vendor import File
+from tests.simulators.slack.workspace import Post, Room
+from tests.simulators.vendor import File
 from tests.unit.desk.colleagues import Talk, Team
 from tests.unit.desk.conftest import World
 

@@ -9,7 +9,7 @@ import pytest
 from connectors.desk.commands import reply_edits
 from schemas import topics
 from schemas.changes import MessageDeleted, MessageEdited
-from tests.platforms.slack.workspace import Post
+from tests.simulators.slack.workspace import Post
 from tests.unit.desk.colleagues import Talk, Team
 from tests.unit.desk.conftest import World
 

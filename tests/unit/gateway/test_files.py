@@ -19,8 +19,8 @@ from schemas.messages import RemoteFile
 from schemas.ports import Blobs, StoredFile
 from tests.channels.meta import Bench, bench_of
 from tests.contracts.state.engines import sqlite_state
-from tests.platforms.meta import WhatsApp
-from tests.platforms.vendor import Fault, File
+from tests.simulators.meta import WhatsApp
+from tests.simulators.vendor import Fault, File
 
 PHOTO = File("pot.jpg", "image/jpeg", b"\xff\xd8\xff a pot")
 ORIGIN = Origin(tenant="shop", channel="whatsapp", account="main", place="p", contact_id="c")

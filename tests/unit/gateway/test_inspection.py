@@ -21,11 +21,11 @@ from schemas.ports import Account
 from schemas.runtime.extras import install_command
 from tests.channels.meta import account_of, bench_of
 from tests.harness.tools import NOW, no_files
-from tests.platforms.discord import Discord
-from tests.platforms.meta import Instagram, WhatsApp
-from tests.platforms.pacing import Pace
-from tests.platforms.slack.server import SlackVendor
-from tests.platforms.twilio import Twilio
+from tests.simulators.discord import Discord
+from tests.simulators.meta import Instagram, WhatsApp
+from tests.simulators.pacing import Pace
+from tests.simulators.slack.server import SlackVendor
+from tests.simulators.twilio import Twilio
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from gateway.wiring.models import open_models
 from schemas.errors import ConfigInvalid
 from schemas.ports import Passage, Question, SearchResult
 from schemas.runtime.extras import install_command
-from tests.platforms.models.server import ModelServer, Script
+from tests.simulators.models.server import ModelServer, Script
 
 ROOT = Path(__file__).resolve().parents[3]
 REMOTE = "models:\n  remote: {provider: openai, model: m, base_url: http://127.0.0.1:1/v1%s}\n"

@@ -12,7 +12,7 @@ import pytest
 from agent_worker.actions import ActionContext, ActionFailed, ActionRefused, action
 from agent_worker.actions.spec import Action
 from schemas.errors import ConfigInvalid
-from tests.platforms.models.server import ModelServer, Script
+from tests.simulators.models.server import ModelServer, Script
 from tests.unit.agent_worker.actions.shop import (
     Order,
     Refund,

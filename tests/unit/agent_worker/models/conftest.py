@@ -20,7 +20,7 @@ from agent_worker.models.registry import FallbackRule, Models
 from agent_worker.phrases import Voice
 from agent_worker.settings import TenantRules, WorkerSettings
 from schemas.ports import AnswerDraft, Model, Passage, Question, SearchResult
-from tests.platforms.models.server import ModelServer
+from tests.simulators.models.server import ModelServer
 
 TENANT = "plantstore"
 HEAT = "In winter we add a heat pack to every parcel with tropical plants for 4.50 euro."

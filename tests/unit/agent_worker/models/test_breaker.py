@@ -12,7 +12,7 @@ from agent_worker.models.providers.remote_model import RemoteModel
 from agent_worker.models.registry import FallbackRule
 from agent_worker.phrases import Voice
 from agent_worker.settings import TenantRules, WorkerSettings
-from tests.platforms.models.server import Script
+from tests.simulators.models.server import Script
 from tests.unit.agent_worker.models.conftest import SETTINGS, TENANT, Asker, Asking, source_of
 from tests.unit.agent_worker.models.test_prompt import line
 

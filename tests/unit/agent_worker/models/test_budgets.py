@@ -16,7 +16,7 @@ from agent_worker.models.registry import Models
 from agent_worker.settings import BudgetRules, TenantRules, WorkerSettings
 from schemas.ports import State
 from tests.contracts.state.engines import sqlite_state
-from tests.platforms.models.server import Script
+from tests.simulators.models.server import Script
 from tests.unit.agent_worker.models.conftest import TENANT, Asker, Asking, question
 from tests.unit.agent_worker.world import Clock
 

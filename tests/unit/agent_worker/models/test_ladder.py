@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from tests.platforms.models.server import Script, holding
+from tests.simulators.models.server import Script, holding
 from tests.unit.agent_worker.models.conftest import HEAT, TIMES, Asker, Asking, Provider
 
 BOTH = "Do you add a heat pack in winter?\nWhen do parcels leave your nursery?"

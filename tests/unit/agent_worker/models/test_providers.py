@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from agent_worker.models.providers.provider import Prices
-from tests.platforms.models.reading import data_of, lines_of
-from tests.platforms.models.server import Script
+from tests.simulators.models.reading import data_of, lines_of
+from tests.simulators.models.server import Script
 from tests.unit.agent_worker.models.conftest import HEAT, TIMES, Asker, Asking, Provider
 
 BOTH = "Do you add a heat pack in winter?\nWhen do parcels leave your nursery?"

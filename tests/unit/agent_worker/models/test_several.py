@@ -6,8 +6,8 @@ import pytest
 
 from agent_worker.models.local.multiple_questions import format_paragraphs, quote_answers, shorten_question
 from schemas.ports import AnswerDraft, QuestionPart, SearchResult
-from tests.platforms.models.reading import data_of
-from tests.platforms.models.server import Script
+from tests.simulators.models.reading import data_of
+from tests.simulators.models.server import Script
 from tests.unit.agent_worker.models.conftest import HEAT, PASSAGES, TIMES, Asker, passage
 
 WINTER, LEAVE, CUP = "Do you add a heat pack?", "When do parcels leave?", "Who won the world cup?"

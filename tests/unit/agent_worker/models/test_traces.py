@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 
 from schemas.runtime import tracing
 from schemas.runtime.tracing import Kind, Value
-from tests.platforms.models.server import Script
+from tests.simulators.models.server import Script
 from tests.unit.agent_worker.models.conftest import Asker, Asking, Provider
 from tests.unit.agent_worker.models.test_calls import Shop, calls
 

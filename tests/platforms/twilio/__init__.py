@@ -1,5 +1,0 @@
-"""Twilio on loopback: its messages, contents and media, and the webhooks of a WhatsApp sender."""
-
-from tests.platforms.twilio.vendor import Twilio
-
-__all__ = ["Twilio"]

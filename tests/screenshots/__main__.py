@@ -1,0 +1,36 @@
+"""Takes the pictures of docs/console.md and docs/desk.md.
+
+python -m tests.screenshots [folder]
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+
+from playwright.async_api import async_playwright
+
+from infra.deploy import local_browser
+from tests.harness.processes import Nursery
+from tests.screenshots import console, desk
+from tests.screenshots.album import DOCS, Album
+
+
+async def main(folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    album, nursery = Album(folder), Nursery()
+    await nursery.start()
+    try:
+        async with async_playwright() as driver:
+            browser = await driver.chromium.launch(executable_path=local_browser.fetch(), args=["--no-sandbox"])
+            await asyncio.gather(console.play(nursery, browser, album), desk.play(nursery, browser, album))
+            await browser.close()
+    finally:
+        await nursery.close()
+    for name in album.said:
+        print(album.path(name))
+
+
+if __name__ == "__main__":
+    asyncio.run(main(Path(sys.argv[1]) if len(sys.argv) > 1 else DOCS))

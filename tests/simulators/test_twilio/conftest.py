@@ -1,0 +1,23 @@
+"""What the tests of the simulated Twilio start from."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+from twilio.rest import Client
+
+from tests.simulators.receiver import Receiver
+from tests.simulators.test_twilio.setting import Rerouted, Setting
+from tests.simulators.twilio import Twilio
+
+
+@pytest.fixture
+async def setting() -> AsyncIterator[Setting]:
+    vendor, receiver = Twilio(), Receiver()
+    async with receiver.serving(), vendor.serving():
+        vendor.call(receiver.url)
+        await vendor.say("anna", "Hello")
+        await vendor.settled()
+        async with Rerouted(vendor.base) as http:
+            yield Setting(vendor, Client(vendor.account_sid, vendor.auth_token, http_client=http), http, receiver)
