@@ -15,7 +15,7 @@ from tests.bench.figures import Row, Spread, quantile
 from tests.bench.latency import heard_of
 from tests.bench.launch import MODULE
 from tests.bench.machine import processor_seconds
-from tests.bench.quoting import MODULE as QUOTING
+from tests.simulators.models.instant import MODULE as QUOTING
 from tests.bench.stage import Stage, tenants
 from tests.harness.installation import UNLIMITED
 from tests.harness.processes import ROOT, Process

@@ -18,8 +18,8 @@ from typing import Any
 
 from tests.bench.figures import quantile
 from tests.simulators.meta import Graph, WhatsApp
-from tests.simulators.pacing import Bucket, Pace
-from tests.simulators.postman import Outcome, Parcel, Postman
+from tests.simulators.vendor_clock import Bucket, Pace
+from tests.simulators.webhook_delivery import Outcome, Parcel, Postman
 
 MODULE = "tests.bench.customers"
 SEED = 7

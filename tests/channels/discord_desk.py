@@ -16,7 +16,7 @@ from schemas.errors import NotFound
 from schemas.messages import Attachment, Author, OutboundMessage
 from schemas.ports import Account, RenderContext, VendorCall
 from tests.simulators.discord import Discord
-from tests.simulators.discord.stage import Clock
+from tests.simulators.discord.raw_client import Clock
 from tests.simulators.vendor import Shown
 
 SEND = "Create Message"

@@ -15,7 +15,7 @@ from connectors.registry import load_settings_model, open_channel
 from schemas.errors import NotFound
 from schemas.messages import Attachment, OutboundMessage
 from schemas.ports import Account, Channel, Event, RawRequest, RenderContext, VendorCall, VendorResponse
-from tests.simulators.receiver import Receiver
+from tests.simulators.webhook_receiver import Receiver
 
 MARKER = "0d1f2e3a-0000-5000-8000-000000000001"
 OTHER_MARKER = "0d1f2e3a-0000-5000-8000-000000000002"

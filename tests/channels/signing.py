@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl
 from connectors.whatsapp.twilio.signature import is_json
 from schemas.ports import Account, RawRequest
 from tests.simulators.meta.signing import signatures
-from tests.simulators.slack.hooks import signature
+from tests.simulators.slack.http_delivery import signature
 from tests.simulators.twilio.signing import Signer, with_body_hash
 
 

@@ -21,7 +21,7 @@ from schemas.messages import Author, Choice, InboundMessage, OutboundMessage
 from schemas.ports import Account, Event, RawRequest, RenderContext
 from tests.harness.tools import NOW, no_files
 from tests.simulators.discord import Discord
-from tests.simulators.discord.stage import Line, line
+from tests.simulators.discord.raw_client import Line, line
 from tests.simulators.vendor import File
 
 EVERYTHING = 1 << 0 | 1 << 9 | 1 << 10 | 1 << 12 | 1 << 13 | 1 << 15

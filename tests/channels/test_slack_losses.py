@@ -11,14 +11,14 @@ import pytest
 
 from connectors.slack.socket_mode import stream
 from tests.channels.streaming import Hall, hall_of, until
-from tests.simulators.slack import courier
+from tests.simulators.slack import event_delivery
 from tests.simulators.slack.server import SlackVendor
 
 
 @pytest.fixture
 async def slack(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[SlackVendor]:
     """Each event is tried once. As soon as nobody may want it any more it is lost."""
-    monkeypatch.setattr(courier, "RETRIES", ())
+    monkeypatch.setattr(event_delivery, "RETRIES", ())
     vendor = SlackVendor(mode="socket", ack_seconds=0.4)
     async with vendor.serving():
         yield vendor
@@ -122,7 +122,7 @@ async def test_a_command_that_could_not_be_appended_at_once_is_not_lost(slack: S
     async with listening(hall, slack):
         hall.narrow.is_closed = True
         room = slack.workspace.direct(slack.person("Ann"))
-        with pytest.raises(courier.Undelivered):
+        with pytest.raises(event_delivery.Undelivered):
             await slack.interactions.command("Ann", room, "/ask", "do you ship?")
         hall.narrow.is_closed = False
         await hall.until("before", "do you ship?")

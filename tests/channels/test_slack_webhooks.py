@@ -16,7 +16,7 @@ from schemas.errors import Unauthorized
 from schemas.messages import Author, Choice, OutboundMessage
 from schemas.ports import Account, Event, RawRequest, RenderContext, WebhookHandshake
 from tests.harness.tools import no_files
-from tests.simulators.receiver import Received, Receiver
+from tests.simulators.webhook_receiver import Received, Receiver
 from tests.simulators.slack.server import SlackVendor
 from tests.simulators.vendor import File
 

@@ -13,8 +13,8 @@ import pytest
 from connectors.streams import runner
 from schemas.ports import RawRequest
 from tests.channels.streaming import Hall, hall_of
-from tests.simulators.pacing import Pace
-from tests.simulators.receiver import Receiver
+from tests.simulators.vendor_clock import Pace
+from tests.simulators.webhook_receiver import Receiver
 from tests.simulators.twilio import Twilio
 from tests.simulators.vendor import File
 

@@ -39,8 +39,8 @@ from schemas.ports import (
     VendorCall,
 )
 from tests.harness.tools import no_files
-from tests.simulators.pacing import Pace
-from tests.simulators.receiver import Received, Receiver
+from tests.simulators.vendor_clock import Pace
+from tests.simulators.webhook_receiver import Received, Receiver
 from tests.simulators.twilio import Twilio as Vendor
 from tests.simulators.vendor import Fault, File
 

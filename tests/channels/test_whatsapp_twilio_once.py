@@ -27,8 +27,8 @@ from schemas.errors import Parked
 from schemas.messages import Address, Attachment, Author, Choice, OutboundMessage, Receipt, TranscriptMessage
 from schemas.ports import Account, Record, State
 from tests.harness.tools import no_files
-from tests.simulators.pacing import Pace
-from tests.simulators.receiver import Receiver
+from tests.simulators.vendor_clock import Pace
+from tests.simulators.webhook_receiver import Receiver
 from tests.simulators.twilio import Twilio as Vendor
 from tests.simulators.vendor import Fault
 from tests.unit.connectors.conftest import OneBatch

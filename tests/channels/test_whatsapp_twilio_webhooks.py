@@ -19,7 +19,7 @@ from schemas import topics
 from schemas.envelope import Envelope
 from schemas.messages import InboundMessage, Receipt
 from schemas.ports import VendorCall
-from tests.simulators.pacing import Pace
+from tests.simulators.vendor_clock import Pace
 from tests.simulators.twilio import Twilio as Vendor
 
 PUBLIC = "https://support.example.com/chat"

@@ -31,7 +31,7 @@ import yaml
 from tests.harness.client import Contact
 from tests.harness.installation import QUESTIONS, Installation
 from tests.harness.processes import Nursery
-from tests.harness.till import open_till
+from tests.simulators.payments import open_till
 
 OBEY = {"TEST_OBEY": "1"}
 GROUP, TOPIC = "parley.worker.web", "parley.inbound.web"

@@ -32,7 +32,7 @@ from tests.deploy.recording import GROUP, OBEY, configured, yes_to
 from tests.harness.client import Contact
 from tests.harness.installation import QUESTIONS, Installation
 from tests.harness.processes import Nursery
-from tests.harness.till import Till, open_till
+from tests.simulators.payments import Till, open_till
 
 FIRST = Path(__file__).resolve().parents[1] / "golden/stores/1"
 pytestmark = pytest.mark.timeout(240)

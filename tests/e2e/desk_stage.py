@@ -15,7 +15,7 @@ import pytest
 from tests.harness.client import Contact
 from tests.harness.installation import Installation
 from tests.harness.processes import Nursery
-from tests.simulators.slack.said import labels, words
+from tests.simulators.slack.message_contents import labels, words
 from tests.simulators.slack.server import SlackVendor
 from tests.simulators.slack.workspace import Post, Room
 

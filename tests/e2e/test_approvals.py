@@ -15,7 +15,7 @@ from tests.harness.client import Contact
 from tests.harness.installation import Installation
 from tests.harness.outside import eventually
 from tests.harness.processes import Nursery
-from tests.harness.till import Till, open_till
+from tests.simulators.payments import Till, open_till
 
 SAID = 'refund {"order": "A-1", "amount": "80.00"}'
 ASKED = "A colleague has to approve this. I have asked, and you will hear here."

@@ -13,7 +13,7 @@ from tests.e2e.conftest import ENGINES
 from tests.e2e.desk_stage import Stage, heard, staged, visiting
 from tests.harness.client import Contact
 from tests.harness.processes import Nursery
-from tests.simulators.slack.said import labels, marks, words
+from tests.simulators.slack.message_contents import labels, marks, words
 from tests.simulators.vendor import Fault, File
 
 PHOTO = File("pot.png", "image/png", b"\x89PNG\r\n\x1a\n" + bytes(64))

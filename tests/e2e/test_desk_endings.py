@@ -12,7 +12,7 @@ from tests.e2e.conftest import ENGINES
 from tests.e2e.desk_stage import Stage, heard, staged, visiting
 from tests.harness.client import Contact
 from tests.harness.processes import Nursery
-from tests.simulators.slack.said import words
+from tests.simulators.slack.message_contents import words
 
 
 @pytest.fixture(params=ENGINES)

@@ -14,8 +14,8 @@ from tests.e2e.conftest import ENGINES
 from tests.e2e.desk_stage import Stage, heard, staged, visiting
 from tests.harness.client import Contact
 from tests.harness.processes import Nursery
-from tests.simulators.slack.courier import Delivery
-from tests.simulators.slack.said import words
+from tests.simulators.slack.event_delivery import Delivery
+from tests.simulators.slack.message_contents import words
 from tests.simulators.slack.workspace import Post
 
 PERSON_PLEASE = "I want to talk to a person please"

@@ -13,7 +13,7 @@ import pytest
 from tests.e2e.desk_stage import Stage, staged, visiting
 from tests.harness.client import Contact
 from tests.harness.processes import Nursery
-from tests.simulators.slack.said import words
+from tests.simulators.slack.message_contents import words
 from tests.simulators.slack.workspace import Post
 
 TABLE = ("|" + "a|" * 100 + "\n|" + "-|" * 100 + "\n" + "a|\n" * 2_500)[:7_990]

@@ -19,7 +19,7 @@ from infra.deploy.local_redis import LocalRedis
 from tests.harness.client import Contact
 from tests.harness.installation import Installation
 from tests.harness.processes import Nursery
-from tests.harness.till import Mood, Till, open_till
+from tests.simulators.payments import Mood, Till, open_till
 
 ROUNDS = int(os.environ.get("TEST_ACTION_ROUNDS", "0"))
 """How often every cell is gone through, for whoever has the time; 0: a few of them, once."""

@@ -21,7 +21,7 @@ from gateway.wiring.engines import open_engine, required_topics
 from schemas.envelope import Envelope
 from tests.harness.processes import ROOT
 from tests.harness.waiting import ASK, TOLD
-from tests.simulators.slack.courier import Courier, Delivery
+from tests.simulators.slack.event_delivery import Courier, Delivery
 from tests.scenarios.stage import TENANT, Stage
 from tests.scenarios.talk import Talk
 

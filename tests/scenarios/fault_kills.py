@@ -19,7 +19,7 @@ from typing import Any
 
 from schemas import topics
 from schemas.conversation import DeliveryOutcome
-from tests.simulators.slack.courier import Undelivered
+from tests.simulators.slack.event_delivery import Undelivered
 from tests.simulators.vendor import Fault, FaultKind
 from tests.scenarios.customers.customer import Customers
 from tests.scenarios.kills import DEADLINE, POINTS_OF_SENDER, Executioner, is_over, is_settled

@@ -19,7 +19,7 @@ from typing import Any
 from schemas import topics
 from schemas.conversation import DeliveryOutcome
 from schemas.runtime.crash_points import POINTS
-from tests.simulators.slack.courier import Undelivered
+from tests.simulators.slack.event_delivery import Undelivered
 from tests.scenarios.customers.customer import Customers
 from tests.scenarios.evidence import Evidence
 from tests.scenarios.stage import Stage

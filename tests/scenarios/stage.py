@@ -20,7 +20,7 @@ from tests import desks
 from tests.harness.installation import UNLIMITED, Installation
 from tests.harness.processes import Nursery
 from tests.simulators.help_desk import HelpDesk
-from tests.simulators.pacing import Pace
+from tests.simulators.vendor_clock import Pace
 from tests.scenarios.customers.customer import Customers
 from tests.scenarios.customers.discord import DiscordCustomers
 from tests.scenarios.customers.instagram import InstagramCustomers

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.harness.processes import Nursery
-from tests.simulators.pacing import Pace
+from tests.simulators.vendor_clock import Pace
 from tests.scenarios.fault_kills import FaultExecutioner
 from tests.scenarios.kills import POINTS_OF_SENDER, Executioner, series
 from tests.scenarios.stage import KINDS, stage_of

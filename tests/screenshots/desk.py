@@ -18,7 +18,7 @@ from tests.screenshots.album import Album
 from tests.screenshots.shop import shop
 from tests.simulators.slack import page
 from tests.simulators.slack.markup import Reader
-from tests.simulators.slack.said import marks, words
+from tests.simulators.slack.message_contents import marks, words
 from tests.simulators.slack.server import SlackVendor
 from tests.simulators.slack.workspace import Post
 

@@ -20,8 +20,8 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
-from tests.simulators.faulty import Manners, carried_out
-from tests.simulators.pacing import Pace
+from tests.simulators.http_faults import Manners, carried_out
+from tests.simulators.vendor_clock import Pace
 from tests.simulators.vendor import Faults, File, Ledger, Request
 
 SECRET = "secret-of-the-help-desk-for-tests"

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import yaml
 
-from tests.simulators.pacing import Pace
-from tests.simulators.postman import Parcel, Postman
+from tests.simulators.vendor_clock import Pace
+from tests.simulators.webhook_delivery import Parcel, Postman
 from tests.simulators.vendor import File, Shown, Vendor
 
 HELP = """\

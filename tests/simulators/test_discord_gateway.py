@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.simulators.discord import Discord
-from tests.simulators.discord.stage import Clock, hello, line, raw, ready
+from tests.simulators.discord.raw_client import Clock, hello, line, raw, ready
 from tests.simulators.discord.streams import Zstd
 
 GUILDS, MESSAGES, DIRECT, CONTENT = 1 << 0, 1 << 9, 1 << 12, 1 << 15

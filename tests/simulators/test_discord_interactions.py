@@ -9,7 +9,7 @@ import pytest
 from tests.simulators.discord import Discord
 from tests.simulators.discord.interactions import Interaction
 from tests.simulators.discord.sdk import Bot, discord
-from tests.simulators.discord.stage import Clock, bot_at, raw
+from tests.simulators.discord.raw_client import Clock, bot_at, raw
 
 ASK = {
     "name": "ask",

@@ -9,7 +9,7 @@ import pytest
 
 from tests.simulators.discord import Discord
 from tests.simulators.discord.sdk import discord
-from tests.simulators.discord.stage import bot_at, raw
+from tests.simulators.discord.raw_client import bot_at, raw
 from tests.simulators.vendor import Fault
 
 

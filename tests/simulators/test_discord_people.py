@@ -8,8 +8,8 @@ import pytest
 
 from tests.simulators.discord import Discord
 from tests.simulators.discord.sdk import connected, discord
-from tests.simulators.discord.stage import bot_at
-from tests.simulators.discord.world import Channel, User
+from tests.simulators.discord.raw_client import bot_at
+from tests.simulators.discord.server_state import Channel, User
 from tests.simulators.vendor import File, Vendor
 
 

@@ -10,8 +10,8 @@ import aiohttp
 import pytest
 
 from tests.simulators.discord import Discord
-from tests.simulators.discord.stage import Answer, Clock, Raw, raw
-from tests.simulators.discord.world import Channel
+from tests.simulators.discord.raw_client import Answer, Clock, Raw, raw
+from tests.simulators.discord.server_state import Channel
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 
 from tests.simulators.meta import Graph, Instagram, WhatsApp
 from tests.simulators.meta.client import client_of
-from tests.simulators.pacing import Pace
+from tests.simulators.vendor_clock import Pace
 
 ODD: tuple[Any, ...] = (None, 1, "", "x" * 5000, True, [], {}, [None], ["a"], [[]], {"a": 1})
 BUTTON = {"type": "postback", "title": "Order", "payload": "order"}

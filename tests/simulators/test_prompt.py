@@ -14,7 +14,7 @@ import yaml
 from tests.simulators.meta import WhatsApp
 from tests.simulators.meta.client import client_of
 from tests.simulators.prompt import Prompt
-from tests.simulators.receiver import Receiver
+from tests.simulators.webhook_receiver import Receiver
 from tests.simulators.twilio import Twilio
 from tests.simulators.vendor import Shown
 

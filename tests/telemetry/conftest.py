@@ -13,7 +13,7 @@ import pytest
 from tests.harness.installation import Installation
 from tests.harness.outside import Outside
 from tests.harness.processes import Nursery
-from tests.telemetry.collector import Collector, collecting
+from tests.simulators.otlp_collector import Collector, collecting
 
 ENGINES = [pytest.param("embedded"), pytest.param("scaled", marks=pytest.mark.scaled)]
 Start = Callable[..., Awaitable[Outside]]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.harness.installation import QUESTIONS
-from tests.telemetry.collector import Collector, Seen
+from tests.simulators.otlp_collector import Collector, Seen
 from tests.telemetry.conftest import Start
 
 STAGES = {"fold", "load", "retrieve", "route", "answer", "commit", "publish"}

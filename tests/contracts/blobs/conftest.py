@@ -10,7 +10,7 @@ import pytest
 from obstore.store import MemoryStore
 
 from infra.blobs import StoredBlobs, open_blobs
-from tests.harness.bucket import Bucket, serving
+from tests.simulators.s3 import Bucket, serving
 
 
 class Clock:

@@ -9,7 +9,7 @@ from typing import Any
 
 from tests.simulators.meta import Graph, Instagram
 from tests.simulators.meta import instagram_content as content
-from tests.simulators.pacing import Pace
+from tests.simulators.vendor_clock import Pace
 from tests.simulators.vendor import Shown
 from tests.scenarios.customers.customer import Customers
 

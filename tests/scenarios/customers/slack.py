@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import ClassVar
 
-from tests.simulators.pacing import Pace
+from tests.simulators.vendor_clock import Pace
 from tests.simulators.slack.core import Mode
 from tests.simulators.slack.server import SlackVendor
 from tests.simulators.vendor import Shown

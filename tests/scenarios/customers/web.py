@@ -10,7 +10,7 @@ from typing import Any
 import aiohttp
 
 from tests.harness.client import Contact
-from tests.simulators.pacing import Pace
+from tests.simulators.vendor_clock import Pace
 from tests.simulators.vendor import Faults, File, Ledger, Shown
 from tests.scenarios.customers.customer import Customers
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from tests.simulators.pacing import Pace
+from tests.simulators.vendor_clock import Pace
 from tests.simulators.twilio import Twilio
 from tests.simulators.vendor import Shown
 from tests.scenarios.customers.customer import Customers

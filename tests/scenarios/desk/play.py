@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from tests.simulators.slack.courier import Undelivered
+from tests.simulators.slack.event_delivery import Undelivered
 from tests.simulators.vendor import File
 from tests.scenarios.desk.floor import Floor
 from tests.scenarios.plays import PNG, TAKEN_OVER

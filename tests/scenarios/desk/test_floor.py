@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import cast
 
 from tests.harness.installation import Installation
-from tests.simulators.pacing import Pace
+from tests.simulators.vendor_clock import Pace
 from tests.simulators.slack.workspace import Post
 from tests.scenarios.customers.customer import Customers
 from tests.scenarios.customers.slack import SlackCustomers

@@ -7,7 +7,7 @@ from typing import Any
 
 from tests.simulators.discord.api import Call, Reply, Route
 from tests.simulators.discord.refusals import Form, refusal
-from tests.simulators.discord.world import World
+from tests.simulators.discord.server_state import World
 
 NAME = re.compile(r"[-_'\w]{1,32}")
 MOST = 100

@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from tests.simulators.discord.world import Event
+from tests.simulators.discord.server_state import Event
 
 GUILDS, GUILD_MEMBERS, GUILD_PRESENCES = 1 << 0, 1 << 1, 1 << 8
 MESSAGE_CONTENT = 1 << 15

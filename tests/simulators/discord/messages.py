@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.simulators.discord import forms
+from tests.simulators.discord import message_validation
 from tests.simulators.discord.api import Call, Reply, Route
 from tests.simulators.discord.limits import Allowance
-from tests.simulators.discord.posts import EVERY_MENTION, Draft, Posts
+from tests.simulators.discord.bot_messages import EVERY_MENTION, Draft, Posts
 from tests.simulators.discord.reactions import Reactions
 from tests.simulators.discord.refusals import Form, Refusal, refusal
-from tests.simulators.discord.shapes import message_json, user_json
-from tests.simulators.discord.world import Channel, Message, World
+from tests.simulators.discord.payloads import message_json, user_json
+from tests.simulators.discord.server_state import Channel, Message, World
 
 TYPING_SECONDS = 10.0
 SEND = Allowance("messages:create", 5, 5.0)
@@ -145,7 +145,7 @@ class Messages:
     def _emoji(self, call: Call) -> str:
         emoji = call.path["emoji"]
         custom = emoji.rpartition(":")[2] in self._world.custom_emoji
-        if not custom and not forms.is_emoji(emoji):
+        if not custom and not message_validation.is_emoji(emoji):
             raise refusal(10014)
         return emoji
 

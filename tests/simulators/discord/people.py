@@ -6,14 +6,14 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from tests.simulators.discord import components, forms
+from tests.simulators.discord import components, message_validation
 from tests.simulators.discord.channels import Channels
 from tests.simulators.discord.commands import Commands
 from tests.simulators.discord.ids import stamp
 from tests.simulators.discord.interactions import COMMAND, COMPONENT, Interaction, Interactions
 from tests.simulators.discord.reactions import Reactions
-from tests.simulators.discord.shapes import blank_message, guild_json, member_json, message_event, user_json
-from tests.simulators.discord.world import Channel, Message, User, World
+from tests.simulators.discord.payloads import blank_message, guild_json, member_json, message_event, user_json
+from tests.simulators.discord.server_state import Channel, Message, User, World
 from tests.simulators.vendor import File
 
 VOICE_MESSAGE, HAS_SNAPSHOT = 1 << 13, 1 << 14
@@ -32,10 +32,10 @@ class People:
     ) -> Message:
         """``more`` are fields of the message object that stand as they are given. Raises ValueError for a text that
         nobody can send; what a person writes is trimmed like what a bot writes."""
-        if len(text) > forms.CONTENT_IN_THE_SCHEMA:
+        if len(text) > message_validation.CONTENT_IN_THE_SCHEMA:
             raise ValueError("nobody can write more than 4000 characters")
         data = blank_message(self._world, channel, who)
-        data["content"] = text = forms.clean(text)
+        data["content"] = text = message_validation.clean(text)
         data["attachments"] = [self._world.files.keep(channel.id, each) for each in files]
         named = dict.fromkeys(re.findall(r"<@!?(\d+)>", text))
         data["mentions"] = [user_json(self._world.users[id]) for id in named if id in self._world.users]
@@ -60,7 +60,7 @@ class People:
         self._world.tell("MESSAGE_CREATE", message_event(self._world, channel, message), channel)
 
     def edit(self, channel: Channel, message: Message, text: str) -> None:
-        message.data["content"] = forms.clean(text)
+        message.data["content"] = message_validation.clean(text)
         message.data["edited_timestamp"] = stamp(self._world.now())
         self._world.tell("MESSAGE_UPDATE", message_event(self._world, channel, message), channel)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from aiohttp import BodyPartReader, web
 
-from tests.simulators.discord.forms import REQUEST_BYTES
+from tests.simulators.discord.message_validation import REQUEST_BYTES
 from tests.simulators.discord.refusals import Refusal, refusal
 from tests.simulators.vendor import File
 

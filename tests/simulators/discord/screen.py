@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tests.simulators.discord import components
-from tests.simulators.discord.world import Channel, Message, World
+from tests.simulators.discord.server_state import Channel, Message, World
 from tests.simulators.vendor import Shown
 
 

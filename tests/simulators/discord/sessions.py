@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tests.simulators.discord import intents
-from tests.simulators.discord.world import Event
+from tests.simulators.discord.server_state import Event
 
 if TYPE_CHECKING:
     from tests.simulators.discord.connections import Connection

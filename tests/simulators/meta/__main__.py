@@ -6,7 +6,7 @@ import argparse
 import asyncio
 
 from tests.simulators.meta import Graph, Instagram, WhatsApp
-from tests.simulators.pacing import Pace
+from tests.simulators.vendor_clock import Pace
 from tests.simulators.prompt import Prompt, typed
 
 

@@ -12,14 +12,14 @@ from typing import Any, Protocol
 
 from aiohttp import web
 
-from tests.simulators.faulty import Manners, carried_out
+from tests.simulators.http_faults import Manners, carried_out
 from tests.simulators.meta.calls import Call, Token, read_call
 from tests.simulators.meta.errors import GraphError, missing, unknown_object
 from tests.simulators.meta.ids import MetaIds
 from tests.simulators.meta.media import MediaStore
 from tests.simulators.meta.usage import Usage
 from tests.simulators.meta.webhooks import App, Webhooks
-from tests.simulators.pacing import Pace
+from tests.simulators.vendor_clock import Pace
 from tests.simulators.vendor import Fault, Faults, Ledger, Request
 
 

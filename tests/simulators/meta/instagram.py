@@ -10,7 +10,7 @@ from tests.simulators.meta import instagram_content as content
 from tests.simulators.meta.graph import Graph
 from tests.simulators.meta.instagram_api import Api
 from tests.simulators.meta.instagram_checks import REACTIONS
-from tests.simulators.meta.instagram_world import Message
+from tests.simulators.meta.instagram_state import Message
 from tests.simulators.meta.webhooks import Update
 from tests.simulators.vendor import File, Shown
 

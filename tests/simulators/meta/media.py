@@ -12,7 +12,7 @@ from yarl import URL
 
 from tests.simulators.meta.errors import GraphError
 from tests.simulators.meta.ids import MetaIds
-from tests.simulators.pacing import Pace
+from tests.simulators.vendor_clock import Pace
 from tests.simulators.vendor import File
 
 ADDRESS_LIVES = 300

@@ -13,8 +13,8 @@ import aiohttp
 
 from tests.simulators.meta.ids import MetaIds
 from tests.simulators.meta.signing import encoded, signatures
-from tests.simulators.pacing import Pace
-from tests.simulators.postman import Outcome, Parcel, Postman
+from tests.simulators.vendor_clock import Pace
+from tests.simulators.webhook_delivery import Outcome, Parcel, Postman
 
 LARGEST_BATCH = 1000
 DAY = 86_400.0

@@ -9,7 +9,7 @@ from typing import Any
 from tests.simulators.meta import whatsapp_content as content
 from tests.simulators.meta.graph import Graph
 from tests.simulators.meta.whatsapp_api import Api
-from tests.simulators.meta.whatsapp_world import Customer, Message, Number
+from tests.simulators.meta.whatsapp_state import Customer, Message, Number
 from tests.simulators.vendor import File, Shown
 
 EDIT_WITHIN = 15 * 60

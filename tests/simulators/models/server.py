@@ -11,8 +11,8 @@ from typing import Any, Literal
 
 from aiohttp import web
 
-from tests.simulators.models.dialects import Anthropic, Dialect, Google, OpenAI, ToolCall
-from tests.simulators.models.reading import answer_to, data_of, lines_of, sentences_of
+from tests.simulators.models.provider_formats import Anthropic, Dialect, Google, OpenAI, ToolCall
+from tests.simulators.models.request_reading import answer_to, data_of, lines_of, sentences_of
 
 Behaviour = Literal["answer", "hang", "cut", "garbage", "flood"]
 Outcome = Literal["running", "answered", "refused", "dropped", "cut"]

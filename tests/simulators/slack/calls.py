@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from tests.simulators.slack.core import Slack
-from tests.simulators.slack.wire import Refusal, structure
+from tests.simulators.slack.encoding import Refusal, structure
 from tests.simulators.slack.workspace import Json, Person, Post, Room
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from tests.simulators.slack import blocks
 from tests.simulators.slack.calls import Call, Method
-from tests.simulators.slack.wire import Refusal, is_true, structure
+from tests.simulators.slack.encoding import Refusal, is_true, structure
 from tests.simulators.slack.workspace import Json, Post, Room
 
 POSTED = 40_000

@@ -6,7 +6,7 @@ from typing import Any
 
 from tests.simulators.slack.calls import PLURALS, Call, Method
 from tests.simulators.slack.events import thread_facts
-from tests.simulators.slack.wire import Refusal, is_true
+from tests.simulators.slack.encoding import Refusal, is_true
 from tests.simulators.slack.workspace import Json, Post, Room
 
 COMMERCIAL = 15

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from tests.simulators.slack.courier import Courier, Delivery
+from tests.simulators.slack.event_delivery import Courier, Delivery
 from tests.simulators.slack.ids import Ids
 from tests.simulators.slack.workspace import Json, Person, Post, Room, Workspace
 

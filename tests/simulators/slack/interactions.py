@@ -9,7 +9,7 @@ from typing import Any
 from tests.simulators.slack import modals
 from tests.simulators.slack.blocks import actions_in
 from tests.simulators.slack.core import Slack
-from tests.simulators.slack.courier import Delivery, Undelivered, What
+from tests.simulators.slack.event_delivery import Delivery, Undelivered, What
 from tests.simulators.slack.modals import View
 from tests.simulators.slack.responses import Reply, Responses
 from tests.simulators.slack.views import about

@@ -8,7 +8,7 @@ from aiohttp import web
 
 from tests.simulators.slack import blocks
 from tests.simulators.slack.core import Slack
-from tests.simulators.slack.wire import Refusal, answer, is_true
+from tests.simulators.slack.encoding import Refusal, answer, is_true
 from tests.simulators.slack.workspace import Json, Person, Post, Room
 from tests.simulators.vendor import Request
 

@@ -12,7 +12,7 @@ from aiohttp import web
 from tests.simulators.slack import files
 from tests.simulators.slack.api import Api, other
 from tests.simulators.slack.core import Slack
-from tests.simulators.slack.courier import Delivery, Outcome
+from tests.simulators.slack.event_delivery import Delivery, Outcome
 from tests.simulators.slack.interactions import Interactions
 from tests.simulators.slack.people import People
 from tests.simulators.slack.responses import Responses

@@ -7,7 +7,7 @@ from typing import Any
 from tests.simulators.slack import blocks
 from tests.simulators.slack.calls import Call, Method
 from tests.simulators.slack.chat import MARKDOWN, authorship, target, thread
-from tests.simulators.slack.wire import Refusal, structure
+from tests.simulators.slack.encoding import Refusal, structure
 from tests.simulators.slack.workspace import Json, Post, Stream
 
 LIFETIME = 300.0

@@ -7,7 +7,7 @@ from typing import Any
 from tests.simulators.slack import modals
 from tests.simulators.slack.calls import Call, Method
 from tests.simulators.slack.core import Slack
-from tests.simulators.slack.wire import Refusal
+from tests.simulators.slack.encoding import Refusal
 from tests.simulators.slack.workspace import Json
 
 

@@ -8,7 +8,7 @@ import aiohttp
 import pytest
 
 from tests.simulators.meta import instagram_content as content
-from tests.simulators.test_instagram.setting import Setting
+from tests.simulators.test_instagram.environment import Setting
 from tests.simulators.vendor import File
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.simulators.test_instagram.setting import Setting
+from tests.simulators.test_instagram.environment import Setting
 from tests.simulators.vendor import Fault, File
 
 DAY = 86_400

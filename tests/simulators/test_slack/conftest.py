@@ -9,7 +9,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from tests.simulators.slack.server import SlackVendor
 from tests.simulators.test_slack.listener import Listener
-from tests.simulators.test_slack.parts import Clock
+from tests.simulators.test_slack.helpers import Clock
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from tests.simulators.slack.limits import Limits
 from tests.simulators.slack.server import SlackVendor
-from tests.simulators.test_slack.parts import MARK, Clock, actions, button, refusal, section
+from tests.simulators.test_slack.helpers import MARK, Clock, actions, button, refusal, section
 
 
 async def test_tokens(slack: SlackVendor, client: AsyncWebClient) -> None:

@@ -10,10 +10,10 @@ import pytest
 from aiohttp import web
 from slack_sdk.web.async_client import AsyncWebClient
 
-from tests.simulators.slack.courier import Undelivered
+from tests.simulators.slack.event_delivery import Undelivered
 from tests.simulators.slack.server import SlackVendor
 from tests.simulators.test_slack.listener import Listener
-from tests.simulators.test_slack.parts import actions, button, refusal, section
+from tests.simulators.test_slack.helpers import actions, button, refusal, section
 from tests.simulators.vendor import File
 
 OUTCOMES = [{"text": {"type": "plain_text", "text": text}, "value": text} for text in ("Solved", "Spam")]

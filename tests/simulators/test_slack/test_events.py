@@ -10,11 +10,11 @@ from slack_bolt.async_app import AsyncApp
 from slack_bolt.request.async_request import AsyncBoltRequest
 from slack_sdk.web.async_client import AsyncWebClient
 
-from tests.simulators.slack import courier
-from tests.simulators.slack.courier import Delivery, Undelivered
+from tests.simulators.slack import event_delivery
+from tests.simulators.slack.event_delivery import Delivery, Undelivered
 from tests.simulators.slack.server import SlackVendor
 from tests.simulators.test_slack.listener import Listener
-from tests.simulators.test_slack.parts import Clock, refusal, section
+from tests.simulators.test_slack.helpers import Clock, refusal, section
 from tests.simulators.vendor import File
 
 
@@ -23,7 +23,7 @@ async def test_three_retries_say_their_number_and_reason(slack: SlackVendor, lis
     listener.answers = [500, 404, 302]
     await slack.say("Ann", "hello")
     await slack.settled()
-    assert courier.RETRIES == (0.0, 60.0, 300.0)
+    assert event_delivery.RETRIES == (0.0, 60.0, 300.0)
     numbers = [each.headers.get("X-Slack-Retry-Num") for each in listener.received]
     assert numbers == [None, "1", "2", "3"]
     assert {each.headers["X-Slack-Retry-Reason"] for each in listener.received[1:]} == {"http_error"}

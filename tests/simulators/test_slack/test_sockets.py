@@ -17,7 +17,7 @@ from slack_sdk.socket_mode.request import SocketModeRequest
 from slack_sdk.socket_mode.response import SocketModeResponse
 from slack_sdk.web.async_client import AsyncWebClient
 
-from tests.simulators.slack.courier import Undelivered
+from tests.simulators.slack.event_delivery import Undelivered
 from tests.simulators.slack.server import SlackVendor
 from tests.simulators.slack.sockets import Reason
 

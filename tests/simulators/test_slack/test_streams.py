@@ -10,7 +10,7 @@ import pytest
 from slack_sdk.web.async_client import AsyncWebClient
 
 from tests.simulators.slack.server import SlackVendor
-from tests.simulators.test_slack.parts import MARK, Clock, refusal
+from tests.simulators.test_slack.helpers import MARK, Clock, refusal
 
 
 @pytest.fixture

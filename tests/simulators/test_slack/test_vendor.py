@@ -10,7 +10,7 @@ import pytest
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
-from tests.simulators.slack.courier import Undelivered
+from tests.simulators.slack.event_delivery import Undelivered
 from tests.simulators.slack.server import SlackVendor
 from tests.simulators.test_slack.listener import Listener
 from tests.simulators.vendor import Fault, File, Vendor

@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator
 import pytest
 from twilio.rest import Client
 
-from tests.simulators.receiver import Receiver
-from tests.simulators.test_twilio.setting import Rerouted, Setting
+from tests.simulators.webhook_receiver import Receiver
+from tests.simulators.test_twilio.environment import Rerouted, Setting
 from tests.simulators.twilio import Twilio
 
 

@@ -11,7 +11,7 @@ import pytest
 from twilio.base.exceptions import TwilioRestException
 from twilio.rest import Client
 
-from tests.simulators.test_twilio.setting import Setting
+from tests.simulators.test_twilio.environment import Setting
 from tests.simulators.vendor import File
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.simulators.test_twilio.setting import Setting
+from tests.simulators.test_twilio.environment import Setting
 from tests.simulators.vendor import Fault
 
 DAY = 86_400

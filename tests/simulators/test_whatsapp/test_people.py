@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.simulators.meta import whatsapp_content as content
-from tests.simulators.test_whatsapp.setting import Setting, changes_of
+from tests.simulators.test_whatsapp.environment import Setting, changes_of
 from tests.simulators.vendor import File
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from tests.simulators.meta.client import Answer
 from tests.simulators.meta.whatsapp_api import Template
-from tests.simulators.test_whatsapp.setting import Setting
+from tests.simulators.test_whatsapp.environment import Setting
 from tests.simulators.vendor import Fault, File, Shown
 
 HOUR = 3600

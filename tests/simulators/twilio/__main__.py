@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 
-from tests.simulators.pacing import Pace
+from tests.simulators.vendor_clock import Pace
 from tests.simulators.prompt import Prompt, typed
 from tests.simulators.twilio import Twilio
 

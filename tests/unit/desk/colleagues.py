@@ -27,7 +27,7 @@ from schemas.envelope import Envelope
 from schemas.errors import TemporaryRefusal
 from schemas.messages import Address, Attachment, InboundMessage, RemoteFile
 from schemas.ports import Account, Batch, Event
-from tests.simulators.slack.courier import Delivery, Outcome
+from tests.simulators.slack.event_delivery import Delivery, Outcome
 from tests.simulators.slack.events import SUBSCRIPTIONS
 from tests.simulators.slack.workspace import Post, Room
 from tests.unit.desk.conftest import TENANT, World

@@ -28,7 +28,7 @@ from schemas.envelope import envelope
 from schemas.messages import Address, Attachment, Author, AuthorKind, Citation, MessageState, TranscriptMessage
 from schemas.ports import Account, Record, State
 from tests.harness.haste import faster
-from tests.simulators.slack.said import words
+from tests.simulators.slack.message_contents import words
 from tests.simulators.slack.server import SlackVendor
 from tests.simulators.slack.workspace import Post
 

@@ -11,7 +11,7 @@ import pytest
 
 from connectors.slack.desk import block_kit as kit
 from schemas.messages import Citation
-from tests.simulators.slack.said import labels, words
+from tests.simulators.slack.message_contents import labels, words
 from tests.unit.desk.conftest import World
 
 

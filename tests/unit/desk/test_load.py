@@ -20,7 +20,7 @@ from schemas.conversation import Facts, Origin
 from schemas.desk import Handoff
 from schemas.messages import Address, Author, TranscriptMessage
 from tests.harness.haste import faster
-from tests.simulators.slack.said import words
+from tests.simulators.slack.message_contents import words
 from tests.unit.desk.conftest import TENANT, World
 
 FASTER = 10.0

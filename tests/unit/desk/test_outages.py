@@ -12,7 +12,7 @@ from connectors.slack.desk.desk import SlackDesk
 from infra.deploy.process import free_port
 from schemas import ids
 from schemas.errors import Parked
-from tests.simulators.slack.said import words
+from tests.simulators.slack.message_contents import words
 from tests.simulators.vendor import Fault
 from tests.unit.desk.conftest import TENANT, World
 from tests.unit.desk.deaths import look_and_die, until_done

@@ -9,7 +9,7 @@ from schemas import ids, topics
 from schemas.actions import ActionMemory, PendingApproval
 from schemas.conversation import Conversation, DeliveryOutcome
 from schemas.desk import DeskCommand
-from tests.simulators.slack.said import labels, words
+from tests.simulators.slack.message_contents import labels, words
 from tests.unit.desk.conftest import Done, World
 
 

@@ -10,7 +10,7 @@ from connectors.desk.rules import DeskRules, DeskTimesRules
 from schemas import topics
 from schemas.envelope import Envelope
 from schemas.handoff.business_hours import OfficeHours
-from tests.simulators.slack.said import words
+from tests.simulators.slack.message_contents import words
 from tests.unit.desk.conftest import TENANT, World
 
 MINUTES = timedelta(minutes=1)

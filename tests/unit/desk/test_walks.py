@@ -15,8 +15,8 @@ from connectors.slack.places import parse_timestamp
 from schemas import topics
 from schemas.messages import InboundMessage
 from schemas.ports import Conversations, OwnershipResult
-from tests.simulators.slack.courier import Delivery
-from tests.simulators.slack.wire import Refusal
+from tests.simulators.slack.event_delivery import Delivery
+from tests.simulators.slack.encoding import Refusal
 from tests.unit.desk.colleagues import COLLEAGUES, Talk, Team
 from tests.unit.desk.conftest import World
 

@@ -23,7 +23,7 @@ from tests.channels.meta import account_of, bench_of
 from tests.harness.tools import NOW, no_files
 from tests.simulators.discord import Discord
 from tests.simulators.meta import Instagram, WhatsApp
-from tests.simulators.pacing import Pace
+from tests.simulators.vendor_clock import Pace
 from tests.simulators.slack.server import SlackVendor
 from tests.simulators.twilio import Twilio
 

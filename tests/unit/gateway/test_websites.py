@@ -19,7 +19,7 @@ from gateway.documents.sync import SyncReport, sync_documents
 from schemas.messages import Assurance
 from tests.unit.gateway.conftest import Instance
 from tests.unit.sources import papers
-from tests.unit.sources.site import Page, Site, page, serve
+from tests.simulators.website import Page, Site, page, serve
 
 PAGES = {
     "/": page(

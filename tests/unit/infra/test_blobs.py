@@ -12,7 +12,7 @@ import pytest
 from infra.blobs import open_blobs
 from schemas.errors import ConfigInvalid, Unavailable, UnsupportedMediaType
 from schemas.privacy.harmless_numbers import compile_own_numbers
-from tests.harness.bucket import Bucket, serving
+from tests.simulators.s3 import Bucket, serving
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(32)
 

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.unit.sources.site import Site, page, serve
+from tests.simulators.website import Site, page, serve
 
 
 @pytest.fixture

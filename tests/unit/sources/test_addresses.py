@@ -13,7 +13,7 @@ from yarl import URL
 from agent_worker.sources.website.addresses import AddressGuard, GuardResolver, is_public
 from agent_worker.sources.website.fetcher import Fetcher
 from schemas.errors import Forbidden, ParleyError
-from tests.unit.sources.site import Site, page, serve
+from tests.simulators.website import Site, page, serve
 
 PRIVATE = [
     *("127.0.0.1", "127.255.255.254", "0.0.0.0", "0.1.2.3", "10.0.0.1", "172.16.0.1", "172.31.255.255", "192.168.1.1"),

@@ -28,7 +28,7 @@ from schemas.envelope import Envelope
 from schemas.ids import derived_id
 from schemas.messages import Address, ChoiceSelection
 from tests.harness.obeying import Obeying
-from tests.harness.till import Till, open_till
+from tests.simulators.payments import Till, open_till
 from tests.unit.agent_worker.world import ACCOUNT, CHANNEL, PLACE, TENANT, LaneStub, World, world_at
 
 SAID_LATER = (topics.ACTION_RESOLVED, topics.APPROVAL_EXPIRED)

@@ -15,7 +15,7 @@ import pytest
 from schemas import topics
 from schemas.actions import ActionIntended, JournalEntry, PendingConfirmation
 from schemas.errors import Fenced
-from tests.harness.till import Mood
+from tests.simulators.payments import Mood
 from tests.unit.agent_worker.actions.shop import Shop, another_worker, open_shop
 from tests.unit.agent_worker.world import LaneStub
 

@@ -18,7 +18,7 @@ from schemas.conversation import OwnerRequested
 from schemas.errors import BusUnavailable, Fenced
 from schemas.messages import OutboundMessage
 from schemas.ports import Record
-from tests.harness.till import Mood
+from tests.simulators.payments import Mood
 from tests.unit.agent_worker.actions.shop import Shop, another_worker, open_shop, refund
 from tests.unit.agent_worker.world import LaneStub, until
 

@@ -13,7 +13,7 @@ from agent_worker.actions.context import resolve_identity
 from schemas.actions import Proof
 from schemas.conversation import Contact, Origin
 from schemas.messages import Address, Assurance
-from tests.harness.till import open_till
+from tests.simulators.payments import open_till
 from tests.unit.agent_worker.actions.shop import Shop, note, open_shop, refund, rules
 from tests.unit.agent_worker.world import ACCOUNT, CHANNEL, PLACE, TENANT, world_at
 

@@ -14,7 +14,7 @@ from agent_worker.models.providers.remote_model import RemoteModel
 from agent_worker.models.registry import Models
 from agent_worker.worker import Worker
 from schemas.ports import Model
-from tests.simulators.models.reading import lines_of, results_of
+from tests.simulators.models.request_reading import lines_of, results_of
 from tests.simulators.models.server import Call, ModelServer, Script
 from tests.unit.agent_worker.actions.shop import Shop, open_shop, refund, status
 from tests.unit.agent_worker.models.conftest import source_of

@@ -14,7 +14,7 @@ from agent_worker.models.providers.remote_model import RemoteModel
 from agent_worker.models.registry import FallbackRule
 from schemas.messages import Choice
 from schemas.ports import ActionResult, Offer, Passage
-from tests.simulators.models.reading import lines_of, results_of, tools_of
+from tests.simulators.models.request_reading import lines_of, results_of, tools_of
 from tests.simulators.models.server import Call, Script
 from tests.unit.agent_worker.models.conftest import SETTINGS, TENANT, Asker, Asking, Provider, source_of
 

@@ -18,7 +18,7 @@ from agent_worker.models.prompt import derive_canary
 from agent_worker.models.providers.remote_model import ModelDependencies
 from schemas.messages import Attachment, Author, AuthorKind, Choice, TranscriptMessage
 from schemas.ports import ActionResult, AnswerDraft, Offer, Passage
-from tests.simulators.models.reading import lines_of
+from tests.simulators.models.request_reading import lines_of
 from tests.simulators.models.server import Call, Script
 from tests.unit.agent_worker.models.conftest import PASSAGES, TENANT, Asker, Asking, passage
 

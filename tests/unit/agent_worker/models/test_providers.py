@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from agent_worker.models.providers.provider import Prices
-from tests.simulators.models.reading import data_of, lines_of
+from tests.simulators.models.request_reading import data_of, lines_of
 from tests.simulators.models.server import Script
 from tests.unit.agent_worker.models.conftest import HEAT, TIMES, Asker, Asking, Provider
 

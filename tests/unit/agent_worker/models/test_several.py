@@ -6,7 +6,7 @@ import pytest
 
 from agent_worker.models.local.multiple_questions import format_paragraphs, quote_answers, shorten_question
 from schemas.ports import AnswerDraft, QuestionPart, SearchResult
-from tests.simulators.models.reading import data_of
+from tests.simulators.models.request_reading import data_of
 from tests.simulators.models.server import Script
 from tests.unit.agent_worker.models.conftest import HEAT, PASSAGES, TIMES, Asker, passage
 

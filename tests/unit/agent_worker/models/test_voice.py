@@ -12,7 +12,7 @@ from agent_worker.phrases import Example, Voice
 from agent_worker.settings import BudgetRules, TenantRules, WorkerSettings
 from agent_worker.turn.result import list_cited_passages
 from schemas.ports import Passage
-from tests.simulators.models.reading import data_of, lines_of
+from tests.simulators.models.request_reading import data_of, lines_of
 from tests.unit.agent_worker.models.conftest import (
     HEAT,
     PASSAGES,

@@ -10,7 +10,7 @@ from typing import Literal
 import aiohttp
 from yarl import URL
 
-from tests.simulators.pacing import Pace
+from tests.simulators.vendor_clock import Pace
 
 Outcome = int | Literal["refused", "cut", "late"]
 """A status, or: no connection, a connection that broke, no answer in time."""

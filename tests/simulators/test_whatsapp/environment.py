@@ -7,7 +7,7 @@ from typing import Any
 
 from tests.simulators.meta import WhatsApp
 from tests.simulators.meta.client import Answer, Client
-from tests.simulators.receiver import Received, Receiver
+from tests.simulators.webhook_receiver import Received, Receiver
 
 
 @dataclass

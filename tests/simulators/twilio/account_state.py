@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tests.simulators.ids import Ids
-from tests.simulators.pacing import Bucket, Pace
+from tests.simulators.vendor_clock import Bucket, Pace
 from tests.simulators.twilio.content import Content
 from tests.simulators.twilio.records import Record
 from tests.simulators.twilio.signing import Signer

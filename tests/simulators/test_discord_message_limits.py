@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.simulators.discord import Discord
-from tests.simulators.discord.stage import raw
+from tests.simulators.discord.raw_client import raw
 
 BUTTON = {"type": 2, "style": 1, "label": "Yes", "custom_id": "yes"}
 OPTION = {"label": "Fern", "value": "fern"}

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import Any, Protocol
 
-from tests.simulators.models.reading import lines_of
+from tests.simulators.models.request_reading import lines_of
 
 ToolCall = tuple[str, str]
 """Name and arguments; the arguments as they are sent, which need not be JSON."""

@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tests.simulators.discord import components, forms, screen
+from tests.simulators.discord import components, message_validation, screen
 from tests.simulators.discord.ids import made_at, stamp
 from tests.simulators.discord.refusals import Form, refusal
-from tests.simulators.discord.shapes import blank_message, message_event, user_json
-from tests.simulators.discord.world import Channel, Message, World
+from tests.simulators.discord.payloads import blank_message, message_event, user_json
+from tests.simulators.discord.server_state import Channel, Message, World
 from tests.simulators.vendor import File
 
 EVERY_MENTION = {"parse": ["users", "roles", "everyone"]}
@@ -56,7 +56,7 @@ class Posts:
         return message
 
     def check(self, draft: Draft) -> None:
-        forms.check_message(draft.body, draft.uploads, stickers=set(self._world.stickers))
+        message_validation.check_message(draft.body, draft.uploads, stickers=set(self._world.stickers))
         if draft.body.get("poll") or draft.body.get("tts"):
             raise NotImplementedError("polls and speech by the bot")
         words = str(draft.body.get("content") or "").casefold()
@@ -73,10 +73,10 @@ class Posts:
         self._refer(channel, data, draft)
         data["flags"] = int(body.get("flags") or 0)
         if not draft.private:
-            data["flags"] &= ~forms.EPHEMERAL
+            data["flags"] &= ~message_validation.EPHEMERAL
         if is_empty(data):
             raise refusal(50006)
-        return Message(data, ephemeral=bool(data["flags"] & forms.EPHEMERAL))
+        return Message(data, ephemeral=bool(data["flags"] & message_validation.EPHEMERAL))
 
     def publish(self, channel: Channel, message: Message) -> None:
         channel.messages[message.id] = message
@@ -178,7 +178,7 @@ class Posts:
     def _fill(self, channel: Channel, data: dict[str, Any], draft: Draft) -> None:
         body = draft.body
         if "content" in body:
-            data["content"] = forms.clean(body["content"])
+            data["content"] = message_validation.clean(body["content"])
             self._mention(data, draft)
         if "embeds" in body and "EMBED_LINKS" not in channel.denied:
             data["embeds"] = [{**each, "type": "rich"} for each in body["embeds"] or []]
@@ -233,4 +233,4 @@ def _numbered(given: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def is_empty(data: Mapping[str, Any]) -> bool:
     rest = ("embeds", "attachments", "components", "sticker_items")
-    return forms.is_blank(data["content"]) and not any(data.get(name) for name in rest)
+    return message_validation.is_blank(data["content"]) and not any(data.get(name) for name in rest)

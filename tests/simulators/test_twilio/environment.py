@@ -16,7 +16,7 @@ from twilio.rest import Client
 from twilio.rest.api.v2010.account.message import MessageInstance
 from twilio.rest.content.v1.content import ContentList
 
-from tests.simulators.receiver import Receiver
+from tests.simulators.webhook_receiver import Receiver
 from tests.simulators.twilio import Twilio
 
 

@@ -1,6 +1,6 @@
 """A model that takes no time: an OpenAI-compatible endpoint that says one sentence of the first passage at once.
 
-python -m tests.bench.quoting PORT
+python -m tests.simulators.models.instant PORT
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 
 from aiohttp import web
 
-MODULE = "tests.bench.quoting"
+MODULE = "tests.simulators.models.instant"
 NOT_FOUND = "NOT_FOUND"
 _SENTENCE = re.compile(r"[^\s#|>-][^\n]*?[.!](?=\s|$)")
 

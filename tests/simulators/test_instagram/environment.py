@@ -7,7 +7,7 @@ from typing import Any
 
 from tests.simulators.meta import Instagram
 from tests.simulators.meta.client import Answer, Client
-from tests.simulators.receiver import Receiver
+from tests.simulators.webhook_receiver import Receiver
 
 
 @dataclass

@@ -6,7 +6,7 @@ import copy
 from typing import Any
 
 from tests.simulators.discord.ids import made_at, stamp
-from tests.simulators.discord.world import DM, Channel, Message, User, World
+from tests.simulators.discord.server_state import DM, Channel, Message, User, World
 
 PERMISSIONS = str((1 << 53) - 1)
 
