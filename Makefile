@@ -94,7 +94,7 @@ torture: install-dev ## Scenarios of every channel, kills under load, kills arou
 		$(BIN)/python -m tests.scenarios desk-outage --engine $$engine || status=1; \
 		$(BIN)/python -m tests.torture --engine $$engine $(TORTURE) || status=1; done; \
 	TEST_ACTION_ROUNDS=10 TEST_ACTION_ATTEMPTS=2000 $(BIN)/python -m pytest -q tests/faults/test_actions.py \
-		tests/unit/agent_worker/actions/test_many.py || status=1; exit $$status
+		tests/unit/agent_worker/actions/test_disturbed_refunds.py || status=1; exit $$status
 
 .PHONY: measure
 measure: install-dev ## Quality figures on public data, outside the tests (DATA=../shared/data MEASURE="--only banking77")
@@ -160,7 +160,7 @@ widget: ## Build the chat widget from its source (needs Node and npm)
 
 .PHONY: pictures
 pictures: install-dev ## Take the pictures of docs/widget.md, docs/console.md and docs/desk.md anew
-	$(BIN)/python -m tests.widget.pictures
+	$(BIN)/python -m tests.widget.screenshots
 	$(BIN)/python -m tests.screenshots
 
 .PHONY: clean

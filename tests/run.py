@@ -31,7 +31,7 @@ LONG_FOLDERS = ("tests/torture", "tests/bench")
 """Run by commands of their own, for as long as one likes."""
 PROCESSES = min(4, os.cpu_count() or 1) + 1
 """Each runs whole files, with a Kafka and a Redis of its own. One more than there are processors, because half of the
-tests mostly wait; which files go together is said in tests/harness/shares.py."""
+tests mostly wait; which files go together is said in tests/harness/file_scheduling.py."""
 ALLOWED_SKIPS: frozenset[str] = frozenset()
 """Node ids of tests that may be skipped. It is empty, and a change that adds to it has to say why."""
 
@@ -73,7 +73,7 @@ class Dealer:
     """Hands out the files in another order than they are found; a pytest plugin."""
 
     def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> Any:
-        from tests.harness.shares import Shares  # xdist may not be imported before pytest has loaded it
+        from tests.harness.file_scheduling import Shares  # xdist may not be imported before pytest has loaded it
 
         return Shares(config, log)
 

@@ -21,7 +21,7 @@ import structlog
 from tests.bench import machine
 from tests.bench.chart import chart
 from tests.bench.figures import Row
-from tests.bench.stage import stage
+from tests.bench.setup import stage
 
 ROWS = (
     "edge",

@@ -17,7 +17,7 @@ import structlog
 
 from tests.bench.figures import Row, Spread
 from tests.bench.machine import resident_bytes
-from tests.bench.stage import Stage, tenants
+from tests.bench.setup import Stage, tenants
 from tests.bench.worker import outcome
 
 MODULE = "tests.bench.connectors"
@@ -56,12 +56,12 @@ async def _once(stage: Stage, config: str, channel: str) -> dict[str, float]:
 
 def accounts(channel: str) -> dict[str, Any]:
     """Those of the channel's fixtures, at vendors that are not there."""
-    from tests.channels import cases
+    from tests.channels import fixture_cases
 
-    path = cases.fixtures(channel) / "account.json"
+    path = fixture_cases.fixtures(channel) / "account.json"
     if not path.exists():
         return {"main": {}}
-    return {name: settings | _nowhere(settings) for name, settings in cases.read(path).items()}
+    return {name: settings | _nowhere(settings) for name, settings in fixture_cases.read(path).items()}
 
 
 def _nowhere(settings: dict[str, Any]) -> dict[str, str]:

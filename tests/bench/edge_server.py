@@ -15,7 +15,7 @@ from pathlib import Path
 from aiohttp import web
 from pydantic import ValidationError
 
-from tests.bench.signed import HEADER, NAME, PATH, Body, SignedChannel, signature
+from tests.bench.signed_channel import HEADER, NAME, PATH, Body, SignedChannel, signature
 
 MODULE = "tests.bench.edge_server"
 

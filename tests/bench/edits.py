@@ -7,8 +7,8 @@ import time
 import aiohttp
 
 from tests.bench.figures import Row, Spread, quantile
-from tests.bench.stage import Stage, tenants
-from tests.harness.client import Contact
+from tests.bench.setup import Stage, tenants
+from tests.harness.chat_client import Contact
 from tests.harness.installation import ADMIN_TOKEN
 
 BUDGET_MS = 250.0

@@ -15,7 +15,7 @@ from tests.bench.figures import Row, Spread, quantile
 from tests.bench.launch import MODULE
 from tests.bench.machine import fdatasync_ms
 from tests.bench.round_trip import EVERY, round_trips
-from tests.bench.stage import Stage, tenants
+from tests.bench.setup import Stage, tenants
 from tests.harness.processes import Process
 
 CONTACTS = 100

@@ -19,7 +19,7 @@ from gateway.wiring.engines import open_engine
 from schemas.ports import DocumentDraft
 from tests.bench.figures import Row, Spread
 from tests.bench.machine import anonymous_bytes, resident_bytes
-from tests.bench.stage import Stage, tenants
+from tests.bench.setup import Stage, tenants
 from tests.faults.flood import flood
 from tests.harness.installation import Installation
 from tests.harness.processes import Process

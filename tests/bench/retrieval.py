@@ -6,7 +6,7 @@ import asyncio
 
 from agent_worker.knowledge.vectors.encoder import Encoder
 from tests.bench.figures import Row, Spread, quantile
-from tests.bench.stage import Stage
+from tests.bench.setup import Stage
 from tests.measure.retrieval_speed import sentence_encoder, speeds
 
 BUDGET_MS = 20.0

@@ -7,10 +7,10 @@ from typing import Any
 
 import structlog
 
-from tests.bench.crowds import Crowds, crowds
+from tests.bench.socket_client_processes import Crowds, crowds
 from tests.bench.figures import Row, Spread
 from tests.bench.machine import resident_bytes
-from tests.bench.stage import Stage, tenants
+from tests.bench.setup import Stage, tenants
 from tests.harness.processes import Process
 
 log = structlog.get_logger("parley.bench")

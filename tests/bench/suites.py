@@ -6,7 +6,7 @@ import asyncio
 import time
 
 from tests.bench.figures import Row, Spread
-from tests.bench.stage import Stage
+from tests.bench.setup import Stage
 from tests.harness.processes import ROOT
 
 BUDGETS = {"test-quick": 180.0, "test": 900.0}

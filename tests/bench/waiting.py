@@ -7,7 +7,7 @@ import asyncio
 from tests.bench.figures import Row, Spread
 from tests.bench.launch import MODULE
 from tests.bench.machine import resident_bytes
-from tests.bench.stage import Stage, tenants
+from tests.bench.setup import Stage, tenants
 from tests.bench.worker import fill, outcome
 
 BUDGET_MIB, BUDGET_LAG_MS = 400.0, 100.0

@@ -10,10 +10,10 @@ from typing import Any
 import aiohttp
 
 from infra.deploy.process import free_port
-from tests.bench import customers, launch
+from tests.bench import meta_customers, launch
 from tests.bench.figures import Row, Spread, quantile
 from tests.bench.machine import fdatasync_ms, processor_seconds
-from tests.bench.stage import Stage, tenants
+from tests.bench.setup import Stage, tenants
 from tests.bench.worker import outcome
 from tests.harness.installation import ADMIN_TOKEN, Installation
 from tests.harness.processes import Process
@@ -29,7 +29,7 @@ async def measure(stage: Stage) -> list[Row]:
     rows = []
     for engine in stage.engines:
         at = free_port()
-        account = customers.vendor_at(at).settings() | {"per_second": customers.UPGRADED}
+        account = meta_customers.vendor_at(at).settings() | {"per_second": meta_customers.UPGRADED}
         channels = {"whatsapp": {ACCOUNT: account}}
         installation = await stage.installation(engine == "kafka", tenants=tenants(channels=channels))
         processes = await _started(stage, installation)
@@ -66,8 +66,8 @@ async def _load(stage: Stage, edge: int, at: int) -> dict[str, Any]:
     webhook = f"http://127.0.0.1:{edge}/v1/webhooks/whatsapp/plantstore/{ACCOUNT}"
     seconds, warm, contacts = stage.times(60, 2), stage.times(5, 0), stage.times(CONTACTS, 40)
     rate = stage.times(PER_SECOND, 20)
-    vendor = await stage.program(customers.MODULE, webhook, str(rate), str(seconds), str(warm), str(contacts), port=at)
-    return await outcome(vendor, seconds + warm + 2 * customers.PATIENCE)
+    vendor = await stage.program(meta_customers.MODULE, webhook, str(rate), str(seconds), str(warm), str(contacts), port=at)
+    return await outcome(vendor, seconds + warm + 2 * meta_customers.PATIENCE)
 
 
 async def _check(edge: int, found: dict[str, Any]) -> None:

@@ -9,7 +9,7 @@ from gateway.config.loader import load
 from infra.bus.kafka import KafkaBus
 from tests.bench.figures import Row, Spread
 from tests.bench.launch import MODULE, result_of
-from tests.bench.stage import Stage, tenants
+from tests.bench.setup import Stage, tenants
 from tests.faults.flood import flood
 from tests.harness.installation import Installation
 from tests.harness.processes import Process

@@ -31,10 +31,10 @@ from yarl import URL
 from gateway.config.loader import load
 from gateway.wiring import compose
 from infra.deploy.process import free_port
-from tests.channels import cases, translation
+from tests.channels import fixture_cases, fixture_translation
 from tests.harness.installation import ADMIN_TOKEN, DOCUMENTS
 
-TENANT = translation.TENANT
+TENANT = fixture_translation.TENANT
 ADMIN = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
 PATIENCE = 30.0
 
@@ -43,7 +43,7 @@ class Vendor:
     """Takes every request and answers the same. ``taken``: path and body of each."""
 
     def __init__(self, channel: str) -> None:
-        self._says = cases.read(cases.fixtures(channel) / "outbound" / "text" / "reply.json")
+        self._says = fixture_cases.read(fixture_cases.fixtures(channel) / "outbound" / "text" / "reply.json")
         self.taken: list[tuple[str, Any]] = []
 
     @asynccontextmanager
@@ -65,13 +65,13 @@ class Vendor:
 
 def configured(folder: Path, channel: str, vendor: str) -> Path:
     """The fixtures' first account, at this vendor."""
-    name, settings = next(iter(cases.read(cases.fixtures(channel) / "account.json").items()))
+    name, settings = next(iter(fixture_cases.read(fixture_cases.fixtures(channel) / "account.json").items()))
     tenant = {
         "name": "Plant store",
         "fold": {"others": 0.05},
         "channels": {channel: {name: settings | {"api_base": vendor}}},
     }
-    called = URL(translation.request(_question(channel))[0].url)
+    called = URL(fixture_translation.request(_question(channel))[0].url)
     whole = {"admin_token": ADMIN_TOKEN, "encoder": "light", "partitions": 3, "tenants": {TENANT: tenant}}
     path = folder / "parley.yaml"
     path.write_text(yaml.safe_dump(whole | {"listen": f"127.0.0.1:{free_port()}", "public_url": str(called.origin())}))
@@ -79,7 +79,7 @@ def configured(folder: Path, channel: str, vendor: str) -> Path:
 
 
 def _question(channel: str) -> Path:
-    return cases.fixtures(channel) / "inbound" / "text"
+    return fixture_cases.fixtures(channel) / "inbound" / "text"
 
 
 @asynccontextmanager
@@ -110,7 +110,7 @@ async def put_documents(http: aiohttp.ClientSession, base: str) -> None:
 
 async def hold(channel: str) -> dict[str, Any]:
     """The conversation: what was asked, what was answered and in which state, and what the vendor was sent."""
-    raw, told = translation.request(_question(channel))
+    raw, told = fixture_translation.request(_question(channel))
     moment = datetime.fromisoformat(told["now"]) if "now" in told else datetime.now(UTC)
     vendor = Vendor(channel)
     with tempfile.TemporaryDirectory() as folder:

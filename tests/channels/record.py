@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tests.channels import cases, translation
+from tests.channels import fixture_cases, fixture_translation
 
 
 def write(path: Path, made: Any) -> None:
@@ -18,14 +18,14 @@ def write(path: Path, made: Any) -> None:
 
 
 def main(channel: str, *wanted: str) -> None:
-    for case in cases.cases(channel, "inbound"):
+    for case in fixture_cases.cases(channel, "inbound"):
         if not wanted or case.name in wanted:
-            write(case / "events.json", translation.events(channel, case))
-    for case in cases.cases(channel, "outbound"):
+            write(case / "events.json", fixture_translation.events(channel, case))
+    for case in fixture_cases.cases(channel, "outbound"):
         if not wanted or case.name in wanted:
-            write(case / "requests.json", translation.requests(channel, case))
+            write(case / "requests.json", fixture_translation.requests(channel, case))
             if (case / "reply.json").exists():
-                write(case / "receipt.json", translation.receipt(channel, case))
+                write(case / "receipt.json", fixture_translation.receipt(channel, case))
 
 
 if __name__ == "__main__":

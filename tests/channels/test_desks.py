@@ -21,9 +21,9 @@ from schemas import topics
 from schemas.desk import DeskCommandKind
 from schemas.errors import InvalidRequest, Unauthorized
 from schemas.ports import Account, Event, RawRequest
-from tests.channels import translation
-from tests.channels.cases import cases, read
-from tests.channels.test_slack_odd import JUNK, changed, nodes
+from tests.channels import fixture_translation
+from tests.channels.fixture_cases import cases, read
+from tests.channels.test_slack_malformed_events import JUNK, changed, nodes
 from tests.desks.webhook.channel import WebhookDesk
 from tests.desks.webhook.settings import WebhookAccount
 
@@ -47,16 +47,16 @@ def moved(value: Any) -> Any:
 
 
 def slack() -> tuple[SlackChannel, Account]:
-    channel = translation.opened("slack")[0]
+    channel = fixture_translation.opened("slack")[0]
     assert isinstance(channel, SlackChannel)
-    return channel, replace(translation.account("slack"), desk=frozenset({DESK}))
+    return channel, replace(fixture_translation.account("slack"), desk=frozenset({DESK}))
 
 
 @pytest.mark.parametrize("case", INBOUND)
 def test_whatever_happens_in_a_channel_of_the_desk_is_no_contacts(case: Path) -> None:
     channel, account = slack()
     try:
-        what, payload = read_payload(translation.request(case)[0])
+        what, payload = read_payload(fixture_translation.request(case)[0])
     except InvalidRequest:
         return
     events = channel.parse_payload(what, moved(payload), account)
@@ -77,7 +77,7 @@ def _told(case: Path) -> list[Any]:
 def told_by_slack(case: Path) -> tuple[Any, Parse]:
     """A payload, and what becomes of it. Slack is never told that it made a mistake: it would stop after a while."""
     channel, account = slack()
-    what, payload = read_payload(translation.request(case)[0])
+    what, payload = read_payload(fixture_translation.request(case)[0])
 
     def parse(odd: Any) -> list[Event]:
         with capture_logs():

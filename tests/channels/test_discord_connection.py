@@ -12,7 +12,7 @@ from connectors.discord import messages
 from connectors.discord.connection import DiscordConnection, build_nonce
 from schemas.errors import CredentialsRevoked, SendDelayed, SendRefused, SendUnknown
 from schemas.ports import VendorResponse
-from tests.channels.discord_desk import LEAF, SEND, Desk, desk_at_discord, files
+from tests.channels.discord_channel import LEAF, SEND, Desk, desk_at_discord, files
 from tests.simulators.vendor import Fault
 
 

@@ -19,7 +19,7 @@ from schemas import topics
 from schemas.errors import InvalidRequest
 from schemas.messages import Author, Choice, InboundMessage, OutboundMessage
 from schemas.ports import Account, Event, RawRequest, RenderContext
-from tests.harness.tools import NOW, no_files
+from tests.harness.channel_tools import NOW, no_files
 from tests.simulators.discord import Discord
 from tests.simulators.discord.raw_client import Line, line
 from tests.simulators.vendor import File

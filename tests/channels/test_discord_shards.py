@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from connectors.discord.gateway import session_store, shard, stream
-from tests.channels.streaming import Hall, hall_of, until
+from tests.channels.stream_account import Hall, hall_of, until
 from tests.simulators.discord import Discord
 from tests.simulators.vendor import Fault
 

@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 
 from connectors.discord.gateway import interaction_responses, session_store, shard, stream, websocket
 from connectors.discord.rest import RestClient
-from tests.channels.streaming import TIMES, Hall, hall_of, until
+from tests.channels.stream_account import TIMES, Hall, hall_of, until
 from tests.simulators.discord import Discord
 from tests.simulators.vendor import Fault
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from connectors.registry import CHANNELS
-from tests.channels import cases, translation
+from tests.channels import fixture_cases, fixture_translation
 
-VENDORS = [name for name in CHANNELS if cases.fixtures(name).exists()]
+VENDORS = [name for name in CHANNELS if fixture_cases.fixtures(name).exists()]
 FOUND = {
-    way: [pytest.param(name, case, id=f"{name}-{case.name}") for name in VENDORS for case in cases.cases(name, way)]
+    way: [pytest.param(name, case, id=f"{name}-{case.name}") for name in VENDORS for case in fixture_cases.cases(name, way)]
     for way in ("inbound", "outbound")
 }
 
@@ -19,32 +19,32 @@ FOUND = {
 ANSWERED = [
     pytest.param(name, case, id=f"{name}-{case.name}")
     for name in VENDORS
-    for case in cases.cases(name, "outbound")
+    for case in fixture_cases.cases(name, "outbound")
     if (case / "reply.json").exists()
 ]
 
 
 @pytest.mark.parametrize(("channel", "case"), FOUND["inbound"])
 def test_what_a_vendor_sends_becomes_these_events(channel: str, case: Path) -> None:
-    assert translation.events(channel, case) == cases.read(case / "events.json")
+    assert fixture_translation.events(channel, case) == fixture_cases.read(case / "events.json")
 
 
 @pytest.mark.parametrize(("channel", "case"), FOUND["outbound"])
 def test_a_message_becomes_these_calls(channel: str, case: Path) -> None:
-    assert translation.requests(channel, case) == cases.read(case / "requests.json")
+    assert fixture_translation.requests(channel, case) == fixture_cases.read(case / "requests.json")
 
 
 @pytest.mark.parametrize(("channel", "case"), ANSWERED)
 def test_a_vendors_answer_means_this(channel: str, case: Path) -> None:
-    assert translation.receipt(channel, case) == cases.read(case / "receipt.json")
+    assert fixture_translation.receipt(channel, case) == fixture_cases.read(case / "receipt.json")
 
 
 @pytest.mark.parametrize("channel", VENDORS)
 def test_every_case_is_there_or_cannot_exist(channel: str) -> None:
     """A case is absent with a reason, never by oversight, and never both there and absent."""
-    wanted = {f"inbound/{name}" for name in cases.INBOUND} | {f"outbound/{name}" for name in cases.OUTBOUND}
-    there = {f"{way}/{case.name}" for way in ("inbound", "outbound") for case in cases.cases(channel, way)}
-    excused = cases.absent(channel)
+    wanted = {f"inbound/{name}" for name in fixture_cases.INBOUND} | {f"outbound/{name}" for name in fixture_cases.OUTBOUND}
+    there = {f"{way}/{case.name}" for way in ("inbound", "outbound") for case in fixture_cases.cases(channel, way)}
+    excused = fixture_cases.absent(channel)
     assert wanted - there == excused.keys() & wanted
     assert not excused.keys() & there
     assert all(reason.strip() for reason in excused.values())

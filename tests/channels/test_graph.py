@@ -14,7 +14,7 @@ from schemas.errors import CredentialsRevoked, DeliveryError, SendDelayed, SendR
 from schemas.messages import Choice, ChoiceSelection, OutboundMessage
 from schemas.ports import VendorResponse
 from tests.channels.meta import account_of
-from tests.harness.tools import NOW
+from tests.harness.channel_tools import NOW
 
 APP = {"ig_id": "17841400000000001", "access_token": "t", "app_secret": "secret", "verify_token": "v"}
 ACCOUNT = account_of("instagram", APP)

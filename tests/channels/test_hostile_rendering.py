@@ -20,9 +20,9 @@ from gateway.console.pages.transcript import TranscriptView
 from gateway.webchat.serialization import serialize_message
 from schemas.messages import Author, Choice, Citation, OutboundMessage, TranscriptMessage
 from schemas.ports import Account, RenderContext
-from tests.channels.cases import fixtures, read
-from tests.channels.translation import account, opened
-from tests.harness.growth import assert_in_proportion
+from tests.channels.fixture_cases import fixtures, read
+from tests.channels.fixture_translation import account, opened
+from tests.harness.time_growth import assert_in_proportion
 
 AT = datetime(2026, 5, 4, tzinfo=UTC)
 PARSED, LONGEST = 12_000, 64_000

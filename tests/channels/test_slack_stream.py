@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 from connectors.slack.backfill import read_history
 from connectors.slack.socket_mode import stream
 from schemas.messages import Address
-from tests.channels.streaming import Hall, hall_of, until
+from tests.channels.stream_account import Hall, hall_of, until
 from tests.simulators.slack.server import SlackVendor
 from tests.simulators.slack.sockets import Reason
 from tests.simulators.slack.workspace import Room

@@ -31,8 +31,8 @@ from schemas.envelope import Envelope, envelope
 from schemas.errors import Parked, Unavailable
 from schemas.messages import Address, Author, Choice, Citation, OutboundMessage, ReplyBegun
 from schemas.ports import Account, Channel, Record, State
-from tests.channels.streaming import eventually
-from tests.harness.tools import no_files
+from tests.channels.stream_account import eventually
+from tests.harness.channel_tools import no_files
 from tests.simulators.slack.server import SlackVendor
 from tests.simulators.vendor import Fault, Shown
 from tests.unit.connectors.conftest import Clock

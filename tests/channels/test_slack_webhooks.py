@@ -15,7 +15,7 @@ from schemas import ids, topics
 from schemas.errors import Unauthorized
 from schemas.messages import Author, Choice, OutboundMessage
 from schemas.ports import Account, Event, RawRequest, RenderContext, WebhookHandshake
-from tests.harness.tools import no_files
+from tests.harness.channel_tools import no_files
 from tests.simulators.webhook_receiver import Received, Receiver
 from tests.simulators.slack.server import SlackVendor
 from tests.simulators.vendor import File

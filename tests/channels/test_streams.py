@@ -18,7 +18,7 @@ from schemas import topics
 from schemas.errors import Fenced, StateUnavailable
 from schemas.messages import Address
 from schemas.ports import Account, BackfillContext, Event, Leases, State, StreamContext
-from tests.channels.streaming import TIMES, now, until
+from tests.channels.stream_account import TIMES, now, until
 
 ACCOUNT = Account("shop", "radio", "main", None)
 Seen = tuple[str, str]

@@ -15,7 +15,7 @@ from infra.state.sqlite import open_sqlite_state
 from schemas.errors import NotFound, SendRefused
 from schemas.messages import Author, Choice, Citation, OutboundMessage
 from schemas.ports import Account, Channel, RawRequest, RenderContext, State
-from tests.harness.tools import tools_of
+from tests.harness.channel_tools import tools_of
 
 NOW = datetime(2026, 5, 4, 9, 30, tzinfo=UTC)
 WEB = Account("shop", "web", "main", None)

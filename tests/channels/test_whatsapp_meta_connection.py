@@ -15,7 +15,7 @@ from schemas.errors import CredentialsRevoked, NotFound, SendDelayed, SendRefuse
 from schemas.messages import Address, Attachment, RemoteFile
 from schemas.ports import FileFetcher, TypingIndicator
 from tests.channels.meta import MARKER, Bench, account_of, bench_of
-from tests.harness.tools import NOW
+from tests.harness.channel_tools import NOW
 from tests.simulators.meta import WhatsApp
 from tests.simulators.meta import whatsapp_content as content
 from tests.simulators.meta.whatsapp_api import Template

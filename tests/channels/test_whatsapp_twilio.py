@@ -22,9 +22,9 @@ from schemas.conversation import Contact
 from schemas.errors import DeliveryError, SendRefused, Unauthorized
 from schemas.messages import Address
 from schemas.ports import AccountPolicies, RawRequest, VendorResponse
-from tests.channels.cases import cases, read
-from tests.channels.translation import account, calls, opened
-from tests.harness.tools import NOW
+from tests.channels.fixture_cases import cases, read
+from tests.channels.fixture_translation import account, calls, opened
+from tests.harness.channel_tools import NOW
 from tests.simulators.twilio.signing import Signer
 
 TWILIO = [case for way in ("inbound", "outbound") for case in cases("whatsapp", way) if case.name.startswith("twilio")]

@@ -12,7 +12,7 @@ import pytest
 
 from connectors.streams import runner
 from schemas.ports import RawRequest
-from tests.channels.streaming import Hall, hall_of
+from tests.channels.stream_account import Hall, hall_of
 from tests.simulators.vendor_clock import Pace
 from tests.simulators.webhook_receiver import Receiver
 from tests.simulators.twilio import Twilio

@@ -38,7 +38,7 @@ from schemas.ports import (
     TypingIndicator,
     VendorCall,
 )
-from tests.harness.tools import no_files
+from tests.harness.channel_tools import no_files
 from tests.simulators.vendor_clock import Pace
 from tests.simulators.webhook_receiver import Received, Receiver
 from tests.simulators.twilio import Twilio as Vendor

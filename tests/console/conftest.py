@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.console.seat import PASSWORDS, Seat
+from tests.console.form_client import PASSWORDS, Seat
 from tests.harness.installation import ADMIN_TOKEN, SECRET_KEY
 from tests.unit.gateway.conftest import Instance, running
 from tests.widget.conftest import browser

@@ -18,8 +18,8 @@ from gateway.console.conversation_status import Wait, find_wait
 from schemas import topics
 from schemas.conversation import Conversation, Facts, Origin
 from tests.console.conftest import Sit
-from tests.console.seat import Seat, Seen, talk
-from tests.console.talks import begun, full, queued, said
+from tests.console.form_client import Seat, Seen, talk
+from tests.console.sample_conversations import begun, full, queued, said
 from tests.unit.gateway.conftest import Instance
 
 LIST = "/console/shop/conversations"

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from schemas import ids
-from tests.console.seat import Seat, Seen
-from tests.console.talks import begun, queued
+from tests.console.form_client import Seat, Seen
+from tests.console.sample_conversations import begun, queued
 from tests.unit.gateway.conftest import Instance
 from tests.unit.gateway.test_admin_deadletters import letter
 

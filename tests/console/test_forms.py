@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.console.seat import Seat, talk
+from tests.console.form_client import Seat, talk
 from tests.unit.gateway.conftest import Instance
 
 LIST = "/console/shop/conversations"

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from tests.console.seat import Seat
+from tests.console.form_client import Seat
 from tests.unit.gateway.conftest import Instance
 
 PATH = "/console/shop/knowledge"

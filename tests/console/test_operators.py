@@ -15,7 +15,7 @@ from gateway.config.operators import verify_password
 from gateway.config.settings import Config
 from schemas.errors import ConfigInvalid, InvalidRequest
 from tests.console.conftest import quick
-from tests.deploy.environment import command_problems
+from tests.deploy.environment_checks import command_problems
 from tests.harness.processes import ROOT
 
 HASH = quick("a-password")

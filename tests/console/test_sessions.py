@@ -10,7 +10,7 @@ from yarl import URL
 from gateway.config.operators import hash_password, verify_password
 from gateway.console.sessions import LIFETIME
 from tests.console.conftest import TEXT, Sit, quick
-from tests.console.seat import PASSWORDS, TOKEN, Seat
+from tests.console.form_client import PASSWORDS, TOKEN, Seat
 from tests.unit.gateway.conftest import Instance, running
 
 LIST = "/console/shop/conversations"

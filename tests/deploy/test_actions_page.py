@@ -27,7 +27,7 @@ from gateway.wiring.consumers import build_worker_settings
 from schemas import topics
 from schemas.errors import Conflict, InvalidRequest
 from tests.harness.processes import ROOT
-from tests.unit.agent_worker.actions.desk import counter_at, desk_at
+from tests.unit.agent_worker.actions.example_shop import counter_at, desk_at
 
 TEXT = (ROOT / "docs" / "actions.md").read_text()
 (PYTHON,) = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)

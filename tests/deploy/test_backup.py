@@ -10,9 +10,9 @@ import aiohttp
 import yaml
 
 from infra.database.backup import LEFT_OUT
-from tests.harness.client import Contact
+from tests.harness.chat_client import Contact
 from tests.harness.installation import QUESTIONS, Installation
-from tests.harness.outside import eventually
+from tests.harness.contract_client import eventually
 from tests.harness.processes import Nursery
 
 

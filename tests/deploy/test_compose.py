@@ -18,8 +18,8 @@ from infra.deploy import containers
 from infra.deploy.probes_kafka import OFFSETS_KEPT_MINUTES
 from infra.deploy.process import free_port
 from infra.state.redis.probe import REQUIRED_SETTINGS
-from tests.deploy.composition import ROLES, filled, problems
-from tests.deploy.environment import configured
+from tests.deploy.compose_checks import ROLES, filled, problems
+from tests.deploy.environment_checks import configured
 from tests.harness.processes import ROOT
 
 FILE = ROOT / "docker-compose.yml"

@@ -16,7 +16,7 @@ from infra.bus.kafka.profile import PRODUCTION
 from infra.bus.lanes import Bounds
 from infra.metrics import COUNTERS, GAUGES, HISTOGRAMS
 from schemas.conversation import HANDLED_HORIZON_DAYS
-from tests.deploy.environment import READ, command_problems, unread
+from tests.deploy.environment_checks import READ, command_problems, unread
 from tests.deploy.test_compose import WHOLE
 from tests.deploy.test_monitoring import RULES
 from tests.harness.processes import ROOT

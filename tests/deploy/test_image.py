@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from infra.deploy import encoder
-from tests.deploy.environment import unread
+from tests.deploy.environment_checks import unread
 from tests.harness.processes import ROOT
 
 DOCKERFILE = (ROOT / "infra" / "deploy" / "Dockerfile").read_text().replace("\\\n", " ")

@@ -13,9 +13,9 @@ import yaml
 
 from connectors.registry import CHANNELS
 from gateway.config.settings import Config
-from tests.deploy.environment import configured
+from tests.deploy.environment_checks import configured
 from tests.deploy.kustomize import Object, changed, pod_of, render
-from tests.deploy.manifests import SECRET_KEYS, configuration_of, problems, scaling_problems
+from tests.deploy.manifest_checks import SECRET_KEYS, configuration_of, problems, scaling_problems
 from tests.harness.processes import ROOT
 
 FOLDER = ROOT / "infra" / "deploy" / "kubernetes"

@@ -1,6 +1,6 @@
 """What an older release left behind when it was killed is migrated, and what it had accepted is answered.
 
-`tests/golden/stores/1` was written by the last release without schema versions (`tests/deploy/recording.py` tells how).
+`tests/golden/stores/1` was written by the last release without schema versions (`tests/deploy/record_release.py` tells how).
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from infra.state.redis.rebuild import migration
 from infra.state.redis.rebuild.schema import MIGRATIONS, VERSION, Migration
 from schemas.errors import SchemaMismatch, StateUnavailable
 from schemas.ports import State
-from tests.contracts.state.calls import everything
-from tests.deploy.recording import GROUP, OBEY, configured, yes_to
-from tests.harness.client import Contact
+from tests.contracts.state.port_calls import everything
+from tests.deploy.record_release import GROUP, OBEY, configured, yes_to
+from tests.harness.chat_client import Contact
 from tests.harness.installation import QUESTIONS, Installation
 from tests.harness.processes import Nursery
 from tests.simulators.payments import Till, open_till

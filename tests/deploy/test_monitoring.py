@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from infra.metrics import COUNTERS, GAUGES, HISTOGRAMS, PrometheusMetrics
-from tests.deploy import promql
+from tests.deploy import promql_checks
 from tests.harness.processes import ROOT
 
 DEPLOY = ROOT / "infra" / "deploy"
@@ -39,7 +39,7 @@ TARGETS = [
 
 @pytest.mark.parametrize("rule", RULES, ids=[rule["alert"] for rule in RULES])
 def test_an_alert_asks_for_what_is_exported(rule: dict[str, Any]) -> None:
-    assert promql.problems(rule["expr"]) == []
+    assert promql_checks.problems(rule["expr"]) == []
     assert rule["labels"]["severity"] in ("warning", "critical")
     for label in re.findall(r"\$labels\.(\w+)", rule["annotations"]["summary"]):
         assert label in rule["expr"], f"the summary names {label}, which the expression does not keep"
@@ -54,7 +54,7 @@ def test_an_alert_has_a_section_that_says_what_to_do(rule: dict[str, Any]) -> No
 
 @pytest.mark.parametrize("expression", TARGETS)
 def test_a_panel_asks_for_what_is_exported(expression: str) -> None:
-    assert promql.problems(expression) == []
+    assert promql_checks.problems(expression) == []
 
 
 @pytest.mark.parametrize(
@@ -75,11 +75,11 @@ def test_a_panel_asks_for_what_is_exported(expression: str) -> None:
     ],
 )
 def test_a_mistake_in_an_expression_is_found(expression: str, problem: str) -> None:
-    assert any(problem in told for told in promql.problems(expression)), promql.problems(expression)
+    assert any(problem in told for told in promql_checks.problems(expression)), promql_checks.problems(expression)
 
 
 def test_every_metric_is_on_a_dashboard() -> None:
-    shown = {name for param in TARGETS for name in promql.names_in(str(param.values[0]).replace("$channel", "web"))}
+    shown = {name for param in TARGETS for name in promql_checks.names_in(str(param.values[0]).replace("$channel", "web"))}
     stems = {re.sub(r"_(bucket|sum|count)$", "", name) for name in shown}
     assert COUNTERS.keys() | GAUGES.keys() | HISTOGRAMS.keys() <= stems
 

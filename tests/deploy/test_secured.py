@@ -16,8 +16,8 @@ from infra.bus.kafka import KafkaAccess, KafkaBus, KafkaProfile
 from infra.state.redis.engine import open_redis_state
 from infra.state.redis.settings import RedisSettings
 from schemas.errors import BusUnavailable, ConfigInvalid, StateUnavailable
-from tests.deploy.secured import PASSWORD, USER, Certificates, SecuredKafka, SecuredRedis
-from tests.harness.client import Contact
+from tests.deploy.secured_servers import PASSWORD, USER, Certificates, SecuredKafka, SecuredRedis
+from tests.harness.chat_client import Contact
 from tests.harness.installation import QUESTIONS, Installation
 from tests.harness.processes import Nursery
 

@@ -16,11 +16,11 @@ from gateway.wiring.compose import STOP_TIMEOUT
 from infra.bus.kafka import KafkaBus
 from schemas import topics
 from schemas.ports import Record
-from tests.deploy.releases import CAME_LATE
+from tests.deploy.other_release import CAME_LATE
 from tests.faults.traffic import check_conversations, open_traffic
-from tests.harness.client import Contact
+from tests.harness.chat_client import Contact
 from tests.harness.installation import Installation
-from tests.harness.outside import Outside, eventually
+from tests.harness.contract_client import Outside, eventually
 from tests.harness.processes import Nursery
 from tests.telemetry.scraping import scrape
 

@@ -14,7 +14,7 @@ import aiohttp
 import pytest
 
 from tests.harness.installation import Installation
-from tests.harness.outside import Outside, Visitor
+from tests.harness.contract_client import Outside, Visitor
 from tests.harness.processes import Nursery
 from tests.simulators.meta.signing import encoded, signatures
 

@@ -11,9 +11,9 @@ import aiohttp
 import pytest
 import yaml
 
-from tests.harness.client import Contact
+from tests.harness.chat_client import Contact
 from tests.harness.installation import Installation
-from tests.harness.outside import eventually
+from tests.harness.contract_client import eventually
 from tests.harness.processes import Nursery
 from tests.simulators.payments import Till, open_till
 

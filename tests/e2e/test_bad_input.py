@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.harness.installation import QUESTIONS
-from tests.harness.outside import Answer, Outside, Visitor
+from tests.harness.contract_client import Answer, Outside, Visitor
 
 JSON = {"Content-Type": "application/json"}
 

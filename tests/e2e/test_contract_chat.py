@@ -14,7 +14,7 @@ import pytest
 
 from tests.e2e.conftest import IDENTITY_SECRET, SITE
 from tests.harness.installation import QUESTIONS
-from tests.harness.outside import Outside, Visitor
+from tests.harness.contract_client import Outside, Visitor
 
 SESSIONS = "/v1/chat/plantstore/sessions"
 PNG = bytes.fromhex(

@@ -12,7 +12,7 @@ import pytest
 
 from tests.e2e.conftest import SITE
 from tests.harness.installation import QUESTIONS
-from tests.harness.outside import Outside, Tab, Visitor, assert_error, eventually
+from tests.harness.contract_client import Outside, Tab, Visitor, assert_error, eventually
 
 NONSENSE = "Who won the football world championship in 1974?"
 

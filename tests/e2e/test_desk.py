@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from tests.e2e.conftest import ENGINES
-from tests.e2e.desk_stage import Stage, heard, staged, visiting
-from tests.harness.client import Contact
+from tests.e2e.slack_desk import Stage, heard, staged, visiting
+from tests.harness.chat_client import Contact
 from tests.harness.processes import Nursery
 from tests.simulators.slack.message_contents import labels, marks, words
 from tests.simulators.vendor import Fault, File

@@ -9,8 +9,8 @@ import aiohttp
 import pytest
 
 from tests.e2e.conftest import ENGINES
-from tests.e2e.desk_stage import Stage, heard, staged
-from tests.harness.client import Contact
+from tests.e2e.slack_desk import Stage, heard, staged
+from tests.harness.chat_client import Contact
 from tests.harness.processes import Nursery
 from tests.simulators.slack.message_contents import words
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from tests.e2e.desk_stage import Stage, staged, visiting
-from tests.harness.client import Contact
+from tests.e2e.slack_desk import Stage, staged, visiting
+from tests.harness.chat_client import Contact
 from tests.harness.processes import Nursery
 from tests.simulators.slack.message_contents import words
 from tests.simulators.slack.workspace import Post

@@ -7,7 +7,7 @@ from typing import Any
 import aiohttp
 
 from tests.harness.installation import Installation
-from tests.harness.outside import Outside, Visitor, eventually
+from tests.harness.contract_client import Outside, Visitor, eventually
 
 PROMISE = "Your replacement parcel will arrive on Friday."
 

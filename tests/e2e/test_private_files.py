@@ -7,7 +7,7 @@ from pathlib import Path
 
 import aiohttp
 
-from tests.harness.client import Contact
+from tests.harness.chat_client import Contact
 from tests.harness.installation import QUESTIONS, Installation
 from tests.harness.processes import ROOT, Nursery
 

@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 
 from tests.e2e.conftest import ENGINES, running
-from tests.harness.client import Contact
+from tests.harness.chat_client import Contact
 from tests.harness.installation import DOCUMENTS, QUESTIONS, Installation
 from tests.harness.processes import Nursery
 

@@ -15,7 +15,7 @@ from aiohttp.test_utils import TestServer
 
 from examples.plantstore.shop.api import build_app
 from tests.e2e.conftest import ENGINES
-from tests.harness.client import Contact
+from tests.harness.chat_client import Contact
 from tests.harness.installation import Installation
 from tests.harness.processes import ROOT, Nursery
 

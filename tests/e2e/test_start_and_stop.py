@@ -12,9 +12,9 @@ import aiohttp
 import pytest
 
 from infra.deploy.local_redis import LocalRedis
-from tests.harness.client import Contact
+from tests.harness.chat_client import Contact
 from tests.harness.installation import QUESTIONS, Installation
-from tests.harness.outside import Outside
+from tests.harness.contract_client import Outside
 from tests.harness.processes import Nursery
 
 

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from tests.harness.installation import QUESTIONS
-from tests.harness.outside import Outside, Visitor, eventually
+from tests.harness.contract_client import Outside, Visitor, eventually
 
 
 def of(shop: Outside) -> tuple[str, ...]:

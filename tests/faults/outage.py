@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import aiohttp
 
-from tests.harness.client import Attempt, Contact
+from tests.harness.chat_client import Attempt, Contact
 from tests.harness.installation import QUESTIONS, Installation
 
 Step = Callable[[], Awaitable[object]]

@@ -16,7 +16,7 @@ import redis.asyncio
 import yaml
 
 from infra.deploy.local_redis import LocalRedis
-from tests.harness.client import Contact
+from tests.harness.chat_client import Contact
 from tests.harness.installation import Installation
 from tests.harness.processes import Nursery
 from tests.simulators.payments import Mood, Till, open_till

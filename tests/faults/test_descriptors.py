@@ -14,7 +14,7 @@ from pathlib import Path
 import aiohttp
 
 from infra.deploy.process import free_port
-from tests.harness.client import Contact
+from tests.harness.chat_client import Contact
 from tests.harness.installation import Installation
 from tests.harness.processes import ROOT, Nursery, Process
 

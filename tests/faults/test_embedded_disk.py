@@ -17,8 +17,8 @@ import pytest
 from tests.faults.outage import Step, assert_refused_well, outage, until
 from tests.faults.test_kills import SEED
 from tests.faults.traffic import check_conversations, open_traffic, wait_for_messages
-from tests.harness.client import Contact
-from tests.harness.disk import Disk
+from tests.harness.chat_client import Contact
+from tests.harness.faulty_disk import Disk
 from tests.harness.installation import Installation
 from tests.harness.processes import Nursery
 

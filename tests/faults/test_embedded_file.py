@@ -14,10 +14,10 @@ import aiohttp
 import pytest
 
 from infra.state.sqlite.recovery.repair import CHECKED_BYTES
-from tests.harness.client import Contact
+from tests.harness.chat_client import Contact
 from tests.harness.installation import QUESTIONS, Installation
-from tests.harness.outside import eventually
-from tests.harness.pages import damage, leaves
+from tests.harness.contract_client import eventually
+from tests.harness.page_damage import damage, leaves
 from tests.harness.processes import Nursery
 
 pytestmark = pytest.mark.timeout(240)

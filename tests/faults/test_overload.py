@@ -17,7 +17,7 @@ from tests.faults.flood import conversation, flood
 from tests.faults.outage import until
 from tests.faults.test_zombies import is_stopped
 from tests.faults.world import World
-from tests.harness.client import Contact
+from tests.harness.chat_client import Contact
 from tests.harness.installation import QUESTIONS, UNLIMITED, Installation
 from tests.harness.processes import Nursery, Process
 

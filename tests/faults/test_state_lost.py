@@ -10,7 +10,7 @@ import redis.asyncio
 
 from infra.deploy.local_redis import LocalRedis
 from tests.faults.traffic import check_conversations, open_traffic, wait_for_messages
-from tests.harness.client import Contact
+from tests.harness.chat_client import Contact
 from tests.harness.installation import QUESTIONS, Installation
 from tests.harness.processes import Nursery
 

@@ -14,10 +14,10 @@ import pytest
 from tests.faults.outage import assert_refused_well, until
 from tests.faults.traffic import check_conversations, count_turns, open_traffic, wait_for_messages, wait_for_turns
 from tests.faults.world import FAR, World
-from tests.harness.client import Contact
-from tests.harness.nursery import FREEZE
+from tests.harness.chat_client import Contact
+from tests.harness.fork_server import FREEZE
 from tests.harness.processes import Process
-from tests.harness.waiting import ASK, TOLD
+from tests.harness.task_dump import ASK, TOLD
 
 pytestmark = [pytest.mark.scaled, pytest.mark.timeout(500)]
 

@@ -13,7 +13,7 @@ import aiohttp
 from infra.bus.partitioner import partition_of
 from tests.faults.world import World
 from tests.harness.checker import Findings
-from tests.harness.client import Contact
+from tests.harness.chat_client import Contact
 from tests.harness.installation import QUESTIONS, Installation
 
 

@@ -12,10 +12,10 @@ from typing import Any
 import aiohttp
 
 from tests.bench.machine import resident_bytes
-from tests.bench.stage import tenants
-from tests.fuzz.hunt import Catch, Task, Visitor, hunt
+from tests.bench.setup import tenants
+from tests.fuzz.fuzzing_process import Catch, Task, Visitor, hunt
 from tests.fuzz.seeds import World, seeds_of
-from tests.harness.client import Contact
+from tests.harness.chat_client import Contact
 from tests.harness.installation import ADMIN_TOKEN, Installation
 from tests.harness.processes import Nursery
 

@@ -9,7 +9,7 @@ from urllib.parse import unquote
 
 from gateway.operators.login_throttle import MAX_DELAY
 from tests.fuzz.seeds import Seed
-from tests.fuzz.values import STRINGS, bend, scratched, written
+from tests.fuzz.hostile_values import STRINGS, bend, scratched, written
 
 METHODS = ("GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH", "TRACE", "CONNECT", "get", "FOO", "PROPFIND")
 MEDIA = (

@@ -27,22 +27,22 @@ from connectors.inbound.envelopes import build_pending_event
 from schemas.conversation import Contact
 from schemas.errors import RequestError
 from schemas.ports import Account, RawRequest
-from tests.channels import cases, translation
+from tests.channels import fixture_cases, fixture_translation
 from tests.channels.signing import signed
-from tests.fuzz.values import bend, hostile, scratched, written
-from tests.fuzz.wire import Answer, Hung, Line
+from tests.fuzz.hostile_values import bend, hostile, scratched, written
+from tests.fuzz.raw_http import Answer, Hung, Line
 from tests.harness.installation import Installation
 from tests.harness.processes import Nursery
-from tests.harness.tools import NOW
+from tests.harness.channel_tools import NOW
 
-CHANNELS = tuple(name for name in registry.CHANNELS if cases.fixtures(name).exists())
+CHANNELS = tuple(name for name in registry.CHANNELS if fixture_cases.fixtures(name).exists())
 CALLED = tuple(name for name in CHANNELS if getattr(registry.load_settings_model(name), "is_called", True))
 """Those with a webhook; other channels' payloads come over a connection of ours."""
 SLOW = 1.0
 """Seconds that nothing may take."""
 NOBODY = "http://127.0.0.1:9/"
 """In place of the vendor."""
-SOMEBODY = Contact(id="contact-1", tenant=translation.TENANT, created_at=NOW)
+SOMEBODY = Contact(id="contact-1", tenant=fixture_translation.TENANT, created_at=NOW)
 FORM = "application/x-www-form-urlencoded"
 
 
@@ -78,10 +78,10 @@ class Outcome:
 def seeds(channel: str) -> list[Seed]:
     """The fixtures that are understood; what is not is made from them."""
     found = []
-    for case in cases.cases(channel, "inbound"):
-        request, told = translation.request(case)
-        if isinstance(translation.events(channel, case), list) and request.body:
-            found.append(Seed(case.name, request, translation.account(channel, told.get("account", ""))))
+    for case in fixture_cases.cases(channel, "inbound"):
+        request, told = fixture_translation.request(case)
+        if isinstance(fixture_translation.events(channel, case), list) and request.body:
+            found.append(Seed(case.name, request, fixture_translation.account(channel, told.get("account", ""))))
     return found
 
 
@@ -115,7 +115,7 @@ def mutated(request: RawRequest, rng: random.Random) -> bytes:
 
 def in_process(channel: str, seed: int, count: int) -> Outcome:
     """Verify, answer, parse, and wrap for the log, as an edge does."""
-    outcome, (opened, clock) = Outcome(channel), translation.opened(channel)
+    outcome, (opened, clock) = Outcome(channel), fixture_translation.opened(channel)
     began, clock.now = time.monotonic(), NOW
     for one, body in mutants(channel, seed, count):
         request = signed(replace(one.request, body=body), one.account, at=NOW.timestamp())
@@ -154,10 +154,10 @@ def _note(outcome: Outcome, seconds: float, one: Seed, body: bytes) -> None:
 async def over_sockets(nursery: Nursery, folder: Path, channel: str, seed: int, count: int) -> Outcome:
     """To a running installation that has the accounts of the fixtures."""
     accounts = {
-        name: told | {"api_base": NOBODY} for name, told in cases.read(cases.fixtures(channel) / "account.json").items()
+        name: told | {"api_base": NOBODY} for name, told in fixture_cases.read(fixture_cases.fixtures(channel) / "account.json").items()
     }
     limits = {"inbound_per_s": 100_000}
-    tenants = {translation.TENANT: {"name": "Shop", "channels": {channel: accounts}, "limits": limits}}
+    tenants = {fixture_translation.TENANT: {"name": "Shop", "channels": {channel: accounts}, "limits": limits}}
     installation = Installation.make(nursery, folder, tenants=tenants)
     await installation.start(flags=["--log-level", "error"])
     outcome, began = Outcome(channel), time.monotonic()
@@ -174,7 +174,7 @@ async def _post_all(installation: Installation, outcome: Outcome, seed: int, cou
     port = installation.port("dev")
     line = Line(port)
     for one, body in mutants(outcome.channel, seed, count):
-        path = f"/v1/webhooks/{outcome.channel}/{translation.TENANT}/{one.account.name}"
+        path = f"/v1/webhooks/{outcome.channel}/{fixture_translation.TENANT}/{one.account.name}"
         request = replace(one.request, url=f"http://127.0.0.1:{port}{path}", body=body)
         wire = _wire(signed(request, one.account, at=time.time()), port)
         started = time.monotonic()

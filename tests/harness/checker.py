@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.harness.client import Contact, Sent
+from tests.harness.chat_client import Contact, Sent
 
 KINDS = ("lost", "doubled", "reordered", "crossed", "unanswered", "unexplained")
 

@@ -57,7 +57,7 @@ class Process:
 
 
 class Nursery:
-    """The warmed parent (tests/harness/nursery.py) and its children."""
+    """The warmed parent (tests/harness/fork_server.py) and its children."""
 
     def __init__(self) -> None:
         self._children: dict[int, Process] = {}
@@ -67,7 +67,7 @@ class Nursery:
 
     async def start(self) -> None:
         self._parent = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "tests.harness.nursery", cwd=ROOT, stdin=-1, stdout=-1
+            sys.executable, "-m", "tests.harness.fork_server", cwd=ROOT, stdin=-1, stdout=-1
         )
         assert self._parent.stdout is not None
         first = await asyncio.wait_for(self._parent.stdout.readline(), 120)

@@ -22,7 +22,7 @@ from collections import Counter
 from typing import Literal, Self
 
 from infra.deploy.process import free_port
-from tests.harness.links import Link, Weather
+from tests.harness.proxied_connection import Link, Weather
 
 Side = Literal["client", "server", "both"]
 

@@ -4,7 +4,7 @@ python -m tests.measure.fairness [tenant | channel] [rounds]
 
 ``tenant``: another tenant floods the same channel. ``channel``: the same tenant's other channel is flooded, and its
 sender does not run. Prints, asserts nothing. The quiet contact asks one question after the other. The flood
-(``tests.measure.torrent``, a process of its own) keeps thousands of messages waiting on the log for as long as that
+(``tests.measure.constant_flood``, a process of its own) keeps thousands of messages waiting on the log for as long as that
 takes.
 
 On a machine whose processors are all taken everybody is slower, whoever took them. So the same client also asks with
@@ -32,12 +32,12 @@ from infra.deploy.local_kafka import LocalKafka
 from infra.deploy.local_redis import LocalRedis
 from tests.bench.figures import quantile
 from tests.bench.machine import about, fdatasync_ms, processor_seconds
-from tests.bench.stage import Stage, stage
-from tests.harness.client import Contact
+from tests.bench.setup import Stage, stage
+from tests.harness.chat_client import Contact
 from tests.harness.installation import DOCUMENTS, QUESTIONS, Installation, config_of
 from tests.harness.processes import Process
-from tests.measure import burning, hops
-from tests.measure.torrent import told
+from tests.measure import cpu_load, hop_times
+from tests.measure.constant_flood import told
 
 QUIET = "plantstore"
 FLOODS = {"tenant": ("bookshop", "web", "main"), "channel": (QUIET, "whatsapp", "meta")}
@@ -121,23 +121,23 @@ class Measurement:
                 await ask(self._contact, ASKED, flood)
         taken, before = flood.shares[-1], alone.shares[-1]
         burnt = [taken[name] - before.get(name, 0.0) for name in taken if "waited" not in name]
-        with burning.processes(burnt), processor(unrelated, self._pids):
+        with cpu_load.processes(burnt), processor(unrelated, self._pids):
             await ask(self._contact, ASKED, unrelated)
 
     @asynccontextmanager
     async def _flooded(self, number: int) -> AsyncIterator[Process]:
         """While so many messages wait that it is a flood; ends when all of them are handled."""
         arguments = (str(self._parley.config), *self._flood, str(number * APART))
-        torrent = await self._scene.program("tests.measure.torrent", *arguments)
+        torrent = await self._scene.program("tests.measure.constant_flood", *arguments)
         await until_told(torrent, "waiting")
         begun, before = time.perf_counter(), told(torrent.log)["handled"]
         yield torrent
         self._rates.append((told(torrent.log)["handled"] - before) / (time.perf_counter() - begun))
         await torrent.kill()
         async with asyncio.timeout(180):
-            await hops.done(self._parley, "worker", self._flood[1])
+            await hop_times.done(self._parley, "worker", self._flood[1])
             for group in ("sender", "receipts"):
-                await hops.done(self._parley, group, "web")
+                await hop_times.done(self._parley, group, "web")
         print(f"round {number}: {self._rates[-1]:.0f} messages of the flood handled a second")
 
     async def tell(self) -> None:
@@ -146,7 +146,7 @@ class Measurement:
             cores = [name for name in asking.shares[0] if "waited" not in name]
             taken = (f"{one} {asking.share(one):.2f} ({asking.share(f'{one} waited'):.2f})" for one in cores)
             print(f"  cores taken (and waited for): {', '.join(taken)}")
-            found = await hops.of(self._parley, self._contact.conversation, asking.sent, asking.seen)
+            found = await hop_times.of(self._parley, self._contact.conversation, asking.sent, asking.seen)
             for hop, seconds in {"until accepted": asking.accepted, **found}.items():
                 print(f"  {hop}: {shown(seconds)}")
         print(f"flood: {sum(self._rates) / len(self._rates):.0f} messages handled a second")

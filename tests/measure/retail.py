@@ -20,7 +20,7 @@ from typing import Any
 import structlog
 
 from examples.retail import database
-from tests.measure.retail_stage import Call, Stage, stage_at
+from tests.measure.retail_worker import Call, Stage, stage_at
 
 Books = dict[str, dict[str, Any]]
 

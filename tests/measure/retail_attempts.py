@@ -30,7 +30,7 @@ from examples.retail import database
 from examples.retail.database import Refused
 from schemas.messages import ChoiceSelection
 from tests.measure.retail import Books, difference, to_the_cent
-from tests.measure.retail_stage import Call, Stage, Talk, stage_at
+from tests.measure.retail_worker import Call, Stage, Talk, stage_at
 from tests.measure.retail_writes import Write, Writes
 
 DELIVERED = 50

@@ -11,7 +11,7 @@ from typing import Any
 from examples.retail import rules
 from examples.retail.database import Record, Records
 from tests.measure.retail import Books
-from tests.measure.retail_stage import Call
+from tests.measure.retail_worker import Call
 
 Arguments = dict[str, Any]
 Rule = Callable[..., Record]

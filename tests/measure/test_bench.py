@@ -13,7 +13,7 @@ from tests.bench.__main__ import ROWS, UNASKED, merged
 from tests.bench.chart import chart
 from tests.bench.figures import Row, Spread
 from tests.bench.sockets import course
-from tests.bench.stage import stage, tenants
+from tests.bench.setup import stage, tenants
 from tests.harness.installation import Installation
 from tests.harness.processes import Nursery
 

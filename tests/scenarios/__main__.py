@@ -25,16 +25,16 @@ from pathlib import Path
 
 from infra.deploy import servers
 from tests.harness.processes import Nursery
-from tests.scenarios.cells import every, impossible
-from tests.scenarios.desk import scenes
-from tests.scenarios.desk.cast import Cast, endings, ratings
+from tests.scenarios.matrix_cells import every, impossible
+from tests.scenarios.desk import desk_installations
+from tests.scenarios.desk.desk_conversations import Cast, endings, ratings
 from tests.scenarios.desk.kills import Reaper
 from tests.scenarios.desk.outage import Outage
-from tests.scenarios.fault_kills import FaultExecutioner
+from tests.scenarios.kills_during_faults import FaultExecutioner
 from tests.scenarios.kills import Executioner
 from tests.scenarios.matrix import Matrix
-from tests.scenarios.plays import NOT_YET
-from tests.scenarios.stage import MATRIX, Scene, Stage, stage_of
+from tests.scenarios.channel_scenarios import NOT_YET
+from tests.scenarios.scenario_installation import MATRIX, Scene, Stage, stage_of
 
 
 @asynccontextmanager
@@ -57,7 +57,7 @@ async def matrix(engine: str, seed: int) -> bool:
         await played.finished
         wrong = {"-".join(cell): str(error) for cell, one in played.played.items() if (error := one.done.exception())}
         late = await played.unrest()
-    for name in scenes.DESKS:
+    for name in desk_installations.DESKS:
         wrong |= {f"{name}-{about}": said for about, said in (await desk(engine, seed, name)).items()}
     report = {
         "engine": engine,
@@ -73,8 +73,8 @@ async def matrix(engine: str, seed: int) -> bool:
 
 async def desk(engine: str, seed: int, name: str) -> dict[str, str]:
     """What went wrong where people take over."""
-    async with stage(engine, seed, scenes.DESKS[name]) as there:
-        cast = Cast(there, [kind.name() for kind in scenes.KINDS])
+    async with stage(engine, seed, desk_installations.DESKS[name]) as there:
+        cast = Cast(there, [kind.name() for kind in desk_installations.KINDS])
         log = await cast.log()
         wrong = {case.talk.person: str(error) for case in cast.all() if (error := cast.error(case))}
         told = {name: (endings(log, case), ratings(log, case)) for name, case in cast.cases.items()}
@@ -98,7 +98,7 @@ async def fault_kills(engine: str, seed: int, count: int) -> bool:
 
 
 async def desk_kills(engine: str, seed: int, count: int, name: str, keep: Path | None) -> bool:
-    async with stage(engine, seed, scenes.DESKS[name], keep) as there:
+    async with stage(engine, seed, desk_installations.DESKS[name], keep) as there:
         toll = await Reaper(there, seed, lambda line: print(line, file=sys.stderr, flush=True)).run(count)
     if keep is not None:
         for person, told in toll.inquests.items():
@@ -109,7 +109,7 @@ async def desk_kills(engine: str, seed: int, count: int, name: str, keep: Path |
 
 async def desk_outage(engine: str, seed: int, minutes: float) -> bool:
     """At Slack's own pace."""
-    async with stage(engine, seed, scenes.REAL) as there:
+    async with stage(engine, seed, desk_installations.REAL) as there:
         toll = await Outage(there, minutes, seed).run()
     print(toll.as_json(), flush=True)
     return not toll.wrong
@@ -122,7 +122,7 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=250, help="kills (default 250)")
     parser.add_argument("--minutes", type=float, default=10.0, help="without Slack (default 10)")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(2**32))
-    parser.add_argument("--desk", choices=scenes.DESKS, default="slack", help="desk-kills: where people work")
+    parser.add_argument("--desk", choices=desk_installations.DESKS, default="slack", help="desk-kills: where people work")
     parser.add_argument("--keep", type=Path, help="desk-kills: folder for logs, data, and what went wrong")
     given = parser.parse_args()
     print(f"{given.what} {given.engine}, seed {given.seed}", file=sys.stderr, flush=True)

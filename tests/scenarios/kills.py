@@ -22,8 +22,8 @@ from schemas.runtime.crash_points import POINTS
 from tests.simulators.slack.event_delivery import Undelivered
 from tests.scenarios.customers.customer import Customers
 from tests.scenarios.evidence import Evidence
-from tests.scenarios.stage import Stage
-from tests.scenarios.talk import FACTS, HEAT, WATER, Talk
+from tests.scenarios.scenario_installation import Stage
+from tests.scenarios.customer_conversation import FACTS, HEAT, WATER, Talk
 
 POINTS_OF_SENDER = [point for point in POINTS if point.startswith("connector.")]
 SERIES = 9

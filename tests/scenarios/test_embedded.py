@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator
 import pytest
 
 from tests.harness.processes import Nursery
-from tests.scenarios.cells import Cell, every, impossible, wanted
+from tests.scenarios.matrix_cells import Cell, every, impossible, wanted
 from tests.scenarios.matrix import Matrix
-from tests.scenarios.plays import NOT_YET, SCENARIOS
-from tests.scenarios.stage import stage_of
+from tests.scenarios.channel_scenarios import NOT_YET, SCENARIOS
+from tests.scenarios.scenario_installation import stage_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 

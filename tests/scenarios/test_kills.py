@@ -9,9 +9,9 @@ import pytest
 
 from tests.harness.processes import Nursery
 from tests.simulators.vendor_clock import Pace
-from tests.scenarios.fault_kills import FaultExecutioner
+from tests.scenarios.kills_during_faults import FaultExecutioner
 from tests.scenarios.kills import POINTS_OF_SENDER, Executioner, series
-from tests.scenarios.stage import KINDS, stage_of
+from tests.scenarios.scenario_installation import KINDS, stage_of
 
 COUNT, AMID_FAULTS = 24, 6
 SEED = random.SystemRandom().randrange(2**32)

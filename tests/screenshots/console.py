@@ -8,8 +8,8 @@ import aiohttp
 from playwright.async_api import Browser, Page
 
 from tests.console.conftest import quick
-from tests.console.seat import PASSWORDS
-from tests.harness.client import Contact
+from tests.console.form_client import PASSWORDS
+from tests.harness.chat_client import Contact
 from tests.harness.processes import Nursery
 from tests.screenshots.album import Album
 from tests.screenshots.shop import shop

@@ -11,8 +11,8 @@ import aiohttp
 import jwt
 from playwright.async_api import Browser
 
-from tests.e2e.desk_stage import Stage, heard
-from tests.harness.client import Contact
+from tests.e2e.slack_desk import Stage, heard
+from tests.harness.chat_client import Contact
 from tests.harness.processes import Nursery
 from tests.screenshots.album import Album
 from tests.screenshots.shop import shop

@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 
 from tests.harness.installation import Installation
-from tests.harness.outside import Outside
+from tests.harness.contract_client import Outside
 from tests.harness.processes import Nursery
 from tests.simulators.otlp_collector import Collector, collecting
 

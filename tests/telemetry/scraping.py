@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.harness.outside import Outside
+from tests.harness.contract_client import Outside
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from tests.harness.outside import eventually
+from tests.harness.contract_client import eventually
 from tests.telemetry.conftest import Start
 
 PROMISED = ["event", "level", "timestamp", "tenant", "channel", "conversation_id", "correlation_id"]

@@ -12,15 +12,15 @@ from typing import Any
 import aiohttp
 
 from tests.harness.processes import Nursery
-from tests.torture import scene as scenes
-from tests.torture.killing import Keeper, Killer, Tolls
-from tests.torture.ledger import judge, read_ledger
+from tests.torture import tortured_installation as scenes
+from tests.torture.process_kills import Keeper, Killer, Tolls
+from tests.torture.log_audit import judge, read_ledger
 from tests.torture.load import Load
-from tests.torture.people import Person
+from tests.torture.writers import Person
 from tests.torture.plan import ROLES, SERVERS, Options, Plan, make_plan
 from tests.torture.report import Outcome, Say
-from tests.torture.scene import Scene
-from tests.torture.weather import Weather
+from tests.torture.tortured_installation import Scene
+from tests.torture.network_faults import Weather
 
 START = 90.0
 """Seconds until all processes have to be ready."""

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from infra.database import Database, DatabaseFailed, committer
-from tests.harness.tables import declare
+from tests.harness.extra_tables import declare
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_S = 30.0

@@ -14,7 +14,7 @@ import pytest
 
 from infra.database import Database, DatabaseFailed
 from schemas.errors import DatabaseLocked, SetupError
-from tests.harness.tables import declare
+from tests.harness.extra_tables import declare
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -56,7 +56,7 @@ IO_ERRORS = """
 import asyncio, json, resource, sys
 from pathlib import Path
 from infra.database import Database, DatabaseFailed
-from tests.harness.tables import declare
+from tests.harness.extra_tables import declare
 
 async def main():
     database = Database.open(Path(sys.argv[1]))

@@ -31,7 +31,7 @@ from schemas import topics
 from schemas.ports import ActionResult, Event, Offer, Passage
 from schemas.privacy.cards import mask_cards
 from schemas.privacy.harmless_numbers import compile_own_numbers
-from tests.harness import pumping
+from tests.harness import worst_case_texts
 
 TODAY = Context(date(2026, 5, 4), asked=True)
 OWN = compile_own_numbers(["PS-#####", "AB@-######"])
@@ -128,18 +128,18 @@ MORE: dict[str, Callable[[str], object]] = {
 
 
 def test_no_pattern_takes_long_for_any_text() -> None:
-    loaded = pumping.modules()
-    patterns, uses = pumping.patterns_of(loaded), pumping.uses_of(loaded)
+    loaded = worst_case_texts.modules()
+    patterns, uses = worst_case_texts.patterns_of(loaded), worst_case_texts.uses_of(loaded)
     assert len(patterns) > 200
     slow = {
-        name: pumping.slowness_of(each, uses.get(id(each), {"match", "finditer"})) for name, each in patterns.items()
+        name: worst_case_texts.slowness_of(each, uses.get(id(each), {"match", "finditer"})) for name, each in patterns.items()
     }
     assert {name: why for name, why in slow.items() if why} == {}
 
 
 def test_a_pattern_is_made_where_it_can_be_found() -> None:
     """In a function it would be missed above, so only what is known no sooner is made there."""
-    made = {name for module in pumping.modules() for name in _patterns_in_functions(module)}
+    made = {name for module in worst_case_texts.modules() for name in _patterns_in_functions(module)}
     assert made == set(MADE_LATER)
     assert {by for by in MADE_LATER.values() if by} <= set(MORE)
 
@@ -167,10 +167,10 @@ def _uses_re(node: ast.AST) -> bool:
 
 
 def test_no_function_that_reads_a_text_takes_long() -> None:
-    found = pumping.text_functions(pumping.modules(), FILLS)
+    found = worst_case_texts.text_functions(worst_case_texts.modules(), FILLS)
     functions = {name: work for name, work in found.items() if not name.startswith(NOT_A_STRANGERS)} | MORE
     assert len(functions) > 150
-    slow = {name: pumping.toil_of(work) for name, work in functions.items()}
+    slow = {name: worst_case_texts.toil_of(work) for name, work in functions.items()}
     assert {name: why for name, why in slow.items() if why} == {}
 
 
@@ -200,12 +200,12 @@ QUICK = (
 
 @pytest.mark.parametrize(("pattern", "use"), SLOW)
 def test_a_pattern_that_takes_long_is_told(pattern: str, use: str) -> None:
-    assert pumping.slowness_of(re.compile(pattern), [use]) != ""
+    assert worst_case_texts.slowness_of(re.compile(pattern), [use]) != ""
 
 
 @pytest.mark.parametrize(("pattern", "use"), QUICK)
 def test_one_that_does_not_is_none(pattern: str, use: str) -> None:
-    assert pumping.slowness_of(re.compile(pattern), [use]) == ""
+    assert worst_case_texts.slowness_of(re.compile(pattern), [use]) == ""
 
 
 @dataclass
@@ -240,7 +240,7 @@ def test_a_pattern_is_found_wherever_a_module_holds_it() -> None:
         "PARTLY": partial(default, of=re.compile("partial")),
     }
     vars(module).update(planted)
-    found = {pattern.pattern for pattern in pumping.patterns_of([module]).values()}
+    found = {pattern.pattern for pattern in worst_case_texts.patterns_of([module]).values()}
     expected = "plain tuple list dict dataclass default enclosed class method partial"
     assert found == set(expected.split())
 
@@ -252,12 +252,12 @@ def test_a_function_that_takes_long_is_told() -> None:
     def words(text: str) -> list[str]:
         return list(dict.fromkeys(text.split()))
 
-    assert pumping.toil_of(halves) != ""
-    assert pumping.toil_of(words) == ""
+    assert worst_case_texts.toil_of(halves) != ""
+    assert worst_case_texts.toil_of(words) == ""
 
 
 def test_functions_of_texts_are_found_by_what_they_take() -> None:
     module = ModuleType("tests.planted")
     source = "def one(text: str): ...\ndef two(text: str, count: int): ...\ndef _no(text: str): ...\n"
     exec(source + "def other(path: Path): ...\n", vars(module))
-    assert set(pumping.text_functions([module], {"int": 1})) == {"tests.planted.one", "tests.planted.two"}
+    assert set(worst_case_texts.text_functions([module], {"int": 1})) == {"tests.planted.one", "tests.planted.two"}

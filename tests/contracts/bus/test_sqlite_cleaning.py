@@ -12,8 +12,8 @@ from infra.bus.sqlite import cleaner
 from schemas.errors import SetupError
 from schemas.ports import Record
 from schemas.topics import DAY_MS, STATE, TopicSpec
-from tests.contracts.bus.consumer import PATIENCE_S, by_key, consuming, eventually, message, snapshot
-from tests.contracts.bus.embedded import Hands, everything, log
+from tests.contracts.bus.recording_consumer import (PATIENCE_S, by_key, consuming, eventually, message, snapshot)
+from tests.contracts.bus.embedded_bus import Hands, everything, log
 from tests.contracts.bus.engines import WEB
 
 # ── housekeeping ─────────────────────────────────────────────────────────────────────────────────────────────────────

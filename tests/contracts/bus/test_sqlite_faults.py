@@ -14,8 +14,8 @@ import pytest
 
 from schemas.envelope import Envelope
 from schemas.errors import BusUnavailable, UndecodableRecord
-from tests.contracts.bus.consumer import by_key, consuming, eventually, message
-from tests.contracts.bus.embedded import everything, log
+from tests.contracts.bus.recording_consumer import by_key, consuming, eventually, message
+from tests.contracts.bus.embedded_bus import everything, log
 from tests.contracts.bus.engines import open_sqlite
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -27,7 +27,7 @@ KILLS = 10
 
 def killed_while_appending(path: Path, run: int) -> dict[str, int]:
     """Kill -9 a writer after some hundred acknowledged appends; returns the last acknowledged number by key."""
-    command = [sys.executable, "-m", "tests.contracts.bus.crashing", str(path), "", str(run)]
+    command = [sys.executable, "-m", "tests.contracts.bus.crashing_appender", str(path), "", str(run)]
     acked: dict[str, int] = {}
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None

@@ -7,7 +7,7 @@ import pytest
 from schemas.errors import TopicMismatch
 from schemas.ports import Bus
 from schemas.topics import DAY_MS, EVENTS, TopicSpec
-from tests.contracts.bus.consumer import by_key, message
+from tests.contracts.bus.recording_consumer import by_key, message
 from tests.contracts.bus.engines import PARTITIONS, TOPICS, WEB, OpenBus
 
 

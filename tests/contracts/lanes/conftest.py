@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.contracts.bus.engines import TOPICS, open_kafka, open_sqlite
-from tests.contracts.lanes.yard import Yard
+from tests.contracts.lanes.lane_group import Yard
 from tests.contracts.state.engines import redis_state, sqlite_state
 
 

@@ -11,8 +11,8 @@ import pytest
 from infra.bus.lanes import Bounds
 from schemas.errors import StateUnavailable
 from schemas.ports import Batch
-from tests.contracts.bus.consumer import EVERYTHING, eventually, message
-from tests.contracts.lanes.yard import Yard, burst, numbers, spots
+from tests.contracts.bus.recording_consumer import EVERYTHING, eventually, message
+from tests.contracts.lanes.lane_group import Yard, burst, numbers, spots
 
 embedded = pytest.mark.parametrize("yard", ["sqlite"], indirect=True)
 

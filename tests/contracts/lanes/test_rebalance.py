@@ -8,8 +8,8 @@ from datetime import timedelta
 from infra.bus.lanes import Bounds
 from schemas.errors import Parked
 from schemas.ports import Batch
-from tests.contracts.bus.consumer import eventually, message
-from tests.contracts.lanes.yard import Yard, burst, numbers, spots
+from tests.contracts.bus.recording_consumer import eventually, message
+from tests.contracts.lanes.lane_group import Yard, burst, numbers, spots
 
 KEYS = [f"k{number}" for number in range(30)]
 

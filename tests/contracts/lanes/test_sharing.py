@@ -10,8 +10,8 @@ import pytest
 
 from infra.bus.lanes import Bounds
 from schemas.ports import Batch
-from tests.contracts.bus.consumer import eventually, message
-from tests.contracts.lanes.yard import QUICK, Yard, burst, numbers
+from tests.contracts.bus.recording_consumer import eventually, message
+from tests.contracts.lanes.lane_group import QUICK, Yard, burst, numbers
 
 embedded = pytest.mark.parametrize("yard", ["sqlite"], indirect=True)
 

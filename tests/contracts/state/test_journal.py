@@ -13,7 +13,7 @@ from schemas import topics
 from schemas.actions import ActionIntended, ActionOutcome, ActionSettled, JournalEntry
 from schemas.ports import BegunConversation, Bus, Claim, State
 from tests.contracts.state.engines import ALL_SHARDS
-from tests.contracts.state.lived import CHANNELS, TENANT, event, log
+from tests.contracts.state.recorded_history import CHANNELS, TENANT, event, log
 from tests.contracts.state.samples import NOW, begun, intended, later, new_id, settled
 
 

@@ -21,7 +21,7 @@ from schemas.handoff.requests import request_by_turn
 from schemas.handoff.rules import COMMAND_TOWARDS, Actor, CommandKind, OwnershipCommand
 from schemas.handoff.service import ATTEMPTS, HandoffResolution, OwnershipDecision, OwnershipService, decide_request
 from schemas.ports import Bus, Conversations, OwnershipResult, State
-from tests.contracts.state.lived import log
+from tests.contracts.state.recorded_history import log
 from tests.contracts.state.samples import begun, committed, later, new_id
 
 MO = Actor("slack:mo", "/desk/slack/plantstore", "Mo")

@@ -18,9 +18,9 @@ from schemas.conversation import DeliveryOutcome
 from schemas.desk import DeskCommand, DeskUpdate, DraftGenerated
 from schemas.envelope import Envelope
 from schemas.ports import Bus, State
-from tests.contracts.bus.consumer import consuming, eventually
+from tests.contracts.bus.recording_consumer import consuming, eventually
 from tests.contracts.state.engines import ALL_SHARDS
-from tests.contracts.state.lived import event, lived
+from tests.contracts.state.recorded_history import event, lived
 from tests.contracts.state.samples import NOW
 
 CHANNELS = ("web", "slack")

@@ -22,7 +22,7 @@ from schemas.messages import Author, InboundMessage, Receipt, TranscriptMessage
 from schemas.ports import Bus, State
 from tests.contracts.bus.engines import open_kafka
 from tests.contracts.state.engines import ALL_SHARDS, redis_state
-from tests.contracts.state.lived import CHANNELS, TENANT, Life, event, lived, log
+from tests.contracts.state.recorded_history import CHANNELS, TENANT, Life, event, lived, log
 from tests.contracts.state.samples import NOW, attachment, outbound
 
 

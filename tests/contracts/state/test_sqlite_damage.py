@@ -27,11 +27,11 @@ from schemas import topics
 from schemas.conversation import Turn
 from schemas.errors import SetupError, Unavailable
 from schemas.ports import State
-from tests.contracts.state.calls import everything
-from tests.contracts.state.lived import CHANNELS, TENANT, Life, lived
+from tests.contracts.state.port_calls import everything
+from tests.contracts.state.recorded_history import CHANNELS, TENANT, Life, lived
 from tests.contracts.state.samples import NOW, begun, intended, outbound
-from tests.harness.outside import eventually
-from tests.harness.pages import damage, leaves
+from tests.harness.contract_client import eventually
+from tests.harness.page_damage import damage, leaves
 
 LIVES = 24
 

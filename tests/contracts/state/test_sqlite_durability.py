@@ -15,7 +15,7 @@ from infra.state.sqlite import open_sqlite_state
 from schemas import topics
 from schemas.conversation import DeadLetter
 from schemas.ports import State
-from tests.contracts.bus.consumer import message
+from tests.contracts.bus.recording_consumer import message
 from tests.contracts.state.engines import ALL_SHARDS
 from tests.contracts.state.samples import (
     NOW,

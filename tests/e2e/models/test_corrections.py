@@ -8,7 +8,7 @@ import aiohttp
 
 from infra.bus.partitioner import partition_of
 from tests.e2e.models.conftest import another, tab_of
-from tests.harness.client import Contact
+from tests.harness.chat_client import Contact
 from tests.harness.installation import QUESTIONS, Installation
 from tests.simulators.models.server import Call, ModelServer, holding
 

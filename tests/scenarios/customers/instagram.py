@@ -24,7 +24,7 @@ class InstagramCustomers(Customers):
 
     def __init__(self, clock: Pace) -> None:
         self.vendor = Instagram(Graph(pace=Pace(scale=0.01, now=clock.now)))
-        # As much faster as tests/harness/haste.py makes those who ask.
+        # As much faster as tests/harness/short_timeouts.py makes those who ask.
         self.vendor.look_up_limit.burst = 1000
 
     def place(self, person: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 import aiohttp
 
-from tests.harness.client import Contact
+from tests.harness.chat_client import Contact
 from tests.simulators.vendor_clock import Pace
 from tests.simulators.vendor import Faults, File, Ledger, Shown
 from tests.scenarios.customers.customer import Customers

@@ -16,12 +16,12 @@ from functools import partial
 from typing import Any
 
 from tests.simulators.vendor import Fault, Request
-from tests.scenarios.desk.cast import case_of
-from tests.scenarios.desk.play import LEAF, PERSON_PLEASE, Case
-from tests.scenarios.desk.scenes import slack_of
-from tests.scenarios.plays import TAKEN_OVER
-from tests.scenarios.stage import Stage
-from tests.scenarios.talk import FACTS, HEAT, RETURN, WATER
+from tests.scenarios.desk.desk_conversations import case_of
+from tests.scenarios.desk.desk_scenario import LEAF, PERSON_PLEASE, Case
+from tests.scenarios.desk.desk_installations import slack_of
+from tests.scenarios.channel_scenarios import TAKEN_OVER
+from tests.scenarios.scenario_installation import Stage
+from tests.scenarios.customer_conversation import FACTS, HEAT, RETURN, WATER
 
 MESSAGES = 10
 """Of each customer, spread over the time in which the desk is away."""

@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator
 import pytest
 
 from tests.harness.processes import Nursery
-from tests.scenarios.desk.cast import Cast, endings, ratings
-from tests.scenarios.desk.scenes import DESKS, KINDS
-from tests.scenarios.stage import stage_of
+from tests.scenarios.desk.desk_conversations import Cast, endings, ratings
+from tests.scenarios.desk.desk_installations import DESKS, KINDS
+from tests.scenarios.scenario_installation import stage_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 NAMES = [kind.name() for kind in KINDS]

@@ -9,8 +9,8 @@ import pytest
 
 from tests.harness.processes import Nursery
 from tests.scenarios.desk.kills import Reaper
-from tests.scenarios.desk.scenes import DESKS
-from tests.scenarios.stage import stage_of
+from tests.scenarios.desk.desk_installations import DESKS
+from tests.scenarios.scenario_installation import stage_of
 
 COUNTS = {"slack": 20, "webhook": 10}
 SEED = random.SystemRandom().randrange(2**32)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from agent_worker.nlu.corrections import apply_corrections
-from tests.harness.growth import assert_in_proportion
+from tests.harness.time_growth import assert_in_proportion
 
 CORRECTED = [
     (["How much is shipping to Austria?", "pots back?", "no wait, to Norway not Austria"],

@@ -16,7 +16,7 @@ from agent_worker.flood_control import (
     FloodControl,
     Party,
 )
-from tests.unit.lanes.virtual import VirtualLoop, run
+from tests.unit.lanes.virtual_time import VirtualLoop, run
 
 LOUD, LOUDER, QUIET = ("loud", "web"), ("loud", "whatsapp"), ("quiet", "web")
 CROWD = 400

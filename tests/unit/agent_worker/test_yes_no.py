@@ -7,7 +7,7 @@ import re
 import pytest
 
 from agent_worker.nlu.yes_no import load_answer_phrases, yes_or_no
-from tests.harness.growth import assert_in_proportion
+from tests.harness.time_growth import assert_in_proportion
 
 PHRASES = load_answer_phrases()
 SPOKEN_MOST = re.findall(r"\w+", "en zh hi es fr ar bn pt ru ur id de ja pcm mr te tr ta yue vi")

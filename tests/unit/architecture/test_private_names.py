@@ -17,9 +17,9 @@ DOCUMENTED = frozenset({"_replace", "_asdict", "_fields", "_exit"})
 """Public in spite of the underscore: of named tuples, and ``os._exit``."""
 LIBRARIES = {
     ("tests/contracts/bus/kafka_members.py", "_get_actions_per_node"): "a defect of aiokafka can be made nowhere else",
-    ("tests/harness/disk.py", "_sqlite3"): "the file of the library that the sqlite3 module has loaded",
-    ("tests/harness/pumping.py", "_constants"): "the parse tree of a regular expression has no public form",
-    ("tests/harness/pumping.py", "_parser"): "the parse tree of a regular expression has no public form",
+    ("tests/harness/faulty_disk.py", "_sqlite3"): "the file of the library that the sqlite3 module has loaded",
+    ("tests/harness/worst_case_texts.py", "_constants"): "the parse tree of a regular expression has no public form",
+    ("tests/harness/worst_case_texts.py", "_parser"): "the parse tree of a regular expression has no public form",
     ("tests/harness/websockets.py", "_conn"): "aiohttp shows nobody its transport",
 }
 """Insides of libraries, which have no public way to the same end."""

@@ -35,7 +35,7 @@ from schemas.ports import (
     VendorCall,
     VendorResponse,
 )
-from tests.harness.tools import tools_of
+from tests.harness.channel_tools import tools_of
 
 TENANT, CHANNEL, ACCOUNT = "shop", "web", "main"
 

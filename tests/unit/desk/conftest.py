@@ -27,7 +27,7 @@ from schemas.desk import DeskCommand, DeskUpdate, DraftGenerated, Handoff
 from schemas.envelope import envelope
 from schemas.messages import Address, Attachment, Author, AuthorKind, Citation, MessageState, TranscriptMessage
 from schemas.ports import Account, Record, State
-from tests.harness.haste import faster
+from tests.harness.short_timeouts import faster
 from tests.simulators.slack.message_contents import words
 from tests.simulators.slack.server import SlackVendor
 from tests.simulators.slack.workspace import Post

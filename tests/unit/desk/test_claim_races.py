@@ -35,7 +35,7 @@ from schemas.ports import (
     VendorCall,
     VendorResponse,
 )
-from tests.unit.desk.colleagues import Talk, Team
+from tests.unit.desk.slack_team import Talk, Team
 from tests.unit.desk.conftest import TENANT, Waiting, World
 
 ROUNDS, AT_ONCE = 1_000, 40

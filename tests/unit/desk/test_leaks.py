@@ -12,7 +12,7 @@ import pytest
 
 from tests.simulators.slack.workspace import Post, Room
 from tests.simulators.vendor import File
-from tests.unit.desk.colleagues import Talk, Team
+from tests.unit.desk.slack_team import Talk, Team
 from tests.unit.desk.conftest import World
 
 HOLD = 60.0

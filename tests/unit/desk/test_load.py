@@ -19,7 +19,7 @@ from schemas import ids, topics
 from schemas.conversation import Facts, Origin
 from schemas.desk import Handoff
 from schemas.messages import Address, Author, TranscriptMessage
-from tests.harness.haste import faster
+from tests.harness.short_timeouts import faster
 from tests.simulators.slack.message_contents import words
 from tests.unit.desk.conftest import TENANT, World
 

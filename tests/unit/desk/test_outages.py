@@ -15,7 +15,7 @@ from schemas.errors import Parked
 from tests.simulators.slack.message_contents import words
 from tests.simulators.vendor import Fault
 from tests.unit.desk.conftest import TENANT, World
-from tests.unit.desk.deaths import look_and_die, until_done
+from tests.unit.desk.desk_crashes import look_and_die, until_done
 
 
 def order(world: World) -> list[str]:

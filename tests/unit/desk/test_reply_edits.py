@@ -10,7 +10,7 @@ from connectors.desk.commands import reply_edits
 from schemas import topics
 from schemas.changes import MessageDeleted, MessageEdited
 from tests.simulators.slack.workspace import Post
-from tests.unit.desk.colleagues import Talk, Team
+from tests.unit.desk.slack_team import Talk, Team
 from tests.unit.desk.conftest import World
 
 OUT = topics.outbound("web")

@@ -8,7 +8,7 @@ from typing import Any
 
 from tests.measure.retail import Task, introduced, replay, tasks_of
 from tests.measure.retail_attempts import attempt
-from tests.measure.retail_stage import Call
+from tests.measure.retail_worker import Call
 from tests.unit.examples.retail_books import BOOKS, FERN
 
 CANCEL = Call("cancel_pending_order", {"order_id": "#W0000001", "reason": "no longer needed"})

@@ -10,7 +10,7 @@ from multidict import CIMultiDict
 
 from gateway.config.settings import Config
 from gateway.http.client_address import ClientAddressResolver
-from tests.harness.growth import assert_in_proportion
+from tests.harness.time_growth import assert_in_proportion
 
 PROXIES = ["10.0.0.0/8", "fd00::/8"]
 XFF, FORWARDED = "X-Forwarded-For", "Forwarded"

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.gateway.test_cli import configure, parley
-from tests.unit.sources import papers
+from tests.unit.sources import document_files
 
 
 class Quiet(SimpleHTTPRequestHandler):
@@ -99,7 +99,7 @@ def test_one_page_is_added_and_no_private_one_that_is_not_allowed(shop: Path, we
 
 
 def test_bad_files_end_with_code_1_and_the_others_are_there(shop: Path) -> None:
-    (shop / "docs" / "locked.pdf").write_bytes(papers.encrypted_pdf())
+    (shop / "docs" / "locked.pdf").write_bytes(document_files.encrypted_pdf())
     (shop / "docs" / "long.txt").write_text("word " * 200_000)
     done = parley("knowledge", "add", "docs", cwd=shop)
     assert (done.returncode, done.stdout) == (1, "2 added, 2 failed\n")

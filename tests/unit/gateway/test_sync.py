@@ -21,7 +21,7 @@ from gateway.documents.sync import SyncReport, sync_documents
 from schemas.errors import SetupError
 from tests.harness.processes import ROOT
 from tests.unit.gateway.conftest import Instance
-from tests.unit.sources import papers
+from tests.unit.sources import document_files
 
 ASKED = "What does the moss cost?"
 MAKES: dict[str, Callable[[str], bytes]] = {
@@ -29,9 +29,9 @@ MAKES: dict[str, Callable[[str], bytes]] = {
     ".txt": lambda price: f"MOSS\n\nThe moss costs {price} euro.".encode(),
     ".html": lambda price: f"<nav>x</nav><h1>Moss</h1><p>The moss costs {price} euro.</p>".encode(),
     ".csv": lambda price: f"question;answer\nWhat is moss?;A plant.\n{ASKED};It costs {price} euro.\n".encode(),
-    ".pdf": lambda price: papers.pdf([(20, 700, "Moss"), (10, 600, f"The moss costs {price} euro.")]),
-    ".docx": lambda price: papers.docx(
-        papers.paragraph("Moss", "Title") + papers.paragraph(f"The moss costs {price} euro.")
+    ".pdf": lambda price: document_files.pdf([(20, 700, "Moss"), (10, 600, f"The moss costs {price} euro.")]),
+    ".docx": lambda price: document_files.docx(
+        document_files.paragraph("Moss", "Title") + document_files.paragraph(f"The moss costs {price} euro.")
     ),
 }
 
@@ -140,7 +140,7 @@ async def test_what_a_place_says_holds_for_documents_that_are_silent(keeper: Kee
 
 async def test_bad_files_are_told_and_the_others_go_on(keeper: Keeper) -> None:
     keeper.write("moss.md", MAKES[".md"]("7"))
-    keeper.write("locked.pdf", papers.encrypted_pdf())
+    keeper.write("locked.pdf", document_files.encrypted_pdf())
     keeper.write("binary.md", bytes(range(256)))
     keeper.write("sub/moss.txt", "THE SAME\n\nName.")
     keeper.write("photo.jpg", b"\xff\xd8")

@@ -18,7 +18,7 @@ from gateway.documents.document_store import LocalDocumentStore
 from gateway.documents.sync import SyncReport, sync_documents
 from schemas.messages import Assurance
 from tests.unit.gateway.conftest import Instance
-from tests.unit.sources import papers
+from tests.unit.sources import document_files
 from tests.simulators.website import Page, Site, page, serve
 
 PAGES = {
@@ -31,7 +31,7 @@ PAGES = {
     ),
     "/help/returns": page("Returns", "Pots come back within 30 days.", links=("/help/deep",)),
     "/help/deep": page("Deep", "Three links away from the start."),
-    "/help/prices.pdf": Page(papers.pdf([(20, 700, "Prices"), (10, 600, "Moss costs 7 euro.")]), "application/pdf"),
+    "/help/prices.pdf": Page(document_files.pdf([(20, 700, "Prices"), (10, 600, "Moss costs 7 euro.")]), "application/pdf"),
     "/old": Page(status=301, headers={"Location": "/shipping"}),
     "/secret": page("Secret", "Staff prices."),
     "/robots.txt": Page(b"User-agent: *\nDisallow: /secret\n", "text/plain"),
@@ -234,7 +234,7 @@ async def test_one_bad_page_costs_one_page(read: Reader) -> None:
     pages = read.site.pages
     pages["/"] = page("Start", "Start.", links=("/empty", "/locked.pdf", "/nested", "/large", "/shipping"))
     pages["/empty"] = Page(b"<html><body><script>app()</script></body></html>")
-    pages["/locked.pdf"] = Page(papers.encrypted_pdf(), "application/octet-stream")
+    pages["/locked.pdf"] = Page(document_files.encrypted_pdf(), "application/octet-stream")
     pages["/nested"] = Page(b"<div>" * 50_000 + b"x")
     pages["/large"] = Page(b"<p>" + b"word " * 200_000)
     report = await read(depth=1)

@@ -7,7 +7,7 @@ from typing import Any
 
 from infra.state.sqlite.coordination import SWEEP_AT, SqliteLimiter
 from tests.contracts.state.samples import NOW
-from tests.harness.growth import assert_in_proportion
+from tests.harness.time_growth import assert_in_proportion
 
 
 def limiter() -> SqliteLimiter:

@@ -18,7 +18,7 @@ from infra.database.schema import MIGRATIONS, Migration
 from infra.state.redis.rebuild.schema import MIGRATIONS as REDIS_MIGRATIONS
 from infra.state.sqlite import open_sqlite_state
 from schemas.errors import SchemaMismatch
-from tests.contracts.state.calls import everything
+from tests.contracts.state.port_calls import everything
 
 ROOT = Path(__file__).resolve().parents[3]
 STEPS = ROOT / "tests/golden/stores/steps.json"

@@ -9,8 +9,8 @@ from datetime import timedelta
 from infra.bus.lane import Lane
 from infra.bus.lanes import PRESSED, Bounds
 from schemas.ports import Batch, Record
-from tests.unit.lanes.member import member, until
-from tests.unit.lanes.virtual import now, run
+from tests.unit.lanes.lane_member import member, until
+from tests.unit.lanes.virtual_time import now, run
 from tests.unit.lanes.world import TOPIC, source
 
 

@@ -14,7 +14,7 @@ from typing import Any, cast
 from infra.bus.lanes import Lanes
 from schemas.errors import BusUnavailable, Fenced, StateUnavailable
 from schemas.ports import Batch, Bus, RebalanceListener, Record, TopicPartition
-from tests.unit.lanes.virtual import now
+from tests.unit.lanes.virtual_time import now
 
 TOPIC = "parley.inbound.web"
 Spot = tuple[int, int]

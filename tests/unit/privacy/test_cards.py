@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from schemas.privacy.cards import mask_cards
 from schemas.privacy.harmless_numbers import compile_own_numbers
-from tests.harness.growth import assert_in_proportion
-from tests.unit.privacy import pans
-from tests.unit.privacy.harmless import HARMLESS
-from tests.unit.privacy.spellings import SPELLINGS
+from tests.harness.time_growth import assert_in_proportion
+from tests.unit.privacy import card_numbers
+from tests.unit.privacy.harmless_numbers import HARMLESS
+from tests.unit.privacy.card_spellings import SPELLINGS
 
 SEEDS = st.integers(min_value=0, max_value=2**32)
 
@@ -26,7 +26,7 @@ def digits_of(text: str) -> str:
 def test_of_ten_thousand_cards_in_common_forms_none_is_missed() -> None:
     missed = [
         text
-        for digits, text in islice(pans.written(random.Random(38)), 10_000)
+        for digits, text in islice(card_numbers.written(random.Random(38)), 10_000)
         if digits in digits_of(out := mask_cards(text)) or f"[card ····{digits[-4:]}]" not in out
     ]
     assert missed == []
@@ -34,17 +34,17 @@ def test_of_ten_thousand_cards_in_common_forms_none_is_missed() -> None:
 
 @given(seed=SEEDS, before=st.text(max_size=30), after=st.text(max_size=30))
 def test_masking_twice_is_masking_once(seed: int, before: str, after: str) -> None:
-    _, text = next(pans.written(random.Random(seed)))
+    _, text = next(card_numbers.written(random.Random(seed)))
     once = mask_cards(f"{before} {text} {after}")
     assert mask_cards(once) == once
 
 
-@pytest.mark.parametrize("kind", [*pans.OTHERS, pans.BARE, pans.ORDER])
+@pytest.mark.parametrize("kind", [*card_numbers.OTHERS, card_numbers.BARE, card_numbers.ORDER])
 def test_other_numbers_are_left_alone(kind: str) -> None:
     """Of long numbers that could be anything, one in ten fits the check digit, and one in five of these a network. A
     card's may stand behind "order", too."""
-    makers = {**pans.OTHERS, pans.BARE: pans.bare, pans.ORDER: pans.order}
-    most = 0.03 if kind in (pans.BARE, pans.ORDER) else 0.0
+    makers = {**card_numbers.OTHERS, card_numbers.BARE: card_numbers.bare, card_numbers.ORDER: card_numbers.order}
+    most = 0.03 if kind in (card_numbers.BARE, card_numbers.ORDER) else 0.0
     rng, make = random.Random(7), makers[kind]
     own = compile_own_numbers(["PS-##############"])
     texts = [make(rng) for _ in range(5_000)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from schemas.privacy.records import mask_file
-from tests.harness.growth import assert_in_proportion
+from tests.harness.time_growth import assert_in_proportion
 
 CARD = "4111 1111 1111 1111"
 

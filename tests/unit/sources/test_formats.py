@@ -15,7 +15,7 @@ from agent_worker.sources.conversion import Conversion
 from agent_worker.sources.isolation import Isolation
 from schemas.errors import DocumentTooLarge, ParleyError, Unprocessable
 from schemas.ports import Content
-from tests.unit.sources import papers
+from tests.unit.sources import document_files
 
 
 @pytest.fixture(scope="module")
@@ -84,10 +84,10 @@ async def test_a_page_in_another_encoding_that_it_names_is_read(convert: Convers
 
 
 async def test_a_pdf_keeps_headings_paragraphs_and_lists_and_loses_what_every_page_repeats(convert: Conversion) -> None:
-    def page(number: int, *placed: papers.Placed) -> list[papers.Placed]:
+    def page(number: int, *placed: document_files.Placed) -> list[document_files.Placed]:
         return [(8, 810, "Nepenthes & Co price list"), *placed, (8, 30, f"Page {number} of 3")]
 
-    data = papers.pdf(
+    data = document_files.pdf(
         page(1, (24, 760, "Prices"), (16, 700, "Pots"), (11, 680, "A clay pot costs"), (11, 667, "four euro.")),
         page(2, (16, 760, "Parcels"), (11, 740, "Up to 5 kg: 6 euro."), (11, 700, "Above, we ask"), (11, 687, "a van")),
         page(3, (11, 760, "to bring them."), (11, 740, "1. Write to us."), (11, 727, "2. Wait a day.")),
@@ -107,14 +107,14 @@ async def test_rows_that_are_alike_on_every_page_stay(convert: Conversion) -> No
     rows = [
         [(10, 800 - 12 * row, f"Clay pot {page * 60 + row} costs 7 euro") for row in range(60)] for page in range(5)
     ]
-    content = await one(convert, "table.pdf", papers.pdf(*rows))
+    content = await one(convert, "table.pdf", document_files.pdf(*rows))
     assert content.body.count("Clay pot") == 300
 
 
 async def test_a_word_file_keeps_headings_and_tables(convert: Conversion) -> None:
-    body = papers.paragraph("Returns", "Title") + papers.paragraph("Deadline", "heading1")
-    body += papers.paragraph("You have 30 days.") + papers.table(["Goods", "Days"], ["Pots", "30"])
-    content = await one(convert, "returns.docx", papers.docx(body))
+    body = document_files.paragraph("Returns", "Title") + document_files.paragraph("Deadline", "heading1")
+    body += document_files.paragraph("You have 30 days.") + document_files.table(["Goods", "Days"], ["Pots", "30"])
+    content = await one(convert, "returns.docx", document_files.docx(body))
     assert content.title == "Returns"
     assert "# Deadline\n\nYou have 30 days." in content.body
     assert "| Goods | Days |" in content.body
@@ -157,29 +157,29 @@ async def test_a_text_in_utf_16_is_read(convert: Conversion) -> None:
 # ── what is refused ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 BAD: dict[str, tuple[str, Callable[[], bytes], str]] = {
-    "encrypted PDF": ("a.pdf", papers.encrypted_pdf, "encrypted"),
+    "encrypted PDF": ("a.pdf", document_files.encrypted_pdf, "encrypted"),
     "no PDF": ("a.pdf", lambda: b"MZ" + bytes(range(256)) * 40, "damaged"),
     "empty PDF": ("a.pdf", lambda: b"", "damaged"),
-    "half a PDF": ("a.pdf", lambda: papers.pdf([(12, 700, "Half")])[:300], ""),
-    "PDF of pictures": ("a.pdf", lambda: papers.pdf([]), "no text"),
-    "PDF that bursts": ("a.pdf", lambda: papers.bursting_pdf(600), ""),
-    "PDF of very many pages": ("a.pdf", lambda: papers.packed([b""] * 3001), "pages"),
+    "half a PDF": ("a.pdf", lambda: document_files.pdf([(12, 700, "Half")])[:300], ""),
+    "PDF of pictures": ("a.pdf", lambda: document_files.pdf([]), "no text"),
+    "PDF that bursts": ("a.pdf", lambda: document_files.bursting_pdf(600), ""),
+    "PDF of very many pages": ("a.pdf", lambda: document_files.packed([b""] * 3001), "pages"),
     "encrypted Word file": ("a.docx", lambda: b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(2000), "encrypted"),
     "no Word file": ("a.docx", lambda: b"PK\x03\x04 and then nothing", "damaged"),
     "another kind of archive": (
         "a.docx",
-        lambda: papers.docx("").replace(b"word/document", b"word/documenx"),
+        lambda: document_files.docx("").replace(b"word/document", b"word/documenx"),
         "not a Word",
     ),
-    "Word file that bursts": ("a.docx", lambda: papers.bursting_docx(200), "unpacks to 200 MB"),
-    "Word file that lies": ("a.docx", papers.lying_docx, "damaged"),
+    "Word file that bursts": ("a.docx", lambda: document_files.bursting_docx(200), "unpacks to 200 MB"),
+    "Word file that lies": ("a.docx", document_files.lying_docx, "damaged"),
     "Word file that laughs": (
         "a.docx",
-        lambda: papers.docx(papers.paragraph("&b;"), '<!DOCTYPE x [<!ENTITY a "ha"><!ENTITY b "&a;&a;">]>'),
+        lambda: document_files.docx(document_files.paragraph("&b;"), '<!DOCTYPE x [<!ENTITY a "ha"><!ENTITY b "&a;&a;">]>'),
         "document type",
     ),
-    "broken Word file": ("a.docx", lambda: papers.docx("<w:p>"), "damaged"),
-    "Word file nested deep": ("a.docx", lambda: papers.docx("<w:p>" * 4000 + "</w:p>" * 4000), ""),
+    "broken Word file": ("a.docx", lambda: document_files.docx("<w:p>"), "damaged"),
+    "Word file nested deep": ("a.docx", lambda: document_files.docx("<w:p>" * 4000 + "</w:p>" * 4000), ""),
     "page nested deep": ("a.html", lambda: b"<div>" * 50_000 + b"deep", "nested"),
     "binary named .md": ("a.md", lambda: bytes(range(256)) * 10, "UTF-8"),
     "picture named .txt": ("a.txt", lambda: b"\x89PNG\r\n\x1a\n" + bytes(100), "UTF-8"),

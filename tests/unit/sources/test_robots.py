@@ -9,7 +9,7 @@ from yarl import URL
 
 from agent_worker.sources.website.links import page_id, page_key, read_instructions
 from agent_worker.sources.website.robots import parse_robots
-from tests.harness.growth import assert_in_proportion
+from tests.harness.time_growth import assert_in_proportion
 
 TEXT = """
 # ours and everybody's

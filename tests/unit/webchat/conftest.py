@@ -26,7 +26,7 @@ from schemas import topics
 from schemas.envelope import Envelope
 from schemas.messages import Author, OutboundMessage
 from schemas.ports import Bus, Record, RenderContext
-from tests.harness.tools import tools_of
+from tests.harness.channel_tools import tools_of
 
 IDENTITY_SECRET = "a-secret-shared-with-the-site-of-the-shop"
 CONFIG: dict[str, Any] = {

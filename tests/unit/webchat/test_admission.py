@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from gateway.http.rate_limits import READS_PER_MINUTE
-from tests.harness.outside import eventually
+from tests.harness.contract_client import eventually
 from tests.unit.webchat.conftest import Shop, Visitor, open_socket
 from tests.unit.webchat.test_sessions import identity
 

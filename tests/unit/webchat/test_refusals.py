@@ -15,7 +15,7 @@ from gateway.http.connection import Connection
 from gateway.http.fast_refusals import FastRefusals, RequestHead
 from gateway.http.overload import OverloadGuard
 from tests.unit.webchat.conftest import Shop, until
-from tests.unit.webchat.test_shortcut import answer, connected, without_date
+from tests.unit.webchat.test_fast_webhooks import answer, connected, without_date
 from tests.unit.webchat.test_webhooks import PATH, toy, toy_shop, with_toy
 
 __all__ = ["toy", "toy_shop", "with_toy"]  # fixtures

@@ -27,7 +27,7 @@ from schemas.conversation import ActionRecord, Contact, DeliveryOutcome
 from schemas.envelope import Envelope
 from schemas.ids import derived_id
 from schemas.messages import Address, ChoiceSelection
-from tests.harness.obeying import Obeying
+from tests.harness.command_model import Obeying
 from tests.simulators.payments import Till, open_till
 from tests.unit.agent_worker.world import ACCOUNT, CHANNEL, PLACE, TENANT, LaneStub, World, world_at
 

@@ -24,7 +24,7 @@ from tests.unit.agent_worker.actions.shop import (
     require_own_order,
     status,
 )
-from tests.unit.agent_worker.actions.test_remote import asks, with_remote_model
+from tests.unit.agent_worker.actions.test_remote_model import asks, with_remote_model
 
 REFUSED = "I cannot do that. I cannot find this order among yours."
 

@@ -11,7 +11,7 @@ import pytest
 from schemas import topics
 from schemas.desk import HandoffEnded
 from schemas.envelope import Envelope
-from tests.unit.agent_worker.handoff.people import ALWAYS, asked, resolved
+from tests.unit.agent_worker.handoff.people_events import ALWAYS, asked, resolved
 from tests.unit.agent_worker.world import World, world_at
 
 CASES = 16

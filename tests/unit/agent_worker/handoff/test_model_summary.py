@@ -18,7 +18,7 @@ from agent_worker.settings import BudgetRules, TenantRules, WorkerSettings
 from schemas.messages import Author, TranscriptMessage
 from schemas.ports import Question, SearchResult
 from tests.simulators.models.server import ModelServer, Script
-from tests.unit.agent_worker.handoff.people import PERSON, handoff_of
+from tests.unit.agent_worker.handoff.people_events import PERSON, handoff_of
 from tests.unit.agent_worker.models.conftest import TENANT, asker_of
 from tests.unit.agent_worker.world import TENANT as SHOP
 from tests.unit.agent_worker.world import world_at

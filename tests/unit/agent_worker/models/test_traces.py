@@ -13,7 +13,7 @@ from schemas.runtime import tracing
 from schemas.runtime.tracing import Kind, Value
 from tests.simulators.models.server import Script
 from tests.unit.agent_worker.models.conftest import Asker, Asking, Provider
-from tests.unit.agent_worker.models.test_calls import Shop, calls
+from tests.unit.agent_worker.models.test_tool_calls import Shop, calls
 
 SECRET = "My password is hunter2, where is A-17?"
 

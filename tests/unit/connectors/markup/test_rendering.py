@@ -19,7 +19,7 @@ from connectors.markup import (
     count_utf16,
     render,
 )
-from tests.harness.growth import assert_in_proportion
+from tests.harness.time_growth import assert_in_proportion
 from tests.unit.connectors.markup.hostile import DIALECTS
 
 Z = "\u200b"

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors.markup import SCHEMES, TAGS, render_html, render_plain_html
-from tests.harness.growth import assert_in_proportion
+from tests.harness.time_growth import assert_in_proportion
 
 HANDLERS = ("script", "img", "svg", "iframe", "object", "style", "base", "form", "input", "math", "video", "link")
 

@@ -1,0 +1,248 @@
+"""The console in a browser: by keyboard, by screen reader, in the dark, on a phone, and while things change."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from importlib.resources import files
+from typing import Any
+
+import pytest
+from playwright.async_api import Browser, Page
+
+from tests.console.form_client import PASSWORDS, Seat, talk
+from tests.console.sample_conversations import begun, full, queued, said
+from tests.unit.gateway.conftest import Instance
+from tests.unit.gateway.test_admin_deadletters import letter
+from tests.widget.tab import Window, expect
+
+pytestmark = pytest.mark.slow
+AXE = (files("axe_playwright_python") / "axe.min.js").read_text("utf-8")
+TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+LIST = "/console/shop/conversations"
+DESK = {"viewport": {"width": 1180, "height": 820}}
+PHONE = {"viewport": {"width": 390, "height": 780}, "has_touch": True, "is_mobile": True}
+
+
+async def violations(page: Page) -> list[str]:
+    await page.evaluate(AXE)
+    options = {"runOnly": {"type": "tag", "values": TAGS}}
+    found: dict[str, Any] = await page.evaluate(f"axe.run(document, {json.dumps(options)})")
+    return [
+        f"{one['id']}: {node['target']} {node['failureSummary']}"
+        for one in found["violations"]
+        for node in one["nodes"]
+    ]
+
+
+async def filled(instance: Instance) -> str:
+    """Something on every page; the id of the conversation that has everything in it."""
+    await begun(instance, "v1", name="Bob")
+    closed = await begun(instance, "v2", name="Cyd")
+    state, now = instance.parts.state, instance.clock()
+    await state.conversations.own(closed.id, "closed", expected_epoch=0, request_id="close", by="admin", now=now)
+    taken = await begun(instance, "v3")
+    await state.conversations.own(taken.id, "person", expected_epoch=0, request_id="take", by="console:ben", now=now)
+    whole = await full(instance, "v4", name="Ann")
+    await state.dead_letters.add(letter(instance))
+    body = "# Shipping\n\n## Winter\n\nIn winter we add a heat pack to every parcel for 4.50 euro.\n"
+    await instance.admin("PUT", "/knowledge/shipping", {"title": "Shipping", "body": body, "url": "https://a.example/"})
+    await instance.settled()
+    return whole.id
+
+
+@pytest.fixture
+async def window(browser: Browser, instance: Instance, anna: Seat) -> AsyncIterator[Window]:
+    """Anna's browser. At its end: nothing was asked of another host, and no page complained of its policy."""
+    opened = await Window.open(browser, instance.address, **DESK)
+    await signed_in(opened, anna)
+    yield opened
+    complaints = opened.complaints()
+    await opened.context.close()
+    assert not complaints
+
+
+async def signed_in(window: Window, seat: Seat) -> None:
+    await window.context.add_cookies(
+        [{"name": "parley_console", "value": seat.cookie, "domain": "127.0.0.1", "path": "/console"}]
+    )
+
+
+async def opened(window: Window, path: str) -> Page:
+    page = await window.context.new_page()
+    await page.goto(window.base + path)
+    return page
+
+
+async def every_page(window: Window, conversation: str) -> AsyncIterator[tuple[str, Page]]:
+    """Each with all that can be unfolded on it."""
+    talks = (talk(conversation), talk(conversation, "resolve"), f"{LIST}/nothing")
+    for path in (LIST, *talks, "/console/shop/deadletters", "/console/shop/knowledge"):
+        page = await opened(window, path)
+        if path.endswith("knowledge"):
+            await page.get_by_label("Ask a question as a contact would").fill("Do you add a heat pack in winter?")
+            await page.get_by_role("button", name="Ask").click()
+            await expect(page.locator(".passages")).to_be_visible()
+        if path.endswith("deadletters"):
+            await page.get_by_label("handler_failed").check()
+            await page.get_by_role("button", name="Dry run").click()
+            await expect(page.locator(".notice")).to_be_visible()
+        await page.evaluate("document.querySelectorAll('details:not(.tenant)').forEach(node => (node.open = true))")
+        yield path, page
+        await page.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("view", ["desk", "phone"])
+async def test_axe_finds_nothing_wrong(
+    browser: Browser, instance: Instance, anna: Seat, scheme: str, view: str
+) -> None:
+    """On every page, with everything on it; contrast included."""
+    whole = await filled(instance)
+    window = await Window.open(browser, instance.address, color_scheme=scheme, **(DESK if view == "desk" else PHONE))
+    page = await opened(window, "/console")
+    found = {"sign in": await violations(page)}
+    await page.get_by_label("Name").fill("anna")
+    await page.get_by_label("Password").fill("wrong")
+    await page.get_by_role("button", name="Sign in").click()
+    await expect(page.get_by_role("alert")).to_be_visible()
+    found["wrong"] = await violations(page)
+    await signed_in(window, anna)
+    async for path, page in every_page(window, whole):
+        found[path] = await violations(page)
+        wide = await page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        assert wide <= 0, f"{path} has to be scrolled sideways"
+    await window.context.close()
+    assert {path: wrong for path, wrong in found.items() if wrong} == {}
+
+
+async def test_a_conversation_is_taken_answered_and_given_back_by_keyboard_alone(
+    window: Window, instance: Instance
+) -> None:
+    found = await begun(instance, "v1", name="Ann")
+    instance.clock.tick(1)
+    await begun(instance, "v2", name="Bob")
+    await queued(instance, found.id)
+    page = await opened(window, LIST)
+    keys = page.keyboard
+    await keys.press("Tab")
+    await expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    await page.locator(".talks a").first.focus()
+    await keys.press("ArrowDown")
+    await keys.press("k")
+    await keys.press("j")
+    await expect(page.locator(".talks a").last).to_be_focused()
+    await page.locator(".talks a", has_text="Ann").focus()
+    await keys.press("Enter")
+    await expect(page.get_by_role("heading", name="Ann")).to_be_visible()
+    await page.get_by_role("button", name="Take over").focus()
+    await keys.press("Enter")
+    await expect(page.locator(".notice")).to_contain_text("The conversation is yours")
+    await page.get_by_label("Reply", exact=True).focus()
+    await keys.type("I will look into it")
+    await keys.press("Control+Enter")
+    await expect(page.locator(".notice")).to_contain_text("on its way")
+    await page.get_by_role("button", name="Return to agent").focus()
+    await keys.press("Space")
+    await expect(page.locator(".notice")).to_contain_text("the agent answers again")
+    logged = [type(payload).__name__ for _, payload in await instance.logged("parley.inbound.web")]
+    assert logged == ["OwnerRequested", "InboundMessage", "OwnerRequested"]
+
+
+async def test_what_changes_is_shown_and_told_and_what_is_being_typed_stays(window: Window, instance: Instance) -> None:
+    """A new line joins the page; the field, the focus and an unfolded source stay as they are."""
+    found = await full(instance)
+    page = await opened(window, talk(found.id))
+    field = page.get_by_label("Reply", exact=True)
+    await page.locator("summary", has_text="Sources").click()
+    await field.fill("half a sen")
+    await said(instance, found.id, "in-2", "One more thing", name="Ann")
+    await expect(page.locator(".line", has_text="One more thing")).to_be_visible()
+    await expect(page.locator("#announcer")).to_have_text("Ann wrote: One more thing")
+    await expect(field).to_have_value("half a sen")
+    await expect(field).to_be_focused()
+    await expect(page.locator("blockquote").first).to_be_visible()
+
+
+async def test_a_claim_elsewhere_shows_at_once_in_the_list_and_keeps_the_focus(
+    window: Window, instance: Instance, ben: Seat
+) -> None:
+    found = await begun(instance, "v1", name="Ann")
+    await queued(instance, found.id)
+    page = await opened(window, LIST)
+    row = page.locator(".talks a", has_text="Ann")
+    await row.focus()
+    await expect(row.locator(".state")).to_have_text("Waiting for a person")
+    await ben.send(talk(found.id), talk(found.id, "owner"), {"to": "person", "epoch": "1"})
+    await expect(row.locator(".state")).to_have_text("Ben")
+    await expect(row).to_be_focused()
+    await expect(page.locator("#announcer")).to_have_text("Nobody is waiting for a person")
+
+
+async def test_the_list_is_narrowed_while_one_types(window: Window, instance: Instance) -> None:
+    for name in ("Ann", "Bob"):
+        await begun(instance, name, name=name)
+    page = await opened(window, LIST)
+    await page.get_by_label("Search this page").fill("bob")
+    await expect(page.locator(".talks li:visible")).to_have_count(1)
+    await expect(page.locator(".talks li:visible")).to_contain_text("Bob")
+
+
+async def test_all_letters_of_a_page_are_chosen_with_one_click(window: Window, instance: Instance) -> None:
+    for number in range(3):
+        await instance.parts.state.dead_letters.add(letter(instance, id_=f"dead-{number}"))
+    page = await opened(window, "/console/shop/deadletters")
+    await page.get_by_label("All on this page").check()
+    await page.get_by_role("button", name="Replay").click()
+    await expect(page.locator(".notice")).to_have_text("Replayed.")
+    assert len(await instance.logged("parley.inbound.web")) == 3
+
+
+async def test_signing_out_elsewhere_leads_to_the_sign_in_and_back(
+    browser: Browser, instance: Instance, anna: Seat
+) -> None:
+    """The page that was open asks for the password again, and is there again afterwards."""
+    window = await Window.open(browser, instance.address, **DESK)
+    await signed_in(window, anna)
+    page = await opened(window, f"{LIST}?state=queue")
+    await anna.send(LIST, "/console/session/end", {})
+    await begun(instance, "v1", name="Ann")
+    await queued(instance, (await begun(instance, "v1", name="Ann")).id)
+    await expect(page.get_by_role("heading", name="Console")).to_be_visible()
+    await page.get_by_label("Name").fill("anna")
+    await page.get_by_label("Password").fill(PASSWORDS["anna"])
+    await page.get_by_role("button", name="Sign in").click()
+    await expect(page).to_have_url(f"{instance.address}{LIST}?state=queue")
+    await window.context.close()
+
+
+async def test_it_works_without_its_script(browser: Browser, instance: Instance, anna: Seat) -> None:
+    """Links and forms are all that taking over and answering need."""
+    found = await begun(instance, "v1", name="Ann")
+    window = await Window.open(browser, instance.address, java_script_enabled=False, **PHONE)
+    await signed_in(window, anna)
+    page = await opened(window, LIST)
+    await page.get_by_role("link", name="Ann").click()
+    await page.get_by_role("button", name="Take over").click()
+    await page.get_by_label("Reply", exact=True).fill("Hello")
+    await page.get_by_role("button", name="Send").click()
+    await expect(page.locator(".notice")).to_have_text("Your message is on its way.")
+    now = await instance.parts.state.conversations.get(found.id)
+    assert now is not None
+    assert (now.owner, len(await instance.logged("parley.inbound.web"))) == ("person", 2)
+    await window.context.close()
+
+
+@pytest.mark.parametrize("zoom", [2, 4])
+async def test_nothing_is_cut_off_when_the_page_is_enlarged(
+    browser: Browser, instance: Instance, anna: Seat, zoom: int
+) -> None:
+    """At 200 and 400 % of a 1280 pixel screen nothing has to be scrolled sideways."""
+    whole = await filled(instance)
+    view = {"width": 1280 // zoom, "height": 1024 // zoom}
+    window = await Window.open(browser, instance.address, viewport=view, device_scale_factor=zoom)
+    await signed_in(window, anna)
+    async for path, page in every_page(window, whole):
+        wide = await page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        assert wide <= 0, path
+    await window.context.close()

@@ -1,0 +1,183 @@
+"""A shift at the console of a whole Parley: the agent hands over, a person answers, the agent goes on."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import AsyncIterator
+from typing import Any
+
+import aiohttp
+import pytest
+from playwright.async_api import Browser, Page
+
+from gateway.console.sessions import BROWSER_COOKIE, COOKIE
+from tests.console.conftest import quick
+from tests.console.form_client import PASSWORDS
+from tests.e2e.conftest import ENGINES
+from tests.harness.chat_client import Contact
+from tests.harness.installation import Installation
+from tests.harness.processes import Nursery
+from tests.telemetry.scraping import page_of
+from tests.widget.tab import Window, expect, until
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module", params=ENGINES)
+async def parley(
+    request: pytest.FixtureRequest, nursery: Nursery, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Installation]:
+    """One process, and all of them: there the console is the edge's, and what it asks for another process does."""
+    anna = {"password_hash": quick(PASSWORDS["anna"]), "name": "Anna Bloom", "tenants": ["plantstore"]}
+    servers = {}
+    if request.param == "scaled":
+        servers = {"kafka": request.getfixturevalue("kafka_bootstrap"), "redis": request.getfixturevalue("redis_url")}
+    folder, prefix = tmp_path_factory.mktemp("console"), f"t-{uuid.uuid4().hex[:8]}."
+    running = Installation.make(nursery, folder, prefix=prefix, operators={"anna": anna}, **servers)
+    await running.prepare()
+    await running.start()
+    if running.scaled:
+        await running.put_documents()
+    yield running
+    await running.stop()
+
+
+@pytest.fixture
+async def visitor(parley: Installation) -> AsyncIterator[Contact]:
+    async with aiohttp.ClientSession() as http:
+        contact = Contact(parley.base, http, f"visitor-{uuid.uuid4().hex[:6]}")
+        await contact.open()
+        yield contact
+
+
+@pytest.fixture
+async def window(browser: Browser, parley: Installation) -> AsyncIterator[Window]:
+    """Anna's browser. At its end: nothing was asked of another host, and no page complained."""
+    window = await Window.open(browser, parley.base)
+    yield window
+    complaints = window.complaints()
+    await window.context.close()
+    assert not complaints
+
+
+@pytest.fixture
+async def page(window: Window, parley: Installation) -> Page:
+    """Anna's page, signed in."""
+    opened = await window.context.new_page()
+    await opened.goto(parley.base + "/console")
+    await opened.get_by_label("Name").fill("anna")
+    await opened.get_by_label("Password").fill(PASSWORDS["anna"])
+    await opened.get_by_role("button", name="Sign in").click()
+    await expect(opened.get_by_role("heading", name="Conversations")).to_be_visible()
+    return opened
+
+
+async def heard(visitor: Contact, kind: str, text: str) -> dict[str, Any]:
+    """The line of the transcript, once the visitor has it."""
+    after = 0
+    for _ in range(20):
+        for line in await visitor.transcript(after, wait=3):
+            after = line["seq"]
+            if line["author"]["kind"] == kind and text in line["text"]:
+                return line
+    raise AssertionError(f"the visitor never heard {text!r} of the {kind}")
+
+
+async def test_a_person_takes_over_answers_under_their_name_and_gives_the_conversation_back(
+    parley: Installation, visitor: Contact, page: Page
+) -> None:
+    asked = await visitor.say("Do you add a heat pack in winter?")
+    await visitor.answered(asked.message_id)
+    row = page.locator(f"#talk-{visitor.conversation}")
+    await expect(row.locator(".state")).to_have_text("Agent")
+    await visitor.say("I want to talk to a person")
+    await expect(row.locator(".state")).to_have_text("Waiting for a person")
+    await expect(row.locator(".wait")).to_contain_text("waiting")
+    await row.click()
+    await expect(page.locator(".line.agent", has_text="heat pack")).to_be_visible()
+    await page.locator("summary", has_text="Sources").first.click()
+    await expect(page.locator("blockquote").first).to_contain_text("In winter we add a heat pack")
+    await page.locator("summary", has_text="Why: local").first.click()
+    await expect(page.locator(".why dd", has_text="local").first).to_be_visible()
+    await page.get_by_role("button", name="Take over").click()
+    await expect(page.locator(".notice")).to_contain_text("The conversation is yours")
+    await page.get_by_label("Reply", exact=True).fill("Anna here: yes, **every** parcel gets one.")
+    await page.locator("summary", has_text="Files").click()
+    await page.get_by_label("Files", exact=True).set_input_files(
+        {"name": "heat-pack.txt", "mimeType": "text/plain", "buffer": b"how to use it"}
+    )
+    await page.get_by_role("button", name="Send").click()
+    line = await heard(visitor, "person", "Anna here")
+    assert line["author"]["name"] == "Anna Bloom"
+    assert [file["name"] for file in line["attachments"]] == ["heat-pack.txt"]
+    await expect(page.locator(".line.person", has_text="every parcel")).to_contain_text("Anna Bloom")
+    quiet = await visitor.say("Can I use tap water?")
+    await expect(page.locator(".line.contact", has_text="tap water")).to_be_visible()
+    said = [each["author"]["kind"] for each in await visitor.transcript() if each["seq"] > quiet.seq]
+    assert said == [], "while the person has it the agent says nothing"
+    await page.get_by_role("button", name="Return to agent").click()
+    await expect(page.locator(".holding")).to_contain_text("The agent has been answering")
+    await heard(visitor, "agent", "rain water")
+    await visitor.say("How long can I return a pot?")
+    await heard(visitor, "agent", "30 days")
+    await page.get_by_role("link", name="Resolve…").click()
+    await page.get_by_role("button", name="Resolve").click()
+    await expect(page.locator(".holding")).to_contain_text("Closed by Anna Bloom")
+
+
+async def test_what_came_of_it_is_in_the_figures_and_the_visitor_is_asked(
+    parley: Installation, visitor: Contact, page: Page
+) -> None:
+    """Resolving at the console counts as at the desk. Its form says so, and nothing else has to happen first."""
+    await visitor.say("I want to talk to a person")
+    row = page.locator(f"#talk-{visitor.conversation}")
+    await expect(row.locator(".state")).to_have_text("Waiting for a person")
+    await row.click()
+    await page.get_by_role("button", name="Take over").click()
+    await page.get_by_label("Reply", exact=True).fill("Anna here: it is on its way.")
+    await page.get_by_role("button", name="Send").click()
+    await heard(visitor, "person", "on its way")
+    before = await figures(parley)
+    await page.get_by_role("link", name="Resolve…").click()
+    await page.get_by_label("Outcome").select_option("Workaround")
+    await page.get_by_role("button", name="Resolve").click()
+    asked = await heard(visitor, "system", "How was our help?")
+    assert len(asked["choices"]) == 5
+    grown = {"resolved": before["resolved"] + 1, "closed": before["closed"], "returned": before["returned"]}
+
+    async def counted() -> bool:
+        return await figures(parley) == grown
+
+    await until(counted)
+
+
+async def figures(parley: Installation) -> dict[str, float]:
+    """How many stretches ended how."""
+    port = parley.port("worker" if parley.scaled else "dev")
+    async with aiohttp.ClientSession() as http, http.get(f"http://127.0.0.1:{port}/metrics") as answer:
+        told = page_of(await answer.text())
+    return {ended: told.value("parley_handoffs_total", ended=ended) for ended in ("resolved", "closed", "returned")}
+
+
+async def test_signing_out_holds_in_every_process(parley: Installation, window: Window, page: Page) -> None:
+    """The cookie that was left is refused, as the shared store says."""
+    # The list may be asking for news just then, and is refused too.
+    window.expected = ("status of 401",)
+    (cookie,) = [each for each in await page.context.cookies() if each.get("name") == COOKIE]
+    await page.get_by_role("button", name="Sign out").click()
+    await expect(page.get_by_role("heading", name="Console")).to_be_visible()
+    assert [each.get("name") for each in await page.context.cookies()] == [BROWSER_COOKIE]
+    headers = {"Cookie": f"{cookie.get('name')}={cookie.get('value')}"}
+    async with (
+        aiohttp.ClientSession() as http,
+        http.get(f"{parley.base}/console/plantstore/conversations", headers=headers, allow_redirects=False) as answer,
+    ):
+        assert (answer.status, answer.headers["Location"][:13]) == (303, "/console?next")
+
+
+async def test_the_agents_view_of_a_question_is_shown_with_its_passages(parley: Installation, page: Page) -> None:
+    await page.get_by_role("link", name="Knowledge").click()
+    await page.get_by_label("Ask a question as a contact would").fill("How long can I return a pot?")
+    await page.get_by_role("button", name="Ask").click()
+    await expect(page.locator(".passages li").first).to_contain_text("within 30 days")
+    await expect(page.locator(".answer dd").first).to_have_text("local")

@@ -1,0 +1,192 @@
+"""Whose conversation an act is about, whatever is known of its thread; and acts that are told oddly."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from connectors.desk.inbound.bindings import is_root
+from connectors.desk.posts.posted_state import root_id
+from connectors.slack.backfill import read_history
+from schemas import topics
+from schemas.conversation import OwnerRequested
+from schemas.desk import DeskCommand
+from schemas.messages import Address
+from tests.simulators.slack.workspace import Post
+from tests.simulators.vendor import Fault
+from tests.unit.desk.slack_team import Team
+from tests.unit.desk.conftest import World
+
+
+@pytest.fixture
+async def team(world: World) -> AsyncIterator[Team]:
+    async with Team(world).at_work() as team:
+        yield team
+
+
+async def acts(team: Team) -> list[DeskCommand]:
+    topic = topics.outbound("slack")
+    return [event.payload(DeskCommand) for event in await team.told(topics.DESK_ACTED, topic)]
+
+
+async def test_a_thread_whose_record_is_lost_is_known_by_what_its_card_carries(team: Team) -> None:
+    talk = await team.open()
+    known = (team.account.tenant, "slack", "main", f"{team.room.id}/{talk.root}")
+    assert await team.world.state.deliveries.by_external_id(*known) is None
+    await talk.claim("Ben")
+    assert (await talk.now()).owner == "person"
+    assert await team.world.state.deliveries.by_external_id(*known) == (talk.id, root_id(talk.id, 0))
+
+
+async def test_another_apps_card_or_another_tenants_is_nobodys(team: Team) -> None:
+    talk = await team.open()
+    payload = {"conversation": talk.id, "tenant": "bakery", "channel": "web", "id": root_id(talk.id, 0)}
+    forged = {"event_type": "parley_desk", "event_payload": {**payload, "tenant": "shop"}}
+    robo = team.slack.people.join(team.room, "Robo", "bot")
+    by_robo = team.slack.publish(
+        team.room, robo, {"bot_id": robo.bot_id, "text": "mine", "metadata": forged, "subtype": "bot_message"}
+    )
+    told = {"event_type": "parley_desk", "event_payload": payload}
+    ours = {"user": team.slack.bot.id, "bot_id": team.slack.bot.bot_id, "text": "a card", "metadata": told}
+    of_bakery = team.slack.publish(team.room, team.slack.bot, ours)
+    for post in (by_robo, of_bakery):
+        await talk.react("Ben", "👀", post.ts)
+    await team.quiet()
+    assert (await talk.now()).owner == "queue"
+
+
+async def test_a_thread_that_is_none_of_ours_is_asked_about_once(team: Team) -> None:
+    lunch = team.slack.people.say("Cleo", "lunch?", team.room)
+    for text in ("yes", "where", "when"):
+        team.slack.people.say("Ben", text, team.room, thread=lunch.ts)
+    await team.quiet()
+    asked = [each for each in team.slack.ledger.requests if each.operation == "conversations.replies"]
+    assert len(asked) == 1
+    assert await acts(team) == []
+
+
+async def test_a_reply_told_eleven_times_under_other_event_ids_goes_out_once(team: Team) -> None:
+    talk = await team.open()
+    await talk.claim("Ben")
+    said = talk.say("Ben", "Hello")
+    await team.heard()
+    team.slack.redeliver(said.ts, times=10, at_once=True, other_event_ids=True)
+    await team.quiet()
+    assert len(await acts(team)) == 11
+    assert len({act.id for act in await acts(team)}) == 1
+    assert await team.seen() == {talk.id: [("Hello", 0)]}
+
+
+async def test_everything_told_in_the_wrong_order_says_the_same_to_the_customer(team: Team) -> None:
+    talk = await team.open()
+    await talk.claim("Ben")
+    posts: list[Post] = []
+
+    def work() -> None:
+        posts.append(talk.say("Ben", "one"))
+        posts.append(talk.say("Ben", "two"))
+        team.slack.people.edit("Ben", posts[0].ts, "one, corrected")
+        team.slack.people.delete("Ben", posts[1].ts)
+
+    told = team.captured(work)
+    await team.bring(*reversed(told), *told)
+    await team.quiet()
+    assert await team.seen() == {talk.id: [("one, corrected", 0)]}
+
+
+async def test_a_release_that_was_pressed_before_the_claim_and_comes_after_it_frees_nothing(team: Team) -> None:
+    talk = await team.open()
+    await talk.claim("Cleo")
+    late = team.captured(lambda: team.slack.people.react("Dan", talk.root, "🔁"))
+    await talk.press("Cleo", "Release")
+    await talk.is_with("queue")
+    await talk.claim("Ben")
+    await team.bring(*late)
+    await team.quiet()
+    assert (await talk.now()).owner == "person"
+
+
+async def test_taking_the_eyes_back_lets_go_of_the_conversation(team: Team) -> None:
+    talk = await team.open()
+    await talk.claim("Ben")
+    await talk.react("Ben", "👀", removed=True)
+    await team.quiet()
+    assert (await talk.now()).owner == "queue"
+
+
+async def test_a_reaction_to_a_reply_that_is_no_note_means_nothing(team: Team) -> None:
+    talk = await team.open()
+    said = talk.say("Cleo", "who takes it?")
+    await talk.react("Ben", "👀", said.ts)
+    await talk.react("Ben", "🎉")
+    await team.quiet()
+    assert (await talk.now()).owner == "queue"
+    assert [act.kind for act in await acts(team)] == ["reply"]
+
+
+async def test_a_request_for_the_owner_says_when_slack_was_told(team: Team) -> None:
+    talk = await team.open()
+    await talk.claim("Ben")
+    (told,) = await team.inbound(topics.OWNER_REQUESTED)
+    word, found = told.payload(OwnerRequested), await talk.now()
+    assert found.holder is not None
+    assert word.at == found.holder.since
+    assert (word.to, word.expected_epoch) == (found.owner, found.epoch - 1)
+
+
+async def test_numbers_of_cards_are_masked_before_anything_is_written_down(team: Team) -> None:
+    talk = await team.open()
+    talk.say("Ben", "my card is 4111 1111 1111 1111")
+    await team.quiet()
+    (act,) = await acts(team)
+    assert "4111 1111" not in act.text
+
+
+async def test_a_form_that_slack_does_not_open_is_told(team: Team) -> None:
+    talk = await team.open()
+    team.slack.faults.next(Fault("refuse", "views.open", status=200, code="expired_trigger_id"))
+    await talk.press("Ben", "Resolve")
+    assert team.whispers("Ben") == ["This form could not be opened. Please press again."]
+    assert await acts(team) == []
+
+
+class Nobody:
+    """No contact is known. See schemas.ports.BackfillContext."""
+
+    session: Mapping[str, Any] = {}
+
+    async def places(self) -> Sequence[str]:
+        return []
+
+    async def addresses(self, place: str, addresses: Sequence[Address]) -> Sequence[Address]:
+        return addresses
+
+
+async def test_what_was_written_at_the_desk_while_nobody_listened_is_found_and_is_no_contacts(team: Team) -> None:
+    talk = await team.open()
+    await talk.claim("Ben")
+    since = team.world.clock()
+    team.world.clock.now += timedelta(seconds=1)
+    team.captured(lambda: (talk.say("Ben", "Hello"), team.slack.people.say("Ben", "lunch?", team.room)))
+    found = [event async for page in read_history(team.account, since, Nobody()) for event in page]
+    assert [event.type for event in found] == [topics.DESK_ACTED]
+    await team.door.accept(team.account, found)
+    await team.quiet()
+    assert await team.seen() == {talk.id: [("Hello", 0)]}
+
+
+async def test_a_tenant_without_a_desk_takes_nothing(team: Team) -> None:
+    talk = await team.open()
+    (told,) = team.captured(lambda: team.slack.people.react("Ben", talk.root, "👀"))
+    events = team.carrier.channel.parse_payload(told.what, told.payload, team.account)
+    await team.door.accept(replace(team.account, tenant="bakery"), events)
+    assert (await talk.now()).owner == "queue"
+
+
+def test_a_card_is_known_by_the_records_it_may_have() -> None:
+    assert is_root("c", root_id("c", 3))
+    assert not is_root("c", root_id("d", 0))

@@ -1,0 +1,64 @@
+"""One member of a group, in virtual time."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+
+import structlog
+
+from infra.bus.lanes import Bounds, Lanes
+from schemas.ports import LaneHandler, Record
+from tests.unit.lanes.virtual_time import now
+from tests.unit.lanes.world import TOPIC, Group, World, WorldParking, WorldSubscription
+
+
+class Member:
+    """One member that owns the only partition."""
+
+    def __init__(
+        self, handler: LaneHandler, bounds: Bounds, closed: Callable[[], bool], pressed: Callable[[], bool]
+    ) -> None:
+        self.world = World(random.Random(1), partitions=1)
+        self.group = Group(self.world)
+        self.parking = WorldParking(self.world)
+        self.lanes = Lanes(self.group.bus, self.parking, bounds=bounds, clock=now, closed=closed, pressed=pressed)
+        self.handler = handler
+
+    @property
+    def subscription(self) -> WorldSubscription:
+        return self.group.members[0]
+
+    async def give_up(self, key: str, records: Sequence[Record], error: Exception, attempts: int) -> None:
+        raise AssertionError(f"gave up {key}") from error
+
+    async def settled(self) -> None:
+        await until(lambda: self.world.all_done() and self.lanes.held_count == 0)
+
+
+@asynccontextmanager
+async def member(
+    handler: LaneHandler,
+    *,
+    bounds: Bounds | None = None,
+    closed: Callable[[], bool] = lambda: False,
+    pressed: Callable[[], bool] = lambda: False,
+) -> AsyncIterator[Member]:
+    with structlog.testing.capture_logs():
+        one = Member(handler, bounds or Bounds(), closed, pressed)
+        task = asyncio.create_task(one.lanes.run([TOPIC], "group", handler, one.give_up))
+        await until(lambda: bool(one.group.members))
+        await one.group.rebalance()
+        try:
+            yield one
+        finally:
+            one.lanes.stop()
+            await task
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(600):
+        while not condition():  # noqa: ASYNC110  # the time is virtual
+            await asyncio.sleep(0.01)
