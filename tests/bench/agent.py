@@ -15,10 +15,10 @@ from tests.bench.figures import Row, Spread, quantile
 from tests.bench.latency import heard_of
 from tests.bench.launch import MODULE
 from tests.bench.machine import processor_seconds
-from tests.simulators.models.instant import MODULE as QUOTING
 from tests.bench.setup import Stage, tenants
 from tests.harness.installation import UNLIMITED
 from tests.harness.processes import ROOT, Process
+from tests.simulators.models.instant import MODULE as QUOTING
 from tests.telemetry.scraping import page_of
 
 PER_SECOND = 20

@@ -6,8 +6,8 @@ from tests.bench.edge_server import MODULE
 from tests.bench.figures import Row, Spread, quantile
 from tests.bench.load import Result, drive
 from tests.bench.machine import fdatasync_ms, processor_seconds
-from tests.bench.signed_channel import requests
 from tests.bench.setup import Stage, tenants
+from tests.bench.signed_channel import requests
 from tests.harness.processes import Process
 
 CONTACTS = 500

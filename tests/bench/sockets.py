@@ -7,10 +7,10 @@ from typing import Any
 
 import structlog
 
-from tests.bench.socket_client_processes import Crowds, crowds
 from tests.bench.figures import Row, Spread
 from tests.bench.machine import resident_bytes
 from tests.bench.setup import Stage, tenants
+from tests.bench.socket_client_processes import Crowds, crowds
 from tests.harness.processes import Process
 
 log = structlog.get_logger("parley.bench")

@@ -10,7 +10,7 @@ from typing import Any
 import aiohttp
 
 from infra.deploy.process import free_port
-from tests.bench import meta_customers, launch
+from tests.bench import launch, meta_customers
 from tests.bench.figures import Row, Spread, quantile
 from tests.bench.machine import fdatasync_ms, processor_seconds
 from tests.bench.setup import Stage, tenants
@@ -66,7 +66,9 @@ async def _load(stage: Stage, edge: int, at: int) -> dict[str, Any]:
     webhook = f"http://127.0.0.1:{edge}/v1/webhooks/whatsapp/plantstore/{ACCOUNT}"
     seconds, warm, contacts = stage.times(60, 2), stage.times(5, 0), stage.times(CONTACTS, 40)
     rate = stage.times(PER_SECOND, 20)
-    vendor = await stage.program(meta_customers.MODULE, webhook, str(rate), str(seconds), str(warm), str(contacts), port=at)
+    vendor = await stage.program(
+        meta_customers.MODULE, webhook, str(rate), str(seconds), str(warm), str(contacts), port=at
+    )
     return await outcome(vendor, seconds + warm + 2 * meta_customers.PATIENCE)
 
 

@@ -11,7 +11,11 @@ from tests.channels import fixture_cases, fixture_translation
 
 VENDORS = [name for name in CHANNELS if fixture_cases.fixtures(name).exists()]
 FOUND = {
-    way: [pytest.param(name, case, id=f"{name}-{case.name}") for name in VENDORS for case in fixture_cases.cases(name, way)]
+    way: [
+        pytest.param(name, case, id=f"{name}-{case.name}")
+        for name in VENDORS
+        for case in fixture_cases.cases(name, way)
+    ]
     for way in ("inbound", "outbound")
 }
 
@@ -42,7 +46,9 @@ def test_a_vendors_answer_means_this(channel: str, case: Path) -> None:
 @pytest.mark.parametrize("channel", VENDORS)
 def test_every_case_is_there_or_cannot_exist(channel: str) -> None:
     """A case is absent with a reason, never by oversight, and never both there and absent."""
-    wanted = {f"inbound/{name}" for name in fixture_cases.INBOUND} | {f"outbound/{name}" for name in fixture_cases.OUTBOUND}
+    wanted = {f"inbound/{name}" for name in fixture_cases.INBOUND} | {
+        f"outbound/{name}" for name in fixture_cases.OUTBOUND
+    }
     there = {f"{way}/{case.name}" for way in ("inbound", "outbound") for case in fixture_cases.cases(channel, way)}
     excused = fixture_cases.absent(channel)
     assert wanted - there == excused.keys() & wanted

@@ -16,9 +16,9 @@ from schemas.errors import Unauthorized
 from schemas.messages import Author, Choice, OutboundMessage
 from schemas.ports import Account, Event, RawRequest, RenderContext, WebhookHandshake
 from tests.harness.channel_tools import no_files
-from tests.simulators.webhook_receiver import Received, Receiver
 from tests.simulators.slack.server import SlackVendor
 from tests.simulators.vendor import File
+from tests.simulators.webhook_receiver import Received, Receiver
 
 
 class Edge:

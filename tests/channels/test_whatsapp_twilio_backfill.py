@@ -13,10 +13,10 @@ import pytest
 from connectors.streams import runner
 from schemas.ports import RawRequest
 from tests.channels.stream_account import Hall, hall_of
-from tests.simulators.vendor_clock import Pace
-from tests.simulators.webhook_receiver import Receiver
 from tests.simulators.twilio import Twilio
 from tests.simulators.vendor import File
+from tests.simulators.vendor_clock import Pace
+from tests.simulators.webhook_receiver import Receiver
 
 
 @pytest.fixture

@@ -39,10 +39,10 @@ from schemas.ports import (
     VendorCall,
 )
 from tests.harness.channel_tools import no_files
-from tests.simulators.vendor_clock import Pace
-from tests.simulators.webhook_receiver import Received, Receiver
 from tests.simulators.twilio import Twilio as Vendor
 from tests.simulators.vendor import Fault, File
+from tests.simulators.vendor_clock import Pace
+from tests.simulators.webhook_receiver import Received, Receiver
 
 ID = "0d1f2e3a-0000-5000-8000-000000000001"
 LEAF = Attachment(id="a" * 64, name="leaf.png", type="image/png", size=3)

@@ -27,10 +27,10 @@ from schemas.errors import Parked
 from schemas.messages import Address, Attachment, Author, Choice, OutboundMessage, Receipt, TranscriptMessage
 from schemas.ports import Account, Record, State
 from tests.harness.channel_tools import no_files
-from tests.simulators.vendor_clock import Pace
-from tests.simulators.webhook_receiver import Receiver
 from tests.simulators.twilio import Twilio as Vendor
 from tests.simulators.vendor import Fault
+from tests.simulators.vendor_clock import Pace
+from tests.simulators.webhook_receiver import Receiver
 from tests.unit.connectors.conftest import OneBatch
 
 ID = "0d1f2e3a-0000-5000-8000-000000000001"

@@ -19,8 +19,8 @@ from schemas import topics
 from schemas.envelope import Envelope
 from schemas.messages import InboundMessage, Receipt
 from schemas.ports import VendorCall
-from tests.simulators.vendor_clock import Pace
 from tests.simulators.twilio import Twilio as Vendor
+from tests.simulators.vendor_clock import Pace
 
 PUBLIC = "https://support.example.com/chat"
 PATH = "/v1/webhooks/whatsapp/shop/main"

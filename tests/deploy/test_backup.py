@@ -11,8 +11,8 @@ import yaml
 
 from infra.database.backup import LEFT_OUT
 from tests.harness.chat_client import Contact
-from tests.harness.installation import QUESTIONS, Installation
 from tests.harness.contract_client import eventually
+from tests.harness.installation import QUESTIONS, Installation
 from tests.harness.processes import Nursery
 
 

@@ -79,7 +79,9 @@ def test_a_mistake_in_an_expression_is_found(expression: str, problem: str) -> N
 
 
 def test_every_metric_is_on_a_dashboard() -> None:
-    shown = {name for param in TARGETS for name in promql_checks.names_in(str(param.values[0]).replace("$channel", "web"))}
+    shown = {
+        name for param in TARGETS for name in promql_checks.names_in(str(param.values[0]).replace("$channel", "web"))
+    }
     stems = {re.sub(r"_(bucket|sum|count)$", "", name) for name in shown}
     assert COUNTERS.keys() | GAUGES.keys() | HISTOGRAMS.keys() <= stems
 

@@ -19,8 +19,8 @@ from schemas.ports import Record
 from tests.deploy.other_release import CAME_LATE
 from tests.faults.traffic import check_conversations, open_traffic
 from tests.harness.chat_client import Contact
-from tests.harness.installation import Installation
 from tests.harness.contract_client import Outside, eventually
+from tests.harness.installation import Installation
 from tests.harness.processes import Nursery
 from tests.telemetry.scraping import scrape
 

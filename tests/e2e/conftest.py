@@ -12,8 +12,8 @@ import aiohttp
 import pytest
 
 from tests.harness.chat_client import Contact
-from tests.harness.installation import UNLIMITED, Installation
 from tests.harness.contract_client import Outside, Visitor
+from tests.harness.installation import UNLIMITED, Installation
 from tests.harness.processes import Nursery
 
 ENGINES = [pytest.param("embedded"), pytest.param("scaled", marks=pytest.mark.scaled)]

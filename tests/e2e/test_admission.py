@@ -13,8 +13,8 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.harness.installation import Installation
 from tests.harness.contract_client import Outside, Visitor
+from tests.harness.installation import Installation
 from tests.harness.processes import Nursery
 from tests.simulators.meta.signing import encoded, signatures
 

@@ -12,8 +12,8 @@ import pytest
 import yaml
 
 from tests.harness.chat_client import Contact
-from tests.harness.installation import Installation
 from tests.harness.contract_client import eventually
+from tests.harness.installation import Installation
 from tests.harness.processes import Nursery
 from tests.simulators.payments import Till, open_till
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from tests.harness.installation import QUESTIONS
 from tests.harness.contract_client import Answer, Outside, Visitor
+from tests.harness.installation import QUESTIONS
 
 JSON = {"Content-Type": "application/json"}
 

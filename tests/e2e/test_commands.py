@@ -16,8 +16,8 @@ import aiohttp
 import pytest
 import yaml
 
-from tests.harness.installation import ADMIN_TOKEN, QUESTIONS, Installation, config_of
 from tests.harness.contract_client import Outside, Visitor, eventually
+from tests.harness.installation import ADMIN_TOKEN, QUESTIONS, Installation, config_of
 from tests.harness.processes import ROOT, Nursery
 
 COMMANDS = ("dev", "run", "chat", "doctor", "config", "knowledge", "deadletter", "turns", "state", "topics", "schema")

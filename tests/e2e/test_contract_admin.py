@@ -16,8 +16,8 @@ from jsonschema import Draft202012Validator
 
 from schemas.envelope import Envelope
 from tests.e2e.conftest import ENGINES, running
-from tests.harness.installation import ADMIN_TOKEN, QUESTIONS, Installation
 from tests.harness.contract_client import Answer, Outside, Visitor, eventually
+from tests.harness.installation import ADMIN_TOKEN, QUESTIONS, Installation
 from tests.harness.processes import Nursery
 
 NONSENSE = "Who won the football world championship in 1974?"

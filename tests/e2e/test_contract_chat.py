@@ -13,8 +13,8 @@ import jwt
 import pytest
 
 from tests.e2e.conftest import IDENTITY_SECRET, SITE
-from tests.harness.installation import QUESTIONS
 from tests.harness.contract_client import Outside, Visitor
+from tests.harness.installation import QUESTIONS
 
 SESSIONS = "/v1/chat/plantstore/sessions"
 PNG = bytes.fromhex(

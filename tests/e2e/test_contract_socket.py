@@ -11,8 +11,8 @@ import aiohttp
 import pytest
 
 from tests.e2e.conftest import SITE
-from tests.harness.installation import QUESTIONS
 from tests.harness.contract_client import Outside, Tab, Visitor, assert_error, eventually
+from tests.harness.installation import QUESTIONS
 
 NONSENSE = "Who won the football world championship in 1974?"
 

@@ -24,8 +24,8 @@ from schemas.ids import derived_id
 from schemas.messages import InboundMessage
 from schemas.transcript import CLOCK_TOLERANCE
 from tests.e2e.conftest import ENGINES
-from tests.harness.installation import QUESTIONS, Installation
 from tests.harness.contract_client import Outside, Visitor, eventually
+from tests.harness.installation import QUESTIONS, Installation
 from tests.harness.processes import Nursery
 from tests.simulators.twilio import Twilio
 from tests.simulators.vendor import Fault

@@ -6,8 +6,8 @@ from typing import Any
 
 import aiohttp
 
-from tests.harness.installation import Installation
 from tests.harness.contract_client import Outside, Visitor, eventually
+from tests.harness.installation import Installation
 
 PROMISE = "Your replacement parcel will arrive on Friday."
 

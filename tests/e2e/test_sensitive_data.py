@@ -17,8 +17,8 @@ from schemas import topics
 from schemas.envelope import Envelope
 from tests.e2e.conftest import ENGINES
 from tests.e2e.stored_data import secrets, written
-from tests.harness.installation import ADMIN_TOKEN, Installation, config_of
 from tests.harness.contract_client import Outside, Visitor, eventually
+from tests.harness.installation import ADMIN_TOKEN, Installation, config_of
 from tests.harness.processes import Nursery
 from tests.simulators.meta import Instagram
 from tests.simulators.slack.server import SlackVendor

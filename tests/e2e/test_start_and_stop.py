@@ -13,8 +13,8 @@ import pytest
 
 from infra.deploy.local_redis import LocalRedis
 from tests.harness.chat_client import Contact
-from tests.harness.installation import QUESTIONS, Installation
 from tests.harness.contract_client import Outside
+from tests.harness.installation import QUESTIONS, Installation
 from tests.harness.processes import Nursery
 
 

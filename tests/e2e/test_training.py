@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from tests.harness.installation import QUESTIONS
 from tests.harness.contract_client import Outside, Visitor, eventually
+from tests.harness.installation import QUESTIONS
 
 
 def of(shop: Outside) -> tuple[str, ...]:

@@ -23,8 +23,8 @@ from infra.bus.lanes import Bounds, Lanes
 from infra.bus.poison_watch import PoisonWatch
 from infra.flight_recorder import FlightRecorder
 from schemas.ports import Batch, Bus, Record, State
-from tests.contracts.bus.recording_consumer import message
 from tests.contracts.bus.engines import TOPICS, WEB, open_sqlite
+from tests.contracts.bus.recording_consumer import message
 from tests.contracts.state.engines import sqlite_state
 
 STALL_S = 0.5

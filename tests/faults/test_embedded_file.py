@@ -15,8 +15,8 @@ import pytest
 
 from infra.state.sqlite.recovery.repair import CHECKED_BYTES
 from tests.harness.chat_client import Contact
-from tests.harness.installation import QUESTIONS, Installation
 from tests.harness.contract_client import eventually
+from tests.harness.installation import QUESTIONS, Installation
 from tests.harness.page_damage import damage, leaves
 from tests.harness.processes import Nursery
 

@@ -13,8 +13,8 @@ import pytest
 
 from schemas.conversation import DeadLetter
 from schemas.ports import TopicPartition
-from tests.contracts.bus.recording_consumer import eventually
 from tests.contracts.bus.engines import PARTITIONS, WEB
+from tests.contracts.bus.recording_consumer import eventually
 from tests.contracts.state.engines import sqlite_state
 from tests.faults.poison_process import GROUP, KEYS, NUMBERS
 from tests.harness.processes import ROOT
@@ -34,7 +34,14 @@ class Warren:
 
     async def start(self) -> None:
         self._parent = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "tests.faults.poison_process", str(self.folder), cwd=ROOT, stdin=-1, stdout=-1, stderr=-3
+            sys.executable,
+            "-m",
+            "tests.faults.poison_process",
+            str(self.folder),
+            cwd=ROOT,
+            stdin=-1,
+            stdout=-1,
+            stderr=-3,
         )
 
     async def close(self) -> None:

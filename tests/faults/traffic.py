@@ -12,8 +12,8 @@ import aiohttp
 
 from infra.bus.partitioner import partition_of
 from tests.faults.world import World
-from tests.harness.checker import Findings
 from tests.harness.chat_client import Contact
+from tests.harness.checker import Findings
 from tests.harness.installation import QUESTIONS, Installation
 
 

@@ -9,10 +9,10 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 
-from tests.fuzz.socket_frames import INTERNAL_ERROR, PER_SOCKET, ChatSocket, hostile_frame
 from tests.fuzz.mutations import Draft, mutated, valid
-from tests.fuzz.seeds import Seed
 from tests.fuzz.raw_http import Answer, Hung, Line
+from tests.fuzz.seeds import Seed
+from tests.fuzz.socket_frames import INTERNAL_ERROR, PER_SOCKET, ChatSocket, hostile_frame
 
 PIPELINED = 6
 SOCKET_SHARE = 0.08

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from urllib.parse import unquote
 
 from gateway.operators.login_throttle import MAX_DELAY
-from tests.fuzz.seeds import Seed
 from tests.fuzz.hostile_values import STRINGS, bend, scratched, written
+from tests.fuzz.seeds import Seed
 
 METHODS = ("GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH", "TRACE", "CONNECT", "get", "FOO", "PROPFIND")
 MEDIA = (

@@ -31,9 +31,9 @@ from tests.channels import fixture_cases, fixture_translation
 from tests.channels.signing import signed
 from tests.fuzz.hostile_values import bend, hostile, scratched, written
 from tests.fuzz.raw_http import Answer, Hung, Line
+from tests.harness.channel_tools import NOW
 from tests.harness.installation import Installation
 from tests.harness.processes import Nursery
-from tests.harness.channel_tools import NOW
 
 CHANNELS = tuple(name for name in registry.CHANNELS if fixture_cases.fixtures(name).exists())
 CALLED = tuple(name for name in CHANNELS if getattr(registry.load_settings_model(name), "is_called", True))
@@ -154,7 +154,8 @@ def _note(outcome: Outcome, seconds: float, one: Seed, body: bytes) -> None:
 async def over_sockets(nursery: Nursery, folder: Path, channel: str, seed: int, count: int) -> Outcome:
     """To a running installation that has the accounts of the fixtures."""
     accounts = {
-        name: told | {"api_base": NOBODY} for name, told in fixture_cases.read(fixture_cases.fixtures(channel) / "account.json").items()
+        name: told | {"api_base": NOBODY}
+        for name, told in fixture_cases.read(fixture_cases.fixtures(channel) / "account.json").items()
     }
     limits = {"inbound_per_s": 100_000}
     tenants = {fixture_translation.TENANT: {"name": "Shop", "channels": {channel: accounts}, "limits": limits}}

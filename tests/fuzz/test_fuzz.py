@@ -9,9 +9,9 @@ import pytest
 
 from gateway.http.endpoints import ENDPOINTS
 from tests.fuzz.campaign import campaign
+from tests.fuzz.hostile_values import bend, written
 from tests.fuzz.mutations import mutated
 from tests.fuzz.seeds import Seed
-from tests.fuzz.hostile_values import bend, written
 from tests.harness.processes import Nursery
 
 COUNT = 5000

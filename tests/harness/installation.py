@@ -16,8 +16,8 @@ from infra.bus.kafka import KafkaBus
 from infra.deploy.process import free_port
 from schemas import topics
 from schemas.envelope import Envelope
-from tests.harness.checker import Findings, check
 from tests.harness.chat_client import Contact
+from tests.harness.checker import Findings, check
 from tests.harness.processes import Nursery, Process
 
 ADMIN_TOKEN = "test-admin-token-of-32-characters"

@@ -12,8 +12,8 @@ import pytest
 from tests.bench.__main__ import ROWS, UNASKED, merged
 from tests.bench.chart import chart
 from tests.bench.figures import Row, Spread
-from tests.bench.sockets import course
 from tests.bench.setup import stage, tenants
+from tests.bench.sockets import course
 from tests.harness.installation import Installation
 from tests.harness.processes import Nursery
 

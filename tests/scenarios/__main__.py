@@ -25,15 +25,15 @@ from pathlib import Path
 
 from infra.deploy import servers
 from tests.harness.processes import Nursery
-from tests.scenarios.matrix_cells import every, impossible
+from tests.scenarios.channel_scenarios import NOT_YET
 from tests.scenarios.desk import desk_installations
 from tests.scenarios.desk.desk_conversations import Cast, endings, ratings
 from tests.scenarios.desk.kills import Reaper
 from tests.scenarios.desk.outage import Outage
-from tests.scenarios.kills_during_faults import FaultExecutioner
 from tests.scenarios.kills import Executioner
+from tests.scenarios.kills_during_faults import FaultExecutioner
 from tests.scenarios.matrix import Matrix
-from tests.scenarios.channel_scenarios import NOT_YET
+from tests.scenarios.matrix_cells import every, impossible
 from tests.scenarios.scenario_installation import MATRIX, Scene, Stage, stage_of
 
 
@@ -122,7 +122,9 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=250, help="kills (default 250)")
     parser.add_argument("--minutes", type=float, default=10.0, help="without Slack (default 10)")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(2**32))
-    parser.add_argument("--desk", choices=desk_installations.DESKS, default="slack", help="desk-kills: where people work")
+    parser.add_argument(
+        "--desk", choices=desk_installations.DESKS, default="slack", help="desk-kills: where people work"
+    )
     parser.add_argument("--keep", type=Path, help="desk-kills: folder for logs, data, and what went wrong")
     given = parser.parse_args()
     print(f"{given.what} {given.engine}, seed {given.seed}", file=sys.stderr, flush=True)

@@ -13,9 +13,9 @@ from typing import Any
 
 from schemas import topics
 from schemas.facts import Feedback
-from tests.simulators.vendor import Fault, File
-from tests.scenarios.edit_scenarios import deletion, edit, edits_overtaken
 from tests.scenarios.customer_conversation import FACTS, HEAT, RETURN, WATER, Talk
+from tests.scenarios.edit_scenarios import deletion, edit, edits_overtaken
+from tests.simulators.vendor import Fault, File
 
 Scenario = Callable[[Talk], Awaitable[None]]
 PNG = bytes.fromhex(

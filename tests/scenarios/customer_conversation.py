@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.harness.installation import QUESTIONS
-from tests.simulators.vendor import File, Shown
 from tests.scenarios.customers.customer import Customers
 from tests.scenarios.scenario_installation import Stage
+from tests.simulators.vendor import File, Shown
 
 PATIENCE = 90.0
 HEAT, RETURN, WATER = QUESTIONS

@@ -21,9 +21,9 @@ from gateway.wiring.engines import open_engine, required_topics
 from schemas.envelope import Envelope
 from tests.harness.processes import ROOT
 from tests.harness.task_dump import ASK, TOLD
-from tests.simulators.slack.event_delivery import Courier, Delivery
-from tests.scenarios.scenario_installation import TENANT, Stage
 from tests.scenarios.customer_conversation import Talk
+from tests.scenarios.scenario_installation import TENANT, Stage
+from tests.simulators.slack.event_delivery import Courier, Delivery
 
 FOLDER = ROOT / "reports" / "scenarios" / f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{os.getpid()}"
 """Of this run."""

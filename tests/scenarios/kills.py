@@ -19,11 +19,11 @@ from typing import Any
 from schemas import topics
 from schemas.conversation import DeliveryOutcome
 from schemas.runtime.crash_points import POINTS
-from tests.simulators.slack.event_delivery import Undelivered
+from tests.scenarios.customer_conversation import FACTS, HEAT, WATER, Talk
 from tests.scenarios.customers.customer import Customers
 from tests.scenarios.evidence import Evidence
 from tests.scenarios.scenario_installation import Stage
-from tests.scenarios.customer_conversation import FACTS, HEAT, WATER, Talk
+from tests.simulators.slack.event_delivery import Undelivered
 
 POINTS_OF_SENDER = [point for point in POINTS if point.startswith("connector.")]
 SERIES = 9

@@ -19,12 +19,12 @@ from typing import Any
 
 from schemas import topics
 from schemas.conversation import DeliveryOutcome
-from tests.simulators.slack.event_delivery import Undelivered
-from tests.simulators.vendor import Fault, FaultKind
+from tests.scenarios.customer_conversation import FACTS, HEAT, WATER, Talk
 from tests.scenarios.customers.customer import Customers
 from tests.scenarios.kills import DEADLINE, POINTS_OF_SENDER, Executioner, is_over, is_settled
 from tests.scenarios.scenario_installation import Stage
-from tests.scenarios.customer_conversation import FACTS, HEAT, WATER, Talk
+from tests.simulators.slack.event_delivery import Undelivered
+from tests.simulators.vendor import Fault, FaultKind
 
 SERIES = 6
 MOMENT = 3.0

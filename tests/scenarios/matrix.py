@@ -7,12 +7,12 @@ import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from tests.scenarios.matrix_cells import Cell
+from tests.scenarios.channel_scenarios import A_WEEK_LATER, SCENARIOS, TODAY
+from tests.scenarios.customer_conversation import Talk
 from tests.scenarios.customers.customer import Customers
 from tests.scenarios.evidence import Evidence
-from tests.scenarios.channel_scenarios import A_WEEK_LATER, SCENARIOS, TODAY
+from tests.scenarios.matrix_cells import Cell
 from tests.scenarios.scenario_installation import Stage
-from tests.scenarios.customer_conversation import Talk
 
 WEEK = 7 * 86_400 + 3600.0
 """Seconds. A little more, because a window of seven days has to be over."""

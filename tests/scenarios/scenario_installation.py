@@ -19,14 +19,14 @@ from schemas.envelope import Envelope
 from tests import desks
 from tests.harness.installation import UNLIMITED, Installation
 from tests.harness.processes import Nursery
-from tests.simulators.help_desk import HelpDesk
-from tests.simulators.vendor_clock import Pace
 from tests.scenarios.customers.customer import Customers
 from tests.scenarios.customers.discord import DiscordCustomers
 from tests.scenarios.customers.instagram import InstagramCustomers
 from tests.scenarios.customers.slack import SlackCustomers, SocketCustomers
 from tests.scenarios.customers.whatsapp_meta import WhatsAppCustomers
 from tests.scenarios.customers.whatsapp_twilio import TwilioCustomers
+from tests.simulators.help_desk import HelpDesk
+from tests.simulators.vendor_clock import Pace
 
 TENANT = "plantstore"
 FOLD = 0.25

@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator
 import pytest
 
 from tests.harness.processes import Nursery
-from tests.scenarios.matrix_cells import Cell, every, impossible, wanted
-from tests.scenarios.matrix import Matrix
 from tests.scenarios.channel_scenarios import NOT_YET, SCENARIOS
+from tests.scenarios.matrix import Matrix
+from tests.scenarios.matrix_cells import Cell, every, impossible, wanted
 from tests.scenarios.scenario_installation import stage_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]

@@ -8,11 +8,11 @@ import pytest
 
 from tests.harness.processes import Nursery
 from tests.harness.task_dump import TOLD
+from tests.scenarios.customer_conversation import HEAT, Talk
 from tests.scenarios.customers.slack import SocketCustomers
 from tests.scenarios.evidence import Evidence
 from tests.scenarios.kills import fail_on_wait
 from tests.scenarios.scenario_installation import Scene, stage_of
-from tests.scenarios.customer_conversation import HEAT, Talk
 
 
 @pytest.mark.slow

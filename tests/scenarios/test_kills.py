@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from tests.harness.processes import Nursery
-from tests.simulators.vendor_clock import Pace
-from tests.scenarios.kills_during_faults import FaultExecutioner
 from tests.scenarios.kills import POINTS_OF_SENDER, Executioner, series
+from tests.scenarios.kills_during_faults import FaultExecutioner
 from tests.scenarios.scenario_installation import KINDS, stage_of
+from tests.simulators.vendor_clock import Pace
 
 COUNT, AMID_FAULTS = 24, 6
 SEED = random.SystemRandom().randrange(2**32)

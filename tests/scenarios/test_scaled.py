@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from tests.harness.processes import Nursery
-from tests.scenarios.matrix_cells import Cell, seed, some, wanted
 from tests.scenarios.matrix import Matrix
+from tests.scenarios.matrix_cells import Cell, seed, some, wanted
 from tests.scenarios.scenario_installation import stage_of
 
 pytestmark = [pytest.mark.scaled, pytest.mark.slow, pytest.mark.timeout(600)]

@@ -21,8 +21,8 @@ import aiohttp
 from aiohttp import web
 
 from tests.simulators.http_faults import Manners, carried_out
-from tests.simulators.vendor_clock import Pace
 from tests.simulators.vendor import Faults, File, Ledger, Request
+from tests.simulators.vendor_clock import Pace
 
 SECRET = "secret-of-the-help-desk-for-tests"
 MANNERS = Manners(

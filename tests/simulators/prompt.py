@@ -11,9 +11,9 @@ from pathlib import Path
 
 import yaml
 
+from tests.simulators.vendor import File, Shown, Vendor
 from tests.simulators.vendor_clock import Pace
 from tests.simulators.webhook_delivery import Parcel, Postman
-from tests.simulators.vendor import File, Shown, Vendor
 
 HELP = """\
 Type a message and press Enter. A number picks a choice of the last message that has any. Beside that:

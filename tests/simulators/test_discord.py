@@ -8,8 +8,8 @@ import aiohttp
 import pytest
 
 from tests.simulators.discord import Discord
-from tests.simulators.discord.sdk import Bot, discord, led_to
 from tests.simulators.discord.raw_client import Clock, bot_at, raw
+from tests.simulators.discord.sdk import Bot, discord, led_to
 from tests.simulators.vendor import File
 
 

@@ -15,8 +15,8 @@ import yaml
 
 from tests.simulators.discord import Discord
 from tests.simulators.discord.prompt import Prompt
-from tests.simulators.discord.sdk import connected, discord
 from tests.simulators.discord.raw_client import bot_at, raw
+from tests.simulators.discord.sdk import connected, discord
 from tests.simulators.vendor import Fault, Request
 
 

@@ -8,8 +8,8 @@ import pytest
 
 from tests.simulators.discord import Discord
 from tests.simulators.discord.interactions import Interaction
-from tests.simulators.discord.sdk import Bot, discord
 from tests.simulators.discord.raw_client import Clock, bot_at, raw
+from tests.simulators.discord.sdk import Bot, discord
 
 ASK = {
     "name": "ask",

@@ -8,8 +8,8 @@ import time
 import pytest
 
 from tests.simulators.discord import Discord
-from tests.simulators.discord.sdk import discord
 from tests.simulators.discord.raw_client import bot_at, raw
+from tests.simulators.discord.sdk import discord
 from tests.simulators.vendor import Fault
 
 

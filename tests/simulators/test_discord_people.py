@@ -7,8 +7,8 @@ import asyncio
 import pytest
 
 from tests.simulators.discord import Discord
-from tests.simulators.discord.sdk import connected, discord
 from tests.simulators.discord.raw_client import bot_at
+from tests.simulators.discord.sdk import connected, discord
 from tests.simulators.discord.server_state import Channel, User
 from tests.simulators.vendor import File, Vendor
 

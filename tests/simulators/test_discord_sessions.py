@@ -10,8 +10,8 @@ import aiohttp
 import pytest
 
 from tests.simulators.discord import Discord
-from tests.simulators.discord.sdk import Bot, connected, discord
 from tests.simulators.discord.raw_client import Clock, bot_at, hello, line, ready
+from tests.simulators.discord.sdk import Bot, connected, discord
 from tests.simulators.vendor import Fault
 
 

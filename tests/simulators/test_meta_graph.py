@@ -14,9 +14,9 @@ import pytest
 
 from tests.simulators.meta import Graph, Instagram, WhatsApp
 from tests.simulators.meta.client import Client, client_of
+from tests.simulators.vendor import all_of
 from tests.simulators.vendor_clock import Pace
 from tests.simulators.webhook_receiver import Received, Receiver
-from tests.simulators.vendor import all_of
 
 DAY = 86_400
 ODD = 'ä 日本 🌱 / </script> 50% @you "quoted" \u202e\n'

@@ -14,9 +14,9 @@ import yaml
 from tests.simulators.meta import WhatsApp
 from tests.simulators.meta.client import client_of
 from tests.simulators.prompt import Prompt
-from tests.simulators.webhook_receiver import Receiver
 from tests.simulators.twilio import Twilio
 from tests.simulators.vendor import Shown
+from tests.simulators.webhook_receiver import Receiver
 
 ROOT = Path(__file__).parents[2]
 ACTION = {

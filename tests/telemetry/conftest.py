@@ -10,8 +10,8 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.harness.installation import Installation
 from tests.harness.contract_client import Outside
+from tests.harness.installation import Installation
 from tests.harness.processes import Nursery
 from tests.simulators.otlp_collector import Collector, collecting
 

@@ -10,8 +10,8 @@ import pytest
 from infra.deploy.local_redis import LocalRedis
 from schemas import topics
 from schemas.envelope import Envelope
-from tests.harness.installation import QUESTIONS, Installation
 from tests.harness.contract_client import Outside, Visitor, eventually
+from tests.harness.installation import QUESTIONS, Installation
 from tests.telemetry.conftest import Start
 from tests.telemetry.scraping import Page, scrape
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 
 import aiohttp
 
-from tests.torture.writers import Person
 from tests.torture.chat_windows import Live, Page, Tab
+from tests.torture.writers import Person
 
 BRANDS = {"plantstore": "Nepenthes", "bookshop": "Quarto", "teahouse": "Oolong"}
 """Each tenant, and a word that stands in every sentence of its documents and nowhere else."""

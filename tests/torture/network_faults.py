@@ -11,8 +11,8 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 
 from tests.harness.proxy import Proxy
-from tests.torture.process_kills import Keeper
 from tests.torture.plan import Fault
+from tests.torture.process_kills import Keeper
 
 MOMENTARY = ("reset", "half_open")
 LONGEST = 15.0

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.harness.checker import Findings
-from tests.torture.process_kills import Tolls
-from tests.torture.log_audit import Ledger, violations
 from tests.torture.load import Load
-from tests.torture.plan import Plan
+from tests.torture.log_audit import Ledger, violations
 from tests.torture.network_faults import Weather
+from tests.torture.plan import Plan
+from tests.torture.process_kills import Tolls
 
 Say = Callable[[str], None]
 ENOUGH = 40

@@ -13,14 +13,14 @@ import aiohttp
 
 from tests.harness.processes import Nursery
 from tests.torture import tortured_installation as scenes
-from tests.torture.process_kills import Keeper, Killer, Tolls
-from tests.torture.log_audit import judge, read_ledger
 from tests.torture.load import Load
-from tests.torture.writers import Person
+from tests.torture.log_audit import judge, read_ledger
+from tests.torture.network_faults import Weather
 from tests.torture.plan import ROLES, SERVERS, Options, Plan, make_plan
+from tests.torture.process_kills import Keeper, Killer, Tolls
 from tests.torture.report import Outcome, Say
 from tests.torture.tortured_installation import Scene
-from tests.torture.network_faults import Weather
+from tests.torture.writers import Person
 
 START = 90.0
 """Seconds until all processes have to be ready."""

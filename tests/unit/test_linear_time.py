@@ -132,7 +132,8 @@ def test_no_pattern_takes_long_for_any_text() -> None:
     patterns, uses = worst_case_texts.patterns_of(loaded), worst_case_texts.uses_of(loaded)
     assert len(patterns) > 200
     slow = {
-        name: worst_case_texts.slowness_of(each, uses.get(id(each), {"match", "finditer"})) for name, each in patterns.items()
+        name: worst_case_texts.slowness_of(each, uses.get(id(each), {"match", "finditer"}))
+        for name, each in patterns.items()
     }
     assert {name: why for name, why in slow.items() if why} == {}
 

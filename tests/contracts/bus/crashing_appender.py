@@ -10,8 +10,8 @@ import os
 import sys
 from pathlib import Path
 
-from tests.contracts.bus.recording_consumer import message
 from tests.contracts.bus.engines import TOPICS, open_sqlite
+from tests.contracts.bus.recording_consumer import message
 
 
 async def main(path: Path, prefix: str, run: str) -> None:

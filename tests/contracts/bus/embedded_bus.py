@@ -10,8 +10,8 @@ from pathlib import Path
 from infra.bus.sqlite import SqliteBus
 from infra.database import Database
 from schemas.ports import Bus, Record
-from tests.contracts.bus.recording_consumer import NOON
 from tests.contracts.bus.engines import TOPICS, WEB
+from tests.contracts.bus.recording_consumer import NOON
 
 
 class Hands:

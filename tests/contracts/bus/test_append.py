@@ -14,8 +14,8 @@ from schemas.envelope import Envelope
 from schemas.errors import TooLarge, TopicMismatch
 from schemas.ports import Bus, Record
 from schemas.topics import DAY_MS, DEADLETTER, DESK_TOUCHED, STATE, TopicSpec, outbound
-from tests.contracts.bus.recording_consumer import by_key, message, snapshot
 from tests.contracts.bus.engines import PARTITIONS, SLACK, WEB
+from tests.contracts.bus.recording_consumer import by_key, message, snapshot
 
 
 async def everything(bus: Bus, topic: str = WEB) -> list[Record]:

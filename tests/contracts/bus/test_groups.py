@@ -9,8 +9,8 @@ import pytest
 from schemas.errors import Fenced, TopicMismatch
 from schemas.ports import Bus, TopicPartition
 from schemas.topics import DEADLETTER
-from tests.contracts.bus.recording_consumer import (EVERYTHING, Consumer, Journal, by_key, consuming, eventually, message)
 from tests.contracts.bus.engines import SLACK, WEB
+from tests.contracts.bus.recording_consumer import EVERYTHING, Consumer, Journal, by_key, consuming, eventually, message
 
 KEYS = [f"conversation-{n}" for n in range(30)]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from schemas.ports import Bus, TopicPartition
-from tests.contracts.bus.recording_consumer import (EVERYTHING, Consumer, by_key, consuming, eventually, message)
+from tests.contracts.bus.recording_consumer import EVERYTHING, Consumer, by_key, consuming, eventually, message
 
 KEYS = [f"conversation-{n}" for n in range(30)]
 

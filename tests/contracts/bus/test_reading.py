@@ -11,8 +11,8 @@ import pytest
 from schemas.errors import TopicMismatch
 from schemas.ports import Bus, Follower, Record
 from schemas.topics import DEADLETTER, STATE
-from tests.contracts.bus.recording_consumer import PATIENCE_S, by_key, eventually, message, snapshot
 from tests.contracts.bus.engines import WEB
+from tests.contracts.bus.recording_consumer import PATIENCE_S, by_key, eventually, message, snapshot
 
 
 @asynccontextmanager

@@ -18,8 +18,8 @@ from infra.bus.sqlite.headers import pack, unpack
 from infra.database import Database
 from schemas.envelope import Envelope
 from schemas.ports import Position
-from tests.contracts.bus.recording_consumer import message
 from tests.contracts.bus.embedded_bus import everything, log
+from tests.contracts.bus.recording_consumer import message
 
 FULL = Envelope(
     id="i",

@@ -12,9 +12,9 @@ from infra.bus.sqlite import cleaner
 from schemas.errors import SetupError
 from schemas.ports import Record
 from schemas.topics import DAY_MS, STATE, TopicSpec
-from tests.contracts.bus.recording_consumer import (PATIENCE_S, by_key, consuming, eventually, message, snapshot)
 from tests.contracts.bus.embedded_bus import Hands, everything, log
 from tests.contracts.bus.engines import WEB
+from tests.contracts.bus.recording_consumer import PATIENCE_S, by_key, consuming, eventually, message, snapshot
 
 # ── housekeeping ─────────────────────────────────────────────────────────────────────────────────────────────────────
 

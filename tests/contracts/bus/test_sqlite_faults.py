@@ -14,9 +14,9 @@ import pytest
 
 from schemas.envelope import Envelope
 from schemas.errors import BusUnavailable, UndecodableRecord
-from tests.contracts.bus.recording_consumer import by_key, consuming, eventually, message
 from tests.contracts.bus.embedded_bus import everything, log
 from tests.contracts.bus.engines import open_sqlite
+from tests.contracts.bus.recording_consumer import by_key, consuming, eventually, message
 
 ROOT = Path(__file__).resolve().parents[3]
 KILLS = 10

@@ -10,9 +10,19 @@ import pytest
 from schemas.errors import Fenced
 from schemas.ports import Bus, Record, TopicPartition
 from schemas.topics import STATE
-from tests.contracts.bus.recording_consumer import (EVERYTHING, PATIENCE_S, Consumer, by_key, consuming, eventually, message, nothing, snapshot)
 from tests.contracts.bus.embedded_bus import log
 from tests.contracts.bus.engines import SLACK, WEB
+from tests.contracts.bus.recording_consumer import (
+    EVERYTHING,
+    PATIENCE_S,
+    Consumer,
+    by_key,
+    consuming,
+    eventually,
+    message,
+    nothing,
+    snapshot,
+)
 
 # ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 

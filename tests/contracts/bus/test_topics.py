@@ -7,8 +7,8 @@ import pytest
 from schemas.errors import TopicMismatch
 from schemas.ports import Bus
 from schemas.topics import DAY_MS, EVENTS, TopicSpec
-from tests.contracts.bus.recording_consumer import by_key, message
 from tests.contracts.bus.engines import PARTITIONS, TOPICS, WEB, OpenBus
+from tests.contracts.bus.recording_consumer import by_key, message
 
 
 async def test_creating_returns_what_was_missing(open_bus: OpenBus) -> None:

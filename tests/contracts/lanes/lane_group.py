@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 from infra.bus.lanes import Bounds, Lanes
 from schemas.envelope import Envelope
 from schemas.ports import Batch, Bus, Parking, Record
-from tests.contracts.bus.recording_consumer import EVERYTHING, eventually, message
 from tests.contracts.bus.engines import WEB
+from tests.contracts.bus.recording_consumer import EVERYTHING, eventually, message
 
 QUICK = Bounds(drain=8.0, commit_every=0.05, poll=0.05)
 Handler = Callable[[Batch], Awaitable[None]]

@@ -14,8 +14,8 @@ from schemas import topics
 from schemas.changes import MessageDeleted
 from schemas.conversation import DeadLetter, OwnerRequested
 from schemas.ports import Bus, Record, State, TopicPartition
-from tests.contracts.bus.recording_consumer import consuming, eventually
 from tests.contracts.bus.engines import open_kafka
+from tests.contracts.bus.recording_consumer import consuming, eventually
 from tests.contracts.state.engines import ALL_SHARDS, redis_state
 from tests.contracts.state.recorded_history import CHANNELS, Life, event, lived, log
 from tests.contracts.state.samples import NOW, later

@@ -16,8 +16,8 @@ from infra.state.redis.client.scripts import scripts
 from schemas import ids
 from schemas.errors import StateLost
 from schemas.ports import State
-from tests.contracts.state.port_calls import OpenProcess, all_there, everything, processes, set_up, succeeds
 from tests.contracts.state.engines import ALL_SHARDS
+from tests.contracts.state.port_calls import OpenProcess, all_there, everything, processes, set_up, succeeds
 from tests.contracts.state.samples import (
     NOW,
     begun,

@@ -11,8 +11,8 @@ import pytest
 
 from tests.e2e.conftest import ENGINES
 from tests.harness.chat_client import Contact
-from tests.harness.installation import Installation, config_of
 from tests.harness.contract_client import Tab
+from tests.harness.installation import Installation, config_of
 from tests.harness.processes import Nursery
 from tests.simulators.models.server import ModelServer, Script
 

@@ -8,8 +8,8 @@ import pytest
 
 from tests.e2e.models.conftest import tab_of
 from tests.harness.chat_client import Contact
-from tests.harness.installation import QUESTIONS, Installation
 from tests.harness.contract_client import Tab
+from tests.harness.installation import QUESTIONS, Installation
 from tests.harness.websockets import cut
 from tests.simulators.models.server import ModelServer, holding
 

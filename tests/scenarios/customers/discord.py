@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
-from tests.simulators.discord import Discord
-from tests.simulators.vendor_clock import Pace
-from tests.simulators.vendor import Shown
 from tests.scenarios.customers.customer import Customers
+from tests.simulators.discord import Discord
+from tests.simulators.vendor import Shown
+from tests.simulators.vendor_clock import Pace
 
 
 class DiscordCustomers(Customers):

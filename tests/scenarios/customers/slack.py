@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import ClassVar
 
-from tests.simulators.vendor_clock import Pace
+from tests.scenarios.customers.customer import Customers
 from tests.simulators.slack.core import Mode
 from tests.simulators.slack.server import SlackVendor
 from tests.simulators.vendor import Shown
-from tests.scenarios.customers.customer import Customers
+from tests.simulators.vendor_clock import Pace
 
 
 class SlackCustomers(Customers):

@@ -10,9 +10,9 @@ from typing import Any
 import aiohttp
 
 from tests.harness.chat_client import Contact
-from tests.simulators.vendor_clock import Pace
-from tests.simulators.vendor import Faults, File, Ledger, Shown
 from tests.scenarios.customers.customer import Customers
+from tests.simulators.vendor import Faults, File, Ledger, Shown
+from tests.simulators.vendor_clock import Pace
 
 LOOK_EVERY = 0.2
 """Seconds."""

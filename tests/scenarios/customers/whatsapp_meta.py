@@ -7,11 +7,11 @@ from contextlib import AbstractAsyncContextManager
 from functools import partial
 from typing import Any
 
+from tests.scenarios.customers.customer import Customers
 from tests.simulators.meta import Graph, WhatsApp
 from tests.simulators.meta import whatsapp_content as content
-from tests.simulators.vendor_clock import Pace
 from tests.simulators.vendor import Shown
-from tests.scenarios.customers.customer import Customers
+from tests.simulators.vendor_clock import Pace
 
 
 class WhatsAppCustomers(Customers):

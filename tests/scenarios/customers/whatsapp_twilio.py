@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from tests.simulators.vendor_clock import Pace
+from tests.scenarios.customers.customer import Customers
 from tests.simulators.twilio import Twilio
 from tests.simulators.vendor import Shown
-from tests.scenarios.customers.customer import Customers
+from tests.simulators.vendor_clock import Pace
 
 
 class TwilioCustomers(Customers):

@@ -10,15 +10,15 @@ from schemas import topics
 from schemas.conversation import DeliveryOutcome
 from schemas.desk import HandoffEnded, Rating
 from schemas.envelope import Envelope
+from tests.scenarios.customer_conversation import Talk
 from tests.scenarios.customers.customer import Customers
+from tests.scenarios.desk.desk_installations import slack_of
+from tests.scenarios.desk.desk_scenario import Case
 from tests.scenarios.desk.desk_view import Floor
 from tests.scenarios.desk.help_desk_view import HelpDeskFloor
-from tests.scenarios.desk.desk_scenario import Case
 from tests.scenarios.desk.races import Race
-from tests.scenarios.desk.desk_installations import slack_of
 from tests.scenarios.desk.slack_view import SlackFloor
 from tests.scenarios.scenario_installation import Stage
-from tests.scenarios.customer_conversation import Talk
 
 DEADLINE = 240.0
 """Seconds for a conversation, all others at the same time."""

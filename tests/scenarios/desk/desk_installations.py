@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from tests.simulators.slack.server import SlackVendor
 from tests.scenarios.customers.customer import Customers
 from tests.scenarios.customers.discord import DiscordCustomers
 from tests.scenarios.customers.instagram import InstagramCustomers
@@ -14,6 +13,7 @@ from tests.scenarios.customers.web import WebCustomers
 from tests.scenarios.customers.whatsapp_meta import WhatsAppCustomers
 from tests.scenarios.customers.whatsapp_twilio import TwilioCustomers
 from tests.scenarios.scenario_installation import Scene
+from tests.simulators.slack.server import SlackVendor
 
 KINDS: tuple[type[Any], ...] = (
     WebCustomers,

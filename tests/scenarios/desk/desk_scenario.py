@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from tests.simulators.slack.event_delivery import Undelivered
-from tests.simulators.vendor import File
-from tests.scenarios.desk.desk_view import Floor
 from tests.scenarios.channel_scenarios import PNG, TAKEN_OVER
 from tests.scenarios.customer_conversation import FACTS, HEAT, RETURN, WATER, Talk
+from tests.scenarios.desk.desk_view import Floor
+from tests.simulators.slack.event_delivery import Undelivered
+from tests.simulators.vendor import File
 
 PERSON_PLEASE = "I want to talk to a person please"
 ASKED = "How was our help?"

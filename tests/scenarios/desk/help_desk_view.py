@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from tests.scenarios.desk.desk_view import Floor
 from tests.simulators.help_desk import HelpDesk, Post
 from tests.simulators.vendor import File
-from tests.scenarios.desk.desk_view import Floor
 
 
 class HelpDeskFloor(Floor):

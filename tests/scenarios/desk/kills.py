@@ -16,12 +16,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from schemas.runtime.crash_points import POINTS
+from tests.scenarios.customer_conversation import HEAT
 from tests.scenarios.desk.desk_conversations import case_of, in_doubt, ratings
-from tests.scenarios.desk.failure_report import seen
 from tests.scenarios.desk.desk_scenario import Case
+from tests.scenarios.desk.failure_report import seen
 from tests.scenarios.evidence import logged
 from tests.scenarios.scenario_installation import Stage
-from tests.scenarios.customer_conversation import HEAT
 
 PASSAGES = {"edge": 20, "worker": 6, "connector": 20}
 """The most that a process lives through of its point: so many are passed between one death and the next."""

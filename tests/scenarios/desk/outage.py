@@ -15,13 +15,13 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from tests.simulators.vendor import Fault, Request
-from tests.scenarios.desk.desk_conversations import case_of
-from tests.scenarios.desk.desk_scenario import LEAF, PERSON_PLEASE, Case
-from tests.scenarios.desk.desk_installations import slack_of
 from tests.scenarios.channel_scenarios import TAKEN_OVER
-from tests.scenarios.scenario_installation import Stage
 from tests.scenarios.customer_conversation import FACTS, HEAT, RETURN, WATER
+from tests.scenarios.desk.desk_conversations import case_of
+from tests.scenarios.desk.desk_installations import slack_of
+from tests.scenarios.desk.desk_scenario import LEAF, PERSON_PLEASE, Case
+from tests.scenarios.scenario_installation import Stage
+from tests.simulators.vendor import Fault, Request
 
 MESSAGES = 10
 """Of each customer, spread over the time in which the desk is away."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
-from tests.scenarios.desk.desk_scenario import ASKED, PERSON_PLEASE, Case
 from tests.scenarios.channel_scenarios import TAKEN_OVER
 from tests.scenarios.customer_conversation import FACTS, HEAT, RETURN, WATER
+from tests.scenarios.desk.desk_scenario import ASKED, PERSON_PLEASE, Case
 
 
 class Race(Case):

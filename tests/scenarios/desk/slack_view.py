@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from tests.scenarios.desk.desk_view import Floor
 from tests.simulators.slack.event_delivery import Undelivered
 from tests.simulators.slack.message_contents import labels, words
 from tests.simulators.slack.server import SlackVendor
 from tests.simulators.slack.workspace import Post, Room
 from tests.simulators.vendor import File
-from tests.scenarios.desk.desk_view import Floor
 
 
 class SlackFloor(Floor):

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import cast
 
 from tests.harness.installation import Installation
-from tests.simulators.vendor_clock import Pace
-from tests.simulators.slack.workspace import Post
 from tests.scenarios.customers.customer import Customers
 from tests.scenarios.customers.slack import SlackCustomers
 from tests.scenarios.customers.whatsapp_twilio import TwilioCustomers
 from tests.scenarios.desk.desk_conversations import case_of
 from tests.scenarios.desk.slack_view import SlackFloor
 from tests.scenarios.scenario_installation import Stage
+from tests.simulators.slack.workspace import Post
+from tests.simulators.vendor_clock import Pace
 
 
 async def test_a_card_is_found_whichever_of_its_conversations_names_came_first() -> None:

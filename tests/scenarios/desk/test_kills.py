@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.harness.processes import Nursery
-from tests.scenarios.desk.kills import Reaper
 from tests.scenarios.desk.desk_installations import DESKS
+from tests.scenarios.desk.kills import Reaper
 from tests.scenarios.scenario_installation import stage_of
 
 COUNTS = {"slack": 20, "webhook": 10}

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.harness.processes import Nursery
-from tests.scenarios.matrix_cells import seed
-from tests.scenarios.desk.outage import Outage
 from tests.scenarios.desk.desk_installations import DESKS
+from tests.scenarios.desk.outage import Outage
+from tests.scenarios.matrix_cells import seed
 from tests.scenarios.scenario_installation import stage_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]

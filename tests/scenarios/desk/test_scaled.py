@@ -9,9 +9,9 @@ from collections.abc import AsyncIterator
 import pytest
 
 from tests.harness.processes import Nursery
-from tests.scenarios.matrix_cells import seed
 from tests.scenarios.desk.desk_conversations import Cast, endings, ratings
 from tests.scenarios.desk.desk_installations import DESKS, KINDS
+from tests.scenarios.matrix_cells import seed
 from tests.scenarios.scenario_installation import stage_of
 
 pytestmark = [pytest.mark.scaled, pytest.mark.slow, pytest.mark.timeout(600)]

@@ -11,8 +11,8 @@ from typing import Any
 
 from aiohttp import web
 
-from tests.simulators.discord.message_validation import REQUEST_BYTES
 from tests.simulators.discord.limits import Allowance, Limits, whole_seconds
+from tests.simulators.discord.message_validation import REQUEST_BYTES
 from tests.simulators.discord.reading import read
 from tests.simulators.discord.refusals import KNOWN, Refusal, plain, refusal
 from tests.simulators.discord.server_state import World

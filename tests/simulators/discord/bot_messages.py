@@ -10,8 +10,8 @@ from typing import Any
 
 from tests.simulators.discord import components, message_validation, screen
 from tests.simulators.discord.ids import made_at, stamp
-from tests.simulators.discord.refusals import Form, refusal
 from tests.simulators.discord.payloads import blank_message, message_event, user_json
+from tests.simulators.discord.refusals import Form, refusal
 from tests.simulators.discord.server_state import Channel, Message, World
 from tests.simulators.vendor import File
 

@@ -5,10 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 from tests.simulators.discord.api import Call, Reply, Route
-from tests.simulators.discord.limits import Allowance
 from tests.simulators.discord.bot_messages import Posts
+from tests.simulators.discord.limits import Allowance
+from tests.simulators.discord.payloads import (
+    application_json,
+    blank_message,
+    channel_json,
+    guild_json,
+    member_json,
+    roles_json,
+    user_json,
+)
 from tests.simulators.discord.refusals import Form, refusal
-from tests.simulators.discord.payloads import (application_json, blank_message, channel_json, guild_json, member_json, roles_json, user_json)
 from tests.simulators.discord.server_state import DM, TEXT, Channel, Message, User, World
 
 OPEN_DM = Allowance("dms", 5, 5.0)

@@ -13,10 +13,10 @@ from aiohttp import web
 
 from tests.simulators.discord import intents
 from tests.simulators.discord.connections import Close, Connection
-from tests.simulators.discord.sessions import Session
 from tests.simulators.discord.payloads import guild_json, members_json, ready_json
-from tests.simulators.discord.streams import stream_for
 from tests.simulators.discord.server_state import Event, World
+from tests.simulators.discord.sessions import Session
+from tests.simulators.discord.streams import stream_for
 from tests.simulators.vendor import Fault, Faults, Ledger, Request
 
 BEAT, IDENTIFY, PRESENCE, VOICE, RESUME, RECONNECT, MEMBERS, INVALID, HELLO, ACK = 1, 2, 3, 4, 6, 7, 8, 9, 10, 11

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.simulators.discord.api import Call, Reply, Route
-from tests.simulators.discord.limits import Allowance
 from tests.simulators.discord.bot_messages import USER_MENTIONS, Draft, Posts
+from tests.simulators.discord.limits import Allowance
+from tests.simulators.discord.payloads import blank_message, channel_json, member_json, message_json, user_json
 from tests.simulators.discord.refusals import Form, Refusal, refusal
-from tests.simulators.discord.payloads import (blank_message, channel_json, member_json, message_json, user_json)
 from tests.simulators.discord.server_state import Channel, Message, User, World
 
 ANSWER_SECONDS = 3.0

@@ -6,11 +6,11 @@ from typing import Any
 
 from tests.simulators.discord import message_validation
 from tests.simulators.discord.api import Call, Reply, Route
-from tests.simulators.discord.limits import Allowance
 from tests.simulators.discord.bot_messages import EVERY_MENTION, Draft, Posts
+from tests.simulators.discord.limits import Allowance
+from tests.simulators.discord.payloads import message_json, user_json
 from tests.simulators.discord.reactions import Reactions
 from tests.simulators.discord.refusals import Form, Refusal, refusal
-from tests.simulators.discord.payloads import message_json, user_json
 from tests.simulators.discord.server_state import Channel, Message, World
 
 TYPING_SECONDS = 10.0

@@ -11,8 +11,8 @@ from tests.simulators.discord.channels import Channels
 from tests.simulators.discord.commands import Commands
 from tests.simulators.discord.ids import stamp
 from tests.simulators.discord.interactions import COMMAND, COMPONENT, Interaction, Interactions
-from tests.simulators.discord.reactions import Reactions
 from tests.simulators.discord.payloads import blank_message, guild_json, member_json, message_event, user_json
+from tests.simulators.discord.reactions import Reactions
 from tests.simulators.discord.server_state import Channel, Message, User, World
 from tests.simulators.vendor import File
 

@@ -8,8 +8,8 @@ import sys
 import threading
 from collections.abc import Callable
 
-from tests.simulators.discord.vendor import Discord
 from tests.simulators.discord.server_state import Channel
+from tests.simulators.discord.vendor import Discord
 from tests.simulators.vendor import Shown
 
 SNIPPET = """

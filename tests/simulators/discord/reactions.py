@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.simulators.discord.refusals import refusal
 from tests.simulators.discord.payloads import member_json
+from tests.simulators.discord.refusals import refusal
 from tests.simulators.discord.server_state import Channel, Message, User, World
 
 MOST = 20

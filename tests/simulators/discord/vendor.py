@@ -10,15 +10,15 @@ from typing import Any
 from aiohttp import web
 
 from tests.simulators.discord.api import Call, Door, Reply, Route, application
+from tests.simulators.discord.bot_messages import Posts
 from tests.simulators.discord.channels import Channels
 from tests.simulators.discord.commands import Commands
-from tests.simulators.discord.message_validation import is_blank
 from tests.simulators.discord.gateway import IDENTIFY_SECONDS, Gateway
 from tests.simulators.discord.interactions import Interaction, Interactions
 from tests.simulators.discord.limits import Limits
+from tests.simulators.discord.message_validation import is_blank
 from tests.simulators.discord.messages import Messages
 from tests.simulators.discord.people import People
-from tests.simulators.discord.bot_messages import Posts
 from tests.simulators.discord.server_state import Channel, World
 from tests.simulators.vendor import Faults, File, Ledger, Shown
 

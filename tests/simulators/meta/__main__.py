@@ -6,8 +6,8 @@ import argparse
 import asyncio
 
 from tests.simulators.meta import Graph, Instagram, WhatsApp
-from tests.simulators.vendor_clock import Pace
 from tests.simulators.prompt import Prompt, typed
+from tests.simulators.vendor_clock import Pace
 
 
 async def serve(vendor: WhatsApp | Instagram, port: int, webhook: str) -> None:

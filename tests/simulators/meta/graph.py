@@ -19,8 +19,8 @@ from tests.simulators.meta.ids import MetaIds
 from tests.simulators.meta.media import MediaStore
 from tests.simulators.meta.usage import Usage
 from tests.simulators.meta.webhooks import App, Webhooks
-from tests.simulators.vendor_clock import Pace
 from tests.simulators.vendor import Fault, Faults, Ledger, Request
+from tests.simulators.vendor_clock import Pace
 
 
 class Surface(Protocol):

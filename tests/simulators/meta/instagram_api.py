@@ -12,9 +12,9 @@ from tests.simulators.meta.errors import GraphError, missing, unknown_object, we
 from tests.simulators.meta.instagram_checks import ACTIONS, MEDIA_TYPES, REACTIONS, Seen, seen, wrong
 from tests.simulators.meta.instagram_state import CONVERSATION, HUMAN_WINDOW, WINDOW, Message, Person, World
 from tests.simulators.meta.media import fetch_link
+from tests.simulators.vendor import File, Request, Shown
 from tests.simulators.vendor_clock import Bucket
 from tests.simulators.webhook_delivery import Parcel
-from tests.simulators.vendor import File, Request, Shown
 
 PROFILE = {
     "name",

@@ -8,8 +8,8 @@ from typing import Any, Literal
 from tests.simulators.meta.graph import Graph
 from tests.simulators.meta.instagram_checks import Choice
 from tests.simulators.meta.webhooks import Update
-from tests.simulators.webhook_delivery import Parcel
 from tests.simulators.vendor import Faults, Ledger, Shown
+from tests.simulators.webhook_delivery import Parcel
 
 WINDOW, HUMAN_WINDOW = 24 * 3600, 7 * 24 * 3600
 CONVERSATION = "aWdfZAG06"

@@ -12,8 +12,8 @@ from yarl import URL
 
 from tests.simulators.meta.errors import GraphError
 from tests.simulators.meta.ids import MetaIds
-from tests.simulators.vendor_clock import Pace
 from tests.simulators.vendor import File
+from tests.simulators.vendor_clock import Pace
 
 ADDRESS_LIVES = 300
 MEGABYTE = 1024 * 1024

@@ -13,9 +13,9 @@ from tests.simulators.meta.errors import GraphError, invalid, missing, unknown_o
 from tests.simulators.meta.media import Medium, check_file, fetch_link
 from tests.simulators.meta.whatsapp_checks import MEDIA_TYPES, Seen, check_frame, filled, seen
 from tests.simulators.meta.whatsapp_state import Customer, Message, Number, World
+from tests.simulators.vendor import File, Request, Shown
 from tests.simulators.vendor_clock import Bucket
 from tests.simulators.webhook_delivery import Parcel
-from tests.simulators.vendor import File, Request, Shown
 
 PAIR_BURST, PAIR_EVERY = 45, 6.0
 READ_WITHIN = 30 * 86_400

@@ -8,9 +8,9 @@ from typing import Any
 from tests.simulators.meta.graph import Graph
 from tests.simulators.meta.ids import MetaIds
 from tests.simulators.meta.webhooks import App, Update
+from tests.simulators.vendor import Faults, Ledger, Shown
 from tests.simulators.vendor_clock import Bucket
 from tests.simulators.webhook_delivery import Parcel
-from tests.simulators.vendor import Faults, Ledger, Shown
 
 WINDOW = 24 * 3600
 

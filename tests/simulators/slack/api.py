@@ -12,8 +12,8 @@ from aiohttp import web
 from tests.simulators.slack import chat, conversations, directory, files, streams, views
 from tests.simulators.slack.calls import Call, Method
 from tests.simulators.slack.core import Slack
-from tests.simulators.slack.limits import Limited
 from tests.simulators.slack.encoding import Refusal, answer, arguments
+from tests.simulators.slack.limits import Limited
 from tests.simulators.slack.workspace import Json
 from tests.simulators.vendor import Fault, Request
 

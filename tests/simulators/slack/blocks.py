@@ -6,8 +6,8 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from tests.simulators.slack.ids import Ids
 from tests.simulators.slack.encoding import Refusal, structure
+from tests.simulators.slack.ids import Ids
 from tests.simulators.slack.workspace import Json
 
 TEXT_OF = {"section": 3000, "header": 150, "markdown": 12_000}

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from tests.simulators.slack.calls import PLURALS, Call, Method
-from tests.simulators.slack.events import thread_facts
 from tests.simulators.slack.encoding import Refusal, is_true
+from tests.simulators.slack.events import thread_facts
 from tests.simulators.slack.workspace import Json, Post, Room
 
 COMMERCIAL = 15

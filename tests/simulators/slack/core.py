@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from tests.simulators.slack.encoding import Refusal
 from tests.simulators.slack.event_delivery import Carrier, Courier
 from tests.simulators.slack.events import Announcer
 from tests.simulators.slack.http_delivery import Hooks
@@ -16,7 +17,6 @@ from tests.simulators.slack.modals import Views
 from tests.simulators.slack.screen import choices, marker, notified, visible
 from tests.simulators.slack.sockets import Sockets
 from tests.simulators.slack.storage import Storage
-from tests.simulators.slack.encoding import Refusal
 from tests.simulators.slack.workspace import Json, Person, Post, Room, Workspace
 from tests.simulators.vendor import Faults, File, Ledger, Shown
 

@@ -10,8 +10,8 @@ from aiohttp import web
 from tests.simulators.slack.calls import Call, Method
 from tests.simulators.slack.chat import authorship, target, thread
 from tests.simulators.slack.core import Slack
-from tests.simulators.slack.storage import Promise
 from tests.simulators.slack.encoding import Refusal, structure
+from tests.simulators.slack.storage import Promise
 from tests.simulators.slack.workspace import Json
 from tests.simulators.vendor import File, Request
 

@@ -12,8 +12,8 @@ from urllib.parse import urlencode
 
 import aiohttp
 
-from tests.simulators.slack.event_delivery import Delivery, Outcome
 from tests.simulators.slack.encoding import encode
+from tests.simulators.slack.event_delivery import Delivery, Outcome
 
 ROBOT = "Slackbot 1.0 (+https://api.slack.com/robots)"
 REDIRECTS = 2

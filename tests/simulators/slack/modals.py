@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.simulators.slack import blocks
-from tests.simulators.slack.ids import Ids
 from tests.simulators.slack.encoding import Refusal, encode, structure
+from tests.simulators.slack.ids import Ids
 from tests.simulators.slack.workspace import Json, Person
 
 TRIGGER_LASTS = 3.0

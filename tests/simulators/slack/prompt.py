@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator, Callable
 from mimetypes import guess_type
 from pathlib import Path
 
+from tests.simulators.slack.encoding import Refusal
 from tests.simulators.slack.event_delivery import Undelivered
 from tests.simulators.slack.server import SlackVendor
-from tests.simulators.slack.encoding import Refusal
 from tests.simulators.slack.workspace import Room
 from tests.simulators.vendor import File, Shown
 

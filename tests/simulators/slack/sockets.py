@@ -10,9 +10,9 @@ from typing import Any, Literal
 
 from aiohttp import WSMsgType, web
 
+from tests.simulators.slack.encoding import encode
 from tests.simulators.slack.event_delivery import Delivery, Outcome
 from tests.simulators.slack.ids import Ids
-from tests.simulators.slack.encoding import encode
 
 Reason = Literal["warning", "refresh_requested", "link_disabled", "too_many_websockets"]
 MOST = 10

@@ -9,8 +9,8 @@ import pytest
 
 from tests.simulators.meta import Instagram
 from tests.simulators.meta.client import client_of
-from tests.simulators.webhook_receiver import Receiver
 from tests.simulators.test_instagram.environment import Setting
+from tests.simulators.webhook_receiver import Receiver
 
 
 async def _setting(login: Literal["instagram", "facebook"]) -> AsyncIterator[Setting]:

@@ -8,8 +8,8 @@ import pytest
 from slack_sdk.web.async_client import AsyncWebClient
 
 from tests.simulators.slack.server import SlackVendor
-from tests.simulators.test_slack.listener import Listener
 from tests.simulators.test_slack.helpers import Clock
+from tests.simulators.test_slack.listener import Listener
 
 
 @pytest.fixture

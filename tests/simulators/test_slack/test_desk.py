@@ -12,8 +12,8 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from tests.simulators.slack.event_delivery import Undelivered
 from tests.simulators.slack.server import SlackVendor
-from tests.simulators.test_slack.listener import Listener
 from tests.simulators.test_slack.helpers import actions, button, refusal, section
+from tests.simulators.test_slack.listener import Listener
 from tests.simulators.vendor import File
 
 OUTCOMES = [{"text": {"type": "plain_text", "text": text}, "value": text} for text in ("Solved", "Spam")]

@@ -13,8 +13,8 @@ from slack_sdk.web.async_client import AsyncWebClient
 from tests.simulators.slack import event_delivery
 from tests.simulators.slack.event_delivery import Delivery, Undelivered
 from tests.simulators.slack.server import SlackVendor
-from tests.simulators.test_slack.listener import Listener
 from tests.simulators.test_slack.helpers import Clock, refusal, section
+from tests.simulators.test_slack.listener import Listener
 from tests.simulators.vendor import File
 
 

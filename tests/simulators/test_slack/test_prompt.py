@@ -12,8 +12,8 @@ from typing import Any
 from slack_sdk.web.async_client import AsyncWebClient
 
 from tests.simulators.slack.server import SlackVendor
-from tests.simulators.test_slack.listener import Listener
 from tests.simulators.test_slack.helpers import actions, button, section
+from tests.simulators.test_slack.listener import Listener
 
 ROOT = Path(__file__).resolve().parents[3]
 SEED = 7

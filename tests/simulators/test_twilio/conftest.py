@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator
 import pytest
 from twilio.rest import Client
 
-from tests.simulators.webhook_receiver import Receiver
 from tests.simulators.test_twilio.environment import Rerouted, Setting
 from tests.simulators.twilio import Twilio
+from tests.simulators.webhook_receiver import Receiver
 
 
 @pytest.fixture

@@ -16,8 +16,8 @@ from twilio.rest import Client
 from twilio.rest.api.v2010.account.message import MessageInstance
 from twilio.rest.content.v1.content import ContentList
 
-from tests.simulators.webhook_receiver import Receiver
 from tests.simulators.twilio import Twilio
+from tests.simulators.webhook_receiver import Receiver
 
 
 class Rerouted(AsyncTwilioHttpClient):  # type: ignore[misc]  # the SDK has no marker for its types

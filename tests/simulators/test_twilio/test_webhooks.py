@@ -11,10 +11,10 @@ import pytest
 from multidict import MultiDict
 from twilio.request_validator import RequestValidator, get_signature_algorithm
 
-from tests.simulators.vendor_clock import Pace
-from tests.simulators.webhook_receiver import Received, Receiver
 from tests.simulators.twilio import Twilio
 from tests.simulators.vendor import File, Vendor
+from tests.simulators.vendor_clock import Pace
+from tests.simulators.webhook_receiver import Received, Receiver
 
 ALL = "#rc=5&rp=all"
 TOKEN = "I-Twilio-Idempotency-Token"

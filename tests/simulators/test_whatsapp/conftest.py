@@ -8,8 +8,8 @@ import pytest
 
 from tests.simulators.meta import WhatsApp
 from tests.simulators.meta.client import client_of
-from tests.simulators.webhook_receiver import Receiver
 from tests.simulators.test_whatsapp.environment import Setting
+from tests.simulators.webhook_receiver import Receiver
 
 
 @pytest.fixture

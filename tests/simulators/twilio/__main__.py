@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 import asyncio
 
-from tests.simulators.vendor_clock import Pace
 from tests.simulators.prompt import Prompt, typed
 from tests.simulators.twilio import Twilio
+from tests.simulators.vendor_clock import Pace
 
 WEBHOOK = "http://127.0.0.1:8080/v1/webhooks/whatsapp/plantstore/main"
 

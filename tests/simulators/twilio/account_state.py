@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tests.simulators.ids import Ids
-from tests.simulators.vendor_clock import Bucket, Pace
 from tests.simulators.twilio.content import Content
 from tests.simulators.twilio.records import Record
 from tests.simulators.twilio.signing import Signer
 from tests.simulators.twilio.webhooks import Webhooks
 from tests.simulators.vendor import Faults, File, Ledger
+from tests.simulators.vendor_clock import Bucket, Pace
 
 WINDOW = 24 * 3600
 

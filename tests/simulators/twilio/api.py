@@ -13,12 +13,12 @@ from aiohttp import web
 from multidict import MultiDict
 
 from tests.simulators.http_faults import Manners, carried_out
+from tests.simulators.twilio.account_state import Person
 from tests.simulators.twilio.checks import Draft, checked
 from tests.simulators.twilio.content_api import Contents
 from tests.simulators.twilio.errors import TwilioError
 from tests.simulators.twilio.files import Files
 from tests.simulators.twilio.records import Record, page
-from tests.simulators.twilio.account_state import Person
 from tests.simulators.vendor import Fault, File, Request, Shown
 
 Handler = Callable[[web.Request, Request], Awaitable[web.Response]]

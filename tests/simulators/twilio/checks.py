@@ -8,9 +8,9 @@ from urllib.parse import urlsplit
 
 from multidict import MultiMapping
 
+from tests.simulators.twilio.account_state import World
 from tests.simulators.twilio.content import fill
 from tests.simulators.twilio.errors import TwilioError
-from tests.simulators.twilio.account_state import World
 
 LONGEST_BODY = 1600
 ADDRESS = re.compile(r"(whatsapp:)?(\+\d{7,15}|[A-Z]{2}\.(ENT\.)?[A-Za-z0-9]{1,128})")

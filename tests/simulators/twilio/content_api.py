@@ -7,9 +7,9 @@ from typing import Any
 
 from aiohttp import web
 
+from tests.simulators.twilio.account_state import World
 from tests.simulators.twilio.content import check, without_nulls
 from tests.simulators.twilio.errors import TwilioError
-from tests.simulators.twilio.account_state import World
 from tests.simulators.vendor import Request
 
 

@@ -6,9 +6,9 @@ from typing import Any
 
 from aiohttp import web
 
+from tests.simulators.twilio.account_state import World
 from tests.simulators.twilio.errors import TwilioError
 from tests.simulators.twilio.records import Record
-from tests.simulators.twilio.account_state import World
 from tests.simulators.vendor import Request
 
 

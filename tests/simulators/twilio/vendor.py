@@ -6,12 +6,12 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from tests.simulators.webhook_delivery import Parcel
+from tests.simulators.twilio.account_state import Person
 from tests.simulators.twilio.api import Api
 from tests.simulators.twilio.records import Record
 from tests.simulators.twilio.signing import Pairs, Signer
-from tests.simulators.twilio.account_state import Person
 from tests.simulators.vendor import File, Shown
+from tests.simulators.webhook_delivery import Parcel
 
 STOP = {"stop", "unsubscribe", "end", "quit", "stopall", "cancel"}
 START = {"start", "unstop", "yes"}

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 from xml.etree import ElementTree
 
+from tests.simulators.twilio.signing import Pairs, Signer, with_body_hash
 from tests.simulators.vendor_clock import Pace
 from tests.simulators.webhook_delivery import Outcome, Parcel, Postman
-from tests.simulators.twilio.signing import Pairs, Signer, with_body_hash
 
 FORM = "application/x-www-form-urlencoded; charset=UTF-8"
 FIRST_WAIT = 0.25

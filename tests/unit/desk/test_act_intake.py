@@ -18,8 +18,8 @@ from schemas.desk import DeskCommand
 from schemas.messages import Address
 from tests.simulators.slack.workspace import Post
 from tests.simulators.vendor import Fault
-from tests.unit.desk.slack_team import Team
 from tests.unit.desk.conftest import World
+from tests.unit.desk.slack_team import Team
 
 
 @pytest.fixture

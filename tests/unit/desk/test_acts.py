@@ -17,8 +17,8 @@ from schemas.envelope import Envelope
 from schemas.errors import BusUnavailable, Parked
 from schemas.ports import Batch, Bus, Position
 from tests.simulators.vendor import Fault, File
-from tests.unit.desk.slack_team import COLLEAGUES, GROUP, Talk, Team, until
 from tests.unit.desk.conftest import World
+from tests.unit.desk.slack_team import COLLEAGUES, GROUP, Talk, Team, until
 
 PDF = File("offer.pdf", "application/pdf", b"%PDF-1.4\n%%EOF\n")
 

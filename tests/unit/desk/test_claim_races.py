@@ -35,8 +35,8 @@ from schemas.ports import (
     VendorCall,
     VendorResponse,
 )
-from tests.unit.desk.slack_team import Talk, Team
 from tests.unit.desk.conftest import TENANT, Waiting, World
+from tests.unit.desk.slack_team import Talk, Team
 
 ROUNDS, AT_ONCE = 1_000, 40
 WAYS = ("outbox", "connector", "stream")

@@ -15,8 +15,8 @@ from schemas.actions import ActionMemory, ApprovalDecided, PendingApproval
 from schemas.desk import DraftRequested, DraftSettled
 from schemas.messages import Author, TranscriptMessage
 from tests.simulators.slack.workspace import Post
-from tests.unit.desk.slack_team import Talk, Team
 from tests.unit.desk.conftest import World
+from tests.unit.desk.slack_team import Talk, Team
 
 
 @pytest.fixture

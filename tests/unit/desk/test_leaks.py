@@ -12,8 +12,8 @@ import pytest
 
 from tests.simulators.slack.workspace import Post, Room
 from tests.simulators.vendor import File
-from tests.unit.desk.slack_team import Talk, Team
 from tests.unit.desk.conftest import World
+from tests.unit.desk.slack_team import Talk, Team
 
 HOLD = 60.0
 """No reply goes out because of the time: whoever gives the conversation back lets it out."""

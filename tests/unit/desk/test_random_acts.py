@@ -15,10 +15,10 @@ from connectors.slack.places import parse_timestamp
 from schemas import topics
 from schemas.messages import InboundMessage
 from schemas.ports import Conversations, OwnershipResult
-from tests.simulators.slack.event_delivery import Delivery
 from tests.simulators.slack.encoding import Refusal
-from tests.unit.desk.slack_team import COLLEAGUES, Talk, Team
+from tests.simulators.slack.event_delivery import Delivery
 from tests.unit.desk.conftest import World
+from tests.unit.desk.slack_team import COLLEAGUES, Talk, Team
 
 WALKS, STEPS, AT_ONCE = 60, 30, 20
 

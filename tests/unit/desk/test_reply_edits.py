@@ -10,8 +10,8 @@ from connectors.desk.commands import reply_edits
 from schemas import topics
 from schemas.changes import MessageDeleted, MessageEdited
 from tests.simulators.slack.workspace import Post
-from tests.unit.desk.slack_team import Talk, Team
 from tests.unit.desk.conftest import World
+from tests.unit.desk.slack_team import Talk, Team
 
 OUT = topics.outbound("web")
 

@@ -23,9 +23,9 @@ from tests.channels.meta import account_of, bench_of
 from tests.harness.channel_tools import NOW, no_files
 from tests.simulators.discord import Discord
 from tests.simulators.meta import Instagram, WhatsApp
-from tests.simulators.vendor_clock import Pace
 from tests.simulators.slack.server import SlackVendor
 from tests.simulators.twilio import Twilio
+from tests.simulators.vendor_clock import Pace
 
 
 @pytest.fixture

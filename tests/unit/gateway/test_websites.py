@@ -17,9 +17,9 @@ from gateway.documents.document_sources import DocumentSource
 from gateway.documents.document_store import LocalDocumentStore
 from gateway.documents.sync import SyncReport, sync_documents
 from schemas.messages import Assurance
+from tests.simulators.website import Page, Site, page, serve
 from tests.unit.gateway.conftest import Instance
 from tests.unit.sources import document_files
-from tests.simulators.website import Page, Site, page, serve
 
 PAGES = {
     "/": page(
@@ -31,7 +31,9 @@ PAGES = {
     ),
     "/help/returns": page("Returns", "Pots come back within 30 days.", links=("/help/deep",)),
     "/help/deep": page("Deep", "Three links away from the start."),
-    "/help/prices.pdf": Page(document_files.pdf([(20, 700, "Prices"), (10, 600, "Moss costs 7 euro.")]), "application/pdf"),
+    "/help/prices.pdf": Page(
+        document_files.pdf([(20, 700, "Prices"), (10, 600, "Moss costs 7 euro.")]), "application/pdf"
+    ),
     "/old": Page(status=301, headers={"Location": "/shipping"}),
     "/secret": page("Secret", "Staff prices."),
     "/robots.txt": Page(b"User-agent: *\nDisallow: /secret\n", "text/plain"),

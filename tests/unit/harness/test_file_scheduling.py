@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tests.harness.processes import ROOT
 from tests.harness.file_scheduling import LONGEST, ONE_WORLD, next_of, waits
+from tests.harness.processes import ROOT
 
 FILES = ["tests/deploy/test_a.py", "tests/faults/test_kills.py", "tests/unit/test_b.py", "tests/widget/test_c.py"]
 

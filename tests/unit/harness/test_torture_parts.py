@@ -11,8 +11,8 @@ import pytest
 from tests.harness.checker import KINDS, Findings
 from tests.torture import seeds
 from tests.torture.log_audit import Ledger, judge
-from tests.torture.writers import Person
 from tests.torture.plan import Options, make_plan
+from tests.torture.writers import Person
 
 OPTIONS = Options("scaled", messages=1000, kills=100, seed=5, seconds=1, faults=40)
 

@@ -13,8 +13,8 @@ from schemas.privacy.cards import mask_cards
 from schemas.privacy.harmless_numbers import compile_own_numbers
 from tests.harness.time_growth import assert_in_proportion
 from tests.unit.privacy import card_numbers
-from tests.unit.privacy.harmless_numbers import HARMLESS
 from tests.unit.privacy.card_spellings import SPELLINGS
+from tests.unit.privacy.harmless_numbers import HARMLESS
 
 SEEDS = st.integers(min_value=0, max_value=2**32)
 

@@ -175,7 +175,9 @@ BAD: dict[str, tuple[str, Callable[[], bytes], str]] = {
     "Word file that lies": ("a.docx", document_files.lying_docx, "damaged"),
     "Word file that laughs": (
         "a.docx",
-        lambda: document_files.docx(document_files.paragraph("&b;"), '<!DOCTYPE x [<!ENTITY a "ha"><!ENTITY b "&a;&a;">]>'),
+        lambda: document_files.docx(
+            document_files.paragraph("&b;"), '<!DOCTYPE x [<!ENTITY a "ha"><!ENTITY b "&a;&a;">]>'
+        ),
         "document type",
     ),
     "broken Word file": ("a.docx", lambda: document_files.docx("<w:p>"), "damaged"),

@@ -15,7 +15,16 @@ from agent_worker.settings import ActionRules
 from schemas import topics
 from schemas.desk import DraftGenerated
 from schemas.errors import ModelFailed
-from tests.unit.agent_worker.handoff.people_events import (ALWAYS, HEAT, PERSON, claimed, delivered, draft_wanted, handed_over, returned)
+from tests.unit.agent_worker.handoff.people_events import (
+    ALWAYS,
+    HEAT,
+    PERSON,
+    claimed,
+    delivered,
+    draft_wanted,
+    handed_over,
+    returned,
+)
 from tests.unit.agent_worker.world import World, world_at
 
 RETURN = "Within how many days can I return pots?"

@@ -15,7 +15,18 @@ from agent_worker.router.rules import RiskTopic, RouteRules
 from schemas.desk import Handoff
 from schemas.messages import Author, TranscriptMessage
 from schemas.ports import Question, SearchResult
-from tests.unit.agent_worker.handoff.people_events import (HEAT, PERSON, asked, claimed, delivered, handed_over, handoff_of, read_back, resolved, returned)
+from tests.unit.agent_worker.handoff.people_events import (
+    HEAT,
+    PERSON,
+    asked,
+    claimed,
+    delivered,
+    handed_over,
+    handoff_of,
+    read_back,
+    resolved,
+    returned,
+)
 from tests.unit.agent_worker.world import World, world_at
 
 AT = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)

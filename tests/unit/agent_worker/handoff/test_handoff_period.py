@@ -9,7 +9,18 @@ import pytest
 from schemas import topics
 from schemas.conversation import Facts
 from schemas.desk import HandoffEnded
-from tests.unit.agent_worker.handoff.people_events import (HEAT, PERSON, asked, claimed, delivered, handed_over, handoff_of, read_back, resolved, returned)
+from tests.unit.agent_worker.handoff.people_events import (
+    HEAT,
+    PERSON,
+    asked,
+    claimed,
+    delivered,
+    handed_over,
+    handoff_of,
+    read_back,
+    resolved,
+    returned,
+)
 from tests.unit.agent_worker.world import World
 
 

@@ -11,7 +11,17 @@ from schemas import topics
 from schemas.desk import DeskUpdate
 from schemas.envelope import Envelope
 from tests.unit.agent_worker.actions.shop import open_shop
-from tests.unit.agent_worker.handoff.people_events import (ALWAYS, HEAT, PERSON, claimed, delivered, handed_over, read_back, resolved, returned)
+from tests.unit.agent_worker.handoff.people_events import (
+    ALWAYS,
+    HEAT,
+    PERSON,
+    claimed,
+    delivered,
+    handed_over,
+    read_back,
+    resolved,
+    returned,
+)
 from tests.unit.agent_worker.world import World, world_at
 
 

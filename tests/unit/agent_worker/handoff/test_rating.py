@@ -10,7 +10,19 @@ import pytest
 from agent_worker.handoff.desk_rules import DeskRules
 from schemas import topics
 from schemas.messages import OutboundMessage
-from tests.unit.agent_worker.handoff.people_events import (ALWAYS, HEAT, asked, claimed, delivered, handed_over, handoff_of, picked, read_back, resolved, returned)
+from tests.unit.agent_worker.handoff.people_events import (
+    ALWAYS,
+    HEAT,
+    asked,
+    claimed,
+    delivered,
+    handed_over,
+    handoff_of,
+    picked,
+    read_back,
+    resolved,
+    returned,
+)
 from tests.unit.agent_worker.world import World, world_at
 
 

@@ -14,7 +14,19 @@ from agent_worker.handoff.wait_estimate import format_duration, format_time
 from agent_worker.settings import FoldRules
 from schemas.handoff.business_hours import OfficeHours
 from schemas.messages import InboundMessage
-from tests.unit.agent_worker.handoff.people_events import (ALWAYS, HEAT, NINE_TO_FIVE, PERSON, asked, claimed, delivered, handed_over, picked, read_back, returned)
+from tests.unit.agent_worker.handoff.people_events import (
+    ALWAYS,
+    HEAT,
+    NINE_TO_FIVE,
+    PERSON,
+    asked,
+    claimed,
+    delivered,
+    handed_over,
+    picked,
+    read_back,
+    returned,
+)
 from tests.unit.agent_worker.world import CHANNEL, World, world_at
 
 BERLIN = ZoneInfo("Europe/Berlin")
