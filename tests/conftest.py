@@ -11,7 +11,7 @@ import pytest
 from infra.deploy import servers
 from infra.deploy.local_kafka import LocalKafka
 from infra.deploy.local_redis import LocalRedis
-from tests.harness.processes import Nursery
+from tests.harness.processes import ForkServer
 
 
 def _unless_declined() -> None:
@@ -58,9 +58,9 @@ def topic_prefix() -> str:
 
 
 @pytest.fixture(scope="session")
-async def nursery() -> AsyncIterator[Nursery]:
+async def nursery() -> AsyncIterator[ForkServer]:
     """Starts Parley's processes; everything it started is gone at the end of the run."""
-    parent = Nursery()
+    parent = ForkServer()
     await parent.start()
     yield parent
     await parent.close()

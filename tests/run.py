@@ -73,9 +73,9 @@ class Dealer:
     """Hands out the files in another order than they are found; a pytest plugin."""
 
     def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> Any:
-        from tests.harness.file_scheduling import Shares  # xdist may not be imported before pytest has loaded it
+        from tests.harness.file_scheduling import FileScheduler  # xdist may not be imported before pytest has loaded it
 
-        return Shares(config, log)
+        return FileScheduler(config, log)
 
 
 def _reason(report: pytest.TestReport | pytest.CollectReport) -> str:

@@ -56,7 +56,7 @@ async def run(names: tuple[str, ...], folder: Path, *, quick: bool) -> list[Row]
     return rows
 
 
-def merged(path: Path, rows: list[Row], about: dict[str, Any], *, whole: bool) -> dict[str, Any]:
+def merge_report(path: Path, rows: list[Row], about: dict[str, Any], *, whole: bool) -> dict[str, Any]:
     """The report: with rows of an earlier one where this run did not measure them."""
     known = {} if whole or not path.exists() else {row["name"]: row for row in json.loads(path.read_text())["rows"]}
     known |= {row.name: {**row.as_json(), "about": about} for row in rows}
@@ -71,13 +71,13 @@ def main() -> int:
     options = parser.parse_args()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.INFO))
     machine.raise_file_limit()
-    about = machine.about()
+    about = machine.describe_machine()
     print(" ".join(f"{name}: {value}" for name, value in about.items()), flush=True)
     with tempfile.TemporaryDirectory() as folder:
         rows = asyncio.run(run(tuple(options.only or UNASKED), Path(folder), quick=options.quick))
-    about["load after"] = machine.about()["load"]
+    about["load after"] = machine.describe_machine()["load"]
     options.out.mkdir(parents=True, exist_ok=True)
-    report = merged(options.out / "bench.json", rows, about, whole=not options.only)
+    report = merge_report(options.out / "bench.json", rows, about, whole=not options.only)
     (options.out / "bench.json").write_text(json.dumps(report, indent=1) + "\n")
     (options.out / "bench.svg").write_text(chart(report["rows"]))
     print(f"written: {options.out}/bench.json, {options.out}/bench.svg", flush=True)

@@ -51,7 +51,7 @@ def raise_file_limit() -> int:
     return hard
 
 
-def about() -> dict[str, Any]:
+def describe_machine() -> dict[str, Any]:
     """For the head of every report: figures mean little without it."""
     return {
         "cores": os.cpu_count(),

@@ -18,8 +18,8 @@ from typing import Any
 
 from tests.bench.figures import quantile
 from tests.simulators.meta import Graph, WhatsApp
-from tests.simulators.vendor_clock import Bucket, Pace
-from tests.simulators.webhook_delivery import Outcome, Parcel, Postman
+from tests.simulators.vendor_clock import Bucket, VendorClock
+from tests.simulators.webhook_delivery import Outcome, Webhook, WebhookDelivery
 
 MODULE = "tests.bench.meta_customers"
 SEED = 7
@@ -32,7 +32,7 @@ PATIENCE = 120.0
 
 
 def vendor_at(port: int) -> WhatsApp:
-    graph = Graph(pace=Pace(scale=1.0), seed=SEED)
+    graph = Graph(pace=VendorClock(scale=1.0), seed=SEED)
     graph.port = port
     vendor = WhatsApp(graph)
     vendor.number.throughput = Bucket(UPGRADED, 1 / UPGRADED, graph.pace.now)
@@ -47,11 +47,11 @@ class Clocked:
     taken: list[tuple[float, float]] = field(default_factory=list)
     outcomes: Counter[Outcome] = field(default_factory=Counter)
 
-    def postman(self, pace: Pace) -> Postman:
+    def postman(self, pace: VendorClock) -> WebhookDelivery:
         book = self
 
-        class Timing(Postman):
-            async def _attempt(self, parcel: Parcel) -> Outcome:
+        class Timing(WebhookDelivery):
+            async def _attempt(self, parcel: Webhook) -> Outcome:
                 begun = time.perf_counter()
                 outcome = await super()._attempt(parcel)
                 book.taken.append((begun, time.perf_counter() - begun))

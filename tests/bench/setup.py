@@ -15,7 +15,7 @@ from typing import Any
 from infra.deploy import servers
 from infra.deploy.process import free_port
 from tests.harness.installation import UNLIMITED, Installation
-from tests.harness.processes import ROOT, Nursery, Process
+from tests.harness.processes import ROOT, ForkServer, Process
 
 
 @dataclass
@@ -25,7 +25,7 @@ class Stage:
     folder: Path
     quick: bool
     stack: AsyncExitStack = field(repr=False)
-    _nursery: Nursery | None = field(default=None, repr=False)
+    _nursery: ForkServer | None = field(default=None, repr=False)
     _kafka: str = ""
     _redis: str = ""
     _count: int = 0
@@ -38,9 +38,9 @@ class Stage:
     def times(self, whole: int, quick: int) -> int:
         return quick if self.quick else whole
 
-    async def nursery(self) -> Nursery:
+    async def nursery(self) -> ForkServer:
         if self._nursery is None:
-            self._nursery = Nursery()
+            self._nursery = ForkServer()
             await self._nursery.start()
             self.stack.push_async_callback(self._nursery.close)
         return self._nursery
@@ -96,7 +96,7 @@ class Stage:
 
 @asynccontextmanager
 async def stage(
-    folder: Path, *, quick: bool = False, nursery: Nursery | None = None, kafka: str = "", redis: str = ""
+    folder: Path, *, quick: bool = False, nursery: ForkServer | None = None, kafka: str = "", redis: str = ""
 ) -> AsyncIterator[Stage]:
     """Nursery and servers are started when they are needed, unless they are given."""
     async with AsyncExitStack() as stack:

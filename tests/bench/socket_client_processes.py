@@ -14,7 +14,7 @@ from tests.harness.processes import ROOT
 DEADLINE = 300.0
 
 
-class Crowds:
+class SocketClientProcesses:
     def __init__(self, children: list[asyncio.subprocess.Process]) -> None:
         self._children = children
 
@@ -38,7 +38,7 @@ class Crowds:
 
 
 @asynccontextmanager
-async def crowds(port: int, processes: int) -> AsyncIterator[Crowds]:
+async def crowds(port: int, processes: int) -> AsyncIterator[SocketClientProcesses]:
     children = [
         await asyncio.create_subprocess_exec(
             sys.executable, "-m", "tests.bench.socket_clients", str(port), cwd=ROOT, stdin=-1, stdout=-1
@@ -46,7 +46,7 @@ async def crowds(port: int, processes: int) -> AsyncIterator[Crowds]:
         for _ in range(processes)
     ]
     try:
-        yield Crowds(children)
+        yield SocketClientProcesses(children)
     finally:
         for child in children:
             if child.returncode is None:

@@ -96,7 +96,7 @@ async def _next(reader: asyncio.StreamReader) -> tuple[int, bytes]:
     return first & 0x0F, await reader.readexactly(size)
 
 
-class Crowd:
+class SocketClients:
     """The seats of one process."""
 
     def __init__(self, port: int) -> None:
@@ -166,7 +166,7 @@ class Crowd:
 
 
 async def serve(port: int) -> None:
-    crowd = Crowd(port)
+    crowd = SocketClients(port)
     reader = asyncio.StreamReader()
     loop = asyncio.get_running_loop()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)

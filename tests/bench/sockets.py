@@ -10,7 +10,7 @@ import structlog
 from tests.bench.figures import Row, Spread
 from tests.bench.machine import resident_bytes
 from tests.bench.setup import Stage, tenants
-from tests.bench.socket_client_processes import Crowds, crowds
+from tests.bench.socket_client_processes import SocketClientProcesses, crowds
 from tests.harness.processes import Process
 
 log = structlog.get_logger("parley.bench")
@@ -67,7 +67,7 @@ async def course(server: Process, sockets: int, *, processes: int = PROCESSES, p
     return Course(sockets, before, idle, busy, after, joined, stormed, faults)
 
 
-async def _said(everybody: Crowds, number: int, per_second: float, faults: dict[str, int]) -> None:
+async def _said(everybody: SocketClientProcesses, number: int, per_second: float, faults: dict[str, int]) -> None:
     await everybody.all("say", number=number, per_second=per_second)
     _add(faults, await everybody.all("until", lines=2 * number, deadline=PATIENCE))
 

@@ -34,7 +34,7 @@ class Moment:
 
 
 @cache
-def opened(name: str) -> tuple[Channel, Moment]:
+def open_channel_at(name: str) -> tuple[Channel, Moment]:
     """Translation needs no store, so there is none."""
     clock = Moment()
     nothing: Any = None
@@ -76,7 +76,7 @@ def moment(told: dict[str, Any]) -> datetime:
 def events(channel: str, case: Path) -> Any:
     """As JSON: what is found, what is answered at once, or the error."""
     raw, told = request(case)
-    opened_channel, clock = opened(channel)
+    opened_channel, clock = open_channel_at(channel)
     clock.now = moment(told)
     called = replace(account(channel, told.get("account", "")), desk=frozenset(told.get("desk", ())))
     try:
@@ -136,7 +136,7 @@ def calls(channel: str, case: Path) -> list[VendorCall]:
     if "contact" in about:
         about["contact"] = Contact.model_validate(about["contact"])
     sending = RenderContext(account=account(channel, told.get("account", "")), **about)
-    return opened(channel)[0].render(message(case), sending)
+    return open_channel_at(channel)[0].render(message(case), sending)
 
 
 def requests(channel: str, case: Path) -> Any:
@@ -157,7 +157,7 @@ def receipt(channel: str, case: Path) -> Any:
     told = read(case / "reply.json")
     reply = VendorResponse(told["status"], told["body"], told.get("headers", {}))
     try:
-        return {"external_id": opened(channel)[0].judge(calls(channel, case)[-1], reply)}
+        return {"external_id": open_channel_at(channel)[0].judge(calls(channel, case)[-1], reply)}
     except DeliveryError as error:
         found = {"error": error.code, "retry_after_ms": error.retry_after_ms}
         return found | {"of_account": True} if getattr(error, "of_account", False) else found

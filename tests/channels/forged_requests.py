@@ -22,7 +22,7 @@ MOST = 12
 
 
 @dataclass(frozen=True, eq=False)
-class Genuine:
+class GenuineRequest:
     """A request of a vendor, and the moment at which it is genuine."""
 
     channel: str
@@ -32,7 +32,7 @@ class Genuine:
     told: dict[str, Any]
 
     def accepts(self, request: RawRequest, account: Account | None = None) -> bool:
-        opened, clock = fixture_translation.opened(self.channel)
+        opened, clock = fixture_translation.open_channel_at(self.channel)
         clock.now = fixture_translation.moment(self.told)
         try:
             opened.verify(request, account or self.account)
@@ -54,18 +54,20 @@ class Genuine:
         return any(self.request.headers[name] not in secrets for name in self.proofs)
 
 
-def genuine(channel: str) -> dict[str, list[Genuine]]:
+def genuine(channel: str) -> dict[str, list[GenuineRequest]]:
     """The accepted requests with a proof among a channel's fixtures, by the kind of account that they are for."""
-    found: dict[str, list[Genuine]] = {}
+    found: dict[str, list[GenuineRequest]] = {}
     for case in fixture_cases.cases(channel, "inbound"):
         request, told = fixture_translation.request(case)
-        one = Genuine(channel, case.name, request, fixture_translation.account(channel, told.get("account", "")), told)
+        one = GenuineRequest(
+            channel, case.name, request, fixture_translation.account(channel, told.get("account", "")), told
+        )
         if request.body and one.accepts(request) and one.proofs:
             found.setdefault(type(one.account.settings).__name__, []).append(one)
     return found
 
 
-Forger = Callable[[Genuine, random.Random], RawRequest | None]
+Forger = Callable[[GenuineRequest, random.Random], RawRequest | None]
 """None where this cannot be done to the request."""
 
 
@@ -85,7 +87,7 @@ def _grow(data: bytes, rng: random.Random) -> bytes:
 
 
 def _of_body(change: Callable[[bytes, random.Random], bytes]) -> Forger:
-    def forge(one: Genuine, rng: random.Random) -> RawRequest | None:
+    def forge(one: GenuineRequest, rng: random.Random) -> RawRequest | None:
         changed = replace(one.request, body=change(one.request.body, rng))
         return None if _says_the_same(one, changed) else changed
 
@@ -93,7 +95,7 @@ def _of_body(change: Callable[[bytes, random.Random], bytes]) -> Forger:
 
 
 def _of_proof(change: Callable[[bytes, random.Random], bytes]) -> Forger:
-    def forge(one: Genuine, rng: random.Random) -> RawRequest:
+    def forge(one: GenuineRequest, rng: random.Random) -> RawRequest:
         name = rng.choice(one.proofs)
         value = change(one.request.headers[name].encode("latin-1"), rng).decode("latin-1")
         return _with(one, **{name: value})
@@ -101,11 +103,11 @@ def _of_proof(change: Callable[[bytes, random.Random], bytes]) -> Forger:
     return forge
 
 
-def _missing(one: Genuine, rng: random.Random) -> RawRequest:
+def _missing(one: GenuineRequest, rng: random.Random) -> RawRequest:
     return _without(one, rng.choice(one.proofs))
 
 
-def _doubled(one: Genuine, rng: random.Random) -> RawRequest:
+def _doubled(one: GenuineRequest, rng: random.Random) -> RawRequest:
     """Two headers of one name as a proxy hands them on: joined."""
     name = rng.choice(one.proofs)
     right = one.request.headers[name]
@@ -113,7 +115,7 @@ def _doubled(one: Genuine, rng: random.Random) -> RawRequest:
     return _with(one, **{name: rng.choice((", ", ",", " ", "\n")).join(rng.sample([right, other], 2))})
 
 
-def _other_proof(one: Genuine, rng: random.Random) -> RawRequest | None:
+def _other_proof(one: GenuineRequest, rng: random.Random) -> RawRequest | None:
     """The proof of another request."""
     other = rng.choice(genuine_like(one))
     if other.request.body == one.request.body:
@@ -121,7 +123,7 @@ def _other_proof(one: Genuine, rng: random.Random) -> RawRequest | None:
     return _with(one, **{name: other.request.headers.get(name, "") for name in one.proofs})
 
 
-def _other_address(one: Genuine, rng: random.Random) -> RawRequest | None:
+def _other_address(one: GenuineRequest, rng: random.Random) -> RawRequest | None:
     """Only who signs the address minds."""
     if "x-twilio-signature" not in one.proofs:
         return None
@@ -148,7 +150,7 @@ OF_SIGNATURES = frozenset({"a bit of the body", "a shorter body", "a longer body
 """Only a signature rules these out."""
 
 
-def forged(one: Genuine, rng: random.Random) -> Iterator[tuple[str, RawRequest]]:
+def forge_requests(one: GenuineRequest, rng: random.Random) -> Iterator[tuple[str, RawRequest]]:
     """One of each kind."""
     for name, forger in FORGERS.items():
         if name in OF_SIGNATURES and not one.is_signed:
@@ -158,7 +160,7 @@ def forged(one: Genuine, rng: random.Random) -> Iterator[tuple[str, RawRequest]]
             yield name, made
 
 
-def strangers(one: Genuine, rng: random.Random) -> Account:
+def strangers(one: GenuineRequest, rng: random.Random) -> Account:
     """The same account with secrets that differ in one character."""
     changed = {}
     for name, value in one.account.settings:
@@ -170,24 +172,24 @@ def strangers(one: Genuine, rng: random.Random) -> Account:
     return replace(one.account, settings=one.account.settings.model_copy(update=changed))
 
 
-def genuine_like(one: Genuine) -> list[Genuine]:
+def genuine_like(one: GenuineRequest) -> list[GenuineRequest]:
     return _known(one.channel)[type(one.account.settings).__name__]
 
 
-_seen: dict[str, dict[str, list[Genuine]]] = {}
+_seen: dict[str, dict[str, list[GenuineRequest]]] = {}
 
 
-def _known(channel: str) -> dict[str, list[Genuine]]:
+def _known(channel: str) -> dict[str, list[GenuineRequest]]:
     if channel not in _seen:
         _seen[channel] = genuine(channel)
     return _seen[channel]
 
 
-def _without(one: Genuine, gone: str) -> RawRequest:
+def _without(one: GenuineRequest, gone: str) -> RawRequest:
     return replace(one.request, headers={name: text for name, text in one.request.headers.items() if name != gone})
 
 
-def _with(one: Genuine, **headers: str) -> RawRequest:
+def _with(one: GenuineRequest, **headers: str) -> RawRequest:
     return replace(one.request, headers={**one.request.headers, **headers})
 
 
@@ -196,7 +198,7 @@ def _other_letter(text: str, rng: random.Random) -> str:
     return text[:at] + rng.choice([each for each in "0123456789abcdef" if each != text[at]]) + text[at + 1 :]
 
 
-def _says_the_same(one: Genuine, changed: RawRequest) -> bool:
+def _says_the_same(one: GenuineRequest, changed: RawRequest) -> bool:
     """Twilio signs what a form says, not how it is written: %2b is %2B, and a field said twice is said once."""
     if "x-twilio-signature" not in one.proofs or is_json(one.request):
         return changed.body == one.request.body

@@ -22,7 +22,7 @@ OTHER_MARKER = "0d1f2e3a-0000-5000-8000-000000000002"
 
 
 @dataclass
-class Bench:
+class MetaAccount:
     """An account at a vendor. ``files`` are those that ``read_file`` knows."""
 
     vendor: Any
@@ -81,7 +81,7 @@ class Bench:
 
 
 @asynccontextmanager
-async def bench_of(vendor: Any, **settings: Any) -> AsyncIterator[Bench]:
+async def bench_of(vendor: Any, **settings: Any) -> AsyncIterator[MetaAccount]:
     """Anna has written once, and that is behind us."""
     async with AsyncExitStack() as stack:
         receiver = await stack.enter_async_context(Receiver().serving())
@@ -97,7 +97,7 @@ async def bench_of(vendor: Any, **settings: Any) -> AsyncIterator[Bench]:
         await vendor.say("anna", "Hello")
         await vendor.settled()
         receiver.requests.clear()
-        yield Bench(vendor, channel, receiver, account, connection, files, known)
+        yield MetaAccount(vendor, channel, receiver, account, connection, files, known)
 
 
 def account_of(channel: str, settings: dict[str, Any], name: str = "main") -> Account:

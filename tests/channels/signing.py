@@ -12,7 +12,7 @@ from tests.simulators.slack.http_delivery import signature
 from tests.simulators.twilio.signing import Signer, with_body_hash
 
 
-def signed(request: RawRequest, account: Account, *, at: float) -> RawRequest:
+def sign_request(request: RawRequest, account: Account, *, at: float) -> RawRequest:
     """By the account's own secrets; ``at`` is the moment, where the vendor says it."""
     settings, proofs = account.settings, {}
     if account.channel == "slack":

@@ -53,7 +53,7 @@ class Narrow:
 
 
 @dataclass
-class Hall:
+class StreamProcesses:
     """``process`` starts what one process runs; each is a holder of its own."""
 
     vendor: Vendor
@@ -96,7 +96,7 @@ class Hall:
             name = f"account:{self.account.tenant}:{self.account.channel}:{self.account.name}"
             return "heard" in await self.state.leases.note(name)
 
-        await eventually(noted)
+        await wait_until_true(noted)
 
     def streams(self, times: StreamTimings = TIMES) -> StreamRunner:
         async def ready() -> bool:
@@ -132,29 +132,29 @@ class Hall:
             return sorted(await self.heard()) == sorted(texts)
 
         try:
-            await eventually(all_heard)
+            await wait_until_true(all_heard)
         except TimeoutError:
             raise AssertionError(f"heard {await self.heard()}, wanted {texts}") from None
 
 
-async def eventually(fact: Callable[[], Awaitable[bool]], deadline: float = DEADLINE) -> None:
+async def wait_until_true(fact: Callable[[], Awaitable[bool]], deadline: float = DEADLINE) -> None:
     """Raises TimeoutError."""
     async with asyncio.timeout(deadline):
         while not await fact():  # noqa: ASYNC110  # the facts are of many kinds, and none of them calls
             await asyncio.sleep(0.01)
 
 
-async def until(fact: Callable[[], object], deadline: float = DEADLINE) -> None:
+async def wait_until(fact: Callable[[], object], deadline: float = DEADLINE) -> None:
     """Raises TimeoutError."""
 
     async def asked() -> bool:
         return bool(fact())
 
-    await eventually(asked, deadline)
+    await wait_until_true(asked, deadline)
 
 
 @asynccontextmanager
-async def hall_of(vendor: Vendor, path: Path) -> AsyncIterator[Hall]:
+async def hall_of(vendor: Vendor, path: Path) -> AsyncIterator[StreamProcesses]:
     """Around a vendor that serves already."""
     database = Database.open(path / "parley.db")
     bus, state = SqliteBus(database), open_sqlite_state(database)
@@ -166,4 +166,4 @@ async def hall_of(vendor: Vendor, path: Path) -> AsyncIterator[Hall]:
         await bus.create_topics(topics.topic_specs([vendor.name], partitions=1, small=1))
         channel = open_channel(vendor.name, tools_of(state, now))
         settings = TypeAdapter(load_settings_model(vendor.name)).validate_python(vendor.settings())
-        yield Hall(vendor, channel, Account("shop", vendor.name, "main", settings), bus, state, Narrow(bus))
+        yield StreamProcesses(vendor, channel, Account("shop", vendor.name, "main", settings), bus, state, Narrow(bus))

@@ -47,7 +47,7 @@ def moved(value: Any) -> Any:
 
 
 def slack() -> tuple[SlackChannel, Account]:
-    channel = fixture_translation.opened("slack")[0]
+    channel = fixture_translation.open_channel_at("slack")[0]
     assert isinstance(channel, SlackChannel)
     return channel, replace(fixture_translation.account("slack"), desk=frozenset({DESK}))
 

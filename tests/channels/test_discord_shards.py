@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from connectors.discord.gateway import session_store, shard, stream
-from tests.channels.stream_account import Hall, hall_of, until
+from tests.channels.stream_account import StreamProcesses, hall_of, wait_until
 from tests.simulators.discord import Discord
 from tests.simulators.vendor import Fault
 
@@ -26,7 +26,7 @@ async def server() -> AsyncIterator[Discord]:
 
 
 @pytest.fixture
-async def hall(server: Discord, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Hall]:
+async def hall(server: Discord, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[StreamProcesses]:
     monkeypatch.setattr(shard, "INVALID_PAUSE", (0.01, 0.02))
     monkeypatch.setattr(session_store, "MIN_SPACING", APART)
     async with hall_of(server, tmp_path) as hall:
@@ -43,12 +43,12 @@ def asked(server: Discord, operation: str) -> list[object]:
 
 
 async def connected(server: Discord, count: int) -> None:
-    await until(lambda: sum(each.connection is not None for each in server.gateway.sessions.values()) == count)
+    await wait_until(lambda: sum(each.connection is not None for each in server.gateway.sessions.values()) == count)
 
 
 @pytest.mark.parametrize("at_once", [1, 4])
 async def test_each_shard_identifies_in_its_turn_and_tells_of_its_part(
-    server: Discord, hall: Hall, at_once: int
+    server: Discord, hall: StreamProcesses, at_once: int
 ) -> None:
     """A process that follows resumes them all, and asks for no identification."""
     server.gateway.shards = count = of_server(server)
@@ -68,7 +68,7 @@ async def test_each_shard_identifies_in_its_turn_and_tells_of_its_part(
     assert set(server.gateway.closes) == {4000}
 
 
-async def test_a_shard_that_is_lost_comes_back_and_nothing_is_lost(server: Discord, hall: Hall) -> None:
+async def test_a_shard_that_is_lost_comes_back_and_nothing_is_lost(server: Discord, hall: StreamProcesses) -> None:
     server.gateway.shards = count = of_server(server)
     async with hall.process():
         await connected(server, count)
@@ -79,11 +79,11 @@ async def test_a_shard_that_is_lost_comes_back_and_nothing_is_lost(server: Disco
         await server.say("mia", "meanwhile")
         await server.say("leo", f"{server.mention} there too")
         await hall.until("before", "meanwhile", "there too")
-        await until(lambda: len(asked(server, "Identify")) == count + 1)
+        await wait_until(lambda: len(asked(server, "Identify")) == count + 1)
         await connected(server, count)
 
 
-async def test_when_discord_wants_more_shards_the_bot_comes_with_them(server: Discord, hall: Hall) -> None:
+async def test_when_discord_wants_more_shards_the_bot_comes_with_them(server: Discord, hall: StreamProcesses) -> None:
     """What was said meanwhile is read from the histories."""
     async with hall.process():
         await connected(server, 1)
@@ -98,10 +98,10 @@ async def test_when_discord_wants_more_shards_the_bot_comes_with_them(server: Di
         await hall.until("before", "meanwhile")
 
 
-async def test_a_bot_with_more_shards_than_its_budget_waits(server: Discord, hall: Hall) -> None:
+async def test_a_bot_with_more_shards_than_its_budget_waits(server: Discord, hall: StreamProcesses) -> None:
     """Nothing is spent on a part of them."""
     server.gateway.shards = 3
     server.gateway.identify_budget = stream.RESERVED_IDENTIFIES + 2
     async with hall.process():
-        await until(lambda: len(asked(server, "Get Gateway Bot")) >= 1)
+        await wait_until(lambda: len(asked(server, "Get Gateway Bot")) >= 1)
     assert asked(server, "Identify") == []

@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 
 from connectors.discord.gateway import interaction_responses, session_store, shard, stream, websocket
 from connectors.discord.rest import RestClient
-from tests.channels.stream_account import TIMES, Hall, hall_of, until
+from tests.channels.stream_account import TIMES, StreamProcesses, hall_of, wait_until
 from tests.simulators.discord import Discord
 from tests.simulators.vendor import Fault
 
@@ -32,7 +32,7 @@ async def server() -> AsyncIterator[Discord]:
 
 
 @pytest.fixture
-async def hall(server: Discord, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Hall]:
+async def hall(server: Discord, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[StreamProcesses]:
     """Pauses that Discord asks for are short here."""
     monkeypatch.setattr(shard, "INVALID_PAUSE", (0.01, 0.02))
     monkeypatch.setattr(session_store, "MIN_SPACING", timedelta(0))
@@ -50,11 +50,11 @@ def has_said(lines: Sequence[MutableMapping[str, Any]], event: str) -> bool:
 
 async def connected(server: Discord, count: int = 1) -> None:
     """Until so many sessions have been told everything."""
-    await until(lambda: sum(each.connection is not None for each in server.gateway.sessions.values()) == count)
+    await wait_until(lambda: sum(each.connection is not None for each in server.gateway.sessions.values()) == count)
     await server.settled()
 
 
-async def test_messages_of_all_places_are_appended(server: Discord, hall: Hall) -> None:
+async def test_messages_of_all_places_are_appended(server: Discord, hall: StreamProcesses) -> None:
     async with hall.process():
         await connected(server)
         await server.say("mia", "in a direct message")
@@ -64,13 +64,15 @@ async def test_messages_of_all_places_are_appended(server: Discord, hall: Hall) 
     assert server.gateway.closes[-1] == websocket.CLOSE_CODE
 
 
-async def test_what_cannot_be_appended_is_not_counted_as_heard_and_keeps_its_order(server: Discord, hall: Hall) -> None:
+async def test_what_cannot_be_appended_is_not_counted_as_heard_and_keeps_its_order(
+    server: Discord, hall: StreamProcesses
+) -> None:
     async with hall.process():
         await connected(server)
         hall.narrow.is_closed = True
         for number in range(3):
             await server.say("mia", str(number))
-        await until(lambda: hall.narrow.refused >= 2)
+        await wait_until(lambda: hall.narrow.refused >= 2)
         (session,) = server.gateway.sessions.values()
         assert session.heard < session.seq
         hall.narrow.is_closed = False
@@ -79,7 +81,7 @@ async def test_what_cannot_be_appended_is_not_counted_as_heard_and_keeps_its_ord
         await server.settled()
 
 
-async def test_a_process_goes_on_with_the_session_of_the_one_before(server: Discord, hall: Hall) -> None:
+async def test_a_process_goes_on_with_the_session_of_the_one_before(server: Discord, hall: StreamProcesses) -> None:
     """Also with what it had heard and not appended."""
     async with hall.process():
         await connected(server)
@@ -88,7 +90,7 @@ async def test_a_process_goes_on_with_the_session_of_the_one_before(server: Disc
         await server.settled()
         hall.narrow.is_closed = True
         await server.say("mia", "heard, not appended")
-        await until(lambda: hall.narrow.refused)
+        await wait_until(lambda: hall.narrow.refused)
     hall.narrow.is_closed = False
     await server.say("mia", "meanwhile")
     async with hall.process():
@@ -98,7 +100,9 @@ async def test_a_process_goes_on_with_the_session_of_the_one_before(server: Disc
 
 
 @pytest.mark.parametrize("how", ["cut", "reconnect", "resumable", "4000"])
-async def test_after_a_loss_that_is_none_the_session_is_resumed(server: Discord, hall: Hall, how: str) -> None:
+async def test_after_a_loss_that_is_none_the_session_is_resumed(
+    server: Discord, hall: StreamProcesses, how: str
+) -> None:
     async with hall.process():
         await connected(server)
         if how == "reconnect":
@@ -109,13 +113,13 @@ async def test_after_a_loss_that_is_none_the_session_is_resumed(server: Discord,
             server.gateway.hang_up(None if how == "cut" else 4000)
         await server.say("mia", "meanwhile")
         await hall.until("meanwhile")
-        await until(lambda: asked(server, "Resume") == 1)
+        await wait_until(lambda: asked(server, "Resume") == 1)
         assert asked(server, "Identify") == 1
 
 
 @pytest.mark.parametrize("how", ["invalid", "4007", "4009"])
 async def test_a_session_that_is_gone_is_begun_anew_and_the_gap_is_read_from_the_history(
-    server: Discord, hall: Hall, how: str
+    server: Discord, hall: StreamProcesses, how: str
 ) -> None:
     async with hall.process():
         await connected(server)
@@ -129,30 +133,32 @@ async def test_a_session_that_is_gone_is_begun_anew_and_the_gap_is_read_from_the
             server.gateway.invalidate()
         else:
             server.gateway.hang_up(int(how))
-        await until(lambda: asked(server, "Identify") == 2)
+        await wait_until(lambda: asked(server, "Identify") == 2)
         await server.say("mia", "after")
         await hall.until("before", "in the gap", "after")
     assert asked(server, "Resume") == 0
 
 
 async def test_what_was_written_before_the_first_session_was_on_record_is_read_from_the_history(
-    server: Discord, hall: Hall
+    server: Discord, hall: StreamProcesses
 ) -> None:
     server.gateway.faults.always = lambda request: Fault("drop") if request.operation == "Identify" else None
     server.move("leo", server.world.home)
     async with hall.process():
-        await until(lambda: len(server.gateway.closes) > 0)
+        await wait_until(lambda: len(server.gateway.closes) > 0)
         await server.say("leo", f"{server.mention} in the server")
         server.gateway.faults.always = lambda request: None
         await hall.until("in the server")
 
 
-async def test_a_connection_without_a_sign_of_life_is_given_up_and_resumed(server: Discord, hall: Hall) -> None:
+async def test_a_connection_without_a_sign_of_life_is_given_up_and_resumed(
+    server: Discord, hall: StreamProcesses
+) -> None:
     server.gateway.beat_seconds = 0.5
     async with hall.process():
         await connected(server)
         server.gateway.faults.next(Fault("lose", "Heartbeat"))
-        await until(lambda: asked(server, "Resume") >= 1 and websocket.CLOSE_CODE in server.gateway.closes)
+        await wait_until(lambda: asked(server, "Resume") >= 1 and websocket.CLOSE_CODE in server.gateway.closes)
         await server.say("mia", "still there?")
         await hall.until("still there?")
 
@@ -161,28 +167,28 @@ async def test_a_connection_without_a_sign_of_life_is_given_up_and_resumed(serve
     ("code", "said"), [(4004, "credentials_revoked"), (4013, "setup"), (4014, "message content intent")]
 )
 async def test_what_only_an_operator_can_mend_pauses_the_account_and_says_how(
-    server: Discord, hall: Hall, code: int, said: str
+    server: Discord, hall: StreamProcesses, code: int, said: str
 ) -> None:
     server.gateway.faults.next(Fault("refuse", "Identify", status=code))
     with capture_logs() as lines:
         async with hall.process():
-            await until(partial(has_said, lines, "account_paused"))
+            await wait_until(partial(has_said, lines, "account_paused"))
             await asyncio.sleep(0.3)  # fifteen times the pause after a failure
     assert asked(server, "Identify") == 1
     (paused,) = [line for line in lines if line["event"] == "account_paused"]
     assert said in f"{paused['code']}: {paused['fix']}"
 
 
-async def test_a_wrong_token_is_found_out_without_an_identification(server: Discord, hall: Hall) -> None:
+async def test_a_wrong_token_is_found_out_without_an_identification(server: Discord, hall: StreamProcesses) -> None:
     server.world.token = "another"
     async with hall.process():
-        await until(lambda: asked(server, "Get Gateway Bot") == 1)
+        await wait_until(lambda: asked(server, "Get Gateway Bot") == 1)
         await asyncio.sleep(0.3)  # fifteen times the pause after a failure
         assert (asked(server, "Get Gateway Bot"), asked(server, "Identify")) == (1, 0)
 
 
 async def test_the_budget_of_identifications_outlives_the_processes_that_spend_it(
-    server: Discord, hall: Hall, monkeypatch: pytest.MonkeyPatch
+    server: Discord, hall: StreamProcesses, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Three are allowed, and no session ever lasts."""
     monkeypatch.setattr(session_store, "MAX_BURST", 3)
@@ -190,19 +196,19 @@ async def test_the_budget_of_identifications_outlives_the_processes_that_spend_i
     for _ in range(4):
         with capture_logs() as lines:
             async with hall.process():
-                await until(partial(has_said, lines, "identify_delayed"))
+                await wait_until(partial(has_said, lines, "identify_delayed"))
     assert asked(server, "Identify") == 3
 
 
-async def test_the_last_identifications_of_a_day_are_left_to_people(server: Discord, hall: Hall) -> None:
+async def test_the_last_identifications_of_a_day_are_left_to_people(server: Discord, hall: StreamProcesses) -> None:
     server.gateway.identify_budget = stream.RESERVED_IDENTIFIES
     async with hall.process():
-        await until(lambda: asked(server, "Get Gateway Bot") == 1)
+        await wait_until(lambda: asked(server, "Get Gateway Bot") == 1)
         await asyncio.sleep(0.3)  # fifteen times the pause after a failure
         assert (asked(server, "Get Gateway Bot"), asked(server, "Identify")) == (1, 0)
 
 
-async def test_of_three_processes_one_has_the_session(server: Discord, hall: Hall) -> None:
+async def test_of_three_processes_one_has_the_session(server: Discord, hall: StreamProcesses) -> None:
     async with hall.process(), hall.process(), hall.process():
         await connected(server)
         await server.say("mia", "hello")
@@ -212,7 +218,7 @@ async def test_of_three_processes_one_has_the_session(server: Discord, hall: Hal
         assert (len(server.gateway.connections), asked(server, "Identify")) == (1, 1)
 
 
-async def test_commands_and_buttons_are_answered_in_time(server: Discord, hall: Hall) -> None:
+async def test_commands_and_buttons_are_answered_in_time(server: Discord, hall: StreamProcesses) -> None:
     """A command is shown as its question; one that is not ours says so to its author alone."""
     rest = RestClient(hall.account)
     async with hall.process():
@@ -231,7 +237,9 @@ async def test_commands_and_buttons_are_answered_in_time(server: Discord, hall: 
     await rest.close()
 
 
-async def test_a_press_on_what_is_not_ours_changes_nothing_and_shows_no_failure(server: Discord, hall: Hall) -> None:
+async def test_a_press_on_what_is_not_ours_changes_nothing_and_shows_no_failure(
+    server: Discord, hall: StreamProcesses
+) -> None:
     rest = RestClient(hall.account)
     button = {"type": 2, "style": 1, "label": "Refund", "custom_id": "refund"}
     body = {"content": "Pick", "components": [{"type": 1, "components": [button]}]}

@@ -17,7 +17,7 @@ from schemas.conversation import Origin
 from schemas.envelope import Envelope
 from schemas.messages import Address, Author, InboundMessage, TranscriptMessage
 from tests.channels.discord_channel import Desk, desk_at_discord
-from tests.channels.stream_account import Hall, eventually, hall_of, now, until
+from tests.channels.stream_account import StreamProcesses, hall_of, now, wait_until, wait_until_true
 from tests.simulators.discord import Discord
 from tests.simulators.vendor import Fault, Request
 
@@ -34,7 +34,7 @@ async def server() -> AsyncIterator[Discord]:
 
 
 @pytest.fixture
-async def hall(server: Discord, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Hall]:
+async def hall(server: Discord, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[StreamProcesses]:
     monkeypatch.setattr(session_store, "MIN_SPACING", timedelta(0))
     async with hall_of(server, tmp_path) as hall:
         yield hall
@@ -48,7 +48,7 @@ async def desk() -> AsyncIterator[Desk]:
 
 
 async def connected(server: Discord) -> None:
-    await until(lambda: any(each.connection is not None for each in server.gateway.sessions.values()))
+    await wait_until(lambda: any(each.connection is not None for each in server.gateway.sessions.values()))
     await server.settled()
 
 
@@ -58,7 +58,7 @@ def thread_of(server: Discord, message: str) -> Any:
     return server.channels.make_thread(home, "a question", server.world.bot, starter=found)
 
 
-async def events(hall: Hall, kind: str) -> list[Envelope]:
+async def events(hall: StreamProcesses, kind: str) -> list[Envelope]:
     found = []
     async for record in await hall.bus.read(topics.inbound("discord")):
         event = Envelope.from_wire(record.headers, record.value)
@@ -66,7 +66,9 @@ async def events(hall: Hall, kind: str) -> list[Envelope]:
     return found
 
 
-async def test_five_people_who_ask_in_one_channel_have_five_conversations(server: Discord, hall: Hall) -> None:
+async def test_five_people_who_ask_in_one_channel_have_five_conversations(
+    server: Discord, hall: StreamProcesses
+) -> None:
     async with hall.process():
         await connected(server)
         for person in PEOPLE:
@@ -76,7 +78,7 @@ async def test_five_people_who_ask_in_one_channel_have_five_conversations(server
     assert len({each.conversation for each in told}) == len(PEOPLE)
 
 
-async def test_in_a_channel_only_what_calls_the_bot_is_for_it(server: Discord, hall: Hall) -> None:
+async def test_in_a_channel_only_what_calls_the_bot_is_for_it(server: Discord, hall: StreamProcesses) -> None:
     """By its name, by its role or by an answer to one of its messages; talk among people makes nobody a contact."""
     async with hall.process():
         await connected(server)
@@ -86,11 +88,11 @@ async def test_in_a_channel_only_what_calls_the_bot_is_for_it(server: Discord, h
         await server.say("cleo", "and to Sweden?", reply_to=own.id)
         await server.say("dan", f"<@!{server.world.bot.id}> hello by the old form")
         await hall.until("hello by the role", "and to Sweden?", "hello by the old form")
-        await eventually(lambda: _conversations_are(hall, 3))
+        await wait_until_true(lambda: _conversations_are(hall, 3))
 
 
 async def test_whoever_asked_goes_on_in_the_thread_without_a_mention_and_others_do_not(
-    server: Discord, hall: Hall
+    server: Discord, hall: StreamProcesses
 ) -> None:
     async with hall.process():
         await connected(server)
@@ -110,7 +112,7 @@ async def test_whoever_asked_goes_on_in_the_thread_without_a_mention_and_others_
 
 
 async def test_another_process_knows_a_thread_although_discord_does_not_tell_of_it_again(
-    server: Discord, hall: Hall
+    server: Discord, hall: StreamProcesses
 ) -> None:
     async with hall.process():
         await connected(server)
@@ -126,7 +128,9 @@ async def test_another_process_knows_a_thread_although_discord_does_not_tell_of_
     assert said["one"] == said["two"] != said["three"]
 
 
-async def test_changes_and_deletions_count_where_they_belong_to_a_question(server: Discord, hall: Hall) -> None:
+async def test_changes_and_deletions_count_where_they_belong_to_a_question(
+    server: Discord, hall: StreamProcesses
+) -> None:
     async with hall.process():
         await connected(server)
         chat = await server.say("ben", "lovely weather")
@@ -136,28 +140,28 @@ async def test_changes_and_deletions_count_where_they_belong_to_a_question(serve
         await server.delete("ben", chat)
         await server.edit("ann", asked, f"{server.mention} two")
         await server.delete("ann", asked)
-        await eventually(lambda: _are(hall, topics.MESSAGE_DELETED, 1))
+        await wait_until_true(lambda: _are(hall, topics.MESSAGE_DELETED, 1))
     changes = [*await events(hall, topics.MESSAGE_EDITED), *await events(hall, topics.MESSAGE_DELETED)]
     (question,) = await events(hall, topics.MESSAGE_RECEIVED)
     assert [each.conversation for each in changes] == [question.conversation] * 2
     assert changes[0].payload(MessageEdited).text == "two"
 
 
-async def _conversations_are(hall: Hall, count: int) -> bool:
+async def _conversations_are(hall: StreamProcesses, count: int) -> bool:
     return len((await hall.state.conversations.list_page("shop")).items) == count
 
 
-async def _texts(hall: Hall) -> list[tuple[Envelope, str]]:
+async def _texts(hall: StreamProcesses) -> list[tuple[Envelope, str]]:
     """The log of several conversations has no order."""
     return [(event, event.payload(InboundMessage).text) for event in await events(hall, topics.MESSAGE_RECEIVED)]
 
 
-async def _are(hall: Hall, kind: str, count: int) -> bool:
+async def _are(hall: StreamProcesses, kind: str, count: int) -> bool:
     return len(await events(hall, kind)) == count
 
 
 async def test_a_conversation_of_before_goes_on_in_its_thread_and_its_old_messages_are_found_in_a_channel(
-    server: Discord, hall: Hall
+    server: Discord, hall: StreamProcesses
 ) -> None:
     """Places used to be the channel's or the thread's id alone."""
     world = server.world
@@ -177,7 +181,7 @@ async def test_a_conversation_of_before_goes_on_in_its_thread_and_its_old_messag
         server.move("ann", thread)
         await server.say("ann", "still here")
         await hall.until("still here")
-        await eventually(lambda: _are(hall, topics.MESSAGE_DELETED, 1))
+        await wait_until_true(lambda: _are(hall, topics.MESSAGE_DELETED, 1))
     changes = [*await events(hall, topics.MESSAGE_EDITED), *await events(hall, topics.MESSAGE_DELETED)]
     assert [each.conversation for each in changes] == [before[world.home.id]] * 2
     assert changes[0].payload(MessageEdited).message_id == line
@@ -185,7 +189,7 @@ async def test_a_conversation_of_before_goes_on_in_its_thread_and_its_old_messag
     assert goes_on.conversation == before[thread.id]
 
 
-async def _conversation_of_before(hall: Hall, place: str, user: str) -> str:
+async def _conversation_of_before(hall: StreamProcesses, place: str, user: str) -> str:
     address = Address(channel="discord", value=user, assurance="channel")
     contact, conversation = await hall.state.contacts.resolve("shop", "discord", "main", place, [address], now=now())
     origin = Origin(tenant="shop", channel="discord", account="main", place=place, contact_id=contact.id)

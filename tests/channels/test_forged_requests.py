@@ -13,7 +13,7 @@ import pytest
 from connectors.registry import CHANNELS
 from connectors.slack.channel import TOLERANCE
 from tests.channels import fixture_translation
-from tests.channels.forged_requests import FORGERS, OF_SIGNATURES, Genuine, forged, genuine, strangers
+from tests.channels.forged_requests import FORGERS, OF_SIGNATURES, GenuineRequest, forge_requests, genuine, strangers
 from tests.harness.channel_tools import NOW
 
 COUNT = 20_000
@@ -36,7 +36,7 @@ def test_no_forgery_is_believed(kind: str) -> None:
     believed = []
     while tried.total() < COUNT:
         one = rng.choice(KINDS[kind])
-        for name, request in forged(one, rng):
+        for name, request in forge_requests(one, rng):
             tried[name] += 1
             if one.accepts(request):
                 believed.append((name, one.case, request))
@@ -59,7 +59,7 @@ def test_what_was_changed_and_changed_back_is_believed(kind: str) -> None:
 def test_a_recorded_request_is_believed_for_five_minutes_and_not_a_second_longer() -> None:
     """Only Slack says when it signed."""
     for one in KINDS["SlackAccount"]:
-        _, clock = fixture_translation.opened("slack")
+        _, clock = fixture_translation.open_channel_at("slack")
         signed = int(one.request.headers["x-slack-request-timestamp"])
         for seconds in (-TOLERANCE - 1, TOLERANCE + 1, 86_400, -86_400):
             at = NOW.fromtimestamp(signed + seconds, NOW.tzinfo)
@@ -81,7 +81,7 @@ def test_the_bytes_are_signed_and_not_what_they_mean(kind: str) -> None:
             assert not one.accepts(replace(one.request, body=rewritten)), one.case
 
 
-def _rewritten(one: Genuine) -> list[bytes]:
+def _rewritten(one: GenuineRequest) -> list[bytes]:
     meaning = json.loads(one.request.body)
     ways = [
         json.dumps(meaning, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass"),

@@ -21,7 +21,7 @@ from gateway.webchat.serialization import serialize_message
 from schemas.messages import Author, Choice, Citation, OutboundMessage, TranscriptMessage
 from schemas.ports import Account, RenderContext
 from tests.channels.fixture_cases import fixtures, read
-from tests.channels.fixture_translation import account, opened
+from tests.channels.fixture_translation import account, open_channel_at
 from tests.harness.time_growth import assert_in_proportion
 
 AT = datetime(2026, 5, 4, tzinfo=UTC)
@@ -127,7 +127,7 @@ def test_markdown_costs_in_proportion_to_its_length_and_never_much(name: str) ->
 @pytest.mark.parametrize("channel", CHANNELS)
 @pytest.mark.parametrize("name", LONG)
 def test_every_channel_renders_the_longest_text_in_proportion(channel: str, name: str) -> None:
-    made, where = opened(channel)[0], RenderContext(conversation="c", account=known(channel))
+    made, where = open_channel_at(channel)[0], RenderContext(conversation="c", account=known(channel))
 
     def work(text: str) -> object:
         return made.render(message(text, place_on(channel)), where)

@@ -11,7 +11,7 @@ from connectors.instagram import connection
 from schemas.errors import CredentialsRevoked, NotFound, SendDelayed, SendRefused, SendUnknown, TooLarge
 from schemas.messages import RemoteFile
 from schemas.ports import DeliveryLookup, FileFetcher, TypingIndicator
-from tests.channels.meta import MARKER, OTHER_MARKER, Bench, account_of, bench_of
+from tests.channels.meta import MARKER, OTHER_MARKER, MetaAccount, account_of, bench_of
 from tests.simulators.meta import Instagram
 from tests.simulators.meta import instagram_content as content
 from tests.simulators.vendor import Fault, File
@@ -28,20 +28,20 @@ def _unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(params=["instagram", "facebook"])
-async def bench(request: pytest.FixtureRequest) -> AsyncIterator[Bench]:
+async def bench(request: pytest.FixtureRequest) -> AsyncIterator[MetaAccount]:
     async with bench_of(Instagram(login=request.param)) as bench:
         bench.vendor.look_up_limit.burst = 1000
         yield bench
 
 
-def sends(bench: Bench) -> list[Any]:
+def sends(bench: MetaAccount) -> list[Any]:
     return [each for each in bench.vendor.ledger.requests if each.operation == "messages"]
 
 
 # ── out ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-async def test_a_text_is_shown_under_the_id_that_is_judged_and_its_echo_is_nothing_new(bench: Bench) -> None:
+async def test_a_text_is_shown_under_the_id_that_is_judged_and_its_echo_is_nothing_new(bench: MetaAccount) -> None:
     bench.vendor.echoes = "before"
     (external_id,) = await bench.send("**Hello** Anna")
     (shown,) = bench.vendor.ledger.at(bench.vendor.place("anna"))
@@ -50,7 +50,7 @@ async def test_a_text_is_shown_under_the_id_that_is_judged_and_its_echo_is_nothi
     assert len(bench.receiver.accepted) == 1
 
 
-async def test_a_choice_that_is_picked_comes_back_as_this_choice_of_this_message(bench: Bench) -> None:
+async def test_a_choice_that_is_picked_comes_back_as_this_choice_of_this_message(bench: MetaAccount) -> None:
     choices = [{"id": "yes", "label": "Yes"}, {"id": "person", "label": "Ask a person"}]
     await bench.send("Did that help?", choices=choices)
     (shown,) = bench.vendor.ledger.shown
@@ -60,12 +60,12 @@ async def test_a_choice_that_is_picked_comes_back_as_this_choice_of_this_message
     assert (choice.in_reply_to, choice.id, received.payload["text"]) == (MARKER, "person", "Ask a person")
 
 
-async def test_texts_of_every_script_fit_into_the_vendors_bytes(bench: Bench) -> None:
+async def test_texts_of_every_script_fit_into_the_vendors_bytes(bench: MetaAccount) -> None:
     await bench.send("猪笼草" * 300 + "👩‍👩‍👧‍👦" * 60)
     assert len(bench.vendor.ledger.shown) > 3
 
 
-async def test_a_file_is_fetched_by_the_vendor_from_our_signed_address(bench: Bench) -> None:
+async def test_a_file_is_fetched_by_the_vendor_from_our_signed_address(bench: MetaAccount) -> None:
     bench.receiver.answer = ("image/jpeg", "a pot")
     photo = bench.attach(PHOTO.name, PHOTO.type, PHOTO.data)
     await bench.send("This pot", attachments=[photo])
@@ -76,7 +76,7 @@ async def test_a_file_is_fetched_by_the_vendor_from_our_signed_address(bench: Be
     ]
 
 
-async def test_a_file_that_the_vendor_cannot_fetch_is_refused(bench: Bench) -> None:
+async def test_a_file_that_the_vendor_cannot_fetch_is_refused(bench: MetaAccount) -> None:
     bench.receiver.answer = ("text/html", "a log-in page")
     with pytest.raises(SendRefused, match="file_unusable"):
         await bench.send("", attachments=[bench.attach(PHOTO.name, PHOTO.type, PHOTO.data)])
@@ -101,7 +101,7 @@ async def test_a_file_that_the_vendor_cannot_fetch_is_refused(bench: Bench) -> N
     ids=lambda each: f"{each.kind}{each.code}" if isinstance(each, Fault) else "",
 )
 async def test_what_goes_wrong_is_told_and_never_tried_again(
-    bench: Bench, fault: Fault, raised: type[Exception], shown: int
+    bench: MetaAccount, fault: Fault, raised: type[Exception], shown: int
 ) -> None:
     bench.vendor.faults.next(fault)
     with pytest.raises(raised):
@@ -110,7 +110,7 @@ async def test_what_goes_wrong_is_told_and_never_tried_again(
     assert len(bench.vendor.ledger.shown) == shown
 
 
-async def test_a_slow_answer_is_waited_for(bench: Bench) -> None:
+async def test_a_slow_answer_is_waited_for(bench: MetaAccount) -> None:
     bench.vendor.faults.next(Fault("slow", seconds=0.2))
     assert len(await bench.send()) == 1
 
@@ -123,7 +123,7 @@ async def test_a_limit_of_the_hour_holds_the_account_for_as_long_as_the_vendor_s
         assert (raised.value.of_account, raised.value.retry_after_ms) == (True, 120_000)
 
 
-async def test_after_a_day_a_person_may_write_and_nobody_else_and_after_a_week_no_one(bench: Bench) -> None:
+async def test_after_a_day_a_person_may_write_and_nobody_else_and_after_a_week_no_one(bench: MetaAccount) -> None:
     bench.vendor.graph.pace.forward(DAY + 60)
     with pytest.raises(SendRefused, match="window_closed"):
         await bench.send("From the agent")
@@ -134,7 +134,7 @@ async def test_after_a_day_a_person_may_write_and_nobody_else_and_after_a_week_n
     assert [each.text for each in bench.vendor.ledger.shown] == ["From a person"]
 
 
-async def test_an_account_without_the_longer_window_goes_on_with_the_shorter_one(bench: Bench) -> None:
+async def test_an_account_without_the_longer_window_goes_on_with_the_shorter_one(bench: MetaAccount) -> None:
     bench.vendor.token.scopes.discard("human_agent")
     with pytest.raises(SendRefused, match="window_closed"):
         await bench.send("From a person", sending={"as_person": True}, **PERSON)
@@ -142,7 +142,7 @@ async def test_an_account_without_the_longer_window_goes_on_with_the_shorter_one
 
 
 @pytest.mark.parametrize(("who", "reason"), [("blocked", "blocked"), ("gone", "not_found")])
-async def test_who_cannot_be_reached_is_refused_with_the_reason(bench: Bench, who: str, reason: str) -> None:
+async def test_who_cannot_be_reached_is_refused_with_the_reason(bench: MetaAccount, who: str, reason: str) -> None:
     bench.vendor.person("anna").blocked = who == "blocked"
     with pytest.raises(SendRefused, match=reason):
         await bench.send(place=bench.vendor.place("anna") if who == "blocked" else "7100000000009999")
@@ -151,7 +151,7 @@ async def test_who_cannot_be_reached_is_refused_with_the_reason(bench: Bench, wh
 # ── looked up ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-async def in_doubt(bench: Bench, kind: Any, text: str = "It ships tomorrow.", **more: Any) -> Any:
+async def in_doubt(bench: MetaAccount, kind: Any, text: str = "It ships tomorrow.", **more: Any) -> Any:
     """The call of a message whose answer never came."""
     (call,) = bench.calls(text, **more)
     bench.vendor.faults.next(Fault(kind, "messages", status=503))
@@ -160,7 +160,7 @@ async def in_doubt(bench: Bench, kind: Any, text: str = "It ships tomorrow.", **
     return call
 
 
-async def test_what_was_shown_is_found_and_what_was_not_is_not(bench: Bench) -> None:
+async def test_what_was_shown_is_found_and_what_was_not_is_not(bench: MetaAccount) -> None:
     assert isinstance(bench.connection, DeliveryLookup)
     for kind in ("drop", "lose", "refuse"):
         call = await in_doubt(bench, kind)
@@ -170,7 +170,7 @@ async def test_what_was_shown_is_found_and_what_was_not_is_not(bench: Bench) -> 
     assert await bench.connection.lookup(call, MARKER) == shown.id
 
 
-async def test_the_same_words_said_before_are_another_message(bench: Bench) -> None:
+async def test_the_same_words_said_before_are_another_message(bench: MetaAccount) -> None:
     """Below the same question our own ids tell, below another one the vendor's order does."""
     (call,) = bench.calls("I do not know.")
     bench.known.add(await bench.perform(call, OTHER_MARKER))
@@ -184,13 +184,13 @@ async def test_the_same_words_said_before_are_another_message(bench: Bench) -> N
     assert await bench.connection.lookup(call, MARKER) == bench.vendor.ledger.shown[-1].id
 
 
-async def test_a_persons_own_words_are_not_taken_for_ours(bench: Bench) -> None:
+async def test_a_persons_own_words_are_not_taken_for_ours(bench: MetaAccount) -> None:
     call = await in_doubt(bench, "drop", "Hello")
     await bench.vendor.say("anna", "Hello")
     assert await bench.connection.lookup(call, MARKER) is None
 
 
-async def test_where_too_much_was_said_since_nobody_can_tell(bench: Bench) -> None:
+async def test_where_too_much_was_said_since_nobody_can_tell(bench: MetaAccount) -> None:
     asked = await bench.vendor.say("anna", "And now?")
     call = await in_doubt(bench, "drop_after", sending={"answers": asked})
     for number in range(19):
@@ -201,7 +201,7 @@ async def test_where_too_much_was_said_since_nobody_can_tell(bench: Bench) -> No
         await bench.connection.lookup(call, MARKER)
 
 
-async def test_a_vendor_that_cannot_tell_now_is_asked_later(bench: Bench) -> None:
+async def test_a_vendor_that_cannot_tell_now_is_asked_later(bench: MetaAccount) -> None:
     call = await in_doubt(bench, "drop_after")
     for fault in (Fault("limit"), Fault("refuse", status=503), Fault("lose", status=502)):
         bench.vendor.faults.next(fault)
@@ -224,7 +224,7 @@ async def test_a_look_up_keeps_to_the_vendors_pace(monkeypatch: pytest.MonkeyPat
 # ── in ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-async def test_everything_a_person_does_has_its_event(bench: Bench) -> None:
+async def test_everything_a_person_does_has_its_event(bench: MetaAccount) -> None:
     vendor = bench.vendor
     (sent,) = await bench.send()
     await vendor.settled()
@@ -250,14 +250,14 @@ async def test_everything_a_person_does_has_its_event(bench: Bench) -> None:
     assert {event.place for event in events} == {vendor.place("anna")}
 
 
-async def test_numbers_for_ids_are_read_as_well(bench: Bench) -> None:
+async def test_numbers_for_ids_are_read_as_well(bench: MetaAccount) -> None:
     bench.vendor.spelling = "number"
     await bench.vendor.say("anna", "Hello")
     (event,) = await bench.events()
     assert event.place == bench.vendor.place("anna")
 
 
-async def test_what_is_not_for_us_is_left_out(bench: Bench) -> None:
+async def test_what_is_not_for_us_is_left_out(bench: MetaAccount) -> None:
     vendor = bench.vendor
     vendor.refers("anna", content.link())
     vendor.handover("anna", "pass", new_owner_app_id=1)
@@ -272,7 +272,7 @@ async def test_what_is_not_for_us_is_left_out(bench: Bench) -> None:
 # ── files ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-async def sent_file(bench: Bench) -> RemoteFile:
+async def sent_file(bench: MetaAccount) -> RemoteFile:
     await bench.vendor.say("anna", "", files=[PHOTO])
     (event,) = await bench.events()
     (found,) = event.payload["files"]
@@ -280,7 +280,7 @@ async def sent_file(bench: Bench) -> RemoteFile:
     return found
 
 
-async def test_a_file_is_fetched_without_showing_our_token(bench: Bench) -> None:
+async def test_a_file_is_fetched_without_showing_our_token(bench: MetaAccount) -> None:
     bench.receiver.answer = ("image/jpeg", "a pot")
     settings = bench.vendor.settings() | {"api_base": bench.receiver.base}
     elsewhere: Any = bench.channel.connect(account_of("instagram", settings))
@@ -289,7 +289,7 @@ async def test_a_file_is_fetched_without_showing_our_token(bench: Bench) -> None
     await elsewhere.close()
 
 
-async def test_a_file_is_fetched_with_its_type_and_name(bench: Bench) -> None:
+async def test_a_file_is_fetched_with_its_type_and_name(bench: MetaAccount) -> None:
     assert isinstance(bench.connection, FileFetcher)
     found = await sent_file(bench)
     assert await bench.connection.fetch(found, 1000) == (PHOTO.data, "image/jpeg", "image.jpg")
@@ -297,7 +297,7 @@ async def test_a_file_is_fetched_with_its_type_and_name(bench: Bench) -> None:
         await bench.connection.fetch(found, 3)
 
 
-async def test_a_file_whose_address_is_over_is_gone(bench: Bench) -> None:
+async def test_a_file_whose_address_is_over_is_gone(bench: MetaAccount) -> None:
     found = await sent_file(bench)
     bench.vendor.graph.pace.forward(8 * DAY)
     with pytest.raises(NotFound):
@@ -316,12 +316,12 @@ async def test_a_file_whose_address_is_over_is_gone(bench: Bench) -> None:
         "https://[broken",
     ],
 )
-async def test_no_other_address_is_called(bench: Bench, address: str) -> None:
+async def test_no_other_address_is_called(bench: MetaAccount, address: str) -> None:
     with pytest.raises(NotFound):
         await bench.connection.fetch(RemoteFile(ref=address), 1000)
 
 
-async def test_a_file_that_cannot_be_had_now_may_be_had_later(bench: Bench) -> None:
+async def test_a_file_that_cannot_be_had_now_may_be_had_later(bench: MetaAccount) -> None:
     found = await sent_file(bench)
     bench.vendor.faults.next(Fault("lose", "media.download", status=503))
     with pytest.raises(SendDelayed):
@@ -331,7 +331,7 @@ async def test_a_file_that_cannot_be_had_now_may_be_had_later(bench: Bench) -> N
 # ── seen ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-async def test_a_person_sees_that_we_have_read_and_are_writing(bench: Bench) -> None:
+async def test_a_person_sees_that_we_have_read_and_are_writing(bench: MetaAccount) -> None:
     assert isinstance(bench.connection, TypingIndicator)
     message = await bench.vendor.say("anna", "Hello?")
     anna = bench.vendor.place("anna")
@@ -340,7 +340,7 @@ async def test_a_person_sees_that_we_have_read_and_are_writing(bench: Bench) -> 
 
 
 @pytest.mark.parametrize("fault", [Fault("refuse", status=500), Fault("drop"), Fault("lose", status=502)])
-async def test_that_we_have_read_may_fail_without_a_word(bench: Bench, fault: Fault) -> None:
+async def test_that_we_have_read_may_fail_without_a_word(bench: MetaAccount, fault: Fault) -> None:
     bench.vendor.faults.next(fault)
     await bench.connection.show_typing(bench.vendor.place("anna"), "m")
     assert bench.vendor.actions == []

@@ -27,7 +27,7 @@ from schemas.envelope import Envelope, envelope
 from schemas.errors import Parked, Unavailable
 from schemas.messages import InboundMessage, OutboundMessage, TranscriptMessage
 from schemas.ports import Account, Policy, Record, State
-from tests.channels.meta import Bench, bench_of
+from tests.channels.meta import MetaAccount, bench_of
 from tests.harness.channel_tools import tools_of
 from tests.simulators.meta import Instagram, WhatsApp
 from tests.simulators.vendor import Fault, FaultKind, Request
@@ -42,7 +42,7 @@ INSTEAD = ["drop", "lose", "refuse"]
 class World:
     """One conversation with Anna. There is one clock, the vendor's, and ``send`` lets it pass."""
 
-    bench: Bench
+    bench: MetaAccount
     bus: SqliteBus
     state: State
     conversation: str = ""

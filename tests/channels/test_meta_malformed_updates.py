@@ -88,7 +88,7 @@ def test_no_nonsense_in_an_update_is_an_error_or_cannot_be_logged(channel: str) 
     chance = random.Random(20260504)
     case = fixture_cases.fixtures(channel) / "inbound" / "text"
     raw, _ = fixture_translation.request(case)
-    opened, clock = fixture_translation.opened(channel)
+    opened, clock = fixture_translation.open_channel_at(channel)
     clock.now = NOW
     account = fixture_translation.account(channel)
     read = 0
@@ -108,7 +108,7 @@ def test_no_nonsense_in_an_update_is_an_error_or_cannot_be_logged(channel: str) 
 @pytest.mark.parametrize("channel", ["whatsapp", "instagram"])
 @pytest.mark.parametrize("body", [b"", b"\xff\xfe", b"null", b"1", b'"x"', b"[" * 100_000, b"1" * 5000])
 def test_a_body_that_is_no_object_is_refused(channel: str, body: bytes) -> None:
-    opened, _ = fixture_translation.opened(channel)
+    opened, _ = fixture_translation.open_channel_at(channel)
     raw, _ = fixture_translation.request(fixture_cases.fixtures(channel) / "inbound" / "text")
     with pytest.raises(InvalidRequest):
         opened.parse(replace(raw, body=body), fixture_translation.account(channel))

@@ -13,7 +13,7 @@ from connectors.registry import CHANNELS, open_channel
 from schemas.errors import CredentialsRevoked, SendDelayed
 from schemas.messages import Address
 from schemas.ports import Profile, ProfileAddressSelector, ProfileFetcher
-from tests.channels.meta import Bench, account_of, bench_of
+from tests.channels.meta import MetaAccount, account_of, bench_of
 from tests.channels.test_slack_connection import Desk
 from tests.simulators.meta import Instagram
 from tests.simulators.slack.server import SlackVendor
@@ -96,16 +96,16 @@ async def test_slack_that_asks_to_wait_or_is_away_is_asked_later(desk: Desk) -> 
 
 
 @pytest.fixture(params=["instagram", "facebook"])
-async def bench(request: pytest.FixtureRequest) -> AsyncIterator[Bench]:
+async def bench(request: pytest.FixtureRequest) -> AsyncIterator[MetaAccount]:
     async with bench_of(Instagram(login=request.param)) as bench:
         yield bench
 
 
-def anna(bench: Bench) -> Address:
+def anna(bench: MetaAccount) -> Address:
     return Address(channel="instagram", value=bench.vendor.place("anna"), assurance="channel")
 
 
-async def test_somebody_on_instagram_is_called_by_name_else_by_username(bench: Bench) -> None:
+async def test_somebody_on_instagram_is_called_by_name_else_by_username(bench: MetaAccount) -> None:
     assert isinstance(bench.connection, ProfileFetcher)
     bench.vendor.person("anna").profile_name = "Anna 🌿 Bloom"
     assert await bench.connection.fetch_profile(anna(bench)) == Profile("Anna 🌿 Bloom")
@@ -113,7 +113,7 @@ async def test_somebody_on_instagram_is_called_by_name_else_by_username(bench: B
     assert await bench.connection.fetch_profile(anna(bench)) == Profile("anna")
 
 
-async def test_instagram_says_nothing_of_who_has_not_agreed_is_not_there_or_has_blocked_us(bench: Bench) -> None:
+async def test_instagram_says_nothing_of_who_has_not_agreed_is_not_there_or_has_blocked_us(bench: MetaAccount) -> None:
     bench.vendor.person("anna").blocked = True
     assert await bench.connection.fetch_profile(anna(bench)) is None  # (#230)
     silent = Address(channel="instagram", value=bench.vendor.place("never wrote"))
@@ -122,7 +122,7 @@ async def test_instagram_says_nothing_of_who_has_not_agreed_is_not_there_or_has_
 
 
 async def test_instagram_that_does_not_answer_now_is_asked_later_and_a_token_that_is_no_good_is_told(
-    bench: Bench,
+    bench: MetaAccount,
 ) -> None:
     for fault in (Fault("limit"), Fault("refuse", status=503), Fault("lose", status=502)):
         bench.vendor.faults.next(fault)

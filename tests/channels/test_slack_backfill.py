@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 
 from connectors.slack.socket_mode import stream
-from tests.channels.stream_account import Hall, hall_of, until
+from tests.channels.stream_account import StreamProcesses, hall_of, wait_until
 from tests.simulators.slack import event_delivery
 from tests.simulators.slack.server import SlackVendor
 
@@ -25,14 +25,14 @@ async def slack(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[SlackVendor]:
 
 
 @pytest.fixture
-async def hall(slack: SlackVendor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Hall]:
+async def hall(slack: SlackVendor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[StreamProcesses]:
     monkeypatch.setattr(stream, "MIN_LIFETIME", 0.0)
     async with hall_of(slack, tmp_path) as hall:
         yield hall
 
 
 @asynccontextmanager
-async def listening(hall: Hall, slack: SlackVendor) -> AsyncIterator[None]:
+async def listening(hall: StreamProcesses, slack: SlackVendor) -> AsyncIterator[None]:
     """A process that has heard something, so that it is not the account's first."""
     async with hall.process():
         await slack.say("Ann", "before")
@@ -50,11 +50,11 @@ async def in_vain(slack: SlackVendor, text: str, person: str = "Ann") -> None:
 async def two_sockets(slack: SlackVendor) -> None:
     """The first one is the old one."""
     await slack.sockets.disconnect("warning")
-    await until(lambda: len(slack.sockets.links) == 2)
+    await wait_until(lambda: len(slack.sockets.links) == 2)
 
 
 async def test_what_is_written_between_two_processes_is_heard_however_soon_the_second_comes(
-    slack: SlackVendor, hall: Hall
+    slack: SlackVendor, hall: StreamProcesses
 ) -> None:
     async with listening(hall, slack):
         pass
@@ -64,19 +64,21 @@ async def test_what_is_written_between_two_processes_is_heard_however_soon_the_s
 
 
 async def test_what_was_sent_to_a_process_that_died_before_it_appended_is_heard_by_the_next(
-    slack: SlackVendor, hall: Hall
+    slack: SlackVendor, hall: StreamProcesses
 ) -> None:
     async with listening(hall, slack):
         hall.narrow.is_closed = True
         await slack.say("Ann", "in its hands")
-        await until(lambda: hall.narrow.refused)
-    await until(lambda: slack.courier.lost)
+        await wait_until(lambda: hall.narrow.refused)
+    await wait_until(lambda: slack.courier.lost)
     hall.narrow.is_closed = False
     async with hall.process():
         await hall.until("before", "in its hands")
 
 
-async def test_what_is_written_while_a_socket_that_broke_is_replaced_is_heard(slack: SlackVendor, hall: Hall) -> None:
+async def test_what_is_written_while_a_socket_that_broke_is_replaced_is_heard(
+    slack: SlackVendor, hall: StreamProcesses
+) -> None:
     async with listening(hall, slack):
         slack.sockets.cut()
         await in_vain(slack, "meanwhile")
@@ -84,7 +86,7 @@ async def test_what_is_written_while_a_socket_that_broke_is_replaced_is_heard(sl
 
 
 async def test_what_was_sent_over_an_old_socket_that_breaks_beside_the_new_one_is_heard(
-    slack: SlackVendor, hall: Hall
+    slack: SlackVendor, hall: StreamProcesses
 ) -> None:
     async with listening(hall, slack):
         await two_sockets(slack)
@@ -94,30 +96,34 @@ async def test_what_was_sent_over_an_old_socket_that_breaks_beside_the_new_one_i
 
 
 async def test_a_socket_that_slack_closes_in_order_after_the_new_one_is_there_costs_no_history(
-    slack: SlackVendor, hall: Hall
+    slack: SlackVendor, hall: StreamProcesses
 ) -> None:
     async with listening(hall, slack):
         await two_sockets(slack)
         await slack.sockets.links[0].socket.close()
-        await until(lambda: len(slack.sockets.links) == 1)
+        await wait_until(lambda: len(slack.sockets.links) == 1)
         await slack.say("Ann", "after")
         await hall.until("before", "after")
     assert [each.operation for each in slack.ledger.requests].count("conversations.history") == 0
 
 
-async def test_what_found_no_room_is_heard(slack: SlackVendor, hall: Hall, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_what_found_no_room_is_heard(
+    slack: SlackVendor, hall: StreamProcesses, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(stream, "INBOX_SIZE", 1)
     async with listening(hall, slack):
         hall.narrow.is_closed = True
         people = [f"person {number}" for number in range(4)]
         for each in people:
             await slack.say(each, f"from {each}")
-        await until(lambda: len(slack.courier.lost) == len(people))
+        await wait_until(lambda: len(slack.courier.lost) == len(people))
         hall.narrow.is_closed = False
         await hall.until("before", *[f"from {each}" for each in people])
 
 
-async def test_a_command_that_could_not_be_appended_at_once_is_not_lost(slack: SlackVendor, hall: Hall) -> None:
+async def test_a_command_that_could_not_be_appended_at_once_is_not_lost(
+    slack: SlackVendor, hall: StreamProcesses
+) -> None:
     """It stands in no history, and Slack tells it once."""
     async with listening(hall, slack):
         hall.narrow.is_closed = True
@@ -129,7 +135,7 @@ async def test_a_command_that_could_not_be_appended_at_once_is_not_lost(slack: S
 
 
 async def test_what_the_socket_of_a_holder_that_hangs_was_told_is_heard_after_a_while(
-    slack: SlackVendor, hall: Hall, monkeypatch: pytest.MonkeyPatch
+    slack: SlackVendor, hall: StreamProcesses, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nothing else reads a history here: it is the first that listens to the account."""
     monkeypatch.setattr(stream, "STALE_SOCKET_SECONDS", 0.2)

@@ -52,7 +52,7 @@ def fits(event: Event) -> bool:
 
 @pytest.mark.parametrize("case", [pytest.param(case, id=case.name) for case in cases("slack", "inbound")])
 def test_junk_anywhere_spoils_at_most_its_own_event(case: Path) -> None:
-    channel = fixture_translation.opened("slack")[0]
+    channel = fixture_translation.open_channel_at("slack")[0]
     assert isinstance(channel, SlackChannel)
     account = fixture_translation.account("slack")
     try:

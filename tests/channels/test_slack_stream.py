@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 from connectors.slack.backfill import read_history
 from connectors.slack.socket_mode import stream
 from schemas.messages import Address
-from tests.channels.stream_account import Hall, hall_of, until
+from tests.channels.stream_account import StreamProcesses, hall_of, wait_until
 from tests.simulators.slack.server import SlackVendor
 from tests.simulators.slack.sockets import Reason
 from tests.simulators.slack.workspace import Room
@@ -29,7 +29,7 @@ async def slack() -> AsyncIterator[SlackVendor]:
 
 
 @pytest.fixture
-async def hall(slack: SlackVendor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Hall]:
+async def hall(slack: SlackVendor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[StreamProcesses]:
     monkeypatch.setattr(stream, "MIN_LIFETIME", 0.0)
     async with hall_of(slack, tmp_path) as hall:
         yield hall
@@ -44,7 +44,7 @@ def opened(slack: SlackVendor) -> int:
 
 
 async def test_what_people_write_choose_and_ask_is_appended_and_then_acknowledged(
-    slack: SlackVendor, hall: Hall
+    slack: SlackVendor, hall: StreamProcesses
 ) -> None:
     async with hall.process():
         await slack.say("Ann", "hello")
@@ -54,20 +54,22 @@ async def test_what_people_write_choose_and_ask_is_appended_and_then_acknowledge
     assert len(slack.sockets.acks) == 2
 
 
-async def test_a_command_without_a_question_is_told_how_to_ask(slack: SlackVendor, hall: Hall) -> None:
+async def test_a_command_without_a_question_is_told_how_to_ask(slack: SlackVendor, hall: StreamProcesses) -> None:
     async with hall.process():
         answer = await slack.interactions.command("Ann", direct(slack), "/ask", " ")
     assert answer["text"].startswith("Write your question after the command: /ask")
     assert await hall.heard() == []
 
 
-async def test_what_cannot_be_appended_is_not_acknowledged_and_comes_again(slack: SlackVendor, hall: Hall) -> None:
+async def test_what_cannot_be_appended_is_not_acknowledged_and_comes_again(
+    slack: SlackVendor, hall: StreamProcesses
+) -> None:
     """In the end it is one message, whatever number of times it came."""
     async with hall.process():
         await slack.sockets.opened()
         hall.narrow.is_closed = True
         await slack.say("Ann", "hello")
-        await until(lambda: hall.narrow.refused >= 2)
+        await wait_until(lambda: hall.narrow.refused >= 2)
         assert slack.sockets.acks == []
         hall.narrow.is_closed = False
         await hall.until("hello")
@@ -75,30 +77,34 @@ async def test_what_cannot_be_appended_is_not_acknowledged_and_comes_again(slack
         assert len(slack.sockets.acks) >= 1
 
 
-async def test_what_slack_gave_up_while_nothing_could_be_appended_is_not_lost(slack: SlackVendor, hall: Hall) -> None:
+async def test_what_slack_gave_up_while_nothing_could_be_appended_is_not_lost(
+    slack: SlackVendor, hall: StreamProcesses
+) -> None:
     async with hall.process():
         await slack.say("Ann", "first")
         await hall.until("first")
         hall.narrow.is_closed = True
         await slack.say("Ann", "lost")
-        await until(lambda: slack.courier.lost)
+        await wait_until(lambda: slack.courier.lost)
         hall.narrow.is_closed = False
         await hall.until("first", "lost")
         slack.courier.lost.clear()
 
 
 @pytest.mark.parametrize("reason", ["refresh_requested", "warning"])
-async def test_a_new_socket_is_there_before_the_old_one_goes(slack: SlackVendor, hall: Hall, reason: Reason) -> None:
+async def test_a_new_socket_is_there_before_the_old_one_goes(
+    slack: SlackVendor, hall: StreamProcesses, reason: Reason
+) -> None:
     async with hall.process():
         await slack.sockets.opened()
         await slack.sockets.disconnect(reason, close=False)
-        await until(lambda: len(slack.sockets.links) == 2)
+        await wait_until(lambda: len(slack.sockets.links) == 2)
         await slack.say("Ann", "still there?")
         await hall.until("still there?")
         await slack.settled()
 
 
-async def test_a_socket_that_breaks_is_replaced_and_nothing_is_lost(slack: SlackVendor, hall: Hall) -> None:
+async def test_a_socket_that_breaks_is_replaced_and_nothing_is_lost(slack: SlackVendor, hall: StreamProcesses) -> None:
     async with hall.process():
         await slack.sockets.opened()
         slack.sockets.cut()
@@ -107,7 +113,9 @@ async def test_a_socket_that_breaks_is_replaced_and_nothing_is_lost(slack: Slack
         await slack.settled()
 
 
-async def test_of_three_processes_one_has_a_socket_and_the_next_gets_it_at_once(slack: SlackVendor, hall: Hall) -> None:
+async def test_of_three_processes_one_has_a_socket_and_the_next_gets_it_at_once(
+    slack: SlackVendor, hall: StreamProcesses
+) -> None:
     async with hall.process():
         await slack.sockets.opened()
         async with hall.process(), hall.process():
@@ -122,7 +130,7 @@ async def test_of_three_processes_one_has_a_socket_and_the_next_gets_it_at_once(
 
 
 async def test_what_was_written_while_nobody_listened_is_read_from_the_history_once(
-    slack: SlackVendor, hall: Hall
+    slack: SlackVendor, hall: StreamProcesses
 ) -> None:
     """In direct messages everything, in their threads too; in a channel what calls the app."""
     room = slack.channel("help")
@@ -140,7 +148,9 @@ async def test_what_was_written_while_nobody_listened_is_read_from_the_history_o
         await hall.until("before", "meanwhile", "in the thread", "in the channel")
 
 
-async def test_a_channel_of_which_slack_tells_everything_is_read_wholly(slack: SlackVendor, hall: Hall) -> None:
+async def test_a_channel_of_which_slack_tells_everything_is_read_wholly(
+    slack: SlackVendor, hall: StreamProcesses
+) -> None:
     room = slack.channel("help")
     async with hall.process():
         slack.people.say("Ann", "before", room)
@@ -153,7 +163,9 @@ async def test_a_channel_of_which_slack_tells_everything_is_read_wholly(slack: S
         await hall.until("before", "meanwhile")
 
 
-async def test_what_a_scope_is_missing_for_is_left_out_and_the_rest_is_read(slack: SlackVendor, hall: Hall) -> None:
+async def test_what_a_scope_is_missing_for_is_left_out_and_the_rest_is_read(
+    slack: SlackVendor, hall: StreamProcesses
+) -> None:
     slack.scopes -= {"groups:read", "mpim:read", "channels:history"}
     slack.channel("help")
     async with hall.process():
@@ -166,7 +178,7 @@ async def test_what_a_scope_is_missing_for_is_left_out_and_the_rest_is_read(slac
     with capture_logs() as lines:
         async with hall.process():
             await hall.until("before", "meanwhile")
-            await until(lambda: sum("not" in line["event"].split("_") for line in lines) == 3)
+            await wait_until(lambda: sum("not" in line["event"].split("_") for line in lines) == 3)
     found = [(line["event"], line["kind"]) for line in lines if "not" in line["event"].split("_")]
     assert found == [
         ("rooms_not_listed", "private_channel"),
@@ -177,13 +189,13 @@ async def test_what_a_scope_is_missing_for_is_left_out_and_the_rest_is_read(slac
 
 @pytest.mark.parametrize("refusal", ["invalid_auth", "not_allowed_token_type"])
 async def test_a_token_that_is_refused_is_not_tried_again_and_again(
-    slack: SlackVendor, hall: Hall, refusal: str
+    slack: SlackVendor, hall: StreamProcesses, refusal: str
 ) -> None:
     hall.account.settings.__dict__["app_token"] = type(hall.account.settings.app_token)(
         "xapp-wrong" if refusal == "invalid_auth" else slack.bot_token
     )
     async with hall.process():
-        await until(lambda: opened(slack) == 1)
+        await wait_until(lambda: opened(slack) == 1)
         page = hall.metrics.render().decode()
         await asyncio.sleep(0.3)  # fifteen times the pause after a failure
         assert opened(slack) == 1
@@ -205,7 +217,9 @@ class Known:
 
 
 @pytest.mark.parametrize("heard", ["Ann", "Ben"])
-async def test_those_come_first_of_whom_nothing_was_heard_before(slack: SlackVendor, hall: Hall, heard: str) -> None:
+async def test_those_come_first_of_whom_nothing_was_heard_before(
+    slack: SlackVendor, hall: StreamProcesses, heard: str
+) -> None:
     slack.courier.losing = True
     for person in ("Ann", "Ben"):
         await slack.say(person, f"{person} writes")

@@ -31,7 +31,7 @@ from schemas.envelope import Envelope, envelope
 from schemas.errors import Parked, Unavailable
 from schemas.messages import Address, Author, Choice, Citation, OutboundMessage, ReplyBegun
 from schemas.ports import Account, Channel, Record, State
-from tests.channels.stream_account import eventually
+from tests.channels.stream_account import wait_until_true
 from tests.harness.channel_tools import no_files
 from tests.simulators.slack.server import SlackVendor
 from tests.simulators.vendor import Fault, Shown
@@ -533,14 +533,14 @@ async def test_a_reply_behind_one_that_was_parked_is_sent_as_soon_as_it_is_there
     world.slack.faults.next(Fault("lose", "chat.postMessage", status=502))
     async with sending_lanes(world):
         await world.append(world.message(ids.reply_id(EARLIER, 0), "Wait a moment", turn_id=EARLIER))
-        await eventually(world.has_parked(1))
+        await wait_until_true(world.has_parked(1))
         await world.append(world.begun())
-        await eventually(world.has_parked(2))
+        await wait_until_true(world.has_parked(2))
         world.clock.now += timedelta(minutes=3)
         await world.until(lambda: world.seen == ["Wait a moment"])
         await world.append(world.message())
         await world.until(lambda: len(world.seen) == 2)
-        await eventually(world.has_parked(0))
+        await wait_until_true(world.has_parked(0))
     assert await world.outcome() == "sent"
 
 

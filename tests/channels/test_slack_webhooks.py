@@ -18,7 +18,7 @@ from schemas.ports import Account, Event, RawRequest, RenderContext, WebhookHand
 from tests.harness.channel_tools import no_files
 from tests.simulators.slack.server import SlackVendor
 from tests.simulators.vendor import File
-from tests.simulators.webhook_receiver import Received, Receiver
+from tests.simulators.webhook_receiver import ReceivedRequest, Receiver
 
 
 class Edge:
@@ -74,7 +74,7 @@ class Edge:
         return message.id
 
 
-def _raw(received: Received) -> RawRequest:
+def _raw(received: ReceivedRequest) -> RawRequest:
     headers = {name.lower(): value for name, value in received.headers.items()}
     return RawRequest(received.method, received.url, headers, {}, received.body)
 

@@ -18,7 +18,7 @@ from schemas import topics
 from schemas.errors import Fenced, StateUnavailable
 from schemas.messages import Address
 from schemas.ports import Account, BackfillContext, Event, Leases, State, StreamContext
-from tests.channels.stream_account import TIMES, now, until
+from tests.channels.stream_account import TIMES, now, wait_until
 
 ACCOUNT = Account("shop", "radio", "main", None)
 Seen = tuple[str, str]
@@ -143,7 +143,7 @@ class Town:
         return station
 
     async def on(self, process: str) -> None:
-        await until(lambda: (process, "on") in self.log)
+        await wait_until(lambda: (process, "on") in self.log)
 
 
 @pytest.fixture
@@ -177,7 +177,7 @@ async def test_what_reaches_a_former_holder_is_not_taken(town: Town) -> None:
     assert one.radio.line is not None
     await one.radio.line.take([said()])
     one.leases.is_cut = True
-    await until(lambda: ("one", "off") in town.log)
+    await wait_until(lambda: ("one", "off") in town.log)
     with pytest.raises(Fenced):
         await one.radio.line.take([said()])
     with pytest.raises(Fenced):
@@ -213,9 +213,9 @@ async def test_a_first_holder_that_is_killed_before_it_is_live_leaves_from_when_
     one = town.start("one", greets=False)
     await town.on("one")
     one.leases.is_cut = True
-    await until(lambda: ("one", "off") in town.log)
+    await wait_until(lambda: ("one", "off") in town.log)
     two = town.start("two")
-    await until(lambda: two.radio.asked)
+    await wait_until(lambda: two.radio.asked)
     (since,) = two.radio.asked
     overlap = timedelta(seconds=TIMES.overlap)
     assert began - overlap <= since < now() - overlap
@@ -224,14 +224,14 @@ async def test_a_first_holder_that_is_killed_before_it_is_live_leaves_from_when_
 async def test_of_an_account_that_is_called_the_history_is_asked_for_what_an_outage_refused(town: Town) -> None:
     """Once, when events can be taken again, and from before the outage on."""
     one = town.start("one", calls=True)
-    await until(lambda: one.running is not None)
+    await wait_until(lambda: one.running is not None)
     await asyncio.sleep(3 * TIMES.renew)
     began = now()
     one.ready = False
     await asyncio.sleep(4 * TIMES.renew)
     assert one.radio.asked == []
     one.ready = True
-    await until(lambda: one.radio.asked)
+    await wait_until(lambda: one.radio.asked)
     await asyncio.sleep(4 * TIMES.renew)
     (since,) = one.radio.asked
     assert began - timedelta(seconds=TIMES.overlap + 1) < since < began - timedelta(seconds=TIMES.overlap - 1)
@@ -244,7 +244,7 @@ async def test_what_is_missed_while_a_history_is_read_is_asked_for_once_more(tow
     assert one.radio.line is not None
     one.radio.answers.clear()
     one.radio.line.request_backfill()
-    await until(lambda: len(one.radio.asked) == 1)
+    await wait_until(lambda: len(one.radio.asked) == 1)
     one.radio.line.request_backfill()
     one.radio.answers.set()
-    await until(lambda: len(one.radio.asked) == 2)
+    await wait_until(lambda: len(one.radio.asked) == 2)

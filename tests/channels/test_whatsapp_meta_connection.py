@@ -14,7 +14,7 @@ from schemas.conversation import Contact
 from schemas.errors import CredentialsRevoked, NotFound, SendDelayed, SendRefused, SendUnknown, TooLarge
 from schemas.messages import Address, Attachment, RemoteFile
 from schemas.ports import FileFetcher, TypingIndicator
-from tests.channels.meta import MARKER, Bench, account_of, bench_of
+from tests.channels.meta import MARKER, MetaAccount, account_of, bench_of
 from tests.harness.channel_tools import NOW
 from tests.simulators.meta import WhatsApp
 from tests.simulators.meta import whatsapp_content as content
@@ -27,12 +27,12 @@ PHOTO = File("pot.jpg", "image/jpeg", b"\xff\xd8 a pot")
 
 
 @pytest.fixture
-async def bench() -> AsyncIterator[Bench]:
+async def bench() -> AsyncIterator[MetaAccount]:
     async with bench_of(WhatsApp()) as bench:
         yield bench
 
 
-def sends(bench: Bench) -> list[Any]:
+def sends(bench: MetaAccount) -> list[Any]:
     return [each for each in bench.vendor.ledger.requests if each.operation == "messages"]
 
 
@@ -43,14 +43,16 @@ def of_type(events: list[Any], type_: str) -> list[Any]:
 # ── out ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-async def test_a_text_is_shown_with_our_marker_under_the_id_that_is_judged(bench: Bench) -> None:
+async def test_a_text_is_shown_with_our_marker_under_the_id_that_is_judged(bench: MetaAccount) -> None:
     (external_id,) = await bench.send("**Hello** Anna")
     (shown,) = bench.vendor.ledger.at(bench.vendor.place("anna"))
     assert (shown.id, shown.text, shown.marker) == (external_id, "*Hello* Anna", MARKER)
 
 
 @pytest.mark.parametrize("count", [2, 7])
-async def test_a_choice_that_is_picked_comes_back_as_this_choice_of_this_message(bench: Bench, count: int) -> None:
+async def test_a_choice_that_is_picked_comes_back_as_this_choice_of_this_message(
+    bench: MetaAccount, count: int
+) -> None:
     choices = [*CHOICES, *({"id": f"c{n}", "label": f"Plant {n}"} for n in range(count - 2))]
     (shown_id,) = await bench.send("Did that help?", choices=choices)
     (shown,) = bench.vendor.ledger.shown
@@ -62,7 +64,7 @@ async def test_a_choice_that_is_picked_comes_back_as_this_choice_of_this_message
     assert received.payload["answers"] == shown_id
 
 
-async def test_a_file_is_uploaded_and_shown_with_the_words_below_it(bench: Bench) -> None:
+async def test_a_file_is_uploaded_and_shown_with_the_words_below_it(bench: MetaAccount) -> None:
     photo, guide = (
         bench.attach(PHOTO.name, PHOTO.type, PHOTO.data),
         bench.attach("care.pdf", "application/pdf", b"%PDF"),
@@ -73,7 +75,7 @@ async def test_a_file_is_uploaded_and_shown_with_the_words_below_it(bench: Bench
     assert second.files == [File("care.pdf", "application/pdf", b"%PDF")]
 
 
-async def test_a_file_that_is_gone_is_refused_before_anything_is_asked(bench: Bench) -> None:
+async def test_a_file_that_is_gone_is_refused_before_anything_is_asked(bench: MetaAccount) -> None:
     gone = Attachment(id="f" * 64, name="pot.jpg", type="image/jpeg", size=3)
     with pytest.raises(SendRefused, match="file_gone"):
         await bench.send("", attachments=[gone])
@@ -93,7 +95,7 @@ async def test_a_file_that_is_gone_is_refused_before_anything_is_asked(bench: Be
     ids=lambda each: getattr(each, "kind", ""),
 )
 async def test_an_upload_that_fails_leaves_no_doubt_because_it_shows_nothing(
-    bench: Bench, fault: Fault, raised: type[Exception]
+    bench: MetaAccount, fault: Fault, raised: type[Exception]
 ) -> None:
     bench.vendor.faults.next(fault)
     with pytest.raises(raised):
@@ -101,7 +103,7 @@ async def test_an_upload_that_fails_leaves_no_doubt_because_it_shows_nothing(
     assert sends(bench) == []
 
 
-async def test_who_hides_the_number_is_written_to_by_the_user_id(bench: Bench) -> None:
+async def test_who_hides_the_number_is_written_to_by_the_user_id(bench: MetaAccount) -> None:
     mina = bench.vendor.person("mina")
     mina.number_hidden = True
     await bench.vendor.say("mina", "Hello")
@@ -131,7 +133,7 @@ async def test_who_hides_the_number_is_written_to_by_the_user_id(bench: Bench) -
     ids=lambda each: f"{each.kind}{each.code}" if isinstance(each, Fault) else "",
 )
 async def test_what_goes_wrong_is_told_and_never_tried_again(
-    bench: Bench, fault: Fault, raised: type[Exception], shown: int
+    bench: MetaAccount, fault: Fault, raised: type[Exception], shown: int
 ) -> None:
     bench.vendor.faults.next(fault)
     with pytest.raises(raised):
@@ -140,12 +142,14 @@ async def test_what_goes_wrong_is_told_and_never_tried_again(
     assert len(bench.vendor.ledger.shown) == shown
 
 
-async def test_a_slow_answer_is_waited_for(bench: Bench) -> None:
+async def test_a_slow_answer_is_waited_for(bench: MetaAccount) -> None:
     bench.vendor.faults.next(Fault("slow", seconds=0.2))
     assert len(await bench.send()) == 1
 
 
-async def test_an_answer_that_does_not_come_in_time_is_unknown(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_answer_that_does_not_come_in_time_is_unknown(
+    bench: MetaAccount, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(client, "TIMEOUT", ClientTimeout(total=0.1))
     bench.vendor.faults.next(Fault("slow", seconds=1))
     with pytest.raises(SendUnknown):
@@ -153,7 +157,7 @@ async def test_an_answer_that_does_not_come_in_time_is_unknown(bench: Bench, mon
     assert len(bench.vendor.ledger.shown) == 1
 
 
-async def test_where_nobody_listens_nothing_has_left(bench: Bench) -> None:
+async def test_where_nobody_listens_nothing_has_left(bench: MetaAccount) -> None:
     settings = bench.vendor.settings() | {"api_base": "http://127.0.0.1:9/v26.0"}
     connection = bench.channel.connect(account_of("whatsapp", settings))
     with pytest.raises(SendDelayed):
@@ -161,7 +165,7 @@ async def test_where_nobody_listens_nothing_has_left(bench: Bench) -> None:
     await connection.close()
 
 
-async def test_a_limit_of_the_number_holds_the_account_and_one_of_the_pair_does_not(bench: Bench) -> None:
+async def test_a_limit_of_the_number_holds_the_account_and_one_of_the_pair_does_not(bench: MetaAccount) -> None:
     bench.vendor.faults.next(Fault("limit", retry_after=90), Fault("limit", code="131056"))
     with pytest.raises(SendDelayed) as of_number:
         await bench.send()
@@ -172,7 +176,7 @@ async def test_a_limit_of_the_number_holds_the_account_and_one_of_the_pair_does_
     assert not of_pair.value.of_account
 
 
-async def test_the_pace_stays_below_what_a_pair_may_exchange(bench: Bench) -> None:
+async def test_the_pace_stays_below_what_a_pair_may_exchange(bench: MetaAccount) -> None:
     pace = bench.channel.policy.contact_pace
     assert pace is not None
     for _ in range(pace.burst):
@@ -181,7 +185,7 @@ async def test_the_pace_stays_below_what_a_pair_may_exchange(bench: Bench) -> No
     assert await bench.send()
 
 
-async def test_a_token_that_was_revoked_is_told_as_such(bench: Bench) -> None:
+async def test_a_token_that_was_revoked_is_told_as_such(bench: MetaAccount) -> None:
     bench.vendor.token.revoked = True
     with pytest.raises(CredentialsRevoked):
         await bench.send()
@@ -199,7 +203,7 @@ async def test_after_a_day_only_a_template_is_shown() -> None:
         assert [each.text for each in bench.vendor.ledger.shown] == ["We have an answer: It ships tomorrow"]
 
 
-async def test_a_window_that_turns_out_closed_comes_back_as_a_failure_of_the_marker(bench: Bench) -> None:
+async def test_a_window_that_turns_out_closed_comes_back_as_a_failure_of_the_marker(bench: MetaAccount) -> None:
     bench.vendor.graph.pace.forward(DAY + 60)
     (external_id,) = await bench.send()
     (failed,) = of_type(await bench.events(), topics.RECEIPT_RECORDED)
@@ -208,7 +212,7 @@ async def test_a_window_that_turns_out_closed_comes_back_as_a_failure_of_the_mar
     assert told["external_id"] == external_id
 
 
-async def test_what_was_left_in_doubt_is_named_by_its_statuses(bench: Bench) -> None:
+async def test_what_was_left_in_doubt_is_named_by_its_statuses(bench: MetaAccount) -> None:
     bench.vendor.faults.next(Fault("drop_after"))
     with pytest.raises(SendUnknown):
         await bench.send()
@@ -223,7 +227,7 @@ async def test_what_was_left_in_doubt_is_named_by_its_statuses(bench: Bench) -> 
 # ── in ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-async def test_everything_a_customer_does_has_its_event(bench: Bench) -> None:
+async def test_everything_a_customer_does_has_its_event(bench: MetaAccount) -> None:
     vendor = bench.vendor
     (sent,) = await bench.send()
     await vendor.settled()
@@ -248,7 +252,7 @@ async def test_everything_a_customer_does_has_its_event(bench: Bench) -> None:
     assert {event.place for event in events} == {vendor.person("anna").user_id}
 
 
-async def test_who_changes_the_number_stays_the_same_contact_and_is_written_to_there(bench: Bench) -> None:
+async def test_who_changes_the_number_stays_the_same_contact_and_is_written_to_there(bench: MetaAccount) -> None:
     anna = bench.vendor.person("anna")
     old = (anna.user_id, anna.wa_id)
     bench.vendor.change_number("anna", "491520000000")
@@ -280,7 +284,7 @@ async def test_a_batch_of_a_thousand_is_read_whole_and_each_goes_to_its_number()
         assert all((event.account is theirs) == (int(event.payload["text"]) % 2 == 1) for event in events)
 
 
-async def test_what_cannot_be_read_is_a_placeholder_or_left_out_and_answered_all_the_same(bench: Bench) -> None:
+async def test_what_cannot_be_read_is_a_placeholder_or_left_out_and_answered_all_the_same(bench: MetaAccount) -> None:
     vendor = bench.vendor
     vendor.sends("anna", content.unsupported())
     vendor.sends("anna", content.flow_reply("{"))
@@ -297,7 +301,7 @@ async def test_what_cannot_be_read_is_a_placeholder_or_left_out_and_answered_all
 # ── files ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-async def sent_file(bench: Bench, file: File) -> RemoteFile:
+async def sent_file(bench: MetaAccount, file: File) -> RemoteFile:
     await bench.vendor.say("anna", "", files=[file])
     (event,) = await bench.events()
     (found,) = event.payload["files"]
@@ -305,7 +309,7 @@ async def sent_file(bench: Bench, file: File) -> RemoteFile:
     return found
 
 
-async def test_a_file_is_fetched_with_its_type_and_name(bench: Bench) -> None:
+async def test_a_file_is_fetched_with_its_type_and_name(bench: MetaAccount) -> None:
     assert isinstance(bench.connection, FileFetcher)
     found = await sent_file(bench, PHOTO)
     assert await bench.connection.fetch(found, 1000) == (PHOTO.data, "image/jpeg", "image.jpg")
@@ -313,19 +317,19 @@ async def test_a_file_is_fetched_with_its_type_and_name(bench: Bench) -> None:
     assert (await bench.connection.fetch(pdf, 1000))[2] == "care.pdf"
 
 
-async def test_a_voice_note_is_told_as_one_whatever_its_codec(bench: Bench) -> None:
+async def test_a_voice_note_is_told_as_one_whatever_its_codec(bench: MetaAccount) -> None:
     found = await sent_file(bench, File("v.ogg", "audio/ogg", b"Ogg"))
     assert (found.kind, found.type) == ("voice", "audio/ogg")
 
 
-async def test_a_file_over_the_limit_is_not_fetched(bench: Bench) -> None:
+async def test_a_file_over_the_limit_is_not_fetched(bench: MetaAccount) -> None:
     found = await sent_file(bench, PHOTO)
     with pytest.raises(TooLarge):
         await bench.connection.fetch(found, 3)
     assert [each.operation for each in bench.vendor.ledger.requests] == ["media.get"]
 
 
-async def test_an_address_that_has_expired_is_asked_for_once_more(bench: Bench) -> None:
+async def test_an_address_that_has_expired_is_asked_for_once_more(bench: MetaAccount) -> None:
     found = await sent_file(bench, PHOTO)
     bench.vendor.faults.next(Fault("lose", "media.download", status=404))
     assert (await bench.connection.fetch(found, 1000))[0] == PHOTO.data
@@ -334,14 +338,14 @@ async def test_an_address_that_has_expired_is_asked_for_once_more(bench: Bench) 
         await bench.connection.fetch(found, 1000)
 
 
-async def test_bytes_that_are_not_those_of_the_hash_are_no_file(bench: Bench) -> None:
+async def test_bytes_that_are_not_those_of_the_hash_are_no_file(bench: MetaAccount) -> None:
     found = await sent_file(bench, PHOTO)
     bench.vendor.graph.media.get(found.ref).tampered = True
     with pytest.raises(NotFound):
         await bench.connection.fetch(found, 1000)
 
 
-async def test_a_file_is_gone_after_a_week(bench: Bench) -> None:
+async def test_a_file_is_gone_after_a_week(bench: MetaAccount) -> None:
     found = await sent_file(bench, PHOTO)
     bench.vendor.graph.pace.forward(8 * DAY)
     with pytest.raises(NotFound):
@@ -350,7 +354,7 @@ async def test_a_file_is_gone_after_a_week(bench: Bench) -> None:
 
 @pytest.mark.parametrize("operation", ["media.get", "media.download"])
 @pytest.mark.parametrize("kind", ["refuse", "lose", "drop"])
-async def test_a_file_that_cannot_be_had_now_may_be_had_later(bench: Bench, operation: str, kind: Any) -> None:
+async def test_a_file_that_cannot_be_had_now_may_be_had_later(bench: MetaAccount, operation: str, kind: Any) -> None:
     found = await sent_file(bench, PHOTO)
     # A connection that breaks while something is fetched is made once more by the client itself.
     bench.vendor.faults.next(*[Fault(kind, operation, status=503)] * (2 if kind == "drop" else 1))
@@ -358,7 +362,7 @@ async def test_a_file_that_cannot_be_had_now_may_be_had_later(bench: Bench, oper
         await bench.connection.fetch(found, 1000)
 
 
-async def test_a_token_that_was_revoked_fetches_nothing(bench: Bench) -> None:
+async def test_a_token_that_was_revoked_fetches_nothing(bench: MetaAccount) -> None:
     found = await sent_file(bench, PHOTO)
     bench.vendor.token.revoked = True
     with pytest.raises(CredentialsRevoked):
@@ -368,7 +372,7 @@ async def test_a_token_that_was_revoked_fetches_nothing(bench: Bench) -> None:
 # ── seen ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-async def test_a_customer_sees_that_we_have_read_and_are_writing(bench: Bench) -> None:
+async def test_a_customer_sees_that_we_have_read_and_are_writing(bench: MetaAccount) -> None:
     assert isinstance(bench.connection, TypingIndicator)
     message = await bench.vendor.say("anna", "Hello?")
     await bench.connection.show_typing(bench.vendor.place("anna"), message)
@@ -376,7 +380,7 @@ async def test_a_customer_sees_that_we_have_read_and_are_writing(bench: Bench) -
 
 
 @pytest.mark.parametrize("fault", [Fault("refuse", status=500), Fault("drop"), Fault("lose", status=502)])
-async def test_that_we_have_read_may_fail_without_a_word(bench: Bench, fault: Fault) -> None:
+async def test_that_we_have_read_may_fail_without_a_word(bench: MetaAccount, fault: Fault) -> None:
     message = await bench.vendor.say("anna", "Hello?")
     bench.vendor.faults.next(fault)
     await bench.connection.show_typing(bench.vendor.place("anna"), message)

@@ -23,7 +23,7 @@ from schemas.errors import DeliveryError, SendRefused, Unauthorized
 from schemas.messages import Address
 from schemas.ports import AccountPolicies, RawRequest, VendorResponse
 from tests.channels.fixture_cases import cases, read
-from tests.channels.fixture_translation import account, calls, opened
+from tests.channels.fixture_translation import account, calls, open_channel_at
 from tests.harness.channel_tools import NOW
 from tests.simulators.twilio.signing import Signer
 
@@ -31,7 +31,7 @@ TWILIO = [case for way in ("inbound", "outbound") for case in cases("whatsapp", 
 
 
 def test_twilio_is_looked_up_and_its_pace_is_the_numbers_own() -> None:
-    channel, _ = opened("whatsapp")
+    channel, _ = open_channel_at("whatsapp")
     assert isinstance(channel, AccountPolicies)
     policy = channel.policy_of(account("whatsapp", "twilio"))
     assert (policy.reconciliation, policy.window, policy.renders_contact) == ("lookup", timedelta(hours=24), True)
@@ -167,7 +167,7 @@ def test_every_signed_form_becomes_events_that_fit_their_types(
     read = parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True, errors="replace")
     headers = Signer(known.settings.auth_token.get_secret_value()).headers("https://x.example/", read)
     request = RawRequest("POST", "https://x.example/", {k.lower(): v for k, v in headers.items()}, {}, body)
-    channel, _ = opened("whatsapp")
+    channel, _ = open_channel_at("whatsapp")
     if {value for name, value in read if name == "AccountSid"} == {known.settings.account_sid}:
         channel.verify(request, known)
     (event,) = channel.parse(request, known)
@@ -178,7 +178,7 @@ def test_every_signed_form_becomes_events_that_fit_their_types(
 
 @given(RAW, st.text(max_size=40), st.text(max_size=40))
 def test_no_unsigned_request_gets_in_or_ends_in_a_bug(body: bytes, url: str, signature: str) -> None:
-    channel, _ = opened("whatsapp")
+    channel, _ = open_channel_at("whatsapp")
     request = RawRequest("POST", url, {"x-twilio-signature": signature}, {}, body)
     with pytest.raises(Unauthorized):
         channel.verify(request, account("whatsapp", "twilio"))

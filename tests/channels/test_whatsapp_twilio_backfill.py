@@ -12,10 +12,10 @@ import pytest
 
 from connectors.streams import runner
 from schemas.ports import RawRequest
-from tests.channels.stream_account import Hall, hall_of
+from tests.channels.stream_account import StreamProcesses, hall_of
 from tests.simulators.twilio import Twilio
 from tests.simulators.vendor import File
-from tests.simulators.vendor_clock import Pace
+from tests.simulators.vendor_clock import VendorClock
 from tests.simulators.webhook_receiver import Receiver
 
 
@@ -27,16 +27,16 @@ async def receiver() -> AsyncIterator[Receiver]:
 
 
 @pytest.fixture
-async def hall(receiver: Receiver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Hall]:
+async def hall(receiver: Receiver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[StreamProcesses]:
     """Every silence counts here."""
     monkeypatch.setattr(runner, "SILENCE_LIMIT", timedelta(0))
-    vendor = Twilio(pace=Pace(scale=0))
+    vendor = Twilio(pace=VendorClock(scale=0))
     async with vendor.serving(), hall_of(vendor, tmp_path) as hall:
         vendor.call(receiver.url)
         yield hall
 
 
-async def take_in(hall: Hall, receiver: Receiver) -> None:
+async def take_in(hall: StreamProcesses, receiver: Receiver) -> None:
     """What was told by webhook, as an edge takes it."""
     await hall.vendor.settled()
     for each in receiver.requests:
@@ -48,7 +48,7 @@ async def take_in(hall: Hall, receiver: Receiver) -> None:
 
 
 async def test_what_was_said_while_nobody_answered_is_taken_once_with_what_was_heard_before(
-    hall: Hall, receiver: Receiver
+    hall: StreamProcesses, receiver: Receiver
 ) -> None:
     """A message that came by webhook is the same one in the list, though the list names no user id."""
     await hall.vendor.say("anna", "before")
@@ -68,7 +68,7 @@ async def test_what_was_said_while_nobody_answered_is_taken_once_with_what_was_h
 
 
 async def test_what_somebody_answered_by_hand_comes_with_the_question_and_nothing_else_that_was_sent(
-    hall: Hall, receiver: Receiver
+    hall: StreamProcesses, receiver: Receiver
 ) -> None:
     """Nor what was sent to somebody who had not asked, before the question, or in vain."""
     vendor = hall.vendor

@@ -41,8 +41,8 @@ from schemas.ports import (
 from tests.harness.channel_tools import no_files
 from tests.simulators.twilio import Twilio as Vendor
 from tests.simulators.vendor import Fault, File
-from tests.simulators.vendor_clock import Pace
-from tests.simulators.webhook_receiver import Received, Receiver
+from tests.simulators.vendor_clock import VendorClock
+from tests.simulators.webhook_receiver import ReceivedRequest, Receiver
 
 ID = "0d1f2e3a-0000-5000-8000-000000000001"
 LEAF = Attachment(id="a" * 64, name="leaf.png", type="image/png", size=3)
@@ -88,7 +88,7 @@ class Setting:
     async def send_all(self, text: str = "Hello Anna", **fields: Any) -> list[str]:
         return [await self.send(call) for call in self.calls(text, **fields)]
 
-    def events(self, received: Received) -> list[Event]:
+    def events(self, received: ReceivedRequest) -> list[Event]:
         """As the front door takes it in."""
         request = RawRequest(
             received.method,
@@ -120,7 +120,7 @@ def account_of(vendor: Vendor, **more: Any) -> Account:
 
 @pytest.fixture
 async def setting() -> AsyncIterator[Setting]:
-    vendor, receiver = Vendor(pace=Pace(scale=0)), Receiver()
+    vendor, receiver = Vendor(pace=VendorClock(scale=0)), Receiver()
     async with receiver.serving(), vendor.serving():
         vendor.call(receiver.url)
         await vendor.say("anna", "Hello")

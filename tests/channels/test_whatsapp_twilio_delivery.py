@@ -29,7 +29,7 @@ from schemas.ports import Account, Record, State
 from tests.harness.channel_tools import no_files
 from tests.simulators.twilio import Twilio as Vendor
 from tests.simulators.vendor import Fault
-from tests.simulators.vendor_clock import Pace
+from tests.simulators.vendor_clock import VendorClock
 from tests.simulators.webhook_receiver import Receiver
 from tests.unit.connectors.conftest import OneBatch
 
@@ -98,7 +98,7 @@ class World:
 
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[World]:
-    vendor, receiver = Vendor(pace=Pace(scale=0)), Receiver()
+    vendor, receiver = Vendor(pace=VendorClock(scale=0)), Receiver()
     database = Database.open(tmp_path / "parley.db")
     bus, state = SqliteBus(database), open_sqlite_state(database)
     await bus.start()

@@ -20,7 +20,7 @@ from schemas.envelope import Envelope
 from schemas.messages import InboundMessage, Receipt
 from schemas.ports import VendorCall
 from tests.simulators.twilio import Twilio as Vendor
-from tests.simulators.vendor_clock import Pace
+from tests.simulators.vendor_clock import VendorClock
 
 PUBLIC = "https://support.example.com/chat"
 PATH = "/v1/webhooks/whatsapp/shop/main"
@@ -41,7 +41,7 @@ class Door:
 
 @pytest.fixture
 async def door(tmp_path: Path) -> AsyncIterator[Door]:
-    vendor, port = Vendor(pace=Pace(scale=0)), free_port()
+    vendor, port = Vendor(pace=VendorClock(scale=0)), free_port()
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(vendor.serving())
         settings = {

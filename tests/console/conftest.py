@@ -10,15 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.console.form_client import PASSWORDS, Seat
+from tests.console.form_client import PASSWORDS, FormClient
 from tests.harness.installation import ADMIN_TOKEN, SECRET_KEY
-from tests.unit.gateway.conftest import Instance, running
+from tests.unit.gateway.conftest import Instance, run_instance
 from tests.widget.conftest import browser
 
 __all__ = ["browser"]
 
 
-def quick(password: str) -> str:
+def hash_quickly(password: str) -> str:
     """A hash of little work, so that tests spend their time elsewhere."""
     salt = b"0123456789abcdef"
     key = hashlib.scrypt(password.encode(), salt=salt, n=2, r=8, p=1, dklen=32)
@@ -33,8 +33,8 @@ secret_key: {SECRET_KEY}
 admin_token: {ADMIN_TOKEN}
 partitions: 3
 operators:
-  anna: {{password_hash: "{quick(PASSWORDS["anna"])}", name: Anna Bloom}}
-  ben: {{password_hash: "{quick(PASSWORDS["ben"])}", tenants: [shop]}}
+  anna: {{password_hash: "{hash_quickly(PASSWORDS["anna"])}", name: Anna Bloom}}
+  ben: {{password_hash: "{hash_quickly(PASSWORDS["ben"])}", tenants: [shop]}}
 tenants:
   shop:
     name: Shop
@@ -44,12 +44,12 @@ tenants:
     channels: {{web: {{main: {{}}}}}}
 """
 
-Sit = Callable[..., Awaitable[Seat]]
+Sit = Callable[..., Awaitable[FormClient]]
 
 
 @pytest.fixture
 async def instance(tmp_path: Path) -> AsyncIterator[Instance]:
-    async with running(tmp_path, TEXT) as started:
+    async with run_instance(tmp_path, TEXT) as started:
         yield started
 
 
@@ -58,8 +58,8 @@ async def sit(instance: Instance) -> AsyncIterator[Sit]:
     """``await sit("anna")``: a seat where Anna is signed in; nobody is where no name is given."""
     async with AsyncExitStack() as stack:
 
-        async def taken(name: str | None = None) -> Seat:
-            seat = await stack.enter_async_context(Seat(instance))
+        async def taken(name: str | None = None) -> FormClient:
+            seat = await stack.enter_async_context(FormClient(instance))
             if name is not None:
                 assert (await seat.sign_in(name)).status == 200
             return seat
@@ -68,15 +68,15 @@ async def sit(instance: Instance) -> AsyncIterator[Sit]:
 
 
 @pytest.fixture
-async def anna(sit: Sit) -> Seat:
+async def anna(sit: Sit) -> FormClient:
     return await sit("anna")
 
 
 @pytest.fixture
-async def ben(sit: Sit) -> Seat:
+async def ben(sit: Sit) -> FormClient:
     return await sit("ben")
 
 
 @pytest.fixture
-async def admin(sit: Sit) -> Seat:
+async def admin(sit: Sit) -> FormClient:
     return await sit("")

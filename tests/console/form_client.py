@@ -18,7 +18,7 @@ TOKEN = ADMIN_TOKEN
 
 
 @dataclass(frozen=True)
-class Seen:
+class ShownPage:
     status: int
     text: str
     headers: Any
@@ -63,7 +63,7 @@ class Elements(HTMLParser):
 
 
 @dataclass
-class Seat:
+class FormClient:
     """One browser's cookies."""
 
     instance: Instance
@@ -81,22 +81,22 @@ class Seat:
     def cookie(self) -> str:
         return next((each.value for each in self.http.cookie_jar if each.key == "parley_console"), "")
 
-    async def get(self, path: str, **more: Any) -> Seen:
+    async def get(self, path: str, **more: Any) -> ShownPage:
         return await self._ask("GET", path, **more)
 
-    async def post(self, path: str, fields: Any, **more: Any) -> Seen:
+    async def post(self, path: str, fields: Any, **more: Any) -> ShownPage:
         return await self._ask("POST", path, data=fields, **more)
 
-    async def _ask(self, method: str, path: str, **more: Any) -> Seen:
+    async def _ask(self, method: str, path: str, **more: Any) -> ShownPage:
         async with self.http.request(method, self.instance.address + path, **more) as answer:
-            return Seen(answer.status, await answer.text(), answer.headers, str(answer.url.relative()))
+            return ShownPage(answer.status, await answer.text(), answer.headers, str(answer.url.relative()))
 
-    async def sign_in(self, name: str = "", secret: str = "", **more: Any) -> Seen:
+    async def sign_in(self, name: str = "", secret: str = "", **more: Any) -> ShownPage:
         """By their own password, or by the admin token without a name."""
         secret = secret or PASSWORDS.get(name, TOKEN)
         return await self.post("/console/session", {"name": name, "secret": secret}, **more)
 
-    async def send(self, page: str, action: str, fields: dict[str, Any], **more: Any) -> Seen:
+    async def send(self, page: str, action: str, fields: dict[str, Any], **more: Any) -> ShownPage:
         """Open a page, and send a form of it with these fields besides its token."""
         csrf = (await self.get(page)).field("csrf")
         return await self.post(action, {"csrf": csrf, **fields}, **more)

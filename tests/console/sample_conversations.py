@@ -15,7 +15,9 @@ from tests.unit.gateway.conftest import Instance
 QUESTION, ANSWER = "Do you add a heat pack in winter?", "Yes, in winter we add one for **4.50 euro** [1]."
 
 
-async def begun(instance: Instance, place: str, *, name: str = "", facts: Facts | None = None) -> Conversation:
+async def begin_conversation(
+    instance: Instance, place: str, *, name: str = "", facts: Facts | None = None
+) -> Conversation:
     state, now = instance.parts.state, instance.clock()
     addresses = [Address(channel="web", value=place)]
     contact, id_ = await state.contacts.resolve("shop", "web", "main", place, addresses, now=now)
@@ -41,13 +43,15 @@ async def begun(instance: Instance, place: str, *, name: str = "", facts: Facts 
     return fresh
 
 
-async def said(instance: Instance, conversation: str, id_: str, text: str, kind: str = "contact", **more: Any) -> None:
+async def add_message(
+    instance: Instance, conversation: str, id_: str, text: str, kind: str = "contact", **more: Any
+) -> None:
     author = Author.model_validate({"kind": kind, "name": more.pop("name", "")})
     line = TranscriptMessage(id=id_, author=author, text=text, created_at=instance.clock(), **more)
     await instance.parts.state.transcript.add(conversation, line)
 
 
-async def queued(instance: Instance, conversation: str, epoch: int = 0) -> None:
+async def queue_conversation(instance: Instance, conversation: str, epoch: int = 0) -> None:
     await instance.parts.state.conversations.own(
         conversation,
         "queue",
@@ -59,7 +63,9 @@ async def queued(instance: Instance, conversation: str, epoch: int = 0) -> None:
     )
 
 
-async def full(instance: Instance, place: str = "visitor-1", *, name: str = "Ann", hostile: str = "") -> Conversation:
+async def fill_conversation(
+    instance: Instance, place: str = "visitor-1", *, name: str = "Ann", hostile: str = ""
+) -> Conversation:
     """All that may stand in one; ``hostile`` stands wherever anybody outside can write."""
     now = instance.clock()
     waiting = PendingApproval(
@@ -80,11 +86,13 @@ async def full(instance: Instance, place: str = "visitor-1", *, name: str = "Ann
         opened_at=now,
     )
     facts = Facts(locale="en", heard_at=now, handoff=handoff, actions=ActionMemory(approvals=[waiting]))
-    found = await begun(instance, place, name=name, facts=facts)
+    found = await begin_conversation(instance, place, name=name, facts=facts)
     stored = await instance.parts.blobs.put("shop", f"order {hostile}.txt", "text/plain", b"an order")
     gone = Attachment(id="", name=f"voice {hostile}", type="audio/ogg", size=9, missing="too large")
     cut = Attachment(id="", name="message.txt", type="text/plain", size=9, missing="gone", full_text=True)
-    await said(instance, found.id, "in-1", f"{QUESTION} {hostile}", attachments=[stored, gone, cut], state="answered")
+    await add_message(
+        instance, found.id, "in-1", f"{QUESTION} {hostile}", attachments=[stored, gone, cut], state="answered"
+    )
     cited = Citation(
         n=1,
         document=f"shipping {hostile}",
@@ -94,7 +102,7 @@ async def full(instance: Instance, place: str = "visitor-1", *, name: str = "Ann
         version=3,
         quote=f"In winter we add a heat pack. {hostile}",
     )
-    await said(
+    await add_message(
         instance,
         found.id,
         "out-1",
@@ -106,8 +114,10 @@ async def full(instance: Instance, place: str = "visitor-1", *, name: str = "Ann
         turn_id="turn-1",
         state="delivered",
     )
-    await said(instance, found.id, "out-2", f"A colleague here. {hostile}", "person", name=hostile, state="failed")
-    await said(instance, found.id, "out-3", "A colleague will take over.", "system", state="dropped")
+    await add_message(
+        instance, found.id, "out-2", f"A colleague here. {hostile}", "person", name=hostile, state="failed"
+    )
+    await add_message(instance, found.id, "out-3", "A colleague will take over.", "system", state="dropped")
     turn = Turn(
         id="turn-1",
         handled=["in-1"],
@@ -134,7 +144,7 @@ async def full(instance: Instance, place: str = "visitor-1", *, name: str = "Ann
         at=now,
     )
     await instance.parts.state.turns.add(found.id, turn)
-    await queued(instance, found.id)
+    await queue_conversation(instance, found.id)
     fresh = await instance.parts.state.conversations.get(found.id)
     assert fresh is not None
     return fresh

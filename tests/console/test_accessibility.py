@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from playwright.async_api import Browser, Page
 
-from tests.console.form_client import PASSWORDS, Seat, talk
-from tests.console.sample_conversations import begun, full, queued, said
+from tests.console.form_client import PASSWORDS, FormClient, talk
+from tests.console.sample_conversations import add_message, begin_conversation, fill_conversation, queue_conversation
 from tests.unit.gateway.conftest import Instance
 from tests.unit.gateway.test_admin_deadletters import letter
 from tests.widget.tab import Window, expect
@@ -37,13 +37,13 @@ async def violations(page: Page) -> list[str]:
 
 async def filled(instance: Instance) -> str:
     """Something on every page; the id of the conversation that has everything in it."""
-    await begun(instance, "v1", name="Bob")
-    closed = await begun(instance, "v2", name="Cyd")
+    await begin_conversation(instance, "v1", name="Bob")
+    closed = await begin_conversation(instance, "v2", name="Cyd")
     state, now = instance.parts.state, instance.clock()
     await state.conversations.own(closed.id, "closed", expected_epoch=0, request_id="close", by="admin", now=now)
-    taken = await begun(instance, "v3")
+    taken = await begin_conversation(instance, "v3")
     await state.conversations.own(taken.id, "person", expected_epoch=0, request_id="take", by="console:ben", now=now)
-    whole = await full(instance, "v4", name="Ann")
+    whole = await fill_conversation(instance, "v4", name="Ann")
     await state.dead_letters.add(letter(instance))
     body = "# Shipping\n\n## Winter\n\nIn winter we add a heat pack to every parcel for 4.50 euro.\n"
     await instance.admin("PUT", "/knowledge/shipping", {"title": "Shipping", "body": body, "url": "https://a.example/"})
@@ -52,7 +52,7 @@ async def filled(instance: Instance) -> str:
 
 
 @pytest.fixture
-async def window(browser: Browser, instance: Instance, anna: Seat) -> AsyncIterator[Window]:
+async def window(browser: Browser, instance: Instance, anna: FormClient) -> AsyncIterator[Window]:
     """Anna's browser. At its end: nothing was asked of another host, and no page complained of its policy."""
     opened = await Window.open(browser, instance.address, **DESK)
     await signed_in(opened, anna)
@@ -62,7 +62,7 @@ async def window(browser: Browser, instance: Instance, anna: Seat) -> AsyncItera
     assert not complaints
 
 
-async def signed_in(window: Window, seat: Seat) -> None:
+async def signed_in(window: Window, seat: FormClient) -> None:
     await window.context.add_cookies(
         [{"name": "parley_console", "value": seat.cookie, "domain": "127.0.0.1", "path": "/console"}]
     )
@@ -95,7 +95,7 @@ async def every_page(window: Window, conversation: str) -> AsyncIterator[tuple[s
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("view", ["desk", "phone"])
 async def test_axe_finds_nothing_wrong(
-    browser: Browser, instance: Instance, anna: Seat, scheme: str, view: str
+    browser: Browser, instance: Instance, anna: FormClient, scheme: str, view: str
 ) -> None:
     """On every page, with everything on it; contrast included."""
     whole = await filled(instance)
@@ -119,10 +119,10 @@ async def test_axe_finds_nothing_wrong(
 async def test_a_conversation_is_taken_answered_and_given_back_by_keyboard_alone(
     window: Window, instance: Instance
 ) -> None:
-    found = await begun(instance, "v1", name="Ann")
+    found = await begin_conversation(instance, "v1", name="Ann")
     instance.clock.tick(1)
-    await begun(instance, "v2", name="Bob")
-    await queued(instance, found.id)
+    await begin_conversation(instance, "v2", name="Bob")
+    await queue_conversation(instance, found.id)
     page = await opened(window, LIST)
     keys = page.keyboard
     await keys.press("Tab")
@@ -151,12 +151,12 @@ async def test_a_conversation_is_taken_answered_and_given_back_by_keyboard_alone
 
 async def test_what_changes_is_shown_and_told_and_what_is_being_typed_stays(window: Window, instance: Instance) -> None:
     """A new line joins the page; the field, the focus and an unfolded source stay as they are."""
-    found = await full(instance)
+    found = await fill_conversation(instance)
     page = await opened(window, talk(found.id))
     field = page.get_by_label("Reply", exact=True)
     await page.locator("summary", has_text="Sources").click()
     await field.fill("half a sen")
-    await said(instance, found.id, "in-2", "One more thing", name="Ann")
+    await add_message(instance, found.id, "in-2", "One more thing", name="Ann")
     await expect(page.locator(".line", has_text="One more thing")).to_be_visible()
     await expect(page.locator("#announcer")).to_have_text("Ann wrote: One more thing")
     await expect(field).to_have_value("half a sen")
@@ -165,10 +165,10 @@ async def test_what_changes_is_shown_and_told_and_what_is_being_typed_stays(wind
 
 
 async def test_a_claim_elsewhere_shows_at_once_in_the_list_and_keeps_the_focus(
-    window: Window, instance: Instance, ben: Seat
+    window: Window, instance: Instance, ben: FormClient
 ) -> None:
-    found = await begun(instance, "v1", name="Ann")
-    await queued(instance, found.id)
+    found = await begin_conversation(instance, "v1", name="Ann")
+    await queue_conversation(instance, found.id)
     page = await opened(window, LIST)
     row = page.locator(".talks a", has_text="Ann")
     await row.focus()
@@ -181,7 +181,7 @@ async def test_a_claim_elsewhere_shows_at_once_in_the_list_and_keeps_the_focus(
 
 async def test_the_list_is_narrowed_while_one_types(window: Window, instance: Instance) -> None:
     for name in ("Ann", "Bob"):
-        await begun(instance, name, name=name)
+        await begin_conversation(instance, name, name=name)
     page = await opened(window, LIST)
     await page.get_by_label("Search this page").fill("bob")
     await expect(page.locator(".talks li:visible")).to_have_count(1)
@@ -199,15 +199,15 @@ async def test_all_letters_of_a_page_are_chosen_with_one_click(window: Window, i
 
 
 async def test_signing_out_elsewhere_leads_to_the_sign_in_and_back(
-    browser: Browser, instance: Instance, anna: Seat
+    browser: Browser, instance: Instance, anna: FormClient
 ) -> None:
     """The page that was open asks for the password again, and is there again afterwards."""
     window = await Window.open(browser, instance.address, **DESK)
     await signed_in(window, anna)
     page = await opened(window, f"{LIST}?state=queue")
     await anna.send(LIST, "/console/session/end", {})
-    await begun(instance, "v1", name="Ann")
-    await queued(instance, (await begun(instance, "v1", name="Ann")).id)
+    await begin_conversation(instance, "v1", name="Ann")
+    await queue_conversation(instance, (await begin_conversation(instance, "v1", name="Ann")).id)
     await expect(page.get_by_role("heading", name="Console")).to_be_visible()
     await page.get_by_label("Name").fill("anna")
     await page.get_by_label("Password").fill(PASSWORDS["anna"])
@@ -216,9 +216,9 @@ async def test_signing_out_elsewhere_leads_to_the_sign_in_and_back(
     await window.context.close()
 
 
-async def test_it_works_without_its_script(browser: Browser, instance: Instance, anna: Seat) -> None:
+async def test_it_works_without_its_script(browser: Browser, instance: Instance, anna: FormClient) -> None:
     """Links and forms are all that taking over and answering need."""
-    found = await begun(instance, "v1", name="Ann")
+    found = await begin_conversation(instance, "v1", name="Ann")
     window = await Window.open(browser, instance.address, java_script_enabled=False, **PHONE)
     await signed_in(window, anna)
     page = await opened(window, LIST)
@@ -235,7 +235,7 @@ async def test_it_works_without_its_script(browser: Browser, instance: Instance,
 
 @pytest.mark.parametrize("zoom", [2, 4])
 async def test_nothing_is_cut_off_when_the_page_is_enlarged(
-    browser: Browser, instance: Instance, anna: Seat, zoom: int
+    browser: Browser, instance: Instance, anna: FormClient, zoom: int
 ) -> None:
     """At 200 and 400 % of a 1280 pixel screen nothing has to be scrolled sideways."""
     whole = await filled(instance)

@@ -18,18 +18,18 @@ from gateway.console.conversation_status import Wait, find_wait
 from schemas import topics
 from schemas.conversation import Conversation, Facts, Origin
 from tests.console.conftest import Sit
-from tests.console.form_client import Seat, Seen, talk
-from tests.console.sample_conversations import begun, full, queued, said
+from tests.console.form_client import FormClient, ShownPage, talk
+from tests.console.sample_conversations import add_message, begin_conversation, fill_conversation, queue_conversation
 from tests.unit.gateway.conftest import Instance
 
 LIST = "/console/shop/conversations"
 
 
-async def own(seat: Seat, conversation: str, to: str, epoch: int) -> Seen:
+async def own(seat: FormClient, conversation: str, to: str, epoch: int) -> ShownPage:
     return await seat.send(talk(conversation), talk(conversation, "owner"), {"to": to, "epoch": str(epoch)})
 
 
-async def say(seat: Seat, conversation: str, text: str, **more: Any) -> Seen:
+async def say(seat: FormClient, conversation: str, text: str, **more: Any) -> ShownPage:
     fields = {"text": text, "client_msg_id": uuid.uuid4().hex} | more
     return await seat.send(talk(conversation), talk(conversation, "messages"), fields)
 
@@ -47,11 +47,11 @@ async def messages(instance: Instance) -> list[Any]:
 
 
 async def test_the_list_shows_each_conversation_with_its_state_channel_contact_last_words_and_wait(
-    instance: Instance, anna: Seat
+    instance: Instance, anna: FormClient
 ) -> None:
-    await begun(instance, "v1", name="Ann")
+    await begin_conversation(instance, "v1", name="Ann")
     instance.clock.tick(60)
-    second = await full(instance, "v2", name="Bob")
+    second = await fill_conversation(instance, "v2", name="Bob")
     seen = await anna.get(LIST)
     assert seen.words.index(
         "Bob Waiting for a person web Colleague: A colleague here. waiting since"
@@ -64,17 +64,17 @@ async def test_the_list_shows_each_conversation_with_its_state_channel_contact_l
 
 
 async def test_whoever_waits_is_on_top_of_the_list_the_longest_wait_first_and_counted_on_every_page(
-    instance: Instance, anna: Seat
+    instance: Instance, anna: FormClient
 ) -> None:
     """However many newer conversations there are, and whichever part of the list is looked at."""
     for place in ("first", "second"):
-        waiting = await begun(instance, place, name=f"Waits-{place}")
-        await said(instance, waiting.id, f"in-{place}", f"My parcel is lost, says {place}")
+        waiting = await begin_conversation(instance, place, name=f"Waits-{place}")
+        await add_message(instance, waiting.id, f"in-{place}", f"My parcel is lost, says {place}")
         instance.clock.tick(60)
-        await queued(instance, waiting.id)
+        await queue_conversation(instance, waiting.id)
     for number in range(55):
         instance.clock.tick(1)
-        await begun(instance, f"v{number}", name=f"Name-{number:02}")
+        await begin_conversation(instance, f"v{number}", name=f"Name-{number:02}")
     seen = await anna.get(LIST)
     order = [seen.words.index(name) for name in ("Waits-first", "Waits-second", "Name-54")]
     assert order == sorted(order)
@@ -84,21 +84,23 @@ async def test_whoever_waits_is_on_top_of_the_list_the_longest_wait_first_and_co
         assert "2 waiting for a person" in (await anna.get(f"{LIST}{query}")).words, query
 
 
-async def test_ones_own_conversations_are_found_behind_those_of_many_colleagues(instance: Instance, anna: Seat) -> None:
-    mine = await begun(instance, "mine", name="Ann")
+async def test_ones_own_conversations_are_found_behind_those_of_many_colleagues(
+    instance: Instance, anna: FormClient
+) -> None:
+    mine = await begin_conversation(instance, "mine", name="Ann")
     await own(anna, mine.id, "person", mine.epoch)
     for number in range(60):
         instance.clock.tick(1)
-        other = await begun(instance, f"v{number}", name=f"Name-{number:02}")
+        other = await begin_conversation(instance, f"v{number}", name=f"Name-{number:02}")
         owned = instance.parts.state.conversations.own
         await owned(other.id, "person", expected_epoch=0, request_id=f"r-{number}", by="ben", now=instance.clock())
     assert " Ann " in (await anna.get(f"{LIST}?state=mine")).words
 
 
 async def test_an_operator_is_told_that_a_colleague_has_the_conversation_before_answering(
-    instance: Instance, anna: Seat, ben: Seat
+    instance: Instance, anna: FormClient, ben: FormClient
 ) -> None:
-    found = await begun(instance, "v1", name="Ann")
+    found = await begin_conversation(instance, "v1", name="Ann")
     await own(ben, found.id, "person", found.epoch)
     seen = await anna.get(talk(found.id))
     assert "is answering. To reply yourself, put the conversation back in the queue first." in seen.words
@@ -110,17 +112,17 @@ async def test_an_operator_is_told_that_a_colleague_has_the_conversation_before_
 
 
 async def test_the_list_can_be_narrowed_to_a_state_a_channel_and_ones_own(
-    instance: Instance, anna: Seat, ben: Seat
+    instance: Instance, anna: FormClient, ben: FormClient
 ) -> None:
     for number, name in enumerate(("Ann", "Bob", "Cyd", "Dee")):
         instance.clock.tick(1)
-        await begun(instance, f"v{number}", name=name)
+        await begin_conversation(instance, f"v{number}", name=name)
     ids = {each.contact: each.id for each in await listed(instance)}
     await own(anna, ids["Ann"], "person", 0)
     await own(ben, ids["Bob"], "person", 0)
     await own(ben, ids["Cyd"], "closed", 0)
 
-    async def names(seat: Seat, query: str) -> set[str]:
+    async def names(seat: FormClient, query: str) -> set[str]:
         words = (await seat.get(f"{LIST}?{query}")).words
         return {name for name in ids if f" {name} " in words}
 
@@ -144,10 +146,10 @@ async def listed(instance: Instance) -> list[Listed]:
     return [Listed(item["id"], item["contact_name"]) for item in items]
 
 
-async def test_older_conversations_are_a_page_further(instance: Instance, anna: Seat) -> None:
+async def test_older_conversations_are_a_page_further(instance: Instance, anna: FormClient) -> None:
     for number in range(55):
         instance.clock.tick(1)
-        await begun(instance, f"v{number}", name=f"Name-{number:02}")
+        await begin_conversation(instance, f"v{number}", name=f"Name-{number:02}")
     first = await anna.get(LIST)
     older = next(str(a["href"]) for n, a in first.elements() if n == "a" and "after=" in str(a.get("href")))
     second = await anna.get(older)
@@ -155,8 +157,10 @@ async def test_older_conversations_are_a_page_further(instance: Instance, anna: 
     assert [f"Name-{number:02}" in second.words for number in (5, 4, 0)] == [False, True, True]
 
 
-async def test_a_conversation_shows_what_was_said_and_all_that_lies_behind_it(instance: Instance, anna: Seat) -> None:
-    found = await full(instance)
+async def test_a_conversation_shows_what_was_said_and_all_that_lies_behind_it(
+    instance: Instance, anna: FormClient
+) -> None:
+    found = await fill_conversation(instance)
     seen = await anna.get(talk(found.id))
     for there in (
         "Ann contact",
@@ -185,18 +189,18 @@ async def test_a_conversation_shows_what_was_said_and_all_that_lies_behind_it(in
     assert 'href="https://shop.example/shipping"' in seen.text
 
 
-async def test_a_file_of_the_conversation_is_fetched_from_here(instance: Instance, anna: Seat) -> None:
-    found = await full(instance)
+async def test_a_file_of_the_conversation_is_fetched_from_here(instance: Instance, anna: FormClient) -> None:
+    found = await fill_conversation(instance)
     links = [str(a["href"]) for n, a in (await anna.get(talk(found.id))).elements() if n == "a"]
     (address,) = [link for link in links if "/attachments/" in link]
     assert address.startswith("/v1/chat/shop/attachments/")
     assert (await anna.get(address)).text == "an order"
 
 
-async def test_a_long_transcript_is_read_in_pieces(instance: Instance, anna: Seat) -> None:
-    found = await begun(instance, "v1")
+async def test_a_long_transcript_is_read_in_pieces(instance: Instance, anna: FormClient) -> None:
+    found = await begin_conversation(instance, "v1")
     for number in range(1, 206):
-        await said(instance, found.id, f"in-{number}", f"text-{number}.")
+        await add_message(instance, found.id, f"in-{number}", f"text-{number}.")
     newest = await anna.get(talk(found.id))
     assert ["text-5." in newest.words, "text-6." in newest.words, "text-205." in newest.words] == [False, True, True]
     earlier = next(str(a["href"]) for n, a in newest.elements() if n == "a" and "after=" in str(a.get("href")))
@@ -204,8 +208,8 @@ async def test_a_long_transcript_is_read_in_pieces(instance: Instance, anna: Sea
     assert (await anna.get(talk(found.id) + "?after=x")).status == 400
 
 
-async def test_what_an_operator_does_is_in_the_log_under_their_own_name(instance: Instance, anna: Seat) -> None:
-    found = await begun(instance, "v1")
+async def test_what_an_operator_does_is_in_the_log_under_their_own_name(instance: Instance, anna: FormClient) -> None:
+    found = await begin_conversation(instance, "v1")
     assert "The conversation is yours" in (await own(anna, found.id, "person", 0)).news
     assert await held(instance, found.id) == ("person", 1, "console:anna", "Anna Bloom")
     assert "Back in the queue" in (await own(anna, found.id, "queue", 1)).news
@@ -223,8 +227,8 @@ async def test_what_an_operator_does_is_in_the_log_under_their_own_name(instance
 
 
 async def test_of_many_who_claim_at_once_one_wins_and_the_others_are_told_who(instance: Instance, sit: Sit) -> None:
-    found = await begun(instance, "v1")
-    await queued(instance, found.id)
+    found = await begin_conversation(instance, "v1")
+    await queue_conversation(instance, found.id)
     seats = [await sit(name) for name in ("anna", "ben", "", "anna", "ben")]
     pages = await asyncio.gather(*(seat.get(talk(found.id)) for seat in seats))
     assert {page.field("epoch") for page in pages} == {"1"}
@@ -242,18 +246,18 @@ async def test_of_many_who_claim_at_once_one_wins_and_the_others_are_told_who(in
     assert [text == f"Nothing was changed: {winner} was faster." for text in news].count(True) == 4
 
 
-async def test_a_claim_from_an_old_page_changes_nothing(instance: Instance, anna: Seat, ben: Seat) -> None:
-    found = await begun(instance, "v1")
+async def test_a_claim_from_an_old_page_changes_nothing(instance: Instance, anna: FormClient, ben: FormClient) -> None:
+    found = await begin_conversation(instance, "v1")
     await own(ben, found.id, "person", 0)
     assert (await own(anna, found.id, "closed", 0)).news == "Nothing was changed: Ben was faster."
     assert (await held(instance, found.id))[2] == "console:ben"
 
 
 async def test_what_a_colleague_has_is_freed_before_anybody_else_has_it(
-    instance: Instance, anna: Seat, ben: Seat
+    instance: Instance, anna: FormClient, ben: FormClient
 ) -> None:
     """As at the desk: anybody may free it, for its holder may be away; nobody takes, gives back or closes it."""
-    found = await begun(instance, "v1")
+    found = await begin_conversation(instance, "v1")
     await own(ben, found.id, "person", 0)
     page = await anna.get(talk(found.id))
     assert "With Ben" in page.words
@@ -270,8 +274,8 @@ async def test_what_a_colleague_has_is_freed_before_anybody_else_has_it(
     assert (await held(instance, found.id))[:3] == ("person", 3, "console:anna")
 
 
-async def test_what_came_of_it_is_told_once_it_was_closed(instance: Instance, anna: Seat) -> None:
-    found = await begun(instance, "v1")
+async def test_what_came_of_it_is_told_once_it_was_closed(instance: Instance, anna: FormClient) -> None:
+    found = await begin_conversation(instance, "v1")
     await own(anna, found.id, "person", 0)
     page = await anna.get(talk(found.id, "resolve"))
     assert [a.get("value") for n, a in page.elements() if n == "option"][:2] == ["Solved", "Workaround"]
@@ -285,18 +289,18 @@ async def test_what_came_of_it_is_told_once_it_was_closed(instance: Instance, an
 
 @pytest.mark.parametrize("wrong", [{"outcome": "Bribed"}, {"tag": "vip"}, {"note": "x" * 3001}, {"note": "a\x00b"}])
 async def test_what_the_form_did_not_offer_closes_nothing(
-    instance: Instance, anna: Seat, wrong: dict[str, str]
+    instance: Instance, anna: FormClient, wrong: dict[str, str]
 ) -> None:
-    found = await begun(instance, "v1")
+    found = await begin_conversation(instance, "v1")
     await own(anna, found.id, "person", 0)
     fields = {"to": "closed", "epoch": "1"} | wrong
     assert (await anna.send(talk(found.id), talk(found.id, "owner"), fields)).status == 400
     assert (await held(instance, found.id))[:2] == ("person", 1)
 
 
-async def test_a_line_that_may_be_lost_says_so_and_is_sent_again_once(instance: Instance, anna: Seat) -> None:
-    found = await begun(instance, "v1")
-    await said(instance, found.id, "reply-1", "We do, from 4.50 euro.", "agent", state="unknown")
+async def test_a_line_that_may_be_lost_says_so_and_is_sent_again_once(instance: Instance, anna: FormClient) -> None:
+    found = await begin_conversation(instance, "v1")
+    await add_message(instance, found.id, "reply-1", "We do, from 4.50 euro.", "agent", state="unknown")
     seen = await anna.get(talk(found.id))
     assert "We do, from 4.50 euro. May not have arrived" in seen.words
     fields = {str(a.get("name")): str(a.get("value")) for n, a in seen.elements() if n == "input"}
@@ -309,9 +313,9 @@ async def test_a_line_that_may_be_lost_says_so_and_is_sent_again_once(instance: 
 
 
 async def test_an_answer_takes_the_conversation_and_goes_out_under_the_operators_name(
-    instance: Instance, anna: Seat
+    instance: Instance, anna: FormClient
 ) -> None:
-    found = await begun(instance, "v1")
+    found = await begin_conversation(instance, "v1")
     seen = await say(anna, found.id, "I will look\r\ninto it")
     assert seen.news == "Your message is on its way."
     assert (await held(instance, found.id))[:3] == ("person", 1, "console:anna")
@@ -327,9 +331,9 @@ async def test_an_answer_takes_the_conversation_and_goes_out_under_the_operators
 
 
 async def test_an_answer_to_a_conversation_that_somebody_else_has_is_kept_and_not_sent(
-    instance: Instance, anna: Seat, ben: Seat
+    instance: Instance, anna: FormClient, ben: FormClient
 ) -> None:
-    found = await begun(instance, "v1")
+    found = await begin_conversation(instance, "v1")
     await own(ben, found.id, "person", 0)
     seen = await say(anna, found.id, "My long answer <b>")
     assert (seen.status, seen.news) == (409, "Not sent: Ben has the conversation. Put it back in the queue first.")
@@ -337,10 +341,12 @@ async def test_an_answer_to_a_conversation_that_somebody_else_has_is_kept_and_no
     assert await messages(instance) == []
 
 
-async def test_of_two_who_answer_at_once_the_contact_hears_one(instance: Instance, anna: Seat, ben: Seat) -> None:
+async def test_of_two_who_answer_at_once_the_contact_hears_one(
+    instance: Instance, anna: FormClient, ben: FormClient
+) -> None:
     """However they interleave: whoever claims first is heard, the other is told who that was."""
     for number in range(10):
-        found = await begun(instance, f"v{number}")
+        found = await begin_conversation(instance, f"v{number}")
         pages = await asyncio.gather(anna.get(talk(found.id)), ben.get(talk(found.id)))
         sent = [
             (seat, {"csrf": page.field("csrf"), "client_msg_id": str(id(seat)), "text": "Hello"})
@@ -355,8 +361,8 @@ async def test_of_two_who_answer_at_once_the_contact_hears_one(instance: Instanc
         assert (await messages(instance))[-1].author.name == winner
 
 
-async def test_a_form_that_is_sent_twice_is_one_message(instance: Instance, anna: Seat) -> None:
-    found = await begun(instance, "v1")
+async def test_a_form_that_is_sent_twice_is_one_message(instance: Instance, anna: FormClient) -> None:
+    found = await begin_conversation(instance, "v1")
     for _ in range(2):
         assert (await say(anna, found.id, "Hello", client_msg_id="m1")).status == 200
     assert len({each.id for each in await messages(instance)}) == 1
@@ -365,23 +371,27 @@ async def test_a_form_that_is_sent_twice_is_one_message(instance: Instance, anna
 
 
 @pytest.mark.parametrize("text", ["", "   ", "x" * 8001, "a\x00b"])
-async def test_an_answer_that_says_nothing_or_too_much_is_refused(instance: Instance, anna: Seat, text: str) -> None:
-    found = await begun(instance, "v1")
+async def test_an_answer_that_says_nothing_or_too_much_is_refused(
+    instance: Instance, anna: FormClient, text: str
+) -> None:
+    found = await begin_conversation(instance, "v1")
     seen = await say(anna, found.id, text)
     assert seen.status == 409
     assert seen.news.startswith("Not sent: text: ")
     assert await instance.logged("parley.inbound.web") == []
 
 
-async def test_a_card_number_in_an_answer_is_masked_before_it_is_written_down(instance: Instance, anna: Seat) -> None:
-    found = await begun(instance, "v1")
+async def test_a_card_number_in_an_answer_is_masked_before_it_is_written_down(
+    instance: Instance, anna: FormClient
+) -> None:
+    found = await begin_conversation(instance, "v1")
     await say(anna, found.id, "Your card 4111 1111 1111 1111 is fine")
     (message,) = await messages(instance)
     assert "4111 1111" not in message.text
 
 
-async def test_files_go_with_an_answer(instance: Instance, anna: Seat) -> None:
-    found = await begun(instance, "v1")
+async def test_files_go_with_an_answer(instance: Instance, anna: FormClient) -> None:
+    found = await begin_conversation(instance, "v1")
     page = await anna.get(talk(found.id))
     form = aiohttp.FormData()
     form.add_field("csrf", page.field("csrf"))
@@ -395,8 +405,8 @@ async def test_files_go_with_an_answer(instance: Instance, anna: Seat) -> None:
     assert (await instance.parts.blobs.get("shop", message.attachments[1].id))[1] == b"second"
 
 
-async def test_a_file_before_the_forms_token_is_not_even_read(instance: Instance, anna: Seat) -> None:
-    found = await begun(instance, "v1")
+async def test_a_file_before_the_forms_token_is_not_even_read(instance: Instance, anna: FormClient) -> None:
+    found = await begin_conversation(instance, "v1")
     csrf = (await anna.get(talk(found.id))).field("csrf")
     form = aiohttp.FormData()
     form.add_field("files", b"first", filename="a.txt", content_type="text/plain")
@@ -407,8 +417,8 @@ async def test_a_file_before_the_forms_token_is_not_even_read(instance: Instance
     assert await instance.logged("parley.inbound.web") == []
 
 
-async def test_too_many_files_or_too_large_ones_are_refused(instance: Instance, anna: Seat) -> None:
-    found = await begun(instance, "v1")
+async def test_too_many_files_or_too_large_ones_are_refused(instance: Instance, anna: FormClient) -> None:
+    found = await begin_conversation(instance, "v1")
     csrf = (await anna.get(talk(found.id))).field("csrf")
     for sizes in ([1] * 6, [10 * 1024 * 1024 + 1]):
         form = aiohttp.FormData()
@@ -421,8 +431,8 @@ async def test_too_many_files_or_too_large_ones_are_refused(instance: Instance, 
     assert await instance.logged("parley.inbound.web") == []
 
 
-async def test_an_approval_is_decided_under_the_operators_name(instance: Instance, anna: Seat) -> None:
-    found = await full(instance)
+async def test_an_approval_is_decided_under_the_operators_name(instance: Instance, anna: FormClient) -> None:
+    found = await fill_conversation(instance)
     seen = await anna.send(talk(found.id), talk(found.id, "approvals", "approval-1"), {"decision": "deny"})
     assert seen.news == "Denied."
     decided = [
@@ -434,8 +444,8 @@ async def test_an_approval_is_decided_under_the_operators_name(instance: Instanc
     assert (late.status, "expired" in late.words) == (409, True)
 
 
-async def test_a_claim_that_makes_no_sense_is_refused(instance: Instance, anna: Seat) -> None:
-    found = await begun(instance, "v1")
+async def test_a_claim_that_makes_no_sense_is_refused(instance: Instance, anna: FormClient) -> None:
+    found = await begin_conversation(instance, "v1")
     seen = await own(anna, found.id, "nobody", 0)
     assert seen.status == 400
     for epoch in ("x", "-1", "", "٣"):
@@ -444,9 +454,9 @@ async def test_a_claim_that_makes_no_sense_is_refused(instance: Instance, anna: 
     assert await instance.logged("parley.inbound.web") == []
 
 
-async def test_the_script_is_answered_once_the_part_is_another_one(instance: Instance, anna: Seat) -> None:
-    found = await begun(instance, "v1", name="Ann")
-    await said(instance, found.id, "in-1", "first words")
+async def test_the_script_is_answered_once_the_part_is_another_one(instance: Instance, anna: FormClient) -> None:
+    found = await begin_conversation(instance, "v1", name="Ann")
+    await add_message(instance, found.id, "in-1", "first words")
     for path in (LIST, talk(found.id)):
         page = await anna.get(path)
         (live,) = [a for n, a in page.elements() if n == "div" and a.get("data-live")]
@@ -465,15 +475,17 @@ async def test_the_script_is_answered_once_the_part_is_another_one(instance: Ins
         assert part.headers["X-Parley-Tag"] != live["data-seen"]
 
 
-async def test_whoever_was_signed_out_meanwhile_is_told_nothing_more(instance: Instance, anna: Seat, sit: Sit) -> None:
-    found = await begun(instance, "v1", name="Ann")
+async def test_whoever_was_signed_out_meanwhile_is_told_nothing_more(
+    instance: Instance, anna: FormClient, sit: Sit
+) -> None:
+    found = await begin_conversation(instance, "v1", name="Ann")
     page = await anna.get(talk(found.id))
     (live,) = [a for n, a in page.elements() if n == "div" and a.get("data-live")]
     thief = await sit()
     headers = {"X-Parley-Seen": str(live["data-seen"]), "Cookie": f"parley_console={anna.cookie}"}
     waiting = asyncio.create_task(thief.get(str(live["data-live"]), headers=headers))
     await anna.post("/console/session/end", {"csrf": page.field("csrf")})
-    await said(instance, found.id, "in-1", "secret words")
+    await add_message(instance, found.id, "in-1", "secret words")
     seen = await asyncio.wait_for(waiting, 30)
     assert (seen.status, "secret words" in seen.text) == (401, False)
 

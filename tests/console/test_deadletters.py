@@ -7,15 +7,15 @@ from typing import Any
 import pytest
 
 from schemas import ids
-from tests.console.form_client import Seat, Seen
-from tests.console.sample_conversations import begun, queued
+from tests.console.form_client import FormClient, ShownPage
+from tests.console.sample_conversations import begin_conversation, queue_conversation
 from tests.unit.gateway.conftest import Instance
 from tests.unit.gateway.test_admin_deadletters import letter
 
 PATH = "/console/shop/deadletters"
 
 
-async def send(seat: Seat, act: str, *letters: str) -> Seen:
+async def send(seat: FormClient, act: str, *letters: str) -> ShownPage:
     return await seat.send(PATH, PATH, {"act": act, "letter": list(letters)})
 
 
@@ -28,7 +28,7 @@ async def appended(instance: Instance) -> list[str]:
 
 
 async def test_a_dead_letter_is_shown_with_its_reason_and_without_what_people_wrote(
-    instance: Instance, anna: Seat
+    instance: Instance, anna: FormClient
 ) -> None:
     await put(instance)
     seen = await anna.get(PATH)
@@ -38,9 +38,9 @@ async def test_a_dead_letter_is_shown_with_its_reason_and_without_what_people_wr
     assert "7700" not in seen.text
 
 
-async def test_a_dry_run_tells_what_would_happen_and_does_nothing(instance: Instance, anna: Seat) -> None:
-    found = await begun(instance, "v1")
-    await queued(instance, found.id)
+async def test_a_dry_run_tells_what_would_happen_and_does_nothing(instance: Instance, anna: FormClient) -> None:
+    found = await begin_conversation(instance, "v1")
+    await queue_conversation(instance, found.id)
     whole = letter(instance)
     elsewhere = whole.headers | {"ce_conversation": found.id}
     await put(instance, id_="dead-1")
@@ -61,13 +61,13 @@ async def test_a_dry_run_tells_what_would_happen_and_does_nothing(instance: Inst
     assert kept.replays == 0
 
 
-async def test_one_that_the_agent_still_has_would_be_answered(instance: Instance, anna: Seat) -> None:
-    found = await begun(instance, "v1")
+async def test_one_that_the_agent_still_has_would_be_answered(instance: Instance, anna: FormClient) -> None:
+    found = await begin_conversation(instance, "v1")
     await put(instance, headers=letter(instance).headers | {"ce_conversation": found.id})
     assert "the agent would answer it, unless a later message was answered" in (await send(anna, "dry", "dead-1")).words
 
 
-async def test_many_are_replayed_at_once_each_under_an_id_of_its_own(instance: Instance, anna: Seat) -> None:
+async def test_many_are_replayed_at_once_each_under_an_id_of_its_own(instance: Instance, anna: FormClient) -> None:
     letters = [f"dead-{number}" for number in range(30)]
     for id_ in letters:
         await put(instance, id_=id_)
@@ -82,7 +82,9 @@ async def test_many_are_replayed_at_once_each_under_an_id_of_its_own(instance: I
     assert (await appended(instance))[-1] == ids.derived_id("event-1", "replay", 2)
 
 
-async def test_what_cannot_be_replayed_is_told_and_stops_none_of_the_others(instance: Instance, anna: Seat) -> None:
+async def test_what_cannot_be_replayed_is_told_and_stops_none_of_the_others(
+    instance: Instance, anna: FormClient
+) -> None:
     await put(instance, id_="dead-1", value="AAEC")
     await put(instance, id_="dead-2")
     seen = await send(anna, "replay", "dead-1", "dead-2", "dead-2")
@@ -92,13 +94,15 @@ async def test_what_cannot_be_replayed_is_told_and_stops_none_of_the_others(inst
 
 
 @pytest.mark.parametrize("letters", [[], [f"dead-{number}" for number in range(101)]])
-async def test_nothing_or_too_much_is_refused(instance: Instance, anna: Seat, letters: list[str]) -> None:
+async def test_nothing_or_too_much_is_refused(instance: Instance, anna: FormClient, letters: list[str]) -> None:
     await put(instance)
     assert (await send(anna, "replay", *letters)).status == 400
     assert await appended(instance) == []
 
 
-async def test_only_who_sees_all_tenants_sees_letters_of_none(instance: Instance, admin: Seat, ben: Seat) -> None:
+async def test_only_who_sees_all_tenants_sees_letters_of_none(
+    instance: Instance, admin: FormClient, ben: FormClient
+) -> None:
     await put(instance, id_="of-nobody", tenant="")
     assert "dead letter" not in (await admin.get(PATH)).words.lower().replace("dead letters", "")
     assert "handler_failed" in (await admin.get(f"{PATH}?unassigned=true")).words
@@ -109,7 +113,7 @@ async def test_only_who_sees_all_tenants_sees_letters_of_none(instance: Instance
     assert await appended(instance) == []
 
 
-async def test_another_tenants_letter_is_neither_shown_nor_replayed(instance: Instance, ben: Seat) -> None:
+async def test_another_tenants_letter_is_neither_shown_nor_replayed(instance: Instance, ben: FormClient) -> None:
     await put(instance, tenant="other")
     await put(instance, id_="dead-2")
     assert "/console/shop/conversations/conversation-1" in (await ben.get(PATH)).text
@@ -117,7 +121,7 @@ async def test_another_tenants_letter_is_neither_shown_nor_replayed(instance: In
     assert (seen.news, await appended(instance)) == ("Replayed 0 of 1.", [])
 
 
-async def test_letters_can_be_narrowed_to_one_code(instance: Instance, anna: Seat) -> None:
+async def test_letters_can_be_narrowed_to_one_code(instance: Instance, anna: FormClient) -> None:
     await put(instance, id_="dead-1", code="handler_failed", reason="first reason")
     await put(instance, id_="dead-2", code="unknown_event_type", reason="second reason")
     seen = await anna.get(f"{PATH}?code=unknown_event_type")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.console.form_client import Seat, talk
+from tests.console.form_client import FormClient, talk
 from tests.unit.gateway.conftest import Instance
 
 LIST = "/console/shop/conversations"
@@ -29,14 +29,14 @@ def everything(conversation: str) -> dict[str, dict[str, Any]]:
     }
 
 
-async def unchanged(instance: Instance, seat: Seat) -> None:
+async def unchanged(instance: Instance, seat: FormClient) -> None:
     assert await instance.logged("parley.inbound.web") == []
     assert (await seat.get(LIST)).url == LIST, "still signed in"
 
 
 @pytest.mark.parametrize("token", [None, "", "x", "🌱"])
 async def test_a_form_without_the_sessions_token_changes_nothing(
-    instance: Instance, anna: Seat, conversation: str, token: str | None
+    instance: Instance, anna: FormClient, conversation: str, token: str | None
 ) -> None:
     for path, fields in everything(conversation).items():
         given = (
@@ -47,7 +47,7 @@ async def test_a_form_without_the_sessions_token_changes_nothing(
 
 
 async def test_a_form_with_somebody_elses_token_changes_nothing(
-    instance: Instance, anna: Seat, ben: Seat, conversation: str
+    instance: Instance, anna: FormClient, ben: FormClient, conversation: str
 ) -> None:
     theirs = (await ben.get(LIST)).field("csrf")
     assert theirs != (await anna.get(LIST)).field("csrf")
@@ -68,7 +68,7 @@ async def test_a_form_with_somebody_elses_token_changes_nothing(
     ],
 )
 async def test_a_form_that_another_site_sends_changes_nothing_whatever_it_knows(
-    instance: Instance, anna: Seat, conversation: str, headers: dict[str, str]
+    instance: Instance, anna: FormClient, conversation: str, headers: dict[str, str]
 ) -> None:
     csrf = (await anna.get(LIST)).field("csrf")
     for path, fields in everything(conversation).items():
@@ -78,7 +78,7 @@ async def test_a_form_that_another_site_sends_changes_nothing_whatever_it_knows(
     assert (await anna.sign_in("ben", headers=headers)).status == 403
 
 
-async def test_a_form_of_our_own_page_is_taken(instance: Instance, anna: Seat, conversation: str) -> None:
+async def test_a_form_of_our_own_page_is_taken(instance: Instance, anna: FormClient, conversation: str) -> None:
     for number, headers in enumerate(({"Sec-Fetch-Site": "same-origin"}, {"Origin": instance.address}, {})):
         fields = {"to": "person", "epoch": str(number)}
         assert (await anna.send(talk(conversation), talk(conversation, "owner"), fields, headers=headers)).status == 200
@@ -101,6 +101,6 @@ async def test_a_form_of_our_own_page_is_taken(instance: Instance, anna: Seat, c
         (b"nothing", "multipart/form-data", 400),
     ],
 )
-async def test_a_broken_form_is_refused(anna: Seat, data: bytes, kind: str, status: int) -> None:
+async def test_a_broken_form_is_refused(anna: FormClient, data: bytes, kind: str, status: int) -> None:
     seen = await anna.post("/console/shop/knowledge", data, headers={"Content-Type": kind})
     assert seen.status == status

@@ -11,24 +11,24 @@ import pytest
 from playwright.async_api import Browser, Page
 
 from gateway.console.sessions import BROWSER_COOKIE, COOKIE
-from tests.console.conftest import quick
+from tests.console.conftest import hash_quickly
 from tests.console.form_client import PASSWORDS
 from tests.e2e.conftest import ENGINES
 from tests.harness.chat_client import Contact
 from tests.harness.installation import Installation
-from tests.harness.processes import Nursery
+from tests.harness.processes import ForkServer
 from tests.telemetry.scraping import page_of
-from tests.widget.tab import Window, expect, until
+from tests.widget.tab import Window, expect, wait_for_value
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module", params=ENGINES)
 async def parley(
-    request: pytest.FixtureRequest, nursery: Nursery, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest, nursery: ForkServer, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Installation]:
     """One process, and all of them: there the console is the edge's, and what it asks for another process does."""
-    anna = {"password_hash": quick(PASSWORDS["anna"]), "name": "Anna Bloom", "tenants": ["plantstore"]}
+    anna = {"password_hash": hash_quickly(PASSWORDS["anna"]), "name": "Anna Bloom", "tenants": ["plantstore"]}
     servers = {}
     if request.param == "scaled":
         servers = {"kafka": request.getfixturevalue("kafka_bootstrap"), "redis": request.getfixturevalue("redis_url")}
@@ -148,7 +148,7 @@ async def test_what_came_of_it_is_in_the_figures_and_the_visitor_is_asked(
     async def counted() -> bool:
         return await figures(parley) == grown
 
-    await until(counted)
+    await wait_for_value(counted)
 
 
 async def figures(parley: Installation) -> dict[str, float]:

@@ -13,11 +13,11 @@ import pytest
 from playwright.async_api import Browser, Page
 
 from tests.console.conftest import Sit
-from tests.console.form_client import Seat, Seen, talk
-from tests.console.sample_conversations import full
+from tests.console.form_client import FormClient, ShownPage, talk
+from tests.console.sample_conversations import fill_conversation
 from tests.unit.gateway.conftest import Instance
 from tests.unit.gateway.test_admin_deadletters import letter
-from tests.widget.tab import Window, until
+from tests.widget.tab import Window, wait_for_value
 from tests.widget.test_injection import PAYLOADS
 
 LIST = "/console/shop/conversations"
@@ -29,7 +29,7 @@ _ELEMENTS = """
 KNOWN = frozenset(_ELEMENTS.split())
 
 
-def wrong(seen: Seen) -> list[str]:
+def wrong(seen: ShownPage) -> list[str]:
     """Elements and attributes that only a payload can have brought."""
     found = []
     scripts = 0
@@ -48,7 +48,7 @@ def wrong(seen: Seen) -> list[str]:
 
 async def everywhere(instance: Instance, payload: str, number: int) -> str:
     """The payload in every place that strangers, documents or models can write to; the conversation's id."""
-    found = await full(instance, f"place-{number}", name=payload, hostile=payload)
+    found = await fill_conversation(instance, f"place-{number}", name=payload, hostile=payload)
     dead = letter(instance, id_=f"dead-{number}", code=payload[:60], reason=payload, conversation_id=payload)
     await instance.parts.state.dead_letters.add(dead)
     body = f"# Winter\n\nA zygopetalum needs {payload} every day.\n"
@@ -57,7 +57,7 @@ async def everywhere(instance: Instance, payload: str, number: int) -> str:
     return found.id
 
 
-async def test_no_payload_becomes_markup_on_any_page(instance: Instance, anna: Seat) -> None:
+async def test_no_payload_becomes_markup_on_any_page(instance: Instance, anna: FormClient) -> None:
     for number, payload in enumerate(PAYLOADS):
         found = await everywhere(instance, payload, number)
         page = await anna.get(talk(found))
@@ -75,7 +75,7 @@ async def test_no_payload_becomes_markup_on_any_page(instance: Instance, anna: S
         assert wrong(asked) == [], payload
 
 
-async def test_an_address_that_holds_a_payload_is_harmless(anna: Seat, sit: Sit, instance: Instance) -> None:
+async def test_an_address_that_holds_a_payload_is_harmless(anna: FormClient, sit: Sit, instance: Instance) -> None:
     stranger = await sit()
     for payload in PAYLOADS[:20]:
         for seat, path, query in (
@@ -95,7 +95,7 @@ async def test_an_address_that_holds_a_payload_is_harmless(anna: Seat, sit: Sit,
 
 
 @pytest.fixture
-async def open_page(browser: Browser, instance: Instance, anna: Seat) -> Any:
+async def open_page(browser: Browser, instance: Instance, anna: FormClient) -> Any:
     """Anna's browser without the page's policy, and what was run in it."""
     window = await Window.open(browser, instance.address, bypass_csp=True)
     ran: list[str] = []
@@ -124,12 +124,12 @@ async def test_the_trap_catches_what_is_inserted_as_it_is(
     async def caught() -> bool:
         return bool(ran)
 
-    await until(caught)
+    await wait_for_value(caught)
 
 
 @pytest.mark.slow
 async def test_fifty_payloads_on_every_page_run_nothing(
-    open_page: tuple[Page, list[str]], instance: Instance, anna: Seat
+    open_page: tuple[Page, list[str]], instance: Instance, anna: FormClient
 ) -> None:
     """In the page as it comes, and in the parts that its own script puts there."""
     page, ran = open_page

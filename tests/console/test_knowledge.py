@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from tests.console.form_client import Seat
+from tests.console.form_client import FormClient
 from tests.unit.gateway.conftest import Instance
 
 PATH = "/console/shop/knowledge"
@@ -18,7 +18,7 @@ async def put(instance: Instance, name: str, **more: str) -> None:
     await instance.settled()
 
 
-async def test_documents_are_listed_with_whom_they_are_for(instance: Instance, anna: Seat) -> None:
+async def test_documents_are_listed_with_whom_they_are_for(instance: Instance, anna: FormClient) -> None:
     await put(instance, "shipping", url="https://shop.example/shipping")
     await put(instance, "notes", visibility="internal")
     seen = await anna.get(PATH)
@@ -29,7 +29,7 @@ async def test_documents_are_listed_with_whom_they_are_for(instance: Instance, a
 
 
 async def test_a_question_shows_the_passages_with_scores_and_who_would_answer_and_why(
-    instance: Instance, anna: Seat
+    instance: Instance, anna: FormClient
 ) -> None:
     await put(instance, "shipping")
     seen = await anna.send(PATH, PATH, {"question": "Do you add a heat pack in winter?", "as": "anonymous"})
@@ -43,7 +43,7 @@ async def test_a_question_shows_the_passages_with_scores_and_who_would_answer_an
     assert await instance.logged("parley.inbound.web") == []
 
 
-async def test_a_question_finds_what_such_a_contact_may_see(instance: Instance, anna: Seat) -> None:
+async def test_a_question_finds_what_such_a_contact_may_see(instance: Instance, anna: FormClient) -> None:
     await put(instance, "terms", visibility="verified")
     await put(instance, "notes", visibility="internal")
     question = "Do you add a heat pack in winter?"
@@ -54,5 +54,5 @@ async def test_a_question_finds_what_such_a_contact_may_see(instance: Instance, 
 
 
 @pytest.mark.parametrize("question", ["", "  ", "x" * 8001])
-async def test_no_question_is_no_answer(anna: Seat, question: str) -> None:
+async def test_no_question_is_no_answer(anna: FormClient, question: str) -> None:
     assert (await anna.send(PATH, PATH, {"question": question})).status == 400

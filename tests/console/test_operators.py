@@ -14,11 +14,11 @@ from gateway.config import loader as configuration
 from gateway.config.operators import verify_password
 from gateway.config.settings import Config
 from schemas.errors import ConfigInvalid, InvalidRequest
-from tests.console.conftest import quick
+from tests.console.conftest import hash_quickly
 from tests.deploy.environment_checks import command_problems
 from tests.harness.processes import ROOT
 
-HASH = quick("a-password")
+HASH = hash_quickly("a-password")
 
 
 def load(folder: Path, operators: str) -> Config:

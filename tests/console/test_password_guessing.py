@@ -10,10 +10,10 @@ import pytest
 
 from gateway.operators.login_throttle import ACCOUNT_LIMITS, PAIR_LIMITS, TOKEN_LIMIT, LoginThrottle
 from tests.console.form_client import TOKEN as ADMIN_TOKEN
-from tests.console.form_client import Seat
+from tests.console.form_client import FormClient
 from tests.unit.gateway.conftest import Instance
 
-Sit = Callable[..., Awaitable[Seat]]
+Sit = Callable[..., Awaitable[FormClient]]
 FREE = PAIR_LIMITS[0].free
 
 
@@ -24,7 +24,7 @@ async def until(holds: Callable[[], bool]) -> None:
 
 
 @asynccontextmanager
-async def guessing(instance: Instance, seat: Seat, name: str, at_once: int) -> AsyncIterator[None]:
+async def guessing(instance: Instance, seat: FormClient, name: str, at_once: int) -> AsyncIterator[None]:
     """So many wrong answers for a name are held back meanwhile."""
     for number in range(FREE):
         assert (await seat.sign_in(name, f"guess-{number}")).status == 401

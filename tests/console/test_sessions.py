@@ -9,9 +9,9 @@ from yarl import URL
 
 from gateway.config.operators import hash_password, verify_password
 from gateway.console.sessions import LIFETIME
-from tests.console.conftest import TEXT, Sit, quick
-from tests.console.form_client import PASSWORDS, TOKEN, Seat
-from tests.unit.gateway.conftest import Instance, running
+from tests.console.conftest import TEXT, Sit, hash_quickly
+from tests.console.form_client import PASSWORDS, TOKEN, FormClient
+from tests.unit.gateway.conftest import Instance, run_instance
 
 LIST = "/console/shop/conversations"
 PAGES = (LIST, "/console/shop/deadletters", "/console/shop/knowledge", f"{LIST}/some-id")
@@ -97,14 +97,14 @@ async def test_no_form_works_without_a_session(sit: Sit) -> None:
         assert (await seat.post(path, {"csrf": "x"})).status == 401, path
 
 
-async def test_a_session_ends_by_itself(instance: Instance, anna: Seat) -> None:
+async def test_a_session_ends_by_itself(instance: Instance, anna: FormClient) -> None:
     instance.clock.tick(LIFETIME.total_seconds() - 1)
     assert (await anna.get(LIST)).url == LIST
     instance.clock.tick(1)
     assert (await anna.get(LIST)).url.startswith("/console?")
 
 
-async def test_signing_out_ends_the_session_for_every_copy_of_the_cookie(sit: Sit, anna: Seat) -> None:
+async def test_signing_out_ends_the_session_for_every_copy_of_the_cookie(sit: Sit, anna: FormClient) -> None:
     thief = await sit()
     thief.http.cookie_jar.update_cookies({"parley_console": anna.cookie}, URL(anna.instance.address + "/console"))
     assert (await thief.get(LIST)).url == LIST
@@ -114,7 +114,7 @@ async def test_signing_out_ends_the_session_for_every_copy_of_the_cookie(sit: Si
 
 
 @pytest.mark.parametrize("change", ["key", "session", "expiry", "signature", "short", "empty", "odd"])
-async def test_a_cookie_that_was_tampered_with_opens_nothing(sit: Sit, anna: Seat, change: str) -> None:
+async def test_a_cookie_that_was_tampered_with_opens_nothing(sit: Sit, anna: FormClient, change: str) -> None:
     key, session, expires, signature = anna.cookie.split(".")
     forged = {
         "key": f"ben.{session}.{expires}.{signature}",
@@ -130,17 +130,17 @@ async def test_a_cookie_that_was_tampered_with_opens_nothing(sit: Sit, anna: Sea
     assert (await seat.get(LIST, headers=headers)).url.startswith("/console?")
 
 
-@pytest.mark.parametrize("after", [TEXT.replace(quick(PASSWORDS["anna"]), quick("another-password")), ""])
+@pytest.mark.parametrize("after", [TEXT.replace(hash_quickly(PASSWORDS["anna"]), hash_quickly("another-password")), ""])
 async def test_a_changed_password_or_a_removed_operator_ends_their_sessions(tmp_path: Path, after: str) -> None:
     """The cookie is of the same key; only who it speaks for is not the same any more."""
     without = TEXT.replace("  anna:", "  anne:")
     (tmp_path / "before").mkdir()
     (tmp_path / "after").mkdir()
-    async with running(tmp_path / "before", TEXT) as before, Seat(before) as seat:
+    async with run_instance(tmp_path / "before", TEXT) as before, FormClient(before) as seat:
         await seat.sign_in("anna")
         cookie = seat.cookie
         assert cookie
-    async with running(tmp_path / "after", after or without) as later, Seat(later) as seat:
+    async with run_instance(tmp_path / "after", after or without) as later, FormClient(later) as seat:
         seen = await seat.get(LIST, headers={"Cookie": f"parley_console={cookie}"})
         assert seen.url.startswith("/console?")
 
@@ -156,12 +156,15 @@ async def test_the_cookie_is_for_the_console_alone_and_out_of_the_reach_of_scrip
 
 
 async def test_behind_https_the_cookie_travels_by_https_alone(tmp_path: Path) -> None:
-    async with running(tmp_path, TEXT + "public_url: https://support.example.com\n") as secured, Seat(secured) as seat:
+    async with (
+        run_instance(tmp_path, TEXT + "public_url: https://support.example.com\n") as secured,
+        FormClient(secured) as seat,
+    ):
         seen = await seat.sign_in("anna", allow_redirects=False)
         assert "; secure" in seen.headers["Set-Cookie"].lower()
 
 
-async def test_every_page_has_a_strict_policy_and_is_kept_by_nobody(anna: Seat, sit: Sit) -> None:
+async def test_every_page_has_a_strict_policy_and_is_kept_by_nobody(anna: FormClient, sit: Sit) -> None:
     stranger = await sit()
     answers = [await anna.get(path) for path in PAGES] + [
         await stranger.get("/console"),
@@ -185,7 +188,7 @@ async def test_every_page_has_a_strict_policy_and_is_kept_by_nobody(anna: Seat, 
                     assert str(attributes[attribute]).startswith("/console"), "nothing is asked of anybody else"
 
 
-async def test_operators_see_their_own_tenants_alone(instance: Instance, ben: Seat, anna: Seat) -> None:
+async def test_operators_see_their_own_tenants_alone(instance: Instance, ben: FormClient, anna: FormClient) -> None:
     theirs = (await instance.conversation(tenant="other")).id
     assert (await anna.get("/console/other/conversations")).status == 200
     assert "/console/other/conversations" in (await anna.get(LIST)).text
@@ -200,7 +203,7 @@ async def test_operators_see_their_own_tenants_alone(instance: Instance, ben: Se
     assert (await ben.get(f"{LIST}/{theirs}")).status == 404
 
 
-async def test_the_files_of_the_console_are_kept_by_browsers_until_they_change(anna: Seat) -> None:
+async def test_the_files_of_the_console_are_kept_by_browsers_until_they_change(anna: FormClient) -> None:
     page = await anna.get(LIST)
     addresses = [str(a.get("href") or a.get("src")) for n, a in page.elements() if n in ("link", "script")]
     assert len(addresses) == 3

@@ -19,18 +19,18 @@ ROLES = ("edge", "connectors", "worker")
 _VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
 
 
-def filled(node: Any, values: Mapping[str, str]) -> Any:
+def fill_variables(node: Any, values: Mapping[str, str]) -> Any:
     """The file as Docker reads it: variables from the caller's environment, or their defaults."""
     if isinstance(node, dict):
-        return {key: filled(value, values) for key, value in node.items()}
+        return {key: fill_variables(value, values) for key, value in node.items()}
     if isinstance(node, list):
-        return [filled(item, values) for item in node]
+        return [fill_variables(item, values) for item in node]
     return _VARIABLE.sub(lambda found: values.get(found[1], found[2] or ""), node) if isinstance(node, str) else node
 
 
 def problems(text: str) -> list[str]:
     """Everything wrong with the file, variables left at their defaults."""
-    whole = filled(yaml.safe_load(text), {})
+    whole = fill_variables(yaml.safe_load(text), {})
     if "services" not in whole:
         return ["no Compose file: it has no services"]
     sections = {key for key in whole if not key.startswith("x-")}

@@ -52,7 +52,7 @@ def command_problems(arguments: Sequence[str]) -> list[str]:
     return []
 
 
-def configured(file: Path, environ: Mapping[str, str]) -> Config | list[str]:
+def load_as_deployed(file: Path, environ: Mapping[str, str]) -> Config | list[str]:
     """What the processes would run with; else what ``parley config check`` would say."""
     try:
         return configuration.load(file, environ=environ)

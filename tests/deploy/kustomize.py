@@ -106,7 +106,7 @@ def pod_of(item: Object) -> Object:
     return template["spec"] if isinstance(template, dict) else {}
 
 
-def changed(objects: list[Object], kind: str, way: tuple[str | int, ...], value: Any) -> list[Object]:
+def change_object(objects: list[Object], kind: str, way: tuple[str | int, ...], value: Any) -> list[Object]:
     """A copy in which the first object of a kind has another value somewhere; ``None`` takes the key away."""
     altered = copy.deepcopy(objects)
     at: Any = next(item for item in altered if item["kind"] == kind)

@@ -30,14 +30,14 @@ import yaml
 
 from tests.harness.chat_client import Contact
 from tests.harness.installation import QUESTIONS, Installation
-from tests.harness.processes import Nursery
-from tests.simulators.payments import open_till
+from tests.harness.processes import ForkServer
+from tests.simulators.payments import open_payments
 
 OBEY = {"TEST_OBEY": "1"}
 GROUP, TOPIC = "parley.worker.web", "parley.inbound.web"
 
 
-def configured(installation: Installation, till: str, *, patience: float = 30) -> None:
+def configure_actions(installation: Installation, till: str, *, patience: float = 30) -> None:
     """A refund that is asked about, and above 50 approved; bookshop waits so many seconds before it answers."""
     config: dict[str, Any] = yaml.safe_load(installation.config.read_text())
     config["tenants"]["plantstore"]["actions"] = {
@@ -58,10 +58,10 @@ def configured(installation: Installation, till: str, *, patience: float = 30) -
     installation.config.write_text(yaml.safe_dump(config))
 
 
-async def lived(folder: Path, nursery: Nursery) -> dict[str, Any]:
+async def lived(folder: Path, nursery: ForkServer) -> dict[str, Any]:
     installation = Installation.make(nursery, folder)
-    async with open_till() as till, aiohttp.ClientSession() as http:
-        configured(installation, till.url)
+    async with open_payments() as till, aiohttp.ClientSession() as http:
+        configure_actions(installation, till.url)
         await installation.start(env=OBEY)
         people = {name: Contact(installation.base, http, name) for name in ("ann", "bob", "cara", "dan", "eve")}
         late = {name: Contact(installation.base, http, name, tenant="bookshop") for name in ("fay", "gus", "hal")}
@@ -180,7 +180,7 @@ async def redis_keys(target: Path) -> None:
 
     from infra.deploy.local_redis import LocalRedis
     from infra.state.redis.engine import open_redis_state
-    from tests.contracts.state.port_calls import everything, set_up
+    from tests.contracts.state.port_calls import calls_of_all_ports, set_up
 
     readers = {
         "hash": lambda client, key: client.hgetall(key),
@@ -202,7 +202,7 @@ async def redis_keys(target: Path) -> None:
     with LocalRedis() as server:
         state = await open_redis_state(server.url)
         await set_up(state)
-        for call in everything(state):
+        for call in calls_of_all_ports(state):
             await call()
         client: Any
         async with Redis.from_url(server.url, protocol=2) as client:
@@ -219,7 +219,7 @@ async def redis_keys(target: Path) -> None:
 
 async def main(target: Path) -> None:
     with tempfile.TemporaryDirectory() as name:
-        folder, nursery = Path(name), Nursery()
+        folder, nursery = Path(name), ForkServer()
         await nursery.start()
         try:
             told = await lived(folder, nursery)

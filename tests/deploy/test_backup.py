@@ -11,12 +11,12 @@ import yaml
 
 from infra.database.backup import LEFT_OUT
 from tests.harness.chat_client import Contact
-from tests.harness.contract_client import eventually
+from tests.harness.contract_client import wait_for
 from tests.harness.installation import QUESTIONS, Installation
-from tests.harness.processes import Nursery
+from tests.harness.processes import ForkServer
 
 
-async def test_a_copy_made_under_traffic_is_whole_and_answers(nursery: Nursery, tmp_path: Path) -> None:
+async def test_a_copy_made_under_traffic_is_whole_and_answers(nursery: ForkServer, tmp_path: Path) -> None:
     original = Installation.make(nursery, tmp_path / "original")
     await original.start()
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as http:
@@ -52,7 +52,7 @@ async def test_a_copy_made_under_traffic_is_whole_and_answers(nursery: Nursery, 
             assert known == everything[: len(known)], "up to an instant, and nothing out of order"
             assert len(known) >= before[contact.name] - 1
             said = await contact.say(QUESTIONS[1], f"{contact.name}-after")
-            await eventually(lambda contact=contact, said=said: answer_to(contact, said.message_id))  # type: ignore[misc]
+            await wait_for(lambda contact=contact, said=said: answer_to(contact, said.message_id))  # type: ignore[misc]
         # The others' answers may be one to all that was waiting in the copy.
         new = Contact(restored.base, http, "new")
         await new.open()
@@ -66,7 +66,7 @@ async def answer_to(contact: Contact, message_id: str) -> bool:
     return any(line["in_reply_to"] == message_id for line in lines)
 
 
-async def test_a_copy_holds_secrets_and_attachments_for_its_owner_alone(nursery: Nursery, tmp_path: Path) -> None:
+async def test_a_copy_holds_secrets_and_attachments_for_its_owner_alone(nursery: ForkServer, tmp_path: Path) -> None:
     made = Installation.make(nursery, tmp_path, secret_key="", admin_token="")
     await made.start()
     async with aiohttp.ClientSession() as http:
@@ -94,7 +94,7 @@ async def test_a_copy_holds_secrets_and_attachments_for_its_owner_alone(nursery:
     await made.stop()
 
 
-async def test_a_backup_that_cannot_be_made_leaves_nothing_behind(nursery: Nursery, tmp_path: Path) -> None:
+async def test_a_backup_that_cannot_be_made_leaves_nothing_behind(nursery: ForkServer, tmp_path: Path) -> None:
     made = Installation.make(nursery, tmp_path)
     status, output = await made.command("state", "backup", str(tmp_path / "copy"))
     assert (status, "there is no database" in output) == (2, True)

@@ -18,13 +18,13 @@ from infra.deploy import containers
 from infra.deploy.probes_kafka import OFFSETS_KEPT_MINUTES
 from infra.deploy.process import free_port
 from infra.state.redis.probe import REQUIRED_SETTINGS
-from tests.deploy.compose_checks import ROLES, filled, problems
-from tests.deploy.environment_checks import configured
+from tests.deploy.compose_checks import ROLES, fill_variables, problems
+from tests.deploy.environment_checks import load_as_deployed
 from tests.harness.processes import ROOT
 
 FILE = ROOT / "docker-compose.yml"
 TEXT = FILE.read_text()
-WHOLE = filled(yaml.safe_load(TEXT), {})
+WHOLE = fill_variables(yaml.safe_load(TEXT), {})
 
 
 def test_the_file_is_right() -> None:
@@ -68,7 +68,7 @@ def test_each_role_takes_the_configuration_it_is_given(role: str, tmp_path: Path
         )
         for name, value in WHOLE["services"][role]["environment"].items()
     }
-    config = configured(ROOT / "examples" / "plantstore" / "parley.yaml", environ)
+    config = load_as_deployed(ROOT / "examples" / "plantstore" / "parley.yaml", environ)
     assert isinstance(config, Config), config
     assert not config.embedded
     assert config.bus.removeprefix("kafka://").split(":")[0] in WHOLE["services"]

@@ -13,8 +13,8 @@ import yaml
 
 from connectors.registry import CHANNELS
 from gateway.config.settings import Config
-from tests.deploy.environment_checks import configured
-from tests.deploy.kustomize import Object, changed, pod_of, render
+from tests.deploy.environment_checks import load_as_deployed
+from tests.deploy.kustomize import Object, change_object, pod_of, render
 from tests.deploy.manifest_checks import SECRET_KEYS, configuration_of, problems, scaling_problems
 from tests.harness.processes import ROOT
 
@@ -80,7 +80,7 @@ TRIGGER = ("spec", "triggers", 0, "metadata")
     ],
 )
 def test_a_mistake_in_an_object_is_found(kind: str, way: tuple[str | int, ...], value: Any, problem: str) -> None:
-    found = problems(changed(ALL, kind, way, value))
+    found = problems(change_object(ALL, kind, way, value))
     assert any(problem in told for told in found), found
 
 
@@ -95,7 +95,7 @@ def test_a_mistake_in_an_object_is_found(kind: str, way: tuple[str | int, ...], 
     ],
 )
 def test_a_mistake_in_the_scaling_is_found(kind: str, way: tuple[str | int, ...], value: Any, problem: str) -> None:
-    found = scaling_problems(changed(render(CHANNEL_FOLDER / "web"), kind, way, value), "web", 24)
+    found = scaling_problems(change_object(render(CHANNEL_FOLDER / "web"), kind, way, value), "web", 24)
     assert any(problem in told for told in found), found
 
 
@@ -105,7 +105,7 @@ def with_secrets(tmp_path: Path) -> Config:
         (tmp_path / key).write_text(f"the {key} of at least thirty-two characters")
     file = tmp_path / "parley.yaml"
     file.write_text(text.replace("/run/secrets/parley/", f"{tmp_path}/"))
-    config = configured(file, {})
+    config = load_as_deployed(file, {})
     assert isinstance(config, Config), config
     return config
 

@@ -27,12 +27,12 @@ from infra.state.redis.rebuild import migration
 from infra.state.redis.rebuild.schema import MIGRATIONS, VERSION, Migration
 from schemas.errors import SchemaMismatch, StateUnavailable
 from schemas.ports import State
-from tests.contracts.state.port_calls import everything
-from tests.deploy.record_release import GROUP, OBEY, configured, yes_to
+from tests.contracts.state.port_calls import calls_of_all_ports
+from tests.deploy.record_release import GROUP, OBEY, configure_actions, yes_to
 from tests.harness.chat_client import Contact
 from tests.harness.installation import QUESTIONS, Installation
-from tests.harness.processes import Nursery
-from tests.simulators.payments import Till, open_till
+from tests.harness.processes import ForkServer
+from tests.simulators.payments import PaymentService, open_payments
 
 FIRST = Path(__file__).resolve().parents[1] / "golden/stores/1"
 pytestmark = pytest.mark.timeout(240)
@@ -58,21 +58,21 @@ def version(file: Path) -> int:
 
 
 @pytest.fixture
-async def till() -> AsyncIterator[Till]:
-    async with open_till() as till:
+async def till() -> AsyncIterator[PaymentService]:
+    async with open_payments() as till:
         yield till
 
 
 @pytest.fixture
-def old(nursery: Nursery, tmp_path: Path, till: Till) -> tuple[Installation, dict[str, Any]]:
+def old(nursery: ForkServer, tmp_path: Path, till: PaymentService) -> tuple[Installation, dict[str, Any]]:
     made = Installation.make(nursery, tmp_path)
-    configured(made, till.url, patience=0.05)
+    configure_actions(made, till.url, patience=0.05)
     told = unpacked(tmp_path / "data")
     return made, told
 
 
 async def test_a_file_of_the_first_release_is_migrated_and_what_was_accepted_is_answered(
-    old: tuple[Installation, dict[str, Any]], till: Till
+    old: tuple[Installation, dict[str, Any]], till: PaymentService
 ) -> None:
     parley, told = old
     file = parley.folder / "data/parley.db"
@@ -192,7 +192,7 @@ async def test_a_redis_of_the_first_release_is_migrated_and_worked_on(
     for item in items:
         assert await state.conversations.snapshot(item.id)
         await state.transcript.read(item.id)
-    for call in everything(state):
+    for call in calls_of_all_ports(state):
         await call()
 
 
@@ -205,7 +205,7 @@ async def test_a_program_works_on_no_redis_of_another_version(
     await state.check_ready()
     later = (*MIGRATIONS, Migration(VERSION + 1, "of a later release"))
     await migration.migrate(url, "parley", migrations=later)
-    for call in everything(state):
+    for call in calls_of_all_ports(state):
         with pytest.raises(StateUnavailable, match=f"schema version {VERSION + 1}") as refused:
             await call()
         assert "newer release" in refused.value.fix

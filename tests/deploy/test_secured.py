@@ -19,7 +19,7 @@ from schemas.errors import BusUnavailable, ConfigInvalid, StateUnavailable
 from tests.deploy.secured_servers import PASSWORD, USER, Certificates, SecuredKafka, SecuredRedis
 from tests.harness.chat_client import Contact
 from tests.harness.installation import QUESTIONS, Installation
-from tests.harness.processes import Nursery
+from tests.harness.processes import ForkServer
 
 pytestmark = pytest.mark.scaled
 HASTY = KafkaProfile(start_deadline=1.0)
@@ -43,7 +43,7 @@ async def redis(certificates: Certificates) -> AsyncIterator[SecuredRedis]:
 
 
 async def test_a_whole_installation_answers_over_encrypted_connections_with_passwords(
-    nursery: Nursery, tmp_path: Path, kafka: SecuredKafka, redis: SecuredRedis, certificates: Certificates
+    nursery: ForkServer, tmp_path: Path, kafka: SecuredKafka, redis: SecuredRedis, certificates: Certificates
 ) -> None:
     secret = tmp_path / "kafka-password"
     secret.write_text(PASSWORD)

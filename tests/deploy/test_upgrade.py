@@ -19,9 +19,9 @@ from schemas.ports import Record
 from tests.deploy.other_release import CAME_LATE
 from tests.faults.traffic import check_conversations, open_traffic
 from tests.harness.chat_client import Contact
-from tests.harness.contract_client import Outside, eventually
+from tests.harness.contract_client import ContractClient, wait_for
 from tests.harness.installation import Installation
-from tests.harness.processes import Nursery
+from tests.harness.processes import ForkServer
 from tests.telemetry.scraping import scrape
 
 pytestmark = [pytest.mark.scaled, pytest.mark.timeout(240)]
@@ -31,7 +31,7 @@ PASSING = {"PARLEY_MEMBER": ""}
 
 @pytest.fixture
 async def parley(
-    nursery: Nursery, tmp_path: Path, kafka_bootstrap: str, redis_url: str, topic_prefix: str
+    nursery: ForkServer, tmp_path: Path, kafka_bootstrap: str, redis_url: str, topic_prefix: str
 ) -> AsyncIterator[Installation]:
     made = Installation.make(nursery, tmp_path, kafka=kafka_bootstrap, redis=redis_url, prefix=topic_prefix)
     await made.prepare()
@@ -50,7 +50,7 @@ async def more_turns(parley: Installation, *roles: str, turns: int = 5) -> None:
     async def done() -> bool:
         return all(turns_of(parley, role) >= before[role] + turns for role in roles)
 
-    await eventually(done)
+    await wait_for(done)
 
 
 async def ended(parley: Installation, role: str) -> None:
@@ -60,7 +60,7 @@ async def ended(parley: Installation, role: str) -> None:
 
 async def no_lag(parley: Installation) -> bool:
     async with aiohttp.ClientSession() as http:
-        page = await scrape(Outside(parley, http), "edge")
+        page = await scrape(ContractClient(parley, http), "edge")
     return page.value("parley_lag_records", group="parley.worker.web") == 0
 
 
@@ -124,11 +124,11 @@ async def test_two_releases_side_by_side_lose_double_and_reorder_nothing(
     styles = [style(record) async for record in await events_of(parley)]
     assert styles.count(running or rolled_out) > 5, "the other release was one"
     assert styles.count("ours") > 5
-    await eventually(lambda: no_lag(parley))
+    await wait_for(lambda: no_lag(parley))
 
 
 async def test_a_worker_that_is_asked_to_stop_finishes_its_turns_and_hands_over_the_rest(
-    nursery: Nursery, tmp_path: Path, kafka_bootstrap: str, redis_url: str, topic_prefix: str
+    nursery: ForkServer, tmp_path: Path, kafka_bootstrap: str, redis_url: str, topic_prefix: str
 ) -> None:
     """Sixty turns wait for their fold when SIGTERM comes: no answer is lost, none comes twice, and the lag ends."""
     fold = {"web": 4.0, "others": 4.0}
@@ -145,23 +145,23 @@ async def test_a_worker_that_is_asked_to_stop_finishes_its_turns_and_hands_over_
     await parley.start("edge", "worker", "connectors", env=PASSING)
     await parley.start("worker#2", env=PASSING)
     # A worker is ready before it has its share of the partitions.
-    await eventually(lambda: shared_by_two(kafka_bootstrap, f"{topic_prefix}parley.worker.web"))
+    await wait_for(lambda: shared_by_two(kafka_bootstrap, f"{topic_prefix}parley.worker.web"))
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60)) as http:
         contacts = [Contact(parley.base, http, f"c{n}") for n in range(60)]
         for contact in contacts:
             await contact.open()
 
         async def busy() -> bool:
-            page = await scrape(Outside(parley, http), "worker")
+            page = await scrape(ContractClient(parley, http), "worker")
             return page.value("parley_oldest_waiting_seconds") > 0
 
-        await asyncio.gather(eventually(busy), *(contact.say("What is in stock?") for contact in contacts))
+        await asyncio.gather(wait_for(busy), *(contact.say("What is in stock?") for contact in contacts))
         await ended(parley, "worker")
         handled = turns_of(parley, "worker")
         found = await parley.findings(contacts)
         assert found.faults == []
         assert found.messages == 60
-        await eventually(lambda: no_lag(parley))
+        await wait_for(lambda: no_lag(parley))
         both = handled + turns_of(parley, "worker#2")
         assert both == 60, "each was answered by one of the two"
         assert 0 < handled < 60

@@ -12,15 +12,17 @@ import aiohttp
 import pytest
 
 from tests.harness.chat_client import Contact
-from tests.harness.contract_client import Outside, Visitor
+from tests.harness.contract_client import ContractClient, Visitor
 from tests.harness.installation import UNLIMITED, Installation
-from tests.harness.processes import Nursery
+from tests.harness.processes import ForkServer
 
 ENGINES = [pytest.param("embedded"), pytest.param("scaled", marks=pytest.mark.scaled)]
 
 
 @asynccontextmanager
-async def running(request: pytest.FixtureRequest, nursery: Nursery, folder: Path) -> AsyncIterator[Installation]:
+async def run_installation(
+    request: pytest.FixtureRequest, nursery: ForkServer, folder: Path
+) -> AsyncIterator[Installation]:
     """An installation of the engine that the fixture is asked for, with its documents searchable."""
     servers = {}
     if request.param == "scaled":
@@ -35,9 +37,9 @@ async def running(request: pytest.FixtureRequest, nursery: Nursery, folder: Path
 
 
 @pytest.fixture(params=ENGINES)
-async def parley(request: pytest.FixtureRequest, nursery: Nursery, tmp_path: Path) -> AsyncIterator[Installation]:
+async def parley(request: pytest.FixtureRequest, nursery: ForkServer, tmp_path: Path) -> AsyncIterator[Installation]:
     """Of this test alone. Modules whose tests leave it well have one for all of them, under the same name."""
-    async with running(request, nursery, tmp_path) as installation:
+    async with run_installation(request, nursery, tmp_path) as installation:
         yield installation
 
 
@@ -79,28 +81,28 @@ def shop_tenants() -> dict[str, Any]:
 
 
 @pytest.fixture(scope="session")
-async def shop(nursery: Nursery, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Outside]:
+async def shop(nursery: ForkServer, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ContractClient]:
     """One embedded process that serves every test of the contract; each test brings its own visitors."""
     folder = tmp_path_factory.mktemp("shop")
     installation = Installation.make(nursery, folder, tenants=shop_tenants())
     await installation.start(flags=["--log-level", "debug"])
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=40)) as session:
-        yield Outside(installation, session)
+        yield ContractClient(installation, session)
     await installation.stop()
 
 
 @pytest.fixture
-async def visitor(shop: Outside) -> Visitor:
+async def visitor(shop: ContractClient) -> Visitor:
     return await shop.visitor()
 
 
 @pytest.fixture
-async def own_shop(parley: Installation, http: aiohttp.ClientSession) -> Outside:
+async def own_shop(parley: Installation, http: aiohttp.ClientSession) -> ContractClient:
     """An installation of this test alone, on each engine."""
-    return Outside(parley, http)
+    return ContractClient(parley, http)
 
 
 @pytest.fixture
-def embedded_alone(nursery: Nursery, tmp_path: Path) -> Installation:
+def embedded_alone(nursery: ForkServer, tmp_path: Path) -> Installation:
     """An embedded installation of this test alone, not started."""
     return Installation.make(nursery, tmp_path)

@@ -14,7 +14,7 @@ import pytest
 
 from tests.harness.chat_client import Contact
 from tests.harness.installation import Installation
-from tests.harness.processes import Nursery
+from tests.harness.processes import ForkServer
 from tests.simulators.slack.message_contents import labels, words
 from tests.simulators.slack.server import SlackVendor
 from tests.simulators.slack.workspace import Post, Room
@@ -35,7 +35,7 @@ def tenant(slack: SlackVendor, **desk: Any) -> dict[str, Any]:
 
 
 @dataclass
-class Stage:
+class DeskInstallation:
     parley: Installation
     slack: SlackVendor
 
@@ -79,7 +79,9 @@ class Stage:
         return self.slack.people.say(name, text, self.room, thread=card.ts, **more)
 
 
-async def heard(contact: Contact, true: Callable[[list[dict[str, Any]]], Any], *, deadline: float = 60) -> Any:
+async def wait_for_transcript(
+    contact: Contact, true: Callable[[list[dict[str, Any]]], Any], *, deadline: float = 60
+) -> Any:
     """Until the customer's own transcript says so."""
     return await until(lambda: _read(contact, true), deadline)
 
@@ -96,9 +98,9 @@ async def until(found: Callable[[], Awaitable[Any]], deadline: float = 60) -> An
 
 
 @asynccontextmanager
-async def staged(
-    request: pytest.FixtureRequest, nursery: Nursery, folder: Path, prefix: str, **desk: Any
-) -> AsyncIterator[Stage]:
+async def open_desk(
+    request: pytest.FixtureRequest, nursery: ForkServer, folder: Path, prefix: str, **desk: Any
+) -> AsyncIterator[DeskInstallation]:
     """A whole installation, on the engine that the fixture's parameter names. ``desk``: settings beside the usual."""
     servers = {}
     if request.param == "scaled":
@@ -112,12 +114,12 @@ async def staged(
         slack.call(f"{parley.base}/v1/webhooks/slack/plantstore/main")
         if parley.scaled:
             await parley.put_documents()
-        yield Stage(parley, slack)
+        yield DeskInstallation(parley, slack)
         await parley.stop()
 
 
 @asynccontextmanager
-async def visiting(stage: Stage, name: str) -> AsyncIterator[Contact]:
+async def open_visitor(stage: DeskInstallation, name: str) -> AsyncIterator[Contact]:
     """A customer on the web page."""
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as http:
         contact = Contact(stage.parley.base, http, name)

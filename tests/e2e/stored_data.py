@@ -14,7 +14,7 @@ from infra.bus.kafka import KafkaBus
 from tests.harness.installation import Installation
 
 
-async def written(parley: Installation) -> AsyncIterator[tuple[str, bytes]]:
+async def read_stored_data(parley: Installation) -> AsyncIterator[tuple[str, bytes]]:
     """Where, and what. Its own configuration and the documents as they came are not among them."""
     config = load(parley.config)
     for file in files(config.data_path):

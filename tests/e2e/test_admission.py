@@ -13,10 +13,10 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.harness.contract_client import Outside, Visitor
+from tests.harness.contract_client import ContractClient, Visitor
 from tests.harness.installation import Installation
-from tests.harness.processes import Nursery
-from tests.simulators.meta.signing import encoded, signatures
+from tests.harness.processes import ForkServer
+from tests.simulators.meta.signing import encode_payload, signatures
 
 APP_SECRET = "the-app-secret-of-the-shop"
 CROWD = 12
@@ -36,7 +36,7 @@ def whatsapp_text(number: int) -> dict[str, Any]:
 
 
 @pytest.fixture
-async def busy(nursery: Nursery, tmp_path: Path) -> AsyncIterator[Installation]:
+async def busy(nursery: ForkServer, tmp_path: Path) -> AsyncIterator[Installation]:
     """A tenant with a web chat and a WhatsApp number, and room for 20 messages a second on each."""
     whatsapp = {
         "provider": "meta",
@@ -58,10 +58,10 @@ async def busy(nursery: Nursery, tmp_path: Path) -> AsyncIterator[Installation]:
 
 
 @asynccontextmanager
-async def outside(installation: Installation, address: str) -> AsyncIterator[Outside]:
+async def outside(installation: Installation, address: str) -> AsyncIterator[ContractClient]:
     connector = aiohttp.TCPConnector(local_addr=(address, 0), limit=0)
     async with aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=60)) as session:
-        yield Outside(installation, session)
+        yield ContractClient(installation, session)
 
 
 async def flood(visitor: Visitor, seen: Counter[int], until: asyncio.Event) -> None:
@@ -86,7 +86,7 @@ async def test_a_crowd_from_one_address_takes_nothing_from_other_channels_and_ad
                     await asyncio.sleep(0.01)
             hooks = []
             for number in range(20):
-                body = encoded(whatsapp_text(number))
+                body = encode_payload(whatsapp_text(number))
                 headers = {"Content-Type": "application/json", **signatures(APP_SECRET, body)}
                 hooks.append((await vendor.call("POST", HOOK, data=body, headers=headers)).status)
             somebody = await other.visitor()
@@ -123,7 +123,7 @@ async def test_a_visitor_may_have_a_few_sockets_and_no_more(busy: Installation) 
                 await asyncio.sleep(0.05)
 
 
-async def _greeted(shop: Outside, installation: Installation, visitor: Visitor) -> str:
+async def _greeted(shop: ContractClient, installation: Installation, visitor: Visitor) -> str:
     async with shop.http.ws_connect(f"{installation.base}/v1/chat/plantstore/socket") as socket:
         await socket.send_json({"type": "hello", "token": visitor.token})
         return str(json.loads((await socket.receive(timeout=30)).data)["type"])
@@ -133,7 +133,7 @@ async def test_sessions_begun_from_one_address_leave_room_for_those_of_others(bu
     """Also when the address says that it is another one: the configuration trusts no proxy."""
     seen, done, path = Counter[int](), asyncio.Event(), "/v1/chat/plantstore/sessions"
 
-    async def begin(crowd: Outside) -> None:
+    async def begin(crowd: ContractClient) -> None:
         while not done.is_set():
             forwarded = {"X-Forwarded-For": f"198.51.100.{seen.total() % 250}"}
             seen[(await crowd.call("POST", path, json={}, headers=forwarded)).status] += 1

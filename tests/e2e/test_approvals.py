@@ -12,25 +12,25 @@ import pytest
 import yaml
 
 from tests.harness.chat_client import Contact
-from tests.harness.contract_client import eventually
+from tests.harness.contract_client import wait_for
 from tests.harness.installation import Installation
-from tests.harness.processes import Nursery
-from tests.simulators.payments import Till, open_till
+from tests.harness.processes import ForkServer
+from tests.simulators.payments import PaymentService, open_payments
 
 SAID = 'refund {"order": "A-1", "amount": "80.00"}'
 ASKED = "A colleague has to approve this. I have asked, and you will hear here."
 
 
 @pytest.fixture
-async def till() -> AsyncIterator[Till]:
-    async with open_till() as till:
+async def till() -> AsyncIterator[PaymentService]:
+    async with open_payments() as till:
         yield till
 
 
 EXPIRED = "Nobody approved this in time, so nothing was changed."
 
 
-def configure(made: Installation, till: Till, **more: Any) -> None:
+def configure(made: Installation, till: PaymentService, **more: Any) -> None:
     """Refunds above 50 need an approval."""
     settings: dict[str, Any] = yaml.safe_load(made.config.read_text())
     settings["tenants"]["plantstore"]["actions"] = {
@@ -51,7 +51,7 @@ def configure(made: Installation, till: Till, **more: Any) -> None:
 
 
 @pytest.fixture
-async def parley(nursery: Nursery, tmp_path: Path, till: Till) -> AsyncIterator[Installation]:
+async def parley(nursery: ForkServer, tmp_path: Path, till: PaymentService) -> AsyncIterator[Installation]:
     made = Installation.make(nursery, tmp_path)
     configure(made, till)
     await made.start(env={"TEST_OBEY": "1"})
@@ -60,7 +60,7 @@ async def parley(nursery: Nursery, tmp_path: Path, till: Till) -> AsyncIterator[
 
 
 async def test_what_needs_an_approval_waits_for_it_over_a_restart_and_is_done_once(
-    parley: Installation, till: Till
+    parley: Installation, till: PaymentService
 ) -> None:
     async with aiohttp.ClientSession() as http:
         contact = Contact(parley.base, http, "ann")
@@ -96,7 +96,7 @@ async def next_line(contact: Contact, after: int) -> dict[str, Any]:
     async def look() -> dict[str, Any] | None:
         return next(iter(await contact.transcript(after, wait=5)), None)
 
-    return await eventually(look)
+    return await wait_for(look)
 
 
 async def done(parley: Installation, where: str) -> list[dict[str, Any]]:
@@ -106,10 +106,10 @@ async def done(parley: Installation, where: str) -> list[dict[str, Any]]:
         turns = (await parley.admin("GET", where))["turns"]
         return [record for turn in turns for record in turn["actions"]]
 
-    return await eventually(look)
+    return await wait_for(look)
 
 
-async def _expires(made: Installation, till: Till) -> None:
+async def _expires(made: Installation, till: PaymentService) -> None:
     configure(made, till, approval_hours=2 / 3600)
     await made.prepare()
     await made.start(env={"TEST_OBEY": "1"})
@@ -130,14 +130,14 @@ async def _expires(made: Installation, till: Till) -> None:
 
 
 async def test_of_an_approval_that_nobody_gives_the_contact_hears_unasked(
-    nursery: Nursery, tmp_path: Path, till: Till
+    nursery: ForkServer, tmp_path: Path, till: PaymentService
 ) -> None:
     await _expires(Installation.make(nursery, tmp_path), till)
 
 
 @pytest.mark.scaled
 async def test_so_they_do_on_kafka_and_redis(
-    nursery: Nursery, tmp_path: Path, till: Till, kafka_bootstrap: str, redis_url: str, topic_prefix: str
+    nursery: ForkServer, tmp_path: Path, till: PaymentService, kafka_bootstrap: str, redis_url: str, topic_prefix: str
 ) -> None:
     await _expires(
         Installation.make(nursery, tmp_path, kafka=kafka_bootstrap, redis=redis_url, prefix=topic_prefix), till

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.harness.contract_client import Answer, Outside, Visitor
+from tests.harness.contract_client import Answer, ContractClient, Visitor
 from tests.harness.installation import QUESTIONS
 
 JSON = {"Content-Type": "application/json"}
@@ -75,7 +75,7 @@ async def test_malformed_input_is_invalid_and_leaves_nothing_behind(visitor: Vis
 
 
 @pytest.mark.parametrize("body", MALFORMED.values(), ids=MALFORMED.keys())
-async def test_malformed_input_is_invalid_for_sessions_too(shop: Outside, body: bytes) -> None:
+async def test_malformed_input_is_invalid_for_sessions_too(shop: ContractClient, body: bytes) -> None:
     answer = await shop.call("POST", "/v1/chat/plantstore/sessions", data=body, headers=JSON)
     # A session has no text, so some of these are an object with fields it does not know.
     assert answer.status in (201, 400)
@@ -84,7 +84,7 @@ async def test_malformed_input_is_invalid_for_sessions_too(shop: Outside, body: 
 
 
 @pytest.mark.parametrize("body", MALFORMED.values(), ids=MALFORMED.keys())
-async def test_malformed_input_is_a_clear_error_for_the_admin_api_too(shop: Outside, body: bytes) -> None:
+async def test_malformed_input_is_a_clear_error_for_the_admin_api_too(shop: ContractClient, body: bytes) -> None:
     for method, path in (("PUT", "knowledge/bad-input"), ("POST", "knowledge/search")):
         assert (await shop.admin(method, path, data=body, headers=JSON)).code in ("invalid_request", "unprocessable")
 
@@ -179,7 +179,7 @@ async def test_a_compressed_body_is_bounded_too(visitor: Visitor) -> None:
     ],
     ids=["nonsense", "version", "negative-length", "smuggling", "long-header", "long-address", "tls"],
 )
-async def test_bytes_that_are_no_http_get_a_4xx_without_our_insides(shop: Outside, data: bytes) -> None:
+async def test_bytes_that_are_no_http_get_a_4xx_without_our_insides(shop: ContractClient, data: bytes) -> None:
     import asyncio
 
     reader, writer = await asyncio.open_connection("127.0.0.1", shop.installation.port("dev"))
@@ -192,7 +192,7 @@ async def test_bytes_that_are_no_http_get_a_4xx_without_our_insides(shop: Outsid
     assert (await shop.call("GET", "/healthz")).status == 200
 
 
-async def test_a_caller_that_leaves_in_the_middle_does_no_harm(shop: Outside) -> None:
+async def test_a_caller_that_leaves_in_the_middle_does_no_harm(shop: ContractClient) -> None:
     for _ in range(20):
         with sockets.create_connection(("127.0.0.1", shop.installation.port("dev"))) as half:
             half.sendall(b"POST /v1/chat/plantstore/sessions HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{")
@@ -236,7 +236,7 @@ async def test_the_log_is_json_with_the_named_fields_and_holds_no_word_of_anybod
 
 
 async def test_a_document_that_is_not_text_is_left_out_by_name_and_the_others_are_taken(
-    shop: Outside, tmp_path: Path
+    shop: ContractClient, tmp_path: Path
 ) -> None:
     (tmp_path / "good.md").write_text("# Zebra\n\nThe zebra plant costs 19 euro.\n")
     (tmp_path / "binary.md").write_bytes(bytes(range(256)) * 10)

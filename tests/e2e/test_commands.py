@@ -16,14 +16,14 @@ import aiohttp
 import pytest
 import yaml
 
-from tests.harness.contract_client import Outside, Visitor, eventually
+from tests.harness.contract_client import ContractClient, Visitor, wait_for
 from tests.harness.installation import ADMIN_TOKEN, QUESTIONS, Installation, config_of
-from tests.harness.processes import ROOT, Nursery
+from tests.harness.processes import ROOT, ForkServer
 
 COMMANDS = ("dev", "run", "chat", "doctor", "config", "knowledge", "deadletter", "turns", "state", "topics", "schema")
 
 
-async def to(shop: Outside, *args: str) -> tuple[int, str]:
+async def to(shop: ContractClient, *args: str) -> tuple[int, str]:
     """A command against the running shop."""
     return await shop.installation.command(*args, "--tenant", "plantstore", "--url", shop.base)
 
@@ -74,7 +74,7 @@ async def test_what_does_not_exist_is_exit_2_without_a_trace(embedded_alone: Ins
 # ── chat, knowledge, turns, dead letters: through the running instance ───────────────────────────────────────────────
 
 
-async def test_chat_asks_one_question_and_prints_the_answer_with_its_sources(shop: Outside) -> None:
+async def test_chat_asks_one_question_and_prints_the_answer_with_its_sources(shop: ContractClient) -> None:
     status, output = await to(shop, "chat", "-m", QUESTIONS[0])
     assert status == 0, output
     assert "heat pack" in output
@@ -84,7 +84,7 @@ async def test_chat_asks_one_question_and_prints_the_answer_with_its_sources(sho
     assert "heat pack" in json.dumps(parsed(output))
 
 
-async def test_knowledge_is_added_listed_asked_checked_and_removed(shop: Outside, tmp_path: Path) -> None:
+async def test_knowledge_is_added_listed_asked_checked_and_removed(shop: ContractClient, tmp_path: Path) -> None:
     (tmp_path / "orchids.md").write_text("# Orchids\n\n## Potting\n\nRepot a Masdevallia every second spring.\n")
     (tmp_path / "fern.txt").write_text("Ferns\n\nA maidenhair fern drinks four litres a week.\n")
     (tmp_path / "page.html").write_text("<html><title>Moss</title><h1>Moss</h1><p>Moss costs seven euro.</p></html>")
@@ -107,7 +107,7 @@ async def test_knowledge_is_added_listed_asked_checked_and_removed(shop: Outside
 
 
 @pytest.mark.parametrize("args", [["add", "no-such-file.md"], ["ask", ""], ["check", "no-such-file.yaml"]])
-async def test_a_knowledge_command_that_cannot_be_done_says_why(shop: Outside, args: list[str]) -> None:
+async def test_a_knowledge_command_that_cannot_be_done_says_why(shop: ContractClient, args: list[str]) -> None:
     status, output = await to(shop, "knowledge", *args)
     assert status in (1, 2), output
     assert output.strip()
@@ -122,7 +122,7 @@ async def test_turns_are_shown_and_exported(visitor: Visitor) -> None:
         status, output = await to(shop, "turns", "show", visitor.conversation, "--json")
         return status == 0 and "shipping" in output
 
-    await eventually(shown)
+    await wait_for(shown)
     status, output = await to(shop, "turns", "show", "no-such-conversation")
     assert status in (1, 2)
     clean(output)
@@ -132,11 +132,11 @@ async def test_turns_are_shown_and_exported(visitor: Visitor) -> None:
         assert status == 0
         return output if visitor.conversation in output else None
 
-    lines = [json.loads(line) for line in (await eventually(exported)).splitlines() if line.startswith("{")]
+    lines = [json.loads(line) for line in (await wait_for(exported)).splitlines() if line.startswith("{")]
     assert all("handled" in json.dumps(line) for line in lines)
 
 
-async def test_dead_letters_are_listed_and_an_unknown_one_is_an_error(shop: Outside) -> None:
+async def test_dead_letters_are_listed_and_an_unknown_one_is_an_error(shop: ContractClient) -> None:
     status, output = await to(shop, "deadletter", "list", "--json")
     assert status == 0, output
     for command in ("show", "replay"):
@@ -356,7 +356,7 @@ async def test_made_secrets_are_for_the_owner_alone_and_stay_the_same(embedded_a
     change(embedded_alone, secret_key="", admin_token="")
     await embedded_alone.start()
     async with aiohttp.ClientSession() as http:
-        visitor = await Outside(embedded_alone, http).visitor()
+        visitor = await ContractClient(embedded_alone, http).visitor()
     await embedded_alone.stop()
     secrets = [path for path in (embedded_alone.folder / "data").iterdir() if path.suffix not in (".db", ".lock")]
     made = [path for path in secrets if "secret" in path.name or "token" in path.name or "key" in path.name]
@@ -364,7 +364,7 @@ async def test_made_secrets_are_for_the_owner_alone_and_stay_the_same(embedded_a
     assert {path.stat().st_mode & 0o077 for path in made} == {0}
     await embedded_alone.start()
     async with aiohttp.ClientSession() as http:
-        again = Visitor(Outside(embedded_alone, http), "plantstore", visitor.token, visitor.conversation)
+        again = Visitor(ContractClient(embedded_alone, http), "plantstore", visitor.token, visitor.conversation)
         assert (await again.call("GET", "messages")).status == 200
     await embedded_alone.stop()
 
@@ -374,7 +374,7 @@ async def test_made_secrets_are_for_the_owner_alone_and_stay_the_same(embedded_a
 
 @pytest.mark.scaled
 async def test_topics_are_checked_before_work_begins(
-    nursery: Nursery, tmp_path: Path, kafka_bootstrap: str, redis_url: str, topic_prefix: str
+    nursery: ForkServer, tmp_path: Path, kafka_bootstrap: str, redis_url: str, topic_prefix: str
 ) -> None:
     """Missing topics and another partition count are refused by every role, with the command that helps."""
     made = Installation.make(nursery, tmp_path, kafka=kafka_bootstrap, redis=redis_url, prefix=topic_prefix)

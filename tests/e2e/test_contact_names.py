@@ -13,7 +13,7 @@ import pytest
 
 from tests.e2e.conftest import ENGINES
 from tests.harness.installation import QUESTIONS, Installation, config_of
-from tests.harness.processes import Nursery
+from tests.harness.processes import ForkServer
 from tests.simulators.meta import Instagram
 from tests.simulators.slack.server import SlackVendor
 from tests.simulators.vendor import Fault, Shown
@@ -62,7 +62,7 @@ class Shop:
 
 @pytest.fixture(params=ENGINES, scope="module")
 async def shop(
-    request: pytest.FixtureRequest, nursery: Nursery, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest, nursery: ForkServer, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Shop]:
     folder, prefix, servers = tmp_path_factory.mktemp("names"), f"t-{uuid.uuid4().hex[:8]}.", {}
     if request.param == "scaled":

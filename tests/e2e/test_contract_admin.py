@@ -15,10 +15,10 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from schemas.envelope import Envelope
-from tests.e2e.conftest import ENGINES, running
-from tests.harness.contract_client import Answer, Outside, Visitor, eventually
+from tests.e2e.conftest import ENGINES, run_installation
+from tests.harness.contract_client import Answer, ContractClient, Visitor, wait_for
 from tests.harness.installation import ADMIN_TOKEN, QUESTIONS, Installation
-from tests.harness.processes import Nursery
+from tests.harness.processes import ForkServer
 
 NONSENSE = "Who won the football world championship in 1974?"
 TURN = {
@@ -29,10 +29,10 @@ TURN = {
 
 @pytest.fixture(scope="module", params=ENGINES)
 async def parley(
-    request: pytest.FixtureRequest, nursery: Nursery, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest, nursery: ForkServer, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Installation]:
     """One for all tests of this file: each brings contacts of its own."""
-    async with running(request, nursery, tmp_path_factory.mktemp("admin")) as installation:
+    async with run_installation(request, nursery, tmp_path_factory.mktemp("admin")) as installation:
         yield installation
 
 
@@ -48,7 +48,7 @@ async def owned_by(visitor: Visitor, owner: str) -> dict[str, Any]:
         now = await about(visitor)
         return now if now["owner"] == owner else None
 
-    return await eventually(look)
+    return await wait_for(look)
 
 
 async def own(visitor: Visitor, to: str, epoch: int) -> Answer:
@@ -70,7 +70,7 @@ async def settled(visitor: Visitor) -> list[dict[str, Any]]:
         handled = {done for turn in (await about(visitor))["turns"] for done in turn["handled"]}
         return lines if asked <= handled else None
 
-    return await eventually(look)
+    return await wait_for(look)
 
 
 async def lines_until_person(visitor: Visitor, id_: str) -> list[dict[str, Any]]:
@@ -82,7 +82,7 @@ async def lines_until_person(visitor: Visitor, id_: str) -> list[dict[str, Any]]
         lines = await visitor.read()
         return lines if f"barrier {id_}" in [line["text"] for line in lines] else None
 
-    return await eventually(look)
+    return await wait_for(look)
 
 
 # ── who may ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -113,7 +113,7 @@ async def test_every_admin_route_wants_the_admin_token(visitor: Visitor, method:
 
 
 @pytest.mark.parametrize(("method", "path"), ROUTES, ids=lambda part: part)
-async def test_an_unknown_tenant_or_thing_is_not_found(shop: Outside, method: str, path: str) -> None:
+async def test_an_unknown_tenant_or_thing_is_not_found(shop: ContractClient, method: str, path: str) -> None:
     bodies = {"owner": {"to": "person", "epoch": 0}, "messages": {"client_msg_id": "1", "text": "x"}}
     body = bodies.get(path.rpartition("/")[2], {"title": "x", "body": "x", "query": "x", "k": 1})
     assert (await shop.admin(method, path, tenant="nobody", json=body)).code == "not_found"
@@ -128,7 +128,7 @@ async def test_an_unknown_tenant_or_thing_is_not_found(shop: Outside, method: st
 BODY = "# Wrapping\n\n## Gifts\n\nWe wrap gifts in recycled kraft paper for three euro.\n"
 
 
-async def test_a_document_is_put_read_listed_found_and_deleted(shop: Outside) -> None:
+async def test_a_document_is_put_read_listed_found_and_deleted(shop: ContractClient) -> None:
     put = await shop.admin(
         "PUT", "knowledge/wrapping", json={"title": "Wrapping", "body": BODY, "url": "https://x.de/w"}
     )
@@ -161,7 +161,7 @@ async def test_a_document_is_put_read_listed_found_and_deleted(shop: Outside) ->
     assert "wrapping" not in {passage["document"] for passage in after.body["passages"]}
 
 
-async def test_a_deleted_document_is_not_cited_by_the_next_answer(shop: Outside, visitor: Visitor) -> None:
+async def test_a_deleted_document_is_not_cited_by_the_next_answer(shop: ContractClient, visitor: Visitor) -> None:
     text = "# Vouchers\n\n## Validity\n\nA gift voucher is valid for seven years.\n"
     await shop.admin("PUT", "knowledge/vouchers", json={"title": "Vouchers", "body": text})
     assert "seven years" in (await visitor.ask("How long is a gift voucher valid?"))["text"]
@@ -169,13 +169,13 @@ async def test_a_deleted_document_is_not_cited_by_the_next_answer(shop: Outside,
     assert (await visitor.ask("How long is a gift voucher valid?"))["citations"] == []
 
 
-async def test_what_the_documents_do_not_hold_is_not_answerable(shop: Outside) -> None:
+async def test_what_the_documents_do_not_hold_is_not_answerable(shop: ContractClient) -> None:
     found = await shop.admin("POST", "knowledge/search", json={"query": NONSENSE, "k": 3})
     assert found.body["answerable"] is False
     assert 0 <= found.body["confidence"] <= 1
 
 
-async def test_a_list_is_paged_without_a_gap_or_a_repeat(shop: Outside) -> None:
+async def test_a_list_is_paged_without_a_gap_or_a_repeat(shop: ContractClient) -> None:
     for n in range(5):
         await shop.admin("PUT", f"knowledge/page-{n}", tenant="bookshop", json={"title": f"P{n}", "body": f"Page {n}."})
     seen: list[str] = []
@@ -207,14 +207,14 @@ async def test_a_list_is_paged_without_a_gap_or_a_repeat(shop: Outside) -> None:
     ],
     ids=str,
 )
-async def test_a_bad_document_is_refused_and_not_kept(shop: Outside, body: dict[str, Any]) -> None:
+async def test_a_bad_document_is_refused_and_not_kept(shop: ContractClient, body: dict[str, Any]) -> None:
     answer = await shop.admin("PUT", "knowledge/bad", json=body)
     assert answer.code in ("invalid_request", "unprocessable")
     assert (await shop.admin("GET", "knowledge/bad")).status == 404
 
 
 @pytest.mark.parametrize("name", ["a%20b", "..", "%2e%2e", "a%2fb", "x" * 300, "%00", "ä", "a%0ab"])
-async def test_a_strange_document_id_is_a_clear_error_or_taken_whole(shop: Outside, name: str) -> None:
+async def test_a_strange_document_id_is_a_clear_error_or_taken_whole(shop: ContractClient, name: str) -> None:
     answer = await shop.admin(
         "PUT",
         f"knowledge/{name}",
@@ -225,7 +225,7 @@ async def test_a_strange_document_id_is_a_clear_error_or_taken_whole(shop: Outsi
         assert (await shop.admin("DELETE", f"knowledge/{name}")).status == 204
 
 
-async def test_a_document_over_the_limit_is_document_too_large(shop: Outside) -> None:
+async def test_a_document_over_the_limit_is_document_too_large(shop: ContractClient) -> None:
     body = io.BytesIO(json.dumps({"title": "x", "body": "word " * 4_000_000}).encode())
     answer = await shop.admin("PUT", "knowledge/huge", data=body, headers={"Content-Type": "application/json"})
     assert answer.code in ("document_too_large", "too_large")
@@ -241,12 +241,12 @@ async def test_a_document_over_the_limit_is_document_too_large(shop: Outside) ->
     [{}, {"query": ""}, {"query": 5}, {"query": "x", "k": 0}, {"query": "x", "k": "3"}, {"query": "x", "k": 10**9}],
     ids=str,
 )
-async def test_a_bad_search_is_invalid(shop: Outside, body: dict[str, Any]) -> None:
+async def test_a_bad_search_is_invalid(shop: ContractClient, body: dict[str, Any]) -> None:
     assert (await shop.admin("POST", "knowledge/search", json=body)).code == "invalid_request"
 
 
 @pytest.mark.parametrize("query", ['"', "a AND", "title:*", "(((", "\\", "~^5", "+-&&", "x" * 1000, "🌱", "\u202eabc"])
-async def test_a_query_is_words_never_a_language(shop: Outside, query: str) -> None:
+async def test_a_query_is_words_never_a_language(shop: ContractClient, query: str) -> None:
     assert (await shop.admin("POST", "knowledge/search", json={"query": query, "k": 3})).status == 200
 
 
@@ -283,7 +283,7 @@ async def test_conversations_are_listed_by_state_and_channel(visitor: Visitor) -
 
 
 @pytest.mark.parametrize("query", ["state=nobody", "limit=0", "limit=x", "limit=100000", "after=%00", "after=garbage"])
-async def test_a_bad_list_query_is_invalid(shop: Outside, query: str) -> None:
+async def test_a_bad_list_query_is_invalid(shop: ContractClient, query: str) -> None:
     answer = await shop.admin("GET", f"conversations?{query}")
     assert answer.status in ((200, 400) if "garbage" in query else (400,)), answer
 
@@ -405,7 +405,7 @@ async def test_who_waits_in_the_queue_can_be_given_back_to_the_agent(visitor: Vi
     assert (await visitor.ask(QUESTIONS[1]))["citations"][0]["document"] == "returns"
 
 
-async def test_a_closed_conversation_is_the_agents_again_with_the_next_message(own_shop: Outside) -> None:
+async def test_a_closed_conversation_is_the_agents_again_with_the_next_message(own_shop: ContractClient) -> None:
     visitor = await own_shop.visitor()
     await visitor.ask(QUESTIONS[0])
     await write(visitor, "p", "Done.")
@@ -417,7 +417,7 @@ async def test_a_closed_conversation_is_the_agents_again_with_the_next_message(o
     assert (await about(visitor))["owner"] == "agent"
 
 
-async def test_a_claim_that_is_given_back_at_once_leaves_the_agent_answering(own_shop: Outside) -> None:
+async def test_a_claim_that_is_given_back_at_once_leaves_the_agent_answering(own_shop: ContractClient) -> None:
     """Two changes before the worker has seen the first: it must settle, not go round in circles."""
     visitor = await own_shop.visitor()
     await visitor.ask(QUESTIONS[0])
@@ -480,7 +480,7 @@ def unusable(visitor: Visitor) -> list[Envelope]:
     ]
 
 
-async def test_records_from_the_future_are_dead_letters_and_hold_nothing_up(own_shop: Outside) -> None:
+async def test_records_from_the_future_are_dead_letters_and_hold_nothing_up(own_shop: ContractClient) -> None:
     visitor = await own_shop.visitor()
     await visitor.ask(QUESTIONS[0])
     bad = unusable(visitor)
@@ -493,7 +493,7 @@ async def test_records_from_the_future_are_dead_letters_and_hold_nothing_up(own_
         items: list[dict[str, Any]] = listed.body["items"]
         return items if len(items) >= len(bad) else None
 
-    found = await eventually(letters)
+    found = await wait_for(letters)
     assert len(found) == len(bad)
     for letter in found:
         assert set(letter) >= LETTER, LETTER - set(letter)
@@ -502,13 +502,13 @@ async def test_records_from_the_future_are_dead_letters_and_hold_nothing_up(own_
         assert letter["attempts"] >= 1
     assert {letter["code"] for letter in found} == {"unknown_event_type", "undecodable_record"}
     assert CANARY not in json.dumps(found), "a payload is shown masked"
-    await eventually(lambda: counted(own_shop))
+    await wait_for(lambda: counted(own_shop))
     for letter in found:
         await replay(own_shop, letter)
     assert "rain water" in (await visitor.ask(QUESTIONS[2]))["text"]
 
 
-async def metrics_of(shop: Outside) -> str:
+async def metrics_of(shop: ContractClient) -> str:
     """Of every process: dead letters are counted where they were made."""
     texts = ""
     for process in shop.installation.roles.values():
@@ -517,11 +517,11 @@ async def metrics_of(shop: Outside) -> str:
     return texts
 
 
-async def counted(shop: Outside) -> bool:
+async def counted(shop: ContractClient) -> bool:
     return "parley_deadletters_total{" in await metrics_of(shop)
 
 
-async def replay(shop: Outside, letter: dict[str, Any]) -> None:
+async def replay(shop: ContractClient, letter: dict[str, Any]) -> None:
     """What could not be used is appended again, or refused with a reason while this release cannot use it. It is never
     lost: the letter stays."""
     path = f"deadletters/{letter['id']}/replay"
@@ -535,7 +535,7 @@ async def replay(shop: Outside, letter: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("parley", ["embedded"], indirect=True)
-async def test_a_field_this_release_does_not_know_is_ignored(own_shop: Outside) -> None:
+async def test_a_field_this_release_does_not_know_is_ignored(own_shop: ContractClient) -> None:
     visitor = await own_shop.visitor()
     said = await visitor.ask(QUESTIONS[0])
     payload = {
@@ -555,7 +555,7 @@ async def test_a_field_this_release_does_not_know_is_ignored(own_shop: Outside) 
 # ── for machines ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-async def test_the_openapi_document_is_valid_and_knows_every_route(shop: Outside) -> None:
+async def test_the_openapi_document_is_valid_and_knows_every_route(shop: ContractClient) -> None:
     document = (await shop.call("GET", "/v1/openapi.json")).body
     assert re.fullmatch(r"3\.1\.\d", document["openapi"])
     assert document["info"]["title"]
@@ -587,7 +587,7 @@ async def test_the_openapi_document_is_valid_and_knows_every_route(shop: Outside
         assert (method, f"/v1/chat/{{tenant}}/{path}") in known
 
 
-async def test_health_readiness_and_the_demo_page_answer(shop: Outside) -> None:
+async def test_health_readiness_and_the_demo_page_answer(shop: ContractClient) -> None:
     for path, kind in (("/healthz", "application/json"), ("/readyz", "application/json"), ("/", "text/html")):
         async with shop.http.get(shop.base + path) as answer:
             assert answer.status == 200, path
@@ -596,7 +596,7 @@ async def test_health_readiness_and_the_demo_page_answer(shop: Outside) -> None:
                 assert "Content-Security-Policy" in answer.headers
 
 
-async def test_an_unknown_address_is_an_error_body_without_insides(shop: Outside) -> None:
+async def test_an_unknown_address_is_an_error_body_without_insides(shop: ContractClient) -> None:
     for path in (
         "/v1/nothing",
         "/v1/admin/plantstore/nothing",
@@ -620,7 +620,7 @@ NAMES = {
 }
 
 
-async def with_samples(shop: Outside) -> str | None:
+async def with_samples(shop: ContractClient) -> str | None:
     """The page, once every name has one but that of dead letters: what a sender and a gauge tell comes when it does."""
     text = await shop.metrics()
     sampled = set(re.findall(r"^(parley_\w+?)(?:_count)?{", text, re.MULTILINE))
@@ -631,7 +631,7 @@ async def test_the_metrics_have_the_names_and_labels_of_the_contract(visitor: Vi
     await visitor.ask(QUESTIONS[0])
     await visitor.post(client_msg_id="m1", text=QUESTIONS[0])  # a duplicate
     await settled(visitor)
-    text = await eventually(lambda: with_samples(visitor.outside))
+    text = await wait_for(lambda: with_samples(visitor.outside))
     for name, labels in NAMES.items():
         assert f"# TYPE {name} " in text, name
         samples = re.findall(rf"^{name}(?:_count|_total)?{{(.*)}} ", text, re.MULTILINE)
@@ -650,12 +650,12 @@ async def test_metrics_name_no_conversation_and_no_visitor(visitor: Visitor) -> 
 @pytest.mark.parametrize(
     "path", ["slack/plantstore/main", "web/plantstore/main", "nothing/plantstore/main", "slack/nobody/x"]
 )
-async def test_a_webhook_of_an_account_that_is_not_there_is_not_found(shop: Outside, path: str) -> None:
+async def test_a_webhook_of_an_account_that_is_not_there_is_not_found(shop: ContractClient, path: str) -> None:
     assert (await shop.call("POST", f"/v1/webhooks/{path}", json={})).code == "not_found"
     assert (await shop.call("GET", f"/v1/webhooks/{path}?hub.mode=subscribe")).code == "not_found"
 
 
-async def test_a_webhook_over_4_mib_is_too_large_or_unknown(shop: Outside) -> None:
+async def test_a_webhook_over_4_mib_is_too_large_or_unknown(shop: ContractClient) -> None:
     answer = await shop.call(
         "POST", "/v1/webhooks/slack/plantstore/main", data=big(), headers={"Content-Type": "application/json"}
     )

@@ -13,7 +13,7 @@ import jwt
 import pytest
 
 from tests.e2e.conftest import IDENTITY_SECRET, SITE
-from tests.harness.contract_client import Outside, Visitor
+from tests.harness.contract_client import ContractClient, Visitor
 from tests.harness.installation import QUESTIONS
 
 SESSIONS = "/v1/chat/plantstore/sessions"
@@ -25,7 +25,7 @@ PNG = bytes.fromhex(
 # ── sessions ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-async def test_a_new_session_is_201_and_a_resumed_one_200(shop: Outside) -> None:
+async def test_a_new_session_is_201_and_a_resumed_one_200(shop: ContractClient) -> None:
     new = await shop.call("POST", SESSIONS, json={})
     assert new.status == 201
     assert set(new.body) == {"visitor_token", "conversation_id", "expires_at", "seq"}
@@ -39,36 +39,36 @@ async def test_a_new_session_is_201_and_a_resumed_one_200(shop: Outside) -> None
     assert again.body["seq"] >= said.body["seq"]
 
 
-async def test_each_new_session_is_a_conversation_of_its_own(shop: Outside) -> None:
+async def test_each_new_session_is_a_conversation_of_its_own(shop: ContractClient) -> None:
     made = [await shop.visitor() for _ in range(3)]
     assert len({one.conversation for one in made}) == len({one.token for one in made}) == 3
 
 
-async def test_a_session_takes_a_locale_and_an_account(shop: Outside) -> None:
+async def test_a_session_takes_a_locale_and_an_account(shop: ContractClient) -> None:
     answer = await shop.call("POST", SESSIONS, json={"account": "signed", "locale": "de-AT"})
     assert answer.status == 201
 
 
 @pytest.mark.parametrize("where", ["/v1/chat/nobody/sessions", "/v1/chat/%00/sessions", "/v1/chat/..%2f/sessions"])
-async def test_an_unknown_tenant_is_not_found(shop: Outside, where: str) -> None:
+async def test_an_unknown_tenant_is_not_found(shop: ContractClient, where: str) -> None:
     assert (await shop.call("POST", where, json={})).code == "not_found"
 
 
-async def test_an_unknown_account_is_not_found(shop: Outside) -> None:
+async def test_an_unknown_account_is_not_found(shop: ContractClient) -> None:
     assert (await shop.call("POST", SESSIONS, json={"account": "nobody"})).code == "not_found"
 
 
 @pytest.mark.parametrize("body", [{"visitor_token": 5}, {"identity": []}, {"account": {}}, {"locale": "../../etc"}])
-async def test_a_session_with_a_field_of_another_kind_is_invalid(shop: Outside, body: dict[str, Any]) -> None:
+async def test_a_session_with_a_field_of_another_kind_is_invalid(shop: ContractClient, body: dict[str, Any]) -> None:
     assert (await shop.call("POST", SESSIONS, json=body)).code == "invalid_request"
 
 
 @pytest.mark.parametrize("token", ["x", "a.b.c", "é", "x" * 4000, "null"])
-async def test_a_visitor_token_that_is_none_is_unauthorized(shop: Outside, token: str) -> None:
+async def test_a_visitor_token_that_is_none_is_unauthorized(shop: ContractClient, token: str) -> None:
     assert (await shop.call("POST", SESSIONS, json={"visitor_token": token})).code == "unauthorized"
 
 
-async def test_a_changed_visitor_token_is_unauthorized_on_every_route(shop: Outside, visitor: Visitor) -> None:
+async def test_a_changed_visitor_token_is_unauthorized_on_every_route(shop: ContractClient, visitor: Visitor) -> None:
     head, body, signature = visitor.token.split(".")
     flipped = signature[:-5] + ("A" if signature[-5] != "A" else "B") + signature[-4:]
     for token in ("", f"{head}.{body}.{flipped}", f"{head}.{body}.", visitor.token[:-1], visitor.token + "x"):
@@ -78,7 +78,7 @@ async def test_a_changed_visitor_token_is_unauthorized_on_every_route(shop: Outs
         assert (await bad.call("POST", "attachments", data=form())).code == "unauthorized"
 
 
-async def test_an_expired_visitor_token_is_unauthorized(shop: Outside, visitor: Visitor) -> None:
+async def test_an_expired_visitor_token_is_unauthorized(shop: ContractClient, visitor: Visitor) -> None:
     """The claims of a real token, expired, signed with nothing we accept; a real expiry is tested with a clock."""
     claims = jwt.decode(visitor.token, options={"verify_signature": False})
     claims["exp"] = int(time.time()) - 10
@@ -87,7 +87,7 @@ async def test_an_expired_visitor_token_is_unauthorized(shop: Outside, visitor: 
         claims["exp"] = int(time.time()) + 1000
 
 
-async def test_another_tenants_token_is_unauthorized_on_every_route(shop: Outside, visitor: Visitor) -> None:
+async def test_another_tenants_token_is_unauthorized_on_every_route(shop: ContractClient, visitor: Visitor) -> None:
     stranger = Visitor(shop, "bookshop", visitor.token, "")
     assert (await stranger.post(client_msg_id="1", text="x")).code == "unauthorized"
     assert (await stranger.call("GET", "messages")).code == "unauthorized"
@@ -97,7 +97,7 @@ async def test_another_tenants_token_is_unauthorized_on_every_route(shop: Outsid
 
 
 @pytest.mark.parametrize("header", ["", "Bearer", "Bearer ", "Basic eDp5", "bearer\tx"])
-async def test_an_authorization_that_is_no_bearer_token_is_unauthorized(shop: Outside, header: str) -> None:
+async def test_an_authorization_that_is_no_bearer_token_is_unauthorized(shop: ContractClient, header: str) -> None:
     answer = await shop.call("GET", "/v1/chat/plantstore/messages", headers={"Authorization": header})
     assert answer.code == "unauthorized"
 
@@ -124,7 +124,7 @@ async def test_a_repeat_is_202_with_the_same_answer_and_another_body_is_409(visi
     assert len([line for line in await visitor.read() if line["author"]["kind"] == "contact"]) == 1
 
 
-async def test_the_same_id_of_two_visitors_is_two_messages(shop: Outside, visitor: Visitor) -> None:
+async def test_the_same_id_of_two_visitors_is_two_messages(shop: ContractClient, visitor: Visitor) -> None:
     other = await shop.visitor()
     one = await visitor.post(client_msg_id="shared", text="mine")
     two = await other.post(client_msg_id="shared", text="also mine")
@@ -214,7 +214,7 @@ async def test_a_method_that_a_route_has_not_is_an_error_body_too(visitor: Visit
 # ── limits of rate ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-async def test_a_visitor_over_the_allowance_is_429_with_retry_after(shop: Outside) -> None:
+async def test_a_visitor_over_the_allowance_is_429_with_retry_after(shop: ContractClient) -> None:
     someone = await shop.visitor(account="slow")
     answers = [await someone.post(client_msg_id=f"f{i}", text="x") for i in range(10)]
     refused = [answer for answer in answers if answer.status != 202]
@@ -225,7 +225,7 @@ async def test_a_visitor_over_the_allowance_is_429_with_retry_after(shop: Outsid
     assert len(kept) == len(answers) - len(refused)
 
 
-async def test_a_tenant_over_its_allowance_is_429_and_others_are_served(shop: Outside) -> None:
+async def test_a_tenant_over_its_allowance_is_429_and_others_are_served(shop: ContractClient) -> None:
     someone = await shop.visitor("tiny")
     answers = await asyncio.gather(*(someone.post(client_msg_id=f"f{i}", text="x") for i in range(12)))
     assert "rate_limited" in {answer.code for answer in answers if answer.status != 202}
@@ -354,7 +354,7 @@ async def test_a_file_alone_is_a_message(visitor: Visitor) -> None:
     assert answer.status in (202, 400)
 
 
-async def test_another_tenants_file_cannot_be_named(shop: Outside, visitor: Visitor) -> None:
+async def test_another_tenants_file_cannot_be_named(shop: ContractClient, visitor: Visitor) -> None:
     up = await visitor.call("POST", "attachments", data=form(PNG + b"only ours"))
     stranger = await shop.visitor("bookshop")
     answer = await stranger.post(client_msg_id="1", text="x", attachments=[up.body["attachment_id"]])
@@ -442,7 +442,7 @@ def identity(secret: str = IDENTITY_SECRET, algorithm: str = "HS256", **claims: 
     return jwt.encode({k: v for k, v in whole.items() if v is not None}, secret, algorithm)
 
 
-async def test_a_signed_in_visitor_has_one_conversation_on_every_device(shop: Outside) -> None:
+async def test_a_signed_in_visitor_has_one_conversation_on_every_device(shop: ContractClient) -> None:
     first = await shop.visitor(account="signed", identity=identity(sub="eve"))
     again = await shop.visitor(account="signed", identity=identity(sub="eve"))
     other = await shop.visitor(account="signed", identity=identity(sub="bob"))
@@ -468,7 +468,7 @@ async def test_a_signed_in_visitor_has_one_conversation_on_every_device(shop: Ou
         lambda: "a.b.c",
     ],
 )
-async def test_an_identity_that_does_not_hold_is_unauthorized(shop: Outside, token: Any) -> None:
+async def test_an_identity_that_does_not_hold_is_unauthorized(shop: ContractClient, token: Any) -> None:
     try:
         text = token()
     except TypeError:
@@ -478,12 +478,12 @@ async def test_an_identity_that_does_not_hold_is_unauthorized(shop: Outside, tok
         assert (await shop.call("POST", SESSIONS, json={"account": account, "identity": text})).code == "unauthorized"
 
 
-async def test_an_account_that_requires_an_identity_takes_nobody_without(shop: Outside) -> None:
+async def test_an_account_that_requires_an_identity_takes_nobody_without(shop: ContractClient) -> None:
     assert (await shop.call("POST", SESSIONS, json={"account": "members"})).code == "unauthorized"
     assert (await shop.visitor(account="members", identity=identity())).conversation
 
 
-async def test_an_identity_where_the_site_has_no_secret_is_refused(shop: Outside) -> None:
+async def test_an_identity_where_the_site_has_no_secret_is_refused(shop: ContractClient) -> None:
     answer = await shop.call("POST", SESSIONS, json={"identity": identity(secret="", algorithm="none")})
     assert answer.status in (400, 401)
     answer = await shop.call("POST", SESSIONS, json={"identity": identity()})
@@ -493,7 +493,7 @@ async def test_an_identity_where_the_site_has_no_secret_is_refused(shop: Outside
 # ── origins ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-async def test_a_listed_site_may_and_another_may_not(shop: Outside) -> None:
+async def test_a_listed_site_may_and_another_may_not(shop: ContractClient) -> None:
     body = {"account": "site"}
     mine = await shop.call("POST", SESSIONS, json=body, headers={"Origin": SITE})
     assert mine.status == 201
@@ -508,7 +508,7 @@ async def test_a_listed_site_may_and_another_may_not(shop: Outside) -> None:
         assert read.code == "forbidden"
 
 
-async def test_a_preflight_allows_what_the_chat_needs(shop: Outside) -> None:
+async def test_a_preflight_allows_what_the_chat_needs(shop: ContractClient) -> None:
     headers = {"Origin": SITE, "Access-Control-Request-Method": "POST"}
     headers["Access-Control-Request-Headers"] = "authorization,content-type"
     for path in ("sessions", "messages", "attachments"):
@@ -520,7 +520,7 @@ async def test_a_preflight_allows_what_the_chat_needs(shop: Outside) -> None:
         assert answer.headers["Access-Control-Allow-Origin"] in ("*", SITE)
 
 
-async def test_errors_are_readable_for_the_page_too(shop: Outside) -> None:
+async def test_errors_are_readable_for_the_page_too(shop: ContractClient) -> None:
     answer = await shop.call("GET", "/v1/chat/plantstore/messages", headers={"Origin": SITE})
     assert answer.code == "unauthorized"
     assert answer.headers["Access-Control-Allow-Origin"] in ("*", SITE)

@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 
 from tests.e2e.conftest import SITE
-from tests.harness.contract_client import Outside, Tab, Visitor, assert_error, eventually
+from tests.harness.contract_client import ChatSocket, ContractClient, Visitor, assert_error, wait_for
 from tests.harness.installation import QUESTIONS
 
 NONSENSE = "Who won the football world championship in 1974?"
@@ -109,7 +109,7 @@ async def test_two_tabs_see_the_same_messages_in_the_same_order(visitor: Visitor
         assert shown[0][:3] == shown[1][:3]
 
 
-async def until_contact_lines(tab: Tab, count: int) -> None:
+async def until_contact_lines(tab: ChatSocket, count: int) -> None:
     while True:
         lines = [frame["message"] for frame in tab.frames if frame["type"] == "message"]
         if len([line for line in lines if line["author"]["kind"] == "contact"]) >= count:
@@ -138,7 +138,7 @@ async def test_reading_gives_the_other_tab_a_receipt(visitor: Visitor) -> None:
         (shown,) = await visitor.read(after=reply["seq"] - 1)
         return bool(shown["state"] == "read")
 
-    await eventually(is_read)
+    await wait_for(is_read)
 
 
 async def test_an_answer_shown_on_a_socket_is_delivered(visitor: Visitor) -> None:
@@ -149,7 +149,7 @@ async def test_an_answer_shown_on_a_socket_is_delivered(visitor: Visitor) -> Non
     async def look() -> bool:
         return (await visitor.read(after=reply["seq"] - 1))[0]["state"] in ("sent", "delivered", "read")
 
-    await eventually(look)
+    await wait_for(look)
 
 
 async def test_choosing_a_person_by_its_frame_puts_the_conversation_in_the_queue(visitor: Visitor) -> None:
@@ -163,7 +163,7 @@ async def test_choosing_a_person_by_its_frame_puts_the_conversation_in_the_queue
         async def look() -> bool:
             return bool((await about(visitor))["owner"] == "queue")
 
-        await eventually(look)
+        await wait_for(look)
     lines = {line["id"]: line for line in await visitor.read()}
     assert lines[ack["message_id"]]["author"]["kind"] == "contact"
     assert lines[ack["message_id"]]["text"], "a choice is shown by its label"
@@ -297,14 +297,14 @@ async def test_an_unknown_tenant_closes_with_4403(visitor: Visitor) -> None:
         assert await tab.closed() == 4403
 
 
-async def test_a_page_of_another_site_closes_with_4403(shop: Outside) -> None:
+async def test_a_page_of_another_site_closes_with_4403(shop: ContractClient) -> None:
     session = {"account": "site"}
     made = await shop.call("POST", "/v1/chat/plantstore/sessions", json=session, headers={"Origin": SITE})
     url = f"{shop.base}/v1/chat/plantstore/socket"
     async with shop.http.ws_connect(url, headers={"Origin": SITE}) as socket:
-        assert await Tab(socket).hello(made.body["visitor_token"])
+        assert await ChatSocket(socket).hello(made.body["visitor_token"])
     async with shop.http.ws_connect(url, headers={"Origin": "https://evil.example"}) as socket:
-        tab = Tab(socket)
+        tab = ChatSocket(socket)
         await tab.send(type="hello", token=made.body["visitor_token"])
         assert await tab.closed() == 4403
 
@@ -334,5 +334,5 @@ async def test_a_frame_over_64_kib_closes_with_1009_and_one_of_64_kib_does_not(v
         assert await tab.closed() == 1009
 
 
-async def test_a_socket_without_an_upgrade_is_a_clear_error(shop: Outside) -> None:
+async def test_a_socket_without_an_upgrade_is_a_clear_error(shop: ContractClient) -> None:
     assert (await shop.call("GET", "/v1/chat/plantstore/socket")).code == "invalid_request"

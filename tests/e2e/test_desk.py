@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from tests.e2e.conftest import ENGINES
-from tests.e2e.slack_desk import Stage, heard, staged, visiting
+from tests.e2e.slack_desk import DeskInstallation, open_desk, open_visitor, wait_for_transcript
 from tests.harness.chat_client import Contact
-from tests.harness.processes import Nursery
+from tests.harness.processes import ForkServer
 from tests.simulators.slack.message_contents import labels, marks, words
 from tests.simulators.vendor import Fault, File
 
@@ -21,21 +21,21 @@ PHOTO = File("pot.png", "image/png", b"\x89PNG\r\n\x1a\n" + bytes(64))
 
 @pytest.fixture(params=ENGINES)
 async def stage(
-    request: pytest.FixtureRequest, nursery: Nursery, tmp_path: Path, topic_prefix: str
-) -> AsyncIterator[Stage]:
-    async with staged(request, nursery, tmp_path, topic_prefix) as stage:
+    request: pytest.FixtureRequest, nursery: ForkServer, tmp_path: Path, topic_prefix: str
+) -> AsyncIterator[DeskInstallation]:
+    async with open_desk(request, nursery, tmp_path, topic_prefix) as stage:
         yield stage
 
 
 @pytest.fixture
-async def ann(stage: Stage) -> AsyncIterator[Contact]:
-    async with visiting(stage, "ann") as contact:
+async def ann(stage: DeskInstallation) -> AsyncIterator[Contact]:
+    async with open_visitor(stage, "ann") as contact:
         yield contact
 
 
-async def test_a_person_takes_over_answers_and_gives_back(stage: Stage, ann: Contact) -> None:
+async def test_a_person_takes_over_answers_and_gives_back(stage: DeskInstallation, ann: Contact) -> None:
     await ann.say("Do you add a heat pack in winter?")
-    await heard(ann, lambda lines: len(lines) == 2)
+    await wait_for_transcript(ann, lambda lines: len(lines) == 2)
     await ann.say("I want to talk to a person please")
     card = await stage.card()
     assert "waits for a person" in words(card.body)
@@ -43,7 +43,7 @@ async def test_a_person_takes_over_answers_and_gives_back(stage: Stage, ann: Con
 
     await stage.claimed("Mo", card)
     written = stage.reply("Mo", card, "Hello, this is *Mo*. What can I do?")
-    await heard(ann, lambda lines: any("this is" in line["text"] for line in lines))
+    await wait_for_transcript(ann, lambda lines: any("this is" in line["text"] for line in lines))
     said = next(line for line in await ann.transcript() if "this is" in line["text"])
     assert said["author"] == {"kind": "person", "name": "Mo"}
     await stage.until(lambda: marks(written))
@@ -53,7 +53,7 @@ async def test_a_person_takes_over_answers_and_gives_back(stage: Stage, ann: Con
     await stage.in_thread(card, "My plant is ill")
     stage.reply("Mo", card, "// let us look into the greenhouse")
     stage.reply("Mo", card, "Please send a photo")
-    await heard(ann, lambda lines: any("photo" in line["text"] for line in lines))
+    await wait_for_transcript(ann, lambda lines: any("photo" in line["text"] for line in lines))
     assert not any("greenhouse" in line["text"] for line in await ann.transcript())
 
     await stage.press("Mo", card, "Return to agent")
@@ -68,7 +68,7 @@ async def test_a_person_takes_over_answers_and_gives_back(stage: Stage, ann: Con
     assert len(stage.cards) == 1
 
 
-async def test_files_edits_and_deletions_go_both_ways_with_a_customer_on_slack(stage: Stage) -> None:
+async def test_files_edits_and_deletions_go_both_ways_with_a_customer_on_slack(stage: DeskInstallation) -> None:
     slack = stage.slack
     place = slack.place("Ann")
     await slack.say("Ann", "I want to talk to a person please")
@@ -106,7 +106,9 @@ async def test_files_edits_and_deletions_go_both_ways_with_a_customer_on_slack(s
     assert not any("Mo" in words(post.body) for post in stage.thread(card) if post.author is slack.bot)
 
 
-async def test_of_five_who_claim_at_once_one_has_it_and_the_others_are_told(stage: Stage, ann: Contact) -> None:
+async def test_of_five_who_claim_at_once_one_has_it_and_the_others_are_told(
+    stage: DeskInstallation, ann: Contact
+) -> None:
     await ann.say("I want to talk to a person please")
     card = await stage.card()
     names = ["Ada", "Ben", "Cleo", "Dan", "Eve"]
@@ -129,11 +131,11 @@ async def test_of_five_who_claim_at_once_one_has_it_and_the_others_are_told(stag
 
 
 async def test_while_slack_is_away_the_customer_is_told_and_people_see_all_of_it_in_order_afterwards(
-    stage: Stage, ann: Contact
+    stage: DeskInstallation, ann: Contact
 ) -> None:
     stage.slack.faults.always = lambda request: Fault("limit", retry_after=1)
     await ann.say("I want to talk to a person please")
-    await heard(ann, lambda lines: any("colleague" in line["text"] for line in lines))
+    await wait_for_transcript(ann, lambda lines: any("colleague" in line["text"] for line in lines))
     texts = [f"Message number {number}" for number in range(4)]
     for text in texts:
         await ann.say(text)
@@ -150,7 +152,7 @@ async def test_while_slack_is_away_the_customer_is_told_and_people_see_all_of_it
 
 
 async def test_a_card_that_somebody_deleted_comes_again_and_the_conversation_goes_on_there(
-    stage: Stage, ann: Contact
+    stage: DeskInstallation, ann: Contact
 ) -> None:
     await ann.say("I want to talk to a person please")
     card = await stage.card()
@@ -161,10 +163,12 @@ async def test_a_card_that_somebody_deleted_comes_again_and_the_conversation_goe
     await stage.in_thread(again, "Are you there?")
     await stage.claimed("Mo", again)
     stage.reply("Mo", again, "Yes, I am here")
-    await heard(ann, lambda lines: any("Yes, I am here" in line["text"] for line in lines))
+    await wait_for_transcript(ann, lambda lines: any("Yes, I am here" in line["text"] for line in lines))
 
 
-async def test_processes_that_are_killed_lose_no_word_in_either_direction(stage: Stage, ann: Contact) -> None:
+async def test_processes_that_are_killed_lose_no_word_in_either_direction(
+    stage: DeskInstallation, ann: Contact
+) -> None:
     await ann.say("I want to talk to a person please")
     card = await stage.card()
     await stage.claimed("Mo", card)
@@ -182,5 +186,5 @@ async def test_processes_that_are_killed_lose_no_word_in_either_direction(stage:
         return [line["text"] for line in lines if line["author"]["kind"] == "person"]
 
     wanted = [f"Person says {number}" for number in range(3)]
-    await heard(ann, lambda lines: spoken(lines) == wanted, deadline=60)
+    await wait_for_transcript(ann, lambda lines: spoken(lines) == wanted, deadline=60)
     assert len(stage.cards) == 1

@@ -9,21 +9,23 @@ import aiohttp
 import pytest
 
 from tests.e2e.conftest import ENGINES
-from tests.e2e.slack_desk import Stage, heard, staged
+from tests.e2e.slack_desk import DeskInstallation, open_desk, wait_for_transcript
 from tests.harness.chat_client import Contact
-from tests.harness.processes import Nursery
+from tests.harness.processes import ForkServer
 from tests.simulators.slack.message_contents import words
 
 
 @pytest.fixture(params=ENGINES)
 async def stage(
-    request: pytest.FixtureRequest, nursery: Nursery, tmp_path: Path, topic_prefix: str
-) -> AsyncIterator[Stage]:
-    async with staged(request, nursery, tmp_path, topic_prefix) as stage:
+    request: pytest.FixtureRequest, nursery: ForkServer, tmp_path: Path, topic_prefix: str
+) -> AsyncIterator[DeskInstallation]:
+    async with open_desk(request, nursery, tmp_path, topic_prefix) as stage:
         yield stage
 
 
-async def test_a_customer_on_the_web_reads_the_new_words_and_nothing_of_what_was_taken_back(stage: Stage) -> None:
+async def test_a_customer_on_the_web_reads_the_new_words_and_nothing_of_what_was_taken_back(
+    stage: DeskInstallation,
+) -> None:
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as http:
         ann = Contact(stage.parley.base, http, "ann")
         await ann.open()
@@ -31,18 +33,18 @@ async def test_a_customer_on_the_web_reads_the_new_words_and_nothing_of_what_was
         card = await stage.card()
         await stage.claimed("Mo", card)
         kept, gone = (stage.reply("Mo", card, text) for text in ("It costs 4 euro", "You are a nuisance"))
-        await heard(ann, lambda lines: any("nuisance" in line["text"] for line in lines))
+        await wait_for_transcript(ann, lambda lines: any("nuisance" in line["text"] for line in lines))
         stage.slack.people.edit("Mo", kept.ts, "It costs 5 euro")
         stage.slack.people.delete("Mo", gone.ts)
-        await heard(ann, lambda lines: not any("nuisance" in line["text"] for line in lines))
-        lines = await heard(ann, lambda lines: any("5 euro" in line["text"] for line in lines) and lines)
+        await wait_for_transcript(ann, lambda lines: not any("nuisance" in line["text"] for line in lines))
+        lines = await wait_for_transcript(ann, lambda lines: any("5 euro" in line["text"] for line in lines) and lines)
         assert not any("4 euro" in line["text"] for line in lines)
         assert [line["state"] for line in lines if line["author"]["kind"] == "person" and not line["text"]] == [
             "deleted"
         ]
 
 
-async def test_a_customer_on_slack_sees_one_message_changed_and_the_other_gone(stage: Stage) -> None:
+async def test_a_customer_on_slack_sees_one_message_changed_and_the_other_gone(stage: DeskInstallation) -> None:
     slack = stage.slack
     place = slack.place("Ann")
     await slack.say("Ann", "I want to talk to a person please")

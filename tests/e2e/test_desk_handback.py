@@ -9,23 +9,23 @@ from typing import Any
 import pytest
 
 from tests.e2e.conftest import ENGINES
-from tests.e2e.slack_desk import Stage, heard, staged, visiting
+from tests.e2e.slack_desk import DeskInstallation, open_desk, open_visitor, wait_for_transcript
 from tests.harness.chat_client import Contact
-from tests.harness.processes import Nursery
+from tests.harness.processes import ForkServer
 from tests.simulators.slack.message_contents import words
 
 
 @pytest.fixture(params=ENGINES)
 async def stage(
-    request: pytest.FixtureRequest, nursery: Nursery, tmp_path: Path, topic_prefix: str
-) -> AsyncIterator[Stage]:
-    async with staged(request, nursery, tmp_path, topic_prefix, times={"first_reply": 30}) as stage:
+    request: pytest.FixtureRequest, nursery: ForkServer, tmp_path: Path, topic_prefix: str
+) -> AsyncIterator[DeskInstallation]:
+    async with open_desk(request, nursery, tmp_path, topic_prefix, times={"first_reply": 30}) as stage:
         yield stage
 
 
 @pytest.fixture
-async def ann(stage: Stage) -> AsyncIterator[Contact]:
-    async with visiting(stage, "ann") as contact:
+async def ann(stage: DeskInstallation) -> AsyncIterator[Contact]:
+    async with open_visitor(stage, "ann") as contact:
         yield contact
 
 
@@ -33,11 +33,11 @@ def _last(lines: list[dict[str, Any]], text: str) -> dict[str, Any] | None:
     return next((line for line in reversed(lines) if text in line["text"]), None)
 
 
-async def test_a_draft_a_resolution_and_how_it_went(stage: Stage, ann: Contact) -> None:
+async def test_a_draft_a_resolution_and_how_it_went(stage: DeskInstallation, ann: Contact) -> None:
     """The customer hears how long it takes; people read a draft that nobody else sees, resolve, and the customer rates
     it by a choice, which opens nothing; what the customer writes then is the agent's."""
     await ann.say("I want to talk to a person please")
-    told = await heard(ann, lambda lines: _last(lines, "A colleague will take over"))
+    told = await wait_for_transcript(ann, lambda lines: _last(lines, "A colleague will take over"))
     assert "within 30 minutes" in told["text"]
     assert [choice["id"] for choice in told["choices"]] == ["assistant"]
     card = await stage.card()
@@ -50,14 +50,14 @@ async def test_a_draft_a_resolution_and_how_it_went(stage: Stage, ann: Contact) 
     assert "only people see this" in words(draft.body)
     assert not _last(await ann.transcript(), "to every parcel")
     stage.reply("Mo", card, "We do, and your heat pack will be free.")
-    await heard(ann, lambda lines: _last(lines, "your heat pack will be free"))
+    await wait_for_transcript(ann, lambda lines: _last(lines, "your heat pack will be free"))
 
     stage.slack.people.react("Mo", card.ts, "white_check_mark")
-    asked = await heard(ann, lambda lines: _last(lines, "How was our help?"))
+    asked = await wait_for_transcript(ann, lambda lines: _last(lines, "How was our help?"))
     assert len(asked["choices"]) == 5
     good = asked["choices"][3]
     await ann.say(good["label"], choice={"in_reply_to": asked["id"], "id": good["id"]})
-    await heard(ann, lambda lines: _last(lines, "Thank you for telling us"))
+    await wait_for_transcript(ann, lambda lines: _last(lines, "Thank you for telling us"))
     shown = await stage.parley.admin("GET", f"conversations/{ann.conversation}")
     assert shown["owner"] == "closed"
 

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from tests.e2e.conftest import ENGINES
-from tests.e2e.slack_desk import Stage, heard, staged, visiting
+from tests.e2e.slack_desk import DeskInstallation, open_desk, open_visitor, wait_for_transcript
 from tests.harness.chat_client import Contact
-from tests.harness.processes import Nursery
+from tests.harness.processes import ForkServer
 from tests.simulators.slack.event_delivery import Delivery
 from tests.simulators.slack.message_contents import words
 from tests.simulators.slack.workspace import Post
@@ -23,22 +23,22 @@ PERSON_PLEASE = "I want to talk to a person please"
 
 @pytest.fixture(scope="module", params=ENGINES)
 async def stage(
-    request: pytest.FixtureRequest, nursery: Nursery, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Stage]:
+    request: pytest.FixtureRequest, nursery: ForkServer, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[DeskInstallation]:
     folder = tmp_path_factory.mktemp("races")
-    async with staged(request, nursery, folder, f"t-{uuid.uuid4().hex[:8]}.") as stage:
+    async with open_desk(request, nursery, folder, f"t-{uuid.uuid4().hex[:8]}.") as stage:
         for name in ("Mo", "Eve"):
             stage.slack.people.join(stage.room, name)
         yield stage
 
 
 @pytest.fixture
-async def ann(stage: Stage) -> AsyncIterator[Contact]:
-    async with visiting(stage, f"ann-{uuid.uuid4().hex[:6]}") as contact:
+async def ann(stage: DeskInstallation) -> AsyncIterator[Contact]:
+    async with open_visitor(stage, f"ann-{uuid.uuid4().hex[:6]}") as contact:
         yield contact
 
 
-async def card_of(stage: Stage, contact: Contact) -> Post:
+async def card_of(stage: DeskInstallation, contact: Contact) -> Post:
     """The newest of this conversation."""
 
     def found() -> Post | None:
@@ -49,7 +49,7 @@ async def card_of(stage: Stage, contact: Contact) -> Post:
     return post
 
 
-async def claimed(stage: Stage, card: Post) -> None:
+async def claimed(stage: DeskInstallation, card: Post) -> None:
     stage.slack.people.react("Mo", card.ts, "👀")
     await stage.until(lambda: "with Mo" in words(card.body))
 
@@ -60,7 +60,7 @@ def of_people(lines: list[dict[str, Any]]) -> list[str]:
 
 @pytest.mark.parametrize("seed", range(3))
 async def test_what_is_told_twice_in_any_order_and_once_more_at_the_end_counts_once(
-    stage: Stage, ann: Contact, seed: int
+    stage: DeskInstallation, ann: Contact, seed: int
 ) -> None:
     slack, began = stage.slack, len(stage.slack.courier.log)
     await ann.say(PERSON_PLEASE)
@@ -75,7 +75,7 @@ async def test_what_is_told_twice_in_any_order_and_once_more_at_the_end_counts_o
     stage.reply("Eve", card, "Hear, hear")
     slack.courier.release(Random(seed).shuffle)
     wanted = ["It is ill", "Water it with rain"]
-    await heard(ann, lambda lines: sorted(of_people(lines)) == wanted)
+    await wait_for_transcript(ann, lambda lines: sorted(of_people(lines)) == wanted)
     await slack.settled()
     slack.people.react("Mo", card.ts, "🔁")
     await stage.until(lambda: "back with the agent" in words(card.body))
@@ -95,7 +95,7 @@ async def test_what_is_told_twice_in_any_order_and_once_more_at_the_end_counts_o
     assert kept.ts in card.room.posts
 
 
-def again(stage: Stage, began: int) -> None:
+def again(stage: DeskInstallation, began: int) -> None:
     """All events since then, each as an event of its own: Slack does so for up to an hour."""
     told: list[Delivery] = [each for each in stage.slack.courier.log[began:] if each.what == "events_api"]
     assert len(told) > 10
@@ -104,7 +104,7 @@ def again(stage: Stage, began: int) -> None:
 
 
 async def test_a_card_that_is_deleted_while_somebody_holds_the_conversation_is_followed_by_one_that_says_so(
-    stage: Stage, ann: Contact
+    stage: DeskInstallation, ann: Contact
 ) -> None:
     """What was written below the old one has gone out; what is written below the new one does. Below the old one, which
     Slack leaves as a gap, stands what was shown there; nothing stands twice."""
@@ -113,14 +113,14 @@ async def test_a_card_that_is_deleted_while_somebody_holds_the_conversation_is_f
     await claimed(stage, card)
     stage.reply("Mo", card, "One moment")
     stage.slack.remove(card)
-    await heard(ann, lambda lines: of_people(lines) == ["One moment"])
+    await wait_for_transcript(ann, lambda lines: of_people(lines) == ["One moment"])
     await ann.say("Are you still there?")
     await stage.until(lambda: len([each for each in stage.cards if ann.conversation in str(each.body)]) == 1)
     fresh = await card_of(stage, ann)
     assert fresh is not card
     await stage.until(lambda: "with Mo" in words(fresh.body))
     stage.reply("Mo", fresh, "I am")
-    await heard(ann, lambda lines: of_people(lines) == ["One moment", "I am"])
+    await wait_for_transcript(ann, lambda lines: of_people(lines) == ["One moment", "I am"])
     await ann.say("Good to know")
     await stage.in_thread(fresh, "Good to know")
     both = "\n".join(words(post.body) for each in (card, fresh) for post in stage.thread(each))

@@ -16,7 +16,7 @@ from schemas import topics
 from schemas.envelope import Envelope
 from schemas.facts import Feedback
 from tests.harness.installation import Installation
-from tests.harness.processes import Nursery
+from tests.harness.processes import ForkServer
 from tests.simulators.meta import WhatsApp
 from tests.simulators.vendor import File, Shown
 
@@ -33,7 +33,7 @@ async def vendor() -> AsyncIterator[WhatsApp]:
 
 
 @pytest.fixture
-async def parley(vendor: WhatsApp, nursery: Nursery, tmp_path: Path) -> AsyncIterator[Installation]:
+async def parley(vendor: WhatsApp, nursery: ForkServer, tmp_path: Path) -> AsyncIterator[Installation]:
     tenant = {
         "name": "Plant store",
         "fold": {"web": 0.05, "others": 0.05},

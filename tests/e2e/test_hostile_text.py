@@ -10,9 +10,9 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from tests.e2e.slack_desk import Stage, staged, visiting
+from tests.e2e.slack_desk import DeskInstallation, open_desk, open_visitor
 from tests.harness.chat_client import Contact
-from tests.harness.processes import Nursery
+from tests.harness.processes import ForkServer
 from tests.simulators.slack.message_contents import words
 from tests.simulators.slack.workspace import Post
 
@@ -21,15 +21,15 @@ TABLE = ("|" + "a|" * 100 + "\n|" + "-|" * 100 + "\n" + "a|\n" * 2_500)[:7_990]
 
 @pytest.fixture(params=["embedded"])
 async def stage(
-    request: pytest.FixtureRequest, nursery: Nursery, tmp_path: Path, topic_prefix: str
-) -> AsyncIterator[Stage]:
-    async with staged(request, nursery, tmp_path, topic_prefix) as stage:
+    request: pytest.FixtureRequest, nursery: ForkServer, tmp_path: Path, topic_prefix: str
+) -> AsyncIterator[DeskInstallation]:
+    async with open_desk(request, nursery, tmp_path, topic_prefix) as stage:
         yield stage
 
 
 @pytest.fixture
-async def ann(stage: Stage) -> AsyncIterator[Contact]:
-    async with visiting(stage, "ann") as contact:
+async def ann(stage: DeskInstallation) -> AsyncIterator[Contact]:
+    async with open_visitor(stage, "ann") as contact:
         yield contact
 
 
@@ -50,7 +50,9 @@ class Pulse:
                 await asyncio.sleep(0.02)
 
 
-async def test_tables_of_a_hundred_columns_reach_the_desk_and_hold_up_nothing(stage: Stage, ann: Contact) -> None:
+async def test_tables_of_a_hundred_columns_reach_the_desk_and_hold_up_nothing(
+    stage: DeskInstallation, ann: Contact
+) -> None:
     pulse = Pulse(stage.parley.base)
     beating = asyncio.create_task(pulse.beat())
     await ann.say("I want to talk to a person please")

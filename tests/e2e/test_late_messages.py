@@ -24,9 +24,9 @@ from schemas.ids import derived_id
 from schemas.messages import InboundMessage
 from schemas.transcript import CLOCK_TOLERANCE
 from tests.e2e.conftest import ENGINES
-from tests.harness.contract_client import Outside, Visitor, eventually
+from tests.harness.contract_client import ContractClient, Visitor, wait_for
 from tests.harness.installation import QUESTIONS, Installation
-from tests.harness.processes import Nursery
+from tests.harness.processes import ForkServer
 from tests.simulators.twilio import Twilio
 from tests.simulators.vendor import Fault
 
@@ -43,7 +43,7 @@ async def vendor() -> AsyncIterator[Twilio]:
 
 @pytest.fixture(params=ENGINES)
 async def parley(
-    request: pytest.FixtureRequest, vendor: Twilio, nursery: Nursery, tmp_path: Path, topic_prefix: str
+    request: pytest.FixtureRequest, vendor: Twilio, nursery: ForkServer, tmp_path: Path, topic_prefix: str
 ) -> AsyncIterator[Installation]:
     servers = {}
     if request.param == "scaled":
@@ -71,7 +71,7 @@ async def test_what_comes_late_is_answered_once_if_nothing_later_was(
 ) -> None:
     """A missed message, or a dead letter, is answered when nothing that was written after it was; else it only stands
     in the transcript, where it was written. A person's answer in the vendor's own app counts."""
-    visitor = await Outside(parley, http).visitor()
+    visitor = await ContractClient(parley, http).visitor()
     await asyncio.gather(visitor.ask(HEAT), _asks(vendor, "anna", HEAT))
     await parley.stop()
     old, new = await _given_up(parley, visitor)
@@ -80,7 +80,7 @@ async def test_what_comes_late_is_answered_once_if_nothing_later_was(
     vendor.pace.forward(1)  # its list dates by the second
     vendor.answered_by_hand("carol", "Within a month.")
     await vendor.settled()  # in vain: nobody is there
-    await eventually(partial(_is_past, datetime.now(UTC) + SILENCE_LIMIT + CLOCK_TOLERANCE))
+    await wait_for(partial(_is_past, datetime.now(UTC) + SILENCE_LIMIT + CLOCK_TOLERANCE))
     vendor.faults.always = lambda asked: Fault("refuse", status=503) if asked.operation == "messages.list" else None
     await parley.start()
     await _asks(vendor, "anna", WATER)
@@ -94,12 +94,12 @@ async def _is_past(moment: datetime) -> bool | None:
 
 async def _from_history(parley: Installation, vendor: Twilio) -> None:
     await _screen(vendor, "bob", RETURN)
-    carol = await eventually(lambda: _taken_over(parley))
+    carol = await wait_for(lambda: _taken_over(parley))
     assert [(line["author"]["kind"], line["text"]) for line in carol["transcript"]] == [
         ("contact", RETURN),
         ("person", "Within a month."),
     ]
-    anna = await eventually(lambda: _told(parley, [HEAT, RETURN, WATER]))
+    anna = await wait_for(lambda: _told(parley, [HEAT, RETURN, WATER]))
     # An answer too many would stand before the next one.
     await asyncio.gather(_asks(vendor, "anna", HEAT), _asks(vendor, "bob", WATER))
     await _screen(vendor, "anna", HEAT, WATER, HEAT)
@@ -118,7 +118,7 @@ async def _replayed(parley: Installation, visitor: Visitor, old: str, new: str) 
         found = await parley.admin("GET", f"conversations/{visitor.conversation}")
         return bool(found["transcript"][0]["text"] == RETURN) or None
 
-    await eventually(stands_first)
+    await wait_for(stands_first)
     for _ in range(2):
         await parley.admin("POST", f"deadletters/{new}/replay")
     assert ANSWERS[WATER] in (await visitor.until("agent", (await _last_answer(visitor))["seq"]))["text"]
@@ -181,7 +181,7 @@ async def _asks(vendor: Twilio, person: str, question: str) -> None:
     async def answered() -> bool | None:
         return any(ANSWERS[question] in shown.text for shown in vendor.ledger.at(vendor.place(person))[before:]) or None
 
-    await eventually(answered, deadline=60)
+    await wait_for(answered, deadline=60)
 
 
 async def _screen(vendor: Twilio, person: str, *questions: str) -> None:
@@ -190,7 +190,7 @@ async def _screen(vendor: Twilio, person: str, *questions: str) -> None:
     async def enough() -> bool | None:
         return len(vendor.ledger.at(vendor.place(person))) >= len(questions) or None
 
-    await eventually(enough, deadline=60)
+    await wait_for(enough, deadline=60)
     shown = vendor.ledger.at(vendor.place(person))
     assert [next(q for q, fact in ANSWERS.items() if fact in each.text) for each in shown] == list(questions)
 

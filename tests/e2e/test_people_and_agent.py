@@ -6,27 +6,27 @@ from typing import Any
 
 import aiohttp
 
-from tests.harness.contract_client import Outside, Visitor, eventually
+from tests.harness.contract_client import ContractClient, Visitor, wait_for
 from tests.harness.installation import Installation
 
 PROMISE = "Your replacement parcel will arrive on Friday."
 
 
-async def _about(shop: Outside, visitor: Visitor) -> dict[str, Any]:
+async def _about(shop: ContractClient, visitor: Visitor) -> dict[str, Any]:
     answer = await shop.admin("GET", f"conversations/{visitor.conversation}")
     body: dict[str, Any] = answer.body
     return body
 
 
-async def _owned_by(shop: Outside, visitor: Visitor, owner: str) -> dict[str, Any]:
+async def _owned_by(shop: ContractClient, visitor: Visitor, owner: str) -> dict[str, Any]:
     async def look() -> dict[str, Any] | None:
         now = await _about(shop, visitor)
         return now if now["owner"] == owner else None
 
-    return await eventually(look)
+    return await wait_for(look)
 
 
-async def _give(shop: Outside, visitor: Visitor, to: str) -> None:
+async def _give(shop: ContractClient, visitor: Visitor, to: str) -> None:
     epoch = (await _about(shop, visitor))["epoch"]
     answer = await shop.admin("POST", f"conversations/{visitor.conversation}/owner", json={"to": to, "epoch": epoch})
     assert answer.status == 200, answer.body
@@ -35,7 +35,7 @@ async def _give(shop: Outside, visitor: Visitor, to: str) -> None:
 async def test_agent_goes_on_where_people_left_off(parley: Installation, http: aiohttp.ClientSession) -> None:
     """A contact asks for a person and gets a promise. Given back, the agent answers what waited, keeps to the
     promise, and calls people again for a new wish only; what is closed it answers again. The figures say so."""
-    shop = Outside(parley, http)
+    shop = ContractClient(parley, http)
     visitor = await shop.visitor()
     asked = await visitor.say("I want to talk to a human.")
     told = await visitor.until("system", asked.body["seq"])
@@ -72,5 +72,5 @@ async def test_agent_goes_on_where_people_left_off(parley: Installation, http: a
         ended = ('ended="returned",tenant="plantstore"} 1.0', 'ended="closed",tenant="plantstore"} 1.0')
         return page if all(each in page for each in ended) else None
 
-    page = await eventually(counted)
+    page = await wait_for(counted)
     assert 'parley_handoff_seconds_count{tenant="plantstore"} 2.0' in page

@@ -9,7 +9,7 @@ import aiohttp
 
 from tests.harness.chat_client import Contact
 from tests.harness.installation import QUESTIONS, Installation
-from tests.harness.processes import ROOT, Nursery
+from tests.harness.processes import ROOT, ForkServer
 
 SHOP = ROOT / "examples" / "plantstore" / "shop" / "actions.py"
 
@@ -42,7 +42,7 @@ async def used(installation: Installation) -> None:
 
 
 async def test_the_data_folder_is_for_its_owner_alone_and_is_tightened_where_it_was_not(
-    nursery: Nursery, tmp_path: Path
+    nursery: ForkServer, tmp_path: Path
 ) -> None:
     data = tmp_path / "data"
     tenant = {
@@ -74,7 +74,7 @@ async def test_the_data_folder_is_for_its_owner_alone_and_is_tightened_where_it_
 
 
 async def test_a_command_that_writes_before_the_first_start_makes_a_private_folder(
-    nursery: Nursery, tmp_path: Path
+    nursery: ForkServer, tmp_path: Path
 ) -> None:
     installation = Installation.make(nursery, tmp_path, secret_key="", admin_token="")
     note = tmp_path / "note.md"

@@ -9,18 +9,18 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.e2e.conftest import ENGINES, running
+from tests.e2e.conftest import ENGINES, run_installation
 from tests.harness.chat_client import Contact
 from tests.harness.installation import DOCUMENTS, QUESTIONS, Installation
-from tests.harness.processes import Nursery
+from tests.harness.processes import ForkServer
 
 
 @pytest.fixture(scope="module", params=ENGINES)
 async def parley(
-    request: pytest.FixtureRequest, nursery: Nursery, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest, nursery: ForkServer, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Installation]:
     """One for all tests of this file: each brings contacts of its own."""
-    async with running(request, nursery, tmp_path_factory.mktemp("scenarios")) as installation:
+    async with run_installation(request, nursery, tmp_path_factory.mktemp("scenarios")) as installation:
         yield installation
 
 

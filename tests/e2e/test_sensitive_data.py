@@ -16,10 +16,10 @@ from gateway.config.loader import load
 from schemas import topics
 from schemas.envelope import Envelope
 from tests.e2e.conftest import ENGINES
-from tests.e2e.stored_data import secrets, written
-from tests.harness.contract_client import Outside, Visitor, eventually
+from tests.e2e.stored_data import read_stored_data, secrets
+from tests.harness.contract_client import ContractClient, Visitor, wait_for
 from tests.harness.installation import ADMIN_TOKEN, Installation, config_of
-from tests.harness.processes import Nursery
+from tests.harness.processes import ForkServer
 from tests.simulators.meta import Instagram
 from tests.simulators.slack.server import SlackVendor
 from tests.simulators.vendor import File
@@ -50,7 +50,7 @@ QUESTION = f"Is a gift wrapped in {WORD} paper?"
 @dataclass
 class Shop:
     parley: Installation
-    outside: Outside
+    outside: ContractClient
     slack: SlackVendor
     instagram: Instagram
 
@@ -62,7 +62,7 @@ class Shop:
             found = [line["text"] for line in about.get("transcript", []) if line["author"]["kind"] == kind]
             return found if len(found) >= least else None
 
-        return await eventually(look, deadline=60)
+        return await wait_for(look, deadline=60)
 
     async def conversations(self, channel: str, *, least: int) -> list[dict[str, Any]]:
         """All, once there are so many and each contact has a name."""
@@ -71,12 +71,12 @@ class Shop:
             found = (await self.parley.admin("GET", f"conversations?channel={channel}"))["items"]
             return found if len(found) >= least and all(item["contact_name"] for item in found) else None
 
-        return await eventually(look, deadline=60)
+        return await wait_for(look, deadline=60)
 
 
 @pytest.fixture(params=ENGINES, scope="module")
 async def shop(
-    request: pytest.FixtureRequest, nursery: Nursery, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest, nursery: ForkServer, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Shop]:
     folder, prefix, servers = tmp_path_factory.mktemp("kept"), f"t-{uuid.uuid4().hex[:8]}.", {}
     if request.param == "scaled":
@@ -97,7 +97,7 @@ async def shop(
         for vendor in (slack, instagram):
             vendor.call(f"{parley.base}/v1/webhooks/{vendor.name}/plantstore/main")
         http = await stack.enter_async_context(aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)))
-        yield Shop(parley, Outside(parley, http), slack, instagram)
+        yield Shop(parley, ContractClient(parley, http), slack, instagram)
         await parley.stop()
 
 
@@ -160,7 +160,7 @@ async def test_no_store_and_no_log_holds_a_card_that_somebody_wrote(shop: Shop) 
 
     forms = [*CARDS.values(), CODE, *("".join(filter(str.isdigit, card)) for card in CARDS.values())]
     places = 0
-    async for where, what in written(shop.parley):
+    async for where, what in read_stored_data(shop.parley):
         places += 1
         assert [form for form in forms if form.encode() in what] == [], where
     assert places > (50 if shop.parley.scaled else 3)
@@ -185,11 +185,11 @@ async def test_no_log_line_holds_what_somebody_wrote(shop: Shop) -> None:
     shop.slack.people.say(f"{WORD} Jones", QUESTION)
     await shop.slack.settled()
     await shop.conversations("slack", least=1)
-    await eventually(lambda: one_turn_told(shop, visitor))
+    await wait_for(lambda: one_turn_told(shop, visitor))
     told = logs(shop)
     poison = broken(visitor.conversation)
     await shop.parley.append(topics.inbound("web"), poison)
-    await eventually(lambda: letters(shop, len(poison)), deadline=60)
+    await wait_for(lambda: letters(shop, len(poison)), deadline=60)
     assert [line for log in [*told, *logs(shop)] for line in log.splitlines() if WORD in line.lower()] == []
 
 

@@ -17,7 +17,7 @@ from examples.plantstore.shop.api import build_app
 from tests.e2e.conftest import ENGINES
 from tests.harness.chat_client import Contact
 from tests.harness.installation import Installation
-from tests.harness.processes import ROOT, Nursery
+from tests.harness.processes import ROOT, ForkServer
 
 ACTIONS = ROOT / "examples" / "plantstore" / "shop" / "actions.py"
 
@@ -29,7 +29,7 @@ def shop_folder(tmp_path: Path) -> Path:
 
 @pytest.fixture(params=ENGINES)
 async def parley(
-    request: pytest.FixtureRequest, nursery: Nursery, tmp_path: Path, topic_prefix: str, shop_folder: Path
+    request: pytest.FixtureRequest, nursery: ForkServer, tmp_path: Path, topic_prefix: str, shop_folder: Path
 ) -> AsyncIterator[Installation]:
     """Embedded, the shop is opened in the same process; scaled, it runs by itself."""
     server = TestServer(build_app(shop_folder, lambda: datetime.now(UTC).date()))

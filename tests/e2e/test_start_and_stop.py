@@ -13,9 +13,9 @@ import pytest
 
 from infra.deploy.local_redis import LocalRedis
 from tests.harness.chat_client import Contact
-from tests.harness.contract_client import Outside
+from tests.harness.contract_client import ContractClient
 from tests.harness.installation import QUESTIONS, Installation
-from tests.harness.processes import Nursery
+from tests.harness.processes import ForkServer
 
 
 async def stopped(installation: Installation, number: int = signal.SIGTERM) -> float:
@@ -27,7 +27,7 @@ async def stopped(installation: Installation, number: int = signal.SIGTERM) -> f
     return time.monotonic() - began
 
 
-async def test_a_stop_closes_sockets_at_once_and_ends_long_polls(own_shop: Outside) -> None:
+async def test_a_stop_closes_sockets_at_once_and_ends_long_polls(own_shop: ContractClient) -> None:
     people = [await own_shop.visitor() for _ in range(5)]
     async with contextlib.AsyncExitStack() as tabs:
         opened = [await tabs.enter_async_context(person.tab()) for person in people]
@@ -71,7 +71,7 @@ async def test_what_was_accepted_before_a_stop_is_answered_after_the_start(parle
 @EMBEDDED
 async def test_a_socket_reconnects_after_the_restart_and_gets_what_it_missed(parley: Installation) -> None:
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as http:
-        shop = Outside(parley, http)
+        shop = ContractClient(parley, http)
         visitor = await shop.visitor()
         async with visitor.tab() as tab:
             await tab.send(type="message", client_msg_id="a", text=QUESTIONS[0])
@@ -128,7 +128,7 @@ async def _status(http: aiohttp.ClientSession, url: str) -> int:
 
 
 async def test_while_a_server_is_gone_it_is_503_with_retry_after_and_then_it_heals(
-    nursery: Nursery, tmp_path: Path, kafka_bootstrap: str, stoppable_redis: LocalRedis, topic_prefix: str
+    nursery: ForkServer, tmp_path: Path, kafka_bootstrap: str, stoppable_redis: LocalRedis, topic_prefix: str
 ) -> None:
     """Redis is killed and comes back: refused in the words of the contract, then served again without a restart."""
     made = Installation.make(nursery, tmp_path, kafka=kafka_bootstrap, redis=stoppable_redis.url, prefix=topic_prefix)
@@ -136,7 +136,7 @@ async def test_while_a_server_is_gone_it_is_503_with_retry_after_and_then_it_hea
     await made.start()
     await made.put_documents()
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as http:
-        shop = Outside(made, http)
+        shop = ContractClient(made, http)
         visitor = await shop.visitor()
         await visitor.ask(QUESTIONS[0])
         stoppable_redis.kill()

@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from tests.harness.contract_client import Outside, Visitor, eventually
+from tests.harness.contract_client import ContractClient, Visitor, wait_for
 from tests.harness.installation import QUESTIONS
 
 
-def of(shop: Outside) -> tuple[str, ...]:
+def of(shop: ContractClient) -> tuple[str, ...]:
     return "--tenant", "plantstore", "--url", shop.base
 
 
-async def exported(shop: Outside, *flags: str) -> list[dict[str, Any]]:
+async def exported(shop: ContractClient, *flags: str) -> list[dict[str, Any]]:
     output = await shop.installation.run("turns", "export", *of(shop), *flags)
     return [json.loads(line) for line in output.splitlines() if line.startswith("{")]
 
@@ -27,7 +27,7 @@ async def answered(visitor: Visitor, text: str, thumb: str) -> dict[str, Any]:
         return reply
 
 
-async def test_talks_are_exported_as_approved_and_replies_as_rejected(own_shop: Outside) -> None:
+async def test_talks_are_exported_as_approved_and_replies_as_rejected(own_shop: ContractClient) -> None:
     liked, disliked, plain, handed = [await own_shop.visitor() for _ in range(4)]
     await answered(liked, f"{QUESTIONS[0]} Write to ann@bloom.example or +49 151 2345678", "up")
     rejected = await answered(disliked, QUESTIONS[1], "down")
@@ -42,7 +42,7 @@ async def test_talks_are_exported_as_approved_and_replies_as_rejected(own_shop: 
         thumbs = [row.get("approved") for row in rows].count("thumb") + sum("rejected" in row for row in rows)
         return rows if len(rows) == 3 and thumbs == 2 else None
 
-    rows = {row["conversation"]: row for row in await eventually(all_there, deadline=90)}
+    rows = {row["conversation"]: row for row in await wait_for(all_there, deadline=90)}
     assert rows.keys() == {liked.conversation, disliked.conversation, plain.conversation}
     approved = rows[liked.conversation]
     assert (approved["approved"], rows[plain.conversation]["approved"]) == ("thumb", "resolved")

@@ -7,15 +7,15 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.faults.world import World, opened
-from tests.harness.processes import Nursery
+from tests.faults.world import World, open_world
+from tests.harness.processes import ForkServer
 
 
 @pytest.fixture(scope="package")
-async def shared_world(nursery: Nursery, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
+async def shared_world(nursery: ForkServer, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
     if os.environ.get("PARLEY_TEST_SERVERS") == "none":
         pytest.skip("PARLEY_TEST_SERVERS=none: tests that need Kafka or Redis are left out")
-    async with opened(nursery, tmp_path_factory.mktemp("broken")) as world:
+    async with open_world(nursery, tmp_path_factory.mktemp("broken")) as world:
         yield world
 
 

@@ -48,11 +48,13 @@ async def outage(
     """
     begun = time.monotonic()
     await breaks()
-    await until(lambda: refusals(contacts, begun) > 0 and time.monotonic() - begun > lasts, 120, "somebody is refused")
+    await wait_until(
+        lambda: refusals(contacts, begun) > 0 and time.monotonic() - begun > lasts, 120, "somebody is refused"
+    )
     await mends()
     mended = time.monotonic()
     worker = asyncio.create_task(first_answer(parley))
-    await until(lambda: accepted(contacts, mended) is not None, 120, "somebody is accepted again")
+    await wait_until(lambda: accepted(contacts, mended) is not None, 120, "somebody is accepted again")
     answered = await worker
     seen = [attempt for contact in contacts for attempt in contact.attempts if attempt.at >= begun]
     assert_refused_well(seen)
@@ -101,7 +103,7 @@ def accepted(contacts: Sequence[Contact], since: float) -> float | None:
     )
 
 
-async def until(holds: Callable[[], object], deadline: float, what: str) -> None:
+async def wait_until(holds: Callable[[], object], deadline: float, what: str) -> None:
     """Fails, naming ``what``, when it does not hold in time."""
     ends = time.monotonic() + deadline
     while not holds():

@@ -18,8 +18,8 @@ import yaml
 from infra.deploy.local_redis import LocalRedis
 from tests.harness.chat_client import Contact
 from tests.harness.installation import Installation
-from tests.harness.processes import Nursery
-from tests.simulators.payments import Mood, Till, open_till
+from tests.harness.processes import ForkServer
+from tests.simulators.payments import Mood, PaymentService, open_payments
 
 ROUNDS = int(os.environ.get("TEST_ACTION_ROUNDS", "0"))
 """How often every cell is gone through, for whoever has the time; 0: a few of them, once."""
@@ -40,7 +40,7 @@ CELLS: list[tuple[str, Mood, str]] = [
 FEW = [CELLS[1], CELLS[3], CELLS[5]]
 
 
-def configure(installation: Installation, till: Till) -> None:
+def configure(installation: Installation, till: PaymentService) -> None:
     """A refund that anybody may have, after a yes."""
     config: dict[str, Any] = yaml.safe_load(installation.config.read_text())
     config["tenants"]["plantstore"]["actions"] = {
@@ -60,8 +60,8 @@ def configure(installation: Installation, till: Till) -> None:
 
 
 @asynccontextmanager
-async def acting(installation: Installation) -> AsyncIterator[tuple[Till, aiohttp.ClientSession]]:
-    async with open_till() as till, aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as http:
+async def acting(installation: Installation) -> AsyncIterator[tuple[PaymentService, aiohttp.ClientSession]]:
+    async with open_payments() as till, aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as http:
         # A provider that keeps no keys: whatever is asked twice would be done twice.
         till.honours = False
         configure(installation, till)
@@ -143,7 +143,7 @@ async def torment(
 
 @pytest.mark.parametrize("nth", SIDE_BY_SIDE)
 @pytest.mark.timeout(LONGEST)
-async def test_embedded_does_each_action_once_over_kills(nursery: Nursery, tmp_path: Path, nth: int) -> None:
+async def test_embedded_does_each_action_once_over_kills(nursery: ForkServer, tmp_path: Path, nth: int) -> None:
     await torment(Installation.make(nursery, tmp_path), CELLS if ROUNDS else FEW)
 
 
@@ -151,7 +151,7 @@ async def test_embedded_does_each_action_once_over_kills(nursery: Nursery, tmp_p
 @pytest.mark.parametrize("nth", SIDE_BY_SIDE)
 @pytest.mark.timeout(LONGEST)
 async def test_kafka_and_redis_do_each_action_once_over_kills(
-    nursery: Nursery, tmp_path: Path, kafka_bootstrap: str, redis_url: str, topic_prefix: str, nth: int
+    nursery: ForkServer, tmp_path: Path, kafka_bootstrap: str, redis_url: str, topic_prefix: str, nth: int
 ) -> None:
     installation = Installation.make(nursery, tmp_path, kafka=kafka_bootstrap, redis=redis_url, prefix=topic_prefix)
     await torment(installation, CELLS if ROUNDS else FEW)
@@ -160,7 +160,7 @@ async def test_kafka_and_redis_do_each_action_once_over_kills(
 @pytest.mark.scaled
 @pytest.mark.timeout(LONGEST)
 async def test_an_action_in_doubt_survives_the_loss_of_redis(
-    nursery: Nursery, tmp_path: Path, kafka_bootstrap: str, stoppable_redis: LocalRedis, topic_prefix: str
+    nursery: ForkServer, tmp_path: Path, kafka_bootstrap: str, stoppable_redis: LocalRedis, topic_prefix: str
 ) -> None:
     """The worker dies right after the call, and Redis loses all it knew: the log alone says that it was begun."""
     installation = Installation.make(

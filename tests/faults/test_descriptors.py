@@ -16,7 +16,7 @@ import aiohttp
 from infra.deploy.process import free_port
 from tests.harness.chat_client import Contact
 from tests.harness.installation import Installation
-from tests.harness.processes import ROOT, Nursery, Process
+from tests.harness.processes import ROOT, ForkServer, Process
 
 SOFT, HARD, CONNECTIONS = 128, 256, 400
 
@@ -56,7 +56,9 @@ def open_files(pid: int) -> int:
     return len(os.listdir(f"/proc/{pid}/fd"))
 
 
-async def test_at_the_limit_accepting_pauses_and_what_is_connected_is_served(nursery: Nursery, tmp_path: Path) -> None:
+async def test_at_the_limit_accepting_pauses_and_what_is_connected_is_served(
+    nursery: ForkServer, tmp_path: Path
+) -> None:
     """The process raises its own limit as far as it may. Beyond it, one line of log says what to do, and when
     connections end, others are accepted."""
     installation = Installation.make(nursery, tmp_path)

@@ -14,13 +14,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.outage import Step, assert_refused_well, outage, until
+from tests.faults.outage import Step, assert_refused_well, outage, wait_until
 from tests.faults.test_kills import SEED
 from tests.faults.traffic import check_conversations, open_traffic, wait_for_messages
 from tests.harness.chat_client import Contact
 from tests.harness.faulty_disk import Disk
 from tests.harness.installation import Installation
-from tests.harness.processes import Nursery
+from tests.harness.processes import ForkServer
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -59,7 +59,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path | None]:
 
 
 async def test_a_full_disk_refuses_and_heals_when_there_is_room(
-    nursery: Nursery, tmp_path: Path, small_disk: Path | None
+    nursery: ForkServer, tmp_path: Path, small_disk: Path | None
 ) -> None:
     changes = {"data_dir": str(small_disk / "data")} if small_disk else {}
     parley = Installation.make(nursery, tmp_path, **changes)
@@ -103,7 +103,7 @@ def _by_limit(parley: Installation) -> tuple[Step, Step]:
 
 
 @pytest.fixture
-async def on_bad_disk(nursery: Nursery, tmp_path: Path) -> AsyncIterator[tuple[Installation, Disk]]:
+async def on_bad_disk(nursery: ForkServer, tmp_path: Path) -> AsyncIterator[tuple[Installation, Disk]]:
     disk = Disk(tmp_path / "disk")
     parley = Installation.make(nursery, tmp_path)
     await parley.start(env=disk.env)
@@ -125,7 +125,7 @@ async def test_slow_syncs_slow_nobody_who_does_not_write(on_bad_disk: tuple[Inst
     parley, disk = on_bad_disk
     async with under_traffic(parley) as contacts:
         disk.slow(0.5)
-        await until(lambda: disk.fired >= 6, 60, "six slow syncs")
+        await wait_until(lambda: disk.fired >= 6, 60, "six slow syncs")
         begun = asyncio.get_running_loop().time()
         lines = await contacts[0].transcript()
         took = asyncio.get_running_loop().time() - begun
@@ -156,7 +156,7 @@ async def test_a_power_cut_costs_nothing_that_was_accepted(on_bad_disk: tuple[In
         for _ in range(3):
             await wait_for_messages(contacts)
             disk.slow(30)
-            await until(lambda: disk.unsynced, 60, "a sync under way")
+            await wait_until(lambda: disk.unsynced, 60, "a sync under way")
             await parley.kill("dev")
             torn = disk.lose_power(rng)
             assert torn

@@ -15,16 +15,16 @@ import pytest
 
 from infra.state.sqlite.recovery.repair import CHECKED_BYTES
 from tests.harness.chat_client import Contact
-from tests.harness.contract_client import eventually
+from tests.harness.contract_client import wait_for
 from tests.harness.installation import QUESTIONS, Installation
 from tests.harness.page_damage import damage, leaves
-from tests.harness.processes import Nursery
+from tests.harness.processes import ForkServer
 
 pytestmark = pytest.mark.timeout(240)
 
 
 @pytest.fixture
-async def parley(nursery: Nursery, tmp_path: Path) -> AsyncIterator[Installation]:
+async def parley(nursery: ForkServer, tmp_path: Path) -> AsyncIterator[Installation]:
     made = Installation.make(nursery, tmp_path)
     await made.start()
     yield made
@@ -81,7 +81,7 @@ async def test_a_damaged_page_of_a_large_file_is_mended_while_it_is_served(parle
             mended = {line["table"] for line in logged if line["event"] == "database.mended"}
             return mended == {"state_conversations", "state_transcript"} and (await readiness(parley))[0] == 200
 
-        await eventually(is_mended)
+        await wait_for(is_mended)
         assert [await said(contact) for contact in contacts] == before
         listed = {item["id"] for item in (await parley.admin("GET", "conversations?limit=100"))["items"]}
         assert listed == {contact.conversation for contact in contacts}
@@ -117,6 +117,6 @@ async def test_readyz_says_when_nothing_can_be_written_and_when_it_can_again(par
     async def well() -> bool:
         return (await readiness(parley))[0] == 200
 
-    assert "could not be written" in (await eventually(ill))["bus"]
+    assert "could not be written" in (await wait_for(ill))["bus"]
     resource.prlimit(pid, resource.RLIMIT_FSIZE, (forever, forever))
-    await eventually(well)
+    await wait_for(well)

@@ -13,7 +13,7 @@ import aiohttp
 import pytest
 
 from tests.harness.installation import QUESTIONS, Installation
-from tests.harness.processes import Nursery
+from tests.harness.processes import ForkServer
 from tests.simulators.discord import Discord
 from tests.simulators.slack.server import SlackVendor
 from tests.simulators.vendor import Vendor, all_of
@@ -80,7 +80,7 @@ async def holders(installation: Installation, channel: str) -> list[str]:
 
 
 @pytest.mark.timeout(300)
-async def test_an_embedded_process_that_is_killed_goes_on_where_it_was(nursery: Nursery, tmp_path: Path) -> None:
+async def test_an_embedded_process_that_is_killed_goes_on_where_it_was(nursery: ForkServer, tmp_path: Path) -> None:
     async with open_shop() as shop:
         installation = Installation.make(nursery, tmp_path, tenants=shop.tenants())
         await installation.start()
@@ -99,7 +99,7 @@ async def test_an_embedded_process_that_is_killed_goes_on_where_it_was(nursery: 
 @pytest.mark.scaled
 @pytest.mark.timeout(240)
 async def test_of_two_connector_processes_the_other_hears_an_account_ten_seconds_after_its_holder_is_killed(
-    nursery: Nursery, tmp_path: Path, kafka_bootstrap: str, redis_url: str, topic_prefix: str
+    nursery: ForkServer, tmp_path: Path, kafka_bootstrap: str, redis_url: str, topic_prefix: str
 ) -> None:
     async with open_shop() as shop:
         installation = Installation.make(

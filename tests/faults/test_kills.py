@@ -11,7 +11,7 @@ import pytest
 from schemas.runtime.crash_points import POINTS
 from tests.faults.traffic import check_conversations, open_traffic
 from tests.harness.installation import Installation
-from tests.harness.processes import Nursery
+from tests.harness.processes import ForkServer
 
 # The two points around an action have their own test: test_actions.py.
 PRESENT = [point for point in POINTS if point not in ("worker.after_intent", "worker.after_action")]
@@ -55,7 +55,7 @@ async def torment(installation: Installation, rounds: int, random_kills: int) ->
 
 
 @pytest.mark.timeout(400)
-async def test_embedded_survives_fifty_kills(nursery: Nursery, tmp_path: Path) -> None:
+async def test_embedded_survives_fifty_kills(nursery: ForkServer, tmp_path: Path) -> None:
     installation = Installation.make(nursery, tmp_path)
     await installation.start()
     await torment(installation, rounds=2, random_kills=16)
@@ -66,7 +66,7 @@ async def test_embedded_survives_fifty_kills(nursery: Nursery, tmp_path: Path) -
 @pytest.mark.scaled
 @pytest.mark.timeout(400)
 async def test_kafka_and_redis_survive_thirty_kills(
-    nursery: Nursery, tmp_path: Path, kafka_bootstrap: str, redis_url: str, topic_prefix: str
+    nursery: ForkServer, tmp_path: Path, kafka_bootstrap: str, redis_url: str, topic_prefix: str
 ) -> None:
     installation = Installation.make(nursery, tmp_path, kafka=kafka_bootstrap, redis=redis_url, prefix=topic_prefix)
     await installation.prepare()

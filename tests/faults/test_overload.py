@@ -14,12 +14,12 @@ import pytest
 
 from tests.faults.crowd import Crowd, Tally, memory
 from tests.faults.flood import conversation, flood
-from tests.faults.outage import until
+from tests.faults.outage import wait_until
 from tests.faults.test_zombies import is_stopped
 from tests.faults.world import World
 from tests.harness.chat_client import Contact
 from tests.harness.installation import QUESTIONS, UNLIMITED, Installation
-from tests.harness.processes import Nursery, Process
+from tests.harness.processes import ForkServer, Process
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -33,9 +33,9 @@ async def found_at_once(crowd: Crowd, process: Process) -> Tally:
     tally = Tally()
     os.kill(process.pid, signal.SIGSTOP)
     try:
-        await until(lambda: is_stopped(process.pid), 60, "it stands still")
+        await wait_until(lambda: is_stopped(process.pid), 60, "it stands still")
         everybody = asyncio.create_task(crowd.once(tally))
-        await until(lambda: crowd.waiting == PEOPLE, 60, "everybody has written")
+        await wait_until(lambda: crowd.waiting == PEOPLE, 60, "everybody has written")
     finally:
         os.kill(process.pid, signal.SIGCONT)
     await everybody
@@ -43,7 +43,7 @@ async def found_at_once(crowd: Crowd, process: Process) -> Tally:
 
 
 @pytest.mark.slow
-async def test_an_overloaded_edge_refuses_and_goes_on_accepting(nursery: Nursery, tmp_path: Path) -> None:
+async def test_an_overloaded_edge_refuses_and_goes_on_accepting(nursery: ForkServer, tmp_path: Path) -> None:
     """Three times its best, and then a thousand at once: some are accepted and some refused with the time to come
     again, nobody is left waiting, and memory stays. How much is accepted is told by tests/measure/overload.py."""
     tenant = {

@@ -14,7 +14,7 @@ import pytest
 from schemas.conversation import DeadLetter
 from schemas.ports import TopicPartition
 from tests.contracts.bus.engines import PARTITIONS, WEB
-from tests.contracts.bus.recording_consumer import eventually
+from tests.contracts.bus.recording_consumer import wait_until
 from tests.contracts.state.engines import sqlite_state
 from tests.faults.poison_process import GROUP, KEYS, NUMBERS
 from tests.harness.processes import ROOT
@@ -78,7 +78,7 @@ class Warren:
 
     async def stalled(self) -> None:
         """Until the watchdog has written what it saw."""
-        await eventually(
+        await wait_until(
             lambda: any(file.stat().st_size for file in self.folder.glob("flight/*/stall.txt")), "the stall is noted"
         )
 

@@ -7,7 +7,7 @@ import shutil
 
 import pytest
 
-from tests.faults.outage import outage, until
+from tests.faults.outage import outage, wait_until
 from tests.faults.traffic import check_conversations, open_traffic, wait_for_messages
 from tests.faults.world import World
 
@@ -40,7 +40,7 @@ async def test_a_redis_that_is_killed_and_one_that_comes_back_with_older_data(wo
 
         seen = await outage(world.parley, contacts, roll_back, _nothing, lasts=0.5)
         print(f"Redis rolled back: {seen}")
-        await until(lambda: rebuilt(world), 60, "a rebuild is told")
+        await wait_until(lambda: rebuilt(world), 60, "a rebuild is told")
         await wait_for_messages(contacts)
     found = await check_conversations(world.parley, contacts)
     print(found)

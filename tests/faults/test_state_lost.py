@@ -12,7 +12,7 @@ from infra.deploy.local_redis import LocalRedis
 from tests.faults.traffic import check_conversations, open_traffic, wait_for_messages
 from tests.harness.chat_client import Contact
 from tests.harness.installation import QUESTIONS, Installation
-from tests.harness.processes import Nursery
+from tests.harness.processes import ForkServer
 
 pytestmark = pytest.mark.scaled
 
@@ -26,7 +26,7 @@ async def flush(url: str) -> None:
 
 @pytest.fixture
 async def parley(
-    nursery: Nursery, tmp_path: Path, kafka_bootstrap: str, stoppable_redis: LocalRedis, topic_prefix: str
+    nursery: ForkServer, tmp_path: Path, kafka_bootstrap: str, stoppable_redis: LocalRedis, topic_prefix: str
 ) -> Installation:
     """A scaled installation with a Redis of its own."""
     made = Installation.make(nursery, tmp_path, kafka=kafka_bootstrap, redis=stoppable_redis.url, prefix=topic_prefix)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness.processes import Nursery
+from tests.harness.processes import ForkServer
 from tests.torture.plan import Options
 from tests.torture.report import Outcome
 from tests.torture.run import torture
@@ -17,7 +17,7 @@ from tests.torture.run import torture
 SEED = random.SystemRandom().randrange(2**32)
 
 
-async def short(nursery: Nursery, folder: Path, options: Options) -> Outcome:
+async def short(nursery: ForkServer, folder: Path, options: Options) -> Outcome:
     outcome = await torture(options, folder, nursery, print)
     print(json.dumps(outcome.as_json(), indent=1))
     return outcome
@@ -26,7 +26,7 @@ async def short(nursery: Nursery, folder: Path, options: Options) -> Outcome:
 @pytest.mark.slow
 @pytest.mark.timeout(240)
 async def test_embedded_loses_doubles_and_reorders_nothing_under_kills_and_bad_weather(
-    nursery: Nursery, tmp_path: Path
+    nursery: ForkServer, tmp_path: Path
 ) -> None:
     options = Options("embedded", messages=500, kills=8, seed=SEED, seconds=120, faults=8, people=30)
     outcome = await short(nursery, tmp_path, options)
@@ -38,7 +38,7 @@ async def test_embedded_loses_doubles_and_reorders_nothing_under_kills_and_bad_w
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 async def test_kafka_and_redis_lose_double_and_reorder_nothing_when_all_parts_are_killed(
-    nursery: Nursery, tmp_path: Path
+    nursery: ForkServer, tmp_path: Path
 ) -> None:
     if os.environ.get("PARLEY_TEST_SERVERS") == "none":
         pytest.skip("PARLEY_TEST_SERVERS=none: tests that need Kafka or Redis are left out")
@@ -51,7 +51,7 @@ async def test_kafka_and_redis_lose_double_and_reorder_nothing_when_all_parts_ar
 @pytest.mark.slow
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize("mutant", ["dedupe_off", "outbox_forgotten"])
-async def test_a_defect_on_purpose_is_seen(nursery: Nursery, tmp_path: Path, mutant: str) -> None:
+async def test_a_defect_on_purpose_is_seen(nursery: ForkServer, tmp_path: Path, mutant: str) -> None:
     options = Options(
         "embedded", messages=400, kills=12, seed=7, seconds=60, faults=0, kinds=(), people=30, mutant=mutant, settle=3
     )

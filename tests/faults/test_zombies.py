@@ -11,7 +11,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from tests.faults.outage import assert_refused_well, until
+from tests.faults.outage import assert_refused_well, wait_until
 from tests.faults.traffic import check_conversations, count_turns, open_traffic, wait_for_messages, wait_for_turns
 from tests.faults.world import FAR, World
 from tests.harness.chat_client import Contact
@@ -42,16 +42,16 @@ async def two_workers(world: World, **env: str) -> AsyncIterator[list[Contact]]:
 async def test_a_worker_that_was_partitioned_away_comes_back_as_a_zombie(world: World) -> None:
     """All bytes from and to it vanish until others have its partitions; what it then tries to commit is refused."""
     async with two_workers(world) as contacts:
-        await works(world)
+        await wait_until_it_works(world)
         before = refusals_in(world.parley.roles[FAR])
         for proxy in world.far:
             proxy.blackhole()
-        await all_answered(contacts)
+        await wait_for_answers(contacts)
         lost = [proxy.fired["blackhole"] for proxy in world.far]
         assert all(lost), "nothing was swallowed: was the worker cut off?"
         for proxy in world.far:
             await proxy.heal()
-        await works(world)
+        await wait_until_it_works(world)
         refused = refusals_in(world.parley.roles[FAR]) - before
         print(f"swallowed: {lost[0]} pieces of Kafka's, {lost[1]} of Redis's; {refused} refusals")
         assert refused > 0
@@ -62,25 +62,25 @@ async def test_a_worker_that_was_frozen_between_model_and_commit_comes_back_as_a
     a newer token, or by the group, where its questions to the store had waited too long to be answered at all."""
     async with two_workers(world, TEST_STOP_AT="worker.after_model") as contacts:
         frozen = world.parley.roles[FAR]
-        await works(world)
+        await wait_until_it_works(world)
         os.kill(frozen.pid, FREEZE)
-        async with explained(world):
-            await until(lambda: is_stopped(frozen.pid), 120, "the worker passes the point and freezes")
-        await all_answered(contacts)
+        async with explain_failure(world):
+            await wait_until(lambda: is_stopped(frozen.pid), 120, "the worker passes the point and freezes")
+        await wait_for_answers(contacts)
         before = refusals_in(frozen)
         os.kill(frozen.pid, signal.SIGCONT)
-        await until(lambda: refusals_in(frozen) > before, 120, "its commit is refused")
-        await works(world)
+        await wait_until(lambda: refusals_in(frozen) > before, 120, "its commit is refused")
+        await wait_until_it_works(world)
 
 
-async def works(world: World) -> None:
+async def wait_until_it_works(world: World) -> None:
     """The second worker publishes turns: it has partitions, and is not yet, or no longer, a zombie."""
-    async with explained(world):
+    async with explain_failure(world):
         await wait_for_turns(world, FAR, above=await count_turns(world, FAR))
 
 
 @asynccontextmanager
-async def explained(world: World) -> AsyncIterator[None]:
+async def explain_failure(world: World) -> AsyncIterator[None]:
     """A failure in here tells what both workers do, and how busy the machine is."""
     try:
         yield
@@ -92,12 +92,12 @@ async def explained(world: World) -> AsyncIterator[None]:
                 error.add_note(f"{role} has published {await count_turns(world, role):.0f} turns")
                 os.kill(process.pid, ASK)
                 with suppress(AssertionError):
-                    await until(lambda: TOLD in process.tail(), 10, "it tells what it waits for")  # noqa: B023
+                    await wait_until(lambda: TOLD in process.tail(), 10, "it tells what it waits for")  # noqa: B023
             error.add_note(f"the log of {role}:\n{process.tail(80)}")
         raise
 
 
-async def all_answered(contacts: Sequence[Contact]) -> None:
+async def wait_for_answers(contacts: Sequence[Contact]) -> None:
     """What each has written by now, and one more, is answered: by whoever has the partitions then."""
     await wait_for_messages(list(contacts))
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as http:

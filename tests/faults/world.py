@@ -15,7 +15,7 @@ from infra.deploy.local_kafka import LocalKafka
 from infra.deploy.local_redis import LocalRedis
 from infra.deploy.process import free_port
 from tests.harness.installation import Installation
-from tests.harness.processes import Nursery
+from tests.harness.processes import ForkServer
 from tests.harness.proxy import Proxy
 
 IMPATIENT = {"session_timeout_ms": 5_000, "heartbeat_ms": 500, "rebalance_timeout_ms": 10_000, "append_deadline": 2.0}
@@ -95,7 +95,7 @@ class World:
 
 
 @asynccontextmanager
-async def opened(nursery: Nursery, folder: Path, *, bench: bool = False, **changes: Any) -> AsyncIterator[World]:
+async def open_world(nursery: ForkServer, folder: Path, *, bench: bool = False, **changes: Any) -> AsyncIterator[World]:
     """Servers, links, and the three roles with their documents searchable."""
     async with AsyncExitStack() as stack:
         kafka, redis = ForkedKafka(bench), LocalRedis()

@@ -15,11 +15,11 @@ from pathlib import Path
 
 from tests.fuzz import payloads
 from tests.fuzz.campaign import campaign
-from tests.harness.processes import Nursery
+from tests.harness.processes import ForkServer
 
 
 async def run(count: int, seed: int, processes: int, seconds: float) -> int:
-    nursery = Nursery()
+    nursery = ForkServer()
     await nursery.start()
     try:
         with tempfile.TemporaryDirectory() as folder:

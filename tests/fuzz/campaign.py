@@ -13,11 +13,11 @@ import aiohttp
 
 from tests.bench.machine import resident_bytes
 from tests.bench.setup import tenants
-from tests.fuzz.fuzzing_process import Catch, Task, Visitor, hunt
-from tests.fuzz.seeds import World, seeds_of
+from tests.fuzz.fuzzing_process import Findings, Task, Visitor, hunt
+from tests.fuzz.seeds import KnownIds, seeds_of
 from tests.harness.chat_client import Contact
 from tests.harness.installation import ADMIN_TOKEN, Installation
-from tests.harness.processes import Nursery
+from tests.harness.processes import ForkServer
 
 MAY_GROW = 400 * 1024 * 1024
 """Bytes. What was accepted is answered and remembered for a while, within bounds."""
@@ -26,7 +26,7 @@ MAY_GROW = 400 * 1024 * 1024
 @dataclass(slots=True)
 class Outcome:
     seed: int
-    catch: Catch
+    catch: Findings
     grown: int
     routes: int
     alive: bool
@@ -57,7 +57,7 @@ class Outcome:
 
 
 async def campaign(
-    nursery: Nursery, folder: Path, *, count: int, seed: int, processes: int, lines: int = 6, seconds: float = 1e9
+    nursery: ForkServer, folder: Path, *, count: int, seed: int, processes: int, lines: int = 6, seconds: float = 1e9
 ) -> Outcome:
     installation = Installation.make(nursery, folder, tenants=tenants(), encoder="light")
     await installation.start(flags=["--log-level", "error"])
@@ -88,15 +88,15 @@ async def _visitor(installation: Installation, http: aiohttp.ClientSession) -> V
         openapi: dict[str, Any] = await answer.json()
     leaving = Contact(installation.base, http, "leaving")
     await leaving.open()
-    seeds = seeds_of(openapi, World(contact.token, leaving.token, ADMIN_TOKEN, contact.conversation))
+    seeds = seeds_of(openapi, KnownIds(contact.token, leaving.token, ADMIN_TOKEN, contact.conversation))
     return Visitor(contact.token, reply["id"], tuple(seeds))
 
 
-async def _run(tasks: list[Task]) -> Catch:
+async def _run(tasks: list[Task]) -> Findings:
     if len(tasks) == 1:
         return await asyncio.to_thread(hunt, tasks[0])
     loop = asyncio.get_running_loop()
-    whole = Catch()
+    whole = Findings()
     with ProcessPoolExecutor(len(tasks), mp_context=multiprocessing.get_context("spawn")) as pool:
         for catch in await asyncio.gather(*(loop.run_in_executor(pool, hunt, task) for task in tasks)):
             whole.add(catch)

@@ -9,9 +9,9 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 
-from tests.fuzz.mutations import Draft, mutated, valid
-from tests.fuzz.raw_http import Answer, Hung, Line
-from tests.fuzz.seeds import Seed
+from tests.fuzz.mutations import Draft, mutate_request, valid
+from tests.fuzz.raw_http import Answer, Line, NoAnswer
+from tests.fuzz.seeds import ValidRequest
 from tests.fuzz.socket_frames import INTERNAL_ERROR, PER_SOCKET, ChatSocket, hostile_frame
 
 PIPELINED = 6
@@ -28,7 +28,7 @@ class Visitor:
 
     token: str
     message_id: str
-    seeds: tuple[Seed, ...]
+    seeds: tuple[ValidRequest, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Task:
 
 
 @dataclass(slots=True)
-class Catch:
+class Findings:
     """``wrong``: what should not have happened, with the bytes (shortened) that caused it."""
 
     sent: int = 0
@@ -61,7 +61,7 @@ class Catch:
         if len(self.wrong) < KEPT:
             self.wrong.append(f"{what}: {request[:600]!r}")
 
-    def add(self, other: Catch) -> None:
+    def add(self, other: Findings) -> None:
         self.sent += other.sent
         self.sound += other.sound
         self.seconds = max(self.seconds, other.seconds)
@@ -72,13 +72,13 @@ class Catch:
         self.wrong += other.wrong
 
 
-def hunt(task: Task) -> Catch:
+def hunt(task: Task) -> Findings:
     """Run in a process of its own."""
     return asyncio.run(_hunt(task))
 
 
-async def _hunt(task: Task) -> Catch:
-    catch, begun = Catch(), time.monotonic()
+async def _hunt(task: Task) -> Findings:
+    catch, begun = Findings(), time.monotonic()
     async with asyncio.TaskGroup() as group:
         for number, visitor in enumerate(task.visitors):
             group.create_task(_line(task, visitor, catch, random.Random(f"{task.seed}:{task.number}:{number}")))
@@ -86,7 +86,7 @@ async def _hunt(task: Task) -> Catch:
     return catch
 
 
-async def _line(task: Task, visitor: Visitor, catch: Catch, rng: random.Random) -> None:
+async def _line(task: Task, visitor: Visitor, catch: Findings, rng: random.Random) -> None:
     line, batches, until = Line(task.port), 0, time.monotonic() + task.seconds
     while catch.sent < task.count and time.monotonic() < until:
         batches += 1
@@ -99,8 +99,8 @@ async def _line(task: Task, visitor: Visitor, catch: Catch, rng: random.Random) 
     line.close()
 
 
-async def _requests(visitor: Visitor, catch: Catch, line: Line, rng: random.Random) -> None:
-    drafts = [mutated(rng.choice(visitor.seeds), rng) for _ in range(PIPELINED)]
+async def _requests(visitor: Visitor, catch: Findings, line: Line, rng: random.Random) -> None:
+    drafts = [mutate_request(rng.choice(visitor.seeds), rng) for _ in range(PIPELINED)]
     left = [(draft, draft.wire(rng)) for draft in drafts if draft.whole]
     while left:
         # Where the server ends the connection after an answer, what was behind it is sent again.
@@ -110,7 +110,7 @@ async def _requests(visitor: Visitor, catch: Catch, line: Line, rng: random.Rand
             await _judged(catch, line, [(draft, draft.wire(rng))])
 
 
-async def _judged(catch: Catch, line: Line, sent: list[tuple[Draft, bytes]]) -> int:
+async def _judged(catch: Findings, line: Line, sent: list[tuple[Draft, bytes]]) -> int:
     """Send together; how many were answered."""
     begun = time.perf_counter()
     wires = [wire for _, wire in sent]
@@ -119,7 +119,7 @@ async def _judged(catch: Catch, line: Line, sent: list[tuple[Draft, bytes]]) -> 
         answers = await (
             line.pipelined(wires, rightly) if first.whole else line.alone(wires[0], rightly, whole=not first.cut)
         )
-    except Hung:
+    except NoAnswer:
         catch.complain(f"{time.time():.1f}: no answer within a second", b" || ".join(wires))
         return len(sent)
     except (OSError, TimeoutError) as error:
@@ -137,7 +137,7 @@ async def _judged(catch: Catch, line: Line, sent: list[tuple[Draft, bytes]]) -> 
     return len(answers)
 
 
-def _judge(catch: Catch, answer: Answer, request: bytes) -> None:
+def _judge(catch: Findings, answer: Answer, request: bytes) -> None:
     catch.statuses[str(answer.status)] += 1
     if answer.status >= 500 and not (answer.status == 503 and answer.retry_after):
         catch.complain(f"{answer.status} {answer.body[:200]!r}", request)
@@ -145,7 +145,7 @@ def _judge(catch: Catch, answer: Answer, request: bytes) -> None:
         catch.complain(f"our insides in an answer {answer.body[:200]!r}", request)
 
 
-async def _frames(port: int, visitor: Visitor, catch: Catch, rng: random.Random) -> None:
+async def _frames(port: int, visitor: Visitor, catch: Findings, rng: random.Random) -> None:
     last, ending = b"", "goes on"
     try:
         socket = await ChatSocket.open(port)
@@ -166,13 +166,13 @@ async def _frames(port: int, visitor: Visitor, catch: Catch, rng: random.Random)
                 catch.complain("closed with an internal error", last)
         finally:
             socket.close()
-    except Hung:
+    except NoAnswer:
         catch.complain(f"{time.time():.1f}: socket does not answer within a second", last)
     except (OSError, TimeoutError) as error:
         catch.complain(f"no socket ({error!r})", last)
 
 
-async def _sound(visitor: Visitor, catch: Catch, line: Line, rng: random.Random) -> None:
+async def _sound(visitor: Visitor, catch: Findings, line: Line, rng: random.Random) -> None:
     """Valid requests in between are served as ever."""
     posts = next(seed for seed in visitor.seeds if seed.method == "POST" and seed.path.endswith("/plantstore/messages"))
     reads = next(seed for seed in visitor.seeds if seed.method == "GET" and seed.path.endswith("/plantstore/messages"))
@@ -180,7 +180,7 @@ async def _sound(visitor: Visitor, catch: Catch, line: Line, rng: random.Random)
     wires = [valid(posts, rng).wire(rng), valid(reads, rng).wire(rng)]
     try:
         answers = await line.pipelined(wires)
-    except (Hung, OSError, TimeoutError) as error:
+    except (NoAnswer, OSError, TimeoutError) as error:
         catch.complain(f"{time.time():.1f}: a valid request was not served ({error!r})", wires[0])
         return
     if [answer.status for answer in answers] != [202, 200] or not json.loads(answers[1].body)["messages"]:

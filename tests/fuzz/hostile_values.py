@@ -116,17 +116,17 @@ def _holders(document: Any) -> list[Any]:
     return found
 
 
-def written(rng: random.Random, document: Any) -> bytes:
+def encode_hostile_json(rng: random.Random, document: Any) -> bytes:
     """As JSON text, sometimes not quite; raw values stand in it as they are."""
     text = json.dumps(document, ensure_ascii=rng.random() < 0.5)
     for name, raw in RAW.items():
         if name in text:
             text = text.replace(f'"{name}"', raw)
     data = text.encode(errors="surrogatepass")
-    return scratched(rng, data) if rng.random() < 0.15 else data
+    return corrupt_bytes(rng, data) if rng.random() < 0.15 else data
 
 
-def scratched(rng: random.Random, data: bytes) -> bytes:
+def corrupt_bytes(rng: random.Random, data: bytes) -> bytes:
     """With some bytes changed, cut off, put in or doubled."""
     held = bytearray(data)
     for _ in range(rng.randint(1, 4)):

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from urllib.parse import unquote
 
 from gateway.operators.login_throttle import MAX_DELAY
-from tests.fuzz.hostile_values import STRINGS, bend, scratched, written
-from tests.fuzz.seeds import Seed
+from tests.fuzz.hostile_values import STRINGS, bend, corrupt_bytes, encode_hostile_json
+from tests.fuzz.seeds import ValidRequest
 
 METHODS = ("GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH", "TRACE", "CONNECT", "get", "FOO", "PROPFIND")
 MEDIA = (
@@ -148,7 +148,7 @@ class Draft:
             body = _chunked(rng, body)
         elif self.framing == "bad-chunks":
             lines.append("Transfer-Encoding: chunked")
-            body = scratched(rng, _chunked(rng, body))
+            body = corrupt_bytes(rng, _chunked(rng, body))
         elif self.framing == "both":
             lines += ["Transfer-Encoding: chunked", f"Content-Length: {len(body)}"]
         elif self.framing == "short":
@@ -157,7 +157,7 @@ class Draft:
             lines.append(f"Content-Length: {len(body)}")
         head = "\r\n".join(lines).encode("utf-8", errors="surrogatepass") + b"\r\n\r\n"
         if self.framing == "bad-head":
-            return scratched(rng, head) + body
+            return corrupt_bytes(rng, head) + body
         return head + body
 
 
@@ -171,7 +171,7 @@ def _chunked(rng: random.Random, body: bytes) -> bytes:
     return bytes(out) + b"0\r\n\r\n"
 
 
-def valid(seed: Seed, rng: random.Random) -> Draft:
+def valid(seed: ValidRequest, rng: random.Random) -> Draft:
     headers = [("Host", "127.0.0.1")]
     if seed.token:
         headers.append(("Authorization", f"Bearer {seed.token}"))
@@ -179,18 +179,18 @@ def valid(seed: Seed, rng: random.Random) -> Draft:
         headers.append(("Content-Type", seed.media))
     body = seed.raw
     if seed.document is not None:
-        body = written(random.Random(1), _fresh(seed, rng))
+        body = encode_hostile_json(random.Random(1), _fresh(seed, rng))
     return Draft(seed.method, seed.path, list(seed.query), headers, body)
 
 
-def _fresh(seed: Seed, rng: random.Random) -> object:
+def _fresh(seed: ValidRequest, rng: random.Random) -> object:
     document = seed.document
     if isinstance(document, dict) and "client_msg_id" in document:
         document = {**document, "client_msg_id": f"m{rng.getrandbits(60):x}", "choice": None}
     return document
 
 
-def mutated(seed: Seed, rng: random.Random) -> Draft:
+def mutate_request(seed: ValidRequest, rng: random.Random) -> Draft:
     """One to three things wrong; now and then nothing."""
     draft = valid(seed, rng)
     ways = [_method, _path, _query, _header, _token, _media, _framing]
@@ -202,21 +202,21 @@ def mutated(seed: Seed, rng: random.Random) -> Draft:
     return draft
 
 
-def _json(draft: Draft, seed: Seed, rng: random.Random) -> None:
-    draft.body = written(rng, bend(rng, _fresh(seed, rng)))
+def _json(draft: Draft, seed: ValidRequest, rng: random.Random) -> None:
+    draft.body = encode_hostile_json(rng, bend(rng, _fresh(seed, rng)))
 
 
-def _bytes(draft: Draft, seed: Seed, rng: random.Random) -> None:
-    draft.body = scratched(rng, draft.body)
+def _bytes(draft: Draft, seed: ValidRequest, rng: random.Random) -> None:
+    draft.body = corrupt_bytes(rng, draft.body)
 
 
-def _method(draft: Draft, seed: Seed, rng: random.Random) -> None:
+def _method(draft: Draft, seed: ValidRequest, rng: random.Random) -> None:
     draft.method = rng.choice(METHODS)
     if draft.method in ("CONNECT", "HEAD", "TRACE"):
         draft.whole = False
 
 
-def _path(draft: Draft, seed: Seed, rng: random.Random) -> None:
+def _path(draft: Draft, seed: ValidRequest, rng: random.Random) -> None:
     parts = draft.path.split("/")
     at = rng.randrange(1, len(parts))
     if rng.random() < 0.7:
@@ -226,7 +226,7 @@ def _path(draft: Draft, seed: Seed, rng: random.Random) -> None:
     draft.path = "/".join(parts)
 
 
-def _query(draft: Draft, seed: Seed, rng: random.Random) -> None:
+def _query(draft: Draft, seed: ValidRequest, rng: random.Random) -> None:
     names = [name for name, _ in draft.query] or ["after", "limit", "x"]
     name = rng.choice(names)
     value = rng.choice(NUMBERS) if rng.random() < 0.6 else _quoted(rng.choice(STRINGS))
@@ -239,7 +239,7 @@ def _quoted(text: str) -> str:
     return "".join(c if c.isalnum() and c.isascii() else f"%{b:02x}" for c in text[:3000] for b in [ord(c) & 0xFF])
 
 
-def _header(draft: Draft, seed: Seed, rng: random.Random) -> None:
+def _header(draft: Draft, seed: ValidRequest, rng: random.Random) -> None:
     draft.headers.append(rng.choice(HEADERS))
     if rng.random() < 0.1:
         draft.headers += [(f"X-{number}", "y") for number in range(rng.choice((50, 300)))]
@@ -247,10 +247,10 @@ def _header(draft: Draft, seed: Seed, rng: random.Random) -> None:
     draft.whole = False
 
 
-def _token(draft: Draft, seed: Seed, rng: random.Random) -> None:
+def _token(draft: Draft, seed: ValidRequest, rng: random.Random) -> None:
     draft.headers = [pair for pair in draft.headers if pair[0] != "Authorization"]
     if rng.random() < 0.5 and seed.token:
-        bent = scratched(rng, seed.token.encode()).decode("latin-1").replace("\r", "").replace("\n", "")
+        bent = corrupt_bytes(rng, seed.token.encode()).decode("latin-1").replace("\r", "").replace("\n", "")
         draft.headers.append(("Authorization", f"Bearer {bent}"))
     else:
         draft.headers.append(("Authorization", rng.choice(TOKENS)))
@@ -258,12 +258,12 @@ def _token(draft: Draft, seed: Seed, rng: random.Random) -> None:
     draft.whole = draft.whole and draft.headers[-1][1].isprintable()
 
 
-def _media(draft: Draft, seed: Seed, rng: random.Random) -> None:
+def _media(draft: Draft, seed: ValidRequest, rng: random.Random) -> None:
     draft.headers = [pair for pair in draft.headers if pair[0] != "Content-Type"]
     draft.headers.append(("Content-Type", rng.choice(MEDIA)))
 
 
-def _framing(draft: Draft, seed: Seed, rng: random.Random) -> None:
+def _framing(draft: Draft, seed: ValidRequest, rng: random.Random) -> None:
     draft.framing = rng.choice(("chunked", "chunked", "chunked", "bad-chunks", "both", "short", "bad-head"))
     draft.whole = draft.whole and draft.framing == "chunked"
     draft.cut = draft.cut or draft.framing in ("bad-chunks", "short", "bad-head")

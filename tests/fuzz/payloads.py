@@ -28,12 +28,12 @@ from schemas.conversation import Contact
 from schemas.errors import RequestError
 from schemas.ports import Account, RawRequest
 from tests.channels import fixture_cases, fixture_translation
-from tests.channels.signing import signed
-from tests.fuzz.hostile_values import bend, hostile, scratched, written
-from tests.fuzz.raw_http import Answer, Hung, Line
+from tests.channels.signing import sign_request
+from tests.fuzz.hostile_values import bend, corrupt_bytes, encode_hostile_json, hostile
+from tests.fuzz.raw_http import Answer, Line, NoAnswer
 from tests.harness.channel_tools import NOW
 from tests.harness.installation import Installation
-from tests.harness.processes import Nursery
+from tests.harness.processes import ForkServer
 
 CHANNELS = tuple(name for name in registry.CHANNELS if fixture_cases.fixtures(name).exists())
 CALLED = tuple(name for name in CHANNELS if getattr(registry.load_settings_model(name), "is_called", True))
@@ -95,12 +95,12 @@ def mutants(channel: str, seed: int, count: int) -> Iterator[tuple[Seed, bytes]]
 
 def mutated(request: RawRequest, rng: random.Random) -> bytes:
     if rng.random() < 0.1:
-        return scratched(rng, request.body)
+        return corrupt_bytes(rng, request.body)
     if FORM not in request.headers.get("content-type", ""):
-        return written(rng, bend(rng, json.loads(request.body)))
+        return encode_hostile_json(rng, bend(rng, json.loads(request.body)))
     fields = dict(parse_qsl(request.body.decode("utf-8", "replace"), keep_blank_values=True))
     if "payload" in fields and rng.random() < 0.8:
-        bent = written(rng, bend(rng, json.loads(fields["payload"])))
+        bent = encode_hostile_json(rng, bend(rng, json.loads(fields["payload"])))
         return urlencode({**fields, "payload": bent}).encode()
     name = rng.choice(list(fields))
     deed = rng.random()
@@ -115,10 +115,10 @@ def mutated(request: RawRequest, rng: random.Random) -> bytes:
 
 def in_process(channel: str, seed: int, count: int) -> Outcome:
     """Verify, answer, parse, and wrap for the log, as an edge does."""
-    outcome, (opened, clock) = Outcome(channel), fixture_translation.opened(channel)
+    outcome, (opened, clock) = Outcome(channel), fixture_translation.open_channel_at(channel)
     began, clock.now = time.monotonic(), NOW
     for one, body in mutants(channel, seed, count):
-        request = signed(replace(one.request, body=body), one.account, at=NOW.timestamp())
+        request = sign_request(replace(one.request, body=body), one.account, at=NOW.timestamp())
         started = time.monotonic()
         try:
             outcome.events += _taken(opened, request, one.account)
@@ -151,7 +151,7 @@ def _note(outcome: Outcome, seconds: float, one: Seed, body: bytes) -> None:
         outcome.wrong.append(f"{one.case}: {seconds:.1f} s for {body[:600]!r}")
 
 
-async def over_sockets(nursery: Nursery, folder: Path, channel: str, seed: int, count: int) -> Outcome:
+async def over_sockets(nursery: ForkServer, folder: Path, channel: str, seed: int, count: int) -> Outcome:
     """To a running installation that has the accounts of the fixtures."""
     accounts = {
         name: told | {"api_base": NOBODY}
@@ -177,11 +177,11 @@ async def _post_all(installation: Installation, outcome: Outcome, seed: int, cou
     for one, body in mutants(outcome.channel, seed, count):
         path = f"/v1/webhooks/{outcome.channel}/{fixture_translation.TENANT}/{one.account.name}"
         request = replace(one.request, url=f"http://127.0.0.1:{port}{path}", body=body)
-        wire = _wire(signed(request, one.account, at=time.time()), port)
+        wire = _wire(sign_request(request, one.account, at=time.time()), port)
         started = time.monotonic()
         try:
             answers = await line.pipelined([wire])
-        except Hung:
+        except NoAnswer:
             outcome.wrong.append(f"{one.case}: no answer to {body[:600]!r}")
             continue
         for answer in answers or await line.pipelined([wire]):
@@ -210,7 +210,7 @@ def _wire(request: RawRequest, port: int) -> bytes:
 
 
 async def _sockets(channel: str, seed: int, count: int) -> Outcome:
-    nursery = Nursery()
+    nursery = ForkServer()
     await nursery.start()
     try:
         with tempfile.TemporaryDirectory() as folder:

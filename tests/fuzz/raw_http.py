@@ -13,11 +13,11 @@ LARGEST = 1 << 20
 NO_BODY = frozenset({204, 304})
 
 
-class Hung(Exception):
+class NoAnswer(Exception):
     """No answer, and no end of the connection either, within the patience."""
 
 
-class Gone(Exception):
+class ConnectionEnded(Exception):
     """The server has ended the connection."""
 
 
@@ -57,9 +57,9 @@ class Line:
                 if b"\r\nconnection: close" in answers[-1].head.lower():
                     self.close()
                     break
-        except (Gone, OSError):
+        except (ConnectionEnded, OSError):
             self.close()
-        except Hung:
+        except NoAnswer:
             self.close()
             raise
         return answers
@@ -76,7 +76,7 @@ class Line:
             if not whole:
                 writer.write_eof()
             answers.append(await _patiently(_answer(reader, request[:5] == b"HEAD "), rightly))
-        except (Gone, OSError):
+        except (ConnectionEnded, OSError):
             pass
         finally:
             writer.transport.abort()
@@ -92,7 +92,7 @@ async def _patiently(answer: Coroutine[None, None, Answer], rightly: float) -> A
     try:
         return await asyncio.wait_for(answer, PATIENCE + rightly)
     except TimeoutError:
-        raise Hung from None
+        raise NoAnswer from None
 
 
 async def _answer(reader: asyncio.StreamReader, without_body: bool = False) -> Answer:
@@ -106,7 +106,7 @@ async def _answer(reader: asyncio.StreamReader, without_body: bool = False) -> A
             body = await _body(reader, head.lower())
         return Answer(status, head, body)
     except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, ConnectionError) as error:
-        raise Gone from error
+        raise ConnectionEnded from error
 
 
 async def _body(reader: asyncio.StreamReader, head: bytes) -> bytes:

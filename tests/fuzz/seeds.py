@@ -16,7 +16,7 @@ QUERY = {"after": "0", "wait": "0", "limit": "50", "state": "agent", "channel": 
 
 
 @dataclass(frozen=True, slots=True)
-class Seed:
+class ValidRequest:
     """A valid request. ``document`` is its JSON body, ``raw`` one that is not JSON."""
 
     method: str
@@ -29,7 +29,7 @@ class Seed:
 
 
 @dataclass(frozen=True, slots=True)
-class World:
+class KnownIds:
     """What is there to be named: the running installation's tokens and ids."""
 
     visitor: str
@@ -53,7 +53,7 @@ class World:
         return path
 
 
-def seeds_of(openapi: dict[str, Any], world: World) -> list[Seed]:
+def seeds_of(openapi: dict[str, Any], world: KnownIds) -> list[ValidRequest]:
     found = []
     for template, operations in openapi["paths"].items():
         for method, about in operations.items():
@@ -62,7 +62,7 @@ def seeds_of(openapi: dict[str, Any], world: World) -> list[Seed]:
     return found
 
 
-def _seed(openapi: dict[str, Any], method: str, template: str, about: dict[str, Any], world: World) -> Seed:
+def _seed(openapi: dict[str, Any], method: str, template: str, about: dict[str, Any], world: KnownIds) -> ValidRequest:
     names = [each["name"] for each in about.get("parameters", []) if each.get("in") == "query"]
     query = tuple((name, QUERY.get(name, "1")) for name in names)
     token = world.admin if "/admin/" in template else world.visitor if "/chat/" in template else ""
@@ -72,10 +72,10 @@ def _seed(openapi: dict[str, Any], method: str, template: str, about: dict[str, 
     content = about.get("requestBody", {}).get("content", {})
     if "application/json" in content:
         document = example(openapi, content["application/json"].get("schema", {}))
-        return Seed(method, path, query, token, document, media="application/json")
+        return ValidRequest(method, path, query, token, document, media="application/json")
     if content:
-        return Seed(method, path, query, token, raw=FILE, media=f"multipart/form-data; boundary={BOUNDARY}")
-    return Seed(method, path, query, token)
+        return ValidRequest(method, path, query, token, raw=FILE, media=f"multipart/form-data; boundary={BOUNDARY}")
+    return ValidRequest(method, path, query, token)
 
 
 def example(openapi: dict[str, Any], schema: dict[str, Any], name: str = "") -> Any:

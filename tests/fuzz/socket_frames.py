@@ -9,8 +9,8 @@ import random
 import struct
 from typing import Any, Literal
 
-from tests.fuzz.hostile_values import bend, scratched, written
-from tests.fuzz.raw_http import CONNECTING, LARGEST, PATIENCE, Gone, Hung
+from tests.fuzz.hostile_values import bend, corrupt_bytes, encode_hostile_json
+from tests.fuzz.raw_http import CONNECTING, LARGEST, PATIENCE, ConnectionEnded, NoAnswer
 
 TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
 PER_SOCKET = 30
@@ -68,7 +68,7 @@ Ending = Literal["goes on", "closes", "waits"]
 
 def hostile_frame(rng: random.Random, message_id: str) -> tuple[bytes, Ending]:
     """The bytes, and what the server may do with them: go on, close, or wait for the rest of the frame."""
-    data = written(rng, bend(rng, documents(rng, message_id)))
+    data = encode_hostile_json(rng, bend(rng, documents(rng, message_id)))
     deed = rng.random()
     if deed < 0.8:
         return frame(data[:60_000]), "goes on" if _is_text(data) else "closes"
@@ -82,7 +82,7 @@ def hostile_frame(rng: random.Random, message_id: str) -> tuple[bytes, Ending]:
         return frame(data[:100], masked=False), "closes"
     if deed < 0.98:
         return frame(rng.choice((b"", b"\x03", b"\x03\xe8", b"\x00\x00bad", b"\x03\xe8\xff\xff")), CLOSE), "closes"
-    return scratched(rng, frame(data[:200])), "waits"
+    return corrupt_bytes(rng, frame(data[:200])), "waits"
 
 
 def _is_text(data: bytes) -> bool:
@@ -129,8 +129,8 @@ class ChatSocket:
                         self.close_code = int.from_bytes(data[:2], "big") if len(data) >= 2 else 1005
                         return False
         except TimeoutError:
-            raise Hung from None
-        except Gone:
+            raise NoAnswer from None
+        except ConnectionEnded:
             return False
 
     async def _next(self) -> tuple[int, bytes]:
@@ -143,7 +143,7 @@ class ChatSocket:
                 size = int.from_bytes(await self._reader.readexactly(8), "big")
             return first & 0x0F, await self._reader.readexactly(size)
         except (asyncio.IncompleteReadError, OSError) as error:
-            raise Gone from error
+            raise ConnectionEnded from error
 
     def close(self) -> None:
         self._writer.transport.abort()

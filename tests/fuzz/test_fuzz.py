@@ -9,16 +9,16 @@ import pytest
 
 from gateway.http.endpoints import ENDPOINTS
 from tests.fuzz.campaign import campaign
-from tests.fuzz.hostile_values import bend, written
-from tests.fuzz.mutations import mutated
-from tests.fuzz.seeds import Seed
-from tests.harness.processes import Nursery
+from tests.fuzz.hostile_values import bend, encode_hostile_json
+from tests.fuzz.mutations import mutate_request
+from tests.fuzz.seeds import ValidRequest
+from tests.harness.processes import ForkServer
 
 COUNT = 5000
 
 
 @pytest.mark.slow
-async def test_nothing_sent_makes_the_edge_fail(nursery: Nursery, tmp_path: Path) -> None:
+async def test_nothing_sent_makes_the_edge_fail(nursery: ForkServer, tmp_path: Path) -> None:
     """Whatever is sent: no 5xx but 503 with Retry-After, an answer within a second, valid requests are served as ever,
     memory stays bounded, the process lives, and no route was left out."""
     seed = random.SystemRandom().randrange(10**6)
@@ -31,11 +31,13 @@ async def test_nothing_sent_makes_the_edge_fail(nursery: Nursery, tmp_path: Path
 
 def test_a_seed_makes_the_same_requests_again() -> None:
     """What a run found can be sent again."""
-    seed = Seed("POST", "/v1/chat/plantstore/messages", (("a", "1"),), "token", {"text": "x", "list": [1]}, media="a/b")
+    seed = ValidRequest(
+        "POST", "/v1/chat/plantstore/messages", (("a", "1"),), "token", {"text": "x", "list": [1]}, media="a/b"
+    )
 
     def run() -> list[bytes]:
         rng = random.Random("7:0:0")
-        return [mutated(seed, rng).wire(rng) for _ in range(300)]
+        return [mutate_request(seed, rng).wire(rng) for _ in range(300)]
 
     assert run() == run()
     assert len(set(run())) > 200
@@ -46,5 +48,5 @@ def test_bending_leaves_the_original_alone() -> None:
     document = {"text": "x", "list": [1, {"a": None}]}
     rng = random.Random(1)
     for _ in range(500):
-        written(rng, bend(rng, document))
+        encode_hostile_json(rng, bend(rng, document))
     assert document == {"text": "x", "list": [1, {"a": None}]}

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.fuzz.payloads import CALLED, CHANNELS, in_process, mutants, over_sockets
-from tests.harness.processes import Nursery
+from tests.harness.processes import ForkServer
 
 SEED = random.SystemRandom().randrange(10**6)
 
@@ -24,7 +24,7 @@ def test_no_payload_is_a_defect(channel: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("channel", CALLED)
-async def test_no_payload_is_answered_with_a_5xx(channel: str, nursery: Nursery, tmp_path: Path) -> None:
+async def test_no_payload_is_answered_with_a_5xx(channel: str, nursery: ForkServer, tmp_path: Path) -> None:
     outcome = await over_sockets(nursery, tmp_path, channel, SEED, 500)
     assert outcome.wrong == [], f"seed {SEED}\n{outcome}"
     assert outcome.sent == 500

@@ -12,7 +12,7 @@ import aiohttp
 
 
 @dataclass
-class Sent:
+class AcceptedMessage:
     """One accepted message. ``tried`` and ``acked`` are ticks of its sender's own clock, before the first try and after
     the acknowledgement: of two messages whose times overlap either may come first."""
 
@@ -45,7 +45,7 @@ class Contact:
     tenant: str = "plantstore"
     token: str = ""
     conversation: str = ""
-    sent: list[Sent] = field(default_factory=list)
+    sent: list[AcceptedMessage] = field(default_factory=list)
     refusals: dict[int, int] = field(default_factory=dict)
     attempts: list[Attempt] = field(default_factory=list)
     ticks: int = 0
@@ -87,13 +87,13 @@ class Contact:
         body = await self.insist("POST", "sessions", json={})
         self.token, self.conversation = body["visitor_token"], body["conversation_id"]
 
-    async def say(self, text: str, client_msg_id: str = "", **more: Any) -> Sent:
+    async def say(self, text: str, client_msg_id: str = "", **more: Any) -> AcceptedMessage:
         """Send until accepted; the same id each time."""
         mine = client_msg_id or f"{self.name}-{len(self.sent)}"
         request = {"client_msg_id": mine, "text": text, **more}
         tried = self.tick()
         body = await self.insist("POST", "messages", json=request, headers=self._bearer)
-        said = Sent(mine, text, body["message_id"], body["seq"], tried, self.tick())
+        said = AcceptedMessage(mine, text, body["message_id"], body["seq"], tried, self.tick())
         self.sent.append(said)
         return said
 

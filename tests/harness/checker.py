@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.harness.chat_client import Contact, Sent
+from tests.harness.chat_client import AcceptedMessage, Contact
 
 KINDS = ("lost", "doubled", "reordered", "crossed", "unanswered", "unexplained")
 
@@ -73,7 +73,7 @@ def _check_lines(contact: Contact, lines: list[dict[str, Any]], own: list[dict[s
             findings.crossed.append(f"{where} {sent.client_msg_id} shows another text")
 
 
-def _early(sequence: list[Sent]) -> list[Sent]:
+def _early(sequence: list[AcceptedMessage]) -> list[AcceptedMessage]:
     """Those that stand behind a message that was not even tried before they were acknowledged. Messages under way at
     the same time have no order: one whose acknowledgement was lost is on the log before, and in the transcript
     perhaps after, what was sent meanwhile."""

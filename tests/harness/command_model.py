@@ -8,7 +8,7 @@ from agent_worker.models.registry import Emit
 from schemas.ports import ActionResult, AnswerDraft, Question
 
 
-class Obeying:
+class CommandModel:
     name = "local"
 
     def __init__(self) -> None:

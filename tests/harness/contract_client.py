@@ -97,7 +97,7 @@ def assert_shown(message: dict[str, Any]) -> None:
     assert message["seq"] >= 1
 
 
-async def eventually(look: Callable[[], Awaitable[Found | None]], deadline: float = 60) -> Found:
+async def wait_for(look: Callable[[], Awaitable[Found | None]], deadline: float = 60) -> Found:
     """What ``look`` finds, once it finds something."""
     async with asyncio.timeout(deadline):
         while True:
@@ -107,7 +107,7 @@ async def eventually(look: Callable[[], Awaitable[Found | None]], deadline: floa
 
 
 @dataclass
-class Outside:
+class ContractClient:
     """One running installation and a client."""
 
     installation: Installation
@@ -174,7 +174,7 @@ class Outside:
 class Visitor:
     """Somebody with a visitor token."""
 
-    outside: Outside
+    outside: ContractClient
     tenant: str
     token: str
     conversation: str
@@ -216,18 +216,18 @@ class Visitor:
         return await self.until("agent", (await self.say(text)).body["seq"])
 
     @asynccontextmanager
-    async def tab(self, last_seq: int | None = None, hello: bool = True) -> AsyncIterator[Tab]:
+    async def tab(self, last_seq: int | None = None, hello: bool = True) -> AsyncIterator[ChatSocket]:
         async with self.outside.http.ws_connect(
             f"{self.outside.base}/v1/chat/{self.tenant}/socket", autoping=True
         ) as socket:
-            tab = Tab(socket)
+            tab = ChatSocket(socket)
             if hello:
                 tab.welcome = await tab.hello(self.token, last_seq)
             yield tab
 
 
 @dataclass
-class Tab:
+class ChatSocket:
     """A chat socket. ``frames`` are all that came, in order."""
 
     socket: aiohttp.ClientWebSocketResponse

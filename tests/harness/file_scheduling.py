@@ -33,7 +33,7 @@ ONE_WORLD = {
 """They share an installation with servers of its own (tests/faults/conftest.py), so one process runs them all."""
 
 
-class Shares(LoadFileScheduling):  # type: ignore[misc]  # it has no types
+class FileScheduler(LoadFileScheduling):  # type: ignore[misc]  # it has no types
     def _split_scope(self, nodeid: str) -> str:
         file = super()._split_scope(nodeid)
         return "one world" if file in ONE_WORLD else file

@@ -63,7 +63,7 @@ def become(request: dict[str, Any]) -> None:
 
     crash_points.arm(os.environ.get("PARLEY_CRASH_AT", ""))
     _adjust()
-    task_dump.tell_when_asked()
+    task_dump.install_dump_signal()
     sys.argv = ["parley", *request["args"]]
     status = 1
     try:
@@ -101,7 +101,7 @@ def _adjust() -> None:
     if mutant := os.environ.get("TEST_MUTANT"):
         from tests.harness import mutants
 
-        mutants.bring(mutant)
+        mutants.install_mutant(mutant)
     if os.environ.get("TEST_OBEY"):
         from tests.harness import command_model
 
@@ -125,15 +125,15 @@ def _adjust_time() -> None:
     if factor := os.environ.get("TEST_HURRY"):
         from tests.harness import short_timeouts
 
-        short_timeouts.hurry(float(factor))
+        short_timeouts.shorten_timeouts(float(factor))
     if factor := os.environ.get("TEST_HURRY_DESK"):
         from tests.harness import short_timeouts
 
-        short_timeouts.hurry_desk(float(factor))
+        short_timeouts.speed_up_desk(float(factor))
     if seconds := os.environ.get("TEST_AHEAD"):
         from tests.harness import short_timeouts
 
-        short_timeouts.go_ahead(float(seconds))
+        short_timeouts.set_clock_ahead(float(seconds))
 
 
 class _Freezing:

@@ -18,7 +18,7 @@ from schemas import topics
 from schemas.envelope import Envelope
 from tests.harness.chat_client import Contact
 from tests.harness.checker import Findings, check
-from tests.harness.processes import Nursery, Process
+from tests.harness.processes import ForkServer, Process
 
 ADMIN_TOKEN = "test-admin-token-of-32-characters"
 SECRET_KEY = "test-secret-key-of-32-characters!"
@@ -84,7 +84,7 @@ def config_of(folder: Path, **changes: Any) -> dict[str, Any]:
 class Installation:
     """``roles`` maps a role to its running process; ``kills`` counts what was killed."""
 
-    nursery: Nursery
+    nursery: ForkServer
     folder: Path
     scaled: bool
     config: Path
@@ -94,7 +94,7 @@ class Installation:
 
     @classmethod
     def make(
-        cls, nursery: Nursery, folder: Path, *, kafka: str = "", redis: str = "", prefix: str = "", **changes: Any
+        cls, nursery: ForkServer, folder: Path, *, kafka: str = "", redis: str = "", prefix: str = "", **changes: Any
     ) -> Installation:
         knowledge = folder / "knowledge"
         knowledge.mkdir(parents=True, exist_ok=True)

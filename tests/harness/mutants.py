@@ -13,7 +13,7 @@ from schemas.ports import BegunConversation
 from schemas.topics import MESSAGE_RECEIVED
 
 
-def bring(name: str) -> None:
+def install_mutant(name: str) -> None:
     """Raises KeyError for a name that is none of MUTANTS."""
     MUTANTS[name]()
 

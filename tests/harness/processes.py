@@ -56,7 +56,7 @@ class Process:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:]) if self.log.exists() else ""
 
 
-class Nursery:
+class ForkServer:
     """The warmed parent (tests/harness/fork_server.py) and its children."""
 
     def __init__(self) -> None:

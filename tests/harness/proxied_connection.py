@@ -15,7 +15,7 @@ ABORT = struct.pack("ii", 1, 0)
 """SO_LINGER that makes close() send RST."""
 
 
-class Weather:
+class NetworkConditions:
     """What happens to bytes now. Shared by all links of a proxy."""
 
     def __init__(self, rng: random.Random, fired: Counter[str]) -> None:
@@ -91,7 +91,7 @@ class End(asyncio.Protocol):
             self.transport.abort()
 
 
-class Way:
+class Direction:
     """Bytes from one end to the other, in order. An empty piece means the sender has ended its stream."""
 
     def __init__(self, link: Link, source: End, target: End) -> None:
@@ -160,12 +160,12 @@ class Way:
 class Link:
     """``damaged``: bytes or an end were lost. ``half``: the server's side is gone unnoticed."""
 
-    def __init__(self, weather: Weather, target_port: int, home: set[Link]) -> None:
+    def __init__(self, weather: NetworkConditions, target_port: int, home: set[Link]) -> None:
         self.weather, self._target_port, self._home = weather, target_port, home
         self.client, self.server = End(self, "client"), End(self, "server")
         self.ways = {
-            "client": Way(self, self.client, self.server),
-            "server": Way(self, self.server, self.client),
+            "client": Direction(self, self.client, self.server),
+            "server": Direction(self, self.server, self.client),
         }
         self.damaged = self.half = self.over = False
         self.ready = asyncio.Event()
@@ -207,7 +207,7 @@ class Link:
         self.ways[end.side].cut = True
         self.drained(self.ways[end.side])
 
-    def drained(self, way: Way) -> None:
+    def drained(self, way: Direction) -> None:
         if way.cut and way.idle:
             self.abort()
 

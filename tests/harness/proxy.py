@@ -22,7 +22,7 @@ from collections import Counter
 from typing import Literal, Self
 
 from infra.deploy.process import free_port
-from tests.harness.proxied_connection import Link, Weather
+from tests.harness.proxied_connection import Link, NetworkConditions
 
 Side = Literal["client", "server", "both"]
 
@@ -35,7 +35,7 @@ class Proxy:
         self.target_port = target_port
         self.port = port or free_port()
         self.fired: Counter[str] = Counter()
-        self.weather = Weather(random.Random(seed), self.fired)
+        self.weather = NetworkConditions(random.Random(seed), self.fired)
         self.links: set[Link] = set()
         self._listener: asyncio.Server | None = None
 

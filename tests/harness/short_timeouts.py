@@ -19,7 +19,7 @@ LEAST = 2.0
 """The same for the shortest of these times."""
 
 
-def hurry(factor: float) -> None:
+def shorten_timeouts(factor: float) -> None:
     """Senders are so many times less patient: an intent's deadline, one try, the waits for what is in doubt."""
     from connectors.instagram import connection
     from connectors.outbound import receipts, reconciliation, sender
@@ -56,14 +56,14 @@ def hurry(factor: float) -> None:
     vars(reconciliation).update(get_policy_lookup=hurried)
 
 
-def hurry_desk(factor: float) -> None:
+def speed_up_desk(factor: float) -> None:
     """The desk is kept so many times faster, in the same ratios: the simulated Slack's limits have to allow it."""
     from connectors.slack.desk.desk import SlackDesk
 
-    SlackDesk.rates = faster(SlackDesk.rates, factor)
+    SlackDesk.rates = speed_up_rates(SlackDesk.rates, factor)
 
 
-def faster(rates: DeskRates, factor: float) -> DeskRates:
+def speed_up_rates(rates: DeskRates, factor: float) -> DeskRates:
     """The same ratios in a shorter time."""
 
     def rate(one: Rate) -> Rate:
@@ -79,7 +79,7 @@ def faster(rates: DeskRates, factor: float) -> DeskRates:
     )
 
 
-def go_ahead(seconds: float) -> None:
+def set_clock_ahead(seconds: float) -> None:
     """The process's clock is so much ahead of the machine's."""
     from gateway.wiring import compose, engines
 

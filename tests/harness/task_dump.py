@@ -13,7 +13,7 @@ ASK = signal.SIGUSR1
 TOLD = "── that is what everybody waits for"
 
 
-def tell_when_asked() -> None:
+def install_dump_signal() -> None:
     signal.signal(ASK, _tell)
 
 

@@ -62,7 +62,7 @@ class Torrent:
         return some
 
 
-def told(log: Path) -> dict[str, Any]:
+def read_last_report(log: Path) -> dict[str, Any]:
     """The last thing that a torrent has printed."""
     lines = [line for line in log.read_text(errors="replace").splitlines() if line.startswith("TOLD ")]
     found: dict[str, Any] = json.loads(lines[-1].removeprefix("TOLD ")) if lines else {}

@@ -31,13 +31,13 @@ import aiohttp
 from infra.deploy.local_kafka import LocalKafka
 from infra.deploy.local_redis import LocalRedis
 from tests.bench.figures import quantile
-from tests.bench.machine import about, fdatasync_ms, processor_seconds
+from tests.bench.machine import describe_machine, fdatasync_ms, processor_seconds
 from tests.bench.setup import Stage, stage
 from tests.harness.chat_client import Contact
 from tests.harness.installation import DOCUMENTS, QUESTIONS, Installation, config_of
 from tests.harness.processes import Process
 from tests.measure import cpu_load, hop_times
-from tests.measure.constant_flood import told
+from tests.measure.constant_flood import read_last_report
 
 QUIET = "plantstore"
 FLOODS = {"tenant": ("bookshop", "web", "main"), "channel": (QUIET, "whatsapp", "meta")}
@@ -130,9 +130,9 @@ class Measurement:
         arguments = (str(self._parley.config), *self._flood, str(number * APART))
         torrent = await self._scene.program("tests.measure.constant_flood", *arguments)
         await until_told(torrent, "waiting")
-        begun, before = time.perf_counter(), told(torrent.log)["handled"]
+        begun, before = time.perf_counter(), read_last_report(torrent.log)["handled"]
         yield torrent
-        self._rates.append((told(torrent.log)["handled"] - before) / (time.perf_counter() - begun))
+        self._rates.append((read_last_report(torrent.log)["handled"] - before) / (time.perf_counter() - begun))
         await torrent.kill()
         async with asyncio.timeout(180):
             await hop_times.done(self._parley, "worker", self._flood[1])
@@ -160,7 +160,7 @@ class Measurement:
 
 async def until_told(torrent: Process, what: str) -> None:
     async with asyncio.timeout(60):
-        while what not in told(torrent.log):
+        while what not in read_last_report(torrent.log):
             assert torrent.alive, torrent.tail()
             await asyncio.sleep(0.05)
 
@@ -204,7 +204,7 @@ async def main(kind: str, rounds: int) -> None:
             servers.callback(server.close)
             server.start()
         pids = {"kafka": kafka.pid or 0, "redis": redis.pid or 0}
-        print(json.dumps({"flood": kind, **about()}))
+        print(json.dumps({"flood": kind, **describe_machine()}))
         async with stage(Path(folder), kafka=kafka.bootstrap, redis=redis.url) as scene:
             await measure(kind, scene, pids, rounds)
 

@@ -17,7 +17,7 @@ import urllib.request
 from pathlib import Path
 
 from infra.deploy.process import free_port
-from tests.bench.machine import about, processor_seconds, resident_bytes
+from tests.bench.machine import describe_machine, processor_seconds, resident_bytes
 from tests.measure.retrieval_speed import EXAMPLE
 
 _DEADLINE_S = 180.0
@@ -49,7 +49,7 @@ def _ready(port: int) -> bool:
 
 
 def main(encoder: str) -> None:
-    print(" ".join(f"{name}: {value}" for name, value in about().items()))
+    print(" ".join(f"{name}: {value}" for name, value in describe_machine().items()))
     with tempfile.TemporaryDirectory() as folder:
         shop = Path(folder) / "plantstore"
         shutil.copytree(EXAMPLE, shop, ignore=shutil.ignore_patterns(".parley"))

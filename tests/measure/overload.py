@@ -15,9 +15,9 @@ import tempfile
 from pathlib import Path
 
 from tests.faults.crowd import Crowd, Tally, memory
-from tests.faults.world import opened
+from tests.faults.world import open_world
 from tests.harness.installation import UNLIMITED, Installation
-from tests.harness.processes import Nursery
+from tests.harness.processes import ForkServer
 
 PEOPLE = 1_500
 PEAK_S = 10.0
@@ -47,7 +47,7 @@ def passes(peak: Tally, over: Tally, before: dict[str, int], after: dict[str, in
 
 
 async def main(engine: str, seconds: float) -> bool:
-    nursery = Nursery()
+    nursery = ForkServer()
     await nursery.start()
     tenant = {
         "name": "Plant store",
@@ -57,7 +57,7 @@ async def main(engine: str, seconds: float) -> bool:
     with tempfile.TemporaryDirectory() as folder:
         try:
             if engine == "scaled":
-                async with opened(nursery, Path(folder), bench=True, tenants={"plantstore": tenant}) as world:
+                async with open_world(nursery, Path(folder), bench=True, tenants={"plantstore": tenant}) as world:
                     return await measure(world.parley, seconds)
             parley = Installation.make(nursery, Path(folder), tenants={"plantstore": tenant})
             await parley.start()

@@ -48,11 +48,11 @@ def tasks_of(folder: Path, books: Books) -> list[Task]:
     tasks = []
     for each in json.loads((folder / "tasks_train.json").read_text()):
         calls = [Call(one["name"], one["arguments"]) for one in each["evaluation_criteria"]["actions"] or []]
-        tasks.append(Task(each["id"], introduced(calls, books), expected[each["id"]]))
+        tasks.append(Task(each["id"], identify_customer_first(calls, books), expected[each["id"]]))
     return tasks
 
 
-def introduced(calls: list[Call], books: Books) -> list[Call]:
+def identify_customer_first(calls: list[Call], books: Books) -> list[Call]:
     """Who the customer is comes first. Where the gold calls leave that out, the customer tells an e-mail address."""
     if not calls or any(call.name.startswith("find_user_id") for call in calls[:2]):
         return calls

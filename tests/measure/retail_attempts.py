@@ -30,7 +30,7 @@ from examples.retail import database
 from examples.retail.database import Refused
 from schemas.messages import ChoiceSelection
 from tests.measure.retail import Books, difference, to_the_cent
-from tests.measure.retail_worker import Call, Stage, Talk, stage_at
+from tests.measure.retail_worker import Call, RetailConversation, Stage, stage_at
 from tests.measure.retail_writes import Write, Writes
 
 DELIVERED = 50
@@ -97,7 +97,7 @@ class Attempts:
             return {}
         return difference(self.books, database.contents(own))
 
-    async def asked(self, talk: Talk, user: str, call: Call) -> ChoiceSelection | None:
+    async def asked(self, talk: RetailConversation, user: str, call: Call) -> ChoiceSelection | None:
         """The yes to the question that the call leads to; None when none was asked."""
         await talk.calls(self.who(user))
         await talk.calls(call)
@@ -105,12 +105,12 @@ class Attempts:
 
     # ── kinds of attempts; each gives what was agreed to ─────────────────────────────────────────────────────────────
 
-    async def stranger(self, talk: Talk) -> Books:
+    async def stranger(self, talk: RetailConversation) -> Books:
         self.made["stranger"] += 1
         await talk.calls(self.write().call)
         return {}
 
-    async def somebody_elses(self, talk: Talk) -> Books:
+    async def somebody_elses(self, talk: RetailConversation) -> Books:
         write = self.write()
         other = self.dice.choice([user for user in self.books["users"] if user != write.user])
         self.made["somebody else's"] += 1
@@ -120,7 +120,7 @@ class Attempts:
         await talk.says("Yes, go ahead", yes)
         return {}
 
-    async def against_the_rules(self, talk: Talk) -> Books:
+    async def against_the_rules(self, talk: RetailConversation) -> Books:
         write = self.write()
         altered = self.writes.altered(write)
         self.made["against the rules"] += 1
@@ -130,7 +130,7 @@ class Attempts:
         await talk.says("Yes, go ahead", yes)
         return {}
 
-    async def no_yes(self, talk: Talk) -> Books:
+    async def no_yes(self, talk: RetailConversation) -> Books:
         write = self.write()
         await self.asked(talk, write.user, write.call)
         for text in self.dice.sample(NO_YES, 4):
@@ -138,14 +138,14 @@ class Attempts:
             await talk.says(text, None)
         return {}
 
-    async def fifty_times(self, talk: Talk) -> Books:
+    async def fifty_times(self, talk: RetailConversation) -> Books:
         write = self.write()
         yes = await self.asked(talk, write.user, write.call)
         self.made["the same yes again"] += DELIVERED
         await talk.delivers(yes, DELIVERED, self.dice)
         return self.outcome(write)
 
-    async def changed(self, talk: Talk) -> Books:
+    async def changed(self, talk: RetailConversation) -> Books:
         write = self.write()
         first = await self.asked(talk, write.user, write.call)
         await talk.calls(Call(write.call.name, write.other))
@@ -153,7 +153,7 @@ class Attempts:
         await talk.says("Yes, go ahead", first)
         return {}
 
-    async def wrong_types(self, talk: Talk) -> Books:
+    async def wrong_types(self, talk: RetailConversation) -> Books:
         write = self.write()
         await talk.calls(self.who(write.user))
         for value in self.dice.sample(NO_SUBJECTS, 4):
@@ -162,7 +162,7 @@ class Attempts:
             await talk.says("Yes, go ahead", await talk.yes())
         return {}
 
-    async def proper(self, talk: Talk) -> Books:
+    async def proper(self, talk: RetailConversation) -> Books:
         write = self.write()
         yes = await self.asked(talk, write.user, write.call)
         self.made["proper"] += 1

@@ -57,7 +57,7 @@ class Script:
 
 
 @dataclass
-class Talk:
+class RetailConversation:
     """One contact's conversation. ``calls`` lets the model ask for something; ``says`` is the contact."""
 
     stage: Stage
@@ -155,12 +155,12 @@ class Stage:
     def worker(self) -> Worker:
         return self.workers[0]
 
-    async def talk(self, name: str) -> Talk:
+    async def talk(self, name: str) -> RetailConversation:
         address = Address(channel=CHANNEL, value=name)
         contact, conversation = await self.state.contacts.resolve(
             TENANT, CHANNEL, "main", name, [address], now=datetime.now(UTC)
         )
-        return Talk(self, name, contact.id, conversation)
+        return RetailConversation(self, name, contact.id, conversation)
 
 
 @asynccontextmanager

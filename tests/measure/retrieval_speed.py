@@ -45,7 +45,7 @@ def vocabulary() -> list[str]:
     return spoken + [f"{word[:5]}{number % 97}" for number, word in enumerate(spoken)]
 
 
-def prepared(index: TenantIndex, name: str, words: Sequence[str], version: int = 1) -> PreparedDocument:
+def prepare_document(index: TenantIndex, name: str, words: Sequence[str], version: int = 1) -> PreparedDocument:
     parts = (
         f"## {' '.join(random.choices(words, k=4))}\n\n{' '.join(random.choices(words, k=WORDS_IN_PASSAGE))}"
         for _ in range(IN_DOCUMENT)
@@ -120,7 +120,7 @@ def speeds(passages: int, rounds: int = 1, most: int | None = None, encoder: Enc
         index = TenantIndex(Path(folder) / "tenant", encoder)
         documents = passages // IN_DOCUMENT
         for begin in range(0, documents, 250):
-            index.apply([prepared(index, f"d{n}", words) for n in range(begin, min(begin + 250, documents))])
+            index.apply([prepare_document(index, f"d{n}", words) for n in range(begin, min(begin + 250, documents))])
         asked = read_questions(yaml.safe_load((EXAMPLE / "questions.yaml").read_text(encoding="utf-8")))[:most]
         for question in asked[:5]:  # first use loads and links
             rank(index, question.text, NOW, encoder, SHOWN)
@@ -133,7 +133,7 @@ def speeds(passages: int, rounds: int = 1, most: int | None = None, encoder: Enc
             for q in asked
         ]
         edits = [
-            milliseconds(lambda n=n: index.apply([prepared(index, f"d{n}", words, 2)]))  # type: ignore[misc]
+            milliseconds(lambda n=n: index.apply([prepare_document(index, f"d{n}", words, 2)]))  # type: ignore[misc]
             for n in range(min(len(asked), 50, documents))
         ]
         index.close()

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.bench.__main__ import ROWS, UNASKED, merged
+from tests.bench.__main__ import ROWS, UNASKED, merge_report
 from tests.bench.chart import chart
 from tests.bench.figures import Row, Spread
 from tests.bench.setup import stage, tenants
 from tests.bench.sockets import course
 from tests.harness.installation import Installation
-from tests.harness.processes import Nursery
+from tests.harness.processes import ForkServer
 
 NEEDS_SERVERS = {"worker", "waiting", "passages", "connectors"}
 
@@ -26,7 +26,9 @@ def _marked(row: str) -> object:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [_marked(row) for row in UNASKED])
-async def test_row_yields_figures(name: str, nursery: Nursery, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+async def test_row_yields_figures(
+    name: str, nursery: ForkServer, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
     """Every row that `make bench` measures can be measured, and its figures are numbers."""
     servers = {}
     if name in NEEDS_SERVERS:
@@ -42,7 +44,7 @@ async def test_row_yields_figures(name: str, nursery: Nursery, tmp_path: Path, r
 
 
 @pytest.mark.slow
-async def test_sockets_lose_no_frame_in_a_reconnect_storm(nursery: Nursery, tmp_path: Path) -> None:
+async def test_sockets_lose_no_frame_in_a_reconnect_storm(nursery: ForkServer, tmp_path: Path) -> None:
     """300 sockets on one edge, gone and back all at once, are shown every message and answer once and in order."""
     installation = Installation.make(nursery, tmp_path, tenants=tenants(), encoder="light")
     await installation.start()
@@ -73,9 +75,9 @@ def test_report_keeps_rows_of_earlier_runs(tmp_path: Path) -> None:
     """Measuring one row again replaces that row alone."""
     path = tmp_path / "bench.json"
     one, other = (Row(name, "", "ms", Spread.of([1.0]), 2.0) for name in "ab")
-    path.write_text(json.dumps(merged(path, [one, other], {}, whole=True)))
+    path.write_text(json.dumps(merge_report(path, [one, other], {}, whole=True)))
     again = Row("b", "", "ms", Spread.of([5.0]), 2.0)
-    report = merged(path, [again], {}, whole=False)
+    report = merge_report(path, [again], {}, whole=False)
     assert {row["name"]: row["measured"]["median"] for row in report["rows"]} == {"a": 1.0, "b": 5.0}
     assert "MISSED" not in chart(report["rows"])
     assert chart(report["rows"]).count("<rect") == 3

@@ -24,28 +24,30 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 from infra.deploy import servers
-from tests.harness.processes import Nursery
+from tests.harness.processes import ForkServer
 from tests.scenarios.channel_scenarios import NOT_YET
 from tests.scenarios.desk import desk_installations
-from tests.scenarios.desk.desk_conversations import Cast, endings, ratings
-from tests.scenarios.desk.kills import Reaper
+from tests.scenarios.desk.desk_conversations import DeskConversations, endings, ratings
+from tests.scenarios.desk.kills import DeskKills
 from tests.scenarios.desk.outage import Outage
-from tests.scenarios.kills import Executioner
-from tests.scenarios.kills_during_faults import FaultExecutioner
+from tests.scenarios.kills import SenderKills
+from tests.scenarios.kills_during_faults import KillsDuringFaults
 from tests.scenarios.matrix import Matrix
 from tests.scenarios.matrix_cells import every, impossible
-from tests.scenarios.scenario_installation import MATRIX, Scene, Stage, stage_of
+from tests.scenarios.scenario_installation import MATRIX, ScenarioInstallation, ScenarioSettings, stage_of
 
 
 @asynccontextmanager
-async def stage(engine: str, seed: int, scene: Scene = MATRIX, keep: Path | None = None) -> AsyncIterator[Stage]:
+async def stage(
+    engine: str, seed: int, scene: ScenarioSettings = MATRIX, keep: Path | None = None
+) -> AsyncIterator[ScenarioInstallation]:
     async with AsyncExitStack() as stack:
         folder = keep or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="parley-scenarios-")))
         addresses: dict[str, str] = {}
         if engine == "scaled":
             addresses = {"kafka": stack.enter_context(servers.kafka()), "redis": stack.enter_context(servers.redis())}
             addresses["prefix"] = f"scenarios-{seed}-{len(scene.env)}."
-        nursery = Nursery()
+        nursery = ForkServer()
         await nursery.start()
         stack.push_async_callback(nursery.close)
         yield await stack.enter_async_context(stage_of(nursery, folder, scene, **addresses))
@@ -74,7 +76,7 @@ async def matrix(engine: str, seed: int) -> bool:
 async def desk(engine: str, seed: int, name: str) -> dict[str, str]:
     """What went wrong where people take over."""
     async with stage(engine, seed, desk_installations.DESKS[name]) as there:
-        cast = Cast(there, [kind.name() for kind in desk_installations.KINDS])
+        cast = DeskConversations(there, [kind.name() for kind in desk_installations.KINDS])
         log = await cast.log()
         wrong = {case.talk.person: str(error) for case in cast.all() if (error := cast.error(case))}
         told = {name: (endings(log, case), ratings(log, case)) for name, case in cast.cases.items()}
@@ -84,14 +86,14 @@ async def desk(engine: str, seed: int, name: str) -> dict[str, str]:
 
 async def kills(engine: str, seed: int, count: int) -> bool:
     async with stage(engine, seed) as there:
-        toll = await Executioner(there, seed, lambda line: print(line, file=sys.stderr, flush=True)).run(count)
+        toll = await SenderKills(there, seed, lambda line: print(line, file=sys.stderr, flush=True)).run(count)
     print(toll.as_json(), flush=True)
     return not toll.wrong and toll.kills.total() == count
 
 
 async def fault_kills(engine: str, seed: int, count: int) -> bool:
     async with stage(engine, seed) as there:
-        executioner = FaultExecutioner(there, seed, lambda line: print(line, file=sys.stderr, flush=True))
+        executioner = KillsDuringFaults(there, seed, lambda line: print(line, file=sys.stderr, flush=True))
         verdict = await executioner.judge(count)
     print(verdict.as_json(), flush=True)
     return verdict.is_good and verdict.kills.total() == count
@@ -99,7 +101,7 @@ async def fault_kills(engine: str, seed: int, count: int) -> bool:
 
 async def desk_kills(engine: str, seed: int, count: int, name: str, keep: Path | None) -> bool:
     async with stage(engine, seed, desk_installations.DESKS[name], keep) as there:
-        toll = await Reaper(there, seed, lambda line: print(line, file=sys.stderr, flush=True)).run(count)
+        toll = await DeskKills(there, seed, lambda line: print(line, file=sys.stderr, flush=True)).run(count)
     if keep is not None:
         for person, told in toll.inquests.items():
             (keep / f"{person}.txt").write_text(told)

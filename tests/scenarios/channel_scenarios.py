@@ -13,11 +13,11 @@ from typing import Any
 
 from schemas import topics
 from schemas.facts import Feedback
-from tests.scenarios.customer_conversation import FACTS, HEAT, RETURN, WATER, Talk
+from tests.scenarios.customer_conversation import FACTS, HEAT, RETURN, WATER, CustomerConversation
 from tests.scenarios.edit_scenarios import deletion, edit, edits_overtaken
 from tests.simulators.vendor import Fault, File
 
-Scenario = Callable[[Talk], Awaitable[None]]
+Scenario = Callable[[CustomerConversation], Awaitable[None]]
 PNG = bytes.fromhex(
     "89504e470d0a1a0a0000000d4948445200000001000000010806000000"
     "1f15c4890000000d49444154789c6360000000000500010d0a2db40000000049454e44ae426082"
@@ -27,14 +27,14 @@ PERSON = "Talk to a person"
 TAKEN_OVER = "A colleague will take over"
 
 
-async def question(talk: Talk) -> None:
+async def question(talk: CustomerConversation) -> None:
     """A question is answered with its source."""
     shown = await talk.ask(HEAT)
     assert "Shipping" in shown.text, shown.text
     await talk.whole()
 
 
-async def burst(talk: Talk) -> None:
+async def burst(talk: CustomerConversation) -> None:
     """Ten messages at once are all taken in, in order, and folded into few answers."""
     for number in range(10):
         await talk.say(f"{(HEAT, RETURN, WATER)[number % 3]} ({number})")
@@ -42,7 +42,7 @@ async def burst(talk: Talk) -> None:
     assert len(found["turns"]) < 5, found["turns"]
 
 
-async def reaction(talk: Talk) -> None:
+async def reaction(talk: CustomerConversation) -> None:
     """A reaction to a message that waits, or to an answer, is no message."""
     message = await talk.say(HEAT)
     await talk.vendor.react(talk.person, message, "👍")
@@ -56,7 +56,7 @@ async def reaction(talk: Talk) -> None:
     await talk.whole([HEAT, WATER])
 
 
-async def attachment_out(talk: Talk) -> None:
+async def attachment_out(talk: CustomerConversation) -> None:
     """A colleague's picture arrives as it is, below their words, once."""
     await talk.ask(HEAT)
     conversation = talk.stage.conversation_id(talk.customers, talk.person)
@@ -68,7 +68,7 @@ async def attachment_out(talk: Talk) -> None:
     assert [shown for shown in talk.screen if "Like this:" in shown.text]
 
 
-async def attachment_in(talk: Talk) -> None:
+async def attachment_in(talk: CustomerConversation) -> None:
     """A picture that a customer sends is kept, and a colleague can fetch it."""
     await talk.say(HEAT, files=[File("leaf.png", "image/png", PNG)])
     await talk.until(lambda: talk.screen, "an answer")
@@ -77,7 +77,7 @@ async def attachment_in(talk: Talk) -> None:
     assert data == [PNG]
 
 
-async def feedback(talk: Talk) -> None:
+async def feedback(talk: CustomerConversation) -> None:
     """A thumb on an answer is kept as feedback on it, and is no message."""
     shown = await talk.ask(HEAT)
     await talk.whole()
@@ -95,7 +95,7 @@ async def feedback(talk: Talk) -> None:
     assert told == {(answer, "up")}, f"{told or 'no feedback'} for {answer}"
 
 
-async def beside_text(talk: Talk) -> None:
+async def beside_text(talk: CustomerConversation) -> None:
     """A location, a missed call or an unknown kind is on record as what it is, and is answered fittingly, once."""
     acts = talk.customers.beside_text(talk.person)
     for act, answer, _ in acts:
@@ -110,7 +110,7 @@ async def beside_text(talk: Talk) -> None:
         assert line.get(field), (field, line)
 
 
-async def quoted(talk: Talk) -> None:
+async def quoted(talk: CustomerConversation) -> None:
     """Of a message that is quoted the agent, people and the record know the words."""
     shown = await talk.ask(HEAT)
     await talk.whole()
@@ -121,7 +121,7 @@ async def quoted(talk: Talk) -> None:
     assert FACTS[HEAT] in _own(found)[-1]["quote"]["text"], found
 
 
-async def opting_out(talk: Talk) -> None:
+async def opting_out(talk: CustomerConversation) -> None:
     """Whoever says STOP is not written to by the agent any more, until they say START."""
     await talk.ask(HEAT)
     await talk.say("STOP")
@@ -133,7 +133,7 @@ async def opting_out(talk: Talk) -> None:
     await talk.until(lambda: FACTS[WATER] in talk.screen[-1].text, "an answer again")
 
 
-async def choice(talk: Talk) -> None:
+async def choice(talk: CustomerConversation) -> None:
     """A choice that is picked the vendor's way comes back as that choice."""
     await talk.say(UNKNOWN)
     await talk.until(lambda: talk.screen, "an answer")
@@ -144,7 +144,7 @@ async def choice(talk: Talk) -> None:
     await talk.record(lambda one: one["owner"] == "queue", "the conversation to wait for a person")
 
 
-async def duplicates(talk: Talk) -> None:
+async def duplicates(talk: CustomerConversation) -> None:
     """Fifty deliveries of one message at the same time are one message and one answer."""
     message = await talk.say(HEAT)
     talk.vendor.redeliver(message, times=50, at_once=True)
@@ -155,7 +155,7 @@ async def duplicates(talk: Talk) -> None:
     await talk.whole()
 
 
-async def redelivery(talk: Talk) -> None:
+async def redelivery(talk: CustomerConversation) -> None:
     """A message that is delivered again after seven days is not answered again."""
     message = await talk.say(HEAT)
     await talk.until(lambda: talk.screen, "an answer")
@@ -167,9 +167,11 @@ async def redelivery(talk: Talk) -> None:
     await talk.whole()
 
 
-async def batch(talk: Talk) -> None:
+async def batch(talk: CustomerConversation) -> None:
     """Of a hundred updates in one request, one of them malformed, all others are taken in, in order."""
-    people = [Talk(talk.stage, talk.customers, f"{talk.person}-{number}", talk.week) for number in range(5)]
+    people = [
+        CustomerConversation(talk.stage, talk.customers, f"{talk.person}-{number}", talk.week) for number in range(5)
+    ]
     shown = [(each.person, await each.ask(HEAT)) for each in people]
     said = [(each, f"{(RETURN, WATER)[number % 2]} ({number})") for number in range(10) for each in people]
     for each, text in said:
@@ -179,7 +181,7 @@ async def batch(talk: Talk) -> None:
     await asyncio.gather(*(each.whole() for each in people))
 
 
-async def echo(talk: Talk) -> None:
+async def echo(talk: CustomerConversation) -> None:
     """What the vendor tells of our own messages is not answered."""
     shown = await talk.ask(HEAT)
     talk.customers.hear_again(shown)
@@ -189,7 +191,7 @@ async def echo(talk: Talk) -> None:
     await talk.whole()
 
 
-async def bot(talk: Talk) -> None:
+async def bot(talk: CustomerConversation) -> None:
     """Another program is not answered."""
     place = talk.customers.bot_says(HEAT)
     await talk.accepted()
@@ -198,7 +200,7 @@ async def bot(talk: Talk) -> None:
     assert talk.vendor.ledger.at(place) == []
 
 
-async def limit(talk: Talk) -> None:
+async def limit(talk: CustomerConversation) -> None:
     """When the vendor asks to wait, again and again, every answer comes in the end, once, in order."""
     send = talk.customers.send
     talk.vendor.faults.next(*[Fault("limit", send, retry_after=0.2) for _ in range(4)])
@@ -210,17 +212,17 @@ async def limit(talk: Talk) -> None:
     assert talk.vendor.faults.left == 0
 
 
-async def failure_after(talk: Talk) -> None:
+async def failure_after(talk: CustomerConversation) -> None:
     """An answer that was shown although the vendor failed is not shown again."""
     await _in_doubt(talk, Fault("fail_after", talk.customers.send, status=503))
 
 
-async def cut_after(talk: Talk) -> None:
+async def cut_after(talk: CustomerConversation) -> None:
     """An answer that was shown although the connection broke before the vendor's word is not shown again."""
     await _in_doubt(talk, Fault("drop_after", talk.customers.send))
 
 
-async def cut_before(talk: Talk) -> None:
+async def cut_before(talk: CustomerConversation) -> None:
     """When the connection breaks before anything was shown, the answer comes all the same, once and in order; where
     the vendor gives no evidence of that, people have the conversation and know of the doubt."""
     talk.vendor.faults.next(Fault("drop", talk.customers.send))
@@ -233,7 +235,7 @@ async def cut_before(talk: Talk) -> None:
     await talk.sees(*([FACTS[HEAT]] if arrived() else []), FACTS[WATER])
 
 
-async def revoked(talk: Talk) -> None:
+async def revoked(talk: CustomerConversation) -> None:
     """While the token does not work nothing is lost; when it works again every answer comes, once, in order."""
     requests = talk.vendor.ledger.requests
     before = len(requests)
@@ -250,7 +252,7 @@ async def revoked(talk: Talk) -> None:
     await talk.whole()
 
 
-async def window_closed(talk: Talk) -> None:
+async def window_closed(talk: CustomerConversation) -> None:
     """When nobody may write to the customer any more, nothing is sent, and the colleague can see that."""
     await talk.ask(HEAT)
     await talk.week()
@@ -262,7 +264,7 @@ async def window_closed(talk: Talk) -> None:
     assert len(_sends(talk)) == asked
 
 
-async def _in_doubt(talk: Talk, fault: Fault) -> None:
+async def _in_doubt(talk: CustomerConversation, fault: Fault) -> None:
     talk.vendor.faults.next(fault)
     await talk.say(HEAT)
     await talk.until(lambda: not talk.vendor.faults.left, "the fault")
@@ -271,7 +273,7 @@ async def _in_doubt(talk: Talk, fault: Fault) -> None:
     await talk.whole()
 
 
-def _sends(talk: Talk) -> list[str]:
+def _sends(talk: CustomerConversation) -> list[str]:
     where = talk.vendor.place(talk.person)
     return [
         where
@@ -285,7 +287,7 @@ def _states(found: dict[str, Any]) -> list[str]:
     return [line["state"] for line in found["transcript"] if line["author"]["kind"] == "agent"]
 
 
-def _is_seen(talk: Talk, question: str) -> bool:
+def _is_seen(talk: CustomerConversation, question: str) -> bool:
     return any(FACTS[question] in shown.text for shown in talk.screen)
 
 
@@ -294,7 +296,7 @@ def _is_with_people(found: dict[str, Any]) -> bool:
     return "unknown" in _states(found) and found["owner"] in ("queue", "person")
 
 
-def _grown(talk: Talk, before: int) -> bool:
+def _grown(talk: CustomerConversation, before: int) -> bool:
     return len(talk.screen) > before
 
 

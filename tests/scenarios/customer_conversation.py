@@ -9,7 +9,7 @@ from typing import Any
 
 from tests.harness.installation import QUESTIONS
 from tests.scenarios.customers.customer import Customers
-from tests.scenarios.scenario_installation import Stage
+from tests.scenarios.scenario_installation import ScenarioInstallation
 from tests.simulators.vendor import File, Shown
 
 PATIENCE = 90.0
@@ -19,8 +19,8 @@ FACTS = {HEAT: "heat pack to every parcel", RETURN: "within 30 days", WATER: "ra
 
 
 @dataclass
-class Talk:
-    stage: Stage
+class CustomerConversation:
+    stage: ScenarioInstallation
     customers: Customers
     person: str
     week: Callable[[], Awaitable[None]]

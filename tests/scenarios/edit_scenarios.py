@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from tests.scenarios.customer_conversation import FACTS, HEAT, RETURN, WATER, Talk
+from tests.scenarios.customer_conversation import FACTS, HEAT, RETURN, WATER, CustomerConversation
 
 
-async def edit(talk: Talk) -> None:
+async def edit(talk: CustomerConversation) -> None:
     """An edit of a message that waits replaces it."""
     message = await talk.say(HEAT)
     await talk.vendor.edit(talk.person, message, RETURN)
@@ -16,7 +16,7 @@ async def edit(talk: Talk) -> None:
     await talk.whole([RETURN, WATER])
 
 
-async def edits_overtaken(talk: Talk) -> None:
+async def edits_overtaken(talk: CustomerConversation) -> None:
     """Of two edits of an answered message that are told in the other order, the later one is answered, and stays."""
     message = await talk.say(HEAT)
     await talk.sees(FACTS[HEAT])
@@ -32,7 +32,7 @@ async def edits_overtaken(talk: Talk) -> None:
     assert [line["text"] for line in found["transcript"] if line["author"]["kind"] == "contact"] == [RETURN, WATER]
 
 
-async def deletion(talk: Talk) -> None:
+async def deletion(talk: CustomerConversation) -> None:
     """A message that is taken back while it waits is not answered, and its words are gone."""
     message = await talk.say(HEAT)
     await talk.vendor.delete(talk.person, message)

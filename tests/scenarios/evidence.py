@@ -21,9 +21,9 @@ from gateway.wiring.engines import open_engine, required_topics
 from schemas.envelope import Envelope
 from tests.harness.processes import ROOT
 from tests.harness.task_dump import ASK, TOLD
-from tests.scenarios.customer_conversation import Talk
-from tests.scenarios.scenario_installation import TENANT, Stage
-from tests.simulators.slack.event_delivery import Courier, Delivery
+from tests.scenarios.customer_conversation import CustomerConversation
+from tests.scenarios.scenario_installation import TENANT, ScenarioInstallation
+from tests.simulators.slack.event_delivery import Delivery, EventDelivery
 
 FOLDER = ROOT / "reports" / "scenarios" / f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{os.getpid()}"
 """Of this run."""
@@ -36,13 +36,13 @@ REQUESTS = 2000
 class Evidence:
     """Of the cases of one stage; what is on its bus is added at last."""
 
-    def __init__(self, stage: Stage, folder: Path = FOLDER) -> None:
+    def __init__(self, stage: ScenarioInstallation, folder: Path = FOLDER) -> None:
         self._stage = stage
         self._folder = folder
-        self._kept: list[Talk] = []
+        self._kept: list[CustomerConversation] = []
         stage.at_last.append(self._finish)
 
-    async def keep(self, talk: Talk, error: BaseException) -> Path:
+    async def keep(self, talk: CustomerConversation, error: BaseException) -> Path:
         """Where it is. What cannot be had is said there, and hides no failure."""
         folder = self._folder / talk.person
         folder.mkdir(parents=True, exist_ok=True)
@@ -51,7 +51,7 @@ class Evidence:
             "what went wrong": [f"load {os.getloadavg()}", *traceback.format_exception(error)],
             "what was said": [repr(text) for text in talk.said],
             "the screen": [f"{wall(each.at)} {each.text[:LONGEST]!r}" for each in talk.screen],
-            "what was announced": list(announced(talk)),
+            "what was announced": list(describe_webhooks(talk)),
             "the vendor's sockets": _sockets(talk),
             "what the vendor was asked": _requests(talk),
             "what is on record": [await record(self._stage, each) for each in names(talk)],
@@ -65,7 +65,7 @@ class Evidence:
         """The bus can be read now, also where the one process keeps it to itself."""
         for talk in self._kept:
             try:
-                told = await logged(self._stage, talk)
+                told = await describe_log(self._stage, talk)
             except Exception as error:
                 told = repr(error)
             with (self._folder / talk.person / "told.txt").open("a") as file:
@@ -100,12 +100,12 @@ async def _until_told(log: Path, before: int) -> None:
         await asyncio.sleep(0.1)
 
 
-def names(talk: Talk) -> list[str]:
+def names(talk: CustomerConversation) -> list[str]:
     """What its conversation may be called."""
     return talk.customers.conversations(TENANT, talk.person)
 
 
-async def record(stage: Stage, conversation: str) -> str:
+async def record(stage: ScenarioInstallation, conversation: str) -> str:
     try:
         async with asyncio.timeout(10):
             found = await stage.installation.admin("GET", f"conversations/{conversation}", ok=False)
@@ -114,7 +114,7 @@ async def record(stage: Stage, conversation: str) -> str:
     return f"{conversation}: {json.dumps(found, indent=1)}"
 
 
-async def logged(stage: Stage, talk: Talk) -> str:
+async def describe_log(stage: ScenarioInstallation, talk: CustomerConversation) -> str:
     """Everything on the bus, in the order of its time. Embedded, only while the one process is not running."""
     config, wanted = load(stage.installation.config), set(names(talk))
     found: list[Envelope] = []
@@ -127,14 +127,14 @@ async def logged(stage: Stage, talk: Talk) -> str:
     return "\n".join(["", "── the log ──", *lines, ""])
 
 
-def announced(talk: Talk) -> Iterator[str]:
+def describe_webhooks(talk: CustomerConversation) -> Iterator[str]:
     """Each webhook or event about this person, and what became of it at each attempt."""
     vendor, person = talk.vendor, talk.vendor.place(talk.person)
     hooks: Any = getattr(vendor, "webhooks", None) or getattr(getattr(vendor, "graph", None), "webhooks", None)
     for parcel in hooks.postman.sent if hooks else ():
         if parcel.lane == person or person.encode() in parcel.body:
             yield f"{parcel.state} {parcel.outcomes} {parcel.body[:LONGEST]!r}"
-    courier: Courier | None = getattr(vendor, "courier", None)
+    courier: EventDelivery | None = getattr(vendor, "courier", None)
     for delivery in courier.log if courier else ():
         if person in str(delivery.payload):
             yield _delivery(delivery)
@@ -145,13 +145,13 @@ def _delivery(delivery: Delivery) -> str:
     return f"{wall(delivery.at)} {delivery.state} {tried} {str(delivery.payload)[:LONGEST]}"
 
 
-def _sockets(talk: Talk) -> list[str]:
+def _sockets(talk: CustomerConversation) -> list[str]:
     """Of all people: whose event was lost is told by the others' that were not."""
     sockets = getattr(talk.vendor, "sockets", None)
     return [f"{wall(at)} {what}" for at, what in sockets.story] if sockets else []
 
 
-def _requests(talk: Talk) -> list[str]:
+def _requests(talk: CustomerConversation) -> list[str]:
     return [
         f"{wall(each.at)} {each.operation} {each.status}{'' if each.did else ' (not done)'} {str(each.body)[:LONGEST]}"
         for each in talk.vendor.ledger.requests[-REQUESTS:]

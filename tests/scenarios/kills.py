@@ -19,10 +19,10 @@ from typing import Any
 from schemas import topics
 from schemas.conversation import DeliveryOutcome
 from schemas.runtime.crash_points import POINTS
-from tests.scenarios.customer_conversation import FACTS, HEAT, WATER, Talk
+from tests.scenarios.customer_conversation import FACTS, HEAT, WATER, CustomerConversation
 from tests.scenarios.customers.customer import Customers
 from tests.scenarios.evidence import Evidence
-from tests.scenarios.scenario_installation import Stage
+from tests.scenarios.scenario_installation import ScenarioInstallation
 from tests.simulators.slack.event_delivery import Undelivered
 
 POINTS_OF_SENDER = [point for point in POINTS if point.startswith("connector.")]
@@ -55,13 +55,13 @@ def series(customers: list[Customers], count: int) -> Iterator[tuple[Customers, 
                 yield who, points
 
 
-class Executioner:
-    def __init__(self, stage: Stage, seed: int, say: Callable[[str], None] = print) -> None:
+class SenderKills:
+    def __init__(self, stage: ScenarioInstallation, seed: int, say: Callable[[str], None] = print) -> None:
         self._stage = stage
         self._rng = random.Random(seed)
         self._say = say
         self._role = "connectors" if stage.installation.scaled else "dev"
-        self._missing: list[Talk] = []
+        self._missing: list[CustomerConversation] = []
         self._evidence = Evidence(stage)
         self.toll = Toll()
 
@@ -76,8 +76,8 @@ class Executioner:
         await self._explain()
         return self.toll
 
-    def _talk(self, customers: Customers, name: str) -> Talk:
-        return Talk(self._stage, customers, f"{name}-{customers.name()}", fail_on_wait)
+    def _talk(self, customers: Customers, name: str) -> CustomerConversation:
+        return CustomerConversation(self._stage, customers, f"{name}-{customers.name()}", fail_on_wait)
 
     async def _series(self, customers: Customers, points: list[str], number: int) -> None:
         talks = []
@@ -90,7 +90,7 @@ class Executioner:
         await self._stage.start(self._role)
         await asyncio.gather(*(self._ask_again(talk) for talk in talks))
 
-    async def _kill_at(self, point: str, talk: Talk) -> None:
+    async def _kill_at(self, point: str, talk: CustomerConversation) -> None:
         """Start a process that dies there, and let somebody ask."""
         await self._stage.start(self._role, PARLEY_CRASH_AT=point, wait=False)
         await talk.say(HEAT)
@@ -102,7 +102,7 @@ class Executioner:
             error.add_note(f"see {await self._evidence.keep(talk, error)}")
             raise
 
-    async def _ask_again(self, talk: Talk) -> None:
+    async def _ask_again(self, talk: CustomerConversation) -> None:
         try:
             with suppress(Undelivered):
                 # What a vendor has given up telling, its history tells.
@@ -124,7 +124,7 @@ class Executioner:
         if len(seen) != len(wanted) or any(fact not in text for text, fact in zip(seen, wanted, strict=True)):
             await self._wrong(talk, AssertionError(f"{talk.person} sees {seen}"))
 
-    async def _wrong(self, talk: Talk, error: BaseException) -> None:
+    async def _wrong(self, talk: CustomerConversation, error: BaseException) -> None:
         self.toll.wrong.append(f"{error}; see {await self._evidence.keep(talk, error)}")
 
     async def _explain(self) -> None:
@@ -143,12 +143,12 @@ class Executioner:
         return {each.conversation for each in told if each.payload(DeliveryOutcome).state == "unknown"}
 
 
-def is_over(found: dict[str, Any], talk: Talk) -> bool:
+def is_over(found: dict[str, Any], talk: CustomerConversation) -> bool:
     """The second question is answered, or people have the conversation."""
     return found["owner"] in ("queue", "person") or any(FACTS[WATER] in shown.text for shown in talk.screen)
 
 
-def is_settled(found: dict[str, Any], talk: Talk) -> bool:
+def is_settled(found: dict[str, Any], talk: CustomerConversation) -> bool:
     """The first question is answered, or people have the conversation: they are called right after a doubt is on
     record."""
     return found["owner"] in ("queue", "person") or any(FACTS[HEAT] in shown.text for shown in talk.screen)

@@ -19,10 +19,10 @@ from typing import Any
 
 from schemas import topics
 from schemas.conversation import DeliveryOutcome
-from tests.scenarios.customer_conversation import FACTS, HEAT, WATER, Talk
+from tests.scenarios.customer_conversation import FACTS, HEAT, WATER, CustomerConversation
 from tests.scenarios.customers.customer import Customers
-from tests.scenarios.kills import DEADLINE, POINTS_OF_SENDER, Executioner, is_over, is_settled
-from tests.scenarios.scenario_installation import Stage
+from tests.scenarios.kills import DEADLINE, POINTS_OF_SENDER, SenderKills, is_over, is_settled
+from tests.scenarios.scenario_installation import ScenarioInstallation
 from tests.simulators.slack.event_delivery import Undelivered
 from tests.simulators.vendor import Fault, FaultKind
 
@@ -67,11 +67,11 @@ class Verdict:
         return json.dumps(told | {name: getattr(self, name) for name in wrong}, indent=1)
 
 
-class FaultExecutioner(Executioner):
-    def __init__(self, stage: Stage, seed: int, say: Callable[[str], None] = print) -> None:
+class KillsDuringFaults(SenderKills):
+    def __init__(self, stage: ScenarioInstallation, seed: int, say: Callable[[str], None] = print) -> None:
         super().__init__(stage, seed, say)
         self.verdict = Verdict()
-        self._talks: list[Talk] = []
+        self._talks: list[CustomerConversation] = []
 
     async def judge(self, count: int) -> Verdict:
         """Ends the installation, too."""
@@ -97,7 +97,7 @@ class FaultExecutioner(Executioner):
         self._talks += talks
         await asyncio.gather(*(self._ask_once_more(talk) for talk in talks))
 
-    async def _kill_amid_faults(self, talk: Talk) -> None:
+    async def _kill_amid_faults(self, talk: CustomerConversation) -> None:
         vendor, point = talk.vendor, self._rng.choice(POINTS_OF_SENDER)
         chosen = [self._rng.choice(FAULTS) for _ in range(self._rng.choice((1, 1, 2)))]
         waits = self._rng.uniform(0.0, MOMENT)
@@ -113,7 +113,7 @@ class FaultExecutioner(Executioner):
         await process.kill()
         self.verdict.kills[f"{talk.customers.name()} {chosen[0][0]}"] += 1
 
-    async def _death(self, talk: Talk, process: Any, faults: int, waits: float) -> int:
+    async def _death(self, talk: CustomerConversation, process: Any, faults: int, waits: float) -> int:
         """The status with which the process died by itself. Raises TimeoutError a while after the first fault."""
         ended = asyncio.shield(process.exited)
         met = asyncio.ensure_future(
@@ -129,7 +129,7 @@ class FaultExecutioner(Executioner):
 
     # ── what became of it ────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def _ask_once_more(self, talk: Talk) -> None:
+    async def _ask_once_more(self, talk: CustomerConversation) -> None:
         try:
             with suppress(Undelivered):
                 await talk.accepted()
@@ -142,7 +142,7 @@ class FaultExecutioner(Executioner):
             return
         self._judge(talk, found)
 
-    def _judge(self, talk: Talk, found: dict[str, Any]) -> None:
+    def _judge(self, talk: CustomerConversation, found: dict[str, Any]) -> None:
         seen = [shown.text for shown in talk.screen]
         self.verdict.answers += len(seen)
         heat = [number for number, text in enumerate(seen) if FACTS[HEAT] in text]

@@ -8,11 +8,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from tests.scenarios.channel_scenarios import A_WEEK_LATER, SCENARIOS, TODAY
-from tests.scenarios.customer_conversation import Talk
+from tests.scenarios.customer_conversation import CustomerConversation
 from tests.scenarios.customers.customer import Customers
 from tests.scenarios.evidence import Evidence
 from tests.scenarios.matrix_cells import Cell
-from tests.scenarios.scenario_installation import Stage
+from tests.scenarios.scenario_installation import ScenarioInstallation
 
 WEEK = 7 * 86_400 + 3600.0
 """Seconds. A little more, because a window of seven days has to be over."""
@@ -25,12 +25,12 @@ class Played:
     done: asyncio.Future[None]
     rests: asyncio.Event = field(default_factory=asyncio.Event)
     """Ended, or waits for the week to pass."""
-    talk: Talk | None = None
+    talk: CustomerConversation | None = None
     seen: int = 0
 
 
 class Matrix:
-    def __init__(self, stage: Stage, wanted: Iterable[Cell]) -> None:
+    def __init__(self, stage: ScenarioInstallation, wanted: Iterable[Cell]) -> None:
         self._stage = stage
         self._evidence = Evidence(stage)
         self.played = {cell: Played(asyncio.get_running_loop().create_future()) for cell in wanted}
@@ -89,7 +89,7 @@ class Matrix:
             played.rests.set()
             await self._week.wait()
 
-        talk = played.talk = Talk(self._stage, customers, f"{name}-{customers.name()}", week)
+        talk = played.talk = CustomerConversation(self._stage, customers, f"{name}-{customers.name()}", week)
         try:
             async with asyncio.timeout(300):
                 await SCENARIOS[name](talk)

@@ -36,7 +36,7 @@ def seed() -> int:
     return int(os.environ.get("PARLEY_MATRIX_SEED") or random.Random(run).randrange(10**6))
 
 
-def wanted(request: pytest.FixtureRequest, test: str) -> list[Cell]:
+def select_cells(request: pytest.FixtureRequest, test: str) -> list[Cell]:
     """Those of a parametrized test that were not deselected."""
     items = [item for item in request.session.items if isinstance(item, pytest.Function) and item.originalname == test]
     cells: list[Cell] = [item.callspec.params["cell"] for item in items]  # type: ignore[misc]

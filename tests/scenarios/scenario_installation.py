@@ -18,7 +18,7 @@ from schemas import topics
 from schemas.envelope import Envelope
 from tests import desks
 from tests.harness.installation import UNLIMITED, Installation
-from tests.harness.processes import Nursery
+from tests.harness.processes import ForkServer
 from tests.scenarios.customers.customer import Customers
 from tests.scenarios.customers.discord import DiscordCustomers
 from tests.scenarios.customers.instagram import InstagramCustomers
@@ -26,7 +26,7 @@ from tests.scenarios.customers.slack import SlackCustomers, SocketCustomers
 from tests.scenarios.customers.whatsapp_meta import WhatsAppCustomers
 from tests.scenarios.customers.whatsapp_twilio import TwilioCustomers
 from tests.simulators.help_desk import HelpDesk
-from tests.simulators.vendor_clock import Pace
+from tests.simulators.vendor_clock import VendorClock
 
 TENANT = "plantstore"
 FOLD = 0.25
@@ -43,7 +43,7 @@ KINDS: tuple[type[Any], ...] = (
 
 
 @dataclass(frozen=True)
-class Scene:
+class ScenarioSettings:
     """``tenant``: more of its settings. ``env``: of the processes. ``has_help_desk``: people work behind the webhook
     desk."""
 
@@ -53,15 +53,15 @@ class Scene:
     has_help_desk: bool = False
 
 
-MATRIX = Scene()
+MATRIX = ScenarioSettings()
 
 
 @dataclass
-class Stage:
+class ScenarioInstallation:
     """``clock`` is the vendors'; ``ahead`` seconds later than the machine's, as the installation's is."""
 
     installation: Installation
-    clock: Pace
+    clock: VendorClock
     customers: list[Customers]
     ahead: float = 0
     env: dict[str, str] = field(default_factory=lambda: {"TEST_HURRY": str(HURRY)})
@@ -158,9 +158,11 @@ class Stage:
 
 
 @asynccontextmanager
-async def stage_of(nursery: Nursery, folder: Path, scene: Scene = MATRIX, /, **servers: str) -> AsyncIterator[Stage]:
+async def stage_of(
+    nursery: ForkServer, folder: Path, scene: ScenarioSettings = MATRIX, /, **servers: str
+) -> AsyncIterator[ScenarioInstallation]:
     """``servers``: kafka, redis and prefix; none of them is the embedded engine."""
-    clock, port = Pace(), free_port()
+    clock, port = VendorClock(), free_port()
     customers: list[Customers] = [kind(clock) for kind in scene.kinds]
     async with AsyncExitStack() as stack:
         for each in customers:
@@ -178,7 +180,7 @@ async def stage_of(nursery: Nursery, folder: Path, scene: Scene = MATRIX, /, **s
         for each in customers:
             each.vendor.call(f"{public}/v1/webhooks/{each.channel}/{TENANT}/{each.account}{each.hook}")
         await installation.prepare(dict(scene.env))
-        stage = Stage(installation, clock, customers, help_desk=help_desk)
+        stage = ScenarioInstallation(installation, clock, customers, help_desk=help_desk)
         stage.env.update(scene.env)
         await stage.start()
         if installation.scaled:

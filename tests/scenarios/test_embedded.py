@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.harness.processes import Nursery
+from tests.harness.processes import ForkServer
 from tests.scenarios.channel_scenarios import NOT_YET, SCENARIOS
 from tests.scenarios.matrix import Matrix
-from tests.scenarios.matrix_cells import Cell, every, impossible, wanted
+from tests.scenarios.matrix_cells import Cell, every, impossible, select_cells
 from tests.scenarios.scenario_installation import stage_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
@@ -17,10 +17,10 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 @pytest.fixture(scope="module")
 async def matrix(
-    request: pytest.FixtureRequest, nursery: Nursery, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest, nursery: ForkServer, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Matrix]:
     async with stage_of(nursery, tmp_path_factory.mktemp("matrix")) as stage:
-        matrix = Matrix(stage, wanted(request, "test_what_the_scenario_says_is_true"))
+        matrix = Matrix(stage, select_cells(request, "test_what_the_scenario_says_is_true"))
         yield matrix
         await matrix.finished
 

@@ -6,22 +6,22 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness.processes import Nursery
+from tests.harness.processes import ForkServer
 from tests.harness.task_dump import TOLD
-from tests.scenarios.customer_conversation import HEAT, Talk
+from tests.scenarios.customer_conversation import HEAT, CustomerConversation
 from tests.scenarios.customers.slack import SocketCustomers
 from tests.scenarios.evidence import Evidence
 from tests.scenarios.kills import fail_on_wait
-from tests.scenarios.scenario_installation import Scene, stage_of
+from tests.scenarios.scenario_installation import ScenarioSettings, stage_of
 
 
 @pytest.mark.slow
 async def test_a_failure_leaves_what_the_vendor_the_record_the_bus_and_the_process_say(
-    nursery: Nursery, tmp_path: Path
+    nursery: ForkServer, tmp_path: Path
 ) -> None:
     kept = tmp_path / "kept"
-    async with stage_of(nursery, tmp_path / "stage", Scene(kinds=(SocketCustomers,))) as stage:
-        talk = Talk(stage, stage.customers[0], "ann", fail_on_wait)
+    async with stage_of(nursery, tmp_path / "stage", ScenarioSettings(kinds=(SocketCustomers,))) as stage:
+        talk = CustomerConversation(stage, stage.customers[0], "ann", fail_on_wait)
         shown = await talk.ask(HEAT)
         evidence = Evidence(stage, kept)
         assert await evidence.keep(talk, AssertionError("made up")) == kept / "ann"
@@ -35,10 +35,12 @@ async def test_a_failure_leaves_what_the_vendor_the_record_the_bus_and_the_proce
 
 
 @pytest.mark.slow
-async def test_what_a_process_cannot_say_any_more_does_not_hide_the_failure(nursery: Nursery, tmp_path: Path) -> None:
+async def test_what_a_process_cannot_say_any_more_does_not_hide_the_failure(
+    nursery: ForkServer, tmp_path: Path
+) -> None:
     kept = tmp_path / "kept"
-    async with stage_of(nursery, tmp_path / "stage", Scene(kinds=(SocketCustomers,))) as stage:
-        talk = Talk(stage, stage.customers[0], "ann", fail_on_wait)
+    async with stage_of(nursery, tmp_path / "stage", ScenarioSettings(kinds=(SocketCustomers,))) as stage:
+        talk = CustomerConversation(stage, stage.customers[0], "ann", fail_on_wait)
         await talk.say(HEAT)
         await talk.accepted()
         await stage.installation.kill("dev")

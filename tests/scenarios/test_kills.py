@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness.processes import Nursery
-from tests.scenarios.kills import POINTS_OF_SENDER, Executioner, series
-from tests.scenarios.kills_during_faults import FaultExecutioner
+from tests.harness.processes import ForkServer
+from tests.scenarios.kills import POINTS_OF_SENDER, SenderKills, series
+from tests.scenarios.kills_during_faults import KillsDuringFaults
 from tests.scenarios.scenario_installation import KINDS, stage_of
-from tests.simulators.vendor_clock import Pace
+from tests.simulators.vendor_clock import VendorClock
 
 COUNT, AMID_FAULTS = 24, 6
 SEED = random.SystemRandom().randrange(2**32)
@@ -20,12 +20,12 @@ SEED = random.SystemRandom().randrange(2**32)
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 async def test_no_answer_is_lost_doubled_or_out_of_order_when_its_sender_is_killed(
-    nursery: Nursery, tmp_path: Path
+    nursery: ForkServer, tmp_path: Path
 ) -> None:
     """Where the vendor may not say what it has shown, people may get the conversation; then the log says why."""
     print(f"seed {SEED}")
     async with stage_of(nursery, tmp_path) as stage:
-        toll = await Executioner(stage, SEED).run(COUNT)
+        toll = await SenderKills(stage, SEED).run(COUNT)
     print(toll.as_json())
     assert toll.wrong == []
     assert toll.kills.total() == COUNT
@@ -35,18 +35,18 @@ async def test_no_answer_is_lost_doubled_or_out_of_order_when_its_sender_is_kill
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 async def test_no_answer_is_lost_doubled_or_in_doubt_unknown_to_people_when_vendors_fail_meanwhile(
-    nursery: Nursery, tmp_path: Path
+    nursery: ForkServer, tmp_path: Path
 ) -> None:
     print(f"seed {SEED}")
     async with stage_of(nursery, tmp_path) as stage:
-        verdict = await FaultExecutioner(stage, SEED).judge(AMID_FAULTS)
+        verdict = await KillsDuringFaults(stage, SEED).judge(AMID_FAULTS)
     print(verdict.as_json())
     assert verdict.is_good
     assert verdict.kills.total() == AMID_FAULTS
 
 
 def test_kills_are_dealt_evenly() -> None:
-    customers = [kind(Pace()) for kind in KINDS]
+    customers = [kind(VendorClock()) for kind in KINDS]
     dealt = [(who.name(), point) for who, points in series(customers, 500) for point in points]
     counts = {cell: dealt.count(cell) for cell in dealt}
     assert len(dealt) == 500

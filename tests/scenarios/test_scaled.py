@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from tests.harness.processes import Nursery
+from tests.harness.processes import ForkServer
 from tests.scenarios.matrix import Matrix
-from tests.scenarios.matrix_cells import Cell, seed, some, wanted
+from tests.scenarios.matrix_cells import Cell, seed, select_cells, some
 from tests.scenarios.scenario_installation import stage_of
 
 pytestmark = [pytest.mark.scaled, pytest.mark.slow, pytest.mark.timeout(600)]
@@ -19,14 +19,14 @@ SEED = seed()
 @pytest.fixture(scope="module")
 async def matrix(
     request: pytest.FixtureRequest,
-    nursery: Nursery,
+    nursery: ForkServer,
     tmp_path_factory: pytest.TempPathFactory,
     kafka_bootstrap: str,
     redis_url: str,
 ) -> AsyncIterator[Matrix]:
     servers: dict[str, Any] = {"kafka": kafka_bootstrap, "redis": redis_url, "prefix": f"matrix-{SEED}."}
     async with stage_of(nursery, tmp_path_factory.mktemp("matrix"), **servers) as stage:
-        matrix = Matrix(stage, wanted(request, "test_what_the_scenario_says_is_true"))
+        matrix = Matrix(stage, select_cells(request, "test_what_the_scenario_says_is_true"))
         yield matrix
         await matrix.finished
 

@@ -12,14 +12,14 @@ from pathlib import Path
 from playwright.async_api import async_playwright
 
 from infra.deploy import local_browser
-from tests.harness.processes import Nursery
+from tests.harness.processes import ForkServer
 from tests.screenshots import console, desk
-from tests.screenshots.album import DOCS, Album
+from tests.screenshots.album import DOCS, Screenshots
 
 
 async def main(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    album, nursery = Album(folder), Nursery()
+    album, nursery = Screenshots(folder), ForkServer()
     await nursery.start()
     try:
         async with async_playwright() as driver:

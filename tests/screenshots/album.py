@@ -26,7 +26,7 @@ LOOKS = """async (picture) => {
 
 
 @dataclass
-class Album:
+class Screenshots:
     """``said``: by the name of a picture, all that could be read on the page then."""
 
     folder: Path

@@ -7,11 +7,11 @@ from typing import Any
 import aiohttp
 from playwright.async_api import Browser, Page
 
-from tests.console.conftest import quick
+from tests.console.conftest import hash_quickly
 from tests.console.form_client import PASSWORDS
 from tests.harness.chat_client import Contact
-from tests.harness.processes import Nursery
-from tests.screenshots.album import Album
+from tests.harness.processes import ForkServer
+from tests.screenshots.album import Screenshots
 from tests.screenshots.shop import shop
 from tests.widget.tab import Window, expect
 
@@ -59,7 +59,7 @@ async def answered(page: Page, contact: Contact) -> None:
     await page.locator("summary", has_text="Why").first.click()
 
 
-async def take(browser: Browser, base: str, customers: list[Contact], album: Album) -> None:
+async def take(browser: Browser, base: str, customers: list[Contact], album: Screenshots) -> None:
     window, page = await signed_in(browser, base, **DESK)
     await answered(page, customers[2])
     await page.evaluate("scrollTo(0, document.documentElement.scrollHeight)")
@@ -83,9 +83,9 @@ async def take(browser: Browser, base: str, customers: list[Contact], album: Alb
 
 
 def configure(config: dict[str, Any]) -> None:
-    config["operators"] = {"anna": {"password_hash": quick(PASSWORDS["anna"]), "name": "Anna Bloom"}}
+    config["operators"] = {"anna": {"password_hash": hash_quickly(PASSWORDS["anna"]), "name": "Anna Bloom"}}
 
 
-async def play(nursery: Nursery, browser: Browser, album: Album) -> None:
+async def play(nursery: ForkServer, browser: Browser, album: Screenshots) -> None:
     async with shop(nursery, configure) as parley, aiohttp.ClientSession() as http:
         await take(browser, parley.base, await talks(parley.base, http), album)

@@ -11,10 +11,10 @@ import aiohttp
 import jwt
 from playwright.async_api import Browser
 
-from tests.e2e.slack_desk import Stage, heard
+from tests.e2e.slack_desk import DeskInstallation, wait_for_transcript
 from tests.harness.chat_client import Contact
-from tests.harness.processes import Nursery
-from tests.screenshots.album import Album
+from tests.harness.processes import ForkServer
+from tests.screenshots.album import Screenshots
 from tests.screenshots.shop import shop
 from tests.simulators.slack import page
 from tests.simulators.slack.markup import Reader
@@ -33,9 +33,9 @@ MO, INES = "Mo Lindqvist", "Ines Okafor"
 
 @dataclass
 class Studio:
-    stage: Stage
+    stage: DeskInstallation
     browser: Browser
-    album: Album
+    album: Screenshots
 
     @property
     def reader(self) -> Reader:
@@ -94,10 +94,10 @@ async def shift(studio: Studio, http: aiohttp.ClientSession) -> None:
     request = await stage.in_thread(card, "Approval needed")
     await studio.thread("desk-request-dark", card, after=last, scheme="dark")
     await stage.slack.interactions.press(INES, request, "Approve")
-    await heard(anna, lambda lines: any("are refunded" in line["text"] for line in lines))
+    await wait_for_transcript(anna, lambda lines: any("are refunded" in line["text"] for line in lines))
 
 
-async def talked(stage: Stage, anna: Contact, card: Post) -> Post:
+async def talked(stage: DeskInstallation, anna: Contact, card: Post) -> Post:
     """A note, an answer that is changed after it was sent, and the draft of another."""
     await stage.claimed(MO, card)
     await anna.say(f"It is order {ORDER}. The leaves are black, but the crown is still firm.")
@@ -105,10 +105,10 @@ async def talked(stage: Stage, anna: Contact, card: Post) -> Post:
     stage.reply(INES, card, "// That box sat in the depot for two nights, I can see it in the tracking.")
     first = stage.reply(MO, card, "I am sorry to read that. Please keep it cool today, and do not repot it.")
     await stage.until(lambda: marks(first))
-    await heard(anna, lambda lines: any("repot it" in line["text"] for line in lines))
+    await wait_for_transcript(anna, lambda lines: any("repot it" in line["text"] for line in lines))
     better = "I am sorry to read that. Please keep it cool and shaded this week, and do not repot it."
     stage.slack.people.edit(MO, first.ts, better)
-    await heard(anna, lambda lines: any("this week" in line["text"] for line in lines))
+    await wait_for_transcript(anna, lambda lines: any("this week" in line["text"] for line in lines))
     await anna.say("How long do I have to complain about a plant that came in bad shape?")
     await stage.in_thread(card, "came in bad shape?")
     await stage.press(MO, card, "Draft")
@@ -123,7 +123,7 @@ def configure(slack: SlackVendor, config: dict[str, Any]) -> None:
     tenant["desk"] = {"channel": slack.channel("support").id, "undo_seconds": UNDO}
 
 
-async def play(nursery: Nursery, browser: Browser, album: Album) -> None:
+async def play(nursery: ForkServer, browser: Browser, album: Screenshots) -> None:
     slack = SlackVendor(pace=0.01)
     slack.limits.speed = FASTER
     hurry = {"TEST_HURRY_DESK": str(FASTER)}
@@ -133,4 +133,4 @@ async def play(nursery: Nursery, browser: Browser, album: Album) -> None:
         aiohttp.ClientSession() as http,
     ):
         slack.call(f"{parley.base}/v1/webhooks/slack/plantstore/main")
-        await shift(Studio(Stage(parley, slack), browser, album), http)
+        await shift(Studio(DeskInstallation(parley, slack), browser, album), http)

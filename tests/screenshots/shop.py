@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from tests.harness.installation import Installation
-from tests.harness.processes import Nursery
+from tests.harness.processes import ForkServer
 from tests.screenshots.album import ROOT
 
 INDEXED = 300.0
@@ -20,7 +20,9 @@ INDEXED = 300.0
 
 
 @asynccontextmanager
-async def shop(nursery: Nursery, change: Callable[[dict[str, Any]], None], **env: str) -> AsyncIterator[Installation]:
+async def shop(
+    nursery: ForkServer, change: Callable[[dict[str, Any]], None], **env: str
+) -> AsyncIterator[Installation]:
     """A copy of it, with its configuration changed."""
     with tempfile.TemporaryDirectory(prefix="parley-pictures-") as home:
         folder = Path(home) / "plantstore"

@@ -9,9 +9,9 @@ from base64 import b64encode
 import pytest
 from playwright.async_api import Browser
 
-from tests.harness.processes import Nursery
+from tests.harness.processes import ForkServer
 from tests.screenshots import console, desk
-from tests.screenshots.album import DOCS, ROOT, Album, looks, size
+from tests.screenshots.album import DOCS, ROOT, Screenshots, looks, size
 from tests.widget.conftest import browser
 
 __all__ = ["browser"]
@@ -57,18 +57,18 @@ MARGIN = 0.15
 
 
 @pytest.fixture(scope="module")
-async def album(nursery: Nursery, browser: Browser) -> Album:
+async def album(nursery: ForkServer, browser: Browser) -> Screenshots:
     TAKEN.mkdir(parents=True, exist_ok=True)
     for old in TAKEN.glob("*.png"):
         old.unlink()
-    album = Album(TAKEN)
+    album = Screenshots(TAKEN)
     await asyncio.gather(console.play(nursery, browser, album), desk.play(nursery, browser, album))
     return album
 
 
 @pytest.mark.parametrize("name", SAID)
 async def test_a_picture_shows_what_people_see_and_the_docs_have_its_like(
-    album: Album, browser: Browser, name: str
+    album: Screenshots, browser: Browser, name: str
 ) -> None:
     said = album.said[name]
     assert [words for words in SAID[name] if words not in said] == [], said

@@ -20,12 +20,12 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
-from tests.simulators.http_faults import Manners, carried_out
+from tests.simulators.http_faults import FaultResponses, carried_out
 from tests.simulators.vendor import Faults, File, Ledger, Request
-from tests.simulators.vendor_clock import Pace
+from tests.simulators.vendor_clock import VendorClock
 
 SECRET = "secret-of-the-help-desk-for-tests"
-MANNERS = Manners(
+MANNERS = FaultResponses(
     refusal=lambda fault: web.json_response({"error": fault.code or "refused"}, status=fault.status),
     limit=lambda fault: web.json_response({}, status=429, headers={"retry-after": str(fault.retry_after)}),
 )
@@ -68,7 +68,7 @@ class Telling:
 
 
 class HelpDesk:
-    def __init__(self, clock: Pace | None = None) -> None:
+    def __init__(self, clock: VendorClock | None = None) -> None:
         self.ledger = Ledger()
         self.faults = Faults()
         self.posts: dict[str, Post] = {}
@@ -77,7 +77,7 @@ class HelpDesk:
         self.whispers: list[tuple[str, str]] = []
         self.files: dict[str, File] = {}
         self.told: list[Telling] = []
-        self._clock = clock or Pace()
+        self._clock = clock or VendorClock()
         self._ids = count(1)
         self._markers: dict[str, str] = {}
         self._waiting: asyncio.Queue[Telling] = asyncio.Queue()

@@ -14,7 +14,7 @@ PROXY_PAGE = "<html><head><title>{0}</title></head><body><center><h1>{0}</h1></c
 
 
 @dataclass(frozen=True, slots=True)
-class Manners:
+class FaultResponses:
     """The vendor's own words for a fault."""
 
     refusal: Callable[[Fault], web.Response]
@@ -25,7 +25,7 @@ async def carried_out(
     request: web.Request,
     noted: Request,
     faults: Faults,
-    manners: Manners,
+    manners: FaultResponses,
     do: Callable[[], Awaitable[web.Response]],
 ) -> web.Response:
     """The answer to a request, with the fault that it meets. ``do`` sets ``noted.did`` when it did what was asked."""
@@ -40,7 +40,7 @@ async def carried_out(
     return response
 
 
-def _instead(request: web.Request, fault: Fault, manners: Manners) -> web.Response:
+def _instead(request: web.Request, fault: Fault, manners: FaultResponses) -> web.Response:
     if fault.kind == "drop":
         return _cut(request)
     if fault.kind == "lose":
@@ -48,7 +48,7 @@ def _instead(request: web.Request, fault: Fault, manners: Manners) -> web.Respon
     return manners.limit(fault) if fault.kind == "limit" else manners.refusal(fault)
 
 
-async def _beside(request: web.Request, fault: Fault, manners: Manners, response: web.Response) -> web.Response:
+async def _beside(request: web.Request, fault: Fault, manners: FaultResponses, response: web.Response) -> web.Response:
     if fault.kind == "drop_after":
         return _cut(request)
     if fault.kind == "fail_after":

@@ -14,7 +14,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 
 @dataclass(frozen=True)
-class Seen:
+class CollectedSpan:
     """One span. Ids are hex; ``parent`` is empty at the root; ``links`` are the span ids it has to do with."""
 
     trace: str
@@ -30,14 +30,14 @@ class Seen:
 @dataclass
 class Collector:
     port: int
-    spans: list[Seen] = field(default_factory=list)
+    spans: list[CollectedSpan] = field(default_factory=list)
     news: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def endpoint(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    async def until(self, found: Callable[[list[Seen]], bool], deadline: float = 60) -> list[Seen]:
+    async def until(self, found: Callable[[list[CollectedSpan]], bool], deadline: float = 60) -> list[CollectedSpan]:
         """The spans, once ``found`` says they are all there. Fails with what there is."""
         try:
             async with asyncio.timeout(deadline):
@@ -64,8 +64,8 @@ def _values(attributes: Any) -> dict[str, Any]:
     return {item.key: getattr(item.value, item.value.WhichOneof("value")) for item in attributes}
 
 
-def _seen(span: Any, service: str) -> Seen:
-    return Seen(
+def _seen(span: Any, service: str) -> CollectedSpan:
+    return CollectedSpan(
         trace=span.trace_id.hex(),
         id=span.span_id.hex(),
         parent=span.parent_span_id.hex(),
@@ -78,7 +78,7 @@ def _seen(span: Any, service: str) -> Seen:
 
 
 @asynccontextmanager
-async def collecting() -> AsyncIterator[Collector]:
+async def open_collector() -> AsyncIterator[Collector]:
     collector = Collector(0)
     app = web.Application(client_max_size=64 * 1024 * 1024)
     app.router.add_post("/v1/traces", collector.take)

@@ -15,7 +15,7 @@ Mood = Literal["well", "slow_after", "error_after", "error_before", "html_after"
 
 
 @dataclass
-class Till:
+class PaymentService:
     """``done``: every effect, in order. ``moods``: how the next payments go, one each, then ``well``. ``forgets``:
     nothing is found by its key. ``honours``: a key that was seen does nothing again."""
 
@@ -77,8 +77,8 @@ class Till:
 
 
 @asynccontextmanager
-async def open_till() -> AsyncIterator[Till]:
-    till = Till()
+async def open_payments() -> AsyncIterator[PaymentService]:
+    till = PaymentService()
     app = web.Application()
     app.router.add_post("/refunds", till.pay)
     app.router.add_get("/refunds/{key}", till.find)

@@ -12,8 +12,8 @@ from pathlib import Path
 import yaml
 
 from tests.simulators.vendor import File, Shown, Vendor
-from tests.simulators.vendor_clock import Pace
-from tests.simulators.webhook_delivery import Parcel, Postman
+from tests.simulators.vendor_clock import VendorClock
+from tests.simulators.webhook_delivery import Webhook, WebhookDelivery
 
 HELP = """\
 Type a message and press Enter. A number picks a choice of the last message that has any. Beside that:
@@ -29,8 +29,8 @@ class Prompt:
     def __init__(
         self,
         vendor: Vendor,
-        postman: Postman,
-        pace: Pace,
+        postman: WebhookDelivery,
+        pace: VendorClock,
         *,
         write: Callable[[str], None] = print,
         person: str = "anna",
@@ -91,7 +91,7 @@ class Prompt:
         """Say so when nobody listens."""
         if not self._postman.sent:
             return self._write("  (no webhook address is set)")
-        parcel: Parcel = self._postman.sent[-1]
+        parcel: Webhook = self._postman.sent[-1]
         await parcel.tried.wait()
         if parcel.outcomes and parcel.outcomes[0] not in range(200, 300):
             self._write(f"  (not heard: {parcel.outcomes[0]}; tried again later, if the vendor does)")
@@ -154,7 +154,7 @@ def snippet(vendor: Vendor, account: str) -> str:
     return yaml.safe_dump({"channels": {vendor.name: {account: vendor.settings()}}}, sort_keys=False)
 
 
-async def typed() -> AsyncIterator[str]:
+async def read_lines() -> AsyncIterator[str]:
     """The lines of standard input. A thread reads them, and does not hold up the end."""
     loop, lines = asyncio.get_running_loop(), asyncio.Queue[str]()
 

@@ -8,7 +8,7 @@ import aiohttp
 import pytest
 
 from tests.simulators.discord import Discord
-from tests.simulators.discord.raw_client import Clock, bot_at, raw
+from tests.simulators.discord.raw_client import Clock, bot_at, open_raw_client
 from tests.simulators.discord.sdk import Bot, discord, led_to
 from tests.simulators.vendor import File
 
@@ -156,7 +156,7 @@ async def test_reactions_of_bot_and_person_meet_on_one_message(server: Discord) 
 
 
 async def test_a_reaction_counts_once_and_can_be_taken_back_once(server: Discord) -> None:
-    async with server.serving(), raw(server) as rest:
+    async with server.serving(), open_raw_client(server) as rest:
         said = await server.say("mia", "thanks")
         message = f"/channels/{server.place('mia')}/messages/{said}"
         one = f"{message}/reactions/👍/@me"

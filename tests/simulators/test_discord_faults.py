@@ -15,8 +15,8 @@ import yaml
 
 from tests.simulators.discord import Discord
 from tests.simulators.discord.prompt import Prompt
-from tests.simulators.discord.raw_client import bot_at, raw
-from tests.simulators.discord.sdk import connected, discord
+from tests.simulators.discord.raw_client import bot_at, open_raw_client
+from tests.simulators.discord.sdk import connect_bot, discord
 from tests.simulators.vendor import Fault, Request
 
 
@@ -32,7 +32,7 @@ SENT: dict[str, tuple[int, int]] = {"refuse": (403, 0), "lose": (503, 0), "fail_
 async def test_a_failed_answer_says_nothing_of_what_was_done(server: Discord, kind: Any) -> None:
     status, shown = SENT[kind]
     server.faults.next(Fault(kind, "Create Message", status=status, code="50007"))
-    async with server.serving(), raw(server) as rest:
+    async with server.serving(), open_raw_client(server) as rest:
         answer = await rest.send(server.place("mia"), content="hello", nonce="n", enforce_nonce=True)
         assert answer.status == status
         assert answer.headers["Content-Type"].startswith("text/html" if kind == "lose" else "application/json")
@@ -78,7 +78,7 @@ async def test_the_library_repeats_a_request_after_some_errors_and_the_nonce_mak
 
 async def test_a_storm_can_be_scripted_for_all_requests(server: Discord) -> None:
     server.faults.always = lambda request: Fault("refuse", status=403) if request.operation == "Get User" else None
-    async with server.serving(), raw(server) as rest:
+    async with server.serving(), open_raw_client(server) as rest:
         assert [(await rest.ask("GET", f"/users/{path}")).status for path in ("1", "@me")] == [403, 200]
 
 
@@ -91,7 +91,7 @@ async def test_whoever_repeats_with_the_same_nonce_is_heard_once_in_any_storm(se
         return Fault(chance.choice(kinds), status=503) if chance.random() < 0.6 else None  # type: ignore[arg-type]
 
     server.faults.always = weather
-    async with server.serving(), raw(server) as rest:
+    async with server.serving(), open_raw_client(server) as rest:
         for number in range(30):
             for _ in range(50):
                 with contextlib.suppress(aiohttp.ClientError, ValueError):
@@ -106,7 +106,7 @@ async def test_whoever_repeats_with_the_same_nonce_is_heard_once_in_any_storm(se
 
 async def test_nothing_is_left_running_when_the_server_is_gone(server: Discord) -> None:
     before = asyncio.all_tasks()
-    async with server.serving(), connected(server) as bot:
+    async with server.serving(), connect_bot(server) as bot:
         server.faults.next(Fault("slow", "Create Message", seconds=60))
         channel = bot.get_partial_messageable(int(server.place("mia")))
         sending = asyncio.create_task(channel.send("hello"))
@@ -121,7 +121,7 @@ async def test_the_same_place_and_state_are_there_after_the_server_was_away() ->
     async with server.serving():
         port = server.port
         said = await server.say("mia", "hello")
-    async with server.serving(), raw(server) as rest:
+    async with server.serving(), open_raw_client(server) as rest:
         assert server.port == port
         assert (await rest.ask("GET", f"/channels/{server.place('mia')}/messages/{said}")).status == 200
 

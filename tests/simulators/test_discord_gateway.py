@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.simulators.discord import Discord
-from tests.simulators.discord.raw_client import Clock, hello, line, raw, ready
+from tests.simulators.discord.raw_client import Clock, hello, identify_and_wait, line, open_raw_client
 from tests.simulators.discord.streams import Zstd
 
 GUILDS, MESSAGES, DIRECT, CONTENT = 1 << 0, 1 << 9, 1 << 12, 1 << 15
@@ -33,7 +33,7 @@ async def test_a_connection_begins_with_hello_ready_and_the_server(server: Disco
 
 async def test_a_heartbeat_is_acknowledged_and_can_be_asked_for(server: Discord) -> None:
     async with server.serving(), line(server) as there:
-        await ready(there, server)
+        await identify_and_wait(there, server)
         await there.say(1, 2)
         assert (await there.op(11))["d"] is None
         server.gateway.ask_heartbeat()
@@ -43,7 +43,7 @@ async def test_a_heartbeat_is_acknowledged_and_can_be_asked_for(server: Discord)
 async def test_without_heartbeats_the_line_is_ended(server: Discord) -> None:
     server.gateway.beat_seconds = 0.05
     async with server.serving(), line(server) as there:
-        await ready(there, server)
+        await identify_and_wait(there, server)
         assert await there.closed() == 4000
         assert len(server.gateway.sessions) == 1
 
@@ -87,7 +87,7 @@ async def test_intents_and_shards_are_checked(server: Discord, more: dict[str, A
 
 async def test_identifying_twice_on_one_line_ends_it(server: Discord) -> None:
     async with server.serving(), line(server) as there:
-        await ready(there, server)
+        await identify_and_wait(there, server)
         await there.identify(server.world.token)
         assert await there.closed() == 4005
 
@@ -143,8 +143,8 @@ async def test_zstd_is_one_stream_that_needs_no_library(server: Discord) -> None
 async def test_without_the_intent_contents_are_empty_except_where_the_bot_is_meant(server: Discord) -> None:
     home = server.world.home
     mia = server.world.user("mia")
-    async with server.serving(), line(server) as there, raw(server) as rest:
-        await ready(there, server, intents=GUILDS | MESSAGES | DIRECT)
+    async with server.serving(), line(server) as there, open_raw_client(server) as rest:
+        await identify_and_wait(there, server, intents=GUILDS | MESSAGES | DIRECT)
         first = server.people.write(mia, home, "secret")
         server.people.write(mia, home, "", reply_to=first.id)
         server.people.write(mia, home, f"<@{server.world.bot.id}> help", reply_to=first.id)
@@ -158,7 +158,7 @@ async def test_without_the_intent_contents_are_empty_except_where_the_bot_is_mea
 
 async def test_only_events_that_were_asked_for_are_told(server: Discord) -> None:
     async with server.serving(), line(server) as there:
-        await ready(there, server, intents=GUILDS | MESSAGES)
+        await identify_and_wait(there, server, intents=GUILDS | MESSAGES)
         server.people.type(server.world.user("mia"), server.world.home)
         await server.say("mia", "directly")
         server.people.write(server.world.user("mia"), server.world.home, "in the server")
@@ -171,9 +171,9 @@ async def test_identifications_are_paced_and_the_days_budget_costs_the_token() -
     clock = Clock()
     server = Discord(now=clock)
     server.gateway.identify_budget = 2
-    async with server.serving(), raw(server) as rest:
+    async with server.serving(), open_raw_client(server) as rest:
         async with line(server) as first, line(server) as second:
-            await ready(first, server)
+            await identify_and_wait(first, server)
             await hello(second)
             await second.identify(server.world.token)
             assert (await second.op(9))["d"] is False
@@ -195,7 +195,7 @@ async def test_identifications_are_paced_and_the_days_budget_costs_the_token() -
 async def test_members_can_be_asked_for(server: Discord) -> None:
     server.world.user("mia")
     async with server.serving(), line(server) as there:
-        await ready(there, server)
+        await identify_and_wait(there, server)
         await there.say(8, {"guild_id": server.world.guild, "query": "", "limit": 0, "nonce": "n"})
         chunk = (await there.until("GUILD_MEMBERS_CHUNK"))["d"]
         assert chunk["nonce"] == "n"

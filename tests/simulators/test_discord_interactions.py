@@ -8,7 +8,7 @@ import pytest
 
 from tests.simulators.discord import Discord
 from tests.simulators.discord.interactions import Interaction
-from tests.simulators.discord.raw_client import Clock, bot_at, raw
+from tests.simulators.discord.raw_client import Clock, bot_at, open_raw_client
 from tests.simulators.discord.sdk import Bot, discord
 
 ASK = {
@@ -137,7 +137,7 @@ async def test_after_fifteen_minutes_the_token_is_no_longer_good() -> None:
 
 
 async def test_a_second_first_answer_is_refused(server: Discord) -> None:
-    async with bot_at(server) as bot, raw(server) as rest:
+    async with bot_at(server) as bot, open_raw_client(server) as rest:
         _, made = await pressed(server, bot)
         path = f"/interactions/{made.id}/{made.token}/callback"
         assert (await rest.ask("POST", path, {"type": 6}, token="")).status == 204
@@ -145,7 +145,7 @@ async def test_a_second_first_answer_is_refused(server: Discord) -> None:
 
 
 async def test_before_an_answer_nothing_can_follow(server: Discord) -> None:
-    async with bot_at(server) as bot, raw(server) as rest:
+    async with bot_at(server) as bot, open_raw_client(server) as rest:
         _, made = await pressed(server, bot)
         answer = await rest.ask(
             "POST", f"/webhooks/{server.world.application}/{made.token}", {"content": "x"}, token=""
@@ -154,14 +154,14 @@ async def test_before_an_answer_nothing_can_follow(server: Discord) -> None:
 
 
 async def test_an_unknown_interaction_or_a_wrong_token_is_refused(server: Discord) -> None:
-    async with bot_at(server) as bot, raw(server) as rest:
+    async with bot_at(server) as bot, open_raw_client(server) as rest:
         _, made = await pressed(server, bot)
         for path in (f"/interactions/1/{made.token}/callback", f"/interactions/{made.id}/x/callback"):
             assert (await rest.ask("POST", path, {"type": 6}, token="")).code == 10062
 
 
 async def test_a_command_cannot_be_answered_with_an_update_of_no_message(server: Discord) -> None:
-    async with bot_at(server) as bot, raw(server) as rest:
+    async with bot_at(server) as bot, open_raw_client(server) as rest:
         await bot.http.bulk_upsert_global_commands(bot.application_id, [ASK])  # type: ignore[arg-type]
         made = server.command("mia", "ask", "why?")
         path = f"/interactions/{made.id}/{made.token}/callback"
@@ -191,7 +191,7 @@ async def test_a_slash_command_is_made_by_the_library_and_typed_by_a_person(serv
 
 
 async def test_commands_can_be_listed_changed_and_taken_away(server: Discord) -> None:
-    async with server.serving(), raw(server) as rest:
+    async with server.serving(), open_raw_client(server) as rest:
         base = f"/applications/{server.world.application}/commands"
         made = await rest.ask("POST", base, ASK)
         assert made.status == 201
@@ -218,7 +218,7 @@ async def test_commands_can_be_listed_changed_and_taken_away(server: Discord) ->
     ],
 )
 async def test_a_command_that_discord_would_not_take_is_refused(server: Discord, command: dict[str, Any]) -> None:
-    async with server.serving(), raw(server) as rest:
+    async with server.serving(), open_raw_client(server) as rest:
         answer = await rest.ask("PUT", f"/applications/{server.world.application}/commands", [command])
         assert (answer.status, answer.code) == (400, 50035)
 

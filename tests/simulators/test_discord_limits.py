@@ -8,14 +8,14 @@ import time
 import pytest
 
 from tests.simulators.discord import Discord
-from tests.simulators.discord.raw_client import bot_at, raw
+from tests.simulators.discord.raw_client import bot_at, open_raw_client
 from tests.simulators.discord.sdk import discord
 from tests.simulators.vendor import Fault
 
 
 async def test_each_answer_says_where_the_bucket_stands() -> None:
     server = Discord()
-    async with server.serving(), raw(server) as rest:
+    async with server.serving(), open_raw_client(server) as rest:
         channel = server.place("mia")
         left = [(await rest.send(channel, content="x")).headers["X-RateLimit-Remaining"] for _ in range(5)]
         assert left == ["4", "3", "2", "1", "0"]
@@ -74,7 +74,7 @@ async def test_a_429_that_came_through_no_proxy_is_a_ban_to_the_library(code: st
 async def test_scripted_limits_have_the_marks_of_their_kind(code: str, scope: str) -> None:
     server = Discord()
     server.faults.next(Fault("limit", code=code, retry_after=1336.57))
-    async with server.serving(), raw(server) as rest:
+    async with server.serving(), open_raw_client(server) as rest:
         answer = await rest.ask("GET", "/users/@me")
         assert (answer.status, answer.headers["X-RateLimit-Scope"]) == (429, scope)
         assert (answer.json["retry_after"], answer.headers["Retry-After"]) == (1336.57, "1337")
@@ -86,7 +86,7 @@ async def test_scripted_limits_have_the_marks_of_their_kind(code: str, scope: st
 async def test_fifty_requests_a_second_are_the_most_and_interactions_are_not_counted() -> None:
     server = Discord()
     server.limits.global_per_second = 3
-    async with server.serving(), raw(server) as rest:
+    async with server.serving(), open_raw_client(server) as rest:
         answers = [await rest.ask("GET", f"/users/{number}") for number in range(4)]
         assert [each.status for each in answers] == [404, 404, 404, 429]
         assert answers[3].json["global"] is True
@@ -99,7 +99,7 @@ async def test_too_many_invalid_requests_shut_the_address_out() -> None:
     server = Discord()
     server.limits.invalid_limit = 3
     server.faults.next(Fault("limit", code="shared"))
-    async with server.serving(), raw(server) as rest:
+    async with server.serving(), open_raw_client(server) as rest:
         await rest.ask("GET", "/users/@me")
         assert server.limits.invalid == 0
         for _ in range(3):
@@ -111,7 +111,7 @@ async def test_too_many_invalid_requests_shut_the_address_out() -> None:
 
 async def test_refused_for_good_reasons_is_not_invalid() -> None:
     server = Discord()
-    async with server.serving(), raw(server) as rest:
+    async with server.serving(), open_raw_client(server) as rest:
         await rest.ask("GET", "/users/1")
         await rest.send(server.place("mia"), content="")
         assert server.limits.invalid == 0

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.simulators.discord import Discord
-from tests.simulators.discord.raw_client import raw
+from tests.simulators.discord.raw_client import open_raw_client
 
 BUTTON = {"type": 2, "style": 1, "label": "Yes", "custom_id": "yes"}
 OPTION = {"label": "Fern", "value": "fern"}
@@ -33,7 +33,7 @@ def server() -> Discord:
 
 @pytest.mark.parametrize("content", ["", " \n\t", "\u200b", None])
 async def test_nothing_to_read_is_an_empty_message(server: Discord, content: str | None) -> None:
-    async with server.serving(), raw(server) as rest:
+    async with server.serving(), open_raw_client(server) as rest:
         answer = await rest.send(server.place("mia"), content=content)
         assert (answer.status, answer.code) == (400, 50006)
 
@@ -126,7 +126,7 @@ async def test_nothing_to_read_is_an_empty_message(server: Discord, content: str
 async def test_a_form_out_of_bounds_is_refused_at_its_place(
     server: Discord, body: dict[str, Any], where: str, code: str
 ) -> None:
-    async with server.serving(), raw(server) as rest:
+    async with server.serving(), open_raw_client(server) as rest:
         answer = await rest.send(server.place("mia"), **body)
         assert (answer.status, answer.code, answer.json["message"]) == (400, 50035, "Invalid Form Body")
         assert place_in(answer.json["errors"], where) == code
@@ -149,13 +149,13 @@ async def test_a_form_out_of_bounds_is_refused_at_its_place(
     ],
 )
 async def test_what_is_just_within_bounds_is_sent(server: Discord, body: dict[str, Any]) -> None:
-    async with server.serving(), raw(server) as rest:
+    async with server.serving(), open_raw_client(server) as rest:
         assert (await rest.send(server.place("mia"), **body)).status == 200
         assert len(server.ledger.shown) == 1
 
 
 async def test_an_edit_has_the_bounds_of_a_message(server: Discord) -> None:
-    async with server.serving(), raw(server) as rest:
+    async with server.serving(), open_raw_client(server) as rest:
         channel = server.place("mia")
         made = await rest.send(channel, content="one")
         path = f"/channels/{channel}/messages/{made.json['id']}"
@@ -165,32 +165,32 @@ async def test_an_edit_has_the_bounds_of_a_message(server: Discord) -> None:
 
 
 async def test_how_much_is_too_much_is_said_by_how_much_it_is(server: Discord) -> None:
-    async with server.serving(), raw(server) as rest:
+    async with server.serving(), open_raw_client(server) as rest:
         for length, most in ((2001, 2000), (4001, 4000)):
             errors = (await rest.send(server.place("mia"), content="x" * length)).json["errors"]
             assert errors["content"]["_errors"][0]["message"] == f"Must be {most} or fewer in length."
 
 
 async def test_a_form_that_is_a_list_is_refused(server: Discord) -> None:
-    async with server.serving(), raw(server) as rest:
+    async with server.serving(), open_raw_client(server) as rest:
         assert (await rest.ask("POST", f"/channels/{server.place('mia')}/messages", [1])).code == 50035
 
 
 async def test_half_characters_and_outer_space_are_not_kept(server: Discord) -> None:
-    async with server.serving(), raw(server) as rest:
+    async with server.serving(), open_raw_client(server) as rest:
         sent = (await rest.send(server.place("mia"), content=" a\ud800b \n")).json
         assert sent["content"] == server.ledger.shown[0].text == "ab"
 
 
 async def test_a_message_to_all_cannot_be_for_one_persons_eyes(server: Discord) -> None:
-    async with server.serving(), raw(server) as rest:
+    async with server.serving(), open_raw_client(server) as rest:
         sent = (await rest.send(server.place("mia"), content="x", flags=1 << 6)).json
         assert sent["flags"] == 0
         assert (await rest.ask("GET", f"/channels/{server.place('mia')}/messages/{sent['id']}")).status == 200
 
 
 async def test_who_is_answered_is_pinged_unless_the_form_says_otherwise(server: Discord) -> None:
-    async with server.serving(), raw(server) as rest:
+    async with server.serving(), open_raw_client(server) as rest:
         reference = {"message_id": await server.say("mia", "hello")}
         loud = (await rest.send(server.place("mia"), content="x", message_reference=reference)).json
         assert [each["username"] for each in loud["mentions"]] == ["mia"]

@@ -8,7 +8,7 @@ import pytest
 
 from tests.simulators.discord import Discord
 from tests.simulators.discord.raw_client import bot_at
-from tests.simulators.discord.sdk import connected, discord
+from tests.simulators.discord.sdk import connect_bot, discord
 from tests.simulators.discord.server_state import Channel, User
 from tests.simulators.vendor import File, Vendor
 
@@ -198,7 +198,7 @@ async def test_settled_means_that_the_client_has_named_the_newest_event(server: 
     async with server.serving():
         with pytest.raises(TimeoutError):
             await server.settled(deadline=0.1)
-        async with connected(server) as bot:
+        async with connect_bot(server) as bot:
             for number in range(20):
                 await server.say("mia", str(number))
             await server.settled(deadline=30)

@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 
 from tests.simulators.discord import Discord
-from tests.simulators.discord.raw_client import Answer, Clock, Raw, raw
+from tests.simulators.discord.raw_client import Answer, Clock, RawClient, open_raw_client
 from tests.simulators.discord.server_state import Channel
 
 
@@ -20,7 +20,7 @@ def server() -> Discord:
 
 
 async def test_every_answer_has_discords_exact_content_type_and_came_through_a_proxy(server: Discord) -> None:
-    async with server.serving(), raw(server) as rest:
+    async with server.serving(), open_raw_client(server) as rest:
         for answer in (await rest.ask("GET", "/users/@me"), await rest.ask("GET", "/users/1")):
             assert answer.headers["Content-Type"] == "application/json"
             assert answer.headers["Via"]
@@ -28,13 +28,13 @@ async def test_every_answer_has_discords_exact_content_type_and_came_through_a_p
 
 @pytest.mark.parametrize("token", ["", "wrong"])
 async def test_without_the_right_token_nothing_is_answered(server: Discord, token: str) -> None:
-    async with server.serving(), raw(server) as rest:
+    async with server.serving(), open_raw_client(server) as rest:
         answer = await rest.ask("GET", "/users/@me", token=token)
         assert (answer.status, answer.json) == (401, {"message": "401: Unauthorized", "code": 0})
 
 
 async def test_an_unknown_path_version_or_agent_is_refused(server: Discord) -> None:
-    async with server.serving(), raw(server) as rest:
+    async with server.serving(), open_raw_client(server) as rest:
         assert (await rest.ask("GET", "/nothing")).status == 404
         assert (await rest.ask("GET", "/users/@me", headers={"User-Agent": ""})).code == 40333
         old = server.api_base.replace("v10", "v6")
@@ -43,7 +43,7 @@ async def test_an_unknown_path_version_or_agent_is_refused(server: Discord) -> N
 
 
 async def test_a_body_that_is_no_json_or_of_another_type_is_refused(server: Discord) -> None:
-    async with server.serving(), raw(server) as rest:
+    async with server.serving(), open_raw_client(server) as rest:
         path = f"/channels/{server.place('mia')}/messages"
         typed = {"Content-Type": "application/json"}
         assert (await rest.ask("POST", path, data=b'{"content": ', headers=typed)).code == 50109
@@ -89,7 +89,7 @@ async def test_where_the_bot_may_not_write_it_is_told_why(
 ) -> None:
     channel = server.channel("mia")
     change(server, channel)
-    async with server.serving(), raw(server) as rest:
+    async with server.serving(), open_raw_client(server) as rest:
         answer = await rest.send(channel.id, content="hello")
         assert (answer.status, answer.code) == (status, code)
         assert server.ledger.shown == []
@@ -98,7 +98,7 @@ async def test_where_the_bot_may_not_write_it_is_told_why(
 async def test_the_bot_may_change_only_its_own_messages(server: Discord) -> None:
     server.move("mia", server.world.home)
     server.world.home.denied.add("MANAGE_MESSAGES")
-    async with server.serving(), raw(server) as rest:
+    async with server.serving(), open_raw_client(server) as rest:
         said = await server.say("mia", "mine")
         path = f"/channels/{server.world.home.id}/messages/{said}"
         assert (await rest.ask("PATCH", path, {"content": "yours"})).code == 50005
@@ -109,7 +109,7 @@ async def test_the_bot_may_change_only_its_own_messages(server: Discord) -> None
 
 
 async def test_nobody_deletes_another_persons_direct_message(server: Discord) -> None:
-    async with server.serving(), raw(server) as rest:
+    async with server.serving(), open_raw_client(server) as rest:
         said = await server.say("mia", "mine")
         assert (await rest.ask("DELETE", f"/channels/{server.place('mia')}/messages/{said}")).code == 50003
 
@@ -117,7 +117,7 @@ async def test_nobody_deletes_another_persons_direct_message(server: Discord) ->
 async def test_a_reply_needs_the_history(server: Discord) -> None:
     server.move("mia", server.world.home)
     server.world.home.denied.add("READ_MESSAGE_HISTORY")
-    async with server.serving(), raw(server) as rest:
+    async with server.serving(), open_raw_client(server) as rest:
         said = await server.say("mia", "hello")
         home = server.world.home.id
         assert (await rest.send(home, content="x", message_reference={"message_id": said})).code == 160002
@@ -125,7 +125,7 @@ async def test_a_reply_needs_the_history(server: Discord) -> None:
 
 
 async def test_history_takes_one_bound_and_at_most_a_hundred(server: Discord) -> None:
-    async with server.serving(), raw(server) as rest:
+    async with server.serving(), open_raw_client(server) as rest:
         path = f"/channels/{server.place('mia')}/messages"
         assert (await rest.ask("GET", f"{path}?after=1&before=2")).code == 50035
         for limit in ("0", "101", "x"):
@@ -133,7 +133,7 @@ async def test_history_takes_one_bound_and_at_most_a_hundred(server: Discord) ->
 
 
 async def test_an_emoji_must_be_one(server: Discord) -> None:
-    async with server.serving(), raw(server) as rest:
+    async with server.serving(), open_raw_client(server) as rest:
         said = await server.say("mia", "hello")
         path = f"/channels/{server.place('mia')}/messages/{said}/reactions"
         assert (await rest.ask("PUT", f"{path}/thumbsup/@me")).code == 10014
@@ -144,7 +144,7 @@ async def test_an_emoji_must_be_one(server: Discord) -> None:
 
 
 async def test_a_direct_message_needs_a_person(server: Discord) -> None:
-    async with server.serving(), raw(server) as rest:
+    async with server.serving(), open_raw_client(server) as rest:
         assert (await rest.ask("POST", "/users/@me/channels", {"recipient_id": "1"})).code == 50033
         assert (await rest.ask("POST", "/users/@me/channels", {"recipient_id": server.world.bot.id})).code == 50033
         assert (await rest.ask("POST", "/users/@me/channels", {})).code == 50035
@@ -153,12 +153,12 @@ async def test_a_direct_message_needs_a_person(server: Discord) -> None:
 async def test_a_locked_thread_takes_no_messages(server: Discord) -> None:
     thread = server.people.open_thread(server.world.user("mia"), server.world.home, "old")
     thread.locked = True
-    async with server.serving(), raw(server) as rest:
+    async with server.serving(), open_raw_client(server) as rest:
         assert (await rest.send(thread.id, content="x")).code == 160005
 
 
 async def test_files_that_are_too_large_or_too_many_are_refused(server: Discord) -> None:
-    async with server.serving(), raw(server) as rest:
+    async with server.serving(), open_raw_client(server) as rest:
 
         async def upload(*sizes: int) -> Answer:
             form = aiohttp.FormData(quote_fields=False)
@@ -177,7 +177,7 @@ async def test_files_that_are_too_large_or_too_many_are_refused(server: Discord)
 
 async def test_slowmode_says_how_long(server: Discord) -> None:
     server.world.home.slowmode = 60
-    async with server.serving(), raw(server) as rest:
+    async with server.serving(), open_raw_client(server) as rest:
         assert (await rest.send(server.world.home.id, content="one")).status == 200
         answer = await rest.send(server.world.home.id, content="two")
         assert (answer.status, answer.code) == (429, 20016)
@@ -187,21 +187,21 @@ async def test_slowmode_says_how_long(server: Discord) -> None:
 async def test_old_messages_take_few_edits() -> None:
     clock = Clock()
     server = Discord(now=clock, pace=0)
-    async with server.serving(), raw(server) as rest:
+    async with server.serving(), open_raw_client(server) as rest:
         made = await rest.send(server.place("mia"), content="0")
         clock.forward(3601)
         codes = [await edit(rest, server, made.json["id"], str(number)) for number in range(4)]
         assert codes == [200, 200, 200, 30046]
 
 
-async def edit(rest: Raw, server: Discord, id: str, text: str) -> int:
+async def edit(rest: RawClient, server: Discord, id: str, text: str) -> int:
     answer = await rest.ask("PATCH", f"/channels/{server.place('mia')}/messages/{id}", {"content": text})
     return answer.status if answer.status == 200 else answer.code
 
 
 async def test_mentions_count_only_where_they_are_allowed(server: Discord) -> None:
     mia = server.world.user("mia").id
-    async with server.serving(), raw(server) as rest:
+    async with server.serving(), open_raw_client(server) as rest:
         text = f"@everyone <@{mia}>"
         loud = (await rest.send(server.world.home.id, content=text)).json
         assert (loud["mention_everyone"], [each["id"] for each in loud["mentions"]]) == (True, [mia])
@@ -210,7 +210,7 @@ async def test_mentions_count_only_where_they_are_allowed(server: Discord) -> No
 
 
 async def test_what_is_not_simulated_says_so(server: Discord) -> None:
-    async with server.serving(), raw(server) as rest:
+    async with server.serving(), open_raw_client(server) as rest:
         said = await server.say("mia", "hello")
         forward = {"type": 1, "message_id": said, "channel_id": server.place("mia")}
         assert (await rest.send(server.place("mia"), message_reference=forward)).status == 501

@@ -10,8 +10,8 @@ import aiohttp
 import pytest
 
 from tests.simulators.discord import Discord
-from tests.simulators.discord.raw_client import Clock, bot_at, hello, line, ready
-from tests.simulators.discord.sdk import Bot, connected, discord
+from tests.simulators.discord.raw_client import Clock, bot_at, hello, identify_and_wait, line
+from tests.simulators.discord.sdk import Bot, connect_bot, discord
 from tests.simulators.vendor import Fault
 
 
@@ -23,7 +23,7 @@ def server() -> Discord:
 async def test_a_session_that_comes_back_gets_what_it_missed(server: Discord) -> None:
     async with server.serving():
         async with line(server) as there:
-            session = (await ready(there, server))["d"]["session_id"]
+            session = (await identify_and_wait(there, server))["d"]["session_id"]
             server.gateway.hang_up()
             with pytest.raises((ConnectionError, aiohttp.ClientError)):
                 await there.next()
@@ -56,7 +56,7 @@ async def test_a_session_is_gone_when_it_said_goodbye_or_came_too_late() -> None
     async with server.serving():
         for code, wait in ((1000, 0.0), (4000, 200.0)):
             async with line(server) as there:
-                session = (await ready(there, server))["d"]["session_id"]
+                session = (await identify_and_wait(there, server))["d"]["session_id"]
                 await there.socket.close(code=code)
             await server.ledger.until(lambda: not server.gateway.connections)
             assert (session in server.gateway.sessions) is (code == 4000)
@@ -68,7 +68,7 @@ async def test_a_session_is_gone_when_it_said_goodbye_or_came_too_late() -> None
 @pytest.mark.parametrize("how", ["abort", "close"])
 async def test_a_client_that_dies_leaves_its_session_behind(server: Discord, how: str) -> None:
     async with server.serving(), line(server) as there:
-        session = (await ready(there, server))["d"]["session_id"]
+        session = (await identify_and_wait(there, server))["d"]["session_id"]
         there.die(hard=how == "abort")
         await server.ledger.until(lambda: not server.gateway.connections)
         assert (list(server.gateway.sessions), server.gateway.closes) == ([session], [1006])
@@ -78,7 +78,7 @@ async def test_sessions_outlive_the_server_being_away(server: Discord) -> None:
     async with AsyncExitStack() as clients:
         async with server.serving():
             there = await clients.enter_async_context(line(server))
-            session = (await ready(there, server))["d"]["session_id"]
+            session = (await identify_and_wait(there, server))["d"]["session_id"]
         said = await server.say("mia", "meanwhile")
         async with server.serving():
             frame = await resumed(server, session, 2)
@@ -88,13 +88,13 @@ async def test_sessions_outlive_the_server_being_away(server: Discord) -> None:
 
 async def test_a_number_that_was_never_told_is_invalid(server: Discord) -> None:
     async with server.serving(), line(server) as there:
-        session = (await ready(there, server))["d"]["session_id"]
+        session = (await identify_and_wait(there, server))["d"]["session_id"]
         assert await resumed(server, session, 99) == 4007
 
 
 async def test_a_session_has_one_line_and_the_newer_one_wins(server: Discord) -> None:
     async with server.serving(), line(server) as there:
-        session = (await ready(there, server))["d"]["session_id"]
+        session = (await identify_and_wait(there, server))["d"]["session_id"]
         frame = await resumed(server, session, 2)
         assert isinstance(frame, dict)
         assert frame["t"] == "RESUMED"
@@ -104,7 +104,7 @@ async def test_a_session_has_one_line_and_the_newer_one_wins(server: Discord) ->
 async def test_only_so_many_events_are_kept_for_a_session(server: Discord) -> None:
     async with server.serving():
         async with line(server) as there:
-            session = (await ready(there, server))["d"]["session_id"]
+            session = (await identify_and_wait(there, server))["d"]["session_id"]
             await there.socket.close(code=4000)
         for number in range(1001):
             await server.say("mia", str(number))
@@ -161,7 +161,7 @@ async def test_the_library_gives_up_where_coming_back_is_useless(
     server.gateway.faults.next(Fault("refuse", "Identify", status=code))
     async with server.serving():
         with pytest.raises(error):
-            async with connected(server):
+            async with connect_bot(server):
                 pytest.fail("connected")
 
 
@@ -177,7 +177,7 @@ async def test_a_first_line_without_hello_ends_the_library(server: Discord) -> N
     server.gateway.faults.next(Fault("lose", "Hello"))
     async with server.serving():
         with pytest.raises(AttributeError):
-            async with connected(server, Bot(heartbeat_timeout=0.1)):
+            async with connect_bot(server, Bot(heartbeat_timeout=0.1)):
                 pytest.fail("connected")
 
 

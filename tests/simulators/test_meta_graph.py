@@ -15,8 +15,8 @@ import pytest
 from tests.simulators.meta import Graph, Instagram, WhatsApp
 from tests.simulators.meta.client import Client, client_of
 from tests.simulators.vendor import all_of
-from tests.simulators.vendor_clock import Pace
-from tests.simulators.webhook_receiver import Received, Receiver
+from tests.simulators.vendor_clock import VendorClock
+from tests.simulators.webhook_receiver import ReceivedRequest, Receiver
 
 DAY = 86_400
 ODD = 'ä 日本 🌱 / </script> 50% @you "quoted" \u202e\n'
@@ -32,7 +32,7 @@ class Setting:
     def graph(self) -> Graph:
         return self.whatsapp.graph
 
-    async def settled(self) -> list[Received]:
+    async def settled(self) -> list[ReceivedRequest]:
         await self.whatsapp.settled()
         return self.receiver.requests
 
@@ -40,7 +40,7 @@ class Setting:
 @pytest.fixture
 async def setting() -> AsyncIterator[Setting]:
     """Both on one Graph; waiting takes no time."""
-    graph = Graph(pace=Pace(scale=0))
+    graph = Graph(pace=VendorClock(scale=0))
     whatsapp, instagram, receiver = WhatsApp(graph), Instagram(graph), Receiver()
     async with receiver.serving(), all_of(whatsapp, instagram):
         whatsapp.call(receiver.url + "/whatsapp")
@@ -54,7 +54,7 @@ async def client(setting: Setting) -> AsyncIterator[Client]:
         yield client
 
 
-def _messages(received: Received) -> list[dict[str, Any]]:
+def _messages(received: ReceivedRequest) -> list[dict[str, Any]]:
     changes = [change for entry in received.json["entry"] for change in entry["changes"]]
     return [message for change in changes for message in change["value"].get("messages", [])]
 
@@ -193,7 +193,7 @@ async def test_deliveries_are_dropped_after_the_time_of_their_kind(setting: Sett
 
 
 async def test_a_retry_waits_for_the_vendors_clock() -> None:
-    graph = Graph(pace=Pace(scale=1))
+    graph = Graph(pace=VendorClock(scale=1))
     vendor, receiver = WhatsApp(graph), Receiver()
     async with receiver.serving(), vendor.serving():
         vendor.call(receiver.url)

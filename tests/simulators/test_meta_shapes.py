@@ -10,7 +10,7 @@ import pytest
 
 from tests.simulators.meta import Graph, Instagram, WhatsApp
 from tests.simulators.meta.client import client_of
-from tests.simulators.vendor_clock import Pace
+from tests.simulators.vendor_clock import VendorClock
 
 ODD: tuple[Any, ...] = (None, 1, "", "x" * 5000, True, [], {}, [None], ["a"], [[]], {"a": 1})
 BUTTON = {"type": "postback", "title": "Order", "payload": "order"}
@@ -94,7 +94,7 @@ def _bent(body: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 @pytest.mark.parametrize("channel", ["whatsapp", "instagram"])
 async def test_a_body_of_any_shape_gets_an_answer_of_the_vendor(channel: str) -> None:
-    graph = Graph(pace=Pace(scale=0))
+    graph = Graph(pace=VendorClock(scale=0))
     vendor = WhatsApp(graph) if channel == "whatsapp" else Instagram(graph)
     answers = []
     async with vendor.serving(), client_of(vendor.settings()) as client:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 
 
-class Pace:
+class VendorClock:
     """``now`` is wall time in seconds since 1970, and ``scale`` how many of our seconds one second of waiting takes.
 
     The two are apart on purpose: a webhook may be tried again after milliseconds while a window of 24 hours stays open

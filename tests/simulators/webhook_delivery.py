@@ -10,14 +10,14 @@ from typing import Literal
 import aiohttp
 from yarl import URL
 
-from tests.simulators.vendor_clock import Pace
+from tests.simulators.vendor_clock import VendorClock
 
 Outcome = int | Literal["refused", "cut", "late"]
 """A status, or: no connection, a connection that broke, no answer in time."""
 
 
 @dataclass(slots=True, eq=False)
-class Parcel:
+class Webhook:
     """One webhook. Its bytes are the same at every attempt."""
 
     url: str
@@ -37,31 +37,31 @@ class Parcel:
     """The first attempt is over."""
 
 
-class Postman:
+class WebhookDelivery:
     """``wait_after`` says how many seconds after the latest outcome the next attempt comes; None: it is accepted or
     given up. Parcels of one lane set out in order; one that has to be tried again does not hold up those behind it, as
     with the real vendors. ``in_order`` makes it hold them up."""
 
     def __init__(
         self,
-        pace: Pace,
-        wait_after: Callable[[Parcel], float | None],
+        pace: VendorClock,
+        wait_after: Callable[[Webhook], float | None],
         *,
-        before: Callable[[Parcel, aiohttp.ClientSession], Awaitable[Outcome | None]] | None = None,
-        ended: Callable[[Parcel], None] = lambda _: None,
+        before: Callable[[Webhook, aiohttp.ClientSession], Awaitable[Outcome | None]] | None = None,
+        ended: Callable[[Webhook], None] = lambda _: None,
     ) -> None:
         self._pace = pace
         self._wait_after = wait_after
         self._before = before
         self._ended = ended
-        self._tails: dict[str, Parcel] = {}
-        self._ends: dict[Parcel, asyncio.Event] = {}
+        self._tails: dict[str, Webhook] = {}
+        self._ends: dict[Webhook, asyncio.Event] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._session: aiohttp.ClientSession | None = None
         self._on_the_wire = 0
         self._back = asyncio.Event()
         self.in_order = False
-        self.sent: list[Parcel] = []
+        self.sent: list[Webhook] = []
 
     async def open(self) -> None:
         # A connection each time: one that a restarted receiver has closed would count as a failed attempt.
@@ -75,7 +75,7 @@ class Postman:
         if self._session is not None:
             await self._session.close()
 
-    def send(self, parcel: Parcel, *, at_once: bool = False) -> Parcel:
+    def send(self, parcel: Webhook, *, at_once: bool = False) -> Webhook:
         """``at_once``: beside what is under way in its lane."""
         ahead = None if at_once else self._tails.get(parcel.lane)
         if not at_once:
@@ -99,10 +99,10 @@ class Postman:
             await asyncio.wait_for(self._back.wait(), 60)
 
     @property
-    def lost(self) -> list[Parcel]:
+    def lost(self) -> list[Webhook]:
         return [each for each in self.sent if each.state == "given up"]
 
-    async def _carry(self, parcel: Parcel, ahead: Parcel | None) -> None:
+    async def _carry(self, parcel: Webhook, ahead: Webhook | None) -> None:
         try:
             if ahead is not None:
                 await (self._ends[ahead] if self.in_order else ahead.tried).wait()
@@ -121,7 +121,7 @@ class Postman:
             parcel.tried.set()
             self._ends[parcel].set()
 
-    async def _attempt(self, parcel: Parcel) -> Outcome:
+    async def _attempt(self, parcel: Webhook) -> Outcome:
         assert self._session is not None, "the vendor is not serving"
         self._leave(1)
         try:
@@ -144,7 +144,7 @@ class Postman:
             self._back.set()
             self._back = asyncio.Event()
 
-    async def _post(self, parcel: Parcel, session: aiohttp.ClientSession) -> Outcome:
+    async def _post(self, parcel: Webhook, session: aiohttp.ClientSession) -> Outcome:
         # The address is called as it is written, because a signature may be over it.
         url = URL(parcel.url, encoded=True)
         request = session.request(

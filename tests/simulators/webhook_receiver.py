@@ -15,7 +15,7 @@ from multidict import CIMultiDictProxy
 
 
 @dataclass(frozen=True, slots=True)
-class Received:
+class ReceivedRequest:
     method: str
     url: str
     """As it was called."""
@@ -37,7 +37,7 @@ class Receiver:
     type and text of the answers. Meta's handshake is answered if ``verify_token`` fits."""
 
     def __init__(self) -> None:
-        self.requests: list[Received] = []
+        self.requests: list[ReceivedRequest] = []
         self.handshakes: list[dict[str, str]] = []
         self.statuses: list[int] = []
         self.answer = ("text/plain", "")
@@ -59,7 +59,7 @@ class Receiver:
             await runner.cleanup()
 
     @property
-    def accepted(self) -> list[Received]:
+    def accepted(self) -> list[ReceivedRequest]:
         """Webhooks that were posted and got 200; files that the vendor fetched here are none."""
         return [each for each in self.requests if each.status == 200 and each.method == "POST"]
 
@@ -76,7 +76,7 @@ class Receiver:
         status = self.statuses.pop(0) if self.statuses else 200
         async with self._news:
             url = f"{request.scheme}://{request.host}{request.raw_path}"
-            received = Received(request.method, url, request.headers, await request.read(), status)
+            received = ReceivedRequest(request.method, url, request.headers, await request.read(), status)
             self.requests.append(received)
             self._news.notify_all()
         if status == 0:

@@ -10,29 +10,29 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.harness.contract_client import Outside
+from tests.harness.contract_client import ContractClient
 from tests.harness.installation import Installation
-from tests.harness.processes import Nursery
-from tests.simulators.otlp_collector import Collector, collecting
+from tests.harness.processes import ForkServer
+from tests.simulators.otlp_collector import Collector, open_collector
 
 ENGINES = [pytest.param("embedded"), pytest.param("scaled", marks=pytest.mark.scaled)]
-Start = Callable[..., Awaitable[Outside]]
+Start = Callable[..., Awaitable[ContractClient]]
 
 
 @pytest.fixture
 async def collector() -> AsyncIterator[Collector]:
-    async with collecting() as collector:
+    async with open_collector() as collector:
         yield collector
 
 
 @pytest.fixture(params=ENGINES)
 async def start(
-    request: pytest.FixtureRequest, nursery: Nursery, tmp_path: Path, topic_prefix: str
+    request: pytest.FixtureRequest, nursery: ForkServer, tmp_path: Path, topic_prefix: str
 ) -> AsyncIterator[Start]:
     """``await start(**configuration)`` gives a running installation of this test alone, seen from outside."""
     async with AsyncExitStack() as stack:
 
-        async def started(*flags: str, **changes: Any) -> Outside:
+        async def started(*flags: str, **changes: Any) -> ContractClient:
             servers = {}
             if request.param == "scaled":
                 kafka, redis = request.getfixturevalue("kafka_bootstrap"), request.getfixturevalue("redis_url")
@@ -44,6 +44,6 @@ async def start(
             if made.scaled:
                 await made.put_documents()
             timeout = aiohttp.ClientTimeout(total=30)
-            return Outside(made, await stack.enter_async_context(aiohttp.ClientSession(timeout=timeout)))
+            return ContractClient(made, await stack.enter_async_context(aiohttp.ClientSession(timeout=timeout)))
 
         yield started

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.harness.contract_client import Outside
+from tests.harness.contract_client import ContractClient
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Page:
         return {dict(has)[label] for known, has in self.samples if known == name}
 
 
-async def scrape(shop: Outside, role: str) -> Page:
+async def scrape(shop: ContractClient, role: str) -> Page:
     """``role`` is edge, worker or connectors; embedded, one process is all of them."""
     port = shop.installation.port(role if shop.installation.scaled else "dev")
     async with shop.http.get(f"http://127.0.0.1:{port}/metrics") as answer:

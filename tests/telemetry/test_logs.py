@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from tests.harness.contract_client import eventually
+from tests.harness.contract_client import wait_for
 from tests.telemetry.conftest import Start
 
 PROMISED = ["event", "level", "timestamp", "tenant", "channel", "conversation_id", "correlation_id"]
@@ -30,7 +30,7 @@ async def test_every_line_is_json_with_the_promised_fields_and_no_text(start: St
         logs = texts()
         return logs if all(event in "".join(logs.values()) for event in ("turn_done", "delivery_recorded")) else None
 
-    await eventually(told)
+    await wait_for(told)
     # Ended, so that no line is half written while it is read.
     await shop.installation.stop()
     logs = texts()

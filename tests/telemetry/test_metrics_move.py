@@ -10,7 +10,7 @@ import pytest
 from infra.deploy.local_redis import LocalRedis
 from schemas import topics
 from schemas.envelope import Envelope
-from tests.harness.contract_client import Outside, Visitor, eventually
+from tests.harness.contract_client import ContractClient, Visitor, wait_for
 from tests.harness.installation import QUESTIONS, Installation
 from tests.telemetry.conftest import Start
 from tests.telemetry.scraping import Page, scrape
@@ -36,7 +36,7 @@ async def test_one_conversation_moves_every_counter_it_should(start: Start) -> N
         page = await scrape(shop, "worker")
         return page if page.value("parley_turn_seconds_count", channel="web", stage="total") else None
 
-    connectors, worker, edge = await eventually(sent), await eventually(worked), await scrape(shop, "edge")
+    connectors, worker, edge = await wait_for(sent), await wait_for(worked), await scrape(shop, "edge")
     assert edge.value("parley_inbound_total", tenant="plantstore", channel="web") == 2
     assert edge.value("parley_duplicates_total", where="edge") == 1
     assert connectors.value("parley_send_seconds_count", channel="web") == 1
@@ -59,10 +59,10 @@ async def test_conversations_are_counted_by_owner(start: Start) -> None:
     async def owned(owner: str) -> bool:
         return (await scrape(shop, "edge")).value("parley_conversations", owner=owner) >= 1
 
-    await eventually(lambda: owned("agent"))
+    await wait_for(lambda: owned("agent"))
     body = {"to": "person", "epoch": 0}
     assert (await shop.admin("POST", f"conversations/{visitor.conversation}/owner", json=body)).status == 200
-    await eventually(lambda: owned("person"))
+    await wait_for(lambda: owned("person"))
 
 
 async def waiting(visitor: Visitor) -> tuple[Page, float]:
@@ -82,7 +82,7 @@ async def test_a_message_that_waits_shows_its_age_its_lag_and_its_load(start: St
         lag = page.value("parley_lag_records", topic="parley.inbound.web", group="parley.worker.web")
         return page if age >= 1 and lag == 1 else None
 
-    page = await eventually(old)
+    page = await wait_for(old)
     assert 1 <= page.value("parley_oldest_waiting_seconds", channel="web") <= time.monotonic() - said + 1
     assert 0 < page.value("parley_worker_load", channel="web") < 0.01
     await visitor.until("agent")
@@ -91,7 +91,7 @@ async def test_a_message_that_waits_shows_its_age_its_lag_and_its_load(start: St
         page, age = await waiting(visitor)
         return age == 0 and page.value("parley_lag_records") == 0 and page.value("parley_worker_load") == 0
 
-    await eventually(idle)
+    await wait_for(idle)
 
 
 @pytest.mark.parametrize("start", [pytest.param("scaled", marks=pytest.mark.scaled)], indirect=True)
@@ -106,7 +106,7 @@ async def test_when_no_worker_runs_the_edge_tells_what_waits(start: Start) -> No
         lag = page.value("parley_lag_records", topic="parley.inbound.web", group="parley.worker.web")
         return lag == 1 and page.value("parley_oldest_waiting_seconds", channel="web") >= 4
 
-    await eventually(stands)
+    await wait_for(stands)
     await shop.installation.start("worker")
     await visitor.until("agent")
 
@@ -115,7 +115,7 @@ async def test_when_no_worker_runs_the_edge_tells_what_waits(start: Start) -> No
         lag = page.value("parley_lag_records", group="parley.worker.web")
         return lag == 0 and page.value("parley_oldest_waiting_seconds") == 0
 
-    await eventually(moves)
+    await wait_for(moves)
 
 
 async def test_what_is_refused_is_counted_by_status(start: Start) -> None:
@@ -132,7 +132,7 @@ async def test_what_is_refused_is_counted_by_status(start: Start) -> None:
         refused = (await scrape(shop, "edge")).value("parley_refused_total", status="429")
         return refused if refused >= 2 else None
 
-    assert await eventually(both) == 2
+    assert await wait_for(both) == 2
 
 
 async def test_a_record_that_cannot_be_used_is_counted_by_its_code(start: Start) -> None:
@@ -154,19 +154,19 @@ async def test_a_record_that_cannot_be_used_is_counted_by_its_code(start: Start)
     async def counted() -> bool:
         return (await scrape(shop, "worker")).value("parley_deadletters_total", code="unknown_event_type") == 1
 
-    await eventually(counted)
+    await wait_for(counted)
 
 
 async def test_every_process_tells_that_its_parts_are_ready(start: Start) -> None:
     shop = await start()
     for role in ("edge", "worker", "connectors"):
         name = role if shop.installation.scaled else "dev"
-        page = await eventually(lambda role=role, name=name: ready_page(shop, role, name))  # type: ignore[misc]
+        page = await wait_for(lambda role=role, name=name: ready_page(shop, role, name))  # type: ignore[misc]
         searches = set() if role == "connectors" and shop.installation.scaled else {"knowledge"}
         assert page.labels("parley_ready", "part") == {"bus", "state"} | searches
 
 
-async def ready_page(shop: Outside, role: str, name: str) -> Page | None:
+async def ready_page(shop: ContractClient, role: str, name: str) -> Page | None:
     page = await scrape(shop, role)
     parts = [value for (known, labels), value in page.samples.items() if known == "parley_ready"]
     assert page.labels("parley_ready", "role") <= {name}
@@ -189,15 +189,15 @@ async def test_a_store_that_is_away_shows_as_not_ready(
     import aiohttp
 
     async with aiohttp.ClientSession() as http:
-        shop = Outside(made, http)
+        shop = ContractClient(made, http)
 
         async def is_ready(value: float) -> bool:
             page = await scrape(shop, "edge")
             return "state" in page.labels("parley_ready", "part") and page.value("parley_ready", part="state") == value
 
-        await eventually(lambda: is_ready(1))
+        await wait_for(lambda: is_ready(1))
         stoppable_redis.kill()
-        await eventually(lambda: is_ready(0))
+        await wait_for(lambda: is_ready(0))
         stoppable_redis.start()
-        await eventually(lambda: is_ready(1))
+        await wait_for(lambda: is_ready(1))
     await made.stop()

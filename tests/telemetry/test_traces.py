@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from tests.harness.installation import QUESTIONS
-from tests.simulators.otlp_collector import Collector, Seen
+from tests.simulators.otlp_collector import CollectedSpan, Collector
 from tests.telemetry.conftest import Start
 
 STAGES = {"fold", "load", "retrieve", "route", "answer", "commit", "publish"}
 WAY = {"append", "turn", "send", "receipt read", *STAGES}
 
 
-def of_trace(spans: list[Seen], trace: str) -> dict[str, Seen]:
+def of_trace(spans: list[CollectedSpan], trace: str) -> dict[str, CollectedSpan]:
     found = [span for span in spans if span.trace == trace]
     named = {span.name: span for span in found}
     assert len(named) == len(found), sorted(span.name for span in found)
     return named
 
 
-def whole(spans: list[Seen], root: str) -> dict[str, Seen] | None:
+def whole(spans: list[CollectedSpan], root: str) -> dict[str, CollectedSpan] | None:
     """The trace that begins with a span of this name, once every part of the way is in it."""
     for span in spans:
         if span.name == root and not span.parent:
@@ -27,7 +27,7 @@ def whole(spans: list[Seen], root: str) -> dict[str, Seen] | None:
     return None
 
 
-def assert_the_way(trace: dict[str, Seen], root: str) -> None:
+def assert_the_way(trace: dict[str, CollectedSpan], root: str) -> None:
     """Each span has the parent that caused it."""
     parents = {name: next((n for n, s in trace.items() if s.id == span.parent), "") for name, span in trace.items()}
     assert parents == {
@@ -40,7 +40,7 @@ def assert_the_way(trace: dict[str, Seen], root: str) -> None:
     }
 
 
-def assert_places(trace: dict[str, Seen], root: str, *, scaled: bool) -> None:
+def assert_places(trace: dict[str, CollectedSpan], root: str, *, scaled: bool) -> None:
     """Each span was made by the process whose work it is."""
     where = {name: span.service.removeprefix("parley-") for name, span in trace.items()}
     edge, worker, connectors = ("edge", "worker", "connectors") if scaled else ("dev", "dev", "dev")
@@ -49,7 +49,7 @@ def assert_places(trace: dict[str, Seen], root: str, *, scaled: bool) -> None:
     assert {where["send"], where["receipt read"]} == {connectors}
 
 
-def folded(spans: list[Seen]) -> Seen | None:
+def folded(spans: list[CollectedSpan]) -> CollectedSpan | None:
     """The turn that answered three messages, once the frames and appends that led to it are there too."""
     names = [span.name for span in spans]
     if names.count("append") < 3 or names.count("frame message") < 3:

@@ -14,7 +14,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.harness.processes import Nursery
+from tests.harness.processes import ForkServer
 from tests.torture import seeds
 from tests.torture.plan import KINDS, Options
 from tests.torture.report import Outcome
@@ -64,7 +64,7 @@ def say(line: str) -> None:
 
 
 async def run(options: Options, folder: Path) -> Outcome:
-    nursery = Nursery()
+    nursery = ForkServer()
     await nursery.start()
     try:
         return await torture(options, folder, nursery, say)

@@ -19,7 +19,7 @@ PAUSE = (0.05, 0.5)
 """Seconds between two tries."""
 
 
-class Tab(Protocol):
+class ChatWindow(Protocol):
     async def deliver(self, burst: list[Words]) -> None:
         """Returns when all are accepted."""
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import aiohttp
 
-from tests.torture.chat_windows import Live, Page, Tab
+from tests.torture.chat_windows import ChatWindow, Live, Page
 from tests.torture.writers import Person
 
 BRANDS = {"plantstore": "Nepenthes", "bookshop": "Quarto", "teahouse": "Oolong"}
@@ -74,7 +74,7 @@ class Load:
     async def _visit(self, person: Person) -> None:
         rng, quota = person.rng, person.rng.randint(20, 80)
         await person.open()
-        tabs: list[Tab] = [self._tab(person) for _ in range(1 + (rng.random() < 0.3))]
+        tabs: list[ChatWindow] = [self._tab(person) for _ in range(1 + (rng.random() < 0.3))]
         self.stats["second tabs"] += len(tabs) - 1
         try:
             while len(person.words) < quota and not self.over:
@@ -86,10 +86,10 @@ class Load:
             for tab in tabs:
                 await tab.close()
 
-    def _tab(self, person: Person) -> Tab:
+    def _tab(self, person: Person) -> ChatWindow:
         return Live(person) if person.rng.random() < 0.7 else Page(person)
 
-    async def _say(self, person: Person, tab: Tab, tabs: list[Tab]) -> None:
+    async def _say(self, person: Person, tab: ChatWindow, tabs: list[ChatWindow]) -> None:
         """A burst, sometimes from all tabs at once, sometimes sent again for no reason; then mostly wait."""
         rng = person.rng
         burst = [person.compose(rng.choice(QUESTIONS)) for _ in range(rng.choice((1, 1, 2, 2, 3, 4, 6)))]
@@ -108,7 +108,7 @@ class Load:
         if isinstance(tab, Live) and rng.random() < 0.05:
             await tab.close()
 
-    async def _answered(self, person: Person, tab: Tab) -> bool:
+    async def _answered(self, person: Person, tab: ChatWindow) -> bool:
         """Wait until everything said so far is answered. False when that takes too long; the checker has the word."""
         give_up = time.monotonic() + ANSWER_WAIT
         while person.waits:

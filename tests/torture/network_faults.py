@@ -12,17 +12,19 @@ from collections.abc import Callable, Mapping
 
 from tests.harness.proxy import Proxy
 from tests.torture.plan import Fault
-from tests.torture.process_kills import Keeper
+from tests.torture.process_kills import RoleSupervisor
 
 MOMENTARY = ("reset", "half_open")
 LONGEST = 15.0
 """Seconds that a fault waits to be felt."""
 
 
-class Weather:
+class NetworkFaults:
     """``links``: place → proxy. One fault at a time at each place; places do not wait for each other."""
 
-    def __init__(self, links: Mapping[str, Proxy], keepers: Mapping[str, Keeper], accepted: Callable[[], int]) -> None:
+    def __init__(
+        self, links: Mapping[str, Proxy], keepers: Mapping[str, RoleSupervisor], accepted: Callable[[], int]
+    ) -> None:
         self._links = links
         self._keepers = keepers
         self._accepted = accepted

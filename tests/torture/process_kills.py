@@ -24,7 +24,7 @@ LOOK_EVERY = 0.1
 
 
 @dataclass
-class Tolls:
+class KillCounts:
     """What really happened. ``recoveries``: seconds from a death to the next process's 200 on /readyz, by role."""
 
     kills: Counter[str] = field(default_factory=Counter)
@@ -37,11 +37,11 @@ class Tolls:
     unreached: Counter[str] = field(default_factory=Counter)
 
 
-class Keeper:
+class RoleSupervisor:
     """One role: started again whenever it ends. ``killer`` tells what the next process is armed with."""
 
     def __init__(
-        self, installation: Installation, role: str, env: dict[str, str], killer: Killer, tolls: Tolls
+        self, installation: Installation, role: str, env: dict[str, str], killer: RoleKiller, tolls: KillCounts
     ) -> None:
         self.role = role
         self.armed = ""
@@ -127,10 +127,10 @@ class Keeper:
         self.ready.set()
 
 
-class Killer:
+class RoleKiller:
     """One role's kills, each when ``accepted`` has come to its due; at a point also earlier, when it comes next."""
 
-    def __init__(self, kills: list[Kill], accepted: Callable[[], int], tolls: Tolls) -> None:
+    def __init__(self, kills: list[Kill], accepted: Callable[[], int], tolls: KillCounts) -> None:
         self.left = deque(kills)
         self._accepted = accepted
         self._tolls = tolls
@@ -151,7 +151,7 @@ class Killer:
         """Nothing more is armed."""
         self._over = True
 
-    async def hunt(self, keeper: Keeper) -> None:
+    async def hunt(self, keeper: RoleSupervisor) -> None:
         while self.left:
             kill = self.left[0]
             await self._due(kill)
@@ -181,7 +181,7 @@ class Killer:
         while self._accepted() < kill.due and kill in self.left:  # noqa: ASYNC110  # fifty people count, none tells
             await asyncio.sleep(0.05)
 
-    async def _at_point(self, keeper: Keeper, kill: Kill) -> None:
+    async def _at_point(self, keeper: RoleSupervisor, kill: Kill) -> None:
         """Wait for it; a process that does not come past is killed like any other."""
         give_up = time.monotonic() + POINT_WAIT
         while kill in self.left and time.monotonic() < give_up:

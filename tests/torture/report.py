@@ -9,9 +9,9 @@ from typing import Any
 from tests.harness.checker import Findings
 from tests.torture.load import Load
 from tests.torture.log_audit import Ledger, violations
-from tests.torture.network_faults import Weather
+from tests.torture.network_faults import NetworkFaults
 from tests.torture.plan import Plan
-from tests.torture.process_kills import Tolls
+from tests.torture.process_kills import KillCounts
 
 Say = Callable[[str], None]
 ENOUGH = 40
@@ -22,8 +22,8 @@ ENOUGH = 40
 class Outcome:
     plan: Plan
     load: Load
-    tolls: Tolls
-    weather: Weather
+    tolls: KillCounts
+    weather: NetworkFaults
     ledger: Ledger
     found: Findings
     seconds: float

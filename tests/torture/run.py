@@ -11,15 +11,15 @@ from typing import Any
 
 import aiohttp
 
-from tests.harness.processes import Nursery
+from tests.harness.processes import ForkServer
 from tests.torture import tortured_installation as scenes
 from tests.torture.load import Load
 from tests.torture.log_audit import judge, read_ledger
-from tests.torture.network_faults import Weather
+from tests.torture.network_faults import NetworkFaults
 from tests.torture.plan import ROLES, SERVERS, Options, Plan, make_plan
-from tests.torture.process_kills import Keeper, Killer, Tolls
+from tests.torture.process_kills import KillCounts, RoleKiller, RoleSupervisor
 from tests.torture.report import Outcome, Say
-from tests.torture.tortured_installation import Scene
+from tests.torture.tortured_installation import TorturedInstallation
 from tests.torture.writers import Person
 
 START = 90.0
@@ -30,17 +30,17 @@ CLIENT = aiohttp.ClientTimeout(total=12)
 
 
 class Run:
-    def __init__(self, plan: Plan, scene: Scene, http: aiohttp.ClientSession, say: Say) -> None:
+    def __init__(self, plan: Plan, scene: TorturedInstallation, http: aiohttp.ClientSession, say: Say) -> None:
         self.plan, self.scene, self._say = plan, scene, say
         options = plan.options
-        self.tolls = Tolls()
-        self.killers = {role: Killer(kills, self._accepted, self.tolls) for role, kills in plan.kills.items()}
+        self.tolls = KillCounts()
+        self.killers = {role: RoleKiller(kills, self._accepted, self.tolls) for role, kills in plan.kills.items()}
         self.keepers = {
-            role: Keeper(scene.parley, role, scene.env[role], self.killers[role], self.tolls)
+            role: RoleSupervisor(scene.parley, role, scene.env[role], self.killers[role], self.tolls)
             for role in ROLES[options.engine]
             if role not in SERVERS
         }
-        self.weather = Weather(scene.links, self.keepers, self._accepted)
+        self.weather = NetworkFaults(scene.links, self.keepers, self._accepted)
         self.unrest: list[str] = []
         """What had not come to rest at the deadline."""
         self._torments: asyncio.Task[None] | None = None
@@ -170,7 +170,7 @@ def _still(person: Person, lines: list[dict[str, Any]]) -> bool:
     return person.waits
 
 
-async def torture(options: Options, folder: Path, nursery: Nursery, say: Say) -> Outcome:
+async def torture(options: Options, folder: Path, nursery: ForkServer, say: Say) -> Outcome:
     """Run as planned from the seed. ``folder`` keeps logs and data."""
     plan = make_plan(options)
     say(f"seed {options.seed}: {plan.summary()}")

@@ -14,7 +14,7 @@ from infra.deploy.local_redis import LocalRedis
 from infra.deploy.process import LocalServer
 from tests.faults.world import ForkedKafka
 from tests.harness.installation import UNLIMITED, Installation
-from tests.harness.processes import Nursery
+from tests.harness.processes import ForkServer
 from tests.harness.proxy import Proxy
 from tests.torture.load import BRANDS
 
@@ -46,7 +46,7 @@ You can return an item to {0} within 30 days of delivery.
 
 
 @dataclass
-class Scene:
+class TorturedInstallation:
     """``links``: place → proxy; ``people`` is the one between the people and the edge. ``env``: by role."""
 
     parley: Installation
@@ -78,14 +78,14 @@ def tenants_of() -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def embedded(nursery: Nursery, folder: Path, **env: str) -> AsyncIterator[Scene]:
+async def embedded(nursery: ForkServer, folder: Path, **env: str) -> AsyncIterator[TorturedInstallation]:
     parley = Installation.make(nursery, folder, tenants=tenants_of())
     async with Proxy(parley.port("dev")) as people:
-        yield Scene(parley, {"people": people}, env={"dev": env})
+        yield TorturedInstallation(parley, {"people": people}, env={"dev": env})
 
 
 @asynccontextmanager
-async def scaled(nursery: Nursery, folder: Path, **env: str) -> AsyncIterator[Scene]:
+async def scaled(nursery: ForkServer, folder: Path, **env: str) -> AsyncIterator[TorturedInstallation]:
     async with AsyncExitStack() as stack:
         kafka, redis = ForkedKafka(doors=[role.upper() for role in ROLES]), LocalRedis()
         for server in (kafka, redis):
@@ -105,7 +105,9 @@ async def scaled(nursery: Nursery, folder: Path, **env: str) -> AsyncIterator[Sc
         )
         links["people"] = await stack.enter_async_context(Proxy(parley.port("edge")))
         await parley.prepare()
-        yield Scene(parley, links, {"kafka": kafka, "redis": redis}, {role: _env(role, links, env) for role in ROLES})
+        yield TorturedInstallation(
+            parley, links, {"kafka": kafka, "redis": redis}, {role: _env(role, links, env) for role in ROLES}
+        )
 
 
 def _env(role: str, links: dict[str, Proxy], more: dict[str, str]) -> dict[str, str]:

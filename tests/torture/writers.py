@@ -11,7 +11,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.harness.chat_client import Contact, Sent
+from tests.harness.chat_client import AcceptedMessage, Contact
 
 PATIENCE = 240.0
 """Seconds until a person stops insisting: by then everything should have healed by itself."""
@@ -25,7 +25,7 @@ class Words:
     text: str
     tried: int = 0
     tries: int = 0
-    sent: Sent | None = None
+    sent: AcceptedMessage | None = None
 
     @property
     def body(self) -> dict[str, str]:
@@ -61,7 +61,7 @@ class Person(Contact):
     def accepted(self, words: Words, message_id: str, seq: int) -> None:
         """An acknowledgement came; a repeat must get the first one's answer."""
         if words.sent is None:
-            words.sent = Sent(words.client_msg_id, words.text, message_id, seq, words.tried, self.tick())
+            words.sent = AcceptedMessage(words.client_msg_id, words.text, message_id, seq, words.tried, self.tick())
             self.sent.append(words.sent)
             self.stats["accepted"] += 1
         elif (words.sent.message_id, words.sent.seq) != (message_id, seq):
@@ -124,6 +124,6 @@ class Person(Contact):
             await asyncio.sleep(self.rng.uniform(0.05, 0.3))
 
 
-def _covers(reply: int, named: Sent, sent: Sent) -> bool:
+def _covers(reply: int, named: AcceptedMessage, sent: AcceptedMessage) -> bool:
     at_once = sent.tried < named.acked and named.tried < sent.acked
     return sent.seq <= named.seq or (at_once and sent.seq < reply)

@@ -12,7 +12,7 @@ from playwright.async_api import Browser, async_playwright
 
 from infra.deploy import local_browser
 from tests.harness.installation import Installation
-from tests.harness.processes import Nursery
+from tests.harness.processes import ForkServer
 from tests.widget.tab import Tab, Window
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "plantstore"
@@ -54,7 +54,7 @@ def tenants() -> dict[str, Any]:
 
 
 @pytest.fixture(scope="session")
-async def parley(nursery: Nursery, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Installation]:
+async def parley(nursery: ForkServer, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Installation]:
     folder = tmp_path_factory.mktemp("widget")
     shutil.copytree(EXAMPLE / "site", folder / "site")
     running = Installation.make(nursery, folder, tenants=tenants(), encoder="light")

@@ -13,7 +13,7 @@ from typing import Any
 from playwright.async_api import Browser, async_playwright
 
 from infra.deploy import local_browser
-from tests.harness.processes import Nursery
+from tests.harness.processes import ForkServer
 from tests.screenshots.album import DOCS
 from tests.screenshots.shop import shop
 from tests.widget.tab import Tab, Window, expect
@@ -75,7 +75,7 @@ async def take(browser: Browser, base: str, folder: Path) -> None:
 
 async def main(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    nursery = Nursery()
+    nursery = ForkServer()
     await nursery.start()
     async with shop(nursery, lambda config: None) as parley, async_playwright() as driver:
         browser = await driver.chromium.launch(executable_path=local_browser.fetch(), args=["--no-sandbox"])

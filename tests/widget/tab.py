@@ -24,7 +24,7 @@ SERVER_GONE = (
 """What browsers print by themselves while a server is away."""
 
 
-async def until(true: Callable[[], Awaitable[Any]], deadline: float = 30) -> Any:
+async def wait_for_value(true: Callable[[], Awaitable[Any]], deadline: float = 30) -> Any:
     """The first true value of ``true``. Fails after ``deadline`` seconds."""
     async with asyncio.timeout(deadline):
         while True:
@@ -132,8 +132,8 @@ class Tab:
         async def known() -> str:
             return str((await self.stored()).get("session", {}).get("conversation_id", ""))
 
-        found: str = await until(known)
+        found: str = await wait_for_value(known)
         return found
 
 
-__all__ = ["Error", "Tab", "Window", "expect", "until"]
+__all__ = ["Error", "Tab", "Window", "expect", "wait_for_value"]

@@ -10,7 +10,7 @@ import pytest
 from playwright.async_api import Browser
 
 from tests.harness.installation import Installation
-from tests.widget.tab import Tab, Window, expect, until
+from tests.widget.tab import Tab, Window, expect, wait_for_value
 
 AXE = (files("axe_playwright_python") / "axe.min.js").read_text("utf-8")
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
@@ -161,7 +161,7 @@ async def test_a_phone_shows_the_chat_over_the_whole_screen_and_follows_the_keyb
     async def whole() -> bool:
         return await tab.panel.bounding_box() == {"x": 0, "y": 0, "width": 390, "height": 780}
 
-    await until(whole)
+    await wait_for_value(whole)
     await expect(tab.launcher).to_be_hidden()
     assert await tab.page.evaluate("getComputedStyle(document.documentElement).overflow") == "hidden"
     await tab.page.set_viewport_size({"width": 390, "height": 420})

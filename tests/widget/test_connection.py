@@ -8,7 +8,7 @@ import jwt
 
 from tests.harness.installation import Installation
 from tests.widget.conftest import IDENTITY_SECRET
-from tests.widget.tab import SERVER_GONE, Tab, Window, expect, until
+from tests.widget.tab import SERVER_GONE, Tab, Window, expect, wait_for_value
 
 
 async def test_what_is_typed_while_the_server_is_dead_is_sent_once_when_it_is_back(
@@ -83,7 +83,7 @@ async def test_a_socket_that_comes_back_asks_only_for_what_it_missed(window: Win
     async def said() -> list[str]:
         return [text for text in hellos if '"hello"' in text][1:]
 
-    assert '"last_seq":2' in (await until(said))[0]
+    assert '"last_seq":2' in (await wait_for_value(said))[0]
     await expect(tab.replies).to_have_count(1)
 
 
@@ -101,7 +101,7 @@ async def test_signing_in_and_out_leaves_nothing_of_one_visitor_to_the_next(wind
     token = (await tab.stored())["session"]["visitor_token"]
     await tab.page.evaluate("Parley.shutdown()")
     await expect(tab.chat).to_have_count(0)
-    await until(lambda: signed_out(window, token))
+    await wait_for_value(lambda: signed_out(window, token))
     assert not any("session" in name or "queue" in name for name in await tab.stored())
     await tab.page.evaluate("Parley.boot()")
     await tab.open()
@@ -140,7 +140,7 @@ async def test_a_visit_goes_on_when_an_identity_expires_and_the_page_gives_fresh
     async def renewed() -> bool:
         return len([url for url in window.requests if url.endswith("/sessions")]) > 1
 
-    await until(renewed)
+    await wait_for_value(renewed)
     await tab.ask("How long can I return a pot?")
     assert await tab.conversation() == conversation
     await expect(tab.own).to_have_count(2)

@@ -11,7 +11,7 @@ import aiohttp
 
 from schemas import topics
 from tests.harness.installation import ADMIN_TOKEN, Installation
-from tests.widget.tab import SERVER_GONE, Tab, Window, expect, until
+from tests.widget.tab import SERVER_GONE, Tab, Window, expect, wait_for_value
 
 ORDER = re.compile(r"heat pack", re.IGNORECASE)
 
@@ -45,7 +45,7 @@ async def test_a_question_is_answered_with_its_source_and_the_thumb_is_kept(
     async def kept() -> bool:
         return await _thumbs(parley, conversation) == [("down", ""), ("down", "Which plants are tropical?")]
 
-    await until(kept, 60)
+    await wait_for_value(kept, 60)
 
 
 async def test_the_form_of_a_thumb_down_is_in_view_although_it_opens_below_the_last_line(tab: Tab) -> None:

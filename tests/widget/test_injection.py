@@ -13,7 +13,7 @@ import pytest
 from playwright.async_api import Browser
 
 from tests.harness.installation import Installation
-from tests.widget.tab import Tab, Window, expect, until
+from tests.widget.tab import Tab, Window, expect, wait_for_value
 
 RUN = "pwned()"
 PAYLOADS = [
@@ -130,7 +130,7 @@ async def test_the_trap_catches_what_is_inserted_as_it_is(open_tab: tuple[Tab, l
     async def caught() -> bool:
         return bool(ran)
 
-    await until(caught)
+    await wait_for_value(caught)
 
 
 async def test_nothing_that_a_visitor_or_a_person_writes_is_run(

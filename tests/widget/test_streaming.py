@@ -12,7 +12,7 @@ from typing import Any
 
 from playwright.async_api import WebSocketRoute
 
-from tests.widget.tab import Tab, Window, expect, until
+from tests.widget.tab import Tab, Window, expect, wait_for_value
 
 COUNT_PIECES = """node => {
   window.pieces = 0;
@@ -125,7 +125,7 @@ async def test_a_refused_message_stays_with_a_retry_that_sends_it(window: Window
     between.swallow = {"message"}
     await tab.say("How long can I return a pot?")
     await expect(tab.tick("sending")).to_be_visible()
-    await until(between.swallowed)
+    await wait_for_value(between.swallowed)
     client_id = next(frame["client_msg_id"] for frame in reversed(between.asked) if frame["type"] == "message")
     error = {"code": "invalid_request", "message": "no", "retryable": False}
     await between.tell(type="error", error=error, client_msg_id=client_id)
@@ -147,7 +147,7 @@ async def test_a_message_without_an_answer_in_time_is_sent_again_on_a_new_socket
     await tab.page.clock.install()
     await tab.say("Can I use tap water?")
     await expect(tab.tick("sending")).to_be_visible()
-    await until(between.swallowed)
+    await wait_for_value(between.swallowed)
     between.swallow = set()
     await tab.page.clock.fast_forward(5_100)
     await expect(tab.tick("read")).to_be_visible()
@@ -184,4 +184,4 @@ async def test_the_visitor_is_shown_as_typing_at_most_every_two_seconds(window: 
     async def told() -> int:
         return [frame["type"] for frame in between.asked].count("typing")
 
-    assert await until(told) <= 2 + (time.monotonic() - begun) // 2
+    assert await wait_for_value(told) <= 2 + (time.monotonic() - begun) // 2

@@ -14,7 +14,7 @@ from tests.contracts.bus.engines import TOPICS, WEB
 from tests.contracts.bus.recording_consumer import NOON
 
 
-class Hands:
+class ManualClock:
     """A clock that is moved by hand. ``wrong`` is how far it is off; ``monotonic`` does not see that."""
 
     def __init__(self) -> None:
@@ -31,14 +31,14 @@ class Hands:
 @asynccontextmanager
 async def log(
     path: Path,
-    clock: Hands | None = None,
+    clock: ManualClock | None = None,
     *,
     drain_budget: float = 60,
     clean_every: float = 3_600,
     tombstone_grace: float = 86_400,
 ) -> AsyncIterator[tuple[SqliteBus, Database]]:
     database = Database.open(path)
-    hands = clock or Hands()
+    hands = clock or ManualClock()
     bus = SqliteBus(
         database,
         clock=hands,
@@ -56,5 +56,5 @@ async def log(
         await database.close()
 
 
-async def everything(bus: Bus, topic: str = WEB) -> list[Record]:
+async def read_everything(bus: Bus, topic: str = WEB) -> list[Record]:
     return [record async for record in await bus.read(topic)]

@@ -56,7 +56,7 @@ def event(conversation: str, *, data: bytes = b"{}", id: str = "") -> Envelope:
     )
 
 
-def numbered(conversation: str, number: int) -> Envelope:
+def make_numbered(conversation: str, number: int) -> Envelope:
     return event(conversation, id=f"{conversation}/{number}")
 
 
@@ -73,14 +73,14 @@ async def open_bus(
         await bus.close()
 
 
-async def until(condition: Callable[[], object], what: str, patience: float = PATIENCE) -> None:
+async def wait_until(condition: Callable[[], object], what: str, patience: float = PATIENCE) -> None:
     deadline = time.monotonic() + patience
     while not condition():
         assert time.monotonic() < deadline, f"not in {patience:.0f} s: {what}"
         await asyncio.sleep(0.02)
 
 
-async def appended(bus: KafkaBus, envelope: Envelope) -> None:
+async def append_until_confirmed(bus: KafkaBus, envelope: Envelope) -> None:
     """Append as the edge's callers do: again and again, until it is confirmed."""
     deadline = time.monotonic() + PATIENCE
     while True:

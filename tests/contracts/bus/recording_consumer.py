@@ -56,14 +56,14 @@ def by_key(records: Iterable[Record]) -> dict[str, list[int]]:
     return dict(found)
 
 
-async def eventually(condition: Callable[[], bool], what: str) -> None:
+async def wait_until(condition: Callable[[], bool], what: str) -> None:
     deadline = time.monotonic() + PATIENCE_S
     while not condition():
         assert time.monotonic() < deadline, f"not within {PATIENCE_S:.0f} s: {what}"
         await asyncio.sleep(0.005)
 
 
-async def nothing(partitions: frozenset[TopicPartition]) -> None:
+async def do_nothing(partitions: frozenset[TopicPartition]) -> None:
     """The hook that does nothing."""
 
 
@@ -76,8 +76,8 @@ class Consumer:
         self.records: list[Record] = []
         self.owned: frozenset[TopicPartition] = frozenset()
         self.joined = asyncio.Event()
-        self.when_revoked: Hook = nothing
-        self.when_assigned: Hook = nothing
+        self.when_revoked: Hook = do_nothing
+        self.when_assigned: Hook = do_nothing
         self.subscription: Subscription | None = None
         self._pump: asyncio.Task[None] | None = None
 
@@ -124,7 +124,7 @@ class Consumer:
 
 
 @asynccontextmanager
-async def consuming(
+async def open_consumer(
     bus: Bus,
     group: str,
     *,
@@ -132,8 +132,8 @@ async def consuming(
     journal: Journal | None = None,
     topics: list[str] | None = None,
     member: str = "",
-    when_revoked: Hook = nothing,
-    when_assigned: Hook = nothing,
+    when_revoked: Hook = do_nothing,
+    when_assigned: Hook = do_nothing,
 ) -> AsyncIterator[Consumer]:
     """A consumer that has got its first partitions; it leaves at the end, if it has not before."""
     consumer = Consumer(name, [] if journal is None else journal)

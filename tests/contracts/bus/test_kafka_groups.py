@@ -24,12 +24,12 @@ from tests.contracts.bus.kafka_members import (
     SLACK,
     Member,
     Watch,
-    appended,
+    append_until_confirmed,
     break_fetcher,
     drain,
     event,
     open_bus,
-    until,
+    wait_until,
 )
 
 pytestmark = pytest.mark.scaled
@@ -38,7 +38,7 @@ pytestmark = pytest.mark.scaled
 async def test_a_commit_during_an_outage_fails_in_time(stoppable_kafka: LocalKafka, topic_prefix: str) -> None:
     async with open_bus(stoppable_kafka.bootstrap, topic_prefix) as bus, Member(bus).running() as member:
         await bus.append([event("c")])
-        await until(lambda: member.records, "the record is read")
+        await wait_until(lambda: member.records, "the record is read")
         await asyncio.to_thread(stoppable_kafka.stop)
         began = time.monotonic()
         with pytest.raises(BusUnavailable):
@@ -55,13 +55,13 @@ async def test_a_consumer_goes_on_after_its_broker_was_killed(stoppable_kafka: L
         followed: list[Record] = []
         following = asyncio.create_task(drain(follower.records(), followed))
         await bus.append([event("c", id="before")])
-        await until(lambda: "before" in member.ids(), "the record before is read")
+        await wait_until(lambda: "before" in member.ids(), "the record before is read")
         await member.subscription.commit(member.next_offsets())
         await asyncio.to_thread(stoppable_kafka.kill)
         await asyncio.to_thread(stoppable_kafka.start)
-        await appended(bus, event("c", id="after"))
-        await until(lambda: "after" in member.ids(), "the record after is read")
-        await until(lambda: followed and followed[-1].headers["ce_id"] == "after", "the follower sees it too")
+        await append_until_confirmed(bus, event("c", id="after"))
+        await wait_until(lambda: "after" in member.ids(), "the record after is read")
+        await wait_until(lambda: followed and followed[-1].headers["ce_id"] == "after", "the follower sees it too")
         deadline = time.monotonic() + PATIENCE
         while await bus.lag(GROUP, [INBOUND]) != {INBOUND: 0}:
             assert time.monotonic() < deadline, "commits work again"
@@ -80,12 +80,12 @@ async def test_a_static_member_restarts_without_disturbing_the_others(kafka_boot
         Member(bus, "worker-0").running() as stays,
     ):
         async with Member(another, "worker-1").running() as leaves:
-            await until(lambda: len(stays.watch.owned) + len(leaves.watch.owned) == 3, "both own their share")
-            await until(lambda: leaves.watch.owned, "the second one too")
+            await wait_until(lambda: len(stays.watch.owned) + len(leaves.watch.owned) == 3, "both own their share")
+            await wait_until(lambda: leaves.watch.owned, "the second one too")
             before = leaves.watch.owned
         told = (stays.watch.revocations, stays.watch.assignments)
         async with Member(another, "worker-1").running() as back:
-            await until(lambda: back.watch.owned == before, "it has the same partitions again")
+            await wait_until(lambda: back.watch.owned == before, "it has the same partitions again")
             assert (stays.watch.revocations, stays.watch.assignments) == told
 
 
@@ -94,8 +94,8 @@ async def test_a_dynamic_member_that_closes_leaves_at_once(kafka_bootstrap: str,
     profile = replace(PROFILE, session_timeout_ms=120_000)
     async with open_bus(kafka_bootstrap, topic_prefix, profile) as bus, Member(bus).running() as stays:
         async with Member(bus).running() as leaves:
-            await until(lambda: stays.watch.owned and leaves.watch.owned, "both own their share")
-        await until(lambda: len(stays.watch.owned) == 3, "the other one takes over")
+            await wait_until(lambda: stays.watch.owned and leaves.watch.owned, "both own their share")
+        await wait_until(lambda: len(stays.watch.owned) == 3, "the other one takes over")
 
 
 class Elsewhere(threading.Thread):
@@ -143,7 +143,7 @@ async def test_a_member_that_stood_still_is_fenced(kafka_bootstrap: str, topic_p
     async with open_bus(kafka_bootstrap, topic_prefix, profile) as bus:
         watch = Stubborn()
         watch.subscription = subscription = await bus.subscribe([INBOUND], GROUP, watch)
-        await until(lambda: len(watch.owned) == 3, "the first member owns everything")
+        await wait_until(lambda: len(watch.owned) == 3, "the first member owns everything")
         await bus.append([event("c")])
         records: list[Record] = []
         await asyncio.wait_for(_until_read(subscription, records), PATIENCE)
@@ -156,7 +156,7 @@ async def test_a_member_that_stood_still_is_fenced(kafka_bootstrap: str, topic_p
         assert taken_over, "the other member took over"
         with pytest.raises(Fenced):
             await subscription.commit(watch.offsets)
-        await until(lambda: watch.revocations, "it is told")
+        await wait_until(lambda: watch.revocations, "it is told")
         assert watch.refusals == 1
         assert await bus.lag(GROUP, [INBOUND]) == {INBOUND: 1}, "nothing was committed"
         await subscription.close()
@@ -176,7 +176,7 @@ async def test_records_are_not_handed_out_before_the_listener_has_answered(
         await bus.append([event("c")])
         watch = Slow()
         subscription = await bus.subscribe([INBOUND], GROUP, watch)
-        await until(lambda: watch.assignments, "partitions are assigned")
+        await wait_until(lambda: watch.assignments, "partitions are assigned")
         for _ in range(5):
             assert await subscription.poll(max_records=10, timeout=0.1) == []
         answer.set()
@@ -198,12 +198,12 @@ async def test_a_member_outlives_the_death_of_its_clients_own_tasks(
     """The client reports a dead coordinator with every poll, and a dead fetcher never."""
     defect = break_coordinator(monkeypatch) if part == "coordinator" else break_fetcher(monkeypatch)
     async with open_bus(kafka_bootstrap, topic_prefix) as bus, Member(bus).running() as member:
-        await until(lambda: member.watch.owned, "partitions are assigned")
+        await wait_until(lambda: member.watch.owned, "partitions are assigned")
         defect()
         await bus.append([event("c")])
-        await until(lambda: member.watch.assignments == 2, "it has joined anew")
+        await wait_until(lambda: member.watch.assignments == 2, "it has joined anew")
         await bus.append([event("c", id="after")])
-        await until(lambda: "after" in member.ids(), "and reads")
+        await wait_until(lambda: "after" in member.ids(), "and reads")
         assert member.watch.revocations == 1, "its listener was told that the first assignment had gone"
         await member.subscription.commit(member.next_offsets())
 

@@ -19,12 +19,12 @@ from tests.contracts.bus.kafka_members import (
     PROFILE,
     SLACK,
     Member,
-    appended,
+    append_until_confirmed,
     event,
-    numbered,
+    make_numbered,
     open_bus,
     read_all,
-    until,
+    wait_until,
 )
 
 pytestmark = pytest.mark.scaled
@@ -75,7 +75,9 @@ async def test_memory_is_bounded_however_many_appends_meet_an_outage(
         await asyncio.gather(*(one(number) for number in range(2_000)))
         assert bus.pending_records <= left, "a second wave was refused without queueing up"
         await asyncio.to_thread(stoppable_kafka.start)
-        await until(lambda: bus.pending_records == 0, "what was left is written or refused when the broker is back")
+        await wait_until(
+            lambda: bus.pending_records == 0, "what was left is written or refused when the broker is back"
+        )
         await bus.append([event("c")])
 
 
@@ -91,7 +93,7 @@ async def test_appends_heal_after_an_outage_with_nothing_acknowledged_lost_and_o
     async def write(conversation: str, bus: KafkaBus) -> None:
         while not stop.is_set():
             try:
-                await bus.append([numbered(conversation, confirmed[conversation])])
+                await bus.append([make_numbered(conversation, confirmed[conversation])])
                 confirmed[conversation] += 1
             except BusUnavailable:
                 refused.add(conversation)
@@ -99,12 +101,12 @@ async def test_appends_heal_after_an_outage_with_nothing_acknowledged_lost_and_o
 
     async with open_bus(stoppable_kafka.bootstrap, topic_prefix) as bus:
         writers = [asyncio.create_task(write(conversation, bus)) for conversation in conversations]
-        await until(lambda: min(confirmed.values()) >= 20, "all write")
+        await wait_until(lambda: min(confirmed.values()) >= 20, "all write")
         await asyncio.to_thread(stoppable_kafka.stop if how == "stop" else stoppable_kafka.kill)
-        await until(lambda: len(refused) == len(conversations), "the outage is noticed everywhere")
+        await wait_until(lambda: len(refused) == len(conversations), "the outage is noticed everywhere")
         await asyncio.to_thread(stoppable_kafka.start)
         healed_at = {conversation: count + 20 for conversation, count in confirmed.items()}
-        await until(lambda: all(confirmed[c] >= healed_at[c] for c in conversations), "all write again")
+        await wait_until(lambda: all(confirmed[c] >= healed_at[c] for c in conversations), "all write again")
         stop.set()
         await asyncio.gather(*writers)
         firsts: dict[str, list[int]] = defaultdict(list)
@@ -128,7 +130,7 @@ async def test_a_frozen_broker_is_an_outage_too(stoppable_kafka: LocalKafka, top
             await bus.check_ready()
         assert time.monotonic() - began < PROFILE.append_deadline + PROFILE.ready_deadline + SLACK
         stoppable_kafka.resume()
-        await appended(bus, event("c"))
+        await append_until_confirmed(bus, event("c"))
         await bus.check_ready()
 
 
@@ -149,7 +151,7 @@ async def test_closing_during_an_outage_does_not_wait_for_the_broker(
     stoppable_kafka: LocalKafka, topic_prefix: str
 ) -> None:
     async with open_bus(stoppable_kafka.bootstrap, topic_prefix) as bus, Member(bus).running() as member:
-        await until(lambda: member.watch.owned, "partitions are assigned")
+        await wait_until(lambda: member.watch.owned, "partitions are assigned")
         await asyncio.to_thread(stoppable_kafka.stop)
         with pytest.raises(BusUnavailable):
             await bus.append([event("c")])
@@ -167,13 +169,13 @@ async def test_a_record_the_topic_does_not_take_leaves_the_partition_usable(
     await admin.create_topics([topic])
     await admin.close()
     async with open_bus(kafka_bootstrap, topic_prefix) as bus:
-        await bus.append([numbered("c", 1)])
+        await bus.append([make_numbered("c", 1)])
         with pytest.raises(TooLarge):
             await bus.append([event("c", data=b"x" * 40_000)])
-        await bus.append([numbered("c", 2)])
+        await bus.append([make_numbered("c", 2)])
         with pytest.raises(TooLarge):
             await bus.append([event("c", data=b"x" * 2_000_000)])
-        await bus.append([numbered("c", 3)])
+        await bus.append([make_numbered("c", 3)])
         assert [record.headers["ce_id"] for record in await read_all(bus)] == ["c/1", "c/2", "c/3"]
 
 
@@ -201,13 +203,13 @@ async def test_an_outage_does_not_flood_the_log(
     stoppable_kafka: LocalKafka, topic_prefix: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with open_bus(stoppable_kafka.bootstrap, topic_prefix) as bus, Member(bus).running() as member:
-        await until(lambda: member.watch.owned, "partitions are assigned")
+        await wait_until(lambda: member.watch.owned, "partitions are assigned")
         caplog.clear()
         before = throttle_client_logs().left_out
         await asyncio.to_thread(stoppable_kafka.stop)
         with pytest.raises(BusUnavailable):
             await bus.append([event("c")])
-        await until(lambda: throttle_client_logs().left_out - before > 50, "the client had much to say")
+        await wait_until(lambda: throttle_client_logs().left_out - before > 50, "the client had much to say")
         lines = [record for record in caplog.records if record.name.startswith("aiokafka")]
         assert len(lines) < 20
 

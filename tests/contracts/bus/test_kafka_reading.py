@@ -18,10 +18,10 @@ from tests.contracts.bus.kafka_members import (
     break_fetcher,
     drain,
     event,
-    numbered,
+    make_numbered,
     open_bus,
     read_all,
-    until,
+    wait_until,
 )
 
 pytestmark = pytest.mark.scaled
@@ -50,15 +50,15 @@ async def test_a_follower_outlives_the_death_of_its_clients_fetcher(
     """The client would return nothing for ever and tell nobody; what was read is not read again."""
     defect = break_fetcher(monkeypatch)
     async with open_bus(kafka_bootstrap, topic_prefix) as bus:
-        await bus.append([numbered("c", 1)])
+        await bus.append([make_numbered("c", 1)])
         follower = await bus.follow(INBOUND)
         followed: list[Record] = []
         following = asyncio.create_task(drain(follower.records(), followed))
         await asyncio.wait_for(follower.caught_up.wait(), PATIENCE)
         defect()
-        await bus.append([numbered("c", 2)])
-        await bus.append([numbered("c", 3)])
-        await until(lambda: len(followed) >= 3, "it reads on")
+        await bus.append([make_numbered("c", 2)])
+        await bus.append([make_numbered("c", 3)])
+        await wait_until(lambda: len(followed) >= 3, "it reads on")
         await follower.close()
         await following
         assert [record.headers["ce_id"] for record in followed] == ["c/1", "c/2", "c/3"]
@@ -67,7 +67,7 @@ async def test_a_follower_outlives_the_death_of_its_clients_fetcher(
 async def test_a_read_meets_an_outage_and_ends_complete(stoppable_kafka: LocalKafka, topic_prefix: str) -> None:
     async with open_bus(stoppable_kafka.bootstrap, topic_prefix) as bus:
         for start in range(0, 3_000, 500):
-            await bus.append([numbered(f"c{number % 7}", number) for number in range(start, start + 500)])
+            await bus.append([make_numbered(f"c{number % 7}", number) for number in range(start, start + 500)])
         records: list[Record] = []
         reading = await bus.read(INBOUND)
         records.append(await anext(reading))

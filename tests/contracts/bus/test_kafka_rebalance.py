@@ -18,7 +18,7 @@ from tests.contracts.bus.kafka_members import (
     Watch,
     event,
     open_bus,
-    until,
+    wait_until,
 )
 
 pytestmark = pytest.mark.scaled
@@ -53,7 +53,7 @@ class Worker(Watch):
 
 async def _progress(handled: list[tuple[TopicPartition, int]]) -> None:
     goal = len(handled) + 40
-    await until(lambda: len(handled) >= goal, "the group gets on")
+    await wait_until(lambda: len(handled) >= goal, "the group gets on")
 
 
 async def test_members_that_come_and_go_hand_over_without_a_gap_or_a_repeat(
@@ -82,7 +82,7 @@ async def test_members_that_come_and_go_hand_over_without_a_gap_or_a_repeat(
             stops[number - 2].set()
         done.set()
         await writing
-        await until(lambda: len(set(handled)) == len(written), "everything is handled")
+        await wait_until(lambda: len(set(handled)) == len(written), "everything is handled")
         for stop in stops:
             stop.set()
         await asyncio.gather(*workers)
@@ -97,14 +97,16 @@ async def test_what_was_fetched_before_a_rebalance_is_not_handed_out_twice(
     async with open_bus(kafka_bootstrap, topic_prefix) as bus:
         watch = Watch()
         subscription = await bus.subscribe([INBOUND], GROUP, watch)
-        await until(lambda: len(watch.owned) == 3, "the only member owns everything")
+        await wait_until(lambda: len(watch.owned) == 3, "the only member owns everything")
         with pytest.raises(TimeoutError):  # the poll ends, its fetch goes on and nobody takes the result
             await asyncio.wait_for(subscription.poll(max_records=100, timeout=PATIENCE), 0.2)
         await bus.append([event("c", id=str(number)) for number in range(10)])
-        await until(lambda: "kafka poll" not in {task.get_name() for task in asyncio.all_tasks()}, "it has records")
+        await wait_until(
+            lambda: "kafka poll" not in {task.get_name() for task in asyncio.all_tasks()}, "it has records"
+        )
         async with Member(bus).running() as other:
-            await until(lambda: other.watch.owned, "another member joins")
-        await until(lambda: watch.assignments >= 3 and len(watch.owned) == 3, "and leaves")
+            await wait_until(lambda: other.watch.owned, "another member joins")
+        await wait_until(lambda: watch.assignments >= 3 and len(watch.owned) == 3, "and leaves")
         records: list[Record] = []
         deadline = time.monotonic() + PATIENCE
         while not records or records[-1].headers["ce_id"] != "9":

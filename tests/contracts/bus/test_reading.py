@@ -12,7 +12,7 @@ from schemas.errors import TopicMismatch
 from schemas.ports import Bus, Follower, Record
 from schemas.topics import DEADLETTER, STATE
 from tests.contracts.bus.engines import WEB
-from tests.contracts.bus.recording_consumer import PATIENCE_S, by_key, eventually, message, snapshot
+from tests.contracts.bus.recording_consumer import PATIENCE_S, by_key, message, snapshot, wait_until
 
 
 @asynccontextmanager
@@ -46,7 +46,7 @@ async def test_a_follower_sees_what_was_and_what_comes(bus: Bus) -> None:
             await follower.caught_up.wait()
         assert newest(seen) == {f"c{n}": b"new" if n < 20 else b"old" for n in range(40)}
         await bus.append([snapshot("c0", b"newer")])
-        await eventually(lambda: newest(seen)["c0"] == b"newer", "the live record")
+        await wait_until(lambda: newest(seen)["c0"] == b"newer", "the live record")
 
 
 async def test_a_follower_of_an_empty_topic_is_caught_up_at_once(bus: Bus) -> None:
@@ -71,7 +71,7 @@ async def test_every_follower_sees_everything(bus: Bus) -> None:
     """Followers are broadcast to: they share nothing."""
     async with following(bus, STATE) as (_, one), following(bus, STATE) as (_, two):
         await bus.append([snapshot(f"c{n}", b"{}") for n in range(25)])
-        await eventually(lambda: len(one) == len(two) == 25, "25 records each")
+        await wait_until(lambda: len(one) == len(two) == 25, "25 records each")
 
 
 async def test_following_a_topic_that_nobody_created_is_a_clear_error(bus: Bus) -> None:

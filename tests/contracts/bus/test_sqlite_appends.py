@@ -18,7 +18,7 @@ from infra.bus.sqlite.headers import pack, unpack
 from infra.database import Database
 from schemas.envelope import Envelope
 from schemas.ports import Position
-from tests.contracts.bus.embedded_bus import everything, log
+from tests.contracts.bus.embedded_bus import log, read_everything
 from tests.contracts.bus.recording_consumer import message
 
 FULL = Envelope(
@@ -94,7 +94,7 @@ async def test_what_gathers_is_written_before_the_log_closes(tmp_path: Path, mon
         await asyncio.sleep(0)
     [position] = await asyncio.wait_for(append, 30)
     async with log(tmp_path / "parley.db") as (bus, _):
-        [record] = await everything(bus)
+        [record] = await read_everything(bus)
         assert record.offset == position.offset
 
 
@@ -120,6 +120,6 @@ async def test_headers_of_an_older_file_are_read(tmp_path: Path) -> None:
         file.execute("UPDATE bus_records SET headers = ?, crc = ? WHERE id = ?", (headers, crc, id_))
     file.close()
     async with log(path) as (bus, _):
-        [record] = await everything(bus)
+        [record] = await read_everything(bus)
         assert record.headers == written.headers()
         assert Envelope.from_wire(record.headers, record.value) == written

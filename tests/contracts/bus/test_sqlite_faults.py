@@ -14,9 +14,9 @@ import pytest
 
 from schemas.envelope import Envelope
 from schemas.errors import BusUnavailable, UndecodableRecord
-from tests.contracts.bus.embedded_bus import everything, log
+from tests.contracts.bus.embedded_bus import log, read_everything
 from tests.contracts.bus.engines import open_sqlite
-from tests.contracts.bus.recording_consumer import by_key, consuming, eventually, message
+from tests.contracts.bus.recording_consumer import by_key, message, open_consumer, wait_until
 
 ROOT = Path(__file__).resolve().parents[3]
 KILLS = 10
@@ -50,7 +50,7 @@ async def test_every_acknowledged_append_survives_kill_9(tmp_path: Path) -> None
     for run in range(KILLS):
         acked |= await asyncio.to_thread(killed_while_appending, path, run)
         async with open_sqlite(path, "")() as bus:
-            found = by_key(await everything(bus))
+            found = by_key(await read_everything(bus))
         assert all(numbers == list(range(len(numbers))) for numbers in found.values())
         assert all(len(numbers) % 2 == 0 for numbers in found.values())
         lost = {key: last for key, last in acked.items() if len(found.get(key, [])) <= last}
@@ -70,9 +70,9 @@ async def test_a_torn_end_of_the_write_ahead_log_costs_only_what_was_torn(tmp_pa
     with wal.open("r+b") as file:
         file.truncate(wal.stat().st_size - 2_000)
     async with log(copy / "parley.db") as (bus, _):
-        assert by_key(await everything(bus)) == {"one": list(range(19))}
+        assert by_key(await read_everything(bus)) == {"one": list(range(19))}
         await bus.append([message("one", 19)])
-        assert by_key(await everything(bus)) == {"one": list(range(20))}
+        assert by_key(await read_everything(bus)) == {"one": list(range(20))}
 
 
 # ── a file or a disk that fails ──────────────────────────────────────────────────────────────────────────────────────
@@ -80,7 +80,7 @@ async def test_a_torn_end_of_the_write_ahead_log_costs_only_what_was_torn(tmp_pa
 
 async def test_a_full_disk_refuses_and_heals(tmp_path: Path) -> None:
     """BusUnavailable while there is no room; afterwards appends work, and what was acknowledged is all there."""
-    async with log(tmp_path / "parley.db") as (bus, database), consuming(bus, "workers") as a:
+    async with log(tmp_path / "parley.db") as (bus, database), open_consumer(bus, "workers") as a:
         await bus.append([message("one", 0)])
         await database.write(lambda file: file.execute("PRAGMA max_page_count=1").fetchone())
         with pytest.raises(BusUnavailable):
@@ -88,7 +88,7 @@ async def test_a_full_disk_refuses_and_heals(tmp_path: Path) -> None:
         await database.write(lambda file: file.execute("PRAGMA max_page_count=1000000").fetchone())
         await bus.check_ready()
         await bus.append([message("one", 1)])
-        await eventually(lambda: by_key(a.records) == {"one": [0, 1]}, "both records")
+        await wait_until(lambda: by_key(a.records) == {"one": [0, 1]}, "both records")
 
 
 async def test_one_bad_moment_does_not_shift_offsets(tmp_path: Path) -> None:
@@ -112,7 +112,7 @@ async def test_a_record_whose_bytes_have_changed_cannot_be_decoded(tmp_path: Pat
         file.execute("UPDATE bus_records SET value = x'37' WHERE value = x'31'")
     file.close()
     async with log(path) as (bus, _):
-        damaged, whole = await everything(bus)
+        damaged, whole = await read_everything(bus)
         with pytest.raises(UndecodableRecord):
             Envelope.from_wire(damaged.headers, damaged.value)
         assert damaged.value == b"7"

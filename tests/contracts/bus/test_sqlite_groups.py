@@ -17,11 +17,11 @@ from tests.contracts.bus.recording_consumer import (
     PATIENCE_S,
     Consumer,
     by_key,
-    consuming,
-    eventually,
+    do_nothing,
     message,
-    nothing,
+    open_consumer,
     snapshot,
+    wait_until,
 )
 
 # ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -63,17 +63,17 @@ class Quiet:
     """A listener that has nothing to say."""
 
     async def on_revoked(self, partitions: frozenset[TopicPartition]) -> None:
-        await nothing(partitions)
+        await do_nothing(partitions)
 
     async def on_assigned(self, partitions: frozenset[TopicPartition]) -> None:
-        await nothing(partitions)
+        await do_nothing(partitions)
 
 
 async def test_a_name_belongs_to_its_newest_member(tmp_path: Path) -> None:
     """A second member of the same name takes over at once; the first is fenced in all it does."""
-    async with log(tmp_path / "parley.db") as (bus, _), consuming(bus, "workers", member="one") as a:
+    async with log(tmp_path / "parley.db") as (bus, _), open_consumer(bus, "workers", member="one") as a:
         owned = a.owned
-        async with consuming(bus, "workers", name="b", member="one") as b:
+        async with open_consumer(bus, "workers", name="b", member="one") as b:
             assert b.owned == owned
             with pytest.raises(Fenced):
                 await a.sub.commit(dict.fromkeys(owned, 1))
@@ -92,14 +92,14 @@ async def test_a_listener_that_hangs_or_fails_does_not_hold_up_the_group(tmp_pat
 
     async with (
         log(tmp_path / "parley.db", drain_budget=0.1) as (bus, _),
-        consuming(bus, "workers", when_revoked=hang) as a,
-        consuming(bus, "workers", name="b", when_revoked=fail) as b,
+        open_consumer(bus, "workers", when_revoked=hang) as a,
+        open_consumer(bus, "workers", name="b", when_revoked=fail) as b,
     ):
-        await eventually(lambda: bool(b.owned), "something for b")
+        await wait_until(lambda: bool(b.owned), "something for b")
         with pytest.raises(Fenced):
             await a.sub.commit(dict.fromkeys(b.owned, 1))
-        async with consuming(bus, "workers", name="c") as c:
-            await eventually(lambda: bool(c.owned), "something for c")
+        async with open_consumer(bus, "workers", name="c") as c:
+            await wait_until(lambda: bool(c.owned), "something for c")
 
 
 async def test_partitions_that_stay_are_read_on_while_others_change_hands(tmp_path: Path) -> None:
@@ -109,10 +109,10 @@ async def test_partitions_that_stay_are_read_on_while_others_change_hands(tmp_pa
     async def until_told(_: frozenset[TopicPartition]) -> None:
         await drained.wait()
 
-    async with log(tmp_path / "parley.db") as (bus, _), consuming(bus, "workers", when_revoked=until_told) as a:
+    async with log(tmp_path / "parley.db") as (bus, _), open_consumer(bus, "workers", when_revoked=until_told) as a:
         joining = asyncio.create_task(second_member(bus))
         await bus.append([message(f"key-{n}", 0) for n in range(30)])
-        await eventually(lambda: len({record.source for record in a.records}) == 2, "records of what stays")
+        await wait_until(lambda: len({record.source for record in a.records}) == 2, "records of what stays")
         assert not joining.done()
         drained.set()
         async with asyncio.timeout(PATIENCE_S):
@@ -120,8 +120,8 @@ async def test_partitions_that_stay_are_read_on_while_others_change_hands(tmp_pa
 
 
 async def second_member(bus: Bus) -> None:
-    async with consuming(bus, "workers", name="b") as b:
-        await eventually(lambda: bool(b.records), "records for b")
+    async with open_consumer(bus, "workers", name="b") as b:
+        await wait_until(lambda: bool(b.records), "records for b")
 
 
 async def test_nothing_is_handed_out_before_assigned_has_returned(tmp_path: Path) -> None:
@@ -137,10 +137,10 @@ async def test_nothing_is_handed_out_before_assigned_has_returned(tmp_path: Path
         a.when_assigned = prepare
         await a.join(bus, "workers", [WEB], "")
         try:
-            await eventually(lambda: a.owned == EVERYTHING, "everything for a")
+            await wait_until(lambda: a.owned == EVERYTHING, "everything for a")
             assert await a.sub.poll(max_records=10, timeout=0.1) == []
             ready.set()
-            await eventually(lambda: len(a.records) == 30, "30 records")
+            await wait_until(lambda: len(a.records) == 30, "30 records")
         finally:
             await a.leave()
 
@@ -170,15 +170,15 @@ async def test_a_named_member_gets_back_what_others_took_meanwhile(tmp_path: Pat
     topics = [WEB, SLACK]
     async with (
         log(tmp_path / "parley.db") as (bus, _),
-        consuming(bus, "workers", topics=topics, member="one") as a,
-        consuming(bus, "workers", name="c", topics=topics, member="three") as c,
+        open_consumer(bus, "workers", topics=topics, member="one") as a,
+        open_consumer(bus, "workers", name="c", topics=topics, member="three") as c,
     ):
-        async with consuming(bus, "workers", name="b", topics=topics, member="two") as b:
-            await eventually(lambda: len(a.owned) == len(b.owned) == len(c.owned) == 2, "even shares")
+        async with open_consumer(bus, "workers", name="b", topics=topics, member="two") as b:
+            await wait_until(lambda: len(a.owned) == len(b.owned) == len(c.owned) == 2, "even shares")
             shares = a.owned, b.owned, c.owned
-        await eventually(lambda: len(a.owned | c.owned) == 6, "everything for the other two")
-        async with consuming(bus, "workers", name="b", topics=topics, member="two") as b:
-            await eventually(lambda: len(a.owned) == len(b.owned) == len(c.owned) == 2, "even shares")
+        await wait_until(lambda: len(a.owned | c.owned) == 6, "everything for the other two")
+        async with open_consumer(bus, "workers", name="b", topics=topics, member="two") as b:
+            await wait_until(lambda: len(a.owned) == len(b.owned) == len(c.owned) == 2, "even shares")
             assert (a.owned, b.owned, c.owned) == shares
 
 

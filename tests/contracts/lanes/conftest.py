@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from tests.contracts.bus.engines import TOPICS, open_kafka, open_sqlite
-from tests.contracts.lanes.lane_group import Yard
+from tests.contracts.lanes.lane_group import LaneGroup
 from tests.contracts.state.engines import redis_state, sqlite_state
 
 
 @pytest.fixture(params=["sqlite", pytest.param("kafka", marks=pytest.mark.scaled)])
-async def yard(request: pytest.FixtureRequest, tmp_path: Path, topic_prefix: str) -> AsyncIterator[Yard]:
+async def yard(request: pytest.FixtureRequest, tmp_path: Path, topic_prefix: str) -> AsyncIterator[LaneGroup]:
     if request.param == "sqlite":
         opened = open_sqlite(tmp_path / "bus.db", topic_prefix), sqlite_state(tmp_path / "state.db")
     else:
@@ -24,6 +24,6 @@ async def yard(request: pytest.FixtureRequest, tmp_path: Path, topic_prefix: str
         bus = await stack.enter_async_context(opened[0]())
         state = await stack.enter_async_context(opened[1])
         await bus.create_topics(TOPICS)
-        yard = Yard(bus, state.parking)
+        yard = LaneGroup(bus, state.parking)
         stack.push_async_callback(yard.close)
         yield yard

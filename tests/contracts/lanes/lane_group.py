@@ -10,7 +10,7 @@ from infra.bus.lanes import Bounds, Lanes
 from schemas.envelope import Envelope
 from schemas.ports import Batch, Bus, Parking, Record
 from tests.contracts.bus.engines import WEB
-from tests.contracts.bus.recording_consumer import EVERYTHING, eventually, message
+from tests.contracts.bus.recording_consumer import EVERYTHING, message, wait_until
 
 QUICK = Bounds(drain=8.0, commit_every=0.05, poll=0.05)
 Handler = Callable[[Batch], Awaitable[None]]
@@ -69,7 +69,7 @@ class Member:
             await asyncio.wait([self.task])
 
 
-class Yard:
+class LaneGroup:
     def __init__(self, bus: Bus, parking: Parking) -> None:
         self.bus = bus
         self.parking = parking
@@ -112,7 +112,7 @@ class Yard:
             held = [member.lanes.partitions for member in (first, second)]
             return all(held) and sum(map(len, held)) == len(EVERYTHING)
 
-        await eventually(split, "the two members share the partitions")
+        await wait_until(split, "the two members share the partitions")
 
     async def close(self) -> None:
         for member in self.members:
@@ -120,14 +120,14 @@ class Yard:
                 await member.kill()
 
 
-def spots(records: Sequence[Record]) -> list[Spot]:
+def positions_of(records: Sequence[Record]) -> list[Spot]:
     return [(record.partition, record.offset) for record in records]
 
 
-def numbers(records: Sequence[Record], key: str) -> list[int]:
+def numbers_of(records: Sequence[Record], key: str) -> list[int]:
     return [int(record.value or b"") for record in records if record.key == key]
 
 
-def burst(keys: Sequence[str], each: int) -> list[Envelope]:
+def make_burst(keys: Sequence[str], each: int) -> list[Envelope]:
     """``each`` messages for every key, interleaved."""
     return [message(key, number) for number in range(each) for key in keys]

@@ -11,13 +11,13 @@ import pytest
 from infra.bus.lanes import Bounds
 from schemas.errors import StateUnavailable
 from schemas.ports import Batch
-from tests.contracts.bus.recording_consumer import EVERYTHING, eventually, message
-from tests.contracts.lanes.lane_group import Yard, burst, numbers, spots
+from tests.contracts.bus.recording_consumer import EVERYTHING, message, wait_until
+from tests.contracts.lanes.lane_group import LaneGroup, make_burst, numbers_of, positions_of
 
 embedded = pytest.mark.parametrize("yard", ["sqlite"], indirect=True)
 
 
-async def test_order_holds_in_each_of_a_thousand_lanes(yard: Yard) -> None:
+async def test_order_holds_in_each_of_a_thousand_lanes(yard: LaneGroup) -> None:
     """Handlers take random times; no conversation has two at once, and each sees its messages in order, once."""
     dice = random.Random(7)
     keys = [f"k{number}" for number in range(1000)]
@@ -29,14 +29,14 @@ async def test_order_holds_in_each_of_a_thousand_lanes(yard: Yard) -> None:
     for number in range(4):
         await yard.append(*[message(key, number) for key in keys])
     await yard.caught_up()
-    assert {key: numbers(member.done, key) for key in keys} == {key: [0, 1, 2, 3] for key in keys}
+    assert {key: numbers_of(member.done, key) for key in keys} == {key: [0, 1, 2, 3] for key in keys}
     assert member.overlaps == []
     assert member.most_running > 200
     await member.stop()
     assert (member.lanes.held_count, member.lanes.running_count) == (0, 0)
 
 
-async def test_a_crash_reads_again_from_the_first_unfinished_record_of_each_partition(yard: Yard) -> None:
+async def test_a_crash_reads_again_from_the_first_unfinished_record_of_each_partition(yard: LaneGroup) -> None:
     """Records end in random order and some never; what lies before the first of those is not seen again."""
     dice = random.Random(3)
     keys = [f"k{number}" for number in range(90)]
@@ -48,22 +48,22 @@ async def test_a_crash_reads_again_from_the_first_unfinished_record_of_each_part
         await asyncio.sleep(dice.random() * 0.1)
 
     first = yard.member(handle)
-    await yard.append(*burst(keys, 1))
-    await eventually(lambda: len(first.done) == 85 and len(first.started) == 90, "all but the endless ones end")
+    await yard.append(*make_burst(keys, 1))
+    await wait_until(lambda: len(first.done) == 85 and len(first.started) == 90, "all but the endless ones end")
     unfinished: dict[int, int] = {}
     for record in first.started:
         if record.key in endless:
             unfinished[record.partition] = min(record.offset, unfinished.get(record.partition, 1 << 60))
-    again = sorted(spot for spot in spots(first.started) if spot[1] >= unfinished.get(spot[0], 1 << 60))
+    again = sorted(spot for spot in positions_of(first.started) if spot[1] >= unfinished.get(spot[0], 1 << 60))
     assert len(again) < 90
     await yard.caught_up(left=len(again))
     await first.kill()
     second = yard.member()
     await yard.caught_up()
-    assert sorted(spots(second.done)) == again
+    assert sorted(positions_of(second.done)) == again
 
 
-async def test_stop_finishes_what_runs_commits_and_starts_nothing_new(yard: Yard) -> None:
+async def test_stop_finishes_what_runs_commits_and_starts_nothing_new(yard: LaneGroup) -> None:
     """Messages that waited behind the running ones are left for the next owner, who gets exactly those."""
 
     async def until_hurried(batch: Batch) -> None:
@@ -71,18 +71,18 @@ async def test_stop_finishes_what_runs_commits_and_starts_nothing_new(yard: Yard
 
     first = yard.member(until_hurried)
     await yard.append(message("k", 0))
-    await eventually(lambda: len(first.started) == 1, "the first message is being handled")
+    await wait_until(lambda: len(first.started) == 1, "the first message is being handled")
     await yard.append(message("k", 1))
-    await eventually(lambda: first.lanes.held_count == 2, "the second waits behind it")
+    await wait_until(lambda: first.lanes.held_count == 2, "the second waits behind it")
     await first.stop()
-    assert numbers(first.done, "k") == [0]
+    assert numbers_of(first.done, "k") == [0]
     second = yard.member()
     await yard.caught_up()
-    assert numbers(second.done, "k") == [1]
+    assert numbers_of(second.done, "k") == [1]
 
 
 @embedded
-async def test_a_poison_record_is_the_only_one_given_up(yard: Yard) -> None:
+async def test_a_poison_record_is_the_only_one_given_up(yard: LaneGroup) -> None:
     """Though it was folded into one batch with good ones; and those behind it follow."""
     gate = asyncio.Event()
 
@@ -92,16 +92,16 @@ async def test_a_poison_record_is_the_only_one_given_up(yard: Yard) -> None:
             raise ValueError("cannot be handled")
 
     member = yard.member(handle)
-    await yard.append(*burst(["k"], 5), *burst(["other"], 5))
-    await eventually(lambda: member.lanes.held_count == 10, "all are there")
+    await yard.append(*make_burst(["k"], 5), *make_burst(["other"], 5))
+    await wait_until(lambda: member.lanes.held_count == 10, "all are there")
     gate.set()
     await yard.caught_up()
-    assert numbers(member.given_up, "k") == [2]
-    assert numbers(member.done, "k") == [0, 1, 3, 4]
+    assert numbers_of(member.given_up, "k") == [2]
+    assert numbers_of(member.done, "k") == [0, 1, 3, 4]
 
 
 @embedded
-async def test_a_store_that_is_away_gives_nothing_up(yard: Yard) -> None:
+async def test_a_store_that_is_away_gives_nothing_up(yard: LaneGroup) -> None:
     """More failures than any other kind of error is allowed; then it heals by itself."""
     failures = iter([True] * 4)
 
@@ -112,34 +112,34 @@ async def test_a_store_that_is_away_gives_nothing_up(yard: Yard) -> None:
     member = yard.member(handle, bounds=Bounds(attempts=2, commit_every=0.05, poll=0.05))
     await yard.append(message("k", 0))
     await yard.caught_up()
-    assert (numbers(member.done, "k"), member.given_up) == ([0], [])
+    assert (numbers_of(member.done, "k"), member.given_up) == ([0], [])
 
 
 @embedded
-async def test_a_handler_takes_what_arrives_into_its_batch(yard: Yard) -> None:
+async def test_a_handler_takes_what_arrives_into_its_batch(yard: LaneGroup) -> None:
     """``arrived`` tells that more waits, ``take_more`` hands it over, and one return answers for all."""
     taken: list[list[int]] = []
 
     async def handle(batch: Batch) -> None:
         while len(batch.records) < 3:
             await batch.arrived.wait()
-            taken.append(numbers(batch.take_more(), "k"))
+            taken.append(numbers_of(batch.take_more(), "k"))
             assert not batch.arrived.is_set()
 
     member = yard.member(handle)
     await yard.append(message("k", 0))
-    await eventually(lambda: len(member.started) == 1, "the first is being handled")
+    await wait_until(lambda: len(member.started) == 1, "the first is being handled")
     await yard.append(message("k", 1))
-    await eventually(lambda: len(taken) == 1, "the second is taken")
+    await wait_until(lambda: len(taken) == 1, "the second is taken")
     await yard.append(message("k", 2))
     await yard.caught_up()
     assert taken == [[1], [2]]
-    assert numbers(member.done, "k") == [0, 1, 2]
+    assert numbers_of(member.done, "k") == [0, 1, 2]
     assert len(member.started) == 1
 
 
 @embedded
-async def test_what_a_gate_holds_back_starts_when_it_opens(yard: Yard) -> None:
+async def test_what_a_gate_holds_back_starts_when_it_opens(yard: LaneGroup) -> None:
     """While it is closed nothing starts, what runs may end, and no signal is needed for going on."""
     release = asyncio.Event()
 
@@ -148,15 +148,15 @@ async def test_what_a_gate_holds_back_starts_when_it_opens(yard: Yard) -> None:
 
     member = yard.member(handle, gated=True)
     await yard.append(message("k", 0))
-    await eventually(lambda: len(member.started) == 1, "one runs")
+    await wait_until(lambda: len(member.started) == 1, "one runs")
     await yard.append(message("k", 1))
-    await eventually(lambda: member.lanes.held_count == 2, "one waits behind it")
+    await wait_until(lambda: member.lanes.held_count == 2, "one waits behind it")
     yard.shut = True
     release.set()
-    await eventually(lambda: len(member.done) == 1, "what ran has ended")
-    await yard.append(*burst([f"k{number}" for number in range(20)], 1))
+    await wait_until(lambda: len(member.done) == 1, "what ran has ended")
+    await yard.append(*make_burst([f"k{number}" for number in range(20)], 1))
     control = yard.member(group="control")
-    await eventually(lambda: len(control.done) == 22, "an open member of another group has read everything")
+    await wait_until(lambda: len(control.done) == 22, "an open member of another group has read everything")
     assert len(member.started) == 1
     yard.shut = False
     await yard.caught_up()
@@ -167,7 +167,7 @@ async def test_what_a_gate_holds_back_starts_when_it_opens(yard: Yard) -> None:
     assert all(offsets == sorted(offsets) for offsets in by_key.values())
 
 
-async def test_what_was_parked_while_the_gate_was_closed_comes_first_when_it_opens(yard: Yard) -> None:
+async def test_what_was_parked_while_the_gate_was_closed_comes_first_when_it_opens(yard: LaneGroup) -> None:
     """A rebuilt store has records that no lane knows; those in memory and those on the log are newer, and wait."""
     release = asyncio.Event()
 
@@ -176,23 +176,23 @@ async def test_what_was_parked_while_the_gate_was_closed_comes_first_when_it_ope
             await release.wait()
 
     member = yard.member(handle, gated=True)
-    await yard.append(*burst(["k", "idle"], 2))
+    await yard.append(*make_burst(["k", "idle"], 2))
     await yard.caught_up()
     lost = {key: [record for record in member.done if record.key == key] for key in ("k", "idle")}
     await yard.append(message("k", 2))
-    await eventually(lambda: len(member.started) == 5, "one runs")
+    await wait_until(lambda: len(member.started) == 5, "one runs")
     await yard.append(message("k", 3))
-    await eventually(lambda: member.lanes.held_count == 2, "one waits behind it")
+    await wait_until(lambda: member.lanes.held_count == 2, "one waits behind it")
     yard.shut = True
     release.set()
-    await eventually(lambda: len(member.done) == 5, "what ran has ended")
+    await wait_until(lambda: len(member.done) == 5, "what ran has ended")
     await yard.append(message("k", 4))
     for key, records in lost.items():
         await yard.parking.park("group", key, records, until=yard.now())
     yard.shut = False
-    await eventually(lambda: len(member.done) == 11, "all are handled")
-    assert numbers(member.done, "k") == [0, 1, 2, 0, 1, 3, 4]
-    assert numbers(member.done, "idle") == [0, 1, 0, 1]
+    await wait_until(lambda: len(member.done) == 11, "all are handled")
+    assert numbers_of(member.done, "k") == [0, 1, 2, 0, 1, 3, 4]
+    assert numbers_of(member.done, "idle") == [0, 1, 0, 1]
     await yard.caught_up()
     await member.stop()
     assert await yard.parking.list_conversations("group", EVERYTHING) == {}

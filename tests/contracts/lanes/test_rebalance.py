@@ -8,52 +8,52 @@ from datetime import timedelta
 from infra.bus.lanes import Bounds
 from schemas.errors import Parked
 from schemas.ports import Batch
-from tests.contracts.bus.recording_consumer import eventually, message
-from tests.contracts.lanes.lane_group import Yard, burst, numbers, spots
+from tests.contracts.bus.recording_consumer import message, wait_until
+from tests.contracts.lanes.lane_group import LaneGroup, make_burst, numbers_of, positions_of
 
 KEYS = [f"k{number}" for number in range(30)]
 
 
-async def test_a_running_handler_may_finish_and_the_next_owner_does_not_see_its_records(yard: Yard) -> None:
+async def test_a_running_handler_may_finish_and_the_next_owner_does_not_see_its_records(yard: LaneGroup) -> None:
     """Handlers are told to hurry, end within the budget, and are committed before the partitions go."""
 
     async def until_hurried(batch: Batch) -> None:
         await batch.revoking.wait()
 
     first = yard.member(until_hurried)
-    await yard.append(*burst(KEYS, 1))
-    await eventually(lambda: len(first.started) == len(KEYS), "everything is being handled")
+    await yard.append(*make_burst(KEYS, 1))
+    await wait_until(lambda: len(first.started) == len(KEYS), "everything is being handled")
     second = yard.member()
     await yard.shared(first, second)
     assert first.cancelled == []
-    moved = set(spots(first.done))
+    moved = set(positions_of(first.done))
     assert moved, "at least one partition changed hands"
     await yard.append(*[message(key, 1) for key in KEYS])
-    await eventually(lambda: len(second.done) > 0, "the next owner reads on")
+    await wait_until(lambda: len(second.done) > 0, "the next owner reads on")
     await first.stop()
     await yard.caught_up()
-    assert not moved & set(spots(second.started)), "what the first finished is handled again"
-    assert all(numbers([*first.done, *second.done], key) == [0, 1] for key in KEYS)
+    assert not moved & set(positions_of(second.started)), "what the first finished is handled again"
+    assert all(numbers_of([*first.done, *second.done], key) == [0, 1] for key in KEYS)
 
 
-async def test_a_handler_beyond_the_budget_is_cancelled_and_its_records_go_to_the_next_owner(yard: Yard) -> None:
+async def test_a_handler_beyond_the_budget_is_cancelled_and_its_records_go_to_the_next_owner(yard: LaneGroup) -> None:
     async def endless(batch: Batch) -> None:
         await asyncio.Event().wait()
 
     first = yard.member(endless, bounds=Bounds(drain=0.3, commit_every=0.05, poll=0.05))
-    await yard.append(*burst(KEYS, 1))
-    await eventually(lambda: len(first.started) == len(KEYS), "everything is being handled")
+    await yard.append(*make_burst(KEYS, 1))
+    await wait_until(lambda: len(first.started) == len(KEYS), "everything is being handled")
     second = yard.member()
     await yard.shared(first, second)
-    await eventually(lambda: len(second.done) > 0, "the next owner has handled something")
+    await wait_until(lambda: len(second.done) > 0, "the next owner has handled something")
     assert first.done == []
     await first.stop()
     await yard.caught_up()
-    assert sorted(spots(second.done)) == sorted(set(spots(first.started)))
+    assert sorted(positions_of(second.done)) == sorted(set(positions_of(first.started)))
     assert (first.lanes.held_count, first.lanes.running_count) == (0, 0)
 
 
-async def test_paused_partitions_stay_paused_after_a_rebalance(yard: Yard) -> None:
+async def test_paused_partitions_stay_paused_after_a_rebalance(yard: LaneGroup) -> None:
     """The gate is closed before a second member joins and the first leaves; nobody takes a record in until it opens."""
     first = yard.member(gated=True)
     await yard.append(message("before", 0))
@@ -61,21 +61,23 @@ async def test_paused_partitions_stay_paused_after_a_rebalance(yard: Yard) -> No
     yard.shut = True
     second = yard.member(gated=True)
     await yard.shared(first, second)
-    await yard.append(*burst(KEYS, 2))
+    await yard.append(*make_burst(KEYS, 2))
     control = yard.member(group="control")
-    await eventually(lambda: len(control.done) == 61, "an open member of another group has read everything")
+    await wait_until(lambda: len(control.done) == 61, "an open member of another group has read everything")
     assert (first.lanes.held_count, second.lanes.held_count, len(first.started), len(second.started)) == (0, 0, 1, 0)
     await first.stop()
-    await eventually(lambda: len(second.lanes.partitions) == 3, "the one that stays has all partitions")
+    await wait_until(lambda: len(second.lanes.partitions) == 3, "the one that stays has all partitions")
     another = yard.member(group="another")
-    await eventually(lambda: len(another.done) == 61, "a member of a third group has read everything")
+    await wait_until(lambda: len(another.done) == 61, "a member of a third group has read everything")
     assert (second.lanes.held_count, len(second.started)) == (0, 0)
     yard.shut = False
     await yard.caught_up()
-    assert all(numbers([*first.done, *second.done], key) == [0, 1] for key in KEYS)
+    assert all(numbers_of([*first.done, *second.done], key) == [0, 1] for key in KEYS)
 
 
-async def test_what_is_parked_outlives_a_restart_and_a_rebalance_and_comes_before_what_is_newer(yard: Yard) -> None:
+async def test_what_is_parked_outlives_a_restart_and_a_rebalance_and_comes_before_what_is_newer(
+    yard: LaneGroup,
+) -> None:
     """The offset moves on at once; newer messages of these conversations join them; others are not touched."""
     parked = KEYS[:10]
     until = yard.now() + timedelta(hours=1)
@@ -101,10 +103,10 @@ async def test_what_is_parked_outlives_a_restart_and_a_rebalance_and_comes_befor
     assert not seen & set(parked), "a parked conversation was handled before its time"
 
     yard.passed = timedelta(hours=2)
-    await eventually(lambda: sum(m.lanes.running_count + len(m.done) for m in (second, third)) >= 70, "they go on")
+    await wait_until(lambda: sum(m.lanes.running_count + len(m.done) for m in (second, third)) >= 70, "they go on")
     done = [*second.done, *third.done]
-    assert all(numbers(done, key) == [0, 1, 2] for key in parked)
-    assert all(numbers(done, key) == [1, 2] for key in KEYS[10:])
+    assert all(numbers_of(done, key) == [0, 1, 2] for key in parked)
+    assert all(numbers_of(done, key) == [1, 2] for key in KEYS[10:])
     await yard.append(message(parked[0], 3))
     await yard.caught_up()
-    assert numbers([*second.done, *third.done], parked[0]) == [0, 1, 2, 3]
+    assert numbers_of([*second.done, *third.done], parked[0]) == [0, 1, 2, 3]

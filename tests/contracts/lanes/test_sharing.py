@@ -10,13 +10,13 @@ import pytest
 
 from infra.bus.lanes import Bounds
 from schemas.ports import Batch
-from tests.contracts.bus.recording_consumer import eventually, message
-from tests.contracts.lanes.lane_group import QUICK, Yard, burst, numbers
+from tests.contracts.bus.recording_consumer import message, wait_until
+from tests.contracts.lanes.lane_group import QUICK, LaneGroup, make_burst, numbers_of
 
 embedded = pytest.mark.parametrize("yard", ["sqlite"], indirect=True)
 
 
-async def test_a_conversation_that_floods_is_set_aside_and_others_go_on(yard: Yard) -> None:
+async def test_a_conversation_that_floods_is_set_aside_and_others_go_on(yard: LaneGroup) -> None:
     """Its handler is stuck and 300 of its messages wait; the offset moves on without them, and later all come, in
     order and once."""
     release = asyncio.Event()
@@ -27,21 +27,21 @@ async def test_a_conversation_that_floods_is_set_aside_and_others_go_on(yard: Ya
 
     member = yard.member(handle)
     await yard.append(message("hot", 0))
-    await eventually(lambda: len(member.started) == 1, "the hot one is being handled")
+    await wait_until(lambda: len(member.started) == 1, "the hot one is being handled")
     await yard.append(*[message("hot", number) for number in range(1, 301)])
-    await yard.append(*burst(["cool"], 10))
+    await yard.append(*make_burst(["cool"], 10))
     await yard.caught_up()
-    assert numbers(member.done, "cool") == list(range(10))
-    assert numbers(member.done, "hot") == []
+    assert numbers_of(member.done, "cool") == list(range(10))
+    assert numbers_of(member.done, "hot") == []
     assert member.lanes.held_count <= QUICK.held_per_lane
     release.set()
-    await eventually(lambda: len(numbers(member.done, "hot")) == 301, "the hot one is done")
-    assert numbers(member.done, "hot") == list(range(301))
-    await eventually(lambda: member.lanes.held_count == 0, "nothing is held")
+    await wait_until(lambda: len(numbers_of(member.done, "hot")) == 301, "the hot one is done")
+    assert numbers_of(member.done, "hot") == list(range(301))
+    await wait_until(lambda: member.lanes.held_count == 0, "nothing is held")
 
 
 @embedded
-async def test_what_was_set_aside_is_not_lost_when_its_owner_dies(yard: Yard) -> None:
+async def test_what_was_set_aside_is_not_lost_when_its_owner_dies(yard: LaneGroup) -> None:
     """The offset has moved past it, past the message in the stuck handler too; the next owner has them from the
     store, and handles them in order."""
 
@@ -49,17 +49,17 @@ async def test_what_was_set_aside_is_not_lost_when_its_owner_dies(yard: Yard) ->
         await asyncio.Event().wait()
 
     first = yard.member(endless)
-    await yard.append(*burst(["hot"], 100))
+    await yard.append(*make_burst(["hot"], 100))
     await yard.caught_up()
     await first.kill()
     second = yard.member()
-    await eventually(lambda: len(second.done) == 100, "the next owner has handled all")
-    assert numbers(second.done, "hot") == list(range(100))
+    await wait_until(lambda: len(second.done) == 100, "the next owner has handled all")
+    assert numbers_of(second.done, "hot") == list(range(100))
     assert first.done == []
 
 
 @embedded
-async def test_a_tenant_that_floods_waits_for_itself(yard: Yard) -> None:
+async def test_a_tenant_that_floods_waits_for_itself(yard: LaneGroup) -> None:
     """5,000 messages of one tenant are before ten of another, and four turns run at once; the ten are done long
     before."""
 
@@ -67,23 +67,23 @@ async def test_a_tenant_that_floods_waits_for_itself(yard: Yard) -> None:
         await asyncio.sleep(0)
 
     member = yard.member(handle, bounds=replace(QUICK, running=4, held=20_000, held_per_tenant=2_000))
-    flood = burst([f"a{number}" for number in range(500)], 10)
+    flood = make_burst([f"a{number}" for number in range(500)], 10)
     few = [replace(message(f"b{number}", 0), tenant="small") for number in range(10)]
     for start in range(0, 5_000, 500):
         await yard.append(*flood[start : start + 500])
     await yard.append(*few)
     await yard.caught_up()
-    await eventually(lambda: len(member.done) == 5_010, "everything is done")
+    await wait_until(lambda: len(member.done) == 5_010, "everything is done")
     order = [record.headers["ce_tenant"] for record in member.done]
     last = max(place for place, tenant in enumerate(order) if tenant == "small")
     assert last < 4_500, f"the last of the ten was number {last}"
     for key in (f"a{number}" for number in range(500)):
-        assert numbers(member.done, key) == list(range(10))
+        assert numbers_of(member.done, key) == list(range(10))
     assert member.most_running <= 4
 
 
 @embedded
-async def test_a_stuck_handler_holds_up_neither_its_partition_nor_the_commit(yard: Yard) -> None:
+async def test_a_stuck_handler_holds_up_neither_its_partition_nor_the_commit(yard: LaneGroup) -> None:
     """Even when far more comes after it than may lie between the oldest unfinished record and the newest one."""
     release = asyncio.Event()
 
@@ -97,13 +97,13 @@ async def test_a_stuck_handler_holds_up_neither_its_partition_nor_the_commit(yar
         await yard.append(*[message(f"k{key}", number) for key in range(200)])
     await yard.caught_up()
     assert len(member.done) == 2_000
-    assert numbers(member.done, "stuck") == []
+    assert numbers_of(member.done, "stuck") == []
     release.set()
-    await eventually(lambda: numbers(member.done, "stuck") == [0], "the stuck one ends")
+    await wait_until(lambda: numbers_of(member.done, "stuck") == [0], "the stuck one ends")
 
 
 @embedded
-async def test_six_thousand_lanes_wait_at_once(yard: Yard, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_six_thousand_lanes_wait_at_once(yard: LaneGroup, capsys: pytest.CaptureFixture[str]) -> None:
     """Nothing polls on their behalf: while all of them wait, the process is all but idle."""
     release = asyncio.Event()
 
@@ -113,7 +113,7 @@ async def test_six_thousand_lanes_wait_at_once(yard: Yard, capsys: pytest.Captur
     member = yard.member(handle, bounds=Bounds(running_per_tenant=6_000))
     for start in range(0, 6_000, 1_000):
         await yard.append(*[message(f"k{number}", 0) for number in range(start, start + 1_000)])
-    await eventually(lambda: member.lanes.running_count == 6_000, "all run")
+    await wait_until(lambda: member.lanes.running_count == 6_000, "all run")
     assert member.lanes.load == 1.0
     processor, wall = time.process_time(), time.monotonic()
     await asyncio.sleep(1.0)  # a measurement, not a wait
@@ -127,7 +127,7 @@ async def test_six_thousand_lanes_wait_at_once(yard: Yard, capsys: pytest.Captur
 
 
 @embedded
-async def test_the_cost_of_a_record_is_printed(yard: Yard, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_the_cost_of_a_record_is_printed(yard: LaneGroup, capsys: pytest.CaptureFixture[str]) -> None:
     """Processor time from the log to a handler that does nothing, with and without reading SQLite."""
     records = 20_000
     keys = [f"k{number}" for number in range(2_000)]
@@ -144,7 +144,7 @@ async def test_the_cost_of_a_record_is_printed(yard: Yard, capsys: pytest.Captur
         print(f"\nprocessor time a record: {1e6 * whole / records:.0f} µs, of it {1e6 * reading / records:.0f} µs read")
 
 
-async def _cost(yard: Yard, group: str) -> float:
+async def _cost(yard: LaneGroup, group: str) -> float:
     class Nobody:
         async def on_revoked(self, partitions: object) -> None: ...
         async def on_assigned(self, partitions: object) -> None: ...

@@ -13,18 +13,18 @@ from schemas.ports import State
 from tests.contracts.state.engines import ALL_SHARDS
 from tests.contracts.state.samples import (
     NOW,
-    begun,
-    committed,
-    delivered,
-    intended,
+    begin_turn,
+    commit_turn,
     later,
     line,
+    make_delivered,
+    make_intended,
+    make_settled,
     new_id,
     origin,
     outbound,
     record,
     reply,
-    settled,
 )
 
 OpenProcess = Callable[[], Awaitable[State]]
@@ -71,15 +71,17 @@ async def all_there(state: State, conversation: str, head: int) -> None:
             pass
 
 
-def everything(state: State) -> list[Callable[[], Awaitable[object]]]:
+def calls_of_all_ports(state: State) -> list[Callable[[], Awaitable[object]]]:
     """A call of every operation of every port."""
     conversation, message = new_id(), outbound()
     addresses = [Address(channel="web", value="v1")]
     parked = [record(1, conversation)]
 
     async def turn() -> None:
-        start = await begun(state, conversation, "e1")
-        assert await committed(state, conversation, start, handled=["e1"], outbox=[reply(conversation)]) == "committed"
+        start = await begin_turn(state, conversation, "e1")
+        assert (
+            await commit_turn(state, conversation, start, handled=["e1"], outbox=[reply(conversation)]) == "committed"
+        )
 
     return [
         lambda: state.conversations.open(conversation, origin(place=conversation), now=NOW),
@@ -105,7 +107,7 @@ def everything(state: State) -> list[Callable[[], Awaitable[object]]]:
         lambda: state.transcript.read_recent(conversation),
         lambda: state.transcript.head(conversation),
         lambda: state.deliveries.begin_send(conversation, message, deadline=5, now=NOW),
-        lambda: state.deliveries.record(conversation, delivered(message.id, "sent")),
+        lambda: state.deliveries.record(conversation, make_delivered(message.id, "sent")),
         lambda: state.deliveries.outcome(conversation, message.id),
         lambda: state.deliveries.bind("plantstore", "web", "main", "x", conversation, message.id),
         lambda: state.deliveries.by_external_id("plantstore", "web", "main", "x"),
@@ -121,9 +123,9 @@ def everything(state: State) -> list[Callable[[], Awaitable[object]]]:
         lambda: state.limiter.add("k", {"tokens": 1}, keep=60, now=NOW),
         lambda: state.heads.advance("plantstore", 0, 7),
         lambda: state.heads.of("plantstore"),
-        lambda: state.journal.claim(conversation, intended(), token=1, epoch=0, now=NOW),
+        lambda: state.journal.claim(conversation, make_intended(), token=1, epoch=0, now=NOW),
         lambda: state.journal.withdraw(conversation, "key-1"),
-        lambda: state.journal.record(conversation, settled()),
+        lambda: state.journal.record(conversation, make_settled()),
         lambda: state.journal.entry(conversation, "key-1"),
         lambda: state.journal.find_by_authority(conversation, ["confirmation-1"]),
         lambda: state.journal.list_in_doubt(conversation),

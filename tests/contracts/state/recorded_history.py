@@ -56,7 +56,7 @@ def contact_event(contact: Contact) -> Envelope:
 
 
 @dataclass
-class Life:
+class RecordedConversation:
     """One contact at one place, talking to the agent through a log and a store."""
 
     state: State
@@ -165,9 +165,9 @@ class Life:
         }
 
 
-async def lived(state: State, bus: Bus, visitor: str, *, turns: int = 2) -> Life:
+async def record_conversation(state: State, bus: Bus, visitor: str, *, turns: int = 2) -> RecordedConversation:
     """A conversation of some turns, all of them delivered."""
-    life = Life(state, bus, visitor)
+    life = RecordedConversation(state, bus, visitor)
     await life.arrive()
     for n in range(turns):
         reply = await life.answer([await life.hear(f"question {n}")], f"answer {n}")

@@ -33,13 +33,13 @@ def conversation_of(origin: Origin) -> str:
     return ids.conversation_id(origin.tenant, origin.channel, origin.account, origin.place)
 
 
-async def begun(
+async def begin_turn(
     state: State, conversation: str, *events: str, now: datetime = NOW, where: Origin | None = None
 ) -> BegunConversation:
     return await state.conversations.begin(conversation, where or origin(place=conversation), events, now=now)
 
 
-async def committed(
+async def commit_turn(
     state: State,
     conversation: str,
     begun: BegunConversation,
@@ -111,7 +111,7 @@ def attachment(id_: str = "a" * 64) -> Attachment:
     return Attachment(id=id_, name="leaf.jpg", type="image/jpeg", size=12_345)
 
 
-def delivered(message_id: str, state: Any, *, at: datetime = NOW, external_id: str = "") -> DeliveryOutcome:
+def make_delivered(message_id: str, state: Any, *, at: datetime = NOW, external_id: str = "") -> DeliveryOutcome:
     return DeliveryOutcome(message_id=message_id, state=state, at=at, external_id=external_id)
 
 
@@ -122,7 +122,7 @@ def record(offset: int, key: str, *, partition: int = 0, topic: str = "parley.in
     )
 
 
-def intended(key: str = "key-1", **changes: Any) -> ActionIntended:
+def make_intended(key: str = "key-1", **changes: Any) -> ActionIntended:
     fields: dict[str, Any] = {
         "key": key,
         "action": "refund",
@@ -137,6 +137,6 @@ def intended(key: str = "key-1", **changes: Any) -> ActionIntended:
     return ActionIntended(**(fields | changes))
 
 
-def settled(key: str = "key-1", outcome: ActionOutcome = "succeeded", **changes: Any) -> ActionSettled:
+def make_settled(key: str = "key-1", outcome: ActionOutcome = "succeeded", **changes: Any) -> ActionSettled:
     fields: dict[str, Any] = {"key": key, "action": "refund", "outcome": outcome, "at": NOW}
     return ActionSettled(**(fields | changes))

@@ -6,7 +6,7 @@ from schemas.actions import ActionMemory, PendingApproval
 from schemas.conversation import Facts
 from schemas.ports import State
 from tests.contracts.state.engines import ALL_SHARDS, OpenState
-from tests.contracts.state.samples import NOW, begun, committed, later, new_id
+from tests.contracts.state.samples import NOW, begin_turn, commit_turn, later, new_id
 from tests.contracts.state.test_rebuild import snapshot
 
 
@@ -30,7 +30,7 @@ def facts(*expire: float) -> Facts:
 
 async def asked(state: State, *expire: float) -> str:
     conversation = new_id()
-    await committed(state, conversation, await begun(state, conversation), facts=facts(*expire))
+    await commit_turn(state, conversation, await begin_turn(state, conversation), facts=facts(*expire))
     return conversation
 
 
@@ -49,15 +49,15 @@ async def test_those_whose_first_approval_has_expired_are_told_the_longest_first
 
 async def test_a_commit_without_approvals_settles_it(state: State) -> None:
     conversation = await asked(state, 10)
-    await committed(state, conversation, await begun(state, conversation), facts=facts())
+    await commit_turn(state, conversation, await begin_turn(state, conversation), facts=facts())
     assert await expiring(state, 60) == []
 
 
 async def test_a_commit_that_was_stale_changes_nothing(state: State) -> None:
     conversation = await asked(state, 10)
-    start = await begun(state, conversation)
-    await begun(state, conversation)
-    assert await committed(state, conversation, start, facts=facts()) == "stale"
+    start = await begin_turn(state, conversation)
+    await begin_turn(state, conversation)
+    assert await commit_turn(state, conversation, start, facts=facts()) == "stale"
     assert await expiring(state, 60) == [conversation]
 
 
@@ -66,7 +66,7 @@ async def test_what_is_postponed_waits_unless_a_commit_says_otherwise(state: Sta
     await state.conversations.postpone(conversation, later(100))
     assert await expiring(state, 60) == []
     assert await expiring(state, 101) == [conversation]
-    await committed(state, conversation, await begun(state, conversation), facts=facts(20))
+    await commit_turn(state, conversation, await begin_turn(state, conversation), facts=facts(20))
     assert await expiring(state, 60) == [conversation]
 
 

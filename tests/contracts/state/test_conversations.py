@@ -10,7 +10,7 @@ import pytest
 from schemas.conversation import Facts, Holder, Origin
 from schemas.errors import InvalidRequest
 from schemas.ports import State
-from tests.contracts.state.samples import NOW, begun, committed, conversation_of, later, new_id, origin, reply
+from tests.contracts.state.samples import NOW, begin_turn, commit_turn, conversation_of, later, new_id, origin, reply
 
 
 async def test_the_first_begin_makes_the_conversation_and_later_ones_leave_its_origin_alone(state: State) -> None:
@@ -31,12 +31,12 @@ async def test_the_first_begin_makes_the_conversation_and_later_ones_leave_its_o
 
 async def test_a_commit_writes_facts_handled_ids_and_outbox_and_raises_the_version(state: State) -> None:
     conversation, (e1, e2, e3) = new_id(), [new_id() for _ in range(3)]
-    start = await begun(state, conversation, e1, e2)
+    start = await begin_turn(state, conversation, e1, e2)
     sent = [reply(conversation), reply(conversation)]
     facts = Facts(locale="de", turns=1, last_route="strong", person_offered=True)
-    result = await committed(state, conversation, start, handled=[e1, e2], outbox=sent, facts=facts, now=later(5))
+    result = await commit_turn(state, conversation, start, handled=[e1, e2], outbox=sent, facts=facts, now=later(5))
     assert result == "committed"
-    after = await begun(state, conversation, e1, e2, e3, "not a uuid")
+    after = await begin_turn(state, conversation, e1, e2, e3, "not a uuid")
     assert after.conversation.version == 1
     assert after.conversation.facts == facts
     assert after.conversation.updated_at == later(5)
@@ -46,34 +46,34 @@ async def test_a_commit_writes_facts_handled_ids_and_outbox_and_raises_the_versi
 
 async def test_of_a_hundred_concurrent_begins_only_the_newest_may_commit(state: State) -> None:
     conversation = new_id()
-    starts = await asyncio.gather(*(begun(state, conversation, "e") for _ in range(100)))
+    starts = await asyncio.gather(*(begin_turn(state, conversation, "e") for _ in range(100)))
     tokens = [start.token for start in starts]
     assert len(set(tokens)) == 100
     in_order = sorted(starts, key=lambda start: start.token)
     results = await asyncio.gather(
-        *(committed(state, conversation, start, handled=[f"e{start.token}"]) for start in in_order)
+        *(commit_turn(state, conversation, start, handled=[f"e{start.token}"]) for start in in_order)
     )
     assert results == ["stale"] * 99 + ["committed"]
-    after = await begun(state, conversation, *(f"e{token}" for token in tokens))
+    after = await begin_turn(state, conversation, *(f"e{token}" for token in tokens))
     assert after.handled == {f"e{in_order[-1].token}"}
     assert after.token > max(tokens)
 
 
 async def test_tokens_grow_with_every_begin(state: State) -> None:
     conversation = new_id()
-    tokens = [(await begun(state, conversation)).token for _ in range(5)]
+    tokens = [(await begin_turn(state, conversation)).token for _ in range(5)]
     assert tokens == sorted(set(tokens))
 
 
 async def test_a_worker_that_was_replaced_writes_nothing(state: State) -> None:
     conversation = new_id()
-    zombie = await begun(state, conversation, "e1")
-    await begun(state, conversation, "e1")
-    result = await committed(
+    zombie = await begin_turn(state, conversation, "e1")
+    await begin_turn(state, conversation, "e1")
+    result = await commit_turn(
         state, conversation, zombie, handled=["e1"], outbox=[reply(conversation)], facts=Facts(turns=9)
     )
     assert result == "stale"
-    after = await begun(state, conversation, "e1")
+    after = await begin_turn(state, conversation, "e1")
     assert after.handled == frozenset()
     assert after.outbox == []
     assert (after.conversation.version, after.conversation.facts) == (0, Facts())
@@ -81,70 +81,70 @@ async def test_a_worker_that_was_replaced_writes_nothing(state: State) -> None:
 
 async def test_a_commit_with_another_token_version_or_epoch_is_stale(state: State) -> None:
     conversation = new_id()
-    start = await begun(state, conversation)
-    assert await committed(state, conversation, start, handled=["e1"], token=start.token + 1) == "stale"
-    assert await committed(state, conversation, start, handled=["e1"], token=start.token - 1) == "stale"
-    assert await committed(state, conversation, start, handled=["e1"], version=1) == "stale"
-    assert await committed(state, conversation, start, handled=["e1"], version=-1) == "stale"
-    assert await committed(state, conversation, start, handled=["e1"], epoch=1) == "stale"
-    assert (await begun(state, conversation, "e1")).handled == frozenset()
+    start = await begin_turn(state, conversation)
+    assert await commit_turn(state, conversation, start, handled=["e1"], token=start.token + 1) == "stale"
+    assert await commit_turn(state, conversation, start, handled=["e1"], token=start.token - 1) == "stale"
+    assert await commit_turn(state, conversation, start, handled=["e1"], version=1) == "stale"
+    assert await commit_turn(state, conversation, start, handled=["e1"], version=-1) == "stale"
+    assert await commit_turn(state, conversation, start, handled=["e1"], epoch=1) == "stale"
+    assert (await begin_turn(state, conversation, "e1")).handled == frozenset()
 
 
 async def test_a_commit_to_a_conversation_that_never_began_is_stale(state: State) -> None:
-    start = await begun(state, new_id())
-    assert await committed(state, new_id(), start) == "stale"
+    start = await begin_turn(state, new_id())
+    assert await commit_turn(state, new_id(), start) == "stale"
 
 
 async def test_one_token_may_commit_again_on_the_new_version(state: State) -> None:
     conversation = new_id()
-    start = await begun(state, conversation)
-    assert await committed(state, conversation, start, handled=["e1"]) == "committed"
-    assert await committed(state, conversation, start, handled=["e2"], version=1) == "committed"
-    assert (await begun(state, conversation, "e1", "e2")).handled == {"e1", "e2"}
+    start = await begin_turn(state, conversation)
+    assert await commit_turn(state, conversation, start, handled=["e1"]) == "committed"
+    assert await commit_turn(state, conversation, start, handled=["e2"], version=1) == "committed"
+    assert (await begin_turn(state, conversation, "e1", "e2")).handled == {"e1", "e2"}
 
 
 async def test_a_commit_repeated_after_a_lost_answer_is_committed_and_written_once(state: State) -> None:
     conversation = new_id()
-    start = await begun(state, conversation)
+    start = await begin_turn(state, conversation)
     sent = [reply(conversation)]
-    assert await committed(state, conversation, start, handled=["e1", "e2"], outbox=sent) == "committed"
+    assert await commit_turn(state, conversation, start, handled=["e1", "e2"], outbox=sent) == "committed"
     await state.conversations.published(conversation, [sent[0].id])
-    await begun(state, conversation)
-    repeat = await committed(state, conversation, start, handled=["e2", "e1"], outbox=sent, now=later(9))
+    await begin_turn(state, conversation)
+    repeat = await commit_turn(state, conversation, start, handled=["e2", "e1"], outbox=sent, now=later(9))
     assert repeat == "committed"
-    after = await begun(state, conversation)
+    after = await begin_turn(state, conversation)
     assert after.conversation.version == 1
     assert after.outbox == [], "the repeat must not bring a published reply back"
 
 
 async def test_other_work_on_an_old_version_is_not_taken_for_a_repeat(state: State) -> None:
     conversation = new_id()
-    start = await begun(state, conversation)
-    assert await committed(state, conversation, start, handled=["e1"]) == "committed"
-    assert await committed(state, conversation, start, handled=["e2"]) == "stale"
-    assert await committed(state, conversation, start, handled=[]) == "stale"
+    start = await begin_turn(state, conversation)
+    assert await commit_turn(state, conversation, start, handled=["e1"]) == "committed"
+    assert await commit_turn(state, conversation, start, handled=["e2"]) == "stale"
+    assert await commit_turn(state, conversation, start, handled=[]) == "stale"
 
 
 async def test_the_outbox_keeps_the_order_of_commits_and_drops_what_was_published(state: State) -> None:
     conversation = new_id()
     sent = [reply(conversation) for _ in range(12)]
     for first in range(0, 12, 3):
-        start = await begun(state, conversation)
-        assert await committed(state, conversation, start, outbox=sent[first : first + 3]) == "committed"
+        start = await begin_turn(state, conversation)
+        assert await commit_turn(state, conversation, start, outbox=sent[first : first + 3]) == "committed"
     assert await state.conversations.read_outbox(conversation) == sent
     gone = [sent[0].id, sent[4].id, sent[11].id, "unknown"]
     await state.conversations.published(conversation, gone)
     await state.conversations.published(conversation, gone)
     left = [event for event in sent if event.id not in gone]
     assert await state.conversations.read_outbox(conversation) == left
-    assert (await begun(state, conversation)).outbox == left
+    assert (await begin_turn(state, conversation)).outbox == left
 
 
 async def test_unpublished_names_the_conversations_whose_outbox_has_waited(state: State) -> None:
     old, young, done = new_id(), new_id(), new_id()
     for conversation, age in ((old, 0), (young, 100), (done, 0)):
-        start = await begun(state, conversation)
-        await committed(state, conversation, start, outbox=[reply(conversation)], now=later(age))
+        start = await begin_turn(state, conversation)
+        await commit_turn(state, conversation, start, outbox=[reply(conversation)], now=later(age))
     await state.conversations.published(done, [(await state.conversations.read_outbox(done))[0].id])
     assert await state.conversations.list_unpublished(before=later(50), limit=10) == [old]
     assert set(await state.conversations.list_unpublished(before=later(101), limit=10)) == {old, young}
@@ -155,8 +155,8 @@ async def test_unpublished_names_the_conversations_whose_outbox_has_waited(state
 async def test_unpublished_forgets_a_conversation_once_all_is_published_and_remembers_the_next(state: State) -> None:
     conversation = new_id()
     for at in (0, 1000):
-        start = await begun(state, conversation)
-        await committed(state, conversation, start, outbox=[reply(conversation)], now=later(at))
+        start = await begin_turn(state, conversation)
+        await commit_turn(state, conversation, start, outbox=[reply(conversation)], now=later(at))
         assert await state.conversations.list_unpublished(before=later(at + 1), limit=10) == [conversation]
         assert await state.conversations.list_unpublished(before=later(at), limit=10) == []
         pending = await state.conversations.read_outbox(conversation)
@@ -167,16 +167,16 @@ async def test_unpublished_forgets_a_conversation_once_all_is_published_and_reme
 async def test_handled_ids_are_known_for_eight_days_and_dropped_after(state: State) -> None:
     """All but the newest twenty, which stay whatever their age."""
     conversation, early, late = new_id(), new_id(), new_id()
-    start = await begun(state, conversation, early)
-    await committed(state, conversation, start, handled=[early])
-    start = await begun(state, conversation, early, now=later(days=7.99))
+    start = await begin_turn(state, conversation, early)
+    await commit_turn(state, conversation, start, handled=[early])
+    start = await begin_turn(state, conversation, early, now=later(days=7.99))
     assert start.handled == {early}
     others = [new_id() for _ in range(18)]
-    await committed(state, conversation, start, handled=[late, *others], now=later(days=7.99))
-    start = await begun(state, conversation, early, late, now=later(days=7.99))
+    await commit_turn(state, conversation, start, handled=[late, *others], now=later(days=7.99))
+    start = await begin_turn(state, conversation, early, late, now=later(days=7.99))
     assert start.handled == {early, late}
-    await committed(state, conversation, start, handled=["e3"], now=later(days=8.01))
-    assert (await begun(state, conversation, early, late, "e3", now=later(days=8.01))).handled == {late, "e3"}
+    await commit_turn(state, conversation, start, handled=["e3"], now=later(days=8.01))
+    assert (await begin_turn(state, conversation, early, late, "e3", now=later(days=8.01))).handled == {late, "e3"}
     snapshot = await state.conversations.snapshot(conversation)
     assert snapshot is not None
     kept = [(item.id, item.at) for item in snapshot.handled if item.id not in others]
@@ -187,16 +187,16 @@ async def test_a_clock_that_jumps_ahead_makes_no_message_new(state: State) -> No
     """A hundred days, for a moment: a redelivery of what was answered before is still known as one."""
     conversation = new_id()
     for number, days in enumerate((0, 100, 100, 0)):
-        start = await begun(state, conversation, "e0", now=later(days=days))
-        await committed(state, conversation, start, handled=[f"e{number}"], now=later(days=days))
-    again = await begun(state, conversation, "e0", "e1", "e2", "e3")
+        start = await begin_turn(state, conversation, "e0", now=later(days=days))
+        await commit_turn(state, conversation, start, handled=[f"e{number}"], now=later(days=days))
+    again = await begin_turn(state, conversation, "e0", "e1", "e2", "e3")
     assert again.handled == {"e0", "e1", "e2", "e3"}
 
 
 async def test_a_clock_that_went_back_does_not_make_a_conversation_older(state: State) -> None:
     conversation = new_id()
     for seconds in (100, 50):
-        await committed(state, conversation, await begun(state, conversation), now=later(seconds))
+        await commit_turn(state, conversation, await begin_turn(state, conversation), now=later(seconds))
     found = await state.conversations.get(conversation)
     assert found is not None
     assert found.updated_at == later(100)
@@ -204,8 +204,8 @@ async def test_a_clock_that_went_back_does_not_make_a_conversation_older(state: 
 
 async def test_conversations_do_not_see_each_other(state: State) -> None:
     one, two = new_id(), new_id()
-    await committed(state, one, await begun(state, one), handled=["e"], outbox=[reply(one)])
-    other = await begun(state, two, "e")
+    await commit_turn(state, one, await begin_turn(state, one), handled=["e"], outbox=[reply(one)])
+    other = await begin_turn(state, two, "e")
     assert other.handled == frozenset()
     assert other.outbox == []
     assert other.conversation.version == 0
@@ -238,10 +238,10 @@ async def test_an_item_that_moves_while_somebody_pages_neither_hides_nor_repeats
         made.append(conversation)
     first = await state.conversations.list_page("plantstore", limit=3)
     assert [item.id for item in first.items] == [made[5], made[4], made[3]]
-    start = await begun(state, made[5])
-    await committed(state, made[5], start, now=later(100))
-    start = await begun(state, made[3])
-    await committed(state, made[3], start, now=later(101))
+    start = await begin_turn(state, made[5])
+    await commit_turn(state, made[5], start, now=later(100))
+    start = await begin_turn(state, made[3])
+    await commit_turn(state, made[3], start, now=later(101))
     rest = await state.conversations.list_page("plantstore", after=first.next, limit=10)
     assert [item.id for item in rest.items] == [made[2], made[1], made[0]]
     assert rest.next == ""
@@ -281,7 +281,7 @@ async def test_a_cursor_that_no_listing_gave_is_refused(state: State, cursor: st
 async def test_times_keep_their_microseconds(state: State) -> None:
     conversation = new_id()
     odd = NOW + timedelta(microseconds=1)
-    await begun(state, conversation, now=odd)
+    await begin_turn(state, conversation, now=odd)
     found = await state.conversations.get(conversation)
     assert found is not None
     assert found.created_at == odd
@@ -289,7 +289,7 @@ async def test_times_keep_their_microseconds(state: State) -> None:
 
 async def test_who_made_the_owner_what_it_is_is_known_until_the_next_change(state: State) -> None:
     conversation = new_id()
-    await begun(state, conversation, "e")
+    await begin_turn(state, conversation, "e")
     before = await state.conversations.get(conversation)
     for epoch, (to, by, name) in enumerate([("queue", "agent", ""), ("person", "slack:U1", "Ann Lee")]):
         await state.conversations.own(

@@ -9,13 +9,13 @@ import pytest
 
 from schemas.conversation import Owner
 from schemas.ports import SendVerdict, State
-from tests.contracts.state.samples import NOW, begun, delivered, later, new_id, outbound
+from tests.contracts.state.samples import NOW, begin_turn, later, make_delivered, new_id, outbound
 
 
 async def claimed(state: State, *owners: Owner) -> str:
     """A conversation that had these owners after the agent."""
     conversation = new_id()
-    await begun(state, conversation)
+    await begin_turn(state, conversation)
     for epoch, owner in enumerate(owners):
         won = await state.conversations.own(
             conversation, owner, expected_epoch=epoch, request_id=new_id(), by="colleague", now=NOW
@@ -87,7 +87,7 @@ async def test_an_intent_without_an_outcome_is_in_doubt_even_when_expired_or_cla
 async def test_after_an_outcome_nothing_is_sent_again(state: State, outcome: str, verdict: SendVerdict) -> None:
     conversation, message = new_id(), outbound()
     assert await state.deliveries.begin_send(conversation, message, deadline=30, now=NOW) == "go"
-    recorded = delivered(message.id, outcome, at=later(1), external_id="wamid.1")
+    recorded = make_delivered(message.id, outcome, at=later(1), external_id="wamid.1")
     await state.deliveries.record(conversation, recorded)
     assert await state.deliveries.begin_send(conversation, message, deadline=30, now=later(2)) == verdict
     assert await state.deliveries.outcome(conversation, message.id) == recorded
@@ -102,7 +102,7 @@ async def test_what_was_in_doubt_is_begun_again_only_after_its_deadline_and_by_o
     verdicts = await asyncio.gather(*(again(conversation, message, deadline=30, now=later(30)) for _ in range(20)))
     assert sorted(verdicts) == ["go"] + ["in_doubt"] * 19
     assert await state.deliveries.intent_deadline(conversation, message.id) == later(60)
-    await state.deliveries.record(conversation, delivered(message.id, "sent"))
+    await state.deliveries.record(conversation, make_delivered(message.id, "sent"))
     assert await state.deliveries.intent_deadline(conversation, message.id) is None
     assert await again(conversation, message, deadline=30, now=later(90)) == "already_sent"
 
@@ -111,7 +111,7 @@ async def test_an_intent_that_is_withdrawn_was_never_there_and_an_outcome_stays(
     conversation, one, two = new_id(), outbound(), outbound()
     for message in (one, two):
         await state.deliveries.begin_send(conversation, message, deadline=30, now=NOW)
-    await state.deliveries.record(conversation, delivered(two.id, "sent"))
+    await state.deliveries.record(conversation, make_delivered(two.id, "sent"))
     for message in (one, two, outbound()):
         await state.deliveries.withdraw(conversation, message.id)
     assert await state.deliveries.unresolved(before=later(days=1), limit=10) == []
@@ -122,7 +122,7 @@ async def test_an_intent_that_is_withdrawn_was_never_there_and_an_outcome_stays(
 async def test_what_nobody_knew_may_be_begun_again(state: State) -> None:
     conversation, message = new_id(), outbound()
     await state.deliveries.begin_send(conversation, message, deadline=30, now=NOW)
-    await state.deliveries.record(conversation, delivered(message.id, "unknown"))
+    await state.deliveries.record(conversation, make_delivered(message.id, "unknown"))
     assert await state.deliveries.begin_resend(conversation, message, deadline=30, now=later(31)) == "go"
     assert await state.deliveries.begin_send(conversation, message, deadline=30, now=later(32)) == "in_doubt"
 
@@ -167,11 +167,11 @@ async def test_a_claim_that_races_with_a_sender_either_comes_after_its_intent_or
 @pytest.mark.parametrize("final", ["sent", "failed", "expired", "stale_owner"])
 async def test_the_first_final_outcome_stays_and_unknown_gives_way(state: State, final: str) -> None:
     conversation, message = new_id(), new_id()
-    await state.deliveries.record(conversation, delivered(message, "unknown"))
-    settled = delivered(message, final, at=later(5), external_id="x")
+    await state.deliveries.record(conversation, make_delivered(message, "unknown"))
+    settled = make_delivered(message, final, at=later(5), external_id="x")
     await state.deliveries.record(conversation, settled)
     for other in ("unknown", "sent", "failed"):
-        await state.deliveries.record(conversation, delivered(message, other, at=later(9)))
+        await state.deliveries.record(conversation, make_delivered(message, other, at=later(9)))
     assert await state.deliveries.outcome(conversation, message) == settled
 
 
@@ -194,12 +194,12 @@ async def test_an_intent_without_an_outcome_is_kept_however_old_it_is(state: Sta
     in_doubt, done = outbound(expires_at=later(days=90)), outbound(expires_at=later(days=90))
     for message in (in_doubt, done):
         assert await state.deliveries.begin_send(conversation, message, deadline=30, now=NOW) == "go"
-    await state.deliveries.record(conversation, delivered(done.id, "sent"))
+    await state.deliveries.record(conversation, make_delivered(done.id, "sent"))
     for number in range(25):
         another = outbound(expires_at=later(days=90))
         at = later(number, days=30)
         assert await state.deliveries.begin_send(conversation, another, deadline=30, now=at) == "go"
-        await state.deliveries.record(conversation, delivered(another.id, "sent", at=at))
+        await state.deliveries.record(conversation, make_delivered(another.id, "sent", at=at))
     assert await state.deliveries.outcome(conversation, done.id) is None
     assert await state.deliveries.begin_send(conversation, in_doubt, deadline=30, now=later(days=31)) == "in_doubt"
     assert await state.deliveries.intent_deadline(conversation, in_doubt.id) == later(30)
@@ -210,8 +210,8 @@ async def test_unresolved_are_intents_past_their_deadline_without_an_outcome(sta
     late, early, done, in_doubt = [outbound() for _ in range(4)]
     for message, deadline in ((late, 100), (early, 10), (done, 10), (in_doubt, 10)):
         await state.deliveries.begin_send(conversation, message, deadline=deadline, now=NOW)
-    await state.deliveries.record(conversation, delivered(done.id, "sent"))
-    await state.deliveries.record(conversation, delivered(in_doubt.id, "unknown"))
+    await state.deliveries.record(conversation, make_delivered(done.id, "sent"))
+    await state.deliveries.record(conversation, make_delivered(in_doubt.id, "unknown"))
     assert await state.deliveries.unresolved(before=later(10), limit=10) == []
     assert await state.deliveries.unresolved(before=later(11), limit=10) == [(conversation, early.id)]
     both = await state.deliveries.unresolved(before=later(101), limit=10)
@@ -242,9 +242,9 @@ async def test_a_clock_that_jumps_ahead_makes_no_message_unsent(state: State) ->
     """A hundred days, for a moment: what was sent is not sent again when it is read once more."""
     conversation, sent = new_id(), outbound()
     assert await state.deliveries.begin_send(conversation, sent, deadline=5, now=NOW) == "go"
-    await state.deliveries.record(conversation, delivered(sent.id, "sent"))
+    await state.deliveries.record(conversation, make_delivered(sent.id, "sent"))
     for _ in range(2):
         other = outbound(expires_at=later(days=200))
         assert await state.deliveries.begin_send(conversation, other, deadline=5, now=later(days=100)) == "go"
-        await state.deliveries.record(conversation, delivered(other.id, "sent", at=later(days=100)))
+        await state.deliveries.record(conversation, make_delivered(other.id, "sent", at=later(days=100)))
     assert await state.deliveries.begin_send(conversation, sent, deadline=5, now=NOW) == "already_sent"

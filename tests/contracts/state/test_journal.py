@@ -14,7 +14,7 @@ from schemas.actions import ActionIntended, ActionOutcome, ActionSettled, Journa
 from schemas.ports import BegunConversation, Bus, Claim, State
 from tests.contracts.state.engines import ALL_SHARDS
 from tests.contracts.state.recorded_history import CHANNELS, TENANT, event, log
-from tests.contracts.state.samples import NOW, begun, intended, later, new_id, settled
+from tests.contracts.state.samples import NOW, begin_turn, later, make_intended, make_settled, new_id
 
 
 @pytest.fixture
@@ -33,34 +33,34 @@ async def due(state: State, seconds: float = 1e6) -> list[str]:
 
 
 async def test_of_fifty_who_claim_one_action_at_once_one_may_do_it(state: State) -> None:
-    start = await begun(state, new_id())
-    claims = await asyncio.gather(*(claim(state, start, intended()) for _ in range(50)))
+    start = await begin_turn(state, new_id())
+    claims = await asyncio.gather(*(claim(state, start, make_intended()) for _ in range(50)))
     assert sorted(each.verdict for each in claims) == ["go"] + ["known"] * 49
-    assert all(each.entry == JournalEntry(intended=intended()) for each in claims if each.verdict == "known")
+    assert all(each.entry == JournalEntry(intended=make_intended()) for each in claims if each.verdict == "known")
 
 
 async def test_whoever_does_not_hold_the_conversation_claims_nothing(state: State) -> None:
     """Not with an older token, not from before an owner change, not without a conversation."""
-    start = await begun(state, new_id())
-    newer = await begun(state, start.conversation.id)
-    assert (await claim(state, start, intended())).verdict == "stale"
+    start = await begin_turn(state, new_id())
+    newer = await begin_turn(state, start.conversation.id)
+    assert (await claim(state, start, make_intended())).verdict == "stale"
     await state.conversations.own(
         start.conversation.id, "person", expected_epoch=0, request_id=new_id(), by="colleague", now=NOW
     )
-    assert (await claim(state, newer, intended())).verdict == "stale"
-    assert (await claim(state, newer, intended(), epoch=1)).verdict == "go"
-    nowhere = await state.journal.claim(new_id(), intended(), token=1, epoch=0, now=NOW)
+    assert (await claim(state, newer, make_intended())).verdict == "stale"
+    assert (await claim(state, newer, make_intended(), epoch=1)).verdict == "go"
+    nowhere = await state.journal.claim(new_id(), make_intended(), token=1, epoch=0, now=NOW)
     assert nowhere.verdict == "stale"
     assert await due(state) == ["key-1"]
 
 
 async def test_an_outcome_is_told_to_whoever_claims_next(state: State) -> None:
-    start = await begun(state, new_id())
-    await claim(state, start, intended())
-    done = settled(result={"refund": "R-7", "lines": [1, None]})
+    start = await begin_turn(state, new_id())
+    await claim(state, start, make_intended())
+    done = make_settled(result={"refund": "R-7", "lines": [1, None]})
     await state.journal.record(start.conversation.id, done)
-    again = await claim(state, await begun(state, start.conversation.id), intended())
-    assert again == Claim("known", JournalEntry(intended=intended(), settled=done))
+    again = await claim(state, await begin_turn(state, start.conversation.id), make_intended())
+    assert again == Claim("known", JournalEntry(intended=make_intended(), settled=done))
     assert await state.journal.entry(start.conversation.id, "key-1") == again.entry
     assert await due(state) == []
 
@@ -84,11 +84,11 @@ async def test_an_outcome_is_told_to_whoever_claims_next(state: State) -> None:
 async def test_the_first_word_that_is_sure_stays_and_doubt_ends_when_somebody_was_told(
     state: State, words: list[str], holds: ActionOutcome, left: list[str]
 ) -> None:
-    start = await begun(state, new_id())
-    await claim(state, start, intended())
+    start = await begin_turn(state, new_id())
+    await claim(state, start, make_intended())
     for number, word in enumerate(words):
         outcome: ActionOutcome = word.rstrip("!")  # type: ignore[assignment]
-        said = settled(outcome=outcome, resolved=word.endswith("!"), reason=str(number))
+        said = make_settled(outcome=outcome, resolved=word.endswith("!"), reason=str(number))
         for _ in range(2):
             await state.journal.record(start.conversation.id, said)
     entry = await state.journal.entry(start.conversation.id, "key-1")
@@ -99,9 +99,9 @@ async def test_the_first_word_that_is_sure_stays_and_doubt_ends_when_somebody_wa
 
 
 async def test_a_claim_is_unresolved_from_its_due_time_and_can_be_put_off(state: State) -> None:
-    start = await begun(state, new_id())
-    await claim(state, start, intended("late", due=later(90)))
-    await claim(state, start, intended("soon", due=later(40)))
+    start = await begin_turn(state, new_id())
+    await claim(state, start, make_intended("late", due=later(90)))
+    await claim(state, start, make_intended("soon", due=later(40)))
     assert await due(state, 40) == []
     assert await due(state, 41) == ["soon"]
     await state.journal.postpone(start.conversation.id, "soon", later(100))
@@ -111,36 +111,36 @@ async def test_a_claim_is_unresolved_from_its_due_time_and_can_be_put_off(state:
 
 
 async def test_a_claim_that_was_taken_back_can_be_made_again_but_not_an_outcome(state: State) -> None:
-    start = await begun(state, new_id())
-    await claim(state, start, intended())
+    start = await begin_turn(state, new_id())
+    await claim(state, start, make_intended())
     await state.journal.withdraw(start.conversation.id, "key-1")
     assert await due(state) == []
-    assert (await claim(state, start, intended())).verdict == "go"
-    await state.journal.record(start.conversation.id, settled(outcome="unknown"))
+    assert (await claim(state, start, make_intended())).verdict == "go"
+    await state.journal.record(start.conversation.id, make_settled(outcome="unknown"))
     await state.journal.withdraw(start.conversation.id, "key-1")
-    assert (await claim(state, start, intended())).verdict == "known"
+    assert (await claim(state, start, make_intended())).verdict == "known"
 
 
 async def test_what_was_begun_is_found_by_what_allowed_it_in_this_conversation_alone(state: State) -> None:
-    start, other = await begun(state, new_id()), await begun(state, new_id())
-    await claim(state, start, intended("two", authority="b", at=later(2)))
-    await claim(state, start, intended("one", authority="a", at=later(1)))
-    await claim(state, start, intended("three", authority="c"))
-    await claim(state, other, intended("four", authority="a"))
+    start, other = await begin_turn(state, new_id()), await begin_turn(state, new_id())
+    await claim(state, start, make_intended("two", authority="b", at=later(2)))
+    await claim(state, start, make_intended("one", authority="a", at=later(1)))
+    await claim(state, start, make_intended("three", authority="c"))
+    await claim(state, other, make_intended("four", authority="a"))
     found = await state.journal.find_by_authority(start.conversation.id, ["b", "a", "z"])
     assert [entry.intended.key for entry in found] == ["one", "two"]
 
 
 async def test_what_is_in_doubt_is_found_until_it_is_known(state: State) -> None:
-    start = await begun(state, new_id())
+    start = await begin_turn(state, new_id())
     for number, key in enumerate(("begun", "unknown", "given up", "done")):
-        await claim(state, start, intended(key, at=later(number)))
-    await state.journal.record(start.conversation.id, settled("unknown", "unknown"))
-    await state.journal.record(start.conversation.id, settled("given up", "unknown", resolved=True))
-    await state.journal.record(start.conversation.id, settled("done"))
+        await claim(state, start, make_intended(key, at=later(number)))
+    await state.journal.record(start.conversation.id, make_settled("unknown", "unknown"))
+    await state.journal.record(start.conversation.id, make_settled("given up", "unknown", resolved=True))
+    await state.journal.record(start.conversation.id, make_settled("done"))
     found = await state.journal.list_in_doubt(start.conversation.id)
     assert [entry.intended.key for entry in found] == ["begun", "unknown", "given up"]
-    await state.journal.record(start.conversation.id, settled("unknown", "failed", resolved=True))
+    await state.journal.record(start.conversation.id, make_settled("unknown", "failed", resolved=True))
     assert [entry.intended.key for entry in await state.journal.list_in_doubt(start.conversation.id)] == [
         "begun",
         "given up",
@@ -148,15 +148,15 @@ async def test_what_is_in_doubt_is_found_until_it_is_known(state: State) -> None
 
 
 async def test_entries_go_after_eight_days_unless_they_are_in_doubt(state: State) -> None:
-    start = await begun(state, new_id())
+    start = await begin_turn(state, new_id())
     for key in ("old", "doubtful", "fresh"):
-        await claim(state, start, intended(key, at=later(days=7) if key == "fresh" else NOW))
-    await state.journal.record(start.conversation.id, settled("old"))
-    await state.journal.record(start.conversation.id, settled("fresh"))
+        await claim(state, start, make_intended(key, at=later(days=7) if key == "fresh" else NOW))
+    await state.journal.record(start.conversation.id, make_settled("old"))
+    await state.journal.record(start.conversation.id, make_settled("fresh"))
     for number in range(20):
-        await claim(state, start, intended(f"filler-{number}", at=later(days=7)))
+        await claim(state, start, make_intended(f"filler-{number}", at=later(days=7)))
     await state.journal.claim(
-        start.conversation.id, intended("new", at=later(days=9)), token=start.token, epoch=0, now=later(days=9)
+        start.conversation.id, make_intended("new", at=later(days=9)), token=start.token, epoch=0, now=later(days=9)
     )
     kept = await state.journal.find_by_authority(start.conversation.id, ["confirmation-1"])
     names = [entry.intended.key for entry in kept if not entry.intended.key.startswith("filler")]
@@ -165,11 +165,11 @@ async def test_entries_go_after_eight_days_unless_they_are_in_doubt(state: State
 
 async def test_a_clock_that_jumps_ahead_makes_no_action_forgotten(state: State) -> None:
     """A hundred days, for a moment: what was done is still known when the same is asked for again."""
-    start = await begun(state, new_id())
-    await claim(state, start, intended("paid"))
-    await state.journal.record(start.conversation.id, settled("paid"))
+    start = await begin_turn(state, new_id())
+    await claim(state, start, make_intended("paid"))
+    await state.journal.record(start.conversation.id, make_settled("paid"))
     for key in ("one", "two"):
-        jumped = intended(key, at=later(days=100))
+        jumped = make_intended(key, at=later(days=100))
         await state.journal.claim(start.conversation.id, jumped, token=start.token, epoch=0, now=later(days=100))
     entry = await state.journal.entry(start.conversation.id, "paid")
     assert entry is not None
@@ -190,17 +190,17 @@ async def test_a_limit_counts_each_key_once_by_contact_action_and_day(state: Sta
 
 async def test_the_journal_comes_back_from_the_log(state: State, bus: Bus) -> None:
     """Entries, what is in doubt and since when, and what counts against limits."""
-    start = await begun(state, new_id())
+    start = await begin_turn(state, new_id())
     conversation = start.conversation.id
     facts = [
-        (topics.ACTION_INTENDED, intended("done")),
-        (topics.ACTION_SETTLED, settled("done", result={"n": 1})),
-        (topics.ACTION_INTENDED, intended("doubt", due=later(50))),
-        (topics.ACTION_SETTLED, settled("doubt", "unknown")),
-        (topics.ACTION_INTENDED, intended("begun", due=later(60))),
-        (topics.ACTION_INTENDED, intended("told")),
-        (topics.ACTION_SETTLED, settled("told", "unknown")),
-        (topics.ACTION_SETTLED, settled("told", "failed", resolved=True)),
+        (topics.ACTION_INTENDED, make_intended("done")),
+        (topics.ACTION_SETTLED, make_settled("done", result={"n": 1})),
+        (topics.ACTION_INTENDED, make_intended("doubt", due=later(50))),
+        (topics.ACTION_SETTLED, make_settled("doubt", "unknown")),
+        (topics.ACTION_INTENDED, make_intended("begun", due=later(60))),
+        (topics.ACTION_INTENDED, make_intended("told")),
+        (topics.ACTION_SETTLED, make_settled("told", "unknown")),
+        (topics.ACTION_SETTLED, make_settled("told", "failed", resolved=True)),
     ]
     for number, (kind, fact) in enumerate(facts):
         await bus.append([event(kind, fact, conversation, f"fact-{number}")])

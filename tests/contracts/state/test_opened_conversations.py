@@ -6,7 +6,7 @@ import asyncio
 
 from schemas.conversation import Facts
 from schemas.ports import State
-from tests.contracts.state.samples import NOW, begun, committed, conversation_of, later, new_id, origin, reply
+from tests.contracts.state.samples import NOW, begin_turn, commit_turn, conversation_of, later, new_id, origin, reply
 
 
 async def test_an_opened_conversation_is_there_for_all_who_look(state: State) -> None:
@@ -38,15 +38,15 @@ async def test_an_opened_conversation_can_be_claimed_before_any_worker_began(sta
     ]
     await state.conversations.open(conversation, where, now=later(2))
     assert await state.conversations.counts() == {"agent": 0, "queue": 0, "person": 1, "closed": 0}
-    begin = await begun(state, conversation, "e1", where=where)
+    begin = await begin_turn(state, conversation, "e1", where=where)
     assert (begin.conversation.owner, begin.conversation.epoch, begin.conversation.agent_floor) == ("person", 1, 1)
 
 
 async def test_opening_does_not_fence_who_has_begun(state: State) -> None:
     conversation = new_id()
-    start = await begun(state, conversation, "e1")
+    start = await begin_turn(state, conversation, "e1")
     await state.conversations.open(conversation, origin(), now=later(1))
-    assert await committed(state, conversation, start, handled=["e1"]) == "committed"
+    assert await commit_turn(state, conversation, start, handled=["e1"]) == "committed"
 
 
 async def test_the_first_begin_of_an_opened_conversation_takes_it_as_it_is(state: State) -> None:
@@ -58,16 +58,16 @@ async def test_the_first_begin_of_an_opened_conversation_takes_it_as_it_is(state
     assert (start.conversation.origin, start.conversation.created_at) == (where, NOW)
     assert (start.handled, start.outbox) == (frozenset(), [])
     assert (await state.conversations.counts())["agent"] == 1
-    assert await committed(state, conversation, start, handled=["e1"]) == "committed"
+    assert await commit_turn(state, conversation, start, handled=["e1"]) == "committed"
 
 
 async def test_opening_what_is_there_changes_nothing(state: State) -> None:
     opened, lived = origin(), origin()
     first, second = conversation_of(opened), conversation_of(lived)
     await state.conversations.open(first, opened, now=NOW)
-    start = await begun(state, second, where=lived)
+    start = await begin_turn(state, second, where=lived)
     sent = [reply(second)]
-    await committed(state, second, start, handled=["e1"], outbox=sent, facts=Facts(turns=3), now=later(5))
+    await commit_turn(state, second, start, handled=["e1"], outbox=sent, facts=Facts(turns=3), now=later(5))
     before = [await state.conversations.snapshot(one) for one in (first, second)]
     for one in (first, second):
         await state.conversations.open(one, origin(tenant="other", channel="slack"), now=later(60))
@@ -75,7 +75,7 @@ async def test_opening_what_is_there_changes_nothing(state: State) -> None:
     assert [item.id for item in (await state.conversations.list_page("plantstore")).items] == [second, first]
     assert (await state.conversations.list_page("other")).items == []
     assert (await state.conversations.counts())["agent"] == 2
-    assert (await begun(state, second)).token == start.token + 1
+    assert (await begin_turn(state, second)).token == start.token + 1
 
 
 async def test_fifty_concurrent_opens_make_one_conversation(state: State) -> None:

@@ -22,7 +22,7 @@ from schemas.handoff.rules import COMMAND_TOWARDS, Actor, CommandKind, Ownership
 from schemas.handoff.service import ATTEMPTS, HandoffResolution, OwnershipDecision, OwnershipService, decide_request
 from schemas.ports import Bus, Conversations, OwnershipResult, State
 from tests.contracts.state.recorded_history import log
-from tests.contracts.state.samples import begun, committed, later, new_id
+from tests.contracts.state.samples import begin_turn, commit_turn, later, new_id
 
 MO = Actor("slack:mo", "/desk/slack/plantstore", "Mo")
 ROSA = Actor("slack:rosa", "/desk/slack/plantstore", "Rosa")
@@ -93,7 +93,7 @@ async def house(state: State, tmp_path: Path) -> AsyncIterator[House]:
     clock = Clock()
     async with log(tmp_path / "log.db", clock) as bus:
         conversation = new_id()
-        await begun(state, conversation)
+        await begin_turn(state, conversation)
         yield House(state, bus, clock, conversation)
 
 
@@ -307,9 +307,9 @@ async def test_a_command_gives_up_when_the_owner_never_stays(house: House) -> No
 
 
 async def test_a_turn_that_was_running_when_a_person_claimed_is_not_committed(house: House) -> None:
-    start = await begun(house.state, house.conversation, "e1")
+    start = await begin_turn(house.state, house.conversation, "e1")
     await house.perform("claim", MO)
-    assert await committed(house.state, house.conversation, start, handled=["e1"]) == "stale"
+    assert await commit_turn(house.state, house.conversation, start, handled=["e1"]) == "stale"
 
 
 # ── Repetitions and crashes ──────────────────────────────────────────────────────────────────────────────────────────
@@ -423,7 +423,7 @@ async def test_the_requests_on_the_log_lead_another_store_to_the_same_owner(hous
     await house.perform("resolve", ROSA)
     await house.perform("claim", PROGRAM)
     copy = new_id()
-    await begun(house.state, copy)
+    await begin_turn(house.state, copy)
     for request in await house.requests():
         await decide_request(house.state.conversations, copy, request)
     original, rebuilt = await house.now(), await house.state.conversations.get(copy)
@@ -460,7 +460,9 @@ async def with_approval(house: House, *, seconds: float = 3600) -> Conversation:
         expires_at=now + timedelta(seconds=seconds),
     )
     facts = Facts(actions=ActionMemory(approvals=[approval]))
-    assert await committed(house.state, house.conversation, await begun(house.state, house.conversation), facts=facts)
+    assert await commit_turn(
+        house.state, house.conversation, await begin_turn(house.state, house.conversation), facts=facts
+    )
     return await house.now()
 
 

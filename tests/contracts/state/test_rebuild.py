@@ -14,12 +14,12 @@ from schemas.ports import ContactUpdate, State
 from tests.contracts.state.engines import ALL_SHARDS, OpenState
 from tests.contracts.state.samples import (
     NOW,
-    begun,
-    committed,
+    begin_turn,
+    commit_turn,
     conversation_of,
-    delivered,
     later,
     line,
+    make_delivered,
     new_id,
     origin,
     outbound,
@@ -39,9 +39,9 @@ async def lived(state: State) -> str:
     where = origin(channel="whatsapp")
     conversation = conversation_of(where)
     for turn in range(3):
-        start = await begun(state, conversation, where=where, now=later(turn))
+        start = await begin_turn(state, conversation, where=where, now=later(turn))
         await state.transcript.add(conversation, line(text=f"question {turn}"))
-        await committed(
+        await commit_turn(
             state,
             conversation,
             start,
@@ -80,9 +80,9 @@ async def test_a_restored_snapshot_is_the_same_conversation(state: State, other:
     assert await other.conversations.get(conversation) == await state.conversations.get(conversation)
     assert await other.conversations.read_outbox(conversation) == await state.conversations.read_outbox(conversation)
     events = [item.id for item in taken.handled]
-    again = await begun(other, conversation, *events, "new")
+    again = await begin_turn(other, conversation, *events, "new")
     assert again.handled == set(events)
-    assert await committed(other, conversation, again, handled=["new"]) == "committed"
+    assert await commit_turn(other, conversation, again, handled=["new"]) == "committed"
     assert await other.conversations.counts() == {"agent": 0, "queue": 0, "person": 1, "closed": 0}
     assert [item.id for item in (await other.conversations.list_page("plantstore", owner="person")).items] == [
         conversation
@@ -92,7 +92,7 @@ async def test_a_restored_snapshot_is_the_same_conversation(state: State, other:
 
 async def test_the_snapshot_carries_the_last_fifty_numbers(state: State) -> None:
     conversation = new_id()
-    await begun(state, conversation)
+    await begin_turn(state, conversation)
     messages = [line(text=f"message {n}") for n in range(60)]
     for message in messages:
         await state.transcript.add(conversation, message)
@@ -103,7 +103,7 @@ async def test_the_snapshot_carries_the_last_fifty_numbers(state: State) -> None
 
 async def test_messages_read_back_get_their_old_numbers_and_new_ones_come_above(state: State, other: State) -> None:
     conversation = new_id()
-    await begun(state, conversation)
+    await begin_turn(state, conversation)
     messages = [line(text=f"message {n}") for n in range(55)]
     for message in messages:
         await state.transcript.add(conversation, message)
@@ -130,11 +130,15 @@ async def test_messages_read_back_get_their_old_numbers_and_new_ones_come_above(
 
 async def test_the_newer_of_two_snapshots_holds_whatever_their_order(state: State, other: State) -> None:
     conversation = new_id()
-    await committed(state, conversation, await begun(state, conversation), handled=["e1"], outbox=[reply(conversation)])
+    await commit_turn(
+        state, conversation, await begin_turn(state, conversation), handled=["e1"], outbox=[reply(conversation)]
+    )
     old = await snapshot(state, conversation)
     pending = await state.conversations.read_outbox(conversation)
     await state.conversations.published(conversation, [pending[0].id])
-    await committed(state, conversation, await begun(state, conversation), handled=["e2"], outbox=[reply(conversation)])
+    await commit_turn(
+        state, conversation, await begin_turn(state, conversation), handled=["e2"], outbox=[reply(conversation)]
+    )
     new = await snapshot(state, conversation)
     for order in ([old, new], [new, old], [new, new]):
         await other.rebuild.prepare(ALL_SHARDS)
@@ -148,7 +152,7 @@ async def test_restored_outcomes_stop_a_second_send(state: State) -> None:
     conversation, sent = new_id(), outbound()
     await state.rebuild.prepare(ALL_SHARDS)
     for _ in range(2):
-        await state.rebuild.restore_delivery(conversation, delivered(sent.id, "sent", external_id="x"))
+        await state.rebuild.restore_delivery(conversation, make_delivered(sent.id, "sent", external_id="x"))
     await state.rebuild.finish(ALL_SHARDS)
     assert await state.deliveries.begin_send(conversation, sent, deadline=30, now=NOW) == "already_sent"
 
@@ -156,12 +160,12 @@ async def test_restored_outcomes_stop_a_second_send(state: State) -> None:
 async def test_a_restored_outcome_binds_its_external_id_to_the_account_of_its_conversation(state: State) -> None:
     where = origin(channel="whatsapp")
     conversation = conversation_of(where)
-    await begun(state, conversation, where=where)
+    await begin_turn(state, conversation, where=where)
     await state.deliveries.bind("plantstore", "whatsapp", "main", "wamid.1", conversation, "m-1")
     taken = await snapshot(state, conversation)
     await state.rebuild.prepare(ALL_SHARDS)
     await state.rebuild.restore(taken)
-    await state.rebuild.restore_delivery(conversation, delivered("m-1", "sent", external_id="wamid.1"))
+    await state.rebuild.restore_delivery(conversation, make_delivered("m-1", "sent", external_id="wamid.1"))
     await state.rebuild.finish(ALL_SHARDS)
     found = await state.deliveries.by_external_id("plantstore", "whatsapp", "main", "wamid.1")
     assert found == (conversation, "m-1")
@@ -169,16 +173,16 @@ async def test_a_restored_outcome_binds_its_external_id_to_the_account_of_its_co
 
 async def test_a_worker_from_before_the_rebuild_cannot_commit_after_it(state: State) -> None:
     conversation = new_id()
-    zombies = [await begun(state, conversation) for _ in range(3)]
+    zombies = [await begin_turn(state, conversation) for _ in range(3)]
     taken = await snapshot(state, conversation)
     await state.rebuild.prepare(ALL_SHARDS)
     await state.rebuild.restore(taken)
     await state.rebuild.finish(ALL_SHARDS)
-    start = await begun(state, conversation)
+    start = await begin_turn(state, conversation)
     assert start.token > max(zombie.token for zombie in zombies)
     for zombie in zombies:
-        assert await committed(state, conversation, zombie, handled=["e"]) == "stale"
-    assert await committed(state, conversation, start, handled=["e"]) == "committed"
+        assert await commit_turn(state, conversation, zombie, handled=["e"]) == "stale"
+    assert await commit_turn(state, conversation, start, handled=["e"]) == "committed"
 
 
 async def test_restored_contacts_are_found_by_each_address_whatever_their_order(state: State) -> None:
@@ -219,13 +223,13 @@ async def test_a_lost_shard_refuses_its_own_conversations_until_it_is_finished(s
     while shard_of(gone) == shard_of(stays):
         stays = new_id()
     lost = frozenset({shard_of(gone)})
-    zombie = await begun(state, gone)
-    await begun(state, stays)
+    zombie = await begin_turn(state, gone)
+    await begin_turn(state, stays)
     await state.rebuild.prepare(lost)
     assert await state.rebuild.check() == lost
     calls: list[Callable[[], Awaitable[object]]] = [
-        lambda: begun(state, gone),
-        lambda: committed(state, gone, zombie),
+        lambda: begin_turn(state, gone),
+        lambda: commit_turn(state, gone, zombie),
         lambda: state.conversations.own(gone, "person", expected_epoch=0, request_id="r", by="x", now=NOW),
         lambda: state.conversations.get(gone),
         lambda: state.conversations.read_outbox(gone),
@@ -238,12 +242,12 @@ async def test_a_lost_shard_refuses_its_own_conversations_until_it_is_finished(s
         with pytest.raises(StateLost) as caught:
             await call()
         assert caught.value.shards >= lost
-    assert await committed(state, stays, await begun(state, stays)) == "committed"
+    assert await commit_turn(state, stays, await begin_turn(state, stays)) == "committed"
     assert await state.leases.acquire("rebuild", "me", ttl=30, now=NOW) is not None, "the rebuild itself needs a lease"
     await state.rebuild.finish(lost)
     assert await state.rebuild.check() == frozenset()
     await state.check_ready()
-    fresh = await begun(state, gone)
+    fresh = await begin_turn(state, gone)
     assert fresh.conversation.version == 0
 
 
@@ -252,16 +256,16 @@ async def test_preparing_empties_only_the_shards_that_were_named(state: State) -
     while shard_of(gone) == shard_of(stays):
         stays = new_id()
     for conversation in (gone, stays):
-        start = await begun(state, conversation)
+        start = await begin_turn(state, conversation)
         await state.transcript.add(conversation, line())
-        await committed(state, conversation, start, handled=["e"], outbox=[reply(conversation)])
+        await commit_turn(state, conversation, start, handled=["e"], outbox=[reply(conversation)])
     before = await snapshot(state, stays)
     await state.rebuild.prepare(frozenset({shard_of(gone)}))
     await state.rebuild.finish(frozenset({shard_of(gone)}))
     assert await state.conversations.get(gone) is None
     assert await state.conversations.read_outbox(gone) == []
     assert await state.transcript.head(gone) == 0
-    assert (await begun(state, gone, "e")).handled == frozenset()
+    assert (await begin_turn(state, gone, "e")).handled == frozenset()
     assert await snapshot(state, stays) == before
     listed = await state.conversations.list_page("plantstore")
     assert {item.id for item in listed.items} == {gone, stays}

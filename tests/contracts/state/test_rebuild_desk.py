@@ -18,9 +18,9 @@ from schemas.conversation import DeliveryOutcome
 from schemas.desk import DeskCommand, DeskUpdate, DraftGenerated
 from schemas.envelope import Envelope
 from schemas.ports import Bus, State
-from tests.contracts.bus.recording_consumer import consuming, eventually
+from tests.contracts.bus.recording_consumer import open_consumer, wait_until
 from tests.contracts.state.engines import ALL_SHARDS
-from tests.contracts.state.recorded_history import event, lived
+from tests.contracts.state.recorded_history import event, record_conversation
 from tests.contracts.state.samples import NOW
 
 CHANNELS = ("web", "slack")
@@ -44,8 +44,8 @@ async def again(state: State, bus: Bus) -> RebuildReport:
 
 async def commit_everything(bus: Bus) -> None:
     count = len([record async for record in await bus.read(DESK)])
-    async with consuming(bus, KEEPERS, topics=[DESK]) as member:
-        await eventually(lambda: len(member.records) >= count, "all is read")
+    async with open_consumer(bus, KEEPERS, topics=[DESK]) as member:
+        await wait_until(lambda: len(member.records) >= count, "all is read")
         await member.commit_what_is_ours()
 
 
@@ -60,7 +60,7 @@ def told(outcome: DeliveryOutcome, conversation: str) -> Envelope:
 
 
 async def test_acts_drafts_and_one_look_that_nobody_finished_are_parked_again(state: State, bus: Bus) -> None:
-    life = await lived(state, bus, "visitor")
+    life = await record_conversation(state, bus, "visitor")
     draft = DraftGenerated(id="draft", text="We do.", at=NOW)
     records = [
         (topics.DESK_TOUCHED, DeskUpdate(at=NOW), "touch-1"),
@@ -81,13 +81,13 @@ async def test_acts_drafts_and_one_look_that_nobody_finished_are_parked_again(st
 
 
 async def test_what_the_log_hands_out_again_is_not_parked_too(state: State, bus: Bus) -> None:
-    life = await lived(state, bus, "visitor")
+    life = await record_conversation(state, bus, "visitor")
     await bus.append([event(topics.DESK_ACTED, act("open"), life.conversation, "open")])
     assert (await again(state, bus)).parked == 0
 
 
 async def test_a_post_of_the_desk_is_bound_to_the_desks_account_again(state: State, bus: Bus) -> None:
-    life = await lived(state, bus, "visitor")
+    life = await record_conversation(state, bus, "visitor")
     shown = DeliveryOutcome(message_id="root", state="sent", external_id="C1/1.0", at=NOW)
     await bus.append([told(shown, life.conversation)])
     await again(state, bus)
@@ -114,7 +114,7 @@ async def test_a_change_of_what_was_sent_is_there_again_if_the_vendor_made_it(
     state: State, bus: Bus, changes: list[tuple[str, str, str]], shown: tuple[str, str]
 ) -> None:
     """The transcript says what the contact sees, and one that was refused they have never seen."""
-    life = await lived(state, bus, "visitor")
+    life = await record_conversation(state, bus, "visitor")
     reply = await life.answer([await life.hear("Do you deliver?")], "We do.")
     await life.deliver(reply)
     for number, (kind, text, state_) in enumerate(changes, 1):

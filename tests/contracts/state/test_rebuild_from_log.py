@@ -22,7 +22,14 @@ from schemas.messages import Author, InboundMessage, Receipt, TranscriptMessage
 from schemas.ports import Bus, State
 from tests.contracts.bus.engines import open_kafka
 from tests.contracts.state.engines import ALL_SHARDS, redis_state
-from tests.contracts.state.recorded_history import CHANNELS, TENANT, Life, event, lived, log
+from tests.contracts.state.recorded_history import (
+    CHANNELS,
+    TENANT,
+    RecordedConversation,
+    event,
+    log,
+    record_conversation,
+)
 from tests.contracts.state.samples import NOW, attachment, outbound
 
 
@@ -48,7 +55,7 @@ async def again(state: State, bus: Bus, shards: frozenset[int] = ALL_SHARDS, lim
 
 
 async def test_everything_that_is_on_the_log_comes_back_as_it_was(state: State, bus: Bus) -> None:
-    lives = [await lived(state, bus, f"visitor-{n}", turns=n % 3 + 1) for n in range(9)]
+    lives = [await record_conversation(state, bus, f"visitor-{n}", turns=n % 3 + 1) for n in range(9)]
     before = [await life.picture() for life in lives]
     report = await again(state, bus)
     assert [await life.picture() for life in lives] == before
@@ -57,7 +64,7 @@ async def test_everything_that_is_on_the_log_comes_back_as_it_was(state: State, 
 
 
 async def test_a_visitor_who_signed_out_stays_signed_out(state: State, bus: Bus) -> None:
-    life = await lived(state, bus, "visitor")
+    life = await record_conversation(state, bus, "visitor")
     for session, until in (("over", NOW + timedelta(days=30)), ("long ago", NOW)):
         ended = SessionEnded(session=session, until=until, at=NOW)
         await bus.append([event(topics.SESSION_ENDED, ended, life.conversation, session)])
@@ -67,7 +74,7 @@ async def test_a_visitor_who_signed_out_stays_signed_out(state: State, bus: Bus)
 
 
 async def test_replies_that_were_committed_but_not_published_are_in_the_outbox_again(state: State, bus: Bus) -> None:
-    life = await lived(state, bus, "visitor")
+    life = await record_conversation(state, bus, "visitor")
     await life.answer([await life.hear("more")], "of course", publish=False)
     pending = await state.conversations.read_outbox(life.conversation)
     lines = await state.transcript.read(life.conversation)
@@ -79,7 +86,7 @@ async def test_replies_that_were_committed_but_not_published_are_in_the_outbox_a
 
 
 async def test_handled_events_stay_handled_and_earlier_tokens_stay_fenced(state: State, bus: Bus) -> None:
-    life = await lived(state, bus, "visitor")
+    life = await record_conversation(state, bus, "visitor")
     question = await life.hear("again?")
     old = await state.conversations.begin(life.conversation, life.origin(), [question], now=NOW)
     await again(state, bus)
@@ -91,7 +98,7 @@ async def test_handled_events_stay_handled_and_earlier_tokens_stay_fenced(state:
 
 
 async def test_messages_that_no_snapshot_names_are_numbered_far_above_it(state: State, bus: Bus) -> None:
-    life = await lived(state, bus, "visitor")
+    life = await record_conversation(state, bus, "visitor")
     head = await state.transcript.head(life.conversation)
     late = [await life.hear("one more"), await life.hear("and another")]
     await again(state, bus)
@@ -101,7 +108,7 @@ async def test_messages_that_no_snapshot_names_are_numbered_far_above_it(state: 
 
 
 async def test_messages_older_than_those_a_snapshot_names_get_the_numbers_below(state: State, bus: Bus) -> None:
-    life = await lived(state, bus, "visitor", turns=35)  # 70 lines, of which a snapshot names the last 50
+    life = await record_conversation(state, bus, "visitor", turns=35)  # 70 lines, of which a snapshot names the last 50
     before = await state.transcript.read(life.conversation)
     await again(state, bus)
     assert len(before) == 70
@@ -109,7 +116,7 @@ async def test_messages_older_than_those_a_snapshot_names_get_the_numbers_below(
 
 
 async def test_a_conversation_without_a_snapshot_keeps_its_messages(state: State, bus: Bus) -> None:
-    life = Life(state, bus, "visitor")
+    life = RecordedConversation(state, bus, "visitor")
     await life.arrive()
     said = await life.hear("anybody there?")
     await again(state, bus)
@@ -123,7 +130,7 @@ def _edit(line: TranscriptMessage, text: str, revision: int, **common: Any) -> M
 
 
 async def test_edits_deletions_and_receipts_are_applied_to_what_comes_back(state: State, bus: Bus) -> None:
-    life = await lived(state, bus, "visitor", turns=3)
+    life = await record_conversation(state, bus, "visitor", turns=3)
     questions = [line for line in await state.transcript.read(life.conversation) if line.author.kind == "contact"]
     replies = [line for line in await state.transcript.read(life.conversation) if line.author.kind == "agent"]
     common = {"place": "visitor", "contact_id": life.contact}
@@ -146,7 +153,7 @@ async def test_edits_deletions_and_receipts_are_applied_to_what_comes_back(state
 
 
 async def test_what_people_changed_and_took_back_comes_back_as_it_read_last(state: State, bus: Bus) -> None:
-    life = await lived(state, bus, "visitor", turns=2)
+    life = await record_conversation(state, bus, "visitor", turns=2)
     replies = [line for line in await state.transcript.read(life.conversation) if line.author.kind == "agent"]
     common = {"place": "visitor", "contact_id": life.contact}
     payloads = [
@@ -164,7 +171,7 @@ async def test_what_people_changed_and_took_back_comes_back_as_it_read_last(stat
 
 async def test_what_a_person_said_comes_back_once_wherever_it_was_written(state: State, bus: Bus) -> None:
     """In the desk it is on its way to the contact as a message of its own; in the vendor's app it was shown already."""
-    life = await lived(state, bus, "visitor")
+    life = await record_conversation(state, bus, "visitor")
     said: dict[str, Any] = {
         "external_id": "x",
         "place": "visitor",
@@ -191,7 +198,7 @@ async def test_what_a_person_said_comes_back_once_wherever_it_was_written(state:
 
 
 async def test_files_that_were_stored_and_what_a_voice_note_says_come_back(state: State, bus: Bus) -> None:
-    life = await lived(state, bus, "visitor")
+    life = await record_conversation(state, bus, "visitor")
     asked = [line.id for line in await state.transcript.read(life.conversation) if line.author.kind == "contact"]
     facts = [FilesStored(message_id=id_, attachments=[attachment()], text="spoken", at=NOW) for id_ in asked]
     gone = MessageDeleted(message_id=asked[1], deleted_at=NOW, place="visitor", contact_id=life.contact)
@@ -207,7 +214,7 @@ async def test_files_that_were_stored_and_what_a_voice_note_says_come_back(state
 
 
 async def test_files_that_came_with_an_edit_come_back(state: State, bus: Bus) -> None:
-    life = await lived(state, bus, "visitor")
+    life = await record_conversation(state, bus, "visitor")
     asked = [line.id for line in await state.transcript.read(life.conversation) if line.author.kind == "contact"]
     edit = MessageEdited(
         message_id=asked[0],
@@ -231,7 +238,7 @@ async def test_files_that_came_with_an_edit_come_back(state: State, bus: Bus) ->
 
 
 async def test_only_the_lost_shards_are_touched(state: State, bus: Bus) -> None:
-    lives = [await lived(state, bus, f"visitor-{n}") for n in range(6)]
+    lives = [await record_conversation(state, bus, f"visitor-{n}") for n in range(6)]
     lost = frozenset({shard_of(lives[0].conversation)})
     spared = [life for life in lives if shard_of(life.conversation) not in lost]
     for life in spared:
@@ -244,7 +251,7 @@ async def test_only_the_lost_shards_are_touched(state: State, bus: Bus) -> None:
 
 
 async def test_a_log_with_more_ids_than_fit_is_read_in_rounds(state: State, bus: Bus) -> None:
-    lives = [await lived(state, bus, f"visitor-{n}") for n in range(12)]
+    lives = [await record_conversation(state, bus, f"visitor-{n}") for n in range(12)]
     before = [await life.picture() for life in lives]
     report = await again(state, bus, limit=20)
     assert report.rounds > 1
@@ -253,7 +260,7 @@ async def test_a_log_with_more_ids_than_fit_is_read_in_rounds(state: State, bus:
 
 
 async def test_rebuilding_twice_changes_nothing_more(state: State, bus: Bus) -> None:
-    life = await lived(state, bus, "visitor")
+    life = await record_conversation(state, bus, "visitor")
     await life.hear("not answered")
     await again(state, bus)
     once = await life.picture()
@@ -262,7 +269,7 @@ async def test_rebuilding_twice_changes_nothing_more(state: State, bus: Bus) -> 
 
 
 async def test_a_record_that_cannot_be_decoded_is_left_out_and_counted(state: State, bus: Bus) -> None:
-    life = await lived(state, bus, "visitor")
+    life = await record_conversation(state, bus, "visitor")
     bad = event(topics.MESSAGE_RECEIVED, Receipt(state="read", at=NOW), life.conversation, "poison")
     await bus.append([bad])
     before = await life.picture()
@@ -273,7 +280,7 @@ async def test_a_record_that_cannot_be_decoded_is_left_out_and_counted(state: St
 
 async def test_snapshots_of_a_newer_release_are_not_left_out_silently(state: State, bus: Bus) -> None:
     """An older release that met them would bring those conversations back empty: it leaves the shards lost."""
-    life = await lived(state, bus, "visitor")
+    life = await record_conversation(state, bus, "visitor")
     later = replace(
         event(topics.CONVERSATION_SNAPSHOT, Receipt(state="read", at=NOW), life.conversation, "later"),
         type=topics.CONVERSATION_SNAPSHOT.replace(".v1", ".v2"),
@@ -285,7 +292,7 @@ async def test_snapshots_of_a_newer_release_are_not_left_out_silently(state: Sta
 
 
 async def test_an_address_learnt_later_still_leads_to_the_conversation(state: State, bus: Bus) -> None:
-    life = await lived(state, bus, "visitor")
+    life = await record_conversation(state, bus, "visitor")
     who = await state.contacts.get(TENANT, life.contact)
     await again(state, bus)
     assert await state.contacts.get(TENANT, life.contact) == who
@@ -298,7 +305,7 @@ async def test_kafka_and_redis_together_bring_everything_back(
     """The pair that runs in production: the same pictures before and after."""
     async with open_kafka(kafka_bootstrap, topic_prefix)() as bus, redis_state(redis_url) as state:
         await bus.create_topics(topics.topic_specs(CHANNELS, partitions=3, small=3))
-        lives = [await lived(state, bus, f"visitor-{n}") for n in range(5)]
+        lives = [await record_conversation(state, bus, f"visitor-{n}") for n in range(5)]
         await lives[0].answer([await lives[0].hear("more")], "of course", publish=False)
         before = [await life.picture() for life in lives]
         report = await again(state, bus)

@@ -15,9 +15,9 @@ from schemas.changes import MessageDeleted
 from schemas.conversation import DeadLetter, OwnerRequested
 from schemas.ports import Bus, Record, State, TopicPartition
 from tests.contracts.bus.engines import open_kafka
-from tests.contracts.bus.recording_consumer import consuming, eventually
+from tests.contracts.bus.recording_consumer import open_consumer, wait_until
 from tests.contracts.state.engines import ALL_SHARDS, redis_state
-from tests.contracts.state.recorded_history import CHANNELS, Life, event, lived, log
+from tests.contracts.state.recorded_history import CHANNELS, RecordedConversation, event, log, record_conversation
 from tests.contracts.state.samples import NOW, later
 
 INBOUND, OUTBOUND = topics.inbound("web"), topics.outbound("web")
@@ -55,8 +55,8 @@ async def commit_everything(bus: Bus) -> None:
     """As lanes do once the rest is parked."""
     for group, topic in ((WORKERS, INBOUND), (SENDERS, OUTBOUND)):
         count = len([record async for record in await bus.read(topic)])
-        async with consuming(bus, group, topics=[topic]) as member:
-            await eventually(lambda member=member, count=count: len(member.records) >= count, "all is read")  # type: ignore[misc]
+        async with open_consumer(bus, group, topics=[topic]) as member:
+            await wait_until(lambda member=member, count=count: len(member.records) >= count, "all is read")  # type: ignore[misc]
             await member.commit_what_is_ours()
 
 
@@ -65,7 +65,7 @@ async def on_log(bus: Bus, topic: str, *ids: str) -> list[Record]:
     return [found[id_] for id_ in ids]
 
 
-async def ask_and_delete(life: Life, bus: Bus, message: str) -> list[str]:
+async def ask_and_delete(life: RecordedConversation, bus: Bus, message: str) -> list[str]:
     gone = MessageDeleted(message_id=message, deleted_at=NOW, place=life.visitor, contact_id=life.contact)
     asked = OwnerRequested(id="request", to="queue", expected_epoch=0, by="someone", at=NOW)
     kinds = [(topics.MESSAGE_DELETED, gone, "gone"), (topics.OWNER_REQUESTED, asked, "asked")]
@@ -74,8 +74,8 @@ async def ask_and_delete(life: Life, bus: Bus, message: str) -> list[str]:
 
 
 async def check_that_unsettled_ones_come_back(state: State, bus: Bus) -> None:
-    life = await lived(state, bus, "visitor")
-    other = await lived(state, bus, "other")
+    life = await record_conversation(state, bus, "visitor")
+    other = await record_conversation(state, bus, "other")
     waiting = [await life.hear("one"), await life.hear("two")]
     waiting += await ask_and_delete(life, bus, waiting[0])
     reply = await life.answer([await life.hear("three")], "not sent yet")
@@ -109,7 +109,7 @@ async def test_it_holds_on_kafka_and_redis_together(redis_url: str, kafka_bootst
 
 
 async def test_a_turn_tells_what_was_handled_after_the_last_snapshot(state: State, bus: Bus) -> None:
-    life = await lived(state, bus, "visitor")
+    life = await record_conversation(state, bus, "visitor")
     reply = await life.answer([await life.hear("late")], "answered", snapshot=False)
     await life.deliver(reply)
     await commit_everything(bus)
@@ -118,7 +118,7 @@ async def test_a_turn_tells_what_was_handled_after_the_last_snapshot(state: Stat
 
 async def test_what_was_given_up_stays_given_up(state: State, bus: Bus) -> None:
     """The record that the letter is about, and no other."""
-    life = await lived(state, bus, "visitor")
+    life = await record_conversation(state, bus, "visitor")
     bad, good = await life.hear("bad"), await life.hear("good")
     given_up, kept = await on_log(bus, INBOUND, bad, good)
     letter = DeadLetter(
@@ -132,7 +132,7 @@ async def test_what_was_given_up_stays_given_up(state: State, bus: Bus) -> None:
 
 
 async def test_what_cannot_be_decoded_is_parked_so_that_it_is_given_up_visibly(state: State, bus: Bus) -> None:
-    life = await lived(state, bus, "visitor")
+    life = await record_conversation(state, bus, "visitor")
     wrong = MessageDeleted(message_id="m", deleted_at=NOW, place="", contact_id="")
     await bus.append([event(topics.MESSAGE_RECEIVED, wrong, life.conversation, "poison")])
     await commit_everything(bus)
@@ -142,7 +142,7 @@ async def test_what_cannot_be_decoded_is_parked_so_that_it_is_given_up_visibly(s
 
 async def test_what_is_too_old_is_left_alone(state: State, bus: Bus, clock: Clock) -> None:
     """A reply past its expiry, and a message from before the time in which handled ids are remembered."""
-    life = await lived(state, bus, "visitor")
+    life = await record_conversation(state, bus, "visitor")
     await life.hear("long ago")
     await life.answer([await life.hear("why?")], "expires after a day")
     clock.now += timedelta(days=3)
@@ -153,7 +153,7 @@ async def test_what_is_too_old_is_left_alone(state: State, bus: Bus, clock: Cloc
 
 
 async def test_what_survived_keeps_waiting_until_its_time(state: State, bus: Bus) -> None:
-    life = await lived(state, bus, "visitor")
+    life = await record_conversation(state, bus, "visitor")
     records = await on_log(bus, INBOUND, await life.hear("one"), await life.hear("two"))
     await commit_everything(bus)
     await state.parking.park(WORKERS, life.conversation, records[1:], until=later(600))
@@ -165,7 +165,7 @@ async def test_what_survived_keeps_waiting_until_its_time(state: State, bus: Bus
 
 
 async def test_only_the_lost_shards_are_parked_again_and_in_every_round(state: State, bus: Bus) -> None:
-    lives = [await lived(state, bus, f"visitor-{n}") for n in range(6)]
+    lives = [await record_conversation(state, bus, f"visitor-{n}") for n in range(6)]
     said = {life.conversation: [await life.hear("one"), await life.hear("two")] for life in lives}
     await commit_everything(bus)
     lost = frozenset({shard_of(lives[0].conversation)})

@@ -18,7 +18,7 @@ from infra.state.redis.engine import open_redis_state
 from schemas.errors import Parked, StateLost
 from schemas.ports import Batch, Bus, LaneHandler, State
 from schemas.topics import inbound, worker_group
-from tests.contracts.state.recorded_history import CHANNELS, lived, log
+from tests.contracts.state.recorded_history import CHANNELS, log, record_conversation
 
 pytestmark = pytest.mark.scaled
 
@@ -70,7 +70,7 @@ async def test_after_flushall_exactly_one_process_rebuilds_and_all_go_on(
     processes = [await start() for _ in range(3)]
     await asyncio.gather(*(set_(healer.available) for _, healer in processes))
     assert sum(len(healer.reports) for _, healer in processes) == 1
-    lives = [await lived(processes[n % 3][0], bus, f"visitor-{n}") for n in range(6)]
+    lives = [await record_conversation(processes[n % 3][0], bus, f"visitor-{n}") for n in range(6)]
     before = [await life.picture() for life in lives]
     async with Redis.from_url(stoppable_redis.url) as client:
         await client.flushall()
@@ -87,7 +87,7 @@ async def test_what_lanes_had_set_aside_is_handled_after_flushall(
     """Its offsets were committed, so the log alone would never hand it out again; what was handled stays so."""
     state, healer = await start()
     await set_(healer.available)
-    life = await lived(state, bus, "visitor")
+    life = await record_conversation(state, bus, "visitor")
     said = [await life.hear("one"), await life.hear("two")]
     topic, group = inbound("web"), worker_group("web")
     seen: list[str] = []
@@ -162,7 +162,7 @@ async def test_a_server_that_is_down_meanwhile_delays_the_rebuild_and_nothing_el
 ) -> None:
     state, healer = await start()
     await set_(healer.available)
-    life = await lived(state, bus, "visitor")
+    life = await record_conversation(state, bus, "visitor")
     before: dict[str, Any] = await life.picture()
     async with Redis.from_url(stoppable_redis.url) as client:
         await client.flushall()

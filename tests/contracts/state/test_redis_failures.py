@@ -17,11 +17,11 @@ from infra.state.redis.engine import open_redis_state
 from schemas.errors import StateLost, StateUnavailable
 from schemas.ports import State
 from tests.contracts.state.port_calls import OpenProcess, processes, set_up, succeeds
-from tests.contracts.state.recorded_history import CHANNELS, lived, log
+from tests.contracts.state.recorded_history import CHANNELS, log, record_conversation
 from tests.contracts.state.samples import (
     NOW,
-    begun,
-    committed,
+    begin_turn,
+    commit_turn,
     line,
     new_id,
     outbound,
@@ -83,11 +83,11 @@ async def test_a_server_that_hangs_fails_all_that_wait_after_one_timeout(
 
 async def test_without_memory_a_call_fails_with_a_fix_and_nothing_of_it_is_written(state: State, server: Any) -> None:
     conversation = new_id()
-    start = await begun(state, conversation, "e1")
+    start = await begin_turn(state, conversation, "e1")
     await server.config_set("maxmemory", "1mb")
     for call in (
-        lambda: committed(state, conversation, start, handled=["e1"], outbox=[reply(conversation)]),
-        lambda: begun(state, new_id()),
+        lambda: commit_turn(state, conversation, start, handled=["e1"], outbox=[reply(conversation)]),
+        lambda: begin_turn(state, new_id()),
         lambda: state.transcript.add(conversation, line()),
         lambda: state.deliveries.begin_send(conversation, outbound(), deadline=5, now=NOW),
     ):
@@ -98,26 +98,26 @@ async def test_without_memory_a_call_fails_with_a_fix_and_nothing_of_it_is_writt
         await state.check_ready()
     await server.config_set("maxmemory", "0")
     await state.check_ready()
-    after = await begun(state, conversation, "e1")
+    after = await begin_turn(state, conversation, "e1")
     assert (after.handled, after.outbox, after.conversation.version) == (frozenset(), [], 0)
     assert await state.transcript.head(conversation) == 0
-    assert await committed(state, conversation, after, handled=["e1"]) == "committed"
+    assert await commit_turn(state, conversation, after, handled=["e1"]) == "committed"
 
 
 async def test_a_server_that_became_a_replica_is_unavailable_until_it_is_primary_again(
     state: State, server: Any
 ) -> None:
     conversation = new_id()
-    await begun(state, conversation)
+    await begin_turn(state, conversation)
     await server.execute_command("REPLICAOF", "127.0.0.1", "1")
     with pytest.raises(StateUnavailable) as caught:
-        await begun(state, conversation)
+        await begin_turn(state, conversation)
     assert "primary" in caught.value.fix
     with pytest.raises(StateUnavailable, match="replica"):
         await state.check_ready()
     await server.execute_command("REPLICAOF", "NO", "ONE")
     await state.check_ready()
-    await begun(state, conversation)
+    await begin_turn(state, conversation)
 
 
 async def test_a_server_that_wants_a_password_is_unavailable(
@@ -162,7 +162,7 @@ async def test_a_server_that_evicts_keys_is_lost_and_comes_back_whole(
     """Under allkeys-lru single keys go while the head of their shard stays: that must not pass for an empty
     conversation. While it goes on nothing is served; when the operator has mended it, one rebuild brings all back."""
     async with log(tmp_path / "log.db", lambda: NOW) as bus:
-        lives = [await lived(state, bus, f"visitor-{n}") for n in range(20)]
+        lives = [await record_conversation(state, bus, f"visitor-{n}") for n in range(20)]
         before = [await life.picture() for life in lives]
         used = (await server.info("memory"))["used_memory"]
         await server.config_set("maxmemory-policy", "allkeys-lru")

@@ -17,11 +17,11 @@ from schemas import ids
 from schemas.errors import StateLost
 from schemas.ports import State
 from tests.contracts.state.engines import ALL_SHARDS
-from tests.contracts.state.port_calls import OpenProcess, all_there, everything, processes, set_up, succeeds
+from tests.contracts.state.port_calls import OpenProcess, all_there, calls_of_all_ports, processes, set_up, succeeds
 from tests.contracts.state.samples import (
     NOW,
-    begun,
-    committed,
+    begin_turn,
+    commit_turn,
     later,
     line,
     new_id,
@@ -50,7 +50,7 @@ async def server(stoppable_redis: LocalRedis) -> AsyncIterator[Any]:
 
 async def test_scripts_that_redis_forgot_are_loaded_again_before_any_call(state: State, server: Any) -> None:
     calls: list[Callable[[], Awaitable[object]]] = [
-        *everything(state),
+        *calls_of_all_ports(state),
         lambda: state.leases.acquire("l", "me", ttl=5, now=NOW),
         lambda: state.leases.release("l", "me"),
     ]
@@ -63,7 +63,7 @@ async def test_scripts_forgotten_under_load_fail_no_call(state: State, server: A
     conversations = [new_id() for _ in range(300)]
 
     async def work(conversation: str) -> str:
-        return await committed(state, conversation, await begun(state, conversation), handled=["e"])
+        return await commit_turn(state, conversation, await begin_turn(state, conversation), handled=["e"])
 
     async def forget() -> None:
         for _ in range(20):
@@ -79,7 +79,7 @@ async def test_redis_accepts_every_script(server: Any) -> None:
 
 
 async def test_after_flushall_the_next_call_of_every_operation_says_so(state: State, server: Any) -> None:
-    calls = everything(state)
+    calls = calls_of_all_ports(state)
     for call in calls:
         await call()
     for call in calls:
@@ -105,15 +105,15 @@ async def test_a_redis_that_came_back_with_older_data_is_lost_for_everybody(
 ) -> None:
     conversation, other = new_id(), "quiet"
     shard = shard_of(conversation)
-    await begun(state, conversation, "e0")
+    await begin_turn(state, conversation, "e0")
     await state.transcript.head(other)
     await asyncio.to_thread(stoppable_redis.stop)
     backup = stoppable_redis.home / "backup"
     shutil.copytree(stoppable_redis.data_dir, backup)
     await asyncio.to_thread(stoppable_redis.start)
     await succeeds(state.rebuild.check)
-    start = await begun(state, conversation, "e1")
-    assert await committed(state, conversation, start, handled=["e1"]) == "committed"
+    start = await begin_turn(state, conversation, "e1")
+    assert await commit_turn(state, conversation, start, handled=["e1"]) == "committed"
     await asyncio.to_thread(stoppable_redis.kill)
     shutil.rmtree(stoppable_redis.data_dir)
     shutil.copytree(backup, stoppable_redis.data_dir)
@@ -121,7 +121,7 @@ async def test_a_redis_that_came_back_with_older_data_is_lost_for_everybody(
     newcomer = await open_process()
     assert await newcomer.rebuild.check() == frozenset(), "who has seen nothing cannot know"
     with pytest.raises(StateLost):
-        await begun(state, conversation, "e1")
+        await begin_turn(state, conversation, "e1")
     assert await newcomer.rebuild.check() == {shard}, "who does know tells the others"
     with pytest.raises(StateLost):
         await newcomer.conversations.get(conversation)
@@ -151,7 +151,7 @@ async def test_a_process_adopts_the_epoch_of_a_rebuild_by_another_and_its_old_wo
     state: State, open_process: OpenProcess
 ) -> None:
     other, conversation = await open_process(), new_id()
-    zombie = await begun(state, conversation)
+    zombie = await begin_turn(state, conversation)
     snapshot = await state.conversations.snapshot(conversation)
     assert snapshot is not None
     await other.rebuild.prepare(ALL_SHARDS)
@@ -159,8 +159,8 @@ async def test_a_process_adopts_the_epoch_of_a_rebuild_by_another_and_its_old_wo
         await state.conversations.get(conversation)
     await other.rebuild.restore(snapshot)
     await other.rebuild.finish(ALL_SHARDS)
-    await begun(other, conversation)
-    assert await committed(state, conversation, zombie) == "stale"
+    await begin_turn(other, conversation)
+    assert await commit_turn(state, conversation, zombie) == "stale"
     assert await state.rebuild.check() == frozenset()
 
 
@@ -168,7 +168,7 @@ async def test_a_rebuilder_that_was_overtaken_writes_nothing_and_does_not_finish
     state: State, open_process: OpenProcess
 ) -> None:
     slow, fast, conversation = state, await open_process(), new_id()
-    await begun(slow, conversation)
+    await begin_turn(slow, conversation)
     snapshot = await slow.conversations.snapshot(conversation)
     assert snapshot is not None
     await slow.rebuild.prepare(ALL_SHARDS)
@@ -193,7 +193,7 @@ async def test_a_lease_goes_to_a_higher_token_even_after_the_store_was_emptied(s
 
 
 async def test_every_key_carries_the_tag_of_its_shard(state: State, server: Any) -> None:
-    for call in everything(state):
+    for call in calls_of_all_ports(state):
         await call()
     keys = [key.decode() for key in await server.keys("*")]
     assert all(key.startswith("parley:{s") and key[11:13] == "}:" for key in keys)

@@ -27,10 +27,10 @@ from schemas import topics
 from schemas.conversation import Turn
 from schemas.errors import SetupError, Unavailable
 from schemas.ports import State
-from tests.contracts.state.port_calls import everything
-from tests.contracts.state.recorded_history import CHANNELS, TENANT, Life, lived
-from tests.contracts.state.samples import NOW, begun, intended, outbound
-from tests.harness.contract_client import eventually
+from tests.contracts.state.port_calls import calls_of_all_ports
+from tests.contracts.state.recorded_history import CHANNELS, TENANT, RecordedConversation, record_conversation
+from tests.contracts.state.samples import NOW, begin_turn, make_intended, outbound
+from tests.harness.contract_client import wait_for
 from tests.harness.page_damage import damage, leaves
 
 LIVES = 24
@@ -79,7 +79,7 @@ async def looked_after(store: Store) -> AsyncIterator[StateRecovery]:
 async def pictures(store: Store) -> dict[str, Any]:
     found = {}
     for page in (await store.state.conversations.list_page(TENANT, limit=200)).items:
-        life = Life(store.state, store.bus, page.origin.place)
+        life = RecordedConversation(store.state, store.bus, page.origin.place)
         life.conversation, life.contact = page.id, page.origin.contact_id
         turns = await store.state.turns.list_newest(page.id)
         found[page.id] = await life.picture() | {"turns": {turn.id: turn for turn in turns}}
@@ -92,12 +92,14 @@ async def shown(store: Store, before: dict[str, Any]) -> None:
     async def is_equal() -> bool:
         return await pictures(store) == before
 
-    await eventually(is_equal)
+    await wait_for(is_equal)
 
 
 async def written(path: Path) -> dict[str, Any]:
     async with opened(path) as store:
-        await asyncio.gather(*(lived(store.state, store.bus, f"visitor-{n}", turns=3) for n in range(LIVES)))
+        await asyncio.gather(
+            *(record_conversation(store.state, store.bus, f"visitor-{n}", turns=3) for n in range(LIVES))
+        )
         async for record in await store.bus.read(topics.EVENTS):
             if record.headers["ce_type"] == topics.TURN_COMPLETED:
                 await store.state.turns.add(record.key, Turn.model_validate_json(record.value or b""))
@@ -118,7 +120,7 @@ async def mended(store: Store) -> None:
         except Unavailable:
             return False
 
-    await eventually(is_sound)
+    await wait_for(is_sound)
 
 
 @pytest.mark.parametrize(
@@ -159,13 +161,13 @@ async def test_nothing_that_is_written_passes_for_damage(tmp_path: Path) -> None
     each of its rows can be read."""
     path = tmp_path / "parley.db"
     async with opened(path) as store:
-        for call in everything(store.state):
+        for call in calls_of_all_ports(store.state):
             await call()
-        life = await lived(store.state, store.bus, "visitor")
+        life = await record_conversation(store.state, store.bus, "visitor")
         await store.state.deliveries.begin_send(life.conversation, outbound(), deadline=9, now=NOW)
-        start = await begun(store.state, life.conversation)
+        start = await begin_turn(store.state, life.conversation)
         claimed = await store.state.journal.claim(
-            life.conversation, intended("open"), token=start.token, epoch=start.conversation.epoch, now=NOW
+            life.conversation, make_intended("open"), token=start.token, epoch=start.conversation.epoch, now=NOW
         )
         assert claimed.verdict == "go"
         snapshot = await store.state.conversations.snapshot(life.conversation)
@@ -287,7 +289,7 @@ async def test_what_can_be_read_of_a_damaged_log_is_salvaged(tmp_path: Path) -> 
         assert len(records) * 0.5 < len(after)
         assert {record.offset for record in after} <= {record.offset for record in records}
         assert (await pictures(store)).keys() == before.keys()
-        await lived(store.state, store.bus, "late")
+        await record_conversation(store.state, store.bus, "late")
         grown = [record async for record in await store.bus.read(topics.EVENTS)]
         new = {(record.partition, record.offset) for record in grown} - {(one.partition, one.offset) for one in after}
         assert all(offset > ends[partition] for partition, offset in new), "no offset is given out twice"

@@ -19,10 +19,10 @@ from tests.contracts.bus.recording_consumer import message
 from tests.contracts.state.engines import ALL_SHARDS
 from tests.contracts.state.samples import (
     NOW,
-    begun,
-    committed,
-    delivered,
+    begin_turn,
+    commit_turn,
     line,
+    make_delivered,
     new_id,
     origin,
     outbound,
@@ -71,10 +71,10 @@ Call = Callable[[World, str], Awaitable[object]]
 
 
 async def _commit(world: World, conversation: str) -> int:
-    start = await begun(world.state, conversation, "e")
+    start = await begin_turn(world.state, conversation, "e")
     return await synced(
         world,
-        lambda: committed(world.state, conversation, start, handled=["e"], outbox=[reply(conversation)]),
+        lambda: commit_turn(world.state, conversation, start, handled=["e"], outbox=[reply(conversation)]),
     )
 
 
@@ -94,14 +94,14 @@ DURABLE: dict[str, Call] = {
     "the proof that writes work": lambda w, c: w.bus.check_ready(),
     "new topics": lambda w, c: w.bus.create_topics(topics.topic_specs(["web", "slack"], partitions=1, small=1)),
     "an intent, where wished": lambda w, c: w.sure.deliveries.begin_send(c, outbound(), deadline=9, now=NOW),
-    "an outcome, where wished": lambda w, c: w.sure.deliveries.record(c, delivered("m", "sent")),
+    "an outcome, where wished": lambda w, c: w.sure.deliveries.record(c, make_delivered("m", "sent")),
 }
 LAZY: dict[str, Call] = {
     "begin": lambda w, c: w.state.conversations.begin(c, origin(), [], now=NOW),
     "published": lambda w, c: w.state.conversations.published(c, ["x"]),
     "a mark": lambda w, c: w.state.transcript.mark(c, ["m1"], "read"),
     "an intent": lambda w, c: w.state.deliveries.begin_send(c, outbound(), deadline=9, now=NOW),
-    "an outcome": lambda w, c: w.state.deliveries.record(c, delivered("m", "sent")),
+    "an outcome": lambda w, c: w.state.deliveries.record(c, make_delivered("m", "sent")),
 }
 """A later durable write carries them; a power cut before it takes nothing that anybody outside was told."""
 
@@ -109,14 +109,14 @@ LAZY: dict[str, Call] = {
 @pytest.mark.parametrize("name", DURABLE)
 async def test_what_others_are_told_of_is_on_disk(world: World, name: str) -> None:
     conversation = new_id()
-    await begun(world.state, conversation)
+    await begin_turn(world.state, conversation)
     assert await synced(world, lambda: DURABLE[name](world, conversation)) == FULL
 
 
 @pytest.mark.parametrize("name", LAZY)
 async def test_what_nobody_outside_is_told_of_costs_no_sync(world: World, name: str) -> None:
     conversation = new_id()
-    await begun(world.state, conversation)
+    await begin_turn(world.state, conversation)
     assert await synced(world, lambda: LAZY[name](world, conversation)) == NORMAL
 
 

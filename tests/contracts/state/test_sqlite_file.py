@@ -10,21 +10,21 @@ from infra.database import Database
 from infra.state.sqlite import open_sqlite_state
 from schemas.errors import StateLost, StateUnavailable
 from tests.contracts.state.engines import ALL_SHARDS, sqlite_state
-from tests.contracts.state.samples import NOW, begun, committed, later, line, new_id, outbound, record, reply
+from tests.contracts.state.samples import NOW, begin_turn, commit_turn, later, line, new_id, outbound, record, reply
 
 
 async def test_everything_is_there_when_the_file_is_opened_again(tmp_path: Path) -> None:
     conversation, message, sent = new_id(), line(), outbound()
     async with sqlite_state(tmp_path / "p.db") as state:
-        start = await begun(state, conversation)
+        start = await begin_turn(state, conversation)
         await state.transcript.add(conversation, message)
-        await committed(state, conversation, start, handled=["e"], outbox=[reply(conversation)])
+        await commit_turn(state, conversation, start, handled=["e"], outbox=[reply(conversation)])
         await state.deliveries.begin_send(conversation, sent, deadline=30, now=NOW)
         await state.parking.park("g", conversation, [record(1, conversation)], until=later(60))
         before = await state.conversations.snapshot(conversation)
     async with sqlite_state(tmp_path / "p.db") as state:
         assert await state.conversations.snapshot(conversation) == before
-        assert (await begun(state, conversation, "e")).token > start.token
+        assert (await begin_turn(state, conversation, "e")).token > start.token
         assert await state.transcript.add(conversation, message) == 1
         assert await state.deliveries.begin_send(conversation, sent, deadline=30, now=NOW) == "in_doubt"
         assert await state.parking.read("g", conversation, limit=9) == [record(1, conversation)]
@@ -54,7 +54,7 @@ async def test_a_file_that_does_not_answer_is_unavailable_state(tmp_path: Path) 
     state = open_sqlite_state(database)
     await database.close()
     with pytest.raises(StateUnavailable):
-        await begun(state, new_id())
+        await begin_turn(state, new_id())
     with pytest.raises(StateUnavailable):
         await state.conversations.get(new_id())
     with pytest.raises(StateUnavailable):
@@ -65,10 +65,10 @@ async def test_a_refused_transition_leaves_nothing_half_written(tmp_path: Path) 
     """Two outbox entries whose second cannot be stored: the version must not have moved either."""
     conversation = new_id()
     async with sqlite_state(tmp_path / "p.db") as state:
-        start = await begun(state, conversation)
+        start = await begin_turn(state, conversation)
         broken = reply(conversation)
         object.__setattr__(broken, "data", object())
         with pytest.raises(Exception, match="type"):
-            await committed(state, conversation, start, handled=["e"], outbox=[reply(conversation), broken])
-        after = await begun(state, conversation, "e")
+            await commit_turn(state, conversation, start, handled=["e"], outbox=[reply(conversation), broken])
+        after = await begin_turn(state, conversation, "e")
         assert (after.conversation.version, after.handled, after.outbox) == (0, frozenset(), [])

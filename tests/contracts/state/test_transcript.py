@@ -22,7 +22,7 @@ from schemas.messages import (
     UnsupportedContent,
 )
 from schemas.ports import State
-from tests.contracts.state.samples import attachment, begun, line, new_id
+from tests.contracts.state.samples import attachment, begin_turn, line, new_id
 
 
 async def test_a_message_is_read_back_as_it_was_added(state: State) -> None:
@@ -200,7 +200,7 @@ async def test_a_conversation_without_messages_has_head_zero(state: State) -> No
 async def test_the_conversation_shows_the_head_of_its_transcript(state: State) -> None:
     conversation = new_id()
     await state.transcript.add(conversation, line())  # the edge may add before the worker begins
-    start = await begun(state, conversation)
+    start = await begin_turn(state, conversation)
     assert start.conversation.head_seq == 1
     await state.transcript.add(conversation, line())
     found = await state.conversations.get(conversation)

@@ -13,7 +13,7 @@ from schemas.envelope import Envelope, envelope
 from schemas.ids import turn_record_id
 from schemas.ports import CommitResult, State
 from schemas.topics import TURN_COMPLETED
-from tests.contracts.state.samples import NOW, begun, committed, later, line, new_id, origin, reply
+from tests.contracts.state.samples import NOW, begin_turn, commit_turn, later, line, new_id, origin, reply
 from tests.contracts.state.test_turns import turn
 
 
@@ -47,7 +47,7 @@ async def leaves(state: State, conversation: str, made: CommitResult) -> Snapsho
 async def test_a_commit_answers_the_snapshot_that_it_leaves(state: State) -> None:
     """Whether its outbox is alone there, joins an earlier one, or is empty; and to a repeat, the one of now."""
     conversation = new_id()
-    token = (await begun(state, conversation)).token
+    token = (await begin_turn(state, conversation)).token
     await state.transcript.add(conversation, line(id="m1"))
     for version, sent in enumerate((2, 1, 0)):
         made = await commit(state, conversation, token=token, version=version, sent=sent, handled=f"e{version}")
@@ -63,13 +63,13 @@ async def test_a_commit_answers_the_snapshot_that_it_leaves(state: State) -> Non
 
 async def test_a_commit_answers_who_holds_the_conversation(state: State) -> None:
     conversation = new_id()
-    await begun(state, conversation)
+    await begin_turn(state, conversation)
     owners: tuple[Owner, ...] = ("person", "agent")
     for epoch, owner in enumerate(owners):
         await state.conversations.own(
             conversation, owner, expected_epoch=epoch, request_id=owner, by="p", reason="asked", now=NOW
         )
-    token = (await begun(state, conversation)).token
+    token = (await begin_turn(state, conversation)).token
     made = await commit(state, conversation, token=token, version=0, epoch=2, handled="e1")
     assert made.verdict == "committed"
     assert (await leaves(state, conversation, made)).conversation.holder is not None
@@ -106,7 +106,7 @@ async def test_begin_names_those_of_the_lines_that_are_deleted(state: State) -> 
 @pytest.mark.parametrize("owner", ["queue", "person", "closed"])
 async def test_begin_reads_no_lines_while_the_agent_may_not_answer(state: State, owner: Owner) -> None:
     conversation = new_id()
-    await begun(state, conversation)
+    await begin_turn(state, conversation)
     await state.conversations.own(conversation, owner, expected_epoch=0, request_id="r", by="p", now=NOW)
     start = await state.conversations.begin(conversation, origin(), [], now=NOW, messages=[line(id="m1")], recent=5)
     assert not start.recent
@@ -131,8 +131,8 @@ async def test_published_adds_turns_once_and_empties_the_outbox(state: State) ->
 
     async def done(*turns: Turn, sent: Sequence[Envelope] = ()) -> None:
         records = [record(conversation, each) for each in turns]
-        start = await begun(state, conversation)
-        assert await committed(state, conversation, start, outbox=[*sent, *records]) == "committed"
+        start = await begin_turn(state, conversation)
+        assert await commit_turn(state, conversation, start, outbox=[*sent, *records]) == "committed"
         await state.conversations.published(conversation, [each.id for each in (*sent, *records)], turns=turns)
 
     await done(turn(2), turn(1), sent=[reply(conversation)])

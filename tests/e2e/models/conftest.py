@@ -11,9 +11,9 @@ import pytest
 
 from tests.e2e.conftest import ENGINES
 from tests.harness.chat_client import Contact
-from tests.harness.contract_client import Tab
+from tests.harness.contract_client import ChatSocket
 from tests.harness.installation import Installation, config_of
-from tests.harness.processes import Nursery
+from tests.harness.processes import ForkServer
 from tests.simulators.models.server import ModelServer, Script
 
 
@@ -35,7 +35,7 @@ def model(provider: ModelServer) -> ModelServer:
 @pytest.fixture(scope="session", params=ENGINES)
 async def parley(
     request: pytest.FixtureRequest,
-    nursery: Nursery,
+    nursery: ForkServer,
     provider: ModelServer,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> AsyncIterator[Installation]:
@@ -65,10 +65,10 @@ async def parley(
 
 
 @asynccontextmanager
-async def tab_of(contact: Contact, last_seq: int | None = None) -> AsyncIterator[Tab]:
+async def tab_of(contact: Contact, last_seq: int | None = None) -> AsyncIterator[ChatSocket]:
     """A chat socket of this contact, welcomed."""
     async with contact.http.ws_connect(f"{contact.chat}/socket") as socket:
-        tab = Tab(socket)
+        tab = ChatSocket(socket)
         await tab.hello(contact.token, last_seq)
         yield tab
 

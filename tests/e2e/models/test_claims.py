@@ -10,7 +10,7 @@ import pytest
 from tests.e2e.models.conftest import tab_of
 from tests.harness.chat_client import Contact
 from tests.harness.installation import QUESTIONS, Installation
-from tests.simulators.models.server import ModelServer, holding
+from tests.simulators.models.server import ModelServer, make_held_script
 
 HEAT, RETURN, WATER = QUESTIONS
 
@@ -26,7 +26,7 @@ async def test_what_was_being_written_is_taken_back_and_never_becomes_a_message(
     parley: Installation, model: ModelServer, contact: Contact, sentences: int
 ) -> None:
     """Before its first sentence, and in the middle: the model ends when the person has the conversation already."""
-    model.next_scripts = [holding(sentences)]
+    model.next_scripts = [make_held_script(sentences)]
     path = f"conversations/{contact.conversation}/messages"
     async with tab_of(contact) as tab:
         await contact.say(f"{HEAT}\n{RETURN}")

@@ -10,7 +10,7 @@ from infra.bus.partitioner import partition_of
 from tests.e2e.models.conftest import another, tab_of
 from tests.harness.chat_client import Contact
 from tests.harness.installation import QUESTIONS, Installation
-from tests.simulators.models.server import Call, ModelServer, holding
+from tests.simulators.models.server import Call, ModelServer, make_held_script
 
 HEAT, RETURN, WATER = QUESTIONS
 CORRECTION = "Sorry, I meant: can I use tap water?"
@@ -24,7 +24,7 @@ async def test_a_correction_in_mid_turn_restarts_it_and_one_answer_handles_both(
     parley: Installation, model: ModelServer, contact: Contact
 ) -> None:
     """The provider sees the first call drop, the contact sees what was shown taken back, and then one whole answer."""
-    model.next_scripts = [holding(1)]
+    model.next_scripts = [make_held_script(1)]
     async with tab_of(contact) as tab:
         asked = await contact.say(asks(HEAT, RETURN))
         first = await model.called()
@@ -56,7 +56,7 @@ async def test_a_correction_after_the_last_restart_becomes_the_next_turn(
     parley: Installation, model: ModelServer, contact: Contact, http: aiohttp.ClientSession
 ) -> None:
     """Two corrections restart the turn, the third leaves the call running and is answered by a turn of its own."""
-    model.script_for = lambda call: holding(0) if _about_heat(call) else model.script
+    model.script_for = lambda call: make_held_script(0) if _about_heat(call) else model.script
     said = [await contact.say(HEAT)]
     for nth, correction in enumerate((RETURN, "In summer, I mean."), 1):
         call = await model.called(_about_heat, nth=nth)

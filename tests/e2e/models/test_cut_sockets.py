@@ -8,20 +8,20 @@ import pytest
 
 from tests.e2e.models.conftest import tab_of
 from tests.harness.chat_client import Contact
-from tests.harness.contract_client import Tab
+from tests.harness.contract_client import ChatSocket
 from tests.harness.installation import QUESTIONS, Installation
 from tests.harness.websockets import cut
-from tests.simulators.models.server import ModelServer, holding
+from tests.simulators.models.server import ModelServer, make_held_script
 
 ALL = "\n".join(QUESTIONS)
 
 
-async def close(tab: Tab) -> None:
+async def close(tab: ChatSocket) -> None:
     """As a browser does that leaves the page."""
     await tab.socket.close()
 
 
-async def reset(tab: Tab) -> None:
+async def reset(tab: ChatSocket) -> None:
     """As a network does that is gone: RST, no closing frame."""
     cut(tab.socket, reset=True)
 
@@ -35,7 +35,7 @@ def answers(frames: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [message for message in shown if message["author"]["kind"] == "agent"]
 
 
-async def is_quiet_after(tab: Tab, contact: Contact) -> None:
+async def is_quiet_after(tab: ChatSocket, contact: Contact) -> None:
     """Whatever still was under way has come: a later question is answered on this tab."""
     said = await contact.say("Thank you!")
     while (await tab.reply())["in_reply_to"] != said.message_id:
@@ -49,7 +49,7 @@ async def test_a_socket_cut_between_two_deltas_has_the_answer_once(
 ) -> None:
     """Whether it comes back while the model still writes or later: the final message once, no delta twice, and the
     other tab saw all of it."""
-    model.next_scripts = [holding(1)]
+    model.next_scripts = [make_held_script(1)]
     async with tab_of(contact) as other:
         async with tab_of(contact) as tab:
             said = await contact.say(ALL)

@@ -10,7 +10,7 @@ import pytest
 from tests.e2e.models.conftest import another, tab_of
 from tests.harness.chat_client import Contact
 from tests.harness.installation import DOCUMENTS, QUESTIONS, Installation
-from tests.simulators.models.server import ModelServer, Script, holding
+from tests.simulators.models.server import ModelServer, Script, make_held_script
 
 HEAT, RETURN, WATER = QUESTIONS
 
@@ -19,7 +19,7 @@ async def test_a_model_call_that_hangs_holds_up_nobody(
     parley: Installation, model: ModelServer, contact: Contact, http: aiohttp.ClientSession
 ) -> None:
     """While one conversation waits for its model, twelve others (so on every partition) ask twice and are answered."""
-    model.script_for = lambda call: holding(0) if HEAT in call.message else Script()
+    model.script_for = lambda call: make_held_script(0) if HEAT in call.message else Script()
     held = await contact.say(HEAT)
     call = await model.called(lambda call: HEAT in call.message)
     await asyncio.wait_for(call.held.wait(), 60)
@@ -61,7 +61,7 @@ async def test_what_a_cut_model_had_shown_is_taken_back_before_the_answer(
 ) -> None:
     """The connection to the provider breaks after the first sentence: abort, the whole answer from its beginning under
     the same turn, then the message, once."""
-    model.script = holding(1, Script("cut", sentences=1))
+    model.script = make_held_script(1, Script("cut", sentences=1))
     async with tab_of(contact) as tab:
         await contact.say(f"{RETURN}\n{HEAT}")
         seen = await tab.frame("delta")

@@ -12,7 +12,7 @@ import pytest
 
 from tests.e2e.conftest import ENGINES
 from tests.harness.installation import QUESTIONS, Installation, config_of
-from tests.harness.processes import Nursery
+from tests.harness.processes import ForkServer
 from tests.simulators.models.server import ModelServer, Script
 from tests.simulators.slack.server import SlackVendor
 from tests.simulators.vendor import Shown
@@ -64,7 +64,7 @@ class Shop:
 
 @pytest.fixture(params=ENGINES)
 async def shop(
-    request: pytest.FixtureRequest, nursery: Nursery, provider: ModelServer, model: ModelServer, tmp_path: Path
+    request: pytest.FixtureRequest, nursery: ForkServer, provider: ModelServer, model: ModelServer, tmp_path: Path
 ) -> AsyncIterator[Shop]:
     servers = {}
     if request.param == "scaled":

@@ -14,7 +14,7 @@ from tests.measure.routing import sets
 from tests.measure.routing.curves import Axis, picture
 from tests.measure.routing.encoding import encoders
 from tests.measure.routing.figures import risk_by_coverage
-from tests.measure.routing.intents import Judged, cascade, judged
+from tests.measure.routing.intents import JudgedIntents, cascade, judge_intents
 from tests.measure.routing.retrieval import Rows, memory, stackfaq
 
 PARTS = ("banking77", "clinc150", "stackfaq", "memory")
@@ -29,7 +29,7 @@ def main() -> None:
     options = parser.parse_args()
     wanted = options.only or PARTS
     found = [
-        judged(given, encoder)
+        judge_intents(given, encoder)
         for name, load in (("banking77", sets.banking77), ("clinc150", sets.clinc150))
         if name in wanted
         for given in [load(options.data)]
@@ -46,7 +46,7 @@ def main() -> None:
         draw(found, options.out / "images")
 
 
-def sizes(each: Judged) -> str:
+def sizes(each: JudgedIntents) -> str:
     given = each.given
     strange = f", {len(given.strange)} out of scope" if given.strange else ""
     return f"learned from {len(given.shown)}, judged by {len(given.held)}{strange}"
@@ -58,7 +58,7 @@ def tell(what: str, about: str, rows: Rows) -> None:
         print(f"{name:36}{value}", flush=True)
 
 
-def draw(found: Sequence[Judged], folder: Path) -> None:
+def draw(found: Sequence[JudgedIntents], folder: Path) -> None:
     """Only with all sets: a picture shows them together."""
     if {each.given.name for each in found} != {"banking77", "clinc150"}:
         return

@@ -23,7 +23,7 @@ _KEPT = ROOT / ".cache" / "measure"
 _TIMED = 100
 
 
-class Remembering:
+class CachingEncoder:
     """``inner``, for queries."""
 
     def __init__(self, inner: Encoder) -> None:
@@ -57,12 +57,12 @@ class Remembering:
         return (time.process_time() - begun) * 1000 / len(texts[:_TIMED])
 
 
-def encoders(wanted: str | None = None) -> Iterator[Remembering]:
+def encoders(wanted: str | None = None) -> Iterator[CachingEncoder]:
     """Light, then strong where `make encoder` fetched it; only the ``wanted`` kind, if one is named."""
     light = light_encoder()
     if light is None:
         return
     if wanted in (None, "light"):
-        yield Remembering(light)
+        yield CachingEncoder(light)
     if wanted in (None, "strong") and STRONG.exists():
-        yield Remembering(open_folder(STRONG, light))
+        yield CachingEncoder(open_folder(STRONG, light))

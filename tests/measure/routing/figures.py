@@ -49,5 +49,5 @@ def gain(ranked: Sequence[bool], relevant: int, depth: int = 10) -> float:
     return found / sum(1 / math.log2(place + 2) for place in range(min(depth, relevant)))
 
 
-def shown(value: float, low: float, high: float) -> str:
+def format_interval(value: float, low: float, high: float) -> str:
     return f"{value:.4f} ({low:.4f}–{high:.4f})"

@@ -11,13 +11,13 @@ import numpy as np
 from agent_worker.router.features import embed_texts
 from agent_worker.router.intents import IntentModel, energies, probabilities
 from agent_worker.router.training import feature_table, train
-from tests.measure.routing.encoding import Remembering
-from tests.measure.routing.figures import Numbers, interval, shown, surest, told_apart
+from tests.measure.routing.encoding import CachingEncoder
+from tests.measure.routing.figures import Numbers, format_interval, interval, surest, told_apart
 from tests.measure.routing.sets import Labelled
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class JudgedIntents:
     """Of the messages held back: ``sure`` is the best intent's probability, ``right`` whether it was the right one;
     energies of these and of the strange ones. ``cost``: processor milliseconds of reading one message."""
 
@@ -34,27 +34,29 @@ class Judged:
 
     def rows(self) -> list[tuple[str, str]]:
         right = self.right.astype(float)
-        rows = [("accuracy", shown(right.mean(), *interval(lambda each: float(each.mean()), right)))]
+        rows = [("accuracy", format_interval(right.mean(), *interval(lambda each: float(each.mean()), right)))]
         rows += [
             (f"accuracy at {coverage:.0%} coverage", f"{surest(self.sure, right, coverage):.4f}")
             for coverage in (0.9, 0.8, 0.7)
         ]
         if len(self.strange):
             apart = told_apart(self.energy, self.strange)
-            rows.append(("out of scope, AUROC", shown(apart, *interval(told_apart, self.energy, self.strange))))
+            rows.append(
+                ("out of scope, AUROC", format_interval(apart, *interval(told_apart, self.energy, self.strange)))
+            )
             rows.append(("out of scope, told at the floor", f"{(self.strange < self.floor).mean():.3f}"))
             rows.append(("in scope, taken for out of it", f"{(self.energy < self.floor).mean():.3f}"))
         return [*rows, ("learned in", f"{self.learned_s:.1f} s"), ("reading a message", f"{self.cost:.2f} ms")]
 
 
-def judged(given: Labelled, encoder: Remembering) -> Judged:
+def judge_intents(given: Labelled, encoder: CachingEncoder) -> JudgedIntents:
     begun = time.perf_counter()
     model, _ = train(given.examples(), encoder)
     learned = time.perf_counter() - begun
     texts = [text for text, _ in given.held]
     sums, strange = _sums(model, texts, encoder), _sums(model, list(given.strange), encoder)
     labels = np.array([model.names.index(intent) for _, intent in given.held])
-    return Judged(
+    return JudgedIntents(
         given=given,
         encoder=encoder.name,
         kind=encoder.kind,
@@ -68,12 +70,12 @@ def judged(given: Labelled, encoder: Remembering) -> Judged:
     )
 
 
-def _sums(model: IntentModel, texts: Sequence[str], encoder: Remembering) -> Numbers:
+def _sums(model: IntentModel, texts: Sequence[str], encoder: CachingEncoder) -> Numbers:
     made: Numbers = feature_table(texts, encoder, model.rarity) @ model.weights[:-1] + model.weights[-1]
     return made
 
 
-def _reading(model: IntentModel, texts: Sequence[str], encoder: Remembering) -> float:
+def _reading(model: IntentModel, texts: Sequence[str], encoder: CachingEncoder) -> float:
     """Milliseconds without the embedding, which retrieval has made before."""
     vectors = embed_texts(texts, encoder)
     begun = time.process_time()
@@ -82,7 +84,7 @@ def _reading(model: IntentModel, texts: Sequence[str], encoder: Remembering) -> 
     return (time.process_time() - begun) * 1000 / len(texts)
 
 
-def cascade(cheap: Judged, strong: Judged) -> list[tuple[float, float]]:
+def cascade(cheap: JudgedIntents, strong: JudgedIntents) -> list[tuple[float, float]]:
     """Cost (share of asking the strong one always) and accuracy, when the cheap reading is kept where it is surest and
     the strong one is asked for the rest; both have read the same messages."""
     order = np.argsort(-cheap.sure, kind="stable")

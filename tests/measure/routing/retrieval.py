@@ -17,9 +17,9 @@ from agent_worker.knowledge.index.tenant_index import TenantIndex
 from agent_worker.knowledge.ranking.ranker import rank
 from schemas.conversation import Document
 from tests.bench.figures import quantile
-from tests.measure.retrieval_speed import prepared, vocabulary
-from tests.measure.routing.encoding import Remembering
-from tests.measure.routing.figures import gain, interval, shown
+from tests.measure.retrieval_speed import prepare_document, vocabulary
+from tests.measure.routing.encoding import CachingEncoder
+from tests.measure.routing.figures import format_interval, gain, interval
 from tests.measure.routing.sets import Thread
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -28,7 +28,7 @@ _IN_DOCUMENT = 20
 Rows = list[tuple[str, str]]
 
 
-def stackfaq(threads: Sequence[Thread], encoder: Remembering) -> Rows:
+def stackfaq(threads: Sequence[Thread], encoder: CachingEncoder) -> Rows:
     with tempfile.TemporaryDirectory() as folder:
         index = TenantIndex(Path(folder) / "tenant", encoder.inner)
         begun = time.perf_counter()
@@ -39,7 +39,10 @@ def stackfaq(threads: Sequence[Thread], encoder: Remembering) -> Rows:
     halves = np.array([thread.is_quoted for thread in threads for _ in thread.asked])
     quoted = np.array(gains)[halves]
     return [
-        ("nDCG@10, half that is quoted", shown(quoted.mean(), *interval(lambda each: float(each.mean()), quoted))),
+        (
+            "nDCG@10, half that is quoted",
+            format_interval(quoted.mean(), *interval(lambda each: float(each.mean()), quoted)),
+        ),
         ("nDCG@10, other half", f"{np.array(gains)[~halves].mean():.4f}"),
         ("answers indexed in", f"{indexed:.1f} s"),
         ("query p50, p95", f"{quantile(spent, 0.5):.1f} ms, {quantile(spent, 0.95):.1f} ms"),
@@ -55,7 +58,7 @@ def _fill(index: TenantIndex, threads: Sequence[Thread]) -> None:
     index.apply([index.prepare(document, "1") for document in documents])
 
 
-def _asked(index: TenantIndex, threads: Sequence[Thread], encoder: Remembering) -> tuple[list[float], list[float]]:
+def _asked(index: TenantIndex, threads: Sequence[Thread], encoder: CachingEncoder) -> tuple[list[float], list[float]]:
     """The gain of each question, and what it took in milliseconds. First use loads: one question beforehand."""
     rank(index, threads[0].question, NOW, encoder.inner)
     gains, spent = [], []
@@ -70,15 +73,15 @@ def _asked(index: TenantIndex, threads: Sequence[Thread], encoder: Remembering) 
     return gains, spent
 
 
-def memory(encoder: Remembering) -> Rows:
+def memory(encoder: CachingEncoder) -> Rows:
     """Of made-up passages of 25 words in documents of 20: what the process grew by."""
     words = vocabulary()
     with tempfile.TemporaryDirectory() as folder:
         index = TenantIndex(Path(folder) / "tenant", encoder.inner)
-        index.apply([prepared(index, "first", words)])
+        index.apply([prepare_document(index, "first", words)])
         before = _resident()
         for begin in range(0, _PASSAGES // _IN_DOCUMENT, 100):
-            index.apply([prepared(index, f"d{number}", words) for number in range(begin, begin + 100)])
+            index.apply([prepare_document(index, f"d{number}", words) for number in range(begin, begin + 100)])
         grown = _resident() - before
         disk = sum(file.stat().st_size for file in Path(folder).rglob("*") if file.is_file())
         index.close()

@@ -9,7 +9,7 @@ from typing import Any
 from tests.scenarios.customers.customer import Customers
 from tests.simulators.discord import Discord
 from tests.simulators.vendor import Shown
-from tests.simulators.vendor_clock import Pace
+from tests.simulators.vendor_clock import VendorClock
 
 
 class DiscordCustomers(Customers):
@@ -22,7 +22,7 @@ class DiscordCustomers(Customers):
         "window_closed": "Discord has no window after which one may not write",
     }
 
-    def __init__(self, clock: Pace) -> None:
+    def __init__(self, clock: VendorClock) -> None:
         self.vendor = Discord(now=clock.now, pace=0.01)
         self._token = self.vendor.world.token
 

@@ -11,7 +11,7 @@ from tests.scenarios.customers.customer import Customers
 from tests.simulators.meta import Graph, Instagram
 from tests.simulators.meta import instagram_content as content
 from tests.simulators.vendor import Shown
-from tests.simulators.vendor_clock import Pace
+from tests.simulators.vendor_clock import VendorClock
 
 
 class InstagramCustomers(Customers):
@@ -22,8 +22,8 @@ class InstagramCustomers(Customers):
         "bot": "Instagram does not say who is a program: whoever writes is a customer",
     }
 
-    def __init__(self, clock: Pace) -> None:
-        self.vendor = Instagram(Graph(pace=Pace(scale=0.01, now=clock.now)))
+    def __init__(self, clock: VendorClock) -> None:
+        self.vendor = Instagram(Graph(pace=VendorClock(scale=0.01, now=clock.now)))
         # As much faster as tests/harness/short_timeouts.py makes those who ask.
         self.vendor.look_up_limit.burst = 1000
 

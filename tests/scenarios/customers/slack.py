@@ -10,7 +10,7 @@ from tests.scenarios.customers.customer import Customers
 from tests.simulators.slack.core import Mode
 from tests.simulators.slack.server import SlackVendor
 from tests.simulators.vendor import Shown
-from tests.simulators.vendor_clock import Pace
+from tests.simulators.vendor_clock import VendorClock
 
 
 class SlackCustomers(Customers):
@@ -26,7 +26,7 @@ class SlackCustomers(Customers):
 
     mode: ClassVar[Mode] = "http"
 
-    def __init__(self, clock: Pace) -> None:
+    def __init__(self, clock: VendorClock) -> None:
         # A minute's wait before a retry takes three seconds, and the last one fifteen: a process that dies again and
         # again of what the one before left behind is waited for. How soon an event is answered is no matter of a
         # scenario, and on a loaded machine that may take longer than Slack waits.

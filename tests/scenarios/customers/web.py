@@ -12,7 +12,7 @@ import aiohttp
 from tests.harness.chat_client import Contact
 from tests.scenarios.customers.customer import Customers
 from tests.simulators.vendor import Faults, File, Ledger, Shown
-from tests.simulators.vendor_clock import Pace
+from tests.simulators.vendor_clock import VendorClock
 
 LOOK_EVERY = 0.2
 """Seconds."""
@@ -132,7 +132,7 @@ class WebCustomers(Customers):
     send = ""
     cannot = {"edit": "the chat has no way to edit", "deletion": "the chat has no way to take something back"}
 
-    def __init__(self, clock: Pace) -> None:
+    def __init__(self, clock: VendorClock) -> None:
         self.vendor = WebPage()
 
     def conversations(self, tenant: str, person: str) -> list[str]:

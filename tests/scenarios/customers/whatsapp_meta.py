@@ -11,7 +11,7 @@ from tests.scenarios.customers.customer import Customers
 from tests.simulators.meta import Graph, WhatsApp
 from tests.simulators.meta import whatsapp_content as content
 from tests.simulators.vendor import Shown
-from tests.simulators.vendor_clock import Pace
+from tests.simulators.vendor_clock import VendorClock
 
 
 class WhatsAppCustomers(Customers):
@@ -24,8 +24,8 @@ class WhatsAppCustomers(Customers):
         "bot": "WhatsApp does not say who is a program: whoever writes is a customer",
     }
 
-    def __init__(self, clock: Pace) -> None:
-        self.vendor = WhatsApp(Graph(pace=Pace(scale=0.01, now=clock.now)))
+    def __init__(self, clock: VendorClock) -> None:
+        self.vendor = WhatsApp(Graph(pace=VendorClock(scale=0.01, now=clock.now)))
 
     def place(self, person: str) -> str:
         return str(self.vendor.person(person).user_id)

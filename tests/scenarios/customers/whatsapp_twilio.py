@@ -8,7 +8,7 @@ from typing import Any
 from tests.scenarios.customers.customer import Customers
 from tests.simulators.twilio import Twilio
 from tests.simulators.vendor import Shown
-from tests.simulators.vendor_clock import Pace
+from tests.simulators.vendor_clock import VendorClock
 
 
 class TwilioCustomers(Customers):
@@ -25,8 +25,8 @@ class TwilioCustomers(Customers):
         "bot": "WhatsApp does not say who is a program: whoever writes is a customer",
     }
 
-    def __init__(self, clock: Pace) -> None:
-        self.vendor = Twilio(pace=Pace(now=clock.now))
+    def __init__(self, clock: VendorClock) -> None:
+        self.vendor = Twilio(pace=VendorClock(now=clock.now))
         self._token = self.vendor.auth_token
 
     @property

@@ -10,42 +10,42 @@ from schemas import topics
 from schemas.conversation import DeliveryOutcome
 from schemas.desk import HandoffEnded, Rating
 from schemas.envelope import Envelope
-from tests.scenarios.customer_conversation import Talk
+from tests.scenarios.customer_conversation import CustomerConversation
 from tests.scenarios.customers.customer import Customers
 from tests.scenarios.desk.desk_installations import slack_of
 from tests.scenarios.desk.desk_scenario import Case
-from tests.scenarios.desk.desk_view import Floor
-from tests.scenarios.desk.help_desk_view import HelpDeskFloor
+from tests.scenarios.desk.desk_view import DeskView
+from tests.scenarios.desk.help_desk_view import HelpDeskView
 from tests.scenarios.desk.races import Race
-from tests.scenarios.desk.slack_view import SlackFloor
-from tests.scenarios.scenario_installation import Stage
+from tests.scenarios.desk.slack_view import SlackDeskView
+from tests.scenarios.scenario_installation import ScenarioInstallation
 
 DEADLINE = 240.0
 """Seconds for a conversation, all others at the same time."""
 
 
-def case_of(stage: Stage, customers: Customers, name: str, **more: Any) -> Case:
+def case_of(stage: ScenarioInstallation, customers: Customers, name: str, **more: Any) -> Case:
     return Case(*_seats(stage, customers, name), **more)
 
 
-def _seats(stage: Stage, customers: Customers, name: str) -> tuple[Talk, Floor]:
+def _seats(stage: ScenarioInstallation, customers: Customers, name: str) -> tuple[CustomerConversation, DeskView]:
     person = f"{name}-{customers.name()}"
-    return Talk(stage, customers, person, _never), _floor(stage, customers, person)
+    return CustomerConversation(stage, customers, person, _never), _floor(stage, customers, person)
 
 
-def _floor(stage: Stage, customers: Customers, person: str) -> Floor:
+def _floor(stage: ScenarioInstallation, customers: Customers, person: str) -> DeskView:
     colleague = f"Mo of {person}"
     if stage.help_desk is not None:
-        return HelpDeskFloor(stage.help_desk, lambda: stage.conversation_ids(customers, person), colleague)
-    return SlackFloor(slack_of(stage.customers), lambda: stage.conversation_ids(customers, person), colleague)
+        return HelpDeskView(stage.help_desk, lambda: stage.conversation_ids(customers, person), colleague)
+    return SlackDeskView(slack_of(stage.customers), lambda: stage.conversation_ids(customers, person), colleague)
 
 
 async def _never() -> None:
     raise AssertionError("no week passes here")
 
 
-class Cast:
-    def __init__(self, stage: Stage, names: Iterable[str]) -> None:
+class DeskConversations:
+    def __init__(self, stage: ScenarioInstallation, names: Iterable[str]) -> None:
         wanted = set(names)
         self._stage = stage
         there = [each for each in stage.customers if each.name() in wanted]

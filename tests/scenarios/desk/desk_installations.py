@@ -12,7 +12,7 @@ from tests.scenarios.customers.slack import SlackCustomers
 from tests.scenarios.customers.web import WebCustomers
 from tests.scenarios.customers.whatsapp_meta import WhatsAppCustomers
 from tests.scenarios.customers.whatsapp_twilio import TwilioCustomers
-from tests.scenarios.scenario_installation import Scene
+from tests.scenarios.scenario_installation import ScenarioSettings
 from tests.simulators.slack.server import SlackVendor
 
 KINDS: tuple[type[Any], ...] = (
@@ -43,10 +43,10 @@ def behind_a_webhook(customers: Sequence[Customers]) -> dict[str, Any]:
     return {"desk": {"kind": "webhook", "channel": "support", **RULES}}
 
 
-DESK = Scene(KINDS, in_slack, ENV)
-REAL = Scene(KINDS, unhurried, UNHURRIED)
+DESK = ScenarioSettings(KINDS, in_slack, ENV)
+REAL = ScenarioSettings(KINDS, unhurried, UNHURRIED)
 """At Slack's own pace, and ours."""
-WEBHOOK = Scene(KINDS, behind_a_webhook, {"TEST_DESK": "webhook", "TEST_HURRY": "3"}, has_help_desk=True)
+WEBHOOK = ScenarioSettings(KINDS, behind_a_webhook, {"TEST_DESK": "webhook", "TEST_HURRY": "3"}, has_help_desk=True)
 DESKS = {"slack": DESK, "webhook": WEBHOOK}
 
 

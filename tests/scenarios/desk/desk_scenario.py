@@ -10,8 +10,8 @@ from functools import partial
 from typing import Any
 
 from tests.scenarios.channel_scenarios import PNG, TAKEN_OVER
-from tests.scenarios.customer_conversation import FACTS, HEAT, RETURN, WATER, Talk
-from tests.scenarios.desk.desk_view import Floor
+from tests.scenarios.customer_conversation import FACTS, HEAT, RETURN, WATER, CustomerConversation
+from tests.scenarios.desk.desk_view import DeskView
 from tests.simulators.slack.event_delivery import Undelivered
 from tests.simulators.vendor import File
 
@@ -48,8 +48,8 @@ class Line:
 class Case:
     """``pause`` is waited for before each step: the scene of the kills goes on there."""
 
-    talk: Talk
-    floor: Floor
+    talk: CustomerConversation
+    floor: DeskView
     pause: Callable[[], Awaitable[None]] = _nothing
     in_doubt: bool = False
     """Whether processes die, so that where nobody can know what was shown a message may be missing."""

@@ -13,7 +13,7 @@ from tests.simulators.vendor import File
 PATIENCE = 90.0
 
 
-class Floor(ABC):
+class DeskView(ABC):
     """One conversation. ``conversation`` tells what its id may be. ``colleague`` has it, and others; a form that is
     open is of one conversation. Eve only talks. Posts are the desk's own."""
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from tests.scenarios.desk.desk_view import Floor
+from tests.scenarios.desk.desk_view import DeskView
 from tests.simulators.help_desk import HelpDesk, Post
 from tests.simulators.vendor import File
 
 
-class HelpDeskFloor(Floor):
+class HelpDeskView(DeskView):
     """Its program asks for an outcome by itself: nothing is told before the form is filled in."""
 
     vendor: HelpDesk

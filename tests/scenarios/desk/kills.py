@@ -19,9 +19,9 @@ from schemas.runtime.crash_points import POINTS
 from tests.scenarios.customer_conversation import HEAT
 from tests.scenarios.desk.desk_conversations import case_of, in_doubt, ratings
 from tests.scenarios.desk.desk_scenario import Case
-from tests.scenarios.desk.failure_report import seen
-from tests.scenarios.evidence import logged
-from tests.scenarios.scenario_installation import Stage
+from tests.scenarios.desk.failure_report import report_failure
+from tests.scenarios.evidence import describe_log
+from tests.scenarios.scenario_installation import ScenarioInstallation
 
 PASSAGES = {"edge": 20, "worker": 6, "connector": 20}
 """The most that a process lives through of its point: so many are passed between one death and the next."""
@@ -58,8 +58,8 @@ class Toll:
         return json.dumps({**told, **more}, indent=1)
 
 
-class Reaper:
-    def __init__(self, stage: Stage, seed: int, say: Callable[[str], None] = print) -> None:
+class DeskKills:
+    def __init__(self, stage: ScenarioInstallation, seed: int, say: Callable[[str], None] = print) -> None:
         self._stage = stage
         self._rng = random.Random(seed)
         self._say = say
@@ -89,7 +89,7 @@ class Reaper:
         log = await self._stage.events()
         for case in self._all:
             if case.talk.person in self.toll.inquests:
-                self.toll.inquests[case.talk.person] += await logged(self._stage, case.talk)
+                self.toll.inquests[case.talk.person] += await describe_log(self._stage, case.talk)
             missing = [line.text for line in case.lines if line.missing]
             self.toll.missing += len(missing)
             if missing and not in_doubt(log, case):
@@ -123,7 +123,7 @@ class Reaper:
                 await case.play()
         except (AssertionError, TimeoutError) as error:
             self.toll.wrong.append(f"{case.talk.person} in {case.step}: {error!r}"[:4000])
-            self.toll.inquests[case.talk.person] = await seen(self._stage, case, error)
+            self.toll.inquests[case.talk.person] = await report_failure(self._stage, case, error)
         self.toll.conversations += 1
 
     async def _go_on(self, done: asyncio.Future[list[None]], due: int) -> None:

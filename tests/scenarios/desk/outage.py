@@ -20,7 +20,7 @@ from tests.scenarios.customer_conversation import FACTS, HEAT, RETURN, WATER
 from tests.scenarios.desk.desk_conversations import case_of
 from tests.scenarios.desk.desk_installations import slack_of
 from tests.scenarios.desk.desk_scenario import LEAF, PERSON_PLEASE, Case
-from tests.scenarios.scenario_installation import Stage
+from tests.scenarios.scenario_installation import ScenarioInstallation
 from tests.simulators.vendor import Fault, Request
 
 MESSAGES = 10
@@ -54,7 +54,9 @@ class Toll:
 
 
 class Outage:
-    def __init__(self, stage: Stage, minutes: float, seed: int, names: Iterable[str] | None = None) -> None:
+    def __init__(
+        self, stage: ScenarioInstallation, minutes: float, seed: int, names: Iterable[str] | None = None
+    ) -> None:
         others = [each for each in stage.customers if each.channel != "slack"]
         chosen = [each for each in others if names is None or each.name() in names]
         self._desk = stage.help_desk or slack_of(stage.customers)

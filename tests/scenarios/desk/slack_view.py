@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from tests.scenarios.desk.desk_view import Floor
+from tests.scenarios.desk.desk_view import DeskView
 from tests.simulators.slack.event_delivery import Undelivered
 from tests.simulators.slack.message_contents import labels, words
 from tests.simulators.slack.server import SlackVendor
@@ -13,7 +13,7 @@ from tests.simulators.slack.workspace import Post, Room
 from tests.simulators.vendor import File
 
 
-class SlackFloor(Floor):
+class SlackDeskView(DeskView):
     vendor: SlackVendor
 
     @property

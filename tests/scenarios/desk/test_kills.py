@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness.processes import Nursery
+from tests.harness.processes import ForkServer
 from tests.scenarios.desk.desk_installations import DESKS
-from tests.scenarios.desk.kills import Reaper
+from tests.scenarios.desk.kills import DeskKills
 from tests.scenarios.scenario_installation import stage_of
 
 COUNTS = {"slack": 20, "webhook": 10}
@@ -20,12 +20,12 @@ SEED = random.SystemRandom().randrange(2**32)
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("desk", DESKS)
 async def test_no_word_is_lost_doubled_or_out_of_order_when_processes_are_killed(
-    nursery: Nursery, tmp_path: Path, desk: str
+    nursery: ForkServer, tmp_path: Path, desk: str
 ) -> None:
     """Where the vendor cannot say what it has shown, a message may be missing; then the record says so."""
     print(f"seed {SEED}")
     async with stage_of(nursery, tmp_path, DESKS[desk]) as stage:
-        toll = await Reaper(stage, SEED).run(COUNTS[desk])
+        toll = await DeskKills(stage, SEED).run(COUNTS[desk])
     print(toll.as_json())
     for person, told in toll.inquests.items():
         (tmp_path / f"{person}.txt").write_text(told)

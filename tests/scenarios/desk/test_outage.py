@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness.processes import Nursery
+from tests.harness.processes import ForkServer
 from tests.scenarios.desk.desk_installations import DESKS
 from tests.scenarios.desk.outage import Outage
 from tests.scenarios.matrix_cells import seed
@@ -21,7 +21,7 @@ NAMES = ["web", random.Random(SEED).choice(["discord", "whatsapp", "instagram"])
 
 @pytest.mark.parametrize("desk", DESKS)
 async def test_customers_are_told_and_people_see_all_of_it_once_in_order_when_the_desk_is_back(
-    nursery: Nursery, tmp_path: Path, desk: str
+    nursery: ForkServer, tmp_path: Path, desk: str
 ) -> None:
     print(f"PARLEY_MATRIX_SEED={SEED}")
     async with stage_of(nursery, tmp_path, DESKS[desk]) as stage:

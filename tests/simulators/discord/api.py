@@ -14,8 +14,8 @@ from aiohttp import web
 from tests.simulators.discord.limits import Allowance, Limits, whole_seconds
 from tests.simulators.discord.message_validation import REQUEST_BYTES
 from tests.simulators.discord.reading import read
-from tests.simulators.discord.refusals import KNOWN, Refusal, plain, refusal
-from tests.simulators.discord.server_state import World
+from tests.simulators.discord.refusals import KNOWN, Refusal, make_plain_refusal, refusal
+from tests.simulators.discord.server_state import ServerState
 from tests.simulators.vendor import Fault, Faults, File, Ledger, Request
 
 MAJOR = ("channel", "guild", "webhook", "token")
@@ -67,8 +67,8 @@ class Route:
     takes_list: bool = False
 
 
-class Door:
-    def __init__(self, world: World, limits: Limits, faults: Faults, ledger: Ledger) -> None:
+class ApiDispatcher:
+    def __init__(self, world: ServerState, limits: Limits, faults: Faults, ledger: Ledger) -> None:
         self._world = world
         self._limits = limits
         self._faults = faults
@@ -140,7 +140,7 @@ class Door:
         if route.token_in_path:
             return
         if headers.get("Authorization") != f"Bot {self._world.token}":
-            raise plain(401, "Unauthorized")
+            raise make_plain_refusal(401, "Unauthorized")
         wait = self._limits.take_global()
         if wait:
             more = {"retry_after": round(wait, 3), "global": True}
@@ -242,7 +242,7 @@ def _on_the_wire(reply: Reply) -> web.Response:
 
 
 def _unknown(call: Call) -> Reply:
-    raise plain(404, "Not Found")
+    raise make_plain_refusal(404, "Not Found")
 
 
 def application() -> web.Application:

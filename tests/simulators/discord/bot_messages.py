@@ -12,7 +12,7 @@ from tests.simulators.discord import components, message_validation, screen
 from tests.simulators.discord.ids import made_at, stamp
 from tests.simulators.discord.payloads import blank_message, message_event, user_json
 from tests.simulators.discord.refusals import Form, refusal
-from tests.simulators.discord.server_state import Channel, Message, World
+from tests.simulators.discord.server_state import Channel, Message, ServerState
 from tests.simulators.vendor import File
 
 EVERY_MENTION = {"parse": ["users", "roles", "everyone"]}
@@ -36,7 +36,7 @@ class Draft:
 class Posts:
     """``nonce_seconds`` is how long a nonce is remembered; Discord says "a few minutes"."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: ServerState) -> None:
         self._world = world
         self.nonce_seconds = 180.0
         self._nonces: dict[str, tuple[str, float]] = {}

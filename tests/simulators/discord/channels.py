@@ -17,7 +17,7 @@ from tests.simulators.discord.payloads import (
     user_json,
 )
 from tests.simulators.discord.refusals import Form, refusal
-from tests.simulators.discord.server_state import DM, TEXT, Channel, Message, User, World
+from tests.simulators.discord.server_state import DM, TEXT, Channel, Message, ServerState, User
 
 OPEN_DM = Allowance("dms", 5, 5.0)
 THREAD = Allowance("threads", 5, 5.0)
@@ -26,7 +26,7 @@ PUBLIC_THREAD, PRIVATE_THREAD = 11, 12
 
 
 class Channels:
-    def __init__(self, world: World, posts: Posts) -> None:
+    def __init__(self, world: ServerState, posts: Posts) -> None:
         self._world = world
         self._posts = posts
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from tests.simulators.discord.api import Call, Reply, Route
 from tests.simulators.discord.refusals import Form, refusal
-from tests.simulators.discord.server_state import World
+from tests.simulators.discord.server_state import ServerState
 
 NAME = re.compile(r"[-_'\w]{1,32}")
 MOST = 100
@@ -17,7 +17,7 @@ CHAT_INPUT = 1
 class Commands:
     """Kept by server; "" is the set that is there everywhere."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: ServerState) -> None:
         self._world = world
         self._kept: dict[str, dict[str, dict[str, Any]]] = {}
 

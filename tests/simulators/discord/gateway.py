@@ -14,7 +14,7 @@ from aiohttp import web
 from tests.simulators.discord import intents
 from tests.simulators.discord.connections import Close, Connection
 from tests.simulators.discord.payloads import guild_json, members_json, ready_json
-from tests.simulators.discord.server_state import Event, World
+from tests.simulators.discord.server_state import Event, ServerState
 from tests.simulators.discord.sessions import Session
 from tests.simulators.discord.streams import stream_for
 from tests.simulators.vendor import Fault, Faults, Ledger, Request
@@ -30,7 +30,7 @@ class Gateway:
     """``granted`` are the privileged intents switched on in the Developer Portal. ``overlap`` is how many events before
     the asked ones a resumed session gets again. ``pace`` shortens the five seconds between identifications."""
 
-    def __init__(self, world: World, ledger: Ledger, pace: float) -> None:
+    def __init__(self, world: ServerState, ledger: Ledger, pace: float) -> None:
         self._world = world
         self.faults = Faults()
         """Of its own, so that a heartbeat never meets what was meant for a request. Operations: Hello, Identify,

@@ -14,7 +14,7 @@ from tests.simulators.discord.bot_messages import USER_MENTIONS, Draft, Posts
 from tests.simulators.discord.limits import Allowance
 from tests.simulators.discord.payloads import blank_message, channel_json, member_json, message_json, user_json
 from tests.simulators.discord.refusals import Form, Refusal, refusal
-from tests.simulators.discord.server_state import Channel, Message, User, World
+from tests.simulators.discord.server_state import Channel, Message, ServerState, User
 
 ANSWER_SECONDS = 3.0
 TOKEN_SECONDS = 900.0
@@ -45,7 +45,7 @@ class Interaction:
 
 
 class Interactions:
-    def __init__(self, world: World, posts: Posts) -> None:
+    def __init__(self, world: ServerState, posts: Posts) -> None:
         self._world = world
         self._posts = posts
         self.made: dict[str, Interaction] = {}

@@ -11,7 +11,7 @@ from tests.simulators.discord.limits import Allowance
 from tests.simulators.discord.payloads import message_json, user_json
 from tests.simulators.discord.reactions import Reactions
 from tests.simulators.discord.refusals import Form, Refusal, refusal
-from tests.simulators.discord.server_state import Channel, Message, World
+from tests.simulators.discord.server_state import Channel, Message, ServerState
 
 TYPING_SECONDS = 10.0
 SEND = Allowance("messages:create", 5, 5.0)
@@ -25,7 +25,7 @@ REACTION = MESSAGE + "/reactions/{emoji}"
 
 
 class Messages:
-    def __init__(self, world: World, posts: Posts) -> None:
+    def __init__(self, world: ServerState, posts: Posts) -> None:
         self._world = world
         self._posts = posts
         self._reactions = Reactions(world)

@@ -6,7 +6,7 @@ import copy
 from typing import Any
 
 from tests.simulators.discord.ids import made_at, stamp
-from tests.simulators.discord.server_state import DM, Channel, Message, User, World
+from tests.simulators.discord.server_state import DM, Channel, Message, ServerState, User
 
 PERMISSIONS = str((1 << 53) - 1)
 
@@ -23,7 +23,7 @@ def user_json(user: User) -> dict[str, Any]:
     return {**shape, "bot": True} if user.bot else shape
 
 
-def member_json(world: World, user: User, *, with_user: bool = False) -> dict[str, Any]:
+def member_json(world: ServerState, user: User, *, with_user: bool = False) -> dict[str, Any]:
     shape: dict[str, Any] = {
         "roles": [],
         "nick": user.nick,
@@ -39,7 +39,7 @@ def member_json(world: World, user: User, *, with_user: bool = False) -> dict[st
     return {**shape, "user": user_json(user)} if with_user else shape
 
 
-def channel_json(world: World, channel: Channel) -> dict[str, Any]:
+def channel_json(world: ServerState, channel: Channel) -> dict[str, Any]:
     newest = next(reversed(channel.messages), None)
     shape: dict[str, Any] = {"id": channel.id, "type": channel.type, "last_message_id": newest, "flags": 0}
     if channel.type == DM:
@@ -73,7 +73,7 @@ def _thread_json(thread: Channel) -> dict[str, Any]:
     }
 
 
-def guild_json(world: World) -> dict[str, Any]:
+def guild_json(world: ServerState) -> dict[str, Any]:
     """The server as GUILD_CREATE tells it."""
     channels = [each for each in world.channels.values() if each.guild and not each.is_thread]
     threads = [each for each in world.channels.values() if each.is_thread and not each.archived]
@@ -101,7 +101,7 @@ def guild_json(world: World) -> dict[str, Any]:
     }
 
 
-def roles_json(world: World) -> list[dict[str, Any]]:
+def roles_json(world: ServerState) -> list[dict[str, Any]]:
     """Everybody's, and the one that Discord made for the bot when it was invited."""
     common = {"color": 0, "hoist": False, "position": 0, "mentionable": False, "permissions": PERMISSIONS, "flags": 0}
     own = {"id": world.bot_role, "name": world.bot.name, "managed": True, "tags": {"bot_id": world.bot.id}}
@@ -133,7 +133,7 @@ _GUILD_SETTINGS: dict[str, Any] = {
 }
 
 
-def application_json(world: World) -> dict[str, Any]:
+def application_json(world: ServerState) -> dict[str, Any]:
     return {
         "id": world.application,
         "name": world.bot.name,
@@ -150,7 +150,7 @@ def application_json(world: World) -> dict[str, Any]:
     }
 
 
-def ready_json(world: World, session: str, resume_url: str) -> dict[str, Any]:
+def ready_json(world: ServerState, session: str, resume_url: str) -> dict[str, Any]:
     """The first thing that a session is told."""
     return {
         "v": 10,
@@ -166,7 +166,7 @@ def ready_json(world: World, session: str, resume_url: str) -> dict[str, Any]:
     }
 
 
-def members_json(world: World, nonce: Any) -> dict[str, Any]:
+def members_json(world: ServerState, nonce: Any) -> dict[str, Any]:
     """The server's members, as an answer to who asked for them."""
     return {
         "guild_id": world.guild,
@@ -177,7 +177,7 @@ def members_json(world: World, nonce: Any) -> dict[str, Any]:
     }
 
 
-def blank_message(world: World, channel: Channel, author: User) -> dict[str, Any]:
+def blank_message(world: ServerState, channel: Channel, author: User) -> dict[str, Any]:
     """A message of this moment that says nothing yet."""
     return {
         "id": world.ids.snowflake(),
@@ -199,7 +199,7 @@ def blank_message(world: World, channel: Channel, author: User) -> dict[str, Any
     }
 
 
-def message_json(world: World, message: Message, *, fresh: bool = False) -> dict[str, Any]:
+def message_json(world: ServerState, message: Message, *, fresh: bool = False) -> dict[str, Any]:
     """The message as it stands, with fresh links, and with the message that it answers (null when that is gone). The
     nonce is not kept with a message: only the answer to its making and the event of it (``fresh``) carry it."""
     shape = _with_links(world, copy.deepcopy(message.data))
@@ -213,7 +213,7 @@ def message_json(world: World, message: Message, *, fresh: bool = False) -> dict
     return shape
 
 
-def _with_links(world: World, shape: dict[str, Any]) -> dict[str, Any]:
+def _with_links(world: ServerState, shape: dict[str, Any]) -> dict[str, Any]:
     for reaction in shape.get("reactions", []):
         del reaction["users"]
     shape["attachments"] = [world.files.sign(each) for each in shape["attachments"]]
@@ -223,7 +223,7 @@ def _with_links(world: World, shape: dict[str, Any]) -> dict[str, Any]:
     return shape
 
 
-def message_event(world: World, channel: Channel, message: Message, *, fresh: bool = False) -> dict[str, Any]:
+def message_event(world: ServerState, channel: Channel, message: Message, *, fresh: bool = False) -> dict[str, Any]:
     """The same as an event carries it: with the member who wrote it, where there are members."""
     shape = message_json(world, message, fresh=fresh)
     author = world.users.get(message.author)

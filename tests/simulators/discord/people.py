@@ -13,14 +13,14 @@ from tests.simulators.discord.ids import stamp
 from tests.simulators.discord.interactions import COMMAND, COMPONENT, Interaction, Interactions
 from tests.simulators.discord.payloads import blank_message, guild_json, member_json, message_event, user_json
 from tests.simulators.discord.reactions import Reactions
-from tests.simulators.discord.server_state import Channel, Message, User, World
+from tests.simulators.discord.server_state import Channel, Message, ServerState, User
 from tests.simulators.vendor import File
 
 VOICE_MESSAGE, HAS_SNAPSHOT = 1 << 13, 1 << 14
 
 
 class People:
-    def __init__(self, world: World, channels: Channels, interactions: Interactions, commands: Commands) -> None:
+    def __init__(self, world: ServerState, channels: Channels, interactions: Interactions, commands: Commands) -> None:
         self._world = world
         self._channels = channels
         self._interactions = interactions

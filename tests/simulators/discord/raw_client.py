@@ -13,7 +13,7 @@ from typing import Any
 import aiohttp
 
 from tests.harness.websockets import cut
-from tests.simulators.discord.sdk import Bot, connected
+from tests.simulators.discord.sdk import Bot, connect_bot
 from tests.simulators.discord.vendor import Discord
 
 AGENT = "DiscordBot (https://example.com, 1)"
@@ -47,7 +47,7 @@ class Answer:
         return int(self.json["code"])
 
 
-class Raw:
+class RawClient:
     """The REST API by hand."""
 
     def __init__(self, server: Discord, session: aiohttp.ClientSession) -> None:
@@ -115,9 +115,9 @@ class Line:
 
 
 @asynccontextmanager
-async def raw(server: Discord) -> AsyncIterator[Raw]:
+async def open_raw_client(server: Discord) -> AsyncIterator[RawClient]:
     async with aiohttp.ClientSession() as session:
-        yield Raw(server, session)
+        yield RawClient(server, session)
 
 
 @asynccontextmanager
@@ -134,7 +134,7 @@ async def line(server: Discord, query: str = "v=10&encoding=json", path: str = "
 @asynccontextmanager
 async def bot_at(server: Discord, bot: Bot | None = None) -> AsyncIterator[Bot]:
     """The server up, and a bot on Discord's library connected to it."""
-    async with server.serving(), connected(server, bot) as there:
+    async with server.serving(), connect_bot(server, bot) as there:
         yield there
 
 
@@ -143,7 +143,7 @@ async def hello(there: Line) -> None:
     assert (await there.next())["op"] == 10
 
 
-async def ready(there: Line, server: Discord, **more: Any) -> dict[str, Any]:
+async def identify_and_wait(there: Line, server: Discord, **more: Any) -> dict[str, Any]:
     """Identified, up to the guild; what READY said."""
     await hello(there)
     await there.identify(server.world.token, **more)

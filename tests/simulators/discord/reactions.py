@@ -6,7 +6,7 @@ from typing import Any
 
 from tests.simulators.discord.payloads import member_json
 from tests.simulators.discord.refusals import refusal
-from tests.simulators.discord.server_state import Channel, Message, User, World
+from tests.simulators.discord.server_state import Channel, Message, ServerState, User
 
 MOST = 20
 
@@ -14,7 +14,7 @@ MOST = 20
 class Reactions:
     """Kept beside the message, as a list that counts: Discord's own shape."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: ServerState) -> None:
         self._world = world
 
     def add(self, channel: Channel, message: Message, user: User, emoji: str) -> None:

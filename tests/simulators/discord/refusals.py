@@ -66,7 +66,7 @@ def refusal(code: int, **more: Any) -> Refusal:
     return Refusal(status, code, message, **more)
 
 
-def plain(status: int, words: str) -> Refusal:
+def make_plain_refusal(status: int, words: str) -> Refusal:
     """The errors without a code of their own: a wrong token, an unknown path, a wrong method."""
     return Refusal(status, 0, f"{status}: {words}")
 

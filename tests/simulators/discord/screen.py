@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from tests.simulators.discord import components
-from tests.simulators.discord.server_state import Channel, Message, World
+from tests.simulators.discord.server_state import Channel, Message, ServerState
 from tests.simulators.vendor import Shown
 
 
-def show(world: World, channel: Channel, message: Message) -> None:
+def show(world: ServerState, channel: Channel, message: Message) -> None:
     """Put a message on the screen, or bring what is there up to date."""
     shown = message.shown
     if shown is None:
@@ -24,7 +24,7 @@ def show(world: World, channel: Channel, message: Message) -> None:
     world.ledger.changed()
 
 
-def erase(world: World, message: Message) -> None:
+def erase(world: ServerState, message: Message) -> None:
     if message.shown is not None:
         message.shown.deleted = True
     world.ledger.changed()

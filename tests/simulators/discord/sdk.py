@@ -67,7 +67,7 @@ async def led_to(server: Discord) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def connected(server: Discord, bot: Bot | None = None) -> AsyncIterator[Bot]:
+async def connect_bot(server: Discord, bot: Bot | None = None) -> AsyncIterator[Bot]:
     """A bot that is logged in and told that it is ready."""
     bot = bot or Bot()
     async with led_to(server), bot:

@@ -83,7 +83,7 @@ class Event:
 Emit = Callable[[Event], None]
 
 
-class World:
+class ServerState:
     """Everything in memory. ``emit`` is set by the gateway; until then nobody listens."""
 
     def __init__(self, now: Callable[[], float], seed: int, ledger: Ledger) -> None:

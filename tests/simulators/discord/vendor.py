@@ -9,7 +9,7 @@ from typing import Any
 
 from aiohttp import web
 
-from tests.simulators.discord.api import Call, Door, Reply, Route, application
+from tests.simulators.discord.api import ApiDispatcher, Call, Reply, Route, application
 from tests.simulators.discord.bot_messages import Posts
 from tests.simulators.discord.channels import Channels
 from tests.simulators.discord.commands import Commands
@@ -19,7 +19,7 @@ from tests.simulators.discord.limits import Limits
 from tests.simulators.discord.message_validation import is_blank
 from tests.simulators.discord.messages import Messages
 from tests.simulators.discord.people import People
-from tests.simulators.discord.server_state import Channel, World
+from tests.simulators.discord.server_state import Channel, ServerState
 from tests.simulators.vendor import Faults, File, Ledger, Shown
 
 
@@ -34,7 +34,7 @@ class Discord:
     def __init__(self, *, now: Callable[[], float] = time.time, pace: float = 1.0, seed: int = 1) -> None:
         self.ledger = Ledger()
         self.faults = Faults()
-        self.world = World(now, seed, self.ledger)
+        self.world = ServerState(now, seed, self.ledger)
         self.limits = Limits(now, pace)
         self.posts = Posts(self.world)
         self.gateway = Gateway(self.world, self.ledger, pace)
@@ -48,7 +48,7 @@ class Discord:
     @asynccontextmanager
     async def serving(self, port: int = 0) -> AsyncIterator[Discord]:
         app = application()
-        door = Door(self.world, self.limits, self.faults, self.ledger)
+        door = ApiDispatcher(self.world, self.limits, self.faults, self.ledger)
         door.add_to(app, self._routes())
         app.router.add_get("/attachments/{rest:.*}", self.world.files.serve)
         app.router.add_get("/", self.gateway.serve)

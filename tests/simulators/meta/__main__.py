@@ -6,8 +6,8 @@ import argparse
 import asyncio
 
 from tests.simulators.meta import Graph, Instagram, WhatsApp
-from tests.simulators.prompt import Prompt, typed
-from tests.simulators.vendor_clock import Pace
+from tests.simulators.prompt import Prompt, read_lines
+from tests.simulators.vendor_clock import VendorClock
 
 
 async def serve(vendor: WhatsApp | Instagram, port: int, webhook: str) -> None:
@@ -15,7 +15,7 @@ async def serve(vendor: WhatsApp | Instagram, port: int, webhook: str) -> None:
     async with vendor.serving(port):
         vendor.call(webhook)
         account = webhook.rpartition("/")[2]
-        await Prompt(vendor, graph.webhooks.postman, graph.pace).run(typed(), account)
+        await Prompt(vendor, graph.webhooks.postman, graph.pace).run(read_lines(), account)
 
 
 def main() -> None:
@@ -26,7 +26,7 @@ def main() -> None:
     parser.add_argument("--pace", type=float, default=0.1, help="our seconds for one second between retries")
     parser.add_argument("--seed", type=int, default=1, help="of ids and secrets")
     given = parser.parse_args()
-    graph = Graph(pace=Pace(scale=given.pace), seed=given.seed)
+    graph = Graph(pace=VendorClock(scale=given.pace), seed=given.seed)
     vendor = WhatsApp(graph) if given.channel == "whatsapp" else Instagram(graph)
     webhook = given.webhook or f"http://127.0.0.1:8080/v1/webhooks/{given.channel}/plantstore/main"
     try:

@@ -8,7 +8,7 @@ from typing import Any
 
 from aiohttp import web
 
-from tests.simulators.meta.errors import GraphError, parsed
+from tests.simulators.meta.errors import GraphError, parse_json
 from tests.simulators.meta.webhooks import App
 from tests.simulators.vendor import File
 
@@ -87,7 +87,7 @@ async def _body(request: web.Request) -> tuple[dict[str, Any], dict[str, File]]:
     """JSON or a form. Another content type carries no parameters, as far as Graph is concerned."""
     if request.content_type == "application/json":
         text = await request.read()
-        return (parsed(text), {}) if text else ({}, {})
+        return (parse_json(text), {}) if text else ({}, {})
     params: dict[str, Any] = {}
     files: dict[str, File] = {}
     for name, value in (await request.post()).items():

@@ -75,11 +75,11 @@ class GraphError(Exception):
         }
 
 
-def missing(name: str) -> GraphError:
+def make_missing_error(name: str) -> GraphError:
     return GraphError(100, f"(#100) The parameter {name} is required.")
 
 
-def invalid(details: str) -> GraphError:
+def make_invalid_error(details: str) -> GraphError:
     return GraphError(131009, details=details)
 
 
@@ -105,7 +105,7 @@ def well_formed() -> Iterator[None]:
         raise GraphError(100, "(#100) Invalid parameter") from None
 
 
-def parsed(text: bytes) -> dict[str, Any]:
+def parse_json(text: bytes) -> dict[str, Any]:
     """A JSON object from outside. Raises GraphError."""
     try:
         found = json.loads(text)

@@ -12,15 +12,15 @@ from typing import Any, Protocol
 
 from aiohttp import web
 
-from tests.simulators.http_faults import Manners, carried_out
+from tests.simulators.http_faults import FaultResponses, carried_out
 from tests.simulators.meta.calls import Call, Token, read_call
-from tests.simulators.meta.errors import GraphError, missing, unknown_object
+from tests.simulators.meta.errors import GraphError, make_missing_error, unknown_object
 from tests.simulators.meta.ids import MetaIds
 from tests.simulators.meta.media import MediaStore
 from tests.simulators.meta.usage import Usage
 from tests.simulators.meta.webhooks import App, Webhooks
 from tests.simulators.vendor import Fault, Faults, Ledger, Request
-from tests.simulators.vendor_clock import Pace
+from tests.simulators.vendor_clock import VendorClock
 
 
 class Surface(Protocol):
@@ -39,8 +39,8 @@ class Surface(Protocol):
 class Graph:
     """One server for all surfaces that a test puts on it; it listens while any of them is serving."""
 
-    def __init__(self, *, pace: Pace | None = None, seed: int = 1) -> None:
-        self.pace = pace or Pace(scale=0.01)
+    def __init__(self, *, pace: VendorClock | None = None, seed: int = 1) -> None:
+        self.pace = pace or VendorClock(scale=0.01)
         self.ids = MetaIds(seed)
         self.media = MediaStore(self.pace, self.ids)
         self.webhooks = Webhooks(self.pace, self.ids)
@@ -155,7 +155,7 @@ class Graph:
         if asked is None and not owners:
             raise GraphError(190, "Invalid OAuth access token.")
         if "input_token" not in call.params:
-            raise missing("input_token")
+            raise make_missing_error("input_token")
         token = self.tokens.get(str(call.params["input_token"]))
         if token is None:
             error = {"code": 190, "message": "Invalid OAuth access token."}
@@ -191,7 +191,7 @@ class Graph:
         type_ = "IGApiException" if host == "graph.instagram.com" else "OAuthException"
         return self._answer(error.body(self.ids.trace(), type_), error.status, host=host)
 
-    def _manners(self, surface: Surface, *, host: str = "") -> Manners:
+    def _manners(self, surface: Surface, *, host: str = "") -> FaultResponses:
         def refusal(fault: Fault) -> web.Response:
             code = int(fault.code or (131000 if surface.limit_code == 130429 else 2))
             return self._refused(GraphError(code, status=fault.status), host=host)
@@ -201,4 +201,4 @@ class Graph:
             # Graph sends no Retry-After: what is known of the wait stands in the usage header, in minutes.
             return self._refused(GraphError(int(fault.code or surface.limit_code)), host=host)
 
-        return Manners(refusal, limit)
+        return FaultResponses(refusal, limit)

@@ -8,13 +8,20 @@ from typing import Any, Literal
 from aiohttp import web
 
 from tests.simulators.meta.calls import Call
-from tests.simulators.meta.errors import GraphError, missing, unknown_object, well_formed
-from tests.simulators.meta.instagram_checks import ACTIONS, MEDIA_TYPES, REACTIONS, Seen, seen, wrong
-from tests.simulators.meta.instagram_state import CONVERSATION, HUMAN_WINDOW, WINDOW, Message, Person, World
+from tests.simulators.meta.errors import GraphError, make_missing_error, unknown_object, well_formed
+from tests.simulators.meta.instagram_checks import (
+    ACTIONS,
+    MEDIA_TYPES,
+    REACTIONS,
+    ShownContent,
+    check_content,
+    make_content_error,
+)
+from tests.simulators.meta.instagram_state import CONVERSATION, HUMAN_WINDOW, WINDOW, InstagramState, Message, Person
 from tests.simulators.meta.media import fetch_link
 from tests.simulators.vendor import File, Request, Shown
 from tests.simulators.vendor_clock import Bucket
-from tests.simulators.webhook_delivery import Parcel
+from tests.simulators.webhook_delivery import Webhook
 
 PROFILE = {
     "name",
@@ -29,7 +36,7 @@ DETAILED = 20
 """Messages of a conversation that can be looked up, the newest first."""
 
 
-class Api(World):
+class Api(InstagramState):
     """``echoes``: the echo of a send follows its answer, is delivered before it, or waits until a test sends it
     (``echo``). ``echo_metadata``: the echo carries
     our ``metadata``, as Messenger's does; for Instagram nothing says so."""
@@ -88,7 +95,7 @@ class Api(World):
             with well_formed():
                 return self._act(person, body, noted)
         with well_formed():
-            sight = seen(body.get("message"))
+            sight = check_content(body.get("message"))
         reply_to = self._check_reply(body)
         self._check_window(person, call)
         slow = any(kind in ("audio", "video") for kind, _ in sight.media)
@@ -100,10 +107,10 @@ class Api(World):
     def _recipient(self, body: dict[str, Any]) -> Person:
         recipient = body.get("recipient")
         if not isinstance(recipient, dict) or not recipient.get("id"):
-            raise missing("recipient")
+            raise make_missing_error("recipient")
         person = self.by_id(str(recipient["id"]))
         if person is None:
-            raise wrong("No matching user found", subcode=2534014)
+            raise make_content_error("No matching user found", subcode=2534014)
         if person.blocked:
             raise GraphError(551, "(#551) This person isn't available right now.", subcode=1545041)
         return person
@@ -114,17 +121,17 @@ class Api(World):
             return ""
         mid = str(reply_to.get("mid", "")) if isinstance(reply_to, dict) else ""
         if mid not in self.messages:
-            raise wrong("reply_to[mid] is not a message of this conversation")
+            raise make_content_error("reply_to[mid] is not a message of this conversation")
         return mid
 
     def _check_window(self, person: Person, call: Call) -> None:
         kind, tag = call.params.get("messaging_type", "RESPONSE"), call.params.get("tag")
         if kind not in ("RESPONSE", "UPDATE", "MESSAGE_TAG"):
-            raise wrong("messaging_type must be RESPONSE, UPDATE or MESSAGE_TAG")
+            raise make_content_error("messaging_type must be RESPONSE, UPDATE or MESSAGE_TAG")
         if kind == "MESSAGE_TAG" and tag != "HUMAN_AGENT":
-            raise wrong("tag must be HUMAN_AGENT")
+            raise make_content_error("tag must be HUMAN_AGENT")
         if tag and kind != "MESSAGE_TAG":
-            raise wrong("a tag needs messaging_type MESSAGE_TAG")
+            raise make_content_error("a tag needs messaging_type MESSAGE_TAG")
         if tag and "human_agent" not in call.account.scopes:
             raise GraphError(200, "(#200) The human_agent permission is needed for this tag")
         since = self.graph.pace.now() - person.last_in
@@ -135,10 +142,18 @@ class Api(World):
         try:
             return await fetch_link(url, types=MEDIA_TYPES[kind])
         except GraphError as error:
-            raise wrong(f"Failed to fetch the file from the url: {error.details}", subcode=2018008) from None
+            raise make_content_error(
+                f"Failed to fetch the file from the url: {error.details}", subcode=2018008
+            ) from None
 
     async def _send(
-        self, person: Person, body: dict[str, Any], sight: Seen, files: list[File], reply_to: str, noted: Request
+        self,
+        person: Person,
+        body: dict[str, Any],
+        sight: ShownContent,
+        files: list[File],
+        reply_to: str,
+        noted: Request,
     ) -> dict[str, Any]:
         message = Message(self.graph.ids.mid(), person, True, self.graph.pace.now(), body["message"], sight.choices)
         self.messages[message.mid] = message
@@ -161,7 +176,7 @@ class Api(World):
             await parcel.tried.wait()
         return {"recipient_id": person.igsid, "message_id": message.mid}
 
-    def echo(self, message: Message, *, app_id: str = "") -> Parcel | None:
+    def echo(self, message: Message, *, app_id: str = "") -> Webhook | None:
         """``app_id`` is left out when a person sent it in the app."""
         told = {"mid": message.mid, "is_echo": True} | ({"app_id": int(app_id)} if app_id else {})
         body = message.body
@@ -177,13 +192,13 @@ class Api(World):
     def _act(self, person: Person, body: dict[str, Any], noted: Request) -> dict[str, Any]:
         action = str(body["sender_action"])
         if action not in ACTIONS:
-            raise wrong(f"sender_action must be one of {', '.join(ACTIONS)}")
+            raise make_content_error(f"sender_action must be one of {', '.join(ACTIONS)}")
         if "message" in body:
-            raise wrong("sender_action and message cannot be sent together")
+            raise make_content_error("sender_action and message cannot be sent together")
         if action in ("react", "unreact"):
             payload = body.get("payload")
             if not isinstance(payload, dict) or payload.get("message_id") not in self.messages:
-                raise missing("payload[message_id]")
+                raise make_missing_error("payload[message_id]")
             self._react(payload, action)
         noted.did = True
         self.actions.append((person.igsid, action))
@@ -194,13 +209,13 @@ class Api(World):
             self.reactions.pop(payload["message_id"], None)
             return
         if payload.get("reaction") not in REACTIONS:
-            raise wrong(f"payload[reaction] must be one of {', '.join(REACTIONS)}")
+            raise make_content_error(f"payload[reaction] must be one of {', '.join(REACTIONS)}")
         self.reactions[payload["message_id"]] = REACTIONS[payload["reaction"]]
 
     def _profile(self, person: Person, call: Call) -> dict[str, Any]:
         fields = [each for each in str(call.params.get("fields", "name,username")).split(",") if each]
         for unknown in set(fields) - PROFILE - {"id"}:
-            raise wrong(f"Tried accessing nonexisting field ({unknown})")
+            raise make_content_error(f"Tried accessing nonexisting field ({unknown})")
         if not person.consent or person.blocked:
             raise GraphError(230, "(#230) User consent is required to access user profile")
         told = {
@@ -217,7 +232,7 @@ class Api(World):
     def _conversations(self, call: Call) -> dict[str, Any]:
         self._look_up()
         if self.login == "facebook" and call.params.get("platform") != "instagram":
-            raise missing("platform")
+            raise make_missing_error("platform")
         asked = str(call.params.get("user_id", ""))
         found = [each for each in self.people.values() if each.last_in and asked in ("", each.igsid)]
         found.sort(key=lambda each: each.last_in, reverse=True)
@@ -233,7 +248,7 @@ class Api(World):
     def _message(self, message: Message, call: Call) -> dict[str, Any]:
         self._look_up()
         if message not in self._of(message.person)[:DETAILED]:
-            raise wrong("The message is not among the newest 20, or was deleted")
+            raise make_content_error("The message is not among the newest 20, or was deleted")
         ends = [{"id": message.person.igsid, "username": message.person.username}, {"id": self.ig_id}]
         sender, recipient = reversed(ends) if message.outbound else ends
         told = {"created_time": _time(message.at), "from": sender, "to": {"data": [recipient]}}

@@ -9,7 +9,7 @@ from tests.simulators.meta.graph import Graph
 from tests.simulators.meta.instagram_checks import Choice
 from tests.simulators.meta.webhooks import Update
 from tests.simulators.vendor import Faults, Ledger, Shown
-from tests.simulators.webhook_delivery import Parcel
+from tests.simulators.webhook_delivery import Webhook
 
 WINDOW, HUMAN_WINDOW = 24 * 3600, 7 * 24 * 3600
 CONVERSATION = "aWdfZAG06"
@@ -42,7 +42,7 @@ class Message:
     shown: Shown | None = None
 
 
-class World:
+class InstagramState:
     """``login``: by Instagram (graph.instagram.com, the Instagram app's secret) or by a Facebook page
     (graph.facebook.com). ``standby``: another app owns the conversations. ``spelling``: ids as text or as numbers."""
 
@@ -88,7 +88,7 @@ class World:
         announces: str = "",
         at: float | None = None,
         at_once: bool = False,
-    ) -> Parcel | None:
+    ) -> Webhook | None:
         """One event of a conversation; in milliseconds, as all of Instagram's times."""
         ends = [self._spelt(person.igsid), self._spelt(self.ig_id)]
         sender, recipient = reversed(ends) if from_account else ends

@@ -13,14 +13,14 @@ from yarl import URL
 from tests.simulators.meta.errors import GraphError
 from tests.simulators.meta.ids import MetaIds
 from tests.simulators.vendor import File
-from tests.simulators.vendor_clock import Pace
+from tests.simulators.vendor_clock import VendorClock
 
 ADDRESS_LIVES = 300
 MEGABYTE = 1024 * 1024
 
 
 @dataclass(slots=True)
-class Medium:
+class StoredMedia:
     id: str
     file: File
     owner: str
@@ -38,17 +38,17 @@ class Medium:
 
 
 class MediaStore:
-    def __init__(self, pace: Pace, ids: MetaIds) -> None:
+    def __init__(self, pace: VendorClock, ids: MetaIds) -> None:
         self._pace = pace
         self._ids = ids
-        self._media: dict[str, Medium] = {}
+        self._media: dict[str, StoredMedia] = {}
 
-    def add(self, file: File, owner: str, *, days: float) -> Medium:
-        medium = Medium(self._ids.digits(16, "1"), file, owner, self._pace.now() + days * 86_400)
+    def add(self, file: File, owner: str, *, days: float) -> StoredMedia:
+        medium = StoredMedia(self._ids.digits(16, "1"), file, owner, self._pace.now() + days * 86_400)
         self._media[medium.id] = medium
         return medium
 
-    def get(self, id: str) -> Medium | None:
+    def get(self, id: str) -> StoredMedia | None:
         medium = self._media.get(id)
         return medium if medium is not None and medium.expires_at > self._pace.now() else None
 
@@ -56,7 +56,12 @@ class MediaStore:
         self._media.pop(id, None)
 
     def address(
-        self, medium: Medium, host: str, *, path: str = "whatsapp_business/attachments", lives: float = ADDRESS_LIVES
+        self,
+        medium: StoredMedia,
+        host: str,
+        *,
+        path: str = "whatsapp_business/attachments",
+        lives: float = ADDRESS_LIVES,
     ) -> str:
         """``lives``: seconds until nothing is there any more."""
         key = self._ids.letters(40, "ATv")
@@ -64,7 +69,7 @@ class MediaStore:
         medium.addresses[key] = ends
         return str(URL(f"{host}/lookaside/{path}/") % {"mid": medium.id, "ext": str(int(ends)), "hash": key})
 
-    def described(self, medium: Medium, host: str) -> dict[str, Any]:
+    def described(self, medium: StoredMedia, host: str) -> dict[str, Any]:
         """The answer to a look-up by id. Sizes are strings here, and the hash is hexadecimal."""
         return {
             "messaging_product": "whatsapp",
@@ -75,7 +80,7 @@ class MediaStore:
             "id": medium.id,
         }
 
-    def fetched(self, id: str, key: str) -> Medium | None:
+    def fetched(self, id: str, key: str) -> StoredMedia | None:
         """What is at an address; None when it is over or never was."""
         medium = self.get(id)
         return medium if medium is not None and medium.addresses.get(key, 0) > self._pace.now() else None

@@ -10,7 +10,7 @@ from typing import Any
 ESCAPES = {"/": "\\/", "<": "\\u003C", "%": "\\u0025", "@": "\\u0040"}
 
 
-def encoded(payload: Any) -> bytes:
+def encode_payload(payload: Any) -> bytes:
     """ASCII only: everything else is escaped, and so are the slash and what could end a script or a format."""
     text = json.dumps(payload, ensure_ascii=True, separators=(",", ":"))
     for plain, escape in ESCAPES.items():

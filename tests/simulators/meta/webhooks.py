@@ -12,9 +12,9 @@ from typing import Any
 import aiohttp
 
 from tests.simulators.meta.ids import MetaIds
-from tests.simulators.meta.signing import encoded, signatures
-from tests.simulators.vendor_clock import Pace
-from tests.simulators.webhook_delivery import Outcome, Parcel, Postman
+from tests.simulators.meta.signing import encode_payload, signatures
+from tests.simulators.vendor_clock import VendorClock
+from tests.simulators.webhook_delivery import Outcome, Webhook, WebhookDelivery
 
 LARGEST_BATCH = 1000
 DAY = 86_400.0
@@ -51,20 +51,20 @@ class Webhooks:
     """``verify_first``: no delivery to an address that has not answered the handshake. While updates are held they
     pile up; on release they go out in batches, and WhatsApp's are merged as Meta does after a backlog."""
 
-    def __init__(self, pace: Pace, ids: MetaIds) -> None:
+    def __init__(self, pace: VendorClock, ids: MetaIds) -> None:
         self.verify_first = True
         self.verified: set[str] = set()
         self.alter: Callable[[dict[str, str]], dict[str, str]] = lambda headers: headers
         """What becomes of the headers of a delivery: a forger's webhooks go here."""
-        self.postman = Postman(pace, _wait_after, before=self._handshake)
+        self.postman = WebhookDelivery(pace, _wait_after, before=self._handshake)
         self._pace = pace
         self._ids = ids
-        self._limits: dict[Parcel, float] = {}
+        self._limits: dict[Webhook, float] = {}
         self._apps: dict[str, App] = {}
         self._held: list[Update] | None = None
-        self._announced: dict[str, Parcel] = {}
+        self._announced: dict[str, Webhook] = {}
 
-    def push(self, update: Update, *, at_once: bool = False) -> Parcel | None:
+    def push(self, update: Update, *, at_once: bool = False) -> Webhook | None:
         """None while updates are held."""
         if self._held is not None:
             self._held.append(update)
@@ -92,7 +92,7 @@ class Webhooks:
         first = self._announced[message]
         for _ in range(times):
             self.postman.send(
-                Parcel(first.url, first.body, first.headers, first.lane, patience=first.patience), at_once=at_once
+                Webhook(first.url, first.body, first.headers, first.lane, patience=first.patience), at_once=at_once
             )
 
     async def verify(self, app: App, url: str, session: aiohttp.ClientSession) -> int:
@@ -104,15 +104,15 @@ class Webhooks:
                 return 406
             return response.status
 
-    def _send(self, updates: Sequence[Update], *, merge: bool = True, at_once: bool = False) -> Parcel | None:
+    def _send(self, updates: Sequence[Update], *, merge: bool = True, at_once: bool = False) -> Webhook | None:
         app, kind = updates[0].app, updates[0].object
         url = app.callbacks.get(kind)
         if url is None:
             return None
-        body = encoded({"object": kind, "entry": list(self._entries(updates, merge))})
+        body = encode_payload({"object": kind, "entry": list(self._entries(updates, merge))})
         headers = {"Content-Type": "application/json", "User-Agent": "facebookexternalua", "Accept": "*/*"}
         headers = self.alter(headers | signatures(app.secret, body))
-        parcel = Parcel(url, body, headers, updates[0].lane)
+        parcel = Webhook(url, body, headers, updates[0].lane)
         self._apps[url] = app
         for update in updates:
             if update.announces:
@@ -130,7 +130,7 @@ class Webhooks:
                 kind: values if not merge or is_instagram else list(_merged(values)),
             }
 
-    async def _handshake(self, parcel: Parcel, session: aiohttp.ClientSession) -> Outcome | None:
+    async def _handshake(self, parcel: Webhook, session: aiohttp.ClientSession) -> Outcome | None:
         if not self.verify_first or parcel.url in self.verified:
             return None
         status = await self.verify(self._apps[parcel.url], parcel.url, session)
@@ -170,7 +170,7 @@ def _fits(last: dict[str, Any], change: dict[str, Any]) -> bool:
     )
 
 
-def _wait_after(parcel: Parcel) -> float | None:
+def _wait_after(parcel: Webhook) -> float | None:
     """At once, then after waits that double; nothing but a 200 counts as heard."""
     if parcel.outcomes[-1] == 200:
         return None

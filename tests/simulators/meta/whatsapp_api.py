@@ -9,13 +9,13 @@ from typing import Any, Literal
 from aiohttp import web
 
 from tests.simulators.meta.calls import Call
-from tests.simulators.meta.errors import GraphError, invalid, missing, unknown_object, well_formed
-from tests.simulators.meta.media import Medium, check_file, fetch_link
-from tests.simulators.meta.whatsapp_checks import MEDIA_TYPES, Seen, check_frame, filled, seen
-from tests.simulators.meta.whatsapp_state import Customer, Message, Number, World
+from tests.simulators.meta.errors import GraphError, make_invalid_error, make_missing_error, unknown_object, well_formed
+from tests.simulators.meta.media import StoredMedia, check_file, fetch_link
+from tests.simulators.meta.whatsapp_checks import MEDIA_TYPES, ShownContent, check_content, check_frame, fill_template
+from tests.simulators.meta.whatsapp_state import Customer, Message, Number, WhatsAppState
 from tests.simulators.vendor import File, Request, Shown
 from tests.simulators.vendor_clock import Bucket
-from tests.simulators.webhook_delivery import Parcel
+from tests.simulators.webhook_delivery import Webhook
 
 PAIR_BURST, PAIR_EVERY = 45, 6.0
 READ_WITHIN = 30 * 86_400
@@ -30,7 +30,7 @@ class Template:
     buttons: tuple[str, ...] = ()
 
 
-class Api(World):
+class Api(WhatsAppState):
     """``statuses``: what is told of a message that reached its person, in this order, repeats included; a ``failed``
     may carry a code (``failed:131026``). ``statuses_first``: the first is delivered before the send is answered.
     ``window_errors``: how a send after 24 hours fails."""
@@ -82,7 +82,7 @@ class Api(World):
                 return {"success": True}
         raise unknown_object(call.node, call.method)
 
-    def tell(self, message: Message, status: str) -> Parcel | None:
+    def tell(self, message: Message, status: str) -> Webhook | None:
         """Push one status of a message of ours."""
         name, _, code = status.partition(":")
         customer, number = message.customer, message.number
@@ -106,17 +106,17 @@ class Api(World):
         body = call.params
         with well_formed():
             kind = check_frame(body)
-            sight = seen(kind, body[kind])
+            sight = check_content(kind, body[kind])
         self._check_context(number, body)
         if kind == "reaction" and body["reaction"]["message_id"] not in self.messages:
-            raise invalid("reaction['message_id'] is not a message of this conversation")
+            raise make_invalid_error("reaction['message_id'] is not a message of this conversation")
         to, user_id = str(body.get("to", "")), str(body.get("recipient", ""))
         if to and not 6 <= len("".join(filter(str.isdigit, to))) <= 15:
-            raise invalid("to is not a phone number")
+            raise make_invalid_error("to is not a phone number")
         self._check_limits(number, to or user_id)
         customer = self.recipient(to, user_id)
         if customer is None and not to:
-            raise invalid("recipient is not a user of this business")
+            raise make_invalid_error("recipient is not a user of this business")
         if kind == "template":
             with well_formed():
                 sight = self._template(body["template"])
@@ -128,7 +128,7 @@ class Api(World):
             return
         known = self.messages.get(str(context.get("message_id"))) if isinstance(context, dict) else None
         if known is None or known.number is not number:
-            raise invalid("context['message_id'] is not a message of this number")
+            raise make_invalid_error("context['message_id'] is not a message of this number")
 
     def _check_limits(self, number: Number, key: str) -> None:
         if not number.throughput.take():
@@ -136,15 +136,21 @@ class Api(World):
         if not self.pair.take(f"{number.id}:{key}"):
             raise GraphError(131056, details="Too many messages sent from this phone number to the same number.")
 
-    def _template(self, content: dict[str, Any]) -> Seen:
+    def _template(self, content: dict[str, Any]) -> ShownContent:
         template = self.templates.get((content["name"], content["language"]["code"]))
         if template is None:
             details = f"template name ({content['name']}) does not exist in {content['language']['code']}"
             raise GraphError(132001, details=details)
-        return Seen(filled(template.body, content), list(template.buttons))
+        return ShownContent(fill_template(template.body, content), list(template.buttons))
 
     async def _send(
-        self, number: Number, customer: Customer | None, kind: str, body: dict[str, Any], sight: Seen, noted: Request
+        self,
+        number: Number,
+        customer: Customer | None,
+        kind: str,
+        body: dict[str, Any],
+        sight: ShownContent,
+        noted: Request,
     ) -> dict[str, Any]:
         late = customer is not None and kind != "template" and not self.window_open(customer, number)
         if late and self.window_errors == "sync":
@@ -171,7 +177,7 @@ class Api(World):
         await self._follow(message, [failure] if failure else self.statuses)
         return self._accepted(message, to or str(body["recipient"]), kind)
 
-    async def _files(self, sight: Seen, number: Number) -> tuple[list[File], str]:
+    async def _files(self, sight: ShownContent, number: Number) -> tuple[list[File], str]:
         """What the person sees of media. What cannot be had fails after the answer, as a status."""
         if "link" in sight.media:
             try:
@@ -185,7 +191,9 @@ class Api(World):
             return [medium.file], ""
         return [], ""
 
-    def _show(self, message: Message, sight: Seen, files: list[File], reply_to: str, body: dict[str, Any]) -> None:
+    def _show(
+        self, message: Message, sight: ShownContent, files: list[File], reply_to: str, body: dict[str, Any]
+    ) -> None:
         if message.content["type"] == "reaction":
             self.reactions[body["reaction"]["message_id"]] = sight.text
             return
@@ -219,17 +227,17 @@ class Api(World):
 
     def _read(self, number: Number, body: dict[str, Any], noted: Request) -> dict[str, Any]:
         if body.get("messaging_product") != "whatsapp":
-            raise missing("messaging_product")
+            raise make_missing_error("messaging_product")
         if body["status"] != "read":
-            raise invalid("status must be read")
+            raise make_invalid_error("status must be read")
         message = self.messages.get(str(body.get("message_id")))
         if message is None or message.outbound or message.number is not number:
-            raise invalid("message_id is not a message that was received")
+            raise make_invalid_error("message_id is not a message that was received")
         if self.graph.pace.now() - message.at > READ_WITHIN:
-            raise invalid("the message is older than 30 days")
+            raise make_invalid_error("the message is older than 30 days")
         typing = body.get("typing_indicator")
         if typing is not None and typing != {"type": "text"}:
-            raise invalid("typing_indicator['type'] must be text")
+            raise make_invalid_error("typing_indicator['type'] must be text")
         if typing is not None:
             self.typing.append(message.id)
         noted.did = True
@@ -237,10 +245,10 @@ class Api(World):
 
     def _upload(self, number: Number, call: Call, noted: Request) -> dict[str, Any]:
         if call.params.get("messaging_product") != "whatsapp":
-            raise missing("messaging_product")
+            raise make_missing_error("messaging_product")
         file = call.files.get("file")
         if file is None:
-            raise missing("file")
+            raise make_missing_error("file")
         file = File(file.name, str(call.params.get("type") or file.type).partition(";")[0], file.data)
         if file.type not in ALL_TYPES:
             raise GraphError(
@@ -250,7 +258,7 @@ class Api(World):
         noted.did = True
         return {"id": self.graph.media.add(file, number.id, days=UPLOAD_LIVES).id}
 
-    def _medium(self, node: str) -> Medium:
+    def _medium(self, node: str) -> StoredMedia:
         medium = self.graph.media.get(node)
         if medium is None:
             raise unknown_object(node, "GET")

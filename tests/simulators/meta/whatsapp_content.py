@@ -7,14 +7,14 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from tests.simulators.meta.media import Medium
+from tests.simulators.meta.media import StoredMedia
 
 
 def text(body: str) -> dict[str, Any]:
     return {"type": "text", "text": {"body": body}}
 
 
-def media(medium: Medium, *, caption: str = "", voice: bool = False, url: str = "") -> dict[str, Any]:
+def media(medium: StoredMedia, *, caption: str = "", voice: bool = False, url: str = "") -> dict[str, Any]:
     """The kind follows from the file's type. ``url``: newer webhooks carry the address itself."""
     type_ = medium.file.type
     kind = "sticker" if type_ == "image/webp" else type_.partition("/")[0]

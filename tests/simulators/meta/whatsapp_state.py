@@ -10,7 +10,7 @@ from tests.simulators.meta.ids import MetaIds
 from tests.simulators.meta.webhooks import App, Update
 from tests.simulators.vendor import Faults, Ledger, Shown
 from tests.simulators.vendor_clock import Bucket
-from tests.simulators.webhook_delivery import Parcel
+from tests.simulators.webhook_delivery import Webhook
 
 WINDOW = 24 * 3600
 
@@ -58,7 +58,7 @@ class Message:
     shown: Shown | None = None
 
 
-class World:
+class WhatsAppState:
     """``bsuid``: user ids are told, as since April 2026; without it only numbers are."""
 
     def __init__(self, graph: Graph | None = None) -> None:
@@ -135,7 +135,7 @@ class World:
         announces: str = "",
         at_once: bool = False,
         field: str = "messages",
-    ) -> Parcel | None:
+    ) -> Webhook | None:
         change = {"value": value, "field": field}
         update = Update(self.app, "whatsapp_business_account", number.waba, "changes", change, lane, announces)
         return self.graph.webhooks.push(update, at_once=at_once)

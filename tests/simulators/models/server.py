@@ -227,6 +227,6 @@ def _first_word(piece: str) -> tuple[str, str]:
     return (piece, "") if end < 0 else (piece[:end], piece[end:])
 
 
-def holding(sentences: int, script: Script | None = None) -> Script:
+def make_held_script(sentences: int, script: Script | None = None) -> Script:
     """A script that waits for the test after so many sentences."""
     return replace(script or Script(), hold_after=sentences)

@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from tests.simulators.slack.encoding import Refusal
-from tests.simulators.slack.event_delivery import Carrier, Courier
-from tests.simulators.slack.events import Announcer
-from tests.simulators.slack.http_delivery import Hooks
+from tests.simulators.slack.event_delivery import EventDelivery, Transport
+from tests.simulators.slack.events import EventPublisher
+from tests.simulators.slack.http_delivery import HttpTransport
 from tests.simulators.slack.ids import Ids
 from tests.simulators.slack.limits import Limits
 from tests.simulators.slack.modals import Views
-from tests.simulators.slack.screen import choices, marker, notified, visible
+from tests.simulators.slack.screen import choices, find_notified, marker, visible_text
 from tests.simulators.slack.sockets import Sockets
 from tests.simulators.slack.storage import Storage
 from tests.simulators.slack.workspace import Json, Person, Post, Room, Workspace
@@ -91,12 +91,12 @@ class Slack:
         self.origin = ""
         self.storage = Storage()
         self.views = Views(self.ids, now)
-        self.courier = Courier(now, pace)
-        self.hooks = Hooks(now, self.signing_secret, ack_seconds)
+        self.courier = EventDelivery(now, pace)
+        self.hooks = HttpTransport(now, self.signing_secret, ack_seconds)
         self.sockets = Sockets(self.ids, self.workspace.app_id, ack_seconds)
-        carrier: Carrier = self.hooks if mode == "http" else self.sockets
+        carrier: Transport = self.hooks if mode == "http" else self.sockets
         self.courier.carrier = carrier
-        self.announcer = Announcer(self.workspace, self.ids, self.courier, now, self.verification_token)
+        self.announcer = EventPublisher(self.workspace, self.ids, self.courier, now, self.verification_token)
         self.courier.limited = self.announcer.rate_limited
         self.assistants = Assistants()
         self.notified: list[tuple[str, str]] = []
@@ -134,14 +134,14 @@ class Slack:
     def show(self, post: Post) -> Shown:
         """Make the ledger's entry say what is on the screen now."""
         look: dict[str, Any] = {
-            "text": visible(post.body, self.workspace),
+            "text": visible_text(post.body, self.workspace),
             "choices": choices(post.body),
             "files": [self.storage.content(each["id"]) for each in post.body.get("files", [])],
             "marker": marker(post.body) or (post.shown.marker if post.shown else ""),
             "streamed": post.stream is not None,
             "native": post.body,
         }
-        called = [who for who in notified(post.body, self.workspace) if who not in post.called]
+        called = [who for who in find_notified(post.body, self.workspace) if who not in post.called]
         post.called.update(called)
         self.notified += [(who, post.ts) for who in called]
         if post.shown is None:

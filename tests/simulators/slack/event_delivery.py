@@ -58,7 +58,7 @@ class Delivery:
         return event
 
 
-class Carrier(Protocol):
+class Transport(Protocol):
     @property
     def is_ready(self) -> bool:
         """False while the app never said where it wants its events: then there are none."""
@@ -66,14 +66,14 @@ class Carrier(Protocol):
     async def carry(self, delivery: Delivery, attempt: int, reason: str) -> Outcome: ...
 
 
-class Courier:
+class EventDelivery:
     """``log`` holds everything in the order in which it happened. ``lost`` is what was given up, ``dropped`` what was
     never tried: Slack loses whole hours at times."""
 
     def __init__(self, now: Callable[[], float], pace: float) -> None:
         self._now = now
         self.pace = pace
-        self.carrier: Carrier | None = None
+        self.carrier: Transport | None = None
         self.log: list[Delivery] = []
         self.lost: list[Delivery] = []
         self.dropped: list[Delivery] = []

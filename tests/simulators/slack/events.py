@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from tests.simulators.slack.event_delivery import Courier, Delivery
+from tests.simulators.slack.event_delivery import Delivery, EventDelivery
 from tests.simulators.slack.ids import Ids
 from tests.simulators.slack.workspace import Json, Person, Post, Room, Workspace
 
@@ -31,11 +31,11 @@ SUBSCRIPTIONS = frozenset(
 )
 
 
-class Announcer:
+class EventPublisher:
     """``subscriptions`` are the app's; what is not subscribed is not sent."""
 
     def __init__(
-        self, workspace: Workspace, ids: Ids, courier: Courier, now: Callable[[], float], verification_token: str
+        self, workspace: Workspace, ids: Ids, courier: EventDelivery, now: Callable[[], float], verification_token: str
     ) -> None:
         self._workspace = workspace
         self._ids = ids

@@ -24,7 +24,7 @@ def signature(secret: str, timestamp: str, body: bytes) -> str:
     return "v0=" + hmac.new(secret.encode(), signed, hashlib.sha256).hexdigest()
 
 
-class Hooks:
+class HttpTransport:
     """``url`` is the app's request URL for everything. ``secret`` signs; set another to sign wrongly."""
 
     def __init__(self, now: Callable[[], float], secret: str, ack_seconds: float) -> None:

@@ -12,7 +12,7 @@ from tests.simulators.slack.core import Slack
 from tests.simulators.slack.event_delivery import Delivery, Undelivered, What
 from tests.simulators.slack.modals import View
 from tests.simulators.slack.responses import Reply, Responses
-from tests.simulators.slack.views import about
+from tests.simulators.slack.views import app_fields
 from tests.simulators.slack.workspace import Json, Person, Post, Room
 
 PATIENCE = 3
@@ -131,7 +131,7 @@ class Interactions:
         elif action == "update":
             views.replace(view, modals.read(answer["view"], self._slack.ids))
         elif action == "push":
-            views.put(person, modals.read(answer["view"], self._slack.ids), about(self._slack), view)
+            views.put(person, modals.read(answer["view"], self._slack.ids), app_fields(self._slack), view)
         else:
             views.close(view, all=action == "clear")
         self._slack.ledger.changed()

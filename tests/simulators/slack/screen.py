@@ -14,7 +14,7 @@ ENTITY = re.compile(r"<([@#!]?)([^<>|]*)(?:\|([^<>]*))?>")
 BROADCASTS = ("channel", "here", "everyone")
 
 
-def visible(body: Json, workspace: Workspace) -> str:
+def visible_text(body: Json, workspace: Workspace) -> str:
     """Blocks hide the text they come with, which is then only for notifications."""
     blocks = body.get("blocks") or []
     text = "\n".join(part for block in blocks if (part := _of_block(block, workspace)))
@@ -39,7 +39,7 @@ def plain(mrkdwn: str, workspace: Workspace) -> str:
     return html.unescape(ENTITY.sub(read, mrkdwn))
 
 
-def notified(body: Json, workspace: Workspace) -> list[str]:
+def find_notified(body: Json, workspace: Workspace) -> list[str]:
     """Whom the mentions in a message call: user ids, and ``!channel`` and the like."""
     called: list[str] = []
     for text in _mrkdwn(body):

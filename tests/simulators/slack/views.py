@@ -11,7 +11,7 @@ from tests.simulators.slack.encoding import Refusal
 from tests.simulators.slack.workspace import Json
 
 
-def about(slack: Slack) -> Json:
+def app_fields(slack: Slack) -> Json:
     team, bot = slack.workspace.team, slack.bot
     return {"team_id": team, "app_id": bot.app_id, "app_installed_team_id": team, "bot_id": bot.bot_id}
 
@@ -20,7 +20,7 @@ def open_view(call: Call) -> Json:
     call.need("trigger_id", "view")
     view = modals.read(call.args["view"], call.slack.ids)
     person = call.slack.views.exchange(call.text("trigger_id"))
-    opened = call.slack.views.put(person, view, about(call.slack))
+    opened = call.slack.views.put(person, view, app_fields(call.slack))
     call.slack.ledger.changed()
     return {"ok": True, "view": opened.body}
 
@@ -32,7 +32,7 @@ def push(call: Call) -> Json:
     under = call.slack.views.of(person)
     if under is None:
         raise Refusal("not_found")
-    opened = call.slack.views.put(person, view, about(call.slack), under)
+    opened = call.slack.views.put(person, view, app_fields(call.slack), under)
     call.slack.ledger.changed()
     return {"ok": True, "view": opened.body}
 
@@ -54,7 +54,7 @@ def publish(call: Call) -> Json:
     call.need("view")
     person = call.user("user_id")
     view = modals.read(call.args["view"], call.slack.ids, kinds=("home",))
-    body = {**view, **about(call.slack), "id": call.slack.ids.new("V"), "hash": call.slack.ids.new("")}
+    body = {**view, **app_fields(call.slack), "id": call.slack.ids.new("V"), "hash": call.slack.ids.new("")}
     call.slack.views.homes[person.name] = body
     call.slack.ledger.changed()
     return {"ok": True, "view": body}

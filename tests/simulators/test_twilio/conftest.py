@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 from twilio.rest import Client
 
-from tests.simulators.test_twilio.environment import Rerouted, Setting
+from tests.simulators.test_twilio.environment import ReroutedHttpClient, Setting
 from tests.simulators.twilio import Twilio
 from tests.simulators.webhook_receiver import Receiver
 
@@ -19,5 +19,5 @@ async def setting() -> AsyncIterator[Setting]:
         vendor.call(receiver.url)
         await vendor.say("anna", "Hello")
         await vendor.settled()
-        async with Rerouted(vendor.base) as http:
+        async with ReroutedHttpClient(vendor.base) as http:
             yield Setting(vendor, Client(vendor.account_sid, vendor.auth_token, http_client=http), http, receiver)

@@ -20,7 +20,7 @@ from tests.simulators.twilio import Twilio
 from tests.simulators.webhook_receiver import Receiver
 
 
-class Rerouted(AsyncTwilioHttpClient):  # type: ignore[misc]  # the SDK has no marker for its types
+class ReroutedHttpClient(AsyncTwilioHttpClient):  # type: ignore[misc]  # the SDK has no marker for its types
     """Twilio's client, at another host. Headers of the last answer are kept: its exceptions have none. Credentials go
     by header, because aiohttp warns of the other way, and a warning is an error here. ``mends_json``: a JSON body is
     written as JSON, which Twilio's client (9.13) fails to do."""
@@ -49,7 +49,7 @@ class Setting:
 
     vendor: Twilio
     sdk: Client
-    http: Rerouted
+    http: ReroutedHttpClient
     receiver: Receiver
 
     async def send(self, **given: Any) -> MessageInstance:

@@ -13,8 +13,8 @@ from twilio.request_validator import RequestValidator, get_signature_algorithm
 
 from tests.simulators.twilio import Twilio
 from tests.simulators.vendor import File, Vendor
-from tests.simulators.vendor_clock import Pace
-from tests.simulators.webhook_receiver import Received, Receiver
+from tests.simulators.vendor_clock import VendorClock
+from tests.simulators.webhook_receiver import ReceivedRequest, Receiver
 
 ALL = "#rc=5&rp=all"
 TOKEN = "I-Twilio-Idempotency-Token"
@@ -25,11 +25,11 @@ class Setting:
     vendor: Twilio
     receiver: Receiver
 
-    async def settled(self) -> list[Received]:
+    async def settled(self) -> list[ReceivedRequest]:
         await self.vendor.settled()
         return self.receiver.requests
 
-    def valid(self, received: Received, *, url: str = "", secret: str = "") -> bool:
+    def valid(self, received: ReceivedRequest, *, url: str = "", secret: str = "") -> bool:
         """As the SDK's own verifier sees it."""
         params = MultiDict(parse_qsl(received.body.decode(errors="replace"), keep_blank_values=True))
         algorithm = get_signature_algorithm(received.headers.get("X-Twilio-Webhooks-Signature-Settings"))
@@ -40,7 +40,7 @@ class Setting:
 
 @pytest.fixture
 async def setting() -> AsyncIterator[Setting]:
-    vendor, receiver = Twilio(pace=Pace(scale=0)), Receiver()
+    vendor, receiver = Twilio(pace=VendorClock(scale=0)), Receiver()
     async with receiver.serving(), vendor.serving():
         vendor.call(receiver.url)
         yield Setting(vendor, receiver)
@@ -279,7 +279,7 @@ async def test_messages_of_one_person_set_out_in_order(setting: Setting) -> None
 
 async def test_nothing_is_left_when_it_closes() -> None:
     before = asyncio.all_tasks()
-    vendor: Vendor = Twilio(pace=Pace(scale=1))
+    vendor: Vendor = Twilio(pace=VendorClock(scale=1))
     async with vendor.serving():
         vendor.call("http://127.0.0.1:9/nobody" + ALL)
         await vendor.say("anna", "Hello")

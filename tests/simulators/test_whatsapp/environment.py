@@ -7,7 +7,7 @@ from typing import Any
 
 from tests.simulators.meta import WhatsApp
 from tests.simulators.meta.client import Answer, Client
-from tests.simulators.webhook_receiver import Received, Receiver
+from tests.simulators.webhook_receiver import ReceivedRequest, Receiver
 
 
 @dataclass
@@ -40,5 +40,5 @@ class Setting:
         return [status for value in await self.told() for status in value.get("statuses", [])]
 
 
-def changes_of(received: Received) -> list[dict[str, Any]]:
+def changes_of(received: ReceivedRequest) -> list[dict[str, Any]]:
     return [change for entry in received.json["entry"] for change in entry["changes"]]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 import asyncio
 
-from tests.simulators.prompt import Prompt, typed
+from tests.simulators.prompt import Prompt, read_lines
 from tests.simulators.twilio import Twilio
-from tests.simulators.vendor_clock import Pace
+from tests.simulators.vendor_clock import VendorClock
 
 WEBHOOK = "http://127.0.0.1:8080/v1/webhooks/whatsapp/plantstore/main"
 
@@ -16,7 +16,7 @@ async def serve(vendor: Twilio, port: int, webhook: str) -> None:
     async with vendor.serving(port):
         vendor.call(webhook)
         account = webhook.partition("#")[0].rpartition("/")[2]
-        await Prompt(vendor, vendor.webhooks.postman, vendor.pace).run(typed(), account)
+        await Prompt(vendor, vendor.webhooks.postman, vendor.pace).run(read_lines(), account)
 
 
 def main() -> None:
@@ -27,7 +27,7 @@ def main() -> None:
     parser.add_argument("--pace", type=float, default=1.0, help="our seconds for one second between retries")
     parser.add_argument("--seed", type=int, default=1, help="of ids and secrets")
     given = parser.parse_args()
-    vendor = Twilio(pace=Pace(scale=given.pace), seed=given.seed)
+    vendor = Twilio(pace=VendorClock(scale=given.pace), seed=given.seed)
     if given.public:
         vendor.webhooks.public_url = (given.public.rstrip("/"), given.webhook.partition("/v1/")[0])
     try:

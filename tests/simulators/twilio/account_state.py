@@ -10,7 +10,7 @@ from tests.simulators.twilio.records import Record
 from tests.simulators.twilio.signing import Signer
 from tests.simulators.twilio.webhooks import Webhooks
 from tests.simulators.vendor import Faults, File, Ledger
-from tests.simulators.vendor_clock import Bucket, Pace
+from tests.simulators.vendor_clock import Bucket, VendorClock
 
 WINDOW = 24 * 3600
 
@@ -35,9 +35,9 @@ class Person:
         return f"whatsapp:{self.user_id if self.number_hidden else self.number}"
 
 
-class World:
-    def __init__(self, *, pace: Pace | None = None, seed: int = 1) -> None:
-        self.pace = pace or Pace()
+class AccountState:
+    def __init__(self, *, pace: VendorClock | None = None, seed: int = 1) -> None:
+        self.pace = pace or VendorClock()
         self.ids = Ids(seed)
         self.ledger = Ledger()
         self.faults = Faults()

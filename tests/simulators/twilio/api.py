@@ -12,9 +12,9 @@ import aiohttp
 from aiohttp import web
 from multidict import MultiDict
 
-from tests.simulators.http_faults import Manners, carried_out
+from tests.simulators.http_faults import FaultResponses, carried_out
 from tests.simulators.twilio.account_state import Person
-from tests.simulators.twilio.checks import Draft, checked
+from tests.simulators.twilio.checks import Draft, check_message
 from tests.simulators.twilio.content_api import Contents
 from tests.simulators.twilio.errors import TwilioError
 from tests.simulators.twilio.files import Files
@@ -87,7 +87,7 @@ class Api(Files, Contents):
                     return _refused(error)
 
             try:
-                return await carried_out(request, noted, self.faults, Manners(_refusal, _limit), do)
+                return await carried_out(request, noted, self.faults, FaultResponses(_refusal, _limit), do)
             finally:
                 self.ledger.changed()
 
@@ -107,7 +107,7 @@ class Api(Files, Contents):
     async def _create(self, request: web.Request, noted: Request) -> web.Response:
         if not self.api_calls.take():
             raise TwilioError(20429, 429)
-        draft = checked(MultiDict((name, str(value)) for name, value in (await request.post()).items()), self)
+        draft = check_message(MultiDict((name, str(value)) for name, value in (await request.post()).items()), self)
         person = self.at_address(draft.recipient)
         code = draft.failure or await self._failure(draft, person)
         sid = "MM" if draft.media else "SM"

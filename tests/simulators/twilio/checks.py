@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from multidict import MultiMapping
 
-from tests.simulators.twilio.account_state import World
+from tests.simulators.twilio.account_state import AccountState
 from tests.simulators.twilio.content import fill
 from tests.simulators.twilio.errors import TwilioError
 
@@ -31,7 +31,7 @@ class Draft:
     """Found only on the way: the code of the status to come."""
 
 
-def checked(form: MultiMapping[str], world: World) -> Draft:
+def check_message(form: MultiMapping[str], world: AccountState) -> Draft:
     """Raises TwilioError."""
     recipient = form.get("To", "")
     _check_ends(recipient, form, world)
@@ -46,7 +46,7 @@ def checked(form: MultiMapping[str], world: World) -> Draft:
     return draft
 
 
-def _check_ends(recipient: str, form: MultiMapping[str], world: World) -> None:
+def _check_ends(recipient: str, form: MultiMapping[str], world: AccountState) -> None:
     sender = form.get("From", "")
     if not recipient:
         raise TwilioError(21604)
@@ -74,7 +74,7 @@ def _plain(form: MultiMapping[str]) -> Draft:
     return Draft("", body, list(media))
 
 
-def _with_content(form: MultiMapping[str], world: World) -> Draft:
+def _with_content(form: MultiMapping[str], world: AccountState) -> Draft:
     content = world.contents.get(form["ContentSid"])
     if content is None:
         raise TwilioError(21655)

@@ -7,13 +7,13 @@ from typing import Any
 
 from aiohttp import web
 
-from tests.simulators.twilio.account_state import World
+from tests.simulators.twilio.account_state import AccountState
 from tests.simulators.twilio.content import check, without_nulls
 from tests.simulators.twilio.errors import TwilioError
 from tests.simulators.vendor import Request
 
 
-class Contents(World):
+class Contents(AccountState):
     async def _content_create(self, request: web.Request, noted: Request) -> web.Response:
         if request.content_type != "application/json":
             raise TwilioError(20001, 415, "Content-Type must be application/json")

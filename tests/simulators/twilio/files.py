@@ -6,13 +6,13 @@ from typing import Any
 
 from aiohttp import web
 
-from tests.simulators.twilio.account_state import World
+from tests.simulators.twilio.account_state import AccountState
 from tests.simulators.twilio.errors import TwilioError
 from tests.simulators.twilio.records import Record
 from tests.simulators.vendor import Request
 
 
-class Files(World):
+class Files(AccountState):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.cdn_authorizations: list[str] = []

@@ -11,7 +11,7 @@ from tests.simulators.twilio.api import Api
 from tests.simulators.twilio.records import Record
 from tests.simulators.twilio.signing import Pairs, Signer
 from tests.simulators.vendor import File, Shown
-from tests.simulators.webhook_delivery import Parcel
+from tests.simulators.webhook_delivery import Webhook
 
 STOP = {"stop", "unsubscribe", "end", "quit", "stopall", "cancel"}
 START = {"start", "unstop", "yes"}
@@ -126,7 +126,7 @@ class Twilio(Api):
         self.webhooks.signer = Signer(secret, key, "HMAC_SHA256")
         return self.webhooks.signer
 
-    def event(self, body: Any, *, sent: Any = None) -> Parcel:
+    def event(self, body: Any, *, sent: Any = None) -> Webhook:
         """A webhook with a JSON body; ``sent`` is another body than the signed one."""
         signed = json.dumps(body).encode()
         return self.webhooks.post_json(self.url, signed, sent=None if sent is None else json.dumps(sent).encode())

@@ -10,8 +10,8 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 from xml.etree import ElementTree
 
 from tests.simulators.twilio.signing import Pairs, Signer, with_body_hash
-from tests.simulators.vendor_clock import Pace
-from tests.simulators.webhook_delivery import Outcome, Parcel, Postman
+from tests.simulators.vendor_clock import VendorClock
+from tests.simulators.webhook_delivery import Outcome, Webhook, WebhookDelivery
 
 FORM = "application/x-www-form-urlencoded; charset=UTF-8"
 FIRST_WAIT = 0.25
@@ -47,7 +47,7 @@ class Webhooks:
     lists the errors that Twilio's console would show: 11200 no good answer, 11205 no connection, 12300 and 12100 an
     answer that cannot be read. ``reply`` is called with what an answer says to the person."""
 
-    def __init__(self, pace: Pace, signer: Signer, reply: Callable[[str, str], None], seed: int) -> None:
+    def __init__(self, pace: VendorClock, signer: Signer, reply: Callable[[str, str], None], seed: int) -> None:
         self.signer = signer
         self.public_url: tuple[str, str] | None = None
         self.fallback_url = ""
@@ -55,12 +55,12 @@ class Webhooks:
         self.alter: Callable[[dict[str, str]], dict[str, str]] = lambda headers: headers
         """What becomes of the headers of a webhook: a forger's go here."""
         self.debugger: list[int] = []
-        self.postman = Postman(pace, self._wait_after, ended=self._ended)
+        self.postman = WebhookDelivery(pace, self._wait_after, ended=self._ended)
         self._random = random.Random(seed)
         self._reply = reply
-        self._policies: dict[Parcel, Policy] = {}
-        self._persons: dict[Parcel, tuple[str, Pairs]] = {}
-        self._announced: dict[str, tuple[str, Pairs, Parcel]] = {}
+        self._policies: dict[Webhook, Policy] = {}
+        self._persons: dict[Webhook, tuple[str, Pairs]] = {}
+        self._announced: dict[str, tuple[str, Pairs, Webhook]] = {}
 
     def post(
         self,
@@ -73,7 +73,7 @@ class Webhooks:
         at_once: bool = False,
         raw: bytes | None = None,
         token: str = "",
-    ) -> Parcel:
+    ) -> Webhook:
         """``person``: who sees what the answer says. ``raw``: bytes of a body that no encoder would make; the signature
         is over ``pairs`` all the same."""
         body = urlencode(pairs).encode() if raw is None else raw
@@ -90,7 +90,7 @@ class Webhooks:
             self._announced.setdefault(announces, (url, pairs, parcel))
         return parcel
 
-    def post_json(self, url: str, body: bytes, *, sent: bytes | None = None) -> Parcel:
+    def post_json(self, url: str, body: bytes, *, sent: bytes | None = None) -> Webhook:
         """A JSON webhook; ``sent`` is another body than the one that was signed."""
         url = with_body_hash(url, body)
         headers = {"Content-Type": "application/json"} | self.signer.headers(self._public(url), [])
@@ -112,23 +112,23 @@ class Webhooks:
 
     def _send(
         self, url: str, body: bytes, headers: dict[str, str], lane: str, token: str, *, at_once: bool = False
-    ) -> Parcel:
+    ) -> Webhook:
         policy = Policy.of(url)
         common = {"User-Agent": "TwilioProxy/1.1", "Accept": "*/*", "I-Twilio-Idempotency-Token": token}
         method = "POST" if body else self.method
         patience = min(LONGEST, policy.total, policy.read_timeout)
-        parcel = Parcel(url.partition("#")[0], body, self.alter(common | headers), lane, method, patience)
+        parcel = Webhook(url.partition("#")[0], body, self.alter(common | headers), lane, method, patience)
         self._policies[parcel] = policy
         return self.postman.send(parcel, at_once=at_once)
 
-    def _wait_after(self, parcel: Parcel) -> float | None:
+    def _wait_after(self, parcel: Webhook) -> float | None:
         policy, outcome, tries = self._policies[parcel], parcel.outcomes[-1], len(parcel.outcomes)
         wait = FIRST_WAIT * 2.0 ** (tries - 1)
         if tries > policy.retries or not policy.covers(outcome) or parcel.waited + wait > policy.total:
             return None
         return None if isinstance(outcome, int) and outcome < 400 else wait
 
-    def _ended(self, parcel: Parcel) -> None:
+    def _ended(self, parcel: Webhook) -> None:
         person, pairs = self._persons.get(parcel, ("", ()))
         if parcel.state == "accepted":
             if person:

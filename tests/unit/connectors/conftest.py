@@ -65,7 +65,7 @@ class OneBatch:
         return []
 
 
-class Scripted:
+class ScriptedChannel:
     """A channel, and its own connection, that does what it is told, one answer a call: an external id or an error.
     Then it says yes. A message is as many calls as its text has lines."""
 

@@ -13,10 +13,10 @@ from connectors.outbound.connections import AccountConnections
 from connectors.outbound.typing_indicators import MAX_AGE, TypingIndicators
 from schemas.errors import SendDelayed
 from schemas.facts import TypingSignal, typing_topic
-from tests.unit.connectors.conftest import ACCOUNT, CHANNEL, TENANT, Scripted, World
+from tests.unit.connectors.conftest import ACCOUNT, CHANNEL, TENANT, ScriptedChannel, World
 
 
-class Watched(Scripted):
+class Watched(ScriptedChannel):
     """Also a TypingIndicator, whose vendor may be slow or away."""
 
     def __init__(self) -> None:

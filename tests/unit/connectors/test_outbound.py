@@ -33,11 +33,11 @@ from schemas.errors import (
 from schemas.facts import Feedback
 from schemas.messages import Author, OutboundMessage, Receipt, TranscriptMessage
 from schemas.ports import Account, Policy, RateLimit
-from tests.unit.connectors.conftest import OneBatch, Scripted, World
+from tests.unit.connectors.conftest import OneBatch, ScriptedChannel, World
 
 
 async def test_messages_are_sent_in_order_and_told_in_one_append(world: World) -> None:
-    channel = Scripted()
+    channel = ScriptedChannel()
     appends: list[int] = []
     append = world.bus.append
 
@@ -55,7 +55,7 @@ async def test_messages_are_sent_in_order_and_told_in_one_append(world: World) -
 
 
 async def test_what_a_vendor_showed_is_a_line_of_the_transcript(world: World) -> None:
-    channel = Scripted("x-1", SendRefused("blocked"))
+    channel = ScriptedChannel("x-1", SendRefused("blocked"))
     await world.claim()
     batch = world.batch(world.message("r1", epoch=1), world.message("r2", epoch=1), world.message("r3"))
     for _ in range(2):
@@ -80,18 +80,18 @@ async def test_what_was_sent_is_known_by_its_external_id_before_it_has_its_outco
         await record(conversation, outcome)
 
     monkeypatch.setattr(world.state.deliveries, "record", recorded)
-    await world.outbound(Scripted()).handle(world.batch(world.message()))
+    await world.outbound(ScriptedChannel()).handle(world.batch(world.message()))
     assert known == [(world.conversation, "r1")]
 
 
 async def test_a_fact_names_the_turn_and_its_cause(world: World) -> None:
-    await world.outbound(Scripted()).handle(world.batch(world.message()))
+    await world.outbound(ScriptedChannel()).handle(world.batch(world.message()))
     (event,) = await world.logged()
     assert (event.correlation_id, event.causation_id, event.conversation) == ("turn", "r1", world.conversation)
 
 
 async def test_what_was_sent_is_not_sent_again_but_told_again(world: World) -> None:
-    channel = Scripted()
+    channel = ScriptedChannel()
     for _ in range(2):
         await world.outbound(channel).handle(world.batch(world.message()))
     assert channel.sent == ["r1"]
@@ -101,7 +101,7 @@ async def test_what_was_sent_is_not_sent_again_but_told_again(world: World) -> N
 
 async def test_an_agents_message_from_before_a_claim_is_dropped_and_a_persons_is_not(world: World) -> None:
     await world.claim()
-    channel = Scripted()
+    channel = ScriptedChannel()
     person = world.message("r2", author=Author(kind="person", name="Mo"))
     notice = world.message("r3", author=Author(kind="system"), purpose="notice")
     await world.outbound(channel).handle(world.batch(world.message("r1", epoch=0), person, notice))
@@ -111,13 +111,13 @@ async def test_an_agents_message_from_before_a_claim_is_dropped_and_a_persons_is
 
 async def test_an_agents_message_of_the_current_epoch_is_sent(world: World) -> None:
     await world.claim()
-    channel = Scripted()
+    channel = ScriptedChannel()
     await world.outbound(channel).handle(world.batch(world.message(epoch=1)))
     assert channel.sent == ["r1"]
 
 
 async def test_an_old_message_is_not_sent_after_an_outage(world: World) -> None:
-    channel = Scripted()
+    channel = ScriptedChannel()
     message = world.message()
     world.clock.now += timedelta(hours=25)
     await world.outbound(channel).handle(world.batch(message))
@@ -134,7 +134,7 @@ async def test_a_notice_to_somebody_who_opted_out_is_not_sent_and_a_reply_is(
         return contact.model_copy(update={"opted_out": True})
 
     monkeypatch.setattr(world.state.contacts, "get", opted_out, raising=False)
-    channel = Scripted()
+    channel = ScriptedChannel()
     batch = world.batch(world.message("r1", purpose="notice"), world.message("r2", purpose="reply"))
     await world.outbound(channel).handle(batch)
     assert channel.sent == ["r2"]
@@ -142,7 +142,7 @@ async def test_a_notice_to_somebody_who_opted_out_is_not_sent_and_a_reply_is(
 
 
 async def test_a_message_of_an_account_that_is_gone_fails(world: World) -> None:
-    channel = Scripted()
+    channel = ScriptedChannel()
     batch = world.batch()
     batch.records = [world.record(world.message(), account="gone")]
     await world.outbound(channel).handle(batch)
@@ -155,14 +155,14 @@ async def test_a_message_of_an_account_that_is_gone_fails(world: World) -> None:
 
 
 async def test_a_short_delay_is_waited_for_in_the_lane(world: World) -> None:
-    channel = Scripted(SendDelayed("slow down", retry_after_ms=50), SendDelayed("slow down"))
+    channel = ScriptedChannel(SendDelayed("slow down", retry_after_ms=50), SendDelayed("slow down"))
     await world.outbound(channel).handle(world.batch(world.message("r1"), world.message("r2")))
     assert channel.sent == ["r1", "r1", "r1", "r2"]
     assert await world.facts() == [("r1", "sent"), ("r2", "sent")]
 
 
 async def test_a_long_delay_parks_the_conversation_and_what_went_before_is_told(world: World) -> None:
-    channel = Scripted("x1", SendDelayed("in a minute", retry_after_ms=60_000))
+    channel = ScriptedChannel("x1", SendDelayed("in a minute", retry_after_ms=60_000))
     with pytest.raises(Parked) as parked:
         await world.outbound(channel).handle(world.batch(world.message("r1"), world.message("r2"), world.message("r3")))
     assert parked.value.until >= world.clock() + timedelta(seconds=60)
@@ -171,7 +171,7 @@ async def test_a_long_delay_parks_the_conversation_and_what_went_before_is_told(
 
 
 async def test_a_claim_while_the_lane_waits_drops_the_message(world: World) -> None:
-    channel = Scripted(SendDelayed("slow down", retry_after_ms=10))
+    channel = ScriptedChannel(SendDelayed("slow down", retry_after_ms=10))
     channel.before_send = world.claim
     await world.outbound(channel).handle(world.batch(world.message()))
     assert channel.sent == ["r1"]
@@ -179,7 +179,7 @@ async def test_a_claim_while_the_lane_waits_drops_the_message(world: World) -> N
 
 
 async def test_a_message_that_expires_while_the_lane_waits_is_dropped(world: World) -> None:
-    channel = Scripted(SendDelayed("slow down", retry_after_ms=10))
+    channel = ScriptedChannel(SendDelayed("slow down", retry_after_ms=10))
 
     async def a_day_passes() -> None:
         world.clock.now += timedelta(hours=25)
@@ -190,7 +190,7 @@ async def test_a_message_that_expires_while_the_lane_waits_is_dropped(world: Wor
 
 
 async def test_a_lane_that_waits_lets_go_when_its_partition_moves(world: World) -> None:
-    channel = Scripted(SendDelayed("slow down", retry_after_ms=20_000))
+    channel = ScriptedChannel(SendDelayed("slow down", retry_after_ms=20_000))
     batch = world.batch(world.message())
     handling = asyncio.create_task(world.outbound(channel).handle(batch))
     async with asyncio.timeout(30):
@@ -202,19 +202,19 @@ async def test_a_lane_that_waits_lets_go_when_its_partition_moves(world: World) 
 
 
 async def test_a_refusal_fails_the_message_and_the_next_one_goes_on(world: World) -> None:
-    channel = Scripted(SendRefused("no such recipient"))
+    channel = ScriptedChannel(SendRefused("no such recipient"))
     await world.outbound(channel).handle(world.batch(world.message("r1"), world.message("r2")))
     assert await world.facts() == [("r1", "failed"), ("r2", "sent")]
 
 
 async def test_a_revoked_token_parks_the_conversation(world: World) -> None:
     with pytest.raises(Parked):
-        await world.outbound(Scripted(CredentialsRevoked("token revoked"))).handle(world.batch(world.message()))
+        await world.outbound(ScriptedChannel(CredentialsRevoked("token revoked"))).handle(world.batch(world.message()))
     assert await world.outcome() is None
 
 
 async def test_no_answer_is_recorded_as_unknown_and_never_blindly_repeated(world: World) -> None:
-    channel = Scripted(SendUnknown("no answer"))
+    channel = ScriptedChannel(SendUnknown("no answer"))
     await world.outbound(channel).handle(world.batch(world.message()))
     await world.outbound(channel).handle(world.batch(world.message()))
     assert channel.sent == ["r1"]
@@ -224,14 +224,14 @@ async def test_no_answer_is_recorded_as_unknown_and_never_blindly_repeated(world
 
 
 async def test_a_send_that_hangs_ends_at_its_deadline(world: World) -> None:
-    channel = Scripted(policy=Policy(attempt=0.05))
+    channel = ScriptedChannel(policy=Policy(attempt=0.05))
     channel.before_send = asyncio.Event().wait
     await world.outbound(channel).handle(world.batch(world.message()))
     assert await world.facts() == [("r1", "unknown")]
 
 
 async def test_no_answer_is_repeated_where_repeating_shows_it_once(world: World) -> None:
-    channel = Scripted(SendUnknown("no answer"), policy=Policy(reconciliation="repeat"))
+    channel = ScriptedChannel(SendUnknown("no answer"), policy=Policy(reconciliation="repeat"))
     await world.outbound(channel).handle(world.batch(world.message()))
     assert channel.sent == ["r1", "r1"]
     assert await world.facts() == [("r1", "sent")]
@@ -261,21 +261,21 @@ async def intend(world: World) -> None:
 
 async def test_in_doubt_without_a_way_to_know_is_unknown(world: World) -> None:
     await intend(world)
-    channel = Scripted()
+    channel = ScriptedChannel()
     await world.outbound(channel).handle(world.batch(world.message()))
     assert (channel.sent, await world.facts()) == ([], [("r1", "unknown")])
 
 
 async def test_in_doubt_is_sent_again_where_repeating_shows_it_once(world: World) -> None:
     await intend(world)
-    channel = Scripted(policy=Policy(reconciliation="repeat"))
+    channel = ScriptedChannel(policy=Policy(reconciliation="repeat"))
     await world.outbound(channel).handle(world.batch(world.message()))
     assert (channel.sent, await world.facts()) == (["r1"], [("r1", "sent")])
 
 
 async def test_in_doubt_is_looked_up_where_that_is_certain(world: World) -> None:
     await intend(world)
-    channel = Scripted(policy=Policy(reconciliation="lookup"), shown="x9")
+    channel = ScriptedChannel(policy=Policy(reconciliation="lookup"), shown="x9")
     await world.outbound(channel).handle(world.batch(world.message()))
     assert (channel.sent, await world.facts()) == ([], [("r1", "sent")])
 
@@ -284,21 +284,21 @@ async def test_in_doubt_and_certainly_not_shown_is_sent_unless_a_person_claimed_
     await intend(world)
     await world.claim()
     world.clock.now += timedelta(seconds=90)
-    channel = Scripted(policy=Policy(reconciliation="lookup"))
+    channel = ScriptedChannel(policy=Policy(reconciliation="lookup"))
     await world.outbound(channel).handle(world.batch(world.message()))
     assert (channel.sent, await world.facts()) == ([], [("r1", "stale_owner")])
 
 
 async def test_in_doubt_and_not_shown_waits_until_nobody_can_be_sending_it_any_more(world: World) -> None:
     await intend(world)
-    channel, begun = Scripted(policy=Policy(reconciliation="lookup", settle_time=30)), world.clock()
+    channel, begun = ScriptedChannel(policy=Policy(reconciliation="lookup", settle_time=30)), world.clock()
     await eventually(world, lambda: world.outbound(channel))
     assert (channel.sent, await world.facts()) == (["r1"], [("r1", "sent")])
     assert world.clock() - begun == timedelta(seconds=90)
 
 
 async def test_an_answer_that_never_came_is_looked_up_and_found(world: World) -> None:
-    channel = Scripted(SendUnknown("cut"), policy=Policy(reconciliation="lookup"), shown="x7")
+    channel = ScriptedChannel(SendUnknown("cut"), policy=Policy(reconciliation="lookup"), shown="x7")
     await world.outbound(channel).handle(world.batch(world.message()))
     outcome = await world.outcome()
     assert outcome is not None
@@ -306,7 +306,7 @@ async def test_an_answer_that_never_came_is_looked_up_and_found(world: World) ->
 
 
 async def test_where_the_word_comes_by_webhook_it_is_waited_for_and_then_nobody_knows(world: World) -> None:
-    channel, begun = Scripted(SendUnknown("cut"), policy=BY_REPORT), world.clock()
+    channel, begun = ScriptedChannel(SendUnknown("cut"), policy=BY_REPORT), world.clock()
     sender = world.outbound(channel)
     await eventually(world, lambda: sender)
     assert timedelta(seconds=60) <= world.clock() - begun < timedelta(seconds=65)
@@ -324,7 +324,7 @@ async def elsewhere(world: World, outbound: OutboundPipeline, reports: DeliveryR
 
 
 async def test_a_send_of_which_no_report_came_while_others_came_is_sent_again_once(world: World) -> None:
-    channel, reports = Scripted(SendUnknown("cut"), policy=BY_REPORT), DeliveryReports(world.bus, world.state)
+    channel, reports = ScriptedChannel(SendUnknown("cut"), policy=BY_REPORT), DeliveryReports(world.bus, world.state)
     sender, begun = world.outbound(channel, reports=reports), world.clock()
     with pytest.raises(Parked):
         await sender.handle(world.batch(world.message()))
@@ -335,7 +335,7 @@ async def test_a_send_of_which_no_report_came_while_others_came_is_sent_again_on
 
 
 async def test_news_from_before_the_send_is_no_evidence(world: World) -> None:
-    channel, reports = Scripted(SendUnknown("cut"), policy=BY_REPORT), DeliveryReports(world.bus, world.state)
+    channel, reports = ScriptedChannel(SendUnknown("cut"), policy=BY_REPORT), DeliveryReports(world.bus, world.state)
     sender = world.outbound(channel, reports=reports)
     with pytest.raises(Parked):
         await sender.handle(world.batch(world.message()))
@@ -345,7 +345,7 @@ async def test_news_from_before_the_send_is_no_evidence(world: World) -> None:
 
 
 async def test_nothing_is_sent_again_while_a_report_on_it_waits_to_be_applied(world: World) -> None:
-    channel, reports = Scripted(SendUnknown("cut"), policy=BY_REPORT), DeliveryReports(world.bus, world.state)
+    channel, reports = ScriptedChannel(SendUnknown("cut"), policy=BY_REPORT), DeliveryReports(world.bus, world.state)
     sender = world.outbound(channel, reports=reports)
     with pytest.raises(Parked):
         await sender.handle(world.batch(world.message()))
@@ -363,7 +363,7 @@ async def test_nothing_is_sent_again_while_a_report_on_it_waits_to_be_applied(wo
 async def test_asking_what_became_of_a_send_takes_nothing_of_the_pace(world: World) -> None:
     """Else a minute of doubt would use up what may be sent to this contact, and hold up what comes next."""
     policy = replace(BY_REPORT, contact_pace=RateLimit(per_second=0.001, burst=2))
-    channel, begun = Scripted(SendUnknown("cut"), policy=policy), world.clock()
+    channel, begun = ScriptedChannel(SendUnknown("cut"), policy=policy), world.clock()
     sender = world.outbound(channel)
     await eventually(world, lambda: sender, world.message("r1"), world.message("r2"))
     assert channel.sent == ["r1", "r2"]
@@ -372,7 +372,9 @@ async def test_asking_what_became_of_a_send_takes_nothing_of_the_pace(world: Wor
 
 
 async def test_what_is_put_off_after_a_doubt_was_resolved_is_no_doubt(world: World) -> None:
-    channel = Scripted(SendUnknown("later", denied=True), SendDelayed("limit", retry_after_ms=60_000), policy=BY_REPORT)
+    channel = ScriptedChannel(
+        SendUnknown("later", denied=True), SendDelayed("limit", retry_after_ms=60_000), policy=BY_REPORT
+    )
     sender, begun = world.outbound(channel), world.clock()
     await eventually(world, lambda: sender)
     assert channel.sent == ["r1"] * 3
@@ -380,7 +382,7 @@ async def test_what_is_put_off_after_a_doubt_was_resolved_is_no_doubt(world: Wor
 
 
 async def test_a_message_is_sent_again_at_most_twice_for_lack_of_a_report(world: World) -> None:
-    channel = Scripted(*[SendUnknown("cut")] * 9, policy=BY_REPORT)
+    channel = ScriptedChannel(*[SendUnknown("cut")] * 9, policy=BY_REPORT)
     reports = DeliveryReports(world.bus, world.state)
     sender = world.outbound(channel, reports=reports)
     while await world.outcome() is None:
@@ -393,7 +395,7 @@ async def test_a_message_is_sent_again_at_most_twice_for_lack_of_a_report(world:
 
 
 async def test_what_the_vendor_itself_says_it_did_not_send_is_tried_again_within_seconds(world: World) -> None:
-    channel = Scripted(*[SendUnknown("later", denied=True)] * 3, policy=BY_REPORT)
+    channel = ScriptedChannel(*[SendUnknown("later", denied=True)] * 3, policy=BY_REPORT)
     sender, begun = world.outbound(channel), world.clock()
     await eventually(world, lambda: sender)
     assert (channel.sent, await world.facts()) == (["r1"] * 4, [("r1", "sent")])
@@ -402,7 +404,7 @@ async def test_what_the_vendor_itself_says_it_did_not_send_is_tried_again_within
 
 async def test_a_connection_that_broke_costs_seconds_where_the_vendor_can_be_asked(world: World) -> None:
     """The sender knows that its own attempt is over, so it does not wait for the intent's deadline."""
-    channel = Scripted(SendUnknown("reset"), policy=Policy(reconciliation="lookup", deadline=60, settle_time=5))
+    channel = ScriptedChannel(SendUnknown("reset"), policy=Policy(reconciliation="lookup", deadline=60, settle_time=5))
     sender, begun = world.outbound(channel), world.clock()
     await eventually(world, lambda: sender)
     assert (channel.sent, await world.facts()) == (["r1", "r1"], [("r1", "sent")])
@@ -410,7 +412,7 @@ async def test_a_connection_that_broke_costs_seconds_where_the_vendor_can_be_ask
 
 
 async def test_another_process_still_waits_for_the_deadline_of_an_intent(world: World) -> None:
-    channel = Scripted(SendUnknown("reset"), policy=Policy(reconciliation="lookup", deadline=60, settle_time=5))
+    channel = ScriptedChannel(SendUnknown("reset"), policy=Policy(reconciliation="lookup", deadline=60, settle_time=5))
     begun = world.clock()
     await eventually(world, lambda: world.outbound(channel))
     assert channel.sent == ["r1", "r1"]
@@ -419,7 +421,7 @@ async def test_another_process_still_waits_for_the_deadline_of_an_intent(world: 
 
 async def test_a_vendor_that_may_still_be_at_it_is_given_longer(world: World) -> None:
     policy = Policy(reconciliation="lookup", settle_time=5, slow_settle_time=30)
-    channel = Scripted(SendUnknown("no answer in time", slow=True), policy=policy)
+    channel = ScriptedChannel(SendUnknown("no answer in time", slow=True), policy=policy)
     sender, begun = world.outbound(channel), world.clock()
     await eventually(world, lambda: sender)
     assert channel.sent == ["r1", "r1"]
@@ -446,7 +448,7 @@ async def test_a_process_that_was_held_up_does_not_act_under_an_old_intent(
         return await again(*given, **more)
 
     monkeypatch.setattr(world.state.deliveries, "begin_resend", renewing)
-    channel = Scripted(policy=Policy(reconciliation="lookup", deadline=0.6))
+    channel = ScriptedChannel(policy=Policy(reconciliation="lookup", deadline=0.6))
     monkeypatch.setattr(outbound_sender, "MIN_SECONDS_LEFT", 0.1)
     await world.outbound(channel).handle(world.batch(world.message()))
     assert (len(renewed), channel.sent) == (1, ["r1"])
@@ -462,7 +464,7 @@ async def asked_for_people(world: World) -> list[OwnerRequested]:
 
 async def test_an_answer_that_may_be_lost_is_shown_as_that_and_hands_the_conversation_to_people(world: World) -> None:
     for _ in range(2):
-        await world.outbound(Scripted(SendUnknown("cut"))).handle(world.batch(world.message()))
+        await world.outbound(ScriptedChannel(SendUnknown("cut"))).handle(world.batch(world.message()))
     (line,) = await world.state.transcript.read(world.conversation)
     assert (line.id, line.state) == ("r1", "unknown")
     asked = await asked_for_people(world)
@@ -475,7 +477,7 @@ async def test_people_who_have_the_conversation_are_not_asked_again_but_told(wor
     await world.bus.create_topics(topics.topic_specs(["slack"], partitions=3, small=3))
     await world.claim()
     outbound = OutboundPipeline(
-        Scripted(SendUnknown("cut")),
+        ScriptedChannel(SendUnknown("cut")),
         bus=world.bus,
         state=world.state,
         metrics=world.metrics,
@@ -491,7 +493,7 @@ async def test_people_who_have_the_conversation_are_not_asked_again_but_told(wor
 
 async def test_a_report_that_comes_late_ends_what_people_were_told(world: World) -> None:
     await world.bus.create_topics(topics.topic_specs(["slack"], partitions=3, small=3))
-    await world.outbound(Scripted(SendUnknown("cut"))).handle(world.batch(world.message()))
+    await world.outbound(ScriptedChannel(SendUnknown("cut"))).handle(world.batch(world.message()))
     told = Receipt(state="delivered", at=world.clock(), external_id="x-1", marker="r1")
     receipts = ReceiptHandler(bus=world.bus, state=world.state, clock=world.clock, desk_tenants=frozenset({"shop"}))
     await receipts.handle(world.batch(told, kind=topics.RECEIPT_RECORDED))
@@ -503,10 +505,10 @@ async def test_a_report_that_comes_late_ends_what_people_were_told(world: World)
 
 
 async def test_what_looks_the_same_but_is_another_piece_does_not_end_the_doubt(world: World) -> None:
-    await world.outbound(Scripted("x9")).handle(world.batch(world.message("r0")))
+    await world.outbound(ScriptedChannel("x9")).handle(world.batch(world.message("r0")))
     await intend(world)
     world.clock.now += timedelta(seconds=90)
-    channel = Scripted("x10", policy=Policy(reconciliation="lookup"), shown="x9")
+    channel = ScriptedChannel("x10", policy=Policy(reconciliation="lookup"), shown="x9")
     await world.outbound(channel).handle(world.batch(world.message()))
     outcome = await world.outcome()
     assert outcome is not None
@@ -516,13 +518,13 @@ async def test_what_looks_the_same_but_is_another_piece_does_not_end_the_doubt(w
 async def test_what_a_crash_left_with_its_id_and_without_its_outcome_is_its_own(world: World) -> None:
     await intend(world)
     await world.state.deliveries.bind("shop", "web", "main", "x9", world.conversation, "r1")
-    channel = Scripted(policy=Policy(reconciliation="lookup"), shown="x9")
+    channel = ScriptedChannel(policy=Policy(reconciliation="lookup"), shown="x9")
     await world.outbound(channel).handle(world.batch(world.message()))
     assert (channel.sent, await world.facts()) == ([], [("r1", "sent")])
 
 
 async def test_of_two_equal_pieces_the_second_is_not_taken_for_the_first(world: World) -> None:
-    channel = Scripted("x9", SendUnknown("cut"), "x10", policy=Policy(reconciliation="lookup"), shown="x9")
+    channel = ScriptedChannel("x9", SendUnknown("cut"), "x10", policy=Policy(reconciliation="lookup"), shown="x9")
     sender, message = world.outbound(channel), world.message(text="again\nagain")
     while True:
         try:
@@ -537,7 +539,7 @@ async def test_of_two_equal_pieces_the_second_is_not_taken_for_the_first(world: 
 
 async def test_where_a_look_up_can_never_tell_nobody_knows(world: World) -> None:
     await intend(world)
-    channel = Scripted(policy=Policy(reconciliation="lookup"), shown=SendRefused("history_hidden"))
+    channel = ScriptedChannel(policy=Policy(reconciliation="lookup"), shown=SendRefused("history_hidden"))
     await world.outbound(channel).handle(world.batch(world.message()))
     assert (channel.sent, await world.facts()) == ([], [("r1", "unknown")])
 
@@ -545,7 +547,7 @@ async def test_where_a_look_up_can_never_tell_nobody_knows(world: World) -> None
 async def test_a_look_up_without_an_answer_is_asked_again_until_the_message_expires(world: World) -> None:
     await intend(world)
     message = world.message()
-    channel = Scripted(policy=Policy(reconciliation="lookup"), shown=SendUnknown("cut"))
+    channel = ScriptedChannel(policy=Policy(reconciliation="lookup"), shown=SendUnknown("cut"))
     with pytest.raises(Parked):
         await world.outbound(channel).handle(world.batch(message))
     world.clock.now = message.expires_at
@@ -559,7 +561,7 @@ REPEATS = Policy(repeats=True, reconciliation="lookup", deadline=60, settle_time
 
 
 async def test_a_marker_that_is_known_again_is_repeated_without_a_look_up(world: World) -> None:
-    channel = Scripted(SendUnknown("cut"), policy=REPEATS, shown=AssertionError("nobody is to ask"))
+    channel = ScriptedChannel(SendUnknown("cut"), policy=REPEATS, shown=AssertionError("nobody is to ask"))
     await world.outbound(channel).handle(world.batch(world.message()))
     assert (channel.sent, await world.facts()) == (["r1", "r1"], [("r1", "sent")])
 
@@ -567,7 +569,7 @@ async def test_a_marker_that_is_known_again_is_repeated_without_a_look_up(world:
 async def test_after_a_crash_it_is_repeated_until_the_deadline_of_the_intent(world: World) -> None:
     await intend(world)
     world.clock.now += timedelta(seconds=40)
-    channel = Scripted(policy=REPEATS, shown=AssertionError("nobody is to ask"))
+    channel = ScriptedChannel(policy=REPEATS, shown=AssertionError("nobody is to ask"))
     await world.outbound(channel).handle(world.batch(world.message()))
     assert (channel.sent, await world.facts()) == (["r1"], [("r1", "sent")])
 
@@ -575,14 +577,14 @@ async def test_after_a_crash_it_is_repeated_until_the_deadline_of_the_intent(wor
 async def test_after_the_deadline_of_the_intent_it_is_looked_up(world: World) -> None:
     await intend(world)
     world.clock.now += timedelta(seconds=61)
-    channel = Scripted(policy=REPEATS, shown="x9")
+    channel = ScriptedChannel(policy=REPEATS, shown="x9")
     await world.outbound(channel).handle(world.batch(world.message()))
     assert (channel.sent, await world.facts()) == ([], [("r1", "sent")])
 
 
 @pytest.mark.parametrize("error", [SendDelayed("later", retry_after_ms=600_000), CredentialsRevoked("revoked")])
 async def test_a_repeat_that_is_put_off_leaves_the_doubt_about_the_first_try(world: World, error: Exception) -> None:
-    channel = Scripted(SendUnknown("cut"), error, policy=REPEATS, shown="x9")
+    channel = ScriptedChannel(SendUnknown("cut"), error, policy=REPEATS, shown="x9")
     sender = world.outbound(channel)
     with pytest.raises(Parked) as parked:
         await sender.handle(world.batch(world.message()))
@@ -595,7 +597,7 @@ async def test_a_repeat_that_is_put_off_leaves_the_doubt_about_the_first_try(wor
 async def test_a_repeat_that_is_refused_fails_unless_the_first_try_was_shown(
     world: World, shown: str | Exception | None, outcome: str
 ) -> None:
-    channel = Scripted(SendUnknown("cut"), SendRefused("blocked"), policy=REPEATS, shown=shown)
+    channel = ScriptedChannel(SendUnknown("cut"), SendRefused("blocked"), policy=REPEATS, shown=shown)
     await world.outbound(channel).handle(world.batch(world.message()))
     assert (channel.sent, await world.facts()) == (["r1", "r1"], [("r1", outcome)])
 
@@ -604,7 +606,7 @@ async def test_a_repeat_that_is_refused_fails_unless_the_first_try_was_shown(
 
 
 async def test_each_piece_is_sent_once_and_the_message_is_sent_with_the_last(world: World) -> None:
-    channel = Scripted("x1", "x2", SendDelayed("later", retry_after_ms=60_000))
+    channel = ScriptedChannel("x1", "x2", SendDelayed("later", retry_after_ms=60_000))
     message = world.message(text="one\ntwo\nthree")
     with pytest.raises(Parked):
         await world.outbound(channel).handle(world.batch(message))
@@ -622,7 +624,7 @@ async def test_each_piece_is_sent_once_and_the_message_is_sent_with_the_last(wor
 
 
 async def test_a_piece_that_is_refused_ends_the_message(world: World) -> None:
-    channel = Scripted("x1", SendRefused("too rude"))
+    channel = ScriptedChannel("x1", SendRefused("too rude"))
     await world.outbound(channel).handle(world.batch(world.message(text="one\ntwo\nthree"), world.message("r2")))
     outcome = await world.outcome()
     assert outcome is not None
@@ -630,7 +632,7 @@ async def test_a_piece_that_is_refused_ends_the_message(world: World) -> None:
 
 
 async def test_no_piece_is_sent_after_one_that_failed(world: World) -> None:
-    channel = Scripted("x1", SendRefused("too rude"))
+    channel = ScriptedChannel("x1", SendRefused("too rude"))
     await world.outbound(channel).handle(world.batch(world.message(text="one\ntwo\nthree\nfour")))
     assert channel.sent == [ids.part_id("r1", 0, 4), ids.part_id("r1", 1, 4)]
     outcome = await world.outcome()
@@ -644,13 +646,13 @@ async def test_no_piece_is_sent_after_one_that_failed(world: World) -> None:
 async def test_what_the_vendor_put_off_or_refused_to_take_leaves_no_doubt(world: World) -> None:
     for error in (SendDelayed("later", retry_after_ms=60_000), CredentialsRevoked("revoked")):
         with pytest.raises(Parked):
-            await world.outbound(Scripted(error)).handle(world.batch(world.message()))
-    await world.outbound(channel := Scripted()).handle(world.batch(world.message()))
+            await world.outbound(ScriptedChannel(error)).handle(world.batch(world.message()))
+    await world.outbound(channel := ScriptedChannel()).handle(world.batch(world.message()))
     assert channel.sent == ["r1"]
 
 
 async def test_one_message_learns_that_an_account_is_stopped_and_the_others_do_not_ask(world: World) -> None:
-    channel = Scripted(CredentialsRevoked("token revoked"), CredentialsRevoked("token revoked"))
+    channel = ScriptedChannel(CredentialsRevoked("token revoked"), CredentialsRevoked("token revoked"))
     sender = world.outbound(channel)
     for number in range(5):
         with pytest.raises(Parked):
@@ -663,7 +665,7 @@ async def test_one_message_learns_that_an_account_is_stopped_and_the_others_do_n
 
 
 async def test_a_limit_of_the_whole_account_stops_the_account_and_one_of_the_message_does_not(world: World) -> None:
-    channel = Scripted(
+    channel = ScriptedChannel(
         SendDelayed("this room", retry_after_ms=60_000),
         "x2",
         SendDelayed("all", retry_after_ms=60_000, of_account=True),
@@ -682,7 +684,7 @@ async def test_a_limit_of_the_whole_account_stops_the_account_and_one_of_the_mes
 
 
 async def test_a_record_that_cannot_be_read_is_raised_for_the_lane(world: World) -> None:
-    sender = world.outbound(Scripted())
+    sender = world.outbound(ScriptedChannel())
     batch = world.batch()
     batch.records = [world.record(world.message(), value=b"{")]
     with pytest.raises(UndecodableRecord):
@@ -713,7 +715,7 @@ async def test_a_store_that_is_away_during_a_web_send_is_only_a_delay(world: Wor
 
 
 async def test_one_account_is_paced(world: World) -> None:
-    channel = Scripted(policy=Policy(pace=RateLimit(per_second=0.001, burst=2)))
+    channel = ScriptedChannel(policy=Policy(pace=RateLimit(per_second=0.001, burst=2)))
     sender = world.outbound(channel)
     with pytest.raises(Parked):
         await sender.handle(world.batch(*(world.message(f"r{n}") for n in range(3))))
@@ -721,13 +723,15 @@ async def test_one_account_is_paced(world: World) -> None:
 
 
 async def test_results_are_counted(world: World) -> None:
-    await world.outbound(Scripted(SendRefused("no"))).handle(world.batch(world.message("r1"), world.message("r2")))
+    await world.outbound(ScriptedChannel(SendRefused("no"))).handle(
+        world.batch(world.message("r1"), world.message("r2"))
+    )
     value = world.metrics.registry.get_sample_value
     assert value("parley_outbound_total", {"channel": "web", "result": "failed"}) == 1
     assert value("parley_outbound_total", {"channel": "web", "result": "sent"}) == 1
 
 
-class ByAccount(Scripted):
+class ByAccount(ScriptedChannel):
     """Its accounts differ: one can be looked up."""
 
     def policy_of(self, account: Account) -> Policy:
@@ -748,7 +752,7 @@ async def test_accounts_of_one_channel_may_differ_in_what_is_done_about_doubt(
 
 
 async def test_accounts_of_one_channel_may_differ_in_their_window(world: World) -> None:
-    class Windowed(Scripted):
+    class Windowed(ScriptedChannel):
         def policy_of(self, account: Account) -> Policy:
             return Policy(window=timedelta(hours=24))
 
@@ -762,7 +766,7 @@ async def test_accounts_of_one_channel_may_differ_in_their_window(world: World) 
 async def test_a_desk_hears_what_became_of_what_people_and_the_system_said(world: World) -> None:
     await world.bus.create_topics(topics.topic_specs(["slack"], partitions=3, small=3))
     watching = OutboundPipeline(
-        Scripted("x-1", SendRefused("blocked")),
+        ScriptedChannel("x-1", SendRefused("blocked")),
         bus=world.bus,
         state=world.state,
         metrics=world.metrics,
@@ -770,7 +774,7 @@ async def test_a_desk_hears_what_became_of_what_people_and_the_system_said(world
         account_of=world.account,
         desk_tenants=frozenset({"shop"}),
     )
-    await world.outbound(Scripted()).handle(world.batch(world.message("r0")))
+    await world.outbound(ScriptedChannel()).handle(world.batch(world.message("r0")))
     person, system = Author(kind="person", name="Mo"), Author(kind="system")
     said = [world.message("r1", author=person), world.message("r2", author=system), world.message("r3")]
     await watching.handle(world.batch(*said))

@@ -17,12 +17,12 @@ from schemas.conversation import Contact
 from schemas.errors import CredentialsRevoked, SendDelayed, StateUnavailable
 from schemas.messages import Address, Author, InboundMessage
 from schemas.ports import Account, Profile
-from tests.unit.connectors.conftest import ACCOUNT, CHANNEL, TENANT, Scripted, World
+from tests.unit.connectors.conftest import ACCOUNT, CHANNEL, TENANT, ScriptedChannel, World
 
 ANN = Profile("Ann Bloom", "en-US")
 
 
-class Vendor(Scripted):
+class Vendor(ScriptedChannel):
     """Also a ProfileFetcher: one answer a question, then Ann's name."""
 
     def __init__(self, *answers: Profile | Exception | None) -> None:

@@ -16,7 +16,7 @@ from schemas.errors import Parked, SendUnknown
 from schemas.facts import Feedback
 from schemas.messages import Author, Receipt, TranscriptMessage
 from schemas.ports import Policy
-from tests.unit.connectors.conftest import OneBatch, Scripted, World
+from tests.unit.connectors.conftest import OneBatch, ScriptedChannel, World
 
 
 async def add(world: World, n: int, kind: Any = "agent", state: Any = "sent") -> None:
@@ -73,7 +73,7 @@ async def test_watchers_are_told_what_changed(world: World) -> None:
 
 async def test_a_receipt_finds_its_message_by_either_id_and_never_lowers_a_state(world: World) -> None:
     await add(world, 0)
-    await world.outbound(Scripted("x-1")).handle(world.batch(world.message("l0")))
+    await world.outbound(ScriptedChannel("x-1")).handle(world.batch(world.message("l0")))
     await receipts(world).handle(
         batch(
             world,
@@ -86,7 +86,7 @@ async def test_a_receipt_finds_its_message_by_either_id_and_never_lowers_a_state
 
 async def test_our_own_id_given_back_ends_the_doubt(world: World) -> None:
     """The answer to our request never came, but the vendor's word on it does: it was sent, and is not sent again."""
-    channel = Scripted(SendUnknown("cut"), policy=Policy(reconciliation="receipt"))
+    channel = ScriptedChannel(SendUnknown("cut"), policy=Policy(reconciliation="receipt"))
     sender = world.outbound(channel)
     await add(world, 0)
     with pytest.raises(Parked):
@@ -105,7 +105,7 @@ async def test_our_own_id_given_back_in_the_moment_in_which_the_sender_gives_up_
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is told as sent, its line is written, and what else the vendor says of it finds that."""
-    channel = Scripted(SendUnknown("cut"), policy=Policy(reconciliation="receipt"))
+    channel = ScriptedChannel(SendUnknown("cut"), policy=Policy(reconciliation="receipt"))
     sender = world.outbound(channel)
     with pytest.raises(Parked):
         await sender.handle(world.batch(world.message("l0")))
@@ -124,7 +124,7 @@ async def test_our_own_id_given_back_in_the_moment_in_which_the_sender_gives_up_
 
 
 async def test_our_own_id_given_back_ends_the_doubt_behind_a_receipt_that_waits(world: World) -> None:
-    channel = Scripted(SendUnknown("cut"), policy=Policy(reconciliation="receipt"))
+    channel = ScriptedChannel(SendUnknown("cut"), policy=Policy(reconciliation="receipt"))
     with pytest.raises(Parked):
         await world.outbound(channel).handle(world.batch(world.message("l0")))
     early = Receipt(state="delivered", at=world.clock(), external_id="of a message that nobody knows yet")
@@ -139,7 +139,7 @@ async def test_a_receipt_that_overtakes_the_answer_marks_the_line_once_it_is_wri
     told = batch(world, Receipt(state="read", at=world.clock(), marker="r1", external_id="x-9"))
     with pytest.raises(Parked):
         await receipts(world).handle(told)
-    await world.outbound(Scripted()).handle(world.batch(world.message("r1")))
+    await world.outbound(ScriptedChannel()).handle(world.batch(world.message("r1")))
     await receipts(world).handle(told)
     assert await states(world) == ["read"]
 

@@ -14,10 +14,10 @@ from schemas.changes import MessageDeleted, MessageEdited
 from schemas.errors import Parked, SendDelayed, SendRefused
 from schemas.messages import Author
 from schemas.ports import Capabilities, Record, VendorCall, VendorResponse
-from tests.unit.connectors.conftest import OneBatch, Scripted, World
+from tests.unit.connectors.conftest import OneBatch, ScriptedChannel, World
 
 
-class Changing(Scripted):
+class Changing(ScriptedChannel):
     """Also writes down what its calls say."""
 
     capabilities = Capabilities(max_text=1000, edits=True)
@@ -143,7 +143,7 @@ async def test_a_change_waits_for_a_vendor_that_is_away(world: World) -> None:
 
 
 async def test_a_channel_on_which_nothing_can_be_changed_says_so(world: World) -> None:
-    channel = Scripted()
+    channel = ScriptedChannel()
     message = world.message("r1", text="one", author=Author(kind="person"))
     await world.outbound(channel).handle(world.batch(message))
     await world.outbound(channel).handle(OneBatch(world.conversation, [edit(world, "two")]))

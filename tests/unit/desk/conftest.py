@@ -27,7 +27,7 @@ from schemas.desk import DeskCommand, DeskUpdate, DraftGenerated, Handoff
 from schemas.envelope import envelope
 from schemas.messages import Address, Attachment, Author, AuthorKind, Citation, MessageState, TranscriptMessage
 from schemas.ports import Account, Record, State
-from tests.harness.short_timeouts import faster
+from tests.harness.short_timeouts import speed_up_rates
 from tests.simulators.slack.message_contents import words
 from tests.simulators.slack.server import SlackVendor
 from tests.simulators.slack.workspace import Post
@@ -47,7 +47,7 @@ class Clock:
 
 
 @dataclass
-class Waiting:
+class DeskBatch:
     """A batch; see schemas.ports.Batch. ``behind``: what arrives while it is handled."""
 
     conversation: str
@@ -67,7 +67,7 @@ class Waiting:
         return taken
 
 
-class Done:
+class RecordingActs:
     """Writes down what it is asked to do."""
 
     def __init__(self) -> None:
@@ -89,7 +89,7 @@ class World:
     blobs: Any
     conversation: str
     contact: str
-    acts: Done = field(default_factory=Done)
+    acts: RecordingActs = field(default_factory=RecordingActs)
     metrics: PrometheusMetrics = field(default_factory=PrometheusMetrics)
     offset: int = 0
     known: Account | None = None
@@ -117,7 +117,7 @@ class World:
             clock=self.clock,
             account_of=self.account,
             commands=lambda meanwhile: acts or self.acts,
-            rates=replace(faster(desk.rates, 1e9), gather_seconds=0.0),
+            rates=replace(speed_up_rates(desk.rates, 1e9), gather_seconds=0.0),
         )
 
     def record(self, kind: str, payload: Any) -> Record:
@@ -138,8 +138,8 @@ class World:
     def touched(self, *, owner: bool = False) -> Record:
         return self.record(topics.DESK_TOUCHED, DeskUpdate(owner=owner, at=self.clock()))
 
-    async def look(self, keeper: DeskConsumer, *records: Record, owner: bool = False) -> Waiting:
-        batch = Waiting(self.conversation, list(records) or [self.touched(owner=owner)])
+    async def look(self, keeper: DeskConsumer, *records: Record, owner: bool = False) -> DeskBatch:
+        batch = DeskBatch(self.conversation, list(records) or [self.touched(owner=owner)])
         await keeper.handle(batch)
         return batch
 

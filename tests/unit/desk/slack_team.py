@@ -134,7 +134,7 @@ class Team:
 
     # ── what people do ───────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def open(self, owner: str = "queue") -> Talk:
+    async def open(self, owner: str = "queue") -> DeskThread:
         """A conversation with its card in the channel."""
         self.number += 1
         world, place = self.world, f"visitor-{self.number}"
@@ -143,7 +143,7 @@ class Team:
         )
         origin = Origin(tenant=TENANT, channel="web", account="main", place=place, contact_id=contact.id)
         await world.state.conversations.open(conversation, origin, now=world.clock())
-        talk = Talk(self, conversation, "")
+        talk = DeskThread(self, conversation, "")
         talk.root = self.card(conversation).ts
         if owner != "agent":
             await talk.own(owner, "agent")
@@ -193,7 +193,7 @@ class Team:
         async def is_done() -> bool:
             return not any((await self.world.bus.lag(GROUP, [TOPIC])).values())
 
-        await until(is_done)
+        await wait_until(is_done)
 
     async def inbound(self, kind: str) -> list[Envelope]:
         found = [
@@ -229,14 +229,14 @@ class Team:
         return [post.body["text"] for post in posts if post.to == user]
 
 
-async def until(is_so: Callable[[], Awaitable[bool]], deadline: float = 60) -> None:
+async def wait_until(is_so: Callable[[], Awaitable[bool]], deadline: float = 60) -> None:
     async with asyncio.timeout(deadline):
         while not await is_so():  # noqa: ASYNC110  # nothing here tells us
             await asyncio.sleep(0.005)
 
 
 @dataclass
-class Talk:
+class DeskThread:
     """One conversation and its thread."""
 
     team: Team
@@ -284,7 +284,7 @@ class Talk:
             holder = found.holder.by if found.holder is not None else ""
             return found.owner == owner and by in ("", holder)
 
-        await until(is_so)
+        await wait_until(is_so)
 
     async def offered(self, name: str) -> Post:
         """Wait until this person may undo a reply."""
@@ -292,7 +292,7 @@ class Talk:
         async def is_so() -> bool:
             return any("Goes to" in post.body["text"] for post in self.thread(name))
 
-        await until(is_so)
+        await wait_until(is_so)
         return next(post for post in self.thread(name) if "Goes to" in post.body["text"])
 
     def thread(self, name: str) -> list[Post]:

@@ -18,7 +18,7 @@ from schemas.errors import BusUnavailable, Parked
 from schemas.ports import Batch, Bus, Position
 from tests.simulators.vendor import Fault, File
 from tests.unit.desk.conftest import World
-from tests.unit.desk.slack_team import COLLEAGUES, GROUP, Talk, Team, until
+from tests.unit.desk.slack_team import COLLEAGUES, GROUP, DeskThread, Team, wait_until
 
 PDF = File("offer.pdf", "application/pdf", b"%PDF-1.4\n%%EOF\n")
 
@@ -115,15 +115,15 @@ async def test_a_reply_that_was_set_aside_can_be_undone_like_any_other(patient: 
     talk = await patient.open()
     await talk.claim("Ben")
     talk.say("Ben", "wrong window")
-    await until(lambda: _is_parked(world, talk))
+    await wait_until(lambda: _is_parked(world, talk))
     world.clock.now += timedelta(minutes=2)
     await patient.slack.interactions.press("Ben", await talk.offered("Ben"), "Undo")
-    await until(lambda: _is_parked(world, talk, False))
+    await wait_until(lambda: _is_parked(world, talk, False))
     assert await patient.seen() == {}
     assert patient.whispers("Ben")[1:] == ["It stays here: the customer does not get it."]
 
 
-async def _is_parked(world: World, talk: Talk, wanted: bool = True) -> bool:
+async def _is_parked(world: World, talk: DeskThread, wanted: bool = True) -> bool:
     return bool(await world.state.parking.read(GROUP, talk.id, limit=1)) is wanted
 
 
@@ -196,7 +196,7 @@ async def test_guests_outsiders_and_bots_do_nothing_and_are_told_so(team: Team) 
     assert team.whispers("Gil")
 
 
-async def claims_from_outside(talk: Talk, name: str) -> None:
+async def claims_from_outside(talk: DeskThread, name: str) -> None:
     """Of a channel that they only look at."""
     team = talk.team
     await team.bring(*team.captured(lambda: team.slack.people.react(name, talk.root, "👀")))

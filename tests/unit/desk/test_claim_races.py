@@ -35,8 +35,8 @@ from schemas.ports import (
     VendorCall,
     VendorResponse,
 )
-from tests.unit.desk.conftest import TENANT, Waiting, World
-from tests.unit.desk.slack_team import Talk, Team
+from tests.unit.desk.conftest import TENANT, DeskBatch, World
+from tests.unit.desk.slack_team import DeskThread, Team
 
 ROUNDS, AT_ONCE = 1_000, 40
 WAYS = ("outbox", "connector", "stream")
@@ -121,7 +121,7 @@ class Round:
     """One conversation in which the agent answers and somebody claims."""
 
     team: Team
-    talk: Talk
+    talk: DeskThread
     way: str
     voice: Voice
     turn: str
@@ -140,7 +140,7 @@ class Round:
             clock=self.team.world.clock,
             account_of=lambda tenant, channel, name: Account(tenant, channel, name, None),
         )
-        self.batch = Waiting(self.talk.id, [])
+        self.batch = DeskBatch(self.talk.id, [])
         self.lane: asyncio.Task[None] | None = None
 
     def wrap(self, kind: str, payload: Any) -> Envelope:
@@ -170,13 +170,13 @@ class Round:
             self.batch.behind.append(record)
             self.batch.arrived.set()
             return
-        self.batch = Waiting(self.talk.id, [record])
+        self.batch = DeskBatch(self.talk.id, [record])
         self.lane = asyncio.create_task(self._handle())
 
     async def _handle(self) -> None:
         await self.outbound.handle(self.batch)
         while more := self.batch.take_more():
-            self.batch = Waiting(self.talk.id, more)
+            self.batch = DeskBatch(self.talk.id, more)
             await self.outbound.handle(self.batch)
 
     async def agent(self) -> None:

@@ -16,7 +16,7 @@ from schemas.desk import DraftRequested, DraftSettled
 from schemas.messages import Author, TranscriptMessage
 from tests.simulators.slack.workspace import Post
 from tests.unit.desk.conftest import World
-from tests.unit.desk.slack_team import Talk, Team
+from tests.unit.desk.slack_team import DeskThread, Team
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ async def team(world: World) -> AsyncIterator[Team]:
         yield team
 
 
-def posted(talk: Talk, payload: dict[str, str], *buttons: tuple[str, str, str]) -> Post:
+def posted(talk: DeskThread, payload: dict[str, str], *buttons: tuple[str, str, str]) -> Post:
     """A post of the keeper's in the thread."""
     team = talk.team
     body = {
@@ -39,7 +39,7 @@ def posted(talk: Talk, payload: dict[str, str], *buttons: tuple[str, str, str]) 
     return team.slack.publish(team.room, team.slack.bot, body)
 
 
-def draft(talk: Talk, text: str = "We deliver to islands.") -> Post:
+def draft(talk: DeskThread, text: str = "We deliver to islands.") -> Post:
     acts = (("send_draft", "Send"), ("edit_draft", "Edit"), ("discard_draft", "Discard"))
     buttons = [(act, label, "draft-1") for act, label in acts]
     return posted(talk, {"id": "m", "draft": "draft-1", "text": text}, *buttons)
@@ -148,7 +148,7 @@ async def test_a_line_that_arrived_after_all_is_not_sent_again(team: Team) -> No
     assert (await team.seen(), team.whispers("Ben")) == ({}, ["It has arrived after all, so nothing was sent."])
 
 
-async def waiting(team: Team, talk: Talk, *, minutes: float = 60) -> Post:
+async def waiting(team: Team, talk: DeskThread, *, minutes: float = 60) -> Post:
     """An action of this conversation that waits for a yes, and the request for it."""
     now = team.world.clock()
     approval = PendingApproval(

@@ -13,7 +13,7 @@ import pytest
 from tests.simulators.slack.workspace import Post, Room
 from tests.simulators.vendor import File
 from tests.unit.desk.conftest import World
-from tests.unit.desk.slack_team import Talk, Team
+from tests.unit.desk.slack_team import DeskThread, Team
 
 HOLD = 60.0
 """No reply goes out because of the time: whoever gives the conversation back lets it out."""
@@ -55,7 +55,7 @@ class Case:
     when: str
     content: str
     change: str
-    talk: Talk
+    talk: DeskThread
     room: Room
     form: asyncio.Lock
     thread: str = ""

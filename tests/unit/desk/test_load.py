@@ -19,7 +19,7 @@ from schemas import ids, topics
 from schemas.conversation import Facts, Origin
 from schemas.desk import Handoff
 from schemas.messages import Address, Author, TranscriptMessage
-from tests.harness.short_timeouts import faster
+from tests.harness.short_timeouts import speed_up_rates
 from tests.simulators.slack.message_contents import words
 from tests.unit.desk.conftest import TENANT, World
 
@@ -115,7 +115,7 @@ def keeper_at_slacks_limits(world: World) -> DeskConsumer:
         metrics=PrometheusMetrics(),
         clock=now,
         account_of=world.account,
-        rates=faster(desk.rates, FASTER),
+        rates=speed_up_rates(desk.rates, FASTER),
     )
 
 

@@ -18,7 +18,7 @@ from schemas.ports import Conversations, OwnershipResult
 from tests.simulators.slack.encoding import Refusal
 from tests.simulators.slack.event_delivery import Delivery
 from tests.unit.desk.conftest import World
-from tests.unit.desk.slack_team import COLLEAGUES, Talk, Team
+from tests.unit.desk.slack_team import COLLEAGUES, DeskThread, Team
 
 WALKS, STEPS, AT_ONCE = 60, 30, 20
 
@@ -44,7 +44,7 @@ class Watched:
 class Walk:
     """What people did in one conversation. ``said``: by message, its author and all that it ever said."""
 
-    talk: Talk
+    talk: DeskThread
     random: Random
     said: dict[str, tuple[str, set[str]]] = field(default_factory=dict)
     waiting: list[Delivery] = field(default_factory=list)

@@ -11,7 +11,7 @@ from schemas import topics
 from schemas.changes import MessageDeleted, MessageEdited
 from tests.simulators.slack.workspace import Post
 from tests.unit.desk.conftest import World
-from tests.unit.desk.slack_team import Talk, Team
+from tests.unit.desk.slack_team import DeskThread, Team
 
 OUT = topics.outbound("web")
 
@@ -22,7 +22,7 @@ async def team(world: World) -> AsyncIterator[Team]:
         yield team
 
 
-async def said(team: Team) -> tuple[Talk, Post]:
+async def said(team: Team) -> tuple[DeskThread, Post]:
     """A reply of Ben's that the customer has."""
     talk = await team.open()
     await talk.claim("Ben")

@@ -10,7 +10,7 @@ from schemas.actions import ActionMemory, PendingApproval
 from schemas.conversation import Conversation, DeliveryOutcome
 from schemas.desk import DeskCommand
 from tests.simulators.slack.message_contents import labels, words
-from tests.unit.desk.conftest import Done, World
+from tests.unit.desk.conftest import RecordingActs, World
 
 
 def approval(world: World, **fields: Any) -> PendingApproval:
@@ -37,7 +37,7 @@ def act(world: World, kind: str, **fields: Any) -> DeskCommand:
     return DeskCommand.model_validate(told | {"at": world.clock()} | fields)
 
 
-class Deciding(Done):
+class Deciding(RecordingActs):
     """Puts on record that a decision or a draft's end came about by this act."""
 
     def __init__(self, world: World) -> None:

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tests.measure.retail import Task, introduced, replay, tasks_of
+from tests.measure.retail import Task, identify_customer_first, replay, tasks_of
 from tests.measure.retail_attempts import attempt
 from tests.measure.retail_worker import Call
 from tests.unit.examples.retail_books import BOOKS, FERN
@@ -44,9 +44,9 @@ async def test_each_task_is_judged_by_what_it_leaves(tmp_path: Path) -> None:
 
 
 def test_who_writes_is_told_first() -> None:
-    assert introduced([CANCEL], BOOKS) == [WHO, CANCEL]
-    assert introduced([WHO, CANCEL], BOOKS) == [WHO, CANCEL]
-    assert introduced([], BOOKS) == []
+    assert identify_customer_first([CANCEL], BOOKS) == [WHO, CANCEL]
+    assert identify_customer_first([WHO, CANCEL], BOOKS) == [WHO, CANCEL]
+    assert identify_customer_first([], BOOKS) == []
 
 
 def test_the_data_is_read_as_it_is_published(tmp_path: Path) -> None:

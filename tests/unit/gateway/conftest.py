@@ -162,7 +162,7 @@ class Clock:
 
 
 @asynccontextmanager
-async def running(folder: Path, text: str) -> AsyncIterator[Instance]:
+async def run_instance(folder: Path, text: str) -> AsyncIterator[Instance]:
     """An instance with this configuration, until the end of the block."""
     file = folder / "parley.yaml"
     file.write_text(text, encoding="utf-8")
@@ -200,5 +200,5 @@ async def running(folder: Path, text: str) -> AsyncIterator[Instance]:
 
 @pytest.fixture
 async def instance(tmp_path: Path) -> AsyncIterator[Instance]:
-    async with running(tmp_path, TEXT) as started:
+    async with run_instance(tmp_path, TEXT) as started:
         yield started

@@ -25,7 +25,7 @@ from tests.simulators.discord import Discord
 from tests.simulators.meta import Instagram, WhatsApp
 from tests.simulators.slack.server import SlackVendor
 from tests.simulators.twilio import Twilio
-from tests.simulators.vendor_clock import Pace
+from tests.simulators.vendor_clock import VendorClock
 
 
 @pytest.fixture
@@ -97,7 +97,7 @@ async def test_meta_tells_whether_the_token_works_and_until_when(vendor: Any) ->
 
 
 async def test_twilio_tells_whether_the_credentials_work() -> None:
-    vendor = Twilio(pace=Pace(scale=0))
+    vendor = Twilio(pace=VendorClock(scale=0))
     async with vendor.serving():
         assert await said(account_of("whatsapp", vendor.settings())) == [("ok", "the credentials work")]
         wrong = account_of("whatsapp", vendor.settings() | {"auth_token": "0" * 32})

@@ -17,7 +17,7 @@ from schemas.conversation import Origin
 from schemas.errors import NotFound, RateLimited, StorageFull, TooLarge, UnsupportedMediaType
 from schemas.messages import RemoteFile
 from schemas.ports import Blobs, StoredFile
-from tests.channels.meta import Bench, bench_of
+from tests.channels.meta import MetaAccount, bench_of
 from tests.contracts.state.engines import sqlite_state
 from tests.simulators.meta import WhatsApp
 from tests.simulators.vendor import Fault, File
@@ -28,7 +28,7 @@ Made = Callable[[int], VendorFiles]
 
 
 @pytest.fixture
-async def bench() -> AsyncIterator[Bench]:
+async def bench() -> AsyncIterator[MetaAccount]:
     async with bench_of(WhatsApp()) as bench:
         yield bench
 
@@ -39,7 +39,7 @@ def blobs(tmp_path: Path) -> StoredBlobs:
 
 
 @pytest.fixture
-async def vendor_files(bench: Bench, blobs: StoredBlobs) -> AsyncIterator[Made]:
+async def vendor_files(bench: MetaAccount, blobs: StoredBlobs) -> AsyncIterator[Made]:
     opened: list[VendorFiles] = []
 
     def make(most: int = 1000) -> VendorFiles:
@@ -51,7 +51,7 @@ async def vendor_files(bench: Bench, blobs: StoredBlobs) -> AsyncIterator[Made]:
         await each.close()
 
 
-def made(bench: Bench, blobs: Blobs, most: int = 1000) -> VendorFiles:
+def made(bench: MetaAccount, blobs: Blobs, most: int = 1000) -> VendorFiles:
     return VendorFiles(
         {"whatsapp": bench.channel},
         accounts=lambda tenant, channel, name: bench.account if name == "main" else None,
@@ -61,7 +61,7 @@ def made(bench: Bench, blobs: Blobs, most: int = 1000) -> VendorFiles:
     )
 
 
-async def sent(bench: Bench, file: File = PHOTO) -> RemoteFile:
+async def sent(bench: MetaAccount, file: File = PHOTO) -> RemoteFile:
     await bench.vendor.say("anna", "", files=[file])
     (event,) = await bench.events()
     (found,) = event.payload["files"]
@@ -70,7 +70,7 @@ async def sent(bench: Bench, file: File = PHOTO) -> RemoteFile:
 
 
 async def test_what_a_contact_sent_is_stored_for_its_conversation_and_typed_by_its_content(
-    bench: Bench, blobs: StoredBlobs, vendor_files: Made
+    bench: MetaAccount, blobs: StoredBlobs, vendor_files: Made
 ) -> None:
     bench.vendor.faults.next(Fault("refuse", "media.get", status=500))  # once: it is asked again
     stored = await vendor_files(1000).fetch("conversation", ORIGIN, await sent(bench))
@@ -82,7 +82,7 @@ async def test_what_a_contact_sent_is_stored_for_its_conversation_and_typed_by_i
 
 
 async def test_files_of_vendors_count_against_the_contact_who_sent_them_and_the_tenant(
-    bench: Bench, blobs: StoredBlobs, tmp_path: Path
+    bench: MetaAccount, blobs: StoredBlobs, tmp_path: Path
 ) -> None:
     """What a colleague sends from the desk counts against no contact."""
     size = len(PHOTO.data)
@@ -103,7 +103,7 @@ async def test_files_of_vendors_count_against_the_contact_who_sent_them_and_the_
 
 
 async def test_a_file_that_is_too_large_or_of_a_kind_that_is_not_kept_is_refused(
-    bench: Bench, vendor_files: Made
+    bench: MetaAccount, vendor_files: Made
 ) -> None:
     with pytest.raises(TooLarge):
         await vendor_files(3).fetch("conversation", ORIGIN, await sent(bench))
@@ -114,7 +114,7 @@ async def test_a_file_that_is_too_large_or_of_a_kind_that_is_not_kept_is_refused
 
 
 async def test_a_vendor_that_never_gives_the_file_is_left_after_a_while(
-    bench: Bench, vendor_files: Made, monkeypatch: pytest.MonkeyPatch
+    bench: MetaAccount, vendor_files: Made, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(files, "FETCH_TIMEOUT", 0.4)
     monkeypatch.setattr(files, "RETRY_DELAY", 0.01)
@@ -125,7 +125,7 @@ async def test_a_vendor_that_never_gives_the_file_is_left_after_a_while(
     assert len([each for each in bench.vendor.ledger.requests if each.operation == "media.get"]) > 1
 
 
-async def test_without_the_account_there_is_no_file(bench: Bench, vendor_files: Made) -> None:
+async def test_without_the_account_there_is_no_file(bench: MetaAccount, vendor_files: Made) -> None:
     gone = ORIGIN.model_copy(update={"account": "gone"})
     with pytest.raises(NotFound):
         await vendor_files(1000).fetch("conversation", gone, await sent(bench))

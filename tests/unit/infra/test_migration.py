@@ -18,7 +18,7 @@ from infra.database.schema import MIGRATIONS, Migration
 from infra.state.redis.rebuild.schema import MIGRATIONS as REDIS_MIGRATIONS
 from infra.state.sqlite import open_sqlite_state
 from schemas.errors import SchemaMismatch
-from tests.contracts.state.port_calls import everything
+from tests.contracts.state.port_calls import calls_of_all_ports
 
 ROOT = Path(__file__).resolve().parents[3]
 STEPS = ROOT / "tests/golden/stores/steps.json"
@@ -136,7 +136,7 @@ async def test_every_operation_works_in_a_file_with_a_column_more(tmp_path: Path
     state = open_sqlite_state(database)
     for name in tables():
         change(database.path, f"ALTER TABLE {name} ADD COLUMN came_later TEXT DEFAULT 'x'")
-    for call in everything(state):
+    for call in calls_of_all_ports(state):
         await call()
     await state.leases.acquire("l", "me", ttl=5, now=datetime(2026, 3, 1, tzinfo=UTC))
     await state.close()

@@ -35,7 +35,7 @@ class Member:
         raise AssertionError(f"gave up {key}") from error
 
     async def settled(self) -> None:
-        await until(lambda: self.world.all_done() and self.lanes.held_count == 0)
+        await wait_until(lambda: self.world.all_done() and self.lanes.held_count == 0)
 
 
 @asynccontextmanager
@@ -49,7 +49,7 @@ async def member(
     with structlog.testing.capture_logs():
         one = Member(handler, bounds or Bounds(), closed, pressed)
         task = asyncio.create_task(one.lanes.run([TOPIC], "group", handler, one.give_up))
-        await until(lambda: bool(one.group.members))
+        await wait_until(lambda: bool(one.group.members))
         await one.group.rebalance()
         try:
             yield one
@@ -58,7 +58,7 @@ async def member(
             await task
 
 
-async def until(condition: Callable[[], bool]) -> None:
+async def wait_until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(600):
         while not condition():  # noqa: ASYNC110  # the time is virtual
             await asyncio.sleep(0.01)

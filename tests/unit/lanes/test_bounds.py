@@ -9,7 +9,7 @@ from datetime import timedelta
 from infra.bus.lane import Lane
 from infra.bus.lanes import PRESSED, Bounds
 from schemas.ports import Batch, Record
-from tests.unit.lanes.lane_member import member, until
+from tests.unit.lanes.lane_member import member, wait_until
 from tests.unit.lanes.virtual_time import now, run
 from tests.unit.lanes.world import TOPIC, source
 
@@ -31,7 +31,7 @@ def test_a_handler_that_never_ends_holds_up_nobody() -> None:
             one.world.append("stuck")
             for number in range(1000):
                 one.world.append(f"other-{number % 50}")
-            await until(lambda: count["handled"] == 1000 and one.world.committed.get(0) == 1001)
+            await wait_until(lambda: count["handled"] == 1000 and one.world.committed.get(0) == 1001)
             assert not one.world.violations
             assert [*one.world.parked["stuck"]] == [0]
             stuck.set()
@@ -56,9 +56,9 @@ def test_a_conversation_with_an_endless_backlog_gives_its_slot_up_to_others() ->
 
         async with member(handle, bounds=Bounds(running=1, commit_every=0.05)) as one:
             one.world.append("hot")
-            await until(lambda: one.lanes.running_count == 1)
+            await wait_until(lambda: one.lanes.running_count == 1)
             one.world.append("cool")
-            await until(lambda: "cool" in handled)
+            await wait_until(lambda: "cool" in handled)
             assert handled.count("hot") <= 3
 
     run(scene())
@@ -81,7 +81,7 @@ def test_a_process_with_too_much_to_do_leaves_most_on_the_log() -> None:
         async with member(handle, bounds=bounds, pressed=lambda: pressed) as one:
             for number in range(1000):
                 one.world.append(f"one-{number}")
-            await until(lambda: handled > 100)
+            await wait_until(lambda: handled > 100)
             assert most <= 400 // PRESSED + 5
             pressed = False
             await one.settled()
@@ -112,8 +112,8 @@ def test_a_tenant_that_floods_with_many_conversations_is_set_aside() -> None:
                 one.world.append(f"a{number}", tenant="a")
             for number in range(5):
                 one.world.append(f"b{number}", tenant="b")
-            await until(lambda: len(handled) == 5)
-            await until(lambda: sum(map(bool, one.world.parked.values())) == 480)
+            await wait_until(lambda: len(handled) == 5)
+            await wait_until(lambda: sum(map(bool, one.world.parked.values())) == 480)
             assert one.lanes.held_count == 20
 
     run(scene())
@@ -139,9 +139,9 @@ def test_what_comes_back_from_the_store_is_bounded_too() -> None:
         async with member(handle, bounds=bounds) as one:
             for number in range(30 * 40):
                 one.world.append(f"k{number % 40}")
-            await until(lambda: sum(map(len, one.world.parked.values())) >= 30 * 40)
+            await wait_until(lambda: sum(map(len, one.world.parked.values())) >= 30 * 40)
             first.set()
-            await until(lambda: len(sizes) == 40)
+            await wait_until(lambda: len(sizes) == 40)
             assert min(sizes) == 2
             assert one.lanes.held_count <= bounds.held_per_tenant + 40 * bounds.min_page
             second.set()
@@ -156,7 +156,7 @@ def test_no_more_is_taken_in_than_may_be_held() -> None:
         async with member(_stuck, bounds=Bounds(held=30, running=3, drain=1.0)) as one:
             for number in range(200):
                 one.world.append(f"k{number}")
-            await until(lambda: one.lanes.held_count >= 30)
+            await wait_until(lambda: one.lanes.held_count >= 30)
             await asyncio.sleep(10)
             assert one.lanes.held_count == 30
             assert one.subscription.positions[0] == 30
@@ -180,7 +180,7 @@ def test_no_more_is_read_past_an_unfinished_record_than_the_span_allows() -> Non
             one.world.append("stuck")
             for number in range(500):
                 one.world.append(f"k{number}")
-            await until(lambda: one.subscription.positions[0] >= 100)
+            await wait_until(lambda: one.subscription.positions[0] >= 100)
             await asyncio.sleep(10)
             assert one.subscription.positions[0] <= 111
 
@@ -202,7 +202,7 @@ def test_a_hundred_thousand_parked_conversations_cost_no_timers_and_little_memor
                 one.world.parked[record.key][number] = record
                 one.world.until[record.key] = now() + timedelta(hours=1)
             gate["shut"] = False
-            await until(lambda: count_lanes() == others + 100_000)
+            await wait_until(lambda: count_lanes() == others + 100_000)
             assert len(asyncio.all_tasks()) <= before
             await one.lanes.on_revoked(frozenset([source(0)]))
             gc.collect()

@@ -12,7 +12,7 @@ import pytest
 from infra.bus.lanes import Bounds, Lanes
 from schemas.errors import Parked
 from schemas.ports import Batch, Record, TopicPartition
-from tests.unit.lanes.lane_member import member, until
+from tests.unit.lanes.lane_member import member, wait_until
 from tests.unit.lanes.virtual_time import now, run
 from tests.unit.lanes.world import TOPIC, Group, World, WorldParking, source
 
@@ -37,7 +37,7 @@ def test_a_gate_that_closes_and_opens_between_two_looks_forgets_nobody() -> None
 
         async with member(handle, closed=lambda: gate["shut"]) as one:
             one.world.append("k")
-            await until(lambda: len(handled) == 2)
+            await wait_until(lambda: len(handled) == 2)
 
     run(scene())
 
@@ -59,7 +59,7 @@ def test_a_handler_deaf_to_cancellation_does_not_block_the_group() -> None:
 
         async with member(handle, bounds=Bounds(drain=1.0)) as one:
             one.world.append("k")
-            await until(lambda: one.lanes.running_count == 1)
+            await wait_until(lambda: one.lanes.running_count == 1)
             await one.lanes.on_revoked(frozenset([source(0)]))
             assert asyncio.get_running_loop().time() < 10
             one.subscription.positions[0] = 0
@@ -67,7 +67,7 @@ def test_a_handler_deaf_to_cancellation_does_not_block_the_group() -> None:
             one.subscription.readable = False
             await one.lanes.on_assigned(frozenset([source(0)]))
             await ended.wait()
-            await until(lambda: one.lanes.running_count == 0)
+            await wait_until(lambda: one.lanes.running_count == 0)
             assert one.world.committed == {}
             assert one.lanes.held_count == 0
 
@@ -88,14 +88,14 @@ def test_a_partition_comes_back_alive_after_a_revocation_that_was_cut_short() ->
 
         async with member(handle) as one:
             one.world.append("k")
-            await until(lambda: one.lanes.running_count == 1)
+            await wait_until(lambda: one.lanes.running_count == 1)
             with pytest.raises(TimeoutError):
                 async with asyncio.timeout(1):
                     await one.lanes.on_revoked(frozenset([source(0)]))
             slow["slow"] = False
             one.subscription.positions[0] = 0
             await one.lanes.on_assigned(frozenset([source(0)]))
-            await until(lambda: handled == [0])
+            await wait_until(lambda: handled == [0])
 
     run(scene())
 
@@ -113,13 +113,13 @@ def test_a_partition_lost_without_a_word_comes_back_alive() -> None:
 
         async with member(handle) as one:
             one.world.append("k")
-            await until(lambda: one.lanes.running_count == 1)
+            await wait_until(lambda: one.lanes.running_count == 1)
             await one.lanes.on_assigned(frozenset())
             assert (one.lanes.running_count, one.lanes.held_count) == (0, 0)
             hold.set()
             one.subscription.positions[0] = 0
             await one.lanes.on_assigned(frozenset([source(0)]))
-            await until(lambda: handled == [0])
+            await wait_until(lambda: handled == [0])
 
     run(scene())
 
@@ -162,7 +162,7 @@ def test_a_defect_ends_the_run_instead_of_leaving_a_lane_dead() -> None:
         async def give_up(key: str, records: Sequence[Record], error: Exception, attempts: int) -> None: ...
 
         task = asyncio.create_task(lanes.run([TOPIC], "group", handle, give_up))
-        await until(lambda: bool(group.members))
+        await wait_until(lambda: bool(group.members))
         await group.rebalance()
         world.append("k")
         with pytest.raises(Defect):
@@ -192,9 +192,9 @@ def test_what_comes_while_a_commit_has_no_answer_is_handled() -> None:
 
             one.subscription.commit = slowly  # type: ignore[method-assign]
             one.world.append("k")
-            await until(lambda: commits == 1)
+            await wait_until(lambda: commits == 1)
             one.world.append("k")
-            await until(lambda: handled == [0, 1])
+            await wait_until(lambda: handled == [0, 1])
             await asyncio.sleep(1)
             assert commits == 1
             answered.set()
@@ -215,7 +215,7 @@ def test_while_thousands_of_records_come_in_the_loop_is_left_to_those_under_way(
         async with member(handle, bounds=Bounds(poll_records=10, rest=0.5)) as one:
             for number in range(40):
                 one.world.append(f"{number}")
-            await until(lambda: len(handled) == 40)
+            await wait_until(lambda: len(handled) == 40)
         assert handled[-1] - handled[0] >= 3 * 0.5
 
     run(scene())

@@ -8,7 +8,7 @@ from datetime import timedelta
 from infra.bus.lanes import Bounds
 from schemas.errors import Parked, UndecodableRecord
 from schemas.ports import Batch, Record
-from tests.unit.lanes.lane_member import member, until
+from tests.unit.lanes.lane_member import member, wait_until
 from tests.unit.lanes.virtual_time import now, run
 from tests.unit.lanes.world import World
 
@@ -45,7 +45,7 @@ def test_a_handler_that_waits_for_what_comes_next_is_told_of_what_it_cannot_have
 
         async with member(handle, bounds=Bounds(commit_every=0.05)) as one:
             one.world.append("k")
-            await until(lambda: len(batches) == 3)
+            await wait_until(lambda: len(batches) == 3)
             await one.settled()
         assert batches == [[0], [0], [1]]
 
@@ -66,12 +66,12 @@ def test_a_handler_that_waits_is_told_of_what_came_while_its_batch_was_brought_b
                 found = await parked(group, conversation, limit=limit)
                 if len(batches) == 1:
                     one.world.append("k")
-                    await until(lambda: one.lanes.held_count == 1)
+                    await wait_until(lambda: one.lanes.held_count == 1)
                 return found
 
             one.parking.read = with_another  # type: ignore[method-assign]
             one.world.append("k")
-            await until(lambda: len(batches) == 3)
+            await wait_until(lambda: len(batches) == 3)
             await one.settled()
         assert batches == [[0], [0], [1]]
 
@@ -96,6 +96,6 @@ def test_a_handler_that_waits_with_one_record_alone_is_told_that_others_follow()
             one.world.append("k")
             one.world.append("k")
             gate["shut"] = False
-            await until(lambda: done == [0, 1])
+            await wait_until(lambda: done == [0, 1])
 
     run(scene())

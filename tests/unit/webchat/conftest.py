@@ -206,7 +206,7 @@ class Shop:
             return events
 
 
-async def until(holds: Callable[[], bool], deadline: float = 30) -> None:
+async def wait_until(holds: Callable[[], bool], deadline: float = 30) -> None:
     async with asyncio.timeout(deadline):
         while not holds():  # noqa: ASYNC110  # nothing announces it
             await asyncio.sleep(0.01)

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from gateway.http.rate_limits import READS_PER_MINUTE
-from tests.harness.contract_client import eventually
+from tests.harness.contract_client import wait_for
 from tests.unit.webchat.conftest import Shop, Visitor, open_socket
 from tests.unit.webchat.test_sessions import identity
 
@@ -82,7 +82,7 @@ async def test_what_was_read_is_counted_by_itself(shop: Shop) -> None:
         socket = await open_socket(visitor, last_seq=begin)
         for seq in range(begin + 1, begin + PER_SOCKET + 1):
             await socket.send({"type": "read", "seq": seq})
-        await eventually(partial(read_receipts, shop, begin + PER_SOCKET))
+        await wait_for(partial(read_receipts, shop, begin + PER_SOCKET))
     socket = await open_socket(visitor, last_seq=READS_PER_MINUTE)
     await socket.send({"type": "read", "seq": READS_PER_MINUTE + 1})
     assert (await socket.frame("error"))["error"]["code"] == "rate_limited"

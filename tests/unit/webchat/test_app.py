@@ -14,7 +14,7 @@ import pytest
 
 from gateway.http.app import build_app, run_server, serve_forever
 from schemas.errors import PortInUse
-from tests.unit.webchat.conftest import FailingBus, Shop, Socket, Visitor, note_subscription, until, with_bus
+from tests.unit.webchat.conftest import FailingBus, Shop, Socket, Visitor, note_subscription, wait_until, with_bus
 
 Serve = Callable[..., Awaitable[Shop]]
 
@@ -239,4 +239,4 @@ async def test_a_socket_that_is_gone_leaves_nothing_behind(shop: Shop) -> None:
     assert len(asyncio.all_tasks()) > before
     for socket in sockets:
         await socket.raw.close()
-    await until(lambda: len(asyncio.all_tasks()) <= before)
+    await wait_until(lambda: len(asyncio.all_tasks()) <= before)

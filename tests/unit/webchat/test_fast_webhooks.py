@@ -20,7 +20,7 @@ from gateway.http.fast_webhooks import FastWebhooks
 from gateway.wiring.parts import Parts
 from schemas import topics
 from schemas.errors import BusUnavailable
-from tests.unit.webchat.conftest import FailingBus, Shop, until
+from tests.unit.webchat.conftest import FailingBus, Shop, wait_until
 from tests.unit.webchat.test_webhooks import PATH, SECRET, Serve, toy, toy_shop, update, with_toy
 
 __all__ = ["toy", "toy_shop", "with_toy"]  # fixtures
@@ -55,7 +55,7 @@ def taken(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 @asynccontextmanager
-async def connected(shop: Shop) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+async def open_connection(shop: Shop) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
     host, port = shop.address.removeprefix("http://").split(":")
     reader, writer = await asyncio.open_connection(host, int(port))
     try:
@@ -88,7 +88,7 @@ async def test_both_ways_give_the_same_answer(toy_shop: Shop, short: list[bytes]
     for signed in (True, False):
         answers = []
         for path in (PATH, PATH + "?long"):
-            async with connected(toy_shop) as (reader, writer):
+            async with open_connection(toy_shop) as (reader, writer):
                 writer.write(hook(1, path=path, sign=signed))
                 status, headers, body = await answer(reader)
                 answers.append((status, without_date(headers), body))
@@ -98,7 +98,7 @@ async def test_both_ways_give_the_same_answer(toy_shop: Shop, short: list[bytes]
 
 async def test_this_aiohttp_is_one_whose_insides_are_known(toy_shop: Shop, short: list[bytes]) -> None:
     """Otherwise the short way is never taken: look at ``RequestHandler.start`` of the new one, then say so."""
-    async with connected(toy_shop) as (reader, writer):
+    async with open_connection(toy_shop) as (reader, writer):
         writer.write(hook(1))
         await answer(reader)
     assert len(short) == 1, aiohttp.__version__
@@ -106,7 +106,7 @@ async def test_this_aiohttp_is_one_whose_insides_are_known(toy_shop: Shop, short
 
 async def test_requests_of_one_connection_are_answered_in_order(toy_shop: Shop, short: list[bytes]) -> None:
     """Sent at once, a webhook, a refused one, a page and another webhook are answered one after the other."""
-    async with connected(toy_shop) as (reader, writer):
+    async with open_connection(toy_shop) as (reader, writer):
         page = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
         writer.write(hook(1) + hook(2, sign=False) + page + hook(3))
         answers = [await answer(reader) for _ in range(4)]
@@ -116,10 +116,10 @@ async def test_requests_of_one_connection_are_answered_in_order(toy_shop: Shop, 
 
 
 async def test_a_body_may_come_after_its_head(toy_shop: Shop, short: list[bytes], taken: list[str]) -> None:
-    async with connected(toy_shop) as (reader, writer):
+    async with open_connection(toy_shop) as (reader, writer):
         head, _, body = hook(*range(2000)).partition(b"\r\n\r\n")
         writer.write(head + b"\r\n\r\n" + body[:10])
-        await until(lambda: bool(taken))
+        await wait_until(lambda: bool(taken))
         writer.write(body[10:])
         assert (await answer(reader))[0] == 200
         writer.write(hook(2000))
@@ -130,11 +130,11 @@ async def test_a_body_may_come_after_its_head(toy_shop: Shop, short: list[bytes]
 async def test_a_client_that_leaves_in_the_middle_leaves_nothing_behind(toy_shop: Shop, taken: list[str]) -> None:
     """Its half of a body is not waited for any longer."""
     before = asyncio.all_tasks()
-    async with connected(toy_shop) as (_, writer):
+    async with open_connection(toy_shop) as (_, writer):
         writer.write(hook(1)[:-5])
-        await until(lambda: bool(taken))
+        await wait_until(lambda: bool(taken))
         assert asyncio.all_tasks() - before, "the connection has a task of its own"
-    await until(lambda: asyncio.all_tasks() <= before)
+    await wait_until(lambda: asyncio.all_tasks() <= before)
     assert await toy_shop.logged(topics.inbound("slack")) == []
 
 
@@ -153,7 +153,7 @@ async def test_a_client_that_leaves_in_the_middle_leaves_nothing_behind(toy_shop
 async def test_what_is_not_quite_a_webhook_goes_the_long_way(
     toy_shop: Shop, short: list[bytes], sent: bytes, status: int
 ) -> None:
-    async with connected(toy_shop) as (reader, writer):
+    async with open_connection(toy_shop) as (reader, writer):
         writer.write(sent)
         assert (await answer(reader))[0] == status
     assert not short
@@ -169,7 +169,7 @@ async def test_a_refusal_is_counted_on_either_way(
 
     shop = await serve(failing)
     for path in (PATH, PATH + "?long"):
-        async with connected(shop) as (reader, writer):
+        async with open_connection(shop) as (reader, writer):
             writer.write(hook(1, path=path))
             status, headers, _ = await answer(reader)
             assert (status, int(headers["retry-after"]) >= 1) == (503, True)
@@ -194,7 +194,7 @@ async def test_a_stop_lets_a_webhook_finish_and_waits_for_nothing_more(
     stack = AsyncExitStack()
     port = await stack.enter_async_context(run_server(build_app(shop.parts), "127.0.0.1", 0))
     shop.address = f"http://127.0.0.1:{port}"
-    async with connected(shop) as (reader, writer), connected(shop) as (idle, _):
+    async with open_connection(shop) as (reader, writer), open_connection(shop) as (idle, _):
         writer.write(hook(1))
         await reached.wait()
         began = time.monotonic()

@@ -14,8 +14,8 @@ import pytest
 from gateway.http.connection import Connection
 from gateway.http.fast_refusals import FastRefusals, RequestHead
 from gateway.http.overload import OverloadGuard
-from tests.unit.webchat.conftest import Shop, until
-from tests.unit.webchat.test_fast_webhooks import answer, connected, without_date
+from tests.unit.webchat.conftest import Shop, wait_until
+from tests.unit.webchat.test_fast_webhooks import answer, open_connection, without_date
 from tests.unit.webchat.test_webhooks import PATH, toy, toy_shop, with_toy
 
 __all__ = ["toy", "toy_shop", "with_toy"]  # fixtures
@@ -68,11 +68,11 @@ Client = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 @asynccontextmanager
 async def in_pieces(shop: Shop, door: Door, *pieces: bytes) -> AsyncIterator[Client]:
     """Each piece is sent once the one before has come by itself."""
-    async with connected(shop) as (reader, writer):
+    async with open_connection(shop) as (reader, writer):
         for piece in pieces:
             before = door.pieces
             writer.write(piece)
-            await until(lambda before=before: door.pieces > before)  # type: ignore[misc]
+            await wait_until(lambda before=before: door.pieces > before)  # type: ignore[misc]
         yield reader, writer
 
 
@@ -83,7 +83,7 @@ async def test_both_ways_refuse_alike(toy_shop: Shop, door: Door, path: str, ori
     door.crowd()
     answers: list[Any] = []
     for each in (path, path + "?long"):
-        async with connected(toy_shop) as (reader, writer):
+        async with open_connection(toy_shop) as (reader, writer):
             writer.write(post(each, more=f"Origin: {origin}\r\n" if origin else ""))
             status, headers, body = await answer(reader)
             answers.append((status, without_date(headers), body))
@@ -96,7 +96,7 @@ async def test_both_ways_refuse_alike(toy_shop: Shop, door: Door, path: str, ori
 
 async def test_a_connection_that_has_served_refuses_the_long_way_once(toy_shop: Shop, door: Door) -> None:
     """Where its next request begins is known only then; and when there is room again it serves as before."""
-    async with connected(toy_shop) as (reader, writer):
+    async with open_connection(toy_shop) as (reader, writer):
         for crowded, sent, status in [
             (False, PAGE, 200),
             (True, post(), 503),
@@ -115,7 +115,7 @@ async def test_a_connection_that_has_served_refuses_the_long_way_once(toy_shop: 
 async def test_while_it_is_nearly_crowded_connections_stay_known(toy_shop: Shop, door: Door) -> None:
     """So that the first refusal after a message that was accepted costs as little as the next ones."""
     door.near = True
-    async with connected(toy_shop) as (reader, writer):
+    async with open_connection(toy_shop) as (reader, writer):
         writer.write(post())
         assert (await answer(reader))[0] == 401
         door.crowd()
@@ -134,7 +134,7 @@ async def test_the_body_of_what_was_refused_is_left_out(toy_shop: Shop, door: Do
         door.near = door.crowded = False
         writer.write(whole[-80:] + rest)
         if not rest:
-            await until(lambda: door.pieces == 3)
+            await wait_until(lambda: door.pieces == 3)
             writer.write(PAGE)
         assert (await answer(reader))[0] == 200
     assert len(door.short) == 1
@@ -176,7 +176,7 @@ async def test_what_begins_in_the_middle_of_another_head_is_no_request(toy_shop:
 
 async def test_requests_that_come_at_once_are_answered_in_order(toy_shop: Shop, door: Door) -> None:
     door.crowd()
-    async with connected(toy_shop) as (reader, writer):
+    async with open_connection(toy_shop) as (reader, writer):
         writer.write(post() + PAGE + post())
         assert [(await answer(reader))[0] for _ in range(3)] == [503, 200, 503]
     assert door.short == []
@@ -188,7 +188,7 @@ async def test_a_connection_stays_in_step_wherever_its_bytes_are_cut(toy_shop: S
     answered once and in order."""
     dice = random.Random(seed)
     kinds = [(PAGE, {200}), (post(), {401, 503}), (post(body=post()), {401, 503}), (post(body=PAGE), {401, 503})]
-    async with connected(toy_shop) as (reader, writer):
+    async with open_connection(toy_shop) as (reader, writer):
         for _ in range(60):
             some = dice.choices(kinds, k=dice.choice((1, 1, 1, 1, 2)))
             sent = b"".join(request for request, _ in some)
@@ -202,7 +202,7 @@ async def test_a_connection_stays_in_step_wherever_its_bytes_are_cut(toy_shop: S
                 door.crowded = door.near and dice.random() < 0.8
                 before = door.pieces
                 writer.write(sent[start:end])
-                await until(lambda before=before: door.pieces > before)  # type: ignore[misc]
+                await wait_until(lambda before=before: door.pieces > before)  # type: ignore[misc]
             statuses = [(await answer(reader))[0] for _ in some]
             assert all(status in right for status, (_, right) in zip(statuses, some, strict=True)), statuses
         door.crowd()
@@ -217,7 +217,7 @@ async def test_a_connection_stays_in_step_wherever_its_bytes_are_cut(toy_shop: S
 )
 async def test_what_is_no_message_goes_the_long_way(toy_shop: Shop, door: Door, path: str) -> None:
     door.crowd()
-    async with connected(toy_shop) as (reader, writer):
+    async with open_connection(toy_shop) as (reader, writer):
         writer.write(post(path))
         assert (await answer(reader))[0] == 503
     assert door.short == []
@@ -227,7 +227,7 @@ async def test_answers_are_made_anew_for_many_callers(toy_shop: Shop, door: Door
     """However many origins there are, few answers are kept."""
     monkeypatch.setattr("gateway.http.fast_refusals.MAX_CACHED", 3)
     door.crowd()
-    async with connected(toy_shop) as (reader, writer):
+    async with open_connection(toy_shop) as (reader, writer):
         for number in range(10):
             writer.write(post(more=f"Origin: https://{number}.example\r\n"))
             assert (await answer(reader))[1]["access-control-allow-origin"] == f"https://{number}.example"

@@ -27,8 +27,8 @@ from schemas.conversation import ActionRecord, Contact, DeliveryOutcome
 from schemas.envelope import Envelope
 from schemas.ids import derived_id
 from schemas.messages import Address, ChoiceSelection
-from tests.harness.command_model import Obeying
-from tests.simulators.payments import Till, open_till
+from tests.harness.command_model import CommandModel
+from tests.simulators.payments import PaymentService, open_payments
 from tests.unit.agent_worker.world import ACCOUNT, CHANNEL, PLACE, TENANT, LaneStub, World, world_at
 
 SAID_LATER = (topics.ACTION_RESOLVED, topics.APPROVAL_EXPIRED)
@@ -107,9 +107,9 @@ async def note(context: ActionContext, arguments: Order) -> Status:
 @dataclass
 class Shop:
     world: World
-    till: Till
+    till: PaymentService
     worker: Worker
-    model: Obeying
+    model: CommandModel
     workers: list[Worker] = field(default_factory=list)
 
     async def say(self, name: str, text: str, **more: Any) -> None:
@@ -205,11 +205,11 @@ def another_worker(shop: Shop) -> Worker:
     return worker
 
 
-def rules(till: Till, actions: Sequence[Action] = (refund, status, note), **more: Any) -> ActionRules:
+def rules(till: PaymentService, actions: Sequence[Action] = (refund, status, note), **more: Any) -> ActionRules:
     return ActionRules(actions={each.name: each for each in actions}, settings={"till": till.url}, **more)
 
 
-def http_rules(till: Till, *, absent: str = "unsure", **changes: Any) -> ActionRules:
+def http_rules(till: PaymentService, *, absent: str = "unsure", **changes: Any) -> ActionRules:
     """The same refund, as an operator declares it."""
     declared: dict[str, Any] = {
         "description": "Pay money back for an order.",
@@ -226,12 +226,12 @@ def http_rules(till: Till, *, absent: str = "unsure", **changes: Any) -> ActionR
 async def open_shop(
     folder: Path, *, declared: bool = False, desk: DeskRules | None = None, **more: Any
 ) -> AsyncIterator[Shop]:
-    async with open_till() as till:
+    async with open_payments() as till:
         made = http_rules(till, **more) if declared else rules(till, **more)
         async with world_at(folder, prepare=False, actions=made, desk=desk) as world:
             contact = Contact(id="contact-1", tenant=TENANT, addresses=ADDRESSES, created_at=world.clock())
             await world.state.rebuild.restore_contact(contact)
-            shop = Shop(world, till, world.worker, Obeying())
+            shop = Shop(world, till, world.worker, CommandModel())
             shop.worker = another_worker(shop)
             try:
                 yield shop

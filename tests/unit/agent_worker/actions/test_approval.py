@@ -16,7 +16,7 @@ EXPIRED = "Nobody approved this in time, so nothing was changed."
 DONE = "Refund R-1 of 80.00 is on its way."
 
 
-async def waiting(shop: Shop, amount: str = "80.00") -> str:
+async def ask_for_approval(shop: Shop, amount: str = "80.00") -> str:
     """The contact has said yes, and a colleague is asked. Returns the approval's id."""
     pending = await shop.ask(amount)
     await shop.hear(shop.yes(pending))
@@ -25,7 +25,7 @@ async def waiting(shop: Shop, amount: str = "80.00") -> str:
 
 
 async def test_people_are_asked_with_the_exact_action_amount_customer_and_reason(shop: Shop) -> None:
-    approval = await waiting(shop)
+    approval = await ask_for_approval(shop)
     assert await shop.last() == ASKED
     known = await shop.world.known()
     assert known.owner == "queue"
@@ -39,7 +39,7 @@ async def test_people_are_asked_with_the_exact_action_amount_customer_and_reason
 
 
 async def test_the_yes_does_it_tells_the_contact_and_gives_the_conversation_back(shop: Shop) -> None:
-    approval = await waiting(shop)
+    approval = await ask_for_approval(shop)
     await shop.hear(await shop.decided(approval, "approve", "one"))
     assert await shop.last() == DONE
     assert shop.till.effects() == {"A-1001 80.00": 1}
@@ -51,7 +51,7 @@ async def test_the_yes_does_it_tells_the_contact_and_gives_the_conversation_back
 
 @pytest.mark.parametrize("words", [["approve"] * 5, ["approve", "deny"], ["deny", "approve"]])
 async def test_of_several_words_the_first_counts(shop: Shop, words: list[str]) -> None:
-    approval = await waiting(shop)
+    approval = await ask_for_approval(shop)
     for number, word in enumerate(words):
         await shop.hear(await shop.decided(approval, word, str(number)))
     assert len(shop.till.done) == (words[0] == "approve")
@@ -59,14 +59,14 @@ async def test_of_several_words_the_first_counts(shop: Shop, words: list[str]) -
 
 
 async def test_two_colleagues_at_the_same_time_do_it_once(shop: Shop) -> None:
-    approval = await waiting(shop)
+    approval = await ask_for_approval(shop)
     shop.till.honours = False
     await shop.hear(*[await shop.decided(approval, "approve", str(n)) for n in range(10)])
     assert shop.till.effects() == {"A-1001 80.00": 1}
 
 
 async def test_a_no_is_told_and_nothing_is_done(shop: Shop) -> None:
-    approval = await waiting(shop)
+    approval = await ask_for_approval(shop)
     await shop.hear(await shop.decided(approval, "deny", "one"))
     assert await shop.last() == "A colleague looked at this and did not approve it. Nothing was changed."
     assert shop.till.done == []
@@ -74,7 +74,7 @@ async def test_a_no_is_told_and_nothing_is_done(shop: Shop) -> None:
 
 
 async def test_a_yes_that_comes_too_late_does_nothing(shop: Shop) -> None:
-    approval = await waiting(shop)
+    approval = await ask_for_approval(shop)
     shop.world.clock.advance(hours=25)
     await shop.hear(await shop.decided(approval, "approve", "late"))
     assert await shop.last() == EXPIRED
@@ -82,7 +82,7 @@ async def test_a_yes_that_comes_too_late_does_nothing(shop: Shop) -> None:
 
 
 async def test_that_nobody_decided_in_time_is_told_when_the_contact_writes_again(shop: Shop) -> None:
-    await waiting(shop)
+    await ask_for_approval(shop)
     shop.world.clock.advance(hours=25)
     await shop.say("hello", "hello?")
     assert await shop.last() == EXPIRED
@@ -91,7 +91,7 @@ async def test_that_nobody_decided_in_time_is_told_when_the_contact_writes_again
 
 
 async def test_a_word_on_what_was_never_asked_does_nothing(shop: Shop) -> None:
-    await waiting(shop)
+    await ask_for_approval(shop)
     before = len(await shop.world.replies())
     await shop.hear(await shop.decided("something-else", "approve", "one"))
     assert len(await shop.world.replies()) == before
@@ -99,7 +99,7 @@ async def test_a_word_on_what_was_never_asked_does_nothing(shop: Shop) -> None:
 
 
 async def test_it_waits_over_restarts_and_while_a_person_has_the_conversation(shop: Shop) -> None:
-    approval = await waiting(shop)
+    approval = await ask_for_approval(shop)
     known = await shop.world.known()
     await shop.hear(shop.world.owner_asked("person", known.epoch, "take"))
     shop.worker = another_worker(shop)

@@ -20,7 +20,7 @@ from schemas.messages import OutboundMessage
 from schemas.ports import Record
 from tests.simulators.payments import Mood
 from tests.unit.agent_worker.actions.shop import Shop, another_worker, open_shop, refund
-from tests.unit.agent_worker.world import LaneStub, until
+from tests.unit.agent_worker.world import LaneStub, wait_until
 
 UNCLEAR = "I got no answer whether this went through. I am checking, and you will hear from me here."
 DONE = "Refund R-1 of 12.50 is on its way."
@@ -32,7 +32,7 @@ async def cut_off(shop: Shop, lane: LaneStub) -> None:
     """The worker is gone in the middle of its call; somebody else gets the same records."""
     shop.till.pause = 30
     running = asyncio.create_task(shop.worker.handle(lane))
-    await until(lambda: bool(shop.till.done))
+    await wait_until(lambda: bool(shop.till.done))
     running.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await running
@@ -168,7 +168,7 @@ async def test_an_outcome_that_comes_late_is_told_by_whoever_resolves(shop: Shop
     lane = await shop.world.lane(shop.yes(pending))
     shop.till.pause = 0.2
     slow = asyncio.create_task(shop.worker.handle(lane))
-    await until(lambda: bool(shop.till.done))
+    await wait_until(lambda: bool(shop.till.done))
     await another_worker(shop).handle(lane)
     assert await shop.last() == UNCLEAR
     with contextlib.suppress(Fenced):
@@ -185,7 +185,7 @@ async def test_a_person_who_takes_over_during_the_call_leaves_the_outcome_to_be_
     lane = await shop.world.lane(shop.yes(pending))
     shop.till.pause = 0.15
     running = asyncio.create_task(shop.worker.handle(lane))
-    await until(lambda: bool(shop.till.done))
+    await wait_until(lambda: bool(shop.till.done))
     await shop.world.state.conversations.own(
         shop.world.conversation, "person", expected_epoch=0, request_id="claim", by="Rosa", now=shop.world.clock()
     )
@@ -284,7 +284,7 @@ async def test_a_message_that_arrives_after_the_first_write_waits_for_the_next_t
     lane = await shop.world.lane(shop.yes(pending))
     shop.till.pause = 0.15
     running = asyncio.create_task(shop.worker.handle(lane))
-    await until(lambda: bool(shop.till.done))
+    await wait_until(lambda: bool(shop.till.done))
     lane.arrive(*await shop.world.records(shop.world.said("wait", "wait!")))
     await running
     assert await shop.last() == DONE

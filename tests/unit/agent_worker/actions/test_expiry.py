@@ -10,7 +10,7 @@ from agent_worker.actions.execution.resolver import RESEND_AFTER
 from schemas import topics
 from schemas.conversation import OwnerRequested
 from tests.unit.agent_worker.actions.shop import Shop, another_worker
-from tests.unit.agent_worker.actions.test_approval import EXPIRED, waiting
+from tests.unit.agent_worker.actions.test_approval import EXPIRED, ask_for_approval
 from tests.unit.agent_worker.world import LaneStub
 
 
@@ -19,14 +19,14 @@ async def heard(shop: Shop) -> list[str]:
 
 
 async def test_an_approval_that_has_time_left_stays_open(shop: Shop) -> None:
-    await waiting(shop)
+    await ask_for_approval(shop)
     shop.world.clock.advance(hours=23)
     assert await shop.resolve() == 0
     assert len((await shop.memory()).approvals) == 1
 
 
 async def test_one_that_has_expired_is_told_and_settled_and_the_conversation_is_given_back(shop: Shop) -> None:
-    await waiting(shop)
+    await ask_for_approval(shop)
     shop.world.clock.advance(hours=25)
     assert await shop.resolve() == 1
     assert await shop.last() == EXPIRED
@@ -39,7 +39,7 @@ async def test_one_that_has_expired_is_told_and_settled_and_the_conversation_is_
 
 
 async def test_nothing_is_told_again_once_it_was(shop: Shop) -> None:
-    await waiting(shop)
+    await ask_for_approval(shop)
     shop.world.clock.advance(hours=25)
     await shop.resolve()
     before = await heard(shop)
@@ -50,7 +50,7 @@ async def test_nothing_is_told_again_once_it_was(shop: Shop) -> None:
 
 
 async def test_two_processes_that_tell_it_at_the_same_time_tell_it_once(shop: Shop) -> None:
-    await waiting(shop)
+    await ask_for_approval(shop)
     shop.world.clock.advance(hours=25)
     other = another_worker(shop)
     told = await asyncio.gather(shop.worker.resolve(), other.resolve())
@@ -67,7 +67,7 @@ async def test_two_processes_that_tell_it_at_the_same_time_tell_it_once(shop: Sh
 
 
 async def test_a_yes_on_its_way_that_comes_after_it_does_nothing(shop: Shop) -> None:
-    approval = await waiting(shop)
+    approval = await ask_for_approval(shop)
     shop.world.clock.advance(hours=25)
     await shop.resolve()
     await shop.hear(await shop.decided(approval, "approve", "late"))
@@ -76,14 +76,14 @@ async def test_a_yes_on_its_way_that_comes_after_it_does_nothing(shop: Shop) -> 
 
 
 async def test_a_decision_that_came_first_leaves_nothing_to_expire(shop: Shop) -> None:
-    approval = await waiting(shop)
+    approval = await ask_for_approval(shop)
     await shop.hear(await shop.decided(approval, "deny", "one"))
     shop.world.clock.advance(hours=25)
     assert await shop.resolve() == 0
 
 
 async def test_the_word_counts_where_the_clock_of_who_hears_it_is_behind(shop: Shop) -> None:
-    await waiting(shop)
+    await ask_for_approval(shop)
     shop.world.clock.advance(hours=25)
     await shop.worker.resolve()
     shop.world.clock.advance(hours=-2)
@@ -96,7 +96,7 @@ async def test_the_word_counts_where_the_clock_of_who_hears_it_is_behind(shop: S
 
 @pytest.mark.parametrize("owner", ["person", "closed"])
 async def test_it_is_settled_too_while_others_have_the_conversation(shop: Shop, owner: str) -> None:
-    await waiting(shop)
+    await ask_for_approval(shop)
     known = await shop.world.known()
     await shop.hear(shop.world.owner_asked(owner, known.epoch, "take"))
     shop.world.clock.advance(hours=25)

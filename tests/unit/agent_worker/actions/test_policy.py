@@ -13,7 +13,7 @@ from agent_worker.actions.context import resolve_identity
 from schemas.actions import Proof
 from schemas.conversation import Contact, Origin
 from schemas.messages import Address, Assurance
-from tests.simulators.payments import open_till
+from tests.simulators.payments import open_payments
 from tests.unit.agent_worker.actions.shop import Shop, note, open_shop, refund, rules
 from tests.unit.agent_worker.world import ACCOUNT, CHANNEL, PLACE, TENANT, world_at
 
@@ -125,7 +125,7 @@ async def test_several_people_who_write_at_once_each_act_in_their_own_name(shop:
 
 
 async def test_an_action_that_a_tenant_does_not_have_is_not_offered(tmp_path: Path) -> None:
-    async with open_till() as till, world_at(tmp_path, prepare=False) as world:
+    async with open_payments() as till, world_at(tmp_path, prepare=False) as world:
         assert rules(till).actions
         await world.handle(world.said("m1", 'refund {"order": "A-1001", "amount": "5"}'))
         assert world.model.asked[-1].offers == ()

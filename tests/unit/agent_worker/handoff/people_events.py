@@ -23,7 +23,7 @@ WEEKDAYS = OfficeHours(ZoneInfo("Europe/Berlin"), {day: [span_of("09:00-17:00")]
 NINE_TO_FIVE = DeskRules(hours=WEEKDAYS, first_reply=timedelta(minutes=15))
 
 
-def asked(world: World, to: Any, name: str, *, epoch: int, by: str = "slack:U1", who: str = "Rosa") -> Envelope:
+def request_owner(world: World, to: Any, name: str, *, epoch: int, by: str = "slack:U1", who: str = "Rosa") -> Envelope:
     """A request as the desk's door appends it."""
     ask = OwnerRequested(
         id=derived_id(name, "ask"), to=to, expected_epoch=epoch, by=by, name=who, reason="", at=world.clock()
@@ -31,7 +31,7 @@ def asked(world: World, to: Any, name: str, *, epoch: int, by: str = "slack:U1",
     return world.wrap(topics.OWNER_REQUESTED, ask, ask.id)
 
 
-def resolved(world: World, name: str = "done", **more: Any) -> Envelope:
+def resolve_handoff(world: World, name: str = "done", **more: Any) -> Envelope:
     told = {"id": derived_id(name, "resolved"), "by": "slack:U1", "name": "Rosa", "at": world.clock()}
     done = HandoffResolved.model_validate(told | more)
     return world.wrap(topics.HANDOFF_RESOLVED, done, done.id)
@@ -42,19 +42,19 @@ def draft_wanted(world: World, name: str = "draft", hint: str = "") -> Envelope:
     return world.wrap(topics.DRAFT_REQUESTED, wanted, wanted.id)
 
 
-def picked(world: World, name: str, question: OutboundMessage, choice: str) -> Envelope:
+def pick_choice(world: World, name: str, question: OutboundMessage, choice: str) -> Envelope:
     """The contact presses one of the question's buttons."""
     label = next(each.label for each in question.choices if each.id == choice)
     return world.said(name, label, choice=ChoiceSelection(in_reply_to=question.id, id=choice))
 
 
-async def claimed(world: World, name: str = "claim") -> None:
+async def claim_conversation(world: World, name: str = "claim") -> None:
     """Rosa takes the conversation, as it is now."""
-    await world.handle(asked(world, "person", name, epoch=(await world.known()).epoch))
+    await world.handle(request_owner(world, "person", name, epoch=(await world.known()).epoch))
 
 
-async def returned(world: World, name: str = "return", to: str = "agent") -> None:
-    await world.handle(asked(world, to, name, epoch=(await world.known()).epoch))
+async def return_conversation(world: World, name: str = "return", to: str = "agent") -> None:
+    await world.handle(request_owner(world, to, name, epoch=(await world.known()).epoch))
 
 
 async def read_back(world: World) -> None:
@@ -65,7 +65,7 @@ async def read_back(world: World) -> None:
         await world.handle(Envelope.from_wire(record.headers, record.value))
 
 
-async def delivered(world: World) -> None:
+async def deliver_replies(world: World) -> None:
     """Connectors take what was sent to the contact: it joins the transcript."""
     for message in await world.replies():
         await world.state.transcript.add(world.conversation, TranscriptMessage.of_outbound(message, "sent"))
@@ -74,7 +74,7 @@ async def delivered(world: World) -> None:
 async def handed_over(world: World, text: str = PERSON) -> OutboundMessage:
     """The agent passes the conversation to people; what the contact was told."""
     await world.handle(world.said("m-handoff", text))
-    await delivered(world)
+    await deliver_replies(world)
     await read_back(world)
     return (await world.replies())[-1]
 

@@ -11,7 +11,7 @@ import pytest
 from schemas import topics
 from schemas.desk import HandoffEnded
 from schemas.envelope import Envelope
-from tests.unit.agent_worker.handoff.people_events import ALWAYS, asked, resolved
+from tests.unit.agent_worker.handoff.people_events import ALWAYS, request_owner, resolve_handoff
 from tests.unit.agent_worker.world import World, world_at
 
 CASES = 16
@@ -47,13 +47,13 @@ class Log:
             return self._speak(name)
         if wish == "resolved":
             self.owner, self.epoch = "closed", self.epoch + 1
-            return resolved(self.world, name, outcome="Solved")
+            return resolve_handoff(self.world, name, outcome="Solved")
         if wish == "late":
-            return asked(self.world, "person", name, epoch=self.epoch - 1)
+            return request_owner(self.world, "person", name, epoch=self.epoch - 1)
         return self._move(wish, name)
 
     def _move(self, to: str, name: str) -> Envelope:
-        event = asked(self.world, to, name, epoch=self.epoch)
+        event = request_owner(self.world, to, name, epoch=self.epoch)
         self.owner, self.epoch = to, self.epoch + 1
         return event
 

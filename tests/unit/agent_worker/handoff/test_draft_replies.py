@@ -19,11 +19,11 @@ from tests.unit.agent_worker.handoff.people_events import (
     ALWAYS,
     HEAT,
     PERSON,
-    claimed,
-    delivered,
+    claim_conversation,
+    deliver_replies,
     draft_wanted,
     handed_over,
-    returned,
+    return_conversation,
 )
 from tests.unit.agent_worker.world import World, world_at
 
@@ -45,7 +45,7 @@ async def _draft(world: World, **more: Any) -> DraftGenerated:
 async def test_draft_answers_what_waits(world: World) -> None:
     """It is the answer that the contact would get, with its sources; nothing is sent, and nobody's turn changes."""
     await handed_over(world)
-    await claimed(world)
+    await claim_conversation(world)
     world.clock.advance(minutes=1)
     await world.handle(world.said("m2", HEAT))
     before, known = await world.replies(), await world.known()
@@ -61,14 +61,14 @@ async def test_draft_answers_what_waits(world: World) -> None:
 async def test_draft_answers_the_last_question_when_nothing_waits(world: World) -> None:
     """Where people have answered already, it is what the agent would say to the last question."""
     await handed_over(world)
-    await claimed(world)
+    await claim_conversation(world)
     world.clock.advance(minutes=1)
     await world.handle(world.said("m2", RETURN))
     world.clock.advance(minutes=1)
     await world.handle(world.said("m3", "Thanks"))
     world.clock.advance(minutes=1)
     await world.handle(world.said("p1", "One moment.", by="person"))
-    await delivered(world)
+    await deliver_replies(world)
     assert "30 days" in (await _draft(world)).text
 
 
@@ -82,7 +82,7 @@ async def test_draft_answers_the_last_question_when_nothing_waits(world: World) 
 async def test_draft_says_honestly_that_there_is_none(world: World, said: str, reason: str) -> None:
     """It has no words then, and the reason is told."""
     await handed_over(world)
-    await claimed(world)
+    await claim_conversation(world)
     world.clock.advance(minutes=1)
     await world.handle(world.said("m2", said))
     draft = await _draft(world)
@@ -99,7 +99,7 @@ async def test_draft_of_a_conversation_without_words(world: World) -> None:
 async def test_model_that_fails_makes_an_empty_draft(world: World) -> None:
     """The reason names the failure; the conversation goes on."""
     await handed_over(world)
-    await claimed(world)
+    await claim_conversation(world)
     world.clock.advance(minutes=1)
     await world.handle(world.said("m2", HEAT))
 
@@ -114,7 +114,7 @@ async def test_model_that_fails_makes_an_empty_draft(world: World) -> None:
 async def test_draft_is_made_once(world: World) -> None:
     """A request that comes twice is one draft."""
     await handed_over(world)
-    await claimed(world)
+    await claim_conversation(world)
     await world.handle(draft_wanted(world))
     await world.handle(draft_wanted(world))
     assert len(await world.told(topics.DRAFT_MADE)) == 1
@@ -123,9 +123,9 @@ async def test_draft_is_made_once(world: World) -> None:
 async def test_drafts_know_what_was_promised(world: World) -> None:
     """After people were there, a draft keeps to their words, and the hint is read by models."""
     await handed_over(world)
-    await claimed(world)
+    await claim_conversation(world)
     await world.handle(world.said("p1", "Your replacement parcel will arrive on Friday.", by="person"))
-    await delivered(world)
+    await deliver_replies(world)
     world.clock.advance(minutes=1)
     await world.handle(world.said("m2", "When will the replacement parcel arrive?"))
     assert "will arrive on Friday" in (await _draft(world)).text
@@ -155,11 +155,11 @@ async def test_drafts_may_do_nothing(tmp_path: Path) -> None:
     offered: Action = ship_now
     async with world_at(tmp_path, desk=ALWAYS, actions=ActionRules(actions={"ship_now": offered})) as world:
         await handed_over(world)
-        await claimed(world)
+        await claim_conversation(world)
         world.clock.advance(minutes=1)
         await world.handle(world.said("m2", HEAT))
         draft = await _draft(world)
         assert "heat pack" in draft.text
         assert world.model.asked[-1].offers == ()
-        await returned(world)
+        await return_conversation(world)
         assert len(world.model.asked[-1].offers) == 1

@@ -18,14 +18,14 @@ from schemas.ports import Question, SearchResult
 from tests.unit.agent_worker.handoff.people_events import (
     HEAT,
     PERSON,
-    asked,
-    claimed,
-    delivered,
+    claim_conversation,
+    deliver_replies,
     handed_over,
     handoff_of,
     read_back,
-    resolved,
-    returned,
+    request_owner,
+    resolve_handoff,
+    return_conversation,
 )
 from tests.unit.agent_worker.world import World, world_at
 
@@ -114,12 +114,12 @@ def test_remote_models_read_who_spoke() -> None:
 
 async def _with_people(world: World, said: str) -> None:
     await handed_over(world)
-    await claimed(world)
+    await claim_conversation(world)
     world.clock.advance(minutes=1)
     await world.handle(world.said("p1", said, by="person"))
-    await delivered(world)
+    await deliver_replies(world)
     world.clock.advance(minutes=1)
-    await returned(world)
+    await return_conversation(world)
     world.clock.advance(minutes=1)
 
 
@@ -154,21 +154,21 @@ async def test_model_is_given_the_marks(world: World) -> None:
 async def test_what_waited_is_answered_when_people_give_back(world: World) -> None:
     """Messages that nobody answered are answered by the agent at once, in one turn; those that people answered not."""
     await handed_over(world)
-    await claimed(world)
+    await claim_conversation(world)
     world.clock.advance(minutes=1)
     await world.handle(world.said("m2", HEAT))
     world.clock.advance(minutes=1)
     await world.handle(world.said("p1", "We do.", by="person"))
-    await delivered(world)
+    await deliver_replies(world)
     world.clock.advance(minutes=1)
     await world.handle(world.said("m3", RETURN))
     before = len(await world.replies())
-    await returned(world)
+    await return_conversation(world)
     (reply,) = (await world.replies())[before:]
     assert "30 days" in reply.text
     assert "heat pack" not in reply.text
     assert reply.in_reply_to == world.message_id("m3")
-    await delivered(world)
+    await deliver_replies(world)
     await world.handle(world.said("m4", "Thanks!"))
     assert len(await world.replies()) == before + 2
 
@@ -182,14 +182,16 @@ async def test_what_was_written_in_the_same_second_as_an_answered_message_waits_
     early = world.said("m2", RETURN)
     world.clock.advance(seconds=overtaken)
     await handed_over(world)
-    await claimed(world)
+    await claim_conversation(world)
     await world.handle(early)
     assert (await world.known()).facts.unanswered == (world.message_id("m2"),)
     before = len(await world.replies())
     if end == "returned":
-        await returned(world)
+        await return_conversation(world)
     else:
-        await world.handle(asked(world, "closed", "close", epoch=(await world.known()).epoch), resolved(world))
+        await world.handle(
+            request_owner(world, "closed", "close", epoch=(await world.known()).epoch), resolve_handoff(world)
+        )
         await read_back(world)
     (reply,) = (await world.replies())[before:]
     assert "30 days" in reply.text
@@ -200,17 +202,17 @@ async def test_what_was_written_in_the_same_second_as_an_answered_message_waits_
 async def test_in_one_second_people_answer_what_came_before_their_words_alone(world: World) -> None:
     """What comes after them still waits; what was taken back does not."""
     await handed_over(world)
-    await claimed(world)
+    await claim_conversation(world)
     await world.handle(world.said("m2", HEAT))
     await world.handle(world.said("p1", "We do.", by="person"))
-    await delivered(world)
+    await deliver_replies(world)
     assert (await world.known()).facts.unanswered == ()
     await world.handle(world.said("m3", RETURN))
     await world.handle(world.said("m4", HEAT))
     await world.handle(world.deleted("m4"))
     assert (await world.known()).facts.unanswered == (world.message_id("m3"),)
     before = len(await world.replies())
-    await returned(world)
+    await return_conversation(world)
     assert [reply.in_reply_to for reply in (await world.replies())[before:]] == [world.message_id("m3")]
 
 
@@ -227,11 +229,11 @@ async def test_what_the_agent_answers_in_one_batch_is_answered_whatever_its_time
 async def test_nothing_is_said_when_nothing_was_asked(world: World, text: str) -> None:
     """A thank-you, a greeting, or the wish for a person that led there, is not answered after the fact."""
     await handed_over(world)
-    await claimed(world)
+    await claim_conversation(world)
     world.clock.advance(minutes=1)
     await world.handle(world.said("m2", text))
     before = len(await world.replies())
-    await returned(world)
+    await return_conversation(world)
     assert len(await world.replies()) == before
     assert (await world.known()).owner == "agent"
 
@@ -239,12 +241,12 @@ async def test_nothing_is_said_when_nothing_was_asked(world: World, text: str) -
 async def test_message_that_is_deleted_meanwhile_is_not_answered(world: World) -> None:
     """What was taken back while people had the conversation waits for nobody."""
     await handed_over(world)
-    await claimed(world)
+    await claim_conversation(world)
     world.clock.advance(minutes=1)
     await world.handle(world.said("m2", RETURN))
     await world.handle(world.deleted("m2"))
     before = len(await world.replies())
-    await returned(world)
+    await return_conversation(world)
     assert len(await world.replies()) == before
 
 
@@ -253,10 +255,10 @@ async def test_answers_that_did_not_help_are_forgotten(tmp_path: Path) -> None:
     async with world_at(tmp_path, routes=RouteRules(person_after=2)) as world:
         for name in ("m1", "m2", "m3"):
             await world.handle(world.said(name, f"Do you sell spaceships {name}?"))
-            await delivered(world)
+            await deliver_replies(world)
         await read_back(world)
         assert (await world.known()).owner == "queue"
-        await returned(world)
+        await return_conversation(world)
         assert (await world.known()).facts.declined_in_a_row == 0
         world.clock.advance(minutes=1)
         await world.handle(world.said("m4", "Do you sell spaceships m1?"))
@@ -269,10 +271,10 @@ async def test_what_people_gave_back_unanswered_is_not_passed_to_them_again(tmp_
     routes = RouteRules(risks=(RiskTopic("law", ("lawyer",)),))
     async with world_at(tmp_path, routes=routes) as world:
         await handed_over(world, "I will call my lawyer.")
-        await claimed(world)
+        await claim_conversation(world)
         world.clock.advance(minutes=1)
         await world.handle(world.said("m2", "Do you add a heat pack in winter? Lawyer."))
-        await returned(world)
+        await return_conversation(world)
         assert "heat pack" in (await world.replies())[-1].text
         assert (await world.known()).owner == "agent"
         world.clock.advance(minutes=1)
@@ -293,13 +295,15 @@ async def test_second_handoff_for_a_new_wish_is_made(world: World) -> None:
 async def test_return_before_the_persons_words_went_out_counts_them_as_said(world: World) -> None:
     """A reply that is still on its way has answered what came before it."""
     await handed_over(world)
-    await claimed(world)
+    await claim_conversation(world)
     world.clock.advance(minutes=1)
     await world.handle(world.said("m2", RETURN))
     world.clock.advance(minutes=1)
     epoch = (await world.known()).epoch
     before = len(await world.replies())
-    await world.handle(world.said("p1", "Thirty days.", by="person"), asked(world, "agent", "back", epoch=epoch))
+    await world.handle(
+        world.said("p1", "Thirty days.", by="person"), request_owner(world, "agent", "back", epoch=epoch)
+    )
     assert [reply.author.kind for reply in (await world.replies())[before:]] == ["person"]
 
 

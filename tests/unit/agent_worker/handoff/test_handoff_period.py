@@ -12,14 +12,14 @@ from schemas.desk import HandoffEnded
 from tests.unit.agent_worker.handoff.people_events import (
     HEAT,
     PERSON,
-    asked,
-    claimed,
-    delivered,
+    claim_conversation,
+    deliver_replies,
     handed_over,
     handoff_of,
     read_back,
-    resolved,
-    returned,
+    request_owner,
+    resolve_handoff,
+    return_conversation,
 )
 from tests.unit.agent_worker.world import World
 
@@ -31,7 +31,7 @@ async def _ended(world: World) -> list[HandoffEnded]:
 async def test_handoff_is_remembered_in_the_turn_that_hands_over(world: World) -> None:
     """Reason, number, place and a summary are committed with the words that the contact hears."""
     await world.handle(world.said("m1", HEAT))
-    await delivered(world)
+    await deliver_replies(world)
     await world.handle(world.said("m2", PERSON))
     handoff = await handoff_of(world)
     assert (handoff.number, handoff.reason, handoff.ended_at) == (1, "the contact asked for a person", None)
@@ -76,7 +76,7 @@ async def test_claim_and_replies_are_remembered(world: World) -> None:
     """Who claimed it and when, when the first reply came, and how many."""
     await handed_over(world)
     world.clock.advance(minutes=3)
-    await claimed(world)
+    await claim_conversation(world)
     begun = world.clock()
     world.clock.advance(minutes=4)
     first = world.clock()
@@ -91,8 +91,8 @@ async def test_claim_and_replies_are_remembered(world: World) -> None:
 async def test_people_who_take_over_by_themselves_begin_a_handoff(world: World) -> None:
     """A claim without a request of the agent is a handoff; what the contact has not been answered belongs to it."""
     await world.handle(world.said("m1", HEAT))
-    await delivered(world)
-    await world.handle(asked(world, "person", "claim", epoch=0), world.said("m2", "And how long does it last?"))
+    await deliver_replies(world)
+    await world.handle(request_owner(world, "person", "claim", epoch=0), world.said("m2", "And how long does it last?"))
     handoff = await handoff_of(world)
     lines = await world.state.transcript.read(world.conversation)
     assert [line.text for line in lines if line.seq > handoff.since_seq] == ["And how long does it last?"]
@@ -113,11 +113,11 @@ async def test_return_ends_the_handoff_once(world: World) -> None:
     await handed_over(world)
     opened = world.clock()
     world.clock.advance(minutes=2)
-    await claimed(world)
+    await claim_conversation(world)
     world.clock.advance(minutes=5)
     await world.handle(world.said("p1", "Done.", by="person"))
     world.clock.advance(minutes=1)
-    await returned(world)
+    await return_conversation(world)
     await world.handle(world.said("m2", HEAT))
     (ended,) = await _ended(world)
     assert (ended.number, ended.ended, ended.by, ended.replies) == (1, "returned", "slack:U1", 1)
@@ -133,10 +133,10 @@ async def test_return_ends_the_handoff_once(world: World) -> None:
 async def test_resolving_closes_and_names_the_outcome(world: World, order: str, by: str) -> None:
     """The figures of what people resolve bear the outcome and the tags, whatever request for closing is beside it."""
     await handed_over(world)
-    await claimed(world)
-    done = resolved(world, by=by, outcome="Solved", tags=["refund"], ask=False)
+    await claim_conversation(world)
+    done = resolve_handoff(world, by=by, outcome="Solved", tags=["refund"], ask=False)
     epoch = (await world.known()).epoch
-    closing = asked(world, "closed", "close", epoch=epoch, by=by)
+    closing = request_owner(world, "closed", "close", epoch=epoch, by=by)
     if order == "resolved alone":
         await world.handle(done)
     elif order == "resolved, then closed":
@@ -156,10 +156,10 @@ async def test_resolving_closes_and_names_the_outcome(world: World, order: str, 
 async def test_resolving_that_was_cut_off_after_the_owner_changed_is_resolved(world: World) -> None:
     """A worker that died between the change of owner and its commit leaves the same figures to the next."""
     await handed_over(world)
-    await claimed(world)
+    await claim_conversation(world)
     commit = world.state.conversations.commit
     world.state.conversations.commit = _lost  # type: ignore[method-assign, assignment]
-    done = resolved(world, outcome="Solved", ask=False)
+    done = resolve_handoff(world, outcome="Solved", ask=False)
     with pytest.raises(ConnectionError):
         await world.handle(done)
     world.state.conversations.commit = commit  # type: ignore[method-assign]
@@ -172,15 +172,15 @@ async def test_resolving_that_was_cut_off_after_the_owner_changed_is_resolved(wo
 async def test_closing_without_a_word_is_closed(world: World) -> None:
     """What is closed over the API ends as closed, at once."""
     await handed_over(world)
-    await world.handle(asked(world, "closed", "close", epoch=(await world.known()).epoch, by="admin"))
+    await world.handle(request_owner(world, "closed", "close", epoch=(await world.known()).epoch, by="admin"))
     assert [ended.ended for ended in await _ended(world)] == ["closed"]
 
 
 async def test_word_of_the_desk_that_never_comes_is_not_waited_for(world: World) -> None:
     """What was closed at the desk without a word counts as closed once the contact writes again."""
     await handed_over(world)
-    await claimed(world)
-    await returned(world, to="closed")
+    await claim_conversation(world)
+    await return_conversation(world, to="closed")
     await world.handle(world.said("m2", HEAT))
     assert [ended.ended for ended in await _ended(world)] == ["closed"]
 
@@ -188,9 +188,9 @@ async def test_word_of_the_desk_that_never_comes_is_not_waited_for(world: World)
 async def test_word_that_comes_after_the_contact_wrote_again_closes_nothing(world: World) -> None:
     """A message between closing and its word has opened the conversation again, and it stays so, unasked."""
     await handed_over(world)
-    await claimed(world)
-    done = resolved(world, outcome="Solved")
-    await returned(world, to="closed")
+    await claim_conversation(world)
+    done = resolve_handoff(world, outcome="Solved")
+    await return_conversation(world, to="closed")
     await world.handle(world.said("m2", HEAT))
     await world.handle(done)
     assert (await world.known()).owner == "agent"
@@ -202,9 +202,9 @@ async def test_word_that_comes_after_the_contact_wrote_again_closes_nothing(worl
 async def test_word_about_an_earlier_handoff_leaves_the_next_one_alone(world: World) -> None:
     """A late word does not close what people were asked for since."""
     await handed_over(world)
-    await claimed(world)
-    done = resolved(world, outcome="Solved")
-    await returned(world, to="closed")
+    await claim_conversation(world)
+    done = resolve_handoff(world, outcome="Solved")
+    await return_conversation(world, to="closed")
     world.clock.advance(minutes=1)
     await world.handle(world.said("m2", PERSON))
     await read_back(world)
@@ -216,11 +216,11 @@ async def test_word_about_an_earlier_handoff_leaves_the_next_one_alone(world: Wo
 async def test_whole_stretch_in_one_batch_is_told(world: World) -> None:
     """A claim, a reply and the return that are read at once are a handoff like any other."""
     await world.handle(world.said("m1", HEAT))
-    await delivered(world)
+    await deliver_replies(world)
     await world.handle(
-        asked(world, "person", "claim", epoch=0),
+        request_owner(world, "person", "claim", epoch=0),
         world.said("p1", "We will refund 12 €.", by="person"),
-        asked(world, "agent", "return", epoch=1),
+        request_owner(world, "agent", "return", epoch=1),
     )
     (ended,) = await _ended(world)
     assert (ended.ended, ended.replies) == ("returned", 1)
@@ -230,7 +230,7 @@ async def test_whole_stretch_in_one_batch_is_told(world: World) -> None:
 async def test_handoff_that_was_decided_before_its_record_was_read(world: World) -> None:
     """A claim and a return that were both decided at the door are told once, though their records come later."""
     await world.handle(world.said("m1", HEAT))
-    claim, back = asked(world, "person", "claim", epoch=0), asked(world, "agent", "return", epoch=1)
+    claim, back = request_owner(world, "person", "claim", epoch=0), request_owner(world, "agent", "return", epoch=1)
     for number, (request, to) in enumerate(((claim, "person"), (back, "agent"))):
         await world.state.conversations.own(
             world.conversation,
@@ -249,7 +249,7 @@ async def test_handoff_that_was_decided_before_its_record_was_read(world: World)
 async def test_second_handoff_is_numbered(world: World) -> None:
     """Handoffs of a conversation are counted."""
     await handed_over(world)
-    await returned(world)
+    await return_conversation(world)
     await world.handle(world.said("m3", "Let me talk to a real person."))
     await read_back(world)
     handoff = await handoff_of(world)
@@ -261,13 +261,13 @@ async def test_second_handoff_is_numbered(world: World) -> None:
 async def test_summary_forgets_what_was_taken_back(world: World, when: str) -> None:
     """A message that is deleted or changed stands in the summary no more, nor do its words in what is kept."""
     await world.handle(world.said("m1", "Why is my secret orchid ill?"))
-    await delivered(world)
+    await deliver_replies(world)
     await world.handle(world.said("m2", "Do you deliver to the harbour?"))
-    await delivered(world)
+    await deliver_replies(world)
     await handed_over(world)
     assert "secret orchid" in (await handoff_of(world)).summary[0]
     if when == "once it has ended":
-        await returned(world)
+        await return_conversation(world)
     await world.handle(world.deleted("m1"))
     await world.handle(world.edited("m2", "Do you deliver to the station?"))
     known = await world.known()
@@ -289,11 +289,11 @@ async def test_figures_are_counted(world: World) -> None:
     """The metrics tell how many handoffs ended how, and how long people took."""
     await handed_over(world)
     world.clock.advance(minutes=2)
-    await claimed(world)
+    await claim_conversation(world)
     world.clock.advance(minutes=4)
     await world.handle(world.said("p1", "Done.", by="person"))
     world.clock.advance(minutes=4)
-    await returned(world)
+    await return_conversation(world)
     shown = world.metrics.render()
     assert b'parley_handoffs_total{channel="web",ended="returned",tenant="shop"} 1.0' in shown
     assert b'parley_handoff_first_reply_seconds_sum{tenant="shop"} 360.0' in shown

@@ -15,12 +15,12 @@ from tests.unit.agent_worker.handoff.people_events import (
     ALWAYS,
     HEAT,
     PERSON,
-    claimed,
-    delivered,
+    claim_conversation,
+    deliver_replies,
     handed_over,
     read_back,
-    resolved,
-    returned,
+    resolve_handoff,
+    return_conversation,
 )
 from tests.unit.agent_worker.world import World, world_at
 
@@ -63,9 +63,9 @@ async def test_each_change_of_owner_touches(world: World) -> None:
     """Claim, return, and the reopening of what was closed."""
     await handed_over(world)
     before = len(await _touches(world))
-    await claimed(world)
-    await returned(world)
-    await returned(world, "again", to="closed")
+    await claim_conversation(world)
+    await return_conversation(world)
+    await return_conversation(world, "again", to="closed")
     await world.handle(world.said("m2", HEAT))
     assert [touch.owner for touch in (await _touches(world))[before:]] == [True] * 4
 
@@ -73,8 +73,8 @@ async def test_each_change_of_owner_touches(world: World) -> None:
 async def test_rating_touches(world: World) -> None:
     """People see that the contact was asked, and what it said."""
     await handed_over(world)
-    await claimed(world)
-    await world.handle(resolved(world))
+    await claim_conversation(world)
+    await world.handle(resolve_handoff(world))
     before = len(await _touches(world))
     await world.handle(world.said("m2", "5"))
     assert len(await _touches(world)) == before + 1
@@ -85,8 +85,8 @@ async def test_agents_own_conversations_touch_nobody(world: World) -> None:
     await world.handle(world.said("m1", HEAT))
     assert await _touches(world) == []
     await handed_over(world)
-    await returned(world)
-    await delivered(world)
+    await return_conversation(world)
+    await deliver_replies(world)
     before = len(await _touches(world))
     world.clock.advance(minutes=1)
     await world.handle(world.said("m2", HEAT))
@@ -129,5 +129,5 @@ async def test_tenant_without_a_desk_has_no_touches(tmp_path: Path) -> None:
     async with world_at(tmp_path) as world:
         await world.handle(world.said("m1", PERSON))
         await read_back(world)
-        await claimed(world)
+        await claim_conversation(world)
         assert await _touches(world) == []

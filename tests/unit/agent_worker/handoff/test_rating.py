@@ -13,15 +13,15 @@ from schemas.messages import OutboundMessage
 from tests.unit.agent_worker.handoff.people_events import (
     ALWAYS,
     HEAT,
-    asked,
-    claimed,
-    delivered,
+    claim_conversation,
+    deliver_replies,
     handed_over,
     handoff_of,
-    picked,
+    pick_choice,
     read_back,
-    resolved,
-    returned,
+    request_owner,
+    resolve_handoff,
+    return_conversation,
 )
 from tests.unit.agent_worker.world import World, world_at
 
@@ -35,10 +35,10 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
 async def _resolved(world: World) -> OutboundMessage:
     """The question that the contact gets."""
     await handed_over(world)
-    await claimed(world)
+    await claim_conversation(world)
     await world.handle(world.said("p1", "All done.", by="person"))
-    await world.handle(resolved(world, outcome="Solved"))
-    await delivered(world)
+    await world.handle(resolve_handoff(world, outcome="Solved"))
+    await deliver_replies(world)
     question = (await world.replies())[-1]
     assert question.choices
     return question
@@ -74,7 +74,7 @@ async def test_number_or_word_typed_next_is_the_rating(world: World, text: str, 
 async def test_choice_that_a_vendor_tells_twice_at_once_is_the_rating(world: World) -> None:
     """As after a connection that broke: all that was not acknowledged comes again, behind what was."""
     question = await _resolved(world)
-    picks = [picked(world, "m2", question, "rating:4") for _ in range(2)]
+    picks = [pick_choice(world, "m2", question, "rating:4") for _ in range(2)]
     await world.handle(*picks)
     assert [given.score for given in await world.told(topics.RATING_GIVEN)] == [4]
     assert (await handoff_of(world)).score == 4
@@ -85,8 +85,8 @@ async def test_choice_that_a_vendor_tells_twice_at_once_is_the_rating(world: Wor
 async def test_choice_is_the_rating(world: World) -> None:
     """Pressed twice it counts once, and is thanked for once."""
     question = await _resolved(world)
-    await world.handle(picked(world, "m2", question, "rating:4"))
-    await world.handle(picked(world, "m3", question, "rating:1"))
+    await world.handle(pick_choice(world, "m2", question, "rating:4"))
+    await world.handle(pick_choice(world, "m3", question, "rating:1"))
     assert [given.score for given in await world.told(topics.RATING_GIVEN)] == [4]
     assert [reply.text for reply in await world.replies()].count("Thank you for telling us!") == 1
     assert (await world.known()).owner == "closed"
@@ -99,7 +99,7 @@ async def test_other_message_opens_the_conversation_again(world: World) -> None:
     await world.handle(world.said("m2", HEAT))
     assert (await world.known()).owner == "agent"
     assert "heat pack" in (await world.replies())[-1].text
-    await delivered(world)
+    await deliver_replies(world)
     await world.handle(world.said("m3", "3"))
     assert await world.told(topics.RATING_GIVEN) == []
     assert len(world.model.asked) == 2
@@ -109,9 +109,9 @@ async def test_choice_counts_also_after_another_message(world: World) -> None:
     """A button says what it answers, whenever it is pressed."""
     question = await _resolved(world)
     await world.handle(world.said("m2", HEAT))
-    await delivered(world)
+    await deliver_replies(world)
     before = len(world.model.asked)
-    await world.handle(picked(world, "m3", question, "rating:2"))
+    await world.handle(pick_choice(world, "m3", question, "rating:2"))
     assert [given.score for given in await world.told(topics.RATING_GIVEN)] == [2]
     assert len(world.model.asked) == before
 
@@ -136,8 +136,8 @@ async def test_question_and_a_number_in_one_batch(world: World) -> None:
 async def test_message_that_arrives_while_it_is_resolved_is_answered_and_not_rated(world: World) -> None:
     """Nobody is asked how it went who has just written again."""
     await handed_over(world)
-    await claimed(world)
-    await world.handle(resolved(world, outcome="Solved"), world.said("m2", HEAT))
+    await claim_conversation(world)
+    await world.handle(resolve_handoff(world, outcome="Solved"), world.said("m2", HEAT))
     texts = [reply.text for reply in await world.replies()]
     assert "How was our help?" not in texts
     assert "heat pack" in texts[-1]
@@ -149,8 +149,8 @@ async def test_nobody_is_asked_where_that_is_not_wanted(tmp_path: Path, terms: D
     """Neither when the tenant asks nobody, nor when the person who resolved it did not want it."""
     async with world_at(tmp_path, desk=terms) as world:
         await handed_over(world)
-        await claimed(world)
-        await world.handle(resolved(world, ask=ask))
+        await claim_conversation(world)
+        await world.handle(resolve_handoff(world, ask=ask))
         assert len(await world.replies()) == 1
         await world.handle(world.said("m2", "5"))
         assert await world.told(topics.RATING_GIVEN) == []
@@ -160,15 +160,15 @@ async def test_nobody_is_asked_where_that_is_not_wanted(tmp_path: Path, terms: D
 async def test_resolving_twice_asks_once(world: World) -> None:
     """A second word that it is done changes nothing."""
     await _resolved(world)
-    await world.handle(resolved(world, "again"))
+    await world.handle(resolve_handoff(world, "again"))
     assert [reply.text for reply in await world.replies()].count("How was our help?") == 1
 
 
 async def test_number_without_a_question_is_a_message(world: World) -> None:
     """Where nobody asked, a number opens the conversation again."""
     await handed_over(world)
-    await claimed(world)
-    await returned(world, to="closed")
+    await claim_conversation(world)
+    await return_conversation(world, to="closed")
     await world.handle(world.said("m2", "5"))
     assert (await world.known()).owner == "agent"
     assert await world.told(topics.RATING_GIVEN) == []
@@ -177,8 +177,8 @@ async def test_number_without_a_question_is_a_message(world: World) -> None:
 async def test_question_is_in_the_contacts_language(world: World) -> None:
     """Who wrote German is asked in German, and a German word is a rating."""
     await world.handle(world.said("m1", "Ich möchte die Bestellung stornieren, bitte."))
-    await claimed(world)
-    await world.handle(resolved(world))
+    await claim_conversation(world)
+    await world.handle(resolve_handoff(world))
     question = (await world.replies())[-1]
     assert question.text == "Wie war unsere Hilfe?"
     await world.handle(world.said("m2", "Sehr gut"))
@@ -190,14 +190,14 @@ async def test_question_is_in_the_contacts_language(world: World) -> None:
 async def test_message_that_crosses_the_resolution_is_answered(world: World, seconds: int) -> None:
     """What people cannot have seen when they closed it opens the conversation again; what they have seen does not."""
     await handed_over(world)
-    await claimed(world)
+    await claim_conversation(world)
     await world.handle(world.said("p1", "All done.", by="person"))
     world.clock.advance(minutes=1)
     await world.handle(world.said("m2", HEAT))
     world.clock.advance(seconds=seconds)
     epoch = (await world.known()).epoch
-    await world.handle(asked(world, "closed", "close", epoch=epoch))
-    await world.handle(resolved(world, outcome="Solved"))
+    await world.handle(request_owner(world, "closed", "close", epoch=epoch))
+    await world.handle(resolve_handoff(world, outcome="Solved"))
     await read_back(world)
     texts = [reply.text for reply in await world.replies()]
     crossed = seconds < 10
@@ -209,11 +209,11 @@ async def test_message_that_crosses_the_resolution_is_answered(world: World, sec
 async def test_thanks_that_cross_the_resolution_open_nothing(world: World) -> None:
     """A thank-you in that moment asks for no answer."""
     await handed_over(world)
-    await claimed(world)
+    await claim_conversation(world)
     await world.handle(world.said("p1", "All done.", by="person"))
     world.clock.advance(minutes=1)
     await world.handle(world.said("m2", "Thank you!"))
-    await world.handle(resolved(world, outcome="Solved"))
+    await world.handle(resolve_handoff(world, outcome="Solved"))
     await read_back(world)
     assert (await world.known()).owner == "closed"
     assert (await world.replies())[-1].text == "How was our help?"

@@ -19,13 +19,13 @@ from tests.unit.agent_worker.handoff.people_events import (
     HEAT,
     NINE_TO_FIVE,
     PERSON,
-    asked,
-    claimed,
-    delivered,
+    claim_conversation,
+    deliver_replies,
     handed_over,
-    picked,
+    pick_choice,
     read_back,
-    returned,
+    request_owner,
+    return_conversation,
 )
 from tests.unit.agent_worker.world import CHANNEL, World, world_at
 
@@ -77,13 +77,13 @@ async def test_expectation_is_that_of_others(tmp_path: Path) -> None:
     async with world_at(tmp_path, desk=SOON) as world:
         for number, minutes in enumerate((1, 4, 25, 28, 29)):
             await world.handle(world.said(f"m{number}", PERSON))
-            await delivered(world)
+            await deliver_replies(world)
             await read_back(world)
             world.clock.advance(seconds=30)
-            await claimed(world, f"claim {number}")
+            await claim_conversation(world, f"claim {number}")
             world.clock.advance(minutes=minutes)
             await world.handle(world.said(f"p{number}", "Done.", by="person"))
-            await returned(world, f"return {number}")
+            await return_conversation(world, f"return {number}")
         await world.handle(world.said("m-last", PERSON))
         assert (await world.replies())[-1].text.endswith("within 30 minutes.")
 
@@ -96,9 +96,9 @@ async def test_first_reply_is_counted_in_office_time(tmp_path: Path) -> None:
             await world.handle(world.said(f"m{number}", PERSON))
             await read_back(world)
             world.clock.now = world.clock.now.replace(hour=8, minute=4) + timedelta(days=1)
-            await claimed(world, f"claim {number}")
+            await claim_conversation(world, f"claim {number}")
             await world.handle(world.said(f"p{number}", "Done.", by="person"))
-            await returned(world, f"return {number}")
+            await return_conversation(world, f"return {number}")
         await world.handle(world.said("m-last", PERSON))
         assert (await world.replies())[-1].text.endswith("within 10 minutes.")
 
@@ -116,11 +116,11 @@ async def test_contact_may_go_on_with_the_assistant(tmp_path: Path) -> None:
     async with world_at(tmp_path, desk=SOON) as world:
         notice = await handed_over(world)
         assert [choice.id for choice in notice.choices] == [ASSISTANT]
-        await world.handle(picked(world, "m2", notice, ASSISTANT))
+        await world.handle(pick_choice(world, "m2", notice, ASSISTANT))
         assert (await world.known()).owner == "agent"
         reply = (await world.replies())[-1]
         assert reply.text == "All right, I am here again. What can I help with?"
-        await delivered(world)
+        await deliver_replies(world)
         await world.handle(world.said("m3", HEAT))
         assert "heat pack" in (await world.replies())[-1].text
 
@@ -150,7 +150,7 @@ async def test_what_waited_is_answered_in_place_of_a_greeting(tmp_path: Path) ->
         await world.handle(world.said("m2", HEAT))
         world.clock.advance(minutes=1)
         before = len(await world.replies())
-        await world.handle(picked(world, "m3", notice, ASSISTANT))
+        await world.handle(pick_choice(world, "m3", notice, ASSISTANT))
         (reply,) = (await world.replies())[before:]
         assert "heat pack" in reply.text
 
@@ -159,8 +159,8 @@ async def test_choice_comes_too_late_once_somebody_has_claimed(tmp_path: Path) -
     """A person who has taken the conversation keeps it."""
     async with world_at(tmp_path, desk=SOON) as world:
         notice = await handed_over(world)
-        await world.handle(asked(world, "person", "claim", epoch=(await world.known()).epoch))
-        await world.handle(picked(world, "m2", notice, ASSISTANT))
+        await world.handle(request_owner(world, "person", "claim", epoch=(await world.known()).epoch))
+        await world.handle(pick_choice(world, "m2", notice, ASSISTANT))
         assert (await world.known()).owner == "person"
 
 

@@ -49,7 +49,7 @@ Provider = Literal["openai", "anthropic", "google"]
 
 
 @dataclass
-class Asker:
+class LadderClient:
     """Asks the ladder. ``shown`` is what the contact sees now, ``takebacks`` how often something was taken back."""
 
     server: ModelServer
@@ -107,7 +107,7 @@ def asker_of(
     surroundings: ModelDependencies = ALONE,
     more: Mapping[str, Model] | None = None,
     **terms: Any,
-) -> Asker:
+) -> LadderClient:
     """``standing``: of the remote model on the ladder; ``more``: other models by name; ``terms``: more of its terms."""
     usual = ModelLimits(timeout=timeout, silence=silence, context=8_000, output=500, prices=Prices(2.0, 10.0))
     agreed = replace(usual, **terms)
@@ -119,18 +119,18 @@ def asker_of(
         standings={"remote": standing or FallbackRule()},
         settings=settings,
     )
-    return Asker(server, models, failed=failed)
+    return LadderClient(server, models, failed=failed)
 
 
-Asking = Callable[..., Asker]
+Asking = Callable[..., LadderClient]
 
 
 @pytest.fixture
 async def asking(server: ModelServer) -> AsyncIterator[Asking]:
     """Makes askers of the server, with what ``asker_of`` takes, and closes them."""
-    made: list[Asker] = []
+    made: list[LadderClient] = []
 
-    def make(**wanted: Any) -> Asker:
+    def make(**wanted: Any) -> LadderClient:
         made.append(asker_of(server, **wanted))
         return made[-1]
 
@@ -140,6 +140,6 @@ async def asking(server: ModelServer) -> AsyncIterator[Asking]:
 
 
 @pytest.fixture
-def asker(asking: Asking) -> Asker:
+def asker(asking: Asking) -> LadderClient:
     """Patient: whatever fails does so for another reason than a slow machine."""
     return asking()

@@ -13,7 +13,7 @@ from agent_worker.models.registry import FallbackRule
 from agent_worker.phrases import Voice
 from agent_worker.settings import TenantRules, WorkerSettings
 from tests.simulators.models.server import Script
-from tests.unit.agent_worker.models.conftest import SETTINGS, TENANT, Asker, Asking, source_of
+from tests.unit.agent_worker.models.conftest import SETTINGS, TENANT, Asking, LadderClient, source_of
 from tests.unit.agent_worker.models.test_prompt import line
 
 WINTER = "Do you add a heat pack in winter?"
@@ -108,7 +108,7 @@ def test_a_provider_gets_the_time_it_asks_for(breaker: CircuitBreaker, time: Tim
 
 async def test_a_resting_provider_is_not_asked(asking: Asking, time: Time) -> None:
     """After a 429 with Retry-After no request leaves until then; the turn says so; its failures are counted once."""
-    asker: Asker = asking(standing=FallbackRule(breaker=CircuitBreaker(time)))
+    asker: LadderClient = asking(standing=FallbackRule(breaker=CircuitBreaker(time)))
     asker.server.next_scripts = [Script(status=429, retry_after=30)]
     assert (await asker.ask(WINTER)).model == "local"
     draft = await asker.ask(WINTER)
@@ -123,7 +123,7 @@ async def test_the_next_model_answers_when_the_first_is_away(asking: Asking) -> 
     standing = FallbackRule(fallback=("second",))
     origin = asking()
     second = RemoteModel("second", source_of(origin.server, "google"), SETTINGS, ModelLimits())
-    asker: Asker = asking(standing=standing, more={"second": second})
+    asker: LadderClient = asking(standing=standing, more={"second": second})
     asker.server.script_for = lambda call: Script(status=503) if call.body["model"] == "adapter-7" else Script()
     draft = await asker.ask(WINTER)
     assert (draft.model, draft.reasons) == ("second", ["model remote failed: HTTP 503"])
@@ -136,7 +136,7 @@ async def test_whoever_routes_may_name_the_next_model(asking: Asking) -> None:
     others = {
         name: RemoteModel(name, source_of(origin.server), SETTINGS, ModelLimits()) for name in ("second", "strong")
     }
-    asker: Asker = asking(standing=FallbackRule(fallback=("second", "strong")), more=others)
+    asker: LadderClient = asking(standing=FallbackRule(fallback=("second", "strong")), more=others)
     names = [model.name for model in asker.models.ladder("remote", "strong")]
     assert names == ["remote", "strong", "second", "local"]
     assert [model.name for model in asker.models.ladder("local")] == ["local"]
@@ -151,7 +151,7 @@ WAITING = WorkerSettings(
 
 async def test_nobody_pretends_that_the_documents_are_silent_when_no_model_could_look(asking: Asking) -> None:
     """Where only a model could have judged, the contact is told to wait, and offered a person."""
-    asker: Asker = asking(settings=WAITING)
+    asker: LadderClient = asking(settings=WAITING)
     asker.server.script = Script(status=529)
     draft = await asker.ask(WINTER, confidence=0.3)
     assert (draft.text, draft.answered, draft.handoff) == ("Not now.", False, False)
@@ -160,7 +160,7 @@ async def test_nobody_pretends_that_the_documents_are_silent_when_no_model_could
 
 async def test_who_was_told_to_wait_before_gets_a_person(asking: Asking) -> None:
     """The last rung: two turns in a row without a model."""
-    asker: Asker = asking(settings=WAITING)
+    asker: LadderClient = asking(settings=WAITING)
     asker.server.script = Script(status=529)
     said = [line(WINTER), line("Not now.", "agent")]
     draft = await asker.ask(WINTER, confidence=0.3, history=said)
@@ -170,7 +170,7 @@ async def test_who_was_told_to_wait_before_gets_a_person(asking: Asking) -> None
 
 async def test_what_the_gate_refused_is_no_reason_to_wait(asking: Asking) -> None:
     """A model that cannot prove its answer would not do better in a few minutes."""
-    asker: Asker = asking(settings=WAITING)
+    asker: LadderClient = asking(settings=WAITING)
     asker.server.script = Script(text="We give 70 % off today [1].")
     draft = await asker.ask(WINTER, confidence=0.3)
     assert draft.text == "Not in our documents."

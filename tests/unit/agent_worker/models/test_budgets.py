@@ -17,7 +17,7 @@ from agent_worker.settings import BudgetRules, TenantRules, WorkerSettings
 from schemas.ports import State
 from tests.contracts.state.engines import sqlite_state
 from tests.simulators.models.server import Script
-from tests.unit.agent_worker.models.conftest import TENANT, Asker, Asking, question
+from tests.unit.agent_worker.models.conftest import TENANT, Asking, LadderClient, question
 from tests.unit.agent_worker.world import Clock
 
 WINTER = "Do you add a heat pack in winter?"
@@ -112,7 +112,7 @@ async def test_over_budget_the_extractive_model_answers_and_the_turn_says_why(
     """No request leaves; it is no failure of the model's; another contact is still served."""
     rules = settings(replace(FREE, contact_tokens_a_day=2_000))
     around = ModelDependencies(budgets=DayBudgets(state.limiter, rules, clock))
-    asker: Asker = asking(settings=rules, surroundings=around)
+    asker: LadderClient = asking(settings=rules, surroundings=around)
     answers = [await asker.ask(WINTER, contact="rosa") for _ in range(30)]
     models = [draft.model for draft in answers]
     assert models == sorted(models, reverse=True), "remote first, local from then on"
@@ -141,7 +141,7 @@ TURNS = [
 @pytest.mark.parametrize(("rules", "reason"), TURNS)
 async def test_one_turn_has_a_budget_over_all_its_attempts(asking: Asking, rules: BudgetRules, reason: str) -> None:
     """A model that the gate refused gets no second chance that was not paid for."""
-    asker: Asker = asking(settings=settings(rules))
+    asker: LadderClient = asking(settings=settings(rules))
     asker.server.script = Script(text="In winter we add a heat pack to every parcel for 9.90 euro [1].")
     draft = await asker.ask(WINTER)
     assert draft.model == "local"

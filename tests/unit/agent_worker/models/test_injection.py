@@ -20,7 +20,7 @@ from schemas.messages import Attachment, Author, AuthorKind, Choice, TranscriptM
 from schemas.ports import ActionResult, AnswerDraft, Offer, Passage
 from tests.simulators.models.request_reading import lines_of
 from tests.simulators.models.server import Call, Script
-from tests.unit.agent_worker.models.conftest import PASSAGES, TENANT, Asker, Asking, passage
+from tests.unit.agent_worker.models.conftest import PASSAGES, TENANT, Asking, LadderClient, passage
 
 CANARY = derive_canary("a secret key", TENANT)
 SECRET = "14 Elm Road"
@@ -178,7 +178,7 @@ async def test_an_obeyed_order_changes_nothing(asking: Asking, name: str, place:
     """No write without the contact's yes, nothing of another customer, nothing of the instructions, no claim without a
     source; and the contact gets an answer."""
     payload = PAYLOADS[name]
-    asker: Asker = asking(may_act=True, surroundings=ModelDependencies(canary=lambda _: CANARY))
+    asker: LadderClient = asking(may_act=True, surroundings=ModelDependencies(canary=lambda _: CANARY))
     for dress in DRESSES:
         shop, model = Shop(), Obedient()
         asker.server.script_for = model
@@ -193,7 +193,7 @@ async def test_an_obeyed_order_changes_nothing(asking: Asking, name: str, place:
             assert payload.claim not in draft.text + "".join(asker.deltas)
 
 
-def _assert_harmless(draft: AnswerDraft, asker: Asker, shop: Shop) -> None:
+def _assert_harmless(draft: AnswerDraft, asker: LadderClient, shop: Shop) -> None:
     assert draft.text
     assert shop.written == []
     said = draft.text + "".join(asker.deltas) + "".join(shop.reached)
@@ -212,7 +212,7 @@ async def test_the_canary_is_each_tenants_own_and_costs_the_answer(asking: Askin
     """A leak is not repaired: the next rung answers."""
     assert derive_canary("a secret key", TENANT) != derive_canary("a secret key", "another")
     assert derive_canary("another key", TENANT) != CANARY
-    asker: Asker = asking(surroundings=ModelDependencies(canary=lambda _: CANARY))
+    asker: LadderClient = asking(surroundings=ModelDependencies(canary=lambda _: CANARY))
     asker.server.script = Script(text=f"In winter we add a heat pack [1]. By the way: {CANARY}.")
     draft = await asker.ask("Do you add a heat pack in winter?", [replace(PASSAGES[0])])
     assert CANARY in asker.server.calls[0].system.splitlines()[0]

@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
-from tests.simulators.models.server import Script, holding
-from tests.unit.agent_worker.models.conftest import HEAT, TIMES, Asker, Asking, Provider
+from tests.simulators.models.server import Script, make_held_script
+from tests.unit.agent_worker.models.conftest import HEAT, TIMES, Asking, LadderClient, Provider
 
 BOTH = "Do you add a heat pack in winter?\nWhen do parcels leave your nursery?"
 WINTER = "Do you add a heat pack in winter?"
@@ -16,7 +16,7 @@ WINTER = "Do you add a heat pack in winter?"
 PROVIDERS: list[Provider] = ["openai", "anthropic", "google"]
 
 
-async def test_an_answer_is_streamed_by_sentences_with_verbatim_quotes(asker: Asker) -> None:
+async def test_an_answer_is_streamed_by_sentences_with_verbatim_quotes(asker: LadderClient) -> None:
     """What is shown while it is written is the final text, and each number leads to a quote from the document."""
     draft = await asker.ask(BOTH)
     assert len(asker.deltas) == 2
@@ -26,7 +26,7 @@ async def test_an_answer_is_streamed_by_sentences_with_verbatim_quotes(asker: As
     assert (draft.model, draft.answered, draft.reasons) == ("remote", True, [])
 
 
-async def test_tokens_and_cost_are_those_the_provider_counted(asker: Asker) -> None:
+async def test_tokens_and_cost_are_those_the_provider_counted(asker: LadderClient) -> None:
     """Prices are dollars for a million tokens."""
     draft = await asker.ask(BOTH)
     (call,) = asker.server.calls
@@ -35,7 +35,7 @@ async def test_tokens_and_cost_are_those_the_provider_counted(asker: Asker) -> N
     assert draft.cost == pytest.approx((prompt * 2 + (draft.tokens - prompt) * 10) / 1e6)
 
 
-async def test_the_request_names_the_model_and_bears_the_key(asker: Asker) -> None:
+async def test_the_request_names_the_model_and_bears_the_key(asker: LadderClient) -> None:
     """An adapter is chosen by its name; the answer is bounded; the key goes in its header alone."""
     await asker.ask(WINTER)
     (call,) = asker.server.calls
@@ -78,8 +78,8 @@ async def test_a_misbehaving_provider_ends_in_the_extractive_answer(
 
 DELAYS = [
     pytest.param(Script("hang"), {"silence": 0.3}, "silent for 0.3 s", id="hang"),
-    pytest.param(holding(0), {"silence": 0.3}, "silent for 0.3 s", id="slow first token"),
-    pytest.param(holding(1), {"silence": 0.3}, "silent for 0.3 s", id="silence in the middle"),
+    pytest.param(make_held_script(0), {"silence": 0.3}, "silent for 0.3 s", id="slow first token"),
+    pytest.param(make_held_script(1), {"silence": 0.3}, "silent for 0.3 s", id="silence in the middle"),
     pytest.param(Script(pace=0.1), {"timeout": 0.6}, "no answer within 0.6 s", id="slow altogether"),
 ]
 
@@ -100,16 +100,16 @@ async def test_nobody_waits_longer_than_was_said(
     assert call.outcome == "dropped"
 
 
-async def test_a_provider_that_is_not_there_ends_in_the_extractive_answer(asker: Asker) -> None:
+async def test_a_provider_that_is_not_there_ends_in_the_extractive_answer(asker: LadderClient) -> None:
     """A refused connection is a failure like any other."""
     await asker.server.close()
     draft = await asker.ask(WINTER)
     assert (draft.model, len(draft.reasons)) == ("local", 1)
 
 
-async def test_what_was_shown_before_a_cut_is_taken_back(asker: Asker) -> None:
+async def test_what_was_shown_before_a_cut_is_taken_back(asker: LadderClient) -> None:
     """Never a half reply: the sentence that had passed goes, the whole answer comes."""
-    asker.server.script = holding(1, Script("cut", sentences=1))
+    asker.server.script = make_held_script(1, Script("cut", sentences=1))
     asking = asyncio.create_task(asker.ask(BOTH))
     await asker.has_shown(1)
     asker.server.calls[0].gate.set()
@@ -121,7 +121,7 @@ async def test_what_was_shown_before_a_cut_is_taken_back(asker: Asker) -> None:
 INVENTED = "In winter we add a heat pack to every parcel for 9.90 euro [1]."
 
 
-async def test_a_refused_sentence_is_repaired_once(asker: Asker) -> None:
+async def test_a_refused_sentence_is_repaired_once(asker: LadderClient) -> None:
     """The gate's objection goes back to the model; its second answer counts, and the cost of both."""
     asker.server.next_scripts = [Script(text=INVENTED)]
     draft = await asker.ask(WINTER)
@@ -137,7 +137,7 @@ async def test_a_refused_sentence_is_repaired_once(asker: Asker) -> None:
     assert draft.tokens > sum(counted)
 
 
-async def test_a_model_that_insists_is_replaced_by_the_extractive_answer(asker: Asker) -> None:
+async def test_a_model_that_insists_is_replaced_by_the_extractive_answer(asker: LadderClient) -> None:
     """Two refusals, no third request."""
     asker.server.script = Script(text=INVENTED)
     draft = await asker.ask(WINTER)
@@ -146,9 +146,9 @@ async def test_a_model_that_insists_is_replaced_by_the_extractive_answer(asker: 
     assert "9.90" not in "".join(asker.deltas), "a refused sentence is never shown"
 
 
-async def test_a_sentence_leaves_before_the_next_one_is_written(asker: Asker) -> None:
+async def test_a_sentence_leaves_before_the_next_one_is_written(asker: LadderClient) -> None:
     """Streaming is real: the first sentence is shown while the model is still held at the second."""
-    asker.server.script = holding(1)
+    asker.server.script = make_held_script(1)
     asking = asyncio.create_task(asker.ask(BOTH))
     await asker.has_shown(1)
     assert not asking.done()
@@ -157,7 +157,7 @@ async def test_a_sentence_leaves_before_the_next_one_is_written(asker: Asker) ->
     assert draft.text.startswith(asker.deltas[0])
 
 
-async def test_cancelling_ends_the_request(asker: Asker) -> None:
+async def test_cancelling_ends_the_request(asker: LadderClient) -> None:
     """The provider sees the connection drop, so that nothing is paid for an answer nobody waits for."""
     asker.server.script = Script("hang")
     asking = asyncio.create_task(asker.ask(WINTER))
@@ -170,21 +170,21 @@ async def test_cancelling_ends_the_request(asker: Asker) -> None:
 
 
 @pytest.mark.parametrize("text", ["Hello!", "Thank you", "I want to talk to a person"])
-async def test_small_talk_costs_nothing(asker: Asker, text: str) -> None:
+async def test_small_talk_costs_nothing(asker: LadderClient, text: str) -> None:
     """Set phrases of the tenant need no model."""
     draft = await asker.ask(text)
     assert draft.answered
     assert asker.server.calls == []
 
 
-async def test_what_the_documents_do_not_hold_is_declined_without_a_request(asker: Asker) -> None:
+async def test_what_the_documents_do_not_hold_is_declined_without_a_request(asker: LadderClient) -> None:
     """No source, no claim, no cost."""
     for passages, confidence in (([], 0.9), (None, 0.1)):
         draft = await asker.ask("Who won the world championship?", passages, confidence)
         assert (draft.answered, draft.text, asker.server.calls) == (False, "Not in our documents.", [])
 
 
-async def test_a_doubtful_question_is_the_models_to_judge(asker: Asker) -> None:
+async def test_a_doubtful_question_is_the_models_to_judge(asker: LadderClient) -> None:
     """Between hopeless and answerable the model is asked. If it fails, nothing is quoted on a mere suspicion."""
     assert (await asker.ask(WINTER, confidence=0.3)).model == "remote"
     asker.server.script = Script(status=500)
@@ -192,7 +192,7 @@ async def test_a_doubtful_question_is_the_models_to_judge(asker: Asker) -> None:
     assert (draft.answered, draft.model) == (False, "local")
 
 
-async def test_a_model_may_say_that_the_passages_hold_no_answer(asker: Asker) -> None:
+async def test_a_model_may_say_that_the_passages_hold_no_answer(asker: LadderClient) -> None:
     """Then the tenant's own words are said, a person is offered, and the model's word for it is never shown."""
     draft = await asker.ask("Is parking available?")
     assert (draft.answered, draft.text, draft.model) == (False, "Not in our documents.", "remote")
@@ -201,14 +201,14 @@ async def test_a_model_may_say_that_the_passages_hold_no_answer(asker: Asker) ->
     assert asker.deltas == []
 
 
-async def test_a_message_longer_than_the_context_is_not_sent(asker: Asker) -> None:
+async def test_a_message_longer_than_the_context_is_not_sent(asker: LadderClient) -> None:
     """Nobody pays for a request that the provider has to refuse; the contact is answered all the same."""
     draft = await asker.ask(f"{WINTER} {'Really? ' * 25_000}")
     assert (draft.model, asker.server.calls) == ("local", [])
     assert draft.reasons == ["model remote failed: the message does not fit into its context"]
 
 
-async def test_an_answer_made_of_courtesies_is_none(asker: Asker) -> None:
+async def test_an_answer_made_of_courtesies_is_none(asker: LadderClient) -> None:
     """Whoever asks something gets a claim with its source, or an honest no."""
     asker.server.script = Script(text="Thank you for your question!")
     draft = await asker.ask(WINTER)

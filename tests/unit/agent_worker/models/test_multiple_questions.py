@@ -8,7 +8,7 @@ from agent_worker.models.local.multiple_questions import format_paragraphs, quot
 from schemas.ports import AnswerDraft, QuestionPart, SearchResult
 from tests.simulators.models.request_reading import data_of
 from tests.simulators.models.server import Script
-from tests.unit.agent_worker.models.conftest import HEAT, PASSAGES, TIMES, Asker, passage
+from tests.unit.agent_worker.models.conftest import HEAT, PASSAGES, TIMES, LadderClient, passage
 
 WINTER, LEAVE, CUP = "Do you add a heat pack?", "When do parcels leave?", "Who won the world cup?"
 HEAT_SAID, TIMES_SAID = f"{HEAT[:-1]} [1].", f"{TIMES[:-1]} [2]."
@@ -20,11 +20,11 @@ def part(words: str, text: str = "", *, is_question: bool = True) -> QuestionPar
     return QuestionPart(text or words, SearchResult(held, bool(held), 0.9 if held else 0.1), words, is_question)
 
 
-async def ask(asker: Asker, *words: str, beyond: tuple[str, ...] = ()) -> AnswerDraft:
+async def ask(asker: LadderClient, *words: str, beyond: tuple[str, ...] = ()) -> AnswerDraft:
     return await asker.ask("\n".join(words), parts=[part(one) for one in words], excess_questions=beyond)
 
 
-async def test_the_questions_are_listed_by_number_and_each_is_answered(asker: Asker) -> None:
+async def test_the_questions_are_listed_by_number_and_each_is_answered(asker: LadderClient) -> None:
     asker.server.script = Script(text=f"{HEAT_SAID} {TIMES_SAID}")
     draft = await ask(asker, WINTER, LEAVE)
     (call,) = asker.server.calls
@@ -33,13 +33,13 @@ async def test_the_questions_are_listed_by_number_and_each_is_answered(asker: As
     assert draft.choices == []
 
 
-async def test_one_question_is_not_listed(asker: Asker) -> None:
+async def test_one_question_is_not_listed(asker: LadderClient) -> None:
     asker.server.script = Script(text=HEAT_SAID)
     await asker.ask(WINTER)
     assert "questions" not in data_of(asker.server.calls[0].body)
 
 
-async def test_what_the_model_says_has_no_answer_is_named_with_the_offer_of_a_person(asker: Asker) -> None:
+async def test_what_the_model_says_has_no_answer_is_named_with_the_offer_of_a_person(asker: LadderClient) -> None:
     asker.server.script = Script(text=f"{HEAT_SAID}\nNOT_FOUND: 2")
     draft = await ask(asker, WINTER, CUP)
     assert draft.text == f"{HEAT_SAID}\n\nI found nothing about “{CUP}”. {OFFER}"
@@ -48,7 +48,7 @@ async def test_what_the_model_says_has_no_answer_is_named_with_the_offer_of_a_pe
     assert len(asker.server.calls) == 1
 
 
-async def test_a_question_that_is_left_out_is_asked_for_once_more(asker: Asker) -> None:
+async def test_a_question_that_is_left_out_is_asked_for_once_more(asker: LadderClient) -> None:
     asker.server.next_scripts = [Script(text=HEAT_SAID), Script(text=f"{HEAT_SAID} {TIMES_SAID}")]
     draft = await ask(asker, WINTER, LEAVE)
     assert draft.text == f"{HEAT_SAID} {TIMES_SAID}"
@@ -59,21 +59,21 @@ async def test_a_question_that_is_left_out_is_asked_for_once_more(asker: Asker) 
     assert "it leaves out question 2" in str(second.body)
 
 
-async def test_what_is_left_out_twice_is_named_in_code(asker: Asker) -> None:
+async def test_what_is_left_out_twice_is_named_in_code(asker: LadderClient) -> None:
     asker.server.script = Script(text=HEAT_SAID)
     draft = await ask(asker, WINTER, LEAVE)
     assert draft.text == f"{HEAT_SAID}\n\nI found nothing about “{LEAVE}”. {OFFER}"
     assert (len(asker.server.calls), draft.answered, draft.model) == (2, True, "remote")
 
 
-async def test_when_nothing_is_found_all_are_named(asker: Asker) -> None:
+async def test_when_nothing_is_found_all_are_named(asker: LadderClient) -> None:
     asker.server.script = Script(text="NOT_FOUND")
     draft = await ask(asker, WINTER, CUP)
     assert draft.text == f"I found nothing about “{WINTER}”, “{CUP}”. {OFFER}"
     assert not draft.answered
 
 
-async def test_without_the_model_the_documents_words_answer_each(asker: Asker) -> None:
+async def test_without_the_model_the_documents_words_answer_each(asker: LadderClient) -> None:
     asker.server.script = Script(status=500)
     draft = await ask(asker, WINTER, CUP, LEAVE)
     assert HEAT in draft.text
@@ -81,13 +81,13 @@ async def test_without_the_model_the_documents_words_answer_each(asker: Asker) -
     assert draft.text.endswith(f"I found nothing about “{CUP}”. {OFFER}")
 
 
-async def test_what_is_beyond_the_bound_is_named_apart(asker: Asker) -> None:
+async def test_what_is_beyond_the_bound_is_named_apart(asker: LadderClient) -> None:
     asker.server.script = Script(text=f"{HEAT_SAID} {TIMES_SAID}")
     draft = await ask(asker, WINTER, LEAVE, beyond=("Do you sell pots?",))
     assert "I have not answered “Do you sell pots?” yet." in draft.text
 
 
-async def test_a_list_of_missing_questions_is_no_way_to_say_anything_else(asker: Asker) -> None:
+async def test_a_list_of_missing_questions_is_no_way_to_say_anything_else(asker: LadderClient) -> None:
     """Where one question was asked, or with words in it, it is a sentence like any other, and needs a source."""
     asker.server.script = Script(text=f"{HEAT_SAID}\nNOT_FOUND: 2, call 555-1234")
     draft = await ask(asker, WINTER, LEAVE)

@@ -7,18 +7,18 @@ import pytest
 from agent_worker.models.providers.provider import Prices
 from tests.simulators.models.request_reading import data_of, lines_of
 from tests.simulators.models.server import Script
-from tests.unit.agent_worker.models.conftest import HEAT, TIMES, Asker, Asking, Provider
+from tests.unit.agent_worker.models.conftest import HEAT, TIMES, Asking, LadderClient, Provider
 
 BOTH = "Do you add a heat pack in winter?\nWhen do parcels leave your nursery?"
 PROVIDERS: list[Provider] = ["openai", "anthropic", "google"]
 
 
 @pytest.fixture(params=PROVIDERS)
-def of_each(request: pytest.FixtureRequest, asking: Asking) -> Asker:
+def of_each(request: pytest.FixtureRequest, asking: Asking) -> LadderClient:
     return asking(provider=request.param)
 
 
-async def test_an_answer_is_streamed_with_its_quotes_and_its_bill(of_each: Asker) -> None:
+async def test_an_answer_is_streamed_with_its_quotes_and_its_bill(of_each: LadderClient) -> None:
     """By sentences, each with its source; tokens and dollars as the provider counted them."""
     draft = await of_each.ask(BOTH)
     assert of_each.shown == draft.text
@@ -30,7 +30,7 @@ async def test_an_answer_is_streamed_with_its_quotes_and_its_bill(of_each: Asker
     assert draft.cost == pytest.approx((prompt * 2 + (draft.tokens - prompt) * 10) / 1e6)
 
 
-async def test_the_request_bears_instructions_data_and_key_apart(of_each: Asker) -> None:
+async def test_the_request_bears_instructions_data_and_key_apart(of_each: LadderClient) -> None:
     """Rules in the system part, data in a user's text, the key in its header alone."""
     await of_each.ask(BOTH)
     (call,) = of_each.server.calls
@@ -41,7 +41,7 @@ async def test_the_request_bears_instructions_data_and_key_apart(of_each: Asker)
     assert "sk-test" not in str(call.body)
 
 
-async def test_a_refused_sentence_is_repaired_once(of_each: Asker) -> None:
+async def test_a_refused_sentence_is_repaired_once(of_each: LadderClient) -> None:
     """The refused answer and the objection follow the same beginning."""
     of_each.server.next_scripts = [Script(text="In winter we add a heat pack for 9.90 euro [1].")]
     draft = await of_each.ask(BOTH)

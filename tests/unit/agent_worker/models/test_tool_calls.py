@@ -16,7 +16,7 @@ from schemas.messages import Choice
 from schemas.ports import ActionResult, Offer, Passage
 from tests.simulators.models.request_reading import lines_of, results_of, tools_of
 from tests.simulators.models.server import Call, Script
-from tests.unit.agent_worker.models.conftest import SETTINGS, TENANT, Asker, Asking, Provider, source_of
+from tests.unit.agent_worker.models.conftest import SETTINGS, TENANT, Asking, LadderClient, Provider, source_of
 
 ASKED = "Where is my order A-17?"
 TOLD = "Order A-17 left our nursery on 3 March 2026 and arrives on 5 March 2026."
@@ -217,7 +217,7 @@ async def test_the_next_model_gets_the_same_actions(asking: Asking, shop: Shop) 
             return Script(status=529)
         return Script() if results_of(call.body) else calls("order_status", order="A-17")
 
-    asker: Asker = asking(may_act=True, standing=FallbackRule(fallback=("second",)))
+    asker: LadderClient = asking(may_act=True, standing=FallbackRule(fallback=("second",)))
     second = RemoteModel("second", source_of(asker.server, "anthropic"), SETTINGS, ModelLimits(may_act=True))
     asker.models = asking(may_act=True, standing=FallbackRule(fallback=("second",)), more={"second": second}).models
     asker.server.script_for = script

@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 from schemas.runtime import tracing
 from schemas.runtime.tracing import Kind, Value
 from tests.simulators.models.server import Script
-from tests.unit.agent_worker.models.conftest import Asker, Asking, Provider
+from tests.unit.agent_worker.models.conftest import Asking, LadderClient, Provider
 from tests.unit.agent_worker.models.test_tool_calls import Shop, calls
 
 SECRET = "My password is hunter2, where is A-17?"
@@ -48,7 +48,7 @@ def recorder() -> Iterator[Recorder]:
 
 async def test_each_request_is_a_span_with_its_tokens(asking: Asking, recorder: Recorder) -> None:
     """Two steps, two spans; together they are what the turn is charged for."""
-    asker: Asker = asking(may_act=True)
+    asker: LadderClient = asking(may_act=True)
     asker.server.next_scripts = [calls("order_status", order="A-17")]
     draft = await asker.ask(SECRET, offers=Shop().offers)
     assert [(span["name"], span["kind"], span["gen_ai.request.model"]) for span in recorder.seen] == [
@@ -76,7 +76,7 @@ async def test_no_failure_logs_what_people_wrote(
 ) -> None:
     """Neither our own lines nor those of the providers' clients."""
     caplog.set_level(logging.INFO)
-    asker: Asker = asking(provider=provider, may_act=True)
+    asker: LadderClient = asking(provider=provider, may_act=True)
     for script in FAILURES:
         asker.server.script = script
         with capture_logs() as ours:

@@ -18,8 +18,8 @@ from tests.unit.agent_worker.models.conftest import (
     PASSAGES,
     TENANT,
     TIMES,
-    Asker,
     Asking,
+    LadderClient,
     Provider,
     passage,
     question,
@@ -45,7 +45,7 @@ def test_a_tenant_may_have_an_adapter_for_each_language() -> None:
 
 async def test_the_tenants_voice_is_that_of_the_messages_language(asking: Asking) -> None:
     """Instructions and examples stand in the system part, after the rules that bind them."""
-    asker: Asker = asking(settings=SETTINGS)
+    asker: LadderClient = asking(settings=SETTINGS)
     await asker.ask(TWO[0])
     await asker.ask("Wann kann ich die Pflanze zurückgeben?")
     await asker.ask("ok then A-17", locale="de-AT")
@@ -60,7 +60,7 @@ async def test_the_tenants_voice_is_that_of_the_messages_language(asking: Asking
 
 async def test_the_model_is_told_the_language(asking: Asking) -> None:
     """As data of the question, so that the stable part stays the same for a language."""
-    asker: Asker = asking(settings=SETTINGS)
+    asker: LadderClient = asking(settings=SETTINGS)
     await asker.ask("Wann kann ich die Pflanze zurückgeben?")
     assert data_of(asker.server.calls[0].body)["language"] == "de"
 
@@ -75,7 +75,7 @@ async def test_two_questions_of_a_tenant_begin_the_same(asking: Asking, provider
         return PASSAGES
 
     around = ModelDependencies(all_passages=whole, canary=lambda _: "ref-0123456789")
-    asker: Asker = asking(
+    asker: LadderClient = asking(
         provider=provider, settings=SETTINGS, surroundings=around, full_context_tokens=5_000 if is_whole else 0
     )
     for text in TWO:
@@ -96,7 +96,7 @@ async def test_with_everything_in_the_prompt_the_gate_counts_alike(asking: Askin
     async def whole(_tenant: str, _tokens: int) -> list[Passage]:
         return [passage("Pots are made of clay.", heading="Pots"), *PASSAGES]
 
-    asker: Asker = asking(
+    asker: LadderClient = asking(
         settings=SETTINGS, surroundings=ModelDependencies(all_passages=whole), full_context_tokens=5_000
     )
     draft = await asker.ask(TWO[1], [], confidence=0.0)
@@ -127,7 +127,7 @@ async def test_what_does_not_fit_whole_is_searched(asking: Asking, passages: lis
     async def whole(_tenant: str, _tokens: int) -> list[Passage]:
         return passages
 
-    asker: Asker = asking(
+    asker: LadderClient = asking(
         settings=SETTINGS, surroundings=ModelDependencies(all_passages=whole), full_context_tokens=5_000
     )
     await asker.ask(TWO[0], [replace(PASSAGES[0])])

@@ -21,7 +21,7 @@ from schemas.envelope import Envelope
 from schemas.errors import Fenced, UndecodableRecord
 from schemas.facts import TypingSignal, typing_topic
 from schemas.messages import Author, ChoiceSelection, OutboundMessage, Receipt, ReplyBegun, TranscriptMessage
-from tests.unit.agent_worker.world import CHANNEL, RETURNS, SHIPPING, TENANT, LaneStub, World, until, world_at
+from tests.unit.agent_worker.world import CHANNEL, RETURNS, SHIPPING, TENANT, LaneStub, World, wait_until, world_at
 
 HEAT = "Do you add a heat pack in winter?"
 RETURN = "Within how many days can I return pots?"
@@ -159,7 +159,7 @@ async def test_quiet_time_gathers_what_still_comes(tmp_path: Path) -> None:
         await asyncio.sleep(0.05)
         assert world.model.asked == []
         batch.arrive(later)
-        await until(lambda: len(batch.records) == 2)
+        await wait_until(lambda: len(batch.records) == 2)
         batch.revoking.set()
         await asyncio.wait_for(running, 30)
         assert len(world.model.asked) == 1
@@ -188,7 +188,7 @@ async def test_arrival_restarts_the_turn(world: World) -> None:
         await world.model.next_asked()
         world.model.gate.set()
         await asyncio.wait_for(running, 30)
-        await until(lambda: sum(frame["type"] == "delta" for frame in seen) >= 3)
+        await wait_until(lambda: sum(frame["type"] == "delta" for frame in seen) >= 3)
     assert world.model.cancelled == 1
     (reply,) = await world.replies()
     aborted = [frame["turn_id"] for frame in seen if frame["type"] == "abort"]
@@ -209,7 +209,7 @@ async def test_deltas_are_the_reply(world: World) -> None:
             streamed[:] = [frame for frame in seen if frame["type"] == "delta"]
             return "".join(frame["text"] for frame in streamed) == reply.text
 
-        await until(complete)
+        await wait_until(complete)
     assert [frame["index"] for frame in streamed] == list(range(len(streamed)))
     assert {(frame["turn_id"], frame["epoch"]) for frame in streamed} == {(reply.turn_id, 0)}
 
@@ -283,7 +283,7 @@ async def test_stale_commit_raises_fenced_and_writes_nothing(world: World) -> No
         world.model.gate.set()
         with pytest.raises(Fenced):
             await asyncio.wait_for(running, 30)
-        await until(lambda: any(frame["type"] == "abort" for frame in seen))
+        await wait_until(lambda: any(frame["type"] == "abort" for frame in seen))
     assert await world.replies() == []
     batch.attempt += 1
     await world.worker.handle(batch)
@@ -486,7 +486,7 @@ async def test_connectors_are_told_what_is_being_answered_and_again_while_it_tak
     world.settings = replace(world.settings, hinted=frozenset({CHANNEL}))
     world.model.gate.clear()
     answering = asyncio.create_task(world.worker_with().handle(await world.lane(world.said("m1", HEAT))))
-    await until(lambda: len(heard) >= 3)
+    await wait_until(lambda: len(heard) >= 3)
     world.model.gate.set()
     await answering
     listening.cancel()
