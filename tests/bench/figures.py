@@ -1,4 +1,4 @@
-"""What a row of the budget table measured: the figures of every round, and whether the budget was met."""
+"""The result of one row of the budget table: the figures of every round, and whether the budget was met."""
 
 from __future__ import annotations
 

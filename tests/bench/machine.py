@@ -1,4 +1,4 @@
-"""What the machine is and does: processor time and memory of a process, the speed of its disk."""
+"""Measurements of the machine: processor time and memory of a process, the speed of its disk."""
 
 from __future__ import annotations
 

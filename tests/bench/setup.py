@@ -1,4 +1,4 @@
-"""Where rows are measured: a folder, servers that start when they are asked for, processes that end with it."""
+"""The surroundings of a measurement: a folder, servers started on demand, processes that end with it."""
 
 from __future__ import annotations
 

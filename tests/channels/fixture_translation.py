@@ -1,4 +1,4 @@
-"""What a channel makes of its fixtures."""
+"""Parses and renders a channel's fixtures."""
 
 from __future__ import annotations
 

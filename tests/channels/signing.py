@@ -1,4 +1,4 @@
-"""What a vendor would put beside a body of ours, if it were its own."""
+"""Valid vendor signatures for request bodies of the tests."""
 
 from __future__ import annotations
 

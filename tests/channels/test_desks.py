@@ -53,7 +53,7 @@ def slack() -> tuple[SlackChannel, Account]:
 
 
 @pytest.mark.parametrize("case", INBOUND)
-def test_whatever_happens_in_a_channel_of_the_desk_is_no_contacts(case: Path) -> None:
+def test_events_in_a_desk_channel_are_never_taken_for_a_contacts(case: Path) -> None:
     channel, account = slack()
     try:
         what, payload = read_payload(fixture_translation.request(case)[0])

@@ -107,9 +107,7 @@ async def test_each_fault_means_one_request_and_its_own_failure(
 
 
 @pytest.mark.parametrize("kind", ["fail_after", "drop_after", "garbage"])
-async def test_what_was_shown_before_the_answer_was_lost_is_shown_once_when_it_is_repeated(
-    desk: Desk, kind: Any
-) -> None:
+async def test_repeating_a_send_whose_answer_was_lost_shows_the_message_once(desk: Desk, kind: Any) -> None:
     desk.server.faults.next(Fault(kind, SEND))
     (call,) = desk.calls()
     with pytest.raises(SendUnknown):

@@ -187,7 +187,7 @@ async def test_a_repeat_that_has_to_wait_longer_than_the_nonce_lives_shows_nothi
     assert await world.external("r1") == world.there.shown[0].id
 
 
-async def test_where_the_history_is_hidden_the_agents_words_may_be_lost_and_are_never_doubled(
+async def test_a_reply_whose_history_is_hidden_may_be_lost_and_is_never_sent_twice(
     world: AtDiscord,
 ) -> None:
     server = world.there.server

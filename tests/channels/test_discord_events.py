@@ -1,4 +1,4 @@
-"""What the simulated Discord's gateway tells, frame by frame as it comes, becomes events."""
+"""Frames of the simulated Discord gateway are parsed into events."""
 
 from __future__ import annotations
 
@@ -223,7 +223,7 @@ async def offer(ear: Ear, count: int) -> tuple[list[Choice], OutboundMessage]:
 
 
 @pytest.mark.parametrize("count", [1, 2, 5, 6, 25])
-async def test_what_a_person_picks_comes_back_as_our_choice(ear: Ear, count: int) -> None:
+async def test_a_picked_component_comes_back_as_our_choice(ear: Ear, count: int) -> None:
     choices, message = await offer(ear, count)
     (shown,) = ear.server.ledger.shown
     assert shown.choices == [each.label for each in choices]
@@ -233,7 +233,7 @@ async def test_what_a_person_picks_comes_back_as_our_choice(ear: Ear, count: int
     assert (choice.in_reply_to, choice.id, event.payload["text"]) == (message.id, choices[-1].id, choices[-1].label)
 
 
-async def test_what_we_never_offered_here_is_ignored_with_a_word_in_the_log(ear: Ear) -> None:
+async def test_a_choice_that_was_never_offered_is_ignored_and_logged(ear: Ear) -> None:
     await offer(ear, 2)
     (shown,) = ear.server.ledger.shown
     real = shown.native["components"][0]["components"][0]["custom_id"]
@@ -284,7 +284,7 @@ async def test_a_question_by_command_is_a_message(ear: Ear) -> None:
     "body",
     [b"", b"\xff", b"[]", b"7", b"null", b'{"t":null,"d":{}}', b'{"t":"X"}', b'{"t":"X","d":[]}', b"[" * 100_000],
 )
-async def test_what_is_no_event_is_refused(ear: Ear, body: bytes) -> None:
+async def test_a_frame_that_is_no_event_is_refused(ear: Ear, body: bytes) -> None:
     with pytest.raises(InvalidRequest):
         ear.parse(body)
 

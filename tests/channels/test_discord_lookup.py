@@ -1,4 +1,4 @@
-"""What Discord's connection asks for: whether something was shown, and files; and the typing sign."""
+"""Discord's connection looks up shown messages, fetches files and shows the typing sign."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ async def look(desk: Desk, call: VendorCall) -> str | None:
     "fields",
     [{}, {"text": "🌿 **bold** <@1> \u200b x"}, {"attachments": [LEAF]}, {"choices": [Choice(id="yes", label="Yes")]}],
 )
-async def test_what_was_shown_is_found_long_after_the_nonce_is_forgotten(desk: Desk, fields: dict[str, Any]) -> None:
+async def test_a_shown_message_is_found_long_after_its_nonce_expired(desk: Desk, fields: dict[str, Any]) -> None:
     asked = await desk.server.say("mia", "my fern is yellow")
     (call,) = desk.calls(answers=asked, **fields)
     desk.server.faults.next(Fault("drop_after", SEND))
@@ -48,7 +48,7 @@ async def test_what_was_shown_is_found_long_after_the_nonce_is_forgotten(desk: D
 
 
 @pytest.mark.parametrize("earlier", ["Less water.", "Something else."])
-async def test_what_was_said_before_the_question_is_not_taken_for_its_answer(desk: Desk, earlier: str) -> None:
+async def test_a_message_older_than_the_question_is_not_taken_for_its_answer(desk: Desk, earlier: str) -> None:
     await desk.send(desk.calls(earlier)[0], "r0")
     asked = await desk.server.say("mia", "my fern is yellow")
     assert await look(desk, desk.calls(answers=asked)[0]) is None

@@ -64,7 +64,7 @@ async def test_messages_of_all_places_are_appended(server: Discord, hall: Stream
     assert server.gateway.closes[-1] == websocket.CLOSE_CODE
 
 
-async def test_what_cannot_be_appended_is_not_counted_as_heard_and_keeps_its_order(
+async def test_events_that_cannot_be_appended_are_not_counted_as_received_and_keep_their_order(
     server: Discord, hall: StreamProcesses
 ) -> None:
     async with hall.process():
@@ -139,7 +139,7 @@ async def test_a_session_that_is_gone_is_begun_anew_and_the_gap_is_read_from_the
     assert asked(server, "Resume") == 0
 
 
-async def test_what_was_written_before_the_first_session_was_on_record_is_read_from_the_history(
+async def test_messages_from_before_the_first_recorded_session_are_read_from_the_history(
     server: Discord, hall: StreamProcesses
 ) -> None:
     server.gateway.faults.always = lambda request: Fault("drop") if request.operation == "Identify" else None
@@ -166,7 +166,7 @@ async def test_a_connection_without_a_sign_of_life_is_given_up_and_resumed(
 @pytest.mark.parametrize(
     ("code", "said"), [(4004, "credentials_revoked"), (4013, "setup"), (4014, "message content intent")]
 )
-async def test_what_only_an_operator_can_mend_pauses_the_account_and_says_how(
+async def test_an_error_that_only_an_operator_can_fix_pauses_the_account_and_names_the_fix(
     server: Discord, hall: StreamProcesses, code: int, said: str
 ) -> None:
     server.gateway.faults.next(Fault("refuse", "Identify", status=code))

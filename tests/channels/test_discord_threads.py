@@ -91,9 +91,7 @@ async def test_in_a_channel_only_what_calls_the_bot_is_for_it(server: Discord, h
         await wait_until_true(lambda: _conversations_are(hall, 3))
 
 
-async def test_whoever_asked_goes_on_in_the_thread_without_a_mention_and_others_do_not(
-    server: Discord, hall: StreamProcesses
-) -> None:
+async def test_only_the_asker_continues_in_the_thread_without_a_mention(server: Discord, hall: StreamProcesses) -> None:
     async with hall.process():
         await connected(server)
         asked = await server.say("ann", f"{server.mention} do you ship to Norway?")

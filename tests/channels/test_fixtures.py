@@ -29,7 +29,7 @@ ANSWERED = [
 
 
 @pytest.mark.parametrize(("channel", "case"), FOUND["inbound"])
-def test_what_a_vendor_sends_becomes_these_events(channel: str, case: Path) -> None:
+def test_an_inbound_fixture_is_parsed_into_the_recorded_events(channel: str, case: Path) -> None:
     assert fixture_translation.events(channel, case) == fixture_cases.read(case / "events.json")
 
 

@@ -49,7 +49,7 @@ def test_no_forgery_is_believed(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_was_changed_and_changed_back_is_believed(kind: str) -> None:
+def test_a_request_changed_and_changed_back_is_accepted(kind: str) -> None:
     """So it is the change that is refused, and not something else."""
     for one in KINDS[kind]:
         copy = replace(one.request, body=bytes(one.request.body), headers=dict(one.request.headers))

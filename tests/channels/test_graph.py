@@ -1,4 +1,4 @@
-"""What WhatsApp and Instagram share: what Graph's errors mean, and the seal on a choice."""
+"""The code that WhatsApp and Instagram share: Graph's errors, and sealed choices."""
 
 from __future__ import annotations
 
@@ -74,12 +74,12 @@ def test_the_code_decides_and_not_the_status(status: int) -> None:
 
 
 @pytest.mark.parametrize("code", [0, 3, 10, 102, 104, 190, 200, 299, 368, 131005, 131031, 131042, 131045])
-def test_what_only_an_operator_can_mend_stops_the_account(code: int) -> None:
+def test_an_error_that_only_an_operator_can_fix_stops_the_account(code: int) -> None:
     assert isinstance(failed(code), CredentialsRevoked)
 
 
 @pytest.mark.parametrize("code", [1, 2, 131000, 131016])
-def test_what_meta_says_failed_and_may_be_tried_later_is_told_from_an_answer_without_a_word(code: int) -> None:
+def test_a_failure_that_meta_denies_differs_from_an_answer_without_an_error(code: int) -> None:
     error, silent = failed(code, status=503), build_delivery_error(VendorResponse(503, "<html>"))
     assert isinstance(error, SendUnknown)
     assert isinstance(silent, SendUnknown)
@@ -109,7 +109,7 @@ def test_a_limit_of_more_than_one_person_holds_the_account(code: int) -> None:
         ({"x-business-use-case-usage": '{"1": [{"estimated_time_to_regain_access": "soon"}]}'}, 60_000),
     ],
 )
-def test_how_long_to_wait_is_read_from_the_headers_where_they_tell(headers: dict[str, str], waits: int) -> None:
+def test_the_wait_is_read_from_the_headers_when_they_name_one(headers: dict[str, str], waits: int) -> None:
     assert failed(4, headers=headers).retry_after_ms == waits
 
 

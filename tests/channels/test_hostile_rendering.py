@@ -1,4 +1,4 @@
-"""Whatever text there is to show, it is rendered in time proportional to its length, on every surface."""
+"""Any text is rendered in time proportional to its length, on every surface."""
 
 from __future__ import annotations
 
@@ -156,7 +156,7 @@ def test_a_table_of_a_hundred_columns_costs_people_no_more_than_words_do(kind: A
         assert costs_little(shown, BOMB[:8_000])
 
 
-def test_what_takes_too_long_is_shown_as_it_was_typed() -> None:
+def test_text_that_takes_too_long_to_render_is_shown_as_typed() -> None:
     for dialect in (SLACK, DISCORD, PLAIN):
         assert "".join(render("*" + "a *b" * 400, dialect, 3_000).parts).count("b") == 400
 

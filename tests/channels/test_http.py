@@ -77,7 +77,7 @@ async def test_a_vendor_that_takes_no_marker_gets_none(vendor: Vendor) -> None:
     assert vendor.taken == [("", CALL.arguments)]
 
 
-async def test_what_never_left_may_be_sent_again() -> None:
+async def test_a_request_that_never_left_may_be_sent_again() -> None:
     with pytest.raises(SendDelayed):
         await asked(free_port())
 

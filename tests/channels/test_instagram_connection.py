@@ -100,7 +100,7 @@ async def test_a_file_that_the_vendor_cannot_fetch_is_refused(bench: MetaAccount
     ],
     ids=lambda each: f"{each.kind}{each.code}" if isinstance(each, Fault) else "",
 )
-async def test_what_goes_wrong_is_told_and_never_tried_again(
+async def test_a_failed_send_is_reported_and_never_retried_by_the_client(
     bench: MetaAccount, fault: Fault, raised: type[Exception], shown: int
 ) -> None:
     bench.vendor.faults.next(fault)
@@ -142,7 +142,9 @@ async def test_an_account_without_the_longer_window_goes_on_with_the_shorter_one
 
 
 @pytest.mark.parametrize(("who", "reason"), [("blocked", "blocked"), ("gone", "not_found")])
-async def test_who_cannot_be_reached_is_refused_with_the_reason(bench: MetaAccount, who: str, reason: str) -> None:
+async def test_a_person_who_cannot_be_reached_is_refused_with_the_reason(
+    bench: MetaAccount, who: str, reason: str
+) -> None:
     bench.vendor.person("anna").blocked = who == "blocked"
     with pytest.raises(SendRefused, match=reason):
         await bench.send(place=bench.vendor.place("anna") if who == "blocked" else "7100000000009999")
@@ -160,7 +162,7 @@ async def in_doubt(bench: MetaAccount, kind: Any, text: str = "It ships tomorrow
     return call
 
 
-async def test_what_was_shown_is_found_and_what_was_not_is_not(bench: MetaAccount) -> None:
+async def test_a_lookup_finds_what_was_shown_and_nothing_else(bench: MetaAccount) -> None:
     assert isinstance(bench.connection, DeliveryLookup)
     for kind in ("drop", "lose", "refuse"):
         call = await in_doubt(bench, kind)
@@ -190,7 +192,7 @@ async def test_a_persons_own_words_are_not_taken_for_ours(bench: MetaAccount) ->
     assert await bench.connection.lookup(call, MARKER) is None
 
 
-async def test_where_too_much_was_said_since_nobody_can_tell(bench: MetaAccount) -> None:
+async def test_a_lookup_behind_too_many_later_messages_is_inconclusive(bench: MetaAccount) -> None:
     asked = await bench.vendor.say("anna", "And now?")
     call = await in_doubt(bench, "drop_after", sending={"answers": asked})
     for number in range(19):
@@ -257,7 +259,7 @@ async def test_numbers_for_ids_are_read_as_well(bench: MetaAccount) -> None:
     assert event.place == bench.vendor.place("anna")
 
 
-async def test_what_is_not_for_us_is_left_out(bench: MetaAccount) -> None:
+async def test_events_for_other_accounts_are_left_out(bench: MetaAccount) -> None:
     vendor = bench.vendor
     vendor.refers("anna", content.link())
     vendor.handover("anna", "pass", new_owner_app_id=1)

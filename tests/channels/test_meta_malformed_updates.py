@@ -1,4 +1,4 @@
-"""Whatever stands in a signed update of Meta's: it is read or left out, and what is read can be put on the log."""
+"""Any content of a signed Meta update is parsed or left out, and what is parsed can be appended."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""What somebody is called, asked of the vendors that do not say it with their messages: the real clients against the
-simulated vendors."""
+"""Names looked up at the vendors that do not send them with messages: the real clients against the simulated vendors."""
 
 from __future__ import annotations
 
@@ -23,7 +22,7 @@ NOTHING: Any = None
 TOOLS = ChannelServices(NOTHING, NOTHING, NOTHING, NOTHING)
 
 
-def test_whoever_is_to_be_asked_about_can_be_and_by_one_of_their_own_addresses() -> None:
+def test_channels_with_profiles_look_contacts_up_by_an_address_of_their_own() -> None:
     known = {"slack": "T1:U1", "instagram": "7100000000000001"}
     for name in CHANNELS:
         channel = open_channel(name, TOOLS)

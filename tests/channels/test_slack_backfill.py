@@ -53,7 +53,7 @@ async def two_sockets(slack: SlackVendor) -> None:
     await wait_until(lambda: len(slack.sockets.links) == 2)
 
 
-async def test_what_is_written_between_two_processes_is_heard_however_soon_the_second_comes(
+async def test_messages_between_two_processes_are_received_however_soon_the_second_starts(
     slack: SlackVendor, hall: StreamProcesses
 ) -> None:
     async with listening(hall, slack):
@@ -63,7 +63,7 @@ async def test_what_is_written_between_two_processes_is_heard_however_soon_the_s
         await hall.until("before", "meanwhile")
 
 
-async def test_what_was_sent_to_a_process_that_died_before_it_appended_is_heard_by_the_next(
+async def test_events_of_a_process_that_died_before_appending_are_received_by_the_next(
     slack: SlackVendor, hall: StreamProcesses
 ) -> None:
     async with listening(hall, slack):
@@ -76,7 +76,7 @@ async def test_what_was_sent_to_a_process_that_died_before_it_appended_is_heard_
         await hall.until("before", "in its hands")
 
 
-async def test_what_is_written_while_a_socket_that_broke_is_replaced_is_heard(
+async def test_messages_written_while_a_broken_socket_is_replaced_are_received(
     slack: SlackVendor, hall: StreamProcesses
 ) -> None:
     async with listening(hall, slack):
@@ -85,7 +85,7 @@ async def test_what_is_written_while_a_socket_that_broke_is_replaced_is_heard(
         await hall.until("before", "meanwhile")
 
 
-async def test_what_was_sent_over_an_old_socket_that_breaks_beside_the_new_one_is_heard(
+async def test_events_sent_over_an_old_socket_that_breaks_are_received(
     slack: SlackVendor, hall: StreamProcesses
 ) -> None:
     async with listening(hall, slack):
@@ -107,7 +107,7 @@ async def test_a_socket_that_slack_closes_in_order_after_the_new_one_is_there_co
     assert [each.operation for each in slack.ledger.requests].count("conversations.history") == 0
 
 
-async def test_what_found_no_room_is_heard(
+async def test_events_refused_for_lack_of_room_are_received_later(
     slack: SlackVendor, hall: StreamProcesses, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(stream, "INBOX_SIZE", 1)
@@ -134,7 +134,7 @@ async def test_a_command_that_could_not_be_appended_at_once_is_not_lost(
         await hall.until("before", "do you ship?")
 
 
-async def test_what_the_socket_of_a_holder_that_hangs_was_told_is_heard_after_a_while(
+async def test_events_sent_to_a_hanging_holder_are_received_after_a_while(
     slack: SlackVendor, hall: StreamProcesses, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nothing else reads a history here: it is the first that listens to the account."""

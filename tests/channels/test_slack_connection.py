@@ -122,7 +122,7 @@ async def test_a_connection_can_look_up_fetch_and_tell_that_it_saw(desk: Desk) -
     assert isinstance(desk.connection, TypingIndicator)
 
 
-async def test_what_is_sent_is_shown_once_under_the_id_that_is_given_back(slack: SlackVendor, desk: Desk) -> None:
+async def test_a_sent_message_is_shown_once_under_the_returned_id(slack: SlackVendor, desk: Desk) -> None:
     assert await desk.say("Yes, *we* do.", marker="m1.0") == only(slack).id
     assert (only(slack).text, only(slack).marker) == ("Yes, _we_ do.", "m1.0")
     assert desk.requests == ["chat.postMessage"]
@@ -233,7 +233,7 @@ async def test_a_fault_is_told_as_what_it_is_and_nothing_is_sent_again(
     assert await desk.connection.lookup(call, "m1") == (shown[0].id if shown else None)
 
 
-async def test_how_long_to_wait_is_slacks_word(slack: SlackVendor, desk: Desk) -> None:
+async def test_the_wait_is_what_slack_asks_for(slack: SlackVendor, desk: Desk) -> None:
     slack.faults.next(Fault("limit", POST, retry_after=7))
     with pytest.raises(SendDelayed) as caught:
         await desk.say("Yes.")
@@ -251,7 +251,7 @@ async def test_a_slow_answer_is_in_doubt_and_found(slack: SlackVendor, desk: Des
     assert await desk.connection.lookup(call, "m1") == only(slack).id
 
 
-async def test_where_nobody_listens_nothing_was_sent(desk: Desk) -> None:
+async def test_an_unreachable_server_means_that_nothing_was_sent(desk: Desk) -> None:
     settings = {**desk.slack.settings(), "api_base": "http://127.0.0.1:9/api/"}
     account = Account("shop", "slack", "main", load_settings_model("slack").model_validate(settings))
     connection = desk.channel.connect(account)
@@ -315,7 +315,7 @@ async def test_reasons_are_short_codes(desk: Desk) -> None:
     ],
     ids=lambda fault: f"{fault.operation}-{fault.kind}",
 )
-async def test_what_fails_before_a_file_is_shown_is_only_late(slack: SlackVendor, desk: Desk, fault: Fault) -> None:
+async def test_a_failure_before_a_file_is_shown_delays_the_send(slack: SlackVendor, desk: Desk, fault: Fault) -> None:
     slack.faults.next(fault)
     (call,) = desk.calls(attachments=[STORED])
     with pytest.raises(SendDelayed):
@@ -368,7 +368,7 @@ async def test_a_message_to_a_person_is_found(slack: SlackVendor, desk: Desk) ->
     assert await desk.connection.lookup(call, "m1") == sent
 
 
-async def test_what_cannot_be_looked_up_now_is_asked_later(slack: SlackVendor, desk: Desk) -> None:
+async def test_a_lookup_that_fails_now_is_repeated_later(slack: SlackVendor, desk: Desk) -> None:
     (call,) = desk.calls(text="Yes.")
     history = "conversations.history"
     slack.faults.next(Fault("limit", history), Fault("drop", history), Fault("lose", history, status=502))
@@ -380,7 +380,7 @@ async def test_what_cannot_be_looked_up_now_is_asked_later(slack: SlackVendor, d
         await desk.connection.lookup(call, "m1")
 
 
-async def test_where_nobody_can_write_nothing_was_shown(slack: SlackVendor, desk: Desk) -> None:
+async def test_a_place_that_does_not_exist_is_refused_and_nothing_was_shown(slack: SlackVendor, desk: Desk) -> None:
     """A channel that is gone, a thread that is gone, a person that never was."""
     team, room = slack.workspace.team, slack.channel("support")
     for place in (f"{team}:C0GONE", f"{team}:{room.id}:1.000000", f"{team}:U0NOBODY"):

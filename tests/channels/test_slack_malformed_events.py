@@ -1,4 +1,4 @@
-"""Whatever Slack puts where, nothing raises, and what is found can be put on the log."""
+"""Unusual Slack payloads raise nothing, and what is parsed can be appended."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_junk_anywhere_spoils_at_most_its_own_event(case: Path) -> None:
         ("rate_limited", ("warning", "app_rate_limited")),
     ],
 )
-def test_what_is_left_out_is_told_with_ids_alone(name: str, told: tuple[str, str]) -> None:
+def test_left_out_events_are_logged_with_ids_alone(name: str, told: tuple[str, str]) -> None:
     case = next(case for case in cases("slack", "inbound") if case.name == name)
     with capture_logs() as lines:
         assert fixture_translation.events("slack", case) == []
@@ -86,7 +86,7 @@ def test_what_is_left_out_is_told_with_ids_alone(name: str, told: tuple[str, str
 
 
 @pytest.mark.parametrize("name", ["joined", "other_bot", "own_message", "assistant_opened", "view_submitted"])
-def test_what_is_no_news_is_left_out_in_silence(name: str) -> None:
+def test_expected_events_without_news_are_left_out_without_a_log_line(name: str) -> None:
     case = next(case for case in cases("slack", "inbound") if case.name == name)
     with capture_logs() as lines:
         assert fixture_translation.events("slack", case) == []

@@ -43,7 +43,7 @@ def opened(slack: SlackVendor) -> int:
     return sum(each.operation == "apps.connections.open" for each in slack.ledger.requests)
 
 
-async def test_what_people_write_choose_and_ask_is_appended_and_then_acknowledged(
+async def test_messages_choices_and_commands_are_appended_and_then_acknowledged(
     slack: SlackVendor, hall: StreamProcesses
 ) -> None:
     async with hall.process():
@@ -61,7 +61,7 @@ async def test_a_command_without_a_question_is_told_how_to_ask(slack: SlackVendo
     assert await hall.heard() == []
 
 
-async def test_what_cannot_be_appended_is_not_acknowledged_and_comes_again(
+async def test_events_that_cannot_be_appended_are_not_acknowledged_and_come_again(
     slack: SlackVendor, hall: StreamProcesses
 ) -> None:
     """In the end it is one message, whatever number of times it came."""
@@ -77,7 +77,7 @@ async def test_what_cannot_be_appended_is_not_acknowledged_and_comes_again(
         assert len(slack.sockets.acks) >= 1
 
 
-async def test_what_slack_gave_up_while_nothing_could_be_appended_is_not_lost(
+async def test_events_that_slack_gave_up_during_an_outage_are_not_lost(
     slack: SlackVendor, hall: StreamProcesses
 ) -> None:
     async with hall.process():
@@ -129,7 +129,7 @@ async def test_of_three_processes_one_has_a_socket_and_the_next_gets_it_at_once(
         assert opened(slack) == 2
 
 
-async def test_what_was_written_while_nobody_listened_is_read_from_the_history_once(
+async def test_messages_written_while_nobody_listened_are_read_from_the_history_once(
     slack: SlackVendor, hall: StreamProcesses
 ) -> None:
     """In direct messages everything, in their threads too; in a channel what calls the app."""
@@ -163,7 +163,7 @@ async def test_a_channel_of_which_slack_tells_everything_is_read_wholly(
         await hall.until("before", "meanwhile")
 
 
-async def test_what_a_scope_is_missing_for_is_left_out_and_the_rest_is_read(
+async def test_a_missing_scope_leaves_out_its_part_and_the_rest_is_read(
     slack: SlackVendor, hall: StreamProcesses
 ) -> None:
     slack.scopes -= {"groups:read", "mpim:read", "channels:history"}

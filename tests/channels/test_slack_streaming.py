@@ -312,7 +312,7 @@ async def test_while_nothing_is_written_yet_the_contact_sees_that_something_will
 
 
 @pytest.mark.parametrize("frame", [{"type": "abort"}, {"type": "delta", "index": 0, "text": "No: ", "epoch": 0}])
-async def test_what_the_worker_takes_back_disappears(world: World, lane: Lane, frame: dict[str, Any]) -> None:
+async def test_an_aborted_draft_disappears(world: World, lane: Lane, frame: dict[str, Any]) -> None:
     await world.delta(0, FIRST)
     await world.until(lambda: len(world.shown) == 1)
     await world.signal(**frame)
@@ -368,9 +368,7 @@ async def test_another_turns_reply_takes_nothing_over(world: World, lane: Lane) 
 
 
 @pytest.mark.parametrize("code", ["unknown_method", "not_allowed", "missing_scope", "channel_type_not_supported"])
-async def test_where_slack_shows_no_such_thing_the_reply_is_a_plain_message(
-    world: World, lane: Lane, code: str
-) -> None:
+async def test_a_place_without_streaming_gets_a_plain_message(world: World, lane: Lane, code: str) -> None:
     world.slack.faults.next(Fault("refuse", "chat.startStream", status=200, code=code))
     await world.delta(0, FIRST)
     await world.until(lambda: world.calls("chat.startStream") == 1)
@@ -379,7 +377,7 @@ async def test_where_slack_shows_no_such_thing_the_reply_is_a_plain_message(
     assert world.seen == ["Less water."]
 
 
-async def test_where_slack_refused_to_begin_it_is_left_alone_for_a_minute(world: World) -> None:
+async def test_a_refused_stream_is_not_tried_again_for_a_minute(world: World) -> None:
     outbound = world.outbound()
     world.slack.faults.next(Fault("refuse", "chat.startStream", status=200, code="unknown_method"))
     for turn, asked in (("first", 1), ("second", 1), ("third", 2)):
@@ -397,7 +395,7 @@ async def test_where_slack_refused_to_begin_it_is_left_alone_for_a_minute(world:
     assert len(world.seen) == 3
 
 
-async def test_what_somebody_deleted_or_slack_ended_meanwhile_is_shown_whole(world: World, lane: Lane) -> None:
+async def test_a_stream_that_was_deleted_or_ended_is_replaced_by_the_whole_message(world: World, lane: Lane) -> None:
     await world.delta(0, FIRST)
     await world.until(lambda: len(world.shown) == 1)
     world.slack.faults.next(Fault("refuse", "chat.update", status=200, code="message_not_found"))

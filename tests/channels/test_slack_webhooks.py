@@ -1,4 +1,4 @@
-"""What people do in Slack, as the simulated vendor signs and sends it, is what our channel reads."""
+"""Events that the simulated Slack signs and sends are parsed by the channel."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ async def edge(slack: SlackVendor) -> AsyncIterator[Edge]:
         yield Edge(slack, receiver)
 
 
-async def test_what_is_said_is_read_whatever_the_signs(slack: SlackVendor, edge: Edge) -> None:
+async def test_messages_with_escaped_and_unusual_characters_are_read_unchanged(slack: SlackVendor, edge: Edge) -> None:
     """The bytes have everything escaped that is not ASCII, and slashes too."""
     text = "Grüße 👩‍🌾 <b> & https://example.com/a?b=1&c=2 שלום"
     ts = await slack.say("Ann", text)
@@ -214,7 +214,7 @@ async def test_files_come_as_references(slack: SlackVendor, edge: Edge) -> None:
     ]
 
 
-async def test_what_nobody_asked_us_makes_no_event(slack: SlackVendor, edge: Edge) -> None:
+async def test_events_that_are_no_contacts_message_make_no_event(slack: SlackVendor, edge: Edge) -> None:
     """Our own words, other bots, joins, topics, an opened home or assistant, a token that is gone."""
     await edge.ask()
     room = slack.channel("support")

@@ -1,4 +1,4 @@
-"""Who looks after an account: one process at a time, which is silent before another may speak."""
+"""One process at a time holds an account's connection, and is silent before another may take over."""
 
 from __future__ import annotations
 
@@ -171,7 +171,7 @@ async def test_a_holder_that_cannot_renew_is_silent_before_another_speaks(town: 
     assert [seen for seen in town.log if seen[1] != "asked"] == [("one", "on"), ("one", "off"), ("two", "on")]
 
 
-async def test_what_reaches_a_former_holder_is_not_taken(town: Town) -> None:
+async def test_events_that_reach_a_former_holder_are_not_accepted(town: Town) -> None:
     one = town.start("one")
     await town.on("one")
     assert one.radio.line is not None
@@ -237,7 +237,7 @@ async def test_of_an_account_that_is_called_the_history_is_asked_for_what_an_out
     assert began - timedelta(seconds=TIMES.overlap + 1) < since < began - timedelta(seconds=TIMES.overlap - 1)
 
 
-async def test_what_is_missed_while_a_history_is_read_is_asked_for_once_more(town: Town) -> None:
+async def test_events_missed_while_a_history_is_read_are_requested_once_more(town: Town) -> None:
     """It may stand where that history had been read already."""
     one = town.start("one")
     await town.on("one")

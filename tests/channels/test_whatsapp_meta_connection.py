@@ -103,7 +103,7 @@ async def test_an_upload_that_fails_leaves_no_doubt_because_it_shows_nothing(
     assert sends(bench) == []
 
 
-async def test_who_hides_the_number_is_written_to_by_the_user_id(bench: MetaAccount) -> None:
+async def test_a_customer_who_hides_the_number_is_addressed_by_user_id(bench: MetaAccount) -> None:
     mina = bench.vendor.person("mina")
     mina.number_hidden = True
     await bench.vendor.say("mina", "Hello")
@@ -132,7 +132,7 @@ async def test_who_hides_the_number_is_written_to_by_the_user_id(bench: MetaAcco
     ],
     ids=lambda each: f"{each.kind}{each.code}" if isinstance(each, Fault) else "",
 )
-async def test_what_goes_wrong_is_told_and_never_tried_again(
+async def test_a_failed_send_is_reported_and_never_retried_by_the_client(
     bench: MetaAccount, fault: Fault, raised: type[Exception], shown: int
 ) -> None:
     bench.vendor.faults.next(fault)
@@ -157,7 +157,7 @@ async def test_an_answer_that_does_not_come_in_time_is_unknown(
     assert len(bench.vendor.ledger.shown) == 1
 
 
-async def test_where_nobody_listens_nothing_has_left(bench: MetaAccount) -> None:
+async def test_an_unreachable_server_means_that_nothing_has_left(bench: MetaAccount) -> None:
     settings = bench.vendor.settings() | {"api_base": "http://127.0.0.1:9/v26.0"}
     connection = bench.channel.connect(account_of("whatsapp", settings))
     with pytest.raises(SendDelayed):
@@ -212,7 +212,7 @@ async def test_a_window_that_turns_out_closed_comes_back_as_a_failure_of_the_mar
     assert told["external_id"] == external_id
 
 
-async def test_what_was_left_in_doubt_is_named_by_its_statuses(bench: MetaAccount) -> None:
+async def test_a_send_in_doubt_is_identified_by_its_statuses(bench: MetaAccount) -> None:
     bench.vendor.faults.next(Fault("drop_after"))
     with pytest.raises(SendUnknown):
         await bench.send()
@@ -252,7 +252,7 @@ async def test_everything_a_customer_does_has_its_event(bench: MetaAccount) -> N
     assert {event.place for event in events} == {vendor.person("anna").user_id}
 
 
-async def test_who_changes_the_number_stays_the_same_contact_and_is_written_to_there(bench: MetaAccount) -> None:
+async def test_a_contact_who_changes_the_number_stays_the_same_contact(bench: MetaAccount) -> None:
     anna = bench.vendor.person("anna")
     old = (anna.user_id, anna.wa_id)
     bench.vendor.change_number("anna", "491520000000")
@@ -284,7 +284,9 @@ async def test_a_batch_of_a_thousand_is_read_whole_and_each_goes_to_its_number()
         assert all((event.account is theirs) == (int(event.payload["text"]) % 2 == 1) for event in events)
 
 
-async def test_what_cannot_be_read_is_a_placeholder_or_left_out_and_answered_all_the_same(bench: MetaAccount) -> None:
+async def test_unreadable_content_becomes_a_placeholder_or_is_left_out_and_the_webhook_gets_200(
+    bench: MetaAccount,
+) -> None:
     vendor = bench.vendor
     vendor.sends("anna", content.unsupported())
     vendor.sends("anna", content.flow_reply("{"))

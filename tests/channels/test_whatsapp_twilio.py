@@ -83,7 +83,7 @@ def test_a_body_and_all_its_variables_stay_within_what_twilio_takes() -> None:
 # ── Choices ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_what_was_put_behind_a_button_comes_back_and_nothing_else_does() -> None:
+def test_only_a_choice_that_was_sealed_behind_a_button_comes_back() -> None:
     settings = account("whatsapp", "twilio").settings
     made = seal_choice("message", "a:b:c", settings)
     choosing = picked(made, settings)

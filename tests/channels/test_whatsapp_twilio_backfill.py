@@ -1,4 +1,4 @@
-"""What Twilio called about in vain is in its list, and is taken from there once."""
+"""Messages whose webhooks failed are taken from Twilio's message list, once."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ async def take_in(hall: StreamProcesses, receiver: Receiver) -> None:
     receiver.requests.clear()
 
 
-async def test_what_was_said_while_nobody_answered_is_taken_once_with_what_was_heard_before(
+async def test_messages_from_an_outage_are_backfilled_once_beside_those_received(
     hall: StreamProcesses, receiver: Receiver
 ) -> None:
     """A message that came by webhook is the same one in the list, though the list names no user id."""
@@ -67,7 +67,7 @@ async def test_what_was_said_while_nobody_answered_is_taken_once_with_what_was_h
     assert file.type == "image/png"
 
 
-async def test_what_somebody_answered_by_hand_comes_with_the_question_and_nothing_else_that_was_sent(
+async def test_a_manual_answer_is_backfilled_with_its_question_and_nothing_else_outbound(
     hall: StreamProcesses, receiver: Receiver
 ) -> None:
     """Nor what was sent to somebody who had not asked, before the question, or in vain."""

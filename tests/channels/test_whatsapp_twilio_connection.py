@@ -324,7 +324,7 @@ async def test_after_a_day_only_the_template_gets_through(setting: Setting) -> N
     assert setting.shown == ["About your question: It's _here_ and there"]
 
 
-async def test_who_hides_their_number_is_reached_by_user_id(setting: Setting) -> None:
+async def test_a_contact_who_hides_the_number_is_reached_by_user_id(setting: Setting) -> None:
     anna = setting.vendor.person("anna")
     anna.number_hidden = True
     await setting.vendor.say("anna", "It is me")
@@ -347,7 +347,7 @@ async def test_an_api_key_takes_the_tokens_place(setting: Setting) -> None:
     assert setting.shown == ["Hello Anna"]
 
 
-async def test_who_said_stop_is_told_of_and_refuses_everything(setting: Setting) -> None:
+async def test_an_opt_out_is_reported_and_later_sends_are_refused(setting: Setting) -> None:
     await setting.vendor.say("anna", "stop")
     (event,) = await setting.told()
     assert (event.type, event.payload["opted_out"]) == (topics.CONTACT_CHANGED, True)
@@ -384,7 +384,7 @@ async def test_a_fault_is_what_it_is_and_nothing_is_repeated(
     assert len(setting.shown) == shown + 1
 
 
-async def test_what_never_left_is_delayed(setting: Setting) -> None:
+async def test_a_send_that_never_left_is_delayed(setting: Setting) -> None:
     account = account_of(setting.vendor, api_base="http://127.0.0.1:9")
     connection = TwilioConnection(account, setting.tools)
     try:
@@ -407,7 +407,7 @@ async def test_a_channel_that_is_full_asks_to_wait(setting: Setting) -> None:
 
 
 @pytest.mark.parametrize("kind", ["text", "choices", "file"])
-async def test_what_was_shown_is_found_and_what_was_not_is_not(setting: Setting, kind: str) -> None:
+async def test_a_lookup_finds_what_was_shown_and_nothing_else(setting: Setting, kind: str) -> None:
     fields: dict[str, Any] = {"choices": [Choice(id="y", label="Yes")]} if kind == "choices" else {}
     fields |= {"attachments": [LEAF]} if kind == "file" else {}
     (call,) = setting.calls("" if kind == "file" else "Well,  is it\n\nso?", **fields)
@@ -435,7 +435,7 @@ async def test_the_same_words_of_a_moment_ago_are_not_these_if_they_are_on_recor
     assert await setting.connection.lookup(call, ID) is None
 
 
-async def test_what_the_contact_wrote_themselves_or_somebody_else_got_is_not_ours(setting: Setting) -> None:
+async def test_a_lookup_ignores_inbound_messages_and_other_recipients(setting: Setting) -> None:
     await setting.vendor.say("anna", "Same words")
     await setting.vendor.say("ben", "Hello")
     ben = setting.vendor.person("ben").number.lstrip("+")
@@ -444,7 +444,7 @@ async def test_what_the_contact_wrote_themselves_or_somebody_else_got_is_not_our
     assert await setting.connection.lookup(call, ID) is None
 
 
-async def test_what_twilio_answered_by_itself_is_not_ours(setting: Setting) -> None:
+async def test_a_lookup_ignores_twilios_automatic_replies(setting: Setting) -> None:
     setting.vendor.reply_of("anna", "Same words")
     (call,) = setting.calls("Same words")
     assert await setting.connection.lookup(call, ID) is None
@@ -460,7 +460,7 @@ async def test_of_files_that_look_alike_the_one_in_question_is_found(setting: Se
     assert await setting.connection.lookup(second, ID) == other
 
 
-async def test_what_failed_was_not_shown(setting: Setting) -> None:
+async def test_a_failed_message_was_not_shown(setting: Setting) -> None:
     setting.vendor.pace.forward(86_401)
     (call,) = setting.calls()
     setting.vendor.window_errors = "failed_at_once"
@@ -569,7 +569,7 @@ async def test_the_contact_sees_that_an_answer_is_being_written_and_a_failure_is
 
 
 @pytest.mark.parametrize("text", ["", "  Hello\r\n", "a+b&c=d%20", "🌱 日本", "x" * 4096])
-async def test_what_twilio_signs_is_let_in(setting: Setting, text: str) -> None:
+async def test_requests_signed_by_twilio_are_accepted(setting: Setting, text: str) -> None:
     setting.vendor.receives("anna", text, more=[("Address", ""), ("Twice", "b"), ("Twice", "a"), ("Twice", "b")])
     (event,) = await setting.told()
     assert event.payload["text"] == text.replace("\r\n", "\n")

@@ -215,7 +215,7 @@ async def test_a_send_that_was_killed_before_its_record_is_found_and_not_repeate
     assert (world.shown, outcome.state) == (["Hello Anna"], "sent")
 
 
-async def test_what_had_its_id_when_its_sender_was_killed_is_found_and_not_repeated(
+async def test_a_message_with_an_id_is_found_after_its_sender_was_killed_and_not_repeated(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Killed(BaseException):
@@ -249,7 +249,7 @@ async def test_a_status_with_our_marker_ends_the_doubt_without_a_look_up(world: 
     assert (said.text, answered.id, answered.state) == ("Hello", ID, "delivered")
 
 
-async def test_what_twilio_refuses_fails_with_its_reason(world: World) -> None:
+async def test_a_refusal_by_twilio_fails_the_message_with_the_reason(world: World) -> None:
     await world.vendor.say("anna", "stop")
     outcome = await world.deliver(world.message())
     assert (world.shown, outcome.state, outcome.reason) == ([], "failed", "opted_out")

@@ -101,7 +101,7 @@ async def test_a_message_asks_for_its_statuses_at_the_public_address(door: Door)
     assert door.vendor.ledger.requests[-1].body["StatusCallback"] == f"{PUBLIC}{PATH}?marker={ID}.0#rc=5&rp=all"
 
 
-async def test_whoever_cannot_sign_gets_401_and_nothing_is_on_the_log(door: Door) -> None:
+async def test_an_unsigned_webhook_gets_401_and_appends_nothing(door: Door) -> None:
     door.vendor.webhooks.public_url = ("http://somewhere.else.example", door.base)
     await door.vendor.say("anna", "forged")
     assert await door.heard(topics.MESSAGE_RECEIVED) == []

@@ -149,7 +149,9 @@ async def test_a_conversation_is_taken_answered_and_given_back_by_keyboard_alone
     assert logged == ["OwnerRequested", "InboundMessage", "OwnerRequested"]
 
 
-async def test_what_changes_is_shown_and_told_and_what_is_being_typed_stays(window: Window, instance: Instance) -> None:
+async def test_changes_are_shown_and_announced_and_a_draft_in_the_form_stays(
+    window: Window, instance: Instance
+) -> None:
     """A new line joins the page; the field, the focus and an unfolded source stay as they are."""
     found = await fill_conversation(instance)
     page = await opened(window, talk(found.id))

@@ -63,7 +63,7 @@ async def test_the_list_shows_each_conversation_with_its_state_channel_contact_l
     assert "Nobody is waiting for a person" in (await anna.get(LIST)).words
 
 
-async def test_whoever_waits_is_on_top_of_the_list_the_longest_wait_first_and_counted_on_every_page(
+async def test_waiting_conversations_top_the_list_by_age_and_are_counted_on_every_page(
     instance: Instance, anna: FormClient
 ) -> None:
     """However many newer conversations there are, and whichever part of the list is looked at."""
@@ -208,7 +208,7 @@ async def test_a_long_transcript_is_read_in_pieces(instance: Instance, anna: For
     assert (await anna.get(talk(found.id) + "?after=x")).status == 400
 
 
-async def test_what_an_operator_does_is_in_the_log_under_their_own_name(instance: Instance, anna: FormClient) -> None:
+async def test_an_operators_acts_are_logged_under_their_own_name(instance: Instance, anna: FormClient) -> None:
     found = await begin_conversation(instance, "v1")
     assert "The conversation is yours" in (await own(anna, found.id, "person", 0)).news
     assert await held(instance, found.id) == ("person", 1, "console:anna", "Anna Bloom")
@@ -253,7 +253,7 @@ async def test_a_claim_from_an_old_page_changes_nothing(instance: Instance, anna
     assert (await held(instance, found.id))[2] == "console:ben"
 
 
-async def test_what_a_colleague_has_is_freed_before_anybody_else_has_it(
+async def test_a_conversation_held_by_a_colleague_is_released_before_it_changes_hands(
     instance: Instance, anna: FormClient, ben: FormClient
 ) -> None:
     """As at the desk: anybody may free it, for its holder may be away; nobody takes, gives back or closes it."""
@@ -274,7 +274,7 @@ async def test_what_a_colleague_has_is_freed_before_anybody_else_has_it(
     assert (await held(instance, found.id))[:3] == ("person", 3, "console:anna")
 
 
-async def test_what_came_of_it_is_told_once_it_was_closed(instance: Instance, anna: FormClient) -> None:
+async def test_the_resolution_is_shown_once_the_conversation_is_closed(instance: Instance, anna: FormClient) -> None:
     found = await begin_conversation(instance, "v1")
     await own(anna, found.id, "person", 0)
     page = await anna.get(talk(found.id, "resolve"))
@@ -288,7 +288,7 @@ async def test_what_came_of_it_is_told_once_it_was_closed(instance: Instance, an
 
 
 @pytest.mark.parametrize("wrong", [{"outcome": "Bribed"}, {"tag": "vip"}, {"note": "x" * 3001}, {"note": "a\x00b"}])
-async def test_what_the_form_did_not_offer_closes_nothing(
+async def test_a_resolution_that_the_form_did_not_offer_closes_nothing(
     instance: Instance, anna: FormClient, wrong: dict[str, str]
 ) -> None:
     found = await begin_conversation(instance, "v1")
@@ -475,7 +475,7 @@ async def test_the_script_is_answered_once_the_part_is_another_one(instance: Ins
         assert part.headers["X-Parley-Tag"] != live["data-seen"]
 
 
-async def test_whoever_was_signed_out_meanwhile_is_told_nothing_more(
+async def test_an_operator_signed_out_meanwhile_receives_no_more_updates(
     instance: Instance, anna: FormClient, sit: Sit
 ) -> None:
     found = await begin_conversation(instance, "v1", name="Ann")

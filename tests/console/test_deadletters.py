@@ -82,7 +82,7 @@ async def test_many_are_replayed_at_once_each_under_an_id_of_its_own(instance: I
     assert (await appended(instance))[-1] == ids.derived_id("event-1", "replay", 2)
 
 
-async def test_what_cannot_be_replayed_is_told_and_stops_none_of_the_others(
+async def test_a_dead_letter_that_cannot_be_replayed_is_reported_and_stops_no_other(
     instance: Instance, anna: FormClient
 ) -> None:
     await put(instance, id_="dead-1", value="AAEC")

@@ -125,7 +125,7 @@ async def test_a_person_takes_over_answers_under_their_name_and_gives_the_conver
     await expect(page.locator(".holding")).to_contain_text("Closed by Anna Bloom")
 
 
-async def test_what_came_of_it_is_in_the_figures_and_the_visitor_is_asked(
+async def test_the_resolution_is_in_the_figures_and_the_visitor_is_asked_for_a_rating(
     parley: Installation, visitor: Contact, page: Page
 ) -> None:
     """Resolving at the console counts as at the desk. Its form says so, and nothing else has to happen first."""

@@ -1,4 +1,4 @@
-"""Whatever strangers write, wherever it is shown, it stays text: read in the markup, and watched in a browser.
+"""Text of strangers stays text wherever the console shows it: checked in the markup, and in a browser.
 
 In the browser the page's policy is switched off, so that a payload which gets into the document does run.
 """

@@ -60,9 +60,7 @@ def test_a_short_password_is_refused() -> None:
         (f"Anna B: {{password_hash: '{HASH}'}}", "must be 1-63 of a-z"),
     ],
 )
-def test_what_is_wrong_is_told_with_its_place_and_without_the_secret(
-    tmp_path: Path, operators: str, message: str
-) -> None:
+def test_a_configuration_error_names_its_place_and_not_the_secret(tmp_path: Path, operators: str, message: str) -> None:
     with pytest.raises(ConfigInvalid) as caught:
         load(tmp_path, operators)
     told = caught.value.message

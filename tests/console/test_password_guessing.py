@@ -71,7 +71,7 @@ async def right() -> bool:
     return True
 
 
-async def test_who_guesses_for_one_name_does_not_keep_others_at_their_address_out(instance: Instance, sit: Sit) -> None:
+async def test_guessing_for_one_name_does_not_lock_out_others_at_the_address(instance: Instance, sit: Sit) -> None:
     async with guessing(instance, await sit(), "anna", PAIR_LIMITS[0].concurrent):
         assert (await (await sit()).sign_in("ben")).status == 200
         assert (await (await sit()).sign_in()).status == 200, "the admin token"

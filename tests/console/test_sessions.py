@@ -1,4 +1,4 @@
-"""Who gets into the console, for how long, and what every answer of it carries."""
+"""Sign-in to the console: credentials, lifetime of sessions, and security headers."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ async def test_an_unknown_name_is_refused_in_the_same_words_as_a_wrong_password(
     assert answers[0].text.replace("anna", "nobody") == answers[1].text
 
 
-async def test_whoever_is_not_signed_in_is_led_to_the_sign_in_and_back(sit: Sit) -> None:
+async def test_an_anonymous_request_is_redirected_to_the_sign_in_and_back(sit: Sit) -> None:
     seat = await sit()
     for path in PAGES:
         seen = await seat.get(path)

@@ -1,4 +1,4 @@
-"""What Parley relies on in the Kafka client, against a real broker. Nothing of Parley runs here."""
+"""Behaviour of the Kafka client that Parley relies on, against a real broker. Nothing of Parley runs here."""
 
 from __future__ import annotations
 

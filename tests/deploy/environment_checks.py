@@ -1,4 +1,4 @@
-"""What a deployment puts into the environment and on the command line, held against what Parley reads."""
+"""Checks the environment and command line of a deployment against what Parley reads."""
 
 from __future__ import annotations
 

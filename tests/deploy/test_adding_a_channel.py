@@ -160,7 +160,7 @@ def test_a_new_channels_outcomes_are_those_that_its_code_makes(generated: Checko
     assert {path: path.read_text() for path in fixtures.rglob("*.json")} == before
 
 
-def test_what_was_written_is_told_and_what_to_do_next(tmp_path: Path) -> None:
+def test_parley_new_channel_lists_the_files_and_the_next_steps(tmp_path: Path) -> None:
     told = Checkout(ROOT).does("parley", "new", "channel", LONG_NAME, "--checkout", str(sketch(tmp_path)))
     workers = f"{KUBERNETES}/channels/{LONG_NAME}"
     for name in ("connectors/registry.py", f"connectors/{LONG_NAME}/channel.py", workers, PAGE.name):
@@ -195,7 +195,7 @@ def test_the_page_is_found_from_the_front_page() -> None:
         assert "docs/adding-a-channel.md" in (ROOT / name).read_text()
 
 
-def test_what_the_page_names_exists() -> None:
+def test_everything_that_the_page_names_exists() -> None:
     text = re.sub(r"^```.*?^```$", "", PAGE.read_text(), flags=re.MULTILINE | re.DOTALL)
     named = set(re.findall(r"`((?:connectors|schemas|tests|infra)/[\w./]+)`", text))
     assert len(named) >= 10

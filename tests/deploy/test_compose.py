@@ -113,7 +113,7 @@ async def test_the_examples_actions_are_done_in_a_shop_that_opens_as_its_service
         await opened.wait()
 
 
-def test_what_is_mounted_from_the_repository_is_there() -> None:
+def test_folders_mounted_from_the_repository_exist() -> None:
     mounted = [
         volume.split(":")[0]
         for service in WHOLE["services"].values()

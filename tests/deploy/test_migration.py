@@ -1,4 +1,4 @@
-"""What an older release left behind when it was killed is migrated, and what it had accepted is answered.
+"""Data of an older release that was killed is migrated, and the messages it had accepted are answered.
 
 `tests/golden/stores/1` was written by the last release without schema versions (`tests/deploy/record_release.py` tells how).
 """

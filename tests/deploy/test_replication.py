@@ -1,4 +1,4 @@
-"""How many copies the log has is the operator's word: made so by `topics create`, held against it by `doctor`."""
+"""The operator sets the number of copies of the log: `topics create` applies it, `doctor` checks it."""
 
 from __future__ import annotations
 

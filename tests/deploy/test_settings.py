@@ -39,7 +39,9 @@ def load(folder: Path, text: str, **environ: str) -> Config:
         ("telemetry: {sample: 1.5}", "telemetry.sample"),
     ],
 )
-def test_what_does_not_fit_together_is_told_with_its_place(tmp_path: Path, section: str, message: str) -> None:
+def test_settings_that_contradict_each_other_are_reported_with_their_place(
+    tmp_path: Path, section: str, message: str
+) -> None:
     with pytest.raises(ConfigInvalid) as caught:
         load(tmp_path, section + "\n")
     assert "parley.yaml:5:" in caught.value.message

@@ -59,7 +59,7 @@ async def parley(nursery: ForkServer, tmp_path: Path, till: PaymentService) -> A
     await made.stop()
 
 
-async def test_what_needs_an_approval_waits_for_it_over_a_restart_and_is_done_once(
+async def test_an_action_awaiting_approval_survives_a_restart_and_is_done_once(
     parley: Installation, till: PaymentService
 ) -> None:
     async with aiohttp.ClientSession() as http:

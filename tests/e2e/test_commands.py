@@ -65,7 +65,7 @@ def test_help_lists_every_command_and_comes_within_300_ms() -> None:
 
 
 @pytest.mark.parametrize("args", [["nothing"], ["knowledge", "nothing"], ["dev", "--nothing"], ["turns", "show"]])
-async def test_what_does_not_exist_is_exit_2_without_a_trace(embedded_alone: Installation, args: list[str]) -> None:
+async def test_an_unknown_name_exits_with_2_and_no_traceback(embedded_alone: Installation, args: list[str]) -> None:
     status, output = await embedded_alone.command(*args, config=False)
     assert status == 2
     clean(output)

@@ -1,4 +1,4 @@
-"""What contacts are called, where the vendor says it only when it is asked: through whole installations."""
+"""Names of contacts that the vendor tells only on request, through whole installations."""
 
 from __future__ import annotations
 

@@ -169,7 +169,7 @@ async def test_a_deleted_document_is_not_cited_by_the_next_answer(shop: Contract
     assert (await visitor.ask("How long is a gift voucher valid?"))["citations"] == []
 
 
-async def test_what_the_documents_do_not_hold_is_not_answerable(shop: ContractClient) -> None:
+async def test_a_question_beyond_the_documents_is_not_answerable(shop: ContractClient) -> None:
     found = await shop.admin("POST", "knowledge/search", json={"query": NONSENSE, "k": 3})
     assert found.body["answerable"] is False
     assert 0 <= found.body["confidence"] <= 1
@@ -380,7 +380,7 @@ async def test_a_bad_message_of_a_person_takes_nothing_over(visitor: Visitor, bo
     assert (await about(visitor))["owner"] == "agent"
 
 
-async def test_who_asks_for_a_person_waits_in_the_queue_unanswered_until_given_back(visitor: Visitor) -> None:
+async def test_a_contact_who_asks_for_a_person_waits_unanswered_until_handback(visitor: Visitor) -> None:
     reply = await visitor.ask(NONSENSE)
     choice = {"in_reply_to": reply["id"], "id": "person"}
     label = reply["choices"][0]["label"]
@@ -397,7 +397,7 @@ async def test_who_asks_for_a_person_waits_in_the_queue_unanswered_until_given_b
     assert (await visitor.ask(QUESTIONS[1]))["citations"][0]["document"] == "returns"
 
 
-async def test_who_waits_in_the_queue_can_be_given_back_to_the_agent(visitor: Visitor) -> None:
+async def test_a_queued_conversation_can_be_handed_back_to_the_agent(visitor: Visitor) -> None:
     reply = await visitor.ask(NONSENSE)
     await visitor.post(client_msg_id="c", text="yes", choice={"in_reply_to": reply["id"], "id": "person"})
     now = await owned_by(visitor, "queue")

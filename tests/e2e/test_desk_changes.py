@@ -1,4 +1,4 @@
-"""What people change and take back after the customer has it changes where the customer is."""
+"""Replies that people edit or delete at the desk change at the customer too."""
 
 from __future__ import annotations
 

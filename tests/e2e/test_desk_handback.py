@@ -1,4 +1,4 @@
-"""What the agent does for people at the desk, and for the customer once they are done: drafts, waits, how it went."""
+"""The agent's work for people at the desk and for the customer afterwards: drafts, waits, ratings."""
 
 from __future__ import annotations
 

@@ -59,9 +59,7 @@ def of_people(lines: list[dict[str, Any]]) -> list[str]:
 
 
 @pytest.mark.parametrize("seed", range(3))
-async def test_what_is_told_twice_in_any_order_and_once_more_at_the_end_counts_once(
-    stage: DeskInstallation, ann: Contact, seed: int
-) -> None:
+async def test_events_delivered_twice_in_any_order_count_once(stage: DeskInstallation, ann: Contact, seed: int) -> None:
     slack, began = stage.slack, len(stage.slack.courier.log)
     await ann.say(PERSON_PLEASE)
     card = await card_of(stage, ann)

@@ -1,4 +1,4 @@
-"""What comes with a message and after it, over a vendor's channel: files, that it was seen, a thumb on the answer."""
+"""Files, read marks and reactions around a message, over a vendor's channel."""
 
 from __future__ import annotations
 
@@ -114,7 +114,9 @@ async def test_a_photo_is_kept_the_question_seen_and_answered_and_the_thumb_coun
     await until(told)
 
 
-async def test_what_cannot_be_kept_or_heard_is_said_so(parley: Installation, vendor: WhatsApp) -> None:
+async def test_files_that_cannot_be_stored_or_heard_are_named_in_the_answer(
+    parley: Installation, vendor: WhatsApp
+) -> None:
     await vendor.say("anna", "", files=[NOTE])
     (first,) = await answered(vendor, 1)
     assert "cannot listen" in first.text

@@ -1,4 +1,4 @@
-"""What comes late, from a vendor's history or by a replay, is answered only while it still waits."""
+"""Late messages, from a vendor's history or by a replay, are answered only while they still wait."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ async def parley(
     await installation.stop()
 
 
-async def test_what_comes_late_is_answered_once_if_nothing_later_was(
+async def test_a_late_message_is_answered_once_unless_a_later_one_was(
     parley: Installation, vendor: Twilio, http: aiohttp.ClientSession
 ) -> None:
     """A missed message, or a dead letter, is answered when nothing that was written after it was; else it only stands

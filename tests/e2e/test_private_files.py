@@ -1,4 +1,4 @@
-"""Whatever the process keeps is for the user who runs it, and for nobody else on the machine."""
+"""Files of the process are readable by its user alone."""
 
 from __future__ import annotations
 

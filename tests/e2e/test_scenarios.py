@@ -39,7 +39,7 @@ async def test_a_question_is_answered_with_a_verbatim_quote(contact: Contact) ->
     assert reply["in_reply_to"] == said.message_id
 
 
-async def test_what_no_document_holds_is_declined_and_a_person_is_offered(contact: Contact) -> None:
+async def test_a_question_beyond_the_documents_is_declined_with_the_offer_of_a_person(contact: Contact) -> None:
     said = await contact.say("Who won the football world championship in 1974?")
     reply = await contact.answered(said.message_id)
     assert reply["citations"] == []

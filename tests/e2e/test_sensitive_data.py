@@ -1,4 +1,4 @@
-"""What must not be written down is not: cards anywhere, words in logs, secrets wherever somebody looks."""
+"""Sensitive content is never stored: cards anywhere, message text in logs, secrets wherever somebody looks."""
 
 from __future__ import annotations
 

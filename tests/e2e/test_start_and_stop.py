@@ -50,7 +50,7 @@ EMBEDDED = pytest.mark.parametrize("parley", ["embedded"], indirect=True)
 
 
 @EMBEDDED
-async def test_what_was_accepted_before_a_stop_is_answered_after_the_start(parley: Installation) -> None:
+async def test_messages_accepted_before_a_stop_are_answered_after_the_start(parley: Installation) -> None:
     """Three times: send, stop while the answers are being made, start; then hold everything against the journals."""
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as http:
         contacts = [Contact(parley.base, http, f"c{n}") for n in range(6)]

@@ -1,4 +1,4 @@
-"""What a channel may use, over a test's own state."""
+"""Tools for a channel, over a test's own state."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which tests a process of the whole run is given next: whole files, and not all of the same kind at once.
+"""Distributes whole test files to the processes of a run, not too many of one kind at once.
 
 Some files mostly wait (for processes to start, for leases and sessions to end), others mostly compute. Side by side the
 ones fill the time of the others; only waiting ones together would compete for the moments in which they do compute, and

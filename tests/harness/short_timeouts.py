@@ -1,4 +1,4 @@
-"""What takes minutes, or a week, in a moment: for a process's whole life, where a test waits for it."""
+"""Shortens timeouts of minutes or days to moments, for a process's whole life."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every task of a Parley process waits for, told in its log when a test asks by a signal."""
+"""Writes what every task of a Parley process waits for to its log, on a signal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the work for a text grows with its length, told by a ratio, so that a machine's speed and load say nothing."""
+"""Measures how the time for a text grows with its length, as a ratio, independent of the machine's speed and load."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How soon an edit is searchable while another tenant imports documents.
+"""Measures how soon an edit is searchable while another tenant imports documents.
 
     python -m tests.measure.edit_latency [DOCUMENTS] [--sentences]
 

@@ -1,4 +1,4 @@
-"""What a flood costs somebody else: the time from a message to its answer, alone and beside the flood.
+"""Measures what one tenant's flood costs another: the time from a message to its answer, alone and beside the flood.
 
 python -m tests.measure.fairness [tenant | channel] [rounds]
 

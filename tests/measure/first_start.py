@@ -1,4 +1,5 @@
-"""How long `parley dev` takes to be ready with the example shop, at its first start and again. Prints, asserts nothing.
+"""Measures how long `parley dev` takes to be ready with the example shop, at its first start and again. Prints, asserts
+nothing.
 
 python -m tests.measure.first_start [light|auto]
 

@@ -1,4 +1,4 @@
-"""Where the time of an answer went, from what stands on the log: no part of Parley has to be touched for it."""
+"""Measures each hop of an answer from the records on the log, without touching Parley."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""How many wishes and risks are understood in each language, and how many ordinary questions are taken for one.
+"""Measures how many requests for a person and risks are recognized in each language, and how many ordinary questions
+are mistaken for one.
 
     python -m tests.measure.intent_recognition [FILE ...]
 

@@ -1,4 +1,4 @@
-"""How long it takes to rebuild an emptied Redis from the log, with real servers.
+"""Measures how long it takes to rebuild an emptied Redis from the log, with real servers.
 
 python -m tests.measure.rebuild [conversations] [--profile]
 

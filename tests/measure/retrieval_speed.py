@@ -1,4 +1,4 @@
-"""How fast a tenant with 100,000 passages is searched, and how fast an edit is in the index. Prints, asserts nothing.
+"""Measures the speed of searches and edits for a tenant with 100,000 passages. Prints, asserts nothing.
 
 python -m tests.measure.retrieval_speed [passages] [--sentences]
 

@@ -1,4 +1,4 @@
-"""What happens between customers and a Parley, whatever the channel. ``SCENARIOS`` is the whole list.
+"""Scenarios between customers and Parley, the same for every channel. ``SCENARIOS`` is the whole list.
 
 Each is played on every channel by a customer of its own. How a customer writes, and what they see, is the matter of
 ``tests.scenarios.customers``. None waits for time to pass: that nothing more comes is shown by a question whose

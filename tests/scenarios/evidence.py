@@ -1,5 +1,5 @@
-"""What explains a case that failed, as it was at that moment. It is kept under ``reports/scenarios``, a folder for each
-case, because what fails once in a thousand on a busy machine may not fail again for whoever looks for it."""
+"""Evidence of a failed case, as it was at that moment. It is kept under ``reports/scenarios``, a folder for each case,
+because what fails once in a thousand on a busy machine may not fail again for whoever looks for it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which scenario can happen on which channel, and which of them are played in a run."""
+"""The scenarios that are possible on each channel, and those played in a run."""
 
 from __future__ import annotations
 

@@ -20,13 +20,13 @@ async def matrix(
     request: pytest.FixtureRequest, nursery: ForkServer, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Matrix]:
     async with stage_of(nursery, tmp_path_factory.mktemp("matrix")) as stage:
-        matrix = Matrix(stage, select_cells(request, "test_what_the_scenario_says_is_true"))
+        matrix = Matrix(stage, select_cells(request, "test_every_scenario_holds_on_its_channels"))
         yield matrix
         await matrix.finished
 
 
 @pytest.mark.parametrize("cell", every(), ids="-".join)
-async def test_what_the_scenario_says_is_true(matrix: Matrix, cell: Cell) -> None:
+async def test_every_scenario_holds_on_its_channels(matrix: Matrix, cell: Cell) -> None:
     await matrix.cell(cell)
 
 
@@ -34,6 +34,6 @@ async def test_no_screen_has_changed_since_its_scenario_ended(matrix: Matrix) ->
     assert await matrix.unrest() == []
 
 
-def test_what_cannot_happen_on_a_channel_is_a_scenario_and_has_a_reason() -> None:
+def test_every_scenario_excluded_from_a_channel_has_a_reason() -> None:
     known = SCENARIOS.keys() | NOT_YET.keys()
     assert [cell for cell, reason in impossible().items() if cell[1] not in known or not reason] == []

@@ -1,4 +1,4 @@
-"""What is kept of a case that failed tells what became of it on its whole way."""
+"""The evidence of a failed case follows it through vendor, store, log and process."""
 
 from __future__ import annotations
 
@@ -35,9 +35,7 @@ async def test_a_failure_leaves_what_the_vendor_the_record_the_bus_and_the_proce
 
 
 @pytest.mark.slow
-async def test_what_a_process_cannot_say_any_more_does_not_hide_the_failure(
-    nursery: ForkServer, tmp_path: Path
-) -> None:
+async def test_a_dead_process_does_not_hide_the_failure(nursery: ForkServer, tmp_path: Path) -> None:
     kept = tmp_path / "kept"
     async with stage_of(nursery, tmp_path / "stage", ScenarioSettings(kinds=(SocketCustomers,))) as stage:
         talk = CustomerConversation(stage, stage.customers[0], "ann", fail_on_wait)

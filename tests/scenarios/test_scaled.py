@@ -26,13 +26,13 @@ async def matrix(
 ) -> AsyncIterator[Matrix]:
     servers: dict[str, Any] = {"kafka": kafka_bootstrap, "redis": redis_url, "prefix": f"matrix-{SEED}."}
     async with stage_of(nursery, tmp_path_factory.mktemp("matrix"), **servers) as stage:
-        matrix = Matrix(stage, select_cells(request, "test_what_the_scenario_says_is_true"))
+        matrix = Matrix(stage, select_cells(request, "test_every_scenario_holds_on_its_channels"))
         yield matrix
         await matrix.finished
 
 
 @pytest.mark.parametrize("cell", some(SEED, one_in=4), ids="-".join)
-async def test_what_the_scenario_says_is_true(matrix: Matrix, cell: Cell) -> None:
+async def test_every_scenario_holds_on_its_channels(matrix: Matrix, cell: Cell) -> None:
     print(f"PARLEY_MATRIX_SEED={SEED}")
     await matrix.cell(cell)
 

@@ -1,4 +1,4 @@
-"""How a simulated vendor that speaks HTTP meets its scripted faults."""
+"""Applies scripted faults to the requests of a simulated vendor that speaks HTTP."""
 
 from __future__ import annotations
 

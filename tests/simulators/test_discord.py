@@ -33,7 +33,7 @@ async def test_a_wrong_token_is_a_failed_login(server: Discord) -> None:
             await bot.login("wrong")
 
 
-async def test_what_a_person_writes_directly_is_answered_with_a_reply(server: Discord) -> None:
+async def test_a_direct_message_is_answered_with_a_reply(server: Discord) -> None:
     async with bot_at(server) as bot:
         said = await server.say("mia", "my fern is yellow")
         message = await bot.nth("message")

@@ -83,7 +83,7 @@ async def test_a_storm_can_be_scripted_for_all_requests(server: Discord) -> None
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
-async def test_whoever_repeats_with_the_same_nonce_is_heard_once_in_any_storm(server: Discord, seed: int) -> None:
+async def test_a_repeat_with_the_same_nonce_is_shown_once_under_any_faults(server: Discord, seed: int) -> None:
     chance = random.Random(seed)
     kinds = ("refuse", "limit", "drop", "lose", "fail_after", "drop_after", "garbage")
 

@@ -61,7 +61,7 @@ async def test_without_heartbeats_the_line_is_ended(server: Discord) -> None:
         (json.dumps({"op": 6, "d": {"token": "wrong", "session_id": "x", "seq": 1}}), 4004),
     ],
 )
-async def test_what_breaks_the_protocol_ends_the_line_with_its_code(server: Discord, frame: str, code: int) -> None:
+async def test_a_protocol_violation_closes_the_connection_with_its_code(server: Discord, frame: str, code: int) -> None:
     async with server.serving(), line(server) as there:
         await hello(there)
         await there.socket.send_str(frame)

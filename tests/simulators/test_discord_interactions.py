@@ -61,7 +61,7 @@ async def test_options_of_a_menu_come_as_values(server: Discord) -> None:
         assert server.ledger.shown[0].choices == []
 
 
-async def test_what_is_not_on_the_screen_cannot_be_picked(server: Discord) -> None:
+async def test_a_component_that_is_not_shown_cannot_be_picked(server: Discord) -> None:
     async with bot_at(server) as bot:
         await pressed(server, bot)
         with pytest.raises(ValueError, match="cannot be picked"):
@@ -103,7 +103,7 @@ async def test_a_refused_first_follow_up_leaves_it_thinking(server: Discord) -> 
         assert made.original.data["flags"] == 1 << 7
 
 
-async def test_what_only_one_person_sees_is_not_in_the_channel(server: Discord) -> None:
+async def test_an_ephemeral_message_is_not_in_the_channel(server: Discord) -> None:
     async with bot_at(server) as bot:
         interaction, _ = await pressed(server, bot)
         await interaction.response.send_message("Secret.", ephemeral=True)

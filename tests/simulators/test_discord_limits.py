@@ -1,4 +1,4 @@
-"""How often one may ask the simulated Discord, and what its 429 look like."""
+"""Rate limits of the simulated Discord, and its 429 answers."""
 
 from __future__ import annotations
 

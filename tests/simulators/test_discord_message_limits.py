@@ -1,4 +1,4 @@
-"""What may be written in a message at the simulated Discord: up to the last character, and not one more."""
+"""The simulated Discord accepts messages up to each limit, and not one character more."""
 
 from __future__ import annotations
 
@@ -148,7 +148,7 @@ async def test_a_form_out_of_bounds_is_refused_at_its_place(
         {"flags": V2, "components": [{"type": 10, "content": "y" * 4000}]},
     ],
 )
-async def test_what_is_just_within_bounds_is_sent(server: Discord, body: dict[str, Any]) -> None:
+async def test_messages_at_the_limits_are_sent(server: Discord, body: dict[str, Any]) -> None:
     async with server.serving(), open_raw_client(server) as rest:
         assert (await rest.send(server.place("mia"), **body)).status == 200
         assert len(server.ledger.shown) == 1
@@ -164,7 +164,7 @@ async def test_an_edit_has_the_bounds_of_a_message(server: Discord) -> None:
         assert server.ledger.shown[0].text == (await rest.ask("GET", path)).json["content"] == "one"
 
 
-async def test_how_much_is_too_much_is_said_by_how_much_it_is(server: Discord) -> None:
+async def test_a_refusal_names_the_length_limit_that_was_exceeded(server: Discord) -> None:
     async with server.serving(), open_raw_client(server) as rest:
         for length, most in ((2001, 2000), (4001, 4000)):
             errors = (await rest.send(server.place("mia"), content="x" * length)).json["errors"]
@@ -189,7 +189,7 @@ async def test_a_message_to_all_cannot_be_for_one_persons_eyes(server: Discord) 
         assert (await rest.ask("GET", f"/channels/{server.place('mia')}/messages/{sent['id']}")).status == 200
 
 
-async def test_who_is_answered_is_pinged_unless_the_form_says_otherwise(server: Discord) -> None:
+async def test_the_person_replied_to_is_pinged_unless_the_request_says_otherwise(server: Discord) -> None:
     async with server.serving(), open_raw_client(server) as rest:
         reference = {"message_id": await server.say("mia", "hello")}
         loud = (await rest.send(server.place("mia"), content="x", message_reference=reference)).json

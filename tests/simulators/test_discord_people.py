@@ -1,4 +1,4 @@
-"""What people do at the simulated Discord, as Discord's library hears it, and the interface that all vendors have."""
+"""Acts of people at the simulated Discord, as Discord's library receives them, and the interface that all vendors have."""
 
 from __future__ import annotations
 
@@ -124,7 +124,9 @@ async def test_stickers_voice_polls_and_forwards_have_no_text_of_their_own(
         assert await snapshot.attachments[0].read() == b"png"
 
 
-async def test_who_is_no_customer_can_be_told_from_one(server: Discord, mia: User, home: Channel) -> None:
+async def test_webhooks_bots_and_system_messages_can_be_told_from_customers(
+    server: Discord, mia: User, home: Channel
+) -> None:
     async with bot_at(server) as bot:
         server.people.webhook_says(home, "deploys", "done")
         server.people.bot_says(home, "otherbot", "beep")

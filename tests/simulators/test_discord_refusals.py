@@ -1,4 +1,4 @@
-"""What Discord refuses, with its own codes: the simulated one does too, and then nobody sees anything."""
+"""The simulated Discord refuses what Discord refuses, with its codes, and then shows nothing."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def deny(permission: str) -> Callable[[Discord, Channel], None]:
         (deny("VIEW_CHANNEL"), 403, 50001),
     ],
 )
-async def test_where_the_bot_may_not_write_it_is_told_why(
+async def test_a_send_without_permission_is_refused_with_the_reason(
     server: Discord, change: Callable[[Discord, Channel], None], status: int, code: int
 ) -> None:
     channel = server.channel("mia")
@@ -209,7 +209,7 @@ async def test_mentions_count_only_where_they_are_allowed(server: Discord) -> No
         assert (quiet["mention_everyone"], quiet["mentions"]) == (False, [])
 
 
-async def test_what_is_not_simulated_says_so(server: Discord) -> None:
+async def test_an_operation_that_is_not_simulated_says_so(server: Discord) -> None:
     async with server.serving(), open_raw_client(server) as rest:
         said = await server.say("mia", "hello")
         forward = {"type": 1, "message_id": said, "channel_id": server.place("mia")}

@@ -1,4 +1,4 @@
-"""What WhatsApp and Instagram share on the simulated Graph: tokens, limits, webhooks and the way they are delivered."""
+"""The parts of the simulated Graph that WhatsApp and Instagram share: tokens, limits, webhooks and their delivery."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ async def test_a_failed_log_in_names_no_node_it_may_not_see(setting: Setting, cl
     assert (await client.get("12345")).code == (190, None)
 
 
-async def test_what_is_left_of_a_token_can_be_asked(setting: Setting, client: Client) -> None:
+async def test_the_remaining_life_of_a_token_can_be_queried(setting: Setting, client: Client) -> None:
     token, app = setting.whatsapp.token, setting.whatsapp.app
     token.expires_at = setting.graph.pace.now() + 60
     client.token = f"{app.id}|{app.secret}"

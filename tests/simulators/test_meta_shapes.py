@@ -1,4 +1,4 @@
-"""Whatever a request to the simulated Graph looks like, the answer is one of Graph's own."""
+"""The simulated Graph answers any request in one of Graph's own shapes."""
 
 from __future__ import annotations
 

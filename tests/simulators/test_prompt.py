@@ -39,7 +39,7 @@ class Keyboard:
             yield await self._lines.get()
 
 
-async def test_what_is_typed_is_said_and_a_number_picks_a_choice(tmp_path: Path) -> None:
+async def test_typed_text_is_sent_and_a_number_picks_a_choice(tmp_path: Path) -> None:
     vendor, receiver, keyboard = WhatsApp(), Receiver(), Keyboard()
     written: list[str] = []
     picture = tmp_path / "leaf.png"

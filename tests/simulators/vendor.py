@@ -1,4 +1,4 @@
-"""What every simulated vendor has in common: people who write, a ledger of what they were shown, faults by script.
+"""The interface of every simulated vendor: people who write, a ledger of what they were shown, faults by script.
 
 The ledger is the judge of "sent once": an entry is what a person has on the screen, whatever the answer to the request
 that put it there was.

@@ -1,4 +1,4 @@
-"""What processes log: one JSON line an event with the promised fields, and nothing that anybody wrote."""
+"""Processes log one JSON line an event with the promised fields, and nothing that anybody wrote."""
 
 from __future__ import annotations
 

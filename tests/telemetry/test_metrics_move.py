@@ -118,7 +118,7 @@ async def test_when_no_worker_runs_the_edge_tells_what_waits(start: Start) -> No
     await wait_for(moves)
 
 
-async def test_what_is_refused_is_counted_by_status(start: Start) -> None:
+async def test_refused_requests_are_counted_by_status(start: Start) -> None:
     few = {"web": {"main": {"messages_per_minute": 1}}}
     shop = await start(tenants={"plantstore": {"name": "Plants", "fold": {"web": 0.0}, "channels": few}})
     visitor = await shop.visitor()

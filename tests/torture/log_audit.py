@@ -1,4 +1,4 @@
-"""What really stands on the log, read after everything has ended, and the verdict over all people."""
+"""The final content of the log, read after everything has ended, and the verdict over all people."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run will do, decided from its seed before it begins: who is killed how and when, and what weather comes.
+"""The plan of a run, decided from its seed before it begins: kills, network faults, and their times.
 
 "When" is a count of accepted messages, so that kills and faults are spread over the whole load on any machine.
 """

@@ -1,4 +1,4 @@
-"""What a run was and whether it counts as passed: a run whose faults did not fire has shown nothing."""
+"""The report of a run and whether it passed: a run whose faults did not fire has shown nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What people read where a contact is meant."""
+"""The label of a contact wherever people read one."""
 
 from __future__ import annotations
 
@@ -30,6 +30,6 @@ def test_a_contact_with_a_name_is_called_by_it() -> None:
         (origin("slack", "id:U1"), "Customer f9b6"),
     ],
 )
-def test_whoever_has_no_name_can_be_told_from_others(where: Origin, said: str) -> None:
+def test_a_contact_without_a_name_gets_a_distinguishing_label(where: Origin, said: str) -> None:
     """Also where nothing at all is known of the contact."""
     assert display_name(CONTACT, where) == display_name(None, where) == said

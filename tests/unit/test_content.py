@@ -1,4 +1,4 @@
-"""What a message carries beside its text and files, in plain words."""
+"""Content of a message beside its text and files, described in words."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_words_are_bounded_whatever_a_stranger_sends() -> None:
     assert len("\n".join(told)) < 5_000
 
 
-def test_what_is_taken_back_has_no_words() -> None:
+def test_deleted_content_has_no_description() -> None:
     line = TranscriptMessage.of_inbound(message(quote={"text": "secret"}, unsupported="poll"))
     assert describe_content(line.model_copy(update={"state": "deleted"})) == []
 

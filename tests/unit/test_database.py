@@ -80,7 +80,7 @@ async def test_a_statement_that_fails_is_its_caller_s_affair(database: Database)
     assert await notes(database) == ["one"]
 
 
-async def test_what_waits_is_committed_together(database: Database) -> None:
+async def test_waiting_writes_are_committed_together(database: Database) -> None:
     """Five hundred writes at once need a few commits, not five hundred."""
     statements: list[str] = []
     await database.write(lambda file: file.set_trace_callback(statements.append))

@@ -1,4 +1,4 @@
-"""Whatever a stranger can send is read in time that is in proportion to its length."""
+"""Any input from a stranger is read in time proportional to its length."""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ def test_office_time_leaves_out_nights_and_weekends() -> None:
     assert WEEK.office_time_between(friday, at("2026-04-24", "16:00")) == timedelta(hours=8 * 20)
 
 
-def test_what_is_due_after_office_time_is_due_in_office_hours() -> None:
+def test_a_due_time_counts_office_hours_only() -> None:
     """Fifteen minutes after ten to five are over at five past nine; after hours the time begins when it opens."""
     assert WEEK.add_office_time(at("2026-03-27", "16:50"), timedelta(minutes=15)) == at("2026-03-30", "09:05")
     assert WEEK.add_office_time(at("2026-03-28", "12:00"), timedelta(minutes=15)) == at("2026-03-30", "09:15")

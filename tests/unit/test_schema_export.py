@@ -74,7 +74,7 @@ def test_an_old_record_is_decoded_whole(event_type: str, which: str) -> None:
 
 
 @pytest.mark.parametrize("event_type", TYPES)
-def test_what_is_written_today_is_what_the_record_says(event_type: str) -> None:
+def test_encoding_a_decoded_record_gives_the_same_bytes(event_type: str) -> None:
     """Encoding the decoded record gives the same headers and the same value."""
     headers, value = sample(event_type, "full")
     read = Envelope.from_wire(headers, json.dumps(value).encode())

@@ -1,4 +1,4 @@
-"""What a visitor does in a browser, in the words of a visitor."""
+"""The acts of a visitor in a browser."""
 
 from __future__ import annotations
 

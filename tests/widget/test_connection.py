@@ -11,7 +11,7 @@ from tests.widget.conftest import IDENTITY_SECRET
 from tests.widget.tab import SERVER_GONE, Tab, Window, expect, wait_for_value
 
 
-async def test_what_is_typed_while_the_server_is_dead_is_sent_once_when_it_is_back(
+async def test_a_message_typed_while_the_server_is_down_is_sent_once_when_it_is_back(
     parley: Installation, window: Window, tab: Tab
 ) -> None:
     """The process is killed, the visitor writes on and even reloads nothing; after the restart each message is there

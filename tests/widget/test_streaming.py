@@ -1,4 +1,4 @@
-"""What comes over the socket, as it comes: pieces of an answer, taken-back answers, receipts, refusals.
+"""Frames of the socket as the widget shows them: streamed drafts, aborted drafts, receipts, refusals.
 
 Between the page and the real server stands the test, which lets everything through and adds frames of its own.
 """
@@ -157,7 +157,7 @@ async def test_a_message_without_an_answer_in_time_is_sent_again_on_a_new_socket
     await expect(tab.own).to_have_count(1)
 
 
-async def test_who_is_too_fast_is_told_and_everything_is_sent_in_the_end(window: Window) -> None:
+async def test_a_rate_limited_visitor_is_told_and_everything_is_sent_in_the_end(window: Window) -> None:
     """Two messages a minute are allowed: the third waits, with a notice, and is not lost."""
     between = Between()
     page = await window.context.new_page()

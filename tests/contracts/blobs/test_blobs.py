@@ -52,7 +52,9 @@ async def is_gone(blobs: StoredBlobs, attachment: Attachment) -> bool:
 
 
 @pytest.mark.parametrize("claimed", [True, False])
-async def test_what_was_put_is_got_as_it_was_and_bound_to_its_conversation(blobs: StoredBlobs, claimed: bool) -> None:
+async def test_a_stored_file_is_read_back_unchanged_and_bound_to_its_conversation(
+    blobs: StoredBlobs, claimed: bool
+) -> None:
     put = await upload(blobs, claimed=claimed)
     assert (put.name, put.type, put.size) == ("leaf.png", "image/png", len(PNG))
     assert await blobs.get("shop", put.id) == (put, PNG)

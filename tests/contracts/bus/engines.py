@@ -1,4 +1,4 @@
-"""How to open the log of each engine."""
+"""Opens the log of each engine."""
 
 from __future__ import annotations
 

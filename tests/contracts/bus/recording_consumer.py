@@ -1,4 +1,4 @@
-"""What the tests put on the log, and a consumer that writes down everything that happens to it."""
+"""Records for the bus tests, and a consumer that keeps a journal of everything that happens to it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What goes in comes out: whole, in order, at the place Kafka would put it."""
+"""Appended records are read back whole, in order, in the partition that Kafka would choose."""
 
 from __future__ import annotations
 
@@ -167,7 +167,7 @@ async def test_ready_when_it_works(bus: Bus) -> None:
     await bus.check_ready()
 
 
-async def test_what_the_desk_is_told_goes_where_its_tenants_people_work(bus: Bus) -> None:
+async def test_events_for_the_desk_go_to_the_topic_of_the_tenants_desk(bus: Bus) -> None:
     """Whatever channel the conversation is on."""
     topics = [outbound("web"), outbound("slack")]
     await bus.create_topics([TopicSpec(topic, PARTITIONS, DAY_MS) for topic in topics])

@@ -75,7 +75,7 @@ async def test_the_old_owner_lets_go_before_the_new_one_begins(bus: Bus) -> None
         assert calls[:4] == [("a", "assigned"), ("a", "draining"), ("a", "revoked"), ("b", "assigned")]
 
 
-async def test_what_a_leaving_member_had_goes_to_the_rest(bus: Bus) -> None:
+async def test_partitions_of_a_leaving_member_go_to_the_others(bus: Bus) -> None:
     """Its ``revoked`` runs, and the one that stays owns everything again."""
     journal: Journal = []
     async with open_consumer(bus, "workers", journal=journal) as a:
@@ -98,7 +98,7 @@ async def test_a_committed_record_is_not_read_again(bus: Bus) -> None:
         assert by_key(b.records) == {key: [2] for key in KEYS}
 
 
-async def test_what_was_not_committed_is_read_again(bus: Bus) -> None:
+async def test_uncommitted_records_are_read_again(bus: Bus) -> None:
     """A member that leaves without a commit leaves everything to the next."""
     await fill(bus, range(2))
     async with open_consumer(bus, "workers") as a:

@@ -1,4 +1,4 @@
-"""What only the Kafka engine can get wrong in groups: outages, static and stalled members, a client that breaks."""
+"""Consumer groups on Kafka alone: outages, static and stalled members, a client that breaks."""
 
 from __future__ import annotations
 

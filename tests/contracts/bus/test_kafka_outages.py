@@ -1,4 +1,4 @@
-"""What only the Kafka engine can get wrong when its broker is away or refuses: appends, deadlines, the client's log."""
+"""Outages and refusals of the Kafka broker: appends, deadlines, the client's log."""
 
 from __future__ import annotations
 

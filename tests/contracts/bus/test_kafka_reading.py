@@ -1,4 +1,4 @@
-"""What only the Kafka engine can get wrong in reading without a group."""
+"""Reading without a group on Kafka alone."""
 
 from __future__ import annotations
 

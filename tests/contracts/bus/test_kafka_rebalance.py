@@ -91,7 +91,7 @@ async def test_members_that_come_and_go_hand_over_without_a_gap_or_a_repeat(
     assert len(handled) == len(written), "nothing twice"
 
 
-async def test_what_was_fetched_before_a_rebalance_is_not_handed_out_twice(
+async def test_records_fetched_before_a_rebalance_are_not_handed_out_twice(
     kafka_bootstrap: str, topic_prefix: str
 ) -> None:
     async with open_bus(kafka_bootstrap, topic_prefix) as bus:

@@ -46,7 +46,7 @@ async def test_pausing_again_and_again_neither_loses_nor_repeats_nor_reorders(bu
         assert by_key(a.records) == {key: list(range(40)) for key in KEYS}
 
 
-async def test_what_is_paused_anew_in_assigned_stays_paused(bus: Bus) -> None:
+async def test_partitions_paused_again_in_assigned_stay_paused(bus: Bus) -> None:
     """A rebalance does not let a single record of such a partition slip through."""
     seen: list[int] = []
     a = Consumer("a", [])

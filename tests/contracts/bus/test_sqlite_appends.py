@@ -1,4 +1,4 @@
-"""How the embedded log gathers what is appended, and how its file holds the headers."""
+"""The embedded log gathers appends into commits, and packs headers."""
 
 from __future__ import annotations
 
@@ -85,7 +85,9 @@ async def test_a_stream_of_appends_keeps_none_waiting(tmp_path: Path, monkeypatc
         await asyncio.gather(*appends)
 
 
-async def test_what_gathers_is_written_before_the_log_closes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_gathered_appends_are_written_before_the_log_closes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """An append that no transaction has been asked for yet is finished by the close."""
     monkeypatch.setattr(appender, "QUIET_TURNS", 1_000_000_000)
     monkeypatch.setattr(appender, "GATHER_S", 60.0)

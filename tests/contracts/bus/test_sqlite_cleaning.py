@@ -174,7 +174,7 @@ async def test_a_clock_that_goes_back_expires_nothing(tmp_path: Path) -> None:
         assert await bus.clean() == 0
 
 
-async def test_what_a_group_has_still_to_read_does_not_expire(tmp_path: Path) -> None:
+async def test_records_that_a_group_has_still_to_read_do_not_expire(tmp_path: Path) -> None:
     """However old it is: it was accepted. What it has read goes."""
     clock = ManualClock()
     async with log(tmp_path / "parley.db", clock) as (bus, _):

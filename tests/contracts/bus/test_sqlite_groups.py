@@ -1,4 +1,4 @@
-"""How the embedded log reads, and what its groups do beyond the contract."""
+"""Reading and groups of the embedded log beyond the shared contract."""
 
 from __future__ import annotations
 

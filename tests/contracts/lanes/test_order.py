@@ -139,7 +139,7 @@ async def test_a_handler_takes_what_arrives_into_its_batch(yard: LaneGroup) -> N
 
 
 @embedded
-async def test_what_a_gate_holds_back_starts_when_it_opens(yard: LaneGroup) -> None:
+async def test_conversations_held_back_by_a_gate_start_when_it_opens(yard: LaneGroup) -> None:
     """While it is closed nothing starts, what runs may end, and no signal is needed for going on."""
     release = asyncio.Event()
 
@@ -167,7 +167,7 @@ async def test_what_a_gate_holds_back_starts_when_it_opens(yard: LaneGroup) -> N
     assert all(offsets == sorted(offsets) for offsets in by_key.values())
 
 
-async def test_what_was_parked_while_the_gate_was_closed_comes_first_when_it_opens(yard: LaneGroup) -> None:
+async def test_records_parked_behind_a_closed_gate_come_first_when_it_opens(yard: LaneGroup) -> None:
     """A rebuilt store has records that no lane knows; those in memory and those on the log are newer, and wait."""
     release = asyncio.Event()
 

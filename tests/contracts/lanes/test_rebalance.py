@@ -75,7 +75,7 @@ async def test_paused_partitions_stay_paused_after_a_rebalance(yard: LaneGroup) 
     assert all(numbers_of([*first.done, *second.done], key) == [0, 1] for key in KEYS)
 
 
-async def test_what_is_parked_outlives_a_restart_and_a_rebalance_and_comes_before_what_is_newer(
+async def test_parked_records_survive_a_restart_and_a_rebalance_and_come_before_newer_ones(
     yard: LaneGroup,
 ) -> None:
     """The offset moves on at once; newer messages of these conversations join them; others are not touched."""

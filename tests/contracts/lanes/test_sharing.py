@@ -41,7 +41,7 @@ async def test_a_conversation_that_floods_is_set_aside_and_others_go_on(yard: La
 
 
 @embedded
-async def test_what_was_set_aside_is_not_lost_when_its_owner_dies(yard: LaneGroup) -> None:
+async def test_parked_records_are_not_lost_when_their_owner_dies(yard: LaneGroup) -> None:
     """The offset has moved past it, past the message in the stuck handler too; the next owner has them from the
     store, and handles them in order."""
 

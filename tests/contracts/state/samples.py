@@ -1,4 +1,4 @@
-"""What the tests of the state stores are made of."""
+"""Sample records for the tests of the state stores."""
 
 from __future__ import annotations
 

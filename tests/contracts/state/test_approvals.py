@@ -1,4 +1,4 @@
-"""Which open approvals have expired is known from the facts of each conversation, in the step that commits them."""
+"""Expired approvals are found from the facts of each conversation, indexed in the step that commits them."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ async def test_a_commit_that_was_stale_changes_nothing(state: State) -> None:
     assert await expiring(state, 60) == [conversation]
 
 
-async def test_what_is_postponed_waits_unless_a_commit_says_otherwise(state: State) -> None:
+async def test_a_postponed_approval_waits_unless_a_commit_changes_it(state: State) -> None:
     conversation = await asked(state, 10)
     await state.conversations.postpone(conversation, later(100))
     assert await expiring(state, 60) == []

@@ -287,7 +287,7 @@ async def test_times_keep_their_microseconds(state: State) -> None:
     assert found.created_at == odd
 
 
-async def test_who_made_the_owner_what_it_is_is_known_until_the_next_change(state: State) -> None:
+async def test_the_author_of_an_owner_change_is_known_until_the_next_change(state: State) -> None:
     conversation = new_id()
     await begin_turn(state, conversation, "e")
     before = await state.conversations.get(conversation)

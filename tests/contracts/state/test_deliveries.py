@@ -93,7 +93,7 @@ async def test_after_an_outcome_nothing_is_sent_again(state: State, outcome: str
     assert await state.deliveries.outcome(conversation, message.id) == recorded
 
 
-async def test_what_was_in_doubt_is_begun_again_only_after_its_deadline_and_by_one_alone(state: State) -> None:
+async def test_a_send_in_doubt_is_begun_again_only_after_its_deadline_and_by_one_sender(state: State) -> None:
     conversation, message = new_id(), outbound()
     assert await state.deliveries.begin_send(conversation, message, deadline=30, now=NOW) == "go"
     assert await state.deliveries.intent_deadline(conversation, message.id) == later(30)
@@ -119,7 +119,7 @@ async def test_an_intent_that_is_withdrawn_was_never_there_and_an_outcome_stays(
     assert await state.deliveries.begin_send(conversation, two, deadline=30, now=NOW) == "already_sent"
 
 
-async def test_what_nobody_knew_may_be_begun_again(state: State) -> None:
+async def test_a_send_of_unknown_outcome_may_be_begun_again(state: State) -> None:
     conversation, message = new_id(), outbound()
     await state.deliveries.begin_send(conversation, message, deadline=30, now=NOW)
     await state.deliveries.record(conversation, make_delivered(message.id, "unknown"))
@@ -175,7 +175,7 @@ async def test_the_first_final_outcome_stays_and_unknown_gives_way(state: State,
     assert await state.deliveries.outcome(conversation, message) == settled
 
 
-async def test_whoever_holds_an_intent_renews_it_before_its_deadline_and_nobody_else(state: State) -> None:
+async def test_only_the_holder_of_an_intent_renews_it_before_its_deadline(state: State) -> None:
     conversation, message = await claimed(state), outbound(expires_at=later(days=1))
     assert await state.deliveries.begin_send(conversation, message, deadline=30, now=NOW) == "go"
     again = state.deliveries.begin_resend

@@ -39,7 +39,7 @@ async def test_of_fifty_who_claim_one_action_at_once_one_may_do_it(state: State)
     assert all(each.entry == JournalEntry(intended=make_intended()) for each in claims if each.verdict == "known")
 
 
-async def test_whoever_does_not_hold_the_conversation_claims_nothing(state: State) -> None:
+async def test_a_worker_that_does_not_hold_the_conversation_claims_nothing(state: State) -> None:
     """Not with an older token, not from before an owner change, not without a conversation."""
     start = await begin_turn(state, new_id())
     newer = await begin_turn(state, start.conversation.id)
@@ -121,7 +121,7 @@ async def test_a_claim_that_was_taken_back_can_be_made_again_but_not_an_outcome(
     assert (await claim(state, start, make_intended())).verdict == "known"
 
 
-async def test_what_was_begun_is_found_by_what_allowed_it_in_this_conversation_alone(state: State) -> None:
+async def test_a_begun_action_is_found_by_its_authority_in_its_conversation_alone(state: State) -> None:
     start, other = await begin_turn(state, new_id()), await begin_turn(state, new_id())
     await claim(state, start, make_intended("two", authority="b", at=later(2)))
     await claim(state, start, make_intended("one", authority="a", at=later(1)))
@@ -131,7 +131,7 @@ async def test_what_was_begun_is_found_by_what_allowed_it_in_this_conversation_a
     assert [entry.intended.key for entry in found] == ["one", "two"]
 
 
-async def test_what_is_in_doubt_is_found_until_it_is_known(state: State) -> None:
+async def test_an_action_in_doubt_is_listed_until_its_outcome_is_known(state: State) -> None:
     start = await begin_turn(state, new_id())
     for number, key in enumerate(("begun", "unknown", "given up", "done")):
         await claim(state, start, make_intended(key, at=later(number)))

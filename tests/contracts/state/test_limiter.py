@@ -25,7 +25,7 @@ async def test_concurrent_takers_together_get_the_burst(state: State) -> None:
 
 
 @pytest.mark.parametrize("rate", [0.3, 7.0, 1000.0])
-async def test_who_waits_as_long_as_told_is_let_through_and_not_much_before(state: State, rate: float) -> None:
+async def test_a_caller_that_waits_as_long_as_told_is_let_through_and_not_earlier(state: State, rate: float) -> None:
     key, now = new_id(), NOW
     assert await state.limiter.take(key, per_second=rate, burst=1, now=now) == 0
     for _ in range(5):

@@ -490,7 +490,7 @@ async def test_an_approval_is_decided_by_whoever_has_or_has_not_the_conversation
 @pytest.mark.parametrize(
     ("seconds", "approval", "outcome"), [(-1, "approval-1", "expired"), (60, "approval-2", "not_pending")]
 )
-async def test_what_expired_or_does_not_wait_is_not_decided(
+async def test_an_expired_or_unknown_approval_is_not_decided(
     house: House, seconds: float, approval: str, outcome: str
 ) -> None:
     found = await with_approval(house, seconds=seconds)

@@ -1,4 +1,4 @@
-"""What people did at the desk, and where its posts stand, outlive the state store; the same on SQLite and on Redis."""
+"""Acts at the desk and the places of its posts survive the loss of the state store; the same on SQLite and on Redis."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ async def test_acts_drafts_and_one_look_that_nobody_finished_are_parked_again(st
         assert await state.parking.read(topics.sender_group("slack"), life.conversation, limit=9) == []
 
 
-async def test_what_the_log_hands_out_again_is_not_parked_too(state: State, bus: Bus) -> None:
+async def test_records_that_the_log_will_deliver_again_are_not_parked(state: State, bus: Bus) -> None:
     life = await record_conversation(state, bus, "visitor")
     await bus.append([event(topics.DESK_ACTED, act("open"), life.conversation, "open")])
     assert (await again(state, bus)).parked == 0

@@ -152,7 +152,7 @@ async def test_edits_deletions_and_receipts_are_applied_to_what_comes_back(state
     assert [after[line.id].state for line in replies] == ["read", "delivered", "failed"]
 
 
-async def test_what_people_changed_and_took_back_comes_back_as_it_read_last(state: State, bus: Bus) -> None:
+async def test_edited_and_deleted_replies_are_rebuilt_as_they_read_last(state: State, bus: Bus) -> None:
     life = await record_conversation(state, bus, "visitor", turns=2)
     replies = [line for line in await state.transcript.read(life.conversation) if line.author.kind == "agent"]
     common = {"place": "visitor", "contact_id": life.contact}
@@ -169,7 +169,7 @@ async def test_what_people_changed_and_took_back_comes_back_as_it_read_last(stat
     assert [(after[line.id].text, after[line.id].state) for line in replies] == [("better", "sent"), ("", "deleted")]
 
 
-async def test_what_a_person_said_comes_back_once_wherever_it_was_written(state: State, bus: Bus) -> None:
+async def test_a_persons_message_is_rebuilt_once_wherever_it_was_written(state: State, bus: Bus) -> None:
     """In the desk it is on its way to the contact as a message of its own; in the vendor's app it was shown already."""
     life = await record_conversation(state, bus, "visitor")
     said: dict[str, Any] = {

@@ -95,7 +95,7 @@ async def check_that_unsettled_ones_come_back(state: State, bus: Bus) -> None:
     assert await state.parking.unpark(WORKERS, life.conversation, inbound) == 0
 
 
-async def test_what_nobody_settled_is_parked_again_in_the_order_of_the_log(state: State, bus: Bus) -> None:
+async def test_unsettled_records_are_parked_again_in_log_order(state: State, bus: Bus) -> None:
     """Messages, deletions, requests and replies below the committed offset; not the handled or sent ones, nor what
     the log itself hands out again. A second rebuild adds nothing."""
     await check_that_unsettled_ones_come_back(state, bus)
@@ -116,7 +116,7 @@ async def test_a_turn_tells_what_was_handled_after_the_last_snapshot(state: Stat
     assert (await again(state, bus)).parked == 0
 
 
-async def test_what_was_given_up_stays_given_up(state: State, bus: Bus) -> None:
+async def test_dead_lettered_records_stay_given_up(state: State, bus: Bus) -> None:
     """The record that the letter is about, and no other."""
     life = await record_conversation(state, bus, "visitor")
     bad, good = await life.hear("bad"), await life.hear("good")
@@ -131,7 +131,7 @@ async def test_what_was_given_up_stays_given_up(state: State, bus: Bus) -> None:
     assert await state.parking.read(WORKERS, life.conversation, limit=99) == [kept]
 
 
-async def test_what_cannot_be_decoded_is_parked_so_that_it_is_given_up_visibly(state: State, bus: Bus) -> None:
+async def test_an_undecodable_record_is_parked_so_that_it_is_dead_lettered(state: State, bus: Bus) -> None:
     life = await record_conversation(state, bus, "visitor")
     wrong = MessageDeleted(message_id="m", deleted_at=NOW, place="", contact_id="")
     await bus.append([event(topics.MESSAGE_RECEIVED, wrong, life.conversation, "poison")])
@@ -140,7 +140,7 @@ async def test_what_cannot_be_decoded_is_parked_so_that_it_is_given_up_visibly(s
     assert await state.parking.read(WORKERS, life.conversation, limit=99) == await on_log(bus, INBOUND, "poison")
 
 
-async def test_what_is_too_old_is_left_alone(state: State, bus: Bus, clock: Clock) -> None:
+async def test_records_that_are_too_old_are_left_alone(state: State, bus: Bus, clock: Clock) -> None:
     """A reply past its expiry, and a message from before the time in which handled ids are remembered."""
     life = await record_conversation(state, bus, "visitor")
     await life.hear("long ago")
@@ -152,7 +152,7 @@ async def test_what_is_too_old_is_left_alone(state: State, bus: Bus, clock: Cloc
     assert await state.parking.read(WORKERS, life.conversation, limit=99) == await on_log(bus, INBOUND, recent)
 
 
-async def test_what_survived_keeps_waiting_until_its_time(state: State, bus: Bus) -> None:
+async def test_surviving_records_keep_waiting_until_their_time(state: State, bus: Bus) -> None:
     life = await record_conversation(state, bus, "visitor")
     records = await on_log(bus, INBOUND, await life.hear("one"), await life.hear("two"))
     await commit_everything(bus)

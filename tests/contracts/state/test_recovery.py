@@ -81,7 +81,7 @@ async def test_after_flushall_exactly_one_process_rebuilds_and_all_go_on(
     assert [(await state.rebuild.check()) for state, _ in processes] == [frozenset()] * 3
 
 
-async def test_what_lanes_had_set_aside_is_handled_after_flushall(
+async def test_records_parked_by_lanes_are_handled_after_flushall(
     start: Callable[[], Awaitable[Process]], stoppable_redis: LocalRedis, bus: Bus
 ) -> None:
     """Its offsets were committed, so the log alone would never hand it out again; what was handled stays so."""

@@ -1,4 +1,4 @@
-"""What calls hear while the server is down, hangs, is full, or belongs to somebody else; and that they go on after."""
+"""Calls fail in a typed way while Redis is down, hangs, is full or belongs to somebody else, and work again afterwards."""
 
 from __future__ import annotations
 

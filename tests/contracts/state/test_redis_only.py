@@ -1,4 +1,4 @@
-"""What only a store on a server of its own can suffer. Each test has its own Redis, to break as it likes."""
+"""Failures of a store on a server of its own. Each test has its own Redis, to break as it likes."""
 
 from __future__ import annotations
 

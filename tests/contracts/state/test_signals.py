@@ -87,7 +87,7 @@ async def test_a_closed_reader_ends_and_publishing_goes_on(state: State) -> None
     await closed(stays)
 
 
-async def test_what_is_told_is_heard_in_the_order_in_which_it_was_told(state: State) -> None:
+async def test_signals_are_received_in_the_order_of_publication(state: State) -> None:
     topic = new_id()
     reader = state.signals.subscribe(topic)
     await listening(state, topic, reader)

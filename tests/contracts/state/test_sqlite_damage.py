@@ -184,7 +184,7 @@ async def test_nothing_that_is_written_passes_for_damage(tmp_path: Path) -> None
             assert (table.name, len(list(rows)), rows.complete) == (table.name, count, True)
 
 
-async def test_who_meets_a_damaged_page_has_the_file_looked_at_at_once(
+async def test_a_read_of_a_damaged_page_triggers_a_check_of_the_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And is refused for now, not for ever."""
@@ -267,7 +267,7 @@ async def test_a_damaged_log_is_not_served(tmp_path: Path, monkeypatch: pytest.M
         pass
 
 
-async def test_what_can_be_read_of_a_damaged_log_is_salvaged(tmp_path: Path) -> None:
+async def test_the_readable_records_of_a_damaged_log_are_salvaged(tmp_path: Path) -> None:
     """All but the records on the damaged pages; the state is as it was, and the log goes on where it ended."""
     path, saved = tmp_path / "data/parley.db", tmp_path / "saved"
     path.parent.mkdir()

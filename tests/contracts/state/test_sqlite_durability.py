@@ -1,4 +1,4 @@
-"""Which writes of the embedded store are on disk when they return, and which wait for the next that is."""
+"""Durable writes of the embedded store are on disk when they return; others wait for the next durable one."""
 
 from __future__ import annotations
 
@@ -107,14 +107,14 @@ LAZY: dict[str, Call] = {
 
 
 @pytest.mark.parametrize("name", DURABLE)
-async def test_what_others_are_told_of_is_on_disk(world: World, name: str) -> None:
+async def test_writes_that_are_announced_are_on_disk(world: World, name: str) -> None:
     conversation = new_id()
     await begin_turn(world.state, conversation)
     assert await synced(world, lambda: DURABLE[name](world, conversation)) == FULL
 
 
 @pytest.mark.parametrize("name", LAZY)
-async def test_what_nobody_outside_is_told_of_costs_no_sync(world: World, name: str) -> None:
+async def test_writes_that_nobody_is_told_of_cost_no_sync(world: World, name: str) -> None:
     conversation = new_id()
     await begin_turn(world.state, conversation)
     assert await synced(world, lambda: LAZY[name](world, conversation)) == NORMAL

@@ -1,4 +1,4 @@
-"""What only the SQLite store promises: its file outlives the process."""
+"""The file of the SQLite store outlives its process."""
 
 from __future__ import annotations
 

@@ -80,7 +80,7 @@ async def test_the_same_id_with_other_content_is_refused(state: State, change: d
     assert await state.transcript.head(conversation) == 1
 
 
-async def test_what_may_differ_between_two_deliveries_does_not_make_another_message(state: State) -> None:
+async def test_fields_that_differ_between_deliveries_do_not_make_another_message(state: State) -> None:
     conversation, message = new_id(), line()
     await state.transcript.add(conversation, message)
     renamed = message.model_copy(update={"author": Author(kind="contact", name="Known by now"), "state": "answered"})
@@ -255,7 +255,7 @@ async def test_files_of_a_deleted_message_are_taken_away_and_none_come_back(stat
     assert await state.transcript.attach(conversation, message.id, [attachment()]) == gone
 
 
-async def test_what_else_a_deleted_message_carried_goes_with_its_files(state: State) -> None:
+async def test_a_deleted_message_loses_all_its_content(state: State) -> None:
     message = line().model_copy(
         update={
             "location": SharedLocation(lat=52.5, lon=13.4, name="Shop"),

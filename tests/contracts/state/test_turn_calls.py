@@ -1,4 +1,4 @@
-"""What a turn asks of the store in one step instead of several: the parts say the same as each would alone."""
+"""Combined calls of a turn return the same as their parts called one by one."""
 
 from __future__ import annotations
 
@@ -156,7 +156,7 @@ async def test_a_head_that_was_raised_is_seen_by_everyone_who_asks_after(state: 
         await asyncio.gather(*early)
 
 
-async def test_who_stops_waiting_for_a_head_stops_nobody_else(state: State) -> None:
+async def test_a_caller_that_stops_waiting_for_a_head_stops_no_other(state: State) -> None:
     tenant = new_id()
     await state.heads.advance(tenant, 0, 7)
     asking = [asyncio.ensure_future(state.heads.of(tenant)) for _ in range(3)]

@@ -22,7 +22,7 @@ async def own(parley: Installation, contact: Contact, to: str) -> None:
 
 
 @pytest.mark.parametrize("sentences", [0, 1])
-async def test_what_was_being_written_is_taken_back_and_never_becomes_a_message(
+async def test_a_claimed_conversations_draft_is_aborted_and_never_becomes_a_message(
     parley: Installation, model: ModelServer, contact: Contact, sentences: int
 ) -> None:
     """Before its first sentence, and in the middle: the model ends when the person has the conversation already."""

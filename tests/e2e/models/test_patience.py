@@ -56,7 +56,7 @@ async def test_a_failing_model_is_replaced_and_the_turn_says_why(
     assert any(reason in said for said in turn["reasons"]), turn["reasons"]
 
 
-async def test_what_a_cut_model_had_shown_is_taken_back_before_the_answer(
+async def test_the_draft_of_a_failed_model_is_aborted_before_the_answer(
     parley: Installation, model: ModelServer, contact: Contact
 ) -> None:
     """The connection to the provider breaks after the first sentence: abort, the whole answer from its beginning under

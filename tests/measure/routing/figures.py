@@ -1,4 +1,4 @@
-"""What is counted: accuracy, accuracy of the surest, how well two kinds are told apart; with intervals."""
+"""The figures of routing quality: accuracy, accuracy of the most confident, separation of two kinds; with intervals."""
 
 from __future__ import annotations
 

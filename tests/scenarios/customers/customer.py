@@ -1,4 +1,4 @@
-"""How customers live at one vendor: what every channel's tests need beyond ``tests.simulators.vendor.Vendor``."""
+"""The interface of simulated customers: what every channel's tests need beyond ``tests.simulators.vendor.Vendor``."""
 
 from __future__ import annotations
 

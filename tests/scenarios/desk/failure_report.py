@@ -1,5 +1,5 @@
-"""What a conversation that went wrong went through: what its vendor and the desk saw, what is on record, what the log
-says. It is written beside the logs of the processes, which an operator keeps with ``--keep``."""
+"""A report on a conversation that went wrong: what its vendor and the desk saw, what is on record, what the log says.
+It is written beside the logs of the processes, which an operator keeps with ``--keep``."""
 
 from __future__ import annotations
 

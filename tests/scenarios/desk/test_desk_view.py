@@ -1,4 +1,4 @@
-"""What the scenarios of the desk look at, without anything running."""
+"""The views that the desk scenarios look at, tested without anything running."""
 
 from __future__ import annotations
 

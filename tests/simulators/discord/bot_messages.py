@@ -1,4 +1,4 @@
-"""What the bot writes: from a checked form to a message on the screen, once per nonce."""
+"""Messages of the bot: from a validated request to a message on the screen, once per nonce."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which events a session asked for, and what is taken out of messages for one that may not read them.
+"""Gateway intents: the events a session receives, and the fields removed for one that may not read messages.
 
 Source: the page "Gateway" of Discord's documentation, sections on intents.
 """

@@ -1,4 +1,4 @@
-"""How often one may ask: a bucket a route and resource, the bot's own 50 a second, and the count of invalid requests.
+"""Rate limits: a bucket per route and resource, the bot's own 50 a second, and the count of invalid requests.
 
 Source: the page "Rate Limits" of Discord's documentation. The sizes of the buckets are not documented ("should not be
 hard coded"); these are what bots have met.

@@ -1,4 +1,4 @@
-"""What may be written in a message: Discord's limits, checked place by place.
+"""Discord's limits on the content of a message, checked field by field.
 
 Source: the pages "Message Resource" and "Uploading Files" of Discord's documentation.
 """

@@ -1,4 +1,4 @@
-"""What people do, and what other programs do in their channels. Each makes the event that Discord makes of it."""
+"""Acts of people and of other programs in their channels. Each makes the event that Discord makes of it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What tests of the simulated Discord itself need: a clock to move, and requests without a library."""
+"""Helpers for the tests of the simulated Discord itself: a clock to move, and requests without a library."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What people see of the bot, as the ledger keeps it."""
+"""The bot's messages as people see them, for the ledger."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What there is at Discord: one application with its bot, people, a server with channels, and what was written."""
+"""The state of the simulated Discord: one application with its bot, people, a server with channels, and messages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an Instagram account answers: sends, sender actions, profiles, conversations; and the echo of every send."""
+"""The API of an Instagram account: sends, sender actions, profiles, conversations; and the echo of every send."""
 
 from __future__ import annotations
 

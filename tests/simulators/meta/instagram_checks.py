@@ -1,4 +1,4 @@
-"""What Instagram refuses to send, and what a person sees of what it sends."""
+"""Checks what Instagram refuses to send, and renders what a person sees."""
 
 from __future__ import annotations
 

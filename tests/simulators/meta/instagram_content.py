@@ -1,4 +1,5 @@
-"""What people send on Instagram besides text, in the vendor's shapes: each goes into the ``message`` of an event."""
+"""Content other than text that people send on Instagram, in the vendor's shapes: each goes into the ``message`` of an
+event."""
 
 from __future__ import annotations
 

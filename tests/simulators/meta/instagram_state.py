@@ -1,4 +1,4 @@
-"""Who is on Instagram: the business's account, the people who write to it, and every message between them."""
+"""The state of the simulated Instagram: the business's account, the people who write to it, and their messages."""
 
 from __future__ import annotations
 

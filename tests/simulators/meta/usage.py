@@ -1,4 +1,4 @@
-"""How much of its allowance an app has used: a limit by the hour, and the headers that tell."""
+"""Usage limits of an app by the hour, and the headers that report them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a WhatsApp number answers: sends, read marks with typing, media; and the statuses that follow a send."""
+"""The API of a WhatsApp number: sends, read marks with typing, media; and the statuses that follow a send."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What WhatsApp refuses to send, and what a person sees of what it sends."""
+"""Checks what WhatsApp refuses to send, and renders what a person sees."""
 
 from __future__ import annotations
 

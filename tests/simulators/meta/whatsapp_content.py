@@ -1,4 +1,5 @@
-"""What customers send on WhatsApp besides text, in the vendor's shapes: each is the part of a message that is its own.
+"""Content other than text that customers send on WhatsApp, in the vendor's shapes: each is the part of a message that
+is its own.
 
 ``Customer``, number, id and time come from who sends it (``WhatsApp.sends``)."""
 

@@ -1,4 +1,4 @@
-"""Who is on WhatsApp: the business's numbers, its customers, and every message between them."""
+"""The state of the simulated WhatsApp: the business's numbers, its customers, and their messages."""
 
 from __future__ import annotations
 

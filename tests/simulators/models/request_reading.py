@@ -1,5 +1,5 @@
-"""What a request says, whichever provider's it is, and what the simulated model makes of it: it reads the passages and
-quotes the sentences that match the message."""
+"""Reads the requests of every provider, and makes the simulated model's answer: it quotes the sentences of the passages
+that match the message."""
 
 from __future__ import annotations
 

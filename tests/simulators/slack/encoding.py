@@ -1,4 +1,4 @@
-"""How Slack writes JSON, reads arguments and says no."""
+"""Slack's way to write JSON, read arguments and refuse requests."""
 
 from __future__ import annotations
 

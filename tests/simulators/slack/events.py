@@ -1,4 +1,4 @@
-"""What the app is told of what happens: Slack's events, in the wrapper that both transports carry."""
+"""Slack's events, in the wrapper that both transports carry."""
 
 from __future__ import annotations
 

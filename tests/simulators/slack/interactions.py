@@ -1,4 +1,4 @@
-"""What people press and fill in: buttons, menus, modals, shortcuts and commands."""
+"""Interactions of people: buttons, menus, modals, shortcuts and commands."""
 
 from __future__ import annotations
 

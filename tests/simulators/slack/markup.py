@@ -1,4 +1,4 @@
-"""What Slack's client makes of a message's markup, as HTML.
+"""Renders a message's markup as HTML, as Slack's client does.
 
 https://docs.slack.dev/messaging/formatting-message-text
 """

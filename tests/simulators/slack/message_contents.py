@@ -1,4 +1,4 @@
-"""What stands in a message, for tests that look for words, buttons or marks in it."""
+"""Texts, buttons and reactions of a message, for tests that look for them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What people have on their screen: messages of the simulated workspace, drawn as a page."""
+"""Draws messages of the simulated workspace as a page, as people have them on their screen."""
 
 from __future__ import annotations
 

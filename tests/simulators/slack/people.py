@@ -1,4 +1,4 @@
-"""What people do in the workspace: write, change, take back, react, come and go."""
+"""Acts of people in the workspace: write, edit, delete, react, come and go."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a message looks like: the text that is read, the choices that can be picked, whom it notifies."""
+"""A message as people see it: the text that is read, the choices that can be picked, whom it notifies."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who and what is in the workspace: people, rooms (channels and direct messages) and what was posted there."""
+"""The state of the workspace: people, rooms (channels and direct messages) and posts."""
 
 from __future__ import annotations
 

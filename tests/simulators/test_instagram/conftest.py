@@ -1,4 +1,4 @@
-"""What the tests of the simulated Instagram start from."""
+"""Fixtures for the tests of the simulated Instagram."""
 
 from __future__ import annotations
 

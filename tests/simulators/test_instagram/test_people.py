@@ -1,4 +1,4 @@
-"""What people do on the simulated Instagram, and how it is told."""
+"""Acts of people on the simulated Instagram, and their webhooks."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ async def test_a_profile_needs_consent(setting: Setting) -> None:
     assert (await setting.client.get(anna, fields="name")).code[0] == 230
 
 
-async def test_what_a_person_does_reuses_the_id_of_the_message(setting: Setting) -> None:
+async def test_edits_reactions_and_deletions_carry_the_id_of_the_message(setting: Setting) -> None:
     vendor = setting.vendor
     mid = await vendor.say("anna", "Helo")
     await vendor.edit("anna", mid, "Hallo")

@@ -1,4 +1,4 @@
-"""What is sent on the simulated Instagram, what is refused, and the echoes."""
+"""Sends on the simulated Instagram: accepted, refused, echoed."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ async def test_a_page_speaks_at_the_other_host_with_its_own_token(by_page: Setti
         _template({**ELEMENT, "buttons": [{"type": "postback", "title": "Order"}]}),
     ],
 )
-async def test_what_is_not_allowed_is_refused(setting: Setting, message: Any) -> None:
+async def test_a_request_that_is_not_allowed_is_refused(setting: Setting, message: Any) -> None:
     answer = await setting.send(message)
     assert (answer.status, answer.code[0]) == (400, 100)
     assert setting.vendor.ledger.shown == []
@@ -136,7 +136,7 @@ async def test_the_window_is_a_day_and_a_week_for_people(setting: Setting) -> No
     assert [each.text for each in setting.vendor.ledger.shown] == ["from a person"]
 
 
-async def test_who_never_wrote_blocked_us_or_does_not_exist_cannot_be_reached(setting: Setting) -> None:
+async def test_a_person_who_never_wrote_blocked_us_or_is_unknown_cannot_be_reached(setting: Setting) -> None:
     assert (await setting.send({"text": "x"}, to="ben")).code == (10, 2534022)
     setting.vendor.person("anna").blocked = True
     assert (await setting.send({"text": "x"})).code == (551, 1545041)

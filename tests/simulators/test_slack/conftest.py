@@ -1,4 +1,4 @@
-"""What the simulated Slack's own tests start from."""
+"""Fixtures for the tests of the simulated Slack."""
 
 from __future__ import annotations
 

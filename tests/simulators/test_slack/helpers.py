@@ -1,4 +1,4 @@
-"""What the tests of the simulated Slack write again and again."""
+"""Helpers that the tests of the simulated Slack share."""
 
 from __future__ import annotations
 

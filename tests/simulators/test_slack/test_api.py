@@ -190,7 +190,9 @@ async def test_only_our_own_messages_can_be_changed(slack: SlackVendor, client: 
     assert slack.ledger.shown[0].deleted
 
 
-async def test_what_only_one_person_sees(slack: SlackVendor, client: AsyncWebClient) -> None:
+async def test_an_ephemeral_message_is_shown_to_one_member_and_in_no_history(
+    slack: SlackVendor, client: AsyncWebClient
+) -> None:
     """It has a place of its own, and is in no history."""
     room = slack.channel("support")
     ben = slack.people.join(room, "Ben")
@@ -229,7 +231,9 @@ async def test_reactions(slack: SlackVendor, client: AsyncWebClient) -> None:
     assert await refusal(client.reactions_remove(**about, name="eyes")) == "no_reaction"
 
 
-async def test_who_and_where(slack: SlackVendor, client: AsyncWebClient) -> None:
+async def test_members_guests_and_outsiders_are_described_as_slack_does(
+    slack: SlackVendor, client: AsyncWebClient
+) -> None:
     """Members have an address, guests are restricted, outsiders belong elsewhere and their address is not told."""
     room = slack.channel("shared", shared=True)
     ann, guest = slack.people.join(room, "Ann"), slack.people.join(room, "Gil", "guest")

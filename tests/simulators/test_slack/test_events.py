@@ -122,7 +122,9 @@ async def test_messages_of_all_kinds(slack: SlackVendor, listener: Listener) -> 
     assert len(listener.of_type("member_joined_channel")) == len(listener.of_type("channel_join")) == 1
 
 
-async def test_what_cannot_be_typed(slack: SlackVendor, listener: Listener, client: AsyncWebClient) -> None:
+async def test_events_that_nobody_typed_are_delivered(
+    slack: SlackVendor, listener: Listener, client: AsyncWebClient
+) -> None:
     """Messages without text, what Slack says of somebody, events of unknown kinds, and files that are deleted."""
     room = slack.channel("support")
     slack.people.post("Ann", {"text": None, "blocks": [section("only blocks")]}, room)
@@ -157,7 +159,7 @@ async def test_a_shared_channel(slack: SlackVendor, listener: Listener, client: 
     assert (await client.files_info(file=stub["id"]))["file"]["name"] == "leaf.png"
 
 
-async def test_what_the_app_does_not_hear(slack: SlackVendor, listener: Listener) -> None:
+async def test_unsubscribed_lost_and_foreign_events_are_not_delivered(slack: SlackVendor, listener: Listener) -> None:
     """Channels it is not in, events it did not subscribe, and what Slack loses."""
     slack.people.say("Ann", "behind closed doors", slack.channel("board", with_bot=False))
     slack.announcer.subscriptions.discard("reaction_added")

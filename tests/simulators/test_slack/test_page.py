@@ -1,4 +1,4 @@
-"""What Slack's client shows of messages, drawn as a page."""
+"""Messages drawn as a page, as Slack's client shows them."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ async def prompt(listener: Listener) -> AsyncIterator[Typist]:
         process.stdin.close()
 
 
-async def test_what_is_typed_is_said_and_what_is_answered_is_printed(slack: SlackVendor, listener: Listener) -> None:
+async def test_typed_text_is_sent_and_answers_are_printed(slack: SlackVendor, listener: Listener) -> None:
     """With the settings first, and choices that are picked by number."""
     same = SlackVendor(seed=SEED)
     listener.secret = same.signing_secret

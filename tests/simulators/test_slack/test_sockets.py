@@ -72,7 +72,7 @@ async def test_an_event_comes_in_an_envelope(slack: SlackVendor) -> None:
     assert [envelope for envelope, _ in slack.sockets.acks] == [request.envelope_id]
 
 
-async def test_what_is_not_answered_comes_again(slack: SlackVendor) -> None:
+async def test_unanswered_envelopes_come_again(slack: SlackVendor) -> None:
     """In another envelope, with the number of the attempt and the same event id."""
     async with connected(slack) as app:
         app.silent = 2

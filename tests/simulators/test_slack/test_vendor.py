@@ -35,7 +35,7 @@ async def test_it_is_a_vendor(slack: SlackVendor) -> None:
     assert await drive(slack) in slack.workspace.direct(slack.person("Ann")).posts
 
 
-async def test_what_a_customer_says_arrives_signed_in_direct_messages(slack: SlackVendor, listener: Listener) -> None:
+async def test_a_customers_message_arrives_signed_in_direct_messages(slack: SlackVendor, listener: Listener) -> None:
     """Slack's own verifier accepts the bytes, which carry non-ASCII and slashes escaped."""
     ts = await slack.say("Ann", "Grüße & <so on> https://example.com/a")
     await slack.settled()

@@ -1,4 +1,4 @@
-"""What the tests of the simulated Twilio start from."""
+"""Fixtures for the tests of the simulated Twilio."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is sent through the simulated Twilio by Twilio's own SDK, and what becomes of it."""
+"""Sends through the simulated Twilio by Twilio's own SDK, and their statuses."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ async def test_a_text_is_queued_shown_and_followed_by_its_callbacks(setting: Set
         ({"content_sid": "HX" + "0" * 32}, 21655),
     ],
 )
-async def test_what_is_not_allowed_is_refused(setting: Setting, given: dict[str, Any], code: int) -> None:
+async def test_a_request_that_is_not_allowed_is_refused(setting: Setting, given: dict[str, Any], code: int) -> None:
     assert await setting.refused(**given) == (400, code)
     assert setting.vendor.ledger.shown == []
     assert [each.did for each in setting.vendor.ledger.requests] == [False]
@@ -105,7 +105,7 @@ async def test_choices_are_picked_in_the_native_way(setting: Setting) -> None:
     assert (await setting.sdk.messages(str(made.sid)).fetch_async()).error_code == 63021
 
 
-async def test_who_said_stop_is_not_written_to_until_start(setting: Setting) -> None:
+async def test_a_person_who_said_stop_gets_no_messages_until_start(setting: Setting) -> None:
     await setting.vendor.say("anna", "yes")
     await setting.vendor.say("anna", "start")
     await setting.vendor.say("anna", " Stop ")

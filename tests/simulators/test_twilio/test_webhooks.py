@@ -180,7 +180,7 @@ async def test_a_forger_can_be_played(setting: Setting, forged: str) -> None:
     assert not setting.valid(received)
 
 
-async def test_what_was_refused_goes_to_the_fallback_with_the_reason(setting: Setting) -> None:
+async def test_a_refused_webhook_goes_to_the_fallback_with_the_reason(setting: Setting) -> None:
     setting.vendor.webhooks.fallback_url = setting.receiver.base + "/fallback"
     setting.receiver.statuses = [500]
     await setting.vendor.say("anna", "Hello")

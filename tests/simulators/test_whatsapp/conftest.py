@@ -1,4 +1,4 @@
-"""What the tests of the simulated WhatsApp start from."""
+"""Fixtures for the tests of the simulated WhatsApp."""
 
 from __future__ import annotations
 

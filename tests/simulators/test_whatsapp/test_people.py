@@ -1,4 +1,4 @@
-"""What people do on the simulated WhatsApp, and how it is told."""
+"""Acts of people on the simulated WhatsApp, and their webhooks."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ async def test_a_voice_note_says_so(setting: Setting) -> None:
     assert (audio["voice"], audio["mime_type"]) == (True, "audio/ogg; codecs=opus")
 
 
-async def test_what_is_about_the_account_is_no_message(setting: Setting) -> None:
+async def test_updates_about_the_account_contain_no_message(setting: Setting) -> None:
     setting.vendor.account_field("account_update", {"event": "ACCOUNT_VIOLATION"})
     setting.vendor.account_error(131042, "payment")
     field, error = (await setting.told())[-2:]

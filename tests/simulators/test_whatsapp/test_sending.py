@@ -1,4 +1,4 @@
-"""What is sent on the simulated WhatsApp, what is refused, what is told of it."""
+"""Sends on the simulated WhatsApp: accepted, refused, followed by statuses."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ async def test_a_text_is_shown_to_its_person_and_both_its_statuses_carry_our_tag
         ("template", {"name": "hello_world"}, 131008),
     ],
 )
-async def test_what_is_not_allowed_is_refused_with_the_code_of_the_vendor(
+async def test_a_request_that_is_not_allowed_is_refused_with_the_vendors_code(
     setting: Setting, kind: str, what: Any, code: int
 ) -> None:
     answer = await setting.send(kind, what)

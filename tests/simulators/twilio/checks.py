@@ -1,4 +1,4 @@
-"""What Twilio refuses to send."""
+"""Checks what Twilio refuses to send."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a contact takes back in the messages that wait with it."""
+"""Corrections within the messages that wait together."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_a_correction_takes_the_place_of_what_it_corrects(messages: list[str], m
 
 
 @pytest.mark.parametrize("messages", LEFT, ids=lambda each: each[-1])
-def test_what_corrects_nothing_stays_as_it_was_written(messages: list[str]) -> None:
+def test_a_message_without_a_correction_stays_as_written(messages: list[str]) -> None:
     assert apply_corrections(messages) == messages
 
 

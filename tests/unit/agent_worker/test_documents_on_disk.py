@@ -1,4 +1,4 @@
-"""What stands beside the index: kept through crashes and tidying, read by whoever began before, and small in memory."""
+"""The document file beside the index survives crashes and compaction, serves older readers, and is small in memory."""
 
 from __future__ import annotations
 
@@ -197,7 +197,7 @@ def test_a_write_that_failed_leaves_what_was_there(
     assert again.versions["shipping"] == stamp_of(2, "2")
 
 
-def test_what_no_prompt_could_hold_is_not_read(
+def test_documents_too_large_for_any_prompt_are_not_read(
     tmp_path: Path, encoder: Encoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Documents far longer than is asked for are told by their counts; what fits is read, and held until it changes."""

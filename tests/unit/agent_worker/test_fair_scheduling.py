@@ -83,7 +83,7 @@ async def test_a_turn_that_fails_gives_its_place_back() -> None:
         pass
 
 
-async def test_who_has_nobody_inside_does_not_wait_for_those_that_an_idle_loop_let_in() -> None:
+async def test_a_tenant_with_no_running_turns_does_not_wait_behind_another_tenants_crowd() -> None:
     """A hundred turns of one tenant are inside where there are four places, and more wait: another tenant's first turns
     go in all the same, as many as its half of the places."""
     pace, inside, answer = FairScheduler(places=4), 0, asyncio.Event()

@@ -1,4 +1,4 @@
-"""Who waits for a thread waits for one work of each other party, not for all of a flood's."""
+"""A party that waits for a thread waits for one job of each other party, not for all of a flood's."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ async def test_a_search_goes_ahead_of_a_flood_that_came_before_it() -> None:
     threads.close()
 
 
-async def test_who_gives_up_waiting_takes_no_thread_along() -> None:
+async def test_a_cancelled_waiter_takes_no_thread() -> None:
     """Whether its turn had come at that moment or not, and also while its work runs: those behind it go on."""
     threads, go = FairThreadPool(1, "test"), threading.Event()
     first = await held_up(threads, go)

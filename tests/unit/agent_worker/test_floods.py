@@ -151,7 +151,7 @@ def test_many_who_are_no_flood_are_held_by_nobody() -> None:
     run(scene())
 
 
-def test_where_everybody_floods_nobody_is_held() -> None:
+def test_nobody_is_held_back_where_everybody_floods() -> None:
     async def scene() -> None:
         processor = Processor()
         await asyncio.gather(*(processor.flood(party, 10) for party in (LOUD, LOUDER)))
@@ -160,7 +160,7 @@ def test_where_everybody_floods_nobody_is_held() -> None:
     run(scene())
 
 
-def test_who_waited_for_long_once_is_a_flood_for_a_while_only() -> None:
+def test_a_long_wait_marks_a_party_as_flooding_for_a_while_only() -> None:
     floods = FloodControl(lambda: 0.0)
     floods.record_admission(LOUD, FLOOD_WAIT_S + 0.1, now=10)
     floods.record_arrival(QUIET, 10)

@@ -1,4 +1,4 @@
-"""What is not for everybody is never found, also not while it is being written."""
+"""Internal documents are never found, also not while they are being written."""
 
 from __future__ import annotations
 

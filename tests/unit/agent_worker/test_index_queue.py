@@ -52,7 +52,7 @@ def test_a_later_change_replaces_one_that_waits_and_covers_it() -> None:
     assert queue.is_searchable("shop", {0: 1})
 
 
-def test_what_is_left_of_a_portion_comes_first_next_time_but_never_over_a_newer_change() -> None:
+def test_the_rest_of_a_batch_comes_first_next_time_but_never_over_a_newer_change() -> None:
     queue = filled(("shop", "a"), ("shop", "b"), ("shop", "c"))
     tenant, batch = taken(queue, 2)
     queue.put("shop", "b", record("shop", "b", 3, b"newer"))
@@ -75,7 +75,7 @@ def test_another_tenants_backlog_is_not_waited_for() -> None:
     assert queue.is_everything_searchable({0: 1})
 
 
-def test_what_was_not_read_yet_is_not_reached() -> None:
+def test_an_unread_offset_is_not_reached() -> None:
     queue = filled(("shop", "a"))
     assert not queue.is_searchable("shop", {0: 7})
     assert not queue.is_searchable("shop", {1: 0})

@@ -1,4 +1,4 @@
-"""Which language a message is in."""
+"""The language of a message is detected."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from agent_worker.nlu.language_detection import detect_language
 @pytest.mark.parametrize("known", ["en", "de", "de-AT", "fr", ""])
 @pytest.mark.parametrize("text", ["20 euro", "NP-10231", "A-17", "ok then A-17", "a17", "12,50 €", "Garden den, 2", ""])
 @pytest.mark.parametrize("end", ["", " van Dyke", " ann@example.com"])
-def test_what_shows_no_language_leaves_the_known_one(text: str, end: str, known: str) -> None:
+def test_a_message_without_a_recognizable_language_keeps_the_known_one(text: str, end: str, known: str) -> None:
     assert detect_language(text + end, known) == known
 
 

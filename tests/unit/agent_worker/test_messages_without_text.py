@@ -67,7 +67,7 @@ async def test_a_note_of_the_channel_joins_the_transcript_and_is_not_answered(wo
     assert (line.author.kind, line.unsupported.kind) == ("system", "number_changed")
 
 
-async def test_what_a_message_carries_is_gone_when_it_is_taken_back(world: World) -> None:
+async def test_the_content_of_a_deleted_message_is_gone(world: World) -> None:
     await world.handle(carrying(world, "m1", {"location": HERE, "quote": {"text": "secret"}}))
     await world.handle(world.deleted("m1"))
     line = (await world.state.transcript.read((await world.known()).id))[0]

@@ -1,4 +1,4 @@
-"""Which turns may rely on what the store has told another one."""
+"""Turns that may rely on what the store has told another one."""
 
 from __future__ import annotations
 

@@ -98,7 +98,7 @@ def test_vectors_are_of_norm_one_and_do_not_depend_on_company(encoder: Encoder) 
     assert encoder.encode([]).shape == (0, encoder.size)
 
 
-def test_what_is_asked_beside_has_the_vectors_of_what_is_asked_alone(encoder: Encoder) -> None:
+def test_concurrent_queries_get_the_same_vectors_as_single_ones(encoder: Encoder) -> None:
     """However many ask at once, and whoever comes to compute a text, each gets its own, in its order."""
     asked = [[f"parcel {number}", "does it freeze", f"pot {number}", "does it freeze"] for number in range(8)]
     waiting = [encoder.start_query(texts) for texts in asked]

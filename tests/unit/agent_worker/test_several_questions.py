@@ -16,7 +16,7 @@ async def told(world: World, *texts: str) -> list[str]:
     return [reply.text for reply in await world.replies()]
 
 
-async def test_what_the_documents_do_not_hold_is_named_beside_what_they_do(world: World) -> None:
+async def test_unanswerable_questions_are_named_beside_the_answered_ones(world: World) -> None:
     (text,) = await told(world, HEAT, CUP)
     assert "heat pack to every parcel" in text
     assert text.endswith(f"\n\nI found nothing about “{CUP}”. {OFFER}")

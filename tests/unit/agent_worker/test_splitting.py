@@ -108,7 +108,7 @@ def test_text_headings_are_found() -> None:
     ],
     ids=["latin-1", "binary", "blank", "marks only", "too large"],
 )
-def test_what_cannot_be_a_document(name: str, data: bytes, error: type[Exception]) -> None:
+def test_unusable_documents_are_refused(name: str, data: bytes, error: type[Exception]) -> None:
     """Refused with advice for the operator."""
     with pytest.raises(error) as caught:
         from_bytes(name, data)

@@ -1,4 +1,4 @@
-"""Who may see which documents, in which language, of which tenant; and questions in any script and of any length."""
+"""Visibility of documents by contact, language and tenant; questions in any script and of any length."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ async def test_documents_for_verified_contacts_are_found_by_these_alone(world: W
     assert "secret" not in await _seen(world, "verified")
 
 
-async def test_what_a_document_may_show_changes_with_the_next_search(world: World) -> None:
+async def test_a_change_of_visibility_holds_from_the_next_search(world: World) -> None:
     """Closed, opened and expired: each holds from the next search on, for words and vectors alike."""
     for visibility, anonymous, verified in (("verified", 0, 1), ("internal", 0, 0), ("public", 1, 1)):
         await world.put("margins", BODY.format("ten"), visibility=visibility)
@@ -131,7 +131,7 @@ async def test_a_turn_shows_a_contact_what_the_contact_may_see(world: World) -> 
     assert seen == [False, False, True]
 
 
-async def test_where_several_speak_nobody_is_verified(world: World) -> None:
+async def test_nobody_is_verified_in_a_place_with_several_speakers(world: World) -> None:
     """What one of them may see is not shown to the others of a shared place."""
     await world.put("closed", "# Rebates\n\nWholesale growers get a rebate of 17 percent.", visibility="verified")
     address = Address(channel=CHANNEL, value=PLACE, assurance="verified")

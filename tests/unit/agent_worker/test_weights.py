@@ -40,7 +40,7 @@ def test_rows_are_the_files_and_exact(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["missing", "before", "flat"])
-def test_what_is_no_such_table_is_said(tmp_path: Path, name: str) -> None:
+def test_a_missing_or_mismatched_table_is_reported(tmp_path: Path, name: str) -> None:
     """One that is not there, one of other numbers, one that has no rows."""
     path, _ = _file(tmp_path)
     with pytest.raises(ValueError, match=f"no table {name}"):
@@ -48,7 +48,7 @@ def test_what_is_no_such_table_is_said(tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="asks the system for what is mapped")
-def test_what_was_looked_up_is_given_back(tmp_path: Path) -> None:
+def test_released_rows_take_no_memory(tmp_path: Path) -> None:
     path, _ = _file(tmp_path)
     weights = Weights(path, "table")
     weights.rows(np.arange(ROWS))

@@ -74,7 +74,7 @@ def test_no_phrase_is_a_yes_for_one_and_a_no_for_another_when_nobody_knows_who_w
         ("大丈夫です", "ja", "unclear"),
     ],
 )
-def test_what_a_whole_message_answers(text: str, language: str, answer: str) -> None:
+def test_a_whole_message_is_read_as_yes_or_no(text: str, language: str, answer: str) -> None:
     assert yes_or_no(text, language) == answer
 
 

@@ -35,7 +35,7 @@ async def resolve(who: ContactCache | Contacts, *values: str, now: datetime = NO
     return await who.resolve("plants", "whatsapp", "main", values[0], [address(v) for v in values], now=now)
 
 
-async def test_what_memory_says_is_what_the_store_says(contacts: Contacts) -> None:
+async def test_a_cached_contact_equals_the_stored_one(contacts: Contacts) -> None:
     """Asked again, within the minute or after it, contact and conversation are the same."""
     known = ContactCache(contacts)
     first = await resolve(known, "111")

@@ -1,4 +1,4 @@
-"""What a sender gives up on is kept whole and marked."""
+"""Messages that a sender gives up on are kept whole and marked."""
 
 from __future__ import annotations
 

@@ -253,9 +253,7 @@ async def test_a_reaction_belongs_where_its_message_is_whatever_place_the_vendor
     assert (logged.place, logged.external_id) == ("T:C:1", "77.7")
 
 
-async def test_what_a_message_answers_is_named_by_our_id_where_it_is_known(
-    world: World, inbound: InboundPipeline
-) -> None:
+async def test_a_reply_refers_to_our_message_id_when_it_is_known(world: World, inbound: InboundPipeline) -> None:
     (asked,) = await inbound.accept(VENDOR, [event(text="hi")])
     await known_as_sent(world, "77.7", asked.conversation, "r1")
     await known_as_sent(world, "99.9", "somebody else's", "r2")
@@ -293,9 +291,7 @@ async def test_of_a_quote_the_words_are_looked_up_where_the_vendor_gives_an_id_a
     assert logged == [Quote(id="r1", text="Yes."), Quote(id="r2"), Quote(id="r1", text="Told."), Quote()]
 
 
-async def test_who_opts_out_is_known_as_such_in_the_state_and_on_the_log(
-    world: World, inbound: InboundPipeline
-) -> None:
+async def test_an_opt_out_is_recorded_in_the_state_and_on_the_log(world: World, inbound: InboundPipeline) -> None:
     await inbound.accept(VENDOR, [event(text="hi")])
     for n, opted_out in enumerate((True, False)):
         payload: dict[str, Any] = {"opted_out": opted_out, "at": world.clock() + timedelta(seconds=n)}
@@ -385,7 +381,7 @@ async def test_a_message_without_a_name_is_signed_with_the_contacts(world: World
     assert await logged_names(world) == ["Ann", "Ann", "Ann"]
 
 
-async def test_what_a_person_is_called_is_not_the_contacts_name(world: World, inbound: InboundPipeline) -> None:
+async def test_the_name_of_another_author_is_not_the_contacts_name(world: World, inbound: InboundPipeline) -> None:
     await inbound.accept(VENDOR, [signed("Ann", world=world), signed("Mo", "2", kind="person", world=world)])
     assert (await known(world)).name == "Ann"
     assert await logged_names(world) == ["Ann", "Mo"]
@@ -432,7 +428,7 @@ async def test_a_name_that_is_known_costs_no_call_of_the_store(
     assert await logged_names(world) == ["Ann", "Ann"]
 
 
-async def test_what_is_said_a_moment_after_a_name_was_asked_for_is_signed_with_it(world: World) -> None:
+async def test_a_message_after_a_name_lookup_carries_the_name(world: World) -> None:
     await world.bus.create_topics(topics.topic_specs(["slack"], partitions=3, small=3))
     at_work = inbound_of(world, profiled_channels=frozenset({"slack"}))
     await at_work.accept(VENDOR, [event(text="hi")])

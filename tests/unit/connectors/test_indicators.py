@@ -82,9 +82,7 @@ async def test_the_vendor_is_told_once_however_often_and_in_how_many_processes_i
 
 
 @pytest.mark.parametrize("wrong", ["late", "nonsense"])
-async def test_what_comes_too_late_or_makes_no_sense_is_left_out_and_the_next_is_shown(
-    world: World, wrong: str
-) -> None:
+async def test_late_or_invalid_typing_signals_are_left_out_and_the_next_is_shown(world: World, wrong: str) -> None:
     channel = Watched()
     async with running(world, channel):
         await hint(world, "p1", ago=MAX_AGE * 2, raw=b"{" if wrong == "nonsense" else b"")

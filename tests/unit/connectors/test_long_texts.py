@@ -92,7 +92,9 @@ async def test_no_part_of_a_card_is_in_the_message_or_in_the_file(
         assert not any("4111" in each or "1111 1111" in each for each in (message.text, kept))
 
 
-async def test_where_cards_shorten_the_text_none_is_left_at_its_end(world: World, inbound: InboundPipeline) -> None:
+async def test_masking_that_shortens_the_text_leaves_no_card_number_at_its_end(
+    world: World, inbound: InboundPipeline
+) -> None:
     message = await accepted(world, inbound, f"{CARD} " * 1_000)
     assert "4111" not in message.text
 

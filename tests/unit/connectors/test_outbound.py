@@ -54,7 +54,7 @@ async def test_messages_are_sent_in_order_and_told_in_one_append(world: World) -
     assert found == (world.conversation, "r3")
 
 
-async def test_what_a_vendor_showed_is_a_line_of_the_transcript(world: World) -> None:
+async def test_a_delivered_message_is_a_line_of_the_transcript(world: World) -> None:
     channel = ScriptedChannel("x-1", SendRefused("blocked"))
     await world.claim()
     batch = world.batch(world.message("r1", epoch=1), world.message("r2", epoch=1), world.message("r3"))
@@ -69,7 +69,7 @@ async def test_what_a_vendor_showed_is_a_line_of_the_transcript(world: World) ->
     assert {(fact.message_id, fact.seq) for fact in told} == {("r1", 1), ("r2", 2), ("r3", 0)}
 
 
-async def test_what_was_sent_is_known_by_its_external_id_before_it_has_its_outcome(
+async def test_a_sent_message_is_bound_to_its_external_id_before_its_outcome(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An echo that came in between, or after a crash there, would else be taken for the words of a person."""
@@ -90,7 +90,7 @@ async def test_a_fact_names_the_turn_and_its_cause(world: World) -> None:
     assert (event.correlation_id, event.causation_id, event.conversation) == ("turn", "r1", world.conversation)
 
 
-async def test_what_was_sent_is_not_sent_again_but_told_again(world: World) -> None:
+async def test_a_sent_message_is_not_sent_again_and_its_receipt_is_published_again(world: World) -> None:
     channel = ScriptedChannel()
     for _ in range(2):
         await world.outbound(channel).handle(world.batch(world.message()))
@@ -305,7 +305,7 @@ async def test_an_answer_that_never_came_is_looked_up_and_found(world: World) ->
     assert (channel.sent, outcome.state, outcome.external_id) == (["r1"], "sent", "x7")
 
 
-async def test_where_the_word_comes_by_webhook_it_is_waited_for_and_then_nobody_knows(world: World) -> None:
+async def test_an_outcome_reported_by_webhook_is_awaited_and_then_unknown(world: World) -> None:
     channel, begun = ScriptedChannel(SendUnknown("cut"), policy=BY_REPORT), world.clock()
     sender = world.outbound(channel)
     await eventually(world, lambda: sender)
@@ -371,7 +371,7 @@ async def test_asking_what_became_of_a_send_takes_nothing_of_the_pace(world: Wor
     assert world.clock() - begun < timedelta(seconds=65)
 
 
-async def test_what_is_put_off_after_a_doubt_was_resolved_is_no_doubt(world: World) -> None:
+async def test_a_delay_after_a_resolved_doubt_leaves_no_doubt(world: World) -> None:
     channel = ScriptedChannel(
         SendUnknown("later", denied=True), SendDelayed("limit", retry_after_ms=60_000), policy=BY_REPORT
     )
@@ -394,7 +394,7 @@ async def test_a_message_is_sent_again_at_most_twice_for_lack_of_a_report(world:
     assert (channel.sent, await world.facts()) == (["r1"] * 3, [("r1", "unknown")])
 
 
-async def test_what_the_vendor_itself_says_it_did_not_send_is_tried_again_within_seconds(world: World) -> None:
+async def test_a_message_that_the_vendor_reports_as_not_sent_is_retried_within_seconds(world: World) -> None:
     channel = ScriptedChannel(*[SendUnknown("later", denied=True)] * 3, policy=BY_REPORT)
     sender, begun = world.outbound(channel), world.clock()
     await eventually(world, lambda: sender)
@@ -504,7 +504,7 @@ async def test_a_report_that_comes_late_ends_what_people_were_told(world: World)
     assert [each.changed for each in touched] == [["r1"]]
 
 
-async def test_what_looks_the_same_but_is_another_piece_does_not_end_the_doubt(world: World) -> None:
+async def test_an_identical_text_of_another_part_does_not_resolve_the_doubt(world: World) -> None:
     await world.outbound(ScriptedChannel("x9")).handle(world.batch(world.message("r0")))
     await intend(world)
     world.clock.now += timedelta(seconds=90)
@@ -515,7 +515,7 @@ async def test_what_looks_the_same_but_is_another_piece_does_not_end_the_doubt(w
     assert (channel.sent, outcome.external_id) == (["r1"], "x10")
 
 
-async def test_what_a_crash_left_with_its_id_and_without_its_outcome_is_its_own(world: World) -> None:
+async def test_a_message_with_an_id_and_no_outcome_after_a_crash_is_recognized(world: World) -> None:
     await intend(world)
     await world.state.deliveries.bind("shop", "web", "main", "x9", world.conversation, "r1")
     channel = ScriptedChannel(policy=Policy(reconciliation="lookup"), shown="x9")
@@ -537,7 +537,7 @@ async def test_of_two_equal_pieces_the_second_is_not_taken_for_the_first(world: 
     assert (channel.sent, outcome.external_id) == (["r1.0", "r1", "r1"], "x10")
 
 
-async def test_where_a_look_up_can_never_tell_nobody_knows(world: World) -> None:
+async def test_a_lookup_that_can_never_tell_leaves_the_outcome_unknown(world: World) -> None:
     await intend(world)
     channel = ScriptedChannel(policy=Policy(reconciliation="lookup"), shown=SendRefused("history_hidden"))
     await world.outbound(channel).handle(world.batch(world.message()))
@@ -643,7 +643,7 @@ async def test_no_piece_is_sent_after_one_that_failed(world: World) -> None:
 # ── Accounts ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-async def test_what_the_vendor_put_off_or_refused_to_take_leaves_no_doubt(world: World) -> None:
+async def test_a_delayed_or_refused_send_leaves_no_doubt(world: World) -> None:
     for error in (SendDelayed("later", retry_after_ms=60_000), CredentialsRevoked("revoked")):
         with pytest.raises(Parked):
             await world.outbound(ScriptedChannel(error)).handle(world.batch(world.message()))

@@ -1,4 +1,4 @@
-"""Whether something may be sent at all."""
+"""The policy decides whether a message may be sent at all."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_outside_the_window_a_template_may_reopen_it() -> None:
         ("person", "reply", ""),
     ],
 )
-def test_who_opted_out_hears_from_people_alone(kind: str, purpose: str, refused: str) -> None:
+def test_an_opted_out_contact_gets_messages_from_people_alone(kind: str, purpose: str, refused: str) -> None:
     contact = Contact(id="c", tenant="shop", opted_out=True, created_at=NOW)
     decided = decide_send(Policy(), message(kind, purpose), contact, wrote_at=NOW, now=NOW, reopens=False)
     assert decided.refused == refused

@@ -139,7 +139,7 @@ async def test_of_several_processes_that_hear_somebody_at_once_one_asks(world: W
 
 
 @pytest.mark.parametrize("answer", [None, Profile(""), Profile("\u200b\x07")])
-async def test_whoever_has_no_name_is_asked_for_once_an_hour(world: World, answer: Profile | None) -> None:
+async def test_a_contact_without_a_name_is_looked_up_once_an_hour(world: World, answer: Profile | None) -> None:
     vendor = Vendor(answer)
     async with process(world, vendor) as asked:
         for pause in (timedelta(0), NO_PROFILE_PAUSE - timedelta(seconds=1), timedelta(seconds=2)):
@@ -196,7 +196,7 @@ async def test_a_vendor_that_does_not_answer_holds_up_nothing_and_is_given_up(
     assert (await contact_of(world)).name == "Ann Bloom"
 
 
-async def test_what_waits_and_what_is_remembered_is_bounded(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_queue_and_the_memory_of_lookups_are_bounded(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(profiles, "MAX_QUEUED", 3)
     monkeypatch.setattr(profiles, "MAX_REMEMBERED", 2)
     vendor = Vendor()
@@ -220,7 +220,7 @@ async def test_nobody_is_asked_about_for_what_a_person_says(world: World) -> Non
     assert vendor.questions == []
 
 
-async def test_what_changes_while_its_name_is_put_on_the_log_is_put_there_too(
+async def test_a_contact_that_changes_while_its_name_is_published_is_published_again(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of a contact the log says last what holds, whoever writes it."""

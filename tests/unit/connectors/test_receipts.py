@@ -205,7 +205,7 @@ async def test_a_thumb_on_an_answer_is_feedback_and_taking_it_back_undoes_it(wor
     assert await feedback(world) == [("l1", world.contact, value) for value in ("up", "none", "down")]
 
 
-async def test_where_there_is_one_reaction_only_any_other_takes_the_thumb_back(world: World) -> None:
+async def test_a_different_reaction_takes_the_thumb_back_where_only_one_is_allowed(world: World) -> None:
     await bound(world, 1)
     for emoji, taken_back in (("👎️", False), ("😮", False), ("👍", False), ("", True)):
         await reacted(world, emoji, taken_back=taken_back, only=True)

@@ -87,7 +87,7 @@ async def test_an_edit_changes_what_was_shown_and_then_the_transcript(world: Wor
     assert await world.state.deliveries.by_external_id("shop", "web", "main", "x-r1") == (world.conversation, "r1")
 
 
-async def test_what_is_taken_back_is_gone_at_the_vendor_and_has_no_words_any_more(world: World) -> None:
+async def test_a_deleted_reply_is_gone_at_the_vendor_and_loses_its_text(world: World) -> None:
     channel = Changing()
     await sent(world, channel, "one\nand more")
     await change(world, channel, removal(world))
@@ -106,7 +106,7 @@ async def test_only_pieces_that_say_something_else_are_changed(world: World) -> 
     ("before", "after"),
     [("one", "impossible"), ("one", "two\nthree"), ("one\ntwo", "three"), ("one\ntwo\nthree", "four\nfive")],
 )
-async def test_what_cannot_be_changed_stays_as_it_is_everywhere(world: World, before: str, after: str) -> None:
+async def test_a_reply_that_cannot_be_edited_stays_unchanged_everywhere(world: World, before: str, after: str) -> None:
     channel = Changing()
     await sent(world, channel, before)
     await change(world, channel, edit(world, after))

@@ -1,4 +1,4 @@
-"""Whose conversation an act is about, whatever is known of its thread; and acts that are told oddly."""
+"""Acts are matched to their conversation, whatever is known of the thread; malformed acts are handled."""
 
 from __future__ import annotations
 
@@ -166,7 +166,7 @@ class Nobody:
         return addresses
 
 
-async def test_what_was_written_at_the_desk_while_nobody_listened_is_found_and_is_no_contacts(team: Team) -> None:
+async def test_desk_messages_from_an_outage_are_backfilled_and_not_taken_for_a_contacts(team: Team) -> None:
     talk = await team.open()
     await talk.claim("Ben")
     since = team.world.clock()

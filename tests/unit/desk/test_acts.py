@@ -1,4 +1,4 @@
-"""What people do at the desk, from Slack's event to what the customer gets of it."""
+"""Acts of people at the desk, from Slack's event to the customer."""
 
 from __future__ import annotations
 
@@ -202,7 +202,7 @@ async def claims_from_outside(talk: DeskThread, name: str) -> None:
     await team.bring(*team.captured(lambda: team.slack.people.react(name, talk.root, "👀")))
 
 
-async def test_whoever_has_just_joined_acts_at_once_also_when_somebody_else_was_turned_away_before(team: Team) -> None:
+async def test_a_new_member_may_act_at_once_also_after_others_were_refused(team: Team) -> None:
     talk = await team.open()
     for name in ("Gus", "Hal"):
         await claims_from_outside(talk, name)
@@ -215,7 +215,7 @@ async def test_whoever_has_just_joined_acts_at_once_also_when_somebody_else_was_
     assert holder.name == "Gus"
 
 
-async def test_whoever_is_turned_away_again_and_again_uses_up_nothing(team: Team) -> None:
+async def test_repeated_refusals_do_not_use_up_the_rate_limit(team: Team) -> None:
     """Slack lets an app ask so often and no more."""
     talk = await team.open()
     for number in range(3 * RECHECK_BURST):

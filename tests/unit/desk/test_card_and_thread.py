@@ -1,4 +1,4 @@
-"""What people see of a conversation: one card, and below it every line, once."""
+"""A conversation at the desk: one card, and below it every line, once."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ async def test_without_a_handoff_nobody_at_the_desk_sees_anything(world: World) 
     assert world.cards == []
 
 
-async def test_what_came_meanwhile_stands_in_one_post_and_stands_there_once(world: World) -> None:
+async def test_lines_that_came_meanwhile_are_posted_together_and_once(world: World) -> None:
     await world.hand_off()
     keeper = world.keeper()
     await world.look(keeper)

@@ -1,4 +1,4 @@
-"""Until when people should have answered, and who hears of it when they have not."""
+"""Deadlines for people's answers, and notices when they pass."""
 
 from __future__ import annotations
 

@@ -70,7 +70,7 @@ async def test_a_draft_that_is_sent_goes_to_the_customer_once_whoever_presses_ag
     assert set(team.whispers("Ben")) == {"This draft was sent or discarded already."}
 
 
-async def test_what_was_changed_in_a_draft_is_told_as_a_pair(team: Team) -> None:
+async def test_an_edited_draft_is_recorded_with_its_original(team: Team) -> None:
     talk = await team.open()
     await talk.claim("Ben")
     await team.slack.interactions.press("Ben", draft(talk), "Edit")
@@ -186,7 +186,7 @@ async def test_a_guest_approves_nothing(team: Team) -> None:
     assert await team.inbound(topics.APPROVAL_DECIDED) == []
 
 
-async def test_what_expired_or_never_waited_is_not_decided(team: Team) -> None:
+async def test_an_expired_or_unknown_request_is_not_decided(team: Team) -> None:
     talk = await team.open()
     late = await waiting(team, talk, minutes=-1)
     other = posted(talk, {"id": "m"}, ("approve", "Approve", "approval-of-nobody"))

@@ -37,7 +37,7 @@ def imports(path: Path) -> set[str]:
     return {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module}
 
 
-def test_what_is_shown_knows_nothing_of_how_people_came_in_nor_the_other_way_round() -> None:
+def test_folders_of_the_desk_import_only_the_folders_they_may() -> None:
     """So each can be read by itself."""
     known = {
         (path.parent.relative_to(DESK).name, name.split(".")[2])

@@ -1,5 +1,5 @@
-"""What is written at the desk reaches the customer exactly where the rules allow it: every way to write, by everybody,
-at every time, changed in every way."""
+"""Text written at the desk reaches the customer exactly where the rules allow it: every way to write, by everybody, at
+every time, changed in every way."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ def order(world: World) -> list[str]:
     return sorted((f"line {number}" for number in range(6) if f"line {number}" in shown), key=shown.index)
 
 
-async def test_what_was_said_while_slack_was_away_comes_in_order_when_it_is_back(world: World) -> None:
+async def test_messages_during_a_slack_outage_are_posted_in_order_afterwards(world: World) -> None:
     await world.hand_off()
     world.slack.faults.always = lambda request: Fault("limit", retry_after=60)
     for number in range(6):
@@ -92,7 +92,7 @@ async def test_a_channel_that_takes_nothing_is_tried_again_later_and_counted(wor
     assert len(world.cards) == 1
 
 
-async def test_what_the_desk_shows_is_no_line_of_the_transcript(world: World) -> None:
+async def test_desk_posts_are_no_lines_of_the_transcript(world: World) -> None:
     await world.hand_off()
     line = await world.say("hello")
     await until_done(world)

@@ -97,7 +97,7 @@ async def team(world: World) -> AsyncIterator[Team]:
 
 
 @pytest.mark.slow
-async def test_whatever_they_do_the_customer_gets_only_what_a_holder_wrote_and_each_of_it_once(team: Team) -> None:
+async def test_the_customer_gets_only_messages_of_the_owner_and_each_once(team: Team) -> None:
     free, walks = asyncio.Semaphore(AT_ONCE), dict[str, Walk]()
 
     async def one(number: int) -> None:

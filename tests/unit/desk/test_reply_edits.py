@@ -1,4 +1,4 @@
-"""What people change or delete after the customer has it."""
+"""Edits and deletions of replies after the customer has them."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ async def test_an_edit_that_makes_a_note_of_what_is_out_is_not_told_to_the_custo
     assert team.whispers("Ben") == [reply_edits.UNCHANGED]
 
 
-async def test_who_has_given_the_conversation_back_changes_nothing_any_more(team: Team) -> None:
+async def test_a_former_owner_cannot_edit_replies(team: Team) -> None:
     talk, post = await said(team)
     await talk.press("Ben", "Return")
     await talk.is_with("agent")
@@ -105,7 +105,7 @@ async def test_a_change_does_not_overtake_the_reply_that_it_changes(team: Team) 
     assert await edits(team) == ["Hello there"]
 
 
-async def test_where_nothing_can_be_changed_its_author_is_told(world: World) -> None:
+async def test_the_author_is_told_when_a_reply_cannot_be_edited(world: World) -> None:
     async with Team(world).at_work() as team:
         _, post = await said(team)
         team.slack.people.edit("Ben", post.ts, "Hello there")

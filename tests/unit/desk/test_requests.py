@@ -1,4 +1,4 @@
-"""What the agent puts before people, and what they did: approvals, drafts, and the acts themselves."""
+"""Requests of the agent to people, and their answers: approvals, drafts, and acts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What changes between a keeper that was killed and the next one: still every word is in the thread, once."""
+"""Changes between a desk consumer that was killed and the next one: every line is still in the thread, once."""
 
 from __future__ import annotations
 

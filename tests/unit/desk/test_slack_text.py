@@ -1,4 +1,4 @@
-"""What people type in Slack reads the same wherever the customer is."""
+"""Text that people type in Slack reads the same on every channel."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_slacks_marks_become_canonical_ones(typed: str, said: str) -> None:
     assert to_markdown(typed) == said
 
 
-def test_who_is_mentioned_is_named() -> None:
+def test_mentions_are_replaced_by_names() -> None:
     text = "@U0123ABCD will help, not @U9 or @U0123ABCDx"
     assert SlackDesk.mentions.findall(text) == ["U0123ABCD"]
     named = SlackDesk.mentions.sub(lambda found: "@" + {"U0123ABCD": "Cleo"}[found.group(1)], text)

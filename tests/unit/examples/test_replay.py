@@ -43,7 +43,7 @@ async def test_each_task_is_judged_by_what_it_leaves(tmp_path: Path) -> None:
     assert [name for name, problems in wrong.items() if problems] == ["too much expected", "too little expected"]
 
 
-def test_who_writes_is_told_first() -> None:
+def test_a_replayed_task_begins_with_the_identification_of_the_customer() -> None:
     assert identify_customer_first([CANCEL], BOOKS) == [WHO, CANCEL]
     assert identify_customer_first([WHO, CANCEL], BOOKS) == [WHO, CANCEL]
     assert identify_customer_first([], BOOKS) == []

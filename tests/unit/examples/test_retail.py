@@ -51,7 +51,7 @@ REFUSED: dict[str, Deed] = {
 
 
 @pytest.mark.parametrize("what", REFUSED)
-def test_what_is_refused_changes_nothing(what: str, books: Path) -> None:
+def test_a_refused_request_changes_nothing(what: str, books: Path) -> None:
     with pytest.raises(Refused):
         database.write(books, f"key of {what}", {}, REFUSED[what])
     assert changed(books) == {}

@@ -45,7 +45,7 @@ async def test_an_order_is_shown_to_its_customer_alone(shop: Client) -> None:
     assert (await order(shop, "NP-10231", ""))[0] == 401
 
 
-async def test_what_is_refused_changes_nothing(shop: Client) -> None:
+async def test_a_refused_request_changes_nothing(shop: Client) -> None:
     """Late cancellations, refunds of too much or of nothing, days without delivery, vouchers on paid orders …"""
     refused = [
         ("/orders/NP-10232/cancel", {}, "too_late"),
@@ -135,7 +135,7 @@ async def test_a_misbehaving_shop_does_what_the_fault_says(shop: Client) -> None
             assert answer.status == known
 
 
-async def test_what_is_no_request_is_refused(shop: Client) -> None:
+async def test_a_malformed_request_is_refused(shop: Client) -> None:
     headers = {"Customer": MOSS, "Idempotency-Key": "a-good-key"}
     for body, more in ((b"[]", {}), (b"\xff", {}), (b"{}", {"Idempotency-Key": "x"})):
         async with shop.post("/orders/NP-10232/refunds", data=body, headers=headers | more) as answer:

@@ -1,4 +1,4 @@
-"""Where a request comes from: only what a trusted proxy says is believed."""
+"""The client's address: only trusted proxies are believed."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_a_client_is_its_address_or_the_network_of_one(peer: str, expected: str)
 
 
 @pytest.mark.parametrize("peer", ["203.0.113.9", "11.0.0.1"])
-def test_what_somebody_else_than_a_proxy_says_is_ignored(peer: str) -> None:
+def test_forwarded_headers_from_untrusted_peers_are_ignored(peer: str) -> None:
     assert address(peer, (XFF, "198.51.100.1"), trusted_proxies=PROXIES) == peer
 
 

@@ -123,7 +123,7 @@ UNDECODABLE: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("kind", UNDECODABLE)
-async def test_what_cannot_be_decoded_cannot_be_replayed(instance: Instance, kind: str) -> None:
+async def test_an_undecodable_dead_letter_cannot_be_replayed(instance: Instance, kind: str) -> None:
     whole = letter(instance)
     more = dict(UNDECODABLE[kind])
     if more.get("headers"):

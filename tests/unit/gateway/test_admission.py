@@ -55,6 +55,6 @@ def test_the_press_is_felt_for_a_moment_after_each_refusal() -> None:
     assert not press()
 
 
-async def test_who_only_reads_is_served(client: TestClient[web.Request, web.Application]) -> None:
+async def test_readers_are_served_while_writers_are_refused(client: TestClient[web.Request, web.Application]) -> None:
     Door.under_way = 1_000
     assert (await client.get("/")).status == 200

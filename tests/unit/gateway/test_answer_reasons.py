@@ -1,4 +1,4 @@
-"""Why the agent answered as it did, as the console shows it."""
+"""The console shows why the agent answered as it did."""
 
 from __future__ import annotations
 

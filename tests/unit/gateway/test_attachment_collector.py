@@ -162,7 +162,7 @@ async def test_a_collector_that_died_in_the_middle_is_followed_by_another(world:
     assert [each async for each in world.blobs.uploads(before=world.clock())] == []
 
 
-async def test_what_is_deleted_makes_room_for_more(world: World) -> None:
+async def test_deleted_files_free_the_quota(world: World) -> None:
     await world.upload(b"a" * 60)
     with pytest.raises(StorageFull):
         await world.upload(b"b" * 60)
@@ -185,7 +185,7 @@ class Schedule:
         return None
 
 
-async def test_whoever_runs_the_worker_collects(instance: Instance) -> None:
+async def test_the_worker_role_runs_the_collector(instance: Instance) -> None:
     schedule: Any = Schedule()
     compose.start_worker(instance.parts, schedule, [])
     put = await instance.parts.blobs.put("shop", "a.txt", "", b"text", conversation="c", claimed=False)

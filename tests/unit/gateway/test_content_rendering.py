@@ -1,4 +1,4 @@
-"""What a message carries beside text and files, as the console, the API and the desk show it: in words, and escaped."""
+"""Content beside text and files, as the console, the API and the desk show it: in words, and escaped."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `parley doctor` learns from the vendors, and from calling our own webhooks as they would."""
+"""`parley doctor` asks the vendors, and calls our own webhooks as they would."""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ async def sent(bench: MetaAccount, file: File = PHOTO) -> RemoteFile:
     return found
 
 
-async def test_what_a_contact_sent_is_stored_for_its_conversation_and_typed_by_its_content(
+async def test_a_contacts_file_is_stored_for_its_conversation_and_typed_by_content(
     bench: MetaAccount, blobs: StoredBlobs, vendor_files: Made
 ) -> None:
     bench.vendor.faults.next(Fault("refuse", "media.get", status=500))  # once: it is asked again

@@ -48,7 +48,7 @@ def shop(tmp_path: Path, website: tuple[str, Path]) -> Path:
     return folder
 
 
-def test_what_is_configured_is_synced_and_what_is_gone_is_removed(shop: Path, website: tuple[str, Path]) -> None:
+def test_configured_sources_are_synced_and_vanished_documents_removed(shop: Path, website: tuple[str, Path]) -> None:
     first = json.loads(parley("knowledge", "sync", "--json", cwd=shop).stdout)
     assert (len(first["added"]), first["failed"], first["notes"]) == (4, {}, [])
     asked = ("knowledge", "ask", "How much mist does moss want a day?", "--json")
@@ -116,7 +116,7 @@ def test_bad_files_end_with_code_1_and_the_others_are_there(shop: Path) -> None:
         (["ask", "word " * 40_000], ""),
     ],
 )
-def test_what_cannot_be_done_is_said_without_a_trace(shop: Path, args: list[str], said: str) -> None:
+def test_an_impossible_command_is_refused_without_a_traceback(shop: Path, args: list[str], said: str) -> None:
     done = parley("knowledge", *args, cwd=shop)
     assert done.returncode in (1, 2)
     assert said in done.stderr

@@ -121,7 +121,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("case", WRONG)
-def test_what_is_wrong_is_told_with_its_place(tmp_path: Path, case: str) -> None:
+def test_an_invalid_setting_is_reported_with_its_place(tmp_path: Path, case: str) -> None:
     """File, line, what is wanted and what was perhaps meant."""
     text, said = WRONG[case]
     assert said in problem(tmp_path, text)

@@ -50,7 +50,7 @@ async def test_the_replies_of_a_flood_are_not_sent_before_those_of_another_tenan
     assert len(begun) == 1_001
 
 
-async def test_what_waited_until_its_partition_goes_is_left_to_the_next_owner() -> None:
+async def test_batches_still_waiting_at_revocation_are_left_to_the_next_owner() -> None:
     begun, pace = list[Batch](), FairScheduler(places=1, wider=1)
 
     async def send(batch: Batch) -> None:

@@ -1,4 +1,4 @@
-"""What a configuration refers to is checked before anything is served: actions, libraries, models."""
+"""References in a configuration are checked before anything is served: actions, libraries, models."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a process is ready: asked of its parts, at most every two seconds."""
+"""Readiness of a process: asked of its parts, at most every two seconds."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ async def test_a_rebuild_shows_at_once() -> None:
     assert await ready() == {"state": "being checked"}
 
 
-async def test_who_gives_up_asking_does_not_end_it_for_the_others() -> None:
+async def test_a_cancelled_probe_does_not_end_it_for_the_others() -> None:
     part = Part()
     ready, _ = readiness(part, [100.0])
     first, second = asyncio.create_task(ready()), asyncio.create_task(ready())

@@ -58,5 +58,5 @@ def test_a_head_says_where_its_request_ends() -> None:
         with_line(b"X: " + 9000 * b"y"),
     ],
 )
-def test_what_is_strange_is_left_to_the_parser(sent: bytes) -> None:
+def test_an_unusual_head_is_left_to_the_parser(sent: bytes) -> None:
     assert parse_head(sent) is None

@@ -64,7 +64,7 @@ def test_the_section_brings_the_usual_risks_and_joins_the_tenants_own(tmp_path: 
         ("{sure_above: 2}", "tenants.shop.routes.sure_above"),
     ],
 )
-def test_what_is_wrong_is_told_with_its_place(tmp_path: Path, routes: str, said: str) -> None:
+def test_an_invalid_setting_is_reported_with_its_place(tmp_path: Path, routes: str, said: str) -> None:
     with pytest.raises(ConfigInvalid) as caught:
         load(tmp_path, routes)
     assert said in caught.value.message
@@ -81,7 +81,7 @@ def test_a_file_of_examples_that_cannot_be_used_is_told_by_its_name(tmp_path: Pa
         routing.build_route_rules(config.tenants["shop"])
 
 
-def test_what_is_learned_follows_the_examples_and_nothing_else(tmp_path: Path) -> None:
+def test_the_learned_classifier_depends_on_the_examples_alone(tmp_path: Path) -> None:
     """An embedded instance learns at its start, and only when they changed."""
     write(tmp_path)
     told: list[str] = []

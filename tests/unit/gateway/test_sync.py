@@ -127,7 +127,7 @@ async def test_over_half_of_a_place_and_five_documents_are_not_removed_unasked(
     assert "left" in report.removed
 
 
-async def test_what_a_place_says_holds_for_documents_that_are_silent(keeper: Keeper) -> None:
+async def test_folder_settings_hold_for_documents_without_their_own(keeper: Keeper) -> None:
     keeper.write("moss.md", "# Moss\n\nThe moss costs 7 euro.")
     keeper.write("open.md", "---\nvisibility: public\n---\n# Pots\n\nPots stand on shelves.")
     await keeper.sync(visibility="internal")
@@ -165,7 +165,7 @@ async def test_names_in_any_script_and_of_any_length_are_documents(keeper: Keepe
     assert len(await keeper.ids()) == len(names) - 1, "hidden files are left alone"
 
 
-async def test_what_is_not_there_or_nobody_takes_is_an_error_at_once(keeper: Keeper) -> None:
+async def test_a_missing_or_unsupported_path_is_an_error_at_once(keeper: Keeper) -> None:
     with pytest.raises(SetupError, match="does not exist"):
         await keeper.sync("nothing")
     assert (await keeper.sync()).is_empty

@@ -139,7 +139,7 @@ async def test_a_page_that_is_gone_is_removed_after_a_whole_crawl_and_not_before
     assert "30 days" not in await read.found("Until when may I return pots?")
 
 
-async def test_what_needs_a_password_holds_nothing_up(read: Reader) -> None:
+async def test_a_page_behind_a_password_does_not_hold_up_the_crawl(read: Reader) -> None:
     """It is not ours to read: what was read before it was closed is removed, and what else is gone too."""
     await read()
     read.site.pages["/help/returns"] = Page(b"log in first", status=403)
@@ -167,7 +167,7 @@ async def test_a_start_page_that_lost_its_links_takes_no_document_away(read: Rea
     assert await read.ids() == {""}
 
 
-async def test_what_others_published_stays_whatever_a_site_loses(read: Reader, instance: Instance) -> None:
+async def test_documents_of_other_sources_stay_when_a_site_loses_pages(read: Reader, instance: Instance) -> None:
     await instance.admin("PUT", "/knowledge/by-hand", {"title": "By hand", "body": "Written over the API."})
     other = DocumentSource("https://other.example/", "https://other.example/")
     await instance.admin(
@@ -261,7 +261,7 @@ def allocating_at_most(megabytes: float) -> Iterator[None]:
         tracemalloc.stop()
 
 
-async def test_what_never_ends_is_left(read: Reader) -> None:
+async def test_an_endless_response_is_abandoned(read: Reader) -> None:
     """A page without end, one that unpacks without measure, and one that leads on and on."""
     pages = read.site.pages
     pages["/"] = page("Start", "Start.", links=("/endless", "/burst", "/loop", "/shipping"))
@@ -331,7 +331,7 @@ async def test_sitemaps_lead_to_sitemaps_and_robots_txt_to_them(read: Reader) ->
         b"",
     ],
 )
-async def test_what_is_no_sitemap_is_told(read: Reader, body: bytes) -> None:
+async def test_an_invalid_sitemap_is_reported(read: Reader, body: bytes) -> None:
     read.site.pages["/sitemap.xml"] = Page(body, "application/xml")
     report = await read("/sitemap.xml")
     assert "not a sitemap" in report.failed[f"{read.site.url}/sitemap.xml"]

@@ -1,4 +1,4 @@
-"""How files are dealt to the processes of a whole run."""
+"""Test files are distributed to the processes of a whole run."""
 
 from __future__ import annotations
 

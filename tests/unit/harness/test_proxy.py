@@ -188,7 +188,7 @@ async def test_a_refusing_proxy_lets_nobody_in_until_healed() -> None:
         assert await ask(await dial(proxy), b"new") == b"new"
 
 
-async def test_who_cannot_reach_the_server_is_reset() -> None:
+async def test_a_client_whose_server_is_unreachable_is_reset() -> None:
     async with Proxy(target_port=1) as proxy:
         streams = await dial(proxy)
         with pytest.raises(ConnectionResetError):

@@ -1,4 +1,4 @@
-"""How a group shares out its partitions."""
+"""A group divides its partitions among its members."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever people do with their numbers, nobody is led to somebody else's conversation."""
+"""Reassigned and shared numbers never lead anybody to somebody else's conversation."""
 
 from __future__ import annotations
 

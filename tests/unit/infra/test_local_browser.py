@@ -1,4 +1,4 @@
-"""Where the browser tests get their Chromium."""
+"""The browser tests find or install their Chromium."""
 
 from __future__ import annotations
 

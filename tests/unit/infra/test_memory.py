@@ -1,4 +1,4 @@
-"""What a process that serves does about its memory."""
+"""Memory settings of a serving process."""
 
 from __future__ import annotations
 

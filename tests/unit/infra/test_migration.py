@@ -121,7 +121,7 @@ def test_a_copy_is_made_before_what_is_there_is_rewritten(tmp_path: Path) -> Non
     assert [file.name for file in tmp_path.glob("other.db.v*")] == []
 
 
-def test_what_is_pending_is_told_without_a_change(tmp_path: Path) -> None:
+def test_pending_migrations_are_listed_without_a_change(tmp_path: Path) -> None:
     path = tmp_path / "parley.db"
     assert state_of(path).found is None
     change(path, MIGRATIONS[0].script)

@@ -1,4 +1,4 @@
-"""What `parley doctor` finds on real servers, and on ones that are away."""
+"""`parley doctor` probes real servers, and servers that are away."""
 
 from __future__ import annotations
 

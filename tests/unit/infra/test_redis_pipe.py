@@ -106,7 +106,7 @@ async def test_calls_made_on_the_answers_of_all_trips_leave_at_once(links: FakeL
         assert await asyncio.gather(*callers) == ["OK"] * trips
 
 
-async def test_what_is_called_in_one_turn_travels_together_in_bounded_bunches(links: FakeLinks) -> None:
+async def test_calls_of_one_loop_iteration_are_sent_together_in_bounded_batches(links: FakeLinks) -> None:
     pipe = pipe_over(links)
     calls = [pipe.command("GET", "key") for _ in range(2 * PIPELINE_CALLS + 1)]
     await settled()
@@ -115,7 +115,7 @@ async def test_what_is_called_in_one_turn_travels_together_in_bounded_bunches(li
     assert await asyncio.gather(*calls) == ["OK"] * len(calls)
 
 
-async def test_what_finds_all_trips_under_way_leaves_with_the_first_answer(links: FakeLinks) -> None:
+async def test_calls_that_find_all_round_trips_in_use_leave_with_the_first_answer(links: FakeLinks) -> None:
     pipe = pipe_over(links)
     calls = [pipe.command("GET", "key") for _ in range(PIPELINES * PIPELINE_CALLS + 3)]
     await settled()

@@ -94,7 +94,7 @@ def test_every_line_has_the_promised_fields(lines: io.StringIO) -> None:
     ]
 
 
-def test_what_people_wrote_is_never_logged(lines: io.StringIO) -> None:
+def test_message_text_is_never_logged(lines: io.StringIO) -> None:
     structlog.get_logger().info("received", text="my card is 4111", payload={"a": "4111"}, body=b"4111")
     assert "4111" not in lines.getvalue()
     assert only(lines)["text"] == "<15>"
@@ -189,7 +189,7 @@ def test_ids_are_those_of_the_innermost_block_and_end_with_it(lines: io.StringIO
     assert [json.loads(line)["conversation_id"] for line in lines.getvalue().splitlines()] == ["c2", "c1", ""]
 
 
-def test_what_is_observed_at_once_counts_as_if_each_were_observed_alone() -> None:
+def test_batched_observations_count_like_single_ones() -> None:
     together, alone = PrometheusMetrics(), PrometheusMetrics()
     for seconds in ({"load": 0.002, "answer": 1.5}, {"load": 0.02}):
         together.observe_many("parley_turn_seconds", "stage", seconds, channel="web")

@@ -1,4 +1,4 @@
-"""How threads share the interpreter."""
+"""Threads share the interpreter."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What may be held, read and run at once; and that nobody waits for one who is stuck."""
+"""Limits on what lanes hold, read and run at once; nobody waits behind a stuck handler."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def test_a_tenant_that_floods_with_many_conversations_is_set_aside() -> None:
     run(scene())
 
 
-def test_what_comes_back_from_the_store_is_bounded_too() -> None:
+def test_records_brought_back_from_the_store_are_bounded_too() -> None:
     """Forty conversations wait there with thirty records each: what they bring back at once stays within the bound, but
     for the few that each may have in any case."""
 

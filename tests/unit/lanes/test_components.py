@@ -144,7 +144,7 @@ def test_only_the_record_at_fault_is_given_up() -> None:
     assert (handled, bench.given_up) == ([0, 1, 3, 4], [2])
 
 
-def test_what_can_never_be_used_is_given_up_at_once() -> None:
+def test_a_record_that_can_never_succeed_is_given_up_at_once() -> None:
     async def handler(batch: Batch) -> None:
         raise UndecodableRecord("garbage")
 
@@ -168,7 +168,7 @@ def test_a_good_record_that_fails_for_a_moment_while_poison_is_looked_for_is_not
     assert bench.given_up == [1]
 
 
-def test_what_was_handled_singly_before_a_park_is_settled() -> None:
+def test_records_handled_singly_before_parking_are_settled() -> None:
     """Records 0 and 1 are done when 2 asks to be parked; only the rest is set aside."""
 
     async def handler(batch: Batch) -> None:

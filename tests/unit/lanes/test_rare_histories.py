@@ -171,7 +171,7 @@ def test_a_defect_ends_the_run_instead_of_leaving_a_lane_dead() -> None:
     run(scene())
 
 
-def test_what_comes_while_a_commit_has_no_answer_is_handled() -> None:
+def test_records_are_handled_while_a_commit_is_pending() -> None:
     """The broker takes its time for the offset of the first; the second does not wait for that. Nor does a second
     commit begin meanwhile, and before the end the last offset is committed."""
 

@@ -1,4 +1,4 @@
-"""What other systems answer is masked like what people write, by the names of its fields."""
+"""Answers of other systems are masked like people's text, by the names of their fields."""
 
 from __future__ import annotations
 

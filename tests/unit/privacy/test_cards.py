@@ -78,7 +78,7 @@ def test_other_numbers_are_left_alone(kind: str) -> None:
         ("IMEI 356938035643809", "IMEI 356938035643809"),
     ],
 )
-def test_what_is_seen_of_a_card(text: str, shown: str) -> None:
+def test_card_numbers_are_masked_as_shown(text: str, shown: str) -> None:
     assert mask_cards(text) == shown
 
 

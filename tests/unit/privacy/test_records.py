@@ -25,7 +25,7 @@ def test_within_json_words_are_masked_and_ids_are_not() -> None:
 
 
 @pytest.mark.parametrize("value", [f"{{ {CARD}".encode(), f'"{CARD}'.encode(), b"\xff " + CARD.encode()])
-def test_what_is_no_json_is_masked_as_the_text_that_it_is(value: bytes) -> None:
+def test_a_record_that_is_no_json_is_masked_as_text(value: bytes) -> None:
     kept = mask_record(value)
     assert CARD.encode() not in kept
     assert b"1111]" in kept

@@ -31,7 +31,7 @@ SPELLED = [
 
 
 @pytest.mark.parametrize("address", PRIVATE)
-def test_what_is_not_of_the_open_internet_is_closed(address: str) -> None:
+def test_addresses_outside_the_public_internet_are_refused(address: str) -> None:
     assert not is_public(address)
 
 

@@ -1,4 +1,4 @@
-"""What each format of file becomes, and how bad files are told apart from good ones."""
+"""Files of each format become documents, and bad files are refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an export learns from a conversation, and what it leaves out."""
+"""An export learns from a conversation, and leaves private content out."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ def test_a_talk_is_approved_by_a_thumb_or_because_everything_was_answered() -> N
     assert talk.rows() == []
 
 
-def test_what_was_edited_is_as_it_was_last_and_what_was_deleted_is_gone() -> None:
+def test_edited_messages_read_as_last_edited_and_deleted_ones_are_gone() -> None:
     talk = Talking()
     talk.asks("m1", "First?")
     talk.asks("m2", "A secret")
@@ -157,7 +157,7 @@ def test_what_was_edited_is_as_it_was_last_and_what_was_deleted_is_gone() -> Non
         ("my code is 421 498", "my code is [code]"),
     ],
 )
-def test_what_says_who_somebody_is_is_masked(text: str, shown: str) -> None:
+def test_identifying_details_are_masked_in_exports(text: str, shown: str) -> None:
     assert Anonymizer(OWN, ["Ann Bloom"])(text) == shown
 
 

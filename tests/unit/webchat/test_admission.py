@@ -1,4 +1,4 @@
-"""Whose budget it is: the visitor's, their address's, their account's."""
+"""Rate limits of the visitor, their address and their account."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ async def test_another_account_has_a_budget_of_its_own(shop: Shop) -> None:
     assert await starts(shop, AT_ONCE, account="second") == {201: AT_ONCE}
 
 
-async def test_what_was_read_is_counted_by_itself(shop: Shop) -> None:
+async def test_read_receipts_have_a_limit_of_their_own(shop: Shop) -> None:
     """A page may report every reply that it shows, also where few messages are allowed; a flood is refused."""
     visitor = await shop.visitor(account="slow")
     for n in range(READS_PER_MINUTE + 2):

@@ -50,7 +50,7 @@ async def test_every_refusal_has_the_contracts_body(shop: Shop, method: str, pat
     ],
     ids=lambda raw: raw[:40].decode(),
 )
-async def test_what_is_not_http_gets_a_json_400_that_repeats_nothing(shop: Shop, raw: bytes) -> None:
+async def test_a_request_that_is_not_http_gets_a_json_400_without_an_echo(shop: Shop, raw: bytes) -> None:
     host, _, port = shop.address.removeprefix("http://").partition(":")
     reader, writer = await asyncio.open_connection(host, int(port))
     writer.write(raw)
@@ -219,7 +219,7 @@ async def test_the_theme_tells_how_the_chat_looks_and_what_it_says(shop: Shop) -
         assert (await shop.call("GET", path)).code == "not_found"
 
 
-async def test_whoever_wants_a_person_may_say_so_at_any_time(shop: Shop) -> None:
+async def test_the_choice_of_a_person_is_always_offered(shop: Shop) -> None:
     """The choice `person` of no message is a standing offer; any other choice must have been offered."""
     visitor = await shop.visitor()
     wish = await visitor.say("Ich möchte mit einem Menschen sprechen.", choice={"in_reply_to": "", "id": "person"})

@@ -55,7 +55,7 @@ async def test_a_file_is_uploaded_sent_and_fetched(shop: Shop) -> None:
     assert "sandbox" in fetched.headers["Content-Security-Policy"]
 
 
-async def test_what_a_browser_could_run_is_only_downloaded(shop: Shop) -> None:
+async def test_files_that_a_browser_could_execute_are_served_as_downloads(shop: Shop) -> None:
     visitor = await shop.visitor()
     stored = await upload(visitor, b"<html><script>alert(1)</script></html>", "x.png", "image/png")
     if stored.status == 415:

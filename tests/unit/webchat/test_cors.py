@@ -56,7 +56,7 @@ async def test_a_star_admits_every_site(shop: Shop) -> None:
         assert (answer.status, answer.headers["Access-Control-Allow-Origin"]) == (201, origin)
 
 
-async def test_who_is_no_browser_needs_no_origin(shop: Shop) -> None:
+async def test_a_client_without_an_origin_header_is_accepted(shop: Shop) -> None:
     assert (await shop.start("fenced")).status == 201
 
 

@@ -150,7 +150,7 @@ async def test_a_client_that_leaves_in_the_middle_leaves_nothing_behind(toy_shop
         (hook(1).replace(b"POST ", b"PUT ", 1), 405),
     ],
 )
-async def test_what_is_not_quite_a_webhook_goes_the_long_way(
+async def test_requests_that_are_not_plain_webhooks_take_the_full_path(
     toy_shop: Shop, short: list[bytes], sent: bytes, status: int
 ) -> None:
     async with open_connection(toy_shop) as (reader, writer):

@@ -112,7 +112,7 @@ async def test_a_reader_waits_no_longer_than_it_asked(shop: Shop) -> None:
         assert (await visitor.call("GET", "messages?after=0&wait=0.3")).body == {"messages": [], "seq": 0}
 
 
-async def test_what_was_dropped_is_never_shown(shop: Shop) -> None:
+async def test_dropped_messages_are_never_shown(shop: Shop) -> None:
     visitor = await shop.visitor()
     gone = await shop.reply(visitor, "stale")
     await shop.parts.state.transcript.mark(visitor.conversation, [gone.id], "dropped")

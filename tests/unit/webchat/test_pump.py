@@ -1,4 +1,4 @@
-"""What a socket's pump reads, and when: no more often than there may be something."""
+"""A socket's pump reads no more often than there may be something."""
 
 from __future__ import annotations
 

@@ -162,7 +162,7 @@ async def test_a_head_in_two_pieces_goes_the_long_way(toy_shop: Shop, door: Door
     assert door.short == []
 
 
-async def test_what_begins_in_the_middle_of_another_head_is_no_request(toy_shop: Shop, door: Door) -> None:
+async def test_a_request_in_the_middle_of_another_head_is_not_parsed_as_one(toy_shop: Shop, door: Door) -> None:
     """The parser has the beginning, and it alone knows what the whole is: one request, not two."""
     door.crowd()
     beginning = b"GET /healthz HTTP/1.1\r\nX-Rest: "
@@ -215,7 +215,7 @@ async def test_a_connection_stays_in_step_wherever_its_bytes_are_cut(toy_shop: S
 @pytest.mark.parametrize(
     "path", ["/v1/chat/nobody/messages", "/v1/chat/shop/else", "/v1/admin/shop/route/explain", "/console/sign-in"]
 )
-async def test_what_is_no_message_goes_the_long_way(toy_shop: Shop, door: Door, path: str) -> None:
+async def test_requests_that_are_no_messages_take_the_full_path(toy_shop: Shop, door: Door, path: str) -> None:
     door.crowd()
     async with open_connection(toy_shop) as (reader, writer):
         writer.write(post(path))

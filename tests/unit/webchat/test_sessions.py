@@ -283,7 +283,7 @@ async def test_signing_out_ends_every_token_of_the_session_and_no_other(shop: Sh
     assert event.conversation == visitor.conversation
 
 
-async def test_whoever_signed_out_on_one_edge_is_so_on_all(serve: Callable[..., Awaitable[Shop]]) -> None:
+async def test_signing_out_on_one_edge_holds_on_all(serve: Callable[..., Awaitable[Shop]]) -> None:
     one, other = await serve(), await serve()
     visitor = await one.visitor()
     elsewhere = replace(visitor, shop=other)

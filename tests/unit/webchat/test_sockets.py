@@ -153,7 +153,7 @@ async def test_receipts_are_forwarded(shop: Shop) -> None:
     assert await socket.frame("receipt") == {"type": "receipt", "message_id": "r", "state": "read"}
 
 
-async def test_what_was_changed_is_told_as_it_reads_now(shop: Shop) -> None:
+async def test_an_edited_message_is_pushed_as_it_reads_now(shop: Shop) -> None:
     visitor = await shop.visitor()
     reply = await shop.reply(visitor, "answer")
     socket = await open_socket(visitor)

@@ -45,7 +45,7 @@ def judged(half: str) -> tuple[list[str], list[str]]:
     return missed, mistaken
 
 
-def test_what_it_was_fitted_on_is_understood() -> None:
+def test_the_training_examples_are_classified_correctly() -> None:
     assert judged("fitted") == ([], [])
 
 

@@ -80,7 +80,7 @@ async def test_a_colleague_is_not_asked_about_it_either(checked: Checked) -> Non
     assert (await checked.shop.world.known()).owner == "agent"
 
 
-async def test_what_became_impossible_after_the_question_is_not_done_and_no_colleague_is_asked(
+async def test_an_action_refused_by_its_check_after_the_confirmation_needs_no_approval(
     checked: Checked,
 ) -> None:
     for number, amount in enumerate(("12.50", "80.00")):
@@ -93,7 +93,7 @@ async def test_what_became_impossible_after_the_question_is_not_done_and_no_coll
     assert (await checked.shop.memory()).confirmation is None
 
 
-async def test_what_became_impossible_before_the_colleagues_yes_is_not_done(checked: Checked) -> None:
+async def test_an_action_refused_by_its_check_before_the_approval_is_not_done(checked: Checked) -> None:
     await checked.shop.hear(checked.shop.yes(await checked.shop.ask("80.00")))
     (approval,) = (await checked.shop.memory()).approvals
     checked.books.paid_back.add("A-1001")
@@ -102,7 +102,7 @@ async def test_what_became_impossible_before_the_colleagues_yes_is_not_done(chec
     assert checked.shop.till.done == []
 
 
-async def test_what_was_begun_before_is_told_as_it_went_whatever_the_check_says_by_then(
+async def test_an_action_begun_before_a_crash_reports_its_outcome_whatever_the_check_says_now(
     checked: Checked, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A turn that dies after the call begins again: by then the check sees what the first attempt has done."""

@@ -70,7 +70,7 @@ async def test_a_phrase_that_means_nothing_but_no_is_one(shop: Shop, text: str) 
     "text",
     ["3", "yes go ahead or not", "yes but change the address", "ok?", "cancel", "ne", "yes no", "yes 2"],
 )
-async def test_whatever_says_more_or_less_than_yes_is_asked_about_again(shop: Shop, text: str) -> None:
+async def test_an_answer_that_is_no_plain_yes_is_asked_about_again(shop: Shop, text: str) -> None:
     pending = await shop.ask()
     await shop.say("answer", text)
     assert shop.till.done == []
@@ -199,7 +199,7 @@ async def test_an_edit_after_the_yes_is_something_said_after_it(shop: Shop) -> N
     assert (await shop.pending()).id != pending.id
 
 
-async def test_what_was_said_before_the_yes_in_the_same_fold_is_answered_too(shop: Shop) -> None:
+async def test_a_question_before_the_yes_in_the_same_fold_is_answered_too(shop: Shop) -> None:
     pending = await shop.ask()
     await shop.hear(shop.world.said("before", 'status {"order": "A-1001"}'), shop.yes(pending))
     assert [reply.text for reply in (await shop.world.replies())[-2:]] == [

@@ -36,9 +36,7 @@ async def test_a_dialogue_goes_as_written(dialogue: dict[str, Any], counter: Cou
         assert await desk.done() == dialogue["done"]
 
 
-async def test_what_another_person_in_the_thread_says_answers_no_question_of_the_contact(
-    counter: Counter, tmp_path: Path
-) -> None:
+async def test_another_person_in_the_thread_cannot_confirm_for_the_contact(counter: Counter, tmp_path: Path) -> None:
     async with desk_at(counter, tmp_path, customer="c-1001") as desk:
         contact = desk.contact
         assert "Which order is it?" in await desk.say("please cancel my order")

@@ -75,7 +75,7 @@ async def test_an_answer_that_says_no_is_the_last_word(shop: Shop) -> None:
     [("unsure", LOST, "queue"), ("not_done", NOT_DONE, "agent")],
     ids=["unsure", "not_done"],
 )
-async def test_what_cannot_be_found_goes_to_a_person_unless_that_proves_that_it_was_not_done(
+async def test_a_failed_lookup_hands_off_unless_it_proves_that_nothing_was_done(
     tmp_path: Path, absent: str, told: str, owner: str
 ) -> None:
     async with open_shop(tmp_path, declared=True, absent=absent) as shop:

@@ -124,7 +124,9 @@ async def test_a_value_that_would_move_in_the_path_is_refused(order: str) -> Non
         (lambda: web.json_response({"x": "y" * 1_100_000}), ActionUnknown, "the answer is no JSON"),
     ],
 )  # fmt: skip
-async def test_what_an_answer_means(answer: Any, raised: type[ActionRefused], reason: str) -> None:
+async def test_a_refusing_or_invalid_answer_fails_the_action_with_a_reason(
+    answer: Any, raised: type[ActionRefused], reason: str
+) -> None:
     async with asked(answer) as (url, seen, _):
         with pytest.raises(raised) as caught:
             await call(declared(url), order="A-1")
@@ -139,7 +141,7 @@ async def test_nobody_there_means_that_nothing_was_done() -> None:
         await call(declared(url), order="A-1")
 
 
-async def test_what_is_not_known_of_the_contact_is_not_made_up() -> None:
+async def test_an_unknown_contact_field_is_not_made_up() -> None:
     async with asked(lambda: web.json_response({})) as (url, seen, _):
         with pytest.raises(ActionRefused):
             await call(declared(url), who=Identity("c-1", "verified"), order="A-1")

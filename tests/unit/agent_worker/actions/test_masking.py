@@ -1,4 +1,4 @@
-"""What an action answers is masked before it is written down anywhere: journal, log, state, transcript, record."""
+"""Answers of actions are masked before they are written anywhere: journal, log, state, transcript, record."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ async def test_the_journal_and_the_log_hold_the_masked_result_and_the_contact_he
     assert await shop.last() == "Paid with [card ····1111] ([cvv]), receipt R-1."
 
 
-async def test_what_a_read_answers_is_masked_too(shop: Shop, tmp_path: Path) -> None:
+async def test_the_answer_of_a_read_is_masked(shop: Shop, tmp_path: Path) -> None:
     await shop.say("ask", "payment {}")
     assert shop.model.results[-1].facts["card"] == "[card ····1111]"
     assert PAN.encode() not in written(tmp_path)
@@ -114,7 +114,7 @@ async def test_a_number_that_a_model_puts_together_never_becomes_an_argument(sho
     assert (await shop.pending()).arguments["card"] == "[card ····1111]"
 
 
-async def test_what_was_looked_up_later_is_masked(shop: Shop, tmp_path: Path) -> None:
+async def test_an_outcome_looked_up_later_is_masked(shop: Shop, tmp_path: Path) -> None:
     await agreed(shop, "lose")
     shop.world.clock.advance(minutes=2)
     assert await shop.resolve() == 1

@@ -31,7 +31,7 @@ async def test_the_right_code_proves_its_address_and_is_then_gone() -> None:
     assert (await actions.verify_code(verdict.pending, code, NOW)).kind == "none"
 
 
-async def test_what_is_kept_does_not_hold_the_code() -> None:
+async def test_stored_records_do_not_contain_the_code() -> None:
     code, pending = await actions.issue_code(MOSS, NOW)
     again, other = await actions.issue_code(MOSS, NOW)
     assert len(code) == len(again) == 6

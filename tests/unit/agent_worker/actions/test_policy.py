@@ -1,4 +1,4 @@
-"""What may happen is decided from the contact and the declaration, whatever a model asks for."""
+"""The contact and the declaration decide what may happen, whatever a model asks for."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ async def known_as(shop: Shop, assurance: Assurance) -> None:
 
 
 @pytest.mark.parametrize("assurance", ["anonymous", "channel"])
-async def test_who_is_not_verified_reads_and_changes_nothing_private(shop: Shop, assurance: Assurance) -> None:
+async def test_an_unverified_contact_reads_and_changes_nothing_private(shop: Shop, assurance: Assurance) -> None:
     await known_as(shop, assurance)
     await shop.say("m1", 'refund {"order": "A-1001", "amount": "5"}\nstatus {"order": "A-1001"}')
     assert await shop.last() == "\n".join(["For this I must be sure who you are."] * 2)
@@ -42,7 +42,7 @@ async def test_who_is_not_verified_reads_and_changes_nothing_private(shop: Shop,
     assert shop.till.asked == {}
 
 
-async def test_what_needs_less_is_done_for_who_is_known_less(shop: Shop) -> None:
+async def test_an_action_that_needs_less_assurance_is_done_for_a_less_known_contact(shop: Shop) -> None:
     await known_as(shop, "channel")
     await shop.say("m1", 'note {"order": "A-1001"}')
     assert shop.till.effects() == {"A-1001 note": 1}

@@ -1,4 +1,4 @@
-"""Where actions come from, and what is wrong with one that cannot be used."""
+"""Actions are loaded from their sources, and unusable ones refused."""
 
 from __future__ import annotations
 
@@ -73,13 +73,13 @@ def test_an_installed_package_offers_actions_by_entry_point(tmp_path: Path, monk
         (OWN.replace('risk="read"', 'risk="write", sensitive=["x"]'), "sensitive names a parameter"),
     ],
 )
-def test_what_cannot_be_used_says_why(tmp_path: Path, text: str, message: str) -> None:
+def test_an_unusable_action_is_refused_with_the_reason(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(ConfigInvalid, match=message):
         load_source(written(tmp_path, text))
 
 
 @pytest.mark.parametrize("source", ["no.such.module", "nothing.py"])
-def test_what_is_not_there_says_so(source: str) -> None:
+def test_an_action_source_that_does_not_exist_is_reported(source: str) -> None:
     with pytest.raises(ConfigInvalid, match="cannot be loaded"):
         load_source(source)
 

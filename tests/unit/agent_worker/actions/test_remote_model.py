@@ -156,7 +156,7 @@ async def test_neither_is_a_no_nor_what_may_be_either(shop: Shop, text: str) -> 
     assert shop.till.done == []
 
 
-async def test_what_a_model_says_to_anything_else_stands_above_the_question_which_says_that_nothing_was_done(
+async def test_the_models_other_answer_stands_above_the_confirmation_request(
     shop: Shop,
 ) -> None:
     async with ModelServer().serving() as server:

@@ -1,4 +1,4 @@
-"""What a turn does shows in its trace, each part under that which caused it."""
+"""The parts of a turn show in its trace, each under its cause."""
 
 from __future__ import annotations
 

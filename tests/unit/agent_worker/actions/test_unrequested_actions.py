@@ -50,7 +50,7 @@ async def shop(tmp_path: Path) -> AsyncIterator[Shop]:
         yield shop
 
 
-async def test_what_a_document_asks_for_is_asked_about_first_and_not_done(shop: Shop) -> None:
+async def test_an_action_suggested_by_a_document_is_confirmed_first(shop: Shop) -> None:
     await shop.say("m1", "how do I water the plants of my order?")
     assert shop.till.done == []
     pending = await shop.pending()
@@ -60,14 +60,14 @@ async def test_what_a_document_asks_for_is_asked_about_first_and_not_done(shop: 
     assert shop.till.effects() == {"A-1001 note": 1}, "a yes to exactly this does it"
 
 
-async def test_what_it_is_done_with_must_come_from_the_contact_too(shop: Shop) -> None:
+async def test_the_arguments_must_come_from_the_contact_too(shop: Shop) -> None:
     await shop.say("m1", f"{ASKED} A-1777 about watering")
     assert shop.till.done == [], "the document names another order"
     assert (await shop.pending()).arguments == {"order": "A-1001"}
 
 
 @pytest.mark.parametrize("text", [f"{ASKED} A-1001", f"watering: {ASKED} a 1001", f"Hello! {ASKED}, it is A-1001."])
-async def test_what_the_contact_asks_for_in_their_own_words_is_done_at_once(shop: Shop, text: str) -> None:
+async def test_an_action_that_the_contact_asks_for_is_done_at_once(shop: Shop, text: str) -> None:
     await shop.say("m1", text)
     assert shop.till.effects() == {"A-1001 note": 1}
 
@@ -80,7 +80,7 @@ async def test_a_number_that_the_contact_has_told_before_counts(shop: Shop) -> N
     assert shop.till.effects() == {"A-1001 note": 1}
 
 
-async def test_what_was_asked_for_before_does_not_ask_for_it_again(shop: Shop) -> None:
+async def test_an_earlier_request_does_not_count_for_a_later_message(shop: Shop) -> None:
     await shop.say("m1", f"{ASKED} A-1001")
     await shop.say("m2", "how do I water the plants of my order?")
     assert shop.till.effects() == {"A-1001 note": 1}
@@ -97,7 +97,7 @@ async def test_below_the_amount_from_which_it_is_confirmed_the_same_holds(tmp_pa
         assert (await shop.pending()).arguments["amount"] == "5.00"
 
 
-async def test_what_the_tenant_says_is_harmless_is_done(tmp_path: Path) -> None:
+async def test_an_action_declared_harmless_is_done_without_confirmation(tmp_path: Path) -> None:
     async for shop in opened(tmp_path, replace(note, harmless=True)):
         await shop.say("m1", "how do I water the plants of my order?")
         assert shop.till.effects() == {"A-1001 note": 1}

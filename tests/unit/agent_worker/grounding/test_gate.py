@@ -1,4 +1,4 @@
-"""What passes the gate, and what does not."""
+"""The groundedness gate passes supported sentences and refuses others."""
 
 from __future__ import annotations
 

@@ -151,7 +151,7 @@ async def test_model_is_given_the_marks(world: World) -> None:
     assert "gave the conversation back" in marks[1]
 
 
-async def test_what_waited_is_answered_when_people_give_back(world: World) -> None:
+async def test_waiting_messages_are_answered_at_handback(world: World) -> None:
     """Messages that nobody answered are answered by the agent at once, in one turn; those that people answered not."""
     await handed_over(world)
     await claim_conversation(world)
@@ -175,7 +175,7 @@ async def test_what_waited_is_answered_when_people_give_back(world: World) -> No
 
 @pytest.mark.parametrize("overtaken", [False, True])
 @pytest.mark.parametrize("end", ["returned", "resolved"])
-async def test_what_was_written_in_the_same_second_as_an_answered_message_waits_too(
+async def test_a_message_of_the_same_second_as_an_answered_one_waits_too(
     world: World, end: str, overtaken: bool
 ) -> None:
     """Some vendors date by the second, and what overtakes another message on its way is newer than that."""
@@ -216,7 +216,7 @@ async def test_in_one_second_people_answer_what_came_before_their_words_alone(wo
     assert [reply.in_reply_to for reply in (await world.replies())[before:]] == [world.message_id("m3")]
 
 
-async def test_what_the_agent_answers_in_one_batch_is_answered_whatever_its_time(world: World) -> None:
+async def test_messages_answered_in_one_batch_count_as_answered_whatever_their_time(world: World) -> None:
     late = world.said("m1", HEAT)
     world.clock.advance(seconds=1)
     await world.handle(world.said("m2", RETURN))
@@ -266,7 +266,7 @@ async def test_answers_that_did_not_help_are_forgotten(tmp_path: Path) -> None:
         assert (await world.replies())[-1].text == "Not in our documents."
 
 
-async def test_what_people_gave_back_unanswered_is_not_passed_to_them_again(tmp_path: Path) -> None:
+async def test_messages_handed_back_unanswered_are_not_handed_off_again(tmp_path: Path) -> None:
     """A message that waited when they gave back is the agent's now, though it names what is for people."""
     routes = RouteRules(risks=(RiskTopic("law", ("lawyer",)),))
     async with world_at(tmp_path, routes=routes) as world:

@@ -67,7 +67,7 @@ async def test_model_writes_the_three_lines(server: ModelServer) -> None:
     [Script(status=500), Script(text="I cannot do that."), Script(behaviour="flood"), Script(behaviour="garbage")],
     ids=["down", "one line", "flood", "garbage"],
 )
-async def test_what_is_no_summary_leaves_the_plain_one(server: ModelServer, script: Script) -> None:
+async def test_an_invalid_summary_leaves_the_plain_one(server: ModelServer, script: Script) -> None:
     """Whatever the model does, people get three lines."""
     server.script = script
     lines, _ = await _brief(asker_of(server).models, "Why?")

@@ -21,7 +21,7 @@ from agent_worker.handoff.promises import MAX_PROMISES, find_promises, merge_pro
         "Le enviaremos 20 € el lunes.",
     ],
 )
-def test_what_will_happen_is_a_promise(text: str) -> None:
+def test_a_sentence_about_the_future_is_a_promise(text: str) -> None:
     """A future, an amount or a time makes a sentence one, in the languages that people write in here."""
     assert find_promises(text) == [text]
 
@@ -37,7 +37,7 @@ def test_what_will_happen_is_a_promise(text: str) -> None:
         "",
     ],
 )
-def test_what_is_asked_or_is_past_is_none(text: str) -> None:
+def test_a_question_or_a_past_event_is_no_promise(text: str) -> None:
     """Neither a question nor what was is a promise, nor a greeting."""
     assert find_promises(text) == []
 

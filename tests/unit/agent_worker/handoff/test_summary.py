@@ -43,7 +43,7 @@ def test_question_is_told_without_what_stands_around_it() -> None:
     assert open_ == "Open: the contact asked for a person"
 
 
-def test_what_is_no_question_is_told_as_it_is() -> None:
+def test_a_message_that_is_no_question_is_summarized_as_it_is() -> None:
     """A complaint without a question is what it is about, with the files that came."""
     said = [line("contact", "My plant arrived broken.", file="plant.png")]
     assert summarize(said, reason="")[0] == "Asked: My plant arrived broken. (sent: plant.png)"
@@ -81,7 +81,7 @@ def test_actions_come_before_what_was_found() -> None:
         ("the contact asked for a person", "the contact asked for a person; approve Refund an order"),
     ],
 )
-def test_what_waits_for_a_yes_is_said_once_and_by_its_title(reason: str, open_: str) -> None:
+def test_an_action_awaiting_confirmation_is_named_once_by_its_title(reason: str, open_: str) -> None:
     """However many wait: which they are is shown with each."""
     at = datetime(2026, 5, 4, tzinfo=UTC)
     refund = {"action": "refund", "title": "Refund an order", "digest": "d", "contact_id": "c", "reason": "r"}

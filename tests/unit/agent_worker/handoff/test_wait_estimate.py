@@ -142,7 +142,7 @@ async def test_number_is_no_choice_where_none_was_offered(world: World) -> None:
     assert (await world.known()).owner == "queue"
 
 
-async def test_what_waited_is_answered_in_place_of_a_greeting(tmp_path: Path) -> None:
+async def test_waiting_messages_are_answered_instead_of_a_greeting(tmp_path: Path) -> None:
     """Who asked something while it waited gets the answer once it goes on with the assistant."""
     async with world_at(tmp_path, desk=SOON) as world:
         notice = await handed_over(world)

@@ -120,7 +120,7 @@ def test_a_danger_at_the_end_of_a_long_message_is_heard() -> None:
 
 @settings(max_examples=200)
 @given(st.data())
-def test_how_an_ordinary_question_is_spelled_raises_no_alarm(data: st.DataObject) -> None:
+def test_spelling_variants_of_ordinary_questions_raise_no_alarm(data: st.DataObject) -> None:
     """Case, spaces, punctuation and repeated letters make no danger of it."""
     text = data.draw(st.sampled_from(ORDINARY))
     change: Callable[[str], str] = data.draw(
@@ -152,7 +152,7 @@ def test_time_grows_with_the_text(unit: str) -> None:
 
 
 @pytest.mark.parametrize("language", [*TRANSLATIONS, "de"])
-def test_who_is_in_danger_reads_it_in_their_language(language: str) -> None:
+def test_a_contact_in_danger_gets_the_emergency_reply_in_their_language(language: str) -> None:
     """Where the tenant has not put it in words of its own."""
     voice = translate_voice(DEFAULT_VOICE, language)
     assert voice.danger != DEFAULT_VOICE.danger

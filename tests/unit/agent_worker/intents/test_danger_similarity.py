@@ -31,7 +31,7 @@ def vector_of(place: int, likeness: float, encoder: str = "strong") -> SearchRes
 
 
 @pytest.mark.parametrize("place", range(len(EXAMPLES)))
-async def test_what_is_like_any_example_is_a_danger(place: int) -> None:
+async def test_a_message_similar_to_any_danger_example_is_a_danger(place: int) -> None:
     likeness = DangerSimilarity(Vectors())  # type: ignore[arg-type]
     assert await likeness.is_danger("shop", vector_of(place, MIN_SIMILARITY + 0.01))
     assert not await likeness.is_danger("shop", vector_of(place, MIN_SIMILARITY - 0.01))

@@ -1,4 +1,4 @@
-"""Who is in danger or wants a person reaches people, in their language, with any model and without `routes`."""
+"""A contact in danger or asking for a person reaches people, in their language, with any model and without `routes`."""
 
 from __future__ import annotations
 
@@ -53,7 +53,9 @@ async def test_danger_to_life_reaches_people_before_any_model(tmp_path: Path, la
 
 @pytest.mark.parametrize("kind", ROUTES)
 @pytest.mark.parametrize("language", PERSON)
-async def test_who_wants_a_person_gets_one_before_any_model(tmp_path: Path, language: str, kind: str) -> None:
+async def test_a_contact_who_wants_a_person_gets_one_before_any_model_call(
+    tmp_path: Path, language: str, kind: str
+) -> None:
     small, large = Quoting("small"), Quoting("large")
     async with world_at(tmp_path, routes=ROUTES[kind], models=[small, large]) as world:
         await world.handle(world.said("m1", PERSON[language]))

@@ -130,7 +130,7 @@ async def test_the_next_model_answers_when_the_first_is_away(asking: Asking) -> 
     assert asker.shown == draft.text
 
 
-async def test_whoever_routes_may_name_the_next_model(asking: Asking) -> None:
+async def test_the_router_may_name_the_next_model(asking: Asking) -> None:
     """Before those of the configuration, and once each; the extractive model is always the last."""
     origin = asking()
     others = {
@@ -158,7 +158,7 @@ async def test_nobody_pretends_that_the_documents_are_silent_when_no_model_could
     assert [choice.id for choice in draft.choices] == ["person"]
 
 
-async def test_who_was_told_to_wait_before_gets_a_person(asking: Asking) -> None:
+async def test_a_contact_told_to_wait_before_is_handed_off(asking: Asking) -> None:
     """The last rung: two turns in a row without a model."""
     asker: LadderClient = asking(settings=WAITING)
     asker.server.script = Script(status=529)
@@ -168,7 +168,7 @@ async def test_who_was_told_to_wait_before_gets_a_person(asking: Asking) -> None
     assert "no model for the second time in a row" in draft.reasons
 
 
-async def test_what_the_gate_refused_is_no_reason_to_wait(asking: Asking) -> None:
+async def test_a_refusal_by_the_gate_leads_to_no_please_wait_message(asking: Asking) -> None:
     """A model that cannot prove its answer would not do better in a few minutes."""
     asker: LadderClient = asking(settings=WAITING)
     asker.server.script = Script(text="We give 70 % off today [1].")
@@ -176,7 +176,7 @@ async def test_what_the_gate_refused_is_no_reason_to_wait(asking: Asking) -> Non
     assert draft.text == "Not in our documents."
 
 
-async def test_what_was_shown_and_is_not_the_answer_is_taken_back() -> None:
+async def test_a_streamed_draft_that_is_not_the_answer_is_aborted() -> None:
     """Only then."""
     taken: list[str] = []
 

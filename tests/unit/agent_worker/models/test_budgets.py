@@ -86,7 +86,7 @@ async def test_turns_at_once_do_not_overspend_together(budgets: Budgeted) -> Non
     assert await day.share_left(TENANT, "x") == pytest.approx(1 - sum(done) / 10)
 
 
-async def test_what_was_taken_and_not_used_is_given_back(budgets: Budgeted) -> None:
+async def test_reserved_budget_that_was_not_used_is_returned(budgets: Budgeted) -> None:
     """Also when the attempt failed."""
     day = budgets(replace(FREE, tokens_a_day=100))
 
@@ -123,7 +123,7 @@ async def test_over_budget_the_extractive_model_answers_and_the_turn_says_why(
     assert (await asker.ask(WINTER, contact="tom")).model == "remote"
 
 
-async def test_whoever_routes_may_ask_what_is_left(state: State, clock: Clock) -> None:
+async def test_the_router_can_query_the_remaining_budget(state: State, clock: Clock) -> None:
     """Of the day, as a share; nothing where nothing is counted."""
     day = DayBudgets(state.limiter, settings(replace(FREE, tokens_a_day=200)), clock)
     await spend(day, 50, 50)

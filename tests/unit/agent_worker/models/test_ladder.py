@@ -107,7 +107,7 @@ async def test_a_provider_that_is_not_there_ends_in_the_extractive_answer(asker:
     assert (draft.model, len(draft.reasons)) == ("local", 1)
 
 
-async def test_what_was_shown_before_a_cut_is_taken_back(asker: LadderClient) -> None:
+async def test_a_streamed_draft_is_aborted_when_the_model_is_cut_off(asker: LadderClient) -> None:
     """Never a half reply: the sentence that had passed goes, the whole answer comes."""
     asker.server.script = make_held_script(1, Script("cut", sentences=1))
     asking = asyncio.create_task(asker.ask(BOTH))
@@ -177,7 +177,7 @@ async def test_small_talk_costs_nothing(asker: LadderClient, text: str) -> None:
     assert asker.server.calls == []
 
 
-async def test_what_the_documents_do_not_hold_is_declined_without_a_request(asker: LadderClient) -> None:
+async def test_a_question_beyond_the_documents_is_declined_without_a_model_request(asker: LadderClient) -> None:
     """No source, no claim, no cost."""
     for passages, confidence in (([], 0.9), (None, 0.1)):
         draft = await asker.ask("Who won the world championship?", passages, confidence)

@@ -39,7 +39,7 @@ async def test_one_question_is_not_listed(asker: LadderClient) -> None:
     assert "questions" not in data_of(asker.server.calls[0].body)
 
 
-async def test_what_the_model_says_has_no_answer_is_named_with_the_offer_of_a_person(asker: LadderClient) -> None:
+async def test_questions_the_model_cannot_answer_are_named_with_the_offer_of_a_person(asker: LadderClient) -> None:
     asker.server.script = Script(text=f"{HEAT_SAID}\nNOT_FOUND: 2")
     draft = await ask(asker, WINTER, CUP)
     assert draft.text == f"{HEAT_SAID}\n\nI found nothing about “{CUP}”. {OFFER}"
@@ -59,7 +59,7 @@ async def test_a_question_that_is_left_out_is_asked_for_once_more(asker: LadderC
     assert "it leaves out question 2" in str(second.body)
 
 
-async def test_what_is_left_out_twice_is_named_in_code(asker: LadderClient) -> None:
+async def test_questions_the_model_left_out_twice_are_named_by_code(asker: LadderClient) -> None:
     asker.server.script = Script(text=HEAT_SAID)
     draft = await ask(asker, WINTER, LEAVE)
     assert draft.text == f"{HEAT_SAID}\n\nI found nothing about “{LEAVE}”. {OFFER}"
@@ -81,7 +81,7 @@ async def test_without_the_model_the_documents_words_answer_each(asker: LadderCl
     assert draft.text.endswith(f"I found nothing about “{CUP}”. {OFFER}")
 
 
-async def test_what_is_beyond_the_bound_is_named_apart(asker: LadderClient) -> None:
+async def test_questions_beyond_the_limit_are_named_separately(asker: LadderClient) -> None:
     asker.server.script = Script(text=f"{HEAT_SAID} {TIMES_SAID}")
     draft = await ask(asker, WINTER, LEAVE, beyond=("Do you sell pots?",))
     assert "I have not answered “Do you sell pots?” yet." in draft.text

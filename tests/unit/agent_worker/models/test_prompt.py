@@ -1,4 +1,4 @@
-"""What a remote model is told."""
+"""The prompt of a remote model."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_instructions_are_the_same_for_every_question() -> None:
     assert "Fern" in one.system
 
 
-def test_what_others_wrote_stays_inside_its_quotes() -> None:
+def test_quoted_text_of_others_stays_inside_its_quotes() -> None:
     """A text that tries to end its string, its list or its tag is one string in the data, and nothing else moves."""
     asked = replace(question(HOSTILE, [passage(HOSTILE), *PASSAGES]), history=[line(HOSTILE), line("Hi.", "agent")])
     prompt, _ = build_prompt(asked, SYSTEM, 8_000)
@@ -52,7 +52,7 @@ def test_what_others_wrote_stays_inside_its_quotes() -> None:
     assert "refund" not in prompt.system
 
 
-def test_what_does_not_fit_is_left_out_oldest_first() -> None:
+def test_history_that_does_not_fit_is_left_out_oldest_first() -> None:
     """First the oldest lines go, then the passages with the lowest scores; numbers follow what is left."""
     weak = replace(passage("w" * 3_000), score=0.1)
     asked = replace(question("Q?", [weak, *PASSAGES]), history=[line("old " * 400), line("new " * 400)])

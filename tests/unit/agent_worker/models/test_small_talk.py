@@ -1,4 +1,4 @@
-"""Whether a message wants a person, or nothing but courtesy."""
+"""Requests for a person and mere courtesy are recognized."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ PHRASES = ["human being", "staff member", "member of staff", "customer support"]
 
 
 @pytest.mark.parametrize("who", [*ONE, *TEAM, *PHRASES])
-def test_whoever_wants_to_talk_to_somebody_asks_for_a_person(who: str) -> None:
+def test_wanting_to_talk_to_somebody_counts_as_asking_for_a_person(who: str) -> None:
     assert asks_for_person(f"I'd like to talk to a {who}")
     assert asks_for_person(f"PUT ME THROUGH TO A {who.upper()}!")
     assert not asks_for_person(f"I do not want to talk to a {who}")

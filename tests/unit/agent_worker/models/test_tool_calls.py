@@ -100,7 +100,7 @@ async def test_an_action_that_asks_first_has_the_last_word(asking: Asking, shop:
     assert asker.shown == ""
 
 
-async def test_what_is_said_before_a_call_is_no_part_of_the_answer(asking: Asking, shop: Shop) -> None:
+async def test_text_before_a_tool_call_is_no_part_of_the_answer(asking: Asking, shop: Shop) -> None:
     """ "Let me look that up." needs no source, because nobody gets to read it."""
     asker = asking(may_act=True)
     script = calls("order_status", order="A-17")
@@ -188,7 +188,7 @@ async def test_the_same_call_again_is_not_made_again(asking: Asking, shop: Shop)
     assert "model remote not asked: the turn's budget of requests is spent" in draft.reasons
 
 
-async def test_what_was_done_is_told_even_if_the_model_fails_after_it(asking: Asking, shop: Shop) -> None:
+async def test_a_done_action_is_reported_even_if_the_model_fails_after_it(asking: Asking, shop: Shop) -> None:
     """The action's own words are the answer then, with their source; nothing else is said in its place."""
     asker = asking(may_act=True)
     asker.server.next_scripts = [calls("order_status", order="A-17"), Script(status=500)]

@@ -1,4 +1,4 @@
-"""What an operator sees of a model's call: its tokens and its failure, never what people wrote."""
+"""The trace of a model call shows tokens and failures, never what people wrote."""
 
 from __future__ import annotations
 

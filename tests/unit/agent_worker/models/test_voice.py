@@ -1,4 +1,4 @@
-"""How a tenant writes, in which language, and what a provider can keep of it."""
+"""A tenant's instructions and language, and what a provider can cache of them."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ async def test_a_turns_budget_bounds_what_is_shown_whole(asking: Asking) -> None
 
 
 @pytest.mark.parametrize("passages", [[], [passage("Pots of clay. " * 3_000)]])
-async def test_what_does_not_fit_whole_is_searched(asking: Asking, passages: list[Passage]) -> None:
+async def test_knowledge_too_large_for_the_prompt_is_searched(asking: Asking, passages: list[Passage]) -> None:
     """Because it is too much for the setting, or for the question beside it: then those that were found."""
 
     async def whole(_tenant: str, _tokens: int) -> list[Passage]:

@@ -87,7 +87,7 @@ ROWS = {
 
 
 @pytest.mark.parametrize("row", ROWS)
-def test_where_a_message_goes_and_why(row: str) -> None:
+def test_each_message_gets_its_route_with_the_reason(row: str) -> None:
     situation, reading, name, reason = ROWS[row]
     route = decide_route(RULES, situation, reading)
     assert route.name == name
@@ -105,7 +105,7 @@ def test_the_models_of_a_route_are_tried_in_order() -> None:
 
 
 @pytest.mark.parametrize("row", [row for row, (*_, name, _reason) in ROWS.items() if name != "person"])
-def test_where_only_local_is_configured_it_answers_all_that_no_person_must(row: str) -> None:
+def test_the_local_model_alone_answers_everything_that_needs_no_person(row: str) -> None:
     situation, reading, _, _ = ROWS[row]
     route = decide_route(replace(RULES, cheap="", strong=""), situation, reading)
     assert (route.name, route.models) == ("local", ("local",))

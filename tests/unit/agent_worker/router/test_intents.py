@@ -36,7 +36,7 @@ def test_messages_that_were_never_shown_are_read_right(model: IntentModel) -> No
     assert all(0 < each.confidence <= 1 and sum(each.shares.values()) <= 1.001 for each in readings.values())
 
 
-def test_what_is_like_no_example_has_less_energy_than_what_is(model: IntentModel) -> None:
+def test_an_unusual_message_has_lower_energy_than_a_familiar_one(model: IntentModel) -> None:
     known = [read(model, text).energy for text in UNSEEN]
     strange = [read(model, text).energy for text in STRANGE]
     assert np.mean([one > other for one in known for other in strange]) > 0.8

@@ -63,7 +63,7 @@ async def test_a_risk_hands_over_with_its_own_reason_and_words(tmp_path: Path) -
         assert asked.reason == "risk: legal threat"
 
 
-async def test_who_asks_for_a_person_is_handed_over_for_that(world: World) -> None:
+async def test_a_contact_who_asks_for_a_person_is_handed_off_for_that_reason(world: World) -> None:
     await world.handle(world.said("m1", "Can I talk to a person please?"))
     (turn,) = await world.turns()
     assert (turn.route, turn.outcome) == ("person", "person")
@@ -117,7 +117,7 @@ async def test_the_record_says_intent_scores_and_reasons(tmp_path: Path, learned
         assert (await world.known()).facts.last_route == "strong"
 
 
-async def test_what_was_learned_from_other_examples_is_not_used_and_no_turn_fails(
+async def test_a_classifier_of_other_examples_is_not_used_and_no_turn_fails(
     tmp_path: Path, learned: RouteRules
 ) -> None:
     changed = replace(learned, examples=EXAMPLES | {"login": ("a", "b")})
@@ -151,7 +151,7 @@ async def test_intents_are_read_where_there_are_no_documents(tmp_path: Path, lea
         assert len(plain.vector) == 0, "nobody who does not ask for it pays for a vector"
 
 
-async def test_what_is_left_to_spend_has_the_last_word(tmp_path: Path) -> None:
+async def test_the_remaining_budget_overrides_the_route(tmp_path: Path) -> None:
     """Two questions at once would go to the strong model; nearly at the end of the day's budget they do not."""
     cheap, strong = Quoting("small"), Quoting("large")
     rules = RouteRules(cheap="small", strong="large")

@@ -22,9 +22,7 @@ def found_later(event: Envelope) -> Envelope:
 
 
 @pytest.mark.parametrize("by", ["the agent", "the desk", "the vendor's app"])
-async def test_what_is_found_after_something_later_was_answered_only_joins_the_transcript(
-    world: World, by: str
-) -> None:
+async def test_a_message_found_after_a_later_answer_only_joins_the_transcript(world: World, by: str) -> None:
     """Whoever answered; and what was written after it still waits, and is answered once it may be."""
     await world.handle(world.said("m0", "Hello!"))
     world.clock.advance(minutes=1)
@@ -49,7 +47,7 @@ async def test_what_is_found_after_something_later_was_answered_only_joins_the_t
     assert contact == ["Hello!", RETURN, HEAT], "the late line stands where it was written"
 
 
-async def test_what_waits_survives_with_the_snapshot(world: World) -> None:
+async def test_waiting_messages_survive_with_the_snapshot(world: World) -> None:
     """A replay after a rebuild is judged by the times that the snapshot carries."""
     missed = world.said("missed", RETURN)
     world.clock.advance(minutes=1)
@@ -115,7 +113,7 @@ async def test_a_persons_answer_that_is_found_late_takes_the_conversation(world:
 
 
 @pytest.mark.parametrize(("before", "answered"), [(0.0, True), (1.9, True), (2.0, True), (2.1, False)])
-async def test_what_is_found_late_and_was_written_within_two_seconds_of_an_answered_message_is_answered(
+async def test_a_late_message_within_two_seconds_of_an_answered_one_is_answered(
     world: World, before: float, answered: bool
 ) -> None:
     """Vendors date by the second, so times alone do not tell that it was answered with the other."""

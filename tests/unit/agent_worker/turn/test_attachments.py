@@ -139,7 +139,7 @@ async def test_nothing_is_decided_about_files_while_they_cannot_be_stored(world:
     ],
     ids=["voice", "file", "missing", "card", "poll", "unknown"],
 )
-async def test_what_says_nothing_in_words_is_answered_honestly(
+async def test_a_file_without_text_gets_an_honest_answer(
     world: World, said: dict[str, Any], script: list[Exception], phrase: str
 ) -> None:
     await handle(world, world.said("m1", "", **said), fetch=Vendor(*script).fetch)
@@ -196,7 +196,7 @@ async def test_a_contact_whose_text_was_cut_is_told_so_in_the_reply(world: World
     assert (await line(world)).attachments == [TEXT]
 
 
-async def test_what_was_sent_along_with_a_cut_text_is_fetched(world: World) -> None:
+async def test_files_sent_with_a_shortened_text_are_fetched(world: World) -> None:
     vendor = Vendor()
     await handle(world, world.said("m1", HEAT, files=[LEAF], attachments=[TEXT]), fetch=vendor.fetch)
     assert (await line(world)).attachments == [TEXT, stored(LEAF)]

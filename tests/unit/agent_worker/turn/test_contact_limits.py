@@ -83,7 +83,7 @@ async def test_the_hour_holds_where_the_minute_would_not(world: World) -> None:
     assert len(strong.asked) == 4
 
 
-async def test_what_is_answered_together_costs_one_answer_and_a_repeat_costs_nothing(world: World) -> None:
+async def test_folded_messages_cost_one_answer_and_a_repeat_costs_nothing(world: World) -> None:
     strong = GatedModel(world.settings)
     world.worker = limited(world, strong, per_minute=3)
     burst = [world.said(f"m{number}", HEAT) for number in range(3)]
@@ -94,7 +94,7 @@ async def test_what_is_answered_together_costs_one_answer_and_a_repeat_costs_not
     assert len(await world.replies()) == 1
 
 
-async def test_whoever_wants_a_person_is_heard_over_every_limit(world: World) -> None:
+async def test_a_request_for_a_person_is_handled_over_every_limit(world: World) -> None:
     world.worker = limited(world, GatedModel(world.settings), per_minute=1)
     for number in range(5):
         await world.handle(world.said(f"m{number}", HEAT))

@@ -85,7 +85,7 @@ async def test_persons_message_goes_out_and_takes_ownership(world: World) -> Non
     assert out[0].epoch == conversation.epoch == conversation.agent_floor
 
 
-async def test_what_a_person_wrote_in_the_vendors_app_takes_ownership_and_is_not_sent_again(world: World) -> None:
+async def test_a_message_from_the_vendors_app_takes_ownership_and_is_not_sent_again(world: World) -> None:
     """It joins the transcript once, and nothing goes out: the contact has it on the screen."""
     await world.handle(world.said("m0", "Hello"))
     before = len(await world.replies())

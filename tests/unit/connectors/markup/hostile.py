@@ -1,4 +1,4 @@
-"""What would ping or mislead on Slack and Discord, and texts that try to bring it about."""
+"""Texts that would ping or mislead on Slack and Discord."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ def test_choices_are_numbered_lines() -> None:
         "2. Black tea",
     ],
 )
-def test_what_surely_means_the_second_choice(text: str) -> None:
+def test_clear_answers_select_the_second_choice(text: str) -> None:
     assert match_choice(text, TEAS) is TEAS[1]
 
 
@@ -83,7 +83,7 @@ def test_what_surely_means_the_second_choice(text: str) -> None:
         "2" * 50,
     ],
 )
-def test_what_is_not_surely_a_choice(text: str) -> None:
+def test_unclear_answers_select_no_choice(text: str) -> None:
     assert match_choice(text, TEAS) is None
 
 
@@ -118,7 +118,7 @@ def test_each_numbered_line_and_each_number_chooses_what_it_shows(names: list[st
 
 
 @given(st.text(), NAMES)
-def test_whatever_a_contact_writes_chooses_at_most_one_of_the_choices(text: str, names: list[str]) -> None:
+def test_any_text_selects_at_most_one_choice(text: str, names: list[str]) -> None:
     some = choices(*names)
     assert match_choice(text, some) in (None, *some)
 

@@ -71,7 +71,7 @@ def test_the_word_sources_never_ends_a_part() -> None:
     assert parts == ("[1]", f"Sources:\n[1] Title: {long.url}")
 
 
-def test_what_would_be_too_long_is_shortened_or_named_without_its_address() -> None:
+def test_sources_that_are_too_long_are_shortened_or_lose_their_address() -> None:
     long = citation(1, "d", title="Title " * 40, url="https://x.example/" + "a" * 700)
     assert render("[1]", SLACK, 1000, citations=[long]).context == ("[1] " + ("Title " * 40)[:79] + "…",)
     assert render("[1]", PLAIN, 64, citations=[citation(1, "d", url="https://x.example/" + "a" * 50)]).parts == (

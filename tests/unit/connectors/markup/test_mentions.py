@@ -62,7 +62,7 @@ def test_an_address_with_a_name_in_it_still_leads_where_it_led() -> None:
         assert "https://x.example/%40everyone" in part
 
 
-def test_what_escaping_forgot_is_caught_before_it_is_sent() -> None:
+def test_a_mention_that_escaping_missed_is_caught_before_sending() -> None:
     assert SLACK.finish("<!here> <https://x.example|x> <https://x <@U1>") == (
         "&lt;!here> <https://x.example|x> &lt;https://x &lt;@U1>"
     )

@@ -1,4 +1,4 @@
-"""What people wrote on Slack and Discord, as text."""
+"""Markup of Slack and Discord is read as text."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_discord_text_reads_as_people_saw_it(written: str, read: str) -> None:
 
 
 @given(ANY_TEXT | st.text(st.characters(categories=["Cs", "Cc", "L"])))
-def test_whatever_is_written_reads_as_text_that_can_be_kept(text: str) -> None:
+def test_any_vendor_markup_reads_as_storable_text(text: str) -> None:
     for read in (parse_slack_text(text, NAMES), parse_discord_text(text, NAMES)):
         assert "\x00" not in read
         read.encode()
@@ -65,6 +65,6 @@ def test_whatever_is_written_reads_as_text_that_can_be_kept(text: str) -> None:
 @given(
     st.text(st.characters(exclude_categories=["C", "Z"], exclude_characters="*_~`|\\[]()#-+.>@:;{}=!^"), max_size=80)
 )
-def test_what_is_sent_to_slack_reads_back_as_it_was(text: str) -> None:
+def test_text_sent_to_slack_reads_back_unchanged(text: str) -> None:
     sent = " ".join(render(text, SLACK, 4000).parts)
     assert "".join(parse_slack_text(sent).split()) == "".join(text.split())

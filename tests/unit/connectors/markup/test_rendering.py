@@ -78,7 +78,7 @@ TABLE = [
 
 
 @pytest.mark.parametrize("row", TABLE, ids=lambda row: row[0])
-def test_what_an_agent_writes_looks_right_on_every_channel(row: tuple[str, ...]) -> None:
+def test_canonical_markdown_is_rendered_for_every_channel(row: tuple[str, ...]) -> None:
     text, *expected = row
     assert [" ⏎⏎ ".join(render(text, dialect, 1000).parts) for dialect in (SLACK, DISCORD, WHATSAPP, PLAIN)] == expected
 
@@ -102,11 +102,11 @@ def test_marks_with_accents_are_marks_all_the_same() -> None:
 
 
 @pytest.mark.parametrize("nothing", ["", " \n\t", "\u200b\u200d\ufeff", "\x00", "> ", "[](ftp://x.example)"])
-def test_what_nobody_could_see_is_not_sent(nothing: str) -> None:
+def test_invisible_text_is_not_sent(nothing: str) -> None:
     assert all(render(nothing, dialect, 100).parts == () for dialect in DIALECTS)
 
 
-def test_what_no_vendor_takes_is_gone_and_direction_marks_stay() -> None:
+def test_characters_that_no_vendor_accepts_are_removed_and_direction_marks_stay() -> None:
     assert render("a\x00b\r\nc \ud800d \u202eש\u202c", PLAIN, 100).parts == ("ab\nc \ufffdd \u202eש\u202c",)
 
 

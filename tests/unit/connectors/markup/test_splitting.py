@@ -100,7 +100,7 @@ def test_a_sign_that_comes_to_begin_a_part_begins_nothing_else(dialect: Dialect,
     assert parts[1] == f"{shown} more words and more"
 
 
-def test_what_alone_is_longer_than_a_part_is_cut_and_arrives() -> None:
+def test_a_block_longer_than_a_part_is_cut_and_arrives_whole() -> None:
     for text in ("https://x.example/" + "a" * 200, "e" + "\u0301" * 200):
         for parts in (render(text, PLAIN, 64).parts, split_text(text, 64)):
             assert "".join(parts) == text
@@ -155,7 +155,7 @@ CLUSTERED = st.lists(CLUSTERS, max_size=150).map("".join)
 
 
 @given(CLUSTERED, st.sampled_from(MEASURES))
-def test_what_a_reader_sees_as_one_character_is_never_cut(text: str, measure: Measure) -> None:
+def test_a_grapheme_is_never_cut(text: str, measure: Measure) -> None:
     for parts in (split_text(text, 64, measure), render(text, PLAIN, 64, measure).parts):
         assert [one for part in parts for one in split_graphemes(part) if not one.isspace()] == [
             one for one in split_graphemes(text) if not one.isspace()

@@ -53,7 +53,7 @@ def assert_safe(rendered: str) -> None:
         ("", ""),
     ],
 )
-def test_what_an_agent_writes_is_shown(text: str, expected: str) -> None:
+def test_canonical_markdown_is_rendered_as_html(text: str, expected: str) -> None:
     assert render_html(text) == expected
 
 
@@ -128,9 +128,9 @@ def test_no_text_costs_much(piece: str) -> None:
     assert_in_proportion(lambda size: (piece * size)[:size], render_html, 12_000)
 
 
-def test_what_is_longer_than_any_reply_is_shown_plain() -> None:
+def test_text_longer_than_any_reply_is_shown_plain() -> None:
     assert render_html("*x* " * 10_000).startswith("<p>*x* *x*")
 
 
-def test_what_a_contact_typed_is_not_markup() -> None:
+def test_a_contacts_text_is_not_markup() -> None:
     assert render_plain_html("**a** <b>\r\n[x](https://y)") == "<p>**a** &lt;b&gt;<br>[x](https://y)</p>"
