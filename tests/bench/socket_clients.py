@@ -1,6 +1,6 @@
 """Many chat sockets from one client process, each with a journal of what it was shown.
 
-Runs as processes of its own (``python -m tests.bench.socket_clients``): commands come as JSON lines, and so do the answers.
+Runs as processes of its own (``python -m tests.bench.socket_clients``): commands and answers are JSON lines.
 """
 
 from __future__ import annotations

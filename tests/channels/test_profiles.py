@@ -1,4 +1,4 @@
-"""Names looked up at the vendors that do not send them with messages: the real clients against the simulated vendors."""
+"""Names looked up at vendors that do not send them with messages: the real clients against the simulated vendors."""
 
 from __future__ import annotations
 

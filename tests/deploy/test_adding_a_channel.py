@@ -144,7 +144,7 @@ def test_a_new_channel_works_as_it_is_written(generated: Checkout) -> None:
 
 
 @pytest.mark.slow
-def test_what_is_written_for_a_new_channel_is_all_that_the_shared_tests_ask_for(generated: Checkout) -> None:
+def test_a_new_channel_has_all_files_that_the_shared_tests_ask_for(generated: Checkout) -> None:
     """Its workers scale as those of every channel, and the published document names it once it is written again."""
     generated.does("python", "-m", "pytest", "tests/deploy/test_kubernetes.py", "-k", "workers or objects")
     generated.does("parley", "schema", "export", "--out", "tests/golden")

@@ -1,6 +1,7 @@
 """Data of an older release that was killed is migrated, and the messages it had accepted are answered.
 
-`tests/golden/stores/1` was written by the last release without schema versions (`tests/deploy/record_release.py` tells how).
+`tests/golden/stores/1` was written by the last release without schema versions
+(`tests/deploy/record_release.py` tells how).
 """
 
 from __future__ import annotations

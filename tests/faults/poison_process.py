@@ -1,4 +1,4 @@
-"""Processes that run lanes over one file, in which some records are poison: ``python -m tests.faults.poison_process FOLDER``.
+"""Processes that run lanes over one file with poison records: ``python -m tests.faults.poison_process FOLDER``.
 
 Each line on standard input starts the next process: what its handler does with a record of the conversation ``poison``
 whose number is 1. On standard output: ``pid N``, ``begins KEY NUMBER``, ``done KEY NUMBER``, ``stalled``, ``ended N``.

@@ -4,8 +4,8 @@ python -m tests.measure.fairness [tenant | channel] [rounds]
 
 ``tenant``: another tenant floods the same channel. ``channel``: the same tenant's other channel is flooded, and its
 sender does not run. Prints, asserts nothing. The quiet contact asks one question after the other. The flood
-(``tests.measure.constant_flood``, a process of its own) keeps thousands of messages waiting on the log for as long as that
-takes.
+(``tests.measure.constant_flood``, a process of its own) keeps thousands of messages waiting on the log for as long as
+that takes.
 
 On a machine whose processors are all taken everybody is slower, whoever took them. So the same client also asks with
 no flood, while processes that have nothing to do with Parley burn as much processor time as each busy process did

@@ -1,4 +1,4 @@
-"""Customers who change what they have said, or take it back. Played with all others: tests.scenarios.channel_scenarios."""
+"""Customers who edit or delete what they have said. Played with all others: tests.scenarios.channel_scenarios."""
 
 from __future__ import annotations
 

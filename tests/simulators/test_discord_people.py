@@ -1,4 +1,4 @@
-"""Acts of people at the simulated Discord, as Discord's library receives them, and the interface that all vendors have."""
+"""Acts of people at the simulated Discord, as Discord's library receives them, and the interface of all vendors."""
 
 from __future__ import annotations
 

@@ -64,5 +64,5 @@ def test_a_name_is_found_where_it_decides_and_not_where_it_explains() -> None:
     assert [name for _, name in _named(source)] == ["connectors.slack", "Twilio", "discord"]
 
 
-def test_what_is_allowed_exists() -> None:
+def test_every_allowed_place_exists() -> None:
     assert set(ALLOWED) == {name for name in ALLOWED if (ROOT / name).exists()}

@@ -1,4 +1,4 @@
-"""Calls fail in a typed way while Redis is down, hangs, is full or belongs to somebody else, and work again afterwards."""
+"""Calls fail in a typed way while Redis is down, hangs, is full or is somebody else's, and work again afterwards."""
 
 from __future__ import annotations
 
