@@ -58,7 +58,7 @@ def topic_prefix() -> str:
 
 
 @pytest.fixture(scope="session")
-async def nursery() -> AsyncIterator[ForkServer]:
+async def fork_server() -> AsyncIterator[ForkServer]:
     """Starts Parley's processes; everything it started is gone at the end of the run."""
     parent = ForkServer()
     await parent.start()

@@ -25,7 +25,7 @@ class Stage:
     folder: Path
     quick: bool
     stack: AsyncExitStack = field(repr=False)
-    _nursery: ForkServer | None = field(default=None, repr=False)
+    _fork_server: ForkServer | None = field(default=None, repr=False)
     _kafka: str = ""
     _redis: str = ""
     _count: int = 0
@@ -38,12 +38,12 @@ class Stage:
     def times(self, whole: int, quick: int) -> int:
         return quick if self.quick else whole
 
-    async def nursery(self) -> ForkServer:
-        if self._nursery is None:
-            self._nursery = ForkServer()
-            await self._nursery.start()
-            self.stack.push_async_callback(self._nursery.close)
-        return self._nursery
+    async def fork_server(self) -> ForkServer:
+        if self._fork_server is None:
+            self._fork_server = ForkServer()
+            await self._fork_server.start()
+            self.stack.push_async_callback(self._fork_server.close)
+        return self._fork_server
 
     async def engine(self, scaled: bool) -> dict[str, str]:
         """What ``Installation.make`` takes: nothing for SQLite, else running servers and a prefix of its own."""
@@ -61,7 +61,7 @@ class Stage:
         changes = {"encoder": "light"} | changes
         self._count += 1
         folder = self.folder / f"{self._count}-{'scaled' if scaled else 'embedded'}"
-        installation = Installation.make(await self.nursery(), folder, **await self.engine(scaled), **changes)
+        installation = Installation.make(await self.fork_server(), folder, **await self.engine(scaled), **changes)
         await installation.prepare()
         self.stack.push_async_callback(installation.stop)
         return installation
@@ -96,11 +96,11 @@ class Stage:
 
 @asynccontextmanager
 async def stage(
-    folder: Path, *, quick: bool = False, nursery: ForkServer | None = None, kafka: str = "", redis: str = ""
+    folder: Path, *, quick: bool = False, fork_server: ForkServer | None = None, kafka: str = "", redis: str = ""
 ) -> AsyncIterator[Stage]:
     """Nursery and servers are started when they are needed, unless they are given."""
     async with AsyncExitStack() as stack:
-        yield Stage(folder, quick, stack, nursery, kafka, redis)
+        yield Stage(folder, quick, stack, fork_server, kafka, redis)
 
 
 def tenants(fold: float = 0.0, **more: Any) -> dict[str, Any]:

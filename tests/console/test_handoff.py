@@ -25,7 +25,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module", params=ENGINES)
 async def parley(
-    request: pytest.FixtureRequest, nursery: ForkServer, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest, fork_server: ForkServer, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Installation]:
     """One process, and all of them: there the console is the edge's, and what it asks for another process does."""
     anna = {"password_hash": hash_quickly(PASSWORDS["anna"]), "name": "Anna Bloom", "tenants": ["plantstore"]}
@@ -33,7 +33,7 @@ async def parley(
     if request.param == "scaled":
         servers = {"kafka": request.getfixturevalue("kafka_bootstrap"), "redis": request.getfixturevalue("redis_url")}
     folder, prefix = tmp_path_factory.mktemp("console"), f"t-{uuid.uuid4().hex[:8]}."
-    running = Installation.make(nursery, folder, prefix=prefix, operators={"anna": anna}, **servers)
+    running = Installation.make(fork_server, folder, prefix=prefix, operators={"anna": anna}, **servers)
     await running.prepare()
     await running.start()
     if running.scaled:

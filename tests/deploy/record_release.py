@@ -58,8 +58,8 @@ def configure_actions(installation: Installation, till: str, *, patience: float 
     installation.config.write_text(yaml.safe_dump(config))
 
 
-async def lived(folder: Path, nursery: ForkServer) -> dict[str, Any]:
-    installation = Installation.make(nursery, folder)
+async def lived(folder: Path, fork_server: ForkServer) -> dict[str, Any]:
+    installation = Installation.make(fork_server, folder)
     async with open_payments() as till, aiohttp.ClientSession() as http:
         configure_actions(installation, till.url)
         await installation.start(env=OBEY)
@@ -219,12 +219,12 @@ async def redis_keys(target: Path) -> None:
 
 async def main(target: Path) -> None:
     with tempfile.TemporaryDirectory() as name:
-        folder, nursery = Path(name), ForkServer()
-        await nursery.start()
+        folder, fork_server = Path(name), ForkServer()
+        await fork_server.start()
         try:
-            told = await lived(folder, nursery)
+            told = await lived(folder, fork_server)
         finally:
-            await nursery.close()
+            await fork_server.close()
         (folder / "told.json").write_text(json.dumps(told))
         aside = await asyncio.to_thread(
             subprocess.run,

@@ -16,8 +16,8 @@ from tests.harness.installation import QUESTIONS, Installation
 from tests.harness.processes import ForkServer
 
 
-async def test_a_copy_made_under_traffic_is_whole_and_answers(nursery: ForkServer, tmp_path: Path) -> None:
-    original = Installation.make(nursery, tmp_path / "original")
+async def test_a_copy_made_under_traffic_is_whole_and_answers(fork_server: ForkServer, tmp_path: Path) -> None:
+    original = Installation.make(fork_server, tmp_path / "original")
     await original.start()
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as http:
         contacts = [Contact(original.base, http, f"c{n}") for n in range(5)]
@@ -40,7 +40,7 @@ async def test_a_copy_made_under_traffic_is_whole_and_answers(nursery: ForkServe
         assert (await original.findings(contacts)).faults == []
         await original.stop()
 
-        restored = Installation.make(nursery, tmp_path / "restored")
+        restored = Installation.make(fork_server, tmp_path / "restored")
         settings = yaml.safe_load(restored.config.read_text())
         restored.config.write_text(yaml.safe_dump(settings | {"data_dir": str(tmp_path / "copy")}))
         await restored.start()
@@ -66,8 +66,10 @@ async def answer_to(contact: Contact, message_id: str) -> bool:
     return any(line["in_reply_to"] == message_id for line in lines)
 
 
-async def test_a_copy_holds_secrets_and_attachments_for_its_owner_alone(nursery: ForkServer, tmp_path: Path) -> None:
-    made = Installation.make(nursery, tmp_path, secret_key="", admin_token="")
+async def test_a_copy_holds_secrets_and_attachments_for_its_owner_alone(
+    fork_server: ForkServer, tmp_path: Path
+) -> None:
+    made = Installation.make(fork_server, tmp_path, secret_key="", admin_token="")
     await made.start()
     async with aiohttp.ClientSession() as http:
         contact = Contact(made.base, http, "ann")
@@ -94,11 +96,11 @@ async def test_a_copy_holds_secrets_and_attachments_for_its_owner_alone(nursery:
     await made.stop()
 
 
-async def test_a_backup_that_cannot_be_made_leaves_nothing_behind(nursery: ForkServer, tmp_path: Path) -> None:
-    made = Installation.make(nursery, tmp_path)
+async def test_a_backup_that_cannot_be_made_leaves_nothing_behind(fork_server: ForkServer, tmp_path: Path) -> None:
+    made = Installation.make(fork_server, tmp_path)
     status, output = await made.command("state", "backup", str(tmp_path / "copy"))
     assert (status, "there is no database" in output) == (2, True)
-    scaled = Installation.make(nursery, tmp_path / "scaled", kafka="127.0.0.1:9", redis="redis://127.0.0.1:9/0")
+    scaled = Installation.make(fork_server, tmp_path / "scaled", kafka="127.0.0.1:9", redis="redis://127.0.0.1:9/0")
     status, output = await scaled.command("state", "backup", str(tmp_path / "copy"))
     assert (status, "Kafka and Redis" in output) == (2, True)
     assert not (tmp_path / "copy").exists()

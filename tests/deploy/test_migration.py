@@ -65,8 +65,8 @@ async def till() -> AsyncIterator[PaymentService]:
 
 
 @pytest.fixture
-def old(nursery: ForkServer, tmp_path: Path, till: PaymentService) -> tuple[Installation, dict[str, Any]]:
-    made = Installation.make(nursery, tmp_path)
+def old(fork_server: ForkServer, tmp_path: Path, till: PaymentService) -> tuple[Installation, dict[str, Any]]:
+    made = Installation.make(fork_server, tmp_path)
     configure_actions(made, till.url, patience=0.05)
     told = unpacked(tmp_path / "data")
     return made, told

@@ -43,7 +43,7 @@ async def redis(certificates: Certificates) -> AsyncIterator[SecuredRedis]:
 
 
 async def test_a_whole_installation_answers_over_encrypted_connections_with_passwords(
-    nursery: ForkServer, tmp_path: Path, kafka: SecuredKafka, redis: SecuredRedis, certificates: Certificates
+    fork_server: ForkServer, tmp_path: Path, kafka: SecuredKafka, redis: SecuredRedis, certificates: Certificates
 ) -> None:
     secret = tmp_path / "kafka-password"
     secret.write_text(PASSWORD)
@@ -54,7 +54,7 @@ async def test_a_whole_installation_answers_over_encrypted_connections_with_pass
         "password": f"file:{secret}",
         "ca_file": str(certificates.ca),
     }
-    made = Installation.make(nursery, tmp_path, kafka=kafka.secured, redis=redis.url, prefix="secured.")
+    made = Installation.make(fork_server, tmp_path, kafka=kafka.secured, redis=redis.url, prefix="secured.")
     sections = {"kafka": log_in, "redis": {"password": PASSWORD, "ca_file": str(certificates.ca)}}
     made.config.write_text(yaml.safe_dump(yaml.safe_load(made.config.read_text()) | sections))
     await made.prepare()

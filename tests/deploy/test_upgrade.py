@@ -31,9 +31,9 @@ PASSING = {"PARLEY_MEMBER": ""}
 
 @pytest.fixture
 async def parley(
-    nursery: ForkServer, tmp_path: Path, kafka_bootstrap: str, redis_url: str, topic_prefix: str
+    fork_server: ForkServer, tmp_path: Path, kafka_bootstrap: str, redis_url: str, topic_prefix: str
 ) -> AsyncIterator[Installation]:
-    made = Installation.make(nursery, tmp_path, kafka=kafka_bootstrap, redis=redis_url, prefix=topic_prefix)
+    made = Installation.make(fork_server, tmp_path, kafka=kafka_bootstrap, redis=redis_url, prefix=topic_prefix)
     await made.prepare()
     yield made
     await made.stop()
@@ -128,13 +128,13 @@ async def test_two_releases_side_by_side_lose_double_and_reorder_nothing(
 
 
 async def test_a_worker_that_is_asked_to_stop_finishes_its_turns_and_hands_over_the_rest(
-    nursery: ForkServer, tmp_path: Path, kafka_bootstrap: str, redis_url: str, topic_prefix: str
+    fork_server: ForkServer, tmp_path: Path, kafka_bootstrap: str, redis_url: str, topic_prefix: str
 ) -> None:
     """Sixty turns wait for their fold when SIGTERM comes: no answer is lost, none comes twice, and the lag ends."""
     fold = {"web": 4.0, "others": 4.0}
     channels = {"web": {"main": {"messages_per_minute": 100_000}}}
     parley = Installation.make(
-        nursery,
+        fork_server,
         tmp_path,
         kafka=kafka_bootstrap,
         redis=redis_url,

@@ -21,13 +21,13 @@ ENGINES = [pytest.param("embedded"), pytest.param("scaled", marks=pytest.mark.sc
 
 @asynccontextmanager
 async def run_installation(
-    request: pytest.FixtureRequest, nursery: ForkServer, folder: Path
+    request: pytest.FixtureRequest, fork_server: ForkServer, folder: Path
 ) -> AsyncIterator[Installation]:
     """An installation of the engine that the fixture is asked for, with its documents searchable."""
     servers = {}
     if request.param == "scaled":
         servers = {"kafka": request.getfixturevalue("kafka_bootstrap"), "redis": request.getfixturevalue("redis_url")}
-    installation = Installation.make(nursery, folder, prefix=f"t-{uuid.uuid4().hex[:8]}.", **servers)
+    installation = Installation.make(fork_server, folder, prefix=f"t-{uuid.uuid4().hex[:8]}.", **servers)
     await installation.prepare()
     await installation.start()
     if installation.scaled:
@@ -37,9 +37,11 @@ async def run_installation(
 
 
 @pytest.fixture(params=ENGINES)
-async def parley(request: pytest.FixtureRequest, nursery: ForkServer, tmp_path: Path) -> AsyncIterator[Installation]:
+async def parley(
+    request: pytest.FixtureRequest, fork_server: ForkServer, tmp_path: Path
+) -> AsyncIterator[Installation]:
     """Of this test alone. Modules whose tests leave it well have one for all of them, under the same name."""
-    async with run_installation(request, nursery, tmp_path) as installation:
+    async with run_installation(request, fork_server, tmp_path) as installation:
         yield installation
 
 
@@ -81,10 +83,10 @@ def shop_tenants() -> dict[str, Any]:
 
 
 @pytest.fixture(scope="session")
-async def shop(nursery: ForkServer, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ContractClient]:
+async def shop(fork_server: ForkServer, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ContractClient]:
     """One embedded process that serves every test of the contract; each test brings its own visitors."""
     folder = tmp_path_factory.mktemp("shop")
-    installation = Installation.make(nursery, folder, tenants=shop_tenants())
+    installation = Installation.make(fork_server, folder, tenants=shop_tenants())
     await installation.start(flags=["--log-level", "debug"])
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=40)) as session:
         yield ContractClient(installation, session)
@@ -103,6 +105,6 @@ async def own_shop(parley: Installation, http: aiohttp.ClientSession) -> Contrac
 
 
 @pytest.fixture
-def embedded_alone(nursery: ForkServer, tmp_path: Path) -> Installation:
+def embedded_alone(fork_server: ForkServer, tmp_path: Path) -> Installation:
     """An embedded installation of this test alone, not started."""
-    return Installation.make(nursery, tmp_path)
+    return Installation.make(fork_server, tmp_path)

@@ -99,7 +99,7 @@ async def until(found: Callable[[], Awaitable[Any]], deadline: float = 60) -> An
 
 @asynccontextmanager
 async def open_desk(
-    request: pytest.FixtureRequest, nursery: ForkServer, folder: Path, prefix: str, **desk: Any
+    request: pytest.FixtureRequest, fork_server: ForkServer, folder: Path, prefix: str, **desk: Any
 ) -> AsyncIterator[DeskInstallation]:
     """A whole installation, on the engine that the fixture's parameter names. ``desk``: settings beside the usual."""
     servers = {}
@@ -108,7 +108,7 @@ async def open_desk(
     slack = SlackVendor(pace=0.01)
     async with slack.serving():
         tenants = {"plantstore": tenant(slack, **desk)}
-        parley = Installation.make(nursery, folder, prefix=prefix, tenants=tenants, **servers)
+        parley = Installation.make(fork_server, folder, prefix=prefix, tenants=tenants, **servers)
         await parley.prepare()
         await parley.start()
         slack.call(f"{parley.base}/v1/webhooks/slack/plantstore/main")

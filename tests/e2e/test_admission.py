@@ -36,7 +36,7 @@ def whatsapp_text(number: int) -> dict[str, Any]:
 
 
 @pytest.fixture
-async def busy(nursery: ForkServer, tmp_path: Path) -> AsyncIterator[Installation]:
+async def busy(fork_server: ForkServer, tmp_path: Path) -> AsyncIterator[Installation]:
     """A tenant with a web chat and a WhatsApp number, and room for 20 messages a second on each."""
     whatsapp = {
         "provider": "meta",
@@ -51,7 +51,7 @@ async def busy(nursery: ForkServer, tmp_path: Path) -> AsyncIterator[Installatio
         "limits": {"inbound_per_s": 20},
         "channels": {"web": {"main": {}}, "whatsapp": {"main": whatsapp}},
     }
-    installation = Installation.make(nursery, tmp_path, tenants={"plantstore": tenant})
+    installation = Installation.make(fork_server, tmp_path, tenants={"plantstore": tenant})
     await installation.start()
     yield installation
     await installation.stop()

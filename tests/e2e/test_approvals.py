@@ -51,8 +51,8 @@ def configure(made: Installation, till: PaymentService, **more: Any) -> None:
 
 
 @pytest.fixture
-async def parley(nursery: ForkServer, tmp_path: Path, till: PaymentService) -> AsyncIterator[Installation]:
-    made = Installation.make(nursery, tmp_path)
+async def parley(fork_server: ForkServer, tmp_path: Path, till: PaymentService) -> AsyncIterator[Installation]:
+    made = Installation.make(fork_server, tmp_path)
     configure(made, till)
     await made.start(env={"TEST_OBEY": "1"})
     yield made
@@ -130,15 +130,20 @@ async def _expires(made: Installation, till: PaymentService) -> None:
 
 
 async def test_of_an_approval_that_nobody_gives_the_contact_hears_unasked(
-    nursery: ForkServer, tmp_path: Path, till: PaymentService
+    fork_server: ForkServer, tmp_path: Path, till: PaymentService
 ) -> None:
-    await _expires(Installation.make(nursery, tmp_path), till)
+    await _expires(Installation.make(fork_server, tmp_path), till)
 
 
 @pytest.mark.scaled
 async def test_so_they_do_on_kafka_and_redis(
-    nursery: ForkServer, tmp_path: Path, till: PaymentService, kafka_bootstrap: str, redis_url: str, topic_prefix: str
+    fork_server: ForkServer,
+    tmp_path: Path,
+    till: PaymentService,
+    kafka_bootstrap: str,
+    redis_url: str,
+    topic_prefix: str,
 ) -> None:
     await _expires(
-        Installation.make(nursery, tmp_path, kafka=kafka_bootstrap, redis=redis_url, prefix=topic_prefix), till
+        Installation.make(fork_server, tmp_path, kafka=kafka_bootstrap, redis=redis_url, prefix=topic_prefix), till
     )

@@ -374,10 +374,10 @@ async def test_made_secrets_are_for_the_owner_alone_and_stay_the_same(embedded_a
 
 @pytest.mark.scaled
 async def test_topics_are_checked_before_work_begins(
-    nursery: ForkServer, tmp_path: Path, kafka_bootstrap: str, redis_url: str, topic_prefix: str
+    fork_server: ForkServer, tmp_path: Path, kafka_bootstrap: str, redis_url: str, topic_prefix: str
 ) -> None:
     """Missing topics and another partition count are refused by every role, with the command that helps."""
-    made = Installation.make(nursery, tmp_path, kafka=kafka_bootstrap, redis=redis_url, prefix=topic_prefix)
+    made = Installation.make(fork_server, tmp_path, kafka=kafka_bootstrap, redis=redis_url, prefix=topic_prefix)
     servers = {"bus": f"kafka://{kafka_bootstrap}", "state": redis_url, "topic_prefix": topic_prefix}
     status, output = await made.command("run", "worker")
     assert status == 2, output

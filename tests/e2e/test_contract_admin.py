@@ -29,10 +29,10 @@ TURN = {
 
 @pytest.fixture(scope="module", params=ENGINES)
 async def parley(
-    request: pytest.FixtureRequest, nursery: ForkServer, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest, fork_server: ForkServer, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Installation]:
     """One for all tests of this file: each brings contacts of its own."""
-    async with run_installation(request, nursery, tmp_path_factory.mktemp("admin")) as installation:
+    async with run_installation(request, fork_server, tmp_path_factory.mktemp("admin")) as installation:
         yield installation
 
 

@@ -21,9 +21,9 @@ PHOTO = File("pot.png", "image/png", b"\x89PNG\r\n\x1a\n" + bytes(64))
 
 @pytest.fixture(params=ENGINES)
 async def stage(
-    request: pytest.FixtureRequest, nursery: ForkServer, tmp_path: Path, topic_prefix: str
+    request: pytest.FixtureRequest, fork_server: ForkServer, tmp_path: Path, topic_prefix: str
 ) -> AsyncIterator[DeskInstallation]:
-    async with open_desk(request, nursery, tmp_path, topic_prefix) as stage:
+    async with open_desk(request, fork_server, tmp_path, topic_prefix) as stage:
         yield stage
 
 

@@ -17,9 +17,9 @@ from tests.simulators.slack.message_contents import words
 
 @pytest.fixture(params=ENGINES)
 async def stage(
-    request: pytest.FixtureRequest, nursery: ForkServer, tmp_path: Path, topic_prefix: str
+    request: pytest.FixtureRequest, fork_server: ForkServer, tmp_path: Path, topic_prefix: str
 ) -> AsyncIterator[DeskInstallation]:
-    async with open_desk(request, nursery, tmp_path, topic_prefix, times={"first_reply": 30}) as stage:
+    async with open_desk(request, fork_server, tmp_path, topic_prefix, times={"first_reply": 30}) as stage:
         yield stage
 
 

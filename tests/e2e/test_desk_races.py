@@ -23,10 +23,10 @@ PERSON_PLEASE = "I want to talk to a person please"
 
 @pytest.fixture(scope="module", params=ENGINES)
 async def stage(
-    request: pytest.FixtureRequest, nursery: ForkServer, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest, fork_server: ForkServer, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[DeskInstallation]:
     folder = tmp_path_factory.mktemp("races")
-    async with open_desk(request, nursery, folder, f"t-{uuid.uuid4().hex[:8]}.") as stage:
+    async with open_desk(request, fork_server, folder, f"t-{uuid.uuid4().hex[:8]}.") as stage:
         for name in ("Mo", "Eve"):
             stage.slack.people.join(stage.room, name)
         yield stage

@@ -33,14 +33,14 @@ async def vendor() -> AsyncIterator[WhatsApp]:
 
 
 @pytest.fixture
-async def parley(vendor: WhatsApp, nursery: ForkServer, tmp_path: Path) -> AsyncIterator[Installation]:
+async def parley(vendor: WhatsApp, fork_server: ForkServer, tmp_path: Path) -> AsyncIterator[Installation]:
     tenant = {
         "name": "Plant store",
         "fold": {"web": 0.05, "others": 0.05},
         "channels": {"whatsapp": {"main": vendor.settings()}},
         "knowledge": {"paths": ["knowledge"]},
     }
-    installation = Installation.make(nursery, tmp_path, tenants={"plantstore": tenant})
+    installation = Installation.make(fork_server, tmp_path, tenants={"plantstore": tenant})
     await installation.start()
     vendor.call(f"{installation.base}/v1/webhooks/whatsapp/plantstore/main")
     yield installation

@@ -21,9 +21,9 @@ TABLE = ("|" + "a|" * 100 + "\n|" + "-|" * 100 + "\n" + "a|\n" * 2_500)[:7_990]
 
 @pytest.fixture(params=["embedded"])
 async def stage(
-    request: pytest.FixtureRequest, nursery: ForkServer, tmp_path: Path, topic_prefix: str
+    request: pytest.FixtureRequest, fork_server: ForkServer, tmp_path: Path, topic_prefix: str
 ) -> AsyncIterator[DeskInstallation]:
-    async with open_desk(request, nursery, tmp_path, topic_prefix) as stage:
+    async with open_desk(request, fork_server, tmp_path, topic_prefix) as stage:
         yield stage
 
 

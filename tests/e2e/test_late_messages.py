@@ -43,7 +43,7 @@ async def vendor() -> AsyncIterator[Twilio]:
 
 @pytest.fixture(params=ENGINES)
 async def parley(
-    request: pytest.FixtureRequest, vendor: Twilio, nursery: ForkServer, tmp_path: Path, topic_prefix: str
+    request: pytest.FixtureRequest, vendor: Twilio, fork_server: ForkServer, tmp_path: Path, topic_prefix: str
 ) -> AsyncIterator[Installation]:
     servers = {}
     if request.param == "scaled":
@@ -54,7 +54,7 @@ async def parley(
     tenant = {"name": "Plants", "fold": {"web": 0.05, "others": 0.05}, "channels": channels}
     tenant["knowledge"] = {"paths": ["knowledge"]}
     installation = Installation.make(
-        nursery, tmp_path, prefix=topic_prefix, public_url=public, tenants={"plantstore": tenant}, **servers
+        fork_server, tmp_path, prefix=topic_prefix, public_url=public, tenants={"plantstore": tenant}, **servers
     )
     installation.ports["edge" if installation.scaled else "dev"] = port
     vendor.call(f"{public}/v1/webhooks/whatsapp/plantstore/main")

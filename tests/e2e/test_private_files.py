@@ -42,7 +42,7 @@ async def used(installation: Installation) -> None:
 
 
 async def test_the_data_folder_is_for_its_owner_alone_and_is_tightened_where_it_was_not(
-    nursery: ForkServer, tmp_path: Path
+    fork_server: ForkServer, tmp_path: Path
 ) -> None:
     data = tmp_path / "data"
     tenant = {
@@ -52,7 +52,9 @@ async def test_the_data_folder_is_for_its_owner_alone_and_is_tightened_where_it_
         "knowledge": {"paths": ["knowledge"]},
         "actions": {"sources": [str(SHOP)], "settings": {"shop_folder": str(data / "shop")}},
     }
-    installation = Installation.make(nursery, tmp_path, tenants={"plantstore": tenant}, secret_key="", admin_token="")
+    installation = Installation.make(
+        fork_server, tmp_path, tenants={"plantstore": tenant}, secret_key="", admin_token=""
+    )
     await installation.start()
     await used(installation)
     found = assert_private(data)
@@ -74,9 +76,9 @@ async def test_the_data_folder_is_for_its_owner_alone_and_is_tightened_where_it_
 
 
 async def test_a_command_that_writes_before_the_first_start_makes_a_private_folder(
-    nursery: ForkServer, tmp_path: Path
+    fork_server: ForkServer, tmp_path: Path
 ) -> None:
-    installation = Installation.make(nursery, tmp_path, secret_key="", admin_token="")
+    installation = Installation.make(fork_server, tmp_path, secret_key="", admin_token="")
     note = tmp_path / "note.md"
     note.write_text("# Note\n\nWe are open on Mondays.\n")
     await installation.run("knowledge", "add", str(note), "--tenant", "plantstore")

@@ -17,10 +17,10 @@ from tests.harness.processes import ForkServer
 
 @pytest.fixture(scope="module", params=ENGINES)
 async def parley(
-    request: pytest.FixtureRequest, nursery: ForkServer, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest, fork_server: ForkServer, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Installation]:
     """One for all tests of this file: each brings contacts of its own."""
-    async with run_installation(request, nursery, tmp_path_factory.mktemp("scenarios")) as installation:
+    async with run_installation(request, fork_server, tmp_path_factory.mktemp("scenarios")) as installation:
         yield installation
 
 

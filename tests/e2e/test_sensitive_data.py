@@ -76,7 +76,7 @@ class Shop:
 
 @pytest.fixture(params=ENGINES, scope="module")
 async def shop(
-    request: pytest.FixtureRequest, nursery: ForkServer, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest, fork_server: ForkServer, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Shop]:
     folder, prefix, servers = tmp_path_factory.mktemp("kept"), f"t-{uuid.uuid4().hex[:8]}.", {}
     if request.param == "scaled":
@@ -88,7 +88,7 @@ async def shop(
         for vendor in (slack, instagram):
             await stack.enter_async_context(vendor.serving())
             tenants["plantstore"]["channels"][vendor.name] = {"main": vendor.settings()}
-        parley = Installation.make(nursery, folder, prefix=prefix, tenants=tenants, **servers)
+        parley = Installation.make(fork_server, folder, prefix=prefix, tenants=tenants, **servers)
         await parley.prepare()
         await parley.start(flags=["--log-level", "debug"])
         if parley.scaled:

@@ -29,7 +29,7 @@ def shop_folder(tmp_path: Path) -> Path:
 
 @pytest.fixture(params=ENGINES)
 async def parley(
-    request: pytest.FixtureRequest, nursery: ForkServer, tmp_path: Path, topic_prefix: str, shop_folder: Path
+    request: pytest.FixtureRequest, fork_server: ForkServer, tmp_path: Path, topic_prefix: str, shop_folder: Path
 ) -> AsyncIterator[Installation]:
     """Embedded, the shop is opened in the same process; scaled, it runs by itself."""
     server = TestServer(build_app(shop_folder, lambda: datetime.now(UTC).date()))
@@ -49,7 +49,7 @@ async def parley(
         "channels": {"web": {"main": {}}},
         "actions": {"sources": [str(ACTIONS)], "settings": settings},
     }
-    installation = Installation.make(nursery, tmp_path, tenants={"plantstore": tenant}, **more)
+    installation = Installation.make(fork_server, tmp_path, tenants={"plantstore": tenant}, **more)
     await installation.prepare()
     await installation.start()
     yield installation

@@ -128,10 +128,12 @@ async def _status(http: aiohttp.ClientSession, url: str) -> int:
 
 
 async def test_while_a_server_is_gone_it_is_503_with_retry_after_and_then_it_heals(
-    nursery: ForkServer, tmp_path: Path, kafka_bootstrap: str, stoppable_redis: LocalRedis, topic_prefix: str
+    fork_server: ForkServer, tmp_path: Path, kafka_bootstrap: str, stoppable_redis: LocalRedis, topic_prefix: str
 ) -> None:
     """Redis is killed and comes back: refused in the words of the contract, then served again without a restart."""
-    made = Installation.make(nursery, tmp_path, kafka=kafka_bootstrap, redis=stoppable_redis.url, prefix=topic_prefix)
+    made = Installation.make(
+        fork_server, tmp_path, kafka=kafka_bootstrap, redis=stoppable_redis.url, prefix=topic_prefix
+    )
     await made.prepare()
     await made.start()
     await made.put_documents()

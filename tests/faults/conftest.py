@@ -12,10 +12,10 @@ from tests.harness.processes import ForkServer
 
 
 @pytest.fixture(scope="package")
-async def shared_world(nursery: ForkServer, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
+async def shared_world(fork_server: ForkServer, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
     if os.environ.get("PARLEY_TEST_SERVERS") == "none":
         pytest.skip("PARLEY_TEST_SERVERS=none: tests that need Kafka or Redis are left out")
-    async with open_world(nursery, tmp_path_factory.mktemp("broken")) as world:
+    async with open_world(fork_server, tmp_path_factory.mktemp("broken")) as world:
         yield world
 
 

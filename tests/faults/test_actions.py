@@ -143,28 +143,28 @@ async def torment(
 
 @pytest.mark.parametrize("nth", SIDE_BY_SIDE)
 @pytest.mark.timeout(LONGEST)
-async def test_embedded_does_each_action_once_over_kills(nursery: ForkServer, tmp_path: Path, nth: int) -> None:
-    await torment(Installation.make(nursery, tmp_path), CELLS if ROUNDS else FEW)
+async def test_embedded_does_each_action_once_over_kills(fork_server: ForkServer, tmp_path: Path, nth: int) -> None:
+    await torment(Installation.make(fork_server, tmp_path), CELLS if ROUNDS else FEW)
 
 
 @pytest.mark.scaled
 @pytest.mark.parametrize("nth", SIDE_BY_SIDE)
 @pytest.mark.timeout(LONGEST)
 async def test_kafka_and_redis_do_each_action_once_over_kills(
-    nursery: ForkServer, tmp_path: Path, kafka_bootstrap: str, redis_url: str, topic_prefix: str, nth: int
+    fork_server: ForkServer, tmp_path: Path, kafka_bootstrap: str, redis_url: str, topic_prefix: str, nth: int
 ) -> None:
-    installation = Installation.make(nursery, tmp_path, kafka=kafka_bootstrap, redis=redis_url, prefix=topic_prefix)
+    installation = Installation.make(fork_server, tmp_path, kafka=kafka_bootstrap, redis=redis_url, prefix=topic_prefix)
     await torment(installation, CELLS if ROUNDS else FEW)
 
 
 @pytest.mark.scaled
 @pytest.mark.timeout(LONGEST)
 async def test_an_action_in_doubt_survives_the_loss_of_redis(
-    nursery: ForkServer, tmp_path: Path, kafka_bootstrap: str, stoppable_redis: LocalRedis, topic_prefix: str
+    fork_server: ForkServer, tmp_path: Path, kafka_bootstrap: str, stoppable_redis: LocalRedis, topic_prefix: str
 ) -> None:
     """The worker dies right after the call, and Redis loses all it knew: the log alone says that it was begun."""
     installation = Installation.make(
-        nursery, tmp_path, kafka=kafka_bootstrap, redis=stoppable_redis.url, prefix=topic_prefix
+        fork_server, tmp_path, kafka=kafka_bootstrap, redis=stoppable_redis.url, prefix=topic_prefix
     )
 
     async def flush() -> None:

@@ -57,11 +57,11 @@ def open_files(pid: int) -> int:
 
 
 async def test_at_the_limit_accepting_pauses_and_what_is_connected_is_served(
-    nursery: ForkServer, tmp_path: Path
+    fork_server: ForkServer, tmp_path: Path
 ) -> None:
     """The process raises its own limit as far as it may. Beyond it, one line of log says what to do, and when
     connections end, others are accepted."""
-    installation = Installation.make(nursery, tmp_path)
+    installation = Installation.make(fork_server, tmp_path)
     async with limited(installation) as process:
         (line,) = [
             line for line in Path(f"/proc/{process.pid}/limits").read_text().splitlines() if "open files" in line

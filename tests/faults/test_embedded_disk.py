@@ -59,10 +59,10 @@ def small_disk(tmp_path: Path) -> Iterator[Path | None]:
 
 
 async def test_a_full_disk_refuses_and_heals_when_there_is_room(
-    nursery: ForkServer, tmp_path: Path, small_disk: Path | None
+    fork_server: ForkServer, tmp_path: Path, small_disk: Path | None
 ) -> None:
     changes = {"data_dir": str(small_disk / "data")} if small_disk else {}
-    parley = Installation.make(nursery, tmp_path, **changes)
+    parley = Installation.make(fork_server, tmp_path, **changes)
     await parley.start()
     fill, free = _by_ballast(small_disk) if small_disk else _by_limit(parley)
     async with under_traffic(parley) as contacts:
@@ -103,9 +103,9 @@ def _by_limit(parley: Installation) -> tuple[Step, Step]:
 
 
 @pytest.fixture
-async def on_bad_disk(nursery: ForkServer, tmp_path: Path) -> AsyncIterator[tuple[Installation, Disk]]:
+async def on_bad_disk(fork_server: ForkServer, tmp_path: Path) -> AsyncIterator[tuple[Installation, Disk]]:
     disk = Disk(tmp_path / "disk")
-    parley = Installation.make(nursery, tmp_path)
+    parley = Installation.make(fork_server, tmp_path)
     await parley.start(env=disk.env)
     yield parley, disk
     disk.heal()

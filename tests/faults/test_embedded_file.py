@@ -24,8 +24,8 @@ pytestmark = pytest.mark.timeout(240)
 
 
 @pytest.fixture
-async def parley(nursery: ForkServer, tmp_path: Path) -> AsyncIterator[Installation]:
-    made = Installation.make(nursery, tmp_path)
+async def parley(fork_server: ForkServer, tmp_path: Path) -> AsyncIterator[Installation]:
+    made = Installation.make(fork_server, tmp_path)
     await made.start()
     yield made
     await made.stop()

@@ -80,9 +80,9 @@ async def holders(installation: Installation, channel: str) -> list[str]:
 
 
 @pytest.mark.timeout(300)
-async def test_an_embedded_process_that_is_killed_goes_on_where_it_was(nursery: ForkServer, tmp_path: Path) -> None:
+async def test_an_embedded_process_that_is_killed_goes_on_where_it_was(fork_server: ForkServer, tmp_path: Path) -> None:
     async with open_shop() as shop:
-        installation = Installation.make(nursery, tmp_path, tenants=shop.tenants())
+        installation = Installation.make(fork_server, tmp_path, tenants=shop.tenants())
         await installation.start()
         await shop.connected()
         await shop.ask(0)
@@ -99,11 +99,11 @@ async def test_an_embedded_process_that_is_killed_goes_on_where_it_was(nursery: 
 @pytest.mark.scaled
 @pytest.mark.timeout(240)
 async def test_of_two_connector_processes_the_other_hears_an_account_ten_seconds_after_its_holder_is_killed(
-    nursery: ForkServer, tmp_path: Path, kafka_bootstrap: str, redis_url: str, topic_prefix: str
+    fork_server: ForkServer, tmp_path: Path, kafka_bootstrap: str, redis_url: str, topic_prefix: str
 ) -> None:
     async with open_shop() as shop:
         installation = Installation.make(
-            nursery, tmp_path, kafka=kafka_bootstrap, redis=redis_url, prefix=topic_prefix, tenants=shop.tenants()
+            fork_server, tmp_path, kafka=kafka_bootstrap, redis=redis_url, prefix=topic_prefix, tenants=shop.tenants()
         )
         await installation.prepare()
         await installation.start("edge", "worker", "connectors", "connectors#2")

@@ -55,8 +55,8 @@ async def torment(installation: Installation, rounds: int, random_kills: int) ->
 
 
 @pytest.mark.timeout(400)
-async def test_embedded_survives_fifty_kills(nursery: ForkServer, tmp_path: Path) -> None:
-    installation = Installation.make(nursery, tmp_path)
+async def test_embedded_survives_fifty_kills(fork_server: ForkServer, tmp_path: Path) -> None:
+    installation = Installation.make(fork_server, tmp_path)
     await installation.start()
     await torment(installation, rounds=2, random_kills=16)
     await installation.stop()
@@ -66,9 +66,9 @@ async def test_embedded_survives_fifty_kills(nursery: ForkServer, tmp_path: Path
 @pytest.mark.scaled
 @pytest.mark.timeout(400)
 async def test_kafka_and_redis_survive_thirty_kills(
-    nursery: ForkServer, tmp_path: Path, kafka_bootstrap: str, redis_url: str, topic_prefix: str
+    fork_server: ForkServer, tmp_path: Path, kafka_bootstrap: str, redis_url: str, topic_prefix: str
 ) -> None:
-    installation = Installation.make(nursery, tmp_path, kafka=kafka_bootstrap, redis=redis_url, prefix=topic_prefix)
+    installation = Installation.make(fork_server, tmp_path, kafka=kafka_bootstrap, redis=redis_url, prefix=topic_prefix)
     await installation.prepare()
     await installation.start()
     await installation.put_documents()

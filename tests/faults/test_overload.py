@@ -43,7 +43,7 @@ async def found_at_once(crowd: Crowd, process: Process) -> Tally:
 
 
 @pytest.mark.slow
-async def test_an_overloaded_edge_refuses_and_goes_on_accepting(nursery: ForkServer, tmp_path: Path) -> None:
+async def test_an_overloaded_edge_refuses_and_goes_on_accepting(fork_server: ForkServer, tmp_path: Path) -> None:
     """Three times its best, and then a thousand at once: some are accepted and some refused with the time to come
     again, nobody is left waiting, and memory stays. How much is accepted is told by tests/measure/overload.py."""
     tenant = {
@@ -51,7 +51,7 @@ async def test_an_overloaded_edge_refuses_and_goes_on_accepting(nursery: ForkSer
         "limits": UNLIMITED,
         "channels": {"web": {"main": {"messages_per_minute": 1_000_000}}},
     }
-    parley = Installation.make(nursery, tmp_path, tenants={"plantstore": tenant})
+    parley = Installation.make(fork_server, tmp_path, tenants={"plantstore": tenant})
     await parley.start()
     async with Crowd(parley, PEOPLE) as crowd:
         peak = await crowd.all_at_once(2.0, people=64)

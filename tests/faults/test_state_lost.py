@@ -26,10 +26,12 @@ async def flush(url: str) -> None:
 
 @pytest.fixture
 async def parley(
-    nursery: ForkServer, tmp_path: Path, kafka_bootstrap: str, stoppable_redis: LocalRedis, topic_prefix: str
+    fork_server: ForkServer, tmp_path: Path, kafka_bootstrap: str, stoppable_redis: LocalRedis, topic_prefix: str
 ) -> Installation:
     """A scaled installation with a Redis of its own."""
-    made = Installation.make(nursery, tmp_path, kafka=kafka_bootstrap, redis=stoppable_redis.url, prefix=topic_prefix)
+    made = Installation.make(
+        fork_server, tmp_path, kafka=kafka_bootstrap, redis=stoppable_redis.url, prefix=topic_prefix
+    )
     await made.prepare()
     await made.start()
     await made.put_documents()

@@ -17,8 +17,8 @@ from tests.torture.run import torture
 SEED = random.SystemRandom().randrange(2**32)
 
 
-async def short(nursery: ForkServer, folder: Path, options: Options) -> Outcome:
-    outcome = await torture(options, folder, nursery, print)
+async def short(fork_server: ForkServer, folder: Path, options: Options) -> Outcome:
+    outcome = await torture(options, folder, fork_server, print)
     print(json.dumps(outcome.as_json(), indent=1))
     return outcome
 
@@ -26,10 +26,10 @@ async def short(nursery: ForkServer, folder: Path, options: Options) -> Outcome:
 @pytest.mark.slow
 @pytest.mark.timeout(240)
 async def test_embedded_loses_doubles_and_reorders_nothing_under_kills_and_bad_weather(
-    nursery: ForkServer, tmp_path: Path
+    fork_server: ForkServer, tmp_path: Path
 ) -> None:
     options = Options("embedded", messages=500, kills=8, seed=SEED, seconds=120, faults=8, people=30)
-    outcome = await short(nursery, tmp_path, options)
+    outcome = await short(fork_server, tmp_path, options)
     assert outcome.found.faults == []
     assert outcome.shortfalls == []
 
@@ -38,12 +38,12 @@ async def test_embedded_loses_doubles_and_reorders_nothing_under_kills_and_bad_w
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 async def test_kafka_and_redis_lose_double_and_reorder_nothing_when_all_parts_are_killed(
-    nursery: ForkServer, tmp_path: Path
+    fork_server: ForkServer, tmp_path: Path
 ) -> None:
     if os.environ.get("PARLEY_TEST_SERVERS") == "none":
         pytest.skip("PARLEY_TEST_SERVERS=none: tests that need Kafka or Redis are left out")
     options = Options("scaled", messages=500, kills=8, seed=SEED, seconds=180, faults=8, people=30)
-    outcome = await short(nursery, tmp_path, options)
+    outcome = await short(fork_server, tmp_path, options)
     assert outcome.found.faults == []
     assert outcome.shortfalls == []
 
@@ -51,10 +51,10 @@ async def test_kafka_and_redis_lose_double_and_reorder_nothing_when_all_parts_ar
 @pytest.mark.slow
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize("mutant", ["dedupe_off", "outbox_forgotten"])
-async def test_a_defect_on_purpose_is_seen(nursery: ForkServer, tmp_path: Path, mutant: str) -> None:
+async def test_a_defect_on_purpose_is_seen(fork_server: ForkServer, tmp_path: Path, mutant: str) -> None:
     options = Options(
         "embedded", messages=400, kills=12, seed=7, seconds=60, faults=0, kinds=(), people=30, mutant=mutant, settle=3
     )
-    outcome = await short(nursery, tmp_path, options)
+    outcome = await short(fork_server, tmp_path, options)
     seen = outcome.found.doubled if mutant == "dedupe_off" else outcome.found.unanswered
     assert seen, "the checker saw nothing"

@@ -95,7 +95,9 @@ class World:
 
 
 @asynccontextmanager
-async def open_world(nursery: ForkServer, folder: Path, *, bench: bool = False, **changes: Any) -> AsyncIterator[World]:
+async def open_world(
+    fork_server: ForkServer, folder: Path, *, bench: bool = False, **changes: Any
+) -> AsyncIterator[World]:
     """Servers, links, and the three roles with their documents searchable."""
     async with AsyncExitStack() as stack:
         kafka, redis = ForkedKafka(bench), LocalRedis()
@@ -106,7 +108,7 @@ async def open_world(nursery: ForkServer, folder: Path, *, bench: bool = False, 
             await stack.enter_async_context(proxy)
         await asyncio.gather(*(asyncio.to_thread(server.start) for server in (kafka, redis)))
         parley = Installation.make(
-            nursery,
+            fork_server,
             folder,
             kafka=near[0].address,
             redis=f"redis://{near[1].address}/0",

@@ -19,15 +19,15 @@ from tests.harness.processes import ForkServer
 
 
 async def run(count: int, seed: int, processes: int, seconds: float) -> int:
-    nursery = ForkServer()
-    await nursery.start()
+    fork_server = ForkServer()
+    await fork_server.start()
     try:
         with tempfile.TemporaryDirectory() as folder:
             outcome = await campaign(
-                nursery, Path(folder), count=count, seed=seed, processes=processes, seconds=seconds
+                fork_server, Path(folder), count=count, seed=seed, processes=processes, seconds=seconds
             )
     finally:
-        await nursery.close()
+        await fork_server.close()
     print(outcome)
     return 1 if outcome.faults else 0
 

@@ -57,9 +57,16 @@ class Outcome:
 
 
 async def campaign(
-    nursery: ForkServer, folder: Path, *, count: int, seed: int, processes: int, lines: int = 6, seconds: float = 1e9
+    fork_server: ForkServer,
+    folder: Path,
+    *,
+    count: int,
+    seed: int,
+    processes: int,
+    lines: int = 6,
+    seconds: float = 1e9,
 ) -> Outcome:
-    installation = Installation.make(nursery, folder, tenants=tenants(), encoder="light")
+    installation = Installation.make(fork_server, folder, tenants=tenants(), encoder="light")
     await installation.start(flags=["--log-level", "error"])
     try:
         async with aiohttp.ClientSession() as http:

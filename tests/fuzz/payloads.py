@@ -151,7 +151,7 @@ def _note(outcome: Outcome, seconds: float, one: Seed, body: bytes) -> None:
         outcome.wrong.append(f"{one.case}: {seconds:.1f} s for {body[:600]!r}")
 
 
-async def over_sockets(nursery: ForkServer, folder: Path, channel: str, seed: int, count: int) -> Outcome:
+async def over_sockets(fork_server: ForkServer, folder: Path, channel: str, seed: int, count: int) -> Outcome:
     """To a running installation that has the accounts of the fixtures."""
     accounts = {
         name: told | {"api_base": NOBODY}
@@ -159,7 +159,7 @@ async def over_sockets(nursery: ForkServer, folder: Path, channel: str, seed: in
     }
     limits = {"inbound_per_s": 100_000}
     tenants = {fixture_translation.TENANT: {"name": "Shop", "channels": {channel: accounts}, "limits": limits}}
-    installation = Installation.make(nursery, folder, tenants=tenants)
+    installation = Installation.make(fork_server, folder, tenants=tenants)
     await installation.start(flags=["--log-level", "error"])
     outcome, began = Outcome(channel), time.monotonic()
     try:
@@ -210,13 +210,13 @@ def _wire(request: RawRequest, port: int) -> bytes:
 
 
 async def _sockets(channel: str, seed: int, count: int) -> Outcome:
-    nursery = ForkServer()
-    await nursery.start()
+    fork_server = ForkServer()
+    await fork_server.start()
     try:
         with tempfile.TemporaryDirectory() as folder:
-            return await over_sockets(nursery, Path(folder), channel, seed, count)
+            return await over_sockets(fork_server, Path(folder), channel, seed, count)
     finally:
-        await nursery.close()
+        await fork_server.close()
 
 
 def main(arguments: list[str]) -> int:

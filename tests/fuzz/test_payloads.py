@@ -24,8 +24,8 @@ def test_no_payload_is_a_defect(channel: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("channel", CALLED)
-async def test_no_payload_is_answered_with_a_5xx(channel: str, nursery: ForkServer, tmp_path: Path) -> None:
-    outcome = await over_sockets(nursery, tmp_path, channel, SEED, 500)
+async def test_no_payload_is_answered_with_a_5xx(channel: str, fork_server: ForkServer, tmp_path: Path) -> None:
+    outcome = await over_sockets(fork_server, tmp_path, channel, SEED, 500)
     assert outcome.wrong == [], f"seed {SEED}\n{outcome}"
     assert outcome.sent == 500
     assert outcome.statuses[200] > 100, outcome

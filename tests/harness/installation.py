@@ -84,7 +84,7 @@ def config_of(folder: Path, **changes: Any) -> dict[str, Any]:
 class Installation:
     """``roles`` maps a role to its running process; ``kills`` counts what was killed."""
 
-    nursery: ForkServer
+    fork_server: ForkServer
     folder: Path
     scaled: bool
     config: Path
@@ -94,7 +94,14 @@ class Installation:
 
     @classmethod
     def make(
-        cls, nursery: ForkServer, folder: Path, *, kafka: str = "", redis: str = "", prefix: str = "", **changes: Any
+        cls,
+        fork_server: ForkServer,
+        folder: Path,
+        *,
+        kafka: str = "",
+        redis: str = "",
+        prefix: str = "",
+        **changes: Any,
     ) -> Installation:
         knowledge = folder / "knowledge"
         knowledge.mkdir(parents=True, exist_ok=True)
@@ -104,7 +111,7 @@ class Installation:
             changes |= {"bus": f"kafka://{kafka}", "state": redis, "topic_prefix": prefix}
         path = folder / "parley.yaml"
         path.write_text(yaml.safe_dump(config_of(folder, **changes)))
-        return cls(nursery, folder, bool(kafka), path)
+        return cls(fork_server, folder, bool(kafka), path)
 
     @property
     def base(self) -> str:
@@ -127,7 +134,9 @@ class Installation:
             args = [*command, "--config", str(self.config), *flags]
             port, log = self.port(role), self.folder / f"{role}.log"
             stable = {"PARLEY_MEMBER": f"{role}-1"} if self.scaled else {}
-            self.roles[role] = await self.nursery.spawn(role, args, port=port, log=log, env={**stable, **(env or {})})
+            self.roles[role] = await self.fork_server.spawn(
+                role, args, port=port, log=log, env={**stable, **(env or {})}
+            )
         if wait:
             for role in roles or self.all_roles:
                 await self.roles[role].ready()
@@ -142,7 +151,7 @@ class Installation:
         """One command to its end: its exit status and all it printed. ``config`` names our configuration file."""
         log = self.folder / f"command-{len(list(self.folder.glob('command-*')))}.log"
         whole = [*args, "--config", str(self.config)] if config else [*args]
-        process = await self.nursery.spawn(args[0], whole, port=free_port(), log=log, env=env or {})
+        process = await self.fork_server.spawn(args[0], whole, port=free_port(), log=log, env=env or {})
         status = await asyncio.wait_for(asyncio.shield(process.exited), 90)
         return status, log.read_text()
 

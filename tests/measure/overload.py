@@ -47,8 +47,8 @@ def passes(peak: Tally, over: Tally, before: dict[str, int], after: dict[str, in
 
 
 async def main(engine: str, seconds: float) -> bool:
-    nursery = ForkServer()
-    await nursery.start()
+    fork_server = ForkServer()
+    await fork_server.start()
     tenant = {
         "name": "Plant store",
         "limits": UNLIMITED,
@@ -57,13 +57,13 @@ async def main(engine: str, seconds: float) -> bool:
     with tempfile.TemporaryDirectory() as folder:
         try:
             if engine == "scaled":
-                async with open_world(nursery, Path(folder), bench=True, tenants={"plantstore": tenant}) as world:
+                async with open_world(fork_server, Path(folder), bench=True, tenants={"plantstore": tenant}) as world:
                     return await measure(world.parley, seconds)
-            parley = Installation.make(nursery, Path(folder), tenants={"plantstore": tenant})
+            parley = Installation.make(fork_server, Path(folder), tenants={"plantstore": tenant})
             await parley.start()
             return await measure(parley, seconds)
         finally:
-            await nursery.close()
+            await fork_server.close()
 
 
 if __name__ == "__main__":

@@ -27,13 +27,13 @@ def _marked(row: str) -> object:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [_marked(row) for row in UNASKED])
 async def test_row_yields_figures(
-    name: str, nursery: ForkServer, tmp_path: Path, request: pytest.FixtureRequest
+    name: str, fork_server: ForkServer, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     """Every row that `make bench` measures can be measured, and its figures are numbers."""
     servers = {}
     if name in NEEDS_SERVERS:
         servers = {"kafka": request.getfixturevalue("kafka_bootstrap"), "redis": request.getfixturevalue("redis_url")}
-    async with stage(tmp_path, quick=True, nursery=nursery, **servers) as here:
+    async with stage(tmp_path, quick=True, fork_server=fork_server, **servers) as here:
         rows = await import_module(f"tests.bench.{name}").measure(here)
     assert rows
     for row in rows:
@@ -44,9 +44,9 @@ async def test_row_yields_figures(
 
 
 @pytest.mark.slow
-async def test_sockets_lose_no_frame_in_a_reconnect_storm(nursery: ForkServer, tmp_path: Path) -> None:
+async def test_sockets_lose_no_frame_in_a_reconnect_storm(fork_server: ForkServer, tmp_path: Path) -> None:
     """300 sockets on one edge, gone and back all at once, are shown every message and answer once and in order."""
-    installation = Installation.make(nursery, tmp_path, tenants=tenants(), encoder="light")
+    installation = Installation.make(fork_server, tmp_path, tenants=tenants(), encoder="light")
     await installation.start()
     try:
         ran = await course(installation.roles["dev"], 300, processes=2)

@@ -47,10 +47,10 @@ async def stage(
         if engine == "scaled":
             addresses = {"kafka": stack.enter_context(servers.kafka()), "redis": stack.enter_context(servers.redis())}
             addresses["prefix"] = f"scenarios-{seed}-{len(scene.env)}."
-        nursery = ForkServer()
-        await nursery.start()
-        stack.push_async_callback(nursery.close)
-        yield await stack.enter_async_context(stage_of(nursery, folder, scene, **addresses))
+        fork_server = ForkServer()
+        await fork_server.start()
+        stack.push_async_callback(fork_server.close)
+        yield await stack.enter_async_context(stage_of(fork_server, folder, scene, **addresses))
 
 
 async def matrix(engine: str, seed: int) -> bool:

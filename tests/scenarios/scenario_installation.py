@@ -159,7 +159,7 @@ class ScenarioInstallation:
 
 @asynccontextmanager
 async def stage_of(
-    nursery: ForkServer, folder: Path, scene: ScenarioSettings = MATRIX, /, **servers: str
+    fork_server: ForkServer, folder: Path, scene: ScenarioSettings = MATRIX, /, **servers: str
 ) -> AsyncIterator[ScenarioInstallation]:
     """``servers``: kafka, redis and prefix; none of them is the embedded engine."""
     clock, port = VendorClock(), free_port()
@@ -175,7 +175,7 @@ async def stage_of(
             await stack.enter_async_context(help_desk.serving())
             tenants[TENANT]["channels"][desks.WEBHOOK] = {"main": help_desk.settings()}
             help_desk.call(f"{public}/v1/webhooks/{desks.WEBHOOK}/{TENANT}/main")
-        installation = Installation.make(nursery, folder, **servers, public_url=public, tenants=tenants)
+        installation = Installation.make(fork_server, folder, **servers, public_url=public, tenants=tenants)
         installation.ports["edge" if installation.scaled else "dev"] = port
         for each in customers:
             each.vendor.call(f"{public}/v1/webhooks/{each.channel}/{TENANT}/{each.account}{each.hook}")

@@ -17,9 +17,9 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 @pytest.fixture(scope="module")
 async def matrix(
-    request: pytest.FixtureRequest, nursery: ForkServer, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest, fork_server: ForkServer, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Matrix]:
-    async with stage_of(nursery, tmp_path_factory.mktemp("matrix")) as stage:
+    async with stage_of(fork_server, tmp_path_factory.mktemp("matrix")) as stage:
         matrix = Matrix(stage, select_cells(request, "test_every_scenario_holds_on_its_channels"))
         yield matrix
         await matrix.finished

@@ -17,10 +17,10 @@ from tests.scenarios.scenario_installation import ScenarioSettings, stage_of
 
 @pytest.mark.slow
 async def test_a_failure_leaves_what_the_vendor_the_record_the_bus_and_the_process_say(
-    nursery: ForkServer, tmp_path: Path
+    fork_server: ForkServer, tmp_path: Path
 ) -> None:
     kept = tmp_path / "kept"
-    async with stage_of(nursery, tmp_path / "stage", ScenarioSettings(kinds=(SocketCustomers,))) as stage:
+    async with stage_of(fork_server, tmp_path / "stage", ScenarioSettings(kinds=(SocketCustomers,))) as stage:
         talk = CustomerConversation(stage, stage.customers[0], "ann", fail_on_wait)
         shown = await talk.ask(HEAT)
         evidence = Evidence(stage, kept)
@@ -35,9 +35,9 @@ async def test_a_failure_leaves_what_the_vendor_the_record_the_bus_and_the_proce
 
 
 @pytest.mark.slow
-async def test_a_dead_process_does_not_hide_the_failure(nursery: ForkServer, tmp_path: Path) -> None:
+async def test_a_dead_process_does_not_hide_the_failure(fork_server: ForkServer, tmp_path: Path) -> None:
     kept = tmp_path / "kept"
-    async with stage_of(nursery, tmp_path / "stage", ScenarioSettings(kinds=(SocketCustomers,))) as stage:
+    async with stage_of(fork_server, tmp_path / "stage", ScenarioSettings(kinds=(SocketCustomers,))) as stage:
         talk = CustomerConversation(stage, stage.customers[0], "ann", fail_on_wait)
         await talk.say(HEAT)
         await talk.accepted()

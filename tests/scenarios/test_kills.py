@@ -20,11 +20,11 @@ SEED = random.SystemRandom().randrange(2**32)
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 async def test_no_answer_is_lost_doubled_or_out_of_order_when_its_sender_is_killed(
-    nursery: ForkServer, tmp_path: Path
+    fork_server: ForkServer, tmp_path: Path
 ) -> None:
     """Where the vendor may not say what it has shown, people may get the conversation; then the log says why."""
     print(f"seed {SEED}")
-    async with stage_of(nursery, tmp_path) as stage:
+    async with stage_of(fork_server, tmp_path) as stage:
         toll = await SenderKills(stage, SEED).run(COUNT)
     print(toll.as_json())
     assert toll.wrong == []
@@ -35,10 +35,10 @@ async def test_no_answer_is_lost_doubled_or_out_of_order_when_its_sender_is_kill
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 async def test_no_answer_is_lost_doubled_or_in_doubt_unknown_to_people_when_vendors_fail_meanwhile(
-    nursery: ForkServer, tmp_path: Path
+    fork_server: ForkServer, tmp_path: Path
 ) -> None:
     print(f"seed {SEED}")
-    async with stage_of(nursery, tmp_path) as stage:
+    async with stage_of(fork_server, tmp_path) as stage:
         verdict = await KillsDuringFaults(stage, SEED).judge(AMID_FAULTS)
     print(verdict.as_json())
     assert verdict.is_good

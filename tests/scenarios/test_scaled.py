@@ -19,13 +19,13 @@ SEED = seed()
 @pytest.fixture(scope="module")
 async def matrix(
     request: pytest.FixtureRequest,
-    nursery: ForkServer,
+    fork_server: ForkServer,
     tmp_path_factory: pytest.TempPathFactory,
     kafka_bootstrap: str,
     redis_url: str,
 ) -> AsyncIterator[Matrix]:
     servers: dict[str, Any] = {"kafka": kafka_bootstrap, "redis": redis_url, "prefix": f"matrix-{SEED}."}
-    async with stage_of(nursery, tmp_path_factory.mktemp("matrix"), **servers) as stage:
+    async with stage_of(fork_server, tmp_path_factory.mktemp("matrix"), **servers) as stage:
         matrix = Matrix(stage, select_cells(request, "test_every_scenario_holds_on_its_channels"))
         yield matrix
         await matrix.finished

@@ -19,15 +19,15 @@ from tests.screenshots.album import DOCS, Screenshots
 
 async def main(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    album, nursery = Screenshots(folder), ForkServer()
-    await nursery.start()
+    album, fork_server = Screenshots(folder), ForkServer()
+    await fork_server.start()
     try:
         async with async_playwright() as driver:
             browser = await driver.chromium.launch(executable_path=local_browser.fetch(), args=["--no-sandbox"])
-            await asyncio.gather(console.play(nursery, browser, album), desk.play(nursery, browser, album))
+            await asyncio.gather(console.play(fork_server, browser, album), desk.play(fork_server, browser, album))
             await browser.close()
     finally:
-        await nursery.close()
+        await fork_server.close()
     for name in album.said:
         print(album.path(name))
 

@@ -86,6 +86,6 @@ def configure(config: dict[str, Any]) -> None:
     config["operators"] = {"anna": {"password_hash": hash_quickly(PASSWORDS["anna"]), "name": "Anna Bloom"}}
 
 
-async def play(nursery: ForkServer, browser: Browser, album: Screenshots) -> None:
-    async with shop(nursery, configure) as parley, aiohttp.ClientSession() as http:
+async def play(fork_server: ForkServer, browser: Browser, album: Screenshots) -> None:
+    async with shop(fork_server, configure) as parley, aiohttp.ClientSession() as http:
         await take(browser, parley.base, await talks(parley.base, http), album)

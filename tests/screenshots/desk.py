@@ -123,13 +123,13 @@ def configure(slack: SlackVendor, config: dict[str, Any]) -> None:
     tenant["desk"] = {"channel": slack.channel("support").id, "undo_seconds": UNDO}
 
 
-async def play(nursery: ForkServer, browser: Browser, album: Screenshots) -> None:
+async def play(fork_server: ForkServer, browser: Browser, album: Screenshots) -> None:
     slack = SlackVendor(pace=0.01)
     slack.limits.speed = FASTER
     hurry = {"TEST_HURRY_DESK": str(FASTER)}
     async with (
         slack.serving(),
-        shop(nursery, partial(configure, slack), **hurry) as parley,
+        shop(fork_server, partial(configure, slack), **hurry) as parley,
         aiohttp.ClientSession() as http,
     ):
         slack.call(f"{parley.base}/v1/webhooks/slack/plantstore/main")

@@ -21,7 +21,7 @@ INDEXED = 300.0
 
 @asynccontextmanager
 async def shop(
-    nursery: ForkServer, change: Callable[[dict[str, Any]], None], **env: str
+    fork_server: ForkServer, change: Callable[[dict[str, Any]], None], **env: str
 ) -> AsyncIterator[Installation]:
     """A copy of it, with its configuration changed."""
     with tempfile.TemporaryDirectory(prefix="parley-pictures-") as home:
@@ -30,7 +30,7 @@ async def shop(
         config = yaml.safe_load((folder / "parley.yaml").read_text())
         change(config)
         (folder / "parley.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
-        parley = Installation(nursery, folder, False, folder / "parley.yaml")
+        parley = Installation(fork_server, folder, False, folder / "parley.yaml")
         await parley.start(wait=False, env={"PARLEY__ENCODER": "light", **env})
         try:
             await parley.roles["dev"].ready(INDEXED)

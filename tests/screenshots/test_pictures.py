@@ -57,12 +57,12 @@ MARGIN = 0.15
 
 
 @pytest.fixture(scope="module")
-async def album(nursery: ForkServer, browser: Browser) -> Screenshots:
+async def album(fork_server: ForkServer, browser: Browser) -> Screenshots:
     TAKEN.mkdir(parents=True, exist_ok=True)
     for old in TAKEN.glob("*.png"):
         old.unlink()
     album = Screenshots(TAKEN)
-    await asyncio.gather(console.play(nursery, browser, album), desk.play(nursery, browser, album))
+    await asyncio.gather(console.play(fork_server, browser, album), desk.play(fork_server, browser, album))
     return album
 
 

@@ -27,7 +27,7 @@ async def collector() -> AsyncIterator[Collector]:
 
 @pytest.fixture(params=ENGINES)
 async def start(
-    request: pytest.FixtureRequest, nursery: ForkServer, tmp_path: Path, topic_prefix: str
+    request: pytest.FixtureRequest, fork_server: ForkServer, tmp_path: Path, topic_prefix: str
 ) -> AsyncIterator[Start]:
     """``await start(**configuration)`` gives a running installation of this test alone, seen from outside."""
     async with AsyncExitStack() as stack:
@@ -37,7 +37,7 @@ async def start(
             if request.param == "scaled":
                 kafka, redis = request.getfixturevalue("kafka_bootstrap"), request.getfixturevalue("redis_url")
                 servers = {"kafka": kafka, "redis": redis, "prefix": topic_prefix}
-            made = Installation.make(nursery, tmp_path, **servers, **changes)
+            made = Installation.make(fork_server, tmp_path, **servers, **changes)
             await made.prepare()
             stack.push_async_callback(made.stop)
             await made.start(flags=flags)

@@ -175,10 +175,10 @@ async def ready_page(shop: ContractClient, role: str, name: str) -> Page | None:
 
 @pytest.mark.scaled
 async def test_a_store_that_is_away_shows_as_not_ready(
-    nursery: object, tmp_path: object, kafka_bootstrap: str, stoppable_redis: LocalRedis, topic_prefix: str
+    fork_server: object, tmp_path: object, kafka_bootstrap: str, stoppable_redis: LocalRedis, topic_prefix: str
 ) -> None:
     made = Installation.make(
-        nursery,  # type: ignore[arg-type]
+        fork_server,  # type: ignore[arg-type]
         tmp_path,  # type: ignore[arg-type]
         kafka=kafka_bootstrap,
         redis=stoppable_redis.url,

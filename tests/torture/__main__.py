@@ -64,12 +64,12 @@ def say(line: str) -> None:
 
 
 async def run(options: Options, folder: Path) -> Outcome:
-    nursery = ForkServer()
-    await nursery.start()
+    fork_server = ForkServer()
+    await fork_server.start()
     try:
-        return await torture(options, folder, nursery, say)
+        return await torture(options, folder, fork_server, say)
     finally:
-        await nursery.close()
+        await fork_server.close()
 
 
 def one(options: Options, folder: Path | None, file: Path | None) -> bool:

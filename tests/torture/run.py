@@ -170,7 +170,7 @@ def _still(person: Person, lines: list[dict[str, Any]]) -> bool:
     return person.waits
 
 
-async def torture(options: Options, folder: Path, nursery: ForkServer, say: Say) -> Outcome:
+async def torture(options: Options, folder: Path, fork_server: ForkServer, say: Say) -> Outcome:
     """Run as planned from the seed. ``folder`` keeps logs and data."""
     plan = make_plan(options)
     say(f"seed {options.seed}: {plan.summary()}")
@@ -179,7 +179,7 @@ async def torture(options: Options, folder: Path, nursery: ForkServer, say: Say)
     env = {"TEST_MUTANT": options.mutant} if options.mutant else {}
     opened = scenes.embedded if options.engine == "embedded" else scenes.scaled
     async with AsyncExitStack() as stack:
-        scene = await stack.enter_async_context(opened(nursery, folder, **env))
+        scene = await stack.enter_async_context(opened(fork_server, folder, **env))
         connector = aiohttp.TCPConnector(limit=0)
         http = await stack.enter_async_context(aiohttp.ClientSession(connector=connector, timeout=CLIENT))
         return await Run(plan, scene, http, say).whole()

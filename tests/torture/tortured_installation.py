@@ -78,14 +78,14 @@ def tenants_of() -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def embedded(nursery: ForkServer, folder: Path, **env: str) -> AsyncIterator[TorturedInstallation]:
-    parley = Installation.make(nursery, folder, tenants=tenants_of())
+async def embedded(fork_server: ForkServer, folder: Path, **env: str) -> AsyncIterator[TorturedInstallation]:
+    parley = Installation.make(fork_server, folder, tenants=tenants_of())
     async with Proxy(parley.port("dev")) as people:
         yield TorturedInstallation(parley, {"people": people}, env={"dev": env})
 
 
 @asynccontextmanager
-async def scaled(nursery: ForkServer, folder: Path, **env: str) -> AsyncIterator[TorturedInstallation]:
+async def scaled(fork_server: ForkServer, folder: Path, **env: str) -> AsyncIterator[TorturedInstallation]:
     async with AsyncExitStack() as stack:
         kafka, redis = ForkedKafka(doors=[role.upper() for role in ROLES]), LocalRedis()
         for server in (kafka, redis):
@@ -96,7 +96,7 @@ async def scaled(nursery: ForkServer, folder: Path, **env: str) -> AsyncIterator
             links[f"{role}-kafka"] = await stack.enter_async_context(kafka.doors[role.upper()][1])
             links[f"{role}-redis"] = await stack.enter_async_context(Proxy(redis.port))
         parley = Installation.make(
-            nursery,
+            fork_server,
             folder,
             kafka=kafka.bootstrap,
             redis=redis.url,

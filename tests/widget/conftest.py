@@ -54,10 +54,10 @@ def tenants() -> dict[str, Any]:
 
 
 @pytest.fixture(scope="session")
-async def parley(nursery: ForkServer, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Installation]:
+async def parley(fork_server: ForkServer, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Installation]:
     folder = tmp_path_factory.mktemp("widget")
     shutil.copytree(EXAMPLE / "site", folder / "site")
-    running = Installation.make(nursery, folder, tenants=tenants(), encoder="light")
+    running = Installation.make(fork_server, folder, tenants=tenants(), encoder="light")
     await running.start(wait=False)
     await running.roles["dev"].ready(90)
     yield running

@@ -75,13 +75,13 @@ async def take(browser: Browser, base: str, folder: Path) -> None:
 
 async def main(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    nursery = ForkServer()
-    await nursery.start()
-    async with shop(nursery, lambda config: None) as parley, async_playwright() as driver:
+    fork_server = ForkServer()
+    await fork_server.start()
+    async with shop(fork_server, lambda config: None) as parley, async_playwright() as driver:
         browser = await driver.chromium.launch(executable_path=local_browser.fetch(), args=["--no-sandbox"])
         await take(browser, parley.base, folder)
         await browser.close()
-    await nursery.close()
+    await fork_server.close()
 
 
 if __name__ == "__main__":

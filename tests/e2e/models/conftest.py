@@ -35,7 +35,7 @@ def model(provider: ModelServer) -> ModelServer:
 @pytest.fixture(scope="session", params=ENGINES)
 async def parley(
     request: pytest.FixtureRequest,
-    nursery: ForkServer,
+    fork_server: ForkServer,
     provider: ModelServer,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> AsyncIterator[Installation]:
@@ -49,7 +49,7 @@ async def parley(
     tenants = config_of(folder)["tenants"]
     tenants["plantstore"]["model"] = "remote"
     installation = Installation.make(
-        nursery,
+        fork_server,
         folder,
         prefix=f"t-{uuid.uuid4().hex[:8]}.",
         models={"remote": entry, "local": {"provider": "local"}},

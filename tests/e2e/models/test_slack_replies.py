@@ -64,7 +64,7 @@ class Shop:
 
 @pytest.fixture(params=ENGINES)
 async def shop(
-    request: pytest.FixtureRequest, nursery: ForkServer, provider: ModelServer, model: ModelServer, tmp_path: Path
+    request: pytest.FixtureRequest, fork_server: ForkServer, provider: ModelServer, model: ModelServer, tmp_path: Path
 ) -> AsyncIterator[Shop]:
     servers = {}
     if request.param == "scaled":
@@ -77,7 +77,9 @@ async def shop(
         tenants["plantstore"]["channels"]["slack"] = {"main": slack.settings()}
         models = {"remote": entry, "local": {"provider": "local"}}
         prefix = f"t-{uuid.uuid4().hex[:8]}."
-        installation = Installation.make(nursery, tmp_path, prefix=prefix, models=models, tenants=tenants, **servers)
+        installation = Installation.make(
+            fork_server, tmp_path, prefix=prefix, models=models, tenants=tenants, **servers
+        )
         await installation.prepare()
         await installation.start()
         if installation.scaled:

@@ -18,10 +18,10 @@ NAMES = [kind.name() for kind in KINDS]
 
 @pytest.fixture(scope="module", params=DESKS)
 async def cast(
-    request: pytest.FixtureRequest, nursery: ForkServer, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest, fork_server: ForkServer, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[DeskConversations]:
     folder = tmp_path_factory.mktemp("desk")
-    async with stage_of(nursery, folder, DESKS[request.param]) as stage:
+    async with stage_of(fork_server, folder, DESKS[request.param]) as stage:
         cast = DeskConversations(stage, NAMES)
         yield cast
         await cast.log()

@@ -20,11 +20,11 @@ SEED = random.SystemRandom().randrange(2**32)
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("desk", DESKS)
 async def test_no_word_is_lost_doubled_or_out_of_order_when_processes_are_killed(
-    nursery: ForkServer, tmp_path: Path, desk: str
+    fork_server: ForkServer, tmp_path: Path, desk: str
 ) -> None:
     """Where the vendor cannot say what it has shown, a message may be missing; then the record says so."""
     print(f"seed {SEED}")
-    async with stage_of(nursery, tmp_path, DESKS[desk]) as stage:
+    async with stage_of(fork_server, tmp_path, DESKS[desk]) as stage:
         toll = await DeskKills(stage, SEED).run(COUNTS[desk])
     print(toll.as_json())
     for person, told in toll.inquests.items():

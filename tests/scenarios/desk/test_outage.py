@@ -21,10 +21,10 @@ NAMES = ["web", random.Random(SEED).choice(["discord", "whatsapp", "instagram"])
 
 @pytest.mark.parametrize("desk", DESKS)
 async def test_customers_are_told_and_people_see_all_of_it_once_in_order_when_the_desk_is_back(
-    nursery: ForkServer, tmp_path: Path, desk: str
+    fork_server: ForkServer, tmp_path: Path, desk: str
 ) -> None:
     print(f"PARLEY_MATRIX_SEED={SEED}")
-    async with stage_of(nursery, tmp_path, DESKS[desk]) as stage:
+    async with stage_of(fork_server, tmp_path, DESKS[desk]) as stage:
         toll = await Outage(stage, 1 / 6, SEED, NAMES).run()
     assert toll.wrong == []
     assert toll.refused

@@ -22,11 +22,11 @@ SCENE = DESKS[random.Random(SEED).choice(list(DESKS))]
 
 @pytest.fixture(scope="module")
 async def cast(
-    nursery: ForkServer, tmp_path_factory: pytest.TempPathFactory, kafka_bootstrap: str, redis_url: str
+    fork_server: ForkServer, tmp_path_factory: pytest.TempPathFactory, kafka_bootstrap: str, redis_url: str
 ) -> AsyncIterator[DeskConversations]:
     servers = {"kafka": kafka_bootstrap, "redis": redis_url, "prefix": f"desk-{SEED}."}
     folder = tmp_path_factory.mktemp("desk")
-    async with stage_of(nursery, folder, SCENE, **servers) as stage:
+    async with stage_of(fork_server, folder, SCENE, **servers) as stage:
         cast = DeskConversations(stage, NAMES)
         yield cast
         await cast.log()
