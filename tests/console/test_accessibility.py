@@ -14,7 +14,7 @@ from tests.console.form_client import PASSWORDS, FormClient, talk
 from tests.console.sample_conversations import add_message, begin_conversation, fill_conversation, queue_conversation
 from tests.unit.gateway.conftest import Instance
 from tests.unit.gateway.test_admin_deadletters import letter
-from tests.widget.tab import Window, expect
+from tests.widget.chat_page import Window, expect
 
 pytestmark = pytest.mark.slow
 AXE = (files("axe_playwright_python") / "axe.min.js").read_text("utf-8")

@@ -18,7 +18,7 @@ from tests.harness.chat_client import Contact
 from tests.harness.installation import Installation
 from tests.harness.processes import ForkServer
 from tests.telemetry.scraping import page_of
-from tests.widget.tab import Window, expect, wait_for_value
+from tests.widget.chat_page import Window, expect, wait_for_value
 
 pytestmark = pytest.mark.slow
 

@@ -17,7 +17,7 @@ from tests.console.form_client import FormClient, ShownPage, talk
 from tests.console.sample_conversations import fill_conversation
 from tests.unit.gateway.conftest import Instance
 from tests.unit.gateway.test_admin_deadletters import letter
-from tests.widget.tab import Window, wait_for_value
+from tests.widget.chat_page import Window, wait_for_value
 from tests.widget.test_injection import PAYLOADS
 
 LIST = "/console/shop/conversations"

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.faults.world import World, open_world
+from tests.faults.faulty_installation import World, open_world
 from tests.harness.processes import ForkServer
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from tests.faults.outage import outage
 from tests.faults.traffic import check_conversations, open_traffic, wait_for_messages
-from tests.faults.world import World
+from tests.faults.faulty_installation import World
 
 SILENCE = 20.0
 """Seconds: four sessions of a consumer, four times what an append waits."""

@@ -9,7 +9,7 @@ import pytest
 
 from infra.bus.partitioner import partition_of
 from tests.faults.traffic import check_conversations, count_turns, open_traffic, wait_for_messages
-from tests.faults.world import IMPATIENT, World
+from tests.faults.faulty_installation import IMPATIENT, World
 
 pytestmark = [pytest.mark.scaled, pytest.mark.timeout(240)]
 

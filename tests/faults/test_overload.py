@@ -12,11 +12,11 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.faults.crowd import Crowd, Tally, memory
+from tests.faults.visitors import Crowd, Tally, memory
 from tests.faults.flood import conversation, flood
 from tests.faults.outage import wait_until
 from tests.faults.test_zombies import is_stopped
-from tests.faults.world import World
+from tests.faults.faulty_installation import World
 from tests.harness.chat_client import Contact
 from tests.harness.installation import QUESTIONS, UNLIMITED, Installation
 from tests.harness.processes import ForkServer, Process

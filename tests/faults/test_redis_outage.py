@@ -9,7 +9,7 @@ import pytest
 
 from tests.faults.outage import outage, wait_until
 from tests.faults.traffic import check_conversations, open_traffic, wait_for_messages
-from tests.faults.world import World
+from tests.faults.faulty_installation import World
 
 pytestmark = [pytest.mark.scaled, pytest.mark.timeout(240)]
 

@@ -13,7 +13,7 @@ import pytest
 
 from tests.faults.outage import assert_refused_well, wait_until
 from tests.faults.traffic import check_conversations, count_turns, open_traffic, wait_for_messages, wait_for_turns
-from tests.faults.world import FAR, World
+from tests.faults.faulty_installation import FAR, World
 from tests.harness.chat_client import Contact
 from tests.harness.fork_server import FREEZE
 from tests.harness.processes import Process

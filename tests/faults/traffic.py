@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 import aiohttp
 
 from infra.bus.partitioner import partition_of
-from tests.faults.world import World
+from tests.faults.faulty_installation import World
 from tests.harness.chat_client import Contact
 from tests.harness.checker import Findings
 from tests.harness.installation import QUESTIONS, Installation

@@ -19,7 +19,7 @@ from pathlib import Path
 from agent_worker.knowledge.vectors.encoder import light_encoder
 from agent_worker.knowledge.vectors.onnx_encoder import open_folder
 from infra.deploy import encoder
-from tests.unit.agent_worker.world import SHIPPING, TENANT, World, world_at
+from tests.unit.agent_worker.worker_environment import SHIPPING, TENANT, World, world_at
 
 HEAT = "Do you add a heat pack in winter?"
 PAGES = Path("examples/plantstore/knowledge")

@@ -14,8 +14,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.faults.crowd import Crowd, Tally, memory
-from tests.faults.world import open_world
+from tests.faults.visitors import Crowd, Tally, memory
+from tests.faults.faulty_installation import open_world
 from tests.harness.installation import UNLIMITED, Installation
 from tests.harness.processes import ForkServer
 

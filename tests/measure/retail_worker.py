@@ -26,7 +26,7 @@ from schemas.envelope import Envelope, envelope
 from schemas.ids import event_id
 from schemas.messages import Address, Author, ChoiceSelection, InboundMessage
 from schemas.ports import AnswerDraft, Question, Record, State
-from tests.unit.agent_worker.world import LaneStub
+from tests.unit.agent_worker.worker_environment import LaneStub
 
 TENANT, CHANNEL = "retail", "web"
 

@@ -13,7 +13,7 @@ from tests.harness.chat_client import Contact
 from tests.harness.processes import ForkServer
 from tests.screenshots.album import Screenshots
 from tests.screenshots.shop import shop
-from tests.widget.tab import Window, expect
+from tests.widget.chat_page import Window, expect
 
 DESK = {"viewport": {"width": 1180, "height": 860}}
 PHONE = {"viewport": {"width": 390, "height": 760}, "is_mobile": True, "has_touch": True}

@@ -12,7 +12,7 @@ from typing import Any
 
 from infra.deploy.local_redis import LocalRedis
 from infra.deploy.process import LocalServer
-from tests.faults.world import ForkedKafka
+from tests.faults.faulty_installation import ForkedKafka
 from tests.harness.installation import UNLIMITED, Installation
 from tests.harness.processes import ForkServer
 from tests.harness.proxy import Proxy

@@ -13,7 +13,7 @@ from playwright.async_api import Browser, async_playwright
 from infra.deploy import local_browser
 from tests.harness.installation import Installation
 from tests.harness.processes import ForkServer
-from tests.widget.tab import Tab, Window
+from tests.widget.chat_page import Tab, Window
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "plantstore"
 IDENTITY_SECRET = "a-secret-that-the-site-shares-with-parley"

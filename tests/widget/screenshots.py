@@ -16,7 +16,7 @@ from infra.deploy import local_browser
 from tests.harness.processes import ForkServer
 from tests.screenshots.album import DOCS
 from tests.screenshots.shop import shop
-from tests.widget.tab import Tab, Window, expect
+from tests.widget.chat_page import Tab, Window, expect
 
 DESK = {"viewport": {"width": 1180, "height": 780}}
 PHONE = {"viewport": {"width": 390, "height": 760}, "is_mobile": True, "has_touch": True}

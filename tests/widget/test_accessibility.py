@@ -10,7 +10,7 @@ import pytest
 from playwright.async_api import Browser
 
 from tests.harness.installation import Installation
-from tests.widget.tab import Tab, Window, expect, wait_for_value
+from tests.widget.chat_page import Tab, Window, expect, wait_for_value
 
 AXE = (files("axe_playwright_python") / "axe.min.js").read_text("utf-8")
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]

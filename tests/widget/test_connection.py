@@ -8,7 +8,7 @@ import jwt
 
 from tests.harness.installation import Installation
 from tests.widget.conftest import IDENTITY_SECRET
-from tests.widget.tab import SERVER_GONE, Tab, Window, expect, wait_for_value
+from tests.widget.chat_page import SERVER_GONE, Tab, Window, expect, wait_for_value
 
 
 async def test_a_message_typed_while_the_server_is_down_is_sent_once_when_it_is_back(

@@ -11,7 +11,7 @@ import aiohttp
 
 from schemas import topics
 from tests.harness.installation import ADMIN_TOKEN, Installation
-from tests.widget.tab import SERVER_GONE, Tab, Window, expect, wait_for_value
+from tests.widget.chat_page import SERVER_GONE, Tab, Window, expect, wait_for_value
 
 ORDER = re.compile(r"heat pack", re.IGNORECASE)
 

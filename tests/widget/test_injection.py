@@ -13,7 +13,7 @@ import pytest
 from playwright.async_api import Browser
 
 from tests.harness.installation import Installation
-from tests.widget.tab import Tab, Window, expect, wait_for_value
+from tests.widget.chat_page import Tab, Window, expect, wait_for_value
 
 RUN = "pwned()"
 PAYLOADS = [

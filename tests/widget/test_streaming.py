@@ -12,7 +12,7 @@ from typing import Any
 
 from playwright.async_api import WebSocketRoute
 
-from tests.widget.tab import Tab, Window, expect, wait_for_value
+from tests.widget.chat_page import Tab, Window, expect, wait_for_value
 
 COUNT_PIECES = """node => {
   window.pieces = 0;

@@ -10,7 +10,7 @@ import zlib
 from playwright.async_api import FilePayload, Route
 
 from tests.harness.installation import Installation
-from tests.widget.tab import Tab, Window, expect
+from tests.widget.chat_page import Tab, Window, expect
 
 NOTE = b"The leaves are brown at the tips.\n"
 GIVE = """async (node, [how, name, type, text]) => {

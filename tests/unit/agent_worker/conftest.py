@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.agent_worker.world import World, world_at
+from tests.unit.agent_worker.worker_environment import World, world_at
 
 
 @pytest.fixture

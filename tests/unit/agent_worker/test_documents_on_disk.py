@@ -24,7 +24,7 @@ from agent_worker.knowledge.ranking.ranker import rank
 from agent_worker.knowledge.text.splitting import PassageText
 from agent_worker.knowledge.vectors.encoder import Encoder, light_encoder
 from schemas.conversation import Document
-from tests.unit.agent_worker.world import RETURNS, SHIPPING
+from tests.unit.agent_worker.worker_environment import RETURNS, SHIPPING
 
 NOW = datetime(2026, 3, 2, tzinfo=UTC)
 ASKED = ("Is there something warm in the parcel?", "Until when may I bring pots back?", "Who waters ferns?")

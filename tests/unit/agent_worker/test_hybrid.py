@@ -34,7 +34,7 @@ from agent_worker.knowledge.vectors.encoder import Encoder, light_encoder
 from agent_worker.knowledge.vectors.vector_index import EXACT_ROWS, VectorIndex, products
 from agent_worker.knowledge.vectors.word_similarity import WordSimilarity
 from schemas.conversation import Document
-from tests.unit.agent_worker.world import RETURNS, SHIPPING
+from tests.unit.agent_worker.worker_environment import RETURNS, SHIPPING
 
 NOW = datetime(2026, 3, 2, tzinfo=UTC)
 NAMES = st.sampled_from("abcde")

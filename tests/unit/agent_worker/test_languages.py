@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from agent_worker.knowledge.text.analysis import STEMMED, stem, terms
-from tests.unit.agent_worker.world import TENANT, world_at
+from tests.unit.agent_worker.worker_environment import TENANT, world_at
 
 FORMS = {
     "de": ("Unsere Häuser brauchen viel Wärme.", "Braucht ein Haus das?"),

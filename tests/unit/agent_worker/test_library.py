@@ -16,7 +16,7 @@ from agent_worker.knowledge.library import Library
 from agent_worker.turn.answering import STALE
 from schemas.envelope import envelope
 from schemas.topics import DOCUMENT_PUBLISHED
-from tests.unit.agent_worker.world import RETURNS, SHIPPING, TENANT, World, world_at
+from tests.unit.agent_worker.worker_environment import RETURNS, SHIPPING, TENANT, World, world_at
 
 HEAT = "Do you add a heat pack in winter?"
 

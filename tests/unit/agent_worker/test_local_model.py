@@ -13,7 +13,7 @@ from agent_worker.settings import TenantRules, WorkerSettings
 from schemas.errors import ConfigInvalid, ModelFailed
 from schemas.messages import Author, Choice, TranscriptMessage
 from schemas.ports import AnswerDraft, Passage, Question, SearchResult
-from tests.unit.agent_worker.world import VOICE
+from tests.unit.agent_worker.worker_environment import VOICE
 
 MODEL = LocalModel(WorkerSettings(tenants={"shop": TenantRules(voice=VOICE)}))
 TABLE = (

@@ -15,7 +15,7 @@ from agent_worker.phrases import Voice
 from schemas.envelope import Envelope
 from schemas.messages import InboundMessage
 from schemas.ports import Question, SearchResult
-from tests.unit.agent_worker.world import World
+from tests.unit.agent_worker.worker_environment import World
 
 PLAIN = Voice()
 HERE = {"latitude": 52.5, "longitude": 13.4}

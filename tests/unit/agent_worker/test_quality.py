@@ -6,7 +6,7 @@ import pytest
 
 from agent_worker.knowledge.ranking.quality import check, read_questions
 from schemas.errors import Unprocessable
-from tests.unit.agent_worker.world import TENANT, World
+from tests.unit.agent_worker.worker_environment import TENANT, World
 
 QUESTIONS = {
     "questions": [

@@ -29,7 +29,7 @@ from agent_worker.knowledge.vectors.passage_vectors import PassageVectors, Vecto
 from infra.deploy import encoder as fetching
 from schemas.conversation import Document
 from schemas.errors import ConfigInvalid
-from tests.unit.agent_worker.world import RETURNS, SHIPPING
+from tests.unit.agent_worker.worker_environment import RETURNS, SHIPPING
 
 if TYPE_CHECKING:
     from agent_worker.knowledge.vectors.encoder import Vectors

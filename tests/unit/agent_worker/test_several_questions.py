@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.unit.agent_worker.world import World
+from tests.unit.agent_worker.worker_environment import World
 
 HEAT, RETURN = "Do you add a heat pack in winter?", "Within how many days can I return pots?"
 LEAVE, CUP = "On which days do parcels leave the nursery?", "Who won the world cup in 2014?"

@@ -14,7 +14,7 @@ from schemas.envelope import Envelope
 from schemas.messages import Address, Assurance, InboundMessage
 from schemas.topics import MESSAGE_RECEIVED
 from tests.unit.agent_worker.languages import SENTENCES
-from tests.unit.agent_worker.world import ACCOUNT, CHANNEL, PLACE, TENANT, World, world_at
+from tests.unit.agent_worker.worker_environment import ACCOUNT, CHANNEL, PLACE, TENANT, World, world_at
 
 BODY = "# Margins\n\n## Orchids\n\nThe margin on orchids is {} percent for wholesale growers."
 ASKED = "What is the margin on orchids for wholesale growers?"

@@ -9,7 +9,7 @@ from typing import Any
 from tests.measure.retail import Task, identify_customer_first, replay, tasks_of
 from tests.measure.retail_attempts import attempt
 from tests.measure.retail_worker import Call
-from tests.unit.examples.retail_books import BOOKS, FERN
+from tests.unit.examples.retail_data import BOOKS, FERN
 
 CANCEL = Call("cancel_pending_order", {"order_id": "#W0000001", "reason": "no longer needed"})
 WHO = Call("find_user_id_by_email", {"email": "fern@example.com"})

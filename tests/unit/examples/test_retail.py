@@ -10,7 +10,7 @@ import pytest
 
 from examples.retail import database, rules
 from examples.retail.database import Records, Refused
-from tests.unit.examples.retail_books import BOOKS, FERN, REED, books_at
+from tests.unit.examples.retail_data import BOOKS, FERN, REED, books_at
 
 HOME = {"address1": "9 Mill Road", "address2": "", "city": "Brook", "country": "USA", "state": "ME", "zip": "04009"}
 Deed = Callable[[Records], dict[str, Any]]

@@ -12,7 +12,7 @@ import structlog
 from infra.bus.lanes import Bounds, Lanes
 from schemas.ports import LaneHandler, Record
 from tests.unit.lanes.virtual_time import now
-from tests.unit.lanes.world import TOPIC, Group, World, WorldParking, WorldSubscription
+from tests.unit.lanes.lane_simulation import TOPIC, Group, World, WorldParking, WorldSubscription
 
 
 class Member:

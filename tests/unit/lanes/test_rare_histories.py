@@ -14,7 +14,7 @@ from schemas.errors import Parked
 from schemas.ports import Batch, Record, TopicPartition
 from tests.unit.lanes.lane_member import member, wait_until
 from tests.unit.lanes.virtual_time import now, run
-from tests.unit.lanes.world import TOPIC, Group, World, WorldParking, source
+from tests.unit.lanes.lane_simulation import TOPIC, Group, World, WorldParking, source
 
 
 def test_a_gate_that_closes_and_opens_between_two_looks_forgets_nobody() -> None:

@@ -15,7 +15,7 @@ from infra.bus.lanes import Bounds, Lanes
 from schemas.errors import Fenced, ModelFailed, Parked, StateUnavailable
 from schemas.ports import Batch, Record
 from tests.unit.lanes.virtual_time import now, run
-from tests.unit.lanes.world import TOPIC, Group, Worker, World, WorldParking
+from tests.unit.lanes.lane_simulation import TOPIC, Group, Worker, World, WorldParking
 
 TIGHT = Bounds(
     held=60,

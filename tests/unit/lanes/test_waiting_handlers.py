@@ -10,7 +10,7 @@ from schemas.errors import Parked, UndecodableRecord
 from schemas.ports import Batch, Record
 from tests.unit.lanes.lane_member import member, wait_until
 from tests.unit.lanes.virtual_time import now, run
-from tests.unit.lanes.world import World
+from tests.unit.lanes.lane_simulation import World
 
 
 async def _more(batch: Batch) -> None:

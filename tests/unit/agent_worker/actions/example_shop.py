@@ -33,7 +33,7 @@ from schemas.envelope import Envelope, envelope
 from schemas.ids import event_id
 from schemas.messages import Address, Author, ChoiceSelection, InboundMessage, OutboundMessage, TranscriptMessage
 from schemas.ports import DocumentDraft, Record, State
-from tests.unit.agent_worker.world import CHANNEL, VOICE, LaneStub
+from tests.unit.agent_worker.worker_environment import CHANNEL, VOICE, LaneStub
 
 MONDAY = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 REFUNDS = "# Refunds\n\n## How long\n\nRefunds by card take 3 to 5 working days to arrive.\n"

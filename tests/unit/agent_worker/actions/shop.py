@@ -29,7 +29,7 @@ from schemas.ids import derived_id
 from schemas.messages import Address, ChoiceSelection
 from tests.harness.command_model import CommandModel
 from tests.simulators.payments import PaymentService, open_payments
-from tests.unit.agent_worker.world import ACCOUNT, CHANNEL, PLACE, TENANT, LaneStub, World, world_at
+from tests.unit.agent_worker.worker_environment import (ACCOUNT, CHANNEL, PLACE, TENANT, LaneStub, World, world_at)
 
 SAID_LATER = (topics.ACTION_RESOLVED, topics.APPROVAL_EXPIRED)
 OWNERS = {"A-1": "rosa@example.com", "A-2": "someone.else@example.com"}

@@ -17,7 +17,7 @@ from schemas.actions import ActionIntended, JournalEntry, PendingConfirmation
 from schemas.errors import Fenced
 from tests.simulators.payments import Mood
 from tests.unit.agent_worker.actions.shop import Shop, another_worker, open_shop
-from tests.unit.agent_worker.world import LaneStub
+from tests.unit.agent_worker.worker_environment import LaneStub
 
 MANY = int(os.environ.get("TEST_ACTION_ATTEMPTS", "60"))
 """Refunds; thousands for whoever has the time."""

@@ -20,7 +20,7 @@ from schemas.messages import OutboundMessage
 from schemas.ports import Record
 from tests.simulators.payments import Mood
 from tests.unit.agent_worker.actions.shop import Shop, another_worker, open_shop, refund
-from tests.unit.agent_worker.world import LaneStub, wait_until
+from tests.unit.agent_worker.worker_environment import LaneStub, wait_until
 
 UNCLEAR = "I got no answer whether this went through. I am checking, and you will hear from me here."
 DONE = "Refund R-1 of 12.50 is on its way."

@@ -11,7 +11,7 @@ from schemas import topics
 from schemas.conversation import OwnerRequested
 from tests.unit.agent_worker.actions.shop import Shop, another_worker
 from tests.unit.agent_worker.actions.test_approval import EXPIRED, ask_for_approval
-from tests.unit.agent_worker.world import LaneStub
+from tests.unit.agent_worker.worker_environment import LaneStub
 
 
 async def heard(shop: Shop) -> list[str]:

@@ -8,7 +8,7 @@ from agent_worker.models.registry import Models
 from agent_worker.settings import ContactRules, WorkerSettings
 from agent_worker.worker import Worker
 from tests.unit.agent_worker.actions.shop import Shop
-from tests.unit.agent_worker.world import TENANT
+from tests.unit.agent_worker.worker_environment import TENANT
 
 
 async def test_a_yes_is_heard_over_every_limit(shop: Shop) -> None:

@@ -15,7 +15,7 @@ from schemas.conversation import Contact, Origin
 from schemas.messages import Address, Assurance
 from tests.simulators.payments import open_payments
 from tests.unit.agent_worker.actions.shop import Shop, note, open_shop, refund, rules
-from tests.unit.agent_worker.world import ACCOUNT, CHANNEL, PLACE, TENANT, world_at
+from tests.unit.agent_worker.worker_environment import ACCOUNT, CHANNEL, PLACE, TENANT, world_at
 
 
 async def known_as(shop: Shop, assurance: Assurance) -> None:

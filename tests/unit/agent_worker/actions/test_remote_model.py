@@ -18,7 +18,7 @@ from tests.simulators.models.request_reading import lines_of, results_of
 from tests.simulators.models.server import Call, ModelServer, Script
 from tests.unit.agent_worker.actions.shop import Shop, open_shop, refund, status
 from tests.unit.agent_worker.models.conftest import source_of
-from tests.unit.agent_worker.world import TENANT
+from tests.unit.agent_worker.worker_environment import TENANT
 
 
 def with_remote_model(shop: Shop, server: ModelServer) -> Worker:

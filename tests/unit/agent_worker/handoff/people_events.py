@@ -14,7 +14,7 @@ from schemas.envelope import Envelope
 from schemas.handoff.business_hours import OfficeHours, span_of
 from schemas.ids import derived_id
 from schemas.messages import ChoiceSelection, OutboundMessage, TranscriptMessage
-from tests.unit.agent_worker.world import World
+from tests.unit.agent_worker.worker_environment import World
 
 HEAT = "Do you add a heat pack in winter?"
 PERSON = "I want to talk to a human."

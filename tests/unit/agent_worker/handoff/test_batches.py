@@ -12,7 +12,7 @@ from schemas import topics
 from schemas.desk import HandoffEnded
 from schemas.envelope import Envelope
 from tests.unit.agent_worker.handoff.people_events import ALWAYS, request_owner, resolve_handoff
-from tests.unit.agent_worker.world import World, world_at
+from tests.unit.agent_worker.worker_environment import World, world_at
 
 CASES = 16
 LENGTH = 24

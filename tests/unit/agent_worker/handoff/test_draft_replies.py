@@ -25,7 +25,7 @@ from tests.unit.agent_worker.handoff.people_events import (
     handed_over,
     return_conversation,
 )
-from tests.unit.agent_worker.world import World, world_at
+from tests.unit.agent_worker.worker_environment import World, world_at
 
 RETURN = "Within how many days can I return pots?"
 

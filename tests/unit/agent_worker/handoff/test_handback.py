@@ -27,7 +27,7 @@ from tests.unit.agent_worker.handoff.people_events import (
     resolve_handoff,
     return_conversation,
 )
-from tests.unit.agent_worker.world import World, world_at
+from tests.unit.agent_worker.worker_environment import World, world_at
 
 AT = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 RETURN = "Within how many days can I return pots?"

@@ -21,7 +21,7 @@ from tests.unit.agent_worker.handoff.people_events import (
     resolve_handoff,
     return_conversation,
 )
-from tests.unit.agent_worker.world import World
+from tests.unit.agent_worker.worker_environment import World
 
 
 async def _ended(world: World) -> list[HandoffEnded]:

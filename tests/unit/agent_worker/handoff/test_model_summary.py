@@ -20,8 +20,8 @@ from schemas.ports import Question, SearchResult
 from tests.simulators.models.server import ModelServer, Script
 from tests.unit.agent_worker.handoff.people_events import PERSON, handoff_of
 from tests.unit.agent_worker.models.conftest import TENANT, asker_of
-from tests.unit.agent_worker.world import TENANT as SHOP
-from tests.unit.agent_worker.world import world_at
+from tests.unit.agent_worker.worker_environment import TENANT as SHOP
+from tests.unit.agent_worker.worker_environment import world_at
 
 KNOWN = ["Asked: Why?", "Tried: nothing yet", "Open: the contact asked for a person"]
 WRITTEN = "- The plant arrived broken.\n\n- Nothing was found.\n3. A refund is open."

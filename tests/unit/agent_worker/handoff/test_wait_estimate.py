@@ -27,7 +27,7 @@ from tests.unit.agent_worker.handoff.people_events import (
     request_owner,
     return_conversation,
 )
-from tests.unit.agent_worker.world import CHANNEL, World, world_at
+from tests.unit.agent_worker.worker_environment import CHANNEL, World, world_at
 
 BERLIN = ZoneInfo("Europe/Berlin")
 SOON = DeskRules(first_reply=timedelta(minutes=15))

@@ -12,7 +12,7 @@ from schemas import topics
 from schemas.conversation import OwnerRequested
 from schemas.envelope import Envelope
 from tests.unit.agent_worker.router.test_routed_turn import Quoting
-from tests.unit.agent_worker.world import World, world_at
+from tests.unit.agent_worker.worker_environment import World, world_at
 
 DANGER = {
     "de": "Ich will mich umbringen",

@@ -18,7 +18,7 @@ from schemas.ports import State
 from tests.contracts.state.engines import sqlite_state
 from tests.simulators.models.server import Script
 from tests.unit.agent_worker.models.conftest import TENANT, Asking, LadderClient, question
-from tests.unit.agent_worker.world import Clock
+from tests.unit.agent_worker.worker_environment import Clock
 
 WINTER = "Do you add a heat pack in winter?"
 FREE = BudgetRules(contact_tokens_a_day=0, contact_cost_a_day=0)

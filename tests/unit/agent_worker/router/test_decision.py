@@ -13,7 +13,7 @@ from agent_worker.router.router import is_repeated
 from agent_worker.router.rules import Intent, RiskTopic, RouteRules
 from schemas.messages import Author, TranscriptMessage
 from schemas.ports import SearchResult
-from tests.unit.agent_worker.world import Clock
+from tests.unit.agent_worker.worker_environment import Clock
 
 RULES = RouteRules(
     cheap="small",

@@ -22,7 +22,7 @@ from schemas.errors import ModelFailed
 from schemas.messages import Address, TranscriptMessage
 from schemas.ports import AnswerDraft, Question
 from tests.unit.agent_worker.router.examples import EXAMPLES
-from tests.unit.agent_worker.world import GatedModel, World, world_at
+from tests.unit.agent_worker.worker_environment import GatedModel, World, world_at
 
 HEAT = "Do you add a heat pack in winter?"
 RISKS = (RiskTopic("legal threat", ("my lawyer",), say="A colleague writes to you today."),)

@@ -9,7 +9,7 @@ import pytest
 from schemas.conversation import Facts
 from schemas.envelope import Envelope
 from schemas.messages import InboundMessage
-from tests.unit.agent_worker.world import World
+from tests.unit.agent_worker.worker_environment import World
 
 HEAT = "Do you add a heat pack in winter?"
 RETURN = "Within how many days can I return pots?"

@@ -22,7 +22,7 @@ from schemas.errors import (
 )
 from schemas.facts import FilesStored
 from schemas.messages import Attachment, RemoteFile, TranscriptMessage
-from tests.unit.agent_worker.world import VOICE, World
+from tests.unit.agent_worker.worker_environment import VOICE, World
 
 LEAF = RemoteFile(ref="v-1", name="leaf.jpg", kind="image", type="image/jpeg", size=9)
 NOTE = RemoteFile(ref="v-2", kind="voice", type="audio/ogg")

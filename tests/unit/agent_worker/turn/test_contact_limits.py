@@ -9,7 +9,7 @@ from agent_worker.router.rules import RouteRules
 from agent_worker.settings import ContactRules, TenantRules, WorkerSettings
 from agent_worker.worker import Worker
 from schemas.messages import ChoiceSelection
-from tests.unit.agent_worker.world import TENANT, GatedModel, World
+from tests.unit.agent_worker.worker_environment import TENANT, GatedModel, World
 
 HEAT = "Do you add a heat pack in winter?"
 

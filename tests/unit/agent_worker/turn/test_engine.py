@@ -21,7 +21,7 @@ from schemas.envelope import Envelope
 from schemas.errors import Fenced, UndecodableRecord
 from schemas.facts import TypingSignal, typing_topic
 from schemas.messages import Author, ChoiceSelection, OutboundMessage, Receipt, ReplyBegun, TranscriptMessage
-from tests.unit.agent_worker.world import CHANNEL, RETURNS, SHIPPING, TENANT, LaneStub, World, wait_until, world_at
+from tests.unit.agent_worker.worker_environment import (CHANNEL, RETURNS, SHIPPING, TENANT, LaneStub, World, wait_until, world_at)
 
 HEAT = "Do you add a heat pack in winter?"
 RETURN = "Within how many days can I return pots?"

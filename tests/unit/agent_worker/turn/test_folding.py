@@ -10,7 +10,7 @@ from agent_worker.turn.folding import Fold
 from schemas.messages import Author, TranscriptMessage
 from schemas.ports import Record
 from schemas.transcript import Lines
-from tests.unit.agent_worker.world import LaneStub
+from tests.unit.agent_worker.worker_environment import LaneStub
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 

@@ -8,7 +8,7 @@ import pytest
 
 from schemas import topics
 from schemas.envelope import Envelope
-from tests.unit.agent_worker.world import CHANNEL, World
+from tests.unit.agent_worker.worker_environment import CHANNEL, World
 
 HEAT = "Do you add a heat pack in winter?"
 RETURN = "Within how many days can I return pots?"
