@@ -69,7 +69,7 @@ class Tally:
         return f"{len(self.passed)} passed, {len(self.failed)} failed, {len(self.skipped)} skipped"
 
 
-class Dealer:
+class FileOrder:
     """Hands out the files in another order than they are found; a pytest plugin."""
 
     def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> Any:
@@ -133,7 +133,7 @@ def pytest_arguments(quick: bool, extra: list[str]) -> list[str]:
 
 def run_tests(tally: Tally, arguments: list[str]) -> None:
     print(f"== pytest {' '.join(arguments)}", flush=True)
-    status = pytest.main(arguments, plugins=[tally, Dealer()])
+    status = pytest.main(arguments, plugins=[tally, FileOrder()])
     if status == pytest.ExitCode.NO_TESTS_COLLECTED:
         tally.fail("pytest found no test")
     elif status and not tally.failed:

@@ -11,7 +11,7 @@ from typing import Any
 import aiohttp
 import yaml
 
-from tests.bench.figures import Row, Spread, quantile
+from tests.bench.figures import Row, ValueRange, quantile
 from tests.bench.latency import heard_of
 from tests.bench.launch import MODULE
 from tests.bench.machine import processor_seconds
@@ -27,7 +27,7 @@ PLANTSTORE = ROOT / "examples" / "plantstore"
 
 
 @dataclass(slots=True)
-class Side:
+class RoundResults:
     """Milliseconds by round, how many answers named a source, and what all that took of the processor: that much other
     work on the machine cannot lengthen."""
 
@@ -87,10 +87,10 @@ async def measure(stage: Stage) -> list[Row]:
     model = await stage.program(QUOTING)
     await model.ready()
     plain = await stage.installation(False, tenants=tenants())
-    foundation = Side(await stage.program(MODULE, str(plain.config), "dev", "0", "0"))
+    foundation = RoundResults(await stage.program(MODULE, str(plain.config), "dev", "0", "0"))
     whole = await stage.installation(False, **agent(model))
     await whole.start("dev", flags=["--log-level", "error"], wait=False)
-    agent_side = Side(whole.roles["dev"])
+    agent_side = RoundResults(whole.roles["dev"])
     sides = [foundation, agent_side]
     for side in sides:
         await side.process.ready(120)
@@ -114,7 +114,7 @@ async def stages_of(process: Process) -> dict[str, float]:
     }
 
 
-def _row(foundation: Side, whole: Side, plain: dict[str, float], stages: dict[str, float]) -> Row:
+def _row(foundation: RoundResults, whole: RoundResults, plain: dict[str, float], stages: dict[str, float]) -> Row:
     added = [after - before for before, after in zip(foundation.p(0.5), whole.p(0.5), strict=True)]
     detail = {
         "foundation_p50_ms": round(statistics.median(foundation.p(0.5)), 2),
@@ -129,4 +129,4 @@ def _row(foundation: Side, whole: Side, plain: dict[str, float], stages: dict[st
         "agent_stages_mean_ms": stages,
     }
     what = f"what documents, routes, actions and a model over HTTP add to the median, {PER_SECOND} messages a second"
-    return Row("agent added p50", what, "ms", Spread.of(added), ADDED, detail=detail)
+    return Row("agent added p50", what, "ms", ValueRange.of(added), ADDED, detail=detail)

@@ -15,7 +15,7 @@ from typing import Any
 
 import structlog
 
-from tests.bench.figures import Row, Spread
+from tests.bench.figures import Row, ValueRange
 from tests.bench.machine import resident_bytes
 from tests.bench.setup import Stage, tenants
 from tests.bench.worker import outcome
@@ -36,8 +36,8 @@ async def measure(stage: Stage) -> list[Row]:
         for _ in range(stage.times(3, 1)):
             for what, value in (await _once(stage, str(installation.config), name)).items():
                 found[what].append(value)
-        memory = Spread.of(found.pop("mib"))
-        about = {what: str(Spread.of(values)) for what, values in found.items()}
+        memory = ValueRange.of(found.pop("mib"))
+        about = {what: str(ValueRange.of(values)) for what, values in found.items()}
         what = f"the connector process of {name}, idle, its accounts connected: memory"
         rows.append(Row(f"connector {name}", what, "MiB", memory, detail=about))
     return rows

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.bench.edge_server import MODULE
-from tests.bench.figures import Row, Spread, quantile
+from tests.bench.figures import Row, ValueRange, quantile
 from tests.bench.load import Result, drive
 from tests.bench.machine import fdatasync_ms, processor_seconds
 from tests.bench.setup import Stage, tenants
@@ -63,14 +63,14 @@ def _row(bare: Runs, one: Runs, sync: float) -> Row:
         f"edge {one.name}",
         f"signed webhook to durable append to 2xx on {one.name}: processor time a request against a bare handler",
         "x bare",
-        Spread.of(ratios),
+        ValueRange.of(ratios),
         BUDGETS[one.name],
         detail={
-            "processor_us": str(Spread.of(one.processor)),
-            "bare_processor_us": str(Spread.of(bare.processor)),
-            "throughput_per_s": str(Spread.of(one.rates)),
-            "bare_throughput_per_s": str(Spread.of(bare.rates)),
-            "throughput_ratio": str(Spread.of(through)),
+            "processor_us": str(ValueRange.of(one.processor)),
+            "bare_processor_us": str(ValueRange.of(bare.processor)),
+            "throughput_per_s": str(ValueRange.of(one.rates)),
+            "bare_throughput_per_s": str(ValueRange.of(bare.rates)),
+            "throughput_ratio": str(ValueRange.of(through)),
             "p50_ms": round(quantile(one.latencies, 0.5) * 1000, 2),
             "p99_ms": round(quantile(one.latencies, 0.99) * 1000, 2),
             "fdatasync_p50_ms": round(sync, 3),

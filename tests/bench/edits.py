@@ -6,7 +6,7 @@ import time
 
 import aiohttp
 
-from tests.bench.figures import Row, Spread, quantile
+from tests.bench.figures import Row, ValueRange, quantile
 from tests.bench.setup import Stage, tenants
 from tests.harness.chat_client import Contact
 from tests.harness.installation import ADMIN_TOKEN
@@ -51,7 +51,7 @@ async def _edited(http: aiohttp.ClientSession, contact: Contact, engine: str, ti
         f"edit to answer {engine}",
         f"from an edited document to a right answer to the next question on {engine}, 95th percentile",
         "ms",
-        Spread.of([quantile(taken, 0.95)]),
+        ValueRange.of([quantile(taken, 0.95)]),
         BUDGET_MS,
         detail={"edits": times, "stale_answers": stale, "p50_ms": round(quantile(taken, 0.5), 1)},
     )

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 
 @dataclass(frozen=True, slots=True)
-class Spread:
+class ValueRange:
     """Median, lowest and highest of some rounds."""
 
     median: float
@@ -17,7 +17,7 @@ class Spread:
     high: float
 
     @classmethod
-    def of(cls, values: Sequence[float]) -> Spread:
+    def of(cls, values: Sequence[float]) -> ValueRange:
         return cls(statistics.median(values), min(values), max(values))
 
     def __str__(self) -> str:
@@ -38,7 +38,7 @@ class Row:
     name: str
     what: str
     unit: str
-    measured: Spread
+    measured: ValueRange
     budget: float | None = None
     side: Literal["at most", "at least"] = "at most"
     detail: dict[str, Any] = field(default_factory=dict)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import aiohttp
 
-from tests.bench.figures import Row, Spread, quantile
+from tests.bench.figures import Row, ValueRange, quantile
 from tests.bench.launch import MODULE
 from tests.bench.machine import fdatasync_ms
 from tests.bench.round_trip import EVERY, round_trips
@@ -24,12 +24,12 @@ KAFKA_P50, P99 = 20.0, 120.0
 
 
 @dataclass(slots=True)
-class Talk:
+class ContactSocket:
     """One contact's socket. It waits among the ``idle`` ones while nothing is owed to it: who writes again before the
     answer is there gets one answer to both."""
 
     socket: aiohttp.ClientWebSocketResponse
-    idle: asyncio.Queue[Talk]
+    idle: asyncio.Queue[ContactSocket]
     asked_at: float = 0.0
     waits: list[float] = field(default_factory=list)
     cited: int = 0
@@ -48,17 +48,17 @@ class Talk:
         await self.socket.send_json({"type": "message", "client_msg_id": f"l{number}", "text": text})
 
 
-async def talk(http: aiohttp.ClientSession, base: str, idle: asyncio.Queue[Talk]) -> Talk:
+async def talk(http: aiohttp.ClientSession, base: str, idle: asyncio.Queue[ContactSocket]) -> ContactSocket:
     async with http.post(f"{base}/v1/chat/plantstore/sessions", json={}) as answer:
         token = (await answer.json())["visitor_token"]
     socket = await http.ws_connect(f"{base}/v1/chat/plantstore/socket")
     await socket.send_json({"type": "hello", "token": token})
     assert (await socket.receive_json())["type"] == "welcome"
-    return Talk(socket, idle)
+    return ContactSocket(socket, idle)
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class AnswerTimes:
     """``waits``: milliseconds from each message to its answer; ``cited``: answers among all that named a source."""
 
     waits: list[float]
@@ -72,11 +72,11 @@ async def heard_of(
     *,
     per_second: int = PER_SECOND,
     texts: Sequence[str] = ("Do you ship in winter?",),
-) -> Heard:
+) -> AnswerTimes:
     """After ``warm`` seconds of the same. ``texts`` are asked in turns."""
     base = f"http://127.0.0.1:{edge.port}"
     async with aiohttp.ClientSession() as http:
-        idle: asyncio.Queue[Talk] = asyncio.Queue()
+        idle: asyncio.Queue[ContactSocket] = asyncio.Queue()
         talks = [await talk(http, base, idle) for _ in range(CONTACTS)]
         for each in talks:
             idle.put_nowait(each)
@@ -92,7 +92,7 @@ async def heard_of(
         for listener in listeners:
             listener.cancel()
     skipped = int(warm * per_second) // CONTACTS
-    return Heard([wait for each in talks for wait in each.waits[skipped:]], sum(each.cited for each in talks))
+    return AnswerTimes([wait for each in talks for wait in each.waits[skipped:]], sum(each.cited for each in talks))
 
 
 async def measure(stage: Stage) -> list[Row]:
@@ -148,9 +148,9 @@ def _rows(engine: str, waits: list[float], detail: dict[str, float]) -> list[Row
             f"latency p50 {engine}",
             f"from a message to its visible answer on {engine}, {PER_SECOND} a second: median",
             "ms",
-            Spread.of([quantile(waits, 0.5)]),
+            ValueRange.of([quantile(waits, 0.5)]),
             budget,
             detail=detail,
         ),
-        Row(f"latency p99 {engine}", "the same, 99th percentile", "ms", Spread.of([quantile(waits, 0.99)]), P99),
+        Row(f"latency p99 {engine}", "the same, 99th percentile", "ms", ValueRange.of([quantile(waits, 0.99)]), P99),
     ]

@@ -113,7 +113,7 @@ async def parley(config_path: Path, port: int, role: str, seconds: float, tally:
 
 
 @dataclass(frozen=True, slots=True)
-class Bare:
+class BareLoop:
     """Consume, two scripts, produce: what any worker of this shape has to do, and nothing else."""
 
     bootstrap: str
@@ -167,7 +167,7 @@ async def main(port: int, config_path: Path, role: str, seconds: float, count: i
     from gateway.config.loader import load
 
     config = load(config_path)
-    await Bare(config.bus.removeprefix("kafka://"), config.state, config.topic_prefix, tally).run()
+    await BareLoop(config.bus.removeprefix("kafka://"), config.state, config.topic_prefix, tally).run()
 
 
 def result_of(log: Path) -> dict[str, Any] | None:

@@ -41,7 +41,7 @@ def vendor_at(port: int) -> WhatsApp:
 
 
 @dataclass
-class Clocked:
+class WebhookTimes:
     """What became of the webhooks. ``taken``: when each left, and seconds until its answer."""
 
     taken: list[tuple[float, float]] = field(default_factory=list)
@@ -73,7 +73,7 @@ async def write(vendor: WhatsApp, count: int, per_second: float, contacts: int) 
 
 
 async def run(port: int, webhook: str, per_second: float, seconds: float, warm: float, contacts: int) -> dict[str, Any]:
-    vendor, book = vendor_at(port), Clocked()
+    vendor, book = vendor_at(port), WebhookTimes()
     vendor.graph.webhooks.postman = book.postman(vendor.graph.pace)
     vendor.call(webhook)
     count = int((warm + seconds) * per_second)

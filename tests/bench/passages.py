@@ -17,7 +17,7 @@ from agent_worker.knowledge.ranking.quality import read_questions
 from gateway.config.loader import load
 from gateway.wiring.engines import open_engine
 from schemas.ports import DocumentDraft
-from tests.bench.figures import Row, Spread
+from tests.bench.figures import Row, ValueRange
 from tests.bench.machine import anonymous_bytes, resident_bytes
 from tests.bench.setup import Stage, tenants
 from tests.faults.flood import flood
@@ -58,13 +58,13 @@ async def measure(stage: Stage) -> list[Row]:
             await process.stop()
         detail: dict[str, object] = {
             "without_documents_MiB": round(without),
-            "right_after_the_start_MiB": str(Spread.of(fresh)),
+            "right_after_the_start_MiB": str(ValueRange.of(fresh)),
             "that_split_and_wrote_them_MiB": round(building),
-            "after_the_questions_anonymous_MiB": str(Spread.of(anonymous)),
+            "after_the_questions_anonymous_MiB": str(ValueRange.of(anonymous)),
         }
         what = f"a worker, {count:,} passages of {WORDS} words on disk, {sections} a document"
         rows += [
-            Row(f"start with {shape}", f"{what}: until it is ready", "s", Spread.of(seconds), BUDGET_S),
+            Row(f"start with {shape}", f"{what}: until it is ready", "s", ValueRange.of(seconds), BUDGET_S),
             _memory(f"memory of {shape}", f"{what}: after 300 questions", asked, detail),
         ]
         await installation.stop()
@@ -72,7 +72,7 @@ async def measure(stage: Stage) -> list[Row]:
 
 
 def _memory(name: str, what: str, asked: list[float], detail: dict[str, object]) -> Row:
-    return Row(name, what, "MiB", Spread.of(asked), BUDGET_MIB, detail=detail)
+    return Row(name, what, "MiB", ValueRange.of(asked), BUDGET_MIB, detail=detail)
 
 
 async def started(stage: Stage, installation: Installation) -> tuple[Process, float]:

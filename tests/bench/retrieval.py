@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from agent_worker.knowledge.vectors.encoder import Encoder
-from tests.bench.figures import Row, Spread, quantile
+from tests.bench.figures import Row, ValueRange, quantile
 from tests.bench.setup import Stage
 from tests.measure.retrieval_speed import sentence_encoder, speeds
 
@@ -27,10 +27,10 @@ async def _row(stage: Stage, name: str, by: str, encoder: Encoder | None) -> Row
         name,
         f"search over {passages:,} passages of one tenant by {by}, 95th percentile",
         "ms",
-        Spread.of([quantile(each, 0.95) for each in found.searches]),
+        ValueRange.of([quantile(each, 0.95) for each in found.searches]),
         BUDGET_MS,
         detail={
-            "p50_ms": str(Spread.of([quantile(each, 0.5) for each in found.searches])),
+            "p50_ms": str(ValueRange.of([quantile(each, 0.5) for each in found.searches])),
             "processor_p50_ms": round(quantile(found.processor, 0.5), 1),
             "processor_p95_ms": round(quantile(found.processor, 0.95), 1),
             "edit_until_in_the_index_p95_ms": round(quantile(found.edits, 0.95), 1),

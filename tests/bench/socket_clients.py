@@ -23,7 +23,7 @@ OPENING = 200
 
 
 @dataclass(slots=True)
-class Seat:
+class SocketClient:
     """One contact. ``shown`` counts each sequence number it got; ``jumps`` those that came out of order."""
 
     token: str
@@ -101,7 +101,7 @@ class SocketClients:
 
     def __init__(self, port: int) -> None:
         self._port = port
-        self._seats: list[Seat] = []
+        self._seats: list[SocketClient] = []
 
     async def sessions(self, count: int, source: str) -> dict[str, Any]:
         """Make visitors over one connection each bunch."""
@@ -111,10 +111,10 @@ class SocketClients:
         gate = asyncio.Semaphore(32)
         async with aiohttp.ClientSession() as http:
 
-            async def one() -> Seat:
+            async def one() -> SocketClient:
                 async with gate, http.post(base, json={}) as answer:
                     assert answer.status == 201, await answer.text()
-                    return Seat((await answer.json())["visitor_token"], source)
+                    return SocketClient((await answer.json())["visitor_token"], source)
 
             self._seats = list(await asyncio.gather(*(one() for _ in range(count))))
         return {"seats": len(self._seats)}
@@ -123,7 +123,7 @@ class SocketClients:
         """All sockets, as fast as they go. ``slowest``: seconds until the last was welcomed."""
         begun, gate = time.monotonic(), asyncio.Semaphore(OPENING)
 
-        async def one(seat: Seat) -> None:
+        async def one(seat: SocketClient) -> None:
             async with gate:
                 for _ in range(50):
                     try:

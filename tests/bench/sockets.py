@@ -7,7 +7,7 @@ from typing import Any
 
 import structlog
 
-from tests.bench.figures import Row, Spread
+from tests.bench.figures import Row, ValueRange
 from tests.bench.machine import resident_bytes
 from tests.bench.setup import Stage, tenants
 from tests.bench.socket_client_processes import SocketClientProcesses, crowds
@@ -21,7 +21,7 @@ PATIENCE = 240.0
 
 
 @dataclass(slots=True)
-class Course:
+class SocketResults:
     """What happened to the sockets. ``faults``: frames missing, doubled, out of order; sockets that did not come
     back."""
 
@@ -39,7 +39,9 @@ class Course:
         return (self.idle - self.before) / 1024 / self.sockets
 
 
-async def course(server: Process, sockets: int, *, processes: int = PROCESSES, per_second: float = 400) -> Course:
+async def course(
+    server: Process, sockets: int, *, processes: int = PROCESSES, per_second: float = 400
+) -> SocketResults:
     """``sockets`` visitors join, each says something and is answered, all drop and come back, each speaks again."""
     async with crowds(server.port, processes) as all_of_them:
         shares = [{"count": sockets // processes, "source": f"127.0.0.{2 + n}"} for n in range(processes)]
@@ -64,7 +66,7 @@ async def course(server: Process, sockets: int, *, processes: int = PROCESSES, p
         _add(faults, await all_of_them.all("until", lines=4, deadline=PATIENCE))
         after = resident_bytes(server.pid)
     joined, stormed = max(each["seconds"] for each in first), max(each["seconds"] for each in storm)
-    return Course(sockets, before, idle, busy, after, joined, stormed, faults)
+    return SocketResults(sockets, before, idle, busy, after, joined, stormed, faults)
 
 
 async def _said(everybody: SocketClientProcesses, number: int, per_second: float, faults: dict[str, int]) -> None:
@@ -90,7 +92,7 @@ async def measure(stage: Stage) -> list[Row]:
             "sockets",
             f"{sockets:,} web sockets on one edge: memory of each",
             "KiB",
-            Spread.of([ran.kib_each]),
+            ValueRange.of([ran.kib_each]),
             BUDGET_KIB,
             detail={
                 "sockets": sockets,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 
-from tests.bench.figures import Row, Spread
+from tests.bench.figures import Row, ValueRange
 from tests.bench.setup import Stage
 from tests.harness.processes import ROOT
 
@@ -23,5 +23,5 @@ async def measure(stage: Stage) -> list[Row]:
             await child.wait()
         last = log.read_text(errors="replace").splitlines()[-1]
         seconds = time.monotonic() - begun
-        rows.append(Row(f"make {target}", last, "s", Spread.of([seconds]), budget, detail={"said": last}))
+        rows.append(Row(f"make {target}", last, "s", ValueRange.of([seconds]), budget, detail={"said": last}))
     return rows

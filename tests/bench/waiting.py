@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from tests.bench.figures import Row, Spread
+from tests.bench.figures import Row, ValueRange
 from tests.bench.launch import MODULE
 from tests.bench.machine import resident_bytes
 from tests.bench.setup import Stage, tenants
@@ -32,7 +32,7 @@ async def measure(stage: Stage) -> list[Row]:
             "waiting memory",
             f"{count:,} conversations waiting for a model in one worker: memory of the process",
             "MiB",
-            Spread.of([most / 1024 / 1024]),
+            ValueRange.of([most / 1024 / 1024]),
             BUDGET_MIB,
             detail=about,
         ),
@@ -40,7 +40,7 @@ async def measure(stage: Stage) -> list[Row]:
             "waiting lag",
             "how late its event loop is, 99th percentile",
             "ms",
-            Spread.of([lag]),
+            ValueRange.of([lag]),
             BUDGET_LAG_MS,
             detail={
                 "worst_ms": round(found["lags"][-1], 1),

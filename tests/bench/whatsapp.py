@@ -11,7 +11,7 @@ import aiohttp
 
 from infra.deploy.process import free_port
 from tests.bench import launch, meta_customers
-from tests.bench.figures import Row, Spread, quantile
+from tests.bench.figures import Row, ValueRange, quantile
 from tests.bench.machine import fdatasync_ms, processor_seconds
 from tests.bench.setup import Stage, tenants
 from tests.bench.worker import outcome
@@ -93,10 +93,14 @@ def _rows(engine: str, found: dict[str, Any]) -> list[Row]:
             f"whatsapp p50 {engine}",
             f"{what}, median",
             "ms",
-            Spread.of([quantile(latencies, 0.5)]),
+            ValueRange.of([quantile(latencies, 0.5)]),
             P50,
             detail={"webhooks": len(latencies), "messages_per_s": PER_SECOND, **found},
         ),
-        Row(f"whatsapp p99 {engine}", "the same, 99th percentile", "ms", Spread.of([quantile(latencies, 0.99)]), P99),
-        Row(f"whatsapp rate {engine}", "webhooks a second meanwhile", "/s", Spread.of([rate]), WEBHOOKS, "at least"),
+        Row(
+            f"whatsapp p99 {engine}", "the same, 99th percentile", "ms", ValueRange.of([quantile(latencies, 0.99)]), P99
+        ),
+        Row(
+            f"whatsapp rate {engine}", "webhooks a second meanwhile", "/s", ValueRange.of([rate]), WEBHOOKS, "at least"
+        ),
     ]

@@ -7,7 +7,7 @@ from typing import Any
 
 from gateway.config.loader import load
 from infra.bus.kafka import KafkaBus
-from tests.bench.figures import Row, Spread
+from tests.bench.figures import Row, ValueRange
 from tests.bench.launch import MODULE, result_of
 from tests.bench.setup import Stage, tenants
 from tests.faults.flood import flood
@@ -67,14 +67,14 @@ async def measure(stage: Stage) -> list[Row]:
             "worker",
             "one worker on Kafka + Redis with a no-op model: messages a second against a bare loop",
             "x bare",
-            Spread.of([ours / bare for ours, bare in zip(rates["worker"], rates["bare"], strict=True)]),
+            ValueRange.of([ours / bare for ours, bare in zip(rates["worker"], rates["bare"], strict=True)]),
             BUDGET,
             "at least",
             detail={
-                "messages_per_s": str(Spread.of(rates["worker"])),
-                "bare_messages_per_s": str(Spread.of(rates["bare"])),
-                "processor_us": str(Spread.of(processor["worker"])),
-                "bare_processor_us": str(Spread.of(processor["bare"])),
+                "messages_per_s": str(ValueRange.of(rates["worker"])),
+                "bare_messages_per_s": str(ValueRange.of(rates["bare"])),
+                "processor_us": str(ValueRange.of(processor["worker"])),
+                "bare_processor_us": str(ValueRange.of(processor["bare"])),
                 "messages": count,
             },
         )

@@ -37,7 +37,7 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-class Narrow:
+class ClosableBus:
     """The bus, which takes nothing while it is closed. ``refused`` counts what was tried meanwhile."""
 
     def __init__(self, bus: Bus) -> None:
@@ -61,7 +61,7 @@ class StreamProcesses:
     account: Account
     bus: SqliteBus
     state: State
-    narrow: Narrow
+    narrow: ClosableBus
     metrics: PrometheusMetrics = field(default_factory=PrometheusMetrics)
 
     @asynccontextmanager
@@ -166,4 +166,6 @@ async def hall_of(vendor: Vendor, path: Path) -> AsyncIterator[StreamProcesses]:
         await bus.create_topics(topics.topic_specs([vendor.name], partitions=1, small=1))
         channel = open_channel(vendor.name, tools_of(state, now))
         settings = TypeAdapter(load_settings_model(vendor.name)).validate_python(vendor.settings())
-        yield StreamProcesses(vendor, channel, Account("shop", vendor.name, "main", settings), bus, state, Narrow(bus))
+        yield StreamProcesses(
+            vendor, channel, Account("shop", vendor.name, "main", settings), bus, state, ClosableBus(bus)
+        )

@@ -24,13 +24,13 @@ from schemas.messages import Address, OutboundMessage
 from schemas.ports import Account, Policy
 from tests.channels.discord_channel import SEND, Desk, desk_at_discord
 from tests.simulators.vendor import Fault, FaultKind, Request
-from tests.unit.connectors.conftest import ACCOUNT, CHANNEL, TENANT, Clock, World
+from tests.unit.connectors.conftest import ACCOUNT, CHANNEL, TENANT, Clock, ConnectorEnvironment
 
 HOURS = timedelta(hours=3)
 
 
 @dataclass
-class AtDiscord(World):
+class AtDiscord(ConnectorEnvironment):
     """The shared way out, with Discord's channel; two clocks go together."""
 
     desk: Desk | None = None

@@ -29,7 +29,7 @@ CONTENT = 1 << 15
 
 
 @dataclass
-class Ear:
+class GatewayReader:
     """A session at the gateway, and what the channel makes of what it hears."""
 
     server: Discord
@@ -59,7 +59,7 @@ class Ear:
         return InboundMessage.model_validate(about | dict(event.payload)).model_dump(exclude_defaults=True)
 
 
-async def listen(server: Discord, socket: Line, intents: int = EVERYTHING) -> Ear:
+async def listen(server: Discord, socket: Line, intents: int = EVERYTHING) -> GatewayReader:
     await socket.op(10)
     await socket.identify(server.world.token, intents)
     await socket.until("GUILD_CREATE")
@@ -68,17 +68,17 @@ async def listen(server: Discord, socket: Line, intents: int = EVERYTHING) -> Ea
         ChannelServices(transcript=nothing, signals=nothing, clock=lambda: NOW, read_file=no_files)
     )
     account = Account("shop", "discord", "main", ACCOUNT.model_validate(server.settings()))
-    return Ear(server, socket, channel, account)
+    return GatewayReader(server, socket, channel, account)
 
 
 @pytest.fixture
-async def ear() -> AsyncIterator[Ear]:
+async def ear() -> AsyncIterator[GatewayReader]:
     server = Discord(pace=0)
     async with server.serving(), line(server) as socket:
         yield await listen(server, socket)
 
 
-async def test_words_a_reply_and_a_thread(ear: Ear) -> None:
+async def test_words_a_reply_and_a_thread(ear: GatewayReader) -> None:
     said = await ear.server.say("mia", "my fern is **yellow**")
     first = await ear.message()
     assert (first["text"], first["place"], first["author"]["name"]) == (
@@ -95,14 +95,14 @@ async def test_words_a_reply_and_a_thread(ear: Ear) -> None:
     assert (await ear.message())["place"] == f"{home.id}/{thread.id}"
 
 
-async def test_a_message_that_is_told_twice_is_the_same_event(ear: Ear) -> None:
+async def test_a_message_that_is_told_twice_is_the_same_event(ear: GatewayReader) -> None:
     said = await ear.server.say("mia", "hello")
     first = await ear.hear("MESSAGE_CREATE")
     ear.server.redeliver(said)
     assert await ear.hear("MESSAGE_CREATE") == first
 
 
-async def test_an_edit_a_card_and_a_deletion(ear: Ear) -> None:
+async def test_an_edit_a_card_and_a_deletion(ear: GatewayReader) -> None:
     said = await ear.server.say("mia", "see https://example.com/")
     channel, message = ear.server.world.message(said)
     for partial in (False, True):
@@ -117,13 +117,13 @@ async def test_an_edit_a_card_and_a_deletion(ear: Ear) -> None:
     assert (gone.type, gone.external_id, gone.place) == (topics.MESSAGE_DELETED, said, ear.server.place("mia"))
 
 
-async def test_many_deletions_at_once_are_one_event_each(ear: Ear) -> None:
+async def test_many_deletions_at_once_are_one_event_each(ear: GatewayReader) -> None:
     said = [await ear.server.say("mia", word) for word in ("one", "two", "three")]
     ear.server.people.delete(ear.server.channel("mia"), *said)
     assert [event.external_id for event in await ear.hear("MESSAGE_DELETE_BULK")] == said
 
 
-async def test_a_reaction_and_its_end(ear: Ear) -> None:
+async def test_a_reaction_and_its_end(ear: GatewayReader) -> None:
     said = await ear.server.say("mia", "hello")
     await ear.server.react("mia", said, "👍")
     (given,) = await ear.hear("MESSAGE_REACTION_ADD")
@@ -137,7 +137,7 @@ async def test_a_reaction_and_its_end(ear: Ear) -> None:
     assert given.addresses[0].value == ear.server.world.user("mia").id
 
 
-async def test_files_a_voice_a_sticker_a_poll_and_a_forward(ear: Ear) -> None:
+async def test_files_a_voice_a_sticker_a_poll_and_a_forward(ear: GatewayReader) -> None:
     server, mia, place = ear.server, ear.server.world.user("mia"), ear.server.channel("mia")
     said = await server.say("mia", "look", files=[File("a.png", "image/png", b"1234"), File("notes", "", b"1")])
     files = (await ear.message())["files"]
@@ -158,7 +158,7 @@ async def test_files_a_voice_a_sticker_a_poll_and_a_forward(ear: Ear) -> None:
     assert "answers" not in forwarded
 
 
-async def test_programs_and_notes_of_discord_say_nothing(ear: Ear) -> None:
+async def test_programs_and_notes_of_discord_say_nothing(ear: GatewayReader) -> None:
     server, home = ear.server, ear.server.world.home
     server.people.webhook_says(home, "CI", "deployed")
     server.people.write(server.world.add_user("beep", bot=True), home, "beep")
@@ -191,7 +191,7 @@ async def test_without_the_intent_an_emptied_message_is_an_alarm_and_no_question
 
 
 @pytest.mark.parametrize("field", ["channel_id", "id", "author", "content", "type", "timestamp"])
-async def test_a_message_that_lacks_something_ends_nothing(ear: Ear, field: str) -> None:
+async def test_a_message_that_lacks_something_ends_nothing(ear: GatewayReader, field: str) -> None:
     ear.server.people.malformed(ear.server.world.user("mia"), ear.server.channel("mia"), "where?", without=field)
     heard = await ear.hear("MESSAGE_CREATE")
     assert [event.payload.get("text", "") for event in heard] == {
@@ -204,7 +204,7 @@ async def test_a_message_that_lacks_something_ends_nothing(ear: Ear, field: str)
 # ── Interactions ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-async def offer(ear: Ear, count: int) -> tuple[list[Choice], OutboundMessage]:
+async def offer(ear: GatewayReader, count: int) -> tuple[list[Choice], OutboundMessage]:
     """A question of ours on mia's screen."""
     choices = [Choice(id=f"pot:{number}", label=f"Pot {number}") for number in range(count)]
     message = OutboundMessage(
@@ -223,7 +223,7 @@ async def offer(ear: Ear, count: int) -> tuple[list[Choice], OutboundMessage]:
 
 
 @pytest.mark.parametrize("count", [1, 2, 5, 6, 25])
-async def test_a_picked_component_comes_back_as_our_choice(ear: Ear, count: int) -> None:
+async def test_a_picked_component_comes_back_as_our_choice(ear: GatewayReader, count: int) -> None:
     choices, message = await offer(ear, count)
     (shown,) = ear.server.ledger.shown
     assert shown.choices == [each.label for each in choices]
@@ -233,7 +233,7 @@ async def test_a_picked_component_comes_back_as_our_choice(ear: Ear, count: int)
     assert (choice.in_reply_to, choice.id, event.payload["text"]) == (message.id, choices[-1].id, choices[-1].label)
 
 
-async def test_a_choice_that_was_never_offered_is_ignored_and_logged(ear: Ear) -> None:
+async def test_a_choice_that_was_never_offered_is_ignored_and_logged(ear: GatewayReader) -> None:
     await offer(ear, 2)
     (shown,) = ear.server.ledger.shown
     real = shown.native["components"][0]["components"][0]["custom_id"]
@@ -264,7 +264,7 @@ async def test_a_choice_that_was_never_offered_is_ignored_and_logged(ear: Ear) -
     assert len(await ear.hear("INTERACTION_CREATE")) == 1
 
 
-async def test_a_question_by_command_is_a_message(ear: Ear) -> None:
+async def test_a_question_by_command_is_a_message(ear: GatewayReader) -> None:
     option = {"name": "question", "description": "what", "type": 3, "required": True}
     path = f"{ear.server.api_base}/applications/{ear.server.world.application}/commands"
     command = {"name": "ask", "description": "Ask us", "options": [option]}
@@ -284,14 +284,14 @@ async def test_a_question_by_command_is_a_message(ear: Ear) -> None:
     "body",
     [b"", b"\xff", b"[]", b"7", b"null", b'{"t":null,"d":{}}', b'{"t":"X"}', b'{"t":"X","d":[]}', b"[" * 100_000],
 )
-async def test_a_frame_that_is_no_event_is_refused(ear: Ear, body: bytes) -> None:
+async def test_a_frame_that_is_no_event_is_refused(ear: GatewayReader, body: bytes) -> None:
     with pytest.raises(InvalidRequest):
         ear.parse(body)
 
 
 @pytest.mark.parametrize("name", ["MESSAGE_CREATE", "MESSAGE_UPDATE", "MESSAGE_DELETE", "MESSAGE_DELETE_BULK"])
 @pytest.mark.parametrize("odd", [None, 7, "x", [], {}, True, 1.5, {"id": {}}, [None]])
-async def test_odd_values_in_any_field_end_nothing(ear: Ear, name: str, odd: Any) -> None:
+async def test_odd_values_in_any_field_end_nothing(ear: GatewayReader, name: str, odd: Any) -> None:
     await ear.server.say("mia", "hello", files=[File("a", "", b"1")])
     frame = await ear.frame("MESSAGE_CREATE")
     data = frame["d"] | {"edited_timestamp": frame["d"]["timestamp"], "ids": ["1"], "poll": {}, "flags": 1}

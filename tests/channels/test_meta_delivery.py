@@ -39,7 +39,7 @@ INSTEAD = ["drop", "lose", "refuse"]
 
 
 @dataclass
-class World:
+class MetaConversation:
     """One conversation with Anna. There is one clock, the vendor's, and ``send`` lets it pass."""
 
     bench: MetaAccount
@@ -197,13 +197,13 @@ class World:
 
 
 @asynccontextmanager
-async def world_of(vendor: Any, folder: Path, **settings: Any) -> AsyncIterator[World]:
+async def world_of(vendor: Any, folder: Path, **settings: Any) -> AsyncIterator[MetaConversation]:
     database = Database.open(folder / "parley.db")
     bus, state = SqliteBus(database), open_sqlite_state(database)
     await bus.start()
     await bus.create_topics(topics.topic_specs([vendor.name], partitions=3, small=3))
     async with bench_of(vendor, **settings) as bench:
-        world = World(bench, bus, state)
+        world = MetaConversation(bench, bus, state)
         await vendor.say("anna", "When does it ship?")
         await world.take_in()
         yield world
@@ -213,13 +213,13 @@ async def world_of(vendor: Any, folder: Path, **settings: Any) -> AsyncIterator[
 
 
 @pytest.fixture
-async def whatsapp(tmp_path: Path) -> AsyncIterator[World]:
+async def whatsapp(tmp_path: Path) -> AsyncIterator[MetaConversation]:
     async with world_of(WhatsApp(), tmp_path) as world:
         yield world
 
 
 @pytest.fixture
-async def instagram(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
+async def instagram(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[MetaConversation]:
     monkeypatch.setattr(connection, "LOOKUP_INTERVAL", 0)
     vendor = Instagram()
     vendor.look_up_limit.burst = 1000
@@ -231,7 +231,9 @@ async def instagram(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIte
 
 
 @pytest.mark.parametrize("kind", AFTER)
-async def test_on_whatsapp_a_status_ends_the_doubt_about_what_was_shown(whatsapp: World, kind: FaultKind) -> None:
+async def test_on_whatsapp_a_status_ends_the_doubt_about_what_was_shown(
+    whatsapp: MetaConversation, kind: FaultKind
+) -> None:
     whatsapp.bench.vendor.faults.next(Fault(kind, "messages", status=500))
     message = whatsapp.say()
     await whatsapp.state.transcript.add(whatsapp.conversation, TranscriptMessage.of_outbound(message, "pending"))
@@ -244,7 +246,7 @@ async def test_on_whatsapp_a_status_ends_the_doubt_about_what_was_shown(whatsapp
     assert line.state == "delivered"
 
 
-async def test_on_whatsapp_a_status_ends_the_doubt_after_a_crash_too(whatsapp: World) -> None:
+async def test_on_whatsapp_a_status_ends_the_doubt_after_a_crash_too(whatsapp: MetaConversation) -> None:
     message = whatsapp.say()
     shown = await whatsapp.show(message)
     whatsapp.later(HOURS)
@@ -256,7 +258,7 @@ async def test_on_whatsapp_a_status_ends_the_doubt_after_a_crash_too(whatsapp: W
 
 @pytest.mark.parametrize("kind", INSTEAD)
 async def test_on_whatsapp_what_no_status_names_while_other_news_comes_is_sent_again(
-    whatsapp: World, kind: FaultKind
+    whatsapp: MetaConversation, kind: FaultKind
 ) -> None:
     whatsapp.bench.vendor.faults.next(Fault(kind, "messages", status=500))
     started = whatsapp.clock()
@@ -268,7 +270,7 @@ async def test_on_whatsapp_what_no_status_names_while_other_news_comes_is_sent_a
 
 @pytest.mark.parametrize("kind", AFTER)
 async def test_on_whatsapp_what_a_status_names_is_not_sent_again_whatever_news_comes(
-    whatsapp: World, kind: FaultKind
+    whatsapp: MetaConversation, kind: FaultKind
 ) -> None:
     whatsapp.bench.vendor.faults.next(Fault(kind, "messages", status=500))
     message = whatsapp.say()
@@ -279,7 +281,7 @@ async def test_on_whatsapp_what_a_status_names_is_not_sent_again_whatever_news_c
 
 @pytest.mark.parametrize("kind", ["drop", "lose"])
 async def test_on_whatsapp_a_quiet_number_leaves_the_doubt_to_people_after_a_minute(
-    whatsapp: World, kind: FaultKind
+    whatsapp: MetaConversation, kind: FaultKind
 ) -> None:
     whatsapp.bench.vendor.faults.next(Fault(kind, "messages", status=502))
     whatsapp.later(timedelta(seconds=10))  # what was said before is no news
@@ -291,7 +293,7 @@ async def test_on_whatsapp_a_quiet_number_leaves_the_doubt_to_people_after_a_min
 
 @pytest.mark.parametrize("kind", INSTEAD)
 async def test_on_whatsapp_what_no_status_names_may_be_lost_and_is_never_doubled(
-    whatsapp: World, kind: FaultKind
+    whatsapp: MetaConversation, kind: FaultKind
 ) -> None:
     whatsapp.bench.vendor.faults.next(Fault(kind, "messages", status=500))
     started = whatsapp.clock()
@@ -303,7 +305,7 @@ async def test_on_whatsapp_what_no_status_names_may_be_lost_and_is_never_doubled
     )
 
 
-async def test_on_whatsapp_a_window_that_closed_fails_the_message_without_asking(whatsapp: World) -> None:
+async def test_on_whatsapp_a_window_that_closed_fails_the_message_without_asking(whatsapp: MetaConversation) -> None:
     whatsapp.later(timedelta(hours=25))
     await whatsapp.send(whatsapp.say(author={"kind": "person", "name": "Ben"}))
     outcome = await whatsapp.outcome()
@@ -311,7 +313,7 @@ async def test_on_whatsapp_a_window_that_closed_fails_the_message_without_asking
     assert whatsapp.bench.vendor.ledger.requests == []
 
 
-async def test_on_whatsapp_the_number_of_whoever_changed_it_leads_on(whatsapp: World) -> None:
+async def test_on_whatsapp_the_number_of_whoever_changed_it_leads_on(whatsapp: MetaConversation) -> None:
     place = whatsapp.bench.vendor.person("anna").user_id
     whatsapp.bench.vendor.change_number("anna", "491520000000")
     await whatsapp.bench.vendor.say("anna", "My new number")
@@ -329,7 +331,9 @@ async def test_on_whatsapp_the_number_of_whoever_changed_it_leads_on(whatsapp: W
 
 
 @pytest.mark.parametrize("kind", [*AFTER, *INSTEAD])
-async def test_on_instagram_a_lost_answer_costs_time_and_no_second_message(instagram: World, kind: FaultKind) -> None:
+async def test_on_instagram_a_lost_answer_costs_time_and_no_second_message(
+    instagram: MetaConversation, kind: FaultKind
+) -> None:
     instagram.bench.vendor.faults.next(Fault(kind, "messages", status=503))
     await instagram.send(instagram.say())
     assert instagram.shown == ["It ships tomorrow."]
@@ -337,7 +341,7 @@ async def test_on_instagram_a_lost_answer_costs_time_and_no_second_message(insta
 
 
 @pytest.mark.parametrize("is_shown", [False, True])
-async def test_on_instagram_the_same_words_twice_are_two_messages(instagram: World, is_shown: bool) -> None:
+async def test_on_instagram_the_same_words_twice_are_two_messages(instagram: MetaConversation, is_shown: bool) -> None:
     first, second = instagram.say("r1", "One moment."), instagram.say("r2", "One moment.")
     await instagram.send(first)
     await (instagram.show(second) if is_shown else instagram.begin(second))
@@ -349,7 +353,9 @@ async def test_on_instagram_the_same_words_twice_are_two_messages(instagram: Wor
 
 
 @pytest.mark.parametrize("kind", ["drop", "drop_after"])
-async def test_on_instagram_equal_pieces_of_one_message_are_all_shown(instagram: World, kind: FaultKind) -> None:
+async def test_on_instagram_equal_pieces_of_one_message_are_all_shown(
+    instagram: MetaConversation, kind: FaultKind
+) -> None:
     ledger, faults = instagram.bench.vendor.ledger, instagram.bench.vendor.faults
 
     def second(request: Request) -> Fault | None:
@@ -364,7 +370,7 @@ async def test_on_instagram_equal_pieces_of_one_message_are_all_shown(instagram:
 
 
 async def test_on_instagram_what_had_its_id_when_its_sender_was_killed_is_found_and_not_repeated(
-    instagram: World,
+    instagram: MetaConversation,
 ) -> None:
     message = instagram.say()
     shown = await instagram.show(message)
@@ -376,7 +382,7 @@ async def test_on_instagram_what_had_its_id_when_its_sender_was_killed_is_found_
 
 @pytest.mark.parametrize("is_shown", [False, True])
 async def test_on_instagram_of_equal_pieces_the_one_that_was_killed_is_told_from_those_before(
-    instagram: World, is_shown: bool, monkeypatch: pytest.MonkeyPatch
+    instagram: MetaConversation, is_shown: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Killed after the intent of the second, or when its id was on record and not yet that it was sent."""
     message = instagram.say(text="x" * 2000)
@@ -407,7 +413,9 @@ async def test_on_instagram_of_equal_pieces_the_one_that_was_killed_is_told_from
     assert [each.external_id for each in pieces] == [each.id for each in instagram.bench.vendor.ledger.shown]
 
 
-async def test_on_instagram_a_persons_words_go_out_for_a_week_and_the_agents_for_a_day(instagram: World) -> None:
+async def test_on_instagram_a_persons_words_go_out_for_a_week_and_the_agents_for_a_day(
+    instagram: MetaConversation,
+) -> None:
     instagram.later(timedelta(hours=25))
     ben = {"kind": "person", "name": "Ben"}
     await instagram.send(instagram.say("r1"), instagram.say("r2", "I am Ben.", author=ben))
@@ -415,7 +423,7 @@ async def test_on_instagram_a_persons_words_go_out_for_a_week_and_the_agents_for
     assert instagram.shown == ["I am Ben."]
 
 
-async def test_on_instagram_our_own_words_are_no_persons_even_if_no_app_is_named(instagram: World) -> None:
+async def test_on_instagram_our_own_words_are_no_persons_even_if_no_app_is_named(instagram: MetaConversation) -> None:
     vendor = instagram.bench.vendor
     vendor.echoes = "held"
     await instagram.send(instagram.say())
@@ -425,7 +433,7 @@ async def test_on_instagram_our_own_words_are_no_persons_even_if_no_app_is_named
     assert await instagram.said() == ["When does it ship?", "I am Ben."]
 
 
-async def test_on_instagram_an_echo_waits_while_it_may_be_what_is_in_doubt(instagram: World) -> None:
+async def test_on_instagram_an_echo_waits_while_it_may_be_what_is_in_doubt(instagram: MetaConversation) -> None:
     vendor = instagram.bench.vendor
     vendor.echoes = "held"
     message = instagram.say()
@@ -437,7 +445,7 @@ async def test_on_instagram_an_echo_waits_while_it_may_be_what_is_in_doubt(insta
     assert await instagram.said() == ["When does it ship?"]
 
 
-async def test_on_instagram_a_send_that_nobody_remembers_holds_up_no_person(instagram: World) -> None:
+async def test_on_instagram_a_send_that_nobody_remembers_holds_up_no_person(instagram: MetaConversation) -> None:
     await instagram.begin(instagram.say())
     instagram.bench.vendor.human("anna", "I am Ben.")
     instagram.later(HOURS)

@@ -203,7 +203,7 @@ async def test_a_token_that_is_refused_is_not_tried_again_and_again(
 
 
 @dataclass(frozen=True)
-class Known:
+class KnownContacts:
     """Of whom the account has heard before."""
 
     heard: Sequence[str]
@@ -225,5 +225,5 @@ async def test_those_come_first_of_whom_nothing_was_heard_before(
         await slack.say(person, f"{person} writes")
     place = f"{slack.workspace.team}:{slack.workspace.direct(slack.person(heard)).id}"
     since = datetime.now(UTC) - timedelta(minutes=1)
-    read = [event async for events in read_history(hall.account, since, Known([place])) for event in events]
+    read = [event async for events in read_history(hall.account, since, KnownContacts([place])) for event in events]
     assert [event.payload["text"] for event in read][-1] == f"{heard} writes"

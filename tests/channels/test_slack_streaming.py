@@ -46,7 +46,7 @@ PATIENCE = 60.0
 
 
 @dataclass
-class Waiting:
+class GrowingBatch:
     """A batch into which records arrive. See schemas.ports.Batch."""
 
     conversation: str
@@ -78,7 +78,7 @@ class Waiting:
 
 
 @dataclass
-class World:
+class SlackConversation:
     slack: SlackVendor
     channel: Channel
     settings: Account
@@ -193,7 +193,7 @@ class World:
         while True:
             self.clock.now += timedelta(seconds=10)  # or the pace would be exhausted
             outbound = self.outbound()
-            batch = Waiting(self.conversation, list(records))
+            batch = GrowingBatch(self.conversation, list(records))
             try:
                 return await outbound.handle(batch)
             except Parked as parked:
@@ -215,7 +215,7 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
+async def world(tmp_path: Path) -> AsyncIterator[SlackConversation]:
     slack = SlackVendor(pace=0.0002)
     slack.limits.enforced = False
     database = Database.open(tmp_path / "parley.db")
@@ -236,7 +236,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
         tools = ChannelServices(transcript=nothing, signals=nothing, clock=clock, read_file=no_files)
         account = Account(TENANT, "slack", NAME, load_settings_model("slack").model_validate(slack.settings()))
         made = open_channel("slack", tools)
-        yield World(slack, made, account, bus, state, clock, conversation, contact.id, place, asked)
+        yield SlackConversation(slack, made, account, bus, state, clock, conversation, contact.id, place, asked)
     await state.close()
     await bus.close()
     await database.close()
@@ -246,8 +246,8 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
 class Lane:
     """A lane that stays with a reply which is being written."""
 
-    world: World
-    batch: Waiting
+    world: SlackConversation
+    batch: GrowingBatch
     running: asyncio.Task[None]
 
     async def end(self) -> None:
@@ -256,8 +256,8 @@ class Lane:
 
 
 @pytest.fixture
-async def lane(world: World) -> AsyncIterator[Lane]:
-    outbound, batch = world.outbound(), Waiting(world.conversation, [world.begun()])
+async def lane(world: SlackConversation) -> AsyncIterator[Lane]:
+    outbound, batch = world.outbound(), GrowingBatch(world.conversation, [world.begun()])
     running = asyncio.create_task(outbound.handle(batch))
     await world.until(lambda: batch.call is not None)
     yield Lane(world, batch, running)
@@ -267,7 +267,7 @@ async def lane(world: World) -> AsyncIterator[Lane]:
     await outbound.close()
 
 
-async def test_words_are_shown_as_they_come_and_become_the_whole_reply(world: World, lane: Lane) -> None:
+async def test_words_are_shown_as_they_come_and_become_the_whole_reply(world: SlackConversation, lane: Lane) -> None:
     """With its sources and choices, under one id."""
     await world.delta(0, FIRST)
     await world.until(lambda: len(world.shown) == 1)
@@ -289,7 +289,7 @@ async def test_words_are_shown_as_they_come_and_become_the_whole_reply(world: Wo
     assert world.calls("chat.postMessage") == 0
 
 
-async def test_a_reply_that_is_whole_at_once_is_a_plain_message(world: World, lane: Lane) -> None:
+async def test_a_reply_that_is_whole_at_once_is_a_plain_message(world: SlackConversation, lane: Lane) -> None:
     await world.delta(0, FIRST)
     lane.batch.arrive(world.message())
     await lane.end()
@@ -297,13 +297,15 @@ async def test_a_reply_that_is_whole_at_once_is_a_plain_message(world: World, la
     assert (world.calls("chat.startStream"), world.calls("chat.postMessage")) == (0, 1)
 
 
-async def test_nobody_is_notified_by_words_that_are_being_written(world: World, lane: Lane) -> None:
+async def test_nobody_is_notified_by_words_that_are_being_written(world: SlackConversation, lane: Lane) -> None:
     await world.delta(0, "Hello <!channel> & all")
     await world.shows("Hello <!channel> & all")
     assert world.slack.notified == []
 
 
-async def test_while_nothing_is_written_yet_the_contact_sees_that_something_will_be(world: World, lane: Lane) -> None:
+async def test_while_nothing_is_written_yet_the_contact_sees_that_something_will_be(
+    world: SlackConversation, lane: Lane
+) -> None:
     room, root = world.place.split(":")[1:]
     await world.until(lambda: world.slack.status(room, root) != "")
     lane.batch.arrive(world.message())
@@ -312,7 +314,7 @@ async def test_while_nothing_is_written_yet_the_contact_sees_that_something_will
 
 
 @pytest.mark.parametrize("frame", [{"type": "abort"}, {"type": "delta", "index": 0, "text": "No: ", "epoch": 0}])
-async def test_an_aborted_draft_disappears(world: World, lane: Lane, frame: dict[str, Any]) -> None:
+async def test_an_aborted_draft_disappears(world: SlackConversation, lane: Lane, frame: dict[str, Any]) -> None:
     await world.delta(0, FIRST)
     await world.until(lambda: len(world.shown) == 1)
     await world.signal(**frame)
@@ -323,7 +325,7 @@ async def test_an_aborted_draft_disappears(world: World, lane: Lane, frame: dict
     assert await world.outcome() == "sent"
 
 
-async def test_after_a_lost_signal_the_whole_makes_up_for_it(world: World, lane: Lane) -> None:
+async def test_after_a_lost_signal_the_whole_makes_up_for_it(world: SlackConversation, lane: Lane) -> None:
     await world.delta(0, FIRST)
     await world.until(lambda: len(world.shown) == 1)
     await world.delta(2, "nothing to see")
@@ -332,7 +334,9 @@ async def test_after_a_lost_signal_the_whole_makes_up_for_it(world: World, lane:
     assert world.seen == ["Less water."]
 
 
-async def test_when_a_person_claims_the_agents_half_disappears_and_theirs_follows(world: World, lane: Lane) -> None:
+async def test_when_a_person_claims_the_agents_half_disappears_and_theirs_follows(
+    world: SlackConversation, lane: Lane
+) -> None:
     await world.delta(0, FIRST)
     await world.until(lambda: len(world.shown) == 1)
     owned = await world.state.conversations.own(
@@ -349,7 +353,7 @@ async def test_when_a_person_claims_the_agents_half_disappears_and_theirs_follow
     assert (await world.outcome(), await world.outcome("p1")) == ("stale_owner", "sent")
 
 
-async def test_after_a_claim_nothing_of_the_agent_is_begun(world: World, lane: Lane) -> None:
+async def test_after_a_claim_nothing_of_the_agent_is_begun(world: SlackConversation, lane: Lane) -> None:
     await world.state.conversations.own(
         world.conversation, "person", expected_epoch=0, request_id="claim", by="mo", now=world.clock()
     )
@@ -359,7 +363,7 @@ async def test_after_a_claim_nothing_of_the_agent_is_begun(world: World, lane: L
     assert world.slack.ledger.shown == []
 
 
-async def test_another_turns_reply_takes_nothing_over(world: World, lane: Lane) -> None:
+async def test_another_turns_reply_takes_nothing_over(world: SlackConversation, lane: Lane) -> None:
     await world.delta(0, FIRST)
     await world.until(lambda: len(world.shown) == 1)
     lane.batch.arrive(world.message("r2", "Something else."))
@@ -368,7 +372,7 @@ async def test_another_turns_reply_takes_nothing_over(world: World, lane: Lane) 
 
 
 @pytest.mark.parametrize("code", ["unknown_method", "not_allowed", "missing_scope", "channel_type_not_supported"])
-async def test_a_place_without_streaming_gets_a_plain_message(world: World, lane: Lane, code: str) -> None:
+async def test_a_place_without_streaming_gets_a_plain_message(world: SlackConversation, lane: Lane, code: str) -> None:
     world.slack.faults.next(Fault("refuse", "chat.startStream", status=200, code=code))
     await world.delta(0, FIRST)
     await world.until(lambda: world.calls("chat.startStream") == 1)
@@ -377,11 +381,11 @@ async def test_a_place_without_streaming_gets_a_plain_message(world: World, lane
     assert world.seen == ["Less water."]
 
 
-async def test_a_refused_stream_is_not_tried_again_for_a_minute(world: World) -> None:
+async def test_a_refused_stream_is_not_tried_again_for_a_minute(world: SlackConversation) -> None:
     outbound = world.outbound()
     world.slack.faults.next(Fault("refuse", "chat.startStream", status=200, code="unknown_method"))
     for turn, asked in (("first", 1), ("second", 1), ("third", 2)):
-        batch = Waiting(world.conversation, [world.begun(turn)])
+        batch = GrowingBatch(world.conversation, [world.begun(turn)])
         running = asyncio.create_task(outbound.handle(batch))
         await world.until(batch.is_heard)
         await world.signal(type="delta", turn_id=turn, index=0, text=FIRST)
@@ -395,7 +399,9 @@ async def test_a_refused_stream_is_not_tried_again_for_a_minute(world: World) ->
     assert len(world.seen) == 3
 
 
-async def test_a_stream_that_was_deleted_or_ended_is_replaced_by_the_whole_message(world: World, lane: Lane) -> None:
+async def test_a_stream_that_was_deleted_or_ended_is_replaced_by_the_whole_message(
+    world: SlackConversation, lane: Lane
+) -> None:
     await world.delta(0, FIRST)
     await world.until(lambda: len(world.shown) == 1)
     world.slack.faults.next(Fault("refuse", "chat.update", status=200, code="message_not_found"))
@@ -406,7 +412,9 @@ async def test_a_stream_that_was_deleted_or_ended_is_replaced_by_the_whole_messa
 
 @pytest.mark.parametrize("kind", ["fail_after", "drop_after", "garbage", "drop", "lose", "limit"])
 @pytest.mark.parametrize("operation", ["chat.appendStream", "chat.stopStream", "chat.update"])
-async def test_a_lost_answer_leaves_one_whole_message(world: World, lane: Lane, operation: str, kind: Any) -> None:
+async def test_a_lost_answer_leaves_one_whole_message(
+    world: SlackConversation, lane: Lane, operation: str, kind: Any
+) -> None:
     world.slack.faults.next(Fault(kind, operation, status=502, retry_after=1))
     await world.delta(0, FIRST)
     await world.until(lambda: len(world.shown) == 1)
@@ -420,7 +428,9 @@ async def test_a_lost_answer_leaves_one_whole_message(world: World, lane: Lane, 
 
 
 @pytest.mark.parametrize("kind", ["fail_after", "drop_after", "garbage", "drop", "lose"])
-async def test_a_beginning_in_doubt_is_looked_for_and_never_left_half(world: World, lane: Lane, kind: Any) -> None:
+async def test_a_beginning_in_doubt_is_looked_for_and_never_left_half(
+    world: SlackConversation, lane: Lane, kind: Any
+) -> None:
     world.slack.faults.next(Fault(kind, "chat.startStream", status=502))
     await world.delta(0, FIRST)
     await world.until(lambda: world.calls("conversations.replies") > 0 or lane.running.done())
@@ -432,7 +442,7 @@ async def test_a_beginning_in_doubt_is_looked_for_and_never_left_half(world: Wor
     assert world.seen == ["Less water."]
 
 
-async def test_a_beginning_in_doubt_is_decided_soon(world: World, lane: Lane) -> None:
+async def test_a_beginning_in_doubt_is_decided_soon(world: SlackConversation, lane: Lane) -> None:
     """Nobody waits for a start that takes longer than its reply, so the doubt ends the sooner."""
     world.slack.faults.next(Fault("drop", "chat.startStream"))
     began = world.clock()
@@ -453,7 +463,7 @@ class Killed(BaseException):
 @pytest.mark.parametrize("point", ["connector.after_intent", "connector.after_send", "connector.after_record"])
 @pytest.mark.parametrize("comes", [True, False], ids=["reply", "no-reply"])
 async def test_killed_at_the_beginning_one_whole_message_or_none_is_left(
-    world: World, monkeypatch: pytest.MonkeyPatch, point: str, comes: bool
+    world: SlackConversation, monkeypatch: pytest.MonkeyPatch, point: str, comes: bool
 ) -> None:
     def reach(passed: str) -> None:
         if passed == point:
@@ -463,7 +473,7 @@ async def test_killed_at_the_beginning_one_whole_message_or_none_is_left(
         for module in ("live_replies.start", "outbound.sender", "outbound.delivery_log"):
             killing.setattr(f"connectors.{module}.reach", reach)
         begun = world.begun()
-        outbound, batch = world.outbound(), Waiting(world.conversation, [begun])
+        outbound, batch = world.outbound(), GrowingBatch(world.conversation, [begun])
         running = asyncio.ensure_future(_swallowed(outbound.handle(batch)))
         await world.until(lambda: batch.call is not None)
         await world.delta(0, FIRST)
@@ -483,7 +493,9 @@ async def _swallowed(handling: Any) -> bool:
 
 
 @pytest.mark.parametrize("operation", ["chat.stopStream", "chat.update"])
-async def test_killed_at_the_end_one_whole_message_is_left(world: World, lane: Lane, operation: str) -> None:
+async def test_killed_at_the_end_one_whole_message_is_left(
+    world: SlackConversation, lane: Lane, operation: str
+) -> None:
     """Before Slack's answer to the last calls; and what was done already is not undone when the record comes again."""
     world.slack.faults.next(Fault("slow", operation, seconds=30))
     await world.delta(0, FIRST)
@@ -500,7 +512,7 @@ async def test_killed_at_the_end_one_whole_message_is_left(world: World, lane: L
     assert world.seen == ["Less water."]
 
 
-async def test_the_next_owner_of_the_partition_ends_what_was_begun(world: World, lane: Lane) -> None:
+async def test_the_next_owner_of_the_partition_ends_what_was_begun(world: SlackConversation, lane: Lane) -> None:
     await world.delta(0, FIRST)
     await world.until(lambda: len(world.shown) == 1)
     lane.batch.revoking.set()
@@ -511,7 +523,7 @@ async def test_the_next_owner_of_the_partition_ends_what_was_begun(world: World,
     assert world.calls("chat.postMessage") == 0
 
 
-async def test_a_reply_that_only_the_next_batch_gets_is_not_waited_for(world: World, lane: Lane) -> None:
+async def test_a_reply_that_only_the_next_batch_gets_is_not_waited_for(world: SlackConversation, lane: Lane) -> None:
     """What of it is shown is taken away, and then it is there as a whole."""
     await world.delta(0, FIRST)
     await world.until(lambda: len(world.shown) == 1)
@@ -523,7 +535,7 @@ async def test_a_reply_that_only_the_next_batch_gets_is_not_waited_for(world: Wo
     assert (shown.marker, await world.outcome()) == (REPLY, "sent")
 
 
-async def test_a_reply_behind_one_that_was_parked_is_sent_as_soon_as_it_is_there(world: World) -> None:
+async def test_a_reply_behind_one_that_was_parked_is_sent_as_soon_as_it_is_there(world: SlackConversation) -> None:
     """On a real lane. While something of the conversation is parked all that comes joins it: the announcement is
     brought back from there, alone, and so is the reply, later."""
     channel: Any = world.channel
@@ -543,7 +555,7 @@ async def test_a_reply_behind_one_that_was_parked_is_sent_as_soon_as_it_is_there
 
 
 @asynccontextmanager
-async def sending_lanes(world: World) -> AsyncIterator[None]:
+async def sending_lanes(world: SlackConversation) -> AsyncIterator[None]:
     outbound, lanes = world.outbound(), Lanes(world.bus, world.state.parking, clock=world.clock)
     running = asyncio.create_task(lanes.run([topics.outbound("slack")], "sender", outbound.handle, _no_giving_up))
     try:

@@ -26,7 +26,7 @@ Seen = tuple[str, str]
 
 
 @dataclass
-class Radio:
+class StreamChannel:
     """A channel of one process that writes down when it was on. ``calls`` of True means that its vendor calls us;
     ``greets`` of False that its vendor does not say yet that it listens."""
 
@@ -96,10 +96,10 @@ class Cut:
 
 
 @dataclass
-class Station:
+class StreamProcess:
     """One process."""
 
-    radio: Radio
+    radio: StreamChannel
     leases: Cut
     ready: bool = True
     taken: list[Event] = field(default_factory=list)
@@ -130,14 +130,14 @@ class Station:
             await self.running
 
 
-class Town:
+class StreamProcesses:
     def __init__(self, state: State) -> None:
         self._state = state
         self.log: list[Seen] = []
-        self.stations: list[Station] = []
+        self.stations: list[StreamProcess] = []
 
-    def start(self, process: str, *, calls: bool = False, greets: bool = True) -> Station:
-        station = Station(Radio(process, self.log, calls, greets), Cut(self._state.leases))
+    def start(self, process: str, *, calls: bool = False, greets: bool = True) -> StreamProcess:
+        station = StreamProcess(StreamChannel(process, self.log, calls, greets), Cut(self._state.leases))
         station.start(self._state)
         self.stations.append(station)
         return station
@@ -147,10 +147,10 @@ class Town:
 
 
 @pytest.fixture
-async def town(tmp_path: Path) -> AsyncIterator[Town]:
+async def town(tmp_path: Path) -> AsyncIterator[StreamProcesses]:
     database = Database.open(tmp_path / "parley.db")
     state = open_sqlite_state(database)
-    town = Town(state)
+    town = StreamProcesses(state)
     yield town
     for station in town.stations:
         await station.end()
@@ -162,7 +162,7 @@ def said() -> Event:
     return Event(topics.MESSAGE_RECEIVED, "p", "1", {"text": "hello"}, [Address(channel="radio", value="p")])
 
 
-async def test_a_holder_that_cannot_renew_is_silent_before_another_speaks(town: Town) -> None:
+async def test_a_holder_that_cannot_renew_is_silent_before_another_speaks(town: StreamProcesses) -> None:
     one = town.start("one")
     await town.on("one")
     town.start("two")
@@ -171,7 +171,7 @@ async def test_a_holder_that_cannot_renew_is_silent_before_another_speaks(town: 
     assert [seen for seen in town.log if seen[1] != "asked"] == [("one", "on"), ("one", "off"), ("two", "on")]
 
 
-async def test_events_that_reach_a_former_holder_are_not_accepted(town: Town) -> None:
+async def test_events_that_reach_a_former_holder_are_not_accepted(town: StreamProcesses) -> None:
     one = town.start("one")
     await town.on("one")
     assert one.radio.line is not None
@@ -185,7 +185,7 @@ async def test_events_that_reach_a_former_holder_are_not_accepted(town: Town) ->
     assert len(one.taken) == 1
 
 
-async def test_a_holder_that_stops_is_followed_at_once_by_one_that_knows_what_it_knew(town: Town) -> None:
+async def test_a_holder_that_stops_is_followed_at_once_by_one_that_knows_what_it_knew(town: StreamProcesses) -> None:
     one = town.start("one")
     await town.on("one")
     assert one.radio.line is not None
@@ -199,7 +199,7 @@ async def test_a_holder_that_stops_is_followed_at_once_by_one_that_knows_what_it
     assert two.radio.line.session == {"seq": 7}
 
 
-async def test_an_account_that_was_never_heard_has_no_history_to_ask_for(town: Town) -> None:
+async def test_an_account_that_was_never_heard_has_no_history_to_ask_for(town: StreamProcesses) -> None:
     town.start("one")
     await town.on("one")
     await town.stations[0].end()
@@ -207,7 +207,7 @@ async def test_an_account_that_was_never_heard_has_no_history_to_ask_for(town: T
 
 
 async def test_a_first_holder_that_is_killed_before_it_is_live_leaves_from_when_on_something_was_missed(
-    town: Town,
+    town: StreamProcesses,
 ) -> None:
     began = now()
     one = town.start("one", greets=False)
@@ -221,7 +221,9 @@ async def test_a_first_holder_that_is_killed_before_it_is_live_leaves_from_when_
     assert began - overlap <= since < now() - overlap
 
 
-async def test_of_an_account_that_is_called_the_history_is_asked_for_what_an_outage_refused(town: Town) -> None:
+async def test_of_an_account_that_is_called_the_history_is_asked_for_what_an_outage_refused(
+    town: StreamProcesses,
+) -> None:
     """Once, when events can be taken again, and from before the outage on."""
     one = town.start("one", calls=True)
     await wait_until(lambda: one.running is not None)
@@ -237,7 +239,7 @@ async def test_of_an_account_that_is_called_the_history_is_asked_for_what_an_out
     assert began - timedelta(seconds=TIMES.overlap + 1) < since < began - timedelta(seconds=TIMES.overlap - 1)
 
 
-async def test_events_missed_while_a_history_is_read_are_requested_once_more(town: Town) -> None:
+async def test_events_missed_while_a_history_is_read_are_requested_once_more(town: StreamProcesses) -> None:
     """It may stand where that history had been read already."""
     one = town.start("one")
     await town.on("one")

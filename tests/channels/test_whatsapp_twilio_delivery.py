@@ -39,7 +39,7 @@ LEAF = Attachment(id="a" * 64, name="leaf.png", type="image/png", size=3)
 
 
 @dataclass
-class World:
+class TwilioConversation:
     vendor: Vendor
     account: Account
     outbound: OutboundPipeline
@@ -97,7 +97,7 @@ class World:
 
 
 @pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
+async def world(tmp_path: Path) -> AsyncIterator[TwilioConversation]:
     vendor, receiver = Vendor(pace=VendorClock(scale=0)), Receiver()
     database = Database.open(tmp_path / "parley.db")
     bus, state = SqliteBus(database), open_sqlite_state(database)
@@ -108,7 +108,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
         settings = TypeAdapter(load_settings_model("whatsapp")).validate_python(vendor.settings())
         account = Account("shop", "whatsapp", "main", settings)
         place = vendor.person("anna").number.lstrip("+")
-        made: list[World] = []
+        made: list[TwilioConversation] = []
 
         def clock() -> datetime:
             return made[0].clock() if made else datetime.now(UTC)
@@ -138,7 +138,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
             account_of=lambda *name: account,
         )
         made.append(
-            World(
+            TwilioConversation(
                 vendor,
                 account,
                 outbound,
@@ -175,7 +175,7 @@ SENT = "messages.create"
         [Fault("refuse", SENT, status=401, code="20003")],
     ],
 )
-async def test_a_text_is_shown_once_after_any_fault(world: World, faults: list[Fault]) -> None:
+async def test_a_text_is_shown_once_after_any_fault(world: TwilioConversation, faults: list[Fault]) -> None:
     world.vendor.faults.next(*faults)
     outcome = await world.deliver(world.message())
     assert (world.shown, outcome.state) == (["Hello Anna"], "sent")
@@ -185,7 +185,7 @@ async def test_a_text_is_shown_once_after_any_fault(world: World, faults: list[F
 
 @pytest.mark.parametrize("kind", ["drop", "drop_after", "fail_after", "refuse"])
 @pytest.mark.parametrize("which", range(4))
-async def test_of_a_message_in_pieces_each_is_shown_once(world: World, kind: Any, which: int) -> None:
+async def test_of_a_message_in_pieces_each_is_shown_once(world: TwilioConversation, kind: Any, which: int) -> None:
     """A text, two files that look alike, and choices; the fault meets any of the four."""
     files = [LEAF, LEAF.model_copy(update={"id": "b" * 64})]
     world.vendor.faults.next(*[Fault("slow", SENT)] * which, Fault(kind, SENT, status=500))
@@ -198,13 +198,15 @@ async def test_of_a_message_in_pieces_each_is_shown_once(world: World, kind: Any
 
 
 @pytest.mark.parametrize("kind", ["drop", "drop_after", "fail_after", "garbage", "lose", "limit"])
-async def test_choices_are_shown_once_when_their_form_cannot_be_made_at_first(world: World, kind: Any) -> None:
+async def test_choices_are_shown_once_when_their_form_cannot_be_made_at_first(
+    world: TwilioConversation, kind: Any
+) -> None:
     world.vendor.faults.next(Fault(kind, "content.create", status=503))
     outcome = await world.deliver(world.message("Well?", choices=YES))
     assert (world.shown, outcome.state) == (["Well?"], "sent")
 
 
-async def test_a_send_that_was_killed_before_its_record_is_found_and_not_repeated(world: World) -> None:
+async def test_a_send_that_was_killed_before_its_record_is_found_and_not_repeated(world: TwilioConversation) -> None:
     message = world.message()
     world.vendor.faults.next(Fault("slow", SENT, seconds=0.3))
     task = asyncio.create_task(world.outbound.handle(world.batch(message, topics.MESSAGE_SEND)))
@@ -216,7 +218,7 @@ async def test_a_send_that_was_killed_before_its_record_is_found_and_not_repeate
 
 
 async def test_a_message_with_an_id_is_found_after_its_sender_was_killed_and_not_repeated(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: TwilioConversation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Killed(BaseException):
         """Nothing in the product catches it."""
@@ -234,7 +236,7 @@ async def test_a_message_with_an_id_is_found_after_its_sender_was_killed_and_not
     assert outcome.external_id == world.vendor.ledger.shown[0].id
 
 
-async def test_a_status_with_our_marker_ends_the_doubt_without_a_look_up(world: World) -> None:
+async def test_a_status_with_our_marker_ends_the_doubt_without_a_look_up(world: TwilioConversation) -> None:
     message = world.message()
     await world.state.deliveries.begin_send(world.conversation, message, deadline=60, now=world.clock())
     told = Receipt(state="delivered", at=world.clock(), external_id="SM" + "6" * 32, marker=ID)
@@ -249,13 +251,13 @@ async def test_a_status_with_our_marker_ends_the_doubt_without_a_look_up(world: 
     assert (said.text, answered.id, answered.state) == ("Hello", ID, "delivered")
 
 
-async def test_a_refusal_by_twilio_fails_the_message_with_the_reason(world: World) -> None:
+async def test_a_refusal_by_twilio_fails_the_message_with_the_reason(world: TwilioConversation) -> None:
     await world.vendor.say("anna", "stop")
     outcome = await world.deliver(world.message())
     assert (world.shown, outcome.state, outcome.reason) == ([], "failed", "opted_out")
 
 
-async def test_a_day_after_the_contacts_last_words_nothing_is_even_tried(world: World) -> None:
+async def test_a_day_after_the_contacts_last_words_nothing_is_even_tried(world: TwilioConversation) -> None:
     world.ahead = timedelta(hours=25)
     outcome = await world.deliver(world.message())
     assert (outcome.state, outcome.reason, world.vendor.ledger.requests) == ("failed", "window_closed", [])

@@ -136,14 +136,14 @@ async def test_the_list_can_be_narrowed_to_a_state_a_channel_and_ones_own(
         assert (await anna.get(f"{LIST}?{wrong}")).status == 400
 
 
-class Listed:
+class ConversationList:
     def __init__(self, id_: str, contact: str) -> None:
         self.id, self.contact = id_, contact
 
 
-async def listed(instance: Instance) -> list[Listed]:
+async def listed(instance: Instance) -> list[ConversationList]:
     items = (await instance.admin("GET", "/conversations")).body["items"]
-    return [Listed(item["id"], item["contact_name"]) for item in items]
+    return [ConversationList(item["id"], item["contact_name"]) for item in items]
 
 
 async def test_older_conversations_are_a_page_further(instance: Instance, anna: FormClient) -> None:

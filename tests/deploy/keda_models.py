@@ -17,7 +17,7 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
-class Named(Strict):
+class NamedObject(Strict):
     name: str = Field(min_length=1)
 
 
@@ -52,7 +52,7 @@ class KafkaTrigger(Strict):
     type: Literal["kafka"]
     metadata: KafkaMetadata
     metricType: Literal["AverageValue", "Value"] = "AverageValue"
-    authenticationRef: Named | None = None
+    authenticationRef: NamedObject | None = None
 
 
 class PrometheusMetadata(Strict):
@@ -67,7 +67,7 @@ class PrometheusTrigger(Strict):
     type: Literal["prometheus"]
     metadata: PrometheusMetadata
     metricType: Literal["AverageValue", "Value"] = "AverageValue"
-    authenticationRef: Named | None = None
+    authenticationRef: NamedObject | None = None
 
 
 class Policy(Strict):

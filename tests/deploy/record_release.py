@@ -122,7 +122,7 @@ async def set_aside(folder: Path, told: dict[str, Any]) -> None:
             record for record in records if record.key in names and record.offset == committed.get(record.partition, 0)
         )
         await engine.state.parking.park(GROUP, first.key, [first], until=now)
-        member = await engine.bus.subscribe([TOPIC], GROUP, Anybody())
+        member = await engine.bus.subscribe([TOPIC], GROUP, SilentListener())
         async with asyncio.timeout(60):
             while not await member.poll(max_records=1, timeout=0.1):
                 """Until the partitions are assigned."""
@@ -133,7 +133,7 @@ async def set_aside(folder: Path, told: dict[str, Any]) -> None:
         os._exit(9)
 
 
-class Anybody:
+class SilentListener:
     """A member of a group that has nothing to do when partitions come and go."""
 
     async def on_assigned(self, partitions: Any) -> None: ...

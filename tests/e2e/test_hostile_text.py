@@ -33,7 +33,7 @@ async def ann(stage: DeskInstallation) -> AsyncIterator[Contact]:
         yield contact
 
 
-class Pulse:
+class HealthCheck:
     """How long the process takes to say that it is well."""
 
     def __init__(self, base: str) -> None:
@@ -53,7 +53,7 @@ class Pulse:
 async def test_tables_of_a_hundred_columns_reach_the_desk_and_hold_up_nothing(
     stage: DeskInstallation, ann: Contact
 ) -> None:
-    pulse = Pulse(stage.parley.base)
+    pulse = HealthCheck(stage.parley.base)
     beating = asyncio.create_task(pulse.beat())
     await ann.say("I want to talk to a person please")
     card = await stage.card()

@@ -47,7 +47,7 @@ class ForkedKafka(LocalKafka):
 
 
 @dataclass
-class World:
+class FaultyInstallation:
     """``near`` are the links of the installation, ``far`` those of the worker ``FAR`` alone: Kafka's, then Redis's."""
 
     kafka: ForkedKafka
@@ -97,7 +97,7 @@ class World:
 @asynccontextmanager
 async def open_world(
     fork_server: ForkServer, folder: Path, *, bench: bool = False, **changes: Any
-) -> AsyncIterator[World]:
+) -> AsyncIterator[FaultyInstallation]:
     """Servers, links, and the three roles with their documents searchable."""
     async with AsyncExitStack() as stack:
         kafka, redis = ForkedKafka(bench), LocalRedis()
@@ -115,7 +115,7 @@ async def open_world(
             prefix=f"t-{uuid.uuid4().hex[:8]}.",
             **changes,
         )
-        world = World(kafka, redis, near, far, parley)
+        world = FaultyInstallation(kafka, redis, near, far, parley)
         await parley.prepare()
         await world.start()
         stack.push_async_callback(parley.stop)

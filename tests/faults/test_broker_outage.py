@@ -7,9 +7,9 @@ import time
 
 import pytest
 
+from tests.faults.faulty_installation import FaultyInstallation
 from tests.faults.outage import outage
 from tests.faults.traffic import check_conversations, open_traffic, wait_for_messages
-from tests.faults.faulty_installation import World
 
 SILENCE = 20.0
 """Seconds: four sessions of a consumer, four times what an append waits."""
@@ -17,7 +17,7 @@ SILENCE = 20.0
 pytestmark = [pytest.mark.scaled, pytest.mark.timeout(240)]
 
 
-async def test_a_broker_that_is_killed_and_one_that_is_stopped(world: World) -> None:
+async def test_a_broker_that_is_killed_and_one_that_is_stopped(world: FaultyInstallation) -> None:
     pids = world.pids()
     async with open_traffic(world.parley, people=6) as contacts:
         for name, ends in (("kill -9", world.kafka.kill), ("stop", world.kafka.stop)):
@@ -37,7 +37,7 @@ async def test_a_broker_that_is_killed_and_one_that_is_stopped(world: World) -> 
     assert world.pids() == pids
 
 
-async def test_a_broker_that_is_slow_and_then_silent_for_twenty_seconds(world: World) -> None:
+async def test_a_broker_that_is_slow_and_then_silent_for_twenty_seconds(world: FaultyInstallation) -> None:
     """Slow answers are borne, by taking that long; none at all is refused until it is over."""
     pids = world.pids()
     link = world.near[0]

@@ -8,15 +8,15 @@ import json
 import pytest
 
 from infra.bus.partitioner import partition_of
+from tests.faults.faulty_installation import IMPATIENT, FaultyInstallation
 from tests.faults.traffic import check_conversations, count_turns, open_traffic, wait_for_messages
-from tests.faults.faulty_installation import IMPATIENT, World
 
 pytestmark = [pytest.mark.scaled, pytest.mark.timeout(240)]
 
 MORE = ("worker#2", "worker#3")
 
 
-async def test_from_one_worker_to_three_and_back_under_load(world: World) -> None:
+async def test_from_one_worker_to_three_and_back_under_load(world: FaultyInstallation) -> None:
     """The new ones take their share at once, and give it back when they are asked to stop."""
     parley = world.parley
     async with open_traffic(parley, people=10) as contacts:
@@ -37,7 +37,7 @@ def passing() -> dict[str, str]:
     return {"PARLEY_MEMBER": "", "TEST_KAFKA_PROFILE": json.dumps(IMPATIENT)}
 
 
-async def all_at_work(world: World, partitions: int) -> None:
+async def all_at_work(world: FaultyInstallation, partitions: int) -> None:
     """As many workers handle turns as there are partitions with conversations."""
     roles = ("worker", *MORE)
     before = {role: await count_turns(world, role) for role in roles}

@@ -12,11 +12,11 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.faults.visitors import Crowd, Tally, memory
+from tests.faults.faulty_installation import FaultyInstallation
 from tests.faults.flood import conversation, flood
 from tests.faults.outage import wait_until
 from tests.faults.test_zombies import is_stopped
-from tests.faults.faulty_installation import World
+from tests.faults.visitors import AnswerCounts, Visitors, memory
 from tests.harness.chat_client import Contact
 from tests.harness.installation import QUESTIONS, UNLIMITED, Installation
 from tests.harness.processes import ForkServer, Process
@@ -27,10 +27,10 @@ PEOPLE = 1_000
 LOUD, FLOOD = "bookshop", 800
 
 
-async def found_at_once(crowd: Crowd, process: Process) -> Tally:
+async def found_at_once(crowd: Visitors, process: Process) -> AnswerCounts:
     """Everybody writes while the process stands still, so that it finds all of them when it goes on: too many at once,
     however slow the machine."""
-    tally = Tally()
+    tally = AnswerCounts()
     os.kill(process.pid, signal.SIGSTOP)
     try:
         await wait_until(lambda: is_stopped(process.pid), 60, "it stands still")
@@ -53,7 +53,7 @@ async def test_an_overloaded_edge_refuses_and_goes_on_accepting(fork_server: For
     }
     parley = Installation.make(fork_server, tmp_path, tenants={"plantstore": tenant})
     await parley.start()
-    async with Crowd(parley, PEOPLE) as crowd:
+    async with Visitors(parley, PEOPLE) as crowd:
         peak = await crowd.all_at_once(2.0, people=64)
         before = memory(parley)["dev"]
         over = await crowd.at_a_rate(3 * peak.accepted / peak.seconds, 4.0)
@@ -73,7 +73,7 @@ async def test_an_overloaded_edge_refuses_and_goes_on_accepting(fork_server: For
 
 
 @pytest.mark.scaled
-async def test_a_flood_from_one_tenant_does_not_hold_up_another(world: World) -> None:
+async def test_a_flood_from_one_tenant_does_not_hold_up_another(world: FaultyInstallation) -> None:
     """A message written behind eight hundred waiting conversations is answered while most of those still wait."""
     parley = world.parley
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as http:

@@ -23,7 +23,7 @@ PATIENCE_S = 120
 ALL = {(key, str(number)) for key in KEYS for number in range(NUMBERS)}
 
 
-class Warren:
+class PoisonProcesses:
     """The parent of the processes, and what they say."""
 
     def __init__(self, folder: Path) -> None:
@@ -98,8 +98,8 @@ class Warren:
 
 
 @pytest.fixture
-async def warren(tmp_path: Path) -> AsyncIterator[Warren]:
-    one = Warren(tmp_path)
+async def warren(tmp_path: Path) -> AsyncIterator[PoisonProcesses]:
+    one = PoisonProcesses(tmp_path)
     await one.start()
     try:
         yield one
@@ -109,7 +109,7 @@ async def warren(tmp_path: Path) -> AsyncIterator[Warren]:
 
 @pytest.mark.parametrize("poison", ["spin", "match"])
 async def test_a_record_that_stalls_its_process_twice_is_set_aside_and_its_lane_goes_on(
-    warren: Warren, poison: str
+    warren: PoisonProcesses, poison: str
 ) -> None:
     for _ in range(2):
         await warren.child(poison)
@@ -125,7 +125,7 @@ async def test_a_record_that_stalls_its_process_twice_is_set_aside_and_its_lane_
     assert await warren.strikes() == 0
 
 
-async def test_a_record_that_crashes_its_process_twice_is_set_aside(warren: Warren) -> None:
+async def test_a_record_that_crashes_its_process_twice_is_set_aside(warren: PoisonProcesses) -> None:
     for _ in range(2):
         await warren.child("crash")
         await warren.until("ended")
@@ -137,7 +137,7 @@ async def test_a_record_that_crashes_its_process_twice_is_set_aside(warren: Warr
     assert await warren.strikes() == 0
 
 
-async def test_a_stall_that_ends_counts_as_well(warren: Warren) -> None:
+async def test_a_stall_that_ends_counts_as_well(warren: PoisonProcesses) -> None:
     await warren.child("dawdle")
     await warren.finish()
     (letter,) = await warren.letters()
@@ -145,7 +145,7 @@ async def test_a_stall_that_ends_counts_as_well(warren: Warren) -> None:
     assert warren.done == ALL - {("poison", "1")}
 
 
-async def test_twenty_kills_while_records_are_handled_set_none_of_them_aside(warren: Warren) -> None:
+async def test_twenty_kills_while_records_are_handled_set_none_of_them_aside(warren: PoisonProcesses) -> None:
     for _ in range(20):
         await warren.child("busy")
         await warren.until("begins")

@@ -7,14 +7,14 @@ import shutil
 
 import pytest
 
+from tests.faults.faulty_installation import FaultyInstallation
 from tests.faults.outage import outage, wait_until
 from tests.faults.traffic import check_conversations, open_traffic, wait_for_messages
-from tests.faults.faulty_installation import World
 
 pytestmark = [pytest.mark.scaled, pytest.mark.timeout(240)]
 
 
-async def test_a_redis_that_is_killed_and_one_that_comes_back_with_older_data(world: World) -> None:
+async def test_a_redis_that_is_killed_and_one_that_comes_back_with_older_data(world: FaultyInstallation) -> None:
     """Each time work goes on by itself; after the second the state is rebuilt from the log."""
     pids = world.pids()
     redis = world.redis
@@ -48,7 +48,7 @@ async def test_a_redis_that_is_killed_and_one_that_comes_back_with_older_data(wo
     assert world.pids() == pids
 
 
-def rebuilt(world: World) -> bool:
+def rebuilt(world: FaultyInstallation) -> bool:
     return any('"event":"rebuild_finished"' in p.log.read_text() for p in world.parley.roles.values())
 
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from tests.faults.faulty_installation import FAR, FaultyInstallation
 from tests.faults.outage import assert_refused_well, wait_until
 from tests.faults.traffic import check_conversations, count_turns, open_traffic, wait_for_messages, wait_for_turns
-from tests.faults.faulty_installation import FAR, World
 from tests.harness.chat_client import Contact
 from tests.harness.fork_server import FREEZE
 from tests.harness.processes import Process
@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.scaled, pytest.mark.timeout(500)]
 
 
 @asynccontextmanager
-async def two_workers(world: World, **env: str) -> AsyncIterator[list[Contact]]:
+async def two_workers(world: FaultyInstallation, **env: str) -> AsyncIterator[list[Contact]]:
     """People write while a second worker has a share of the partitions. Afterwards everything is as it should be, and
     the two have both survived."""
     await world.start_far(**env)
@@ -39,7 +39,7 @@ async def two_workers(world: World, **env: str) -> AsyncIterator[list[Contact]]:
     assert await world.parley.roles[FAR].stop() == 0
 
 
-async def test_a_worker_that_was_partitioned_away_comes_back_as_a_zombie(world: World) -> None:
+async def test_a_worker_that_was_partitioned_away_comes_back_as_a_zombie(world: FaultyInstallation) -> None:
     """All bytes from and to it vanish until others have its partitions; what it then tries to commit is refused."""
     async with two_workers(world) as contacts:
         await wait_until_it_works(world)
@@ -57,7 +57,9 @@ async def test_a_worker_that_was_partitioned_away_comes_back_as_a_zombie(world: 
         assert refused > 0
 
 
-async def test_a_worker_that_was_frozen_between_model_and_commit_comes_back_as_a_zombie(world: World) -> None:
+async def test_a_worker_that_was_frozen_between_model_and_commit_comes_back_as_a_zombie(
+    world: FaultyInstallation,
+) -> None:
     """It stops itself there; others answer what it had begun; then its commit is refused: by the store, where it finds
     a newer token, or by the group, where its questions to the store had waited too long to be answered at all."""
     async with two_workers(world, TEST_STOP_AT="worker.after_model") as contacts:
@@ -73,14 +75,14 @@ async def test_a_worker_that_was_frozen_between_model_and_commit_comes_back_as_a
         await wait_until_it_works(world)
 
 
-async def wait_until_it_works(world: World) -> None:
+async def wait_until_it_works(world: FaultyInstallation) -> None:
     """The second worker publishes turns: it has partitions, and is not yet, or no longer, a zombie."""
     async with explain_failure(world):
         await wait_for_turns(world, FAR, above=await count_turns(world, FAR))
 
 
 @asynccontextmanager
-async def explain_failure(world: World) -> AsyncIterator[None]:
+async def explain_failure(world: FaultyInstallation) -> AsyncIterator[None]:
     """A failure in here tells what both workers do, and how busy the machine is."""
     try:
         yield

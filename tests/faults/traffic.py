@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 import aiohttp
 
 from infra.bus.partitioner import partition_of
-from tests.faults.faulty_installation import World
+from tests.faults.faulty_installation import FaultyInstallation
 from tests.harness.chat_client import Contact
 from tests.harness.checker import Findings
 from tests.harness.installation import QUESTIONS, Installation
@@ -57,7 +57,7 @@ async def check_conversations(installation: Installation, contacts: list[Contact
         return await installation.findings(contacts, deadline=90)
 
 
-async def count_turns(world: World, role: str) -> float:
+async def count_turns(world: FaultyInstallation, role: str) -> float:
     """How many turns this process has published."""
     url = f"http://127.0.0.1:{world.parley.port(role)}/metrics"
     async with aiohttp.ClientSession() as http, http.get(url) as answer:
@@ -65,7 +65,7 @@ async def count_turns(world: World, role: str) -> float:
     return float(found[1]) if found else 0.0
 
 
-async def wait_for_turns(world: World, role: str, *, above: float) -> None:
+async def wait_for_turns(world: FaultyInstallation, role: str, *, above: float) -> None:
     """Until the process has published more turns than ``above``."""
     async with asyncio.timeout(120):
         while await count_turns(world, role) <= above:  # noqa: ASYNC110  # another process counts

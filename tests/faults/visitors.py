@@ -19,7 +19,7 @@ PATIENCE = 60.0
 
 
 @dataclass
-class Tally:
+class AnswerCounts:
     """What was answered. ``wrong`` are answers that no refusal may have, ``late`` those that came after a second."""
 
     seconds: float = 0.0
@@ -60,7 +60,7 @@ class Writer:
             else:
                 await asyncio.sleep(0.1)
 
-    async def say(self, tally: Tally) -> None:
+    async def say(self, tally: AnswerCounts) -> None:
         """A new message, told to ``tally``."""
         self._count += 1
         begun = time.monotonic()
@@ -101,7 +101,7 @@ class Writer:
             self._streams = None
 
 
-class Crowd:
+class Visitors:
     """``people`` visitors of one tenant, each with a session."""
 
     def __init__(self, parley: Installation, people: int, tenant: str = "plantstore") -> None:
@@ -119,9 +119,9 @@ class Crowd:
         for writer in self._writers:
             writer.close()
 
-    async def all_at_once(self, seconds: float, *, people: int) -> Tally:
+    async def all_at_once(self, seconds: float, *, people: int) -> AnswerCounts:
         """``people`` of them, each as soon as its last message was answered."""
-        tally, ends = Tally(), time.monotonic() + seconds
+        tally, ends = AnswerCounts(), time.monotonic() + seconds
 
         async def keep_on(writer: Writer) -> None:
             while time.monotonic() < ends:
@@ -132,7 +132,7 @@ class Crowd:
         tally.seconds = time.monotonic() - begun
         return tally
 
-    async def once(self, tally: Tally) -> None:
+    async def once(self, tally: AnswerCounts) -> None:
         """Everybody says one thing, told to ``tally``."""
         await asyncio.gather(*(writer.say(tally) for writer in self._writers))
 
@@ -141,9 +141,9 @@ class Crowd:
         """So many have written and are not answered yet."""
         return sum(writer.waits for writer in self._writers)
 
-    async def at_a_rate(self, per_second: float, seconds: float) -> Tally:
+    async def at_a_rate(self, per_second: float, seconds: float) -> AnswerCounts:
         """So many a second, whether the ones before were answered or not, for as long as somebody is free to write."""
-        tally, idle, begun, sent = Tally(), list(self._writers), time.monotonic(), 0
+        tally, idle, begun, sent = AnswerCounts(), list(self._writers), time.monotonic(), 0
         busy: set[asyncio.Task[None]] = set()
 
         async def one(writer: Writer) -> None:

@@ -119,7 +119,7 @@ class _Vfs(ctypes.Structure):
     ]
 
 
-class _Shim:
+class _FaultyVfs:
     """Lives as long as the process: SQLite keeps pointers into it."""
 
     def __init__(self, folder: str) -> None:
@@ -200,9 +200,9 @@ def _library() -> ctypes.CDLL:
     return ctypes.CDLL(getattr(_sqlite3, "__file__", None))
 
 
-_installed: list[_Shim] = []
+_installed: list[_FaultyVfs] = []
 
 
 def install(folder: str) -> None:
     """For the rest of this process. Before any database is opened."""
-    _installed.append(_Shim(folder))
+    _installed.append(_FaultyVfs(folder))

@@ -28,7 +28,7 @@ EACH = 2
 LOOK_EVERY_S = 0.2
 
 
-class Torrent:
+class ConstantFlood:
     def __init__(self, bus: KafkaBus, tenant: str, channel: str, account: str, first: int) -> None:
         self._bus = bus
         self._tenant = tenant
@@ -73,7 +73,7 @@ async def main(config: Path, tenant: str, channel: str, account: str, first: str
     settings = yaml.safe_load(config.read_text())
     bus = KafkaBus(settings["bus"].removeprefix("kafka://"), prefix=settings["topic_prefix"])
     await bus.start()
-    await Torrent(bus, tenant, channel, account, int(first)).pour()
+    await ConstantFlood(bus, tenant, channel, account, int(first)).pour()
 
 
 if __name__ == "__main__":

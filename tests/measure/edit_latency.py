@@ -19,13 +19,13 @@ from pathlib import Path
 from agent_worker.knowledge.vectors.encoder import light_encoder
 from agent_worker.knowledge.vectors.onnx_encoder import open_folder
 from infra.deploy import encoder
-from tests.unit.agent_worker.worker_environment import SHIPPING, TENANT, World, world_at
+from tests.unit.agent_worker.worker_environment import SHIPPING, TENANT, WorkerEnvironment, world_at
 
 HEAT = "Do you add a heat pack in winter?"
 PAGES = Path("examples/plantstore/knowledge")
 
 
-async def one_edit(world: World, number: int) -> tuple[float, bool]:
+async def one_edit(world: WorkerEnvironment, number: int) -> tuple[float, bool]:
     """Seconds until the new price is found, and whether the turn's usual wait would have been too short."""
     price = f"{number % 90 + 5}.{number % 10}5 euro"
     began = time.monotonic()

@@ -50,7 +50,7 @@ APART = 1_000_000
 
 
 @dataclass
-class Asking:
+class AnswerTimes:
     """Answers in one state. ``accepted`` and ``seen`` are seconds from sending, by message id. ``shares``: what each
     process took of one core, round by round."""
 
@@ -68,7 +68,7 @@ def shown(seconds: Sequence[float]) -> str:
     return f"p50 {p50:.0f} ms, p90 {p90:.0f}, p99 {p99:.0f}"
 
 
-async def ask(contact: Contact, times: int, asking: Asking) -> None:
+async def ask(contact: Contact, times: int, asking: AnswerTimes) -> None:
     """One question after the other, each from sending to seeing the answer."""
     for _ in range(times):
         at, begun = time.time(), time.perf_counter()
@@ -84,7 +84,7 @@ async def ask(contact: Contact, times: int, asking: Asking) -> None:
 
 
 @contextmanager
-def processor(asking: Asking, pids: Mapping[str, int]) -> Iterator[None]:
+def processor(asking: AnswerTimes, pids: Mapping[str, int]) -> Iterator[None]:
     """What each process took of one core meanwhile, and with " waited" behind its name how long it waited for one."""
     begun, before = time.perf_counter(), {name: used(pid) for name, pid in pids.items()}
     yield
@@ -110,7 +110,7 @@ class Measurement:
         self._contact = contact
         self._pids = pids | {role: process.pid for role, process in parley.roles.items()}
         self._rates: list[float] = []
-        self.states = {"alone": Asking(), "flood": Asking(), "unrelated": Asking()}
+        self.states = {"alone": AnswerTimes(), "flood": AnswerTimes(), "unrelated": AnswerTimes()}
 
     async def round(self, number: int) -> None:
         alone, flood, unrelated = self.states.values()
@@ -188,7 +188,7 @@ async def measure(kind: str, scene: Stage, servers: dict[str, int], rounds: int)
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=120)) as http:
         contact = Contact(parley.base, http, "quiet", tenant=QUIET)
         await contact.open()
-        await ask(contact, ASKED, Asking())
+        await ask(contact, ASKED, AnswerTimes())
         measurement = Measurement(kind, scene, parley, contact, servers)
         for number in range(rounds):
             await measurement.round(number)

@@ -14,8 +14,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.faults.visitors import Crowd, Tally, memory
 from tests.faults.faulty_installation import open_world
+from tests.faults.visitors import AnswerCounts, Visitors, memory
 from tests.harness.installation import UNLIMITED, Installation
 from tests.harness.processes import ForkServer
 
@@ -25,7 +25,7 @@ OVER = 3
 
 
 async def measure(parley: Installation, seconds: float) -> bool:
-    async with Crowd(parley, PEOPLE) as crowd:
+    async with Visitors(parley, PEOPLE) as crowd:
         await crowd.all_at_once(3.0, people=64)  # caches, pools, arenas
         peak = await crowd.all_at_once(PEAK_S, people=64)
         before = memory(parley)
@@ -38,7 +38,7 @@ async def measure(parley: Installation, seconds: float) -> bool:
     return passes(peak, over, before, after)
 
 
-def passes(peak: Tally, over: Tally, before: dict[str, int], after: dict[str, int]) -> bool:
+def passes(peak: AnswerCounts, over: AnswerCounts, before: dict[str, int], after: dict[str, int]) -> bool:
     goodput = (over.accepted / over.seconds) / (peak.accepted / peak.seconds)
     growth = {role: after[role] / before[role] for role in before}
     grown = ", ".join(f"{role} {times:.2f}" for role, times in growth.items())

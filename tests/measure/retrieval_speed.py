@@ -62,7 +62,7 @@ def milliseconds(work: Callable[[], object], clock: Callable[[], float] = time.p
     return (clock() - begun) * 1000
 
 
-class Scattered:
+class RandomEncoder:
     """``inner`` for what is asked; random directions for passages."""
 
     def __init__(self, inner: Encoder) -> None:
@@ -96,7 +96,9 @@ def sentence_encoder() -> Encoder | None:
 
     light = light_encoder()
     return (
-        Scattered(open_folder(fetching.encoder_dir(), light)) if light is not None and fetching.is_present() else None
+        RandomEncoder(open_folder(fetching.encoder_dir(), light))
+        if light is not None and fetching.is_present()
+        else None
     )
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from tests.bench.__main__ import ROWS, UNASKED, merge_report
 from tests.bench.chart import chart
-from tests.bench.figures import Row, Spread
+from tests.bench.figures import Row, ValueRange
 from tests.bench.setup import stage, tenants
 from tests.bench.sockets import course
 from tests.harness.installation import Installation
@@ -63,7 +63,7 @@ def test_rows_are_known() -> None:
 
 def test_a_budget_is_met_on_its_own_side() -> None:
     """A time must stay below its budget, a ratio above it."""
-    spread = Spread.of([1.0, 3.0, 2.0])
+    spread = ValueRange.of([1.0, 3.0, 2.0])
     assert (spread.median, spread.low, spread.high) == (2.0, 1.0, 3.0)
     assert Row("a", "", "ms", spread, 2.5).met is True
     assert Row("a", "", "ms", spread, 1.5).met is False
@@ -74,9 +74,9 @@ def test_a_budget_is_met_on_its_own_side() -> None:
 def test_report_keeps_rows_of_earlier_runs(tmp_path: Path) -> None:
     """Measuring one row again replaces that row alone."""
     path = tmp_path / "bench.json"
-    one, other = (Row(name, "", "ms", Spread.of([1.0]), 2.0) for name in "ab")
+    one, other = (Row(name, "", "ms", ValueRange.of([1.0]), 2.0) for name in "ab")
     path.write_text(json.dumps(merge_report(path, [one, other], {}, whole=True)))
-    again = Row("b", "", "ms", Spread.of([5.0]), 2.0)
+    again = Row("b", "", "ms", ValueRange.of([5.0]), 2.0)
     report = merge_report(path, [again], {}, whole=False)
     assert {row["name"]: row["measured"]["median"] for row in report["rows"]} == {"a": 1.0, "b": 5.0}
     assert "MISSED" not in chart(report["rows"])

@@ -31,7 +31,7 @@ DEADLINE = 90.0
 
 
 @dataclass
-class Toll:
+class KillReport:
     """``kills`` by customers and point. ``unsure``: conversations with people, because an answer may be lost, by
     customers."""
 
@@ -63,9 +63,9 @@ class SenderKills:
         self._role = "connectors" if stage.installation.scaled else "dev"
         self._missing: list[CustomerConversation] = []
         self._evidence = Evidence(stage)
-        self.toll = Toll()
+        self.toll = KillReport()
 
-    async def run(self, count: int) -> Toll:
+    async def run(self, count: int) -> KillReport:
         """Ends the installation, too."""
         # Whoever pushes over a socket has a session now, which a new process takes up.
         await asyncio.gather(*(self._talk(each, "first").ask(HEAT) for each in self._stage.customers))

@@ -19,7 +19,7 @@ WEEK = 7 * 86_400 + 3600.0
 
 
 @dataclass
-class Played:
+class PlayedScenario:
     """``talk`` is None until it begins."""
 
     done: asyncio.Future[None]
@@ -33,7 +33,7 @@ class Matrix:
     def __init__(self, stage: ScenarioInstallation, wanted: Iterable[Cell]) -> None:
         self._stage = stage
         self._evidence = Evidence(stage)
-        self.played = {cell: Played(asyncio.get_running_loop().create_future()) for cell in wanted}
+        self.played = {cell: PlayedScenario(asyncio.get_running_loop().create_future()) for cell in wanted}
         self._week = asyncio.Event()
         self.finished = asyncio.get_running_loop().create_task(self._play_all())
 

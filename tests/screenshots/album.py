@@ -41,7 +41,7 @@ class Screenshots:
 
 
 @dataclass(frozen=True)
-class Looks:
+class PictureColors:
     """``ground``: the share of the commonest color, and how ``light`` that is; both from 0 to 1."""
 
     colors: int
@@ -57,10 +57,10 @@ def size(path: Path) -> tuple[int, int]:
     return width, height
 
 
-async def looks(browser: Browser, data: str) -> Looks:
+async def looks(browser: Browser, data: str) -> PictureColors:
     """``data``: a picture in base64."""
     context = await browser.new_context()
     page = await context.new_page()
     found = await page.evaluate(LOOKS, data)
     await context.close()
-    return Looks(**found)
+    return PictureColors(**found)

@@ -32,7 +32,7 @@ MO, INES = "Mo Lindqvist", "Ines Okafor"
 
 
 @dataclass
-class Studio:
+class DeskPictures:
     stage: DeskInstallation
     browser: Browser
     album: Screenshots
@@ -70,7 +70,7 @@ async def asked(contact: Contact, *texts: str) -> None:
         await contact.answered((await contact.say(text)).message_id)
 
 
-async def shift(studio: Studio, http: aiohttp.ClientSession) -> None:
+async def shift(studio: DeskPictures, http: aiohttp.ClientSession) -> None:
     """A plant that arrived frozen: from the customer's question to a refund that a colleague approves."""
     stage = studio.stage
     for name in (MO, INES):
@@ -133,4 +133,4 @@ async def play(fork_server: ForkServer, browser: Browser, album: Screenshots) ->
         aiohttp.ClientSession() as http,
     ):
         slack.call(f"{parley.base}/v1/webhooks/slack/plantstore/main")
-        await shift(Studio(DeskInstallation(parley, slack), browser, album), http)
+        await shift(DeskPictures(DeskInstallation(parley, slack), browser, album), http)

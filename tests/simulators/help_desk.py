@@ -57,12 +57,12 @@ class Post:
         return {button["label"]: button for block in self.blocks for button in block["buttons"]}
 
 
-class Gone(Exception):
+class NotFound(Exception):
     """What is asked for is not there, or not any more."""
 
 
 @dataclass(eq=False)
-class Telling:
+class Webhook:
     act: dict[str, Any]
     taken: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -76,11 +76,11 @@ class HelpDesk:
         """Names, by id; all of them are in every queue."""
         self.whispers: list[tuple[str, str]] = []
         self.files: dict[str, File] = {}
-        self.told: list[Telling] = []
+        self.told: list[Webhook] = []
         self._clock = clock or VendorClock()
         self._ids = count(1)
         self._markers: dict[str, str] = {}
-        self._waiting: asyncio.Queue[Telling] = asyncio.Queue()
+        self._waiting: asyncio.Queue[Webhook] = asyncio.Queue()
         self._hook = ""
         self.url = ""
 
@@ -116,7 +116,7 @@ class HelpDesk:
             noted.did = True
             try:
                 answer = getattr(self, f"_on_{operation}")(asked)
-            except Gone:
+            except NotFound:
                 return web.json_response({}, status=404)
             self.ledger.changed()
             return web.json_response(answer)
@@ -146,7 +146,7 @@ class HelpDesk:
 
     def _post(self, id_: str) -> Post:
         if id_ not in self.posts:
-            raise Gone
+            raise NotFound
         return self.posts[id_]
 
     def _on_delete(self, asked: dict[str, Any]) -> Any:
@@ -170,7 +170,7 @@ class HelpDesk:
 
     def _on_person(self, asked: dict[str, Any]) -> Any:
         if asked["id"] not in self.people:
-            raise Gone
+            raise NotFound
         return {"name": self.people[asked["id"]]}
 
     def _on_file(self, asked: dict[str, Any]) -> Any:
@@ -185,17 +185,17 @@ class HelpDesk:
         self.people[id_] = name
         return id_
 
-    def act(self, name: str, kind: str, post: Post, **more: Any) -> Telling:
+    def act(self, name: str, kind: str, post: Post, **more: Any) -> Webhook:
         """Somebody does something at a post."""
         at = datetime.fromtimestamp(self._clock.now(), UTC).isoformat()
         act = {"kind": kind, "by": self.join(name), "at": at, **more}
         about = {"queue": post.queue, "thread": post.thread or post.id, "message": post.id}
-        telling = Telling({**about, "act": act})
+        telling = Webhook({**about, "act": act})
         self.told.append(telling)
         self._waiting.put_nowait(telling)
         return telling
 
-    def press(self, name: str, post: Post, label: str, **fields: list[str]) -> Telling:
+    def press(self, name: str, post: Post, label: str, **fields: list[str]) -> Webhook:
         button = post.buttons[label]
         return self.act(name, button["act"], post, value=button["value"], fields=fields)
 

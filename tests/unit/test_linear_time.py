@@ -210,7 +210,7 @@ def test_one_that_does_not_is_none(pattern: str, use: str) -> None:
 
 
 @dataclass
-class Held:
+class TextFunction:
     pattern: re.Pattern[str]
 
 
@@ -234,7 +234,7 @@ def test_a_pattern_is_found_wherever_a_module_holds_it() -> None:
     planted: dict[str, Any] = {
         "PLAIN": re.compile("plain"),
         "MANY": (re.compile("tuple"), [re.compile("list")], {"key": re.compile("dict")}),
-        "HELD": Held(re.compile("dataclass")),
+        "HELD": TextFunction(re.compile("dataclass")),
         "default": default,
         "enclosed": enclosing(),
         "Owner": Owner,

@@ -68,10 +68,10 @@ class Window:
         said = [text for text in self.console if not any(part in text for part in self.expected)]
         return left + said
 
-    async def tab(self, path: str = "/", *, open: bool = True) -> Tab:
+    async def tab(self, path: str = "/", *, open: bool = True) -> ChatPage:
         page = await self.context.new_page()
         await page.goto(self.base + path)
-        tab = Tab(page)
+        tab = ChatPage(page)
         if open:
             await tab.open()
         return tab
@@ -82,7 +82,7 @@ STILL = """node => Promise.all(node.shadowRoot.getAnimations()
     .map(one => one.finished.catch(() => null)))"""
 
 
-class Tab:
+class ChatPage:
     """One page with the chat on it."""
 
     def __init__(self, page: Page) -> None:
@@ -136,4 +136,4 @@ class Tab:
         return found
 
 
-__all__ = ["Error", "Tab", "Window", "expect", "wait_for_value"]
+__all__ = ["ChatPage", "Error", "Window", "expect", "wait_for_value"]

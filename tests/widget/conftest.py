@@ -13,7 +13,7 @@ from playwright.async_api import Browser, async_playwright
 from infra.deploy import local_browser
 from tests.harness.installation import Installation
 from tests.harness.processes import ForkServer
-from tests.widget.chat_page import Tab, Window
+from tests.widget.chat_page import ChatPage, Window
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "plantstore"
 IDENTITY_SECRET = "a-secret-that-the-site-shares-with-parley"
@@ -64,7 +64,7 @@ async def parley(fork_server: ForkServer, tmp_path_factory: pytest.TempPathFacto
     await running.stop()
 
 
-Open = Callable[..., Awaitable[Tab]]
+Open = Callable[..., Awaitable[ChatPage]]
 
 
 @pytest.fixture
@@ -78,6 +78,6 @@ async def window(browser: Browser, parley: Installation) -> AsyncIterator[Window
 
 
 @pytest.fixture
-async def tab(window: Window) -> Tab:
+async def tab(window: Window) -> ChatPage:
     """The shop's page with the chat open."""
     return await window.tab()

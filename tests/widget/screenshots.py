@@ -16,7 +16,7 @@ from infra.deploy import local_browser
 from tests.harness.processes import ForkServer
 from tests.screenshots.album import DOCS
 from tests.screenshots.shop import shop
-from tests.widget.chat_page import Tab, Window, expect
+from tests.widget.chat_page import ChatPage, Window, expect
 
 DESK = {"viewport": {"width": 1180, "height": 780}}
 PHONE = {"viewport": {"width": 390, "height": 760}, "is_mobile": True, "has_touch": True}
@@ -24,7 +24,7 @@ SETTLED = """Promise.allSettled(document.querySelector("parley-chat").shadowRoot
   .filter(one => one.effect.getTiming().iterations < 9).map(one => one.finished))"""
 
 
-async def light(tab: Tab) -> None:
+async def light(tab: ChatPage) -> None:
     """A source unfolded, and a thumb up."""
     await tab.ask("Do you ship to Norway?")
     await tab.ask("How much does shipping to Germany cost?")
@@ -33,7 +33,7 @@ async def light(tab: Tab) -> None:
     await tab.input.focus()
 
 
-async def dark(tab: Tab) -> None:
+async def dark(tab: ChatPage) -> None:
     """What the documents do not hold, and the way to a person."""
     await tab.ask("How much does shipping to Germany cost?")
     await tab.ask("Can you tell me who won the cup final?")
@@ -41,7 +41,7 @@ async def dark(tab: Tab) -> None:
     await expect(tab.chat.locator(".line.system")).to_be_visible()
 
 
-async def arabic(tab: Tab) -> None:
+async def arabic(tab: ChatPage) -> None:
     await tab.page.evaluate("Parley.update({ locale: 'ar' })")
     await expect(tab.chat.locator(".root")).to_have_attribute("dir", "rtl")
     await tab.ask("Do you add a heat pack in winter?")
@@ -49,7 +49,7 @@ async def arabic(tab: Tab) -> None:
     await expect(tab.chat.locator(".line.system")).to_be_visible()
 
 
-async def phone(tab: Tab) -> None:
+async def phone(tab: ChatPage) -> None:
     await tab.ask("Are pitcher plants safe for cats?")
 
 

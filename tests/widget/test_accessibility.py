@@ -10,14 +10,14 @@ import pytest
 from playwright.async_api import Browser
 
 from tests.harness.installation import Installation
-from tests.widget.chat_page import Tab, Window, expect, wait_for_value
+from tests.widget.chat_page import ChatPage, Window, expect, wait_for_value
 
 AXE = (files("axe_playwright_python") / "axe.min.js").read_text("utf-8")
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 PHONE = {"viewport": {"width": 390, "height": 780}, "has_touch": True, "is_mobile": True}
 
 
-async def violations(tab: Tab) -> list[str]:
+async def violations(tab: ChatPage) -> list[str]:
     """What axe finds wrong on the whole page, the chat's shadow tree included."""
     await tab.still()
     await tab.page.evaluate(AXE)
@@ -30,7 +30,7 @@ async def violations(tab: Tab) -> list[str]:
     ]
 
 
-async def fill(parley: Installation, tab: Tab) -> None:
+async def fill(parley: Installation, tab: ChatPage) -> None:
     """Everything that can stand in a conversation: an answer with its source open, a question why, choices, a file, a
     person, something not sent."""
     reply = await tab.ask("Do you add a heat pack in winter?")
@@ -62,7 +62,7 @@ SETTLED = """Promise.allSettled(document.querySelector("parley-chat").shadowRoot
   .filter(one => one.effect.getTiming().iterations < 9).map(one => one.finished))"""
 
 
-async def test_axe_finds_nothing_wrong(parley: Installation, tab: Tab) -> None:
+async def test_axe_finds_nothing_wrong(parley: Installation, tab: ChatPage) -> None:
     """In both themes, mirrored, on a phone and closed; contrast included, and the shop's page too."""
     found = {}
     await fill(parley, tab)
@@ -80,7 +80,7 @@ async def test_axe_finds_nothing_wrong(parley: Installation, tab: Tab) -> None:
     assert {look: wrong for look, wrong in found.items() if wrong} == {}
 
 
-async def test_everything_works_by_keyboard_alone(tab: Tab) -> None:
+async def test_everything_works_by_keyboard_alone(tab: ChatPage) -> None:
     """Open, write, read, look at a source, rate, close: without a pointer, and the focus is never lost."""
     keys = tab.page.keyboard
     await expect(tab.input).to_be_focused()
@@ -108,7 +108,7 @@ async def test_everything_works_by_keyboard_alone(tab: Tab) -> None:
     await expect(tab.input).to_be_focused()
 
 
-async def _tab_to(tab: Tab, selector: str, *, back: bool = False) -> None:
+async def _tab_to(tab: ChatPage, selector: str, *, back: bool = False) -> None:
     for _ in range(30):
         await tab.page.keyboard.press("Shift+Tab" if back else "Tab")
         there = "(node, selector) => node.shadowRoot.activeElement?.matches(selector) ?? false"
@@ -134,7 +134,7 @@ async def test_the_focus_stays_inside_only_where_the_chat_covers_the_page(
         await window.context.close()
 
 
-async def test_screen_readers_are_told_whole_answers_and_nothing_twice(tab: Tab) -> None:
+async def test_screen_readers_are_told_whole_answers_and_nothing_twice(tab: ChatPage) -> None:
     """The log itself is not live, so pieces are not read out; the status line holds the answer once, without marks."""
     await expect(tab.log).to_have_attribute("aria-live", "off")
     said: list[str] = []
@@ -176,7 +176,7 @@ async def test_a_phone_shows_the_chat_over_the_whole_screen_and_follows_the_keyb
     await window.context.close()
 
 
-async def test_arabic_is_mirrored_and_each_message_keeps_its_own_direction(tab: Tab) -> None:
+async def test_arabic_is_mirrored_and_each_message_keeps_its_own_direction(tab: ChatPage) -> None:
     """Own messages stand on the left, the launcher too; an English sentence inside runs from left to right."""
     await tab.page.evaluate("Parley.update({ locale: 'ar' })")
     await tab.ask("Can I use tap water?")
@@ -228,7 +228,7 @@ async def test_motion_stops_for_who_wants_none_and_system_colours_are_kept(
     await window.context.close()
 
 
-async def test_sound_is_off_until_it_is_switched_on(tab: Tab) -> None:
+async def test_sound_is_off_until_it_is_switched_on(tab: ChatPage) -> None:
     """The switch says its state and is remembered."""
     await tab.chat.get_by_role("button", name="Sound off").click()
     await tab.page.reload()

@@ -7,12 +7,12 @@ import time
 import jwt
 
 from tests.harness.installation import Installation
+from tests.widget.chat_page import SERVER_GONE, ChatPage, Window, expect, wait_for_value
 from tests.widget.conftest import IDENTITY_SECRET
-from tests.widget.chat_page import SERVER_GONE, Tab, Window, expect, wait_for_value
 
 
 async def test_a_message_typed_while_the_server_is_down_is_sent_once_when_it_is_back(
-    parley: Installation, window: Window, tab: Tab
+    parley: Installation, window: Window, tab: ChatPage
 ) -> None:
     """The process is killed, the visitor writes on and even reloads nothing; after the restart each message is there
     once, in order, and answered."""
@@ -32,7 +32,7 @@ async def test_a_message_typed_while_the_server_is_down_is_sent_once_when_it_is_
 
 
 async def test_a_message_survives_the_tab_that_could_not_send_it(
-    parley: Installation, window: Window, tab: Tab
+    parley: Installation, window: Window, tab: ChatPage
 ) -> None:
     """Written without a connection, the tab closed: the next tab finds the message and sends it, once."""
     window.expected = SERVER_GONE
@@ -87,7 +87,7 @@ async def test_a_socket_that_comes_back_asks_only_for_what_it_missed(window: Win
     await expect(tab.replies).to_have_count(1)
 
 
-async def test_signing_in_and_out_leaves_nothing_of_one_visitor_to_the_next(window: Window, tab: Tab) -> None:
+async def test_signing_in_and_out_leaves_nothing_of_one_visitor_to_the_next(window: Window, tab: ChatPage) -> None:
     """Anonymous, then signed in, then signed out: three conversations, and the last one is empty."""
     await tab.ask("Can I use tap water?")
     anonymous = await tab.conversation()
@@ -184,7 +184,7 @@ async def test_nothing_is_kept_or_opened_before_the_visitor_opens_the_chat(windo
     assert not [url for url in window.requests if "sessions" in url or "socket" in url]
 
 
-async def _agrees_with_the_server(parley: Installation, tab: Tab, messages: int) -> None:
+async def _agrees_with_the_server(parley: Installation, tab: ChatPage, messages: int) -> None:
     """What the visitor sees of their own is what the transcript holds: the same texts, once, in order."""
     seen = await tab.own.locator(".text").all_inner_texts()
     about = await parley.admin("GET", f"conversations/{await tab.conversation()}")

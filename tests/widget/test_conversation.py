@@ -11,13 +11,13 @@ import aiohttp
 
 from schemas import topics
 from tests.harness.installation import ADMIN_TOKEN, Installation
-from tests.widget.chat_page import SERVER_GONE, Tab, Window, expect, wait_for_value
+from tests.widget.chat_page import SERVER_GONE, ChatPage, Window, expect, wait_for_value
 
 ORDER = re.compile(r"heat pack", re.IGNORECASE)
 
 
 async def test_a_question_is_answered_with_its_source_and_the_thumb_is_kept(
-    parley: Installation, window: Window, tab: Tab
+    parley: Installation, window: Window, tab: ChatPage
 ) -> None:
     """Ask, read the answer, look at its source, say that it did not help and why; the log has it."""
     window.expected = SERVER_GONE
@@ -48,7 +48,7 @@ async def test_a_question_is_answered_with_its_source_and_the_thumb_is_kept(
     await wait_for_value(kept, 60)
 
 
-async def test_the_form_of_a_thumb_down_is_in_view_although_it_opens_below_the_last_line(tab: Tab) -> None:
+async def test_the_form_of_a_thumb_down_is_in_view_although_it_opens_below_the_last_line(tab: ChatPage) -> None:
     for _ in range(2):
         await tab.ask("Do you add a heat pack in winter?")
     reply = await tab.ask("Do you add a heat pack in winter?")
@@ -58,7 +58,7 @@ async def test_the_form_of_a_thumb_down_is_in_view_although_it_opens_below_the_l
 
 
 async def test_once_people_have_closed_the_conversation_the_assistant_is_named_again(
-    parley: Installation, tab: Tab
+    parley: Installation, tab: ChatPage
 ) -> None:
     await tab.ask("Do you add a heat pack in winter?")
     conversation = await tab.conversation()
@@ -68,7 +68,7 @@ async def test_once_people_have_closed_the_conversation_the_assistant_is_named_a
     await expect(tab.chat.locator(".sub")).to_have_text("AI assistant")
 
 
-async def test_choices_are_buttons_and_one_of_them_brings_a_person(parley: Installation, tab: Tab) -> None:
+async def test_choices_are_buttons_and_one_of_them_brings_a_person(parley: Installation, tab: ChatPage) -> None:
     """The offer to ask a person is picked; the system says what follows; a person writes and is named; both see it."""
     reply = await tab.ask("What is the telephone number of the king of Norway?")
     await reply.locator(".choices button").first.click()
@@ -94,7 +94,7 @@ async def test_a_person_can_be_asked_for_at_any_time_and_in_any_language(window:
     await expect(tab.chat.locator(".asked")).to_be_visible()
 
 
-async def test_a_closed_chat_counts_what_is_unread_in_badge_and_title(parley: Installation, tab: Tab) -> None:
+async def test_a_closed_chat_counts_what_is_unread_in_badge_and_title(parley: Installation, tab: ChatPage) -> None:
     """Two replies while the chat is closed: 2 on the button and in the title; none once it is open again."""
     title = await tab.page.title()
     await tab.ask("Can I use tap water?")
@@ -113,7 +113,7 @@ async def test_a_closed_chat_counts_what_is_unread_in_badge_and_title(parley: In
     await expect(tab.page).to_have_title(title)
 
 
-async def test_earlier_messages_are_fetched_on_request(parley: Installation, tab: Tab) -> None:
+async def test_earlier_messages_are_fetched_on_request(parley: Installation, tab: ChatPage) -> None:
     """A long conversation opens with its end; the beginning comes in front, in order."""
     await tab.ask("Can I use tap water?")
     conversation = await tab.conversation()
@@ -142,7 +142,7 @@ async def test_an_account_without_a_page_of_its_own_has_the_chat_in_its_colours(
     """The built-in page: on the left, black on yellow, because white could not be read there."""
     page = await window.context.new_page()
     await page.goto(f"{window.base}/?account=plain")
-    tab = Tab(page)
+    tab = ChatPage(page)
     await expect(tab.panel).to_be_visible()
     header = tab.chat.locator(".head")
     assert await header.evaluate("node => getComputedStyle(node).backgroundColor") == "rgb(245, 197, 24)"

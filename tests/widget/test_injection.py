@@ -13,7 +13,7 @@ import pytest
 from playwright.async_api import Browser
 
 from tests.harness.installation import Installation
-from tests.widget.chat_page import Tab, Window, expect, wait_for_value
+from tests.widget.chat_page import ChatPage, Window, expect, wait_for_value
 
 RUN = "pwned()"
 PAYLOADS = [
@@ -122,7 +122,7 @@ def test_there_are_fifty_payloads() -> None:
     assert all(RUN in payload for payload in PAYLOADS)
 
 
-async def test_the_trap_catches_what_is_inserted_as_it_is(open_tab: tuple[Tab, list[str]]) -> None:
+async def test_the_trap_catches_what_is_inserted_as_it_is(open_tab: tuple[ChatPage, list[str]]) -> None:
     """Otherwise the tests below would show nothing."""
     tab, ran = open_tab
     await tab.page.evaluate("document.body.insertAdjacentHTML('beforeend', '<img src=x onerror=pwned()>')")
@@ -134,7 +134,7 @@ async def test_the_trap_catches_what_is_inserted_as_it_is(open_tab: tuple[Tab, l
 
 
 async def test_nothing_that_a_visitor_or_a_person_writes_is_run(
-    parley: Installation, open_tab: tuple[Tab, list[str]]
+    parley: Installation, open_tab: tuple[ChatPage, list[str]]
 ) -> None:
     """As the visitor's words, as a colleague's markdown, and as names of files."""
     tab, ran = open_tab
@@ -160,7 +160,9 @@ async def test_nothing_that_a_visitor_or_a_person_writes_is_run(
     await _is_harmless(tab, ran)
 
 
-async def test_nothing_that_stands_in_a_document_is_run(parley: Installation, open_tab: tuple[Tab, list[str]]) -> None:
+async def test_nothing_that_stands_in_a_document_is_run(
+    parley: Installation, open_tab: tuple[ChatPage, list[str]]
+) -> None:
     """As its text, its title and its address: in the answer, in the quote and on the source."""
     tab, ran = open_tab
     for n in range(DOCUMENTS):
@@ -181,7 +183,7 @@ async def test_nothing_that_stands_in_a_document_is_run(parley: Installation, op
     await _is_harmless(tab, ran)
 
 
-async def _is_harmless(tab: Tab, ran: list[str]) -> None:
+async def _is_harmless(tab: ChatPage, ran: list[str]) -> None:
     assert await tab.chat.evaluate(INSPECT) == []
     for link in await tab.log.locator(".text a").all():
         assert "javascript" not in (await link.get_attribute("href") or "").lower()

@@ -12,7 +12,7 @@ from typing import Any
 
 from playwright.async_api import WebSocketRoute
 
-from tests.widget.chat_page import Tab, Window, expect, wait_for_value
+from tests.widget.chat_page import ChatPage, Window, expect, wait_for_value
 
 COUNT_PIECES = """node => {
   window.pieces = 0;
@@ -21,7 +21,7 @@ COUNT_PIECES = """node => {
 }"""
 
 
-class Between:
+class SocketProxy:
     """One socket of a page, with the test between its two ends."""
 
     def __init__(self) -> None:
@@ -31,7 +31,7 @@ class Between:
         self.kept = 0
         """Frames that were swallowed."""
 
-    async def enter(self, window: Window) -> Tab:
+    async def enter(self, window: Window) -> ChatPage:
         tab = await window.tab(open=False)
         await tab.page.route_web_socket("**/socket", self.take)
         await tab.open()
@@ -62,7 +62,7 @@ class Between:
 
 async def test_pieces_of_an_answer_are_shown_in_order_and_only_once(window: Window) -> None:
     """A repeat is dropped; after a gap nothing more is shown, for it would make no sense; the answer replaces it."""
-    between = Between()
+    between = SocketProxy()
     tab = await between.enter(window)
     await tab.ask("Can I use tap water?")
     draft = tab.chat.locator(".draft .text")
@@ -97,7 +97,7 @@ async def test_pieces_of_an_answer_are_shown_in_order_and_only_once(window: Wind
 
 async def test_an_answer_that_was_taken_back_leaves_nothing(window: Window) -> None:
     """Two turns are being written; the abort of one takes away its text alone, and it may begin again."""
-    between = Between()
+    between = SocketProxy()
     tab = await between.enter(window)
     await tab.ask("Can I use tap water?")
     drafts = tab.chat.locator(".draft .text")
@@ -119,7 +119,7 @@ async def test_a_real_answer_is_streamed_before_it_is_whole(window: Window) -> N
 
 async def test_a_refused_message_stays_with_a_retry_that_sends_it(window: Window) -> None:
     """A final refusal: the message is marked, said to screen readers, still there after a reload, and can be sent."""
-    between = Between()
+    between = SocketProxy()
     tab = await between.enter(window)
     await tab.ask("Can I use tap water?")
     between.swallow = {"message"}
@@ -141,7 +141,7 @@ async def test_a_refused_message_stays_with_a_retry_that_sends_it(window: Window
 
 async def test_a_message_without_an_answer_in_time_is_sent_again_on_a_new_socket(window: Window) -> None:
     """The socket is open but dead: after five seconds without an ack the same id goes over a new one."""
-    between = Between()
+    between = SocketProxy()
     tab = await between.enter(window)
     between.swallow = {"message"}
     await tab.page.clock.install()
@@ -159,10 +159,10 @@ async def test_a_message_without_an_answer_in_time_is_sent_again_on_a_new_socket
 
 async def test_a_rate_limited_visitor_is_told_and_everything_is_sent_in_the_end(window: Window) -> None:
     """Two messages a minute are allowed: the third waits, with a notice, and is not lost."""
-    between = Between()
+    between = SocketProxy()
     page = await window.context.new_page()
     await page.goto(f"{window.base}/?account=hasty")
-    tab = Tab(page)
+    tab = ChatPage(page)
     await tab.page.route_web_socket("**/socket", between.take)
     await tab.page.reload()
     for n in range(3):
@@ -175,7 +175,7 @@ async def test_a_rate_limited_visitor_is_told_and_everything_is_sent_in_the_end(
 
 async def test_the_visitor_is_shown_as_typing_at_most_every_two_seconds(window: Window) -> None:
     """Ten letters make one frame."""
-    between = Between()
+    between = SocketProxy()
     tab = await between.enter(window)
     await tab.ask("Can I use tap water?")
     begun = time.monotonic()

@@ -10,7 +10,7 @@ import zlib
 from playwright.async_api import FilePayload, Route
 
 from tests.harness.installation import Installation
-from tests.widget.chat_page import Tab, Window, expect
+from tests.widget.chat_page import ChatPage, Window, expect
 
 NOTE = b"The leaves are brown at the tips.\n"
 GIVE = """async (node, [how, name, type, text]) => {
@@ -34,7 +34,7 @@ def png(side: int = 40) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
 
 
-async def test_an_answer_below_a_tall_picture_is_in_view_once_the_picture_has_loaded(tab: Tab) -> None:
+async def test_an_answer_below_a_tall_picture_is_in_view_once_the_picture_has_loaded(tab: ChatPage) -> None:
     held: list[Route] = []
     answered = asyncio.Event()
 
@@ -55,14 +55,14 @@ async def test_an_answer_below_a_tall_picture_is_in_view_once_the_picture_has_lo
     await expect(reply.locator(".foot")).to_be_in_viewport()
 
 
-async def pick(tab: Tab, *files: FilePayload) -> None:
+async def pick(tab: ChatPage, *files: FilePayload) -> None:
     """Choose files in the dialogue that the button opens."""
     async with tab.page.expect_file_chooser() as chosen:
         await tab.chat.get_by_role("button", name="Attach a file").click()
     await (await chosen.value).set_files(list(files))
 
 
-async def test_a_picture_and_a_text_are_sent_with_a_message_and_can_be_fetched(tab: Tab) -> None:
+async def test_a_picture_and_a_text_are_sent_with_a_message_and_can_be_fetched(tab: ChatPage) -> None:
     """Uploaded first, named by the message; the picture is shown, the text can be opened and is what was sent."""
     await pick(
         tab,
@@ -83,7 +83,7 @@ async def test_a_picture_and_a_text_are_sent_with_a_message_and_can_be_fetched(t
     assert await fetched.body() == NOTE
 
 
-async def test_files_can_be_dropped_and_pasted(tab: Tab) -> None:
+async def test_files_can_be_dropped_and_pasted(tab: ChatPage) -> None:
     """Both end as files of one message without words."""
     await tab.panel.evaluate(GIVE, ["drop", "dropped.txt", "text/plain", "one"])
     await expect(tab.chat.locator(".chips li")).to_contain_text("dropped.txt")
@@ -95,7 +95,7 @@ async def test_files_can_be_dropped_and_pasted(tab: Tab) -> None:
     await expect(tab.chat.locator(".dropping")).to_have_count(0)
 
 
-async def test_a_file_that_cannot_be_sent_says_why_and_can_be_removed(window: Window, tab: Tab) -> None:
+async def test_a_file_that_cannot_be_sent_says_why_and_can_be_removed(window: Window, tab: ChatPage) -> None:
     """Too large and empty are known at once; the server tells by its content that a program is none of the kinds it
     takes. The message goes without them."""
     window.expected = ("status of 415",)
@@ -119,7 +119,7 @@ async def test_a_file_that_cannot_be_sent_says_why_and_can_be_removed(window: Wi
     await expect(tab.own.locator(".files")).to_have_count(0)
 
 
-async def test_an_upload_that_breaks_off_can_be_tried_again(window: Window, tab: Tab) -> None:
+async def test_an_upload_that_breaks_off_can_be_tried_again(window: Window, tab: ChatPage) -> None:
     """Without a connection the file stays with a Retry; with it the same file is sent."""
     window.expected = ("ERR_FAILED",)
     await tab.page.route("**/attachments", lambda route: route.abort(), times=1)
@@ -133,7 +133,7 @@ async def test_an_upload_that_breaks_off_can_be_tried_again(window: Window, tab:
     await expect(tab.own.locator(".files a")).to_have_count(1)
 
 
-async def test_a_message_waits_for_its_files(parley: Installation, tab: Tab) -> None:
+async def test_a_message_waits_for_its_files(parley: Installation, tab: ChatPage) -> None:
     """Nothing is sent while a file is on its way; who tries is told."""
     held = []
     await tab.page.route("**/attachments", lambda route: held.append(route))

@@ -98,7 +98,7 @@ async def test_a_dynamic_member_that_closes_leaves_at_once(kafka_bootstrap: str,
         await wait_until(lambda: len(stays.watch.owned) == 3, "the other one takes over")
 
 
-class Elsewhere(threading.Thread):
+class ThreadMember(threading.Thread):
     """A member in another thread's event loop: it goes on while this thread stands still."""
 
     def __init__(self, bootstrap: str, prefix: str, profile: KafkaProfile) -> None:
@@ -119,7 +119,7 @@ class Elsewhere(threading.Thread):
 
 
 @dataclass
-class Stubborn(Watch):
+class LateCommitter(Watch):
     """Tries to commit while it is losing its partitions, as a draining worker does."""
 
     subscription: Subscription | None = None
@@ -139,9 +139,9 @@ async def test_a_member_that_stood_still_is_fenced(kafka_bootstrap: str, topic_p
     """Its whole process froze for longer than its session. Meanwhile another member came, took over and went again,
     and the broker takes commits for an empty group from anybody."""
     profile = replace(PROFILE, session_timeout_ms=1_500, rebalance_timeout_ms=2_000)
-    other = Elsewhere(kafka_bootstrap, topic_prefix, profile)
+    other = ThreadMember(kafka_bootstrap, topic_prefix, profile)
     async with open_bus(kafka_bootstrap, topic_prefix, profile) as bus:
-        watch = Stubborn()
+        watch = LateCommitter()
         watch.subscription = subscription = await bus.subscribe([INBOUND], GROUP, watch)
         await wait_until(lambda: len(watch.owned) == 3, "the first member owns everything")
         await bus.append([event("c")])

@@ -32,7 +32,7 @@ async def test_a_poll_holds_a_bounded_number_of_bytes(tmp_path: Path) -> None:
     async with log(tmp_path / "parley.db") as (bus, _):
         for number in range(60):
             await bus.append([message("one", number, data=b"%d" % number + b" " * 900_000)])
-        a = Quiet()
+        a = SilentListener()
         subscription = await bus.subscribe([WEB], "workers", a)
         found: list[Record] = []
         while len(found) < 60:
@@ -47,7 +47,7 @@ async def test_a_poll_holds_a_bounded_number_of_bytes(tmp_path: Path) -> None:
 async def test_a_waiting_poll_wakes_up_for_an_append(tmp_path: Path) -> None:
     """It does not wait for its timeout, nor for another look at the file."""
     async with log(tmp_path / "parley.db") as (bus, _):
-        subscription = await bus.subscribe([WEB], "workers", Quiet())
+        subscription = await bus.subscribe([WEB], "workers", SilentListener())
         waiting = asyncio.create_task(subscription.poll(max_records=10, timeout=60))
         assert await subscription.poll(max_records=10, timeout=0.05) == []
         await bus.append([message("one", 1)])
@@ -59,7 +59,7 @@ async def test_a_waiting_poll_wakes_up_for_an_append(tmp_path: Path) -> None:
 # ── groups ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-class Quiet:
+class SilentListener:
     """A listener that has nothing to say."""
 
     async def on_revoked(self, partitions: frozenset[TopicPartition]) -> None:
@@ -148,7 +148,7 @@ async def test_nothing_is_handed_out_before_assigned_has_returned(tmp_path: Path
 async def test_a_pause_in_the_middle_of_a_poll_holds(tmp_path: Path) -> None:
     """Whatever step the poll has come to: from the pause on it returns nothing, and afterwards nothing is missing."""
     async with log(tmp_path / "parley.db") as (bus, _):
-        subscription = await bus.subscribe([WEB], "workers", Quiet())
+        subscription = await bus.subscribe([WEB], "workers", SilentListener())
         found: list[Record] = []
         for number in range(12):
             await bus.append([message("one", number)])

@@ -65,7 +65,7 @@ class Model:
         return self.claims[request]
 
 
-class Conversing(RuleBasedStateMachine):
+class ConversationMachine(RuleBasedStateMachine):
     state: State
     loop: asyncio.AbstractEventLoop
 
@@ -186,7 +186,7 @@ def test_the_store_behaves_as_its_model(open_state: OpenState) -> None:
     opened = open_state()
     try:
         state = loop.run_until_complete(enter(opened))
-        machine = type("Machine", (Conversing,), {"state": state, "loop": loop})
+        machine = type("Machine", (ConversationMachine,), {"state": state, "loop": loop})
         run_state_machine_as_test(
             machine,
             settings=settings(

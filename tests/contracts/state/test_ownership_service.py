@@ -269,7 +269,7 @@ async def test_a_race_that_is_lost_at_the_seen_epoch_leaves_the_request_on_the_l
     assert (await house.requests())[-1].expected_epoch == before.epoch - 1
 
 
-class Overtaken:
+class RacingConversations:
     """Conversations in which somebody else changes the owner right before each of the first ``times`` attempts."""
 
     def __init__(self, inner: Conversations, times: int) -> None:
@@ -289,7 +289,7 @@ class Overtaken:
 
 async def test_a_command_without_an_epoch_is_tried_again_while_its_rule_holds(house: House) -> None:
     """Each attempt is a request on the log at the epoch of its own moment, under the id of the command."""
-    overtaken: Any = Overtaken(house.state.conversations, times=ATTEMPTS - 1)
+    overtaken: Any = RacingConversations(house.state.conversations, times=ATTEMPTS - 1)
     house.state = replace(house.state, conversations=overtaken)
     decision = await house.perform("claim", MO, id="command-1")
     assert (decision.outcome, decision.epoch) == ("changed", ATTEMPTS)
@@ -299,7 +299,7 @@ async def test_a_command_without_an_epoch_is_tried_again_while_its_rule_holds(ho
 
 
 async def test_a_command_gives_up_when_the_owner_never_stays(house: House) -> None:
-    overtaken: Any = Overtaken(house.state.conversations, times=100)
+    overtaken: Any = RacingConversations(house.state.conversations, times=100)
     house.state = replace(house.state, conversations=overtaken)
     decision = await house.perform("claim", MO)
     assert (decision.outcome, decision.owner, decision.epoch) == ("lost", "queue", ATTEMPTS)

@@ -37,7 +37,7 @@ LETTER = DeadLetter(
 
 
 @dataclass
-class World:
+class DurableStore:
     database: Database
     bus: SqliteBus
     state: State
@@ -46,17 +46,17 @@ class World:
 
 
 @pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
+async def world(tmp_path: Path) -> AsyncIterator[DurableStore]:
     database = Database.open(tmp_path / "parley.db")
     bus = SqliteBus(database)
     await bus.start()
     await bus.create_topics(topics.topic_specs(["web"], partitions=1, small=1))
-    yield World(database, bus, open_sqlite_state(database), open_sqlite_state(database, durable_sends=True))
+    yield DurableStore(database, bus, open_sqlite_state(database), open_sqlite_state(database, durable_sends=True))
     await bus.close()
     await database.close()
 
 
-async def synced(world: World, call: Callable[[], Awaitable[object]]) -> int:
+async def synced(world: DurableStore, call: Callable[[], Awaitable[object]]) -> int:
     """The level of ``PRAGMA synchronous`` that the transactions of a call are committed with: the highest."""
     statements: list[str] = []
     # The first write that asks for nothing lowers the level; the writer raises it again where a work is durable.
@@ -67,10 +67,10 @@ async def synced(world: World, call: Callable[[], Awaitable[object]]) -> int:
     return FULL if "PRAGMA synchronous=FULL" in statements else NORMAL
 
 
-Call = Callable[[World, str], Awaitable[object]]
+Call = Callable[[DurableStore, str], Awaitable[object]]
 
 
-async def _commit(world: World, conversation: str) -> int:
+async def _commit(world: DurableStore, conversation: str) -> int:
     start = await begin_turn(world.state, conversation, "e")
     return await synced(
         world,
@@ -78,7 +78,7 @@ async def _commit(world: World, conversation: str) -> int:
     )
 
 
-async def test_a_commit_is_on_disk_before_its_reply_is_published(world: World) -> None:
+async def test_a_commit_is_on_disk_before_its_reply_is_published(world: DurableStore) -> None:
     """After a power cut the next process must not find the message unanswered that was answered already."""
     assert await _commit(world, new_id()) == FULL
 
@@ -107,20 +107,20 @@ LAZY: dict[str, Call] = {
 
 
 @pytest.mark.parametrize("name", DURABLE)
-async def test_writes_that_are_announced_are_on_disk(world: World, name: str) -> None:
+async def test_writes_that_are_announced_are_on_disk(world: DurableStore, name: str) -> None:
     conversation = new_id()
     await begin_turn(world.state, conversation)
     assert await synced(world, lambda: DURABLE[name](world, conversation)) == FULL
 
 
 @pytest.mark.parametrize("name", LAZY)
-async def test_writes_that_nobody_is_told_of_cost_no_sync(world: World, name: str) -> None:
+async def test_writes_that_nobody_is_told_of_cost_no_sync(world: DurableStore, name: str) -> None:
     conversation = new_id()
     await begin_turn(world.state, conversation)
     assert await synced(world, lambda: LAZY[name](world, conversation)) == NORMAL
 
 
-async def test_an_append_is_on_disk_when_it_returns(world: World) -> None:
+async def test_an_append_is_on_disk_when_it_returns(world: DurableStore) -> None:
     """Each of them: the edge says yes to somebody. It gathers for a moment, so the transaction is its own."""
     seen: list[int] = []
 

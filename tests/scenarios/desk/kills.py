@@ -41,7 +41,7 @@ WITHOUT = ("worker.after_intent", "worker.after_action")
 
 
 @dataclass
-class Toll:
+class KillReport:
     """``kills`` by point; ``steps``: where the conversations were at that moment."""
 
     kills: Counter[str] = field(default_factory=Counter)
@@ -69,9 +69,9 @@ class DeskKills:
         """The point at which each role's process will die."""
         self._steps = 0
         self._news = asyncio.Event()
-        self.toll = Toll()
+        self.toll = KillReport()
 
-    async def run(self, count: int) -> Toll:
+    async def run(self, count: int) -> KillReport:
         # Whoever pushes over a socket has a session on record then, which a new process takes up.
         first = [case_of(self._stage, each, "first") for each in self._stage.customers]
         await asyncio.gather(*(each.talk.ask(HEAT) for each in first))

@@ -36,7 +36,7 @@ def away(seed: int) -> Callable[[Request], Fault]:
 
 
 @dataclass
-class Toll:
+class OutageReport:
     """In seconds: how long the slowest customer waited to hear that a person will come; and how long after its
     return the first card was there, and everything was shown."""
 
@@ -65,9 +65,9 @@ class Outage:
         self._served = [case_of(stage, each, "served") for each in chosen]
         self._waiting = [case_of(stage, each, "waiting") for each in chosen]
         self._cases = [*self._served, *self._waiting]
-        self.toll = Toll(minutes, len(self._cases))
+        self.toll = OutageReport(minutes, len(self._cases))
 
-    async def run(self) -> Toll:
+    async def run(self) -> OutageReport:
         for name in ("before", "cut_off", "reunited", "afterwards"):
             if not self.toll.wrong:
                 await getattr(self, f"_{name}")()

@@ -34,7 +34,7 @@ class Bucket:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class BucketState:
     """Where a request stands in its bucket. ``wait``: seconds until it is let through; 0: it is."""
 
     headers: dict[str, str]
@@ -54,7 +54,7 @@ class Limits:
         self._invalid: deque[float] = deque()
         self._second = Bucket(0, 0.0)
 
-    def take(self, allowance: Allowance, resource: str) -> Standing:
+    def take(self, allowance: Allowance, resource: str) -> BucketState:
         """Use up one request of a bucket, if it has one left."""
         now = self._now()
         bucket = self._buckets.get((allowance.name, resource))
@@ -71,7 +71,7 @@ class Limits:
             "X-RateLimit-Reset-After": f"{after:.3f}",
             "X-RateLimit-Bucket": hashlib.sha256(allowance.name.encode()).hexdigest()[:32],
         }
-        return Standing(headers, after if refused else 0.0)
+        return BucketState(headers, after if refused else 0.0)
 
     def take_global(self) -> float:
         """Seconds to wait because of everything that was asked in this second; 0: none."""

@@ -20,7 +20,7 @@ class Stream(Protocol):
         """What goes into one WebSocket message."""
 
 
-class Plain:
+class PlainStream:
     def frame(self, text: str) -> str:
         return text
 
@@ -54,4 +54,4 @@ def stream_for(compress: str) -> Stream | None:
         return Zlib()
     if compress == "zstd-stream":
         return Zstd()
-    return Plain() if compress == "" else None
+    return PlainStream() if compress == "" else None

@@ -50,7 +50,7 @@ ALL_SCOPES = frozenset(
 
 
 @dataclass
-class Assistants:
+class AssistantThreads:
     """By channel and thread."""
 
     statuses: dict[tuple[str, str], tuple[Json, float]] = field(default_factory=dict)
@@ -98,7 +98,7 @@ class Slack:
         self.courier.carrier = carrier
         self.announcer = EventPublisher(self.workspace, self.ids, self.courier, now, self.verification_token)
         self.courier.limited = self.announcer.rate_limited
-        self.assistants = Assistants()
+        self.assistants = AssistantThreads()
         self.notified: list[tuple[str, str]] = []
         """Who was called by a mention of ours, and in which message. ``!channel`` and the like are people too."""
 

@@ -9,7 +9,7 @@ from tests.simulators.vendor import File
 
 
 @dataclass
-class Kept:
+class StoredFile:
     about: Json
     file: File
     deleted: bool = False
@@ -29,7 +29,7 @@ class Promise:
 
 @dataclass
 class Storage:
-    kept: dict[str, Kept] = field(default_factory=dict)
+    kept: dict[str, StoredFile] = field(default_factory=dict)
     promised: dict[str, Promise] = field(default_factory=dict)
     """By the upload's ticket."""
 
@@ -61,7 +61,7 @@ class Storage:
             "has_rich_preview": False,
             "file_access": "visible",
         }
-        self.kept[id] = Kept(about, file)
+        self.kept[id] = StoredFile(about, file)
         return about
 
     def content(self, id: str) -> File:

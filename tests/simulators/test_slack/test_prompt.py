@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[3]
 SEED = 7
 
 
-class Typist:
+class PromptProcess:
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
         self.printed = ""
@@ -40,7 +40,7 @@ class Typist:
 
 
 @asynccontextmanager
-async def prompt(listener: Listener) -> AsyncIterator[Typist]:
+async def prompt(listener: Listener) -> AsyncIterator[PromptProcess]:
     """The command, started; it has ended by itself at the end of the block."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-W", "error", "-m", "tests.simulators.slack"),
@@ -49,7 +49,7 @@ async def prompt(listener: Listener) -> AsyncIterator[Typist]:
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
     )
-    typist = Typist(process)
+    typist = PromptProcess(process)
     try:
         yield typist
         await typist.type("/quit")

@@ -27,7 +27,7 @@ class Content:
 
 
 @dataclass(slots=True)
-class Filled:
+class ShownContent:
     """What a person sees of it."""
 
     body: str
@@ -85,24 +85,24 @@ def _check_items(items: Any) -> None:
         raise TwilioError(20001, message="items must have different ids")
 
 
-def fill(content: Content, variables: str) -> Filled:
+def fill(content: Content, variables: str) -> ShownContent:
     """Raises TwilioError. The richest type that there is wins, as on WhatsApp."""
     values = {**content.told.get("variables", {}), **_variables(variables)}
     types = json.loads(re.sub(r"{{(\w+)}}", lambda found: _inside(values, found[1]), json.dumps(content.types)))
     if "twilio/list-picker" in types:
         picker = types["twilio/list-picker"]
         choices = {item["item"]: ("list", item["id"]) for item in picker["items"]}
-        return Filled(picker["body"], choices, needs_session=True)
+        return ShownContent(picker["body"], choices, needs_session=True)
     if "twilio/quick-reply" in types:
         reply = types["twilio/quick-reply"]
         if len(reply["actions"]) > IN_SESSION_BUTTONS and not content.approved:
             raise TwilioError(63021)
         choices = {action["title"]: ("button", action["id"]) for action in reply["actions"]}
-        return Filled(reply["body"], choices, needs_session=not content.approved)
+        return ShownContent(reply["body"], choices, needs_session=not content.approved)
     kind = "twilio/media" if "twilio/media" in types else "twilio/text"
     media = types[kind].get("media", [])
     urls = [media] if isinstance(media, str) else media
-    return Filled(types[kind].get("body", ""), media=urls, needs_session=not content.approved)
+    return ShownContent(types[kind].get("body", ""), media=urls, needs_session=not content.approved)
 
 
 def _inside(values: dict[str, str], name: str) -> str:

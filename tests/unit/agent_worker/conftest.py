@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.agent_worker.worker_environment import World, world_at
+from tests.unit.agent_worker.worker_environment import WorkerEnvironment, world_at
 
 
 @pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
+async def world(tmp_path: Path) -> AsyncIterator[WorkerEnvironment]:
     async with world_at(tmp_path) as made:
         yield made

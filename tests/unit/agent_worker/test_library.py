@@ -16,12 +16,12 @@ from agent_worker.knowledge.library import Library
 from agent_worker.turn.answering import STALE
 from schemas.envelope import envelope
 from schemas.topics import DOCUMENT_PUBLISHED
-from tests.unit.agent_worker.worker_environment import RETURNS, SHIPPING, TENANT, World, world_at
+from tests.unit.agent_worker.worker_environment import RETURNS, SHIPPING, TENANT, WorkerEnvironment, world_at
 
 HEAT = "Do you add a heat pack in winter?"
 
 
-async def _again(world: World, folder: Path) -> Library:
+async def _again(world: WorkerEnvironment, folder: Path) -> Library:
     """Another process over the same folder, caught up."""
     await world.library.close()
     library = Library(world.bus, world.state.heads, folder, clock=world.clock, answerable_above=lambda _: 0.5)
@@ -31,7 +31,7 @@ async def _again(world: World, folder: Path) -> Library:
     return library
 
 
-async def test_write_is_found_by_the_next_search(world: World) -> None:
+async def test_write_is_found_by_the_next_search(world: WorkerEnvironment) -> None:
     """A search right after a write returns its version; ids and versions are those of the write."""
     version = await world.put("shipping", SHIPPING.replace("heat pack", "hand warmer"))
     found = await world.library.search(TENANT, "hand warmer for tropical plants")
@@ -40,7 +40,7 @@ async def test_write_is_found_by_the_next_search(world: World) -> None:
     assert found.answerable
 
 
-async def test_every_edit_changes_the_next_answer(world: World) -> None:
+async def test_every_edit_changes_the_next_answer(world: WorkerEnvironment) -> None:
     """However often a document of a tiny corpus is rewritten, the next search has it, and is as sure as at first."""
     await world.put("hours", "# Opening hours\n\nThe greenhouse is open on Saturdays.")
     first = await world.library.search(TENANT, HEAT)
@@ -72,7 +72,7 @@ async def test_search_does_not_wait_for_a_bulk_load(tmp_path: Path) -> None:
         assert len(await world.library.documents(TENANT)) >= before + 40
 
 
-async def test_an_edit_is_searchable_while_another_tenant_still_imports(world: World) -> None:
+async def test_an_edit_is_searchable_while_another_tenant_still_imports(world: WorkerEnvironment) -> None:
     """The import was written first, and is by far not done when the edit is found."""
     body = "\n\n".join(f"## Part {n}\n\n{SHIPPING}" for n in range(30))
     for number in range(150):
@@ -85,7 +85,7 @@ async def test_an_edit_is_searchable_while_another_tenant_still_imports(world: W
     assert "8.20 euro" in found.passages[0].text
 
 
-async def test_an_answer_from_before_the_newest_change_is_marked_as_such(world: World) -> None:
+async def test_an_answer_from_before_the_newest_change_is_marked_as_such(world: WorkerEnvironment) -> None:
     """As where the log is slower than whoever asks."""
     await world.state.heads.advance(TENANT, 0, 1_000_000)
     found = await world.library.search(TENANT, HEAT)
@@ -95,7 +95,7 @@ async def test_an_answer_from_before_the_newest_change_is_marked_as_such(world: 
     assert STALE in (await world.turns())[-1].reasons
 
 
-async def _load(world: World, body: str, written: list[str]) -> None:
+async def _load(world: WorkerEnvironment, body: str, written: list[str]) -> None:
     """Until it is cancelled."""
     while True:
         name = f"bulk-{len(written)}"
@@ -123,7 +123,7 @@ async def test_without_an_encoder_words_alone_are_searched(tmp_path: Path) -> No
         assert (found.passages[0].document, found.answerable) == ("shipping", True)
 
 
-async def test_deleted_document_is_not_found(world: World) -> None:
+async def test_deleted_document_is_not_found(world: WorkerEnvironment) -> None:
     """A tombstone takes the document out of search, listing and look-up."""
     await delete(world.bus, world.state.heads, TENANT, "shipping", world.clock())
     found = await world.library.search(TENANT, HEAT)
@@ -133,7 +133,7 @@ async def test_deleted_document_is_not_found(world: World) -> None:
     assert await world.library.document(TENANT, "shipping") is None
 
 
-async def test_document_is_returned_whole(world: World) -> None:
+async def test_document_is_returned_whole(world: WorkerEnvironment) -> None:
     """Look-up gives the document as written, with its version."""
     version = await world.put("returns", RETURNS, url="https://shop.example.com/returns")
     document = await world.library.document(TENANT, "returns")
@@ -141,7 +141,7 @@ async def test_document_is_returned_whole(world: World) -> None:
     assert (document.body, document.version, document.url) == (RETURNS, version, "https://shop.example.com/returns")
 
 
-async def test_tenants_never_meet(world: World) -> None:
+async def test_tenants_never_meet(world: WorkerEnvironment) -> None:
     """The same document id of two tenants is two documents, and neither finds the other's."""
     await world.put("shipping", "# Shipping\n\nBooks are sent by bicycle on Fridays.", tenant="books")
     assert (await world.library.search(TENANT, "bicycle on Fridays")).answerable is False
@@ -151,7 +151,7 @@ async def test_tenants_never_meet(world: World) -> None:
     assert (await world.library.search("nobody", HEAT)).passages == []
 
 
-async def test_only_public_and_current_documents_are_found(world: World) -> None:
+async def test_only_public_and_current_documents_are_found(world: WorkerEnvironment) -> None:
     """Internal documents and expired ones are never found by a search."""
     secret = "# Margins\n\nThe margin on pitcher plants is sixty percent."
     await world.put("margins", secret, visibility="internal")
@@ -165,7 +165,9 @@ async def test_only_public_and_current_documents_are_found(world: World) -> None
     assert all(p.document != "sale" for p in (await world.library.search(TENANT, "sundews half price")).passages)
 
 
-async def test_restart_reads_nothing_twice(tmp_path: Path, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_restart_reads_nothing_twice(
+    tmp_path: Path, world: WorkerEnvironment, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """After a restart the index on disk serves as it is: no document is indexed again."""
 
     def never(*_: object) -> None:
@@ -176,7 +178,7 @@ async def test_restart_reads_nothing_twice(tmp_path: Path, world: World, monkeyp
     assert (await library.search(TENANT, HEAT)).passages[0].document == "shipping"
 
 
-async def test_damaged_or_lost_index_is_built_again(tmp_path: Path, world: World) -> None:
+async def test_damaged_or_lost_index_is_built_again(tmp_path: Path, world: WorkerEnvironment) -> None:
     """An index whose files are damaged, or gone, is made anew from the log."""
     folder = tmp_path / "knowledge"
     await world.library.close()
@@ -191,7 +193,7 @@ async def test_damaged_or_lost_index_is_built_again(tmp_path: Path, world: World
     assert (await library.search(TENANT, HEAT)).passages[0].document == "shipping"
 
 
-async def test_document_whose_tombstone_is_gone_is_forgotten(tmp_path: Path, world: World) -> None:
+async def test_document_whose_tombstone_is_gone_is_forgotten(tmp_path: Path, world: WorkerEnvironment) -> None:
     """What is on this disk, but no longer in the log, is dropped once the log was read."""
     await world.library.close()
     folder = tmp_path / "elsewhere"
@@ -203,7 +205,7 @@ async def test_document_whose_tombstone_is_gone_is_forgotten(tmp_path: Path, wor
         assert [document.id for document in await library.documents(TENANT)] == ["returns"]
 
 
-async def test_unreadable_record_stops_nothing(world: World) -> None:
+async def test_unreadable_record_stops_nothing(world: WorkerEnvironment) -> None:
     """A record of the topic that cannot be read is passed over."""
     bad = envelope(
         DOCUMENT_PUBLISHED, None, id="bad", time=world.clock(), source="test", tenant=TENANT, subject="broken"
@@ -214,7 +216,7 @@ async def test_unreadable_record_stops_nothing(world: World) -> None:
     assert "45 days" in found.passages[0].text
 
 
-async def test_strange_words_lower_the_confidence(world: World) -> None:
+async def test_strange_words_lower_the_confidence(world: WorkerEnvironment) -> None:
     """A question whose key words stand in no document is not answerable, however well the rest matches."""
     known = await world.library.search(TENANT, "Do you add a heat pack to parcels in winter?")
     strange = await world.library.search(TENANT, "Do you add a saxophone to trombones in winter?")
@@ -223,7 +225,7 @@ async def test_strange_words_lower_the_confidence(world: World) -> None:
     assert strange.confidence < known.confidence
 
 
-async def test_slips_plurals_and_spellings_are_understood(world: World) -> None:
+async def test_slips_plurals_and_spellings_are_understood(world: WorkerEnvironment) -> None:
     """Typing errors, hyphens and other word forms lead to the same passage."""
     for query in ("heatpack for tropicl plants", "heat-packs in the parcels", "returning a pot: dedline?"):
         found = await world.library.search(TENANT, query)
@@ -239,7 +241,7 @@ async def test_closing_waits_for_the_write_under_way(tmp_path: Path) -> None:
         assert len(await library.documents(TENANT)) == 20
 
 
-async def test_all_of_it_is_what_everybody_may_read_now(world: World) -> None:
+async def test_all_of_it_is_what_everybody_may_read_now(world: WorkerEnvironment) -> None:
     """In a fixed order, verbatim; internal and expired documents are not in it; nothing when it is too much."""
     await world.put("internal", "# Margins\n\nWe earn 70 %.", visibility="internal")
     await world.put("sale", "# Sale\n\nPots at half price.", expires_at=world.clock() + timedelta(hours=1))

@@ -136,7 +136,7 @@ async def test_yes_to_the_offer_of_a_person() -> None:
     assert not (await ask("Yes please"))[0].handoff
 
 
-class Broken:
+class BrokenModel:
     name = "broken"
 
     async def answer(self, question: Question, emit: object) -> AnswerDraft:
@@ -153,11 +153,11 @@ async def test_ladder_falls_back_to_the_documents() -> None:
     async def emit(piece: str) -> None:
         pass
 
-    models = Models({"broken": Broken(), "local": MODEL})
+    models = Models({"broken": BrokenModel(), "local": MODEL})
     question = Question("shop", "What does a heat pack cost?", (), found(passage(PACK)))
     draft = await models.answer("broken", question, emit, restart)
     assert (draft.model, restarts) == ("local", [1])
     with pytest.raises(ModelFailed):
-        await Models({"broken": Broken()}).answer("broken", question, emit, restart)
+        await Models({"broken": BrokenModel()}).answer("broken", question, emit, restart)
     with pytest.raises(ConfigInvalid):
         models.ladder("nothing")

@@ -15,7 +15,7 @@ from agent_worker.phrases import Voice
 from schemas.envelope import Envelope
 from schemas.messages import InboundMessage
 from schemas.ports import Question, SearchResult
-from tests.unit.agent_worker.worker_environment import World
+from tests.unit.agent_worker.worker_environment import WorkerEnvironment
 
 PLAIN = Voice()
 HERE = {"latitude": 52.5, "longitude": 13.4}
@@ -49,7 +49,7 @@ HERE = {"latitude": 52.5, "longitude": 13.4}
     ],
 )
 async def test_each_kind_gets_a_fitting_answer_and_no_model_is_asked(
-    world: World, said: dict[str, Any], answer: str, offers: bool
+    world: WorkerEnvironment, said: dict[str, Any], answer: str, offers: bool
 ) -> None:
     await world.handle(carrying(world, "m1", said))
     (reply,) = await world.replies()
@@ -58,7 +58,7 @@ async def test_each_kind_gets_a_fitting_answer_and_no_model_is_asked(
     assert (turn.route, turn.tokens) == ("local", 0)
 
 
-async def test_a_note_of_the_channel_joins_the_transcript_and_is_not_answered(world: World) -> None:
+async def test_a_note_of_the_channel_joins_the_transcript_and_is_not_answered(world: WorkerEnvironment) -> None:
     note = {"author": {"kind": "system"}, "shown": True, "unsupported": "number_changed"}
     await world.handle(carrying(world, "m1", note))
     assert await world.replies() == []
@@ -67,14 +67,14 @@ async def test_a_note_of_the_channel_joins_the_transcript_and_is_not_answered(wo
     assert (line.author.kind, line.unsupported.kind) == ("system", "number_changed")
 
 
-async def test_the_content_of_a_deleted_message_is_gone(world: World) -> None:
+async def test_the_content_of_a_deleted_message_is_gone(world: WorkerEnvironment) -> None:
     await world.handle(carrying(world, "m1", {"location": HERE, "quote": {"text": "secret"}}))
     await world.handle(world.deleted("m1"))
     line = (await world.state.transcript.read((await world.known()).id))[0]
     assert (line.state, line.location, line.quote) == ("deleted", None, None)
 
 
-async def test_two_people_in_one_room_are_never_folded_into_one_turn(world: World) -> None:
+async def test_two_people_in_one_room_are_never_folded_into_one_turn(world: WorkerEnvironment) -> None:
     """Nor is what one of them says taken for the other's words."""
     first, second, third = (
         world.said("m1", "Do you add a heat pack in winter?"),
@@ -95,7 +95,7 @@ def of(event: Envelope, contact: str) -> Envelope:
     return replace(event, data=message.model_dump_json().encode())
 
 
-def carrying(world: World, name: str, fields: dict[str, Any]) -> Envelope:
+def carrying(world: WorkerEnvironment, name: str, fields: dict[str, Any]) -> Envelope:
     """A message with these fields."""
     event = world.said(name, "")
     message = event.payload(InboundMessage).model_dump(mode="json") | fields
@@ -108,7 +108,7 @@ def test_a_short_question_is_looked_up_with_what_it_is_about() -> None:
     assert with_context(alone, [], "Nepenthes ventricosa") == alone
 
 
-async def test_a_question_below_an_advertisement_is_answered_about_what_that_shows(world: World) -> None:
+async def test_a_question_below_an_advertisement_is_answered_about_what_that_shows(world: WorkerEnvironment) -> None:
     await world.put("ventricosa", "# Nepenthes ventricosa\n\nNepenthes ventricosa is available in 9 cm pots.")
     await world.put("alata", "# Nepenthes alata\n\nNepenthes alata is sold out until June.")
     ad = {"source": "ad", "headline": "Nepenthes ventricosa", "url": "https://ad.example"}
@@ -131,7 +131,7 @@ def test_a_remote_model_is_told_what_the_message_is_about_as_data() -> None:
     assert "Ignore" not in prompt.system
 
 
-async def test_a_summary_for_people_says_what_came_without_words(world: World) -> None:
+async def test_a_summary_for_people_says_what_came_without_words(world: WorkerEnvironment) -> None:
     await world.handle(carrying(world, "m1", {"location": HERE}))
     lines = await world.state.transcript.read((await world.known()).id)
     assert summarize(lines, reason="")[0] == "Asked: Shared a location: 52.5, 13.4"

@@ -6,7 +6,7 @@ import pytest
 
 from agent_worker.knowledge.ranking.quality import check, read_questions
 from schemas.errors import Unprocessable
-from tests.unit.agent_worker.worker_environment import TENANT, World
+from tests.unit.agent_worker.worker_environment import TENANT, WorkerEnvironment
 
 QUESTIONS = {
     "questions": [
@@ -24,7 +24,7 @@ QUESTIONS = {
 }
 
 
-async def test_figures_by_split(world: World) -> None:
+async def test_figures_by_split(world: WorkerEnvironment) -> None:
     """Right and wrong answers are told apart, by split, for questions with and without an answer."""
     dev, test, whole = await check(world.library, world.model, TENANT, read_questions(QUESTIONS))
     assert (dev.split, dev.answerable, dev.cited, dev.unanswerable) == ("dev", 1, 1.0, 0)

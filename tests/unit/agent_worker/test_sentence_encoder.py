@@ -223,11 +223,11 @@ def test_questions_are_judged_without_their_own_answers(encoder: Encoder, tmp_pa
 def _flipped(ranking: calibration.Ranking) -> calibration.Ranking:
     """The same question under another label, kept in its part by the id that decides it."""
     wrong = frozenset(() if ranking.asked.documents else {"heat-pack"})
-    return _Kept(replace(ranking.asked, documents=wrong), ranking.ranked, ranking.part)
+    return _StoredRanking(replace(ranking.asked, documents=wrong), ranking.ranked, ranking.part)
 
 
 @dataclass(frozen=True, slots=True)
-class _Kept(calibration.Ranking):
+class _StoredRanking(calibration.Ranking):
     kept: int = 0
 
     @property

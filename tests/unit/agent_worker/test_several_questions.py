@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import pytest
 
-from tests.unit.agent_worker.worker_environment import World
+from tests.unit.agent_worker.worker_environment import WorkerEnvironment
 
 HEAT, RETURN = "Do you add a heat pack in winter?", "Within how many days can I return pots?"
 LEAVE, CUP = "On which days do parcels leave the nursery?", "Who won the world cup in 2014?"
 OFFER = "Shall I pass you to a colleague?"
 
 
-async def told(world: World, *texts: str) -> list[str]:
+async def told(world: WorkerEnvironment, *texts: str) -> list[str]:
     await world.handle(*(world.said(f"m{n}-{text[:20]}", text) for n, text in enumerate(texts)))
     return [reply.text for reply in await world.replies()]
 
 
-async def test_unanswerable_questions_are_named_beside_the_answered_ones(world: World) -> None:
+async def test_unanswerable_questions_are_named_beside_the_answered_ones(world: WorkerEnvironment) -> None:
     (text,) = await told(world, HEAT, CUP)
     assert "heat pack to every parcel" in text
     assert text.endswith(f"\n\nI found nothing about “{CUP}”. {OFFER}")
@@ -26,14 +26,14 @@ async def test_unanswerable_questions_are_named_beside_the_answered_ones(world: 
     assert "no answer to 1 of the questions" in turn.reasons
 
 
-async def test_questions_in_one_message_are_treated_like_messages(world: World) -> None:
+async def test_questions_in_one_message_are_treated_like_messages(world: WorkerEnvironment) -> None:
     (text,) = await told(world, f"Hi! {HEAT} {CUP} {RETURN} Thanks!")
     assert "heat pack to every parcel" in text
     assert "within 30 days" in text
     assert f"“{CUP}”" in text
 
 
-async def test_four_that_wait_are_all_answered_in_the_order_asked_with_a_title_each(world: World) -> None:
+async def test_four_that_wait_are_all_answered_in_the_order_asked_with_a_title_each(world: WorkerEnvironment) -> None:
     (text,) = await told(world, LEAVE, HEAT, RETURN, CUP)
     places = [text.index(part) for part in (f"“{LEAVE}”", f"“{HEAT}”", "heat pack to", f"“{RETURN}”", "within 30 days")]
     assert places == sorted(places)
@@ -41,7 +41,7 @@ async def test_four_that_wait_are_all_answered_in_the_order_asked_with_a_title_e
     assert [one.n for one in reply.citations] == list(range(1, len(reply.citations) + 1))
 
 
-async def test_none_of_ten_is_dropped(world: World) -> None:
+async def test_none_of_ten_is_dropped(world: WorkerEnvironment) -> None:
     """Eight are looked up; the others are named, to be sent again."""
     asked = [HEAT, RETURN, LEAVE, *(f"Do you sell {thing} for spaceships?" for thing in "abcdefg")]
     (text,) = await told(world, *asked)
@@ -49,13 +49,13 @@ async def test_none_of_ten_is_dropped(world: World) -> None:
     assert "I have not answered “Do you sell f for spaceships?”, “Do you sell g for spaceships?” yet." in text
 
 
-async def test_when_none_is_answered_all_are_named(world: World) -> None:
+async def test_when_none_is_answered_all_are_named(world: WorkerEnvironment) -> None:
     (text,) = await told(world, CUP, "Who is the king of France?")
     assert text == f"I found nothing about “{CUP}”, “Who is the king of France?”. {OFFER}"
     assert (await world.known()).facts.declined_in_a_row == 1
 
 
-async def test_a_wish_for_a_person_is_granted_below_the_answer(world: World) -> None:
+async def test_a_wish_for_a_person_is_granted_below_the_answer(world: WorkerEnvironment) -> None:
     (text,) = await told(world, HEAT, "I want to talk to a human")
     assert "heat pack to every parcel" in text
     assert text.endswith("A colleague comes.")
@@ -63,13 +63,13 @@ async def test_a_wish_for_a_person_is_granted_below_the_answer(world: World) -> 
 
 
 @pytest.mark.parametrize("other", ["Hello!", "Thanks a lot!", "bye"])
-async def test_courtesy_beside_a_question_needs_no_answer(world: World, other: str) -> None:
+async def test_courtesy_beside_a_question_needs_no_answer(world: WorkerEnvironment, other: str) -> None:
     (text,) = await told(world, HEAT, other)
     assert "heat pack to every parcel" in text
     assert OFFER not in text
 
 
-async def test_a_correction_overrides_what_it_corrects(world: World) -> None:
+async def test_a_correction_overrides_what_it_corrects(world: WorkerEnvironment) -> None:
     await world.put(
         "zones", "# Zones\n\n| Zone | Price |\n|---|---|\n| Austria | 11.95 euro |\n| Norway | 32.95 euro |"
     )
@@ -80,7 +80,7 @@ async def test_a_correction_overrides_what_it_corrects(world: World) -> None:
     assert "within 30 days" in text
 
 
-async def test_an_edit_of_a_waiting_message_is_what_is_answered(world: World) -> None:
+async def test_an_edit_of_a_waiting_message_is_what_is_answered(world: WorkerEnvironment) -> None:
     await world.handle(world.said("m0", CUP), world.said("m1", RETURN), world.edited("m0", HEAT))
     (reply,) = await world.replies()
     assert "heat pack to every parcel" in reply.text

@@ -14,18 +14,18 @@ from schemas.envelope import Envelope
 from schemas.messages import Address, Assurance, InboundMessage
 from schemas.topics import MESSAGE_RECEIVED
 from tests.unit.agent_worker.languages import SENTENCES
-from tests.unit.agent_worker.worker_environment import ACCOUNT, CHANNEL, PLACE, TENANT, World, world_at
+from tests.unit.agent_worker.worker_environment import ACCOUNT, CHANNEL, PLACE, TENANT, WorkerEnvironment, world_at
 
 BODY = "# Margins\n\n## Orchids\n\nThe margin on orchids is {} percent for wholesale growers."
 ASKED = "What is the margin on orchids for wholesale growers?"
 
 
-async def _seen(world: World, assurance: Assurance = "anonymous", tenant: str = TENANT) -> set[str]:
+async def _seen(world: WorkerEnvironment, assurance: Assurance = "anonymous", tenant: str = TENANT) -> set[str]:
     """Which documents a search may draw on; wide, so that whatever could be found is."""
     return {p.document for p in (await world.library.search(tenant, ASKED, k=50, assurance=assurance)).passages}
 
 
-async def test_documents_for_verified_contacts_are_found_by_these_alone(world: World) -> None:
+async def test_documents_for_verified_contacts_are_found_by_these_alone(world: WorkerEnvironment) -> None:
     await world.put("open", BODY.format("ten"))
     await world.put("closed", BODY.format("twenty"), visibility="verified")
     await world.put("secret", BODY.format("forty"), visibility="internal")
@@ -36,7 +36,7 @@ async def test_documents_for_verified_contacts_are_found_by_these_alone(world: W
     assert "secret" not in await _seen(world, "verified")
 
 
-async def test_a_change_of_visibility_holds_from_the_next_search(world: World) -> None:
+async def test_a_change_of_visibility_holds_from_the_next_search(world: WorkerEnvironment) -> None:
     """Closed, opened and expired: each holds from the next search on, for words and vectors alike."""
     for visibility, anonymous, verified in (("verified", 0, 1), ("internal", 0, 0), ("public", 1, 1)):
         await world.put("margins", BODY.format("ten"), visibility=visibility)
@@ -49,14 +49,14 @@ async def test_a_change_of_visibility_holds_from_the_next_search(world: World) -
     assert "margins" not in await _seen(world, "verified")
 
 
-async def test_no_assurance_opens_the_documents_of_another_tenant(world: World) -> None:
+async def test_no_assurance_opens_the_documents_of_another_tenant(world: WorkerEnvironment) -> None:
     await world.put("margins", BODY.format("ten"), tenant="books")
     await world.put("closed", BODY.format("ten"), tenant="books", visibility="verified")
     assert not await _seen(world, "verified") & {"margins", "closed"}
     assert await _seen(world, "verified", "books") == {"margins", "closed"}
 
 
-async def test_the_wanted_language_comes_first_and_hides_nothing(world: World) -> None:
+async def test_the_wanted_language_comes_first_and_hides_nothing(world: WorkerEnvironment) -> None:
     text = "# Club\n\n## Terrarium Club\n\nTerrarium Club: 12 euro, {}."
     await world.put("club-en", text.format("monthly"), language="en")
     await world.put("club-de", text.format("monatlich"), language="de-AT")
@@ -81,7 +81,7 @@ async def test_documents_in_forty_languages_are_found_by_their_own_words(tmp_pat
 
 
 @pytest.mark.parametrize("unit", ["heat pack in winter? ", "冬にヒートパックは", "a", "?!.", "\u0301", "💐"])
-async def test_a_question_of_any_length_is_answered(world: World, unit: str) -> None:
+async def test_a_question_of_any_length_is_answered(world: WorkerEnvironment, unit: str) -> None:
     """Most of a second would do; one that grew with the square of the length would take hours."""
     query = (unit * 200_000)[:200_000]
     async with asyncio.timeout(30):
@@ -95,14 +95,14 @@ async def test_an_empty_knowledge_base_answers_nothing(tmp_path: Path) -> None:
         assert (found.passages, found.answerable) == ([], False)
 
 
-def _said(world: World, name: str, text: str, contact: str) -> Envelope:
+def _said(world: WorkerEnvironment, name: str, text: str, contact: str) -> Envelope:
     message = InboundMessage(
         id=world.message_id(name), external_id=name, place=PLACE, contact_id=contact, text=text, sent_at=world.clock()
     )
     return world.wrap(MESSAGE_RECEIVED, message, message.id)
 
 
-async def test_a_turn_shows_a_contact_what_the_contact_may_see(world: World) -> None:
+async def test_a_turn_shows_a_contact_what_the_contact_may_see(world: WorkerEnvironment) -> None:
     """Who has proven who they are is answered from documents for verified contacts, and nobody else is; the contact is
     looked up only where there are such documents."""
     looked_up = []
@@ -131,7 +131,7 @@ async def test_a_turn_shows_a_contact_what_the_contact_may_see(world: World) -> 
     assert seen == [False, False, True]
 
 
-async def test_nobody_is_verified_in_a_place_with_several_speakers(world: World) -> None:
+async def test_nobody_is_verified_in_a_place_with_several_speakers(world: WorkerEnvironment) -> None:
     """What one of them may see is not shown to the others of a shared place."""
     await world.put("closed", "# Rebates\n\nWholesale growers get a rebate of 17 percent.", visibility="verified")
     address = Address(channel=CHANNEL, value=PLACE, assurance="verified")

@@ -140,7 +140,7 @@ class GatedModel:
 
 
 @dataclass
-class World:
+class WorkerEnvironment:
     bus: SqliteBus
     state: State
     library: Library
@@ -298,7 +298,7 @@ async def world_at(
     models: Sequence[Model] = (),
     desk: DeskRules | None = None,
     voice: Voice = VOICE,
-) -> AsyncIterator[World]:
+) -> AsyncIterator[WorkerEnvironment]:
     """``models`` are there beside the local one."""
     clock = Clock()
     database = Database.open(folder / "parley.db")
@@ -326,7 +326,7 @@ async def world_at(
         metrics=metrics,
         clock=clock,
     )
-    world = World(bus, state, library, worker, model, clock, metrics, settings)
+    world = WorkerEnvironment(bus, state, library, worker, model, clock, metrics, settings)
     if prepare:
         await world.put("shipping", SHIPPING)
         await world.put("returns", RETURNS)

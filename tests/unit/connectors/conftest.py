@@ -118,7 +118,7 @@ class ScriptedChannel:
 
 
 @dataclass
-class World:
+class ConnectorEnvironment:
     bus: Bus
     state: State
     metrics: PrometheusMetrics
@@ -210,7 +210,7 @@ class World:
 
 
 @pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
+async def world(tmp_path: Path) -> AsyncIterator[ConnectorEnvironment]:
     database = Database.open(tmp_path / "parley.db")
     bus, state, clock = SqliteBus(database), open_sqlite_state(database), Clock()
     await bus.start()
@@ -221,7 +221,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
     assert conversation == ids.conversation_id(TENANT, CHANNEL, ACCOUNT, "p")
     origin = Origin(tenant=TENANT, channel=CHANNEL, account=ACCOUNT, place="p", contact_id=contact.id)
     await state.conversations.begin(conversation, origin, ["e"], now=clock())
-    yield World(bus, state, PrometheusMetrics(), clock, conversation, contact.id)
+    yield ConnectorEnvironment(bus, state, PrometheusMetrics(), clock, conversation, contact.id)
     await state.close()
     await bus.close()
     await database.close()

@@ -9,14 +9,14 @@ from schemas import topics
 from schemas.conversation import DeadLetter
 from schemas.errors import UndecodableRecord
 from schemas.messages import Author, TranscriptMessage
-from tests.unit.connectors.conftest import World
+from tests.unit.connectors.conftest import ConnectorEnvironment
 
 
-def desk(world: World) -> DeadLetterWriter:
+def desk(world: ConnectorEnvironment) -> DeadLetterWriter:
     return DeadLetterWriter(bus=world.bus, state=world.state, metrics=world.metrics, clock=world.clock)
 
 
-async def test_a_given_up_message_is_a_dead_letter_and_failed(world: World) -> None:
+async def test_a_given_up_message_is_a_dead_letter_and_failed(world: ConnectorEnvironment) -> None:
     line = TranscriptMessage(id="r1", author=Author(kind="agent"), text="x", created_at=world.clock(), state="pending")
     await world.state.transcript.add(world.conversation, line)
     record = world.record(world.message())
@@ -36,7 +36,7 @@ async def test_a_given_up_message_is_a_dead_letter_and_failed(world: World) -> N
     assert world.metrics.registry.get_sample_value("parley_deadletters_total", {"code": "handler_failed"}) == 2
 
 
-async def test_a_record_without_headers_is_kept_too(world: World) -> None:
+async def test_a_record_without_headers_is_kept_too(world: ConnectorEnvironment) -> None:
     record = world.record(world.message(), headers={}, value=b"\xff")
     await desk(world).give_up(world.conversation, [record], UndecodableRecord("missing header ce_id"), 1)
     (event,) = await world.logged(topics.DEADLETTER)

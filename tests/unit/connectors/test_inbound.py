@@ -26,19 +26,19 @@ from schemas.messages import (
 )
 from schemas.ports import Account, ContactUpdate, Event
 from schemas.privacy.harmless_numbers import compile_own_numbers
-from tests.unit.connectors.conftest import ACCOUNT, TENANT, World
+from tests.unit.connectors.conftest import ACCOUNT, TENANT, ConnectorEnvironment
 
 VENDOR = Account(TENANT, "slack", ACCOUNT, None)
 WEB = Account(TENANT, "web", ACCOUNT, None)
 
 
 @pytest.fixture
-async def inbound(world: World) -> InboundPipeline:
+async def inbound(world: ConnectorEnvironment) -> InboundPipeline:
     await world.bus.create_topics(topics.topic_specs(["slack"], partitions=3, small=3))
     return inbound_of(world)
 
 
-def inbound_of(world: World, **more: Any) -> InboundPipeline:
+def inbound_of(world: ConnectorEnvironment, **more: Any) -> InboundPipeline:
     state = world.state
     return InboundPipeline(
         bus=world.bus,
@@ -60,7 +60,7 @@ def event(kind: str = topics.MESSAGE_RECEIVED, external_id: str = "1", revision:
 
 
 async def test_a_redelivered_message_has_the_same_id_and_is_appended_again(
-    world: World, inbound: InboundPipeline
+    world: ConnectorEnvironment, inbound: InboundPipeline
 ) -> None:
     first = await inbound.accept(VENDOR, [event(text="hi")])
     again = await inbound.accept(VENDOR, [event(text="hi")])
@@ -69,7 +69,9 @@ async def test_a_redelivered_message_has_the_same_id_and_is_appended_again(
     assert len(await world.logged(topics.inbound("slack"))) == 2
 
 
-async def test_an_edit_and_a_deletion_name_the_message_they_change(world: World, inbound: InboundPipeline) -> None:
+async def test_an_edit_and_a_deletion_name_the_message_they_change(
+    world: ConnectorEnvironment, inbound: InboundPipeline
+) -> None:
     (message,) = await inbound.accept(VENDOR, [event(text="hi")])
     edit = event(topics.MESSAGE_EDITED, revision="17", text="hello", edited_at=world.clock())
     later = event(topics.MESSAGE_EDITED, revision="18", text="hello!", edited_at=world.clock())
@@ -85,7 +87,9 @@ async def test_an_edit_and_a_deletion_name_the_message_they_change(world: World,
     assert changed == [message.event_id] * 3
 
 
-async def test_a_receipt_keeps_the_vendors_id_of_the_message(world: World, inbound: InboundPipeline) -> None:
+async def test_a_receipt_keeps_the_vendors_id_of_the_message(
+    world: ConnectorEnvironment, inbound: InboundPipeline
+) -> None:
     payload = {"state": "read", "at": world.clock(), "external_id": "wamid"}
     receipt = Event(topics.RECEIPT_RECORDED, "T:C:1", "wamid:read", payload, event().addresses)
     await inbound.accept(VENDOR, [receipt])
@@ -94,7 +98,7 @@ async def test_a_receipt_keeps_the_vendors_id_of_the_message(world: World, inbou
 
 
 async def test_a_payload_that_does_not_fit_is_refused_and_the_whole_batch_with_it(
-    world: World, inbound: InboundPipeline
+    world: ConnectorEnvironment, inbound: InboundPipeline
 ) -> None:
     with pytest.raises(InvalidRequest, match="text"):
         await inbound.accept(VENDOR, [event(text="good"), event(external_id="2", text="\x00")])
@@ -102,7 +106,7 @@ async def test_a_payload_that_does_not_fit_is_refused_and_the_whole_batch_with_i
 
 
 async def test_nothing_is_shown_before_it_is_in_the_log(
-    world: World, inbound: InboundPipeline, monkeypatch: pytest.MonkeyPatch
+    world: ConnectorEnvironment, inbound: InboundPipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def away(*_: Any, **__: Any) -> Any:
         raise BusUnavailable("the log cannot be reached")
@@ -118,7 +122,7 @@ CONVERSATION = ids.conversation_id(TENANT, "slack", ACCOUNT, "T:C:1")
 
 
 @pytest.fixture
-def opened(world: World, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def opened(world: ConnectorEnvironment, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Every conversation the state was asked to open, in order; the real store opens them."""
     asked: list[str] = []
     open_ = world.state.conversations.open
@@ -131,7 +135,9 @@ def opened(world: World, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return asked
 
 
-async def test_a_conversation_exists_once_its_first_message_is_accepted(world: World, inbound: InboundPipeline) -> None:
+async def test_a_conversation_exists_once_its_first_message_is_accepted(
+    world: ConnectorEnvironment, inbound: InboundPipeline
+) -> None:
     (accepted,) = await inbound.accept(VENDOR, [event(text="hi")])
     made = await world.state.conversations.get(accepted.conversation)
     assert made is not None
@@ -144,7 +150,7 @@ async def test_a_conversation_exists_once_its_first_message_is_accepted(world: W
 
 
 async def test_an_edit_or_a_receipt_makes_no_conversation(
-    world: World, inbound: InboundPipeline, opened: list[str]
+    world: ConnectorEnvironment, inbound: InboundPipeline, opened: list[str]
 ) -> None:
     at = world.clock()
     edit = event(topics.MESSAGE_EDITED, revision="17", text="hello", edited_at=at)
@@ -155,7 +161,7 @@ async def test_an_edit_or_a_receipt_makes_no_conversation(
 
 
 async def test_a_conversation_is_opened_once_a_minute_however_much_is_said(
-    world: World, inbound: InboundPipeline, opened: list[str]
+    world: ConnectorEnvironment, inbound: InboundPipeline, opened: list[str]
 ) -> None:
     await inbound.accept(VENDOR, [event(external_id=str(n), text="hi") for n in range(3)])
     world.clock.now += timedelta(seconds=59)
@@ -178,7 +184,7 @@ async def test_only_so_many_opened_conversations_are_remembered(
 
 
 async def test_a_message_is_not_accepted_while_its_conversation_cannot_be_opened(
-    world: World, inbound: InboundPipeline, monkeypatch: pytest.MonkeyPatch
+    world: ConnectorEnvironment, inbound: InboundPipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def away(*_: Any, **__: Any) -> None:
         raise StateUnavailable("the state cannot be reached")
@@ -194,7 +200,9 @@ async def test_a_message_is_not_accepted_while_its_conversation_cannot_be_opened
     assert await world.state.conversations.get(accepted.conversation) is not None
 
 
-async def test_the_line_of_a_message_is_what_the_worker_would_add(world: World, inbound: InboundPipeline) -> None:
+async def test_the_line_of_a_message_is_what_the_worker_would_add(
+    world: ConnectorEnvironment, inbound: InboundPipeline
+) -> None:
     (accepted,) = await inbound.accept(WEB, [event(text="hi", locale="de")])
     (logged,) = await world.logged(topics.inbound("web"))
     line = TranscriptMessage.of_inbound(logged.payload(InboundMessage))
@@ -209,7 +217,7 @@ def echoed(external_id: str) -> Event:
 
 
 async def test_an_echo_of_what_we_sent_is_left_out_and_a_persons_is_a_message(
-    world: World, inbound: InboundPipeline
+    world: ConnectorEnvironment, inbound: InboundPipeline
 ) -> None:
     (first,) = await inbound.accept(VENDOR, [event(text="hi")])
     await world.state.deliveries.bind(TENANT, "slack", ACCOUNT, "x-1", first.conversation, "r1")
@@ -224,7 +232,7 @@ async def test_an_echo_of_what_we_sent_is_left_out_and_a_persons_is_a_message(
 
 
 async def test_an_echo_is_refused_for_now_while_it_may_be_what_is_being_sent(
-    world: World, inbound: InboundPipeline
+    world: ConnectorEnvironment, inbound: InboundPipeline
 ) -> None:
     (first,) = await inbound.accept(VENDOR, [event(text="hi")])
     sent = world.message("r1")
@@ -236,12 +244,12 @@ async def test_an_echo_is_refused_for_now_while_it_may_be_what_is_being_sent(
     assert len(await inbound.accept(VENDOR, [echoed("x-1")])) == 1
 
 
-async def known_as_sent(world: World, external_id: str, conversation: str, message_id: str) -> None:
+async def known_as_sent(world: ConnectorEnvironment, external_id: str, conversation: str, message_id: str) -> None:
     await world.state.deliveries.bind(TENANT, "slack", ACCOUNT, external_id, conversation, message_id)
 
 
 async def test_a_reaction_belongs_where_its_message_is_whatever_place_the_vendor_names(
-    world: World, inbound: InboundPipeline
+    world: ConnectorEnvironment, inbound: InboundPipeline
 ) -> None:
     (asked,) = await inbound.accept(VENDOR, [event(text="hi")])
     await known_as_sent(world, "77.7", asked.conversation, "r1")
@@ -253,7 +261,9 @@ async def test_a_reaction_belongs_where_its_message_is_whatever_place_the_vendor
     assert (logged.place, logged.external_id) == ("T:C:1", "77.7")
 
 
-async def test_a_reply_refers_to_our_message_id_when_it_is_known(world: World, inbound: InboundPipeline) -> None:
+async def test_a_reply_refers_to_our_message_id_when_it_is_known(
+    world: ConnectorEnvironment, inbound: InboundPipeline
+) -> None:
     (asked,) = await inbound.accept(VENDOR, [event(text="hi")])
     await known_as_sent(world, "77.7", asked.conversation, "r1")
     await known_as_sent(world, "99.9", "somebody else's", "r2")
@@ -271,7 +281,7 @@ async def test_a_reply_refers_to_our_message_id_when_it_is_known(world: World, i
 
 
 async def test_of_a_quote_the_words_are_looked_up_where_the_vendor_gives_an_id_alone(
-    world: World, inbound: InboundPipeline
+    world: ConnectorEnvironment, inbound: InboundPipeline
 ) -> None:
     (asked,) = await inbound.accept(VENDOR, [event(text="hi")])
     cited = Citation(n=1, document="d", title="t", quote="Yes.")
@@ -291,7 +301,9 @@ async def test_of_a_quote_the_words_are_looked_up_where_the_vendor_gives_an_id_a
     assert logged == [Quote(id="r1", text="Yes."), Quote(id="r2"), Quote(id="r1", text="Told."), Quote()]
 
 
-async def test_an_opt_out_is_recorded_in_the_state_and_on_the_log(world: World, inbound: InboundPipeline) -> None:
+async def test_an_opt_out_is_recorded_in_the_state_and_on_the_log(
+    world: ConnectorEnvironment, inbound: InboundPipeline
+) -> None:
     await inbound.accept(VENDOR, [event(text="hi")])
     for n, opted_out in enumerate((True, False)):
         payload: dict[str, Any] = {"opted_out": opted_out, "at": world.clock() + timedelta(seconds=n)}
@@ -302,7 +314,7 @@ async def test_an_opt_out_is_recorded_in_the_state_and_on_the_log(world: World, 
 
 
 async def test_a_number_that_was_left_is_no_longer_the_movers_in_this_process_either(
-    world: World, inbound: InboundPipeline
+    world: ConnectorEnvironment, inbound: InboundPipeline
 ) -> None:
     def of(*values: str, kind: str = topics.MESSAGE_RECEIVED, **payload: Any) -> Event:
         addresses = [Address(channel="slack", value=value, assurance="channel") for value in values]
@@ -318,7 +330,7 @@ async def test_a_number_that_was_left_is_no_longer_the_movers_in_this_process_ei
 
 @pytest.mark.parametrize("first", ["number", "user"])
 async def test_a_message_that_is_told_with_an_address_more_is_still_one_message(
-    world: World, inbound: InboundPipeline, first: str
+    world: ConnectorEnvironment, inbound: InboundPipeline, first: str
 ) -> None:
     """As a list that knows only numbers tells what a webhook tells with the user's id too."""
     number, user = (Address(channel="slack", value=value, assurance="channel") for value in ("4915", "DE.13"))
@@ -335,18 +347,24 @@ async def test_a_message_that_is_told_with_an_address_more_is_still_one_message(
 
 
 def signed(
-    name: str, external_id: str = "1", *, kind: str = "contact", ago: float = 0, world: World, **more: Any
+    name: str,
+    external_id: str = "1",
+    *,
+    kind: str = "contact",
+    ago: float = 0,
+    world: ConnectorEnvironment,
+    **more: Any,
 ) -> Event:
     at = world.clock() - timedelta(seconds=ago)
     return event(external_id=external_id, text="hi", author={"kind": kind, "name": name}, sent_at=at, **more)
 
 
-async def logged_names(world: World) -> list[str]:
+async def logged_names(world: ConnectorEnvironment) -> list[str]:
     logged = await world.logged(topics.inbound("slack"))
     return [each.payload(InboundMessage).author.name for each in logged]
 
 
-async def known(world: World) -> Contact:
+async def known(world: ConnectorEnvironment) -> Contact:
     contact, _ = await world.state.contacts.resolve(
         TENANT, "slack", ACCOUNT, "T:C:1", event().addresses, now=world.clock()
     )
@@ -354,7 +372,7 @@ async def known(world: World) -> Contact:
 
 
 async def test_the_name_in_a_message_becomes_the_contacts_also_on_the_log(
-    world: World, inbound: InboundPipeline
+    world: ConnectorEnvironment, inbound: InboundPipeline
 ) -> None:
     await inbound.accept(VENDOR, [event(text="hi")])
     await inbound.accept(VENDOR, [signed("Ann", "2", world=world, locale="en-US")])
@@ -364,7 +382,7 @@ async def test_the_name_in_a_message_becomes_the_contacts_also_on_the_log(
 
 
 async def test_a_newer_name_replaces_an_older_and_a_late_redelivery_brings_no_old_one_back(
-    world: World, inbound: InboundPipeline
+    world: ConnectorEnvironment, inbound: InboundPipeline
 ) -> None:
     first = signed("Ann", world=world)
     await inbound.accept(VENDOR, [first])
@@ -375,13 +393,17 @@ async def test_a_newer_name_replaces_an_older_and_a_late_redelivery_brings_no_ol
     assert await logged_names(world) == ["Ann", "Ann Bloom", "Ann"]
 
 
-async def test_a_message_without_a_name_is_signed_with_the_contacts(world: World, inbound: InboundPipeline) -> None:
+async def test_a_message_without_a_name_is_signed_with_the_contacts(
+    world: ConnectorEnvironment, inbound: InboundPipeline
+) -> None:
     await inbound.accept(VENDOR, [signed("Ann", world=world)])
     await inbound.accept(VENDOR, [event(external_id="2", text="hi"), signed("", "3", world=world)])
     assert await logged_names(world) == ["Ann", "Ann", "Ann"]
 
 
-async def test_the_name_of_another_author_is_not_the_contacts_name(world: World, inbound: InboundPipeline) -> None:
+async def test_the_name_of_another_author_is_not_the_contacts_name(
+    world: ConnectorEnvironment, inbound: InboundPipeline
+) -> None:
     await inbound.accept(VENDOR, [signed("Ann", world=world), signed("Mo", "2", kind="person", world=world)])
     assert (await known(world)).name == "Ann"
     assert await logged_names(world) == ["Ann", "Mo"]
@@ -400,14 +422,14 @@ async def test_the_name_of_another_author_is_not_the_contacts_name(world: World,
     ],
 )
 async def test_a_name_is_one_short_line_that_turns_nothing_around(
-    world: World, inbound: InboundPipeline, told: str, shown: str
+    world: ConnectorEnvironment, inbound: InboundPipeline, told: str, shown: str
 ) -> None:
     await inbound.accept(VENDOR, [signed(told, world=world)])
     assert await logged_names(world) == [shown]
     assert (await known(world)).name == shown
 
 
-async def test_a_name_of_the_future_can_be_replaced(world: World, inbound: InboundPipeline) -> None:
+async def test_a_name_of_the_future_can_be_replaced(world: ConnectorEnvironment, inbound: InboundPipeline) -> None:
     await inbound.accept(VENDOR, [signed("Ann", ago=-86_400 * 365, world=world)])
     world.clock.now += timedelta(seconds=1)
     await inbound.accept(VENDOR, [signed("Ann Bloom", "2", world=world)])
@@ -415,7 +437,7 @@ async def test_a_name_of_the_future_can_be_replaced(world: World, inbound: Inbou
 
 
 async def test_a_name_that_is_known_costs_no_call_of_the_store(
-    world: World, inbound: InboundPipeline, monkeypatch: pytest.MonkeyPatch
+    world: ConnectorEnvironment, inbound: InboundPipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await inbound.accept(VENDOR, [signed("Ann", world=world)])
 
@@ -428,7 +450,7 @@ async def test_a_name_that_is_known_costs_no_call_of_the_store(
     assert await logged_names(world) == ["Ann", "Ann"]
 
 
-async def test_a_message_after_a_name_lookup_carries_the_name(world: World) -> None:
+async def test_a_message_after_a_name_lookup_carries_the_name(world: ConnectorEnvironment) -> None:
     await world.bus.create_topics(topics.topic_specs(["slack"], partitions=3, small=3))
     at_work = inbound_of(world, profiled_channels=frozenset({"slack"}))
     await at_work.accept(VENDOR, [event(text="hi")])
@@ -444,7 +466,9 @@ async def test_a_message_after_a_name_lookup_carries_the_name(world: World) -> N
 CARD = "4111 1111 1111 1111"
 
 
-async def test_a_card_is_masked_in_every_field_that_somebody_wrote(world: World, inbound: InboundPipeline) -> None:
+async def test_a_card_is_masked_in_every_field_that_somebody_wrote(
+    world: ConnectorEnvironment, inbound: InboundPipeline
+) -> None:
     said = event(
         text=f"pay with {CARD}",
         author={"kind": "contact", "name": CARD},
@@ -464,7 +488,7 @@ async def test_a_card_is_masked_in_every_field_that_somebody_wrote(world: World,
     assert message.author.name == message.files[0].name.removesuffix(".png") == "[card ····1111]"
 
 
-async def test_a_number_that_the_tenant_gives_out_is_left_alone(world: World) -> None:
+async def test_a_number_that_the_tenant_gives_out_is_left_alone(world: ConnectorEnvironment) -> None:
     await world.bus.create_topics(topics.topic_specs(["slack"], partitions=3, small=3))
     inbound = inbound_of(world, own_numbers={TENANT: compile_own_numbers(["411-#############"])})
     await inbound.accept(VENDOR, [event(text="it is 411-1111111111111")])

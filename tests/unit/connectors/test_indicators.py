@@ -13,10 +13,10 @@ from connectors.outbound.connections import AccountConnections
 from connectors.outbound.typing_indicators import MAX_AGE, TypingIndicators
 from schemas.errors import SendDelayed
 from schemas.facts import TypingSignal, typing_topic
-from tests.unit.connectors.conftest import ACCOUNT, CHANNEL, TENANT, ScriptedChannel, World
+from tests.unit.connectors.conftest import ACCOUNT, CHANNEL, TENANT, ConnectorEnvironment, ScriptedChannel
 
 
-class Watched(ScriptedChannel):
+class TypingChannel(ScriptedChannel):
     """Also a TypingIndicator, whose vendor may be slow or away."""
 
     def __init__(self) -> None:
@@ -39,7 +39,7 @@ class Watched(ScriptedChannel):
 
 
 @asynccontextmanager
-async def running(world: World, *channels: Watched) -> AsyncIterator[None]:
+async def running(world: ConnectorEnvironment, *channels: TypingChannel) -> AsyncIterator[None]:
     """One process each."""
     tasks = []
     for channel in channels:
@@ -59,13 +59,17 @@ async def running(world: World, *channels: Watched) -> AsyncIterator[None]:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def hint(world: World, place: str, answers: str = "m1", ago: timedelta = timedelta(0), raw: bytes = b"") -> None:
+async def hint(
+    world: ConnectorEnvironment, place: str, answers: str = "m1", ago: timedelta = timedelta(0), raw: bytes = b""
+) -> None:
     about = TypingSignal(tenant=TENANT, account=ACCOUNT, place=place, answers=answers, at=world.clock() - ago)
     await world.state.signals.publish(typing_topic(CHANNEL), raw or about.model_dump_json().encode())
 
 
-async def test_the_vendor_is_told_once_however_often_and_in_how_many_processes_it_is_heard(world: World) -> None:
-    one, other = Watched(), Watched()
+async def test_the_vendor_is_told_once_however_often_and_in_how_many_processes_it_is_heard(
+    world: ConnectorEnvironment,
+) -> None:
+    one, other = TypingChannel(), TypingChannel()
     async with running(world, one, other):
         for answers in ("m1", "m1", "m2"):
             await hint(world, "p1", answers)
@@ -82,8 +86,10 @@ async def test_the_vendor_is_told_once_however_often_and_in_how_many_processes_i
 
 
 @pytest.mark.parametrize("wrong", ["late", "nonsense"])
-async def test_late_or_invalid_typing_signals_are_left_out_and_the_next_is_shown(world: World, wrong: str) -> None:
-    channel = Watched()
+async def test_late_or_invalid_typing_signals_are_left_out_and_the_next_is_shown(
+    world: ConnectorEnvironment, wrong: str
+) -> None:
+    channel = TypingChannel()
     async with running(world, channel):
         await hint(world, "p1", ago=MAX_AGE * 2, raw=b"{" if wrong == "nonsense" else b"")
         await hint(world, "p2")
@@ -91,8 +97,8 @@ async def test_late_or_invalid_typing_signals_are_left_out_and_the_next_is_shown
     assert channel.seen_at == [("p2", "m1")]
 
 
-async def test_a_vendor_that_is_away_stops_nothing(world: World) -> None:
-    channel = Watched()
+async def test_a_vendor_that_is_away_stops_nothing(world: ConnectorEnvironment) -> None:
+    channel = TypingChannel()
     channel.away = True
     async with running(world, channel):
         await hint(world, "p1")

@@ -17,7 +17,7 @@ from schemas.changes import MessageEdited
 from schemas.errors import RateLimited, TooLarge, Unavailable
 from schemas.messages import MAX_TEXT, Address, Attachment, InboundMessage
 from schemas.ports import Account, Event
-from tests.unit.connectors.conftest import ACCOUNT, TENANT, World
+from tests.unit.connectors.conftest import ACCOUNT, TENANT, ConnectorEnvironment
 from tests.unit.connectors.test_inbound import inbound_of
 
 VENDOR_CHANNELS = [name for name in CHANNELS if name != "web"]
@@ -30,7 +30,7 @@ def blobs(tmp_path: Path) -> StoredBlobs:
 
 
 @pytest.fixture
-async def inbound(world: World, blobs: StoredBlobs) -> InboundPipeline:
+async def inbound(world: ConnectorEnvironment, blobs: StoredBlobs) -> InboundPipeline:
     await world.bus.create_topics(topics.topic_specs(VENDOR_CHANNELS, partitions=3, small=3))
     return inbound_of(world, blobs=blobs)
 
@@ -40,14 +40,16 @@ def event(channel: str, text: str, kind: str = topics.MESSAGE_RECEIVED, **payloa
     return Event(kind, "T:C:1", "1", {"text": text, **payload}, addresses)
 
 
-async def accepted(world: World, inbound: InboundPipeline, text: str, channel: str = "slack") -> InboundMessage:
+async def accepted(
+    world: ConnectorEnvironment, inbound: InboundPipeline, text: str, channel: str = "slack"
+) -> InboundMessage:
     await inbound.accept(Account(TENANT, channel, ACCOUNT, None), [event(channel, text)])
     return (await world.logged(topics.inbound(channel)))[-1].payload(InboundMessage)
 
 
 @pytest.mark.parametrize("channel", VENDOR_CHANNELS)
 async def test_on_every_channel_a_long_text_is_cut_at_a_word_and_kept_whole(
-    world: World, inbound: InboundPipeline, blobs: StoredBlobs, channel: str
+    world: ConnectorEnvironment, inbound: InboundPipeline, blobs: StoredBlobs, channel: str
 ) -> None:
     text = " ".join(f"word{n}" for n in range(3_000))
     message = await accepted(world, inbound, text, channel)
@@ -61,18 +63,22 @@ async def test_on_every_channel_a_long_text_is_cut_at_a_word_and_kept_whole(
 
 
 @pytest.mark.parametrize("text", ["x" * MAX_TEXT, "x y " * (MAX_TEXT // 4)])
-async def test_a_text_of_the_longest_length_stays_as_it_is(world: World, inbound: InboundPipeline, text: str) -> None:
+async def test_a_text_of_the_longest_length_stays_as_it_is(
+    world: ConnectorEnvironment, inbound: InboundPipeline, text: str
+) -> None:
     message = await accepted(world, inbound, text)
     assert (message.text, message.attachments) == (text, [])
 
 
-async def test_one_endless_word_is_cut_too(world: World, inbound: InboundPipeline) -> None:
+async def test_one_endless_word_is_cut_too(world: ConnectorEnvironment, inbound: InboundPipeline) -> None:
     message = await accepted(world, inbound, "x" * 20_000)
     assert len(message.text) <= MAX_TEXT
     assert message.attachments[0].size == 20_000
 
 
-async def test_the_same_delivery_again_has_the_same_message(world: World, inbound: InboundPipeline) -> None:
+async def test_the_same_delivery_again_has_the_same_message(
+    world: ConnectorEnvironment, inbound: InboundPipeline
+) -> None:
     first = await accepted(world, inbound, "very long " * 2_000)
     again = await accepted(world, inbound, "very long " * 2_000)
     # Each delivery stores a file of its own; what is not referenced in the end is collected.
@@ -82,7 +88,7 @@ async def test_the_same_delivery_again_has_the_same_message(world: World, inboun
 
 
 async def test_no_part_of_a_card_is_in_the_message_or_in_the_file(
-    world: World, inbound: InboundPipeline, blobs: StoredBlobs
+    world: ConnectorEnvironment, inbound: InboundPipeline, blobs: StoredBlobs
 ) -> None:
     filler = "word " * 4_000
     for before in (100, *range(MAX_TEXT - 140, MAX_TEXT + 140, 7), 12_000):
@@ -93,14 +99,14 @@ async def test_no_part_of_a_card_is_in_the_message_or_in_the_file(
 
 
 async def test_masking_that_shortens_the_text_leaves_no_card_number_at_its_end(
-    world: World, inbound: InboundPipeline
+    world: ConnectorEnvironment, inbound: InboundPipeline
 ) -> None:
     message = await accepted(world, inbound, f"{CARD} " * 1_000)
     assert "4111" not in message.text
 
 
 async def test_an_edit_that_is_too_long_brings_its_file(
-    world: World, inbound: InboundPipeline, blobs: StoredBlobs
+    world: ConnectorEnvironment, inbound: InboundPipeline, blobs: StoredBlobs
 ) -> None:
     long = "changed my mind " * 1_000
     edit = event("slack", long, topics.MESSAGE_EDITED, edited_at=world.clock())
@@ -110,7 +116,7 @@ async def test_an_edit_that_is_too_long_brings_its_file(
     assert (await blobs.get(TENANT, made.attachments[0].id))[1] == long.encode()
 
 
-class Refusing(StoredBlobs):
+class RefusingBlobs(StoredBlobs):
     """Stores nothing, and says why."""
 
     def __init__(self, error: Exception) -> None:
@@ -121,8 +127,10 @@ class Refusing(StoredBlobs):
         raise self.error
 
 
-async def test_nothing_is_accepted_while_the_file_cannot_be_stored(world: World, inbound: InboundPipeline) -> None:
-    waiting = inbound_of(world, blobs=Refusing(Unavailable("the disk is full")))
+async def test_nothing_is_accepted_while_the_file_cannot_be_stored(
+    world: ConnectorEnvironment, inbound: InboundPipeline
+) -> None:
+    waiting = inbound_of(world, blobs=RefusingBlobs(Unavailable("the disk is full")))
     with pytest.raises(Unavailable):
         await accepted(world, waiting, "long " * 4_000)
     assert await world.logged(topics.inbound("slack")) == []
@@ -130,7 +138,7 @@ async def test_nothing_is_accepted_while_the_file_cannot_be_stored(world: World,
 
 @pytest.mark.parametrize("error", [TooLarge("no more room"), RateLimited("enough for today", retry_after_ms=1_000)])
 async def test_a_file_that_is_refused_is_named_and_the_message_is_accepted(
-    world: World, inbound: InboundPipeline, error: TooLarge | RateLimited
+    world: ConnectorEnvironment, inbound: InboundPipeline, error: TooLarge | RateLimited
 ) -> None:
-    (file,) = (await accepted(world, inbound_of(world, blobs=Refusing(error)), "long " * 4_000)).attachments
+    (file,) = (await accepted(world, inbound_of(world, blobs=RefusingBlobs(error)), "long " * 4_000)).attachments
     assert (file.missing, file.full_text) == (error.code, True)

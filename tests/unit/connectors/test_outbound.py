@@ -33,10 +33,10 @@ from schemas.errors import (
 from schemas.facts import Feedback
 from schemas.messages import Author, OutboundMessage, Receipt, TranscriptMessage
 from schemas.ports import Account, Policy, RateLimit
-from tests.unit.connectors.conftest import OneBatch, ScriptedChannel, World
+from tests.unit.connectors.conftest import ConnectorEnvironment, OneBatch, ScriptedChannel
 
 
-async def test_messages_are_sent_in_order_and_told_in_one_append(world: World) -> None:
+async def test_messages_are_sent_in_order_and_told_in_one_append(world: ConnectorEnvironment) -> None:
     channel = ScriptedChannel()
     appends: list[int] = []
     append = world.bus.append
@@ -54,7 +54,7 @@ async def test_messages_are_sent_in_order_and_told_in_one_append(world: World) -
     assert found == (world.conversation, "r3")
 
 
-async def test_a_delivered_message_is_a_line_of_the_transcript(world: World) -> None:
+async def test_a_delivered_message_is_a_line_of_the_transcript(world: ConnectorEnvironment) -> None:
     channel = ScriptedChannel("x-1", SendRefused("blocked"))
     await world.claim()
     batch = world.batch(world.message("r1", epoch=1), world.message("r2", epoch=1), world.message("r3"))
@@ -70,7 +70,7 @@ async def test_a_delivered_message_is_a_line_of_the_transcript(world: World) -> 
 
 
 async def test_a_sent_message_is_bound_to_its_external_id_before_its_outcome(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: ConnectorEnvironment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An echo that came in between, or after a crash there, would else be taken for the words of a person."""
     record, known = world.state.deliveries.record, []
@@ -84,13 +84,13 @@ async def test_a_sent_message_is_bound_to_its_external_id_before_its_outcome(
     assert known == [(world.conversation, "r1")]
 
 
-async def test_a_fact_names_the_turn_and_its_cause(world: World) -> None:
+async def test_a_fact_names_the_turn_and_its_cause(world: ConnectorEnvironment) -> None:
     await world.outbound(ScriptedChannel()).handle(world.batch(world.message()))
     (event,) = await world.logged()
     assert (event.correlation_id, event.causation_id, event.conversation) == ("turn", "r1", world.conversation)
 
 
-async def test_a_sent_message_is_not_sent_again_and_its_receipt_is_published_again(world: World) -> None:
+async def test_a_sent_message_is_not_sent_again_and_its_receipt_is_published_again(world: ConnectorEnvironment) -> None:
     channel = ScriptedChannel()
     for _ in range(2):
         await world.outbound(channel).handle(world.batch(world.message()))
@@ -99,7 +99,9 @@ async def test_a_sent_message_is_not_sent_again_and_its_receipt_is_published_aga
     assert len({event.id for event in told}) == 1
 
 
-async def test_an_agents_message_from_before_a_claim_is_dropped_and_a_persons_is_not(world: World) -> None:
+async def test_an_agents_message_from_before_a_claim_is_dropped_and_a_persons_is_not(
+    world: ConnectorEnvironment,
+) -> None:
     await world.claim()
     channel = ScriptedChannel()
     person = world.message("r2", author=Author(kind="person", name="Mo"))
@@ -109,14 +111,14 @@ async def test_an_agents_message_from_before_a_claim_is_dropped_and_a_persons_is
     assert await world.facts() == [("r1", "stale_owner"), ("r2", "sent"), ("r3", "sent")]
 
 
-async def test_an_agents_message_of_the_current_epoch_is_sent(world: World) -> None:
+async def test_an_agents_message_of_the_current_epoch_is_sent(world: ConnectorEnvironment) -> None:
     await world.claim()
     channel = ScriptedChannel()
     await world.outbound(channel).handle(world.batch(world.message(epoch=1)))
     assert channel.sent == ["r1"]
 
 
-async def test_an_old_message_is_not_sent_after_an_outage(world: World) -> None:
+async def test_an_old_message_is_not_sent_after_an_outage(world: ConnectorEnvironment) -> None:
     channel = ScriptedChannel()
     message = world.message()
     world.clock.now += timedelta(hours=25)
@@ -125,7 +127,7 @@ async def test_an_old_message_is_not_sent_after_an_outage(world: World) -> None:
 
 
 async def test_a_notice_to_somebody_who_opted_out_is_not_sent_and_a_reply_is(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: ConnectorEnvironment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     contact = await world.state.contacts.get("shop", world.contact)
     assert contact is not None
@@ -141,7 +143,7 @@ async def test_a_notice_to_somebody_who_opted_out_is_not_sent_and_a_reply_is(
     assert await world.facts() == [("r1", "failed"), ("r2", "sent")]
 
 
-async def test_a_message_of_an_account_that_is_gone_fails(world: World) -> None:
+async def test_a_message_of_an_account_that_is_gone_fails(world: ConnectorEnvironment) -> None:
     channel = ScriptedChannel()
     batch = world.batch()
     batch.records = [world.record(world.message(), account="gone")]
@@ -154,14 +156,14 @@ async def test_a_message_of_an_account_that_is_gone_fails(world: World) -> None:
 # ── Retries ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-async def test_a_short_delay_is_waited_for_in_the_lane(world: World) -> None:
+async def test_a_short_delay_is_waited_for_in_the_lane(world: ConnectorEnvironment) -> None:
     channel = ScriptedChannel(SendDelayed("slow down", retry_after_ms=50), SendDelayed("slow down"))
     await world.outbound(channel).handle(world.batch(world.message("r1"), world.message("r2")))
     assert channel.sent == ["r1", "r1", "r1", "r2"]
     assert await world.facts() == [("r1", "sent"), ("r2", "sent")]
 
 
-async def test_a_long_delay_parks_the_conversation_and_what_went_before_is_told(world: World) -> None:
+async def test_a_long_delay_parks_the_conversation_and_what_went_before_is_told(world: ConnectorEnvironment) -> None:
     channel = ScriptedChannel("x1", SendDelayed("in a minute", retry_after_ms=60_000))
     with pytest.raises(Parked) as parked:
         await world.outbound(channel).handle(world.batch(world.message("r1"), world.message("r2"), world.message("r3")))
@@ -170,7 +172,7 @@ async def test_a_long_delay_parks_the_conversation_and_what_went_before_is_told(
     assert await world.facts() == [("r1", "sent")]
 
 
-async def test_a_claim_while_the_lane_waits_drops_the_message(world: World) -> None:
+async def test_a_claim_while_the_lane_waits_drops_the_message(world: ConnectorEnvironment) -> None:
     channel = ScriptedChannel(SendDelayed("slow down", retry_after_ms=10))
     channel.before_send = world.claim
     await world.outbound(channel).handle(world.batch(world.message()))
@@ -178,7 +180,7 @@ async def test_a_claim_while_the_lane_waits_drops_the_message(world: World) -> N
     assert await world.facts() == [("r1", "stale_owner")]
 
 
-async def test_a_message_that_expires_while_the_lane_waits_is_dropped(world: World) -> None:
+async def test_a_message_that_expires_while_the_lane_waits_is_dropped(world: ConnectorEnvironment) -> None:
     channel = ScriptedChannel(SendDelayed("slow down", retry_after_ms=10))
 
     async def a_day_passes() -> None:
@@ -189,7 +191,7 @@ async def test_a_message_that_expires_while_the_lane_waits_is_dropped(world: Wor
     assert await world.facts() == [("r1", "expired")]
 
 
-async def test_a_lane_that_waits_lets_go_when_its_partition_moves(world: World) -> None:
+async def test_a_lane_that_waits_lets_go_when_its_partition_moves(world: ConnectorEnvironment) -> None:
     channel = ScriptedChannel(SendDelayed("slow down", retry_after_ms=20_000))
     batch = world.batch(world.message())
     handling = asyncio.create_task(world.outbound(channel).handle(batch))
@@ -201,19 +203,19 @@ async def test_a_lane_that_waits_lets_go_when_its_partition_moves(world: World) 
     assert await world.outcome() is None
 
 
-async def test_a_refusal_fails_the_message_and_the_next_one_goes_on(world: World) -> None:
+async def test_a_refusal_fails_the_message_and_the_next_one_goes_on(world: ConnectorEnvironment) -> None:
     channel = ScriptedChannel(SendRefused("no such recipient"))
     await world.outbound(channel).handle(world.batch(world.message("r1"), world.message("r2")))
     assert await world.facts() == [("r1", "failed"), ("r2", "sent")]
 
 
-async def test_a_revoked_token_parks_the_conversation(world: World) -> None:
+async def test_a_revoked_token_parks_the_conversation(world: ConnectorEnvironment) -> None:
     with pytest.raises(Parked):
         await world.outbound(ScriptedChannel(CredentialsRevoked("token revoked"))).handle(world.batch(world.message()))
     assert await world.outcome() is None
 
 
-async def test_no_answer_is_recorded_as_unknown_and_never_blindly_repeated(world: World) -> None:
+async def test_no_answer_is_recorded_as_unknown_and_never_blindly_repeated(world: ConnectorEnvironment) -> None:
     channel = ScriptedChannel(SendUnknown("no answer"))
     await world.outbound(channel).handle(world.batch(world.message()))
     await world.outbound(channel).handle(world.batch(world.message()))
@@ -223,14 +225,14 @@ async def test_no_answer_is_recorded_as_unknown_and_never_blindly_repeated(world
     assert outcome.state == "unknown"
 
 
-async def test_a_send_that_hangs_ends_at_its_deadline(world: World) -> None:
+async def test_a_send_that_hangs_ends_at_its_deadline(world: ConnectorEnvironment) -> None:
     channel = ScriptedChannel(policy=Policy(attempt=0.05))
     channel.before_send = asyncio.Event().wait
     await world.outbound(channel).handle(world.batch(world.message()))
     assert await world.facts() == [("r1", "unknown")]
 
 
-async def test_no_answer_is_repeated_where_repeating_shows_it_once(world: World) -> None:
+async def test_no_answer_is_repeated_where_repeating_shows_it_once(world: ConnectorEnvironment) -> None:
     channel = ScriptedChannel(SendUnknown("no answer"), policy=Policy(reconciliation="repeat"))
     await world.outbound(channel).handle(world.batch(world.message()))
     assert channel.sent == ["r1", "r1"]
@@ -242,7 +244,9 @@ BY_REPORT = Policy(reconciliation="receipt", settle_time=12, slow_settle_time=45
 # ── Doubt: an intent without an outcome ──────────────────────────────────────────────────────────────────────────────
 
 
-async def eventually(world: World, sender: Callable[[], OutboundPipeline], *messages: OutboundMessage) -> None:
+async def eventually(
+    world: ConnectorEnvironment, sender: Callable[[], OutboundPipeline], *messages: OutboundMessage
+) -> None:
     """As the lane does: whenever the conversation is parked, so much time passes."""
     while True:
         try:
@@ -251,7 +255,7 @@ async def eventually(world: World, sender: Callable[[], OutboundPipeline], *mess
             world.clock.now = parked.until
 
 
-async def intend(world: World) -> None:
+async def intend(world: ConnectorEnvironment) -> None:
     """As a sender that was killed between the intent and the record leaves it."""
     verdict = await world.state.deliveries.begin_send(
         world.conversation, world.message(), deadline=60, now=world.clock()
@@ -259,28 +263,30 @@ async def intend(world: World) -> None:
     assert verdict == "go"
 
 
-async def test_in_doubt_without_a_way_to_know_is_unknown(world: World) -> None:
+async def test_in_doubt_without_a_way_to_know_is_unknown(world: ConnectorEnvironment) -> None:
     await intend(world)
     channel = ScriptedChannel()
     await world.outbound(channel).handle(world.batch(world.message()))
     assert (channel.sent, await world.facts()) == ([], [("r1", "unknown")])
 
 
-async def test_in_doubt_is_sent_again_where_repeating_shows_it_once(world: World) -> None:
+async def test_in_doubt_is_sent_again_where_repeating_shows_it_once(world: ConnectorEnvironment) -> None:
     await intend(world)
     channel = ScriptedChannel(policy=Policy(reconciliation="repeat"))
     await world.outbound(channel).handle(world.batch(world.message()))
     assert (channel.sent, await world.facts()) == (["r1"], [("r1", "sent")])
 
 
-async def test_in_doubt_is_looked_up_where_that_is_certain(world: World) -> None:
+async def test_in_doubt_is_looked_up_where_that_is_certain(world: ConnectorEnvironment) -> None:
     await intend(world)
     channel = ScriptedChannel(policy=Policy(reconciliation="lookup"), shown="x9")
     await world.outbound(channel).handle(world.batch(world.message()))
     assert (channel.sent, await world.facts()) == ([], [("r1", "sent")])
 
 
-async def test_in_doubt_and_certainly_not_shown_is_sent_unless_a_person_claimed_meanwhile(world: World) -> None:
+async def test_in_doubt_and_certainly_not_shown_is_sent_unless_a_person_claimed_meanwhile(
+    world: ConnectorEnvironment,
+) -> None:
     await intend(world)
     await world.claim()
     world.clock.now += timedelta(seconds=90)
@@ -289,7 +295,9 @@ async def test_in_doubt_and_certainly_not_shown_is_sent_unless_a_person_claimed_
     assert (channel.sent, await world.facts()) == ([], [("r1", "stale_owner")])
 
 
-async def test_in_doubt_and_not_shown_waits_until_nobody_can_be_sending_it_any_more(world: World) -> None:
+async def test_in_doubt_and_not_shown_waits_until_nobody_can_be_sending_it_any_more(
+    world: ConnectorEnvironment,
+) -> None:
     await intend(world)
     channel, begun = ScriptedChannel(policy=Policy(reconciliation="lookup", settle_time=30)), world.clock()
     await eventually(world, lambda: world.outbound(channel))
@@ -297,7 +305,7 @@ async def test_in_doubt_and_not_shown_waits_until_nobody_can_be_sending_it_any_m
     assert world.clock() - begun == timedelta(seconds=90)
 
 
-async def test_an_answer_that_never_came_is_looked_up_and_found(world: World) -> None:
+async def test_an_answer_that_never_came_is_looked_up_and_found(world: ConnectorEnvironment) -> None:
     channel = ScriptedChannel(SendUnknown("cut"), policy=Policy(reconciliation="lookup"), shown="x7")
     await world.outbound(channel).handle(world.batch(world.message()))
     outcome = await world.outcome()
@@ -305,7 +313,7 @@ async def test_an_answer_that_never_came_is_looked_up_and_found(world: World) ->
     assert (channel.sent, outcome.state, outcome.external_id) == (["r1"], "sent", "x7")
 
 
-async def test_an_outcome_reported_by_webhook_is_awaited_and_then_unknown(world: World) -> None:
+async def test_an_outcome_reported_by_webhook_is_awaited_and_then_unknown(world: ConnectorEnvironment) -> None:
     channel, begun = ScriptedChannel(SendUnknown("cut"), policy=BY_REPORT), world.clock()
     sender = world.outbound(channel)
     await eventually(world, lambda: sender)
@@ -313,7 +321,9 @@ async def test_an_outcome_reported_by_webhook_is_awaited_and_then_unknown(world:
     assert (channel.sent, await world.facts()) == (["r1"], [("r1", "unknown")])
 
 
-async def elsewhere(world: World, outbound: OutboundPipeline, reports: DeliveryReports, at: datetime) -> None:
+async def elsewhere(
+    world: ConnectorEnvironment, outbound: OutboundPipeline, reports: DeliveryReports, at: datetime
+) -> None:
     """Someone else's message of the same account is reported on."""
     told = Receipt(state="sent", at=at, external_id="x-other")
     record = world.record(told, topics.RECEIPT_RECORDED)
@@ -323,7 +333,7 @@ async def elsewhere(world: World, outbound: OutboundPipeline, reports: DeliveryR
         )
 
 
-async def test_a_send_of_which_no_report_came_while_others_came_is_sent_again_once(world: World) -> None:
+async def test_a_send_of_which_no_report_came_while_others_came_is_sent_again_once(world: ConnectorEnvironment) -> None:
     channel, reports = ScriptedChannel(SendUnknown("cut"), policy=BY_REPORT), DeliveryReports(world.bus, world.state)
     sender, begun = world.outbound(channel, reports=reports), world.clock()
     with pytest.raises(Parked):
@@ -334,7 +344,7 @@ async def test_a_send_of_which_no_report_came_while_others_came_is_sent_again_on
     assert timedelta(seconds=12) <= world.clock() - begun < timedelta(seconds=16)
 
 
-async def test_news_from_before_the_send_is_no_evidence(world: World) -> None:
+async def test_news_from_before_the_send_is_no_evidence(world: ConnectorEnvironment) -> None:
     channel, reports = ScriptedChannel(SendUnknown("cut"), policy=BY_REPORT), DeliveryReports(world.bus, world.state)
     sender = world.outbound(channel, reports=reports)
     with pytest.raises(Parked):
@@ -344,7 +354,7 @@ async def test_news_from_before_the_send_is_no_evidence(world: World) -> None:
     assert (channel.sent, await world.facts()) == (["r1"], [("r1", "unknown")])
 
 
-async def test_nothing_is_sent_again_while_a_report_on_it_waits_to_be_applied(world: World) -> None:
+async def test_nothing_is_sent_again_while_a_report_on_it_waits_to_be_applied(world: ConnectorEnvironment) -> None:
     channel, reports = ScriptedChannel(SendUnknown("cut"), policy=BY_REPORT), DeliveryReports(world.bus, world.state)
     sender = world.outbound(channel, reports=reports)
     with pytest.raises(Parked):
@@ -360,7 +370,7 @@ async def test_nothing_is_sent_again_while_a_report_on_it_waits_to_be_applied(wo
     assert channel.sent == ["r1"]
 
 
-async def test_asking_what_became_of_a_send_takes_nothing_of_the_pace(world: World) -> None:
+async def test_asking_what_became_of_a_send_takes_nothing_of_the_pace(world: ConnectorEnvironment) -> None:
     """Else a minute of doubt would use up what may be sent to this contact, and hold up what comes next."""
     policy = replace(BY_REPORT, contact_pace=RateLimit(per_second=0.001, burst=2))
     channel, begun = ScriptedChannel(SendUnknown("cut"), policy=policy), world.clock()
@@ -371,7 +381,7 @@ async def test_asking_what_became_of_a_send_takes_nothing_of_the_pace(world: Wor
     assert world.clock() - begun < timedelta(seconds=65)
 
 
-async def test_a_delay_after_a_resolved_doubt_leaves_no_doubt(world: World) -> None:
+async def test_a_delay_after_a_resolved_doubt_leaves_no_doubt(world: ConnectorEnvironment) -> None:
     channel = ScriptedChannel(
         SendUnknown("later", denied=True), SendDelayed("limit", retry_after_ms=60_000), policy=BY_REPORT
     )
@@ -381,7 +391,7 @@ async def test_a_delay_after_a_resolved_doubt_leaves_no_doubt(world: World) -> N
     assert world.clock() - begun < timedelta(seconds=100)
 
 
-async def test_a_message_is_sent_again_at_most_twice_for_lack_of_a_report(world: World) -> None:
+async def test_a_message_is_sent_again_at_most_twice_for_lack_of_a_report(world: ConnectorEnvironment) -> None:
     channel = ScriptedChannel(*[SendUnknown("cut")] * 9, policy=BY_REPORT)
     reports = DeliveryReports(world.bus, world.state)
     sender = world.outbound(channel, reports=reports)
@@ -394,7 +404,9 @@ async def test_a_message_is_sent_again_at_most_twice_for_lack_of_a_report(world:
     assert (channel.sent, await world.facts()) == (["r1"] * 3, [("r1", "unknown")])
 
 
-async def test_a_message_that_the_vendor_reports_as_not_sent_is_retried_within_seconds(world: World) -> None:
+async def test_a_message_that_the_vendor_reports_as_not_sent_is_retried_within_seconds(
+    world: ConnectorEnvironment,
+) -> None:
     channel = ScriptedChannel(*[SendUnknown("later", denied=True)] * 3, policy=BY_REPORT)
     sender, begun = world.outbound(channel), world.clock()
     await eventually(world, lambda: sender)
@@ -402,7 +414,7 @@ async def test_a_message_that_the_vendor_reports_as_not_sent_is_retried_within_s
     assert world.clock() - begun < timedelta(seconds=20)
 
 
-async def test_a_connection_that_broke_costs_seconds_where_the_vendor_can_be_asked(world: World) -> None:
+async def test_a_connection_that_broke_costs_seconds_where_the_vendor_can_be_asked(world: ConnectorEnvironment) -> None:
     """The sender knows that its own attempt is over, so it does not wait for the intent's deadline."""
     channel = ScriptedChannel(SendUnknown("reset"), policy=Policy(reconciliation="lookup", deadline=60, settle_time=5))
     sender, begun = world.outbound(channel), world.clock()
@@ -411,7 +423,7 @@ async def test_a_connection_that_broke_costs_seconds_where_the_vendor_can_be_ask
     assert timedelta(seconds=5) <= world.clock() - begun < timedelta(seconds=7)
 
 
-async def test_another_process_still_waits_for_the_deadline_of_an_intent(world: World) -> None:
+async def test_another_process_still_waits_for_the_deadline_of_an_intent(world: ConnectorEnvironment) -> None:
     channel = ScriptedChannel(SendUnknown("reset"), policy=Policy(reconciliation="lookup", deadline=60, settle_time=5))
     begun = world.clock()
     await eventually(world, lambda: world.outbound(channel))
@@ -419,7 +431,7 @@ async def test_another_process_still_waits_for_the_deadline_of_an_intent(world: 
     assert world.clock() - begun >= timedelta(seconds=65)
 
 
-async def test_a_vendor_that_may_still_be_at_it_is_given_longer(world: World) -> None:
+async def test_a_vendor_that_may_still_be_at_it_is_given_longer(world: ConnectorEnvironment) -> None:
     policy = Policy(reconciliation="lookup", settle_time=5, slow_settle_time=30)
     channel = ScriptedChannel(SendUnknown("no answer in time", slow=True), policy=policy)
     sender, begun = world.outbound(channel), world.clock()
@@ -429,7 +441,7 @@ async def test_a_vendor_that_may_still_be_at_it_is_given_longer(world: World) ->
 
 
 async def test_a_process_that_was_held_up_does_not_act_under_an_old_intent(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: ConnectorEnvironment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whoever resolves the intent may be sending by then."""
     begin, held_up = world.state.deliveries.begin_send, [True]
@@ -457,12 +469,14 @@ async def test_a_process_that_was_held_up_does_not_act_under_an_old_intent(
 # ── Doubt that remains is people's ───────────────────────────────────────────────────────────────────────────────────
 
 
-async def asked_for_people(world: World) -> list[OwnerRequested]:
+async def asked_for_people(world: ConnectorEnvironment) -> list[OwnerRequested]:
     logged = await world.logged(topics.inbound("web"))
     return [event.payload(OwnerRequested) for event in logged if event.type == topics.OWNER_REQUESTED]
 
 
-async def test_an_answer_that_may_be_lost_is_shown_as_that_and_hands_the_conversation_to_people(world: World) -> None:
+async def test_an_answer_that_may_be_lost_is_shown_as_that_and_hands_the_conversation_to_people(
+    world: ConnectorEnvironment,
+) -> None:
     for _ in range(2):
         await world.outbound(ScriptedChannel(SendUnknown("cut"))).handle(world.batch(world.message()))
     (line,) = await world.state.transcript.read(world.conversation)
@@ -473,7 +487,7 @@ async def test_an_answer_that_may_be_lost_is_shown_as_that_and_hands_the_convers
     assert b'parley_outbound_total{channel="web",result="unknown"}' in world.metrics.render()
 
 
-async def test_people_who_have_the_conversation_are_not_asked_again_but_told(world: World) -> None:
+async def test_people_who_have_the_conversation_are_not_asked_again_but_told(world: ConnectorEnvironment) -> None:
     await world.bus.create_topics(topics.topic_specs(["slack"], partitions=3, small=3))
     await world.claim()
     outbound = OutboundPipeline(
@@ -491,7 +505,7 @@ async def test_people_who_have_the_conversation_are_not_asked_again_but_told(wor
     assert [each.changed for each in touched] == [["r1"]]
 
 
-async def test_a_report_that_comes_late_ends_what_people_were_told(world: World) -> None:
+async def test_a_report_that_comes_late_ends_what_people_were_told(world: ConnectorEnvironment) -> None:
     await world.bus.create_topics(topics.topic_specs(["slack"], partitions=3, small=3))
     await world.outbound(ScriptedChannel(SendUnknown("cut"))).handle(world.batch(world.message()))
     told = Receipt(state="delivered", at=world.clock(), external_id="x-1", marker="r1")
@@ -504,7 +518,7 @@ async def test_a_report_that_comes_late_ends_what_people_were_told(world: World)
     assert [each.changed for each in touched] == [["r1"]]
 
 
-async def test_an_identical_text_of_another_part_does_not_resolve_the_doubt(world: World) -> None:
+async def test_an_identical_text_of_another_part_does_not_resolve_the_doubt(world: ConnectorEnvironment) -> None:
     await world.outbound(ScriptedChannel("x9")).handle(world.batch(world.message("r0")))
     await intend(world)
     world.clock.now += timedelta(seconds=90)
@@ -515,7 +529,7 @@ async def test_an_identical_text_of_another_part_does_not_resolve_the_doubt(worl
     assert (channel.sent, outcome.external_id) == (["r1"], "x10")
 
 
-async def test_a_message_with_an_id_and_no_outcome_after_a_crash_is_recognized(world: World) -> None:
+async def test_a_message_with_an_id_and_no_outcome_after_a_crash_is_recognized(world: ConnectorEnvironment) -> None:
     await intend(world)
     await world.state.deliveries.bind("shop", "web", "main", "x9", world.conversation, "r1")
     channel = ScriptedChannel(policy=Policy(reconciliation="lookup"), shown="x9")
@@ -523,7 +537,7 @@ async def test_a_message_with_an_id_and_no_outcome_after_a_crash_is_recognized(w
     assert (channel.sent, await world.facts()) == ([], [("r1", "sent")])
 
 
-async def test_of_two_equal_pieces_the_second_is_not_taken_for_the_first(world: World) -> None:
+async def test_of_two_equal_pieces_the_second_is_not_taken_for_the_first(world: ConnectorEnvironment) -> None:
     channel = ScriptedChannel("x9", SendUnknown("cut"), "x10", policy=Policy(reconciliation="lookup"), shown="x9")
     sender, message = world.outbound(channel), world.message(text="again\nagain")
     while True:
@@ -537,14 +551,16 @@ async def test_of_two_equal_pieces_the_second_is_not_taken_for_the_first(world: 
     assert (channel.sent, outcome.external_id) == (["r1.0", "r1", "r1"], "x10")
 
 
-async def test_a_lookup_that_can_never_tell_leaves_the_outcome_unknown(world: World) -> None:
+async def test_a_lookup_that_can_never_tell_leaves_the_outcome_unknown(world: ConnectorEnvironment) -> None:
     await intend(world)
     channel = ScriptedChannel(policy=Policy(reconciliation="lookup"), shown=SendRefused("history_hidden"))
     await world.outbound(channel).handle(world.batch(world.message()))
     assert (channel.sent, await world.facts()) == ([], [("r1", "unknown")])
 
 
-async def test_a_look_up_without_an_answer_is_asked_again_until_the_message_expires(world: World) -> None:
+async def test_a_look_up_without_an_answer_is_asked_again_until_the_message_expires(
+    world: ConnectorEnvironment,
+) -> None:
     await intend(world)
     message = world.message()
     channel = ScriptedChannel(policy=Policy(reconciliation="lookup"), shown=SendUnknown("cut"))
@@ -560,13 +576,13 @@ async def test_a_look_up_without_an_answer_is_asked_again_until_the_message_expi
 REPEATS = Policy(repeats=True, reconciliation="lookup", deadline=60, settle_time=30)
 
 
-async def test_a_marker_that_is_known_again_is_repeated_without_a_look_up(world: World) -> None:
+async def test_a_marker_that_is_known_again_is_repeated_without_a_look_up(world: ConnectorEnvironment) -> None:
     channel = ScriptedChannel(SendUnknown("cut"), policy=REPEATS, shown=AssertionError("nobody is to ask"))
     await world.outbound(channel).handle(world.batch(world.message()))
     assert (channel.sent, await world.facts()) == (["r1", "r1"], [("r1", "sent")])
 
 
-async def test_after_a_crash_it_is_repeated_until_the_deadline_of_the_intent(world: World) -> None:
+async def test_after_a_crash_it_is_repeated_until_the_deadline_of_the_intent(world: ConnectorEnvironment) -> None:
     await intend(world)
     world.clock.now += timedelta(seconds=40)
     channel = ScriptedChannel(policy=REPEATS, shown=AssertionError("nobody is to ask"))
@@ -574,7 +590,7 @@ async def test_after_a_crash_it_is_repeated_until_the_deadline_of_the_intent(wor
     assert (channel.sent, await world.facts()) == (["r1"], [("r1", "sent")])
 
 
-async def test_after_the_deadline_of_the_intent_it_is_looked_up(world: World) -> None:
+async def test_after_the_deadline_of_the_intent_it_is_looked_up(world: ConnectorEnvironment) -> None:
     await intend(world)
     world.clock.now += timedelta(seconds=61)
     channel = ScriptedChannel(policy=REPEATS, shown="x9")
@@ -583,7 +599,9 @@ async def test_after_the_deadline_of_the_intent_it_is_looked_up(world: World) ->
 
 
 @pytest.mark.parametrize("error", [SendDelayed("later", retry_after_ms=600_000), CredentialsRevoked("revoked")])
-async def test_a_repeat_that_is_put_off_leaves_the_doubt_about_the_first_try(world: World, error: Exception) -> None:
+async def test_a_repeat_that_is_put_off_leaves_the_doubt_about_the_first_try(
+    world: ConnectorEnvironment, error: Exception
+) -> None:
     channel = ScriptedChannel(SendUnknown("cut"), error, policy=REPEATS, shown="x9")
     sender = world.outbound(channel)
     with pytest.raises(Parked) as parked:
@@ -595,7 +613,7 @@ async def test_a_repeat_that_is_put_off_leaves_the_doubt_about_the_first_try(wor
 
 @pytest.mark.parametrize(("shown", "outcome"), [("x9", "sent"), (None, "failed"), (SendRefused("hidden"), "failed")])
 async def test_a_repeat_that_is_refused_fails_unless_the_first_try_was_shown(
-    world: World, shown: str | Exception | None, outcome: str
+    world: ConnectorEnvironment, shown: str | Exception | None, outcome: str
 ) -> None:
     channel = ScriptedChannel(SendUnknown("cut"), SendRefused("blocked"), policy=REPEATS, shown=shown)
     await world.outbound(channel).handle(world.batch(world.message()))
@@ -605,7 +623,7 @@ async def test_a_repeat_that_is_refused_fails_unless_the_first_try_was_shown(
 # ── Messages of several pieces ───────────────────────────────────────────────────────────────────────────────────────
 
 
-async def test_each_piece_is_sent_once_and_the_message_is_sent_with_the_last(world: World) -> None:
+async def test_each_piece_is_sent_once_and_the_message_is_sent_with_the_last(world: ConnectorEnvironment) -> None:
     channel = ScriptedChannel("x1", "x2", SendDelayed("later", retry_after_ms=60_000))
     message = world.message(text="one\ntwo\nthree")
     with pytest.raises(Parked):
@@ -623,7 +641,7 @@ async def test_each_piece_is_sent_once_and_the_message_is_sent_with_the_last(wor
         )
 
 
-async def test_a_piece_that_is_refused_ends_the_message(world: World) -> None:
+async def test_a_piece_that_is_refused_ends_the_message(world: ConnectorEnvironment) -> None:
     channel = ScriptedChannel("x1", SendRefused("too rude"))
     await world.outbound(channel).handle(world.batch(world.message(text="one\ntwo\nthree"), world.message("r2")))
     outcome = await world.outcome()
@@ -631,7 +649,7 @@ async def test_a_piece_that_is_refused_ends_the_message(world: World) -> None:
     assert (len(channel.sent), outcome.state) == (3, "failed")
 
 
-async def test_no_piece_is_sent_after_one_that_failed(world: World) -> None:
+async def test_no_piece_is_sent_after_one_that_failed(world: ConnectorEnvironment) -> None:
     channel = ScriptedChannel("x1", SendRefused("too rude"))
     await world.outbound(channel).handle(world.batch(world.message(text="one\ntwo\nthree\nfour")))
     assert channel.sent == [ids.part_id("r1", 0, 4), ids.part_id("r1", 1, 4)]
@@ -643,7 +661,7 @@ async def test_no_piece_is_sent_after_one_that_failed(world: World) -> None:
 # ── Accounts ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-async def test_a_delayed_or_refused_send_leaves_no_doubt(world: World) -> None:
+async def test_a_delayed_or_refused_send_leaves_no_doubt(world: ConnectorEnvironment) -> None:
     for error in (SendDelayed("later", retry_after_ms=60_000), CredentialsRevoked("revoked")):
         with pytest.raises(Parked):
             await world.outbound(ScriptedChannel(error)).handle(world.batch(world.message()))
@@ -651,7 +669,9 @@ async def test_a_delayed_or_refused_send_leaves_no_doubt(world: World) -> None:
     assert channel.sent == ["r1"]
 
 
-async def test_one_message_learns_that_an_account_is_stopped_and_the_others_do_not_ask(world: World) -> None:
+async def test_one_message_learns_that_an_account_is_stopped_and_the_others_do_not_ask(
+    world: ConnectorEnvironment,
+) -> None:
     channel = ScriptedChannel(CredentialsRevoked("token revoked"), CredentialsRevoked("token revoked"))
     sender = world.outbound(channel)
     for number in range(5):
@@ -664,7 +684,9 @@ async def test_one_message_learns_that_an_account_is_stopped_and_the_others_do_n
     assert channel.sent == ["r0", "r1"]
 
 
-async def test_a_limit_of_the_whole_account_stops_the_account_and_one_of_the_message_does_not(world: World) -> None:
+async def test_a_limit_of_the_whole_account_stops_the_account_and_one_of_the_message_does_not(
+    world: ConnectorEnvironment,
+) -> None:
     channel = ScriptedChannel(
         SendDelayed("this room", retry_after_ms=60_000),
         "x2",
@@ -683,7 +705,7 @@ async def test_a_limit_of_the_whole_account_stops_the_account_and_one_of_the_mes
 # ── Records and stores ───────────────────────────────────────────────────────────────────────────────────────────────
 
 
-async def test_a_record_that_cannot_be_read_is_raised_for_the_lane(world: World) -> None:
+async def test_a_record_that_cannot_be_read_is_raised_for_the_lane(world: ConnectorEnvironment) -> None:
     sender = world.outbound(ScriptedChannel())
     batch = world.batch()
     batch.records = [world.record(world.message(), value=b"{")]
@@ -694,7 +716,7 @@ async def test_a_record_that_cannot_be_read_is_raised_for_the_lane(world: World)
         await sender.handle(world.batch(feedback, kind="parley.feedback.given.v1"))
 
 
-async def test_a_store_that_is_away_during_a_web_send_is_only_a_delay(world: World) -> None:
+async def test_a_store_that_is_away_during_a_web_send_is_only_a_delay(world: ConnectorEnvironment) -> None:
     web = world.web()
     add = world.state.transcript.add
     calls: list[int] = []
@@ -714,7 +736,7 @@ async def test_a_store_that_is_away_during_a_web_send_is_only_a_delay(world: Wor
     assert await world.facts() == [("r1", "sent")]
 
 
-async def test_one_account_is_paced(world: World) -> None:
+async def test_one_account_is_paced(world: ConnectorEnvironment) -> None:
     channel = ScriptedChannel(policy=Policy(pace=RateLimit(per_second=0.001, burst=2)))
     sender = world.outbound(channel)
     with pytest.raises(Parked):
@@ -722,7 +744,7 @@ async def test_one_account_is_paced(world: World) -> None:
     assert channel.sent == ["r0", "r1"]
 
 
-async def test_results_are_counted(world: World) -> None:
+async def test_results_are_counted(world: ConnectorEnvironment) -> None:
     await world.outbound(ScriptedChannel(SendRefused("no"))).handle(
         world.batch(world.message("r1"), world.message("r2"))
     )
@@ -740,9 +762,11 @@ class ByAccount(ScriptedChannel):
 
 @pytest.mark.parametrize(("account", "expected"), [("main", "sent"), ("other", "unknown")])
 async def test_accounts_of_one_channel_may_differ_in_what_is_done_about_doubt(
-    world: World, monkeypatch: pytest.MonkeyPatch, account: str, expected: str
+    world: ConnectorEnvironment, monkeypatch: pytest.MonkeyPatch, account: str, expected: str
 ) -> None:
-    monkeypatch.setattr(World, "account", lambda self, tenant, channel, name: Account(tenant, channel, name, None))
+    monkeypatch.setattr(
+        ConnectorEnvironment, "account", lambda self, tenant, channel, name: Account(tenant, channel, name, None)
+    )
     await intend(world)
     channel = ByAccount(shown="x9")
     batch = world.batch()
@@ -751,7 +775,7 @@ async def test_accounts_of_one_channel_may_differ_in_what_is_done_about_doubt(
     assert (channel.sent, await world.facts()) == ([], [("r1", expected)])
 
 
-async def test_accounts_of_one_channel_may_differ_in_their_window(world: World) -> None:
+async def test_accounts_of_one_channel_may_differ_in_their_window(world: ConnectorEnvironment) -> None:
     class Windowed(ScriptedChannel):
         def policy_of(self, account: Account) -> Policy:
             return Policy(window=timedelta(hours=24))
@@ -763,7 +787,7 @@ async def test_accounts_of_one_channel_may_differ_in_their_window(world: World) 
     assert (channel.sent, outcome.state, outcome.reason) == ([], "failed", "window_closed")
 
 
-async def test_a_desk_hears_what_became_of_what_people_and_the_system_said(world: World) -> None:
+async def test_a_desk_hears_what_became_of_what_people_and_the_system_said(world: ConnectorEnvironment) -> None:
     await world.bus.create_topics(topics.topic_specs(["slack"], partitions=3, small=3))
     watching = OutboundPipeline(
         ScriptedChannel("x-1", SendRefused("blocked")),

@@ -17,7 +17,7 @@ from schemas.conversation import Contact
 from schemas.errors import CredentialsRevoked, SendDelayed, StateUnavailable
 from schemas.messages import Address, Author, InboundMessage
 from schemas.ports import Account, Profile
-from tests.unit.connectors.conftest import ACCOUNT, CHANNEL, TENANT, ScriptedChannel, World
+from tests.unit.connectors.conftest import ACCOUNT, CHANNEL, TENANT, ConnectorEnvironment, ScriptedChannel
 
 ANN = Profile("Ann Bloom", "en-US")
 
@@ -46,7 +46,7 @@ class Vendor(ScriptedChannel):
 
 @asynccontextmanager
 async def process(
-    world: World, vendor: Vendor, accounts: AccountConnections | None = None
+    world: ConnectorEnvironment, vendor: Vendor, accounts: AccountConnections | None = None
 ) -> AsyncIterator[ProfileLookup]:
     asked = ProfileLookup(
         CHANNEL,
@@ -63,7 +63,7 @@ async def process(
 
 
 def hears(
-    world: World,
+    world: ConnectorEnvironment,
     asked: ProfileLookup,
     contact: str = "",
     place: str = "p",
@@ -89,20 +89,22 @@ async def idle(asked: ProfileLookup) -> None:
             await asyncio.sleep(0.005)
 
 
-async def contact_of(world: World, id_: str = "") -> Contact:
+async def contact_of(world: ConnectorEnvironment, id_: str = "") -> Contact:
     found = await world.state.contacts.get(TENANT, id_ or world.contact)
     assert found is not None
     return found
 
 
-async def newcomer(world: World, value: str) -> Contact:
+async def newcomer(world: ConnectorEnvironment, value: str) -> Contact:
     contact, _ = await world.state.contacts.resolve(
         TENANT, CHANNEL, ACCOUNT, value, [Address(channel=CHANNEL, value=value)], now=world.clock()
     )
     return contact
 
 
-async def test_a_contact_who_writes_gets_the_vendors_name_and_locale_also_on_the_log(world: World) -> None:
+async def test_a_contact_who_writes_gets_the_vendors_name_and_locale_also_on_the_log(
+    world: ConnectorEnvironment,
+) -> None:
     async with process(world, Vendor()) as asked:
         hears(world, asked)
         await idle(asked)
@@ -111,7 +113,9 @@ async def test_a_contact_who_writes_gets_the_vendors_name_and_locale_also_on_the
     assert [each.payload(Contact) for each in await world.logged(topics.STATE)] == [known]
 
 
-async def test_a_name_holds_for_a_day_in_every_process_and_then_a_newer_one_takes_its_place(world: World) -> None:
+async def test_a_name_holds_for_a_day_in_every_process_and_then_a_newer_one_takes_its_place(
+    world: ConnectorEnvironment,
+) -> None:
     first, second = Vendor(), Vendor(Profile("Ann Green"))
     async with process(world, first) as asked, process(world, second) as another:
         hears(world, asked)
@@ -128,7 +132,7 @@ async def test_a_name_holds_for_a_day_in_every_process_and_then_a_newer_one_take
     assert (second.questions, (await contact_of(world)).name) == (["p"], "Ann Green")
 
 
-async def test_of_several_processes_that_hear_somebody_at_once_one_asks(world: World) -> None:
+async def test_of_several_processes_that_hear_somebody_at_once_one_asks(world: ConnectorEnvironment) -> None:
     one, other = Vendor(), Vendor()
     async with process(world, one) as asked, process(world, other) as another:
         for each in (asked, another, asked):
@@ -139,7 +143,9 @@ async def test_of_several_processes_that_hear_somebody_at_once_one_asks(world: W
 
 
 @pytest.mark.parametrize("answer", [None, Profile(""), Profile("\u200b\x07")])
-async def test_a_contact_without_a_name_is_looked_up_once_an_hour(world: World, answer: Profile | None) -> None:
+async def test_a_contact_without_a_name_is_looked_up_once_an_hour(
+    world: ConnectorEnvironment, answer: Profile | None
+) -> None:
     vendor = Vendor(answer)
     async with process(world, vendor) as asked:
         for pause in (timedelta(0), NO_PROFILE_PAUSE - timedelta(seconds=1), timedelta(seconds=2)):
@@ -159,7 +165,7 @@ async def test_a_contact_without_a_name_is_looked_up_once_an_hour(world: World, 
     ],
 )
 async def test_an_account_that_is_told_nothing_asks_for_nobody_for_a_while_and_sends_on(
-    world: World, error: Exception, rest: timedelta
+    world: ConnectorEnvironment, error: Exception, rest: timedelta
 ) -> None:
     vendor = Vendor(error)
     accounts = AccountConnections(vendor, world.clock)
@@ -180,7 +186,7 @@ async def test_an_account_that_is_told_nothing_asks_for_nobody_for_a_while_and_s
 
 
 async def test_a_vendor_that_does_not_answer_holds_up_nothing_and_is_given_up(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: ConnectorEnvironment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(profiles, "LOOKUP_TIMEOUT", 0.01)
     vendor = Vendor()
@@ -196,7 +202,9 @@ async def test_a_vendor_that_does_not_answer_holds_up_nothing_and_is_given_up(
     assert (await contact_of(world)).name == "Ann Bloom"
 
 
-async def test_the_queue_and_the_memory_of_lookups_are_bounded(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_queue_and_the_memory_of_lookups_are_bounded(
+    world: ConnectorEnvironment, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(profiles, "MAX_QUEUED", 3)
     monkeypatch.setattr(profiles, "MAX_REMEMBERED", 2)
     vendor = Vendor()
@@ -212,7 +220,7 @@ async def test_the_queue_and_the_memory_of_lookups_are_bounded(world: World, mon
     assert vendor.questions[3:] == ["q5"]
 
 
-async def test_nobody_is_asked_about_for_what_a_person_says(world: World) -> None:
+async def test_nobody_is_asked_about_for_what_a_person_says(world: ConnectorEnvironment) -> None:
     vendor = Vendor()
     async with process(world, vendor) as asked:
         hears(world, asked, author=Author(kind="person", name="Mo"))
@@ -221,7 +229,7 @@ async def test_nobody_is_asked_about_for_what_a_person_says(world: World) -> Non
 
 
 async def test_a_contact_that_changes_while_its_name_is_published_is_published_again(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: ConnectorEnvironment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of a contact the log says last what holds, whoever writes it."""
     append, alias = world.bus.append, Address(channel=CHANNEL, value="alias")
@@ -242,7 +250,7 @@ async def test_a_contact_that_changes_while_its_name_is_published_is_published_a
 
 
 async def test_a_store_that_is_away_is_asked_again_a_minute_later(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: ConnectorEnvironment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def away(*_: object) -> None:
         raise StateUnavailable("gone")
@@ -259,7 +267,7 @@ async def test_a_store_that_is_away_is_asked_again_a_minute_later(
     assert (await contact_of(world)).name == "Ann Bloom"
 
 
-async def test_while_an_account_is_paused_nobody_is_asked_for(world: World) -> None:
+async def test_while_an_account_is_paused_nobody_is_asked_for(world: ConnectorEnvironment) -> None:
     vendor = Vendor()
     accounts = AccountConnections(vendor, world.clock)
     accounts.pause(Account(TENANT, CHANNEL, ACCOUNT, None), timedelta(minutes=5), "the token was revoked")
@@ -273,7 +281,7 @@ async def test_while_an_account_is_paused_nobody_is_asked_for(world: World) -> N
     assert (await contact_of(world)).name == "Ann Bloom"
 
 
-async def test_an_account_that_is_slow_holds_up_no_other(world: World) -> None:
+async def test_an_account_that_is_slow_holds_up_no_other(world: ConnectorEnvironment) -> None:
     vendor, slow = Vendor(), asyncio.Event()
     vendor.open = slow
     async with process(world, vendor) as asked:

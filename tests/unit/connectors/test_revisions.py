@@ -14,10 +14,10 @@ from schemas.changes import MessageDeleted, MessageEdited
 from schemas.errors import Parked, SendDelayed, SendRefused
 from schemas.messages import Author
 from schemas.ports import Capabilities, Record, VendorCall, VendorResponse
-from tests.unit.connectors.conftest import OneBatch, ScriptedChannel, World
+from tests.unit.connectors.conftest import ConnectorEnvironment, OneBatch, ScriptedChannel
 
 
-class Changing(ScriptedChannel):
+class EditingChannel(ScriptedChannel):
     """Also writes down what its calls say."""
 
     capabilities = Capabilities(max_text=1000, edits=True)
@@ -41,40 +41,40 @@ class Changing(ScriptedChannel):
         return reply
 
 
-def of(world: World, kind: str, change: Any, name: str) -> Record:
+def of(world: ConnectorEnvironment, kind: str, change: Any, name: str) -> Record:
     record = world.record(change, kind)
     return replace(record, headers={**record.headers, "ce_id": name})
 
 
-def edit(world: World, text: str, *, revision: int = 1) -> Record:
+def edit(world: ConnectorEnvironment, text: str, *, revision: int = 1) -> Record:
     change = MessageEdited(
         message_id="r1", place="p", contact_id=world.contact, text=text, edited_at=world.clock(), revision=revision
     )
     return of(world, topics.MESSAGE_REVISE, change, f"edit-{revision}")
 
 
-def removal(world: World) -> Record:
+def removal(world: ConnectorEnvironment) -> Record:
     change = MessageDeleted(message_id="r1", place="p", contact_id=world.contact, deleted_at=world.clock())
     return of(world, topics.MESSAGE_RETRACT, change, "removal")
 
 
-async def sent(world: World, channel: Changing, text: str = "one") -> None:
+async def sent(world: ConnectorEnvironment, channel: EditingChannel, text: str = "one") -> None:
     message = world.message("r1", text=text, author=Author(kind="person", name="Mo"))
     await world.outbound(channel).handle(world.batch(message))
 
 
-async def change(world: World, channel: Changing, *records: Record) -> None:
+async def change(world: ConnectorEnvironment, channel: EditingChannel, *records: Record) -> None:
     await world.outbound(channel).handle(OneBatch(world.conversation, list(records)))
 
 
-async def line(world: World) -> tuple[str, str]:
+async def line(world: ConnectorEnvironment) -> tuple[str, str]:
     found = await world.state.transcript.find(world.conversation, "r1")
     assert found is not None
     return found.text, found.state
 
 
-async def test_an_edit_changes_what_was_shown_and_then_the_transcript(world: World) -> None:
-    channel = Changing()
+async def test_an_edit_changes_what_was_shown_and_then_the_transcript(world: ConnectorEnvironment) -> None:
+    channel = EditingChannel()
     await sent(world, channel)
     for _ in range(2):
         await change(world, channel, edit(world, "two"))
@@ -87,16 +87,16 @@ async def test_an_edit_changes_what_was_shown_and_then_the_transcript(world: Wor
     assert await world.state.deliveries.by_external_id("shop", "web", "main", "x-r1") == (world.conversation, "r1")
 
 
-async def test_a_deleted_reply_is_gone_at_the_vendor_and_loses_its_text(world: World) -> None:
-    channel = Changing()
+async def test_a_deleted_reply_is_gone_at_the_vendor_and_loses_its_text(world: ConnectorEnvironment) -> None:
+    channel = EditingChannel()
     await sent(world, channel, "one\nand more")
     await change(world, channel, removal(world))
     assert channel.said == [("remove", "", "x-r1.0"), ("remove", "", "x-r1")]
     assert await line(world) == ("", "deleted")
 
 
-async def test_only_pieces_that_say_something_else_are_changed(world: World) -> None:
-    channel = Changing()
+async def test_only_pieces_that_say_something_else_are_changed(world: ConnectorEnvironment) -> None:
+    channel = EditingChannel()
     await sent(world, channel, "one\ntwo")
     await change(world, channel, edit(world, "one\nthree"))
     assert channel.said == [("change", "three", "x-r1")]
@@ -106,8 +106,10 @@ async def test_only_pieces_that_say_something_else_are_changed(world: World) -> 
     ("before", "after"),
     [("one", "impossible"), ("one", "two\nthree"), ("one\ntwo", "three"), ("one\ntwo\nthree", "four\nfive")],
 )
-async def test_a_reply_that_cannot_be_edited_stays_unchanged_everywhere(world: World, before: str, after: str) -> None:
-    channel = Changing()
+async def test_a_reply_that_cannot_be_edited_stays_unchanged_everywhere(
+    world: ConnectorEnvironment, before: str, after: str
+) -> None:
+    channel = EditingChannel()
     await sent(world, channel, before)
     await change(world, channel, edit(world, after))
     assert channel.said == []
@@ -117,23 +119,23 @@ async def test_a_reply_that_cannot_be_edited_stays_unchanged_everywhere(world: W
     assert (told.state, told.reason) == ("failed", "cannot_be_changed")
 
 
-async def test_a_refused_change_is_told_and_leaves_the_transcript(world: World) -> None:
-    channel = Changing("x-r1", SendRefused("missing_permission"))
+async def test_a_refused_change_is_told_and_leaves_the_transcript(world: ConnectorEnvironment) -> None:
+    channel = EditingChannel("x-r1", SendRefused("missing_permission"))
     await sent(world, channel)
     await change(world, channel, edit(world, "two"))
     assert await line(world) == ("one", "sent")
     assert ("edit-1", "failed") in await world.facts()
 
 
-async def test_the_latest_of_several_edits_stays_whatever_their_order(world: World) -> None:
-    channel = Changing()
+async def test_the_latest_of_several_edits_stays_whatever_their_order(world: ConnectorEnvironment) -> None:
+    channel = EditingChannel()
     await sent(world, channel)
     await change(world, channel, edit(world, "three", revision=3), edit(world, "two", revision=2))
     assert await line(world) == ("three", "sent")
 
 
-async def test_a_change_waits_for_a_vendor_that_is_away(world: World) -> None:
-    channel = Changing("x-r1", SendDelayed("away", retry_after_ms=60_000))
+async def test_a_change_waits_for_a_vendor_that_is_away(world: ConnectorEnvironment) -> None:
+    channel = EditingChannel("x-r1", SendDelayed("away", retry_after_ms=60_000))
     await sent(world, channel)
     with pytest.raises(Parked):
         await change(world, channel, edit(world, "two"))
@@ -142,7 +144,7 @@ async def test_a_change_waits_for_a_vendor_that_is_away(world: World) -> None:
     assert await line(world) == ("two", "sent")
 
 
-async def test_a_channel_on_which_nothing_can_be_changed_says_so(world: World) -> None:
+async def test_a_channel_on_which_nothing_can_be_changed_says_so(world: ConnectorEnvironment) -> None:
     channel = ScriptedChannel()
     message = world.message("r1", text="one", author=Author(kind="person"))
     await world.outbound(channel).handle(world.batch(message))
@@ -151,7 +153,7 @@ async def test_a_channel_on_which_nothing_can_be_changed_says_so(world: World) -
     assert ("edit-1", "failed") in await world.facts()
 
 
-async def test_on_the_web_the_contact_is_shown_the_new_words(world: World) -> None:
+async def test_on_the_web_the_contact_is_shown_the_new_words(world: ConnectorEnvironment) -> None:
     signals = world.state.signals.subscribe(conversation_signals.conversation_topic(world.conversation))
     first = anext(signals)
     channel = world.web()

@@ -78,7 +78,7 @@ class RecordingActs:
 
 
 @dataclass
-class World:
+class DeskEnvironment:
     """A customer on the web, and people in the channel ``support``."""
 
     slack: SlackVendor
@@ -245,7 +245,7 @@ class World:
 
 
 @pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
+async def world(tmp_path: Path) -> AsyncIterator[DeskEnvironment]:
     database = Database.open(tmp_path / "parley.db")
     bus, state, clock = SqliteBus(database), open_sqlite_state(database), Clock()
     await bus.start()
@@ -262,7 +262,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
     async with slack.serving():
         slack.announcer.subscriptions.clear()
         slack.channel("support")
-        yield World(slack, bus, state, clock, tools, blobs, conversation, contact.id)
+        yield DeskEnvironment(slack, bus, state, clock, tools, blobs, conversation, contact.id)
     await state.close()
     await bus.close()
     await database.close()

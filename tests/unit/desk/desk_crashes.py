@@ -8,14 +8,14 @@ import pytest
 
 from connectors.slack.desk.desk import SlackDesk
 from schemas.errors import Parked
-from tests.unit.desk.conftest import World
+from tests.unit.desk.conftest import DeskEnvironment
 
 
 class Killed(BaseException):
     """Stands for a kill: nothing in the product catches it."""
 
 
-async def until_done(world: World, tries: int = 40) -> int:
+async def until_done(world: DeskEnvironment, tries: int = 40) -> int:
     """As lanes do: again when the time has come that was said. How often it had to wait."""
     for waited in range(tries):
         keeper = world.keeper()
@@ -31,7 +31,7 @@ async def until_done(world: World, tries: int = 40) -> int:
     raise AssertionError("it never got done")
 
 
-async def look_and_die(world: World, monkeypatch: pytest.MonkeyPatch, point: str, passage: int = 1) -> bool:
+async def look_and_die(world: DeskEnvironment, monkeypatch: pytest.MonkeyPatch, point: str, passage: int = 1) -> bool:
     """One keeper looks, and dies at the so many-th passage of this point; whether it came so far."""
     monkeypatch.setattr(SlackDesk, "policy", replace(SlackDesk.policy, deadline=1.0))
     left = [passage]

@@ -30,7 +30,7 @@ from schemas.ports import Account, Batch, Event
 from tests.simulators.slack.event_delivery import Delivery, Outcome
 from tests.simulators.slack.events import SUBSCRIPTIONS
 from tests.simulators.slack.workspace import Post, Room
-from tests.unit.desk.conftest import TENANT, World
+from tests.unit.desk.conftest import TENANT, DeskEnvironment
 
 GROUP = topics.desk_group("slack")
 TOPIC = topics.outbound("slack")
@@ -40,7 +40,7 @@ Store = Callable[[str, Origin, RemoteFile], Awaitable[Attachment]]
 
 
 @dataclass
-class Carried:
+class RecordingTransport:
     """Carries Slack's events to the door. ``strays``: what became no act, and may never be any event at all."""
 
     channel: SlackChannel
@@ -66,7 +66,7 @@ class Carried:
 class Team:
     """``undo``: seconds for which replies are held. ``revises``: channels on which what was sent can be changed."""
 
-    world: World
+    world: DeskEnvironment
     undo: float = 0.0
     store: Store | None = None
     number: int = 0
@@ -94,7 +94,7 @@ class Team:
             revises=self.revises,
             **about,
         )
-        self.carrier = Carried(channel, self.account, self.door)
+        self.carrier = RecordingTransport(channel, self.account, self.door)
         self.slack.courier.carrier = self.carrier
         self.slack.announcer.subscriptions |= SUBSCRIPTIONS
         for name in COLLEAGUES:

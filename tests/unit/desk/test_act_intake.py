@@ -18,12 +18,12 @@ from schemas.desk import DeskCommand
 from schemas.messages import Address
 from tests.simulators.slack.workspace import Post
 from tests.simulators.vendor import Fault
-from tests.unit.desk.conftest import World
+from tests.unit.desk.conftest import DeskEnvironment
 from tests.unit.desk.slack_team import Team
 
 
 @pytest.fixture
-async def team(world: World) -> AsyncIterator[Team]:
+async def team(world: DeskEnvironment) -> AsyncIterator[Team]:
     async with Team(world).at_work() as team:
         yield team
 
@@ -154,7 +154,7 @@ async def test_a_form_that_slack_does_not_open_is_told(team: Team) -> None:
     assert await acts(team) == []
 
 
-class Nobody:
+class NoContacts:
     """No contact is known. See schemas.ports.BackfillContext."""
 
     session: Mapping[str, Any] = {}
@@ -172,7 +172,7 @@ async def test_desk_messages_from_an_outage_are_backfilled_and_not_taken_for_a_c
     since = team.world.clock()
     team.world.clock.now += timedelta(seconds=1)
     team.captured(lambda: (talk.say("Ben", "Hello"), team.slack.people.say("Ben", "lunch?", team.room)))
-    found = [event async for page in read_history(team.account, since, Nobody()) for event in page]
+    found = [event async for page in read_history(team.account, since, NoContacts()) for event in page]
     assert [event.type for event in found] == [topics.DESK_ACTED]
     await team.door.accept(team.account, found)
     await team.quiet()

@@ -17,20 +17,20 @@ from schemas.envelope import Envelope
 from schemas.errors import BusUnavailable, Parked
 from schemas.ports import Batch, Bus, Position
 from tests.simulators.vendor import Fault, File
-from tests.unit.desk.conftest import World
+from tests.unit.desk.conftest import DeskEnvironment
 from tests.unit.desk.slack_team import COLLEAGUES, GROUP, DeskThread, Team, wait_until
 
 PDF = File("offer.pdf", "application/pdf", b"%PDF-1.4\n%%EOF\n")
 
 
 @pytest.fixture
-async def team(world: World) -> AsyncIterator[Team]:
+async def team(world: DeskEnvironment) -> AsyncIterator[Team]:
     async with Team(world).at_work() as team:
         yield team
 
 
 @pytest.fixture
-async def patient(world: World) -> AsyncIterator[Team]:
+async def patient(world: DeskEnvironment) -> AsyncIterator[Team]:
     """Holds replies until somebody does something about them."""
     async with Team(world, undo=30.0).at_work() as team:
         yield team
@@ -101,7 +101,7 @@ async def test_an_undone_reply_never_goes_out(patient: Team) -> None:
     assert patient.whispers("Ben")[1:] == ["It stays here: the customer does not get it."]
 
 
-async def test_a_reply_that_was_set_aside_can_be_undone_like_any_other(patient: Team, world: World) -> None:
+async def test_a_reply_that_was_set_aside_can_be_undone_like_any_other(patient: Team, world: DeskEnvironment) -> None:
     """What comes while something of the conversation is parked joins it; the Undo is seen all the same."""
     do, refused = patient.acts.perform, list[str]()
 
@@ -123,7 +123,7 @@ async def test_a_reply_that_was_set_aside_can_be_undone_like_any_other(patient: 
     assert patient.whispers("Ben")[1:] == ["It stays here: the customer does not get it."]
 
 
-async def _is_parked(world: World, talk: DeskThread, wanted: bool = True) -> bool:
+async def _is_parked(world: DeskEnvironment, talk: DeskThread, wanted: bool = True) -> bool:
     return bool(await world.state.parking.read(GROUP, talk.id, limit=1)) is wanted
 
 
@@ -269,7 +269,9 @@ class Flaky:
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before it is written", "after it is written"])
-async def test_an_act_that_breaks_off_at_any_append_is_done_once_in_the_end(world: World, after: bool) -> None:
+async def test_an_act_that_breaks_off_at_any_append_is_done_once_in_the_end(
+    world: DeskEnvironment, after: bool
+) -> None:
     world.bus = Flaky(world.bus, after=after)  # type: ignore[assignment]
     made = Team(world)
     made.slack.courier.pace = 0.0
@@ -287,7 +289,9 @@ async def test_an_act_that_breaks_off_at_any_append_is_done_once_in_the_end(worl
         assert world.bus.failed >= {topics.OWNER_REQUESTED, topics.DESK_ACTED, topics.MESSAGE_RECEIVED}  # type: ignore[attr-defined]
 
 
-async def test_a_reply_that_is_held_when_its_lane_moves_on_is_held_by_the_next_and_goes_out_once(world: World) -> None:
+async def test_a_reply_that_is_held_when_its_lane_moves_on_is_held_by_the_next_and_goes_out_once(
+    world: DeskEnvironment,
+) -> None:
     made = Team(world, undo=30.0)
     async with made.at_work() as team:
         talk = await team.open()

@@ -12,10 +12,10 @@ import pytest
 from connectors.slack.desk import block_kit as kit
 from schemas.messages import Citation
 from tests.simulators.slack.message_contents import labels, words
-from tests.unit.desk.conftest import World
+from tests.unit.desk.conftest import DeskEnvironment
 
 
-async def test_a_handoff_is_one_card_that_says_who_waits_and_why(world: World) -> None:
+async def test_a_handoff_is_one_card_that_says_who_waits_and_why(world: DeskEnvironment) -> None:
     await world.say("Do you deliver to islands?")
     await world.say("I am not sure.", "agent", name="Fern")
     await world.hand_off("asked for a person", summary=["Wants delivery to an island", "No order yet"])
@@ -40,7 +40,7 @@ async def test_a_handoff_is_one_card_that_says_who_waits_and_why(world: World) -
     assert world.thread == []
 
 
-async def test_the_card_says_each_thing_once_and_the_talk_in_its_order(world: World) -> None:
+async def test_the_card_says_each_thing_once_and_the_talk_in_its_order(world: DeskEnvironment) -> None:
     cited = Citation(n=1, document="islands", title="Islands", quote="We do not.")
     await world.say("Do you deliver to islands?")
     await world.say("We do not. [1]", "agent", name="Fern", citations=[cited])
@@ -62,7 +62,7 @@ async def test_days_are_told_inside_the_words_that_they_follow() -> None:
     assert told == "<!date^1777887000^since {date_short_pretty} at {time}|since 2026-05-04 09:30 UTC>"
 
 
-async def test_without_a_handoff_nobody_at_the_desk_sees_anything(world: World) -> None:
+async def test_without_a_handoff_nobody_at_the_desk_sees_anything(world: DeskEnvironment) -> None:
     await world.say("Do you deliver to islands?")
     keeper = world.keeper()
     await world.look(keeper)
@@ -70,7 +70,7 @@ async def test_without_a_handoff_nobody_at_the_desk_sees_anything(world: World) 
     assert world.cards == []
 
 
-async def test_lines_that_came_meanwhile_are_posted_together_and_once(world: World) -> None:
+async def test_lines_that_came_meanwhile_are_posted_together_and_once(world: DeskEnvironment) -> None:
     await world.hand_off()
     keeper = world.keeper()
     await world.look(keeper)
@@ -89,7 +89,7 @@ async def test_lines_that_came_meanwhile_are_posted_together_and_once(world: Wor
     assert len(world.cards) == 1
 
 
-async def test_a_claim_is_on_the_card_at_once_and_other_changes_within_five_seconds(world: World) -> None:
+async def test_a_claim_is_on_the_card_at_once_and_other_changes_within_five_seconds(world: DeskEnvironment) -> None:
     await world.hand_off()
     keeper = world.keeper()
     await world.look(keeper)
@@ -103,7 +103,7 @@ async def test_a_claim_is_on_the_card_at_once_and_other_changes_within_five_seco
     await keeper.close()
 
 
-async def test_a_long_message_is_split_and_all_of_it_is_in_the_thread(world: World) -> None:
+async def test_a_long_message_is_split_and_all_of_it_is_in_the_thread(world: DeskEnvironment) -> None:
     text = " ".join(f"word{number}" for number in range(1500))
     await world.hand_off()
     await world.say(text)
@@ -114,7 +114,7 @@ async def test_a_long_message_is_split_and_all_of_it_is_in_the_thread(world: Wor
     assert all(f"word{number}" in shown for number in range(1500))
 
 
-async def test_a_long_message_from_before_the_handoff_is_whole_in_the_thread(world: World) -> None:
+async def test_a_long_message_from_before_the_handoff_is_whole_in_the_thread(world: DeskEnvironment) -> None:
     await world.say("a" * 100 + " " + "b" * 1000)
     await world.hand_off()
     keeper = world.keeper()
@@ -124,7 +124,9 @@ async def test_a_long_message_from_before_the_handoff_is_whole_in_the_thread(wor
     assert "b" * 1000 not in words(world.cards[0].body)
 
 
-async def test_a_long_message_from_before_the_handoff_that_is_taken_back_is_nowhere_any_more(world: World) -> None:
+async def test_a_long_message_from_before_the_handoff_that_is_taken_back_is_nowhere_any_more(
+    world: DeskEnvironment,
+) -> None:
     line = await world.say("secret " * 200)
     await world.hand_off()
     keeper = world.keeper()
@@ -137,7 +139,7 @@ async def test_a_long_message_from_before_the_handoff_that_is_taken_back_is_nowh
     assert "secret" not in str([post.body for post in [*world.cards, *world.thread]])
 
 
-async def test_names_and_words_of_customers_call_nobody(world: World) -> None:
+async def test_names_and_words_of_customers_call_nobody(world: DeskEnvironment) -> None:
     await world.hand_off("<!channel> *now*")
     await world.say("<!here> <@U123> @channel & <b>", name="<!everyone>")
     keeper = world.keeper()
@@ -159,7 +161,7 @@ async def test_names_and_words_of_customers_call_nobody(world: World) -> None:
         "&lt;https://evil.example/x|acme.okta.com&gt;",
     ],
 )
-async def test_a_customer_never_chooses_what_a_link_is_called(world: World, words: str) -> None:
+async def test_a_customer_never_chooses_what_a_link_is_called(world: DeskEnvironment, words: str) -> None:
     await world.say(words)
     await world.hand_off(f"Asked: {words}")
     await world.say(words, name=words)
@@ -177,7 +179,7 @@ def texts_of(body: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield from (each for each in [block.get("text"), *block.get("elements", [])] if each and "text" in each)
 
 
-async def test_an_edit_and_a_deletion_change_the_post(world: World) -> None:
+async def test_an_edit_and_a_deletion_change_the_post(world: DeskEnvironment) -> None:
     await world.hand_off()
     first = await world.say("two pots")
     second = await world.say("my address is secret")
@@ -197,7 +199,7 @@ async def test_an_edit_and_a_deletion_change_the_post(world: World) -> None:
     assert "secret" not in str(world.thread[0].body)
 
 
-async def test_files_stand_below_the_line_that_they_came_with(world: World) -> None:
+async def test_files_stand_below_the_line_that_they_came_with(world: DeskEnvironment) -> None:
     kept = await world.blobs.put("shop", "pot.png", "image/png", b"\x89PNG\r\n\x1a\n" + bytes(64))
     await world.hand_off()
     await world.say("here it is", files=[kept])
@@ -212,7 +214,9 @@ async def test_files_stand_below_the_line_that_they_came_with(world: World) -> N
     assert "do you see it?" in words(after.body)
 
 
-async def test_a_file_that_is_fetched_after_its_words_were_shown_comes_once_and_goes_with_them(world: World) -> None:
+async def test_a_file_that_is_fetched_after_its_words_were_shown_comes_once_and_goes_with_them(
+    world: DeskEnvironment,
+) -> None:
     await world.hand_off()
     line = await world.say("here it is")
     keeper = world.keeper()
@@ -230,7 +234,7 @@ async def test_a_file_that_is_fetched_after_its_words_were_shown_comes_once_and_
     assert not any(shown.files for shown in world.slack.ledger.shown if not shown.deleted)
 
 
-async def test_a_message_that_its_author_took_back_leaves_no_file_behind(world: World) -> None:
+async def test_a_message_that_its_author_took_back_leaves_no_file_behind(world: DeskEnvironment) -> None:
     kept = await world.blobs.put("shop", "pot.png", "image/png", b"\x89PNG\r\n\x1a\n" + bytes(64))
     await world.hand_off()
     line = await world.say("here it is", files=[kept])
@@ -246,7 +250,7 @@ async def test_a_message_that_its_author_took_back_leaves_no_file_behind(world: 
     assert "here it is" not in str([post.body for post in world.thread])
 
 
-async def test_a_persons_reply_from_the_thread_is_not_posted_again_and_carries_one_mark(world: World) -> None:
+async def test_a_persons_reply_from_the_thread_is_not_posted_again_and_carries_one_mark(world: DeskEnvironment) -> None:
     await world.hand_off()
     keeper = world.keeper()
     await world.look(keeper)
@@ -264,7 +268,7 @@ async def test_a_persons_reply_from_the_thread_is_not_posted_again_and_carries_o
     assert [post.ts for post in world.thread] == [written.ts]
 
 
-async def test_a_reply_that_failed_says_so_with_the_reason(world: World) -> None:
+async def test_a_reply_that_failed_says_so_with_the_reason(world: DeskEnvironment) -> None:
     await world.hand_off()
     keeper = world.keeper()
     await world.look(keeper)
@@ -276,7 +280,9 @@ async def test_a_reply_that_failed_says_so_with_the_reason(world: World) -> None
     assert "Not delivered" in told
 
 
-async def test_an_answer_that_may_be_lost_is_marked_and_can_be_sent_again_from_the_thread(world: World) -> None:
+async def test_an_answer_that_may_be_lost_is_marked_and_can_be_sent_again_from_the_thread(
+    world: DeskEnvironment,
+) -> None:
     await world.say("Do you deliver to islands?", "contact")
     await world.say("We do", "agent", state="unknown")
     await world.hand_off()
@@ -289,7 +295,7 @@ async def test_an_answer_that_may_be_lost_is_marked_and_can_be_sent_again_from_t
     assert "Send again" in shown
 
 
-async def test_a_card_that_was_deleted_is_followed_by_another_and_nothing_is_lost(world: World) -> None:
+async def test_a_card_that_was_deleted_is_followed_by_another_and_nothing_is_lost(world: DeskEnvironment) -> None:
     await world.hand_off()
     keeper = world.keeper()
     await world.look(keeper)
@@ -304,7 +310,7 @@ async def test_a_card_that_was_deleted_is_followed_by_another_and_nothing_is_los
     assert "with Mo" in words(world.cards[0].body)
 
 
-async def test_a_second_handoff_is_said_in_the_thread_of_the_same_card(world: World) -> None:
+async def test_a_second_handoff_is_said_in_the_thread_of_the_same_card(world: DeskEnvironment) -> None:
     await world.hand_off()
     keeper = world.keeper()
     await world.look(keeper)

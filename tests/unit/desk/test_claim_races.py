@@ -35,7 +35,7 @@ from schemas.ports import (
     VendorCall,
     VendorResponse,
 )
-from tests.unit.desk.conftest import TENANT, DeskBatch, World
+from tests.unit.desk.conftest import TENANT, DeskBatch, DeskEnvironment
 from tests.unit.desk.slack_team import DeskThread, Team
 
 ROUNDS, AT_ONCE = 1_000, 40
@@ -97,7 +97,7 @@ class Voice:
         return None
 
 
-class Watched:
+class WatchedDeliveries:
     """Deliveries, with a look at what began to be sent, and whether a person had claimed before that was asked."""
 
     def __init__(self, inner: Deliveries) -> None:
@@ -130,7 +130,7 @@ class Round:
 
     def __post_init__(self) -> None:
         state = self.team.world.state
-        self.watched = Watched(state.deliveries)
+        self.watched = WatchedDeliveries(state.deliveries)
         self.state: Any = replace(state, deliveries=self.watched)
         self.outbound = OutboundPipeline(
             self.voice,
@@ -252,7 +252,7 @@ class Round:
 
 
 @pytest.fixture
-async def team(world: World, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Team]:
+async def team(world: DeskEnvironment, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Team]:
     monkeypatch.setattr(reply, "START_DELAY", 0.0)
     monkeypatch.setattr(reply, "CHECK_OWNER", 0.02)
     monkeypatch.setattr(reply, "REPLY_GRACE", 0.05)

@@ -11,12 +11,14 @@ from schemas import topics
 from schemas.envelope import Envelope
 from schemas.handoff.business_hours import OfficeHours
 from tests.simulators.slack.message_contents import words
-from tests.unit.desk.conftest import TENANT, World
+from tests.unit.desk.conftest import TENANT, DeskEnvironment
 
 MINUTES = timedelta(minutes=1)
 
 
-async def test_the_thread_is_reminded_once_and_another_channel_hears_when_it_is_too_late(world: World) -> None:
+async def test_the_thread_is_reminded_once_and_another_channel_hears_when_it_is_too_late(
+    world: DeskEnvironment,
+) -> None:
     other = world.slack.channel("leads").id
     times = DeskTimesRules(first_reply=20 * MINUTES, remind=0.5, escalate_to=other, mention="here")
     await world.hand_off()
@@ -36,7 +38,7 @@ async def test_the_thread_is_reminded_once_and_another_channel_hears_when_it_is_
     assert f"/archives/{world.room}/p{world.cards[0].ts.replace('.', '')}|open" in words(escalated.body)
 
 
-async def test_a_reply_ends_the_wait_and_the_next_message_begins_another(world: World) -> None:
+async def test_a_reply_ends_the_wait_and_the_next_message_begins_another(world: DeskEnvironment) -> None:
     times = DeskTimesRules(first_reply=20 * MINUTES, next_reply=60 * MINUTES)
     await world.hand_off()
     await world.say("We look into it", "person", name="Mo")
@@ -57,7 +59,7 @@ async def test_a_reply_ends_the_wait_and_the_next_message_begins_another(world: 
     assert "should have had an answer" in world.texts()[2]
 
 
-async def test_only_office_hours_count(world: World) -> None:
+async def test_only_office_hours_count(world: DeskEnvironment) -> None:
     """It is Monday, 9:30 in London's summer; people come at 11:00 UTC."""
     hours = OfficeHours(ZoneInfo("UTC"), {0: ((660, 720),)}, frozenset())
     await world.hand_off()
@@ -71,7 +73,7 @@ async def test_only_office_hours_count(world: World) -> None:
     assert told == [0, 1]
 
 
-async def test_a_window_that_closes_is_told_before_and_after(world: World) -> None:
+async def test_a_window_that_closes_is_told_before_and_after(world: DeskEnvironment) -> None:
     await world.say("hello?")
     await world.hand_off()
     keeper = world.keeper(
@@ -89,7 +91,7 @@ async def test_a_window_that_closes_is_told_before_and_after(world: World) -> No
     assert "has closed" in world.texts()[1]
 
 
-async def test_the_sweep_wakes_the_keeper_when_something_is_due_and_not_before(world: World) -> None:
+async def test_the_sweep_wakes_the_keeper_when_something_is_due_and_not_before(world: DeskEnvironment) -> None:
     times = DeskTimesRules(first_reply=20 * MINUTES)
     rules = {TENANT: DeskRules(TENANT, "main", world.room, times=times)}
     sweep = NoticeTimer("slack", rules, bus=world.bus, state=world.state, clock=world.clock)

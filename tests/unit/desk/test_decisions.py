@@ -15,12 +15,12 @@ from schemas.actions import ActionMemory, ApprovalDecided, PendingApproval
 from schemas.desk import DraftRequested, DraftSettled
 from schemas.messages import Author, TranscriptMessage
 from tests.simulators.slack.workspace import Post
-from tests.unit.desk.conftest import World
+from tests.unit.desk.conftest import DeskEnvironment
 from tests.unit.desk.slack_team import DeskThread, Team
 
 
 @pytest.fixture
-async def team(world: World) -> AsyncIterator[Team]:
+async def team(world: DeskEnvironment) -> AsyncIterator[Team]:
     async with Team(world).at_work() as team:
         yield team
 

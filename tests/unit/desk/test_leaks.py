@@ -12,7 +12,7 @@ import pytest
 
 from tests.simulators.slack.workspace import Post, Room
 from tests.simulators.vendor import File
-from tests.unit.desk.conftest import World
+from tests.unit.desk.conftest import DeskEnvironment
 from tests.unit.desk.slack_team import DeskThread, Team
 
 HOLD = 60.0
@@ -193,7 +193,7 @@ def _change(case: Case, ts: str) -> None:
 
 
 @pytest.fixture
-async def team(world: World) -> AsyncIterator[Team]:
+async def team(world: DeskEnvironment) -> AsyncIterator[Team]:
     made = Team(world, undo=HOLD)
     for name, kind in (("Gil", "guest"), ("Otto", "outsider"), ("Robo", "bot")):
         made.slack.people.join(made.room, name, kind)  # type: ignore[arg-type]

@@ -21,7 +21,7 @@ from schemas.desk import Handoff
 from schemas.messages import Address, Author, TranscriptMessage
 from tests.harness.short_timeouts import speed_up_rates
 from tests.simulators.slack.message_contents import words
-from tests.unit.desk.conftest import TENANT, World
+from tests.unit.desk.conftest import TENANT, DeskEnvironment
 
 FASTER = 10.0
 LIVE, EACH = 30, 4
@@ -37,7 +37,7 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-async def handed_off(world: World, number: int) -> str:
+async def handed_off(world: DeskEnvironment, number: int) -> str:
     """A conversation that people have."""
     place, state = f"p{number}", world.state
     address = Address(channel="web", value=place)
@@ -63,7 +63,7 @@ async def handed_off(world: World, number: int) -> str:
     return conversation
 
 
-async def write(world: World, conversation: str, number: int, said: dict[str, float]) -> None:
+async def write(world: DeskEnvironment, conversation: str, number: int, said: dict[str, float]) -> None:
     """One customer, at their own pace."""
     await asyncio.sleep(EVERY * number / LIVE)
     for count in range(EACH):
@@ -77,7 +77,7 @@ async def write(world: World, conversation: str, number: int, said: dict[str, fl
         await asyncio.sleep(EVERY)
 
 
-class Stolen:
+class StolenTime:
     """Time in which this process could have gone on and was not let: others had the processors. What it computes itself
     is no such time."""
 
@@ -100,7 +100,7 @@ async def given_up(conversation: str, records: object, error: Exception, attempt
     raise error
 
 
-def keeper_at_slacks_limits(world: World) -> DeskConsumer:
+def keeper_at_slacks_limits(world: DeskEnvironment) -> DeskConsumer:
     """On the machine's clock, as the simulated Slack is then."""
     world.slack.now = world.slack.limits.now = time.time
     world.slack.limits.enforced, world.slack.limits.speed = True, FASTER
@@ -119,7 +119,7 @@ def keeper_at_slacks_limits(world: World) -> DeskConsumer:
     )
 
 
-async def seen_of(world: World, said: dict[str, float]) -> dict[str, list[float]]:
+async def seen_of(world: DeskEnvironment, said: dict[str, float]) -> dict[str, list[float]]:
     """When each text was shown, as often as it was, once all of them were."""
     seen: dict[str, list[float]] = defaultdict(list)
 
@@ -135,7 +135,7 @@ async def seen_of(world: World, said: dict[str, float]) -> dict[str, list[float]
 
 
 async def test_thirty_live_handoffs_are_mirrored_at_slacks_limits_and_none_is_lost(
-    world: World,
+    world: DeskEnvironment,
 ) -> None:
     keeper = keeper_at_slacks_limits(world)
     lanes = Lanes(world.bus, world.state.parking, clock=now)

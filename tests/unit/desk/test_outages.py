@@ -14,16 +14,16 @@ from schemas import ids
 from schemas.errors import Parked
 from tests.simulators.slack.message_contents import words
 from tests.simulators.vendor import Fault
-from tests.unit.desk.conftest import TENANT, World
+from tests.unit.desk.conftest import TENANT, DeskEnvironment
 from tests.unit.desk.desk_crashes import look_and_die, until_done
 
 
-def order(world: World) -> list[str]:
+def order(world: DeskEnvironment) -> list[str]:
     shown = "\n".join(world.texts())
     return sorted((f"line {number}" for number in range(6) if f"line {number}" in shown), key=shown.index)
 
 
-async def test_messages_during_a_slack_outage_are_posted_in_order_afterwards(world: World) -> None:
+async def test_messages_during_a_slack_outage_are_posted_in_order_afterwards(world: DeskEnvironment) -> None:
     await world.hand_off()
     world.slack.faults.always = lambda request: Fault("limit", retry_after=60)
     for number in range(6):
@@ -40,7 +40,7 @@ async def test_messages_during_a_slack_outage_are_posted_in_order_afterwards(wor
 
 @pytest.mark.parametrize("kind", ["drop_after", "fail_after", "garbage", "drop"])
 async def test_a_post_whose_answer_never_came_is_there_once(
-    world: World, kind: str, monkeypatch: pytest.MonkeyPatch
+    world: DeskEnvironment, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(SlackDesk, "policy", replace(SlackDesk.policy, deadline=1.0))
     await world.hand_off()
@@ -56,7 +56,7 @@ async def test_a_post_whose_answer_never_came_is_there_once(
 @pytest.mark.parametrize("point", ["connector.after_intent", "connector.after_send", "connector.after_record"])
 @pytest.mark.parametrize("passage", range(1, 5))
 async def test_a_keeper_that_is_killed_anywhere_is_followed_by_one_that_shows_every_line_once(
-    world: World, point: str, passage: int, monkeypatch: pytest.MonkeyPatch
+    world: DeskEnvironment, point: str, passage: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await world.hand_off()
     for number in range(3):
@@ -70,11 +70,11 @@ async def test_a_keeper_that_is_killed_anywhere_is_followed_by_one_that_shows_ev
     assert len(world.cards) == 1
 
 
-def unreachable(world: World) -> float | None:
+def unreachable(world: DeskEnvironment) -> float | None:
     return world.metrics.registry.get_sample_value("parley_desk_unreachable_total", {"tenant": TENANT})
 
 
-async def test_a_channel_that_takes_nothing_is_tried_again_later_and_counted(world: World) -> None:
+async def test_a_channel_that_takes_nothing_is_tried_again_later_and_counted(world: DeskEnvironment) -> None:
     """The count is there from the start: whoever watches it sees the first time."""
     await world.keeper().close()
     assert unreachable(world) == 0
@@ -92,7 +92,7 @@ async def test_a_channel_that_takes_nothing_is_tried_again_later_and_counted(wor
     assert len(world.cards) == 1
 
 
-async def test_desk_posts_are_no_lines_of_the_transcript(world: World) -> None:
+async def test_desk_posts_are_no_lines_of_the_transcript(world: DeskEnvironment) -> None:
     await world.hand_off()
     line = await world.say("hello")
     await until_done(world)
@@ -103,7 +103,7 @@ async def test_desk_posts_are_no_lines_of_the_transcript(world: World) -> None:
 
 
 async def test_while_slack_cannot_be_reached_at_all_everything_waits_and_then_comes_once(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: DeskEnvironment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sender, "get_pause", lambda *_: sender.MAX_WAIT + 1)  # it gives up at once
     here = world.account(TENANT, "slack", "main")

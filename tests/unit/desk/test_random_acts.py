@@ -17,13 +17,13 @@ from schemas.messages import InboundMessage
 from schemas.ports import Conversations, OwnershipResult
 from tests.simulators.slack.encoding import Refusal
 from tests.simulators.slack.event_delivery import Delivery
-from tests.unit.desk.conftest import World
+from tests.unit.desk.conftest import DeskEnvironment
 from tests.unit.desk.slack_team import COLLEAGUES, DeskThread, Team
 
 WALKS, STEPS, AT_ONCE = 60, 30, 20
 
 
-class Watched:
+class WatchedConversations:
     """Conversations, with a list of who won them when."""
 
     def __init__(self, inner: Conversations) -> None:
@@ -41,7 +41,7 @@ class Watched:
 
 
 @dataclass
-class Walk:
+class RandomActs:
     """What people did in one conversation. ``said``: by message, its author and all that it ever said."""
 
     talk: DeskThread
@@ -89,8 +89,8 @@ class Walk:
 
 
 @pytest.fixture
-async def team(world: World) -> AsyncIterator[Team]:
-    watched: Any = Watched(world.state.conversations)
+async def team(world: DeskEnvironment) -> AsyncIterator[Team]:
+    watched: Any = WatchedConversations(world.state.conversations)
     world.state = replace(world.state, conversations=watched)
     async with Team(world, undo=0.02).at_work() as team:
         yield team
@@ -98,12 +98,12 @@ async def team(world: World) -> AsyncIterator[Team]:
 
 @pytest.mark.slow
 async def test_the_customer_gets_only_messages_of_the_owner_and_each_once(team: Team) -> None:
-    free, walks = asyncio.Semaphore(AT_ONCE), dict[str, Walk]()
+    free, walks = asyncio.Semaphore(AT_ONCE), dict[str, RandomActs]()
 
     async def one(number: int) -> None:
         async with free:
             talk = await team.open()
-            walks[talk.id] = Walk(talk, Random(number))
+            walks[talk.id] = RandomActs(talk, Random(number))
             await walks[talk.id].go()
 
     await asyncio.gather(*(one(number) for number in range(WALKS)))

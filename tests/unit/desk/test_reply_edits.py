@@ -10,14 +10,14 @@ from connectors.desk.commands import reply_edits
 from schemas import topics
 from schemas.changes import MessageDeleted, MessageEdited
 from tests.simulators.slack.workspace import Post
-from tests.unit.desk.conftest import World
+from tests.unit.desk.conftest import DeskEnvironment
 from tests.unit.desk.slack_team import DeskThread, Team
 
 OUT = topics.outbound("web")
 
 
 @pytest.fixture
-async def team(world: World) -> AsyncIterator[Team]:
+async def team(world: DeskEnvironment) -> AsyncIterator[Team]:
     async with Team(world, revises=frozenset({"web"})).at_work() as team:
         yield team
 
@@ -105,7 +105,7 @@ async def test_a_change_does_not_overtake_the_reply_that_it_changes(team: Team) 
     assert await edits(team) == ["Hello there"]
 
 
-async def test_the_author_is_told_when_a_reply_cannot_be_edited(world: World) -> None:
+async def test_the_author_is_told_when_a_reply_cannot_be_edited(world: DeskEnvironment) -> None:
     async with Team(world).at_work() as team:
         _, post = await said(team)
         team.slack.people.edit("Ben", post.ts, "Hello there")

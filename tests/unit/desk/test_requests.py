@@ -10,10 +10,10 @@ from schemas.actions import ActionMemory, PendingApproval
 from schemas.conversation import Conversation, DeliveryOutcome
 from schemas.desk import DeskCommand
 from tests.simulators.slack.message_contents import labels, words
-from tests.unit.desk.conftest import RecordingActs, World
+from tests.unit.desk.conftest import DeskEnvironment, RecordingActs
 
 
-def approval(world: World, **fields: Any) -> PendingApproval:
+def approval(world: DeskEnvironment, **fields: Any) -> PendingApproval:
     whole = {
         "id": "a1",
         "action": "refund_order",
@@ -28,19 +28,19 @@ def approval(world: World, **fields: Any) -> PendingApproval:
     return PendingApproval.model_validate(whole | fields)
 
 
-async def wait_for(world: World, *approvals: PendingApproval) -> None:
+async def wait_for(world: DeskEnvironment, *approvals: PendingApproval) -> None:
     await world.change(actions=ActionMemory(approvals=list(approvals)).model_dump())
 
 
-def act(world: World, kind: str, **fields: Any) -> DeskCommand:
+def act(world: DeskEnvironment, kind: str, **fields: Any) -> DeskCommand:
     told = {"id": f"act-{kind}", "kind": kind, "by": "slack:U1", "name": "Mo", "account": "main", "place": "C:1.0"}
     return DeskCommand.model_validate(told | {"at": world.clock()} | fields)
 
 
-class Deciding(RecordingActs):
+class DecisionActs(RecordingActs):
     """Puts on record that a decision or a draft's end came about by this act."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: DeskEnvironment) -> None:
         super().__init__()
         self._world = world
 
@@ -53,7 +53,7 @@ class Deciding(RecordingActs):
 
 
 async def test_an_approval_is_asked_with_its_exact_arguments_while_the_agent_has_the_conversation(
-    world: World,
+    world: DeskEnvironment,
 ) -> None:
     await world.say("I want my money back")
     await wait_for(world, approval(world))
@@ -69,7 +69,7 @@ async def test_an_approval_is_asked_with_its_exact_arguments_while_the_agent_has
     assert labels(asked.body) == ["Approve", "Deny"]
 
 
-async def test_an_approval_of_an_older_release_has_no_title_and_is_named_by_its_action(world: World) -> None:
+async def test_an_approval_of_an_older_release_has_no_title_and_is_named_by_its_action(world: DeskEnvironment) -> None:
     await wait_for(world, approval(world, title=""))
     keeper = world.keeper()
     for _ in range(2):
@@ -78,7 +78,7 @@ async def test_an_approval_of_an_older_release_has_no_title_and_is_named_by_its_
     assert "refund_order" in words(world.thread[0].body)
 
 
-async def test_a_conversation_that_is_handed_over_again_for_an_approval_says_why_once(world: World) -> None:
+async def test_a_conversation_that_is_handed_over_again_for_an_approval_says_why_once(world: DeskEnvironment) -> None:
     keeper = world.keeper()
     await world.hand_off("asked for a person")
     await world.look(keeper)
@@ -92,9 +92,9 @@ async def test_a_conversation_that_is_handed_over_again_for_an_approval_says_why
     assert "my money" in again
 
 
-async def test_a_decided_approval_says_by_whom_and_can_be_decided_no_more(world: World) -> None:
+async def test_a_decided_approval_says_by_whom_and_can_be_decided_no_more(world: DeskEnvironment) -> None:
     await wait_for(world, approval(world))
-    keeper = world.keeper(Deciding(world))
+    keeper = world.keeper(DecisionActs(world))
     await world.look(keeper)
     await world.look(keeper, world.record(topics.DESK_ACTED, act(world, "approve", value="a1")))
     await wait_for(world)
@@ -105,7 +105,7 @@ async def test_a_decided_approval_says_by_whom_and_can_be_decided_no_more(world:
     assert labels(asked.body) == []
 
 
-async def test_an_approval_that_expired_says_so(world: World) -> None:
+async def test_an_approval_that_expired_says_so(world: DeskEnvironment) -> None:
     await wait_for(world, approval(world))
     keeper = world.keeper()
     await world.look(keeper)
@@ -116,10 +116,10 @@ async def test_an_approval_that_expired_says_so(world: World) -> None:
 
 
 async def test_a_draft_is_shown_once_with_its_text_in_the_metadata_and_ends_with_the_act_that_sent_it(
-    world: World,
+    world: DeskEnvironment,
 ) -> None:
     await world.hand_off()
-    keeper = world.keeper(Deciding(world))
+    keeper = world.keeper(DecisionActs(world))
     for _ in range(2):
         await world.look(keeper, world.draft(text="We **do** deliver."))
     (shown,) = world.thread
@@ -132,7 +132,7 @@ async def test_a_draft_is_shown_once_with_its_text_in_the_metadata_and_ends_with
     assert labels(world.thread[0].body) == []
 
 
-async def test_a_draft_goes_out_without_the_numbers_of_its_sources(world: World) -> None:
+async def test_a_draft_goes_out_without_the_numbers_of_its_sources(world: DeskEnvironment) -> None:
     await world.hand_off()
     keeper = world.keeper()
     cited = {"n": 1, "document": "islands", "title": "Islands", "quote": "We do."}
@@ -144,7 +144,7 @@ async def test_a_draft_goes_out_without_the_numbers_of_its_sources(world: World)
     assert "[1]" not in words(shown.body)
 
 
-async def test_without_an_answer_a_draft_says_why(world: World) -> None:
+async def test_without_an_answer_a_draft_says_why(world: DeskEnvironment) -> None:
     await world.hand_off()
     keeper = world.keeper()
     await world.look(keeper, world.draft(text="", reason="nothing in the documents"))
@@ -152,7 +152,7 @@ async def test_without_an_answer_a_draft_says_why(world: World) -> None:
     assert "nothing in the documents" in words(world.thread[0].body)
 
 
-async def test_acts_are_done_once_and_in_their_order_also_when_they_come_twice(world: World) -> None:
+async def test_acts_are_done_once_and_in_their_order_also_when_they_come_twice(world: DeskEnvironment) -> None:
     await world.hand_off()
     keeper = world.keeper()
     kinds = ("reply", "edit", "return")
@@ -163,7 +163,7 @@ async def test_acts_are_done_once_and_in_their_order_also_when_they_come_twice(w
     assert world.acts.acts == list(kinds)
 
 
-async def test_a_conversation_that_is_passed_on_is_shown_whole_in_the_other_channel(world: World) -> None:
+async def test_a_conversation_that_is_passed_on_is_shown_whole_in_the_other_channel(world: DeskEnvironment) -> None:
     other = world.slack.channel("billing").id
     await world.hand_off()
     keeper = world.keeper(channels={"billing": other})

@@ -4,27 +4,27 @@ from __future__ import annotations
 
 import pytest
 
-from tests.unit.desk.conftest import World
+from tests.unit.desk.conftest import DeskEnvironment
 from tests.unit.desk.desk_crashes import look_and_die, until_done
 
 PICTURE = b"\x89PNG\r\n\x1a\n" + bytes(64)
 DEATHS = pytest.mark.parametrize("point", ["connector.after_intent", "connector.after_send", "connector.after_record"])
 
 
-async def with_card(world: World) -> None:
+async def with_card(world: DeskEnvironment) -> None:
     await world.hand_off()
     keeper = world.keeper()
     await world.look(keeper)
     await keeper.close()
 
 
-def names(world: World) -> list[str]:
+def names(world: DeskEnvironment) -> list[str]:
     return [file["name"] for post in world.thread for file in post.body.get("files", [])]
 
 
 @DEATHS
 async def test_a_line_whose_file_is_fetched_meanwhile_is_there_once_with_its_file_below(
-    world: World, point: str, monkeypatch: pytest.MonkeyPatch
+    world: DeskEnvironment, point: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await with_card(world)
     line = await world.say("here it is")
@@ -42,7 +42,7 @@ async def test_a_line_whose_file_is_fetched_meanwhile_is_there_once_with_its_fil
 
 @DEATHS
 async def test_a_line_that_is_said_meanwhile_is_not_taken_for_part_of_the_post_that_is_in_doubt(
-    world: World, point: str, monkeypatch: pytest.MonkeyPatch
+    world: DeskEnvironment, point: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await with_card(world)
     await world.say("line 0")
@@ -55,7 +55,7 @@ async def test_a_line_that_is_said_meanwhile_is_not_taken_for_part_of_the_post_t
     assert shown.index("line 0") < shown.index("line 1") < shown.index("line 2")
 
 
-async def test_a_file_that_is_fetched_late_stands_before_what_was_said_after_it(world: World) -> None:
+async def test_a_file_that_is_fetched_late_stands_before_what_was_said_after_it(world: DeskEnvironment) -> None:
     await with_card(world)
     line = await world.say("here it is")
     await until_done(world)
@@ -66,7 +66,7 @@ async def test_a_file_that_is_fetched_late_stands_before_what_was_said_after_it(
     assert [bool(post.body.get("files")) for post in world.thread] == [False, True, False]
 
 
-async def test_a_long_message_that_is_taken_back_is_nowhere_any_more(world: World) -> None:
+async def test_a_long_message_that_is_taken_back_is_nowhere_any_more(world: DeskEnvironment) -> None:
     await world.hand_off()
     line = await world.say(" ".join(f"secret{number}" for number in range(4000)))
     await until_done(world)
@@ -77,7 +77,9 @@ async def test_a_long_message_that_is_taken_back_is_nowhere_any_more(world: Worl
     assert "secret" not in str([post.body for post in [*world.cards, *world.thread]])
 
 
-async def test_of_a_long_message_that_is_edited_again_and_again_only_its_latest_words_stand_there(world: World) -> None:
+async def test_of_a_long_message_that_is_edited_again_and_again_only_its_latest_words_stand_there(
+    world: DeskEnvironment,
+) -> None:
     """Also where it was short in between, says again what it said before, or is taken back in the end."""
     await world.hand_off()
     line = await world.say("first words")

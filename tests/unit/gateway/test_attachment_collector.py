@@ -37,7 +37,7 @@ class Clock:
 
 
 @dataclass
-class World:
+class CollectorEnvironment:
     state: State
     clock: Clock
     store: MemoryStore
@@ -81,12 +81,12 @@ class World:
 
 
 @pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
+async def world(tmp_path: Path) -> AsyncIterator[CollectorEnvironment]:
     async with sqlite_state(tmp_path / "parley.db") as state:
-        yield World(state, Clock(), MemoryStore(), LimitSettings(stored_file_bytes=100))
+        yield CollectorEnvironment(state, Clock(), MemoryStore(), LimitSettings(stored_file_bytes=100))
 
 
-async def test_only_what_no_message_references_is_deleted_after_a_day(world: World) -> None:
+async def test_only_what_no_message_references_is_deleted_after_a_day(world: CollectorEnvironment) -> None:
     loose, named, late = [await world.upload() for _ in range(3)]
     for number in range(250):
         await world.say(number)
@@ -111,7 +111,7 @@ async def test_only_what_no_message_references_is_deleted_after_a_day(world: Wor
 
 
 async def test_a_file_whose_message_waits_on_the_log_is_kept_as_long_as_the_log_keeps_the_message(
-    world: World,
+    world: CollectorEnvironment,
 ) -> None:
     """The worker may be away for days before the line is in the transcript."""
     waiting, never = [await world.upload(claimed=True) for _ in range(2)]
@@ -124,7 +124,7 @@ async def test_a_file_whose_message_waits_on_the_log_is_kept_as_long_as_the_log_
     assert (await world.has(waiting), await world.has(never)) == (True, False)
 
 
-async def test_one_process_collects_and_the_next_one_goes_on_when_it_is_gone(world: World) -> None:
+async def test_one_process_collects_and_the_next_one_goes_on_when_it_is_gone(world: CollectorEnvironment) -> None:
     one, other = world.collector(), world.collector()
     await one.sweep()
     put = await world.upload()
@@ -139,7 +139,7 @@ async def test_one_process_collects_and_the_next_one_goes_on_when_it_is_gone(wor
     assert not await world.has(again)
 
 
-async def test_a_collector_that_died_in_the_middle_is_followed_by_another(world: World) -> None:
+async def test_a_collector_that_died_in_the_middle_is_followed_by_another(world: CollectorEnvironment) -> None:
     class Dying:
         """Deletes the bytes of a file, and no more."""
 
@@ -162,7 +162,7 @@ async def test_a_collector_that_died_in_the_middle_is_followed_by_another(world:
     assert [each async for each in world.blobs.uploads(before=world.clock())] == []
 
 
-async def test_deleted_files_free_the_quota(world: World) -> None:
+async def test_deleted_files_free_the_quota(world: CollectorEnvironment) -> None:
     await world.upload(b"a" * 60)
     with pytest.raises(StorageFull):
         await world.upload(b"b" * 60)
@@ -197,7 +197,7 @@ async def test_the_worker_role_runs_the_collector(instance: Instance) -> None:
 
 @pytest.mark.parametrize("wrong", [-60, 40, 1_000_000])
 async def test_the_count_of_stored_bytes_is_put_right_when_it_was_lost_or_left_too_high(
-    world: World, wrong: int
+    world: CollectorEnvironment, wrong: int
 ) -> None:
     """After a kill between counting and storing, a lost state store, or an upgrade with files that nobody counted."""
     await world.upload(b"a" * 60)

@@ -38,13 +38,13 @@ def environment(**more: str) -> dict[str, str]:
 
 
 @dataclass
-class Done:
+class CommandResult:
     returncode: int
     stdout: str
     stderr: str
 
 
-def process(*arguments: str, cwd: Path) -> Done:
+def process(*arguments: str, cwd: Path) -> CommandResult:
     """`parley` as a process of its own."""
     done = subprocess.run(
         [sys.executable, "-m", "gateway.cli", *arguments],
@@ -55,7 +55,7 @@ def process(*arguments: str, cwd: Path) -> Done:
         timeout=60,
         check=False,
     )
-    return Done(done.returncode, done.stdout, done.stderr)
+    return CommandResult(done.returncode, done.stdout, done.stderr)
 
 
 def log_to(stream: TextIO) -> None:
@@ -67,7 +67,7 @@ def log_to(stream: TextIO) -> None:
     )
 
 
-def parley(*arguments: str, cwd: Path, stdin: str = "", **environ: str) -> Done:
+def parley(*arguments: str, cwd: Path, stdin: str = "", **environ: str) -> CommandResult:
     """`parley` in this process, which spares a second for each call: the same `main`, its streams and exit code."""
     out, err = io.StringIO(), io.StringIO()
     configuration.environment.cache_clear()
@@ -88,7 +88,7 @@ def parley(*arguments: str, cwd: Path, stdin: str = "", **environ: str) -> Done:
         finally:
             configuration.environment.cache_clear()
             structlog.reset_defaults()
-    return Done(code, out.getvalue(), err.getvalue())
+    return CommandResult(code, out.getvalue(), err.getvalue())
 
 
 def configure(folder: Path, more: str = "", port: int | None = None) -> None:
@@ -106,7 +106,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-class Running:
+class DevProcess:
     """`parley dev` as a process, started on another port than the configured one, so that commands must find it."""
 
     def __init__(self, folder: Path, *flags: str) -> None:
@@ -140,10 +140,10 @@ class Running:
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevProcess]:
     folder = tmp_path_factory.mktemp("instance")
     configure(folder)
-    instance = Running(folder)
+    instance = DevProcess(folder)
     try:
         instance.wait()
         yield instance
@@ -312,7 +312,7 @@ def test_schema_export_writes_the_golden_files(tmp_path: Path) -> None:
 # ── doctor ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def findings(done: Done) -> dict[str, dict[str, str]]:
+def findings(done: CommandResult) -> dict[str, dict[str, str]]:
     return {item["check"]: item for item in json.loads(done.stdout)["findings"]}
 
 
@@ -465,7 +465,7 @@ def test_state_is_rebuilt_from_the_log(folder: Path) -> None:
 
 def test_the_banner_says_where_and_how_to_ask(tmp_path: Path) -> None:
     configure(tmp_path)
-    instance = Running(tmp_path)
+    instance = DevProcess(tmp_path)
     instance.wait()
     token = (tmp_path / ".parley" / "admin_token").read_text().strip()
     address_file = tmp_path / ".parley" / "address"
@@ -484,7 +484,7 @@ def test_the_banner_names_a_configuration_that_is_not_here(tmp_path: Path) -> No
     """What it says to type works in the folder where the instance was started."""
     (tmp_path / "my shop").mkdir()
     configure(tmp_path / "my shop")
-    instance = Running(tmp_path, "--config", "my shop/parley.yaml")
+    instance = DevProcess(tmp_path, "--config", "my shop/parley.yaml")
     instance.wait()
     done = parley("chat", "-m", "When do you ship?", "--config", "my shop/parley.yaml", cwd=tmp_path)
     out, _ = instance.stop()
@@ -492,7 +492,7 @@ def test_the_banner_names_a_configuration_that_is_not_here(tmp_path: Path) -> No
     assert "chat --config 'my shop/parley.yaml'\n" in out
 
 
-def test_one_question_is_answered_as_json(running: Running) -> None:
+def test_one_question_is_answered_as_json(running: DevProcess) -> None:
     done = parley("chat", "-m", "What does a parcel to Lisbon cost?", "--json", cwd=running.folder)
     answer = json.loads(done.stdout)
     assert "12 euros" in answer["text"], done.stderr
@@ -500,7 +500,7 @@ def test_one_question_is_answered_as_json(running: Running) -> None:
     assert answer["author"]["kind"] == "agent"
 
 
-def test_a_terminal_talk_shows_answers_and_their_sources(running: Running) -> None:
+def test_a_terminal_talk_shows_answers_and_their_sources(running: DevProcess) -> None:
     lines = "How do I water a Nepenthes?\nWhat does a parcel to Lisbon cost?\n\n"
     done = parley("chat", cwd=running.folder, stdin=lines)
     assert done.returncode == 0, done.stderr
@@ -510,7 +510,7 @@ def test_a_terminal_talk_shows_answers_and_their_sources(running: Running) -> No
     assert done.stdout.index("rain water") < done.stdout.index("12 euros")
 
 
-def test_commands_talk_to_the_running_instance(running: Running) -> None:
+def test_commands_talk_to_the_running_instance(running: DevProcess) -> None:
     listed = json.loads(parley("knowledge", "list", "--json", cwd=running.folder).stdout)
     assert [item["document"] for item in listed] == ["care", "shipping"]
     found = json.loads(parley("knowledge", "ask", "parcel to Lisbon", "--json", cwd=running.folder).stdout)
@@ -525,7 +525,7 @@ def test_commands_talk_to_the_running_instance(running: Running) -> None:
     assert (missing.returncode, missing.stderr) == (2, "error[not_found]: no such dead letter\n")
 
 
-def test_turns_are_shown_and_exported(running: Running) -> None:
+def test_turns_are_shown_and_exported(running: DevProcess) -> None:
     parley("chat", "-m", "What does a parcel to Lisbon cost?", cwd=running.folder)
     deadline = time.monotonic() + 10
     lines: list[str] = []
@@ -546,7 +546,7 @@ def test_turns_are_shown_and_exported(running: Running) -> None:
         assert "cited" in printed
 
 
-def test_quality_is_counted_by_split(running: Running) -> None:
+def test_quality_is_counted_by_split(running: DevProcess) -> None:
     questions = running.folder / "questions.yaml"
     questions.write_text(
         "- {id: a, question: 'What does a parcel to Lisbon cost?', document: shipping, split: dev}\n"
@@ -561,14 +561,14 @@ def test_quality_is_counted_by_split(running: Running) -> None:
     assert broken.stderr.startswith("error[invalid_request]: cannot read gone.yaml")
 
 
-def test_a_second_instance_on_the_same_file_is_refused(running: Running) -> None:
+def test_a_second_instance_on_the_same_file_is_refused(running: DevProcess) -> None:
     done = parley("dev", "--port", str(free_port()), cwd=running.folder)
     assert done.returncode == 2
     assert done.stderr.startswith("error[database_locked]:")
     assert (running.folder / ".parley" / "address").exists()
 
 
-def test_a_taken_port_is_told_before_anything_starts(tmp_path: Path, running: Running) -> None:
+def test_a_taken_port_is_told_before_anything_starts(tmp_path: Path, running: DevProcess) -> None:
     configure(tmp_path)
     done = parley("dev", "--port", running.url.rpartition(":")[2], cwd=tmp_path)
     assert done.returncode == 2
@@ -576,7 +576,7 @@ def test_a_taken_port_is_told_before_anything_starts(tmp_path: Path, running: Ru
     assert "Parley is running" not in done.stdout
 
 
-def test_another_installations_token_is_refused_with_a_reason(tmp_path: Path, running: Running) -> None:
+def test_another_installations_token_is_refused_with_a_reason(tmp_path: Path, running: DevProcess) -> None:
     configure(tmp_path)
     done = parley("knowledge", "list", "--url", running.url, cwd=tmp_path)
     assert done.returncode == 2

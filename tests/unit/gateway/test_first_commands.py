@@ -91,7 +91,7 @@ def test_without_a_terminal_progress_is_told_in_lines(
     assert capsys.readouterr().err == "documents of shop: 1 of 2\ndocuments of shop: 2 of 2\n"
 
 
-class Shelf:
+class FixedKnowledge:
     """Knowledge that answers each question from the document with this id, as surely as told."""
 
     def __init__(self, documents: dict[str, str], answers: dict[str, tuple[str, float]]) -> None:
@@ -113,12 +113,12 @@ class Shelf:
 async def test_the_sample_question_is_one_that_its_own_document_answers() -> None:
     body = "# Delivery\n\n## How long does delivery take?\n\nA day.\n\n## Where are you based?\n\nHere.\n"
     answers = {"How long does delivery take?": ("delivery", 0.8), "Where are you based?": ("returns", 0.9)}
-    knowledge = Shelf({"delivery": body, "returns": "# Returns\n\nText.\n"}, answers)
+    knowledge = FixedKnowledge({"delivery": body, "returns": "# Returns\n\nText.\n"}, answers)
     assert await find_sample_question(knowledge, "shop") == "How long does delivery take?"  # type: ignore[arg-type]
 
 
 async def test_there_is_no_sample_question_where_no_heading_asks() -> None:
-    knowledge = Shelf({"returns": "# Returns\n\nWhat a day? Text.\n"}, {})
+    knowledge = FixedKnowledge({"returns": "# Returns\n\nWhat a day? Text.\n"}, {})
     assert await find_sample_question(knowledge, "shop") == ""  # type: ignore[arg-type]
 
 

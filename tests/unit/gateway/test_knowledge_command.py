@@ -16,7 +16,7 @@ from tests.unit.gateway.test_cli import configure, parley
 from tests.unit.sources import document_files
 
 
-class Quiet(SimpleHTTPRequestHandler):
+class SilentHandler(SimpleHTTPRequestHandler):
     def log_message(self, format: str, *args: object) -> None:
         """Standard error is what a test reads."""
 
@@ -28,7 +28,7 @@ def website(tmp_path: Path) -> Iterator[tuple[str, Path]]:
     (shown / "care").mkdir(parents=True)
     (shown / "index.html").write_text("<h1>Orchids</h1><p>We grow orchids.</p><a href='care/moss.html'>Moss</a>")
     (shown / "care" / "moss.html").write_text("<h1>Moss</h1><p>Moss wants four litres of mist a day.</p>")
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(shown)))
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(SilentHandler, directory=str(shown)))
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     yield f"http://127.0.0.1:{server.server_address[1]}/", shown

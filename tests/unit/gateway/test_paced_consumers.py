@@ -19,7 +19,7 @@ from tests.unit.lanes.virtual_time import run
 
 
 @dataclass
-class Waiting:
+class BatchStub:
     """What ``paced`` looks at in a batch."""
 
     records: list[Record]
@@ -28,7 +28,7 @@ class Waiting:
 
 def batch(tenant: str) -> Batch:
     record = Record("parley.outbound.web", 0, 0, f"of-{tenant}", 0, {"ce_tenant": tenant}, b"x")
-    return cast(Batch, Waiting([record]))
+    return cast(Batch, BatchStub([record]))
 
 
 async def test_the_replies_of_a_flood_are_not_sent_before_those_of_another_tenant() -> None:

@@ -20,7 +20,7 @@ KIB = 1024
 LIMITS = LimitSettings(contact_bytes_per_day=1000 * KIB, stored_file_bytes=1500 * KIB, text_bytes_per_day=4096 * KIB)
 
 
-class Counted:
+class CountingLimiter:
     """A limiter that tells how often it was asked."""
 
     def __init__(self, limiter: Limiter) -> None:
@@ -36,20 +36,20 @@ class Counted:
 
 
 @pytest.fixture(params=["sqlite", pytest.param("redis", marks=pytest.mark.scaled)])
-async def limiter(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Counted]:
+async def limiter(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[CountingLimiter]:
     if request.param == "redis":
         opened = redis_state(request.getfixturevalue("redis_url"))
     else:
         opened = sqlite_state(tmp_path / "parley.db")
     async with opened as state:
-        yield Counted(state.limiter)
+        yield CountingLimiter(state.limiter)
 
 
-def process(limiter: Counted, now: datetime = NOW) -> StorageQuota:
+def process(limiter: CountingLimiter, now: datetime = NOW) -> StorageQuota:
     return StorageQuota(limiter, lambda _tenant: LIMITS, lambda: now)
 
 
-async def test_files_of_several_processes_never_pass_a_quota_together(limiter: Counted) -> None:
+async def test_files_of_several_processes_never_pass_a_quota_together(limiter: CountingLimiter) -> None:
     processes = [process(limiter) for _ in range(3)]
     taking = (processes[n % 3].reserve_file("shop", f"contact-{n % 7}", 100 * KIB) for n in range(60))
     outcomes = await asyncio.gather(*taking, return_exceptions=True)
@@ -60,7 +60,7 @@ async def test_files_of_several_processes_never_pass_a_quota_together(limiter: C
     assert await processes[0].read_file_bytes("other") == 0
 
 
-async def test_a_file_that_did_not_fit_the_tenant_counts_for_its_contact_neither(limiter: Counted) -> None:
+async def test_a_file_that_did_not_fit_the_tenant_counts_for_its_contact_neither(limiter: CountingLimiter) -> None:
     quota = process(limiter)
     await quota.reserve_file("shop", "", 1000 * KIB)
     for _ in range(5):
@@ -72,7 +72,7 @@ async def test_a_file_that_did_not_fit_the_tenant_counts_for_its_contact_neither
         await quota.reserve_file("shop", "ada", 1)
 
 
-async def test_a_new_day_begins_with_nothing(limiter: Counted) -> None:
+async def test_a_new_day_begins_with_nothing(limiter: CountingLimiter) -> None:
     await process(limiter).reserve_file("shop", "ada", 1000 * KIB)
     with pytest.raises(RateLimited) as refused:
         await process(limiter).reserve_text("shop", "ada", 1)
@@ -82,7 +82,7 @@ async def test_a_new_day_begins_with_nothing(limiter: Counted) -> None:
     await process(limiter, tomorrow).reserve_text("shop", "ada", 1000 * KIB)
 
 
-async def test_words_are_counted_to_the_last_byte_with_few_questions_to_the_store(limiter: Counted) -> None:
+async def test_words_are_counted_to_the_last_byte_with_few_questions_to_the_store(limiter: CountingLimiter) -> None:
     quota = process(limiter)
     for _ in range(900):
         await quota.reserve_text("shop", "ada", KIB)
@@ -95,7 +95,7 @@ async def test_words_are_counted_to_the_last_byte_with_few_questions_to_the_stor
         await process(limiter).reserve_file("shop", "ada", 1)
 
 
-async def test_words_of_all_contacts_together_are_bounded(limiter: Counted) -> None:
+async def test_words_of_all_contacts_together_are_bounded(limiter: CountingLimiter) -> None:
     quota = process(limiter)
     for number in range(40):
         await quota.reserve_text("shop", f"contact-{number}", 100 * KIB)

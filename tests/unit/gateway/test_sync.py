@@ -36,7 +36,7 @@ MAKES: dict[str, Callable[[str], bytes]] = {
 }
 
 
-class Keeper:
+class SyncCommand:
     """`parley knowledge sync` without a process."""
 
     def __init__(self, instance: Instance, folder: Path) -> None:
@@ -71,12 +71,12 @@ class Keeper:
 
 
 @pytest.fixture
-def keeper(instance: Instance, tmp_path: Path) -> Keeper:
-    return Keeper(instance, tmp_path)
+def keeper(instance: Instance, tmp_path: Path) -> SyncCommand:
+    return SyncCommand(instance, tmp_path)
 
 
 @pytest.mark.parametrize("ending", MAKES)
-async def test_a_file_of_each_kind_is_found_changed_and_gone(keeper: Keeper, ending: str) -> None:
+async def test_a_file_of_each_kind_is_found_changed_and_gone(keeper: SyncCommand, ending: str) -> None:
     make = MAKES[ending]
     keeper.write("other.md", "# Pots\n\nPots stand on shelves.")
     keeper.write(f"moss{ending}", make("7"))
@@ -92,7 +92,7 @@ async def test_a_file_of_each_kind_is_found_changed_and_gone(keeper: Keeper, end
     assert await keeper.ids() == ["other"]
 
 
-async def test_only_the_places_that_were_read_lose_documents(keeper: Keeper, instance: Instance) -> None:
+async def test_only_the_places_that_were_read_lose_documents(keeper: SyncCommand, instance: Instance) -> None:
     """What came over the API, and from other places, stays; what moves between two of them is never away."""
     for name in ("a/one.md", "b/two.md", "a/moving.md"):
         keeper.write(name, f"# {name}\n\nSays {name}.")
@@ -110,7 +110,7 @@ async def test_only_the_places_that_were_read_lose_documents(keeper: Keeper, ins
 
 @pytest.mark.parametrize(("held", "gone", "spared"), [(5, 4, 0), (10, 5, 0), (9, 5, 5)])
 async def test_over_half_of_a_place_and_five_documents_are_not_removed_unasked(
-    keeper: Keeper, held: int, gone: int, spared: int
+    keeper: SyncCommand, held: int, gone: int, spared: int
 ) -> None:
     """Another place's documents go as ever beside it."""
     for number in range(held):
@@ -127,7 +127,7 @@ async def test_over_half_of_a_place_and_five_documents_are_not_removed_unasked(
     assert "left" in report.removed
 
 
-async def test_folder_settings_hold_for_documents_without_their_own(keeper: Keeper) -> None:
+async def test_folder_settings_hold_for_documents_without_their_own(keeper: SyncCommand) -> None:
     keeper.write("moss.md", "# Moss\n\nThe moss costs 7 euro.")
     keeper.write("open.md", "---\nvisibility: public\n---\n# Pots\n\nPots stand on shelves.")
     await keeper.sync(visibility="internal")
@@ -138,7 +138,7 @@ async def test_folder_settings_hold_for_documents_without_their_own(keeper: Keep
     assert "7 euro" in await keeper.found()
 
 
-async def test_bad_files_are_told_and_the_others_go_on(keeper: Keeper) -> None:
+async def test_bad_files_are_told_and_the_others_go_on(keeper: SyncCommand) -> None:
     keeper.write("moss.md", MAKES[".md"]("7"))
     keeper.write("locked.pdf", document_files.encrypted_pdf())
     keeper.write("binary.md", bytes(range(256)))
@@ -156,7 +156,7 @@ async def test_bad_files_are_told_and_the_others_go_on(keeper: Keeper) -> None:
     assert "photo.jpg" not in said
 
 
-async def test_names_in_any_script_and_of_any_length_are_documents(keeper: Keeper) -> None:
+async def test_names_in_any_script_and_of_any_length_are_documents(keeper: SyncCommand) -> None:
     names = ["配送.md", "退货.md", "Возврат.md", "हिन्दी.md", "a" * 240 + ".md", "....md", "-x-.md", "A B.md"]
     for number, name in enumerate(names):
         keeper.write(name, f"Text {number}")
@@ -165,7 +165,7 @@ async def test_names_in_any_script_and_of_any_length_are_documents(keeper: Keepe
     assert len(await keeper.ids()) == len(names) - 1, "hidden files are left alone"
 
 
-async def test_a_missing_or_unsupported_path_is_an_error_at_once(keeper: Keeper) -> None:
+async def test_a_missing_or_unsupported_path_is_an_error_at_once(keeper: SyncCommand) -> None:
     with pytest.raises(SetupError, match="does not exist"):
         await keeper.sync("nothing")
     assert (await keeper.sync()).is_empty

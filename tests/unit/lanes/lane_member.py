@@ -11,8 +11,8 @@ import structlog
 
 from infra.bus.lanes import Bounds, Lanes
 from schemas.ports import LaneHandler, Record
+from tests.unit.lanes.lane_simulation import TOPIC, Group, LaneSimulation, SimulatedParking, SimulatedSubscription
 from tests.unit.lanes.virtual_time import now
-from tests.unit.lanes.lane_simulation import TOPIC, Group, World, WorldParking, WorldSubscription
 
 
 class Member:
@@ -21,14 +21,14 @@ class Member:
     def __init__(
         self, handler: LaneHandler, bounds: Bounds, closed: Callable[[], bool], pressed: Callable[[], bool]
     ) -> None:
-        self.world = World(random.Random(1), partitions=1)
+        self.world = LaneSimulation(random.Random(1), partitions=1)
         self.group = Group(self.world)
-        self.parking = WorldParking(self.world)
+        self.parking = SimulatedParking(self.world)
         self.lanes = Lanes(self.group.bus, self.parking, bounds=bounds, clock=now, closed=closed, pressed=pressed)
         self.handler = handler
 
     @property
-    def subscription(self) -> WorldSubscription:
+    def subscription(self) -> SimulatedSubscription:
         return self.group.members[0]
 
     async def give_up(self, key: str, records: Sequence[Record], error: Exception, attempts: int) -> None:

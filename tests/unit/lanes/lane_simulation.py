@@ -25,7 +25,7 @@ def source(partition: int) -> TopicPartition:
 
 
 @dataclass
-class World:
+class LaneSimulation:
     """The truth: the log, the committed offsets, the parked records, and what has been handled."""
 
     dice: random.Random
@@ -119,10 +119,10 @@ class World:
         return not any(self.parked.values()) and all(self.committed.get(p, 0) == end for p, end in ends.items())
 
 
-class WorldParking:
+class SimulatedParking:
     """One member's connection to the store; a dead member's writes do not arrive."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: LaneSimulation) -> None:
         self._world = world
         self.dead = False
 
@@ -171,8 +171,8 @@ def _offset(record: Record) -> int:
     return record.offset
 
 
-class WorldSubscription:
-    def __init__(self, world: World, listener: RebalanceListener) -> None:
+class SimulatedSubscription:
+    def __init__(self, world: LaneSimulation, listener: RebalanceListener) -> None:
         self._world = world
         self.listener = listener
         self.positions: dict[int, int] = {}
@@ -230,26 +230,26 @@ class WorldSubscription:
 class Group:
     """Moves partitions between members: everybody who loses something drains first, then the new owners start."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: LaneSimulation) -> None:
         self.world = world
-        self.members: list[WorldSubscription] = []
+        self.members: list[SimulatedSubscription] = []
         self._lock = asyncio.Lock()
 
     async def subscribe(self, topics: Sequence[str], group: str, listener: RebalanceListener, *, member: str) -> Any:
-        subscription = WorldSubscription(self.world, listener)
+        subscription = SimulatedSubscription(self.world, listener)
         self.members.append(subscription)
         return subscription
 
     async def rebalance(self) -> None:
         async with self._lock:
             living = [member for member in self.members if not member.dead]
-            target: dict[int, WorldSubscription] = {}
+            target: dict[int, SimulatedSubscription] = {}
             if living:
                 target = {partition: self.world.dice.choice(living) for partition in range(self.world.partitions)}
             await asyncio.gather(*(self._revoke(member, target) for member in living))
             await asyncio.gather(*(self._assign(member, target) for member in living))
 
-    async def _revoke(self, member: WorldSubscription, target: Mapping[int, WorldSubscription]) -> None:
+    async def _revoke(self, member: SimulatedSubscription, target: Mapping[int, SimulatedSubscription]) -> None:
         lost = [partition for partition in member.positions if target.get(partition) is not member]
         if lost:
             member.readable = False
@@ -257,7 +257,7 @@ class Group:
         for partition in lost:
             member.positions.pop(partition, None)
 
-    async def _assign(self, member: WorldSubscription, target: Mapping[int, WorldSubscription]) -> None:
+    async def _assign(self, member: SimulatedSubscription, target: Mapping[int, SimulatedSubscription]) -> None:
         mine = {partition for partition, owner in target.items() if owner is member}
         for partition in mine - member.positions.keys():
             self.world.allow_again(partition)
@@ -269,7 +269,7 @@ class Group:
         await member.listener.on_assigned(frozenset(map(source, mine)))
         member.readable = True
 
-    async def leave(self, member: WorldSubscription) -> None:
+    async def leave(self, member: SimulatedSubscription) -> None:
         self.members.remove(member)
         await self.rebalance()
 
@@ -283,6 +283,6 @@ class Worker:
     """One running Lanes with its own connections."""
 
     lanes: Lanes
-    parking: WorldParking
+    parking: SimulatedParking
     task: asyncio.Task[None]
-    subscription: WorldSubscription
+    subscription: SimulatedSubscription

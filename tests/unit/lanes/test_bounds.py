@@ -10,8 +10,8 @@ from infra.bus.lane import Lane
 from infra.bus.lanes import PRESSED, Bounds
 from schemas.ports import Batch, Record
 from tests.unit.lanes.lane_member import member, wait_until
-from tests.unit.lanes.virtual_time import now, run
 from tests.unit.lanes.lane_simulation import TOPIC, source
+from tests.unit.lanes.virtual_time import now, run
 
 
 def test_a_handler_that_never_ends_holds_up_nobody() -> None:

@@ -88,7 +88,7 @@ def test_a_tenant_at_its_limit_leaves_the_other_slots_to_others() -> None:
 # ── retries ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-class Bench:
+class BatchRun:
     """A batch and what becomes of it."""
 
     def __init__(self, size: int) -> None:
@@ -123,7 +123,7 @@ def test_a_server_of_ours_that_is_away_is_waited_for_without_limit(error: Except
         if asyncio.get_running_loop().time() < 3600:
             raise error
 
-    bench = Bench(3)
+    bench = BatchRun(3)
     outcome, took = bench.outcome(handler)
     assert (outcome, bench.given_up) == (Outcome.DONE, [])
     assert 3600 <= took < 3606
@@ -139,7 +139,7 @@ def test_only_the_record_at_fault_is_given_up() -> None:
             raise ValueError("poison")
         handled.extend(one.offset for one in batch.records)
 
-    bench = Bench(5)
+    bench = BatchRun(5)
     assert bench.outcome(handler)[0] is Outcome.DONE
     assert (handled, bench.given_up) == ([0, 1, 3, 4], [2])
 
@@ -148,7 +148,7 @@ def test_a_record_that_can_never_succeed_is_given_up_at_once() -> None:
     async def handler(batch: Batch) -> None:
         raise UndecodableRecord("garbage")
 
-    bench = Bench(1)
+    bench = BatchRun(1)
     outcome, took = bench.outcome(handler)
     assert (outcome, bench.given_up, took) == (Outcome.DONE, [0], 0.0)
 
@@ -163,7 +163,7 @@ def test_a_good_record_that_fails_for_a_moment_while_poison_is_looked_for_is_not
             failed.add(batch.records[0].offset)
             raise ModelFailed("busy")
 
-    bench = Bench(3)
+    bench = BatchRun(3)
     assert bench.outcome(handler)[0] is Outcome.DONE
     assert bench.given_up == [1]
 
@@ -177,7 +177,7 @@ def test_records_handled_singly_before_parking_are_settled() -> None:
         if batch.records[0].offset == 2:
             raise Parked("revoked", until=LATER)
 
-    bench = Bench(4)
+    bench = BatchRun(4)
     assert bench.outcome(handler)[0] == LATER
     assert bench.batch.settled == 2
 
@@ -190,7 +190,7 @@ def test_a_cancellation_that_leaks_out_of_a_handler_is_a_failure_like_others() -
         if next(leaks):
             raise asyncio.CancelledError
 
-    bench = Bench(1)
+    bench = BatchRun(1)
     assert bench.outcome(handler)[0] is Outcome.DONE
     assert bench.attempts[1] == 3
 
@@ -202,7 +202,7 @@ def test_losing_a_race_again_and_again_does_not_give_a_record_up_soon() -> None:
         if next(lost):
             raise Fenced("somebody was faster")
 
-    bench = Bench(1)
+    bench = BatchRun(1)
     assert bench.outcome(handler)[0] is Outcome.DONE
     assert bench.given_up == []
 
@@ -212,14 +212,14 @@ def test_waiting_ends_when_the_partition_is_taken_away() -> None:
         asyncio.get_running_loop().call_later(0.01, batch.revoking.set)
         raise StateUnavailable("away", retry_after_ms=30_000)
 
-    outcome, took = Bench(1).outcome(handler)
+    outcome, took = BatchRun(1).outcome(handler)
     assert outcome is Outcome.INTERRUPTED
     assert took == pytest.approx(0.01)
 
 
 def test_a_batch_that_is_over_takes_no_more() -> None:
     """A handler that kept its batch must not swallow records that nobody would answer for."""
-    bench = Bench(1)
+    bench = BatchRun(1)
     bench.lane.queue.append(record(5))
     bench.lane.batch = None
     assert bench.batch.take_more() == []

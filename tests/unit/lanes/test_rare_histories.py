@@ -13,8 +13,8 @@ from infra.bus.lanes import Bounds, Lanes
 from schemas.errors import Parked
 from schemas.ports import Batch, Record, TopicPartition
 from tests.unit.lanes.lane_member import member, wait_until
+from tests.unit.lanes.lane_simulation import TOPIC, Group, LaneSimulation, SimulatedParking, source
 from tests.unit.lanes.virtual_time import now, run
-from tests.unit.lanes.lane_simulation import TOPIC, Group, World, WorldParking, source
 
 
 def test_a_gate_that_closes_and_opens_between_two_looks_forgets_nobody() -> None:
@@ -149,9 +149,9 @@ def test_a_defect_ends_the_run_instead_of_leaving_a_lane_dead() -> None:
     """The task of a lane ends with an exception that is not the handler's failure."""
 
     async def scene() -> None:
-        world = World(random.Random(1), partitions=1)
+        world = LaneSimulation(random.Random(1), partitions=1)
         group = Group(world)
-        lanes = Lanes(group.bus, WorldParking(world), clock=now)
+        lanes = Lanes(group.bus, SimulatedParking(world), clock=now)
 
         class Defect(BaseException):
             """No failure that lanes handle."""

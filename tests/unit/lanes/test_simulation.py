@@ -14,8 +14,8 @@ import structlog
 from infra.bus.lanes import Bounds, Lanes
 from schemas.errors import Fenced, ModelFailed, Parked, StateUnavailable
 from schemas.ports import Batch, Record
+from tests.unit.lanes.lane_simulation import TOPIC, Group, LaneSimulation, SimulatedParking, Worker
 from tests.unit.lanes.virtual_time import now, run
-from tests.unit.lanes.lane_simulation import TOPIC, Group, Worker, World, WorldParking
 
 TIGHT = Bounds(
     held=60,
@@ -38,7 +38,7 @@ class Simulation:
     def __init__(self, seed: int) -> None:
         random.seed(seed)  # the jitter of retries
         self.dice = random.Random(seed)
-        self.world = World(self.dice, trouble=self.dice.choice((0.0, 0.02, 0.1)))
+        self.world = LaneSimulation(self.dice, trouble=self.dice.choice((0.0, 0.02, 0.1)))
         self.world.pauses_survive = self.dice.random() < 0.5
         self.world.leaky = self.dice.random() < 0.5
         self.group = Group(self.world)
@@ -86,7 +86,7 @@ class Simulation:
     # ── history ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def join(self) -> None:
-        parking = WorldParking(self.world)
+        parking = SimulatedParking(self.world)
         lanes = Lanes(
             self.group.bus,
             parking,

@@ -9,8 +9,8 @@ from infra.bus.lanes import Bounds
 from schemas.errors import Parked, UndecodableRecord
 from schemas.ports import Batch, Record
 from tests.unit.lanes.lane_member import member, wait_until
+from tests.unit.lanes.lane_simulation import LaneSimulation
 from tests.unit.lanes.virtual_time import now, run
-from tests.unit.lanes.lane_simulation import World
 
 
 async def _more(batch: Batch) -> None:
@@ -21,7 +21,7 @@ async def _more(batch: Batch) -> None:
         each.cancel()
 
 
-async def _parked_first(batch: Batch, batches: list[list[int]], world: World) -> None:
+async def _parked_first(batch: Batch, batches: list[list[int]], world: LaneSimulation) -> None:
     """A handler that parks its first batch, and then waits for what comes after what is brought back."""
     batches.append([one.offset for one in batch.records])
     if len(batches) == 1:

@@ -68,7 +68,7 @@ async def test_no_spelling_of_a_private_address_reaches_it() -> None:
         assert trap.asked == []
 
 
-class Told(AbstractResolver):
+class ScriptedResolver(AbstractResolver):
     """Says for each look-up what comes next, as a name server of somebody else's may."""
 
     def __init__(self, *answers: Sequence[str]) -> None:
@@ -95,7 +95,7 @@ async def test_a_name_with_any_private_address_is_refused(site_with_trap: Site) 
         guard = AddressGuard()
         with pytest.raises(Forbidden, match="private address") as caught:
             async with (
-                Fetcher(guard, GuardResolver(guard, Told(addresses))) as fetcher,
+                Fetcher(guard, GuardResolver(guard, ScriptedResolver(addresses))) as fetcher,
                 fetcher.open(URL(f"http://shop.example:{port}/")),
             ):
                 pass
@@ -106,7 +106,7 @@ async def test_a_name_with_any_private_address_is_refused(site_with_trap: Site) 
 async def test_a_connection_goes_to_the_address_that_was_checked(site_with_trap: Site) -> None:
     """A name server that answers otherwise the second time is not asked a second time."""
     guard = AddressGuard(["shop.example"])
-    told = Told(["127.0.0.1"], ["127.0.0.2"])
+    told = ScriptedResolver(["127.0.0.1"], ["127.0.0.2"])
     url = URL(f"http://shop.example:{site_with_trap.port}/")
     async with Fetcher(guard, GuardResolver(guard, told)) as fetcher:
         for _ in range(2):

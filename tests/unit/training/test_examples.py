@@ -30,7 +30,7 @@ AT = datetime(2026, 5, 4, 9, 30, tzinfo=UTC)
 OWN = compile_own_numbers(["PS-#####"])
 
 
-class Talking:
+class ConversationWriter:
     """Writes a conversation as it stands on the log."""
 
     def __init__(self, conversation: str = "c1") -> None:
@@ -86,24 +86,24 @@ class Talking:
         return list(build_examples("shop", self.conversation, facts, OWN))
 
 
-def everything() -> list[Talking]:
-    thanked = Talking("thanked")
+def everything() -> list[ConversationWriter]:
+    thanked = ConversationWriter("thanked")
     thanked.asks("m1", "Hi, Ann Bloom here, ann@bloom.example, +49 151 2345678, order PS-10023")
     thanked.asks("m2", "Do you ship on 04.05.2026? Card 4111 1111 1111 1111")
     thanked.answers("r1", "We do, Ann. [1]")
     thanked.thumb("r1", "up")
-    disliked = Talking("disliked")
+    disliked = ConversationWriter("disliked")
     disliked.asks("m1", "Is it hardy?")
     disliked.answers("r1", "It is blue.")
     disliked.thumb("r1", "down")
-    handed = Talking("handed")
+    handed = ConversationWriter("handed")
     handed.asks("m1", "Where is my parcel?")
     handed.answers("r1", "Parcels leave on Mondays.")
     handed.asks("m2", "I want a person")
     handed.answers("r2", "A colleague will take over.", route="person")
     handed.passes_to("queue")
     handed.asks("p1", "It is in Lisbon, Ann.", Author(kind="person", name="Carla"))
-    discarded = Talking("discarded")
+    discarded = ConversationWriter("discarded")
     discarded.asks("m1", "Can I pay later?")
     discarded.passes_to("person")
     discarded.answers("r1", "You can always pay later.")
@@ -119,7 +119,7 @@ def test_the_lines_are_as_the_golden_file_has_them() -> None:
 
 
 def test_a_talk_is_approved_by_a_thumb_or_because_everything_was_answered() -> None:
-    talk = Talking()
+    talk = ConversationWriter()
     talk.asks("m1", "One?")
     talk.answers("r1", "One.")
     assert [row.approved for row in talk.rows() if isinstance(row, ConversationExample)] == ["resolved"]
@@ -133,7 +133,7 @@ def test_a_talk_is_approved_by_a_thumb_or_because_everything_was_answered() -> N
 
 
 def test_edited_messages_read_as_last_edited_and_deleted_ones_are_gone() -> None:
-    talk = Talking()
+    talk = ConversationWriter()
     talk.asks("m1", "First?")
     talk.asks("m2", "A secret")
     talk.edits("m1", "Second?")

@@ -83,7 +83,7 @@ async def test_a_taken_port_is_said_so(shop: Shop) -> None:
         await serve_forever(build_app(shop.parts), "127.0.0.1", port)
 
 
-class Running:
+class SecondInstallation:
     """A second installation over the same parts, to be stopped by the test."""
 
     def __init__(self, shop: Shop, visitor: Visitor) -> None:
@@ -105,7 +105,7 @@ class Running:
 async def test_a_stop_closes_every_socket_with_1012_at_once(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gateway.webchat.sockets.CLOSE_TIMEOUT", 60.0)
     visitor = await shop.visitor()
-    running = Running(shop, visitor)
+    running = SecondInstallation(shop, visitor)
     await running.start()
     sockets = [await visitor.socket() for _ in range(20)]
     for socket in sockets:
@@ -117,7 +117,7 @@ async def test_a_stop_closes_every_socket_with_1012_at_once(shop: Shop, monkeypa
 
 async def test_a_stop_does_not_wait_for_a_peer_that_says_nothing(shop: Shop) -> None:
     visitor = await shop.visitor()
-    running = Running(shop, visitor)
+    running = SecondInstallation(shop, visitor)
     await running.start()
     socket = await visitor.socket()
     await socket.frame("welcome")
@@ -126,7 +126,7 @@ async def test_a_stop_does_not_wait_for_a_peer_that_says_nothing(shop: Shop) -> 
 
 async def test_a_stop_ends_waiting_readers_at_once(shop: Shop) -> None:
     visitor = await shop.visitor()
-    running = Running(shop, visitor)
+    running = SecondInstallation(shop, visitor)
     await running.start()
     subscribed = note_subscription(shop)
     waiting = asyncio.create_task(visitor.call("GET", "messages?after=0&wait=25"))
@@ -146,7 +146,7 @@ async def test_a_stop_lets_requests_in_flight_finish(serve: Serve) -> None:
 
     shop = await serve(lambda parts: with_bus(SlowBus(parts.bus))(parts))
     visitor = await shop.visitor()
-    running = Running(shop, visitor)
+    running = SecondInstallation(shop, visitor)
     await running.start()
     saying = asyncio.create_task(visitor.say("last words"))
     await reached.wait()
@@ -159,7 +159,7 @@ async def test_a_stop_lets_requests_in_flight_finish(serve: Serve) -> None:
 
 
 async def test_a_stopping_process_takes_no_new_connections(shop: Shop) -> None:
-    running = Running(shop, await shop.visitor())
+    running = SecondInstallation(shop, await shop.visitor())
     await running.start()
     await running.stop()
     with pytest.raises(aiohttp.ClientConnectionError):

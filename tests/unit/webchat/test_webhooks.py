@@ -33,7 +33,7 @@ SECRET = b"toy"
 PATH = "/v1/webhooks/slack/shop/toy"
 
 
-class Toy:
+class ToyChannel:
     """Signs its body; one update a message. It travels on a topic that the wire format knows."""
 
     name = "slack"
@@ -79,12 +79,12 @@ class Toy:
 
 
 @pytest.fixture
-def toy() -> Toy:
-    return Toy()
+def toy() -> ToyChannel:
+    return ToyChannel()
 
 
 @pytest.fixture
-def with_toy(toy: Toy) -> Callable[[Parts], Parts]:
+def with_toy(toy: ToyChannel) -> Callable[[Parts], Parts]:
     def rebuilt(parts: Parts) -> Parts:
         account = Account(tenant="shop", channel="slack", name="toy", settings=None)
 
@@ -131,7 +131,7 @@ async def test_a_redelivery_may_be_in_the_log_twice_under_one_id(toy_shop: Shop)
     assert (len(events), len({event.id for event in events})) == (2, 1)
 
 
-async def test_the_signature_is_over_the_bytes_as_they_came(toy_shop: Shop, toy: Toy) -> None:
+async def test_the_signature_is_over_the_bytes_as_they_came(toy_shop: Shop, toy: ToyChannel) -> None:
     body = b'{ "updates" :\n[] , "\xc3\xbc": 1.0 }'
     assert (await call(toy_shop, body)).status == 200
     assert toy.seen[-1].body == body

@@ -29,7 +29,15 @@ from schemas.ids import derived_id
 from schemas.messages import Address, ChoiceSelection
 from tests.harness.command_model import CommandModel
 from tests.simulators.payments import PaymentService, open_payments
-from tests.unit.agent_worker.worker_environment import (ACCOUNT, CHANNEL, PLACE, TENANT, LaneStub, World, world_at)
+from tests.unit.agent_worker.worker_environment import (
+    ACCOUNT,
+    CHANNEL,
+    PLACE,
+    TENANT,
+    LaneStub,
+    WorkerEnvironment,
+    world_at,
+)
 
 SAID_LATER = (topics.ACTION_RESOLVED, topics.APPROVAL_EXPIRED)
 OWNERS = {"A-1": "rosa@example.com", "A-2": "someone.else@example.com"}
@@ -45,7 +53,7 @@ class Refund(Order):
     currency: str = "EUR"
 
 
-class Refunded(BaseModel):
+class RefundResult(BaseModel):
     refund: str
     amount: Decimal
 
@@ -59,12 +67,12 @@ def require_own_order(context: ActionContext, order: str) -> None:
         raise ActionRefused("I cannot find this order among yours.")
 
 
-async def _find(context: ActionContext, _arguments: Refund) -> Refunded | None:
+async def _find(context: ActionContext, _arguments: Refund) -> RefundResult | None:
     async with context.http.get(f"{context.settings['till']}/refunds/{context.key}") as response:
         if response.status == 404:
             return None
         response.raise_for_status()
-        return Refunded.model_validate(await response.json())
+        return RefundResult.model_validate(await response.json())
 
 
 @action(
@@ -75,7 +83,7 @@ async def _find(context: ActionContext, _arguments: Refund) -> Refunded | None:
     examples=["I want my money back"],
     report=lambda _context, arguments, result: f"Refund {result.refund} of {arguments.amount} is on its way.",
 )
-async def refund(context: ActionContext, arguments: Refund) -> Refunded:
+async def refund(context: ActionContext, arguments: Refund) -> RefundResult:
     """Pay money back for an order."""
     require_own_order(context, arguments.order)
     body = {"order": arguments.order, "amount": str(arguments.amount)}
@@ -84,7 +92,7 @@ async def refund(context: ActionContext, arguments: Refund) -> Refunded:
         if response.status == 422:
             raise ActionRefused((await response.json())["reason"])
         response.raise_for_status()
-        return Refunded.model_validate(await response.json())
+        return RefundResult.model_validate(await response.json())
 
 
 @action(risk="read", examples=["where is my order?"])
@@ -106,7 +114,7 @@ async def note(context: ActionContext, arguments: Order) -> Status:
 
 @dataclass
 class Shop:
-    world: World
+    world: WorkerEnvironment
     till: PaymentService
     worker: Worker
     model: CommandModel

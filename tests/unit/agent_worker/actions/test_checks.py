@@ -30,7 +30,7 @@ REFUSED = "I cannot do that. I cannot find this order among yours."
 
 
 @dataclass
-class Books:
+class OrderCheck:
     """What the check sees. ``keys``: the idempotency keys it was given."""
 
     paid_back: set[str] = field(default_factory=set)
@@ -47,19 +47,19 @@ class Books:
 
 
 @dataclass
-class Checked:
+class CheckedShop:
     shop: Shop
-    books: Books
+    books: OrderCheck
 
 
 @pytest.fixture
-async def checked(tmp_path: Path) -> AsyncIterator[Checked]:
-    books = Books()
+async def checked(tmp_path: Path) -> AsyncIterator[CheckedShop]:
+    books = OrderCheck()
     async with open_shop(tmp_path, actions=(replace(refund, check=books.check), status)) as shop:
-        yield Checked(shop, books)
+        yield CheckedShop(shop, books)
 
 
-async def test_another_customers_order_is_refused_before_the_contact_is_asked(checked: Checked) -> None:
+async def test_another_customers_order_is_refused_before_the_contact_is_asked(checked: CheckedShop) -> None:
     await checked.shop.say("ask", 'refund {"order": "A-2001", "amount": "12.50"}')
     reply = (await checked.shop.world.replies())[-1]
     assert (reply.text, reply.choices) == (REFUSED, [])
@@ -68,7 +68,7 @@ async def test_another_customers_order_is_refused_before_the_contact_is_asked(ch
     assert checked.shop.till.asked == {}
 
 
-async def test_a_colleague_is_not_asked_about_it_either(checked: Checked) -> None:
+async def test_a_colleague_is_not_asked_about_it_either(checked: CheckedShop) -> None:
     unasked = replace(checked.shop.world.settings.of("shop").actions.actions["refund"], confirm=False)
     actions = {**checked.shop.world.settings.of("shop").actions.actions, "refund": unasked}
     rules = checked.shop.world.settings.of("shop")
@@ -81,7 +81,7 @@ async def test_a_colleague_is_not_asked_about_it_either(checked: Checked) -> Non
 
 
 async def test_an_action_refused_by_its_check_after_the_confirmation_needs_no_approval(
-    checked: Checked,
+    checked: CheckedShop,
 ) -> None:
     for number, amount in enumerate(("12.50", "80.00")):
         pending = await checked.shop.ask(amount, name=f"ask-{number}")
@@ -93,7 +93,7 @@ async def test_an_action_refused_by_its_check_after_the_confirmation_needs_no_ap
     assert (await checked.shop.memory()).confirmation is None
 
 
-async def test_an_action_refused_by_its_check_before_the_approval_is_not_done(checked: Checked) -> None:
+async def test_an_action_refused_by_its_check_before_the_approval_is_not_done(checked: CheckedShop) -> None:
     await checked.shop.hear(checked.shop.yes(await checked.shop.ask("80.00")))
     (approval,) = (await checked.shop.memory()).approvals
     checked.books.paid_back.add("A-1001")
@@ -103,7 +103,7 @@ async def test_an_action_refused_by_its_check_before_the_approval_is_not_done(ch
 
 
 async def test_an_action_begun_before_a_crash_reports_its_outcome_whatever_the_check_says_now(
-    checked: Checked, monkeypatch: pytest.MonkeyPatch
+    checked: CheckedShop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A turn that dies after the call begins again: by then the check sees what the first attempt has done."""
     await checked.shop.hear(checked.shop.yes(await checked.shop.ask("80.00")))
@@ -123,20 +123,20 @@ async def test_an_action_begun_before_a_crash_reports_its_outcome_whatever_the_c
     assert checked.shop.till.effects() == {"A-1001 80.00": 1}
 
 
-async def test_a_check_that_cannot_look_leads_to_no_question(checked: Checked) -> None:
+async def test_a_check_that_cannot_look_leads_to_no_question(checked: CheckedShop) -> None:
     checked.books.away = True
     await checked.shop.say("ask", 'refund {"order": "A-1001", "amount": "12.50"}')
     assert await checked.shop.last() == "That did not work, and nothing was changed. The books are closed."
     assert (await checked.shop.memory()).confirmation is None
 
 
-async def test_a_check_has_no_idempotency_key_to_do_anything_under(checked: Checked) -> None:
+async def test_a_check_has_no_idempotency_key_to_do_anything_under(checked: CheckedShop) -> None:
     await checked.shop.hear(checked.shop.yes(await checked.shop.ask()))
     assert checked.books.keys == ["", ""], "before the question, and before it is done"
     assert checked.shop.till.effects() == {"A-1001 12.50": 1}
 
 
-async def test_a_remote_model_is_told_that_it_was_refused_and_the_contact_is_not_asked(checked: Checked) -> None:
+async def test_a_remote_model_is_told_that_it_was_refused_and_the_contact_is_not_asked(checked: CheckedShop) -> None:
     async with ModelServer().serving() as server:
         server.next_scripts = [asks("refund", order="A-2001", amount="12.50"), Script()]
         checked.shop.worker = with_remote_model(checked.shop, server)

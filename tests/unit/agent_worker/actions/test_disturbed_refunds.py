@@ -26,7 +26,7 @@ MOODS: list[Mood] = ["well", "well", "slow_after", "error_after", "html_after", 
 
 
 @dataclass
-class Chaos:
+class DisturbedShop:
     """``agreed``: orders of the contact that got a yes that counts; ``foreign``: orders of somebody else."""
 
     shop: Shop
@@ -93,7 +93,7 @@ async def test_nothing_is_done_twice_or_unasked_and_no_doubt_stays_with_nobody(t
     print(f"seed {SEED}")
     async with open_shop(tmp_path) as shop:
         shop.till.honours = False
-        chaos = Chaos(shop, random.Random(SEED))
+        chaos = DisturbedShop(shop, random.Random(SEED))
         for number in range(MANY):
             await chaos.refund(number)
         done = Counter(each["order"] for each in shop.till.done)

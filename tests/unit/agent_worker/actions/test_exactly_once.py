@@ -256,7 +256,7 @@ async def test_an_answer_that_is_no_model_is_not_clear(tmp_path: Path) -> None:
         assert await shop.last() == DONE
 
 
-class Overtaken(LaneStub):
+class InterruptingLane(LaneStub):
     """Something arrives just when the turn begins to act."""
 
     def on_arrival(self, call: Callable[[], None] | None) -> None:
@@ -271,7 +271,7 @@ class Overtaken(LaneStub):
 async def test_a_message_that_arrives_before_the_first_write_is_read_first(shop: Shop) -> None:
     """Sealing: the yes is not acted upon while something newer from the contact waits."""
     pending = await shop.ask()
-    lane = Overtaken(await shop.world.records(shop.yes(pending)))
+    lane = InterruptingLane(await shop.world.records(shop.yes(pending)))
     lane.more = await shop.world.records(shop.world.said("wait", "wait!"))
     await shop.worker.handle(lane)
     assert shop.till.done == []

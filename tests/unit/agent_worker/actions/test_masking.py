@@ -15,22 +15,22 @@ PAN, CODE = "4111 1111 1111 1111", "737"
 SEEN = f"{PAN}, cvv {CODE}"
 
 
-class Way(BaseModel):
+class DeliveryMethod(BaseModel):
     how: str = "done"
     card: str = ""
 
 
-class Paid(BaseModel):
+class PaymentResult(BaseModel):
     receipt: str
     card: str
     cvv: str = CODE
 
 
-async def _find(_context: ActionContext, _arguments: Way) -> Paid:
-    return Paid(receipt="R-1", card=PAN)
+async def _find(_context: ActionContext, _arguments: DeliveryMethod) -> PaymentResult:
+    return PaymentResult(receipt="R-1", card=PAN)
 
 
-async def _prepare(_context: ActionContext, arguments: Way) -> Way:
+async def _prepare(_context: ActionContext, arguments: DeliveryMethod) -> DeliveryMethod:
     return arguments.model_copy(update={"card": PAN}) if arguments.how == "prepared" else arguments
 
 
@@ -41,7 +41,7 @@ async def _prepare(_context: ActionContext, arguments: Way) -> Way:
     prepare=_prepare,
     report=lambda _context, _arguments, result: f"Paid with {result.card} ({result.cvv}), receipt {result.receipt}.",
 )
-async def pay(_context: ActionContext, arguments: Way) -> Paid:
+async def pay(_context: ActionContext, arguments: DeliveryMethod) -> PaymentResult:
     """Take a payment, by a service that shows more than it should."""
     if arguments.how == "refuse":
         raise ActionRefused(f"The card {SEEN} was declined.")
@@ -49,13 +49,13 @@ async def pay(_context: ActionContext, arguments: Way) -> Paid:
         raise ActionFailed(f"No line for {SEEN}.")
     if arguments.how == "lose":
         raise OSError(SEEN)
-    return Paid(receipt="R-1", card=PAN)
+    return PaymentResult(receipt="R-1", card=PAN)
 
 
 @action(risk="read", needs="anonymous")
-async def payment(_context: ActionContext, _arguments: Way) -> Paid:
+async def payment(_context: ActionContext, _arguments: DeliveryMethod) -> PaymentResult:
     """Show a payment."""
-    return Paid(receipt="R-1", card=PAN)
+    return PaymentResult(receipt="R-1", card=PAN)
 
 
 def written(folder: Path) -> bytes:

@@ -77,7 +77,7 @@ async def test_a_code_is_its_contacts_alone() -> None:
     assert [proof.contact_id for proof in effects.memory.proofs] == ["fern"]
 
 
-class Asking:
+class CodeRequests:
     """Contacts who ask for codes, each for an address that they name; a mail service that keeps what it is given."""
 
     def __init__(self) -> None:
@@ -98,24 +98,24 @@ class Asking:
         async def send(_context: ActionContext, to: str, text: str) -> None:
             self.mails.append((to, text))
 
-        sending, _ = one_time_code(Nothing, address_of=address_of, send=send)
+        sending, _ = one_time_code(NoArguments, address_of=address_of, send=send)
         proving = IdentityProofs(effects or Effects(ActionMemory()), contact, lambda: self.now)
         about: Any = SimpleNamespace(
             origin=SimpleNamespace(tenant="shop"), id=contact, facts=SimpleNamespace(locale="")
         )
         rules: Any = SimpleNamespace(settings={})
         context = self.executor.context(about, rules, sending, Identity(contact), "key", proofs=proving)
-        assert (await sending.run(context, Nothing())).model_dump() == {"sent": True}
+        assert (await sending.run(context, NoArguments())).model_dump() == {"sent": True}
         return proving
 
 
-class Nothing(BaseModel):
+class NoArguments(BaseModel):
     pass
 
 
 async def test_an_address_is_sent_five_codes_an_hour_whoever_asks_for_them() -> None:
     """Spelled as they like. Who asks in vain is told the same, and cannot tell it from an address that nobody has."""
-    asking = Asking()
+    asking = CodeRequests()
     for number in range(9):
         await asking.ask(f"contact-{number}", "Moss@Example.com" if number % 2 else "moss@example.com")
     assert len(asking.mails) == 5
@@ -130,7 +130,7 @@ async def test_an_address_is_sent_five_codes_an_hour_whoever_asks_for_them() -> 
 
 
 async def test_the_last_code_stays_good_when_no_further_one_is_sent() -> None:
-    asking, effects = Asking(), Effects(ActionMemory())
+    asking, effects = CodeRequests(), Effects(ActionMemory())
     codes_sent = [(await asking.ask("moss", "moss@example.com", effects)).code for _ in range(5)]
     last = codes_sent[-1]
     assert (await asking.ask("moss", "moss@example.com", effects)).code == last

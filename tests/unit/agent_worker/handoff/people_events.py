@@ -14,7 +14,7 @@ from schemas.envelope import Envelope
 from schemas.handoff.business_hours import OfficeHours, span_of
 from schemas.ids import derived_id
 from schemas.messages import ChoiceSelection, OutboundMessage, TranscriptMessage
-from tests.unit.agent_worker.worker_environment import World
+from tests.unit.agent_worker.worker_environment import WorkerEnvironment
 
 HEAT = "Do you add a heat pack in winter?"
 PERSON = "I want to talk to a human."
@@ -23,7 +23,9 @@ WEEKDAYS = OfficeHours(ZoneInfo("Europe/Berlin"), {day: [span_of("09:00-17:00")]
 NINE_TO_FIVE = DeskRules(hours=WEEKDAYS, first_reply=timedelta(minutes=15))
 
 
-def request_owner(world: World, to: Any, name: str, *, epoch: int, by: str = "slack:U1", who: str = "Rosa") -> Envelope:
+def request_owner(
+    world: WorkerEnvironment, to: Any, name: str, *, epoch: int, by: str = "slack:U1", who: str = "Rosa"
+) -> Envelope:
     """A request as the desk's door appends it."""
     ask = OwnerRequested(
         id=derived_id(name, "ask"), to=to, expected_epoch=epoch, by=by, name=who, reason="", at=world.clock()
@@ -31,33 +33,33 @@ def request_owner(world: World, to: Any, name: str, *, epoch: int, by: str = "sl
     return world.wrap(topics.OWNER_REQUESTED, ask, ask.id)
 
 
-def resolve_handoff(world: World, name: str = "done", **more: Any) -> Envelope:
+def resolve_handoff(world: WorkerEnvironment, name: str = "done", **more: Any) -> Envelope:
     told = {"id": derived_id(name, "resolved"), "by": "slack:U1", "name": "Rosa", "at": world.clock()}
     done = HandoffResolved.model_validate(told | more)
     return world.wrap(topics.HANDOFF_RESOLVED, done, done.id)
 
 
-def draft_wanted(world: World, name: str = "draft", hint: str = "") -> Envelope:
+def draft_wanted(world: WorkerEnvironment, name: str = "draft", hint: str = "") -> Envelope:
     wanted = DraftRequested(id=derived_id(name, "draft"), by="slack:U1", name="Rosa", hint=hint, at=world.clock())
     return world.wrap(topics.DRAFT_REQUESTED, wanted, wanted.id)
 
 
-def pick_choice(world: World, name: str, question: OutboundMessage, choice: str) -> Envelope:
+def pick_choice(world: WorkerEnvironment, name: str, question: OutboundMessage, choice: str) -> Envelope:
     """The contact presses one of the question's buttons."""
     label = next(each.label for each in question.choices if each.id == choice)
     return world.said(name, label, choice=ChoiceSelection(in_reply_to=question.id, id=choice))
 
 
-async def claim_conversation(world: World, name: str = "claim") -> None:
+async def claim_conversation(world: WorkerEnvironment, name: str = "claim") -> None:
     """Rosa takes the conversation, as it is now."""
     await world.handle(request_owner(world, "person", name, epoch=(await world.known()).epoch))
 
 
-async def return_conversation(world: World, name: str = "return", to: str = "agent") -> None:
+async def return_conversation(world: WorkerEnvironment, name: str = "return", to: str = "agent") -> None:
     await world.handle(request_owner(world, to, name, epoch=(await world.known()).epoch))
 
 
-async def read_back(world: World) -> None:
+async def read_back(world: WorkerEnvironment) -> None:
     """The worker's own requests come back to it over the log."""
     read = await world.bus.read(topics.inbound(world.origin.channel))
     found = [record async for record in read if record.headers["ce_source"] == "parley/worker"]
@@ -65,13 +67,13 @@ async def read_back(world: World) -> None:
         await world.handle(Envelope.from_wire(record.headers, record.value))
 
 
-async def deliver_replies(world: World) -> None:
+async def deliver_replies(world: WorkerEnvironment) -> None:
     """Connectors take what was sent to the contact: it joins the transcript."""
     for message in await world.replies():
         await world.state.transcript.add(world.conversation, TranscriptMessage.of_outbound(message, "sent"))
 
 
-async def handed_over(world: World, text: str = PERSON) -> OutboundMessage:
+async def handed_over(world: WorkerEnvironment, text: str = PERSON) -> OutboundMessage:
     """The agent passes the conversation to people; what the contact was told."""
     await world.handle(world.said("m-handoff", text))
     await deliver_replies(world)
@@ -79,7 +81,7 @@ async def handed_over(world: World, text: str = PERSON) -> OutboundMessage:
     return (await world.replies())[-1]
 
 
-async def handoff_of(world: World) -> Handoff:
+async def handoff_of(world: WorkerEnvironment) -> Handoff:
     handoff = (await world.known()).facts.handoff
     assert handoff is not None
     return handoff

@@ -12,7 +12,7 @@ from schemas import topics
 from schemas.desk import HandoffEnded
 from schemas.envelope import Envelope
 from tests.unit.agent_worker.handoff.people_events import ALWAYS, request_owner, resolve_handoff
-from tests.unit.agent_worker.worker_environment import World, world_at
+from tests.unit.agent_worker.worker_environment import WorkerEnvironment, world_at
 
 CASES = 16
 LENGTH = 24
@@ -22,7 +22,7 @@ LENGTH = 24
 class Log:
     """Events as they stand in the log, one after the other, with the owner and the epoch that they lead to."""
 
-    world: World
+    world: WorkerEnvironment
     choose: random.Random
     owner: str = "agent"
     epoch: int = 0

@@ -25,24 +25,24 @@ from tests.unit.agent_worker.handoff.people_events import (
     handed_over,
     return_conversation,
 )
-from tests.unit.agent_worker.worker_environment import World, world_at
+from tests.unit.agent_worker.worker_environment import WorkerEnvironment, world_at
 
 RETURN = "Within how many days can I return pots?"
 
 
 @pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
+async def world(tmp_path: Path) -> AsyncIterator[WorkerEnvironment]:
     async with world_at(tmp_path, desk=ALWAYS) as made:
         yield made
 
 
-async def _draft(world: World, **more: Any) -> DraftGenerated:
+async def _draft(world: WorkerEnvironment, **more: Any) -> DraftGenerated:
     await world.handle(draft_wanted(world, **more))
     made: list[DraftGenerated] = await world.told(topics.DRAFT_MADE)
     return made[-1]
 
 
-async def test_draft_answers_what_waits(world: World) -> None:
+async def test_draft_answers_what_waits(world: WorkerEnvironment) -> None:
     """It is the answer that the contact would get, with its sources; nothing is sent, and nobody's turn changes."""
     await handed_over(world)
     await claim_conversation(world)
@@ -58,7 +58,7 @@ async def test_draft_answers_what_waits(world: World) -> None:
     assert (after.owner, after.epoch, after.facts.turns) == (known.owner, known.epoch, known.facts.turns)
 
 
-async def test_draft_answers_the_last_question_when_nothing_waits(world: World) -> None:
+async def test_draft_answers_the_last_question_when_nothing_waits(world: WorkerEnvironment) -> None:
     """Where people have answered already, it is what the agent would say to the last question."""
     await handed_over(world)
     await claim_conversation(world)
@@ -79,7 +79,7 @@ async def test_draft_answers_the_last_question_when_nothing_waits(world: World) 
         (PERSON, "the contact asks for a person"),
     ],
 )
-async def test_draft_says_honestly_that_there_is_none(world: World, said: str, reason: str) -> None:
+async def test_draft_says_honestly_that_there_is_none(world: WorkerEnvironment, said: str, reason: str) -> None:
     """It has no words then, and the reason is told."""
     await handed_over(world)
     await claim_conversation(world)
@@ -90,13 +90,13 @@ async def test_draft_says_honestly_that_there_is_none(world: World, said: str, r
     assert reason in draft.reason
 
 
-async def test_draft_of_a_conversation_without_words(world: World) -> None:
+async def test_draft_of_a_conversation_without_words(world: WorkerEnvironment) -> None:
     """Where the contact has written nothing there is nothing to answer."""
     await world.handle(world.said("p1", "Hello, this is Rosa.", by="person"))
     assert (await _draft(world)).reason == "the contact has asked nothing"
 
 
-async def test_model_that_fails_makes_an_empty_draft(world: World) -> None:
+async def test_model_that_fails_makes_an_empty_draft(world: WorkerEnvironment) -> None:
     """The reason names the failure; the conversation goes on."""
     await handed_over(world)
     await claim_conversation(world)
@@ -111,7 +111,7 @@ async def test_model_that_fails_makes_an_empty_draft(world: World) -> None:
     assert (draft.text, "it is down" in draft.reason) == ("", True)
 
 
-async def test_draft_is_made_once(world: World) -> None:
+async def test_draft_is_made_once(world: WorkerEnvironment) -> None:
     """A request that comes twice is one draft."""
     await handed_over(world)
     await claim_conversation(world)
@@ -120,7 +120,7 @@ async def test_draft_is_made_once(world: World) -> None:
     assert len(await world.told(topics.DRAFT_MADE)) == 1
 
 
-async def test_drafts_know_what_was_promised(world: World) -> None:
+async def test_drafts_know_what_was_promised(world: WorkerEnvironment) -> None:
     """After people were there, a draft keeps to their words, and the hint is read by models."""
     await handed_over(world)
     await claim_conversation(world)
@@ -135,7 +135,7 @@ async def test_drafts_know_what_was_promised(world: World) -> None:
     assert "It is free today." in world.model.asked[-1].history[-1].text
 
 
-class Nothing(BaseModel):
+class NoArguments(BaseModel):
     pass
 
 
@@ -146,7 +146,7 @@ class Nothing(BaseModel):
     risk="write",
     examples=["Do you add a heat pack in winter?"],
 )
-async def ship_now(context: ActionContext, given: Nothing) -> Nothing:
+async def ship_now(context: ActionContext, given: NoArguments) -> NoArguments:
     raise AssertionError("a draft does nothing")
 
 

@@ -27,7 +27,7 @@ from tests.unit.agent_worker.handoff.people_events import (
     resolve_handoff,
     return_conversation,
 )
-from tests.unit.agent_worker.worker_environment import World, world_at
+from tests.unit.agent_worker.worker_environment import WorkerEnvironment, world_at
 
 AT = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 RETURN = "Within how many days can I return pots?"
@@ -112,7 +112,7 @@ def test_remote_models_read_who_spoke() -> None:
     assert "contradict" in system
 
 
-async def _with_people(world: World, said: str) -> None:
+async def _with_people(world: WorkerEnvironment, said: str) -> None:
     await handed_over(world)
     await claim_conversation(world)
     world.clock.advance(minutes=1)
@@ -123,7 +123,7 @@ async def _with_people(world: World, said: str) -> None:
     world.clock.advance(minutes=1)
 
 
-async def test_agent_keeps_to_what_people_promised(world: World) -> None:
+async def test_agent_keeps_to_what_people_promised(world: WorkerEnvironment) -> None:
     """Asked about it, the agent tells the promise in people's words, not what the documents say in general."""
     await _with_people(world, "Your replacement parcel will arrive on Friday.")
     await world.handle(world.said("m2", "When does my replacement parcel arrive?"))
@@ -133,7 +133,7 @@ async def test_agent_keeps_to_what_people_promised(world: World) -> None:
     assert reply.citations[0].quote == "Your replacement parcel will arrive on Friday."
 
 
-async def test_agent_answers_other_questions_as_before(world: World) -> None:
+async def test_agent_answers_other_questions_as_before(world: WorkerEnvironment) -> None:
     """A promise about one thing is no answer to another."""
     await _with_people(world, "Your replacement parcel will arrive on Friday.")
     await world.handle(world.said("m2", RETURN))
@@ -142,7 +142,7 @@ async def test_agent_answers_other_questions_as_before(world: World) -> None:
     assert "Friday" not in reply.text
 
 
-async def test_model_is_given_the_marks(world: World) -> None:
+async def test_model_is_given_the_marks(world: WorkerEnvironment) -> None:
     """Whatever model answers after the handback reads that people were there."""
     await _with_people(world, "I have looked into it.")
     await world.handle(world.said("m2", RETURN))
@@ -151,7 +151,7 @@ async def test_model_is_given_the_marks(world: World) -> None:
     assert "gave the conversation back" in marks[1]
 
 
-async def test_waiting_messages_are_answered_at_handback(world: World) -> None:
+async def test_waiting_messages_are_answered_at_handback(world: WorkerEnvironment) -> None:
     """Messages that nobody answered are answered by the agent at once, in one turn; those that people answered not."""
     await handed_over(world)
     await claim_conversation(world)
@@ -176,7 +176,7 @@ async def test_waiting_messages_are_answered_at_handback(world: World) -> None:
 @pytest.mark.parametrize("overtaken", [False, True])
 @pytest.mark.parametrize("end", ["returned", "resolved"])
 async def test_a_message_of_the_same_second_as_an_answered_one_waits_too(
-    world: World, end: str, overtaken: bool
+    world: WorkerEnvironment, end: str, overtaken: bool
 ) -> None:
     """Some vendors date by the second, and what overtakes another message on its way is newer than that."""
     early = world.said("m2", RETURN)
@@ -199,7 +199,7 @@ async def test_a_message_of_the_same_second_as_an_answered_one_waits_too(
     assert (await world.known()).facts.unanswered == ()
 
 
-async def test_in_one_second_people_answer_what_came_before_their_words_alone(world: World) -> None:
+async def test_in_one_second_people_answer_what_came_before_their_words_alone(world: WorkerEnvironment) -> None:
     """What comes after them still waits; what was taken back does not."""
     await handed_over(world)
     await claim_conversation(world)
@@ -216,7 +216,7 @@ async def test_in_one_second_people_answer_what_came_before_their_words_alone(wo
     assert [reply.in_reply_to for reply in (await world.replies())[before:]] == [world.message_id("m3")]
 
 
-async def test_messages_answered_in_one_batch_count_as_answered_whatever_their_time(world: World) -> None:
+async def test_messages_answered_in_one_batch_count_as_answered_whatever_their_time(world: WorkerEnvironment) -> None:
     late = world.said("m1", HEAT)
     world.clock.advance(seconds=1)
     await world.handle(world.said("m2", RETURN))
@@ -226,7 +226,7 @@ async def test_messages_answered_in_one_batch_count_as_answered_whatever_their_t
 
 
 @pytest.mark.parametrize("text", ["Thank you!", "Hello!", PERSON])
-async def test_nothing_is_said_when_nothing_was_asked(world: World, text: str) -> None:
+async def test_nothing_is_said_when_nothing_was_asked(world: WorkerEnvironment, text: str) -> None:
     """A thank-you, a greeting, or the wish for a person that led there, is not answered after the fact."""
     await handed_over(world)
     await claim_conversation(world)
@@ -238,7 +238,7 @@ async def test_nothing_is_said_when_nothing_was_asked(world: World, text: str) -
     assert (await world.known()).owner == "agent"
 
 
-async def test_message_that_is_deleted_meanwhile_is_not_answered(world: World) -> None:
+async def test_message_that_is_deleted_meanwhile_is_not_answered(world: WorkerEnvironment) -> None:
     """What was taken back while people had the conversation waits for nobody."""
     await handed_over(world)
     await claim_conversation(world)
@@ -283,7 +283,7 @@ async def test_messages_handed_back_unanswered_are_not_handed_off_again(tmp_path
         assert (await world.known()).owner == "queue"
 
 
-async def test_second_handoff_for_a_new_wish_is_made(world: World) -> None:
+async def test_second_handoff_for_a_new_wish_is_made(world: WorkerEnvironment) -> None:
     """Who asks for a person again gets one again."""
     await _with_people(world, "All done.")
     await world.handle(world.said("m2", PERSON))
@@ -292,7 +292,7 @@ async def test_second_handoff_for_a_new_wish_is_made(world: World) -> None:
     assert (await handoff_of(world)).number == 2
 
 
-async def test_return_before_the_persons_words_went_out_counts_them_as_said(world: World) -> None:
+async def test_return_before_the_persons_words_went_out_counts_them_as_said(world: WorkerEnvironment) -> None:
     """A reply that is still on its way has answered what came before it."""
     await handed_over(world)
     await claim_conversation(world)

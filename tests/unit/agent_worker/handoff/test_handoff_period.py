@@ -21,14 +21,14 @@ from tests.unit.agent_worker.handoff.people_events import (
     resolve_handoff,
     return_conversation,
 )
-from tests.unit.agent_worker.worker_environment import World
+from tests.unit.agent_worker.worker_environment import WorkerEnvironment
 
 
-async def _ended(world: World) -> list[HandoffEnded]:
+async def _ended(world: WorkerEnvironment) -> list[HandoffEnded]:
     return await world.told(topics.HANDOFF_ENDED)
 
 
-async def test_handoff_is_remembered_in_the_turn_that_hands_over(world: World) -> None:
+async def test_handoff_is_remembered_in_the_turn_that_hands_over(world: WorkerEnvironment) -> None:
     """Reason, number, place and a summary are committed with the words that the contact hears."""
     await world.handle(world.said("m1", HEAT))
     await deliver_replies(world)
@@ -44,7 +44,7 @@ async def test_handoff_is_remembered_in_the_turn_that_hands_over(world: World) -
     assert "asked for a person" in handoff.summary[2]
 
 
-async def test_request_that_comes_back_over_the_log_begins_nothing_new(world: World) -> None:
+async def test_request_that_comes_back_over_the_log_begins_nothing_new(world: WorkerEnvironment) -> None:
     """The agent's own request, read again, is the same handoff."""
     await handed_over(world)
     handoff = await handoff_of(world)
@@ -54,7 +54,7 @@ async def test_request_that_comes_back_over_the_log_begins_nothing_new(world: Wo
     assert await _ended(world) == []
 
 
-async def test_message_before_the_request_is_read_ends_nothing(world: World) -> None:
+async def test_message_before_the_request_is_read_ends_nothing(world: WorkerEnvironment) -> None:
     """While the request is on its way the conversation is still the agent's; the handoff stays open."""
     own = world.state.conversations.own
     world.state.conversations.own = _lost  # type: ignore[method-assign, assignment]
@@ -72,7 +72,7 @@ async def _lost(*_: object, **__: object) -> None:
     raise ConnectionError
 
 
-async def test_claim_and_replies_are_remembered(world: World) -> None:
+async def test_claim_and_replies_are_remembered(world: WorkerEnvironment) -> None:
     """Who claimed it and when, when the first reply came, and how many."""
     await handed_over(world)
     world.clock.advance(minutes=3)
@@ -88,7 +88,7 @@ async def test_claim_and_replies_are_remembered(world: World) -> None:
     assert (handoff.replies, handoff.promised) == (2, ["We will send a new plant on Friday."])
 
 
-async def test_people_who_take_over_by_themselves_begin_a_handoff(world: World) -> None:
+async def test_people_who_take_over_by_themselves_begin_a_handoff(world: WorkerEnvironment) -> None:
     """A claim without a request of the agent is a handoff; what the contact has not been answered belongs to it."""
     await world.handle(world.said("m1", HEAT))
     await deliver_replies(world)
@@ -99,7 +99,7 @@ async def test_people_who_take_over_by_themselves_begin_a_handoff(world: World) 
     assert (handoff.claimed_at, handoff.by) == (world.clock(), "slack:U1")
 
 
-async def test_persons_message_alone_is_a_handoff(world: World) -> None:
+async def test_persons_message_alone_is_a_handoff(world: WorkerEnvironment) -> None:
     """Who simply answers has taken over, and this is the first reply."""
     await world.handle(world.said("m1", HEAT))
     await world.handle(world.said("p1", "I will check.", by="person"))
@@ -108,7 +108,7 @@ async def test_persons_message_alone_is_a_handoff(world: World) -> None:
     assert handoff.claimed_at is not None
 
 
-async def test_return_ends_the_handoff_once(world: World) -> None:
+async def test_return_ends_the_handoff_once(world: WorkerEnvironment) -> None:
     """Giving it back ends it, and its figures are told."""
     await handed_over(world)
     opened = world.clock()
@@ -130,7 +130,7 @@ async def test_return_ends_the_handoff_once(world: World) -> None:
     "order", ["resolved alone", "resolved, then closed", "closed and resolved at once", "closed, then resolved"]
 )
 @pytest.mark.parametrize("by", ["slack:U1", "console:anna"])
-async def test_resolving_closes_and_names_the_outcome(world: World, order: str, by: str) -> None:
+async def test_resolving_closes_and_names_the_outcome(world: WorkerEnvironment, order: str, by: str) -> None:
     """The figures of what people resolve bear the outcome and the tags, whatever request for closing is beside it."""
     await handed_over(world)
     await claim_conversation(world)
@@ -153,7 +153,7 @@ async def test_resolving_closes_and_names_the_outcome(world: World, order: str, 
     assert (await world.known()).owner == "closed"
 
 
-async def test_resolving_that_was_cut_off_after_the_owner_changed_is_resolved(world: World) -> None:
+async def test_resolving_that_was_cut_off_after_the_owner_changed_is_resolved(world: WorkerEnvironment) -> None:
     """A worker that died between the change of owner and its commit leaves the same figures to the next."""
     await handed_over(world)
     await claim_conversation(world)
@@ -169,14 +169,14 @@ async def test_resolving_that_was_cut_off_after_the_owner_changed_is_resolved(wo
     assert (ended.ended, ended.outcome) == ("resolved", "Solved")
 
 
-async def test_closing_without_a_word_is_closed(world: World) -> None:
+async def test_closing_without_a_word_is_closed(world: WorkerEnvironment) -> None:
     """What is closed over the API ends as closed, at once."""
     await handed_over(world)
     await world.handle(request_owner(world, "closed", "close", epoch=(await world.known()).epoch, by="admin"))
     assert [ended.ended for ended in await _ended(world)] == ["closed"]
 
 
-async def test_word_of_the_desk_that_never_comes_is_not_waited_for(world: World) -> None:
+async def test_word_of_the_desk_that_never_comes_is_not_waited_for(world: WorkerEnvironment) -> None:
     """What was closed at the desk without a word counts as closed once the contact writes again."""
     await handed_over(world)
     await claim_conversation(world)
@@ -185,7 +185,7 @@ async def test_word_of_the_desk_that_never_comes_is_not_waited_for(world: World)
     assert [ended.ended for ended in await _ended(world)] == ["closed"]
 
 
-async def test_word_that_comes_after_the_contact_wrote_again_closes_nothing(world: World) -> None:
+async def test_word_that_comes_after_the_contact_wrote_again_closes_nothing(world: WorkerEnvironment) -> None:
     """A message between closing and its word has opened the conversation again, and it stays so, unasked."""
     await handed_over(world)
     await claim_conversation(world)
@@ -199,7 +199,7 @@ async def test_word_that_comes_after_the_contact_wrote_again_closes_nothing(worl
     assert [ended.ended for ended in await _ended(world)] == ["closed"]
 
 
-async def test_word_about_an_earlier_handoff_leaves_the_next_one_alone(world: World) -> None:
+async def test_word_about_an_earlier_handoff_leaves_the_next_one_alone(world: WorkerEnvironment) -> None:
     """A late word does not close what people were asked for since."""
     await handed_over(world)
     await claim_conversation(world)
@@ -213,7 +213,7 @@ async def test_word_about_an_earlier_handoff_leaves_the_next_one_alone(world: Wo
     assert (await handoff_of(world)).ended_at is None
 
 
-async def test_whole_stretch_in_one_batch_is_told(world: World) -> None:
+async def test_whole_stretch_in_one_batch_is_told(world: WorkerEnvironment) -> None:
     """A claim, a reply and the return that are read at once are a handoff like any other."""
     await world.handle(world.said("m1", HEAT))
     await deliver_replies(world)
@@ -227,7 +227,7 @@ async def test_whole_stretch_in_one_batch_is_told(world: World) -> None:
     assert (await handoff_of(world)).promised == ["We will refund 12 €."]
 
 
-async def test_handoff_that_was_decided_before_its_record_was_read(world: World) -> None:
+async def test_handoff_that_was_decided_before_its_record_was_read(world: WorkerEnvironment) -> None:
     """A claim and a return that were both decided at the door are told once, though their records come later."""
     await world.handle(world.said("m1", HEAT))
     claim, back = request_owner(world, "person", "claim", epoch=0), request_owner(world, "agent", "return", epoch=1)
@@ -246,7 +246,7 @@ async def test_handoff_that_was_decided_before_its_record_was_read(world: World)
     assert [(ended.number, ended.ended) for ended in await _ended(world)] == [(1, "returned")]
 
 
-async def test_second_handoff_is_numbered(world: World) -> None:
+async def test_second_handoff_is_numbered(world: WorkerEnvironment) -> None:
     """Handoffs of a conversation are counted."""
     await handed_over(world)
     await return_conversation(world)
@@ -258,7 +258,7 @@ async def test_second_handoff_is_numbered(world: World) -> None:
 
 
 @pytest.mark.parametrize("when", ["while it lasts", "once it has ended"])
-async def test_summary_forgets_what_was_taken_back(world: World, when: str) -> None:
+async def test_summary_forgets_what_was_taken_back(world: WorkerEnvironment, when: str) -> None:
     """A message that is deleted or changed stands in the summary no more, nor do its words in what is kept."""
     await world.handle(world.said("m1", "Why is my secret orchid ill?"))
     await deliver_replies(world)
@@ -276,7 +276,7 @@ async def test_summary_forgets_what_was_taken_back(world: World, when: str) -> N
     assert "station" in (await handoff_of(world)).summary[0]
 
 
-async def test_conversation_without_people_remembers_nothing_of_them(world: World) -> None:
+async def test_conversation_without_people_remembers_nothing_of_them(world: WorkerEnvironment) -> None:
     """Where the agent answers alone nothing is written down for people."""
     await world.handle(world.said("m1", HEAT))
     facts = (await world.known()).facts
@@ -285,7 +285,7 @@ async def test_conversation_without_people_remembers_nothing_of_them(world: Worl
     )
 
 
-async def test_figures_are_counted(world: World) -> None:
+async def test_figures_are_counted(world: WorkerEnvironment) -> None:
     """The metrics tell how many handoffs ended how, and how long people took."""
     await handed_over(world)
     world.clock.advance(minutes=2)

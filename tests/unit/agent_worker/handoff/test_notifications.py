@@ -22,20 +22,20 @@ from tests.unit.agent_worker.handoff.people_events import (
     resolve_handoff,
     return_conversation,
 )
-from tests.unit.agent_worker.worker_environment import World, world_at
+from tests.unit.agent_worker.worker_environment import WorkerEnvironment, world_at
 
 
 @pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
+async def world(tmp_path: Path) -> AsyncIterator[WorkerEnvironment]:
     async with world_at(tmp_path, desk=ALWAYS) as made:
         yield made
 
 
-async def _touches(world: World) -> list[DeskUpdate]:
+async def _touches(world: WorkerEnvironment) -> list[DeskUpdate]:
     return await world.told(topics.DESK_TOUCHED)
 
 
-async def test_desk_is_told_when_people_are_to_take_over(world: World) -> None:
+async def test_desk_is_told_when_people_are_to_take_over(world: WorkerEnvironment) -> None:
     """Once the conversation waits for people, under the conversation's key on the desk's topic, and without words."""
     await handed_over(world)
     (touched,) = await _touches(world)
@@ -47,7 +47,7 @@ async def test_desk_is_told_when_people_are_to_take_over(world: World) -> None:
     assert b"human" not in (record.value or b"")
 
 
-async def test_every_message_that_people_have_to_answer_touches(world: World) -> None:
+async def test_every_message_that_people_have_to_answer_touches(world: WorkerEnvironment) -> None:
     """A new message, an edit and a deletion each tell the desk; the latter two say which line."""
     await handed_over(world)
     before = len(await _touches(world))
@@ -59,7 +59,7 @@ async def test_every_message_that_people_have_to_answer_touches(world: World) ->
     assert [(touch.owner, touch.changed) for touch in told] == [(False, []), (False, [line]), (False, [line])]
 
 
-async def test_each_change_of_owner_touches(world: World) -> None:
+async def test_each_change_of_owner_touches(world: WorkerEnvironment) -> None:
     """Claim, return, and the reopening of what was closed."""
     await handed_over(world)
     before = len(await _touches(world))
@@ -70,7 +70,7 @@ async def test_each_change_of_owner_touches(world: World) -> None:
     assert [touch.owner for touch in (await _touches(world))[before:]] == [True] * 4
 
 
-async def test_rating_touches(world: World) -> None:
+async def test_rating_touches(world: WorkerEnvironment) -> None:
     """People see that the contact was asked, and what it said."""
     await handed_over(world)
     await claim_conversation(world)
@@ -80,7 +80,7 @@ async def test_rating_touches(world: World) -> None:
     assert len(await _touches(world)) == before + 1
 
 
-async def test_agents_own_conversations_touch_nobody(world: World) -> None:
+async def test_agents_own_conversations_touch_nobody(world: WorkerEnvironment) -> None:
     """While the agent answers, also after people were there, the desk hears nothing."""
     await world.handle(world.said("m1", HEAT))
     assert await _touches(world) == []
@@ -93,7 +93,7 @@ async def test_agents_own_conversations_touch_nobody(world: World) -> None:
     assert len(await _touches(world)) == before
 
 
-async def test_turn_that_is_done_again_touches_once(world: World) -> None:
+async def test_turn_that_is_done_again_touches_once(world: WorkerEnvironment) -> None:
     """A repeated record is no second wake-up."""
     await handed_over(world)
     said = world.said("m2", HEAT)

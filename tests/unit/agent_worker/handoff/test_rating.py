@@ -23,16 +23,16 @@ from tests.unit.agent_worker.handoff.people_events import (
     resolve_handoff,
     return_conversation,
 )
-from tests.unit.agent_worker.worker_environment import World, world_at
+from tests.unit.agent_worker.worker_environment import WorkerEnvironment, world_at
 
 
 @pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
+async def world(tmp_path: Path) -> AsyncIterator[WorkerEnvironment]:
     async with world_at(tmp_path, desk=ALWAYS) as made:
         yield made
 
 
-async def _resolved(world: World) -> OutboundMessage:
+async def _resolved(world: WorkerEnvironment) -> OutboundMessage:
     """The question that the contact gets."""
     await handed_over(world)
     await claim_conversation(world)
@@ -44,7 +44,7 @@ async def _resolved(world: World) -> OutboundMessage:
     return question
 
 
-async def test_contact_is_asked_how_it_went(world: World) -> None:
+async def test_contact_is_asked_how_it_went(world: WorkerEnvironment) -> None:
     """The question has five choices from the worst to the best, is the system's, and closes the conversation."""
     question = await _resolved(world)
     assert (question.author.kind, question.purpose, question.text) == ("system", "notice", "How was our help?")
@@ -57,7 +57,7 @@ async def test_contact_is_asked_how_it_went(world: World) -> None:
 @pytest.mark.parametrize(
     ("text", "score"), [("5", 5), ("4.", 4), ("3/5", 3), ("very good", 5), ("1️⃣", 1), ("⭐⭐⭐", 3), ("2 stars", 2)]
 )
-async def test_number_or_word_typed_next_is_the_rating(world: World, text: str, score: int) -> None:
+async def test_number_or_word_typed_next_is_the_rating(world: WorkerEnvironment, text: str, score: int) -> None:
     """It is counted and thanked for; the conversation stays closed and no turn is made of it."""
     question = await _resolved(world)
     turns = len(await world.turns())
@@ -71,7 +71,7 @@ async def test_number_or_word_typed_next_is_the_rating(world: World, text: str, 
     assert (handoff.score, handoff.asked) == (score, "")
 
 
-async def test_choice_that_a_vendor_tells_twice_at_once_is_the_rating(world: World) -> None:
+async def test_choice_that_a_vendor_tells_twice_at_once_is_the_rating(world: WorkerEnvironment) -> None:
     """As after a connection that broke: all that was not acknowledged comes again, behind what was."""
     question = await _resolved(world)
     picks = [pick_choice(world, "m2", question, "rating:4") for _ in range(2)]
@@ -82,7 +82,7 @@ async def test_choice_that_a_vendor_tells_twice_at_once_is_the_rating(world: Wor
     assert b'parley_duplicates_total{where="worker"} 1.0' in world.metrics.render()
 
 
-async def test_choice_is_the_rating(world: World) -> None:
+async def test_choice_is_the_rating(world: WorkerEnvironment) -> None:
     """Pressed twice it counts once, and is thanked for once."""
     question = await _resolved(world)
     await world.handle(pick_choice(world, "m2", question, "rating:4"))
@@ -93,7 +93,7 @@ async def test_choice_is_the_rating(world: World) -> None:
     assert b'parley_ratings_total{score="4",tenant="shop"} 1.0' in world.metrics.render()
 
 
-async def test_other_message_opens_the_conversation_again(world: World) -> None:
+async def test_other_message_opens_the_conversation_again(world: WorkerEnvironment) -> None:
     """It is the agent's to answer; a number that comes after it is a message like any other."""
     await _resolved(world)
     await world.handle(world.said("m2", HEAT))
@@ -105,7 +105,7 @@ async def test_other_message_opens_the_conversation_again(world: World) -> None:
     assert len(world.model.asked) == 2
 
 
-async def test_choice_counts_also_after_another_message(world: World) -> None:
+async def test_choice_counts_also_after_another_message(world: WorkerEnvironment) -> None:
     """A button says what it answers, whenever it is pressed."""
     question = await _resolved(world)
     await world.handle(world.said("m2", HEAT))
@@ -116,7 +116,7 @@ async def test_choice_counts_also_after_another_message(world: World) -> None:
     assert len(world.model.asked) == before
 
 
-async def test_rating_and_a_question_in_one_batch(world: World) -> None:
+async def test_rating_and_a_question_in_one_batch(world: WorkerEnvironment) -> None:
     """The rating counts, the question is answered, and the number is no part of it."""
     await _resolved(world)
     await world.handle(world.said("m2", "5"), world.said("m3", HEAT))
@@ -125,7 +125,7 @@ async def test_rating_and_a_question_in_one_batch(world: World) -> None:
     assert (await world.known()).owner == "agent"
 
 
-async def test_question_and_a_number_in_one_batch(world: World) -> None:
+async def test_question_and_a_number_in_one_batch(world: WorkerEnvironment) -> None:
     """What follows a question is about the question."""
     await _resolved(world)
     await world.handle(world.said("m2", HEAT), world.said("m3", "5"))
@@ -133,7 +133,7 @@ async def test_question_and_a_number_in_one_batch(world: World) -> None:
     assert world.model.asked[-1].text == f"{HEAT}\n5"
 
 
-async def test_message_that_arrives_while_it_is_resolved_is_answered_and_not_rated(world: World) -> None:
+async def test_message_that_arrives_while_it_is_resolved_is_answered_and_not_rated(world: WorkerEnvironment) -> None:
     """Nobody is asked how it went who has just written again."""
     await handed_over(world)
     await claim_conversation(world)
@@ -157,14 +157,14 @@ async def test_nobody_is_asked_where_that_is_not_wanted(tmp_path: Path, terms: D
         assert (await world.known()).owner == "agent"
 
 
-async def test_resolving_twice_asks_once(world: World) -> None:
+async def test_resolving_twice_asks_once(world: WorkerEnvironment) -> None:
     """A second word that it is done changes nothing."""
     await _resolved(world)
     await world.handle(resolve_handoff(world, "again"))
     assert [reply.text for reply in await world.replies()].count("How was our help?") == 1
 
 
-async def test_number_without_a_question_is_a_message(world: World) -> None:
+async def test_number_without_a_question_is_a_message(world: WorkerEnvironment) -> None:
     """Where nobody asked, a number opens the conversation again."""
     await handed_over(world)
     await claim_conversation(world)
@@ -174,7 +174,7 @@ async def test_number_without_a_question_is_a_message(world: World) -> None:
     assert await world.told(topics.RATING_GIVEN) == []
 
 
-async def test_question_is_in_the_contacts_language(world: World) -> None:
+async def test_question_is_in_the_contacts_language(world: WorkerEnvironment) -> None:
     """Who wrote German is asked in German, and a German word is a rating."""
     await world.handle(world.said("m1", "Ich möchte die Bestellung stornieren, bitte."))
     await claim_conversation(world)
@@ -187,7 +187,7 @@ async def test_question_is_in_the_contacts_language(world: World) -> None:
 
 
 @pytest.mark.parametrize("seconds", [3, 60])
-async def test_message_that_crosses_the_resolution_is_answered(world: World, seconds: int) -> None:
+async def test_message_that_crosses_the_resolution_is_answered(world: WorkerEnvironment, seconds: int) -> None:
     """What people cannot have seen when they closed it opens the conversation again; what they have seen does not."""
     await handed_over(world)
     await claim_conversation(world)
@@ -206,7 +206,7 @@ async def test_message_that_crosses_the_resolution_is_answered(world: World, sec
     assert (await world.known()).owner == ("agent" if crossed else "closed")
 
 
-async def test_thanks_that_cross_the_resolution_open_nothing(world: World) -> None:
+async def test_thanks_that_cross_the_resolution_open_nothing(world: WorkerEnvironment) -> None:
     """A thank-you in that moment asks for no answer."""
     await handed_over(world)
     await claim_conversation(world)

@@ -27,7 +27,7 @@ from tests.unit.agent_worker.handoff.people_events import (
     request_owner,
     return_conversation,
 )
-from tests.unit.agent_worker.worker_environment import CHANNEL, World, world_at
+from tests.unit.agent_worker.worker_environment import CHANNEL, WorkerEnvironment, world_at
 
 BERLIN = ZoneInfo("Europe/Berlin")
 SOON = DeskRules(first_reply=timedelta(minutes=15))
@@ -135,7 +135,7 @@ async def test_choice_may_be_typed(tmp_path: Path, typed: str) -> None:
         assert (await world.replies())[-1].text == "All right, I am here again. What can I help with?"
 
 
-async def test_number_is_no_choice_where_none_was_offered(world: World) -> None:
+async def test_number_is_no_choice_where_none_was_offered(world: WorkerEnvironment) -> None:
     """A tenant without a desk offers nothing to who waits, so a number is a message for people."""
     await handed_over(world)
     await world.handle(world.said("m2", "1"))
@@ -179,7 +179,7 @@ async def test_choice_comes_too_late_once_somebody_has_claimed(tmp_path: Path) -
         ("", False),
     ],
 )
-def test_only_plain_words_give_up_the_place_in_the_queue(world: World, text: str, wants: bool) -> None:
+def test_only_plain_words_give_up_the_place_in_the_queue(world: WorkerEnvironment, text: str, wants: bool) -> None:
     """Who says that and nothing else goes on with the assistant; who says anything more keeps waiting."""
     message = InboundMessage(id="m", external_id="m", place="p", contact_id="c", text=text, sent_at=world.clock())
     assert wants_assistant(message) is wants

@@ -11,8 +11,8 @@ from agent_worker.router.rules import RiskTopic, RouteRules
 from schemas import topics
 from schemas.conversation import OwnerRequested
 from schemas.envelope import Envelope
-from tests.unit.agent_worker.router.test_routed_turn import Quoting
-from tests.unit.agent_worker.worker_environment import World, world_at
+from tests.unit.agent_worker.router.test_routed_turn import QuotingModel
+from tests.unit.agent_worker.worker_environment import WorkerEnvironment, world_at
 
 DANGER = {
     "de": "Ich will mich umbringen",
@@ -31,7 +31,7 @@ PERSON = {
 ROUTES = {"local": RouteRules(), "remote": RouteRules(cheap="small", strong="large")}
 
 
-async def reasons(world: World) -> list[str]:
+async def reasons(world: WorkerEnvironment) -> list[str]:
     read = await world.bus.read(topics.inbound("web"))
     found = [Envelope.from_wire(record.headers, record.value) async for record in read]
     return [event.payload(OwnerRequested).reason for event in found if event.type == topics.OWNER_REQUESTED]
@@ -40,7 +40,7 @@ async def reasons(world: World) -> list[str]:
 @pytest.mark.parametrize("kind", ROUTES)
 @pytest.mark.parametrize("language", DANGER)
 async def test_danger_to_life_reaches_people_before_any_model(tmp_path: Path, language: str, kind: str) -> None:
-    small, large = Quoting("small"), Quoting("large")
+    small, large = QuotingModel("small"), QuotingModel("large")
     async with world_at(tmp_path, routes=ROUTES[kind], models=[small, large]) as world:
         await world.handle(world.said("m1", DANGER[language]))
         (reply,), (turn,) = await world.replies(), await world.turns()
@@ -56,7 +56,7 @@ async def test_danger_to_life_reaches_people_before_any_model(tmp_path: Path, la
 async def test_a_contact_who_wants_a_person_gets_one_before_any_model_call(
     tmp_path: Path, language: str, kind: str
 ) -> None:
-    small, large = Quoting("small"), Quoting("large")
+    small, large = QuotingModel("small"), QuotingModel("large")
     async with world_at(tmp_path, routes=ROUTES[kind], models=[small, large]) as world:
         await world.handle(world.said("m1", PERSON[language]))
         assert (await world.known()).owner == "queue"
@@ -83,7 +83,7 @@ async def test_built_in_topics_go_to_people_where_there_are_routes(tmp_path: Pat
         assert await reasons(world) == ["risk: a topic"]
 
 
-async def test_a_second_complaint_in_a_row_reaches_people(world: World) -> None:
+async def test_a_second_complaint_in_a_row_reaches_people(world: WorkerEnvironment) -> None:
     """The first one is apologised for, with the offer of a person."""
     await world.handle(world.said("m1", "your answer was wrong"))
     (first,) = await world.replies()
@@ -94,7 +94,7 @@ async def test_a_second_complaint_in_a_row_reaches_people(world: World) -> None:
     assert await reasons(world) == ["the contact says again that the answer is wrong"]
 
 
-async def test_a_declined_offer_is_closed_politely(world: World) -> None:
+async def test_a_declined_offer_is_closed_politely(world: WorkerEnvironment) -> None:
     await world.handle(world.said("m1", "Who painted the Mona Lisa?"))
     await world.handle(world.said("m2", "No"))
     *_, last = await world.replies()
@@ -103,7 +103,7 @@ async def test_a_declined_offer_is_closed_politely(world: World) -> None:
 
 
 @pytest.mark.parametrize("text", ["👍", "🙏", "❤️", "😂", "👋", "lol", "?", "hello? is anyone there", "what can you do"])
-async def test_signs_and_chat_get_a_fitting_phrase(world: World, text: str) -> None:
+async def test_signs_and_chat_get_a_fitting_phrase(world: WorkerEnvironment, text: str) -> None:
     """Never that the documents do not hold it."""
     await world.handle(world.said("m1", text))
     (reply,), (turn,) = await world.replies(), await world.turns()

@@ -153,7 +153,7 @@ SOURCES = {"a document's text", "a document's title", "a page's heading", "the r
 """What stands there may be quoted, as from any document of the tenant's."""
 
 
-class Obedient:
+class ObedientModel:
     """Answers ``server``'s calls; ``obeyed`` counts the orders it found."""
 
     def __init__(self) -> None:
@@ -180,7 +180,7 @@ async def test_an_obeyed_order_changes_nothing(asking: Asking, name: str, place:
     payload = PAYLOADS[name]
     asker: LadderClient = asking(may_act=True, surroundings=ModelDependencies(canary=lambda _: CANARY))
     for dress in DRESSES:
-        shop, model = Shop(), Obedient()
+        shop, model = Shop(), ObedientModel()
         asker.server.script_for = model
         asker.deltas.clear()
         text = dress.format(order=f"⟦{name}⟧", words=payload.words)

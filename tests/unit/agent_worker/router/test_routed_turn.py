@@ -22,13 +22,13 @@ from schemas.errors import ModelFailed
 from schemas.messages import Address, TranscriptMessage
 from schemas.ports import AnswerDraft, Question
 from tests.unit.agent_worker.router.examples import EXAMPLES
-from tests.unit.agent_worker.worker_environment import GatedModel, World, world_at
+from tests.unit.agent_worker.worker_environment import GatedModel, WorkerEnvironment, world_at
 
 HEAT = "Do you add a heat pack in winter?"
 RISKS = (RiskTopic("legal threat", ("my lawyer",), say="A colleague writes to you today."),)
 
 
-class Quoting(GatedModel):
+class QuotingModel(GatedModel):
     """Another model than the local one, which answers as it does."""
 
     def __init__(self, name: str) -> None:
@@ -44,7 +44,7 @@ class Failing:
         raise ModelFailed("it is away")
 
 
-async def requests(world: World) -> list[OwnerRequested]:
+async def requests(world: WorkerEnvironment) -> list[OwnerRequested]:
     read = await world.bus.read(topics.inbound("web"))
     found = [Envelope.from_wire(record.headers, record.value) async for record in read]
     return [event.payload(OwnerRequested) for event in found if event.type == topics.OWNER_REQUESTED]
@@ -63,7 +63,7 @@ async def test_a_risk_hands_over_with_its_own_reason_and_words(tmp_path: Path) -
         assert asked.reason == "risk: legal threat"
 
 
-async def test_a_contact_who_asks_for_a_person_is_handed_off_for_that_reason(world: World) -> None:
+async def test_a_contact_who_asks_for_a_person_is_handed_off_for_that_reason(world: WorkerEnvironment) -> None:
     await world.handle(world.said("m1", "Can I talk to a person please?"))
     (turn,) = await world.turns()
     assert (turn.route, turn.outcome) == ("person", "person")
@@ -72,7 +72,7 @@ async def test_a_contact_who_asks_for_a_person_is_handed_off_for_that_reason(wor
 
 async def test_when_the_cheap_model_fails_the_strong_one_answers(tmp_path: Path) -> None:
     """In the same turn, and the record says so."""
-    strong = Quoting("large")
+    strong = QuotingModel("large")
     rules = RouteRules(cheap="small", strong="large")
     async with world_at(tmp_path, routes=rules, models=[Failing("small"), strong]) as world:
         await world.handle(world.said("m1", HEAT))
@@ -83,7 +83,7 @@ async def test_when_the_cheap_model_fails_the_strong_one_answers(tmp_path: Path)
 
 
 async def test_a_question_asked_again_goes_to_the_strong_model(tmp_path: Path) -> None:
-    cheap, strong = Quoting("small"), Quoting("large")
+    cheap, strong = QuotingModel("small"), QuotingModel("large")
     async with world_at(tmp_path, routes=RouteRules(cheap="small", strong="large"), models=[cheap, strong]) as world:
         await world.handle(world.said("m1", HEAT))
         (reply,) = await world.replies()
@@ -106,8 +106,8 @@ def learned(tmp_path: Path) -> RouteRules:
 
 async def test_the_record_says_intent_scores_and_reasons(tmp_path: Path, learned: RouteRules) -> None:
     """A hard intent goes to the strong model; the record holds what was decided by."""
-    strong = Quoting("large")
-    async with world_at(tmp_path, routes=learned, models=[Quoting("small"), strong]) as world:
+    strong = QuotingModel("large")
+    async with world_at(tmp_path, routes=learned, models=[QuotingModel("small"), strong]) as world:
         await world.handle(world.said("m1", "my parcel has not arrived yet, where is it"))
         (turn,) = await world.turns()
         assert (turn.route, turn.intent) == ("strong", "delivery")
@@ -121,7 +121,7 @@ async def test_a_classifier_of_other_examples_is_not_used_and_no_turn_fails(
     tmp_path: Path, learned: RouteRules
 ) -> None:
     changed = replace(learned, examples=EXAMPLES | {"login": ("a", "b")})
-    async with world_at(tmp_path, routes=changed, models=[Quoting("small"), Quoting("large")]) as world:
+    async with world_at(tmp_path, routes=changed, models=[QuotingModel("small"), QuotingModel("large")]) as world:
         await world.handle(world.said("m1", HEAT))
         (turn,) = await world.turns()
         assert (turn.route, turn.intent, turn.outcome) == ("cheap", "", "answer")
@@ -129,7 +129,7 @@ async def test_a_classifier_of_other_examples_is_not_used_and_no_turn_fails(
 
 async def test_a_verified_contact_gets_what_its_tier_says(tmp_path: Path) -> None:
     rules = RouteRules(cheap="small", strong="large", tiers={"verified": "strong"})
-    async with world_at(tmp_path, routes=rules, models=[Quoting("small"), Quoting("large")]) as world:
+    async with world_at(tmp_path, routes=rules, models=[QuotingModel("small"), QuotingModel("large")]) as world:
         address = Address(channel="web", value="visitor-1", assurance="verified")
         contact, _ = await world.state.contacts.resolve(
             "shop", "web", "main", "visitor-1", [address], now=world.clock()
@@ -143,7 +143,9 @@ async def test_a_verified_contact_gets_what_its_tier_says(tmp_path: Path) -> Non
 
 
 async def test_intents_are_read_where_there_are_no_documents(tmp_path: Path, learned: RouteRules) -> None:
-    async with world_at(tmp_path, prepare=False, routes=learned, models=[Quoting("small"), Quoting("large")]) as world:
+    async with world_at(
+        tmp_path, prepare=False, routes=learned, models=[QuotingModel("small"), QuotingModel("large")]
+    ) as world:
         await world.handle(world.said("m1", "my parcel has not arrived yet, where is it"))
         (turn,) = await world.turns()
         assert (turn.intent, turn.outcome) == ("delivery", "declined")
@@ -153,7 +155,7 @@ async def test_intents_are_read_where_there_are_no_documents(tmp_path: Path, lea
 
 async def test_the_remaining_budget_overrides_the_route(tmp_path: Path) -> None:
     """Two questions at once would go to the strong model; nearly at the end of the day's budget they do not."""
-    cheap, strong = Quoting("small"), Quoting("large")
+    cheap, strong = QuotingModel("small"), QuotingModel("large")
     rules = RouteRules(cheap="small", strong="large")
     asked = f"{HEAT} And within how many days do standard parcels arrive?"
     async with world_at(tmp_path, routes=rules, models=[cheap, strong]) as world:

@@ -9,7 +9,7 @@ import pytest
 from schemas.conversation import Facts
 from schemas.envelope import Envelope
 from schemas.messages import InboundMessage
-from tests.unit.agent_worker.worker_environment import World
+from tests.unit.agent_worker.worker_environment import WorkerEnvironment
 
 HEAT = "Do you add a heat pack in winter?"
 RETURN = "Within how many days can I return pots?"
@@ -22,7 +22,9 @@ def found_later(event: Envelope) -> Envelope:
 
 
 @pytest.mark.parametrize("by", ["the agent", "the desk", "the vendor's app"])
-async def test_a_message_found_after_a_later_answer_only_joins_the_transcript(world: World, by: str) -> None:
+async def test_a_message_found_after_a_later_answer_only_joins_the_transcript(
+    world: WorkerEnvironment, by: str
+) -> None:
     """Whoever answered; and what was written after it still waits, and is answered once it may be."""
     await world.handle(world.said("m0", "Hello!"))
     world.clock.advance(minutes=1)
@@ -47,7 +49,7 @@ async def test_a_message_found_after_a_later_answer_only_joins_the_transcript(wo
     assert contact == ["Hello!", RETURN, HEAT], "the late line stands where it was written"
 
 
-async def test_waiting_messages_survive_with_the_snapshot(world: World) -> None:
+async def test_waiting_messages_survive_with_the_snapshot(world: WorkerEnvironment) -> None:
     """A replay after a rebuild is judged by the times that the snapshot carries."""
     missed = world.said("missed", RETURN)
     world.clock.advance(minutes=1)
@@ -60,7 +62,7 @@ async def test_waiting_messages_survive_with_the_snapshot(world: World) -> None:
     assert len(await world.replies()) == 1
 
 
-async def test_a_closed_conversation_is_not_opened_by_what_was_answered_before(world: World) -> None:
+async def test_a_closed_conversation_is_not_opened_by_what_was_answered_before(world: WorkerEnvironment) -> None:
     missed = found_later(world.said("missed", RETURN))
     world.clock.advance(minutes=1)
     await world.handle(world.said("m1", HEAT))
@@ -72,7 +74,7 @@ async def test_a_closed_conversation_is_not_opened_by_what_was_answered_before(w
     assert (await world.known()).owner == "agent"
 
 
-async def test_edits_that_overtake_each_other_leave_the_latest_words(world: World) -> None:
+async def test_edits_that_overtake_each_other_leave_the_latest_words(world: WorkerEnvironment) -> None:
     """Before the message was answered and after it; the older one changes nothing and is not answered."""
     await world.handle(world.said("m1", "pots?"), world.edited("m1", HEAT, 2), world.edited("m1", "heat?", 1))
     assert [question.text for question in world.model.asked] == [HEAT]
@@ -82,7 +84,7 @@ async def test_edits_that_overtake_each_other_leave_the_latest_words(world: Worl
     assert [line.text for line in await world.state.transcript.read(world.conversation)] == [RETURN]
 
 
-async def test_a_message_that_comes_after_its_edits_is_answered_once_as_it_reads_last(world: World) -> None:
+async def test_a_message_that_comes_after_its_edits_is_answered_once_as_it_reads_last(world: WorkerEnvironment) -> None:
     await world.handle(world.edited("m1", HEAT, 2))
     await world.handle(world.edited("m1", "Heat", 1))
     await world.handle(world.edited("m1", RETURN, 3))
@@ -91,7 +93,7 @@ async def test_a_message_that_comes_after_its_edits_is_answered_once_as_it_reads
     assert [question.text for question in world.model.asked] == [RETURN]
 
 
-async def test_an_edit_is_answered_though_its_turn_began_again(world: World) -> None:
+async def test_an_edit_is_answered_though_its_turn_began_again(world: WorkerEnvironment) -> None:
     """What the turn that broke off has written does not make the edit old."""
     await world.handle(world.said("m1", HEAT))
     line = await world.state.transcript.find(world.conversation, world.message_id("m1"))
@@ -102,7 +104,7 @@ async def test_an_edit_is_answered_though_its_turn_began_again(world: World) -> 
     assert [question.text for question in world.model.asked] == [HEAT, RETURN]
 
 
-async def test_a_persons_answer_that_is_found_late_takes_the_conversation(world: World) -> None:
+async def test_a_persons_answer_that_is_found_late_takes_the_conversation(world: WorkerEnvironment) -> None:
     await world.handle(world.said("m0", HEAT))
     world.clock.advance(minutes=1)
     answer = found_later(world.said("p1", "Yes.", by="person", shown=True))
@@ -114,7 +116,7 @@ async def test_a_persons_answer_that_is_found_late_takes_the_conversation(world:
 
 @pytest.mark.parametrize(("before", "answered"), [(0.0, True), (1.9, True), (2.0, True), (2.1, False)])
 async def test_a_late_message_within_two_seconds_of_an_answered_one_is_answered(
-    world: World, before: float, answered: bool
+    world: WorkerEnvironment, before: float, answered: bool
 ) -> None:
     """Vendors date by the second, so times alone do not tell that it was answered with the other."""
     await world.handle(world.said("m0", "Hello!"))

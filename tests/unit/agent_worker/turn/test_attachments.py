@@ -22,7 +22,7 @@ from schemas.errors import (
 )
 from schemas.facts import FilesStored
 from schemas.messages import Attachment, RemoteFile, TranscriptMessage
-from tests.unit.agent_worker.worker_environment import VOICE, World
+from tests.unit.agent_worker.worker_environment import VOICE, WorkerEnvironment
 
 LEAF = RemoteFile(ref="v-1", name="leaf.jpg", kind="image", type="image/jpeg", size=9)
 NOTE = RemoteFile(ref="v-2", kind="voice", type="audio/ogg")
@@ -48,21 +48,21 @@ def stored(file: RemoteFile, n: int = 1) -> Attachment:
     return Attachment(id=f"{n:064x}", name=file.name or file.kind, type=file.type, size=9)
 
 
-async def handle(world: World, *envelopes: Any, **more: Any) -> None:
+async def handle(world: WorkerEnvironment, *envelopes: Any, **more: Any) -> None:
     await asyncio.wait_for(world.worker_with(**more).handle(await world.lane(*envelopes)), 30)
 
 
-async def line(world: World, name: str = "m1") -> TranscriptMessage:
+async def line(world: WorkerEnvironment, name: str = "m1") -> TranscriptMessage:
     found = await world.state.transcript.find(world.conversation, world.message_id(name))
     assert found is not None
     return found
 
 
-async def facts(world: World) -> list[FilesStored]:
+async def facts(world: WorkerEnvironment) -> list[FilesStored]:
     return await world.payloads(topics.EVENTS, topics.FILES_STORED, FilesStored)
 
 
-async def test_a_file_is_in_the_transcript_known_to_the_model_and_told_on_the_log(world: World) -> None:
+async def test_a_file_is_in_the_transcript_known_to_the_model_and_told_on_the_log(world: WorkerEnvironment) -> None:
     vendor = Vendor()
     await handle(world, world.said("m1", HEAT, files=[LEAF]), fetch=vendor.fetch)
     assert (await line(world)).attachments == [stored(LEAF)]
@@ -89,7 +89,7 @@ async def test_a_file_is_in_the_transcript_known_to_the_model_and_told_on_the_lo
     ],
 )
 async def test_a_file_that_cannot_be_had_leaves_a_gap_with_its_reason_and_the_message_is_answered(
-    world: World, error: Exception, reason: str
+    world: WorkerEnvironment, error: Exception, reason: str
 ) -> None:
     await handle(world, world.said("m1", HEAT, files=[LEAF]), fetch=Vendor(error).fetch)
     (gap,) = (await line(world)).attachments
@@ -98,7 +98,7 @@ async def test_a_file_that_cannot_be_had_leaves_a_gap_with_its_reason_and_the_me
 
 
 async def test_a_turn_that_is_done_again_uses_the_files_that_it_has(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: WorkerEnvironment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The second time the vendor has nothing any more: the files of the first time stay, under their ids."""
     vendor = Vendor()
@@ -120,7 +120,7 @@ async def test_a_turn_that_is_done_again_uses_the_files_that_it_has(
     assert len(vendor.asked) == 2
 
 
-async def test_nothing_is_decided_about_files_while_they_cannot_be_stored(world: World) -> None:
+async def test_nothing_is_decided_about_files_while_they_cannot_be_stored(world: WorkerEnvironment) -> None:
     with pytest.raises(Unavailable):
         await handle(world, world.said("m1", HEAT, files=[LEAF]), fetch=Vendor(Unavailable("the disk is full")).fetch)
     assert (await line(world)).attachments == []
@@ -140,14 +140,16 @@ async def test_nothing_is_decided_about_files_while_they_cannot_be_stored(world:
     ids=["voice", "file", "missing", "card", "poll", "unknown"],
 )
 async def test_a_file_without_text_gets_an_honest_answer(
-    world: World, said: dict[str, Any], script: list[Exception], phrase: str
+    world: WorkerEnvironment, said: dict[str, Any], script: list[Exception], phrase: str
 ) -> None:
     await handle(world, world.said("m1", "", **said), fetch=Vendor(*script).fetch)
     (reply,) = await world.replies()
     assert (reply.text, [choice.id for choice in reply.choices]) == (phrase, ["person"])
 
 
-async def test_a_voice_note_that_somebody_can_listen_to_is_answered_as_if_it_were_written(world: World) -> None:
+async def test_a_voice_note_that_somebody_can_listen_to_is_answered_as_if_it_were_written(
+    world: WorkerEnvironment,
+) -> None:
     async def transcribe(tenant: str, attachment: Attachment) -> str:
         assert (tenant, attachment) == ("shop", stored(NOTE))
         return f" {HEAT}\n"
@@ -158,7 +160,9 @@ async def test_a_voice_note_that_somebody_can_listen_to_is_answered_as_if_it_wer
     assert "heat pack" in (await world.replies())[0].text
 
 
-async def test_a_listener_that_breaks_leaves_the_note_and_the_contact_is_asked_to_write(world: World) -> None:
+async def test_a_listener_that_breaks_leaves_the_note_and_the_contact_is_asked_to_write(
+    world: WorkerEnvironment,
+) -> None:
     async def transcribe(tenant: str, attachment: Attachment) -> str:
         raise RuntimeError("out of order")
 
@@ -167,7 +171,9 @@ async def test_a_listener_that_breaks_leaves_the_note_and_the_contact_is_asked_t
     assert (await world.replies())[0].text == VOICE.voice_note
 
 
-async def test_files_of_a_deleted_message_are_not_fetched_and_those_it_has_are_taken_away(world: World) -> None:
+async def test_files_of_a_deleted_message_are_not_fetched_and_those_it_has_are_taken_away(
+    world: WorkerEnvironment,
+) -> None:
     vendor = Vendor()
     await handle(world, world.deleted("m1"), world.said("m1", HEAT, files=[LEAF]), fetch=vendor.fetch)
     assert vendor.asked == []
@@ -176,7 +182,7 @@ async def test_files_of_a_deleted_message_are_not_fetched_and_those_it_has_are_t
     assert (await line(world, "m2")).attachments == []
 
 
-async def test_files_are_kept_while_a_person_has_the_conversation(world: World) -> None:
+async def test_files_are_kept_while_a_person_has_the_conversation(world: WorkerEnvironment) -> None:
     await world.handle(world.said("m1", HEAT))
     await world.handle(world.owner_asked("person", 0, "claim"))
     await handle(world, world.said("m2", "", files=[LEAF]), fetch=Vendor().fetch)
@@ -188,7 +194,7 @@ async def test_files_are_kept_while_a_person_has_the_conversation(world: World) 
 TEXT = Attachment(id="f" * 64, name="message.txt", type="text/plain", size=20_000, full_text=True)
 
 
-async def test_a_contact_whose_text_was_cut_is_told_so_in_the_reply(world: World) -> None:
+async def test_a_contact_whose_text_was_cut_is_told_so_in_the_reply(world: WorkerEnvironment) -> None:
     await handle(world, world.said("m1", HEAT, attachments=[TEXT]))
     (reply,) = await world.replies()
     assert "heat pack" in reply.text
@@ -196,7 +202,7 @@ async def test_a_contact_whose_text_was_cut_is_told_so_in_the_reply(world: World
     assert (await line(world)).attachments == [TEXT]
 
 
-async def test_files_sent_with_a_shortened_text_are_fetched(world: World) -> None:
+async def test_files_sent_with_a_shortened_text_are_fetched(world: WorkerEnvironment) -> None:
     vendor = Vendor()
     await handle(world, world.said("m1", HEAT, files=[LEAF], attachments=[TEXT]), fetch=vendor.fetch)
     assert (await line(world)).attachments == [TEXT, stored(LEAF)]
@@ -205,7 +211,7 @@ async def test_files_sent_with_a_shortened_text_are_fetched(world: World) -> Non
 
 
 @pytest.mark.parametrize("first", ["message", "edit"])
-async def test_an_edit_that_is_too_long_adds_its_file(world: World, first: str) -> None:
+async def test_an_edit_that_is_too_long_adds_its_file(world: WorkerEnvironment, first: str) -> None:
     vendor = Vendor()
     said = world.said("m1", HEAT, files=[LEAF])
     edit = world.edited("m1", "Do you add a heat pack in winter, and …", attachments=[TEXT])

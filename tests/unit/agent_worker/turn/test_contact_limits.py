@@ -9,12 +9,12 @@ from agent_worker.router.rules import RouteRules
 from agent_worker.settings import ContactRules, TenantRules, WorkerSettings
 from agent_worker.worker import Worker
 from schemas.messages import ChoiceSelection
-from tests.unit.agent_worker.worker_environment import TENANT, GatedModel, World
+from tests.unit.agent_worker.worker_environment import TENANT, GatedModel, WorkerEnvironment
 
 HEAT = "Do you add a heat pack in winter?"
 
 
-def limited(world: World, strong: GatedModel, per_minute: int, per_hour: int = 1000) -> Worker:
+def limited(world: WorkerEnvironment, strong: GatedModel, per_minute: int, per_hour: int = 1000) -> Worker:
     rules = replace(world.settings.of(TENANT), model="strong", contact=ContactRules(per_minute, per_hour))
     return Worker(
         bus=world.bus,
@@ -28,7 +28,7 @@ def limited(world: World, strong: GatedModel, per_minute: int, per_hour: int = 1
 
 
 async def test_a_model_then_the_extractive_one_then_one_word_then_silence_until_the_minute_is_over(
-    world: World,
+    world: WorkerEnvironment,
 ) -> None:
     strong = GatedModel(world.settings)
     world.worker = limited(world, strong, per_minute=2)
@@ -70,7 +70,7 @@ def test_a_tenant_that_may_not_spend_is_not_routed_to_who_costs() -> None:
         )
 
 
-async def test_the_hour_holds_where_the_minute_would_not(world: World) -> None:
+async def test_the_hour_holds_where_the_minute_would_not(world: WorkerEnvironment) -> None:
     strong = GatedModel(world.settings)
     world.worker = limited(world, strong, per_minute=2, per_hour=3)
     for number in range(10):
@@ -83,7 +83,7 @@ async def test_the_hour_holds_where_the_minute_would_not(world: World) -> None:
     assert len(strong.asked) == 4
 
 
-async def test_folded_messages_cost_one_answer_and_a_repeat_costs_nothing(world: World) -> None:
+async def test_folded_messages_cost_one_answer_and_a_repeat_costs_nothing(world: WorkerEnvironment) -> None:
     strong = GatedModel(world.settings)
     world.worker = limited(world, strong, per_minute=3)
     burst = [world.said(f"m{number}", HEAT) for number in range(3)]
@@ -94,7 +94,7 @@ async def test_folded_messages_cost_one_answer_and_a_repeat_costs_nothing(world:
     assert len(await world.replies()) == 1
 
 
-async def test_a_request_for_a_person_is_handled_over_every_limit(world: World) -> None:
+async def test_a_request_for_a_person_is_handled_over_every_limit(world: WorkerEnvironment) -> None:
     world.worker = limited(world, GatedModel(world.settings), per_minute=1)
     for number in range(5):
         await world.handle(world.said(f"m{number}", HEAT))
@@ -102,7 +102,7 @@ async def test_a_request_for_a_person_is_handled_over_every_limit(world: World) 
     assert (await world.known()).owner == "queue"
 
 
-async def test_a_tenant_whose_answers_cost_nothing_has_no_such_limit(world: World) -> None:
+async def test_a_tenant_whose_answers_cost_nothing_has_no_such_limit(world: WorkerEnvironment) -> None:
     rules = replace(world.settings.of(TENANT), contact=ContactRules(1, 1))
     world.settings = WorkerSettings(tenants={TENANT: rules})
     world.worker = world.worker_with()

@@ -21,14 +21,23 @@ from schemas.envelope import Envelope
 from schemas.errors import Fenced, UndecodableRecord
 from schemas.facts import TypingSignal, typing_topic
 from schemas.messages import Author, ChoiceSelection, OutboundMessage, Receipt, ReplyBegun, TranscriptMessage
-from tests.unit.agent_worker.worker_environment import (CHANNEL, RETURNS, SHIPPING, TENANT, LaneStub, World, wait_until, world_at)
+from tests.unit.agent_worker.worker_environment import (
+    CHANNEL,
+    RETURNS,
+    SHIPPING,
+    TENANT,
+    LaneStub,
+    WorkerEnvironment,
+    wait_until,
+    world_at,
+)
 
 HEAT = "Do you add a heat pack in winter?"
 RETURN = "Within how many days can I return pots?"
 
 
 @asynccontextmanager
-async def frames(world: World) -> AsyncIterator[list[dict[str, Any]]]:
+async def frames(world: WorkerEnvironment) -> AsyncIterator[list[dict[str, Any]]]:
     """Everything that is signalled to the contact's sockets meanwhile."""
     seen: list[dict[str, Any]] = []
     source = world.state.signals.subscribe(f"conversation:{world.conversation}")
@@ -44,7 +53,7 @@ async def frames(world: World) -> AsyncIterator[list[dict[str, Any]]]:
     await asyncio.gather(reader, return_exceptions=True)
 
 
-async def test_answer_cites_its_source_verbatim(world: World) -> None:
+async def test_answer_cites_its_source_verbatim(world: WorkerEnvironment) -> None:
     """A question the documents answer gets their sentence, with a citation whose quote stands in the document."""
     await world.handle(world.said("m1", HEAT))
     (reply,) = await world.replies()
@@ -58,7 +67,7 @@ async def test_answer_cites_its_source_verbatim(world: World) -> None:
     assert (reply.expires_at - reply.created_at).total_seconds() == 24 * 3600
 
 
-async def test_two_questions_that_wait_together_are_both_answered_in_one_reply(world: World) -> None:
+async def test_two_questions_that_wait_together_are_both_answered_in_one_reply(world: WorkerEnvironment) -> None:
     """Each from where its answer stands, with a source of its own, a paragraph each."""
     await world.handle(world.said("m1", HEAT), world.said("hi", "Hello!"), world.said("m2", RETURN))
     (reply,) = await world.replies()
@@ -85,7 +94,7 @@ async def test_two_questions_that_wait_together_are_both_answered_in_one_reply(w
     ids=["the same twice", "one that leans on the other", "one that the documents do not answer", "none", "very many"],
 )
 async def test_nothing_is_said_twice_and_nothing_is_answered_with_what_is_beside_it(
-    world: World, texts: list[str], documents: list[str]
+    world: WorkerEnvironment, texts: list[str], documents: list[str]
 ) -> None:
     await world.handle(*(world.said(f"m{n}", text) for n, text in enumerate(texts)))
     (reply,) = await world.replies()
@@ -93,7 +102,7 @@ async def test_nothing_is_said_twice_and_nothing_is_answered_with_what_is_beside
     assert len({one.quote for one in reply.citations}) == len(reply.citations)
 
 
-async def test_turn_is_recorded(world: World) -> None:
+async def test_turn_is_recorded(world: WorkerEnvironment) -> None:
     """The turn's record names what was handled, the route, the passages and the stages, on the log and in the state."""
     await world.handle(world.said("m1", HEAT))
     (turn,) = await world.turns()
@@ -105,7 +114,7 @@ async def test_turn_is_recorded(world: World) -> None:
     assert b'stage="publish"' in world.metrics.render()
 
 
-async def test_snapshot_follows_the_commit(world: World) -> None:
+async def test_snapshot_follows_the_commit(world: WorkerEnvironment) -> None:
     """The compacted topic holds the conversation as committed, with the handled id."""
     await world.handle(world.said("m1", HEAT))
     read = await world.bus.read(topics.STATE)
@@ -115,7 +124,7 @@ async def test_snapshot_follows_the_commit(world: World) -> None:
     assert world.message_id("m1") in [handled.id for handled in snapshot.handled]
 
 
-async def test_unknown_is_declined_with_the_offer_of_a_person(world: World) -> None:
+async def test_unknown_is_declined_with_the_offer_of_a_person(world: WorkerEnvironment) -> None:
     """What the documents do not hold is declined in the tenant's words, with a way to a person and no citation."""
     await world.handle(world.said("m1", "Who won the football championship in Brazil?"))
     (reply,) = await world.replies()
@@ -125,7 +134,7 @@ async def test_unknown_is_declined_with_the_offer_of_a_person(world: World) -> N
     assert (await world.known()).facts.declined_in_a_row == 1
 
 
-async def test_a_receipt_moves_nothing_in_the_conversation(world: World) -> None:
+async def test_a_receipt_moves_nothing_in_the_conversation(world: WorkerEnvironment) -> None:
     """Receipts have a consumer of their own: for the worker they cost no commit."""
     await world.handle(world.said("m1", HEAT))
     before = await world.known()
@@ -134,7 +143,7 @@ async def test_a_receipt_moves_nothing_in_the_conversation(world: World) -> None
     assert len(await world.turns()) == 1
 
 
-async def test_redelivery_is_answered_once(world: World) -> None:
+async def test_redelivery_is_answered_once(world: WorkerEnvironment) -> None:
     """The same record handled again makes no second reply, and is counted as a repeat."""
     batch = await world.handle(world.said("m1", HEAT))
     await world.worker.handle(LaneStub(batch.records))
@@ -142,7 +151,7 @@ async def test_redelivery_is_answered_once(world: World) -> None:
     assert b'parley_duplicates_total{where="worker"} 1.0' in world.metrics.render()
 
 
-async def test_burst_becomes_one_turn(world: World) -> None:
+async def test_burst_becomes_one_turn(world: WorkerEnvironment) -> None:
     """Messages that wait together are answered by one reply that considers all of them."""
     await world.handle(world.said("m1", "Hello!"), world.said("m2", "I ordered plants."), world.said("m3", HEAT))
     (reply,) = await world.replies()
@@ -175,7 +184,7 @@ async def test_hurry_ends_the_quiet_time(tmp_path: Path) -> None:
         assert len(await world.replies()) == 1
 
 
-async def test_arrival_restarts_the_turn(world: World) -> None:
+async def test_arrival_restarts_the_turn(world: WorkerEnvironment) -> None:
     """A message that arrives while the model writes cancels it; what was shown is taken back; one reply answers all."""
     world.model.gate.clear()
     world.model.says_first = True
@@ -198,7 +207,7 @@ async def test_arrival_restarts_the_turn(world: World) -> None:
     assert seen[0] == {"type": "typing", "author": {"kind": "agent", "name": "Fern"}}
 
 
-async def test_deltas_are_the_reply(world: World) -> None:
+async def test_deltas_are_the_reply(world: WorkerEnvironment) -> None:
     """The pieces that were streamed, put together in their order, are the text that is sent."""
     async with frames(world) as seen:
         await world.handle(world.said("m1", "When do parcels leave, and when do standard parcels arrive?"))
@@ -214,7 +223,7 @@ async def test_deltas_are_the_reply(world: World) -> None:
     assert {(frame["turn_id"], frame["epoch"]) for frame in streamed} == {(reply.turn_id, 0)}
 
 
-async def test_a_connector_that_shows_the_text_is_told_ahead_of_the_reply(world: World) -> None:
+async def test_a_connector_that_shows_the_text_is_told_ahead_of_the_reply(world: WorkerEnvironment) -> None:
     """Under the reply's own id, and on the same topic."""
     world.settings = replace(world.settings, announced=frozenset({CHANNEL}))
     batch = await world.lane(world.said("m1", HEAT))
@@ -268,7 +277,7 @@ async def test_long_turn_is_not_restarted(tmp_path: Path) -> None:
         assert batch.left == [later]
 
 
-async def test_stale_commit_raises_fenced_and_writes_nothing(world: World) -> None:
+async def test_stale_commit_raises_fenced_and_writes_nothing(world: WorkerEnvironment) -> None:
     """When a person claims while the model writes, the turn is thrown away; the retry handles without a reply."""
     world.model.gate.clear()
     world.model.says_first = True
@@ -292,7 +301,7 @@ async def test_stale_commit_raises_fenced_and_writes_nothing(world: World) -> No
 
 
 async def test_committed_but_unpublished_is_published_by_the_next_holder(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: WorkerEnvironment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A worker that died between commit and publish: the same records publish the outbox and add nothing."""
     batch = await world.lane(world.said("m1", HEAT))
@@ -310,7 +319,7 @@ async def _dies(*_: object, **__: object) -> None:
     raise ConnectionError("killed here")
 
 
-async def test_sweep_publishes_what_was_left_behind(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_sweep_publishes_what_was_left_behind(world: WorkerEnvironment, monkeypatch: pytest.MonkeyPatch) -> None:
     """The sweeper publishes an outbox older than ten seconds, and leaves younger ones to their worker."""
     batch = await world.lane(world.said("m1", HEAT))
     monkeypatch.setattr(world.bus, "append", _dies)
@@ -324,7 +333,7 @@ async def test_sweep_publishes_what_was_left_behind(world: World, monkeypatch: p
     assert await world.worker.sweep() == 0
 
 
-async def test_context_holds_only_what_was_really_said(world: World) -> None:
+async def test_context_holds_only_what_was_really_said(world: WorkerEnvironment) -> None:
     """Failed, dropped and not yet sent replies are no part of the model's context; sent ones are."""
     texts = {"sent": "We ship.", "failed": "Lost.", "dropped": "Cut off.", "pending": "Not yet."}
     for state, text in texts.items():
@@ -340,7 +349,7 @@ async def test_context_holds_only_what_was_really_said(world: World) -> None:
     assert [line.text for line in world.model.asked[0].history] == ["We ship."]
 
 
-async def test_old_messages_are_recorded_and_not_answered(world: World) -> None:
+async def test_old_messages_are_recorded_and_not_answered(world: WorkerEnvironment) -> None:
     """A message older than eight days joins the transcript, is handled, and gets no reply."""
     old = world.said("m1", HEAT)
     world.clock.advance(days=9)
@@ -349,7 +358,7 @@ async def test_old_messages_are_recorded_and_not_answered(world: World) -> None:
     assert [line.text for line in await world.state.transcript.read(world.conversation)] == [HEAT]
 
 
-async def test_undecodable_record_is_set_aside_alone(world: World) -> None:
+async def test_undecodable_record_is_set_aside_alone(world: WorkerEnvironment) -> None:
     """One record that cannot be read becomes a dead letter; the message beside it is answered."""
     poison, good = await world.records(world.said("m1", "x"), world.said("m2", HEAT))
     broken = type(poison)(
@@ -361,7 +370,7 @@ async def test_undecodable_record_is_set_aside_alone(world: World) -> None:
     assert any("heat pack" in reply.text for reply in await world.replies())
 
 
-async def test_unknown_type_is_dead_lettered_without_a_word_to_the_contact(world: World) -> None:
+async def test_unknown_type_is_dead_lettered_without_a_word_to_the_contact(world: WorkerEnvironment) -> None:
     """A type this release does not know is kept for a replay; the contact hears nothing of it."""
     record, good = await world.records(world.said("m1", "x"), world.said("m2", HEAT))
     headers = {**record.headers, "ce_type": "parley.message.sung.v1"}
@@ -374,7 +383,7 @@ async def test_unknown_type_is_dead_lettered_without_a_word_to_the_contact(world
     assert len(await world.replies()) == 1
 
 
-async def test_giving_up_is_visible_and_repeatable(world: World) -> None:
+async def test_giving_up_is_visible_and_repeatable(world: WorkerEnvironment) -> None:
     """Giving up keeps the record whole and tells the contact once, however often it is repeated."""
     await world.handle(world.said("m0", "Hello"))
     records = await world.records(world.said("m1", HEAT))
@@ -389,11 +398,11 @@ async def test_giving_up_is_visible_and_repeatable(world: World) -> None:
     assert len(await _read(world, topics.DEADLETTER)) == 2
 
 
-async def _read(world: World, typing_topic: str) -> list[Any]:
+async def _read(world: WorkerEnvironment, typing_topic: str) -> list[Any]:
     return [record async for record in await world.bus.read(typing_topic)]
 
 
-async def test_a_failure_of_somebody_elses_message_is_not_dead_lettered(world: World) -> None:
+async def test_a_failure_of_somebody_elses_message_is_not_dead_lettered(world: WorkerEnvironment) -> None:
     """A number that also sends campaigns reports on people whom nobody here knows."""
     told = Receipt(state="failed", at=world.clock(), external_id="wamid.campaign", reason="undeliverable")
     await world.handle(world.wrap(topics.RECEIPT_RECORDED, told, "receipt-1"))
@@ -401,7 +410,7 @@ async def test_a_failure_of_somebody_elses_message_is_not_dead_lettered(world: W
     assert await world.state.conversations.get(world.conversation) is None
 
 
-async def test_replay_of_a_dead_letter_is_answered_once(world: World) -> None:
+async def test_replay_of_a_dead_letter_is_answered_once(world: WorkerEnvironment) -> None:
     """A replayed message nobody answered is answered; replayed again, or after an answer, it is not."""
     original = world.said("m1", HEAT)
     records = await world.records(original)
@@ -411,7 +420,7 @@ async def test_replay_of_a_dead_letter_is_answered_once(world: World) -> None:
     assert len(await world.replies()) == 1
 
 
-async def test_greeting_is_answered_without_sources(world: World) -> None:
+async def test_greeting_is_answered_without_sources(world: WorkerEnvironment) -> None:
     """Small talk is answered briefly and cites nothing."""
     await world.handle(world.said("m1", "Hi there!"))
     (reply,) = await world.replies()
@@ -421,7 +430,7 @@ async def test_greeting_is_answered_without_sources(world: World) -> None:
 
 
 @pytest.mark.parametrize("how", ["words", "choice"])
-async def test_asking_for_a_person_passes_the_conversation_on(world: World, how: str) -> None:
+async def test_asking_for_a_person_passes_the_conversation_on(world: WorkerEnvironment, how: str) -> None:
     """Words or the choice for a person make the conversation wait for people; later messages get no agent's reply."""
     choice = ChoiceSelection(in_reply_to="earlier", id="person") if how == "choice" else None
     text = "Can I talk to a human please?" if how == "words" else "Talk to a person"
@@ -438,7 +447,7 @@ async def test_asking_for_a_person_passes_the_conversation_on(world: World, how:
     assert len(await world.replies()) == 1
 
 
-async def test_edited_document_changes_the_next_answer(world: World) -> None:
+async def test_edited_document_changes_the_next_answer(world: WorkerEnvironment) -> None:
     """A turn right after a document was written answers from the new version."""
     await world.handle(world.said("m1", HEAT))
     await world.put("shipping", SHIPPING.replace("4.50", "6.75"))
@@ -449,7 +458,7 @@ async def test_edited_document_changes_the_next_answer(world: World) -> None:
     assert second.citations[0].version > first.citations[0].version
 
 
-async def test_other_tenants_documents_are_never_used(world: World) -> None:
+async def test_other_tenants_documents_are_never_used(world: WorkerEnvironment) -> None:
     """What only another tenant's documents hold is declined here."""
     await world.put("secret", RETURNS.replace("30 days", "90 days").replace("pots", "saxophones"), tenant="other")
     await world.handle(world.said("m1", "Can I return saxophones?"))
@@ -458,7 +467,7 @@ async def test_other_tenants_documents_are_never_used(world: World) -> None:
     assert all(citation.document != "secret" for citation in reply.citations)
 
 
-async def test_reactions_and_news_of_a_contact_are_no_business_of_the_worker(world: World) -> None:
+async def test_reactions_and_news_of_a_contact_are_no_business_of_the_worker(world: WorkerEnvironment) -> None:
     """Also where nothing is known of the conversation: no turn, no dead letter, no conversation."""
     common: dict[str, Any] = {"place": "p", "contact_id": "contact-1", "at": world.clock()}
     reaction = ReactionChanged(external_id="x", emoji="👍", **common)
@@ -472,7 +481,7 @@ async def test_reactions_and_news_of_a_contact_are_no_business_of_the_worker(wor
 
 
 async def test_connectors_are_told_what_is_being_answered_and_again_while_it_takes_long(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: WorkerEnvironment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(streaming, "TYPING_EVERY", 0.01)
     heard: list[TypingSignal] = []

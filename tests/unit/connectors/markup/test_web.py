@@ -16,7 +16,7 @@ from tests.harness.time_growth import assert_in_proportion
 HANDLERS = ("script", "img", "svg", "iframe", "object", "style", "base", "form", "input", "math", "video", "link")
 
 
-class Walk(HTMLParser):
+class ElementCollector(HTMLParser):
     """Every element and attribute that a browser would see."""
 
     def __init__(self, text: str) -> None:
@@ -29,7 +29,7 @@ class Walk(HTMLParser):
 
 
 def assert_safe(rendered: str) -> None:
-    for tag, attributes in Walk(rendered).elements:
+    for tag, attributes in ElementCollector(rendered).elements:
         assert tag in TAGS, rendered
         assert set(attributes) <= {"href", "title", "rel", "target", "start"}, rendered
         if (href := attributes.get("href")) is not None:
