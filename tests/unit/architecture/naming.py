@@ -2,7 +2,8 @@
 
 python -m tests.unit.architecture.naming
 
-rewrites ``names_to_rename.txt`` after names were changed or moved: entries go and follow their files, none is added.
+rewrites ``names_to_rename.txt`` and ``tests_to_rename.txt`` after names were changed or moved: entries go and follow
+their files, none is added.
 """
 
 from __future__ import annotations
@@ -23,6 +24,9 @@ from tests.harness.source_tree import FUNCTION, Function, Module, load_modules
 HERE = Path(__file__).parent
 FIELD_TERMS = HERE / "field_terms.txt"
 TO_RENAME = HERE / "names_to_rename.txt"
+TEST_TERMS = HERE / "terms_of_tests.txt"
+"""Words that modules and classes of the tests may have besides."""
+TESTS_TO_RENAME = HERE / "tests_to_rename.txt"
 
 BARE_WORDS = HERE / "bare_words.txt"
 """Participles, adjectives, adverbs, prepositions and words of questions that no ending gives away."""
@@ -46,17 +50,18 @@ class Violation:
         return f"{self.kind} {self.place} {self.name}".rstrip()
 
 
-def find_violations(modules: Sequence[Module]) -> Iterator[Violation]:
-    """A class of errors may be called after what happened, such as Fenced or Unavailable."""
+def find_violations(modules: Sequence[Module], more_terms: frozenset[str] = frozenset()) -> Iterator[Violation]:
+    """``more_terms`` are known beside the field terms and the glossary. A class of errors may be called after what
+    happened, such as Fenced or Unavailable."""
     errors = _error_classes(modules)
     for module in modules:
         if module.opens_with_question:
             yield Violation("docstring", module.name, "", "begins with a question word")
-        if why := _fault_of_noun(_stem(module)):
+        if why := _fault_of_noun(_stem(module), more_terms):
             yield Violation("module", module.name, "", why)
         for name, node in _definitions(module.tree):
             if isinstance(node, ast.ClassDef):
-                why = _fault_of_noun(node.name, may_be_bare=node.name in errors)
+                why = _fault_of_noun(node.name, more_terms, may_be_bare=node.name in errors)
             else:
                 why = _fault_of_function(node)
             if why:
@@ -87,15 +92,17 @@ def _error_classes(modules: Iterable[Module]) -> set[str]:
         for node in ast.walk(module.tree)
         if isinstance(node, ast.ClassDef)
     }
-    found = {name for name, value in vars(builtins).items() if isinstance(value, type) and issubclass(value, Exception)}
+    found = {
+        name for name, value in vars(builtins).items() if isinstance(value, type) and issubclass(value, BaseException)
+    }
     while more := {name for name, parents in bases.items() if name not in found and parents & found}:
         found |= more
     return found
 
 
-def _fault_of_noun(name: str, *, may_be_bare: bool = False) -> str:
+def _fault_of_noun(name: str, more_terms: frozenset[str], *, may_be_bare: bool = False) -> str:
     words = _join_compounds(split_words(name))
-    unknown = [word for word in words if not is_known(word)]
+    unknown = [word for word in words if not is_known(word, more_terms)]
     if unknown:
         return f"{', '.join(unknown)}: neither in the glossary nor a field term"
     if len(words) == 1 and not may_be_bare and is_bare(words[0]):
@@ -139,13 +146,13 @@ def is_bare(word: str) -> bool:
     return word in read_words(BARE_WORDS) or word.endswith(BARE_ENDINGS)
 
 
-def is_known(word: str) -> bool:
+def is_known(word: str, more_terms: frozenset[str] = frozenset()) -> bool:
     """Whether the word or its singular is in the glossary, a term of the field or a channel's name."""
     forms = {word}
     if word.endswith("ies"):
         forms.add(f"{word[:-3]}y")
     forms |= {word.removesuffix("es"), word.removesuffix("s")}
-    return not forms.isdisjoint(glossary_words() | read_words(FIELD_TERMS) | CHANNELS.keys())
+    return not forms.isdisjoint(glossary_words() | read_words(FIELD_TERMS) | CHANNELS.keys() | more_terms)
 
 
 @cache
@@ -162,16 +169,27 @@ def read_words(path: Path) -> frozenset[str]:
     return frozenset(path.read_text(encoding="utf-8").split())
 
 
+def find_test_violations() -> Iterator[Violation]:
+    """In the tests: their modules, classes and docstrings. Their functions are sentences or helpers of one file."""
+    tests = load_modules(folders=("tests",))
+    return (each for each in find_violations(tests, read_words(TEST_TERMS)) if each.kind != "function")
+
+
 def main() -> None:
-    found = {str(each): each for each in find_violations(load_modules())}
-    listed = set(TO_RENAME.read_text(encoding="utf-8").splitlines())
+    _shorten(TO_RENAME, find_violations(load_modules()))
+    _shorten(TESTS_TO_RENAME, find_test_violations())
+
+
+def _shorten(path: Path, violations: Iterable[Violation]) -> None:
+    found = {str(each): each for each in violations}
+    listed = set(path.read_text(encoding="utf-8").splitlines())
     new = Counter(map(_name_alone, found)) - Counter(map(_name_alone, listed))
     if new:
         for line, each in found.items():
             if _name_alone(line) in new and line not in listed:
                 print(f"{line}: {each.why}")
-        raise SystemExit("These are new. Nothing was written.")
-    TO_RENAME.write_text("".join(f"{line}\n" for line in sorted(found)), encoding="utf-8")
+        raise SystemExit(f"These are new. {path.name} was not written.")
+    path.write_text("".join(f"{line}\n" for line in sorted(found)), encoding="utf-8")
 
 
 def _name_alone(line: str) -> tuple[str, str]:

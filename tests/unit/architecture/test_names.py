@@ -1,6 +1,6 @@
 """Names and docstrings say in the words of the field what something is.
 
-Names that do not are listed in ``names_to_rename.txt``, which may only get shorter.
+Names that do not are listed in ``names_to_rename.txt`` and ``tests_to_rename.txt``, which may only get shorter.
 """
 
 from __future__ import annotations
@@ -14,7 +14,10 @@ from tests.unit.architecture.naming import (
     BARE_WORDS,
     FIELD_TERMS,
     NOT_BARE,
+    TEST_TERMS,
+    TESTS_TO_RENAME,
     TO_RENAME,
+    find_test_violations,
     find_violations,
     glossary_words,
     is_bare,
@@ -48,7 +51,14 @@ def test_every_name_is_made_of_the_words_of_the_field() -> None:
     assert [name for name in listed if name not in violations] == [], f"these are right by now; {REWRITE}"
 
 
-@pytest.mark.parametrize("path", [BARE_WORDS, FIELD_TERMS, NOT_BARE, TO_RENAME])
+def test_modules_and_classes_of_the_tests_have_plain_names_too() -> None:
+    violations = {str(each): each.why for each in find_test_violations()}
+    listed = TESTS_TO_RENAME.read_text(encoding="utf-8").splitlines()
+    assert {name: why for name, why in violations.items() if name not in listed} == {}
+    assert [name for name in listed if name not in violations] == [], f"these are right by now; {REWRITE}"
+
+
+@pytest.mark.parametrize("path", [BARE_WORDS, FIELD_TERMS, NOT_BARE, TEST_TERMS, TESTS_TO_RENAME, TO_RENAME])
 def test_word_lists_are_sorted_and_hold_each_entry_once(path: Path) -> None:
     lines = path.read_text(encoding="utf-8").splitlines()
     assert lines == sorted(set(lines))
