@@ -11,6 +11,7 @@ import aiohttp
 import pytest
 import yaml
 
+from agent_worker.phrases import DEFAULT_VOICE
 from tests.harness.chat_client import Contact
 from tests.harness.contract_client import wait_for
 from tests.harness.installation import Installation
@@ -18,7 +19,7 @@ from tests.harness.processes import ForkServer
 from tests.simulators.payments import PaymentService, open_payments
 
 SAID = 'refund {"order": "A-1", "amount": "80.00"}'
-ASKED = "A colleague has to approve this. I have asked, and you will hear here."
+ASKED = DEFAULT_VOICE.approval_asked
 
 
 @pytest.fixture
@@ -27,7 +28,7 @@ async def till() -> AsyncIterator[PaymentService]:
         yield till
 
 
-EXPIRED = "Nobody approved this in time, so nothing was changed."
+EXPIRED = DEFAULT_VOICE.approval_expired
 
 
 def configure(made: Installation, till: PaymentService, **more: Any) -> None:

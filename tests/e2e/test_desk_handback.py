@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from agent_worker.phrases import DEFAULT_VOICE
 from tests.e2e.conftest import ENGINES
 from tests.e2e.slack_desk import DeskInstallation, open_desk, open_visitor, wait_for_transcript
 from tests.harness.chat_client import Contact
@@ -53,7 +54,7 @@ async def test_a_draft_a_resolution_and_how_it_went(stage: DeskInstallation, ann
     await wait_for_transcript(ann, lambda lines: _last(lines, "your heat pack will be free"))
 
     stage.slack.people.react("Mo", card.ts, "white_check_mark")
-    asked = await wait_for_transcript(ann, lambda lines: _last(lines, "How was our help?"))
+    asked = await wait_for_transcript(ann, lambda lines: _last(lines, DEFAULT_VOICE.rating_ask))
     assert len(asked["choices"]) == 5
     good = asked["choices"][3]
     await ann.say(good["label"], choice={"in_reply_to": asked["id"], "id": good["id"]})

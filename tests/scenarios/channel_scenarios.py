@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
+from agent_worker.phrases import DEFAULT_VOICE
 from schemas import topics
 from schemas.facts import Feedback
 from tests.scenarios.customer_conversation import FACTS, HEAT, RETURN, WATER, CustomerConversation
@@ -23,7 +24,7 @@ PNG = bytes.fromhex(
     "1f15c4890000000d49444154789c6360000000000500010d0a2db40000000049454e44ae426082"
 )
 UNKNOWN = "Who won the football world championship in 1974?"
-PERSON = "Talk to a person"
+PERSON = DEFAULT_VOICE.person_choice
 TAKEN_OVER = "A colleague will take over"
 
 

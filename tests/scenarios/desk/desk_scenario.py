@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+from agent_worker.phrases import DEFAULT_VOICE
 from tests.scenarios.channel_scenarios import PNG, TAKEN_OVER
 from tests.scenarios.customer_conversation import FACTS, HEAT, RETURN, WATER, CustomerConversation
 from tests.scenarios.desk.desk_view import DeskView
@@ -16,7 +17,7 @@ from tests.simulators.slack.event_delivery import Undelivered
 from tests.simulators.vendor import File
 
 PERSON_PLEASE = "I want to talk to a person please"
-ASKED = "How was our help?"
+ASKED = DEFAULT_VOICE.rating_ask
 THANKS = "Thank you for telling us"
 NOT_DELIVERED = "Not delivered to the customer"
 INSIDE = "not for customers"

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from agent_worker.phrases import DEFAULT_VOICE
 from tests.unit.agent_worker.worker_environment import WorkerEnvironment
 
 HEAT, RETURN = "Do you add a heat pack in winter?", "Within how many days can I return pots?"
 LEAVE, CUP = "On which days do parcels leave the nursery?", "Who won the world cup in 2014?"
-OFFER = "Shall I pass you to a colleague?"
+OFFER = DEFAULT_VOICE.person_offer
 
 
 async def told(world: WorkerEnvironment, *texts: str) -> list[str]:

@@ -12,6 +12,7 @@ import pytest
 from connectors.desk.inbound.bindings import is_root
 from connectors.desk.posts.posted_state import root_id
 from connectors.slack.backfill import read_history
+from connectors.slack.desk import connection
 from schemas import topics
 from schemas.conversation import OwnerRequested
 from schemas.desk import DeskCommand
@@ -150,7 +151,7 @@ async def test_a_form_that_slack_does_not_open_is_told(team: Team) -> None:
     talk = await team.open()
     team.slack.faults.next(Fault("refuse", "views.open", status=200, code="expired_trigger_id"))
     await talk.press("Ben", "Resolve")
-    assert team.whispers("Ben") == ["This form could not be opened. Please press again."]
+    assert team.whispers("Ben") == [connection.AGAIN]
     assert await acts(team) == []
 
 

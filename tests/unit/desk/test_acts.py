@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from connectors.desk.commands import reply_edits
 from connectors.desk.inbound.permissions import RECHECK_BURST
 from schemas import topics
 from schemas.conversation import Conversation
@@ -98,7 +99,7 @@ async def test_an_undone_reply_never_goes_out(patient: Team) -> None:
     await patient.slack.interactions.press("Ben", await talk.offered("Ben"), "Undo")
     await patient.quiet()
     assert await patient.seen() == {}
-    assert patient.whispers("Ben")[1:] == ["It stays here: the customer does not get it."]
+    assert patient.whispers("Ben")[1:] == [reply_edits.KEPT]
 
 
 async def test_a_reply_that_was_set_aside_can_be_undone_like_any_other(patient: Team, world: DeskEnvironment) -> None:
@@ -120,7 +121,7 @@ async def test_a_reply_that_was_set_aside_can_be_undone_like_any_other(patient: 
     await patient.slack.interactions.press("Ben", await talk.offered("Ben"), "Undo")
     await wait_until(lambda: _is_parked(world, talk, False))
     assert await patient.seen() == {}
-    assert patient.whispers("Ben")[1:] == ["It stays here: the customer does not get it."]
+    assert patient.whispers("Ben")[1:] == [reply_edits.KEPT]
 
 
 async def _is_parked(world: DeskEnvironment, talk: DeskThread, wanted: bool = True) -> bool:

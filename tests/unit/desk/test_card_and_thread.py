@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from agent_worker.router import decision
 from connectors.slack.desk import block_kit as kit
 from schemas.messages import Citation
 from tests.simulators.slack.message_contents import labels, words
@@ -45,7 +46,7 @@ async def test_the_card_says_each_thing_once_and_the_talk_in_its_order(world: De
     await world.say("Do you deliver to islands?")
     await world.say("We do not. [1]", "agent", name="Fern", citations=[cited])
     await world.say("A person please")
-    await world.hand_off("the contact asked for a person", summary=["Asked: x", "Open: the contact asked for a person"])
+    await world.hand_off(decision.PERSON_REQUESTED, summary=["Asked: x", "Open: the contact asked for a person"])
     keeper = world.keeper()
     await world.look(keeper)
     await keeper.close()

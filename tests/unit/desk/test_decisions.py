@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import pytest
 
+from connectors.desk.commands import decisions
 from connectors.desk.contents import Button
 from connectors.slack.desk.block_kit import button
 from schemas import topics
@@ -67,7 +68,7 @@ async def test_a_draft_that_is_sent_goes_to_the_customer_once_whoever_presses_ag
         await team.quiet()
     assert await team.seen() == {talk.id: [("We deliver to islands.", 0)]}
     assert await pairs(team) == [("We deliver to islands.", "We deliver to islands.", "sent")]
-    assert set(team.whispers("Ben")) == {"This draft was sent or discarded already."}
+    assert set(team.whispers("Ben")) == {decisions.USED}
 
 
 async def test_an_edited_draft_is_recorded_with_its_original(team: Team) -> None:
@@ -131,7 +132,7 @@ async def test_a_line_that_may_be_lost_is_sent_again_once_by_whoever_holds_the_c
         await team.slack.interactions.press("Ben", post, "Send again")
         await team.quiet()
     assert await team.seen() == {talk.id: [("We deliver to islands.", 0)]}
-    assert team.whispers("Ben") == ["This was sent again already."]
+    assert team.whispers("Ben") == [decisions.RESENT]
 
 
 async def test_a_line_that_arrived_after_all_is_not_sent_again(team: Team) -> None:
@@ -145,7 +146,7 @@ async def test_a_line_that_arrived_after_all_is_not_sent_again(team: Team) -> No
         "Ben", posted(talk, {"id": "m"}, ("resend", "Send again", "line-1")), "Send again"
     )
     await team.quiet()
-    assert (await team.seen(), team.whispers("Ben")) == ({}, ["It has arrived after all, so nothing was sent."])
+    assert (await team.seen(), team.whispers("Ben")) == ({}, [decisions.ARRIVED])
 
 
 async def waiting(team: Team, talk: DeskThread, *, minutes: float = 60) -> Post:
@@ -194,4 +195,4 @@ async def test_an_expired_or_unknown_request_is_not_decided(team: Team) -> None:
         await team.slack.interactions.press("Ben", post, "Approve")
     await team.quiet()
     assert await team.inbound(topics.APPROVAL_DECIDED) == []
-    assert team.whispers("Ben") == ["This was decided already, or it is too late."] * 2
+    assert team.whispers("Ben") == [decisions.DECIDED] * 2

@@ -7,12 +7,13 @@ from decimal import Decimal
 import pytest
 
 from agent_worker.actions.spec import exceeds
+from agent_worker.phrases import DEFAULT_VOICE
 from schemas import topics
 from schemas.conversation import OwnerRequested
 from tests.unit.agent_worker.actions.shop import Refund, Shop, another_worker
 
-ASKED = "A colleague has to approve this. I have asked, and you will hear here."
-EXPIRED = "Nobody approved this in time, so nothing was changed."
+ASKED = DEFAULT_VOICE.approval_asked
+EXPIRED = DEFAULT_VOICE.approval_expired
 DONE = "Refund R-1 of 80.00 is on its way."
 
 
@@ -68,7 +69,7 @@ async def test_two_colleagues_at_the_same_time_do_it_once(shop: Shop) -> None:
 async def test_a_no_is_told_and_nothing_is_done(shop: Shop) -> None:
     approval = await ask_for_approval(shop)
     await shop.hear(await shop.decided(approval, "deny", "one"))
-    assert await shop.last() == "A colleague looked at this and did not approve it. Nothing was changed."
+    assert await shop.last() == DEFAULT_VOICE.approval_denied
     assert shop.till.done == []
     assert await shop.outcomes() == ["refund refused"]
 

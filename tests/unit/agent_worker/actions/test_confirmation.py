@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from agent_worker.phrases import DEFAULT_VOICE
 from schemas import topics
 from schemas.messages import Choice, RemoteFile
 from tests.unit.agent_worker.actions.shop import Shop, another_worker
@@ -17,7 +18,7 @@ async def test_the_question_shows_all_that_will_be_done_with_two_choices(shop: S
     pending = await shop.ask()
     reply = (await shop.world.replies())[-1]
     assert reply.id == pending.message_id
-    assert reply.text == ("**Refund**\n- Order: A-1001\n- Amount: 12.50\n- Currency: EUR\n\nShall I go ahead?")
+    assert reply.text == (f"**Refund**\n- Order: A-1001\n- Amount: 12.50\n- Currency: EUR\n\n{DEFAULT_VOICE.confirm}")
     assert reply.choices == [
         Choice(id=f"yes:{pending.id}", label="Yes, go ahead"),
         Choice(id=f"no:{pending.id}", label="No, leave it"),
@@ -75,7 +76,9 @@ async def test_an_answer_that_is_no_plain_yes_is_asked_about_again(shop: Shop, t
     await shop.say("answer", text)
     assert shop.till.done == []
     reply = (await shop.world.replies())[-1]
-    assert reply.text.endswith("**Refund**\n- Order: A-1001\n- Amount: 12.50\n- Currency: EUR\n\nShall I go ahead?")
+    assert reply.text.endswith(
+        f"**Refund**\n- Order: A-1001\n- Amount: 12.50\n- Currency: EUR\n\n{DEFAULT_VOICE.confirm}"
+    )
     assert [choice.id for choice in reply.choices] == [f"yes:{pending.id}", f"no:{pending.id}"]
     again = await shop.pending()
     assert (again.id, again.message_id) == (pending.id, reply.id), "the same question, open on"
@@ -119,10 +122,9 @@ async def test_the_third_answer_in_a_row_that_nobody_understands_offers_a_person
         await shop.say(name, "maybe")
     told = [reply.text.partition("\n")[0] for reply in (await shop.world.replies())[1:]]
     assert told == [
-        "I am not sure whether you want this. Please answer yes or no.",
-        "Sorry, I still cannot tell. Choose “Yes, go ahead” and I do it, or “No, leave it” and nothing changes.",
-        "I am sorry, I do not understand what you would like, so I have not done anything. "
-        "Shall I pass you to a colleague?",
+        DEFAULT_VOICE.confirm_unclear,
+        DEFAULT_VOICE.confirm_unread.format(yes=DEFAULT_VOICE.confirm_yes, no=DEFAULT_VOICE.confirm_no),
+        DEFAULT_VOICE.confirm_given_up,
     ]
     assert [choice.id for choice in (await shop.world.replies())[-1].choices] == ["person"]
     assert (await shop.memory()).confirmation is None
@@ -135,7 +137,7 @@ async def test_an_answer_between_the_question_and_the_yes_starts_the_count_anew(
     for number in range(6):
         await shop.say(f"maybe-{number}", "maybe")
         await shop.say(f"status-{number}", 'status {"order": "A-1001"}')
-        assert (await shop.last()).startswith("- Status: on its way\n\nI have not done this yet:\n\n**Refund**")
+        assert (await shop.last()).startswith(f"- Status: on its way\n\n{DEFAULT_VOICE.confirm_open}\n\n**Refund**")
     await shop.say("yes", "yes")
     assert shop.till.effects() == {"A-1001 12.50": 1}
 
@@ -166,9 +168,9 @@ async def test_a_thumb_up_on_another_message_is_not_a_yes(shop: Shop) -> None:
 async def test_no_leaves_it_and_closes_the_question(shop: Shop) -> None:
     pending = await shop.ask()
     await shop.hear(shop.picked(f"no:{pending.id}", pending, "no"))
-    assert await shop.last() == "All right, I left it as it is."
+    assert await shop.last() == DEFAULT_VOICE.declined
     await shop.hear(shop.yes(pending))
-    assert await shop.last() == "That question is not open any more, so I did nothing now."
+    assert await shop.last() == DEFAULT_VOICE.confirm_gone
     assert shop.till.done == []
     assert await shop.outcomes() == ["refund refused"]
 
@@ -182,7 +184,7 @@ async def test_something_said_after_the_yes_in_the_same_fold_is_answered_and_the
     again = await shop.pending()
     assert again.id != pending.id
     reply = (await shop.world.replies())[-1]
-    assert reply.text.startswith("Hm.\n\nYou wrote something after your yes, so I ask once more.\n\n**Refund**")
+    assert reply.text.startswith(f"Hm.\n\n{DEFAULT_VOICE.confirm_again}\n\n**Refund**")
     assert [choice.id for choice in reply.choices] == [f"yes:{again.id}", f"no:{again.id}"]
     await shop.hear(shop.yes(pending, "old"))
     assert shop.till.done == [], "the old question's yes means nothing any more"
@@ -214,7 +216,7 @@ async def test_an_expired_question_is_asked_again(shop: Shop) -> None:
     shop.world.clock.advance(seconds=600)
     await shop.hear(shop.yes(pending))
     assert shop.till.done == []
-    assert (await shop.last()).startswith("That took a while, so I ask once more.\n\n**Refund**")
+    assert (await shop.last()).startswith(f"{DEFAULT_VOICE.confirm_expired}\n\n**Refund**")
     await shop.hear(shop.yes(await shop.pending(), "again"))
     assert shop.till.effects() == {"A-1001 12.50": 1}
 

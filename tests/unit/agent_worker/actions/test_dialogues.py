@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from agent_worker.phrases import DEFAULT_VOICE
 from tests.unit.agent_worker.actions.example_shop import Counter, counter_at, desk_at
 
 DIALOGUES: list[dict[str, Any]] = yaml.safe_load((Path(__file__).parent / "dialogues.yaml").read_text())
@@ -43,14 +44,14 @@ async def test_another_person_in_the_thread_cannot_confirm_for_the_contact(count
         desk.contact = "somebody-else"
         assert "Hello" in await desk.say("hello")
         desk.contact = contact
-        assert "Shall I go ahead?" in await desk.say("NP-10231")
+        assert DEFAULT_VOICE.confirm in await desk.say("NP-10231")
         desk.contact = "somebody-else"
         await desk.say("yes")
         assert await desk.done() == []
         desk.contact = contact
         await desk.say("please cancel my order")
         desk.contact = "somebody-else"
-        assert "Shall I go ahead?" not in await desk.say("NP-10231")
+        assert DEFAULT_VOICE.confirm not in await desk.say("NP-10231")
 
 
 def test_there_are_enough_of_them() -> None:

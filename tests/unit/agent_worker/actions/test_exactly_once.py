@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from agent_worker.actions import ActionContext
+from agent_worker.phrases import DEFAULT_VOICE
 from schemas import topics
 from schemas.actions import ActionIntended
 from schemas.conversation import OwnerRequested
@@ -22,10 +23,10 @@ from tests.simulators.payments import Mood
 from tests.unit.agent_worker.actions.shop import Shop, another_worker, open_shop, refund
 from tests.unit.agent_worker.worker_environment import LaneStub, wait_until
 
-UNCLEAR = "I got no answer whether this went through. I am checking, and you will hear from me here."
+UNCLEAR = DEFAULT_VOICE.unclear
 DONE = "Refund R-1 of 12.50 is on its way."
-LOST = "I could not find out whether this went through. A colleague will check, and tell you here."
-NOT_DONE = "That did not work, and nothing was changed."
+LOST = DEFAULT_VOICE.unclear_still
+NOT_DONE = DEFAULT_VOICE.not_done
 
 
 async def cut_off(shop: Shop, lane: LaneStub) -> None:
@@ -64,7 +65,7 @@ async def test_an_answer_that_says_no_is_the_last_word(shop: Shop) -> None:
     pending = await shop.ask()
     shop.till.moods = ["refuses"]
     await shop.hear(shop.yes(pending))
-    assert await shop.last() == "I cannot do that. This order was paid back before."
+    assert await shop.last() == f"{DEFAULT_VOICE.refused} This order was paid back before."
     assert await shop.outcomes() == ["refund refused"]
     shop.world.clock.advance(seconds=60)
     assert await shop.resolve() == 0
@@ -220,7 +221,7 @@ async def test_while_it_is_in_doubt_the_same_is_not_done_under_another_yes(shop:
     shop.till.moods, shop.till.forgets, shop.till.honours = ["slow_after"], True, False
     await shop.hear(shop.yes(pending))
     await shop.say("again", f'refund {{"order": "A-1001", "amount": "{amount}"}}')
-    assert await shop.last() == "It is not known yet whether that went through before, so I do not do it again now."
+    assert await shop.last() == DEFAULT_VOICE.still_unclear
     assert shop.model.results[-1].reason == "in_doubt"
     assert (await shop.memory()).confirmation is None
     shop.world.clock.advance(seconds=36)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from agent_worker.actions.context import resolve_identity
+from agent_worker.phrases import DEFAULT_VOICE
 from schemas.actions import Proof
 from schemas.conversation import Contact, Origin
 from schemas.messages import Address, Assurance
@@ -36,7 +37,7 @@ async def known_as(shop: Shop, assurance: Assurance) -> None:
 async def test_an_unverified_contact_reads_and_changes_nothing_private(shop: Shop, assurance: Assurance) -> None:
     await known_as(shop, assurance)
     await shop.say("m1", 'refund {"order": "A-1001", "amount": "5"}\nstatus {"order": "A-1001"}')
-    assert await shop.last() == "\n".join(["For this I must be sure who you are."] * 2)
+    assert await shop.last() == "\n".join([DEFAULT_VOICE.needs_identity] * 2)
     assert [result.reason for result in shop.model.results] == ["needs_identity"] * 2
     assert (await shop.memory()).confirmation is None
     assert shop.till.asked == {}
@@ -60,7 +61,7 @@ async def test_the_order_of_another_customer_is_not_found_whoever_the_model_says
 ) -> None:
     await shop.say("m1", f"refund {arguments}")
     await shop.hear(shop.yes(await shop.pending()))
-    assert await shop.last() == "I cannot do that. I cannot find this order among yours."
+    assert await shop.last() == f"{DEFAULT_VOICE.refused} I cannot find this order among yours."
     await shop.say("m2", 'status {"order": "A-2002"}')
     assert "cannot find this order" in await shop.last()
     assert shop.till.done == []
@@ -191,4 +192,4 @@ async def test_a_value_that_was_proven_on_another_channel_authorizes_nothing(
     await shop.hear(shop.yes(await shop.ask()))
     assert len(shop.till.done) == done
     if not done:
-        assert await shop.last() == "I cannot do that. I cannot find this order among yours."
+        assert await shop.last() == f"{DEFAULT_VOICE.refused} I cannot find this order among yours."

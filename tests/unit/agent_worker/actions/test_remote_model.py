@@ -12,6 +12,7 @@ from agent_worker.models.local.model import LocalModel
 from agent_worker.models.providers.provider import ModelLimits
 from agent_worker.models.providers.remote_model import RemoteModel
 from agent_worker.models.registry import Models
+from agent_worker.phrases import DEFAULT_VOICE
 from agent_worker.worker import Worker
 from schemas.ports import Model
 from tests.simulators.models.request_reading import lines_of, results_of
@@ -133,7 +134,7 @@ async def asked_by_remote(shop: Shop, server: ModelServer) -> None:
     shop.worker = with_remote_model(shop, server)
     server.next_scripts = [asks("refund", order="A-1001", amount="12.50")]
     await shop.say("ask", "I want my money back")
-    assert (await shop.last()).endswith("Shall I go ahead?")
+    assert (await shop.last()).endswith(DEFAULT_VOICE.confirm)
     server.calls.clear()
     server.script = LURE
 
@@ -164,8 +165,8 @@ async def test_the_models_other_answer_stands_above_the_confirmation_request(
         await shop.say("answer", "yes but only if it is free of charge")
         assert len(server.calls) == 1
     told = await shop.last()
-    assert "I have not done this yet:\n\n**Refund**" in told
-    assert told.endswith("Shall I go ahead?")
+    assert f"{DEFAULT_VOICE.confirm_open}\n\n**Refund**" in told
+    assert told.endswith(DEFAULT_VOICE.confirm)
     await shop.say("then", "yes")
     assert shop.till.effects() == {"A-1001 12.50": 1}
 
@@ -203,7 +204,7 @@ async def test_a_question_beside_the_wish_is_answered_though_the_model_only_acts
     reply = (await shop.world.replies())[-1]
     assert reply.text.startswith("We ship to Norway by express for 32.95 euro. [1]")
     assert "I found nothing about “Who won the world cup in 2014?”." in reply.text
-    assert reply.text.endswith("Shall I go ahead?")
+    assert reply.text.endswith(DEFAULT_VOICE.confirm)
     assert [one.document for one in reply.citations] == ["shipping"]
     await shop.say("then", "yes")
     assert shop.till.effects() == {"A-1001 12.50": 1}

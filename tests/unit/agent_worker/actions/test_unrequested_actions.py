@@ -12,6 +12,7 @@ import pytest
 from agent_worker.actions import action, exceeds
 from agent_worker.actions.spec import Action
 from agent_worker.models.registry import Emit, Models
+from agent_worker.phrases import DEFAULT_VOICE
 from gateway.config.actions import ActionSettings
 from gateway.wiring.actions import build_action_rules
 from schemas.errors import ConfigInvalid
@@ -55,7 +56,7 @@ async def test_an_action_suggested_by_a_document_is_confirmed_first(shop: Shop) 
     assert shop.till.done == []
     pending = await shop.pending()
     assert (pending.action, pending.arguments) == ("note", {"order": "A-1001"})
-    assert "Shall I go ahead?" in await shop.last()
+    assert DEFAULT_VOICE.confirm in await shop.last()
     await shop.hear(shop.yes(pending))
     assert shop.till.effects() == {"A-1001 note": 1}, "a yes to exactly this does it"
 

@@ -11,6 +11,7 @@ import pytest
 from agent_worker.handoff.handback import add_marks, is_mark, lines_after_handback
 from agent_worker.models.prompt import build_prompt, build_system_prompt
 from agent_worker.phrases import Voice
+from agent_worker.router import decision
 from agent_worker.router.rules import RiskTopic, RouteRules
 from schemas.desk import Handoff
 from schemas.messages import Author, TranscriptMessage
@@ -49,7 +50,7 @@ TALK = [
 ]
 HANDOFF = Handoff(
     number=1,
-    reason="the contact asked for a person",
+    reason=decision.PERSON_REQUESTED,
     since_seq=1,
     opened_at=AT,
     ended_at=AT + timedelta(minutes=6),
@@ -73,7 +74,7 @@ def test_talk_says_when_people_came_and_went() -> None:
     ]
     took, gave = (line.text for line in lines if is_mark(line))
     assert "2026-03-02 09:00 UTC" in took
-    assert "the contact asked for a person" in took
+    assert decision.PERSON_REQUESTED in took
     for told in ("Rosa", "2026-03-02 09:06 UTC", "“We will send a new one on Friday.”"):
         assert told in gave
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from agent_worker.router import decision
 from schemas import topics
 from schemas.conversation import Facts
 from schemas.desk import HandoffEnded
@@ -34,7 +35,7 @@ async def test_handoff_is_remembered_in_the_turn_that_hands_over(world: WorkerEn
     await deliver_replies(world)
     await world.handle(world.said("m2", PERSON))
     handoff = await handoff_of(world)
-    assert (handoff.number, handoff.reason, handoff.ended_at) == (1, "the contact asked for a person", None)
+    assert (handoff.number, handoff.reason, handoff.ended_at) == (1, decision.PERSON_REQUESTED, None)
     assert handoff.opened_at == world.clock()
     lines = await world.state.transcript.read(world.conversation)
     assert [line.text for line in lines if line.seq > handoff.since_seq] == []

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from agent_worker.handoff.desk_rules import DeskRules
+from agent_worker.phrases import DEFAULT_VOICE
 from schemas import topics
 from schemas.messages import OutboundMessage
 from tests.unit.agent_worker.handoff.people_events import (
@@ -47,7 +48,7 @@ async def _resolved(world: WorkerEnvironment) -> OutboundMessage:
 async def test_contact_is_asked_how_it_went(world: WorkerEnvironment) -> None:
     """The question has five choices from the worst to the best, is the system's, and closes the conversation."""
     question = await _resolved(world)
-    assert (question.author.kind, question.purpose, question.text) == ("system", "notice", "How was our help?")
+    assert (question.author.kind, question.purpose, question.text) == ("system", "notice", DEFAULT_VOICE.rating_ask)
     assert [choice.id for choice in question.choices] == [f"rating:{score}" for score in range(1, 6)]
     assert [choice.label for choice in question.choices][::4] == ["Very bad", "Very good"]
     assert (await world.known()).owner == "closed"
@@ -64,7 +65,7 @@ async def test_number_or_word_typed_next_is_the_rating(world: WorkerEnvironment,
     await world.handle(world.said("m2", text))
     (given,) = await world.told(topics.RATING_GIVEN)
     assert (given.score, given.message_id, given.by) == (score, question.id, "slack:U1")
-    assert (await world.replies())[-1].text == "Thank you for telling us!"
+    assert (await world.replies())[-1].text == DEFAULT_VOICE.rating_thanks
     assert (await world.known()).owner == "closed"
     assert len(await world.turns()) == turns
     handoff = await handoff_of(world)
@@ -78,7 +79,7 @@ async def test_choice_that_a_vendor_tells_twice_at_once_is_the_rating(world: Wor
     await world.handle(*picks)
     assert [given.score for given in await world.told(topics.RATING_GIVEN)] == [4]
     assert (await handoff_of(world)).score == 4
-    assert [reply.text for reply in await world.replies()].count("Thank you for telling us!") == 1
+    assert [reply.text for reply in await world.replies()].count(DEFAULT_VOICE.rating_thanks) == 1
     assert b'parley_duplicates_total{where="worker"} 1.0' in world.metrics.render()
 
 
@@ -88,7 +89,7 @@ async def test_choice_is_the_rating(world: WorkerEnvironment) -> None:
     await world.handle(pick_choice(world, "m2", question, "rating:4"))
     await world.handle(pick_choice(world, "m3", question, "rating:1"))
     assert [given.score for given in await world.told(topics.RATING_GIVEN)] == [4]
-    assert [reply.text for reply in await world.replies()].count("Thank you for telling us!") == 1
+    assert [reply.text for reply in await world.replies()].count(DEFAULT_VOICE.rating_thanks) == 1
     assert (await world.known()).owner == "closed"
     assert b'parley_ratings_total{score="4",tenant="shop"} 1.0' in world.metrics.render()
 
@@ -139,7 +140,7 @@ async def test_message_that_arrives_while_it_is_resolved_is_answered_and_not_rat
     await claim_conversation(world)
     await world.handle(resolve_handoff(world, outcome="Solved"), world.said("m2", HEAT))
     texts = [reply.text for reply in await world.replies()]
-    assert "How was our help?" not in texts
+    assert DEFAULT_VOICE.rating_ask not in texts
     assert "heat pack" in texts[-1]
     assert (await world.known()).owner == "agent"
 
@@ -161,7 +162,7 @@ async def test_resolving_twice_asks_once(world: WorkerEnvironment) -> None:
     """A second word that it is done changes nothing."""
     await _resolved(world)
     await world.handle(resolve_handoff(world, "again"))
-    assert [reply.text for reply in await world.replies()].count("How was our help?") == 1
+    assert [reply.text for reply in await world.replies()].count(DEFAULT_VOICE.rating_ask) == 1
 
 
 async def test_number_without_a_question_is_a_message(world: WorkerEnvironment) -> None:
@@ -202,7 +203,7 @@ async def test_message_that_crosses_the_resolution_is_answered(world: WorkerEnvi
     texts = [reply.text for reply in await world.replies()]
     crossed = seconds < 10
     assert ("heat pack" in texts[-1]) is crossed
-    assert ("How was our help?" in texts) is not crossed
+    assert (DEFAULT_VOICE.rating_ask in texts) is not crossed
     assert (await world.known()).owner == ("agent" if crossed else "closed")
 
 
@@ -216,4 +217,4 @@ async def test_thanks_that_cross_the_resolution_open_nothing(world: WorkerEnviro
     await world.handle(resolve_handoff(world, outcome="Solved"))
     await read_back(world)
     assert (await world.known()).owner == "closed"
-    assert (await world.replies())[-1].text == "How was our help?"
+    assert (await world.replies())[-1].text == DEFAULT_VOICE.rating_ask

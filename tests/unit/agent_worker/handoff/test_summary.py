@@ -11,6 +11,7 @@ from agent_worker.actions.one_time_codes import CHECK
 from agent_worker.actions.one_time_codes.actions import check_code
 from agent_worker.handoff.coordinator import hide_codes
 from agent_worker.handoff.summary import LONGEST, summarize
+from agent_worker.router import decision
 from agent_worker.settings import ActionRules, TenantRules
 from schemas.actions import ActionMemory, PendingApproval
 from schemas.conversation import ActionRecord
@@ -37,10 +38,10 @@ def test_question_is_told_without_what_stands_around_it() -> None:
         line("contact", "And who pays for it?"),
         line("contact", "Thanks"),
     ]
-    asked, tried, open_ = summarize(said, reason="the contact asked for a person")
+    asked, tried, open_ = summarize(said, reason=decision.PERSON_REQUESTED)
     assert asked == "Asked: can I return my pots? / And who pays for it?"
     assert tried == "Answered: “You can return pots within 30 days.” (Shipping)"
-    assert open_ == "Open: the contact asked for a person"
+    assert open_ == f"Open: {decision.PERSON_REQUESTED}"
 
 
 def test_a_message_that_is_no_question_is_summarized_as_it_is() -> None:
@@ -53,7 +54,7 @@ def test_a_one_time_code_is_never_told() -> None:
     """Where the tenant's actions ask for codes; a code alone is nothing that anybody asked."""
     said = [line("contact", "Where is my order?"), line("contact", "421498"), line("contact", "it is 421 498 I think")]
     rules = TenantRules(actions=ActionRules(actions={CHECK: check_code}))
-    told = " ".join(summarize(hide_codes(said, rules), reason="the contact asked for a person"))
+    told = " ".join(summarize(hide_codes(said, rules), reason=decision.PERSON_REQUESTED))
     assert "Where is my order?" in told
     assert "421" not in told
     assert summarize(hide_codes(said[1:2], rules), reason="")[0] == "Asked: nothing in words"
@@ -78,7 +79,7 @@ def test_actions_come_before_what_was_found() -> None:
             "approval needed: Refund an order, amount is above 50",
             "approval needed: Refund an order, amount is above 50",
         ),
-        ("the contact asked for a person", "the contact asked for a person; approve Refund an order"),
+        (decision.PERSON_REQUESTED, "the contact asked for a person; approve Refund an order"),
     ],
 )
 def test_an_action_awaiting_confirmation_is_named_once_by_its_title(reason: str, open_: str) -> None:

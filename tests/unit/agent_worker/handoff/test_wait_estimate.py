@@ -11,6 +11,7 @@ import pytest
 from agent_worker.handoff.cancel_handoff import ASSISTANT, wants_assistant
 from agent_worker.handoff.desk_rules import DeskRules
 from agent_worker.handoff.wait_estimate import format_duration, format_time
+from agent_worker.phrases import DEFAULT_VOICE
 from agent_worker.settings import FoldRules
 from schemas.handoff.business_hours import OfficeHours
 from schemas.messages import InboundMessage
@@ -42,7 +43,7 @@ HURRIED = FoldRules(quiet={CHANNEL: 0.0})
         (NINE_TO_FIVE, "A colleague comes.\n\nYou will usually hear from somebody within 15 minutes."),
         (
             DeskRules(hours=OfficeHours(BERLIN, {})),
-            "A colleague comes.\n\nNobody is here at the moment. You will hear from us here.",
+            f"A colleague comes.\n\n{DEFAULT_VOICE.closed}",
         ),
     ],
     ids=["always there, with a limit", "always there", "in office hours", "never there"],
@@ -119,20 +120,20 @@ async def test_contact_may_go_on_with_the_assistant(tmp_path: Path) -> None:
         await world.handle(pick_choice(world, "m2", notice, ASSISTANT))
         assert (await world.known()).owner == "agent"
         reply = (await world.replies())[-1]
-        assert reply.text == "All right, I am here again. What can I help with?"
+        assert reply.text == DEFAULT_VOICE.go_on
         await deliver_replies(world)
         await world.handle(world.said("m3", HEAT))
         assert "heat pack" in (await world.replies())[-1].text
 
 
-@pytest.mark.parametrize("typed", ["1", "Go on with the assistant", "go on with the assistant."])
+@pytest.mark.parametrize("typed", ["1", DEFAULT_VOICE.assistant_choice, "go on with the assistant."])
 async def test_choice_may_be_typed(tmp_path: Path, typed: str) -> None:
     """Where there are no buttons its number and its label do the same; without a desk a number is none."""
     async with world_at(tmp_path, desk=SOON) as world:
         await handed_over(world)
         await world.handle(world.said("m2", typed))
         assert (await world.known()).owner == "agent"
-        assert (await world.replies())[-1].text == "All right, I am here again. What can I help with?"
+        assert (await world.replies())[-1].text == DEFAULT_VOICE.go_on
 
 
 async def test_number_is_no_choice_where_none_was_offered(world: WorkerEnvironment) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from agent_worker.phrases import DEFAULT_VOICE, translate_voice
+from agent_worker.router import decision
 from agent_worker.router.rules import RiskTopic, RouteRules
 from schemas import topics
 from schemas.conversation import OwnerRequested
@@ -45,10 +46,10 @@ async def test_danger_to_life_reaches_people_before_any_model(tmp_path: Path, la
         await world.handle(world.said("m1", DANGER[language]))
         (reply,), (turn,) = await world.replies(), await world.turns()
         assert reply.text == translate_voice(DEFAULT_VOICE, language).danger
-        assert (turn.route, turn.reasons) == ("person", ["risk: danger to life"])
+        assert (turn.route, turn.reasons) == ("person", [decision.IN_DANGER])
         assert (await world.known()).owner == "queue"
         assert [*world.model.asked, *small.asked, *large.asked] == []
-        assert await reasons(world) == ["risk: danger to life"]
+        assert await reasons(world) == [decision.IN_DANGER]
 
 
 @pytest.mark.parametrize("kind", ROUTES)
@@ -61,7 +62,7 @@ async def test_a_contact_who_wants_a_person_gets_one_before_any_model_call(
         await world.handle(world.said("m1", PERSON[language]))
         assert (await world.known()).owner == "queue"
         assert [*world.model.asked, *small.asked, *large.asked] == []
-        assert await reasons(world) == ["the contact asked for a person"]
+        assert await reasons(world) == [decision.PERSON_REQUESTED]
 
 
 async def test_a_tenant_may_say_its_own_words_of_danger(tmp_path: Path) -> None:
@@ -91,14 +92,14 @@ async def test_a_second_complaint_in_a_row_reaches_people(world: WorkerEnvironme
     assert "wrong" in first.text
     await world.handle(world.said("m2", "das stimmt nicht"))
     assert (await world.known()).owner == "queue"
-    assert await reasons(world) == ["the contact says again that the answer is wrong"]
+    assert await reasons(world) == [decision.WRONG_AGAIN]
 
 
 async def test_a_declined_offer_is_closed_politely(world: WorkerEnvironment) -> None:
     await world.handle(world.said("m1", "Who painted the Mona Lisa?"))
     await world.handle(world.said("m2", "No"))
     *_, last = await world.replies()
-    assert last.text == "All right. I am here if you need anything else."
+    assert last.text == DEFAULT_VOICE.offer_declined
     assert last.choices == []
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from agent_worker.models.local.multiple_questions import format_paragraphs, quote_answers, shorten_question
+from agent_worker.phrases import DEFAULT_VOICE
 from schemas.ports import AnswerDraft, QuestionPart, SearchResult
 from tests.simulators.models.request_reading import data_of
 from tests.simulators.models.server import Script
@@ -12,7 +13,7 @@ from tests.unit.agent_worker.models.conftest import HEAT, PASSAGES, TIMES, Ladde
 
 WINTER, LEAVE, CUP = "Do you add a heat pack?", "When do parcels leave?", "Who won the world cup?"
 HEAT_SAID, TIMES_SAID = f"{HEAT[:-1]} [1].", f"{TIMES[:-1]} [2]."
-OFFER = "Shall I pass you to a colleague?"
+OFFER = DEFAULT_VOICE.person_offer
 
 
 def part(words: str, text: str = "", *, is_question: bool = True) -> QuestionPart:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from agent_worker.router import decision
 from agent_worker.router.decision import RoutingInput, decide_route
 from agent_worker.router.intents import IntentResult
 from agent_worker.router.phrases import anger_score, find_phrase
@@ -44,7 +45,7 @@ ROWS = {
     "a doubtful intent": (PLAIN, IntentResult("recall", 0.4), "strong", "the intent is not sure (recall 0.40)"),
     "a risk topic": (replace(PLAIN, text="My lawyer will write."), SURE, "person", "risk: legal threat"),
     "a risk for the strong model": (replace(PLAIN, text="I am a journalist"), SURE, "strong", "risk: press"),
-    "a wish for a person": (replace(PLAIN, talk="person"), SURE, "person", "the contact asked for a person"),
+    "a wish for a person": (replace(PLAIN, talk="person"), SURE, "person", decision.PERSON_REQUESTED),
     "small talk": (replace(PLAIN, talk="greeting"), SURE, "local", "nothing was asked of the documents"),
     "a risk in small talk": (replace(PLAIN, text="sued", talk="thanks"), SURE, "person", "risk: legal threat"),
     "unknown to all": (

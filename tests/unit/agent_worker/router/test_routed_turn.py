@@ -11,7 +11,7 @@ from agent_worker.knowledge.ranking.ranker import NOTHING
 from agent_worker.knowledge.vectors.encoder import light_encoder
 from agent_worker.models.budgets import DayBudgets, Spend
 from agent_worker.models.registry import Models
-from agent_worker.router import artifact
+from agent_worker.router import artifact, decision
 from agent_worker.router.rules import Intent, RiskTopic, RouteRules
 from agent_worker.router.training import train
 from agent_worker.settings import BudgetRules, WorkerSettings
@@ -67,7 +67,7 @@ async def test_a_contact_who_asks_for_a_person_is_handed_off_for_that_reason(wor
     await world.handle(world.said("m1", "Can I talk to a person please?"))
     (turn,) = await world.turns()
     assert (turn.route, turn.outcome) == ("person", "person")
-    assert [each.reason for each in await requests(world)] == ["the contact asked for a person"]
+    assert [each.reason for each in await requests(world)] == [decision.PERSON_REQUESTED]
 
 
 async def test_when_the_cheap_model_fails_the_strong_one_answers(tmp_path: Path) -> None:

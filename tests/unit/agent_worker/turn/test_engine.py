@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from agent_worker.phrases import DEFAULT_VOICE
 from agent_worker.settings import FoldRules
 from agent_worker.turn import streaming
 from schemas import topics
@@ -433,7 +434,7 @@ async def test_greeting_is_answered_without_sources(world: WorkerEnvironment) ->
 async def test_asking_for_a_person_passes_the_conversation_on(world: WorkerEnvironment, how: str) -> None:
     """Words or the choice for a person make the conversation wait for people; later messages get no agent's reply."""
     choice = ChoiceSelection(in_reply_to="earlier", id="person") if how == "choice" else None
-    text = "Can I talk to a human please?" if how == "words" else "Talk to a person"
+    text = "Can I talk to a human please?" if how == "words" else DEFAULT_VOICE.person_choice
     await world.handle(world.said("m1", text, choice=choice))
     (reply,) = await world.replies()
     assert (reply.author.kind, reply.text) == ("system", "A colleague comes.")
