@@ -47,7 +47,7 @@ class WebhookTimes:
     taken: list[tuple[float, float]] = field(default_factory=list)
     outcomes: Counter[Outcome] = field(default_factory=Counter)
 
-    def postman(self, pace: VendorClock) -> WebhookDelivery:
+    def webhook_sender(self, pace: VendorClock) -> WebhookDelivery:
         book = self
 
         class Timing(WebhookDelivery):
@@ -74,7 +74,7 @@ async def write(vendor: WhatsApp, count: int, per_second: float, contacts: int) 
 
 async def run(port: int, webhook: str, per_second: float, seconds: float, warm: float, contacts: int) -> dict[str, Any]:
     vendor, book = vendor_at(port), WebhookTimes()
-    vendor.graph.webhooks.postman = book.postman(vendor.graph.pace)
+    vendor.graph.webhooks.webhook_sender = book.webhook_sender(vendor.graph.pace)
     vendor.call(webhook)
     count = int((warm + seconds) * per_second)
     async with vendor.serving(port):

@@ -26,11 +26,13 @@ async def server() -> AsyncIterator[Discord]:
 
 
 @pytest.fixture
-async def hall(server: Discord, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[StreamProcesses]:
+async def stream_processes(
+    server: Discord, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[StreamProcesses]:
     monkeypatch.setattr(shard, "INVALID_PAUSE", (0.01, 0.02))
     monkeypatch.setattr(session_store, "MIN_SPACING", APART)
-    async with hall_of(server, tmp_path) as hall:
-        yield hall
+    async with hall_of(server, tmp_path) as stream_processes:
+        yield stream_processes
 
 
 def of_server(server: Discord) -> int:
@@ -48,60 +50,64 @@ async def connected(server: Discord, count: int) -> None:
 
 @pytest.mark.parametrize("at_once", [1, 4])
 async def test_each_shard_identifies_in_its_turn_and_tells_of_its_part(
-    server: Discord, hall: StreamProcesses, at_once: int
+    server: Discord, stream_processes: StreamProcesses, at_once: int
 ) -> None:
     """A process that follows resumes them all, and asks for no identification."""
     server.gateway.shards = count = of_server(server)
     server.gateway.max_concurrency = at_once
-    async with hall.process():
+    async with stream_processes.process():
         await connected(server, count)
         await server.say("mia", "in a direct message")
         await server.say("leo", f"{server.mention} in the server")
-        await hall.until("in a direct message", "in the server")
+        await stream_processes.until("in a direct message", "in the server")
         await server.settled()
     await server.say("mia", "meanwhile")
     await server.say("leo", f"{server.mention} there too")
-    async with hall.process():
-        await hall.until("in a direct message", "in the server", "meanwhile", "there too")
+    async with stream_processes.process():
+        await stream_processes.until("in a direct message", "in the server", "meanwhile", "there too")
     assert asked(server, "Identify") == [[number, count] for number in range(count)]
     assert len(asked(server, "Resume")) == count
     assert set(server.gateway.closes) == {4000}
 
 
-async def test_a_shard_that_is_lost_comes_back_and_nothing_is_lost(server: Discord, hall: StreamProcesses) -> None:
+async def test_a_shard_that_is_lost_comes_back_and_nothing_is_lost(
+    server: Discord, stream_processes: StreamProcesses
+) -> None:
     server.gateway.shards = count = of_server(server)
-    async with hall.process():
+    async with stream_processes.process():
         await connected(server, count)
         await server.say("mia", "before")
-        await hall.until("before")
+        await stream_processes.until("before")
         server.gateway.faults.next(Fault("limit", "Resume"))  # and one of them is to begin anew
         next(iter(server.gateway.connections)).cut()
         await server.say("mia", "meanwhile")
         await server.say("leo", f"{server.mention} there too")
-        await hall.until("before", "meanwhile", "there too")
+        await stream_processes.until("before", "meanwhile", "there too")
         await wait_until(lambda: len(asked(server, "Identify")) == count + 1)
         await connected(server, count)
 
 
-async def test_when_discord_wants_more_shards_the_bot_comes_with_them(server: Discord, hall: StreamProcesses) -> None:
+async def test_when_discord_wants_more_shards_the_bot_comes_with_them(
+    server: Discord, stream_processes: StreamProcesses
+) -> None:
     """What was said meanwhile is read from the histories."""
-    async with hall.process():
+    async with stream_processes.process():
         await connected(server, 1)
         await server.say("leo", f"{server.mention} before")
-        await hall.until("before")
+        await stream_processes.until("before")
         await server.settled()
         server.gateway.shards = count = of_server(server)
         server.gateway.hang_up(4011)
         server.gateway.sessions.clear()
         await server.say("leo", f"{server.mention} meanwhile")
         await connected(server, count)
-        await hall.until("before", "meanwhile")
+        await stream_processes.until("before", "meanwhile")
 
 
-async def test_a_bot_with_more_shards_than_its_budget_waits(server: Discord, hall: StreamProcesses) -> None:
+async def test_a_bot_with_more_shards_than_its_budget_waits(server: Discord, stream_processes: StreamProcesses) -> None:
     """Nothing is spent on a part of them."""
     server.gateway.shards = 3
     server.gateway.identify_budget = stream.RESERVED_IDENTIFIES + 2
-    async with hall.process():
+    async with stream_processes.process():
         await wait_until(lambda: len(asked(server, "Get Gateway Bot")) >= 1)
     assert asked(server, "Identify") == []

@@ -32,12 +32,14 @@ async def server() -> AsyncIterator[Discord]:
 
 
 @pytest.fixture
-async def hall(server: Discord, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[StreamProcesses]:
+async def stream_processes(
+    server: Discord, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[StreamProcesses]:
     """Pauses that Discord asks for are short here."""
     monkeypatch.setattr(shard, "INVALID_PAUSE", (0.01, 0.02))
     monkeypatch.setattr(session_store, "MIN_SPACING", timedelta(0))
-    async with hall_of(server, tmp_path) as hall:
-        yield hall
+    async with hall_of(server, tmp_path) as stream_processes:
+        yield stream_processes
 
 
 def asked(server: Discord, operation: str) -> int:
@@ -54,56 +56,58 @@ async def connected(server: Discord, count: int = 1) -> None:
     await server.settled()
 
 
-async def test_messages_of_all_places_are_appended(server: Discord, hall: StreamProcesses) -> None:
-    async with hall.process():
+async def test_messages_of_all_places_are_appended(server: Discord, stream_processes: StreamProcesses) -> None:
+    async with stream_processes.process():
         await connected(server)
         await server.say("mia", "in a direct message")
         server.move("leo", server.world.home)
         await server.say("leo", f"{server.mention} in the server")
-        await hall.until("in a direct message", "in the server")
+        await stream_processes.until("in a direct message", "in the server")
     assert server.gateway.closes[-1] == websocket.CLOSE_CODE
 
 
 async def test_events_that_cannot_be_appended_are_not_counted_as_received_and_keep_their_order(
-    server: Discord, hall: StreamProcesses
+    server: Discord, stream_processes: StreamProcesses
 ) -> None:
-    async with hall.process():
+    async with stream_processes.process():
         await connected(server)
-        hall.narrow.is_closed = True
+        stream_processes.narrow.is_closed = True
         for number in range(3):
             await server.say("mia", str(number))
-        await wait_until(lambda: hall.narrow.refused >= 2)
+        await wait_until(lambda: stream_processes.narrow.refused >= 2)
         (session,) = server.gateway.sessions.values()
         assert session.heard < session.seq
-        hall.narrow.is_closed = False
-        await hall.until("0", "1", "2")
-        assert await hall.heard() == ["0", "1", "2"]
+        stream_processes.narrow.is_closed = False
+        await stream_processes.until("0", "1", "2")
+        assert await stream_processes.heard() == ["0", "1", "2"]
         await server.settled()
 
 
-async def test_a_process_goes_on_with_the_session_of_the_one_before(server: Discord, hall: StreamProcesses) -> None:
+async def test_a_process_goes_on_with_the_session_of_the_one_before(
+    server: Discord, stream_processes: StreamProcesses
+) -> None:
     """Also with what it had heard and not appended."""
-    async with hall.process():
+    async with stream_processes.process():
         await connected(server)
         await server.say("mia", "before")
-        await hall.until("before")
+        await stream_processes.until("before")
         await server.settled()
-        hall.narrow.is_closed = True
+        stream_processes.narrow.is_closed = True
         await server.say("mia", "heard, not appended")
-        await wait_until(lambda: hall.narrow.refused)
-    hall.narrow.is_closed = False
+        await wait_until(lambda: stream_processes.narrow.refused)
+    stream_processes.narrow.is_closed = False
     await server.say("mia", "meanwhile")
-    async with hall.process():
-        await hall.until("before", "heard, not appended", "meanwhile")
-        assert await hall.heard() == ["before", "heard, not appended", "meanwhile"]
+    async with stream_processes.process():
+        await stream_processes.until("before", "heard, not appended", "meanwhile")
+        assert await stream_processes.heard() == ["before", "heard, not appended", "meanwhile"]
     assert (asked(server, "Identify"), asked(server, "Resume")) == (1, 1)
 
 
 @pytest.mark.parametrize("how", ["cut", "reconnect", "resumable", "4000"])
 async def test_after_a_loss_that_is_none_the_session_is_resumed(
-    server: Discord, hall: StreamProcesses, how: str
+    server: Discord, stream_processes: StreamProcesses, how: str
 ) -> None:
-    async with hall.process():
+    async with stream_processes.process():
         await connected(server)
         if how == "reconnect":
             server.gateway.ask_reconnect()
@@ -112,19 +116,19 @@ async def test_after_a_loss_that_is_none_the_session_is_resumed(
         else:
             server.gateway.hang_up(None if how == "cut" else 4000)
         await server.say("mia", "meanwhile")
-        await hall.until("meanwhile")
+        await stream_processes.until("meanwhile")
         await wait_until(lambda: asked(server, "Resume") == 1)
         assert asked(server, "Identify") == 1
 
 
 @pytest.mark.parametrize("how", ["invalid", "4007", "4009"])
 async def test_a_session_that_is_gone_is_begun_anew_and_the_gap_is_read_from_the_history(
-    server: Discord, hall: StreamProcesses, how: str
+    server: Discord, stream_processes: StreamProcesses, how: str
 ) -> None:
-    async with hall.process():
+    async with stream_processes.process():
         await connected(server)
         await server.say("mia", "before")
-        await hall.until("before")
+        await stream_processes.until("before")
         await server.settled()
         server.gateway.hold()
         await server.say("mia", "in the gap")
@@ -135,43 +139,43 @@ async def test_a_session_that_is_gone_is_begun_anew_and_the_gap_is_read_from_the
             server.gateway.hang_up(int(how))
         await wait_until(lambda: asked(server, "Identify") == 2)
         await server.say("mia", "after")
-        await hall.until("before", "in the gap", "after")
+        await stream_processes.until("before", "in the gap", "after")
     assert asked(server, "Resume") == 0
 
 
 async def test_messages_from_before_the_first_recorded_session_are_read_from_the_history(
-    server: Discord, hall: StreamProcesses
+    server: Discord, stream_processes: StreamProcesses
 ) -> None:
     server.gateway.faults.always = lambda request: Fault("drop") if request.operation == "Identify" else None
     server.move("leo", server.world.home)
-    async with hall.process():
+    async with stream_processes.process():
         await wait_until(lambda: len(server.gateway.closes) > 0)
         await server.say("leo", f"{server.mention} in the server")
         server.gateway.faults.always = lambda request: None
-        await hall.until("in the server")
+        await stream_processes.until("in the server")
 
 
 async def test_a_connection_without_a_sign_of_life_is_given_up_and_resumed(
-    server: Discord, hall: StreamProcesses
+    server: Discord, stream_processes: StreamProcesses
 ) -> None:
     server.gateway.beat_seconds = 0.5
-    async with hall.process():
+    async with stream_processes.process():
         await connected(server)
         server.gateway.faults.next(Fault("lose", "Heartbeat"))
         await wait_until(lambda: asked(server, "Resume") >= 1 and websocket.CLOSE_CODE in server.gateway.closes)
         await server.say("mia", "still there?")
-        await hall.until("still there?")
+        await stream_processes.until("still there?")
 
 
 @pytest.mark.parametrize(
     ("code", "said"), [(4004, "credentials_revoked"), (4013, "setup"), (4014, "message content intent")]
 )
 async def test_an_error_that_only_an_operator_can_fix_pauses_the_account_and_names_the_fix(
-    server: Discord, hall: StreamProcesses, code: int, said: str
+    server: Discord, stream_processes: StreamProcesses, code: int, said: str
 ) -> None:
     server.gateway.faults.next(Fault("refuse", "Identify", status=code))
     with capture_logs() as lines:
-        async with hall.process():
+        async with stream_processes.process():
             await wait_until(partial(has_said, lines, "account_paused"))
             await asyncio.sleep(0.3)  # fifteen times the pause after a failure
     assert asked(server, "Identify") == 1
@@ -179,56 +183,60 @@ async def test_an_error_that_only_an_operator_can_fix_pauses_the_account_and_nam
     assert said in f"{paused['code']}: {paused['fix']}"
 
 
-async def test_a_wrong_token_is_found_out_without_an_identification(server: Discord, hall: StreamProcesses) -> None:
+async def test_a_wrong_token_is_found_out_without_an_identification(
+    server: Discord, stream_processes: StreamProcesses
+) -> None:
     server.world.token = "another"
-    async with hall.process():
+    async with stream_processes.process():
         await wait_until(lambda: asked(server, "Get Gateway Bot") == 1)
         await asyncio.sleep(0.3)  # fifteen times the pause after a failure
         assert (asked(server, "Get Gateway Bot"), asked(server, "Identify")) == (1, 0)
 
 
 async def test_the_budget_of_identifications_outlives_the_processes_that_spend_it(
-    server: Discord, hall: StreamProcesses, monkeypatch: pytest.MonkeyPatch
+    server: Discord, stream_processes: StreamProcesses, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Three are allowed, and no session ever lasts."""
     monkeypatch.setattr(session_store, "MAX_BURST", 3)
     server.gateway.faults.next(*[Fault("refuse", "Identify", status=4009) for _ in range(20)])
     for _ in range(4):
         with capture_logs() as lines:
-            async with hall.process():
+            async with stream_processes.process():
                 await wait_until(partial(has_said, lines, "identify_delayed"))
     assert asked(server, "Identify") == 3
 
 
-async def test_the_last_identifications_of_a_day_are_left_to_people(server: Discord, hall: StreamProcesses) -> None:
+async def test_the_last_identifications_of_a_day_are_left_to_people(
+    server: Discord, stream_processes: StreamProcesses
+) -> None:
     server.gateway.identify_budget = stream.RESERVED_IDENTIFIES
-    async with hall.process():
+    async with stream_processes.process():
         await wait_until(lambda: asked(server, "Get Gateway Bot") == 1)
         await asyncio.sleep(0.3)  # fifteen times the pause after a failure
         assert (asked(server, "Get Gateway Bot"), asked(server, "Identify")) == (1, 0)
 
 
-async def test_of_three_processes_one_has_the_session(server: Discord, hall: StreamProcesses) -> None:
-    async with hall.process(), hall.process(), hall.process():
+async def test_of_three_processes_one_has_the_session(server: Discord, stream_processes: StreamProcesses) -> None:
+    async with stream_processes.process(), stream_processes.process(), stream_processes.process():
         await connected(server)
         await server.say("mia", "hello")
-        await hall.until("hello")
+        await stream_processes.until("hello")
         assert len(server.gateway.connections) == 1
         await asyncio.sleep(TIMES.ttl)
         assert (len(server.gateway.connections), asked(server, "Identify")) == (1, 1)
 
 
-async def test_commands_and_buttons_are_answered_in_time(server: Discord, hall: StreamProcesses) -> None:
+async def test_commands_and_buttons_are_answered_in_time(server: Discord, stream_processes: StreamProcesses) -> None:
     """A command is shown as its question; one that is not ours says so to its author alone."""
-    rest = RestClient(hall.account)
-    async with hall.process():
+    rest = RestClient(stream_processes.account)
+    async with stream_processes.process():
         await connected(server)
         for command in (ASK, {"name": "sing", "description": "Sing"}):
             made = await rest.request("POST", f"/applications/{server.world.application}/commands", json=command)
             assert made.status == 201
         ask = server.command("mia", "ask", "do you ship?")
         other = server.command("mia", "sing")
-        await hall.until("do you ship?")
+        await stream_processes.until("do you ship?")
         await server.ledger.until(lambda: ask.answered and other.answered)
     assert ask.original is not None
     assert ask.original.data["content"] == "> do you ship?"
@@ -238,18 +246,18 @@ async def test_commands_and_buttons_are_answered_in_time(server: Discord, hall: 
 
 
 async def test_a_press_on_what_is_not_ours_changes_nothing_and_shows_no_failure(
-    server: Discord, hall: StreamProcesses
+    server: Discord, stream_processes: StreamProcesses
 ) -> None:
-    rest = RestClient(hall.account)
+    rest = RestClient(stream_processes.account)
     button = {"type": 2, "style": 1, "label": "Refund", "custom_id": "refund"}
     body = {"content": "Pick", "components": [{"type": 1, "components": [button]}]}
-    async with hall.process():
+    async with stream_processes.process():
         await connected(server)
         await rest.request("POST", f"/channels/{server.place('mia')}/messages", json=body)
         id_ = await server.choose("mia", server.ledger.shown[0], "Refund")
         await server.ledger.until(lambda: server.interactions.made[id_].answered)
     assert server.interactions.made[id_].answered == interaction_responses.DEFERRED_UPDATE
-    assert await hall.heard() == []
+    assert await stream_processes.heard() == []
     await rest.close()
 
 

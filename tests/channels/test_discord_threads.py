@@ -34,10 +34,12 @@ async def server() -> AsyncIterator[Discord]:
 
 
 @pytest.fixture
-async def hall(server: Discord, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[StreamProcesses]:
+async def stream_processes(
+    server: Discord, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[StreamProcesses]:
     monkeypatch.setattr(session_store, "MIN_SPACING", timedelta(0))
-    async with hall_of(server, tmp_path) as hall:
-        yield hall
+    async with hall_of(server, tmp_path) as stream_processes:
+        yield stream_processes
 
 
 @pytest.fixture
@@ -58,140 +60,155 @@ def thread_of(server: Discord, message: str) -> Any:
     return server.channels.make_thread(home, "a question", server.world.bot, starter=found)
 
 
-async def events(hall: StreamProcesses, kind: str) -> list[Envelope]:
+async def events(stream_processes: StreamProcesses, kind: str) -> list[Envelope]:
     found = []
-    async for record in await hall.bus.read(topics.inbound("discord")):
+    async for record in await stream_processes.bus.read(topics.inbound("discord")):
         event = Envelope.from_wire(record.headers, record.value)
         found += [event] if event.type == kind else []
     return found
 
 
 async def test_five_people_who_ask_in_one_channel_have_five_conversations(
-    server: Discord, hall: StreamProcesses
+    server: Discord, stream_processes: StreamProcesses
 ) -> None:
-    async with hall.process():
+    async with stream_processes.process():
         await connected(server)
         for person in PEOPLE:
             await server.say(person, f"{server.mention} I am {person}")
-        await hall.until(*(f"I am {person}" for person in PEOPLE))
-    told = await events(hall, topics.MESSAGE_RECEIVED)
+        await stream_processes.until(*(f"I am {person}" for person in PEOPLE))
+    told = await events(stream_processes, topics.MESSAGE_RECEIVED)
     assert len({each.conversation for each in told}) == len(PEOPLE)
 
 
-async def test_in_a_channel_only_what_calls_the_bot_is_for_it(server: Discord, hall: StreamProcesses) -> None:
+async def test_in_a_channel_only_what_calls_the_bot_is_for_it(
+    server: Discord, stream_processes: StreamProcesses
+) -> None:
     """By its name, by its role or by an answer to one of its messages; talk among people makes nobody a contact."""
-    async with hall.process():
+    async with stream_processes.process():
         await connected(server)
         await server.say("ben", "lovely weather")
         own = server.people.write(server.world.bot, server.world.home, "Yes, to Norway.")
         await server.say("ann", f"<@&{server.world.bot_role}> hello by the role")
         await server.say("cleo", "and to Sweden?", reply_to=own.id)
         await server.say("dan", f"<@!{server.world.bot.id}> hello by the old form")
-        await hall.until("hello by the role", "and to Sweden?", "hello by the old form")
-        await wait_until_true(lambda: _conversations_are(hall, 3))
+        await stream_processes.until("hello by the role", "and to Sweden?", "hello by the old form")
+        await wait_until_true(lambda: _conversations_are(stream_processes, 3))
 
 
-async def test_only_the_asker_continues_in_the_thread_without_a_mention(server: Discord, hall: StreamProcesses) -> None:
-    async with hall.process():
+async def test_only_the_asker_continues_in_the_thread_without_a_mention(
+    server: Discord, stream_processes: StreamProcesses
+) -> None:
+    async with stream_processes.process():
         await connected(server)
         asked = await server.say("ann", f"{server.mention} do you ship to Norway?")
-        await hall.until("do you ship to Norway?")
+        await stream_processes.until("do you ship to Norway?")
         thread = thread_of(server, asked)
         for person in ("ann", "ben"):
             server.move(person, thread)
         await server.say("ben", "I wonder too")
         await server.say("ann", "and to Sweden?")
         await server.say("ben", f"{server.mention} and what about me?")
-        await hall.until("do you ship to Norway?", "and to Sweden?", "and what about me?")
-    told = await events(hall, topics.MESSAGE_RECEIVED)
+        await stream_processes.until("do you ship to Norway?", "and to Sweden?", "and what about me?")
+    told = await events(stream_processes, topics.MESSAGE_RECEIVED)
     assert len({each.conversation for each in told}) == 1
-    contacts = [message.contact_id for _, message in await hall.appended()]
+    contacts = [message.contact_id for _, message in await stream_processes.appended()]
     assert contacts[0] == contacts[1] != contacts[2]
 
 
 async def test_another_process_knows_a_thread_although_discord_does_not_tell_of_it_again(
-    server: Discord, hall: StreamProcesses
+    server: Discord, stream_processes: StreamProcesses
 ) -> None:
-    async with hall.process():
+    async with stream_processes.process():
         await connected(server)
         asked = await server.say("ann", f"{server.mention} one")
-        await hall.until("one")
+        await stream_processes.until("one")
         server.move("ann", thread_of(server, asked))
         await server.settled()
-    async with hall.process():
+    async with stream_processes.process():
         await server.say("ann", "two")
         await server.say("ben", f"{server.mention} three")
-        await hall.until("one", "two", "three")
-    said = {text: event.conversation for event, text in await _texts(hall)}
+        await stream_processes.until("one", "two", "three")
+    said = {text: event.conversation for event, text in await _texts(stream_processes)}
     assert said["one"] == said["two"] != said["three"]
 
 
 async def test_changes_and_deletions_count_where_they_belong_to_a_question(
-    server: Discord, hall: StreamProcesses
+    server: Discord, stream_processes: StreamProcesses
 ) -> None:
-    async with hall.process():
+    async with stream_processes.process():
         await connected(server)
         chat = await server.say("ben", "lovely weather")
         asked = await server.say("ann", f"{server.mention} one")
-        await hall.until("one")
+        await stream_processes.until("one")
         await server.edit("ben", chat, "awful weather")
         await server.delete("ben", chat)
         await server.edit("ann", asked, f"{server.mention} two")
         await server.delete("ann", asked)
-        await wait_until_true(lambda: _are(hall, topics.MESSAGE_DELETED, 1))
-    changes = [*await events(hall, topics.MESSAGE_EDITED), *await events(hall, topics.MESSAGE_DELETED)]
-    (question,) = await events(hall, topics.MESSAGE_RECEIVED)
+        await wait_until_true(lambda: _are(stream_processes, topics.MESSAGE_DELETED, 1))
+    changes = [
+        *await events(stream_processes, topics.MESSAGE_EDITED),
+        *await events(stream_processes, topics.MESSAGE_DELETED),
+    ]
+    (question,) = await events(stream_processes, topics.MESSAGE_RECEIVED)
     assert [each.conversation for each in changes] == [question.conversation] * 2
     assert changes[0].payload(MessageEdited).text == "two"
 
 
-async def _conversations_are(hall: StreamProcesses, count: int) -> bool:
-    return len((await hall.state.conversations.list_page("shop")).items) == count
+async def _conversations_are(stream_processes: StreamProcesses, count: int) -> bool:
+    return len((await stream_processes.state.conversations.list_page("shop")).items) == count
 
 
-async def _texts(hall: StreamProcesses) -> list[tuple[Envelope, str]]:
+async def _texts(stream_processes: StreamProcesses) -> list[tuple[Envelope, str]]:
     """The log of several conversations has no order."""
-    return [(event, event.payload(InboundMessage).text) for event in await events(hall, topics.MESSAGE_RECEIVED)]
+    return [
+        (event, event.payload(InboundMessage).text) for event in await events(stream_processes, topics.MESSAGE_RECEIVED)
+    ]
 
 
-async def _are(hall: StreamProcesses, kind: str, count: int) -> bool:
-    return len(await events(hall, kind)) == count
+async def _are(stream_processes: StreamProcesses, kind: str, count: int) -> bool:
+    return len(await events(stream_processes, kind)) == count
 
 
 async def test_a_conversation_of_before_goes_on_in_its_thread_and_its_old_messages_are_found_in_a_channel(
-    server: Discord, hall: StreamProcesses
+    server: Discord, stream_processes: StreamProcesses
 ) -> None:
     """Places used to be the channel's or the thread's id alone."""
     world = server.world
     thread = server.people.open_thread(world.user("ann"), world.home, "ferns")
     old = server.people.write(world.user("ann"), world.home, "an old question")
     before = {
-        place: await _conversation_of_before(hall, place, world.user("ann").id) for place in (world.home.id, thread.id)
+        place: await _conversation_of_before(stream_processes, place, world.user("ann").id)
+        for place in (world.home.id, thread.id)
     }
     line = ids.event_id("shop", "discord", "main", world.home.id, old.id, "message.received")
     said = TranscriptMessage(id=line, author=Author(kind="contact"), text="an old question", created_at=now())
-    await hall.state.transcript.add(before[world.home.id], said)
-    async with hall.process():
+    await stream_processes.state.transcript.add(before[world.home.id], said)
+    async with stream_processes.process():
         await connected(server)
         await server.say("ann", "no mention, so not for the bot")
         server.people.edit(world.home, old, "an old question, changed")
         server.people.delete(world.home, old.id)
         server.move("ann", thread)
         await server.say("ann", "still here")
-        await hall.until("still here")
-        await wait_until_true(lambda: _are(hall, topics.MESSAGE_DELETED, 1))
-    changes = [*await events(hall, topics.MESSAGE_EDITED), *await events(hall, topics.MESSAGE_DELETED)]
+        await stream_processes.until("still here")
+        await wait_until_true(lambda: _are(stream_processes, topics.MESSAGE_DELETED, 1))
+    changes = [
+        *await events(stream_processes, topics.MESSAGE_EDITED),
+        *await events(stream_processes, topics.MESSAGE_DELETED),
+    ]
     assert [each.conversation for each in changes] == [before[world.home.id]] * 2
     assert changes[0].payload(MessageEdited).message_id == line
-    (goes_on,) = await events(hall, topics.MESSAGE_RECEIVED)
+    (goes_on,) = await events(stream_processes, topics.MESSAGE_RECEIVED)
     assert goes_on.conversation == before[thread.id]
 
 
-async def _conversation_of_before(hall: StreamProcesses, place: str, user: str) -> str:
+async def _conversation_of_before(stream_processes: StreamProcesses, place: str, user: str) -> str:
     address = Address(channel="discord", value=user, assurance="channel")
-    contact, conversation = await hall.state.contacts.resolve("shop", "discord", "main", place, [address], now=now())
+    contact, conversation = await stream_processes.state.contacts.resolve(
+        "shop", "discord", "main", place, [address], now=now()
+    )
     origin = Origin(tenant="shop", channel="discord", account="main", place=place, contact_id=contact.id)
-    await hall.state.conversations.open(conversation, origin, now=now())
+    await stream_processes.state.conversations.open(conversation, origin, now=now())
     return conversation
 
 

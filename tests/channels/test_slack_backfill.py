@@ -25,26 +25,28 @@ async def slack(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[SlackVendor]:
 
 
 @pytest.fixture
-async def hall(slack: SlackVendor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[StreamProcesses]:
+async def stream_processes(
+    slack: SlackVendor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[StreamProcesses]:
     monkeypatch.setattr(stream, "MIN_LIFETIME", 0.0)
-    async with hall_of(slack, tmp_path) as hall:
-        yield hall
+    async with hall_of(slack, tmp_path) as stream_processes:
+        yield stream_processes
 
 
 @asynccontextmanager
-async def listening(hall: StreamProcesses, slack: SlackVendor) -> AsyncIterator[None]:
+async def listening(stream_processes: StreamProcesses, slack: SlackVendor) -> AsyncIterator[None]:
     """A process that has heard something, so that it is not the account's first."""
-    async with hall.process():
+    async with stream_processes.process():
         await slack.say("Ann", "before")
-        await hall.until("before")
+        await stream_processes.until("before")
         await slack.settled()
         yield
 
 
 async def in_vain(slack: SlackVendor, text: str, person: str = "Ann") -> None:
-    slack.courier.losing = True
+    slack.event_delivery.losing = True
     await slack.say(person, text)
-    slack.courier.losing = False
+    slack.event_delivery.losing = False
 
 
 async def two_sockets(slack: SlackVendor) -> None:
@@ -54,93 +56,93 @@ async def two_sockets(slack: SlackVendor) -> None:
 
 
 async def test_messages_between_two_processes_are_received_however_soon_the_second_starts(
-    slack: SlackVendor, hall: StreamProcesses
+    slack: SlackVendor, stream_processes: StreamProcesses
 ) -> None:
-    async with listening(hall, slack):
+    async with listening(stream_processes, slack):
         pass
     await in_vain(slack, "meanwhile")
-    async with hall.process():
-        await hall.until("before", "meanwhile")
+    async with stream_processes.process():
+        await stream_processes.until("before", "meanwhile")
 
 
 async def test_events_of_a_process_that_died_before_appending_are_received_by_the_next(
-    slack: SlackVendor, hall: StreamProcesses
+    slack: SlackVendor, stream_processes: StreamProcesses
 ) -> None:
-    async with listening(hall, slack):
-        hall.narrow.is_closed = True
+    async with listening(stream_processes, slack):
+        stream_processes.narrow.is_closed = True
         await slack.say("Ann", "in its hands")
-        await wait_until(lambda: hall.narrow.refused)
-    await wait_until(lambda: slack.courier.lost)
-    hall.narrow.is_closed = False
-    async with hall.process():
-        await hall.until("before", "in its hands")
+        await wait_until(lambda: stream_processes.narrow.refused)
+    await wait_until(lambda: slack.event_delivery.lost)
+    stream_processes.narrow.is_closed = False
+    async with stream_processes.process():
+        await stream_processes.until("before", "in its hands")
 
 
 async def test_messages_written_while_a_broken_socket_is_replaced_are_received(
-    slack: SlackVendor, hall: StreamProcesses
+    slack: SlackVendor, stream_processes: StreamProcesses
 ) -> None:
-    async with listening(hall, slack):
+    async with listening(stream_processes, slack):
         slack.sockets.cut()
         await in_vain(slack, "meanwhile")
-        await hall.until("before", "meanwhile")
+        await stream_processes.until("before", "meanwhile")
 
 
 async def test_events_sent_over_an_old_socket_that_breaks_are_received(
-    slack: SlackVendor, hall: StreamProcesses
+    slack: SlackVendor, stream_processes: StreamProcesses
 ) -> None:
-    async with listening(hall, slack):
+    async with listening(stream_processes, slack):
         await two_sockets(slack)
         await in_vain(slack, "over the old one")
         slack.sockets.links[0].transport.abort()
-        await hall.until("before", "over the old one")
+        await stream_processes.until("before", "over the old one")
 
 
 async def test_a_socket_that_slack_closes_in_order_after_the_new_one_is_there_costs_no_history(
-    slack: SlackVendor, hall: StreamProcesses
+    slack: SlackVendor, stream_processes: StreamProcesses
 ) -> None:
-    async with listening(hall, slack):
+    async with listening(stream_processes, slack):
         await two_sockets(slack)
         await slack.sockets.links[0].socket.close()
         await wait_until(lambda: len(slack.sockets.links) == 1)
         await slack.say("Ann", "after")
-        await hall.until("before", "after")
+        await stream_processes.until("before", "after")
     assert [each.operation for each in slack.ledger.requests].count("conversations.history") == 0
 
 
 async def test_events_refused_for_lack_of_room_are_received_later(
-    slack: SlackVendor, hall: StreamProcesses, monkeypatch: pytest.MonkeyPatch
+    slack: SlackVendor, stream_processes: StreamProcesses, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(stream, "INBOX_SIZE", 1)
-    async with listening(hall, slack):
-        hall.narrow.is_closed = True
+    async with listening(stream_processes, slack):
+        stream_processes.narrow.is_closed = True
         people = [f"person {number}" for number in range(4)]
         for each in people:
             await slack.say(each, f"from {each}")
-        await wait_until(lambda: len(slack.courier.lost) == len(people))
-        hall.narrow.is_closed = False
-        await hall.until("before", *[f"from {each}" for each in people])
+        await wait_until(lambda: len(slack.event_delivery.lost) == len(people))
+        stream_processes.narrow.is_closed = False
+        await stream_processes.until("before", *[f"from {each}" for each in people])
 
 
 async def test_a_command_that_could_not_be_appended_at_once_is_not_lost(
-    slack: SlackVendor, hall: StreamProcesses
+    slack: SlackVendor, stream_processes: StreamProcesses
 ) -> None:
     """It stands in no history, and Slack tells it once."""
-    async with listening(hall, slack):
-        hall.narrow.is_closed = True
+    async with listening(stream_processes, slack):
+        stream_processes.narrow.is_closed = True
         room = slack.workspace.direct(slack.person("Ann"))
         with pytest.raises(event_delivery.Undelivered):
             await slack.interactions.command("Ann", room, "/ask", "do you ship?")
-        hall.narrow.is_closed = False
-        await hall.until("before", "do you ship?")
+        stream_processes.narrow.is_closed = False
+        await stream_processes.until("before", "do you ship?")
 
 
 async def test_events_sent_to_a_hanging_holder_are_received_after_a_while(
-    slack: SlackVendor, hall: StreamProcesses, monkeypatch: pytest.MonkeyPatch
+    slack: SlackVendor, stream_processes: StreamProcesses, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nothing else reads a history here: it is the first that listens to the account."""
     monkeypatch.setattr(stream, "STALE_SOCKET_SECONDS", 0.2)
     async with aiohttp.ClientSession() as http, http.ws_connect(slack.sockets.ticket()):
         await slack.sockets.opened()
         await in_vain(slack, "to the one that hangs")
-        async with hall.process():
-            await hall.until("to the one that hangs")
+        async with stream_processes.process():
+            await stream_processes.until("to the one that hangs")

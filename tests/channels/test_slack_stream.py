@@ -29,10 +29,12 @@ async def slack() -> AsyncIterator[SlackVendor]:
 
 
 @pytest.fixture
-async def hall(slack: SlackVendor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[StreamProcesses]:
+async def stream_processes(
+    slack: SlackVendor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[StreamProcesses]:
     monkeypatch.setattr(stream, "MIN_LIFETIME", 0.0)
-    async with hall_of(slack, tmp_path) as hall:
-        yield hall
+    async with hall_of(slack, tmp_path) as stream_processes:
+        yield stream_processes
 
 
 def direct(slack: SlackVendor) -> Room:
@@ -44,140 +46,144 @@ def opened(slack: SlackVendor) -> int:
 
 
 async def test_messages_choices_and_commands_are_appended_and_then_acknowledged(
-    slack: SlackVendor, hall: StreamProcesses
+    slack: SlackVendor, stream_processes: StreamProcesses
 ) -> None:
-    async with hall.process():
+    async with stream_processes.process():
         await slack.say("Ann", "hello")
         await slack.interactions.command("Ann", direct(slack), "/ask", "do you ship?")
-        await hall.until("hello", "do you ship?")
+        await stream_processes.until("hello", "do you ship?")
         await slack.settled()
     assert len(slack.sockets.acks) == 2
 
 
-async def test_a_command_without_a_question_is_told_how_to_ask(slack: SlackVendor, hall: StreamProcesses) -> None:
-    async with hall.process():
+async def test_a_command_without_a_question_is_told_how_to_ask(
+    slack: SlackVendor, stream_processes: StreamProcesses
+) -> None:
+    async with stream_processes.process():
         answer = await slack.interactions.command("Ann", direct(slack), "/ask", " ")
     assert answer["text"].startswith("Write your question after the command: /ask")
-    assert await hall.heard() == []
+    assert await stream_processes.heard() == []
 
 
 async def test_events_that_cannot_be_appended_are_not_acknowledged_and_come_again(
-    slack: SlackVendor, hall: StreamProcesses
+    slack: SlackVendor, stream_processes: StreamProcesses
 ) -> None:
     """In the end it is one message, whatever number of times it came."""
-    async with hall.process():
+    async with stream_processes.process():
         await slack.sockets.opened()
-        hall.narrow.is_closed = True
+        stream_processes.narrow.is_closed = True
         await slack.say("Ann", "hello")
-        await wait_until(lambda: hall.narrow.refused >= 2)
+        await wait_until(lambda: stream_processes.narrow.refused >= 2)
         assert slack.sockets.acks == []
-        hall.narrow.is_closed = False
-        await hall.until("hello")
+        stream_processes.narrow.is_closed = False
+        await stream_processes.until("hello")
         await slack.settled()
         assert len(slack.sockets.acks) >= 1
 
 
 async def test_events_that_slack_gave_up_during_an_outage_are_not_lost(
-    slack: SlackVendor, hall: StreamProcesses
+    slack: SlackVendor, stream_processes: StreamProcesses
 ) -> None:
-    async with hall.process():
+    async with stream_processes.process():
         await slack.say("Ann", "first")
-        await hall.until("first")
-        hall.narrow.is_closed = True
+        await stream_processes.until("first")
+        stream_processes.narrow.is_closed = True
         await slack.say("Ann", "lost")
-        await wait_until(lambda: slack.courier.lost)
-        hall.narrow.is_closed = False
-        await hall.until("first", "lost")
-        slack.courier.lost.clear()
+        await wait_until(lambda: slack.event_delivery.lost)
+        stream_processes.narrow.is_closed = False
+        await stream_processes.until("first", "lost")
+        slack.event_delivery.lost.clear()
 
 
 @pytest.mark.parametrize("reason", ["refresh_requested", "warning"])
 async def test_a_new_socket_is_there_before_the_old_one_goes(
-    slack: SlackVendor, hall: StreamProcesses, reason: Reason
+    slack: SlackVendor, stream_processes: StreamProcesses, reason: Reason
 ) -> None:
-    async with hall.process():
+    async with stream_processes.process():
         await slack.sockets.opened()
         await slack.sockets.disconnect(reason, close=False)
         await wait_until(lambda: len(slack.sockets.links) == 2)
         await slack.say("Ann", "still there?")
-        await hall.until("still there?")
+        await stream_processes.until("still there?")
         await slack.settled()
 
 
-async def test_a_socket_that_breaks_is_replaced_and_nothing_is_lost(slack: SlackVendor, hall: StreamProcesses) -> None:
-    async with hall.process():
+async def test_a_socket_that_breaks_is_replaced_and_nothing_is_lost(
+    slack: SlackVendor, stream_processes: StreamProcesses
+) -> None:
+    async with stream_processes.process():
         await slack.sockets.opened()
         slack.sockets.cut()
         await slack.say("Ann", "hello")
-        await hall.until("hello")
+        await stream_processes.until("hello")
         await slack.settled()
 
 
 async def test_of_three_processes_one_has_a_socket_and_the_next_gets_it_at_once(
-    slack: SlackVendor, hall: StreamProcesses
+    slack: SlackVendor, stream_processes: StreamProcesses
 ) -> None:
-    async with hall.process():
+    async with stream_processes.process():
         await slack.sockets.opened()
-        async with hall.process(), hall.process():
+        async with stream_processes.process(), stream_processes.process():
             for number in range(5):
                 await slack.say("Ann", str(number))
-            await hall.until(*"01234")
+            await stream_processes.until(*"01234")
             assert (len(slack.sockets.links), opened(slack)) == (1, 1)
         await slack.settled()
-    async with hall.process():
+    async with stream_processes.process():
         await slack.sockets.opened()
         assert opened(slack) == 2
 
 
 async def test_messages_written_while_nobody_listened_are_read_from_the_history_once(
-    slack: SlackVendor, hall: StreamProcesses
+    slack: SlackVendor, stream_processes: StreamProcesses
 ) -> None:
     """In direct messages everything, in their threads too; in a channel what calls the app."""
     room = slack.channel("help")
-    async with hall.process():
+    async with stream_processes.process():
         root = await slack.say("Ann", "before")
-        await hall.until("before")
+        await stream_processes.until("before")
         await slack.settled()
-    slack.courier.losing = True
+    slack.event_delivery.losing = True
     await slack.say("Ann", "meanwhile")
     await slack.say("Ann", "in the thread", reply_to=root)
     slack.people.say("Ann", f"@{slack.bot.name} in the channel", room)
     slack.people.say("Ann", "to my colleague", room)
-    slack.courier.losing = False
-    async with hall.process():
-        await hall.until("before", "meanwhile", "in the thread", "in the channel")
+    slack.event_delivery.losing = False
+    async with stream_processes.process():
+        await stream_processes.until("before", "meanwhile", "in the thread", "in the channel")
 
 
 async def test_a_channel_of_which_slack_tells_everything_is_read_wholly(
-    slack: SlackVendor, hall: StreamProcesses
+    slack: SlackVendor, stream_processes: StreamProcesses
 ) -> None:
     room = slack.channel("help")
-    async with hall.process():
+    async with stream_processes.process():
         slack.people.say("Ann", "before", room)
-        await hall.until("before")
+        await stream_processes.until("before")
         await slack.settled()
-    slack.courier.losing = True
+    slack.event_delivery.losing = True
     slack.people.say("Ann", "meanwhile", room)
-    slack.courier.losing = False
-    async with hall.process():
-        await hall.until("before", "meanwhile")
+    slack.event_delivery.losing = False
+    async with stream_processes.process():
+        await stream_processes.until("before", "meanwhile")
 
 
 async def test_a_missing_scope_leaves_out_its_part_and_the_rest_is_read(
-    slack: SlackVendor, hall: StreamProcesses
+    slack: SlackVendor, stream_processes: StreamProcesses
 ) -> None:
     slack.scopes -= {"groups:read", "mpim:read", "channels:history"}
     slack.channel("help")
-    async with hall.process():
+    async with stream_processes.process():
         await slack.say("Ann", "before")
-        await hall.until("before")
+        await stream_processes.until("before")
         await slack.settled()
-    slack.courier.losing = True
+    slack.event_delivery.losing = True
     await slack.say("Ann", "meanwhile")
-    slack.courier.losing = False
+    slack.event_delivery.losing = False
     with capture_logs() as lines:
-        async with hall.process():
-            await hall.until("before", "meanwhile")
+        async with stream_processes.process():
+            await stream_processes.until("before", "meanwhile")
             await wait_until(lambda: sum("not" in line["event"].split("_") for line in lines) == 3)
     found = [(line["event"], line["kind"]) for line in lines if "not" in line["event"].split("_")]
     assert found == [
@@ -189,14 +195,14 @@ async def test_a_missing_scope_leaves_out_its_part_and_the_rest_is_read(
 
 @pytest.mark.parametrize("refusal", ["invalid_auth", "not_allowed_token_type"])
 async def test_a_token_that_is_refused_is_not_tried_again_and_again(
-    slack: SlackVendor, hall: StreamProcesses, refusal: str
+    slack: SlackVendor, stream_processes: StreamProcesses, refusal: str
 ) -> None:
-    hall.account.settings.__dict__["app_token"] = type(hall.account.settings.app_token)(
+    stream_processes.account.settings.__dict__["app_token"] = type(stream_processes.account.settings.app_token)(
         "xapp-wrong" if refusal == "invalid_auth" else slack.bot_token
     )
-    async with hall.process():
+    async with stream_processes.process():
         await wait_until(lambda: opened(slack) == 1)
-        page = hall.metrics.render().decode()
+        page = stream_processes.metrics.render().decode()
         await asyncio.sleep(0.3)  # fifteen times the pause after a failure
         assert opened(slack) == 1
         assert 'parley_accounts_heard{account="main",channel="slack",tenant="shop"} 1.0' not in page
@@ -218,12 +224,16 @@ class KnownContacts:
 
 @pytest.mark.parametrize("heard", ["Ann", "Ben"])
 async def test_those_come_first_of_whom_nothing_was_heard_before(
-    slack: SlackVendor, hall: StreamProcesses, heard: str
+    slack: SlackVendor, stream_processes: StreamProcesses, heard: str
 ) -> None:
-    slack.courier.losing = True
+    slack.event_delivery.losing = True
     for person in ("Ann", "Ben"):
         await slack.say(person, f"{person} writes")
     place = f"{slack.workspace.team}:{slack.workspace.direct(slack.person(heard)).id}"
     since = datetime.now(UTC) - timedelta(minutes=1)
-    read = [event async for events in read_history(hall.account, since, KnownContacts([place])) for event in events]
+    read = [
+        event
+        async for events in read_history(stream_processes.account, since, KnownContacts([place]))
+        for event in events
+    ]
     assert [event.payload["text"] for event in read][-1] == f"{heard} writes"

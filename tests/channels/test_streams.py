@@ -147,12 +147,12 @@ class StreamProcesses:
 
 
 @pytest.fixture
-async def town(tmp_path: Path) -> AsyncIterator[StreamProcesses]:
+async def stream_processes(tmp_path: Path) -> AsyncIterator[StreamProcesses]:
     database = Database.open(tmp_path / "parley.db")
     state = open_sqlite_state(database)
-    town = StreamProcesses(state)
-    yield town
-    for station in town.stations:
+    stream_processes = StreamProcesses(state)
+    yield stream_processes
+    for station in stream_processes.stations:
         await station.end()
     await state.close()
     await database.close()
@@ -162,22 +162,26 @@ def said() -> Event:
     return Event(topics.MESSAGE_RECEIVED, "p", "1", {"text": "hello"}, [Address(channel="radio", value="p")])
 
 
-async def test_a_holder_that_cannot_renew_is_silent_before_another_speaks(town: StreamProcesses) -> None:
-    one = town.start("one")
-    await town.on("one")
-    town.start("two")
+async def test_a_holder_that_cannot_renew_is_silent_before_another_speaks(stream_processes: StreamProcesses) -> None:
+    one = stream_processes.start("one")
+    await stream_processes.on("one")
+    stream_processes.start("two")
     one.leases.is_cut = True
-    await town.on("two")
-    assert [seen for seen in town.log if seen[1] != "asked"] == [("one", "on"), ("one", "off"), ("two", "on")]
+    await stream_processes.on("two")
+    assert [seen for seen in stream_processes.log if seen[1] != "asked"] == [
+        ("one", "on"),
+        ("one", "off"),
+        ("two", "on"),
+    ]
 
 
-async def test_events_that_reach_a_former_holder_are_not_accepted(town: StreamProcesses) -> None:
-    one = town.start("one")
-    await town.on("one")
+async def test_events_that_reach_a_former_holder_are_not_accepted(stream_processes: StreamProcesses) -> None:
+    one = stream_processes.start("one")
+    await stream_processes.on("one")
     assert one.radio.line is not None
     await one.radio.line.take([said()])
     one.leases.is_cut = True
-    await wait_until(lambda: ("one", "off") in town.log)
+    await wait_until(lambda: ("one", "off") in stream_processes.log)
     with pytest.raises(Fenced):
         await one.radio.line.take([said()])
     with pytest.raises(Fenced):
@@ -185,36 +189,38 @@ async def test_events_that_reach_a_former_holder_are_not_accepted(town: StreamPr
     assert len(one.taken) == 1
 
 
-async def test_a_holder_that_stops_is_followed_at_once_by_one_that_knows_what_it_knew(town: StreamProcesses) -> None:
-    one = town.start("one")
-    await town.on("one")
+async def test_a_holder_that_stops_is_followed_at_once_by_one_that_knows_what_it_knew(
+    stream_processes: StreamProcesses,
+) -> None:
+    one = stream_processes.start("one")
+    await stream_processes.on("one")
     assert one.radio.line is not None
     one.radio.line.remember({"seq": 7})
-    two = town.start("two")
+    two = stream_processes.start("two")
     await one.end()
     left = asyncio.get_running_loop().time()
-    await town.on("two")
+    await stream_processes.on("two")
     assert asyncio.get_running_loop().time() - left < TIMES.ttl - TIMES.margin
     assert two.radio.line is not None
     assert two.radio.line.session == {"seq": 7}
 
 
-async def test_an_account_that_was_never_heard_has_no_history_to_ask_for(town: StreamProcesses) -> None:
-    town.start("one")
-    await town.on("one")
-    await town.stations[0].end()
-    assert ("one", "asked") not in town.log
+async def test_an_account_that_was_never_heard_has_no_history_to_ask_for(stream_processes: StreamProcesses) -> None:
+    stream_processes.start("one")
+    await stream_processes.on("one")
+    await stream_processes.stations[0].end()
+    assert ("one", "asked") not in stream_processes.log
 
 
 async def test_a_first_holder_that_is_killed_before_it_is_live_leaves_from_when_on_something_was_missed(
-    town: StreamProcesses,
+    stream_processes: StreamProcesses,
 ) -> None:
     began = now()
-    one = town.start("one", greets=False)
-    await town.on("one")
+    one = stream_processes.start("one", greets=False)
+    await stream_processes.on("one")
     one.leases.is_cut = True
-    await wait_until(lambda: ("one", "off") in town.log)
-    two = town.start("two")
+    await wait_until(lambda: ("one", "off") in stream_processes.log)
+    two = stream_processes.start("two")
     await wait_until(lambda: two.radio.asked)
     (since,) = two.radio.asked
     overlap = timedelta(seconds=TIMES.overlap)
@@ -222,10 +228,10 @@ async def test_a_first_holder_that_is_killed_before_it_is_live_leaves_from_when_
 
 
 async def test_of_an_account_that_is_called_the_history_is_asked_for_what_an_outage_refused(
-    town: StreamProcesses,
+    stream_processes: StreamProcesses,
 ) -> None:
     """Once, when events can be taken again, and from before the outage on."""
-    one = town.start("one", calls=True)
+    one = stream_processes.start("one", calls=True)
     await wait_until(lambda: one.running is not None)
     await asyncio.sleep(3 * TIMES.renew)
     began = now()
@@ -239,10 +245,10 @@ async def test_of_an_account_that_is_called_the_history_is_asked_for_what_an_out
     assert began - timedelta(seconds=TIMES.overlap + 1) < since < began - timedelta(seconds=TIMES.overlap - 1)
 
 
-async def test_events_missed_while_a_history_is_read_are_requested_once_more(town: StreamProcesses) -> None:
+async def test_events_missed_while_a_history_is_read_are_requested_once_more(stream_processes: StreamProcesses) -> None:
     """It may stand where that history had been read already."""
-    one = town.start("one")
-    await town.on("one")
+    one = stream_processes.start("one")
+    await stream_processes.on("one")
     assert one.radio.line is not None
     one.radio.answers.clear()
     one.radio.line.request_backfill()

@@ -27,40 +27,44 @@ async def receiver() -> AsyncIterator[Receiver]:
 
 
 @pytest.fixture
-async def hall(receiver: Receiver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[StreamProcesses]:
+async def stream_processes(
+    receiver: Receiver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[StreamProcesses]:
     """Every silence counts here."""
     monkeypatch.setattr(runner, "SILENCE_LIMIT", timedelta(0))
     vendor = Twilio(pace=VendorClock(scale=0))
-    async with vendor.serving(), hall_of(vendor, tmp_path) as hall:
+    async with vendor.serving(), hall_of(vendor, tmp_path) as stream_processes:
         vendor.call(receiver.url)
-        yield hall
+        yield stream_processes
 
 
-async def take_in(hall: StreamProcesses, receiver: Receiver) -> None:
+async def take_in(stream_processes: StreamProcesses, receiver: Receiver) -> None:
     """What was told by webhook, as an edge takes it."""
-    await hall.vendor.settled()
+    await stream_processes.vendor.settled()
     for each in receiver.requests:
         query = dict(pair.split("=") for pair in urlsplit(each.url).query.split("&") if pair)
         headers = {name.lower(): value for name, value in each.headers.items()}
         request = RawRequest(each.method, each.url, headers, query, each.body)
-        await hall.accept(hall.account, hall.channel.parse(request, hall.account))
+        await stream_processes.accept(
+            stream_processes.account, stream_processes.channel.parse(request, stream_processes.account)
+        )
     receiver.requests.clear()
 
 
 async def test_messages_from_an_outage_are_backfilled_once_beside_those_received(
-    hall: StreamProcesses, receiver: Receiver
+    stream_processes: StreamProcesses, receiver: Receiver
 ) -> None:
     """A message that came by webhook is the same one in the list, though the list names no user id."""
-    await hall.vendor.say("anna", "before")
-    await take_in(hall, receiver)
-    async with hall.process():
-        await hall.until("before")
-        await hall.kept()
-    await hall.vendor.say("anna", "meanwhile", files=[File("leaf.png", "image/png", b"leaf")])
-    await hall.vendor.settled()
-    async with hall.process():
-        await hall.until("before", "meanwhile")
-    appended = await hall.appended()
+    await stream_processes.vendor.say("anna", "before")
+    await take_in(stream_processes, receiver)
+    async with stream_processes.process():
+        await stream_processes.until("before")
+        await stream_processes.kept()
+    await stream_processes.vendor.say("anna", "meanwhile", files=[File("leaf.png", "image/png", b"leaf")])
+    await stream_processes.vendor.settled()
+    async with stream_processes.process():
+        await stream_processes.until("before", "meanwhile")
+    appended = await stream_processes.appended()
     assert Counter(message.text for _, message in appended) == {"before": 2, "meanwhile": 1}
     assert len({message.contact_id for _, message in appended}) == 1
     (file,) = appended[-1][1].files
@@ -68,13 +72,13 @@ async def test_messages_from_an_outage_are_backfilled_once_beside_those_received
 
 
 async def test_a_manual_answer_is_backfilled_with_its_question_and_nothing_else_outbound(
-    hall: StreamProcesses, receiver: Receiver
+    stream_processes: StreamProcesses, receiver: Receiver
 ) -> None:
     """Nor what was sent to somebody who had not asked, before the question, or in vain."""
-    vendor = hall.vendor
+    vendor = stream_processes.vendor
     assert isinstance(vendor, Twilio)
-    async with hall.process():
-        await hall.kept()
+    async with stream_processes.process():
+        await stream_processes.kept()
     vendor.answered_by_hand("anna", "your parcel is on its way")
     vendor.answered_by_hand("bob", "your parcel too")
     await vendor.say("anna", "where is it?")
@@ -83,10 +87,10 @@ async def test_a_manual_answer_is_backfilled_with_its_question_and_nothing_else_
     vendor.pace.forward(1)
     vendor.answered_by_hand("anna", "next door")
     await vendor.settled()
-    async with hall.process():
-        await hall.until("where is it?", "next door")
-    told = {message.text: message for _, message in await hall.appended()}
+    async with stream_processes.process():
+        await stream_processes.until("where is it?", "next door")
+    told = {message.text: message for _, message in await stream_processes.appended()}
     asked, answer = told["where is it?"], told["next door"]
     assert (asked.author.kind, asked.backfilled, asked.shown) == ("contact", True, False)
     assert (answer.author.kind, answer.shown, answer.contact_id) == ("person", True, asked.contact_id)
-    assert [message.text for _, message in await hall.appended()][-1] == "next door"
+    assert [message.text for _, message in await stream_processes.appended()][-1] == "next door"

@@ -105,7 +105,7 @@ async def test_an_unsigned_webhook_gets_401_and_appends_nothing(door: Door) -> N
     door.vendor.webhooks.public_url = ("http://somewhere.else.example", door.base)
     await door.vendor.say("anna", "forged")
     assert await door.heard(topics.MESSAGE_RECEIVED) == []
-    (lost,) = door.vendor.webhooks.postman.lost
+    (lost,) = door.vendor.webhooks.webhook_sender.lost
     assert set(lost.outcomes) == {401}
     async with aiohttp.ClientSession() as http:
         for headers in ({}, {"X-Twilio-Signature": "ÿ"}, {"X-Twilio-Webhooks-Signature-Settings": "key=x"}):

@@ -37,7 +37,7 @@ OBEY = {"TEST_OBEY": "1"}
 GROUP, TOPIC = "parley.worker.web", "parley.inbound.web"
 
 
-def configure_actions(installation: Installation, till: str, *, patience: float = 30) -> None:
+def configure_actions(installation: Installation, payments: str, *, patience: float = 30) -> None:
     """A refund that is asked about, and above 50 approved; bookshop waits so many seconds before it answers."""
     config: dict[str, Any] = yaml.safe_load(installation.config.read_text())
     config["tenants"]["plantstore"]["actions"] = {
@@ -45,12 +45,12 @@ def configure_actions(installation: Installation, till: str, *, patience: float 
         "http": {
             "refund": {
                 "description": "Pay money back.",
-                "url": f"{till}/refunds",
+                "url": f"{payments}/refunds",
                 "parameters": {"order": {}, "amount": {"type": "amount"}},
                 "needs": "anonymous",
                 "timeout": 0.5,
                 "approve": {"parameter": "amount", "above": 50},
-                "look_up": {"url": f"{till}/refunds/{{key}}", "absent": "not_done"},
+                "look_up": {"url": f"{payments}/refunds/{{key}}", "absent": "not_done"},
             }
         },
     }
@@ -60,8 +60,8 @@ def configure_actions(installation: Installation, till: str, *, patience: float 
 
 async def lived(folder: Path, fork_server: ForkServer) -> dict[str, Any]:
     installation = Installation.make(fork_server, folder)
-    async with open_payments() as till, aiohttp.ClientSession() as http:
-        configure_actions(installation, till.url)
+    async with open_payments() as payments, aiohttp.ClientSession() as http:
+        configure_actions(installation, payments.url)
         await installation.start(env=OBEY)
         people = {name: Contact(installation.base, http, name) for name in ("ann", "bob", "cara", "dan", "eve")}
         late = {name: Contact(installation.base, http, name, tenant="bookshop") for name in ("fay", "gus", "hal")}

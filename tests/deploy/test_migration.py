@@ -59,21 +59,21 @@ def version(file: Path) -> int:
 
 
 @pytest.fixture
-async def till() -> AsyncIterator[PaymentService]:
-    async with open_payments() as till:
-        yield till
+async def payments() -> AsyncIterator[PaymentService]:
+    async with open_payments() as payments:
+        yield payments
 
 
 @pytest.fixture
-def old(fork_server: ForkServer, tmp_path: Path, till: PaymentService) -> tuple[Installation, dict[str, Any]]:
+def old(fork_server: ForkServer, tmp_path: Path, payments: PaymentService) -> tuple[Installation, dict[str, Any]]:
     made = Installation.make(fork_server, tmp_path)
-    configure_actions(made, till.url, patience=0.05)
+    configure_actions(made, payments.url, patience=0.05)
     told = unpacked(tmp_path / "data")
     return made, told
 
 
 async def test_a_file_of_the_first_release_is_migrated_and_what_was_accepted_is_answered(
-    old: tuple[Installation, dict[str, Any]], till: PaymentService
+    old: tuple[Installation, dict[str, Any]], payments: PaymentService
 ) -> None:
     parley, told = old
     file = parley.folder / "data/parley.db"
@@ -104,7 +104,7 @@ async def test_a_file_of_the_first_release_is_migrated_and_what_was_accepted_is_
         asked = (await people["bob"].transcript())[-1]
         agreed = await people["bob"].say("Yes, go ahead", client_msg_id="after", choice=yes_to(asked))
         await people["bob"].answered(agreed.message_id)
-        assert till.effects() == {"A-1 5.00": 1}
+        assert payments.effects() == {"A-1 5.00": 1}
     (approval,) = (await parley.admin("GET", f"conversations/{told['conversations']['cara']}/approvals"))["items"]
     assert approval["arguments"]["order"] == "A-2"
     dan = await parley.admin("GET", f"conversations/{told['conversations']['dan']}")

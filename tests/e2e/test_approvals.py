@@ -23,22 +23,22 @@ ASKED = DEFAULT_VOICE.approval_asked
 
 
 @pytest.fixture
-async def till() -> AsyncIterator[PaymentService]:
-    async with open_payments() as till:
-        yield till
+async def payments() -> AsyncIterator[PaymentService]:
+    async with open_payments() as payments:
+        yield payments
 
 
 EXPIRED = DEFAULT_VOICE.approval_expired
 
 
-def configure(made: Installation, till: PaymentService, **more: Any) -> None:
+def configure(made: Installation, payments: PaymentService, **more: Any) -> None:
     """Refunds above 50 need an approval."""
     settings: dict[str, Any] = yaml.safe_load(made.config.read_text())
     settings["tenants"]["plantstore"]["actions"] = {
         "http": {
             "refund": {
                 "description": "Pay money back.",
-                "url": f"{till.url}/refunds",
+                "url": f"{payments.url}/refunds",
                 "parameters": {"order": {}, "amount": {"type": "amount"}},
                 "needs": "anonymous",
                 "confirm": False,
@@ -52,16 +52,16 @@ def configure(made: Installation, till: PaymentService, **more: Any) -> None:
 
 
 @pytest.fixture
-async def parley(fork_server: ForkServer, tmp_path: Path, till: PaymentService) -> AsyncIterator[Installation]:
+async def parley(fork_server: ForkServer, tmp_path: Path, payments: PaymentService) -> AsyncIterator[Installation]:
     made = Installation.make(fork_server, tmp_path)
-    configure(made, till)
+    configure(made, payments)
     await made.start(env={"TEST_OBEY": "1"})
     yield made
     await made.stop()
 
 
 async def test_an_action_awaiting_approval_survives_a_restart_and_is_done_once(
-    parley: Installation, till: PaymentService
+    parley: Installation, payments: PaymentService
 ) -> None:
     async with aiohttp.ClientSession() as http:
         contact = Contact(parley.base, http, "ann")
@@ -80,7 +80,7 @@ async def test_an_action_awaiting_approval_survives_a_restart_and_is_done_once(
             await parley.admin("POST", decide, json={"decision": "approve", "by": "Rosa"}, ok=False)
         told = await next_line(contact, asked["seq"])
         assert told["text"].startswith("Done.")
-        assert till.effects() == {"A-1 80.00": 1}
+        assert payments.effects() == {"A-1 80.00": 1}
         error = (await parley.admin("POST", decide, json={"decision": "deny"}, ok=False))["error"]
         assert error["code"] == "not_found"
         assert (await parley.admin("GET", f"{where}/approvals"))["items"] == []
@@ -110,8 +110,8 @@ async def done(parley: Installation, where: str) -> list[dict[str, Any]]:
     return await wait_for(look)
 
 
-async def _expires(made: Installation, till: PaymentService) -> None:
-    configure(made, till, approval_hours=2 / 3600)
+async def _expires(made: Installation, payments: PaymentService) -> None:
+    configure(made, payments, approval_hours=2 / 3600)
     await made.prepare()
     await made.start(env={"TEST_OBEY": "1"})
     async with aiohttp.ClientSession() as http:
@@ -126,25 +126,25 @@ async def _expires(made: Installation, till: PaymentService) -> None:
         async with asyncio.timeout(60):
             while (await made.admin("GET", where))["owner"] != "agent":  # noqa: ASYNC110  # no event tells of it
                 await asyncio.sleep(0.05)
-    assert till.done == []
+    assert payments.done == []
     await made.stop()
 
 
 async def test_of_an_approval_that_nobody_gives_the_contact_hears_unasked(
-    fork_server: ForkServer, tmp_path: Path, till: PaymentService
+    fork_server: ForkServer, tmp_path: Path, payments: PaymentService
 ) -> None:
-    await _expires(Installation.make(fork_server, tmp_path), till)
+    await _expires(Installation.make(fork_server, tmp_path), payments)
 
 
 @pytest.mark.scaled
 async def test_so_they_do_on_kafka_and_redis(
     fork_server: ForkServer,
     tmp_path: Path,
-    till: PaymentService,
+    payments: PaymentService,
     kafka_bootstrap: str,
     redis_url: str,
     topic_prefix: str,
 ) -> None:
     await _expires(
-        Installation.make(fork_server, tmp_path, kafka=kafka_bootstrap, redis=redis_url, prefix=topic_prefix), till
+        Installation.make(fork_server, tmp_path, kafka=kafka_bootstrap, redis=redis_url, prefix=topic_prefix), payments
     )

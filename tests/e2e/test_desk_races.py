@@ -60,24 +60,24 @@ def of_people(lines: list[dict[str, Any]]) -> list[str]:
 
 @pytest.mark.parametrize("seed", range(3))
 async def test_events_delivered_twice_in_any_order_count_once(stage: DeskInstallation, ann: Contact, seed: int) -> None:
-    slack, began = stage.slack, len(stage.slack.courier.log)
+    slack, began = stage.slack, len(stage.slack.event_delivery.log)
     await ann.say(PERSON_PLEASE)
     card = await card_of(stage, ann)
-    slack.courier.twice = lambda delivery: True
+    slack.event_delivery.twice = lambda delivery: True
     await claimed(stage, card)
-    slack.courier.hold()
+    slack.event_delivery.hold()
     kept, changed, gone = (stage.reply("Mo", card, text) for text in ("It is ill", "Water it", "What a mess"))
     slack.people.edit("Mo", changed.ts, "Water it with rain")
     slack.people.delete("Mo", gone.ts)
     stage.reply("Mo", card, "// between us")
     stage.reply("Eve", card, "Hear, hear")
-    slack.courier.release(Random(seed).shuffle)
+    slack.event_delivery.release(Random(seed).shuffle)
     wanted = ["It is ill", "Water it with rain"]
     await wait_for_transcript(ann, lambda lines: sorted(of_people(lines)) == wanted)
     await slack.settled()
     slack.people.react("Mo", card.ts, "🔁")
     await stage.until(lambda: "back with the agent" in words(card.body))
-    slack.courier.twice = lambda delivery: False
+    slack.event_delivery.twice = lambda delivery: False
     again(stage, began)
     await slack.settled()
     await ann.answered((await ann.say("How long can I return a pot?")).message_id)
@@ -95,10 +95,10 @@ async def test_events_delivered_twice_in_any_order_count_once(stage: DeskInstall
 
 def again(stage: DeskInstallation, began: int) -> None:
     """All events since then, each as an event of its own: Slack does so for up to an hour."""
-    told: list[Delivery] = [each for each in stage.slack.courier.log[began:] if each.what == "events_api"]
+    told: list[Delivery] = [each for each in stage.slack.event_delivery.log[began:] if each.what == "events_api"]
     assert len(told) > 10
     for delivery in told:
-        stage.slack.courier.again(delivery, event_ids=[f"Ev{uuid.uuid4().hex[:10].upper()}"])
+        stage.slack.event_delivery.again(delivery, event_ids=[f"Ev{uuid.uuid4().hex[:10].upper()}"])
 
 
 async def test_a_card_that_is_deleted_while_somebody_holds_the_conversation_is_followed_by_one_that_says_so(

@@ -40,7 +40,7 @@ CELLS: list[tuple[str, Mood, str]] = [
 FEW = [CELLS[1], CELLS[3], CELLS[5]]
 
 
-def configure(installation: Installation, till: PaymentService) -> None:
+def configure(installation: Installation, payments: PaymentService) -> None:
     """A refund that anybody may have, after a yes."""
     config: dict[str, Any] = yaml.safe_load(installation.config.read_text())
     config["tenants"]["plantstore"]["actions"] = {
@@ -48,11 +48,11 @@ def configure(installation: Installation, till: PaymentService) -> None:
         "http": {
             "refund": {
                 "description": "Pay money back.",
-                "url": f"{till.url}/refunds",
+                "url": f"{payments.url}/refunds",
                 "parameters": {"order": {}, "amount": {"type": "amount"}},
                 "needs": "anonymous",
                 "timeout": 0.5,
-                "look_up": {"url": f"{till.url}/refunds/{{key}}", "absent": "not_done"},
+                "look_up": {"url": f"{payments.url}/refunds/{{key}}", "absent": "not_done"},
             }
         },
     }
@@ -61,13 +61,13 @@ def configure(installation: Installation, till: PaymentService) -> None:
 
 @asynccontextmanager
 async def acting(installation: Installation) -> AsyncIterator[tuple[PaymentService, aiohttp.ClientSession]]:
-    async with open_payments() as till, aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as http:
+    async with open_payments() as payments, aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as http:
         # A provider that keeps no keys: whatever is asked twice would be done twice.
-        till.honours = False
-        configure(installation, till)
+        payments.honours = False
+        configure(installation, payments)
         await installation.prepare()
         await installation.start(env=OBEY)
-        yield till, http
+        yield payments, http
         await installation.stop()
 
 
@@ -119,13 +119,13 @@ async def torment(
     cells: Sequence[tuple[str, Mood, str]],
     between: Callable[[], Awaitable[None]] = nothing,
 ) -> None:
-    async with acting(installation) as (till, http):
+    async with acting(installation) as (payments, http):
         for nth in range(ROUNDS or 1):
             for number, (point, mood, end) in enumerate(cells):
                 begun = time.monotonic()
                 contact = Contact(installation.base, http, f"o{nth}-{number}")
                 question = await asked(contact)
-                till.moods = [mood]
+                payments.moods = [mood]
                 async with dying(installation, point, between):
                     # Where everything is one process, it may be gone before it has said that it took the yes: whoever
                     # was not answered says it again once it is back.
@@ -133,12 +133,12 @@ async def torment(
                 await agreed
                 told = await heard(contact, end)
                 assert len(told) <= 2, f"{point}, {mood}: {told}"
-                effects = sum(each["order"] == contact.name for each in till.done)
+                effects = sum(each["order"] == contact.name for each in payments.done)
                 assert effects == (end == DONE), f"{point}, {mood}: done {effects} times"
                 await agree(contact, question)
                 await heard(contact, "not open any more")
                 print(f"{point}, {mood}: {time.monotonic() - begun:.1f} s, {told}")
-        assert max(till.effects().values()) == 1
+        assert max(payments.effects().values()) == 1
 
 
 @pytest.mark.parametrize("nth", SIDE_BY_SIDE)

@@ -98,7 +98,7 @@ class PoisonProcesses:
 
 
 @pytest.fixture
-async def warren(tmp_path: Path) -> AsyncIterator[PoisonProcesses]:
+async def poison_processes(tmp_path: Path) -> AsyncIterator[PoisonProcesses]:
     one = PoisonProcesses(tmp_path)
     await one.start()
     try:
@@ -109,49 +109,49 @@ async def warren(tmp_path: Path) -> AsyncIterator[PoisonProcesses]:
 
 @pytest.mark.parametrize("poison", ["spin", "match"])
 async def test_a_record_that_stalls_its_process_twice_is_set_aside_and_its_lane_goes_on(
-    warren: PoisonProcesses, poison: str
+    poison_processes: PoisonProcesses, poison: str
 ) -> None:
     for _ in range(2):
-        await warren.child(poison)
-        await warren.until("begins", "poison", "1")
-        await warren.stalled()
-        await warren.kill()
-    await warren.child(poison)
-    await warren.finish()
-    (letter,) = await warren.letters()
+        await poison_processes.child(poison)
+        await poison_processes.until("begins", "poison", "1")
+        await poison_processes.stalled()
+        await poison_processes.kill()
+    await poison_processes.child(poison)
+    await poison_processes.finish()
+    (letter,) = await poison_processes.letters()
     assert (letter.conversation_id, letter.code, letter.attempts) == ("poison", "process_stalled", 2)
-    assert warren.dead == [("poison", "1")]
-    assert warren.done == ALL - {("poison", "1")}
-    assert await warren.strikes() == 0
+    assert poison_processes.dead == [("poison", "1")]
+    assert poison_processes.done == ALL - {("poison", "1")}
+    assert await poison_processes.strikes() == 0
 
 
-async def test_a_record_that_crashes_its_process_twice_is_set_aside(warren: PoisonProcesses) -> None:
+async def test_a_record_that_crashes_its_process_twice_is_set_aside(poison_processes: PoisonProcesses) -> None:
     for _ in range(2):
-        await warren.child("crash")
-        await warren.until("ended")
-    await warren.child("crash")
-    await warren.finish()
-    (letter,) = await warren.letters()
+        await poison_processes.child("crash")
+        await poison_processes.until("ended")
+    await poison_processes.child("crash")
+    await poison_processes.finish()
+    (letter,) = await poison_processes.letters()
     assert (letter.conversation_id, letter.code) == ("poison", "process_crashed")
-    assert warren.done == ALL - {("poison", "1")}
-    assert await warren.strikes() == 0
+    assert poison_processes.done == ALL - {("poison", "1")}
+    assert await poison_processes.strikes() == 0
 
 
-async def test_a_stall_that_ends_counts_as_well(warren: PoisonProcesses) -> None:
-    await warren.child("dawdle")
-    await warren.finish()
-    (letter,) = await warren.letters()
+async def test_a_stall_that_ends_counts_as_well(poison_processes: PoisonProcesses) -> None:
+    await poison_processes.child("dawdle")
+    await poison_processes.finish()
+    (letter,) = await poison_processes.letters()
     assert (letter.conversation_id, letter.code, letter.attempts) == ("poison", "process_stalled", 2)
-    assert warren.done == ALL - {("poison", "1")}
+    assert poison_processes.done == ALL - {("poison", "1")}
 
 
-async def test_twenty_kills_while_records_are_handled_set_none_of_them_aside(warren: PoisonProcesses) -> None:
+async def test_twenty_kills_while_records_are_handled_set_none_of_them_aside(poison_processes: PoisonProcesses) -> None:
     for _ in range(20):
-        await warren.child("busy")
-        await warren.until("begins")
-        await warren.kill()
-    assert await warren.strikes() == 0
-    await warren.child("busy")
-    await warren.finish()
-    assert await warren.letters() == []
-    assert warren.done == ALL
+        await poison_processes.child("busy")
+        await poison_processes.until("begins")
+        await poison_processes.kill()
+    assert await poison_processes.strikes() == 0
+    await poison_processes.child("busy")
+    await poison_processes.finish()
+    assert await poison_processes.letters() == []
+    assert poison_processes.done == ALL

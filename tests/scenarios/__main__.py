@@ -86,35 +86,35 @@ async def desk(engine: str, seed: int, name: str) -> dict[str, str]:
 
 async def kills(engine: str, seed: int, count: int) -> bool:
     async with stage(engine, seed) as there:
-        toll = await SenderKills(there, seed, lambda line: print(line, file=sys.stderr, flush=True)).run(count)
-    print(toll.as_json(), flush=True)
-    return not toll.wrong and toll.kills.total() == count
+        kill_report = await SenderKills(there, seed, lambda line: print(line, file=sys.stderr, flush=True)).run(count)
+    print(kill_report.as_json(), flush=True)
+    return not kill_report.wrong and kill_report.kills.total() == count
 
 
 async def fault_kills(engine: str, seed: int, count: int) -> bool:
     async with stage(engine, seed) as there:
-        executioner = KillsDuringFaults(there, seed, lambda line: print(line, file=sys.stderr, flush=True))
-        verdict = await executioner.judge(count)
+        sender_kills = KillsDuringFaults(there, seed, lambda line: print(line, file=sys.stderr, flush=True))
+        verdict = await sender_kills.judge(count)
     print(verdict.as_json(), flush=True)
     return verdict.is_good and verdict.kills.total() == count
 
 
 async def desk_kills(engine: str, seed: int, count: int, name: str, keep: Path | None) -> bool:
     async with stage(engine, seed, desk_installations.DESKS[name], keep) as there:
-        toll = await DeskKills(there, seed, lambda line: print(line, file=sys.stderr, flush=True)).run(count)
+        kill_report = await DeskKills(there, seed, lambda line: print(line, file=sys.stderr, flush=True)).run(count)
     if keep is not None:
-        for person, told in toll.inquests.items():
+        for person, told in kill_report.inquests.items():
             (keep / f"{person}.txt").write_text(told)
-    print(toll.as_json(), flush=True)
-    return not toll.wrong and toll.kills.total() >= count
+    print(kill_report.as_json(), flush=True)
+    return not kill_report.wrong and kill_report.kills.total() >= count
 
 
 async def desk_outage(engine: str, seed: int, minutes: float) -> bool:
     """At Slack's own pace."""
     async with stage(engine, seed, desk_installations.REAL) as there:
-        toll = await Outage(there, minutes, seed).run()
-    print(toll.as_json(), flush=True)
-    return not toll.wrong
+        kill_report = await Outage(there, minutes, seed).run()
+    print(kill_report.as_json(), flush=True)
+    return not kill_report.wrong
 
 
 def main() -> int:

@@ -131,11 +131,11 @@ def describe_webhooks(talk: CustomerConversation) -> Iterator[str]:
     """Each webhook or event about this person, and what became of it at each attempt."""
     vendor, person = talk.vendor, talk.vendor.place(talk.person)
     hooks: Any = getattr(vendor, "webhooks", None) or getattr(getattr(vendor, "graph", None), "webhooks", None)
-    for parcel in hooks.postman.sent if hooks else ():
+    for parcel in hooks.webhook_sender.sent if hooks else ():
         if parcel.lane == person or person.encode() in parcel.body:
             yield f"{parcel.state} {parcel.outcomes} {parcel.body[:LONGEST]!r}"
-    courier: EventDelivery | None = getattr(vendor, "courier", None)
-    for delivery in courier.log if courier else ():
+    event_delivery: EventDelivery | None = getattr(vendor, "event_delivery", None)
+    for delivery in event_delivery.log if event_delivery else ():
         if person in str(delivery.payload):
             yield _delivery(delivery)
 

@@ -63,7 +63,7 @@ class SenderKills:
         self._role = "connectors" if stage.installation.scaled else "dev"
         self._missing: list[CustomerConversation] = []
         self._evidence = Evidence(stage)
-        self.toll = KillReport()
+        self.kill_report = KillReport()
 
     async def run(self, count: int) -> KillReport:
         """Ends the installation, too."""
@@ -72,9 +72,10 @@ class SenderKills:
         for number, (customers, points) in enumerate(series(self._stage.customers, count)):
             self._rng.shuffle(points)
             await self._series(customers, points, number)
-            self._say(f"{self.toll.kills.total()} kills, last on {customers.name()}; {len(self.toll.wrong)} wrong")
+            kills, wrong = self.kill_report.kills.total(), len(self.kill_report.wrong)
+            self._say(f"{kills} kills, last on {customers.name()}; {wrong} wrong")
         await self._explain()
-        return self.toll
+        return self.kill_report
 
     def _talk(self, customers: Customers, name: str) -> CustomerConversation:
         return CustomerConversation(self._stage, customers, f"{name}-{customers.name()}", fail_on_wait)
@@ -86,7 +87,7 @@ class SenderKills:
             talk = self._talk(customers, f"k{number}-{nth}")
             talks.append(talk)
             await self._kill_at(point, talk)
-            self.toll.kills[f"{customers.name()} {point}"] += 1
+            self.kill_report.kills[f"{customers.name()} {point}"] += 1
         await self._stage.start(self._role)
         await asyncio.gather(*(self._ask_again(talk) for talk in talks))
 
@@ -116,7 +117,7 @@ class SenderKills:
         except (AssertionError, TimeoutError) as error:
             return await self._wrong(talk, error)
         seen = [shown.text for shown in talk.screen]
-        self.toll.answers += len(seen)
+        self.kill_report.answers += len(seen)
         wanted = [FACTS[HEAT], FACTS[WATER]]
         if found["owner"] == "queue" and not talk.customers.sure:
             self._missing.append(talk)
@@ -125,16 +126,16 @@ class SenderKills:
             await self._wrong(talk, AssertionError(f"{talk.person} sees {seen}"))
 
     async def _wrong(self, talk: CustomerConversation, error: BaseException) -> None:
-        self.toll.wrong.append(f"{error}; see {await self._evidence.keep(talk, error)}")
+        self.kill_report.wrong.append(f"{error}; see {await self._evidence.keep(talk, error)}")
 
     async def _explain(self) -> None:
         """Where the vendor may not say what it has shown, people may have the conversation; then the log says why."""
         unknown = await self._unknown()
         for talk in self._missing:
             if self._stage.conversation_id(talk.customers, talk.person) in unknown:
-                self.toll.unsure[talk.customers.name()] += 1
+                self.kill_report.unsure[talk.customers.name()] += 1
             else:
-                self.toll.wrong.append(f"{talk.person} misses an answer, and nobody was told")
+                self.kill_report.wrong.append(f"{talk.person} misses an answer, and nobody was told")
 
     async def _unknown(self) -> set[str]:
         """Conversations with a delivery of which the log says that nobody knows what became of it."""

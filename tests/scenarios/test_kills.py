@@ -25,11 +25,11 @@ async def test_no_answer_is_lost_doubled_or_out_of_order_when_its_sender_is_kill
     """Where the vendor may not say what it has shown, people may get the conversation; then the log says why."""
     print(f"seed {SEED}")
     async with stage_of(fork_server, tmp_path) as stage:
-        toll = await SenderKills(stage, SEED).run(COUNT)
-    print(toll.as_json())
-    assert toll.wrong == []
-    assert toll.kills.total() == COUNT
-    assert len(toll.kills) == len(KINDS) * len(POINTS_OF_SENDER)
+        kill_report = await SenderKills(stage, SEED).run(COUNT)
+    print(kill_report.as_json())
+    assert kill_report.wrong == []
+    assert kill_report.kills.total() == COUNT
+    assert len(kill_report.kills) == len(KINDS) * len(POINTS_OF_SENDER)
 
 
 @pytest.mark.slow

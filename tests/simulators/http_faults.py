@@ -25,7 +25,7 @@ async def carried_out(
     request: web.Request,
     noted: Request,
     faults: Faults,
-    manners: FaultResponses,
+    fault_responses: FaultResponses,
     do: Callable[[], Awaitable[web.Response]],
 ) -> web.Response:
     """The answer to a request, with the fault that it meets. ``do`` sets ``noted.did`` when it did what was asked."""
@@ -33,26 +33,28 @@ async def carried_out(
     if fault is None:
         response = await do()
     elif fault.kind in ("refuse", "limit", "drop", "lose"):
-        response = _instead(request, fault, manners)
+        response = _instead(request, fault, fault_responses)
     else:
-        response = await _beside(request, fault, manners, await do())
+        response = await _beside(request, fault, fault_responses, await do())
     noted.status = response.status
     return response
 
 
-def _instead(request: web.Request, fault: Fault, manners: FaultResponses) -> web.Response:
+def _instead(request: web.Request, fault: Fault, fault_responses: FaultResponses) -> web.Response:
     if fault.kind == "drop":
         return _cut(request)
     if fault.kind == "lose":
         return web.Response(status=fault.status, text=PROXY_PAGE.format(fault.status), content_type="text/html")
-    return manners.limit(fault) if fault.kind == "limit" else manners.refusal(fault)
+    return fault_responses.limit(fault) if fault.kind == "limit" else fault_responses.refusal(fault)
 
 
-async def _beside(request: web.Request, fault: Fault, manners: FaultResponses, response: web.Response) -> web.Response:
+async def _beside(
+    request: web.Request, fault: Fault, fault_responses: FaultResponses, response: web.Response
+) -> web.Response:
     if fault.kind == "drop_after":
         return _cut(request)
     if fault.kind == "fail_after":
-        return manners.refusal(fault)
+        return fault_responses.refusal(fault)
     if fault.kind == "garbage":
         return web.Response(status=response.status, text='{"half": ', content_type="application/json")
     await asyncio.sleep(fault.seconds)

@@ -78,17 +78,17 @@ class PaymentService:
 
 @asynccontextmanager
 async def open_payments() -> AsyncIterator[PaymentService]:
-    till = PaymentService()
+    payments = PaymentService()
     app = web.Application()
-    app.router.add_post("/refunds", till.pay)
-    app.router.add_get("/refunds/{key}", till.find)
-    app.router.add_get("/orders/{order}", till.order)
+    app.router.add_post("/refunds", payments.pay)
+    app.router.add_get("/refunds/{key}", payments.find)
+    app.router.add_get("/orders/{order}", payments.order)
     runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
-    till.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    payments.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
     try:
-        yield till
+        yield payments
     finally:
         await runner.cleanup()

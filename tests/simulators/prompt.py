@@ -29,14 +29,14 @@ class Prompt:
     def __init__(
         self,
         vendor: Vendor,
-        postman: WebhookDelivery,
+        webhook_sender: WebhookDelivery,
         pace: VendorClock,
         *,
         write: Callable[[str], None] = print,
         person: str = "anna",
     ) -> None:
         self._vendor = vendor
-        self._postman = postman
+        self._postman = webhook_sender
         self._pace = pace
         self._write = write
         self._person = person

@@ -163,7 +163,7 @@ async def test_nothing_is_delivered_before_the_handshake(setting: Setting) -> No
     shakes = [each["hub.verify_token"] for each in setting.receiver.handshakes]
     assert shakes[0] == setting.whatsapp.app.verify_token
     assert set(shakes[1:]) == {setting.instagram.app.verify_token}
-    (lost,) = setting.graph.webhooks.postman.lost
+    (lost,) = setting.graph.webhooks.webhook_sender.lost
     assert set(lost.outcomes) == {403}
     setting.receiver.handshakes.clear()
     await setting.whatsapp.say("anna", "again")
@@ -178,7 +178,7 @@ async def test_only_a_200_is_an_answer_and_the_bytes_stay_the_same(setting: Sett
     assert [each.status for each in requests] == [503, 204, 302, 0, 500, 200]
     assert len({each.body for each in requests}) == 1
     assert len({each.headers["X-Hub-Signature-256"] for each in requests}) == 1
-    waited = setting.graph.webhooks.postman.sent[0].waited
+    waited = setting.graph.webhooks.webhook_sender.sent[0].waited
     assert waited == 0 + 15 + 30 + 60 + 120
 
 
@@ -187,7 +187,7 @@ async def test_deliveries_are_dropped_after_the_time_of_their_kind(setting: Sett
     setting.receiver.statuses = [500] * 200
     await getattr(setting, channel).say("anna", "Hello")
     await setting.settled()
-    (parcel,) = setting.graph.webhooks.postman.lost
+    (parcel,) = setting.graph.webhooks.webhook_sender.lost
     assert (days - 0.25) * DAY < parcel.waited <= days * DAY
     assert len(setting.receiver.requests) == len(parcel.outcomes) < 60
 
@@ -200,7 +200,7 @@ async def test_a_retry_waits_for_the_vendors_clock() -> None:
         receiver.statuses = [500, 500]
         await vendor.say("anna", "Hello")
         await receiver.until(lambda: len(receiver.requests) == 2)
-        await graph.webhooks.postman.resting()
+        await graph.webhooks.webhook_sender.resting()
         assert len(receiver.requests) == 2
         graph.pace.forward(15)
         await receiver.until(lambda: len(receiver.requests) == 3)
@@ -249,7 +249,7 @@ async def test_one_that_is_tried_again_is_overtaken_unless_order_is_asked_for(
     setting: Setting, in_order: bool, wanted: str
 ) -> None:
     setting.graph.pace.scale = 1
-    setting.graph.webhooks.postman.in_order = in_order
+    setting.graph.webhooks.webhook_sender.in_order = in_order
     setting.receiver.statuses = [500, 500]
     await setting.whatsapp.say("anna", "1")
     await setting.receiver.until(lambda: len(setting.receiver.requests) == 2)
@@ -257,7 +257,7 @@ async def test_one_that_is_tried_again_is_overtaken_unless_order_is_asked_for(
     if not in_order:
         await setting.receiver.until(lambda: len(setting.receiver.requests) == 3)
     # The failed attempt may still be on its way back.
-    await setting.graph.webhooks.postman.resting()
+    await setting.graph.webhooks.webhook_sender.resting()
     setting.graph.pace.forward(15)
     requests = await setting.settled()
     assert " ".join(_messages(each)[0]["text"]["body"] for each in requests) == wanted

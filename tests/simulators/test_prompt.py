@@ -51,7 +51,7 @@ async def test_typed_text_is_sent_and_a_number_picks_a_choice(tmp_path: Path) ->
         asyncio.TaskGroup() as tasks,
     ):
         vendor.call(receiver.url)
-        prompt = Prompt(vendor, vendor.graph.webhooks.postman, vendor.graph.pace, write=written.append)
+        prompt = Prompt(vendor, vendor.graph.webhooks.webhook_sender, vendor.graph.pace, write=written.append)
         tasks.create_task(prompt.run(aiter(keyboard), "main"))
         keyboard.type("Hello")
         await receiver.until(lambda: len(receiver.accepted) == 1)
@@ -87,7 +87,9 @@ async def test_it_says_when_nobody_listens_or_the_channel_cannot_do_it() -> None
         keyboard.type("/as ben", "/react")
         vendor.call("http://127.0.0.1:9/")
         keyboard.type("two", "/quit")
-        await Prompt(vendor, vendor.webhooks.postman, vendor.pace, write=written.append).run(aiter(keyboard), "main")
+        await Prompt(vendor, vendor.webhooks.webhook_sender, vendor.pace, write=written.append).run(
+            aiter(keyboard), "main"
+        )
     assert any("not heard: refused" in each for each in written)
     assert any("cannot do that" in each for each in written)
     assert "  (there is no answer yet)" in written

@@ -1,4 +1,4 @@
-"""``yard``: a log and a store of their own, once embedded (both in SQLite) and once on Kafka and Redis."""
+"""``lane_group``: a log and a store of their own, once embedded (both in SQLite) and once on Kafka and Redis."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.contracts.state.engines import redis_state, sqlite_state
 
 
 @pytest.fixture(params=["sqlite", pytest.param("kafka", marks=pytest.mark.scaled)])
-async def yard(request: pytest.FixtureRequest, tmp_path: Path, topic_prefix: str) -> AsyncIterator[LaneGroup]:
+async def lane_group(request: pytest.FixtureRequest, tmp_path: Path, topic_prefix: str) -> AsyncIterator[LaneGroup]:
     if request.param == "sqlite":
         opened = open_sqlite(tmp_path / "bus.db", topic_prefix), sqlite_state(tmp_path / "state.db")
     else:
@@ -24,6 +24,6 @@ async def yard(request: pytest.FixtureRequest, tmp_path: Path, topic_prefix: str
         bus = await stack.enter_async_context(opened[0]())
         state = await stack.enter_async_context(opened[1])
         await bus.create_topics(TOPICS)
-        yard = LaneGroup(bus, state.parking)
-        stack.push_async_callback(yard.close)
-        yield yard
+        lane_group = LaneGroup(bus, state.parking)
+        stack.push_async_callback(lane_group.close)
+        yield lane_group

@@ -46,9 +46,9 @@ class SlackCustomers(Customers):
 
     @asynccontextmanager
     async def backwards(self) -> AsyncIterator[None]:
-        self.vendor.courier.hold()
+        self.vendor.event_delivery.hold()
         yield
-        self.vendor.courier.release(list.reverse)
+        self.vendor.event_delivery.release(list.reverse)
 
     def revoke(self) -> None:
         self.vendor.revoked = "token_revoked"

@@ -69,44 +69,44 @@ class DeskKills:
         """The point at which each role's process will die."""
         self._steps = 0
         self._news = asyncio.Event()
-        self.toll = KillReport()
+        self.kill_report = KillReport()
 
     async def run(self, count: int) -> KillReport:
         # Whoever pushes over a socket has a session on record then, which a new process takes up.
         first = [case_of(self._stage, each, "first") for each in self._stage.customers]
         await asyncio.gather(*(each.talk.ask(HEAT) for each in first))
         number = 0
-        while self.toll.kills.total() < count and not self.toll.wrong:
-            await self._round(number, min(A_ROUND, count - self.toll.kills.total()))
-            self._say(f"{self.toll.kills.total()} kills; {len(self.toll.wrong)} wrong")
+        while self.kill_report.kills.total() < count and not self.kill_report.wrong:
+            await self._round(number, min(A_ROUND, count - self.kill_report.kills.total()))
+            self._say(f"{self.kill_report.kills.total()} kills; {len(self.kill_report.wrong)} wrong")
             number += 1
         await self._explain()
-        return self.toll
+        return self.kill_report
 
     async def _explain(self) -> None:
         """Where the vendor cannot say what it has shown, a message may be missing; then that is told."""
         await self._stage.installation.stop()
         log = await self._stage.events()
         for case in self._all:
-            if case.talk.person in self.toll.inquests:
-                self.toll.inquests[case.talk.person] += await describe_log(self._stage, case.talk)
+            if case.talk.person in self.kill_report.inquests:
+                self.kill_report.inquests[case.talk.person] += await describe_log(self._stage, case.talk)
             missing = [line.text for line in case.lines if line.missing]
-            self.toll.missing += len(missing)
+            self.kill_report.missing += len(missing)
             if missing and not in_doubt(log, case):
-                self.toll.wrong.append(f"{case.talk.person} misses {missing}, and nobody was told")
-            if not any(case.talk.person in each for each in self.toll.wrong) and ratings(log, case) != [4]:
-                self.toll.wrong.append(f"{case.talk.person} rated it, and the log says {ratings(log, case)}")
+                self.kill_report.wrong.append(f"{case.talk.person} misses {missing}, and nobody was told")
+            if not any(case.talk.person in each for each in self.kill_report.wrong) and ratings(log, case) != [4]:
+                self.kill_report.wrong.append(f"{case.talk.person} rated it, and the log says {ratings(log, case)}")
 
     async def _round(self, number: int, most: int) -> None:
         stage, self._steps = self._stage, 0
         self._cases = [case_of(stage, each, f"k{number}", pause=self._pause, in_doubt=True) for each in stage.customers]
         self._all += self._cases
         done = asyncio.gather(*[asyncio.create_task(self._play(case)) for case in self._cases])
-        wish = self.toll.kills.total() + most
-        while not done.done() and (left := wish - self.toll.kills.total()) > 0:
+        wish = self.kill_report.kills.total() + most
+        while not done.done() and (left := wish - self.kill_report.kills.total()) > 0:
             steps = STEPS * len(self._cases) - self._steps
             await self._go_on(done, self._steps + max(1, round(steps * DEATHS / (left + DEATHS))))
-            if not done.done() and self.toll.kills.total() < wish:
+            if not done.done() and self.kill_report.kills.total() < wish:
                 await self._replace(self._rng.choice(stage.installation.all_roles))
         for role in list(self._armed):
             await self._count(role)
@@ -122,9 +122,9 @@ class DeskKills:
             async with asyncio.timeout(DEADLINE):
                 await case.play()
         except (AssertionError, TimeoutError) as error:
-            self.toll.wrong.append(f"{case.talk.person} in {case.step}: {error!r}"[:4000])
-            self.toll.inquests[case.talk.person] = await report_failure(self._stage, case, error)
-        self.toll.conversations += 1
+            self.kill_report.wrong.append(f"{case.talk.person} in {case.step}: {error!r}"[:4000])
+            self.kill_report.inquests[case.talk.person] = await report_failure(self._stage, case, error)
+        self.kill_report.conversations += 1
 
     async def _go_on(self, done: asyncio.Future[list[None]], due: int) -> None:
         """Until so many steps were made. Whoever dies meanwhile has a successor at once."""
@@ -155,7 +155,7 @@ class DeskKills:
         """With the point at which the fewest have died."""
         points = [each for each in POINTS if _is_of(each, role) and each not in WITHOUT]
         self._rng.shuffle(points)
-        point = min(points, key=lambda each: self.toll.kills[each])
+        point = min(points, key=lambda each: self.kill_report.kills[each])
         passages = FEWER.get(point, PASSAGES[point.partition(".")[0]])
         self._armed[role] = point
         await self._stage.start(role, PARLEY_CRASH_AT=f"{point}:{self._rng.randint(1, passages)}", wait=False)
@@ -171,8 +171,8 @@ class DeskKills:
 
     def _note(self, point: str) -> None:
         self._say(f"{datetime.now(UTC):%H:%M:%S.%f} {point}")
-        self.toll.kills[point] += 1
-        self.toll.steps.update(case.step for case in self._cases)
+        self.kill_report.kills[point] += 1
+        self.kill_report.steps.update(case.step for case in self._cases)
 
 
 def _is_of(point: str, role: str) -> bool:

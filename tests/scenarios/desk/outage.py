@@ -65,20 +65,20 @@ class Outage:
         self._served = [case_of(stage, each, "served") for each in chosen]
         self._waiting = [case_of(stage, each, "waiting") for each in chosen]
         self._cases = [*self._served, *self._waiting]
-        self.toll = OutageReport(minutes, len(self._cases))
+        self.kill_report = OutageReport(minutes, len(self._cases))
 
     async def run(self) -> OutageReport:
         for name in ("before", "cut_off", "reunited", "afterwards"):
-            if not self.toll.wrong:
+            if not self.kill_report.wrong:
                 await getattr(self, f"_{name}")()
-        return self.toll
+        return self.kill_report
 
     async def _all(self, cases: Iterable[Case], act: Callable[[Case], Awaitable[Any]]) -> None:
         cases = [*cases]
         done = await asyncio.gather(*(act(case) for case in cases), return_exceptions=True)
         for case, error in zip(cases, done, strict=True):
             if isinstance(error, BaseException):
-                self.toll.wrong.append(f"{case.talk.person}: {error!r}"[:4000])
+                self.kill_report.wrong.append(f"{case.talk.person}: {error!r}"[:4000])
 
     async def _before(self) -> None:
         async def greet(case: Case) -> None:
@@ -104,9 +104,9 @@ class Outage:
         await asyncio.sleep(max(0.0, began + MESSAGES * self._every - time.monotonic()))
         while not self._tried(asked):
             await self._desk.ledger.until(lambda: self._tried(asked))
-        self.toll.refused = self._tried(asked)
+        self.kill_report.refused = self._tried(asked)
         if any(case.floor.cards() for case in self._waiting):
-            self.toll.wrong.append("there is a card that the desk did not take")
+            self.kill_report.wrong.append("there is a card that the desk did not take")
 
     def _tried(self, asked: int) -> int:
         return len(self._desk.ledger.requests) - asked
@@ -115,13 +115,13 @@ class Outage:
         began = time.monotonic()
         await case.says(PERSON_PLEASE)
         await case.sees(TAKEN_OVER, "system")
-        self.toll.told = max(self.toll.told, time.monotonic() - began)
+        self.kill_report.told = max(self.kill_report.told, time.monotonic() - began)
 
     async def _goes_on(self, number: int, case: Case) -> None:
         text = f"{QUESTIONS[number % 3]} ({number})"
         await case.says(text, *([LEAF] if number == 4 else []))
         case.themes.append(text)
-        self.toll.messages += 1
+        self.kill_report.messages += 1
 
     async def _reunited(self) -> None:
         began = time.monotonic()
@@ -129,13 +129,13 @@ class Outage:
 
         async def shown(case: Case) -> None:
             await case.floor.card()
-            self.toll.first_card = self.toll.first_card or time.monotonic() - began
+            self.kill_report.first_card = self.kill_report.first_card or time.monotonic() - began
             await case.floor.until(lambda: case.themes[-1] in case.floor.shown(), "the last message")
             await case.floor.until(case.floor.files, "the file")
 
         await self._all(self._waiting, shown)
         await self._all(self._served, shown)
-        self.toll.caught_up = time.monotonic() - began
+        self.kill_report.caught_up = time.monotonic() - began
 
     async def _afterwards(self) -> None:
         async def end(case: Case) -> None:

@@ -25,9 +25,9 @@ async def test_no_word_is_lost_doubled_or_out_of_order_when_processes_are_killed
     """Where the vendor cannot say what it has shown, a message may be missing; then the record says so."""
     print(f"seed {SEED}")
     async with stage_of(fork_server, tmp_path, DESKS[desk]) as stage:
-        toll = await DeskKills(stage, SEED).run(COUNTS[desk])
-    print(toll.as_json())
-    for person, told in toll.inquests.items():
+        kill_report = await DeskKills(stage, SEED).run(COUNTS[desk])
+    print(kill_report.as_json())
+    for person, told in kill_report.inquests.items():
         (tmp_path / f"{person}.txt").write_text(told)
-    assert toll.wrong == [], f"what they went through is told in {tmp_path}"
-    assert toll.kills.total() >= COUNTS[desk]
+    assert kill_report.wrong == [], f"what they went through is told in {tmp_path}"
+    assert kill_report.kills.total() >= COUNTS[desk]

@@ -25,6 +25,6 @@ async def test_customers_are_told_and_people_see_all_of_it_once_in_order_when_th
 ) -> None:
     print(f"PARLEY_MATRIX_SEED={SEED}")
     async with stage_of(fork_server, tmp_path, DESKS[desk]) as stage:
-        toll = await Outage(stage, 1 / 6, SEED, NAMES).run()
-    assert toll.wrong == []
-    assert toll.refused
+        kill_report = await Outage(stage, 1 / 6, SEED, NAMES).run()
+    assert kill_report.wrong == []
+    assert kill_report.refused

@@ -15,7 +15,7 @@ async def serve(vendor: WhatsApp | Instagram, port: int, webhook: str) -> None:
     async with vendor.serving(port):
         vendor.call(webhook)
         account = webhook.rpartition("/")[2]
-        await Prompt(vendor, graph.webhooks.postman, graph.pace).run(read_lines(), account)
+        await Prompt(vendor, graph.webhooks.webhook_sender, graph.pace).run(read_lines(), account)
 
 
 def main() -> None:

@@ -90,10 +90,10 @@ class Graph:
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", port).start()
         self.port = int(self._runner.addresses[0][1])
-        await self.webhooks.postman.open()
+        await self.webhooks.webhook_sender.open()
 
     async def _close(self) -> None:
-        await self.webhooks.postman.close()
+        await self.webhooks.webhook_sender.close()
         await self._runner.cleanup()
 
     async def _serve(self, request: web.Request) -> web.Response:

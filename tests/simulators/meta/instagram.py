@@ -126,7 +126,7 @@ class Instagram(Api):
         return self.graph.media.address(medium, self.graph.url, path="ig_messaging_cdn", lives=lives)
 
     async def settled(self, *, deadline: float = 30) -> None:
-        await self.graph.webhooks.postman.settled(deadline)
+        await self.graph.webhooks.webhook_sender.settled(deadline)
 
     def redeliver(self, message: str, *, times: int = 1, at_once: bool = False) -> None:
         self.graph.webhooks.redeliver(message, times=times, at_once=at_once)

@@ -56,7 +56,7 @@ class Webhooks:
         self.verified: set[str] = set()
         self.alter: Callable[[dict[str, str]], dict[str, str]] = lambda headers: headers
         """What becomes of the headers of a delivery: a forger's webhooks go here."""
-        self.postman = WebhookDelivery(pace, _wait_after, before=self._handshake)
+        self.webhook_sender = WebhookDelivery(pace, _wait_after, before=self._handshake)
         self._pace = pace
         self._ids = ids
         self._limits: dict[Webhook, float] = {}
@@ -91,7 +91,7 @@ class Webhooks:
         """The same bytes that announced this message, once more."""
         first = self._announced[message]
         for _ in range(times):
-            self.postman.send(
+            self.webhook_sender.send(
                 Webhook(first.url, first.body, first.headers, first.lane, patience=first.patience), at_once=at_once
             )
 
@@ -117,7 +117,7 @@ class Webhooks:
         for update in updates:
             if update.announces:
                 self._announced.setdefault(update.announces, parcel)
-        return self.postman.send(parcel, at_once=at_once)
+        return self.webhook_sender.send(parcel, at_once=at_once)
 
     def _entries(self, updates: Sequence[Update], merge: bool) -> Iterator[dict[str, Any]]:
         now = self._pace.now()

@@ -170,7 +170,7 @@ class WhatsApp(Api):
         self.push(self.number, self.value(self.number, errors=[error]))
 
     async def settled(self, *, deadline: float = 30) -> None:
-        await self.graph.webhooks.postman.settled(deadline)
+        await self.graph.webhooks.webhook_sender.settled(deadline)
 
     def redeliver(self, message: str, *, times: int = 1, at_once: bool = False) -> None:
         self.graph.webhooks.redeliver(message, times=times, at_once=at_once)

@@ -91,13 +91,13 @@ class Slack:
         self.origin = ""
         self.storage = Storage()
         self.views = Views(self.ids, now)
-        self.courier = EventDelivery(now, pace)
+        self.event_delivery = EventDelivery(now, pace)
         self.hooks = HttpTransport(now, self.signing_secret, ack_seconds)
         self.sockets = Sockets(self.ids, self.workspace.app_id, ack_seconds)
         carrier: Transport = self.hooks if mode == "http" else self.sockets
-        self.courier.carrier = carrier
-        self.announcer = EventPublisher(self.workspace, self.ids, self.courier, now, self.verification_token)
-        self.courier.limited = self.announcer.rate_limited
+        self.event_delivery.carrier = carrier
+        self.announcer = EventPublisher(self.workspace, self.ids, self.event_delivery, now, self.verification_token)
+        self.event_delivery.limited = self.announcer.rate_limited
         self.assistants = AssistantThreads()
         self.notified: list[tuple[str, str]] = []
         """Who was called by a mention of ours, and in which message. ``!channel`` and the like are people too."""
@@ -198,4 +198,4 @@ class Slack:
         """Somebody took the app's token away, or removed the app altogether."""
         self.announcer.lost_token(uninstalled=refusal == "account_inactive")
         self.revoked = refusal
-        self.courier.losing = True
+        self.event_delivery.losing = True

@@ -35,11 +35,16 @@ class EventPublisher:
     """``subscriptions`` are the app's; what is not subscribed is not sent."""
 
     def __init__(
-        self, workspace: Workspace, ids: Ids, courier: EventDelivery, now: Callable[[], float], verification_token: str
+        self,
+        workspace: Workspace,
+        ids: Ids,
+        event_delivery: EventDelivery,
+        now: Callable[[], float],
+        verification_token: str,
     ) -> None:
         self._workspace = workspace
         self._ids = ids
-        self._courier = courier
+        self._courier = event_delivery
         self._now = now
         self._token = verification_token
         self.subscriptions = set(SUBSCRIPTIONS)

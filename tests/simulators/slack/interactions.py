@@ -41,10 +41,10 @@ class Interactions:
 
     async def _send(self, payload: Json, *, about: str = "", line: str = "", what: What = "interactive") -> Delivery:
         """It is not retried: the person sees that it failed. Raises Undelivered."""
-        delivery = self._slack.courier.send(what, payload, about=about, line=line)
+        delivery = self._slack.event_delivery.send(what, payload, about=about, line=line)
         await delivery.ended.wait()
         if delivery.state != "accepted":
-            self._slack.courier.lost.remove(delivery)
+            self._slack.event_delivery.lost.remove(delivery)
             raise Undelivered(delivery.outcomes[-1].reason)
         return delivery
 

@@ -45,7 +45,7 @@ class SlackVendor(Slack):
         try:
             yield self
         finally:
-            await self.courier.close()
+            await self.event_delivery.close()
             await self.sockets.close()
             await self.hooks.session.close()
             await runner.cleanup()
@@ -128,12 +128,12 @@ class SlackVendor(Slack):
 
     async def settled(self, *, deadline: float = 30) -> None:
         """Raises Undelivered for what Slack gave up: the real one would have lost it."""
-        await self.courier.settled(deadline)
+        await self.event_delivery.settled(deadline)
 
     def redeliver(self, message: str, *, times: int = 1, at_once: bool = False, other_event_ids: bool = False) -> None:
         """With ``other_event_ids`` each is an event of its own: one message has been seen under eleven."""
-        told = [each for each in self.courier.log if each.about == message and each.what == "events_api"]
+        told = [each for each in self.event_delivery.log if each.about == message and each.what == "events_api"]
         if not told:
             raise LookupError(f"nothing announced {message}")
         event_ids = [self.ids.new("Ev") for _ in range(times)] if other_event_ids else None
-        self.courier.again(told[0], times=times, at_once=at_once, event_ids=event_ids)
+        self.event_delivery.again(told[0], times=times, at_once=at_once, event_ids=event_ids)

@@ -129,7 +129,7 @@ async def test_events_that_nobody_typed_are_delivered(
     room = slack.channel("support")
     slack.people.post("Ann", {"text": None, "blocks": [section("only blocks")]}, room)
     slack.people.notice(room, "Ann", "channel_topic", "set the topic")
-    slack.courier.send("events_api", slack.announcer.wrap({"type": "sun_shone"}))
+    slack.event_delivery.send("events_api", slack.announcer.wrap({"type": "sun_shone"}))
     ts = await slack.say("Ann", "", files=[File("a.txt", "text/plain", b"a"), File("b.txt", "text/plain", b"b")])
     slack.people.delete_file("Ann", ts)
     await slack.settled()
@@ -165,12 +165,12 @@ async def test_unsubscribed_lost_and_foreign_events_are_not_delivered(slack: Sla
     slack.announcer.subscriptions.discard("reaction_added")
     ts = await slack.say("Ann", "hello")
     await slack.react("Ann", ts, "tada")
-    slack.courier.losing = True
+    slack.event_delivery.losing = True
     await slack.say("Ann", "into the void")
-    slack.courier.losing = False
+    slack.event_delivery.losing = False
     await slack.settled()
     assert [event["text"] for event in listener.events] == ["hello"]
-    assert [each.event["text"] for each in slack.courier.dropped] == ["into the void"]
+    assert [each.event["text"] for each in slack.event_delivery.dropped] == ["into the void"]
 
 
 async def test_an_assistant_is_opened(slack: SlackVendor, listener: Listener) -> None:
@@ -201,8 +201,8 @@ async def test_an_app_that_is_removed_hears_it_and_then_nothing(slack: SlackVend
 
 async def test_too_many_events(slack: SlackVendor, listener: Listener) -> None:
     """Above 30,000 an hour the app gets one app_rate_limited, which has no inner event, instead of them."""
-    assert slack.courier.hourly == 30_000
-    slack.courier.hourly = 2
+    assert slack.event_delivery.hourly == 30_000
+    slack.event_delivery.hourly = 2
     for number in range(5):
         await slack.say("Ann", str(number))
     await slack.settled()
@@ -219,13 +219,13 @@ async def test_an_app_that_fails_for_an_hour_is_cut_off(slack: SlackVendor, list
         await slack.say("Ann", "hello")
         with pytest.raises(Undelivered):
             await slack.settled()
-    assert not slack.courier.disabled
-    slack.courier.exempt = 8
+    assert not slack.event_delivery.disabled
+    slack.event_delivery.exempt = 8
     listener.answers = [500]
     await slack.say("Ann", "once more")
     await slack.ledger.until(lambda: len(listener.received) >= 9)
     await slack.say("Ann", "unheard")
-    assert [each.event["text"] for each in slack.courier.dropped] == ["unheard"]
+    assert [each.event["text"] for each in slack.event_delivery.dropped] == ["unheard"]
     await slack.settled()
 
 
@@ -243,17 +243,17 @@ async def test_order_and_disorder(slack: SlackVendor, listener: Listener) -> Non
     said = [event["text"] for event in listener.events if event["channel"] == slack.place("Ann")]
     assert said == [str(number) for number in range(5)]
     listener.received.clear()
-    slack.courier.hold()
+    slack.event_delivery.hold()
     for text in ("a", "b", "c"):
         await slack.say("Ann", text)
 
     def only_last(held: list[Delivery]) -> None:
         del held[:-1]
 
-    slack.courier.release(only_last)
+    slack.event_delivery.release(only_last)
     await slack.settled()
     assert [event["text"] for event in listener.events] == ["c"]
-    slack.courier.twice = lambda _: True
+    slack.event_delivery.twice = lambda _: True
     await slack.say("Ben", "d")
     await slack.ledger.until(lambda: len(listener.received) == 3)
     assert [event["text"] for event in listener.events] == ["c", "d", "d"]

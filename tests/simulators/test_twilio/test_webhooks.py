@@ -153,7 +153,7 @@ async def test_the_address_says_how_often_and_after_what_it_is_tried_again(
     assert len(requests) == attempts
     assert len({(each.body, each.headers[TOKEN], each.headers["X-Twilio-Signature"]) for each in requests}) == 1
     lost = [] if requests[-1].status == 200 else ["given up"]
-    assert [each.state for each in setting.vendor.webhooks.postman.lost] == lost
+    assert [each.state for each in setting.vendor.webhooks.webhook_sender.lost] == lost
 
 
 async def test_an_answer_that_takes_too_long_counts_as_none(setting: Setting) -> None:
@@ -167,7 +167,7 @@ async def test_an_answer_that_takes_too_long_counts_as_none(setting: Setting) ->
         setting.vendor.call(f"http://127.0.0.1:{port}/#rt=100&rc=1&rp=rt")
         await setting.vendor.say("anna", "Hello")
         await setting.vendor.settled()
-    (lost,) = setting.vendor.webhooks.postman.lost
+    (lost,) = setting.vendor.webhooks.webhook_sender.lost
     assert lost.outcomes == ["late", "late"]
     assert setting.vendor.webhooks.debugger == [11205]
 

@@ -16,7 +16,7 @@ async def serve(vendor: Twilio, port: int, webhook: str) -> None:
     async with vendor.serving(port):
         vendor.call(webhook)
         account = webhook.partition("#")[0].rpartition("/")[2]
-        await Prompt(vendor, vendor.webhooks.postman, vendor.pace).run(read_lines(), account)
+        await Prompt(vendor, vendor.webhooks.webhook_sender, vendor.pace).run(read_lines(), account)
 
 
 def main() -> None:

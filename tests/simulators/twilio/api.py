@@ -51,11 +51,11 @@ class Api(Files, Contents):
         for each in (port, 0):
             await web.TCPSite(runner, "127.0.0.1", each).start()
         self.port, self.cdn_port = (int(address[1]) for address in runner.addresses)
-        await self.webhooks.postman.open()
+        await self.webhooks.webhook_sender.open()
         try:
             yield self
         finally:
-            await self.webhooks.postman.close()
+            await self.webhooks.webhook_sender.close()
             await runner.cleanup()
 
     def _routes(self) -> list[tuple[str, str, str, Handler]]:

@@ -113,8 +113,8 @@ class Twilio(Api):
         self.tell(self.records[shown.id], "read")
 
     async def settled(self, *, deadline: float = 30) -> None:
-        """Twilio gives up early; what it gave up is in ``webhooks.postman.lost``."""
-        await self.webhooks.postman.settled(deadline)
+        """Twilio gives up early; what it gave up is in ``webhooks.webhook_sender.lost``."""
+        await self.webhooks.webhook_sender.settled(deadline)
 
     def redeliver(self, message: str, *, times: int = 1, at_once: bool = False, new_token: bool = False) -> None:
         for _ in range(times):

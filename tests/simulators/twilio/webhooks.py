@@ -55,7 +55,7 @@ class Webhooks:
         self.alter: Callable[[dict[str, str]], dict[str, str]] = lambda headers: headers
         """What becomes of the headers of a webhook: a forger's go here."""
         self.debugger: list[int] = []
-        self.postman = WebhookDelivery(pace, self._wait_after, ended=self._ended)
+        self.webhook_sender = WebhookDelivery(pace, self._wait_after, ended=self._ended)
         self._random = random.Random(seed)
         self._reply = reply
         self._policies: dict[Webhook, Policy] = {}
@@ -119,7 +119,7 @@ class Webhooks:
         patience = min(LONGEST, policy.total, policy.read_timeout)
         parcel = Webhook(url.partition("#")[0], body, self.alter(common | headers), lane, method, patience)
         self._policies[parcel] = policy
-        return self.postman.send(parcel, at_once=at_once)
+        return self.webhook_sender.send(parcel, at_once=at_once)
 
     def _wait_after(self, parcel: Webhook) -> float | None:
         policy, outcome, tries = self._policies[parcel], parcel.outcomes[-1], len(parcel.outcomes)

@@ -95,7 +95,7 @@ class Team:
             **about,
         )
         self.carrier = RecordingTransport(channel, self.account, self.door)
-        self.slack.courier.carrier = self.carrier
+        self.slack.event_delivery.carrier = self.carrier
         self.slack.announcer.subscriptions |= SUBSCRIPTIONS
         for name in COLLEAGUES:
             self.slack.workspace.enter(self.room, self.slack.person(name))
@@ -170,11 +170,11 @@ class Team:
             found.extend(held)
             held.clear()
 
-        self.slack.courier.hold()
+        self.slack.event_delivery.hold()
         try:
             act()
         finally:
-            self.slack.courier.release(keep)
+            self.slack.event_delivery.release(keep)
         return found
 
     async def bring(self, *deliveries: Delivery) -> None:
@@ -184,7 +184,7 @@ class Team:
 
     async def heard(self) -> None:
         """Until Slack has told what was done last."""
-        await self.slack.courier.log[-1].ended.wait()
+        await self.slack.event_delivery.log[-1].ended.wait()
 
     async def quiet(self) -> None:
         """Until everything that was told is done."""

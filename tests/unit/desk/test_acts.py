@@ -83,11 +83,11 @@ async def test_a_claim_that_lost_takes_nothing_when_it_is_told_again(team: Team)
     talk = await team.open()
     await talk.claim("Ben")
     await talk.claim("Cleo")
-    lost = team.slack.courier.log[-1]
+    lost = team.slack.event_delivery.log[-1]
     await talk.press("Ben", "Release")
     await team.quiet()
     assert (await talk.now()).owner == "queue"
-    team.slack.courier.again(lost, times=3)
+    team.slack.event_delivery.again(lost, times=3)
     await team.quiet()
     assert (await talk.now()).owner == "queue"
 
@@ -230,11 +230,11 @@ async def test_while_slack_cannot_say_who_may_act_it_is_told_to_come_again(team:
     talk = await team.open()
     team.slack.faults.next(Fault("refuse", "conversations.members", status=503))
     team.slack.pace = 0.0
-    team.slack.courier.pace = 0.0
+    team.slack.event_delivery.pace = 0.0
     await talk.claim("Ben")
     await team.quiet()
     assert (await talk.now()).owner == "person"
-    assert len(team.slack.courier.log[-1].outcomes) == 2
+    assert len(team.slack.event_delivery.log[-1].outcomes) == 2
 
 
 async def test_a_file_that_cannot_be_had_is_told_and_the_words_go_out(team: Team) -> None:
@@ -275,7 +275,7 @@ async def test_an_act_that_breaks_off_at_any_append_is_done_once_in_the_end(
 ) -> None:
     world.bus = Flaky(world.bus, after=after)  # type: ignore[assignment]
     made = Team(world)
-    made.slack.courier.pace = 0.0
+    made.slack.event_delivery.pace = 0.0
     async with made.at_work() as team:
         talk = await team.open()
         await talk.claim("Ben")

@@ -115,7 +115,7 @@ async def note(context: ActionContext, arguments: Order) -> Status:
 @dataclass
 class Shop:
     world: WorkerEnvironment
-    till: PaymentService
+    payments: PaymentService
     worker: Worker
     model: CommandModel
     workers: list[Worker] = field(default_factory=list)
@@ -213,19 +213,19 @@ def another_worker(shop: Shop) -> Worker:
     return worker
 
 
-def rules(till: PaymentService, actions: Sequence[Action] = (refund, status, note), **more: Any) -> ActionRules:
-    return ActionRules(actions={each.name: each for each in actions}, settings={"till": till.url}, **more)
+def rules(payments: PaymentService, actions: Sequence[Action] = (refund, status, note), **more: Any) -> ActionRules:
+    return ActionRules(actions={each.name: each for each in actions}, settings={"till": payments.url}, **more)
 
 
-def http_rules(till: PaymentService, *, absent: str = "unsure", **changes: Any) -> ActionRules:
+def http_rules(payments: PaymentService, *, absent: str = "unsure", **changes: Any) -> ActionRules:
     """The same refund, as an operator declares it."""
     declared: dict[str, Any] = {
         "description": "Pay money back for an order.",
-        "url": f"{till.url}/refunds",
+        "url": f"{payments.url}/refunds",
         "parameters": {"order": {"pattern": r"A-\d{4}"}, "amount": {"type": "amount", "least": 0.01}},
         "contact": {"mail": "email"},
         "timeout": 0.4,
-        "look_up": {"url": f"{till.url}/refunds/{{key}}", "absent": absent},
+        "look_up": {"url": f"{payments.url}/refunds/{{key}}", "absent": absent},
     }
     return build_action_rules(TENANT, ActionSettings.model_validate({"http": {"refund": declared | changes}}))
 
@@ -234,12 +234,12 @@ def http_rules(till: PaymentService, *, absent: str = "unsure", **changes: Any) 
 async def open_shop(
     folder: Path, *, declared: bool = False, desk: DeskRules | None = None, **more: Any
 ) -> AsyncIterator[Shop]:
-    async with open_payments() as till:
-        made = http_rules(till, **more) if declared else rules(till, **more)
+    async with open_payments() as payments:
+        made = http_rules(payments, **more) if declared else rules(payments, **more)
         async with world_at(folder, prepare=False, actions=made, desk=desk) as world:
             contact = Contact(id="contact-1", tenant=TENANT, addresses=ADDRESSES, created_at=world.clock())
             await world.state.rebuild.restore_contact(contact)
-            shop = Shop(world, till, world.worker, CommandModel())
+            shop = Shop(world, payments, world.worker, CommandModel())
             shop.worker = another_worker(shop)
             try:
                 yield shop

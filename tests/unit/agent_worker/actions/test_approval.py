@@ -35,7 +35,7 @@ async def test_people_are_asked_with_the_exact_action_amount_customer_and_reason
     assert asked.summary == "**Refund**\n- Order: A-1001\n- Amount: 80.00\n- Currency: EUR"
     assert (asked.approval.contact_id, asked.approval.reason) == ("contact-1", "amount is above 50 EUR")
     assert asked.approval.arguments["amount"] == "80.00"
-    assert shop.till.done == []
+    assert shop.payments.done == []
     assert (await shop.world.replies())[-1].author.kind == "system", "an owner change must not drop it"
 
 
@@ -43,7 +43,7 @@ async def test_the_yes_does_it_tells_the_contact_and_gives_the_conversation_back
     approval = await ask_for_approval(shop)
     await shop.hear(await shop.decided(approval, "approve", "one"))
     assert await shop.last() == DONE
-    assert shop.till.effects() == {"A-1001 80.00": 1}
+    assert shop.payments.effects() == {"A-1001 80.00": 1}
     assert (await shop.memory()).approvals == []
     assert await shop.outcomes() == ["refund succeeded"]
     asked = await shop.world.payloads(topics.inbound("web"), topics.OWNER_REQUESTED, OwnerRequested)
@@ -55,22 +55,22 @@ async def test_of_several_words_the_first_counts(shop: Shop, words: list[str]) -
     approval = await ask_for_approval(shop)
     for number, word in enumerate(words):
         await shop.hear(await shop.decided(approval, word, str(number)))
-    assert len(shop.till.done) == (words[0] == "approve")
+    assert len(shop.payments.done) == (words[0] == "approve")
     assert len(await shop.world.replies()) == 3, "the question, that a colleague is asked, and one word on it"
 
 
 async def test_two_colleagues_at_the_same_time_do_it_once(shop: Shop) -> None:
     approval = await ask_for_approval(shop)
-    shop.till.honours = False
+    shop.payments.honours = False
     await shop.hear(*[await shop.decided(approval, "approve", str(n)) for n in range(10)])
-    assert shop.till.effects() == {"A-1001 80.00": 1}
+    assert shop.payments.effects() == {"A-1001 80.00": 1}
 
 
 async def test_a_no_is_told_and_nothing_is_done(shop: Shop) -> None:
     approval = await ask_for_approval(shop)
     await shop.hear(await shop.decided(approval, "deny", "one"))
     assert await shop.last() == DEFAULT_VOICE.approval_denied
-    assert shop.till.done == []
+    assert shop.payments.done == []
     assert await shop.outcomes() == ["refund refused"]
 
 
@@ -79,7 +79,7 @@ async def test_a_yes_that_comes_too_late_does_nothing(shop: Shop) -> None:
     shop.world.clock.advance(hours=25)
     await shop.hear(await shop.decided(approval, "approve", "late"))
     assert await shop.last() == EXPIRED
-    assert shop.till.done == []
+    assert shop.payments.done == []
 
 
 async def test_that_nobody_decided_in_time_is_told_when_the_contact_writes_again(shop: Shop) -> None:
@@ -96,7 +96,7 @@ async def test_a_word_on_what_was_never_asked_does_nothing(shop: Shop) -> None:
     before = len(await shop.world.replies())
     await shop.hear(await shop.decided("something-else", "approve", "one"))
     assert len(await shop.world.replies()) == before
-    assert shop.till.done == []
+    assert shop.payments.done == []
 
 
 async def test_it_waits_over_restarts_and_while_a_person_has_the_conversation(shop: Shop) -> None:
@@ -113,7 +113,7 @@ async def test_it_waits_over_restarts_and_while_a_person_has_the_conversation(sh
 async def test_below_the_limit_nobody_else_is_asked(shop: Shop) -> None:
     pending = await shop.ask("50.00")
     await shop.hear(shop.yes(pending))
-    assert shop.till.effects() == {"A-1001 50.00": 1}
+    assert shop.payments.effects() == {"A-1001 50.00": 1}
 
 
 @pytest.mark.parametrize(

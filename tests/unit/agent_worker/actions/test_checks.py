@@ -66,7 +66,7 @@ async def test_another_customers_order_is_refused_before_the_contact_is_asked(ch
     assert (reply.text, reply.choices) == (REFUSED, [])
     assert (await checked.shop.memory()).confirmation is None
     assert await checked.shop.outcomes() == ["refund refused"]
-    assert checked.shop.till.asked == {}
+    assert checked.shop.payments.asked == {}
 
 
 async def test_a_colleague_is_not_asked_about_it_either(checked: CheckedShop) -> None:
@@ -90,7 +90,7 @@ async def test_an_action_refused_by_its_check_after_the_confirmation_needs_no_ap
         await checked.shop.hear(checked.shop.yes(pending, f"yes-{number}"))
         assert await checked.shop.last() == f"{DEFAULT_VOICE.refused} This order was paid back before."
         checked.books.paid_back.clear()
-    assert (checked.shop.till.done, await checked.shop.requested()) == ([], [])
+    assert (checked.shop.payments.done, await checked.shop.requested()) == ([], [])
     assert (await checked.shop.memory()).confirmation is None
 
 
@@ -100,7 +100,7 @@ async def test_an_action_refused_by_its_check_before_the_approval_is_not_done(ch
     checked.books.paid_back.add("A-1001")
     await checked.shop.hear(await checked.shop.decided(approval.id, "approve", "one"))
     assert await checked.shop.last() == f"{DEFAULT_VOICE.refused} This order was paid back before."
-    assert checked.shop.till.done == []
+    assert checked.shop.payments.done == []
 
 
 async def test_an_action_begun_before_a_crash_reports_its_outcome_whatever_the_check_says_now(
@@ -121,7 +121,7 @@ async def test_an_action_begun_before_a_crash_reports_its_outcome_whatever_the_c
     checked.books.paid_back.add("A-1001")
     await another_worker(checked.shop).handle(lane)
     assert await checked.shop.last() == "Refund R-1 of 80.00 is on its way."
-    assert checked.shop.till.effects() == {"A-1001 80.00": 1}
+    assert checked.shop.payments.effects() == {"A-1001 80.00": 1}
 
 
 async def test_a_check_that_cannot_look_leads_to_no_question(checked: CheckedShop) -> None:
@@ -134,7 +134,7 @@ async def test_a_check_that_cannot_look_leads_to_no_question(checked: CheckedSho
 async def test_a_check_has_no_idempotency_key_to_do_anything_under(checked: CheckedShop) -> None:
     await checked.shop.hear(checked.shop.yes(await checked.shop.ask()))
     assert checked.books.keys == ["", ""], "before the question, and before it is done"
-    assert checked.shop.till.effects() == {"A-1001 12.50": 1}
+    assert checked.shop.payments.effects() == {"A-1001 12.50": 1}
 
 
 async def test_a_remote_model_is_told_that_it_was_refused_and_the_contact_is_not_asked(checked: CheckedShop) -> None:

@@ -23,17 +23,17 @@ async def test_the_question_shows_all_that_will_be_done_with_two_choices(shop: S
         Choice(id=f"yes:{pending.id}", label="Yes, go ahead"),
         Choice(id=f"no:{pending.id}", label="No, leave it"),
     ]
-    assert shop.till.done == []
+    assert shop.payments.done == []
 
 
 async def test_the_yes_does_it_and_the_result_is_told(shop: Shop) -> None:
     pending = await shop.ask()
     await shop.hear(shop.yes(pending))
     assert await shop.last() == "Refund R-1 of 12.50 is on its way."
-    assert shop.till.effects() == {"A-1001 12.50": 1}
+    assert shop.payments.effects() == {"A-1001 12.50": 1}
     assert (await shop.memory()).confirmation is None
     (record,) = await shop.records()
-    assert (record.name, record.outcome, record.key) == ("refund", "succeeded", shop.till.done[0]["key"])
+    assert (record.name, record.outcome, record.key) == ("refund", "succeeded", shop.payments.done[0]["key"])
     (settled,) = await shop.settled()
     assert (settled.outcome, settled.result) == ("succeeded", {"refund": "R-1", "amount": "12.50"})
     counted = b'parley_actions_total{action="refund",outcome="succeeded",tenant="shop"} 1.0'
@@ -44,7 +44,7 @@ async def test_the_yes_does_it_and_the_result_is_told(shop: Shop) -> None:
 async def test_the_label_or_the_number_typed_next_is_a_yes(shop: Shop, text: str) -> None:
     await shop.ask()
     await shop.say("answer", text)
-    assert shop.till.effects() == {"A-1001 12.50": 1}
+    assert shop.payments.effects() == {"A-1001 12.50": 1}
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ async def test_the_label_or_the_number_typed_next_is_a_yes(shop: Shop, text: str
 async def test_a_phrase_that_means_nothing_but_yes_is_one(shop: Shop, text: str) -> None:
     await shop.ask()
     await shop.say("answer", text)
-    assert shop.till.effects() == {"A-1001 12.50": 1}
+    assert shop.payments.effects() == {"A-1001 12.50": 1}
     assert len(shop.model.asked) == 1, "no model is asked about the answer"
 
 
@@ -64,7 +64,7 @@ async def test_a_phrase_that_means_nothing_but_no_is_one(shop: Shop, text: str) 
     await shop.say("answer", text)
     assert await shop.outcomes() == ["refund refused"]
     assert (await shop.memory()).confirmation is None
-    assert (shop.till.done, len(shop.model.asked)) == ([], 1)
+    assert (shop.payments.done, len(shop.model.asked)) == ([], 1)
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ async def test_a_phrase_that_means_nothing_but_no_is_one(shop: Shop, text: str) 
 async def test_an_answer_that_is_no_plain_yes_is_asked_about_again(shop: Shop, text: str) -> None:
     pending = await shop.ask()
     await shop.say("answer", text)
-    assert shop.till.done == []
+    assert shop.payments.done == []
     reply = (await shop.world.replies())[-1]
     assert reply.text.endswith(
         f"**Refund**\n- Order: A-1001\n- Amount: 12.50\n- Currency: EUR\n\n{DEFAULT_VOICE.confirm}"
@@ -83,24 +83,24 @@ async def test_an_answer_that_is_no_plain_yes_is_asked_about_again(shop: Shop, t
     again = await shop.pending()
     assert (again.id, again.message_id) == (pending.id, reply.id), "the same question, open on"
     await shop.say("then", "yes")
-    assert shop.till.effects() == {"A-1001 12.50": 1}
+    assert shop.payments.effects() == {"A-1001 12.50": 1}
 
 
 async def test_a_file_with_the_yes_is_something_else_in_the_message(shop: Shop) -> None:
     await shop.ask()
     await shop.hear(shop.world.said("answer", "yes", files=[RemoteFile(ref="f", name="a.png", type="image/png")]))
-    assert shop.till.done == []
+    assert shop.payments.done == []
 
 
 async def test_a_yes_is_only_the_very_next_message(shop: Shop) -> None:
     """Below another message of the same moment it may mean that one; the question is asked again."""
     pending = await shop.ask()
     await shop.hear(shop.world.said("before", "hm, is it the fern?"), shop.world.said("then", "yes"))
-    assert shop.till.done == []
+    assert shop.payments.done == []
     assert shop.model.asked[-1].text == "hm, is it the fern?", "the yes is given to no model"
     assert (await shop.pending()).id != pending.id
     await shop.say("now", "yes")
-    assert shop.till.effects() == {"A-1001 12.50": 1}
+    assert shop.payments.effects() == {"A-1001 12.50": 1}
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ async def test_a_word_that_is_a_yes_in_one_language_alone_counts_for_who_writes_
     """ "Ne" is a yes in Greek and a no in Bulgarian, Czech and Serbian."""
     await shop.say("ask", f'{greeting}\nrefund {{"order": "A-1001", "amount": "12.50"}}')
     await shop.say("answer", said)
-    assert len(shop.till.done) == done
+    assert len(shop.payments.done) == done
 
 
 async def test_the_third_answer_in_a_row_that_nobody_understands_offers_a_person(shop: Shop) -> None:
@@ -129,7 +129,7 @@ async def test_the_third_answer_in_a_row_that_nobody_understands_offers_a_person
     assert [choice.id for choice in (await shop.world.replies())[-1].choices] == ["person"]
     assert (await shop.memory()).confirmation is None
     await shop.say("four", "yes")
-    assert (shop.till.done, await shop.outcomes()) == ([], ["refund refused"])
+    assert (shop.payments.done, await shop.outcomes()) == ([], ["refund refused"])
 
 
 async def test_an_answer_between_the_question_and_the_yes_starts_the_count_anew(shop: Shop) -> None:
@@ -139,13 +139,13 @@ async def test_an_answer_between_the_question_and_the_yes_starts_the_count_anew(
         await shop.say(f"status-{number}", 'status {"order": "A-1001"}')
         assert (await shop.last()).startswith(f"- Status: on its way\n\n{DEFAULT_VOICE.confirm_open}\n\n**Refund**")
     await shop.say("yes", "yes")
-    assert shop.till.effects() == {"A-1001 12.50": 1}
+    assert shop.payments.effects() == {"A-1001 12.50": 1}
 
 
 async def test_a_thumb_up_on_the_question_is_a_yes(shop: Shop) -> None:
     pending = await shop.ask()
     await shop.hear(await shop.thumb(pending.message_id, "up", "👍🏽"))
-    assert shop.till.effects() == {"A-1001 12.50": 1}
+    assert shop.payments.effects() == {"A-1001 12.50": 1}
     assert await shop.last() == "Refund R-1 of 12.50 is on its way."
 
 
@@ -153,7 +153,7 @@ async def test_a_thumb_up_on_the_question_is_a_yes(shop: Shop) -> None:
 async def test_another_reaction_is_not_a_yes(shop: Shop, emoji: str) -> None:
     pending = await shop.ask()
     await shop.hear(await shop.thumb(pending.message_id, "r", emoji))
-    assert shop.till.done == []
+    assert shop.payments.done == []
 
 
 async def test_a_thumb_up_on_another_message_is_not_a_yes(shop: Shop) -> None:
@@ -161,7 +161,7 @@ async def test_a_thumb_up_on_another_message_is_not_a_yes(shop: Shop) -> None:
     (hello,) = await shop.world.replies()
     pending = await shop.ask()
     await shop.hear(await shop.thumb(hello.id, "r"))
-    assert shop.till.done == []
+    assert shop.payments.done == []
     assert await shop.pending() == pending
 
 
@@ -171,7 +171,7 @@ async def test_no_leaves_it_and_closes_the_question(shop: Shop) -> None:
     assert await shop.last() == DEFAULT_VOICE.declined
     await shop.hear(shop.yes(pending))
     assert await shop.last() == DEFAULT_VOICE.confirm_gone
-    assert shop.till.done == []
+    assert shop.payments.done == []
     assert await shop.outcomes() == ["refund refused"]
 
 
@@ -180,16 +180,16 @@ async def test_something_said_after_the_yes_in_the_same_fold_is_answered_and_the
 ) -> None:
     pending = await shop.ask()
     await shop.hear(shop.yes(pending), shop.world.said("wait", "wait, which order?"))
-    assert shop.till.done == []
+    assert shop.payments.done == []
     again = await shop.pending()
     assert again.id != pending.id
     reply = (await shop.world.replies())[-1]
     assert reply.text.startswith(f"Hm.\n\n{DEFAULT_VOICE.confirm_again}\n\n**Refund**")
     assert [choice.id for choice in reply.choices] == [f"yes:{again.id}", f"no:{again.id}"]
     await shop.hear(shop.yes(pending, "old"))
-    assert shop.till.done == [], "the old question's yes means nothing any more"
+    assert shop.payments.done == [], "the old question's yes means nothing any more"
     await shop.hear(shop.yes(again, "new"))
-    assert shop.till.effects() == {"A-1001 12.50": 1}
+    assert shop.payments.effects() == {"A-1001 12.50": 1}
 
 
 async def test_an_edit_after_the_yes_is_something_said_after_it(shop: Shop) -> None:
@@ -197,7 +197,7 @@ async def test_an_edit_after_the_yes_is_something_said_after_it(shop: Shop) -> N
     await shop.hear(
         shop.world.said("before", "for my fern"), shop.yes(pending), shop.world.edited("before", "for my fern, I mean")
     )
-    assert shop.till.done == []
+    assert shop.payments.done == []
     assert (await shop.pending()).id != pending.id
 
 
@@ -215,10 +215,10 @@ async def test_an_expired_question_is_asked_again(shop: Shop) -> None:
     pending = await shop.ask()
     shop.world.clock.advance(seconds=600)
     await shop.hear(shop.yes(pending))
-    assert shop.till.done == []
+    assert shop.payments.done == []
     assert (await shop.last()).startswith(f"{DEFAULT_VOICE.confirm_expired}\n\n**Refund**")
     await shop.hear(shop.yes(await shop.pending(), "again"))
-    assert shop.till.effects() == {"A-1001 12.50": 1}
+    assert shop.payments.effects() == {"A-1001 12.50": 1}
 
 
 async def test_other_arguments_need_another_yes(shop: Shop) -> None:
@@ -226,7 +226,7 @@ async def test_other_arguments_need_another_yes(shop: Shop) -> None:
     pending = await shop.ask("12.50")
     await shop.ask("49.00", name="more")
     await shop.hear(shop.yes(pending))
-    assert shop.till.done == []
+    assert shop.payments.done == []
 
 
 async def test_arguments_that_were_changed_behind_the_question_are_refused(shop: Shop) -> None:
@@ -246,7 +246,7 @@ async def test_arguments_that_were_changed_behind_the_question_are_refused(shop:
         now=shop.world.clock(),
     )
     await shop.hear(shop.yes(pending))
-    assert shop.till.done == []
+    assert shop.payments.done == []
     assert [record.reason.partition(":")[0] for record in await shop.records()] == ["changed"]
 
 
@@ -255,40 +255,40 @@ async def test_a_yes_of_somebody_else_in_the_conversation_does_not_count(shop: S
     event = shop.yes(pending)
     data = (event.data or b"").replace(b"contact-1", b"contact-2")
     await shop.hear(shop.world.wrap(topics.MESSAGE_RECEIVED, data, event.id))
-    assert shop.till.done == []
+    assert shop.payments.done == []
 
 
 async def test_a_yes_after_people_have_taken_over_and_given_back_does_not_count(shop: Shop) -> None:
     pending = await shop.ask()
     await shop.hear(shop.world.owner_asked("person", 0, "take"), shop.world.owner_asked("agent", 1, "give"))
     await shop.hear(shop.yes(pending))
-    assert shop.till.done == []
+    assert shop.payments.done == []
 
 
 async def test_fifty_yeses_at_once_in_one_fold_do_it_once(shop: Shop) -> None:
     pending = await shop.ask()
     await shop.hear(*(shop.yes(pending, f"yes-{n}") for n in range(50)))
-    assert shop.till.effects() == {"A-1001 12.50": 1}
+    assert shop.payments.effects() == {"A-1001 12.50": 1}
 
 
 async def test_fifty_yeses_one_after_the_other_do_it_once(shop: Shop) -> None:
     pending = await shop.ask()
     for n in range(50):
         await shop.hear(shop.yes(pending, f"yes-{n}"))
-    assert shop.till.effects() == {"A-1001 12.50": 1}
-    assert shop.till.asked["pay"] == 1
+    assert shop.payments.effects() == {"A-1001 12.50": 1}
+    assert shop.payments.asked["pay"] == 1
     assert len(await shop.world.replies()) == 51
 
 
 async def test_fifty_workers_with_the_same_yes_do_it_once(shop: Shop) -> None:
     """As after rebalances that overlap: whoever does not hold the conversation any more is fenced."""
     pending = await shop.ask()
-    shop.till.pause, shop.till.honours = 0.02, False
+    shop.payments.pause, shop.payments.honours = 0.02, False
     lanes = [await shop.world.lane(shop.yes(pending)) for _ in range(50)]
     workers = [another_worker(shop) for _ in lanes]
     done = await asyncio.gather(
         *(worker.handle(lane) for worker, lane in zip(workers, lanes, strict=True)), return_exceptions=True
     )
     await shop.hear(shop.yes(pending))
-    assert shop.till.effects() == {"A-1001 12.50": 1}
+    assert shop.payments.effects() == {"A-1001 12.50": 1}
     assert any(isinstance(each, Exception) for each in done)

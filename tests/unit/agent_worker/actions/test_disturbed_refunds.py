@@ -39,8 +39,8 @@ class DisturbedShop:
         foreign = self.rng.random() < 0.1
         order = f"A-{'2' if foreign else '1'}{number:03}"
         (self.foreign if foreign else self.agreed).add(order)
-        self.shop.till.moods = [self.rng.choice(MOODS)]
-        self.shop.till.forgets = self.rng.random() < 0.1
+        self.shop.payments.moods = [self.rng.choice(MOODS)]
+        self.shop.payments.forgets = self.rng.random() < 0.1
         pending = await self.shop.ask("9.00", order, name=f"ask-{number}")
         disturbance = self.rng.choice([self.plainly, self.repeatedly, self.cut_off, self.twice_at_once, self.declined])
         await disturbance(pending, number)
@@ -92,11 +92,11 @@ class DisturbedShop:
 async def test_nothing_is_done_twice_or_unasked_and_no_doubt_stays_with_nobody(tmp_path: Path) -> None:
     print(f"seed {SEED}")
     async with open_shop(tmp_path) as shop:
-        shop.till.honours = False
+        shop.payments.honours = False
         chaos = DisturbedShop(shop, random.Random(SEED))
         for number in range(MANY):
             await chaos.refund(number)
-        done = Counter(each["order"] for each in shop.till.done)
+        done = Counter(each["order"] for each in shop.payments.done)
         assert [order for order, times in done.items() if times > 1] == []
         assert set(done) <= chaos.agreed
         assert not set(done) & chaos.foreign

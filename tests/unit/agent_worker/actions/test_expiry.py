@@ -30,7 +30,7 @@ async def test_one_that_has_expired_is_told_and_settled_and_the_conversation_is_
     shop.world.clock.advance(hours=25)
     assert await shop.resolve() == 1
     assert await shop.last() == EXPIRED
-    assert shop.till.done == []
+    assert shop.payments.done == []
     assert (await shop.memory()).approvals == []
     (record,) = await shop.records()
     assert (record.outcome, record.reason) == ("refused", "expired")
@@ -71,7 +71,7 @@ async def test_a_yes_on_its_way_that_comes_after_it_does_nothing(shop: Shop) -> 
     shop.world.clock.advance(hours=25)
     await shop.resolve()
     await shop.hear(await shop.decided(approval, "approve", "late"))
-    assert shop.till.done == []
+    assert shop.payments.done == []
     assert (await heard(shop)).count(EXPIRED) == 1
 
 

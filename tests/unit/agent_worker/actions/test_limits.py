@@ -29,4 +29,4 @@ async def test_a_yes_is_heard_over_every_limit(shop: Shop) -> None:
         await shop.say(f"noise{number}", "hello?")
     assert ["many messages" in reply.text for reply in await world.replies()].count(True) == 1
     await shop.hear(shop.yes(pending))
-    assert shop.till.effects() == {"A-1001 12.50": 1}
+    assert shop.payments.effects() == {"A-1001 12.50": 1}

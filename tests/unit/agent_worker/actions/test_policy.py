@@ -40,13 +40,13 @@ async def test_an_unverified_contact_reads_and_changes_nothing_private(shop: Sho
     assert await shop.last() == "\n".join([DEFAULT_VOICE.needs_identity] * 2)
     assert [result.reason for result in shop.model.results] == ["needs_identity"] * 2
     assert (await shop.memory()).confirmation is None
-    assert shop.till.asked == {}
+    assert shop.payments.asked == {}
 
 
 async def test_an_action_that_needs_less_assurance_is_done_for_a_less_known_contact(shop: Shop) -> None:
     await known_as(shop, "channel")
     await shop.say("m1", 'note {"order": "A-1001"}')
-    assert shop.till.effects() == {"A-1001 note": 1}
+    assert shop.payments.effects() == {"A-1001 note": 1}
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ async def test_the_order_of_another_customer_is_not_found_whoever_the_model_says
     assert await shop.last() == f"{DEFAULT_VOICE.refused} I cannot find this order among yours."
     await shop.say("m2", 'status {"order": "A-2002"}')
     assert "cannot find this order" in await shop.last()
-    assert shop.till.done == []
+    assert shop.payments.done == []
     assert await shop.outcomes() == ["refund refused", "status refused"]
 
 
@@ -95,12 +95,12 @@ async def test_arguments_of_a_wrong_type_or_range_are_a_typed_refusal(shop: Shop
 async def test_a_limit_a_day_counts_what_was_begun_and_starts_again_the_next_day(shop: Shop) -> None:
     for n in range(4):
         await shop.say(f"m{n}", f'note {{"order": "A-100{n}"}}')
-    assert len(shop.till.done) == 2
+    assert len(shop.payments.done) == 2
     assert [result.reason for result in shop.model.results] == ["", "", "limit_reached", "limit_reached"]
     assert "more often than I may do it in a day" in await shop.last()
     shop.world.clock.advance(days=1)
     await shop.say("tomorrow", 'note {"order": "A-1009"}')
-    assert len(shop.till.done) == 3
+    assert len(shop.payments.done) == 3
 
 
 async def test_a_model_that_calls_on_and_on_comes_to_an_end(shop: Shop) -> None:
@@ -126,8 +126,8 @@ async def test_several_people_who_write_at_once_each_act_in_their_own_name(shop:
 
 
 async def test_an_action_that_a_tenant_does_not_have_is_not_offered(tmp_path: Path) -> None:
-    async with open_payments() as till, world_at(tmp_path, prepare=False) as world:
-        assert rules(till).actions
+    async with open_payments() as payments, world_at(tmp_path, prepare=False) as world:
+        assert rules(payments).actions
         await world.handle(world.said("m1", 'refund {"order": "A-1001", "amount": "5"}'))
         assert world.model.asked[-1].offers == ()
 
@@ -190,6 +190,6 @@ async def test_a_value_that_was_proven_on_another_channel_authorizes_nothing(
     await shop.world.state.rebuild.restore_contact(contact)
     await shop.world.state.rebuild.finish(every)
     await shop.hear(shop.yes(await shop.ask()))
-    assert len(shop.till.done) == done
+    assert len(shop.payments.done) == done
     if not done:
         assert await shop.last() == f"{DEFAULT_VOICE.refused} I cannot find this order among yours."

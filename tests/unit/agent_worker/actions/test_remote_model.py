@@ -69,9 +69,9 @@ async def test_a_remote_model_reads_and_asks_and_the_contact_decides(shop: Shop)
         await shop.say("three", "I want my money back")
         pending = await shop.pending()
         assert (await shop.last()).startswith("**Refund**\n- Order: A-1001")
-        assert shop.till.done == []
+        assert shop.payments.done == []
         await shop.hear(shop.yes(pending))
-    assert shop.till.effects() == {"A-1001 12.50": 1}
+    assert shop.payments.effects() == {"A-1001 12.50": 1}
     assert await shop.outcomes() == ["status succeeded", "status refused", "refund succeeded"]
     assert not any("failed" in reason for turn in await shop.world.turns() for reason in turn.reasons)
 
@@ -117,7 +117,7 @@ async def test_an_obedient_model_does_nothing_without_the_contacts_yes(tmp_path:
             server.calls.clear()
             await shop.say(name, text if place == "the message" else "Where is my order?")
             assert server.calls, "the model was asked, and obeyed"
-            assert shop.till.done == []
+            assert shop.payments.done == []
             assert "on its way" not in await shop.last() or name == "chain"
         outcomes = await shop.outcomes()
         assert "refund succeeded" not in outcomes
@@ -154,7 +154,7 @@ async def test_neither_is_a_no_nor_what_may_be_either(shop: Shop, text: str) -> 
         await asked_by_remote(shop, server)
         await shop.say("answer", text)
         assert server.calls == []
-    assert shop.till.done == []
+    assert shop.payments.done == []
 
 
 async def test_the_models_other_answer_stands_above_the_confirmation_request(
@@ -168,7 +168,7 @@ async def test_the_models_other_answer_stands_above_the_confirmation_request(
     assert f"{DEFAULT_VOICE.confirm_open}\n\n**Refund**" in told
     assert told.endswith(DEFAULT_VOICE.confirm)
     await shop.say("then", "yes")
-    assert shop.till.effects() == {"A-1001 12.50": 1}
+    assert shop.payments.effects() == {"A-1001 12.50": 1}
 
 
 async def test_a_change_that_the_model_understands_is_asked_about_in_place_of_the_first(shop: Shop) -> None:
@@ -178,7 +178,7 @@ async def test_a_change_that_the_model_understands_is_asked_about_in_place_of_th
         await shop.say("answer", "yes but make it nine")
     assert "- Amount: 9.00" in await shop.last()
     await shop.say("then", "sure")
-    assert shop.till.effects() == {"A-1001 9.00": 1}
+    assert shop.payments.effects() == {"A-1001 9.00": 1}
 
 
 async def test_three_answers_that_the_model_makes_nothing_of_offer_a_person(shop: Shop) -> None:
@@ -207,4 +207,4 @@ async def test_a_question_beside_the_wish_is_answered_though_the_model_only_acts
     assert reply.text.endswith(DEFAULT_VOICE.confirm)
     assert [one.document for one in reply.citations] == ["shipping"]
     await shop.say("then", "yes")
-    assert shop.till.effects() == {"A-1001 12.50": 1}
+    assert shop.payments.effects() == {"A-1001 12.50": 1}

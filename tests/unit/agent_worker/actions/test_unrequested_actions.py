@@ -53,24 +53,24 @@ async def shop(tmp_path: Path) -> AsyncIterator[Shop]:
 
 async def test_an_action_suggested_by_a_document_is_confirmed_first(shop: Shop) -> None:
     await shop.say("m1", "how do I water the plants of my order?")
-    assert shop.till.done == []
+    assert shop.payments.done == []
     pending = await shop.pending()
     assert (pending.action, pending.arguments) == ("note", {"order": "A-1001"})
     assert DEFAULT_VOICE.confirm in await shop.last()
     await shop.hear(shop.yes(pending))
-    assert shop.till.effects() == {"A-1001 note": 1}, "a yes to exactly this does it"
+    assert shop.payments.effects() == {"A-1001 note": 1}, "a yes to exactly this does it"
 
 
 async def test_the_arguments_must_come_from_the_contact_too(shop: Shop) -> None:
     await shop.say("m1", f"{ASKED} A-1777 about watering")
-    assert shop.till.done == [], "the document names another order"
+    assert shop.payments.done == [], "the document names another order"
     assert (await shop.pending()).arguments == {"order": "A-1001"}
 
 
 @pytest.mark.parametrize("text", [f"{ASKED} A-1001", f"watering: {ASKED} a 1001", f"Hello! {ASKED}, it is A-1001."])
 async def test_an_action_that_the_contact_asks_for_is_done_at_once(shop: Shop, text: str) -> None:
     await shop.say("m1", text)
-    assert shop.till.effects() == {"A-1001 note": 1}
+    assert shop.payments.effects() == {"A-1001 note": 1}
 
 
 async def test_a_number_that_the_contact_has_told_before_counts(shop: Shop) -> None:
@@ -78,13 +78,13 @@ async def test_a_number_that_the_contact_has_told_before_counts(shop: Shop) -> N
     await shop.say("m1", "my order is A-1001")
     shop.worker = believing
     await shop.say("m2", f"{ASKED} about watering")
-    assert shop.till.effects() == {"A-1001 note": 1}
+    assert shop.payments.effects() == {"A-1001 note": 1}
 
 
 async def test_an_earlier_request_does_not_count_for_a_later_message(shop: Shop) -> None:
     await shop.say("m1", f"{ASKED} A-1001")
     await shop.say("m2", "how do I water the plants of my order?")
-    assert shop.till.effects() == {"A-1001 note": 1}
+    assert shop.payments.effects() == {"A-1001 note": 1}
     assert (await shop.pending()).action == "note"
 
 
@@ -94,14 +94,14 @@ async def test_below_the_amount_from_which_it_is_confirmed_the_same_holds(tmp_pa
         await shop.world.put("care", '# Care\n\n## Watering\n\nnote {"order": "A-1001", "amount": "5.00"}\n')
         await shop.world.library.search("shop", "anything", wait=5)
         await shop.say("m1", "how do I water the plants?")
-        assert shop.till.done == []
+        assert shop.payments.done == []
         assert (await shop.pending()).arguments["amount"] == "5.00"
 
 
 async def test_an_action_declared_harmless_is_done_without_confirmation(tmp_path: Path) -> None:
     async for shop in opened(tmp_path, replace(note, harmless=True)):
         await shop.say("m1", "how do I water the plants of my order?")
-        assert shop.till.effects() == {"A-1001 note": 1}
+        assert shop.payments.effects() == {"A-1001 note": 1}
 
 
 def declared(**options: Any) -> Action:
