@@ -14,7 +14,7 @@ LONGEST = (
     "tests/scenarios/test_kills.py",
     "tests/scenarios/desk/test_kills.py",
     "tests/faults/test_torture.py",
-    "one world",
+    "one installation",
     "tests/faults/test_actions.py",
     "tests/scenarios/test_embedded.py",
     "tests/faults/test_kills.py",
@@ -27,8 +27,8 @@ LONGEST = (
     "tests/deploy/test_upgrade.py",
 )
 """More than twenty seconds each: they come first, so that none is begun when the others are nearly done."""
-ONE_WORLD = {
-    f"tests/faults/test_{name}.py" for name in ("broker_away", "elasticity", "overload", "redis_away", "zombies")
+ONE_INSTALLATION = {
+    f"tests/faults/test_{name}.py" for name in ("broker_outage", "elasticity", "overload", "redis_outage", "zombies")
 }
 """They share an installation with servers of its own (tests/faults/conftest.py), so one process runs them all."""
 
@@ -36,7 +36,7 @@ ONE_WORLD = {
 class FileScheduler(LoadFileScheduling):  # type: ignore[misc]  # it has no types
     def _split_scope(self, nodeid: str) -> str:
         file = super()._split_scope(nodeid)
-        return "one world" if file in ONE_WORLD else file
+        return "one installation" if file in ONE_INSTALLATION else file
 
     def _assign_work_unit(self, node: WorkerController) -> None:
         others = [self.assigned_work[other] for other in self.nodes if other is not node]
@@ -46,7 +46,7 @@ class FileScheduler(LoadFileScheduling):  # type: ignore[misc]  # it has no type
 
 
 def waits(file: str) -> bool:
-    return file == "one world" or file.startswith(WAITING)
+    return file == "one installation" or file.startswith(WAITING)
 
 
 def next_of(files: list[str], waiting: int, others: int) -> str:

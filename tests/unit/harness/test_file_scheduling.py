@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.harness.file_scheduling import LONGEST, ONE_WORLD, next_of, waits
+from tests.harness.file_scheduling import LONGEST, ONE_INSTALLATION, next_of, waits
 from tests.harness.processes import ROOT
 
 FILES = ["tests/deploy/test_a.py", "tests/faults/test_kills.py", "tests/unit/test_b.py", "tests/widget/test_c.py"]
@@ -23,14 +23,14 @@ def test_nobody_idles_because_only_one_kind_is_left() -> None:
 
 
 def test_the_files_that_are_named_are_there_and_wait() -> None:
-    named = {*LONGEST, *ONE_WORLD} - {"one world"}
+    named = {*LONGEST, *ONE_INSTALLATION} - {"one installation"}
     assert {file for file in named if not (ROOT / file).is_file() or not waits(file)} == set()
 
 
-def test_the_files_that_share_a_world_are_those_that_ask_for_it() -> None:
+def test_the_files_that_share_an_installation_are_those_that_ask_for_it() -> None:
     asking = {
         str(file.relative_to(ROOT))
         for file in (ROOT / "tests" / "faults").glob("test_*.py")
-        if "world: World" in file.read_text()
+        if "world: FaultyInstallation" in file.read_text()
     }
-    assert asking == ONE_WORLD
+    assert asking == ONE_INSTALLATION
