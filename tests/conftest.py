@@ -7,11 +7,15 @@ import uuid
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
+from hypothesis import settings
 
 from infra.deploy import servers
 from infra.deploy.local_kafka import LocalKafka
 from infra.deploy.local_redis import LocalRedis
 from tests.harness.processes import ForkServer
+
+settings.register_profile("tests", deadline=None)  # a loaded machine is no failure
+settings.load_profile("tests")
 
 
 def _unless_declined() -> None:
