@@ -151,7 +151,7 @@ async def test_a_form_that_slack_does_not_open_is_told(team: Team) -> None:
     talk = await team.open()
     team.slack.faults.next(Fault("refuse", "views.open", status=200, code="expired_trigger_id"))
     await talk.press("Ben", "Resolve")
-    assert team.whispers("Ben") == [connection.AGAIN]
+    assert team.whispers("Ben") == [connection.FORM_NOT_OPENED]
     assert await acts(team) == []
 
 

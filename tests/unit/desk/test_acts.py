@@ -99,7 +99,7 @@ async def test_an_undone_reply_never_goes_out(patient: Team) -> None:
     await patient.slack.interactions.press("Ben", await talk.offered("Ben"), "Undo")
     await patient.quiet()
     assert await patient.seen() == {}
-    assert patient.whispers("Ben")[1:] == [reply_edits.KEPT]
+    assert patient.whispers("Ben")[1:] == [reply_edits.KEPT_INTERNAL]
 
 
 async def test_a_reply_that_was_set_aside_can_be_undone_like_any_other(patient: Team, world: DeskEnvironment) -> None:
@@ -121,7 +121,7 @@ async def test_a_reply_that_was_set_aside_can_be_undone_like_any_other(patient: 
     await patient.slack.interactions.press("Ben", await talk.offered("Ben"), "Undo")
     await wait_until(lambda: _is_parked(world, talk, False))
     assert await patient.seen() == {}
-    assert patient.whispers("Ben")[1:] == [reply_edits.KEPT]
+    assert patient.whispers("Ben")[1:] == [reply_edits.KEPT_INTERNAL]
 
 
 async def _is_parked(world: DeskEnvironment, talk: DeskThread, wanted: bool = True) -> bool:

@@ -68,7 +68,7 @@ async def test_a_draft_that_is_sent_goes_to_the_customer_once_whoever_presses_ag
         await team.quiet()
     assert await team.seen() == {talk.id: [("We deliver to islands.", 0)]}
     assert await pairs(team) == [("We deliver to islands.", "We deliver to islands.", "sent")]
-    assert set(team.whispers("Ben")) == {decisions.USED}
+    assert set(team.whispers("Ben")) == {decisions.DRAFT_USED}
 
 
 async def test_an_edited_draft_is_recorded_with_its_original(team: Team) -> None:
@@ -195,4 +195,4 @@ async def test_an_expired_or_unknown_request_is_not_decided(team: Team) -> None:
         await team.slack.interactions.press("Ben", post, "Approve")
     await team.quiet()
     assert await team.inbound(topics.APPROVAL_DECIDED) == []
-    assert team.whispers("Ben") == [decisions.DECIDED] * 2
+    assert team.whispers("Ben") == [decisions.ALREADY_DECIDED] * 2
