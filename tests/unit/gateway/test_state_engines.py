@@ -23,7 +23,7 @@ SECRETS = f"secret_key: {'k' * 32}\nadmin_token: {'t' * 32}\n"
 SHOP = "tenants: {shop: {name: Shop}}\n"
 
 
-class FurtherEngine:
+class FakeEngine:
     def __init__(self) -> None:
         self.migrated: list[StateLocation] = []
 
@@ -41,9 +41,9 @@ class FurtherEngine:
 
 
 @pytest.fixture
-def shelf(monkeypatch: pytest.MonkeyPatch) -> FurtherEngine:
+def shelf(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
     """A further engine, known to the registry alone."""
-    engine, module = FurtherEngine(), ModuleType("shelf.engine")
+    engine, module = FakeEngine(), ModuleType("shelf.engine")
     vars(module)["ENGINE"] = engine
     monkeypatch.setitem(sys.modules, "shelf", ModuleType("shelf"))
     monkeypatch.setitem(sys.modules, "shelf.engine", module)
@@ -58,7 +58,7 @@ def write(folder: Path, text: str) -> Path:
     return file
 
 
-async def test_the_configuration_accepts_a_further_engine(tmp_path: Path, shelf: FurtherEngine) -> None:
+async def test_the_configuration_accepts_a_further_engine(tmp_path: Path, shelf: FakeEngine) -> None:
     file = write(tmp_path, "bus: kafka://b:1\nstate: shelf://cellar/3\ntopic_prefix: t.\n")
     config = loader.load(file, environ={})
     assert config.servers == "Kafka and Shelf"
@@ -69,7 +69,7 @@ async def test_the_configuration_accepts_a_further_engine(tmp_path: Path, shelf:
 
 
 def test_migrate_works_on_a_further_engine(
-    tmp_path: Path, shelf: FurtherEngine, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, shelf: FakeEngine, capsys: pytest.CaptureFixture[str]
 ) -> None:
     migrate(write(tmp_path, "bus: kafka://b:1\nstate: shelf://cellar/3\n"), check=False, as_json=True)
     report = json.loads(capsys.readouterr().out)
@@ -77,7 +77,7 @@ def test_migrate_works_on_a_further_engine(
     assert [location.address for location in shelf.migrated] == ["shelf://cellar/3"]
 
 
-def test_messages_name_the_engines_of_the_registry(tmp_path: Path, shelf: FurtherEngine) -> None:
+def test_messages_name_the_engines_of_the_registry(tmp_path: Path, shelf: FakeEngine) -> None:
     with pytest.raises(ConfigInvalid, match=r"must be sqlite, redis://\S+, rediss://\S+ or shelf://room/number"):
         loader.load(write(tmp_path, "bus: kafka://b:1\nstate: drawer://1\n"), environ={})
     with pytest.raises(ConfigInvalid, match="or kafka:// and redis:// or shelf:// together"):
