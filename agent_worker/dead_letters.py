@@ -1,4 +1,4 @@
-"""Dead-lettering of records: kept for a replay, counted, and announced to the contact (design §6)."""
+"""Dead-lettering of records: kept for a replay, counted, and announced to the contact."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The metrics of contract §5 and a few more, kept for Prometheus. docs/operations.md says what each is for."""
+"""The metrics of a process, kept for Prometheus. docs/operations.md says what each is for."""
 
 from __future__ import annotations
 

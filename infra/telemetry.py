@@ -1,4 +1,4 @@
-"""Logging and metrics: one JSON line per event, with ids, never with message text (contract §5)."""
+"""Logging and metrics: one JSON line per event, with ids, never with message text."""
 
 from __future__ import annotations
 

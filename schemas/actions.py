@@ -1,5 +1,4 @@
-"""Actions: what a conversation remembers about them, and the events about each action that changes something (design
-§8)."""
+"""Actions: what a conversation remembers about them, and the events about each action that changes something."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The desk: events about conversations for the people who work there, and the commands of those people (design §3)."""
+"""The desk: events about conversations for the people who work there, and the commands of those people."""
 
 from __future__ import annotations
 

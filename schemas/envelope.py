@@ -1,4 +1,4 @@
-"""The envelope: CloudEvents 1.0 attributes around a JSON payload (contract §1)."""
+"""The envelope: CloudEvents 1.0 attributes around a JSON payload."""
 
 from __future__ import annotations
 

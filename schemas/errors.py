@@ -67,7 +67,7 @@ class ParleyError(Exception):
         self.retry_after_ms = retry_after_ms
 
     def body(self) -> dict[str, object]:
-        """The error object of contract §2, without its ``{"error": …}`` wrapper."""
+        """The error object of an HTTP response, without its ``{"error": …}`` wrapper."""
         out: dict[str, object] = {"code": self.code, "message": self.message, "retryable": self.retryable}
         if self.retry_after_ms is not None:
             out["retry_after_ms"] = self.retry_after_ms

@@ -7,7 +7,7 @@ from typing import Literal
 
 from schemas.messages import Attachment, Printable, WireModel
 
-# The signal from a worker to a channel's connectors while it works. It is no record and may be lost (design §5).
+# The signal from a worker to a channel's connectors while it works. It is no record and may be lost.
 
 
 def typing_topic(channel: str) -> str:

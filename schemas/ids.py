@@ -1,4 +1,4 @@
-"""Deterministic ids (design §4): the same input gives the same id in every process and after every crash."""
+"""Deterministic ids: the same input gives the same id in every process and after every crash."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every topic and every event type: name, key, partitions, retention (contract §1)."""
+"""Every topic and every event type: name, key, partitions, retention."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The groundedness gate (design §7, §8).
+"""The groundedness gate.
 
 A sentence must cite passages that were found. Its numbers with their units, its names and its addresses must occur in
 them, and so must most of its words; and it must not deny what they affirm, or the reverse. Only polite phrases from a

@@ -1,4 +1,4 @@
-"""Owner rules: the change of owner that each inbound event requests (design §7)."""
+"""Owner rules: the change of owner that each inbound event requests."""
 
 from __future__ import annotations
 

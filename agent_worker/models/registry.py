@@ -56,7 +56,7 @@ def select_model(rules: TenantRules, text: str, locale: str) -> str:
 
 
 class Models:
-    """The ladder of design §8: the named model, one repair if the gate rejected its answer, its fallbacks, then the
+    """The ladder: the named model, one repair if the gate rejected its answer, its fallbacks, then the
     extractive model, which needs only the documents. ``failed`` is called with the model's name at each failure."""
 
     def __init__(

@@ -1,6 +1,6 @@
 """Filters for events that are not meant for us, or not new: other people's messages in rooms, and echoes.
 
-Rooms (design §4): many people write there. A message that addresses us begins a conversation or joins one. After that
+Rooms: many people write there. A message that addresses us begins a conversation or joins one. After that
 the conversation's contact need not address us again in its thread; everybody else must. Edits, deletions and reactions
 count if they belong to one of our conversations. Everything else is dropped before a contact is created for it.
 

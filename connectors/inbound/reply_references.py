@@ -22,7 +22,7 @@ def get_event_kind(event_type: str) -> str:
 
 
 def derive_event_id(account: Account, place: str, external_id: str, event_type: str, revision: str = "") -> str:
-    """Return our id for the vendor's ``external_id``, the same each time (design §4)."""
+    """Return our id for the vendor's ``external_id``, the same each time."""
     return ids.event_id(
         account.tenant, account.channel, account.name, place, external_id, get_event_kind(event_type), revision
     )

@@ -1,4 +1,4 @@
-"""Live replies: a reply is shown while it is written (design §7), on vendors that can show that.
+"""Live replies: a reply is shown while it is written, on vendors that can show that.
 
 The worker announces on the outbound topic that a reply begins. The conversation's lane stays with that record until
 another one arrives, and shows the text that the worker signals meanwhile. If the next record is the reply, it replaces

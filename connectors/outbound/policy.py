@@ -1,4 +1,4 @@
-"""Rules for whether a message may be sent, for every channel (design §6)."""
+"""Rules for whether a message may be sent, for every channel."""
 
 from __future__ import annotations
 

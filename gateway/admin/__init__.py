@@ -1,4 +1,4 @@
-"""The admin API (contract §2): documents, routing, conversations, approvals, dead letters and training data."""
+"""The admin API: documents, routing, conversations, approvals, dead letters and training data."""
 
 from __future__ import annotations
 

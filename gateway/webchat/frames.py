@@ -1,4 +1,4 @@
-"""Frames of the chat socket (contract §2) and the codes with which it is closed."""
+"""Frames of the chat socket and the codes with which it is closed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The HTTP API of the web chat: sessions, messages and files (contract §2, Chat)."""
+"""The HTTP API of the web chat: sessions, messages and files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Signed identities of visitors: short-lived JWTs that the site signs (contract §2)."""
+"""Signed identities of visitors: short-lived JWTs that the site signs."""
 
 from __future__ import annotations
 

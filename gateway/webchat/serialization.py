@@ -1,4 +1,4 @@
-"""Transcript lines as JSON: the chat message of contract §2."""
+"""Transcript lines as JSON that clients read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The WebSocket of the web chat (contract §2): connections, the hello frame, and the frames from clients."""
+"""The WebSocket of the web chat: connections, the hello frame, and the frames from clients."""
 
 from __future__ import annotations
 

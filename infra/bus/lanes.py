@@ -1,4 +1,4 @@
-"""Lanes: one consumer, thousands of conversations at once, each strictly in order (design §1, §6).
+"""Lanes: one consumer, thousands of conversations at once, each strictly in order.
 
 One loop polls and never waits for a handler. Every record goes to its conversation's lane; a lane's handler gets all
 waiting records. Offsets are committed up to the first unfinished record. Records that would exceed the memory limits

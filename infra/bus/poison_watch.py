@@ -1,5 +1,5 @@
 """Detect records that stalled or killed a process: recorded while they are handled, handled alone after the first
-strike, given up on at the second (design §11)."""
+strike, given up on at the second."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Retries inside a lane: which failures are tried again, how soon, and when a record is given up on (design §6)."""
+"""Retries inside a lane: which failures are tried again, how soon, and when a record is given up on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rebuild lost shards from the log (design §6): the log is the source of truth, the state store only what follows from
+"""Rebuild lost shards from the log: the log is the source of truth, the state store only what follows from
 it.
 
 The store is emptied, which stops every process. After a settle time, in which processes append what they were working

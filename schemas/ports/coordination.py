@@ -68,7 +68,7 @@ class VisitorTokens(Protocol):
 
 
 class Metrics(Protocol):
-    """The metrics of contract §5. An undeclared name is a programming error (KeyError)."""
+    """The metrics that ``infra.metrics`` declares. An undeclared name is a programming error (KeyError)."""
 
     def count(self, name: str, amount: float = 1, **labels: str) -> None: ...
     def observe(self, name: str, seconds: float, **labels: str) -> None: ...

@@ -22,7 +22,7 @@ from schemas.ports.transcript import Transcript
 
 
 class Rebuild(Protocol):
-    """The state store's side of a rebuild from the log (design §6)."""
+    """The state store's side of a rebuild from the log."""
 
     async def check(self) -> frozenset[int]:
         """The lost shards (0–255): never set up, flushed or rolled back."""

@@ -1,4 +1,4 @@
-"""Named points at which a test may kill the process (contract §5): ``PARLEY_CRASH_AT=<point>[:n]``.
+"""Named points at which a test may kill the process: ``PARLEY_CRASH_AT=<point>[:n]``.
 
 The environment is read once, at import. When nothing is armed, ``reach`` is one comparison."""
 

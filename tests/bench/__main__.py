@@ -64,7 +64,7 @@ def merge_report(path: Path, rows: list[Row], about: dict[str, Any], *, whole: b
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Measure the budgets of design §10.")
+    parser = argparse.ArgumentParser(description="Measure the performance budgets.")
     parser.add_argument("--only", action="append", choices=ROWS, help="a row; may be repeated")
     parser.add_argument("--quick", action="store_true", help="a few operations a row, to see that it works")
     parser.add_argument("--out", type=Path, default=Path("build/bench"), help="folder for bench.json and bench.svg")

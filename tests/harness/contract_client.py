@@ -50,7 +50,7 @@ class Answer:
 
     @property
     def code(self) -> str:
-        """The code of an error answer that has the shape of contract §2."""
+        """The code of an error answer that has the published shape."""
         return code_of(self)
 
 
@@ -84,7 +84,7 @@ def assert_error(frame: dict[str, Any]) -> str:
 
 
 def assert_shown(message: dict[str, Any]) -> None:
-    """A chat message has the fields of contract §2, no more, no fewer."""
+    """A chat message has the published fields, no more, no fewer."""
     assert set(message) == MESSAGE_FIELDS, set(message) ^ MESSAGE_FIELDS
     assert set(message["author"]) == {"kind", "name"}
     assert message["author"]["kind"] in ("contact", "agent", "person", "system")

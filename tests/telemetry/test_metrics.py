@@ -1,4 +1,4 @@
-"""The metrics of contract §5 tell what really happened, in the process where it happened."""
+"""Metrics tell what really happened, in the process where it happened."""
 
 from __future__ import annotations
 

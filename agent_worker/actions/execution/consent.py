@@ -1,4 +1,4 @@
-"""The contact's answer to a confirmation question (design §7).
+"""The contact's answer to a confirmation question.
 
 A yes is the choice itself, a thumbs-up on the question, or, as the very next message and with nothing else in it, the
 choice's label, its number, or a phrase from the closed lists in ``agent_worker.nlu.yes_no``. Nothing else counts.

@@ -1,4 +1,4 @@
-"""Execution of an action exactly once (design §4, §6, §8): claim the key → append the intent → call → append the
+"""Execution of an action exactly once: claim the key → append the intent → call → append the
 outcome → record it."""
 
 from __future__ import annotations

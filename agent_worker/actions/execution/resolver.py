@@ -1,4 +1,4 @@
-"""Resolution of actions with an unknown outcome, by lookup and never by repetition (design §6), and expiry of
+"""Resolution of actions with an unknown outcome, by lookup and never by repetition, and expiry of
 approvals. Both reach the conversation as events."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Keys and shards, and the check that a shard holds the same data as when we last saw it (design §6).
+"""Keys and shards, and the check that a shard holds the same data as when we last saw it.
 
 Each shard has a head with an ``epoch`` (a new one after every rebuild) and a ``seq`` that each transition raises. A
 process remembers the last pair it saw. Every script checks it before anything else:
