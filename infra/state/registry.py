@@ -6,7 +6,6 @@ configuration has a module ``settings`` too, which imports no client library: ``
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -86,9 +85,14 @@ def check_address(text: str) -> str:
     forms = [form for entry in ENGINES for form in entry.addresses]
     for form in forms:
         scheme, separator, _ = form.partition("://")
-        if re.fullmatch(rf"{scheme}://\S+" if separator else form, text):
+        if text == form or (separator and _has_scheme(text, scheme)):
             return text
     raise ValueError(f"must be {', '.join(forms[:-1])} or {forms[-1]}")
+
+
+def _has_scheme(address: str, scheme: str) -> bool:
+    rest = address.removeprefix(f"{scheme}://")
+    return rest != address and rest.split() == [rest]
 
 
 def describe_addresses() -> str:
