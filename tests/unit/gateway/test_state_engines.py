@@ -69,8 +69,10 @@ async def test_the_configuration_accepts_a_further_engine(tmp_path: Path, shelf:
 
 
 def test_migrate_works_on_a_further_engine(
-    tmp_path: Path, shelf: FakeEngine, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, shelf: FakeEngine, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # Loggers are bound for good by the real one, to a stream that ends with this test.
+    monkeypatch.setattr("infra.telemetry.set_up_logging", lambda **_: None)
     migrate(write(tmp_path, "bus: kafka://b:1\nstate: shelf://cellar/3\n"), check=False, as_json=True)
     report = json.loads(capsys.readouterr().out)
     assert (report["store"], report["steps"], report["migrated"]) == ("shelf", ["label the shelves"], True)
