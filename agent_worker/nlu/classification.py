@@ -97,14 +97,14 @@ def _cached_topics(text: str) -> Mapping[Topic, list[str]]:
 
 def _topics(text: str) -> Mapping[Topic, list[str]]:
     found: dict[Topic, list[str]] = {}
-    for words in spelling_variants(text):
-        matches = _patterns().find(words)
-        negated = [match for match in matches if match.label == _NEGATED]
-        for match in matches:
-            if match.label != _NEGATED and not any(_covers(other, match) for other in negated):
-                languages = found.setdefault(_TOPICS[match.label], [])
-                if match.language not in languages:
-                    languages.append(match.language)
+    # Spellings have the same words at the same places, so what one of them negates is negated in all.
+    matches = [match for words in spelling_variants(text) for match in _patterns().find(words)]
+    negated = [match for match in matches if match.label == _NEGATED]
+    for match in matches:
+        if match.label != _NEGATED and not any(_covers(other, match) for other in negated):
+            languages = found.setdefault(_TOPICS[match.label], [])
+            if match.language not in languages:
+                languages.append(match.language)
     return found
 
 

@@ -114,6 +114,11 @@ def test_spelling_makes_no_difference(text: str) -> None:
     assert topics_in(text) == {"danger": "de"}
 
 
+def test_repeated_letters_make_no_danger_of_a_harmless_word() -> None:
+    assert topics_in("Do you sell suicide pppalms?") == {}
+    assert topics_in("I am suiiicidal") == {"danger": "en"}
+
+
 def test_a_danger_at_the_end_of_a_long_message_is_heard() -> None:
     assert topics_in("My order has not come. " * 2000 + "I want to kill myself") == {"danger": "en"}
 
@@ -129,7 +134,8 @@ def test_spelling_variants_of_ordinary_questions_raise_no_alarm(data: st.DataObj
         )
     )
     place = data.draw(st.integers(0, len(text) - 1))
-    repeated = text[:place] + text[place] * data.draw(st.integers(1, 4)) + text[place + 1 :]
+    # Three and more are emphasis; a letter typed twice is a typo, which may well ring the alarm.
+    repeated = text[:place] + text[place] * data.draw(st.sampled_from([1, 3, 4])) + text[place + 1 :]
     assert "danger" not in topics_in(change(repeated))
 
 
