@@ -72,7 +72,7 @@ async def _publish(signals: Signals, conversation: str, payload: bytes) -> None:
 
 # Events for the desk.
 def build_line_changed(origin: Envelope, line: str, state: str, at: datetime) -> Envelope:
-    """Build the event that a line of a conversation has changed. ``about`` is any event of the conversation. The same
+    """Build the event that a line of a conversation has changed. ``origin`` is any event of the conversation. The same
     state of the same line always gives the same id."""
     return envelope(
         topics.DESK_TOUCHED,

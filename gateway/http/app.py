@@ -6,6 +6,7 @@ import asyncio
 import errno
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 import structlog
 from aiohttp import hdrs, web
@@ -156,13 +157,13 @@ def _add_chat_routes(
     sockets.add_routes(app)
     webhooks = Webhooks(parts, inbound, rate_limits)
     webhooks.add_routes(app)
-
-    async def close_connections(_app: web.Application) -> None:
-        watches.end_all()
-        await sockets.close_all()
-
-    app.on_shutdown.append(close_connections)
+    app.on_shutdown.append(partial(_close_connections, watches, sockets))
     return webhooks
+
+
+async def _close_connections(watches: WatchRegistry, sockets: ChatSockets, _app: web.Application) -> None:
+    watches.end_all()
+    await sockets.close_all()
 
 
 async def _set_default_headers(request: web.Request, response: web.StreamResponse) -> None:

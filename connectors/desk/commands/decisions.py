@@ -3,18 +3,16 @@ action."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Literal
 
 from connectors.desk.client import DeskClient
-from connectors.desk.events import build_desk_event, event_source
+from connectors.desk.events import build_desk_event, build_reply_event, event_source
 from schemas import ids, topics
 from schemas.conversation import Conversation, DeliveryOutcome
 from schemas.desk import DeskCommand, DraftRequested, DraftSettled
 from schemas.envelope import Envelope
 from schemas.handoff.rules import Actor, holder_name, is_held_by
 from schemas.handoff.service import OwnershipService
-from schemas.messages import Attachment, Author, InboundMessage
 from schemas.ports import Account, Bus, Clock, State
 
 Outcome = Literal["sent", "edited", "discarded"]
@@ -38,7 +36,7 @@ class Decisions:
     async def request_draft(self, conversation: Conversation, command: DeskCommand) -> None:
         """Request a draft from the agent."""
         request = DraftRequested(id=command.id, by=command.by, name=command.name, hint=command.text, at=command.at)
-        await self._append(
+        await self._bus.append(
             [build_desk_event(conversation, topics.DRAFT_REQUESTED, request, command.id, self._clock(), command)]
         )
 
@@ -55,9 +53,9 @@ class Decisions:
         if not epoch:
             return await self._client.whisper(account, command.place, command.by, DRAFT_USED)
         outcome: Outcome = "sent" if command.text == draft else "edited"
-        await self._append(
+        await self._bus.append(
             [
-                self._build_reply_event(current, command, int(epoch)),
+                build_reply_event(current, command, int(epoch), (), self._clock()),
                 self._build_settled_event(current, command, draft, command.text, outcome),
             ]
         )
@@ -73,13 +71,15 @@ class Decisions:
         if not epoch or line is None:
             return await self._client.whisper(account, command.place, command.by, RESENT)
         command_with_text = command.model_copy(update={"text": line.text})
-        await self._append([self._build_reply_event(current, command_with_text, int(epoch), line.attachments)])
+        await self._bus.append(
+            [build_reply_event(current, command_with_text, int(epoch), line.attachments, self._clock())]
+        )
 
     async def discard_draft(self, conversation: Conversation, command: DeskCommand, account: Account) -> None:
         if not await self._record_decision(conversation, command, "discarded"):
             return await self._client.whisper(account, command.place, command.by, DRAFT_USED)
         draft = next(iter(command.fields.get("draft", ())), "")
-        await self._append([self._build_settled_event(conversation, command, draft, "", "discarded")])
+        await self._bus.append([self._build_settled_event(conversation, command, draft, "", "discarded")])
 
     async def decide_approval(self, conversation: Conversation, command: DeskCommand, account: Account) -> None:
         """Approve or deny an action."""
@@ -106,24 +106,6 @@ class Decisions:
         by, _, text = recorded.reason.partition(" ")
         return text if by == command.id else ""
 
-    def _build_reply_event(
-        self, conversation: Conversation, command: DeskCommand, epoch: int, files: Sequence[Attachment] = ()
-    ) -> Envelope:
-        origin = conversation.origin
-        message = InboundMessage(
-            id=command.id,
-            external_id=command.external_id,
-            place=origin.place,
-            contact_id=origin.contact_id,
-            author=Author(kind="person", name=command.name),
-            text=command.text,
-            attachments=list(files),
-            epoch=epoch,
-            sent_at=command.at,
-        )
-        # This event shares its id with the command's event at the desk.
-        return build_desk_event(conversation, topics.MESSAGE_RECEIVED, message, command.id, self._clock(), command)
-
     def _build_settled_event(
         self,
         conversation: Conversation,
@@ -135,9 +117,6 @@ class Decisions:
         settled = DraftSettled(id=command.value, draft=draft, sent=sent, outcome=outcome, by=command.by, at=command.at)
         event_id = ids.derived_id(command.value, "settled")
         return build_desk_event(conversation, topics.DRAFT_SETTLED, settled, event_id, self._clock(), command)
-
-    async def _append(self, events: list[Envelope]) -> None:
-        await self._bus.append(events)
 
 
 def _explain_not_held(conversation: Conversation, command: DeskCommand) -> str:

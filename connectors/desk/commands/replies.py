@@ -11,13 +11,12 @@ from connectors.desk.client import DeskClient
 from connectors.desk.commands.pending_replies import PendingReply, is_note, is_public, judge_reply, list_later_commands
 from connectors.desk.commands.reply_files import ReplyFiles
 from connectors.desk.commands.undo_window import UndoWindow, WaitingReply, wait_for_more
-from connectors.desk.events import build_desk_event, build_outcome_event
+from connectors.desk.events import build_outcome_event, build_reply_event
 from connectors.desk.rules import DeskRules
-from schemas import ids, topics
+from schemas import ids
 from schemas.conversation import Conversation, DeliveryOutcome
 from schemas.desk import DeskCommand
 from schemas.handoff.rules import PEOPLE, holder_name, is_held_by
-from schemas.messages import Author, InboundMessage
 from schemas.ports import Account, Batch, Bus, Clock, State
 
 log = structlog.get_logger("parley.desk")
@@ -139,21 +138,8 @@ class Replies:
         message_ref = (origin.tenant, command.desk, command.account, command.external_id)
         await self._deliveries.record(conversation.id, posted)
         await self._deliveries.bind(*message_ref, conversation.id, posted.message_id)
-        message = InboundMessage(
-            id=command.id,
-            external_id=command.external_id,
-            place=origin.place,
-            contact_id=origin.contact_id,
-            author=Author(kind="person", name=command.name),
-            text=command.text,
-            attachments=stored,
-            epoch=epoch,
-            sent_at=command.at,
-        )
         events = [build_outcome_event(conversation, command, each) for each in (outcome, posted)]
-        await self._bus.append(
-            [*events, build_desk_event(conversation, topics.MESSAGE_RECEIVED, message, command.id, now, command)]
-        )
+        await self._bus.append([*events, build_reply_event(conversation, command, epoch, stored, now)])
         await self._deliveries.record(conversation.id, _with_id(outcome, _release_id(command)))
         log.info("desk_reply_released", conversation_id=conversation.id, reply=command.id)
 
