@@ -279,23 +279,27 @@ class Case:
 
     async def _judge_record(self) -> None:
         shown = [line for line in self.lines if not line.missing]
-        found = await self.talk.record(lambda one: len(_ours(one)) >= len(shown), "the whole record")
+        screen = "\n".join(shown.text for shown in self.talk.screen)
+        # What is in doubt is on record too, whether or not it has arrived; what has arrived may get there later.
+        found = await self.talk.record(lambda one: len(_ours(one, screen)) >= len(shown), "the whole record")
         lines = found["transcript"]
         own = [line["text"] for line in lines if line["author"]["kind"] == "contact" and line["state"] != "deleted"]
         asked = [text for text in own if text in self.talk.said]
         assert asked == self.talk.said, (asked, self.talk.said)
-        screen = "\n".join(shown.text for shown in self.talk.screen)
-        # What is in doubt is on record too: whether or not it has arrived.
-        lost = {line["text"] for line in lines if line["state"] == "unknown" and line["text"][:20] not in screen}
-        ours = [(author, text) for author, text in _ours(found) if text not in lost]
+        ours = _ours(found, screen)
         assert [author for author, _ in ours] == [line.author for line in shown], ours
         assert not any(INSIDE in text for _, text in ours), ours
 
 
-def _ours(found: dict[str, Any]) -> list[tuple[str, str]]:
-    """Who said what to the customer."""
+def _ours(found: dict[str, Any], screen: str) -> list[tuple[str, str]]:
+    """Who said what to the customer, without what is in doubt and not on the screen."""
     said = [(line["author"]["kind"], line["text"], line["state"]) for line in found["transcript"]]
-    return [(author, text) for author, text, state in said if author != "contact" and state != "dropped" and text]
+    lost = {text for _, text, state in said if state == "unknown" and text[:20] not in screen}
+    return [
+        (author, text)
+        for author, text, state in said
+        if author != "contact" and state != "dropped" and text and text not in lost
+    ]
 
 
 def _is_back(found: dict[str, Any]) -> bool:
