@@ -1,7 +1,7 @@
--- KEYS: those of create, 6 handled, 7 outbox, 8 lines, 9 numbers, 10 promised numbers
--- ARGV: those of create, 8 how many lines to answer while the agent owns, 9 number of event ids, the ids, then triples
---       of message id, fingerprint and line
-wrote()
+-- KEYS: those of includes/create_conversation.lua, 6 handled, 7 outbox, 8 lines, 9 numbers, 10 promised numbers
+-- ARGV: those of includes/create_conversation.lua, 8 how many lines to answer while the agent owns, 9 number of event
+--       ids, the ids, then triples of message id, fingerprint and line
+begin_write()
 if is_new() then create() end
 local token = redis.call('HINCRBY', KEYS[2], 'token', 1)
 local known, last = {}, 9 + tonumber(A[9])

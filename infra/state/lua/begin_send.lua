@@ -16,7 +16,7 @@ end
 local floor = redis.call('HGET', KEYS[2], 'floor') or 0
 if A[9] ~= '' and tonumber(A[9]) < tonumber(floor) then return answer('stale_owner') end
 if A[8] == '1' then return answer('expired') end
-wrote()
+begin_write()
 -- The newest 20 stay whatever their age: see rules.KEPT_WHATEVER_AGE.
 local spare = math.max(0, math.min(50, redis.call('ZCARD', KEYS[4]) - 20))
 for _, old in ipairs(redis.call('ZRANGEBYSCORE', KEYS[4], '-inf', '(' .. A[10], 'LIMIT', 0, spare)) do

@@ -9,7 +9,7 @@ if before then
   return answer(1, owner, won)
 end
 if c[1] ~= A[6] then return answer(0, c[2], c[1]) end
-wrote()
+begin_write()
 local now_epoch = redis.call('HINCRBY', KEYS[2], 'epoch', 1)
 local at = tonumber(c[4]) > tonumber(A[4]) and c[4] or A[4]
 redis.call('HSET', KEYS[2], 'owner', A[5], 'updated', at, 'holder', A[12])

@@ -3,7 +3,7 @@
 -- ARGV: 3 conversation, 4 now, 5 token, 6 version, 7 epoch, 8 facts, 9 name of this commit, 10 horizon,
 --       11 seconds to keep handled ids, 12 how many transcript numbers to answer, 13 when the first open approval
 --       expires ('' when none is open), 14 number of handled ids, the ids, then pairs of outbox id and record
--- Answers what snapshot.lua does; nil for the outbox when it is just what this commit put there.
+-- Answers what read_snapshot.lua does; nil for the outbox when it is just what this commit put there.
 local c = redis.call('HMGET', KEYS[2], 'token', 'version', 'epoch', 'owner', 'kind', 'commit', 'updated')
 if not c[2] then return answer('stale') end
 
@@ -19,7 +19,7 @@ end
 -- The answer to the first call may have been lost: a repeat must get the same.
 if c[6] == A[9] then return committed(redis.call('HVALS', KEYS[4])) end
 if c[1] ~= A[5] or c[2] ~= A[6] or c[3] ~= A[7] then return answer('stale') end
-wrote()
+begin_write()
 redis.call('HINCRBY', KEYS[2], 'version', 1)
 local at = tonumber(c[7]) > tonumber(A[4]) and c[7] or A[4]
 redis.call('HSET', KEYS[2], 'facts', A[8], 'updated', at, 'commit', A[9])

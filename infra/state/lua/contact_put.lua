@@ -19,7 +19,7 @@ for i = 3, last do
   if body and not allowed[id] then return answer(0) end
 end
 if not allowed[A[4]] and redis.call('EXISTS', KEYS[2] .. ':' .. A[4]) == 1 then return answer(0) end
-wrote()
+begin_write()
 for i = 6, #A, 3 do
   if A[i + 2] ~= '' then redis.call('SET', KEYS[2] .. ':' .. A[i], A[i + 2]) end
 end

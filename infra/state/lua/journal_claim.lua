@@ -8,7 +8,7 @@ if entry and string.sub(entry, 1, #A[5]) == A[5] then return answer('go') end
 local c = redis.call('HMGET', KEYS[2], 'token', 'epoch')
 if c[1] ~= A[9] or c[2] ~= A[10] then return answer('stale') end
 if entry then return answer('known', entry, redis.call('HGET', KEYS[4], A[4])) end
-wrote()
+begin_write()
 -- The newest 20 stay whatever their age: see rules.KEPT_WHATEVER_AGE.
 local spare = math.max(0, math.min(50, redis.call('ZCARD', KEYS[5]) - 20))
 for _, old in ipairs(redis.call('ZRANGEBYSCORE', KEYS[5], '-inf', '(' .. A[11], 'LIMIT', 0, spare)) do

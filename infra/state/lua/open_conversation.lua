@@ -1,5 +1,5 @@
--- KEYS and ARGV: those of create
+-- KEYS and ARGV: those of includes/create_conversation.lua
 if not is_new() then return answer() end
-wrote()
+begin_write()
 create()
 return answer()

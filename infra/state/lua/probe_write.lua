@@ -1,3 +1,3 @@
 -- Proves that a transition could be written.
-wrote()
+begin_write()
 return answer('written')

@@ -4,7 +4,7 @@ local entry = redis.call('HGET', KEYS[2], A[4])
 local old = entry and string.match(entry, '^[^?%s]%S*')
 local new = string.match(A[5], '^%S+')
 if old and not (old == 'unknown' and new ~= 'unknown') then return answer() end
-wrote()
+begin_write()
 redis.call('HSET', KEYS[2], A[4], A[5])
 redis.call('ZADD', KEYS[3], A[6], A[4])
 redis.call('ZREM', KEYS[4], A[3] .. ' ' .. A[4])

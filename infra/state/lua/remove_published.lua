@@ -2,7 +2,7 @@
 -- ARGV: 3 conversation, 4 how many turns to keep, 5 number of turns, triples of turn id, its time and the event id that
 --       its record has in the outbox, then event ids
 -- A record that is not in the outbox any more was taken out together with this very step.
-wrote()
+begin_write()
 local last = 5 + 3 * tonumber(A[5])
 for i = 6, last, 3 do
   local entry = redis.call('HGET', KEYS[2], A[i + 2])

@@ -14,7 +14,7 @@ end
 if granted < wanted then
   wait = math.ceil((1 - filled) / per_second * 1e6)
 end
-wrote()
+begin_write()
 redis.call('HSET', KEYS[2], 'tokens', string.format('%.17g', filled), 'at', tonumber(A[3]) > at and A[3] or bucket[2] or A[3])
 redis.call('EXPIRE', KEYS[2], A[6])
 return answer(granted, wait)

@@ -8,7 +8,7 @@ if A[5] ~= '0' then
   if before and tonumber(before) > tonumber(A[5]) then return answer(0) end
   rest = '{"revision":' .. A[5] .. ',' .. string.sub(rest, others or 2)
 end
-wrote()
+begin_write()
 if A[4] == '' then known = '-' end
 redis.call('HSET', KEYS[2], A[3], state .. ' ' .. known .. ' ' .. #A[4] .. '\n' .. A[4] .. rest)
 return answer(1)

@@ -1,5 +1,5 @@
 -- KEYS: head, lines    ARGV: 3 new state, 4 ' ' .. states it may follow .. ' ', 5… message ids
-wrote()
+begin_write()
 for i = 5, #A do
   local line = redis.call('HGET', KEYS[2], A[i])
   local state = line and string.match(line, '^%a+')

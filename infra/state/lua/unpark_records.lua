@@ -1,5 +1,5 @@
 -- KEYS: head, records, order, index of the group    ARGV: 3 conversation, 4… positions
-wrote()
+begin_write()
 for i = 4, #A do
   redis.call('HDEL', KEYS[2], A[i])
   redis.call('ZREM', KEYS[3], A[i])

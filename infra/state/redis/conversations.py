@@ -32,7 +32,7 @@ class RedisConversations:
         self._shards = shards
 
     async def open(self, conversation: str, origin: Origin, *, now: datetime) -> None:
-        await self._shards.run_for(conversation, "open", _OPEN, *_new(conversation, origin, now))
+        await self._shards.run_for(conversation, "open_conversation", _OPEN, *_new(conversation, origin, now))
 
     async def begin(
         self,
@@ -46,7 +46,7 @@ class RedisConversations:
     ) -> BegunConversation:
         token, known, outbox, fields, reused, lines = await self._shards.run_for(
             conversation,
-            "begin",
+            "begin_conversation",
             _BEGIN,
             *_new(conversation, origin, now),
             max(0, recent),
@@ -80,7 +80,7 @@ class RedisConversations:
     ) -> CommitResult:
         verdict, *left = await self._shards.run_for(
             conversation,
-            "commit",
+            "commit_conversation",
             _COMMIT,
             conversation,
             rules.to_micros(now),
@@ -105,7 +105,7 @@ class RedisConversations:
         return CommitResult("committed", codec.packed_snapshot(conversation, fields, known, events, numbers, promised))
 
     async def read_outbox(self, conversation: str) -> list[Envelope]:
-        (entries,) = await self._shards.run_for(conversation, "pending", ("x:",))
+        (entries,) = await self._shards.run_for(conversation, "read_outbox", ("x:",))
         return codec.unpack_outbox(entries)
 
     async def published(self, conversation: str, event_ids: Sequence[str], *, turns: Sequence[Turn] = ()) -> None:
@@ -115,7 +115,7 @@ class RedisConversations:
             ]
             await self._shards.run_for(
                 conversation,
-                "published",
+                "remove_published",
                 _PUBLISHED,
                 conversation,
                 rules.TURNS_KEPT,
@@ -131,7 +131,7 @@ class RedisConversations:
         return [member for _, member in await listing.read_due(self._shards, "ap", rules.to_micros(before), limit)]
 
     async def postpone(self, conversation: str, until: datetime) -> None:
-        await self._shards.run_for(conversation, "postpone", ("ap",), conversation, rules.to_micros(until))
+        await self._shards.run_for(conversation, "postpone_due", ("ap",), conversation, rules.to_micros(until))
 
     async def own(
         self,
@@ -153,7 +153,7 @@ class RedisConversations:
         event = rules.owner_changed(held, to, holder, epoch=epoch, request_id=request_id)
         answer = await self._shards.run_for(
             conversation,
-            "own",
+            "change_owner",
             _OWN,
             conversation,
             rules.to_micros(now),
@@ -173,12 +173,12 @@ class RedisConversations:
         return OwnershipResult(bool(won), owner.decode(), int(now_epoch))
 
     async def get(self, conversation: str) -> Conversation | None:
-        (fields,) = await self._shards.run_for(conversation, "get", ("c:",))
+        (fields,) = await self._shards.run_for(conversation, "get_conversation", ("c:",))
         return codec.conversation_of(conversation, fields)
 
     async def snapshot(self, conversation: str) -> Snapshot | None:
         fields, handled, outbox, numbers, promised = await self._shards.run_for(
-            conversation, "snapshot", _SNAPSHOT, rules.RECENT_SEQS
+            conversation, "read_snapshot", _SNAPSHOT, rules.RECENT_SEQS
         )
         return codec.snapshot_of(conversation, fields, handled, codec.unpack_outbox(outbox), numbers, promised)
 
@@ -192,18 +192,20 @@ class RedisConversations:
 
     async def count(self, tenant: str, owner: Owner, *, channel: str = "") -> int:
         arguments = (listing.quote_part(tenant), listing.quote_part(channel), owner)
-        return sum(int(number) for (number,) in await self._shards.run_on_all("listing_count", ("l", "lc"), *arguments))
+        return sum(
+            int(number) for (number,) in await self._shards.run_on_all("count_conversations", ("l", "lc"), *arguments)
+        )
 
     async def counts(self) -> dict[Owner, int]:
         total: dict[Owner, int] = dict.fromkeys(rules.OWNERS, 0)
-        for (counted,) in await self._shards.run_on_all("hash", ("k",)):
+        for (counted,) in await self._shards.run_on_all("read_hash", ("k",)):
             for owner, count in codec.pairs(counted):
                 total[owner.decode()] += int(count)  # type: ignore[index]
         return total
 
 
 def _new(conversation: str, origin: Origin, now: datetime) -> tuple[Argument, ...]:
-    """The arguments of ``create.lua``."""
+    """The arguments of ``includes/create_conversation.lua``."""
     tenant, channel = listing.quote_part(origin.tenant), listing.quote_part(origin.channel)
     # Only strings: encoding it without the model takes a fifth of the time.
     return conversation, rules.to_micros(now), orjson.dumps(dict(origin)), tenant, channel

@@ -74,7 +74,7 @@ class RedisLimiter:
         keep = int(bucket.burst / bucket.per_second) + 60
         granted, wait = await self._shards.run(
             shard,
-            "take",
+            "take_rate_tokens",
             [self._shards.key(shard, "g", bucket.key)],
             draw.at,
             repr(bucket.per_second),
@@ -88,7 +88,9 @@ class RedisLimiter:
         """``now`` is ignored: the server's clock counts."""
         shard = shard_of(f"count:{key}")
         flat = [part for pair in amounts.items() for part in pair]
-        totals = await self._shards.run(shard, "add", [self._shards.key(shard, "n", key)], int(keep * 1000), *flat)
+        totals = await self._shards.run(
+            shard, "add_to_hash", [self._shards.key(shard, "n", key)], int(keep * 1000), *flat
+        )
         return {name: int(total) for name, total in zip(amounts, totals, strict=True)}
 
 
@@ -100,17 +102,19 @@ class RedisLeases:
 
     async def acquire(self, name: str, holder: str, *, ttl: float, now: datetime) -> int | None:
         until = rules.to_micros(now + timedelta(seconds=ttl))
-        token = await self._shards.run_unchecked("lease", [self._key(name)], holder, rules.to_micros(now), until)
+        token = await self._shards.run_unchecked(
+            "lease_acquire", [self._key(name)], holder, rules.to_micros(now), until
+        )
         return None if token is None else int(token)
 
     async def release(self, name: str, holder: str) -> None:
-        await self._shards.run_unchecked("release", [self._key(name)], holder)
+        await self._shards.run_unchecked("lease_release", [self._key(name)], holder)
 
     async def leave(self, name: str, token: int, note: str) -> bool:
-        return bool(await self._shards.run_unchecked("leave", [self._key(name)], str(token), note))
+        return bool(await self._shards.run_unchecked("lease_save_note", [self._key(name)], str(token), note))
 
     async def note(self, name: str) -> str:
-        note = await self._shards.run_unchecked("note", [self._key(name)])
+        note = await self._shards.run_unchecked("lease_read_note", [self._key(name)])
         return note.decode() if note else ""
 
     def _key(self, name: str) -> str:
@@ -126,10 +130,10 @@ class RedisHeads:
         self._calls: dict[str, Call] = {}
 
     async def advance(self, tenant: str, partition: int, offset: int) -> None:
-        await self._shards.run(*self._place(tenant, "raise_field"), partition, offset)
+        await self._shards.run(*self._place(tenant, "raise_hash_field"), partition, offset)
 
     async def of(self, tenant: str) -> dict[int, int]:
-        shard, script, keys = self._place(tenant, "hash")
+        shard, script, keys = self._place(tenant, "read_hash")
         call = self._calls.get(tenant)
         if call is None or call.has_left or call.answer.done():
             call = self._calls[tenant] = self._shards.call(shard, script, keys)
@@ -158,16 +162,16 @@ class RedisTokens:
     async def bind(self, identity: str, session: str, *, until: datetime, now: datetime) -> str:
         shard = shard_of(f"identity:{identity}")
         key = self._shards.key(shard, "ui", identity)
-        (holder,) = await self._shards.run(shard, "token_bind", [key], session, count_seconds(until, now))
+        (holder,) = await self._shards.run(shard, "visitor_token_bind", [key], session, count_seconds(until, now))
         return bytes(holder).decode()
 
     async def revoke(self, conversation: str, session: str, *, until: datetime, now: datetime) -> None:
         shard, key = locate_session(self._shards, conversation, session)
-        await self._shards.run(shard, "put", [key], "1", count_seconds(until, now))
+        await self._shards.run(shard, "put_value", [key], "1", count_seconds(until, now))
 
     async def is_revoked(self, conversation: str, session: str, *, now: datetime) -> bool:
         shard, key = locate_session(self._shards, conversation, session)
-        (found,) = await self._shards.run(shard, "value", [key])
+        (found,) = await self._shards.run(shard, "read_value", [key])
         return found is not None
 
 

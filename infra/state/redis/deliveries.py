@@ -84,16 +84,16 @@ class RedisDeliveries:
         return _VERDICTS[verdict.decode()]
 
     async def withdraw(self, conversation: str, message_id: str) -> None:
-        await self._shards.run_for(conversation, "withdraw", ("d:", "dt:", "i"), conversation, message_id)
+        await self._shards.run_for(conversation, "withdraw_send", ("d:", "dt:", "i"), conversation, message_id)
 
     async def intent_deadline(self, conversation: str, message_id: str) -> datetime | None:
-        (deadline,) = await self._shards.run_for(conversation, "score", ("i",), f"{conversation} {message_id}")
+        (deadline,) = await self._shards.run_for(conversation, "read_score", ("i",), f"{conversation} {message_id}")
         return None if deadline is None else rules.from_micros(int(float(deadline)))
 
     async def record(self, conversation: str, outcome: DeliveryOutcome) -> None:
         await self._shards.run_for(
             conversation,
-            "record",
+            "record_delivery",
             ("d:", "dt:", "i"),
             conversation,
             outcome.message_id,
@@ -103,21 +103,21 @@ class RedisDeliveries:
         )
 
     async def outcome(self, conversation: str, message_id: str) -> DeliveryOutcome | None:
-        (entry,) = await self._shards.run_for(conversation, "field", ("d:",), message_id)
+        (entry,) = await self._shards.run_for(conversation, "read_hash_field", ("d:",), message_id)
         if entry is None or entry.startswith(b"?"):
             return None
         return DeliveryOutcome.model_validate_json(entry.partition(b" ")[2])
 
     async def by_external_id(self, tenant: str, channel: str, account: str, external_id: str) -> tuple[str, str] | None:
         shard, key = external_key(self._shards, tenant, channel, account, external_id)
-        (value,) = await self._shards.run(shard, "value", [key])
+        (value,) = await self._shards.run(shard, "read_value", [key])
         return None if value is None else cast(tuple[str, str], tuple(value.decode().split("\n", 1)))
 
     async def bind(
         self, tenant: str, channel: str, account: str, external_id: str, conversation: str, message_id: str
     ) -> None:
         shard, key = external_key(self._shards, tenant, channel, account, external_id)
-        await self._shards.run(shard, "put", [key], f"{conversation}\n{message_id}", codec.KEEP)
+        await self._shards.run(shard, "put_value", [key], f"{conversation}\n{message_id}", codec.KEEP)
 
     async def unresolved(self, *, before: datetime, limit: int) -> list[tuple[str, str]]:
         found = await listing.read_due(self._shards, "i", rules.to_micros(before), limit)

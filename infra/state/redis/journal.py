@@ -78,11 +78,13 @@ class RedisJournal:
         return [cast(tuple[str, str], tuple(member.split(" ", 1))) for _, member in found]
 
     async def postpone(self, conversation: str, key: str, until: datetime) -> None:
-        await self._shards.run_for(conversation, "postpone", ("ji",), f"{conversation} {key}", rules.to_micros(until))
+        await self._shards.run_for(
+            conversation, "postpone_due", ("ji",), f"{conversation} {key}", rules.to_micros(until)
+        )
 
     async def admit(self, tenant: str, contact: str, action: str, day: str, key: str, *, most: int) -> bool:
         shard, counted = count_key(self._shards, tenant, contact, action, day)
-        (admitted,) = await self._shards.run(shard, "admit", [counted], key, most, COUNTED)
+        (admitted,) = await self._shards.run(shard, "admit_action", [counted], key, most, COUNTED)
         return bool(admitted)
 
 

@@ -26,17 +26,17 @@ class RedisParking:
         if not records:
             return
         rows = [part for record in records for part in row_of(record)]
-        await self._run("park", group, conversation, conversation, entry_of(records[0], until), *rows)
+        await self._run("park_records", group, conversation, conversation, entry_of(records[0], until), *rows)
 
     async def read(self, group: str, conversation: str, *, limit: int) -> list[Record]:
         if limit <= 0:
             return []
         shard = shard_of(conversation)
-        (found,) = await self._shards.run(shard, "parked", keys_for(self._shards, group, conversation)[:2], limit)
+        (found,) = await self._shards.run(shard, "read_parked", keys_for(self._shards, group, conversation)[:2], limit)
         return [codec.unpack_record(packed) for packed in found]
 
     async def unpark(self, group: str, conversation: str, records: Sequence[Record]) -> int:
-        (left,) = await self._run("unpark", group, conversation, conversation, *map(codec.position_of, records))
+        (left,) = await self._run("unpark_records", group, conversation, conversation, *map(codec.position_of, records))
         return int(left)
 
     async def list_conversations(
@@ -44,7 +44,7 @@ class RedisParking:
     ) -> dict[str, tuple[TopicPartition, datetime]]:
         wanted = frozenset(partitions)
         out = {}
-        for (flat,) in await self._shards.run_on_all("hash", (f"w:{quote_part(group)}",)):
+        for (flat,) in await self._shards.run_on_all("read_hash", (f"w:{quote_part(group)}",)):
             for conversation, entry in codec.pairs(flat):
                 until, partition, topic = entry.decode().split("|", 2)
                 source = TopicPartition(topic, int(partition))
@@ -96,7 +96,7 @@ class RedisDeadLetters:
 
     async def count_replay(self, tenant: str, letter: str) -> int:
         shard, letters, replays, _ = self._keys(tenant)
-        (count,) = await self._shards.run(shard, "letter_replayed", [letters, replays], letter)
+        (count,) = await self._shards.run(shard, "letter_count_replay", [letters, replays], letter)
         if not count:
             raise NotFound("no such dead letter")
         return int(count)
@@ -131,10 +131,10 @@ class RedisStrikes:
     async def add(self, strikes: Sequence[Strike]) -> None:
         for strike in strikes:
             # The number rises with time, so the first report of an incident is kept only if it is the last.
-            await self._shards.run(*self._place(strike, "raise_field"), _field(strike), rules.to_micros(strike.at))
+            await self._shards.run(*self._place(strike, "raise_hash_field"), _field(strike), rules.to_micros(strike.at))
 
     async def of(self, group: str, source: TopicPartition) -> list[Strike]:
-        shard, script, keys = self._place_of(group, *source, "hash")
+        shard, script, keys = self._place_of(group, *source, "read_hash")
         (flat,) = await self._shards.run(shard, script, keys)
         found = [_strike(group, source, field.decode(), int(at)) for field, at in codec.pairs(flat)]
         return sorted(found, key=lambda strike: (strike.at, strike.incident))
@@ -143,7 +143,7 @@ class RedisStrikes:
         for _, same in groupby(sorted(strikes), key=lambda strike: strike[:3]):
             first, *others = same
             fields = dict.fromkeys(_field(each) for each in (first, *others))
-            await self._shards.run(*self._place(first, "drop_fields"), *fields)
+            await self._shards.run(*self._place(first, "drop_hash_fields"), *fields)
 
     def _place(self, strike: Strike, script: str) -> tuple[int, str, list[str]]:
         return self._place_of(strike.group, strike.topic, strike.partition, script)

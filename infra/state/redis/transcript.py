@@ -67,7 +67,7 @@ class RedisTranscript:
         return await self._lines(conversation, "last", 0, limit)
 
     async def head(self, conversation: str) -> int:
-        (head,) = await self._shards.run_for(conversation, "field", ("c:",), "head")
+        (head,) = await self._shards.run_for(conversation, "read_hash_field", ("c:",), "head")
         return int(head or 0)
 
     async def _lines(self, conversation: str, side: str, number: int, limit: int) -> list[TranscriptMessage]:

@@ -4,7 +4,7 @@
 local A = ARGV
 local head = redis.call('HMGET', KEYS[1], 'status', 'rebuild', 'base')
 local ours = head[1] == 'rebuilding' and head[2] == A[1]
-local function wrote() end
+local function begin_write() end
 local function answer(...)
   return {...}
 end

@@ -19,7 +19,7 @@ local ours = true
 
 -- Must be the first write of a transition: when Redis refuses writes (memory, replica), it refuses here, and nothing
 -- of the transition has happened.
-local function wrote()
+local function begin_write()
   seq = redis.call('HINCRBY', KEYS[1], 'seq', 1)
 end
 

@@ -56,5 +56,5 @@ class Call:
 
 
 def is_state_lost(error: Exception) -> bool:
-    """See head.lua. Only a caller that knows the shard can raise StateLost."""
+    """See includes/shard_head.lua. Only a caller that knows the shard can raise StateLost."""
     return str(error).startswith("STATE_LOST")

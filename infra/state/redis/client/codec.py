@@ -47,7 +47,7 @@ def _origin(packed: bytes) -> Origin:
 
 
 def conversation_of(id_: str, fields: Sequence[bytes | None]) -> Conversation | None:
-    """``fields`` as get.lua returns them; None when there is no conversation, only a transcript perhaps."""
+    """``fields`` as get_conversation.lua returns them; None when there is no conversation, at most a transcript."""
     origin, *_, facts, holder = fields
     if origin is None:
         return None
@@ -81,7 +81,7 @@ def snapshot_of(
     outbox: Iterable[Envelope],
     *numbers: Sequence[bytes],
 ) -> Snapshot | None:
-    """``fields`` as get.lua returns them, ``handled`` and ``numbers`` as flat pairs."""
+    """``fields`` as get_conversation.lua returns them, ``handled`` and ``numbers`` as flat pairs."""
     state = conversation_of(id_, fields)
     return None if state is None else rules.snapshot_of(state, _parse_handled(handled), _parse_numbers(numbers), outbox)
 

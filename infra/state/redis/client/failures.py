@@ -53,7 +53,7 @@ _BY_PREFIX = {
 
 
 def is_schema_mismatch(error: BaseException) -> bool:
-    """See head.lua."""
+    """See includes/shard_head.lua."""
     return str(error).startswith("SCHEMA_MISMATCH ")
 
 

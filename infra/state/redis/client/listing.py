@@ -27,7 +27,7 @@ async def read_newest(
 
     async def first(of: Iterable[int], count: int) -> list[list[Entry]]:
         answers = await shards.run_on(
-            of, "listing", ("l", "lc"), quote_part(tenant), quote_part(channel), at, id_, count, *owners
+            of, "list_conversations", ("l", "lc"), quote_part(tenant), quote_part(channel), at, id_, count, *owners
         )
         return [[(int(score), name.decode()) for name, score in codec.pairs(found)] for (found,) in answers]
 
@@ -42,7 +42,7 @@ async def read_due(shards: Shards, index: str, before: int, limit: int) -> list[
     """The oldest entries of a time index over all shards: ``(microseconds, member)``."""
 
     async def first(of: Iterable[int], count: int) -> list[list[Entry]]:
-        answers = await shards.run_on(of, "due", (index,), before, count)
+        answers = await shards.run_on(of, "list_due", (index,), before, count)
         return [[(int(score), name.decode()) for name, score in codec.pairs(found)] for (found,) in answers]
 
     by_shard = await _read_page(first, limit, descending=False)
@@ -50,7 +50,7 @@ async def read_due(shards: Shards, index: str, before: int, limit: int) -> list[
 
 
 async def load(shards: Shards, ids: Sequence[str]) -> list[Conversation | None]:
-    answers = await asyncio.gather(*(shards.run_for(id_, "get", ("c:",)) for id_ in ids))
+    answers = await asyncio.gather(*(shards.run_for(id_, "get_conversation", ("c:",)) for id_ in ids))
     return [codec.conversation_of(id_, fields) for id_, (fields,) in zip(ids, answers, strict=True)]
 
 

@@ -6,13 +6,25 @@ import hashlib
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 
 from infra.state.redis.rebuild.schema import VERSION, Migration
 
-_UNGUARDED = frozenset({"lease", "release", "leave", "note", "prepare", "finish", "schema_of"})
-_FRAGMENTS = frozenset({"head", "create", "lines", "settle", "restore_head", "restore_each", "migrate"})
-_CREATING = frozenset({"begin", "open"})
-_WITH_LINES = frozenset({"begin", "transcript_add", "transcript_read"})
+_FOLDER = files("infra.state") / "lua"
+_UNCHECKED = frozenset(
+    {
+        "lease_acquire",
+        "lease_release",
+        "lease_save_note",
+        "lease_read_note",
+        "prepare_rebuild",
+        "finish_rebuild",
+        "read_schema_version",
+    }
+)
+"""Scripts that run whatever the state of the shard."""
+_CREATING = frozenset({"begin_conversation", "open_conversation"})
+_WITH_LINES = frozenset({"begin_conversation", "transcript_add", "transcript_read"})
 _SETTLING = frozenset({"journal_record", "restore_settled"})
 _BUNDLED = frozenset(
     f"restore_{what}" for what in ("message", "delivery", "parked", "value", "intended", "settled", "count")
@@ -30,32 +42,34 @@ class Script:
 
 @cache
 def scripts() -> dict[str, Script]:
-    """Every script by name, preceded by the check of the shard's head that its kind needs."""
-    folder = files("infra.state") / "lua"
-    sources = {
-        entry.name.removesuffix(".lua"): entry.read_text() for entry in folder.iterdir() if entry.name.endswith(".lua")
-    }
+    """Every script by name, preceded by the pieces of ``includes`` that its kind needs."""
+    sources, includes = _read_folder(_FOLDER), _read_folder(_FOLDER / "includes")
     sources |= {f"restore_{name}": sources[name] for name in _ALSO_RESTORE}
-    return {name: _script(name, sources) for name in sources if name not in _FRAGMENTS}
+    return {name: _make_script(name, _assemble(name, source, includes)) for name, source in sources.items()}
 
 
-def _script(name: str, sources: dict[str, str]) -> Script:
-    own = (sources["settle"] if name in _SETTLING else "") + sources[name]
-    if name in _UNGUARDED:
-        source = own
+def _read_folder(folder: Traversable) -> dict[str, str]:
+    entries = (entry for entry in folder.iterdir() if entry.name.endswith(".lua"))
+    return {entry.name.removesuffix(".lua"): entry.read_text() for entry in entries}
+
+
+def _assemble(name: str, source: str, includes: dict[str, str]) -> str:
+    own = (includes["settle_action"] if name in _SETTLING else "") + source
+    if name in _UNCHECKED:
+        whole = own
     elif name.startswith("restore"):
-        source = sources["restore_head"] + own + (sources["restore_each"] if name in _BUNDLED else "")
+        whole = includes["restore_head"] + own + (includes["restore_each"] if name in _BUNDLED else "")
     else:
-        source = sources["head"] + (sources["create"] if name in _CREATING else "")
-        source += (sources["lines"] if name in _WITH_LINES else "") + own
-    return _make_script(name, source.replace("@SCHEMA@", str(VERSION)))
+        whole = includes["shard_head"] + (includes["create_conversation"] if name in _CREATING else "")
+        whole += (includes["transcript_lines"] if name in _WITH_LINES else "") + own
+    return whole.replace("@SCHEMA@", str(VERSION))
 
 
 def migration(step: Migration) -> Script:
     """The script that takes one migration step on one shard."""
-    folder = files("infra.state") / "lua"
-    own = (folder / f"{step.script}.lua").read_text() if step.script else ""
-    return _make_script(f"migrate_{step.version}", (folder / "migrate.lua").read_text().replace("@STEP@", own))
+    own = (_FOLDER / f"{step.script}.lua").read_text() if step.script else ""
+    source = (_FOLDER / "includes" / "migrate_shard.lua").read_text()
+    return _make_script(f"migrate_{step.version}", source.replace("@STEP@", own))
 
 
 def _make_script(name: str, source: str) -> Script:

@@ -65,7 +65,8 @@ async def _open_shards(url: str, prefix: str, access: RedisSettings) -> AsyncIte
 async def _versions(shards: Shards) -> list[int]:
     """The version of each shard, in order."""
     answers = await asyncio.gather(
-        *(shards.run_unchecked("schema_of", [shards.head(shard)]) for shard in range(SHARDS)), return_exceptions=True
+        *(shards.run_unchecked("read_schema_version", [shards.head(shard)]) for shard in range(SHARDS)),
+        return_exceptions=True,
     )
     versions = []
     for answer in answers:

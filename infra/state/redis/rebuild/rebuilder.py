@@ -43,7 +43,9 @@ class RedisRebuild:
     async def check(self) -> frozenset[int]:
         if await self._evictions.are_new():
             return frozenset(ALL)
-        answers = await asyncio.gather(*(self._shards.run(shard, "check", []) for shard in ALL), return_exceptions=True)
+        answers = await asyncio.gather(
+            *(self._shards.run(shard, "check_shard", []) for shard in ALL), return_exceptions=True
+        )
         lost: set[int] = set()
         for answer in answers:
             if isinstance(answer, StateLost):
@@ -59,7 +61,7 @@ class RedisRebuild:
         if lost:
             raise StateLost("state is lost or is being rebuilt", shards=lost)
         self._probed = (self._probed + 1) % len(ALL)
-        await self._shards.run(self._probed, "probe", [])
+        await self._shards.run(self._probed, "probe_write", [])
 
     async def prepare(self, shards: frozenset[int]) -> None:
         # Keys evicted from here on are missing from the rebuilt shards as well.
@@ -69,7 +71,10 @@ class RedisRebuild:
         seconds, micros = await self._shards.pipe.command("TIME")
         now = int(seconds) * 1_000_000 + int(micros)
         await asyncio.gather(
-            *(self._shards.run_unchecked("prepare", [self._shards.head(shard)], rebuild, now) for shard in shards)
+            *(
+                self._shards.run_unchecked("prepare_rebuild", [self._shards.head(shard)], rebuild, now)
+                for shard in shards
+            )
         )
         await self._empty(shards)
         self._rebuilds |= dict.fromkeys(shards, rebuild)
@@ -92,7 +97,7 @@ class RedisRebuild:
         shard = shard_of(state.id)
         await self._run_restore(
             shard,
-            "restore",
+            "restore_conversation",
             self._keys(shard, state.id, _KINDS),
             *(state.id, tenant, channel, codec.KEEP, len(fields) // 2, *fields),
             *(len(snapshot.handled), *handled, len(events), *outbox),
@@ -155,7 +160,7 @@ class RedisRebuild:
         done = await asyncio.gather(
             *(
                 self._shards.run_unchecked(
-                    "finish", [self._shards.head(shard)], self._rebuilds.pop(shard, ""), uuid4().hex
+                    "finish_rebuild", [self._shards.head(shard)], self._rebuilds.pop(shard, ""), uuid4().hex
                 )
                 for shard in ordered
             )

@@ -10,7 +10,7 @@ from typing import Any
 from infra.state.redis.client.call import Argument
 
 Run = Callable[..., Awaitable[list[Any]]]
-"""``(shard, script, keys, *arguments)``; see restore_each.lua for the script's side."""
+"""``(shard, script, keys, *arguments)``; see includes/restore_each.lua for the script's side."""
 
 
 @dataclass(slots=True)
