@@ -15,11 +15,11 @@ from datetime import datetime
 import structlog
 
 from schemas import ids, topics
-from schemas.changes import FeedbackValue, ReactionChanged
+from schemas.conversation_activity import Feedback
 from schemas.desk import DeskUpdate
 from schemas.envelope import Envelope, envelope
 from schemas.errors import ParleyError
-from schemas.facts import Feedback
+from schemas.message_changes import FeedbackValue, ReactionChanged
 from schemas.messages import AuthorKind, MessageState
 from schemas.ports import Signals
 

@@ -16,7 +16,7 @@ from typing import Any
 from connectors.channel_services import ChannelServices
 from schemas.errors import MissingDependency, NotFound
 from schemas.ports import Channel
-from schemas.runtime.extras import install_command
+from schemas.runtime.optional_dependencies import install_command
 
 CHANNELS: dict[str, str] = {
     "web": "connectors.web",

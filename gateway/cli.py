@@ -27,7 +27,7 @@ from gateway.commands import (
     turns,
 )
 from schemas.errors import ParleyError
-from schemas.runtime.extras import DISTRIBUTION
+from schemas.runtime.optional_dependencies import DISTRIBUTION
 
 app = typer.Typer(
     name="parley",

@@ -30,7 +30,7 @@ from typing import Any
 import structlog
 from pydantic import BaseModel, ValidationError
 
-from infra import interpreter
+from infra import process_tuning
 from infra.database.lock import ProcessLock
 from schemas.errors import DatabaseLocked
 from schemas.ports import Record, Strike, StrikeCode
@@ -100,7 +100,7 @@ class FlightRecorder:
         self._cpu = time.thread_time()
         self._steps = 0
         self._closed = threading.Event()
-        limit = interpreter.available_memory()
+        limit = process_tuning.available_memory()
         _HEAD.pack_into(self._page, 0, 0, 0.0, threading.get_ident(), stall_after, 0, 0, limit, 0)
         self._memory = threading.Thread(target=self._watch_memory, args=(limit,), name="memory watch", daemon=True)
 
@@ -169,7 +169,7 @@ class FlightRecorder:
     def _watch_memory(self, limit: int) -> None:
         last_step, before = -1, 0
         while not self._closed.wait(_MEASURE_EVERY):
-            now = interpreter.used_memory()
+            now = process_tuning.used_memory()
             if self._steps != last_step or not self._page[0]:
                 last_step, before = self._steps, now
             _MEMORY.pack_into(self._page, _MEMORY_AT, now, before, limit)

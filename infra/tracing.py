@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from schemas.errors import MissingDependency, ParleyError
 from schemas.runtime import tracing
-from schemas.runtime.extras import install_command
+from schemas.runtime.optional_dependencies import install_command
 from schemas.runtime.tracing import Kind, Value
 
 if TYPE_CHECKING:

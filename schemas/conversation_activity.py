@@ -1,4 +1,4 @@
-"""Events on ``parley.events`` that report something beside the messages themselves, and the typing signal."""
+"""Activity beside the messages: stored files, the end of a visitor's session, feedback, and the typing signal."""
 
 from __future__ import annotations
 

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from pydantic import BaseModel
 
 from schemas import actions as a
-from schemas import changes
 from schemas import conversation as c
+from schemas import conversation_activity, message_changes
 from schemas import desk as d
-from schemas import facts as f
 from schemas import messages as m
 from schemas.envelope import Envelope
 from schemas.errors import UnknownEventType
@@ -63,10 +62,10 @@ DEADLETTER_RECORDED = "parley.deadletter.recorded.v1"
 # event type → (payload model, topic family)
 EVENT_TYPES: dict[str, tuple[type[BaseModel], str]] = {
     MESSAGE_RECEIVED: (m.InboundMessage, "inbound"),
-    MESSAGE_EDITED: (changes.MessageEdited, "inbound"),
-    MESSAGE_DELETED: (changes.MessageDeleted, "inbound"),
-    REACTION_CHANGED: (changes.ReactionChanged, "inbound"),
-    CONTACT_CHANGED: (changes.ContactChanged, "inbound"),
+    MESSAGE_EDITED: (message_changes.MessageEdited, "inbound"),
+    MESSAGE_DELETED: (message_changes.MessageDeleted, "inbound"),
+    REACTION_CHANGED: (message_changes.ReactionChanged, "inbound"),
+    CONTACT_CHANGED: (message_changes.ContactChanged, "inbound"),
     OWNER_REQUESTED: (c.OwnerRequested, "inbound"),
     RECEIPT_RECORDED: (m.Receipt, "inbound"),
     ACTION_RESOLVED: (a.ActionResolved, "inbound"),
@@ -78,15 +77,15 @@ EVENT_TYPES: dict[str, tuple[type[BaseModel], str]] = {
     DESK_ACTED: (d.DeskCommand, "desk"),
     DRAFT_MADE: (d.DraftGenerated, "desk"),
     MESSAGE_SEND: (m.OutboundMessage, "outbound"),
-    MESSAGE_REVISE: (changes.MessageEdited, "outbound"),
-    MESSAGE_RETRACT: (changes.MessageDeleted, "outbound"),
+    MESSAGE_REVISE: (message_changes.MessageEdited, "outbound"),
+    MESSAGE_RETRACT: (message_changes.MessageDeleted, "outbound"),
     REPLY_BEGUN: (m.ReplyBegun, "outbound"),
     OWNER_CHANGED: (c.OwnerChanged, "events"),
     TURN_COMPLETED: (c.Turn, "events"),
     DELIVERY_RECORDED: (c.DeliveryOutcome, "events"),
-    FILES_STORED: (f.FilesStored, "events"),
-    SESSION_ENDED: (f.SessionEnded, "events"),
-    FEEDBACK_GIVEN: (f.Feedback, "events"),
+    FILES_STORED: (conversation_activity.FilesStored, "events"),
+    SESSION_ENDED: (conversation_activity.SessionEnded, "events"),
+    FEEDBACK_GIVEN: (conversation_activity.Feedback, "events"),
     ACTION_INTENDED: (a.ActionIntended, "events"),
     ACTION_SETTLED: (a.ActionSettled, "events"),
     APPROVAL_REQUESTED: (a.ApprovalRequested, "events"),

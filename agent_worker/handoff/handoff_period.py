@@ -13,10 +13,10 @@ from typing import Any, Literal
 from agent_worker.handoff.promises import find_promises, merge_promises
 from agent_worker.handoff.rating import rating_question_id
 from agent_worker.turn.inbound_events import Event
-from schemas.changes import MessageDeleted, MessageEdited
 from schemas.conversation import Conversation, Facts, Owner, OwnerRequested
 from schemas.desk import DraftRequested, Handoff, HandoffEnded, HandoffResolved, Rating, Score, names_surface
 from schemas.handoff.rules import PEOPLE
+from schemas.message_changes import MessageDeleted, MessageEdited
 from schemas.messages import Choice, InboundMessage, TranscriptMessage
 from schemas.ports import OwnershipResult
 

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from agent_worker.sources.layout import Line, markdown
 from schemas.errors import DocumentTooLarge, MissingDependency, Unprocessable
 from schemas.ports import Content
-from schemas.runtime.extras import install_command
+from schemas.runtime.optional_dependencies import install_command
 
 _MAX_PAGES = 3_000
 _MAX_CHARACTERS = 4_000_000

@@ -11,7 +11,7 @@ from typing import ClassVar
 from agent_worker.knowledge.text.html import html_content
 from schemas.errors import DocumentTooLarge, MissingDependency, Unprocessable
 from schemas.ports import Content
-from schemas.runtime.extras import install_command
+from schemas.runtime.optional_dependencies import install_command
 
 _MAX_XML_BYTES = 40 * 1024 * 1024
 _MAX_PARTS = 10_000

@@ -14,8 +14,8 @@ from datetime import datetime
 from typing import Any
 
 from agent_worker.turn.inbound_events import Event
-from schemas.changes import MessageEdited
 from schemas.conversation import Facts
+from schemas.message_changes import MessageEdited
 from schemas.messages import InboundMessage, TranscriptMessage
 from schemas.transcript import CLOCK_TOLERANCE
 

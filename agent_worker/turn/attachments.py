@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 import structlog
 
 from schemas.conversation import Origin
+from schemas.conversation_activity import FilesStored
 from schemas.errors import (
     CredentialsRevoked,
     DeliveryError,
@@ -19,7 +20,6 @@ from schemas.errors import (
     Unavailable,
     UnsupportedMediaType,
 )
-from schemas.facts import FilesStored
 from schemas.ids import derived_id
 from schemas.messages import Attachment, InboundMessage, RemoteFile, TranscriptMessage
 from schemas.ports import Clock, FetchFile, Transcribe, Transcript

@@ -12,8 +12,8 @@ from pydantic import BaseModel
 from agent_worker.turn.inbound_events import Event
 from schemas.actions import ApprovalRequested
 from schemas.conversation import Conversation, OwnerRequested, Turn
+from schemas.conversation_activity import FilesStored
 from schemas.envelope import Envelope, as_json
-from schemas.facts import FilesStored
 from schemas.ids import derived_id, reply_id, turn_record_id
 from schemas.messages import Author, AuthorKind, InboundMessage, OutboundMessage, ReplyBegun
 from schemas.ports import AnswerDraft

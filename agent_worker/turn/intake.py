@@ -11,10 +11,10 @@ import structlog
 
 from agent_worker.turn.answered_watermark import AnsweredWatermark
 from agent_worker.turn.inbound_events import HORIZON, ActionUpdate, Event
-from schemas.changes import MessageDeleted, MessageEdited
 from schemas.content import content_fields, describe_content, shorten
+from schemas.conversation_activity import FilesStored
 from schemas.errors import IdReused
-from schemas.facts import FilesStored
+from schemas.message_changes import MessageDeleted, MessageEdited
 from schemas.messages import Attachment, Author, InboundMessage, Receipt, TranscriptMessage
 from schemas.ports import BegunConversation, NonTextContent, Transcript
 

@@ -16,10 +16,10 @@ from agent_worker.turn.inbound_events import Event
 from agent_worker.turn.intake import Intake, apply_events
 from agent_worker.turn.outbox import Outbox
 from agent_worker.turn.values import TurnInput
-from schemas.changes import MessageDeleted, MessageEdited, ReactionChanged
 from schemas.conversation import Conversation, Origin
 from schemas.errors import RecordError, UndecodableRecord
 from schemas.ids import turn_id
+from schemas.message_changes import MessageDeleted, MessageEdited, ReactionChanged
 from schemas.messages import InboundMessage, Receipt, TranscriptMessage
 from schemas.ports import BegunConversation, Clock, Metrics, Record, State
 from schemas.runtime import crash_points

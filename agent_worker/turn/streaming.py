@@ -12,8 +12,8 @@ import orjson
 import structlog
 
 from schemas.conversation import Conversation
+from schemas.conversation_activity import TypingSignal, typing_topic
 from schemas.errors import ParleyError
-from schemas.facts import TypingSignal, typing_topic
 from schemas.ports import Clock, Signals
 
 log = structlog.get_logger("parley.worker")

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from connectors.channel_services import ChannelServices
-from connectors.graph import webhooks
-from connectors.graph.errors import build_delivery_error, require_external_id
 from connectors.instagram import rendering
 from connectors.instagram.updates import OBJECT, UpdateParser
+from connectors.meta_graph import webhooks
+from connectors.meta_graph.errors import build_delivery_error, require_external_id
 from schemas.errors import CredentialsRevoked, SendRefused
 from schemas.messages import Address, OutboundMessage
 from schemas.ports import (

@@ -10,11 +10,11 @@ from urllib.parse import urlsplit
 import structlog
 
 from connectors.channel_services import ChannelServices
-from connectors.graph.client import GraphClient
-from connectors.graph.errors import build_delivery_error
-from connectors.graph.models import get_file_name
-from connectors.graph.token_check import check_token
 from connectors.inbound.display_names import clean_display_name
+from connectors.meta_graph.client import GraphClient
+from connectors.meta_graph.errors import build_delivery_error
+from connectors.meta_graph.models import get_file_name
+from connectors.meta_graph.token_check import check_token
 from schemas.errors import DeliveryError, NotFound, SendDelayed, SendRefused, SendUnknown
 from schemas.messages import Address, RemoteFile
 from schemas.ports import Account, AccountFinding, Profile, VendorCall, VendorResponse

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from connectors.graph.sealed_choices import open_choice
 from connectors.inbound.display_names import clean_display_name
 from connectors.instagram.models import Message, MessageAttachment, Postback, ReferralData
+from connectors.meta_graph.sealed_choices import open_choice
 from schemas.messages import FileKind, Quote, Referral, RemoteFile
 from schemas.ports import Account
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from pydantic import Field
 
-from connectors.graph.models import GraphModel, Id, ItemList, KnownId, Text, Timestamp
 from connectors.markup import clean_text
+from connectors.meta_graph.models import GraphModel, Id, ItemList, KnownId, Text, Timestamp
 
 
 class UserReference(GraphModel):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from connectors.graph.sealed_choices import fits_limits, seal_choices
 from connectors.markup import PLAIN, build_labels, count_utf8, is_blank, render
+from connectors.meta_graph.sealed_choices import fits_limits, seal_choices
 from schemas.errors import SendRefused
 from schemas.messages import Attachment, OutboundMessage
 from schemas.ports import RenderContext, VendorCall

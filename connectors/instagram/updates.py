@@ -9,8 +9,6 @@ from typing import Any
 
 import structlog
 
-from connectors.graph import webhooks
-from connectors.graph.models import Entry, parse_item, parse_items, parse_time
 from connectors.instagram import contents
 from connectors.instagram.models import (
     Message,
@@ -22,6 +20,8 @@ from connectors.instagram.models import (
     ReferralData,
     Update,
 )
+from connectors.meta_graph import webhooks
+from connectors.meta_graph.models import Entry, parse_item, parse_items, parse_time
 from schemas import topics
 from schemas.messages import Address, Author, Receipt
 from schemas.ports import Account, Event

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from connectors.graph.client import GraphClient
-from connectors.graph.errors import build_delivery_error
+from connectors.meta_graph.client import GraphClient
+from connectors.meta_graph.errors import build_delivery_error
 from schemas.ports import AccountFinding
 
 EXPIRES_SOON = timedelta(days=14)

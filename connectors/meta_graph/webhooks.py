@@ -13,7 +13,7 @@ from typing import Any
 
 import structlog
 
-from connectors.graph.models import Entry, parse_item
+from connectors.meta_graph.models import Entry, parse_item
 from schemas.errors import InvalidRequest, Unauthorized
 from schemas.ports import Account, RawRequest
 

@@ -16,10 +16,10 @@ from connectors import conversation_signals
 from connectors.outbound.delivery_log import build_delivery_event
 from connectors.outbound.delivery_reports import DeliveryReports
 from schemas import ids, topics
-from schemas.changes import ReactionChanged, feedback_value
 from schemas.conversation import DeliveryOutcome
 from schemas.envelope import Envelope
 from schemas.errors import Parked, RecordError
+from schemas.message_changes import ReactionChanged, feedback_value
 from schemas.messages import MessageState, Receipt, TranscriptMessage
 from schemas.ports import Batch, Bus, Clock, Metrics, Record, State
 from schemas.runtime import tracing

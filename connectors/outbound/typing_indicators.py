@@ -14,8 +14,8 @@ import structlog
 from pydantic import ValidationError
 
 from connectors.outbound.connections import AccountConnections
+from schemas.conversation_activity import TypingSignal, typing_topic
 from schemas.errors import ParleyError
-from schemas.facts import TypingSignal, typing_topic
 from schemas.ports import Account, Clock, Limiter, RateLimit, Signals, TypingIndicator
 
 log = structlog.get_logger("parley.outbound")

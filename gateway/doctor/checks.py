@@ -23,10 +23,10 @@ from gateway.wiring.engines import (
 )
 from gateway.wiring.listening import check_port
 from gateway.wiring.parts import list_accounts
-from infra.deploy.finding import Finding
+from infra.deploy.doctor_finding import Finding
 from infra.state.registry import load_engine
 from schemas.errors import MissingDependency, ParleyError, PortInUse
-from schemas.runtime.extras import install_command
+from schemas.runtime.optional_dependencies import install_command
 
 _GIB = 1024**3
 
@@ -62,7 +62,7 @@ async def run_checks(file: Path | None) -> list[Finding]:
 
 async def _check_servers(config: Config) -> list[Finding]:
     try:
-        from infra.deploy import probes_kafka
+        from infra.deploy import kafka_probe
 
         engine = load_engine(config.state)
     except ImportError as error:
@@ -75,7 +75,7 @@ async def _check_servers(config: Config) -> list[Finding]:
     except ParleyError as error:
         return [Finding("certificates", "fail", error.message, error.fix)]
     brokers = config.bus.removeprefix("kafka://")
-    kafka_findings = probes_kafka.probe(
+    kafka_findings = kafka_probe.probe(
         brokers, config.topic_prefix, required_topics(config), access=kafka, required=access
     )
     return [*await kafka_findings, *state_findings]

@@ -22,9 +22,9 @@ from gateway.wiring.actions import build_action_rules
 from gateway.wiring.engines import channels_of
 from gateway.wiring.models import find_used_models, open_provider
 from gateway.wiring.parts import list_accounts
-from infra.deploy.finding import Finding
+from infra.deploy.doctor_finding import Finding
 from schemas.errors import ParleyError
-from schemas.runtime.extras import install_command
+from schemas.runtime.optional_dependencies import install_command
 
 PROBE_TIMEOUT_S = 5.0
 OPTIONAL_READERS = {".pdf": "pypdfium2", ".docx": "mammoth"}

@@ -15,7 +15,7 @@ from connectors.registry import open_channel
 from gateway.config.settings import Config
 from gateway.http.webhooks import build_path
 from gateway.wiring.parts import list_accounts
-from infra.deploy.finding import Finding
+from infra.deploy.doctor_finding import Finding
 from schemas.errors import NotFound, ParleyError
 from schemas.messages import Attachment
 from schemas.ports import Account, AccountInspector

@@ -11,10 +11,10 @@ from pydantic import BaseModel, ValidationError
 from gateway.training.conversation_log import ConversationEvent
 from gateway.training.export_rows import ConversationExample, ExportMessage, Preference, Rejection
 from schemas import topics
-from schemas.changes import MessageDeleted, MessageEdited
 from schemas.conversation import DeliveryOutcome, OwnerChanged, Turn
-from schemas.facts import Feedback, FilesStored
+from schemas.conversation_activity import Feedback, FilesStored
 from schemas.handoff.rules import PEOPLE
+from schemas.message_changes import MessageDeleted, MessageEdited
 from schemas.messages import InboundMessage, OutboundMessage
 from schemas.privacy.cards import OwnNumbers, mask_cards
 from schemas.privacy.one_time_codes import mask_one_time_codes

@@ -17,9 +17,9 @@ from gateway.webchat.serialization import filter_visible, serialize_messages
 from gateway.webchat.sessions import Visit
 from gateway.wiring.parts import Parts
 from schemas import ids, topics
+from schemas.conversation_activity import Feedback
 from schemas.envelope import envelope
 from schemas.errors import InvalidRequest, ParleyError, Unavailable
-from schemas.facts import Feedback
 from schemas.messages import MAX_TEXT, Address, Attachment, Author, ChoiceSelection, Printable, TranscriptMessage
 from schemas.ports import Event
 from schemas.privacy.cards import mask_cards

@@ -26,9 +26,9 @@ from gateway.webchat.identity import Identity, verify_identity
 from gateway.wiring.parts import AccountLookup
 from schemas import ids, topics
 from schemas.conversation import SIGNED_IN
+from schemas.conversation_activity import SessionEnded
 from schemas.envelope import envelope
 from schemas.errors import NotFound, Unauthorized
-from schemas.facts import SessionEnded
 from schemas.messages import Address, Assurance, Printable
 from schemas.ports import Account, Bus, Clock, State
 

@@ -46,7 +46,7 @@ from gateway.wiring.parts import Parts, build_account_lookup, list_accounts
 from gateway.wiring.supervisor import Supervisor
 from gateway.wiring.vendor_files import VendorFiles
 from gateway.wiring.vendor_streams import start_backfills, start_streams
-from infra import descriptors, flight_recorder, interpreter
+from infra import flight_recorder, open_files, process_tuning
 from infra.blobs import open_blobs
 from infra.database.lock import ProcessLock
 from infra.flight_recorder import FlightRecorder
@@ -193,9 +193,9 @@ def _health_app(parts: Parts) -> web.Application:
 
 @asynccontextmanager
 async def run_process(config: Config, role: str, *, searches: bool = True) -> AsyncIterator[tuple[Parts, Supervisor]]:
-    interpreter.limit_heaps()
-    interpreter.shorten_switch_interval()
-    descriptors.raise_limit()
+    process_tuning.limit_heaps()
+    process_tuning.shorten_switch_interval()
+    open_files.raise_limit()
     supervisor = Supervisor()
     supervisor.stop_on_signals()
     traces = record_traces(config.telemetry.otlp_endpoint, role=role, sample=config.telemetry.sample)
@@ -206,8 +206,8 @@ async def run_process(config: Config, role: str, *, searches: bool = True) -> As
         if (watch := parts.watch) is not None:
             supervisor.run("store", lambda: supervisor.run_until_stop(watch()))
         supervisor.run_every("ready gauges", gauges.LONG_INTERVAL, lambda: gauges.report_readiness(parts, role))
-        interpreter.freeze_heap()
-        supervisor.run_every("memory", interpreter.EVERY, lambda: asyncio.to_thread(interpreter.trim_heap))
+        process_tuning.freeze_heap()
+        supervisor.run_every("memory", process_tuning.EVERY, lambda: asyncio.to_thread(process_tuning.trim_heap))
         freezing = asyncio.create_task(_settle_documents(parts))
         try:
             async with run_flight_recorder(config.data_path, config.stall_seconds) as recorder:
@@ -224,7 +224,7 @@ async def _settle_documents(parts: Parts) -> None:
     """Free memory once the documents are loaded: they stay, and loading them leaves much garbage behind."""
     if parts.knowledge is not None:
         await parts.knowledge.wait_until_ready()
-        interpreter.freeze_heap()
+        process_tuning.freeze_heap()
 
 
 def _member_name(role: str) -> str:

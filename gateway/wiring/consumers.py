@@ -29,7 +29,7 @@ from gateway.wiring.parts import Parts
 from gateway.wiring.routing import build_route_rules
 from gateway.wiring.supervisor import Supervisor
 from gateway.wiring.vendor_files import VendorFiles, open_transcription
-from infra.bus.lanes import Bounds, Lanes
+from infra.bus.lanes import ConsumerLimits, Lanes
 from infra.bus.poison_watch import PoisonWatch
 from schemas import topics
 from schemas.errors import SetupError, Unavailable
@@ -265,15 +265,15 @@ class ConsumerRunner:
     def _build_lanes(self, consumer: Consumer) -> Lanes:
         tenants = self._parts.config.tenants
         turns = {name: tenant.limits.turns_at_once for name, tenant in tenants.items()}
-        bounds = Bounds(drain=DRAIN_SECONDS)
+        limits = ConsumerLimits(drain=DRAIN_SECONDS)
         return Lanes(
             self._parts.bus,
             self._parts.state.parking,
-            bounds=bounds,
+            limits=limits,
             clock=self._parts.clock,
             closed=self._parts.is_state_lost,
             pressed=self._parts.overload_flag,
-            tenant_limit=lambda tenant: turns.get(tenant, bounds.running_per_tenant),
+            tenant_limit=lambda tenant: turns.get(tenant, limits.running_per_tenant),
             watch=self._build_watch(consumer.group),
         )
 

@@ -12,9 +12,9 @@ from agent_worker.knowledge.vectors.encoder import light_encoder
 from agent_worker.knowledge.vectors.onnx_encoder import open_folder
 from gateway.config.settings import Config
 from infra.deploy import encoder as fetching
-from infra.deploy.finding import Finding
+from infra.deploy.doctor_finding import Finding
 from schemas.errors import ConfigInvalid
-from schemas.runtime.extras import install_command
+from schemas.runtime.optional_dependencies import install_command
 
 if TYPE_CHECKING:
     from agent_worker.knowledge.vectors.encoder import Encoder

@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 import structlog
 
-from infra import descriptors
+from infra import open_files
 from schemas.errors import PortInUse
 
 log = structlog.get_logger("parley.gateway")
@@ -125,8 +125,8 @@ class Acceptor:
         """How many connections may be open. Other descriptors are reserved for files, vendors and databases."""
         now = time.monotonic()
         if now - self._counted_at >= COUNT_INTERVAL_S:
-            total = descriptors.limit()
-            others = max(0, descriptors.count_open() - self._open)
+            total = open_files.limit()
+            others = max(0, open_files.count_open() - self._open)
             self._max_connections = max(1, total - others - reserved_descriptors(total))
             self._counted_at = now
         return self._max_connections
@@ -137,7 +137,7 @@ class Acceptor:
         if now - self._logged_at >= LOG_INTERVAL_S:
             self._logged_at = now
             fix = "allow more open files: ulimit -n, or LimitNOFILE of the service"
-            total = descriptors.limit()
+            total = open_files.limit()
             log.warning("accepting_paused", reason=reason, connections=self._open, open_files=total, fix=fix)
         self._stop_reading()
         self._paused = self._loop.call_later(PAUSE_S, self._end_pause)

@@ -23,7 +23,7 @@ from gateway.config.routing import (
 )
 from gateway.config.settings import Config, Tenant
 from gateway.wiring.encoders import open_encoder
-from infra.deploy.finding import Finding
+from infra.deploy.doctor_finding import Finding
 from schemas.errors import ConfigInvalid, SetupError
 
 if TYPE_CHECKING:

@@ -14,11 +14,11 @@ class Assignment:
     """The state of a partition between its assignment and its revocation. When the partition comes back it gets a new
     object, so that late work of the earlier assignment cannot touch the offsets of the new one."""
 
-    __slots__ = ("early", "gone", "lanes", "lookup", "prefix", "revoking", "source")
+    __slots__ = ("early", "gone", "lanes", "lookup", "offsets", "revoking", "source")
 
     def __init__(self, source: TopicPartition) -> None:
         self.source = source
-        self.prefix = Prefix()
+        self.offsets = OffsetTracker()
         self.lanes: dict[str, Lane] = {}
         self.revoking = asyncio.Event()
         """Set when the partition is being taken away."""
@@ -41,9 +41,9 @@ class Assignment:
         return {task for pair in both for task in pair if task is not None}
 
 
-# Committable offset: the end of the contiguous run of finished records.
-class Prefix:
-    """Tracks one partition from its assignment to its revocation. All operations are O(1) amortized."""
+class OffsetTracker:
+    """Tracks the offset that may be committed for one partition: the end of the contiguous run of finished records. All
+    operations are O(1) amortized."""
 
     def __init__(self) -> None:
         self._open: deque[int] = deque()

@@ -11,7 +11,7 @@ from schemas.ports import Record
 
 
 @dataclass(frozen=True, slots=True)
-class Bounds:
+class ConsumerLimits:
     """Limits of one consumer. Counts are records, ``bytes_held`` is bytes, times are seconds."""
 
     held: int = 10_000
@@ -36,7 +36,7 @@ class Bounds:
     many more may be held."""
 
 
-class Budget:
+class HeldRecords:
     """Records and bytes in memory, in all and by tenant: waiting, being handled, or on their way to the store."""
 
     def __init__(self) -> None:
@@ -59,25 +59,25 @@ class Budget:
             self.bytes_held -= record.size
             self._by_tenant[tenant_of(record)] -= 1
 
-    def room(self, bounds: Bounds) -> int:
+    def room(self, limits: ConsumerLimits) -> int:
         """The number of records to poll: at least one, since a poll also keeps the membership alive."""
         typical = self.bytes_held / self.held if self.held else 1.0
-        by_bytes = int((bounds.bytes_held - self.bytes_held) / max(typical, 1.0))
-        return max(1, min(bounds.poll_records, bounds.held - self.held, by_bytes))
+        by_bytes = int((limits.bytes_held - self.bytes_held) / max(typical, 1.0))
+        return max(1, min(limits.poll_records, limits.held - self.held, by_bytes))
 
     @contextmanager
-    def promise(self, tenant: str, bounds: Bounds) -> Iterator[int]:
+    def promise(self, tenant: str, limits: ConsumerLimits) -> Iterator[int]:
         """Reserve room for parked records that a lane reads back; yields how many it may read."""
-        left = min(bounds.held - self.held, bounds.held_per_tenant - self._by_tenant[tenant]) - self._promised
-        page = min(bounds.held_per_lane, max(bounds.min_page, left))
+        left = min(limits.held - self.held, limits.held_per_tenant - self._by_tenant[tenant]) - self._promised
+        page = min(limits.held_per_lane, max(limits.min_page, left))
         self._promised += page
         try:
             yield page
         finally:
             self._promised -= page
 
-    def is_full(self, bounds: Bounds, share: float) -> bool:
-        return self.held >= share * bounds.held or self.bytes_held >= share * bounds.bytes_held
+    def is_full(self, limits: ConsumerLimits, share: float) -> bool:
+        return self.held >= share * limits.held or self.bytes_held >= share * limits.bytes_held
 
 
 def tenant_of(record: Record) -> str:

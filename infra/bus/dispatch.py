@@ -10,11 +10,11 @@ from datetime import datetime
 from functools import partial
 
 from infra.bus.assignment import Assignment
-from infra.bus.budget import Bounds, Budget, tenant_of
+from infra.bus.consumer_limits import ConsumerLimits, HeldRecords, tenant_of
 from infra.bus.fair_queue import FairQueue
 from infra.bus.lane import Lane, LaneBatch
 from infra.bus.overflow import Overflow
-from infra.bus.retrying import Outcome, run_handler
+from infra.bus.retrying import BatchOutcome, run_handler
 from schemas.ports import Clock, GiveUp, LaneHandler, Record
 
 
@@ -23,7 +23,7 @@ class Dispatch:
 
     def __init__(
         self,
-        bounds: Bounds,
+        limits: ConsumerLimits,
         overflow: Overflow,
         handler: LaneHandler,
         give_up: GiveUp,
@@ -33,16 +33,16 @@ class Dispatch:
         tenant_limit: Callable[[str], int] | None,
     ) -> None:
         def limit_of(tenant: str) -> int:
-            return tenant_limit(tenant) if tenant and tenant_limit is not None else bounds.running_per_tenant
+            return tenant_limit(tenant) if tenant and tenant_limit is not None else limits.running_per_tenant
 
-        self._bounds = bounds
+        self._limits = limits
         self._overflow = overflow
         self._handler = handler
         self._give_up = give_up
         self._clock = clock
         self._closed = closed
-        self.queue: FairQueue[Lane] = FairQueue(bounds.running, limit_of, self._start)
-        self.budget = Budget()
+        self.queue: FairQueue[Lane] = FairQueue(limits.running, limit_of, self._start)
+        self.held_records = HeldRecords()
         self.failure: BaseException | None = None
         """A bug of ours: the run ends with it, because some lane no longer works."""
         self._schedule: list[tuple[datetime, int, Lane]] = []
@@ -56,10 +56,10 @@ class Dispatch:
         """A record was read; offsets of a partition come in rising order."""
         lane = self._lane(assignment, record.key)
         tenant = lane.tenant = lane.tenant or tenant_of(record)
-        assignment.prefix.add(record.offset)
-        self.budget.take(record)
-        crowded = lane.record_count >= self._bounds.held_per_lane
-        if lane.overflow or crowded or self.budget.of_tenant(tenant) > self._bounds.held_per_tenant:
+        assignment.offsets.add(record.offset)
+        self.held_records.take(record)
+        crowded = lane.record_count >= self._limits.held_per_lane
+        if lane.overflow or crowded or self.held_records.of_tenant(tenant) > self._limits.held_per_tenant:
             self._spill(lane, [record])
             return
         lane.queue.append(record)
@@ -79,10 +79,10 @@ class Dispatch:
 
     def relieve(self, assignment: Assignment) -> None:
         """Park the lanes that hold back the commit most, so that the partition can go on without them."""
-        oldest = assignment.prefix.oldest
-        if oldest is None or assignment.prefix.span < self._bounds.span // 2:
+        oldest = assignment.offsets.oldest
+        if oldest is None or assignment.offsets.span < self._limits.span // 2:
             return
-        limit = oldest + self._bounds.span // 4
+        limit = oldest + self._limits.span // 4
         for lane in list(assignment.lanes.values()):
             if lane.flushing is None and lane.oldest is not None and lane.oldest < limit:
                 self._spill(lane, [])
@@ -105,7 +105,7 @@ class Dispatch:
 
     async def _flush(self, lane: Lane) -> None:
         while (stored := await self._overflow.flush(lane)) is not None:
-            self.budget.release(stored)
+            self.held_records.release(stored)
             if not lane.spilling:
                 break
         lane.flushing = None
@@ -180,7 +180,7 @@ class Dispatch:
     async def _run_lane(self, lane: Lane) -> None:
         """Handle batch after batch, until nothing is due or another lane waits for the slot."""
         while lane.assignment.open and not self._is_blocked(lane) and (batch := await self._next_batch(lane)):
-            outcome = await run_handler(self._handler, self._give_up, batch, self._bounds.attempts)
+            outcome = await run_handler(self._handler, self._give_up, batch, self._limits.attempts)
             await self._settle(lane, batch, outcome)
             if self.queue.contended or isinstance(outcome, datetime):
                 break
@@ -195,31 +195,31 @@ class Dispatch:
             if lane.tenant != lane.running_tenant and self.queue.contended:
                 return None  # queue up again, this time behind its own tenant; the records are still parked
         for record in batch.records[: batch.parked]:
-            self.budget.take(record)
+            self.held_records.take(record)
         lane.batch = batch
         return batch
 
     async def _read_parked(self, lane: Lane) -> LaneBatch | None:
-        with self.budget.promise(lane.tenant, self._bounds) as page:
+        with self.held_records.promise(lane.tenant, self._limits) as page:
             batch = await self._overflow.next_batch(lane, page)
         if batch is not None and (lane.spilling or batch.parked >= page):
             batch.backlog.set()
         return batch
 
-    async def _settle(self, lane: Lane, batch: LaneBatch, outcome: Outcome | datetime) -> None:
-        if outcome is Outcome.DONE:
+    async def _settle(self, lane: Lane, batch: LaneBatch, outcome: BatchOutcome | datetime) -> None:
+        if outcome is BatchOutcome.DONE:
             batch.settled = len(batch.records)
         until = outcome if isinstance(outcome, datetime) else None
         if (until is not None or lane.overflow) and not await self._overflow.settle(lane, batch, until):
             return
         if lane.assignment.gone:
             return
-        lane.assignment.prefix.finish(
+        lane.assignment.offsets.finish(
             batch.records[batch.parked :] if until else batch.records[batch.parked : batch.settled]
         )
-        if outcome is not Outcome.INTERRUPTED:
+        if outcome is not BatchOutcome.INTERRUPTED:
             lane.batch = None
-            self.budget.release(batch.records)
+            self.held_records.release(batch.records)
         if until is not None and lane.until is not None:
             self._wake_at(lane, until)
 
@@ -229,7 +229,7 @@ class Dispatch:
         """Drop everything held for these partitions. Their records are read again by the next owner."""
         for assignment in assignments:
             for lane in assignment.lanes.values():
-                self.budget.release([*lane.queue, *lane.spilling, *(lane.batch.records if lane.batch else ())])
+                self.held_records.release([*lane.queue, *lane.spilling, *(lane.batch.records if lane.batch else ())])
             assignment.lanes.clear()
         self.queue.withdraw(lambda lane: lane.assignment.gone)
         self._schedule = [entry for entry in self._schedule if not entry[2].assignment.gone]

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 import structlog
 
 from infra.bus.assignment import Assignment
-from infra.bus.budget import Bounds, Budget
+from infra.bus.consumer_limits import ConsumerLimits, HeldRecords
 from infra.bus.dispatch import Dispatch
 from infra.bus.overflow import Overflow
 from infra.bus.poison_watch import PoisonWatch
@@ -23,7 +23,7 @@ from infra.bus.retrying import retry_until_success
 from schemas.errors import BusUnavailable, Fenced
 from schemas.ports import Bus, Clock, GiveUp, LaneHandler, Parking, Record, Subscription, TopicPartition
 
-__all__ = ["Bounds", "Lanes"]
+__all__ = ["ConsumerLimits", "Lanes"]
 
 log = structlog.get_logger("parley.lanes")
 
@@ -44,7 +44,7 @@ class Lanes:
         bus: Bus,
         parking: Parking,
         *,
-        bounds: Bounds | None = None,
+        limits: ConsumerLimits | None = None,
         clock: Clock = lambda: datetime.now(UTC),
         closed: Callable[[], bool] = lambda: False,
         pressed: Callable[[], bool] = lambda: False,
@@ -54,7 +54,7 @@ class Lanes:
         self._watch = watch
         self._bus = bus
         self._parking = parking
-        self.bounds = bounds or Bounds()
+        self.limits = limits or ConsumerLimits()
         self._clock = clock
         self._gate = closed
         self._pressed = pressed
@@ -86,7 +86,7 @@ class Lanes:
         if self._watch is not None:
             handler, give_up = self._watch.watch_handler(handler), self._watch.watch_give_up(give_up)
         dispatch = self._dispatch = Dispatch(
-            self.bounds,
+            self.limits,
             self._overflow,
             handler,
             give_up,
@@ -117,7 +117,7 @@ class Lanes:
         """0–1: the gauge for autoscaling."""
         if self._dispatch is None:
             return 0.0
-        return max(self._dispatch.queue.load, min(1.0, self.budget.held / self.bounds.held))
+        return max(self._dispatch.queue.load, min(1.0, self.held_records.held / self.limits.held))
 
     @property
     def oldest_waiting(self) -> float:
@@ -132,14 +132,14 @@ class Lanes:
         return frozenset(source for source, held in self._assignments.items() if held.open and held.lookup is None)
 
     @property
-    def budget(self) -> Budget:
+    def held_records(self) -> HeldRecords:
         """Records and bytes in memory."""
-        return self._dispatch.budget if self._dispatch else Budget()
+        return self._dispatch.held_records if self._dispatch else HeldRecords()
 
     @property
     def held_count(self) -> int:
         """Unfinished records in memory."""
-        return self.budget.held
+        return self.held_records.held
 
     @property
     def running_count(self) -> int:
@@ -165,11 +165,11 @@ class Lanes:
         dispatch.tick()
         rest = 0.0  # sleep even for 0 s: a poll that returns at once must not keep the lanes from running
         try:
-            room = dispatch.budget.room(self.bounds)
-            records = await subscription.poll(max_records=room, timeout=self.bounds.poll)
+            room = dispatch.held_records.room(self.limits)
+            records = await subscription.poll(max_records=room, timeout=self.limits.poll)
             self._take(dispatch, records)
-            rest = self.bounds.rest if len(records) >= self.bounds.poll_records else 0.0
-            if asyncio.get_running_loop().time() - self._committed_at >= self.bounds.commit_every:
+            rest = self.limits.rest if len(records) >= self.limits.poll_records else 0.0
+            if asyncio.get_running_loop().time() - self._committed_at >= self.limits.commit_every:
                 self._committed_at = asyncio.get_running_loop().time()
                 for assignment in self._assignments.values():
                     dispatch.relieve(assignment)
@@ -210,8 +210,8 @@ class Lanes:
         return (
             self._is_closed()
             or assignment.lookup is not None
-            or dispatch.budget.is_full(self.bounds, share / PRESSED if self._pressed() else share)
-            or assignment.prefix.span >= share * self.bounds.span
+            or dispatch.held_records.is_full(self.limits, share / PRESSED if self._pressed() else share)
+            or assignment.offsets.span >= share * self.limits.span
         )
 
     # ── the gate ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -280,7 +280,7 @@ class Lanes:
             assignment.revoking.set()
         try:
             if running := set().union(*(assignment.tasks for assignment in leaving)):
-                _, late = await asyncio.wait(running, timeout=self.bounds.drain)
+                _, late = await asyncio.wait(running, timeout=self.limits.drain)
                 if late:
                     log.warning("drain_overrun", group=self._group, lanes=len(late))
             await self._commit(leaving)
@@ -305,7 +305,7 @@ class Lanes:
 
     async def _commit(self, assignments: Sequence[Assignment]) -> None:
         due = {
-            a.source: offset for a in assignments if not a.gone and (offset := a.prefix.offset_to_commit()) is not None
+            a.source: offset for a in assignments if not a.gone and (offset := a.offsets.offset_to_commit()) is not None
         }
         if not due or self._subscription is None:
             return
@@ -317,4 +317,4 @@ class Lanes:
             return
         for assignment in assignments:
             if (offset := due.get(assignment.source)) is not None:
-                assignment.prefix.mark_committed(offset)
+                assignment.offsets.mark_committed(offset)

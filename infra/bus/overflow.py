@@ -69,7 +69,7 @@ class Overflow:
             if batch is not None:
                 batch.parked += len(handled)
             del lane.spilling[: len(spilled)]
-            lane.assignment.prefix.finish([*handled, *spilled])
+            lane.assignment.offsets.finish([*handled, *spilled])
         return spilled
 
     async def settle(self, lane: Lane, batch: LaneBatch, until: datetime | None) -> bool:

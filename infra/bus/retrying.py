@@ -25,14 +25,16 @@ _LONGEST_OUTAGE_DELAY = 5.0
 _FENCED_LIMIT = 50
 
 
-class Outcome(Enum):
+class BatchOutcome(Enum):
     DONE = "done"
     """Answered, or given up on: the records need no more work."""
     INTERRUPTED = "interrupted"
     """The partition is being taken away: the records are read again by its next owner."""
 
 
-async def run_handler(handler: LaneHandler, give_up: GiveUp, batch: LaneBatch, attempts: int) -> Outcome | datetime:
+async def run_handler(
+    handler: LaneHandler, give_up: GiveUp, batch: LaneBatch, attempts: int
+) -> BatchOutcome | datetime:
     """Run the handler until its batch is done; a datetime means: park the unsettled records until then.
 
     An outage of the store or broker is waited for without limit, because no record is at fault. Other failures count;
@@ -42,7 +44,7 @@ async def run_handler(handler: LaneHandler, give_up: GiveUp, batch: LaneBatch, a
     while True:
         try:
             await handler(batch)
-            return Outcome.DONE
+            return BatchOutcome.DONE
         except Parked as parked:
             return parked.until
         except TemporaryRefusal as error:
@@ -61,7 +63,7 @@ async def run_handler(handler: LaneHandler, give_up: GiveUp, batch: LaneBatch, a
         log.info("lane_retry", conversation_id=batch.conversation, attempt=batch.attempt, code=_code(failure))
         batch.attempt += 1
         if await wait_or_stop(batch.revoking, pause):
-            return Outcome.INTERRUPTED
+            return BatchOutcome.INTERRUPTED
 
 
 def _raise_own_cancellation(error: BaseException) -> None:
@@ -74,18 +76,18 @@ def _raise_own_cancellation(error: BaseException) -> None:
 
 async def _single_out(
     handler: LaneHandler, give_up: GiveUp, batch: LaneBatch, attempts: int, failure: BaseException
-) -> Outcome | datetime:
+) -> BatchOutcome | datetime:
     if len(batch.records) == 1:
         return await _give_up(give_up, batch, failure)
     for single in batch.split():
         outcome = await run_handler(handler, give_up, single, attempts)
-        if outcome is not Outcome.DONE:
+        if outcome is not BatchOutcome.DONE:
             return outcome
         batch.settled += 1
-    return Outcome.DONE
+    return BatchOutcome.DONE
 
 
-async def _give_up(give_up: GiveUp, batch: LaneBatch, failure: BaseException) -> Outcome:
+async def _give_up(give_up: GiveUp, batch: LaneBatch, failure: BaseException) -> BatchOutcome:
     log.error("gave_up", conversation_id=batch.conversation, code=_code(failure), exc_info=failure)
     error = failure if isinstance(failure, Exception) else RuntimeError("cancelled from within")
 
@@ -94,7 +96,7 @@ async def _give_up(give_up: GiveUp, batch: LaneBatch, failure: BaseException) ->
         return True
 
     done = await retry_until_success(batch.revoking, write, "give_up_failed", conversation_id=batch.conversation)
-    return Outcome.DONE if done else Outcome.INTERRUPTED
+    return BatchOutcome.DONE if done else BatchOutcome.INTERRUPTED
 
 
 async def retry_until_success(

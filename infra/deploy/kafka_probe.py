@@ -15,7 +15,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError
 
 from infra.bus.kafka.access_errors import explain_refusal
-from infra.deploy.finding import Finding, skew
+from infra.deploy.doctor_finding import Finding, skew
 from schemas.topics import DAY_MS, TopicSpec
 
 OPEN: Mapping[str, Any] = {}

@@ -29,10 +29,10 @@ from infra.state.replay_filter import HandledRecords
 from infra.state.transcript_replay import TranscriptReplay, transcript_line
 from schemas import topics
 from schemas.actions import ActionIntended, ActionSettled
-from schemas.changes import MessageDeleted, MessageEdited
 from schemas.conversation import Contact, DeliveryOutcome, Snapshot
+from schemas.conversation_activity import SessionEnded
 from schemas.errors import SchemaMismatch
-from schemas.facts import SessionEnded
+from schemas.message_changes import MessageDeleted, MessageEdited
 from schemas.messages import InboundMessage, OutboundMessage
 from schemas.ports import Bus, Record
 from schemas.ports import Rebuild as RebuildPort

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from infra.database import Database
     from infra.database.migration import SchemaState
-    from infra.deploy.finding import Finding
+    from infra.deploy.doctor_finding import Finding
     from schemas.ports import State
 
 

@@ -6,10 +6,10 @@ from pydantic import BaseModel
 
 from schemas import topics
 from schemas.actions import ActionIntended, ActionSettled
-from schemas.changes import MessageDeleted, MessageEdited
 from schemas.conversation import Contact, DeadLetter, DeliveryOutcome, Snapshot, Turn
+from schemas.conversation_activity import FilesStored, SessionEnded
 from schemas.desk import DeskCommand, DraftGenerated
-from schemas.facts import FilesStored, SessionEnded
+from schemas.message_changes import MessageDeleted, MessageEdited
 from schemas.messages import InboundMessage, OutboundMessage, Receipt
 
 PROPOSED = frozenset({topics.MESSAGE_REVISE, topics.MESSAGE_RETRACT})

@@ -11,9 +11,9 @@ from pydantic import BaseModel, ValidationError
 
 from infra.state import rules
 from schemas import topics
-from schemas.changes import MessageDeleted, MessageEdited
 from schemas.conversation import DeliveryOutcome, Snapshot, Turn
-from schemas.facts import FilesStored
+from schemas.conversation_activity import FilesStored
+from schemas.message_changes import MessageDeleted, MessageEdited
 from schemas.messages import Attachment, InboundMessage, MessageState, OutboundMessage, Receipt, TranscriptMessage
 
 GAP = 1_000

@@ -79,6 +79,12 @@ from schemas.ports.deliveries import (
     Deliveries,
     SendVerdict,
 )
+from schemas.ports.event_streams import (
+    BackfillChannel,
+    BackfillContext,
+    StreamContext,
+    StreamingChannel,
+)
 from schemas.ports.journal import (
     Claim,
     ClaimVerdict,
@@ -129,12 +135,6 @@ from schemas.ports.sources import (
 from schemas.ports.state import (
     Rebuild,
     State,
-)
-from schemas.ports.streaming import (
-    BackfillChannel,
-    BackfillContext,
-    StreamContext,
-    StreamingChannel,
 )
 from schemas.ports.transcript import (
     Transcript,

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from schemas.actions import ActionIntended, ActionSettled
 from schemas.conversation import Contact, DeliveryOutcome, Snapshot
-from schemas.facts import SessionEnded
+from schemas.conversation_activity import SessionEnded
 from schemas.messages import TranscriptMessage
 from schemas.ports.bus import Record
 from schemas.ports.contacts import Contacts

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from connectors.graph.errors import build_delivery_error
-from connectors.graph.models import parse_time
-from connectors.graph.sealed_choices import fits_limits, open_choice, seal_choices
+from connectors.meta_graph.errors import build_delivery_error
+from connectors.meta_graph.models import parse_time
+from connectors.meta_graph.sealed_choices import fits_limits, open_choice, seal_choices
 from schemas.errors import CredentialsRevoked, DeliveryError, SendDelayed, SendRefused, SendUnknown
 from schemas.messages import Choice, ChoiceSelection, OutboundMessage
 from schemas.ports import VendorResponse

@@ -11,8 +11,8 @@ import pytest
 from aiohttp import ClientTimeout, web
 
 from connectors import http
-from connectors.graph.client import GraphClient
 from connectors.http import HttpConnection, build_delivery_error
+from connectors.meta_graph.client import GraphClient
 from infra.deploy.process import free_port
 from schemas.errors import CredentialsRevoked, SendDelayed, SendRefused, SendUnknown
 from schemas.ports import VendorCall, VendorResponse

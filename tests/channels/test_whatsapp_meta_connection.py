@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from aiohttp import ClientTimeout
 
-from connectors.graph import client
+from connectors.meta_graph import client
 from schemas import topics
 from schemas.conversation import Contact
 from schemas.errors import CredentialsRevoked, NotFound, SendDelayed, SendRefused, SendUnknown, TooLarge

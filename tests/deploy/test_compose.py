@@ -15,7 +15,7 @@ import yaml
 
 from gateway.config.settings import Config
 from infra.deploy import containers
-from infra.deploy.probes_kafka import OFFSETS_KEPT_MINUTES
+from infra.deploy.kafka_probe import OFFSETS_KEPT_MINUTES
 from infra.deploy.process import free_port
 from infra.state.redis.probe import REQUIRED_SETTINGS
 from tests.deploy.compose_checks import ROLES, fill_variables, problems

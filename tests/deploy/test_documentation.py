@@ -13,7 +13,7 @@ from gateway.config.settings import Config
 from gateway.http import app
 from gateway.wiring import compose, consumers
 from infra.bus.kafka.profile import PRODUCTION
-from infra.bus.lanes import Bounds
+from infra.bus.lanes import ConsumerLimits
 from infra.metrics import COUNTERS, GAUGES, HISTOGRAMS
 from schemas.conversation import HANDLED_HORIZON_DAYS
 from tests.deploy.environment_checks import READ, command_problems, unread
@@ -99,8 +99,8 @@ def test_every_service_of_docker_in_the_guide_exists() -> None:
         (r"running turns for (\d+) s", consumers.DRAIN_SECONDS),
         (r"requests for (\d+) s", app.DRAIN_SECONDS),
         (r"over within (\d+) s", compose.STOP_TIMEOUT),
-        (r"waiting turns against ([\d,]+)", Bounds().running),
-        (r"records held against ([\d,]+)", Bounds().held),
+        (r"waiting turns against ([\d,]+)", ConsumerLimits().running),
+        (r"records held against ([\d,]+)", ConsumerLimits().held),
         (r"\(`partitions`, (\d+)\)", Config.model_fields["partitions"].default),
         (r"is waited for \((\d+) s\)", PRODUCTION.session_timeout_ms / 1000),
         (r"Handled ids are kept (\d+) days", HANDLED_HORIZON_DAYS),

@@ -10,7 +10,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from infra.bus.kafka import KafkaAccess, KafkaBus
-from infra.deploy import probes_kafka
+from infra.deploy import kafka_probe
 from schemas.errors import BusUnavailable
 from schemas.topics import DAY_MS, TopicSpec
 
@@ -28,7 +28,7 @@ async def one_copy(kafka_bootstrap: str, topic_prefix: str) -> AsyncIterator[str
 
 
 async def checked(bootstrap: str, prefix: str, wanted: KafkaAccess) -> dict[str, str]:
-    found = await probes_kafka.probe(bootstrap, prefix, SPECS, required=wanted)
+    found = await kafka_probe.probe(bootstrap, prefix, SPECS, required=wanted)
     return {finding.check: f"{finding.status}: {finding.detail}" for finding in found}
 
 
@@ -54,7 +54,7 @@ async def test_more_copies_than_brokers_is_refused_with_the_brokers_words(
 async def test_topics_that_are_there_get_the_retention_that_is_configured(one_copy: str, topic_prefix: str) -> None:
     """By `topics create`, which leaves their other settings alone; `doctor` tells before."""
     longer = [replace(SPECS[0], retention_ms=20 * DAY_MS), SPECS[1]]
-    before = {each.check: each for each in await probes_kafka.probe(one_copy, topic_prefix, longer)}
+    before = {each.check: each for each in await kafka_probe.probe(one_copy, topic_prefix, longer)}
     assert before["kafka retention"].status == "fail"
     assert "configured 20 days" in before["kafka retention"].detail
     admin = AIOKafkaAdminClient(bootstrap_servers=one_copy)
@@ -73,7 +73,7 @@ async def test_topics_that_are_there_get_the_retention_that_is_configured(one_co
         await admin.close()
     settings = {entry[0]: entry[1] for entry in answer.resources[0][4]}
     assert (settings["retention.ms"], settings["max.message.bytes"]) == (str(20 * DAY_MS), "1200000")
-    after = {each.check: each.status for each in await probes_kafka.probe(one_copy, topic_prefix, longer)}
+    after = {each.check: each.status for each in await kafka_probe.probe(one_copy, topic_prefix, longer)}
     assert after["kafka retention"] == "ok"
 
 

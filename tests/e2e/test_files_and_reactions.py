@@ -13,8 +13,8 @@ import pytest
 from gateway.config.loader import load
 from gateway.wiring.engines import open_engine
 from schemas import topics
+from schemas.conversation_activity import Feedback
 from schemas.envelope import Envelope
-from schemas.facts import Feedback
 from tests.harness.installation import Installation
 from tests.harness.processes import ForkServer
 from tests.simulators.meta import WhatsApp

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from agent_worker.dead_letters import build_dead_letter
 from gateway.wiring.compose import run_flight_recorder
-from infra.bus.lanes import Bounds, Lanes
+from infra.bus.lanes import ConsumerLimits, Lanes
 from infra.bus.poison_watch import PoisonWatch
 from infra.flight_recorder import FlightRecorder
 from schemas.ports import Batch, Bus, Record, State
@@ -74,8 +74,8 @@ class Child:
         self._poison = poison
         self._state = state
         watch = PoisonWatch(GROUP, recorder, state.strikes, folder, self._now)
-        bounds = Bounds(poll=0.02, commit_every=0.02)
-        self._lanes = Lanes(bus, state.parking, bounds=bounds, watch=watch)
+        limits = ConsumerLimits(poll=0.02, commit_every=0.02)
+        self._lanes = Lanes(bus, state.parking, limits=limits, watch=watch)
 
     @staticmethod
     def _now() -> datetime:

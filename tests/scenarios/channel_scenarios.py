@@ -13,7 +13,7 @@ from typing import Any
 
 from agent_worker.phrases import DEFAULT_VOICE
 from schemas import topics
-from schemas.facts import Feedback
+from schemas.conversation_activity import Feedback
 from tests.scenarios.customer_conversation import FACTS, HEAT, RETURN, WATER, CustomerConversation
 from tests.scenarios.edit_scenarios import deletion, edit, edits_overtaken
 from tests.simulators.vendor import Fault, File

@@ -6,14 +6,14 @@ from importlib.metadata import PackageNotFoundError
 
 import pytest
 
-from schemas.runtime import extras
-from schemas.runtime.extras import install_command
+from schemas.runtime import optional_dependencies
+from schemas.runtime.optional_dependencies import install_command
 
 
 def test_the_command_names_libraries_that_an_index_has() -> None:
     command = install_command("slack")
     assert "pip install 'slack-bolt" in command
-    assert extras.DISTRIBUTION not in command
+    assert optional_dependencies.DISTRIBUTION not in command
 
 
 def test_an_extra_that_is_made_of_others_names_the_libraries_of_all() -> None:
@@ -26,5 +26,5 @@ def test_a_folder_that_was_never_installed_is_installed_as_a_checkout(monkeypatc
     def requires(_name: str) -> list[str]:
         raise PackageNotFoundError
 
-    monkeypatch.setattr(extras, "requires", requires)
+    monkeypatch.setattr(optional_dependencies, "requires", requires)
     assert install_command("slack").endswith("--editable '.[slack]'")

@@ -14,9 +14,9 @@ from agent_worker.actions.execution.texts import NO, YES
 from agent_worker.nlu.yes_no import yes_or_no
 from agent_worker.turn.inbound_events import Event
 from schemas.actions import PendingConfirmation
-from schemas.changes import ReactionChanged
 from schemas.choice_matching import match_choice
 from schemas.conversation import Conversation
+from schemas.message_changes import ReactionChanged
 from schemas.messages import ChoiceSelection, InboundMessage
 from schemas.ports import Deliveries
 

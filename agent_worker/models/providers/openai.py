@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from schemas.errors import MissingDependency
-from schemas.runtime.extras import install_command
+from schemas.runtime.optional_dependencies import install_command
 
 try:
     import openai

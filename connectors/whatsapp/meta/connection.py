@@ -8,10 +8,10 @@ from typing import Any
 import structlog
 
 from connectors.channel_services import ChannelServices
-from connectors.graph.client import GraphClient
-from connectors.graph.errors import build_delivery_error
-from connectors.graph.models import get_file_name
-from connectors.graph.token_check import check_token
+from connectors.meta_graph.client import GraphClient
+from connectors.meta_graph.errors import build_delivery_error
+from connectors.meta_graph.models import get_file_name
+from connectors.meta_graph.token_check import check_token
 from connectors.whatsapp.meta.files import get_media_type
 from schemas.errors import DeliveryError, NotFound, SendDelayed, SendRefused, SendUnknown, TooLarge
 from schemas.messages import Attachment, RemoteFile

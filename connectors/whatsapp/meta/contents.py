@@ -8,8 +8,8 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from connectors.graph.sealed_choices import open_choice
 from connectors.markup import clean_text
+from connectors.meta_graph.sealed_choices import open_choice
 from connectors.whatsapp.meta.models import (
     Card,
     ChoiceReply,

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import Field
 
-from connectors.graph.models import GraphModel, Id, ItemList, KnownId, Text, Timestamp
+from connectors.meta_graph.models import GraphModel, Id, ItemList, KnownId, Text, Timestamp
 
 
 class Metadata(GraphModel):

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from connectors.channel_services import ChannelServices
-from connectors.graph import webhooks
-from connectors.graph.errors import build_delivery_error, require_external_id
-from connectors.graph.models import parse_items
+from connectors.meta_graph import webhooks
+from connectors.meta_graph.errors import build_delivery_error, require_external_id
+from connectors.meta_graph.models import parse_items
 from connectors.whatsapp.meta import rendering
 from connectors.whatsapp.meta.updates import OBJECT, Change, UpdateParser
 from schemas.messages import OutboundMessage

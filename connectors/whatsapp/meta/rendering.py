@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from connectors.graph.sealed_choices import fits_limits, seal_choices
 from connectors.markup import PLAIN, WHATSAPP, build_labels, is_blank, render, shorten_label
+from connectors.meta_graph.sealed_choices import fits_limits, seal_choices
 from connectors.whatsapp.identity import build_recipient
 from connectors.whatsapp.meta.files import build_content, can_carry_caption
 from schemas.errors import SendRefused

@@ -10,10 +10,10 @@ from typing import Any
 import structlog
 from pydantic import ValidationError
 
-from connectors.graph import webhooks
-from connectors.graph.errors import get_reason
-from connectors.graph.models import parse_item, parse_items, parse_time
 from connectors.inbound.display_names import clean_display_name
+from connectors.meta_graph import webhooks
+from connectors.meta_graph.errors import get_reason
+from connectors.meta_graph.models import parse_item, parse_items, parse_time
 from connectors.whatsapp.identity import CHANNEL, WhatsAppUser
 from connectors.whatsapp.meta.contents import Payload, build_product_referral, build_referral, read_content
 from connectors.whatsapp.meta.models import (

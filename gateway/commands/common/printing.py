@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import typer
 
 if TYPE_CHECKING:
-    from infra.deploy.finding import Finding
+    from infra.deploy.doctor_finding import Finding
 
 PROGRESS_INTERVAL_S = 3.0
 """Seconds between two lines of progress if the output is not a terminal."""

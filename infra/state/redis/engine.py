@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 
 from schemas.errors import MissingDependency
-from schemas.runtime.extras import install_command
+from schemas.runtime.optional_dependencies import install_command
 
 try:
     import redis.asyncio as _redis  # noqa: F401
@@ -13,7 +13,7 @@ except ImportError as missing:
     raise MissingDependency("state on Redis needs the redis client", fix=install_command("redis")) from missing
 
 from infra.database.migration import SchemaState
-from infra.deploy.finding import Finding
+from infra.deploy.doctor_finding import Finding
 from infra.state.redis import probe
 from infra.state.redis.client.connection import Links, connections, listener
 from infra.state.redis.client.pipe import Pipe

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from redis import exceptions as redis_errors
 from redis.asyncio import Redis
 
-from infra.deploy.finding import Finding, skew
+from infra.deploy.doctor_finding import Finding, skew
 
 OLDEST = (7, 0)
 OPEN: Mapping[str, Any] = {}

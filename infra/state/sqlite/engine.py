@@ -6,7 +6,7 @@ import sqlite3
 
 from infra.database import Database, database_file, migration
 from infra.database.migration import SchemaState
-from infra.deploy.finding import Finding
+from infra.deploy.doctor_finding import Finding
 from infra.state.registry import StateEngine, StateLocation
 from infra.state.sqlite import open_sqlite_state
 from schemas.errors import SetupError

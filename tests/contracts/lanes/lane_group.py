@@ -6,13 +6,13 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
-from infra.bus.lanes import Bounds, Lanes
+from infra.bus.lanes import ConsumerLimits, Lanes
 from schemas.envelope import Envelope
 from schemas.ports import Batch, Bus, Parking, Record
 from tests.contracts.bus.engines import WEB
 from tests.contracts.bus.recording_consumer import EVERYTHING, message, wait_until
 
-QUICK = Bounds(drain=8.0, commit_every=0.05, poll=0.05)
+QUICK = ConsumerLimits(drain=8.0, commit_every=0.05, poll=0.05)
 Handler = Callable[[Batch], Awaitable[None]]
 Spot = tuple[int, int]
 
@@ -84,13 +84,13 @@ class LaneGroup:
         self,
         handler: Handler = at_once,
         *,
-        bounds: Bounds = QUICK,
+        limits: ConsumerLimits = QUICK,
         group: str = "group",
         gated: bool = False,
         tenant_limit: Callable[[str], int] | None = None,
     ) -> Member:
         closed = (lambda: self.shut) if gated else (lambda: False)
-        lanes = Lanes(self.bus, self.parking, bounds=bounds, clock=self.now, closed=closed, tenant_limit=tenant_limit)
+        lanes = Lanes(self.bus, self.parking, limits=limits, clock=self.now, closed=closed, tenant_limit=tenant_limit)
         member = Member(str(len(self.members)), lanes, handler)
         member.task = asyncio.create_task(lanes.run([WEB], group, member.handle, member.give_up))
         self.members.append(member)

@@ -8,7 +8,7 @@ from collections import defaultdict
 
 import pytest
 
-from infra.bus.lanes import Bounds
+from infra.bus.lanes import ConsumerLimits
 from schemas.errors import StateUnavailable
 from schemas.ports import Batch
 from tests.contracts.bus.recording_consumer import EVERYTHING, message, wait_until
@@ -109,7 +109,7 @@ async def test_a_store_that_is_away_gives_nothing_up(lane_group: LaneGroup) -> N
         if next(failures, False):
             raise StateUnavailable("away", retry_after_ms=0)
 
-    member = lane_group.member(handle, bounds=Bounds(attempts=2, commit_every=0.05, poll=0.05))
+    member = lane_group.member(handle, limits=ConsumerLimits(attempts=2, commit_every=0.05, poll=0.05))
     await lane_group.append(message("k", 0))
     await lane_group.caught_up()
     assert (numbers_of(member.done, "k"), member.given_up) == ([0], [])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from datetime import timedelta
 
-from infra.bus.lanes import Bounds
+from infra.bus.lanes import ConsumerLimits
 from schemas.errors import Parked
 from schemas.ports import Batch
 from tests.contracts.bus.recording_consumer import message, wait_until
@@ -42,7 +42,7 @@ async def test_a_handler_beyond_the_budget_is_cancelled_and_its_records_go_to_th
     async def endless(batch: Batch) -> None:
         await asyncio.Event().wait()
 
-    first = lane_group.member(endless, bounds=Bounds(drain=0.3, commit_every=0.05, poll=0.05))
+    first = lane_group.member(endless, limits=ConsumerLimits(drain=0.3, commit_every=0.05, poll=0.05))
     await lane_group.append(*make_burst(KEYS, 1))
     await wait_until(lambda: len(first.started) == len(KEYS), "everything is being handled")
     second = lane_group.member()

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from infra.bus.lanes import Bounds
+from infra.bus.lanes import ConsumerLimits
 from schemas.ports import Batch
 from tests.contracts.bus.recording_consumer import message, wait_until
 from tests.contracts.lanes.lane_group import QUICK, LaneGroup, make_burst, numbers_of
@@ -66,7 +66,7 @@ async def test_a_tenant_that_floods_waits_for_itself(lane_group: LaneGroup) -> N
     async def handle(batch: Batch) -> None:
         await asyncio.sleep(0)
 
-    member = lane_group.member(handle, bounds=replace(QUICK, running=4, held=20_000, held_per_tenant=2_000))
+    member = lane_group.member(handle, limits=replace(QUICK, running=4, held=20_000, held_per_tenant=2_000))
     flood = make_burst([f"a{number}" for number in range(500)], 10)
     few = [replace(message(f"b{number}", 0), tenant="small") for number in range(10)]
     for start in range(0, 5_000, 500):
@@ -91,7 +91,7 @@ async def test_a_stuck_handler_holds_up_neither_its_partition_nor_the_commit(lan
         if batch.conversation == "stuck":
             await release.wait()
 
-    member = lane_group.member(handle, bounds=replace(QUICK, span=200, poll_records=50))
+    member = lane_group.member(handle, limits=replace(QUICK, span=200, poll_records=50))
     await lane_group.append(message("stuck", 0))
     for number in range(10):
         await lane_group.append(*[message(f"k{key}", number) for key in range(200)])
@@ -110,7 +110,7 @@ async def test_six_thousand_lanes_wait_at_once(lane_group: LaneGroup, capsys: py
     async def handle(batch: Batch) -> None:
         await release.wait()
 
-    member = lane_group.member(handle, bounds=Bounds(running_per_tenant=6_000))
+    member = lane_group.member(handle, limits=ConsumerLimits(running_per_tenant=6_000))
     for start in range(0, 6_000, 1_000):
         await lane_group.append(*[message(f"k{number}", 0) for number in range(start, start + 1_000)])
     await wait_until(lambda: member.lanes.running_count == 6_000, "all run")
@@ -136,7 +136,7 @@ async def test_the_cost_of_a_record_is_printed(lane_group: LaneGroup, capsys: py
 
     reading = await _cost(lane_group, "bare")
     before = time.process_time()
-    member = lane_group.member(bounds=Bounds(poll=0.05))
+    member = lane_group.member(limits=ConsumerLimits(poll=0.05))
     await lane_group.caught_up()
     whole = time.process_time() - before
     assert len(member.done) == records

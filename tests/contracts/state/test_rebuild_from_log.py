@@ -14,10 +14,10 @@ from infra.bus.partitioner import shard_of
 from infra.state.rebuild import RebuildReport, rebuild
 from infra.state.transcript_replay import GAP
 from schemas import topics
-from schemas.changes import MessageDeleted, MessageEdited
 from schemas.conversation import DeliveryOutcome
+from schemas.conversation_activity import FilesStored, SessionEnded
 from schemas.errors import SchemaMismatch
-from schemas.facts import FilesStored, SessionEnded
+from schemas.message_changes import MessageDeleted, MessageEdited
 from schemas.messages import Author, InboundMessage, Receipt, TranscriptMessage
 from schemas.ports import Bus, State
 from tests.contracts.bus.engines import open_kafka

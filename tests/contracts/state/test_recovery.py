@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from infra.bus.lanes import Bounds, Lanes
+from infra.bus.lanes import ConsumerLimits, Lanes
 from infra.deploy.local_redis import LocalRedis
 from infra.state.recovery import StateRecovery
 from infra.state.redis.engine import open_redis_state
@@ -102,7 +102,7 @@ async def test_records_parked_by_lanes_are_handled_after_flushall(
         raise AssertionError("nothing is given up")
 
     def member(handler: LaneHandler) -> tuple[Lanes, asyncio.Task[None]]:
-        lanes = Lanes(bus, state.parking, bounds=Bounds(commit_every=0.05), closed=healer.lost.is_set)
+        lanes = Lanes(bus, state.parking, limits=ConsumerLimits(commit_every=0.05), closed=healer.lost.is_set)
         return lanes, asyncio.create_task(lanes.run([topic], group, handler, give_up))
 
     async def until(reached: Callable[[], Awaitable[bool]]) -> None:

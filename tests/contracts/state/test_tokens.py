@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from schemas.facts import SessionEnded
+from schemas.conversation_activity import SessionEnded
 from schemas.ports import State
 from tests.contracts.state.engines import ALL_SHARDS
 from tests.contracts.state.samples import NOW, later, new_id

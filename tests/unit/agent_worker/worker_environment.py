@@ -25,10 +25,10 @@ from infra.database import Database
 from infra.metrics import PrometheusMetrics
 from infra.state.sqlite import open_sqlite_state
 from schemas import topics
-from schemas.changes import MessageDeleted, MessageEdited
 from schemas.conversation import Conversation, Origin, OwnerRequested, Turn
 from schemas.envelope import Envelope, envelope
 from schemas.ids import conversation_id, derived_id, event_id
+from schemas.message_changes import MessageDeleted, MessageEdited
 from schemas.messages import (
     Attachment,
     Author,

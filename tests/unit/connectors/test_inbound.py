@@ -10,9 +10,9 @@ import pytest
 from connectors.inbound import caches
 from connectors.inbound.pipeline import InboundPipeline
 from schemas import ids, topics
-from schemas.changes import MessageDeleted, MessageEdited, ReactionChanged
 from schemas.conversation import Contact
 from schemas.errors import BusUnavailable, InvalidRequest, StateUnavailable, Unavailable
+from schemas.message_changes import MessageDeleted, MessageEdited, ReactionChanged
 from schemas.messages import (
     Address,
     Author,

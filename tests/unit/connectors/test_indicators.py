@@ -11,8 +11,8 @@ import pytest
 
 from connectors.outbound.connections import AccountConnections
 from connectors.outbound.typing_indicators import MAX_AGE, TypingIndicators
+from schemas.conversation_activity import TypingSignal, typing_topic
 from schemas.errors import SendDelayed
-from schemas.facts import TypingSignal, typing_topic
 from tests.unit.connectors.conftest import ACCOUNT, CHANNEL, TENANT, ConnectorEnvironment, ScriptedChannel
 
 

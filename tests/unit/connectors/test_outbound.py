@@ -17,6 +17,7 @@ from connectors.outbound.pipeline import OutboundPipeline
 from connectors.outbound.receipts import ReceiptHandler
 from schemas import ids, topics
 from schemas.conversation import DeliveryOutcome, OwnerRequested
+from schemas.conversation_activity import Feedback
 from schemas.desk import DeskUpdate
 from schemas.envelope import Envelope
 from schemas.errors import (
@@ -30,7 +31,6 @@ from schemas.errors import (
     UndecodableRecord,
     UnknownEventType,
 )
-from schemas.facts import Feedback
 from schemas.messages import Author, OutboundMessage, Receipt, TranscriptMessage
 from schemas.ports import Account, Policy, RateLimit
 from tests.unit.connectors.conftest import ConnectorEnvironment, OneBatch, ScriptedChannel

@@ -18,7 +18,7 @@ from gateway.doctor import checks, vendors
 from infra.deploy.process import free_port
 from schemas.errors import MissingDependency
 from schemas.ports import Account
-from schemas.runtime.extras import install_command
+from schemas.runtime.optional_dependencies import install_command
 from tests.channels.meta import account_of, bench_of
 from tests.harness.channel_tools import NOW, no_files
 from tests.simulators.discord import Discord

@@ -18,7 +18,7 @@ from gateway.wiring.consumers import build_worker_settings
 from gateway.wiring.models import open_models
 from schemas.errors import ConfigInvalid
 from schemas.ports import Passage, Question, SearchResult
-from schemas.runtime.extras import install_command
+from schemas.runtime.optional_dependencies import install_command
 from tests.simulators.models.server import ModelServer, Script
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -13,7 +13,7 @@ from gateway.commands.migrate import migrate
 from gateway.config import loader
 from gateway.wiring.engines import refuse_embedded, state_location
 from infra.database.migration import SchemaState
-from infra.deploy.finding import Finding
+from infra.deploy.doctor_finding import Finding
 from infra.state import registry
 from infra.state.registry import EngineEntry, StateLocation
 from schemas.errors import ConfigInvalid, NotFound, SetupError

@@ -6,13 +6,13 @@ import platform
 import subprocess
 import sys
 
-from infra import interpreter
+from infra import process_tuning
 
 HEAPS_OF_THREADS = """
 import ctypes, sys, tempfile, threading
-from infra import interpreter
+from infra import process_tuning
 if sys.argv[1] == "shared":
-    interpreter.limit_heaps()
+    process_tuning.limit_heaps()
 libc = ctypes.CDLL(None)
 libc.fopen.restype = libc.malloc.restype = ctypes.c_void_p
 meet = threading.Barrier(9)
@@ -41,7 +41,7 @@ def heaps(how: str) -> int:
 def test_threads_share_heaps_once_they_are_told_to() -> None:
     """Eight threads allocate: two heaps in all instead of one each. Elsewhere than with glibc, nothing breaks."""
     if platform.libc_ver()[0] != "glibc":
-        interpreter.limit_heaps()
+        process_tuning.limit_heaps()
         return
     assert heaps("own") == 9
-    assert heaps("shared") == interpreter.HEAPS
+    assert heaps("shared") == process_tuning.HEAPS

@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
-from infra.deploy import probes_kafka
-from infra.deploy.finding import Finding, skew
+from infra.deploy import kafka_probe
+from infra.deploy.doctor_finding import Finding, skew
 from infra.deploy.process import free_port
 from infra.state.redis import probe
 from schemas.topics import topic_specs
@@ -49,7 +49,7 @@ async def test_a_redis_that_is_away_is_a_finding() -> None:
 
 @pytest.mark.scaled
 async def test_a_kafka_without_our_topics_says_how_to_make_them(kafka_bootstrap: str, topic_prefix: str) -> None:
-    found = by_check(await probes_kafka.probe(kafka_bootstrap, topic_prefix, SPECS))
+    found = by_check(await kafka_probe.probe(kafka_bootstrap, topic_prefix, SPECS))
     assert found["kafka"].status == "ok"
     assert (found["kafka version"].status, found["kafka version"].detail) == ("ok", "4.0 or newer")
     assert (found["kafka topics"].status, found["kafka topics"].fix) == ("fail", "run: parley topics create")
@@ -65,9 +65,9 @@ async def test_topics_with_other_partition_counts_are_named(kafka_bootstrap: str
     await bus.start()
     try:
         await bus.create_topics(SPECS)
-        good = by_check(await probes_kafka.probe(kafka_bootstrap, topic_prefix, SPECS))
+        good = by_check(await kafka_probe.probe(kafka_bootstrap, topic_prefix, SPECS))
         other = topic_specs(["web"], partitions=5, small=3)
-        wrong = by_check(await probes_kafka.probe(kafka_bootstrap, topic_prefix, other))
+        wrong = by_check(await kafka_probe.probe(kafka_bootstrap, topic_prefix, other))
         async with asyncio.timeout(30):  # the broker forgets the topic that was written to when it has time
             while set(await bus.describe_topics()) != {spec.name for spec in SPECS}:  # noqa: ASYNC110  # it tells nobody
                 await asyncio.sleep(0.05)
@@ -80,7 +80,7 @@ async def test_topics_with_other_partition_counts_are_named(kafka_bootstrap: str
 
 
 async def test_a_kafka_that_is_away_is_a_finding() -> None:
-    (found,) = await probes_kafka.probe(f"127.0.0.1:{free_port()}", "", SPECS, timeout=1)
+    (found,) = await kafka_probe.probe(f"127.0.0.1:{free_port()}", "", SPECS, timeout=1)
     assert (found.check, found.status) == ("kafka", "fail")
 
 

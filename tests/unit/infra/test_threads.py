@@ -6,13 +6,13 @@ import sys
 
 import pytest
 
-from infra import interpreter
+from infra import process_tuning
 
 
 def test_a_thread_that_computes_is_asked_to_pause_soon() -> None:
     before = sys.getswitchinterval()
     try:
-        interpreter.shorten_switch_interval()
-        assert sys.getswitchinterval() == pytest.approx(interpreter.PAUSE_AFTER_S)
+        process_tuning.shorten_switch_interval()
+        assert sys.getswitchinterval() == pytest.approx(process_tuning.PAUSE_AFTER_S)
     finally:
         sys.setswitchinterval(before)

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 
 import structlog
 
-from infra.bus.lanes import Bounds, Lanes
+from infra.bus.lanes import ConsumerLimits, Lanes
 from schemas.ports import LaneHandler, Record
 from tests.unit.lanes.lane_simulation import TOPIC, Group, LaneSimulation, SimulatedParking, SimulatedSubscription
 from tests.unit.lanes.virtual_time import now
@@ -19,12 +19,12 @@ class Member:
     """One member that owns the only partition."""
 
     def __init__(
-        self, handler: LaneHandler, bounds: Bounds, closed: Callable[[], bool], pressed: Callable[[], bool]
+        self, handler: LaneHandler, limits: ConsumerLimits, closed: Callable[[], bool], pressed: Callable[[], bool]
     ) -> None:
         self.world = LaneSimulation(random.Random(1), partitions=1)
         self.group = Group(self.world)
         self.parking = SimulatedParking(self.world)
-        self.lanes = Lanes(self.group.bus, self.parking, bounds=bounds, clock=now, closed=closed, pressed=pressed)
+        self.lanes = Lanes(self.group.bus, self.parking, limits=limits, clock=now, closed=closed, pressed=pressed)
         self.handler = handler
 
     @property
@@ -42,12 +42,12 @@ class Member:
 async def member(
     handler: LaneHandler,
     *,
-    bounds: Bounds | None = None,
+    limits: ConsumerLimits | None = None,
     closed: Callable[[], bool] = lambda: False,
     pressed: Callable[[], bool] = lambda: False,
 ) -> AsyncIterator[Member]:
     with structlog.testing.capture_logs():
-        one = Member(handler, bounds or Bounds(), closed, pressed)
+        one = Member(handler, limits or ConsumerLimits(), closed, pressed)
         task = asyncio.create_task(one.lanes.run([TOPIC], "group", handler, one.give_up))
         await wait_until(lambda: bool(one.group.members))
         await one.group.rebalance()

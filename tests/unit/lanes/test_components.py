@@ -12,10 +12,10 @@ import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.bus.assignment import Assignment, Prefix
+from infra.bus.assignment import Assignment, OffsetTracker
 from infra.bus.fair_queue import FairQueue
 from infra.bus.lane import Lane, LaneBatch
-from infra.bus.retrying import Outcome, run_handler
+from infra.bus.retrying import BatchOutcome, run_handler
 from schemas.errors import BusUnavailable, Fenced, ModelFailed, Parked, StateUnavailable, UndecodableRecord
 from schemas.ports import Batch, Record, TopicPartition
 from tests.unit.lanes.virtual_time import run
@@ -31,29 +31,29 @@ def record(offset: int) -> Record:
 def test_the_prefix_ends_before_the_first_unfinished_record(gaps: list[int], order: object) -> None:
     """In whatever order records end, and whatever offsets are missing in between."""
     offsets = [sum(gaps[: n + 1]) + n for n in range(len(gaps))]
-    prefix = Prefix()
+    tracker = OffsetTracker()
     for offset in offsets:
-        prefix.add(offset)
+        tracker.add(offset)
     shuffled = list(offsets)
     order.shuffle(shuffled)  # type: ignore[attr-defined]
     done: set[int] = set()
     for offset in shuffled:
-        prefix.finish([record(offset)])
+        tracker.finish([record(offset)])
         done.add(offset)
         first_open = next((one for one in offsets if one not in done), None)
         finished = [one for one in offsets if first_open is None or one < first_open]
-        assert prefix.oldest == first_open
-        assert prefix.offset_to_commit() == (finished[-1] + 1 if finished else None)
-        assert prefix.span == (0 if first_open is None else offsets[-1] - first_open + 1)
+        assert tracker.oldest == first_open
+        assert tracker.offset_to_commit() == (finished[-1] + 1 if finished else None)
+        assert tracker.span == (0 if first_open is None else offsets[-1] - first_open + 1)
 
 
 def test_a_committed_prefix_is_not_due_again() -> None:
-    prefix = Prefix()
-    prefix.add(7)
-    prefix.finish([record(7)])
-    assert prefix.offset_to_commit() == 8
-    prefix.mark_committed(8)
-    assert prefix.offset_to_commit() is None
+    tracker = OffsetTracker()
+    tracker.add(7)
+    tracker.finish([record(7)])
+    assert tracker.offset_to_commit() == 8
+    tracker.mark_committed(8)
+    assert tracker.offset_to_commit() is None
 
 
 def test_tenants_take_turns_whatever_the_length_of_their_queues() -> None:
@@ -100,10 +100,10 @@ class BatchRun:
     async def give_up(self, key: str, records: Sequence[Record], error: Exception, attempts: int) -> None:
         self.given_up += [one.offset for one in records]
 
-    def outcome(self, handler: Callable[[Batch], Awaitable[None]]) -> tuple[Outcome | datetime, float]:
+    def outcome(self, handler: Callable[[Batch], Awaitable[None]]) -> tuple[BatchOutcome | datetime, float]:
         """With the virtual seconds it took."""
 
-        async def timed() -> tuple[Outcome | datetime, float]:
+        async def timed() -> tuple[BatchOutcome | datetime, float]:
             async def counted(batch: Batch) -> None:
                 self.attempts[len(batch.records)] += 1
                 await handler(batch)
@@ -125,7 +125,7 @@ def test_a_server_of_ours_that_is_away_is_waited_for_without_limit(error: Except
 
     bench = BatchRun(3)
     outcome, took = bench.outcome(handler)
-    assert (outcome, bench.given_up) == (Outcome.DONE, [])
+    assert (outcome, bench.given_up) == (BatchOutcome.DONE, [])
     assert 3600 <= took < 3606
     assert 3600 / 5 <= bench.attempts[3] < 3600 / 2
 
@@ -140,7 +140,7 @@ def test_only_the_record_at_fault_is_given_up() -> None:
         handled.extend(one.offset for one in batch.records)
 
     bench = BatchRun(5)
-    assert bench.outcome(handler)[0] is Outcome.DONE
+    assert bench.outcome(handler)[0] is BatchOutcome.DONE
     assert (handled, bench.given_up) == ([0, 1, 3, 4], [2])
 
 
@@ -150,7 +150,7 @@ def test_a_record_that_can_never_succeed_is_given_up_at_once() -> None:
 
     bench = BatchRun(1)
     outcome, took = bench.outcome(handler)
-    assert (outcome, bench.given_up, took) == (Outcome.DONE, [0], 0.0)
+    assert (outcome, bench.given_up, took) == (BatchOutcome.DONE, [0], 0.0)
 
 
 def test_a_good_record_that_fails_for_a_moment_while_poison_is_looked_for_is_not_given_up() -> None:
@@ -164,7 +164,7 @@ def test_a_good_record_that_fails_for_a_moment_while_poison_is_looked_for_is_not
             raise ModelFailed("busy")
 
     bench = BatchRun(3)
-    assert bench.outcome(handler)[0] is Outcome.DONE
+    assert bench.outcome(handler)[0] is BatchOutcome.DONE
     assert bench.given_up == [1]
 
 
@@ -191,7 +191,7 @@ def test_a_cancellation_that_leaks_out_of_a_handler_is_a_failure_like_others() -
             raise asyncio.CancelledError
 
     bench = BatchRun(1)
-    assert bench.outcome(handler)[0] is Outcome.DONE
+    assert bench.outcome(handler)[0] is BatchOutcome.DONE
     assert bench.attempts[1] == 3
 
 
@@ -203,7 +203,7 @@ def test_losing_a_race_again_and_again_does_not_give_a_record_up_soon() -> None:
             raise Fenced("somebody was faster")
 
     bench = BatchRun(1)
-    assert bench.outcome(handler)[0] is Outcome.DONE
+    assert bench.outcome(handler)[0] is BatchOutcome.DONE
     assert bench.given_up == []
 
 
@@ -213,7 +213,7 @@ def test_waiting_ends_when_the_partition_is_taken_away() -> None:
         raise StateUnavailable("away", retry_after_ms=30_000)
 
     outcome, took = BatchRun(1).outcome(handler)
-    assert outcome is Outcome.INTERRUPTED
+    assert outcome is BatchOutcome.INTERRUPTED
     assert took == pytest.approx(0.01)
 
 

@@ -7,7 +7,7 @@ import gc
 from datetime import timedelta
 
 from infra.bus.lane import Lane
-from infra.bus.lanes import PRESSED, Bounds
+from infra.bus.lanes import PRESSED, ConsumerLimits
 from schemas.ports import Batch, Record
 from tests.unit.lanes.lane_member import member, wait_until
 from tests.unit.lanes.lane_simulation import TOPIC, source
@@ -27,7 +27,9 @@ def test_a_handler_that_never_ends_holds_up_nobody() -> None:
             one.world.seen |= {(r.partition, r.offset) for r in batch.records}
             count["handled"] += len(batch.records)
 
-        async with member(handle, bounds=Bounds(span=100, poll_records=20, commit_every=0.05, poll=0.02)) as one:
+        async with member(
+            handle, limits=ConsumerLimits(span=100, poll_records=20, commit_every=0.05, poll=0.02)
+        ) as one:
             one.world.append("stuck")
             for number in range(1000):
                 one.world.append(f"other-{number % 50}")
@@ -54,7 +56,7 @@ def test_a_conversation_with_an_endless_backlog_gives_its_slot_up_to_others() ->
                 await batch.arrived.wait()
             handled.append(batch.conversation)
 
-        async with member(handle, bounds=Bounds(running=1, commit_every=0.05)) as one:
+        async with member(handle, limits=ConsumerLimits(running=1, commit_every=0.05)) as one:
             one.world.append("hot")
             await wait_until(lambda: one.lanes.running_count == 1)
             one.world.append("cool")
@@ -77,8 +79,8 @@ def test_a_process_with_too_much_to_do_leaves_most_on_the_log() -> None:
             one.world.seen |= {(r.partition, r.offset) for r in batch.records}
             handled += len(batch.records)
 
-        bounds = Bounds(held=400, poll_records=5, poll=0.02)
-        async with member(handle, bounds=bounds, pressed=lambda: pressed) as one:
+        limits = ConsumerLimits(held=400, poll_records=5, poll=0.02)
+        async with member(handle, limits=limits, pressed=lambda: pressed) as one:
             for number in range(1000):
                 one.world.append(f"one-{number}")
             await wait_until(lambda: handled > 100)
@@ -106,8 +108,10 @@ def test_a_tenant_that_floods_with_many_conversations_is_set_aside() -> None:
                 await _stuck(batch)
             handled.append(batch.conversation)
 
-        bounds = Bounds(held=100, held_per_tenant=20, running=10, running_per_tenant=5, drain=1.0, commit_every=0.05)
-        async with member(handle, bounds=bounds) as one:
+        limits = ConsumerLimits(
+            held=100, held_per_tenant=20, running=10, running_per_tenant=5, drain=1.0, commit_every=0.05
+        )
+        async with member(handle, limits=limits) as one:
             for number in range(500):
                 one.world.append(f"a{number}", tenant="a")
             for number in range(5):
@@ -135,15 +139,15 @@ def test_records_brought_back_from_the_store_are_bounded_too() -> None:
             await second.wait()
             one.world.handled(batch.records)
 
-        bounds = Bounds(held=200, held_per_tenant=100, held_per_lane=10, min_page=2, commit_every=0.05)
-        async with member(handle, bounds=bounds) as one:
+        limits = ConsumerLimits(held=200, held_per_tenant=100, held_per_lane=10, min_page=2, commit_every=0.05)
+        async with member(handle, limits=limits) as one:
             for number in range(30 * 40):
                 one.world.append(f"k{number % 40}")
             await wait_until(lambda: sum(map(len, one.world.parked.values())) >= 30 * 40)
             first.set()
             await wait_until(lambda: len(sizes) == 40)
             assert min(sizes) == 2
-            assert one.lanes.held_count <= bounds.held_per_tenant + 40 * bounds.min_page
+            assert one.lanes.held_count <= limits.held_per_tenant + 40 * limits.min_page
             second.set()
 
     run(scene())
@@ -153,7 +157,7 @@ def test_no_more_is_taken_in_than_may_be_held() -> None:
     """All handlers are stuck: reading stops at the bound and not one record later."""
 
     async def scene() -> None:
-        async with member(_stuck, bounds=Bounds(held=30, running=3, drain=1.0)) as one:
+        async with member(_stuck, limits=ConsumerLimits(held=30, running=3, drain=1.0)) as one:
             for number in range(200):
                 one.world.append(f"k{number}")
             await wait_until(lambda: one.lanes.held_count >= 30)
@@ -173,7 +177,9 @@ def test_no_more_is_read_past_an_unfinished_record_than_the_span_allows() -> Non
                 await _stuck(batch)
             one.world.handled(batch.records)
 
-        async with member(handle, bounds=Bounds(span=100, poll_records=10, drain=1.0, commit_every=0.05)) as one:
+        async with member(
+            handle, limits=ConsumerLimits(span=100, poll_records=10, drain=1.0, commit_every=0.05)
+        ) as one:
             one.world.append("first")
             await one.settled()
             one.parking.dead = True

@@ -9,7 +9,7 @@ from datetime import timedelta
 
 import pytest
 
-from infra.bus.lanes import Bounds, Lanes
+from infra.bus.lanes import ConsumerLimits, Lanes
 from schemas.errors import Parked
 from schemas.ports import Batch, Record, TopicPartition
 from tests.unit.lanes.lane_member import member, wait_until
@@ -57,7 +57,7 @@ def test_a_handler_deaf_to_cancellation_does_not_block_the_group() -> None:
                     continue
             ended.set()
 
-        async with member(handle, bounds=Bounds(drain=1.0)) as one:
+        async with member(handle, limits=ConsumerLimits(drain=1.0)) as one:
             one.world.append("k")
             await wait_until(lambda: one.lanes.running_count == 1)
             await one.lanes.on_revoked(frozenset([source(0)]))
@@ -181,7 +181,7 @@ def test_records_are_handled_while_a_commit_is_pending() -> None:
         async def handle(batch: Batch) -> None:
             handled.extend(one.offset for one in batch.records)
 
-        async with member(handle, bounds=Bounds(commit_every=0.05, poll=0.02)) as one:
+        async with member(handle, limits=ConsumerLimits(commit_every=0.05, poll=0.02)) as one:
             commit = one.subscription.commit
 
             async def slowly(offsets: Mapping[TopicPartition, int]) -> None:
@@ -212,7 +212,7 @@ def test_while_thousands_of_records_come_in_the_loop_is_left_to_those_under_way(
         async def handle(batch: Batch) -> None:
             handled.append(asyncio.get_running_loop().time())
 
-        async with member(handle, bounds=Bounds(poll_records=10, rest=0.5)) as one:
+        async with member(handle, limits=ConsumerLimits(poll_records=10, rest=0.5)) as one:
             for number in range(40):
                 one.world.append(f"{number}")
             await wait_until(lambda: len(handled) == 40)

@@ -11,13 +11,13 @@ from datetime import timedelta
 import pytest
 import structlog
 
-from infra.bus.lanes import Bounds, Lanes
+from infra.bus.lanes import ConsumerLimits, Lanes
 from schemas.errors import Fenced, ModelFailed, Parked, StateUnavailable
 from schemas.ports import Batch, Record
 from tests.unit.lanes.lane_simulation import TOPIC, Group, LaneSimulation, SimulatedParking, Worker
 from tests.unit.lanes.virtual_time import now, run
 
-TIGHT = Bounds(
+TIGHT = ConsumerLimits(
     held=60,
     held_per_tenant=30,
     held_per_lane=4,
@@ -90,7 +90,7 @@ class Simulation:
         lanes = Lanes(
             self.group.bus,
             parking,
-            bounds=TIGHT,
+            limits=TIGHT,
             clock=now,
             closed=lambda: self.world.shut,
             tenant_limit=lambda tenant: {"a": 3, "b": 2}[tenant],
@@ -165,8 +165,8 @@ class Simulation:
 
 def expect_empty(lanes: Lanes) -> None:
     assert (lanes.held_count, lanes.running_count, lanes.load, lanes.oldest_waiting) == (0, 0, 0.0, 0.0)
-    assert lanes.budget.bytes_held == 0
-    assert [lanes.budget.of_tenant(tenant) for tenant in TENANTS] == [0, 0]
+    assert lanes.held_records.bytes_held == 0
+    assert [lanes.held_records.of_tenant(tenant) for tenant in TENANTS] == [0, 0]
     assert not lanes.partitions
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from datetime import timedelta
 
-from infra.bus.lanes import Bounds
+from infra.bus.lanes import ConsumerLimits
 from schemas.errors import Parked, UndecodableRecord
 from schemas.ports import Batch, Record
 from tests.unit.lanes.lane_member import member, wait_until
@@ -43,7 +43,7 @@ def test_a_handler_that_waits_for_what_comes_next_is_told_of_what_it_cannot_have
                 one.world.append("k")
             await _parked_first(batch, batches, one.world)
 
-        async with member(handle, bounds=Bounds(commit_every=0.05)) as one:
+        async with member(handle, limits=ConsumerLimits(commit_every=0.05)) as one:
             one.world.append("k")
             await wait_until(lambda: len(batches) == 3)
             await one.settled()
@@ -59,7 +59,7 @@ def test_a_handler_that_waits_is_told_of_what_came_while_its_batch_was_brought_b
         async def handle(batch: Batch) -> None:
             await _parked_first(batch, batches, one.world)
 
-        async with member(handle, bounds=Bounds(commit_every=0.05)) as one:
+        async with member(handle, limits=ConsumerLimits(commit_every=0.05)) as one:
             parked = one.parking.read
 
             async def with_another(group: str, conversation: str, *, limit: int) -> list[Record]:
@@ -92,7 +92,7 @@ def test_a_handler_that_waits_with_one_record_alone_is_told_that_others_follow()
             one.world.seen |= {(r.partition, r.offset) for r in batch.records}
 
         gate = {"shut": True}
-        async with member(handle, bounds=Bounds(commit_every=0.05), closed=lambda: gate["shut"]) as one:
+        async with member(handle, limits=ConsumerLimits(commit_every=0.05), closed=lambda: gate["shut"]) as one:
             one.world.append("k")
             one.world.append("k")
             gate["shut"] = False

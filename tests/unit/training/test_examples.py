@@ -18,10 +18,10 @@ from gateway.training.export_rows import ConversationExample, Preference
 from infra.bus.sqlite import SqliteBus
 from infra.database import Database
 from schemas import topics
-from schemas.changes import MessageDeleted, MessageEdited
 from schemas.conversation import DeliveryOutcome, OwnerChanged, Turn
+from schemas.conversation_activity import Feedback
 from schemas.envelope import Envelope, envelope
-from schemas.facts import Feedback
+from schemas.message_changes import MessageDeleted, MessageEdited
 from schemas.messages import Author, InboundMessage, OutboundMessage
 from schemas.privacy.harmless_numbers import compile_own_numbers
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from schemas import topics
+from schemas.conversation_activity import Feedback
 from schemas.errors import BusUnavailable
-from schemas.facts import Feedback
 from schemas.messages import Author, Choice, InboundMessage
 from tests.unit.webchat.conftest import FailingBus, Shop, message, open_socket, with_bus
 

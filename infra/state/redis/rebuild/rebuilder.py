@@ -20,8 +20,8 @@ from infra.state.redis.client.shards import ALL, Shards, quote_part
 from infra.state.redis.rebuild.write_batches import WriteBatches
 from schemas.actions import ActionIntended, ActionSettled
 from schemas.conversation import Contact, DeliveryOutcome, Origin, Snapshot
+from schemas.conversation_activity import SessionEnded
 from schemas.errors import StateLost, StateUnavailable
-from schemas.facts import SessionEnded
 from schemas.messages import TranscriptMessage
 from schemas.ports import Record
 

@@ -13,7 +13,7 @@ from infra.state.sqlite import contacts, conversation_rows, coordination, delive
 from infra.state.sqlite.store import UNSHARDED, Store, Work, lost_shards
 from schemas.actions import ActionIntended, ActionSettled
 from schemas.conversation import Contact, DeliveryOutcome, Snapshot
-from schemas.facts import SessionEnded
+from schemas.conversation_activity import SessionEnded
 from schemas.messages import TranscriptMessage
 from schemas.ports import Record
 

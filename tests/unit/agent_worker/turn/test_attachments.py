@@ -9,6 +9,7 @@ import pytest
 
 from schemas import topics
 from schemas.conversation import Origin
+from schemas.conversation_activity import FilesStored
 from schemas.errors import (
     CredentialsRevoked,
     Fenced,
@@ -20,7 +21,6 @@ from schemas.errors import (
     Unavailable,
     UnsupportedMediaType,
 )
-from schemas.facts import FilesStored
 from schemas.messages import Attachment, RemoteFile, TranscriptMessage
 from tests.unit.agent_worker.worker_environment import VOICE, WorkerEnvironment
 

@@ -16,11 +16,11 @@ from agent_worker.phrases import DEFAULT_VOICE
 from agent_worker.settings import FoldRules
 from agent_worker.turn import streaming
 from schemas import topics
-from schemas.changes import ContactChanged, ReactionChanged
 from schemas.conversation import DeadLetter, Snapshot
+from schemas.conversation_activity import TypingSignal, typing_topic
 from schemas.envelope import Envelope
 from schemas.errors import Fenced, UndecodableRecord
-from schemas.facts import TypingSignal, typing_topic
+from schemas.message_changes import ContactChanged, ReactionChanged
 from schemas.messages import Author, ChoiceSelection, OutboundMessage, Receipt, ReplyBegun, TranscriptMessage
 from tests.unit.agent_worker.worker_environment import (
     CHANNEL,
