@@ -75,7 +75,7 @@ def build_line_changed(origin: Envelope, line: str, state: str, at: datetime) ->
     """Build the event that a line of a conversation has changed. ``origin`` is any event of the conversation. The same
     state of the same line always gives the same id."""
     return envelope(
-        topics.DESK_TOUCHED,
+        topics.DESK_UPDATE,
         DeskUpdate(changed=[line], at=at),
         id=ids.derived_id(line, f"desk-touched:{state}"),
         time=at,
@@ -92,7 +92,7 @@ def build_line_changed(origin: Envelope, line: str, state: str, at: datetime) ->
 def build_desk_timer(desk: str, tenant: str, conversation: str, at: datetime) -> Envelope:
     """Build the event that something is due at the desk."""
     return envelope(
-        topics.DESK_TOUCHED,
+        topics.DESK_UPDATE,
         DeskUpdate(at=at),
         id=ids.derived_id(conversation, f"desk-time:{at.isoformat()}"),
         time=at,

@@ -46,10 +46,10 @@ ACTION_RESOLVED = "parley.action.resolved.v1"
 APPROVAL_REQUESTED = "parley.approval.requested.v1"
 APPROVAL_DECIDED = "parley.approval.decided.v1"
 APPROVAL_EXPIRED = "parley.approval.expired.v1"
-DESK_TOUCHED = "parley.desk.touched.v1"
-DESK_ACTED = "parley.desk.acted.v1"
+DESK_UPDATE = "parley.desk.touched.v1"
+DESK_COMMAND = "parley.desk.acted.v1"
 DRAFT_REQUESTED = "parley.draft.requested.v1"
-DRAFT_MADE = "parley.draft.made.v1"
+DRAFT_GENERATED = "parley.draft.made.v1"
 DRAFT_SETTLED = "parley.draft.settled.v1"
 HANDOFF_RESOLVED = "parley.handoff.resolved.v1"
 HANDOFF_ENDED = "parley.handoff.ended.v1"
@@ -73,9 +73,9 @@ EVENT_TYPES: dict[str, tuple[type[BaseModel], str]] = {
     APPROVAL_EXPIRED: (a.ApprovalExpired, "inbound"),
     DRAFT_REQUESTED: (d.DraftRequested, "inbound"),
     HANDOFF_RESOLVED: (d.HandoffResolved, "inbound"),
-    DESK_TOUCHED: (d.DeskUpdate, "desk"),
-    DESK_ACTED: (d.DeskCommand, "desk"),
-    DRAFT_MADE: (d.DraftGenerated, "desk"),
+    DESK_UPDATE: (d.DeskUpdate, "desk"),
+    DESK_COMMAND: (d.DeskCommand, "desk"),
+    DRAFT_GENERATED: (d.DraftGenerated, "desk"),
     MESSAGE_SEND: (m.OutboundMessage, "outbound"),
     MESSAGE_REVISE: (message_changes.MessageEdited, "outbound"),
     MESSAGE_RETRACT: (message_changes.MessageDeleted, "outbound"),

@@ -15,7 +15,7 @@ from schemas.envelope import Envelope
 from schemas.handoff.rules import PEOPLE
 from schemas.ids import derived_id
 from schemas.messages import Author, Choice, OutboundMessage
-from schemas.topics import DESK_TOUCHED, DRAFT_MADE, HANDOFF_ENDED, RATING_GIVEN
+from schemas.topics import DESK_UPDATE, DRAFT_GENERATED, HANDOFF_ENDED, RATING_GIVEN
 
 
 def build_handoff_envelopes(turn: TurnInput, response: Response, now: datetime) -> list[Envelope]:
@@ -73,12 +73,14 @@ def _build_statistics(turn: TurnInput, period: HandoffPeriod, now: datetime) -> 
 
 def _build_desk_events(turn: TurnInput, response: Response, now: datetime) -> list[Envelope]:
     wrap = turn.chain.wrap
-    events = [wrap(DRAFT_MADE, draft, id=derived_id(draft.id, "draft-made"), now=now) for draft in response.suggestions]
+    events = [
+        wrap(DRAFT_GENERATED, draft, id=derived_id(draft.id, "draft-made"), now=now) for draft in response.suggestions
+    ]
     if _changes_desk(turn, response):
         period = None if turn.handoff is None else turn.handoff.period
         changed, owner_changed = ([], False) if period is None else (period.changed_messages, period.owner_changed)
         touched = DeskUpdate(changed=list(changed), owner=owner_changed, at=now)
-        events.append(wrap(DESK_TOUCHED, touched, id=derived_id(turn.id, "touched"), now=now))
+        events.append(wrap(DESK_UPDATE, touched, id=derived_id(turn.id, "touched"), now=now))
     return events
 
 

@@ -53,5 +53,5 @@ def build_reply_event(
 
 def build_outcome_event(conversation: Conversation, command: DeskCommand, outcome: DeliveryOutcome) -> Envelope:
     """Wrap an outcome under the desk's own channel and account, not those of the conversation."""
-    base = build_desk_event(conversation, topics.DESK_ACTED, command, command.id, outcome.at, command)
+    base = build_desk_event(conversation, topics.DESK_COMMAND, command, command.id, outcome.at, command)
     return build_delivery_event(replace(base, channel=command.desk, account=command.account), outcome)

@@ -82,7 +82,7 @@ class DeskOwnership:
             now = self._clock()
             touched, event_id = DeskUpdate(owner=True, at=now), ids.derived_id(command.id, "touched")
             await self._bus.append(
-                [build_desk_event(conversation, topics.DESK_TOUCHED, touched, event_id, now, command)]
+                [build_desk_event(conversation, topics.DESK_UPDATE, touched, event_id, now, command)]
             )
         return decision
 

@@ -126,7 +126,7 @@ class InboundPipeline:
     async def _accept(
         self, account: Account, events: Sequence[Event], admit: Callable[[], Awaitable[None]] | None
     ) -> list[AcceptedEvent]:
-        if account.desk and any(event.type == topics.DESK_ACTED for event in events):
+        if account.desk and any(event.type == topics.DESK_COMMAND for event in events):
             return await self._accept_with_desk(account, events, admit)
         now = self._clock()
         pending = await self._build_entries(account, await self._room_filter.keep_ours(account, events), now)
@@ -184,8 +184,8 @@ class InboundPipeline:
     ) -> list[AcceptedEvent]:
         """Hand actions at the desk to the desk: no contact wrote them."""
         if self._desk is not None:
-            await self._desk.accept(account, [event for event in events if event.type == topics.DESK_ACTED])
-        other_events = [event for event in events if event.type != topics.DESK_ACTED]
+            await self._desk.accept(account, [event for event in events if event.type == topics.DESK_COMMAND])
+        other_events = [event for event in events if event.type != topics.DESK_COMMAND]
         return await self._accept(account, other_events, admit) if other_events else []
 
     async def _add(

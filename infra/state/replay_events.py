@@ -31,8 +31,8 @@ WANTED: dict[str, type[BaseModel]] = {
     topics.ACTION_SETTLED: ActionSettled,
     topics.SESSION_ENDED: SessionEnded,
     topics.DEADLETTER_RECORDED: DeadLetter,
-    topics.DESK_ACTED: DeskCommand,
-    topics.DRAFT_MADE: DraftGenerated,
+    topics.DESK_COMMAND: DeskCommand,
+    topics.DRAFT_GENERATED: DraftGenerated,
 }
 
 _WITHOUT_VERSION = {name.rpartition(".v")[0] for name in WANTED}

@@ -94,7 +94,7 @@ class HandledRecords:
         if record.timestamp_ms < self._since_ms or _position(record.topic, record.partition, record.offset) in known:
             return False
         kind = record.headers.get("ce_type", "")
-        if kind == topics.DESK_TOUCHED:
+        if kind == topics.DESK_UPDATE:
             is_first = record.key not in self._looked_at
             self._looked_at.add(record.key)
             return is_first

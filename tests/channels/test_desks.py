@@ -60,7 +60,7 @@ def test_events_in_a_desk_channel_are_never_taken_for_a_contacts(case: Path) -> 
     except InvalidRequest:
         return
     events = channel.parse_payload(what, moved(payload), account)
-    assert {event.type for event in events} <= {topics.DESK_ACTED}
+    assert {event.type for event in events} <= {topics.DESK_COMMAND}
 
 
 def test_some_of_them_would_be_a_contacts_elsewhere() -> None:
@@ -114,7 +114,7 @@ def test_people_act_in_many_of_them() -> None:
         [told_by_webhook(kind) for kind in get_args(DeskCommandKind)],
     )
     assert sum(bool(parse(payload)) for payload, parse in slack) > 10
-    assert all([event.type for event in parse(payload)] == [topics.DESK_ACTED] for payload, parse in webhook)
+    assert all([event.type for event in parse(payload)] == [topics.DESK_COMMAND] for payload, parse in webhook)
 
 
 @pytest.mark.parametrize(("told", "case"), TOLD)
@@ -124,7 +124,7 @@ def test_junk_anywhere_at_the_desk_raises_nothing_and_becomes_nobodys_word(
     payload, parse = told(case)
     for path in nodes(payload):
         for junk in JUNK:
-            assert {event.type for event in parse(changed(payload, path, junk))} <= {topics.DESK_ACTED}
+            assert {event.type for event in parse(changed(payload, path, junk))} <= {topics.DESK_COMMAND}
 
 
 @pytest.mark.parametrize("signature", ["", "00", "f" * 64])

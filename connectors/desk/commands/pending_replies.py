@@ -70,7 +70,7 @@ def list_later_commands(command_id: str, records: Sequence[Record]) -> list[Desk
     """List the commands that come after a command in the same batch."""
     commands, is_after = [], False
     for record in records:
-        if record.headers.get("ce_type") != topics.DESK_ACTED:
+        if record.headers.get("ce_type") != topics.DESK_COMMAND:
             continue
         if record.headers.get("ce_id") == command_id:
             is_after = True

@@ -131,6 +131,6 @@ class ReplyEdits:
 
     def _restore_reply(self, command: DeskCommand, account: Account) -> DeskCommand:
         """Rebuild the reply that a command refers to, as far as the command contains it."""
-        reply_id = derive_event_id(account, command.place, command.external_id, topics.DESK_ACTED, REPLY_REVISION)
+        reply_id = derive_event_id(account, command.place, command.external_id, topics.DESK_COMMAND, REPLY_REVISION)
         written_at = self._client.desk.written_at(command.external_id) or command.at
         return command.model_copy(update={"id": reply_id, "kind": "reply", "at": written_at})

@@ -99,7 +99,7 @@ class DeskInbound:
         await self._append(conversation, command)
 
     async def _append(self, conversation: Conversation, command: DeskCommand) -> None:
-        event = build_desk_event(conversation, topics.DESK_ACTED, command, command.id, self._clock(), command)
+        event = build_desk_event(conversation, topics.DESK_COMMAND, command, command.id, self._clock(), command)
         reach("edge.before_append")
         await self._bus.append([event])
         reach("edge.after_append")

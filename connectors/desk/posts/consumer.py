@@ -59,9 +59,9 @@ class _BatchEvents:
 
     def _add(self, event: Envelope) -> None:
         self.is_ours = self.is_ours or event.type in topics.DESK_TYPES
-        if event.type == topics.DRAFT_MADE:
+        if event.type == topics.DRAFT_GENERATED:
             self.drafts.append(event.payload(DraftGenerated))
-        elif event.type == topics.DESK_TOUCHED:
+        elif event.type == topics.DESK_UPDATE:
             self.is_urgent = self.is_urgent or event.payload(DeskUpdate).owner
 
 
@@ -143,7 +143,7 @@ class DeskConsumer:
             return
         session = DeskSession(conversation, rules, account, delivery_log, batch.revoking)
         done = await self._perform_commands(session, batch, 0)
-        has_commands = any(record.headers.get("ce_type") == topics.DESK_ACTED for record in batch.records)
+        has_commands = any(record.headers.get("ce_type") == topics.DESK_COMMAND for record in batch.records)
         if not (has_commands or events.drafts) and not await self._sync.is_relevant(conversation):
             return
         gathering = self._poster.rates.gather_seconds
@@ -159,7 +159,7 @@ class DeskConsumer:
         while done < len(batch.records):
             record = batch.records[done]
             done += 1
-            if record.headers.get("ce_type") == topics.DESK_ACTED:
+            if record.headers.get("ce_type") == topics.DESK_COMMAND:
                 await self._perform(
                     session, Envelope.from_wire(record.headers, record.value).payload(DeskCommand), batch
                 )

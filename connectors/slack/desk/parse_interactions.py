@@ -110,7 +110,9 @@ def _parse_press(action: Action, pressed: BlockActions) -> Iterator[Event]:
     if name in FORM_BUTTONS:
         payload["fields"] = {**payload["fields"], "form": ["yes"]}  # type: ignore[dict-item]
     revision = f"{name}:{pressed.user.id}:{action.action_ts}"
-    yield Event(topics.DESK_ACTED, thread_id(channel, root or stamp), message_id(channel, stamp), payload, (), revision)
+    yield Event(
+        topics.DESK_COMMAND, thread_id(channel, root or stamp), message_id(channel, stamp), payload, (), revision
+    )
 
 
 def _split_undo(value: str, thread: str) -> tuple[str, str]:
@@ -132,7 +134,7 @@ def _parse_shortcut(shortcut: Shortcut) -> Iterator[Event]:
         "at": parse_timestamp(shortcut.action_ts),
     }
     revision = f"{kind}:{shortcut.user.id}:{shortcut.action_ts}"
-    yield Event(topics.DESK_ACTED, thread_id(channel, root), message_id(channel, message.ts), payload, (), revision)
+    yield Event(topics.DESK_COMMAND, thread_id(channel, root), message_id(channel, message.ts), payload, (), revision)
 
 
 def _parse_submission(submission: ViewSubmission, account: Account) -> Iterator[Event]:
@@ -146,7 +148,7 @@ def _parse_submission(submission: ViewSubmission, account: Account) -> Iterator[
     fields = {"conversation": [metadata.conversation], **dict(_iterate_fields(view.state))}
     payload = {"kind": kind, "by": person_id(submission.user.id), "value": metadata.value, "fields": fields}
     yield Event(
-        topics.DESK_ACTED, metadata.place, metadata.external_id, payload, (), f"{kind}:{submission.user.id}:{view.id}"
+        topics.DESK_COMMAND, metadata.place, metadata.external_id, payload, (), f"{kind}:{submission.user.id}:{view.id}"
     )
 
 

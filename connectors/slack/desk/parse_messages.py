@@ -106,7 +106,9 @@ def _is_reply(message: Message, ours: AppContext) -> bool:
 
 def _build_event(message: Message, channel: str, payload: Json, revision: str) -> Event:
     thread, external_id = thread_id(channel, message.thread_ts or ""), message_id(channel, message.ts)
-    return Event(topics.DESK_ACTED, thread, external_id, {**payload, "by": person_id(message.user or "")}, (), revision)
+    return Event(
+        topics.DESK_COMMAND, thread, external_id, {**payload, "by": person_id(message.user or "")}, (), revision
+    )
 
 
 def _parse_reaction(reaction: Reaction, ours: AppContext) -> Iterator[Event]:
@@ -124,7 +126,7 @@ def _parse_reaction(reaction: Reaction, ours: AppContext) -> Iterator[Event]:
     }
     revision = f"{reaction.type}:{reaction.reaction}:{reaction.user}:{reaction.event_ts}"
     thread, external_id = thread_id(item.channel, item.ts), message_id(item.channel, item.ts)
-    yield Event(topics.DESK_ACTED, thread, external_id, payload, (), revision)
+    yield Event(topics.DESK_COMMAND, thread, external_id, payload, (), revision)
 
 
 def to_markdown(text: str) -> str:

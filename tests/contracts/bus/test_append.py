@@ -13,7 +13,7 @@ from infra.bus.partitioner import partition_of
 from schemas.envelope import Envelope
 from schemas.errors import TooLarge, TopicMismatch
 from schemas.ports import Bus, Record
-from schemas.topics import DAY_MS, DEADLETTER, DESK_TOUCHED, STATE, TopicSpec, outbound
+from schemas.topics import DAY_MS, DEADLETTER, DESK_UPDATE, STATE, TopicSpec, outbound
 from tests.contracts.bus.engines import PARTITIONS, SLACK, WEB
 from tests.contracts.bus.recording_consumer import by_key, message, snapshot
 
@@ -171,7 +171,7 @@ async def test_events_for_the_desk_go_to_the_topic_of_the_tenants_desk(bus: Bus)
     """Whatever channel the conversation is on."""
     topics = [outbound("web"), outbound("slack")]
     await bus.create_topics([TopicSpec(topic, PARTITIONS, DAY_MS) for topic in topics])
-    touched = [replace(message("c", 1), tenant=tenant, type=DESK_TOUCHED) for tenant in ("bakery", "shop")]
+    touched = [replace(message("c", 1), tenant=tenant, type=DESK_UPDATE) for tenant in ("bakery", "shop")]
     await bus.append(touched)
     tenants = [[record.headers["ce_tenant"] for record in await everything(bus, topic)] for topic in topics]
     assert tenants == [["bakery"], ["shop"]]

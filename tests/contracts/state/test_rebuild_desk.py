@@ -63,11 +63,11 @@ async def test_acts_drafts_and_one_look_that_nobody_finished_are_parked_again(st
     life = await record_conversation(state, bus, "visitor")
     draft = DraftGenerated(id="draft", text="We do.", at=NOW)
     records = [
-        (topics.DESK_TOUCHED, DeskUpdate(at=NOW), "touch-1"),
-        (topics.DESK_ACTED, act("done"), "done"),
-        (topics.DESK_ACTED, act("open"), "open"),
-        (topics.DRAFT_MADE, draft, "made"),
-        (topics.DESK_TOUCHED, DeskUpdate(at=NOW), "touch-2"),
+        (topics.DESK_UPDATE, DeskUpdate(at=NOW), "touch-1"),
+        (topics.DESK_COMMAND, act("done"), "done"),
+        (topics.DESK_COMMAND, act("open"), "open"),
+        (topics.DRAFT_GENERATED, draft, "made"),
+        (topics.DESK_UPDATE, DeskUpdate(at=NOW), "touch-2"),
     ]
     await bus.append([event(kind, payload, life.conversation, id_) for kind, payload, id_ in records])
     finished = DeliveryOutcome(message_id=ids.derived_id("done", "done"), state="sent", at=NOW)
@@ -82,7 +82,7 @@ async def test_acts_drafts_and_one_look_that_nobody_finished_are_parked_again(st
 
 async def test_records_that_the_log_will_deliver_again_are_not_parked(state: State, bus: Bus) -> None:
     life = await record_conversation(state, bus, "visitor")
-    await bus.append([event(topics.DESK_ACTED, act("open"), life.conversation, "open")])
+    await bus.append([event(topics.DESK_COMMAND, act("open"), life.conversation, "open")])
     assert (await again(state, bus)).parked == 0
 
 

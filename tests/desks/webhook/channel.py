@@ -105,7 +105,7 @@ class WebhookDesk(Desk):
         act = {**told.act, "by": f"{self.name}:{told.act.get('by')}"}
         place, about = thread_id(told.queue, told.thread), message_id(told.queue, told.message)
         revision = REPLY_REVISION if act.get("kind") == "reply" else f"{act.get('kind')}:{act['by']}:{act.get('at')}"
-        return Event(topics.DESK_ACTED, place, about, act, (), revision)
+        return Event(topics.DESK_COMMAND, place, about, act, (), revision)
 
     def render(self, message: OutboundMessage, sending: RenderContext) -> list[VendorCall]:
         raise SendRefused("nobody_there")

@@ -237,7 +237,7 @@ async def test_a_thumb_that_is_faster_than_the_line_of_its_answer_waits_for_it(w
 
 async def touches(world: ConnectorEnvironment) -> list[tuple[str, list[str]]]:
     events = await world.logged(topics.outbound("slack"))
-    assert all(event.type == topics.DESK_TOUCHED for event in events)
+    assert all(event.type == topics.DESK_UPDATE for event in events)
     return [(event.conversation, event.payload(DeskUpdate).changed) for event in events]
 
 

@@ -136,7 +136,7 @@ class DeskEnvironment:
         return Record(topics.topic_of(event), 0, self.offset, self.conversation, 0, event.headers(), event.data)
 
     def touched(self, *, owner: bool = False) -> Record:
-        return self.record(topics.DESK_TOUCHED, DeskUpdate(owner=owner, at=self.clock()))
+        return self.record(topics.DESK_UPDATE, DeskUpdate(owner=owner, at=self.clock()))
 
     async def look(self, keeper: DeskConsumer, *records: Record, owner: bool = False) -> DeskBatch:
         batch = DeskBatch(self.conversation, list(records) or [self.touched(owner=owner)])
@@ -225,7 +225,7 @@ class DeskEnvironment:
 
     def draft(self, **fields: Any) -> Record:
         made = DraftGenerated.model_validate({"id": "d1", "text": "We do.", "at": self.clock(), **fields})
-        return self.record(topics.DRAFT_MADE, made)
+        return self.record(topics.DRAFT_GENERATED, made)
 
     # ── what people see ──────────────────────────────────────────────────────────────────────────────────────────────
 

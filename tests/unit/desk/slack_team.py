@@ -54,7 +54,7 @@ class RecordingTransport:
 
     async def carry(self, delivery: Delivery, attempt: int, reason: str) -> Outcome:
         events = self.channel.parse_payload(delivery.what, delivery.payload, self.account)
-        self.strays += [event for event in events if event.type != topics.DESK_ACTED]
+        self.strays += [event for event in events if event.type != topics.DESK_COMMAND]
         try:
             await self.door.accept(self.account, events)
         except TemporaryRefusal:
@@ -124,7 +124,7 @@ class Team:
         while done < len(batch.records):
             event = Envelope.from_wire(batch.records[done].headers, batch.records[done].value)
             done += 1
-            if event.type == topics.DESK_ACTED:
+            if event.type == topics.DESK_COMMAND:
                 found = await self.world.state.conversations.get(event.conversation)
                 assert found is not None
                 await self.acts.perform(found, event.payload(DeskCommand), batch)

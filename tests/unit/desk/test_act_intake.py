@@ -31,7 +31,7 @@ async def team(world: DeskEnvironment) -> AsyncIterator[Team]:
 
 async def acts(team: Team) -> list[DeskCommand]:
     topic = topics.outbound("slack")
-    return [event.payload(DeskCommand) for event in await team.told(topics.DESK_ACTED, topic)]
+    return [event.payload(DeskCommand) for event in await team.told(topics.DESK_COMMAND, topic)]
 
 
 async def test_a_thread_whose_record_is_lost_is_known_by_what_its_card_carries(team: Team) -> None:
@@ -174,7 +174,7 @@ async def test_desk_messages_from_an_outage_are_backfilled_and_not_taken_for_a_c
     team.world.clock.now += timedelta(seconds=1)
     team.captured(lambda: (talk.say("Ben", "Hello"), team.slack.people.say("Ben", "lunch?", team.room)))
     found = [event async for page in read_history(team.account, since, NoContacts()) for event in page]
-    assert [event.type for event in found] == [topics.DESK_ACTED]
+    assert [event.type for event in found] == [topics.DESK_COMMAND]
     await team.door.accept(team.account, found)
     await team.quiet()
     assert await team.seen() == {talk.id: [("Hello", 0)]}

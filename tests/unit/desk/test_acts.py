@@ -287,7 +287,7 @@ async def test_an_act_that_breaks_off_at_any_append_is_done_once_in_the_end(
         assert await team.seen() in ({talk.id: [("Hello", 0)]}, {talk.id: [("Hello there", 0)]})
         assert (await talk.now()).owner == "closed"
         assert len({event.id for event in await team.inbound(topics.HANDOFF_RESOLVED)}) == 1
-        assert world.bus.failed >= {topics.OWNER_REQUESTED, topics.DESK_ACTED, topics.MESSAGE_RECEIVED}  # type: ignore[attr-defined]
+        assert world.bus.failed >= {topics.OWNER_REQUESTED, topics.DESK_COMMAND, topics.MESSAGE_RECEIVED}  # type: ignore[attr-defined]
 
 
 async def test_a_reply_that_is_held_when_its_lane_moves_on_is_held_by_the_next_and_goes_out_once(

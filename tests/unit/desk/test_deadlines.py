@@ -110,4 +110,4 @@ async def test_the_sweep_wakes_the_keeper_when_something_is_due_and_not_before(w
             await world.look(keeper)
     await keeper.close()
     assert told == [0, 1, 1]
-    assert all(event.type == topics.DESK_TOUCHED and event.conversation == world.conversation for event in events)
+    assert all(event.type == topics.DESK_UPDATE and event.conversation == world.conversation for event in events)

@@ -38,7 +38,7 @@ async def world(tmp_path: Path) -> AsyncIterator[WorkerEnvironment]:
 
 async def _draft(world: WorkerEnvironment, **more: Any) -> DraftGenerated:
     await world.handle(draft_wanted(world, **more))
-    made: list[DraftGenerated] = await world.told(topics.DRAFT_MADE)
+    made: list[DraftGenerated] = await world.told(topics.DRAFT_GENERATED)
     return made[-1]
 
 
@@ -117,7 +117,7 @@ async def test_draft_is_made_once(world: WorkerEnvironment) -> None:
     await claim_conversation(world)
     await world.handle(draft_wanted(world))
     await world.handle(draft_wanted(world))
-    assert len(await world.told(topics.DRAFT_MADE)) == 1
+    assert len(await world.told(topics.DRAFT_GENERATED)) == 1
 
 
 async def test_drafts_know_what_was_promised(world: WorkerEnvironment) -> None:

@@ -32,7 +32,7 @@ async def world(tmp_path: Path) -> AsyncIterator[WorkerEnvironment]:
 
 
 async def _touches(world: WorkerEnvironment) -> list[DeskUpdate]:
-    return await world.told(topics.DESK_TOUCHED)
+    return await world.told(topics.DESK_UPDATE)
 
 
 async def test_desk_is_told_when_people_are_to_take_over(world: WorkerEnvironment) -> None:
@@ -41,7 +41,7 @@ async def test_desk_is_told_when_people_are_to_take_over(world: WorkerEnvironmen
     (touched,) = await _touches(world)
     assert touched.owner
     read = await world.bus.read(topics.outbound(topics.DEFAULT_DESK))
-    (record,) = [record async for record in read if record.headers["ce_type"] == topics.DESK_TOUCHED]
+    (record,) = [record async for record in read if record.headers["ce_type"] == topics.DESK_UPDATE]
     assert record.key == world.conversation
     assert Envelope.from_wire(record.headers, record.value).channel == world.origin.channel
     assert b"human" not in (record.value or b"")
