@@ -9,7 +9,7 @@ from typing import Literal
 
 import orjson
 
-from connectors.desk.rules import DeskRules
+from connectors.desk.rules import TenantDeskRules
 from connectors.desk.view import View
 from schemas.actions import PendingApproval
 from schemas.desk import DeskCommand, DraftGenerated
@@ -37,7 +37,7 @@ class Card:
     owner."""
 
     view: View
-    rules: DeskRules
+    rules: TenantDeskRules
 
     @property
     def buttons(self) -> Sequence[Button]:

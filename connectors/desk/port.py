@@ -18,7 +18,7 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol, runtime_checkable
 
 from connectors.desk.contents import Content
-from connectors.desk.rules import DeskRules
+from connectors.desk.rules import TenantDeskRules
 from connectors.desk.thread_ids import Place
 from schemas.conversation import Conversation
 from schemas.desk import DeskCommand
@@ -176,7 +176,7 @@ class DeskConnection(Connection, Protocol):
     async def find_person(self, user: str) -> Member:
         """Look up a person, independent of channels."""
 
-    async def open_form(self, conversation: Conversation, command: DeskCommand, rules: DeskRules) -> str | None:
+    async def open_form(self, conversation: Conversation, command: DeskCommand, rules: TenantDeskRules) -> str | None:
         """Open a form for the missing input of a command; its submission is a command of its own. Return None if no
         form is needed, else the text of an error for the author, empty once the form is open."""
         return None

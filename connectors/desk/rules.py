@@ -33,7 +33,7 @@ class DeskEmojiRules:
 
 
 @dataclass(frozen=True, slots=True)
-class DeskRules:
+class TenantDeskRules:
     """One tenant's desk. ``account``: its account on the desk's channel. ``channel`` takes every handoff, ``channels``
     those of an intent or a language. ``hours`` is None if somebody is always there. ``windows``: by ``(channel,
     account)``, the time after a contact's last message in which people may answer, where the channel has such a

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from connectors.desk.rules import DeskRules
+from connectors.desk.rules import TenantDeskRules
 from connectors.markup import is_blank
 from schemas.conversation import Contact, Conversation, Turn, display_name
 from schemas.desk import Handoff
@@ -111,11 +111,11 @@ class View:
     def needs_people(self) -> bool:
         return needs_people(self.conversation)
 
-    def channel(self, rules: DeskRules) -> str:
+    def channel(self, rules: TenantDeskRules) -> str:
         """The channel of the desk that shows the conversation."""
         return rules.channel_for(intent=self.intent, locale=self.conversation.facts.locale)
 
-    def window_closes(self, rules: DeskRules) -> datetime | None:
+    def window_closes(self, rules: TenantDeskRules) -> datetime | None:
         """Compute the time until which the contact's channel lets people answer; None without such a limit."""
         origin, heard = self.conversation.origin, self.conversation.facts.heard_at
         window: timedelta | None = rules.windows.get((origin.channel, origin.account))

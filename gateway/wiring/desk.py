@@ -13,7 +13,7 @@ from connectors.desk.inbound.pipeline import DeskInbound
 from connectors.desk.port import DeskHost
 from connectors.desk.posts.consumer import DeskConsumer
 from connectors.desk.posts.timers import NoticeTimer
-from connectors.desk.rules import DeskEmojiRules, DeskRules, DeskTimesRules
+from connectors.desk.rules import DeskEmojiRules, DeskTimesRules, TenantDeskRules
 from connectors.outbound.policy import get_policy_lookup
 from gateway.config.desk import DeskSettings
 from gateway.config.settings import Tenant
@@ -92,7 +92,7 @@ def _build_client(parts: Parts, kind: str) -> DeskClient:
 
 
 def _build_commands(
-    parts: Parts, rules: Mapping[str, DeskRules], files: VendorFiles, client: DeskClient, meanwhile: Meanwhile
+    parts: Parts, rules: Mapping[str, TenantDeskRules], files: VendorFiles, client: DeskClient, meanwhile: Meanwhile
 ) -> DeskCommands:
     return DeskCommands(
         rules=rules,
@@ -107,7 +107,7 @@ def _build_commands(
     )
 
 
-def build_desk_rules(parts: Parts, kind: str) -> dict[str, DeskRules]:
+def build_desk_rules(parts: Parts, kind: str) -> dict[str, TenantDeskRules]:
     """The rules of all desks of one kind, by tenant."""
     windows = _find_windows(parts)
     return {
@@ -129,7 +129,9 @@ def _find_windows(parts: Parts) -> dict[str, dict[tuple[str, str], timedelta]]:
     return windows
 
 
-def _build_rules(name: str, tenant: Tenant, desk: DeskSettings, windows: dict[tuple[str, str], timedelta]) -> DeskRules:
+def _build_rules(
+    name: str, tenant: Tenant, desk: DeskSettings, windows: dict[tuple[str, str], timedelta]
+) -> TenantDeskRules:
     times = DeskTimesRules(
         first_reply=_to_timedelta(desk.times.first_reply),
         next_reply=_to_timedelta(desk.times.next_reply),
@@ -137,7 +139,7 @@ def _build_rules(name: str, tenant: Tenant, desk: DeskSettings, windows: dict[tu
         escalate_to=desk.times.escalate_to,
         mention=desk.times.mention,
     )
-    return DeskRules(
+    return TenantDeskRules(
         tenant=name,
         name=tenant.name or name,
         account=desk.account,

@@ -14,7 +14,7 @@ from connectors.desk.commands.reply_edits import ReplyEdits
 from connectors.desk.commands.reply_files import ReplyFiles
 from connectors.desk.commands.undo_window import Meanwhile, UndoWindow
 from connectors.desk.ownership import DeskOwnership
-from connectors.desk.rules import DeskRules
+from connectors.desk.rules import TenantDeskRules
 from schemas.conversation import Conversation
 from schemas.desk import DeskCommand
 from schemas.ports import Account, Batch, Bus, Clock, FetchFile, State
@@ -30,7 +30,7 @@ class DeskCommands:
     def __init__(
         self,
         *,
-        rules: Mapping[str, DeskRules],
+        rules: Mapping[str, TenantDeskRules],
         client: DeskClient,
         account_of: Callable[[str, str, str], Account | None],
         store: FetchFile,

@@ -12,7 +12,7 @@ from connectors.desk.commands.pending_replies import PendingReply, is_note, is_p
 from connectors.desk.commands.reply_files import ReplyFiles
 from connectors.desk.commands.undo_window import UndoWindow, WaitingReply, wait_for_more
 from connectors.desk.events import build_outcome_event, build_reply_event
-from connectors.desk.rules import DeskRules
+from connectors.desk.rules import TenantDeskRules
 from schemas import ids
 from schemas.conversation import Conversation, DeliveryOutcome
 from schemas.desk import DeskCommand
@@ -38,7 +38,7 @@ class Replies:
     def __init__(
         self,
         *,
-        rules: Mapping[str, DeskRules],
+        rules: Mapping[str, TenantDeskRules],
         client: DeskClient,
         undo_window: UndoWindow,
         files: ReplyFiles,

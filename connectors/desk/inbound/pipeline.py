@@ -15,7 +15,7 @@ from connectors.desk.inbound.bindings import Binding, Bindings
 from connectors.desk.inbound.permissions import Permissions
 from connectors.desk.ownership import DeskOwnership
 from connectors.desk.port import FORM_TRIGGER, REACTION, Member
-from connectors.desk.rules import DeskEmojiRules, DeskRules
+from connectors.desk.rules import DeskEmojiRules, TenantDeskRules
 from connectors.desk.thread_ids import channel_of, root_of
 from connectors.inbound.reply_references import derive_event_id
 from schemas import topics
@@ -49,7 +49,7 @@ class DeskInbound:
     def __init__(
         self,
         *,
-        rules: Mapping[str, DeskRules],
+        rules: Mapping[str, TenantDeskRules],
         client: DeskClient,
         bus: Bus,
         state: State,
@@ -78,7 +78,7 @@ class DeskInbound:
             if bound_command is not None:
                 await self._handle(bound_command, rules)
 
-    async def _handle(self, bound_command: BoundCommand, rules: DeskRules) -> None:
+    async def _handle(self, bound_command: BoundCommand, rules: TenantDeskRules) -> None:
         account, command = bound_command.account, bound_command.command
         conversation = bound_command.binding.conversation
         if command.kind == "claim":
@@ -106,7 +106,7 @@ class DeskInbound:
 
     # ── conversation and permission ───────────────────────────────────────────────────────────────────────────────────
 
-    async def _resolve(self, account: Account, event: Event, rules: DeskRules) -> BoundCommand | None:
+    async def _resolve(self, account: Account, event: Event, rules: TenantDeskRules) -> BoundCommand | None:
         """Turn an event into a command. None if it has no meaning, belongs to no conversation, or is not permitted."""
         is_reaction = event.payload.get("kind") == REACTION
         interpreted = interpret_reaction(event, rules.emoji) if is_reaction else event
@@ -168,7 +168,7 @@ class DeskInbound:
         return command.model_copy(update={"text": text})
 
     async def _open_form(
-        self, account: Account, conversation: Conversation, command: DeskCommand, rules: DeskRules
+        self, account: Account, conversation: Conversation, command: DeskCommand, rules: TenantDeskRules
     ) -> bool:
         """Open a form if the command needs one. Vendors allow it only within seconds of a press, so this cannot wait
         for a lane."""

@@ -16,7 +16,7 @@ import structlog
 from connectors.desk.port import Desk, DeskRates
 from connectors.desk.posts.poster import DeskSession, Poster, pause
 from connectors.desk.posts.sync import UNREACHABLE_METRIC, DeskSync
-from connectors.desk.rules import DeskRules
+from connectors.desk.rules import TenantDeskRules
 from connectors.outbound.connections import AccountConnections
 from connectors.outbound.delivery_log import DeliveryLog
 from connectors.outbound.sender import PartSender
@@ -73,7 +73,7 @@ class DeskConsumer:
     def __init__(
         self,
         desk: Desk,
-        rules: Mapping[str, DeskRules],
+        rules: Mapping[str, TenantDeskRules],
         *,
         bus: Bus,
         state: State,
@@ -128,14 +128,14 @@ class DeskConsumer:
     def _open_delivery_log(self) -> DeliveryLog:
         return DeliveryLog(bus=self._bus, state=self._state, metrics=self._metrics, clock=self._clock, of_desk=True)
 
-    def _find_rules(self, batch: Batch) -> tuple[DeskRules, Account] | None:
+    def _find_rules(self, batch: Batch) -> tuple[TenantDeskRules, Account] | None:
         tenant = batch.records[0].headers.get("ce_tenant", "")
         rules = self._rules.get(tenant)
         account = None if rules is None else self._account_of(tenant, self._desk.name, rules.account)
         return None if rules is None or account is None else (rules, account)
 
     async def _handle(
-        self, batch: Batch, events: _BatchEvents, rules: DeskRules, account: Account, delivery_log: DeliveryLog
+        self, batch: Batch, events: _BatchEvents, rules: TenantDeskRules, account: Account, delivery_log: DeliveryLog
     ) -> None:
         conversation = await self._state.conversations.get(batch.conversation)
         if conversation is None:

@@ -14,7 +14,7 @@ from connectors.desk.posts.posted_state import PostRecords, Root
 from connectors.desk.posts.poster import DeskSession, Poster
 from connectors.desk.posts.thread import PendingPost, Thread
 from connectors.desk.posts.timers import list_due_notices
-from connectors.desk.rules import DeskRules
+from connectors.desk.rules import TenantDeskRules
 from connectors.desk.thread_ids import Place
 from connectors.desk.view import View
 from connectors.outbound.rendering import render_within_deadline
@@ -58,7 +58,7 @@ class PostSelector:
     async def _is_posted(self, view: View, marker: str) -> bool:
         return await self._records.outcome(view.id, marker) is not None
 
-    async def _build_card(self, rules: DeskRules, view: View, root: Root) -> Post:
+    async def _build_card(self, rules: TenantDeskRules, view: View, root: Root) -> Post:
         channel = root.required_channel or view.channel(rules)
         metadata = {"conversation": view.id, "tenant": rules.tenant, "channel": view.conversation.origin.channel}
         rendered = await render_card(self._desk, view, rules)
@@ -116,6 +116,6 @@ class PostSelector:
         return Post(marker, place.channel, since, place.message, self._desk.render_post(content))
 
 
-async def render_card(desk: Desk, view: View, rules: DeskRules) -> RenderedPost:
+async def render_card(desk: Desk, view: View, rules: TenantDeskRules) -> RenderedPost:
     texts = [line.text for line in view.before]
     return await render_within_deadline(lambda: desk.render_post(Card(view, rules)), texts, surface="desk card")

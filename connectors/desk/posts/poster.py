@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import TypeVar, cast
 
 from connectors.desk.port import Desk, DeskConnection, DeskRates, Post, Rate, RenderedPost
-from connectors.desk.rules import DeskRules
+from connectors.desk.rules import TenantDeskRules
 from connectors.desk.thread_ids import Place
 from connectors.outbound.connections import AccountConnections
 from connectors.outbound.delivery_log import DeliveryLog, MessagePart, Outcome
@@ -32,7 +32,7 @@ class DeskSession:
     """The context for showing one conversation, while this process has its lane."""
 
     conversation: Conversation
-    rules: DeskRules
+    rules: TenantDeskRules
     account: Account
     delivery_log: DeliveryLog
     revoking: asyncio.Event

@@ -10,7 +10,7 @@ from uuid import uuid4
 from connectors import conversation_signals
 from connectors.desk.contents import NoticeKind, TimeNotice
 from connectors.desk.posts.posted_state import PostRecords, find_root
-from connectors.desk.rules import DeskRules
+from connectors.desk.rules import TenantDeskRules
 from connectors.desk.view import View, load_view
 from schemas import ids
 from schemas.conversation import Conversation
@@ -40,7 +40,7 @@ class DueNotice:
         return ids.derived_id(conversation, f"desk-{kind}-{self.occasion.isoformat()}")
 
 
-def compute_due_times(view: View, rules: DeskRules) -> tuple[datetime, datetime] | None:
+def compute_due_times(view: View, rules: TenantDeskRules) -> tuple[datetime, datetime] | None:
     """Compute the times of the reminder and of the limit. None if nobody waits, or there is no limit."""
     since = view.waiting_since
     first = view.handoff is None or view.handoff.first_reply_at is None
@@ -50,11 +50,11 @@ def compute_due_times(view: View, rules: DeskRules) -> tuple[datetime, datetime]
     return _add_office_time(rules, since, limit * rules.times.remind), _add_office_time(rules, since, limit)
 
 
-def _add_office_time(rules: DeskRules, since: datetime, worked: timedelta) -> datetime:
+def _add_office_time(rules: TenantDeskRules, since: datetime, worked: timedelta) -> datetime:
     return since + worked if rules.hours is None else rules.hours.add_office_time(since, worked)
 
 
-def list_due_notices(view: View, rules: DeskRules) -> Iterator[DueNotice]:
+def list_due_notices(view: View, rules: TenantDeskRules) -> Iterator[DueNotice]:
     """List the notices that are due; after the limit, no reminder."""
     since, holder = view.waiting_since, view.conversation.holder
     is_escalated = holder is not None and holder.reason == ESCALATION_REASON and view.conversation.owner == "queue"
@@ -77,7 +77,7 @@ def list_due_notices(view: View, rules: DeskRules) -> Iterator[DueNotice]:
         yield DueNotice(TimeNotice("closing", since, closes), closes)
 
 
-def _escalate(rules: DeskRules, kind: NoticeKind, since: datetime) -> DueNotice:
+def _escalate(rules: TenantDeskRules, kind: NoticeKind, since: datetime) -> DueNotice:
     notice = TimeNotice(kind, since, since, is_elsewhere=True, mention=rules.times.mention)
     return DueNotice(notice, since, rules.times.escalate_to)
 
@@ -86,7 +86,9 @@ class NoticeTimer:
     """Publishes an event for each conversation with a due notice; the desk's consumer posts the notice, once. One
     process at a time checks a tenant. ``desk``: the kind of these tenants' desk."""
 
-    def __init__(self, desk: str, rules: Mapping[str, DeskRules], *, bus: Bus, state: State, clock: Clock) -> None:
+    def __init__(
+        self, desk: str, rules: Mapping[str, TenantDeskRules], *, bus: Bus, state: State, clock: Clock
+    ) -> None:
         self._desk = desk
         self._rules = rules
         self._bus = bus
@@ -103,7 +105,7 @@ class NoticeTimer:
             if await self._state.leases.acquire(lease, self._holder, ttl=LEASE_SECONDS, now=self._clock()) is not None:
                 await self._check_tenant(rules)
 
-    async def _check_tenant(self, rules: DeskRules) -> None:
+    async def _check_tenant(self, rules: TenantDeskRules) -> None:
         for owner in ("queue", "person"):
             after = ""
             while True:
@@ -115,14 +117,14 @@ class NoticeTimer:
                 if not (after := page.next):
                     break
 
-    async def _check_conversation(self, conversation: Conversation, rules: DeskRules) -> None:
+    async def _check_conversation(self, conversation: Conversation, rules: TenantDeskRules) -> None:
         now = self._clock()
         if await self._is_due(conversation, rules):
             await self._bus.append(
                 [conversation_signals.build_desk_timer(self._desk, rules.tenant, conversation.id, now)]
             )
 
-    async def _is_due(self, conversation: Conversation, rules: DeskRules) -> bool:
+    async def _is_due(self, conversation: Conversation, rules: TenantDeskRules) -> bool:
         view = await load_view(self._state, conversation, self._clock())
         root = await find_root(self._records, conversation.id)
         if root.place is None:

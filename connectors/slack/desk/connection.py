@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from connectors.desk.port import FORM_TRIGGER, DeskMessage, Member, RenderedPost
-from connectors.desk.rules import DeskRules
+from connectors.desk.rules import TenantDeskRules
 from connectors.desk.thread_ids import Place, channel_of, message_id, message_of, thread_id
 from connectors.inbound.display_names import clean_display_name
 from connectors.slack import file_transfer, history
@@ -147,7 +147,7 @@ class SlackDeskConnection:
             arguments["blocks"] = undo_blocks(text, undo, message_of(thread))
         await self._ask("chat.postEphemeral", {**arguments, "user": by.removeprefix("slack:")})
 
-    async def open_form(self, conversation: Conversation, command: DeskCommand, rules: DeskRules) -> str | None:
+    async def open_form(self, conversation: Conversation, command: DeskCommand, rules: TenantDeskRules) -> str | None:
         """A modal can be opened within three seconds of a press."""
         draft = ""
         if command.fields.get("form"):

@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from connectors.desk.rules import DeskRules
+from connectors.desk.rules import TenantDeskRules
 from connectors.slack.desk.block_kit import PREFIX
 from connectors.slack.inbound.requests import Json
 from schemas.conversation import Conversation
@@ -20,7 +20,9 @@ MAX_INPUT = 3_000
 RATING_OPTION = "ask"
 
 
-def build_modal(conversation: Conversation, command: DeskCommand, rules: DeskRules, draft: str = "") -> Json | None:
+def build_modal(
+    conversation: Conversation, command: DeskCommand, rules: TenantDeskRules, draft: str = ""
+) -> Json | None:
     """Build the modal for the missing input of a command; None if nothing is missing. ``draft``: the current text of
     the draft."""
     if command.kind == "resolve":
@@ -30,7 +32,7 @@ def build_modal(conversation: Conversation, command: DeskCommand, rules: DeskRul
     return build_draft_modal(conversation, command, draft) if draft else None
 
 
-def build_resolve_modal(conversation: Conversation, command: DeskCommand, rules: DeskRules) -> Json:
+def build_resolve_modal(conversation: Conversation, command: DeskCommand, rules: TenantDeskRules) -> Json:
     """Build the modal for the outcome, tags, a note, and whether to ask the customer for a rating."""
     blocks: list[Json] = []
     if rules.outcomes:
@@ -46,7 +48,7 @@ def build_resolve_modal(conversation: Conversation, command: DeskCommand, rules:
     return _view("resolve", "Resolve", "Resolve", blocks, conversation, command)
 
 
-def build_transfer_modal(conversation: Conversation, command: DeskCommand, rules: DeskRules) -> Json:
+def build_transfer_modal(conversation: Conversation, command: DeskCommand, rules: TenantDeskRules) -> Json:
     """Build the modal for another channel of the desk, or a colleague."""
     channel_names = {channel: name for name, channel in reversed(list(rules.channels.items()))} | {
         rules.channel: "general"

@@ -13,7 +13,7 @@ import pytest
 
 from connectors.channel_services import ChannelServices
 from connectors.desk.posts.consumer import Commands, DeskConsumer
-from connectors.desk.rules import DeskRules
+from connectors.desk.rules import TenantDeskRules
 from connectors.registry import load_settings_model, open_channel
 from connectors.slack.channel import SlackChannel
 from infra.blobs import open_blobs
@@ -110,7 +110,7 @@ class DeskEnvironment:
         desk = channel.at_desk()
         return DeskConsumer(
             desk,
-            {TENANT: DeskRules(TENANT, "main", self.room, **rules)},
+            {TENANT: TenantDeskRules(TENANT, "main", self.room, **rules)},
             bus=self.bus,
             state=self.state,
             metrics=self.metrics,

@@ -14,7 +14,7 @@ from connectors.desk.commands.replies import line_id
 from connectors.desk.contents import Button
 from connectors.desk.inbound.pipeline import DeskInbound
 from connectors.desk.posts.posted_state import root_id
-from connectors.desk.rules import DeskRules
+from connectors.desk.rules import TenantDeskRules
 from connectors.outbound.connections import AccountConnections
 from connectors.registry import load_settings_model, open_channel
 from connectors.slack.channel import SlackChannel
@@ -81,7 +81,7 @@ class Team:
         assert isinstance(channel, SlackChannel)
         self.files = AccountConnections(channel, world.clock)
         self.client = DeskClient(channel.at_desk(), world.clock)
-        self.rules = DeskRules(
+        self.rules = TenantDeskRules(
             TENANT, "main", self.room.id, undo_seconds=self.undo, outcomes=("Solved", "Not solved"), tags=("refund",)
         )
         about: dict[str, Any] = {"bus": world.bus, "state": world.state, "clock": world.clock}

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from connectors.desk.posts.timers import NoticeTimer
-from connectors.desk.rules import DeskRules, DeskTimesRules
+from connectors.desk.rules import DeskTimesRules, TenantDeskRules
 from schemas import topics
 from schemas.envelope import Envelope
 from schemas.handoff.business_hours import OfficeHours
@@ -93,7 +93,7 @@ async def test_a_window_that_closes_is_told_before_and_after(world: DeskEnvironm
 
 async def test_the_sweep_wakes_the_keeper_when_something_is_due_and_not_before(world: DeskEnvironment) -> None:
     times = DeskTimesRules(first_reply=20 * MINUTES)
-    rules = {TENANT: DeskRules(TENANT, "main", world.room, times=times)}
+    rules = {TENANT: TenantDeskRules(TENANT, "main", world.room, times=times)}
     sweep = NoticeTimer("slack", rules, bus=world.bus, state=world.state, clock=world.clock)
     await world.hand_off()
     keeper = world.keeper(times=times)

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 from connectors.conversation_signals import build_desk_timer
 from connectors.desk.posts.consumer import DeskConsumer
-from connectors.desk.rules import DeskRules
+from connectors.desk.rules import TenantDeskRules
 from connectors.registry import open_channel
 from connectors.slack.channel import SlackChannel
 from infra.bus.lanes import Lanes
@@ -109,7 +109,7 @@ def keeper_at_slacks_limits(world: DeskEnvironment) -> DeskConsumer:
     desk = channel.at_desk()
     return DeskConsumer(
         desk,
-        {TENANT: DeskRules(TENANT, "main", world.room)},
+        {TENANT: TenantDeskRules(TENANT, "main", world.room)},
         bus=world.bus,
         state=world.state,
         metrics=PrometheusMetrics(),
