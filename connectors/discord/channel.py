@@ -21,8 +21,8 @@ from schemas.ports import (
     BackfillContext,
     Capabilities,
     Connection,
+    DeliveryPolicy,
     Event,
-    Policy,
     RateLimit,
     RawRequest,
     RenderContext,
@@ -39,7 +39,7 @@ class DiscordChannel:
     capabilities = Capabilities(
         max_text=messages.MAX_TEXT, max_choices=OPTIONS, markdown=True, typing=True, attachments=True, edits=True
     )
-    policy = Policy(
+    policy = DeliveryPolicy(
         # Discord recognizes a nonce for some minutes; later the place's history tells what was shown.
         repeats=True,
         reconciliation="lookup",
@@ -71,7 +71,7 @@ class DiscordChannel:
     def render_deletion(self, call: VendorCall, shown: str) -> VendorCall:
         return messages.build_deletion(call, shown)
 
-    def judge(self, call: VendorCall, reply: VendorResponse) -> str:
+    def parse_response(self, call: VendorCall, reply: VendorResponse) -> str:
         return errors.require_external_id(reply)
 
     def connect(self, account: Account) -> Connection:

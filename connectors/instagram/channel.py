@@ -16,8 +16,8 @@ from schemas.ports import (
     Account,
     Capabilities,
     Connection,
+    DeliveryPolicy,
     Event,
-    Policy,
     RateLimit,
     RawRequest,
     RenderContext,
@@ -29,7 +29,7 @@ from schemas.ports import (
 class InstagramChannel:
     name = "instagram"
     capabilities = Capabilities(max_text=1000, max_choices=13, typing=True, attachments=True, receipts=True)
-    policy = Policy(
+    policy = DeliveryPolicy(
         reconciliation="lookup",
         # The conversation is read from another server than the message was written to.
         settle_time=8.0,
@@ -63,7 +63,7 @@ class InstagramChannel:
     def render(self, message: OutboundMessage, sending: RenderContext) -> list[VendorCall]:
         return rendering.build_calls(message, sending)
 
-    def judge(self, call: VendorCall, reply: VendorResponse) -> str:
+    def parse_response(self, call: VendorCall, reply: VendorResponse) -> str:
         if reply.status != 200:
             error = build_delivery_error(reply)
             if isinstance(error, CredentialsRevoked) and "tag" in call.arguments and reply.status == 403:

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from schemas.conversation import Contact
 from schemas.messages import OutboundMessage
-from schemas.ports import Account, AccountPolicies, Policy, Transport
+from schemas.ports import Account, AccountPolicies, DeliveryPolicy, Transport
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,14 +20,14 @@ class SendDecision:
     as_person: bool = False
 
 
-def get_policy_lookup(channel: Transport) -> Callable[[Account], Policy]:
+def get_policy_lookup(channel: Transport) -> Callable[[Account], DeliveryPolicy]:
     """Return a function that gives an account's policy."""
     # Checked once, because isinstance with a protocol is slow.
     return channel.policy_of if isinstance(channel, AccountPolicies) else lambda account: channel.policy
 
 
 def decide_send(
-    policy: Policy,
+    policy: DeliveryPolicy,
     message: OutboundMessage,
     contact: Contact | None,
     *,

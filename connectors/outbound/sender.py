@@ -248,7 +248,7 @@ class PartSender:
                 reply = await self._accounts.get_connection(part.account).perform(part.call, part.marker)
         finally:
             self._metrics.observe("parley_send_seconds", time.monotonic() - started, channel=part.envelope.channel)
-        return self._channel.judge(part.call, reply)
+        return self._channel.parse_response(part.call, reply)
 
     async def _handle_delay(self, error: SendDelayed, attempts: _Attempts) -> None:
         part, pause = attempts.part, get_pause(error.retry_after_ms, attempts.number, attempts.latest)

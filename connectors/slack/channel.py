@@ -26,8 +26,8 @@ from schemas.ports import (
     BackfillContext,
     Capabilities,
     Connection,
+    DeliveryPolicy,
     Event,
-    Policy,
     RateLimit,
     RawRequest,
     RenderContext,
@@ -55,7 +55,7 @@ class SlackChannel:
         attachments=True,
         edits=True,
     )
-    policy = Policy(reconciliation="lookup", pace=RateLimit(5, 20), contact_pace=RateLimit(1, 3))
+    policy = DeliveryPolicy(reconciliation="lookup", pace=RateLimit(5, 20), contact_pace=RateLimit(1, 3))
     """Slack accepts one message a second per channel, with short bursts, and some hundred a minute per workspace. Its
     answer gives the message's position in the history, which a lookup reads."""
     live_reply_limits = streaming.RULES
@@ -106,7 +106,7 @@ class SlackChannel:
     def render_deletion(self, call: VendorCall, shown: str) -> VendorCall:
         return streaming.build_deletion(call, shown)
 
-    def judge(self, call: VendorCall, reply: VendorResponse) -> str:
+    def parse_response(self, call: VendorCall, reply: VendorResponse) -> str:
         return errors.require_external_id(reply)
 
     def connect(self, account: Account) -> Connection:

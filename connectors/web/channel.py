@@ -10,8 +10,8 @@ from schemas.ports import (
     Account,
     Capabilities,
     Connection,
+    DeliveryPolicy,
     Event,
-    Policy,
     RawRequest,
     RenderContext,
     Signals,
@@ -36,7 +36,7 @@ class WebChannel:
         edits=True,
         has_vendor=False,
     )
-    policy = Policy(reconciliation="repeat")
+    policy = DeliveryPolicy(reconciliation="repeat")
 
     def __init__(self, tools: ChannelServices) -> None:
         self._transcript = tools.transcript
@@ -60,7 +60,7 @@ class WebChannel:
     def render_deletion(self, call: VendorCall, shown: str) -> VendorCall:
         return VendorCall("change", {}, repeats=True)
 
-    def judge(self, call: VendorCall, reply: VendorResponse) -> str:
+    def parse_response(self, call: VendorCall, reply: VendorResponse) -> str:
         return ""
 
     def connect(self, account: Account) -> Connection:

@@ -18,8 +18,8 @@ from schemas.ports import (
     BackfillContext,
     Capabilities,
     Connection,
+    DeliveryPolicy,
     Event,
-    Policy,
     RateLimit,
     RawRequest,
     RenderContext,
@@ -31,11 +31,11 @@ PROVIDERS = {"meta": "connectors.whatsapp.meta:MetaProvider", "twilio": "connect
 
 
 class WhatsAppChannel:
-    """``judge`` gets no account, so a call's operation begins with its provider: ``meta.messages``."""
+    """``parse_response`` gets no account, so a call's operation begins with its provider: ``meta.messages``."""
 
     name = "whatsapp"
     capabilities = Capabilities(max_text=4096, max_choices=10, typing=True, attachments=True, receipts=True)
-    policy = Policy(
+    policy = DeliveryPolicy(
         reconciliation="receipt",
         window=timedelta(hours=24),
         # WhatsApp allows one message in 6 seconds between two numbers, with a burst of 45; we stay a little below.
@@ -53,8 +53,8 @@ class WhatsAppChannel:
         self._tools = tools
         self._providers: dict[str, Any] = {}
 
-    def policy_of(self, account: Account) -> Policy:
-        policy: Policy = getattr(self._get_provider(account), "policy", self.policy)
+    def policy_of(self, account: Account) -> DeliveryPolicy:
+        policy: DeliveryPolicy = getattr(self._get_provider(account), "policy", self.policy)
         return policy
 
     def verify(self, request: RawRequest, account: Account) -> None:
@@ -72,8 +72,8 @@ class WhatsAppChannel:
         calls: list[VendorCall] = self._get_provider(sending.account).render(message, sending)
         return calls
 
-    def judge(self, call: VendorCall, reply: VendorResponse) -> str:
-        external_id: str = self._load_provider(call.operation.partition(".")[0]).judge(call, reply)
+    def parse_response(self, call: VendorCall, reply: VendorResponse) -> str:
+        external_id: str = self._load_provider(call.operation.partition(".")[0]).parse_response(call, reply)
         return external_id
 
     def connect(self, account: Account) -> Connection:

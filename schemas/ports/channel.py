@@ -83,7 +83,7 @@ UPLOAD_SECONDS = 7.0
 
 
 @dataclass(frozen=True, slots=True)
-class Policy:
+class DeliveryPolicy:
     """The limits and rules of a channel; the same for every account unless the channel has ``AccountPolicies``.
     ``window``: how long after the contact's last message anybody may write; ``person_window``: how long a person may.
     ``renders_contact``: rendering needs the contact. ``repeats``: the vendor recognizes a marker for a while, so until
@@ -176,9 +176,9 @@ class Transport(Protocol):
     """The part of a channel or a desk that the sender uses to carry out its calls. All but ``connect`` is pure."""
 
     name: str
-    policy: Policy
+    policy: DeliveryPolicy
 
-    def judge(self, call: VendorCall, reply: VendorResponse) -> str:
+    def parse_response(self, call: VendorCall, reply: VendorResponse) -> str:
         """The vendor's id of what was shown. Raises a DeliveryError."""
 
     def connect(self, account: Account) -> Connection:
@@ -216,7 +216,7 @@ class LiveReplyLimits:
 @runtime_checkable
 class LiveReplyRenderer(Protocol):
     """A channel that shows a reply while it is written, and then replaces it by the final message. Its connections
-    carry out these calls like any other, and ``judge`` reads the responses."""
+    carry out these calls like any other, and ``parse_response`` reads the responses."""
 
     live_reply_limits: LiveReplyLimits
 
@@ -237,7 +237,7 @@ class LiveReplyRenderer(Protocol):
 @runtime_checkable
 class EditRenderer(Protocol):
     """A channel on which sent messages can be edited and deleted. Its connections carry out these calls like any
-    other, ``judge`` reads the responses, and a repeat changes nothing."""
+    other, ``parse_response`` reads the responses, and a repeat changes nothing."""
 
     def render_edit(self, call: VendorCall, shown: str) -> VendorCall | None:
         """Turn ``call`` of a message into one that replaces what was shown under the vendor's id ``shown``; None where
@@ -259,7 +259,7 @@ class WebhookHandshake(Protocol):
 class AccountPolicies(Protocol):
     """A channel whose accounts have different policies, because several vendors carry it."""
 
-    def policy_of(self, account: Account) -> Policy: ...
+    def policy_of(self, account: Account) -> DeliveryPolicy: ...
 
 
 @runtime_checkable

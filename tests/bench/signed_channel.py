@@ -16,8 +16,8 @@ from schemas.ports import (
     Account,
     Capabilities,
     Connection,
+    DeliveryPolicy,
     Event,
-    Policy,
     RawRequest,
     RenderContext,
     VendorCall,
@@ -66,7 +66,7 @@ class SignedChannel:
 
     name = NAME
     capabilities = Capabilities(max_text=4096)
-    policy = Policy()
+    policy = DeliveryPolicy()
 
     def verify(self, request: RawRequest, account: Account) -> None:
         if not hmac.compare_digest(request.headers.get(HEADER, ""), signature(request.body)):
@@ -91,7 +91,7 @@ class SignedChannel:
     def render(self, message: OutboundMessage, sending: RenderContext) -> list[VendorCall]:
         raise NotImplementedError("only the way in is measured")
 
-    def judge(self, call: VendorCall, reply: VendorResponse) -> str:
+    def parse_response(self, call: VendorCall, reply: VendorResponse) -> str:
         raise NotImplementedError("only the way in is measured")
 
     def connect(self, account: Account) -> Connection:

@@ -62,7 +62,7 @@ class Desk:
         )
 
     async def send(self, call: VendorCall, marker: str = "r1") -> str:
-        return self.channel.judge(call, await self.connection.perform(call, marker))
+        return self.channel.parse_response(call, await self.connection.perform(call, marker))
 
     @property
     def shown(self) -> list[Shown]:

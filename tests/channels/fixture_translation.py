@@ -157,7 +157,7 @@ def receipt(channel: str, case: Path) -> Any:
     told = read(case / "reply.json")
     reply = VendorResponse(told["status"], told["body"], told.get("headers", {}))
     try:
-        return {"external_id": open_channel_at(channel)[0].judge(calls(channel, case)[-1], reply)}
+        return {"external_id": open_channel_at(channel)[0].parse_response(calls(channel, case)[-1], reply)}
     except DeliveryError as error:
         found = {"error": error.code, "retry_after_ms": error.retry_after_ms}
         return found | {"of_account": True} if getattr(error, "of_account", False) else found

@@ -59,7 +59,7 @@ class MetaAccount:
     async def perform(self, call: VendorCall, marker: str = MARKER) -> str:
         """The vendor's id of what was shown. Raises DeliveryError."""
         reply: VendorResponse = await self.connection.perform(call, marker)
-        return self.channel.judge(call, reply)
+        return self.channel.parse_response(call, reply)
 
     async def send(self, text: str = "Hello", **more: Any) -> list[str]:
         return [await self.perform(call) for call in self.calls(text, **more)]

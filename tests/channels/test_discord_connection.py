@@ -68,7 +68,7 @@ async def test_a_long_answer_is_shown_whole_and_in_order(desk: Desk) -> None:
 async def test_a_second_connection_of_another_process_with_the_same_marker_shows_nothing_twice(desk: Desk) -> None:
     (call,) = desk.calls()
     other = DiscordConnection(desk.account, files)
-    first, second = await desk.send(call), desk.channel.judge(call, await other.perform(call, "r1"))
+    first, second = await desk.send(call), desk.channel.parse_response(call, await other.perform(call, "r1"))
     await other.close()
     assert first == second
     assert len(desk.shown) == 1
@@ -196,7 +196,7 @@ async def test_a_form_that_discord_does_not_take_says_what_is_wrong(desk: Desk, 
 def test_a_pause_that_is_no_number_is_none(desk: Desk) -> None:
     for odd in (None, "soon", -1, float("nan"), float("inf")):
         with pytest.raises(SendDelayed) as raised:
-            desk.channel.judge(desk.calls()[0], VendorResponse(429, {"retry_after": odd}))
+            desk.channel.parse_response(desk.calls()[0], VendorResponse(429, {"retry_after": odd}))
         assert raised.value.retry_after_ms is None
 
 

@@ -21,7 +21,7 @@ from schemas import ids, topics
 from schemas.conversation import Origin
 from schemas.errors import Parked
 from schemas.messages import Address, OutboundMessage
-from schemas.ports import Account, Policy
+from schemas.ports import Account, DeliveryPolicy
 from tests.channels.discord_channel import SEND, Desk, desk_at_discord
 from tests.simulators.vendor import Fault, FaultKind, Request
 from tests.unit.connectors.conftest import ACCOUNT, CHANNEL, TENANT, Clock, ConnectorEnvironment
@@ -60,7 +60,7 @@ class AtDiscord(ConnectorEnvironment):
     async def begin(self, message: OutboundMessage) -> None:
         """An intent without an outcome, as a killed sender leaves it."""
         begun = await self.state.deliveries.begin_send(
-            self.conversation, message, deadline=Policy().deadline, now=self.clock()
+            self.conversation, message, deadline=DeliveryPolicy().deadline, now=self.clock()
         )
         assert begun == "go"
 

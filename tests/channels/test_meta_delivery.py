@@ -26,7 +26,7 @@ from schemas.conversation import DeliveryOutcome
 from schemas.envelope import Envelope, envelope
 from schemas.errors import Parked, Unavailable
 from schemas.messages import InboundMessage, OutboundMessage, TranscriptMessage
-from schemas.ports import Account, Policy, Record, State
+from schemas.ports import Account, DeliveryPolicy, Record, State
 from tests.channels.meta import MetaAccount, bench_of
 from tests.harness.channel_tools import tools_of
 from tests.simulators.meta import Instagram, WhatsApp
@@ -104,7 +104,7 @@ class MetaConversation:
     async def begin(self, message: OutboundMessage) -> None:
         """An intent without an outcome, as a killed sender leaves it."""
         begun = await self.state.deliveries.begin_send(
-            self.conversation, message, deadline=Policy().deadline, now=self.clock()
+            self.conversation, message, deadline=DeliveryPolicy().deadline, now=self.clock()
         )
         assert begun == "go"
 
@@ -301,7 +301,7 @@ async def test_on_whatsapp_what_no_status_names_may_be_lost_and_is_never_doubled
     outcome = await whatsapp.outcome()
     assert (whatsapp.shown, outcome.state, outcome.reason) == ([], "unknown", "no_answer")
     assert whatsapp.clock() - started >= timedelta(
-        seconds=Policy().deadline + whatsapp.bench.channel.policy.settle_time
+        seconds=DeliveryPolicy().deadline + whatsapp.bench.channel.policy.settle_time
     )
 
 

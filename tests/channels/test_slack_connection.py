@@ -82,7 +82,7 @@ class Desk:
         return self.channel.render(OutboundMessage(**whole | fields), RenderContext("c", self.account, answers=answers))
 
     async def send(self, call: VendorCall, marker: str = "m1") -> str:
-        return self.channel.judge(call, await self.connection.perform(call, marker))
+        return self.channel.parse_response(call, await self.connection.perform(call, marker))
 
     async def say(self, text: str, marker: str = "m1", **where: Any) -> str:
         (call,) = self.calls(text=text, **where)
@@ -278,7 +278,7 @@ async def test_an_answer_that_is_not_slacks_is_in_doubt(desk: Desk, body: str, k
     )
     (call,) = desk.calls(text="Yes.")
     with pytest.raises(SendUnknown):
-        desk.channel.judge(call, await connection.perform(call, "m1"))
+        desk.channel.parse_response(call, await connection.perform(call, "m1"))
     await connection.close()
     await runner.cleanup()
 
@@ -299,7 +299,7 @@ async def test_reasons_are_short_codes(desk: Desk) -> None:
     told = {}
     for code in ("is_archived", "msg_too_long", "no_text", "messages_tab_disabled", "as_user_not_supported", "<b>"):
         with pytest.raises(SendRefused) as caught:
-            desk.channel.judge(call, VendorResponse(200, {"ok": False, "error": code}))
+            desk.channel.parse_response(call, VendorResponse(200, {"ok": False, "error": code}))
         told[code] = caught.value.message
     assert list(told.values()) == ["not_found", "too_long", "empty", "blocked", "as_user_not_supported", "refused"]
 

@@ -69,7 +69,7 @@ class Edge:
         )
         connection = self.channel.connect(self.account)
         for call in self.channel.render(message, RenderContext("c", self.account)):
-            self.channel.judge(call, await connection.perform(call, message.id))
+            self.channel.parse_response(call, await connection.perform(call, message.id))
         await connection.close()
         return message.id
 

@@ -54,7 +54,7 @@ def web(state: State) -> Channel:
 
 async def send(web: Channel, sent: OutboundMessage) -> str:
     (call,) = web.render(sent, RenderContext("c1", WEB))
-    return web.judge(call, await web.connect(WEB).perform(call, sent.id))
+    return web.parse_response(call, await web.connect(WEB).perform(call, sent.id))
 
 
 async def test_sending_adds_one_whole_line_and_tells_watchers(state: State, web: Channel) -> None:

@@ -83,7 +83,7 @@ class Setting:
         return self.provider.render(self.message(text, **fields), sending)
 
     async def send(self, call: VendorCall, marker: str = ID) -> str:
-        return self.provider.judge(call, await self.connection.perform(call, marker))
+        return self.provider.parse_response(call, await self.connection.perform(call, marker))
 
     async def send_all(self, text: str = "Hello Anna", **fields: Any) -> list[str]:
         return [await self.send(call) for call in self.calls(text, **fields)]
@@ -341,7 +341,7 @@ async def test_an_api_key_takes_the_tokens_place(setting: Setting) -> None:
     try:
         (call,) = setting.calls()
         setting.vendor.auth_token = "changed meanwhile"
-        setting.provider.judge(call, await connection.perform(call, ID))
+        setting.provider.parse_response(call, await connection.perform(call, ID))
     finally:
         await connection.close()
     assert setting.shown == ["Hello Anna"]

@@ -27,7 +27,7 @@ from connectors.slack.desk import block_kit, render_card, render_notices, render
 from connectors.slack.errors import require_external_id
 from connectors.slack.places import parse_timestamp
 from schemas.messages import MessageState, TranscriptMessage
-from schemas.ports import Account, Policy, VendorCall, VendorResponse
+from schemas.ports import Account, DeliveryPolicy, VendorCall, VendorResponse
 
 if TYPE_CHECKING:
     from connectors.slack.desk.connection import SlackDeskConnection
@@ -79,7 +79,7 @@ class SlackDesk:
     marks: Mapping[MessageState, str] = MARKS
     max_draft = render_notices.MAX_DRAFT
     mentions = re.compile(r"@([UW][A-Z0-9]{6,20})\b")
-    policy = Policy(reconciliation="lookup")
+    policy = DeliveryPolicy(reconciliation="lookup")
     """A post in doubt delays all posts below it, so it is looked up at once in the thread's history. If it arrives even
     later, people see it twice, which does no harm."""
 
@@ -105,7 +105,7 @@ class SlackDesk:
         arguments = {"channel": post.channel, **thread, **content, "unfurl_links": False, "unfurl_media": False}
         return VendorCall("chat.postMessage", {**arguments, "since": since, "about": dict(post.metadata)})
 
-    def judge(self, call: VendorCall, reply: VendorResponse) -> str:
+    def parse_response(self, call: VendorCall, reply: VendorResponse) -> str:
         return message_id(channel_of_call(call), require_external_id(reply))
 
     def is_file(self, place: Place) -> bool:

@@ -34,7 +34,7 @@ class MetaProvider:
     def render(self, message: OutboundMessage, sending: RenderContext) -> list[VendorCall]:
         return rendering.build_calls(message, sending)
 
-    def judge(self, call: VendorCall, reply: VendorResponse) -> str:
+    def parse_response(self, call: VendorCall, reply: VendorResponse) -> str:
         if reply.status != 200:
             raise build_delivery_error(reply)
         try:

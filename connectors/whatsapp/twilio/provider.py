@@ -15,8 +15,8 @@ from schemas.ports import (
     Account,
     BackfillContext,
     Connection,
+    DeliveryPolicy,
     Event,
-    Policy,
     RateLimit,
     RawRequest,
     RenderContext,
@@ -32,7 +32,7 @@ MARKER = re.compile(r"[0-9a-f-]{36}(\.\d{1,4})?")
 class TwilioProvider:
     """See ``connectors.whatsapp.channel``."""
 
-    policy = Policy(
+    policy = DeliveryPolicy(
         # Statuses carry the marker in their address, but Twilio soon stops repeating them, and its list is complete.
         reconciliation="lookup",
         window=timedelta(hours=24),
@@ -64,7 +64,7 @@ class TwilioProvider:
     def render(self, message: OutboundMessage, sending: RenderContext) -> list[VendorCall]:
         return outbound.build_calls(message, sending)
 
-    def judge(self, call: VendorCall, reply: VendorResponse) -> str:
+    def parse_response(self, call: VendorCall, reply: VendorResponse) -> str:
         return errors.require_external_id(reply)
 
     def connect(self, account: Account) -> Connection:

@@ -30,7 +30,16 @@ from schemas import topics
 from schemas.content import describe_message
 from schemas.errors import InvalidRequest, SendRefused, Unauthorized
 from schemas.messages import MessageState, OutboundMessage, RemoteFile, TranscriptMessage
-from schemas.ports import Account, Capabilities, Event, Policy, RawRequest, RenderContext, VendorCall, VendorResponse
+from schemas.ports import (
+    Account,
+    Capabilities,
+    DeliveryPolicy,
+    Event,
+    RawRequest,
+    RenderContext,
+    VendorCall,
+    VendorResponse,
+)
 
 FILE = "file-"  # begins the ids of files
 FREE = Rate(1_000.0, 1_000)
@@ -76,7 +85,7 @@ class WebhookDesk(Desk):
     name = "webhook"
     title = "The help desk"
     capabilities = Capabilities(max_text=10_000)
-    policy = Policy(reconciliation="repeat")
+    policy = DeliveryPolicy(reconciliation="repeat")
     rates = DeskRates(0.05, FREE, FREE, FREE, card_every=timedelta(0), retry=timedelta(seconds=1))
     marks: Mapping[MessageState, str] = {state: state for state in ("sent", "delivered", "read", "failed")}
     max_draft = 10_000
@@ -110,7 +119,7 @@ class WebhookDesk(Desk):
     def render(self, message: OutboundMessage, sending: RenderContext) -> list[VendorCall]:
         raise SendRefused("nobody_there")
 
-    def judge(self, call: VendorCall, reply: VendorResponse) -> str:
+    def parse_response(self, call: VendorCall, reply: VendorResponse) -> str:
         return message_id(call.arguments["queue"], (FILE if call.files else "") + answer_of(reply)["id"])
 
     def render_post(self, content: c.Content) -> RenderedPost:

@@ -28,7 +28,7 @@ from schemas.ports import (
     Capabilities,
     Channel,
     Connection,
-    Policy,
+    DeliveryPolicy,
     Record,
     RenderContext,
     State,
@@ -73,10 +73,10 @@ class ScriptedChannel:
     capabilities = Capabilities(max_text=1000)
 
     def __init__(
-        self, *script: str | Exception, policy: Policy | None = None, shown: str | Exception | None = None
+        self, *script: str | Exception, policy: DeliveryPolicy | None = None, shown: str | Exception | None = None
     ) -> None:
         self.script = list(script)
-        self.policy = policy or Policy()
+        self.policy = policy or DeliveryPolicy()
         self.shown = shown
         self.sent: list[str] = []
         self.asked = asyncio.Event()
@@ -92,7 +92,7 @@ class ScriptedChannel:
         self.sendings.append(sending)
         return [VendorCall("say", {"text": line}) for line in message.text.splitlines()]
 
-    def judge(self, call: VendorCall, reply: VendorResponse) -> str:
+    def parse_response(self, call: VendorCall, reply: VendorResponse) -> str:
         return str(reply.body)
 
     def connect(self, account: Account) -> Connection:

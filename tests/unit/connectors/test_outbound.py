@@ -32,7 +32,7 @@ from schemas.errors import (
     UnknownEventType,
 )
 from schemas.messages import Author, OutboundMessage, Receipt, TranscriptMessage
-from schemas.ports import Account, Policy, RateLimit
+from schemas.ports import Account, DeliveryPolicy, RateLimit
 from tests.unit.connectors.conftest import ConnectorEnvironment, OneBatch, ScriptedChannel
 
 
@@ -226,20 +226,20 @@ async def test_no_answer_is_recorded_as_unknown_and_never_blindly_repeated(world
 
 
 async def test_a_send_that_hangs_ends_at_its_deadline(world: ConnectorEnvironment) -> None:
-    channel = ScriptedChannel(policy=Policy(attempt=0.05))
+    channel = ScriptedChannel(policy=DeliveryPolicy(attempt=0.05))
     channel.before_send = asyncio.Event().wait
     await world.outbound(channel).handle(world.batch(world.message()))
     assert await world.facts() == [("r1", "unknown")]
 
 
 async def test_no_answer_is_repeated_where_repeating_shows_it_once(world: ConnectorEnvironment) -> None:
-    channel = ScriptedChannel(SendUnknown("no answer"), policy=Policy(reconciliation="repeat"))
+    channel = ScriptedChannel(SendUnknown("no answer"), policy=DeliveryPolicy(reconciliation="repeat"))
     await world.outbound(channel).handle(world.batch(world.message()))
     assert channel.sent == ["r1", "r1"]
     assert await world.facts() == [("r1", "sent")]
 
 
-BY_REPORT = Policy(reconciliation="receipt", settle_time=12, slow_settle_time=45)
+BY_REPORT = DeliveryPolicy(reconciliation="receipt", settle_time=12, slow_settle_time=45)
 
 # ── Doubt: an intent without an outcome ──────────────────────────────────────────────────────────────────────────────
 
@@ -272,14 +272,14 @@ async def test_in_doubt_without_a_way_to_know_is_unknown(world: ConnectorEnviron
 
 async def test_in_doubt_is_sent_again_where_repeating_shows_it_once(world: ConnectorEnvironment) -> None:
     await intend(world)
-    channel = ScriptedChannel(policy=Policy(reconciliation="repeat"))
+    channel = ScriptedChannel(policy=DeliveryPolicy(reconciliation="repeat"))
     await world.outbound(channel).handle(world.batch(world.message()))
     assert (channel.sent, await world.facts()) == (["r1"], [("r1", "sent")])
 
 
 async def test_in_doubt_is_looked_up_where_that_is_certain(world: ConnectorEnvironment) -> None:
     await intend(world)
-    channel = ScriptedChannel(policy=Policy(reconciliation="lookup"), shown="x9")
+    channel = ScriptedChannel(policy=DeliveryPolicy(reconciliation="lookup"), shown="x9")
     await world.outbound(channel).handle(world.batch(world.message()))
     assert (channel.sent, await world.facts()) == ([], [("r1", "sent")])
 
@@ -290,7 +290,7 @@ async def test_in_doubt_and_certainly_not_shown_is_sent_unless_a_person_claimed_
     await intend(world)
     await world.claim()
     world.clock.now += timedelta(seconds=90)
-    channel = ScriptedChannel(policy=Policy(reconciliation="lookup"))
+    channel = ScriptedChannel(policy=DeliveryPolicy(reconciliation="lookup"))
     await world.outbound(channel).handle(world.batch(world.message()))
     assert (channel.sent, await world.facts()) == ([], [("r1", "stale_owner")])
 
@@ -299,14 +299,14 @@ async def test_in_doubt_and_not_shown_waits_until_nobody_can_be_sending_it_any_m
     world: ConnectorEnvironment,
 ) -> None:
     await intend(world)
-    channel, begun = ScriptedChannel(policy=Policy(reconciliation="lookup", settle_time=30)), world.clock()
+    channel, begun = ScriptedChannel(policy=DeliveryPolicy(reconciliation="lookup", settle_time=30)), world.clock()
     await eventually(world, lambda: world.outbound(channel))
     assert (channel.sent, await world.facts()) == (["r1"], [("r1", "sent")])
     assert world.clock() - begun == timedelta(seconds=90)
 
 
 async def test_an_answer_that_never_came_is_looked_up_and_found(world: ConnectorEnvironment) -> None:
-    channel = ScriptedChannel(SendUnknown("cut"), policy=Policy(reconciliation="lookup"), shown="x7")
+    channel = ScriptedChannel(SendUnknown("cut"), policy=DeliveryPolicy(reconciliation="lookup"), shown="x7")
     await world.outbound(channel).handle(world.batch(world.message()))
     outcome = await world.outcome()
     assert outcome is not None
@@ -416,7 +416,9 @@ async def test_a_message_that_the_vendor_reports_as_not_sent_is_retried_within_s
 
 async def test_a_connection_that_broke_costs_seconds_where_the_vendor_can_be_asked(world: ConnectorEnvironment) -> None:
     """The sender knows that its own attempt is over, so it does not wait for the intent's deadline."""
-    channel = ScriptedChannel(SendUnknown("reset"), policy=Policy(reconciliation="lookup", deadline=60, settle_time=5))
+    channel = ScriptedChannel(
+        SendUnknown("reset"), policy=DeliveryPolicy(reconciliation="lookup", deadline=60, settle_time=5)
+    )
     sender, begun = world.outbound(channel), world.clock()
     await eventually(world, lambda: sender)
     assert (channel.sent, await world.facts()) == (["r1", "r1"], [("r1", "sent")])
@@ -424,7 +426,9 @@ async def test_a_connection_that_broke_costs_seconds_where_the_vendor_can_be_ask
 
 
 async def test_another_process_still_waits_for_the_deadline_of_an_intent(world: ConnectorEnvironment) -> None:
-    channel = ScriptedChannel(SendUnknown("reset"), policy=Policy(reconciliation="lookup", deadline=60, settle_time=5))
+    channel = ScriptedChannel(
+        SendUnknown("reset"), policy=DeliveryPolicy(reconciliation="lookup", deadline=60, settle_time=5)
+    )
     begun = world.clock()
     await eventually(world, lambda: world.outbound(channel))
     assert channel.sent == ["r1", "r1"]
@@ -432,7 +436,7 @@ async def test_another_process_still_waits_for_the_deadline_of_an_intent(world: 
 
 
 async def test_a_vendor_that_may_still_be_at_it_is_given_longer(world: ConnectorEnvironment) -> None:
-    policy = Policy(reconciliation="lookup", settle_time=5, slow_settle_time=30)
+    policy = DeliveryPolicy(reconciliation="lookup", settle_time=5, slow_settle_time=30)
     channel = ScriptedChannel(SendUnknown("no answer in time", slow=True), policy=policy)
     sender, begun = world.outbound(channel), world.clock()
     await eventually(world, lambda: sender)
@@ -460,7 +464,7 @@ async def test_a_process_that_was_held_up_does_not_act_under_an_old_intent(
         return await again(*given, **more)
 
     monkeypatch.setattr(world.state.deliveries, "begin_resend", renewing)
-    channel = ScriptedChannel(policy=Policy(reconciliation="lookup", deadline=0.6))
+    channel = ScriptedChannel(policy=DeliveryPolicy(reconciliation="lookup", deadline=0.6))
     monkeypatch.setattr(outbound_sender, "MIN_SECONDS_LEFT", 0.1)
     await world.outbound(channel).handle(world.batch(world.message()))
     assert (len(renewed), channel.sent) == (1, ["r1"])
@@ -522,7 +526,7 @@ async def test_an_identical_text_of_another_part_does_not_resolve_the_doubt(worl
     await world.outbound(ScriptedChannel("x9")).handle(world.batch(world.message("r0")))
     await intend(world)
     world.clock.now += timedelta(seconds=90)
-    channel = ScriptedChannel("x10", policy=Policy(reconciliation="lookup"), shown="x9")
+    channel = ScriptedChannel("x10", policy=DeliveryPolicy(reconciliation="lookup"), shown="x9")
     await world.outbound(channel).handle(world.batch(world.message()))
     outcome = await world.outcome()
     assert outcome is not None
@@ -532,13 +536,15 @@ async def test_an_identical_text_of_another_part_does_not_resolve_the_doubt(worl
 async def test_a_message_with_an_id_and_no_outcome_after_a_crash_is_recognized(world: ConnectorEnvironment) -> None:
     await intend(world)
     await world.state.deliveries.bind("shop", "web", "main", "x9", world.conversation, "r1")
-    channel = ScriptedChannel(policy=Policy(reconciliation="lookup"), shown="x9")
+    channel = ScriptedChannel(policy=DeliveryPolicy(reconciliation="lookup"), shown="x9")
     await world.outbound(channel).handle(world.batch(world.message()))
     assert (channel.sent, await world.facts()) == ([], [("r1", "sent")])
 
 
 async def test_of_two_equal_pieces_the_second_is_not_taken_for_the_first(world: ConnectorEnvironment) -> None:
-    channel = ScriptedChannel("x9", SendUnknown("cut"), "x10", policy=Policy(reconciliation="lookup"), shown="x9")
+    channel = ScriptedChannel(
+        "x9", SendUnknown("cut"), "x10", policy=DeliveryPolicy(reconciliation="lookup"), shown="x9"
+    )
     sender, message = world.outbound(channel), world.message(text="again\nagain")
     while True:
         try:
@@ -553,7 +559,7 @@ async def test_of_two_equal_pieces_the_second_is_not_taken_for_the_first(world: 
 
 async def test_a_lookup_that_can_never_tell_leaves_the_outcome_unknown(world: ConnectorEnvironment) -> None:
     await intend(world)
-    channel = ScriptedChannel(policy=Policy(reconciliation="lookup"), shown=SendRefused("history_hidden"))
+    channel = ScriptedChannel(policy=DeliveryPolicy(reconciliation="lookup"), shown=SendRefused("history_hidden"))
     await world.outbound(channel).handle(world.batch(world.message()))
     assert (channel.sent, await world.facts()) == ([], [("r1", "unknown")])
 
@@ -563,7 +569,7 @@ async def test_a_look_up_without_an_answer_is_asked_again_until_the_message_expi
 ) -> None:
     await intend(world)
     message = world.message()
-    channel = ScriptedChannel(policy=Policy(reconciliation="lookup"), shown=SendUnknown("cut"))
+    channel = ScriptedChannel(policy=DeliveryPolicy(reconciliation="lookup"), shown=SendUnknown("cut"))
     with pytest.raises(Parked):
         await world.outbound(channel).handle(world.batch(message))
     world.clock.now = message.expires_at
@@ -573,7 +579,7 @@ async def test_a_look_up_without_an_answer_is_asked_again_until_the_message_expi
 
 # ── Doubt: a marker that is known again for a while, then a look-up ──────────────────────────────────────────────────
 
-REPEATS = Policy(repeats=True, reconciliation="lookup", deadline=60, settle_time=30)
+REPEATS = DeliveryPolicy(repeats=True, reconciliation="lookup", deadline=60, settle_time=30)
 
 
 async def test_a_marker_that_is_known_again_is_repeated_without_a_look_up(world: ConnectorEnvironment) -> None:
@@ -737,7 +743,7 @@ async def test_a_store_that_is_away_during_a_web_send_is_only_a_delay(world: Con
 
 
 async def test_one_account_is_paced(world: ConnectorEnvironment) -> None:
-    channel = ScriptedChannel(policy=Policy(pace=RateLimit(per_second=0.001, burst=2)))
+    channel = ScriptedChannel(policy=DeliveryPolicy(pace=RateLimit(per_second=0.001, burst=2)))
     sender = world.outbound(channel)
     with pytest.raises(Parked):
         await sender.handle(world.batch(*(world.message(f"r{n}") for n in range(3))))
@@ -756,8 +762,8 @@ async def test_results_are_counted(world: ConnectorEnvironment) -> None:
 class ByAccount(ScriptedChannel):
     """Its accounts differ: one can be looked up."""
 
-    def policy_of(self, account: Account) -> Policy:
-        return Policy(reconciliation="lookup") if account.name == "main" else Policy()
+    def policy_of(self, account: Account) -> DeliveryPolicy:
+        return DeliveryPolicy(reconciliation="lookup") if account.name == "main" else DeliveryPolicy()
 
 
 @pytest.mark.parametrize(("account", "expected"), [("main", "sent"), ("other", "unknown")])
@@ -777,8 +783,8 @@ async def test_accounts_of_one_channel_may_differ_in_what_is_done_about_doubt(
 
 async def test_accounts_of_one_channel_may_differ_in_their_window(world: ConnectorEnvironment) -> None:
     class Windowed(ScriptedChannel):
-        def policy_of(self, account: Account) -> Policy:
-            return Policy(window=timedelta(hours=24))
+        def policy_of(self, account: Account) -> DeliveryPolicy:
+            return DeliveryPolicy(window=timedelta(hours=24))
 
     channel = Windowed()
     await world.outbound(channel).handle(world.batch(world.message()))

@@ -10,7 +10,7 @@ import pytest
 from connectors.outbound.policy import SendDecision, decide_send
 from schemas.conversation import Contact
 from schemas.messages import Address, Author, OutboundMessage
-from schemas.ports import Policy
+from schemas.ports import DeliveryPolicy
 
 NOW = datetime(2026, 5, 4, 9, 30, tzinfo=UTC)
 DAY = timedelta(hours=24)
@@ -30,13 +30,15 @@ def message(kind: Any = "agent", purpose: Any = "reply") -> OutboundMessage:
     )
 
 
-def ruled(policy: Policy, sent: OutboundMessage, ago: timedelta | None, *, reopens: bool = False) -> SendDecision:
+def ruled(
+    policy: DeliveryPolicy, sent: OutboundMessage, ago: timedelta | None, *, reopens: bool = False
+) -> SendDecision:
     wrote_at = None if ago is None else NOW - ago
     return decide_send(policy, sent, None, wrote_at=wrote_at, now=NOW, reopens=reopens)
 
 
 def test_without_a_window_everything_may_be_sent() -> None:
-    assert ruled(Policy(), message(), None) == SendDecision()
+    assert ruled(DeliveryPolicy(), message(), None) == SendDecision()
 
 
 @pytest.mark.parametrize(
@@ -44,7 +46,7 @@ def test_without_a_window_everything_may_be_sent() -> None:
     [(timedelta(0), ""), (DAY, ""), (DAY + timedelta(seconds=1), "window_closed"), (None, "window_closed")],
 )
 def test_the_window_begins_with_the_contacts_last_message(ago: timedelta | None, refused: str) -> None:
-    assert ruled(Policy(window=DAY), message(), ago).refused == refused
+    assert ruled(DeliveryPolicy(window=DAY), message(), ago).refused == refused
 
 
 @pytest.mark.parametrize(
@@ -58,11 +60,11 @@ def test_the_window_begins_with_the_contacts_last_message(ago: timedelta | None,
     ],
 )
 def test_only_a_person_may_write_in_the_longer_window(kind: str, ago: timedelta, expected: SendDecision) -> None:
-    assert ruled(Policy(window=DAY, person_window=WEEK), message(kind), ago) == expected
+    assert ruled(DeliveryPolicy(window=DAY, person_window=WEEK), message(kind), ago) == expected
 
 
 def test_outside_the_window_a_template_may_reopen_it() -> None:
-    assert ruled(Policy(window=DAY), message(), 2 * DAY, reopens=True) == SendDecision(window_open=False)
+    assert ruled(DeliveryPolicy(window=DAY), message(), 2 * DAY, reopens=True) == SendDecision(window_open=False)
 
 
 @pytest.mark.parametrize(
@@ -77,12 +79,12 @@ def test_outside_the_window_a_template_may_reopen_it() -> None:
 )
 def test_an_opted_out_contact_gets_messages_from_people_alone(kind: str, purpose: str, refused: str) -> None:
     contact = Contact(id="c", tenant="shop", opted_out=True, created_at=NOW)
-    decided = decide_send(Policy(), message(kind, purpose), contact, wrote_at=NOW, now=NOW, reopens=False)
+    decided = decide_send(DeliveryPolicy(), message(kind, purpose), contact, wrote_at=NOW, now=NOW, reopens=False)
     assert decided.refused == refused
 
 
 def test_nothing_is_sent_to_an_address_that_is_the_contacts_no_more() -> None:
     left = [Address(channel="whatsapp", value="111")]
     contact = Contact(id="c", tenant="shop", left=left, created_at=NOW)
-    decided = decide_send(Policy(), message("person"), contact, wrote_at=NOW, now=NOW, reopens=False)
+    decided = decide_send(DeliveryPolicy(), message("person"), contact, wrote_at=NOW, now=NOW, reopens=False)
     assert decided.refused == "address_left"

@@ -15,7 +15,7 @@ from schemas.desk import DeskUpdate
 from schemas.errors import Parked, SendUnknown
 from schemas.message_changes import ReactionChanged
 from schemas.messages import Author, Receipt, TranscriptMessage
-from schemas.ports import Policy
+from schemas.ports import DeliveryPolicy
 from tests.unit.connectors.conftest import ConnectorEnvironment, OneBatch, ScriptedChannel
 
 
@@ -86,7 +86,7 @@ async def test_a_receipt_finds_its_message_by_either_id_and_never_lowers_a_state
 
 async def test_our_own_id_given_back_ends_the_doubt(world: ConnectorEnvironment) -> None:
     """The answer to our request never came, but the vendor's word on it does: it was sent, and is not sent again."""
-    channel = ScriptedChannel(SendUnknown("cut"), policy=Policy(reconciliation="receipt"))
+    channel = ScriptedChannel(SendUnknown("cut"), policy=DeliveryPolicy(reconciliation="receipt"))
     sender = world.outbound(channel)
     await add(world, 0)
     with pytest.raises(Parked):
@@ -105,7 +105,7 @@ async def test_our_own_id_given_back_in_the_moment_in_which_the_sender_gives_up_
     world: ConnectorEnvironment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is told as sent, its line is written, and what else the vendor says of it finds that."""
-    channel = ScriptedChannel(SendUnknown("cut"), policy=Policy(reconciliation="receipt"))
+    channel = ScriptedChannel(SendUnknown("cut"), policy=DeliveryPolicy(reconciliation="receipt"))
     sender = world.outbound(channel)
     with pytest.raises(Parked):
         await sender.handle(world.batch(world.message("l0")))
@@ -124,7 +124,7 @@ async def test_our_own_id_given_back_in_the_moment_in_which_the_sender_gives_up_
 
 
 async def test_our_own_id_given_back_ends_the_doubt_behind_a_receipt_that_waits(world: ConnectorEnvironment) -> None:
-    channel = ScriptedChannel(SendUnknown("cut"), policy=Policy(reconciliation="receipt"))
+    channel = ScriptedChannel(SendUnknown("cut"), policy=DeliveryPolicy(reconciliation="receipt"))
     with pytest.raises(Parked):
         await world.outbound(channel).handle(world.batch(world.message("l0")))
     early = Receipt(state="delivered", at=world.clock(), external_id="of a message that nobody knows yet")

@@ -26,8 +26,8 @@ from schemas.ports import (
     Capabilities,
     Connection,
     Deliveries,
+    DeliveryPolicy,
     LiveReplyLimits,
-    Policy,
     RateLimit,
     Record,
     RenderContext,
@@ -48,7 +48,7 @@ class Voice:
 
     name = "web"
     capabilities = Capabilities(max_text=1000, streaming=True)
-    policy = Policy(reconciliation="never")
+    policy = DeliveryPolicy(reconciliation="never")
     live_reply_limits = LiveReplyLimits(FREE, FREE, 0.0, 30.0)
 
     def __init__(self, random: Random) -> None:
@@ -63,7 +63,7 @@ class Voice:
     def render(self, message: OutboundMessage, sending: RenderContext) -> list[VendorCall]:
         return [VendorCall("say", {"text": message.text})]
 
-    def judge(self, call: VendorCall, reply: VendorResponse) -> str:
+    def parse_response(self, call: VendorCall, reply: VendorResponse) -> str:
         return str(reply.body)
 
     def connect(self, account: Account) -> Connection:

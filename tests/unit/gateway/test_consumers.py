@@ -10,7 +10,7 @@ import pytest
 from connectors.outbound.pipeline import OutboundPipeline
 from gateway.wiring.consumers import connector_consumers
 from gateway.wiring.supervisor import Supervisor
-from schemas.ports import Capabilities, Policy
+from schemas.ports import Capabilities, DeliveryPolicy
 
 
 async def test_the_connections_of_every_sender_are_closed_once_everything_has_ended(
@@ -22,7 +22,7 @@ async def test_the_connections_of_every_sender_are_closed_once_everything_has_en
         closed.append(self)
 
     monkeypatch.setattr(OutboundPipeline, "close", close)
-    channel = SimpleNamespace(policy=Policy(), capabilities=Capabilities(max_text=1000))
+    channel = SimpleNamespace(policy=DeliveryPolicy(), capabilities=Capabilities(max_text=1000))
     parts: Any = SimpleNamespace(
         channels={"web": channel, "slack": channel},
         config=SimpleNamespace(tenants={}, desks={}),

@@ -19,8 +19,8 @@ from schemas.ports import (
     Account,
     Capabilities,
     Connection,
+    DeliveryPolicy,
     Event,
-    Policy,
     RawRequest,
     RenderContext,
     VendorCall,
@@ -38,7 +38,7 @@ class ToyChannel:
 
     name = "slack"
     capabilities = Capabilities(max_text=100)
-    policy = Policy()
+    policy = DeliveryPolicy()
 
     def __init__(self) -> None:
         self.seen: list[RawRequest] = []
@@ -71,7 +71,7 @@ class ToyChannel:
     def render(self, message: OutboundMessage, sending: RenderContext) -> list[VendorCall]:
         raise NotImplementedError
 
-    def judge(self, call: VendorCall, reply: VendorResponse) -> str:
+    def parse_response(self, call: VendorCall, reply: VendorResponse) -> str:
         raise NotImplementedError
 
     def connect(self, account: Account) -> Connection:
