@@ -12,7 +12,7 @@ from typing import Any
 import aiohttp
 
 from connectors.retry_after import GATEWAY_TIMEOUTS, parse_retry_after
-from schemas.errors import CredentialsRevoked, DeliveryError, SendDelayed, SendRefused, SendUnknown, TooLarge
+from schemas.errors import CredentialsRevoked, DeliveryError, RetryLater, SendRefused, SendUnknown, TooLarge
 from schemas.ports import VendorCall, VendorResponse
 
 MAX_REPLY_BYTES = 1024 * 1024
@@ -43,7 +43,7 @@ class HttpConnection:
             async with self._session().post(url, json={**call.arguments, **marked}, allow_redirects=False) as answer:
                 return await read_reply(answer)
         except NOT_SENT_ERRORS as error:
-            raise SendDelayed("the vendor cannot be reached") from error
+            raise RetryLater("the vendor cannot be reached") from error
         except CONNECTION_ERRORS as error:
             raise SendUnknown("no answer came", slow=isinstance(error, TimeoutError)) from error
 
@@ -67,7 +67,7 @@ def build_delivery_error(
     header; ``of_account``: its limit applies to the whole account."""
     if reply.status == 429:
         seconds = reply.headers.get("retry-after") if retry_after is None else retry_after
-        return SendDelayed("the vendor asks to wait", retry_after_ms=parse_retry_after(seconds), of_account=of_account)
+        return RetryLater("the vendor asks to wait", retry_after_ms=parse_retry_after(seconds), of_account=of_account)
     if reply.status == 401:
         return CredentialsRevoked("the vendor refuses the token")
     if 300 <= reply.status < 500 and reply.status != 408:

@@ -35,7 +35,7 @@
     │   └── MemoryExhausted          a record that twice used up the memory
     ├── DeliveryError                a channel did not accept a message
     │   ├── SendRefused              the vendor refuses the message for good
-    │   ├── SendDelayed              the vendor asks to wait (rate limit, outage); carries retry_after_ms
+    │   ├── RetryLater              the vendor asks to wait (rate limit, outage); carries retry_after_ms
     │   ├── SendUnknown              no answer: it may have been delivered
     │   └── CredentialsRevoked       the account's token no longer works
     └── SetupError                   the operator's fault: printed with its fix, exit code 2
@@ -253,8 +253,8 @@ class SendRefused(DeliveryError):
     code = "send_refused"
 
 
-class SendDelayed(DeliveryError):
-    """``of_account``: the vendor accepts nothing from this account for that long, not just not this message."""
+class RetryLater(DeliveryError):
+    """The call had no effect, and may be made again later. ``of_account``: the vendor accepts nothing from this account for that long, not just not this message."""
 
     code = "send_delayed"
     retryable = True

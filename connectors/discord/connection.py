@@ -19,7 +19,7 @@ from connectors.discord.models import FileAttachment, Message
 from connectors.discord.places import parse_place
 from connectors.discord.rest import RestClient
 from connectors.discord.threads import QuestionThreads, is_refused, is_unknown_channel
-from schemas.errors import NotFound, SendDelayed, SendRefused, SendUnknown, TooLarge
+from schemas.errors import NotFound, RetryLater, SendRefused, SendUnknown, TooLarge
 from schemas.messages import Attachment, RemoteFile
 from schemas.ports import Account, AccountFinding, VendorCall, VendorResponse
 
@@ -109,7 +109,7 @@ class DiscordConnection:
         except SendRefused as error:
             raise NotFound(f"the message of the file: {error.message}") from error
         except SendUnknown as error:
-            raise SendDelayed(error.message) from error
+            raise RetryLater(error.message) from error
         attached = next((each for each in _read_attachments(found) if each.id == wanted), None)
         if attached is None or not attached.url:
             raise NotFound("the file is no longer there")
@@ -124,7 +124,7 @@ class DiscordConnection:
             reply = await self._rest.request("POST", f"/channels/{target.channel}/typing")
             if target.parent and is_unknown_channel(reply):
                 await self._rest.request("POST", f"/channels/{target.parent}/typing")
-        except (SendDelayed, SendUnknown):
+        except (RetryLater, SendUnknown):
             return
 
     async def inspect(self) -> list[AccountFinding]:
@@ -174,12 +174,12 @@ class DiscordConnection:
         try:
             async with self._rest.session.get(url, allow_redirects=False) as response:
                 if response.status == 429 or response.status >= 500:
-                    raise SendDelayed(f"status {response.status}")
+                    raise RetryLater(f"status {response.status}")
                 if response.status != 200:
                     raise NotFound("the file is no longer there")
                 return await _read_at_most(response, most)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise SendDelayed("the file cannot be fetched now") from error
+            raise RetryLater("the file cannot be fetched now") from error
 
 
 async def _read_at_most(response: aiohttp.ClientResponse, most: int) -> bytes:
@@ -197,11 +197,11 @@ def build_nonce(marker: str) -> str:
 
 
 def _read_attachments(message: Any) -> list[FileAttachment]:
-    """Return the attachments of a message and of those that it forwards. Raises SendDelayed."""
+    """Return the attachments of a message and of those that it forwards. Raises RetryLater."""
     try:
         found = Message.model_validate(message)
     except ValidationError as error:
-        raise SendDelayed("the message of the file cannot be read") from error
+        raise RetryLater("the message of the file cannot be read") from error
     return [file for part in [found, *(each.message for each in found.message_snapshots)] for file in part.attachments]
 
 

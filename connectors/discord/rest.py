@@ -11,7 +11,7 @@ import aiohttp
 
 from connectors.discord import errors
 from connectors.http import CONNECTION_ERRORS, NOT_SENT_ERRORS
-from schemas.errors import SendDelayed, SendUnknown
+from schemas.errors import RetryLater, SendUnknown
 from schemas.ports import Account, VendorResponse
 
 USER_AGENT = "DiscordBot (parley-gateway, 1)"
@@ -40,7 +40,7 @@ class RestClient:
             self._session = None
 
     async def request(self, method: str, path: str, **more: Any) -> VendorResponse:
-        """Make one request, never repeated. Raises SendDelayed (never sent), SendUnknown."""
+        """Make one request, never repeated. Raises RetryLater (never sent), SendUnknown."""
         self._refusals.check_limit()
         token = self._account.settings.token.get_secret_value()
         more |= {"headers": {"Authorization": f"Bot {token}"}, "allow_redirects": False}
@@ -48,7 +48,7 @@ class RestClient:
             async with self.session.request(method, self._base + path, **more) as response:
                 reply = await _read_reply(response)
         except NOT_SENT_ERRORS as error:
-            raise SendDelayed("Discord cannot be reached") from error
+            raise RetryLater("Discord cannot be reached") from error
         except CONNECTION_ERRORS as error:
             slow = isinstance(error, TimeoutError)
             raise SendUnknown(f"no answer: {type(error).__name__}", slow=slow) from error
@@ -98,8 +98,8 @@ class RefusalCounter:
             self._times.append(time.monotonic())
 
     def check_limit(self) -> None:
-        """Raises SendDelayed while there were too many."""
+        """Raises RetryLater while there were too many."""
         left = self._times[0] + SPAN_SECONDS - time.monotonic() if len(self._times) == MAX_REFUSALS else 0.0
         if left > 0:
             words = "too many requests were refused lately"
-            raise SendDelayed(words, retry_after_ms=int(left * 1000) + 1, of_account=True)
+            raise RetryLater(words, retry_after_ms=int(left * 1000) + 1, of_account=True)

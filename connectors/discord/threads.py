@@ -33,7 +33,7 @@ class QuestionThreads:
         self._load_bot_id = bot
 
     async def open(self, channel: str, message: str) -> VendorResponse | None:
-        """Open the thread; None once it exists, else Discord's answer. Raises SendDelayed, SendUnknown."""
+        """Open the thread; None once it exists, else Discord's answer. Raises RetryLater, SendUnknown."""
         path = f"/channels/{channel}/messages/{message}"
         name = await self._build_name(path)
         reply = await self._rest.request(

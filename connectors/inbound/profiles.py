@@ -20,7 +20,7 @@ from connectors.inbound.display_names import MAX_LOCALE, clean_display_name
 from connectors.outbound.connections import AccountConnections
 from schemas import topics
 from schemas.envelope import Envelope
-from schemas.errors import CredentialsRevoked, Parked, ParleyError, RecordError, SendDelayed
+from schemas.errors import CredentialsRevoked, Parked, ParleyError, RecordError, RetryLater
 from schemas.messages import Address, InboundMessage
 from schemas.ports import (
     Account,
@@ -168,7 +168,7 @@ class ProfileLookup:
             return MIN_PAUSE
         try:
             profile = await self._fetch(account, address)
-        except (SendDelayed, CredentialsRevoked, Parked, TimeoutError) as error:
+        except (RetryLater, CredentialsRevoked, Parked, TimeoutError) as error:
             return self._pause_account(account, error)
         if profile is None or not (clean_name := clean_display_name(profile.name)):
             return NO_PROFILE_PAUSE
@@ -192,7 +192,7 @@ class ProfileLookup:
             pause = REVOKED_PAUSE
         elif isinstance(error, Parked):
             pause = max(MIN_PAUSE, error.until - now)
-        elif isinstance(error, SendDelayed) and error.retry_after_ms:
+        elif isinstance(error, RetryLater) and error.retry_after_ms:
             pause = timedelta(milliseconds=error.retry_after_ms)
         pause = min(pause, MAX_PAUSE)
         self._paused_until[account.tenant, account.name] = now + pause

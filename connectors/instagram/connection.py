@@ -15,7 +15,7 @@ from connectors.meta_graph.client import GraphClient
 from connectors.meta_graph.errors import build_delivery_error
 from connectors.meta_graph.models import get_file_name
 from connectors.meta_graph.token_check import check_token
-from schemas.errors import DeliveryError, NotFound, SendDelayed, SendRefused, SendUnknown
+from schemas.errors import DeliveryError, NotFound, RetryLater, SendRefused, SendUnknown
 from schemas.messages import Address, RemoteFile
 from schemas.ports import Account, AccountFinding, Profile, VendorCall, VendorResponse
 
@@ -47,7 +47,7 @@ class InstagramConnection:
 
     async def lookup(self, call: VendorCall, marker: str) -> str | None:
         """Search the conversation for our message after the message that it answers, ignoring other known messages of
-        ours. Raises SendDelayed where Meta does not answer now, SendRefused where too much was written since."""
+        ours. Raises RetryLater where Meta does not answer now, SendRefused where too much was written since."""
         arguments = call.arguments
         text = str(arguments["message"].get("text", "")).strip()
         async with self._lookup_lock:
@@ -80,7 +80,7 @@ class InstagramConnection:
         error = build_delivery_error(reply)
         if isinstance(error, SendRefused):
             return None
-        raise SendDelayed(error.message) if isinstance(error, SendUnknown) else error
+        raise RetryLater(error.message) if isinstance(error, SendUnknown) else error
 
     async def show_typing(self, place: str, external_id: str) -> None:
         """Marks the conversation as read, and shows a typing indicator for 20 seconds."""
@@ -118,7 +118,7 @@ class InstagramConnection:
         return str(details.get("message") or "").strip() == text
 
     async def _read(self, path: str, **query: str) -> dict[str, Any] | None:
-        """Return the object, None where it does not exist. Raises SendDelayed, CredentialsRevoked."""
+        """Return the object, None where it does not exist. Raises RetryLater, CredentialsRevoked."""
         loop = asyncio.get_running_loop()
         await asyncio.sleep(self._last_lookup + LOOKUP_INTERVAL - loop.time())
         self._last_lookup = loop.time()
@@ -128,7 +128,7 @@ class InstagramConnection:
         error = build_delivery_error(reply)
         if isinstance(error, SendRefused):
             return None
-        raise SendDelayed(error.message) if isinstance(error, SendUnknown) else error
+        raise RetryLater(error.message) if isinstance(error, SendUnknown) else error
 
 
 def _list_rows(found: Any) -> list[dict[str, Any]]:

@@ -21,7 +21,7 @@ from connectors.outbound.reconciliation import RETRY_LOOKUP, REVOKED_PAUSE
 from connectors.outbound.sender import PartSender
 from schemas import ids
 from schemas.envelope import Envelope
-from schemas.errors import CredentialsRevoked, DeliveryError, Parked, ParleyError, SendDelayed, SendRefused, Unavailable
+from schemas.errors import CredentialsRevoked, DeliveryError, Parked, ParleyError, RetryLater, SendRefused, Unavailable
 from schemas.messages import OutboundMessage, ReplyBegun
 from schemas.ports import (
     Account,
@@ -290,7 +290,7 @@ class LiveReply:
             return
         try:
             await self._perform(self._context.streamer.render_update(self._part.call, str(self._shown), text))
-        except SendDelayed:
+        except RetryLater:
             return
         except (DeliveryError, TimeoutError):
             self._text.closed = True  # it has ended, or may have got this text; the complete reply has all of it

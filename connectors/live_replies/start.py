@@ -11,7 +11,7 @@ from connectors.outbound.connections import AccountConnections
 from connectors.outbound.delivery_log import MessagePart
 from connectors.outbound.policy import get_policy_lookup
 from connectors.outbound.sender import PartSender
-from schemas.errors import CredentialsRevoked, Parked, SendDelayed, SendRefused, SendUnknown
+from schemas.errors import CredentialsRevoked, Parked, RetryLater, SendRefused, SendUnknown
 from schemas.ports import Channel, Clock, RateLimit, State
 from schemas.runtime.crash_points import reach
 
@@ -57,7 +57,7 @@ class LiveReplyStart:
         reach("connector.after_intent")
         try:
             external_id = await self._sender.attempt(part, START_TIMEOUT)
-        except (SendDelayed, CredentialsRevoked):
+        except (RetryLater, CredentialsRevoked):
             await deliveries.withdraw(part.conversation, part.marker)
             return None
         except SendRefused as error:

@@ -8,7 +8,7 @@ from typing import Any
 import aiohttp
 
 from connectors.http import CONNECTION_ERRORS, KEEPALIVE_SECONDS, NOT_SENT_ERRORS, TIMEOUT, read_at_most, read_reply
-from schemas.errors import CredentialsRevoked, NotFound, SendDelayed, SendUnknown
+from schemas.errors import CredentialsRevoked, NotFound, RetryLater, SendUnknown
 from schemas.messages import Attachment
 from schemas.ports import VendorResponse
 
@@ -25,34 +25,34 @@ class GraphClient:
         self._http_session: aiohttp.ClientSession | None = None
 
     async def post(self, path: str, body: Mapping[str, Any]) -> VendorResponse:
-        """Raises SendDelayed (never sent), SendUnknown (no answer came)."""
+        """Raises RetryLater (never sent), SendUnknown (no answer came)."""
         return await self._request("POST", path, json=body)
 
     async def get(self, path: str, **query: str) -> VendorResponse:
-        """Raises SendDelayed when no answer came: reading changes nothing."""
+        """Raises RetryLater when no answer came: reading changes nothing."""
         try:
             return await self._request("GET", path, params=query)
         except SendUnknown as error:
-            raise SendDelayed(error.message) from error
+            raise RetryLater(error.message) from error
 
     async def upload(self, path: str, fields: Mapping[str, str], file: Attachment, data: bytes) -> VendorResponse:
-        """Raises SendDelayed when no answer came: an upload alone shows nothing."""
+        """Raises RetryLater when no answer came: an upload alone shows nothing."""
         form = aiohttp.FormData(fields)
         form.add_field("file", data, filename=file.name or "file", content_type=file.type)
         try:
             return await self._request("POST", path, data=form, timeout=UPLOAD_TIMEOUT)
         except SendUnknown as error:
-            raise SendDelayed(error.message) from error
+            raise RetryLater(error.message) from error
 
     async def download(self, url: str, most: int, *, with_token: bool) -> tuple[bytes, str]:
-        """Return bytes and declared type. Raises TooLarge, NotFound, SendDelayed, CredentialsRevoked."""
+        """Return bytes and declared type. Raises TooLarge, NotFound, RetryLater, CredentialsRevoked."""
         headers = self._auth_headers if with_token else {}
         try:
             async with self._session().get(url, headers=headers) as response:
                 _raise_for_status(response.status, with_token=with_token)
                 return await read_at_most(response, most), response.content_type
         except CONNECTION_ERRORS as error:
-            raise SendDelayed("the file could not be fetched") from error
+            raise RetryLater("the file could not be fetched") from error
 
     async def close(self) -> None:
         if self._http_session is not None:
@@ -66,7 +66,7 @@ class GraphClient:
             ) as response:
                 return await read_reply(response)
         except NOT_SENT_ERRORS as error:
-            raise SendDelayed("Meta cannot be reached") from error
+            raise RetryLater("Meta cannot be reached") from error
         except CONNECTION_ERRORS as error:
             raise SendUnknown("Meta's answer did not come", slow=isinstance(error, TimeoutError)) from error
 
@@ -83,5 +83,5 @@ def _raise_for_status(status: int, *, with_token: bool) -> None:
     if status == 401 and with_token:
         raise CredentialsRevoked("Meta refuses the token")
     if status == 429 or status >= 500:
-        raise SendDelayed("the file cannot be fetched now")
+        raise RetryLater("the file cannot be fetched now")
     raise NotFound("the file is not there any more")

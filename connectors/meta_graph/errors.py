@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from connectors.retry_after import GATEWAY_TIMEOUTS
-from schemas.errors import CredentialsRevoked, DeliveryError, SendDelayed, SendRefused, SendUnknown
+from schemas.errors import CredentialsRevoked, DeliveryError, RetryLater, SendRefused, SendUnknown
 from schemas.ports import VendorResponse
 
 REVOKED = frozenset({0, 3, 10, 102, 104, 190, 368, 131005, 131031, 131037, 131042, 131045, 133010, *range(200, 300)})
@@ -80,7 +80,7 @@ def build_delivery_error(reply: VendorResponse) -> DeliveryError:
         return CredentialsRevoked(f"Meta refuses the account (code {code})")
     if code in ACCOUNT_LIMITS or code in PAIR_LIMITS:
         default = ACCOUNT_LIMITS.get(code) or PAIR_LIMITS[code]
-        return SendDelayed(
+        return RetryLater(
             "limited", retry_after_ms=_get_retry_after(reply.headers, default), of_account=code in ACCOUNT_LIMITS
         )
     if code in TRY_LATER:
@@ -98,7 +98,7 @@ def get_reason(code: int) -> str:
 def _build_uncoded_error(reply: VendorResponse) -> DeliveryError:
     """Return the meaning of an answer without a code, such as a proxy's page."""
     if reply.status == 429:
-        return SendDelayed("limited", retry_after_ms=_get_retry_after(reply.headers, 5_000), of_account=True)
+        return RetryLater("limited", retry_after_ms=_get_retry_after(reply.headers, 5_000), of_account=True)
     if reply.status == 401:
         return CredentialsRevoked("Meta refuses the token")
     if 400 <= reply.status < 500 and reply.status != 408:

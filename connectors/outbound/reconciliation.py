@@ -15,7 +15,7 @@ from connectors.outbound.connections import AccountConnections
 from connectors.outbound.delivery_log import MessagePart, Outcome
 from connectors.outbound.delivery_reports import DeliveryReports
 from connectors.outbound.policy import get_policy_lookup
-from schemas.errors import CredentialsRevoked, Parked, SendDelayed, SendRefused, SendUnknown
+from schemas.errors import CredentialsRevoked, Parked, RetryLater, SendRefused, SendUnknown
 from schemas.ports import Clock, DeliveryLookup, Reconciliation, State, Transport
 
 LOOKUP_TIMEOUT = 15.0
@@ -182,7 +182,7 @@ class Reconciler:
         try:
             async with asyncio.timeout(LOOKUP_TIMEOUT):
                 return await connection.lookup(part.call, part.marker)
-        except (SendDelayed, SendUnknown, TimeoutError) as error:
+        except (RetryLater, SendUnknown, TimeoutError) as error:
             raise Parked("the vendor cannot say now what it has shown", until=self._clock() + RETRY_LOOKUP) from error
         except CredentialsRevoked as error:
             raise Parked(

@@ -14,7 +14,7 @@ from connectors.outbound.delivery_log import MessagePart, Outcome
 from connectors.outbound.delivery_reports import DeliveryReports
 from connectors.outbound.policy import get_policy_lookup
 from connectors.outbound.reconciliation import REVOKED_PAUSE, EndedAttempt, Reconciler
-from schemas.errors import CredentialsRevoked, Parked, SendDelayed, SendRefused, SendUnknown, Unavailable
+from schemas.errors import CredentialsRevoked, Parked, RetryLater, SendRefused, SendUnknown, Unavailable
 from schemas.ports import UPLOAD_SECONDS, Clock, Metrics, RateLimit, SendVerdict, State, Transport, VendorCall
 from schemas.runtime.crash_points import reach
 
@@ -196,7 +196,7 @@ class PartSender:
         part = attempts.part
         try:
             external_id = await self._attempt(part, attempts.intent)
-        except SendDelayed as error:
+        except RetryLater as error:
             await self._handle_delay(error, attempts)
             return None
         except SendRefused as error:
@@ -236,7 +236,7 @@ class PartSender:
         """Make one attempt under this intent; return the external id. Raises a DeliveryError, TimeoutError."""
         if intent.seconds_left < MIN_SECONDS_LEFT:
             # This process was slow, and another one may be resolving the intent already.
-            raise SendDelayed("the intent is too old to act under")
+            raise RetryLater("the intent is too old to act under")
         return await self.attempt(part, min(self._get_attempt_timeout(part), intent.seconds_left))
 
     async def attempt(self, part: MessagePart, seconds: float | None = None) -> str:
@@ -250,7 +250,7 @@ class PartSender:
             self._metrics.observe("parley_send_seconds", time.monotonic() - started, channel=part.envelope.channel)
         return self._channel.parse_response(part.call, reply)
 
-    async def _handle_delay(self, error: SendDelayed, attempts: _Attempts) -> None:
+    async def _handle_delay(self, error: RetryLater, attempts: _Attempts) -> None:
         part, pause = attempts.part, get_pause(error.retry_after_ms, attempts.number, attempts.latest)
         if error.of_account and pause > 1:
             self._accounts.pause(part.account, min(timedelta(seconds=pause), MAX_PAUSE), error.message)

@@ -13,7 +13,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from connectors.http import CONNECTION_ERRORS, NOT_SENT_ERRORS
 from connectors.slack.errors import find_error
 from connectors.slack.settings import SlackAccount
-from schemas.errors import SendDelayed, SendUnknown
+from schemas.errors import RetryLater, SendUnknown
 from schemas.ports import VendorResponse
 
 TIMEOUT = aiohttp.ClientTimeout(total=14, connect=4)
@@ -52,7 +52,7 @@ class SlackClient:
             await self._session.close()
 
     async def call(self, method: str, arguments: Mapping[str, Any]) -> VendorResponse:
-        """Raises SendDelayed (Slack was not reached), SendUnknown (it was, but no answer came)."""
+        """Raises RetryLater (Slack was not reached), SendUnknown (it was, but no answer came)."""
         # Never as a GET: the HTTP client repeats those when a connection breaks.
         encoding: Any = {"data": _encode_form(arguments)} if method in FORM_METHODS else {"json": dict(arguments)}
         try:
@@ -61,7 +61,7 @@ class SlackClient:
         except SlackApiError as error:
             return _read_reply(error.response)
         except NOT_SENT_ERRORS as error:
-            raise SendDelayed("Slack cannot be reached") from error
+            raise RetryLater("Slack cannot be reached") from error
         except CONNECTION_ERRORS as error:
             raise SendUnknown("no answer came from Slack", slow=isinstance(error, TimeoutError)) from error
         except (ValueError, AttributeError) as error:
@@ -69,14 +69,14 @@ class SlackClient:
             raise SendUnknown("the answer is not Slack's") from error
 
     async def ask(self, method: str, arguments: Mapping[str, Any]) -> VendorResponse:
-        """Make a call that shows nothing, so it may be repeated when in doubt. Raises SendDelayed."""
+        """Make a call that shows nothing, so it may be repeated when in doubt. Raises RetryLater."""
         try:
             reply = await self.call(method, arguments)
             doubt = find_error(reply)
             if isinstance(doubt, SendUnknown):
                 raise doubt
         except SendUnknown as error:
-            raise SendDelayed(error.message) from error
+            raise RetryLater(error.message) from error
         return reply
 
     def _get_sdk(self) -> AsyncWebClient:

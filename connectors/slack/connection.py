@@ -54,7 +54,7 @@ class SlackConnection:
         return await self._client.call(call.operation, {**arguments, "metadata": history.build_metadata(marker)})
 
     async def ask(self, method: str, arguments: Mapping[str, Any]) -> VendorResponse:
-        """Call any method that may be repeated without harm. Raises SendDelayed."""
+        """Call any method that may be repeated without harm. Raises RetryLater."""
         return await self._client.ask(method, arguments)
 
     async def lookup(self, call: VendorCall, marker: str) -> str | None:
@@ -88,7 +88,7 @@ class SlackConnection:
 
     async def _find_channel(self, channel: str) -> str | VendorResponse:
         """Return the channel; for a user id, that of the direct messages, or Slack's answer where there is none. Raises
-        SendDelayed."""
+        RetryLater."""
         if not is_user_id(channel):
             return channel
         if channel not in self._direct_channels:
@@ -118,7 +118,7 @@ async def replace_stream(client: SlackClient, arguments: Mapping[str, Any], mark
 
 async def edit_message(client: SlackClient, method: str, arguments: Mapping[str, Any], marker: str) -> VendorResponse:
     """Edit or delete a complete message; if refused, it stays. Returns Slack's answer, with the id added where it has
-    none. Raises SendDelayed."""
+    none. Raises RetryLater."""
     if method == "chat.update":
         return await client.ask(method, {**arguments, "metadata": history.build_metadata(marker)})
     if method == "files.delete":
@@ -155,7 +155,7 @@ DESK_SCOPES = frozenset({"reactions:read", "reactions:write", "users:read"})
 
 
 async def inspect_app(client: SlackClient, desk: Iterable[str]) -> list[AccountFinding]:
-    """``desk``: channels in which people work. Raises SendDelayed."""
+    """``desk``: channels in which people work. Raises RetryLater."""
     reply = await client.ask("auth.test", {})
     error = find_error(reply)
     if error is not None:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from connectors.retry_after import GATEWAY_TIMEOUTS, parse_retry_after
-from schemas.errors import CredentialsRevoked, DeliveryError, SendDelayed, SendRefused, SendUnknown
+from schemas.errors import CredentialsRevoked, DeliveryError, RetryLater, SendRefused, SendUnknown
 from schemas.ports import VendorResponse
 
 REVOKED = frozenset(
@@ -79,6 +79,6 @@ def _build_refusal(reply: VendorResponse, code: str) -> DeliveryError:
     return SendRefused(REASONS.get(code) or (code if _CODE.fullmatch(code) else "refused"))
 
 
-def _build_delay(message: str, reply: VendorResponse, code: str) -> SendDelayed:
+def _build_delay(message: str, reply: VendorResponse, code: str) -> RetryLater:
     wait = parse_retry_after(reply.headers.get("retry-after"))
-    return SendDelayed(message, retry_after_ms=wait, of_account=code in ACCOUNT_RATE_LIMITED)
+    return RetryLater(message, retry_after_ms=wait, of_account=code in ACCOUNT_RATE_LIMITED)

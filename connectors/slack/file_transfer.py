@@ -12,7 +12,7 @@ from yarl import URL
 from connectors.slack.client import SlackClient, lower_names
 from connectors.slack.errors import find_error
 from connectors.slack.inbound.files import File
-from schemas.errors import CredentialsRevoked, NotFound, SendDelayed, SendRefused, TooLarge
+from schemas.errors import CredentialsRevoked, NotFound, RetryLater, SendRefused, TooLarge
 from schemas.messages import Attachment, RemoteFile
 from schemas.ports import VendorCall, VendorResponse
 
@@ -21,7 +21,7 @@ CHUNK_SIZE = 64 * 1024
 
 
 async def download_file(client: SlackClient, base: str, remote: RemoteFile, most: int) -> tuple[bytes, str, str]:
-    """Return ``(bytes, declared type, name)``. Raises TooLarge, NotFound, SendDelayed, CredentialsRevoked."""
+    """Return ``(bytes, declared type, name)``. Raises TooLarge, NotFound, RetryLater, CredentialsRevoked."""
     file = _read_file_info(await client.ask("files.info", {"file": remote.ref}))
     address = URL(file.url_private_download or file.url_private or "")
     if file.missing_reason or not _is_slack_address(address, URL(base)):
@@ -41,7 +41,7 @@ def _read_file_info(reply: VendorResponse) -> File:
     try:
         return File.model_validate(reply.body.get("file"))
     except ValidationError as invalid:
-        raise SendDelayed("Slack does not say what this file is") from invalid
+        raise RetryLater("Slack does not say what this file is") from invalid
 
 
 def _is_slack_address(address: URL, base: URL) -> bool:
@@ -61,7 +61,7 @@ async def _download(client: SlackClient, address: URL, file: File, most: int) ->
             _raise_for_status(response)
             data = await _read_at_most(response, most)
     except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-        raise SendDelayed("the file did not come") from error
+        raise RetryLater("the file did not come") from error
     if response.content_type == HTML and (file.mimetype != HTML or len(data) != file.size):
         # Slack answers with its login page and a success status when the token is not accepted.
         raise CredentialsRevoked("Slack shows its login page instead of a file: is files:read missing?")
@@ -72,7 +72,7 @@ def _raise_for_status(response: aiohttp.ClientResponse) -> None:
     if response.status in (401, 403):
         raise CredentialsRevoked(f"Slack refuses a file with {response.status}")
     if response.status == 429 or response.status >= 500:
-        raise SendDelayed(f"Slack answers {response.status} for a file")
+        raise RetryLater(f"Slack answers {response.status} for a file")
     if response.status != 200:
         raise NotFound("the file is gone")
 
@@ -96,7 +96,7 @@ ReadFile = Callable[[str, str], Awaitable[tuple[Attachment, bytes]]]
 async def upload_files(
     client: SlackClient, call: VendorCall, tenant: str, read_file: ReadFile, arguments: Mapping[str, Any]
 ) -> VendorResponse:
-    """Return the answer to the step that shows the files, or to the first step that failed. Raises SendDelayed,
+    """Return the answer to the step that shows the files, or to the first step that failed. Raises RetryLater,
     SendRefused (a file is gone), SendUnknown (only from the last step: the others show nothing)."""
     files = []
     for file in call.files:
@@ -118,7 +118,7 @@ async def _upload(client: SlackClient, address: str, data: bytes) -> VendorRespo
         async with client.session.post(address, data=data) as response:
             is_ok = 200 <= response.status < 300
             if response.status >= 500:
-                raise SendDelayed("Slack takes no files now")
+                raise RetryLater("Slack takes no files now")
             return VendorResponse(response.status, {"ok": True} if is_ok else "", lower_names(response.headers))
     except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-        raise SendDelayed("Slack takes no files now") from error
+        raise RetryLater("Slack takes no files now") from error

@@ -27,7 +27,7 @@ def build_metadata(marker: str) -> Json:
 
 async def find_message(client: SlackClient, call: VendorCall, channel: str, marker: str) -> str | None:
     """Return the external id of what ``call`` showed, None if it certainly showed nothing. Raises SendUnknown,
-    SendDelayed, CredentialsRevoked."""
+    RetryLater, CredentialsRevoked."""
     if call.files:
         return await _find_files(client, call, channel)
     if call.operation == "chat.startStream":
@@ -84,7 +84,7 @@ async def _read_messages(client: SlackClient, call: VendorCall, channel: str) ->
 
 
 def require_body(reply: VendorResponse) -> Json:
-    """Return an answer's body; empty where the place is gone. Raises SendUnknown, SendDelayed, CredentialsRevoked."""
+    """Return an answer's body; empty where the place is gone. Raises SendUnknown, RetryLater, CredentialsRevoked."""
     error = find_error(reply)
     if error is None:
         body: Json = reply.body

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from schemas.errors import SendDelayed
+from schemas.errors import RetryLater
 
 T = TypeVar("T")
 MAX_ATTEMPTS = 5
@@ -15,12 +15,12 @@ MAX_WAIT = 90.0
 
 
 async def retry_when_limited(ask: Callable[[], Awaitable[T]]) -> T:
-    """Return the result of ``ask``, a request without side effects. Raises what ``ask`` does; SendDelayed only after
+    """Return the result of ``ask``, a request without side effects. Raises what ``ask`` does; RetryLater only after
     the last attempt."""
     for _ in range(MAX_ATTEMPTS):
         try:
             return await ask()
-        except SendDelayed as error:
+        except RetryLater as error:
             wait = (error.retry_after_ms or 1000) / 1000
             if wait > MAX_WAIT:
                 raise

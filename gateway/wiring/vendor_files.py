@@ -9,7 +9,7 @@ from importlib.metadata import entry_points
 from connectors.outbound.connections import AccountConnections
 from gateway.wiring.parts import AccountLookup, Parts
 from schemas.conversation import Origin
-from schemas.errors import MissingDependency, NotFound, SendDelayed
+from schemas.errors import MissingDependency, NotFound, RetryLater
 from schemas.messages import Attachment, RemoteFile
 from schemas.ports import Blobs, Channel, Clock, FileFetcher, Transcribe, Transcriber
 
@@ -85,7 +85,7 @@ class VendorFiles:
         while True:
             try:
                 return await connection.fetch(file, max_bytes)
-            except SendDelayed:
+            except RetryLater:
                 await asyncio.sleep(pause)
                 pause *= 2
 

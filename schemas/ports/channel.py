@@ -166,7 +166,7 @@ class Connection(Protocol):
 
     async def perform(self, call: VendorCall, marker: str) -> VendorResponse:
         """Carry out a call once, without retries. ``marker`` is our id of this piece, and is sent along where the
-        vendor supports it. Raises SendDelayed (it never left), SendUnknown (no answer came), SendRefused (it cannot be
+        vendor supports it. Raises RetryLater (it never left), SendUnknown (no answer came), SendRefused (it cannot be
         sent at all)."""
 
     async def close(self) -> None: ...
@@ -277,7 +277,7 @@ class FileFetcher(Protocol):
 
     async def fetch(self, file: RemoteFile, most: int) -> tuple[bytes, str, str]:
         """``(bytes, declared type, name)``. Raises TooLarge (over ``most`` bytes, as soon as that is known), NotFound
-        (gone for good), SendDelayed, CredentialsRevoked."""
+        (gone for good), RetryLater, CredentialsRevoked."""
 
 
 @runtime_checkable
@@ -293,7 +293,7 @@ class DeliveryLookup(Protocol):
     """A connection that can find out for certain whether something was shown."""
 
     async def lookup(self, call: VendorCall, marker: str) -> str | None:
-        """The external id, or None when it was certainly not shown. Raises SendUnknown, SendDelayed, and SendRefused
+        """The external id, or None when it was certainly not shown. Raises SendUnknown, RetryLater, and SendRefused
         when it can never be found out. An id known to belong to another piece counts as not shown."""
 
 
@@ -310,7 +310,7 @@ class ProfileFetcher(Protocol):
     """A connection that can ask the vendor for a contact's name."""
 
     async def fetch_profile(self, address: Address) -> Profile | None:
-        """None when the vendor has nothing: no such user, no consent. Raises SendDelayed (ask later),
+        """None when the vendor has nothing: no such user, no consent. Raises RetryLater (ask later),
         CredentialsRevoked (this account may not ask)."""
 
 

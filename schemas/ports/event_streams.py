@@ -44,7 +44,7 @@ class StreamingChannel(Protocol):
 
     async def stream(self, account: Account, context: StreamContext) -> None:
         """Receive the account's events until the connection ends. Cancelled when the account is no longer ours; then it
-        stops within a second. Raises CredentialsRevoked, SetupError (an operator has to change something), SendDelayed,
+        stops within a second. Raises CredentialsRevoked, SetupError (an operator has to change something), RetryLater,
         Fenced."""
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from connectors.discord import messages
 from connectors.discord.connection import DiscordConnection, build_nonce
-from schemas.errors import CredentialsRevoked, SendDelayed, SendRefused, SendUnknown
+from schemas.errors import CredentialsRevoked, RetryLater, SendRefused, SendUnknown
 from schemas.ports import VendorResponse
 from tests.channels.discord_channel import LEAF, SEND, Desk, desk_at_discord, files
 from tests.simulators.vendor import Fault
@@ -77,13 +77,13 @@ async def test_a_second_connection_of_another_process_with_the_same_marker_shows
 # ── Answers ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 FAULTS = [
-    (Fault("limit", retry_after=0.3), SendDelayed, 300, False),
-    (Fault("limit", retry_after=1336.5, code="shared"), SendDelayed, 1_336_500, False),
-    (Fault("limit", retry_after=0.7, code="global"), SendDelayed, 700, True),
-    (Fault("limit", retry_after=9, code="20016"), SendDelayed, 9000, False),
-    (Fault("limit", retry_after=9, code="no_via"), SendDelayed, 9000, False),
-    (Fault("limit", retry_after=240, code="cloudflare"), SendDelayed, 240_000, True),
-    (Fault("lose", status=403), SendDelayed, 60_000, True),
+    (Fault("limit", retry_after=0.3), RetryLater, 300, False),
+    (Fault("limit", retry_after=1336.5, code="shared"), RetryLater, 1_336_500, False),
+    (Fault("limit", retry_after=0.7, code="global"), RetryLater, 700, True),
+    (Fault("limit", retry_after=9, code="20016"), RetryLater, 9000, False),
+    (Fault("limit", retry_after=9, code="no_via"), RetryLater, 9000, False),
+    (Fault("limit", retry_after=240, code="cloudflare"), RetryLater, 240_000, True),
+    (Fault("lose", status=403), RetryLater, 60_000, True),
     (Fault("refuse", status=500), SendUnknown, None, False),
     (Fault("lose", status=502), SendUnknown, None, False),
     (Fault("lose", status=524), SendUnknown, None, False),
@@ -119,7 +119,7 @@ async def test_repeating_a_send_whose_answer_was_lost_shows_the_message_once(des
 async def test_nobody_there_is_a_delay_and_no_doubt(desk: Desk) -> None:
     nowhere = desk.account.settings.model_copy(update={"api_base": "http://127.0.0.1:9/api/v10"})
     connection = DiscordConnection(replace(desk.account, settings=nowhere), files)
-    with pytest.raises(SendDelayed):
+    with pytest.raises(RetryLater):
         await connection.perform(desk.calls()[0], "r1")
     await connection.close()
 
@@ -140,7 +140,7 @@ async def test_after_too_many_refusals_nothing_is_asked_for_a_while(
     (call,) = desk.calls()
     for _ in range(4):
         await connection.perform(call, "r1")
-    with pytest.raises(SendDelayed) as raised:
+    with pytest.raises(RetryLater) as raised:
         await connection.perform(call, "r1")
     await connection.close()
     assert raised.value.of_account
@@ -195,7 +195,7 @@ async def test_a_form_that_discord_does_not_take_says_what_is_wrong(desk: Desk, 
 
 def test_a_pause_that_is_no_number_is_none(desk: Desk) -> None:
     for odd in (None, "soon", -1, float("nan"), float("inf")):
-        with pytest.raises(SendDelayed) as raised:
+        with pytest.raises(RetryLater) as raised:
             desk.channel.parse_response(desk.calls()[0], VendorResponse(429, {"retry_after": odd}))
         assert raised.value.retry_after_ms is None
 

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from connectors.discord import connection
 from connectors.discord.models import Context
-from schemas.errors import NotFound, SendDelayed, SendRefused, SendUnknown, TooLarge
+from schemas.errors import NotFound, RetryLater, SendRefused, SendUnknown, TooLarge
 from schemas.messages import Choice, RemoteFile
 from schemas.ports import DeliveryLookup, FileFetcher, TypingIndicator, VendorCall
 from tests.channels.discord_channel import LEAF, SEND, Desk, desk_at_discord
@@ -95,7 +95,7 @@ async def test_a_history_that_is_hidden_says_nothing_unless_the_place_is_as_it_w
 
 
 LOOKS = [
-    (Fault("limit"), SendDelayed),
+    (Fault("limit"), RetryLater),
     (Fault("refuse", status=500), SendUnknown),
     (Fault("drop"), SendUnknown),
     (Fault("garbage"), SendUnknown),
@@ -156,7 +156,7 @@ async def test_a_file_of_a_deleted_message_is_gone(desk: Desk) -> None:
 async def test_a_file_that_cannot_be_had_now_may_be_asked_for_later(desk: Desk, fault: Fault) -> None:
     file = await sent_file(desk)
     desk.server.faults.next(fault, fault)
-    with pytest.raises(SendDelayed):
+    with pytest.raises(RetryLater):
         await desk.connection.fetch(file, 1000)
 
 

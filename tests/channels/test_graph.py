@@ -10,7 +10,7 @@ import pytest
 from connectors.meta_graph.errors import build_delivery_error
 from connectors.meta_graph.models import parse_time
 from connectors.meta_graph.sealed_choices import fits_limits, open_choice, seal_choices
-from schemas.errors import CredentialsRevoked, DeliveryError, SendDelayed, SendRefused, SendUnknown
+from schemas.errors import CredentialsRevoked, DeliveryError, RetryLater, SendRefused, SendUnknown
 from schemas.messages import Choice, ChoiceSelection, OutboundMessage
 from schemas.ports import VendorResponse
 from tests.channels.meta import account_of
@@ -68,7 +68,7 @@ def test_a_refusal_has_a_short_reason_that_follows_from_the_code(code: int, subc
 @pytest.mark.parametrize("status", [200, 400, 401, 403, 500, 503])
 def test_the_code_decides_and_not_the_status(status: int) -> None:
     assert isinstance(failed(190, status=status), CredentialsRevoked)
-    assert isinstance(failed(131056, status=status), SendDelayed)
+    assert isinstance(failed(131056, status=status), RetryLater)
     assert isinstance(failed(131047, status=status), SendRefused)
     assert isinstance(failed(131000, status=status), SendUnknown)
 
@@ -89,7 +89,7 @@ def test_a_failure_that_meta_denies_differs_from_an_answer_without_an_error(code
 @pytest.mark.parametrize("code", [4, 17, 32, 613, 80007, 130429, 131048, 131057, 131064, 133016])
 def test_a_limit_of_more_than_one_person_holds_the_account(code: int) -> None:
     error = failed(code)
-    assert isinstance(error, SendDelayed)
+    assert isinstance(error, RetryLater)
     assert error.of_account
     assert error.retry_after_ms
 
@@ -120,7 +120,7 @@ def test_the_wait_is_read_from_the_headers_when_they_name_one(headers: dict[str,
         (VendorResponse(200, "{"), SendUnknown),
         (VendorResponse(408, ""), SendUnknown),
         (VendorResponse(302, ""), SendUnknown),
-        (VendorResponse(429, ""), SendDelayed),
+        (VendorResponse(429, ""), RetryLater),
         (VendorResponse(401, ""), CredentialsRevoked),
         (VendorResponse(413, "<html>"), SendRefused),
         (VendorResponse(400, {"error": "words"}), SendRefused),

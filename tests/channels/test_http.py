@@ -14,7 +14,7 @@ from connectors import http
 from connectors.http import HttpConnection, build_delivery_error
 from connectors.meta_graph.client import GraphClient
 from infra.deploy.process import free_port
-from schemas.errors import CredentialsRevoked, SendDelayed, SendRefused, SendUnknown
+from schemas.errors import CredentialsRevoked, RetryLater, SendRefused, SendUnknown
 from schemas.ports import VendorCall, VendorResponse
 
 CALL = VendorCall("messages", {"to": "anna", "text": "Grüße"})
@@ -78,7 +78,7 @@ async def test_a_vendor_that_takes_no_marker_gets_none(vendor: Vendor) -> None:
 
 
 async def test_a_request_that_never_left_may_be_sent_again() -> None:
-    with pytest.raises(SendDelayed):
+    with pytest.raises(RetryLater):
         await asked(free_port())
 
 
@@ -87,7 +87,7 @@ async def test_a_name_that_is_not_there_and_a_handshake_that_fails_leave_no_doub
     address = base.format(port=vendor.port)
     plain, graph = HttpConnection(address), GraphClient(address, "t")
     for attempt in (plain.perform(CALL, "m"), graph.post("messages", {})):
-        with pytest.raises(SendDelayed):
+        with pytest.raises(RetryLater):
             await attempt
     await plain.close()
     await graph.close()
@@ -151,7 +151,7 @@ async def test_a_page_in_place_of_json_is_passed_on_as_text(vendor: Vendor) -> N
         (403, SendRefused),
         (404, SendRefused),
         (408, SendUnknown),
-        (429, SendDelayed),
+        (429, RetryLater),
         (500, SendUnknown),
         (503, SendUnknown),
     ],

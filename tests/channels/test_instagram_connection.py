@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from connectors.instagram import connection
-from schemas.errors import CredentialsRevoked, NotFound, SendDelayed, SendRefused, SendUnknown, TooLarge
+from schemas.errors import CredentialsRevoked, NotFound, RetryLater, SendRefused, SendUnknown, TooLarge
 from schemas.messages import RemoteFile
 from schemas.ports import DeliveryLookup, FileFetcher, TypingIndicator
 from tests.channels.meta import MARKER, OTHER_MARKER, MetaAccount, account_of, bench_of
@@ -89,7 +89,7 @@ async def test_a_file_that_the_vendor_cannot_fetch_is_refused(bench: MetaAccount
 @pytest.mark.parametrize(
     ("fault", "raised", "shown"),
     [
-        (Fault("limit"), SendDelayed, 0),
+        (Fault("limit"), RetryLater, 0),
         (Fault("refuse", status=503), SendUnknown, 0),
         (Fault("refuse", status=401, code="190"), CredentialsRevoked, 0),
         (Fault("lose", status=502), SendUnknown, 0),
@@ -118,7 +118,7 @@ async def test_a_slow_answer_is_waited_for(bench: MetaAccount) -> None:
 async def test_a_limit_of_the_hour_holds_the_account_for_as_long_as_the_vendor_says() -> None:
     async with bench_of(Instagram(login="facebook")) as bench:
         bench.vendor.faults.next(Fault("limit", retry_after=90, code="4"))
-        with pytest.raises(SendDelayed) as raised:
+        with pytest.raises(RetryLater) as raised:
             await bench.send()
         assert (raised.value.of_account, raised.value.retry_after_ms) == (True, 120_000)
 
@@ -207,7 +207,7 @@ async def test_a_vendor_that_cannot_tell_now_is_asked_later(bench: MetaAccount) 
     call = await in_doubt(bench, "drop_after")
     for fault in (Fault("limit"), Fault("refuse", status=503), Fault("lose", status=502)):
         bench.vendor.faults.next(fault)
-        with pytest.raises(SendDelayed):
+        with pytest.raises(RetryLater):
             await bench.connection.lookup(call, MARKER)
     bench.vendor.token.revoked = True
     with pytest.raises(CredentialsRevoked):
@@ -217,7 +217,7 @@ async def test_a_vendor_that_cannot_tell_now_is_asked_later(bench: MetaAccount) 
 async def test_a_look_up_keeps_to_the_vendors_pace(monkeypatch: pytest.MonkeyPatch) -> None:
     async with bench_of(Instagram()) as bench:
         call = await in_doubt(bench, "drop_after")
-        with pytest.raises(SendDelayed):
+        with pytest.raises(RetryLater):
             await bench.connection.lookup(call, MARKER)
         monkeypatch.setattr(connection, "LOOKUP_INTERVAL", 0.55)
         assert await bench.connection.lookup(call, MARKER) == bench.vendor.ledger.shown[0].id
@@ -326,7 +326,7 @@ async def test_no_other_address_is_called(bench: MetaAccount, address: str) -> N
 async def test_a_file_that_cannot_be_had_now_may_be_had_later(bench: MetaAccount) -> None:
     found = await sent_file(bench)
     bench.vendor.faults.next(Fault("lose", "media.download", status=503))
-    with pytest.raises(SendDelayed):
+    with pytest.raises(RetryLater):
         await bench.connection.fetch(found, 1000)
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from connectors.channel_services import ChannelServices
 from connectors.registry import CHANNELS, open_channel
-from schemas.errors import CredentialsRevoked, SendDelayed
+from schemas.errors import CredentialsRevoked, RetryLater
 from schemas.messages import Address
 from schemas.ports import Profile, ProfileAddressSelector, ProfileFetcher
 from tests.channels.meta import MetaAccount, account_of, bench_of
@@ -81,12 +81,12 @@ async def test_of_nobody_slack_says_nothing_and_what_it_lacks_is_told_as_such(de
 async def test_slack_that_asks_to_wait_or_is_away_is_asked_later(desk: Desk) -> None:
     ann = person(desk, "Ann")
     desk.slack.faults.next(Fault("limit", "users.info", retry_after=30))
-    with pytest.raises(SendDelayed) as limited:
+    with pytest.raises(RetryLater) as limited:
         await desk.connection.fetch_profile(ann)
     assert limited.value.retry_after_ms == 30_000
     for fault in (Fault("drop"), Fault("refuse", status=503), Fault("garbage")):
         desk.slack.faults.next(fault)
-        with pytest.raises(SendDelayed):
+        with pytest.raises(RetryLater):
             await desk.connection.fetch_profile(ann)
     assert await desk.connection.fetch_profile(ann) == Profile("Ann", "en-US")
 
@@ -125,7 +125,7 @@ async def test_instagram_that_does_not_answer_now_is_asked_later_and_a_token_tha
 ) -> None:
     for fault in (Fault("limit"), Fault("refuse", status=503), Fault("lose", status=502)):
         bench.vendor.faults.next(fault)
-        with pytest.raises(SendDelayed):
+        with pytest.raises(RetryLater):
             await bench.connection.fetch_profile(anna(bench))
     bench.vendor.faults.next(Fault("refuse", status=403, code="200"))
     with pytest.raises(CredentialsRevoked):

@@ -17,7 +17,7 @@ from schemas.errors import (
     CredentialsRevoked,
     DeliveryError,
     NotFound,
-    SendDelayed,
+    RetryLater,
     SendRefused,
     SendUnknown,
     TooLarge,
@@ -204,9 +204,9 @@ POST = "chat.postMessage"
 @pytest.mark.parametrize(
     ("fault", "error"),
     [
-        (Fault("limit", POST, retry_after=7), SendDelayed),
-        (Fault("limit", POST, retry_after=0, code="rate_limited"), SendDelayed),
-        (Fault("limit", POST, status=200), SendDelayed),
+        (Fault("limit", POST, retry_after=7), RetryLater),
+        (Fault("limit", POST, retry_after=0, code="rate_limited"), RetryLater),
+        (Fault("limit", POST, status=200), RetryLater),
         (Fault("refuse", POST, status=503, code="service_unavailable"), SendUnknown),
         (Fault("refuse", POST, status=200, code="restricted_action"), SendRefused),
         (Fault("lose", POST, status=502), SendUnknown),
@@ -235,7 +235,7 @@ async def test_a_fault_is_told_as_what_it_is_and_nothing_is_sent_again(
 
 async def test_the_wait_is_what_slack_asks_for(slack: SlackVendor, desk: Desk) -> None:
     slack.faults.next(Fault("limit", POST, retry_after=7))
-    with pytest.raises(SendDelayed) as caught:
+    with pytest.raises(RetryLater) as caught:
         await desk.say("Yes.")
     assert (caught.value.retry_after_ms, caught.value.of_account) == (7000, False)
 
@@ -256,7 +256,7 @@ async def test_an_unreachable_server_means_that_nothing_was_sent(desk: Desk) -> 
     account = Account("shop", "slack", "main", load_settings_model("slack").model_validate(settings))
     connection = desk.channel.connect(account)
     (call,) = desk.calls(text="Yes.")
-    with pytest.raises(SendDelayed):
+    with pytest.raises(RetryLater):
         await connection.perform(call, "m1")
     await connection.close()
 
@@ -318,7 +318,7 @@ async def test_reasons_are_short_codes(desk: Desk) -> None:
 async def test_a_failure_before_a_file_is_shown_delays_the_send(slack: SlackVendor, desk: Desk, fault: Fault) -> None:
     slack.faults.next(fault)
     (call,) = desk.calls(attachments=[STORED])
-    with pytest.raises(SendDelayed):
+    with pytest.raises(RetryLater):
         await desk.send(call)
     assert not slack.ledger.shown
 
@@ -373,7 +373,7 @@ async def test_a_lookup_that_fails_now_is_repeated_later(slack: SlackVendor, des
     history = "conversations.history"
     slack.faults.next(Fault("limit", history), Fault("drop", history), Fault("lose", history, status=502))
     for _ in range(3):
-        with pytest.raises(SendDelayed):
+        with pytest.raises(RetryLater):
             await desk.connection.lookup(call, "m1")
     slack.faults.next(Fault("refuse", history, status=200, code="ekm_access_denied"))
     with pytest.raises(SendUnknown):
@@ -503,7 +503,7 @@ async def test_our_token_goes_nowhere_but_to_slack(slack: SlackVendor, desk: Des
 async def test_a_file_that_does_not_come_now_may_come_later(slack: SlackVendor, desk: Desk, fault: Fault) -> None:
     remote = sent_by(slack, "Ann")
     slack.faults.always = lambda request: fault if request.operation == fault.operation else None
-    with pytest.raises(SendDelayed):
+    with pytest.raises(RetryLater):
         await desk.connection.fetch(remote, 1000)
     slack.faults.always = lambda _: None
     assert (await desk.connection.fetch(remote, 1000))[0] == LEAF.data

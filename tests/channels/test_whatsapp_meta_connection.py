@@ -11,7 +11,7 @@ from aiohttp import ClientTimeout
 from connectors.meta_graph import client
 from schemas import topics
 from schemas.conversation import Contact
-from schemas.errors import CredentialsRevoked, NotFound, SendDelayed, SendRefused, SendUnknown, TooLarge
+from schemas.errors import CredentialsRevoked, NotFound, RetryLater, SendRefused, SendUnknown, TooLarge
 from schemas.messages import Address, Attachment, RemoteFile
 from schemas.ports import FileFetcher, TypingIndicator
 from tests.channels.meta import MARKER, MetaAccount, account_of, bench_of
@@ -85,12 +85,12 @@ async def test_a_file_that_is_gone_is_refused_before_anything_is_asked(bench: Me
 @pytest.mark.parametrize(
     ("fault", "raised"),
     [
-        (Fault("refuse", "media.upload", status=500), SendDelayed),
-        (Fault("drop", "media.upload"), SendDelayed),
-        (Fault("drop_after", "media.upload"), SendDelayed),
-        (Fault("garbage", "media.upload"), SendDelayed),
+        (Fault("refuse", "media.upload", status=500), RetryLater),
+        (Fault("drop", "media.upload"), RetryLater),
+        (Fault("drop_after", "media.upload"), RetryLater),
+        (Fault("garbage", "media.upload"), RetryLater),
         (Fault("lose", "media.upload", status=413), SendRefused),
-        (Fault("limit", "media.upload"), SendDelayed),
+        (Fault("limit", "media.upload"), RetryLater),
     ],
     ids=lambda each: getattr(each, "kind", ""),
 )
@@ -119,8 +119,8 @@ async def test_a_customer_who_hides_the_number_is_addressed_by_user_id(bench: Me
 @pytest.mark.parametrize(
     ("fault", "raised", "shown"),
     [
-        (Fault("limit", retry_after=5), SendDelayed, 0),
-        (Fault("limit", code="131056"), SendDelayed, 0),
+        (Fault("limit", retry_after=5), RetryLater, 0),
+        (Fault("limit", code="131056"), RetryLater, 0),
         (Fault("refuse", status=500), SendUnknown, 0),
         (Fault("refuse", status=400, code="131026"), SendRefused, 0),
         (Fault("refuse", status=401, code="190"), CredentialsRevoked, 0),
@@ -160,18 +160,18 @@ async def test_an_answer_that_does_not_come_in_time_is_unknown(
 async def test_an_unreachable_server_means_that_nothing_has_left(bench: MetaAccount) -> None:
     settings = bench.vendor.settings() | {"api_base": "http://127.0.0.1:9/v26.0"}
     connection = bench.channel.connect(account_of("whatsapp", settings))
-    with pytest.raises(SendDelayed):
+    with pytest.raises(RetryLater):
         await connection.perform(bench.calls()[0], MARKER)
     await connection.close()
 
 
 async def test_a_limit_of_the_number_holds_the_account_and_one_of_the_pair_does_not(bench: MetaAccount) -> None:
     bench.vendor.faults.next(Fault("limit", retry_after=90), Fault("limit", code="131056"))
-    with pytest.raises(SendDelayed) as of_number:
+    with pytest.raises(RetryLater) as of_number:
         await bench.send()
     assert (of_number.value.of_account, of_number.value.retry_after_ms) == (True, 120_000)
     bench.vendor.graph.usage.regain_after = 0
-    with pytest.raises(SendDelayed) as of_pair:
+    with pytest.raises(RetryLater) as of_pair:
         await bench.send()
     assert not of_pair.value.of_account
 
@@ -360,7 +360,7 @@ async def test_a_file_that_cannot_be_had_now_may_be_had_later(bench: MetaAccount
     found = await sent_file(bench, PHOTO)
     # A connection that breaks while something is fetched is made once more by the client itself.
     bench.vendor.faults.next(*[Fault(kind, operation, status=503)] * (2 if kind == "drop" else 1))
-    with pytest.raises(SendDelayed):
+    with pytest.raises(RetryLater):
         await bench.connection.fetch(found, 1000)
 
 

@@ -21,7 +21,7 @@ from schemas import topics
 from schemas.errors import (
     CredentialsRevoked,
     NotFound,
-    SendDelayed,
+    RetryLater,
     SendRefused,
     SendUnknown,
     TooLarge,
@@ -254,7 +254,7 @@ async def test_a_form_that_somebody_deleted_is_made_anew(setting: Setting) -> No
     (call,) = setting.calls("Well?", choices=[Choice(id="y", label="Yes")])
     await setting.send(call)
     setting.vendor.contents.clear()
-    with pytest.raises(SendDelayed):
+    with pytest.raises(RetryLater):
         await setting.send(call)
     await setting.send(call)
     assert (setting.shown, setting.asked("content.create")) == (["Well?", "Well?"], 2)
@@ -264,7 +264,7 @@ async def test_a_form_that_somebody_deleted_is_made_anew(setting: Setting) -> No
 async def test_while_no_form_can_be_made_nothing_was_shown(setting: Setting, kind: Any) -> None:
     setting.vendor.faults.next(Fault(kind, "content.create", status=503))
     (call,) = setting.calls("Well?", choices=[Choice(id="y", label="Yes")])
-    with pytest.raises(SendDelayed):
+    with pytest.raises(RetryLater):
         await setting.send(call)
     assert setting.shown == []
     await setting.send(call)
@@ -361,7 +361,7 @@ async def test_an_opt_out_is_reported_and_later_sends_are_refused(setting: Setti
 @pytest.mark.parametrize(
     ("fault", "error", "shown"),
     [
-        (Fault("limit"), SendDelayed, 0),
+        (Fault("limit"), RetryLater, 0),
         (Fault("refuse", status=500), SendUnknown, 0),
         (Fault("refuse", status=401, code="20003"), CredentialsRevoked, 0),
         (Fault("refuse", status=400, code="63033"), SendRefused, 0),
@@ -388,7 +388,7 @@ async def test_a_send_that_never_left_is_delayed(setting: Setting) -> None:
     account = account_of(setting.vendor, api_base="http://127.0.0.1:9")
     connection = TwilioConnection(account, setting.tools)
     try:
-        with pytest.raises(SendDelayed):
+        with pytest.raises(RetryLater):
             await connection.perform(setting.calls()[0], ID)
     finally:
         await connection.close()
@@ -398,7 +398,7 @@ async def test_a_channel_that_is_full_asks_to_wait(setting: Setting) -> None:
     now = setting.vendor.pace.now()
     setting.vendor.api_calls.now = lambda: now
     setting.vendor.api_calls.burst = 0
-    with pytest.raises(SendDelayed) as caught:
+    with pytest.raises(RetryLater) as caught:
         await setting.send_all()
     assert (caught.value.of_account, caught.value.retry_after_ms) == (True, None)
 
@@ -485,7 +485,7 @@ async def test_it_is_found_behind_much_that_was_sent_since(setting: Setting, mon
 @pytest.mark.parametrize(
     ("fault", "error"),
     [
-        (Fault("limit", "messages.list"), SendDelayed),
+        (Fault("limit", "messages.list"), RetryLater),
         (Fault("refuse", "messages.list", status=500), SendUnknown),
         (Fault("refuse", "messages.list", status=404, code="20404"), SendRefused),
         (Fault("refuse", "messages.list", status=401, code="20003"), CredentialsRevoked),
@@ -543,7 +543,7 @@ async def test_a_file_is_not_fetched_with_credentials_that_do_not_work_any_more(
 async def test_a_file_that_does_not_come_may_come_later(setting: Setting, fault: Fault) -> None:
     file = await received(setting)
     setting.vendor.faults.always = lambda _: fault
-    with pytest.raises(SendDelayed):
+    with pytest.raises(RetryLater):
         await setting.connection.fetch(file, 10)
     setting.vendor.faults.always = lambda _: None
     assert (await setting.connection.fetch(file, 10))[0] == b"png"

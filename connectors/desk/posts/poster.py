@@ -18,7 +18,7 @@ from connectors.outbound.sender import MAX_WAIT, PartSender
 from schemas import topics
 from schemas.conversation import Conversation
 from schemas.envelope import Envelope, envelope
-from schemas.errors import CredentialsRevoked, DeliveryError, Parked, SendDelayed, SendRefused, Unavailable
+from schemas.errors import CredentialsRevoked, DeliveryError, Parked, RetryLater, SendRefused, Unavailable
 from schemas.messages import Author, OutboundMessage
 from schemas.ports import Account, Clock, Limiter
 
@@ -144,7 +144,7 @@ class Poster:
             return await work(connection)
         except SendRefused as error:
             return error
-        except SendDelayed as error:
+        except RetryLater as error:
             wait = timedelta(milliseconds=error.retry_after_ms or 0) or RETRY_DELAY
             raise Parked(error.message, until=self._clock() + wait) from error
         except CredentialsRevoked as error:

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from connectors.discord.gateway.session_store import Session
 from connectors.discord.gateway.websocket import DISPATCH, INVALID, RECONNECT, Frame, GatewaySocket
-from schemas.errors import SendDelayed
+from schemas.errors import RetryLater
 
 MAX_INBOX = 2000
 """Events waiting to be appended; above this the connection is closed, and resumed later."""
@@ -69,14 +69,14 @@ class Shard:
         while (frame := await gateway.receive()) is not None:
             if frame.op == DISPATCH:
                 if self._inbox.qsize() >= MAX_INBOX:
-                    raise SendDelayed("more happens than can be appended")
+                    raise RetryLater("more happens than can be appended")
                 self._inbox.put_nowait(frame)
             elif frame.op == RECONNECT:
                 return
             elif frame.op == INVALID:
                 if frame.d is not True:
                     self._forget()
-                raise SendDelayed("the session is invalid", retry_after_ms=int(random.uniform(*INVALID_PAUSE) * 1000))
+                raise RetryLater("the session is invalid", retry_after_ms=int(random.uniform(*INVALID_PAUSE) * 1000))
 
     async def _process_inbox(self) -> None:
         while (first := await self._inbox.get()) is not None:

@@ -26,7 +26,7 @@ from connectors.discord.gateway.websocket import Frame, GatewaySocket
 from connectors.discord.models import Context, Dispatch, get_log_fields
 from connectors.discord.rest import RestClient
 from connectors.discord.settings import GATEWAY, DiscordAccount
-from schemas.errors import SendDelayed, SendUnknown, SetupError, TemporaryRefusal
+from schemas.errors import RetryLater, SendUnknown, SetupError, TemporaryRefusal
 from schemas.ports import Account, Clock, Event, StreamContext
 
 log = structlog.get_logger("parley.discord")
@@ -70,7 +70,7 @@ class DiscordStream:
             if self._is_count_fresh and not self._all_ready.is_set():
                 raise
             # It worked before: Discord may require another number of shards now.
-            raise SendDelayed("the number of shards is asked for anew", retry_after_ms=1000) from None
+            raise RetryLater("the number of shards is asked for anew", retry_after_ms=1000) from None
         finally:
             for task in self._responding:
                 task.cancel()
@@ -140,7 +140,7 @@ class DiscordStream:
         return self._settings.token.get_secret_value()
 
     async def _plan_shards(self) -> None:
-        """Ask Discord for the number of shards, and check that they may identify. Raises SendDelayed while they may
+        """Ask Discord for the number of shards, and check that they may identify. Raises RetryLater while they may
         not, CredentialsRevoked before an identification is wasted."""
         self._wait_for_budget()
         answer = await self._rest.read("/gateway/bot", dict)
@@ -158,14 +158,14 @@ class DiscordStream:
             and isinstance(reset, int)
         ):
             log.error("identify_exhausted", **get_log_fields(self._account), seconds=reset // 1000)
-            raise SendDelayed("the day's sessions are used up", retry_after_ms=reset)
+            raise RetryLater("the day's sessions are used up", retry_after_ms=reset)
         self._wait_for_budget()
 
     def _wait_for_budget(self) -> None:
         wait = self._store.budget.get_wait(self._clock(), max(1, self._store.missing_count))
         if wait > timedelta(0):
             log.warning("identify_delayed", **get_log_fields(self._account), seconds=wait.total_seconds())
-            raise SendDelayed("too many sessions were begun", retry_after_ms=int(wait.total_seconds() * 1000) + 1)
+            raise RetryLater("too many sessions were begun", retry_after_ms=int(wait.total_seconds() * 1000) + 1)
 
     async def _spend_budget(self, many: int) -> None:
         """Record identifications before they are made. Raises Unavailable, Fenced."""
@@ -211,7 +211,7 @@ class DiscordStream:
         while True:
             try:
                 return await self._directory.load_context(frame.t, frame.d)
-            except (SendDelayed, SendUnknown) as error:
+            except (RetryLater, SendUnknown) as error:
                 log.warning("server_unknown", **get_log_fields(self._account), reason=error.message)
                 await asyncio.sleep(min(RETRY_SECONDS, (error.retry_after_ms or 1000) / 1000))
 

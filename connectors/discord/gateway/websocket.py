@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 from connectors.discord.events import INTENT_FIX
 from connectors.discord.models import DiscordModel
-from schemas.errors import CredentialsRevoked, ParleyError, SendDelayed, SetupError
+from schemas.errors import CredentialsRevoked, ParleyError, RetryLater, SetupError
 
 log = structlog.get_logger("parley.discord")
 
@@ -59,13 +59,13 @@ class GatewaySocket:
 
     @classmethod
     async def connect(cls, http: aiohttp.ClientSession, url: str, heard: Callable[[], int]) -> GatewaySocket:
-        """Return once the gateway has said hello. Raises SendDelayed."""
+        """Return once the gateway has said hello. Raises RetryLater."""
         address = f"{url.rstrip('/')}/?v=10&encoding=json"
         try:
             timeouts = aiohttp.ClientWSTimeout(ws_close=CLOSE_TIMEOUT)
             gateway = cls(await http.ws_connect(address, timeout=timeouts, max_msg_size=MAX_FRAME), heard)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise SendDelayed("the gateway cannot be reached") from error
+            raise RetryLater("the gateway cannot be reached") from error
         try:
             await gateway._wait_for_hello()
         except BaseException:
@@ -130,10 +130,10 @@ class GatewaySocket:
             async with asyncio.timeout(HELLO_TIMEOUT):
                 frame = await self.receive()
         except TimeoutError as error:
-            raise SendDelayed("the gateway says nothing") from error
+            raise RetryLater("the gateway says nothing") from error
         interval = frame.d.get("heartbeat_interval") if frame and isinstance(frame.d, Mapping) else None
         if frame is None or frame.op != HELLO or not isinstance(interval, int | float) or interval <= 0:
-            raise self.explain_close() or SendDelayed("the gateway does not greet")
+            raise self.explain_close() or RetryLater("the gateway does not greet")
         self._interval = interval / 1000
 
     async def _send(self, op: int, data: Any) -> None:

@@ -28,7 +28,7 @@ from connectors.slack.profiles import ProfileNames
 from connectors.slack.settings import SlackAccount
 from schemas.conversation import Conversation
 from schemas.desk import DeskCommand
-from schemas.errors import SendDelayed, SendRefused
+from schemas.errors import RetryLater, SendRefused
 from schemas.ports import Account, VendorCall, VendorResponse
 
 PAGE_SIZE = 1_000
@@ -203,16 +203,16 @@ class SlackDeskConnection:
         return Member(clean_display_name(*filter(None, names)) or user, profile.explain_refusal(home))
 
     async def _ask_identity(self) -> BotIdentity:
-        """Return the bot's identity. Raises SendDelayed also if Slack does not say, because then nobody's workspace can
+        """Return the bot's identity. Raises RetryLater also if Slack does not say, because then nobody's workspace can
         be checked."""
         if self._identity is None:
             try:
                 reply = await self._ask("auth.test", {})
             except SendRefused as error:
-                raise SendDelayed("Slack does not say whose app this is") from error
+                raise RetryLater("Slack does not say whose app this is") from error
             team, enterprise, bot = (str(reply.get(name) or "") for name in ("team_id", "enterprise_id", "bot_id"))
             if not team or not bot:
-                raise SendDelayed("Slack does not say whose app this is")
+                raise RetryLater("Slack does not say whose app this is")
             self._identity = BotIdentity(team, enterprise, bot)
         return self._identity
 

@@ -17,7 +17,7 @@ from pydantic import Field, ValidationError
 
 from connectors.slack.inbound.requests import Json, PayloadKind, parse_json
 from connectors.slack.places import SlackModel
-from schemas.errors import InvalidRequest, SendDelayed
+from schemas.errors import InvalidRequest, RetryLater
 
 log = structlog.get_logger("parley.slack")
 
@@ -82,12 +82,12 @@ class Socket:
     async def connect(
         cls, http: aiohttp.ClientSession, url: str, inbox: asyncio.Queue[SocketEnvelope], missed: Callable[[], None]
     ) -> Socket:
-        """Return once Slack has said hello. Raises SendDelayed."""
+        """Return once Slack has said hello. Raises RetryLater."""
         try:
             timeouts = aiohttp.ClientWSTimeout(ws_close=CLOSE_TIMEOUT)
             socket = cls(await http.ws_connect(url, heartbeat=HEARTBEAT, timeout=timeouts), inbox, missed)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise SendDelayed("Slack's socket cannot be reached") from error
+            raise RetryLater("Slack's socket cannot be reached") from error
         try:
             await socket._wait_for_hello()
         except BaseException:
@@ -119,9 +119,7 @@ class Socket:
             each.cancel()
         if not self._hello.is_set():
             is_full = self.reason == "too_many_websockets"
-            raise SendDelayed(
-                f"no hello: {self.reason or 'nothing'}", retry_after_ms=FULL_RETRY_MS if is_full else None
-            )
+            raise RetryLater(f"no hello: {self.reason or 'nothing'}", retry_after_ms=FULL_RETRY_MS if is_full else None)
 
     async def _read(self) -> None:
         try:

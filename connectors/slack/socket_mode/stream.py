@@ -18,7 +18,7 @@ from connectors.slack.client import SlackClient
 from connectors.slack.errors import find_error
 from connectors.slack.inbound import requests
 from connectors.slack.socket_mode.socket import Socket, SocketEnvelope
-from schemas.errors import InvalidRequest, SendDelayed, SetupError, TemporaryRefusal
+from schemas.errors import InvalidRequest, RetryLater, SetupError, TemporaryRefusal
 from schemas.ports import Account, Event, StreamContext
 
 log = structlog.get_logger("parley.slack")
@@ -109,7 +109,7 @@ class SlackStream:
             raise _explain_error(error, reply.body)
         url = reply.body.get("url")
         if not isinstance(url, str) or not url.startswith(("ws://", "wss://")):
-            raise SendDelayed("Slack gives no address for a socket")
+            raise RetryLater("Slack gives no address for a socket")
         socket = await Socket.connect(self._app.session, url, self._inbox, self._line.request_backfill)
         self._sockets.add(socket)
         return socket

@@ -13,7 +13,7 @@ from connectors.meta_graph.errors import build_delivery_error
 from connectors.meta_graph.models import get_file_name
 from connectors.meta_graph.token_check import check_token
 from connectors.whatsapp.meta.files import get_media_type
-from schemas.errors import DeliveryError, NotFound, SendDelayed, SendRefused, SendUnknown, TooLarge
+from schemas.errors import DeliveryError, NotFound, RetryLater, SendRefused, SendUnknown, TooLarge
 from schemas.messages import Attachment, RemoteFile
 from schemas.ports import Account, AccountFinding, VendorCall, VendorResponse
 
@@ -89,11 +89,11 @@ class CloudConnection:
             error = _build_delay(reply)
             raise NotFound("the file is not there any more") if isinstance(error, SendRefused) else error
         if not isinstance(reply.body, dict) or not reply.body.keys() >= {"url", "sha256", "file_size"}:
-            raise SendDelayed("Meta's answer makes no sense")
+            raise RetryLater("Meta's answer makes no sense")
         return reply.body
 
 
 def _build_delay(reply: VendorResponse) -> DeliveryError:
     """Return the error. Doubt becomes a delay, because reading and uploading may be repeated."""
     error = build_delivery_error(reply)
-    return SendDelayed(error.message) if isinstance(error, SendUnknown) else error
+    return RetryLater(error.message) if isinstance(error, SendUnknown) else error

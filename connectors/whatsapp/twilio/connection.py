@@ -19,7 +19,7 @@ from connectors.whatsapp.settings import TwilioAccount
 from connectors.whatsapp.twilio import files, history
 from connectors.whatsapp.twilio.client import TwilioHttpClient, build_client
 from connectors.whatsapp.twilio.outbound import CONTENT, build_numbered_text
-from schemas.errors import SendDelayed, SendRefused, SendUnknown
+from schemas.errors import RetryLater, SendRefused, SendUnknown
 from schemas.messages import Attachment, RemoteFile
 from schemas.ports import Account, AccountFinding, VendorCall, VendorResponse
 
@@ -74,7 +74,7 @@ class TwilioConnection:
         reply = await self._request("POST", self._messages_url, data=form)
         if "ContentSid" in form and call.operation == CONTENT and _get_field(reply, "code") == CONTENT_DELETED:
             self._contents.clear()
-            raise SendDelayed("somebody deleted the form at Twilio; it is made anew")
+            raise RetryLater("somebody deleted the form at Twilio; it is made anew")
         return reply
 
     async def lookup(self, call: VendorCall, marker: str) -> str | None:
@@ -90,7 +90,7 @@ class TwilioConnection:
         return self._settings.account_sid
 
     async def read_page(self, uri: str, query: dict[str, str] | None) -> VendorResponse:
-        """Read a page of the account's messages, or what is at ``uri``. Raises SendDelayed, SendUnknown."""
+        """Read a page of the account's messages, or what is at ``uri``. Raises RetryLater, SendUnknown."""
         return await self._request("GET", API_BASE + uri if uri else self._messages_url, params=query)
 
     async def fetch(self, file: RemoteFile, most: int) -> tuple[bytes, str, str]:
@@ -100,7 +100,7 @@ class TwilioConnection:
     async def show_typing(self, place: str, external_id: str) -> None:
         try:
             reply = await self._request("POST", TYPING_URL, data={"channel": "whatsapp", "messageId": external_id})
-        except (SendDelayed, SendUnknown):
+        except (RetryLater, SendUnknown):
             return
         if reply.status >= 400:
             log.info("typing_not_shown", account=self._account.name, external_id=external_id, status=reply.status)
@@ -124,7 +124,7 @@ class TwilioConnection:
 
     async def _find_content(self, types: dict[str, Any]) -> str | VendorResponse:
         """Return the id of a content template of this shape, creating it if needed; empty if Twilio refuses it, and
-        Twilio's answer if that concerns the account. Raises SendDelayed."""
+        Twilio's answer if that concerns the account. Raises RetryLater."""
         samples = {name: name for name in VARIABLE.findall(json.dumps(types))}
         form = {"friendly_name": "parley", "language": "en", "variables": samples, "types": types}
         text = json.dumps(form, sort_keys=True)
@@ -139,7 +139,7 @@ class TwilioConnection:
                     "POST", CONTENT_URL, data=text, headers={"Content-Type": "application/json"}
                 )
             except SendUnknown as error:
-                raise SendDelayed("a form may have been made, nothing was shown") from error
+                raise RetryLater("a form may have been made, nothing was shown") from error
             sid = _get_field(reply, "sid")
             if reply.status == 201 and isinstance(sid, str):
                 self._contents[key] = sid
@@ -152,7 +152,7 @@ class TwilioConnection:
                     "content_refused", account=self._account.name, status=reply.status, code=_get_field(reply, "code")
                 )
                 return ""
-            raise SendDelayed("no form could be made, nothing was shown")
+            raise RetryLater("no form could be made, nothing was shown")
 
     def _get_file_url(self, file: Attachment) -> str:
         """Return the address from which Twilio fetches the file. Raises SendRefused."""
@@ -164,13 +164,13 @@ class TwilioConnection:
         return url
 
     async def _request(self, method: str, url: str, **given: Any) -> VendorResponse:
-        """Raises SendDelayed (never sent), SendUnknown."""
+        """Raises RetryLater (never sent), SendUnknown."""
         _, sdk = self._get_client()
         try:
             async with asyncio.timeout(ANSWER_TIMEOUT):
                 response = await sdk.request_async(method, url, **given)
         except NOT_SENT_ERRORS as error:
-            raise SendDelayed("Twilio cannot be reached") from error
+            raise RetryLater("Twilio cannot be reached") from error
         except (*CONNECTION_ERRORS, ValueError) as error:
             raise SendUnknown("no answer came from Twilio", slow=isinstance(error, TimeoutError)) from error
         headers = {name.lower(): value for name, value in response.headers.items()}

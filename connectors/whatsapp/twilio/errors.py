@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from connectors.retry_after import GATEWAY_TIMEOUTS
-from schemas.errors import CredentialsRevoked, DeliveryError, SendDelayed, SendRefused, SendUnknown
+from schemas.errors import CredentialsRevoked, DeliveryError, RetryLater, SendRefused, SendUnknown
 from schemas.ports import VendorResponse
 
 REVOKED = frozenset({20003, 20005, 20006, 20008})
@@ -85,12 +85,12 @@ def _build_error(code: int, reply: VendorResponse) -> DeliveryError:
     if code in REVOKED or code in (401, 403):
         return CredentialsRevoked("Twilio does not know these credentials")
     if code == DAILY_LIMIT:
-        return SendDelayed("the day's limit", retry_after_ms=HOUR_MS, of_account=True)
+        return RetryLater("the day's limit", retry_after_ms=HOUR_MS, of_account=True)
     if reply.status == 429 or code in BUSY:
         is_all = code not in (63017, 63018)
-        return SendDelayed("Twilio asks to wait", retry_after_ms=_get_retry_after(reply), of_account=is_all)
+        return RetryLater("Twilio asks to wait", retry_after_ms=_get_retry_after(reply), of_account=is_all)
     if code in WHATSAPP_DOWN:
-        return SendDelayed("WhatsApp did not take it")
+        return RetryLater("WhatsApp did not take it")
     return SendRefused(get_reason(code))
 
 

@@ -9,7 +9,7 @@ from yarl import URL
 
 from connectors.whatsapp.settings import TWILIO, TwilioAccount
 from connectors.whatsapp.twilio.client import TwilioHttpClient, get_credentials
-from schemas.errors import CredentialsRevoked, NotFound, SendDelayed, TooLarge
+from schemas.errors import CredentialsRevoked, NotFound, RetryLater, TooLarge
 
 MAX_REDIRECTS = 3
 TIMEOUT = aiohttp.ClientTimeout(sock_connect=5, sock_read=10)
@@ -29,8 +29,8 @@ async def fetch(http: TwilioHttpClient, ref: str, settings: TwilioAccount, most:
                     return await _read_at_most(answer, most), answer.content_type, _get_name(answer)
                 url, headers = answer.url.join(URL(answer.headers.get("Location", ""))), {}
     except (aiohttp.ClientError, OSError, ValueError) as error:
-        raise SendDelayed("the file did not come through") from error
-    raise SendDelayed("the file is moved again and again")
+        raise RetryLater("the file did not come through") from error
+    raise RetryLater("the file is moved again and again")
 
 
 def _check_url(http: TwilioHttpClient, ref: str, settings: TwilioAccount) -> URL:
@@ -51,7 +51,7 @@ def _raise_for_status(status: int, *, is_first: bool) -> None:
         raise CredentialsRevoked("Twilio does not know these credentials")
     if status in (404, 410):
         raise NotFound("the file is gone")
-    raise SendDelayed("the file did not come through")
+    raise RetryLater("the file did not come through")
 
 
 async def _read_at_most(answer: aiohttp.ClientResponse, most: int) -> bytes:

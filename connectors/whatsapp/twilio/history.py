@@ -53,7 +53,7 @@ class Page(BaseModel):
 
 
 async def find_message(call: VendorCall, read_page: ReadPage, is_another: IsAnother) -> str | None:
-    """Return the id, None when Twilio has not accepted the message. Raises SendUnknown, SendDelayed,
+    """Return the id, None when Twilio has not accepted the message. Raises SendUnknown, RetryLater,
     CredentialsRevoked, and SendRefused when it can never be known."""
     since = datetime.fromisoformat(call.arguments["since"]) - CLOCK_SKEW
     query = {"To": call.arguments["To"], "From": call.arguments["From"], "PageSize": str(PAGE_SIZE)}

@@ -12,7 +12,7 @@ import pytest
 from connectors.outbound.connections import AccountConnections
 from connectors.outbound.typing_indicators import MAX_AGE, TypingIndicators
 from schemas.conversation_activity import TypingSignal, typing_topic
-from schemas.errors import SendDelayed
+from schemas.errors import RetryLater
 from tests.unit.connectors.conftest import ACCOUNT, CHANNEL, TENANT, ConnectorEnvironment, ScriptedChannel
 
 
@@ -29,7 +29,7 @@ class TypingChannel(ScriptedChannel):
         self.seen_at.append((place, external_id))
         self.news.set()
         if self.away:
-            raise SendDelayed("the vendor cannot be reached")
+            raise RetryLater("the vendor cannot be reached")
 
     async def until(self, count: int) -> None:
         async with asyncio.timeout(30):

@@ -23,7 +23,7 @@ from schemas.envelope import Envelope
 from schemas.errors import (
     CredentialsRevoked,
     Parked,
-    SendDelayed,
+    RetryLater,
     SendRefused,
     SendUnknown,
     StateUnavailable,
@@ -157,14 +157,14 @@ async def test_a_message_of_an_account_that_is_gone_fails(world: ConnectorEnviro
 
 
 async def test_a_short_delay_is_waited_for_in_the_lane(world: ConnectorEnvironment) -> None:
-    channel = ScriptedChannel(SendDelayed("slow down", retry_after_ms=50), SendDelayed("slow down"))
+    channel = ScriptedChannel(RetryLater("slow down", retry_after_ms=50), RetryLater("slow down"))
     await world.outbound(channel).handle(world.batch(world.message("r1"), world.message("r2")))
     assert channel.sent == ["r1", "r1", "r1", "r2"]
     assert await world.facts() == [("r1", "sent"), ("r2", "sent")]
 
 
 async def test_a_long_delay_parks_the_conversation_and_what_went_before_is_told(world: ConnectorEnvironment) -> None:
-    channel = ScriptedChannel("x1", SendDelayed("in a minute", retry_after_ms=60_000))
+    channel = ScriptedChannel("x1", RetryLater("in a minute", retry_after_ms=60_000))
     with pytest.raises(Parked) as parked:
         await world.outbound(channel).handle(world.batch(world.message("r1"), world.message("r2"), world.message("r3")))
     assert parked.value.until >= world.clock() + timedelta(seconds=60)
@@ -173,7 +173,7 @@ async def test_a_long_delay_parks_the_conversation_and_what_went_before_is_told(
 
 
 async def test_a_claim_while_the_lane_waits_drops_the_message(world: ConnectorEnvironment) -> None:
-    channel = ScriptedChannel(SendDelayed("slow down", retry_after_ms=10))
+    channel = ScriptedChannel(RetryLater("slow down", retry_after_ms=10))
     channel.before_send = world.claim
     await world.outbound(channel).handle(world.batch(world.message()))
     assert channel.sent == ["r1"]
@@ -181,7 +181,7 @@ async def test_a_claim_while_the_lane_waits_drops_the_message(world: ConnectorEn
 
 
 async def test_a_message_that_expires_while_the_lane_waits_is_dropped(world: ConnectorEnvironment) -> None:
-    channel = ScriptedChannel(SendDelayed("slow down", retry_after_ms=10))
+    channel = ScriptedChannel(RetryLater("slow down", retry_after_ms=10))
 
     async def a_day_passes() -> None:
         world.clock.now += timedelta(hours=25)
@@ -192,7 +192,7 @@ async def test_a_message_that_expires_while_the_lane_waits_is_dropped(world: Con
 
 
 async def test_a_lane_that_waits_lets_go_when_its_partition_moves(world: ConnectorEnvironment) -> None:
-    channel = ScriptedChannel(SendDelayed("slow down", retry_after_ms=20_000))
+    channel = ScriptedChannel(RetryLater("slow down", retry_after_ms=20_000))
     batch = world.batch(world.message())
     handling = asyncio.create_task(world.outbound(channel).handle(batch))
     async with asyncio.timeout(30):
@@ -383,7 +383,7 @@ async def test_asking_what_became_of_a_send_takes_nothing_of_the_pace(world: Con
 
 async def test_a_delay_after_a_resolved_doubt_leaves_no_doubt(world: ConnectorEnvironment) -> None:
     channel = ScriptedChannel(
-        SendUnknown("later", denied=True), SendDelayed("limit", retry_after_ms=60_000), policy=BY_REPORT
+        SendUnknown("later", denied=True), RetryLater("limit", retry_after_ms=60_000), policy=BY_REPORT
     )
     sender, begun = world.outbound(channel), world.clock()
     await eventually(world, lambda: sender)
@@ -604,7 +604,7 @@ async def test_after_the_deadline_of_the_intent_it_is_looked_up(world: Connector
     assert (channel.sent, await world.facts()) == ([], [("r1", "sent")])
 
 
-@pytest.mark.parametrize("error", [SendDelayed("later", retry_after_ms=600_000), CredentialsRevoked("revoked")])
+@pytest.mark.parametrize("error", [RetryLater("later", retry_after_ms=600_000), CredentialsRevoked("revoked")])
 async def test_a_repeat_that_is_put_off_leaves_the_doubt_about_the_first_try(
     world: ConnectorEnvironment, error: Exception
 ) -> None:
@@ -630,7 +630,7 @@ async def test_a_repeat_that_is_refused_fails_unless_the_first_try_was_shown(
 
 
 async def test_each_piece_is_sent_once_and_the_message_is_sent_with_the_last(world: ConnectorEnvironment) -> None:
-    channel = ScriptedChannel("x1", "x2", SendDelayed("later", retry_after_ms=60_000))
+    channel = ScriptedChannel("x1", "x2", RetryLater("later", retry_after_ms=60_000))
     message = world.message(text="one\ntwo\nthree")
     with pytest.raises(Parked):
         await world.outbound(channel).handle(world.batch(message))
@@ -668,7 +668,7 @@ async def test_no_piece_is_sent_after_one_that_failed(world: ConnectorEnvironmen
 
 
 async def test_a_delayed_or_refused_send_leaves_no_doubt(world: ConnectorEnvironment) -> None:
-    for error in (SendDelayed("later", retry_after_ms=60_000), CredentialsRevoked("revoked")):
+    for error in (RetryLater("later", retry_after_ms=60_000), CredentialsRevoked("revoked")):
         with pytest.raises(Parked):
             await world.outbound(ScriptedChannel(error)).handle(world.batch(world.message()))
     await world.outbound(channel := ScriptedChannel()).handle(world.batch(world.message()))
@@ -694,9 +694,9 @@ async def test_a_limit_of_the_whole_account_stops_the_account_and_one_of_the_mes
     world: ConnectorEnvironment,
 ) -> None:
     channel = ScriptedChannel(
-        SendDelayed("this room", retry_after_ms=60_000),
+        RetryLater("this room", retry_after_ms=60_000),
         "x2",
-        SendDelayed("all", retry_after_ms=60_000, of_account=True),
+        RetryLater("all", retry_after_ms=60_000, of_account=True),
     )
     sender = world.outbound(channel)
     with pytest.raises(Parked):

@@ -14,7 +14,7 @@ from connectors.inbound.profiles import MIN_PAUSE, NAME_TTL, NO_PROFILE_PAUSE, R
 from connectors.outbound.connections import AccountConnections
 from schemas import topics
 from schemas.conversation import Contact
-from schemas.errors import CredentialsRevoked, SendDelayed, StateUnavailable
+from schemas.errors import CredentialsRevoked, RetryLater, StateUnavailable
 from schemas.messages import Address, Author, InboundMessage
 from schemas.ports import Account, Profile
 from tests.unit.connectors.conftest import ACCOUNT, CHANNEL, TENANT, ConnectorEnvironment, ScriptedChannel
@@ -160,8 +160,8 @@ async def test_a_contact_without_a_name_is_looked_up_once_an_hour(
     ("error", "rest"),
     [
         (CredentialsRevoked("missing_scope"), REVOKED_PAUSE),
-        (SendDelayed("limited", retry_after_ms=30_000), timedelta(seconds=30)),
-        (SendDelayed("the vendor cannot be reached"), MIN_PAUSE),
+        (RetryLater("limited", retry_after_ms=30_000), timedelta(seconds=30)),
+        (RetryLater("the vendor cannot be reached"), MIN_PAUSE),
     ],
 )
 async def test_an_account_that_is_told_nothing_asks_for_nobody_for_a_while_and_sends_on(

@@ -10,7 +10,7 @@ import pytest
 
 from connectors import conversation_signals
 from schemas import topics
-from schemas.errors import Parked, SendDelayed, SendRefused
+from schemas.errors import Parked, RetryLater, SendRefused
 from schemas.message_changes import MessageDeleted, MessageEdited
 from schemas.messages import Author
 from schemas.ports import Capabilities, Record, VendorCall, VendorResponse
@@ -135,7 +135,7 @@ async def test_the_latest_of_several_edits_stays_whatever_their_order(world: Con
 
 
 async def test_a_change_waits_for_a_vendor_that_is_away(world: ConnectorEnvironment) -> None:
-    channel = EditingChannel("x-r1", SendDelayed("away", retry_after_ms=60_000))
+    channel = EditingChannel("x-r1", RetryLater("away", retry_after_ms=60_000))
     await sent(world, channel)
     with pytest.raises(Parked):
         await change(world, channel, edit(world, "two"))
