@@ -254,7 +254,8 @@ class SendRefused(DeliveryError):
 
 
 class RetryLater(DeliveryError):
-    """The call had no effect, and may be made again later. ``of_account``: the vendor accepts nothing from this account for that long, not just not this message."""
+    """The call had no effect, and may be made again later. ``of_account``: the vendor accepts nothing from this account
+    for that long, not just not this message."""
 
     code = "send_delayed"
     retryable = True

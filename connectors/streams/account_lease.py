@@ -62,12 +62,12 @@ class AccountLease:
     async def save_note(self, note: str) -> None:
         """Store a note for the next holder. Raises Fenced, Unavailable."""
         self.check()
-        if self._token is None or not await self._leases.leave(self.name, self._token, note):
+        if self._token is None or not await self._leases.save_note(self.name, self._token, note):
             self._until = 0.0
             self.check()
 
     async def read_note(self) -> str:
-        return await self._leases.note(self.name)
+        return await self._leases.read_note(self.name)
 
     async def release(self) -> None:
         """Give the lease up at once; if the store is unreachable it expires."""

@@ -36,7 +36,7 @@ class ConsumerLimits:
     many more may be held."""
 
 
-class HeldRecords:
+class MemoryUsage:
     """Records and bytes in memory, in all and by tenant: waiting, being handled, or on their way to the store."""
 
     def __init__(self) -> None:

@@ -10,7 +10,7 @@ from datetime import datetime
 from functools import partial
 
 from infra.bus.assignment import Assignment
-from infra.bus.consumer_limits import ConsumerLimits, HeldRecords, tenant_of
+from infra.bus.consumer_limits import ConsumerLimits, MemoryUsage, tenant_of
 from infra.bus.fair_queue import FairQueue
 from infra.bus.lane import Lane, LaneBatch
 from infra.bus.overflow import Overflow
@@ -42,7 +42,7 @@ class Dispatch:
         self._clock = clock
         self._closed = closed
         self.queue: FairQueue[Lane] = FairQueue(limits.running, limit_of, self._start)
-        self.held_records = HeldRecords()
+        self.memory_usage = MemoryUsage()
         self.failure: BaseException | None = None
         """A bug of ours: the run ends with it, because some lane no longer works."""
         self._schedule: list[tuple[datetime, int, Lane]] = []
@@ -57,9 +57,9 @@ class Dispatch:
         lane = self._lane(assignment, record.key)
         tenant = lane.tenant = lane.tenant or tenant_of(record)
         assignment.offsets.add(record.offset)
-        self.held_records.take(record)
+        self.memory_usage.take(record)
         crowded = lane.record_count >= self._limits.held_per_lane
-        if lane.overflow or crowded or self.held_records.of_tenant(tenant) > self._limits.held_per_tenant:
+        if lane.overflow or crowded or self.memory_usage.of_tenant(tenant) > self._limits.held_per_tenant:
             self._spill(lane, [record])
             return
         lane.queue.append(record)
@@ -105,7 +105,7 @@ class Dispatch:
 
     async def _flush(self, lane: Lane) -> None:
         while (stored := await self._overflow.flush(lane)) is not None:
-            self.held_records.release(stored)
+            self.memory_usage.release(stored)
             if not lane.spilling:
                 break
         lane.flushing = None
@@ -195,12 +195,12 @@ class Dispatch:
             if lane.tenant != lane.running_tenant and self.queue.contended:
                 return None  # queue up again, this time behind its own tenant; the records are still parked
         for record in batch.records[: batch.parked]:
-            self.held_records.take(record)
+            self.memory_usage.take(record)
         lane.batch = batch
         return batch
 
     async def _read_parked(self, lane: Lane) -> LaneBatch | None:
-        with self.held_records.promise(lane.tenant, self._limits) as page:
+        with self.memory_usage.promise(lane.tenant, self._limits) as page:
             batch = await self._overflow.next_batch(lane, page)
         if batch is not None and (lane.spilling or batch.parked >= page):
             batch.backlog.set()
@@ -219,7 +219,7 @@ class Dispatch:
         )
         if outcome is not BatchOutcome.INTERRUPTED:
             lane.batch = None
-            self.held_records.release(batch.records)
+            self.memory_usage.release(batch.records)
         if until is not None and lane.until is not None:
             self._wake_at(lane, until)
 
@@ -229,7 +229,7 @@ class Dispatch:
         """Drop everything held for these partitions. Their records are read again by the next owner."""
         for assignment in assignments:
             for lane in assignment.lanes.values():
-                self.held_records.release([*lane.queue, *lane.spilling, *(lane.batch.records if lane.batch else ())])
+                self.memory_usage.release([*lane.queue, *lane.spilling, *(lane.batch.records if lane.batch else ())])
             assignment.lanes.clear()
         self.queue.withdraw(lambda lane: lane.assignment.gone)
         self._schedule = [entry for entry in self._schedule if not entry[2].assignment.gone]

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 import structlog
 
 from infra.bus.assignment import Assignment
-from infra.bus.consumer_limits import ConsumerLimits, HeldRecords
+from infra.bus.consumer_limits import ConsumerLimits, MemoryUsage
 from infra.bus.dispatch import Dispatch
 from infra.bus.overflow import Overflow
 from infra.bus.poison_watch import PoisonWatch
@@ -30,7 +30,7 @@ log = structlog.get_logger("parley.lanes")
 _UNWIND_S = 5.0
 """Seconds that a cancelled handler may take to end before the partition is given away anyway."""
 PRESSED = 20
-"""The budget is divided by this while the process is overloaded: the few lanes that go on need no more."""
+"""The limit is divided by this while the process is overloaded: the few lanes that go on need no more."""
 
 
 class Lanes:
@@ -109,7 +109,7 @@ class Lanes:
             await subscription.close()
 
     def stop(self) -> None:
-        """Drain, commit and leave: ``run`` returns within the drain budget."""
+        """Drain, commit and leave: ``run`` returns within ``limits.drain`` seconds."""
         self._stopping.set()
 
     @property
@@ -117,7 +117,7 @@ class Lanes:
         """0–1: the gauge for autoscaling."""
         if self._dispatch is None:
             return 0.0
-        return max(self._dispatch.queue.load, min(1.0, self.held_records.held / self.limits.held))
+        return max(self._dispatch.queue.load, min(1.0, self.memory_usage.held / self.limits.held))
 
     @property
     def oldest_waiting(self) -> float:
@@ -132,14 +132,14 @@ class Lanes:
         return frozenset(source for source, held in self._assignments.items() if held.open and held.lookup is None)
 
     @property
-    def held_records(self) -> HeldRecords:
+    def memory_usage(self) -> MemoryUsage:
         """Records and bytes in memory."""
-        return self._dispatch.held_records if self._dispatch else HeldRecords()
+        return self._dispatch.memory_usage if self._dispatch else MemoryUsage()
 
     @property
     def held_count(self) -> int:
         """Unfinished records in memory."""
-        return self.held_records.held
+        return self.memory_usage.held
 
     @property
     def running_count(self) -> int:
@@ -165,7 +165,7 @@ class Lanes:
         dispatch.tick()
         rest = 0.0  # sleep even for 0 s: a poll that returns at once must not keep the lanes from running
         try:
-            room = dispatch.held_records.room(self.limits)
+            room = dispatch.memory_usage.room(self.limits)
             records = await subscription.poll(max_records=room, timeout=self.limits.poll)
             self._take(dispatch, records)
             rest = self.limits.rest if len(records) >= self.limits.poll_records else 0.0
@@ -210,7 +210,7 @@ class Lanes:
         return (
             self._is_closed()
             or assignment.lookup is not None
-            or dispatch.held_records.is_full(self.limits, share / PRESSED if self._pressed() else share)
+            or dispatch.memory_usage.is_full(self.limits, share / PRESSED if self._pressed() else share)
             or assignment.offsets.span >= share * self.limits.span
         )
 

@@ -26,11 +26,11 @@ class Leases(Protocol):
 
     async def release(self, name: str, holder: str) -> None: ...
 
-    async def leave(self, name: str, token: int, note: str) -> bool:
+    async def save_note(self, name: str, token: int, note: str) -> bool:
         """Store a note for the next holder, in place of the earlier one. False, with nothing changed, when ``token`` is
         not the present holder's."""
 
-    async def note(self, name: str) -> str:
+    async def read_note(self, name: str) -> str:
         """The stored note; empty when there is none."""
 
 

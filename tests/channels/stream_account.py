@@ -94,7 +94,7 @@ class StreamProcesses:
 
         async def noted() -> bool:
             name = f"account:{self.account.tenant}:{self.account.channel}:{self.account.name}"
-            return "heard" in await self.state.leases.note(name)
+            return "heard" in await self.state.leases.read_note(name)
 
         await wait_until_true(noted)
 

@@ -339,7 +339,7 @@ async def test_when_a_person_claims_the_agents_half_disappears_and_theirs_follow
 ) -> None:
     await world.delta(0, FIRST)
     await world.until(lambda: len(world.shown) == 1)
-    owned = await world.state.conversations.own(
+    owned = await world.state.conversations.compare_and_set_owner(
         world.conversation, "person", expected_epoch=0, request_id="claim", by="mo", now=world.clock()
     )
     assert owned.won
@@ -354,7 +354,7 @@ async def test_when_a_person_claims_the_agents_half_disappears_and_theirs_follow
 
 
 async def test_after_a_claim_nothing_of_the_agent_is_begun(world: SlackConversation, lane: Lane) -> None:
-    await world.state.conversations.own(
+    await world.state.conversations.compare_and_set_owner(
         world.conversation, "person", expected_epoch=0, request_id="claim", by="mo", now=world.clock()
     )
     await world.delta(0, FIRST)

@@ -82,13 +82,13 @@ class Cut:
         self._pass()
         await self._leases.release(name, holder)
 
-    async def leave(self, name: str, token: int, note: str) -> bool:
+    async def save_note(self, name: str, token: int, note: str) -> bool:
         self._pass()
-        return await self._leases.leave(name, token, note)
+        return await self._leases.save_note(name, token, note)
 
-    async def note(self, name: str) -> str:
+    async def read_note(self, name: str) -> str:
         self._pass()
-        return await self._leases.note(name)
+        return await self._leases.read_note(name)
 
     def _pass(self) -> None:
         if self.is_cut:

@@ -40,9 +40,13 @@ async def filled(instance: Instance) -> str:
     await begin_conversation(instance, "v1", name="Bob")
     closed = await begin_conversation(instance, "v2", name="Cyd")
     state, now = instance.parts.state, instance.clock()
-    await state.conversations.own(closed.id, "closed", expected_epoch=0, request_id="close", by="admin", now=now)
+    await state.conversations.compare_and_set_owner(
+        closed.id, "closed", expected_epoch=0, request_id="close", by="admin", now=now
+    )
     taken = await begin_conversation(instance, "v3")
-    await state.conversations.own(taken.id, "person", expected_epoch=0, request_id="take", by="console:ben", now=now)
+    await state.conversations.compare_and_set_owner(
+        taken.id, "person", expected_epoch=0, request_id="take", by="console:ben", now=now
+    )
     whole = await fill_conversation(instance, "v4", name="Ann")
     await state.dead_letters.add(letter(instance))
     body = "# Shipping\n\n## Winter\n\nIn winter we add a heat pack to every parcel for 4.50 euro.\n"

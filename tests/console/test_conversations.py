@@ -92,7 +92,7 @@ async def test_ones_own_conversations_are_found_behind_those_of_many_colleagues(
     for number in range(60):
         instance.clock.tick(1)
         other = await begin_conversation(instance, f"v{number}", name=f"Name-{number:02}")
-        owned = instance.parts.state.conversations.own
+        owned = instance.parts.state.conversations.compare_and_set_owner
         await owned(other.id, "person", expected_epoch=0, request_id=f"r-{number}", by="ben", now=instance.clock())
     assert " Ann " in (await anna.get(f"{LIST}?state=mine")).words
 

@@ -110,10 +110,10 @@ class RedisLeases:
     async def release(self, name: str, holder: str) -> None:
         await self._shards.run_unchecked("lease_release", [self._key(name)], holder)
 
-    async def leave(self, name: str, token: int, note: str) -> bool:
+    async def save_note(self, name: str, token: int, note: str) -> bool:
         return bool(await self._shards.run_unchecked("lease_save_note", [self._key(name)], str(token), note))
 
-    async def note(self, name: str) -> str:
+    async def read_note(self, name: str) -> str:
         note = await self._shards.run_unchecked("lease_read_note", [self._key(name)])
         return note.decode() if note else ""
 

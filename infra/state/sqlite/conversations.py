@@ -104,7 +104,7 @@ class SqliteConversations:
             lambda connection: conversation_rows.postpone(connection, conversation, rules.to_micros(until)),
         )
 
-    async def own(
+    async def compare_and_set_owner(
         self,
         conversation: str,
         to: Owner,
@@ -117,8 +117,8 @@ class SqliteConversations:
         now: datetime,
     ) -> OwnershipResult:
         holder = Holder(by=by, name=name, reason=reason, since=now)
-        claim = OwnershipClaim(conversation, to, expected_epoch, request_id, holder)
-        return await self._store.write(conversation, claim.settle, durable=True)
+        change = OwnershipChange(conversation, to, expected_epoch, request_id, holder)
+        return await self._store.write(conversation, change.settle, durable=True)
 
     async def get(self, conversation: str) -> Conversation | None:
         row = await self._store.read(conversation, lambda connection: conversation_rows.load(connection, conversation))
@@ -252,7 +252,7 @@ def _listing(
 
 # The compare-and-set of a conversation's owner.
 @dataclass(frozen=True, slots=True)
-class OwnershipClaim:
+class OwnershipChange:
     conversation: str
     to: Owner
     expected_epoch: int

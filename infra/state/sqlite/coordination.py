@@ -100,7 +100,7 @@ class SqliteLeases:
             ),
         )
 
-    async def leave(self, name: str, token: int, note: str) -> bool:
+    async def save_note(self, name: str, token: int, note: str) -> bool:
         def work(connection: sqlite3.Connection) -> bool:
             held = connection.execute(
                 "SELECT 1 FROM state_leases WHERE name = ? AND token = ? AND holder <> ''", (name, token)
@@ -113,7 +113,7 @@ class SqliteLeases:
 
         return await self._store.write(UNSHARDED, work)
 
-    async def note(self, name: str) -> str:
+    async def read_note(self, name: str) -> str:
         def work(connection: sqlite3.Connection) -> str:
             row = connection.execute("SELECT note FROM state_lease_notes WHERE name = ?", (name,)).fetchone()
             return str(row[0]) if row else ""

@@ -48,16 +48,16 @@ async def test_leases_of_other_names_are_free(state: State) -> None:
 
 
 async def test_only_the_present_holder_leaves_a_note_and_the_next_one_finds_it(state: State) -> None:
-    assert await state.leases.note("gateway") == ""
+    assert await state.leases.read_note("gateway") == ""
     first = await state.leases.acquire("gateway", "one", ttl=30, now=NOW)
     assert first is not None
-    assert await state.leases.leave("gateway", first, "seen up to 7 – é")
+    assert await state.leases.save_note("gateway", first, "seen up to 7 – é")
     second = await state.leases.acquire("gateway", "two", ttl=30, now=later(30))
     assert second is not None
-    assert await state.leases.note("gateway") == "seen up to 7 – é"
-    assert not await state.leases.leave("gateway", first, "a zombie's word")
-    assert await state.leases.leave("gateway", second, "seen up to 9")
+    assert await state.leases.read_note("gateway") == "seen up to 7 – é"
+    assert not await state.leases.save_note("gateway", first, "a zombie's word")
+    assert await state.leases.save_note("gateway", second, "seen up to 9")
     await state.leases.release("gateway", "two")
-    assert not await state.leases.leave("gateway", second, "too late")
-    assert await state.leases.note("gateway") == "seen up to 9"
-    assert await state.leases.note("another") == ""
+    assert not await state.leases.save_note("gateway", second, "too late")
+    assert await state.leases.read_note("gateway") == "seen up to 9"
+    assert await state.leases.read_note("another") == ""

@@ -12,7 +12,7 @@ from tests.harness.source_tree import PACKAGES, Module, load_modules
 EVERYWHERE = ("*",)
 PLACES: dict[str, tuple[str, ...]] = {
     # servers and storage
-    "aiokafka": ("infra/bus/kafka/*", "infra/deploy/*_kafka.py"),
+    "aiokafka": ("infra/bus/kafka/*", "infra/deploy/{kafka_probe,local_kafka}.py"),
     "redis": ("infra/state/redis/*",),
     "hiredis": ("infra/state/redis/client/*",),
     "obstore": ("infra/blobs.py",),

@@ -45,7 +45,9 @@ async def handed_off(world: DeskEnvironment, number: int) -> str:
     origin = Origin(tenant=TENANT, channel="web", account="main", place=place, contact_id=contact.id)
     await state.conversations.begin(conversation, origin, [], now=now())
     request = f"own-{number}"
-    await state.conversations.own(conversation, "queue", expected_epoch=0, request_id=request, by="agent", now=now())
+    await state.conversations.compare_and_set_owner(
+        conversation, "queue", expected_epoch=0, request_id=request, by="agent", now=now()
+    )
     begun = await state.conversations.begin(conversation, origin, [], now=now())
     facts = Facts(handoff=Handoff(number=1, reason=f"reason {number}", opened_at=now()))
     known = begun.conversation

@@ -113,7 +113,7 @@ async def test_a_claim_is_in_the_log_before_it_is_decided(instance: Instance) ->
     assert (event.type, event.conversation, event.tenant) == (topics.OWNER_REQUESTED, conversation, "shop")
     assert (payload.to, payload.expected_epoch, payload.by) == ("queue", 0, "admin")
     # The worker decides the same request again: the answer stays.
-    again = await instance.parts.state.conversations.own(
+    again = await instance.parts.state.conversations.compare_and_set_owner(
         conversation, "queue", expected_epoch=0, request_id=payload.id, by="admin", now=instance.clock()
     )
     assert (again.won, again.epoch) == (True, 1)

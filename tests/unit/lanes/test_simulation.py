@@ -165,8 +165,8 @@ class Simulation:
 
 def expect_empty(lanes: Lanes) -> None:
     assert (lanes.held_count, lanes.running_count, lanes.load, lanes.oldest_waiting) == (0, 0, 0.0, 0.0)
-    assert lanes.held_records.bytes_held == 0
-    assert [lanes.held_records.of_tenant(tenant) for tenant in TENANTS] == [0, 0]
+    assert lanes.memory_usage.bytes_held == 0
+    assert [lanes.memory_usage.of_tenant(tenant) for tenant in TENANTS] == [0, 0]
     assert not lanes.partitions
 
 

@@ -187,7 +187,7 @@ async def test_a_person_who_takes_over_during_the_call_leaves_the_outcome_to_be_
     shop.payments.pause = 0.15
     running = asyncio.create_task(shop.worker.handle(lane))
     await wait_until(lambda: bool(shop.payments.done))
-    await shop.world.state.conversations.own(
+    await shop.world.state.conversations.compare_and_set_owner(
         shop.world.conversation, "person", expected_epoch=0, request_id="claim", by="Rosa", now=shop.world.clock()
     )
     with pytest.raises(Fenced):

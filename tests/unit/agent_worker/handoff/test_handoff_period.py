@@ -57,11 +57,11 @@ async def test_request_that_comes_back_over_the_log_begins_nothing_new(world: Wo
 
 async def test_message_before_the_request_is_read_ends_nothing(world: WorkerEnvironment) -> None:
     """While the request is on its way the conversation is still the agent's; the handoff stays open."""
-    own = world.state.conversations.own
-    world.state.conversations.own = _lost  # type: ignore[method-assign, assignment]
+    own = world.state.conversations.compare_and_set_owner
+    world.state.conversations.compare_and_set_owner = _lost  # type: ignore[method-assign, assignment]
     with pytest.raises(ConnectionError):
         await world.handle(world.said("m1", PERSON))
-    world.state.conversations.own = own  # type: ignore[method-assign]
+    world.state.conversations.compare_and_set_owner = own  # type: ignore[method-assign]
     await world.handle(world.said("m2", HEAT))
     assert (await handoff_of(world)).ended_at is None
     await read_back(world)
@@ -233,7 +233,7 @@ async def test_handoff_that_was_decided_before_its_record_was_read(world: Worker
     await world.handle(world.said("m1", HEAT))
     claim, back = request_owner(world, "person", "claim", epoch=0), request_owner(world, "agent", "return", epoch=1)
     for number, (request, to) in enumerate(((claim, "person"), (back, "agent"))):
-        await world.state.conversations.own(
+        await world.state.conversations.compare_and_set_owner(
             world.conversation,
             to,  # type: ignore[arg-type]
             expected_epoch=number,

@@ -286,7 +286,7 @@ async def test_stale_commit_raises_fenced_and_writes_nothing(world: WorkerEnviro
         batch = await world.lane(world.said("m1", HEAT))
         running = asyncio.create_task(world.worker.handle(batch))
         await world.model.next_asked()
-        claimed = await world.state.conversations.own(
+        claimed = await world.state.conversations.compare_and_set_owner(
             world.conversation, "person", expected_epoch=0, request_id="claim", by="Rosa", now=world.clock()
         )
         assert claimed.won
