@@ -50,7 +50,7 @@ class SlackChannel:
         max_text=blocks.MAX_TEXT,
         max_choices=blocks.MAX_OPTIONS,
         markdown=True,
-        streaming=True,
+        live_text=True,
         typing=True,
         attachments=True,
         edits=True,

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import structlog
 
-from connectors.streams.timing import StreamTimings
+from connectors.streams.timing import EventStreamTimings
 from schemas.errors import Fenced, Unavailable
 from schemas.ports import Account, Clock, Leases
 
@@ -18,7 +18,7 @@ log = structlog.get_logger("parley.streams")
 class AccountLease:
     """Measures its own time, so that it also ends while the state store is unreachable."""
 
-    def __init__(self, leases: Leases, account: Account, times: StreamTimings, clock: Clock) -> None:
+    def __init__(self, leases: Leases, account: Account, times: EventStreamTimings, clock: Clock) -> None:
         self.name = f"account:{account.tenant}:{account.channel}:{account.name}"
         self._leases = leases
         self._times = times

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 
 from connectors.streams.account_lease import AccountLease
 from connectors.streams.catch_up import CatchUp
-from connectors.streams.timing import StreamTimings
+from connectors.streams.timing import EventStreamTimings
 from schemas.errors import Fenced, InvalidRequest, TemporaryRefusal, Unavailable
 from schemas.ports import Account, Clock, Event, Metrics
 
@@ -31,7 +31,7 @@ class Note(BaseModel):
     session: dict[str, Any] = {}
 
 
-class AccountStream:
+class AccountEventStream:
     """See schemas.ports.StreamContext. ``tick`` is called after every renewal of the lease."""
 
     def __init__(
@@ -40,7 +40,7 @@ class AccountStream:
         holding: AccountLease,
         accept: Accept,
         *,
-        times: StreamTimings,
+        times: EventStreamTimings,
         clock: Clock,
         metrics: Metrics,
     ) -> None:

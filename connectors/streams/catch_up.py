@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from connectors.streams.account_lease import AccountLease
-from connectors.streams.timing import StreamTimings
+from connectors.streams.timing import EventStreamTimings
 from schemas.conversation import HANDLED_HORIZON_DAYS
 from schemas.errors import DeliveryError, Fenced, TemporaryRefusal
 from schemas.ports import Account, Clock, Event, Metrics
@@ -35,7 +35,7 @@ class CatchUp:
         holding: AccountLease,
         ready: Callable[[], Awaitable[bool]],
         *,
-        times: StreamTimings,
+        times: EventStreamTimings,
         clock: Clock,
         metrics: Metrics,
     ) -> None:

@@ -12,12 +12,12 @@ from typing import Any
 import structlog
 
 from connectors.streams.account_lease import AccountLease
-from connectors.streams.account_stream import Accept, AccountStream
+from connectors.streams.account_stream import Accept, AccountEventStream
 from connectors.streams.catch_up import CatchUp
-from connectors.streams.timing import StreamTimings
+from connectors.streams.timing import EventStreamTimings
 from schemas.errors import CredentialsRevoked, DeliveryError, Fenced, SetupError, TemporaryRefusal, Unavailable
 from schemas.messages import Address
-from schemas.ports import Account, BackfillChannel, Channel, Clock, Metrics, State, StreamingChannel
+from schemas.ports import Account, BackfillChannel, Channel, Clock, EventStreamChannel, Metrics, State
 
 log = structlog.get_logger("parley.streams")
 
@@ -28,7 +28,7 @@ STABLE_AFTER = 10.0
 """Seconds after which the end of a connection resets the backoff."""
 
 
-class StreamRunner:
+class EventStreamRunner:
     """Looks after the accounts of one channel. It connects to vendors that deliver events over a connection; for the
     others, which call webhooks, it only catches up on what nobody answered. ``ready``: whether events can be accepted
     now."""
@@ -42,7 +42,7 @@ class StreamRunner:
         state: State,
         metrics: Metrics,
         clock: Clock,
-        times: StreamTimings | None = None,
+        times: EventStreamTimings | None = None,
     ) -> None:
         self._channel = channel
         self._accept = accept
@@ -50,7 +50,7 @@ class StreamRunner:
         self._state = state
         self._metrics = metrics
         self._clock = clock
-        self._times = times or StreamTimings()
+        self._times = times or EventStreamTimings()
 
     async def run(self, accounts: Sequence[Account], stop: asyncio.Event) -> None:
         """Run until ``stop``; then hand every account over."""
@@ -90,8 +90,8 @@ class StreamRunner:
             await context.close()
             await lease.release()
 
-    def _build_context(self, account: Account, lease: AccountLease) -> AccountStream:
-        context = AccountStream(
+    def _build_context(self, account: Account, lease: AccountLease) -> AccountEventStream:
+        context = AccountEventStream(
             account, lease, self._accept, times=self._times, clock=self._clock, metrics=self._metrics
         )
         if isinstance(self._channel, BackfillChannel) and self._channel.backfills(account):
@@ -107,7 +107,7 @@ class StreamRunner:
             )
         return context
 
-    async def _keep_connected(self, account: Account, context: AccountStream) -> None:
+    async def _keep_connected(self, account: Account, context: AccountEventStream) -> None:
         """Connect again and again, until the account belongs to another process."""
         loop, failures = asyncio.get_running_loop(), 0
         while True:
@@ -122,10 +122,10 @@ class StreamRunner:
             ours = min(self._times.max_backoff, self._times.backoff * 2 ** (failures - 1)) if failures else 0.0
             await asyncio.sleep(max(pause, ours * random.uniform(0.5, 1.0)))
 
-    async def _connect_once(self, account: Account, context: AccountStream) -> float:
+    async def _connect_once(self, account: Account, context: AccountEventStream) -> float:
         """Run one connection to its end; return the minimum pause before the next. Raises Fenced."""
         try:
-            if isinstance(self._channel, StreamingChannel) and self._channel.streams(account):
+            if isinstance(self._channel, EventStreamChannel) and self._channel.streams(account):
                 await self._channel.stream(account, context)
                 return 0.0
             await self._watch(context)
@@ -148,7 +148,7 @@ class StreamRunner:
             log.error("stream_failed", **_get_log_fields(account), error=type(error).__name__, exc_info=True)
         return 0.0
 
-    async def _watch(self, context: AccountStream) -> None:
+    async def _watch(self, context: AccountEventStream) -> None:
         """Watch an account whose vendor calls webhooks. Whenever events could not be accepted, some may have been
         refused."""
         await context.live(missed=context.silence is not None and context.silence > SILENCE_LIMIT, hold=0)
@@ -180,7 +180,7 @@ MAX_PLACES = 500
 
 
 class KnownContacts:
-    """See schemas.ports.Acquaintance."""
+    """See schemas.ports.BackfillContext."""
 
     def __init__(
         self, state: State, account: Account, clock: Clock, session: Callable[[], Mapping[str, Any]] = dict

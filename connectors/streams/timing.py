@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class StreamTimings:
+class EventStreamTimings:
     """A lease lives for ``ttl`` and is renewed every ``renew``; other processes try to acquire it every ``poll``. A
     holder that cannot renew stops ``margin`` before the end, which also covers clock differences between machines. So
     the account of a killed holder is taken over within ``ttl + poll``, plus the time to connect."""

@@ -29,7 +29,7 @@ class WebChannel:
         max_text=100_000,
         max_choices=20,
         markdown=True,
-        streaming=True,
+        live_text=True,
         typing=True,
         attachments=True,
         receipts=True,

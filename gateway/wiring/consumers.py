@@ -58,7 +58,7 @@ def build_worker_settings(tenants: dict[str, Tenant], channels: Mapping[str, Cha
     """The worker's settings: the tenants' rules, and what the channels can display."""
     return WorkerSettings(
         tenants={name: _build_tenant_rules(name, tenant) for name, tenant in tenants.items()},
-        streaming=frozenset(name for name, channel in channels.items() if channel.capabilities.streaming),
+        streaming=frozenset(name for name, channel in channels.items() if channel.capabilities.live_text),
         hinted=frozenset(name for name, channel in channels.items() if shows_typing(channel)),
         announced=frozenset(name for name, channel in channels.items() if isinstance(channel, LiveReplyRenderer)),
     )
@@ -66,7 +66,7 @@ def build_worker_settings(tenants: dict[str, Tenant], channels: Mapping[str, Cha
 
 def shows_typing(channel: Channel) -> bool:
     """Whether the channel shows typing indicators. A channel that streams the text needs none."""
-    return channel.capabilities.typing and not channel.capabilities.streaming
+    return channel.capabilities.typing and not channel.capabilities.live_text
 
 
 def _build_tenant_rules(name: str, tenant: Tenant) -> TenantRules:

@@ -7,9 +7,9 @@ from datetime import timedelta
 from functools import partial
 
 from connectors.desk.client import DeskClient
-from connectors.desk.commands.dispatch import DeskCommands
+from connectors.desk.commands.dispatch import DeskCommandDispatcher
 from connectors.desk.commands.undo_window import Meanwhile
-from connectors.desk.inbound.pipeline import DeskInbound
+from connectors.desk.inbound.pipeline import DeskInboundPipeline
 from connectors.desk.port import DeskHost
 from connectors.desk.posts.consumer import DeskConsumer
 from connectors.desk.posts.timers import NoticeTimer
@@ -29,7 +29,7 @@ SWEEP_EVERY = 15.0
 class DeskRouter:
     """Passes inbound events to the desk of their channel. See schemas.ports.DeskDoor."""
 
-    def __init__(self, desks: Mapping[str, DeskInbound]) -> None:
+    def __init__(self, desks: Mapping[str, DeskInboundPipeline]) -> None:
         self._desks = desks
 
     async def accept(self, account: Account, events: Sequence[Event]) -> None:
@@ -48,7 +48,7 @@ def build_desk_router(parts: Parts) -> DeskRouter | None:
         return None
     own_numbers = {name: tenant.protection.own_number_finder for name, tenant in parts.config.tenants.items()}
     desks = {
-        kind: DeskInbound(
+        kind: DeskInboundPipeline(
             rules=build_desk_rules(parts, kind),
             client=_build_client(parts, kind),
             bus=parts.bus,
@@ -93,8 +93,8 @@ def _build_client(parts: Parts, kind: str) -> DeskClient:
 
 def _build_commands(
     parts: Parts, rules: Mapping[str, TenantDeskRules], files: VendorFiles, client: DeskClient, meanwhile: Meanwhile
-) -> DeskCommands:
-    return DeskCommands(
+) -> DeskCommandDispatcher:
+    return DeskCommandDispatcher(
         rules=rules,
         client=client,
         account_of=parts.accounts,

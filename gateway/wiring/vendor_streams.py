@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from connectors.streams import StreamRunner
+from connectors.streams import EventStreamRunner
 from gateway.http.app import build_inbound
 from gateway.http.rate_limits import RateLimits
 from gateway.http.webhooks import group_by_account
@@ -13,7 +13,7 @@ from gateway.wiring.desk import build_desk_router
 from gateway.wiring.parts import Parts
 from gateway.wiring.supervisor import Supervisor
 from schemas.errors import Unavailable
-from schemas.ports import Account, BackfillChannel, Channel, DeskInbound, Event, StreamingChannel
+from schemas.ports import Account, BackfillChannel, Channel, DeskInbound, Event, EventStreamChannel
 
 
 class StreamIntake:
@@ -61,7 +61,7 @@ def _start(
         channel = parts.channels[name]
         accounts = [account for account in _accounts_of(parts, name) if selects(channel, account)]
         if accounts:
-            streams = StreamRunner(
+            streams = EventStreamRunner(
                 channel,
                 accept=intake.accept,
                 ready=intake.is_open,
@@ -73,7 +73,7 @@ def _start(
 
 
 def _has_stream(channel: Channel, account: Account) -> bool:
-    return isinstance(channel, StreamingChannel) and channel.streams(account)
+    return isinstance(channel, EventStreamChannel) and channel.streams(account)
 
 
 def _has_backfill(channel: Channel, account: Account) -> bool:

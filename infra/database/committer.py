@@ -24,7 +24,7 @@ Done = Callable[[Any, Exception | None], None]
 Job = tuple[Callable[[], Any], Done, asyncio.AbstractEventLoop]
 
 
-class Disk:
+class DiskThread:
     """Runs jobs one after the other, and passes the results to the event loop. Lighter than an executor's futures."""
 
     def __init__(self) -> None:
@@ -82,7 +82,7 @@ class Committer:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._disk = Disk()
+        self._disk = DiskThread()
         self._connection: sqlite3.Connection | None = connect(path)
         self._dropped: list[sqlite3.Connection] = []
         self._synchronous = "FULL"

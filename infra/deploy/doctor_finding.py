@@ -16,7 +16,7 @@ class Finding:
     fix: str = ""
 
 
-def skew(check: str, seconds: float) -> Finding:
+def check_clock_skew(check: str, seconds: float) -> Finding:
     """The difference between a server's clock and ours. Deadlines and retention tolerate seconds, not minutes."""
     detail = f"{abs(seconds):.1f} s apart"
     if abs(seconds) < 2:

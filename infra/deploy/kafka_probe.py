@@ -15,7 +15,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError
 
 from infra.bus.kafka.access_errors import explain_refusal
-from infra.deploy.doctor_finding import Finding, skew
+from infra.deploy.doctor_finding import Finding, check_clock_skew
 from schemas.topics import DAY_MS, TopicSpec
 
 OPEN: Mapping[str, Any] = {}
@@ -194,7 +194,7 @@ async def _check_write(admin: Any, client: Mapping[str, Any], topic: str) -> lis
         written = await producer.send_and_wait(topic, b"doctor", partition=0)
         took = time.time() - before
         ok = Finding("kafka write", "ok", f"acknowledged by all replicas in {took * 1000:.0f} ms")
-        return [ok, skew("kafka clock", written.timestamp / 1000 - before - took / 2)]
+        return [ok, check_clock_skew("kafka clock", written.timestamp / 1000 - before - took / 2)]
     finally:
         await producer.stop()
         await admin.delete_topics([topic], timeout_ms=5000)

@@ -12,7 +12,7 @@ COUNTED = timedelta(days=2)
 """Time for which the counts of a day are kept: past its end, whatever the clocks say."""
 
 
-def settles(old: ActionSettled | None, new: ActionSettled) -> bool:
+def replaces_outcome(old: ActionSettled | None, new: ActionSettled) -> bool:
     """Return whether ``record`` writes ``new``."""
     return old is None or (old.outcome == "unknown" and (new.outcome != "unknown" or new.resolved))
 

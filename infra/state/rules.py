@@ -102,7 +102,7 @@ def handled_floor(now: datetime) -> datetime:
     return now - HANDLED_HORIZON
 
 
-def approvals_due(facts: Facts) -> int | None:
+def first_approval_expiry(facts: Facts) -> int | None:
     """Return the expiry of the first open approval (microseconds); None if none is open."""
     open_ = facts.actions.approvals if facts.actions is not None else ()
     return min((to_micros(each.expires_at) for each in open_), default=None)
@@ -117,13 +117,15 @@ def commit_key(token: int, version: int, handled: Iterable[str]) -> str:
 # ── Owner ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def floor_after(to: Owner, epoch: int, floor: int) -> int:
+def agent_floor_after(to: Owner, epoch: int, floor: int) -> int:
     """``agent_floor`` once ``to`` owns at ``epoch``. Only a claim by people raises it: what the agent wrote before a
     handback may be stale, but what it wrote before a conversation was closed is still its answer."""
     return epoch if to in PEOPLE else floor
 
 
-def owner_changed(conversation: Conversation, to: Owner, holder: Holder, *, epoch: int, request_id: str) -> Envelope:
+def build_owner_changed(
+    conversation: Conversation, to: Owner, holder: Holder, *, epoch: int, request_id: str
+) -> Envelope:
     """The event of a won compare-and-set. ``epoch`` is the new one; the id follows from the request alone."""
     changed = OwnerChanged(owner=to, epoch=epoch, by=holder.by, name=holder.name, reason=holder.reason, at=holder.since)
     return conversation_event(
@@ -156,7 +158,7 @@ STATE_RANK: dict[MessageState, int] = {
 final ones, equal at the top, never change."""
 
 
-def rises(old: MessageState, new: MessageState) -> bool:
+def may_become(old: MessageState, new: MessageState) -> bool:
     """Return whether a message in state ``old`` may become ``new``."""
     return STATE_RANK[new] > STATE_RANK[old]
 
@@ -232,7 +234,7 @@ def resend_verdict(
     return send_verdict(message, floor=floor, outcome=None, intended=False, now=now)
 
 
-def settles(old: DeliveryOutcome | None, new: DeliveryOutcome) -> bool:
+def replaces_outcome(old: DeliveryOutcome | None, new: DeliveryOutcome) -> bool:
     """Return whether ``record`` writes ``new``: the first final outcome stays, ``unknown`` gives way to a final one."""
     return old is None or (old.state == "unknown" and new.state != "unknown")
 

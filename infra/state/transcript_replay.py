@@ -221,13 +221,13 @@ class TranscriptReplay:
 
     def _raise(self, id_: str, state: MessageState) -> None:
         known = self._states.get(id_)
-        if known is None or rules.rises(known, state):
+        if known is None or rules.may_become(known, state):
             self._states[id_] = state
 
 
 def _highest(state: MessageState, others: Iterable[MessageState]) -> MessageState:
     for other in others:
-        if rules.rises(state, other):
+        if rules.may_become(state, other):
             state = other
     return state
 

@@ -82,8 +82,8 @@ from schemas.ports.deliveries import (
 from schemas.ports.event_streams import (
     BackfillChannel,
     BackfillContext,
+    EventStreamChannel,
     StreamContext,
-    StreamingChannel,
 )
 from schemas.ports.journal import (
     Claim,
@@ -175,6 +175,7 @@ __all__ = [
     "DocumentDraft",
     "EditRenderer",
     "Event",
+    "EventStreamChannel",
     "FetchFile",
     "FileFetcher",
     "Follower",
@@ -219,7 +220,6 @@ __all__ = [
     "State",
     "StoredFile",
     "StreamContext",
-    "StreamingChannel",
     "Strike",
     "StrikeCode",
     "Strikes",

@@ -112,12 +112,12 @@ class DeliveryPolicy:
 @dataclass(frozen=True, slots=True)
 class Capabilities:
     """The message features that the channel can show; outbound degrades everything else. ``max_text`` in characters.
-    ``edits``: the channel is an EditRenderer."""
+    ``live_text``: contacts see a reply while it is written. ``edits``: the channel is an EditRenderer."""
 
     max_text: int
     max_choices: int = 0
     markdown: bool = False
-    streaming: bool = False
+    live_text: bool = False
     typing: bool = False
     attachments: bool = False
     receipts: bool = False

@@ -37,7 +37,7 @@ class StreamContext(Protocol):
 
 
 @runtime_checkable
-class StreamingChannel(Protocol):
+class EventStreamChannel(Protocol):
     """A channel with accounts that receive over a connection of ours."""
 
     def streams(self, account: Account) -> bool: ...

@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 
 from connectors.inbound.pipeline import InboundPipeline
 from connectors.registry import load_settings_model, open_channel
-from connectors.streams import StreamRunner, StreamTimings
+from connectors.streams import EventStreamRunner, EventStreamTimings
 from infra.bus.sqlite import SqliteBus
 from infra.database import Database
 from infra.metrics import PrometheusMetrics
@@ -26,7 +26,7 @@ from schemas.ports import Account, Bus, Channel, Event, Position, State
 from tests.harness.channel_tools import tools_of
 from tests.simulators.vendor import Vendor
 
-TIMES = StreamTimings(
+TIMES = EventStreamTimings(
     ttl=0.6, renew=0.1, poll=0.05, margin=0.2, revoked_pause=60, backoff=0.02, history_retry=0.05, note_interval=0.0
 )
 """As in earnest, ten times as fast; a refused account waits for longer than a test."""
@@ -65,7 +65,7 @@ class StreamProcesses:
     metrics: PrometheusMetrics = field(default_factory=PrometheusMetrics)
 
     @asynccontextmanager
-    async def process(self, times: StreamTimings = TIMES) -> AsyncIterator[StreamRunner]:
+    async def process(self, times: EventStreamTimings = TIMES) -> AsyncIterator[EventStreamRunner]:
         streams = self.streams(times)
         stop = asyncio.Event()
         running = asyncio.create_task(streams.run([self.account], stop))
@@ -98,11 +98,11 @@ class StreamProcesses:
 
         await wait_until_true(noted)
 
-    def streams(self, times: StreamTimings = TIMES) -> StreamRunner:
+    def streams(self, times: EventStreamTimings = TIMES) -> EventStreamRunner:
         async def ready() -> bool:
             return not self.narrow.is_closed
 
-        return StreamRunner(
+        return EventStreamRunner(
             self.channel,
             accept=self.accept,
             ready=ready,

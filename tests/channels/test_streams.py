@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from connectors.streams import StreamRunner
+from connectors.streams import EventStreamRunner
 from infra.database import Database
 from infra.metrics import PrometheusMetrics
 from infra.state.sqlite import open_sqlite_state
@@ -113,7 +113,7 @@ class StreamProcess:
         async def ready() -> bool:
             return self.ready
 
-        streams = StreamRunner(
+        streams = EventStreamRunner(
             self.radio,  # type: ignore[arg-type]  # of the channel only its streams are needed
             accept=accept,
             ready=ready,

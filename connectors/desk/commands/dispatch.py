@@ -22,7 +22,7 @@ from schemas.ports import Account, Batch, Bus, Clock, FetchFile, State
 log = structlog.get_logger("parley.desk")
 
 
-class DeskCommands:
+class DeskCommandDispatcher:
     """Executes commands. ``rules``: by tenant. ``store`` fetches a file from the vendor of an origin and stores it.
     ``meanwhile`` runs when records arrive while a reply is held, for at most ``undo_seconds``. ``revises``: channels on
     which sent messages can be changed."""

@@ -42,8 +42,8 @@ class BoundCommand:
     command: DeskCommand
 
 
-class DeskInbound:
-    """Accepts events of the desk; see schemas.ports.DeskDoor. ``rules``: by tenant, for the tenants of this desk.
+class DeskInboundPipeline:
+    """Accepts events of the desk; see schemas.ports.DeskInbound. ``rules``: by tenant, for the tenants of this desk.
     ``own_numbers``: patterns of the tenants' own numbers, which are no card numbers."""
 
     def __init__(

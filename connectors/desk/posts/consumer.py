@@ -30,7 +30,7 @@ from schemas.ports import Account, Batch, Bus, Clock, Metrics, State
 log = structlog.get_logger("parley.desk")
 
 
-class Commands(Protocol):
+class CommandDispatcher(Protocol):
     """Executes people's commands."""
 
     async def perform(self, conversation: Conversation, command: DeskCommand, batch: Batch) -> None:
@@ -80,7 +80,7 @@ class DeskConsumer:
         metrics: Metrics,
         clock: Clock,
         account_of: Callable[[str, str, str], Account | None],
-        commands: Callable[[Meanwhile], Commands] | None = None,
+        commands: Callable[[Meanwhile], CommandDispatcher] | None = None,
         rates: DeskRates | None = None,
     ) -> None:
         self._desk = desk

@@ -62,7 +62,7 @@ class DiscordStream:
         self._append_lock = asyncio.Lock()
 
     async def run(self) -> None:
-        """See schemas.ports.StreamingChannel."""
+        """See schemas.ports.EventStreamChannel."""
         try:
             await self._connections()
         except SetupError:

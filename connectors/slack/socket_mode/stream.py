@@ -53,7 +53,7 @@ class SlackStream:
         self._background: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
-        """See schemas.ports.StreamingChannel."""
+        """See schemas.ports.EventStreamChannel."""
         worker = asyncio.create_task(self._process_inbox())
         connector = asyncio.create_task(self._connect())
         try:

@@ -91,7 +91,7 @@ class Cleaner:
         """One pass. Returns the number of removed records."""
         now_ms = await self._write(self._time.advance)
         readers = self._readers()
-        for group in await self._write(lambda file: tables.see_groups(file, readers, now_ms, OFFSETS_KEPT_MS)):
+        for group in await self._write(lambda file: tables.note_active_groups(file, readers, now_ms, OFFSETS_KEPT_MS)):
             log.warning("bus.group_forgotten", group=group)
         removed = await self._repeat(partial(_compact, now_ms))
         for topic in list(self._catalog.topics.values()):
@@ -105,10 +105,10 @@ class Cleaner:
         assert topic.retention_ms is not None  # noqa: S101 (it is not compacted)
         before_ms, name = now_ms - topic.retention_ms, self._prefix + topic.name
         groups = [group for group, topics in readers.items() if name in topics]
-        unread = await self._database.read(lambda file: tables.unread(file, name, groups))
+        read_first_unread = await self._database.read(lambda file: tables.read_first_unread(file, name, groups))
         total = 0
         for partition in topic.partitions:
-            end = unread.get(partition.index, partition.head)
+            end = read_first_unread.get(partition.index, partition.head)
             step = partial(_expire, partition, before_ms, now_ms, end)
             while True:
                 count, start = await self._write(step)

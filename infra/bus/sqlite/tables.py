@@ -220,7 +220,7 @@ def store_time(connection: sqlite3.Connection, time_ms: int) -> None:
     connection.execute("INSERT OR REPLACE INTO bus_clock (id, time_ms) VALUES (1, ?)", (time_ms,))
 
 
-def see_groups(connection: sqlite3.Connection, groups: Iterable[str], now_ms: int, gone_ms: int) -> list[str]:
+def note_active_groups(connection: sqlite3.Connection, groups: Iterable[str], now_ms: int, gone_ms: int) -> list[str]:
     """Note that these groups (full names) have members now, and forget the offsets of those without members for
     ``gone_ms``. Returns the forgotten ones."""
     connection.executemany(
@@ -236,7 +236,7 @@ def see_groups(connection: sqlite3.Connection, groups: Iterable[str], now_ms: in
     return gone
 
 
-def unread(connection: sqlite3.Connection, topic: str, groups: Iterable[str]) -> dict[int, int]:
+def read_first_unread(connection: sqlite3.Connection, topic: str, groups: Iterable[str]) -> dict[int, int]:
     """By partition, the first offset that some group has still to read. ``groups`` (full names) are known to read the
     topic, even if they have committed nothing yet."""
     offsets: dict[int, dict[str, int]] = {}
@@ -277,7 +277,7 @@ def expire(
     return count, start
 
 
-def derive(connection: sqlite3.Connection) -> None:
+def fill_derived_tables(connection: sqlite3.Connection) -> None:
     """Fill in the derived tables: the newest record of each key, and the superseded ones. Tombstones stay a day longer,
     whatever their grace was."""
     compacted = "SELECT p.id FROM bus_partitions p JOIN bus_topics t ON t.name = p.topic WHERE t.retention_ms IS NULL"

@@ -1,4 +1,4 @@
--- The same rule as rules.settles. KEYS: head, deliveries, times of deliveries, intents
+-- The same rule as rules.replaces_outcome. KEYS: head, deliveries, times of deliveries, intents
 -- ARGV: 3 conversation, 4 message id, 5 outcome as 'state ' .. JSON, 6 its time, 7 seconds to keep deliveries
 local entry = redis.call('HGET', KEYS[2], A[4])
 local old = entry and string.match(entry, '^[^?%s]%S*')

@@ -92,7 +92,7 @@ class RedisConversations:
             rules.to_micros(rules.handled_floor(now)),
             codec.KEEP,
             rules.RECENT_SEQS,
-            rules.approvals_due(facts) or "",
+            rules.first_approval_expiry(facts) or "",
             len(handled),
             *map(rules.pack_id, handled),
             *[part for event in outbox for part in (event.id, codec.pack_envelope(event))],
@@ -150,7 +150,7 @@ class RedisConversations:
         if held is None:
             raise NotFound("no such conversation")
         epoch = expected_epoch + 1
-        event = rules.owner_changed(held, to, holder, epoch=epoch, request_id=request_id)
+        event = rules.build_owner_changed(held, to, holder, epoch=epoch, request_id=request_id)
         answer = await self._shards.run_for(
             conversation,
             "change_owner",
@@ -163,7 +163,7 @@ class RedisConversations:
             event.id,
             codec.pack_envelope(event),
             # The result for an epoch of -1 tells whether this owner raises the floor.
-            int(rules.floor_after(to, epoch, -1) == epoch),
+            int(rules.agent_floor_after(to, epoch, -1) == epoch),
             codec.KEEP,
             holder.model_dump_json(),
         )

@@ -121,7 +121,7 @@ class RedisLeases:
         return self._shards.key(shard_of(f"lease:{name}"), "lease", name)
 
 
-class RedisHeads:
+class RedisKnowledgeHeads:
     """Every turn asks. Callers that ask while a request for the same tenant has not left yet share its answer; a
     request that has left may be answered from before a write that the caller knows of."""
 
@@ -152,7 +152,7 @@ class RedisHeads:
         return shard, script, [self._shards.key(shard, "kn", tenant)]
 
 
-class RedisTokens:
+class RedisVisitorTokens:
     """Visitor tokens on Redis. An ended session is stored on the shard of its conversation, so that a rebuild of that
     shard restores it."""
 

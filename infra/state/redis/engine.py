@@ -20,7 +20,7 @@ from infra.state.redis.client.pipe import Pipe
 from infra.state.redis.client.shards import Shards
 from infra.state.redis.contacts import RedisContacts
 from infra.state.redis.conversations import RedisConversations, RedisTurns
-from infra.state.redis.coordination import RedisHeads, RedisLeases, RedisLimiter, RedisTokens
+from infra.state.redis.coordination import RedisKnowledgeHeads, RedisLeases, RedisLimiter, RedisVisitorTokens
 from infra.state.redis.deliveries import RedisDeliveries
 from infra.state.redis.journal import RedisJournal
 from infra.state.redis.parking import RedisDeadLetters, RedisParking, RedisStrikes
@@ -63,9 +63,9 @@ def _assemble(pipe: Pipe, signals: RedisSignals, prefix: str) -> State:
         limiter=RedisLimiter(shards),
         leases=RedisLeases(shards),
         signals=signals,
-        heads=RedisHeads(shards),
+        heads=RedisKnowledgeHeads(shards),
         journal=RedisJournal(shards),
-        tokens=RedisTokens(shards),
+        tokens=RedisVisitorTokens(shards),
         rebuild=rebuild,
         check_ready=rebuild.check_ready,
         close=close,

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from redis import exceptions as redis_errors
 from redis.asyncio import Redis
 
-from infra.deploy.doctor_finding import Finding, skew
+from infra.deploy.doctor_finding import Finding, check_clock_skew
 
 OLDEST = (7, 0)
 OPEN: Mapping[str, Any] = {}
@@ -72,7 +72,7 @@ def check_setting(name: str, value: str) -> Finding:
 async def _clock(client: Redis) -> Finding:
     before = time.time()
     seconds, micros = await client.time()
-    return skew("redis clock", seconds + micros / 1e6 - (before + time.time()) / 2)
+    return check_clock_skew("redis clock", seconds + micros / 1e6 - (before + time.time()) / 2)
 
 
 def _text(value: str | bytes) -> str:

@@ -13,7 +13,7 @@ from schemas.messages import Attachment, MessageState, TranscriptMessage
 ATTEMPTS = 50
 # The states from which each state may be entered, as transcript_mark.lua looks them up.
 _AFTER: dict[MessageState, str] = {
-    new: f" {' '.join(old for old in rules.STATE_RANK if rules.rises(old, new))} " for new in rules.STATE_RANK
+    new: f" {' '.join(old for old in rules.STATE_RANK if rules.may_become(old, new))} " for new in rules.STATE_RANK
 }
 
 

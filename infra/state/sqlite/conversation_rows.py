@@ -116,7 +116,7 @@ def all_handled(connection: sqlite3.Connection, conversation: str) -> list[tuple
 # Expiry of a conversation's first open approval; to be called within its transaction.
 def save_expiry(connection: sqlite3.Connection, conversation: str, facts: Facts) -> None:
     """Store the expiry that these facts imply."""
-    due = rules.approvals_due(facts)
+    due = rules.first_approval_expiry(facts)
     if due is None:
         connection.execute("DELETE FROM state_approvals WHERE conversation = ?", (conversation,))
     else:

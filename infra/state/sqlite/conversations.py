@@ -282,7 +282,7 @@ class OwnershipChange:
         connection.execute(
             "UPDATE state_conversations SET owner = ?, epoch = ?, agent_floor = ?, updated_at = MAX(updated_at, ?)"
             " WHERE id = ?",
-            (self.to, epoch, rules.floor_after(self.to, epoch, held.agent_floor), at, held.id),
+            (self.to, epoch, rules.agent_floor_after(self.to, epoch, held.agent_floor), at, held.id),
         )
         connection.execute(
             "DELETE FROM state_claims WHERE conversation = ?1 AND at < ?2 AND request_id NOT IN"
@@ -294,7 +294,7 @@ class OwnershipChange:
             (held.id, self.request_id, self.to, epoch, at),
         )
         conversation_rows.save_holder(connection, held.id, self.holder)
-        event = rules.owner_changed(held, self.to, self.holder, epoch=epoch, request_id=self.request_id)
+        event = rules.build_owner_changed(held, self.to, self.holder, epoch=epoch, request_id=self.request_id)
         outbox.add_to_outbox(connection, held.id, [event], at)
 
 

@@ -121,7 +121,7 @@ class SqliteLeases:
         return await self._store.read(UNSHARDED, work)
 
 
-class SqliteHeads:
+class SqliteKnowledgeHeads:
     """The head of each tenant's knowledge, on SQLite."""
 
     def __init__(self, store: Store) -> None:
@@ -147,7 +147,7 @@ class SqliteHeads:
         return await self._store.read(UNSHARDED, work)
 
 
-class SqliteTokens:
+class SqliteVisitorTokens:
     """Visitor tokens on SQLite: the first user of a one-time identity, and ended sessions."""
 
     def __init__(self, store: Store) -> None:

@@ -131,7 +131,7 @@ def bind(
 def settle(connection: sqlite3.Connection, conversation: str, outcome: DeliveryOutcome) -> None:
     """Write the outcome, unless a final one is there. An outcome without an intent is stored too."""
     old, _ = _load(connection, conversation, outcome.message_id)
-    if not rules.settles(old, outcome):
+    if not rules.replaces_outcome(old, outcome):
         return
     at = rules.to_micros(outcome.at)
     connection.execute(

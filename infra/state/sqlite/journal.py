@@ -107,7 +107,7 @@ def settle(connection: sqlite3.Connection, conversation: str, settled: ActionSet
         return
     if not journal_rules.stays_due(known.settled, settled):
         _update(connection, "due = ?", None, conversation, settled.key)
-    if journal_rules.settles(known.settled, settled):
+    if journal_rules.replaces_outcome(known.settled, settled):
         _update(connection, "settled = ?", settled.model_dump_json(), conversation, settled.key)
 
 

@@ -149,7 +149,7 @@ def reserve_numbers(
 def _mark(connection: sqlite3.Connection, conversation: str, messages: Iterable[str], state: MessageState) -> None:
     for message in messages:
         _, body, old, _ = _row(connection, conversation, message)
-        if body is not None and rules.rises(old, state):
+        if body is not None and rules.may_become(old, state):
             connection.execute(
                 "UPDATE state_transcript SET state = ? WHERE conversation = ? AND id = ?",
                 (state, conversation, message),

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from connectors.channel_services import ChannelServices
-from connectors.desk.posts.consumer import Commands, DeskConsumer
+from connectors.desk.posts.consumer import CommandDispatcher, DeskConsumer
 from connectors.desk.rules import TenantDeskRules
 from connectors.registry import load_settings_model, open_channel
 from connectors.slack.channel import SlackChannel
@@ -104,7 +104,7 @@ class DeskEnvironment:
             self.known = Account(TENANT, "slack", "main", settings)
         return self.known
 
-    def keeper(self, acts: Commands | None = None, **rules: Any) -> DeskConsumer:
+    def keeper(self, acts: CommandDispatcher | None = None, **rules: Any) -> DeskConsumer:
         channel = open_channel("slack", self.tools)
         assert isinstance(channel, SlackChannel)
         desk = channel.at_desk()

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from connectors.desk.client import DeskClient
-from connectors.desk.commands.dispatch import DeskCommands
+from connectors.desk.commands.dispatch import DeskCommandDispatcher
 from connectors.desk.commands.replies import line_id
 from connectors.desk.contents import Button
-from connectors.desk.inbound.pipeline import DeskInbound
+from connectors.desk.inbound.pipeline import DeskInboundPipeline
 from connectors.desk.posts.posted_state import root_id
 from connectors.desk.rules import TenantDeskRules
 from connectors.outbound.connections import AccountConnections
@@ -45,7 +45,7 @@ class RecordingTransport:
 
     channel: SlackChannel
     account: Account
-    door: DeskInbound
+    door: DeskInboundPipeline
     strays: list[Event] = field(default_factory=list)
 
     @property
@@ -85,8 +85,8 @@ class Team:
             TENANT, "main", self.room.id, undo_seconds=self.undo, outcomes=("Solved", "Not solved"), tags=("refund",)
         )
         about: dict[str, Any] = {"bus": world.bus, "state": world.state, "clock": world.clock}
-        self.door = DeskInbound(rules={TENANT: self.rules}, client=self.client, **about)
-        self.acts = DeskCommands(
+        self.door = DeskInboundPipeline(rules={TENANT: self.rules}, client=self.client, **about)
+        self.acts = DeskCommandDispatcher(
             rules={TENANT: self.rules},
             client=self.client,
             account_of=lambda tenant, channel, name: self.account,

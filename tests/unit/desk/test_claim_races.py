@@ -47,7 +47,7 @@ class Voice:
     """What the customer hears, in order: ``(operation, message)``. The channel, and its own connection."""
 
     name = "web"
-    capabilities = Capabilities(max_text=1000, streaming=True)
+    capabilities = Capabilities(max_text=1000, live_text=True)
     policy = DeliveryPolicy(reconciliation="never")
     live_reply_limits = LiveReplyLimits(FREE, FREE, 0.0, 30.0)
 

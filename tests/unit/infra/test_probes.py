@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from infra.deploy import kafka_probe
-from infra.deploy.doctor_finding import Finding, skew
+from infra.deploy.doctor_finding import Finding, check_clock_skew
 from infra.deploy.process import free_port
 from infra.state.redis import probe
 from schemas.topics import topic_specs
@@ -85,7 +85,7 @@ async def test_a_kafka_that_is_away_is_a_finding() -> None:
 
 
 def test_clocks_may_differ_by_less_than_two_seconds() -> None:
-    assert [skew("clock", seconds).status for seconds in (0.1, -1.9, 5, -29, 31)] == [
+    assert [check_clock_skew("clock", seconds).status for seconds in (0.1, -1.9, 5, -29, 31)] == [
         "ok",
         "ok",
         "warn",

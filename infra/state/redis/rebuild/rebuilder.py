@@ -86,7 +86,7 @@ class RedisRebuild:
             *("origin", state.origin.model_dump_json(), "owner", state.owner, "epoch", state.epoch),
             *("floor", state.agent_floor, "version", state.version, "head", state.head_seq),
             *("created", rules.to_micros(state.created_at), "updated", rules.to_micros(state.updated_at)),
-            *("facts", state.facts.model_dump_json(), "due", rules.approvals_due(state.facts) or ""),
+            *("facts", state.facts.model_dump_json(), "due", rules.first_approval_expiry(state.facts) or ""),
             *(("holder", state.holder.model_dump_json()) if state.holder is not None else ()),
         ]
         handled = [part for one in snapshot.handled for part in (rules.pack_id(one.id), rules.to_micros(one.at))]

@@ -160,7 +160,7 @@ def _replace_tables(path: Path, names: list[str], now: datetime, writer: sqlite3
         if missing & _LOG:
             raise _LogIncomplete(f"rows of {', '.join(sorted(missing & _LOG))} are lost")
         if missing & _DERIVED:
-            log_tables.derive(writer)
+            log_tables.fill_derived_tables(writer)
         if rebuilt := {name for name in missing if is_rebuilt(name)}:
             mark_lost(writer, rebuilt, now)
         writer.execute("COMMIT")

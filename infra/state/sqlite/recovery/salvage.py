@@ -62,5 +62,5 @@ def _derive_tables(writer: sqlite3.Connection) -> None:
     """Recreate the tables that follow from the records."""
     for table in ("bus_newest", "bus_garbage"):
         writer.execute(f"DELETE FROM {table}")  # noqa: S608
-    log_tables.derive(writer)
+    log_tables.fill_derived_tables(writer)
     log_tables.raise_heads(writer)
