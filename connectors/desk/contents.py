@@ -66,7 +66,7 @@ class CardTransfer:
 
 
 @dataclass(frozen=True, slots=True)
-class Lines:
+class TranscriptLines:
     """Lines of the transcript. ``contact``: the name of the contact."""
 
     lines: tuple[TranscriptMessage, ...]
@@ -177,7 +177,7 @@ class InDoubt:
 Content = (
     Card
     | CardTransfer
-    | Lines
+    | TranscriptLines
     | HandoffNotice
     | TimeNotice
     | ApprovalRequest

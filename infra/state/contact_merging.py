@@ -18,7 +18,7 @@ _NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
-class Resolution:
+class ContactResolution:
     """``changed`` are the contacts to write, ``merged_ids`` the ids of those that were merged into ``contact``."""
 
     contact: Contact
@@ -56,7 +56,7 @@ def resolve_contact(
     addresses: Sequence[Address],
     now: datetime,
     change: ContactUpdate | None = None,
-) -> Resolution:
+) -> ContactResolution:
     """Compute what ``Contacts.resolve`` answers and writes. ``known`` are the contacts to which ``addresses`` (see
     ``lookup_addresses``) lead, or led last.
 
@@ -74,7 +74,7 @@ def resolve_contact(
         key = account_key(channel, account)
         conversation = contact.conversations.get(key, conversation)
         contact = contact.model_copy(update={"conversations": contact.conversations | {key: conversation}})
-    return Resolution(
+    return ContactResolution(
         contact,
         conversation,
         [each for each in (contact, *losers) if each not in known],

@@ -86,7 +86,7 @@ from schemas.ports.event_streams import (
     StreamContext,
 )
 from schemas.ports.journal import (
-    Claim,
+    ActionClaim,
     ClaimVerdict,
     Journal,
 )
@@ -146,6 +146,7 @@ __all__ = [
     "AccountFinding",
     "AccountInspector",
     "AccountPolicies",
+    "ActionClaim",
     "ActionResult",
     "AnswerDraft",
     "AssuranceLookup",
@@ -157,7 +158,6 @@ __all__ = [
     "Bus",
     "Capabilities",
     "Channel",
-    "Claim",
     "ClaimVerdict",
     "Clock",
     "CommitResult",

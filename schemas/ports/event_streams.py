@@ -38,7 +38,7 @@ class StreamContext(Protocol):
 
 @runtime_checkable
 class EventStreamChannel(Protocol):
-    """A channel with accounts that receive over a connection of ours."""
+    """A channel with accounts that receive over an event stream: a connection of ours."""
 
     def streams(self, account: Account) -> bool: ...
 

@@ -13,7 +13,7 @@ ClaimVerdict = Literal["go", "known", "stale"]
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
+class ActionClaim:
     """``go``: the caller may do the action until its deadline. ``known``: it was begun before, and perhaps done; see
     ``entry``. ``stale``: the caller no longer holds the conversation."""
 
@@ -26,7 +26,7 @@ class Journal(Protocol):
 
     async def claim(
         self, conversation: str, intended: ActionIntended, *, token: int, epoch: int, now: datetime
-    ) -> Claim:
+    ) -> ActionClaim:
         """Claim the key in one atomic step, if nobody has claimed it before and ``token`` (from
         ``Conversations.begin``) and ``epoch`` are the conversation's current ones."""
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from connectors.desk.contents import Lines
+from connectors.desk.contents import TranscriptLines
 from connectors.markup import DISCORD, PLAIN, SLACK, count_utf16, render, render_html, split_text
 from connectors.outbound import rendering
 from connectors.registry import CHANNELS
@@ -144,7 +144,7 @@ def test_text_is_split_in_proportion_to_its_length(name: str) -> None:
 def test_a_table_of_a_hundred_columns_costs_people_no_more_than_words_do(kind: Any) -> None:
     files: Any = None
     surfaces: list[Callable[[TranscriptMessage], object]] = [
-        lambda line: render_transcript.render_lines(Lines((line,), "Ann")),
+        lambda line: render_transcript.render_lines(TranscriptLines((line,), "Ann")),
         lambda line: TranscriptView(files).render("shop", [line], []),
         lambda line: serialize_message(line, "shop", files),
     ]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import takewhile
 from typing import Any
 
-from connectors.desk.contents import Lines, is_long, is_shown, list_stored_files
+from connectors.desk.contents import TranscriptLines, is_long, is_shown, list_stored_files
 from connectors.desk.port import Desk, Post, RenderedPost
 from connectors.desk.posts.post_index import SHARED_POST, LinePost, find_posts
 from connectors.desk.posts.posted_state import PostRecords, PostState, Root
@@ -145,7 +145,7 @@ class Thread:
         return posts
 
     async def _render(self, group: Sequence[LinePost], view: View) -> RenderedPost:
-        lines = Lines(tuple(each.line for each in group), view.name)
+        lines = TranscriptLines(tuple(each.line for each in group), view.name)
         texts = [line.text for line in lines.lines]
         return await render_within_deadline(lambda: self._desk.render_post(lines), texts, surface="desk thread")
 

@@ -17,9 +17,9 @@ from connectors.desk.contents import (
     DraftOutcome,
     HandoffNotice,
     InDoubt,
-    Lines,
     NotDelivered,
     TimeNotice,
+    TranscriptLines,
 )
 from connectors.desk.port import DeskRates, Post, Rate, RenderedPost
 from connectors.desk.thread_ids import Place, message_id, message_of
@@ -61,7 +61,7 @@ RENDERERS: dict[type[Content], Callable[[Any], RenderedPost]] = {
     Card: render_card.render_card,
     CardTransfer: render_card.render_moved_card,
     HandoffNotice: render_card.render_handoff_notice,
-    Lines: render_transcript.render_lines,
+    TranscriptLines: render_transcript.render_lines,
     TimeNotice: render_notices.render_time_notice,
     ApprovalRequest: render_notices.render_approval_request,
     ApprovalOutcome: render_notices.render_approval_outcome,

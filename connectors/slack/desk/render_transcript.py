@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from connectors.desk.contents import Lines
+from connectors.desk.contents import TranscriptLines
 from connectors.desk.port import RenderedPost
 from connectors.markup import render
 from connectors.slack.blocks import build_section
@@ -21,7 +21,7 @@ MAY_BE_LOST = "⚠️ may not have arrived"
 STATE_LABELS = {"failed": "not delivered", "dropped": "never sent", "unknown": MAY_BE_LOST}
 
 
-def render_lines(content: Lines) -> RenderedPost:
+def render_lines(content: TranscriptLines) -> RenderedPost:
     contact = content.contact
     blocks = [block for line in content.lines for block in line_blocks(line, contact)]
     texts = (

@@ -82,7 +82,7 @@ class RedisContacts:
         (flat,) = await self._shards.run(shard_for(tenant), "contact_find", keys_for(self._shards, tenant, addresses))
         return {id_.decode(): body for id_, body in zip(flat[::2], flat[1::2], strict=True)}
 
-    async def _put(self, resolution: contact_merging.Resolution, read: dict[str, bytes]) -> bool:
+    async def _put(self, resolution: contact_merging.ContactResolution, read: dict[str, bytes]) -> bool:
         """False when somebody else was faster."""
         losers = [each for each in resolution.changed if each.id != resolution.contact.id]
         keys, arguments = put_arguments(self._shards, resolution.contact, losers, resolution.merged_ids, read)

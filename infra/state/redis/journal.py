@@ -12,7 +12,7 @@ from infra.state import journal_rules, rules
 from infra.state.redis.client import codec, listing
 from infra.state.redis.client.shards import Shards
 from schemas.actions import ActionIntended, ActionSettled, JournalEntry
-from schemas.ports import Claim
+from schemas.ports import ActionClaim
 
 COUNTED = int(journal_rules.COUNTED.total_seconds())
 
@@ -33,7 +33,7 @@ class RedisJournal:
 
     async def claim(
         self, conversation: str, intended: ActionIntended, *, token: int, epoch: int, now: datetime
-    ) -> Claim:
+    ) -> ActionClaim:
         verdict, *known = await self._shards.run_for(
             conversation,
             "journal_claim",
@@ -43,8 +43,8 @@ class RedisJournal:
             *(rules.to_micros(now - journal_rules.HORIZON), codec.KEEP),
         )
         if verdict == b"known":
-            return Claim("known", _entry(known[0], known[1]))
-        return Claim("go" if verdict == b"go" else "stale")
+            return ActionClaim("known", _entry(known[0], known[1]))
+        return ActionClaim("go" if verdict == b"go" else "stale")
 
     async def withdraw(self, conversation: str, key: str) -> None:
         await self._shards.run_for(conversation, "journal_withdraw", ("j:", "jo:", "jt:", "ji"), conversation, key)

@@ -30,11 +30,11 @@ class SqliteContacts:
     ) -> tuple[Contact, str]:
         known = contact_merging.lookup_addresses(channel, place, addresses)
 
-        def look(connection: sqlite3.Connection) -> contact_merging.Resolution:
+        def look(connection: sqlite3.Connection) -> contact_merging.ContactResolution:
             contacts = find_by_addresses(connection, tenant, known)
             return contact_merging.resolve_contact(contacts, tenant, channel, account, place, known, now, change)
 
-        def settle(connection: sqlite3.Connection) -> contact_merging.Resolution:
+        def settle(connection: sqlite3.Connection) -> contact_merging.ContactResolution:
             resolution = look(connection)
             save_contacts(connection, tenant, resolution.changed, resolution.merged_ids, into=resolution.contact.id)
             return resolution

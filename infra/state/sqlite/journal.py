@@ -9,7 +9,7 @@ from datetime import datetime
 from infra.state import journal_rules, rules
 from infra.state.sqlite.store import ALL_SHARDS, Store
 from schemas.actions import ActionIntended, ActionSettled, JournalEntry
-from schemas.ports import Claim
+from schemas.ports import ActionClaim
 
 
 class SqliteJournal:
@@ -20,17 +20,17 @@ class SqliteJournal:
 
     async def claim(
         self, conversation: str, intended: ActionIntended, *, token: int, epoch: int, now: datetime
-    ) -> Claim:
-        def work(connection: sqlite3.Connection) -> Claim:
+    ) -> ActionClaim:
+        def work(connection: sqlite3.Connection) -> ActionClaim:
             held = connection.execute("SELECT token, epoch FROM state_conversations WHERE id = ?", (conversation,))
             if held.fetchone() != (token, epoch):
-                return Claim("stale")
+                return ActionClaim("stale")
             known = load(connection, conversation, intended.key)
             if known is not None:
-                return Claim("known", known)
+                return ActionClaim("known", known)
             _trim(connection, conversation, now)
             intend(connection, conversation, intended)
-            return Claim("go")
+            return ActionClaim("go")
 
         return await self._store.write(conversation, work)
 

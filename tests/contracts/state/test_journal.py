@@ -11,7 +11,7 @@ import pytest
 from infra.state.rebuild import rebuild
 from schemas import topics
 from schemas.actions import ActionIntended, ActionOutcome, ActionSettled, JournalEntry
-from schemas.ports import BegunConversation, Bus, Claim, State
+from schemas.ports import ActionClaim, BegunConversation, Bus, State
 from tests.contracts.state.engines import ALL_SHARDS
 from tests.contracts.state.recorded_history import CHANNELS, TENANT, event, log
 from tests.contracts.state.samples import NOW, begin_turn, later, make_intended, make_settled, new_id
@@ -23,7 +23,7 @@ async def bus(tmp_path: Path) -> AsyncIterator[Bus]:
         yield bus
 
 
-async def claim(state: State, start: BegunConversation, what: ActionIntended, **changes: int) -> Claim:
+async def claim(state: State, start: BegunConversation, what: ActionIntended, **changes: int) -> ActionClaim:
     held = {"token": start.token, "epoch": start.conversation.epoch} | changes
     return await state.journal.claim(start.conversation.id, what, token=held["token"], epoch=held["epoch"], now=NOW)
 
@@ -60,7 +60,7 @@ async def test_an_outcome_is_told_to_whoever_claims_next(state: State) -> None:
     done = make_settled(result={"refund": "R-7", "lines": [1, None]})
     await state.journal.record(start.conversation.id, done)
     again = await claim(state, await begin_turn(state, start.conversation.id), make_intended())
-    assert again == Claim("known", JournalEntry(intended=make_intended(), settled=done))
+    assert again == ActionClaim("known", JournalEntry(intended=make_intended(), settled=done))
     assert await state.journal.entry(start.conversation.id, "key-1") == again.entry
     assert await due(state) == []
 

@@ -66,7 +66,7 @@ def line_text(line: TranscriptMessage, contact: str) -> str:
 TEXTS: dict[type[c.Content], Callable[[Any], list[str]]] = {
     c.Card: lambda each: [each.view.name, each.view.status, each.view.reason, *each.view.summary],
     c.CardTransfer: lambda each: [each.view.name, f"Moved to {each.to}"],
-    c.Lines: lambda each: [line_text(line, each.contact) for line in each.lines],
+    c.TranscriptLines: lambda each: [line_text(line, each.contact) for line in each.lines],
     c.HandoffNotice: lambda each: ["Handed over to people" + " again" * each.is_repeated, each.reason],
     c.TimeNotice: lambda each: [f"{each.kind}: the customer waits since {each.since}, due {each.due}", each.link],
     c.ApprovalRequest: lambda each: ["Approval needed", each.contact, c.summarize_approval(each.approval)],

@@ -1,5 +1,5 @@
--- Stands before the scripts that write outcomes of actions. The same rules as journal_rules.replaces_outcome and stays_due. An
--- outcome is its word, ' ' and JSON.
+-- Stands before the scripts that write outcomes of actions. The same rules as journal_rules.replaces_outcome and
+-- stays_due. An outcome is its word, ' ' and JSON.
 local function settle(outcomes, due, member, key, outcome, resolved, keep)
   local old = redis.call('HGET', outcomes, key)
   local word, unknown = string.match(outcome, '^%S+'), 'unknown'

@@ -10,7 +10,8 @@ local function known_as(lines, id, fingerprint)
   return (known == '-' or known == fingerprint) and 'same' or 'reused'
 end
 
--- To be called after begin_write(). A number that a snapshot promised to this message is used before a new one is taken.
+-- To be called after begin_write(). A number that a snapshot promised to this message is used before a new one is
+-- taken.
 local function add_line(conversation, lines, numbers, promised, id, line)
   local number = redis.call('HGET', promised, id)
   if number then
