@@ -78,7 +78,7 @@ def part_id(message: str, index: int, count: int) -> str:
     return message if index == count - 1 else f"{message}.{index}"
 
 
-def stream_part_id(message: str) -> str:
+def live_part_id(message: str) -> str:
     """The piece of a message that was shown while it was written; it becomes the message's first piece."""
     return f"{message}.stream"
 

@@ -144,7 +144,7 @@ def build_live_reply(
         created_at=begun.at,
         expires_at=begun.at + timedelta(seconds=context.streamer.live_reply_limits.max_duration),
     )
-    part = MessagePart(ids.stream_part_id(begun.id), VendorCall("", {}), message, event, account, delivery_log, hurry)
+    part = MessagePart(ids.live_part_id(begun.id), VendorCall("", {}), message, event, account, delivery_log, hurry)
     return LiveReply(begun, part, context)
 
 

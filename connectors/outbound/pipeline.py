@@ -191,7 +191,7 @@ class OutboundPipeline:
         hurry: asyncio.Event,
     ) -> list[MessagePart]:
         markers = [ids.part_id(message.id, index, len(calls)) for index in range(len(calls))]
-        all_markers = {ids.stream_part_id(message.id), *markers}
+        all_markers = {ids.live_part_id(message.id), *markers}
         return [
             MessagePart(marker, call, message, event, account, delivery_log, hurry, tuple(all_markers - {marker}))
             for marker, call in zip(markers, calls, strict=True)

@@ -156,7 +156,7 @@ class _LogReading:
     async def _restore_snapshots(self) -> set[str]:
         """Restore snapshots, and in the first round contacts. Returns the conversations."""
         conversations, port = set[str](), self._job.port
-        async with KeyedWrites() as writes:
+        async with ParallelWrites() as writes:
             async for record, payload in self._read(topics.STATE, contacts=self._first):
                 if isinstance(payload, Contact):
                     self._job.count("contacts")
@@ -176,7 +176,7 @@ class _LogReading:
         from lost shards to conversations that are not lost."""
         job = self._job
         since = (job.now - rules.DELIVERY_HORIZON).timestamp() * 1000
-        async with KeyedWrites() as writes:
+        async with ParallelWrites() as writes:
             async for record, payload in self._read(topics.EVENTS, living=self._first):
                 if shard_of(record.key) in self.active and not isinstance(payload, SessionEnded):
                     self._observe(record, payload)
@@ -207,7 +207,7 @@ class _LogReading:
         """Restore the transcript lines, and the records that ``group`` had parked. Its offsets are looked up only now,
         so that records parked before the loss and committed after it count too."""
         committed = await self._job.bus.committed_offsets(group, topic)
-        async with KeyedWrites() as writes:
+        async with ParallelWrites() as writes:
             async for record in self._records(topic):
                 payload = self._decode(record)
                 if record.offset < committed.get(record.partition, 0) and self._settled.needs_handling(record, payload):
@@ -220,18 +220,20 @@ class _LogReading:
         committed = await self._job.bus.committed_offsets(group, topic)
         if not committed:
             return  # people do not work in this channel
-        async with KeyedWrites() as writes:
+        async with ParallelWrites() as writes:
             async for record in self._records(topic):
                 was_read = record.offset < committed.get(record.partition, 0)
                 if was_read and self._settled.needs_desk_handling(record, self._decode(record)):
                     await self._park(writes, group, record)
 
-    async def _park(self, writes: KeyedWrites, group: str, record: Record) -> None:
+    async def _park(self, writes: ParallelWrites, group: str, record: Record) -> None:
         self._job.count("parked")
         parking = self._job.port.restore_parked(group, record.key, record, until=self._job.now)
         await writes.add(("parked", record.key), parking)
 
-    async def _restore(self, writes: KeyedWrites, conversation: str, payload: InboundMessage | OutboundMessage) -> None:
+    async def _restore(
+        self, writes: ParallelWrites, conversation: str, payload: InboundMessage | OutboundMessage
+    ) -> None:
         tail = self._tails[shard_of(conversation)][conversation]
         if tail.has_number(payload.id):
             message = tail.restore(transcript_line(payload))
@@ -239,7 +241,7 @@ class _LogReading:
             await writes.add(message.id, self._job.port.restore_message(conversation, message))
 
     async def _restore_unpublished(self) -> None:
-        async with KeyedWrites() as writes:
+        async with ParallelWrites() as writes:
             for tails in self._tails.values():
                 for conversation, tail in tails.items():
                     for message in tail.list_unpublished():
@@ -314,7 +316,7 @@ AT_ONCE = 4_000
 """Concurrent writes."""
 
 
-class KeyedWrites:
+class ParallelWrites:
     """Concurrent writes, at most one for a key, so that a later write of the same item comes after an earlier one."""
 
     def __init__(self) -> None:

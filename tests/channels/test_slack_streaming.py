@@ -449,7 +449,7 @@ async def test_a_beginning_in_doubt_is_decided_soon(world: SlackConversation, la
     await world.delta(0, FIRST)
     with pytest.raises(Parked):
         await lane.end()
-    deadline = await world.state.deliveries.intent_deadline(world.conversation, ids.stream_part_id(REPLY))
+    deadline = await world.state.deliveries.intent_deadline(world.conversation, ids.live_part_id(REPLY))
     assert deadline == began + timedelta(seconds=start.START_TIMEOUT)
 
 

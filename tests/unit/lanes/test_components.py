@@ -1,4 +1,4 @@
-"""The small parts by themselves: prefix, turnstile, retries."""
+"""The small parts by themselves: offset tracker, turnstile, retries."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def record(offset: int) -> Record:
 
 
 @given(gaps=st.lists(st.integers(0, 3), max_size=30), order=st.randoms(use_true_random=False))
-def test_the_prefix_ends_before_the_first_unfinished_record(gaps: list[int], order: object) -> None:
+def test_the_committable_offset_stays_before_the_first_unfinished_record(gaps: list[int], order: object) -> None:
     """In whatever order records end, and whatever offsets are missing in between."""
     offsets = [sum(gaps[: n + 1]) + n for n in range(len(gaps))]
     tracker = OffsetTracker()
@@ -47,7 +47,7 @@ def test_the_prefix_ends_before_the_first_unfinished_record(gaps: list[int], ord
         assert tracker.span == (0 if first_open is None else offsets[-1] - first_open + 1)
 
 
-def test_a_committed_prefix_is_not_due_again() -> None:
+def test_a_committed_offset_is_not_due_again() -> None:
     tracker = OffsetTracker()
     tracker.add(7)
     tracker.finish([record(7)])
