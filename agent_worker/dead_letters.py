@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import structlog
 
 from agent_worker.settings import WorkerSettings
-from agent_worker.turn.envelopes import SOURCE, Chain, build_outbound
+from agent_worker.turn.envelopes import SOURCE, TurnEnvelopes, build_outbound
 from agent_worker.turn.inbound_events import Event, decode
 from schemas.conversation import DeadLetter
 from schemas.envelope import Envelope, envelope
@@ -57,12 +57,12 @@ class DeadLetterRecorder:
         stored = await self._state.conversations.get(conversation)
         if stored is None:
             return []
-        text = self._settings.of(stored.origin.tenant).voice.failed
+        text = self._settings.of(stored.origin.tenant).voice.processing_failed
         notice_id = derived_id(_event_id(messages[0]), "fallback")
         message = build_outbound(stored, id=notice_id, author=Author(kind="system"), text=text, now=now)
         message = message.model_copy(update={"purpose": "notice"})
         cause = _event_id(messages[0])
-        chain = Chain(stored, messages[0].headers.get("ce_correlationid") or notice_id, cause)
+        chain = TurnEnvelopes(stored, messages[0].headers.get("ce_correlationid") or notice_id, cause)
         return [chain.wrap_message(message, now)]
 
 

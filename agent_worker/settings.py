@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from agent_worker.actions.spec import Action
-from agent_worker.handoff.desk_rules import DeskRules
-from agent_worker.phrases import DEFAULT_VOICE, Voice
+from agent_worker.handoff.desk_service_level import DeskServiceLevel
 from agent_worker.router.rules import RouteRules
+from agent_worker.voice import DEFAULT_VOICE, Voice
 from schemas.privacy.cards import OwnNumbers
 
 
@@ -100,7 +100,7 @@ class TenantRules:
     routes: RouteRules = field(default_factory=RouteRules)
     actions: ActionRules = field(default_factory=ActionRules)
     contact: ContactRules = ContactRules()
-    desk: DeskRules | None = None
+    desk: DeskServiceLevel | None = None
 
     @property
     def asks_models(self) -> bool:

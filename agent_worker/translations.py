@@ -147,4 +147,4 @@ TRANSLATIONS: Mapping[str, Mapping[str, str]] = {
         "handoff": "我们的同事会尽快在这里与您联系。",
     },
 }
-"""Texts by language. English and German have translations of all phrases in ``phrases.py``."""
+"""Texts by language. English and German have translations of all phrases in ``voice.py``."""

@@ -24,7 +24,7 @@ _TEMPORARY_STATUSES = frozenset({401, 403, 407, 408, 425, 429})
 """Statuses that mean that nothing was done, without any verdict on the request itself."""
 
 
-class Answer(BaseModel):
+class EndpointAnswer(BaseModel):
     """The endpoint's answer, unchanged."""
 
     model_config = ConfigDict(extra="allow")
@@ -42,7 +42,7 @@ class Endpoint:
     key_header: str = "Idempotency-Key"
     look_up_url: str = ""
 
-    async def run(self, context: ActionContext, arguments: BaseModel) -> Answer:
+    async def run(self, context: ActionContext, arguments: BaseModel) -> EndpointAnswer:
         """Raises ActionRefused, ActionFailed, ActionUnknown."""
         values = {
             **dump_arguments(arguments),
@@ -57,7 +57,7 @@ class Endpoint:
             raise ActionRefused("there is nothing like that")
         return answer
 
-    async def look_up(self, context: ActionContext, arguments: BaseModel) -> Answer | None:
+    async def look_up(self, context: ActionContext, arguments: BaseModel) -> EndpointAnswer | None:
         """Look up the outcome by the idempotency key alone. None when the endpoint does not know the key."""
         url, _ = _fill_url(self.look_up_url, {"key": context.key})
         try:
@@ -65,7 +65,9 @@ class Endpoint:
         except ActionRefused as error:
             raise ActionUnknown(error.reason) from error
 
-    async def _ask(self, context: ActionContext, method: str, url: URL, payload: Mapping[str, Any]) -> Answer | None:
+    async def _ask(
+        self, context: ActionContext, method: str, url: URL, payload: Mapping[str, Any]
+    ) -> EndpointAnswer | None:
         headers = {**self.headers, "Accept": "application/json"}
         if context.key and self.key_header:
             headers[self.key_header] = context.key
@@ -110,12 +112,12 @@ async def _json(response: aiohttp.ClientResponse) -> dict[str, Any] | None:
     return answer if isinstance(answer, dict) else None
 
 
-def _answer(status: int, answer: dict[str, Any] | None) -> Answer | None:
+def _answer(status: int, answer: dict[str, Any] | None) -> EndpointAnswer | None:
     """None for 404."""
     if 200 <= status < 300:
         if answer is None:
             raise ActionUnknown("the answer is no JSON")
-        return Answer.model_validate(answer)
+        return EndpointAnswer.model_validate(answer)
     if status == 404:
         return None
     if status in _TEMPORARY_STATUSES:

@@ -30,7 +30,7 @@ Refusal = Literal[
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class PolicyDecision:
     """``ask_contact`` and ``ask_colleague`` mean that the action has to wait for that person's yes."""
 
     kind: Literal["go", "refuse", "ask_contact", "ask_colleague"]
@@ -39,7 +39,7 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
-class Overrides:
+class PolicyOverrides:
     """A tenant's changes to an action's declaration. None keeps the declared value."""
 
     needs: Literal["anonymous", "channel", "verified"] | None = None
@@ -61,21 +61,23 @@ class Overrides:
         )
 
 
-def decide(
+def apply_policy(
     action: Action, arguments: BaseModel, identity: Identity, *, confirmed: bool = False, approved: bool = False
-) -> Verdict:
+) -> PolicyDecision:
     """``confirmed`` and ``approved``: whether this action with exactly these arguments has that yes. The daily limit is
     checked only when the action runs."""
     if not identity.reaches(action.needs):
-        return Verdict("refuse", "needs_identity", f"the contact must be {action.needs}, and is {identity.assurance}")
+        return PolicyDecision(
+            "refuse", "needs_identity", f"the contact must be {action.needs}, and is {identity.assurance}"
+        )
     for limit in (action.confirm, action.approve):
         if isinstance(limit, AmountLimit) and not _is_amount(limit, arguments):
-            return Verdict("refuse", "amount", f"{limit.field} must be an amount above 0")
+            return PolicyDecision("refuse", "amount", f"{limit.field} must be an amount above 0")
     if not confirmed and _applies(action.confirm, arguments):
-        return Verdict("ask_contact")
+        return PolicyDecision("ask_contact")
     if not approved and _applies(action.approve, arguments):
-        return Verdict("ask_colleague", why=_limit(action.approve))
-    return Verdict("go")
+        return PolicyDecision("ask_colleague", why=_limit(action.approve))
+    return PolicyDecision("go")
 
 
 def _is_amount(limit: AmountLimit, arguments: BaseModel) -> bool:

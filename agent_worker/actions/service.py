@@ -6,7 +6,7 @@ import aiohttp
 
 from agent_worker.actions.context import Identity, resolve_identity
 from agent_worker.actions.execution.executor import Executor
-from agent_worker.actions.execution.scope import Scope
+from agent_worker.actions.execution.scope import ActionScope
 from agent_worker.actions.execution.turn_actions import TurnActions
 from schemas.actions import ActionMemory
 from schemas.conversation import Conversation
@@ -23,7 +23,7 @@ class ActionService:
         self._http: aiohttp.ClientSession | None = None
         self.executor = Executor(bus=bus, journal=state.journal, limiter=state.limiter, clock=clock, http=self.http)
 
-    def start_turn(self, scope: Scope) -> TurnActions:
+    def start_turn(self, scope: ActionScope) -> TurnActions:
         async def load_identity(contact: str) -> Identity:
             # Proofs from this turn count immediately.
             return await self._identity(scope.conversation, contact, actions.effects.memory)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from agent_worker.grounding.failures import Ungrounded
 from agent_worker.grounding.names import unknown_names
 from agent_worker.grounding.numbers import Quantity, find_quantities, missing_quantities, normalize_characters
-from agent_worker.grounding.sentence_stream import CITATION_MARK
+from agent_worker.grounding.sentence_splitter import CITATION_MARK
 from agent_worker.knowledge.text.analysis import synonyms, terms
 from agent_worker.knowledge.text.sentences import QuoteUnit, units_of
 from schemas.messages import Citation

@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from agent_worker.phrases import Voice
+from agent_worker.voice import Voice
 from schemas.choice_matching import collapse_whitespace, fold_case, match_choice
 from schemas.messages import Choice, InboundMessage
 

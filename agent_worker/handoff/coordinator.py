@@ -13,20 +13,20 @@ from agent_worker.handoff import handback
 from agent_worker.handoff.cancel_handoff import assistant_choice, wants_assistant
 from agent_worker.handoff.draft_replies import DraftWriter
 from agent_worker.handoff.handoff_period import HandoffContext, HandoffDecisions, HandoffPeriod, is_open
-from agent_worker.handoff.ownership_rules import OwnerRules
+from agent_worker.handoff.owner_changes import OwnerChangeHandler
 from agent_worker.handoff.rating import find_ratings
 from agent_worker.handoff.summary import summarize, write_summary
 from agent_worker.handoff.wait_estimate import WaitEstimate, format_wait_notice
 from agent_worker.models.local.small_talk import classify_small_talk
 from agent_worker.models.registry import Models, select_model
 from agent_worker.nlu.language_detection import detect_language
-from agent_worker.phrases import translate_voice
 from agent_worker.router.decision import PERSON_REQUESTED
 from agent_worker.settings import TenantRules
 from agent_worker.turn.inbound_events import Event
 from agent_worker.turn.intake import Intake
 from agent_worker.turn.outbox import Outbox
 from agent_worker.turn.values import HandoffRequest, Reply, TurnInput
+from agent_worker.voice import translate_voice
 from schemas.conversation import OwnerRequested
 from schemas.desk import DraftGenerated
 from schemas.handoff.service import decide_request
@@ -56,7 +56,7 @@ class HandoffCoordinator:
         self._models = models
         self._drafter = DraftWriter(knowledge, models)
         self._clock = clock
-        self._owners = OwnerRules(state.conversations)
+        self._owners = OwnerChangeHandler(state.conversations)
         self._waits = WaitEstimate(state.limiter)
 
     # ── while the turn loads ─────────────────────────────────────────────────────────────────────────────────────────

@@ -14,9 +14,9 @@ from agent_worker.knowledge.text.query_splitting import is_question, with_contex
 from agent_worker.models.local.small_talk import asks_for_person
 from agent_worker.models.registry import Models, select_model
 from agent_worker.nlu.classification import topics_in
-from agent_worker.phrases import translate_voice
 from agent_worker.settings import TenantRules
 from agent_worker.turn.answered_watermark import AnsweredWatermark
+from agent_worker.voice import translate_voice
 from schemas.conversation import Conversation
 from schemas.desk import DraftGenerated, DraftRequested
 from schemas.errors import ModelFailed

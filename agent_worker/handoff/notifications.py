@@ -7,9 +7,9 @@ from datetime import datetime
 
 from agent_worker.handoff.handoff_period import HandoffPeriod
 from agent_worker.handoff.rating import rating_choices, rating_question_id
-from agent_worker.phrases import translate_voice
 from agent_worker.turn.envelopes import build_outbound
 from agent_worker.turn.values import Response, TurnInput
+from agent_worker.voice import translate_voice
 from schemas.desk import DeskUpdate
 from schemas.envelope import Envelope
 from schemas.handoff.rules import PEOPLE

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from agent_worker.knowledge.text.analysis import terms
-from agent_worker.phrases import Voice
+from agent_worker.voice import Voice
 from schemas.desk import Handoff
 from schemas.messages import Citation
 from schemas.ports import AnswerDraft, Passage, SearchResult

@@ -6,8 +6,8 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
-from agent_worker.phrases import Voice
 from agent_worker.turn.inbound_events import Event
+from agent_worker.voice import Voice
 from schemas.choice_matching import match_choice
 from schemas.conversation import Conversation
 from schemas.desk import Score

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agent_worker.phrases import Voice, message_kind_name
+from agent_worker.voice import Voice, message_kind_name
 from schemas.content import NAMELESS, kind_name
 from schemas.messages import Choice
 from schemas.ports import AnswerDraft, NonTextContent
@@ -73,4 +73,4 @@ def not_found_draft(voice: Voice, model: str = "") -> AnswerDraft:
 
 def wait_draft(voice: Voice, model: str = "") -> AnswerDraft:
     """Build a request to wait, because no model could answer."""
-    return AnswerDraft(text=voice.wait, answered=False, choices=[person_choice(voice)], model=model)
+    return AnswerDraft(text=voice.models_unavailable, answered=False, choices=[person_choice(voice)], model=model)

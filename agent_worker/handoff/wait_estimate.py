@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from agent_worker.handoff.desk_rules import DeskRules
-from agent_worker.phrases import Voice
+from agent_worker.handoff.desk_service_level import DeskServiceLevel
+from agent_worker.voice import Voice
 from schemas.ports import Limiter
 
 
@@ -53,7 +53,7 @@ class WaitEstimate:
         step = bisect_left(STEPS, wait.total_seconds() / 60)
         await self._limiter.add(_key(tenant, now), {str(step): 1}, keep=_KEPT, now=now)
 
-    async def expect(self, tenant: str, desk: DeskRules, now: datetime) -> timedelta | None:
+    async def expect(self, tenant: str, desk: DeskServiceLevel, now: datetime) -> timedelta | None:
         """Return the estimate; None if there is neither enough data nor a goal."""
         counts = [0] * (len(STEPS) + 1)
         for at in (now, now - timedelta(seconds=_WEEK)):
@@ -79,13 +79,13 @@ def _key(tenant: str, at: datetime) -> str:
     return f"handoff:{tenant}:waits:{int(at.timestamp() // _WEEK)}"
 
 
-def format_wait_notice(voice: Voice, desk: DeskRules, wait: timedelta | None, now: datetime, locale: str) -> str:
+def format_wait_notice(voice: Voice, desk: DeskServiceLevel, wait: timedelta | None, now: datetime, locale: str) -> str:
     """Format a sentence about the wait; empty without an estimate."""
     if not desk.is_open(now):
         opens = None if desk.hours is None else desk.hours.next_opening(now)
         if desk.hours is None or opens is None:
-            return voice.closed
-        return voice.closed_until.replace("{opens}", format_time(opens, now, desk.hours.zone, locale))
+            return voice.desk_closed
+        return voice.desk_closed_until.replace("{opens}", format_time(opens, now, desk.hours.zone, locale))
     return "" if wait is None else voice.expected_wait.replace("{wait}", format_duration(wait, locale))
 
 

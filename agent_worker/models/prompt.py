@@ -19,7 +19,7 @@ from agent_worker.handoff.handback import is_note
 from agent_worker.models.local.multiple_questions import questions_of
 from agent_worker.models.request import ModelOutput, Prompt, UserText
 from agent_worker.nlu.language_detection import select_by_language
-from agent_worker.phrases import Example, Voice
+from agent_worker.voice import Example, Voice
 from schemas.content import describe_content
 from schemas.messages import Attachment, TranscriptMessage
 from schemas.ports import Passage, Question

@@ -12,7 +12,7 @@ import structlog
 from agent_worker.grounding.failures import AttemptFailed, Ungrounded
 from agent_worker.models.budgets import DayBudgets, TurnBudget
 from agent_worker.models.circuit_breaker import CircuitBreaker
-from agent_worker.models.fallback import Ladder, StreamedText, call_with_breaker
+from agent_worker.models.ladder import Ladder, StreamedText, call_with_breaker
 from agent_worker.models.request import Prompt
 from agent_worker.models.staff_notes import StaffNote
 from agent_worker.nlu.language_detection import detect_language, select_by_language
@@ -65,7 +65,7 @@ class Models:
         *,
         last_resort: str = "local",
         failed: Callable[[str], None] = lambda _: None,
-        standings: Mapping[str, FallbackRule] | None = None,
+        fallback_rules: Mapping[str, FallbackRule] | None = None,
         settings: WorkerSettings | None = None,
         budgets: DayBudgets | None = None,
     ) -> None:
@@ -74,7 +74,7 @@ class Models:
         self._remote = {id(model): model for model in models.values() if isinstance(model, Remote)}
         self._last_resort = last_resort
         self._failed = failed
-        self._fallbacks = {name: FallbackRule() for name in models} | dict(standings or {})
+        self._fallbacks = {name: FallbackRule() for name in models} | dict(fallback_rules or {})
         self._settings = settings or WorkerSettings(tenants={})
         self._budgets = budgets
         self._ladders: dict[tuple[str, ...], Sequence[Model]] = {}

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from agent_worker.nlu.classification import topics_in
 from agent_worker.router.intents import IntentResult
-from agent_worker.router.phrases import find_phrase
+from agent_worker.router.phrase_search import find_phrase
 from agent_worker.router.rules import ROUTES, Intent, RiskTopic, RouteName, RouteRules
 from schemas.ports import SearchResult
 

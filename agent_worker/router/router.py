@@ -18,7 +18,7 @@ from agent_worker.router.artifact import examples_version, load_model
 from agent_worker.router.decision import Route, RoutingInput, decide_route
 from agent_worker.router.features import MAX_TEXT, Numbers, embed_texts
 from agent_worker.router.intents import UNCLASSIFIED, IntentModel, IntentResult
-from agent_worker.router.phrases import anger_score
+from agent_worker.router.phrase_search import anger_score
 from agent_worker.router.rules import RouteName, RouteRules
 from schemas.conversation import Facts
 from schemas.errors import SetupError

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import get_args
 
-from agent_worker.actions.execution.scope import Scope, Seal
+from agent_worker.actions.execution.scope import ActionScope, Seal
 from agent_worker.actions.execution.turn_actions import TurnActions, as_handoff
 from agent_worker.actions.service import ActionService
 from agent_worker.actions.slot_filling.action_matching import match_action, names_anything
@@ -32,13 +32,13 @@ from agent_worker.models.registry import Models, select_model
 from agent_worker.nlu.classification import topics_in
 from agent_worker.nlu.corrections import apply_corrections
 from agent_worker.nlu.danger_similarity import DangerSimilarity
-from agent_worker.phrases import translate_voice
 from agent_worker.router.decision import IN_DANGER, PERSON_REQUESTED, Route
 from agent_worker.router.router import Router, RoutingRequest
 from agent_worker.router.rules import RouteName
 from agent_worker.settings import TenantRules
-from agent_worker.turn.streaming import Stream
+from agent_worker.turn.reply_stream import ReplyStream
 from agent_worker.turn.values import EMPTY_RESULT, Reply, TurnInput
+from agent_worker.voice import translate_voice
 from schemas.actions import ActionResolved, ApprovalDecided, ApprovalExpired, Filling
 from schemas.conversation import Conversation
 from schemas.messages import Assurance
@@ -91,7 +91,7 @@ class Answering:
     async def settle(self, turn: TurnInput, seal: Seal) -> TurnActions:
         """Apply expired approvals, decisions, and outcomes of actions in doubt. ``seal`` is awaited before the first
         write."""
-        scope = Scope(
+        scope = ActionScope(
             turn_id=turn.id,
             conversation=turn.conversation,
             token=turn.token,
@@ -218,7 +218,7 @@ class Answering:
         query: Query,
         retrieval: Retrieval,
         route: Route,
-        stream: Stream,
+        stream: ReplyStream,
     ) -> AnswerDraft:
         """Raises ModelFailed when no model could answer."""
         first, *then = route.models
@@ -235,7 +235,7 @@ def find_fixed_reply(turn: TurnInput) -> Reply | None:
     person, or reports a danger to life. None for any other message."""
     if turn.wants_assistant:
         reasons = ["the contact goes on with the assistant"]
-        return Reply(AnswerDraft(text=turn.voice.go_on, answered=True, reasons=reasons))
+        return Reply(AnswerDraft(text=turn.voice.assistant_back, answered=True, reasons=reasons))
     if turn.intake.asks_for_person:
         return Reply(handoff_draft(turn.voice), PERSON_ROUTE)
     text = "\n".join(message.text for message in turn.intake.waiting.values())

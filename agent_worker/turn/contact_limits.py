@@ -13,9 +13,9 @@ from typing import Literal
 import structlog
 
 from agent_worker.handoff.reply_templates import person_choice
-from agent_worker.phrases import Voice
 from agent_worker.settings import ContactRules, MessageLimit
 from agent_worker.turn.values import TurnInput
+from agent_worker.voice import Voice
 from schemas.ports import AnswerDraft, Clock, Limiter
 
 log = structlog.get_logger("parley.worker")

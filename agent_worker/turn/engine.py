@@ -27,8 +27,8 @@ from agent_worker.turn.folding import Fold, Interruption, Monotonic
 from agent_worker.turn.loader import SetAside, TurnLoader
 from agent_worker.turn.metrics import StageTimer, count_turn, observe_wait
 from agent_worker.turn.outbox import Outbox
+from agent_worker.turn.reply_stream import ReplyStream, TypingSignals
 from agent_worker.turn.result import TurnResult, conclude
-from agent_worker.turn.streaming import Stream, TypingSignals
 from agent_worker.turn.values import Reply, Response, TurnInput
 from schemas.conversation import PackedSnapshot
 from schemas.errors import Fenced, Unavailable
@@ -136,7 +136,7 @@ class TurnEngine:
                 await fold.settle()
         return fold
 
-    async def _restart(self, fold: Fold, stream: Stream, stage: StageTimer) -> None:
+    async def _restart(self, fold: Fold, stream: ReplyStream, stage: StageTimer) -> None:
         """Restart after an arrival: withdraw the streamed text, and begin again with all messages."""
         await stream.abort()
         fold.restart()
@@ -145,7 +145,7 @@ class TurnEngine:
 
     # ── settle, act, retrieve, route, answer ─────────────────────────────────────────────────────────────────────────
 
-    async def _respond(self, turn: TurnInput, fold: Fold, stream: Stream, stage: StageTimer) -> Response | None:
+    async def _respond(self, turn: TurnInput, fold: Fold, stream: ReplyStream, stage: StageTimer) -> Response | None:
         """None when more messages arrived and the turn is to restart with them."""
         response = Response()
         if not turn.must_respond:
@@ -175,7 +175,9 @@ class TurnEngine:
         crash_points.reach("worker.after_model")
         return response
 
-    async def _reply(self, turn: TurnInput, actions: TurnActions | None, stream: Stream, stage: StageTimer) -> Reply:
+    async def _reply(
+        self, turn: TurnInput, actions: TurnActions | None, stream: ReplyStream, stage: StageTimer
+    ) -> Reply:
         """Go through the stages until one has a reply. Raises ModelFailed when no model could answer."""
         if (reply := answering.find_fixed_reply(turn)) is not None:
             return reply
@@ -204,8 +206,8 @@ class TurnEngine:
                     draft = await self._answering.answer(turn, actions, query, retrieval, route, stream)
         return Reply(answering.finish_draft(draft, retrieval, actions), route, retrieval.search_result, local_only)
 
-    def _open_stream(self, turn: TurnInput, fold: Fold) -> Stream:
-        return Stream(
+    def _open_stream(self, turn: TurnInput, fold: Fold) -> ReplyStream:
+        return ReplyStream(
             self._state.signals,
             turn.conversation.id,
             turn.id,

@@ -36,7 +36,7 @@ def _author(kind: AuthorKind, name: str) -> Author:
 
 
 @dataclass(frozen=True, slots=True)
-class Chain:
+class TurnEnvelopes:
     """The attributes that all envelopes of one turn share, and the builders of those envelopes."""
 
     conversation: Conversation
@@ -45,7 +45,7 @@ class Chain:
     traceparent: str = ""
 
     @classmethod
-    def of(cls, conversation: Conversation, event: Event | None, turn: str, traceparent: str = "") -> Chain:
+    def of(cls, conversation: Conversation, event: Event | None, turn: str, traceparent: str = "") -> TurnEnvelopes:
         """``event``: the last one that the turn handles, which counts as its cause."""
         if event is None:
             return cls(conversation, turn, "", traceparent)

@@ -10,7 +10,7 @@ from agent_worker.handoff.handback import add_marks
 from agent_worker.handoff.handoff_period import HandoffDecisions
 from agent_worker.settings import TenantRules, WorkerSettings
 from agent_worker.turn.attachments import AttachmentFetcher
-from agent_worker.turn.envelopes import Chain
+from agent_worker.turn.envelopes import TurnEnvelopes
 from agent_worker.turn.folding import Fold
 from agent_worker.turn.inbound_events import Event
 from agent_worker.turn.intake import Intake, apply_events
@@ -89,7 +89,7 @@ class TurnLoader:
             conversation=conversation,
             token=begun.token,
             intake=intake,
-            chain=Chain.of(conversation, cause, id, fold.traceparent),
+            chain=TurnEnvelopes.of(conversation, cause, id, fold.traceparent),
             loaded_at=self._clock(),
             read_at=fold.read_at,
             history=history,

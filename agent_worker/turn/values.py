@@ -11,11 +11,11 @@ from agent_worker.actions.execution.effects import Effects
 from agent_worker.handoff.cancel_handoff import ASSISTANT, wants_assistant
 from agent_worker.handoff.handoff_period import HandoffContext
 from agent_worker.nlu.language_detection import detect_language
-from agent_worker.phrases import Voice, translate_voice
 from agent_worker.router.decision import Route
 from agent_worker.settings import TenantRules
-from agent_worker.turn.envelopes import Chain
+from agent_worker.turn.envelopes import TurnEnvelopes
 from agent_worker.turn.intake import Intake
+from agent_worker.voice import Voice, translate_voice
 from schemas.conversation import Conversation
 from schemas.desk import DraftGenerated
 from schemas.messages import InboundMessage, TranscriptMessage
@@ -37,7 +37,7 @@ class TurnInput:
     conversation: Conversation
     token: int
     intake: Intake
-    chain: Chain
+    chain: TurnEnvelopes
     loaded_at: datetime
     read_at: float
     history: Sequence[TranscriptMessage] = ()

@@ -10,7 +10,7 @@ from gateway.admin.dead_letters import DeadLetterApi
 from gateway.admin.guard import AdminGuard
 from gateway.admin.knowledge import KnowledgeApi
 from gateway.admin.route_explanation import RouteApi
-from gateway.admin.training import TrainingApi
+from gateway.admin.training_export import TrainingExportApi
 from gateway.wiring.parts import Parts
 
 PREFIX = "/v1/admin/{tenant}"
@@ -35,7 +35,7 @@ def add_routes(app: web.Application, parts: Parts) -> None:
         ("POST", "/conversations/{id}/owner", conversations.change_owner),
         ("POST", "/conversations/{id}/messages", conversations.send_message),
         ("POST", "/conversations/{id}/attachments", conversations.upload),
-        ("GET", "/training", TrainingApi(parts).export),
+        ("GET", "/training", TrainingExportApi(parts).export),
         ("GET", "/conversations/{id}/approvals", approvals.list_approvals),
         ("POST", "/conversations/{id}/approvals/{approval}", approvals.decide),
         ("GET", "/deadletters", dead_letters.list_dead_letters),

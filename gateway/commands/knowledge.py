@@ -223,8 +223,21 @@ async def _measure_quality(
 
     model = LocalModel(build_worker_settings(config.tenants, {}))
     async with open_api(config, tenant, url) as api:
+        await _check_own_documents(api, config, url)
         with progress("questions", len(questions)) as step:
             return await quality.check(RemoteKnowledge(api, step), model, tenant, questions)
+
+
+async def _check_own_documents(api: AdminApi, config: Config, url: str | None) -> None:
+    """If no instance runs, say so. Raises SetupError if there are no documents either: all figures would be zero."""
+    from gateway.commands.common.instance import not_running_error
+
+    if not api.is_own:
+        return
+    page = await api.call("GET", "/knowledge?limit=1")
+    if not page["items"]:
+        raise not_running_error(config, url)
+    note(f"no instance runs; the questions are put to the documents in {config.data_path}")
 
 
 def _sync(

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, PrivateAttr, SecretStr, create_model, model_validator
 
-from agent_worker.phrases import DEFAULT_VOICE
 from connectors.registry import CHANNELS, load_settings_model
 from connectors.settings import Settings, require_pattern
 from connectors.web.settings import WebAccount
@@ -15,9 +14,10 @@ from gateway.config.actions import ActionSettings
 from gateway.config.desk import DeskSettings
 from gateway.config.field_types import Language, ListenAddress, ModelName, Network, Slug, WebAddress
 from gateway.config.knowledge import KnowledgeSettings
-from gateway.config.models import BudgetSettings, ModelEntry, VoiceExample
+from gateway.config.models import BudgetSettings, ModelEntry
 from gateway.config.operators import OperatorSettings
 from gateway.config.routing import RoutingSettings
+from gateway.config.voice import VoiceSettings
 from infra.state.registry import check_address, describe_addresses, find_engine, load_sections
 from schemas.privacy.cards import OwnNumbers
 from schemas.privacy.harmless_numbers import compile_own_numbers
@@ -115,82 +115,6 @@ class FoldSettings(Settings):
     """Seconds to wait at most, even if messages keep coming."""
     restarts: int = Field(default=2, ge=0, le=10)
     """How often a turn starts again because a message came meanwhile."""
-
-
-Grade = Annotated[str, Field(min_length=1, max_length=24)]
-
-
-class VoiceSettings(Settings):
-    """The agent's name, its set phrases in the tenant's own words, and instructions for models.
-
-    ``wait`` is sent when no model is available. ``not_found_about`` and ``not_answered`` list the ``{questions}``
-    that have no answer. ``expected_wait``, ``closed`` and ``closed_until`` follow ``handoff`` if the tenant has a desk.
-    ``rating_scale`` goes from worst to best. ``instructions`` and ``examples`` tell remote models how to write: for all
-    languages, or by language."""
-
-    name: str = DEFAULT_VOICE.name
-    locale: str = DEFAULT_VOICE.locale
-    not_found: str = DEFAULT_VOICE.not_found
-    not_found_about: str = DEFAULT_VOICE.not_found_about
-    not_answered: str = DEFAULT_VOICE.not_answered
-    person_offer: str = DEFAULT_VOICE.person_offer
-    handoff: str = DEFAULT_VOICE.handoff
-    expected_wait: str = DEFAULT_VOICE.expected_wait
-    closed: str = DEFAULT_VOICE.closed
-    closed_until: str = DEFAULT_VOICE.closed_until
-    assistant_choice: str = Field(default=DEFAULT_VOICE.assistant_choice, min_length=1, max_length=60)
-    go_on: str = DEFAULT_VOICE.go_on
-    colleague_wrote: str = DEFAULT_VOICE.colleague_wrote
-    rating_ask: str = DEFAULT_VOICE.rating_ask
-    rating_scale: tuple[Grade, Grade, Grade, Grade, Grade] = DEFAULT_VOICE.rating_scale
-    rating_thanks: str = DEFAULT_VOICE.rating_thanks
-    failed: str = DEFAULT_VOICE.failed
-    voice_note: str = DEFAULT_VOICE.voice_note
-    file: str = DEFAULT_VOICE.file
-    file_missing: str = DEFAULT_VOICE.file_missing
-    too_long: str = DEFAULT_VOICE.too_long
-    unsupported: str = DEFAULT_VOICE.unsupported
-    unsupported_kind: str = DEFAULT_VOICE.unsupported_kind
-    location: str = DEFAULT_VOICE.location
-    contacts: str = DEFAULT_VOICE.contacts
-    shared: str = DEFAULT_VOICE.shared
-    story_mention: str = DEFAULT_VOICE.story_mention
-    missed_call: str = DEFAULT_VOICE.missed_call
-    call_allowed: str = DEFAULT_VOICE.call_allowed
-    call_declined: str = DEFAULT_VOICE.call_declined
-    order: str = DEFAULT_VOICE.order
-    danger: str = DEFAULT_VOICE.danger
-    abilities: str = DEFAULT_VOICE.abilities
-    presence: str = DEFAULT_VOICE.presence
-    complaint: str = DEFAULT_VOICE.complaint
-    offer_declined: str = DEFAULT_VOICE.offer_declined
-    what_else: str = DEFAULT_VOICE.what_else
-    too_many: str = DEFAULT_VOICE.too_many
-    wait: str = DEFAULT_VOICE.wait
-    instructions: str | dict[Language, str] = ""
-    examples: list[VoiceExample] | dict[Language, list[VoiceExample]] = []
-    confirm: str = DEFAULT_VOICE.confirm
-    confirm_yes: str = Field(default=DEFAULT_VOICE.confirm_yes, min_length=1, max_length=60)
-    confirm_no: str = Field(default=DEFAULT_VOICE.confirm_no, min_length=1, max_length=60)
-    confirm_again: str = DEFAULT_VOICE.confirm_again
-    confirm_expired: str = DEFAULT_VOICE.confirm_expired
-    confirm_open: str = DEFAULT_VOICE.confirm_open
-    confirm_unclear: str = DEFAULT_VOICE.confirm_unclear
-    confirm_unread: str = DEFAULT_VOICE.confirm_unread
-    confirm_given_up: str = DEFAULT_VOICE.confirm_given_up
-    confirm_gone: str = DEFAULT_VOICE.confirm_gone
-    declined: str = DEFAULT_VOICE.declined
-    done: str = DEFAULT_VOICE.done
-    refused: str = DEFAULT_VOICE.refused
-    not_done: str = DEFAULT_VOICE.not_done
-    unclear: str = DEFAULT_VOICE.unclear
-    still_unclear: str = DEFAULT_VOICE.still_unclear
-    unclear_still: str = DEFAULT_VOICE.unclear_still
-    needs_identity: str = DEFAULT_VOICE.needs_identity
-    limit_reached: str = DEFAULT_VOICE.limit_reached
-    approval_asked: str = DEFAULT_VOICE.approval_asked
-    approval_denied: str = DEFAULT_VOICE.approval_denied
-    approval_expired: str = DEFAULT_VOICE.approval_expired
 
 
 def _days_between(least: int, most: int, why: str) -> AfterValidator:

@@ -9,8 +9,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, create_model
 
-from agent_worker.actions.http_action import Answer, Endpoint
-from agent_worker.actions.policy import Overrides
+from agent_worker.actions.http_action import Endpoint, EndpointAnswer
+from agent_worker.actions.policy import PolicyOverrides
 from agent_worker.actions.registry import load_actions
 from agent_worker.actions.spec import Action, AmountLimit, check_declaration, exceeds
 from agent_worker.settings import ActionRules
@@ -49,7 +49,7 @@ def _apply_limits(actions: Mapping[str, Action], settings: ActionSettings) -> di
         )
     limited = dict(actions)
     for name, limits in settings.limits.items():
-        changed = Overrides(
+        changed = PolicyOverrides(
             needs=limits.needs,
             confirm=_to_rule(limits.confirm),
             approve=_to_rule(limits.approve),
@@ -77,7 +77,7 @@ def _build_action(name: str, endpoint: EndpointSettings) -> Action:
         title=endpoint.title or name.replace("_", " ").capitalize(),
         description=endpoint.description,
         model=_build_arguments(name, endpoint.parameters),
-        answer=Answer,
+        answer=EndpointAnswer,
         run=http_endpoint.run,
         risk=endpoint.risk,
         needs=endpoint.needs,

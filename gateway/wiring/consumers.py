@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from agent_worker.fair_scheduler import ALONE_FACTOR, FairScheduler
 from agent_worker.flood_control import FloodControl
-from agent_worker.handoff.desk_rules import DeskRules
+from agent_worker.handoff.desk_service_level import DeskServiceLevel
 from agent_worker.settings import ContactRules, FoldRules, TenantRules, WorkerSettings
 from agent_worker.worker import Worker
 from connectors.inbound.profiles import ProfileLookup
@@ -88,13 +88,13 @@ def _build_tenant_rules(name: str, tenant: Tenant) -> TenantRules:
         routes=build_route_rules(tenant),
         contact=ContactRules(tenant.limits.contact_per_minute, tenant.limits.contact_per_hour),
         actions=build_action_rules(name, tenant.actions, tenant.protection.own_number_finder),
-        desk=None if tenant.desk is None else build_worker_desk_rules(tenant.desk),
+        desk=None if tenant.desk is None else build_desk_service_level(tenant.desk),
     )
 
 
-def build_worker_desk_rules(desk: DeskSettings) -> DeskRules:
+def build_desk_service_level(desk: DeskSettings) -> DeskServiceLevel:
     """The desk's rules that the worker needs."""
-    return DeskRules(desk.hours.office(), timedelta(minutes=desk.times.first_reply) or None, desk.rating)
+    return DeskServiceLevel(desk.hours.office(), timedelta(minutes=desk.times.first_reply) or None, desk.rating)
 
 
 def build_worker(parts: Parts, files: VendorFiles) -> Worker:

@@ -11,10 +11,11 @@ from agent_worker.models.local.model import LocalModel
 from agent_worker.models.prompt import derive_canary
 from agent_worker.models.providers.provider import ModelLimits, Prices, Provider
 from agent_worker.models.registry import FallbackRule, Models
-from agent_worker.phrases import Example, Voice
 from agent_worker.settings import BudgetRules, WorkerSettings
+from agent_worker.voice import Example, Voice
 from gateway.config.models import BudgetSettings, ModelEntry, model_names
-from gateway.config.settings import Config, Tenant, VoiceSettings
+from gateway.config.settings import Config, Tenant
+from gateway.config.voice import VoiceSettings
 from schemas.ports import Clock, Limiter, Model
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def open_models(
     for name in sorted(find_used_models(config) - {"local"}):
         models[name] = _open_model(name, config, settings, budgets, knowledge)
     return Models(
-        models, failed=failed, standings=_build_fallback_rules(config, models), settings=settings, budgets=budgets
+        models, failed=failed, fallback_rules=_build_fallback_rules(config, models), settings=settings, budgets=budgets
     )
 
 

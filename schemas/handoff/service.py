@@ -1,4 +1,4 @@
-"""The ownership service: the only code that appends owner requests and calls ``Conversations.compare_and_set_owner``.
+"""The ownership service: the only code that appends owner requests and calls ``Conversations.own``.
 
 Every change takes three steps: the request goes on the log, where it is durable and a rebuild decides it again; one
 compare-and-set, which raises the epoch, decides it; the caller learns whether it won or lost.
@@ -68,7 +68,7 @@ class HandoffResolution:
 
 async def decide_request(conversations: Conversations, conversation: str, request: OwnerRequested) -> OwnershipResult:
     """Decide a request that is durable already: read from the log, or committed with a turn. Raises NotFound."""
-    owned = await conversations.compare_and_set_owner(
+    owned = await conversations.own(
         conversation,
         request.to,
         expected_epoch=request.expected_epoch,

@@ -106,7 +106,7 @@ class Conversations(Protocol):
         """Leave this conversation out of ``list_expiring`` until ``until``, unless it is committed meanwhile: then its
         facts decide again."""
 
-    async def compare_and_set_owner(
+    async def own(
         self,
         conversation: str,
         to: Owner,

@@ -28,7 +28,7 @@ ROWS = (
     "worker",
     "latency",
     "agent",
-    "waiting",
+    "waiting_conversations",
     "edits",
     "retrieval",
     "passages",

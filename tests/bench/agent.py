@@ -19,7 +19,7 @@ from tests.bench.setup import Stage, tenants
 from tests.harness.installation import UNLIMITED
 from tests.harness.processes import ROOT, Process
 from tests.simulators.models.instant import MODULE as QUOTING
-from tests.telemetry.scraping import page_of
+from tests.telemetry.metrics_page import page_of
 
 PER_SECOND = 20
 ADDED = 15.0

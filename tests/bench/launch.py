@@ -87,13 +87,13 @@ class Tally:
 
 
 def counted(tally: Tally) -> type[Worker]:
-    class Counting(Worker):
+    class CountingWorker(Worker):
         async def handle(self, batch: Batch) -> None:
             tally.begin()
             await super().handle(batch)
             tally.add(len(batch.records))
 
-    return Counting
+    return CountingWorker
 
 
 async def parley(config_path: Path, port: int, role: str, seconds: float, tally: Tally) -> None:

@@ -17,7 +17,7 @@ from schemas.messages import Attachment, Author, OutboundMessage
 from schemas.ports import Account, RenderContext, VendorCall
 from tests.simulators.discord import Discord
 from tests.simulators.discord.raw_client import Clock
-from tests.simulators.vendor import Shown
+from tests.simulators.vendor import ShownMessage
 
 SEND = "Create Message"
 LEAF = Attachment(id="a" * 64, name="leaf one.png", type="image/png", size=4)
@@ -65,7 +65,7 @@ class Desk:
         return self.channel.parse_response(call, await self.connection.perform(call, marker))
 
     @property
-    def shown(self) -> list[Shown]:
+    def shown(self) -> list[ShownMessage]:
         return self.server.ledger.at(self.place)
 
     def asked(self, operation: str = SEND) -> int:

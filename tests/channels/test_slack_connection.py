@@ -35,7 +35,7 @@ from schemas.ports import (
 )
 from tests.simulators.slack.server import SlackVendor
 from tests.simulators.slack.workspace import Room
-from tests.simulators.vendor import Fault, File, Shown
+from tests.simulators.vendor import Fault, File, ShownMessage
 
 LEAF = File("leaf.png", "image/png", b"\x89PNG leaf")
 STORED = Attachment(id="a" * 64, name="leaf.png", type="image/png", size=len(LEAF.data))
@@ -108,7 +108,7 @@ async def desk(slack: SlackVendor) -> AsyncIterator[Desk]:
     await at_work.connection.close()
 
 
-def only(slack: SlackVendor, person: str = "Ann") -> Shown:
+def only(slack: SlackVendor, person: str = "Ann") -> ShownMessage:
     (shown,) = slack.ledger.at(slack.place(person))
     return shown
 

@@ -34,7 +34,7 @@ from schemas.ports import Account, Channel, Record, State
 from tests.channels.stream_account import wait_until_true
 from tests.harness.channel_tools import no_files
 from tests.simulators.slack.server import SlackVendor
-from tests.simulators.vendor import Fault, Shown
+from tests.simulators.vendor import Fault, ShownMessage
 from tests.unit.connectors.conftest import Clock
 
 TENANT, NAME = "shop", "main"
@@ -169,7 +169,7 @@ class SlackConversation:
         await self.until(lambda: self.seen == [text])
 
     @property
-    def shown(self) -> list[Shown]:
+    def shown(self) -> list[ShownMessage]:
         room, root = self.place.split(":")[1:]
         return [each for each in self.slack.ledger.at(f"{room}:{root}") if not each.deleted]
 
@@ -339,7 +339,7 @@ async def test_when_a_person_claims_the_agents_half_disappears_and_theirs_follow
 ) -> None:
     await world.delta(0, FIRST)
     await world.until(lambda: len(world.shown) == 1)
-    owned = await world.state.conversations.compare_and_set_owner(
+    owned = await world.state.conversations.own(
         world.conversation, "person", expected_epoch=0, request_id="claim", by="mo", now=world.clock()
     )
     assert owned.won
@@ -354,7 +354,7 @@ async def test_when_a_person_claims_the_agents_half_disappears_and_theirs_follow
 
 
 async def test_after_a_claim_nothing_of_the_agent_is_begun(world: SlackConversation, lane: Lane) -> None:
-    await world.state.conversations.compare_and_set_owner(
+    await world.state.conversations.own(
         world.conversation, "person", expected_epoch=0, request_id="claim", by="mo", now=world.clock()
     )
     await world.delta(0, FIRST)

@@ -52,7 +52,7 @@ async def add_message(
 
 
 async def queue_conversation(instance: Instance, conversation: str, epoch: int = 0) -> None:
-    await instance.parts.state.conversations.compare_and_set_owner(
+    await instance.parts.state.conversations.own(
         conversation,
         "queue",
         expected_epoch=epoch,

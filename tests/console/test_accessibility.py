@@ -35,18 +35,14 @@ async def violations(page: Page) -> list[str]:
     ]
 
 
-async def filled(instance: Instance) -> str:
+async def fill_all_pages(instance: Instance) -> str:
     """Something on every page; the id of the conversation that has everything in it."""
     await begin_conversation(instance, "v1", name="Bob")
     closed = await begin_conversation(instance, "v2", name="Cyd")
     state, now = instance.parts.state, instance.clock()
-    await state.conversations.compare_and_set_owner(
-        closed.id, "closed", expected_epoch=0, request_id="close", by="admin", now=now
-    )
+    await state.conversations.own(closed.id, "closed", expected_epoch=0, request_id="close", by="admin", now=now)
     taken = await begin_conversation(instance, "v3")
-    await state.conversations.compare_and_set_owner(
-        taken.id, "person", expected_epoch=0, request_id="take", by="console:ben", now=now
-    )
+    await state.conversations.own(taken.id, "person", expected_epoch=0, request_id="take", by="console:ben", now=now)
     whole = await fill_conversation(instance, "v4", name="Ann")
     await state.dead_letters.add(letter(instance))
     body = "# Shipping\n\n## Winter\n\nIn winter we add a heat pack to every parcel for 4.50 euro.\n"
@@ -58,11 +54,11 @@ async def filled(instance: Instance) -> str:
 @pytest.fixture
 async def window(browser: Browser, instance: Instance, anna: FormClient) -> AsyncIterator[Window]:
     """Anna's browser. At its end: nothing was asked of another host, and no page complained of its policy."""
-    opened = await Window.open(browser, instance.address, **DESK)
-    await signed_in(opened, anna)
-    yield opened
-    complaints = opened.complaints()
-    await opened.context.close()
+    window = await Window.open(browser, instance.address, **DESK)
+    await signed_in(window, anna)
+    yield window
+    complaints = window.complaints()
+    await window.context.close()
     assert not complaints
 
 
@@ -72,7 +68,7 @@ async def signed_in(window: Window, seat: FormClient) -> None:
     )
 
 
-async def opened(window: Window, path: str) -> Page:
+async def open_page(window: Window, path: str) -> Page:
     page = await window.context.new_page()
     await page.goto(window.base + path)
     return page
@@ -82,7 +78,7 @@ async def every_page(window: Window, conversation: str) -> AsyncIterator[tuple[s
     """Each with all that can be unfolded on it."""
     talks = (talk(conversation), talk(conversation, "resolve"), f"{LIST}/nothing")
     for path in (LIST, *talks, "/console/shop/deadletters", "/console/shop/knowledge"):
-        page = await opened(window, path)
+        page = await open_page(window, path)
         if path.endswith("knowledge"):
             await page.get_by_label("Ask a question as a contact would").fill("Do you add a heat pack in winter?")
             await page.get_by_role("button", name="Ask").click()
@@ -102,9 +98,9 @@ async def test_axe_finds_nothing_wrong(
     browser: Browser, instance: Instance, anna: FormClient, scheme: str, view: str
 ) -> None:
     """On every page, with everything on it; contrast included."""
-    whole = await filled(instance)
+    whole = await fill_all_pages(instance)
     window = await Window.open(browser, instance.address, color_scheme=scheme, **(DESK if view == "desk" else PHONE))
-    page = await opened(window, "/console")
+    page = await open_page(window, "/console")
     found = {"sign in": await violations(page)}
     await page.get_by_label("Name").fill("anna")
     await page.get_by_label("Password").fill("wrong")
@@ -127,7 +123,7 @@ async def test_a_conversation_is_taken_answered_and_given_back_by_keyboard_alone
     instance.clock.tick(1)
     await begin_conversation(instance, "v2", name="Bob")
     await queue_conversation(instance, found.id)
-    page = await opened(window, LIST)
+    page = await open_page(window, LIST)
     keys = page.keyboard
     await keys.press("Tab")
     await expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
@@ -158,7 +154,7 @@ async def test_changes_are_shown_and_announced_and_a_draft_in_the_form_stays(
 ) -> None:
     """A new line joins the page; the field, the focus and an unfolded source stay as they are."""
     found = await fill_conversation(instance)
-    page = await opened(window, talk(found.id))
+    page = await open_page(window, talk(found.id))
     field = page.get_by_label("Reply", exact=True)
     await page.locator("summary", has_text="Sources").click()
     await field.fill("half a sen")
@@ -175,7 +171,7 @@ async def test_a_claim_elsewhere_shows_at_once_in_the_list_and_keeps_the_focus(
 ) -> None:
     found = await begin_conversation(instance, "v1", name="Ann")
     await queue_conversation(instance, found.id)
-    page = await opened(window, LIST)
+    page = await open_page(window, LIST)
     row = page.locator(".talks a", has_text="Ann")
     await row.focus()
     await expect(row.locator(".state")).to_have_text("Waiting for a person")
@@ -188,7 +184,7 @@ async def test_a_claim_elsewhere_shows_at_once_in_the_list_and_keeps_the_focus(
 async def test_the_list_is_narrowed_while_one_types(window: Window, instance: Instance) -> None:
     for name in ("Ann", "Bob"):
         await begin_conversation(instance, name, name=name)
-    page = await opened(window, LIST)
+    page = await open_page(window, LIST)
     await page.get_by_label("Search this page").fill("bob")
     await expect(page.locator(".talks li:visible")).to_have_count(1)
     await expect(page.locator(".talks li:visible")).to_contain_text("Bob")
@@ -197,7 +193,7 @@ async def test_the_list_is_narrowed_while_one_types(window: Window, instance: In
 async def test_all_letters_of_a_page_are_chosen_with_one_click(window: Window, instance: Instance) -> None:
     for number in range(3):
         await instance.parts.state.dead_letters.add(letter(instance, id_=f"dead-{number}"))
-    page = await opened(window, "/console/shop/deadletters")
+    page = await open_page(window, "/console/shop/deadletters")
     await page.get_by_label("All on this page").check()
     await page.get_by_role("button", name="Replay").click()
     await expect(page.locator(".notice")).to_have_text("Replayed.")
@@ -210,7 +206,7 @@ async def test_signing_out_elsewhere_leads_to_the_sign_in_and_back(
     """The page that was open asks for the password again, and is there again afterwards."""
     window = await Window.open(browser, instance.address, **DESK)
     await signed_in(window, anna)
-    page = await opened(window, f"{LIST}?state=queue")
+    page = await open_page(window, f"{LIST}?state=queue")
     await anna.send(LIST, "/console/session/end", {})
     await begin_conversation(instance, "v1", name="Ann")
     await queue_conversation(instance, (await begin_conversation(instance, "v1", name="Ann")).id)
@@ -227,7 +223,7 @@ async def test_it_works_without_its_script(browser: Browser, instance: Instance,
     found = await begin_conversation(instance, "v1", name="Ann")
     window = await Window.open(browser, instance.address, java_script_enabled=False, **PHONE)
     await signed_in(window, anna)
-    page = await opened(window, LIST)
+    page = await open_page(window, LIST)
     await page.get_by_role("link", name="Ann").click()
     await page.get_by_role("button", name="Take over").click()
     await page.get_by_label("Reply", exact=True).fill("Hello")
@@ -244,7 +240,7 @@ async def test_nothing_is_cut_off_when_the_page_is_enlarged(
     browser: Browser, instance: Instance, anna: FormClient, zoom: int
 ) -> None:
     """At 200 and 400 % of a 1280 pixel screen nothing has to be scrolled sideways."""
-    whole = await filled(instance)
+    whole = await fill_all_pages(instance)
     view = {"width": 1280 // zoom, "height": 1024 // zoom}
     window = await Window.open(browser, instance.address, viewport=view, device_scale_factor=zoom)
     await signed_in(window, anna)

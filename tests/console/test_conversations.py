@@ -25,16 +25,16 @@ from tests.unit.gateway.conftest import Instance
 LIST = "/console/shop/conversations"
 
 
-async def own(seat: FormClient, conversation: str, to: str, epoch: int) -> ShownPage:
+async def change_owner(seat: FormClient, conversation: str, to: str, epoch: int) -> ShownPage:
     return await seat.send(talk(conversation), talk(conversation, "owner"), {"to": to, "epoch": str(epoch)})
 
 
-async def say(seat: FormClient, conversation: str, text: str, **more: Any) -> ShownPage:
+async def send_message(seat: FormClient, conversation: str, text: str, **more: Any) -> ShownPage:
     fields = {"text": text, "client_msg_id": uuid.uuid4().hex} | more
     return await seat.send(talk(conversation), talk(conversation, "messages"), fields)
 
 
-async def held(instance: Instance, conversation: str) -> tuple[str, int, str, str]:
+async def read_owner(instance: Instance, conversation: str) -> tuple[str, int, str, str]:
     now = await instance.parts.state.conversations.get(conversation)
     assert now is not None
     who = now.holder
@@ -58,7 +58,7 @@ async def test_the_list_shows_each_conversation_with_its_state_channel_contact_l
     ) < seen.words.index("Ann Agent web")
     assert "1 waiting for a person" in seen.words
     instance.clock.tick(60)
-    await own(anna, second.id, "person", second.epoch)
+    await change_owner(anna, second.id, "person", second.epoch)
     assert "Bob You web" in (await anna.get(LIST)).words
     assert "Nobody is waiting for a person" in (await anna.get(LIST)).words
 
@@ -88,11 +88,11 @@ async def test_ones_own_conversations_are_found_behind_those_of_many_colleagues(
     instance: Instance, anna: FormClient
 ) -> None:
     mine = await begin_conversation(instance, "mine", name="Ann")
-    await own(anna, mine.id, "person", mine.epoch)
+    await change_owner(anna, mine.id, "person", mine.epoch)
     for number in range(60):
         instance.clock.tick(1)
         other = await begin_conversation(instance, f"v{number}", name=f"Name-{number:02}")
-        owned = instance.parts.state.conversations.compare_and_set_owner
+        owned = instance.parts.state.conversations.own
         await owned(other.id, "person", expected_epoch=0, request_id=f"r-{number}", by="ben", now=instance.clock())
     assert " Ann " in (await anna.get(f"{LIST}?state=mine")).words
 
@@ -101,12 +101,12 @@ async def test_an_operator_is_told_that_a_colleague_has_the_conversation_before_
     instance: Instance, anna: FormClient, ben: FormClient
 ) -> None:
     found = await begin_conversation(instance, "v1", name="Ann")
-    await own(ben, found.id, "person", found.epoch)
+    await change_owner(ben, found.id, "person", found.epoch)
     seen = await anna.get(talk(found.id))
     assert "is answering. To reply yourself, put the conversation back in the queue first." in seen.words
     assert "Sending takes over the conversation" not in seen.words
     assert "is answering" not in (await ben.get(talk(found.id))).words
-    refused = await say(anna, found.id, "Hello from me too")
+    refused = await send_message(anna, found.id, "Hello from me too")
     assert refused.status == 409
     assert re.search(r'class="notice error" role="alert">Not sent: ', refused.text), "as a failure, not as good news"
 
@@ -117,10 +117,10 @@ async def test_the_list_can_be_narrowed_to_a_state_a_channel_and_ones_own(
     for number, name in enumerate(("Ann", "Bob", "Cyd", "Dee")):
         instance.clock.tick(1)
         await begin_conversation(instance, f"v{number}", name=name)
-    ids = {each.contact: each.id for each in await listed(instance)}
-    await own(anna, ids["Ann"], "person", 0)
-    await own(ben, ids["Bob"], "person", 0)
-    await own(ben, ids["Cyd"], "closed", 0)
+    ids = {each.contact: each.id for each in await list_conversations(instance)}
+    await change_owner(anna, ids["Ann"], "person", 0)
+    await change_owner(ben, ids["Bob"], "person", 0)
+    await change_owner(ben, ids["Cyd"], "closed", 0)
 
     async def names(seat: FormClient, query: str) -> set[str]:
         words = (await seat.get(f"{LIST}?{query}")).words
@@ -141,7 +141,7 @@ class ConversationList:
         self.id, self.contact = id_, contact
 
 
-async def listed(instance: Instance) -> list[ConversationList]:
+async def list_conversations(instance: Instance) -> list[ConversationList]:
     items = (await instance.admin("GET", "/conversations")).body["items"]
     return [ConversationList(item["id"], item["contact_name"]) for item in items]
 
@@ -210,12 +210,12 @@ async def test_a_long_transcript_is_read_in_pieces(instance: Instance, anna: For
 
 async def test_an_operators_acts_are_logged_under_their_own_name(instance: Instance, anna: FormClient) -> None:
     found = await begin_conversation(instance, "v1")
-    assert "The conversation is yours" in (await own(anna, found.id, "person", 0)).news
-    assert await held(instance, found.id) == ("person", 1, "console:anna", "Anna Bloom")
-    assert "Back in the queue" in (await own(anna, found.id, "queue", 1)).news
-    assert "the agent answers again" in (await own(anna, found.id, "agent", 2)).news
-    assert "Resolved" in (await own(anna, found.id, "closed", 3)).news
-    assert await held(instance, found.id) == ("closed", 4, "console:anna", "Anna Bloom")
+    assert "The conversation is yours" in (await change_owner(anna, found.id, "person", 0)).news
+    assert await read_owner(instance, found.id) == ("person", 1, "console:anna", "Anna Bloom")
+    assert "Back in the queue" in (await change_owner(anna, found.id, "queue", 1)).news
+    assert "the agent answers again" in (await change_owner(anna, found.id, "agent", 2)).news
+    assert "Resolved" in (await change_owner(anna, found.id, "closed", 3)).news
+    assert await read_owner(instance, found.id) == ("closed", 4, "console:anna", "Anna Bloom")
     asked = [payload for event, payload in await instance.logged("parley.inbound.web")]
     assert [(each.to, each.expected_epoch) for each in asked] == [
         ("person", 0),
@@ -238,7 +238,7 @@ async def test_of_many_who_claim_at_once_one_wins_and_the_others_are_told_who(in
             for seat, page in zip(seats, pages, strict=True)
         )
     )
-    owner, epoch, _, name = await held(instance, found.id)
+    owner, epoch, _, name = await read_owner(instance, found.id)
     assert (owner, epoch) == ("person", 2)
     winner = name or "The admin token"
     news = [answer.news for answer in answers]
@@ -248,9 +248,9 @@ async def test_of_many_who_claim_at_once_one_wins_and_the_others_are_told_who(in
 
 async def test_a_claim_from_an_old_page_changes_nothing(instance: Instance, anna: FormClient, ben: FormClient) -> None:
     found = await begin_conversation(instance, "v1")
-    await own(ben, found.id, "person", 0)
-    assert (await own(anna, found.id, "closed", 0)).news == "Nothing was changed: Ben was faster."
-    assert (await held(instance, found.id))[2] == "console:ben"
+    await change_owner(ben, found.id, "person", 0)
+    assert (await change_owner(anna, found.id, "closed", 0)).news == "Nothing was changed: Ben was faster."
+    assert (await read_owner(instance, found.id))[2] == "console:ben"
 
 
 async def test_a_conversation_held_by_a_colleague_is_released_before_it_changes_hands(
@@ -258,25 +258,25 @@ async def test_a_conversation_held_by_a_colleague_is_released_before_it_changes_
 ) -> None:
     """As at the desk: anybody may free it, for its holder may be away; nobody takes, gives back or closes it."""
     found = await begin_conversation(instance, "v1")
-    await own(ben, found.id, "person", 0)
+    await change_owner(ben, found.id, "person", 0)
     page = await anna.get(talk(found.id))
     assert "With Ben" in page.words
     assert [a.get("value") for n, a in page.elements() if n == "button" and a.get("name") == "to"] == ["queue"]
     for to in ("person", "agent", "closed"):
-        seen = await own(anna, found.id, to, 1)
+        seen = await change_owner(anna, found.id, to, 1)
         assert (seen.status, seen.news) == (
             409,
             "Nothing was changed: Ben has the conversation; put it back in the queue first.",
         )
-    assert (await held(instance, found.id))[:3] == ("person", 1, "console:ben")
-    await own(anna, found.id, "queue", 1)
-    await own(anna, found.id, "person", 2)
-    assert (await held(instance, found.id))[:3] == ("person", 3, "console:anna")
+    assert (await read_owner(instance, found.id))[:3] == ("person", 1, "console:ben")
+    await change_owner(anna, found.id, "queue", 1)
+    await change_owner(anna, found.id, "person", 2)
+    assert (await read_owner(instance, found.id))[:3] == ("person", 3, "console:anna")
 
 
 async def test_the_resolution_is_shown_once_the_conversation_is_closed(instance: Instance, anna: FormClient) -> None:
     found = await begin_conversation(instance, "v1")
-    await own(anna, found.id, "person", 0)
+    await change_owner(anna, found.id, "person", 0)
     page = await anna.get(talk(found.id, "resolve"))
     assert [a.get("value") for n, a in page.elements() if n == "option"][:2] == ["Solved", "Workaround"]
     word = {"to": "closed", "epoch": page.field("epoch"), "outcome": "Workaround", "note": " ask again in May "}
@@ -292,10 +292,10 @@ async def test_a_resolution_that_the_form_did_not_offer_closes_nothing(
     instance: Instance, anna: FormClient, wrong: dict[str, str]
 ) -> None:
     found = await begin_conversation(instance, "v1")
-    await own(anna, found.id, "person", 0)
+    await change_owner(anna, found.id, "person", 0)
     fields = {"to": "closed", "epoch": "1"} | wrong
     assert (await anna.send(talk(found.id), talk(found.id, "owner"), fields)).status == 400
-    assert (await held(instance, found.id))[:2] == ("person", 1)
+    assert (await read_owner(instance, found.id))[:2] == ("person", 1)
 
 
 async def test_a_line_that_may_be_lost_says_so_and_is_sent_again_once(instance: Instance, anna: FormClient) -> None:
@@ -309,16 +309,16 @@ async def test_a_line_that_may_be_lost_says_so_and_is_sent_again_once(instance: 
         await anna.send(talk(found.id), talk(found.id, "messages"), again)
     assert len({message.id for message in await messages(instance)}) == 1
     assert {message.text for message in await messages(instance)} == {"We do, from 4.50 euro."}
-    assert (await held(instance, found.id))[0] == "person"
+    assert (await read_owner(instance, found.id))[0] == "person"
 
 
 async def test_an_answer_takes_the_conversation_and_goes_out_under_the_operators_name(
     instance: Instance, anna: FormClient
 ) -> None:
     found = await begin_conversation(instance, "v1")
-    seen = await say(anna, found.id, "I will look\r\ninto it")
+    seen = await send_message(anna, found.id, "I will look\r\ninto it")
     assert seen.news == "Your message is on its way."
-    assert (await held(instance, found.id))[:3] == ("person", 1, "console:anna")
+    assert (await read_owner(instance, found.id))[:3] == ("person", 1, "console:anna")
     claim, message = await instance.logged("parley.inbound.web")
     assert (claim[0].type, claim[1].to) == (topics.OWNER_REQUESTED, "person")
     assert (message[1].author.kind, message[1].author.name, message[1].text) == (
@@ -334,8 +334,8 @@ async def test_an_answer_to_a_conversation_that_somebody_else_has_is_kept_and_no
     instance: Instance, anna: FormClient, ben: FormClient
 ) -> None:
     found = await begin_conversation(instance, "v1")
-    await own(ben, found.id, "person", 0)
-    seen = await say(anna, found.id, "My long answer <b>")
+    await change_owner(ben, found.id, "person", 0)
+    seen = await send_message(anna, found.id, "My long answer <b>")
     assert (seen.status, seen.news) == (409, "Not sent: Ben has the conversation. Put it back in the queue first.")
     assert "\nMy long answer &lt;b&gt;</textarea>" in seen.text
     assert await messages(instance) == []
@@ -355,7 +355,7 @@ async def test_of_two_who_answer_at_once_the_contact_hears_one(
         answers = await asyncio.gather(*(seat.post(talk(found.id, "messages"), fields) for seat, fields in sent))
         assert sorted(answer.status for answer in answers) == [200, 409]
         (lost,) = [answer for answer in answers if answer.status == 409]
-        winner = (await held(instance, found.id))[3]
+        winner = (await read_owner(instance, found.id))[3]
         assert lost.news == f"Not sent: {winner} has the conversation. Put it back in the queue first."
         assert len(await messages(instance)) == number + 1
         assert (await messages(instance))[-1].author.name == winner
@@ -364,9 +364,9 @@ async def test_of_two_who_answer_at_once_the_contact_hears_one(
 async def test_a_form_that_is_sent_twice_is_one_message(instance: Instance, anna: FormClient) -> None:
     found = await begin_conversation(instance, "v1")
     for _ in range(2):
-        assert (await say(anna, found.id, "Hello", client_msg_id="m1")).status == 200
+        assert (await send_message(anna, found.id, "Hello", client_msg_id="m1")).status == 200
     assert len({each.id for each in await messages(instance)}) == 1
-    other = await say(anna, found.id, "Something else", client_msg_id="m1")
+    other = await send_message(anna, found.id, "Something else", client_msg_id="m1")
     assert (other.status, "sent before" in other.news) == (409, True)
 
 
@@ -375,7 +375,7 @@ async def test_an_answer_that_says_nothing_or_too_much_is_refused(
     instance: Instance, anna: FormClient, text: str
 ) -> None:
     found = await begin_conversation(instance, "v1")
-    seen = await say(anna, found.id, text)
+    seen = await send_message(anna, found.id, text)
     assert seen.status == 409
     assert seen.news.startswith("Not sent: text: ")
     assert await instance.logged("parley.inbound.web") == []
@@ -385,7 +385,7 @@ async def test_a_card_number_in_an_answer_is_masked_before_it_is_written_down(
     instance: Instance, anna: FormClient
 ) -> None:
     found = await begin_conversation(instance, "v1")
-    await say(anna, found.id, "Your card 4111 1111 1111 1111 is fine")
+    await send_message(anna, found.id, "Your card 4111 1111 1111 1111 is fine")
     (message,) = await messages(instance)
     assert "4111 1111" not in message.text
 
@@ -446,7 +446,7 @@ async def test_an_approval_is_decided_under_the_operators_name(instance: Instanc
 
 async def test_a_claim_that_makes_no_sense_is_refused(instance: Instance, anna: FormClient) -> None:
     found = await begin_conversation(instance, "v1")
-    seen = await own(anna, found.id, "nobody", 0)
+    seen = await change_owner(anna, found.id, "nobody", 0)
     assert seen.status == 400
     for epoch in ("x", "-1", "", "٣"):
         fields = {"to": "person", "epoch": epoch}
@@ -467,7 +467,7 @@ async def test_the_script_is_answered_once_the_part_is_another_one(instance: Ins
         instance.clock.tick(1)
         now = await instance.parts.state.conversations.get(found.id)
         assert now is not None
-        await own(anna, found.id, "queue", now.epoch)
+        await change_owner(anna, found.id, "queue", now.epoch)
         part = await asyncio.wait_for(waiting, 30)
         assert part.status == 200
         assert "aiting for a person" in part.words

@@ -23,7 +23,7 @@ async def put(instance: Instance, **more: Any) -> None:
     await instance.parts.state.dead_letters.add(letter(instance, **more))
 
 
-async def appended(instance: Instance) -> list[str]:
+async def appended_event_ids(instance: Instance) -> list[str]:
     return [event.id for event, _ in await instance.logged("parley.inbound.web")]
 
 
@@ -54,7 +54,7 @@ async def test_a_dry_run_tells_what_would_happen_and_does_nothing(instance: Inst
     )
     assert "people have the conversation, so it would only join the transcript" in seen.words
     assert "the record cannot be decoded, so it cannot be replayed (handler_failed)" in seen.words
-    assert await appended(instance) == []
+    assert await appended_event_ids(instance) == []
     assert [a for n, a in seen.elements() if a.get("name") == "letter" and "checked" not in a] == []
     kept = await instance.parts.state.dead_letters.get("shop", "dead-1")
     assert kept is not None
@@ -73,13 +73,13 @@ async def test_many_are_replayed_at_once_each_under_an_id_of_its_own(instance: I
         await put(instance, id_=id_)
     seen = await send(anna, "replay", *letters[:20])
     assert (seen.status, seen.news) == (200, "Replayed.")
-    assert len(await appended(instance)) == 20
+    assert len(await appended_event_ids(instance)) == 20
     # The page that says so can be loaded again.
     await anna.get(seen.url)
-    assert len(await appended(instance)) == 20
+    assert len(await appended_event_ids(instance)) == 20
     again = await send(anna, "replay", "dead-0")
     assert again.news == "Replayed."
-    assert (await appended(instance))[-1] == ids.derived_id("event-1", "replay", 2)
+    assert (await appended_event_ids(instance))[-1] == ids.derived_id("event-1", "replay", 2)
 
 
 async def test_a_dead_letter_that_cannot_be_replayed_is_reported_and_stops_no_other(
@@ -90,14 +90,14 @@ async def test_a_dead_letter_that_cannot_be_replayed_is_reported_and_stops_no_ot
     seen = await send(anna, "replay", "dead-1", "dead-2", "dead-2")
     assert seen.news == "Replayed 1 of 2."
     assert "cannot be replayed" in seen.words
-    assert len(await appended(instance)) == 1
+    assert len(await appended_event_ids(instance)) == 1
 
 
 @pytest.mark.parametrize("letters", [[], [f"dead-{number}" for number in range(101)]])
 async def test_nothing_or_too_much_is_refused(instance: Instance, anna: FormClient, letters: list[str]) -> None:
     await put(instance)
     assert (await send(anna, "replay", *letters)).status == 400
-    assert await appended(instance) == []
+    assert await appended_event_ids(instance) == []
 
 
 async def test_only_who_sees_all_tenants_sees_letters_of_none(
@@ -110,7 +110,7 @@ async def test_only_who_sees_all_tenants_sees_letters_of_none(
     await put(instance, id_="dead-1")
     seen = await ben.send(PATH, PATH, {"act": "replay", "letter": ["of-nobody"]})
     assert seen.news == "Replayed 0 of 1."
-    assert await appended(instance) == []
+    assert await appended_event_ids(instance) == []
 
 
 async def test_another_tenants_letter_is_neither_shown_nor_replayed(instance: Instance, ben: FormClient) -> None:
@@ -118,7 +118,7 @@ async def test_another_tenants_letter_is_neither_shown_nor_replayed(instance: In
     await put(instance, id_="dead-2")
     assert "/console/shop/conversations/conversation-1" in (await ben.get(PATH)).text
     seen = await send(ben, "replay", "dead-1")
-    assert (seen.news, await appended(instance)) == ("Replayed 0 of 1.", [])
+    assert (seen.news, await appended_event_ids(instance)) == ("Replayed 0 of 1.", [])
 
 
 async def test_letters_can_be_narrowed_to_one_code(instance: Instance, anna: FormClient) -> None:

@@ -17,7 +17,7 @@ async def conversation(instance: Instance) -> str:
     return (await instance.conversation()).id
 
 
-def everything(conversation: str) -> dict[str, dict[str, Any]]:
+def forms_by_address(conversation: str) -> dict[str, dict[str, Any]]:
     """Every form that changes something, by its address."""
     return {
         talk(conversation, "owner"): {"to": "person", "epoch": "0"},
@@ -29,7 +29,7 @@ def everything(conversation: str) -> dict[str, dict[str, Any]]:
     }
 
 
-async def unchanged(instance: Instance, seat: FormClient) -> None:
+async def assert_nothing_changed(instance: Instance, seat: FormClient) -> None:
     assert await instance.logged("parley.inbound.web") == []
     assert (await seat.get(LIST)).url == LIST, "still signed in"
 
@@ -38,12 +38,12 @@ async def unchanged(instance: Instance, seat: FormClient) -> None:
 async def test_a_form_without_the_sessions_token_changes_nothing(
     instance: Instance, anna: FormClient, conversation: str, token: str | None
 ) -> None:
-    for path, fields in everything(conversation).items():
+    for path, fields in forms_by_address(conversation).items():
         given = (
             fields if token is None else {"csrf": token.encode("utf-16", "surrogatepass").decode("utf-16"), **fields}
         )
         assert (await anna.post(path, given)).status == 403, path
-    await unchanged(instance, anna)
+    await assert_nothing_changed(instance, anna)
 
 
 async def test_a_form_with_somebody_elses_token_changes_nothing(
@@ -51,9 +51,9 @@ async def test_a_form_with_somebody_elses_token_changes_nothing(
 ) -> None:
     theirs = (await ben.get(LIST)).field("csrf")
     assert theirs != (await anna.get(LIST)).field("csrf")
-    for path, fields in everything(conversation).items():
+    for path, fields in forms_by_address(conversation).items():
         assert (await anna.post(path, {"csrf": theirs, **fields})).status == 403, path
-    await unchanged(instance, anna)
+    await assert_nothing_changed(instance, anna)
 
 
 @pytest.mark.parametrize(
@@ -71,9 +71,9 @@ async def test_a_form_that_another_site_sends_changes_nothing_whatever_it_knows(
     instance: Instance, anna: FormClient, conversation: str, headers: dict[str, str]
 ) -> None:
     csrf = (await anna.get(LIST)).field("csrf")
-    for path, fields in everything(conversation).items():
+    for path, fields in forms_by_address(conversation).items():
         assert (await anna.post(path, {"csrf": csrf, **fields}, headers=headers)).status == 403, path
-    await unchanged(instance, anna)
+    await assert_nothing_changed(instance, anna)
     # It cannot sign anybody in either, so that nobody works in a session that is somebody else's.
     assert (await anna.sign_in("ben", headers=headers)).status == 403
 

@@ -17,7 +17,7 @@ from tests.e2e.conftest import ENGINES
 from tests.harness.chat_client import Contact
 from tests.harness.installation import Installation
 from tests.harness.processes import ForkServer
-from tests.telemetry.scraping import page_of
+from tests.telemetry.metrics_page import page_of
 from tests.widget.chat_page import Window, expect, wait_for_value
 
 pytestmark = pytest.mark.slow
@@ -72,7 +72,7 @@ async def page(window: Window, parley: Installation) -> Page:
     return opened
 
 
-async def heard(visitor: Contact, kind: str, text: str) -> dict[str, Any]:
+async def wait_for_line(visitor: Contact, kind: str, text: str) -> dict[str, Any]:
     """The line of the transcript, once the visitor has it."""
     after = 0
     for _ in range(20):
@@ -107,7 +107,7 @@ async def test_a_person_takes_over_answers_under_their_name_and_gives_the_conver
         {"name": "heat-pack.txt", "mimeType": "text/plain", "buffer": b"how to use it"}
     )
     await page.get_by_role("button", name="Send").click()
-    line = await heard(visitor, "person", "Anna here")
+    line = await wait_for_line(visitor, "person", "Anna here")
     assert line["author"]["name"] == "Anna Bloom"
     assert [file["name"] for file in line["attachments"]] == ["heat-pack.txt"]
     await expect(page.locator(".line.person", has_text="every parcel")).to_contain_text("Anna Bloom")
@@ -117,9 +117,9 @@ async def test_a_person_takes_over_answers_under_their_name_and_gives_the_conver
     assert said == [], "while the person has it the agent says nothing"
     await page.get_by_role("button", name="Return to agent").click()
     await expect(page.locator(".holding")).to_contain_text("The agent has been answering")
-    await heard(visitor, "agent", "rain water")
+    await wait_for_line(visitor, "agent", "rain water")
     await visitor.say("How long can I return a pot?")
-    await heard(visitor, "agent", "30 days")
+    await wait_for_line(visitor, "agent", "30 days")
     await page.get_by_role("link", name="Resolve…").click()
     await page.get_by_role("button", name="Resolve").click()
     await expect(page.locator(".holding")).to_contain_text("Closed by Anna Bloom")
@@ -136,12 +136,12 @@ async def test_the_resolution_is_in_the_figures_and_the_visitor_is_asked_for_a_r
     await page.get_by_role("button", name="Take over").click()
     await page.get_by_label("Reply", exact=True).fill("Anna here: it is on its way.")
     await page.get_by_role("button", name="Send").click()
-    await heard(visitor, "person", "on its way")
+    await wait_for_line(visitor, "person", "on its way")
     before = await figures(parley)
     await page.get_by_role("link", name="Resolve…").click()
     await page.get_by_label("Outcome").select_option("Workaround")
     await page.get_by_role("button", name="Resolve").click()
-    asked = await heard(visitor, "system", "How was our help?")
+    asked = await wait_for_line(visitor, "system", "How was our help?")
     assert len(asked["choices"]) == 5
     grown = {"resolved": before["resolved"] + 1, "closed": before["closed"], "returned": before["returned"]}
 

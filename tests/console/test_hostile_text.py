@@ -29,7 +29,7 @@ _ELEMENTS = """
 KNOWN = frozenset(_ELEMENTS.split())
 
 
-def wrong(seen: ShownPage) -> list[str]:
+def find_injected_elements(seen: ShownPage) -> list[str]:
     """Elements and attributes that only a payload can have brought."""
     found = []
     scripts = 0
@@ -46,7 +46,7 @@ def wrong(seen: ShownPage) -> list[str]:
     return found + ["script"] * (scripts - 1)
 
 
-async def everywhere(instance: Instance, payload: str, number: int) -> str:
+async def add_payload_everywhere(instance: Instance, payload: str, number: int) -> str:
     """The payload in every place that strangers, documents or models can write to; the conversation's id."""
     found = await fill_conversation(instance, f"place-{number}", name=payload, hostile=payload)
     dead = letter(instance, id_=f"dead-{number}", code=payload[:60], reason=payload, conversation_id=payload)
@@ -59,20 +59,20 @@ async def everywhere(instance: Instance, payload: str, number: int) -> str:
 
 async def test_no_payload_becomes_markup_on_any_page(instance: Instance, anna: FormClient) -> None:
     for number, payload in enumerate(PAYLOADS):
-        found = await everywhere(instance, payload, number)
+        found = await add_payload_everywhere(instance, payload, number)
         page = await anna.get(talk(found))
-        assert wrong(page) == [], payload
+        assert find_injected_elements(page) == [], payload
         assert f"<h1>{escape(payload)}</h1>" in page.text, "the contact's name, as they wrote it"
         kept = await anna.send(
             talk(found), talk(found, "messages"), {"text": "x" * 8001, "client_msg_id": payload[:64]}
         )
-        assert wrong(kept) == [], payload
+        assert find_injected_elements(kept) == [], payload
     await instance.settled()
     for path in (LIST, f"{LIST}?state=queue", "/console/shop/deadletters", "/console/shop/knowledge"):
-        assert wrong(await anna.get(path)) == []
+        assert find_injected_elements(await anna.get(path)) == []
     for payload in PAYLOADS:
         asked = await anna.send("/console/shop/knowledge", "/console/shop/knowledge", {"question": payload})
-        assert wrong(asked) == [], payload
+        assert find_injected_elements(asked) == [], payload
 
 
 async def test_an_address_that_holds_a_payload_is_harmless(anna: FormClient, sit: Sit, instance: Instance) -> None:
@@ -87,11 +87,16 @@ async def test_an_address_that_holds_a_payload_is_harmless(anna: FormClient, sit
             (anna, f"{LIST}/x", "after"),
             (stranger, "/console", "next"),
         ):
-            assert wrong(await seat.get(path, params={query: payload})) == []
-        assert wrong(await anna.get(f"/console/{payload.replace('/', '%2F').replace('#', '%23')}/knowledge")) == []
+            assert find_injected_elements(await seat.get(path, params={query: payload})) == []
+        assert (
+            find_injected_elements(
+                await anna.get(f"/console/{payload.replace('/', '%2F').replace('#', '%23')}/knowledge")
+            )
+            == []
+        )
         instance.clock.tick(60)
         refused = await stranger.post("/console/session", {"name": payload, "secret": payload, "next": payload})
-        assert (refused.status, wrong(refused)) == (401, [])
+        assert (refused.status, find_injected_elements(refused)) == (401, [])
 
 
 @pytest.fixture
@@ -134,7 +139,7 @@ async def test_fifty_payloads_on_every_page_run_nothing(
     """In the page as it comes, and in the parts that its own script puts there."""
     page, ran = open_page
     assert len(PAYLOADS) >= 50
-    talks = [await everywhere(instance, payload, number) for number, payload in enumerate(PAYLOADS)]
+    talks = [await add_payload_everywhere(instance, payload, number) for number, payload in enumerate(PAYLOADS)]
     await instance.settled()
     for path in (LIST, "/console/shop/deadletters", "/console/shop/knowledge", *(talk(each) for each in talks)):
         await page.goto(instance.address + path)
@@ -143,7 +148,7 @@ async def test_fifty_payloads_on_every_page_run_nothing(
     assert ran == []
     await page.goto(instance.address + LIST)
     instance.clock.tick(1)
-    await everywhere(instance, f"newest {PAYLOADS[0]}", len(PAYLOADS))
+    await add_payload_everywhere(instance, f"newest {PAYLOADS[0]}", len(PAYLOADS))
     await page.locator(".talks .name", has_text="newest").wait_for()
     await page.evaluate("new Promise(done => setTimeout(done, 50))")
     await asyncio.sleep(0)

@@ -17,14 +17,14 @@ Sit = Callable[..., Awaitable[FormClient]]
 FREE = PAIR_LIMITS[0].free
 
 
-async def until(holds: Callable[[], bool]) -> None:
+async def wait_for_condition(holds: Callable[[], bool]) -> None:
     async with asyncio.timeout(30):
         while not holds():  # noqa: ASYNC110  # nothing announces it
             await asyncio.sleep(0.01)
 
 
 @asynccontextmanager
-async def guessing(instance: Instance, seat: FormClient, name: str, at_once: int) -> AsyncIterator[None]:
+async def hold_back_guesses(instance: Instance, seat: FormClient, name: str, at_once: int) -> AsyncIterator[None]:
     """So many wrong answers for a name are held back meanwhile."""
     for number in range(FREE):
         assert (await seat.sign_in(name, f"guess-{number}")).status == 401
@@ -32,7 +32,7 @@ async def guessing(instance: Instance, seat: FormClient, name: str, at_once: int
     instance.clock.runs.clear()
     held = [asyncio.create_task(seat.sign_in(name, "guess")) for _ in range(at_once)]
     try:
-        await until(lambda: instance.clock.sleepers == before + at_once)
+        await wait_for_condition(lambda: instance.clock.sleepers == before + at_once)
         yield
     finally:
         instance.clock.runs.set()
@@ -72,7 +72,7 @@ async def right() -> bool:
 
 
 async def test_guessing_for_one_name_does_not_lock_out_others_at_the_address(instance: Instance, sit: Sit) -> None:
-    async with guessing(instance, await sit(), "anna", PAIR_LIMITS[0].concurrent):
+    async with hold_back_guesses(instance, await sit(), "anna", PAIR_LIMITS[0].concurrent):
         assert (await (await sit()).sign_in("ben")).status == 200
         assert (await (await sit()).sign_in()).status == 200, "the admin token"
 
@@ -82,7 +82,7 @@ async def test_a_browser_that_knows_the_way_gets_in_while_others_guess_for_its_n
 ) -> None:
     """What is refused meanwhile says when to try again; what a browser knows of one name is nothing for another."""
     known, stranger, bens = await sit("anna"), await sit(), await sit("ben")
-    async with guessing(instance, await sit(), "anna", PAIR_LIMITS[0].concurrent):
+    async with hold_back_guesses(instance, await sit(), "anna", PAIR_LIMITS[0].concurrent):
         assert (await known.sign_in("anna")).status == 200
         for seat in (stranger, bens):
             refused = await seat.sign_in("anna")

@@ -91,7 +91,7 @@ class Autoscaler(Strict):
     behavior: Behavior
 
 
-class Advanced(Strict):
+class AdvancedConfig(Strict):
     horizontalPodAutoscalerConfig: Autoscaler
 
 
@@ -101,7 +101,7 @@ class Scaled(Strict):
     cooldownPeriod: int = Field(ge=0)
     minReplicaCount: int = Field(ge=0)
     maxReplicaCount: int = Field(gt=0)
-    advanced: Advanced
+    advanced: AdvancedConfig
     triggers: list[Annotated[KafkaTrigger | PrometheusTrigger, Field(discriminator="type")]] = Field(min_length=1)
 
 

@@ -20,11 +20,11 @@ CAME_LATE = {DELIVERY_RECORDED: {"seq", "traceparent"}, TURN_COMPLETED: {"cost",
 """Fields of a payload that a release before did not write."""
 
 
-class _LaterFacts(Facts):
+class _ExtendedFacts(Facts):
     mood: str = "calm"
 
 
-class _LaterMessage(TranscriptMessage):
+class _ExtendedMessage(TranscriptMessage):
     mood: str = "calm"
 
 
@@ -60,10 +60,10 @@ def _rewrite_state() -> None:
     commit, add = RedisConversations.commit, RedisTranscript.add
 
     async def committed(self: RedisConversations, conversation: str, *, facts: Facts, **rest: Any) -> Any:
-        return await commit(self, conversation, facts=_LaterFacts(**facts.model_dump()), **rest)
+        return await commit(self, conversation, facts=_ExtendedFacts(**facts.model_dump()), **rest)
 
     async def added(self: RedisTranscript, conversation: str, message: TranscriptMessage) -> int:
-        return await add(self, conversation, _LaterMessage(**message.model_dump()))
+        return await add(self, conversation, _ExtendedMessage(**message.model_dump()))
 
     RedisConversations.commit = committed  # type: ignore[method-assign]
     RedisTranscript.add = added  # type: ignore[method-assign]

@@ -22,7 +22,7 @@ from tests.harness.chat_client import Contact
 from tests.harness.contract_client import ContractClient, wait_for
 from tests.harness.installation import Installation
 from tests.harness.processes import ForkServer
-from tests.telemetry.scraping import scrape
+from tests.telemetry.metrics_page import scrape
 
 pytestmark = [pytest.mark.scaled, pytest.mark.timeout(240)]
 PASSING = {"PARLEY_MEMBER": ""}

@@ -58,7 +58,7 @@ async def busy(fork_server: ForkServer, tmp_path: Path) -> AsyncIterator[Install
 
 
 @asynccontextmanager
-async def outside(installation: Installation, address: str) -> AsyncIterator[ContractClient]:
+async def client_from_address(installation: Installation, address: str) -> AsyncIterator[ContractClient]:
     connector = aiohttp.TCPConnector(local_addr=(address, 0), limit=0)
     async with aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=60)) as session:
         yield ContractClient(installation, session)
@@ -75,9 +75,9 @@ async def test_a_crowd_from_one_address_takes_nothing_from_other_channels_and_ad
     """All webhooks that a vendor signed get 200, and a visitor at another address sends ten messages of ten."""
     seen, done = Counter[int](), asyncio.Event()
     async with AsyncExitStack() as stack:
-        crowd = await stack.enter_async_context(outside(busy, "127.0.0.2"))
-        vendor = await stack.enter_async_context(outside(busy, "127.0.0.3"))
-        other = await stack.enter_async_context(outside(busy, "127.0.0.4"))
+        crowd = await stack.enter_async_context(client_from_address(busy, "127.0.0.2"))
+        vendor = await stack.enter_async_context(client_from_address(busy, "127.0.0.3"))
+        other = await stack.enter_async_context(client_from_address(busy, "127.0.0.4"))
         visitors = [await crowd.visitor() for _ in range(CROWD)]
         floods = [asyncio.create_task(flood(visitor, seen, done)) for visitor in visitors]
         try:
@@ -103,7 +103,7 @@ async def test_a_crowd_from_one_address_takes_nothing_from_other_channels_and_ad
 async def test_a_visitor_may_have_a_few_sockets_and_no_more(busy: Installation) -> None:
     """Of sixty on one token twenty stay open; the others are told why and closed with 1008. One that closes makes room
     for another."""
-    async with outside(busy, "127.0.0.2") as shop, AsyncExitStack() as stack:
+    async with client_from_address(busy, "127.0.0.2") as shop, AsyncExitStack() as stack:
         visitor = await shop.visitor()
         opened = []
         for _ in range(60):
@@ -119,11 +119,11 @@ async def test_a_visitor_may_have_a_few_sockets_and_no_more(busy: Installation) 
             assert socket.close_code == 1008
         await opened[0][0].close()
         async with asyncio.timeout(30):
-            while (await _greeted(shop, busy, visitor)) != "welcome":  # noqa: ASYNC110  # nothing announces it
+            while (await _open_socket(shop, busy, visitor)) != "welcome":  # noqa: ASYNC110  # nothing announces it
                 await asyncio.sleep(0.05)
 
 
-async def _greeted(shop: ContractClient, installation: Installation, visitor: Visitor) -> str:
+async def _open_socket(shop: ContractClient, installation: Installation, visitor: Visitor) -> str:
     async with shop.http.ws_connect(f"{installation.base}/v1/chat/plantstore/socket") as socket:
         await socket.send_json({"type": "hello", "token": visitor.token})
         return str(json.loads((await socket.receive(timeout=30)).data)["type"])
@@ -138,7 +138,7 @@ async def test_sessions_begun_from_one_address_leave_room_for_those_of_others(bu
             forwarded = {"X-Forwarded-For": f"198.51.100.{seen.total() % 250}"}
             seen[(await crowd.call("POST", path, json={}, headers=forwarded)).status] += 1
 
-    async with outside(busy, "127.0.0.2") as crowd, outside(busy, "127.0.0.4") as other:
+    async with client_from_address(busy, "127.0.0.2") as crowd, client_from_address(busy, "127.0.0.4") as other:
         floods = [asyncio.create_task(begin(crowd)) for _ in range(CROWD)]
         try:
             async with asyncio.timeout(60):

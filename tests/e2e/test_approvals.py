@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 import yaml
 
-from agent_worker.phrases import DEFAULT_VOICE
+from agent_worker.voice import DEFAULT_VOICE
 from tests.harness.chat_client import Contact
 from tests.harness.contract_client import wait_for
 from tests.harness.installation import Installation
@@ -88,7 +88,7 @@ async def test_an_action_awaiting_approval_survives_a_restart_and_is_done_once(
         assert wrong["error"]["code"] == "invalid_request"
         elsewhere = await parley.admin("GET", f"{where}/approvals", tenant="bookshop", ok=False)
         assert elsewhere["error"]["code"] == "not_found"
-        assert [(record["name"], record["outcome"]) for record in await done(parley, where)] == [
+        assert [(record["name"], record["outcome"]) for record in await wait_for_action_records(parley, where)] == [
             ("refund", "succeeded")
         ]
 
@@ -100,7 +100,7 @@ async def next_line(contact: Contact, after: int) -> dict[str, Any]:
     return await wait_for(look)
 
 
-async def done(parley: Installation, where: str) -> list[dict[str, Any]]:
+async def wait_for_action_records(parley: Installation, where: str) -> list[dict[str, Any]]:
     """What turns tell of actions, once one does: a turn is told after what it said."""
 
     async def look() -> list[dict[str, Any]]:

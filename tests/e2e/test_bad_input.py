@@ -16,7 +16,7 @@ from tests.harness.installation import QUESTIONS
 JSON = {"Content-Type": "application/json"}
 
 
-async def raw(visitor: Visitor, body: bytes) -> Answer:
+async def post_raw_body(visitor: Visitor, body: bytes) -> Answer:
     return await visitor.call("POST", "messages", data=body, headers=JSON)
 
 
@@ -69,7 +69,7 @@ MALFORMED = {
 
 @pytest.mark.parametrize("body", MALFORMED.values(), ids=MALFORMED.keys())
 async def test_malformed_input_is_invalid_and_leaves_nothing_behind(visitor: Visitor, body: bytes) -> None:
-    assert (await raw(visitor, body)).code == "invalid_request"
+    assert (await post_raw_body(visitor, body)).code == "invalid_request"
     assert await visitor.read() == []
     assert (await visitor.post(client_msg_id="1", text="then a good one")).status == 202
 
@@ -137,14 +137,14 @@ async def test_unusual_text_over_a_socket_is_kept_too(visitor: Visitor) -> None:
 
 
 async def test_of_duplicate_keys_one_is_taken_or_the_body_refused(visitor: Visitor) -> None:
-    answer = await raw(visitor, b'{"client_msg_id": "1", "text": "first", "text": "second"}')
+    answer = await post_raw_body(visitor, b'{"client_msg_id": "1", "text": "first", "text": "second"}')
     assert answer.status in (202, 400)
     if answer.status == 202:
         assert (await visitor.read())[0]["text"] in ("first", "second")
 
 
 async def test_a_surrogate_pair_in_escapes_is_the_letter_it_means(visitor: Visitor) -> None:
-    assert (await raw(visitor, message(rb'"\ud83c\udf31"'))).status == 202
+    assert (await post_raw_body(visitor, message(rb'"\ud83c\udf31"'))).status == 202
     assert (await visitor.read())[0]["text"] == "🌱"
 
 
@@ -207,8 +207,8 @@ async def test_the_log_is_json_with_the_named_fields_and_holds_no_word_of_anybod
     shop = visitor.outside
     await visitor.ask(f"{QUESTIONS[0]} {CANARY}")
     await visitor.ask(f"{CANARY}?")
-    await raw(visitor, message(f'"{CANARY}'.encode()))
-    await raw(visitor, message(f'["{CANARY}"]'.encode()))
+    await post_raw_body(visitor, message(f'"{CANARY}'.encode()))
+    await post_raw_body(visitor, message(f'["{CANARY}"]'.encode()))
     await visitor.post(client_msg_id=CANARY, text=f"{CANARY}\0")
     await visitor.call("GET", f"messages?after={CANARY}")
     async with visitor.tab() as tab:

@@ -28,7 +28,7 @@ async def to(shop: ContractClient, *args: str) -> tuple[int, str]:
     return await shop.installation.command(*args, "--tenant", "plantstore", "--url", shop.base)
 
 
-def parsed(output: str) -> Any:
+def parse_json_output(output: str) -> Any:
     """JSON as a program would read it: from the first brace on, notes before it come on stderr."""
     return json.loads(output[min(i for i in (output.find("{"), output.find("[")) if i >= 0) :])
 
@@ -45,7 +45,7 @@ def change(installation: Installation, **changes: Any) -> None:
 # ── help ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def computed() -> float:
+def processor_seconds() -> float:
     """Seconds of processor time of all processes that were started here and have ended."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
@@ -55,9 +55,9 @@ def test_help_lists_every_command_and_comes_within_300_ms() -> None:
     """Processor time, and the best of a few: the machine is shared, the promise is about what is imported."""
     times, listed = [], ""
     for _ in range(4):
-        before = computed()
+        before = processor_seconds()
         done = subprocess.run([sys.executable, "-m", "gateway.cli", "--help"], cwd=ROOT, capture_output=True, text=True)
-        times.append(computed() - before)
+        times.append(processor_seconds() - before)
         assert done.returncode == 0
         listed = done.stdout
     assert {name for name in COMMANDS if re.search(rf"^\W*{name}\b", listed, re.MULTILINE)} == set(COMMANDS)
@@ -81,7 +81,7 @@ async def test_chat_asks_one_question_and_prints_the_answer_with_its_sources(sho
     assert "shipping" in output.lower()
     status, output = await to(shop, "chat", "-m", QUESTIONS[0], "--json")
     assert status == 0
-    assert "heat pack" in json.dumps(parsed(output))
+    assert "heat pack" in json.dumps(parse_json_output(output))
 
 
 async def test_knowledge_is_added_listed_asked_checked_and_removed(shop: ContractClient, tmp_path: Path) -> None:
@@ -186,7 +186,7 @@ async def test_config_check_show_and_schema(embedded_alone: Installation) -> Non
         assert "plantstore" in output
     status, output = await embedded_alone.command("config", "schema", config=False)
     assert status == 0
-    assert "tenants" in parsed(output)["properties"]
+    assert "tenants" in parse_json_output(output)["properties"]
 
 
 async def test_a_secret_is_masked_wherever_it_came_from(embedded_alone: Installation) -> None:
@@ -242,7 +242,7 @@ async def test_a_configuration_that_is_not_there_is_named(embedded_alone: Instal
 async def test_doctor_tells_programs_what_is_well(embedded_alone: Installation) -> None:
     status, output = await embedded_alone.command("doctor", "--json")
     assert status == 0, output
-    report = parsed(output)
+    report = parse_json_output(output)
     assert report
     assert ADMIN_TOKEN not in output
 
@@ -396,6 +396,6 @@ async def test_topics_are_checked_before_work_begins(
     change(made, **servers)
     status, output = await made.command("doctor", "--json")
     assert status in (0, 1)
-    report = json.dumps(parsed(output))
+    report = json.dumps(parse_json_output(output))
     for word in ("topics", "retention", "redis", "kafka", "clock"):
         assert word in report.lower(), word

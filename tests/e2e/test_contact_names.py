@@ -16,7 +16,7 @@ from tests.harness.installation import QUESTIONS, Installation, config_of
 from tests.harness.processes import ForkServer
 from tests.simulators.meta import Instagram
 from tests.simulators.slack.server import SlackVendor
-from tests.simulators.vendor import Fault, Shown
+from tests.simulators.vendor import Fault, ShownMessage
 
 NAME = "Anna Bloom"
 
@@ -27,7 +27,7 @@ class Shop:
     slack: SlackVendor
     instagram: Instagram
 
-    async def shown(self, vendor: Any, person: str) -> Shown:
+    async def shown(self, vendor: Any, person: str) -> ShownMessage:
         place = vendor.place(person)
         await vendor.ledger.until(lambda: vendor.ledger.at(place), deadline=60)
         return vendor.ledger.at(place)[0]  # type: ignore[no-any-return]

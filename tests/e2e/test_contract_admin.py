@@ -36,7 +36,7 @@ async def parley(
         yield installation
 
 
-async def about(visitor: Visitor) -> dict[str, Any]:
+async def get_conversation(visitor: Visitor) -> dict[str, Any]:
     answer = await visitor.outside.admin("GET", f"conversations/{visitor.conversation}", tenant=visitor.tenant)
     assert answer.status == 200, answer
     body: dict[str, Any] = answer.body
@@ -45,13 +45,13 @@ async def about(visitor: Visitor) -> dict[str, Any]:
 
 async def owned_by(visitor: Visitor, owner: str) -> dict[str, Any]:
     async def look() -> dict[str, Any] | None:
-        now = await about(visitor)
+        now = await get_conversation(visitor)
         return now if now["owner"] == owner else None
 
     return await wait_for(look)
 
 
-async def own(visitor: Visitor, to: str, epoch: int) -> Answer:
+async def change_owner(visitor: Visitor, to: str, epoch: int) -> Answer:
     path = f"conversations/{visitor.conversation}/owner"
     return await visitor.outside.admin("POST", path, tenant=visitor.tenant, json={"to": to, "epoch": epoch})
 
@@ -61,13 +61,13 @@ async def write(visitor: Visitor, id_: str, text: str, **more: Any) -> Answer:
     return await visitor.outside.admin("POST", path, json={"client_msg_id": id_, "text": text, **more})
 
 
-async def settled(visitor: Visitor) -> list[dict[str, Any]]:
+async def wait_for_transcript(visitor: Visitor) -> list[dict[str, Any]]:
     """The transcript, once every message of the contact stands in a turn."""
 
     async def look() -> list[dict[str, Any]] | None:
         lines = await visitor.read()
         asked = {line["id"] for line in lines if line["author"]["kind"] == "contact"}
-        handled = {done for turn in (await about(visitor))["turns"] for done in turn["handled"]}
+        handled = {done for turn in (await get_conversation(visitor))["turns"] for done in turn["handled"]}
         return lines if asked <= handled else None
 
     return await wait_for(look)
@@ -255,8 +255,8 @@ async def test_a_query_is_words_never_a_language(shop: ContractClient, query: st
 
 async def test_a_conversation_shows_its_transcript_owner_epoch_and_turns(visitor: Visitor) -> None:
     reply = await visitor.ask(QUESTIONS[0])
-    lines = await settled(visitor)
-    shown = await about(visitor)
+    lines = await wait_for_transcript(visitor)
+    shown = await get_conversation(visitor)
     assert {"transcript", "owner", "epoch", "turns"} <= set(shown)
     assert shown["owner"] == "agent"
     assert [line["id"] for line in shown["transcript"]] == [line["id"] for line in lines]
@@ -290,8 +290,8 @@ async def test_a_bad_list_query_is_invalid(shop: ContractClient, query: str) -> 
 
 async def test_one_claim_wins_and_the_stale_one_hears_what_holds(visitor: Visitor) -> None:
     await visitor.ask(QUESTIONS[0])
-    epoch = (await about(visitor))["epoch"]
-    answers = await asyncio.gather(*(own(visitor, "person", epoch) for _ in range(10)))
+    epoch = (await get_conversation(visitor))["epoch"]
+    answers = await asyncio.gather(*(change_owner(visitor, "person", epoch) for _ in range(10)))
     won = [answer for answer in answers if answer.status == 200]
     lost = [answer for answer in answers if answer.status != 200]
     assert len(won) == 1
@@ -334,7 +334,7 @@ async def test_while_a_person_owns_the_agent_is_silent_and_after_handback_it_ans
     lines = await lines_until_person(visitor, "p2")
     after = [line["author"]["kind"] for line in lines if line["seq"] > asked.body["seq"]]
     assert after == ["person"], "the agent must not speak while a person owns"
-    back = await own(visitor, "agent", now["epoch"])
+    back = await change_owner(visitor, "agent", now["epoch"])
     assert back.body["owner"] == "agent"
     assert "rain water" in (await visitor.ask(QUESTIONS[2]))["text"]
 
@@ -377,7 +377,7 @@ async def test_a_bad_message_of_a_person_takes_nothing_over(visitor: Visitor, bo
     await visitor.ask(QUESTIONS[0])
     path = f"conversations/{visitor.conversation}/messages"
     assert (await visitor.outside.admin("POST", path, json=body)).code == "invalid_request"
-    assert (await about(visitor))["owner"] == "agent"
+    assert (await get_conversation(visitor))["owner"] == "agent"
 
 
 async def test_a_contact_who_asks_for_a_person_waits_unanswered_until_handback(visitor: Visitor) -> None:
@@ -393,7 +393,7 @@ async def test_a_contact_who_asks_for_a_person_waits_unanswered_until_handback(v
     after = [line["author"]["kind"] for line in lines if line["seq"] > asked.body["seq"]]
     assert "agent" not in after, "the agent must not answer while people are waited for"
     now = await owned_by(visitor, "person")
-    assert (await own(visitor, "agent", now["epoch"])).status == 200
+    assert (await change_owner(visitor, "agent", now["epoch"])).status == 200
     assert (await visitor.ask(QUESTIONS[1]))["citations"][0]["document"] == "returns"
 
 
@@ -401,7 +401,7 @@ async def test_a_queued_conversation_can_be_handed_back_to_the_agent(visitor: Vi
     reply = await visitor.ask(NONSENSE)
     await visitor.post(client_msg_id="c", text="yes", choice={"in_reply_to": reply["id"], "id": "person"})
     now = await owned_by(visitor, "queue")
-    assert (await own(visitor, "agent", now["epoch"])).status == 200
+    assert (await change_owner(visitor, "agent", now["epoch"])).status == 200
     assert (await visitor.ask(QUESTIONS[1]))["citations"][0]["document"] == "returns"
 
 
@@ -410,26 +410,26 @@ async def test_a_closed_conversation_is_the_agents_again_with_the_next_message(o
     await visitor.ask(QUESTIONS[0])
     await write(visitor, "p", "Done.")
     now = await owned_by(visitor, "person")
-    assert (await own(visitor, "closed", now["epoch"])).status == 200
+    assert (await change_owner(visitor, "closed", now["epoch"])).status == 200
     asked = await visitor.say(QUESTIONS[1])
     reply = await visitor.until("agent", asked.body["seq"])
     assert reply["citations"][0]["document"] == "returns"
-    assert (await about(visitor))["owner"] == "agent"
+    assert (await get_conversation(visitor))["owner"] == "agent"
 
 
 async def test_a_claim_that_is_given_back_at_once_leaves_the_agent_answering(own_shop: ContractClient) -> None:
     """Two changes before the worker has seen the first: it must settle, not go round in circles."""
     visitor = await own_shop.visitor()
     await visitor.ask(QUESTIONS[0])
-    epoch = (await about(visitor))["epoch"]
+    epoch = (await get_conversation(visitor))["epoch"]
     for to in ("person", "agent", "queue", "agent"):
-        won = await own(visitor, to, epoch)
+        won = await change_owner(visitor, to, epoch)
         assert won.status == 200
         epoch = won.body["epoch"]
     asked = await visitor.say(QUESTIONS[1])
     reply = await visitor.until("agent", asked.body["seq"])
     assert reply["citations"][0]["document"] == "returns"
-    now = await about(visitor)
+    now = await get_conversation(visitor)
     assert (now["owner"], now["epoch"]) == ("agent", epoch)
 
 
@@ -441,12 +441,12 @@ async def test_another_tenants_conversation_does_not_exist(visitor: Visitor) -> 
     assert (await shop.admin("POST", f"{path}/owner", tenant="bookshop", json=owner)).code == "not_found"
     said = {"client_msg_id": "1", "text": "x"}
     assert (await shop.admin("POST", f"{path}/messages", tenant="bookshop", json=said)).code == "not_found"
-    assert (await about(visitor))["owner"] == "agent"
+    assert (await get_conversation(visitor))["owner"] == "agent"
 
 
 async def test_a_conversation_of_which_only_the_message_was_accepted_can_be_read(visitor: Visitor) -> None:
     said = await visitor.say(QUESTIONS[0])
-    assert said.body["message_id"] in [line["id"] for line in (await about(visitor))["transcript"]]
+    assert said.body["message_id"] in [line["id"] for line in (await get_conversation(visitor))["transcript"]]
 
 
 # ── dead letters ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -466,7 +466,7 @@ def record(visitor: Visitor, type_: str, payload: dict[str, Any] | bytes, **more
     )
 
 
-def unusable(visitor: Visitor) -> list[Envelope]:
+def build_unusable_records(visitor: Visitor) -> list[Envelope]:
     """Records that this release cannot use, each for a reason of its own."""
     v1, text = "parley.message.received.v1", {"text": CANARY}
     return [
@@ -483,7 +483,7 @@ def unusable(visitor: Visitor) -> list[Envelope]:
 async def test_records_from_the_future_are_dead_letters_and_hold_nothing_up(own_shop: ContractClient) -> None:
     visitor = await own_shop.visitor()
     await visitor.ask(QUESTIONS[0])
-    bad = unusable(visitor)
+    bad = build_unusable_records(visitor)
     await own_shop.installation.append("parley.inbound.web", bad)
     assert "30 days" in (await visitor.ask(QUESTIONS[1]))["text"], "the conversation goes on behind them"
 
@@ -502,7 +502,7 @@ async def test_records_from_the_future_are_dead_letters_and_hold_nothing_up(own_
         assert letter["attempts"] >= 1
     assert {letter["code"] for letter in found} == {"unknown_event_type", "undecodable_record"}
     assert CANARY not in json.dumps(found), "a payload is shown masked"
-    await wait_for(lambda: counted(own_shop))
+    await wait_for(lambda: has_dead_letter_metric(own_shop))
     for letter in found:
         await replay(own_shop, letter)
     assert "rain water" in (await visitor.ask(QUESTIONS[2]))["text"]
@@ -517,7 +517,7 @@ async def metrics_of(shop: ContractClient) -> str:
     return texts
 
 
-async def counted(shop: ContractClient) -> bool:
+async def has_dead_letter_metric(shop: ContractClient) -> bool:
     return "parley_deadletters_total{" in await metrics_of(shop)
 
 
@@ -630,16 +630,16 @@ async def with_samples(shop: ContractClient) -> str | None:
 async def test_the_metrics_have_the_names_and_labels_of_the_contract(visitor: Visitor) -> None:
     await visitor.ask(QUESTIONS[0])
     await visitor.post(client_msg_id="m1", text=QUESTIONS[0])  # a duplicate
-    await settled(visitor)
+    await wait_for_transcript(visitor)
     text = await wait_for(lambda: with_samples(visitor.outside))
     for name, labels in NAMES.items():
         assert f"# TYPE {name} " in text, name
         samples = re.findall(rf"^{name}(?:_count|_total)?{{(.*)}} ", text, re.MULTILINE)
         for sample in samples:
             assert set(re.findall(r"(\w+)=", sample)) == labels, (name, sample)
-    counted = re.search(r'parley_inbound_total{channel="web",tenant="plantstore"} (\S+)', text)
-    assert counted
-    assert float(counted[1]) >= 1
+    metric = re.search(r'parley_inbound_total{channel="web",tenant="plantstore"} (\S+)', text)
+    assert metric
+    assert float(metric[1]) >= 1
 
 
 async def test_metrics_name_no_conversation_and_no_visitor(visitor: Visitor) -> None:

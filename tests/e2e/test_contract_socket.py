@@ -161,7 +161,7 @@ async def test_choosing_a_person_by_its_frame_puts_the_conversation_in_the_queue
         ack = await tab.frame("ack", client_msg_id="b")
 
         async def look() -> bool:
-            return bool((await about(visitor))["owner"] == "queue")
+            return bool((await get_conversation(visitor))["owner"] == "queue")
 
         await wait_for(look)
     lines = {line["id"]: line for line in await visitor.read()}
@@ -169,7 +169,7 @@ async def test_choosing_a_person_by_its_frame_puts_the_conversation_in_the_queue
     assert lines[ack["message_id"]]["text"], "a choice is shown by its label"
 
 
-async def about(visitor: Visitor) -> dict[str, Any]:
+async def get_conversation(visitor: Visitor) -> dict[str, Any]:
     answer = await visitor.outside.admin("GET", f"conversations/{visitor.conversation}", tenant=visitor.tenant)
     body: dict[str, Any] = answer.body
     return body
@@ -185,7 +185,7 @@ async def test_a_choice_that_was_never_offered_is_an_error(visitor: Visitor) -> 
             await tab.send(type="choice", client_msg_id="c", **frame)
             error = await tab.frame("error", client_msg_id="c")
             assert assert_error(error) == "invalid_request"
-    assert (await about(visitor))["owner"] == "agent"
+    assert (await get_conversation(visitor))["owner"] == "agent"
 
 
 async def test_feedback_on_an_answer_is_taken_and_on_anything_else_an_error(visitor: Visitor) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from agent_worker.phrases import DEFAULT_VOICE
+from agent_worker.voice import DEFAULT_VOICE
 from tests.e2e.conftest import ENGINES
 from tests.e2e.slack_desk import DeskInstallation, open_desk, open_visitor, wait_for_transcript
 from tests.harness.chat_client import Contact

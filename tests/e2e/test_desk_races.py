@@ -49,7 +49,7 @@ async def card_of(stage: DeskInstallation, contact: Contact) -> Post:
     return post
 
 
-async def claimed(stage: DeskInstallation, card: Post) -> None:
+async def wait_for_claim(stage: DeskInstallation, card: Post) -> None:
     stage.slack.people.react("Mo", card.ts, "👀")
     await stage.until(lambda: "with Mo" in words(card.body))
 
@@ -64,7 +64,7 @@ async def test_events_delivered_twice_in_any_order_count_once(stage: DeskInstall
     await ann.say(PERSON_PLEASE)
     card = await card_of(stage, ann)
     slack.event_delivery.twice = lambda delivery: True
-    await claimed(stage, card)
+    await wait_for_claim(stage, card)
     slack.event_delivery.hold()
     kept, changed, gone = (stage.reply("Mo", card, text) for text in ("It is ill", "Water it", "What a mess"))
     slack.people.edit("Mo", changed.ts, "Water it with rain")
@@ -78,7 +78,7 @@ async def test_events_delivered_twice_in_any_order_count_once(stage: DeskInstall
     slack.people.react("Mo", card.ts, "🔁")
     await stage.until(lambda: "back with the agent" in words(card.body))
     slack.event_delivery.twice = lambda delivery: False
-    again(stage, began)
+    redeliver_events(stage, began)
     await slack.settled()
     await ann.answered((await ann.say("How long can I return a pot?")).message_id)
     # The desk's lane has done all of it once it shows what comes behind it.
@@ -93,7 +93,7 @@ async def test_events_delivered_twice_in_any_order_count_once(stage: DeskInstall
     assert kept.ts in card.room.posts
 
 
-def again(stage: DeskInstallation, began: int) -> None:
+def redeliver_events(stage: DeskInstallation, began: int) -> None:
     """All events since then, each as an event of its own: Slack does so for up to an hour."""
     told: list[Delivery] = [each for each in stage.slack.event_delivery.log[began:] if each.what == "events_api"]
     assert len(told) > 10
@@ -108,7 +108,7 @@ async def test_a_card_that_is_deleted_while_somebody_holds_the_conversation_is_f
     Slack leaves as a gap, stands what was shown there; nothing stands twice."""
     await ann.say(PERSON_PLEASE)
     card = await card_of(stage, ann)
-    await claimed(stage, card)
+    await wait_for_claim(stage, card)
     stage.reply("Mo", card, "One moment")
     stage.slack.remove(card)
     await wait_for_transcript(ann, lambda lines: of_people(lines) == ["One moment"])

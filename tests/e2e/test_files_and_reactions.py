@@ -18,7 +18,7 @@ from schemas.envelope import Envelope
 from tests.harness.installation import Installation
 from tests.harness.processes import ForkServer
 from tests.simulators.meta import WhatsApp
-from tests.simulators.vendor import File, Shown
+from tests.simulators.vendor import File, ShownMessage
 
 PHOTO = File("pot.jpg", "image/jpeg", b"\xff\xd8\xff a pot")
 NOTE = File("note.ogg", "audio/ogg", b"OggS a voice")
@@ -54,12 +54,12 @@ async def until(found: Callable[[], Awaitable[Any]], seconds: float = 60) -> Any
     return value
 
 
-async def answered(vendor: WhatsApp, count: int) -> list[Shown]:
-    async def shown() -> list[Shown]:
+async def wait_for_answers(vendor: WhatsApp, count: int) -> list[ShownMessage]:
+    async def shown() -> list[ShownMessage]:
         all_shown = vendor.ledger.at(vendor.place("anna"))
         return all_shown if len(all_shown) >= count else []
 
-    found: list[Shown] = await until(shown)
+    found: list[ShownMessage] = await until(shown)
     return found
 
 
@@ -92,7 +92,7 @@ async def test_a_photo_is_kept_the_question_seen_and_answered_and_the_thumb_coun
     parley: Installation, vendor: WhatsApp
 ) -> None:
     await vendor.say("anna", "Do you add a heat pack in winter?", files=[PHOTO])
-    (answer,) = await answered(vendor, 1)
+    (answer,) = await wait_for_answers(vendor, 1)
     assert "heat pack" in answer.text
     asked, said = await transcript(parley, 2)
     (attachment,) = asked["attachments"]
@@ -118,11 +118,11 @@ async def test_files_that_cannot_be_stored_or_heard_are_named_in_the_answer(
     parley: Installation, vendor: WhatsApp
 ) -> None:
     await vendor.say("anna", "", files=[NOTE])
-    (first,) = await answered(vendor, 1)
+    (first,) = await wait_for_answers(vendor, 1)
     assert "cannot listen" in first.text
     await transcript(parley, 2)
     await vendor.say("anna", "", files=[PROGRAM])
-    second = (await answered(vendor, 2))[1]
+    second = (await wait_for_answers(vendor, 2))[1]
     assert "did not reach me" in second.text
     note, _, program, _ = await transcript(parley, 4)
     assert note["attachments"][0]["type"] == "audio/ogg"

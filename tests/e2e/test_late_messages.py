@@ -72,7 +72,7 @@ async def test_a_late_message_is_answered_once_unless_a_later_one_was(
     """A missed message, or a dead letter, is answered when nothing that was written after it was; else it only stands
     in the transcript, where it was written. A person's answer in the vendor's own app counts."""
     visitor = await ContractClient(parley, http).visitor()
-    await asyncio.gather(visitor.ask(HEAT), _asks(vendor, "anna", HEAT))
+    await asyncio.gather(visitor.ask(HEAT), _ask_and_wait(vendor, "anna", HEAT))
     await parley.stop()
     old, new = await _given_up(parley, visitor)
     for person in ("anna", "bob", "carol"):
@@ -83,9 +83,9 @@ async def test_a_late_message_is_answered_once_unless_a_later_one_was(
     await wait_for(partial(_is_past, datetime.now(UTC) + SILENCE_LIMIT + CLOCK_TOLERANCE))
     vendor.faults.always = lambda asked: Fault("refuse", status=503) if asked.operation == "messages.list" else None
     await parley.start()
-    await _asks(vendor, "anna", WATER)
+    await _ask_and_wait(vendor, "anna", WATER)
     vendor.faults.always = lambda _: None
-    await asyncio.gather(_from_history(parley, vendor), _replayed(parley, visitor, old, new))
+    await asyncio.gather(_from_history(parley, vendor), _check_replays(parley, visitor, old, new))
 
 
 async def _is_past(moment: datetime) -> bool | None:
@@ -99,9 +99,9 @@ async def _from_history(parley: Installation, vendor: Twilio) -> None:
         ("contact", RETURN),
         ("person", "Within a month."),
     ]
-    anna = await wait_for(lambda: _told(parley, [HEAT, RETURN, WATER]))
+    anna = await wait_for(lambda: _find_conversation(parley, [HEAT, RETURN, WATER]))
     # An answer too many would stand before the next one.
-    await asyncio.gather(_asks(vendor, "anna", HEAT), _asks(vendor, "bob", WATER))
+    await asyncio.gather(_ask_and_wait(vendor, "anna", HEAT), _ask_and_wait(vendor, "bob", WATER))
     await _screen(vendor, "anna", HEAT, WATER, HEAT)
     await _screen(vendor, "bob", RETURN, WATER)
     found = await parley.admin("GET", f"conversations/{anna['id']}")
@@ -111,7 +111,7 @@ async def _from_history(parley: Installation, vendor: Twilio) -> None:
     assert [shown.text for shown in vendor.ledger.at(vendor.place("carol"))] == ["Within a month."]
 
 
-async def _replayed(parley: Installation, visitor: Visitor, old: str, new: str) -> None:
+async def _check_replays(parley: Installation, visitor: Visitor, old: str, new: str) -> None:
     await parley.admin("POST", f"deadletters/{old}/replay")
 
     async def stands_first() -> bool | None:
@@ -173,7 +173,7 @@ def _letter(visitor: Visitor, text: str, at: datetime) -> DeadLetter:
     )
 
 
-async def _asks(vendor: Twilio, person: str, question: str) -> None:
+async def _ask_and_wait(vendor: Twilio, person: str, question: str) -> None:
     """Until the answer is seen."""
     before = len(vendor.ledger.at(vendor.place(person)))
     await vendor.say(person, question)
@@ -204,7 +204,7 @@ async def _taken_over(parley: Installation) -> dict[str, Any] | None:
     return next((one for one in await _conversations(parley) if one["owner"] == "person"), None)
 
 
-async def _told(parley: Installation, texts: list[str]) -> dict[str, Any] | None:
+async def _find_conversation(parley: Installation, texts: list[str]) -> dict[str, Any] | None:
     """The conversation in which the contact wrote this, in this order."""
     for found in await _conversations(parley):
         if [line["text"] for line in found["transcript"] if line["author"]["kind"] == "contact"] == texts:

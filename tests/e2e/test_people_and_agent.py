@@ -12,7 +12,7 @@ from tests.harness.installation import Installation
 PROMISE = "Your replacement parcel will arrive on Friday."
 
 
-async def _about(shop: ContractClient, visitor: Visitor) -> dict[str, Any]:
+async def _get_conversation(shop: ContractClient, visitor: Visitor) -> dict[str, Any]:
     answer = await shop.admin("GET", f"conversations/{visitor.conversation}")
     body: dict[str, Any] = answer.body
     return body
@@ -20,14 +20,14 @@ async def _about(shop: ContractClient, visitor: Visitor) -> dict[str, Any]:
 
 async def _owned_by(shop: ContractClient, visitor: Visitor, owner: str) -> dict[str, Any]:
     async def look() -> dict[str, Any] | None:
-        now = await _about(shop, visitor)
+        now = await _get_conversation(shop, visitor)
         return now if now["owner"] == owner else None
 
     return await wait_for(look)
 
 
 async def _give(shop: ContractClient, visitor: Visitor, to: str) -> None:
-    epoch = (await _about(shop, visitor))["epoch"]
+    epoch = (await _get_conversation(shop, visitor))["epoch"]
     answer = await shop.admin("POST", f"conversations/{visitor.conversation}/owner", json={"to": to, "epoch": epoch})
     assert answer.status == 200, answer.body
 
@@ -55,7 +55,7 @@ async def test_agent_goes_on_where_people_left_off(parley: Installation, http: a
     kept = await visitor.ask("When does my replacement parcel arrive?")
     assert PROMISE in kept["text"]
     assert "two working days" not in kept["text"]
-    assert (await _about(shop, visitor))["owner"] == "agent"
+    assert (await _get_conversation(shop, visitor))["owner"] == "agent"
 
     again = await visitor.say("Let me talk to a real person.")
     await visitor.until("system", again.body["seq"])

@@ -26,7 +26,7 @@ def assert_private(folder: Path) -> dict[str, int]:
     return found
 
 
-async def used(installation: Installation) -> None:
+async def use_installation(installation: Installation) -> None:
     """A question is answered, a file is sent, and a code is mailed."""
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60)) as http:
         contact = Contact(installation.base, http, "ann")
@@ -56,7 +56,7 @@ async def test_the_data_folder_is_for_its_owner_alone_and_is_tightened_where_it_
         fork_server, tmp_path, tenants={"plantstore": tenant}, secret_key="", admin_token=""
     )
     await installation.start()
-    await used(installation)
+    await use_installation(installation)
     found = assert_private(data)
     assert {".", "secret_key", "admin_token", "parley.db", "parley.db-wal", "shop/outbox.jsonl"} <= found.keys()
     assert {name.partition("/")[0] for name in found} >= {"blobs", "knowledge", "shop"}

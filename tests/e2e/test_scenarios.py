@@ -120,11 +120,11 @@ async def test_tenants_do_not_see_each_other(
     await parley.admin("GET", f"conversations/{contact.conversation}", tenant="bookshop", ok=False)
 
 
-def socket_of(contact: Contact, last_seq: int | None = None) -> Opened:
-    return Opened(contact, last_seq)
+def socket_of(contact: Contact, last_seq: int | None = None) -> OpenSocket:
+    return OpenSocket(contact, last_seq)
 
 
-class Opened:
+class OpenSocket:
     """A chat socket that has said hello and been welcomed."""
 
     def __init__(self, contact: Contact, last_seq: int | None) -> None:

@@ -187,7 +187,7 @@ async def test_no_log_line_holds_what_somebody_wrote(shop: Shop) -> None:
     await shop.conversations("slack", least=1)
     await wait_for(lambda: one_turn_told(shop, visitor))
     told = logs(shop)
-    poison = broken(visitor.conversation)
+    poison = build_broken_records(visitor.conversation)
     await shop.parley.append(topics.inbound("web"), poison)
     await wait_for(lambda: letters(shop, len(poison)), deadline=60)
     assert [line for log in [*told, *logs(shop)] for line in log.splitlines() if WORD in line.lower()] == []
@@ -202,7 +202,7 @@ def logs(shop: Shop) -> list[str]:
     return [log.read_text() for log in shop.parley.folder.glob("*.log")]
 
 
-def broken(conversation: str) -> list[Envelope]:
+def build_broken_records(conversation: str) -> list[Envelope]:
     """Records that nobody can read, each in its own way."""
     about: dict[str, Any] = {"source": "/test", "tenant": "plantstore", "channel": "web", "account": "main"}
     values = (f'{{"text": "{WORD}", "sent_at": "{WORD}"}}'.encode(), f"{WORD} {{".encode(), b"\xff" + WORD.encode())

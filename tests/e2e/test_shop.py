@@ -13,7 +13,7 @@ import aiohttp
 import pytest
 from aiohttp.test_utils import TestServer
 
-from agent_worker.phrases import DEFAULT_VOICE
+from agent_worker.voice import DEFAULT_VOICE
 from examples.plantstore.shop.api import build_app
 from tests.e2e.conftest import ENGINES
 from tests.harness.chat_client import Contact
@@ -58,7 +58,7 @@ async def parley(
     await server.close()
 
 
-async def ask(contact: Contact, text: str) -> str:
+async def ask_contact_question(contact: Contact, text: str) -> str:
     answer = await contact.answered((await contact.say(text)).message_id)
     return str(answer["text"])
 
@@ -75,16 +75,16 @@ async def test_an_order_is_cancelled_over_kills(
     """Proof, question and answer survive a kill -9 after each of them; the order is cancelled once, and stays so."""
     contact = Contact(parley.base, http, "ann")
     await contact.open()
-    assert "six-digit code" in await ask(contact, "where is my order NP-10231?")
+    assert "six-digit code" in await ask_contact_question(contact, "where is my order NP-10231?")
     mail = json.loads((shop_folder / "outbox.jsonl").read_text().splitlines()[-1])
     code = re.search(r"\d{6}", mail["text"])
     assert mail["to"] == "mossbench@example.com"
     assert code is not None
     await kill_the_worker(parley)
-    assert "Order NP-10231 is paid" in await ask(contact, code[0])
+    assert "Order NP-10231 is paid" in await ask_contact_question(contact, code[0])
     await kill_the_worker(parley)
-    assert DEFAULT_VOICE.confirm in await ask(contact, "please cancel NP-10231")
+    assert DEFAULT_VOICE.confirm in await ask_contact_question(contact, "please cancel NP-10231")
     await kill_the_worker(parley)
-    assert "Order NP-10231 is cancelled. €23.40" in await ask(contact, "Yes, go ahead")
-    assert "Order NP-10231 is cancelled" in await ask(contact, "where is NP-10231")
-    assert "You have no order NP-10235." in await ask(contact, "where is NP-10235")
+    assert "Order NP-10231 is cancelled. €23.40" in await ask_contact_question(contact, "Yes, go ahead")
+    assert "Order NP-10231 is cancelled" in await ask_contact_question(contact, "where is NP-10231")
+    assert "You have no order NP-10235." in await ask_contact_question(contact, "where is NP-10235")

@@ -18,7 +18,7 @@ from tests.harness.installation import QUESTIONS, Installation
 from tests.harness.processes import ForkServer
 
 
-async def stopped(installation: Installation, number: int = signal.SIGTERM) -> float:
+async def stop_and_measure(installation: Installation, number: int = signal.SIGTERM) -> float:
     """Ask every process to stop, all at once; how many seconds the slowest took. Each must end with status 0."""
     began = time.monotonic()
     running = [process for process in installation.roles.values() if process.alive]
@@ -35,7 +35,7 @@ async def test_a_stop_closes_sockets_at_once_and_ends_long_polls(own_shop: Contr
         polls = [asyncio.create_task(person.call("GET", "messages?after=0&wait=25")) for person in people]
         await people[0].read(wait=0.2)  # by now the polls wait too
         began = time.monotonic()
-        stopping = asyncio.create_task(stopped(own_shop.installation))
+        stopping = asyncio.create_task(stop_and_measure(own_shop.installation))
         for tab in (*opened, silent):
             assert await tab.closed() == 1012
         assert time.monotonic() - began < 10, "long before their polls end"
@@ -58,7 +58,7 @@ async def test_messages_accepted_before_a_stop_are_answered_after_the_start(parl
             await contact.open()
         for round_ in range(3):
             await asyncio.gather(*(one.say(f"{QUESTIONS[round_]} ({round_})") for one in contacts))
-            assert await stopped(parley) < 10
+            assert await stop_and_measure(parley) < 10
             await parley.start()
         found = await parley.findings(contacts)
         assert found.faults == []
@@ -76,7 +76,7 @@ async def test_a_socket_reconnects_after_the_restart_and_gets_what_it_missed(par
         async with visitor.tab() as tab:
             await tab.send(type="message", client_msg_id="a", text=QUESTIONS[0])
             ack = await tab.frame("ack")
-            await stopped(parley)
+            await stop_and_measure(parley)
         await parley.start()
         async with visitor.tab(last_seq=ack["seq"]) as tab:
             assert (await tab.reply())["in_reply_to"] == ack["message_id"]
@@ -97,7 +97,7 @@ async def test_a_stop_during_traffic_refuses_clearly_and_loses_nothing(parley: I
 
         talking = [asyncio.create_task(talk(contact)) for contact in contacts]
         await contacts[0].answered((await contacts[0].say("hello", "first")).message_id)
-        assert await stopped(parley) < 10
+        assert await stop_and_measure(parley) < 10
         await parley.start()
         before = len(contacts[1].sent)
         async with asyncio.timeout(60):
@@ -118,7 +118,7 @@ async def test_after_a_stop_the_port_and_the_file_are_free_again(
         await embedded_alone.start()
         async with http.get(f"{embedded_alone.base}/readyz") as answer:
             assert answer.status == 200
-        assert await stopped(embedded_alone, number) < 10
+        assert await stop_and_measure(embedded_alone, number) < 10
 
 
 @pytest.mark.scaled

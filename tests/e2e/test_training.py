@@ -9,16 +9,16 @@ from tests.harness.contract_client import ContractClient, Visitor, wait_for
 from tests.harness.installation import QUESTIONS
 
 
-def of(shop: ContractClient) -> tuple[str, ...]:
+def api_options(shop: ContractClient) -> tuple[str, ...]:
     return "--tenant", "plantstore", "--url", shop.base
 
 
-async def exported(shop: ContractClient, *flags: str) -> list[dict[str, Any]]:
-    output = await shop.installation.run("turns", "export", *of(shop), *flags)
+async def export_rows(shop: ContractClient, *flags: str) -> list[dict[str, Any]]:
+    output = await shop.installation.run("turns", "export", *api_options(shop), *flags)
     return [json.loads(line) for line in output.splitlines() if line.startswith("{")]
 
 
-async def answered(visitor: Visitor, text: str, thumb: str) -> dict[str, Any]:
+async def ask_and_rate(visitor: Visitor, text: str, thumb: str) -> dict[str, Any]:
     async with visitor.tab(last_seq=0) as tab:
         await tab.send(type="message", client_msg_id="one", text=text)
         reply = await tab.reply()
@@ -29,16 +29,16 @@ async def answered(visitor: Visitor, text: str, thumb: str) -> dict[str, Any]:
 
 async def test_talks_are_exported_as_approved_and_replies_as_rejected(own_shop: ContractClient) -> None:
     liked, disliked, plain, handed = [await own_shop.visitor() for _ in range(4)]
-    await answered(liked, f"{QUESTIONS[0]} Write to ann@bloom.example or +49 151 2345678", "up")
-    rejected = await answered(disliked, QUESTIONS[1], "down")
-    await answered(plain, QUESTIONS[2], "")
-    await answered(handed, QUESTIONS[2], "")
+    await ask_and_rate(liked, f"{QUESTIONS[0]} Write to ann@bloom.example or +49 151 2345678", "up")
+    rejected = await ask_and_rate(disliked, QUESTIONS[1], "down")
+    await ask_and_rate(plain, QUESTIONS[2], "")
+    await ask_and_rate(handed, QUESTIONS[2], "")
     said = {"client_msg_id": "p", "text": "Only rain water, please."}
     await own_shop.installation.admin("POST", f"conversations/{handed.conversation}/messages", json=said)
 
     async def all_there() -> list[dict[str, Any]] | None:
         # A thumb is on the log when it is, not when the socket has taken it; and so is who owns a conversation.
-        rows = await exported(own_shop)
+        rows = await export_rows(own_shop)
         thumbs = [row.get("approved") for row in rows].count("thumb") + sum("rejected" in row for row in rows)
         return rows if len(rows) == 3 and thumbs == 2 else None
 
@@ -53,14 +53,15 @@ async def test_talks_are_exported_as_approved_and_replies_as_rejected(own_shop: 
     assert rows[disliked.conversation]["prompt"] == [{"role": "user", "content": QUESTIONS[1]}]
 
     kinds = {
-        flag: {row["conversation"] for row in await exported(own_shop, flag)} for flag in ("--approved", "--rejected")
+        flag: {row["conversation"] for row in await export_rows(own_shop, flag)}
+        for flag in ("--approved", "--rejected")
     }
     assert kinds == {"--approved": {liked.conversation, plain.conversation}, "--rejected": {disliked.conversation}}
-    assert await exported(own_shop, "--since", "2999-01-01") == []
-    assert await exported(own_shop, "--until", "2000-01-01") == []
-    assert len(await exported(own_shop, "--since", "2000-01-01", "--channel", "web")) == 3
+    assert await export_rows(own_shop, "--since", "2999-01-01") == []
+    assert await export_rows(own_shop, "--until", "2000-01-01") == []
+    assert len(await export_rows(own_shop, "--since", "2000-01-01", "--channel", "web")) == 3
     (turn,) = (await own_shop.admin("GET", f"conversations/{plain.conversation}")).body["turns"]
-    shown = await own_shop.installation.run("turns", "show", turn["id"], *of(own_shop))
+    shown = await own_shop.installation.run("turns", "show", turn["id"], *api_options(own_shop))
     for part in (turn["id"], "passage", "cited", "route", "model", "retrieve", "confidence"):
         assert part in shown
     refused = await own_shop.admin("GET", "training?since=tomorrow")

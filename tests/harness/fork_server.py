@@ -97,7 +97,7 @@ def _adjust() -> None:
         from schemas.runtime import crash_points
 
         signal.signal(FREEZE, lambda _number, _frame: crash_points.arm(point))
-        vars(crash_points)["os"] = _Freezing()
+        vars(crash_points)["os"] = _FreezingSystem()
     if mutant := os.environ.get("TEST_MUTANT"):
         from tests.harness import mutants
 
@@ -136,7 +136,7 @@ def _adjust_time() -> None:
         short_timeouts.set_clock_ahead(float(seconds))
 
 
-class _Freezing:
+class _FreezingSystem:
     """In place of ``os`` for the crash points: they stop the process where they would kill it, once."""
 
     @staticmethod

@@ -83,9 +83,9 @@ def set_clock_ahead(seconds: float) -> None:
     """The process's clock is so much ahead of the machine's."""
     from gateway.wiring import compose, engines
 
-    class Ahead(datetime):
+    class ShiftedDatetime(datetime):
         @classmethod
         def now(cls, tz: tzinfo | None = None) -> Any:
             return datetime.now(tz) + timedelta(seconds=seconds)
 
-    vars(compose)["datetime"] = vars(engines)["datetime"] = Ahead
+    vars(compose)["datetime"] = vars(engines)["datetime"] = ShiftedDatetime

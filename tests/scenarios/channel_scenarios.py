@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
-from agent_worker.phrases import DEFAULT_VOICE
+from agent_worker.voice import DEFAULT_VOICE
 from schemas import topics
 from schemas.conversation_activity import Feedback
 from tests.scenarios.customer_conversation import FACTS, HEAT, RETURN, WATER, CustomerConversation

@@ -10,7 +10,7 @@ from typing import Any
 from tests.harness.installation import QUESTIONS
 from tests.scenarios.customers.customer import Customers
 from tests.scenarios.scenario_installation import ScenarioInstallation
-from tests.simulators.vendor import File, Shown
+from tests.simulators.vendor import File, ShownMessage
 
 PATIENCE = 90.0
 HEAT, RETURN, WATER = QUESTIONS
@@ -32,7 +32,7 @@ class CustomerConversation:
         return self.customers.vendor
 
     @property
-    def screen(self) -> list[Shown]:
+    def screen(self) -> list[ShownMessage]:
         return self.customers.screen(self.person)
 
     async def say(self, text: str, *, files: Sequence[File] = ()) -> str:
@@ -46,7 +46,7 @@ class CustomerConversation:
         except TimeoutError:
             raise AssertionError(f"{self.person} waits for {what}; sees {self._seen()}") from None
 
-    async def sees(self, *facts: str) -> list[Shown]:
+    async def sees(self, *facts: str) -> list[ShownMessage]:
         """Waits until the last of these is on the screen, and then there are exactly these, in this order. What comes
         later is seen at the end of the run."""
         await self.until(lambda: len(self.screen) >= len(facts), f"{len(facts)} messages")
@@ -55,7 +55,7 @@ class CustomerConversation:
             assert fact in shown.text, f"{self.person} sees {self._seen()}, not {fact!r}"
         return self.screen
 
-    async def ask(self, question: str) -> Shown:
+    async def ask(self, question: str) -> ShownMessage:
         """A question with its answer, which is the newest on the screen."""
         before = len(self.screen)
         await self.say(question)

@@ -14,7 +14,7 @@ from playwright.async_api import async_playwright
 from infra.deploy import local_browser
 from tests.harness.processes import ForkServer
 from tests.screenshots import console, desk
-from tests.screenshots.album import DOCS, Screenshots
+from tests.screenshots.pictures import DOCS, Screenshots
 
 
 async def main(folder: Path) -> None:

@@ -11,7 +11,7 @@ from tests.console.conftest import hash_quickly
 from tests.console.form_client import PASSWORDS
 from tests.harness.chat_client import Contact
 from tests.harness.processes import ForkServer
-from tests.screenshots.album import Screenshots
+from tests.screenshots.pictures import Screenshots
 from tests.screenshots.shop import shop
 from tests.widget.chat_page import Window, expect
 

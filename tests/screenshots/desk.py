@@ -14,7 +14,7 @@ from playwright.async_api import Browser
 from tests.e2e.slack_desk import DeskInstallation, wait_for_transcript
 from tests.harness.chat_client import Contact
 from tests.harness.processes import ForkServer
-from tests.screenshots.album import Screenshots
+from tests.screenshots.pictures import Screenshots
 from tests.screenshots.shop import shop
 from tests.simulators.slack import page
 from tests.simulators.slack.markup import Reader

@@ -13,7 +13,7 @@ import yaml
 
 from tests.harness.installation import Installation
 from tests.harness.processes import ForkServer
-from tests.screenshots.album import ROOT
+from tests.screenshots.pictures import ROOT
 
 INDEXED = 300.0
 """Seconds for a first look at all documents."""

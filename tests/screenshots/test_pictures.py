@@ -11,7 +11,7 @@ from playwright.async_api import Browser
 
 from tests.harness.processes import ForkServer
 from tests.screenshots import console, desk
-from tests.screenshots.album import DOCS, ROOT, Screenshots, looks, size
+from tests.screenshots.pictures import DOCS, ROOT, Screenshots, looks, size
 from tests.widget.conftest import browser
 
 __all__ = ["browser"]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import yaml
 
-from tests.simulators.vendor import File, Shown, Vendor
+from tests.simulators.vendor import File, ShownMessage, Vendor
 from tests.simulators.vendor_clock import VendorClock
 from tests.simulators.webhook_delivery import Webhook, WebhookDelivery
 
@@ -96,7 +96,7 @@ class Prompt:
         if parcel.outcomes and parcel.outcomes[0] not in range(200, 300):
             self._write(f"  (not heard: {parcel.outcomes[0]}; tried again later, if the vendor does)")
 
-    def _offered(self) -> Shown | None:
+    def _offered(self) -> ShownMessage | None:
         shown = self._vendor.ledger.at(self._vendor.place(self._person))
         return next((each for each in reversed(shown) if each.choices), None)
 
@@ -142,7 +142,7 @@ class Prompt:
             printed = len(ledger.shown)
 
 
-def as_lines(shown: Shown) -> str:
+def as_lines(shown: ShownMessage) -> str:
     """A message as it looks to its person."""
     lines = [f"◂ {line}" for line in shown.text.splitlines() or [""]]
     lines += [f"  [{file.name}, {file.type}, {len(file.data)} bytes]" for file in shown.files]

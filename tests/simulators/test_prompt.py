@@ -15,7 +15,7 @@ from tests.simulators.meta import WhatsApp
 from tests.simulators.meta.client import client_of
 from tests.simulators.prompt import Prompt
 from tests.simulators.twilio import Twilio
-from tests.simulators.vendor import Shown
+from tests.simulators.vendor import ShownMessage
 from tests.simulators.webhook_receiver import Receiver
 
 ROOT = Path(__file__).parents[2]
@@ -83,7 +83,7 @@ async def test_it_says_when_nobody_listens_or_the_channel_cannot_do_it() -> None
     written: list[str] = []
     async with vendor.serving():
         keyboard.type("/edit x", "one", "/react")
-        vendor.ledger.show(Shown("1", "", vendor.place("ben"), "Hello"))
+        vendor.ledger.show(ShownMessage("1", "", vendor.place("ben"), "Hello"))
         keyboard.type("/as ben", "/react")
         vendor.call("http://127.0.0.1:9/")
         keyboard.type("two", "/quit")

@@ -56,7 +56,7 @@ class File:
 
 
 @dataclass(slots=True)
-class Shown:
+class ShownMessage:
     """What a person sees from us. ``text`` as it stands now; ``choices`` are the labels that can be picked. ``marker``
     is our own mark on it (metadata, nonce, tag) where the vendor carries one; ``native`` the vendor's own message."""
 
@@ -107,7 +107,7 @@ class Ledger:
 
     def __init__(self) -> None:
         self.requests: list[Request] = []
-        self.shown: list[Shown] = []
+        self.shown: list[ShownMessage] = []
         self._news = asyncio.Event()
 
     def note(self, request: Request) -> Request:
@@ -115,7 +115,7 @@ class Ledger:
         self.changed()
         return request
 
-    def show(self, shown: Shown) -> Shown:
+    def show(self, shown: ShownMessage) -> ShownMessage:
         self.shown.append(shown)
         self.changed()
         return shown
@@ -125,7 +125,7 @@ class Ledger:
         self._news.set()
         self._news = asyncio.Event()
 
-    def at(self, place: str) -> list[Shown]:
+    def at(self, place: str) -> list[ShownMessage]:
         """What is on this place's screen, oldest first."""
         return [each for each in self.shown if each.place == place and not each.deleted]
 
@@ -171,7 +171,7 @@ class Vendor(Protocol):
 
     async def delete(self, person: str, message: str) -> None: ...
     async def react(self, person: str, message: str, emoji: str, *, take_back: bool = False) -> None: ...
-    async def choose(self, person: str, shown: Shown, label: str) -> str:
+    async def choose(self, person: str, shown: ShownMessage, label: str) -> str:
         """Pick a choice of one of our messages in the vendor's native way."""
 
     async def settled(self, *, deadline: float = 30) -> None:

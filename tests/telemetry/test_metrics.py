@@ -13,7 +13,7 @@ from schemas.envelope import Envelope
 from tests.harness.contract_client import ContractClient, Visitor, wait_for
 from tests.harness.installation import QUESTIONS, Installation
 from tests.telemetry.conftest import Start
-from tests.telemetry.scraping import Page, scrape
+from tests.telemetry.metrics_page import Page, scrape
 
 PATIENT = {"plantstore": {"name": "Plants", "fold": {"web": 6.0}, "channels": {"web": {"main": {}}}}}
 STAGES = {"fold", "wait", "load", "retrieve", "route", "answer", "commit", "publish", "total"}

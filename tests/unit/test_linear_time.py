@@ -15,25 +15,25 @@ from typing import Any
 import pytest
 from yarl import URL
 
-from agent_worker.actions.parsing import Context
+from agent_worker.actions.parsing import ParseContext
 from agent_worker.actions.parsing.identifiers import identifiers
 from agent_worker.actions.slot_filling.action_matching import match_action
 from agent_worker.grounding.gate import Gate
 from agent_worker.knowledge.text.query_splitting import split_questions
 from agent_worker.models.local.extraction import select_quotes
 from agent_worker.nlu.corrections import apply_corrections
-from agent_worker.router.phrases import anger_score, find_phrase
+from agent_worker.router.phrase_search import anger_score, find_phrase
 from agent_worker.sources.website.links import read_instructions
 from connectors.inbound.envelopes import mask_event
 from connectors.inbound.long_texts import cut_long_text
-from gateway.training.examples import Anonymizer
+from gateway.training_export.examples import Anonymizer
 from schemas import topics
 from schemas.ports import ActionResult, Event, Offer, Passage
 from schemas.privacy.cards import mask_cards
 from schemas.privacy.harmless_numbers import compile_own_numbers
 from tests.harness import worst_case_texts
 
-TODAY = Context(date(2026, 5, 4), asked=True)
+TODAY = ParseContext(date(2026, 5, 4), asked=True)
 OWN = compile_own_numbers(["PS-#####", "AB@-######"])
 FILLS: dict[str, object] = {
     "int": 5,
@@ -73,11 +73,11 @@ MADE_LATER = {
     "agent_worker.actions.parsing.identifiers._restore": "identifiers",
     "agent_worker.nlu.corrections._replace_in_place": "a correction",
     "agent_worker.nlu.corrections._swap": "a correction",
-    "agent_worker.router.phrases._pattern": "phrases",
+    "agent_worker.router.phrase_search._pattern": "phrases",
     "agent_worker.sources.layout._normalize_line": "",
     "connectors.settings.require_pattern": "",
     "gateway.config.actions.ParameterSettings._check": "",
-    "gateway.training.examples.Anonymizer.__init__": "anonymity",
+    "gateway.training_export.examples.Anonymizer.__init__": "anonymity",
 }
 """Functions that make a pattern, because only a configuration or a document tells what to look for; by which of
 ``MORE`` such a pattern is tried. Empty where no stranger's text is matched with it."""

@@ -14,7 +14,7 @@ from playwright.async_api import Browser, async_playwright
 
 from infra.deploy import local_browser
 from tests.harness.processes import ForkServer
-from tests.screenshots.album import DOCS
+from tests.screenshots.pictures import DOCS
 from tests.screenshots.shop import shop
 from tests.widget.chat_page import ChatPage, Window, expect
 

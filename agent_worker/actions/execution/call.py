@@ -25,7 +25,7 @@ MAX_FACTS_LENGTH = 50_000
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class CallOutcome:
     """``result`` is the action's answer, if it answered in this process. ``key`` is empty for reads. ``reason`` is for
     records, ``say`` for the contact."""
 
@@ -38,7 +38,9 @@ class Outcome:
     say: str = ""
 
 
-async def call_action(action: Action, context: ActionContext, arguments: BaseModel, own: OwnNumbers | None) -> Outcome:
+async def call_action(
+    action: Action, context: ActionContext, arguments: BaseModel, own: OwnNumbers | None
+) -> CallOutcome:
     """Run the action. Every exception except cancellation becomes an outcome, and card numbers in the result are
     masked."""
     span = tracing.span(
@@ -51,20 +53,20 @@ async def call_action(action: Action, context: ActionContext, arguments: BaseMod
                 if action.read_back is not None:
                     result = await action.read_back(context, arguments)
             if result is None:
-                return Outcome(
+                return CallOutcome(
                     "unknown", context.key, reason="there is no answer, or it was not there when it was read back"
                 )
             facts, result = extract_facts(result, own)
-            return Outcome("succeeded", context.key, facts, result=result)
+            return CallOutcome("succeeded", context.key, facts, result=result)
     except ActionRefused as error:
         reason = mask_cards(error.reason, own)
-        return Outcome("refused", context.key, reason=reason, refused="turned_down", say=reason)
+        return CallOutcome("refused", context.key, reason=reason, refused="turned_down", say=reason)
     except ActionFailed as error:
         reason = mask_cards(error.reason, own)
-        return Outcome("failed", context.key, reason=reason, say=reason)
+        return CallOutcome("failed", context.key, reason=reason, say=reason)
     except Exception as error:
         log.warning("action_unclear", action=action.name, key=context.key, error=type(error).__name__)
-        return Outcome("unknown", context.key, reason=_describe_error(error))
+        return CallOutcome("unknown", context.key, reason=_describe_error(error))
 
 
 def extract_facts(result: BaseModel, own: OwnNumbers | None) -> tuple[dict[str, JsonValue], BaseModel | None]:

@@ -7,12 +7,12 @@ from datetime import datetime, timedelta
 
 from agent_worker.actions import arguments as args
 from agent_worker.actions.execution import texts
-from agent_worker.actions.execution.call import Outcome
+from agent_worker.actions.execution.call import CallOutcome
 from agent_worker.actions.execution.effects import Effects
-from agent_worker.actions.execution.scope import Scope
+from agent_worker.actions.execution.scope import ActionScope
 from agent_worker.actions.spec import Action
 from agent_worker.handoff.reply_templates import person_choice
-from agent_worker.phrases import Voice
+from agent_worker.voice import Voice
 from schemas import ids
 from schemas.actions import ApprovalRequested, Arguments, PendingApproval, PendingConfirmation
 from schemas.ports import ActionResult, AnswerDraft
@@ -24,7 +24,7 @@ MAX_OPEN_APPROVALS = 5
 
 
 def ask_contact(
-    scope: Scope,
+    scope: ActionScope,
     effects: Effects,
     action: Action,
     given: Arguments,
@@ -65,7 +65,7 @@ def ask_contact(
 
 
 def ask_again(
-    scope: Scope,
+    scope: ActionScope,
     effects: Effects,
     action: Action,
     pending: PendingConfirmation,
@@ -112,19 +112,19 @@ def _explain_repeat(voice: Voice, count: int, *, after_yes: bool, answered: bool
     return voice.confirm_unread.replace("{yes}", voice.confirm_yes).replace("{no}", voice.confirm_no)
 
 
-def _give_up(scope: Scope, effects: Effects, action: Action, pending: PendingConfirmation) -> AnswerDraft:
+def _give_up(scope: ActionScope, effects: Effects, action: Action, pending: PendingConfirmation) -> AnswerDraft:
     effects.close_question()
     effects.remember(filling=None)
     effects.question = None
     reason = "no answer could be read as a yes or a no"
-    effects.note(pending.action, action, pending.arguments, Outcome("refused", refused="declined", reason=reason))
+    effects.note(pending.action, action, pending.arguments, CallOutcome("refused", refused="declined", reason=reason))
     return AnswerDraft(
         text=scope.voice.confirm_given_up, answered=False, choices=[person_choice(scope.voice)], reasons=[reason]
     )
 
 
 def ask_colleague(
-    scope: Scope,
+    scope: ActionScope,
     effects: Effects,
     action: Action,
     given: Arguments,

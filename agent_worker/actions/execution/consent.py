@@ -26,14 +26,14 @@ answer to a question that is no longer open."""
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ConfirmationAnswer:
     """``messages`` are the ids of the messages that make up the answer."""
 
     answer: Answer
     messages: frozenset[str] = frozenset()
 
 
-def read(
+def read_confirmation(
     pending: PendingConfirmation | None,
     waiting: Sequence[InboundMessage],
     *,
@@ -41,19 +41,21 @@ def read(
     last_turn: str,
     epoch: int,
     locale: str,
-) -> Reading:
+) -> ConfirmationAnswer:
     """Read the turn's messages as an answer to the open question. ``latest``: the message that the contact wrote,
     edited or deleted last; ``last_turn``: the previous turn; ``locale``: the contact's."""
     answers = [_classify(message, pending, last_turn, epoch, locale) for message in waiting]
     last = answers[-1] if answers and waiting[-1].id == latest else ""
     if last in ("no", "gone"):
-        return Reading(last, _ids_with(waiting, answers, last))
+        return ConfirmationAnswer(last, _ids_with(waiting, answers, last))
     first = answers.index("yes") if "yes" in answers else 0
     if last == "yes" and set(answers[first:]) == {"yes"} and (first == 0 or waiting[first].choice is not None):
-        return Reading("yes", _ids_with(waiting, answers, "yes"))
+        return ConfirmationAnswer("yes", _ids_with(waiting, answers, "yes"))
     if "yes" in answers:
-        return Reading("yes_but", _ids_with(waiting, answers, "yes"))
-    return Reading("unclear", _ids_with(waiting, answers, "unclear")) if set(answers) == {"unclear"} else Reading("")
+        return ConfirmationAnswer("yes_but", _ids_with(waiting, answers, "yes"))
+    if set(answers) == {"unclear"}:
+        return ConfirmationAnswer("unclear", _ids_with(waiting, answers, "unclear"))
+    return ConfirmationAnswer("")
 
 
 def _ids_with(waiting: Sequence[InboundMessage], answers: Sequence[Answer], answer: Answer) -> frozenset[str]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from agent_worker.actions.parsing import Context, Field, fields_of
+from agent_worker.actions.parsing import Field, ParseContext, fields_of
 from agent_worker.actions.slot_filling.action_matching import match_action
 from agent_worker.actions.spec import Action
 from schemas.actions import Filling
@@ -74,7 +74,7 @@ class ContactIntent:
             reading.value
             for line in (text, *text.split("\n"))
             for asked in (False, True)
-            for reading in field.read(line, Context(self.today, self.locale, asked))
+            for reading in field.read(line, ParseContext(self.today, self.locale, asked))
         )
         return any(str(reading) == str(value) for reading in readings)
 

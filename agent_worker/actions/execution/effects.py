@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from agent_worker.actions import arguments as args
-from agent_worker.actions.execution.call import Outcome
+from agent_worker.actions.execution.call import CallOutcome
 from agent_worker.actions.spec import Action
 from schemas.actions import ActionMemory, ApprovalRequested, PendingCode, Proof
 from schemas.conversation import ActionRecord
@@ -46,7 +46,7 @@ class Effects:
         if self.memory.confirmation is not None:
             self.remember(confirmation=None, settled=self.memory.confirmation.id)
 
-    def note(self, name: str, action: Action | None, given: dict[str, Any], outcome: Outcome) -> None:
+    def note(self, name: str, action: Action | None, given: dict[str, Any], outcome: CallOutcome) -> None:
         """Add an action and its outcome to the turn's record."""
         reason = ": ".join(part for part in (outcome.refused, outcome.reason) if part)
         self.records.append(

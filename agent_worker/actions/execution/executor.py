@@ -15,8 +15,8 @@ from pydantic import BaseModel
 
 from agent_worker.actions.arguments import InvalidArguments, canonical_json, dump_arguments, is_same, parse_arguments
 from agent_worker.actions.context import ActionContext, Identity
-from agent_worker.actions.execution.call import Outcome, call_action
-from agent_worker.actions.execution.scope import Scope
+from agent_worker.actions.execution.call import CallOutcome, call_action
+from agent_worker.actions.execution.scope import ActionScope
 from agent_worker.actions.spec import Action, Check, Function
 from agent_worker.settings import ActionRules
 from schemas import ids, topics
@@ -79,13 +79,13 @@ class Executor:
         return not await self._limiter.take(f"action:{tenant}:{name}", per_second=rate, burst=most, now=self._clock())
 
     def _context(
-        self, scope: Scope, action: Action, identity: Identity, key: str, proofs: IdentityProofs
+        self, scope: ActionScope, action: Action, identity: Identity, key: str, proofs: IdentityProofs
     ) -> ActionContext:
         return self.context(scope.conversation, scope.rules, action, identity, key, locale=scope.locale, proofs=proofs)
 
     async def prepare(
-        self, scope: Scope, action: Action, arguments: BaseModel, identity: Identity, proofs: IdentityProofs
-    ) -> BaseModel | Outcome:
+        self, scope: ActionScope, action: Action, arguments: BaseModel, identity: Identity, proofs: IdentityProofs
+    ) -> BaseModel | CallOutcome:
         """The arguments as the action's ``prepare`` returns them, or the outcome that ends the attempt."""
         if action.prepare is None:
             return arguments
@@ -94,7 +94,7 @@ class Executor:
             probe, self._context(scope, action, identity, "", proofs), arguments, scope.rules.own
         )
         if outcome.outcome == "unknown":
-            return Outcome("failed", reason=outcome.reason)
+            return CallOutcome("failed", reason=outcome.reason)
         if outcome.outcome != "succeeded":
             return outcome
         try:
@@ -104,11 +104,11 @@ class Executor:
                 else parse_arguments(action, outcome.facts or {})
             )
         except InvalidArguments as error:
-            return Outcome("failed", reason=f"what it was prepared to does not fit: {error}")
+            return CallOutcome("failed", reason=f"what it was prepared to does not fit: {error}")
 
     async def check(
-        self, scope: Scope, action: Action, arguments: BaseModel, identity: Identity, proofs: IdentityProofs
-    ) -> Outcome | None:
+        self, scope: ActionScope, action: Action, arguments: BaseModel, identity: Identity, proofs: IdentityProofs
+    ) -> CallOutcome | None:
         """The outcome with which the action's check would refuse it, else None. Changes nothing."""
         if action.check is None:
             return None
@@ -118,45 +118,45 @@ class Executor:
         )
         if outcome.outcome == "succeeded":
             return None
-        return Outcome("failed", reason=outcome.reason) if outcome.outcome == "unknown" else outcome
+        return CallOutcome("failed", reason=outcome.reason) if outcome.outcome == "unknown" else outcome
 
-    async def has_begun(self, scope: Scope, action: Action, arguments: BaseModel, authority: str) -> bool:
+    async def has_begun(self, scope: ActionScope, action: Action, arguments: BaseModel, authority: str) -> bool:
         """Return whether this exact action was started before under the same authority."""
         key = _key(scope, action, dump_arguments(arguments), authority)
         return await self._journal.entry(scope.conversation.id, key) is not None
 
     async def read(
-        self, scope: Scope, action: Action, arguments: BaseModel, identity: Identity, proofs: IdentityProofs
-    ) -> Outcome:
+        self, scope: ActionScope, action: Action, arguments: BaseModel, identity: Identity, proofs: IdentityProofs
+    ) -> CallOutcome:
         """Run a read action. Because nothing changes, an unknown outcome is a plain failure."""
         key = ids.action_key(
             scope.tenant, scope.conversation.id, action.name, canonical_json(dump_arguments(arguments)), scope.turn_id
         )
         if not await self._admit(scope, action, identity, key):
-            return Outcome("refused", refused="limit_reached")
+            return CallOutcome("refused", refused="limit_reached")
         outcome = await call_action(
             action, self._context(scope, action, identity, "", proofs), arguments, scope.rules.own
         )
-        return Outcome("failed", reason=outcome.reason) if outcome.outcome == "unknown" else outcome
+        return CallOutcome("failed", reason=outcome.reason) if outcome.outcome == "unknown" else outcome
 
     async def write(
         self,
-        scope: Scope,
+        scope: ActionScope,
         action: Action,
         arguments: BaseModel,
         identity: Identity,
         authority: str,
         proofs: IdentityProofs,
-    ) -> Outcome:
+    ) -> CallOutcome:
         """Run a write action. Raises Fenced and Unavailable. Sealing ends the turn if messages have arrived that it has
         to read first."""
         await scope.seal()
         given = dump_arguments(arguments)
         key = _key(scope, action, given, authority)
         if await self.is_in_doubt(scope, action, arguments, but=key):
-            return Outcome("refused", key, refused="in_doubt")
+            return CallOutcome("refused", key, refused="in_doubt")
         if not await self._admit(scope, action, identity, key):
-            return Outcome("refused", key, refused="limit_reached")
+            return CallOutcome("refused", key, refused="limit_reached")
         intended = _build_intent(scope, action, given, key, authority, identity.id, self._clock())
         claim = await self._journal.claim(
             scope.conversation.id, intended, token=scope.token, epoch=scope.conversation.epoch, now=intended.at
@@ -174,23 +174,23 @@ class Executor:
 
     async def _call_in_time(
         self,
-        scope: Scope,
+        scope: ActionScope,
         action: Action,
         arguments: BaseModel,
         identity: Identity,
         intended: ActionIntended,
         proofs: IdentityProofs,
-    ) -> Outcome:
+    ) -> CallOutcome:
         """Call before the intent's deadline only: after it, the resolver looks up whether the action was done."""
         remaining = (intended.deadline - self._clock()).total_seconds()
         if remaining <= 0:
-            return Outcome("failed", intended.key, reason="it was not begun in time")
+            return CallOutcome("failed", intended.key, reason="it was not begun in time")
         context = self._context(scope, action, identity, intended.key, proofs)
         return await call_action(
             replace(action, timeout=min(action.timeout, remaining)), context, arguments, scope.rules.own
         )
 
-    async def is_in_doubt(self, scope: Scope, action: Action, arguments: BaseModel, *, but: str = "") -> bool:
+    async def is_in_doubt(self, scope: ActionScope, action: Action, arguments: BaseModel, *, but: str = "") -> bool:
         """Return whether the same action may have been done before with an unknown outcome, so that repeating it could
         do it twice."""
         for entry in await self._journal.list_in_doubt(scope.conversation.id):
@@ -199,7 +199,7 @@ class Executor:
                 return True
         return False
 
-    async def load_outcome(self, scope: Scope, entry: JournalEntry) -> Outcome:
+    async def load_outcome(self, scope: ActionScope, entry: JournalEntry) -> CallOutcome:
         """The outcome of an action that was started before. An unsettled one is recorded as unknown, because the
         contact is told about it."""
         intended, settled = entry.intended, entry.settled
@@ -210,9 +210,9 @@ class Executor:
         # Append again even when it was settled: the log may lack the record.
         await self.settle(scope, settled)
         say = settled.reason if settled.outcome == "refused" else ""
-        return Outcome(settled.outcome, intended.key, settled.result, settled.reason, say=say)
+        return CallOutcome(settled.outcome, intended.key, settled.result, settled.reason, say=say)
 
-    async def settle(self, scope: Scope, settled: ActionSettled) -> None:
+    async def settle(self, scope: ActionScope, settled: ActionSettled) -> None:
         """Append the outcome to the log, then record it in the journal."""
         purpose = f"settled-{settled.outcome}-{settled.resolved}"
         event = scope.chain.wrap(
@@ -225,7 +225,7 @@ class Executor:
             await self._journal.record(scope.conversation.id, settled)
         log.info("action_settled", action=settled.action, key=settled.key, outcome=settled.outcome)
 
-    async def _intend(self, scope: Scope, intended: ActionIntended) -> None:
+    async def _intend(self, scope: ActionScope, intended: ActionIntended) -> None:
         event = scope.chain.wrap(topics.ACTION_INTENDED, intended, id=intended.key, now=intended.at)
         try:
             await self._bus.append([event])
@@ -234,7 +234,7 @@ class Executor:
             await self._journal.withdraw(scope.conversation.id, intended.key)
             raise
 
-    async def _admit(self, scope: Scope, action: Action, identity: Identity, key: str) -> bool:
+    async def _admit(self, scope: ActionScope, action: Action, identity: Identity, key: str) -> bool:
         if not action.per_contact_per_day:
             return True
         day = self._clock().date().isoformat()
@@ -260,7 +260,7 @@ def _ignore(_noted: object) -> None:
 
 
 def _build_intent(
-    scope: Scope, action: Action, given: Arguments, key: str, authority: str, contact: str, now: datetime
+    scope: ActionScope, action: Action, given: Arguments, key: str, authority: str, contact: str, now: datetime
 ) -> ActionIntended:
     deadline = now + timedelta(seconds=action.timeout + LOG_RESERVE_S)
     return ActionIntended(
@@ -276,11 +276,11 @@ def _build_intent(
     )
 
 
-def _key(scope: Scope, action: Action, given: Arguments, authority: str) -> str:
+def _key(scope: ActionScope, action: Action, given: Arguments, authority: str) -> str:
     return ids.action_key(scope.tenant, scope.conversation.id, action.name, canonical_json(given), authority)
 
 
-def settled_event(outcome: Outcome, intended: ActionIntended, at: datetime) -> ActionSettled:
+def settled_event(outcome: CallOutcome, intended: ActionIntended, at: datetime) -> ActionSettled:
     return ActionSettled(
         key=intended.key,
         action=intended.action,

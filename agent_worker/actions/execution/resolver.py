@@ -15,7 +15,7 @@ from agent_worker.actions.execution.call import extract_facts
 from agent_worker.actions.execution.executor import Executor
 from agent_worker.actions.spec import Action
 from agent_worker.settings import WorkerSettings
-from agent_worker.turn.envelopes import Chain
+from agent_worker.turn.envelopes import TurnEnvelopes
 from schemas import ids, topics
 from schemas.actions import ActionMemory, ActionOutcome, ActionResolved, ApprovalExpired, Arguments, JournalEntry
 from schemas.conversation import Conversation
@@ -50,7 +50,7 @@ class ApprovalExpiry:
         memory = conversation.facts.actions
         expired = [each for each in memory.approvals if each.expires_at <= now] if memory is not None else []
         events = [
-            Chain(conversation, approval.id, approval.id).wrap(
+            TurnEnvelopes(conversation, approval.id, approval.id).wrap(
                 topics.APPROVAL_EXPIRED,
                 ApprovalExpired(approval_id=approval.id, at=now),
                 id=ids.derived_id(approval.id, "expired"),
@@ -154,7 +154,7 @@ class Resolver:
         )
 
     async def _publish(self, conversation: Conversation, resolved: ActionResolved) -> None:
-        chain = Chain(conversation, resolved.key, resolved.key)
+        chain = TurnEnvelopes(conversation, resolved.key, resolved.key)
         event = chain.wrap(
             topics.ACTION_RESOLVED, resolved, id=ids.derived_id(resolved.key, "resolved"), now=resolved.at
         )

@@ -11,12 +11,12 @@ from pydantic import BaseModel
 from agent_worker.actions import arguments as args
 from agent_worker.actions.context import Identity
 from agent_worker.actions.execution import texts
-from agent_worker.actions.execution.call import Outcome
+from agent_worker.actions.execution.call import CallOutcome
 from agent_worker.actions.execution.confirmation import ask_colleague, ask_contact
 from agent_worker.actions.execution.effects import Effects, IdentityProofs
 from agent_worker.actions.execution.executor import Executor
-from agent_worker.actions.execution.scope import Scope
-from agent_worker.actions.policy import Refusal, Verdict, decide
+from agent_worker.actions.execution.scope import ActionScope
+from agent_worker.actions.policy import PolicyDecision, Refusal, apply_policy
 from agent_worker.actions.spec import Action
 from schemas.actions import Arguments, JournalEntry
 from schemas.ports import ActionResult, Clock
@@ -33,7 +33,7 @@ class ActionRunner:
 
     def __init__(
         self,
-        scope: Scope,
+        scope: ActionScope,
         effects: Effects,
         executor: Executor,
         load_identity: LoadIdentity,
@@ -62,14 +62,14 @@ class ActionRunner:
         identity = await self._identify(contact)
         if identity.reaches(action.needs):
             prepared = await self._executor.prepare(self._scope, action, arguments, identity, self._proofs_of(identity))
-            if isinstance(prepared, Outcome):
+            if isinstance(prepared, CallOutcome):
                 return self._result(action, arguments, identity, prepared)
             arguments = prepared
             if objection := await self._executor.check(
                 self._scope, action, arguments, identity, self._proofs_of(identity)
             ):
                 return self._result(action, arguments, identity, objection)
-        verdict = decide(action, arguments, identity)
+        verdict = apply_policy(action, arguments, identity)
         if verdict.kind == "ask_contact" or (verdict.kind != "refuse" and self._lacks_request(action, given)):
             return ask_contact(
                 self._scope, self._effects, action, args.dump_arguments(arguments), contact, self._clock()
@@ -95,14 +95,14 @@ class ActionRunner:
         if args.arguments_digest(name, args.dump_arguments(arguments)) != digest:
             return self.refuse(action, given, "changed", "the arguments are not those that were shown")
         identity = await self._identify(contact)
-        verdict = decide(action, arguments, identity, confirmed=True, approved=approved)
+        verdict = apply_policy(action, arguments, identity, confirmed=True, approved=approved)
         if verdict.kind != "refuse" and (objection := await self._objection(action, arguments, identity, authority)):
             return self._result(action, arguments, identity, objection)
         return await self._apply_verdict(verdict, action, arguments, identity, contact, authority)
 
     async def _objection(
         self, action: Action, arguments: BaseModel, identity: Identity, authority: str
-    ) -> Outcome | None:
+    ) -> CallOutcome | None:
         """The refusal by the action's check. An action that was started under this authority is not checked again; its
         outcome is in the journal."""
         if action.check is None or await self._executor.has_begun(self._scope, action, arguments, authority):
@@ -110,7 +110,13 @@ class ActionRunner:
         return await self._executor.check(self._scope, action, arguments, identity, self._proofs_of(identity))
 
     async def _apply_verdict(
-        self, verdict: Verdict, action: Action, arguments: BaseModel, identity: Identity, contact: str, authority: str
+        self,
+        verdict: PolicyDecision,
+        action: Action,
+        arguments: BaseModel,
+        identity: Identity,
+        contact: str,
+        authority: str,
     ) -> ActionResult:
         given = args.dump_arguments(arguments)
         if verdict.refusal:
@@ -143,7 +149,7 @@ class ActionRunner:
         """Report an action that was started before, perhaps in another process."""
         return await self.report(entry, await self._executor.load_outcome(self._scope, entry))
 
-    async def report(self, entry: JournalEntry, outcome: Outcome) -> ActionResult:
+    async def report(self, entry: JournalEntry, outcome: CallOutcome) -> ActionResult:
         """Note the outcome for the turn's record and describe it for the contact."""
         intended = entry.intended
         action = self._scope.rules.actions.get(intended.action)
@@ -160,7 +166,7 @@ class ActionRunner:
 
     def refuse(self, action: Action, given: dict[str, Any], refusal: Refusal, why: str, **facts: Any) -> ActionResult:
         """Refuse the action for good, with the reason as a fact for the model."""
-        outcome = Outcome("refused", refused=refusal, reason=why)
+        outcome = CallOutcome("refused", refused=refusal, reason=why)
         self._effects.note(action.name, action, given, outcome)
         say = texts.generic_outcome_text(outcome, self._scope.voice)
         return ActionResult(action.name, "refused", facts={"why": why, **facts}, reason=refusal, say=say)
@@ -170,7 +176,7 @@ class ActionRunner:
         action: Action,
         arguments: BaseModel | None,
         identity: Identity,
-        outcome: Outcome,
+        outcome: CallOutcome,
         given: dict[str, Any] | None = None,
     ) -> ActionResult:
         context = self._executor.context(
@@ -189,9 +195,9 @@ class ActionRunner:
         )
 
     def _refuse_unknown(self, name: str, given: Arguments) -> ActionResult:
-        outcome = Outcome("refused", refused="not_offered", reason="there is no such action any more")
+        outcome = CallOutcome("refused", refused="not_offered", reason="there is no such action any more")
         self._effects.note(name, None, given, outcome)
-        return ActionResult(name, "refused", reason="not_offered", say=self._scope.voice.refused)
+        return ActionResult(name, "refused", reason="not_offered", say=self._scope.voice.action_refused)
 
     def _proofs_of(self, identity: Identity) -> IdentityProofs:
         return IdentityProofs(self._effects, identity.id, self._clock)

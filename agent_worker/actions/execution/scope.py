@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
-from agent_worker.phrases import Voice
 from agent_worker.settings import ActionRules
-from agent_worker.turn.envelopes import Chain
+from agent_worker.turn.envelopes import TurnEnvelopes
+from agent_worker.voice import Voice
 from schemas.conversation import Conversation
 
 Seal = Callable[[], Awaitable[None]]
@@ -16,7 +16,7 @@ arrivals wait for the next turn."""
 
 
 @dataclass(frozen=True, slots=True)
-class Scope:
+class ActionScope:
     """``authority``: the earliest event of the turn, which permits actions that need no confirmation. ``speaker``: the
     contact whose messages are answered, empty when there are several or none; ``locale``: the contact's; ``words``:
     those messages; ``earlier``: previous messages of contacts."""
@@ -24,7 +24,7 @@ class Scope:
     turn_id: str
     conversation: Conversation
     token: int
-    chain: Chain
+    chain: TurnEnvelopes
     rules: ActionRules
     voice: Voice
     authority: str

@@ -9,9 +9,9 @@ from pydantic import BaseModel, JsonValue, ValidationError
 
 from agent_worker.actions.arguments import summarize_action
 from agent_worker.actions.context import ActionContext
-from agent_worker.actions.execution.call import Outcome
+from agent_worker.actions.execution.call import CallOutcome
 from agent_worker.actions.spec import Action
-from agent_worker.phrases import Voice
+from agent_worker.voice import Voice
 from schemas.actions import PendingConfirmation
 from schemas.messages import Choice
 from schemas.ports import Passage
@@ -35,7 +35,7 @@ def confirmation_question(
 
 
 def outcome_text(
-    action: Action, outcome: Outcome, arguments: BaseModel | None, context: ActionContext, voice: Voice
+    action: Action, outcome: CallOutcome, arguments: BaseModel | None, context: ActionContext, voice: Voice
 ) -> str:
     """One outcome in words for the contact."""
     if outcome.outcome != "succeeded":
@@ -46,20 +46,20 @@ def outcome_text(
             return action.report(context, arguments, result)
         except Exception as error:  # the action is done even if its report fails
             log.warning("report_failed", action=action.name, error=type(error).__name__)
-    return join_parts(voice.done if action.writes else "", facts(outcome.facts or {}))
+    return join_parts(voice.action_done if action.writes else "", facts(outcome.facts or {}))
 
 
-def generic_outcome_text(outcome: Outcome, voice: Voice) -> str:
+def generic_outcome_text(outcome: CallOutcome, voice: Voice) -> str:
     """An outcome in words that do not depend on the action."""
     if outcome.outcome == "refused":
         said = {
             "needs_identity": voice.needs_identity,
             "limit_reached": voice.limit_reached,
-            "in_doubt": voice.still_unclear,
+            "in_doubt": voice.earlier_action_being_checked,
         }
-        return said.get(outcome.refused, join_parts(voice.refused, outcome.say, by=" "))
-    said = {"succeeded": voice.done, "unknown": voice.unclear}
-    return said.get(outcome.outcome, join_parts(voice.not_done, outcome.say, by=" "))
+        return said.get(outcome.refused, join_parts(voice.action_refused, outcome.say, by=" "))
+    said = {"succeeded": voice.action_done, "unknown": voice.action_being_checked}
+    return said.get(outcome.outcome, join_parts(voice.action_failed, outcome.say, by=" "))
 
 
 def _parse_result(action: Action, stored: Mapping[str, JsonValue]) -> BaseModel | None:

@@ -9,13 +9,13 @@ from datetime import date, datetime
 from typing import Any, Literal
 
 from agent_worker.actions.execution import consent, texts
-from agent_worker.actions.execution.call import Outcome
+from agent_worker.actions.execution.call import CallOutcome
 from agent_worker.actions.execution.confirmation import ask_again, ask_contact
 from agent_worker.actions.execution.contact_intent import ContactIntent
 from agent_worker.actions.execution.effects import Effects, Notice
 from agent_worker.actions.execution.executor import Executor
 from agent_worker.actions.execution.runner import ActionRunner, LoadIdentity
-from agent_worker.actions.execution.scope import Scope
+from agent_worker.actions.execution.scope import ActionScope
 from agent_worker.actions.spec import Action
 from schemas.actions import (
     ActionMemory,
@@ -39,7 +39,7 @@ class TurnActions:
     """The actions of one attempt at a turn. ``effects`` holds the results."""
 
     def __init__(
-        self, scope: Scope, executor: Executor, journal: Journal, load_identity: LoadIdentity, clock: Clock
+        self, scope: ActionScope, executor: Executor, journal: Journal, load_identity: LoadIdentity, clock: Clock
     ) -> None:
         self.effects = Effects(scope.conversation.facts.actions or ActionMemory())
         self._scope = scope
@@ -87,7 +87,7 @@ class TurnActions:
     async def act_on_consent(self, waiting: Sequence[InboundMessage], latest: str) -> AnswerDraft | None:
         """Act on the answer to the open question. None when there is something else to answer."""
         pending, scope = self._question, self._scope
-        reading = consent.read(
+        reading = consent.read_confirmation(
             pending,
             waiting,
             latest=latest,
@@ -121,7 +121,9 @@ class TurnActions:
             return None
         return ask_again(self._scope, self.effects, action, pending, now)
 
-    def _report_only(self, reading: consent.Reading, waiting: Sequence[InboundMessage]) -> AnswerDraft | None:
+    def _report_only(
+        self, reading: consent.ConfirmationAnswer, waiting: Sequence[InboundMessage]
+    ) -> AnswerDraft | None:
         """Do nothing beside what an earlier attempt has done; a yes to another question is asked for again."""
         if reading.answer == "yes" and self.effects.memory.confirmation is not None:
             self._again = self.effects.memory.confirmation
@@ -137,9 +139,9 @@ class TurnActions:
             return _draft_from(self._ask_again(action, pending, self._scope.voice.confirm_expired))
         self.effects.close_question()
         if not agreed:
-            refused = Outcome("refused", refused="declined", reason="the contact said no")
+            refused = CallOutcome("refused", refused="declined", reason="the contact said no")
             self.effects.note(pending.action, action, pending.arguments, refused)
-            return _draft(self._scope.voice.declined, "the contact said no")
+            return _draft(self._scope.voice.action_declined, "the contact said no")
         return _draft_from(
             await self._runner.run_allowed(
                 pending.action, pending.arguments, pending.digest, pending.contact_id, pending.id
@@ -263,7 +265,7 @@ class TurnActions:
         self._close_approval(approval)
         action, voice = self._scope.rules.actions.get(approval.action), self._scope.voice
         self.effects.note(
-            approval.action, action, approval.arguments, Outcome("refused", refused=refusal, reason=reason)
+            approval.action, action, approval.arguments, CallOutcome("refused", refused=refusal, reason=reason)
         )
         text = voice.approval_denied if refusal == "denied" else voice.approval_expired
         self.effects.notices.append(Notice(approval.id, text))
@@ -289,10 +291,12 @@ class TurnActions:
             at=resolution.at,
         )
         await self._executor.settle(self._scope, settled)
-        result = await self._runner.report(entry, Outcome(settled.outcome, settled.key, settled.result, settled.reason))
+        result = await self._runner.report(
+            entry, CallOutcome(settled.outcome, settled.key, settled.result, settled.reason)
+        )
         say = result.say
         if settled.outcome == "unknown":
-            say, self.effects.handoff = self._scope.voice.unclear_still, f"in doubt: {resolution.action}"
+            say, self.effects.handoff = self._scope.voice.action_check_failed, f"in doubt: {resolution.action}"
         self.effects.notices.append(Notice(f"{resolution.key}-resolved", say))
 
 

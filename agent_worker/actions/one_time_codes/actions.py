@@ -160,7 +160,7 @@ _ROUNDS = 100_000
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class CodeCheckResult:
     """``address`` is proven when the code was right; ``pending`` is the state to store."""
 
     kind: Literal["right", "wrong", "expired", "used_up", "none"]
@@ -179,17 +179,17 @@ async def issue_code(address: Address | None, now: datetime) -> tuple[str, Pendi
     return code, PendingCode(address=address, salt=salt, hash=await _hash(code, salt), expires_at=now + LIFE)
 
 
-async def verify_code(pending: PendingCode | None, code: str, now: datetime) -> Verdict:
+async def verify_code(pending: PendingCode | None, code: str, now: datetime) -> CodeCheckResult:
     """Every attempt counts, whatever its result."""
     if pending is None:
-        return Verdict("none")
+        return CodeCheckResult("none")
     if now >= pending.expires_at:
-        return Verdict("expired")
+        return CodeCheckResult("expired")
     right = hmac.compare_digest(await _hash(code, pending.salt), pending.hash)
     if right and pending.address is not None:
-        return Verdict("right", None, pending.address)
+        return CodeCheckResult("right", None, pending.address)
     tried = pending.model_copy(update={"attempts": pending.attempts + 1})
-    return Verdict("wrong", tried) if tried.attempts < ATTEMPTS else Verdict("used_up")
+    return CodeCheckResult("wrong", tried) if tried.attempts < ATTEMPTS else CodeCheckResult("used_up")
 
 
 async def _hash(code: str, salt: str) -> str:

@@ -1,6 +1,6 @@
 """Typed values from customers' own words, without a model: order numbers, dates, amounts, addresses, choices."""
 
 from agent_worker.actions.parsing.fields import Field, fields_of, in_language
-from agent_worker.actions.parsing.readings import Context, Problem, Reading
+from agent_worker.actions.parsing.parsed_values import ParseContext, ParsedValue, Problem
 
-__all__ = ["Context", "Field", "Problem", "Reading", "fields_of", "in_language"]
+__all__ = ["Field", "ParseContext", "ParsedValue", "Problem", "fields_of", "in_language"]

@@ -7,7 +7,7 @@ from decimal import Decimal
 from itertools import islice
 
 from agent_worker.actions.parsing.numerals import WORD, WORDS, parse_number_words
-from agent_worker.actions.parsing.readings import Context, Problem, Reading, deduplicate
+from agent_worker.actions.parsing.parsed_values import ParseContext, ParsedValue, Problem, deduplicate
 
 _MARKS = {
     "EUR": r"€|eur(?:os?)?\b",
@@ -40,12 +40,12 @@ _ARTICLES = frozenset({"ein", "eine", "einen", "einem", "einer", "one"})
 _SIGNS = {"EUR": "€", "USD": "$", "GBP": "£"}
 
 
-def amounts(text: str, context: Context, currency: str) -> list[Reading]:
+def amounts(text: str, context: ParseContext, currency: str) -> list[ParsedValue]:
     """Amounts in ``currency`` (ISO 4217; empty for any) as decimal text with two places. Amounts in another currency
     and negative ones carry their problem. A number without a currency counts only when an amount was asked for."""
     readings = [_read_marked(match, currency, context) for match in islice(_AMOUNT.finditer(text), _MAX_AMOUNTS)]
     if not readings and (share := _SHARE.search(text)):
-        return [Reading(share[0].lower(), share[0], *share.span(), problem="share")]
+        return [ParsedValue(share[0].lower(), share[0], *share.span(), problem="share")]
     if not readings and context.asked:
         readings = [
             _reading(_value(match["n"]), currency, currency, bool(match["minus"]), match.span(), context)
@@ -66,7 +66,7 @@ def format_amount(value: Decimal, currency: str, locale: str) -> str:
     return f"{sign}{value:,.2f}" if sign else f"{currency} {value:,.2f}"
 
 
-def _read_marked(match: re.Match[str], currency: str, context: Context) -> Reading | None:
+def _read_marked(match: re.Match[str], currency: str, context: ParseContext) -> ParsedValue | None:
     mark = (match["before"] or match["after"]).lower()
     named = next(code for code, pattern in _MARKED.items() if pattern.fullmatch(mark))
     minus = bool(match["minus"] or match["minus2"])
@@ -77,13 +77,13 @@ def _read_marked(match: re.Match[str], currency: str, context: Context) -> Readi
 
 
 def _reading(
-    value: Decimal | None, named: str, currency: str, minus: bool, span: tuple[int, int], context: Context
-) -> Reading | None:
+    value: Decimal | None, named: str, currency: str, minus: bool, span: tuple[int, int], context: ParseContext
+) -> ParsedValue | None:
     if value is None:
         return None
     problem: Problem = "currency" if currency and named != currency else "negative" if minus and value else ""
     text = format_amount(-value if minus else value, named, context.locale)
-    return Reading(f"{value:.2f}", text, *span, problem=problem)
+    return ParsedValue(f"{value:.2f}", text, *span, problem=problem)
 
 
 def _value(text: str) -> Decimal | None:

@@ -8,7 +8,7 @@ from datetime import date, timedelta
 from itertools import islice
 
 from agent_worker.actions.parsing.numerals import WORD, WORDS
-from agent_worker.actions.parsing.readings import Context, Reading, deduplicate, drop_overlapping
+from agent_worker.actions.parsing.parsed_values import ParseContext, ParsedValue, deduplicate, drop_overlapping
 
 _MONTHS = (
     "jan(?:uary|uar)?|jänner", "feb(?:ruary|ruar)?", "mar(?:ch)?|märz|mrz|maerz", "apr(?:il)?", "may|mai", "june?|juni",
@@ -46,9 +46,9 @@ _SHORT = frozenset({"mon", "sat", "sun", "wed", "may", "mar"})
 """Abbreviations that are also words or names. They count only when a date was asked for."""
 
 
-def dates(text: str, context: Context) -> list[Reading]:
+def dates(text: str, context: ParseContext) -> list[ParsedValue]:
     """Dates as ISO 8601. A date without a year is the next such date; a weekday is the next one after today."""
-    readings: list[Reading] = []
+    readings: list[ParsedValue] = []
     spans: dict[int, set[tuple[int, int]]] = {}
     for reader in (_read_iso, _read_written, _read_numeric, _read_named, _read_weekdays, _read_offsets):
         new = [reading for reading in islice(reader(text, context), _MAX_DATES) if not _is_covered(reading, spans)]
@@ -59,7 +59,7 @@ def dates(text: str, context: Context) -> list[Reading]:
     return deduplicate(sorted(readings, key=lambda reading: reading.begin))
 
 
-def _is_covered(reading: Reading, spans: dict[int, set[tuple[int, int]]]) -> bool:
+def _is_covered(reading: ParsedValue, spans: dict[int, set[tuple[int, int]]]) -> bool:
     """Return whether a longer form has covered the reading already. Two readings of one form do not cover each other.
     ``spans``: by character position, the spans of the readings so far."""
     own = {(reading.begin, reading.end)}
@@ -80,15 +80,15 @@ _GERMAN_MONTHS = (
 )  # fmt: skip
 
 
-def _of(day: date, context: Context, match: re.Match[str]) -> Reading:
-    return Reading(day.isoformat(), format_date(day, context.locale), *match.span())
+def _of(day: date, context: ParseContext, match: re.Match[str]) -> ParsedValue:
+    return ParsedValue(day.isoformat(), format_date(day, context.locale), *match.span())
 
 
-def _no_day(match: re.Match[str]) -> Reading:
-    return Reading(match[0], match[0], *match.span(), problem="no_such_day")
+def _no_day(match: re.Match[str]) -> ParsedValue:
+    return ParsedValue(match[0], match[0], *match.span(), problem="no_such_day")
 
 
-def _day(context: Context, year: str | None, month: int, day: int) -> date | None:
+def _day(context: ParseContext, year: str | None, month: int, day: int) -> date | None:
     """None when the calendar has no such day."""
     try:
         if year:
@@ -101,7 +101,7 @@ def _day(context: Context, year: str | None, month: int, day: int) -> date | Non
         return None
 
 
-def _exists(context: Context, more: int, month: int, day: int) -> bool:
+def _exists(context: ParseContext, more: int, month: int, day: int) -> bool:
     try:
         date(context.today.year + more, month, day)
     except ValueError:
@@ -109,13 +109,13 @@ def _exists(context: Context, more: int, month: int, day: int) -> bool:
     return True
 
 
-def _read_iso(text: str, context: Context) -> Iterator[Reading]:
+def _read_iso(text: str, context: ParseContext) -> Iterator[ParsedValue]:
     for match in _ISO.finditer(text):
         day = _day(context, match[1], int(match[2]), int(match[3]))
         yield _of(day, context, match) if day else _no_day(match)
 
 
-def _read_written(text: str, context: Context) -> Iterator[Reading]:
+def _read_written(text: str, context: ParseContext) -> Iterator[ParsedValue]:
     for pattern, at, name in ((_DAY_MONTH, 1, 2), (_MONTH_DAY, 2, 1)):
         for match in pattern.finditer(text):
             month = next(n for n, one in enumerate(_MONTH_NAMES, 1) if one.fullmatch(match[name]))
@@ -123,7 +123,7 @@ def _read_written(text: str, context: Context) -> Iterator[Reading]:
             yield _of(day, context, match) if day else _no_day(match)
 
 
-def _read_numeric(text: str, context: Context) -> Iterator[Reading]:
+def _read_numeric(text: str, context: ParseContext) -> Iterator[ParsedValue]:
     for match in _DOTS.finditer(text):
         day = _day(context, match[3], int(match[2]), int(match[1]))
         if day is not None:
@@ -148,13 +148,13 @@ def _orders(locale: str, first: int, second: int) -> list[tuple[int, int]]:
     return [(second, first)]
 
 
-def _read_exact(text: str, context: Context) -> Iterator[Reading]:
+def _read_exact(text: str, context: ParseContext) -> Iterator[ParsedValue]:
     """Dates given by day and month. A weekday beside one ("Monday, 7 December") only repeats it."""
     for reader in (_read_iso, _read_written, _read_numeric):
         yield from (reading for reading in reader(text, context) if not reading.problem)
 
 
-def _read_named(text: str, context: Context) -> Iterator[Reading]:
+def _read_named(text: str, context: ParseContext) -> Iterator[ParsedValue]:
     yield from drop_overlapping(
         _of(context.today + timedelta(days=days), context, match)
         for days, pattern in _NAMED_DAYS.items()
@@ -162,7 +162,7 @@ def _read_named(text: str, context: Context) -> Iterator[Reading]:
     )
 
 
-def _read_offsets(text: str, context: Context) -> Iterator[Reading]:
+def _read_offsets(text: str, context: ParseContext) -> Iterator[ParsedValue]:
     for match in _IN.finditer(text):
         count = {"a": 1, "an": 1, "couple of": 2}.get(match[1].lower()) or _number(match[1])
         week = match[2].lower().startswith(("week", "woche"))
@@ -173,7 +173,7 @@ def _number(word: str) -> int:
     return WORDS[word.lower()] if word.lower() in WORDS else int(word)
 
 
-def _read_weekdays(text: str, context: Context) -> Iterator[Reading]:
+def _read_weekdays(text: str, context: ParseContext) -> Iterator[ParsedValue]:
     dated = {date.fromisoformat(reading.value).weekday() for reading in islice(_read_exact(text, context), _MAX_DATES)}
     for match in _DAY_OF_WEEK.finditer(text):
         weekday = next(n for n, one in enumerate(_WEEKDAY_NAMES) if one.fullmatch(match[2]))

@@ -15,7 +15,7 @@ from agent_worker.actions.parsing.dates import dates
 from agent_worker.actions.parsing.dates import format_date as shown_date
 from agent_worker.actions.parsing.identifiers import emails, identifiers
 from agent_worker.actions.parsing.numerals import quantities
-from agent_worker.actions.parsing.readings import Context, Reading
+from agent_worker.actions.parsing.parsed_values import ParseContext, ParsedValue
 
 Kind = Literal["identifier", "date", "amount", "email", "quantity", "choice", "text"]
 
@@ -51,7 +51,7 @@ class Field:
             return shown_date(date.fromisoformat(str(value)), locale)
         return self.labels.get(str(value), str(value))
 
-    def read(self, text: str, context: Context) -> list[Reading]:
+    def read(self, text: str, context: ParseContext) -> list[ParsedValue]:
         """Every possible reading of the text for this parameter: none, one, or several that the contact has to choose
         from."""
         match self.kind:
@@ -137,7 +137,7 @@ _WORD = re.compile(r"\w+")
 _FILLER = frozenset(["a", "an", "and", "bitte", "den", "der", "die", "das", "i", "ich", "it", "please", "the", "to"])
 
 
-def options(text: str, context: Context, labels: Mapping[str, str]) -> list[Reading]:
+def options(text: str, context: ParseContext, labels: Mapping[str, str]) -> list[ParsedValue]:
     """``labels``: value → text that the customer sees. Matches by value, label, number (when it was asked for), else by
     words that no other label has. Several results when the words fit several options."""
     normalized = _normalize(text)
@@ -156,14 +156,14 @@ def options(text: str, context: Context, labels: Mapping[str, str]) -> list[Read
     return [_of(value, labels) for value in inside or (_by_words(normalized, labels) if context.asked else [])]
 
 
-def free_text(text: str, context: Context, longest: int = _LONGEST) -> list[Reading]:
+def free_text(text: str, context: ParseContext, longest: int = _LONGEST) -> list[ParsedValue]:
     """Only when it was asked for; nothing else shows that a text belongs to this parameter."""
     line = " ".join(text.split())[: min(longest, _LONGEST)].strip()
-    return [Reading(line, line, 0, len(text))] if line and context.asked else []
+    return [ParsedValue(line, line, 0, len(text))] if line and context.asked else []
 
 
-def _of(value: str, labels: Mapping[str, str]) -> Reading:
-    return Reading(value, labels[value])
+def _of(value: str, labels: Mapping[str, str]) -> ParsedValue:
+    return ParsedValue(value, labels[value])
 
 
 def _normalize(text: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from agent_worker.actions.parsing.readings import Context, Reading, deduplicate, drop_overlapping
+from agent_worker.actions.parsing.parsed_values import ParseContext, ParsedValue, deduplicate, drop_overlapping
 
 _EMAIL = re.compile(
     r"(?<![\w.+-])[a-z0-9][a-z0-9._%+-]{0,63}@(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,24}(?![\w@-])",
@@ -22,33 +22,33 @@ _ESCAPE = re.compile(r"\\(.)")
 _LITERAL = re.compile(r"(?:[A-Za-z0-9 _#/-]|\\[-#/.])*(?![?*+{])")
 
 
-def emails(text: str, context: Context) -> list[Reading]:
+def emails(text: str, context: ParseContext) -> list[ParsedValue]:
     """Lower-cased: no shop distinguishes customers by capital letters."""
     found = (match for match in _EMAIL.finditer(text) if ".." not in match[0])
-    return deduplicate(Reading(match[0].lower(), match[0].lower(), *match.span()) for match in found)
+    return deduplicate(ParsedValue(match[0].lower(), match[0].lower(), *match.span()) for match in found)
 
 
-def identifiers(text: str, context: Context, pattern: str) -> list[Reading]:
+def identifiers(text: str, context: ParseContext, pattern: str) -> list[ParsedValue]:
     """Matches of ``pattern`` (a regular expression, as in JSON schema) regardless of capitals, blanks and hyphens: ``np
     10234`` is ``NP-10234``. When it was asked for, its fixed prefix may be omitted."""
     exact, loose, bare = _shapes(pattern)
-    found = [Reading(match[0], match[0], *match.span()) for match in exact.finditer(text)]
+    found = [ParsedValue(match[0], match[0], *match.span()) for match in exact.finditer(text)]
     if not found and loose is None and context.asked:
         found = _read_standalone(text, pattern)
     for shape in (loose, bare if context.asked else None):
         found += [
-            Reading(value, value, *match.span())
+            ParsedValue(value, value, *match.span())
             for match in (shape.finditer(text) if shape is not None else ())
             if (value := _restore(match[0], pattern)) is not None
         ]
     return deduplicate(drop_overlapping(found))
 
 
-def _read_standalone(text: str, pattern: str) -> list[Reading]:
+def _read_standalone(text: str, pattern: str) -> list[ParsedValue]:
     """Find words that match a pattern without a fixed prefix in upper case, except polite words."""
     words = [match for match in _WORD.finditer(text) if match[0].lower() not in _POLITE_WORDS]
     return [
-        Reading(value, value, *match.span())
+        ParsedValue(value, value, *match.span())
         for match in words
         if (value := match[0].upper()) and re.fullmatch(_core(pattern), value)
     ]

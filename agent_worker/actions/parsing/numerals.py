@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from agent_worker.actions.parsing.readings import Context, Reading, deduplicate
+from agent_worker.actions.parsing.parsed_values import ParseContext, ParsedValue, deduplicate
 
 _ENGLISH = """one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen
 eighteen nineteen twenty"""
@@ -67,7 +67,7 @@ def parse_number_words(words: str) -> tuple[int, int] | None:
     return None
 
 
-def quantities(text: str, context: Context) -> list[Reading]:
+def quantities(text: str, context: ParseContext) -> list[ParsedValue]:
     """Whole numbers. Unless a number was asked for, "one" and "eine" are articles."""
     found = []
     for match in _COUNT.finditer(text):
@@ -76,6 +76,6 @@ def quantities(text: str, context: Context) -> list[Reading]:
             continue
         number = WORDS[word] if word in WORDS else int(word)
         found.append(
-            Reading(number, str(number), *match.span(), problem="negative" if match["minus"] and number else "")
+            ParsedValue(number, str(number), *match.span(), problem="negative" if match["minus"] and number else "")
         )
     return deduplicate(found)

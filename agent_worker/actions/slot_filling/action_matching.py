@@ -13,7 +13,7 @@ from datetime import date
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from agent_worker.actions.parsing import Context, fields_of
+from agent_worker.actions.parsing import ParseContext, fields_of
 from agent_worker.knowledge.vectors.encoder import light_encoder
 from schemas.ports import Offer
 
@@ -57,7 +57,7 @@ _RULES = re.compile(
 _IF = re.compile(r"\b(?:if|falls|wenn)\b", re.IGNORECASE)
 _OWN = re.compile(r"\b(?:my|mine|our|mein\w*|unser\w*)\b(?:\s+(\w+))?", re.IGNORECASE)
 _ANY_OF_THEM = r"\b(?:an?|any|another|two|three|eine?n?)\s{{1,8}}(?:{})\b|\b(?:{})s\b"
-_DATELESS = Context(date.min)
+_DATELESS = ParseContext(date.min)
 """Identifiers are read the same on every day."""
 _WORD = re.compile(r"\w+")
 _SENTENCE = re.compile(r"(?<=[.!?])\s+|\n")

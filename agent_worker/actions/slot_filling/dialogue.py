@@ -9,22 +9,23 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from agent_worker.actions.one_time_codes import CHECK, SEND
-from agent_worker.actions.parsing import Context, Field, fields_of
+from agent_worker.actions.parsing import Field, ParseContext, fields_of
 from agent_worker.actions.slot_filling import extraction
 from agent_worker.actions.slot_filling.action_matching import match_action
-from agent_worker.actions.slot_filling.extraction import Extraction
-from agent_worker.actions.slot_filling.phrases import (
+from agent_worker.actions.slot_filling.dialogue_texts import (
     SAYS,
     cancel_choice,
     choices_between,
     choices_for,
+    dialogue_text,
     explain_unusable,
-    phrase,
     question_for,
 )
+from agent_worker.actions.slot_filling.extraction import Extraction
 from agent_worker.handoff.reply_templates import person_choice
 from agent_worker.nlu.language_detection import detect_language
-from agent_worker.phrases import Voice
+from agent_worker.nlu.yes_no import yes_or_no
+from agent_worker.voice import Voice
 from schemas.actions import Filling, QueuedAction
 from schemas.choice_matching import match_choice
 from schemas.messages import Choice
@@ -57,7 +58,7 @@ class SlotFillingDialogue:
         text = self._message_text()
         if filling is None:
             return await self._begin(text)
-        if extraction.leaves(text):
+        if extraction.is_cancellation(text):
             return self._cancel(filling)
         other = self._another(filling, text)
         if other is not None:
@@ -121,7 +122,7 @@ class SlotFillingDialogue:
         if len(text.split()) > 4:
             return None
         reads = [offer for offer in self.question.offers if offer.risk == "read" and offer.name != CHECK]
-        context = Context(self.today, self._language(text))
+        context = ParseContext(self.today, self._language(text))
         return next(
             (o for o in reads for field in self._fields(o) if field.kind == "identifier" and field.read(text, context)),
             None,
@@ -144,12 +145,13 @@ class SlotFillingDialogue:
         offer = self._offer(filling.action)
         if offer is None:
             return None
-        filling = filling.model_copy(update={"locale": detect_language(text, filling.locale), "at": self.now})
+        asked_in = filling.locale
+        filling = filling.model_copy(update={"locale": detect_language(text, asked_in), "at": self.now})
         fields, context = self._fields(offer), self._context(filling)
         settled = not fresh and not filling.asked
         if settled:
             extracted = extraction.extract_correction(text, fields, context)
-            if not extracted and not extraction.agrees(text):
+            if not extracted and yes_or_no(text, asked_in) != "yes":
                 return None
         else:
             extracted = extraction.extract(text, fields, filling.asked, context)
@@ -164,7 +166,7 @@ class SlotFillingDialogue:
         for field in fields:
             if field.name in extracted.unclear:
                 choices = choices_between(extracted.unclear[field.name], filling.locale)
-                return self._ask(filling, field, phrase("which", filling.locale), choices)
+                return self._ask(filling, field, dialogue_text("which", filling.locale), choices)
             if field.name not in filling.given and (field.required or field.ask(filling.locale)):
                 why = (
                     explain_unusable(field, extracted.problem, self._context(filling)) + " "
@@ -182,18 +184,18 @@ class SlotFillingDialogue:
     def _handle_misunderstanding(
         self, filling: Filling, fields: Sequence[Field], extracted: Extraction, text: str
     ) -> AnswerDraft | None:
-        if extracted.problem is None and extraction.asks(text) and self.question.search_result.answerable:
+        if extracted.problem is None and extraction.is_question(text) and self.question.search_result.answerable:
             return None
         field = next((field for field in fields if field.name == filling.asked), None)
         if field is None or filling.misunderstood >= MAX_MISUNDERSTANDINGS:
-            return self._draft(phrase("give_up", filling.locale), None, [person_choice(self.voice)])
+            return self._draft(dialogue_text("give_up", filling.locale), None, [person_choice(self.voice)])
         more = filling.model_copy(update={"misunderstood": filling.misunderstood + 1})
         why = explain_unusable(field, extracted.problem, self._context(filling))
         choices = choices_for(field, filling.locale) or [cancel_choice(filling.locale)]
         return self._draft(f"{why} {question_for(field, filling.locale)}", more, choices)
 
     def _cancel(self, filling: Filling) -> AnswerDraft:
-        return self._draft(phrase("left", filling.locale), None)
+        return self._draft(dialogue_text("left", filling.locale), None)
 
     # ── calling the action ───────────────────────────────────────────────────────────────────────────────────────────
 
@@ -217,10 +219,10 @@ class SlotFillingDialogue:
         problems = result.facts.get("problems", {})
         field = next((field for field in self._fields(offer) if field.name in problems), None)
         if field is None or filling.misunderstood >= MAX_MISUNDERSTANDINGS:
-            return self._draft(phrase("give_up", filling.locale), None, [person_choice(self.voice)])
+            return self._draft(dialogue_text("give_up", filling.locale), None, [person_choice(self.voice)])
         given = {name: value for name, value in filling.given.items() if name not in problems}
         update = {"given": given, "asked": field.name, "misunderstood": filling.misunderstood + 1}
-        text = f"{phrase('unfit', filling.locale)} {question_for(field, filling.locale)}"
+        text = f"{dialogue_text('unfit', filling.locale)} {question_for(field, filling.locale)}"
         return self._draft(text, filling.model_copy(update=update), choices_for(field, filling.locale))
 
     def _after_code_sent(self, result: ActionResult, offer: Offer, filling: Filling) -> AnswerDraft:
@@ -235,7 +237,7 @@ class SlotFillingDialogue:
         """Verify the contact first, then continue with the action that requires it."""
         sending = self._offer(SEND)
         if sending is None or self._offer(CHECK) is None:
-            return self._draft(phrase("verify", filling.locale), None, [person_choice(self.voice)])
+            return self._draft(dialogue_text("verify", filling.locale), None, [person_choice(self.voice)])
         names = {field.name for field in self._fields(sending)}
         then = [QueuedAction(action=offer.name, given=filling.given), *filling.then][:_MAX_ACTIONS]
         given = {name: value for name, value in filling.given.items() if name in names}
@@ -255,14 +257,16 @@ class SlotFillingDialogue:
             return self._draft(text, None)
         following = Filling(action=offer.name, given=waiting[0].given, locale=filling.locale, then=then, at=self.now)
         draft = await self._next(following, offer, self._fields(offer), Extraction())
-        joint = "" if filling.action == CHECK else phrase("then", filling.locale, title=offer.title or offer.name)
+        joint = (
+            "" if filling.action == CHECK else dialogue_text("then", filling.locale, title=offer.title or offer.name)
+        )
         return _prepend(draft, "\n\n".join(part for part in (text, joint) if part))
 
     def _result_text(self, result: ActionResult, offer: Offer, filling: Filling) -> str:
         if result.say:
             return result.say
         key: Any = "done" if result.outcome == "succeeded" else result.outcome
-        return phrase(key, filling.locale, title=offer.title or offer.name, reason=result.reason)
+        return dialogue_text(key, filling.locale, title=offer.title or offer.name, reason=result.reason)
 
     # ── helpers ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -273,14 +277,14 @@ class SlotFillingDialogue:
         return fields_of(offer.parameters, self._language(self.question.text))
 
     def _extract_values(self, offer: Offer, text: str) -> dict[str, Any]:
-        return extraction.extract(text, self._fields(offer), "", Context(self.today, self._language(text))).values
+        return extraction.extract(text, self._fields(offer), "", ParseContext(self.today, self._language(text))).values
 
     def _language(self, text: str) -> str:
         before = self.question.filling.locale if self.question.filling is not None else ""
         return detect_language(text, before or self.question.locale or self.voice.locale)
 
-    def _context(self, filling: Filling) -> Context:
-        return Context(self.today, filling.locale)
+    def _context(self, filling: Filling) -> ParseContext:
+        return ParseContext(self.today, filling.locale)
 
     def _draft(self, text: str, filling: Filling | None, choices: Sequence[Choice] = ()) -> AnswerDraft:
         return AnswerDraft(text=text, answered=True, choices=list(choices), model=self.model, filling=filling)

@@ -1,4 +1,4 @@
-"""Extraction of an action's parameters from a message, and detection of answers such as cancelling or agreeing."""
+"""Extraction of an action's parameters from a message, and detection of cancellations and questions."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from agent_worker.actions.parsing import Context, Field, Reading
+from agent_worker.actions.parsing import Field, ParseContext, ParsedValue
 
 _LEAVES = re.compile(
     r"^\W*(?:(?:oh|ok(?:ay)?|no|nein|ach|actually|well|sorry|please|bitte|then|dann|just)\b\W*)*"
@@ -29,11 +29,6 @@ _CORRECTS = re.compile(
     r"moment|quatsch|change)\b|\binstead\b|\bstattdessen\b",
     re.IGNORECASE,
 )
-_YES = re.compile(
-    r"^\W*(?:yes|yeah|yep|sure|ok(?:ay)?|do it|go ahead|please do|confirm\w*|"
-    r"ja|jo|klar|gerne?|mach(?:t)?(?: das)?)\b.{0,20}$",
-    re.IGNORECASE,
-)
 _ASKS = re.compile(
     r"\?\s*$|^\W*(?:how|what|why|which|who|when|where|do|does|is|are|will|can|could|"
     r"wie|was|warum|welche\w*|wer|wann|wo|gibt|ist|kann|könnt\w*)\b",
@@ -47,14 +42,14 @@ class Extraction:
     readings. ``problem``: why the answer to the question cannot be used."""
 
     values: dict[str, Any] = field(default_factory=dict)
-    unclear: dict[str, list[Reading]] = field(default_factory=dict)
-    problem: Reading | None = None
+    unclear: dict[str, list[ParsedValue]] = field(default_factory=dict)
+    problem: ParsedValue | None = None
 
     def __bool__(self) -> bool:
         return bool(self.values or self.unclear)
 
 
-def extract(text: str, fields: Sequence[Field], asked: str, context: Context) -> Extraction:
+def extract(text: str, fields: Sequence[Field], asked: str, context: ParseContext) -> Extraction:
     """``asked``: the parameter that the message should be about. For others only unambiguous values count."""
     result = Extraction()
     for parameter in fields:
@@ -71,7 +66,7 @@ def extract(text: str, fields: Sequence[Field], asked: str, context: Context) ->
     return result
 
 
-def extract_correction(text: str, fields: Sequence[Field], context: Context) -> Extraction:
+def extract_correction(text: str, fields: Sequence[Field], context: ParseContext) -> Extraction:
     """New values after all parameters were given; short forms count too when the message announces a correction."""
     result = extract(text, fields, "", context)
     if result or not _CORRECTS.search(text):
@@ -81,15 +76,11 @@ def extract_correction(text: str, fields: Sequence[Field], context: Context) -> 
     return extracted[0] if len(extracted) == 1 else result
 
 
-def leaves(text: str) -> bool:
+def is_cancellation(text: str) -> bool:
     """Return whether the contact wants to stop. "Cancel" alone means that too; "cancel NP-10231" does not."""
     return bool(_LEAVES.match(text))
 
 
-def agrees(text: str) -> bool:
-    return bool(_YES.match(text))
-
-
-def asks(text: str) -> bool:
+def is_question(text: str) -> bool:
     """Return whether it is a question rather than an answer."""
     return bool(_ASKS.search(text))

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 from agent_worker.actions.slot_filling.dialogue import SlotFillingDialogue
 from agent_worker.handoff.reply_templates import not_found_draft
+from agent_worker.models.local.canned_replies import find_canned_reply
 from agent_worker.models.local.multiple_questions import (
     add_unanswered,
     answer_as_one,
@@ -20,10 +21,9 @@ from agent_worker.models.local.multiple_questions import (
     quote_answers,
     remove_questions,
 )
-from agent_worker.models.local.set_phrases import set_phrase
 from agent_worker.models.registry import Emit
-from agent_worker.phrases import Voice, translate_voice
 from agent_worker.settings import WorkerSettings
+from agent_worker.voice import Voice, translate_voice
 from schemas.ports import AnswerDraft, Clock, Question
 
 
@@ -43,7 +43,7 @@ class LocalModel:
         """Never raises ModelFailed. Declines what the documents do not contain."""
         rules, now = self._settings.of(question.tenant), self._clock()
         voice = translate_voice(rules.voice, question.locale)
-        phrase = set_phrase(question, voice, self.name)
+        phrase = find_canned_reply(question, voice, self.name)
         beside = questions_beside_action(questions_of(question.parts), question)
         request = replace(question, text=remove_questions(question.text, beside))
         dialogue = SlotFillingDialogue(request, voice, self.name, now, rules.actions.today(now))

@@ -11,7 +11,7 @@ from agent_worker.handoff.reply_templates import person_choice
 from agent_worker.knowledge.text.analysis import synonyms, terms
 from agent_worker.knowledge.text.query_splitting import with_context
 from agent_worker.models.local.extraction import Quote, repeats, select_quotes
-from agent_worker.phrases import Voice
+from agent_worker.voice import Voice
 from schemas.messages import Citation
 from schemas.ports import AnswerDraft, Question, QuestionPart
 
@@ -26,7 +26,7 @@ _MARKUP = re.compile(r"[\[\]()<>{}*_~`|#@\\\u200b-\u200f\u2028-\u202e\u2066-\u20
 
 
 @dataclass(slots=True)
-class Answer:
+class QuestionAnswer:
     """Quotes, and the ``questions`` that they answer, as the contact wrote them."""
 
     quotes: list[Quote]
@@ -37,7 +37,7 @@ class Answer:
 class QuotedAnswers:
     """Answers in the documents' words, in the order asked; ``missing``: questions without one."""
 
-    answers: list[Answer] = field(default_factory=list)
+    answers: list[QuestionAnswer] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
 
     @property
@@ -56,21 +56,21 @@ def quote_answers(parts: Sequence[QuestionPart]) -> QuotedAnswers:
             continue
         previous = result.citations
         if new := [one for one in found if not any(repeats(one, each) for each in previous)]:
-            result.answers.append(Answer(new, words))
+            result.answers.append(QuestionAnswer(new, words))
         else:
             _existing_answer(result, found).questions += words
     return result
 
 
-def _existing_answer(result: QuotedAnswers, found: Sequence[Quote]) -> Answer:
+def _existing_answer(result: QuotedAnswers, found: Sequence[Quote]) -> QuestionAnswer:
     """The answer that contains the ``found`` quotes already."""
     return max(result.answers, key=lambda one: sum(repeats(new, old) for new in found for old in one.quotes))
 
 
-def answer_as_one(question: Question) -> list[Answer]:
+def answer_as_one(question: Question) -> list[QuestionAnswer]:
     """One answer to the whole text; empty when no passage contains it."""
     found = select_quotes(with_context(question.text, (), question.context), question.search_result.passages)
-    return [Answer(found, [])] if found else []
+    return [QuestionAnswer(found, [])] if found else []
 
 
 def _is_about(part: QuestionPart, found: Sequence[Quote]) -> bool:
@@ -191,7 +191,7 @@ def handoff_with_answers(draft: AnswerDraft, parts: Sequence[QuestionPart]) -> A
     return replace(draft, text=f"{''.join(format_paragraphs(quoted.answers))}\n\n{draft.text}", citations=citations)
 
 
-def format_paragraphs(answers: Sequence[Answer], first: int = 1) -> list[str]:
+def format_paragraphs(answers: Sequence[QuestionAnswer], first: int = 1) -> list[str]:
     """The quotes as pieces of one text, a paragraph for each answer, numbered from ``first``. From MIN_TITLED_ANSWERS
     questions on, each paragraph names its question."""
     pieces: list[str] = []

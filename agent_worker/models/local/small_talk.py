@@ -9,7 +9,7 @@ from typing import Literal
 
 from agent_worker.nlu.classification import small_talk_kind, topics_in
 from agent_worker.nlu.yes_no import yes_or_no
-from agent_worker.phrases import SET_PHRASES
+from agent_worker.voice import SET_PHRASES
 from schemas.messages import TranscriptMessage
 
 SmallTalkKind = Literal[

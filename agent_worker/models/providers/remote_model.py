@@ -13,6 +13,7 @@ from agent_worker.grounding.gate import Gate
 from agent_worker.handoff.reply_templates import not_found_draft
 from agent_worker.models.action_calls import ActionCalls, question_draft, question_vocabulary
 from agent_worker.models.budgets import DayBudgets, Spend, TurnBudget
+from agent_worker.models.local.canned_replies import find_canned_reply
 from agent_worker.models.local.multiple_questions import (
     add_unanswered,
     find_unanswered,
@@ -20,7 +21,6 @@ from agent_worker.models.local.multiple_questions import (
     questions_beside_action,
     questions_of,
 )
-from agent_worker.models.local.set_phrases import set_phrase
 from agent_worker.models.prompt import Canary, build_prompt, build_system_prompt, repair_prompt, with_offers
 from agent_worker.models.providers.provider import ModelLimits, Provider, Usage
 from agent_worker.models.providers.streamed_answer import Attempt, StreamedStep
@@ -28,8 +28,8 @@ from agent_worker.models.registry import Emit
 from agent_worker.models.request import ModelOutput, Prompt
 from agent_worker.models.staff_notes import StaffNote, write_note
 from agent_worker.nlu.language_detection import detect_language
-from agent_worker.phrases import Voice, translate_voice
 from agent_worker.settings import WorkerSettings
+from agent_worker.voice import Voice, translate_voice
 from schemas.ports import ActionResult, AnswerDraft, Passage, Question
 from schemas.runtime import tracing
 
@@ -76,7 +76,7 @@ class RemoteModel:
         if refused is not None and isinstance(refused.attempt, Attempt):
             return await self._run(_prepare_repair(refused.attempt, refused), question, emit, allowance)
         voice = self._settings.of(question.tenant).voice
-        phrase = set_phrase(question, voice, self.name)
+        phrase = find_canned_reply(question, voice, self.name)
         if phrase is not None:
             if not phrase.handoff:
                 await emit(phrase.text)

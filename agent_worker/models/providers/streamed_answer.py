@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from agent_worker.grounding.failures import AttemptFailed, Ungrounded
 from agent_worker.grounding.gate import MAX_SENTENCE_LENGTH, Gate
-from agent_worker.grounding.sentence_stream import CITATION_MARK, SentenceStream
+from agent_worker.grounding.sentence_splitter import CITATION_MARK, SentenceSplitter
 from agent_worker.models.action_calls import ActionCalls
 from agent_worker.models.prompt import NOT_FOUND, Canary
 from agent_worker.models.providers.provider import Usage
@@ -53,7 +53,7 @@ class StreamedStep:
     def __init__(self, attempt: Attempt, emit: Callable[[str], Awaitable[None]]) -> None:
         self._attempt = attempt
         self._emit = emit
-        self._sentences = SentenceStream()
+        self._sentences = SentenceSplitter()
         self._held: list[str] = []
         self._first = True
         attempt.written = ""

@@ -32,13 +32,15 @@ _ERRORS_BY_CODE: dict[str, type[ParleyError]] = {
 
 
 class AdminApi:
-    """The admin API of one instance for one tenant. Calls raise the error that the response names."""
+    """The admin API of one instance for one tenant. Calls raise the error that the response names. ``is_own``: no
+    instance runs, so the command opened this one."""
 
-    def __init__(self, http: aiohttp.ClientSession, url: str, token: str, tenant: str) -> None:
+    def __init__(self, http: aiohttp.ClientSession, url: str, token: str, tenant: str, *, is_own: bool = False) -> None:
         self._http = http
         self._base = f"{url}/v1/admin/{quote(tenant, safe='')}"
         self._headers = {"Authorization": f"Bearer {token}"}
         self.tenant = tenant
+        self.is_own = is_own
 
     async def call(self, method: str, path: str, body: Any = None) -> Any:
         try:
@@ -94,7 +96,7 @@ async def open_api(config: Config, tenant: str, url: str | None = None) -> Async
             return
         _refuse_unless_embedded(config, url)
         async with _serve_admin_api(config) as address:
-            yield AdminApi(http, address, token, tenant)
+            yield AdminApi(http, address, token, tenant, is_own=True)
 
 
 async def find_instance(http: aiohttp.ClientSession, config: Config, url: str | None) -> str:

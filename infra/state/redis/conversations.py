@@ -133,7 +133,7 @@ class RedisConversations:
     async def postpone(self, conversation: str, until: datetime) -> None:
         await self._shards.run_for(conversation, "postpone_due", ("ap",), conversation, rules.to_micros(until))
 
-    async def compare_and_set_owner(
+    async def own(
         self,
         conversation: str,
         to: Owner,

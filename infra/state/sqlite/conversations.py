@@ -104,7 +104,7 @@ class SqliteConversations:
             lambda connection: conversation_rows.postpone(connection, conversation, rules.to_micros(until)),
         )
 
-    async def compare_and_set_owner(
+    async def own(
         self,
         conversation: str,
         to: Owner,

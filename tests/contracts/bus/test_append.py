@@ -162,9 +162,16 @@ async def test_a_caller_that_gives_up_harms_nobody(bus: Bus) -> None:
     assert kept == list(range(1, 40, 2))
 
 
-async def test_ready_when_it_works(bus: Bus) -> None:
-    """A working log says so by returning."""
-    await bus.check_ready()
+async def test_a_working_log_is_ready_and_the_check_leaves_nothing_in_it(bus: Bus) -> None:
+    await bus.append([message("one", 0)])
+    topics = await bus.describe_topics()
+    for _ in range(2):
+        await bus.check_ready()
+    assert await bus.describe_topics() == topics
+    (position,) = await bus.append([message("one", 1)])
+    found = await everything(bus)
+    assert by_key(found) == {"one": [0, 1]}
+    assert [record.offset for record in found] == [position.offset - 1, position.offset]
 
 
 async def test_events_for_the_desk_go_to_the_topic_of_the_tenants_desk(bus: Bus) -> None:

@@ -145,12 +145,12 @@ async def test_the_cost_of_a_record_is_printed(lane_group: LaneGroup, capsys: py
 
 
 async def _cost(lane_group: LaneGroup, group: str) -> float:
-    class Nobody:
+    class NullRebalanceListener:
         async def on_revoked(self, partitions: object) -> None: ...
         async def on_assigned(self, partitions: object) -> None: ...
 
     before = time.process_time()
-    subscription = await lane_group.bus.subscribe(["parley.inbound.web"], group, Nobody())
+    subscription = await lane_group.bus.subscribe(["parley.inbound.web"], group, NullRebalanceListener())
     count = 0
     while count < 20_000:
         count += len(await subscription.poll(max_records=500, timeout=0.1))

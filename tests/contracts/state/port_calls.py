@@ -90,9 +90,7 @@ def calls_of_all_ports(state: State) -> list[Callable[[], Awaitable[object]]]:
         lambda: state.conversations.published(conversation, ["x"]),
         lambda: state.conversations.begin(conversation, origin(), [], now=NOW, messages=[line(id="m0")], recent=1),
         lambda: state.conversations.list_unpublished(before=NOW, limit=5),
-        lambda: state.conversations.compare_and_set_owner(
-            conversation, "queue", expected_epoch=0, request_id="r", by="p", now=NOW
-        ),
+        lambda: state.conversations.own(conversation, "queue", expected_epoch=0, request_id="r", by="p", now=NOW),
         lambda: state.conversations.get(conversation),
         lambda: state.conversations.snapshot(conversation),
         lambda: state.conversations.list_page("plantstore"),

@@ -255,7 +255,7 @@ async def test_listing_narrows_by_owner_and_channel_and_counts_agree(state: Stat
         await state.conversations.begin(conversation_of(where), where, [], now=NOW)
     web, slack = conversation_of(places["web"]), conversation_of(places["slack"])
     for conversation in (web, slack):
-        await state.conversations.compare_and_set_owner(
+        await state.conversations.own(
             conversation, "queue", expected_epoch=0, request_id=f"r-{conversation}", by="contact", now=later(1)
         )
     queued = await state.conversations.list_page("plantstore", owner="queue")
@@ -292,7 +292,7 @@ async def test_the_author_of_an_owner_change_is_known_until_the_next_change(stat
     await begin_turn(state, conversation, "e")
     before = await state.conversations.get(conversation)
     for epoch, (to, by, name) in enumerate([("queue", "agent", ""), ("person", "slack:U1", "Ann Lee")]):
-        await state.conversations.compare_and_set_owner(
+        await state.conversations.own(
             conversation,
             to,  # type: ignore[arg-type]
             expected_epoch=epoch,

@@ -52,7 +52,7 @@ class Model:
         self.outbox += sent
         return "committed"
 
-    def compare_and_set_owner(self, to: Owner, expected: int, request: str) -> OwnershipResult:
+    def own(self, to: Owner, expected: int, request: str) -> OwnershipResult:
         if request in self.claims:
             return self.claims[request]
         if expected != self.epoch:
@@ -150,11 +150,11 @@ class ConversationMachine(RuleBasedStateMachine):
     def own(self, to: Owner, missed: int, request: str) -> None:
         request, expected = request or new_id(), self.model.epoch - missed
         result = self.run(
-            self.state.conversations.compare_and_set_owner(
+            self.state.conversations.own(
                 self.id, to, expected_epoch=expected, request_id=request, by="x", now=self.now()
             )
         )
-        assert result == self.model.compare_and_set_owner(to, expected, request)
+        assert result == self.model.own(to, expected, request)
 
     @rule(data=st.data())
     def publish(self, data: st.DataObject) -> None:

@@ -17,7 +17,7 @@ async def claimed(state: State, *owners: Owner) -> str:
     conversation = new_id()
     await begin_turn(state, conversation)
     for epoch, owner in enumerate(owners):
-        won = await state.conversations.compare_and_set_owner(
+        won = await state.conversations.own(
             conversation, owner, expected_epoch=epoch, request_id=new_id(), by="colleague", now=NOW
         )
         assert won.won
@@ -70,9 +70,7 @@ async def test_an_intent_without_an_outcome_is_in_doubt_even_when_expired_or_cla
     message = outbound(expires_at=later(60))
     assert await state.deliveries.begin_send(conversation, message, deadline=30, now=NOW) == "go"
     assert await state.deliveries.outcome(conversation, message.id) is None
-    await state.conversations.compare_and_set_owner(
-        conversation, "person", expected_epoch=0, request_id=new_id(), by="x", now=NOW
-    )
+    await state.conversations.own(conversation, "person", expected_epoch=0, request_id=new_id(), by="x", now=NOW)
     assert await state.deliveries.begin_send(conversation, message, deadline=30, now=later(90)) == "in_doubt"
 
 
@@ -134,9 +132,7 @@ async def test_beginning_again_obeys_the_owner_rule_and_the_expiry(state: State)
     stale, old = outbound(), outbound(author="person", expires_at=later(60))
     for message in (stale, old):
         assert await state.deliveries.begin_send(conversation, message, deadline=30, now=NOW) == "go"
-    await state.conversations.compare_and_set_owner(
-        conversation, "person", expected_epoch=0, request_id=new_id(), by="x", now=NOW
-    )
+    await state.conversations.own(conversation, "person", expected_epoch=0, request_id=new_id(), by="x", now=NOW)
     assert await state.deliveries.begin_resend(conversation, stale, deadline=30, now=later(40)) == "stale_owner"
     assert await state.deliveries.begin_resend(conversation, old, deadline=30, now=later(61)) == "expired"
 
@@ -154,9 +150,7 @@ async def test_a_claim_that_races_with_a_sender_either_comes_after_its_intent_or
     messages = [outbound() for _ in conversations]
 
     async def claim(conversation: str) -> None:
-        await state.conversations.compare_and_set_owner(
-            conversation, "person", expected_epoch=0, request_id=new_id(), by="x", now=NOW
-        )
+        await state.conversations.own(conversation, "person", expected_epoch=0, request_id=new_id(), by="x", now=NOW)
 
     async def send(conversation: str, message: Any) -> SendVerdict:
         return await state.deliveries.begin_send(conversation, message, deadline=30, now=NOW)
@@ -190,9 +184,7 @@ async def test_only_the_holder_of_an_intent_renews_it_before_its_deadline(state:
     assert await again(conversation, message, deadline=30, now=later(2), held=later(30)) == "go"
     assert await state.deliveries.intent_deadline(conversation, message.id) == later(32)
     assert await again(conversation, message, deadline=30, now=later(3), held=later(30)) == "in_doubt"
-    await state.conversations.compare_and_set_owner(
-        conversation, "person", expected_epoch=0, request_id=new_id(), by="x", now=NOW
-    )
+    await state.conversations.own(conversation, "person", expected_epoch=0, request_id=new_id(), by="x", now=NOW)
     assert await again(conversation, message, deadline=30, now=later(4), held=later(32)) == "stale_owner"
 
 

@@ -44,7 +44,7 @@ async def test_a_worker_that_does_not_hold_the_conversation_claims_nothing(state
     start = await begin_turn(state, new_id())
     newer = await begin_turn(state, start.conversation.id)
     assert (await claim(state, start, make_intended())).verdict == "stale"
-    await state.conversations.compare_and_set_owner(
+    await state.conversations.own(
         start.conversation.id, "person", expected_epoch=0, request_id=new_id(), by="colleague", now=NOW
     )
     assert (await claim(state, newer, make_intended())).verdict == "stale"

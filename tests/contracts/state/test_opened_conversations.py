@@ -28,7 +28,7 @@ async def test_an_opened_conversation_can_be_claimed_before_any_worker_began(sta
     where = origin()
     conversation = conversation_of(where)
     await state.conversations.open(conversation, where, now=NOW)
-    owned = await state.conversations.compare_and_set_owner(
+    owned = await state.conversations.own(
         conversation, "person", expected_epoch=0, request_id="r", by="mo", now=later(1)
     )
     assert (owned.won, owned.owner, owned.epoch) == (True, "person", 1)

@@ -14,7 +14,7 @@ from tests.contracts.state.samples import begin_turn, commit_turn, conversation_
 
 
 async def own(state: State, conversation: str, to: Owner, epoch: int, request: str = "") -> OwnershipResult:
-    return await state.conversations.compare_and_set_owner(
+    return await state.conversations.own(
         conversation,
         to,
         expected_epoch=epoch,

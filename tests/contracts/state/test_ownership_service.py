@@ -279,14 +279,12 @@ class RacingConversations:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
 
-    async def compare_and_set_owner(
-        self, conversation: str, to: Owner, *, expected_epoch: int, **more: Any
-    ) -> OwnershipResult:
+    async def own(self, conversation: str, to: Owner, *, expected_epoch: int, **more: Any) -> OwnershipResult:
         if self.times:
             self.times -= 1
             other = {**more, "request_id": new_id(), "by": "agent"}
-            await self._inner.compare_and_set_owner(conversation, "queue", expected_epoch=expected_epoch, **other)
-        return await self._inner.compare_and_set_owner(conversation, to, expected_epoch=expected_epoch, **more)
+            await self._inner.own(conversation, "queue", expected_epoch=expected_epoch, **other)
+        return await self._inner.own(conversation, to, expected_epoch=expected_epoch, **more)
 
 
 async def test_a_command_without_an_epoch_is_tried_again_while_its_rule_holds(house: House) -> None:
@@ -333,7 +331,7 @@ async def test_a_command_that_is_performed_again_changes_nothing_whatever_happen
     assert await house.now() == claimed
 
 
-class Failing:
+class FailingProxy:
     """A bus, or a store, that fails once: before or after the call took effect."""
 
     def __init__(self, inner: Any, method: str, *, call: int, after: bool, error: Exception) -> None:
@@ -357,7 +355,7 @@ class Failing:
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-@pytest.mark.parametrize(("place", "call"), [("append", 1), ("compare_and_set_owner", 1), ("append", 2)])
+@pytest.mark.parametrize(("place", "call"), [("append", 1), ("own", 1), ("append", 2)])
 async def test_a_resolution_that_breaks_off_anywhere_is_complete_once_it_is_repeated(
     house: House, place: str, call: int, after: bool
 ) -> None:
@@ -366,13 +364,11 @@ async def test_a_resolution_that_breaks_off_anywhere_is_complete_once_it_is_repe
     found, bus, conversations = await house.now(), house.bus, house.state.conversations
     command = OwnershipCommand("command-1", "resolve", MO, "resolved", house.clock(), cause="command-1")
     resolution = HandoffResolution("Solved", ["refund"], "sent a new one", ask=False)
-    broken_bus: Any = Failing(bus, "append", call=call, after=after, error=BusUnavailable("away"))
-    broken_state: Any = Failing(
-        conversations, "compare_and_set_owner", call=call, after=after, error=StateUnavailable("away")
-    )
+    broken_bus: Any = FailingProxy(bus, "append", call=call, after=after, error=BusUnavailable("away"))
+    broken_state: Any = FailingProxy(conversations, "own", call=call, after=after, error=StateUnavailable("away"))
     broken = OwnershipService(
         bus=broken_bus if place == "append" else bus,
-        conversations=broken_state if place == "compare_and_set_owner" else conversations,
+        conversations=broken_state if place == "own" else conversations,
         clock=house.clock,
     )
     with pytest.raises(Unavailable, match="away"):

@@ -50,9 +50,7 @@ async def lived(state: State) -> str:
             facts=Facts(turns=turn + 1, locale="de"),
             now=later(turn),
         )
-    await state.conversations.compare_and_set_owner(
-        conversation, "person", expected_epoch=0, request_id="r", by="x", now=later(9)
-    )
+    await state.conversations.own(conversation, "person", expected_epoch=0, request_id="r", by="x", now=later(9))
     pending = await state.conversations.read_outbox(conversation)
     await state.conversations.published(conversation, [pending[0].id])
     return conversation
@@ -232,9 +230,7 @@ async def test_a_lost_shard_refuses_its_own_conversations_until_it_is_finished(s
     calls: list[Callable[[], Awaitable[object]]] = [
         lambda: begin_turn(state, gone),
         lambda: commit_turn(state, gone, zombie),
-        lambda: state.conversations.compare_and_set_owner(
-            gone, "person", expected_epoch=0, request_id="r", by="x", now=NOW
-        ),
+        lambda: state.conversations.own(gone, "person", expected_epoch=0, request_id="r", by="x", now=NOW),
         lambda: state.conversations.get(gone),
         lambda: state.conversations.read_outbox(gone),
         lambda: state.transcript.add(gone, line()),

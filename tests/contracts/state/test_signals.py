@@ -56,8 +56,14 @@ async def test_other_topics_are_not_heard(state: State) -> None:
     await closed(reader)
 
 
-async def test_publishing_without_a_reader_is_no_error(state: State) -> None:
-    await state.signals.publish(new_id(), b"lost")
+async def test_what_is_published_without_a_reader_is_lost_to_those_who_come_later(state: State) -> None:
+    topic = new_id()
+    await state.signals.publish(topic, b"lost")
+    reader = state.signals.subscribe(topic)
+    await listening(state, topic, reader)
+    await state.signals.publish(topic, b"heard")
+    assert await first(reader) == b"heard"
+    await closed(reader)
 
 
 async def test_a_slow_reader_loses_the_oldest_and_never_blocks_a_publisher(state: State) -> None:

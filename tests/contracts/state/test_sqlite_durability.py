@@ -84,9 +84,7 @@ async def test_a_commit_is_on_disk_before_its_reply_is_published(world: DurableS
 
 
 DURABLE: dict[str, Call] = {
-    "compare_and_set_owner": lambda w, c: w.state.conversations.compare_and_set_owner(
-        c, "queue", expected_epoch=0, request_id="r", by="p", now=NOW
-    ),
+    "own": lambda w, c: w.state.conversations.own(c, "queue", expected_epoch=0, request_id="r", by="p", now=NOW),
     "begin with messages": lambda w, c: w.state.conversations.begin(c, origin(), [], now=NOW, messages=[line()]),
     "a line of the transcript": lambda w, c: w.state.transcript.add(c, line(id="m1")),
     "parking": lambda w, c: w.state.parking.park("g", c, [record(1, c)], until=NOW),

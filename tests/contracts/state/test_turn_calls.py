@@ -66,7 +66,7 @@ async def test_a_commit_answers_who_holds_the_conversation(state: State) -> None
     await begin_turn(state, conversation)
     owners: tuple[Owner, ...] = ("person", "agent")
     for epoch, owner in enumerate(owners):
-        await state.conversations.compare_and_set_owner(
+        await state.conversations.own(
             conversation, owner, expected_epoch=epoch, request_id=owner, by="p", reason="asked", now=NOW
         )
     token = (await begin_turn(state, conversation)).token
@@ -107,9 +107,7 @@ async def test_begin_names_those_of_the_lines_that_are_deleted(state: State) -> 
 async def test_begin_reads_no_lines_while_the_agent_may_not_answer(state: State, owner: Owner) -> None:
     conversation = new_id()
     await begin_turn(state, conversation)
-    await state.conversations.compare_and_set_owner(
-        conversation, owner, expected_epoch=0, request_id="r", by="p", now=NOW
-    )
+    await state.conversations.own(conversation, owner, expected_epoch=0, request_id="r", by="p", now=NOW)
     start = await state.conversations.begin(conversation, origin(), [], now=NOW, messages=[line(id="m1")], recent=5)
     assert not start.recent
     assert [message.id for message in await state.transcript.read(conversation)] == ["m1"]

@@ -15,7 +15,7 @@ from tests.simulators.models.server import ModelServer, make_held_script
 HEAT, RETURN, WATER = QUESTIONS
 
 
-async def own(parley: Installation, contact: Contact, to: str) -> None:
+async def change_owner(parley: Installation, contact: Contact, to: str) -> None:
     path = f"conversations/{contact.conversation}"
     epoch = (await parley.admin("GET", path))["epoch"]
     await parley.admin("POST", f"{path}/owner", json={"to": to, "epoch": epoch})
@@ -33,7 +33,7 @@ async def test_a_claimed_conversations_draft_is_aborted_and_never_becomes_a_mess
         call = await model.called()
         await asyncio.wait_for(call.held.wait(), 60)
         turn = (await tab.frame("delta"))["turn_id"] if sentences else ""
-        await own(parley, contact, "person")
+        await change_owner(parley, contact, "person")
         call.gate.set()
         await parley.admin("POST", path, json={"client_msg_id": "1", "text": "Mo here"})
         if sentences:
@@ -43,7 +43,7 @@ async def test_a_claimed_conversations_draft_is_aborted_and_never_becomes_a_mess
         await asyncio.wait_for(call.ended.wait(), 60)
         said = await contact.transcript()
         assert [line["author"]["kind"] for line in said] == ["contact", "person"]
-        await own(parley, contact, "agent")
+        await change_owner(parley, contact, "agent")
         answer = await contact.answered((await contact.say(WATER)).message_id)
     assert "rain water" in answer["text"]
     after = [line["author"]["kind"] for line in await contact.transcript()]

@@ -16,7 +16,7 @@ HEAT, RETURN, WATER = QUESTIONS
 CORRECTION = "Sorry, I meant: can I use tap water?"
 
 
-def asks(*lines: str) -> str:
+def join_lines(*lines: str) -> str:
     return "\n".join(lines)
 
 
@@ -26,7 +26,7 @@ async def test_a_correction_in_mid_turn_restarts_it_and_one_answer_handles_both(
     """The provider sees the first call drop, the contact sees what was shown taken back, and then one whole answer."""
     model.next_scripts = [make_held_script(1)]
     async with tab_of(contact) as tab:
-        asked = await contact.say(asks(HEAT, RETURN))
+        asked = await contact.say(join_lines(HEAT, RETURN))
         first = await model.called()
         shown = await tab.frame("delta")
         corrected = await contact.say(CORRECTION)
@@ -34,7 +34,7 @@ async def test_a_correction_in_mid_turn_restarts_it_and_one_answer_handles_both(
         assert first.outcome == "dropped"
         await tab.frame("abort", turn_id=shown["turn_id"])
         second = await model.called(nth=2)
-        assert second.message == asks(HEAT, RETURN, CORRECTION)
+        assert second.message == join_lines(HEAT, RETURN, CORRECTION)
         reply = await tab.reply()
         after = [frame for frame in tab.frames[tab.frames.index(shown) + 1 :] if frame["type"] == "delta"]
     assert {frame["turn_id"] for frame in after} != {shown["turn_id"]}

@@ -15,7 +15,7 @@ from tests.harness.installation import QUESTIONS, Installation, config_of
 from tests.harness.processes import ForkServer
 from tests.simulators.models.server import ModelServer, Script
 from tests.simulators.slack.server import SlackVendor
-from tests.simulators.vendor import Shown
+from tests.simulators.vendor import ShownMessage
 
 ANSWERS = ("heat pack", "30 days", "rain water")
 
@@ -32,7 +32,7 @@ class Shop:
         self.place = f"{room.id}:{asked.ts}"
 
     @property
-    def shown(self) -> list[Shown]:
+    def shown(self) -> list[ShownMessage]:
         return self.slack.ledger.at(self.place)
 
     @property
@@ -51,7 +51,7 @@ class Shop:
     async def begun(self) -> None:
         await self.slack.ledger.until(lambda: self.shown and self.shown[0].text)
 
-    async def whole(self) -> Shown:
+    async def whole(self) -> ShownMessage:
         """The one message, once it is the whole reply: only that carries our mark. What follows it is one as well."""
         await self.slack.ledger.until(lambda: any(each.marker for each in self.shown), deadline=60)
         room, root = self.place.split(":")

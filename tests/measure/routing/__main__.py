@@ -14,7 +14,7 @@ from tests.measure.routing import sets
 from tests.measure.routing.curves import Axis, picture
 from tests.measure.routing.encoding import encoders
 from tests.measure.routing.figures import risk_by_coverage
-from tests.measure.routing.intents import JudgedIntents, cascade, judge_intents
+from tests.measure.routing.intents import IntentEvaluation, cascade, judge_intents
 from tests.measure.routing.retrieval import Rows, memory, stackfaq
 
 PARTS = ("banking77", "clinc150", "stackfaq", "memory")
@@ -46,7 +46,7 @@ def main() -> None:
         draw(found, options.out / "images")
 
 
-def sizes(each: JudgedIntents) -> str:
+def sizes(each: IntentEvaluation) -> str:
     given = each.given
     strange = f", {len(given.strange)} out of scope" if given.strange else ""
     return f"learned from {len(given.shown)}, judged by {len(given.held)}{strange}"
@@ -58,7 +58,7 @@ def tell(what: str, about: str, rows: Rows) -> None:
         print(f"{name:36}{value}", flush=True)
 
 
-def draw(found: Sequence[JudgedIntents], folder: Path) -> None:
+def draw(found: Sequence[IntentEvaluation], folder: Path) -> None:
     """Only with all sets: a picture shows them together."""
     if {each.given.name for each in found} != {"banking77", "clinc150"}:
         return

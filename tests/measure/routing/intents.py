@@ -13,15 +13,15 @@ from agent_worker.router.intents import IntentModel, energies, probabilities
 from agent_worker.router.training import feature_table, train
 from tests.measure.routing.encoding import CachingEncoder
 from tests.measure.routing.figures import Numbers, format_interval, interval, surest, told_apart
-from tests.measure.routing.sets import Labelled
+from tests.measure.routing.sets import LabelledDataset
 
 
 @dataclass(frozen=True, slots=True)
-class JudgedIntents:
+class IntentEvaluation:
     """Of the messages held back: ``sure`` is the best intent's probability, ``right`` whether it was the right one;
     energies of these and of the strange ones. ``cost``: processor milliseconds of reading one message."""
 
-    given: Labelled
+    given: LabelledDataset
     encoder: str
     kind: str
     sure: Numbers
@@ -49,14 +49,14 @@ class JudgedIntents:
         return [*rows, ("learned in", f"{self.learned_s:.1f} s"), ("reading a message", f"{self.cost:.2f} ms")]
 
 
-def judge_intents(given: Labelled, encoder: CachingEncoder) -> JudgedIntents:
+def judge_intents(given: LabelledDataset, encoder: CachingEncoder) -> IntentEvaluation:
     begun = time.perf_counter()
     model, _ = train(given.examples(), encoder)
     learned = time.perf_counter() - begun
     texts = [text for text, _ in given.held]
     sums, strange = _sums(model, texts, encoder), _sums(model, list(given.strange), encoder)
     labels = np.array([model.names.index(intent) for _, intent in given.held])
-    return JudgedIntents(
+    return IntentEvaluation(
         given=given,
         encoder=encoder.name,
         kind=encoder.kind,
@@ -84,7 +84,7 @@ def _reading(model: IntentModel, texts: Sequence[str], encoder: CachingEncoder) 
     return (time.process_time() - begun) * 1000 / len(texts)
 
 
-def cascade(cheap: JudgedIntents, strong: JudgedIntents) -> list[tuple[float, float]]:
+def cascade(cheap: IntentEvaluation, strong: IntentEvaluation) -> list[tuple[float, float]]:
     """Cost (share of asking the strong one always) and accuracy, when the cheap reading is kept where it is surest and
     the strong one is asked for the rest; both have read the same messages."""
     order = np.argsort(-cheap.sure, kind="stable")

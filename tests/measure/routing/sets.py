@@ -15,7 +15,7 @@ Pair = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Labelled:
+class LabelledDataset:
     """``shown`` is learned from, ``held`` is judged by, ``strange`` was never shown."""
 
     name: str
@@ -44,21 +44,23 @@ class Thread:
         return crc32(self.question.encode()) % 2 == 1
 
 
-def banking77(data: Path) -> Labelled:
+def banking77(data: Path) -> LabelledDataset:
     """A fifth of the published training part is held back, by a hash of the text: the test part is not here."""
     with (data / "banking77" / "train.csv").open(encoding="utf-8", newline="") as file:
         pairs = [(row["text"], row["category"]) for row in csv.DictReader(file)]
     kept = [crc32(text.encode()) % 5 != 0 for text, _ in pairs]
     shown = [pair for pair, keep in zip(pairs, kept, strict=True) if keep]
-    return Labelled("banking77", shown, [pair for pair, keep in zip(pairs, kept, strict=True) if not keep])
+    return LabelledDataset("banking77", shown, [pair for pair, keep in zip(pairs, kept, strict=True) if not keep])
 
 
-def clinc150(data: Path) -> Labelled:
+def clinc150(data: Path) -> LabelledDataset:
     """Learned from the training part, judged by the validation part. No out-of-scope message is learned from, so both
     published lists of them are judged."""
     whole = json.loads((data / "clinc150" / "train_val.json").read_text(encoding="utf-8"))
     shown, held = ([(text, intent) for text, intent in whole[part]] for part in ("train", "val"))
-    return Labelled("clinc150", shown, held, [text for part in ("oos_train", "oos_val") for text, _ in whole[part]])
+    return LabelledDataset(
+        "clinc150", shown, held, [text for part in ("oos_train", "oos_val") for text, _ in whole[part]]
+    )
 
 
 def stackfaq(data: Path) -> list[Thread]:

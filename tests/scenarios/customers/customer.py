@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any, ClassVar
 
 from schemas import ids
-from tests.simulators.vendor import Shown, Vendor
+from tests.simulators.vendor import ShownMessage, Vendor
 
 
 class Customers:
@@ -48,11 +48,11 @@ class Customers:
         """What Parley may call theirs."""
         return [ids.conversation_id(tenant, self.channel, self.account, place) for place in self.places(person)]
 
-    def screen(self, person: str) -> list[Shown]:
+    def screen(self, person: str) -> list[ShownMessage]:
         vendor: Vendor = self.vendor
         return vendor.ledger.at(vendor.place(person))
 
-    def hear_again(self, shown: Shown) -> None:
+    def hear_again(self, shown: ShownMessage) -> None:
         """The vendor tells of our own message whatever it can, several times."""
         raise NotImplementedError
 
@@ -76,7 +76,9 @@ class Customers:
         transcript has it."""
         raise NotImplementedError
 
-    async def batch(self, said: Sequence[tuple[str, str]], shown: Sequence[tuple[str, Shown]], notes: int) -> None:
+    async def batch(
+        self, said: Sequence[tuple[str, str]], shown: Sequence[tuple[str, ShownMessage]], notes: int
+    ) -> None:
         """One request: what these people say, so many notes about what they were shown, and one malformed update in
         the middle."""
         raise NotImplementedError

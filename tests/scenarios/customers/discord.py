@@ -8,7 +8,7 @@ from typing import Any
 
 from tests.scenarios.customers.customer import Customers
 from tests.simulators.discord import Discord
-from tests.simulators.vendor import Shown
+from tests.simulators.vendor import ShownMessage
 from tests.simulators.vendor_clock import VendorClock
 
 
@@ -40,7 +40,7 @@ class DiscordCustomers(Customers):
             ),
         ]
 
-    def hear_again(self, shown: Shown) -> None:
+    def hear_again(self, shown: ShownMessage) -> None:
         channel, message = self.vendor.world.message(shown.id)
         for _ in range(3):
             self.vendor.people.announce(channel, message)

@@ -10,7 +10,7 @@ from typing import Any
 from tests.scenarios.customers.customer import Customers
 from tests.simulators.meta import Graph, Instagram
 from tests.simulators.meta import instagram_content as content
-from tests.simulators.vendor import Shown
+from tests.simulators.vendor import ShownMessage
 from tests.simulators.vendor_clock import VendorClock
 
 
@@ -42,7 +42,7 @@ class InstagramCustomers(Customers):
             (lambda: send(content.attachment("hologram")), "(hologram)", "unsupported"),
         ]
 
-    def hear_again(self, shown: Shown) -> None:
+    def hear_again(self, shown: ShownMessage) -> None:
         message = self.vendor.messages[shown.id]
         for app in (self.vendor.app.id, "", self.vendor.app.id):
             self.vendor.echo(message, app_id=app)
@@ -57,7 +57,9 @@ class InstagramCustomers(Customers):
     def restore(self) -> None:
         self.vendor.token.revoked = False
 
-    async def batch(self, said: Sequence[tuple[str, str]], shown: Sequence[tuple[str, Shown]], notes: int) -> None:
+    async def batch(
+        self, said: Sequence[tuple[str, str]], shown: Sequence[tuple[str, ShownMessage]], notes: int
+    ) -> None:
         async with self.vendor.graph.webhooks.held():
             for number in range(notes):
                 person, message = shown[number % len(shown)]

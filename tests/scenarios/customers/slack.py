@@ -9,7 +9,7 @@ from typing import ClassVar
 from tests.scenarios.customers.customer import Customers
 from tests.simulators.slack.core import Mode
 from tests.simulators.slack.server import SlackVendor
-from tests.simulators.vendor import Shown
+from tests.simulators.vendor import ShownMessage
 from tests.simulators.vendor_clock import VendorClock
 
 
@@ -35,7 +35,7 @@ class SlackCustomers(Customers):
     def place(self, person: str) -> str:
         return f"{self.vendor.workspace.team}:{self.vendor.place(person)}"
 
-    def hear_again(self, shown: Shown) -> None:
+    def hear_again(self, shown: ShownMessage) -> None:
         self.vendor.redeliver(shown.id, times=3, at_once=True, other_event_ids=True)
 
     def bot_says(self, text: str) -> str:

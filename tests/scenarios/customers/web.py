@@ -11,7 +11,7 @@ import aiohttp
 
 from tests.harness.chat_client import Contact
 from tests.scenarios.customers.customer import Customers
-from tests.simulators.vendor import Faults, File, Ledger, Shown
+from tests.simulators.vendor import Faults, File, Ledger, ShownMessage
 from tests.simulators.vendor_clock import VendorClock
 
 LOOK_EVERY = 0.2
@@ -87,7 +87,7 @@ class WebPage:
     async def react(self, person: str, message: str, emoji: str, *, take_back: bool = False) -> None:
         raise NotImplementedError
 
-    async def choose(self, person: str, shown: Shown, label: str) -> str:
+    async def choose(self, person: str, shown: ShownMessage, label: str) -> str:
         choice = {"in_reply_to": shown.id, "id": self._labels[shown.id][label]}
         return (await self.visitors[person].say(label, choice=choice)).message_id
 
@@ -98,7 +98,7 @@ class WebPage:
         raise NotImplementedError
 
     async def _look(self, person: str) -> None:
-        visitor, known = self.visitors[person], dict[str, Shown]()
+        visitor, known = self.visitors[person], dict[str, ShownMessage]()
         while True:
             for line in await visitor.transcript():
                 if line["author"]["kind"] == "contact":
@@ -114,10 +114,10 @@ class WebPage:
                     self.ledger.changed()
             await asyncio.sleep(LOOK_EVERY)
 
-    async def _shown(self, person: str, line: dict[str, Any]) -> Shown:
+    async def _shown(self, person: str, line: dict[str, Any]) -> ShownMessage:
         self._labels[line["id"]] = {choice["label"]: choice["id"] for choice in line["choices"]}
         files = [await self._file(each) for each in line["attachments"]]
-        return Shown(line["id"], "main", person, line["text"], [*self._labels[line["id"]]], files, native=line)
+        return ShownMessage(line["id"], "main", person, line["text"], [*self._labels[line["id"]]], files, native=line)
 
     async def _file(self, told: dict[str, Any]) -> File:
         if told["id"] not in self._files:

@@ -10,7 +10,7 @@ from typing import Any
 from tests.scenarios.customers.customer import Customers
 from tests.simulators.meta import Graph, WhatsApp
 from tests.simulators.meta import whatsapp_content as content
-from tests.simulators.vendor import Shown
+from tests.simulators.vendor import ShownMessage
 from tests.simulators.vendor_clock import VendorClock
 
 
@@ -30,7 +30,7 @@ class WhatsAppCustomers(Customers):
     def place(self, person: str) -> str:
         return str(self.vendor.person(person).user_id)
 
-    def hear_again(self, shown: Shown) -> None:
+    def hear_again(self, shown: ShownMessage) -> None:
         for status in ("read", "delivered", "sent", "delivered", "read"):
             self.vendor.tell(self.vendor.messages[shown.id], status)
 
@@ -61,7 +61,9 @@ class WhatsAppCustomers(Customers):
             (call, "cannot take calls", "unsupported"),
         ]
 
-    async def batch(self, said: Sequence[tuple[str, str]], shown: Sequence[tuple[str, Shown]], notes: int) -> None:
+    async def batch(
+        self, said: Sequence[tuple[str, str]], shown: Sequence[tuple[str, ShownMessage]], notes: int
+    ) -> None:
         async with self.vendor.graph.webhooks.held():
             for number in range(notes):
                 message = self.vendor.messages[shown[number % len(shown)][1].id]

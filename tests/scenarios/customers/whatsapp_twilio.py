@@ -7,7 +7,7 @@ from typing import Any
 
 from tests.scenarios.customers.customer import Customers
 from tests.simulators.twilio import Twilio
-from tests.simulators.vendor import Shown
+from tests.simulators.vendor import ShownMessage
 from tests.simulators.vendor_clock import VendorClock
 
 
@@ -46,7 +46,7 @@ class TwilioCustomers(Customers):
             (lambda: self.vendor.receives(person, "", more=[("MessageType", "hologram")]), "(hologram)", "unsupported"),
         ]
 
-    def hear_again(self, shown: Shown) -> None:
+    def hear_again(self, shown: ShownMessage) -> None:
         for status in ("read", "delivered", "sent", "delivered", "read"):
             self.vendor.tell(self.vendor.records[shown.id], status)
 

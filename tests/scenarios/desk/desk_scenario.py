@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from agent_worker.phrases import DEFAULT_VOICE
+from agent_worker.voice import DEFAULT_VOICE
 from tests.scenarios.channel_scenarios import PNG, TAKEN_OVER
 from tests.scenarios.customer_conversation import FACTS, HEAT, RETURN, WATER, CustomerConversation
 from tests.scenarios.desk.desk_view import DeskView

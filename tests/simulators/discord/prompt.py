@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from tests.simulators.discord.server_state import Channel
 from tests.simulators.discord.vendor import Discord
-from tests.simulators.vendor import Shown
+from tests.simulators.vendor import ShownMessage
 
 SNIPPET = """
     channels:
@@ -94,13 +94,13 @@ class Prompt:
             raise ValueError(f"no order :{order}")
         self._server.move(self._person, places[order]())
 
-    def _here(self) -> list[Shown]:
+    def _here(self) -> list[ShownMessage]:
         shown = self._server.ledger.at(self._server.place(self._person))
         if not shown:
             raise ValueError("the bot has written nothing here")
         return shown
 
-    def _offer(self) -> Shown | None:
+    def _offer(self) -> ShownMessage | None:
         shown = self._server.ledger.at(self._server.place(self._person))
         return next((each for each in reversed(shown) if each.choices), None)
 

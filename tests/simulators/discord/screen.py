@@ -6,7 +6,7 @@ from typing import Any
 
 from tests.simulators.discord import components
 from tests.simulators.discord.server_state import Channel, Message, ServerState
-from tests.simulators.vendor import Shown
+from tests.simulators.vendor import ShownMessage
 
 
 def show(world: ServerState, channel: Channel, message: Message) -> None:
@@ -15,7 +15,7 @@ def show(world: ServerState, channel: Channel, message: Message) -> None:
     if shown is None:
         marker = str(message.data.get("nonce") or "")
         reply_to = (message.data.get("message_reference") or {}).get("message_id") or ""
-        shown = Shown(message.id, world.application, channel.id, "", marker=marker, reply_to=reply_to)
+        shown = ShownMessage(message.id, world.application, channel.id, "", marker=marker, reply_to=reply_to)
         message.shown = world.ledger.show(shown)
     shown.text = text_of(message.data)
     shown.choices = [each.label for each in components.choices(message.data["components"])]

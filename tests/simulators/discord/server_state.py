@@ -9,7 +9,7 @@ from typing import Any
 
 from tests.simulators.discord.files import Files
 from tests.simulators.discord.ids import Ids, snowflake_at
-from tests.simulators.vendor import Ledger, Shown
+from tests.simulators.vendor import Ledger, ShownMessage
 
 TEXT, DM, FORUM = 0, 1, 15
 THREADS = (10, 11, 12)
@@ -34,7 +34,7 @@ class Message:
 
     data: dict[str, Any]
     ephemeral: bool = False
-    shown: Shown | None = None
+    shown: ShownMessage | None = None
     edits_when_old: int = 0
 
     @property

@@ -20,7 +20,7 @@ from tests.simulators.discord.message_validation import is_blank
 from tests.simulators.discord.messages import Messages
 from tests.simulators.discord.people import People
 from tests.simulators.discord.server_state import Channel, ServerState
-from tests.simulators.vendor import Faults, File, Ledger, Shown
+from tests.simulators.vendor import Faults, File, Ledger, ShownMessage
 
 
 class Discord:
@@ -112,7 +112,7 @@ class Discord:
         change = self.people.reactions.remove if take_back else self.people.reactions.add
         change(channel, found, self.world.user(person), emoji)
 
-    async def choose(self, person: str, shown: Shown, label: str) -> str:
+    async def choose(self, person: str, shown: ShownMessage, label: str) -> str:
         """The id of the interaction; ``interactions.made`` tells what became of it."""
         channel, found = self.world.message(shown.id)
         return self.people.pick(self.world.user(person), channel, found, label).id

@@ -12,7 +12,7 @@ from tests.simulators.meta.instagram_api import Api
 from tests.simulators.meta.instagram_checks import REACTIONS
 from tests.simulators.meta.instagram_state import Message
 from tests.simulators.meta.webhooks import Update
-from tests.simulators.vendor import File, Shown
+from tests.simulators.vendor import File, ShownMessage
 
 MEDIA_LIVES = 7
 """Days."""
@@ -81,7 +81,7 @@ class Instagram(Api):
             told |= {"reaction": names.get(emoji, "other"), "emoji": emoji}
         self.push(self.person(person), {"reaction": told})
 
-    async def choose(self, person: str, shown: Shown, label: str) -> str:
+    async def choose(self, person: str, shown: ShownMessage, label: str) -> str:
         """Raises ValueError when the message has no such choice."""
         for choice in self.messages[shown.id].choices:
             if choice.title == label and choice.is_postback:

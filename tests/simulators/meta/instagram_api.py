@@ -19,7 +19,7 @@ from tests.simulators.meta.instagram_checks import (
 )
 from tests.simulators.meta.instagram_state import CONVERSATION, HUMAN_WINDOW, WINDOW, InstagramState, Message, Person
 from tests.simulators.meta.media import fetch_link
-from tests.simulators.vendor import File, Request, Shown
+from tests.simulators.vendor import File, Request, ShownMessage
 from tests.simulators.vendor_clock import Bucket
 from tests.simulators.webhook_delivery import Webhook
 
@@ -159,7 +159,7 @@ class Api(InstagramState):
         self.messages[message.mid] = message
         noted.did = True
         message.shown = self.ledger.show(
-            Shown(
+            ShownMessage(
                 message.mid,
                 self.ig_id,
                 person.igsid,

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from tests.simulators.meta.graph import Graph
 from tests.simulators.meta.instagram_checks import Choice
 from tests.simulators.meta.webhooks import Update
-from tests.simulators.vendor import Faults, Ledger, Shown
+from tests.simulators.vendor import Faults, Ledger, ShownMessage
 from tests.simulators.webhook_delivery import Webhook
 
 WINDOW, HUMAN_WINDOW = 24 * 3600, 7 * 24 * 3600
@@ -39,7 +39,7 @@ class Message:
     choices: list[Choice] = field(default_factory=list)
     edits: int = 0
     deleted: bool = False
-    shown: Shown | None = None
+    shown: ShownMessage | None = None
 
 
 class InstagramState:

@@ -10,7 +10,7 @@ from tests.simulators.meta import whatsapp_content as content
 from tests.simulators.meta.graph import Graph
 from tests.simulators.meta.whatsapp_api import Api
 from tests.simulators.meta.whatsapp_state import Customer, Message, Number
-from tests.simulators.vendor import File, Shown
+from tests.simulators.vendor import File, ShownMessage
 
 EDIT_WITHIN = 15 * 60
 REVOKE_WITHIN = 2 * 86_400
@@ -104,7 +104,7 @@ class WhatsApp(Api):
     async def react(self, person: str, message: str, emoji: str, *, take_back: bool = False) -> None:
         self.sends(person, content.reaction(message, "" if take_back else emoji))
 
-    async def choose(self, person: str, shown: Shown, label: str) -> str:
+    async def choose(self, person: str, shown: ShownMessage, label: str) -> str:
         """Raises ValueError when the message has no such choice."""
         if label not in shown.choices:
             raise ValueError(f"no choice {label!r} in {shown.choices}")
@@ -128,7 +128,7 @@ class WhatsApp(Api):
         )
         return message.id
 
-    def read(self, shown: Shown) -> None:
+    def read(self, shown: ShownMessage) -> None:
         """The person opens the conversation: a ``read`` status."""
         self.tell(self.messages[shown.id], "read")
 

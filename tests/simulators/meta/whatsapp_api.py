@@ -13,7 +13,7 @@ from tests.simulators.meta.errors import GraphError, make_invalid_error, make_mi
 from tests.simulators.meta.media import StoredMedia, check_file, fetch_link
 from tests.simulators.meta.whatsapp_checks import MEDIA_TYPES, ShownContent, check_content, check_frame, fill_template
 from tests.simulators.meta.whatsapp_state import Customer, Message, Number, WhatsAppState
-from tests.simulators.vendor import File, Request, Shown
+from tests.simulators.vendor import File, Request, ShownMessage
 from tests.simulators.vendor_clock import Bucket
 from tests.simulators.webhook_delivery import Webhook
 
@@ -198,7 +198,7 @@ class Api(WhatsAppState):
             self.reactions[body["reaction"]["message_id"]] = sight.text
             return
         message.shown = self.ledger.show(
-            Shown(
+            ShownMessage(
                 message.id,
                 message.number.id,
                 message.customer.place,

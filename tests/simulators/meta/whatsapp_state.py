@@ -8,7 +8,7 @@ from typing import Any
 from tests.simulators.meta.graph import Graph
 from tests.simulators.meta.ids import MetaIds
 from tests.simulators.meta.webhooks import App, Update
-from tests.simulators.vendor import Faults, Ledger, Shown
+from tests.simulators.vendor import Faults, Ledger, ShownMessage
 from tests.simulators.vendor_clock import Bucket
 from tests.simulators.webhook_delivery import Webhook
 
@@ -55,7 +55,7 @@ class Message:
     """Our ``biz_opaque_callback_data``."""
     by_number: bool = True
     """Sent to a phone number, not to a user id."""
-    shown: Shown | None = None
+    shown: ShownMessage | None = None
 
 
 class WhatsAppState:

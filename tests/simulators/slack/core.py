@@ -18,7 +18,7 @@ from tests.simulators.slack.screen import choices, find_notified, marker, visibl
 from tests.simulators.slack.sockets import Sockets
 from tests.simulators.slack.storage import Storage
 from tests.simulators.slack.workspace import Json, Person, Post, Room, Workspace
-from tests.simulators.vendor import Faults, File, Ledger, Shown
+from tests.simulators.vendor import Faults, File, Ledger, ShownMessage
 
 Mode = Literal["http", "socket"]
 ALL_SCOPES = frozenset(
@@ -131,7 +131,7 @@ class Slack:
             self.announcer.posted(post)
         return post
 
-    def show(self, post: Post) -> Shown:
+    def show(self, post: Post) -> ShownMessage:
         """Make the ledger's entry say what is on the screen now."""
         look: dict[str, Any] = {
             "text": visible_text(post.body, self.workspace),
@@ -146,7 +146,7 @@ class Slack:
         self.notified += [(who, post.ts) for who in called]
         if post.shown is None:
             root = post.root if post.is_reply else ""
-            post.shown = Shown(post.ts, self.bot.id, post.place, reply_to=root, **look)
+            post.shown = ShownMessage(post.ts, self.bot.id, post.place, reply_to=root, **look)
             return self.ledger.show(post.shown)
         for name, value in look.items():
             setattr(post.shown, name, value)

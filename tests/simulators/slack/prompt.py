@@ -12,7 +12,7 @@ from tests.simulators.slack.encoding import Refusal
 from tests.simulators.slack.event_delivery import Undelivered
 from tests.simulators.slack.server import SlackVendor
 from tests.simulators.slack.workspace import Room
-from tests.simulators.vendor import File, Shown
+from tests.simulators.vendor import File, ShownMessage
 
 HELP = """\
   TEXT             say it               1, 2 …           pick a choice of the last message
@@ -29,7 +29,7 @@ class Prompt:
         self._room: Room | None = None
         self._thread = ""
         self._said = ""
-        self._last: Shown | None = None
+        self._last: ShownMessage | None = None
         self._seen: dict[str, tuple[str, bool]] = {}
 
     async def run(self) -> None:
@@ -99,7 +99,7 @@ class Prompt:
         post = self._slack.people.say(self._person, "", self._room, thread=self._thread, files=[file])
         self._note(post.ts)
 
-    def _of_last(self) -> Shown:
+    def _of_last(self) -> ShownMessage:
         if self._last is None:
             raise LookupError("the app has said nothing yet")
         return self._last
@@ -110,10 +110,10 @@ class Prompt:
             for shown in self._news():
                 self._print(shown)
 
-    def _news(self) -> list[Shown]:
+    def _news(self) -> list[ShownMessage]:
         return [each for each in self._slack.ledger.shown if self._seen.get(each.id) != (each.text, each.deleted)]
 
-    def _print(self, shown: Shown) -> None:
+    def _print(self, shown: ShownMessage) -> None:
         changed = "changed: " if shown.id in self._seen else ""
         self._seen[shown.id] = (shown.text, shown.deleted)
         self._last = shown
@@ -125,7 +125,7 @@ class Prompt:
             print(f"      {number}. {label}")
         sys.stdout.flush()
 
-    def _where(self, shown: Shown) -> str:
+    def _where(self, shown: ShownMessage) -> str:
         room = self._slack.workspace.rooms[shown.place.partition("@")[0].partition(":")[0]]
         if room.kind == "im":
             person = next(member for member in room.members if member != self._slack.bot.id)

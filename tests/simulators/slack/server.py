@@ -17,7 +17,7 @@ from tests.simulators.slack.interactions import Interactions
 from tests.simulators.slack.people import People
 from tests.simulators.slack.responses import Responses
 from tests.simulators.slack.workspace import Person, Post, Room
-from tests.simulators.vendor import File, Shown
+from tests.simulators.vendor import File, ShownMessage
 
 MOST_BODY = 64 * 1024**2
 
@@ -123,7 +123,7 @@ class SlackVendor(Slack):
     async def react(self, person: str, message: str, emoji: str, *, take_back: bool = False) -> None:
         self.people.react(person, message, emoji, removed=take_back)
 
-    async def choose(self, person: str, shown: Shown, label: str) -> str:
+    async def choose(self, person: str, shown: ShownMessage, label: str) -> str:
         return await self.interactions.press(person, self.post(shown.id), label)
 
     async def settled(self, *, deadline: float = 30) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from tests.simulators.slack.ids import Ids
-from tests.simulators.vendor import Shown
+from tests.simulators.vendor import ShownMessage
 
 Json = dict[str, Any]
 Kind = Literal["member", "guest", "outsider", "bot"]
@@ -55,7 +55,7 @@ class Post:
     author: Person
     to: str = ""
     stream: Stream | None = None
-    shown: Shown | None = None
+    shown: ShownMessage | None = None
     called: set[str] = field(default_factory=set)
     """Who was notified; a change notifies nobody again."""
 

@@ -15,7 +15,7 @@ from slack_sdk.signature import SignatureVerifier
 
 
 @dataclass
-class Received:
+class ReceivedRequest:
     body: bytes
     headers: dict[str, str]
     is_signed: bool
@@ -40,7 +40,7 @@ class Listener:
 
     secret: str
     url: str = ""
-    received: list[Received] = field(default_factory=list)
+    received: list[ReceivedRequest] = field(default_factory=list)
     answers: list[int | dict[str, Any] | web.Response] = field(default_factory=list)
     gate: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -70,7 +70,7 @@ class Listener:
         body = await request.read()
         headers = {name.lower(): value for name, value in request.headers.items()}
         signed = SignatureVerifier(self.secret).is_valid_request(body, headers)
-        self.received.append(Received(body, dict(request.headers), signed))
+        self.received.append(ReceivedRequest(body, dict(request.headers), signed))
         answer = self.answers.pop(0) if self.answers else 200
         await self.gate.wait()
         if isinstance(answer, web.Response):

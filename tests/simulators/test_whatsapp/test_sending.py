@@ -12,7 +12,7 @@ import pytest
 from tests.simulators.meta.client import Answer
 from tests.simulators.meta.whatsapp_api import Template
 from tests.simulators.test_whatsapp.environment import Setting
-from tests.simulators.vendor import Fault, File, Shown
+from tests.simulators.vendor import Fault, File, ShownMessage
 
 HOUR = 3600
 
@@ -237,7 +237,7 @@ async def test_a_message_of_another_number_cannot_be_answered_or_marked(setting:
 async def test_each_fault_does_what_it_says(setting: Setting) -> None:
     vendor, faults = setting.vendor, setting.vendor.faults
 
-    def shown() -> list[Shown]:
+    def shown() -> list[ShownMessage]:
         return vendor.ledger.at(vendor.place("anna"))
 
     faults.next(Fault("refuse", "messages", status=500), Fault("limit", "messages", retry_after=90))

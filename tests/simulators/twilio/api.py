@@ -19,7 +19,7 @@ from tests.simulators.twilio.content_api import Contents
 from tests.simulators.twilio.errors import TwilioError
 from tests.simulators.twilio.files import Files
 from tests.simulators.twilio.records import Record, page
-from tests.simulators.vendor import Fault, File, Request, Shown
+from tests.simulators.vendor import Fault, File, Request, ShownMessage
 
 Handler = Callable[[web.Request, Request], Awaitable[web.Response]]
 LARGEST_FILE = 16 * 1024 * 1024
@@ -153,7 +153,9 @@ class Api(Files, Contents):
 
     def _show(self, record: Record, person: Person, files: list[File], native: Any) -> None:
         self.ledger.show(
-            Shown(record.sid, self.account_sid, person.place, record.body, list(record.choices), files, native=native)
+            ShownMessage(
+                record.sid, self.account_sid, person.place, record.body, list(record.choices), files, native=native
+            )
         )
 
     async def _follow(self, record: Record, statuses: Sequence[str]) -> None:

@@ -10,7 +10,7 @@ from tests.simulators.twilio.account_state import Person
 from tests.simulators.twilio.api import Api
 from tests.simulators.twilio.records import Record
 from tests.simulators.twilio.signing import Pairs, Signer
-from tests.simulators.vendor import File, Shown
+from tests.simulators.vendor import File, ShownMessage
 from tests.simulators.webhook_delivery import Webhook
 
 STOP = {"stop", "unsubscribe", "end", "quit", "stopall", "cancel"}
@@ -83,7 +83,7 @@ class Twilio(Api):
         """Somebody of the business writes in Twilio's console."""
         who = self.person(person)
         record = self.record(self.sender, who.address, text, direction="outbound-api", status="delivered")
-        self.ledger.show(Shown(record.sid, self.account_sid, who.place, text))
+        self.ledger.show(ShownMessage(record.sid, self.account_sid, who.place, text))
         return record.sid
 
     async def edit(self, person: str, message: str, text: str) -> None:
@@ -98,7 +98,7 @@ class Twilio(Api):
         """Nor reactions."""
         raise NotImplementedError
 
-    async def choose(self, person: str, shown: Shown, label: str) -> str:
+    async def choose(self, person: str, shown: ShownMessage, label: str) -> str:
         """Raises ValueError when the message has no such choice."""
         kind, id_ = self.records[shown.id].choices.get(label, ("", ""))
         if kind == "button":
@@ -109,7 +109,7 @@ class Twilio(Api):
             raise ValueError(f"no choice {label!r} in {shown.choices}")
         return self.receives(person, label, reply_to=shown.id, more=told)
 
-    def read(self, shown: Shown) -> None:
+    def read(self, shown: ShownMessage) -> None:
         self.tell(self.records[shown.id], "read")
 
     async def settled(self, *, deadline: float = 30) -> None:
@@ -134,7 +134,7 @@ class Twilio(Api):
     def reply_of(self, person: str, text: str) -> None:
         who = self.person(person)
         record = self.record(self.sender, who.address, text, direction="outbound-reply", status="sent")
-        self.ledger.show(Shown(record.sid, self.account_sid, who.place, text))
+        self.ledger.show(ShownMessage(record.sid, self.account_sid, who.place, text))
 
     def _announce(self, who: Person, record: Record, pairs: Pairs) -> None:
         if self.url:

@@ -220,11 +220,11 @@ def test_documents_too_large_for_any_prompt_are_not_read(
 @pytest.mark.parametrize(("sections", "most"), [(10, 2000), (1, 3000)])
 def test_a_passage_takes_little_memory(tmp_path: Path, encoder: Encoder, sections: int, most: int) -> None:
     """Opened from the disk, each more of sixty words takes under two kilobytes; alone in its document, under three."""
-    few, many = (taken(tmp_path / f"{count}", encoder, count, sections) for count in (200, 2000))
+    few, many = (measure_memory(tmp_path / f"{count}", encoder, count, sections) for count in (200, 2000))
     assert 0 < (many - few) / 1800 < most
 
 
-def taken(folder: Path, encoder: Encoder, passages: int, sections: int) -> int:
+def measure_memory(folder: Path, encoder: Encoder, passages: int, sections: int) -> int:
     """Bytes allocated by opening an index of so many, room for more included."""
     words = [f"{first}{second}" for first in ("pot", "moss", "fern", "leaf", "root") for second in range(200)]
     chance = np.random.default_rng(1)

@@ -10,7 +10,7 @@ import pytest
 from agent_worker.fair_scheduler import FairScheduler
 
 
-async def computing(pace: FairScheduler, tenant: str, order: list[str], steps: int = 10) -> None:
+async def run_computing_turn(pace: FairScheduler, tenant: str, order: list[str], steps: int = 10) -> None:
     """A turn that keeps the loop for 3 ms in each of its steps."""
     async with pace.slot(tenant, "web"):
         for _ in range(steps):
@@ -22,9 +22,9 @@ async def computing(pace: FairScheduler, tenant: str, order: list[str], steps: i
 async def test_a_late_comer_of_another_tenant_does_not_wait_for_a_flood() -> None:
     """Of sixty computing turns of one tenant most are still to come when the other tenant's only one is done."""
     pace, order = FairScheduler(places=4, wider=1), list[str]()
-    flood = [asyncio.create_task(computing(pace, "loud", order)) for _ in range(60)]
+    flood = [asyncio.create_task(run_computing_turn(pace, "loud", order)) for _ in range(60)]
     await asyncio.sleep(0)
-    await computing(pace, "quiet", order)
+    await run_computing_turn(pace, "quiet", order)
     assert order.index("quiet") < 30
     await asyncio.gather(*flood)
     assert len(order) == 61

@@ -11,7 +11,7 @@ def record(tenant: str, document: str, offset: int, value: bytes | None = b"text
     return Record("parley.knowledge", partition, offset, key, 0, {}, value)
 
 
-def filled(*places: tuple[str, str]) -> IndexQueue:
+def build_queue(*places: tuple[str, str]) -> IndexQueue:
     """One change a document, at offsets 0, 1, 2 …"""
     queue = IndexQueue()
     for offset, (tenant, document) in enumerate(places):
@@ -19,33 +19,33 @@ def filled(*places: tuple[str, str]) -> IndexQueue:
     return queue
 
 
-def taken(queue: IndexQueue, most: int = 10) -> tuple[str, list[tuple[str, PendingChange]]]:
+def take_batch(queue: IndexQueue, most: int = 10) -> tuple[str, list[tuple[str, PendingChange]]]:
     batch = queue.take(most)
     assert batch is not None
     return batch
 
 
 def test_a_tenant_with_one_change_waits_for_one_portion_of_a_tenant_with_many() -> None:
-    queue = filled(*(("import", f"d{n}") for n in range(100)), ("shop", "prices"))
+    queue = build_queue(*(("import", f"d{n}") for n in range(100)), ("shop", "prices"))
     order = []
     for _ in range(3):
-        tenant, batch = taken(queue, 5)
+        tenant, batch = take_batch(queue, 5)
         order.append(tenant)
         queue.settle(tenant, [each for _, each in batch], [])
     assert order == ["import", "shop", "import"]
 
 
 def test_no_tenant_is_given_out_twice_at_once() -> None:
-    queue = filled(("shop", "a"), ("shop", "b"))
-    tenant, batch = taken(queue, 1)
+    queue = build_queue(("shop", "a"), ("shop", "b"))
+    tenant, batch = take_batch(queue, 1)
     assert queue.take(1) is None
     queue.settle(tenant, [each for _, each in batch], [])
-    assert taken(queue)[1][0][0] == "b"
+    assert take_batch(queue)[1][0][0] == "b"
 
 
 def test_a_later_change_replaces_one_that_waits_and_covers_it() -> None:
-    queue = filled(("shop", "prices"), ("shop", "prices"))
-    tenant, batch = taken(queue)
+    queue = build_queue(("shop", "prices"), ("shop", "prices"))
+    tenant, batch = take_batch(queue)
     assert [each.record.offset for _, each in batch] == [1]
     assert not queue.is_searchable("shop", {0: 0})
     queue.settle(tenant, [each for _, each in batch], [])
@@ -53,20 +53,20 @@ def test_a_later_change_replaces_one_that_waits_and_covers_it() -> None:
 
 
 def test_the_rest_of_a_batch_comes_first_next_time_but_never_over_a_newer_change() -> None:
-    queue = filled(("shop", "a"), ("shop", "b"), ("shop", "c"))
-    tenant, batch = taken(queue, 2)
+    queue = build_queue(("shop", "a"), ("shop", "b"), ("shop", "c"))
+    tenant, batch = take_batch(queue, 2)
     queue.put("shop", "b", record("shop", "b", 3, b"newer"))
     queue.settle(tenant, [batch[0][1]], batch[1:])
     assert not queue.is_searchable("shop", {0: 1}), "b was not applied"
-    tenant, batch = taken(queue)
+    tenant, batch = take_batch(queue)
     assert {name: each.record.offset for name, each in batch} == {"b": 3, "c": 2}
     queue.settle(tenant, [each for _, each in batch], [])
     assert queue.is_searchable("shop", {0: 3})
 
 
 def test_another_tenants_backlog_is_not_waited_for() -> None:
-    queue = filled(("import", "a"), ("shop", "b"))
-    (_, imported), (tenant, batch) = taken(queue), taken(queue)
+    queue = build_queue(("import", "a"), ("shop", "b"))
+    (_, imported), (tenant, batch) = take_batch(queue), take_batch(queue)
     queue.settle(tenant, [each for _, each in batch], [])
     assert queue.is_searchable("shop", {0: 1})
     assert not queue.is_searchable("import", {0: 0})
@@ -76,14 +76,14 @@ def test_another_tenants_backlog_is_not_waited_for() -> None:
 
 
 def test_an_unread_offset_is_not_reached() -> None:
-    queue = filled(("shop", "a"))
+    queue = build_queue(("shop", "a"))
     assert not queue.is_searchable("shop", {0: 7})
     assert not queue.is_searchable("shop", {1: 0})
 
 
 def test_a_record_that_is_read_again_is_not_applied_again() -> None:
-    queue = filled(("shop", "a"))
-    tenant, batch = taken(queue)
+    queue = build_queue(("shop", "a"))
+    tenant, batch = take_batch(queue)
     queue.settle(tenant, [each for _, each in batch], [])
     assert not queue.put("shop", "a", record("shop", "a", 0))
     assert queue.take(1) is None
@@ -95,7 +95,7 @@ def test_the_size_of_what_waits_is_known() -> None:
     queue.put("shop", "a", record("shop", "a", 1, b"123"))
     queue.put("shop", "b", record("shop", "b", 2, None))
     assert queue.size == 3
-    tenant, batch = taken(queue)
+    tenant, batch = take_batch(queue)
     assert queue.size == 0
     queue.settle(tenant, [], batch)
     assert queue.size == 3

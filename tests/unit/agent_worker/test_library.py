@@ -21,7 +21,7 @@ from tests.unit.agent_worker.worker_environment import RETURNS, SHIPPING, TENANT
 HEAT = "Do you add a heat pack in winter?"
 
 
-async def _again(world: WorkerEnvironment, folder: Path) -> Library:
+async def _open_second_library(world: WorkerEnvironment, folder: Path) -> Library:
     """Another process over the same folder, caught up."""
     await world.library.close()
     library = Library(world.bus, world.state.heads, folder, clock=world.clock, answerable_above=lambda _: 0.5)
@@ -174,7 +174,7 @@ async def test_restart_reads_nothing_twice(
         raise AssertionError("indexed again")
 
     monkeypatch.setattr(TenantIndex, "apply", never)
-    library = await _again(world, tmp_path / "knowledge")
+    library = await _open_second_library(world, tmp_path / "knowledge")
     assert (await library.search(TENANT, HEAT)).passages[0].document == "shipping"
 
 
@@ -185,11 +185,11 @@ async def test_damaged_or_lost_index_is_built_again(tmp_path: Path, world: Worke
     for path in (folder / f"t-{TENANT}").iterdir():
         if path.suffix in (".store", ".term", ".idx") or path.name == "meta.json":
             path.write_bytes(b"damaged")
-    library = await _again(world, folder)
+    library = await _open_second_library(world, folder)
     assert (await library.search(TENANT, HEAT)).passages[0].document == "shipping"
     await library.close()
     shutil.rmtree(folder)
-    library = await _again(world, folder)
+    library = await _open_second_library(world, folder)
     assert (await library.search(TENANT, HEAT)).passages[0].document == "shipping"
 
 
@@ -201,7 +201,7 @@ async def test_document_whose_tombstone_is_gone_is_forgotten(tmp_path: Path, wor
     (tmp_path / "new").mkdir()
     async with world_at(tmp_path / "new", prepare=False) as fresh:
         await fresh.put("returns", RETURNS)
-        library = await _again(fresh, folder)
+        library = await _open_second_library(fresh, folder)
         assert [document.id for document in await library.documents(TENANT)] == ["returns"]
 
 
@@ -237,7 +237,7 @@ async def test_closing_waits_for_the_write_under_way(tmp_path: Path) -> None:
     async with world_at(tmp_path, prepare=False) as world:
         for n in range(20):
             await world.put(f"d{n}", SHIPPING)
-        library = await _again(world, tmp_path / "knowledge")
+        library = await _open_second_library(world, tmp_path / "knowledge")
         assert len(await library.documents(TENANT)) == 20
 
 

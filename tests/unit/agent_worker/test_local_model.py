@@ -27,24 +27,26 @@ def passage(text: str, document: str = "d", score: float = 1.0, heading: str = "
     return Passage("shop", document, 3, "Title", heading, "https://shop.example.com", text, score)
 
 
-def found(*passages: Passage) -> SearchResult:
+def build_search_result(*passages: Passage) -> SearchResult:
     return SearchResult(list(passages), bool(passages), 0.9 if passages else 0.1)
 
 
-async def ask(text: str, *passages: Passage, history: tuple[TranscriptMessage, ...] = ()) -> tuple[AnswerDraft, str]:
+async def ask_local_model(
+    text: str, *passages: Passage, history: tuple[TranscriptMessage, ...] = ()
+) -> tuple[AnswerDraft, str]:
     pieces: list[str] = []
 
     async def emit(piece: str) -> None:
         pieces.append(piece)
 
-    draft = await MODEL.answer(Question("shop", text, history, found(*passages)), emit)
+    draft = await MODEL.answer(Question("shop", text, history, build_search_result(*passages)), emit)
     return draft, "".join(pieces)
 
 
 @pytest.mark.parametrize(("text", "source"), [("What does a heat pack cost?", PACK), ("express to France?", TABLE)])
 async def test_every_claim_is_numbered_and_verbatim(text: str, source: str) -> None:
     """Numbers in the text and citations match one to one; each quote is part of the passage; pieces make the text."""
-    draft, streamed = await ask(text, passage(source))
+    draft, streamed = await ask_local_model(text, passage(source))
     assert streamed == draft.text
     assert [int(n) for n in re.findall(r"\[(\d+)\]", draft.text)] == [citation.n for citation in draft.citations]
     assert 1 <= len(draft.citations) <= 4
@@ -53,7 +55,7 @@ async def test_every_claim_is_numbered_and_verbatim(text: str, source: str) -> N
 
 async def test_the_sentence_that_answers_is_chosen() -> None:
     """Of a list the item asked for is quoted."""
-    draft, _ = await ask("What does a heat pack cost?", passage(PACK))
+    draft, _ = await ask_local_model("What does a heat pack cost?", passage(PACK))
     assert "4.50 euro" in draft.text
     assert "Tape" not in draft.text
 
@@ -64,21 +66,21 @@ async def test_an_introduction_is_no_answer() -> None:
     steps = passage("Leave it in the open box for two hours.", score=0.3)
     question = "My plant arrived cold and limp after a delay, what now?"
     for others, answer in (([steps], "Leave it"), ([passage(steps.text, "e", 0.9)], "This page"), ([], "This page")):
-        draft, _ = await ask(question, about, *others)
+        draft, _ = await ask_local_model(question, about, *others)
         assert draft.text.startswith(answer)
         assert draft.citations[0].document == "d"
 
 
 async def test_a_row_is_read_with_its_columns() -> None:
     """A row of a table is shown with the names of its columns, and quoted as it stands."""
-    draft, _ = await ask("How much is express to France?", passage(TABLE))
+    draft, _ = await ask_local_model("How much is express to France?", passage(TABLE))
     assert "Zone 2: France – Standard: 11.95 euro; Express: 22.95 euro" in draft.text
     assert "| Zone 2: France | 11.95 euro | 22.95 euro |" in [citation.quote for citation in draft.citations]
 
 
 async def test_nothing_found_is_declined() -> None:
     """Without a source there is no claim: the tenant's phrase, and the offer of a person."""
-    draft, streamed = await ask("Who painted the Mona Lisa?")
+    draft, streamed = await ask_local_model("Who painted the Mona Lisa?")
     assert (draft.answered, draft.text, draft.citations, streamed) == (False, VOICE.not_found, [], "")
     assert draft.choices == [Choice(id="person", label=VOICE.person_choice)]
 
@@ -94,13 +96,13 @@ async def test_nothing_found_is_declined() -> None:
 )
 async def test_small_talk(text: str, phrase: str) -> None:
     """Greetings, thanks and goodbyes get the tenant's phrase."""
-    draft, _ = await ask(text, passage(PACK))
+    draft, _ = await ask_local_model(text, passage(PACK))
     assert (draft.text, draft.answered, draft.citations) == (phrase, True, [])
 
 
 async def test_greeting_with_a_question_is_a_question() -> None:
     """Politeness around a question does not hide it."""
-    draft, _ = await ask("Hi, what does a heat pack cost? Thanks!", passage(PACK))
+    draft, _ = await ask_local_model("Hi, what does a heat pack cost? Thanks!", passage(PACK))
     assert draft.citations
 
 
@@ -119,7 +121,7 @@ async def test_greeting_with_a_question_is_a_question() -> None:
 )
 async def test_wish_for_a_person(text: str, wanted: bool) -> None:
     """Only an explicit wish makes a handoff."""
-    draft, _ = await ask(text, passage(PACK))
+    draft, _ = await ask_local_model(text, passage(PACK))
     assert draft.handoff is wanted
 
 
@@ -132,8 +134,8 @@ async def test_yes_to_the_offer_of_a_person() -> None:
         choices=[Choice(id="person", label="x")],
         created_at=datetime(2026, 3, 1, tzinfo=UTC),
     )
-    assert (await ask("Yes please", history=(offer,)))[0].handoff
-    assert not (await ask("Yes please"))[0].handoff
+    assert (await ask_local_model("Yes please", history=(offer,)))[0].handoff
+    assert not (await ask_local_model("Yes please"))[0].handoff
 
 
 class BrokenModel:
@@ -154,7 +156,7 @@ async def test_ladder_falls_back_to_the_documents() -> None:
         pass
 
     models = Models({"broken": BrokenModel(), "local": MODEL})
-    question = Question("shop", "What does a heat pack cost?", (), found(passage(PACK)))
+    question = Question("shop", "What does a heat pack cost?", (), build_search_result(passage(PACK)))
     draft = await models.answer("broken", question, emit, restart)
     assert (draft.model, restarts) == ("local", [1])
     with pytest.raises(ModelFailed):

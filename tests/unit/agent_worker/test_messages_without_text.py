@@ -11,7 +11,7 @@ import pytest
 from agent_worker.handoff.summary import summarize
 from agent_worker.knowledge.text.query_splitting import with_context
 from agent_worker.models.prompt import build_prompt
-from agent_worker.phrases import Voice
+from agent_worker.voice import Voice
 from schemas.envelope import Envelope
 from schemas.messages import InboundMessage
 from schemas.ports import Question, SearchResult
@@ -51,7 +51,7 @@ HERE = {"latitude": 52.5, "longitude": 13.4}
 async def test_each_kind_gets_a_fitting_answer_and_no_model_is_asked(
     world: WorkerEnvironment, said: dict[str, Any], answer: str, offers: bool
 ) -> None:
-    await world.handle(carrying(world, "m1", said))
+    await world.handle(message_with_fields(world, "m1", said))
     (reply,) = await world.replies()
     assert (reply.text, bool(reply.choices)) == (answer, offers)
     (turn,) = await world.turns()
@@ -60,7 +60,7 @@ async def test_each_kind_gets_a_fitting_answer_and_no_model_is_asked(
 
 async def test_a_note_of_the_channel_joins_the_transcript_and_is_not_answered(world: WorkerEnvironment) -> None:
     note = {"author": {"kind": "system"}, "shown": True, "unsupported": "number_changed"}
-    await world.handle(carrying(world, "m1", note))
+    await world.handle(message_with_fields(world, "m1", note))
     assert await world.replies() == []
     (line,) = await world.state.transcript.read((await world.known()).id)
     assert line.unsupported is not None
@@ -68,7 +68,7 @@ async def test_a_note_of_the_channel_joins_the_transcript_and_is_not_answered(wo
 
 
 async def test_the_content_of_a_deleted_message_is_gone(world: WorkerEnvironment) -> None:
-    await world.handle(carrying(world, "m1", {"location": HERE, "quote": {"text": "secret"}}))
+    await world.handle(message_with_fields(world, "m1", {"location": HERE, "quote": {"text": "secret"}}))
     await world.handle(world.deleted("m1"))
     line = (await world.state.transcript.read((await world.known()).id))[0]
     assert (line.state, line.location, line.quote) == ("deleted", None, None)
@@ -78,7 +78,7 @@ async def test_two_people_in_one_room_are_never_folded_into_one_turn(world: Work
     """Nor is what one of them says taken for the other's words."""
     first, second, third = (
         world.said("m1", "Do you add a heat pack in winter?"),
-        of(world.said("m2", "How long can I return pots?"), "another"),
+        with_contact(world.said("m2", "How long can I return pots?"), "another"),
         world.said("m3", "When do parcels leave your nursery?"),
     )
     lane = await world.handle(first, second, third)
@@ -90,12 +90,12 @@ async def test_two_people_in_one_room_are_never_folded_into_one_turn(world: Work
     assert len(await world.turns()) == 3
 
 
-def of(event: Envelope, contact: str) -> Envelope:
+def with_contact(event: Envelope, contact: str) -> Envelope:
     message = event.payload(InboundMessage).model_copy(update={"contact_id": contact})
     return replace(event, data=message.model_dump_json().encode())
 
 
-def carrying(world: WorkerEnvironment, name: str, fields: dict[str, Any]) -> Envelope:
+def message_with_fields(world: WorkerEnvironment, name: str, fields: dict[str, Any]) -> Envelope:
     """A message with these fields."""
     event = world.said(name, "")
     message = event.payload(InboundMessage).model_dump(mode="json") | fields
@@ -112,7 +112,7 @@ async def test_a_question_below_an_advertisement_is_answered_about_what_that_sho
     await world.put("ventricosa", "# Nepenthes ventricosa\n\nNepenthes ventricosa is available in 9 cm pots.")
     await world.put("alata", "# Nepenthes alata\n\nNepenthes alata is sold out until June.")
     ad = {"source": "ad", "headline": "Nepenthes ventricosa", "url": "https://ad.example"}
-    await world.handle(carrying(world, "m1", {"text": "is this available?", "referral": ad}))
+    await world.handle(message_with_fields(world, "m1", {"text": "is this available?", "referral": ad}))
     (reply,) = await world.replies()
     assert "9 cm pots" in reply.text
 
@@ -132,6 +132,6 @@ def test_a_remote_model_is_told_what_the_message_is_about_as_data() -> None:
 
 
 async def test_a_summary_for_people_says_what_came_without_words(world: WorkerEnvironment) -> None:
-    await world.handle(carrying(world, "m1", {"location": HERE}))
+    await world.handle(message_with_fields(world, "m1", {"location": HERE}))
     lines = await world.state.transcript.read((await world.known()).id)
     assert summarize(lines, reason="")[0] == "Asked: Shared a location: 52.5, 13.4"

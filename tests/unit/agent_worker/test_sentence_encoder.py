@@ -51,7 +51,7 @@ def encoder(folder: Path) -> Encoder:
     return open_folder(folder, light)
 
 
-class Counting:
+class CountingEncoder:
     """The encoder, and which texts it was given."""
 
     kind: Kind = "strong"
@@ -131,7 +131,7 @@ def test_folder_that_holds_no_encoder_is_refused_with_a_fix(folder: Path, tmp_pa
 
 def test_an_edit_embeds_only_what_changed(encoder: Encoder, tmp_path: Path) -> None:
     """A new version asks for vectors of its new texts alone, and is then searched as if it had been made anew."""
-    counting = Counting(encoder)
+    counting = CountingEncoder(encoder)
     index = TenantIndex(tmp_path / "edited", counting)
     put(index, SHIPPING)
     first = len(counting.encoded)
@@ -151,7 +151,7 @@ def test_an_edit_embeds_only_what_changed(encoder: Encoder, tmp_path: Path) -> N
 
 def test_a_start_embeds_nothing_again(encoder: Encoder, tmp_path: Path) -> None:
     """What was embedded is read from disk; another encoder's vectors are thrown away."""
-    counting = Counting(encoder)
+    counting = CountingEncoder(encoder)
     index = TenantIndex(tmp_path / "one", counting)
     put(index, SHIPPING)
     put(index, RETURNS, name="returns")

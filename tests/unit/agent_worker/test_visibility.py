@@ -20,7 +20,9 @@ BODY = "# Margins\n\n## Orchids\n\nThe margin on orchids is {} percent for whole
 ASKED = "What is the margin on orchids for wholesale growers?"
 
 
-async def _seen(world: WorkerEnvironment, assurance: Assurance = "anonymous", tenant: str = TENANT) -> set[str]:
+async def _visible_documents(
+    world: WorkerEnvironment, assurance: Assurance = "anonymous", tenant: str = TENANT
+) -> set[str]:
     """Which documents a search may draw on; wide, so that whatever could be found is."""
     return {p.document for p in (await world.library.search(tenant, ASKED, k=50, assurance=assurance)).passages}
 
@@ -29,31 +31,31 @@ async def test_documents_for_verified_contacts_are_found_by_these_alone(world: W
     await world.put("open", BODY.format("ten"))
     await world.put("closed", BODY.format("twenty"), visibility="verified")
     await world.put("secret", BODY.format("forty"), visibility="internal")
-    assert await _seen(world) >= {"open"}
+    assert await _visible_documents(world) >= {"open"}
     for assurance in ("anonymous", "channel"):
-        assert not await _seen(world, assurance) & {"closed", "secret"}
-    assert await _seen(world, "verified") >= {"open", "closed"}
-    assert "secret" not in await _seen(world, "verified")
+        assert not await _visible_documents(world, assurance) & {"closed", "secret"}
+    assert await _visible_documents(world, "verified") >= {"open", "closed"}
+    assert "secret" not in await _visible_documents(world, "verified")
 
 
 async def test_a_change_of_visibility_holds_from_the_next_search(world: WorkerEnvironment) -> None:
     """Closed, opened and expired: each holds from the next search on, for words and vectors alike."""
     for visibility, anonymous, verified in (("verified", 0, 1), ("internal", 0, 0), ("public", 1, 1)):
         await world.put("margins", BODY.format("ten"), visibility=visibility)
-        assert ("margins" in await _seen(world)) == bool(anonymous), visibility
-        assert ("margins" in await _seen(world, "verified")) == bool(verified), visibility
+        assert ("margins" in await _visible_documents(world)) == bool(anonymous), visibility
+        assert ("margins" in await _visible_documents(world, "verified")) == bool(verified), visibility
     ends = world.clock() + timedelta(minutes=1)
     await world.put("margins", BODY.format("ten"), visibility="verified", expires_at=ends)
-    assert "margins" in await _seen(world, "verified")
+    assert "margins" in await _visible_documents(world, "verified")
     world.clock.advance(minutes=1)
-    assert "margins" not in await _seen(world, "verified")
+    assert "margins" not in await _visible_documents(world, "verified")
 
 
 async def test_no_assurance_opens_the_documents_of_another_tenant(world: WorkerEnvironment) -> None:
     await world.put("margins", BODY.format("ten"), tenant="books")
     await world.put("closed", BODY.format("ten"), tenant="books", visibility="verified")
-    assert not await _seen(world, "verified") & {"margins", "closed"}
-    assert await _seen(world, "verified", "books") == {"margins", "closed"}
+    assert not await _visible_documents(world, "verified") & {"margins", "closed"}
+    assert await _visible_documents(world, "verified", "books") == {"margins", "closed"}
 
 
 async def test_the_wanted_language_comes_first_and_hides_nothing(world: WorkerEnvironment) -> None:
@@ -95,7 +97,7 @@ async def test_an_empty_knowledge_base_answers_nothing(tmp_path: Path) -> None:
         assert (found.passages, found.answerable) == ([], False)
 
 
-def _said(world: WorkerEnvironment, name: str, text: str, contact: str) -> Envelope:
+def _inbound_message(world: WorkerEnvironment, name: str, text: str, contact: str) -> Envelope:
     message = InboundMessage(
         id=world.message_id(name), external_id=name, place=PLACE, contact_id=contact, text=text, sent_at=world.clock()
     )
@@ -115,7 +117,7 @@ async def test_a_turn_shows_a_contact_what_the_contact_may_see(world: WorkerEnvi
     world.state.contacts.get = counted  # type: ignore[method-assign]
     first = [Address(channel=CHANNEL, value=PLACE)]
     contact, _ = await world.state.contacts.resolve(TENANT, CHANNEL, ACCOUNT, PLACE, first, now=world.clock())
-    await world.handle(_said(world, "first", "Do you add a heat pack in winter?", contact.id))
+    await world.handle(_inbound_message(world, "first", "Do you add a heat pack in winter?", contact.id))
     assert looked_up == []
     await world.put(
         "closed", "# Rebates\n\nWholesale growers get a rebate of 17 percent on sundews.", visibility="verified"
@@ -124,7 +126,7 @@ async def test_a_turn_shows_a_contact_what_the_contact_may_see(world: WorkerEnvi
     for number, assurance in enumerate(("anonymous", "channel", "verified")):
         address = Address(channel=CHANNEL, value=PLACE, assurance=assurance)  # type: ignore[arg-type]
         contact, _ = await world.state.contacts.resolve(TENANT, CHANNEL, ACCOUNT, PLACE, [address], now=world.clock())
-        await world.handle(_said(world, f"m{number}", asked, contact.id))
+        await world.handle(_inbound_message(world, f"m{number}", asked, contact.id))
         reply = (await world.replies())[-1]
         seen.append("17 percent" in reply.text)
         assert [each.document for each in reply.citations] == (["closed"] if seen[-1] else [])
@@ -137,7 +139,9 @@ async def test_nobody_is_verified_in_a_place_with_several_speakers(world: Worker
     address = Address(channel=CHANNEL, value=PLACE, assurance="verified")
     contact, _ = await world.state.contacts.resolve(TENANT, CHANNEL, ACCOUNT, PLACE, [address], now=world.clock())
     asked = "What rebate do wholesale growers get?"
-    await world.handle(_said(world, "one", asked, contact.id), _said(world, "two", asked, "somebody-else"))
+    await world.handle(
+        _inbound_message(world, "one", asked, contact.id), _inbound_message(world, "two", asked, "somebody-else")
+    )
     assert "17 percent" not in (await world.replies())[-1].text
-    await world.handle(_said(world, "three", asked, contact.id))
+    await world.handle(_inbound_message(world, "three", asked, contact.id))
     assert "17 percent" in (await world.replies())[-1].text

@@ -6,7 +6,7 @@ from dataclasses import fields
 
 import pytest
 
-from agent_worker.phrases import DEFAULT_VOICE, Voice, translate_voice
+from agent_worker.voice import DEFAULT_VOICE, Voice, translate_voice
 
 NOT_SPOKEN = {"name", "locale", "instructions", "examples"}
 

@@ -10,15 +10,15 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from agent_worker.handoff.desk_rules import DeskRules
+from agent_worker.handoff.desk_service_level import DeskServiceLevel
 from agent_worker.knowledge.ingest.publishing import publish
 from agent_worker.knowledge.library import Library
 from agent_worker.knowledge.vectors.encoder import Encoder, light_encoder
 from agent_worker.models.local.model import LocalModel
 from agent_worker.models.registry import Emit, Models
-from agent_worker.phrases import Voice
 from agent_worker.router.rules import RouteRules
 from agent_worker.settings import ActionRules, FoldRules, TenantRules, WorkerSettings
+from agent_worker.voice import Voice
 from agent_worker.worker import Worker
 from infra.bus.sqlite import SqliteBus
 from infra.database import Database
@@ -42,7 +42,9 @@ from schemas.messages import (
 from schemas.ports import AnswerDraft, DocumentDraft, Model, Question, Record, State
 
 TENANT, CHANNEL, ACCOUNT, PLACE = "shop", "web", "main", "visitor-1"
-VOICE = Voice(name="Fern", not_found="Not in our documents.", handoff="A colleague comes.", failed="That went wrong.")
+VOICE = Voice(
+    name="Fern", not_found="Not in our documents.", handoff="A colleague comes.", processing_failed="That went wrong."
+)
 SHIPPING = """# Shipping
 
 ## Winter
@@ -296,7 +298,7 @@ async def world_at(
     actions: ActionRules | None = None,
     routes: RouteRules | None = None,
     models: Sequence[Model] = (),
-    desk: DeskRules | None = None,
+    desk: DeskServiceLevel | None = None,
     voice: Voice = VOICE,
 ) -> AsyncIterator[WorkerEnvironment]:
     """``models`` are there beside the local one."""

@@ -1,7 +1,4 @@
-"""Names and docstrings say in the words of the field what something is.
-
-Names that do not are listed in ``names_to_rename.txt`` and ``tests_to_rename.txt``, which may only get shorter.
-"""
+"""Names and docstrings say in the words of the field what something is."""
 
 from __future__ import annotations
 
@@ -10,13 +7,11 @@ from pathlib import Path
 import pytest
 
 from tests.harness.source_tree import Module, load_modules
-from tests.unit.architecture.naming import (
+from tests.unit.architecture.name_rules import (
     BARE_WORDS,
     FIELD_TERMS,
     NOT_BARE,
     TEST_TERMS,
-    TESTS_TO_RENAME,
-    TO_RENAME,
     find_test_violations,
     find_violations,
     glossary_words,
@@ -24,7 +19,6 @@ from tests.unit.architecture.naming import (
     split_words,
 )
 
-REWRITE = "run: python -m tests.unit.architecture.naming"
 RIDDLES = {
     "kinship",
     "slate",
@@ -45,20 +39,14 @@ def _faults(source: str, path: str = "connectors/outbound/sender.py") -> set[str
 
 
 def test_every_name_is_made_of_the_words_of_the_field() -> None:
-    violations = {str(each): each.why for each in find_violations(load_modules())}
-    listed = TO_RENAME.read_text(encoding="utf-8").splitlines()
-    assert {name: why for name, why in violations.items() if name not in listed} == {}
-    assert [name for name in listed if name not in violations] == [], f"these are right by now; {REWRITE}"
+    assert {str(each): each.why for each in find_violations(load_modules())} == {}
 
 
 def test_modules_and_classes_of_the_tests_have_plain_names_too() -> None:
-    violations = {str(each): each.why for each in find_test_violations()}
-    listed = TESTS_TO_RENAME.read_text(encoding="utf-8").splitlines()
-    assert {name: why for name, why in violations.items() if name not in listed} == {}
-    assert [name for name in listed if name not in violations] == [], f"these are right by now; {REWRITE}"
+    assert {str(each): each.why for each in find_test_violations()} == {}
 
 
-@pytest.mark.parametrize("path", [BARE_WORDS, FIELD_TERMS, NOT_BARE, TEST_TERMS, TESTS_TO_RENAME, TO_RENAME])
+@pytest.mark.parametrize("path", [BARE_WORDS, FIELD_TERMS, NOT_BARE, TEST_TERMS])
 def test_word_lists_are_sorted_and_hold_each_entry_once(path: Path) -> None:
     lines = path.read_text(encoding="utf-8").splitlines()
     assert lines == sorted(set(lines))

@@ -22,8 +22,8 @@ def breaches(source: str) -> Iterator[tuple[int, str]]:
             continue
         called = node.func
         if isinstance(called, ast.Attribute):
-            if called.attr == "compare_and_set_owner":
-                yield node.lineno, "compare_and_set_owner"
+            if called.attr == "own":
+                yield node.lineno, "own"
             elif called.attr in MODELS:
                 yield node.lineno, called.attr
             elif called.attr in MAKERS and isinstance(called.value, ast.Name) and called.value.id in MODELS:
@@ -46,14 +46,14 @@ def test_the_owner_is_changed_and_approvals_are_decided_in_schemas_handoff_alone
 
 def test_the_service_is_where_this_test_looks_for_it() -> None:
     inside = [what for path in (ROOT / HOME).glob("*.py") for _, what in breaches(path.read_text(encoding="utf-8"))]
-    assert inside.count("compare_and_set_owner") == 1
+    assert inside.count("own") == 1
     assert set(inside) >= MODELS
 
 
 @pytest.mark.parametrize(
     "source",
     [
-        "await state.conversations.compare_and_set_owner(found.id, 'person')",
+        "await state.conversations.own(found.id, 'person')",
         "OwnerRequested(id='x')",
         "c.ApprovalDecided(id='x')",
         "HandoffResolved.model_validate({})",

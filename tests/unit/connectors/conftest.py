@@ -198,7 +198,7 @@ class ConnectorEnvironment:
         """A person takes the conversation."""
         known = await self.state.conversations.get(self.conversation)
         assert known is not None
-        owned = await self.state.conversations.compare_and_set_owner(
+        owned = await self.state.conversations.own(
             self.conversation,
             "person",
             expected_epoch=known.epoch,

@@ -782,11 +782,11 @@ async def test_accounts_of_one_channel_may_differ_in_what_is_done_about_doubt(
 
 
 async def test_accounts_of_one_channel_may_differ_in_their_window(world: ConnectorEnvironment) -> None:
-    class Windowed(ScriptedChannel):
+    class WindowedChannel(ScriptedChannel):
         def policy_of(self, account: Account) -> DeliveryPolicy:
             return DeliveryPolicy(window=timedelta(hours=24))
 
-    channel = Windowed()
+    channel = WindowedChannel()
     await world.outbound(channel).handle(world.batch(world.message()))
     outcome = await world.outcome()
     assert outcome is not None

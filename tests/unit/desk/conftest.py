@@ -191,7 +191,7 @@ class DeskEnvironment:
     async def own(self, to: Owner, by: str = "slack:U1", name: str = "Mo", reason: str = "") -> None:
         known = await self.state.conversations.get(self.conversation)
         assert known is not None
-        owned = await self.state.conversations.compare_and_set_owner(
+        owned = await self.state.conversations.own(
             self.conversation,
             to,
             expected_epoch=known.epoch,

@@ -246,7 +246,7 @@ class DeskThread:
     async def own(self, to: Any, by: str, name: str = "") -> None:
         found = await self.now()
         state, clock = self.team.world.state, self.team.world.clock
-        owned = await state.conversations.compare_and_set_owner(
+        owned = await state.conversations.own(
             self.id,
             to,
             expected_epoch=found.epoch,

@@ -45,9 +45,7 @@ async def handed_off(world: DeskEnvironment, number: int) -> str:
     origin = Origin(tenant=TENANT, channel="web", account="main", place=place, contact_id=contact.id)
     await state.conversations.begin(conversation, origin, [], now=now())
     request = f"own-{number}"
-    await state.conversations.compare_and_set_owner(
-        conversation, "queue", expected_epoch=0, request_id=request, by="agent", now=now()
-    )
+    await state.conversations.own(conversation, "queue", expected_epoch=0, request_id=request, by="agent", now=now())
     begun = await state.conversations.begin(conversation, origin, [], now=now())
     facts = Facts(handoff=Handoff(number=1, reason=f"reason {number}", opened_at=now()))
     known = begun.conversation
@@ -79,7 +77,7 @@ async def write(world: DeskEnvironment, conversation: str, number: int, said: di
         await asyncio.sleep(EVERY)
 
 
-class StolenTime:
+class CpuWaitTime:
     """Time in which this process could have gone on and was not let: others had the processors. What it computes itself
     is no such time."""
 

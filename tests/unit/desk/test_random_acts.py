@@ -33,8 +33,8 @@ class WatchedConversations:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
 
-    async def compare_and_set_owner(self, conversation: str, to: Any, **more: Any) -> OwnershipResult:
-        owned = await self._inner.compare_and_set_owner(conversation, to, **more)
+    async def own(self, conversation: str, to: Any, **more: Any) -> OwnershipResult:
+        owned = await self._inner.own(conversation, to, **more)
         if owned.won:
             self.won.setdefault((conversation, owned.epoch), (to, more["by"], more["now"]))
         return owned

@@ -173,7 +173,7 @@ async def test_a_conversation_that_is_passed_on_is_shown_whole_in_the_other_chan
     passed = act(world, "transfer", value=other)
     known = await world.state.conversations.get(world.conversation)
     assert known is not None
-    await world.state.conversations.compare_and_set_owner(
+    await world.state.conversations.own(
         world.conversation, "queue", expected_epoch=known.epoch, request_id="t", by="slack:U1", now=passed.at
     )
     for _ in range(2):

@@ -15,7 +15,7 @@ CANCEL = Call("cancel_pending_order", {"order_id": "#W0000001", "reason": "no lo
 WHO = Call("find_user_id_by_email", {"email": "fern@example.com"})
 
 
-def cancelled() -> dict[str, Any]:
+def books_after_cancellation() -> dict[str, Any]:
     order = BOOKS["orders"]["#W0000001"]
     refund = {"transaction_type": "refund", "amount": 19.0, "payment_method_id": "gift_1"}
     user = json.loads(json.dumps(BOOKS["users"][FERN]))
@@ -32,8 +32,8 @@ async def test_each_task_is_judged_by_what_it_leaves(tmp_path: Path) -> None:
     or belongs to somebody else, leaves nothing."""
     other = Call("cancel_pending_order", {"order_id": "#W0000009", "reason": "no longer needed"})
     tasks = [
-        Task("done", [WHO, Call("get_order_details", {"order_id": "#W0000001"}), CANCEL], cancelled()),
-        Task("too much expected", [WHO], cancelled()),
+        Task("done", [WHO, Call("get_order_details", {"order_id": "#W0000001"}), CANCEL], books_after_cancellation()),
+        Task("too much expected", [WHO], books_after_cancellation()),
         Task("too little expected", [WHO, CANCEL], {}),
         Task("a stranger's", [CANCEL], {}),
         Task("somebody else's", [WHO, other], {}),
@@ -52,8 +52,10 @@ def test_a_replayed_task_begins_with_the_identification_of_the_customer() -> Non
 def test_the_data_is_read_as_it_is_published(tmp_path: Path) -> None:
     calls = [{"name": CANCEL.name, "arguments": CANCEL.arguments, "action_id": "1_0"}]
     (tmp_path / "tasks_train.json").write_text(json.dumps([{"id": "1", "evaluation_criteria": {"actions": calls}}]))
-    (tmp_path / "expected_train.json").write_text(json.dumps([{"task": "1", "changed": cancelled(), "actions": []}]))
-    assert tasks_of(tmp_path, BOOKS) == [Task("1", [WHO, CANCEL], cancelled())]
+    (tmp_path / "expected_train.json").write_text(
+        json.dumps([{"task": "1", "changed": books_after_cancellation(), "actions": []}])
+    )
+    assert tasks_of(tmp_path, BOOKS) == [Task("1", [WHO, CANCEL], books_after_cancellation())]
 
 
 async def test_no_attempt_gets_through_that_was_not_agreed_to(tmp_path: Path) -> None:

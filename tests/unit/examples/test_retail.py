@@ -21,7 +21,7 @@ def books(tmp_path: Path) -> Path:
     return books_at(tmp_path)
 
 
-def changed(path: Path) -> dict[str, Any]:
+def diff_books(path: Path) -> dict[str, Any]:
     """What differs from the books as they were, by id."""
     now = database.contents(path)
     return {id: body for kind in now for id, body in now[kind].items() if body != BOOKS[kind][id]}
@@ -54,12 +54,12 @@ REFUSED: dict[str, Deed] = {
 def test_a_refused_request_changes_nothing(what: str, books: Path) -> None:
     with pytest.raises(Refused):
         database.write(books, f"key of {what}", {}, REFUSED[what])
-    assert changed(books) == {}
+    assert diff_books(books) == {}
 
 
 def test_a_cancelled_order_pays_back_to_the_gift_card(books: Path) -> None:
     database.write(books, "key-1", {}, lambda r: rules.cancel(r, FERN, "#W0000001", "ordered by mistake"))
-    now = changed(books)
+    now = diff_books(books)
     assert (now["#W0000001"]["status"], now["#W0000001"]["cancel_reason"]) == ("cancelled", "ordered by mistake")
     assert now["#W0000001"]["payment_history"][1] == {
         "transaction_type": "refund", "amount": 19.0, "payment_method_id": "gift_1",
@@ -73,11 +73,11 @@ def test_each_changed_item_gets_its_own_price(books: Path) -> None:
     order = database.write(books, "key-1", {}, deed)
     assert [(item["item_id"], item["price"]) for item in order["items"]] == [("102", 12.25), ("101", 9.5)]
     assert (order["status"], order["payment_history"][1]["amount"]) == ("pending (item modified)", 2.75)
-    assert changed(books)[FERN]["payment_methods"]["gift_1"]["balance"] == 7.25
+    assert diff_books(books)[FERN]["payment_methods"]["gift_1"]["balance"] == 7.25
     with pytest.raises(Refused):
         database.write(books, "key-2", {}, deed)
     database.write(books, "key-3", {}, lambda r: rules.modify_address(r, FERN, "#W0000001", HOME))
-    assert changed(books)["#W0000001"]["address"] == HOME
+    assert diff_books(books)["#W0000001"]["address"] == HOME
 
 
 def test_a_gift_card_pays_only_what_it_holds(books: Path) -> None:
@@ -112,7 +112,7 @@ def test_the_payment_of_a_pending_order_can_move_once(books: Path) -> None:
     deed: Deed = lambda r: rules.modify_payment(r, FERN, "#W0000001", "card_1")  # noqa: E731
     order = database.write(books, "key-1", {}, deed)
     assert [entry["transaction_type"] for entry in order["payment_history"]] == ["payment", "payment", "refund"]
-    assert changed(books)[FERN]["payment_methods"]["gift_1"]["balance"] == 29.0
+    assert diff_books(books)[FERN]["payment_methods"]["gift_1"]["balance"] == 29.0
     with pytest.raises(Refused):
         database.write(books, "key-2", {}, lambda r: rules.modify_payment(r, FERN, "#W0000001", "gift_1"))
 

@@ -20,7 +20,7 @@ def line(id_: str, text: str, instance: Instance) -> TranscriptMessage:
     return TranscriptMessage(id=id_, author=Author(kind="contact"), text=text, created_at=instance.clock())
 
 
-def said(text: str = "Hello from a person", client_msg_id: str = "m1", **more: Any) -> dict[str, Any]:
+def message_body(text: str = "Hello from a person", client_msg_id: str = "m1", **more: Any) -> dict[str, Any]:
     return {"client_msg_id": client_msg_id, "text": text} | more
 
 
@@ -88,7 +88,7 @@ async def test_a_conversation_of_another_tenant_does_not_exist(instance: Instanc
     claim = {"to": "person", "epoch": 0}
     assert (await instance.admin("GET", f"/conversations/{theirs}")).status == 404
     assert (await instance.admin("POST", f"/conversations/{theirs}/owner", claim)).status == 404
-    assert (await instance.admin("POST", f"/conversations/{theirs}/messages", said())).status == 404
+    assert (await instance.admin("POST", f"/conversations/{theirs}/messages", message_body())).status == 404
     assert await instance.logged("parley.inbound.web") == []
 
 
@@ -113,7 +113,7 @@ async def test_a_claim_is_in_the_log_before_it_is_decided(instance: Instance) ->
     assert (event.type, event.conversation, event.tenant) == (topics.OWNER_REQUESTED, conversation, "shop")
     assert (payload.to, payload.expected_epoch, payload.by) == ("queue", 0, "admin")
     # The worker decides the same request again: the answer stays.
-    again = await instance.parts.state.conversations.compare_and_set_owner(
+    again = await instance.parts.state.conversations.own(
         conversation, "queue", expected_epoch=0, request_id=payload.id, by="admin", now=instance.clock()
     )
     assert (again.won, again.epoch) == (True, 1)
@@ -139,7 +139,9 @@ async def test_a_wrong_claim_is_refused(instance: Instance, body: Any) -> None:
 
 async def test_a_persons_message_takes_the_conversation_and_goes_the_way_of_all_messages(instance: Instance) -> None:
     conversation = await instance.conversation()
-    answer = await instance.admin("POST", f"/conversations/{conversation.id}/messages", said("I will look into it"))
+    answer = await instance.admin(
+        "POST", f"/conversations/{conversation.id}/messages", message_body("I will look into it")
+    )
     assert answer.status == 202
     claim, message = await instance.logged("parley.inbound.web")
     assert (claim[0].type, claim[1].to) == (topics.OWNER_REQUESTED, "person")
@@ -155,16 +157,16 @@ async def test_a_persons_message_takes_the_conversation_and_goes_the_way_of_all_
 
 async def test_a_second_message_of_the_person_claims_nothing_again(instance: Instance) -> None:
     conversation = (await instance.conversation()).id
-    await instance.admin("POST", f"/conversations/{conversation}/messages", said(client_msg_id="1"))
-    await instance.admin("POST", f"/conversations/{conversation}/messages", said(client_msg_id="2"))
+    await instance.admin("POST", f"/conversations/{conversation}/messages", message_body(client_msg_id="1"))
+    await instance.admin("POST", f"/conversations/{conversation}/messages", message_body(client_msg_id="2"))
     kinds = [event.type for event, _ in await instance.logged("parley.inbound.web")]
     assert kinds == [topics.OWNER_REQUESTED, topics.MESSAGE_RECEIVED, topics.MESSAGE_RECEIVED]
 
 
 async def test_a_repeat_is_the_same_message(instance: Instance) -> None:
     conversation = (await instance.conversation()).id
-    first = await instance.admin("POST", f"/conversations/{conversation}/messages", said())
-    again = await instance.admin("POST", f"/conversations/{conversation}/messages", said())
+    first = await instance.admin("POST", f"/conversations/{conversation}/messages", message_body())
+    again = await instance.admin("POST", f"/conversations/{conversation}/messages", message_body())
     assert (again.status, again.body) == (202, first.body)
     events = [
         event.id for event, _ in await instance.logged("parley.inbound.web") if event.type.endswith("received.v1")
@@ -174,7 +176,7 @@ async def test_a_repeat_is_the_same_message(instance: Instance) -> None:
 
 async def test_a_repeat_after_a_handback_does_not_take_the_conversation_again(instance: Instance) -> None:
     conversation = (await instance.conversation()).id
-    first = await instance.admin("POST", f"/conversations/{conversation}/messages", said())
+    first = await instance.admin("POST", f"/conversations/{conversation}/messages", message_body())
     shown = TranscriptMessage(
         id=first.body["message_id"],
         author=Author(kind="person"),
@@ -184,7 +186,7 @@ async def test_a_repeat_after_a_handback_does_not_take_the_conversation_again(in
     )
     await instance.parts.state.transcript.add(conversation, shown)
     await instance.admin("POST", f"/conversations/{conversation}/owner", {"to": "agent", "epoch": 1})
-    again = await instance.admin("POST", f"/conversations/{conversation}/messages", said())
+    again = await instance.admin("POST", f"/conversations/{conversation}/messages", message_body())
     assert (again.status, again.body) == (202, first.body)
     now = await instance.parts.state.conversations.get(conversation)
     assert now is not None
@@ -193,15 +195,15 @@ async def test_a_repeat_after_a_handback_does_not_take_the_conversation_again(in
 
 async def test_the_same_client_id_with_another_body_is_refused(instance: Instance) -> None:
     conversation = (await instance.conversation()).id
-    await instance.admin("POST", f"/conversations/{conversation}/messages", said("one"))
-    answer = await instance.admin("POST", f"/conversations/{conversation}/messages", said("two"))
+    await instance.admin("POST", f"/conversations/{conversation}/messages", message_body("one"))
+    answer = await instance.admin("POST", f"/conversations/{conversation}/messages", message_body("two"))
     assert (answer.status, answer.code) == (409, "id_reused")
 
 
 async def test_a_visitor_cannot_use_up_the_id_of_a_persons_message(instance: Instance) -> None:
     conversation = await instance.conversation()
     origin = conversation.origin
-    await instance.admin("POST", f"/conversations/{conversation.id}/messages", said(client_msg_id="same"))
+    await instance.admin("POST", f"/conversations/{conversation.id}/messages", message_body(client_msg_id="same"))
     event = (await instance.logged("parley.inbound.web"))[-1][0]
     theirs = ids.event_id("shop", "web", "main", origin.place, "same", "message.received")
     assert event.id != theirs
@@ -218,7 +220,7 @@ async def test_a_persons_answer_names_files_that_were_uploaded_for_its_conversat
     assert (uploaded.status, uploaded.body["name"], uploaded.body["size"]) == (201, "a.txt", 4)
     theirs = await blobs.put("shop", "b.txt", "", b"text", conversation=conversation.id, uploader="c", claimed=False)
     wanted = [uploaded.body["attachment_id"], theirs.id]
-    good = await instance.admin("POST", path, said(client_msg_id="1", attachments=wanted))
+    good = await instance.admin("POST", path, message_body(client_msg_id="1", attachments=wanted))
     assert good.status == 202
     logged = (await instance.logged("parley.inbound.web"))[-1][1].attachments
     assert [file.id for file in logged] == wanted
@@ -228,7 +230,7 @@ async def test_a_persons_answer_names_files_that_were_uploaded_for_its_conversat
     foreign = await blobs.put("shop", "d.txt", "", b"text", conversation=elsewhere.id, claimed=False)
     others = await blobs.put("other", "e.txt", "", b"text", conversation=conversation.id, claimed=False)
     refused = [
-        await instance.admin("POST", path, said(client_msg_id="2", attachments=[wrong]))
+        await instance.admin("POST", path, message_body(client_msg_id="2", attachments=[wrong]))
         for wrong in (unbound.id, foreign.id, others.id, "nope", "0" * 64)
     ]
     assert [(answer.status, answer.body) for answer in refused] == [(400, refused[0].body)] * 5
@@ -245,13 +247,13 @@ async def test_a_file_is_uploaded_only_for_a_conversation_that_there_is(instance
     "body",
     [
         {"text": "x"},
-        said(text=""),
-        said(text="   "),
-        said(text="x" * 8001),
-        said(text="a\x00b"),
-        said(client_msg_id=""),
-        said(client_msg_id="x" * 65),
-        said(author="me"),
+        message_body(text=""),
+        message_body(text="   "),
+        message_body(text="x" * 8001),
+        message_body(text="a\x00b"),
+        message_body(client_msg_id=""),
+        message_body(client_msg_id="x" * 65),
+        message_body(author="me"),
     ],
 )
 async def test_a_wrong_message_is_refused(instance: Instance, body: dict[str, Any]) -> None:
@@ -265,7 +267,7 @@ async def test_an_unknown_conversation_is_not_found(instance: Instance) -> None:
     assert (await instance.admin("GET", f"/conversations/{uuid4()}")).code == "not_found"
 
 
-async def named(instance: Instance, place: str, name: str, *others: str) -> str:
+async def add_named_contact(instance: Instance, place: str, name: str, *others: str) -> str:
     """The contact at this place (and at others) under a name; their id."""
     addresses = [Address(channel="web", value=each) for each in (place, *others)]
     change = ContactUpdate(at=instance.clock(), name=name)
@@ -277,7 +279,7 @@ async def named(instance: Instance, place: str, name: str, *others: str) -> str:
 
 async def test_a_conversation_names_its_contact_also_one_that_was_merged_since(instance: Instance) -> None:
     first, second, third = [await instance.conversation(f"visitor-{number}") for number in range(3)]
-    await named(instance, "visitor-0", "Ann Bloom", "visitor-1")
+    await add_named_contact(instance, "visitor-0", "Ann Bloom", "visitor-1")
     items = {each["id"]: each for each in (await instance.admin("GET", "/conversations")).body["items"]}
     assert {id_: item["contact_name"] for id_, item in items.items()} == {
         first.id: "Ann Bloom",
@@ -296,7 +298,7 @@ async def test_lines_from_before_the_name_was_known_are_signed_with_it(instance:
     await transcript.add(conversation, early.model_copy(update={"author": Author(kind="contact", name="Annie")}))
     answer = line("out-1", "Hello!", instance).model_copy(update={"author": Author(kind="agent")})
     await transcript.add(conversation, answer)
-    await named(instance, "visitor-1", "Ann Bloom")
+    await add_named_contact(instance, "visitor-1", "Ann Bloom")
     lines = (await instance.admin("GET", f"/conversations/{conversation}")).body["transcript"]
     assert [each["author"]["name"] for each in lines] == ["Ann Bloom", "Annie", ""]
 

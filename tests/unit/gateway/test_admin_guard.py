@@ -18,14 +18,14 @@ ADMIN = [
 ]
 
 
-def filled(path: str, tenant: str) -> str:
+def fill_in_path(path: str, tenant: str) -> str:
     return re.sub(r"{\w+}", "some-id", path.replace("{tenant}", tenant))
 
 
 @pytest.mark.parametrize("token", [None, "", "wrong", f"{ADMIN_TOKEN}2", ADMIN_TOKEN[:-1], "ÿÿ"])
 async def test_every_admin_route_refuses_another_token(instance: Instance, token: str | None) -> None:
     for method, path in ADMIN:
-        answer = await instance.call(method, filled(path, "shop"), {}, token=token)
+        answer = await instance.call(method, fill_in_path(path, "shop"), {}, token=token)
         assert (answer.status, answer.code) == (401, "unauthorized"), path
 
 
@@ -37,7 +37,7 @@ async def test_another_scheme_is_refused(instance: Instance) -> None:
 
 async def test_every_admin_route_knows_its_tenants(instance: Instance) -> None:
     for method, path in ADMIN:
-        answer = await instance.call(method, filled(path, "nobody"), {})
+        answer = await instance.call(method, fill_in_path(path, "nobody"), {})
         assert (answer.status, answer.code) == (404, "not_found"), path
 
 

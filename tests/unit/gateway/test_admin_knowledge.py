@@ -12,12 +12,12 @@ from tests.unit.gateway.conftest import Instance
 BODY = "# Shipping\n\n## Prices\n\nA parcel to Lisbon costs 12 euros and takes four working days."
 
 
-def given(**more: Any) -> dict[str, Any]:
+def document_body(**more: Any) -> dict[str, Any]:
     return {"title": "Shipping", "body": BODY} | more
 
 
 async def test_a_published_document_is_searchable_at_once(instance: Instance) -> None:
-    put = await instance.admin("PUT", "/knowledge/shipping", given(url="https://shop.example/shipping"))
+    put = await instance.admin("PUT", "/knowledge/shipping", document_body(url="https://shop.example/shipping"))
     assert put.status == 200
     assert put.body["document"] == "shipping"
     assert put.body["passages"] >= 1
@@ -28,8 +28,8 @@ async def test_a_published_document_is_searchable_at_once(instance: Instance) ->
 
 
 async def test_an_edit_raises_the_version_and_replaces_the_text(instance: Instance) -> None:
-    first = await instance.admin("PUT", "/knowledge/shipping", given())
-    second = await instance.admin("PUT", "/knowledge/shipping", given(body=BODY.replace("12", "15")))
+    first = await instance.admin("PUT", "/knowledge/shipping", document_body())
+    second = await instance.admin("PUT", "/knowledge/shipping", document_body(body=BODY.replace("12", "15")))
     assert second.body["version"] > first.body["version"]
     read = await instance.admin("GET", "/knowledge/shipping")
     assert "15 euros" in read.body["body"]
@@ -37,7 +37,7 @@ async def test_an_edit_raises_the_version_and_replaces_the_text(instance: Instan
 
 
 async def test_a_removed_document_is_gone_everywhere(instance: Instance) -> None:
-    await instance.admin("PUT", "/knowledge/shipping", given())
+    await instance.admin("PUT", "/knowledge/shipping", document_body())
     assert (await instance.admin("DELETE", "/knowledge/shipping")).status == 204
     assert (await instance.admin("GET", "/knowledge/shipping")).status == 404
     assert (await instance.admin("DELETE", "/knowledge/shipping")).status == 404
@@ -48,7 +48,7 @@ async def test_a_removed_document_is_gone_everywhere(instance: Instance) -> None
 
 async def test_documents_are_listed_in_pages(instance: Instance) -> None:
     for name in ("c", "a", "b", "e", "d"):
-        await instance.admin("PUT", f"/knowledge/{name}", given(title=name))
+        await instance.admin("PUT", f"/knowledge/{name}", document_body(title=name))
     seen, after = [], ""
     while True:
         page = (await instance.admin("GET", f"/knowledge?limit=2&after={after}")).body
@@ -62,7 +62,7 @@ async def test_documents_are_listed_in_pages(instance: Instance) -> None:
 async def test_the_hash_tells_whether_anything_changed(instance: Instance) -> None:
     ends = "2027-01-01T00:00:00Z"
     settings = {"url": "", "language": "en", "visibility": "verified"}
-    await instance.admin("PUT", "/knowledge/one", given(**settings, expires_at=ends))
+    await instance.admin("PUT", "/knowledge/one", document_body(**settings, expires_at=ends))
     item = (await instance.admin("GET", "/knowledge")).body["items"][0]
     from datetime import datetime
 
@@ -72,7 +72,7 @@ async def test_the_hash_tells_whether_anything_changed(instance: Instance) -> No
 
 
 async def test_one_tenant_does_not_see_the_documents_of_another(instance: Instance) -> None:
-    await instance.admin("PUT", "/knowledge/shipping", given())
+    await instance.admin("PUT", "/knowledge/shipping", document_body())
     assert (await instance.call("GET", "/v1/admin/other/knowledge")).body["items"] == []
     assert (await instance.call("GET", "/v1/admin/other/knowledge/shipping")).status == 404
     found = await instance.call("POST", "/v1/admin/other/knowledge/search", {"query": "parcel to Lisbon"})
@@ -82,16 +82,16 @@ async def test_one_tenant_does_not_see_the_documents_of_another(instance: Instan
 REFUSED: dict[str, tuple[dict[str, Any], int, str]] = {
     "no body": ({"title": "T"}, 400, "invalid_request"),
     "no title": ({"body": BODY}, 400, "invalid_request"),
-    "empty title": (given(title=""), 400, "invalid_request"),
-    "unknown field": (given(tags=[]), 400, "invalid_request"),
-    "number for text": (given(body=5), 400, "invalid_request"),
-    "script address": (given(url="javascript:alert(1)"), 400, "invalid_request"),
-    "unknown visibility": (given(visibility="secret"), 400, "invalid_request"),
-    "time without a zone": (given(expires_at="2027-01-01T00:00:00"), 400, "invalid_request"),
-    "NUL in the body": (given(body="a\x00b"), 422, "unprocessable"),
-    "NUL in the title": (given(title="a\x00b"), 422, "unprocessable"),
-    "nothing to read": (given(body=" \n--- "), 422, "unprocessable"),
-    "too much text": (given(body="word " * 190_000), 413, "document_too_large"),
+    "empty title": (document_body(title=""), 400, "invalid_request"),
+    "unknown field": (document_body(tags=[]), 400, "invalid_request"),
+    "number for text": (document_body(body=5), 400, "invalid_request"),
+    "script address": (document_body(url="javascript:alert(1)"), 400, "invalid_request"),
+    "unknown visibility": (document_body(visibility="secret"), 400, "invalid_request"),
+    "time without a zone": (document_body(expires_at="2027-01-01T00:00:00"), 400, "invalid_request"),
+    "NUL in the body": (document_body(body="a\x00b"), 422, "unprocessable"),
+    "NUL in the title": (document_body(title="a\x00b"), 422, "unprocessable"),
+    "nothing to read": (document_body(body=" \n--- "), 422, "unprocessable"),
+    "too much text": (document_body(body="word " * 190_000), 413, "document_too_large"),
 }
 
 
@@ -104,12 +104,12 @@ async def test_an_unusable_document_is_refused(instance: Instance, kind: str) ->
 
 
 async def test_the_largest_document_is_taken(instance: Instance) -> None:
-    answer = await instance.admin("PUT", "/knowledge/large", given(body=("word " * 20 + "\n\n") * 8_000))
+    answer = await instance.admin("PUT", "/knowledge/large", document_body(body=("word " * 20 + "\n\n") * 8_000))
     assert answer.status == 200
 
 
 async def test_a_request_over_four_mebibytes_is_refused(instance: Instance) -> None:
-    answer = await instance.admin("PUT", "/knowledge/doc", given(body="x" * (4 * 1024 * 1024)))
+    answer = await instance.admin("PUT", "/knowledge/doc", document_body(body="x" * (4 * 1024 * 1024)))
     assert (answer.status, answer.code) == (413, "too_large")
 
 
@@ -120,7 +120,7 @@ async def test_another_content_type_is_refused(instance: Instance) -> None:
 
 @pytest.mark.parametrize("name", ["-a", ".hidden", "a b", "x" * 201, "a%2Fb", "%00"])
 async def test_a_document_needs_a_plain_name(instance: Instance, name: str) -> None:
-    answer = await instance.admin("PUT", f"/knowledge/{name}", given())
+    answer = await instance.admin("PUT", f"/knowledge/{name}", document_body())
     assert answer.status in (400, 404)
     assert (await instance.admin("GET", "/knowledge")).body["items"] == []
 

@@ -13,7 +13,7 @@ from schemas.conversation import ActionRecord, Turn
 AT = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 
 
-def shown(**fields: Any) -> str:
+def render_reasons(**fields: Any) -> str:
     return str(render_turn(Turn(id="t", handled=["m"], at=AT, **fields)))
 
 
@@ -27,11 +27,11 @@ def shown(**fields: Any) -> str:
     ],
 )
 def test_route_and_outcome_are_named_once(route: str, outcome: str, said: str) -> None:
-    assert f"<summary>{said}</summary>" in shown(route=route, outcome=outcome)
+    assert f"<summary>{said}</summary>" in render_reasons(route=route, outcome=outcome)
 
 
 def test_an_action_is_shown_by_its_title_and_its_name() -> None:
     """One of an older release has no title."""
     new = ActionRecord(name="refund_order", title="Refund an order", outcome="succeeded")
-    assert "Refund an order (refund_order)" in shown(route="local", actions=[new])
-    assert "<dd>refund_order</dd>" in shown(route="local", actions=[new.model_copy(update={"title": ""})])
+    assert "Refund an order (refund_order)" in render_reasons(route="local", actions=[new])
+    assert "<dd>refund_order</dd>" in render_reasons(route="local", actions=[new.model_copy(update={"title": ""})])

@@ -140,7 +140,7 @@ async def test_one_process_collects_and_the_next_one_goes_on_when_it_is_gone(wor
 
 
 async def test_a_collector_that_died_in_the_middle_is_followed_by_another(world: CollectorEnvironment) -> None:
-    class Dying:
+    class FailingBlobs:
         """Deletes the bytes of a file, and no more."""
 
         def __getattr__(self, name: str) -> Any:
@@ -155,7 +155,7 @@ async def test_a_collector_that_died_in_the_middle_is_followed_by_another(world:
     await world.say(1, named)
     world.clock.tick(hours=25)
     with pytest.raises(Unavailable):
-        await world.collector(Dying()).sweep()
+        await world.collector(FailingBlobs()).sweep()
     world.clock.tick(hours=1)
     await world.collector().sweep()
     assert (await world.has(loose), await world.has(named)) == (False, True)

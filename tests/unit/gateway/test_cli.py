@@ -252,6 +252,31 @@ def test_chatting_needs_an_instance(folder: Path) -> None:
     assert "fix: start one with `parley dev`" in done.stderr
 
 
+def test_a_check_without_an_instance_and_without_documents_says_that_nothing_runs(folder: Path) -> None:
+    (folder / "questions.yaml").write_text(
+        "[{id: a, question: 'What costs 12 euros?', document: shipping, split: dev}]"
+    )
+    done = parley("knowledge", "check", "questions.yaml", cwd=folder)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("error[setup]: no instance answers at http://127.0.0.1:")
+    assert "fix: start one with `parley dev`" in done.stderr
+    done = parley("knowledge", "check", "questions.yaml", "--json", cwd=folder)
+    error = json.loads(done.stdout)["error"]
+    assert (done.returncode, error["code"]) == (2, "setup")
+    assert error["message"].startswith("no instance answers at http://127.0.0.1:")
+    assert error["fix"].startswith("start one with `parley dev`")
+
+
+def test_published_documents_are_checked_without_an_instance(folder: Path) -> None:
+    (folder / "questions.yaml").write_text(
+        "[{id: a, question: 'What does a parcel to Lisbon cost?', document: shipping, split: dev}]"
+    )
+    assert parley("knowledge", "add", "docs", cwd=folder).returncode == 0
+    done = parley("knowledge", "check", "questions.yaml", "--json", cwd=folder)
+    assert (done.returncode, json.loads(done.stdout)[0]["found"]) == (0, 1.0)
+    assert "no instance runs" in done.stderr
+
+
 def test_an_unforeseen_error_is_no_stack_trace_either(folder: Path) -> None:
     """A folder where the database should be."""
     (folder / ".parley" / "parley.db").mkdir(parents=True)
@@ -557,6 +582,7 @@ def test_quality_is_counted_by_split(running: DevProcess) -> None:
     figures = {item["split"]: item for item in json.loads(done.stdout)}
     assert (figures["dev"]["answerable"], figures["dev"]["found"]) == (1, 1.0)
     assert (figures["test"]["answerable"], figures["test"]["unanswerable"]) == (1, 1)
+    assert "no instance runs" not in done.stderr
     broken = parley("knowledge", "check", "gone.yaml", cwd=running.folder)
     assert broken.stderr.startswith("error[invalid_request]: cannot read gone.yaml")
 

@@ -11,6 +11,8 @@ import pytest
 from gateway.config import loader
 from gateway.config.secret_keys import GENERATE_COMMAND
 from gateway.config.settings import Config
+from gateway.config.voice import VoiceSettings
+from gateway.wiring.models import build_voice
 from schemas.errors import ConfigInvalid
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -333,3 +335,44 @@ def test_the_example_is_valid(tmp_path: Path) -> None:
 )
 def test_commands_find_the_instance_by_its_listen_address(tmp_path: Path, listen: str, url: str) -> None:
     assert load(tmp_path, SHOP + f"listen: '{listen}'\n").local_url == url
+
+
+# ── phrases with an earlier name ─────────────────────────────────────────────────────────────────────────────────────
+
+RENAMED_PHRASES = {
+    "closed": "desk_closed",
+    "closed_until": "desk_closed_until",
+    "declined": "action_declined",
+    "done": "action_done",
+    "failed": "processing_failed",
+    "go_on": "assistant_back",
+    "not_done": "action_failed",
+    "refused": "action_refused",
+    "still_unclear": "earlier_action_being_checked",
+    "unclear": "action_being_checked",
+    "unclear_still": "action_check_failed",
+    "wait": "models_unavailable",
+}
+
+
+@pytest.mark.parametrize(("earlier", "name"), RENAMED_PHRASES.items())
+def test_a_phrase_is_set_by_its_name_and_by_its_earlier_name(tmp_path: Path, earlier: str, name: str) -> None:
+    for key in (name, earlier):
+        voice = load(tmp_path, f"{SHOP}    voice: {{{key}: In our own words.}}\n").tenants["shop"].voice
+        assert voice.model_dump()[name] == "In our own words."
+        assert voice.model_fields_set == {name}
+        assert getattr(build_voice(voice), name) == "In our own words."
+
+
+def test_a_phrase_under_both_of_its_names_is_refused(tmp_path: Path) -> None:
+    text = f"{SHOP}    voice:\n      desk_closed: One.\n      closed: Two.\n"
+    assert problem(tmp_path, text).startswith("parley.yaml:6:7: tenants.shop.voice.closed: unknown key")
+
+
+def test_an_earlier_name_is_shown_where_its_value_is_wrong(tmp_path: Path) -> None:
+    text = f"{SHOP}    voice:\n      closed: 5\n"
+    assert problem(tmp_path, text) == "parley.yaml:5:7: tenants.shop.voice.closed: must be text; put it in quotes"
+
+
+def test_only_the_new_names_are_documented() -> None:
+    assert not RENAMED_PHRASES.keys() & VoiceSettings.model_json_schema()["properties"].keys()

@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from gateway.config.desk import DeskHours, DeskSettings
-from gateway.wiring.consumers import build_worker_desk_rules
+from gateway.wiring.consumers import build_desk_service_level
 
 
 def test_written_hours_are_office_hours() -> None:
@@ -37,9 +37,9 @@ def test_holiday_is_a_day(day: str) -> None:
 
 def test_worker_is_told_of_hours_limit_and_rating() -> None:
     """A limit of no minutes is none."""
-    terms = build_worker_desk_rules(DeskSettings.model_validate({"channel": "C0123456789"}))
+    terms = build_desk_service_level(DeskSettings.model_validate({"channel": "C0123456789"}))
     assert (terms.hours, terms.first_reply, terms.rating) == (None, timedelta(minutes=15), True)
-    without = build_worker_desk_rules(
+    without = build_desk_service_level(
         DeskSettings.model_validate({"channel": "C0123456789", "times": {"first_reply": 0}, "rating": False})
     )
     assert (without.first_reply, without.rating) == (None, False)

@@ -33,7 +33,7 @@ def port() -> int:
     return free_port()
 
 
-async def said(account: Account) -> list[tuple[str, str]]:
+async def inspect_findings(account: Account) -> list[tuple[str, str]]:
     return [(found.status, found.detail) for found in await vendors.inspect_account("check", account)]
 
 
@@ -41,12 +41,14 @@ async def test_slack_tells_of_a_token_that_is_refused_and_of_scopes_that_are_lac
     vendor = SlackVendor(pace=0)
     async with vendor.serving():
         account = account_of("slack", vendor.settings())
-        assert await said(account) == [("ok", "the token works, with the scopes that are needed")]
+        assert await inspect_findings(account) == [("ok", "the token works, with the scopes that are needed")]
         vendor.scopes.discard("users:read")
-        assert await said(account) == [("warn", "the app lacks users:read: nobody's name is known")]
+        assert await inspect_findings(account) == [("warn", "the app lacks users:read: nobody's name is known")]
         vendor.scopes.discard("files:read")
-        assert await said(account) == [("fail", "the app lacks files:read")]
-        ((status, detail),) = await said(account_of("slack", vendor.settings() | {"bot_token": "xoxb-wrong"}))
+        assert await inspect_findings(account) == [("fail", "the app lacks files:read")]
+        ((status, detail),) = await inspect_findings(
+            account_of("slack", vendor.settings() | {"bot_token": "xoxb-wrong"})
+        )
         assert (status, "refuses" in detail) == ("fail", True)
 
 
@@ -56,9 +58,9 @@ async def test_slack_tells_of_a_desk_that_the_app_cannot_work_at() -> None:
         good, empty = vendor.channel("support"), vendor.channel("billing", with_bot=False)
         hidden = vendor.channel("hidden", private=True, with_bot=False)
         desk = replace(account_of("slack", vendor.settings()), desk=frozenset({good.id}))
-        assert await said(desk) == [("ok", "the token works, with the scopes that are needed")]
+        assert await inspect_findings(desk) == [("ok", "the token works, with the scopes that are needed")]
         good.archived = True
-        found = await said(replace(desk, desk=frozenset({good.id, empty.id, hidden.id})))
+        found = await inspect_findings(replace(desk, desk=frozenset({good.id, empty.id, hidden.id})))
         assert {
             (status, place)
             for status, detail in found[1:]
@@ -70,17 +72,17 @@ async def test_slack_tells_of_a_desk_that_the_app_cannot_work_at() -> None:
             ("fail", hidden.id),
         }
         vendor.scopes.discard("reactions:write")
-        assert ("fail", "the app lacks reactions:write") in await said(desk)
+        assert ("fail", "the app lacks reactions:write") in await inspect_findings(desk)
 
 
 async def test_discord_tells_of_a_token_that_is_refused_and_of_the_intent() -> None:
     server = Discord(pace=0)
     async with server.serving():
         account = account_of("discord", server.settings())
-        assert await said(account) == [("ok", "the token works, with the message content intent")]
+        assert await inspect_findings(account) == [("ok", "the token works, with the message content intent")]
         server.world.content_enabled = False
-        assert await said(account) == [("warn", "the bot may not read what is written in servers")]
-        assert await said(account_of("discord", server.settings() | {"token": "wrong"})) == [
+        assert await inspect_findings(account) == [("warn", "the bot may not read what is written in servers")]
+        assert await inspect_findings(account_of("discord", server.settings() | {"token": "wrong"})) == [
             ("fail", "Discord refuses the token")
         ]
 
@@ -88,25 +90,25 @@ async def test_discord_tells_of_a_token_that_is_refused_and_of_the_intent() -> N
 @pytest.mark.parametrize("vendor", [WhatsApp, Instagram])
 async def test_meta_tells_whether_the_token_works_and_until_when(vendor: Any) -> None:
     async with bench_of(vendor()) as bench:
-        assert [status for status, _ in await said(bench.account)] == ["ok"]
+        assert [status for status, _ in await inspect_findings(bench.account)] == ["ok"]
         bench.vendor.token.expires_at = bench.vendor.graph.pace.now() + 3600
-        ((status, detail),) = await said(bench.account)
+        ((status, detail),) = await inspect_findings(bench.account)
         assert (status, detail.startswith("the token works until")) == ("warn", True)
         wrong = account_of(bench.vendor.name, bench.vendor.settings() | {"access_token": "wrong"})
-        assert [status for status, _ in await said(wrong)] == ["fail"]
+        assert [status for status, _ in await inspect_findings(wrong)] == ["fail"]
 
 
 async def test_twilio_tells_whether_the_credentials_work() -> None:
     vendor = Twilio(pace=VendorClock(scale=0))
     async with vendor.serving():
-        assert await said(account_of("whatsapp", vendor.settings())) == [("ok", "the credentials work")]
+        assert await inspect_findings(account_of("whatsapp", vendor.settings())) == [("ok", "the credentials work")]
         wrong = account_of("whatsapp", vendor.settings() | {"auth_token": "0" * 32})
-        assert await said(wrong) == [("fail", "Twilio refuses the credentials")]
+        assert await inspect_findings(wrong) == [("fail", "Twilio refuses the credentials")]
 
 
 async def test_a_vendor_that_cannot_be_reached_is_a_failure_and_no_crash(port: int) -> None:
     settings = {"token": "t", "api_base": f"http://127.0.0.1:{port}"}
-    ((status, _),) = await said(account_of("discord", settings))
+    ((status, _),) = await inspect_findings(account_of("discord", settings))
     assert status == "fail"
 
 

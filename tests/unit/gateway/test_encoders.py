@@ -15,7 +15,7 @@ from infra.deploy import encoder as fetching
 from schemas.errors import ConfigInvalid
 
 
-def loaded(folder: Path, encoder: str | None) -> Config:
+def load_config(folder: Path, encoder: str | None) -> Config:
     raw = {"tenants": {"shop": {"name": "Shop"}}} | ({"encoder": encoder} if encoder is not None else {})
     (folder / "parley.yaml").write_text(yaml.safe_dump(raw))
     return configuration.load(folder / "parley.yaml", environ={}, make_secrets=False)
@@ -24,7 +24,7 @@ def loaded(folder: Path, encoder: str | None) -> Config:
 def test_auto_takes_the_sentence_encoder_that_is_there(tmp_path: Path) -> None:
     """Without a setting the fetched encoder is used, and ``doctor`` names it."""
     fetching.fetch()
-    config = loaded(tmp_path, None)
+    config = load_config(tmp_path, None)
     opened = encoders.open_encoder(config)
     assert opened is not None
     assert (config.encoder, opened.kind) == ("auto", "strong")
@@ -35,7 +35,7 @@ def test_auto_takes_the_sentence_encoder_that_is_there(tmp_path: Path) -> None:
 def test_auto_falls_back_and_says_how_to_get_better(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where it was not fetched, word vectors serve; that is a warning with a way out, not a failure."""
     monkeypatch.setenv("PARLEY_ENCODER", str(tmp_path / "nothing"))
-    config = loaded(tmp_path, "auto")
+    config = load_config(tmp_path, "auto")
     opened = encoders.open_encoder(config)
     assert opened is not None
     assert opened.kind == "light"
@@ -46,7 +46,7 @@ def test_auto_falls_back_and_says_how_to_get_better(tmp_path: Path, monkeypatch:
 
 def test_light_is_light_whatever_is_there(tmp_path: Path) -> None:
     """Who asks for word vectors gets them, without a warning."""
-    config = loaded(tmp_path, "light")
+    config = load_config(tmp_path, "light")
     opened = encoders.open_encoder(config)
     assert opened is not None
     assert (opened.kind, encoders.check_encoder(config).status) == ("light", "ok")
@@ -60,10 +60,10 @@ def test_folder_is_named_relative_to_the_file(tmp_path: Path) -> None:
     for name in ("model.onnx", "tokenizer.json"):
         (mine / name).symlink_to(fetched / name)
     (mine / "encoder.json").write_text(json.dumps({"name": "my-own", "pooling": "mean", "max_tokens": 128}))
-    opened = encoders.open_encoder(loaded(tmp_path, "mine"))
+    opened = encoders.open_encoder(load_config(tmp_path, "mine"))
     assert opened is not None
     assert opened.name.startswith("my-own+")
-    config = loaded(tmp_path, "elsewhere")
+    config = load_config(tmp_path, "elsewhere")
     assert config.encoder == str(tmp_path / "elsewhere")
     with pytest.raises(ConfigInvalid):
         encoders.open_encoder(config)

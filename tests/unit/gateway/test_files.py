@@ -43,7 +43,7 @@ async def vendor_files(bench: MetaAccount, blobs: StoredBlobs) -> AsyncIterator[
     opened: list[VendorFiles] = []
 
     def make(most: int = 1000) -> VendorFiles:
-        opened.append(made(bench, blobs, most))
+        opened.append(build_vendor_files(bench, blobs, most))
         return opened[-1]
 
     yield make
@@ -51,7 +51,7 @@ async def vendor_files(bench: MetaAccount, blobs: StoredBlobs) -> AsyncIterator[
         await each.close()
 
 
-def made(bench: MetaAccount, blobs: Blobs, most: int = 1000) -> VendorFiles:
+def build_vendor_files(bench: MetaAccount, blobs: Blobs, most: int = 1000) -> VendorFiles:
     return VendorFiles(
         {"whatsapp": bench.channel},
         accounts=lambda tenant, channel, name: bench.account if name == "main" else None,
@@ -61,7 +61,7 @@ def made(bench: MetaAccount, blobs: Blobs, most: int = 1000) -> VendorFiles:
     )
 
 
-async def sent(bench: MetaAccount, file: File = PHOTO) -> RemoteFile:
+async def send_file(bench: MetaAccount, file: File = PHOTO) -> RemoteFile:
     await bench.vendor.say("anna", "", files=[file])
     (event,) = await bench.events()
     (found,) = event.payload["files"]
@@ -73,7 +73,7 @@ async def test_a_contacts_file_is_stored_for_its_conversation_and_typed_by_conte
     bench: MetaAccount, blobs: StoredBlobs, vendor_files: Made
 ) -> None:
     bench.vendor.faults.next(Fault("refuse", "media.get", status=500))  # once: it is asked again
-    stored = await vendor_files(1000).fetch("conversation", ORIGIN, await sent(bench))
+    stored = await vendor_files(1000).fetch("conversation", ORIGIN, await send_file(bench))
     assert (stored.name, stored.type, stored.size, stored.missing) == ("image.jpg", "image/jpeg", len(PHOTO.data), "")
     assert await blobs.get("shop", stored.id) == (stored, PHOTO.data)
     assert await blobs.describe("shop", stored.id) == StoredFile(stored, "conversation", ORIGIN.contact_id)
@@ -89,8 +89,8 @@ async def test_files_of_vendors_count_against_the_contact_who_sent_them_and_the_
     limits = LimitSettings(contact_bytes_per_day=size, stored_file_bytes=3 * size)
     async with sqlite_state(tmp_path / "parley.db") as state:
         quota = StorageQuota(state.limiter, lambda _tenant: limits, lambda: datetime.now(UTC))
-        files = made(bench, QuotaBlobs(blobs, quota))
-        photo, other = await sent(bench), ORIGIN.model_copy(update={"contact_id": "other"})
+        files = build_vendor_files(bench, QuotaBlobs(blobs, quota))
+        photo, other = await send_file(bench), ORIGIN.model_copy(update={"contact_id": "other"})
         await files.fetch("conversation", ORIGIN, photo)
         with pytest.raises(RateLimited):
             await files.fetch("conversation", ORIGIN, photo)
@@ -106,9 +106,9 @@ async def test_a_file_that_is_too_large_or_of_a_kind_that_is_not_kept_is_refused
     bench: MetaAccount, vendor_files: Made
 ) -> None:
     with pytest.raises(TooLarge):
-        await vendor_files(3).fetch("conversation", ORIGIN, await sent(bench))
+        await vendor_files(3).fetch("conversation", ORIGIN, await send_file(bench))
     bench.receiver.requests.clear()
-    program = await sent(bench, File("pot.jpg", "image/jpeg", b"MZ\x00\x01 not a picture"))
+    program = await send_file(bench, File("pot.jpg", "image/jpeg", b"MZ\x00\x01 not a picture"))
     with pytest.raises(UnsupportedMediaType):
         await vendor_files(1000).fetch("conversation", ORIGIN, program)
 
@@ -118,7 +118,7 @@ async def test_a_vendor_that_never_gives_the_file_is_left_after_a_while(
 ) -> None:
     monkeypatch.setattr(files, "FETCH_TIMEOUT", 0.4)
     monkeypatch.setattr(files, "RETRY_DELAY", 0.01)
-    found = await sent(bench)
+    found = await send_file(bench)
     bench.vendor.faults.next(*[Fault("refuse", "media.get", status=500)] * 50)
     with pytest.raises(TimeoutError):
         await vendor_files(1000).fetch("conversation", ORIGIN, found)
@@ -128,4 +128,4 @@ async def test_a_vendor_that_never_gives_the_file_is_left_after_a_while(
 async def test_without_the_account_there_is_no_file(bench: MetaAccount, vendor_files: Made) -> None:
     gone = ORIGIN.model_copy(update={"account": "gone"})
     with pytest.raises(NotFound):
-        await vendor_files(1000).fetch("conversation", gone, await sent(bench))
+        await vendor_files(1000).fetch("conversation", gone, await send_file(bench))

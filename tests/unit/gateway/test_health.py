@@ -16,7 +16,7 @@ from schemas.errors import StateUnavailable
 from tests.unit.gateway.conftest import Instance
 
 
-async def asked(parts: Parts, path: str) -> tuple[int, Any, Any]:
+async def get_page(parts: Parts, path: str) -> tuple[int, Any, Any]:
     app = web.Application()
     health.add_routes(app, parts)
     async with (
@@ -42,15 +42,15 @@ async def test_a_missing_part_is_named_while_the_process_stays_alive(instance: I
         return {"bus": "cannot be reached"}
 
     parts = replace(instance.parts, check_readiness=wrong)
-    status, body, headers = await asked(parts, "/readyz")
+    status, body, headers = await get_page(parts, "/readyz")
     assert status == 503
     assert (body["ready"], body["parts"]["bus"], body["parts"]["state"]) == (False, "cannot be reached", "ok")
     assert (body["error"]["code"], headers["Retry-After"]) == ("unavailable", "1")
-    assert (await asked(parts, "/healthz"))[0] == 200
+    assert (await get_page(parts, "/healthz"))[0] == 200
 
 
 async def test_lost_state_is_not_ready(instance: Instance) -> None:
-    status, body, _ = await asked(replace(instance.parts, is_state_lost=lambda: True), "/readyz")
+    status, body, _ = await get_page(replace(instance.parts, is_state_lost=lambda: True), "/readyz")
     assert (status, body["parts"]["state"]) == (503, "being rebuilt")
 
 
@@ -63,9 +63,9 @@ async def test_a_part_that_fails_or_hangs_is_not_ready(instance: Instance, monke
         return {}
 
     monkeypatch.setattr(health, "READINESS_TIMEOUT", 0.05)
-    status, body, _ = await asked(replace(instance.parts, check_readiness=fails), "/readyz")
+    status, body, _ = await get_page(replace(instance.parts, check_readiness=fails), "/readyz")
     assert (status, body["parts"]["process"]) == (503, "the state store cannot be reached")
-    status, body, _ = await asked(replace(instance.parts, check_readiness=hangs), "/readyz")
+    status, body, _ = await get_page(replace(instance.parts, check_readiness=hangs), "/readyz")
     assert (status, body["parts"]["process"]) == (503, "no answer within 0.05 s")
 
 

@@ -202,7 +202,8 @@ def test_every_setting_of_models_is_explained() -> None:
     """On the page about them."""
     page = (ROOT / "docs" / "models.md").read_text()
     sections = (ModelEntry, ModelPrices, BudgetSettings)
-    names = {name for section in sections for name in section.model_fields} | {"instructions", "examples", "wait"}
+    phrases = {"instructions", "examples", "models_unavailable"}
+    names = {name for section in sections for name in section.model_fields} | phrases
     assert [name for name in sorted(names) if not re.search(rf"`(voice\.)?{name}`", page)] == []
 
 

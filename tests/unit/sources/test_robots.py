@@ -77,8 +77,11 @@ def test_links_are_found_in_any_markup_and_made_plain() -> None:
 
 @settings(max_examples=200, deadline=None)
 @given(st.text(alphabet="<>a ='\"/#&;hrefbs\n", max_size=400))
-def test_any_markup_has_links(text: str) -> None:
-    read_instructions(text, URL("https://shop.example/"))
+def test_a_link_before_any_markup_is_found_and_all_links_lead_to_the_site(text: str) -> None:
+    site = URL("https://shop.example/")
+    links = read_instructions(f"<a href='/first'>{text}", site).links
+    assert links[0] == "https://shop.example/first"
+    assert [link for link in links if URL(link).origin() != site.origin()] == []
 
 
 @pytest.mark.parametrize("unit", ["<a ", "<a href=", "<a href='", "<a href='/x'>", "<meta " + "a=" * 3000])

@@ -45,10 +45,14 @@ async def test_a_file_is_uploaded_sent_and_fetched(shop: Shop) -> None:
     assert said.status == 202
     assert (await shop.logged())[0].payload(InboundMessage).attachments[0].type == "image/png"
     (line,) = (await visitor.call("GET", "messages")).body["messages"]
-    (shown,) = line["attachments"]
-    assert set(shown) == {"id", "name", "type", "size", "url"}
-    assert (shown["id"], shown["name"], shown["size"]) == (stored.body["attachment_id"], "blätter.png", len(png()))
-    fetched = await shop.call("GET", shown["url"])
+    (list_attachments,) = line["attachments"]
+    assert set(list_attachments) == {"id", "name", "type", "size", "url"}
+    assert (list_attachments["id"], list_attachments["name"], list_attachments["size"]) == (
+        stored.body["attachment_id"],
+        "blätter.png",
+        len(png()),
+    )
+    fetched = await shop.call("GET", list_attachments["url"])
     assert (fetched.status, fetched.body) == (200, png())
     assert fetched.headers["Content-Type"] == "image/png"
     assert fetched.headers["X-Content-Type-Options"] == "nosniff"
@@ -151,7 +155,7 @@ async def post(visitor: Visitor, attachment: str, client_msg_id: str = "m") -> A
     )
 
 
-async def shown(visitor: Visitor) -> list[dict[str, Any]]:
+async def list_attachments(visitor: Visitor) -> list[dict[str, Any]]:
     lines = (await visitor.call("GET", "messages")).body["messages"]
     return [attachment for line in lines for attachment in line["attachments"]]
 
@@ -168,7 +172,7 @@ async def test_a_file_can_be_referenced_in_its_own_conversation_only(shop: Shop)
     assert his.body["attachment_id"] != hers
     assert (await post(bob, his.body["attachment_id"])).status == 202
     for visitor, name, kind in ((alice, "alice-secret.txt", "text/plain"), (bob, "bob-known.csv", "text/csv")):
-        (file,) = await shown(visitor)
+        (file,) = await list_attachments(visitor)
         fetched = await shop.call("GET", file["url"])
         assert (file["name"], file["type"], fetched.headers["Content-Type"]) == (name, kind, kind)
         assert name in fetched.headers["Content-Disposition"]
@@ -200,7 +204,7 @@ async def test_a_file_of_an_earlier_release_is_shown_and_cannot_be_referenced_an
         created_at=shop.clock(),
     )
     await shop.parts.state.transcript.add(visitor.conversation, line)
-    (file,) = await shown(visitor)
+    (file,) = await list_attachments(visitor)
     fetched = await shop.call("GET", file["url"])
     assert (file["name"], fetched.status, fetched.body) == ("wilt.txt", 200, b"wilt")
     assert fetched.headers["Content-Disposition"] == "attachment; filename*=UTF-8''file.txt"

@@ -96,13 +96,13 @@ async def test_a_waiting_reader_finds_a_message_whose_signal_was_lost(shop: Shop
     visitor = await shop.visitor()
     waiting = asyncio.create_task(visitor.call("GET", "messages?after=0&wait=20"))
     await asyncio.sleep(0)
-    shop.parts.state.signals.publish = _lost  # type: ignore[method-assign]
+    shop.parts.state.signals.publish = _lose_signal  # type: ignore[method-assign]
     await shop.reply(visitor, "there")
     async with asyncio.timeout(15):
         assert [line["text"] for line in (await waiting).body["messages"]] == ["there"]
 
 
-async def _lost(topic: str, payload: bytes) -> None:
+async def _lose_signal(topic: str, payload: bytes) -> None:
     """A signal that nobody gets."""
 
 

@@ -14,7 +14,7 @@ from pydantic import BaseModel, Field
 
 from agent_worker.actions import ActionContext, ActionRefused, action, exceeds
 from agent_worker.actions.spec import Action
-from agent_worker.handoff.desk_rules import DeskRules
+from agent_worker.handoff.desk_service_level import DeskServiceLevel
 from agent_worker.models.registry import Models
 from agent_worker.settings import ActionRules
 from agent_worker.worker import Worker
@@ -232,7 +232,7 @@ def http_rules(payments: PaymentService, *, absent: str = "unsure", **changes: A
 
 @asynccontextmanager
 async def open_shop(
-    folder: Path, *, declared: bool = False, desk: DeskRules | None = None, **more: Any
+    folder: Path, *, declared: bool = False, desk: DeskServiceLevel | None = None, **more: Any
 ) -> AsyncIterator[Shop]:
     async with open_payments() as payments:
         made = http_rules(payments, **more) if declared else rules(payments, **more)

@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from agent_worker.actions.spec import exceeds
-from agent_worker.phrases import DEFAULT_VOICE
+from agent_worker.voice import DEFAULT_VOICE
 from schemas import topics
 from schemas.conversation import OwnerRequested
 from tests.unit.agent_worker.actions.shop import Refund, Shop, another_worker

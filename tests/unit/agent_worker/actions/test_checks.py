@@ -11,7 +11,7 @@ import pytest
 
 from agent_worker.actions import ActionContext, ActionFailed, ActionRefused, action
 from agent_worker.actions.spec import Action
-from agent_worker.phrases import DEFAULT_VOICE
+from agent_worker.voice import DEFAULT_VOICE
 from schemas.errors import ConfigInvalid
 from tests.simulators.models.server import ModelServer, Script
 from tests.unit.agent_worker.actions.shop import (
@@ -25,9 +25,9 @@ from tests.unit.agent_worker.actions.shop import (
     require_own_order,
     status,
 )
-from tests.unit.agent_worker.actions.test_remote_model import asks, with_remote_model
+from tests.unit.agent_worker.actions.test_remote_model import call_script, with_remote_model
 
-REFUSED = f"{DEFAULT_VOICE.refused} I cannot find this order among yours."
+REFUSED = f"{DEFAULT_VOICE.action_refused} I cannot find this order among yours."
 
 
 @dataclass
@@ -88,7 +88,7 @@ async def test_an_action_refused_by_its_check_after_the_confirmation_needs_no_ap
         pending = await checked.shop.ask(amount, name=f"ask-{number}")
         checked.books.paid_back.add("A-1001")
         await checked.shop.hear(checked.shop.yes(pending, f"yes-{number}"))
-        assert await checked.shop.last() == f"{DEFAULT_VOICE.refused} This order was paid back before."
+        assert await checked.shop.last() == f"{DEFAULT_VOICE.action_refused} This order was paid back before."
         checked.books.paid_back.clear()
     assert (checked.shop.payments.done, await checked.shop.requested()) == ([], [])
     assert (await checked.shop.memory()).confirmation is None
@@ -99,7 +99,7 @@ async def test_an_action_refused_by_its_check_before_the_approval_is_not_done(ch
     (approval,) = (await checked.shop.memory()).approvals
     checked.books.paid_back.add("A-1001")
     await checked.shop.hear(await checked.shop.decided(approval.id, "approve", "one"))
-    assert await checked.shop.last() == f"{DEFAULT_VOICE.refused} This order was paid back before."
+    assert await checked.shop.last() == f"{DEFAULT_VOICE.action_refused} This order was paid back before."
     assert checked.shop.payments.done == []
 
 
@@ -127,7 +127,7 @@ async def test_an_action_begun_before_a_crash_reports_its_outcome_whatever_the_c
 async def test_a_check_that_cannot_look_leads_to_no_question(checked: CheckedShop) -> None:
     checked.books.away = True
     await checked.shop.say("ask", 'refund {"order": "A-1001", "amount": "12.50"}')
-    assert await checked.shop.last() == f"{DEFAULT_VOICE.not_done} The books are closed."
+    assert await checked.shop.last() == f"{DEFAULT_VOICE.action_failed} The books are closed."
     assert (await checked.shop.memory()).confirmation is None
 
 
@@ -139,7 +139,7 @@ async def test_a_check_has_no_idempotency_key_to_do_anything_under(checked: Chec
 
 async def test_a_remote_model_is_told_that_it_was_refused_and_the_contact_is_not_asked(checked: CheckedShop) -> None:
     async with ModelServer().serving() as server:
-        server.next_scripts = [asks("refund", order="A-2001", amount="12.50"), Script()]
+        server.next_scripts = [call_script("refund", order="A-2001", amount="12.50"), Script()]
         checked.shop.worker = with_remote_model(checked.shop, server)
         await checked.shop.say("ask", "money back for A-2001 please")
         assert "I cannot find this order among yours" in await checked.shop.last()

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from agent_worker.phrases import DEFAULT_VOICE
+from agent_worker.voice import DEFAULT_VOICE
 from schemas import topics
 from schemas.messages import Choice, RemoteFile
 from tests.unit.agent_worker.actions.shop import Shop, another_worker
@@ -168,7 +168,7 @@ async def test_a_thumb_up_on_another_message_is_not_a_yes(shop: Shop) -> None:
 async def test_no_leaves_it_and_closes_the_question(shop: Shop) -> None:
     pending = await shop.ask()
     await shop.hear(shop.picked(f"no:{pending.id}", pending, "no"))
-    assert await shop.last() == DEFAULT_VOICE.declined
+    assert await shop.last() == DEFAULT_VOICE.action_declined
     await shop.hear(shop.yes(pending))
     assert await shop.last() == DEFAULT_VOICE.confirm_gone
     assert shop.payments.done == []

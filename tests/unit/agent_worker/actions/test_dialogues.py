@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from agent_worker.phrases import DEFAULT_VOICE
+from agent_worker.voice import DEFAULT_VOICE
 from tests.unit.agent_worker.actions.example_shop import Counter, counter_at, desk_at
 
 DIALOGUES: list[dict[str, Any]] = yaml.safe_load((Path(__file__).parent / "dialogues.yaml").read_text())

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from agent_worker.actions import ActionContext
-from agent_worker.phrases import DEFAULT_VOICE
+from agent_worker.voice import DEFAULT_VOICE
 from schemas import topics
 from schemas.actions import ActionIntended
 from schemas.conversation import OwnerRequested
@@ -23,10 +23,10 @@ from tests.simulators.payments import Mood
 from tests.unit.agent_worker.actions.shop import Shop, another_worker, open_shop, refund
 from tests.unit.agent_worker.worker_environment import LaneStub, wait_until
 
-UNCLEAR = DEFAULT_VOICE.unclear
+UNCLEAR = DEFAULT_VOICE.action_being_checked
 DONE = "Refund R-1 of 12.50 is on its way."
-LOST = DEFAULT_VOICE.unclear_still
-NOT_DONE = DEFAULT_VOICE.not_done
+LOST = DEFAULT_VOICE.action_check_failed
+NOT_DONE = DEFAULT_VOICE.action_failed
 
 
 async def cut_off(shop: Shop, lane: LaneStub) -> None:
@@ -65,7 +65,7 @@ async def test_an_answer_that_says_no_is_the_last_word(shop: Shop) -> None:
     pending = await shop.ask()
     shop.payments.moods = ["refuses"]
     await shop.hear(shop.yes(pending))
-    assert await shop.last() == f"{DEFAULT_VOICE.refused} This order was paid back before."
+    assert await shop.last() == f"{DEFAULT_VOICE.action_refused} This order was paid back before."
     assert await shop.outcomes() == ["refund refused"]
     shop.world.clock.advance(seconds=60)
     assert await shop.resolve() == 0
@@ -187,7 +187,7 @@ async def test_a_person_who_takes_over_during_the_call_leaves_the_outcome_to_be_
     shop.payments.pause = 0.15
     running = asyncio.create_task(shop.worker.handle(lane))
     await wait_until(lambda: bool(shop.payments.done))
-    await shop.world.state.conversations.compare_and_set_owner(
+    await shop.world.state.conversations.own(
         shop.world.conversation, "person", expected_epoch=0, request_id="claim", by="Rosa", now=shop.world.clock()
     )
     with pytest.raises(Fenced):
@@ -221,7 +221,7 @@ async def test_while_it_is_in_doubt_the_same_is_not_done_under_another_yes(shop:
     shop.payments.moods, shop.payments.forgets, shop.payments.honours = ["slow_after"], True, False
     await shop.hear(shop.yes(pending))
     await shop.say("again", f'refund {{"order": "A-1001", "amount": "{amount}"}}')
-    assert await shop.last() == DEFAULT_VOICE.still_unclear
+    assert await shop.last() == DEFAULT_VOICE.earlier_action_being_checked
     assert shop.model.results[-1].reason == "in_doubt"
     assert (await shop.memory()).confirmation is None
     shop.world.clock.advance(seconds=36)

@@ -14,7 +14,7 @@ from tests.unit.agent_worker.actions.test_approval import EXPIRED, ask_for_appro
 from tests.unit.agent_worker.worker_environment import LaneStub
 
 
-async def heard(shop: Shop) -> list[str]:
+async def list_replies(shop: Shop) -> list[str]:
     return [reply.text for reply in await shop.world.replies()]
 
 
@@ -42,11 +42,11 @@ async def test_nothing_is_told_again_once_it_was(shop: Shop) -> None:
     await ask_for_approval(shop)
     shop.world.clock.advance(hours=25)
     await shop.resolve()
-    before = await heard(shop)
+    before = await list_replies(shop)
     for _ in range(3):
         shop.world.clock.advance(minutes=2)
         assert await shop.resolve() == 0
-    assert await heard(shop) == before
+    assert await list_replies(shop) == before
 
 
 async def test_two_processes_that_tell_it_at_the_same_time_tell_it_once(shop: Shop) -> None:
@@ -63,7 +63,7 @@ async def test_two_processes_that_tell_it_at_the_same_time_tell_it_once(shop: Sh
     read = await shop.world.bus.read(topics.inbound("web"))
     for record in [record async for record in read if record.headers["ce_type"] == topics.APPROVAL_EXPIRED]:
         await shop.worker.handle(LaneStub([record]))
-    assert (await heard(shop)).count(EXPIRED) == 1
+    assert (await list_replies(shop)).count(EXPIRED) == 1
 
 
 async def test_a_yes_on_its_way_that_comes_after_it_does_nothing(shop: Shop) -> None:
@@ -72,7 +72,7 @@ async def test_a_yes_on_its_way_that_comes_after_it_does_nothing(shop: Shop) -> 
     await shop.resolve()
     await shop.hear(await shop.decided(approval, "approve", "late"))
     assert shop.payments.done == []
-    assert (await heard(shop)).count(EXPIRED) == 1
+    assert (await list_replies(shop)).count(EXPIRED) == 1
 
 
 async def test_a_decision_that_came_first_leaves_nothing_to_expire(shop: Shop) -> None:

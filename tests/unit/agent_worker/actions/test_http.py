@@ -24,7 +24,7 @@ NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 ROSA = Identity("c-1", "verified", [Address(channel="email", value="rosa@example.com", assurance="verified")])
 
 
-def declared(base: str, **changes: Any) -> Action:
+def build_action(base: str, **changes: Any) -> Action:
     endpoint = {
         "description": "Where an order is.",
         "method": "GET",
@@ -39,7 +39,7 @@ def declared(base: str, **changes: Any) -> Action:
 
 
 @asynccontextmanager
-async def asked(answer: Any) -> AsyncIterator[tuple[str, list[web.Request], list[Any]]]:
+async def serve_answer(answer: Any) -> AsyncIterator[tuple[str, list[web.Request], list[Any]]]:
     """A server that answers everything with ``answer``, and keeps what it was asked."""
     seen: list[web.Request] = []
     bodies: list[Any] = []
@@ -67,8 +67,8 @@ async def call(action: Action, key: str = "", who: Identity = ROSA, **raw: Any) 
 
 
 async def test_a_read_sends_its_parameters_the_contact_and_the_secrets() -> None:
-    async with asked(lambda: web.json_response({"status": "sent"})) as (url, seen, _):
-        assert await call(declared(url), order="A-1", note="a&b=c") == {"status": "sent"}
+    async with serve_answer(lambda: web.json_response({"status": "sent"})) as (url, seen, _):
+        assert await call(build_action(url), order="A-1", note="a&b=c") == {"status": "sent"}
         (request,) = seen
         assert request.path == "/orders/A-1"
         assert dict(request.query) == {"note": "a&b=c", "mail": "rosa@example.com", "who": "c-1"}
@@ -77,8 +77,8 @@ async def test_a_read_sends_its_parameters_the_contact_and_the_secrets() -> None
 
 
 async def test_a_write_sends_json_and_its_key() -> None:
-    async with asked(lambda: web.json_response({"ok": True})) as (url, seen, bodies):
-        action = declared(url, method="POST", risk="write", key_header="X-Key")
+    async with serve_answer(lambda: web.json_response({"ok": True})) as (url, seen, bodies):
+        action = build_action(url, method="POST", risk="write", key_header="X-Key")
         await call(action, key="key-1", order="A-1", note="x")
         assert seen[0].headers["X-Key"] == "key-1"
         assert bodies == [{"note": "x", "mail": "rosa@example.com", "who": "c-1"}]
@@ -92,8 +92,8 @@ async def test_a_write_sends_json_and_its_key() -> None:
     ],
 )  # fmt: skip
 async def test_a_value_never_becomes_more_than_one_part_of_the_path(order: str) -> None:
-    async with asked(lambda: web.json_response({})) as (url, seen, _):
-        await call(declared(url), order=order)
+    async with serve_answer(lambda: web.json_response({})) as (url, seen, _):
+        await call(build_action(url), order=order)
         (request,) = seen
         assert request.match_info["rest"] == f"orders/{order}"
         assert request.raw_path.count("/") == 2
@@ -102,9 +102,9 @@ async def test_a_value_never_becomes_more_than_one_part_of_the_path(order: str) 
 
 @pytest.mark.parametrize("order", ["", ".", "..", "..."])
 async def test_a_value_that_would_move_in_the_path_is_refused(order: str) -> None:
-    async with asked(lambda: web.json_response({})) as (url, seen, _):
+    async with serve_answer(lambda: web.json_response({})) as (url, seen, _):
         with pytest.raises(ActionRefused):
-            await call(declared(url), order=order)
+            await call(build_action(url), order=order)
         assert seen == []
 
 
@@ -127,24 +127,24 @@ async def test_a_value_that_would_move_in_the_path_is_refused(order: str) -> Non
 async def test_a_refusing_or_invalid_answer_fails_the_action_with_a_reason(
     answer: Any, raised: type[ActionRefused], reason: str
 ) -> None:
-    async with asked(answer) as (url, seen, _):
+    async with serve_answer(answer) as (url, seen, _):
         with pytest.raises(raised) as caught:
-            await call(declared(url), order="A-1")
+            await call(build_action(url), order="A-1")
         assert caught.value.reason == reason
         assert len(seen) == 1, "nothing is followed, and nothing repeated"
 
 
 async def test_nobody_there_means_that_nothing_was_done() -> None:
-    async with asked(None) as (url, _, _):
+    async with serve_answer(None) as (url, _, _):
         pass
     with pytest.raises(ActionFailed):
-        await call(declared(url), order="A-1")
+        await call(build_action(url), order="A-1")
 
 
 async def test_an_unknown_contact_field_is_not_made_up() -> None:
-    async with asked(lambda: web.json_response({})) as (url, seen, _):
+    async with serve_answer(lambda: web.json_response({})) as (url, seen, _):
         with pytest.raises(ActionRefused):
-            await call(declared(url), who=Identity("c-1", "verified"), order="A-1")
+            await call(build_action(url), who=Identity("c-1", "verified"), order="A-1")
         assert seen == []
 
 
@@ -165,7 +165,7 @@ async def test_an_unknown_contact_field_is_not_made_up() -> None:
     ],
 )
 def test_declared_types_are_checked(kind: dict[str, Any], good: Any, bad: Any) -> None:
-    action = declared("http://h", parameters={"order": kind}, contact={})
+    action = build_action("http://h", parameters={"order": kind}, contact={})
     parse_arguments(action, {"order": good})
     with pytest.raises(Exception, match="order"):
         parse_arguments(action, {"order": bad})
@@ -188,7 +188,7 @@ def test_declared_types_are_checked(kind: dict[str, Any], good: Any, bad: Any) -
 )
 def test_a_declaration_that_cannot_work_is_refused_at_the_start(changes: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
-        declared("http://h", **changes)
+        build_action("http://h", **changes)
 
 
 @pytest.mark.parametrize(
@@ -201,4 +201,4 @@ def test_a_declaration_that_cannot_work_is_refused_at_the_start(changes: dict[st
 )
 def test_an_action_that_cannot_work_says_so_by_tenant_and_name(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigInvalid, match=rf"tenants.shop.actions: action 'ask': .*{message}"):
-        declared("http://h", **changes)
+        build_action("http://h", **changes)

@@ -58,12 +58,12 @@ async def payment(_context: ActionContext, _arguments: DeliveryMethod) -> Paymen
     return PaymentResult(receipt="R-1", card=PAN)
 
 
-def written(folder: Path) -> bytes:
+def read_database_bytes(folder: Path) -> bytes:
     """All that is on disk: the log and the state store are in one file, with its write-ahead log beside it."""
     return b"".join(path.read_bytes() for path in sorted(folder.glob("parley.db*")))
 
 
-async def agreed(shop: Shop, how: str) -> None:
+async def request_and_confirm(shop: Shop, how: str) -> None:
     await shop.say("ask", f'pay {{"how": "{how}"}}')
     memory = await shop.memory()
     if memory.confirmation is not None:
@@ -80,16 +80,16 @@ async def shop(tmp_path: Path) -> AsyncIterator[Shop]:
 async def test_no_number_or_code_of_a_card_is_written_down_however_it_ends(
     shop: Shop, tmp_path: Path, how: str
 ) -> None:
-    await agreed(shop, how)
+    await request_and_confirm(shop, how)
     assert shop.model.results or await shop.settled(), "something was called"
-    kept = written(tmp_path)
+    kept = read_database_bytes(tmp_path)
     assert b"pay" in kept
     for secret in (PAN.encode(), PAN.replace(" ", "").encode(), b'"737"', b" 737", b"(737)"):
         assert secret not in kept, secret
 
 
 async def test_the_journal_and_the_log_hold_the_masked_result_and_the_contact_hears_it(shop: Shop) -> None:
-    await agreed(shop, "done")
+    await request_and_confirm(shop, "done")
     (settled,) = await shop.settled()
     assert settled.result == {"receipt": "R-1", "card": "[card ····1111]", "cvv": "[cvv]"}
     entry = await shop.world.state.journal.entry(shop.world.conversation, settled.key)
@@ -101,7 +101,7 @@ async def test_the_journal_and_the_log_hold_the_masked_result_and_the_contact_he
 async def test_the_answer_of_a_read_is_masked(shop: Shop, tmp_path: Path) -> None:
     await shop.say("ask", "payment {}")
     assert shop.model.results[-1].facts["card"] == "[card ····1111]"
-    assert PAN.encode() not in written(tmp_path)
+    assert PAN.encode() not in read_database_bytes(tmp_path)
 
 
 async def test_arguments_that_a_look_before_has_filled_in_are_masked_in_the_question(shop: Shop) -> None:
@@ -115,8 +115,8 @@ async def test_a_number_that_a_model_puts_together_never_becomes_an_argument(sho
 
 
 async def test_an_outcome_looked_up_later_is_masked(shop: Shop, tmp_path: Path) -> None:
-    await agreed(shop, "lose")
+    await request_and_confirm(shop, "lose")
     shop.world.clock.advance(minutes=2)
     assert await shop.resolve() == 1
     assert [each.result.get("card") for each in await shop.settled() if each.resolved] == ["[card ····1111]"]
-    assert PAN.encode() not in written(tmp_path)
+    assert PAN.encode() not in read_database_bytes(tmp_path)

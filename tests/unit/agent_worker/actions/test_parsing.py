@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from agent_worker.actions.parsing import Context, Field, fields_of
+from agent_worker.actions.parsing import Field, ParseContext, fields_of
 from agent_worker.actions.parsing.amounts import amounts
 from agent_worker.actions.parsing.amounts import format_amount as shown_amount
 from agent_worker.actions.parsing.dates import dates
@@ -24,8 +24,8 @@ MONDAY = date(2026, 11, 23)
 ORDER = r"^NP-\d{5}$"
 
 
-def context(locale: str = "en", *, asked: bool = True, today: date = MONDAY) -> Context:
-    return Context(today, locale, asked)
+def context(locale: str = "en", *, asked: bool = True, today: date = MONDAY) -> ParseContext:
+    return ParseContext(today, locale, asked)
 
 
 @pytest.mark.parametrize(
@@ -278,15 +278,17 @@ def _fits(field: Field, value: object) -> bool:
 def test_numbers_without_a_currency_and_yes_or_no() -> None:
     """Decimals are numbers of any currency, and of none; a truth is one of two choices."""
 
-    class Given(BaseModel):
+    class WeightArguments(BaseModel):
         weight: Decimal
         gift: bool
 
-    weight, gift = fields_of(Given.model_json_schema(), "de")
+    weight, gift = fields_of(WeightArguments.model_json_schema(), "de")
     assert [one.value for one in weight.read("2,5", context())] == ["2.50"]
     assert [one.value for one in weight.read("2.5 €", context())] == ["2.50"]
     assert [one.value for one in gift.read("nein", context("de"))] == ["false"]
-    assert Given.model_validate({"weight": "2.50", "gift": "false"}) == Given(weight=Decimal("2.5"), gift=False)
+    assert WeightArguments.model_validate({"weight": "2.50", "gift": "false"}) == WeightArguments(
+        weight=Decimal("2.5"), gift=False
+    )
 
 
 def test_tomorrow_is_reckoned_where_the_tenant_is() -> None:

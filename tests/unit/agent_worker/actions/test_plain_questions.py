@@ -9,10 +9,10 @@ import pytest
 from pydantic import BaseModel, Field, create_model
 
 from agent_worker.actions.parsing import fields_of
-from agent_worker.actions.slot_filling.phrases import question_for
+from agent_worker.actions.slot_filling.dialogue_texts import question_for
 
 
-def asked(kind: Any, locale: str, **more: Any) -> str:
+def question_text(kind: Any, locale: str, **more: Any) -> str:
     model: type[BaseModel] = create_model("Arguments", value=(kind, Field(**more)))
     (field,) = fields_of(model.model_json_schema(), locale)
     return question_for(field, locale)
@@ -37,7 +37,7 @@ def asked(kind: Any, locale: str, **more: Any) -> str:
     ],
 )
 def test_in_english(kind: Any, title: str, question: str) -> None:
-    assert asked(kind, "en", title=title) == question
+    assert question_text(kind, "en", title=title) == question
 
 
 @pytest.mark.parametrize(
@@ -50,17 +50,18 @@ def test_in_english(kind: Any, title: str, question: str) -> None:
     ],
 )
 def test_in_german(kind: Any, title: str, question: str) -> None:
-    assert asked(kind, "de", title=title) == question
+    assert question_text(kind, "de", title=title) == question
 
 
 def test_an_amount_of_money_is_asked_for_as_one() -> None:
     money = {"currency": "EUR"}
-    assert asked(float, "en", title="Amount", json_schema_extra=money) == "What is the amount?"
+    assert question_text(float, "en", title="Amount", json_schema_extra=money) == "What is the amount?"
     assert (
-        asked(float, "de", title="Betrag", json_schema_extra=money) == "Welchen Betrag soll ich bei „Betrag“ eintragen?"
+        question_text(float, "de", title="Betrag", json_schema_extra=money)
+        == "Welchen Betrag soll ich bei „Betrag“ eintragen?"
     )
-    assert asked(float, "de", title="Länge") == "Was soll ich bei „Länge“ eintragen?"
+    assert question_text(float, "de", title="Länge") == "Was soll ich bei „Länge“ eintragen?"
 
 
 def test_its_own_words_go_before() -> None:
-    assert asked(int, "en", title="Days", json_schema_extra={"ask": "For how long?"}) == "For how long?"
+    assert question_text(int, "en", title="Days", json_schema_extra={"ask": "For how long?"}) == "For how long?"

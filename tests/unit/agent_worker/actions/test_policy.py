@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from agent_worker.actions.context import resolve_identity
-from agent_worker.phrases import DEFAULT_VOICE
+from agent_worker.voice import DEFAULT_VOICE
 from schemas.actions import Proof
 from schemas.conversation import Contact, Origin
 from schemas.messages import Address, Assurance
@@ -61,7 +61,7 @@ async def test_the_order_of_another_customer_is_not_found_whoever_the_model_says
 ) -> None:
     await shop.say("m1", f"refund {arguments}")
     await shop.hear(shop.yes(await shop.pending()))
-    assert await shop.last() == f"{DEFAULT_VOICE.refused} I cannot find this order among yours."
+    assert await shop.last() == f"{DEFAULT_VOICE.action_refused} I cannot find this order among yours."
     await shop.say("m2", 'status {"order": "A-2002"}')
     assert "cannot find this order" in await shop.last()
     assert shop.payments.done == []
@@ -192,4 +192,4 @@ async def test_a_value_that_was_proven_on_another_channel_authorizes_nothing(
     await shop.hear(shop.yes(await shop.ask()))
     assert len(shop.payments.done) == done
     if not done:
-        assert await shop.last() == f"{DEFAULT_VOICE.refused} I cannot find this order among yours."
+        assert await shop.last() == f"{DEFAULT_VOICE.action_refused} I cannot find this order among yours."

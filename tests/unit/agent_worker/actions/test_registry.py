@@ -27,20 +27,20 @@ async def where(context: ActionContext, arguments: Order) -> Order:
 '''
 
 
-def written(folder: Path, text: str, name: str = "own.py") -> str:
+def write_module(folder: Path, text: str, name: str = "own.py") -> str:
     (folder / name).write_text(text)
     return str(folder / name)
 
 
 def test_a_file_holds_actions(tmp_path: Path) -> None:
-    (only,) = load_source(written(tmp_path, OWN))
+    (only,) = load_source(write_module(tmp_path, OWN))
     assert (only.name, only.title, only.description) == ("where", "Where", "Say where an order is.")
 
 
 def test_a_module_written_for_an_earlier_release_finds_the_limit_by_its_old_name(tmp_path: Path) -> None:
     own = OWN.replace("ActionContext, action", "ActionContext, above, action").replace("order: str", "amount: float")
     own = own.replace('risk="read"', 'risk="write", approve=above("amount", 50)')
-    (only,) = load_source(written(tmp_path, own))
+    (only,) = load_source(write_module(tmp_path, own))
     assert isinstance(only.approve, AmountLimit)
     assert only.approve.value == 50
 
@@ -51,7 +51,7 @@ def test_a_module_holds_actions() -> None:
 
 
 def test_an_installed_package_offers_actions_by_entry_point(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    written(tmp_path, OWN, "my_own_actions.py")
+    write_module(tmp_path, OWN, "my_own_actions.py")
     about = tmp_path / "mine-1.0.dist-info"
     about.mkdir()
     (about / "METADATA").write_text("Metadata-Version: 2.1\nName: mine\nVersion: 1.0\n")
@@ -75,7 +75,7 @@ def test_an_installed_package_offers_actions_by_entry_point(tmp_path: Path, monk
 )
 def test_an_unusable_action_is_refused_with_the_reason(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(ConfigInvalid, match=message):
-        load_source(written(tmp_path, text))
+        load_source(write_module(tmp_path, text))
 
 
 @pytest.mark.parametrize("source", ["no.such.module", "nothing.py"])
@@ -86,7 +86,7 @@ def test_an_action_source_that_does_not_exist_is_reported(source: str) -> None:
 
 def test_two_actions_of_one_name_are_one_too_many(tmp_path: Path) -> None:
     with pytest.raises(ConfigInvalid, match="two named 'where'"):
-        load_actions([written(tmp_path, OWN), written(tmp_path, OWN, "other.py")])
+        load_actions([write_module(tmp_path, OWN), write_module(tmp_path, OWN, "other.py")])
 
 
 def test_a_tenant_says_otherwise_within_what_can_work() -> None:

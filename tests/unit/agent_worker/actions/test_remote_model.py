@@ -12,7 +12,7 @@ from agent_worker.models.local.model import LocalModel
 from agent_worker.models.providers.provider import ModelLimits
 from agent_worker.models.providers.remote_model import RemoteModel
 from agent_worker.models.registry import Models
-from agent_worker.phrases import DEFAULT_VOICE
+from agent_worker.voice import DEFAULT_VOICE
 from agent_worker.worker import Worker
 from schemas.ports import Model
 from tests.simulators.models.request_reading import lines_of, results_of
@@ -42,23 +42,23 @@ def with_remote_model(shop: Shop, server: ModelServer) -> Worker:
     return worker
 
 
-def asks(name: str, **arguments: object) -> Script:
+def call_script(name: str, **arguments: object) -> Script:
     return Script(calls=((name, json.dumps(arguments)),))
 
 
-def obliging(call: Call) -> Script:
+def oblige_message(call: Call) -> Script:
     """Calls what the message is about, then says what came of it."""
     if results_of(call.body):
         return Script()
     if "money" in call.message:
-        return asks("refund", order="A-1001", amount="12.50")
-    return asks("status", order="A-2001" if "friend" in call.message else "A-1001")
+        return call_script("refund", order="A-1001", amount="12.50")
+    return call_script("status", order="A-2001" if "friend" in call.message else "A-1001")
 
 
 async def test_a_remote_model_reads_and_asks_and_the_contact_decides(shop: Shop) -> None:
     """What was read is cited; another customer's order stays closed; a write waits for the yes and is done once."""
     async with ModelServer().serving() as server:
-        server.script_for = obliging
+        server.script_for = oblige_message
         shop.worker = with_remote_model(shop, server)
         await shop.say("one", "Where is A-1001?")
         reply = (await shop.world.replies())[-1]
@@ -77,19 +77,21 @@ async def test_a_remote_model_reads_and_asks_and_the_contact_decides(shop: Shop)
 
 
 ORDERS = {
-    "write": asks("refund", order="A-1001", amount="12.50"),
-    "agreed": asks("refund", order="A-1001", amount="12.50", confirmed=True),
-    "stranger": asks("refund", order="A-2001", amount="12.50"),
-    "asother": asks("refund", order="A-2001", amount="1.00", contact="someone.else@example.com"),
-    "negative": asks("refund", order="A-1001", amount="-5"),
-    "currency": asks("refund", order="A-1001", amount="5.00", currency="XAU"),
-    "spy": asks("status", order="A-2001"),
-    "every": asks("status", order="A-2%"),
-    "unknown": asks("delete_customer", order="A-1001"),
-    "twice": Script(calls=(*asks("refund", order="A-1001", amount="1.00").calls,) * 2),
-    "chain": Script(calls=(*asks("status", order="A-1001").calls, *asks("refund", order="A-2001", amount="9").calls)),
+    "write": call_script("refund", order="A-1001", amount="12.50"),
+    "agreed": call_script("refund", order="A-1001", amount="12.50", confirmed=True),
+    "stranger": call_script("refund", order="A-2001", amount="12.50"),
+    "asother": call_script("refund", order="A-2001", amount="1.00", contact="someone.else@example.com"),
+    "negative": call_script("refund", order="A-1001", amount="-5"),
+    "currency": call_script("refund", order="A-1001", amount="5.00", currency="XAU"),
+    "spy": call_script("status", order="A-2001"),
+    "every": call_script("status", order="A-2%"),
+    "unknown": call_script("delete_customer", order="A-1001"),
+    "twice": Script(calls=(*call_script("refund", order="A-1001", amount="1.00").calls,) * 2),
+    "chain": Script(
+        calls=(*call_script("status", order="A-1001").calls, *call_script("refund", order="A-2001", amount="9").calls)
+    ),
     # The last: a colleague has to approve it, and people take over.
-    "huge": asks("refund", order="A-1001", amount="99999.00"),
+    "huge": call_script("refund", order="A-1001", amount="99999.00"),
 }
 
 
@@ -132,7 +134,7 @@ async def asked_by_remote(shop: Shop, server: ModelServer) -> None:
     await shop.world.put("orders", "# Orders\n\nYes, free of charge while the status is in preparation.")
     await shop.world.library.search(TENANT, "status", wait=5)
     shop.worker = with_remote_model(shop, server)
-    server.next_scripts = [asks("refund", order="A-1001", amount="12.50")]
+    server.next_scripts = [call_script("refund", order="A-1001", amount="12.50")]
     await shop.say("ask", "I want my money back")
     assert (await shop.last()).endswith(DEFAULT_VOICE.confirm)
     server.calls.clear()
@@ -174,7 +176,7 @@ async def test_the_models_other_answer_stands_above_the_confirmation_request(
 async def test_a_change_that_the_model_understands_is_asked_about_in_place_of_the_first(shop: Shop) -> None:
     async with ModelServer().serving() as server:
         await asked_by_remote(shop, server)
-        server.next_scripts = [asks("refund", order="A-1001", amount="9.00")]
+        server.next_scripts = [call_script("refund", order="A-1001", amount="9.00")]
         await shop.say("answer", "yes but make it nine")
     assert "- Amount: 9.00" in await shop.last()
     await shop.say("then", "sure")
@@ -199,7 +201,7 @@ async def test_a_question_beside_the_wish_is_answered_though_the_model_only_acts
         await shop.world.put("shipping", "# Shipping\n\n## Norway\n\nWe ship to Norway by express for 32.95 euro.")
         await shop.world.library.search(TENANT, "norway", wait=5)
         shop.worker = with_remote_model(shop, server)
-        server.script = asks("refund", order="A-1001", amount="12.50")
+        server.script = call_script("refund", order="A-1001", amount="12.50")
         await shop.say("ask", "I want my money back for A-1001. Do you ship to Norway? Who won the world cup in 2014?")
     reply = (await shop.world.replies())[-1]
     assert reply.text.startswith("We ship to Norway by express for 32.95 euro. [1]")

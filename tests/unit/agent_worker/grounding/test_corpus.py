@@ -18,10 +18,10 @@ KNOWLEDGE = Path(__file__).resolve().parents[4] / "examples" / "plantstore" / "k
 
 @cache
 def passages() -> list[Passage]:
-    return [passage for file in sorted(KNOWLEDGE.glob("*.md")) for passage in _of(file.stem, file.read_text())]
+    return [passage for file in sorted(KNOWLEDGE.glob("*.md")) for passage in _passages_of(file.stem, file.read_text())]
 
 
-def _of(document: str, body: str) -> Iterator[Passage]:
+def _passages_of(document: str, body: str) -> Iterator[Passage]:
     title = body.splitlines()[0].lstrip("# ")
     for piece in split(title, body):
         yield Passage(

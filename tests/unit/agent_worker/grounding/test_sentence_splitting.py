@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent_worker.grounding.numbers import Quantity, find_quantities
-from agent_worker.grounding.sentence_stream import SentenceStream, split_sentences
+from agent_worker.grounding.sentence_splitter import SentenceSplitter, split_sentences
 
 TEXT = (
     "Hello! A pack costs 4.50 euro. [1] [2] Parcels leave on Mondays [2]. It takes approx. 5 days [1].\n\n"
@@ -35,7 +35,7 @@ def test_sentences_keep_their_marks_and_the_space_before_them() -> None:
 @pytest.mark.parametrize("seed", range(20))
 def test_the_cuts_do_not_depend_on_how_the_text_comes(seed: int) -> None:
     """Token by token or in lumps: the same sentences."""
-    chance, left, sentences, out = random.Random(seed), TEXT, SentenceStream(), []
+    chance, left, sentences, out = random.Random(seed), TEXT, SentenceSplitter(), []
     while left:
         size = chance.randint(1, 1 + seed)
         out += sentences.add(left[:size])
@@ -45,7 +45,7 @@ def test_the_cuts_do_not_depend_on_how_the_text_comes(seed: int) -> None:
 
 def test_a_sentence_is_held_back_while_marks_may_follow() -> None:
     """The full stop alone does not make it whole; the first word of the next one does."""
-    sentences = SentenceStream()
+    sentences = SentenceSplitter()
     assert sentences.add("A pack costs 4.50 euro. ") == []
     assert sentences.add("[1") == []
     assert sentences.add("] ") == []
@@ -54,7 +54,7 @@ def test_a_sentence_is_held_back_while_marks_may_follow() -> None:
 
 def test_nothing_yet_is_no_sentence() -> None:
     """A model that thinks first sends signs of life without text."""
-    sentences = SentenceStream()
+    sentences = SentenceSplitter()
     assert sentences.add("") == []
     assert sentences.add("It is free [1].") + sentences.add("") + sentences.flush() == ["It is free [1]."]
 
@@ -63,7 +63,7 @@ def test_nothing_yet_is_no_sentence() -> None:
 def test_nothing_is_lost_or_doubled(text: str, size: int) -> None:
     """Whatever a model writes: the sentences joined are the text, but for space at its end."""
     assert "".join(split_sentences(text)) == text
-    sentences, out = SentenceStream(), []
+    sentences, out = SentenceSplitter(), []
     for start in range(0, len(text), size):
         out += sentences.add(text[start : start + size])
     assert "".join(out + sentences.flush()).rstrip() == text.rstrip()

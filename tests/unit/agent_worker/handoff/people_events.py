@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from agent_worker.handoff.desk_rules import DeskRules
+from agent_worker.handoff.desk_service_level import DeskServiceLevel
 from schemas import topics
 from schemas.conversation import OwnerRequested
 from schemas.desk import DraftRequested, Handoff, HandoffResolved
@@ -18,9 +18,9 @@ from tests.unit.agent_worker.worker_environment import WorkerEnvironment
 
 HEAT = "Do you add a heat pack in winter?"
 PERSON = "I want to talk to a human."
-ALWAYS = DeskRules()
+ALWAYS = DeskServiceLevel()
 WEEKDAYS = OfficeHours(ZoneInfo("Europe/Berlin"), {day: [span_of("09:00-17:00")] for day in range(5)})
-NINE_TO_FIVE = DeskRules(hours=WEEKDAYS, first_reply=timedelta(minutes=15))
+NINE_TO_FIVE = DeskServiceLevel(hours=WEEKDAYS, first_reply=timedelta(minutes=15))
 
 
 def request_owner(

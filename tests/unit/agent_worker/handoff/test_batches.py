@@ -68,7 +68,7 @@ class Log:
         return self.world.said(name, "We will look into it.", by="person")
 
 
-async def _told(folder: Path, seed: int, cut: int) -> list[tuple[int, str, str, int]]:
+async def _ended_handoffs(folder: Path, seed: int, cut: int) -> list[tuple[int, str, str, int]]:
     """The handoffs that ended, of the log of this seed, handled in this cut."""
     async with world_at(folder, prepare=False, desk=ALWAYS) as world:
         log, cuts = Log(world, random.Random(seed)), random.Random(cut)
@@ -93,7 +93,7 @@ async def test_handoffs_do_not_depend_on_batches(tmp_path: Path, seed: int) -> N
     """One event at a time, or up to six with repeats: numbers, endings, outcomes and replies are the same."""
     for name in ("one", "many"):
         (tmp_path / name).mkdir()
-    one = await _told(tmp_path / "one", seed, 0)
-    many = await _told(tmp_path / "many", seed, seed + 1)
+    one = await _ended_handoffs(tmp_path / "one", seed, 0)
+    many = await _ended_handoffs(tmp_path / "many", seed, seed + 1)
     assert one == many
     assert len({number for number, *_ in one}) == len(one)

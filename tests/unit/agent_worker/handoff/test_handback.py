@@ -10,9 +10,9 @@ import pytest
 
 from agent_worker.handoff.handback import add_marks, is_mark, lines_after_handback
 from agent_worker.models.prompt import build_prompt, build_system_prompt
-from agent_worker.phrases import Voice
 from agent_worker.router import decision
 from agent_worker.router.rules import RiskTopic, RouteRules
+from agent_worker.voice import Voice
 from schemas.desk import Handoff
 from schemas.messages import Author, TranscriptMessage
 from schemas.ports import Question, SearchResult

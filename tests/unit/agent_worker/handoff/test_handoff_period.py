@@ -25,7 +25,7 @@ from tests.unit.agent_worker.handoff.people_events import (
 from tests.unit.agent_worker.worker_environment import WorkerEnvironment
 
 
-async def _ended(world: WorkerEnvironment) -> list[HandoffEnded]:
+async def _ended_handoffs(world: WorkerEnvironment) -> list[HandoffEnded]:
     return await world.told(topics.HANDOFF_ENDED)
 
 
@@ -52,16 +52,16 @@ async def test_request_that_comes_back_over_the_log_begins_nothing_new(world: Wo
     assert (handoff.number, handoff.ended_at) == (1, None)
     assert (await world.known()).owner == "queue"
     assert handoff.epoch == (await world.known()).epoch
-    assert await _ended(world) == []
+    assert await _ended_handoffs(world) == []
 
 
 async def test_message_before_the_request_is_read_ends_nothing(world: WorkerEnvironment) -> None:
     """While the request is on its way the conversation is still the agent's; the handoff stays open."""
-    own = world.state.conversations.compare_and_set_owner
-    world.state.conversations.compare_and_set_owner = _lost  # type: ignore[method-assign, assignment]
+    own = world.state.conversations.own
+    world.state.conversations.own = _raise_connection_error  # type: ignore[method-assign, assignment]
     with pytest.raises(ConnectionError):
         await world.handle(world.said("m1", PERSON))
-    world.state.conversations.compare_and_set_owner = own  # type: ignore[method-assign]
+    world.state.conversations.own = own  # type: ignore[method-assign]
     await world.handle(world.said("m2", HEAT))
     assert (await handoff_of(world)).ended_at is None
     await read_back(world)
@@ -69,7 +69,7 @@ async def test_message_before_the_request_is_read_ends_nothing(world: WorkerEnvi
     assert (await handoff_of(world)).number == 1
 
 
-async def _lost(*_: object, **__: object) -> None:
+async def _raise_connection_error(*_: object, **__: object) -> None:
     raise ConnectionError
 
 
@@ -120,7 +120,7 @@ async def test_return_ends_the_handoff_once(world: WorkerEnvironment) -> None:
     world.clock.advance(minutes=1)
     await return_conversation(world)
     await world.handle(world.said("m2", HEAT))
-    (ended,) = await _ended(world)
+    (ended,) = await _ended_handoffs(world)
     assert (ended.number, ended.ended, ended.by, ended.replies) == (1, "returned", "slack:U1", 1)
     assert (ended.opened_at, ended.claimed_at) == (opened, opened + timedelta(minutes=2))
     assert (ended.first_reply_at, ended.at) == (opened + timedelta(minutes=7), opened + timedelta(minutes=8))
@@ -145,11 +145,11 @@ async def test_resolving_closes_and_names_the_outcome(world: WorkerEnvironment, 
         await world.handle(closing)
     elif order == "closed, then resolved":
         await world.handle(closing)
-        assert await _ended(world) == []
+        assert await _ended_handoffs(world) == []
         await world.handle(done)
     else:
         await world.handle(closing, done)
-    (ended,) = await _ended(world)
+    (ended,) = await _ended_handoffs(world)
     assert (ended.ended, ended.outcome, ended.tags) == ("resolved", "Solved", ["refund"])
     assert (await world.known()).owner == "closed"
 
@@ -159,14 +159,14 @@ async def test_resolving_that_was_cut_off_after_the_owner_changed_is_resolved(wo
     await handed_over(world)
     await claim_conversation(world)
     commit = world.state.conversations.commit
-    world.state.conversations.commit = _lost  # type: ignore[method-assign, assignment]
+    world.state.conversations.commit = _raise_connection_error  # type: ignore[method-assign, assignment]
     done = resolve_handoff(world, outcome="Solved", ask=False)
     with pytest.raises(ConnectionError):
         await world.handle(done)
     world.state.conversations.commit = commit  # type: ignore[method-assign]
     assert (await world.known()).owner == "closed"
     await world.handle(done)
-    (ended,) = await _ended(world)
+    (ended,) = await _ended_handoffs(world)
     assert (ended.ended, ended.outcome) == ("resolved", "Solved")
 
 
@@ -174,7 +174,7 @@ async def test_closing_without_a_word_is_closed(world: WorkerEnvironment) -> Non
     """What is closed over the API ends as closed, at once."""
     await handed_over(world)
     await world.handle(request_owner(world, "closed", "close", epoch=(await world.known()).epoch, by="admin"))
-    assert [ended.ended for ended in await _ended(world)] == ["closed"]
+    assert [ended.ended for ended in await _ended_handoffs(world)] == ["closed"]
 
 
 async def test_word_of_the_desk_that_never_comes_is_not_waited_for(world: WorkerEnvironment) -> None:
@@ -183,7 +183,7 @@ async def test_word_of_the_desk_that_never_comes_is_not_waited_for(world: Worker
     await claim_conversation(world)
     await return_conversation(world, to="closed")
     await world.handle(world.said("m2", HEAT))
-    assert [ended.ended for ended in await _ended(world)] == ["closed"]
+    assert [ended.ended for ended in await _ended_handoffs(world)] == ["closed"]
 
 
 async def test_word_that_comes_after_the_contact_wrote_again_closes_nothing(world: WorkerEnvironment) -> None:
@@ -197,7 +197,7 @@ async def test_word_that_comes_after_the_contact_wrote_again_closes_nothing(worl
     assert (await world.known()).owner == "agent"
     assert (await handoff_of(world)).asked == ""
     assert (await world.replies())[-1].choices == []
-    assert [ended.ended for ended in await _ended(world)] == ["closed"]
+    assert [ended.ended for ended in await _ended_handoffs(world)] == ["closed"]
 
 
 async def test_word_about_an_earlier_handoff_leaves_the_next_one_alone(world: WorkerEnvironment) -> None:
@@ -223,7 +223,7 @@ async def test_whole_stretch_in_one_batch_is_told(world: WorkerEnvironment) -> N
         world.said("p1", "We will refund 12 €.", by="person"),
         request_owner(world, "agent", "return", epoch=1),
     )
-    (ended,) = await _ended(world)
+    (ended,) = await _ended_handoffs(world)
     assert (ended.ended, ended.replies) == ("returned", 1)
     assert (await handoff_of(world)).promised == ["We will refund 12 €."]
 
@@ -233,7 +233,7 @@ async def test_handoff_that_was_decided_before_its_record_was_read(world: Worker
     await world.handle(world.said("m1", HEAT))
     claim, back = request_owner(world, "person", "claim", epoch=0), request_owner(world, "agent", "return", epoch=1)
     for number, (request, to) in enumerate(((claim, "person"), (back, "agent"))):
-        await world.state.conversations.compare_and_set_owner(
+        await world.state.conversations.own(
             world.conversation,
             to,  # type: ignore[arg-type]
             expected_epoch=number,
@@ -244,7 +244,7 @@ async def test_handoff_that_was_decided_before_its_record_was_read(world: Worker
         )
     await world.handle(claim)
     await world.handle(back)
-    assert [(ended.number, ended.ended) for ended in await _ended(world)] == [(1, "returned")]
+    assert [(ended.number, ended.ended) for ended in await _ended_handoffs(world)] == [(1, "returned")]
 
 
 async def test_second_handoff_is_numbered(world: WorkerEnvironment) -> None:

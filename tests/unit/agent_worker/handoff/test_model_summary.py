@@ -43,7 +43,7 @@ def _question(*said: str) -> Question:
     )
 
 
-async def _brief(models: Models, *said: str) -> tuple[list[str], bool]:
+async def _summarize(models: Models, *said: str) -> tuple[list[str], bool]:
     try:
         lines, note = await write_summary(models, "remote", _question(*said), KNOWN, "it is asked for", "de")
     finally:
@@ -54,7 +54,7 @@ async def _brief(models: Models, *said: str) -> tuple[list[str], bool]:
 async def test_model_writes_the_three_lines(server: ModelServer) -> None:
     """Its lines stand without bullets; what it was given is data, and it is told in which language to write."""
     server.script = Script(text=WRITTEN)
-    assert await _brief(asker_of(server).models, "My plant arrived broken.") == (LINES, True)
+    assert await _summarize(asker_of(server).models, "My plant arrived broken.") == (LINES, True)
     (call,) = server.calls
     assert "language de" in call.system
     (given,) = [json.loads(m["content"]) for m in call.body["messages"] if m["role"] == "user"]
@@ -70,14 +70,14 @@ async def test_model_writes_the_three_lines(server: ModelServer) -> None:
 async def test_an_invalid_summary_leaves_the_plain_one(server: ModelServer, script: Script) -> None:
     """Whatever the model does, people get three lines."""
     server.script = script
-    lines, _ = await _brief(asker_of(server).models, "Why?")
+    lines, _ = await _summarize(asker_of(server).models, "Why?")
     assert lines == KNOWN
 
 
 async def test_model_that_is_too_slow_is_not_waited_for(server: ModelServer) -> None:
     """The contact waits for it: after the model's own time the plain summary is used."""
     server.script = Script(behaviour="hang")
-    lines, noted = await _brief(asker_of(server, timeout=0.2).models, "Why?")
+    lines, noted = await _summarize(asker_of(server, timeout=0.2).models, "Why?")
     assert (lines, noted) == (KNOWN, False)
 
 
@@ -87,7 +87,7 @@ async def test_nobody_is_asked_beyond_the_budget(tmp_path: Path, server: ModelSe
     async with world_at(tmp_path, prepare=False) as world:
         budgets = DayBudgets(world.state.limiter, settings, world.clock)
         asker = asker_of(server, settings=settings, surroundings=ModelDependencies(budgets=budgets))
-        assert await _brief(asker.models, "Why?") == (KNOWN, False)
+        assert await _summarize(asker.models, "Why?") == (KNOWN, False)
     assert server.calls == []
 
 

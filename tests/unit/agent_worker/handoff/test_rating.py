@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from agent_worker.handoff.desk_rules import DeskRules
-from agent_worker.phrases import DEFAULT_VOICE
+from agent_worker.handoff.desk_service_level import DeskServiceLevel
+from agent_worker.voice import DEFAULT_VOICE
 from schemas import topics
 from schemas.messages import OutboundMessage
 from tests.unit.agent_worker.handoff.people_events import (
@@ -33,7 +33,7 @@ async def world(tmp_path: Path) -> AsyncIterator[WorkerEnvironment]:
         yield made
 
 
-async def _resolved(world: WorkerEnvironment) -> OutboundMessage:
+async def _resolve_and_get_question(world: WorkerEnvironment) -> OutboundMessage:
     """The question that the contact gets."""
     await handed_over(world)
     await claim_conversation(world)
@@ -47,7 +47,7 @@ async def _resolved(world: WorkerEnvironment) -> OutboundMessage:
 
 async def test_contact_is_asked_how_it_went(world: WorkerEnvironment) -> None:
     """The question has five choices from the worst to the best, is the system's, and closes the conversation."""
-    question = await _resolved(world)
+    question = await _resolve_and_get_question(world)
     assert (question.author.kind, question.purpose, question.text) == ("system", "notice", DEFAULT_VOICE.rating_ask)
     assert [choice.id for choice in question.choices] == [f"rating:{score}" for score in range(1, 6)]
     assert [choice.label for choice in question.choices][::4] == ["Very bad", "Very good"]
@@ -60,7 +60,7 @@ async def test_contact_is_asked_how_it_went(world: WorkerEnvironment) -> None:
 )
 async def test_number_or_word_typed_next_is_the_rating(world: WorkerEnvironment, text: str, score: int) -> None:
     """It is counted and thanked for; the conversation stays closed and no turn is made of it."""
-    question = await _resolved(world)
+    question = await _resolve_and_get_question(world)
     turns = len(await world.turns())
     await world.handle(world.said("m2", text))
     (given,) = await world.told(topics.RATING_GIVEN)
@@ -74,7 +74,7 @@ async def test_number_or_word_typed_next_is_the_rating(world: WorkerEnvironment,
 
 async def test_choice_that_a_vendor_tells_twice_at_once_is_the_rating(world: WorkerEnvironment) -> None:
     """As after a connection that broke: all that was not acknowledged comes again, behind what was."""
-    question = await _resolved(world)
+    question = await _resolve_and_get_question(world)
     picks = [pick_choice(world, "m2", question, "rating:4") for _ in range(2)]
     await world.handle(*picks)
     assert [given.score for given in await world.told(topics.RATING_GIVEN)] == [4]
@@ -85,7 +85,7 @@ async def test_choice_that_a_vendor_tells_twice_at_once_is_the_rating(world: Wor
 
 async def test_choice_is_the_rating(world: WorkerEnvironment) -> None:
     """Pressed twice it counts once, and is thanked for once."""
-    question = await _resolved(world)
+    question = await _resolve_and_get_question(world)
     await world.handle(pick_choice(world, "m2", question, "rating:4"))
     await world.handle(pick_choice(world, "m3", question, "rating:1"))
     assert [given.score for given in await world.told(topics.RATING_GIVEN)] == [4]
@@ -96,7 +96,7 @@ async def test_choice_is_the_rating(world: WorkerEnvironment) -> None:
 
 async def test_other_message_opens_the_conversation_again(world: WorkerEnvironment) -> None:
     """It is the agent's to answer; a number that comes after it is a message like any other."""
-    await _resolved(world)
+    await _resolve_and_get_question(world)
     await world.handle(world.said("m2", HEAT))
     assert (await world.known()).owner == "agent"
     assert "heat pack" in (await world.replies())[-1].text
@@ -108,7 +108,7 @@ async def test_other_message_opens_the_conversation_again(world: WorkerEnvironme
 
 async def test_choice_counts_also_after_another_message(world: WorkerEnvironment) -> None:
     """A button says what it answers, whenever it is pressed."""
-    question = await _resolved(world)
+    question = await _resolve_and_get_question(world)
     await world.handle(world.said("m2", HEAT))
     await deliver_replies(world)
     before = len(world.model.asked)
@@ -119,7 +119,7 @@ async def test_choice_counts_also_after_another_message(world: WorkerEnvironment
 
 async def test_rating_and_a_question_in_one_batch(world: WorkerEnvironment) -> None:
     """The rating counts, the question is answered, and the number is no part of it."""
-    await _resolved(world)
+    await _resolve_and_get_question(world)
     await world.handle(world.said("m2", "5"), world.said("m3", HEAT))
     assert [given.score for given in await world.told(topics.RATING_GIVEN)] == [5]
     assert world.model.asked[-1].text == HEAT
@@ -128,7 +128,7 @@ async def test_rating_and_a_question_in_one_batch(world: WorkerEnvironment) -> N
 
 async def test_question_and_a_number_in_one_batch(world: WorkerEnvironment) -> None:
     """What follows a question is about the question."""
-    await _resolved(world)
+    await _resolve_and_get_question(world)
     await world.handle(world.said("m2", HEAT), world.said("m3", "5"))
     assert await world.told(topics.RATING_GIVEN) == []
     assert world.model.asked[-1].text == f"{HEAT}\n5"
@@ -145,8 +145,10 @@ async def test_message_that_arrives_while_it_is_resolved_is_answered_and_not_rat
     assert (await world.known()).owner == "agent"
 
 
-@pytest.mark.parametrize(("terms", "ask"), [(DeskRules(rating=False), True), (ALWAYS, False)], ids=["tenant", "person"])
-async def test_nobody_is_asked_where_that_is_not_wanted(tmp_path: Path, terms: DeskRules, ask: bool) -> None:
+@pytest.mark.parametrize(
+    ("terms", "ask"), [(DeskServiceLevel(rating=False), True), (ALWAYS, False)], ids=["tenant", "person"]
+)
+async def test_nobody_is_asked_where_that_is_not_wanted(tmp_path: Path, terms: DeskServiceLevel, ask: bool) -> None:
     """Neither when the tenant asks nobody, nor when the person who resolved it did not want it."""
     async with world_at(tmp_path, desk=terms) as world:
         await handed_over(world)
@@ -160,7 +162,7 @@ async def test_nobody_is_asked_where_that_is_not_wanted(tmp_path: Path, terms: D
 
 async def test_resolving_twice_asks_once(world: WorkerEnvironment) -> None:
     """A second word that it is done changes nothing."""
-    await _resolved(world)
+    await _resolve_and_get_question(world)
     await world.handle(resolve_handoff(world, "again"))
     assert [reply.text for reply in await world.replies()].count(DEFAULT_VOICE.rating_ask) == 1
 

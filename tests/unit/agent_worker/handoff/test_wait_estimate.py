@@ -9,10 +9,10 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from agent_worker.handoff.cancel_handoff import ASSISTANT, wants_assistant
-from agent_worker.handoff.desk_rules import DeskRules
+from agent_worker.handoff.desk_service_level import DeskServiceLevel
 from agent_worker.handoff.wait_estimate import format_duration, format_time
-from agent_worker.phrases import DEFAULT_VOICE
 from agent_worker.settings import FoldRules
+from agent_worker.voice import DEFAULT_VOICE
 from schemas.handoff.business_hours import OfficeHours
 from schemas.messages import InboundMessage
 from tests.unit.agent_worker.handoff.people_events import (
@@ -31,7 +31,7 @@ from tests.unit.agent_worker.handoff.people_events import (
 from tests.unit.agent_worker.worker_environment import CHANNEL, WorkerEnvironment, world_at
 
 BERLIN = ZoneInfo("Europe/Berlin")
-SOON = DeskRules(first_reply=timedelta(minutes=15))
+SOON = DeskServiceLevel(first_reply=timedelta(minutes=15))
 HURRIED = FoldRules(quiet={CHANNEL: 0.0})
 
 
@@ -42,13 +42,13 @@ HURRIED = FoldRules(quiet={CHANNEL: 0.0})
         (ALWAYS, "A colleague comes."),
         (NINE_TO_FIVE, "A colleague comes.\n\nYou will usually hear from somebody within 15 minutes."),
         (
-            DeskRules(hours=OfficeHours(BERLIN, {})),
-            f"A colleague comes.\n\n{DEFAULT_VOICE.closed}",
+            DeskServiceLevel(hours=OfficeHours(BERLIN, {})),
+            f"A colleague comes.\n\n{DEFAULT_VOICE.desk_closed}",
         ),
     ],
     ids=["always there, with a limit", "always there", "in office hours", "never there"],
 )
-async def test_contact_hears_what_to_expect(tmp_path: Path, terms: DeskRules, told: str) -> None:
+async def test_contact_hears_what_to_expect(tmp_path: Path, terms: DeskServiceLevel, told: str) -> None:
     """With the words of the handoff: how long it usually takes, or that nobody is there; nothing that is not known."""
     async with world_at(tmp_path, desk=terms) as world:
         reply = await handed_over(world)
@@ -120,7 +120,7 @@ async def test_contact_may_go_on_with_the_assistant(tmp_path: Path) -> None:
         await world.handle(pick_choice(world, "m2", notice, ASSISTANT))
         assert (await world.known()).owner == "agent"
         reply = (await world.replies())[-1]
-        assert reply.text == DEFAULT_VOICE.go_on
+        assert reply.text == DEFAULT_VOICE.assistant_back
         await deliver_replies(world)
         await world.handle(world.said("m3", HEAT))
         assert "heat pack" in (await world.replies())[-1].text
@@ -133,7 +133,7 @@ async def test_choice_may_be_typed(tmp_path: Path, typed: str) -> None:
         await handed_over(world)
         await world.handle(world.said("m2", typed))
         assert (await world.known()).owner == "agent"
-        assert (await world.replies())[-1].text == DEFAULT_VOICE.go_on
+        assert (await world.replies())[-1].text == DEFAULT_VOICE.assistant_back
 
 
 async def test_number_is_no_choice_where_none_was_offered(world: WorkerEnvironment) -> None:

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from agent_worker.models.local.small_talk import asks_for_person, classify_small_talk
 from agent_worker.nlu.classification import LANGUAGES, PhraseTable, Topic, load_phrase_table, small_talk_kind, topics_in
 from agent_worker.nlu.phrase_matcher import parse_pattern, pattern_lines
-from agent_worker.phrases import DEFAULT_VOICE, Voice, translate_voice
 from agent_worker.translations import TRANSLATIONS
+from agent_worker.voice import DEFAULT_VOICE, Voice, translate_voice
 
 HERE = Path(__file__).parent
 SHOP = Path(__file__).parents[4] / "examples" / "plantstore"
@@ -31,7 +31,7 @@ MORE = read(HERE / "more_wishes.yaml")
 ORDINARY = read(HERE / "ordinary.yaml")
 
 
-def understood(topic: str, text: str) -> bool:
+def is_recognized(topic: str, text: str) -> bool:
     return topic in topics_in(text) or (topic == "person" and asks_for_person(text))
 
 
@@ -52,14 +52,14 @@ def texts_in(node: Any) -> Iterator[str]:
 def test_wishes_and_risks_are_understood(language: str) -> None:
     """At least 19 of 20 in each language."""
     said = [(topic, text) for topic, texts in WISHES[language].items() for text in texts]
-    missed = [text for topic, text in said if not understood(topic, text)]
+    missed = [text for topic, text in said if not is_recognized(topic, text)]
     assert len(said) == 20
     assert len(missed) <= 1, missed
 
 
 @pytest.mark.parametrize("language", MORE)
 def test_danger_and_the_wish_for_a_person_are_understood(language: str) -> None:
-    missed = [text for topic, texts in MORE[language].items() for text in texts if not understood(topic, text)]
+    missed = [text for topic, texts in MORE[language].items() for text in texts if not is_recognized(topic, text)]
     assert missed == []
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from agent_worker.phrases import DEFAULT_VOICE, translate_voice
 from agent_worker.router import decision
 from agent_worker.router.rules import RiskTopic, RouteRules
+from agent_worker.voice import DEFAULT_VOICE, translate_voice
 from schemas import topics
 from schemas.conversation import OwnerRequested
 from schemas.envelope import Envelope

@@ -17,8 +17,8 @@ from agent_worker.models.providers.openai import openai_provider
 from agent_worker.models.providers.provider import ModelLimits, Prices
 from agent_worker.models.providers.remote_model import ModelDependencies, RemoteModel
 from agent_worker.models.registry import FallbackRule, Models
-from agent_worker.phrases import Voice
 from agent_worker.settings import TenantRules, WorkerSettings
+from agent_worker.voice import Voice
 from schemas.ports import AnswerDraft, Model, Passage, Question, SearchResult
 from tests.simulators.models.server import ModelServer
 
@@ -116,7 +116,7 @@ def asker_of(
     models = Models(
         {"local": LocalModel(settings), "remote": remote, **(more or {})},
         failed=failed.append,
-        standings={"remote": standing or FallbackRule()},
+        fallback_rules={"remote": standing or FallbackRule()},
         settings=settings,
     )
     return LadderClient(server, models, failed=failed)

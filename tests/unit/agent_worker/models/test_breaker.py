@@ -6,12 +6,12 @@ import pytest
 
 from agent_worker.grounding.failures import AttemptFailed, NotSent
 from agent_worker.models.circuit_breaker import FAILURES_TO_OPEN, MAX_OPEN_S, OPEN_S, CircuitBreaker
-from agent_worker.models.fallback import StreamedText
+from agent_worker.models.ladder import StreamedText
 from agent_worker.models.providers.provider import ModelLimits
 from agent_worker.models.providers.remote_model import RemoteModel
 from agent_worker.models.registry import FallbackRule
-from agent_worker.phrases import Voice
 from agent_worker.settings import TenantRules, WorkerSettings
+from agent_worker.voice import Voice
 from tests.simulators.models.server import Script
 from tests.unit.agent_worker.models.conftest import SETTINGS, TENANT, Asking, LadderClient, source_of
 from tests.unit.agent_worker.models.test_prompt import line
@@ -144,7 +144,9 @@ async def test_the_router_may_name_the_next_model(asking: Asking) -> None:
 
 WAITING = WorkerSettings(
     tenants={
-        TENANT: TenantRules(voice=Voice(not_found="Not in our documents.", wait="Not now.", handoff="A colleague."))
+        TENANT: TenantRules(
+            voice=Voice(not_found="Not in our documents.", models_unavailable="Not now.", handoff="A colleague.")
+        )
     }
 )
 

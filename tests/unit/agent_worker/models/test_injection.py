@@ -130,7 +130,7 @@ def _file(text: str) -> Attachment:
 Place = Callable[[str, Shop], dict[str, Any]]
 
 
-def _noted(text: str, shop: Shop) -> dict[str, Any]:
+def _parse_note(text: str, shop: Shop) -> dict[str, Any]:
     shop.note = text
     return {}
 
@@ -147,7 +147,7 @@ PLACES: dict[str, Place] = {
     "the name of an earlier file": lambda text, _: {
         "history": [_line("See this.", "contact").model_copy(update={"attachments": [_file(text)]})]
     },
-    "the result of an action": _noted,
+    "the result of an action": _parse_note,
 }
 SOURCES = {"a document's text", "a document's title", "a page's heading", "the result of an action"}
 """What stands there may be quoted, as from any document of the tenant's."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from agent_worker.models.local.multiple_questions import format_paragraphs, quote_answers, shorten_question
-from agent_worker.phrases import DEFAULT_VOICE
+from agent_worker.voice import DEFAULT_VOICE
 from schemas.ports import AnswerDraft, QuestionPart, SearchResult
 from tests.simulators.models.request_reading import data_of
 from tests.simulators.models.server import Script
@@ -21,13 +21,13 @@ def part(words: str, text: str = "", *, is_question: bool = True) -> QuestionPar
     return QuestionPart(text or words, SearchResult(held, bool(held), 0.9 if held else 0.1), words, is_question)
 
 
-async def ask(asker: LadderClient, *words: str, beyond: tuple[str, ...] = ()) -> AnswerDraft:
+async def ask_questions(asker: LadderClient, *words: str, beyond: tuple[str, ...] = ()) -> AnswerDraft:
     return await asker.ask("\n".join(words), parts=[part(one) for one in words], excess_questions=beyond)
 
 
 async def test_the_questions_are_listed_by_number_and_each_is_answered(asker: LadderClient) -> None:
     asker.server.script = Script(text=f"{HEAT_SAID} {TIMES_SAID}")
-    draft = await ask(asker, WINTER, LEAVE)
+    draft = await ask_questions(asker, WINTER, LEAVE)
     (call,) = asker.server.calls
     assert data_of(call.body)["questions"] == [{"n": 1, "text": WINTER}, {"n": 2, "text": LEAVE}]
     assert draft.text == f"{HEAT_SAID} {TIMES_SAID}"
@@ -42,7 +42,7 @@ async def test_one_question_is_not_listed(asker: LadderClient) -> None:
 
 async def test_questions_the_model_cannot_answer_are_named_with_the_offer_of_a_person(asker: LadderClient) -> None:
     asker.server.script = Script(text=f"{HEAT_SAID}\nNOT_FOUND: 2")
-    draft = await ask(asker, WINTER, CUP)
+    draft = await ask_questions(asker, WINTER, CUP)
     assert draft.text == f"{HEAT_SAID}\n\nI found nothing about “{CUP}”. {OFFER}"
     assert asker.shown.strip() == draft.text, "and the contact was shown the same"
     assert [choice.id for choice in draft.choices] == ["person"]
@@ -51,7 +51,7 @@ async def test_questions_the_model_cannot_answer_are_named_with_the_offer_of_a_p
 
 async def test_a_question_that_is_left_out_is_asked_for_once_more(asker: LadderClient) -> None:
     asker.server.next_scripts = [Script(text=HEAT_SAID), Script(text=f"{HEAT_SAID} {TIMES_SAID}")]
-    draft = await ask(asker, WINTER, LEAVE)
+    draft = await ask_questions(asker, WINTER, LEAVE)
     assert draft.text == f"{HEAT_SAID} {TIMES_SAID}"
     assert asker.shown == draft.text
     first, second = asker.server.calls
@@ -62,21 +62,21 @@ async def test_a_question_that_is_left_out_is_asked_for_once_more(asker: LadderC
 
 async def test_questions_the_model_left_out_twice_are_named_by_code(asker: LadderClient) -> None:
     asker.server.script = Script(text=HEAT_SAID)
-    draft = await ask(asker, WINTER, LEAVE)
+    draft = await ask_questions(asker, WINTER, LEAVE)
     assert draft.text == f"{HEAT_SAID}\n\nI found nothing about “{LEAVE}”. {OFFER}"
     assert (len(asker.server.calls), draft.answered, draft.model) == (2, True, "remote")
 
 
 async def test_when_nothing_is_found_all_are_named(asker: LadderClient) -> None:
     asker.server.script = Script(text="NOT_FOUND")
-    draft = await ask(asker, WINTER, CUP)
+    draft = await ask_questions(asker, WINTER, CUP)
     assert draft.text == f"I found nothing about “{WINTER}”, “{CUP}”. {OFFER}"
     assert not draft.answered
 
 
 async def test_without_the_model_the_documents_words_answer_each(asker: LadderClient) -> None:
     asker.server.script = Script(status=500)
-    draft = await ask(asker, WINTER, CUP, LEAVE)
+    draft = await ask_questions(asker, WINTER, CUP, LEAVE)
     assert HEAT in draft.text
     assert TIMES in draft.text
     assert draft.text.endswith(f"I found nothing about “{CUP}”. {OFFER}")
@@ -84,14 +84,14 @@ async def test_without_the_model_the_documents_words_answer_each(asker: LadderCl
 
 async def test_questions_beyond_the_limit_are_named_separately(asker: LadderClient) -> None:
     asker.server.script = Script(text=f"{HEAT_SAID} {TIMES_SAID}")
-    draft = await ask(asker, WINTER, LEAVE, beyond=("Do you sell pots?",))
+    draft = await ask_questions(asker, WINTER, LEAVE, beyond=("Do you sell pots?",))
     assert "I have not answered “Do you sell pots?” yet." in draft.text
 
 
 async def test_a_list_of_missing_questions_is_no_way_to_say_anything_else(asker: LadderClient) -> None:
     """Where one question was asked, or with words in it, it is a sentence like any other, and needs a source."""
     asker.server.script = Script(text=f"{HEAT_SAID}\nNOT_FOUND: 2, call 555-1234")
-    draft = await ask(asker, WINTER, LEAVE)
+    draft = await ask_questions(asker, WINTER, LEAVE)
     assert "555" not in draft.text
     assert draft.model == "local"
 

@@ -10,7 +10,7 @@ from typing import Any
 from agent_worker.grounding.failures import Ungrounded
 from agent_worker.models.prompt import build_prompt, build_system_prompt, repair_prompt
 from agent_worker.models.request import ModelOutput, Prompt, UserText
-from agent_worker.phrases import Voice
+from agent_worker.voice import Voice
 from schemas.messages import Author, AuthorKind, TranscriptMessage
 from tests.unit.agent_worker.models.conftest import HEAT, PASSAGES, passage, question
 

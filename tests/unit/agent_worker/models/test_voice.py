@@ -8,9 +8,9 @@ import pytest
 
 from agent_worker.models.providers.remote_model import ModelDependencies
 from agent_worker.models.registry import select_model
-from agent_worker.phrases import Example, Voice
 from agent_worker.settings import BudgetRules, TenantRules, WorkerSettings
 from agent_worker.turn.result import list_cited_passages
+from agent_worker.voice import Example, Voice
 from schemas.ports import Passage
 from tests.simulators.models.request_reading import data_of, lines_of
 from tests.unit.agent_worker.models.conftest import (

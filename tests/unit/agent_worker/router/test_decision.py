@@ -9,7 +9,7 @@ import pytest
 from agent_worker.router import decision
 from agent_worker.router.decision import RoutingInput, decide_route
 from agent_worker.router.intents import IntentResult
-from agent_worker.router.phrases import anger_score, find_phrase
+from agent_worker.router.phrase_search import anger_score, find_phrase
 from agent_worker.router.router import is_repeated
 from agent_worker.router.rules import Intent, RiskTopic, RouteRules
 from schemas.messages import Author, TranscriptMessage

@@ -36,7 +36,7 @@ class QuotingModel(GatedModel):
         self._inner.name = self.name = name
 
 
-class Failing:
+class FailingModel:
     def __init__(self, name: str) -> None:
         self.name = name
 
@@ -74,7 +74,7 @@ async def test_when_the_cheap_model_fails_the_strong_one_answers(tmp_path: Path)
     """In the same turn, and the record says so."""
     strong = QuotingModel("large")
     rules = RouteRules(cheap="small", strong="large")
-    async with world_at(tmp_path, routes=rules, models=[Failing("small"), strong]) as world:
+    async with world_at(tmp_path, routes=rules, models=[FailingModel("small"), strong]) as world:
         await world.handle(world.said("m1", HEAT))
         (turn,) = await world.turns()
         assert (turn.route, turn.model, turn.outcome) == ("cheap", "large", "answer")

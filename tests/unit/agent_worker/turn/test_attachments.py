@@ -41,10 +41,10 @@ class Vendor:
         self.asked.append((origin.account, file.ref))
         if self.script:
             raise self.script.pop(0)
-        return stored(file)
+        return stored_attachment(file)
 
 
-def stored(file: RemoteFile, n: int = 1) -> Attachment:
+def stored_attachment(file: RemoteFile, n: int = 1) -> Attachment:
     return Attachment(id=f"{n:064x}", name=file.name or file.kind, type=file.type, size=9)
 
 
@@ -65,10 +65,10 @@ async def facts(world: WorkerEnvironment) -> list[FilesStored]:
 async def test_a_file_is_in_the_transcript_known_to_the_model_and_told_on_the_log(world: WorkerEnvironment) -> None:
     vendor = Vendor()
     await handle(world, world.said("m1", HEAT, files=[LEAF]), fetch=vendor.fetch)
-    assert (await line(world)).attachments == [stored(LEAF)]
-    assert world.model.asked[-1].files == [stored(LEAF)]
+    assert (await line(world)).attachments == [stored_attachment(LEAF)]
+    assert world.model.asked[-1].files == [stored_attachment(LEAF)]
     assert [(fact.message_id, fact.attachments) for fact in await facts(world)] == [
-        (world.message_id("m1"), [stored(LEAF)])
+        (world.message_id("m1"), [stored_attachment(LEAF)])
     ]
     assert "heat pack" in (await world.replies())[0].text
     assert vendor.asked == [("main", "v-1")]
@@ -115,7 +115,7 @@ async def test_a_turn_that_is_done_again_uses_the_files_that_it_has(
     monkeypatch.setattr(world.state.conversations, "commit", commit)
     vendor.script = [NotFound("gone"), NotFound("gone")]
     await worker.handle(batch)
-    assert (await line(world)).attachments == before == [stored(LEAF), stored(NOTE)]
+    assert (await line(world)).attachments == before == [stored_attachment(LEAF), stored_attachment(NOTE)]
     assert [fact.attachments for fact in await facts(world)] == [before]
     assert len(vendor.asked) == 2
 
@@ -151,7 +151,7 @@ async def test_a_voice_note_that_somebody_can_listen_to_is_answered_as_if_it_wer
     world: WorkerEnvironment,
 ) -> None:
     async def transcribe(tenant: str, attachment: Attachment) -> str:
-        assert (tenant, attachment) == ("shop", stored(NOTE))
+        assert (tenant, attachment) == ("shop", stored_attachment(NOTE))
         return f" {HEAT}\n"
 
     await handle(world, world.said("m1", "", files=[NOTE]), fetch=Vendor().fetch, transcribe=transcribe)
@@ -167,7 +167,7 @@ async def test_a_listener_that_breaks_leaves_the_note_and_the_contact_is_asked_t
         raise RuntimeError("out of order")
 
     await handle(world, world.said("m1", "", files=[NOTE]), fetch=Vendor().fetch, transcribe=transcribe)
-    assert (await line(world)).attachments == [stored(NOTE)]
+    assert (await line(world)).attachments == [stored_attachment(NOTE)]
     assert (await world.replies())[0].text == VOICE.voice_note
 
 
@@ -186,7 +186,7 @@ async def test_files_are_kept_while_a_person_has_the_conversation(world: WorkerE
     await world.handle(world.said("m1", HEAT))
     await world.handle(world.owner_asked("person", 0, "claim"))
     await handle(world, world.said("m2", "", files=[LEAF]), fetch=Vendor().fetch)
-    assert (await line(world, "m2")).attachments == [stored(LEAF)]
+    assert (await line(world, "m2")).attachments == [stored_attachment(LEAF)]
     assert len(await facts(world)) == 1
     assert len(await world.replies()) == 1
 
@@ -205,7 +205,7 @@ async def test_a_contact_whose_text_was_cut_is_told_so_in_the_reply(world: Worke
 async def test_files_sent_with_a_shortened_text_are_fetched(world: WorkerEnvironment) -> None:
     vendor = Vendor()
     await handle(world, world.said("m1", HEAT, files=[LEAF], attachments=[TEXT]), fetch=vendor.fetch)
-    assert (await line(world)).attachments == [TEXT, stored(LEAF)]
+    assert (await line(world)).attachments == [TEXT, stored_attachment(LEAF)]
     await handle(world, world.said("m1", HEAT, files=[LEAF], attachments=[TEXT], event="again"), fetch=vendor.fetch)
     assert len(vendor.asked) == 1
 

@@ -14,7 +14,7 @@ from tests.unit.agent_worker.worker_environment import TENANT, GatedModel, Worke
 HEAT = "Do you add a heat pack in winter?"
 
 
-def limited(world: WorkerEnvironment, strong: GatedModel, per_minute: int, per_hour: int = 1000) -> Worker:
+def build_limited_worker(world: WorkerEnvironment, strong: GatedModel, per_minute: int, per_hour: int = 1000) -> Worker:
     rules = replace(world.settings.of(TENANT), model="strong", contact=ContactRules(per_minute, per_hour))
     return Worker(
         bus=world.bus,
@@ -31,7 +31,7 @@ async def test_a_model_then_the_extractive_one_then_one_word_then_silence_until_
     world: WorkerEnvironment,
 ) -> None:
     strong = GatedModel(world.settings)
-    world.worker = limited(world, strong, per_minute=2)
+    world.worker = build_limited_worker(world, strong, per_minute=2)
     for number in range(8):
         await world.handle(world.said(f"m{number}", HEAT))
     assert (len(strong.asked), len(world.model.asked)) == (2, 2)
@@ -72,7 +72,7 @@ def test_a_tenant_that_may_not_spend_is_not_routed_to_who_costs() -> None:
 
 async def test_the_hour_holds_where_the_minute_would_not(world: WorkerEnvironment) -> None:
     strong = GatedModel(world.settings)
-    world.worker = limited(world, strong, per_minute=2, per_hour=3)
+    world.worker = build_limited_worker(world, strong, per_minute=2, per_hour=3)
     for number in range(10):
         await world.handle(world.said(f"m{number}", HEAT))
         world.clock.advance(seconds=61)
@@ -85,7 +85,7 @@ async def test_the_hour_holds_where_the_minute_would_not(world: WorkerEnvironmen
 
 async def test_folded_messages_cost_one_answer_and_a_repeat_costs_nothing(world: WorkerEnvironment) -> None:
     strong = GatedModel(world.settings)
-    world.worker = limited(world, strong, per_minute=3)
+    world.worker = build_limited_worker(world, strong, per_minute=3)
     burst = [world.said(f"m{number}", HEAT) for number in range(3)]
     await world.handle(*burst)
     for _ in range(5):
@@ -95,7 +95,7 @@ async def test_folded_messages_cost_one_answer_and_a_repeat_costs_nothing(world:
 
 
 async def test_a_request_for_a_person_is_handled_over_every_limit(world: WorkerEnvironment) -> None:
-    world.worker = limited(world, GatedModel(world.settings), per_minute=1)
+    world.worker = build_limited_worker(world, GatedModel(world.settings), per_minute=1)
     for number in range(5):
         await world.handle(world.said(f"m{number}", HEAT))
     await world.handle(world.said("p", "A person please", choice=ChoiceSelection(in_reply_to="", id="person")))

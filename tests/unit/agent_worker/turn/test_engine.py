@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from agent_worker.phrases import DEFAULT_VOICE
 from agent_worker.settings import FoldRules
-from agent_worker.turn import streaming
+from agent_worker.turn import reply_stream
+from agent_worker.voice import DEFAULT_VOICE
 from schemas import topics
 from schemas.conversation import DeadLetter, Snapshot
 from schemas.conversation_activity import TypingSignal, typing_topic
@@ -286,7 +286,7 @@ async def test_stale_commit_raises_fenced_and_writes_nothing(world: WorkerEnviro
         batch = await world.lane(world.said("m1", HEAT))
         running = asyncio.create_task(world.worker.handle(batch))
         await world.model.next_asked()
-        claimed = await world.state.conversations.compare_and_set_owner(
+        claimed = await world.state.conversations.own(
             world.conversation, "person", expected_epoch=0, request_id="claim", by="Rosa", now=world.clock()
         )
         assert claimed.won
@@ -484,7 +484,7 @@ async def test_reactions_and_news_of_a_contact_are_no_business_of_the_worker(wor
 async def test_connectors_are_told_what_is_being_answered_and_again_while_it_takes_long(
     world: WorkerEnvironment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(streaming, "TYPING_EVERY", 0.01)
+    monkeypatch.setattr(reply_stream, "TYPING_EVERY", 0.01)
     heard: list[TypingSignal] = []
 
     async def listen() -> None:

@@ -10,7 +10,7 @@ import pytest
 from agent_worker.actions.execution.effects import Effects, Notice
 from agent_worker.router.decision import Route
 from agent_worker.settings import TenantRules
-from agent_worker.turn.envelopes import Chain
+from agent_worker.turn.envelopes import TurnEnvelopes
 from agent_worker.turn.intake import Intake
 from agent_worker.turn.result import conclude
 from agent_worker.turn.values import HandoffRequest, Reply, Response, TurnInput
@@ -44,7 +44,7 @@ def turn(**fields: object) -> TurnInput:
         conversation=CONVERSATION,
         token=1,
         intake=Intake(waiting={"m1": MESSAGE}, handled=["e1"]),
-        chain=Chain(CONVERSATION, "correlation-1", "e1"),
+        chain=TurnEnvelopes(CONVERSATION, "correlation-1", "e1"),
         loaded_at=NOW,
         read_at=0.0,
     )

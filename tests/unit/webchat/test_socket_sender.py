@@ -48,7 +48,7 @@ class FakeWatch:
         return [SIGNAL]
 
 
-class GoodToken:
+class ValidToken:
     seconds_left = 3600.0
 
     async def find_close_reason(self, _signals: list[bytes]) -> str:
@@ -73,7 +73,7 @@ async def test_after_a_signal_all_is_shown_with_no_look_that_must_find_nothing(l
         cast(ChatService, exchange),
         cast(Visit, None),
         send,
-        cast(TokenGuard, GoodToken()),
+        cast(TokenGuard, ValidToken()),
         after=0,
         send_lock=asyncio.Lock(),
     )

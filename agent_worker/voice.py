@@ -34,15 +34,15 @@ class Voice:
     person_offer: str = "Shall I pass you to a colleague?"
     handoff: str = "A colleague will take over here as soon as possible."
     expected_wait: str = "You will usually hear from somebody within {wait}."
-    closed: str = "Nobody is here at the moment. You will hear from us here."
-    closed_until: str = "Nobody is here at the moment. We are back {opens}."
+    desk_closed: str = "Nobody is here at the moment. You will hear from us here."
+    desk_closed_until: str = "Nobody is here at the moment. We are back {opens}."
     assistant_choice: str = "Go on with the assistant"
-    go_on: str = "All right, I am here again. What can I help with?"
+    assistant_back: str = "All right, I am here again. What can I help with?"
     colleague_wrote: str = "A colleague wrote here: “{said}”"
     rating_ask: str = "How was our help?"
     rating_scale: tuple[str, str, str, str, str] = ("Very bad", "Bad", "Okay", "Good", "Very good")
     rating_thanks: str = "Thank you for telling us!"
-    failed: str = "Something went wrong on our side. A colleague will look at your message."
+    processing_failed: str = "Something went wrong on our side. A colleague will look at your message."
     greeting: str = "Hello! What can I help you with?"
     thanks: str = "You are welcome! Is there anything else I can help with?"
     goodbye: str = "Thank you for writing. Goodbye!"
@@ -87,19 +87,25 @@ class Voice:
         "Shall I pass you to a colleague?"
     )
     confirm_gone: str = "That question is not open any more, so I did nothing now."
-    declined: str = "All right, I left it as it is."
-    done: str = "Done."
-    refused: str = "I cannot do that."
-    not_done: str = "That did not work, and nothing was changed."
-    unclear: str = "I got no answer whether this went through. I am checking, and you will hear from me here."
-    still_unclear: str = "It is not known yet whether that went through before, so I do not do it again now."
-    unclear_still: str = "I could not find out whether this went through. A colleague will check, and tell you here."
+    action_declined: str = "All right, I left it as it is."
+    action_done: str = "Done."
+    action_refused: str = "I cannot do that."
+    action_failed: str = "That did not work, and nothing was changed."
+    action_being_checked: str = (
+        "I got no answer whether this went through. I am checking, and you will hear from me here."
+    )
+    earlier_action_being_checked: str = (
+        "It is not known yet whether that went through before, so I do not do it again now."
+    )
+    action_check_failed: str = (
+        "I could not find out whether this went through. A colleague will check, and tell you here."
+    )
     needs_identity: str = "For this I must be sure who you are."
     limit_reached: str = "That is more often than I may do it in a day. A colleague can help."
     approval_asked: str = "A colleague has to approve this. I have asked, and you will hear here."
     approval_denied: str = "A colleague looked at this and did not approve it. Nothing was changed."
     approval_expired: str = "Nobody approved this in time, so nothing was changed."
-    wait: str = (
+    models_unavailable: str = (
         "I cannot look into this right now. Please ask again in a few minutes, or shall I pass you to a colleague?"
     )
     instructions: Mapping[str, str] = field(default_factory=dict)
@@ -116,15 +122,15 @@ _GERMAN: dict[str, Any] = {
     "person_offer": "Soll ich an Kollegen übergeben?",
     "handoff": "Hier übernimmt so bald wie möglich jemand aus dem Team.",
     "expected_wait": "Eine Antwort kommt meist innerhalb von {wait}.",
-    "closed": "Gerade ist niemand da. Die Antwort kommt hier.",
-    "closed_until": "Gerade ist niemand da. Wir sind {opens} wieder da.",
+    "desk_closed": "Gerade ist niemand da. Die Antwort kommt hier.",
+    "desk_closed_until": "Gerade ist niemand da. Wir sind {opens} wieder da.",
     "assistant_choice": "Mit dem Assistenten weitermachen",
-    "go_on": "Gut, ich bin wieder da. Wobei kann ich helfen?",
+    "assistant_back": "Gut, ich bin wieder da. Wobei kann ich helfen?",
     "colleague_wrote": "Jemand aus dem Team hat hier geschrieben: „{said}“",
     "rating_ask": "Wie war unsere Hilfe?",
     "rating_scale": ("Sehr schlecht", "Schlecht", "In Ordnung", "Gut", "Sehr gut"),
     "rating_thanks": "Danke für die Bewertung!",
-    "failed": "Bei uns ist etwas schiefgegangen. Jemand aus dem Team sieht sich die Nachricht an.",
+    "processing_failed": "Bei uns ist etwas schiefgegangen. Jemand aus dem Team sieht sich die Nachricht an.",
     "greeting": "Hallo! Wobei kann ich helfen?",
     "thanks": "Gern! Kann ich noch etwas tun?",
     "goodbye": "Danke für die Nachricht. Auf Wiedersehen!",
@@ -168,19 +174,23 @@ _GERMAN: dict[str, Any] = {
         "Leider verstehe ich nicht, was gewünscht ist, darum habe ich nichts getan. Soll ich an Kollegen übergeben?"
     ),
     "confirm_gone": "Diese Frage ist nicht mehr offen, ich habe jetzt nichts getan.",
-    "declined": "In Ordnung, ich lasse alles, wie es ist.",
-    "done": "Erledigt.",
-    "refused": "Das kann ich nicht tun.",
-    "not_done": "Das hat nicht geklappt, und nichts wurde geändert.",
-    "unclear": "Ob es geklappt hat, weiß ich noch nicht. Ich prüfe es und melde mich hier.",
-    "still_unclear": "Ob das vorhin geklappt hat, ist noch nicht bekannt. Darum tue ich es jetzt nicht noch einmal.",
-    "unclear_still": "Ich konnte nicht klären, ob es geklappt hat. Jemand aus dem Team prüft es und meldet sich hier.",
+    "action_declined": "In Ordnung, ich lasse alles, wie es ist.",
+    "action_done": "Erledigt.",
+    "action_refused": "Das kann ich nicht tun.",
+    "action_failed": "Das hat nicht geklappt, und nichts wurde geändert.",
+    "action_being_checked": "Ob es geklappt hat, weiß ich noch nicht. Ich prüfe es und melde mich hier.",
+    "earlier_action_being_checked": (
+        "Ob das vorhin geklappt hat, ist noch nicht bekannt. Darum tue ich es jetzt nicht noch einmal."
+    ),
+    "action_check_failed": (
+        "Ich konnte nicht klären, ob es geklappt hat. Jemand aus dem Team prüft es und meldet sich hier."
+    ),
     "needs_identity": "Dafür muss ich sicher sein, wer schreibt.",
     "limit_reached": "Das ist öfter, als ich es an einem Tag tun darf. Jemand aus dem Team kann helfen.",
     "approval_asked": "Das muss jemand aus dem Team genehmigen. Ich habe gefragt; die Antwort kommt hier.",
     "approval_denied": "Das wurde nicht genehmigt. Nichts wurde geändert.",
     "approval_expired": "Das hat niemand rechtzeitig genehmigt, darum wurde nichts geändert.",
-    "wait": (
+    "models_unavailable": (
         "Das kann ich gerade nicht nachsehen. Bitte frag in ein paar Minuten noch einmal, oder soll ich an Kollegen "
         "übergeben?"
     ),
@@ -239,10 +249,10 @@ def translate_voice(voice: Voice, locale: str) -> Voice:
     return replace(voice, **defaults) if defaults else voice
 
 
-def set_phrases_of(voice: Voice) -> frozenset[str]:
+def list_set_phrases(voice: Voice) -> frozenset[str]:
     """All set phrases of the voice."""
     return frozenset(text for each in fields(Voice) if isinstance(text := getattr(voice, each.name), str))
 
 
-SET_PHRASES = set_phrases_of(DEFAULT_VOICE) | frozenset(text for text in _GERMAN.values() if isinstance(text, str))
+SET_PHRASES = list_set_phrases(DEFAULT_VOICE) | frozenset(text for text in _GERMAN.values() if isinstance(text, str))
 """Our own phrases, after which the agent expects no particular answer."""

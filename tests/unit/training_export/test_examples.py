@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from gateway.training import conversation_log
-from gateway.training.examples import Anonymizer, build_examples
-from gateway.training.export_rows import ConversationExample, Preference
+from gateway.training_export import conversation_grouping
+from gateway.training_export.examples import Anonymizer, build_examples
+from gateway.training_export.export_rows import ConversationExample, Preference
 from infra.bus.sqlite import SqliteBus
 from infra.database import Database
 from schemas import topics
@@ -78,7 +78,7 @@ class ConversationWriter:
 
     def rows(self) -> list[ConversationExample | Preference]:
         facts = [
-            conversation_log.ConversationEvent(
+            conversation_grouping.ConversationEvent(
                 event.id, event.type, event.channel, event.time.timestamp(), event.data or b""
             )
             for event in self.events
@@ -86,7 +86,7 @@ class ConversationWriter:
         return list(build_examples("shop", self.conversation, facts, OWN))
 
 
-def everything() -> list[ConversationWriter]:
+def all_conversations() -> list[ConversationWriter]:
     thanked = ConversationWriter("thanked")
     thanked.asks("m1", "Hi, Ann Bloom here, ann@bloom.example, +49 151 2345678, order PS-10023")
     thanked.asks("m2", "Do you ship on 04.05.2026? Card 4111 1111 1111 1111")
@@ -114,7 +114,7 @@ def everything() -> list[ConversationWriter]:
 
 def test_the_lines_are_as_the_golden_file_has_them() -> None:
     """A difference is a change of what training tools read, and is made on purpose or not at all."""
-    lines = [row.model_dump_json() for talk in everything() for row in talk.rows()]
+    lines = [row.model_dump_json() for talk in all_conversations() for row in talk.rows()]
     assert lines == GOLDEN.read_text().splitlines()
 
 
@@ -167,14 +167,14 @@ async def test_an_export_reads_the_log_once_and_gives_one_conversation_at_a_time
     await bus.start()
     try:
         await bus.create_topics(topics.topic_specs(["web"], partitions=3, small=3))
-        talks = everything()
+        talks = all_conversations()
         mixed = [event for step in range(10) for talk in talks for event in talk.events[step : step + 1]]
         other = envelope(
             topics.MESSAGE_RECEIVED, mixed[0].data, id="x", time=AT, source="/t", tenant="other", channel="web",
             conversation="thanked",
         )  # fmt: skip
         await bus.append([*mixed, *mixed[:3], other])
-        with conversation_log.open_conversation_log(tmp_path / "exports") as gathered:
+        with conversation_grouping.open_conversation_grouping(tmp_path / "exports") as gathered:
             await gathered.gather(bus, "shop", ["web"])
             found = dict(gathered.conversations(None, None))
             assert {name: len(facts) for name, facts in found.items()} == {
@@ -200,14 +200,14 @@ async def test_a_long_log_is_read_whole(tmp_path: Path) -> None:
     await bus.start()
     try:
         await bus.create_topics(topics.topic_specs(["web"], partitions=3, small=3))
-        events = [event for talk in everything() for event in talk.events]
+        events = [event for talk in all_conversations() for event in talk.events]
         for number in range(400):
             copies = [replace(e, id=f"{e.id}-{number}", conversation=f"{e.conversation}-{number}") for e in events]
             await bus.append(copies)
-        with conversation_log.open_conversation_log(tmp_path / "exports") as gathered:
+        with conversation_grouping.open_conversation_grouping(tmp_path / "exports") as gathered:
             await gathered.gather(bus, "shop", ["web"])
             found = [len(facts) for _, facts in gathered.conversations(None, None)]
-        assert (len(found), sum(found)) == (400 * len(everything()), 400 * len(events))
+        assert (len(found), sum(found)) == (400 * len(all_conversations()), 400 * len(events))
     finally:
         await bus.close()
         await database.close()

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 from pydantic import BaseModel, ValidationError
 
-from gateway.training.conversation_log import ConversationEvent
-from gateway.training.export_rows import ConversationExample, ExportMessage, Preference, Rejection
+from gateway.training_export.conversation_grouping import ConversationEvent
+from gateway.training_export.export_rows import ConversationExample, ExportMessage, Preference, Rejection
 from schemas import topics
 from schemas.conversation import DeliveryOutcome, OwnerChanged, Turn
 from schemas.conversation_activity import Feedback, FilesStored

@@ -27,7 +27,7 @@ def _typing_frame(name: str) -> bytes:
     return orjson.dumps({"type": "typing", "author": {"kind": "agent", "name": name}})
 
 
-class Stream:
+class ReplyStream:
     """The frames of one attempt at a turn. ``silent`` for channels that do not stream. ``is_cancelled``: returns
     whether the attempt is about to be cancelled, and must show nothing new."""
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Literal
 
-from agent_worker.actions.parsing import Context, Field, Reading, in_language
+from agent_worker.actions.parsing import Field, ParseContext, ParsedValue, in_language
 from schemas.messages import Choice
 
 SAYS = "say:"
@@ -69,7 +69,7 @@ _PHRASES: dict[Key, dict[str, str]] = {
 }
 
 
-def phrase(key: Key, locale: str, **values: str) -> str:
+def dialogue_text(key: Key, locale: str, **values: str) -> str:
     return in_language(_PHRASES[key], locale).format(**values).strip()
 
 
@@ -85,7 +85,7 @@ def choices_for(field: Field, locale: str) -> list[Choice]:
     return [Choice(id=f"{SAYS}{value}", label=label) for value, label in field.labels.items()] + [cancel_choice(locale)]
 
 
-def choices_between(readings: Sequence[Reading], locale: str) -> list[Choice]:
+def choices_between(readings: Sequence[ParsedValue], locale: str) -> list[Choice]:
     """The readings as choices, and one to cancel."""
     return [Choice(id=f"{SAYS}{reading.value}", label=reading.text) for reading in readings[:8]] + [
         cancel_choice(locale)
@@ -93,19 +93,19 @@ def choices_between(readings: Sequence[Reading], locale: str) -> list[Choice]:
 
 
 def cancel_choice(locale: str) -> Choice:
-    return Choice(id=f"{SAYS}never_mind", label=phrase("never_mind", locale))
+    return Choice(id=f"{SAYS}never_mind", label=dialogue_text("never_mind", locale))
 
 
-def explain_unusable(field: Field, problem: Reading | None, context: Context) -> str:
+def explain_unusable(field: Field, problem: ParsedValue | None, context: ParseContext) -> str:
     """The reason why an answer cannot be used."""
     locale = context.locale
     if problem is not None and problem.problem:
-        return phrase(problem.problem, locale, said=problem.text, currency=field.currency)
+        return dialogue_text(problem.problem, locale, said=problem.text, currency=field.currency)
     example = next(iter(field.schema.get("examples", [])), "")
     if field.kind == "amount":
-        return phrase("unread_amount", locale, example="12,50 €" if context.german else "12.50")
+        return dialogue_text("unread_amount", locale, example="12,50 €" if context.german else "12.50")
     looks = in_language({"en": f"; it looks like {example}", "de": f"; es sieht aus wie {example}"}, locale)
-    return phrase(f"unread_{field.kind}", locale, example=looks if example else "")  # type: ignore[arg-type]
+    return dialogue_text(f"unread_{field.kind}", locale, example=looks if example else "")  # type: ignore[arg-type]
 
 
 # Questions for parameters without a question of their own, made from their kind and title.

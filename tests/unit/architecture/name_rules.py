@@ -1,17 +1,10 @@
-"""Rules for the names of modules, classes and functions, and for the first words of modules' docstrings.
-
-python -m tests.unit.architecture.naming
-
-rewrites ``names_to_rename.txt`` and ``tests_to_rename.txt`` after names were changed or moved: entries go and follow
-their files, none is added.
-"""
+"""Rules for the names of modules, classes and functions, and for the first words of modules' docstrings."""
 
 from __future__ import annotations
 
 import ast
 import builtins
 import re
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -23,10 +16,8 @@ from tests.harness.source_tree import FUNCTION, Function, Module, load_modules
 
 HERE = Path(__file__).parent
 FIELD_TERMS = HERE / "field_terms.txt"
-TO_RENAME = HERE / "names_to_rename.txt"
 TEST_TERMS = HERE / "terms_of_tests.txt"
 """Words that modules and classes of the tests may have besides."""
-TESTS_TO_RENAME = HERE / "tests_to_rename.txt"
 
 BARE_WORDS = HERE / "bare_words.txt"
 """Participles, adjectives, adverbs, prepositions and words of questions that no ending gives away."""
@@ -173,30 +164,3 @@ def find_test_violations() -> Iterator[Violation]:
     """In the tests: their modules, classes and docstrings. Their functions are sentences or helpers of one file."""
     tests = load_modules(folders=("tests",))
     return (each for each in find_violations(tests, read_words(TEST_TERMS)) if each.kind != "function")
-
-
-def main() -> None:
-    _shorten(TO_RENAME, find_violations(load_modules()))
-    _shorten(TESTS_TO_RENAME, find_test_violations())
-
-
-def _shorten(path: Path, violations: Iterable[Violation]) -> None:
-    found = {str(each): each for each in violations}
-    listed = set(path.read_text(encoding="utf-8").splitlines())
-    new = Counter(map(_name_alone, found)) - Counter(map(_name_alone, listed))
-    if new:
-        for line, each in found.items():
-            if _name_alone(line) in new and line not in listed:
-                print(f"{line}: {each.why}")
-        raise SystemExit(f"These are new. {path.name} was not written.")
-    path.write_text("".join(f"{line}\n" for line in sorted(found)), encoding="utf-8")
-
-
-def _name_alone(line: str) -> tuple[str, str]:
-    """Kind and name of an entry without its place, which may change. A docstring has no name."""
-    kind, place, *name = line.split()
-    return kind, "" if kind == "docstring" else (name or [place])[0].rpartition(".")[2]
-
-
-if __name__ == "__main__":
-    main()

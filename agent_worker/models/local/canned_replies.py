@@ -5,16 +5,16 @@ from __future__ import annotations
 from agent_worker.handoff.reply_templates import handoff_draft, non_text_draft, person_choice
 from agent_worker.models.local.small_talk import classify_small_talk
 from agent_worker.nlu.classification import topics_in
-from agent_worker.phrases import Voice, set_phrases_of, translate_voice
+from agent_worker.voice import Voice, list_set_phrases, translate_voice
 from schemas.ports import AnswerDraft, Question
 
 
-def set_phrase(question: Question, voice: Voice, model: str) -> AnswerDraft | None:
+def find_canned_reply(question: Question, voice: Voice, model: str) -> AnswerDraft | None:
     """The set phrase for the message; None when the documents have to answer."""
     voice = translate_voice(voice, question.locale)
     if question.non_text:
         return non_text_draft(question.non_text, voice, model, kind=question.kind, locale=question.locale)
-    kind = classify_small_talk(question.text, question.history, set_phrases_of(voice), question.locale)
+    kind = classify_small_talk(question.text, question.history, list_set_phrases(voice), question.locale)
     if kind in ("person", "complaint_again"):
         return handoff_draft(translate_voice(voice, topics_in(question.text, question.locale).get("person", "")), model)
     # After an action's question, a short answer is a parameter.

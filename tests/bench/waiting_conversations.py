@@ -1,4 +1,4 @@
-"""Row ``waiting``: thousands of conversations that wait for a slow model at once, in one worker process."""
+"""Row ``waiting_conversations``: thousands of them wait for a slow model at once, in one worker process."""
 
 from __future__ import annotations
 

@@ -58,9 +58,9 @@ class ConversationEvent:
     body: bytes
 
 
-class ConversationLog:
-    """A tenant's events by conversation. One thread does all access, so that a cancelled export does not close the file
-    while it is read."""
+class ConversationGrouping:
+    """A tenant's events, grouped by conversation. One thread does all access, so that a cancelled export does not close
+    the file while it is read."""
 
     def __init__(self, connection: sqlite3.Connection, thread: Executor) -> None:
         self._connection = connection
@@ -111,11 +111,11 @@ def _to_rows(record: Record, number: int) -> list[_Row]:
 
 
 @contextmanager
-def open_conversation_log(folder: Path) -> Iterator[ConversationLog]:
-    """Create an empty log in this folder, and delete it at the end."""
+def open_conversation_grouping(folder: Path) -> Iterator[ConversationGrouping]:
+    """Create an empty file in this folder, and delete it at the end."""
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder, prefix="export-") as temporary:
         connection = sqlite3.connect(Path(temporary) / "facts", check_same_thread=False, isolation_level=None)
         with closing(connection), ThreadPoolExecutor(1, "parley-export") as thread:
             connection.executescript(_TABLE)
-            yield ConversationLog(connection, thread)
+            yield ConversationGrouping(connection, thread)

@@ -1,4 +1,4 @@
-"""Phrase search in messages, for risk topics and for upset contacts."""
+"""Search for phrases in messages, for risk topics and for upset contacts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rules of a tenant's desk: business hours and the goal for first replies."""
+"""The service level of a tenant's desk: business hours and the goal for first replies."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from schemas.handoff.business_hours import OfficeHours
 
 
 @dataclass(frozen=True, slots=True)
-class DeskRules:
+class DeskServiceLevel:
     """``hours`` is None if somebody is always there. ``first_reply``: office time within which people want to answer,
     None where there is no such goal. ``rating``: whether contacts may be asked how it went."""
 

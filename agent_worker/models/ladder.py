@@ -13,7 +13,7 @@ from agent_worker.handoff.handback import lines_after_handback
 from agent_worker.handoff.reply_templates import handoff_draft, wait_draft
 from agent_worker.models.action_calls import passage_from_result
 from agent_worker.models.circuit_breaker import CircuitBreaker
-from agent_worker.phrases import Voice
+from agent_worker.voice import Voice
 from schemas.errors import ModelFailed
 from schemas.messages import Citation
 from schemas.ports import ActionResult, AnswerDraft, Passage, Question
@@ -110,7 +110,7 @@ class Ladder:
 
     def _wait_or_handoff(self, draft: AnswerDraft) -> AnswerDraft:
         earlier = [line.text for line in lines_after_handback(self.question.history) if line.author.kind == "agent"]
-        if earlier and earlier[-1] == self.voice.wait:
+        if earlier and earlier[-1] == self.voice.models_unavailable:
             return replace(handoff_draft(self.voice, draft.model), reasons=["no model for the second time in a row"])
         return wait_draft(self.voice, draft.model)
 

@@ -9,10 +9,10 @@ from datetime import UTC, datetime
 from aiohttp import web
 
 from connectors.registry import CHANNELS
-from gateway.training import conversation_log
-from gateway.training.conversation_log import ConversationEvent, ConversationLog
-from gateway.training.examples import build_examples
-from gateway.training.export_rows import ConversationExample, Preference
+from gateway.training_export import conversation_grouping
+from gateway.training_export.conversation_grouping import ConversationEvent, ConversationGrouping
+from gateway.training_export.examples import build_examples
+from gateway.training_export.export_rows import ConversationExample, Preference
 from gateway.wiring.engines import channels_of
 from gateway.wiring.parts import Parts
 from schemas.errors import InvalidRequest
@@ -23,7 +23,7 @@ NDJSON = "application/x-ndjson"
 _ConversationFacts = tuple[str, list[ConversationEvent]]
 
 
-class TrainingApi:
+class TrainingExportApi:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         # An export takes as much disk space as the tenant's part of the log, so only one runs at a time.
@@ -40,7 +40,7 @@ class TrainingApi:
             raise InvalidRequest(f"channel: must be one of {', '.join(CHANNELS)}")
         since, until = _parse_instant("since", query.get("since", "")), _parse_instant("until", query.get("until", ""))
         async with self._export_lock:
-            with conversation_log.open_conversation_log(self._parts.config.data_path / "exports") as gathered:
+            with conversation_grouping.open_conversation_grouping(self._parts.config.data_path / "exports") as gathered:
                 channels = [channel] if channel else channels_of(self._parts.config)
                 await gathered.gather(self._parts.bus, tenant, channels)
                 response = web.StreamResponse(headers={"Content-Type": NDJSON, "Cache-Control": "no-store"})
@@ -54,7 +54,7 @@ class TrainingApi:
         response: web.StreamResponse,
         tenant: str,
         kind: str,
-        gathered: ConversationLog,
+        gathered: ConversationGrouping,
         since: datetime | None,
         until: datetime | None,
     ) -> None:

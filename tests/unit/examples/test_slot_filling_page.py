@@ -11,13 +11,13 @@ import pytest
 from agent_worker.actions.execution.effects import PROOF_LIFETIME
 from agent_worker.actions.one_time_codes import actions
 from agent_worker.actions.one_time_codes import actions as proof
-from agent_worker.actions.parsing import Context, fields_of
+from agent_worker.actions.parsing import ParseContext, fields_of
 from agent_worker.actions.registry import load_actions
 from agent_worker.actions.slot_filling import dialogue
 from tests.harness.processes import ROOT
 
 PAGE = (ROOT / "docs" / "asking.md").read_text()
-TODAY = Context(date(2026, 11, 23), "en", asked=True)
+TODAY = ParseContext(date(2026, 11, 23), "en", asked=True)
 FIELDS = {
     "order": {"type": "string", "pattern": r"^NP-\d{5}$"},
     "day": {"type": "string", "format": "date"},

@@ -13,7 +13,7 @@ Problem = Literal["", "currency", "negative", "share", "no_such_day"]
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ParsedValue:
     """``value`` is JSON that fits the action's schema; ``text`` shows it to the customer. ``begin`` and ``end`` are its
     position in the message."""
 
@@ -25,7 +25,7 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True)
-class Context:
+class ParseContext:
     """``today`` is the date in the tenant's time zone; ``locale`` is the customer's, such as ``de`` or ``en-US``.
     ``asked``: the message answers the question for exactly this parameter, so short forms count that elsewhere would be
     ambiguous."""
@@ -39,17 +39,17 @@ class Context:
         return self.locale.lower().startswith("de")
 
 
-def deduplicate(readings: Iterable[Reading]) -> list[Reading]:
+def deduplicate(readings: Iterable[ParsedValue]) -> list[ParsedValue]:
     """The first reading of each value."""
-    first_readings: dict[str, Reading] = {}
+    first_readings: dict[str, ParsedValue] = {}
     for reading in readings:
         first_readings.setdefault(f"{reading.value!r} {reading.problem}", reading)
     return list(first_readings.values())
 
 
-def drop_overlapping(readings: Iterable[Reading]) -> list[Reading]:
+def drop_overlapping(readings: Iterable[ParsedValue]) -> list[ParsedValue]:
     """Without readings that overlap an earlier one: longer forms are tried first."""
-    result: list[Reading] = []
+    result: list[ParsedValue] = []
     for reading in readings:
         index = bisect_left(result, reading.begin, key=lambda other: other.begin)
         is_free = index == len(result) or result[index].begin >= reading.end

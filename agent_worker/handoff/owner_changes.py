@@ -1,4 +1,4 @@
-"""Owner rules: the change of owner that each inbound event requests."""
+"""Owner changes: who may speak after each inbound event."""
 
 from __future__ import annotations
 
@@ -20,8 +20,9 @@ from schemas.ports import BegunConversation, Conversations
 _UNCHANGED_BY_CONTACT: frozenset[Owner] = frozenset({"agent", "person"})
 
 
-class OwnerRules:
-    """Every change is one compare-and-set, idempotent by the id of the event that asked for it."""
+class OwnerChangeHandler:
+    """Changes the owner as events ask for it. Every change is one compare-and-set, idempotent by the id of the event
+    that asked for it."""
 
     def __init__(self, conversations: Conversations) -> None:
         self._conversations = conversations

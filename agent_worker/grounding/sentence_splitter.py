@@ -53,7 +53,7 @@ def _sentences(line: str) -> Iterator[str]:
         yield line[begin:]
 
 
-class SentenceStream:
+class SentenceSplitter:
     """Holds back a sentence until it is certainly complete, because marks may follow its full stop."""
 
     def __init__(self) -> None:
