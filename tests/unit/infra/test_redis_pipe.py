@@ -3,69 +3,62 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any, cast
 
 import pytest
 from redis import exceptions as said
 
 from infra.state.redis.client.call import Call
-from infra.state.redis.client.connection import Links, ReplyHandler
+from infra.state.redis.client.connection import Links
 from infra.state.redis.client.pipe import ATTEMPTS, PIPELINE_CALLS, PIPELINES, Pipe
 from schemas.errors import StateUnavailable
 
 PATIENCE = 30.0
 
 
-class FakeLink:
-    """Keeps what is sent until ``FakeLinks.answer``."""
+class Exchange:
+    """Commands that were sent and have no replies yet."""
 
-    def __init__(self, links: FakeLinks) -> None:
-        self.links = links
-        self.exchange: ReplyHandler | None = None
-
-    def send(self, exchange: ReplyHandler) -> None:
-        self.exchange = exchange
-        self.links.under_way.append(self)
-        self.links.bunches.append(exchange.count)
-        self.links.sent.set()
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.replies: asyncio.Future[list[Any]] = asyncio.get_running_loop().create_future()
 
     def abandon(self, error: Exception) -> None:
-        exchange, self.exchange = self.exchange, None
-        self.links.under_way.remove(self)
-        if exchange is not None:
-            exchange.on_failure(error)
+        self.replies.set_exception(error)
 
 
 class FakeLinks:
+    """Keeps what is sent until ``answer``."""
+
     def __init__(self) -> None:
-        self.under_way: list[FakeLink] = []
+        self.under_way: list[Exchange] = []
         self.bunches: list[int] = []
         self.sent = asyncio.Event()
-        self.opened = 0
 
-    def take(self) -> FakeLink | None:
-        return None if self.opened == 0 else FakeLink(self)
+    async def exchange(self, commands: Sequence[bytes]) -> list[Any]:
+        exchange = Exchange(len(commands))
+        self.under_way.append(exchange)
+        self.bunches.append(exchange.size)
+        self.sent.set()
+        try:
+            return await exchange.replies
+        finally:
+            if exchange in self.under_way:
+                self.under_way.remove(exchange)
 
-    async def open(self) -> FakeLink:
-        self.opened += 1
-        return FakeLink(self)
-
-    def give_back(self, link: FakeLink) -> None:
-        return
-
-    def close_idle(self) -> None:
+    async def close_idle(self) -> None:
         return
 
     def answer(self, *replies: Any) -> None:
         """``replies`` for each of what is under way; OK to every call without."""
         waiting, self.under_way = self.under_way, []
-        for link in waiting:
-            if link.exchange is not None:
-                link.exchange.on_replies(list(replies) or ["OK"] * link.exchange.count)
+        for exchange in waiting:
+            exchange.replies.set_result(list(replies) or ["OK"] * exchange.size)
 
-    async def sent_one(self) -> FakeLink:
+    async def sent_one(self) -> Exchange:
         async with asyncio.timeout(PATIENCE):
-            while not self.under_way:
+            while not any(not each.replies.done() for each in self.under_way):
                 self.sent.clear()
                 await self.sent.wait()
         return self.under_way[-1]
@@ -121,6 +114,7 @@ async def test_calls_that_find_all_round_trips_in_use_leave_with_the_first_answe
     await settled()
     assert links.bunches == [PIPELINE_CALLS] * PIPELINES
     links.answer()
+    await settled()
     assert links.bunches[PIPELINES:] == [3]
     links.answer()
     assert await asyncio.gather(*calls) == ["OK"] * len(calls)
