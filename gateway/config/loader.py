@@ -243,8 +243,7 @@ def _make_paths_absolute(config: Config, folder: Path) -> Config:
         encoder = str((folder / Path(encoder).expanduser()).resolve())
     files = {name: _absolute_certificates(getattr(config, name), folder) for name in ("kafka", *load_sections())}
     absolute = config.model_copy(update={"data_dir": data_dir, "tenants": tenants, "encoder": encoder, **files})
-    absolute._folder = folder.resolve()
-    return absolute
+    return absolute.with_folder(folder.resolve())
 
 
 def _absolute_routes(routes: RoutingSettings | None, folder: Path, default: Path) -> RoutingSettings | None:

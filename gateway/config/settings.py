@@ -283,6 +283,12 @@ class Config(_WithSections):
         """The folder of the configuration file. Relative paths start there."""
         return self._folder
 
+    def with_folder(self, folder: Path) -> Config:
+        """Return a copy whose configuration file is in ``folder``."""
+        copy = self.model_copy()
+        copy._folder = folder
+        return copy
+
     @property
     def embedded(self) -> bool:
         return self.bus == "sqlite" and self.state == "sqlite"

@@ -17,16 +17,13 @@ from gateway.admin import add_routes as add_admin_routes
 from gateway.console import add_routes as add_console_routes
 from gateway.http import openapi
 from gateway.http.client_address import ClientAddressResolver
-from gateway.http.connection import FAST_REFUSALS, FAST_WEBHOOKS, Connection
-from gateway.http.fast_refusals import FastRefusals
-from gateway.http.fast_webhooks import FastWebhooks
+from gateway.http.connection import Connection
 from gateway.http.health import add_routes as add_health_routes
 from gateway.http.overload import OverloadGuard
 from gateway.http.rate_limits import RateLimits
 from gateway.http.responses import (
     DEFAULT_HEADERS,
     Handler,
-    build_refusal_counter,
     build_refusal_middleware,
     error_middleware,
 )
@@ -70,20 +67,16 @@ def _build_chat_app(parts: Parts, watches: WatchRegistry) -> web.Application:
     door = build_desk_router(parts)
     inbound = build_inbound(parts, door)
     overload = OverloadGuard(lambda: inbound.pending_calls, flag=parts.overload_flag)
-    count = build_refusal_counter(parts.metrics)
     tracers = build_tracing_middleware(join=parts.config.telemetry.join_callers)
     app = web.Application(
-        middlewares=[build_refusal_middleware(count), overload, error_middleware, *tracers],
+        middlewares=[build_refusal_middleware(parts.metrics), overload, error_middleware, *tracers],
         client_max_size=4 * 1024 * 1024,
     )
     app.on_response_prepare.append(_set_default_headers)
     if door is not None:
         app.on_cleanup.append(lambda _app: door.close())
     origins = OriginPolicy(parts.config)
-    app[FAST_REFUSALS] = FastRefusals(overload, origins, count)
-    webhooks = _add_chat_routes(app, parts, inbound, watches, origins, overload)
-    if not tracers:  # the fast path has no middleware that could start a span
-        app[FAST_WEBHOOKS] = FastWebhooks(webhooks, overload, count)
+    _add_chat_routes(app, parts, inbound, watches, origins, overload)
     WidgetApi(parts.config).add_routes(app)
     return app
 
@@ -119,7 +112,7 @@ def _add_chat_routes(
     watches: WatchRegistry,
     origins: OriginPolicy,
     overload: OverloadGuard,
-) -> Webhooks:
+) -> None:
     state, clock = parts.state, parts.clock
     attachments = AttachmentService(
         parts.blobs, secret_key=parts.secret_key, public_url=parts.config.public_url, clock=clock
@@ -155,10 +148,8 @@ def _add_chat_routes(
         overload=overload,
     ).add_routes(app)
     sockets.add_routes(app)
-    webhooks = Webhooks(parts, inbound, rate_limits)
-    webhooks.add_routes(app)
+    Webhooks(parts, inbound, rate_limits).add_routes(app)
     app.on_shutdown.append(partial(_close_connections, watches, sockets))
-    return webhooks
 
 
 async def _close_connections(watches: WatchRegistry, sockets: ChatSockets, _app: web.Application) -> None:
@@ -202,11 +193,11 @@ async def run_server(app: web.Application, host: str, port: int) -> AsyncIterato
     any more, sockets close with 1012 at once, and requests in flight get 10 s to finish. Raises PortInUse."""
     runner = web.AppRunner(app, shutdown_timeout=DRAIN_SECONDS)
     await runner.setup()
-    loop, fast_webhooks, fast_refusals = asyncio.get_running_loop(), app.get(FAST_WEBHOOKS), app.get(FAST_REFUSALS)
+    loop = asyncio.get_running_loop()
 
     def build_connection() -> asyncio.Protocol:
         server: web.Server = runner.server  # type: ignore[assignment]  # setup() made it
-        return Connection(server, fast_webhooks, fast_refusals, loop, on_close=acceptor.connection_closed)
+        return Connection(server, loop, on_close=acceptor.connection_closed)
 
     acceptor = Acceptor(build_connection)
     try:

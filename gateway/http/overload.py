@@ -19,8 +19,6 @@ from schemas.errors import Unavailable
 
 MAX_CONCURRENT = 500
 """Messages that one process accepts at the same time. Only complete requests count, so slow senders take no room."""
-NEAR_LIMIT_DIVISOR = 4
-"""From this fraction of the limit on, an overload is expected: 4 means a quarter."""
 FLAG_SECONDS = 1.0
 """Under overload there is room for a moment again and again: the flag stays up between refusals."""
 LOG_EVERY_S = 5.0
@@ -67,11 +65,6 @@ class OverloadGuard:
         """There is no room for another message."""
         return self._count_pending() >= self._limit
 
-    @property
-    def is_nearly_full(self) -> bool:
-        """There may be no room soon."""
-        return self._count_pending() * NEAR_LIMIT_DIVISOR >= self._limit
-
     def _count_pending(self) -> int:
         return self._accepting() + self._checking
 
@@ -92,13 +85,10 @@ class OverloadGuard:
         """Return the refusal of another message; None while there is room."""
         if not self.is_full:
             return None
-        self.record_refusal()
-        return self.build_response()
-
-    def build_response(self) -> web.Response:
+        self._record_refusal()
         return error_response(self._error)
 
-    def record_refusal(self) -> None:
+    def _record_refusal(self) -> None:
         self._refused += 1
         self._flag.set()
         now = time.monotonic()

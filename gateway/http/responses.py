@@ -11,7 +11,6 @@ from typing import Any, TypeVar
 import orjson
 import structlog
 from aiohttp import web
-from aiohttp.helpers import rfc822_formatted_time
 from aiohttp.streams import StreamReader
 from aiohttp.typedefs import Middleware
 from pydantic import BaseModel, ValidationError
@@ -81,14 +80,6 @@ def internal_error_response() -> web.Response:
     )
 
 
-def serialize_response(response: web.Response) -> bytes:
-    """Return the complete response as bytes, with the headers that aiohttp and the application would add."""
-    body = response.body if isinstance(response.body, bytes) else b""
-    headers = {**response.headers, "Content-Length": str(len(body)), "Date": rfc822_formatted_time(), **DEFAULT_HEADERS}
-    lines = [f"HTTP/1.1 {response.status} {response.reason}", *(f"{name}: {text}" for name, text in headers.items())]
-    return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
-
-
 @web.middleware
 async def error_middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Turn every exception into a response with the contract's error body; a 500 reveals no internals."""
@@ -118,24 +109,15 @@ def handle_error(error: Exception, route: str) -> web.Response:
     return internal_error_response()
 
 
-def build_refusal_counter(metrics: Metrics) -> Callable[[web.StreamResponse], None]:
-    """Return a function that counts responses with a refusal status."""
-
-    def count(response: web.StreamResponse) -> None:
-        if response.status in REFUSAL_STATUSES:
-            metrics.count("parley_refused_total", status=str(response.status))
-
-    return count
-
-
-def build_refusal_middleware(count: Callable[[web.StreamResponse], None]) -> Middleware:
-    """Build the middleware around ``error_middleware`` that counts refusals. A 503 of a probe refuses nobody."""
+def build_refusal_middleware(metrics: Metrics) -> Middleware:
+    """Build the middleware around ``error_middleware`` that counts responses with a refusal status. A 503 of a probe
+    refuses nobody."""
 
     @web.middleware
     async def count_refusals(request: web.Request, handler: Handler) -> web.StreamResponse:
         response = await handler(request)
-        if request.path != "/readyz":
-            count(response)
+        if response.status in REFUSAL_STATUSES and request.path != "/readyz":
+            metrics.count("parley_refused_total", status=str(response.status))
         return response
 
     return count_refusals

@@ -12,7 +12,9 @@ from uuid import uuid4
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError
+from aiokafka.protocol.admin import ApiVersionRequest
 
 from infra.bus.kafka.access_errors import explain_refusal
 from infra.deploy.doctor_finding import Finding, check_clock_skew
@@ -61,9 +63,7 @@ async def probe(
             await admin.start()
             findings = [Finding("kafka", "ok", f"answers in {(time.time() - sent) * 1000:.0f} ms")]
             findings += await _brokers(admin)
-            findings.append(
-                _version(admin)
-            )  # after a first request, because it reads the versions of an open connection
+            findings.append(await _version(client))
             findings += await _topics(admin, prefix, specs, required)
             return [*findings, *await _check_write(admin, client, f"{prefix}parley.doctor.{uuid4().hex[:8]}")]
     except (KafkaError, OSError, TimeoutError) as error:
@@ -74,10 +74,15 @@ async def probe(
         await admin.close()
 
 
-def _version(admin: Any) -> Finding:
+async def _version(access: Mapping[str, Any]) -> Finding:
     """Brokers do not tell their release; since 4.0 they refuse the oldest requests (KIP-896), which shows."""
-    connections = getattr(admin._client, "_conns", {}).values()
-    oldest = [conn._versions[_FETCH][0] for conn in connections if _FETCH in getattr(conn, "_versions", {})]
+    client = AIOKafkaClient(**access)
+    try:
+        await client.bootstrap()
+        response = await client.send(client.get_random_node(), ApiVersionRequest())
+    finally:
+        await client.close()
+    oldest = [minimum for key, minimum, _ in response.api_versions if key == _FETCH]
     if oldest and min(oldest) >= 4:
         return Finding("kafka version", "ok", "4.0 or newer")
     return Finding(

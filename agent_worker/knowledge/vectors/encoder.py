@@ -64,12 +64,11 @@ class WordVectors:
         from tokenizers import Tokenizer
 
         self._weights = Weights(folder / "weights" / "l2_supercat_256.safetensors", "embedding.weight")
-        self._tokens: Any = Tokenizer.from_file(str(folder / "tokenizers" / "l2_supercat_tokenizer_config.json"))
+        file = folder / "tokenizers" / "l2_supercat_tokenizer_config.json"
+        self._tokens: Any = Tokenizer.from_file(str(file))
+        self._tokens.model = _model_without_cache(json.loads(file.read_bytes())["model"])
         self._tokens.no_padding()
         self._tokens.no_truncation()
-        if hasattr(self._tokens.model, "_resize_cache"):
-            # The cache would keep ten thousand whole texts of a kilobyte each, and texts hardly ever repeat.
-            self._tokens.model._resize_cache(0)
 
     def encode(self, texts: Sequence[str]) -> Vectors:
         out = np.zeros((len(texts), self.size), np.float32)
@@ -144,3 +143,13 @@ class Weights:
         """Release the memory that lookups took. A concurrent lookup only has to read again."""
         if hasattr(self._mapped, "madvise"):
             self._mapped.madvise(mmap.MADV_DONTNEED)
+
+
+def _model_without_cache(saved: dict[str, Any]) -> Any:
+    """Build the tokenizer's model from its saved form. With its cache it would keep ten thousand short texts, some
+    60 MB, and texts hardly ever repeat."""
+    from tokenizers.models import BPE
+
+    merges = [tuple(pair) if isinstance(pair, list) else tuple(pair.split(" ")) for pair in saved["merges"]]
+    options = {name: saved[name] for name in ("unk_token", "fuse_unk", "byte_fallback")}
+    return BPE(saved["vocab"], merges, cache_capacity=0, **options)

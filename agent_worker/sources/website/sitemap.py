@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 from xml.parsers import expat
 
 from yarl import URL
@@ -20,6 +21,15 @@ _MAX_URL_LENGTH = 2_000
 _MAX_DEPTH = 20
 
 
+class Decompressor(Protocol):
+    """What ``zlib.decompressobj`` returns; the library does not name its type."""
+
+    @property
+    def unconsumed_tail(self) -> bytes: ...
+
+    def decompress(self, data: bytes, max_length: int, /) -> bytes: ...
+
+
 class SitemapParser:
     """Feed it with data as it arrives. ``pages`` and ``sitemaps`` are the listed URLs, at most ``most`` of each;
     ``full`` once there are more. Raises Unprocessable for an invalid sitemap."""
@@ -32,7 +42,7 @@ class SitemapParser:
         self.full = False
         self._path: list[str] = []
         self._text = ""
-        self._unpack: zlib._Decompress | None = None
+        self._unpack: Decompressor | None = None
         self._has_begun = False
         self._parser = expat.ParserCreate(namespace_separator=" ")
         self._parser.StartElementHandler = self._start

@@ -23,6 +23,17 @@ LIBRARIES = {
     ("tests/harness/websockets.py", "_conn"): "aiohttp shows nobody its transport",
 }
 """Insides of libraries, which have no public way to the same end."""
+LIBRARIES_IN_PRODUCT = {
+    (
+        "infra/bus/kafka/consumers.py",
+        "_fetcher",
+    ): "a fetch loop that has died returns nothing, without an error",
+    ("infra/bus/kafka/consumers.py", "_coordinator"): "a commit without the generation would not be fenced",
+    ("infra/bus/kafka/consumers.py", "_client"): "a consumer that fails while it stops leaves its connections open",
+    ("infra/bus/kafka/writer.py", "_message_accumulator"): "a closed producer would send old records after newer ones",
+}
+"""Private parts of aiokafka that guarantees need and that have no public counterpart: see ADR 52."""
+PACKAGES = ("schemas", "infra", "connectors", "agent_worker", "gateway")
 PATCHES = frozenset({"setattr", "delattr", "getattr", "hasattr", "patch", "object", "update", "vars"})
 
 
@@ -116,6 +127,25 @@ def test_no_test_reaches_into_private_names() -> None:
     used = [*find_private_uses(load_modules(folders=("tests",)))]
     assert [use for use in used if use[:2] not in LIBRARIES] == []
     assert LIBRARIES.keys() - {use[:2] for use in used} == set(), "these are not needed any more"
+
+
+def test_the_product_uses_no_private_names_of_libraries() -> None:
+    """Nor those of another module: a private name is defined where it is used, or in a base class."""
+    modules = load_modules(folders=PACKAGES)
+    defined = {(module.path, name) for module in modules for name in _defined_in(module.tree)}
+    used = {use[:2] for use in find_private_uses(modules)} - defined
+    assert used == LIBRARIES_IN_PRODUCT.keys()
+
+
+def _defined_in(tree: ast.AST) -> Iterator[str]:
+    """Names that functions, classes, assignments and ``__slots__`` of a module define."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            yield node.name
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            yield node.id
+        elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store) and _is_own(node.value):
+            yield node.attr
 
 
 @pytest.mark.parametrize(
