@@ -12,7 +12,7 @@ from tests.harness.processes import Process
 
 CONTACTS = 500
 CONNECTIONS = 64
-BUDGETS = {"sqlite": 1.8, "kafka": 2.2}
+BUDGETS = {"sqlite": 2.5, "kafka": 3.0}
 
 
 class Runs:
