@@ -3,9 +3,6 @@ requests."""
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-import re
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -19,10 +16,10 @@ from connectors.slack.inbound.interactions import parse_command, parse_interacti
 from connectors.slack.places import find_person
 from connectors.slack.settings import SlackAccount
 from schemas.conversation import Contact
-from schemas.errors import Unauthorized
 from schemas.messages import Address, OutboundMessage, ReplyBegun
 from schemas.ports import (
     Account,
+    AppendEvents,
     BackfillContext,
     Capabilities,
     Connection,
@@ -34,10 +31,12 @@ from schemas.ports import (
     StreamContext,
     VendorCall,
     VendorResponse,
+    WebhookAnswer,
 )
 
 if TYPE_CHECKING:
     from connectors.slack.desk.desk import SlackDesk
+    from connectors.slack.webhooks import SlackWebhooks
 
 PARSERS = {"events_api": parse_events_api, "interactive": parse_interactive, "slash_commands": parse_command}
 
@@ -62,23 +61,35 @@ class SlackChannel:
 
     def __init__(self, tools: ChannelServices) -> None:
         self._tools = tools
+        self._webhooks: SlackWebhooks | None = None
 
     def verify(self, request: RawRequest, account: Account) -> None:
-        if requests.is_ssl_check(request):
-            return  # not signed; answered with an empty body, see ``answer``
-        settings: SlackAccount = account.settings
-        verify_signature(request, settings.signing_secret.get_secret_value(), self._tools.clock())
+        if not requests.is_ssl_check(request):
+            self._open_webhooks().verify(request, account.settings)
 
     def answer_handshake(self, request: RawRequest, account: Account) -> str | None:
-        if requests.is_ssl_check(request):
-            return ""
-        return requests.answer_challenge(request) or requests.answer_usage(request)
+        return "" if requests.is_ssl_check(request) else None
 
-    def parse(self, request: RawRequest, account: Account) -> list[Event]:
-        return self.parse_payload(*requests.read_payload(request), account)
+    def prepare_webhooks(self, account: Account) -> None:
+        settings: SlackAccount = account.settings
+        if settings.is_called:
+            self._open_webhooks().open_app(account)
+
+    async def receive(self, request: RawRequest, account: Account, append: AppendEvents) -> WebhookAnswer | None:
+        if requests.is_ssl_check(request):
+            return WebhookAnswer("")  # not signed, so slack-bolt does not see it
+        return await self._open_webhooks().receive(request, account, append)
+
+    def _open_webhooks(self) -> SlackWebhooks:
+        if self._webhooks is None:
+            from connectors.slack.webhooks import SlackWebhooks
+
+            self._webhooks = SlackWebhooks(self.parse_payload, self._tools.clock)
+        return self._webhooks
 
     def parse_payload(self, kind: requests.PayloadKind, payload: requests.Json, account: Account) -> list[Event]:
-        """Parse a payload, whichever way it came. At the desk nobody is a contact."""
+        """Parse a payload, whichever way it came. At the desk nobody is a contact. Raises InvalidRequest."""
+        payload = requests.repair_payload(payload)
         at_desk = parse_desk_event(kind, payload, account)
         return list(PARSERS[kind](payload, account)) if at_desk is None else at_desk
 
@@ -121,7 +132,7 @@ class SlackChannel:
     async def stream(self, account: Account, line: StreamContext) -> None:
         from connectors.slack.socket_mode.stream import SlackStream
 
-        await SlackStream(self, account, line).run()
+        await SlackStream(self, account, line, self._tools.clock).run()
 
     def backfills(self, account: Account) -> bool:
         return True
@@ -140,23 +151,3 @@ class SlackChannel:
 
 def open_channel(tools: ChannelServices) -> SlackChannel:
     return SlackChannel(tools)
-
-
-# Verification of Slack's signature.
-#
-# https://docs.slack.dev/authentication/verifying-requests-from-slack
-TOLERANCE = 300
-"""Seconds that a request's timestamp may differ from our clock."""
-_SECONDS = re.compile(r"[0-9]{1,12}", re.ASCII)
-
-
-def verify_signature(request: RawRequest, secret: str, now: datetime) -> None:
-    """Raises Unauthorized."""
-    timestamp = request.headers.get("x-slack-request-timestamp", "")
-    # Without a secret (socket mode) anybody could compute the signature.
-    if not secret or not _SECONDS.fullmatch(timestamp) or abs(now.timestamp() - int(timestamp)) > TOLERANCE:
-        raise Unauthorized("the signature is missing or too old")
-    expected = hmac.new(secret.encode(), b"v0:" + timestamp.encode() + b":" + request.body, hashlib.sha256).hexdigest()
-    given = request.headers.get("x-slack-signature", "")
-    if not hmac.compare_digest(f"v0={expected}".encode(), given.encode("utf-8", "surrogateescape")):
-        raise Unauthorized("the signature does not fit")

@@ -1,5 +1,4 @@
-"""Client for Slack's Web API: each call is made once. With ``connection`` and its helpers the only importer of Slack's
-SDK."""
+"""Client for Slack's Web API: each call is made once."""
 
 from __future__ import annotations
 
@@ -7,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import aiohttp
+from pydantic import SecretStr
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
@@ -81,11 +81,23 @@ class SlackClient:
 
     def _get_sdk(self) -> AsyncWebClient:
         if self._sdk is None:
-            base = self._settings.api_base
-            # Without the SDK's retries: one place decides about those for all channels.
-            self._sdk = AsyncWebClient(self.token, base_url=base, session=self.session, retry_handlers=[])
-            self._sdk.proxy = None  # the SDK ignores the environment's exceptions for proxies
+            self._sdk = build_web_client(self._settings, self._token, self.session)
         return self._sdk
+
+
+def build_web_client(
+    settings: SlackAccount, token: SecretStr, session: aiohttp.ClientSession | None = None
+) -> AsyncWebClient:
+    # Without the SDK's retries: one place decides about those for all channels.
+    client = AsyncWebClient(
+        token.get_secret_value(),
+        base_url=settings.api_base,
+        session=session,
+        trust_env_in_session=True,
+        retry_handlers=[],
+    )
+    client.proxy = None  # the SDK ignores the environment's exceptions for proxies
+    return client
 
 
 def lower_names(headers: Mapping[str, str]) -> dict[str, str]:

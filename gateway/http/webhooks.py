@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from functools import partial
 
 from aiohttp import web
 
 from connectors.inbound.pipeline import InboundPipeline
+from connectors.registry import explain_missing_library
 from gateway.http.rate_limits import RateLimits
 from gateway.http.responses import http_error_response, read_body
-from gateway.wiring.parts import Parts
+from gateway.wiring.parts import Parts, list_accounts
 from schemas.errors import NotFound, Unavailable
-from schemas.ports import Account, Channel, Event, RawRequest, WebhookHandshake
+from schemas.ports import (
+    Account,
+    Channel,
+    Event,
+    RawRequest,
+    WebhookAnswer,
+    WebhookHandshake,
+    WebhookParser,
+    WebhookReceiver,
+)
 
 PREFIX = "/v1/webhooks/"
 ROUTE = PREFIX + "{channel}/{tenant}/{account}"
 MAX_BODY_SIZE = 4 * 1024 * 1024
+MAX_ANSWER = 1000
 CONTENT_TYPES = frozenset({"application/json", "application/x-www-form-urlencoded"})
 
 
@@ -32,34 +44,51 @@ class Webhooks:
         self._rate_limits = rate_limits
         self._public_url = parts.config.public_url.rstrip("/")
         # Computed once: an isinstance check of a protocol takes longer than the rest of a request.
-        self._handshakes = {name: each for name, each in parts.channels.items() if isinstance(each, WebhookHandshake)}
+        channels = parts.channels
+        self._handshakes = {name: each for name, each in channels.items() if isinstance(each, WebhookHandshake)}
+        self._receivers = {name: each for name, each in channels.items() if isinstance(each, WebhookReceiver)}
+        self._parsers = {name: each for name, each in channels.items() if isinstance(each, WebhookParser)}
 
     def add_routes(self, app: web.Application) -> None:
         app.router.add_post(ROUTE, self.receive)
         app.router.add_get(ROUTE, self.answer_handshake, allow_head=False)
+        app.on_startup.append(self._prepare)
+
+    async def _prepare(self, _app: web.Application) -> None:
+        for account in list_accounts(self._parts.config):
+            receiver = self._receivers.get(account.channel)
+            if receiver is not None:
+                with explain_missing_library():
+                    receiver.prepare_webhooks(account)
 
     async def receive(self, request: web.Request) -> web.Response:
         channel, account = self._find(request)
         raw = self._build_raw_request(request, await read_body(request, MAX_BODY_SIZE, CONTENT_TYPES))
-        text = await self.accept(channel, account, raw)
-        return web.Response() if text is None else text_response(text)
+        answer = await self.accept(channel, account, raw)
+        return web.Response() if answer is None else build_response(answer)
 
-    async def accept(self, channel: Channel, account: Account, raw: RawRequest) -> str | None:
-        """Accept a webhook. Returns the text of the response; None for an empty 200."""
+    async def accept(self, channel: Channel, account: Account, raw: RawRequest) -> WebhookAnswer | None:
+        """Accept a webhook. Returns the body of the response; None for an empty 200."""
         channel.verify(raw, account)
+        receiver = self._receivers.get(channel.name)
+        if receiver is not None:
+            return await receiver.receive(raw, account, partial(self._append, account))
         handshake = self._handshakes.get(channel.name)
-        if handshake is not None and (answer := handshake.answer_handshake(raw, account)) is not None:
-            return answer
-        events = channel.parse(raw, account)
-        if events:
-            if self._parts.is_state_lost():
-                raise Unavailable("state is being rebuilt", retry_after_ms=2000)
-            owners = group_by_account(account, events)
-            for owner, _events in owners:
-                await self._rate_limits.admit_account(owner)
-            for owner, owned in owners:
-                await self._inbound.accept(owner, owned)
+        if handshake is not None and (text := handshake.answer_handshake(raw, account)) is not None:
+            return WebhookAnswer(text)
+        await self._append(account, self._parsers[channel.name].parse(raw, account))
         return None
+
+    async def _append(self, called: Account, events: Sequence[Event]) -> None:
+        if not events:
+            return
+        if self._parts.is_state_lost():
+            raise Unavailable("state is being rebuilt", retry_after_ms=2000)
+        owners = group_by_account(called, events)
+        for owner, _events in owners:
+            await self._rate_limits.admit_account(owner)
+        for owner, owned in owners:
+            await self._inbound.accept(owner, owned)
 
     async def answer_handshake(self, request: web.Request) -> web.Response:
         channel, account = self._find(request)
@@ -67,7 +96,7 @@ class Webhooks:
         if handshake is not None:
             answer = handshake.answer_handshake(self._build_raw_request(request, b""), account)
             if answer is not None:
-                return text_response(answer)
+                return build_response(WebhookAnswer(answer))
         return http_error_response(405)
 
     def _find(self, request: web.Request) -> tuple[Channel, Account]:
@@ -118,5 +147,5 @@ def group_by_account(called: Account, events: Sequence[Event]) -> Collection[tup
     return owners.values()
 
 
-def text_response(text: str) -> web.Response:
-    return web.Response(text=text[:1000], content_type="text/plain")
+def build_response(answer: WebhookAnswer) -> web.Response:
+    return web.Response(text=answer.text[:MAX_ANSWER], content_type=answer.content_type)

@@ -31,6 +31,7 @@ from schemas.ports.channel import (
     AccountFinding,
     AccountInspector,
     AccountPolicies,
+    AppendEvents,
     Capabilities,
     Channel,
     Connection,
@@ -53,7 +54,10 @@ from schemas.ports.channel import (
     TypingIndicator,
     VendorCall,
     VendorResponse,
+    WebhookAnswer,
     WebhookHandshake,
+    WebhookParser,
+    WebhookReceiver,
 )
 from schemas.ports.contacts import (
     Contacts,
@@ -149,6 +153,7 @@ __all__ = [
     "ActionClaim",
     "ActionResult",
     "AnswerDraft",
+    "AppendEvents",
     "AssuranceLookup",
     "BackfillChannel",
     "BackfillContext",
@@ -237,5 +242,8 @@ __all__ = [
     "VendorCall",
     "VendorResponse",
     "VisitorTokens",
+    "WebhookAnswer",
     "WebhookHandshake",
+    "WebhookParser",
+    "WebhookReceiver",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Literal, Protocol, runtime_checkable
@@ -193,11 +193,42 @@ class Channel(Transport, Protocol):
     def verify(self, request: RawRequest, account: Account) -> None:
         """Check the signature of the raw bytes in constant time. Raises Unauthorized."""
 
+    def render(self, message: OutboundMessage, context: RenderContext) -> list[VendorCall]:
+        """The calls that show the message, in order; always the same for the same message. Raises SendRefused."""
+
+
+# The two ways in which a channel takes a webhook.
+@runtime_checkable
+class WebhookParser(Protocol):
+    """A channel that only parses: the gateway appends the events and then responds with an empty 200. Pure."""
+
     def parse(self, request: RawRequest, account: Account) -> list[Event]:
         """The events in a request. Unknown kinds are logged and left out. Raises InvalidRequest."""
 
-    def render(self, message: OutboundMessage, context: RenderContext) -> list[VendorCall]:
-        """The calls that show the message, in order; always the same for the same message. Raises SendRefused."""
+
+@dataclass(frozen=True, slots=True)
+class WebhookAnswer:
+    """The body of a 200."""
+
+    text: str
+    content_type: str = "text/plain"
+
+
+AppendEvents = Callable[[Sequence[Event]], Awaitable[None]]
+"""Append the events of the account that was called; they are durable when it returns. Raises what the response is to
+say: InvalidRequest, TemporaryRefusal."""
+
+
+@runtime_checkable
+class WebhookReceiver(Protocol):
+    """A channel whose vendor's own framework parses, dispatches and answers its webhooks."""
+
+    def prepare_webhooks(self, account: Account) -> None:
+        """Load what the first webhook would have to wait for. Called before the edge listens."""
+
+    async def receive(self, request: RawRequest, account: Account, append: AppendEvents) -> WebhookAnswer | None:
+        """Take a verified request: await ``append`` for its events, then return the answer, None for an empty one.
+        Raises what ``append`` does; Unauthorized, InvalidRequest."""
 
 
 # Optional abilities of a channel. All of them are pure.

@@ -25,6 +25,7 @@ from tests.bench.setup import stage
 
 ROWS = (
     "edge",
+    "slack",
     "worker",
     "latency",
     "agent",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+
 from tests.bench.edge_server import MODULE
 from tests.bench.figures import Row, ValueRange, quantile
 from tests.bench.load import Result, drive
@@ -16,11 +18,15 @@ BUDGETS = {"sqlite": 2.5, "kafka": 3.0}
 
 
 class Runs:
-    """One server's rounds: microseconds of processor time a request, and requests a second."""
+    """One server's rounds: microseconds of processor time a request, and requests a second. ``prepare`` makes the
+    requests of a round."""
 
-    def __init__(self, name: str, server: Process) -> None:
+    def __init__(
+        self, name: str, server: Process, prepare: Callable[[int, int, str], Iterator[bytes]] = requests
+    ) -> None:
         self.name = name
         self.server = server
+        self._prepare = prepare
         self._count = 0
         self.processor: list[float] = []
         self.rates: list[float] = []
@@ -28,7 +34,7 @@ class Runs:
 
     async def round(self, count: int, *, warm: bool = False) -> None:
         self._count += 1
-        prepared = list(requests(count, CONTACTS, f"{self.name}-{self._count}"))
+        prepared = list(self._prepare(count, CONTACTS, f"{self.name}-{self._count}"))
         before = processor_seconds(self.server.pid)
         result: Result = await drive(self.server.port, prepared, connections=CONNECTIONS)
         used = processor_seconds(self.server.pid) - before
@@ -53,18 +59,22 @@ async def measure(stage: Stage) -> list[Row]:
         for one in runs:
             await one.round(stage.times(3000, 40))
     sync, _ = fdatasync_ms(stage.folder)
-    return [_row(bare, one, sync) for one in ours]
+    about = "signed webhook to durable append to 2xx on {}: processor time a request against a bare handler"
+    return [
+        build_row(bare, one, sync, name=f"edge {one.name}", about=about.format(one.name), budget=BUDGETS[one.name])
+        for one in ours
+    ]
 
 
-def _row(bare: Runs, one: Runs, sync: float) -> Row:
+def build_row(bare: Runs, one: Runs, sync: float, *, name: str, about: str, budget: float | None = None) -> Row:
     ratios = [mine / least for mine, least in zip(one.processor, bare.processor, strict=True)]
     through = [mine / most for mine, most in zip(one.rates, bare.rates, strict=True)]
     return Row(
-        f"edge {one.name}",
-        f"signed webhook to durable append to 2xx on {one.name}: processor time a request against a bare handler",
+        name,
+        about,
         "x bare",
         ValueRange.of(ratios),
-        BUDGETS[one.name],
+        budget,
         detail={
             "processor_us": str(ValueRange.of(one.processor)),
             "bare_processor_us": str(ValueRange.of(bare.processor)),

@@ -12,12 +12,15 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import orjson
 from aiohttp import web
 from pydantic import ValidationError
 
 from tests.bench.signed_channel import HEADER, NAME, PATH, Body, SignedChannel, signature
+from tests.simulators.slack.http_delivery import signature as slack_signature
 
 MODULE = "tests.bench.edge_server"
+SLACK_SECRET = "slack-signs-its-requests-with-this"
 
 
 async def _bare(request: web.Request) -> web.Response:
@@ -31,9 +34,18 @@ async def _bare(request: web.Request) -> web.Response:
     return web.Response()
 
 
+async def _bare_slack(request: web.Request) -> web.Response:
+    body = await request.read()
+    expected = slack_signature(SLACK_SECRET, request.headers.get("X-Slack-Request-Timestamp", ""), body)
+    if not hmac.compare_digest(request.headers.get("X-Slack-Signature", ""), expected):
+        return web.Response(status=401)
+    return web.Response(status=200 if isinstance(orjson.loads(body), dict) else 400)
+
+
 async def serve_bare(port: int) -> None:
     app = web.Application()
     app.router.add_post(PATH, _bare)
+    app.router.add_post("/v1/webhooks/slack/plantstore/main", _bare_slack)
     app.router.add_get("/readyz", lambda _: asyncio.sleep(0, web.Response()))
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()

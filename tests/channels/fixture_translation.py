@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -16,8 +17,18 @@ from connectors.registry import load_settings_model, open_channel
 from schemas.conversation import Contact
 from schemas.errors import DeliveryError, ParleyError
 from schemas.messages import OutboundMessage
-from schemas.ports import Account, Channel, Event, RawRequest, RenderContext, VendorCall, VendorResponse
+from schemas.ports import (
+    Account,
+    Channel,
+    Event,
+    RawRequest,
+    RenderContext,
+    VendorCall,
+    VendorResponse,
+    WebhookAnswer,
+)
 from tests.channels.fixture_cases import fixtures, read
+from tests.channels.webhook_intake import take_webhook
 from tests.harness.channel_tools import NOW, no_files
 
 TENANT = "shop"
@@ -80,13 +91,20 @@ def events(channel: str, case: Path) -> Any:
     clock.now = moment(told)
     called = replace(account(channel, told.get("account", "")), desk=frozenset(told.get("desk", ())))
     try:
-        opened_channel.verify(raw, called)
-        answer = getattr(opened_channel, "answer_handshake", None)
-        if answer is not None and (text := answer(raw, called)) is not None:
-            return {"answer": text}
-        return [_event(event) for event in opened_channel.parse(raw, called)]
+        taken = take_webhook(opened_channel, raw, called)
+        if taken.answer is not None:
+            return {"answer": _answer(taken.answer)}
+        return [_event(event) for event in taken.events]
     except ParleyError as error:
         return {"error": error.code}
+
+
+def _answer(answer: WebhookAnswer) -> str:
+    """A challenge may come back as text or in JSON."""
+    if answer.content_type == "text/plain":
+        return answer.text
+    (text,) = json.loads(answer.text).values()
+    return str(text)
 
 
 def _event(event: Event) -> dict[str, Any]:

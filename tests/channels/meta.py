@@ -15,6 +15,7 @@ from connectors.registry import load_settings_model, open_channel
 from schemas.errors import NotFound
 from schemas.messages import Attachment, OutboundMessage
 from schemas.ports import Account, Channel, Event, RawRequest, RenderContext, VendorCall, VendorResponse
+from tests.channels.webhook_intake import parse_webhook
 from tests.simulators.webhook_receiver import Receiver
 
 MARKER = "0d1f2e3a-0000-5000-8000-000000000001"
@@ -77,7 +78,7 @@ class MetaAccount:
 
     def _parsed(self, request: RawRequest) -> list[Event]:
         self.channel.verify(request, self.account)
-        return self.channel.parse(request, self.account)
+        return parse_webhook(self.channel, request, self.account)
 
 
 @asynccontextmanager

@@ -16,7 +16,6 @@ from structlog.testing import capture_logs
 
 from connectors.channel_services import ChannelServices
 from connectors.slack.channel import SlackChannel
-from connectors.slack.inbound.requests import read_payload
 from schemas import topics
 from schemas.desk import DeskCommandKind
 from schemas.errors import InvalidRequest, Unauthorized
@@ -24,8 +23,10 @@ from schemas.ports import Account, Event, RawRequest
 from tests.channels import fixture_translation
 from tests.channels.fixture_cases import cases, read
 from tests.channels.test_slack_malformed_events import JUNK, changed, nodes
+from tests.channels.webhook_intake import read_slack_payload
 from tests.desks.webhook.channel import WebhookDesk
 from tests.desks.webhook.settings import WebhookAccount
+from tests.harness.channel_tools import NOW
 
 DESK = "C0DESK001"
 _CHANNEL = re.compile(r"[CDG]0[A-Z0-9]{4,}")
@@ -56,7 +57,7 @@ def slack() -> tuple[SlackChannel, Account]:
 def test_events_in_a_desk_channel_are_never_taken_for_a_contacts(case: Path) -> None:
     channel, account = slack()
     try:
-        what, payload = read_payload(fixture_translation.request(case)[0])
+        what, payload = read_slack_payload(fixture_translation.request(case)[0], account, NOW)
     except InvalidRequest:
         return
     events = channel.parse_payload(what, moved(payload), account)
@@ -77,7 +78,7 @@ def _told(case: Path) -> list[Any]:
 def told_by_slack(case: Path) -> tuple[Any, Parse]:
     """A payload, and what becomes of it. Slack is never told that it made a mistake: it would stop after a while."""
     channel, account = slack()
-    what, payload = read_payload(fixture_translation.request(case)[0])
+    what, payload = read_slack_payload(fixture_translation.request(case)[0], account, NOW)
 
     def parse(odd: Any) -> list[Event]:
         with capture_logs():

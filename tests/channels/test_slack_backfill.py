@@ -102,10 +102,13 @@ async def test_a_socket_that_slack_closes_in_order_after_the_new_one_is_there_co
 ) -> None:
     async with listening(stream_processes, slack):
         await two_sockets(slack)
+        slack.sockets.links[0].leaving = True
+        await slack.say("Ann", "meanwhile")  # over the new one, which is in use from here on
+        await stream_processes.until("before", "meanwhile")
         await slack.sockets.links[0].socket.close()
         await wait_until(lambda: len(slack.sockets.links) == 1)
         await slack.say("Ann", "after")
-        await stream_processes.until("before", "after")
+        await stream_processes.until("before", "meanwhile", "after")
     assert [each.operation for each in slack.ledger.requests].count("conversations.history") == 0
 
 

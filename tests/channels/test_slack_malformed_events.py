@@ -13,13 +13,14 @@ import pytest
 from structlog.testing import capture_logs
 
 from connectors.slack.channel import SlackChannel
-from connectors.slack.inbound.requests import Json, read_payload
+from connectors.slack.inbound.requests import Json
 from connectors.slack.settings import SlackAccount
 from schemas import topics
 from schemas.errors import InvalidRequest
 from schemas.ports import Event
 from tests.channels import fixture_translation
 from tests.channels.fixture_cases import ROOT, cases
+from tests.channels.webhook_intake import read_slack_payload
 from tests.harness.channel_tools import NOW
 
 JUNK: list[Any] = [None, 7, -1.5, True, "", "x\x00<!>", "9" * 30 + ".1", [], [None, 3], {}, {"a": [{}]}]
@@ -56,7 +57,7 @@ def test_junk_anywhere_spoils_at_most_its_own_event(case: Path) -> None:
     assert isinstance(channel, SlackChannel)
     account = fixture_translation.account("slack")
     try:
-        what, payload = read_payload(fixture_translation.request(case)[0])
+        what, payload = read_slack_payload(fixture_translation.request(case)[0], account, NOW)
     except InvalidRequest:
         return  # it was no payload to begin with
     for path in nodes(payload):

@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from slack_bolt.async_app import AsyncApp, AsyncBoltRequest
+from slack_bolt.response import BoltResponse
 from structlog.testing import capture_logs
 
 from connectors.slack.backfill import read_history
-from connectors.slack.socket_mode import stream
+from connectors.slack.socket_mode import socket, stream
 from schemas.messages import Address
 from tests.channels.stream_account import StreamProcesses, hall_of, wait_until
 from tests.simulators.slack.server import SlackVendor
@@ -79,6 +81,76 @@ async def test_events_that_cannot_be_appended_are_not_acknowledged_and_come_agai
         await stream_processes.until("hello")
         await slack.settled()
         assert len(slack.sockets.acks) >= 1
+
+
+async def test_envelopes_that_come_at_once_are_appended_in_their_order(
+    slack: SlackVendor, stream_processes: StreamProcesses
+) -> None:
+    """slack_sdk starts a task for each, more than are appended together."""
+    slack.sockets.ack_seconds = 30.0
+    async with stream_processes.process():
+        await slack.sockets.opened()
+        texts = [str(number) for number in range(3 * stream.BATCH_SIZE)]
+        slack.event_delivery.hold()
+        for text in texts:
+            await slack.say("Ann", text)
+        slack.event_delivery.release()
+        await stream_processes.until(*texts)
+        await slack.settled()
+    assert await stream_processes.heard() == texts
+
+
+async def test_envelopes_beyond_the_inbox_are_not_acknowledged_and_read_from_the_history(
+    slack: SlackVendor, stream_processes: StreamProcesses, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stream, "INBOX_SIZE", 2)
+    async with stream_processes.process():
+        await slack.sockets.opened()
+        stream_processes.narrow.is_closed = True
+        with capture_logs() as lines:
+            for number in range(8):
+                await slack.say("Ann", str(number))
+            await wait_until(lambda: "inbox_full" in [line["event"] for line in lines])
+        assert slack.sockets.acks == []
+        stream_processes.narrow.is_closed = False
+        await stream_processes.until(*"01234567")
+        slack.event_delivery.lost.clear()
+
+
+async def test_a_holder_that_stops_acknowledges_nothing_that_it_did_not_append(
+    slack: SlackVendor, stream_processes: StreamProcesses
+) -> None:
+    """The listeners that wait end with it, and the next holder reads what it left."""
+    async with stream_processes.process():
+        await slack.sockets.opened()
+        stream_processes.narrow.is_closed = True
+        await slack.say("Ann", "hello")
+        await wait_until(lambda: stream_processes.narrow.refused >= 1)
+        before = asyncio.all_tasks()
+    assert slack.sockets.acks == []
+    left = [task for task in before if not task.done() and "run_message_listeners" in repr(task)]
+    assert left == []
+    stream_processes.narrow.is_closed = False
+    async with stream_processes.process():
+        await stream_processes.until("hello")
+    slack.event_delivery.lost.clear()
+
+
+async def test_without_slack_bolts_dispatch_nothing_is_heard(
+    slack: SlackVendor, stream_processes: StreamProcesses, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that it cannot become decoration beside a second way."""
+    modes = []
+
+    async def dispatch(_app: AsyncApp, request: AsyncBoltRequest) -> BoltResponse:
+        modes.append(request.mode)
+        return BoltResponse(status=200)
+
+    monkeypatch.setattr(AsyncApp, "async_dispatch", dispatch)
+    async with stream_processes.process():
+        await slack.say("Ann", "hello")
+        await slack.settled()
+        assert (modes, await stream_processes.heard()) == (["socket_mode"], [])
 
 
 async def test_events_that_slack_gave_up_during_an_outage_are_not_lost(
@@ -206,6 +278,26 @@ async def test_a_token_that_is_refused_is_not_tried_again_and_again(
         await asyncio.sleep(0.3)  # fifteen times the pause after a failure
         assert opened(slack) == 1
         assert 'parley_accounts_heard{account="main",channel="slack",tenant="shop"} 1.0' not in page
+
+
+async def test_an_address_that_does_not_open_is_given_up_and_another_is_asked_for(
+    slack: SlackVendor, stream_processes: StreamProcesses, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """slack_sdk's client would try the same address forever, though it opens once."""
+    monkeypatch.setattr(socket, "HELLO_TIMEOUT", 0.3)
+    ticket, used = slack.sockets.ticket, []
+
+    def spoilt() -> str:
+        used.append(ticket())
+        return used[-1].replace("ticket=", "ticket=" if len(used) > 2 else "ticket=no-")
+
+    monkeypatch.setattr(slack.sockets, "ticket", spoilt)
+    async with stream_processes.process():
+        await slack.sockets.opened()
+        await slack.say("Ann", "hello")
+        await stream_processes.until("hello")
+        await slack.settled()
+    assert len(used) == 3
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
@@ -14,7 +15,8 @@ from connectors.slack.channel import SlackChannel
 from schemas import ids, topics
 from schemas.errors import Unauthorized
 from schemas.messages import Author, Choice, OutboundMessage
-from schemas.ports import Account, Event, RawRequest, RenderContext, WebhookHandshake
+from schemas.ports import Account, Event, RawRequest, RenderContext, WebhookAnswer, WebhookHandshake
+from tests.channels.webhook_intake import WebhookResult, take_webhook
 from tests.harness.channel_tools import no_files
 from tests.simulators.slack.server import SlackVendor
 from tests.simulators.vendor import File
@@ -43,12 +45,15 @@ class Edge:
     async def events(self, kind: str = "") -> list[Event]:
         """Everything that came so far, in order."""
         await self.slack.settled()
-        found = []
+        found: list[Event] = []
         for request in self.raw:
-            self.channel.verify(request, self.account)
-            assert self.channel.answer_handshake(request, self.account) is None
-            found += self.channel.parse(request, self.account)
+            taken = self.take(request)
+            assert taken.answer is None
+            found += taken.events
         return [event for event in found if kind in ("", event.type)]
+
+    def take(self, request: RawRequest) -> WebhookResult:
+        return take_webhook(self.channel, request, self.account)
 
     def id_of(self, event: Event) -> str:
         return ids.event_id("shop", "slack", "main", event.place, event.external_id, event.type, event.revision)
@@ -200,8 +205,9 @@ async def test_a_command_leads_to_the_conversation_in_the_direct_message(slack: 
 
 async def test_a_command_without_a_question_is_told_how_to_ask(slack: SlackVendor, edge: Edge) -> None:
     await slack.interactions.command("Ann", slack.channel("support"), "/ask", " ")
-    edge.channel.verify(edge.raw[0], edge.account)
-    assert "/ask" in (edge.channel.answer_handshake(edge.raw[0], edge.account) or "")
+    answer = edge.take(edge.raw[0]).answer
+    assert answer is not None
+    assert "/ask" in answer.text
 
 
 async def test_files_come_as_references(slack: SlackVendor, edge: Edge) -> None:
@@ -254,10 +260,9 @@ async def test_slack_finds_that_the_address_is_ours(slack: SlackVendor, edge: Ed
     await slack.verify_url()
     await slack.check_ssl()
     asked, checked = edge.raw
-    for request in (asked, checked):
-        edge.channel.verify(request, edge.account)
-    assert edge.channel.answer_handshake(asked, edge.account) == edge.receiver.requests[0].json["challenge"]
-    assert edge.channel.answer_handshake(checked, edge.account) == ""
+    challenge = edge.receiver.requests[0].json["challenge"]
+    assert edge.take(asked).answer == WebhookAnswer(json.dumps({"challenge": challenge}), "application/json")
+    assert edge.take(checked).answer == WebhookAnswer("")
     by_get = RawRequest("GET", "", {}, {"ssl_check": "1"}, b"")
     assert edge.channel.answer_handshake(by_get, edge.account) == ""
     assert edge.channel.answer_handshake(RawRequest("GET", "", {}, {}, b""), edge.account) is None

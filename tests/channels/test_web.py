@@ -15,6 +15,7 @@ from infra.state.sqlite import open_sqlite_state
 from schemas.errors import NotFound, SendRefused
 from schemas.messages import Author, Choice, Citation, OutboundMessage
 from schemas.ports import Account, Channel, RawRequest, RenderContext, State
+from tests.channels.webhook_intake import parse_webhook
 from tests.harness.channel_tools import tools_of
 
 NOW = datetime(2026, 5, 4, 9, 30, tzinfo=UTC)
@@ -89,7 +90,7 @@ def test_it_takes_no_webhooks(web: Channel) -> None:
     with pytest.raises(NotFound):
         web.verify(request, WEB)
     with pytest.raises(NotFound):
-        web.parse(request, WEB)
+        parse_webhook(web, request, WEB)
 
 
 def test_a_channel_that_is_not_listed_is_not_found(state: State) -> None:

@@ -24,6 +24,7 @@ from schemas.messages import Address
 from schemas.ports import AccountPolicies, RawRequest, VendorResponse
 from tests.channels.fixture_cases import cases, read
 from tests.channels.fixture_translation import account, calls, open_channel_at
+from tests.channels.webhook_intake import parse_webhook
 from tests.harness.channel_tools import NOW
 from tests.simulators.twilio.signing import Signer
 
@@ -170,7 +171,7 @@ def test_every_signed_form_becomes_events_that_fit_their_types(
     channel, _ = open_channel_at("whatsapp")
     if {value for name, value in read if name == "AccountSid"} == {known.settings.account_sid}:
         channel.verify(request, known)
-    (event,) = channel.parse(request, known)
+    (event,) = parse_webhook(channel, request, known)
     payload = {"sent_at": NOW, **event.payload, "id": "i", "place": event.place, "contact_id": "c"}
     model = topics.EVENT_TYPES[event.type][0]
     assert model.model_validate({"external_id": event.external_id, **payload}).model_dump_json()

@@ -13,6 +13,7 @@ import pytest
 from connectors.streams import runner
 from schemas.ports import RawRequest
 from tests.channels.stream_account import StreamProcesses, hall_of
+from tests.channels.webhook_intake import parse_webhook
 from tests.simulators.twilio import Twilio
 from tests.simulators.vendor import File
 from tests.simulators.vendor_clock import VendorClock
@@ -46,7 +47,7 @@ async def take_in(stream_processes: StreamProcesses, receiver: Receiver) -> None
         headers = {name.lower(): value for name, value in each.headers.items()}
         request = RawRequest(each.method, each.url, headers, query, each.body)
         await stream_processes.accept(
-            stream_processes.account, stream_processes.channel.parse(request, stream_processes.account)
+            stream_processes.account, parse_webhook(stream_processes.channel, request, stream_processes.account)
         )
     receiver.requests.clear()
 

@@ -29,6 +29,7 @@ from schemas.errors import RequestError
 from schemas.ports import Account, RawRequest
 from tests.channels import fixture_cases, fixture_translation
 from tests.channels.signing import sign_request
+from tests.channels.webhook_intake import take_webhook
 from tests.fuzz.hostile_values import bend, corrupt_bytes, encode_hostile_json, hostile
 from tests.fuzz.raw_http import Answer, Line, NoAnswer
 from tests.harness.channel_tools import NOW
@@ -134,11 +135,7 @@ def in_process(channel: str, seed: int, count: int) -> Outcome:
 
 
 def _taken(channel: Any, request: RawRequest, account: Account) -> int:
-    channel.verify(request, account)
-    ask = getattr(channel, "answer_handshake", None)
-    if ask is not None and ask(request, account) is not None:
-        return 0
-    events = channel.parse(request, account)
+    events = take_webhook(channel, request, account).events
     for event in events:
         wrapped = build_pending_event(event.account or account, event, NOW, SOMEBODY, "conversation-1").envelope
         wrapped.headers()

@@ -1,4 +1,4 @@
-"""One Socket Mode connection.
+"""One Socket Mode connection, by slack_sdk's client.
 
 https://docs.slack.dev/apis/events-api/using-socket-mode
 """
@@ -7,152 +7,143 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, get_args
+import time
 
 import aiohttp
 import structlog
-from pydantic import Field, ValidationError
+from slack_bolt.adapter.socket_mode.async_base_handler import AsyncBaseSocketModeHandler
+from slack_bolt.adapter.socket_mode.async_internals import send_async_response
+from slack_bolt.async_app import AsyncBoltRequest
+from slack_bolt.response import BoltResponse
+from slack_sdk.socket_mode.aiohttp import SocketModeClient
+from slack_sdk.socket_mode.async_client import AsyncBaseSocketModeClient
+from slack_sdk.socket_mode.request import SocketModeRequest
 
-from connectors.slack.inbound.requests import Json, PayloadKind, parse_json
-from connectors.slack.places import SlackModel
-from schemas.errors import InvalidRequest, RetryLater
+from connectors.slack.app import LOGGER, UNREADABLE, SlackApp
+from connectors.slack.client import build_web_client
+from connectors.slack.inbound.requests import Json
+from connectors.slack.settings import SlackAccount
+from schemas.errors import RetryLater, TemporaryRefusal
 
 log = structlog.get_logger("parley.slack")
 
-HEARTBEAT = 15.0
-"""Seconds of silence before a ping; without a pong the connection counts as dead."""
+PING_INTERVAL = 10.0
+"""Seconds between pings; without a pong for half as long the connection counts as dead."""
 HELLO_TIMEOUT = 10.0
 CLOSE_TIMEOUT = 0.5
 FULL_RETRY_MS = 10_000
-KINDS = get_args(PayloadKind)
-_TYPES = aiohttp.WSMsgType
-END_TYPES = (_TYPES.CLOSE, _TYPES.CLOSING, _TYPES.CLOSED, _TYPES.ERROR)
+BROKEN_TYPES = (aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.ERROR)
 
 
-class Frame(SlackModel):
-    """An envelope, or a message about the connection itself."""
+class Socket(SocketModeClient):
+    """One connection for the whole life of the client, which normally replaces its connection by itself: it closes the
+    old one first, and then acknowledges over the new one. Here, whoever opened the socket opens the next one."""
 
-    type: str = ""
-    envelope_id: str = Field(default="", max_length=128)
-    payload: Json = {}
-    accepts_response_payload: bool = False
-    reason: str = ""
-    num_connections: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class SocketEnvelope:
-    """An envelope, to be acknowledged on its own connection once its events are appended."""
-
-    kind: PayloadKind
-    payload: Json
-    takes_answer: bool
-    id: str
-    socket: Socket
-
-    async def ack(self, answer: Json | None = None) -> None:
-        """Acknowledge. On a closed connection nothing happens: Slack may send the envelope again, as a repeat."""
-        more = {"payload": answer} if answer and self.takes_answer else {}
-        with contextlib.suppress(ConnectionError, aiohttp.ClientError):
-            await self.socket.send({"envelope_id": self.id, **more})
-
-
-class Socket:
-    """Reads into ``inbox`` until it ends. ``missed`` is called for an envelope that does not fit."""
-
-    def __init__(
-        self, socket: aiohttp.ClientWebSocketResponse, inbox: asyncio.Queue[SocketEnvelope], missed: Callable[[], None]
-    ) -> None:
-        self._socket = socket
-        self._inbox = inbox
-        self._on_missed = missed
-        self._reader = asyncio.create_task(self._read())
-        self._hello = asyncio.Event()
+    def __init__(self, settings: SlackAccount) -> None:
+        super().__init__(
+            settings.app_token.get_secret_value(),
+            logger=LOGGER,
+            web_client=build_web_client(settings, settings.app_token),
+            ping_interval=PING_INTERVAL,
+        )
+        self.proxy = None  # proxies and their exceptions come from the environment, see ``open``
+        self.on_close_listeners.append(self._note_close)
         self.leaving = asyncio.Event()
         """Set when Slack wants the connection replaced, or when it has ended."""
+        self.ended = asyncio.Event()
+        """Set when nothing more can come over it."""
         self.reason = ""
         self.was_drained = False
         """Slack closed the connection, so everything sent over it was read."""
         self.connections = 0
-        """Number of the app's connections when this one was opened, including it."""
+        """Number of the app's connections when this one was opened, including it; 0 before Slack has said hello."""
+        self._answered = asyncio.Event()
 
-    @classmethod
-    async def connect(
-        cls, http: aiohttp.ClientSession, url: str, inbox: asyncio.Queue[SocketEnvelope], missed: Callable[[], None]
-    ) -> Socket:
-        """Return once Slack has said hello. Raises RetryLater."""
+    async def open(self, url: str) -> None:
+        """Return once Slack has said hello. Raises RetryLater; then the socket is closed."""
         try:
-            timeouts = aiohttp.ClientWSTimeout(ws_close=CLOSE_TIMEOUT)
-            socket = cls(await http.ws_connect(url, heartbeat=HEARTBEAT, timeout=timeouts), inbox, missed)
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise RetryLater("Slack's socket cannot be reached") from error
-        try:
-            await socket._wait_for_hello()
+            async with asyncio.timeout(HELLO_TIMEOUT):
+                await self.aiohttp_client_session.close()
+                self.aiohttp_client_session = aiohttp.ClientSession(
+                    trust_env=True, ws_response_class=self._build_connection_class()
+                )
+                self.wss_uri = url
+                await self.connect()  # type: ignore[no-untyped-call]
+                await self._answered.wait()
+        except TimeoutError:
+            pass
         except BaseException:
-            await socket.close()
+            await self.close()
             raise
-        return socket
+        if not self.connections:
+            await self.close()
+            wait = FULL_RETRY_MS if self.reason == "too_many_websockets" else None
+            raise RetryLater(f"no hello: {self.reason or 'nothing'}", retry_after_ms=wait)
 
-    async def send(self, frame: Json) -> None:
-        await self._socket.send_json(frame)
+    def _build_connection_class(self) -> type[aiohttp.ClientWebSocketResponse]:
+        """slack_sdk looks only once in every ping interval whether the connection has broken."""
+        report_end = self.connect_to_new_endpoint
 
-    @property
-    def has_ended(self) -> bool:
-        return self._reader.done()
+        class Connection(aiohttp.ClientWebSocketResponse):
+            async def receive(self, timeout: float | None = None) -> aiohttp.WSMessage:
+                message = await super().receive(timeout)
+                if message.type in BROKEN_TYPES:
+                    await report_end()
+                return message
 
-    async def wait_until_ended(self) -> None:
-        """Return when nothing more can come over it."""
-        await asyncio.wait({self._reader})
+        return Connection
+
+    async def run_message_listeners(self, message: Json, raw_message: str) -> None:
+        if message.get("type") == "hello":
+            number = message.get("num_connections")
+            self.connections = number if isinstance(number, int) and number > 0 else 1
+            self._answered.set()
+        elif message.get("type") == "disconnect":
+            self.reason = str(message.get("reason"))[:40]
+        await super().run_message_listeners(message, raw_message)
+
+    async def connect_to_new_endpoint(self, force: bool = False) -> None:
+        """Called when the connection has ended; with ``force`` when Slack has announced its end."""
+        self.leaving.set()
+        self._answered.set()
+        if not force:
+            self.ended.set()
 
     async def close(self) -> None:
-        self._reader.cancel()
-        await asyncio.wait({self._reader})
-        with contextlib.suppress(aiohttp.ClientError, ConnectionError):
-            await self._socket.close()
+        with contextlib.suppress(TimeoutError, aiohttp.ClientError, ConnectionError):
+            async with asyncio.timeout(CLOSE_TIMEOUT):
+                await self.disconnect()  # type: ignore[no-untyped-call]
+        await super().close()  # type: ignore[no-untyped-call]
 
-    async def _wait_for_hello(self) -> None:
-        waiting = [asyncio.create_task(each.wait()) for each in (self._hello, self.leaving)]
-        await asyncio.wait(waiting, timeout=HELLO_TIMEOUT, return_when=asyncio.FIRST_COMPLETED)
-        for each in waiting:
-            each.cancel()
-        if not self._hello.is_set():
-            is_full = self.reason == "too_many_websockets"
-            raise RetryLater(f"no hello: {self.reason or 'nothing'}", retry_after_ms=FULL_RETRY_MS if is_full else None)
+    async def _note_close(self, _message: aiohttp.WSMessage) -> None:
+        self.was_drained = True
 
-    async def _read(self) -> None:
+
+class EnvelopeHandler(AsyncBaseSocketModeHandler):
+    """Hands envelopes to the app, and acknowledges each over its own connection."""
+
+    def __init__(self, app: SlackApp, client: Socket) -> None:
+        self.app = app.bolt
+        self.client = client
+        self._app = app
+        client.socket_mode_request_listeners.append(self.handle)
+
+    async def handle(self, client: AsyncBaseSocketModeClient, req: SocketModeRequest) -> None:
+        started = time.time()
         try:
-            while (message := await self._socket.receive()).type not in END_TYPES:
-                if message.type is _TYPES.TEXT:
-                    self._handle_frame(message.data)
-            self.was_drained = message.type is _TYPES.CLOSE
-        finally:
-            self.leaving.set()
+            response = await self._dispatch(req)
+            # On a closed connection nothing happens: Slack may send the envelope again, as a repeat.
+            with contextlib.suppress(ConnectionError, aiohttp.ClientError):
+                await send_async_response(client, req, response, started)
+        except TemporaryRefusal:
+            pass  # not acknowledged
+        except Exception as error:
+            log.error("envelope_failed", channel="slack", error=type(error).__name__, exc_info=True)
 
-    def _handle_frame(self, text: str) -> None:
+    async def _dispatch(self, envelope: SocketModeRequest) -> BoltResponse:
         try:
-            frame = Frame.model_validate(parse_json(text))
-        except (InvalidRequest, ValidationError):
-            log.warning("frame_malformed", channel="slack")
-            return
-        if frame.type == "hello":
-            self.connections = frame.num_connections
-            self._hello.set()
-        elif frame.type == "disconnect":
-            self.reason = frame.reason[:40]
-            self.leaving.set()
-        elif frame.type in KINDS and frame.envelope_id:
-            self._enqueue(frame)
-        else:
-            log.info("kind_unknown", channel="slack", kind=frame.type[:64])
-
-    def _enqueue(self, frame: Frame) -> None:
-        kind: Any = frame.type
-        try:
-            self._inbox.put_nowait(
-                SocketEnvelope(kind, frame.payload, frame.accepts_response_payload, frame.envelope_id, self)
-            )
-        except asyncio.QueueFull:
-            log.warning("inbox_full", channel="slack")
-            self._on_missed()
+            request = AsyncBoltRequest(mode="socket_mode", body=envelope.payload)
+        except UNREADABLE as error:
+            log.info("event_malformed", channel="slack", kind=envelope.type[:64], reason=type(error).__name__)
+            return BoltResponse(status=200)
+        return await self._app.dispatch(request)

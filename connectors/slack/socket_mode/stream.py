@@ -1,5 +1,4 @@
-"""Stream of one account's events over Socket Mode, without Slack's client:
-docs/adr/0020-stream-leases-and-backfill.md
+"""Stream of one account's events over Socket Mode, dispatched by slack-bolt: docs/adr/0049-slack-bolt.md
 
 Slack promises to resend what nobody acknowledged. Nothing here relies on that: whenever events may have been missed,
 histories are read.
@@ -9,17 +8,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Sequence
+from dataclasses import dataclass
 
 import structlog
+from slack_bolt.async_app import AsyncBoltContext
 
+from connectors.slack.app import SlackApp
 from connectors.slack.backfill import RECEIVES_ROOMS
 from connectors.slack.channel import SlackChannel
 from connectors.slack.client import SlackClient
 from connectors.slack.errors import find_error
-from connectors.slack.inbound import requests
-from connectors.slack.socket_mode.socket import Socket, SocketEnvelope
-from schemas.errors import InvalidRequest, RetryLater, SetupError, TemporaryRefusal
-from schemas.ports import Account, Event, StreamContext
+from connectors.slack.inbound.requests import Json, PayloadKind
+from connectors.slack.socket_mode.socket import EnvelopeHandler, Socket
+from schemas.errors import InvalidRequest, RetryLater, SetupError, TemporaryRefusal, Unavailable
+from schemas.ports import Account, Clock, Event, StreamContext
 
 log = structlog.get_logger("parley.slack")
 
@@ -40,15 +42,25 @@ DRAIN_SECONDS = 15.0
 """Seconds for which an old connection may still deliver events; Slack closes it ten seconds after its warning."""
 
 
+@dataclass(frozen=True, slots=True)
+class PendingEnvelope:
+    """The events of an envelope, whose listener waits until they are appended."""
+
+    events: list[Event]
+    appended: asyncio.Future[None]
+
+
 class SlackStream:
     """The connections of one account: usually one, two while one replaces the other."""
 
-    def __init__(self, channel: SlackChannel, account: Account, line: StreamContext) -> None:
+    def __init__(self, channel: SlackChannel, account: Account, line: StreamContext, clock: Clock) -> None:
         self._channel = channel
         self._account = account
         self._line = line
-        self._app = SlackClient(account.settings, as_app=True)
-        self._inbox: asyncio.Queue[SocketEnvelope] = asyncio.Queue(INBOX_SIZE)
+        self._app = SlackApp(account.settings, self._take, clock)
+        self._client = SlackClient(account.settings, as_app=True)
+        self._inbox: asyncio.Queue[PendingEnvelope] = asyncio.Queue(INBOX_SIZE)
+        self._waiting: set[asyncio.Future[None]] = set()
         self._sockets: set[Socket] = set()
         self._background: set[asyncio.Task[None]] = set()
 
@@ -65,8 +77,10 @@ class SlackStream:
             for task in (worker, connector, *self._background):
                 task.cancel()
             await asyncio.gather(worker, connector, *self._background, return_exceptions=True)
+            for appended in self._waiting:
+                appended.cancel()  # ends the listener, which acknowledges nothing
             await asyncio.gather(*(socket.close() for socket in self._sockets), return_exceptions=True)
-            await self._app.close()
+            await self._client.close()
 
     async def _connect(self) -> None:
         """Keep connected until a connection ends right after it began; the caller waits before the next one."""
@@ -81,7 +95,7 @@ class SlackStream:
             log.info("socket_leaves", channel="slack", account=self._account.name, reason=current.reason)
             # Open the new connection first, so that there is always one.
             replacement = await self._open_socket()
-            had_ended = current.has_ended
+            had_ended = current.ended.is_set()
             if had_ended:
                 await self._live(replacement)
             self._run_in_background(self._leave(current, looked_after=had_ended))
@@ -90,7 +104,7 @@ class SlackStream:
     async def _live(self, socket: Socket) -> None:
         """Go live after a time without a connection."""
         await self._line.live(missed=True, hold=CATCH_UP_SECONDS)
-        if socket.connections > sum(not each.has_ended for each in self._sockets):
+        if socket.connections > sum(not each.ended.is_set() for each in self._sockets):
             self._run_in_background(self._catch_up_later())
 
     async def _catch_up_later(self) -> None:
@@ -104,13 +118,16 @@ class SlackStream:
         task.add_done_callback(self._background.discard)
 
     async def _open_socket(self) -> Socket:
-        reply = await self._app.ask("apps.connections.open", {})
+        # Not by slack_sdk's socket client, which repeats a refused request forever and tells nobody.
+        reply = await self._client.ask("apps.connections.open", {})
         if (error := find_error(reply)) is not None:
             raise _explain_error(error, reply.body)
         url = reply.body.get("url")
         if not isinstance(url, str) or not url.startswith(("ws://", "wss://")):
             raise RetryLater("Slack gives no address for a socket")
-        socket = await Socket.connect(self._app.session, url, self._inbox, self._line.request_backfill)
+        socket = Socket(self._account.settings)
+        EnvelopeHandler(self._app, socket)
+        await socket.open(url)
         self._sockets.add(socket)
         return socket
 
@@ -119,7 +136,7 @@ class SlackStream:
         lost with it is being caught up already."""
         try:
             async with asyncio.timeout(DRAIN_SECONDS):
-                await socket.wait_until_ended()
+                await socket.ended.wait()
         except TimeoutError:
             pass
         finally:
@@ -128,14 +145,30 @@ class SlackStream:
             if not (socket.was_drained or looked_after):
                 self._line.request_backfill()
 
+    async def _take(self, kind: PayloadKind, body: Json, _context: AsyncBoltContext) -> None:
+        """Return once the events of a payload are appended; the listener that called then acknowledges. Raises
+        Unavailable."""
+        appended = asyncio.get_running_loop().create_future()
+        try:
+            # Nothing before this waits, so the tasks that slack_sdk starts, one an envelope, come here in order.
+            self._inbox.put_nowait(PendingEnvelope(self._parse(kind, body), appended))
+        except asyncio.QueueFull:
+            log.warning("inbox_full", channel="slack", account=self._account.name)
+            self._line.request_backfill()
+            raise Unavailable("too many envelopes wait") from None
+        self._waiting.add(appended)
+        appended.add_done_callback(self._waiting.discard)
+        await appended
+
     async def _process_inbox(self) -> None:
         while True:
-            envelopes = [await self._inbox.get()]
-            while len(envelopes) < BATCH_SIZE and not self._inbox.empty():
-                envelopes.append(self._inbox.get_nowait())
-            await self._append([event for each in envelopes for event in self._parse(each)])
-            for each in envelopes:
-                await each.ack(_answer(each))
+            batch = [await self._inbox.get()]
+            while len(batch) < BATCH_SIZE and not self._inbox.empty():
+                batch.append(self._inbox.get_nowait())
+            await self._append([event for each in batch for event in each.events])
+            for each in batch:
+                if not each.appended.done():
+                    each.appended.set_result(None)
 
     async def _append(self, events: Sequence[Event]) -> None:
         """Append, trying until it succeeds: Slack may not resend, later events must not overtake, and people who
@@ -147,20 +180,15 @@ class SlackStream:
                 log.warning("append_failed", channel="slack", account=self._account.name, code=error.code)
                 await asyncio.sleep(min(RETRY_SECONDS, (error.retry_after_ms or 1000) / 1000))
 
-    def _parse(self, envelope: SocketEnvelope) -> list[Event]:
-        event = envelope.payload.get("event")
+    def _parse(self, kind: PayloadKind, body: Json) -> list[Event]:
+        event = body.get("event")
         if isinstance(event, dict) and event.get("type") == "message" and event.get("channel_type") in ROOM_TYPES:
             self._line.remember({RECEIVES_ROOMS: True})
         try:
-            return self._channel.parse_payload(envelope.kind, envelope.payload, self._account)
+            return self._channel.parse_payload(kind, body, self._account)
         except InvalidRequest as error:
             log.info("event_malformed", channel="slack", account=self._account.name, reason=error.message)
             return []
-
-
-def _answer(envelope: SocketEnvelope) -> requests.Json | None:
-    usage = requests.build_usage(envelope.payload) if envelope.kind == "slash_commands" else None
-    return {"text": usage} if usage else None
 
 
 def _explain_error(error: Exception, body: object) -> Exception:

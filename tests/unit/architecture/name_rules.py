@@ -24,8 +24,9 @@ BARE_WORDS = HERE / "bare_words.txt"
 NOT_BARE = HERE / "not_bare.txt"
 """Words with the ending of a participle or adverb that are verbs (feed) or nouns (setting, rendering)."""
 BARE_ENDINGS = ("ed", "ing", "ally", "ately", "edly", "ently", "idly", "ingly", "ively", "ainly", "ortly")
-PORT_OPERATIONS = frozenset({"published", "unresolved"})
-"""Operations that the ports have by agreement (`Conversations.published`, `Journal.unresolved`)."""
+PORT_OPERATIONS = frozenset({"now", "published", "unresolved"})
+"""Operations that the ports have by agreement (`Conversations.published`, `Journal.unresolved`), or a library's port
+(`now` of slack_sdk's `Clock`)."""
 
 
 @dataclass(frozen=True, order=True)

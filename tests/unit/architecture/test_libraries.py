@@ -21,7 +21,8 @@ PLACES: dict[str, tuple[str, ...]] = {
     "prometheus_client": ("infra/metrics.py",),
     "structlog": EVERYWHERE,
     # vendors
-    "slack_sdk": ("connectors/slack/client.py",),
+    "slack_bolt": ("connectors/slack/{app,webhooks}.py", "connectors/slack/socket_mode/{socket,stream}.py"),
+    "slack_sdk": ("connectors/slack/{app,client}.py", "connectors/slack/socket_mode/socket.py"),
     "twilio": ("connectors/whatsapp/twilio/*",),
     # models
     "pydantic_ai": ("agent_worker/models/providers/*",),
