@@ -8,6 +8,7 @@ from pydantic import Field, SecretStr
 
 from connectors.settings import Address, Settings
 
+API_BASE = "https://discord.com/api/v10"
 GATEWAY = "wss://gateway.discord.gg/"
 
 
@@ -23,7 +24,7 @@ class DiscordAccount(Settings):
     is_called: ClassVar[bool] = False
     """Discord calls no webhooks: all events come over a socket that we open."""
     token: SecretStr
-    api_base: Address = "https://discord.com/api/v10"
+    api_base: Address = API_BASE
     gateway_url: Address = GATEWAY
     answer_in: Literal["thread", "channel"] = "thread"
     answer_everything_in: list[ChannelId] = []

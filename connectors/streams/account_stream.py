@@ -62,6 +62,7 @@ class AccountEventStream:
         """The number of times that events were missed."""
         self._refused = False
         self._append_started: datetime | None = None
+        self._pending_since: datetime | None = None
         self._hold_until = 0.0
 
     async def open(self) -> None:
@@ -128,8 +129,10 @@ class AccountEventStream:
         self._is_behind = self.catch_up is not None
         self._loss_count += 1
 
+    def mark_pending(self, since: datetime | None) -> None:
+        self._pending_since = since
+
     def mark_disconnected(self) -> None:
-        """Record that the connection is down."""
         self._update_heard()
         self._is_first = False
         self._is_live = False
@@ -161,9 +164,10 @@ class AccountEventStream:
         return (heard - self._saved.heard).total_seconds() >= self._times.note_interval
 
     def _update_heard(self) -> None:
-        """Count the time until now as heard, except events that are being appended."""
+        """Count the time until now as heard, except events that wait or are being appended."""
         if self._is_live and not self._is_behind and not self._refused:
-            self._note = self._note.model_copy(update={"heard": self._append_started or self._clock()})
+            unheard = [each for each in (self._append_started, self._pending_since) if each is not None]
+            self._note = self._note.model_copy(update={"heard": min([self._clock(), *unheard])})
 
     async def _append(self, events: Sequence[Event]) -> None:
         """Append the events; one that is invalid does not stop the others."""

@@ -35,6 +35,13 @@ class StreamContext(Protocol):
         send what happened since the account was last connected, so its history is read, and ``take`` waits for that
         for at most ``hold`` seconds."""
 
+    def mark_pending(self, since: datetime | None) -> None:
+        """Events have waited since then to be taken, and the vendor will not repeat them; None if none wait. Should
+        this process die, its history is read from there."""
+
+    def mark_disconnected(self) -> None:
+        """The connection is down until ``live``."""
+
 
 @runtime_checkable
 class EventStreamChannel(Protocol):

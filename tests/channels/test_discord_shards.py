@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from connectors.discord.gateway import session_store, shard, stream
+from connectors.discord.gateway import session_budget, stream
 from tests.channels.stream_account import StreamProcesses, hall_of, wait_until
 from tests.simulators.discord import Discord
 from tests.simulators.vendor import Fault
@@ -29,8 +29,8 @@ async def server() -> AsyncIterator[Discord]:
 async def stream_processes(
     server: Discord, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[StreamProcesses]:
-    monkeypatch.setattr(shard, "INVALID_PAUSE", (0.01, 0.02))
-    monkeypatch.setattr(session_store, "MIN_SPACING", APART)
+    monkeypatch.setattr(stream, "INVALID_PAUSE", (0.01, 0.02))
+    monkeypatch.setattr(session_budget, "MIN_SPACING", APART)
     async with hall_of(server, tmp_path) as stream_processes:
         yield stream_processes
 
@@ -52,7 +52,7 @@ async def connected(server: Discord, count: int) -> None:
 async def test_each_shard_identifies_in_its_turn_and_tells_of_its_part(
     server: Discord, stream_processes: StreamProcesses, at_once: int
 ) -> None:
-    """A process that follows resumes them all, and asks for no identification."""
+    """A process that follows does the same; what was said meanwhile it reads from the histories."""
     server.gateway.shards = count = of_server(server)
     server.gateway.max_concurrency = at_once
     async with stream_processes.process():
@@ -60,14 +60,13 @@ async def test_each_shard_identifies_in_its_turn_and_tells_of_its_part(
         await server.say("mia", "in a direct message")
         await server.say("leo", f"{server.mention} in the server")
         await stream_processes.until("in a direct message", "in the server")
-        await server.settled()
     await server.say("mia", "meanwhile")
     await server.say("leo", f"{server.mention} there too")
     async with stream_processes.process():
         await stream_processes.until("in a direct message", "in the server", "meanwhile", "there too")
-    assert asked(server, "Identify") == [[number, count] for number in range(count)]
-    assert len(asked(server, "Resume")) == count
-    assert set(server.gateway.closes) == {4000}
+    assert asked(server, "Identify") == 2 * [[number, count] for number in range(count)]
+    assert asked(server, "Resume") == []
+    assert server.gateway.closes == [1000] * 2 * count
 
 
 async def test_a_shard_that_is_lost_comes_back_and_nothing_is_lost(

@@ -13,10 +13,11 @@ from functools import partial
 from typing import Any
 
 import structlog
+from discord import ChannelType
 from pydantic import ValidationError
 
 from connectors.discord.channel import DiscordChannel
-from connectors.discord.directory import Directory, Room
+from connectors.discord.directory import THREAD_TYPES, Directory, Room
 from connectors.discord.models import DiscordModel, Dispatch, Snowflake, build_snowflake, get_log_fields
 from connectors.discord.places import parse_place
 from connectors.discord.rest import RestClient
@@ -28,8 +29,10 @@ log = structlog.get_logger("parley.discord")
 
 PAGE_SIZE = 100
 MAX_PAGES = 50
-TEXT_TYPES = frozenset({0, 2, 5, 10, 11, 12, 13})
-"""Types of channels with messages: text, news, threads, and the chat of voice channels."""
+TEXT_TYPES = THREAD_TYPES | {
+    each.value for each in (ChannelType.text, ChannelType.news, ChannelType.voice, ChannelType.stage_voice)
+}
+"""Types of channels with messages; voice channels have a chat."""
 
 
 class Place(Room):

@@ -185,7 +185,8 @@ class Gateway:
         session = Session(self._world.ids.token(), data["intents"], shard=shard)
         self.sessions[session.id] = session
         self._join(connection, session)
-        session.tell(Event("READY", ready_json(self._world, session.id, f"{self.base}/resume")), self._world.bot.id)
+        ready = ready_json(self._world, session.id, f"{self.base}/resume", shard)
+        session.tell(Event("READY", ready), self._world.bot.id)
         home = Event("GUILD_CREATE", guild_json(self._world), self._world.guild)
         if session.covers(home):
             session.tell(home, self._world.bot.id)
