@@ -9,7 +9,7 @@ import random
 import shutil
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Hashable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
@@ -19,9 +19,10 @@ from urllib.parse import quote, unquote
 
 import structlog
 
+from agent_worker.knowledge.index.open_indexes import OpenIndexes
+from agent_worker.knowledge.index.prepared_document import stamp_of
 from agent_worker.knowledge.index.query_filter import resolve_assurance
 from agent_worker.knowledge.index.tenant_index import TenantIndex
-from agent_worker.knowledge.index.tenant_store import stamp_of
 from agent_worker.knowledge.ingest.fair_thread_pool import FairThreadPool
 from agent_worker.knowledge.ingest.index_queue import IndexQueue, PendingChange
 from agent_worker.knowledge.ingest.publishing import HeadCache, document_key, read_record
@@ -70,6 +71,7 @@ class Library:
         self._answerable_above = answerable_above
         self._encoder = encoder
         self._indexes: dict[str, TenantIndex] = {}
+        self._open_indexes = OpenIndexes()
         self._long_context = LongContext()
         self._documents_in_log: defaultdict[str, set[str]] = defaultdict(set)
         self._queue = IndexQueue()
@@ -198,6 +200,7 @@ class Library:
         index = self._indexes.get(tenant)
         if index is None:
             index = TenantIndex(self._directory / f"{_PREFIX}{quote(tenant, safe='')}", self._encoder())
+        self._open_indexes.use(index)
         put, drop, done, started = [], [], 0, time.monotonic()
         for name, pending in batch:
             try:
@@ -264,23 +267,32 @@ class Library:
                 await self._reading.run((tenant, channel), lambda: empty_result(query, encoder)) if encoder else NOTHING
             )
             return replace(found, stale=not current)
-        level = await resolve_assurance(assurance) if index.passages.for_verified else "anonymous"
+        level = await resolve_assurance(assurance) if index.totals.for_verified else "anonymous"
         search = partial(rank, index, query[:_MAX_QUERY], self._clock(), assurance=level, language=language)
-        result = await self._reading.run((tenant, channel), lambda: search(self._encoder(), k))
+        result = await self._read((tenant, channel), index, lambda: search(self._encoder(), k))
         score = confidence(result.evidence, index.kind)
         passages = [passage_of(tenant, hit) for hit in result.hits]
         answerable = bool(passages) and score >= self._answerable_above(tenant)
         return SearchResult(passages, answerable, score, index.encoder_name, result.vector, stale=not current)
 
+    async def _read(self, turn: Hashable, index: TenantIndex, work: Callable[[], Result]) -> Result:
+        """Run ``work`` on the index in a thread. Equal ``turn``: those that take turns together."""
+
+        def run() -> Result:
+            self._open_indexes.use(index)
+            return work()
+
+        return await self._reading.run(turn, run)
+
     async def documents(self, tenant: str) -> list[Document]:
         await self._await_head(tenant, _LIST_WAIT_S)
         index = self._indexes.get(tenant)
-        return [] if index is None else await self._reading.run(tenant, index.documents)
+        return [] if index is None else await self._read(tenant, index, index.documents)
 
     async def document(self, tenant: str, document: str) -> Document | None:
         await self._await_head(tenant, _LIST_WAIT_S)
         index = self._indexes.get(tenant)
-        return None if index is None else await self._reading.run(tenant, lambda: index.document(document))
+        return None if index is None else await self._read(tenant, index, lambda: index.document(document))
 
     async def read_all(self, tenant: str, tokens: int) -> list[Passage]:
         """See the port."""
@@ -288,7 +300,7 @@ class Library:
         return (
             []
             if index is None
-            else await self._reading.run(tenant, partial(self._long_context.passages, tenant, index, now, tokens))
+            else await self._read(tenant, index, partial(self._long_context.passages, tenant, index, now, tokens))
         )
 
     async def wait_until_indexed(self, tenant: str, wait: float) -> bool:

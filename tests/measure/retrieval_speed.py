@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from agent_worker.knowledge.index.index_entries import PreparedDocument
+from agent_worker.knowledge.index.prepared_document import PreparedDocument
 from agent_worker.knowledge.index.tenant_index import TenantIndex
 from agent_worker.knowledge.ranking.quality import read_questions
 from agent_worker.knowledge.ranking.ranker import rank

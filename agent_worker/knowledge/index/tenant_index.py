@@ -1,36 +1,34 @@
-"""One tenant's search index: tantivy on disk, plus passage data and vectors beside it.
+"""One tenant's search index: documents, passages and vectors in an SQLite file, and a tantivy index of their terms.
 
-The tantivy index decides which version of a document is present; the data beside it is matched by the same stamp, so
-the two cannot disagree.
+The file is the authority. Both name the same generation after each change; if they differ, a crash came between them,
+and the terms are indexed again from the file. If the file is damaged, all is built again from the log.
 """
 
 from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from threading import Lock
 
 import structlog
-import tantivy
 
-from agent_worker.knowledge.index.document_file import RecordLocation
-from agent_worker.knowledge.index.index_entries import DOCUMENT_FIELD, PreparedDocument, entries_of, prepare, schema
-from agent_worker.knowledge.index.passage_table import PassageKey, PassageTable, document_number
-from agent_worker.knowledge.index.query_filter import QueryTerm, VisibilityFilter, restrict_query, terms_query
-from agent_worker.knowledge.index.tenant_store import Hit, TenantStore
-from agent_worker.knowledge.index.term_counts import PASSAGE_FIELDS
-from agent_worker.knowledge.index.term_statistics import TermStatistics
+from agent_worker.knowledge.index.passage_store import PassageStore, StoredPassage, Totals, WordEntry, passage_numbers
+from agent_worker.knowledge.index.prepared_document import PreparedDocument, prepare
+from agent_worker.knowledge.index.query_filter import QueryTerm, VisibilityFilter
+from agent_worker.knowledge.index.word_index import WordIndex
 from agent_worker.knowledge.text.splitting import split
 from agent_worker.knowledge.vectors.embedding import known_vectors
-from agent_worker.knowledge.vectors.encoder import Encoder, Kind
-from agent_worker.knowledge.vectors.passage_vectors import PassageVectors
+from agent_worker.knowledge.vectors.encoder import Encoder, Kind, Vectors
+from agent_worker.knowledge.vectors.passage_vectors import TenantVectors, VectorSummary, embedded_rows, nearest_of
 from schemas.conversation import Document
 
 log = structlog.get_logger("parley.knowledge")
-FORMAT = "12"  # raise it when splitting, analysis or the fields change: older indexes are then rebuilt
-_WRITER_HEAP_BYTES = 15_000_000  # tantivy's minimum for one thread
+FORMAT = "13"  # raise it when splitting, analysis or the tables change: older indexes are then rebuilt
+_COMPARED = 3
+"""Passages whose vectors are compared for each that is wanted."""
+_FORMAT_FILE, _STORE_FILE, _WORDS_FOLDER = "format", "passages.db", "words"
 
 
 def fingerprint(value: bytes) -> str:
@@ -38,7 +36,8 @@ def fingerprint(value: bytes) -> str:
 
 
 class TenantIndex:
-    """Blocking, so callers run it in a thread. One writer at a time; readers may run beside it."""
+    """Blocking, so callers run it in a thread. One writer at a time; readers may run beside it. What holds threads and
+    descriptors is opened at the first use and after ``close``."""
 
     def __init__(self, directory: Path, encoder: Encoder | None = None) -> None:
         self._directory = directory
@@ -46,69 +45,60 @@ class TenantIndex:
         self.kind: Kind = encoder.kind if encoder else "words"
         self.encoder_name = encoder.name if encoder else ""
         self._format = f"{FORMAT} {encoder.name if encoder else 'words'}"
-        # Kept open: its threads merge segments in the background, so that no edit waits for that.
-        self._writer: Any = None
-        self._has_restrictions = False
-        """True once any document was restricted or had an expiry."""
-        self._index = self._open()
+        self.versions: dict[str, str] = {}
+        """The version stamp of each document, see ``stamp_of``."""
+        self.generation = 0
+        """The number of changes so far."""
+        self.totals: Totals
+        self.vectors: TenantVectors | None = None
+        """None without an encoder."""
+        self._changing, self._opening = Lock(), Lock()
+        self._words: WordIndex | None = None
+        self._open()
 
     # ── on disk ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _open(self) -> Any:
-        stamp = self._directory / "format"
+    def _open(self) -> None:
+        stamp = self._directory / _FORMAT_FILE
         if self._directory.exists() and (not stamp.exists() or stamp.read_text() != self._format):
             shutil.rmtree(self._directory)
         try:
-            return self._create()
+            self._load()
         except Exception as error:  # any error about damaged files: the index can be rebuilt from the log
             log.warning("index_rebuilt", directory=self._directory.name, reason=type(error).__name__)
             shutil.rmtree(self._directory, ignore_errors=True)
-            return self._create()
-
-    def _create(self) -> Any:
-        self._directory.mkdir(parents=True, exist_ok=True)
-        self._index = tantivy.Index(schema(), str(self._directory))
-        self._load()
-        (self._directory / "format").write_text(self._format)
-        return self._index
+            self._load()
+        stamp.write_text(self._format)
 
     def _load(self) -> None:
-        """Load the memory state of the last commit."""
-        searcher = self._index.searcher()
-        hits = searcher.search(self._kind_query("document"), max(1, searcher.num_docs), count=False).hits
-        addresses = [address for _, address in hits]
-        numbers = map(document_number, searcher.fast_field_values("number", addresses))
-        stamps = searcher.fast_field_values("stamp", addresses)
-        self._store = TenantStore(self._directory / "documents", self._encoder)
-        if not self._store.load(dict(zip(numbers, stamps, strict=True))):
-            self._store.close()
-            raise ValueError("documents of the index are missing beside it")
-        self._has_restrictions = self._has_restrictions or self.statistics.limited > 0
+        self._directory.mkdir(parents=True, exist_ok=True)
+        self._store = PassageStore(self._directory / _STORE_FILE)
+        self.generation, self.versions = self._store.generation(), self._store.stamps()
+        self.totals = self._store.totals()
+        if self._encoder is not None:
+            self.vectors = TenantVectors.of(self._encoder.size, self._store.vectors_of_documents())
 
-    @property
-    def versions(self) -> dict[str, int]:
-        """The version stamp of each document, see ``stamp_of``."""
-        return self._store.versions
+    def _open_words(self) -> WordIndex:
+        with self._opening:
+            if self._words is None:
+                self._words = self._load_words()
+            return self._words
 
-    @property
-    def statistics(self) -> TermStatistics:
-        return self._store.statistics
-
-    @property
-    def passages(self) -> PassageTable:
-        return self._store.passages
-
-    @property
-    def vectors(self) -> PassageVectors | None:
-        return self._store.vectors
-
-    def _kind_query(self, kind: Literal["document", "passage"]) -> Any:
-        return tantivy.Query.term_query(self._index.schema, "kind", kind)
-
-    def _stored_entries(self, query: Any) -> Iterator[Any]:
-        searcher = self._index.searcher()
-        for _, address in searcher.search(query, max(1, searcher.num_docs), count=False).hits:
-            yield searcher.doc(address)
+    def _load_words(self) -> WordIndex:
+        """The word index, once it agrees with the documents."""
+        folder = self._directory / _WORDS_FOLDER
+        try:
+            words = WordIndex(folder)
+            if words.generation() == self.generation:
+                return words
+            reason = "generation"
+        except Exception as error:  # any error about damaged files
+            reason = type(error).__name__
+        log.warning("words_indexed_again", directory=self._directory.name, reason=reason)
+        shutil.rmtree(folder)
+        words = WordIndex(folder)
+        words.write(self.generation, [], self._store.word_entries())
+        return words
 
     # ── writing ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -117,109 +107,98 @@ class TenantIndex:
         again."""
         return prepare(document, stamp, self._encoder, self._embedded_texts(document.id))
 
-    def _embedded_texts(self, document_id: str) -> dict[str, Any]:
+    def _embedded_texts(self, document_id: str) -> dict[str, Vectors]:
         """Text → vector, from the document's current version."""
-        if self.vectors is None or self.kind != "strong" or document_id not in self.versions:
+        if self._encoder is None or self.kind != "strong" or document_id not in self.versions:
             return {}
         old = self.document(document_id)
         if old is None:
             return {}
-        pieces, vectors = split(old.title, old.body), self.vectors.of(document_id)
+        pieces = split(old.title, old.body)
+        vectors = [embedded_rows(rows, self._encoder.size) for rows in self._store.vectors(document_id)]
         return known_vectors(old.title, pieces, vectors) if len(pieces) == len(vectors) else {}
 
     def apply(self, put: Iterable[PreparedDocument], drop: Iterable[str] = ()) -> None:
         """Replace documents and drop others; searchable when it returns."""
-        changed = list(put)
-        # Set before a restricted entry can be found, and never reset, because a search may be running.
-        self._has_restrictions = self._has_restrictions or any(document.attributes.limited for document in changed)
-        removed = [*(document.document.id for document in changed), *drop]
-        stored = self._store.write(changed)
-        if self._writer is None:
-            self._writer = self._index.writer(_WRITER_HEAP_BYTES, 1)
-        try:
-            for document_id in removed:
-                self._writer.delete_documents_by_term("doc", document_id)
-            for document, location in zip(changed, stored, strict=True):
-                for entry in entries_of(document, location.number, location.stamp):
-                    self._writer.add_document(entry)
-            self._writer.commit()
-        except BaseException:
-            # The disk holds the last commit; the memory state must match it.
-            self._writer = None
-            self._index.reload()
-            self._store.close()
-            self._load()
-            raise
-        self._index.reload()
-        self._apply_to_store(stored, set(removed) - {document.document.id for document in changed})
+        with self._changing:
+            self._apply(put, drop)
 
-    def _apply_to_store(self, changed: Sequence[RecordLocation], gone: Collection[str]) -> None:
-        self._store.drop(gone)
-        self._store.put(changed)
+    def _apply(self, put: Iterable[PreparedDocument], drop: Iterable[str]) -> None:
+        words = self._open_words()
+        changed, dropped = {each.document.id: each for each in put}, list(drop)
+        replaced = self._store.vectors_of_documents([*changed, *dropped])
+        with self._store.change() as writer:
+            removed = writer.remove(dropped)
+            entries = [writer.put(prepared) for prepared in changed.values()]
+            # The words first: when the file cannot be written, the same change is applied once more.
+            words.write(writer.generation, [*removed, *(entry.number for entry in entries)], entries)
+        self.generation = writer.generation
+        for document_id in dropped:
+            self.versions.pop(document_id, None)
+        self.versions.update((document_id, prepared.version_stamp) for document_id, prepared in changed.items())
+        self.totals = self._store.totals()
+        if self.vectors is not None:
+            added = map(_vector_summary, entries, changed.values())
+            self.vectors = self.vectors.replace(replaced, added)
 
     def close(self) -> None:
-        """Close the writer after its background work."""
-        if self._writer is not None:
-            self._writer.wait_merging_threads()
-            self._writer = None
-        self._store.close()
+        """Close what holds threads and descriptors, unless a change needs it just now. The next use opens it again."""
+        if self._changing.acquire(blocking=False):
+            try:
+                with self._opening:
+                    words, self._words = self._words, None
+                if words is not None:
+                    words.close()
+                self._store.close()
+            finally:
+                self._changing.release()
 
     # ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def documents(self) -> list[Document]:
-        return sorted(self._documents(self._kind_query("document")), key=lambda document: document.id)
+        """In the order of their ids."""
+        return self._store.documents()
 
     def document(self, document_id: str) -> Document | None:
-        by_id = tantivy.Query.term_query(self._index.schema, "doc", document_id)
-        both = tantivy.Query.boolean_query(
-            [(tantivy.Occur.Must, self._kind_query("document")), (tantivy.Occur.Must, by_id)]
-        )
-        return next(self._documents(both), None)
+        return self._store.document(document_id)
 
-    def _documents(self, query: Any) -> Iterator[Document]:
-        return (Document.model_validate_json(bytes(entry["data"][0])) for entry in self._stored_entries(query))
-
-    def document_frequency(self, text: str) -> int:
+    def document_frequency(self, term: str) -> int:
         """The number of documents with the term."""
-        return self.statistics.frequency(text)
+        return self._open_words().document_frequency(term)
 
     def terms_with_prefix(self, prefix: str, limit: int) -> list[str]:
-        found = self._index.searcher().terms_with_prefix(DOCUMENT_FIELD, prefix, limit=limit)
-        return [text for text, _ in found if self.document_frequency(text)]
+        """See WordIndex."""
+        return self._open_words().terms_with_prefix(prefix, limit)
 
-    def find_documents(self, terms: Sequence[QueryTerm], visibility: VisibilityFilter, limit: int) -> list[str]:
-        """Ids of the documents that contain most of the query, over their whole text."""
-        return [
-            place.document
-            for place in self._find(terms_query(self._index.schema, terms, [DOCUMENT_FIELD]), visibility, limit)
-        ]
+    def find_documents(self, terms: Sequence[QueryTerm], visibility: VisibilityFilter, limit: int) -> list[int]:
+        """See WordIndex."""
+        return self._open_words().find_documents(terms, self._needed_filter(visibility), limit)
 
     def find_passages(
-        self, terms: Sequence[QueryTerm], visibility: VisibilityFilter, limit: int, within: Sequence[str] = ()
-    ) -> list[PassageKey]:
-        """The best passages, of the documents ``within`` or of all."""
-        return self._find(terms_query(self._index.schema, terms, PASSAGE_FIELDS), visibility, limit, within)
+        self, terms: Sequence[QueryTerm], visibility: VisibilityFilter, limit: int, within: Sequence[int] = ()
+    ) -> list[int]:
+        """See WordIndex."""
+        return self._open_words().find_passages(terms, self._needed_filter(visibility), limit, within)
 
-    def read(self, passages: Sequence[PassageKey], visibility: VisibilityFilter) -> dict[PassageKey, Hit]:
-        """Those of the passages that exist and may be shown."""
-        return self._store.read(passages, visibility)
+    def find_nearest(self, queries: Vectors, limit: int) -> list[int]:
+        """Numbers of the passages whose text or heading is nearest to any of the queries. Of all passages, signs are
+        compared; of those nearest by signs, the vectors."""
+        if self.vectors is None:
+            return []
+        found = self._store.vector_rows(self.vectors.index.nearest(queries, limit * _COMPARED))
+        return nearest_of(found, queries, limit)
 
-    def _find(
-        self, query: Any, visibility: VisibilityFilter, limit: int, within: Sequence[str] = ()
-    ) -> list[PassageKey]:
-        """Matching passages, without reading their stored data, which would take most of a search's time."""
-        query = restrict_query(self._index.schema, query, self._needed_filter(visibility), "doc", within)
-        searcher = self._index.searcher()
-        hits = searcher.search(query, limit, count=False).hits
-        numbers = searcher.fast_field_values("number", [address for _, address in hits])
-        return list(self.passages_by_number(numbers))
-
-    def passages_by_number(self, numbers: Iterable[int]) -> Iterator[PassageKey]:
-        """The existing passages among these numbers."""
-        document_numbers = self._store.numbers
-        passages = (document_numbers.passage(number) for number in numbers)
-        return (passage for passage in passages if passage is not None)
+    def read(self, passages: Sequence[int], visibility: VisibilityFilter) -> list[StoredPassage]:
+        """Those of the passages that exist and may be shown, in the given order."""
+        return self._store.passages(passages, visibility)
 
     def _needed_filter(self, visibility: VisibilityFilter) -> VisibilityFilter | None:
-        """None while no document is restricted: over many passages the filter costs more than the words."""
-        return visibility if self._has_restrictions else None
+        """None while no document is restricted: over many passages the filter costs more than the words. ``read`` has
+        the last word."""
+        return visibility if self.totals.limited else None
+
+
+def _vector_summary(entry: WordEntry, prepared: PreparedDocument) -> VectorSummary:
+    vectors = prepared.vectors
+    numbers = passage_numbers(entry.number, len(prepared.passages))
+    return VectorSummary(numbers, vectors.signs, vectors.sentences, vectors.sentence_sum)

@@ -9,21 +9,22 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from agent_worker.knowledge.index.passage_table import PassageKey, View
+from agent_worker.knowledge.index.passage_store import StoredPassage
 from agent_worker.knowledge.index.query_filter import QueryTerm, VisibilityFilter
 from agent_worker.knowledge.index.tenant_index import TenantIndex
 from agent_worker.knowledge.ranking.bm25 import bm25_scores, normalized_weights
 from agent_worker.knowledge.text.analysis import terms
 from agent_worker.knowledge.text.query_expansion import expand_query
 from agent_worker.knowledge.text.query_splitting import focused_queries, strip_courtesies
-from agent_worker.knowledge.vectors.cosine_similarity import COSINES
+from agent_worker.knowledge.vectors.cosine_similarity import COSINES, cosines_of
 from agent_worker.knowledge.vectors.encoder import Encoder, Kind, Vectors
+from agent_worker.knowledge.vectors.word_similarity import word_similarity
 
 Table = NDArray[np.float64]
 
 _MAX_BY_WORDS = 30
 _MAX_BY_SENTENCE = 10
-_MAX_BY_VECTORS = 40
+_MAX_BY_VECTORS = 30
 _MAX_LEADING = 6
 """Documents of which further passages become candidates."""
 _MAX_TERMS = 8
@@ -44,7 +45,7 @@ class Candidates:
     by either (``words``, ``alike``) and the cosines. In all of them the message's best sentence counts too. Values are
     0–1, cosines without the common part −1–1."""
 
-    passages: list[PassageKey]
+    passages: list[StoredPassage]
     word_scores: Table
     word_similarities: Table
     names: tuple[str, ...]
@@ -58,6 +59,7 @@ class SearchQueries:
 
     terms: list[list[QueryTerm]]
     encoded: Callable[[], Vectors] | None
+    encoder: Encoder | None
 
     @property
     def message(self) -> list[QueryTerm]:
@@ -81,21 +83,17 @@ def build_queries(index: TenantIndex, text: str, encoder: Encoder | None) -> Sea
     message = expand_query(index, text)
     parts = [set(terms(sentence)) for sentence in texts[1:]]
     queries = [message, *([term for term in message if term.text in part] for part in parts)]
-    return SearchQueries(queries, encoded)
+    return SearchQueries(queries, encoded, encoder)
 
 
 def find_candidates(index: TenantIndex, queries: SearchQueries, visibility: VisibilityFilter) -> Candidates | None:
     """None when nothing was found."""
-    view = index.passages.view()
-    passages = list(
-        dict.fromkeys(
-            [*_find_by_words(index, queries, visibility), *_find_by_vectors(index, view, queries, visibility)]
-        )
-    )
+    found = [*_find_by_words(index, queries, visibility), *_find_by_vectors(index, queries)]
+    passages = index.read(list(dict.fromkeys(found)), visibility)
     if not passages:
         return None
-    scores = bm25_scores(queries.message, view, passages, index.statistics)
-    similarities = view.word_similarities([term.surface for term in queries.message], passages)
+    scores = bm25_scores(queries.message, passages, index.totals.mean_lengths)
+    similarities = _word_similarities(queries, passages)
     cosines = _cosines(index, passages, queries)
     shares = _weight_shares(queries)
     features = [_combine(scores @ shares), _combine(similarities @ shares), *map(_combine, cosines)]
@@ -103,7 +101,8 @@ def find_candidates(index: TenantIndex, queries: SearchQueries, visibility: Visi
     return Candidates(passages, scores, similarities, names, np.stack(features, axis=1))
 
 
-def _find_by_words(index: TenantIndex, queries: SearchQueries, visibility: VisibilityFilter) -> Iterator[PassageKey]:
+def _find_by_words(index: TenantIndex, queries: SearchQueries, visibility: VisibilityFilter) -> Iterator[int]:
+    """Numbers of passages."""
     terms = _strongest_terms(queries.message)
     if not terms:
         return
@@ -115,24 +114,27 @@ def _find_by_words(index: TenantIndex, queries: SearchQueries, visibility: Visib
             yield from index.find_passages(sentence, visibility, _MAX_BY_SENTENCE)
 
 
-def _find_by_vectors(
-    index: TenantIndex, view: View, queries: SearchQueries, visibility: VisibilityFilter
-) -> Iterator[PassageKey]:
-    if queries.vectors is None or index.vectors is None:
-        return
-    for passage in index.passages_by_number(index.vectors.nearest(queries.vectors, _MAX_BY_VECTORS)):
-        if view.is_visible(passage.document, visibility):
-            yield passage
+def _find_by_vectors(index: TenantIndex, queries: SearchQueries) -> list[int]:
+    return [] if queries.vectors is None else index.find_nearest(queries.vectors, _MAX_BY_VECTORS)
 
 
 def _strongest_terms(query: Sequence[QueryTerm]) -> list[QueryTerm]:
     return sorted((term for term in query if term.options), key=lambda term: -term.weight)[:_MAX_TERMS]
 
 
-def _cosines(index: TenantIndex, passages: Sequence[PassageKey], queries: SearchQueries) -> Vectors:
+def _word_similarities(queries: SearchQueries, passages: Sequence[StoredPassage]) -> Table:
+    """See ``WordSimilarity.of``; all zero without an encoder."""
+    surfaces = [term.surface for term in queries.message]
+    if queries.encoder is None or not surfaces:
+        return np.zeros((len(passages), len(surfaces)))
+    return word_similarity(queries.encoder).of(surfaces, [passage.words.split() for passage in passages])
+
+
+def _cosines(index: TenantIndex, passages: Sequence[StoredPassage], queries: SearchQueries) -> Vectors:
+    names = COSINE_FEATURES[index.kind]
     if queries.vectors is None or index.vectors is None:
-        return np.zeros((len(COSINE_FEATURES[index.kind]), len(passages), 1), np.float32)
-    return index.vectors.cosines(passages, queries.vectors, COSINE_FEATURES[index.kind])
+        return np.zeros((len(names), len(passages), 1), np.float32)
+    return cosines_of(passages, queries.vectors, index.vectors.common, names)
 
 
 def _combine(values: Table | Vectors) -> Table:

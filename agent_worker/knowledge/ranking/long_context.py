@@ -3,7 +3,7 @@ not per turn."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -18,7 +18,7 @@ _CHARACTERS_PER_TOKEN = 3
 
 @dataclass(frozen=True, slots=True)
 class _CacheEntry:
-    versions: Mapping[str, int]
+    generation: int
     passages: list[tuple[datetime | None, Passage]]
 
 
@@ -30,15 +30,15 @@ class LongContext:
 
     def passages(self, tenant: str, index: TenantIndex, now: datetime, tokens: int) -> list[Passage]:
         """All passages that everybody may see now; empty when they exceed ``tokens``."""
-        if not index.statistics.limited and index.statistics.terms // _CHARACTERS_PER_TOKEN > tokens:
+        if not index.totals.limited and sum(index.totals.terms) // _CHARACTERS_PER_TOKEN > tokens:
             # Every term has at least one character, so this is too much in any case.
             self._cache.pop(tenant, None)
             return []
         cached = self._cache.get(tenant)
-        if cached is None or cached.versions != index.versions:
-            versions = dict(index.versions)
+        if cached is None or cached.generation != index.generation:
+            generation = index.generation
             documents = (document for document in index.documents() if document.visibility == "public")
-            cached = _CacheEntry(versions, [one for document in documents for one in _passages(tenant, document)])
+            cached = _CacheEntry(generation, [one for document in documents for one in _passages(tenant, document)])
             self._cache[tenant] = cached
         visible = [passage for until, passage in cached.passages if until is None or until > now]
         size = sum(len(one.text) + len(one.title) + len(one.heading) for one in visible)

@@ -11,10 +11,9 @@ from datetime import datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from agent_worker.knowledge.index.passage_table import PassageKey, format_key
+from agent_worker.knowledge.index.passage_store import StoredPassage
 from agent_worker.knowledge.index.query_filter import visibility_filter
 from agent_worker.knowledge.index.tenant_index import TenantIndex
-from agent_worker.knowledge.index.tenant_store import Hit
 from agent_worker.knowledge.ranking.bm25 import Table, normalized_weights
 from agent_worker.knowledge.ranking.candidates import Candidates, SearchQueries, build_queries, find_candidates
 from agent_worker.knowledge.text.analysis import primary_language
@@ -87,7 +86,7 @@ class Evidence:
 class PassageFeatures:
     """A row for each of ``passages``, a column for each of ``names``."""
 
-    passages: list[PassageKey]
+    passages: list[StoredPassage]
     names: tuple[str, ...]
     table: Table
 
@@ -97,6 +96,25 @@ class PassageFeatures:
     def sums(self, weights: Mapping[str, float]) -> Table:
         sums: Table = self.table[:, [self.names.index(name) for name in weights]] @ np.array(list(weights.values()))
         return sums
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A passage with its score. ``order``: its position in its document."""
+
+    document: str
+    version: int
+    title: str
+    heading: str
+    url: str
+    text: str
+    order: int
+    score: float
+
+    @property
+    def key(self) -> str:
+        """Document and position in one string."""
+        return f"{self.order}/{self.document}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,21 +139,19 @@ def rank(
     assurance: Assurance = "anonymous",
     language: str = "",
 ) -> RankingResult:
-    """Passages, best first, all of the best document before the others, with scores scaled to 0–1. ``most`` limits
-    them, because reading them takes time. ``language``: the preferred one, empty for none."""
+    """Passages, best first, all of the best document before the others, with scores scaled to 0–1, ``most`` of them.
+    ``language``: the preferred one, empty for none."""
     queries, visibility = build_queries(index, text, encoder), visibility_filter(now, assurance)
     candidates = find_candidates(index, queries, visibility)
     if candidates is None:
         return RankingResult([], None, [], None, queries.vector)
     figures, weights = _build_features(queries, candidates), FUSION[index.kind]
     if language:
-        figures, weights = _add_language(index, figures, language), {**weights, _FOREIGN: _FOREIGN_WEIGHT}
+        figures, weights = _add_language(figures, language), {**weights, _FOREIGN: _FOREIGN_WEIGHT}
     documents = score_documents(figures, weights)
     unknown_share = float(normalized_weights(queries.message) @ [not term.options for term in queries.message])
     evidence = Evidence(documents[0], unknown_share, len(queries.message), score_lead(documents))
-    scored = _score_passages(figures, weights, documents[0].document)[:most]
-    stored = index.read([place for place, _ in scored], visibility)
-    hits = [replace(stored[passage], score=score) for passage, score in scored if passage in stored]
+    hits = _score_passages(figures, weights, documents[0].document)[:most]
     return RankingResult(hits, evidence, documents, figures, queries.vector)
 
 
@@ -162,7 +178,7 @@ def score_lead(documents: Sequence[DocumentScore]) -> float:
     return min(_MAX_LEAD, documents[0].score - documents[1].score) if len(documents) > 1 else _LEAD_OF_ONLY_DOCUMENT
 
 
-def _group_by_document(passages: Sequence[PassageKey]) -> tuple[list[str], NDArray[np.intp]]:
+def _group_by_document(passages: Sequence[StoredPassage]) -> tuple[list[str], NDArray[np.intp]]:
     """The distinct documents of the passages, and each passage's document by index."""
     numbers: dict[str, int] = {}
     groups = [numbers.setdefault(passage.document, len(numbers)) for passage in passages]
@@ -189,10 +205,9 @@ def _build_features(queries: SearchQueries, candidates: Candidates) -> PassageFe
     )
 
 
-def _add_language(index: TenantIndex, figures: PassageFeatures, language: str) -> PassageFeatures:
+def _add_language(figures: PassageFeatures, language: str) -> PassageFeatures:
     """The features with a column that tells whether the document is declared to be in another language."""
-    view = index.passages.view()
-    declared = [primary_language(view.language(place.document)) for place in figures.passages]
+    declared = [primary_language(passage.language) for passage in figures.passages]
     foreign = np.array([float(bool(each) and each != primary_language(language)) for each in declared])
     # If all documents are foreign, the language says nothing about the answer's quality.
     return PassageFeatures(
@@ -200,15 +215,17 @@ def _add_language(index: TenantIndex, figures: PassageFeatures, language: str) -
     )
 
 
-def _score_passages(
-    figures: PassageFeatures, weights: Mapping[str, float], first: str
-) -> list[tuple[PassageKey, float]]:
+def _score_passages(figures: PassageFeatures, weights: Mapping[str, float], first: str) -> list[Hit]:
     """All passages in display order, each with its score."""
     sums = figures.sums(weights).tolist()
     maximum = max(value for passage, value in zip(figures.passages, sums, strict=True) if passage.document == first)
     scores = [math.exp(min(0.0, value - maximum) / _SCORE_SCALE) for value in sums]
-    scored = zip(figures.passages, scores, strict=True)
-    return sorted(scored, key=lambda each: (each[0].document != first, -round(each[1], _DIGITS), format_key(*each[0])))
+    hits = [_hit(passage, score) for passage, score in zip(figures.passages, scores, strict=True)]
+    return sorted(hits, key=lambda hit: (hit.document != first, -round(hit.score, _DIGITS), hit.key))
+
+
+def _hit(found: StoredPassage, score: float) -> Hit:
+    return Hit(found.document, found.version, found.title, found.heading, found.url, found.text, found.order, score)
 
 
 def passage_of(tenant: str, hit: Hit) -> Passage:

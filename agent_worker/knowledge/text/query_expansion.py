@@ -40,7 +40,7 @@ def expand_query(index: TenantIndex, text: str) -> list[QueryTerm]:
             unknown += 1
             options = _with_spellings(index, text_term, options)
         frequency = max((index.document_frequency(option) for option, _ in options[:1]), default=0)
-        weight = _weight(text_term, frequency, len(index.statistics))
+        weight = _weight(text_term, frequency, index.totals.documents)
         # A name that no document contains is most likely the subject of the question.
         weight *= NAME if not options and text_term in names else 1.0
         expanded.append(QueryTerm(text_term, tuple(options), weight, surfaces[text_term]))
@@ -62,7 +62,7 @@ def _weight(text: str, frequency: int, documents: int) -> float:
 
 def _foreign_stems(index: TenantIndex, word: str) -> list[str]:
     """The word's stems in the other languages of the documents, because the question's language is unknown."""
-    languages = [language for language in STEMMED if index.passages.languages[language] > 0]
+    languages = [language for language in STEMMED if language in index.totals.languages]
     return [stemmed for language in languages if index.document_frequency(stemmed := stem(word, language))]
 
 
@@ -112,5 +112,6 @@ def _close(index: TenantIndex, text: str) -> list[str]:
         # Every letter missing in the other word takes an edit, which rules out most words.
         if abs(len(other) - len(text)) <= limit and len(letters.difference(other)) <= limit
     ]
-    best = min((far for far, _ in candidates), default=limit + 1)
-    return sorted(other for far, other in candidates if far == best)[:3] if best <= limit else []
+    known = [(far, other) for far, other in candidates if far <= limit and index.document_frequency(other)]
+    best = min((far for far, _ in known), default=0)
+    return sorted(other for far, other in known if far == best)[:3]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from agent_worker.knowledge.vectors.vector_index import centered_cosines, produc
 _NEAREST_SENTENCES = 3
 """A single sentence may be near only because of its form."""
 _OFFSET = 1000.0
+_NUMBER_BYTES = 2
 COSINES = (
     "text",
     "heading",
@@ -34,8 +36,21 @@ _WHOLE_ROWS = ("text", "heading", "whole")
 _FEW_NAMES = frozenset({"few", "few_apart"})
 
 
+class VectorRows(Protocol):
+    """A passage's vectors as they are stored, see DocumentVectors."""
+
+    @property
+    def document(self) -> str: ...
+    @property
+    def vectors(self) -> bytes: ...
+    @property
+    def sentences(self) -> int: ...
+    @property
+    def sentence_sum(self) -> bytes: ...
+
+
 @dataclass(frozen=True, slots=True)
-class PassageRows:
+class _PassageRows:
     """Some passages, one after another: ``rows`` of vectors, ``counts`` per passage. ``of``: each passage's document;
     ``means``: the mean sentence of each document, if themes are needed."""
 
@@ -45,8 +60,10 @@ class PassageRows:
     means: Vectors | None
 
 
-def cosines_of(passages: PassageRows, queries: Vectors, mean: Vectors, names: Sequence[str]) -> Vectors:
-    """Build, for each of ``names``, a table with a row for each passage and a column for each query."""
+def cosines_of(found: Sequence[VectorRows], queries: Vectors, mean: Vectors, names: Sequence[str] = COSINES) -> Vectors:
+    """Build, for each of ``names``, some of COSINES, a table with a row for each passage and a column for each query.
+    ``mean``: the mean of all sentences."""
+    passages = _decode(found, queries.shape[1], themes="theme" in names)
     queries_and_mean = np.concatenate([queries, mean[None]])
     products_ = products(passages.rows, queries_and_mean)
     cosines, to_mean = products_[:, :-1], products_[:, -1]
@@ -62,8 +79,18 @@ def cosines_of(passages: PassageRows, queries: Vectors, mean: Vectors, names: Se
     return np.stack([features[name] for name in names])
 
 
+def _decode(found: Sequence[VectorRows], size: int, *, themes: bool) -> _PassageRows:
+    rows = np.frombuffer(b"".join(passage.vectors for passage in found), np.float16).astype(np.float32)
+    counts = np.array([len(passage.vectors) // (_NUMBER_BYTES * size) for passage in found])
+    documents = {passage.document: passage for passage in found}
+    places = {document: place for place, document in enumerate(documents)}
+    of = np.array([places[passage.document] for passage in found])
+    means = [np.frombuffer(each.sentence_sum, np.float32) / each.sentences for each in documents.values()]
+    return _PassageRows(rows.reshape(-1, size), counts, of, np.stack(means) if themes else None)
+
+
 def _sentence_cosines(
-    table: Vectors, begins: NDArray[np.intp], passages: PassageRows, suffix: str, few: Collection[str]
+    table: Vectors, begins: NDArray[np.intp], passages: _PassageRows, suffix: str, few: Collection[str]
 ) -> dict[str, Vectors]:
     """The nearest sentence and, if in ``few``, the mean of the document's nearest sentences."""
     sentences = np.ones(len(table), np.bool_)

@@ -1,117 +1,66 @@
-"""One tenant's vectors in memory, quantised and searched by brute force: first by their signs, then the best by their
-numbers."""
+"""One tenant's vectors in memory: only the signs of their numbers, compared by brute force."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from agent_worker.knowledge.vectors.encoder import Vectors
 
-EXACT_ROWS = 600
-"""Rows that are compared by their numbers. The comparison of signs that selects them is thirty times faster."""
-_INITIAL_ROWS = 1024
-_BLOCK = 1 << 15
-"""Rows whose signs are compared at a time, so that the intermediate results fit into the processor's cache."""
-_SAMPLE_EVERY = 64
-"""One row of this many is sampled."""
-_STEPS = 127
+SEARCHED_ROWS = 2
+"""Rows of a passage that are searched and come first: those of its text and its heading."""
+_BITS = 64
+
+
+def pack_signs(vectors: NDArray[np.floating]) -> NDArray[np.uint64]:
+    """The signs as bits, set for positive numbers: a row for each vector, 64 signs in a number."""
+    padded = np.pad(vectors > 0, ((0, 0), (0, -vectors.shape[1] % _BITS)))
+    return np.packbits(padded, axis=1).view(np.uint64)
 
 
 class VectorIndex:
-    """One writer and many readers: a row is complete before it is counted, and full arrays are replaced by larger ones,
-    so a reader keeps a consistent state. A number takes one byte, in steps of a 127th of the row's maximum, which
-    changes a cosine by some thousandths. The exact vectors are on disk."""
+    """Finds the passages whose vectors differ least from a query's in their signs. The ranking compares those few
+    exactly, with the vectors on disk. Never changed: a write makes a new one, so a reader keeps a consistent state."""
 
-    def __init__(self, size: int, room: int = _INITIAL_ROWS) -> None:
-        self.size = size
-        self._count = 0
-        self._signs = np.zeros((size // 64, room), np.uint64)
-        self._steps = np.zeros((room, size), np.int8)
-        self._scales = np.zeros(room, np.float32)
+    def __init__(self, passages: NDArray[np.int64], signs: NDArray[np.uint64]) -> None:
+        """``passages``: their numbers. ``signs``: along the first axis, 64 signs each; along the second, a passage's
+        searched vectors; along the third, the passages."""
+        self._passages = passages
+        self._signs = signs
+
+    @classmethod
+    def of(cls, size: int, passages: Iterable[int], signs: bytes) -> VectorIndex:
+        """``signs``: of the passages' searched vectors of ``size`` numbers, one after another."""
+        columns = np.frombuffer(signs, np.uint64).reshape(-1, SEARCHED_ROWS, -(-size // _BITS))
+        return cls(np.fromiter(passages, np.int64), np.ascontiguousarray(columns.transpose(2, 1, 0)))
 
     def __len__(self) -> int:
-        return self._count
+        return len(self._passages)
 
-    def add(self, vectors: Vectors) -> int:
-        """Add vectors of norm 1 or 0. Returns the position of the first."""
-        begin, end = self._count, self._count + len(vectors)
-        if end > len(self._scales):
-            self._grow(end + end // 2)
-        greatest = np.abs(vectors).max(axis=1) / _STEPS
-        self._scales[begin:end] = greatest
-        self._steps[begin:end] = np.rint(vectors / np.maximum(greatest, 1e-9)[:, None])
-        self._signs[:, begin:end] = _signs(vectors)
-        self._count = end
-        return begin
-
-    def clear(self, begin: int, end: int) -> None:
-        """Make rows similar to nothing from now on."""
-        self._scales[begin:end] = 0
-
-    def select(self, rows: NDArray[np.int64]) -> VectorIndex:
-        """A new index with these rows only."""
-        index = VectorIndex(self.size, max(_INITIAL_ROWS, len(rows) + len(rows) // 2))
-        index._take(self, rows)
-        return index
-
-    def _grow(self, room: int) -> None:
-        grown = VectorIndex(self.size, room)
-        grown._take(self, slice(0, self._count))
-        self._signs, self._steps, self._scales = grown._signs, grown._steps, grown._scales
-
-    def _take(self, other: VectorIndex, rows: NDArray[np.int64] | slice) -> None:
-        scales = other._scales[rows]
-        self._count = len(scales)
-        self._scales[: self._count] = scales
-        self._steps[: self._count] = other._steps[rows]
-        self._signs[:, : self._count] = other._signs[:, rows]
+    def replace(self, removed: Iterable[int], added: VectorIndex) -> VectorIndex:
+        """Without the passages ``removed``, as far as they are there, and with those of ``added``."""
+        kept = np.flatnonzero(np.isin(self._passages, np.fromiter(removed, np.int64), invert=True))
+        passages, signs = self._passages, self._signs
+        if len(kept) < len(passages):
+            passages, signs = passages[kept], signs[:, :, kept]
+        return VectorIndex(np.concatenate([passages, added._passages]), np.concatenate([signs, added._signs], axis=2))
 
     def nearest(self, queries: Vectors, limit: int) -> list[int]:
-        """The ``limit`` rows nearest to any of the queries, best first. Includes cleared rows where there are few
-        others."""
-        count = self._count
-        signs, steps, scales = self._signs, self._steps, self._scales
-        if not count:
-            return []
-        chosen = _nearest_by_signs(signs[:, :count], _signs(queries)) if count > EXACT_ROWS else np.arange(count)
-        cosines = products(steps[chosen].astype(np.float32), queries) * scales[chosen, None]
-        best: list[int] = chosen[np.argsort(-cosines.max(axis=1), kind="stable")[:limit]].tolist()
-        return best
-
-
-def _signs(vectors: Vectors) -> NDArray[np.uint64]:
-    """The signs as bits, set for positive numbers: 64 per row of the result, one column per vector."""
-    return np.packbits(vectors > 0, axis=1).view(np.uint64).T
-
-
-def _nearest_by_signs(signs: NDArray[np.uint64], queries: NDArray[np.uint64]) -> NDArray[np.intp]:
-    """Positions of at least ``EXACT_ROWS`` rows whose signs differ least from any of the queries'."""
-    differences = _count_differences(signs, queries)
-    # A sorted sample estimates the distance of the nearest rows, so that the others need not be counted.
-    sample = np.sort(differences[::_SAMPLE_EVERY])
-    chosen = np.flatnonzero(differences <= sample[min(len(sample) - 1, 3 * EXACT_ROWS // _SAMPLE_EVERY + 8)])
-    if len(chosen) < EXACT_ROWS:
-        chosen = np.arange(len(differences))
-    nearest = differences[chosen]
-    limit = int(np.searchsorted(np.cumsum(np.bincount(nearest)), EXACT_ROWS))
-    return chosen[nearest <= limit][: 4 * EXACT_ROWS]
-
-
-def _count_differences(signs: NDArray[np.uint64], queries: NDArray[np.uint64]) -> NDArray[np.uint16]:
-    """Count for each row the signs in which it differs from the nearest query."""
-    least = np.full(signs.shape[1], np.iinfo(np.uint16).max, np.uint16)
-    differing, bit_counts, sums = np.empty(_BLOCK, np.uint64), np.empty(_BLOCK, np.uint8), np.empty(_BLOCK, np.uint16)
-    for begin in range(0, signs.shape[1], _BLOCK):
-        block, nearest = signs[:, begin : begin + _BLOCK], least[begin : begin + _BLOCK]
-        size = len(nearest)
-        for query in queries.T:
-            sums[:size] = 0
-            for part, query_part in zip(block, query, strict=True):
-                np.bitwise_count(np.bitwise_xor(part, query_part, out=differing[:size]), out=bit_counts[:size])
-                np.add(sums[:size], bit_counts[:size], out=sums[:size])
-            np.minimum(nearest, sums[:size], out=nearest)
-    return least
+        """Numbers of the ``limit`` passages nearest to any of the queries, best first."""
+        least = np.full(len(self), np.iinfo(np.uint16).max, np.uint16)
+        for query in pack_signs(queries):
+            differing = np.zeros(self._signs.shape[1:], np.uint16)
+            for signs, query_signs in zip(self._signs, query, strict=True):
+                differing += np.bitwise_count(signs ^ query_signs)
+            np.minimum(least, differing.min(axis=0), out=least)
+        # Counting finds the limit faster than sorting.
+        greatest = np.searchsorted(np.cumsum(np.bincount(least)), limit)
+        nearest = np.flatnonzero(least <= greatest)
+        best = nearest[np.argsort(least[nearest], kind="stable")[:limit]]
+        found: list[int] = self._passages[best].tolist()
+        return found
 
 
 _PRODUCT_ROWS = 8
@@ -137,26 +86,15 @@ _PRIOR_COUNT = 50
 """With this many sentences the mean counts half, because the mean of a few is not what all texts share."""
 
 
-class CommonVector:
-    """The running mean of a tenant's sentences: the part that all its texts share.
+def common_vector(total: NDArray[np.float64], count: int) -> Vectors:
+    """The mean of a tenant's sentences, from their sum and number: the part that all its texts share. Shorter than the
+    mean while there are few sentences.
 
     Everything a shop writes is near to everything it is asked, because both speak of the same trade. Without that part
-    a cosine shows better which document is meant; with it, whether any is. One writer; a reader sees a mean before or
-    after a change.
+    a cosine shows better which document is meant; with it, whether any is.
     """
-
-    def __init__(self, size: int) -> None:
-        self._sum, self._count = np.zeros(size, np.float64), 0
-
-    def add(self, total: Vectors, count: int) -> None:
-        """Add the ``total`` of ``count`` sentences; both are negative to remove them."""
-        self._sum, self._count = self._sum + total, self._count + count
-
-    @property
-    def vector(self) -> Vectors:
-        """Shorter than the mean while there are few sentences."""
-        mean: Vectors = (self._sum / (self._count + _PRIOR_COUNT)).astype(np.float32)
-        return mean
+    mean: Vectors = (total / (count + _PRIOR_COUNT)).astype(np.float32)
+    return mean
 
 
 def centered_cosines(near: Vectors, to_middle: Vectors, queries: Vectors, middle: Vectors) -> Vectors:

@@ -1,27 +1,29 @@
-"""The document file beside the index survives crashes and compaction, serves older readers, and is small in memory."""
+"""The index on disk survives crashes and damage, is built again where it must, and is small in memory."""
 
 from __future__ import annotations
 
-import os
+import shutil
+import sys
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
+from subprocess import PIPE, Popen
 from threading import Event
+from typing import Any
 
 import numpy as np
 import pytest
 
-from agent_worker.knowledge.index import tenant_store
-from agent_worker.knowledge.index.document_codec import DocumentHeader, pack, read_passages, unpack
-from agent_worker.knowledge.index.document_file import DocumentFile
-from agent_worker.knowledge.index.passage_table import DocumentAttributes
+from agent_worker.knowledge.index import word_index
+from agent_worker.knowledge.index.passage_store import PassageWriter, passage_numbers
+from agent_worker.knowledge.index.prepared_document import stamp_of
+from agent_worker.knowledge.index.query_filter import QueryTerm, VisibilityFilter
 from agent_worker.knowledge.index.tenant_index import TenantIndex
-from agent_worker.knowledge.index.tenant_store import stamp_of
-from agent_worker.knowledge.index.term_counts import count_terms
+from agent_worker.knowledge.index.word_index import WordIndex
 from agent_worker.knowledge.ranking.long_context import LongContext
 from agent_worker.knowledge.ranking.ranker import rank
-from agent_worker.knowledge.text.splitting import PassageText
+from agent_worker.knowledge.text.analysis import term
 from agent_worker.knowledge.vectors.encoder import Encoder, light_encoder
 from schemas.conversation import Document
 from tests.unit.agent_worker.worker_environment import RETURNS, SHIPPING
@@ -47,64 +49,131 @@ def answers(index: TenantIndex, encoder: Encoder) -> list[list[tuple[str, int, f
     return [[(hit.key, hit.version, round(hit.score, 4)) for hit in each.hits] for each in ranked]
 
 
-def contents(file: DocumentFile) -> list[bytes]:
-    return [bytes(file.pages.content(each)) for each in file.records()]
+def test_a_killed_writer_leaves_whole_versions(tmp_path: Path, encoder: Encoder) -> None:
+    """Wherever a kill hits, the next start finds every document whole, no older than was reported, by its words too."""
+    with Popen([sys.executable, "-c", WRITER, str(tmp_path / "one")], stdout=PIPE, text=True) as writer:
+        assert writer.stdout is not None
+        reported = [int(writer.stdout.readline()) for _ in range(6)]
+        writer.kill()
+        reported += [int(line) for line in writer.stdout.read().split()]
+    index = TenantIndex(tmp_path / "one", encoder)
+    kept = int(index.versions["fern"].split("/")[0])
+    assert kept in (reported[-1], reported[-1] + 1)
+    (hit, *_) = rank(index, f"Which fern is number {kept}?", NOW, encoder).hits
+    assert (hit.version, hit.text) == (kept, f"Fern number {kept} wants water.")
+    assert [document.version for document in index.documents()] == [kept]
+    assert index.document_frequency(term("number")) == 1
+    put(index, "fern", "# Ferns\n\nNo fern is left.", kept + 1)
+    assert rank(index, "Is a fern left?", NOW, encoder).hits[0].version == kept + 1
 
 
-def test_records_are_there_again_and_what_was_half_written_is_not(tmp_path: Path) -> None:
-    """A write that a crash cut short, or bytes that changed since, end the file there; it is then written on."""
-    path = tmp_path / "documents"
-    file = DocumentFile(path)
-    first, second = file.add([(1, 7, b"one"), (2, 8, b"the other one")])
-    file.close()
-    with path.open("ab") as torn:
-        torn.write(b"PRK1 and then nothing more of it")
-    again = DocumentFile(path)
-    assert list(again.records()) == [first, second]
-    again.add([(3, 9, b"third")])
-    assert contents(again) == [b"one", b"the other one", b"third"]
-    again.close()
-    with path.open("r+b") as changed:
-        changed.seek(second.begin)
-        changed.write(b"T")
-    assert contents(DocumentFile(path)) == [b"one"]
+WRITER = """
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from agent_worker.knowledge.index.tenant_index import TenantIndex
+from agent_worker.knowledge.vectors.encoder import light_encoder
+from schemas.conversation import Document
+
+index = TenantIndex(Path(sys.argv[1]), light_encoder())
+now = datetime(2026, 3, 2, tzinfo=UTC)
+for version in range(1, 1000):
+    body = f"# Ferns\\n\\nFern number {version} wants water."
+    document = Document(id="fern", title="Ferns", body=body, version=version, updated_at=now)
+    index.apply([index.prepare(document, f"{version}")])
+    print(version, flush=True)
+"""
 
 
-def test_a_reader_reads_on_while_the_file_grows_and_is_tidied(tmp_path: Path) -> None:
-    """What it began with stays readable, where it stood, though the file is another one by then."""
-    file = DocumentFile(tmp_path / "documents")
-    records = file.add((number, 0, bytes([number]) * 5000) for number in range(20))
-    pages = file.pages
-    file.add([(99, 0, b"more")])
-    kept = file.compact(records[::2])
-    assert [bytes(pages.content(each))[:1] for each in records] == [bytes([number]) for number in range(20)]
-    assert [bytes(file.pages.content(each))[:1] for each in kept] == [bytes([number]) for number in range(0, 20, 2)]
-    pages.release()
-    assert bytes(pages.content(records[3])) == bytes([3]) * 5000
-    assert [each.number for each in file.records()] == list(range(0, 20, 2))
+def test_words_that_differ_from_the_documents_are_indexed_again(
+    tmp_path: Path, encoder: Encoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether a crash came between both, or the word index is damaged or gone: the documents decide, and nothing is
+    embedded or read from the log again."""
+    index = TenantIndex(tmp_path / "one", encoder)
+    put(index, "shipping", SHIPPING)
+    before, versions = answers(index, encoder), dict(index.versions)
+    with monkeypatch.context() as patched:
+        write = WordIndex.write
+
+        def crash(words: WordIndex, *values: Any) -> None:
+            write(words, *values)
+            raise KeyboardInterrupt
+
+        patched.setattr(WordIndex, "write", crash)
+        with pytest.raises(KeyboardInterrupt):
+            put(index, "shipping", RETURNS, 2)
+    index.close()
+    words = tmp_path / "one" / "words"
+    for damage in (lambda: None, lambda: shutil.rmtree(words), lambda: (words / "meta.json").write_text("{")):
+        damage()
+        again = TenantIndex(tmp_path / "one", encoder)
+        assert (again.versions, answers(again, encoder)) == (versions, before)
+        assert again.document_frequency(term("parcel")) == 1
+        again.close()
 
 
-def test_a_document_is_unpacked_as_it_was_packed() -> None:
-    """Names of any script, passages without words, and vectors at a place where numbers may be read."""
-    pieces = [PassageText("", "Моховые горшки", ""), PassageText("", "…", ""), PassageText("h", "warm warm moss", "")]
-    fields = [{"p_title": "", "p_heading": p.heading, "p_body": p.text.replace("…", "")} for p in pieces]
-    made = count_terms("Tïtle", pieces, fields)
-    vectors = [np.eye(64, dtype=np.float32)[: 3 + number] for number in range(3)]
-    about = DocumentHeader("doc/ü", 5, "Tïtle", "https://x.example", DocumentAttributes(9, "verified", "de"))
-    content = pack(about, pieces, made, vectors)
-    found = unpack(memoryview(content))
-    assert (found.header, found.counts.terms, found.counts.words) == (about, made.terms, made.words)
-    for name in ("term_of", "term_sizes", "counts", "word_of", "word_sizes", "lengths"):
-        assert np.array_equal(getattr(found.counts, name), getattr(made, name)), name
-    assert (found.sizes.tolist(), found.vectors_begin % 8) == ([4, 5, 6], 0)
-    texts = {0: ("", "Моховые горшки"), 2: ("h", "warm warm moss")}
-    assert read_passages(memoryview(content), [2, 0, 3]) == (about, texts)
-    assert len(unpack(memoryview(pack(about, pieces, made, None))).sizes) == 0
+@pytest.mark.parametrize("damage", ["cut", "overwritten", "gone"])
+def test_a_damaged_file_is_built_from_the_log_again(tmp_path: Path, encoder: Encoder, damage: str) -> None:
+    """The index then says that it holds nothing, so that everything is read from the log again."""
+    index = TenantIndex(tmp_path / "one", encoder)
+    put(index, "shipping", SHIPPING)
+    index.close()
+    path = tmp_path / "one" / "passages.db"
+    content = path.read_bytes()
+    if damage == "gone":
+        path.unlink()
+    else:
+        path.write_bytes(content[: len(content) // 2] if damage == "cut" else content[:4096] + bytes(len(content)))
+    again = TenantIndex(tmp_path / "one", encoder)
+    assert (again.versions, again.documents(), rank(again, ASKED[0], NOW, encoder).hits) == ({}, [], [])
+    put(again, "shipping", SHIPPING)
+    assert rank(again, ASKED[0], NOW, encoder).hits
 
 
-def test_tidying_changes_no_answer(tmp_path: Path, encoder: Encoder, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_index_of_an_older_version_is_built_again(tmp_path: Path, encoder: Encoder) -> None:
+    """Its files, here those of the version with a file of records, are removed; then all is read from the log."""
+    folder = tmp_path / "one"
+    folder.mkdir()
+    (folder / "format").write_text(f"12 {encoder.name}")
+    for name, content in (("documents", b"PRK1" * 8), ("meta.json", b"{}"), (".managed.json", b"[]")):
+        (folder / name).write_bytes(content)
+    index = TenantIndex(folder, encoder)
+    assert index.versions == {}
+    assert not (folder / "documents").exists()
+    put(index, "shipping", SHIPPING)
+    index.close()
+    again = TenantIndex(folder, encoder)
+    assert again.versions == {"shipping": stamp_of(1, "1")}
+
+
+def test_a_document_is_read_as_it_was_written(tmp_path: Path, encoder: Encoder) -> None:
+    """Names of any script, passages without words, and everything that a search compares."""
+    body = "# Tïtle\n\nМоховые горшки\n\n## h\n\n…\n\n## warm > moss\n\nwarm warm moss\0"
+    document = Document(
+        id="doc/ü", title="Tïtle", body=body, version=5, url="https://x.example", language="de",
+        visibility="verified", expires_at=NOW, updated_at=NOW,
+    )  # fmt: skip
+    index = TenantIndex(tmp_path / "one", encoder)
+    made = index.prepare(document, "stamp")
+    index.apply([made])
+    assert index.document("doc/ü") == document
+    (number,) = index.find_documents([QueryTerm("moss", (("moss", 1.0),), 1.0)], VisibilityFilter(0, verified=True), 5)
+    numbers = list(reversed(passage_numbers(number, 4)))
+    found = index.read(numbers, VisibilityFilter(int(NOW.timestamp()), verified=True))
+    assert [each.number for each in found] == numbers[1:]
+    for each in found:
+        passage = made.passages[each.order]
+        assert (each.document, each.version, each.title, each.url) == ("doc/ü", 5, "Tïtle", "https://x.example")
+        assert (each.heading, each.text, each.words) == (passage.heading, passage.text, passage.words)
+        assert (each.heading_terms, each.body_terms) == (passage.heading_terms, passage.body_terms)
+        assert each.vectors == made.vectors.passages[each.order]
+    for hidden in (VisibilityFilter(int(NOW.timestamp())), VisibilityFilter(int(NOW.timestamp()) + 1, verified=True)):
+        assert index.read(numbers, hidden) == []
+
+
+def test_changes_leave_no_trace(tmp_path: Path, encoder: Encoder) -> None:
     """However often documents change and go, the file stays near to what is live, and all is found as in a new one."""
-    monkeypatch.setattr(tenant_store, "MIN_DEAD_BYTES", 20_000)
     index = TenantIndex(tmp_path / "one", encoder)
     sizes = []
     for version in range(1, 30):
@@ -112,9 +181,10 @@ def test_tidying_changes_no_answer(tmp_path: Path, encoder: Encoder, monkeypatch
         put(index, "returns", RETURNS.replace("30", str(version)), version)
         put(index, f"passing-{version}", f"# Ferns\n\nFern number {version} wants water.")
         index.apply([], [f"passing-{version - 1}"])
-        sizes.append((tmp_path / "one" / "documents").stat().st_size)
-    assert sizes[-1] < 5 * sizes[0]
-    assert sizes != sorted(sizes), "it was tidied"
+        index.close()
+        sizes.append(sum(each.stat().st_size for each in (tmp_path / "one").glob("passages.db*")))
+        index = TenantIndex(tmp_path / "one", encoder)
+    assert sizes[-1] < 2 * sizes[0]
     anew = TenantIndex(tmp_path / "two", encoder)
     put(anew, "shipping", SHIPPING.replace("72", "29"), 29)
     put(anew, "returns", RETURNS.replace("30", "29"), 29)
@@ -125,12 +195,9 @@ def test_tidying_changes_no_answer(tmp_path: Path, encoder: Encoder, monkeypatch
     assert answers(TenantIndex(tmp_path / "one", encoder), encoder) == wanted
 
 
-def test_searches_beside_writes_find_whole_passages(
-    tmp_path: Path, encoder: Encoder, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """While documents are replaced and the file is tidied under it, a search never fails, and each passage it shows is
+def test_searches_beside_writes_find_whole_passages(tmp_path: Path, encoder: Encoder) -> None:
+    """While documents are replaced under it, a search never fails, and each passage it shows is
     one that its document had: the text of the version that is named."""
-    monkeypatch.setattr(tenant_store, "MIN_DEAD_BYTES", 10_000)
     index = TenantIndex(tmp_path / "one", encoder)
     body = "# Parcels\n\nThe parcel of release {} is warm.\n\n## Pots\n\nPots of release {} come back."
 
@@ -159,16 +226,6 @@ def test_searches_beside_writes_find_whole_passages(
         assert all(each.result() > 0 for each in searches)
 
 
-def test_an_index_whose_documents_are_gone_is_made_anew(tmp_path: Path, encoder: Encoder) -> None:
-    """Then it says that it holds nothing, so that all is read from the log again."""
-    index = TenantIndex(tmp_path / "one", encoder)
-    put(index, "shipping", SHIPPING)
-    index.close()
-    (tmp_path / "one" / "documents").unlink()
-    again = TenantIndex(tmp_path / "one", encoder)
-    assert (again.versions, again.documents()) == ({}, [])
-
-
 def test_a_write_that_failed_leaves_what_was_there(
     tmp_path: Path, encoder: Encoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -180,16 +237,12 @@ def test_a_write_that_failed_leaves_what_was_there(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    with monkeypatch.context() as patched:
-        patched.setattr("agent_worker.knowledge.index.tenant_index.entries_of", full)
-        with pytest.raises(OSError, match="No space"):
-            put(index, "shipping", RETURNS, 2)
-    assert answers(index, encoder) == before
-    with monkeypatch.context() as patched:
-        patched.setattr(os, "pwrite", full)
-        with pytest.raises(OSError, match="No space"):
-            put(index, "shipping", RETURNS, 2)
-    assert answers(index, encoder) == before
+    for owner, name in ((PassageWriter, "put"), (word_index, "_entries"), (WordIndex, "write")):
+        with monkeypatch.context() as patched:
+            patched.setattr(owner, name, full)
+            with pytest.raises(OSError, match="No space"):
+                put(index, "shipping", RETURNS, 2)
+        assert answers(index, encoder) == before
     index.close()
     again = TenantIndex(tmp_path / "one", encoder)
     assert answers(again, encoder) == before
@@ -217,9 +270,9 @@ def test_documents_too_large_for_any_prompt_are_not_read(
     assert reads == ["read"], "what was too much is not kept"
 
 
-@pytest.mark.parametrize(("sections", "most"), [(10, 2000), (1, 3000)])
+@pytest.mark.parametrize(("sections", "most"), [(10, 300), (1, 600)])
 def test_a_passage_takes_little_memory(tmp_path: Path, encoder: Encoder, sections: int, most: int) -> None:
-    """Opened from the disk, each more of sixty words takes under two kilobytes; alone in its document, under three."""
+    """Opened from the disk, each more of sixty words takes under 300 bytes; alone in its document, under 600."""
     few, many = (measure_memory(tmp_path / f"{count}", encoder, count, sections) for count in (200, 2000))
     assert 0 < (many - few) / 1800 < most
 

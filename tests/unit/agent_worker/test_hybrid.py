@@ -2,36 +2,32 @@
 
 from __future__ import annotations
 
+import tempfile
+from collections.abc import Sequence
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent_worker.knowledge.index import passage_table as passages
-from agent_worker.knowledge.index.arrays import Vocabulary
-from agent_worker.knowledge.index.passage_table import (
-    DocumentAttributes,
-    DocumentNumbers,
-    PassageKey,
-    PassageTable,
-    passage_number,
-)
+from agent_worker.knowledge.index.passage_store import PassageStore, passage_numbers
+from agent_worker.knowledge.index.prepared_document import NEVER, PreparedDocument, prepare
 from agent_worker.knowledge.index.query_filter import QueryTerm, VisibilityFilter
 from agent_worker.knowledge.index.tenant_index import TenantIndex
-from agent_worker.knowledge.index.term_counts import count_terms, decode_counts, encode_counts
-from agent_worker.knowledge.index.term_statistics import DocumentStatistics, TermStatistics
 from agent_worker.knowledge.ranking import calibration
 from agent_worker.knowledge.ranking.bm25 import bm25_scores
 from agent_worker.knowledge.ranking.ranker import rank
 from agent_worker.knowledge.text.query_expansion import expand_query
 from agent_worker.knowledge.text.query_splitting import focused_queries, is_question
-from agent_worker.knowledge.text.splitting import PassageText
 from agent_worker.knowledge.vectors import word_similarity
+from agent_worker.knowledge.vectors.cosine_similarity import cosines_of
 from agent_worker.knowledge.vectors.encoder import Encoder, light_encoder
-from agent_worker.knowledge.vectors.vector_index import EXACT_ROWS, VectorIndex, products
+from agent_worker.knowledge.vectors.passage_vectors import encode_vectors
+from agent_worker.knowledge.vectors.vector_index import VectorIndex, pack_signs, products
 from agent_worker.knowledge.vectors.word_similarity import WordSimilarity
 from schemas.conversation import Document
 from tests.unit.agent_worker.worker_environment import RETURNS, SHIPPING
@@ -39,12 +35,19 @@ from tests.unit.agent_worker.worker_environment import RETURNS, SHIPPING
 NOW = datetime(2026, 3, 2, tzinfo=UTC)
 NAMES = st.sampled_from("abcde")
 BODIES = st.lists(st.sampled_from(["cold", "parcel", "moss", "warm"]), max_size=6)
-TALLIES = st.builds(
-    DocumentStatistics,
-    st.lists(st.sampled_from(["cold", "plant", "parcel", "moss"]), unique=True),
-    st.lists(st.tuples(*[st.integers(0, 50)] * 3), min_size=1, max_size=5).map(lambda rows: np.array(rows, np.int32)),
-    st.booleans(),
+DOCUMENTS = st.builds(
+    Document,
+    id=NAMES,
+    title=st.sampled_from(["", "cold moss"]),
+    body=st.lists(BODIES.map(lambda words: f"## warm\n\n{' '.join(words)}."), min_size=1, max_size=3).map("\n\n".join),
+    version=st.just(1),
+    updated_at=st.just(NOW),
+    visibility=st.sampled_from(["public", "verified", "internal"]),
+    expires_at=st.sampled_from([None, NOW]),
+    language=st.sampled_from(["", "de-AT"]),
 )
+CHANGES = st.lists(st.tuples(st.lists(DOCUMENTS, max_size=3), st.lists(NAMES, max_size=2)), min_size=1, max_size=5)
+Changes = list[tuple[list[Document], list[str]]]
 
 
 @pytest.fixture(scope="module")
@@ -55,59 +58,93 @@ def encoder() -> Encoder:
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.lists(st.tuples(NAMES, TALLIES | st.none()), max_size=30))
-def test_census_counts_what_is_there(changes: list[tuple[str, DocumentStatistics | None]]) -> None:
-    """However documents come, change and go, every count is that of the documents that are there."""
-    census, kept = TermStatistics(), dict[str, DocumentStatistics]()
-    for name, tally in changes:
-        if (before := kept.pop(name, None)) is not None:
-            census.drop(before)
-        if tally is not None:
-            census.put(tally)
-            kept[name] = tally
-    for term in ("cold", "plant", "parcel", "moss", "none"):
-        assert census.frequency(term) == sum(term in tally.terms for tally in kept.values())
-    assert (len(census), census.limited) == (len(kept), sum(tally.limited for tally in kept.values()))
-    passages = sum(len(tally.lengths) for tally in kept.values())
-    total = sum(int(tally.lengths[:, 2].sum()) for tally in kept.values())
-    assert census.mean_length("p_body") == pytest.approx(max(1.0, total / passages) if passages else 1.0)
+@given(CHANGES)
+def test_totals_count_what_is_there(changes: Changes) -> None:
+    """However documents come, change and go, every total is that of the documents that are there."""
+    with tempfile.TemporaryDirectory() as folder, closing(PassageStore(Path(folder) / "passages.db")) as store:
+        kept = _apply(store, changes)
+        found = store.totals()
+    assert (found.documents, found.passages) == (len(kept), sum(len(each.passages) for each in kept.values()))
+    assert found.limited == sum(each.document.visibility != "public" or each.expires < NEVER for each in kept.values())
+    assert found.for_verified == sum(each.document.visibility == "verified" for each in kept.values())
+    assert found.languages == {each.document.language[:2] for each in kept.values()}
+    fields = [fields for each in kept.values() for fields in _fields(each)]
+    assert found.terms == tuple(sum(len(row[field]) for row in fields) for field in range(3))
+    assert found.mean_lengths == tuple(max(1.0, count / max(1, len(fields))) for count in found.terms)
 
 
-def test_nearest_rows_are_the_nearest() -> None:
-    """Over more rows than are compared exactly, the nearest are found; removed ones never, also after tidying."""
+def _apply(store: PassageStore, changes: Changes) -> dict[str, PreparedDocument]:
+    """Apply changes, each putting documents and removing others. Returns what is there then."""
+    kept: dict[str, PreparedDocument] = {}
+    for documents, removed in changes:
+        with store.change() as writer:
+            writer.remove(removed)
+            prepared = [prepare(document, "stamp", None) for document in documents]
+            for each in prepared:
+                writer.put(each)
+        for name in removed:
+            kept.pop(name, None)
+        kept |= {each.document.id: each for each in prepared}
+    return kept
+
+
+def _fields(document: PreparedDocument) -> list[tuple[list[str], list[str], list[str]]]:
+    """Terms of each passage by field."""
+    title = document.title_terms.split()
+    return [(title, each.heading_terms.split(), each.body_terms.split()) for each in document.passages]
+
+
+def test_nearest_passages_are_the_nearest() -> None:
+    """Among many, the nearest is found by either of its vectors; removed ones never."""
     random = np.random.default_rng(1)
-    vectors = random.normal(size=(8 * EXACT_ROWS, 128)).astype(np.float32)
-    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    rows = VectorIndex(128)
-    for n in range(0, len(vectors), 100):
-        assert rows.add(vectors[n : n + 100]) == n
-    wanted = vectors[250:251] + random.normal(size=(1, 128)).astype(np.float32) * 0.02
-    assert rows.nearest(wanted, 1) == [250]
-    rows.clear(200, len(vectors))
-    assert set(rows.nearest(vectors[20:21], 1)) == {20}
-    kept = rows.select(np.arange(100, 200))
-    assert (len(rows), len(kept)) == (len(vectors), 100)
-    assert kept.nearest(vectors[150:151], 1) == [50]
+    vectors = random.normal(size=(2 * 2000, 120)).astype(np.float32)
+    rows = VectorIndex.of(120, [], b"")
+    assert rows.nearest(vectors[:1], 3) == []
+    for n in range(0, 2000, 500):
+        added = pack_signs(vectors[2 * n : 2 * n + 1000]).tobytes()
+        rows = rows.replace([], VectorIndex.of(120, range(n, n + 500), added))
+    nearby = vectors[[250, 2001]] + random.normal(size=(2, 120)).astype(np.float32) * 0.02
+    assert rows.nearest(nearby[:1], 1) == [125]
+    assert set(rows.nearest(nearby, 2)) == {125, 1000}
+    fewer = rows.replace(range(100, 2000), VectorIndex.of(120, [], b""))
+    assert (len(rows), len(fewer)) == (2000, 100)
+    assert fewer.nearest(vectors[20:21], 1) == [10]
+    assert 125 not in fewer.nearest(nearby, 100)
+    assert rows.nearest(nearby[:1], 1) == [125], "a reader keeps what it began with"
 
 
 def test_of_the_nearest_few_the_order_is_that_of_exact_cosines() -> None:
-    """A number of a row takes a byte, and still the rows that are far nearer than others come in their true order."""
+    """Only signs are compared among all, and still those found are ordered by their true cosines."""
     random = np.random.default_rng(2)
     vectors = random.normal(size=(300, 256)).astype(np.float32)
     for place in range(10):
         vectors[place] = vectors[0] + place * random.normal(size=256) * 0.2
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    rows = VectorIndex(256)
-    rows.add(vectors)
-    exact = np.argsort(-(vectors @ vectors[0]))[:10].tolist()
-    assert rows.nearest(vectors[:1], 10) == exact
+    encoded = encode_vectors([np.stack([each, each, each]) for each in vectors])
+    rows = VectorIndex.of(256, range(300), encoded.signs)
+    passages = [
+        _Vectors(f"{n}", rows, encoded.sentences, encoded.sentence_sum) for n, rows in enumerate(encoded.passages)
+    ]
+    found = rows.nearest(vectors[:1], 20)
+    cosines = cosines_of([passages[place] for place in found], vectors[:1], np.zeros(256, np.float32), ["text"])[
+        0, :, 0
+    ]
+    exact = vectors @ vectors[0]
+    assert cosines == pytest.approx(exact[found], abs=2e-3)
+    assert [found[place] for place in np.argsort(-cosines)[:10]] == np.argsort(-exact)[:10].tolist()
+
+
+class _Vectors(NamedTuple):
+    document: str
+    vectors: bytes
+    sentences: int
+    sentence_sum: bytes
 
 
 def test_words_alike_are_near(encoder: Encoder) -> None:
     """A word is nearest to itself, near to what means the same, and to nothing in an empty passage."""
-    vocabulary = Vocabulary()
-    passages = [vocabulary.put(words) for words in (["frozen"], ["invoice", "frost"], ["invoice"], [])]
-    same, like, far, empty = WordSimilarity(encoder, vocabulary).of(["frozen"], passages)
+    passages = [["frozen"], ["invoice", "frost"], ["invoice"], []]
+    same, like, far, empty = WordSimilarity(encoder).of(["frozen"], passages)
     assert same[0] == pytest.approx(1.0, abs=5e-3)
     assert same[0] > like[0] > far[0]
     assert empty.tolist() == [0.0]
@@ -115,13 +152,12 @@ def test_words_alike_are_near(encoder: Encoder) -> None:
 
 def test_words_met_again_are_as_near_as_at_first(encoder: Encoder, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where there is room for a few words only, the vectors of the others are made again, and are the same."""
-    vocabulary = Vocabulary()
     words = [f"{kind} {number}" for kind in ("frost", "parcel") for number in range(40)]
-    passages = [vocabulary.put(words[begin : begin + 8]) for begin in range(0, len(words), 8)]
-    plenty = WordSimilarity(encoder, vocabulary).of(["frozen", "box"], passages)
+    passages = [words[begin : begin + 8] for begin in range(0, len(words), 8)]
+    plenty = WordSimilarity(encoder).of(["frozen", "box"], passages)
     monkeypatch.setattr(word_similarity, "MAX_WORDS", 10)
     monkeypatch.setattr(word_similarity, "BATCH_SIZE", 8)
-    scarce = WordSimilarity(encoder, vocabulary)
+    scarce = WordSimilarity(encoder)
     for _ in range(2):
         one_by_one = np.concatenate([scarce.of(["frozen", "box"], [passage]) for passage in passages])
         assert one_by_one == pytest.approx(plenty, abs=1e-6)
@@ -129,56 +165,53 @@ def test_words_met_again_are_as_near_as_at_first(encoder: Encoder, monkeypatch: 
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.lists(st.tuples(NAMES, st.lists(BODIES, min_size=1, max_size=3) | st.none()), min_size=1, max_size=12))
-def test_passages_hold_what_was_put_last(changes: list[tuple[str, list[list[str]] | None]]) -> None:
-    """However documents come, change and go, words are counted as plain counting of what is there counts them, also
-    after all words were numbered anew; of what is not there nothing is held."""
-    table, census, kept = PassageTable(None), TermStatistics(), dict[str, list[list[str]]]()
-    for name, bodies in changes:
-        table.drop(name)
-        kept.pop(name, None)
-        if bodies is not None:
-            pieces = [PassageText("", " ".join(body), "") for body in bodies]
-            fields = [{"p_title": "", "p_heading": "", "p_body": " ".join(body)} for body in bodies]
-            table.put(name, decode_counts(encode_counts(count_terms(name, pieces, fields))), DocumentAttributes(5))
-            kept[name] = bodies
-    before = table.view()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(passages, "MAX_DEAD_WORDS", -1_000_000)
-        table.drop("unknown")
+@given(CHANGES)
+def test_passages_hold_what_was_put_last(changes: Changes) -> None:
+    """However documents come, change and go, words are counted as plain counting of what is there counts them; of what
+    is not there nothing is held, and what may not be shown is not read."""
     asked = [
         QueryTerm("cold", (("cold", 1.0),), 1.0),
         QueryTerm("van", (("parcel", 0.5), ("moss", 0.25), ("none", 1.0)), 1.0),
     ]
-    places = [PassageKey(name, order) for name in "abcdef" for order in range(3)]
-    for view in (before, table.view()):
-        held = bm25_scores(asked, view, places, census)
-        for place, (cold, van) in zip(places, held.tolist(), strict=True):
-            bodies = kept.get(place.document, [])
-            body = bodies[place.order] if place.order < len(bodies) else []
-            assert cold == pytest.approx(_plainly(body, "cold"))
-            assert van == pytest.approx(max(0.5 * _plainly(body, "parcel"), 0.25 * _plainly(body, "moss")))
-            assert view.is_visible(place.document, VisibilityFilter(5)) == (place.document in kept)
-            assert not view.is_visible(place.document, VisibilityFilter(6))
+    with tempfile.TemporaryDirectory() as folder, closing(PassageStore(Path(folder) / "passages.db")) as store:
+        kept = _apply(store, changes)
+        numbers = [number for document in range(1, 30) for number in passage_numbers(document, 4)]
+        at = int(NOW.timestamp())
+        for visibility in (VisibilityFilter(at), VisibilityFilter(at + 1), VisibilityFilter(at, verified=True)):
+            passages = store.passages(numbers, visibility)
+            visible = {
+                name: each for name, each in kept.items() if visibility.allows(each.document.visibility, each.expires)
+            }
+            assert sorted((each.document, each.order) for each in passages) == [
+                (name, order) for name in sorted(visible) for order in range(len(visible[name].passages))
+            ]
+            if not passages:
+                continue
+            scores = bm25_scores(asked, passages, (1.0, 2.0, 3.0)).tolist()
+            for passage, (cold, van) in zip(passages, scores, strict=True):
+                fields = _fields(visible[passage.document])[passage.order]
+                assert cold == pytest.approx(_plainly(fields, "cold"))
+                assert van == pytest.approx(max(0.5 * _plainly(fields, "parcel"), 0.25 * _plainly(fields, "moss")))
 
 
-def _plainly(body: list[str], term: str) -> float:
-    much = body.count(term) / (0.5 + 0.5 * len(body)) if body else 0.0
+def _plainly(fields: Sequence[list[str]], term: str) -> float:
+    much = sum(
+        boost * field.count(term) / (0.5 + 0.5 * len(field) / mean)
+        for field, boost, mean in zip(fields, (2.0, 1.5, 1.0), (1.0, 2.0, 3.0), strict=True)
+    )
     return much / (much + 1)
 
 
-def test_words_of_documents_that_went_are_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ever new words do not fill the memory: beyond some, those that stand nowhere any more are forgotten."""
-    monkeypatch.setattr(passages, "MAX_DEAD_WORDS", 20)
-    table = PassageTable(None)
-    for number in range(200):
+def test_words_of_documents_that_went_are_let_go(tmp_path: Path) -> None:
+    """Ever new words do not fill the index: those that stand nowhere any more are not counted, nor found."""
+    index = TenantIndex(tmp_path / "one")
+    for number in range(20):
         body = f"word{number} more{number}"
-        fields = [{"p_title": "", "p_heading": "", "p_body": body}]
-        table.put("a", count_terms("a", [PassageText("", body, "")], fields), DocumentAttributes(5))
-    view = table.view()
-    assert view.number("word199") >= 0
-    assert view.number("word0") == -1
-    assert view.gather([PassageKey("a", 0)]).counts.tolist() == [[0, 0, 1], [0, 0, 1]]
+        index.apply([index.prepare(Document(id="a", title="", body=body, version=1, updated_at=NOW), f"{number}")])
+    assert [index.document_frequency(f"word{number}") for number in range(20)] == [0] * 19 + [1]
+    asked = [QueryTerm("word", tuple((f"word{number}", 1.0) for number in range(20)), 1.0)]
+    assert len(index.find_passages(asked, VisibilityFilter(0), 50)) == 1
+    assert index.totals.terms == (0, 0, 2)
 
 
 def test_a_question_is_understood_alike_in_every_process(tmp_path: Path) -> None:
@@ -191,17 +224,24 @@ def test_a_question_is_understood_alike_in_every_process(tmp_path: Path) -> None
     assert options["lid"] == ["boxlid", "lidpen"]
 
 
-def test_a_document_keeps_its_number() -> None:
+def test_a_document_keeps_its_number(tmp_path: Path) -> None:
     """A passage is named by its number as long as its document is there; no number is given twice."""
-    numbering = DocumentNumbers()
-    for name in ("a", "b"):
-        numbering.put(name, numbering.number_for(name))
-    assert numbering.passage(passage_number(numbering.number_for("b"), 7)) == PassageKey("b", 7)
-    before = numbering.number_for("a")
-    numbering.drop("b")
-    gone = passage_number(before + 1, 7)
-    assert (numbering.number_for("a"), numbering.passage(gone)) == (before, None)
-    assert numbering.number_for("c") == before + 2
+    index = TenantIndex(tmp_path / "one")
+    asked = [QueryTerm("moss", (("moss", 1.0),), 1.0)]
+
+    def put(*names: str) -> list[int]:
+        made = [Document(id=name, title=name, body="Moss.", version=1, updated_at=NOW) for name in names]
+        index.apply([index.prepare(document, "stamp") for document in made])
+        return sorted(index.find_documents(asked, VisibilityFilter(0), 9))
+
+    one, other = put("a", "b")
+    assert put("a") == [one, other]
+    index.apply([], ["b"])
+    index.close()
+    index = TenantIndex(tmp_path / "one")
+    kept, new = put("c")
+    assert kept == one
+    assert new > other
 
 
 def test_products_are_those_of_matrices() -> None:

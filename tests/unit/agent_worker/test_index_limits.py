@@ -1,17 +1,20 @@
-"""Internal documents are never found, also not while they are being written."""
+"""Internal documents are never found, also not while they are being written; tenants share threads and descriptors."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import os
+import time
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 
+from agent_worker.knowledge.index import open_indexes
+from agent_worker.knowledge.index.open_indexes import OpenIndexes
+from agent_worker.knowledge.index.passage_store import PassageStore, StoredPassage, Totals
 from agent_worker.knowledge.index.tenant_index import TenantIndex
-from agent_worker.knowledge.index.tenant_store import TenantStore
-from agent_worker.knowledge.index.term_statistics import DocumentStatistics
+from agent_worker.knowledge.index.word_index import WordIndex
 from agent_worker.knowledge.ranking.ranker import rank
 from schemas.conversation import Document
 
@@ -25,23 +28,76 @@ def put(index: TenantIndex, version: int, visibility: Literal["public", "interna
 
 
 def test_no_search_during_a_write_finds_what_is_internal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A search between the commit and what memory learns of it sees nothing; nor does one while a version follows."""
+    """A search between the steps of a write sees nothing: after the words, after the documents, while a version
+    follows."""
     index, found = TenantIndex(tmp_path / "index", None), []
     put(index, 1, "public", "known")  # so that its words are known
-    drop_documents, drop = TenantStore.drop, index.statistics.drop
+    write, totals = WordIndex.write, PassageStore.totals
 
-    def searched(store: TenantStore, documents: Collection[str]) -> None:
-        found.extend(rank(index, "What is the margin on orchids?", NOW).hits)
-        drop_documents(store, documents)
-
-    def dropped(tally: DocumentStatistics) -> None:
-        drop(tally)
+    def search() -> None:
         found.extend(rank(index, "What is the margin on orchids?", NOW).hits)
 
-    monkeypatch.setattr(TenantStore, "drop", searched)
+    def write_and_search(words: WordIndex, *values: Any) -> None:
+        write(words, *values)
+        search()
+
+    def search_and_count(store: PassageStore) -> Totals:
+        search()
+        return totals(store)
+
+    monkeypatch.setattr(WordIndex, "write", write_and_search)
+    monkeypatch.setattr(PassageStore, "totals", search_and_count)
     put(index, 1, "internal")
-    monkeypatch.setattr(index.statistics, "drop", dropped)
     put(index, 2, "internal")
     assert {hit.document for hit in found} == {"known"}
     put(index, 3, "public")
     assert "margins" in {hit.document for hit in rank(index, "What is the margin on orchids?", NOW).hits}
+
+
+def test_threads_and_descriptors_do_not_grow_with_tenants(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of all tenants' indexes a few are open at a time, and each still answers and takes changes."""
+    monkeypatch.setattr(open_indexes, "MAX_OPEN", 2)
+    opened, indexes = OpenIndexes(), [TenantIndex(tmp_path / f"{number}", None) for number in range(12)]
+    before = _held()
+    for version in (1, 2):
+        for index in indexes:
+            opened.use(index)
+            put(index, version, "public")
+        for index in indexes:
+            opened.use(index)
+            (hit,) = rank(index, "What is the margin on orchids?", NOW).hits
+            assert hit.version == version
+    for index in indexes:
+        opened.use(index)
+        put(index, 3, "public")
+    deadline = time.monotonic() + 20
+    # A closed index's threads end a little later. An open one that was written has seven, and up to eight descriptors.
+    while any(count - start > 2 * most for count, start, most in zip(_held(), before, (7, 8), strict=True)):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def _held() -> tuple[int, int]:
+    """Threads and descriptors of this process."""
+    return len(os.listdir("/proc/self/task")), len(os.listdir("/proc/self/fd"))
+
+
+def test_an_index_in_use_stays_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that is to be closed while a change is written is not; a search that has begun ends as if it were open."""
+    index, write, found = TenantIndex(tmp_path / "index", None), WordIndex.write, []
+
+    def close_and_write(words: WordIndex, *values: Any) -> None:
+        index.close()
+        write(words, *values)
+
+    monkeypatch.setattr(WordIndex, "write", close_and_write)
+    put(index, 1, "public")
+    read = TenantIndex.read
+
+    def close_and_read(self: TenantIndex, *values: Any) -> list[StoredPassage]:
+        self.close()
+        return read(self, *values)
+
+    monkeypatch.setattr(TenantIndex, "read", close_and_read)
+    found.extend(rank(index, "What is the margin on orchids?", NOW).hits)
+    assert [hit.version for hit in found] == [1]

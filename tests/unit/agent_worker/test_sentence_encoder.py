@@ -15,17 +15,18 @@ import numpy as np
 import pytest
 import yaml
 
-from agent_worker.knowledge.index.document_file import DocumentFile
-from agent_worker.knowledge.index.passage_table import DocumentNumbers, PassageKey, passage_number
+from agent_worker.knowledge.index.passage_store import PassageStore, passage_numbers
+from agent_worker.knowledge.index.prepared_document import prepare
+from agent_worker.knowledge.index.query_filter import VisibilityFilter
 from agent_worker.knowledge.index.tenant_index import TenantIndex
 from agent_worker.knowledge.ranking import calibration
 from agent_worker.knowledge.ranking.confidence import confidence
 from agent_worker.knowledge.ranking.quality import read_questions
 from agent_worker.knowledge.ranking.ranker import rank
-from agent_worker.knowledge.vectors.cosine_similarity import COSINES
+from agent_worker.knowledge.vectors.cosine_similarity import cosines_of
 from agent_worker.knowledge.vectors.encoder import Encoder, Kind, light_encoder
 from agent_worker.knowledge.vectors.onnx_encoder import OnnxEncoder, open_folder
-from agent_worker.knowledge.vectors.passage_vectors import PassageVectors, VectorLocation, encode_vectors, row_counts
+from agent_worker.knowledge.vectors.passage_vectors import TenantVectors, embedded_rows, encode_vectors
 from infra.deploy import encoder as fetching
 from schemas.conversation import Document
 from schemas.errors import ConfigInvalid
@@ -169,30 +170,42 @@ def test_a_start_embeds_nothing_again(encoder: Encoder, tmp_path: Path) -> None:
 
 def test_sentences_go_with_their_document(tmp_path: Path) -> None:
     """Of a removed document, or a passage it no longer has, no sentence is near; of the others the nearest counts."""
-    file = DocumentFile(tmp_path / "documents")
-    numbering = DocumentNumbers()
-    held = PassageVectors(64, file.pages, numbering)
     one, two = np.eye(64, dtype=np.float32)[:2]
-    for number, (name, vectors) in enumerate(
-        {
-            "a": [np.stack([one, two, one, one, two]), np.stack([one, one, two, two])],
-            "b": [np.stack([two, two, two, two])],
-        }.items()
-    ):
-        (stored,) = file.add([(number, 0, encode_vectors(vectors))])
-        numbering.put(name, number)
-        held.put(file.pages, [VectorLocation(number, stored.begin, row_counts(vectors))])
+    made = {
+        "a": [np.stack([one, two, one, one, two]), np.stack([one, one, two, two])],
+        "b": [np.stack([two, two, two, two])],
+    }
+    store = PassageStore(tmp_path / "passages.db")
+    with store.change() as writer:
+        for name, vectors in made.items():
+            body = "\n\n".join(f"## {order}\n\nText." for order in range(len(vectors)))
+            document = Document(id=name, title=name, body=body, version=1, updated_at=NOW)
+            writer.put(replace(prepare(document, "1", None), vectors=encode_vectors(vectors)))
+    held = TenantVectors.of(64, store.vectors_of_documents())
     queries = np.stack([one, two])
-    asked = [PassageKey("a", 0), PassageKey("a", 1), PassageKey("b", 0), PassageKey("a", 7)]
-    nearest = COSINES.index("sentence")
-    assert held.cosines(asked, queries)[nearest].tolist() == [[1, 1], [0, 1], [0, 1], [0, 0]]
-    assert held.cosines(asked, queries, ["whole"])[0].tolist() == [[0, 1], [1, 0], [0, 1], [0, 0]]
-    assert [len(of) for of in held.of("a")] == [5, 4]
-    assert held.nearest(queries[1:], 1) == [passage_number(1, 0)]
-    held.remove("a")
-    assert held.cosines(asked, queries)[nearest].tolist() == [[0, 0], [0, 0], [0, 1], [0, 0]]
-    assert (held.of("a"), held.cosines([], queries).shape) == ([], (len(COSINES), 0, 2))
-    assert held.nearest(queries[:1], 5) == [passage_number(1, 0)]
+    everybody = VisibilityFilter(0)
+    (of_b,) = store.vectors_of_documents(["b"])
+    assert of_b.passages == passage_numbers(2, 1)
+    asked = [*passage_numbers(1, 2), *of_b.passages, passage_numbers(1, 8)[7]]
+
+    def cosines(name: str) -> list[list[float]]:
+        found: list[list[float]] = cosines_of(store.passages(asked, everybody), queries, held.common, [name])[
+            0
+        ].tolist()
+        return found
+
+    assert cosines("sentence") == [[1, 1], [0, 1], [0, 1]]
+    assert cosines("whole") == [[0, 1], [1, 0], [0, 1]]
+    assert [len(embedded_rows(rows, 64)) for rows in store.vectors("a")] == [5, 4]
+    assert (held.index.nearest(queries[1:], 1), held.sentences) == ([*of_b.passages], 7)
+    went = store.vectors_of_documents(["a", "unknown"])
+    with store.change() as writer:
+        writer.remove(["a", "unknown"])
+    held = held.replace(went, [])
+    assert cosines("sentence") == [[0, 1]]
+    assert store.vectors("a") == []
+    assert (held.index.nearest(queries[:1], 5), held.sentences) == ([*of_b.passages], 2)
+    assert held.total.tolist() == TenantVectors.of(64, store.vectors_of_documents()).total.tolist()
 
 
 def test_questions_are_judged_without_their_own_answers(encoder: Encoder, tmp_path: Path) -> None:

@@ -33,10 +33,10 @@ PLACES: dict[str, tuple[str, ...]] = {
     "httpx2": ("agent_worker/models/providers/{conversion,google}.py",),
     # search and documents
     "tantivy": (
-        "agent_worker/knowledge/index/{index_entries,query_filter,tenant_index}.py",
+        "agent_worker/knowledge/index/{query_filter,word_index}.py",
         "agent_worker/knowledge/text/analysis.py",
     ),
-    "numpy": ("agent_worker/knowledge/{index,ranking,vectors}/*", "agent_worker/nlu/*", "agent_worker/router/*"),
+    "numpy": ("agent_worker/knowledge/{ranking,vectors}/*", "agent_worker/nlu/*", "agent_worker/router/*"),
     "onnxruntime": ("agent_worker/knowledge/vectors/onnx_encoder.py",),
     "tokenizers": ("agent_worker/knowledge/vectors/{encoder,onnx_encoder}.py",),
     "pypdfium2": ("agent_worker/sources/pdf.py",),

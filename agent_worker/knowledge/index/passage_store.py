@@ -1,0 +1,330 @@
+"""One tenant's documents and passages in an SQLite file, with everything that a search compares or shows.
+
+The file decides which version of a document there is; the word index beside it only finds passages.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from agent_worker.knowledge.index.prepared_document import NEVER, PreparedDocument, PreparedPassage
+from agent_worker.knowledge.index.query_filter import VisibilityFilter
+from agent_worker.knowledge.text.analysis import primary_language
+from agent_worker.knowledge.vectors.passage_vectors import VectorSummary
+from schemas.conversation import Document
+
+MAX_PASSAGES = 1 << 20
+"""No document has this many. A passage's number is its document's times this, plus its position."""
+_WAIT_S = 10.0
+_PAGE_BYTES = 8192  # most passages with their vectors fit into one
+_SCHEMA = """
+CREATE TABLE documents (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,  -- the same for all versions of a document, and never reused
+    id TEXT NOT NULL UNIQUE, stamp TEXT NOT NULL, version INTEGER NOT NULL, title TEXT NOT NULL, url TEXT NOT NULL,
+    visibility TEXT NOT NULL, expires INTEGER NOT NULL, language TEXT NOT NULL, title_terms TEXT NOT NULL,
+    passages INTEGER NOT NULL, title_length INTEGER NOT NULL, heading_length INTEGER NOT NULL,
+    body_length INTEGER NOT NULL, sentences INTEGER NOT NULL, sentence_sum BLOB NOT NULL, signs BLOB NOT NULL);
+CREATE INDEX document_totals ON documents (
+    language, visibility, expires, passages, title_length, heading_length, body_length);
+CREATE TABLE contents (number INTEGER PRIMARY KEY, document TEXT NOT NULL);
+CREATE TABLE passages (
+    number INTEGER PRIMARY KEY, heading TEXT NOT NULL, text TEXT NOT NULL, heading_terms TEXT NOT NULL,
+    body_terms TEXT NOT NULL, words TEXT NOT NULL, vectors BLOB NOT NULL);
+"""
+_PUT_DOCUMENT = """
+INSERT INTO documents VALUES (
+    NULL, :id, :stamp, :version, :title, :url, :visibility, :expires, :language, :title_terms, :passages,
+    :title_length, :heading_length, :body_length, :sentences, :sentence_sum, :signs)
+ON CONFLICT (id) DO UPDATE SET
+    stamp = :stamp, version = :version, title = :title, url = :url, visibility = :visibility, expires = :expires,
+    language = :language, title_terms = :title_terms, passages = :passages, title_length = :title_length,
+    heading_length = :heading_length, body_length = :body_length, sentences = :sentences,
+    sentence_sum = :sentence_sum, signs = :signs
+RETURNING number
+"""
+_READ_PASSAGES = """
+SELECT p.number, d.id, d.version, d.title, p.heading, d.url, p.text, d.language, d.title_terms, p.heading_terms,
+    p.body_terms, p.words, p.vectors, d.sentences, d.sentence_sum
+FROM passages p JOIN documents d ON d.number = p.number >> 20
+WHERE p.number IN (SELECT value FROM json_each(?)) AND d.expires >= ? AND d.visibility IN ('public', ?)
+"""
+_READ_TOTALS = """
+SELECT language, visibility, expires != ?, count(*), sum(passages), sum(title_length), sum(heading_length),
+    sum(body_length)
+FROM documents GROUP BY 1, 2, 3
+"""
+
+
+class StoredPassage(NamedTuple):
+    """A passage with its document's properties. Terms and words are joined by blanks, see PreparedPassage."""
+
+    number: int
+    document: str
+    version: int
+    title: str
+    heading: str
+    url: str
+    text: str
+    language: str
+    title_terms: str
+    heading_terms: str
+    body_terms: str
+    words: str
+    vectors: bytes
+    sentences: int
+    sentence_sum: bytes
+
+    @property
+    def order(self) -> int:
+        """The position in its document."""
+        return self.number % MAX_PASSAGES
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Totals of the current documents. ``languages``: the declared ones; ``terms``: in all passages, by field: title,
+    heading, body; ``limited``: documents that are restricted or expire; ``for_verified``: documents shown only to
+    verified contacts."""
+
+    documents: int
+    passages: int
+    terms: tuple[int, int, int]
+    languages: frozenset[str]
+    limited: int
+    for_verified: int
+
+    @property
+    def mean_lengths(self) -> tuple[float, ...]:
+        """Average number of terms of a passage by field, never 0."""
+        return tuple(max(1.0, count / max(1, self.passages)) for count in self.terms)
+
+
+class WordEntry(NamedTuple):
+    """What the word index needs of a document. ``passages``: heading terms and body terms of each."""
+
+    number: int
+    visibility: str
+    expires: int
+    title_terms: str
+    passages: list[tuple[str, str]]
+
+
+class PassageWriter:
+    """One transaction, which makes ``generation``."""
+
+    def __init__(self, connection: sqlite3.Connection, generation: int) -> None:
+        self._connection = connection
+        self.generation = generation
+
+    def remove(self, documents: Iterable[str]) -> list[int]:
+        """Returns the numbers of the documents that were there."""
+        numbers = []
+        for document in documents:
+            deleted = self._connection.execute("DELETE FROM documents WHERE id = ? RETURNING number", (document,))
+            for (number,) in deleted.fetchall():
+                numbers.append(number)
+                self._remove_passages(number)
+                self._connection.execute("DELETE FROM contents WHERE number = ?", (number,))
+        return numbers
+
+    def _remove_passages(self, number: int) -> None:
+        span = (number * MAX_PASSAGES, (number + 1) * MAX_PASSAGES)
+        self._connection.execute("DELETE FROM passages WHERE number >= ? AND number < ?", span)
+
+    def put(self, prepared: PreparedDocument) -> WordEntry:
+        """Write a document in place of its previous version."""
+        document, passages = prepared.document, prepared.passages
+        ((number,),) = self._connection.execute(_PUT_DOCUMENT, _document_row(prepared)).fetchall()
+        self._remove_passages(number)
+        content = (number, document.model_dump_json())
+        self._connection.execute("INSERT OR REPLACE INTO contents VALUES (?, ?)", content)
+        vectors = prepared.vectors.passages or [b""] * len(passages)
+        rows = zip(passages, vectors, strict=True)
+        self._connection.executemany(
+            "INSERT INTO passages VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (_passage_row(number * MAX_PASSAGES + order, *row) for order, row in enumerate(rows)),
+        )
+        terms = [(passage.heading_terms, passage.body_terms) for passage in passages]
+        return WordEntry(number, document.visibility, prepared.expires, prepared.title_terms, terms)
+
+
+class PassageStore:
+    """One writer, in a transaction of ``change``, and many readers. Raises sqlite3.Error."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises sqlite3.DatabaseError when the file is damaged."""
+        self._path = path
+        self._writer: sqlite3.Connection | None = None
+        self._readers: list[sqlite3.Connection] = []
+        with closing(self._connect()) as opened:
+            opened.execute(f"PRAGMA page_size = {_PAGE_BYTES}")
+            opened.execute("PRAGMA journal_mode = WAL")
+            if not opened.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
+                opened.executescript(f"BEGIN; {_SCHEMA} COMMIT")
+            elif (problem := opened.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
+                raise sqlite3.DatabaseError(problem)
+
+    def _connect(self) -> sqlite3.Connection:
+        return sqlite3.connect(self._path, timeout=_WAIT_S, isolation_level=None, check_same_thread=False)
+
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        """A connection for each concurrent reader. It is kept, because opening one takes longer than a search
+        reads."""
+        try:
+            connection = self._readers.pop()
+        except IndexError:
+            connection = self._connect()
+        try:
+            yield connection
+        finally:
+            self._readers.append(connection)
+
+    def _open_writer(self) -> sqlite3.Connection:
+        if self._writer is None:
+            self._writer = self._connect()
+            # A power loss may undo the last commits. The log has them, and the word index then has another generation.
+            self._writer.execute("PRAGMA synchronous = NORMAL")
+        return self._writer
+
+    def close(self) -> None:
+        """Close the connections that are not in use; the next use opens one again."""
+        while self._readers:
+            self._readers.pop().close()
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+
+    # ── writing ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    @contextmanager
+    def change(self) -> Iterator[PassageWriter]:
+        """A transaction. An exception undoes it."""
+        connection = self._open_writer()
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            generation = _read_generation(connection) + 1
+            connection.execute(f"PRAGMA user_version = {generation}")
+            yield PassageWriter(connection, generation)
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:  # SQLite has ended it where the disk is full
+                connection.execute("ROLLBACK")
+            raise
+
+    # ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def passages(self, numbers: Sequence[int], visibility: VisibilityFilter) -> list[StoredPassage]:
+        """Those of the passages that exist and may be shown, in the given order."""
+        values = (json.dumps(numbers), visibility.valid_at, visibility.visibilities[-1])
+        with self._reading() as reader:
+            found = {row[0]: StoredPassage(*row) for row in reader.execute(_READ_PASSAGES, values)}
+        return [found[number] for number in numbers if number in found]
+
+    def vector_rows(self, numbers: Sequence[int]) -> list[tuple[int, bytes]]:
+        """Number and stored rows of those of the passages that exist."""
+        query = "SELECT number, vectors FROM passages WHERE number IN (SELECT value FROM json_each(?))"
+        with self._reading() as reader:
+            return reader.execute(query, (json.dumps(numbers),)).fetchall()
+
+    def document(self, document: str) -> Document | None:
+        query = "SELECT document FROM contents JOIN documents USING (number) WHERE id = ?"
+        with self._reading() as reader:
+            row = reader.execute(query, (document,)).fetchone()
+        return None if row is None else Document.model_validate_json(row[0])
+
+    def documents(self) -> list[Document]:
+        query = "SELECT document FROM contents JOIN documents USING (number) ORDER BY id"
+        with self._reading() as reader:
+            return [Document.model_validate_json(text) for (text,) in reader.execute(query)]
+
+    def vectors(self, document: str) -> list[bytes]:
+        """Stored rows of each passage of a document."""
+        query = """SELECT vectors FROM documents d JOIN passages p ON p.number >= d.number << 20
+            AND p.number < (d.number + 1) << 20 WHERE d.id = ? ORDER BY p.number"""
+        with self._reading() as reader:
+            return [rows for (rows,) in reader.execute(query, (document,))]
+
+    def generation(self) -> int:
+        """The number of changes so far."""
+        with self._reading() as reader:
+            return _read_generation(reader)
+
+    def stamps(self) -> dict[str, str]:
+        """The stamp of each document's current version."""
+        with self._reading() as reader:
+            return dict(reader.execute("SELECT id, stamp FROM documents"))
+
+    def totals(self) -> Totals:
+        with self._reading() as reader:
+            groups = reader.execute(_READ_TOTALS, (NEVER,)).fetchall()
+        languages = frozenset(primary_language(language) for language, *_ in groups)
+        documents, passages, *terms = [sum(group[column] for group in groups) for column in range(3, 8)]
+        limited = sum(group[3] for group in groups if group[1] != "public" or group[2])
+        verified = sum(group[3] for group in groups if group[1] == "verified")
+        return Totals(documents, passages, (terms[0], terms[1], terms[2]), languages, limited, verified)
+
+    def word_entries(self) -> Iterator[WordEntry]:
+        """Of all documents."""
+        with self._reading() as reader:
+            documents = "SELECT number, visibility, expires, title_terms FROM documents"
+            passages = "SELECT heading_terms, body_terms FROM passages WHERE number >= ? AND number < ? ORDER BY number"
+            for number, visibility, expires, title_terms in reader.execute(documents):
+                span = (number * MAX_PASSAGES, (number + 1) * MAX_PASSAGES)
+                yield WordEntry(number, visibility, expires, title_terms, reader.execute(passages, span).fetchall())
+
+    def vectors_of_documents(self, documents: Iterable[str] | None = None) -> list[VectorSummary]:
+        """What a search needs of the vectors of these documents, as far as they are there, or of all."""
+        query = "SELECT number, passages, signs, sentences, sentence_sum FROM documents"
+        with self._reading() as reader:
+            if documents is None:
+                rows = reader.execute(query).fetchall()
+            else:
+                query += " WHERE id IN (SELECT value FROM json_each(?))"
+                rows = reader.execute(query, (json.dumps(list(documents)),)).fetchall()
+        return [VectorSummary(passage_numbers(number, count), *rest) for number, count, *rest in rows]
+
+
+def _read_generation(connection: sqlite3.Connection) -> int:
+    generation: int = connection.execute("PRAGMA user_version").fetchone()[0]
+    return generation
+
+
+def passage_numbers(document: int, count: int) -> range:
+    """Numbers of a document's passages."""
+    return range(document * MAX_PASSAGES, document * MAX_PASSAGES + count)
+
+
+def _document_row(prepared: PreparedDocument) -> dict[str, object]:
+    document, passages, vectors = prepared.document, prepared.passages, prepared.vectors
+    return {
+        **document.model_dump(include={"id", "version", "title", "url", "visibility", "language"}),
+        "stamp": prepared.version_stamp,
+        "expires": prepared.expires,
+        "title_terms": prepared.title_terms,
+        "passages": len(passages),
+        "title_length": len(prepared.title_terms.split()) * len(passages),
+        "heading_length": sum(len(passage.heading_terms.split()) for passage in passages),
+        "body_length": sum(len(passage.body_terms.split()) for passage in passages),
+        "sentences": vectors.sentences,
+        "sentence_sum": vectors.sentence_sum,
+        "signs": vectors.signs,
+    }
+
+
+def _passage_row(number: int, passage: PreparedPassage, vectors: bytes) -> tuple[object, ...]:
+    return (
+        number,
+        passage.heading,
+        passage.text,
+        passage.heading_terms,
+        passage.body_terms,
+        passage.words,
+        vectors,
+    )
