@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
+from functools import cache
 
 import prometheus_client as prometheus
-from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
-from prometheus_client.registry import Collector
-from prometheus_client.utils import floatToGoString
 
 CONTENT_TYPE = prometheus.CONTENT_TYPE_LATEST
 
@@ -67,47 +63,32 @@ class PrometheusMetrics:
     """``schemas.ports.Metrics`` on a registry of its own, so that two instances in one process do not mix."""
 
     def __init__(self) -> None:
-        self.registry = prometheus.CollectorRegistry()
-        prometheus.ProcessCollector(registry=self.registry)
-        own = self.registry
-        self._counters = {name: Counter(name, *about) for name, about in COUNTERS.items()}
+        # Without the time at which each series began: nobody reads it, and it would double the counters on the page.
+        prometheus.disable_created_metrics()  # type: ignore[no-untyped-call]
+        self.registry = own = prometheus.CollectorRegistry()
+        prometheus.ProcessCollector(registry=own)
+        self._counters = {name: prometheus.Counter(name, *about, registry=own) for name, about in COUNTERS.items()}
         self._gauges = {name: prometheus.Gauge(name, *about, registry=own) for name, about in GAUGES.items()}
         self._histograms = {
-            name: Histogram(name, about, labels, _HUMAN_BUCKETS if name in _HUMAN_DURATIONS else _BUCKETS)
-            for name, (about, labels) in HISTOGRAMS.items()
+            name: prometheus.Histogram(
+                name, *about, buckets=_HUMAN_BUCKETS if name in _HUMAN_DURATIONS else _BUCKETS, registry=own
+            )
+            for name, about in HISTOGRAMS.items()
         }
-        for each in (*self._counters.values(), *self._histograms.values()):
-            own.register(each)
-        self._counted: dict[tuple[Any, ...], Count] = {}
-        self._observed: dict[tuple[Any, ...], Series] = {}
-        self._groups: dict[tuple[Any, ...], dict[str, Series]] = {}
-        """By the common labels, then by the label that differs."""
+        # Finding a series by its labels takes the library longer than counting in it, and a turn counts a dozen times.
+        self._find_counter = cache(lambda name, *labels: self._counters[name].labels(**dict(labels)))
+        self._find_histogram = cache(lambda name, *labels: self._histograms[name].labels(**dict(labels)))
 
     def count(self, name: str, amount: float = 1, **labels: str) -> None:
-        # The library looks a series up under a lock, after sorting its labels; several times a message that adds up.
-        key = (name, *labels.items())
-        series = self._counted.get(key)
-        if series is None:
-            series = self._counted[key] = self._counters[name].labels(**labels)
-        series.total += amount
+        self._find_counter(name, *labels.items()).inc(amount)
 
     def observe(self, name: str, seconds: float, **labels: str) -> None:
-        key = (name, *labels.items())
-        series = self._observed.get(key)
-        if series is None:
-            series = self._observed[key] = self._histograms[name].labels(**labels)
-        series.observe(seconds)
+        self._find_histogram(name, *labels.items()).observe(seconds)
 
     def observe_many(self, name: str, by: str, seconds: Mapping[str, float], **labels: str) -> None:
-        key = (name, by, *labels.items())
-        group = self._groups.get(key)
-        if group is None:
-            group = self._groups[key] = {}
+        common = labels.items()
         for value, amount in seconds.items():
-            series = group.get(value)
-            if series is None:
-                series = group[value] = self._histograms[name].labels(**{by: value}, **labels)
-            series.observe(amount)
+            self._find_histogram(name, (by, value), *common).observe(amount)
 
     def gauge(self, name: str, value: float, **labels: str) -> None:
         self._gauges[name].labels(**labels).set(value)
@@ -120,81 +101,3 @@ class PrometheusMetrics:
     def render(self) -> bytes:
         """The page for ``/metrics``."""
         return prometheus.generate_latest(self.registry)
-
-
-# Counters for one thread: the library's own takes a lock and checks itself each time, and every message is counted
-# several times.
-class Count:
-    """One combination of labels."""
-
-    __slots__ = ("total",)
-
-    def __init__(self) -> None:
-        self.total = 0.0
-
-
-class Counter(Collector):
-    """A counter without locks, for the event loop's thread only."""
-
-    def __init__(self, name: str, about: str, labels: Sequence[str]) -> None:
-        self._name = name
-        self._help = about
-        self._labels = labels
-        self._counts: dict[tuple[str, ...], Count] = {}
-
-    def labels(self, **labels: str) -> Count:
-        """Raises ValueError for labels that are not the counter's."""
-        if labels.keys() != set(self._labels):
-            raise ValueError(f"the labels of {self._name} are {', '.join(self._labels)}")
-        return self._counts.setdefault(tuple(labels[name] for name in self._labels), Count())
-
-    def collect(self) -> Iterator[CounterMetricFamily]:
-        family = CounterMetricFamily(self._name, self._help, labels=self._labels)
-        for values, count in self._counts.items():
-            family.add_metric(values, count.total)
-        yield family
-
-
-# Histograms for one thread: the library's own takes a lock and tests bucket by bucket, and every stage of a turn is
-# observed.
-class Series:
-    """One combination of labels. ``counts``: observations in each bucket, and at last in none."""
-
-    __slots__ = ("_bounds", "counts", "total")
-
-    def __init__(self, bounds: Sequence[float]) -> None:
-        self._bounds = bounds
-        self.counts = [0] * (len(bounds) + 1)
-        self.total = 0.0
-
-    def observe(self, amount: float) -> None:
-        self.counts[bisect_left(self._bounds, amount)] += 1
-        self.total += amount
-
-
-class Histogram(Collector):
-    """A histogram without locks, for the event loop's thread only."""
-
-    def __init__(self, name: str, about: str, labels: Sequence[str], bounds: Sequence[float]) -> None:
-        self._name = name
-        self._help = about
-        self._labels = labels
-        self._bounds = bounds
-        self._ends = [*map(floatToGoString, bounds), "+Inf"]
-        self._series: dict[tuple[str, ...], Series] = {}
-
-    def labels(self, **labels: str) -> Series:
-        return self._series.setdefault(tuple(labels[name] for name in self._labels), Series(self._bounds))
-
-    def collect(self) -> Iterator[HistogramMetricFamily]:
-        family = HistogramMetricFamily(self._name, self._help, labels=self._labels)
-        for values, series in self._series.items():
-            family.add_metric(values, list(zip(self._ends, _cumulate(series.counts), strict=True)), series.total)
-        yield family
-
-
-def _cumulate(counts: Sequence[int]) -> Iterator[int]:
-    total = 0
-    for count in counts:
-        total += count
-        yield total
