@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from gateway.config.settings import Tenant
-from gateway.console.html import Html, join, tag, time_tag
 from gateway.console.sessions import Operator
-from schemas.conversation import Conversation
+from schemas.conversation import Conversation, Owner
 from schemas.handoff.rules import is_held_by
 
 OWNER_LABELS = {"agent": "Agent", "queue": "Waiting for a person", "person": "Person", "closed": "Closed"}
@@ -20,6 +19,18 @@ class Wait:
 
     since: datetime
     due: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OwnerStatus:
+    """The owner of a conversation, as an operator sees it. ``since``: None if nobody has taken or queued it yet."""
+
+    kind: Owner
+    label: str
+    is_mine: bool
+    holder: str
+    reason: str = ""
+    since: datetime | None = None
 
 
 def find_wait(conversation: Conversation, section: Tenant) -> Wait | None:
@@ -52,18 +63,12 @@ def _compute_deadline(since: datetime, minutes: float) -> datetime | None:
     return since + timedelta(minutes=minutes) if minutes else None
 
 
-def render_wait(wait: Wait | None) -> Html | None:
-    if wait is None:
-        return None
-    due = wait.due.isoformat() if wait.due is not None else None
-    return tag("span", "waiting since ", time_tag(wait.since, data_wait=True, data_due=due), class_="wait")
-
-
-def render_owner_label(conversation: Conversation, operator: Operator) -> Html:
-    label = OWNER_LABELS[conversation.owner]
-    if conversation.owner == "person":
-        label = "You" if is_mine(conversation, operator) else describe_holder(conversation)
-    return tag("span", label, class_=f"state {conversation.owner}")
+def describe_owner(conversation: Conversation, operator: Operator) -> OwnerStatus:
+    kind, mine, holder = conversation.owner, is_mine(conversation, operator), describe_holder(conversation)
+    label = OWNER_LABELS[kind] if kind != "person" else "You" if mine else holder
+    if conversation.holder is None:
+        return OwnerStatus(kind, label, mine, holder)
+    return OwnerStatus(kind, label, mine, holder, conversation.holder.reason, conversation.holder.since)
 
 
 def is_mine(conversation: Conversation, operator: Operator) -> bool:
@@ -75,21 +80,3 @@ def describe_holder(conversation: Conversation) -> str:
         return "A person"
     holder = conversation.holder
     return holder.name or {"console:admin": "The admin token", "admin": "The admin API"}.get(holder.by, holder.by)
-
-
-def render_owner_sentence(conversation: Conversation, operator: Operator) -> Html:
-    """Render a sentence about the owner."""
-    holder = conversation.holder
-    time = time_tag(holder.since, data_at=True) if holder is not None else None
-    since = join(" since ", time) if time is not None else None
-    if conversation.owner == "agent":
-        return (
-            join("The agent has been answering", since, ".") if since is not None else join("The agent is answering.")
-        )
-    if conversation.owner == "queue":
-        reason = f": {holder.reason}" if holder is not None and holder.reason else None
-        return join("In the queue", since, reason, ".")
-    if conversation.owner == "closed":
-        by = join(f" by {describe_holder(conversation)} on ", time) if time is not None else None
-        return join("Closed", by, ".")
-    return join("With you" if is_mine(conversation, operator) else f"With {describe_holder(conversation)}", since, ".")

@@ -10,7 +10,7 @@ import structlog
 from aiohttp import web
 
 from gateway.console.forms import Form, read_form
-from gateway.console.layout import redirect, render_failure
+from gateway.console.rendering import redirect, render_failure
 from gateway.console.sessions import ConsoleSessions, Operator
 from gateway.http.responses import handle_error
 from gateway.wiring.parts import Parts

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
 from aiohttp import web
+from markupsafe import Markup
 
 from gateway.console.guard import LIVE_HEADER
-from gateway.console.html import Html, tag
 from gateway.console.sessions import ConsoleSessions
 from gateway.webchat.watch import WatchRegistry
 from gateway.wiring.parts import Parts
@@ -19,8 +20,19 @@ POLL_EVERY = 2.0
 MAX_WAIT = 25.0
 TAG_HEADER = "X-Parley-Tag"
 
-RenderPart = Callable[[], Awaitable[Html]]
-RenderPage = Callable[[Html], web.Response]
+
+@dataclass(frozen=True, slots=True)
+class LivePart:
+    """A part that is kept up to date. The script polls ``url`` while it shows what ``tag`` stands for; without them the
+    part stays as it is."""
+
+    content: Markup
+    url: str | None = None
+    tag: str | None = None
+
+
+RenderPart = Callable[[], Awaitable[Markup]]
+RenderPage = Callable[[LivePart], web.Response]
 
 
 class LiveUpdates:
@@ -38,7 +50,9 @@ class LiveUpdates:
         ``topic`` is that of the signals of a possible change."""
         shown_tag = request.headers.get(LIVE_HEADER)
         if shown_tag is None:
-            return render_page(_wrap_part(request, await render_part()))
+            part = await render_part()
+            url = str(request.rel_url.without_query_params("notice"))
+            return render_page(LivePart(part, url, _compute_tag(part)))
         loop = asyncio.get_running_loop()
         deadline = loop.time() + MAX_WAIT
         async with self._watches.open(self._signals, topic) as watch:
@@ -53,10 +67,5 @@ class LiveUpdates:
                 await watch.wait(POLL_EVERY)
 
 
-def _wrap_part(request: web.Request, part: Html) -> Html:
-    url = request.rel_url.without_query_params("notice")
-    return tag("div", part, id="live", data_live=str(url), data_seen=_compute_tag(part))
-
-
-def _compute_tag(part: Html) -> str:
+def _compute_tag(part: Markup) -> str:
     return hashlib.sha256(part.encode()).hexdigest()[:16]

@@ -6,10 +6,10 @@ In the browser the page's policy is switched off, so that a payload which gets i
 from __future__ import annotations
 
 import asyncio
-from html import escape
 from typing import Any
 
 import pytest
+from markupsafe import escape
 from playwright.async_api import Browser, Page
 
 from tests.console.conftest import Sit

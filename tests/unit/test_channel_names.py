@@ -15,8 +15,6 @@ NAMES = frozenset(CHANNELS) - {"web"} | frozenset(PROVIDERS) | {"twilio"}
 ALLOWED = {
     "schemas/topics.py": "the channel of the desk",
     "connectors/registry.py": "the one line a channel",
-    "gateway/console/html.py": "the tag of that name in a page of HTML",
-    "gateway/console/layout.py": "the same tag",
     "agent_worker/sources/website/links.py": "the tag of that name in a page of HTML",
 }
 

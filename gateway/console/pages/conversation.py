@@ -2,33 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal, get_args
 from uuid import uuid4
 
 from aiohttp import web
+from markupsafe import Markup
 from pydantic import ValidationError
 
 from connectors import conversation_signals as signals
 from connectors.outbound.rendering import render_within_deadline
 from gateway.admin.contact_names import load_contacts, name_authors
 from gateway.config.settings import Tenant
-from gateway.console.conversation_status import describe_holder
+from gateway.console.conversation_status import describe_holder, describe_owner
 from gateway.console.forms import Form
-from gateway.console.html import Html, join, tag
-from gateway.console.layout import build_path, redirect, render_page
-from gateway.console.live_updates import LiveUpdates
-from gateway.console.pages.conversation_forms import (
-    parse_resolution,
-    render_approvals,
-    render_composer,
-    render_details,
-    render_held_notice,
-    render_owner_section,
-    render_resend_form,
-    render_resolution_form,
-)
+from gateway.console.live_updates import LivePart, LiveUpdates
 from gateway.console.pages.conversation_list import list_topic
-from gateway.console.pages.transcript import TranscriptView
+from gateway.console.pages.resolution import MAX_NOTE, get_resolution_choices, parse_resolution
+from gateway.console.pages.transcript import ResendForm, TranscriptView
+from gateway.console.rendering import build_path, redirect, render, render_page
 from gateway.console.sessions import Operator
 from gateway.http.responses import describe_validation_error
 from gateway.operators.conversations import OperatorMessage, OperatorService
@@ -36,6 +29,8 @@ from gateway.storage.attachments import AttachmentService
 from gateway.wiring.parts import Parts
 from schemas.conversation import Conversation, Owner, display_name
 from schemas.errors import Conflict, IdReused, InvalidRequest, RequestError, StaleEpoch
+from schemas.handoff.rules import is_held_from, pending_approvals
+from schemas.messages import MAX_TEXT
 from schemas.transcript import order_lines
 
 MAX_LINES = 200
@@ -87,8 +82,16 @@ class ConversationPage:
     async def show_resolution_form(self, request: web.Request, operator: Operator) -> web.Response:
         """Show the resolution form on a page of its own, which is not updated while it is filled in."""
         conversation = await self._find(request)
-        form = render_resolution_form(conversation, operator, self._get_section(conversation))
-        return render_page(operator, conversation.origin.tenant, "conversations", "Resolve", tag("h1", "Resolve"), form)
+        choices, tenant = get_resolution_choices(self._get_section(conversation)), conversation.origin.tenant
+        return render_page(
+            "resolution.html",
+            operator,
+            tenant,
+            "conversations",
+            conversation=conversation,
+            choices=choices,
+            max_note=MAX_NOTE,
+        )
 
     async def send_message(self, request: web.Request, operator: Operator, form: Form) -> web.Response:
         """Send a reply. After an error, the text stays in the field."""
@@ -129,7 +132,7 @@ class ConversationPage:
         if after is not None and not (after.isascii() and after.isdigit() and len(after) < 16):
             raise InvalidRequest("after: must be a whole number")
 
-        async def render_part() -> Html:
+        async def render_part() -> Markup:
             return await self._render_part(await self._find(request), operator, after)
 
         contact = (await load_contacts(self._state.contacts, [conversation])).get(conversation.origin.contact_id)
@@ -137,46 +140,57 @@ class ConversationPage:
         outcome = request.query.get("notice", "")
         notice = error or self._get_notice(outcome, conversation)
 
-        def render_whole_page(live: Html) -> web.Response:
-            head = tag("div", tag("h1", name), render_details(conversation), class_="head")
-            form = render_composer(conversation, operator, str(uuid4()), draft)
-            content = (head, live, form)
-            title, tenant = f"{name} on {conversation.origin.channel}", conversation.origin.tenant
-            is_error = bool(error) or outcome == LOST_RACE
-            status = 409 if error else 200
+        def render_whole_page(live: LivePart) -> web.Response:
             return render_page(
-                operator, tenant, "conversations", title, *content, status=status, notice=notice, is_error=is_error
+                "conversation.html",
+                operator,
+                conversation.origin.tenant,
+                "conversations",
+                status=409 if error else 200,
+                notice=notice,
+                is_error=bool(error) or outcome == LOST_RACE,
+                conversation=conversation,
+                name=name,
+                details=_list_details(conversation),
+                live=live,
+                client_msg_id=str(uuid4()),
+                draft=draft,
+                max_text=MAX_TEXT,
             )
 
         if error:
-            return render_whole_page(tag("div", await render_part(), id="live"))
+            return render_whole_page(LivePart(await render_part()))
         return await self._live.respond(request, conversation.id, render_part, render_whole_page)
 
-    async def _render_part(self, conversation: Conversation, operator: Operator, after: str | None) -> Html:
-        transcript = self._state.transcript
+    async def _render_part(self, conversation: Conversation, operator: Operator, after: str | None) -> Markup:
+        stored = self._state.transcript
         if after is None:
-            lines = await transcript.read_recent(conversation.id, limit=MAX_LINES)
+            lines = await stored.read_recent(conversation.id, limit=MAX_LINES)
         else:
-            lines = await transcript.read(conversation.id, after=int(after), limit=MAX_LINES)
+            lines = await stored.read(conversation.id, after=int(after), limit=MAX_LINES)
         contact = (await load_contacts(self._state.contacts, [conversation])).get(conversation.origin.contact_id)
         named = name_authors(order_lines(lines), conversation, contact)
         first = min((line.seq for line in lines), default=1)
         path = build_path(conversation.origin.tenant, "conversations", conversation.id)
-        earlier = f"{path}?after={max(0, first - MAX_LINES - 1)}"
         turns = await self._state.turns.list_newest(conversation.id)
-        rendered = await render_within_deadline(
-            lambda: self._view.render(
-                conversation.origin.tenant, named, turns, lambda line: render_resend_form(conversation, line, operator)
-            ),
+        may_reply = not is_held_from(operator.actor, "claim", conversation)
+        resend = ResendForm(f"{path}/messages", operator.csrf) if may_reply else None
+        transcript = await render_within_deadline(
+            lambda: self._view.render(conversation.origin.tenant, named, turns, resend),
             (line.text for line in named if line.author.kind != "contact"),
             surface="console",
         )
-        return join(
-            tag("p", tag("a", "Earlier messages", href=earlier)) if first > 1 else None,
-            rendered,
-            render_approvals(conversation, operator),
-            render_owner_section(conversation, operator),
-            render_held_notice(conversation, operator),
+        return render(
+            "conversation_live.html",
+            conversation=conversation,
+            operator=operator,
+            earlier_url=f"{path}?after={max(0, first - MAX_LINES - 1)}" if first > 1 else "",
+            transcript=transcript,
+            approvals=_list_approvals(conversation),
+            owner=describe_owner(conversation, operator),
+            may_reply=may_reply,
+            may_return=not is_held_from(operator.actor, "return", conversation),
+            may_resolve=not is_held_from(operator.actor, "resolve", conversation),
         )
 
     async def _find(self, request: web.Request) -> Conversation:
@@ -194,6 +208,39 @@ class ConversationPage:
     def _signal_change(self, conversation: Conversation) -> None:
         for topic in (conversation.id, list_topic(conversation.origin.tenant)):
             self._state.signals.publish_nowait(signals.conversation_topic(topic), signals.MESSAGE_SIGNAL)
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """An action that waits for a person's approval."""
+
+    id: str
+    facts: list[tuple[str, str]]
+    expires_at: datetime
+
+
+def _list_approvals(conversation: Conversation) -> list[Approval]:
+    return [
+        Approval(
+            each.id,
+            [
+                ("Action", each.display_name),
+                ("Why", each.reason),
+                *((name, str(value)) for name, value in each.arguments.items()),
+            ],
+            each.expires_at,
+        )
+        for each in pending_approvals(conversation)
+    ]
+
+
+def _list_details(conversation: Conversation) -> list[tuple[str, str]]:
+    origin = conversation.origin
+    return [
+        ("Channel", f"{origin.channel} ({origin.account})"),
+        ("Language", conversation.facts.locale),
+        ("Conversation", conversation.id),
+    ]
 
 
 def _redirect_back(conversation: Conversation, outcome: str) -> web.Response:

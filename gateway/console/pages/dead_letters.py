@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from urllib.parse import urlencode
 
 import orjson
 import structlog
@@ -12,8 +11,7 @@ from aiohttp import web
 
 from gateway.admin.masking import mask_payload
 from gateway.console.forms import Form
-from gateway.console.html import Html, button, hidden_inputs, join, tag, time_tag
-from gateway.console.layout import build_path, redirect, render_page
+from gateway.console.rendering import build_path, build_url, redirect, render_page
 from gateway.console.sessions import Operator
 from gateway.operators.replays import UNASSIGNED, ReplayService, decode_letter
 from gateway.wiring.parts import Parts
@@ -35,6 +33,23 @@ class ReplayResult:
     letter: str
     succeeded: bool
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A dead letter in the list, without the text of messages."""
+
+    letter: DeadLetter
+    payload: str
+    is_chosen: bool
+    result: ReplayResult | None
+
+
+@dataclass(frozen=True, slots=True)
+class FilterLink:
+    text: str
+    url: str
+    is_current: bool
 
 
 class DeadLetterPage:
@@ -107,77 +122,30 @@ class DeadLetterPage:
         letters, following = await self._letters.list_page(owner, after=after, limit=PAGE_SIZE)
         matching = [letter for letter in letters if not code or letter.code == code]
         by_id = {result.letter: result for result in results}
-        rows = [_render_row(tenant, letter, by_id.get(letter.id), letter.id in chosen) for letter in matching]
+        rows = [Row(letter, _format_payload(letter), letter.id in chosen, by_id.get(letter.id)) for letter in matching]
         codes = sorted({letter.code for letter in letters})
-        query = {"unassigned": "true" if unassigned else "", "code": code}
-        content = (
-            tag("div", tag("h1", "Dead letters"), _render_filters(tenant, codes, query, operator), class_="head"),
-            _render_form(request, operator, rows) if rows else tag("p", "There are no dead letters.", class_="empty"),
-            _render_older_link(tenant, query, following),
+        path, query = build_path(tenant, "deadletters"), {"unassigned": "true" if unassigned else "", "code": code}
+        return render_page(
+            "dead_letters.html",
+            operator,
+            tenant,
+            "deadletters",
+            notice=notice,
+            filters=_list_filters(path, codes, query, operator),
+            rows=rows,
+            action=str(request.rel_url.without_query_params("notice")),
+            older_url=build_url(path, query | {"after": following}) if following else "",
         )
-        return render_page(operator, tenant, "deadletters", f"Dead letters of {tenant}", *content, notice=notice)
 
 
-def _render_form(request: web.Request, operator: Operator, rows: Sequence[Html]) -> Html:
-    every = tag("label", tag("input", type="checkbox", id="every"), "All on this page", hidden=True, class_="check")
-    return tag(
-        "form",
-        hidden_inputs(csrf=operator.csrf),
-        tag("ol", rows, class_="letters"),
-        tag(
-            "div",
-            every,
-            button("Dry run", name="act", value="dry", class_="plain"),
-            button("Replay", name="act", value="replay"),
-            class_="buttons bottom",
-        ),
-        method="post",
-        action=str(request.rel_url.without_query_params("notice")),
-    )
+def _format_payload(letter: DeadLetter) -> str:
+    return orjson.dumps(mask_payload(letter.value), option=orjson.OPT_INDENT_2).decode()
 
 
-def _render_row(tenant: str, letter: DeadLetter, result: ReplayResult | None, chosen: bool) -> Html:
-    payload = orjson.dumps(mask_payload(letter.value), option=orjson.OPT_INDENT_2).decode()
-    box = tag("input", type="checkbox", name="letter", value=letter.id, checked=chosen)
-    position = f"{letter.topic}, partition {letter.partition}, offset {letter.offset}"
-    conversation = letter.conversation_id
-    details = tag(
-        "details",
-        tag("summary", "Content"),
-        tag("p", position),
-        tag("pre", payload, tabindex="0", aria_label="The record without message text"),
-        tag("p", tag("a", "Conversation", href=build_path(tenant, "conversations", conversation)))
-        if conversation
-        else None,
-    )
-    counts = f"{letter.attempts} attempts, {letter.replays} replays, {letter.channel or 'no channel'}"
-    verdict = tag("p", result.text, class_="fine" if result.succeeded else "trouble") if result else None
-    head = tag("label", box, tag("b", letter.code), class_="check")
-    reason = tag("p", letter.reason) if letter.reason else None
-    return tag("li", head, reason, tag("p", counts, " · ", time_tag(letter.last_at), class_="by"), verdict, details)
-
-
-def _render_filters(tenant: str, codes: Sequence[str], query: dict[str, str], operator: Operator) -> Html:
-    base = build_path(tenant, "deadletters")
-    links = [_render_link(base, "All", {"unassigned": query["unassigned"]}, not query["code"])]
-    links += [_render_link(base, code, query | {"code": code}, code == query["code"]) for code in codes]
+def _list_filters(path: str, codes: Sequence[str], query: dict[str, str], operator: Operator) -> list[FilterLink]:
+    links = [FilterLink("All", build_url(path, query | {"code": ""}), not query["code"])]
+    links += [FilterLink(code, build_url(path, query | {"code": code}), code == query["code"]) for code in codes]
     if operator.sees_all:
-        other = "" if query["unassigned"] else "true"
-        links.append(_render_link(base, "Without a tenant", {"unassigned": other}, bool(query["unassigned"])))
-    return tag("nav", links, aria_label="Code", class_="tabs")
-
-
-def _render_link(base: str, text: str, query: dict[str, str], current: bool) -> Html:
-    encoded = urlencode({name: value for name, value in query.items() if value})
-    return tag("a", text, href=f"{base}?{encoded}" if encoded else base, aria_current="true" if current else None)
-
-
-def _render_older_link(tenant: str, query: dict[str, str], following: str) -> Html | None:
-    if not following:
-        return None
-    return join(
-        tag(
-            "p",
-            _render_link(build_path(tenant, "deadletters"), "Older dead letters", query | {"after": following}, False),
-        )
-    )
+        other = {"unassigned": "" if query["unassigned"] else "true"}
+        links.append(FilterLink("Without a tenant", build_url(path, other), bool(query["unassigned"])))
+    return links

@@ -9,8 +9,7 @@ from aiohttp import web
 
 from gateway.console.forms import Form, read_form
 from gateway.console.guard import ConsoleGuard
-from gateway.console.html import Html, button, hidden_inputs, tag
-from gateway.console.layout import build_path, redirect, render_document
+from gateway.console.rendering import build_path, redirect, render_document
 from gateway.console.sessions import (
     BROWSER_COOKIE,
     BROWSER_LIFETIME,
@@ -95,31 +94,14 @@ class SignInPage:
         return response
 
     def _render_form(self, return_path: str, *, name: str = "", error: str = "") -> web.Response:
-        secret = "Password" if self._has_operators else "Admin token"
-        fields = [_render_field("secret", secret, type="password", autocomplete="current-password", required=True)]
-        if self._has_operators:
-            name_field = _render_field(
-                "name", "Name", value=name, autocomplete="username", autocapitalize="none", spellcheck="false"
-            )
-            fields.insert(0, name_field)
-        alert = tag("p", f"{error[:1].upper()}{error[1:]}.", class_="trouble", role="alert") if error else None
-        form = tag(
-            "form",
-            hidden_inputs(next=return_path),
-            fields,
-            tag("p", "Leave the name empty to use the admin token.", class_="hint") if self._has_operators else None,
-            alert,
-            button("Sign in"),
-            method="post",
-            action="/console/session",
-            class_="stack",
+        return render_document(
+            "sign_in.html",
+            status=401 if error else 200,
+            return_path=return_path,
+            has_operators=self._has_operators,
+            name=name,
+            error=f"{error[:1].upper()}{error[1:]}." if error else "",
         )
-        main = tag("main", tag("h1", "Console"), form, class_="card", id="main", data_return=return_path or "/console")
-        return render_document("Sign in", main, status=401 if error else 200)
-
-
-def _render_field(name: str, label: str, **attributes: str | bool) -> Html:
-    return tag("label", label, tag("input", name=name, id=name, **attributes))
 
 
 def get_home_path(operator: Operator) -> str:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
 
 from connectors.markup import render_html, render_plain_html
-from gateway.console.html import Html, external_link, join, tag, time_tag
-from gateway.console.pages.turn_reasons import render_turn
+from gateway.console.pages.turn_reasons import TurnReasons, describe_turn
+from gateway.console.rendering import render
 from gateway.storage.attachments import AttachmentService
 from schemas.content import describe_content, describe_message, map_url
 from schemas.conversation import Turn
-from schemas.messages import Attachment, Citation, TranscriptMessage
+from schemas.messages import Attachment, TranscriptMessage
 
 STATE_LABELS = {
     "pending": "Not sent yet",
@@ -25,8 +28,37 @@ STATE_LABELS = {
     "answered": "Answered",
     "received": "",
 }
-RenderResendForm = Callable[[TranscriptMessage], Html | None]
 AUTHOR_NAMES = {"contact": "Visitor", "agent": "Agent", "person": "Colleague", "system": "System"}
+
+
+@dataclass(frozen=True, slots=True)
+class ResendForm:
+    """Sends a line again that may be lost."""
+
+    action: str
+    csrf: str
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    name: str
+    url: str
+    remark: str
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of a transcript, with what its message means in words."""
+
+    message: TranscriptMessage
+    author: str
+    text: Markup
+    content: list[str]
+    map_url: str
+    """Our own, made of the coordinates alone."""
+    files: list[File]
+    state: str
+    turns: list[TurnReasons]
 
 
 class TranscriptView:
@@ -36,66 +68,41 @@ class TranscriptView:
         self._attachments = attachments
 
     def render(
-        self,
-        tenant: str,
-        lines: Sequence[TranscriptMessage],
-        turns: Sequence[Turn],
-        resend: RenderResendForm = lambda _: None,
-    ) -> Html:
-        """Render the lines. ``resend`` renders the form to send a line again that may be lost."""
+        self, tenant: str, lines: Sequence[TranscriptMessage], turns: Sequence[Turn], resend: ResendForm | None = None
+    ) -> Markup:
         turns_by_line = _group_turns(lines, turns)
-        items = [self._render_line(tenant, line, turns_by_line.get(line.id, []), resend(line)) for line in lines]
         last = lines[-1] if lines else None
-        announcement = f"{_name_author(last)} wrote: {describe_message(last)[:300]}" if last is not None else None
-        return tag("ol", items, class_="transcript", aria_label="Transcript", data_announce=announcement)
-
-    def _render_line(self, tenant: str, line: TranscriptMessage, turns: Sequence[Turn], resend: Html | None) -> Html:
-        is_plain = line.author.kind == "contact"
-        state = STATE_LABELS.get(line.state, line.state)
-        return tag(
-            "li",
-            tag("p", tag("b", _name_author(line)), _render_kind(line), " ", time_tag(line.created_at), class_="by"),
-            _render_content(line),
-            tag("div", Html(render_plain_html(line.text) if is_plain else render_html(line.text)), class_="text")
-            if line.text
-            else None,
-            self._render_files(tenant, line.attachments),
-            tag("p", "Offered: ", " · ".join(each.label for each in line.choices), class_="offered")
-            if line.choices
-            else None,
-            _render_sources(line),
-            tag("p", state, class_=f"receipt {line.state}") if state else None,
-            resend,
-            [render_turn(turn) for turn in turns],
-            class_=f"line {line.author.kind} {line.state}",
-            id=f"line-{line.seq}",
+        return render(
+            "transcript.html",
+            lines=[self._describe_line(tenant, line, turns_by_line.get(line.id, [])) for line in lines],
+            announcement=f"{_name_author(last)} wrote: {describe_message(last)[:300]}" if last is not None else None,
+            resend=resend,
         )
 
-    def _render_files(self, tenant: str, files: Sequence[Attachment]) -> Html | None:
-        if not files:
-            return None
-        return tag("ul", [tag("li", self._render_file(tenant, file)) for file in files], class_="files")
+    def _describe_line(self, tenant: str, line: TranscriptMessage, turns: Sequence[Turn]) -> Line:
+        render_text = render_plain_html if line.author.kind == "contact" else render_html
+        at = line.location
+        return Line(
+            message=line,
+            author=_name_author(line),
+            text=Markup(render_text(line.text)),  # noqa: S704 - both return safe HTML
+            content=describe_content(line),
+            map_url=map_url(at.lat, at.lon) if at is not None else "",
+            files=[self._describe_file(tenant, file) for file in line.attachments],
+            state=STATE_LABELS.get(line.state, line.state),
+            turns=[describe_turn(turn) for turn in turns],
+        )
 
-    def _render_file(self, tenant: str, file: Attachment) -> Html:
+    def _describe_file(self, tenant: str, file: Attachment) -> File:
         note = (
             ". The message was too long: this file contains all of it, the text above only its beginning."
             if file.full_text
             else ""
         )
         if file.missing:
-            return join(f"{file.name}: {file.missing}{note}")
+            return File(file.name, "", f": {file.missing}{note}")
         size = f" ({file.type}, {max(1, round(file.size / 1024))} KiB){note}"
-        return join(tag("a", file.name, href=self._attachments.sign_url(tenant, file.id), target="_blank"), size)
-
-
-def _render_content(line: TranscriptMessage) -> Html | None:
-    """Render content other than text and files. The map's URL is our own, made of the coordinates alone."""
-    items = [tag("li", each) for each in describe_content(line)]
-    if not items:
-        return None
-    if (at := line.location) is not None:
-        items.append(tag("li", external_link(map_url(at.lat, at.lon), "Show on a map")))
-    return tag("ul", items, class_="content")
+        return File(file.name, self._attachments.sign_url(tenant, file.id), size)
 
 
 def _group_turns(lines: Sequence[TranscriptMessage], turns: Sequence[Turn]) -> dict[str, list[Turn]]:
@@ -115,22 +122,3 @@ def _group_turns(lines: Sequence[TranscriptMessage], turns: Sequence[Turn]) -> d
 
 def _name_author(line: TranscriptMessage) -> str:
     return line.author.name or AUTHOR_NAMES[line.author.kind]
-
-
-def _render_kind(line: TranscriptMessage) -> Html | None:
-    """Render the kind of author beside a name, since anybody can choose any name."""
-    return tag("span", line.author.kind, class_="kind") if line.author.name else None
-
-
-def _render_sources(line: TranscriptMessage) -> Html | None:
-    if not line.citations:
-        return None
-    items = [_render_source(cited) for cited in line.citations]
-    return tag("details", tag("summary", f"Sources ({len(items)})"), tag("ol", items), id=f"sources-{line.seq}")
-
-
-def _render_source(cited: Citation) -> Html:
-    title = external_link(cited.url, cited.title) if cited.url else join(cited.title)
-    heading = f" · {cited.heading}" if cited.heading else None
-    version = f" · version {cited.version}" if cited.version else None
-    return tag("li", title, heading, version, tag("blockquote", cited.quote), value=cited.n)

@@ -62,6 +62,11 @@ PLACES: dict[str, tuple[str, ...]] = {
         "connectors/*",
         "gateway/*",
     ),
+    "jinja2": ("gateway/console/rendering.py",),
+    "markupsafe": (
+        "gateway/console/{live_updates,rendering}.py",
+        "gateway/console/pages/{conversation,conversation_list,transcript}.py",
+    ),
     "yarl": ("agent_worker/actions/*", "agent_worker/sources/website/*", "connectors/*"),
     "jwt": ("gateway/webchat/{identity,sessions}.py",),
     "typer": ("gateway/cli.py", "gateway/commands/*"),

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
-from gateway.console.pages.turn_reasons import render_turn
+from gateway.console.pages.transcript import TranscriptView
+from gateway.storage.attachments import AttachmentService
 from schemas.conversation import ActionRecord, Turn
+from schemas.messages import Author, TranscriptMessage
 
+NO_FILES = cast(AttachmentService, None)
 AT = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 
 
 def render_reasons(**fields: Any) -> str:
-    return str(render_turn(Turn(id="t", handled=["m"], at=AT, **fields)))
+    line = TranscriptMessage(id="m", author=Author(kind="contact"), text="Hello", created_at=AT)
+    return TranscriptView(NO_FILES).render("shop", [line], [Turn(id="t", handled=["m"], at=AT, **fields)])
 
 
 @pytest.mark.parametrize(
