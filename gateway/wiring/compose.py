@@ -19,6 +19,7 @@ import structlog
 from aiohttp import web
 
 from agent_worker.knowledge.library import Library
+from agent_worker.nlu.language_detection import load_language_model
 from connectors.channel_services import ChannelServices
 from connectors.registry import explain_missing_library, open_channel
 from gateway.config.settings import Config
@@ -104,7 +105,7 @@ async def open_parts(config: Config, *, searches: bool = True) -> AsyncIterator[
 @asynccontextmanager
 async def _open_library(config: Config, engine: Engine, data_dir: Path) -> AsyncIterator[Library]:
     thresholds = {name: tenant.knowledge.answerable_above for name, tenant in config.tenants.items()}
-    encoder = await asyncio.to_thread(open_encoder, config)
+    encoder, _ = await asyncio.gather(asyncio.to_thread(open_encoder, config), asyncio.to_thread(load_language_model))
     with claim_folder(data_dir / "knowledge") as folder:
         library = Library(
             engine.bus,

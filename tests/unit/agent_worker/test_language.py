@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from agent_worker.nlu.language_detection import detect_language
+from tests.measure.language_detection import phrases, sentences, wishes
 
 
 @pytest.mark.parametrize("known", ["en", "de", "de-AT", "fr", ""])
@@ -45,5 +46,28 @@ def test_a_text_in_the_known_language_leaves_the_whole_locale() -> None:
         ("هل تشحنون في الشتاء؟", "ar"),
     ],
 )
-def test_a_language_shows_in_its_script_or_its_small_words(text: str, language: str) -> None:
+def test_a_sentence_of_a_customer_shows_its_language(text: str, language: str) -> None:
     assert detect_language(text) == language
+
+
+def test_languages_are_told_apart_and_few_messages_are_mistaken() -> None:
+    """The figures of ADR 53, with a small margin: right and mistaken among all messages of each kind."""
+    figures = {}
+    for name, messages in (("sentences", sentences()), ("wishes", wishes()), ("phrases", phrases())):
+        found = [(language, detect_language(text)) for language, text in messages]
+        right = sum(language == detected for language, detected in found) / len(found)
+        figures[name] = right, sum(bool(detected) for _, detected in found) / len(found) - right
+    assert figures["sentences"][0] >= 0.95
+    assert figures["sentences"][1] == 0
+    assert figures["wishes"][0] >= 0.9
+    assert figures["wishes"][1] <= 0.005
+    assert figures["phrases"][0] >= 0.7
+    assert figures["phrases"][1] <= 0.02
+
+
+@pytest.mark.parametrize(
+    "name", ["Anna Svensson", "Müller", "Maria Garcia", "Berlin", "iPhone 15 Pro", "DHL", "👍", "ok"]
+)
+@pytest.mark.parametrize("known", ["en", "de-AT", "ja"])
+def test_names_and_signs_are_in_no_language(name: str, known: str) -> None:
+    assert detect_language(name, known) == known

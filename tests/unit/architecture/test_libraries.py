@@ -46,6 +46,7 @@ PLACES: dict[str, tuple[str, ...]] = {
     # text
     "markdown_it": ("connectors/markup/*",),
     "nh3": ("connectors/markup/dialects/web.py",),
+    "py3langid": ("agent_worker/nlu/language_detection.py",),
     "regex": ("connectors/markup/*",),
     "yaml": (
         "agent_worker/knowledge/ranking/calibration.py",
