@@ -16,6 +16,7 @@ _BUILT_IN = {
         "markdown": "agent_worker.sources.text_files:Markdown",
         "text": "agent_worker.sources.text_files:PlainText",
         "html": "agent_worker.sources.text_files:Html",
+        "web_page": "agent_worker.sources.web_page:WebPage",
         "csv": "agent_worker.sources.csv_tables:CsvTable",
         "pdf": "agent_worker.sources.pdf:Pdf",
         "docx": "agent_worker.sources.word:Word",

@@ -12,6 +12,7 @@ from yarl import URL
 from agent_worker.knowledge.text.documents import MAX_RAW_BYTES
 from agent_worker.sources.files import documents_of
 from agent_worker.sources.registry import format_of
+from agent_worker.sources.web_page import WEB_PAGE
 from agent_worker.sources.website.fetcher import CrawlForbidden, Fetcher, PageResponse
 from agent_worker.sources.website.limits import MAX_PAGE_BYTES, CrawlBudget, CrawlLimits
 from agent_worker.sources.website.links import CrawlInstructions, page_id, page_key, read_instructions, resolve_link
@@ -143,8 +144,9 @@ class Crawl:
         self, page: _PageTask, response: PageResponse, data: bytes, instructions: CrawlInstructions
     ) -> list[Yielded]:
         id, name = page_id(response.url), str(response.url)
+        type = WEB_PAGE if response.is_page else response.media_type
         try:
-            contents = await self._visit.convert(response.url.name or "page", data, response.media_type)
+            contents = await self._visit.convert(response.url.name or "page", data, type)
         except ParleyError as error:
             return [SkippedDocument.of(name, error, id)]
         digest = digest_of(contents)

@@ -41,6 +41,8 @@ PLACES: dict[str, tuple[str, ...]] = {
     "tokenizers": ("agent_worker/knowledge/vectors/{encoder,onnx_encoder}.py",),
     "pypdfium2": ("agent_worker/sources/pdf.py",),
     "mammoth": ("agent_worker/sources/word.py",),
+    "lxml": ("agent_worker/sources/web_page.py",),
+    "trafilatura": ("agent_worker/sources/web_page.py",),
     "bs4": ("agent_worker/knowledge/text/html.py",),
     "markdownify": ("agent_worker/knowledge/text/html.py",),
     # text
