@@ -18,6 +18,7 @@ from typing import Literal
 import structlog
 from aiohttp import web
 
+from agent_worker.actions.parsing.dates_in_other_languages import load_date_parser
 from agent_worker.knowledge.library import Library
 from agent_worker.nlu.language_detection import load_language_model
 from connectors.channel_services import ChannelServices
@@ -105,7 +106,11 @@ async def open_parts(config: Config, *, searches: bool = True) -> AsyncIterator[
 @asynccontextmanager
 async def _open_library(config: Config, engine: Engine, data_dir: Path) -> AsyncIterator[Library]:
     thresholds = {name: tenant.knowledge.answerable_above for name, tenant in config.tenants.items()}
-    encoder, _ = await asyncio.gather(asyncio.to_thread(open_encoder, config), asyncio.to_thread(load_language_model))
+    encoder, _, _ = await asyncio.gather(
+        asyncio.to_thread(open_encoder, config),
+        asyncio.to_thread(load_language_model),
+        asyncio.to_thread(load_date_parser),
+    )
     with claim_folder(data_dir / "knowledge") as folder:
         library = Library(
             engine.bus,

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import date, timedelta
 from itertools import islice
 
+from agent_worker.actions.parsing.dates_in_other_languages import parse_date
 from agent_worker.actions.parsing.numerals import WORD, WORDS
 from agent_worker.actions.parsing.parsed_values import ParseContext, ParsedValue, deduplicate, drop_overlapping
 
@@ -56,6 +57,8 @@ def dates(text: str, context: ParseContext) -> list[ParsedValue]:
             for position in range(reading.begin, reading.end):
                 spans.setdefault(position, set()).add((reading.begin, reading.end))
         readings += new
+    if not readings and context.asked and (day := parse_date(text, context)) is not None:
+        return [ParsedValue(day.isoformat(), format_date(day, context.locale), 0, len(text))]
     return deduplicate(sorted(readings, key=lambda reading: reading.begin))
 
 

@@ -15,6 +15,7 @@ from agent_worker.actions.parsing.amounts import amounts
 from agent_worker.actions.parsing.amounts import format_amount as shown_amount
 from agent_worker.actions.parsing.dates import dates
 from agent_worker.actions.parsing.dates import format_date as shown_date
+from agent_worker.actions.parsing.dates_in_other_languages import parse_date
 from agent_worker.actions.parsing.fields import free_text, options
 from agent_worker.actions.parsing.identifiers import emails, identifiers
 from agent_worker.actions.parsing.numerals import quantities
@@ -74,6 +75,52 @@ def test_days_are_read(text: str, locale: str, expected: list[str]) -> None:
     """Days relative, by weekday, by name and by number."""
     usable = [reading.value for reading in dates(text, context(locale)) if not reading.problem]
     assert usable == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "locale", "expected"),
+    [
+        ("demain", "fr", "2026-11-24"),
+        ("le 3 décembre", "fr-FR", "2026-12-03"),
+        ("dans 3 jours", "fr", "2026-11-26"),
+        ("mañana", "es", "2026-11-24"),
+        ("en 3 días", "es", "2026-11-26"),
+        ("domani", "it", "2026-11-24"),
+        ("3 dicembre", "it", "2026-12-03"),
+        ("morgen", "nl", "2026-11-24"),
+        ("over 3 dagen", "nl", "2026-11-26"),
+        ("amanhã", "pt-BR", "2026-11-24"),
+        ("3 de dezembro", "pt", "2026-12-03"),
+        ("3 grudnia", "pl", "2026-12-03"),
+        ("завтра", "ru", "2026-11-24"),
+        ("3 Aralık", "tr", "2026-12-03"),
+        ("明天", "zh", "2026-11-24"),
+        ("12월 3일", "ko", "2026-12-03"),
+        ("i morgon", "sv", "2026-11-24"),
+    ],
+)
+def test_days_are_read_in_other_languages_when_one_was_asked_for(text: str, locale: str, expected: str) -> None:
+    assert [reading.value for reading in dates(text, context(locale))] == [expected]
+    assert parse_date(text, context("en")) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "locale"),
+    [
+        ("je ne sais pas", "fr"),
+        ("deux", "fr"),
+        ("mai", "fr"),
+        ("2", "es"),
+        ("10:30", "fr"),
+        ("quiero cancelar", "es"),
+        ("zo snel mogelijk", "nl"),
+        ("два", "ru"),
+        ("x" * 5000, "fr"),
+        ("no language", "xx"),
+    ],
+)
+def test_what_is_no_day_in_another_language_is_not_read_as_one(text: str, locale: str) -> None:
+    assert dates(text, context(locale)) == []
 
 
 def test_next_friday_on_a_friday_is_the_one_in_a_week() -> None:
