@@ -18,7 +18,7 @@ _LANGUAGES = [
 ]  # fmt: skip
 """Languages that customers are likely to write. More of them make short messages ambiguous."""
 _MIN_CONFIDENCE = 0.6
-"""At 0.5 the model is wrong two to three times as often; at 0.7 it leaves a sixth more messages undecided."""
+"""At 0.5 the model is wrong two to three times as often; at 0.7 it leaves a fifth more phrases undecided."""
 _WORDS = {
     "en": """
         are book but cancel could delivery did does for from has have hello how is it like mind money my of order please

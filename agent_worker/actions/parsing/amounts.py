@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from decimal import Decimal
 from itertools import islice
 
-from agent_worker.actions.parsing.numerals import WORD, WORDS, parse_number_words
+from agent_worker.actions.parsing.numerals import WORD, WORDS, parse_number_words, write_digits
 from agent_worker.actions.parsing.parsed_values import ParseContext, ParsedValue, Problem, deduplicate
 
 _MARKS = {
@@ -43,6 +44,13 @@ _SIGNS = {"EUR": "€", "USD": "$", "GBP": "£"}
 def amounts(text: str, context: ParseContext, currency: str) -> list[ParsedValue]:
     """Amounts in ``currency`` (ISO 4217; empty for any) as decimal text with two places. Amounts in another currency
     and negative ones carry their problem. A number without a currency counts only when an amount was asked for."""
+    readings = _find_amounts(text, context, currency)
+    if not readings and (digits := write_digits(text, context)) != text:
+        return [replace(each, begin=0, end=len(text)) for each in _find_amounts(digits, context, currency)]
+    return readings
+
+
+def _find_amounts(text: str, context: ParseContext, currency: str) -> list[ParsedValue]:
     readings = [_read_marked(match, currency, context) for match in islice(_AMOUNT.finditer(text), _MAX_AMOUNTS)]
     if not readings and (share := _SHARE.search(text)):
         return [ParsedValue(share[0].lower(), share[0], *share.span(), problem="share")]

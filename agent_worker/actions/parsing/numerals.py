@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from dataclasses import replace
+
+from text_to_num import alpha2digit
 
 from agent_worker.actions.parsing.parsed_values import ParseContext, ParsedValue, deduplicate
+from agent_worker.nlu.language_detection import base_language
 
 _ENGLISH = """one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen
 eighteen nineteen twenty"""
@@ -50,6 +54,10 @@ _COUNT = re.compile(
     rf"(?:(?P<minus>(?<![\w.,])[-−–]\s?)|(?<![\w.,:/-]))(?=\w)(?P<n>\d{{1,6}}|{WORD})(?![\w:/%€$£-]|[.,]\d)",
     re.IGNORECASE,
 )
+_LANGUAGES = frozenset({"ca", "de", "en", "es", "fr", "it", "nl", "pt"})
+"""Languages whose number words text2num reads."""
+_MAX_WORDS_LENGTH = 200
+"""Characters of an answer whose number words are read."""
 _LETTERS = re.compile(r"[^\W\d_]+")
 
 
@@ -67,8 +75,25 @@ def parse_number_words(words: str) -> tuple[int, int] | None:
     return None
 
 
+def write_digits(text: str, context: ParseContext) -> str:
+    """The answer to a question for a number with its number words in digits: "fünfundzwanzig" becomes "25"."""
+    language = base_language(context.locale)
+    if not context.asked or language not in _LANGUAGES or len(text) > _MAX_WORDS_LENGTH:
+        return text
+    return str(alpha2digit(text, language, threshold=0))
+
+
 def quantities(text: str, context: ParseContext) -> list[ParsedValue]:
     """Whole numbers. Unless a number was asked for, "one" and "eine" are articles."""
+    found = _find_quantities(text, context)
+    if len(found) != 1 and (digits := write_digits(text, context)) != text:
+        whole = _find_quantities(digits, context)
+        if len(whole) == 1:
+            return [replace(whole[0], begin=0, end=len(text))]
+    return found
+
+
+def _find_quantities(text: str, context: ParseContext) -> list[ParsedValue]:
     found = []
     for match in _COUNT.finditer(text):
         word = match["n"].lower()

@@ -50,6 +50,7 @@ PLACES: dict[str, tuple[str, ...]] = {
     "nh3": ("connectors/markup/dialects/web.py",),
     "py3langid": ("agent_worker/nlu/language_detection.py",),
     "dateparser": ("agent_worker/actions/parsing/dates_in_other_languages.py",),
+    "text_to_num": ("agent_worker/actions/parsing/numerals.py",),
     "regex": ("connectors/markup/*",),
     "yaml": (
         "agent_worker/knowledge/ranking/calibration.py",

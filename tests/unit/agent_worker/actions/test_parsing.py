@@ -265,6 +265,36 @@ def test_quantities_are_read(text: str, expected: list[int]) -> None:
     assert [reading.value for reading in quantities(text, context())] == expected
 
 
+@pytest.mark.parametrize(
+    ("text", "locale", "expected"),
+    [
+        ("fünfundzwanzig", "de", [25]),
+        ("einundzwanzig bitte", "de", [21]),
+        ("twenty five", "en", [25]),
+        ("one hundred and five please", "en", [105]),
+        ("vingt-cinq", "fr-FR", [25]),
+        ("dos", "es", [2]),
+        ("vijf", "nl", [5]),
+        ("cinque", "it", [5]),
+        ("two or three", "en", [2, 3]),
+        ("the second one", "en", [1]),
+        ("три", "ru", []),
+    ],
+)
+def test_numbers_in_words_are_read_when_one_was_asked_for(text: str, locale: str, expected: list[int]) -> None:
+    assert [reading.value for reading in quantities(text, context(locale))] == expected
+    assert [reading.value for reading in quantities("je ne sais pas, comme toujours", context("fr"))] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "locale", "expected"),
+    [("fünfundzwanzig Euro", "de", "25.00"), ("vingt-cinq euros", "fr", "25.00"), ("cento euro", "it", "100.00")],
+)
+def test_amounts_in_words_are_read_when_one_was_asked_for(text: str, locale: str, expected: str) -> None:
+    assert [reading.value for reading in amounts(text, context(locale), "EUR")] == [expected]
+    assert amounts(text, context(locale, asked=False), "EUR") == []
+
+
 def test_one_of_a_few_answers() -> None:
     """By value, label, number, or a word that only one has; a word that two have means both."""
     labels = {"terrarium": "Repotting at the terrarium bench", "orchid": "Orchid repotting"}
