@@ -18,7 +18,7 @@ from typing import Literal
 import structlog
 from aiohttp import web
 
-from agent_worker.actions.parsing.dates_in_other_languages import load_date_parser
+from agent_worker.actions.parsing.date_languages import load_date_parser
 from agent_worker.knowledge.library import Library
 from agent_worker.nlu.language_detection import load_language_model
 from connectors.channel_services import ChannelServices

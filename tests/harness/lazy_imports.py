@@ -15,7 +15,7 @@ PLACES = {
     "gateway/wiring/models.py": "only the configured providers are imported",
     "gateway/wiring/routing.py": "few processes learn intents",
     "gateway/doctor/checks.py": "reports which extra is missing",
-    "agent_worker/actions/parsing/dates_in_other_languages.py": "only workers need it, and its import takes long",
+    "agent_worker/actions/parsing/date_languages.py": "only workers need it, and its import takes long",
     "agent_worker/knowledge/vectors/*encoder.py": "the encoders' libraries are extras",
     "agent_worker/knowledge/text/html.py": "few processes read web pages, and the parsers are large",
     "agent_worker/sources/pdf.py": "pdfium is an extra",

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import date, timedelta
 from itertools import islice
 
-from agent_worker.actions.parsing.dates_in_other_languages import parse_date
+from agent_worker.actions.parsing.date_languages import parse_date
 from agent_worker.actions.parsing.numerals import WORD, WORDS
 from agent_worker.actions.parsing.parsed_values import ParseContext, ParsedValue, deduplicate, drop_overlapping
 

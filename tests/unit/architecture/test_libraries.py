@@ -49,7 +49,7 @@ PLACES: dict[str, tuple[str, ...]] = {
     "markdown_it": ("connectors/markup/*",),
     "nh3": ("connectors/markup/dialects/web.py",),
     "py3langid": ("agent_worker/nlu/language_detection.py",),
-    "dateparser": ("agent_worker/actions/parsing/dates_in_other_languages.py",),
+    "dateparser": ("agent_worker/actions/parsing/date_languages.py",),
     "text_to_num": ("agent_worker/actions/parsing/numerals.py",),
     "regex": ("connectors/markup/*",),
     "yaml": (

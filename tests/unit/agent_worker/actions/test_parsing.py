@@ -13,9 +13,9 @@ from pydantic import BaseModel
 from agent_worker.actions.parsing import Field, ParseContext, fields_of
 from agent_worker.actions.parsing.amounts import amounts
 from agent_worker.actions.parsing.amounts import format_amount as shown_amount
+from agent_worker.actions.parsing.date_languages import parse_date
 from agent_worker.actions.parsing.dates import dates
 from agent_worker.actions.parsing.dates import format_date as shown_date
-from agent_worker.actions.parsing.dates_in_other_languages import parse_date
 from agent_worker.actions.parsing.fields import free_text, options
 from agent_worker.actions.parsing.identifiers import emails, identifiers
 from agent_worker.actions.parsing.numerals import quantities
