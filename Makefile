@@ -32,7 +32,7 @@ endef
 
 PACKAGES := schemas infra connectors agent_worker gateway
 # Only folders that hold Python already, so that a partial checkout can be checked too.
-SOURCES := $(foreach folder,$(PACKAGES) tests,$(if $(shell find $(folder) -name '*.py' -print -quit 2>/dev/null),$(folder)))
+SOURCES := $(foreach folder,$(PACKAGES) docs tests,$(if $(shell find $(folder) -name '*.py' -print -quit 2>/dev/null),$(folder)))
 ROOTS := $(wildcard $(addsuffix /__init__.py,$(PACKAGES)))
 
 COMPILE := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes \
@@ -162,6 +162,17 @@ widget: ## Build the chat widget from its source (needs Node and npm)
 pictures: install-dev ## Take the pictures of docs/widget.md, docs/console.md and docs/desk.md anew
 	$(BIN)/python -m tests.widget.screenshots
 	$(BIN)/python -m tests.screenshots
+
+# The theme prints an advertisement for its successor unless it is told not to.
+MKDOCS := NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs
+
+.PHONY: docs
+docs: install-dev ## Build the documentation site and serve it at http://127.0.0.1:8000
+	@$(MKDOCS) serve --strict --dev-addr 127.0.0.1:8000
+
+.PHONY: docs-build
+docs-build: install-dev ## Build the documentation site into .cache/site; a warning fails
+	@$(MKDOCS) build --strict --site-dir $(CACHE)/site
 
 .PHONY: clean
 clean: ## Remove the environment, caches and build output

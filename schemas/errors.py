@@ -81,25 +81,35 @@ class RequestError(ParleyError):
 
 
 class InvalidRequest(RequestError):
+    """The request has a wrong form, or a field has a value that is not allowed."""
+
     code = "invalid_request"
 
 
 class Unauthorized(RequestError):
+    """A token or signature is missing, wrong or expired."""
+
     code = "unauthorized"
     status = 401
 
 
 class Forbidden(RequestError):
+    """The token is valid, but does not allow this."""
+
     code = "forbidden"
     status = 403
 
 
 class NotFound(RequestError):
+    """There is no such tenant, account, conversation, document or route."""
+
     code = "not_found"
     status = 404
 
 
 class IdReused(RequestError):
+    """The id was used before, for different content."""
+
     code = "id_reused"
     status = 409
 
@@ -117,11 +127,15 @@ class StaleEpoch(RequestError):
 
 
 class Conflict(RequestError):
+    """The change contradicts the current state, such as a decision that was already made."""
+
     code = "conflict"
     status = 409
 
 
 class TooLarge(RequestError):
+    """The body, the message or the file is larger than allowed."""
+
     code = "too_large"
     status = 413
 
@@ -131,16 +145,22 @@ class StorageFull(TooLarge):
 
 
 class DocumentTooLarge(RequestError):
+    """The document has more text than a record of the log may hold."""
+
     code = "document_too_large"
     status = 413
 
 
 class UnsupportedMediaType(RequestError):
+    """The content type is not one that this route reads."""
+
     code = "unsupported_media_type"
     status = 415
 
 
 class Unprocessable(RequestError):
+    """The content is well-formed, but cannot be used: an encrypted PDF, a file of another format."""
+
     code = "unprocessable"
     status = 422
 
@@ -156,11 +176,15 @@ class TemporaryRefusal(ParleyError):
 
 
 class RateLimited(TemporaryRefusal):
+    """The visitor, the address or the account has sent too much."""
+
     code = "rate_limited"
     status = 429
 
 
 class Unavailable(TemporaryRefusal):
+    """A part that the request needs is down or is starting."""
+
     code = "unavailable"
     status = 503
 
@@ -186,10 +210,14 @@ class RecordError(ParleyError):
 
 
 class UndecodableRecord(RecordError):
+    """Headers or payload are not as the wire format says."""
+
     code = "undecodable_record"
 
 
 class UnknownEventType(RecordError):
+    """The type or schema version is not known to this release."""
+
     code = "unknown_event_type"
 
 
@@ -204,6 +232,8 @@ class Fenced(HandlingError):
 
 
 class ModelFailed(HandlingError):
+    """The model gave no usable answer."""
+
     code = "model_failed"
     retryable = True
 
@@ -232,10 +262,14 @@ class ProcessStalled(HandlingError):
 
 
 class ProcessCrashed(HandlingError):
+    """Handling the record twice ended the process with a fatal signal."""
+
     code = "process_crashed"
 
 
 class MemoryExhausted(HandlingError):
+    """Handling the record twice used up the memory."""
+
     code = "memory_exhausted"
 
 
@@ -250,6 +284,8 @@ class DeliveryError(ParleyError):
 
 
 class SendRefused(DeliveryError):
+    """The vendor refuses the message for good."""
+
     code = "send_refused"
 
 
@@ -280,6 +316,8 @@ class SendUnknown(DeliveryError):
 
 
 class CredentialsRevoked(DeliveryError):
+    """The account's token no longer works."""
+
     code = "credentials_revoked"
 
 
@@ -290,18 +328,26 @@ class SetupError(ParleyError):
 
 
 class ConfigInvalid(SetupError):
+    """The configuration has errors. The message gives file, line and column of each."""
+
     code = "config_invalid"
 
 
 class DatabaseLocked(SetupError):
+    """Another process uses the same SQLite file."""
+
     code = "database_locked"
 
 
 class PortInUse(SetupError):
+    """Another program listens at the address."""
+
     code = "port_in_use"
 
 
 class TopicMismatch(SetupError):
+    """A topic is missing, or has another number of partitions than configured."""
+
     code = "topic_mismatch"
 
 
@@ -312,4 +358,6 @@ class SchemaMismatch(SetupError):
 
 
 class MissingDependency(SetupError):
+    """An optional library is not installed."""
+
     code = "missing_dependency"

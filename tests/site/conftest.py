@@ -1,0 +1,72 @@
+"""The documentation site, built once."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from tests.harness.processes import ROOT
+
+
+@dataclass
+class SitePage(HTMLParser):
+    """``links``: addresses to follow. ``loads``: addresses that a browser fetches by itself."""
+
+    ids: set[str] = field(default_factory=set)
+    links: list[str] = field(default_factory=list)
+    loads: list[str] = field(default_factory=list)
+    text: str = ""
+
+    def __post_init__(self) -> None:
+        super().__init__()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        found = {name: value or "" for name, value in attrs}
+        self.ids |= {found[name] for name in ("id", "name") if name in found}
+        if tag == "a" and "href" in found:
+            self.links.append(found["href"])
+        if tag == "link" and found.get("rel") != "canonical":
+            self.loads.append(found["href"])
+        if "src" in found:
+            self.loads.append(found["src"])
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+@dataclass(frozen=True)
+class BuiltSite:
+    """``printed``: the output of the build."""
+
+    folder: Path
+    printed: str
+    pages: dict[Path, SitePage]
+
+    def page(self, name: str) -> SitePage:
+        return self.pages[self.folder / name / "index.html"]
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> BuiltSite:
+    folder = tmp_path_factory.mktemp("site")
+    done = subprocess.run(
+        [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(folder)],
+        cwd=ROOT,
+        env=os.environ | {"NO_MKDOCS_2_WARNING": "1"},
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    pages = {}
+    for path in folder.rglob("*.html"):
+        pages[path] = SitePage()
+        pages[path].feed(path.read_text(encoding="utf-8"))
+    return BuiltSite(folder, done.stdout + done.stderr, pages)

@@ -1,0 +1,142 @@
+"""Follows docs/tutorial.md: its commands in a shell, its files where it says, its servers in the background."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import signal
+import subprocess
+import time
+import urllib.request
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from infra.deploy.process import free_port
+from tests.harness.processes import ROOT
+
+PAGE = ROOT / "docs" / "tutorial.md"
+CHAT, SITE = "8080", "8001"
+"""The ports on the page."""
+DEADLINE_S = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """``about`` stands behind the language: a file, or what the block is."""
+
+    kind: str
+    about: str
+    text: str
+
+
+def blocks() -> list[Block]:
+    found = re.findall(r"^```(\w+) ?([^\n]*)\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+    return [Block(*each) for each in found]
+
+
+@dataclass
+class Reader:
+    """Somebody who does what the page says. ``home`` is their home folder, ``printed`` what they saw last."""
+
+    home: Path
+    ports: dict[str, str] = field(default_factory=lambda: {CHAT: str(free_port()), SITE: str(free_port())})
+    servers: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    folder: Path = Path()
+    printed: str = ""
+
+    def __post_init__(self) -> None:
+        self.folder = self.home
+
+    def does(self, block: Block) -> None:
+        """Carry out a block. An output that differs from the page's is an AssertionError."""
+        if block.kind == "sh":
+            self._does_commands(block)
+        elif block.about == "output":
+            assert self.printed == block.text.replace("~", str(self.home)), block
+        elif block.about == "dialogue":
+            said = [line.removeprefix("> ") for line in block.text.splitlines() if line.startswith("> ")]
+            heard = "".join(line for line in block.text.splitlines(keepends=True) if not line.startswith("> "))
+            assert self._run("parley chat", "\n".join(said) + "\n") == heard, block
+        else:
+            self._writes(block)
+
+    def stop(self) -> None:
+        for name in list(self.servers):
+            self._stop(name)
+
+    def _does_commands(self, block: Block) -> None:
+        self.printed = ""
+        for command in block.text.splitlines():
+            if command.startswith("cd "):
+                self.folder = Path(command.removeprefix("cd ").replace("~", str(self.home)))
+            elif command.startswith("export PATH"):
+                assert command == 'export PATH="$PWD/.venv/bin:$PATH"'
+            elif command.startswith("make "):
+                # Done already: this environment is what it makes.
+                subprocess.run([*shlex.split(command), "--dry-run"], cwd=ROOT, check=True, capture_output=True)
+            elif command == "parley dev":
+                self._serve(command, self.ports[CHAT], "/readyz")
+            elif "http.server" in command:
+                self._serve(command.replace(SITE, self.ports[SITE]), self.ports[SITE], "/")
+            elif command != "parley chat":  # its dialogue follows
+                self.printed += self._run(command)
+
+    def _writes(self, block: Block) -> None:
+        """Write a file; where it exists, replace the lines that set the same things."""
+        path = self.folder / block.about
+        text = block.text.replace(CHAT, self.ports[CHAT])
+        if path.exists():
+            key, _, _ = text.partition(":")
+            whole, count = re.subn(rf"(?m)^{key}:.*\n", lambda _: text, path.read_text())
+            assert count == 1, block
+            text = whole
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+
+    def _environment(self) -> dict[str, str]:
+        kept = {name: text for name, text in os.environ.items() if not name.startswith(("PARLEY", "PYTHON"))}
+        path = f"{ROOT / '.venv' / 'bin'}:{os.environ['PATH']}"
+        return kept | {"PARLEY_PORT": self.ports[CHAT], "PATH": path, "HOME": str(self.home)}
+
+    def _run(self, command: str, said: str = "") -> str:
+        done = subprocess.run(
+            shlex.split(command),
+            cwd=self.folder,
+            env=self._environment(),
+            input=said,
+            capture_output=True,
+            text=True,
+            timeout=DEADLINE_S,
+            check=False,
+        )
+        assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
+        return done.stdout
+
+    def _serve(self, command: str, port: str, path: str) -> None:
+        self._stop(port)
+        log = self.home / f"{port}.log"
+        with log.open("wb") as output:
+            server = subprocess.Popen(
+                shlex.split(command), cwd=self.folder, env=self._environment(), stdout=output, stderr=output
+            )
+        self.servers[port] = server
+        until = time.monotonic() + DEADLINE_S
+        while not _answers(f"http://127.0.0.1:{port}{path}"):
+            assert server.poll() is None, log.read_text()
+            assert time.monotonic() < until, log.read_text()
+            time.sleep(0.05)
+
+    def _stop(self, port: str) -> None:
+        server = self.servers.pop(port, None)
+        if server is not None:
+            server.send_signal(signal.SIGINT)
+            server.wait(60)
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=5) as response:
+            return bool(response.status == 200)
+    except OSError:
+        return False
