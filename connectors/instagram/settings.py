@@ -17,10 +17,15 @@ class InstagramAccount(Settings):
     ``api_base`` is https://graph.facebook.com/v26.0. You choose ``verify_token``."""
 
     ig_id: Annotated[str, AfterValidator(lambda text: require_pattern(text, r"\d{5,20}", _ID))]
+    """The id of the professional account in webhooks: ``user_id``, not ``id``."""
     access_token: Secret
+    """The token that sends messages."""
     app_secret: Secret
+    """The secret with which Meta signs webhooks."""
     verify_token: Secret
+    """A text of your choice, which Meta sends when the webhook is set up."""
     api_base: Address = "https://graph.instagram.com/v26.0"
+    """Host and version of the API."""
 
 
 ACCOUNT = InstagramAccount

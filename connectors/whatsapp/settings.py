@@ -36,14 +36,21 @@ class MetaAccount(Settings):
 
     provider: Literal["meta"]
     phone_number_id: Annotated[str, _pattern(r"\d{5,20}", "must be the number's id (digits), not the number itself")]
+    """The id of the number (*WhatsApp*, *API Setup*), not the number itself."""
     access_token: Secret
+    """The token of a system user, which sends messages and fetches files."""
     app_secret: Secret
+    """The secret of the app, with which Meta signs webhooks."""
     verify_token: Secret
+    """A text of your choice, which Meta sends when the webhook is set up."""
     api_base: Address = "https://graph.facebook.com/v26.0"
+    """Host and version of the API."""
     template: Template | None = None
+    """The template for contacts who have been silent for 24 hours. Without it such messages fail."""
     list_label: Annotated[str, _pattern(r".{1,20}", "must have 1-20 characters")] = "Options"
     """Label of the button that opens a list of choices."""
     per_second: float = Field(default=75, gt=0)
+    """Messages a second that the number may send."""
 
     @property
     def pace(self) -> RateLimit:
@@ -66,6 +73,7 @@ class TwilioAccount(Settings):
     provider: Literal["twilio"]
     account_sid: Annotated[str, _pattern(r"AC[0-9a-fA-F]{32}", "must be the account's id: AC and 32 digits")]
     auth_token: Secret
+    """The primary token, with which Twilio signs webhooks."""
     from_: Annotated[str, _pattern(r"whatsapp:\+\d{5,20}", "must be like whatsapp:+15550100")] = Field(alias="from")
     key_sid: Annotated[str, _pattern(r"(SK[0-9a-fA-F]{32})?", "must be an API key's id: SK and 32 digits")] = ""
     key_secret: SecretStr = SecretStr("")

@@ -49,7 +49,7 @@ def operations(document: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
 
 def _render(method: str, path: str, operation: Any, schemas: Mapping[str, Any]) -> str:
     needs = [AUTHENTICATION[name] for each in operation["security"] for name in each]
-    parts = [f"### `{method} {path}`\n", prose(operation["summary"])]
+    parts = [f"### `{method} {path}`\n", prose(operation["summary"]) + "\n"]
     parts.append(f"Needs: {', '.join(needs) or 'nothing'}.\n")
     if rows := [_parameter(each, schemas) for each in operation["parameters"]]:
         parts.append(table(("parameter", "in", "type", "meaning"), rows))
@@ -57,7 +57,7 @@ def _render(method: str, path: str, operation: Any, schemas: Mapping[str, Any]) 
         parts.append(f"Body: {_content(body['content'], schemas)}\n")
     rows_of_answers = [
         (status, prose(answer["description"]), _content(answer.get("content", {}), schemas))
-        for status, answer in operation["responses"].items()
+        for status, answer in sorted(operation["responses"].items())
         if status != "500"
     ]
     parts.append(table(("status", "meaning", "body"), rows_of_answers))

@@ -26,8 +26,17 @@ REFERENCES = {
     "metrics": (metrics.build, "infra/metrics.py"),
 }
 """Page below ``reference/`` → what writes it, and the file that it is made from."""
-COPIED = ("CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "connectors/**/README.md", "examples/*/README.md")
-"""Pages that stand elsewhere in the repository."""
+COPIED = (
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "SECURITY.md",
+    "connectors/**/README.md",
+    "examples/*/README.md",
+    "connectors/slack/manifest.yaml",
+)
+"""Pages, and files to copy from, that stand elsewhere in the repository."""
+ALONE = ("index.md", "tutorial.md")
+"""Pages that need no list of the pages beside them."""
 ALIASES = {"README.md": "index.md", "docs/adr": "adr/README.md"}
 
 
@@ -59,6 +68,8 @@ def on_files(files: Files, config: Any) -> Files:
 def on_page_markdown(markdown: str, page: Any, files: Files, **_: Any) -> str:
     """Event of mkdocs."""
     uri = page.file.src_uri
+    if uri in ALONE:
+        page.meta["hide"] = ["navigation"]
     known = pages() | ALIASES
     origin = next((source for source, target in known.items() if target == uri and target != "index.md"), f"docs/{uri}")
     folder = "docs/reference" if uri.startswith("reference/") else posixpath.dirname(origin)
