@@ -7,6 +7,7 @@ import mimetypes
 import sys
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
+from itertools import chain
 from pathlib import Path
 
 import yaml
@@ -159,7 +160,7 @@ async def read_lines() -> AsyncIterator[str]:
     loop, lines = asyncio.get_running_loop(), asyncio.Queue[str]()
 
     def read() -> None:
-        for line in [*iter(sys.stdin.readline, ""), ""]:
+        for line in chain(iter(sys.stdin.readline, ""), [""]):
             loop.call_soon_threadsafe(lines.put_nowait, line)
 
     threading.Thread(target=read, daemon=True).start()

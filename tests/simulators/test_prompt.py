@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -13,7 +14,7 @@ import yaml
 
 from tests.simulators.meta import WhatsApp
 from tests.simulators.meta.client import client_of
-from tests.simulators.prompt import Prompt
+from tests.simulators.prompt import Prompt, read_lines
 from tests.simulators.twilio import Twilio
 from tests.simulators.vendor import ShownMessage
 from tests.simulators.webhook_receiver import Receiver
@@ -109,3 +110,15 @@ async def test_each_can_be_started_by_itself(module: str, channel: str) -> None:
     assert yaml.safe_load(text)["channels"][channel]["main"]["api_base"].startswith("http://127.0.0.1:")
     assert "/as NAME" in rest
     assert process.returncode == 0
+
+
+async def test_a_line_is_read_while_more_may_be_typed(monkeypatch: pytest.MonkeyPatch) -> None:
+    source, keyboard = os.pipe()
+    with os.fdopen(source) as stdin, os.fdopen(keyboard, "w", buffering=1) as typed:
+        monkeypatch.setattr("sys.stdin", stdin)
+        lines = read_lines()
+        typed.write("Hello\n")
+        async with asyncio.timeout(30):
+            assert await anext(lines) == "Hello\n"
+            typed.close()
+            assert [line async for line in lines] == []
