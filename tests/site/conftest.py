@@ -41,7 +41,7 @@ class SitePage(HTMLParser):
 
 
 @dataclass(frozen=True)
-class BuiltSite:
+class Site:
     """``printed``: the output of the build."""
 
     folder: Path
@@ -53,7 +53,7 @@ class BuiltSite:
 
 
 @pytest.fixture(scope="session")
-def site(tmp_path_factory: pytest.TempPathFactory) -> BuiltSite:
+def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
     folder = tmp_path_factory.mktemp("site")
     done = subprocess.run(
         [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(folder)],
@@ -69,4 +69,4 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> BuiltSite:
     for path in folder.rglob("*.html"):
         pages[path] = SitePage()
         pages[path].feed(path.read_text(encoding="utf-8"))
-    return BuiltSite(folder, done.stdout + done.stderr, pages)
+    return Site(folder, done.stdout + done.stderr, pages)

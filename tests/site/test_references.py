@@ -17,7 +17,7 @@ from gateway.http.endpoints import ENDPOINTS
 from infra.metrics import COUNTERS, GAUGES, HISTOGRAMS
 from schemas import errors
 from schemas.topics import EVENT_TYPES, topic_specs
-from tests.site.conftest import BuiltSite
+from tests.site.conftest import Site
 
 
 def setting_paths(schema: Any, definitions: Any, path: str = "") -> Iterator[str]:
@@ -45,7 +45,7 @@ def commands(command: Any, context: Any) -> Iterator[tuple[str, Any]]:
         yield context.command_path, command
 
 
-def test_every_setting_has_its_place(site: BuiltSite) -> None:
+def test_every_setting_has_its_place(site: Site) -> None:
     schema = Config.model_json_schema()
     wanted = set(setting_paths(schema, schema["$defs"]))
     shown = {re.sub(r"\b[A-Z]+\b", "*", name.partition(":")[0]) for name in site.page("reference/settings").ids}
@@ -53,14 +53,14 @@ def test_every_setting_has_its_place(site: BuiltSite) -> None:
     assert wanted - shown == set()
 
 
-def test_a_setting_is_shown_with_its_default_variable_and_description(site: BuiltSite) -> None:
+def test_a_setting_is_shown_with_its_default_variable_and_description(site: Site) -> None:
     text = " ".join(site.page("reference/settings").text.split())
     assert "Messages of one contact in a minute for which models with costs are asked." in text
     assert "PARLEY__TENANTS__TENANT__LIMITS__CONTACT_PER_MINUTE" in text
     assert re.search(r"contact_per_minute integer, ≥ 1 30 Messages of one contact", text)
 
 
-def test_every_command_and_option_is_shown(site: BuiltSite) -> None:
+def test_every_command_and_option_is_shown(site: Site) -> None:
     text = site.page("reference/commands").text
     root = typer.main.get_command(app)
     found = dict(commands(root, root.context_class(root, info_name="parley")))
@@ -70,19 +70,19 @@ def test_every_command_and_option_is_shown(site: BuiltSite) -> None:
     assert [option for option in options if option not in text] == []
 
 
-def test_every_route_is_shown_with_its_errors(site: BuiltSite) -> None:
+def test_every_route_is_shown_with_its_errors(site: Site) -> None:
     text = site.page("reference/http").text
     assert [each.path for each in ENDPOINTS if f"{each.method} {each.path}" not in text] == []
     assert {code for each in ENDPOINTS for code in each.errors if code not in text} == set()
 
 
-def test_every_topic_and_event_type_is_shown(site: BuiltSite) -> None:
+def test_every_topic_and_event_type_is_shown(site: Site) -> None:
     text = site.page("reference/topics").text
     families = {re.sub(rf"\.({'|'.join(CHANNELS)})$", ".{channel}", spec.name) for spec in topic_specs(CHANNELS)}
     assert [name for name in (*families, *EVENT_TYPES) if name not in text] == []
 
 
-def test_every_error_code_is_shown_with_meaning_and_advice(site: BuiltSite) -> None:
+def test_every_error_code_is_shown_with_meaning_and_advice(site: Site) -> None:
     page = site.page("reference/errors")
     kinds = {kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, errors.ParleyError)}
     groups = {kind for kind in kinds if "code" not in vars(kind)}
@@ -90,7 +90,7 @@ def test_every_error_code_is_shown_with_meaning_and_advice(site: BuiltSite) -> N
     assert [kind.__name__ for kind in kinds if not (kind.__doc__ or "").strip()] == []
 
 
-def test_every_metric_is_shown_with_labels_and_help(site: BuiltSite) -> None:
+def test_every_metric_is_shown_with_labels_and_help(site: Site) -> None:
     text = site.page("reference/metrics").text
     for name, (about, labels) in (COUNTERS | GAUGES | HISTOGRAMS).items():
         assert all(each in text for each in (name, about, *labels)), name
