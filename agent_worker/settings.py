@@ -117,11 +117,11 @@ _DEFAULT_RULES = TenantRules()
 
 @dataclass(frozen=True, slots=True)
 class WorkerSettings:
-    """``streaming``: channels that show text while it is written; ``hinted``: channels that show a typing indicator;
+    """``live_text``: channels that show text while it is written; ``hinted``: channels that show a typing indicator;
     ``announced``: channels with live replies, whose connectors get an event when a reply begins."""
 
     tenants: Mapping[str, TenantRules]
-    streaming: frozenset[str] = frozenset({"web"})
+    live_text: frozenset[str] = frozenset({"web"})
     hinted: frozenset[str] = frozenset()
     announced: frozenset[str] = frozenset()
 

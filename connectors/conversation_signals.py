@@ -10,16 +10,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from datetime import datetime
 
 import structlog
 
-from schemas import ids, topics
-from schemas.conversation_activity import Feedback
-from schemas.desk import DeskUpdate
-from schemas.envelope import Envelope, envelope
 from schemas.errors import ParleyError
-from schemas.message_changes import FeedbackValue, ReactionChanged
 from schemas.messages import AuthorKind, MessageState
 from schemas.ports import Signals
 
@@ -68,56 +62,3 @@ async def _publish(signals: Signals, conversation: str, payload: bytes) -> None:
         await signals.publish(conversation_topic(conversation), payload)
     except ParleyError as error:
         log.debug("signal_lost", conversation_id=conversation, code=error.code)
-
-
-# Events for the desk.
-def build_line_changed(origin: Envelope, line: str, state: str, at: datetime) -> Envelope:
-    """Build the event that a line of a conversation has changed. ``origin`` is any event of the conversation. The same
-    state of the same line always gives the same id."""
-    return envelope(
-        topics.DESK_UPDATE,
-        DeskUpdate(changed=[line], at=at),
-        id=ids.derived_id(line, f"desk-touched:{state}"),
-        time=at,
-        source=f"/connectors/{origin.channel}/{origin.tenant}/{origin.account}",
-        tenant=origin.tenant,
-        channel=origin.channel,
-        account=origin.account,
-        conversation=origin.conversation,
-        correlation_id=origin.correlation_id or origin.id,
-        causation_id=origin.id,
-    )
-
-
-def build_desk_timer(desk: str, tenant: str, conversation: str, at: datetime) -> Envelope:
-    """Build the event that something is due at the desk."""
-    return envelope(
-        topics.DESK_UPDATE,
-        DeskUpdate(at=at),
-        id=ids.derived_id(conversation, f"desk-time:{at.isoformat()}"),
-        time=at,
-        source=f"/connectors/{desk}/{tenant}",
-        tenant=tenant,
-        channel=desk,
-        conversation=conversation,
-    )
-
-
-# Feedback from reactions.
-
-
-def build_feedback(event: Envelope, reaction: ReactionChanged, message_id: str, value: FeedbackValue) -> Envelope:
-    """Build the feedback event of a reaction, the same each time for the same event."""
-    return envelope(
-        topics.FEEDBACK_GIVEN,
-        Feedback(message_id=message_id, contact_id=reaction.contact_id, value=value, at=reaction.at),
-        id=ids.derived_id(event.id, "feedback"),
-        time=event.time,
-        source=f"/connectors/{event.channel}/{event.tenant}/{event.account}",
-        tenant=event.tenant,
-        channel=event.channel,
-        account=event.account,
-        conversation=event.conversation,
-        correlation_id=event.correlation_id,
-        causation_id=message_id,
-    )

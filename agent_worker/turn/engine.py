@@ -212,7 +212,7 @@ class TurnEngine:
             turn.conversation.id,
             turn.id,
             turn.conversation.epoch,
-            silent=turn.conversation.origin.channel not in self._settings.streaming,
+            silent=turn.conversation.origin.channel not in self._settings.live_text,
             is_cancelled=lambda: fold.must_restart,
         )
 

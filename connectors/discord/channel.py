@@ -23,10 +23,10 @@ from schemas.ports import (
     Connection,
     DeliveryPolicy,
     Event,
+    EventStreamContext,
     RateLimit,
     RawRequest,
     RenderContext,
-    StreamContext,
     VendorCall,
     VendorResponse,
 )
@@ -82,7 +82,7 @@ class DiscordChannel:
     def streams(self, account: Account) -> bool:
         return True
 
-    async def stream(self, account: Account, line: StreamContext) -> None:
+    async def stream(self, account: Account, line: EventStreamContext) -> None:
         from connectors.discord.gateway.stream import DiscordStream
 
         await DiscordStream(self, account, line, self._tools.clock).run()

@@ -11,6 +11,7 @@ import structlog
 from pydantic import BaseModel
 
 from connectors import conversation_signals
+from connectors.outbound import receipt_events
 from schemas import ids, topics
 from schemas.conversation import DeliveryOutcome
 from schemas.envelope import Envelope, envelope
@@ -136,7 +137,7 @@ class DeliveryLog:
             return
         if delivered.state == "unknown" or _is_by_person_or_system(sent):
             self._events.append(
-                conversation_signals.build_line_changed(sent, delivered.message_id, delivered.state, delivered.at)
+                receipt_events.build_line_changed(sent, delivered.message_id, delivered.state, delivered.at)
             )
 
     async def _request_person(self, sent: Envelope, delivered: DeliveryOutcome) -> None:

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from connectors import conversation_signals
+from connectors.outbound import receipt_events
 from connectors.outbound.delivery_log import build_delivery_event
 from connectors.outbound.delivery_reports import DeliveryReports
 from schemas import ids, topics
@@ -93,7 +94,7 @@ class ReceiptHandler:
         await self._await_line(*sent, event.time)
         line = await self._state.transcript.find(*sent)
         if line is not None and line.author.kind == "agent":
-            await self._bus.append([conversation_signals.build_feedback(event, reaction, sent[1], value)])
+            await self._bus.append([receipt_events.build_feedback(event, reaction, sent[1], value)])
 
     async def _apply_receipt(self, event: Envelope, receipt: Receipt) -> None:
         if receipt.up_to_seq:
@@ -145,9 +146,7 @@ class ReceiptHandler:
         """Report an outcome that people were told was unknown."""
         events = [build_delivery_event(event, delivered)]
         if event.tenant in self._desk_tenants and not delivered.part_of:
-            events.append(
-                conversation_signals.build_line_changed(event, delivered.message_id, delivered.state, delivered.at)
-            )
+            events.append(receipt_events.build_line_changed(event, delivered.message_id, delivered.state, delivered.at))
         await self._bus.append(events)
         log.info("delivery_known_late", conversation_id=event.conversation, message_id=delivered.message_id)
 
@@ -195,7 +194,7 @@ class ReceiptHandler:
         by_people = [line for line in lines if line is not None and line.author.kind == "person"]
         if by_people:
             await self._bus.append(
-                [conversation_signals.build_line_changed(origin, line.id, line.state, event.time) for line in by_people]
+                [receipt_events.build_line_changed(origin, line.id, line.state, event.time) for line in by_people]
             )
 
     async def _trace(self, conversation: str, message_ids: list[str], state: MessageState) -> None:

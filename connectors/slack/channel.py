@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from connectors.channel_services import ChannelServices
-from connectors.slack import blocks, errors, streaming
+from connectors.slack import blocks, errors, live_replies
 from connectors.slack.desk.parse_events import parse_desk_event
 from connectors.slack.inbound import requests
 from connectors.slack.inbound.events import parse_events_api
@@ -25,10 +25,10 @@ from schemas.ports import (
     Connection,
     DeliveryPolicy,
     Event,
+    EventStreamContext,
     RateLimit,
     RawRequest,
     RenderContext,
-    StreamContext,
     VendorCall,
     VendorResponse,
     WebhookAnswer,
@@ -57,7 +57,7 @@ class SlackChannel:
     policy = DeliveryPolicy(reconciliation="lookup", pace=RateLimit(5, 20), contact_pace=RateLimit(1, 3))
     """Slack accepts one message a second per channel, with short bursts, and some hundred a minute per workspace. Its
     answer gives the message's position in the history, which a lookup reads."""
-    live_reply_limits = streaming.RULES
+    live_reply_limits = live_replies.RULES
 
     def __init__(self, tools: ChannelServices) -> None:
         self._tools = tools
@@ -100,22 +100,22 @@ class SlackChannel:
         return blocks.build_calls(message, sending)
 
     def render_opening(self, begun: ReplyBegun, contact: Contact | None, text: str) -> VendorCall | None:
-        return streaming.build_opening(begun, contact, text)
+        return live_replies.build_opening(begun, contact, text)
 
     def render_update(self, opening: VendorCall, shown: str, text: str) -> VendorCall:
-        return streaming.build_addition(opening, shown, text)
+        return live_replies.build_addition(opening, shown, text)
 
     def render_final(self, call: VendorCall, opening: VendorCall, shown: str) -> VendorCall | None:
-        return streaming.build_final_call(call, opening, shown)
+        return live_replies.build_final_call(call, opening, shown)
 
     def render_retraction(self, opening: VendorCall, shown: str) -> VendorCall:
-        return streaming.build_retraction(opening, shown)
+        return live_replies.build_retraction(opening, shown)
 
     def render_edit(self, call: VendorCall, shown: str) -> VendorCall | None:
-        return streaming.build_edit(call, shown)
+        return live_replies.build_edit(call, shown)
 
     def render_deletion(self, call: VendorCall, shown: str) -> VendorCall:
-        return streaming.build_deletion(call, shown)
+        return live_replies.build_deletion(call, shown)
 
     def parse_response(self, call: VendorCall, reply: VendorResponse) -> str:
         return errors.require_external_id(reply)
@@ -129,7 +129,7 @@ class SlackChannel:
         settings: SlackAccount = account.settings
         return settings.mode == "socket"
 
-    async def stream(self, account: Account, line: StreamContext) -> None:
+    async def stream(self, account: Account, line: EventStreamContext) -> None:
         from connectors.slack.socket_mode.stream import SlackStream
 
         await SlackStream(self, account, line, self._tools.clock).run()

@@ -8,9 +8,9 @@ from typing import Any
 from connectors.slack import file_transfer, history, profiles
 from connectors.slack.client import SlackClient
 from connectors.slack.errors import find_error
+from connectors.slack.live_replies import IS_COMPLETE
 from connectors.slack.places import is_user_id, parse_place
 from connectors.slack.settings import SlackAccount
-from connectors.slack.streaming import IS_COMPLETE
 from schemas.errors import DeliveryError, SendRefused
 from schemas.messages import Address, RemoteFile
 from schemas.ports import Account, AccountFinding, Profile, VendorCall, VendorResponse

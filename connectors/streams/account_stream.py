@@ -32,7 +32,7 @@ class Note(BaseModel):
 
 
 class AccountEventStream:
-    """See schemas.ports.StreamContext. ``tick`` is called after every renewal of the lease."""
+    """See schemas.ports.EventStreamContext. ``tick`` is called after every renewal of the lease."""
 
     def __init__(
         self,

@@ -58,7 +58,7 @@ def build_worker_settings(tenants: dict[str, Tenant], channels: Mapping[str, Cha
     """The worker's settings: the tenants' rules, and what the channels can display."""
     return WorkerSettings(
         tenants={name: _build_tenant_rules(name, tenant) for name, tenant in tenants.items()},
-        streaming=frozenset(name for name, channel in channels.items() if channel.capabilities.live_text),
+        live_text=frozenset(name for name, channel in channels.items() if channel.capabilities.live_text),
         hinted=frozenset(name for name, channel in channels.items() if shows_typing(channel)),
         announced=frozenset(name for name, channel in channels.items() if isinstance(channel, LiveReplyRenderer)),
     )

@@ -87,7 +87,7 @@ from schemas.ports.event_streams import (
     BackfillChannel,
     BackfillContext,
     EventStreamChannel,
-    StreamContext,
+    EventStreamContext,
 )
 from schemas.ports.journal import (
     ActionClaim,
@@ -181,6 +181,7 @@ __all__ = [
     "EditRenderer",
     "Event",
     "EventStreamChannel",
+    "EventStreamContext",
     "FetchFile",
     "FileFetcher",
     "Follower",
@@ -224,7 +225,6 @@ __all__ = [
     "Source",
     "State",
     "StoredFile",
-    "StreamContext",
     "Strike",
     "StrikeCode",
     "Strikes",

@@ -10,7 +10,7 @@ from schemas.messages import Address
 from schemas.ports.channel import Account, Event
 
 
-class StreamContext(Protocol):
+class EventStreamContext(Protocol):
     """The inbound side of an account, for the one process that holds its lease."""
 
     @property
@@ -49,7 +49,7 @@ class EventStreamChannel(Protocol):
 
     def streams(self, account: Account) -> bool: ...
 
-    async def stream(self, account: Account, context: StreamContext) -> None:
+    async def stream(self, account: Account, context: EventStreamContext) -> None:
         """Receive the account's events until the connection ends. Cancelled when the account is no longer ours; then it
         stops within a second. Raises CredentialsRevoked, SetupError (an operator has to change something), RetryLater,
         Fenced."""
@@ -60,7 +60,7 @@ class BackfillContext(Protocol):
 
     @property
     def session(self) -> Mapping[str, Any]:
-        """Return the stored state of the account's stream; see ``StreamContext``."""
+        """Return the stored state of the account's stream; see ``EventStreamContext``."""
 
     async def places(self) -> Sequence[str]:
         """The places of the account's conversations, newest activity first."""

@@ -17,7 +17,7 @@ from infra.state.sqlite import open_sqlite_state
 from schemas import topics
 from schemas.errors import Fenced, StateUnavailable
 from schemas.messages import Address
-from schemas.ports import Account, BackfillContext, Event, Leases, State, StreamContext
+from schemas.ports import Account, BackfillContext, Event, EventStreamContext, Leases, State
 from tests.channels.stream_account import TIMES, now, wait_until
 
 ACCOUNT = Account("shop", "radio", "main", None)
@@ -34,7 +34,7 @@ class StreamChannel:
     log: list[Seen]
     calls: bool = False
     greets: bool = True
-    line: StreamContext | None = None
+    line: EventStreamContext | None = None
     asked: list[datetime] = field(default_factory=list)
     answers: asyncio.Event = field(default_factory=asyncio.Event)
     """Cleared, its vendor's history keeps whoever asks waiting."""
@@ -47,7 +47,7 @@ class StreamChannel:
     def streams(self, account: Account) -> bool:
         return not self.calls
 
-    async def stream(self, account: Account, line: StreamContext) -> None:
+    async def stream(self, account: Account, line: EventStreamContext) -> None:
         self.line = line
         self.log.append((self.process, "on"))
         try:

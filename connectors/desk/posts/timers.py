@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import uuid4
 
-from connectors import conversation_signals
 from connectors.desk.contents import NoticeKind, TimeNotice
 from connectors.desk.posts.posted_state import PostRecords, find_root
 from connectors.desk.rules import TenantDeskRules
 from connectors.desk.view import View, load_view
-from schemas import ids
+from schemas import ids, topics
 from schemas.conversation import Conversation
+from schemas.desk import DeskUpdate
+from schemas.envelope import Envelope, envelope
 from schemas.ports import Bus, Clock, State
 
 CLOSING_NOTICE = timedelta(hours=2)
@@ -120,9 +121,7 @@ class NoticeTimer:
     async def _check_conversation(self, conversation: Conversation, rules: TenantDeskRules) -> None:
         now = self._clock()
         if await self._is_due(conversation, rules):
-            await self._bus.append(
-                [conversation_signals.build_desk_timer(self._desk, rules.tenant, conversation.id, now)]
-            )
+            await self._bus.append([build_desk_timer(self._desk, rules.tenant, conversation.id, now)])
 
     async def _is_due(self, conversation: Conversation, rules: TenantDeskRules) -> bool:
         view = await load_view(self._state, conversation, self._clock())
@@ -142,3 +141,17 @@ class NoticeTimer:
             return False
         self._missed[view.id] = view.now
         return True
+
+
+def build_desk_timer(desk: str, tenant: str, conversation: str, at: datetime) -> Envelope:
+    """Build the event that something is due at the desk."""
+    return envelope(
+        topics.DESK_UPDATE,
+        DeskUpdate(at=at),
+        id=ids.derived_id(conversation, f"desk-time:{at.isoformat()}"),
+        time=at,
+        source=f"/connectors/{desk}/{tenant}",
+        tenant=tenant,
+        channel=desk,
+        conversation=conversation,
+    )

@@ -13,7 +13,7 @@ from connectors.discord.gateway.interaction_responses import respond
 from connectors.discord.models import Dispatch, get_log_fields
 from connectors.discord.rest import RestClient
 from schemas.errors import RetryLater, SendUnknown, TemporaryRefusal
-from schemas.ports import Account, Event, StreamContext
+from schemas.ports import Account, Event, EventStreamContext
 
 log = structlog.get_logger("parley.discord")
 
@@ -21,7 +21,7 @@ RETRY_SECONDS = 5.0
 
 
 class EventDispatcher:
-    def __init__(self, channel: DiscordChannel, account: Account, line: StreamContext, rest: RestClient) -> None:
+    def __init__(self, channel: DiscordChannel, account: Account, line: EventStreamContext, rest: RestClient) -> None:
         self._channel = channel
         self._account = account
         self._line = line

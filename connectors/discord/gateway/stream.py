@@ -25,7 +25,7 @@ from connectors.discord.gateway.shard_client import ShardClient
 from connectors.discord.models import get_log_fields
 from connectors.discord.rest import RestClient
 from schemas.errors import ParleyError, RetryLater, SetupError
-from schemas.ports import Account, Clock, StreamContext
+from schemas.ports import Account, Clock, EventStreamContext
 
 log = structlog.get_logger("parley.discord")
 
@@ -47,7 +47,7 @@ MAX_SHARDS = 200
 class DiscordStream:
     """See connectors.discord.gateway.shard_client.ShardOwner."""
 
-    def __init__(self, channel: DiscordChannel, account: Account, line: StreamContext, clock: Clock) -> None:
+    def __init__(self, channel: DiscordChannel, account: Account, line: EventStreamContext, clock: Clock) -> None:
         self._account = account
         self._line = line
         self._clock = clock

@@ -21,7 +21,7 @@ from connectors.slack.errors import find_error
 from connectors.slack.inbound.requests import Json, PayloadKind
 from connectors.slack.socket_mode.socket import EnvelopeHandler, Socket
 from schemas.errors import InvalidRequest, RetryLater, SetupError, TemporaryRefusal, Unavailable
-from schemas.ports import Account, Clock, Event, StreamContext
+from schemas.ports import Account, Clock, Event, EventStreamContext
 
 log = structlog.get_logger("parley.slack")
 
@@ -53,7 +53,7 @@ class PendingEnvelope:
 class SlackStream:
     """The connections of one account: usually one, two while one replaces the other."""
 
-    def __init__(self, channel: SlackChannel, account: Account, line: StreamContext, clock: Clock) -> None:
+    def __init__(self, channel: SlackChannel, account: Account, line: EventStreamContext, clock: Clock) -> None:
         self._channel = channel
         self._account = account
         self._line = line

@@ -8,8 +8,8 @@ from collections import defaultdict
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from connectors.conversation_signals import build_desk_timer
 from connectors.desk.posts.consumer import DeskConsumer
+from connectors.desk.posts.timers import build_desk_timer
 from connectors.desk.rules import TenantDeskRules
 from connectors.registry import open_channel
 from connectors.slack.channel import SlackChannel
