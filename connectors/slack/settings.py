@@ -12,14 +12,22 @@ API = "https://slack.com/api/"
 
 
 class SlackAccount(Settings):
-    """With ``http`` Slack calls webhooks and signs them with ``signing_secret``; in ``socket`` mode we connect to Slack
-    with ``app_token``. ``bot_token`` is used to send, look up and fetch."""
+    """A Slack app that is installed in one workspace."""
 
     mode: Literal["http", "socket"] = "http"
+    """``http``: Slack calls webhooks. ``socket``: Parley connects to Slack, for an installation that Slack cannot reach
+    (*Socket Mode* must be on in the app)."""
     bot_token: SecretStr
+    """The token ``xoxb-…`` (*OAuth & Permissions*, after the app was installed), with which messages are sent and
+    looked up."""
     signing_secret: SecretStr = SecretStr("")
+    """The secret with which Slack signs webhooks (*Basic Information*, *Signing Secret*). Only for mode ``http``, which
+    needs it."""
     app_token: SecretStr = SecretStr("")
+    """The token ``xapp-…`` with the scope ``connections:write`` (*Basic Information*, *App-Level Tokens*). Only for
+    mode ``socket``, which needs it."""
     api_base: Address = API
+    """The address of Slack's Web API. Change it only for a proxy or a simulator."""
 
     @property
     def is_called(self) -> bool:

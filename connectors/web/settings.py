@@ -10,29 +10,40 @@ from connectors.settings import Color, Settings
 
 
 class Theme(Settings):
-    """The appearance of the chat on the site. ``logo``: an image beside the configuration file, or an https address."""
+    """The appearance of the chat on the site."""
 
     name: str = ""
+    """The name at the top of the chat. Empty: the tenant's ``name``."""
     color: Color = "#2f6f4f"
+    """The colour of the button, the header and visitors' messages. Text on it is black or white, to be readable."""
     logo: str = ""
+    """An image: a file, relative to the configuration file, or an https address. Empty: none."""
     greeting: str = "Hello! How can we help?"
+    """The text above a conversation that has no messages yet."""
     position: Literal["left", "right"] = "right"
+    """The side of the page on which the chat opens. It is mirrored in languages that run from right to left."""
 
 
 class WebAccount(Settings):
-    """``origins`` may embed the chat ("*" means all). With ``identity_secret`` (HS256) or ``identity_public_key``
-    (ES256, PEM) visitors can prove who they are; ``identity: required`` refuses those who do not."""
+    """A chat that the tenant's own sites embed."""
 
     is_called: ClassVar[bool] = False
     """There is no vendor that could call webhooks."""
     origins: list[str] = ["*"]
+    """The sites that may embed the chat, such as ``https://shop.example.com``. ``*``: all."""
     identity: Literal["off", "optional", "required"] = "optional"
+    """Whether visitors can prove who they are. ``off`` refuses signed identities, ``required`` refuses visitors without
+    one."""
     identity_secret: SecretStr = SecretStr("")
+    """The secret with which your server signs identities (HS256), at least 32 bytes. Empty: HS256 is refused."""
     identity_public_key: str = ""
+    """The public key (PEM) of the private key with which your server signs identities (ES256). Empty: ES256 is refused.
+    """
     identity_audience: str = ""
     """The required ``aud`` of an identity. If empty, an identity may come without ``aud``, and an ``aud`` must name
     this account as ``tenant/account``. If set, every identity must have it."""
     theme: Theme = Theme()
+    """The appearance of the chat."""
     demo: str = ""
     """A folder with an ``index.html`` that embeds the chat, shown at ``/`` in embedded mode."""
     messages_per_minute: int = Field(default=60, ge=1)

@@ -43,7 +43,9 @@ class AmountLimitSettings(Settings):
     """A condition on one parameter: it holds when the parameter is greater than a value."""
 
     parameter: str
+    """The name of the parameter, which must be a number or an amount."""
     above: float = Field(ge=0)
+    """The greatest value for which the condition does not hold yet."""
     currency: str = ""
     """Only for amounts. An amount in another currency counts as above the limit."""
 
@@ -52,7 +54,9 @@ class ParameterSettings(Settings):
     """One input of an HTTP action."""
 
     type: Literal["text", "whole", "number", "amount", "date", "email", "yes_no"] = "text"
+    """The kind of value. ``whole`` is a number without decimals, ``amount`` a sum of money with at most two."""
     title: str = ""
+    """The name that people read. Empty: the parameter's name in words."""
     description: str = ""
     """What the parameter means, for the model that fills it in."""
     pattern: str = ""
@@ -60,8 +64,11 @@ class ParameterSettings(Settings):
     options: list[str] = []
     """The texts to choose from."""
     least: float | None = None
+    """The least number allowed. Without it there is no lower limit."""
     most: float | None = None
+    """The greatest number allowed. Without it there is no upper limit."""
     required: bool = True
+    """Ask for the value if the contact has not given it. If false, the action may run without it."""
     sensitive: bool = False
     """Leave the value out of everything that people read, such as the console and the desk."""
     currency: str = ""
@@ -96,12 +103,15 @@ class EndpointSettings(Settings):
     """One HTTP endpoint as an action."""
 
     title: str = ""
+    """The name that people read. Empty: the action's name in words."""
     description: str = Field(min_length=1)
     """What the action does and when to use it, for the model that asks for it."""
     method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"] = "POST"
+    """The HTTP method of the request."""
     url: EndpointUrl
     """The address. Parameters in braces are filled in; the others are sent as a query (GET) or as JSON."""
     parameters: dict[ActionName, ParameterSettings] = {}
+    """The inputs that the endpoint needs from the contact, by name."""
     contact: dict[ActionName, Literal["id", "email", "phone"]] = {}
     """Details of the verified contact to send along: the name that the endpoint expects → the detail."""
     headers: dict[str, SecretStr] = {}
@@ -109,6 +119,7 @@ class EndpointSettings(Settings):
     key_header: str = "Idempotency-Key"
     """The header that carries the idempotency key of a write."""
     risk: Literal["read", "write"] = "write"
+    """``write`` if a call changes something, ``read`` if it only looks something up."""
     needs: Assurance = "verified"
     """How well the contact must be identified: anonymous, channel or verified."""
     confirm: bool | AmountLimitSettings | None = None
@@ -120,9 +131,11 @@ class EndpointSettings(Settings):
     harmless: bool = False
     """The action may run even if the contact did not ask for it: it can be undone, or changes nothing outside."""
     timeout: float = Field(default=10, gt=0, le=60)
+    """Seconds to wait for the endpoint. After that the outcome of a write counts as unknown."""
     examples: list[str] = []
     """Messages in which contacts ask for this action."""
     look_up: LookupSettings | None = None
+    """The request that finds out whether a write was done. Without it a person has to find out."""
 
     @model_validator(mode="after")
     def _check(self) -> EndpointSettings:
@@ -142,10 +155,15 @@ class ActionLimits(Settings):
     """Rules for one action of this tenant that replace the action's own. A setting that is left out changes nothing."""
 
     needs: Assurance | None = None
+    """How well the contact must be identified: anonymous, channel or verified."""
     confirm: bool | AmountLimitSettings | None = None
+    """Whether the contact must confirm the action, or from which amount."""
     approve: bool | AmountLimitSettings | None = None
+    """Whether a colleague must approve the action, or from which amount."""
     per_contact_per_day: int | None = Field(default=None, ge=0)
+    """How often one contact may use the action in a day; 0: no limit."""
     harmless: bool | None = None
+    """The action may run even if the contact did not ask for it."""
     offered: bool = True
     """False switches the action off for this tenant."""
 

@@ -47,13 +47,21 @@ class DeskHours(Settings):
     day without hours. If no day has any, the desk is always open."""
 
     timezone: Timezone = "UTC"
+    """The time zone of the hours, such as Europe/Berlin."""
     mon: list[Hours] | Hours = []
+    """Hours on Mondays. Empty: closed."""
     tue: list[Hours] | Hours = []
+    """Hours on Tuesdays. Empty: closed."""
     wed: list[Hours] | Hours = []
+    """Hours on Wednesdays. Empty: closed."""
     thu: list[Hours] | Hours = []
+    """Hours on Thursdays. Empty: closed."""
     fri: list[Hours] | Hours = []
+    """Hours on Fridays. Empty: closed."""
     sat: list[Hours] | Hours = []
+    """Hours on Saturdays. Empty: closed."""
     sun: list[Hours] | Hours = []
+    """Hours on Sundays. Empty: closed."""
     holidays: list[Day] = []
     """Dates on which the desk is closed, such as 2026-12-24."""
 
@@ -103,7 +111,9 @@ class DeskEmoji(Settings):
     """Reactions to the first message of a thread that act on the conversation."""
 
     claim: Emoji = "eyes"
+    """Claims the conversation for the person who reacts."""
     resolve: Emoji = "white_check_mark"
+    """Resolves the conversation, without a form for outcome and tags."""
     give_back: Emoji = "repeat"
     """Hands the conversation back to the agent."""
     note: Emoji = "see_no_evil"
@@ -124,8 +134,11 @@ class DeskSettings(Settings):
     undo_seconds: float = Field(default=5, ge=0, le=60)
     """How long a reply to the contact is held back so that it can be undone."""
     emoji: DeskEmoji = DeskEmoji()
+    """The reactions with which people claim, resolve and hand back conversations. Write names without colons."""
     hours: DeskHours = DeskHours()
+    """Office hours. Outside them contacts learn when the desk opens, and time limits stand still."""
     times: DeskTimes = DeskTimes()
+    """Time limits for people's answers, with reminders and escalation."""
     rating: bool = True
     """Ask contacts for a rating when their conversation is resolved."""
     outcomes: list[Annotated[str, Field(min_length=1, max_length=60)]] = [

@@ -34,6 +34,7 @@ class SourceSettings(Settings):
     """A source of documents: a file, a folder, an address, or a location that an installed plugin reads."""
 
     location: str = Field(min_length=1)
+    """A file, a folder or an address, or a text in the form that the plugin defines."""
     visibility: Visibility = "public"
     """Who may see documents that do not set their own visibility: public, verified or internal."""
     language: Annotated[str, Field(pattern=LANGUAGE)] = ""
@@ -70,6 +71,7 @@ class KnowledgeSettings(Settings):
     websites: list[Annotated[WebsiteSettings, BeforeValidator(_as_website)]] = []
     """Websites to read: addresses, or mappings with further settings."""
     sources: list[SourceSettings] = []
+    """Documents that need settings of their own, or that a plugin reads."""
     private_hosts: list[Host] = []
     """Hosts (``host`` or ``host:port``) that may be read although their address is private. All others with a private
     address are refused."""

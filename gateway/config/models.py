@@ -15,7 +15,9 @@ class VoiceExample(Settings):
     """An example of a message and the answer that the tenant would give."""
 
     message: str = Field(min_length=1, max_length=2000)
+    """A contact's message."""
     answer: str = Field(min_length=1, max_length=2000)
+    """The answer to it, in the style that the model is to imitate."""
 
 
 class BudgetSettings(Settings):
@@ -23,10 +25,13 @@ class BudgetSettings(Settings):
     used up, the `local` model answers."""
 
     turn_tokens: int = Field(default=400_000, ge=1_000)
+    """Tokens of one turn, over all its requests: prompts and answers together."""
     turn_cost: float = Field(default=1.0, gt=0)
+    """Cost of one turn in US dollars, by the ``prices`` of the models."""
     turn_steps: int = Field(default=6, ge=1, le=50)
     """Requests to the model in one turn."""
     turn_seconds: float = Field(default=90, gt=0, le=600)
+    """Seconds that one turn may wait for models."""
     contact_tokens_a_day: int = Field(default=2_000_000, ge=0)
     """Tokens for one contact in a day; 0: no limit."""
     contact_cost_a_day: float = Field(default=5.0, ge=0)
@@ -41,7 +46,9 @@ class ModelPrices(Settings):
     """Prices in US dollars for a million tokens."""
 
     input: float = Field(default=0, ge=0)
+    """The price of a million tokens of prompts. 0: free."""
     output: float = Field(default=0, ge=0)
+    """The price of a million tokens of answers. 0: free."""
     cached_input: float | None = Field(default=None, ge=0)
     """The price of input that the provider had cached. By default the price of other input."""
 
@@ -67,6 +74,7 @@ class ModelEntry(Settings):
     max_output: int = Field(default=1_000, ge=50)
     """Tokens of an answer."""
     prices: ModelPrices = ModelPrices()
+    """The provider's prices, by which budgets count costs. Without them the model counts as free."""
     whole_knowledge: int = Field(default=0, ge=0)
     """If all of a tenant's documents have at most this many tokens, the model sees all of them with every question.
     0: never."""

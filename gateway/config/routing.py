@@ -48,6 +48,7 @@ class RiskSettings(Settings):
     """Words in the order in which they occur in a message. ``*`` at the end of a word matches any ending. An empty list
     switches a built-in topic off."""
     to: Route = "person"
+    """The route of messages with this topic."""
     say: str = Field(default="", max_length=2000)
     """The text that the contact gets when a person takes over, instead of ``voice.handoff``."""
 
@@ -125,6 +126,7 @@ class RoutingSettings(Settings):
     ``person``. Thresholds are between 0 and 1."""
 
     models: RouteModels = RouteModels()
+    """The models of the routes ``cheap`` and ``strong``."""
     examples: dict[str, IntentSettings | list[Message]] | str = {}
     """Intent → examples, or a file with them."""
     trained: str = ""

@@ -66,8 +66,11 @@ class _Channels(Settings):
 if TYPE_CHECKING:
     Channels = _Channels
 else:
+    _ACCOUNTS = Field(default={}, description="Accounts on this channel, by names of your choice.")
     Channels = create_model(
-        "Channels", __base__=_Channels, **{name: (dict[Slug, load_settings_model(name)], {}) for name in CHANNELS}
+        "Channels",
+        __base__=_Channels,
+        **{name: (dict[Slug, load_settings_model(name)], _ACCOUNTS) for name in CHANNELS},
     )
 
 
@@ -136,8 +139,11 @@ class RetentionSettings(Settings):
     Transcripts, contacts and files are kept without a time limit."""
 
     inbound_days: Annotated[int, _INBOUND] = 30
+    """Days for contacts' messages, from 8 to 60."""
     outbound_days: Annotated[int, _OUTBOUND] = 7
+    """Days for messages to contacts, from 1 to 7."""
     events_days: Annotated[int, _EVENTS] = 90
+    """Days for events about turns, deliveries, actions, handoffs and ratings, from 9 to 3650."""
 
 
 class Tenant(Settings):
@@ -146,17 +152,26 @@ class Tenant(Settings):
     name: str
     """The name that contacts see."""
     limits: LimitSettings = LimitSettings()
+    """Limits on messages, connections and stored files."""
     channels: Channels = Channels()
+    """The accounts at which contacts reach the tenant."""
     voice: VoiceSettings = VoiceSettings()
+    """The agent's name, and the phrases in which it writes."""
     knowledge: KnowledgeSettings = KnowledgeSettings()
+    """The documents that answers come from."""
     fold: FoldSettings = FoldSettings()
+    """How long to wait for further messages before answering."""
     retention: RetentionSettings = RetentionSettings()
+    """How long the topics keep records."""
     protection: ProtectionSettings = ProtectionSettings()
+    """Exceptions from the masking of payment card numbers."""
     model: ModelName | dict[Language, ModelName] = "local"
     """The entry of ``models`` that answers, or one for each language (``{de: german, en: english}``; other languages
     get the entry of ``voice.locale``, or the first one). If it fails, its ``fallback`` answers, then `local`."""
     budgets: BudgetSettings = BudgetSettings()
+    """How much the tenant's models may spend."""
     actions: ActionSettings = ActionSettings()
+    """Actions that the agent can carry out for a contact, such as cancelling an order."""
     desk: DeskSettings | None = None
     """The place where people take over. Without it they use the console or the admin API."""
     routes: RoutingSettings | None = None
@@ -186,17 +201,25 @@ class KafkaSettings(Settings):
     """How to connect to the brokers of ``bus: kafka://…``, and how ``parley topics create`` creates topics."""
 
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    """The encryption and login that the brokers' listener expects. ``SSL`` and ``SASL_SSL`` encrypt; the ``SASL`` ones
+    log in with ``username`` and ``password``."""
     sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
+    """The way to log in, as the brokers have it enabled. It has no effect without ``username``."""
     username: str = ""
+    """The user to log in as. It needs a ``SASL`` protocol. Empty: no login."""
     password: SecretStr = SecretStr("")
+    """The user's password. It goes together with ``username``."""
     ca_file: str = ""
     """The certificate authority (PEM) of the brokers, if it is not a public one."""
     cert_file: str = ""
     """The client certificate (PEM), if the brokers require one."""
     key_file: str = ""
+    """The private key (PEM) that belongs to ``cert_file``."""
     replication_factor: int = Field(default=0, ge=0, le=15)
     """Copies of each partition. 0: three, or as many as there are brokers."""
     min_insync_replicas: int = Field(default=0, ge=0, le=15)
+    """Copies of a record that must be written before a write counts as done. 0: two if there are at least three copies,
+    else one."""
 
     @model_validator(mode="after")
     def _check(self) -> KafkaSettings:
@@ -240,6 +263,7 @@ class _Servers(Settings):
     ``tokenizer.json``, ``encoder.json``); or ``auto``, the downloaded sentence encoder if there is one, else ``light``.
     """
     kafka: KafkaSettings = KafkaSettings()
+    """The connection to Kafka, and the replication of topics. It has no effect with ``bus: sqlite``."""
 
 
 if TYPE_CHECKING:
@@ -248,7 +272,12 @@ if TYPE_CHECKING:
         pass
 else:
     _WithSections = create_model(
-        "_WithSections", __base__=_Servers, **{name: (model, model()) for name, model in load_sections().items()}
+        "_WithSections",
+        __base__=_Servers,
+        **{
+            name: (model, Field(default=model(), description="The login and encryption for the server of ``state``."))
+            for name, model in load_sections().items()
+        },
     )
 
 
@@ -256,6 +285,7 @@ class Config(_WithSections):
     """The configuration of an installation."""
 
     telemetry: TelemetrySettings = TelemetrySettings()
+    """The export of traces."""
     transcriber: str = ""
     """The transcriber of voice notes: the name of an entry point in the group ``parley.transcribers``. Empty: none, and
     contacts who send a voice note are asked to write."""
@@ -276,6 +306,7 @@ class Config(_WithSections):
     models: dict[str, ModelEntry] = {"local": ModelEntry()}
     """The registry of models, by name."""
     tenants: dict[Slug, Tenant] = Field(min_length=1)
+    """The organizations that this installation serves, by a short name of your choice."""
     _folder: Path = PrivateAttr(default=Path())
 
     @property

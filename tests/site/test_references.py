@@ -11,6 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from connectors.registry import CHANNELS
+from docs._hooks.settings import Section, find_sections
 from gateway.cli import app
 from gateway.config.settings import Config
 from gateway.http.endpoints import ENDPOINTS
@@ -51,6 +52,15 @@ def test_every_setting_has_its_place(site: Site) -> None:
     shown = {re.sub(r"\b[A-Z]+\b", "*", name.partition(":")[0]) for name in site.page("reference/settings").ids}
     assert len(wanted) > 200
     assert wanted - shown == set()
+
+
+def test_every_setting_has_a_description() -> None:
+    sections = list(find_sections(Section("", Config)))
+    assert len(sections) > 40
+    missing = [f"{section.path}.{name} {section.choice}".strip(" .")
+               for section in sections for name, field in section.model.model_fields.items()
+               if not (field.description or "").strip()]  # fmt: skip
+    assert missing == []
 
 
 def test_a_setting_is_shown_with_its_default_variable_and_description(site: Site) -> None:

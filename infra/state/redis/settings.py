@@ -16,7 +16,9 @@ class RedisSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     username: str = ""
+    """The user to log in as, if the address in ``state`` names none. Empty: the server's default user."""
     password: SecretStr = SecretStr("")
+    """The user's password, if the address in ``state`` contains none. Empty: no login."""
     ca_file: str = ""
     """The certificate authority (PEM) of the server, if it is not a public one."""
 
