@@ -13,7 +13,7 @@ import structlog
 from pydantic import BaseModel, ValidationError
 
 from connectors.streams.account_lease import AccountLease
-from connectors.streams.catch_up import CatchUp
+from connectors.streams.catch_up import HORIZON, CatchUp, ReadHistory
 from connectors.streams.timing import EventStreamTimings
 from schemas.errors import Fenced, InvalidRequest, TemporaryRefusal, Unavailable
 from schemas.ports import Account, Clock, Event, Metrics
@@ -52,6 +52,11 @@ class AccountEventStream:
         self._metrics = metrics
         self.catch_up: CatchUp | None = None
         """The backfill of channels whose vendor keeps a history."""
+        self.read_places: set[str] = set()
+        """Places whose histories were read after the last gap."""
+        self._gap: tuple[datetime, datetime] | None = None
+        """The last time in which events were missed."""
+        self._has_unread_place = False
         self._note = Note()
         self._saved = Note()
         self._is_first = False
@@ -103,6 +108,22 @@ class AccountEventStream:
             self._append_started = None
         # If the lease was lost meanwhile, the events are appended, but the next holder may get them again.
         self._holding.check()
+        self._repeat_backfill()
+
+    async def find_missed(self, place: str, read: ReadHistory) -> list[Event]:
+        await self._wait_for_catch_up()
+        if self.catch_up is None or self._gap is None or place in self.read_places:
+            return []
+        began, ended = self._gap
+        # After one failure the repeated backfill reads the others, too, rather than keep events waiting for each.
+        if self._has_unread_place or ended < self._clock() - HORIZON:
+            return []
+        found = await self.catch_up.read_place(began, read)
+        if found is None:
+            self._has_unread_place = True
+            return []
+        self.read_places.add(place)
+        return found
 
     def remember(self, session: Mapping[str, Any]) -> None:
         self._note = self._note.model_copy(update={"session": dict(session)})
@@ -116,6 +137,8 @@ class AccountEventStream:
         self._is_live = True
         self._report_live(1)
         if missed and not self._is_first:
+            self.read_places.clear()
+            self._gap = (self._note.heard or self._clock(), self._clock())
             self.request_backfill()
             self._hold_until = asyncio.get_running_loop().time() + hold
             self._start_catch_up()
@@ -181,6 +204,14 @@ class AccountEventStream:
                 return
             for each in events:
                 await self._append([each])
+
+    def _repeat_backfill(self) -> None:
+        """Read all histories since the last gap once more, if that of a new place could not be read: the event that
+        named the place is appended now, so the place is known."""
+        if self._has_unread_place and self._gap is not None:
+            self._has_unread_place = False
+            self._note = self._note.model_copy(update={"heard": self._gap[0]})
+            self.request_backfill()
 
     async def _wait_for_catch_up(self) -> None:
         if self.catch_up is not None:

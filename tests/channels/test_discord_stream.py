@@ -115,22 +115,6 @@ async def test_a_process_goes_on_where_the_one_before_stopped(
     assert (asked(server, "Identify"), asked(server, "Resume")) == (2, 0)
 
 
-async def test_what_is_lost_between_two_processes_is_a_strangers_first_direct_message(
-    server: Discord, stream_processes: StreamProcesses
-) -> None:
-    """Discord lists no direct messages, so nobody knows of it (ADR 50). Their next one is heard."""
-    async with stream_processes.process():
-        await connected(server)
-        await server.say("mia", "known")
-        await stream_processes.until("known")
-    await server.say("leo", "hello?")
-    await server.say("mia", "meanwhile")
-    async with stream_processes.process():
-        await stream_processes.until("known", "meanwhile")
-        await server.say("leo", "anybody there?")
-        await stream_processes.until("known", "meanwhile", "anybody there?")
-
-
 async def test_when_too_much_waits_the_connection_is_given_up_and_nothing_is_lost(
     server: Discord, stream_processes: StreamProcesses, monkeypatch: pytest.MonkeyPatch
 ) -> None:

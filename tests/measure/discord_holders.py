@@ -1,4 +1,5 @@
-"""Messages that are lost when another process becomes the holder of a Discord account, with production intervals.
+"""Messages that are lost when another process becomes the holder of a Discord account, with production intervals:
+at once, and after each stranger has written again.
 
 python -m tests.measure.discord_holders
 """
@@ -55,11 +56,19 @@ async def _take_over(processes: StreamProcesses, is_killed: bool) -> str:
         await first
     rounds, gap = await _write_until_connected(server, began)
     await asyncio.sleep(4)
-    heard = {text.removeprefix(f"{server.mention} ") for text in await processes.heard()}
-    lost = {kind: sum(f"{kind} {number}" not in heard for number in range(rounds)) for kind in ("dm", "room", "known")}
+    lost = await _count_lost(server, processes, rounds)
+    for number in range(rounds):
+        await server.say(f"stranger{number}", f"again {number}")
+    await asyncio.sleep(4)
+    still_lost = await _count_lost(server, processes, rounds)
     stops[1].set()
     await second
-    return f"{gap:.1f} s, {rounds} messages of each kind; lost: {lost}"
+    return f"{gap:.1f} s, {rounds} messages of each kind; lost: {lost}; after one more each: {still_lost}"
+
+
+async def _count_lost(server: Discord, processes: StreamProcesses, rounds: int) -> dict[str, int]:
+    heard = {text.removeprefix(f"{server.mention} ") for text in await processes.heard()}
+    return {kind: sum(f"{kind} {number}" not in heard for number in range(rounds)) for kind in ("dm", "room", "known")}
 
 
 def _is_connected(server: Discord) -> bool:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from itertools import chain, starmap
 
 import structlog
 
 from connectors.discord.channel import DiscordChannel
 from connectors.discord.directory import Directory
+from connectors.discord.gateway.backfill import History, find_direct_channels
 from connectors.discord.gateway.interaction_responses import respond
 from connectors.discord.models import Dispatch, get_log_fields
 from connectors.discord.rest import RestClient
@@ -18,6 +20,8 @@ from schemas.ports import Account, Event, EventStreamContext
 log = structlog.get_logger("parley.discord")
 
 RETRY_SECONDS = 5.0
+READERS = 5
+"""Histories read at a time."""
 
 
 class EventDispatcher:
@@ -34,7 +38,8 @@ class EventDispatcher:
         if not received:
             return
         parsed = [(each, self._channel.parse_dispatch(await self._complete(each), self._account)) for each in received]
-        await self._append([event for _, events in parsed for event in events])
+        missed = await self._find_missed(received)
+        await self._append([*missed, *(event for _, events in parsed for event in events)])
         for each, events in parsed:
             if each.t == "INTERACTION_CREATE":
                 task = asyncio.create_task(respond(self._rest, each.d, self._account, understood=bool(events)))
@@ -53,6 +58,20 @@ class EventDispatcher:
             except TemporaryRefusal as error:
                 log.warning("append_failed", **get_log_fields(self._account), code=error.code)
                 await asyncio.sleep(min(RETRY_SECONDS, (error.retry_after_ms or 1000) / 1000))
+
+    async def _find_missed(self, received: Sequence[Dispatch]) -> list[Event]:
+        """Return what strangers wrote, in direct messages of which Discord told nobody, before these events."""
+        limit = asyncio.Semaphore(READERS)
+
+        async def find(channel: str, before: int) -> list[Event]:
+            async with limit:
+                return await self._line.find_missed(
+                    channel,
+                    lambda since: History(self._channel, self._account, since).read_direct_messages(channel, before),
+                )
+
+        found = await asyncio.gather(*starmap(find, find_direct_channels(received).items()))
+        return list(chain.from_iterable(found))
 
     async def _complete(self, received: Dispatch) -> Dispatch:
         """Add the context. Wait until Discord gives it: the same event must always be parsed the same way. Raises
