@@ -28,6 +28,8 @@ class Note(BaseModel):
     """The note that one holder of an account leaves for the next."""
 
     heard: datetime | None = None
+    is_behind: bool = False
+    """Histories still have to be read since then, also if the vendor resumes the session."""
     session: dict[str, Any] = {}
 
 
@@ -62,7 +64,6 @@ class AccountEventStream:
         self._is_first = False
         """No process has listened before this connection."""
         self._is_live = False
-        self._is_behind = False
         self._loss_count = 0
         """The number of times that events were missed."""
         self._refused = False
@@ -136,7 +137,7 @@ class AccountEventStream:
     async def live(self, *, missed: bool, hold: float) -> None:
         self._is_live = True
         self._report_live(1)
-        if missed and not self._is_first:
+        if (missed or self._note.is_behind) and not self._is_first:
             self.read_places.clear()
             self._gap = (self._note.heard or self._clock(), self._clock())
             self.request_backfill()
@@ -149,7 +150,7 @@ class AccountEventStream:
 
     def request_backfill(self) -> None:
         """Events were missed. The vendor may not repeat them, so its history is read once events can be accepted."""
-        self._is_behind = self.catch_up is not None
+        self._note = self._note.model_copy(update={"is_behind": self.catch_up is not None})
         self._loss_count += 1
 
     def mark_pending(self, since: datetime | None) -> None:
@@ -163,7 +164,7 @@ class AccountEventStream:
 
     async def tick(self) -> None:
         """Raises Fenced."""
-        if self._is_behind:
+        if self._note.is_behind:
             self._start_catch_up()
         self._update_heard()
         if self._is_save_due():
@@ -181,14 +182,14 @@ class AccountEventStream:
             await self.save()
 
     def _is_save_due(self) -> bool:
-        if self._note.session != self._saved.session or self._saved.heard is None:
+        if self._note.session != self._saved.session or self._note.is_behind or self._saved.heard is None:
             return self._note != self._saved
         heard = self._note.heard or self._saved.heard
         return (heard - self._saved.heard).total_seconds() >= self._times.note_interval
 
     def _update_heard(self) -> None:
         """Count the time until now as heard, except events that wait or are being appended."""
-        if self._is_live and not self._is_behind and not self._refused:
+        if self._is_live and not self._note.is_behind and not self._refused:
             unheard = [each for each in (self._append_started, self._pending_since) if each is not None]
             self._note = self._note.model_copy(update={"heard": min([self._clock(), *unheard])})
 
@@ -223,8 +224,7 @@ class AccountEventStream:
 
     def _finish_catch_up(self, losses: int, began: datetime) -> None:
         # Events missed while the history was read may be in the part that had been read already.
-        self._is_behind = self._loss_count != losses
-        self._note = self._note.model_copy(update={"heard": began})
+        self._note = self._note.model_copy(update={"heard": began, "is_behind": self._loss_count != losses})
 
     def _report_live(self, live: int) -> None:
         labels = {"tenant": self._account.tenant, "channel": self._account.channel, "account": self._account.name}

@@ -1,4 +1,4 @@
-"""First direct messages of strangers that fall between two processes. Discord does not list them, so they are read when
+"""First direct messages of strangers that fall between two sessions. Discord does not list them, so they are read when
 the next event names their channel."""
 
 from __future__ import annotations
@@ -28,13 +28,14 @@ async def server() -> AsyncIterator[Discord]:
 async def stream_processes(
     server: Discord, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[StreamProcesses]:
-    """One process has listened, and heard Mia."""
+    """One process has listened, and heard Mia. Then Discord forgets the session."""
     monkeypatch.setattr(session_budget, "MIN_SPACING", timedelta(0))
     async with hall_of(server, tmp_path) as stream_processes:
         async with stream_processes.process():
             await connected(server)
             await server.say("mia", "known")
             await stream_processes.until("known")
+        server.gateway.sessions.clear()
         yield stream_processes
 
 
@@ -82,6 +83,7 @@ async def test_nothing_is_read_where_nobody_missed_anything(server: Discord, tmp
 async def test_after_each_gap_a_stranger_is_read_once(server: Discord, stream_processes: StreamProcesses) -> None:
     said = ["known"]
     for person in ("leo", "ann"):
+        server.gateway.sessions.clear()
         await server.say(person, f"{person} in a gap")
         async with stream_processes.process():
             await connected(server)

@@ -6,11 +6,12 @@ import asyncio
 import json
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
 from pydantic import ValidationError
 
+from connectors.discord.gateway.sessions import Session
 from connectors.discord.models import Dispatch
 from schemas.ports import Clock
 
@@ -20,51 +21,63 @@ DISPATCH = 0
 """The opcode of events."""
 
 
+class GatewayEvent(Dispatch):
+    """``s`` is the event's number in its session."""
+
+    s: int = 0
+
+
+class QueuedEvent(NamedTuple):
+    at: datetime
+    session: Session
+    event: GatewayEvent
+
+
 class EventQueue:
-    """Frames in the order of their arrival. ``on_change`` is told since when some may be waiting; None if none do."""
+    """Events in the order of their arrival. ``on_change`` is told since when some may be waiting; None if none do."""
 
     def __init__(self, clock: Clock, on_change: Callable[[datetime | None], None]) -> None:
         self._clock = clock
         self._tell = on_change
-        self._frames: asyncio.Queue[tuple[datetime, str]] = asyncio.Queue()
-        self._taken: list[tuple[datetime, str]] = []
+        self._waiting: asyncio.Queue[QueuedEvent] = asyncio.Queue()
+        self._taken: list[QueuedEvent] = []
 
     @property
     def size(self) -> int:
-        return self._frames.qsize()
+        return self._waiting.qsize()
 
-    def put(self, raw: str) -> None:
-        """Add a frame; an empty one only wakes the reader."""
+    def put(self, session: Session, event: GatewayEvent) -> None:
         arrived = self._clock()
-        if not self._taken and self._frames.empty():
+        if not self._taken and self._waiting.empty():
             self._tell(arrived)
-        self._frames.put_nowait((arrived, raw))
+        self._waiting.put_nowait(QueuedEvent(arrived, session, event))
 
-    async def take(self, most: int) -> list[Dispatch]:
+    async def take(self, most: int) -> list[GatewayEvent]:
         """Return the next events, at most so many; they count as waiting until ``finish``."""
-        self._taken.append(await self._frames.get())
-        while len(self._taken) < most and not self._frames.empty():
-            self._taken.append(self._frames.get_nowait())
-        return [event for _, raw in self._taken if raw and (event := _parse(raw)) is not None]
+        self._taken.append(await self._waiting.get())
+        while len(self._taken) < most and not self._waiting.empty():
+            self._taken.append(self._waiting.get_nowait())
+        return [each.event for each in self._taken]
 
     def finish(self) -> None:
         """The events that were taken are appended. What follows has arrived after the last of them."""
-        self._tell(None if self._frames.empty() else self._taken[-1][0])
-        for _ in self._taken:
-            self._frames.task_done()
+        self._tell(None if self._waiting.empty() else self._taken[-1].at)
+        for each in self._taken:
+            each.session.seq = max(each.session.seq, each.event.s)
+            self._waiting.task_done()
         self._taken = []
 
     async def wait_until_empty(self) -> None:
         """Wait until everything is appended."""
-        await self._frames.join()
+        await self._waiting.join()
 
 
-def _parse(raw: str) -> Dispatch | None:
+def parse_frame(raw: str) -> GatewayEvent | None:
     """Return the event; None for a frame that is none."""
     frame: Any = None
     try:
         frame = json.loads(raw)
-        return Dispatch.model_validate(frame) if frame["op"] == DISPATCH else None
+        return GatewayEvent.model_validate({**frame, "d": frame["d"] or {}}) if frame["op"] == DISPATCH else None
     except (ValueError, RecursionError, ValidationError, TypeError, LookupError):
         kind = str(frame.get("t"))[:64] if isinstance(frame, dict) else ""
         log.info("frame_unreadable", channel="discord", kind=kind)

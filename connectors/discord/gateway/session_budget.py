@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any
 
-from pydantic import AwareDatetime, ValidationError
+from pydantic import AwareDatetime
 
 from connectors.discord.models import DiscordModel
 
@@ -26,17 +24,6 @@ class SessionBudget(DiscordModel):
 
     left: float = MAX_BURST
     at: AwareDatetime | None = None
-
-    @classmethod
-    def from_note(cls, note: Mapping[str, Any]) -> SessionBudget:
-        """Read what ``build_note`` made, or start anew."""
-        try:
-            return cls.model_validate(note.get("budget", {}))
-        except ValidationError:
-            return cls()
-
-    def build_note(self) -> dict[str, Any]:
-        return {"budget": self.model_dump(mode="json")}
 
     def get_wait(self, now: datetime, shards: int, many: int) -> timedelta:
         """Return how long a bot with so many shards waits until it may identify ``many`` of them."""

@@ -2,8 +2,8 @@
 order.
 
 Discord may require a bot in many servers to use several connections, its shards. Each gets the events of some servers;
-the first also gets direct messages. The holder of the account holds all shards. discord.py resumes the session of a
-shard that is lost; every other start is a new session, and histories are read.
+the first also gets direct messages. The holder of the account holds all shards. Sessions are resumed after the last
+appended event, also by the next holder; histories are read when one has to begin anew.
 
 docs/adr/0050-discord-gateway-client.md
 """
@@ -19,18 +19,18 @@ import structlog
 
 from connectors.discord.channel import DiscordChannel
 from connectors.discord.gateway.dispatcher import EventDispatcher
-from connectors.discord.gateway.event_queue import EventQueue
-from connectors.discord.gateway.session_budget import SessionBudget
-from connectors.discord.gateway.shard_client import ShardClient
+from connectors.discord.gateway.event_queue import EventQueue, GatewayEvent
+from connectors.discord.gateway.sessions import Session, SessionStore
+from connectors.discord.gateway.shard_client import NEW_SESSION, RESUMED_SESSION, ShardClient
 from connectors.discord.models import get_log_fields
 from connectors.discord.rest import RestClient
-from schemas.errors import ParleyError, RetryLater, SetupError
+from schemas.errors import CredentialsRevoked, ParleyError, RetryLater, SetupError
 from schemas.ports import Account, Clock, EventStreamContext
 
 log = structlog.get_logger("parley.discord")
 
 MAX_WAITING = 2000
-"""Events waiting to be appended; above this the connection is given up, and histories are read later."""
+"""Events waiting to be appended; above this the connection is given up, and resumed later."""
 BATCH_SIZE = 100
 DRAIN_SECONDS = 3.0
 """For what arrived before the connection ended."""
@@ -53,30 +53,35 @@ class DiscordStream:
         self._clock = clock
         self._rest = RestClient(account)
         self._dispatcher = EventDispatcher(channel, account, line, self._rest)
-        self._budget = SessionBudget.from_note(line.session)
+        self._store = SessionStore.from_note(line.session)
         self._queue = EventQueue(clock, line.mark_pending)
-        self._count = 1
         self._max_concurrency = 1
         """Shards that may identify together."""
         self._identified: dict[int, asyncio.Future[None]] = {}
         self._admission = asyncio.Lock()
+        self._last_turn = -1
+        """The group of shards that identified last."""
         self._lost: set[int] = set()
         """Shards that do not receive events."""
         self._is_live = False
         self._is_behind = False
         """A session began to which Discord repeats nothing."""
-        self._has_begun = asyncio.Event()
-        """All shards have received events."""
+        self._may_append = asyncio.Event()
+        """All shards have received events. Until then histories may have to come first, unless all are resumed."""
         self._failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def run(self) -> None:
         """See schemas.ports.EventStreamChannel."""
         self._line.mark_pending(None)
         try:
-            await self._plan_shards()
+            if self._store.missing_count:
+                await self._plan_shards()
+            else:
+                self._may_append.set()
             await self._run_shards()
-        except SetupError:
-            if not self._has_begun.is_set():
+        except (CredentialsRevoked, SetupError) as error:
+            self._line.remember(SessionStore(budget=self._store.budget).build_note())
+            if isinstance(error, CredentialsRevoked) or not self._may_append.is_set():
                 raise
             # It worked before: Discord may require another number of shards now.
             raise RetryLater("the number of shards is asked for anew", retry_after_ms=1000) from None
@@ -95,16 +100,19 @@ class DiscordStream:
         limit = answer.get("session_start_limit")
         limits: Mapping[str, object] = limit if isinstance(limit, Mapping) else {}
         self._max_concurrency = max(1, _parse_number(limits.get("max_concurrency")))
-        self._count = min(MAX_SHARDS, max(1, _parse_number(answer.get("shards"))))
+        if not self._store.sessions:
+            count = min(MAX_SHARDS, max(1, _parse_number(answer.get("shards"))))
+            self._store.sessions = [Session() for _ in range(count)]
         remaining, reset = limits.get("remaining"), limits.get("reset_after")
-        if isinstance(remaining, int) and remaining < RESERVED_IDENTIFIES + self._count and isinstance(reset, int):
+        reserved = RESERVED_IDENTIFIES + self._store.missing_count
+        if isinstance(remaining, int) and remaining < reserved and isinstance(reset, int):
             log.error("identify_exhausted", **get_log_fields(self._account), seconds=reset // 1000)
             raise RetryLater("the day's sessions are used up", retry_after_ms=reset)
-        self._check_budget(self._count)
+        self._check_budget(self._store.missing_count)
 
     async def _run_shards(self) -> None:
         """Run all shards until one ends, or an event cannot be appended. Raises what the end means."""
-        self._lost = set(range(self._count))
+        self._lost = set(range(len(self._store.sessions)))
         worker = asyncio.create_task(self._process_events())
         running: set[asyncio.Future[None]] = {self._failure, worker}
         opening = asyncio.create_task(self._open(running))
@@ -123,33 +131,27 @@ class DiscordStream:
             each.result()
 
     async def _open(self, running: set[asyncio.Future[None]]) -> None:
-        """Start the shards one after the other; each waits for its turn to identify. Returns once all have, or one
-        ended."""
-        for number in range(self._count):
-            await asyncio.sleep(self._get_spacing(number).total_seconds())
+        """Resume the shards that have a session; then start the others one after the other, because each waits for its
+        turn to identify. Returns once all have, or one ended."""
+        for number, session in sorted(enumerate(self._store.sessions), key=lambda each: not each[1].id):
             identified = self._identified[number] = asyncio.get_running_loop().create_future()
-            client = ShardClient(self._account, number, self._count, self)
+            client = ShardClient(self._account, number, len(self._store.sessions), self)
             running.add(asyncio.create_task(client.run_session()))
-            await asyncio.wait({identified, *running}, return_when=asyncio.FIRST_COMPLETED)
-            if not identified.done():
-                return
-
-    def _get_spacing(self, shard: int) -> timedelta:
-        """Return how long the shard waits for its turn. Discord groups shards by number modulo max_concurrency; those
-        of one group identify apart."""
-        is_first_of_its_turn = shard % self._max_concurrency == 0
-        return self._budget.get_spacing(self._clock()) if is_first_of_its_turn else timedelta(0)
+            if not session.id:
+                await asyncio.wait({identified, *running}, return_when=asyncio.FIRST_COMPLETED)
+                if not identified.done():
+                    return
 
     async def _drain(self, worker: asyncio.Task[None]) -> None:
-        """Append what arrived before the end: Discord repeats it to nobody."""
-        if self._has_begun.is_set() and not worker.done():
+        """Append what arrived before the end: Discord does not repeat it if the session is lost."""
+        if self._may_append.is_set() and not worker.done():
             emptied = asyncio.create_task(self._queue.wait_until_empty())
             await asyncio.wait({worker, emptied}, timeout=DRAIN_SECONDS, return_when=asyncio.FIRST_COMPLETED)
             emptied.cancel()
 
     def _check_budget(self, many: int) -> None:
         """Raises RetryLater while so many identifications are not left."""
-        wait = self._budget.get_wait(self._clock(), self._count, many)
+        wait = self._store.budget.get_wait(self._clock(), len(self._store.sessions), many)
         if wait > timedelta(0):
             log.warning("identify_delayed", **get_log_fields(self._account), seconds=wait.total_seconds())
             raise RetryLater("too many sessions were begun", retry_after_ms=int(wait.total_seconds() * 1000) + 1)
@@ -160,46 +162,69 @@ class DiscordStream:
         if not initial:
             await asyncio.sleep(random.uniform(*INVALID_PAUSE))
         async with self._admission:
-            if not initial:
-                await asyncio.sleep(self._budget.get_spacing(self._clock()).total_seconds())
+            # Discord groups shards by number modulo max_concurrency; those of one group identify apart.
+            turn = shard // self._max_concurrency
+            if not initial or turn != self._last_turn:
+                await asyncio.sleep(self._store.budget.get_spacing(self._clock()).total_seconds())
             self._check_budget(1)
-            self._budget = self._budget.spend(self._clock())
-            self._line.remember(self._budget.build_note())
+            self._last_turn = turn
+            self._store.budget = self._store.budget.spend(self._clock())
+            self._remember()
             await self._line.save()
         if not self._identified[shard].done():
             self._identified[shard].set_result(None)
 
-    def receive(self, raw: str) -> None:
+    def receive(self, shard: int, event: GatewayEvent) -> None:
+        if self._failure.done():
+            return None  # An event was left out: none after it may be appended, so that Discord repeats them all.
+        if event.t == NEW_SESSION:
+            id_, url = (str(event.d.get(name) or "") for name in ("session_id", "resume_gateway_url"))
+            self._store.sessions[shard] = Session(id=id_, url=url)
+            self._remember()
+        session = self._store.sessions[shard]
+        if not session.mark_received(event.s):
+            return None
+        if event.t in (NEW_SESSION, RESUMED_SESSION):
+            self._report_connected(shard, fresh=event.t == NEW_SESSION)
         if self._queue.size >= MAX_WAITING:
-            return self.give_up(RetryLater("more happens than can be appended"))
-        return self._queue.put(raw)
+            return self._give_up(RetryLater("more happens than can be appended"))
+        return self._queue.put(session, event)
 
-    def report_connected(self, shard: int, *, fresh: bool) -> None:
-        self._lost.discard(shard)
-        self._is_behind |= fresh
-        if not self._lost:
-            self._has_begun.set()
-            self._queue.put("")
-
-    def report_lost(self, shard: int) -> None:
+    def report_lost(self, shard: int, *, resumable: bool) -> None:
+        if not resumable:
+            self._store.sessions[shard] = Session()
+            self._remember()
         self._lost.add(shard)
         self._is_live = False
         self._line.mark_disconnected()
 
-    def give_up(self, error: ParleyError) -> None:
+    def get_session(self, shard: int) -> Session:
+        return self._store.sessions[shard]
+
+    def _report_connected(self, shard: int, *, fresh: bool) -> None:
+        self._lost.discard(shard)
+        self._is_behind |= fresh
+        if not self._lost:
+            self._may_append.set()
+
+    def _give_up(self, error: ParleyError) -> None:
         if not self._failure.done():
             self._failure.set_exception(error)
 
     # ── events ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def _process_events(self) -> None:
-        """Append events in their order, once all shards are connected, so that histories come first."""
-        await self._has_begun.wait()
+        """Append events in their order; histories come first."""
+        await self._may_append.wait()
         while True:
             received = await self._queue.take(BATCH_SIZE)
             await self._go_live()
             await self._dispatcher.dispatch(received)
             self._queue.finish()
+            self._remember()
+
+    def _remember(self) -> None:
+        self._line.remember(self._store.build_note())
 
     async def _go_live(self) -> None:
         if self._lost or (self._is_live and not self._is_behind):

@@ -165,7 +165,7 @@ class Gateway:
         if self._met("Heartbeat", data, connection):
             return
         if connection.session is not None and isinstance(data, int):
-            connection.session.heard = max(connection.session.heard, data)
+            connection.session.acknowledge(data)
         connection.say(ACK)
         self._ledger.changed()
 
@@ -204,7 +204,7 @@ class Gateway:
         self._forget()
         session = self.sessions.get(str(data.get("session_id")))
         seq = data["seq"] or 0
-        missed = session.since(max(0, seq - self.overlap)) if session else None
+        missed = session.since(seq) if session else None
         if session is None or missed is None:
             # Also of a client that lost its line before it had a session: it asks for none at all.
             return connection.say(INVALID, False)
@@ -214,7 +214,7 @@ class Gateway:
             session.connection.close(4000, "Resumed elsewhere.")
         self._join(connection, session)
         session.heard = max(session.heard, seq)
-        for text in missed:
+        for text in session.since(max(0, seq - self.overlap)) or missed:
             connection.write(text)
         session.tell(Event("RESUMED", {"_trace": []}), self._world.bot.id)
         return self._ledger.changed()
