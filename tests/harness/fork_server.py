@@ -43,6 +43,11 @@ def warm() -> None:
     for package in (gateway, connectors, agent_worker, infra, schemas):
         for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
             importlib.import_module(module.name)
+    from agent_worker.actions.parsing.date_languages import load_date_parser
+    from agent_worker.nlu.language_detection import load_language_model
+
+    load_language_model()
+    load_date_parser()
     # What is here now is never garbage: a child that looked through it would only copy the pages.
     gc.collect()
     gc.freeze()
