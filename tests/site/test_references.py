@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from connectors.registry import CHANNELS
-from docs._hooks.settings import Section, find_sections
+from docs.hooks.settings import Section, find_sections
 from gateway.cli import app
 from gateway.config.settings import Config
 from gateway.http.endpoints import ENDPOINTS

@@ -13,8 +13,8 @@ from typing import Any
 
 from mkdocs.structure.files import File, Files
 
-from docs._hooks import commands, errors, http, metrics, settings, topics
-from docs._hooks.dialect import translate
+from docs.hooks import commands, errors, http, metrics, settings, topics
+from docs.hooks.dialect import translate
 
 ROOT = Path(__file__).parents[2]
 REFERENCES = {

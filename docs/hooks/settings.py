@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
-from docs._hooks.tables import prose, table
+from docs.hooks.tables import prose, table
 from gateway.config.settings import Config
 
 INTRODUCTION = """# Settings

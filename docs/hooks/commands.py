@@ -8,7 +8,7 @@ from typing import Any
 import typer
 from typer.core import TyperArgument, TyperGroup
 
-from docs._hooks.tables import prose, table
+from docs.hooks.tables import prose, table
 from gateway.cli import app
 
 INTRODUCTION = """# Commands

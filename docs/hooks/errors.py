@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from docs._hooks.tables import prose, table
+from docs.hooks.tables import prose, table
 from schemas import errors
 from schemas.errors import ParleyError
 

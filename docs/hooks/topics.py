@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from connectors.registry import CHANNELS
-from docs._hooks.tables import fields_table, models, prose, table
+from docs.hooks.tables import fields_table, models, prose, table
 from schemas.export import asyncapi
 from schemas.topics import DAY_MS
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from docs._hooks.tables import describe_type, models, prose, table
+from docs.hooks.tables import describe_type, models, prose, table
 from gateway.http.openapi import build_document
 
 INTRODUCTION = """# HTTP API

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from docs._hooks.tables import table
+from docs.hooks.tables import table
 from infra.metrics import COUNTERS, GAUGES, HISTOGRAMS
 
 INTRODUCTION = """# Metrics
