@@ -105,7 +105,7 @@ async def open_desk(
     servers = {}
     if request.param == "scaled":
         servers = {"kafka": request.getfixturevalue("kafka_bootstrap"), "redis": request.getfixturevalue("redis_url")}
-    slack = SlackVendor(pace=0.01)
+    slack = SlackVendor(pace=0.05)
     async with slack.serving():
         tenants = {"plantstore": tenant(slack, **desk)}
         parley = Installation.make(fork_server, folder, prefix=prefix, tenants=tenants, **servers)

@@ -283,7 +283,7 @@ async def test_a_message_that_arrives_before_the_first_write_is_read_first(shop:
 async def test_a_message_that_arrives_after_the_first_write_waits_for_the_next_turn(shop: Shop) -> None:
     pending = await shop.ask()
     lane = await shop.world.lane(shop.yes(pending))
-    shop.payments.pause = 0.15
+    shop.payments.pause = 0.05  # well under the action's timeout
     running = asyncio.create_task(shop.worker.handle(lane))
     await wait_until(lambda: bool(shop.payments.done))
     lane.arrive(*await shop.world.records(shop.world.said("wait", "wait!")))
