@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from schemas.ports import Offer
@@ -75,8 +74,3 @@ class Prompt:
 
     def append(self, *parts: PromptPart) -> Prompt:
         return replace(self, parts=(*self.parts, *parts))
-
-
-def estimate_tokens(texts: Sequence[str]) -> int:
-    """Estimated."""
-    return sum(map(len, texts)) // _CHARACTERS_PER_TOKEN + 1

@@ -14,7 +14,7 @@ from connectors import conversation_signals
 from connectors.outbound import receipt_events
 from schemas import ids, topics
 from schemas.conversation import DeliveryOutcome
-from schemas.envelope import Envelope, envelope
+from schemas.envelope import Envelope
 from schemas.handoff.requests import request_by_unknown_delivery
 from schemas.messages import MessageState, OutboundMessage, TranscriptMessage
 from schemas.ports import Account, Bus, Clock, Metrics, State, VendorCall
@@ -43,20 +43,8 @@ def build_delivery_event(sent: Envelope, delivered: DeliveryOutcome) -> Envelope
 
 def _build_event(sent: Envelope, delivered: DeliveryOutcome, kind: str, payload: BaseModel, event_id: str) -> Envelope:
     """Build an event that follows from the outcome of a message."""
-    return envelope(
-        kind,
-        payload,
-        id=event_id,
-        time=delivered.at,
-        source=f"/connectors/{sent.channel}/{sent.tenant}/{sent.account}",
-        tenant=sent.tenant,
-        channel=sent.channel,
-        account=sent.account,
-        conversation=sent.conversation,
-        correlation_id=sent.correlation_id or sent.id,
-        causation_id=sent.id,
-        traceparent=delivered.traceparent or sent.traceparent,
-    )
+    traceparent = delivered.traceparent or sent.traceparent
+    return receipt_events.build_following_event(sent, kind, payload, event_id, delivered.at, traceparent=traceparent)
 
 
 class DeliveryLog:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from pydantic import BaseModel
+
 from schemas import ids, topics
 from schemas.conversation_activity import Feedback
 from schemas.desk import DeskUpdate
@@ -11,13 +13,14 @@ from schemas.envelope import Envelope, envelope
 from schemas.message_changes import FeedbackValue, ReactionChanged
 
 
-def build_line_changed(origin: Envelope, line: str, state: str, at: datetime) -> Envelope:
-    """Build the event that a line of a conversation has changed. ``origin`` is any event of the conversation. The same
-    state of the same line always gives the same id."""
+def build_following_event(
+    origin: Envelope, kind: str, payload: BaseModel, event_id: str, at: datetime, *, traceparent: str = ""
+) -> Envelope:
+    """Build an event of the same conversation that ``origin`` has caused."""
     return envelope(
-        topics.DESK_UPDATE,
-        DeskUpdate(changed=[line], at=at),
-        id=ids.derived_id(line, f"desk-touched:{state}"),
+        kind,
+        payload,
+        id=event_id,
         time=at,
         source=f"/connectors/{origin.channel}/{origin.tenant}/{origin.account}",
         tenant=origin.tenant,
@@ -26,7 +29,15 @@ def build_line_changed(origin: Envelope, line: str, state: str, at: datetime) ->
         conversation=origin.conversation,
         correlation_id=origin.correlation_id or origin.id,
         causation_id=origin.id,
+        traceparent=traceparent,
     )
+
+
+def build_line_changed(origin: Envelope, line: str, state: str, at: datetime) -> Envelope:
+    """Build the event that a line of a conversation has changed. ``origin`` is any event of the conversation. The same
+    state of the same line always gives the same id."""
+    event_id = ids.derived_id(line, f"desk-touched:{state}")
+    return build_following_event(origin, topics.DESK_UPDATE, DeskUpdate(changed=[line], at=at), event_id, at)
 
 
 def build_feedback(event: Envelope, reaction: ReactionChanged, message_id: str, value: FeedbackValue) -> Envelope:

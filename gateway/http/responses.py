@@ -143,10 +143,10 @@ async def read_body(request: web.Request, limit: int, kinds: Collection[str]) ->
         raise UnsupportedMediaType("compressed bodies are not accepted")
     if (request.content_length or 0) > limit:
         raise TooLarge(f"the body is larger than {limit} bytes")
-    return await read_rest(request.content, limit)
+    return await _read_rest(request.content, limit)
 
 
-async def read_rest(content: StreamReader, limit: int) -> bytes:
+async def _read_rest(content: StreamReader, limit: int) -> bytes:
     """Read the rest of a body. Raises TooLarge (over ``limit`` bytes), InvalidRequest (too slow)."""
     if content.is_eof():
         # Small bodies arrive together with the head.

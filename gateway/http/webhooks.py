@@ -64,10 +64,10 @@ class Webhooks:
     async def receive(self, request: web.Request) -> web.Response:
         channel, account = self._find(request)
         raw = self._build_raw_request(request, await read_body(request, MAX_BODY_SIZE, CONTENT_TYPES))
-        answer = await self.accept(channel, account, raw)
+        answer = await self._accept(channel, account, raw)
         return web.Response() if answer is None else build_response(answer)
 
-    async def accept(self, channel: Channel, account: Account, raw: RawRequest) -> WebhookAnswer | None:
+    async def _accept(self, channel: Channel, account: Account, raw: RawRequest) -> WebhookAnswer | None:
         """Accept a webhook. Returns the body of the response; None for an empty 200."""
         channel.verify(raw, account)
         receiver = self._receivers.get(channel.name)
@@ -101,26 +101,17 @@ class Webhooks:
 
     def _find(self, request: web.Request) -> tuple[Channel, Account]:
         path = request.match_info
-        target = self.find_account(path["channel"], path["tenant"], path["account"])
-        if target is None:
+        channel = self._parts.channels.get(path["channel"])
+        account = self._parts.accounts(path["tenant"], path["channel"], path["account"])
+        if channel is None or account is None or not channel.capabilities.has_vendor:
             raise NotFound("no such webhook")
-        return target
-
-    def find_account(self, channel: str, tenant: str, account: str) -> tuple[Channel, Account] | None:
-        """Return the channel and the account at a webhook address, if it exists."""
-        found, owner = self._parts.channels.get(channel), self._parts.accounts(tenant, channel, account)
-        if found is None or owner is None or not found.capabilities.has_vendor:
-            return None
-        return found, owner
-
-    def build_base_url(self, scheme: str, host: str) -> str:
-        """Return the part before the path of the address that the vendor called."""
-        return self._public_url or f"{scheme}://{host}"
+        return channel, account
 
     def _build_raw_request(self, request: web.Request, body: bytes) -> RawRequest:
+        base_url = self._public_url or f"{request.scheme}://{request.host}"  # as the vendor called it
         return RawRequest(
             method=request.method,
-            url=self.build_base_url(request.scheme, request.host) + request.raw_path,
+            url=base_url + request.raw_path,
             headers=normalize_headers(request.headers),
             query=dict(request.query),
             body=body,

@@ -16,9 +16,12 @@ from schemas.ports.blobs import (
     Upload,
 )
 from schemas.ports.bus import (
+    Batch,
     Bus,
     Clock,
     Follower,
+    GiveUp,
+    LaneHandler,
     Position,
     RebalanceListener,
     Record,
@@ -99,11 +102,6 @@ from schemas.ports.knowledge import (
     Knowledge,
     Passage,
     SearchResult,
-)
-from schemas.ports.lanes import (
-    Batch,
-    GiveUp,
-    LaneHandler,
 )
 from schemas.ports.model import (
     ActionResult,

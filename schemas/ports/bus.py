@@ -1,10 +1,11 @@
-"""The log: appending, subscribing as a member of a consumer group, and reading a topic without a group."""
+"""The log: appending, subscribing as a member of a consumer group, reading a topic without one; and the batches that
+lanes hand to their handler."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple, Protocol
@@ -130,3 +131,35 @@ class Follower(Protocol):
 
     def records(self) -> AsyncIterator[Record]: ...
     async def close(self) -> None: ...
+
+
+class Batch(Protocol):
+    """All waiting records of one conversation, as a lane passes them to its handler."""
+
+    conversation: str
+    attempt: int
+    records: list[Record]
+    """Grows with ``take_more``. The handler is responsible for all of them when it returns."""
+
+    arrived: asyncio.Event
+    """Set while records wait that ``take_more`` would return."""
+
+    backlog: asyncio.Event
+    """Set once records wait, or may wait, that ``take_more`` will not return: they are handled after this batch, so a
+    handler that waits for further records must stop waiting."""
+
+    revoking: asyncio.Event
+    """Set when the partition is being taken away: finish now, do not wait for more."""
+
+    def on_arrival(self, call: Callable[[], None] | None) -> None:
+        """Call this whenever another record arrives from now on; None ends it. Records that already wait do not
+        count."""
+
+    def take_more(self) -> list[Record]:
+        """Return the records that have arrived since; they belong to this batch from now on."""
+
+
+LaneHandler = Callable[[Batch], Awaitable[None]]
+
+GiveUp = Callable[[str, Sequence[Record], Exception, int], Awaitable[None]]
+"""``(conversation, records, error, attempts)``: dead-letter the records, visibly. Must not raise."""

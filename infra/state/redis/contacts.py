@@ -7,7 +7,7 @@ from datetime import datetime
 
 from infra.bus.partitioner import shard_of
 from infra.state import contact_merging
-from infra.state.redis.client.pipe import Argument
+from infra.state.redis.client.pipelined_client import Argument
 from infra.state.redis.client.shards import Shards, quote_part
 from schemas.conversation import Contact
 from schemas.errors import StateUnavailable

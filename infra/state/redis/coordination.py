@@ -135,7 +135,7 @@ class RedisKnowledgeHeads:
     async def of(self, tenant: str) -> dict[int, int]:
         shard, script, keys = self._place(tenant, "read_hash")
         call = self._calls.get(tenant)
-        if call is None or call.has_left or call.answer.done():
+        if call is None or call.is_sent or call.answer.done():
             call = self._calls[tenant] = self._shards.call(shard, script, keys)
             answer = call.answer
         else:
@@ -143,7 +143,7 @@ class RedisKnowledgeHeads:
         try:
             (flat,) = await answer
         finally:
-            if self._calls.get(tenant) is call and call.has_left:
+            if self._calls.get(tenant) is call and call.is_sent:
                 del self._calls[tenant]
         return {int(partition): int(offset) for partition, offset in codec.pairs(flat)}
 

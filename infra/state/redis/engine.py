@@ -15,8 +15,8 @@ except ImportError as missing:
 from infra.database.migration import SchemaState
 from infra.deploy.doctor_finding import Finding
 from infra.state.redis import probe
-from infra.state.redis.client.connection import Links, connections, listener
-from infra.state.redis.client.pipe import Pipe
+from infra.state.redis.client.connection import Connections, build_listener, build_pool
+from infra.state.redis.client.pipelined_client import PipelinedClient
 from infra.state.redis.client.shards import Shards
 from infra.state.redis.contacts import RedisContacts
 from infra.state.redis.conversations import RedisConversations, RedisTurns
@@ -39,17 +39,17 @@ async def open_redis_state(url: str, *, prefix: str = "parley", access: RedisSet
 
     The server is not contacted yet: it may be down, or empty (then ``rebuild.check`` says so), and work begins when it
     is back. Raises ConfigInvalid."""
-    pipe = Pipe(Links(connections(url, access)))
-    return _assemble(pipe, RedisSignals(pipe, listener(url, access), prefix), prefix)
+    client = PipelinedClient(Connections(build_pool(url, access)))
+    return _assemble(client, RedisSignals(client, build_listener(url, access), prefix), prefix)
 
 
-def _assemble(pipe: Pipe, signals: RedisSignals, prefix: str) -> State:
-    shards = Shards(pipe, prefix)
+def _assemble(client: PipelinedClient, signals: RedisSignals, prefix: str) -> State:
+    shards = Shards(client, prefix)
     rebuild = RedisRebuild(shards)
 
     async def close() -> None:
         await signals.close()
-        await pipe.close()
+        await client.close()
 
     return State(
         conversations=RedisConversations(shards),

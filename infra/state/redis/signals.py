@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 
 from infra.state.redis.client.call import Call
-from infra.state.redis.client.pipe import Pipe
+from infra.state.redis.client.pipelined_client import PipelinedClient
 from infra.state.signals import QUEUED, Reader
 from schemas.errors import StateUnavailable
 
@@ -47,8 +47,8 @@ class _SignalCall(Call):
 
 
 class RedisSignals:
-    def __init__(self, pipe: Pipe, listener: Redis, prefix: str) -> None:
-        self._pipe = pipe
+    def __init__(self, client: PipelinedClient, listener: Redis, prefix: str) -> None:
+        self._client = client
         self._listener = listener
         self._prefix = f"{prefix}:signal:"
         self._channels: dict[str, _Channel] = {}
@@ -61,11 +61,11 @@ class RedisSignals:
             # A reader in this process expects everything that is published after it has subscribed.
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(channel.confirmed.wait(), CONFIRMATION)
-        await self._pipe.command("PUBLISH", self._prefix + topic, payload)
+        await self._client.command("PUBLISH", self._prefix + topic, payload)
 
     def publish_nowait(self, topic: str, payload: bytes) -> None:
         try:
-            self._pipe.send(_SignalCall(("PUBLISH", self._prefix + topic, payload)))
+            self._client.send(_SignalCall(("PUBLISH", self._prefix + topic, payload)))
         except StateUnavailable as error:
             _log.debug("signal_lost", code=error.code)
 

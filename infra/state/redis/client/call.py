@@ -14,24 +14,24 @@ __all__ = ["Argument", "Call"]
 
 
 class Call:
-    """One command on its way. ``has_left``: it was sent, so its answer may not reflect writes from now on."""
+    """One command on its way. ``is_sent``: it was sent, so its answer may not reflect writes from now on."""
 
-    __slots__ = ("_command", "_others", "_source", "answer", "has_left")
+    __slots__ = ("_command", "_others", "_source", "answer", "is_sent")
 
     def __init__(self, command: tuple[Argument, ...], source: str = "") -> None:
         self._command = command
         self._source = source
-        self.has_left = False
+        self.is_sent = False
         self._others: list[asyncio.Future[Any]] = []
         self.answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
 
     def pack(self) -> bytes:
         """Return the command as it is sent, which happens next."""
-        self.has_left = True
+        self.is_sent = True
         packed: bytes = pack_command(self._command)  # type: ignore[arg-type]
         return packed
 
-    def explain(self) -> None:
+    def use_source(self) -> None:
         """Send the script's source, for a Redis that does not know the script yet."""
         self._command = ("EVAL", self._source, *self._command[2:])
 

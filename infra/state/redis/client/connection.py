@@ -17,7 +17,7 @@ CONNECT_TIMEOUT = 3.0  # seconds
 Argument = str | bytes | int | float
 
 
-def connections(url: str, access: RedisSettings = OPEN) -> ConnectionPool:
+def build_pool(url: str, access: RedisSettings = OPEN) -> ConnectionPool:
     """Makes the connections for calls, without timeouts and retries of their own: a pipeline has one timeout for all
     its calls."""
     return ConnectionPool.from_url(
@@ -30,7 +30,7 @@ def connections(url: str, access: RedisSettings = OPEN) -> ConnectionPool:
     )
 
 
-def listener(url: str, access: RedisSettings = OPEN) -> Redis:
+def build_listener(url: str, access: RedisSettings = OPEN) -> Redis:
     """A client for subscriptions alone: they keep their connection, and a silent one is checked for life."""
     return Redis.from_url(
         url,
@@ -43,7 +43,7 @@ def listener(url: str, access: RedisSettings = OPEN) -> Redis:
     )
 
 
-class Links:
+class Connections:
     """As many connections as pipelines are running at once.
 
     They are kept here, because the pool's own borrowing and returning takes longer than a small pipeline."""

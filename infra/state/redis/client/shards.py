@@ -16,7 +16,7 @@ from typing import Any
 
 from infra.bus.partitioner import SHARDS, shard_of
 from infra.state.redis.client.call import Argument, Call, is_state_lost
-from infra.state.redis.client.pipe import Pipe
+from infra.state.redis.client.pipelined_client import PipelinedClient
 from infra.state.redis.client.scripts import scripts
 from schemas.errors import StateLost
 
@@ -55,8 +55,8 @@ class ShardCall(Call):
 
 
 class Shards:
-    def __init__(self, pipe: Pipe, prefix: str) -> None:
-        self.pipe = pipe
+    def __init__(self, client: PipelinedClient, prefix: str) -> None:
+        self.client = client
         self.prefix = prefix
         self._scripts = scripts()
         self._known: dict[int, tuple[bytes, int]] = {}
@@ -90,7 +90,7 @@ class Shards:
         known = self._scripts[script]
         command = ("EVALSHA", known.sha, len(keys) + 1, self.head(shard), *keys, epoch, seq, *arguments)
         call = ShardCall(self, shard, command, known.source)
-        self.pipe.send(call)
+        self.client.send(call)
         return call
 
     async def run_on_all(self, script: str, kinds: Sequence[str], *arguments: Argument) -> list[list[Any]]:
@@ -114,7 +114,7 @@ class Shards:
 
     async def run_unchecked(self, script: str, keys: Sequence[str], *arguments: Argument) -> Any:
         """Run a script that checks no head, or on a shard that is being rebuilt."""
-        return await self.pipe.run(self._scripts[script], keys, arguments)
+        return await self.client.run(self._scripts[script], keys, arguments)
 
     def learn(self, shard: int, epoch: bytes, seq: int) -> None:
         known = self._known.get(shard)

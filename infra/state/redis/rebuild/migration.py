@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager
 
 from infra.bus.partitioner import SHARDS
 from infra.database.migration import SchemaState
-from infra.state.redis.client.connection import Links, connections
-from infra.state.redis.client.pipe import Pipe
+from infra.state.redis.client.connection import Connections, build_pool
+from infra.state.redis.client.pipelined_client import PipelinedClient
 from infra.state.redis.client.scripts import migration
 from infra.state.redis.client.shards import Shards
 from infra.state.redis.rebuild.schema import MIGRATIONS, Migration
@@ -55,11 +55,11 @@ async def require_current(url: str, prefix: str, *, access: RedisSettings = OPEN
 
 @asynccontextmanager
 async def _open_shards(url: str, prefix: str, access: RedisSettings) -> AsyncIterator[Shards]:
-    pipe = Pipe(Links(connections(url, access)))
+    client = PipelinedClient(Connections(build_pool(url, access)))
     try:
-        yield Shards(pipe, prefix)
+        yield Shards(client, prefix)
     finally:
-        await pipe.close()
+        await client.close()
 
 
 async def _versions(shards: Shards) -> list[int]:
@@ -94,7 +94,7 @@ async def _take(shards: Shards, step: Migration) -> None:
     script = migration(step)
     await asyncio.gather(
         *(
-            shards.pipe.run(script, [shards.head(shard), shards.key(shard, "")], (step.version - 1, step.version))
+            shards.client.run(script, [shards.head(shard), shards.key(shard, "")], (step.version - 1, step.version))
             for shard in range(SHARDS)
         )
     )

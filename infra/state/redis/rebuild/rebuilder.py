@@ -68,7 +68,7 @@ class RedisRebuild:
         self._evicted = await self._evictions.count()
         # The id fences: a rebuild that was overtaken by this one writes nothing any more.
         rebuild = uuid4().hex
-        seconds, micros = await self._shards.pipe.command("TIME")
+        seconds, micros = await self._shards.client.command("TIME")
         now = int(seconds) * 1_000_000 + int(micros)
         await asyncio.gather(
             *(
@@ -218,10 +218,10 @@ class RedisRebuild:
         pattern = _SPECIAL.sub(r"\\\1", self._shards.prefix) + ":{s*"
         cursor: int | bytes = 0
         while True:
-            cursor, keys = await self._shards.pipe.command("SCAN", cursor, "MATCH", pattern, "COUNT", _SCAN)
+            cursor, keys = await self._shards.client.command("SCAN", cursor, "MATCH", pattern, "COUNT", _SCAN)
             doomed = [key for key in keys if key[:length] in starts and _is_rebuilt(key[length:])]
             if doomed:
-                await self._shards.pipe.command("UNLINK", *doomed)
+                await self._shards.client.command("UNLINK", *doomed)
             if int(cursor) == 0:
                 return
 
@@ -248,7 +248,7 @@ class Evictions:
         count = await self.count()
         if not count or count.endswith(":0"):
             return False
-        known = await self._shards.pipe.command("GET", self._key)
+        known = await self._shards.client.command("GET", self._key)
         is_new = known is None or known.decode() != count
         if is_new and not self._is_reported:
             log.error("redis_evicts_keys", fix="set maxmemory-policy noeviction, and give Redis more memory")
@@ -258,7 +258,7 @@ class Evictions:
     async def count(self) -> str:
         """``run id:count``; "" where the server does not tell."""
         try:
-            info = (await self._shards.pipe.command("INFO", "server", "stats")).decode()
+            info = (await self._shards.client.command("INFO", "server", "stats")).decode()
         except StateUnavailable as error:
             if "refuses a command" in error.message:
                 return ""  # a user without INFO works as before
@@ -269,4 +269,4 @@ class Evictions:
     async def note(self, count: str) -> None:
         """The state is complete up to this count."""
         if count and not count.endswith(":0"):
-            await self._shards.pipe.command("SET", self._key, count)
+            await self._shards.client.command("SET", self._key, count)

@@ -1,9 +1,10 @@
-"""The one way to Redis for all ports: calls made at the same time are sent together as a pipeline.
+"""The Redis client of all ports: calls made at the same time are sent together as a pipeline.
 
 A caller waits on a future and never holds a connection. So a cancelled caller interrupts nothing: its call runs to its
 end, no connection is thrown away, and a thousand callers need no thousand connections.
 
-A pipeline leaves at the end of the turn of the loop in which its calls were made, and they are answered together."""
+A pipeline is sent at the end of the event loop's iteration in which its calls were made, and all are answered
+together."""
 
 from __future__ import annotations
 
@@ -16,15 +17,15 @@ import structlog
 from redis import exceptions as redis_errors
 
 from infra.state.redis.client.call import Argument, Call
-from infra.state.redis.client.connection import Links
+from infra.state.redis.client.connection import Connections
 from infra.state.redis.client.scripts import Script
 from schemas.errors import StateUnavailable
 
-__all__ = ["Argument", "Call", "Pipe"]
+__all__ = ["Argument", "Call", "PipelinedClient"]
 
 PIPELINES = 4
-"""Pipelines under way at once. Few and small ones: everybody whose answer arrives in one turn of the loop runs in that
-turn, and nobody else meanwhile."""
+"""Pipelines in progress at once. Few and small ones: all callers whose answers arrive in one iteration of the event
+loop run in that iteration, and nothing else does meanwhile."""
 PIPELINE_CALLS = 64
 WAITING_CALLS = 50_000
 ANSWER_TIMEOUT = 3.0  # seconds for the calls of a pipeline
@@ -34,17 +35,17 @@ ATTEMPTS = 3
 _log = structlog.get_logger(__name__)
 
 
-class Pipe:
-    """The pipelined connection of one event loop."""
+class PipelinedClient:
+    """Sends the calls of one event loop."""
 
-    def __init__(self, links: Links, *, timeout: float = ANSWER_TIMEOUT) -> None:
-        self._links = links
+    def __init__(self, connections: Connections, *, timeout: float = ANSWER_TIMEOUT) -> None:
+        self._connections = connections
         self._timeout = timeout
         self._waiting: deque[Call] = deque()
-        self._leaving = False
-        """The waiting calls will be checked at the end of this turn of the loop."""
+        self._is_scheduled = False
+        """The waiting calls are sent at the end of this iteration of the event loop."""
         self._pipelines: set[asyncio.Task[None]] = set()
-        """Pipelines under way."""
+        """Those in progress."""
         self._closed = False
 
     def run(self, script: Script, keys: Sequence[str], arguments: Sequence[Argument]) -> asyncio.Future[Any]:
@@ -63,22 +64,22 @@ class Pipe:
         if len(self._waiting) >= WAITING_CALLS:
             raise StateUnavailable("too many calls wait for Redis", fix="check its load, its disk and the network")
         self._waiting.append(call)
-        if not self._leaving:
-            self._leaving = True
-            asyncio.get_running_loop().call_soon(self._leave)
+        if not self._is_scheduled:
+            self._is_scheduled = True
+            asyncio.get_running_loop().call_soon(self._send_waiting)
         return call
 
     async def close(self) -> None:
         """Finish the running calls, then close the connections."""
         self._closed = True
         while self._pipelines or self._waiting:
-            self._leave()
+            self._send_waiting()
             await asyncio.wait(self._pipelines)
             await asyncio.sleep(0)  # what ended is taken off the list
-        await self._links.close_idle()
+        await self._connections.close_idle()
 
-    def _leave(self) -> None:
-        self._leaving = False
+    def _send_waiting(self) -> None:
+        self._is_scheduled = False
         waiting = self._waiting
         while waiting and len(self._pipelines) < PIPELINES:
             calls = [waiting.popleft() for _ in range(min(PIPELINE_CALLS, len(waiting)))]
@@ -88,7 +89,7 @@ class Pipe:
 
     def _after_pipeline(self, pipeline: asyncio.Task[None]) -> None:
         self._pipelines.discard(pipeline)
-        self._leave()
+        self._send_waiting()
 
     async def _run_pipeline(self, calls: Sequence[Call]) -> None:
         try:
@@ -107,11 +108,11 @@ class Pipe:
         while True:
             try:
                 async with asyncio.timeout(self._timeout):
-                    return await self._links.exchange(commands)
+                    return await self._connections.exchange(commands)
             except TimeoutError:
                 raise redis_errors.TimeoutError("no answer in time") from None
             except (redis_errors.ConnectionError, OSError) as error:
-                await self._links.close_idle()  # they have probably died with it
+                await self._connections.close_idle()  # they have probably died with it
                 if attempt == ATTEMPTS or isinstance(error, _LASTING):
                     raise
             await asyncio.sleep(PAUSE * (attempt - 1))
@@ -135,7 +136,7 @@ def _settle(calls: Sequence[Call], replies: Sequence[Any]) -> list[Call]:
         if not isinstance(reply, Exception):
             call.on_reply(reply)
         elif isinstance(reply, redis_errors.NoScriptError):
-            call.explain()
+            call.use_source()
             unknown.append(call)
         else:
             call.on_error(reply)

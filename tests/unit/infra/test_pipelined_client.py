@@ -1,4 +1,4 @@
-"""The pipe to Redis: whoever calls is answered, however its calls meet the trips of others."""
+"""Pipelined calls to Redis: every caller is answered, whichever calls its own are sent with."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 import pytest
-from redis import exceptions as said
+from redis import exceptions as redis_errors
 
 from infra.state.redis.client.call import Call
-from infra.state.redis.client.connection import Links
-from infra.state.redis.client.pipe import ATTEMPTS, PIPELINE_CALLS, PIPELINES, Pipe
+from infra.state.redis.client.connection import Connections
+from infra.state.redis.client.pipelined_client import ATTEMPTS, PIPELINE_CALLS, PIPELINES, PipelinedClient
 from schemas.errors import StateUnavailable
 
 PATIENCE = 30.0
@@ -28,7 +28,7 @@ class Exchange:
         self.replies.set_exception(error)
 
 
-class FakeLinks:
+class FakeConnections:
     """Keeps what is sent until ``answer``."""
 
     def __init__(self) -> None:
@@ -65,12 +65,12 @@ class FakeLinks:
 
 
 @pytest.fixture
-async def links() -> FakeLinks:
-    return FakeLinks()
+async def connections() -> FakeConnections:
+    return FakeConnections()
 
 
-def pipe_over(links: FakeLinks, timeout: float = PATIENCE) -> Pipe:
-    return Pipe(cast(Links, links), timeout=timeout)
+def client_over(connections: FakeConnections, timeout: float = PATIENCE) -> PipelinedClient:
+    return PipelinedClient(cast(Connections, connections), timeout=timeout)
 
 
 async def settled() -> None:
@@ -80,85 +80,85 @@ async def settled() -> None:
 
 
 @pytest.mark.parametrize("trips", range(1, PIPELINES + 1))
-async def test_calls_made_on_the_answers_of_all_trips_leave_at_once(links: FakeLinks, trips: int) -> None:
-    pipe = pipe_over(links)
+async def test_calls_made_on_the_answers_of_all_trips_leave_at_once(connections: FakeConnections, trips: int) -> None:
+    client = client_over(connections)
 
     async def two_calls() -> Any:
-        await pipe.command("GET", "first")
-        return await pipe.command("GET", "second")
+        await client.command("GET", "first")
+        return await client.command("GET", "second")
 
     callers = []
     for _ in range(trips):
         callers.append(asyncio.create_task(two_calls()))
         await settled()
-    assert len(links.under_way) == trips
-    links.answer()
+    assert len(connections.under_way) == trips
+    connections.answer()
     await settled()
-    links.answer()
+    connections.answer()
     async with asyncio.timeout(PATIENCE):
         assert await asyncio.gather(*callers) == ["OK"] * trips
 
 
-async def test_calls_of_one_loop_iteration_are_sent_together_in_bounded_batches(links: FakeLinks) -> None:
-    pipe = pipe_over(links)
-    calls = [pipe.command("GET", "key") for _ in range(2 * PIPELINE_CALLS + 1)]
+async def test_calls_of_one_loop_iteration_are_sent_together_in_bounded_batches(connections: FakeConnections) -> None:
+    client = client_over(connections)
+    calls = [client.command("GET", "key") for _ in range(2 * PIPELINE_CALLS + 1)]
     await settled()
-    assert links.bunches == [PIPELINE_CALLS, PIPELINE_CALLS, 1]
-    links.answer()
+    assert connections.bunches == [PIPELINE_CALLS, PIPELINE_CALLS, 1]
+    connections.answer()
     assert await asyncio.gather(*calls) == ["OK"] * len(calls)
 
 
-async def test_calls_that_find_all_round_trips_in_use_leave_with_the_first_answer(links: FakeLinks) -> None:
-    pipe = pipe_over(links)
-    calls = [pipe.command("GET", "key") for _ in range(PIPELINES * PIPELINE_CALLS + 3)]
+async def test_calls_that_find_all_round_trips_in_use_leave_with_the_first_answer(connections: FakeConnections) -> None:
+    client = client_over(connections)
+    calls = [client.command("GET", "key") for _ in range(PIPELINES * PIPELINE_CALLS + 3)]
     await settled()
-    assert links.bunches == [PIPELINE_CALLS] * PIPELINES
-    links.answer()
+    assert connections.bunches == [PIPELINE_CALLS] * PIPELINES
+    connections.answer()
     await settled()
-    assert links.bunches[PIPELINES:] == [3]
-    links.answer()
+    assert connections.bunches[PIPELINES:] == [3]
+    connections.answer()
     assert await asyncio.gather(*calls) == ["OK"] * len(calls)
 
 
-async def test_closing_waits_for_what_was_called(links: FakeLinks) -> None:
-    pipe = pipe_over(links)
-    call = pipe.command("GET", "key")
-    closing = asyncio.create_task(pipe.close())
+async def test_closing_waits_for_what_was_called(connections: FakeConnections) -> None:
+    client = client_over(connections)
+    call = client.command("GET", "key")
+    closing = asyncio.create_task(client.close())
     await settled()
     assert not closing.done()
-    links.answer()
+    connections.answer()
     assert await call == "OK"
     async with asyncio.timeout(PATIENCE):
         await closing
 
 
-async def test_a_call_whose_connection_breaks_is_made_on_another_a_few_times(links: FakeLinks) -> None:
-    pipe = pipe_over(links)
-    call = pipe.command("GET", "key")
+async def test_a_call_whose_connection_breaks_is_made_on_another_a_few_times(connections: FakeConnections) -> None:
+    client = client_over(connections)
+    call = client.command("GET", "key")
     for _ in range(ATTEMPTS - 1):
-        (await links.sent_one()).abandon(said.ConnectionError("gone"))
-    await links.sent_one()
-    links.answer()
+        (await connections.sent_one()).abandon(redis_errors.ConnectionError("gone"))
+    await connections.sent_one()
+    connections.answer()
     assert await call == "OK"
-    lost = pipe.command("GET", "key")
+    lost = client.command("GET", "key")
     for _ in range(ATTEMPTS):
-        (await links.sent_one()).abandon(said.ConnectionError("gone"))
+        (await connections.sent_one()).abandon(redis_errors.ConnectionError("gone"))
     with pytest.raises(StateUnavailable):
         await lost
 
 
 async def test_a_trip_without_an_answer_fails_in_time_with_those_behind_it_and_a_later_one_goes_on(
-    links: FakeLinks,
+    connections: FakeConnections,
 ) -> None:
-    pipe = pipe_over(links, timeout=0.2)
-    silent = pipe.command("GET", "silent")
-    await links.sent_one()
+    client = client_over(connections, timeout=0.2)
+    silent = client.command("GET", "silent")
+    await connections.sent_one()
     await asyncio.sleep(0.1)
-    later = pipe.command("GET", "later")
+    later = client.command("GET", "later")
     with pytest.raises(StateUnavailable):
         await silent
     assert not later.done()
-    links.answer()
+    connections.answer()
     assert await later == "OK"
 
 
@@ -169,15 +169,15 @@ class Number(Call):
         super().on_reply(int(reply))
 
 
-async def test_a_reply_that_cannot_be_read_leaves_no_caller_waiting(links: FakeLinks) -> None:
-    pipe = pipe_over(links)
-    unreadable, behind = pipe.send(Number(("GET", "key"))).answer, pipe.command("GET", "key")
-    await links.sent_one()
-    links.answer()
+async def test_a_reply_that_cannot_be_read_leaves_no_caller_waiting(connections: FakeConnections) -> None:
+    client = client_over(connections)
+    unreadable, behind = client.send(Number(("GET", "key"))).answer, client.command("GET", "key")
+    await connections.sent_one()
+    connections.answer()
     for call in (unreadable, behind):
         with pytest.raises(StateUnavailable):
             await call
-    other = pipe.command("GET", "key")
-    await links.sent_one()
-    links.answer()
+    other = client.command("GET", "key")
+    await connections.sent_one()
+    connections.answer()
     assert await other == "OK"
