@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 import aiohttp
+import discord
 from pydantic import ValidationError
 
 from connectors.discord import errors
@@ -26,7 +27,7 @@ from schemas.ports import Account, AccountFinding, VendorCall, VendorResponse
 NONCE_LENGTH = 25
 MAX_PAGES = 20
 CHUNK_SIZE = 64 * 1024
-CONTENT_INTENT = 1 << 18 | 1 << 19
+CONTENT_INTENT = discord.ApplicationFlags(gateway_message_content=True, gateway_message_content_limited=True).value
 """Flags of an application: the message content intent, and the same for a bot in fewer than a hundred servers."""
 
 ReadFile = Callable[[str, str], Awaitable[tuple[Attachment, bytes]]]

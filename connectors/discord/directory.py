@@ -1,8 +1,9 @@
 """Directory of a bot's servers: threads, names of channels and roles, and the bot's own id, which events name only by
 id.
 
-Discord sends them at the start of a session and when they change. After another process has resumed the session they
-are requested, once for each channel and server.
+Discord sends them at the start of a session and when they change; the rest is requested, once for each channel and
+server. discord.py has a cache of them, too. But it is ahead of the events that still wait to be appended, and forgets
+what is deleted: the same event could lead to another place.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from functools import partial
 from typing import Annotated, Any
 
 import structlog
+from discord import ChannelType
 from pydantic import BeforeValidator, ValidationError
 
 from connectors.discord.models import (
@@ -33,7 +35,9 @@ from schemas.ports import Account
 
 log = structlog.get_logger("parley.discord")
 
-THREAD_TYPES = frozenset({10, 11, 12})
+THREAD_TYPES = frozenset(
+    each.value for each in (ChannelType.news_thread, ChannelType.public_thread, ChannelType.private_thread)
+)
 MAX_ROOMS = 20_000
 ROOM_EVENTS = frozenset(
     {

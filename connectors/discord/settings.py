@@ -8,6 +8,7 @@ from pydantic import Field, SecretStr
 
 from connectors.settings import Address, Settings
 
+API_BASE = "https://discord.com/api/v10"
 GATEWAY = "wss://gateway.discord.gg/"
 
 
@@ -22,7 +23,7 @@ class DiscordAccount(Settings):
     token: SecretStr
     """The bot's token (Developer Portal, *Bot*, *Reset Token*). Use a bot in one account only; two would answer every
     message twice."""
-    api_base: Address = "https://discord.com/api/v10"
+    api_base: Address = API_BASE
     """The address of Discord's REST API. Change it only for a proxy or a simulator."""
     gateway_url: Address = GATEWAY
     """The address of Discord's gateway, from which events come. Change it only for a proxy or a simulator."""

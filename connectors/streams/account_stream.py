@@ -13,7 +13,7 @@ import structlog
 from pydantic import BaseModel, ValidationError
 
 from connectors.streams.account_lease import AccountLease
-from connectors.streams.catch_up import CatchUp
+from connectors.streams.catch_up import HORIZON, CatchUp, ReadHistory
 from connectors.streams.timing import EventStreamTimings
 from schemas.errors import Fenced, InvalidRequest, TemporaryRefusal, Unavailable
 from schemas.ports import Account, Clock, Event, Metrics
@@ -28,6 +28,8 @@ class Note(BaseModel):
     """The note that one holder of an account leaves for the next."""
 
     heard: datetime | None = None
+    is_behind: bool = False
+    """Histories still have to be read since then, also if the vendor resumes the session."""
     session: dict[str, Any] = {}
 
 
@@ -52,16 +54,21 @@ class AccountEventStream:
         self._metrics = metrics
         self.catch_up: CatchUp | None = None
         """The backfill of channels whose vendor keeps a history."""
+        self.read_places: set[str] = set()
+        """Places whose histories were read after the last gap."""
+        self._gap: tuple[datetime, datetime] | None = None
+        """The last time in which events were missed."""
+        self._has_unread_place = False
         self._note = Note()
         self._saved = Note()
         self._is_first = False
         """No process has listened before this connection."""
         self._is_live = False
-        self._is_behind = False
         self._loss_count = 0
         """The number of times that events were missed."""
         self._refused = False
         self._append_started: datetime | None = None
+        self._pending_since: datetime | None = None
         self._hold_until = 0.0
 
     async def open(self) -> None:
@@ -102,6 +109,22 @@ class AccountEventStream:
             self._append_started = None
         # If the lease was lost meanwhile, the events are appended, but the next holder may get them again.
         self._holding.check()
+        self._repeat_backfill()
+
+    async def find_missed(self, place: str, read: ReadHistory) -> list[Event]:
+        await self._wait_for_catch_up()
+        if self.catch_up is None or self._gap is None or place in self.read_places:
+            return []
+        began, ended = self._gap
+        # After one failure the repeated backfill reads the others, too, rather than keep events waiting for each.
+        if self._has_unread_place or ended < self._clock() - HORIZON:
+            return []
+        found = await self.catch_up.read_place(began, read)
+        if found is None:
+            self._has_unread_place = True
+            return []
+        self.read_places.add(place)
+        return found
 
     def remember(self, session: Mapping[str, Any]) -> None:
         self._note = self._note.model_copy(update={"session": dict(session)})
@@ -114,7 +137,9 @@ class AccountEventStream:
     async def live(self, *, missed: bool, hold: float) -> None:
         self._is_live = True
         self._report_live(1)
-        if missed and not self._is_first:
+        if (missed or self._note.is_behind) and not self._is_first:
+            self.read_places.clear()
+            self._gap = (self._note.heard or self._clock(), self._clock())
             self.request_backfill()
             self._hold_until = asyncio.get_running_loop().time() + hold
             self._start_catch_up()
@@ -125,11 +150,13 @@ class AccountEventStream:
 
     def request_backfill(self) -> None:
         """Events were missed. The vendor may not repeat them, so its history is read once events can be accepted."""
-        self._is_behind = self.catch_up is not None
+        self._note = self._note.model_copy(update={"is_behind": self.catch_up is not None})
         self._loss_count += 1
 
+    def mark_pending(self, since: datetime | None) -> None:
+        self._pending_since = since
+
     def mark_disconnected(self) -> None:
-        """Record that the connection is down."""
         self._update_heard()
         self._is_first = False
         self._is_live = False
@@ -137,7 +164,7 @@ class AccountEventStream:
 
     async def tick(self) -> None:
         """Raises Fenced."""
-        if self._is_behind:
+        if self._note.is_behind:
             self._start_catch_up()
         self._update_heard()
         if self._is_save_due():
@@ -155,15 +182,16 @@ class AccountEventStream:
             await self.save()
 
     def _is_save_due(self) -> bool:
-        if self._note.session != self._saved.session or self._saved.heard is None:
+        if self._note.session != self._saved.session or self._note.is_behind or self._saved.heard is None:
             return self._note != self._saved
         heard = self._note.heard or self._saved.heard
         return (heard - self._saved.heard).total_seconds() >= self._times.note_interval
 
     def _update_heard(self) -> None:
-        """Count the time until now as heard, except events that are being appended."""
-        if self._is_live and not self._is_behind and not self._refused:
-            self._note = self._note.model_copy(update={"heard": self._append_started or self._clock()})
+        """Count the time until now as heard, except events that wait or are being appended."""
+        if self._is_live and not self._note.is_behind and not self._refused:
+            unheard = [each for each in (self._append_started, self._pending_since) if each is not None]
+            self._note = self._note.model_copy(update={"heard": min([self._clock(), *unheard])})
 
     async def _append(self, events: Sequence[Event]) -> None:
         """Append the events; one that is invalid does not stop the others."""
@@ -178,6 +206,14 @@ class AccountEventStream:
             for each in events:
                 await self._append([each])
 
+    def _repeat_backfill(self) -> None:
+        """Read all histories since the last gap once more, if that of a new place could not be read: the event that
+        named the place is appended now, so the place is known."""
+        if self._has_unread_place and self._gap is not None:
+            self._has_unread_place = False
+            self._note = self._note.model_copy(update={"heard": self._gap[0]})
+            self.request_backfill()
+
     async def _wait_for_catch_up(self) -> None:
         if self.catch_up is not None:
             await self.catch_up.wait(self._hold_until - asyncio.get_running_loop().time())
@@ -188,8 +224,7 @@ class AccountEventStream:
 
     def _finish_catch_up(self, losses: int, began: datetime) -> None:
         # Events missed while the history was read may be in the part that had been read already.
-        self._is_behind = self._loss_count != losses
-        self._note = self._note.model_copy(update={"heard": began})
+        self._note = self._note.model_copy(update={"heard": began, "is_behind": self._loss_count != losses})
 
     def _report_live(self, live: int) -> None:
         labels = {"tenant": self._account.tenant, "channel": self._account.channel, "account": self._account.name}

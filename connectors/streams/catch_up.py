@@ -21,6 +21,9 @@ log = structlog.get_logger("parley.streams")
 
 HORIZON = timedelta(days=HANDLED_HORIZON_DAYS)
 """Older messages would be recorded and never answered."""
+PLACE_SECONDS = 2.0
+"""For the history of a single place, for which new events wait; Discord's buttons fail after three."""
+ReadHistory = Callable[[datetime], AsyncIterator[list[Event]]]
 AppendEvents = Callable[[Sequence[Event]], Awaitable[None]]
 OnCaughtUp = Callable[[datetime], None]
 
@@ -30,7 +33,7 @@ class CatchUp:
 
     def __init__(
         self,
-        history: Callable[[datetime], AsyncIterator[list[Event]]],
+        history: ReadHistory,
         account: Account,
         holding: AccountLease,
         ready: Callable[[], Awaitable[bool]],
@@ -61,6 +64,21 @@ class CatchUp:
         if self._task is not None and not self._task.done() and seconds > 0:
             await asyncio.wait({self._task}, timeout=seconds)
 
+    async def read_place(self, heard: datetime, read: ReadHistory) -> list[Event] | None:
+        """Return the events of one place; None if its history cannot be read now."""
+        try:
+            async with asyncio.timeout(PLACE_SECONDS):
+                history = read(self._get_start(heard))
+                found = [_mark_backfilled(event) async for events in history for event in events]
+        except (DeliveryError, TimeoutError) as error:
+            self._log("place_read_later", error=type(error).__name__, reason=str(error))
+        except Exception as error:
+            log.error("reading_place_failed", error=type(error).__name__, exc_info=True)
+        else:
+            self._count(found)
+            return found
+        return None
+
     async def stop(self) -> None:
         if self._task is not None:
             self._task.cancel()
@@ -74,7 +92,7 @@ class CatchUp:
             self._not_before = loop.time() + self._times.history_retry
             return
         try:
-            found = await self._catch_up(max(heard - timedelta(seconds=self._times.overlap), began - HORIZON), take)
+            found = await self._catch_up(self._get_start(heard), take)
         except (DeliveryError, TemporaryRefusal, Fenced) as error:
             self._log("catching_up_later", code=error.code, reason=error.message)
         except Exception as error:
@@ -93,8 +111,14 @@ class CatchUp:
             self._holding.check()
             await take([_mark_backfilled(event) for event in events])
             found += len(events)
-            self._metrics.count("parley_backfilled_total", len(events), channel=self._account.channel)
+            self._count(events)
         return found
+
+    def _get_start(self, heard: datetime) -> datetime:
+        return max(heard - timedelta(seconds=self._times.overlap), self._clock() - HORIZON)
+
+    def _count(self, events: Sequence[Event]) -> None:
+        self._metrics.count("parley_backfilled_total", len(events), channel=self._account.channel)
 
     def _log(self, event: str, **more: object) -> None:
         fields = {"tenant": self._account.tenant, "channel": self._account.channel, "account": self._account.name}

@@ -95,7 +95,7 @@ class EventStreamRunner:
             account, lease, self._accept, times=self._times, clock=self._clock, metrics=self._metrics
         )
         if isinstance(self._channel, BackfillChannel) and self._channel.backfills(account):
-            known = KnownContacts(self._state, account, self._clock, lambda: context.session)
+            known = KnownContacts(self._state, account, self._clock, lambda: context.session, context.read_places)
             context.catch_up = CatchUp(
                 partial(self._channel.backfill, account, context=known),
                 account,
@@ -180,13 +180,19 @@ MAX_PLACES = 500
 
 
 class KnownContacts:
-    """See schemas.ports.BackfillContext."""
+    """See schemas.ports.BackfillContext. ``read_places`` receives the places that are asked for, to be read."""
 
     def __init__(
-        self, state: State, account: Account, clock: Clock, session: Callable[[], Mapping[str, Any]] = dict
+        self,
+        state: State,
+        account: Account,
+        clock: Clock,
+        session: Callable[[], Mapping[str, Any]],
+        read_places: set[str],
     ) -> None:
         self._state = state
         self._session = session
+        self._read_places = read_places
         self._account = account
         self._clock = clock
 
@@ -205,7 +211,9 @@ class KnownContacts:
             after = page.next
             if not after or len(found) >= MAX_PLACES:
                 break
-        return found[:MAX_PLACES]
+        found = found[:MAX_PLACES]
+        self._read_places.update(found)
+        return found
 
     async def addresses(self, place: str, addresses: Sequence[Address]) -> Sequence[Address]:
         account = self._account

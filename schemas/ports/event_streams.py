@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol, runtime_checkable
 
@@ -33,7 +33,19 @@ class EventStreamContext(Protocol):
     async def live(self, *, missed: bool, hold: float) -> None:
         """The vendor sends events from now on; what was remembered is stored at once. ``missed``: the vendor will not
         send what happened since the account was last connected, so its history is read, and ``take`` waits for that
-        for at most ``hold`` seconds."""
+        for at most ``hold`` seconds. A history that the last holder did not finish is read in any case."""
+
+    async def find_missed(self, place: str, read: Callable[[datetime], AsyncIterator[list[Event]]]) -> list[Event]:
+        """Return what was missed in a place that the last backfill did not know; ``read`` yields its history since a
+        time. Nothing if the place was read since the last gap, or cannot be read now: then the backfill is repeated
+        after the next ``take``."""
+
+    def mark_pending(self, since: datetime | None) -> None:
+        """Events have waited since then to be taken, and the vendor may not repeat them; None if none wait. Should
+        this process die, its history is read from there."""
+
+    def mark_disconnected(self) -> None:
+        """The connection is down until ``live``."""
 
 
 @runtime_checkable

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from connectors.discord.gateway import session_store, shard, stream
+from connectors.discord.gateway import session_budget, stream
 from tests.channels.stream_account import StreamProcesses, hall_of, wait_until
 from tests.simulators.discord import Discord
 from tests.simulators.vendor import Fault
@@ -29,8 +29,8 @@ async def server() -> AsyncIterator[Discord]:
 async def stream_processes(
     server: Discord, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[StreamProcesses]:
-    monkeypatch.setattr(shard, "INVALID_PAUSE", (0.01, 0.02))
-    monkeypatch.setattr(session_store, "MIN_SPACING", APART)
+    monkeypatch.setattr(stream, "INVALID_PAUSE", (0.01, 0.02))
+    monkeypatch.setattr(session_budget, "MIN_SPACING", APART)
     async with hall_of(server, tmp_path) as stream_processes:
         yield stream_processes
 

@@ -1,8 +1,10 @@
-"""Discord's gateway against the simulated Discord: nothing is counted as heard before it is appended."""
+"""Discord's gateway, on discord.py, against the simulated Discord: nothing is counted as heard before it is
+appended."""
 
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, MutableMapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -12,7 +14,8 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from connectors.discord.gateway import interaction_responses, session_store, shard, stream, websocket
+from connectors.discord.gateway import interaction_responses, session_budget, shard_client, stream
+from connectors.discord.gateway.sessions import Session, SessionStore
 from connectors.discord.rest import RestClient
 from tests.channels.stream_account import TIMES, StreamProcesses, hall_of, wait_until
 from tests.simulators.discord import Discord
@@ -36,8 +39,8 @@ async def stream_processes(
     server: Discord, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[StreamProcesses]:
     """Pauses that Discord asks for are short here."""
-    monkeypatch.setattr(shard, "INVALID_PAUSE", (0.01, 0.02))
-    monkeypatch.setattr(session_store, "MIN_SPACING", timedelta(0))
+    monkeypatch.setattr(stream, "INVALID_PAUSE", (0.01, 0.02))
+    monkeypatch.setattr(session_budget, "MIN_SPACING", timedelta(0))
     async with hall_of(server, tmp_path) as stream_processes:
         yield stream_processes
 
@@ -63,18 +66,29 @@ async def test_messages_of_all_places_are_appended(server: Discord, stream_proce
         server.move("leo", server.world.home)
         await server.say("leo", f"{server.mention} in the server")
         await stream_processes.until("in a direct message", "in the server")
-    assert server.gateway.closes[-1] == websocket.CLOSE_CODE
+    assert server.gateway.closes == [shard_client.CLOSE_CODE]
+
+
+async def heard_until(stream_processes: StreamProcesses) -> datetime:
+    """Until when, by the note for the next holder, the account was heard."""
+    note = await stream_processes.state.leases.read_note("account:shop:discord:main")
+    return datetime.fromisoformat(json.loads(note)["heard"])
 
 
 async def test_events_that_cannot_be_appended_are_not_counted_as_received_and_keep_their_order(
     server: Discord, stream_processes: StreamProcesses
 ) -> None:
+    """A process that is killed meanwhile leaves behind that they are missing."""
+    server.gateway.beat_seconds = 0.05
     async with stream_processes.process():
         await connected(server)
         stream_processes.narrow.is_closed = True
         for number in range(3):
             await server.say("mia", str(number))
         await wait_until(lambda: stream_processes.narrow.refused >= 2)
+        refused = datetime.now(UTC)
+        await asyncio.sleep(3 * TIMES.renew)  # the note is written with every renewal
+        assert await heard_until(stream_processes) < refused
         (session,) = server.gateway.sessions.values()
         assert session.heard < session.seq
         stream_processes.narrow.is_closed = False
@@ -87,6 +101,8 @@ async def test_a_process_goes_on_with_the_session_of_the_one_before(
     server: Discord, stream_processes: StreamProcesses
 ) -> None:
     """Also with what it had heard and not appended."""
+    server.gateway.beat_seconds = 0.05
+    server.move("leo", server.world.home)
     async with stream_processes.process():
         await connected(server)
         await server.say("mia", "before")
@@ -97,10 +113,32 @@ async def test_a_process_goes_on_with_the_session_of_the_one_before(
         await wait_until(lambda: stream_processes.narrow.refused)
     stream_processes.narrow.is_closed = False
     await server.say("mia", "meanwhile")
+    await server.say("leo", f"{server.mention} a stranger in the server")
     async with stream_processes.process():
-        await stream_processes.until("before", "heard, not appended", "meanwhile")
-        assert await stream_processes.heard() == ["before", "heard, not appended", "meanwhile"]
+        said = ["before", "heard, not appended", "meanwhile", "a stranger in the server"]
+        await stream_processes.until(*said)
+        assert await stream_processes.heard() == said
     assert (asked(server, "Identify"), asked(server, "Resume")) == (1, 1)
+
+
+async def test_when_too_much_waits_the_connection_is_given_up_and_nothing_is_lost(
+    server: Discord, stream_processes: StreamProcesses, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stream, "MAX_WAITING", 5)
+    monkeypatch.setattr(stream, "DRAIN_SECONDS", 0.05)
+    async with stream_processes.process():
+        await connected(server)
+        await server.say("mia", "before")
+        await stream_processes.until("before")
+        stream_processes.narrow.is_closed = True
+        said = [str(number) for number in range(20)]
+        for each in said:
+            await server.say("mia", each)
+        await wait_until(lambda: asked(server, "Resume") >= 1)
+        stream_processes.narrow.is_closed = False
+        await stream_processes.until("before", *said)
+        assert asked(server, "Identify") == 1
+        assert await stream_processes.heard() == ["before", *said]
 
 
 @pytest.mark.parametrize("how", ["cut", "reconnect", "resumable", "4000"])
@@ -156,13 +194,15 @@ async def test_messages_from_before_the_first_recorded_session_are_read_from_the
 
 
 async def test_a_connection_without_a_sign_of_life_is_given_up_and_resumed(
-    server: Discord, stream_processes: StreamProcesses
+    server: Discord, stream_processes: StreamProcesses, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    server.gateway.beat_seconds = 0.5
+    monkeypatch.setattr(shard_client, "HEARTBEAT_TIMEOUT", 0.8)
+    server.gateway.beat_seconds = 0.2
     async with stream_processes.process():
         await connected(server)
-        server.gateway.faults.next(Fault("lose", "Heartbeat"))
-        await wait_until(lambda: asked(server, "Resume") >= 1 and websocket.CLOSE_CODE in server.gateway.closes)
+        server.gateway.faults.always = lambda request: Fault("lose") if request.operation == "Heartbeat" else None
+        await wait_until(lambda: asked(server, "Resume") >= 1 and 4000 in server.gateway.closes)
+        server.gateway.faults.always = lambda request: None
         await server.say("mia", "still there?")
         await stream_processes.until("still there?")
 
@@ -197,7 +237,7 @@ async def test_the_budget_of_identifications_outlives_the_processes_that_spend_i
     server: Discord, stream_processes: StreamProcesses, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Three are allowed, and no session ever lasts."""
-    monkeypatch.setattr(session_store, "MAX_BURST", 3)
+    monkeypatch.setattr(session_budget, "MAX_BURST", 3)
     server.gateway.faults.next(*[Fault("refuse", "Identify", status=4009) for _ in range(20)])
     for _ in range(4):
         with capture_logs() as lines:
@@ -261,12 +301,26 @@ async def test_a_press_on_what_is_not_ours_changes_nothing_and_shows_no_failure(
     await rest.close()
 
 
-def test_a_budget_fills_up_again() -> None:
+@pytest.mark.parametrize(("shards", "at_once"), [(1, 20), (6, 20), (10, 30)])
+def test_a_budget_fills_up_again(shards: int, at_once: int) -> None:
     at = datetime(2026, 5, 4, tzinfo=UTC)
-    budget = session_store.SessionBudget()
-    for _ in range(session_store.MAX_BURST):
-        assert budget.get_wait(at) == timedelta(0)
-        budget, at = budget.spend(at), at + session_store.MIN_SPACING
-    assert timedelta(0) < budget.get_wait(at) <= session_store.REFILL_INTERVAL
-    assert budget.get_wait(at + session_store.REFILL_INTERVAL) == timedelta(0)
-    assert budget.spend(at + timedelta(days=1)).left == session_store.MAX_BURST - 1
+    budget = session_budget.SessionBudget()
+    for _ in range(at_once):
+        assert budget.get_wait(at, shards, 1) == timedelta(0)
+        budget = budget.spend(at)
+    assert budget.get_spacing(at) == session_budget.MIN_SPACING
+    assert timedelta(0) < budget.get_wait(at, shards, 1) <= session_budget.REFILL_INTERVAL
+    assert budget.get_wait(at + session_budget.REFILL_INTERVAL, shards, 1) == timedelta(0)
+    assert budget.spend(at + timedelta(days=1)).left == session_budget.MAX_BURST - 1
+
+
+def test_a_note_of_an_earlier_version_is_kept_and_another_note_is_none() -> None:
+    at = datetime(2026, 5, 4, tzinfo=UTC)
+    note = {"budget": {"left": 3.0, "at": at.isoformat()}, "sessions": [{"id": "x", "seq": 7, "url": "wss://x"}]}
+    store = SessionStore.from_note(note)
+    assert (store.budget.left, store.budget.at) == (3.0, at)
+    assert store.sessions == [Session(id="x", seq=7, url="wss://x")]
+    assert SessionStore.from_note(store.build_note()) == store
+    assert SessionStore.from_note({"budget": note["budget"]}).budget == store.budget
+    for other in ({}, {"budget": None}, {"budget": {"left": "many"}}):
+        assert SessionStore.from_note(other) == SessionStore()

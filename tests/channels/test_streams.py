@@ -256,3 +256,20 @@ async def test_events_missed_while_a_history_is_read_are_requested_once_more(str
     one.radio.line.request_backfill()
     one.radio.answers.set()
     await wait_until(lambda: len(one.radio.asked) == 2)
+
+
+async def test_a_history_is_read_from_the_oldest_event_that_a_killed_holder_had_not_appended(
+    stream_processes: StreamProcesses,
+) -> None:
+    """Although the holder was connected, and appended other events later."""
+    one = stream_processes.start("one")
+    await stream_processes.on("one")
+    assert one.radio.line is not None
+    waits_since = now()
+    one.radio.line.mark_pending(waits_since)
+    await asyncio.sleep(3 * TIMES.renew)  # so long a note would say that everything was heard
+    one.leases.is_cut = True
+    await wait_until(lambda: ("one", "off") in stream_processes.log)
+    two = stream_processes.start("two")
+    await wait_until(lambda: two.radio.asked)
+    assert two.radio.asked[0] <= waits_since - timedelta(seconds=TIMES.overlap)

@@ -1,22 +1,24 @@
 """Backfill from the histories of the places that the bot can read.
 
-Discord does not list a bot's direct messages; they are known from our conversations. So a contact's very first direct
-message, if missed, stays missed until the next one.
+Discord does not list a bot's direct messages; they are known from our conversations. So a stranger's very first direct
+message, if missed, is read when the next event names its channel.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import Any
 
 import structlog
+from discord import ChannelType
 from pydantic import ValidationError
 
 from connectors.discord.channel import DiscordChannel
-from connectors.discord.directory import Directory, Room
+from connectors.discord.directory import ROOM_EVENTS, THREAD_TYPES, Directory, Room
 from connectors.discord.models import DiscordModel, Dispatch, Snowflake, build_snowflake, get_log_fields
 from connectors.discord.places import parse_place
 from connectors.discord.rest import RestClient
@@ -28,8 +30,11 @@ log = structlog.get_logger("parley.discord")
 
 PAGE_SIZE = 100
 MAX_PAGES = 50
-TEXT_TYPES = frozenset({0, 2, 5, 10, 11, 12, 13})
-"""Types of channels with messages: text, news, threads, and the chat of voice channels."""
+MAX_ID = 1 << 64
+TEXT_TYPES = THREAD_TYPES | {
+    each.value for each in (ChannelType.text, ChannelType.news, ChannelType.voice, ChannelType.stage_voice)
+}
+"""Types of channels with messages; voice channels have a chat."""
 
 
 class Place(Room):
@@ -43,6 +48,11 @@ class Server(DiscordModel):
 
 class MessageId(DiscordModel):
     id: Snowflake
+
+
+class ChannelEvent(DiscordModel):
+    channel_id: Snowflake
+    id: Snowflake = "0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +88,14 @@ class History:
         finally:
             await self._rest.close()
 
+    async def read_direct_messages(self, channel: str, before: int) -> AsyncIterator[list[Event]]:
+        """Yield the messages of one channel, up to the message ``before``."""
+        try:
+            async for events in self._read_place(ReadablePlace(channel), before):
+                yield events
+        finally:
+            await self._rest.close()
+
     async def _list_places(self, listed: set[str]) -> AsyncIterator[ReadablePlace]:
         """Yield places with new messages; ``listed`` receives all that Discord lists."""
         for server in _parse_items(Server, await self._request("/users/@me/guilds")):
@@ -102,7 +120,7 @@ class History:
         self._directory.learn_room(found)
         return ReadablePlace(channel, found.guild_id or "")
 
-    async def _read_place(self, readable: ReadablePlace) -> AsyncIterator[list[Event]]:
+    async def _read_place(self, readable: ReadablePlace, before: int = MAX_ID) -> AsyncIterator[list[Event]]:
         """Yield events, oldest first; nothing of a place that the bot may not read."""
         after = self._after
         for _ in range(MAX_PAGES):
@@ -115,8 +133,9 @@ class History:
                 ((int(message.id), raw) for raw in page for message in _parse_items(MessageId, [raw])),
                 key=lambda each: each[0],
             )
-            yield [event for _, raw in messages for event in await self._parse(raw, readable)]
-            if len(page) < PAGE_SIZE or not messages:
+            wanted = [raw for id_, raw in messages if id_ < before]
+            yield [event for raw in wanted for event in await self._parse(raw, readable)]
+            if len(page) < PAGE_SIZE or len(wanted) < len(messages) or not messages:
                 return
             after = str(messages[-1][0])
         log.warning("history_cut", **get_log_fields(self._account), place=readable.id)
@@ -139,4 +158,16 @@ def _parse_items(model: type[Any], items: list[Any]) -> list[Any]:
             found.append(model.model_validate(item))
         except ValidationError:
             log.warning("item_malformed", channel="discord", kind=model.__name__)
+    return found
+
+
+def find_direct_channels(received: Sequence[Dispatch]) -> dict[str, int]:
+    """Return the channels of direct messages that events name, each with the id before which messages may be missing.
+    A new message ends what may be missing; beside an edit, a reaction or a button, newer ones may be missing, too."""
+    found: dict[str, int] = {}
+    for each in received:
+        if each.t in ROOM_EVENTS and each.d.get("guild_id") is None:
+            with suppress(ValidationError):
+                event = ChannelEvent.model_validate(each.d)
+                found.setdefault(event.channel_id, int(event.id) if each.t == "MESSAGE_CREATE" else MAX_ID)
     return found

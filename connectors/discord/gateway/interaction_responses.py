@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import discord
 import structlog
 from pydantic import ValidationError
 
-from connectors.discord.interactions import COMMAND, COMPONENT
 from connectors.discord.models import DiscordModel, Interaction, Snowflake, get_log_fields
 from connectors.discord.rest import RestClient
 from schemas.errors import DeliveryError
@@ -18,8 +18,9 @@ from schemas.ports import Account
 
 log = structlog.get_logger("parley.discord")
 
-MESSAGE, DEFERRED_UPDATE = 4, 6
-EPHEMERAL = 1 << 6
+MESSAGE = discord.InteractionResponseType.channel_message.value
+DEFERRED_UPDATE = discord.InteractionResponseType.deferred_message_update.value
+EPHEMERAL = discord.MessageFlags(ephemeral=True).value
 MAX_QUESTION = 1900
 UNKNOWN_COMMAND = "This command is not known here."
 
@@ -49,9 +50,9 @@ async def respond(rest: RestClient, data: Any, account: Account, *, understood: 
 
 
 def _build_response(interaction: Interaction, understood: bool) -> dict[str, Any] | None:
-    if interaction.type == COMPONENT:
+    if interaction.type == discord.InteractionType.component.value:
         return {"type": DEFERRED_UPDATE}
-    if interaction.type != COMMAND:
+    if interaction.type != discord.InteractionType.application_command.value:
         return None
     if not understood:
         return {"type": MESSAGE, "data": {"content": UNKNOWN_COMMAND, "flags": EPHEMERAL}}

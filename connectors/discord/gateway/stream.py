@@ -1,230 +1,236 @@
-"""Stream of a bot's events over the gateway, resumed after the last appended event.
+"""Stream of a bot's events over Discord's gateway: discord.py holds the connections, and each event is appended in its
+order.
 
 Discord may require a bot in many servers to use several connections, its shards. Each gets the events of some servers;
-the first also gets direct messages. The holder of the account holds all shards. When one ends, all are closed and
-resumed: that costs no identification, and the account as a whole is either live or not.
+the first also gets direct messages. The holder of the account holds all shards. Sessions are resumed after the last
+appended event, also by the next holder; histories are read when one has to begin anew.
 
-Why without Discord's library: docs/adr/0020-stream-leases-and-backfill.md
+docs/adr/0050-discord-gateway-client.md
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import suppress
+import random
+from collections.abc import Mapping
 from datetime import timedelta
 
 import structlog
-from pydantic import ValidationError
 
 from connectors.discord.channel import DiscordChannel
-from connectors.discord.directory import Directory
-from connectors.discord.gateway.interaction_responses import respond
-from connectors.discord.gateway.session_store import Session, SessionStore
-from connectors.discord.gateway.shard import Shard
-from connectors.discord.gateway.websocket import Frame, GatewaySocket
-from connectors.discord.models import Context, Dispatch, get_log_fields
+from connectors.discord.gateway.dispatcher import EventDispatcher
+from connectors.discord.gateway.event_queue import EventQueue, GatewayEvent
+from connectors.discord.gateway.sessions import Session, SessionStore
+from connectors.discord.gateway.shard_client import NEW_SESSION, RESUMED_SESSION, ShardClient
+from connectors.discord.models import get_log_fields
 from connectors.discord.rest import RestClient
-from connectors.discord.settings import GATEWAY, DiscordAccount
-from schemas.errors import RetryLater, SendUnknown, SetupError, TemporaryRefusal
-from schemas.ports import Account, Clock, Event, EventStreamContext
+from schemas.errors import CredentialsRevoked, ParleyError, RetryLater, SetupError
+from schemas.ports import Account, Clock, EventStreamContext
 
 log = structlog.get_logger("parley.discord")
 
+MAX_WAITING = 2000
+"""Events waiting to be appended; above this the connection is given up, and resumed later."""
+BATCH_SIZE = 100
+DRAIN_SECONDS = 3.0
+"""For what arrived before the connection ended."""
 CATCH_UP_SECONDS = 10.0
 """Seconds that new events wait for missed ones."""
+INVALID_PAUSE = (1.0, 5.0)
+"""Discord asks for a random pause before a lost session is begun anew."""
 RESERVED_IDENTIFIES = 10
 """Identifications per day that are kept for repairs."""
-RETRY_SECONDS = 5.0
 MAX_SHARDS = 200
 """Of one process; Discord asks for one per thousand servers."""
 
 
 class DiscordStream:
-    """See connectors.discord.gateway.shard.ShardOwner."""
+    """See connectors.discord.gateway.shard_client.ShardOwner."""
 
     def __init__(self, channel: DiscordChannel, account: Account, line: EventStreamContext, clock: Clock) -> None:
-        self._channel = channel
         self._account = account
-        self._settings: DiscordAccount = account.settings
         self._line = line
         self._clock = clock
         self._rest = RestClient(account)
-        self._directory = Directory(self._rest, account)
-        self._responding: set[asyncio.Task[None]] = set()
+        self._dispatcher = EventDispatcher(channel, account, line, self._rest)
         self._store = SessionStore.from_note(line.session)
+        self._queue = EventQueue(clock, line.mark_pending)
         self._max_concurrency = 1
         """Shards that may identify together."""
-        self._is_count_fresh = False
-        self._ready_shards: dict[int, bool] = {}
-        """The shards that receive events, and whether in a new session."""
-        self._all_ready = asyncio.Event()
-        self._append_lock = asyncio.Lock()
+        self._identified: dict[int, asyncio.Future[None]] = {}
+        self._admission = asyncio.Lock()
+        self._last_turn = -1
+        """The group of shards that identified last."""
+        self._lost: set[int] = set()
+        """Shards that do not receive events."""
+        self._is_live = False
+        self._is_behind = False
+        """A session began to which Discord repeats nothing."""
+        self._may_append = asyncio.Event()
+        """All shards have received events. Until then histories may have to come first, unless all are resumed."""
+        self._failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def run(self) -> None:
         """See schemas.ports.EventStreamChannel."""
+        self._line.mark_pending(None)
         try:
-            await self._connections()
-        except SetupError:
-            self._remember(self._store.reset())
-            if self._is_count_fresh and not self._all_ready.is_set():
+            if self._store.missing_count:
+                await self._plan_shards()
+            else:
+                self._may_append.set()
+            await self._run_shards()
+        except (CredentialsRevoked, SetupError) as error:
+            self._line.remember(SessionStore(budget=self._store.budget).build_note())
+            if isinstance(error, CredentialsRevoked) or not self._may_append.is_set():
                 raise
             # It worked before: Discord may require another number of shards now.
             raise RetryLater("the number of shards is asked for anew", retry_after_ms=1000) from None
         finally:
-            for task in self._responding:
-                task.cancel()
+            self._failure.cancel()
+            self._dispatcher.close()
             await self._rest.close()
 
     # ── connections ──────────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def _connections(self) -> None:
-        if not self._store.is_complete:
-            await self._plan_shards()
-        shards = [Shard(number, session, self) for number, session in enumerate(self._store.sessions)]
-        running: set[asyncio.Task[None]] = set()
-        opening = asyncio.create_task(self._open(shards, running))
+    async def _plan_shards(self) -> None:
+        """Ask Discord for the number of shards, and check that they may identify. Raises RetryLater while they may
+        not, CredentialsRevoked before an identification is wasted."""
+        self._check_budget(1)
+        answer = await self._rest.read("/gateway/bot", dict)
+        limit = answer.get("session_start_limit")
+        limits: Mapping[str, object] = limit if isinstance(limit, Mapping) else {}
+        self._max_concurrency = max(1, _parse_number(limits.get("max_concurrency")))
+        if not self._store.sessions:
+            count = min(MAX_SHARDS, max(1, _parse_number(answer.get("shards"))))
+            self._store.sessions = [Session() for _ in range(count)]
+        remaining, reset = limits.get("remaining"), limits.get("reset_after")
+        reserved = RESERVED_IDENTIFIES + self._store.missing_count
+        if isinstance(remaining, int) and remaining < reserved and isinstance(reset, int):
+            log.error("identify_exhausted", **get_log_fields(self._account), seconds=reset // 1000)
+            raise RetryLater("the day's sessions are used up", retry_after_ms=reset)
+        self._check_budget(self._store.missing_count)
+
+    async def _run_shards(self) -> None:
+        """Run all shards until one ends, or an event cannot be appended. Raises what the end means."""
+        self._lost = set(range(len(self._store.sessions)))
+        worker = asyncio.create_task(self._process_events())
+        running: set[asyncio.Future[None]] = {self._failure, worker}
+        opening = asyncio.create_task(self._open(running))
         try:
-            while True:
-                done, _ = await asyncio.wait({opening, *running}, return_when=asyncio.FIRST_COMPLETED)
-                if done != {opening}:
-                    break
-                opening.result()
+            done, _ = await asyncio.wait(running | {opening}, return_when=asyncio.FIRST_COMPLETED)
+            if done == {opening} and opening.exception() is None:
                 await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+            await self._drain(worker)
         finally:
             tasks = [opening, *running]
             ended = [task for task in tasks if task.done()]
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-        for task in ended:
-            task.result()
+        for each in ended:
+            each.result()
 
-    async def _open(self, shards: Sequence[Shard], running: set[asyncio.Task[None]]) -> None:
-        """Resume the shards with a session; then the others identify, as many together as Discord allows."""
-        for shard in shards:
-            if shard.session.id:
-                running.add(asyncio.create_task(shard.run(await self._resume(shard))))
-        new = [shard for shard in shards if not shard.session.id]
-        for start in range(0, len(shards), self._max_concurrency):
-            # Discord groups shards by number modulo max_concurrency.
-            together = [shard for shard in new if start <= shard.number < start + self._max_concurrency]
-            if together:
-                await asyncio.sleep(self._store.budget.get_spacing(self._clock()).total_seconds())
-                await self._spend_budget(len(together))
-            for shard in together:
-                running.add(asyncio.create_task(shard.run(await self._identify(shard, len(shards)))))
+    async def _open(self, running: set[asyncio.Future[None]]) -> None:
+        """Resume the shards that have a session; then start the others one after the other, because each waits for its
+        turn to identify. Returns once all have, or one ended."""
+        for number, session in sorted(enumerate(self._store.sessions), key=lambda each: not each[1].id):
+            identified = self._identified[number] = asyncio.get_running_loop().create_future()
+            client = ShardClient(self._account, number, len(self._store.sessions), self)
+            running.add(asyncio.create_task(client.run_session()))
+            if not session.id:
+                await asyncio.wait({identified, *running}, return_when=asyncio.FIRST_COMPLETED)
+                if not identified.done():
+                    return
 
-    async def _resume(self, shard: Shard) -> GatewaySocket:
-        session = shard.session
-        return await self._connect(shard, lambda gateway: gateway.resume(self._token, session.id, session.seq))
+    async def _drain(self, worker: asyncio.Task[None]) -> None:
+        """Append what arrived before the end: Discord does not repeat it if the session is lost."""
+        if self._may_append.is_set() and not worker.done():
+            emptied = asyncio.create_task(self._queue.wait_until_empty())
+            await asyncio.wait({worker, emptied}, timeout=DRAIN_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+            emptied.cancel()
 
-    async def _identify(self, shard: Shard, count: int) -> GatewaySocket:
-        return await self._connect(shard, lambda gateway: gateway.identify(self._token, (shard.number, count)))
-
-    async def _connect(self, shard: Shard, introduce: Callable[[GatewaySocket], Awaitable[None]]) -> GatewaySocket:
-        """Connect and introduce the shard. Raises what ``run`` does."""
-        # A configured proxy is used for every connection.
-        configured, resume_url = self._settings.gateway_url, shard.session.url
-        url = resume_url if resume_url and configured == GATEWAY else configured
-        gateway = await GatewaySocket.connect(self._rest.session, url, lambda: shard.session.seq)
-        try:
-            await introduce(gateway)
-        except BaseException:
-            await gateway.close()
-            raise
-        return gateway
-
-    @property
-    def _token(self) -> str:
-        return self._settings.token.get_secret_value()
-
-    async def _plan_shards(self) -> None:
-        """Ask Discord for the number of shards, and check that they may identify. Raises RetryLater while they may
-        not, CredentialsRevoked before an identification is wasted."""
-        self._wait_for_budget()
-        answer = await self._rest.read("/gateway/bot", dict)
-        self._is_count_fresh = True
-        limit = answer.get("session_start_limit")
-        limits: Mapping[str, object] = limit if isinstance(limit, Mapping) else {}
-        self._max_concurrency = max(1, _parse_number(limits.get("max_concurrency")))
-        if not self._store.sessions:
-            count = min(MAX_SHARDS, max(1, _parse_number(answer.get("shards"))))
-            self._store = self._store.model_copy(update={"sessions": [Session()] * count})
-        remaining, reset = limits.get("remaining"), limits.get("reset_after")
-        if (
-            isinstance(remaining, int)
-            and remaining < RESERVED_IDENTIFIES + self._store.missing_count
-            and isinstance(reset, int)
-        ):
-            log.error("identify_exhausted", **get_log_fields(self._account), seconds=reset // 1000)
-            raise RetryLater("the day's sessions are used up", retry_after_ms=reset)
-        self._wait_for_budget()
-
-    def _wait_for_budget(self) -> None:
-        wait = self._store.budget.get_wait(self._clock(), max(1, self._store.missing_count))
+    def _check_budget(self, many: int) -> None:
+        """Raises RetryLater while so many identifications are not left."""
+        wait = self._store.budget.get_wait(self._clock(), len(self._store.sessions), many)
         if wait > timedelta(0):
             log.warning("identify_delayed", **get_log_fields(self._account), seconds=wait.total_seconds())
             raise RetryLater("too many sessions were begun", retry_after_ms=int(wait.total_seconds() * 1000) + 1)
 
-    async def _spend_budget(self, many: int) -> None:
-        """Record identifications before they are made. Raises Unavailable, Fenced."""
-        spent = self._store.budget.spend(self._clock(), many)
-        self._remember(self._store.model_copy(update={"budget": spent}))
-        await self._line.save()
+    # ── reports of the shards ────────────────────────────────────────────────────────────────────────────────────────
 
-    # ── shared by the shards ─────────────────────────────────────────────────────────────────────────────────────────
+    async def admit(self, shard: int, *, initial: bool) -> None:
+        if not initial:
+            await asyncio.sleep(random.uniform(*INVALID_PAUSE))
+        async with self._admission:
+            # Discord groups shards by number modulo max_concurrency; those of one group identify apart.
+            turn = shard // self._max_concurrency
+            if not initial or turn != self._last_turn:
+                await asyncio.sleep(self._store.budget.get_spacing(self._clock()).total_seconds())
+            self._check_budget(1)
+            self._last_turn = turn
+            self._store.budget = self._store.budget.spend(self._clock())
+            self._remember()
+            await self._line.save()
+        if not self._identified[shard].done():
+            self._identified[shard].set_result(None)
 
-    async def report_ready(self, shard: int, *, fresh: bool) -> None:
-        self._ready_shards[shard] = fresh
-        if len(self._ready_shards) == len(self._store.sessions) and not self._all_ready.is_set():
-            await self._line.live(missed=any(self._ready_shards.values()), hold=CATCH_UP_SECONDS)
-            self._all_ready.set()
-        await self._all_ready.wait()
+    def receive(self, shard: int, event: GatewayEvent) -> None:
+        if self._failure.done():
+            return None  # An event was left out: none after it may be appended, so that Discord repeats them all.
+        if event.t == NEW_SESSION:
+            id_, url = (str(event.d.get(name) or "") for name in ("session_id", "resume_gateway_url"))
+            self._store.sessions[shard] = Session(id=id_, url=url)
+            self._remember()
+        session = self._store.sessions[shard]
+        if not session.mark_received(event.s):
+            return None
+        if event.t in (NEW_SESSION, RESUMED_SESSION):
+            self._report_connected(shard, fresh=event.t == NEW_SESSION)
+        if self._queue.size >= MAX_WAITING:
+            return self._give_up(RetryLater("more happens than can be appended"))
+        return self._queue.put(session, event)
 
-    async def append(self, frames: Sequence[Frame]) -> None:
-        parsed = [(each, self._parse(each, await self._load_context(each))) for each in frames]
-        async with self._append_lock:
-            await self._append([event for _, events in parsed for event in events])
-        for frame, events in parsed:
-            if frame.t == "INTERACTION_CREATE":
-                task = asyncio.create_task(respond(self._rest, frame.d, self._account, understood=bool(events)))
-                self._responding.add(task)
-                task.add_done_callback(self._responding.discard)
+    def report_lost(self, shard: int, *, resumable: bool) -> None:
+        if not resumable:
+            self._store.sessions[shard] = Session()
+            self._remember()
+        self._lost.add(shard)
+        self._is_live = False
+        self._line.mark_disconnected()
 
-    def save_session(self, shard: int, session: Session) -> None:
-        self._remember(self._store.replace_session(shard, session))
+    def get_session(self, shard: int) -> Session:
+        return self._store.sessions[shard]
 
-    async def _append(self, events: list[Event]) -> None:
-        """Append, trying until it succeeds: the gateway cannot repeat one event, and later ones must not overtake."""
+    def _report_connected(self, shard: int, *, fresh: bool) -> None:
+        self._lost.discard(shard)
+        self._is_behind |= fresh
+        if not self._lost:
+            self._may_append.set()
+
+    def _give_up(self, error: ParleyError) -> None:
+        if not self._failure.done():
+            self._failure.set_exception(error)
+
+    # ── events ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def _process_events(self) -> None:
+        """Append events in their order; histories come first."""
+        await self._may_append.wait()
         while True:
-            try:
-                return await self._line.take(events)
-            except TemporaryRefusal as error:
-                log.warning("append_failed", **get_log_fields(self._account), code=error.code)
-                await asyncio.sleep(min(RETRY_SECONDS, (error.retry_after_ms or 1000) / 1000))
+            received = await self._queue.take(BATCH_SIZE)
+            await self._go_live()
+            await self._dispatcher.dispatch(received)
+            self._queue.finish()
+            self._remember()
 
-    async def _load_context(self, frame: Frame) -> Context:
-        """Wait until Discord gives the context: the same event must always be parsed the same way. Raises
-        CredentialsRevoked."""
-        self._directory.learn(frame.t, frame.d)
-        while True:
-            try:
-                return await self._directory.load_context(frame.t, frame.d)
-            except (RetryLater, SendUnknown) as error:
-                log.warning("server_unknown", **get_log_fields(self._account), reason=error.message)
-                await asyncio.sleep(min(RETRY_SECONDS, (error.retry_after_ms or 1000) / 1000))
+    def _remember(self) -> None:
+        self._line.remember(self._store.build_note())
 
-    def _parse(self, frame: Frame, context: Context) -> list[Event]:
-        with suppress(ValidationError):
-            dispatch = Dispatch.model_validate({"t": frame.t, "d": frame.d, "context": context})
-            return self._channel.parse_dispatch(dispatch, self._account)
-        log.info("frame_unreadable", **get_log_fields(self._account), kind=str(frame.t)[:64])
-        return []
-
-    def _remember(self, memory: SessionStore) -> None:
-        self._store = memory
-        self._line.remember(memory.model_dump(mode="json"))
+    async def _go_live(self) -> None:
+        if self._lost or (self._is_live and not self._is_behind):
+            return
+        missed, self._is_behind, self._is_live = self._is_behind, False, True
+        await self._line.live(missed=missed, hold=CATCH_UP_SECONDS)
 
 
 def _parse_number(value: object) -> int:

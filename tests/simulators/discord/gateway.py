@@ -165,7 +165,7 @@ class Gateway:
         if self._met("Heartbeat", data, connection):
             return
         if connection.session is not None and isinstance(data, int):
-            connection.session.heard = max(connection.session.heard, data)
+            connection.session.acknowledge(data)
         connection.say(ACK)
         self._ledger.changed()
 
@@ -185,7 +185,8 @@ class Gateway:
         session = Session(self._world.ids.token(), data["intents"], shard=shard)
         self.sessions[session.id] = session
         self._join(connection, session)
-        session.tell(Event("READY", ready_json(self._world, session.id, f"{self.base}/resume")), self._world.bot.id)
+        ready = ready_json(self._world, session.id, f"{self.base}/resume", shard)
+        session.tell(Event("READY", ready), self._world.bot.id)
         home = Event("GUILD_CREATE", guild_json(self._world), self._world.guild)
         if session.covers(home):
             session.tell(home, self._world.bot.id)
@@ -203,7 +204,7 @@ class Gateway:
         self._forget()
         session = self.sessions.get(str(data.get("session_id")))
         seq = data["seq"] or 0
-        missed = session.since(max(0, seq - self.overlap)) if session else None
+        missed = session.since(seq) if session else None
         if session is None or missed is None:
             # Also of a client that lost its line before it had a session: it asks for none at all.
             return connection.say(INVALID, False)
@@ -213,7 +214,7 @@ class Gateway:
             session.connection.close(4000, "Resumed elsewhere.")
         self._join(connection, session)
         session.heard = max(session.heard, seq)
-        for text in missed:
+        for text in session.since(max(0, seq - self.overlap)) or missed:
             connection.write(text)
         session.tell(Event("RESUMED", {"_trace": []}), self._world.bot.id)
         return self._ledger.changed()

@@ -150,7 +150,7 @@ def application_json(world: ServerState) -> dict[str, Any]:
     }
 
 
-def ready_json(world: ServerState, session: str, resume_url: str) -> dict[str, Any]:
+def ready_json(world: ServerState, session: str, resume_url: str, shard: tuple[int, int]) -> dict[str, Any]:
     """The first thing that a session is told."""
     return {
         "v": 10,
@@ -159,6 +159,7 @@ def ready_json(world: ServerState, session: str, resume_url: str) -> dict[str, A
         "session_id": session,
         "session_type": "normal",
         "resume_gateway_url": resume_url,
+        "shard": list(shard),
         "application": {"id": world.application, "flags": application_json(world)["flags"]},
         "private_channels": [],
         "relationships": [],

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import warnings
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -11,12 +10,8 @@ from unittest import mock
 
 import yarl
 
+import discord as discord
 from tests.simulators.discord.vendor import Discord
-
-with warnings.catch_warnings():
-    # The library imports a module that Python 3.12 announces to remove.
-    warnings.simplefilter("ignore", DeprecationWarning)
-    import discord as discord
 
 
 class Bot(discord.Client):

@@ -50,6 +50,12 @@ class Session:
         if self.connection is not None:
             self.connection.write(text)
 
+    def acknowledge(self, seq: int) -> None:
+        """Keep nothing that the client says it has received. Discord's documentation does not say that it does."""
+        self.heard = max(self.heard, seq)
+        while self.log and self.log[0][0] <= seq:
+            self.log.popleft()
+
     def since(self, seq: int) -> list[str] | None:
         """Everything after a number; None when some of it is no longer there."""
         if seq < self.seq and (not self.log or self.log[0][0] > seq + 1):

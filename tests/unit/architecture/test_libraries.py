@@ -23,6 +23,7 @@ PLACES: dict[str, tuple[str, ...]] = {
     # vendors
     "slack_bolt": ("connectors/slack/{app,webhooks}.py", "connectors/slack/socket_mode/{socket,stream}.py"),
     "slack_sdk": ("connectors/slack/{app,client}.py", "connectors/slack/socket_mode/socket.py"),
+    "discord": ("connectors/discord/{connection,directory}.py", "connectors/discord/gateway/*"),
     "twilio": ("connectors/whatsapp/twilio/*",),
     # models
     "pydantic_ai": ("agent_worker/models/providers/*",),

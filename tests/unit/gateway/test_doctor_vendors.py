@@ -12,7 +12,7 @@ from aiohttp import web
 
 from connectors.channel_services import ChannelServices
 from connectors.outbound.connections import AccountConnections
-from connectors.registry import explain_missing_library, load_settings_model, open_channel
+from connectors.registry import EXTRAS, explain_missing_library, load_settings_model, open_channel
 from gateway.config import loader as configuration
 from gateway.doctor import checks, vendors
 from infra.deploy.process import free_port
@@ -163,6 +163,7 @@ def test_a_public_address_is_needed_only_where_a_vendor_calls(tmp_path: Path, ch
     ("channel", "library", "settings"),
     [
         ("slack", "slack_sdk", {"bot_token": "b", "signing_secret": "s"}),
+        ("discord", "discord", {"token": "t"}),
         (
             "whatsapp",
             "twilio",
@@ -183,7 +184,7 @@ def test_a_vendors_library_that_is_missing_is_named_with_the_extra_that_installs
     )
     with pytest.raises(MissingDependency) as raised:
         accounts.get_connection(account_of(channel, settings))
-    assert raised.value.fix == install_command("slack" if channel == "slack" else "twilio")
+    assert raised.value.fix == install_command(EXTRAS[library])
 
 
 def test_a_module_of_ours_that_is_missing_is_no_vendors_library() -> None:
