@@ -45,7 +45,7 @@ class HttpConnection:
         except NOT_SENT_ERRORS as error:
             raise RetryLater("the vendor cannot be reached") from error
         except CONNECTION_ERRORS as error:
-            raise SendUnknown("no answer came", slow=isinstance(error, TimeoutError)) from error
+            raise SendUnknown("no answer was received", slow=isinstance(error, TimeoutError)) from error
 
     async def close(self) -> None:
         if self._http_session is not None:

@@ -35,7 +35,7 @@ async def record_traces(endpoint: str, *, role: str, sample: float = 1.0) -> Asy
     try:
         provider = _provider(endpoint.rstrip("/"), role, sample)
     except ImportError as error:
-        fix = f"{install_command('telemetry')}, or empty `telemetry.otlp_endpoint`"
+        fix = f"{install_command('telemetry')}, or leave `telemetry.otlp_endpoint` empty"
         raise MissingDependency("traces need the OpenTelemetry SDK", fix=fix) from error
     tracing.install(OpenTelemetryTracer(provider))
     try:

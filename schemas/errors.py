@@ -81,7 +81,7 @@ class RequestError(ParleyError):
 
 
 class InvalidRequest(RequestError):
-    """The request has a wrong form, or a field has a value that is not allowed."""
+    """The request is malformed, or a field has a value that is not allowed."""
 
     code = "invalid_request"
 
@@ -108,7 +108,7 @@ class NotFound(RequestError):
 
 
 class IdReused(RequestError):
-    """The id was used before, for different content."""
+    """The id has already been used for different content."""
 
     code = "id_reused"
     status = 409
@@ -145,14 +145,14 @@ class StorageFull(TooLarge):
 
 
 class DocumentTooLarge(RequestError):
-    """The document has more text than a record of the log may hold."""
+    """The document has more text than a record of the log may contain."""
 
     code = "document_too_large"
     status = 413
 
 
 class UnsupportedMediaType(RequestError):
-    """The content type is not one that this route reads."""
+    """This route does not accept the content type."""
 
     code = "unsupported_media_type"
     status = 415
@@ -183,7 +183,7 @@ class RateLimited(TemporaryRefusal):
 
 
 class Unavailable(TemporaryRefusal):
-    """A part that the request needs is down or is starting."""
+    """A part that the request needs is down or still starting."""
 
     code = "unavailable"
     status = 503
@@ -210,23 +210,23 @@ class RecordError(ParleyError):
 
 
 class UndecodableRecord(RecordError):
-    """Headers or payload are not as the wire format says."""
+    """Headers or payload do not follow the wire format."""
 
     code = "undecodable_record"
 
 
 class UnknownEventType(RecordError):
-    """The type or schema version is not known to this release."""
+    """This release does not know the type or schema version."""
 
     code = "unknown_event_type"
 
 
 class HandlingError(ParleyError):
-    """Work on a good record failed."""
+    """Work on a valid record failed."""
 
 
 class Fenced(HandlingError):
-    """A newer holder of the conversation exists: discard the work."""
+    """Another process has taken over the conversation, so the work is discarded."""
 
     code = "fenced"
 
@@ -250,7 +250,7 @@ class Parked(HandlingError):
 
 
 class SuspectRecords(HandlingError):
-    """Never final for a record: its lane goes on with each record alone."""
+    """One of several records may have stalled or killed a process, so each is handled alone."""
 
     code = "suspect_records"
 
@@ -274,7 +274,7 @@ class MemoryExhausted(HandlingError):
 
 
 class HandlerFailed(HandlingError):
-    """A handler kept failing with an error that is not on this list; the code of the dead letter."""
+    """A handler kept failing with an error that is not on this list."""
 
     code = "handler_failed"
 
@@ -284,14 +284,14 @@ class DeliveryError(ParleyError):
 
 
 class SendRefused(DeliveryError):
-    """The vendor refuses the message for good."""
+    """The vendor refuses the message permanently."""
 
     code = "send_refused"
 
 
 class RetryLater(DeliveryError):
-    """The call had no effect, and may be made again later. ``of_account``: the vendor accepts nothing from this account
-    for that long, not just not this message."""
+    """The call had no effect, and may be repeated later. ``of_account``: the vendor accepts nothing from this account
+    until then, not only not this message."""
 
     code = "send_delayed"
     retryable = True
@@ -302,8 +302,8 @@ class RetryLater(DeliveryError):
 
 
 class SendUnknown(DeliveryError):
-    """``slow``: the vendor may still be working on it, because no answer came in time. ``denied``: the vendor says that
-    it sent nothing, which a later report may contradict."""
+    """The message may or may not have been sent. ``slow``: no answer arrived in time, so the vendor may still be
+    working on it. ``denied``: the vendor says that it sent nothing, which a later report may contradict."""
 
     code = "send_unknown"
 
@@ -346,7 +346,7 @@ class PortInUse(SetupError):
 
 
 class TopicMismatch(SetupError):
-    """A topic is missing, or has another number of partitions than configured."""
+    """A topic is missing, or the number of its partitions differs from the configuration."""
 
     code = "topic_mismatch"
 

@@ -18,10 +18,18 @@ JsonObject = dict[str, Any]
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _FAMILIES: dict[str, tuple[str, str, str]] = {
-    "inbound": ("parley.inbound.{channel}", "conversation", "What came in, one topic for each channel."),
-    "outbound": ("parley.outbound.{channel}", "conversation", "What is to be sent, one topic for each channel."),
-    "desk": (topics.outbound(topics.DEFAULT_DESK), "conversation", "What the desk is told, and what people do there."),
-    "events": (topics.EVENTS, "conversation", "What happened: turns, ownership, deliveries, feedback."),
+    "inbound": (
+        "parley.inbound.{channel}",
+        "conversation",
+        "Messages and other events from contacts, one topic for each channel.",
+    ),
+    "outbound": ("parley.outbound.{channel}", "conversation", "Messages to contacts, one topic for each channel."),
+    "desk": (
+        topics.outbound(topics.DEFAULT_DESK),
+        "conversation",
+        "Changes that the desk has to show, and what people do there.",
+    ),
+    "events": (topics.EVENTS, "conversation", "Records of turns, changes of owner, deliveries and feedback."),
     "state": (topics.STATE, "conversation, or contact:<id>", "Snapshots, from which state is rebuilt."),
     "knowledge": (topics.KNOWLEDGE, "<tenant>/<document>", "Whole documents; a tombstone deletes."),
     "deadletter": (topics.DEADLETTER, "conversation", "Records that were given up on, with their original bytes."),
@@ -29,11 +37,11 @@ _FAMILIES: dict[str, tuple[str, str, str]] = {
 _OPERATIONS: dict[str, tuple[tuple[str, str], ...]] = {
     "inbound": (("send", "Connectors append what people write."), ("receive", "Agent workers and connectors read it.")),
     "outbound": (("send", "Agent workers publish replies."), ("receive", "Connectors send them.")),
-    "desk": (("send", "Workers, connectors and the edge append it."), ("receive", "The desk's keeper reads it.")),
-    "events": (("send", "Everybody reports facts."), ("receive", "Dashboards and audits read them.")),
+    "desk": (("send", "Workers, connectors and the edge append it."), ("receive", "The desk's consumer reads it.")),
+    "events": (("send", "All processes append to it."), ("receive", "Dashboards and audits read them.")),
     "state": (("send", "Workers publish snapshots."), ("receive", "A rebuild reads them.")),
     "knowledge": (("send", "The admin API publishes documents."), ("receive", "Workers index them.")),
-    "deadletter": (("send", "Whoever gives up on a record appends it."), ("receive", "Operators look at it.")),
+    "deadletter": (("send", "The process that gives up on a record appends it."), ("receive", "Operators look at it.")),
 }
 
 
@@ -110,7 +118,7 @@ def _channel(family: str, channels: Sequence[str]) -> JsonObject:
         "bindings": {"kafka": _kafka(family)},
     }
     if "{channel}" in address:
-        out["parameters"] = {"channel": {"enum": list(channels), "description": "Where people write from."}}
+        out["parameters"] = {"channel": {"enum": list(channels), "description": "The channel that people write from."}}
     return out
 
 

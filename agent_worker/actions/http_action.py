@@ -54,7 +54,7 @@ class Endpoint:
             payload = {"params": {name: _text(value) for name, value in rest.items()}}
         answer = await self._ask(context, self.method, url, payload)
         if answer is None:
-            raise ActionRefused("there is nothing like that")
+            raise ActionRefused("nothing was found")
         return answer
 
     async def look_up(self, context: ActionContext, arguments: BaseModel) -> EndpointAnswer | None:
@@ -76,7 +76,7 @@ class Endpoint:
             async with context.http.request(method, url, headers=headers, allow_redirects=False, **payload) as response:
                 return _answer(response.status, await _json(response))
         except aiohttp.ClientConnectorError as error:
-            raise ActionFailed("the connection could not be made") from error
+            raise ActionFailed("no connection could be made") from error
         except aiohttp.ClientError as error:
             raise ActionUnknown(f"the connection broke ({type(error).__name__})") from error
 
@@ -89,7 +89,7 @@ def _fill_url(url: str, values: Mapping[str, Any]) -> tuple[URL, dict[str, Any]]
         if f"{{{name}}}" in url:
             text = _text(rest.pop(name))
             if not text or set(text) <= {"."}:
-                raise ActionRefused("there is nothing like that")
+                raise ActionRefused("nothing was found")
             url = url.replace(f"{{{name}}}", quote(text, safe=""))
     if "{" in url:
         raise ActionRefused("something is missing")
@@ -116,12 +116,12 @@ def _answer(status: int, answer: dict[str, Any] | None) -> EndpointAnswer | None
     """None for 404."""
     if 200 <= status < 300:
         if answer is None:
-            raise ActionUnknown("the answer is no JSON")
+            raise ActionUnknown("the answer is not JSON")
         return EndpointAnswer.model_validate(answer)
     if status == 404:
         return None
     if status in _TEMPORARY_STATUSES:
-        raise ActionFailed(f"it was not let in now (HTTP {status})")
+        raise ActionFailed(f"the endpoint does not accept it at the moment (HTTP {status})")
     if 400 <= status < 500:
         raise ActionRefused(_refusal_reason(answer))
     raise ActionUnknown(f"HTTP {status}")
@@ -142,7 +142,7 @@ def _contact_value(context: ActionContext, part: Part) -> str:
     for address in context.contact.verified:
         if address.channel == part:
             return address.value
-    raise ActionRefused(f"no {part} of yours is confirmed")
+    raise ActionRefused(f"you have no confirmed {part}")
 
 
 def _text(value: Any) -> str:

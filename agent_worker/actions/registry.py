@@ -79,7 +79,7 @@ def _module(path: Path, parts: list[str] | None = None) -> ModuleType:
         return sys.modules[name]
     spec = importlib.util.spec_from_file_location(name, path, submodule_search_locations=parts)
     if spec is None or spec.loader is None:
-        raise ConfigInvalid(f"actions: {path} is no Python file")
+        raise ConfigInvalid(f"actions: {path} is not a Python file")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:

@@ -195,7 +195,7 @@ def check_declaration(declared: Action) -> None:
         _schema(declared.model)
     except PydanticUserError as error:
         raise ConfigInvalid(
-            f"action {declared.name!r}: {declared.model.__name__} cannot be told to a model: {error}"
+            f"action {declared.name!r}: {declared.model.__name__} cannot be described to a model: {error}"
         ) from error
     fields = frozenset(declared.model.model_fields)
     limits = [limit for limit in (declared.confirm, declared.approve) if isinstance(limit, AmountLimit)]
@@ -208,7 +208,7 @@ def check_declaration(declared: Action) -> None:
         "a read needs no check: it refuses by itself": not declared.writes and declared.check is not None,
         "timeout must be more than 0 and at most 60 seconds": not 0 < declared.timeout <= 60,
         "sensitive names a parameter that it does not have": frozenset(declared.sensitive) - fields,
-        "a write that the contact is not asked about needs a bound: per_contact_per_day, an amount above which it is"
+        "a write without a confirmation needs a bound: per_contact_per_day, an amount above which it is"
         " confirmed or approved, or harmless": declared.writes and not declared.bounded,
     }
     for problem, holds in problems.items():
@@ -224,7 +224,7 @@ def _models(function: Function) -> tuple[type[BaseModel], type[BaseModel] | None
         hints = typing.get_type_hints(function)
     except NameError as error:
         raise ConfigInvalid(
-            f"action {function_name!r}: {error}; its models must stand at the top of their module"
+            f"action {function_name!r}: {error}; its models must be defined at the top level of their module"
         ) from error
     model = hints.get(parameters[1]) if len(parameters) == 2 else None
     if not inspect.iscoroutinefunction(function) or not (isinstance(model, type) and issubclass(model, BaseModel)):

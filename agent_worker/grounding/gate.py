@@ -80,7 +80,9 @@ class Gate:
         if len(sentence) > MAX_SENTENCE_LENGTH:
             raise Ungrounded(f"it is longer than {MAX_SENTENCE_LENGTH} characters", sentence=sentence)
         if _has_markup(body):
-            raise Ungrounded("it holds markup: write plain sentences without links, images or tags", sentence=sentence)
+            raise Ungrounded(
+                "it contains markup: write plain sentences without links, images or tags", sentence=sentence
+            )
         marks = list(dict.fromkeys(int(mark) for mark in CITATION_MARK.findall(sentence)))
         if not marks:
             if is_courtesy(body) or self._asks(body):
@@ -108,7 +110,7 @@ class Gate:
             raise Ungrounded(reason, sentence=sentence)
         proofs = [_proof(body, passage) for passage in cited]
         if not all(proof.shared > 0 for proof in proofs):
-            raise Ungrounded("it cites a passage that says nothing of it", sentence=sentence)
+            raise Ungrounded("it cites a passage that does not say this", sentence=sentence)
         # A list item may be read alone, or with the line that introduces its list.
         quotes = [text for proof in proofs for text in (proof.unit.quote, f"{proof.unit.lead} {proof.unit.quote}")]
         if not any(_agree(body, quote) for quote in quotes):
@@ -129,9 +131,9 @@ def _has_markup(body: str) -> bool:
 
 def _faults(body: str, source: str) -> Iterator[str]:
     if lost := missing_quantities(find_quantities(_strip_item_number(body)), find_quantities(source)):
-        yield f"its passage does not hold the figure {_format_quantity(lost[0])}"
+        yield f"its passage does not contain the figure {_format_quantity(lost[0])}"
     if unknown := unknown_names(body, source):
-        yield f"its passage does not hold the name or address {unknown[0]!r}"
+        yield f"its passage does not contain the name or address {unknown[0]!r}"
     claimed = list(dict.fromkeys(terms(normalize_characters(body))))
     if not claimed and not _is_quote(body, source):
         yield "it says nothing that can be compared with its passage"
@@ -181,7 +183,7 @@ def _proof(body: str, passage: Passage) -> Proof:
         Proof(passage, unit, _support(body, claimed, f"{unit.lead} {unit.text}")) for unit in units_of(passage.text)
     ]
     if not proofs:
-        raise Ungrounded("its passage holds nothing that can be quoted", sentence=body)
+        raise Ungrounded("its passage contains nothing that can be quoted", sentence=body)
     return max(proofs, key=lambda proof: proof.shared + 0.2 * len(numbers & set(find_quantities(proof.unit.text))))
 
 

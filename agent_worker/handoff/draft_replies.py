@@ -131,5 +131,5 @@ def _explain_no_draft(draft: AnswerDraft, search_result: SearchResult) -> str:
         return "; ".join(draft.reasons) or "the agent would pass this to a person"
     failed = [reason for reason in draft.reasons if reason]
     if not search_result.answerable:
-        return "; ".join([*failed, f"the documents hold no answer (confidence {search_result.confidence:.2f})"])
+        return "; ".join([*failed, f"the documents contain no answer (confidence {search_result.confidence:.2f})"])
     return "; ".join(failed) or "the documents do not answer this"

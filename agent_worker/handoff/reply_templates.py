@@ -47,7 +47,7 @@ def non_text_draft(
         answered=shown_kind in _UNDERSTOOD_KINDS,
         choices=[] if shown_kind in _NO_CHOICE_KINDS else [person_choice(voice)],
         model=model,
-        reasons=[f"nothing was said in words: {shown_kind or non_text}"],
+        reasons=[f"the message contains no text: {shown_kind or non_text}"],
     )
 
 

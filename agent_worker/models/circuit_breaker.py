@@ -29,7 +29,7 @@ class CircuitBreaker:
         """Raises NotSent while the breaker is open. A caller that passes has to report the outcome."""
         remaining = self._open_until - self._monotonic()
         if remaining > 0 or self._probing:
-            raise NotSent(f"its provider rests for {max(1, round(remaining))} s")
+            raise NotSent(f"its provider is not called for another {max(1, round(remaining))} s")
         self._probing = self._open_until > 0
 
     def record_success(self) -> None:

@@ -189,7 +189,7 @@ class Canary:
         """Raises AttemptFailed when the text so far contains the word, whatever the spacing or spelling."""
         self._seen = (self._seen + _letters_and_digits(text))[-4 * len(self._word) - len(text) :]
         if self._word and self._word in self._seen:
-            raise AttemptFailed("it gave its instructions away")
+            raise AttemptFailed("it revealed its instructions")
 
 
 def _letters_and_digits(text: str) -> str:

@@ -65,7 +65,7 @@ def load_model(path: Path, version: str) -> IntentModel:
     file."""
     header, weights, rarity = _read(path)
     if header.version != version:
-        raise SetupError(f"{path} was learned from other examples", fix="`parley route train` learns anew")
+        raise SetupError(f"{path} was learned from other examples", fix="run `parley route train` again")
     return IntentModel(header.names, weights.astype("float32"), rarity, header.sharpness, header.floor, header.encoder)
 
 
@@ -82,6 +82,8 @@ def _read(path: Path) -> tuple[ArtifactHeader, Numbers, Numbers]:
         with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as file:
             return ArtifactHeader.model_validate_json(file["told"].tobytes()), file["weights"], file["rarity"]
     except FileNotFoundError as error:
-        raise SetupError(f"{path} is not there: nothing was learned yet", fix="`parley route train`") from error
+        raise SetupError(
+            f"{path} does not exist: no intents have been learned yet", fix="`parley route train`"
+        ) from error
     except (OSError, EOFError, ValueError, TypeError, KeyError, zipfile.BadZipFile) as error:
-        raise ConfigInvalid(f"{path}: not what `parley route train` writes", fix="run it again") from error
+        raise ConfigInvalid(f"{path}: not a file that `parley route train` has written", fix="run it again") from error

@@ -109,7 +109,7 @@ def _votes(rules: RouteRules, message: RoutingInput, reading: IntentResult, topi
         return [("person", WRONG_AGAIN)]
     risky: list[Vote] = [(topic.to, f"risk: {topic.name}")] if topic is not None else []
     if message.talk:
-        return [*risky, ("local", "nothing was asked of the documents")]
+        return [*risky, ("local", "the documents were not searched")]
     votes = [*risky, *_votes_for_intent(rules, message, reading)]
     return votes + [vote for rule in _ESCALATIONS if (vote := rule(rules, message)) is not None]
 
@@ -118,12 +118,12 @@ def _votes_for_intent(rules: RouteRules, message: RoutingInput, reading: IntentR
     """The intent's route; for an uncertain or unknown intent, the rules for those."""
     if reading.out_of_scope:
         if message.search_result.answerable:
-            return [("cheap", "no intent, but the documents hold it")]
-        return [(rules.unknown, "neither an intent nor a document is about it")]
+            return [("cheap", "no intent, but the documents contain an answer")]
+        return [(rules.unknown, "no intent and no document matches")]
     if not reading.intent:
         return [("cheap", "no intents were learned")]
     if reading.confidence < rules.sure_above:
-        doubt = f"the intent is not sure ({reading.intent} {reading.confidence:.2f})"
+        doubt = f"the intent is uncertain ({reading.intent} {reading.confidence:.2f})"
         return [("strong", doubt) if message.search_result.answerable else ("cheap", doubt)]
     named = f"intent {reading.intent} ({reading.confidence:.2f})"
     intent = rules.intents.get(reading.intent, _NO_INTENT)
@@ -140,9 +140,9 @@ def _vote_for_failures(rules: RouteRules, message: RoutingInput) -> Vote | None:
     if rules.person_after and failed >= rules.person_after:
         return "person", f"{failed} answers in a row did not help"
     if message.repeated:
-        return "strong", "the contact asks again what was answered"
+        return "strong", "the contact repeats a question that was answered"
     if message.declined and message.last_route == "cheap":
-        return "strong", "the cheap model did not answer the message before"
+        return "strong", "the cheap model did not answer the previous message"
     return None
 
 
@@ -150,7 +150,7 @@ def _vote_for_anger(rules: RouteRules, message: RoutingInput) -> Vote | None:
     if message.upset < MIN_UPSET:
         return None
     if rules.person_after and message.declined + message.repeated:
-        return "person", "the contact is upset, and was not helped before"
+        return "person", "the contact is upset, and the previous answer did not help"
     return "strong", "the contact is upset"
 
 
@@ -159,7 +159,7 @@ def _vote_for_difficulty(rules: RouteRules, message: RoutingInput) -> Vote | Non
         return "strong", f"{message.asks} questions at once"
     sure = message.search_result.confidence
     if message.search_result.answerable and sure < rules.doubtful_below:
-        return "strong", f"the documents may hold it ({sure:.2f})"
+        return "strong", f"the documents may contain an answer ({sure:.2f})"
     return None
 
 
@@ -180,12 +180,12 @@ _ESCALATIONS: tuple[Callable[[RouteRules, RoutingInput], Vote | None], ...] = (
 def _save_cost(rules: RouteRules, message: RoutingInput, name: RouteName) -> tuple[RouteName, list[str]]:
     """A cheaper route, because the extractive answer is certain enough or little budget is left."""
     if name == "cheap" and message.search_result.answerable and message.search_result.confidence >= rules.local_above:
-        return "local", [f"the documents' own words will do ({message.search_result.confidence:.2f})"]
+        return "local", [f"quoting the documents is enough ({message.search_result.confidence:.2f})"]
     if message.budget is None or message.budget > rules.low_budget:
         return name, []
     if message.budget <= 0:
-        return "local", ["nothing is left to spend"]
-    return "cheap", [f"little is left to spend ({message.budget:.0%})"]
+        return "local", ["the budget is used up"]
+    return "cheap", [f"little of the budget is left ({message.budget:.0%})"]
 
 
 def _scores(message: RoutingInput, reading: IntentResult) -> dict[str, float]:

@@ -92,8 +92,8 @@ def vector_of(model: IntentModel, message: RoutingRequest) -> Numbers:
     light = light_encoder()
     if model.encoder != (light.name if light is not None else ""):
         raise SetupError(
-            f"intents were learned with the encoder {model.encoder}, which does not search here",
-            fix="`parley route train` learns anew",
+            f"intents were learned with the encoder {model.encoder}, which is not in use here",
+            fix="run `parley route train` again",
         )
     vector: Numbers = embed_texts([message.text[:MAX_TEXT]], light)[0]
     return vector

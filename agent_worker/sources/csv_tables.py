@@ -17,7 +17,7 @@ from schemas.ports import Content
 MAX_ROWS = 20_000
 _QUESTION = ("question", "q", "title")
 _ANSWER = ("answer", "a", "body", "response")
-_COLUMNS = "the first row names the columns: question, answer, and if you like url, language, visibility, expires_at"
+_COLUMNS = "the first row names the columns: question, answer, and optionally url, language, visibility, expires_at"
 _NO_WORD = re.compile(r"[\W_]+")
 
 
@@ -49,17 +49,19 @@ def _contents(name: str, text: str) -> Iterator[Content]:
         if not question_text and not answer_text:
             continue
         if not question_text or not answer_text:
-            raise Unprocessable(f"{position}: a {'question' if question_text else 'answer'} stands alone", fix=_COLUMNS)
+            raise Unprocessable(
+                f"{position}: a {'question' if question_text else 'answer'} has no counterpart", fix=_COLUMNS
+            )
         key = _row_id(question_text)
         if key in rows:
-            raise Unprocessable(f"{position}: the question stands in row {rows[key]} too", fix="keep one of the two")
+            raise Unprocessable(f"{position}: the question is also in row {rows[key]}", fix="keep one of the two")
         rows[key] = number + 1
         attributes = parse_attributes(
             position, {heading: value for heading, value in row.items() if heading not in (question, None)}
         )
         yield content_of(attributes, question_text[:300], f"# {' '.join(question_text.split())}\n\n{answer_text}", key)
     if not rows:
-        raise Unprocessable(f"{name}: no row in it", fix=_COLUMNS)
+        raise Unprocessable(f"{name}: it has no rows", fix=_COLUMNS)
 
 
 def _delimiter(text: str) -> str:

@@ -22,7 +22,7 @@ from schemas.ports import Content
 TIMEOUT_S = 30.0
 """Time limit for one file."""
 _MAX_ANSWER_BYTES = 64 * 1024 * 1024
-_FIX = "open it, save it anew, or split it; its text alone can be added as .txt"
+_FIX = "open it and save it again, or split it; its text can also be added as .txt"
 
 
 class Isolation:
@@ -53,7 +53,7 @@ class Isolation:
             except (asyncio.IncompleteReadError, ConnectionError) as error:
                 await self._end()
                 raise Unprocessable(
-                    f"{name}: reading it took too much memory, or broke its reader", fix=_FIX
+                    f"{name}: reading it took too much memory, or crashed the reader", fix=_FIX
                 ) from error
             except BaseException:
                 await self._end()  # an unread answer must not be taken for the next file's

@@ -26,7 +26,7 @@ class Pdf:
             import pypdfium2
         except ImportError as error:
             raise MissingDependency(
-                f"{name}: nothing is installed that reads .pdf", fix=install_command("documents")
+                f"{name}: no library that reads .pdf is installed", fix=install_command("documents")
             ) from error
         try:
             with pypdfium2.PdfDocument(data) as document:
@@ -37,7 +37,7 @@ class Pdf:
             raise Unprocessable(f"{name}: damaged, or not a PDF", fix=_FIX) from error
         if not any(pages):
             raise Unprocessable(
-                f"{name}: no text in it; its pages are pictures", fix="have its text recognised (OCR) first"
+                f"{name}: it contains no text; its pages are images", fix="run text recognition (OCR) on it first"
             )
         title, body = markdown(pages)
         return [Content(title=title, body=body)]

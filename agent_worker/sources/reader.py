@@ -15,7 +15,7 @@ from schemas.errors import ParleyError, Unprocessable
 
 MEMORY_BYTES = 1024 * 1024 * 1024
 _CPU_LIMIT_S = 600
-_FIX = "open it, save it anew, or split it; its text alone can be added as .txt"
+_FIX = "open it and save it again, or split it; its text can also be added as .txt"
 
 
 def main() -> None:

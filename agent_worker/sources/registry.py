@@ -72,7 +72,9 @@ def source_of(location: str) -> Source:
     for source in _sources():
         if source.takes(location):
             return source
-    raise InvalidRequest(f"{location}: no source takes this", fix="name a file, a folder or an address with https://")
+    raise InvalidRequest(
+        f"{location}: no source can read this", fix="name a file, a folder or an address with https://"
+    )
 
 
 def _sources() -> Iterator[Source]:

@@ -37,7 +37,7 @@ def _drop_frame(name: str, text: str) -> str:
         from trafilatura.xpaths import OVERALL_DISCARD_XPATH
     except ImportError as error:
         raise MissingDependency(
-            f"{name}: nothing is installed that reads web pages", fix=install_command("documents")
+            f"{name}: no library that reads web pages is installed", fix=install_command("documents")
         ) from error
     tree = load_html(text)
     if tree is None:

@@ -17,7 +17,7 @@ _MAX_XML_BYTES = 40 * 1024 * 1024
 _MAX_PARTS = 10_000
 _OLE_MAGIC = b"\xd0\xcf\x11\xe0"
 """First bytes of encrypted files and of Word's older format."""
-_FIX = "open it in Word and save it anew as .docx, or export it as PDF or text"
+_FIX = "open it in Word and save it as .docx, or export it as PDF or text"
 
 
 class Word:
@@ -30,7 +30,7 @@ class Word:
             import mammoth
         except ImportError as error:
             raise MissingDependency(
-                f"{name}: nothing is installed that reads .docx", fix=install_command("documents")
+                f"{name}: no library that reads .docx is installed", fix=install_command("documents")
             ) from error
         _check(name, data)
         no_images = mammoth.images.img_element(lambda _image: {})

@@ -234,7 +234,7 @@ def find_fixed_reply(turn: TurnInput) -> Reply | None:
     """Return the reply that needs no search: the contact wants the assistant back, picked the choice to talk to a
     person, or reports a danger to life. None for any other message."""
     if turn.wants_assistant:
-        reasons = ["the contact goes on with the assistant"]
+        reasons = ["the contact continues with the assistant"]
         return Reply(AnswerDraft(text=turn.voice.assistant_back, answered=True, reasons=reasons))
     if turn.intake.asks_for_person:
         return Reply(handoff_draft(turn.voice), PERSON_ROUTE)

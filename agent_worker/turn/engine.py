@@ -91,7 +91,7 @@ class TurnEngine:
         async with self._scheduler.slot(first.get("ce_tenant", ""), first.get("ce_channel", "")) as waited:
             stage.milliseconds["wait"] = round((self._monotonic() - waiting_since) * 1000, 3)
             if waited and batch.revoking.is_set():
-                raise Unavailable("the partition moves on; its next owner answers")
+                raise Unavailable("the partition is being reassigned; its next owner answers")
             if batch.arrived.is_set():
                 batch.take_more()
             await self._take_turn(fold, stage)
@@ -116,7 +116,7 @@ class TurnEngine:
             committed = await self._commit(turn, result, now)
         if committed.verdict == "stale":
             await stream.abort()
-            raise Fenced("the conversation moved on while the turn ran")
+            raise Fenced("the conversation changed while the turn ran")
         crash_points.reach("worker.after_commit")
         with stage("publish"):
             await self._publish(turn, result, committed.snapshot)

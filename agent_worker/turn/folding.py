@@ -150,7 +150,7 @@ class Interruption:
         if fold.sealed:
             return
         if fold.batch.revoking.is_set():
-            raise Unavailable("the partition moves on; its next owner acts")
+            raise Unavailable("the partition is being reassigned; its next owner acts")
         if fold.must_restart:
             self._cancel()
             await asyncio.sleep(CANCEL_WITHIN)

@@ -104,7 +104,7 @@ def _request_owner(turn: TurnInput, response: Response, now: datetime) -> OwnerR
     if response.handoff_request is not None:
         to, reason = "queue", response.handoff_request.reason
     elif effects is not None and effects.hand_back and owner == "queue":
-        reason = "what people were asked is settled"
+        reason = "the request to people is settled"
     elif turn.handoff is not None and turn.handoff.reopens:
         reason = REOPENED
     else:
@@ -195,7 +195,7 @@ def _describe_reply(draft: AnswerDraft, search_result: SearchResult) -> tuple[st
     if draft.handoff:
         return "person", []
     if not draft.answered:
-        return "declined", [f"the documents hold no answer (confidence {search_result.confidence:.2f})"]
+        return "declined", [f"the documents contain no answer (confidence {search_result.confidence:.2f})"]
     if draft.citations:
         return "answer", [f"{len(draft.citations)} quotes from {draft.citations[0].document}"]
     return "small_talk", ["nothing was asked"]

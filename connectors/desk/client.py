@@ -36,7 +36,7 @@ class DeskClient:
             raise
         except DeliveryError as error:
             log.warning("desk_not_asked", tenant=account.tenant, account=account.name, code=error.code)
-            why = f"{self.desk.title} cannot be asked now"
+            why = f"{self.desk.title} does not respond at the moment"
             raise Unavailable(why, retry_after_ms=error.retry_after_ms or 1000) from error
 
     async def whisper(self, account: Account, thread: str, by: str, text: str, *, undo: str = "") -> None:

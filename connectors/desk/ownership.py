@@ -105,5 +105,5 @@ def _first(command: DeskCommand, field: str) -> str:
 
 def _explain_unclear_transfer(command: DeskCommand) -> str:
     if command.fields.get("refused"):
-        return "This colleague cannot act in this channel, so the conversation was not passed on."
-    return "" if command.value or command.fields.get("person") else "Choose a channel or a colleague to pass it on to."
+        return "This colleague cannot act in this channel, so the conversation was not transferred."
+    return "" if command.value or command.fields.get("person") else "Choose a channel or a colleague to transfer it to."

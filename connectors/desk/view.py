@@ -56,7 +56,7 @@ class View:
         name = (holder.name or holder.by) if holder is not None else ""
         match self.conversation.owner:
             case "queue":
-                return "waits for a person"
+                return "waiting for a person"
             case "person":
                 return f"with {name}"
             case "closed":

@@ -54,7 +54,7 @@ class DiscordChannel:
 
     def verify(self, request: RawRequest, account: Account) -> None:
         if request.method != DISPATCH:
-            raise Unauthorized("Discord sends no webhooks here")
+            raise Unauthorized("Discord does not send webhooks")
 
     def parse(self, request: RawRequest, account: Account) -> list[Event]:
         return self.parse_dispatch(parse_frame(request.body), account)

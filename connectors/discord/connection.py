@@ -94,7 +94,7 @@ class DiscordConnection:
             if (external_id := find_newest(call, page, bot_id)) or reaches_back(call, page):
                 return external_id
             before = f"&before={page[-1]['id']}"
-        raise SendUnknown("too much was said there since")
+        raise SendUnknown("too many messages have been written there since")
 
     async def _find_channel(self, call: VendorCall) -> str:
         """Return the channel to search: the parent where no thread could be opened."""
@@ -115,7 +115,7 @@ class DiscordConnection:
         if attached is None or not attached.url:
             raise NotFound("the file is no longer there")
         if attached.size > most:
-            raise TooLarge(f"a file may have {most} bytes")
+            raise TooLarge(f"a file may have at most {most} bytes")
         return await self._download(attached.url, most), attached.content_type, attached.filename or file.name
 
     async def show_typing(self, place: str, external_id: str) -> None:
@@ -188,7 +188,7 @@ async def _read_at_most(response: aiohttp.ClientResponse, most: int) -> bytes:
     async for chunk in response.content.iter_chunked(CHUNK_SIZE):
         data += chunk
         if len(data) > most:
-            raise TooLarge(f"a file may have {most} bytes")
+            raise TooLarge(f"a file may have at most {most} bytes")
     return bytes(data)
 
 

@@ -59,20 +59,20 @@ def _build_error(reply: VendorResponse) -> DeliveryError:
     if reply.status == 401:
         return CredentialsRevoked("the bot's token is not accepted")
     if reply.status == 403 and (not isinstance(reply.body, dict) or _get_code(reply.body) == 40333):
-        return RetryLater("shut out before Discord itself", retry_after_ms=BLOCKED_MS, of_account=True)
+        return RetryLater("blocked in front of Discord", retry_after_ms=BLOCKED_MS, of_account=True)
     return SendRefused(_get_reason(reply))
 
 
 def _build_delay(reply: VendorResponse) -> RetryLater:
     if not isinstance(reply.body, dict):
         wait = max(BLOCKED_MS, parse_retry_after(reply.headers.get("retry-after")) or 0)
-        return RetryLater("shut out before Discord itself", retry_after_ms=wait, of_account=True)
+        return RetryLater("blocked in front of Discord", retry_after_ms=wait, of_account=True)
     wait_ms = parse_retry_after(reply.body.get("retry_after"))
     if wait_ms is None:
         wait_ms = parse_retry_after(reply.headers.get("retry-after"))
     scope = reply.headers.get("x-ratelimit-scope")
     of_account = reply.body.get("global") is True or scope == "global"
-    return RetryLater("too fast for Discord", retry_after_ms=wait_ms, of_account=of_account)
+    return RetryLater("rate-limited by Discord", retry_after_ms=wait_ms, of_account=of_account)
 
 
 def _get_reason(reply: VendorResponse) -> str:

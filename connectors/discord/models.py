@@ -271,4 +271,4 @@ def parse_frame(body: bytes) -> Dispatch:
         # The standard library's parser accepts lone surrogates, which are repaired later.
         return Dispatch.model_validate(json.loads(body))
     except (ValueError, RecursionError) as error:
-        raise InvalidRequest("the body is no event of the gateway") from error
+        raise InvalidRequest("the body is not an event of the gateway") from error

@@ -173,7 +173,7 @@ class EchoFilter:
         if await self._is_sent(account, external_id):
             return True
         if await self._is_sending(conversation):
-            raise Unavailable("this may be what is being sent", retry_after_ms=2000)
+            raise Unavailable("this may be a message that is being sent", retry_after_ms=2000)
         # The send may have been recorded between the two lookups.
         return await self._is_sent(account, external_id)
 

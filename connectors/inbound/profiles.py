@@ -197,7 +197,7 @@ class ProfileLookup:
         pause = min(pause, MAX_PAUSE)
         self._paused_until[account.tenant, account.name] = now + pause
         fields = {"tenant": account.tenant, "channel": self._channel, "account": account.name}
-        reason = error.message if isinstance(error, ParleyError) else "no answer came"
+        reason = error.message if isinstance(error, ParleyError) else "no answer was received"
         log.warning("profiles_rest", **fields, reason=reason, seconds=int(pause.total_seconds()))
         return pause
 

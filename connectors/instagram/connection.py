@@ -67,7 +67,7 @@ class InstagramConnection:
     async def fetch(self, file: RemoteFile, most: int) -> tuple[bytes, str, str]:
         """Fetch from Meta's own store, without a token."""
         if not _is_meta_address(file.ref, self._account.settings.api_base):
-            raise NotFound("the file is not with Meta")
+            raise NotFound("the file is not stored at Meta")
         data, type_ = await self._graph.download(file.ref, most, with_token=False)
         return data, type_, get_file_name(file, type_)
 

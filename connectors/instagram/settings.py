@@ -12,9 +12,9 @@ _ID = "must be the account's id (digits), not its name"
 
 
 class InstagramAccount(Settings):
-    """``ig_id``: the professional account's id, as in webhooks. ``app_secret`` signs webhooks: the Instagram app's
-    secret where the account logs in to Instagram, the Meta app's where it logs in through a Facebook page; in that case
-    ``api_base`` is https://graph.facebook.com/v26.0. You choose ``verify_token``."""
+    """A professional Instagram account. If it logs in to Instagram, ``app_secret`` is the secret of the Instagram app.
+    If it logs in through a Facebook page, ``app_secret`` is the secret of the Meta app, and ``api_base`` is
+    https://graph.facebook.com/v26.0."""
 
     ig_id: Annotated[str, AfterValidator(lambda text: require_pattern(text, r"\d{5,20}", _ID))]
     """The id of the professional account in webhooks: ``user_id``, not ``id``."""

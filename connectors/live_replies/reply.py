@@ -185,7 +185,7 @@ class LiveReply:
             ends = time.monotonic() + self._get_seconds_left()
             while not (batch.arrived.is_set() or batch.backlog.is_set()) and time.monotonic() < ends:
                 if batch.revoking.is_set():
-                    raise Unavailable("the partition moves on; its next owner ends what was begun")
+                    raise Unavailable("the partition is being reassigned; its next owner ends what was begun")
                 await self._show_progress()
                 await self._wait(ends)
 
@@ -320,7 +320,9 @@ class LiveReply:
             until = self._context.accounts.pause(self._part.account, REVOKED_PAUSE, error.message)
             raise Parked(error.message, until=until) from error
         except (DeliveryError, TimeoutError) as error:
-            raise Parked("half a reply cannot be taken away now", until=self._context.clock() + RETRY_LOOKUP) from error
+            raise Parked(
+                "the partial reply cannot be removed at the moment", until=self._context.clock() + RETRY_LOOKUP
+            ) from error
         self._shown = None
 
     async def _is_reply(self) -> bool:

@@ -68,7 +68,7 @@ class GraphClient:
         except NOT_SENT_ERRORS as error:
             raise RetryLater("Meta cannot be reached") from error
         except CONNECTION_ERRORS as error:
-            raise SendUnknown("Meta's answer did not come", slow=isinstance(error, TimeoutError)) from error
+            raise SendUnknown("no answer was received from Meta", slow=isinstance(error, TimeoutError)) from error
 
     def _session(self) -> aiohttp.ClientSession:
         if self._http_session is None or self._http_session.closed:
@@ -84,4 +84,4 @@ def _raise_for_status(status: int, *, with_token: bool) -> None:
         raise CredentialsRevoked("Meta refuses the token")
     if status == 429 or status >= 500:
         raise RetryLater("the file cannot be fetched now")
-    raise NotFound("the file is not there any more")
+    raise NotFound("the file no longer exists")

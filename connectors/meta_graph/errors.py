@@ -103,7 +103,9 @@ def _build_uncoded_error(reply: VendorResponse) -> DeliveryError:
         return CredentialsRevoked("Meta refuses the token")
     if 400 <= reply.status < 500 and reply.status != 408:
         return SendRefused(f"status_{reply.status}")
-    return SendUnknown(f"Meta's answer makes no sense (status {reply.status})", slow=reply.status in GATEWAY_TIMEOUTS)
+    return SendUnknown(
+        f"Meta's answer cannot be understood (status {reply.status})", slow=reply.status in GATEWAY_TIMEOUTS
+    )
 
 
 def _read_codes(body: Any) -> tuple[int | None, int]:

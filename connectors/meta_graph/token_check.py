@@ -10,7 +10,7 @@ from connectors.meta_graph.errors import build_delivery_error
 from schemas.ports import AccountFinding
 
 EXPIRES_SOON = timedelta(days=14)
-RENEW_FIX = "make a new token, of a system user where it is to last"
+RENEW_FIX = "create a new token; the token of a system user does not expire"
 
 
 async def check_token(
@@ -28,7 +28,7 @@ async def check_token(
     answer = await graph.get("debug_token", input_token=token)
     data = answer.body.get("data") if answer.status == 200 and isinstance(answer.body, dict) else None
     if not isinstance(data, dict):
-        return [AccountFinding("ok", "the token works; Meta does not say until when")]
+        return [AccountFinding("ok", "the token works; Meta does not say when it expires")]
     return [*_check_scopes(data, required_scopes), _check_expiry(data.get("expires_at"), now)]
 
 
@@ -42,7 +42,7 @@ def _check_scopes(data: dict[str, Any], required_scopes: frozenset[str]) -> list
 
 def _check_expiry(stamp: Any, now: datetime) -> AccountFinding:
     if not isinstance(stamp, int) or stamp <= 0:
-        return AccountFinding("ok", "the token works and does not end")
+        return AccountFinding("ok", "the token works and does not expire")
     expires_at = datetime.fromtimestamp(stamp, UTC)
     detail = f"the token works until {expires_at:%Y-%m-%d %H:%M} UTC"
     return (

@@ -26,7 +26,7 @@ def verify(request: RawRequest, account: Account) -> None:
     secret = account.settings.app_secret.get_secret_value()
     expected = "sha256=" + hmac.new(secret.encode(), request.body, hashlib.sha256).hexdigest()
     if not _is_equal(request.headers.get("x-hub-signature-256", ""), expected):
-        raise Unauthorized("the signature does not fit")
+        raise Unauthorized("the signature does not match")
 
 
 def answer_challenge(request: RawRequest, account: Account) -> str | None:
@@ -36,7 +36,7 @@ def answer_challenge(request: RawRequest, account: Account) -> str | None:
         return None
     token = account.settings.verify_token.get_secret_value()
     if query["hub.mode"] != "subscribe" or not _is_equal(query.get("hub.verify_token", ""), token):
-        raise Unauthorized("the verify token does not fit")
+        raise Unauthorized("the verify token does not match")
     if not query.get("hub.challenge"):
         raise InvalidRequest("hub.challenge is missing")
     return query["hub.challenge"]

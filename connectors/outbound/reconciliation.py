@@ -178,12 +178,12 @@ class Reconciler:
     async def _ask_vendor(self, part: MessagePart) -> str | None:
         connection = self._accounts.get_connection(part.account)
         if not isinstance(connection, DeliveryLookup):
-            raise TypeError(f"{self._channel.name} promises look-ups, its connection has none")
+            raise TypeError(f"{self._channel.name} declares lookups, but its connection has none")
         try:
             async with asyncio.timeout(LOOKUP_TIMEOUT):
                 return await connection.lookup(part.call, part.marker)
         except (RetryLater, SendUnknown, TimeoutError) as error:
-            raise Parked("the vendor cannot say now what it has shown", until=self._clock() + RETRY_LOOKUP) from error
+            raise Parked("the vendor cannot be asked at the moment", until=self._clock() + RETRY_LOOKUP) from error
         except CredentialsRevoked as error:
             raise Parked(
                 error.message, until=self._accounts.pause(part.account, REVOKED_PAUSE, error.message)

@@ -173,7 +173,7 @@ class PartSender:
                 await part.hurry.wait()
         except TimeoutError:
             return
-        raise Unavailable("the partition moves on; its next owner sends this")
+        raise Unavailable("the partition is being reassigned; its next owner sends this")
 
     # ── attempts ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -236,7 +236,7 @@ class PartSender:
         """Make one attempt under this intent; return the external id. Raises a DeliveryError, TimeoutError."""
         if intent.seconds_left < MIN_SECONDS_LEFT:
             # This process was slow, and another one may be resolving the intent already.
-            raise RetryLater("the intent is too old to act under")
+            raise RetryLater("the intent is too old to be used")
         return await self.attempt(part, min(self._get_attempt_timeout(part), intent.seconds_left))
 
     async def attempt(self, part: MessagePart, seconds: float | None = None) -> str:

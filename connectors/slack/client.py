@@ -63,7 +63,7 @@ class SlackClient:
         except NOT_SENT_ERRORS as error:
             raise RetryLater("Slack cannot be reached") from error
         except CONNECTION_ERRORS as error:
-            raise SendUnknown("no answer came from Slack", slow=isinstance(error, TimeoutError)) from error
+            raise SendUnknown("no answer was received from Slack", slow=isinstance(error, TimeoutError)) from error
         except (ValueError, AttributeError) as error:
             # The SDK's errors for an answer that is no JSON object, or no text.
             raise SendUnknown("the answer is not Slack's") from error

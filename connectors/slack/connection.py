@@ -160,7 +160,9 @@ async def inspect_app(client: SlackClient, desk: Iterable[str]) -> list[AccountF
     error = find_error(reply)
     if error is not None:
         return [
-            AccountFinding("fail", f"Slack refuses the token: {error.message}", "install the app anew for a bot_token")
+            AccountFinding(
+                "fail", f"Slack refuses the token: {error.message}", "reinstall the app to get a new bot_token"
+            )
         ]
     places = sorted(desk)
     remarks = _check_scopes(reply, REQUIRED_SCOPES | DESK_SCOPES if places else REQUIRED_SCOPES)
@@ -174,12 +176,10 @@ def _check_scopes(reply: VendorResponse, needed: frozenset[str]) -> list[Account
     granted = {each.strip() for each in reply.headers.get("x-oauth-scopes", "").split(",")} - {""}
     missing = sorted(needed - granted) if granted else []
     if missing:
-        return [
-            AccountFinding("fail", f"the app lacks {', '.join(missing)}", "add these scopes and install the app anew")
-        ]
+        return [AccountFinding("fail", f"the app lacks {', '.join(missing)}", "add these scopes and reinstall the app")]
     if granted and NAME_SCOPE not in granted:
-        problem = f"the app lacks {NAME_SCOPE}: nobody's name is known"
-        return [AccountFinding("warn", problem, "add this scope and install the app anew")]
+        problem = f"the app lacks {NAME_SCOPE}: the names of people are not known"
+        return [AccountFinding("warn", problem, "add this scope and reinstall the app")]
     return None
 
 
@@ -190,13 +190,13 @@ async def _check_place(client: SlackClient, place: str) -> AccountFinding | None
     if error is not None:
         detail = f"the desk's channel {place} cannot be seen by the app: {error.message}"
         return AccountFinding(
-            "fail", detail, "invite the app there: /invite @its-name; the id stands at the end of *About*"
+            "fail", detail, "invite the app there: /invite @its-name; the id of the channel is at the end of *About*"
         )
     answer = reply.body.get("channel")
     channel = answer if isinstance(answer, dict) else {}
     if channel.get("is_archived"):
         return AccountFinding(
-            "fail", f"the desk's channel {place} is archived", "take it out of the archive, or name another"
+            "fail", f"the desk's channel {place} is archived", "unarchive it, or name another channel"
         )
     if channel.get("is_member") is False:
         return AccountFinding(

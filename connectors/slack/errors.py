@@ -73,9 +73,9 @@ def _build_refusal(reply: VendorResponse, code: str) -> DeliveryError:
     if not code:
         return SendUnknown("the answer is not Slack's")
     if code in REVOKED:
-        return CredentialsRevoked(f"Slack takes nothing of this app: {code}")
+        return CredentialsRevoked(f"Slack accepts nothing from this app: {code}")
     if code in NOT_DONE:
-        return _build_delay("Slack is not there", reply, code)
+        return _build_delay("Slack is unavailable", reply, code)
     return SendRefused(REASONS.get(code) or (code if _CODE.fullmatch(code) else "refused"))
 
 

@@ -25,7 +25,7 @@ async def download_file(client: SlackClient, base: str, remote: RemoteFile, most
     file = _read_file_info(await client.ask("files.info", {"file": remote.ref}))
     address = URL(file.url_private_download or file.url_private or "")
     if file.missing_reason or not _is_slack_address(address, URL(base)):
-        raise NotFound("this file is not with Slack")
+        raise NotFound("this file is not stored at Slack")
     if (file.size or 0) > most:
         raise TooLarge(f"the file has {file.size} bytes")
     data, kind = await _download(client, address, file, most)
@@ -61,7 +61,7 @@ async def _download(client: SlackClient, address: URL, file: File, most: int) ->
             _raise_for_status(response)
             data = await _read_at_most(response, most)
     except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-        raise RetryLater("the file did not come") from error
+        raise RetryLater("the file could not be fetched") from error
     if response.content_type == HTML and (file.mimetype != HTML or len(data) != file.size):
         # Slack answers with its login page and a success status when the token is not accepted.
         raise CredentialsRevoked("Slack shows its login page instead of a file: is files:read missing?")
@@ -74,7 +74,7 @@ def _raise_for_status(response: aiohttp.ClientResponse) -> None:
     if response.status == 429 or response.status >= 500:
         raise RetryLater(f"Slack answers {response.status} for a file")
     if response.status != 200:
-        raise NotFound("the file is gone")
+        raise NotFound("the file no longer exists")
 
 
 async def _read_at_most(response: aiohttp.ClientResponse, most: int) -> bytes:
@@ -118,7 +118,7 @@ async def _upload(client: SlackClient, address: str, data: bytes) -> VendorRespo
         async with client.session.post(address, data=data) as response:
             is_ok = 200 <= response.status < 300
             if response.status >= 500:
-                raise RetryLater("Slack takes no files now")
+                raise RetryLater("Slack accepts no files at the moment")
             return VendorResponse(response.status, {"ok": True} if is_ok else "", lower_names(response.headers))
     except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-        raise RetryLater("Slack takes no files now") from error
+        raise RetryLater("Slack accepts no files at the moment") from error

@@ -80,7 +80,7 @@ async def _read_messages(client: SlackClient, call: VendorCall, channel: str) ->
         if not cursor:
             return
         arguments["cursor"] = cursor
-    raise SendUnknown("there is too much to look through")
+    raise SendUnknown("there are too many messages to look through")
 
 
 def require_body(reply: VendorResponse) -> Json:

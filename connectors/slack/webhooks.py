@@ -63,7 +63,7 @@ def _read_request(request: RawRequest, context: Json) -> AsyncBoltRequest:
     try:
         read = AsyncBoltRequest(body=request.body.decode(), headers=headers, context=context)
     except UNREADABLE:
-        raise InvalidRequest("the body is none of Slack's") from None
+        raise InvalidRequest("the body is not a request from Slack") from None
     if not read.body:  # slack-bolt 1.30 reads nothing of a command that has the word "payload" in its text
         read.body = dict(fields)
     if read.body.get("type") == "url_verification" and not isinstance(read.body.get("challenge"), str):

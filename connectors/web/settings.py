@@ -15,7 +15,8 @@ class Theme(Settings):
     name: str = ""
     """The name at the top of the chat. Empty: the tenant's ``name``."""
     color: Color = "#2f6f4f"
-    """The colour of the button, the header and visitors' messages. Text on it is black or white, to be readable."""
+    """The colour of the button, the header and visitors' messages. Text on it is black or white, whichever is easier to
+    read."""
     logo: str = ""
     """An image: a file, relative to the configuration file, or an https address. Empty: none."""
     greeting: str = "Hello! How can we help?"
@@ -40,14 +41,14 @@ class WebAccount(Settings):
     """The public key (PEM) of the private key with which your server signs identities (ES256). Empty: ES256 is refused.
     """
     identity_audience: str = ""
-    """The required ``aud`` of an identity. If empty, an identity may come without ``aud``, and an ``aud`` must name
-    this account as ``tenant/account``. If set, every identity must have it."""
+    """The required ``aud`` of an identity. If empty, ``aud`` is optional, and must name this account as
+    ``tenant/account`` if present. If set, every identity must have this ``aud``."""
     theme: Theme = Theme()
     """The appearance of the chat."""
     demo: str = ""
     """A folder with an ``index.html`` that embeds the chat, shown at ``/`` in embedded mode."""
     messages_per_minute: int = Field(default=60, ge=1)
-    """Per visitor; above it the answer is 429."""
+    """Messages that one visitor may send in a minute. Above that the answer is 429."""
 
 
 ACCOUNT = WebAccount

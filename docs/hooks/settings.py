@@ -29,7 +29,16 @@ of its own.
 Any value in the file can contain `${NAME}` (an environment variable; `${NAME:-default}` if it may be missing) or be
 `file:PATH` (the content of a file). `parley config check` checks a file; `parley config schema` prints the JSON Schema.
 """
-PLACEHOLDERS = {"tenants": "TENANT", "models": "NAME", "operators": "NAME"}
+PLACEHOLDERS = {
+    "tenants": "TENANT",
+    "models": "NAME",
+    "operators": "NAME",
+    "http": "ACTION",
+    "limits": "ACTION",
+    "parameters": "PARAMETER",
+    "examples": "NAME",
+    "risks": "TOPIC",
+}
 WORDS: dict[Any, str] = {str: "text", int: "integer", float: "number", bool: "true or false", SecretStr: "secret"}
 
 

@@ -45,7 +45,7 @@ class AmountLimitSettings(Settings):
     parameter: str
     """The name of the parameter, which must be a number or an amount."""
     above: float = Field(ge=0)
-    """The greatest value for which the condition does not hold yet."""
+    """The condition holds for values greater than this."""
     currency: str = ""
     """Only for amounts. An amount in another currency counts as above the limit."""
 
@@ -115,7 +115,7 @@ class EndpointSettings(Settings):
     contact: dict[ActionName, Literal["id", "email", "phone"]] = {}
     """Details of the verified contact to send along: the name that the endpoint expects → the detail."""
     headers: dict[str, SecretStr] = {}
-    """HTTP headers of every request. They may hold secrets."""
+    """HTTP headers of every request. They may contain secrets."""
     key_header: str = "Idempotency-Key"
     """The header that carries the idempotency key of a write."""
     risk: Literal["read", "write"] = "write"
@@ -181,7 +181,7 @@ class ActionSettings(Settings):
     limits: dict[ActionName, ActionLimits] = {}
     """Rules that replace those of single actions, by the action's name."""
     timezone: Timezone = "UTC"
-    """The tenant's time zone. Words such as "tomorrow" in a message are read in it."""
+    """The tenant's time zone. It determines the meaning of words such as "tomorrow" in a message."""
     confirmation_minutes: float = Field(default=10, gt=0, le=24 * 60)
     """How long a contact has to confirm an action."""
     approval_hours: float = Field(default=24, gt=0, le=7 * 24)

@@ -104,7 +104,7 @@ class DeskTimes(Settings):
     escalate_to: str = ""
     """The place, such as a Slack channel, that is told when the time is over. Empty: none."""
     mention: Literal["", "here", "channel"] = ""
-    """Whom the message there notifies: ``here``, ``channel`` or nobody."""
+    """The people whom this message notifies: ``here``, ``channel`` or nobody."""
 
 
 class DeskEmoji(Settings):
@@ -136,7 +136,7 @@ class DeskSettings(Settings):
     emoji: DeskEmoji = DeskEmoji()
     """The reactions with which people claim, resolve and hand back conversations. Write names without colons."""
     hours: DeskHours = DeskHours()
-    """Office hours. Outside them contacts learn when the desk opens, and time limits stand still."""
+    """Office hours. Outside them, contacts are told when the desk opens, and time limits are paused."""
     times: DeskTimes = DeskTimes()
     """Time limits for people's answers, with reminders and escalation."""
     rating: bool = True

@@ -51,9 +51,9 @@ class WebsiteSettings(Settings):
     depth: int = Field(default=3, ge=0, le=50)
     """How many links to follow from the page, on the same host; 0: none."""
     pages: int = Field(default=500, ge=1, le=50_000)
-    """How many pages are read at most in one run."""
+    """How many pages one run may read."""
     megabytes: float = Field(default=200, gt=0)
-    """How much is downloaded at most in one run."""
+    """How many megabytes one run may download."""
     minutes: float = Field(default=15, gt=0)
     """How long one run may take."""
     visibility: Visibility = "public"

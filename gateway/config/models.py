@@ -50,15 +50,15 @@ class ModelPrices(Settings):
     output: float = Field(default=0, ge=0)
     """The price of a million tokens of answers. 0: free."""
     cached_input: float | None = Field(default=None, ge=0)
-    """The price of input that the provider had cached. By default the price of other input."""
+    """The price of a million tokens of prompts that the provider had cached. By default the same as ``input``."""
 
 
 class ModelEntry(Settings):
     """One entry of the model registry."""
 
     provider: Literal["local", "openai", "anthropic", "google"] = "local"
-    """``local`` answers from the documents' own words and takes no other setting. ``openai`` is any endpoint that
-    speaks OpenAI's chat completions API."""
+    """``local`` quotes the documents and takes no other setting. ``openai`` is any endpoint with OpenAI's chat
+    completions API."""
     model: str = ""
     """The model's name at the provider. A LoRA adapter has a name of its own."""
     base_url: WebAddress = ""
@@ -72,7 +72,7 @@ class ModelEntry(Settings):
     context: int = Field(default=32_000, ge=2_000)
     """The model's context window: tokens of prompt and answer together."""
     max_output: int = Field(default=1_000, ge=50)
-    """Tokens of an answer."""
+    """The greatest number of tokens in an answer."""
     prices: ModelPrices = ModelPrices()
     """The provider's prices, by which budgets count costs. Without them the model counts as free."""
     whole_knowledge: int = Field(default=0, ge=0)

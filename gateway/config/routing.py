@@ -42,7 +42,7 @@ class IntentFile(RootModel[dict[str, IntentSettings | list[Message]]]):
 
 
 class RiskSettings(Settings):
-    """A topic that must not be left to chance, found by its phrases. A plain list stands for the phrases."""
+    """A topic whose messages go to a person, recognized by its phrases. A plain list stands for the phrases."""
 
     phrases: list[Phrase] = []
     """Words in the order in which they occur in a message. ``*`` at the end of a word matches any ending. An empty list
@@ -122,7 +122,7 @@ BUILT_IN_TOPICS: dict[str, Topic] = {
 
 
 class RoutingSettings(Settings):
-    """The route of each message: ``local`` (the documents' own words), the ``cheap`` model, the ``strong`` model, or a
+    """The route of each message: ``local`` (quotes from the documents), the ``cheap`` model, the ``strong`` model, or a
     ``person``. Thresholds are between 0 and 1."""
 
     models: RouteModels = RouteModels()
@@ -134,18 +134,18 @@ class RoutingSettings(Settings):
     risks: dict[str, RiskSettings | list[Phrase]] = {}
     """Risky topics besides the built-in ones: legal threat, self-harm, chargeback, data deletion."""
     upset: list[Phrase] = []
-    """Phrases of angry people besides the built-in ones."""
+    """Phrases that angry people use, in addition to the built-in ones."""
     tiers: dict[str, Route] = {}
     """The lowest route for some messages: by the contact's assurance level (anonymous, channel, verified) or by
     ``channel/account``."""
     sure_above: float = Field(default=0.5, ge=0, le=1)
     """The confidence from which an intent counts as recognized."""
     local_above: float = Field(default=1.0, ge=0, le=1)
-    """The confidence of retrieval from which the documents' own words are enough."""
+    """The confidence of retrieval from which quoting the documents is enough."""
     doubtful_below: float = Field(default=0.6, ge=0, le=1)
     """The confidence of retrieval below which the strong model answers."""
     low_budget: float = Field(default=0.1, ge=0, le=1)
-    """The remaining share of the budget below which the strong model is not used."""
+    """The remaining share of the budget at which the strong model is no longer used."""
     unknown: Route = "local"
     """The route of messages that match neither an intent nor a document."""
     person_after: int = Field(default=0, ge=0, le=20)

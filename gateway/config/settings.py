@@ -78,11 +78,11 @@ class LimitSettings(Settings):
     """Limits on what comes in and on what is stored."""
 
     inbound_per_s: float = Field(default=200, gt=0)
-    """Messages a second for each account of each channel, and three seconds' worth at once. Above that the edge answers
-    429. Accounts do not share this limit, and new sessions of the web chat have the same limit of their own."""
+    """Messages a second for each account of each channel, with bursts of three seconds' worth. Above that the edge
+    answers 429. Each account has its own limit. New sessions of the web chat have a separate limit of the same size."""
     address_share: float = Field(default=0.25, gt=0, le=1)
-    """The share of ``inbound_per_s`` for visitors without a signed identity at one client address (an IPv4 address, or
-    a /64 network of IPv6), and two thirds of what the account may get at once."""
+    """The share of ``inbound_per_s`` that all visitors without a signed identity at one client address (an IPv4
+    address, or an IPv6 /64 network) may use together. Their bursts may be two thirds of the account's."""
     sockets_per_visitor: int = Field(default=20, ge=1)
     """Sockets and long polls that one visitor may have open at one edge process. Above that a new socket is closed with
     1008 and a new poll gets 429."""
@@ -91,12 +91,13 @@ class LimitSettings(Settings):
     turns_at_once: int = Field(default=2000, ge=1)
     """Turns of this tenant that one worker runs at the same time."""
     contact_per_minute: int = Field(default=30, ge=1)
-    """Messages of one contact in a minute for which models with costs are asked. `local` answers as many again; after
-    those the contact is asked once to wait, and is heard again when the minute is over."""
+    """Messages of one contact in a minute for which models with costs are called. `local` answers the same number
+    again. After that the contact is asked once to wait, and further messages are only recorded until the minute is
+    over."""
     contact_per_hour: int = Field(default=300, ge=1)
     """The same for an hour."""
     file_bytes: int = Field(default=10 * 1024 * 1024, ge=0, le=10 * 1024 * 1024)
-    """Size of a file that a contact may send through a vendor's channel. Of a larger file only the name is kept."""
+    """The largest file that a contact may send through a vendor's channel. Of a larger file only the name is kept."""
     contact_bytes_per_day: int = Field(default=100 * 1024 * 1024, ge=1)
     """Bytes that one contact may store in a day (UTC): files on every channel, and on the web also text. Above that a
     web visitor gets 429 until the day is over; of a vendor's file only the name is kept."""
@@ -173,9 +174,9 @@ class Tenant(Settings):
     actions: ActionSettings = ActionSettings()
     """Actions that the agent can carry out for a contact, such as cancelling an order."""
     desk: DeskSettings | None = None
-    """The place where people take over. Without it they use the console or the admin API."""
+    """The place where people take over conversations. Without it they use the console or the admin API."""
     routes: RoutingSettings | None = None
-    """Other models, or a person, for some messages. Without it ``model`` answers all."""
+    """Rules that send some messages to other models or to a person. Without them, ``model`` answers all messages."""
 
     @model_validator(mode="after")
     def _check_desk_account(self) -> Tenant:
@@ -191,7 +192,7 @@ class TelemetrySettings(Settings):
     otlp_endpoint: WebAddress = ""
     """The collector, such as ``http://collector:4318``. Empty: no traces."""
     sample: float = Field(default=1.0, ge=0, le=1)
-    """The share of requests that is traced."""
+    """The share of requests that are traced."""
     join_callers: bool = False
     """Continue the trace that a request's ``traceparent`` header names. Set it only if a proxy of yours sets that
     header."""
@@ -204,11 +205,11 @@ class KafkaSettings(Settings):
     """The encryption and login that the brokers' listener expects. ``SSL`` and ``SASL_SSL`` encrypt; the ``SASL`` ones
     log in with ``username`` and ``password``."""
     sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
-    """The way to log in, as the brokers have it enabled. It has no effect without ``username``."""
+    """The login mechanism, which must be enabled on the brokers. It has no effect without ``username``."""
     username: str = ""
     """The user to log in as. It needs a ``SASL`` protocol. Empty: no login."""
     password: SecretStr = SecretStr("")
-    """The user's password. It goes together with ``username``."""
+    """The user's password. Set it together with ``username``."""
     ca_file: str = ""
     """The certificate authority (PEM) of the brokers, if it is not a public one."""
     cert_file: str = ""
@@ -245,8 +246,8 @@ class _Servers(Settings):
     public_url: WebAddress = ""
     """The address at which vendors and browsers reach this installation."""
     trusted_proxies: list[Network] = []
-    """Networks of the reverse proxies in front of the edge, such as ``10.0.0.0/8``. Only these are believed about a
-    client's address; without them the client is whoever opens the connection."""
+    """Networks of the reverse proxies in front of the edge, such as ``10.0.0.0/8``. Only these may state a client's
+    address. Without them, the client's address is that of the connection."""
     forwarded_header: Literal["x-forwarded-for", "forwarded"] = "x-forwarded-for"
     """The header in which the proxies name the client. The other header is ignored, because clients could set it."""
     data_dir: str = Field(default=".parley", min_length=1)
@@ -299,8 +300,8 @@ class Config(_WithSections):
     admin_token: SecretStr = SecretStr("")
     """The token of the admin API and the console, at least 32 bytes. Embedded mode generates one if it is empty."""
     stall_seconds: float = Field(default=10.0, ge=0.5, le=300)
-    """A record that blocks the process for this long is suspected of being a poison message. The second time it becomes
-    a dead letter."""
+    """A record whose handling blocks the process for this many seconds counts as suspect. The second time it becomes a
+    dead letter."""
     operators: dict[Slug, OperatorSettings] = {}
     """People who sign in to the console with a name and a password. The admin token opens the console too."""
     models: dict[str, ModelEntry] = {"local": ModelEntry()}

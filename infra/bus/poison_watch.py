@@ -34,7 +34,7 @@ _ERRORS: dict[StrikeCode, type[ParleyError]] = {
 }
 _MESSAGES: dict[StrikeCode, str] = {
     "process_stalled": "handling this record stalled the process",
-    "process_crashed": "handling this record ended the process by a fatal signal",
+    "process_crashed": "handling this record ended the process with a fatal signal",
     "memory_exhausted": "handling this record used up the memory",
 }
 Position = tuple[str, int, int]

@@ -29,9 +29,9 @@ def write_copy(data_dir: Path, target: Path, copy: Callable[[Path, Path], None])
     """Do as ``back_up``; ``copy`` creates the second file from the first, the database."""
     source = data_dir / FILE
     if not source.is_file():
-        raise SetupError(f"there is no database in {data_dir}", fix="check `data_dir`; `parley config show` tells it")
+        raise SetupError(f"there is no database in {data_dir}", fix="check `data_dir`; `parley config show` prints it")
     if target.exists():
-        raise SetupError(f"{target} is there already", fix="name a new folder, one for each backup")
+        raise SetupError(f"{target} already exists", fix="name a new folder, one for each backup")
     partial = target.with_name(f".{target.name}.{os.getpid()}")
     try:
         partial.mkdir(parents=True, mode=0o700)

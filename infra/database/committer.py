@@ -105,7 +105,7 @@ class Committer:
         if self._late:
             raise DatabaseFailed(_SILENT, retry_after_ms=1_000)
         if len(self._waiting) >= QUEUED_WORKS:
-            raise DatabaseFailed("too many writes wait for the disk", retry_after_ms=2_000)
+            raise DatabaseFailed("too many writes are waiting for the disk", retry_after_ms=2_000)
         self._loop = work.future.get_loop()
         self._waiting.append(work)
         self._schedule()
@@ -282,7 +282,7 @@ class Committer:
         try:
             busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
             if busy:
-                raise sqlite3.OperationalError("readers are still in the way of recovery")
+                raise sqlite3.OperationalError("readers still prevent the recovery")
         except BaseException:
             connection.close()
             raise

@@ -184,4 +184,4 @@ def _difference(actual: Columns, expected: Columns) -> str:
     missing = sorted(set(known) - set(names))
     differences = [f"has unknown columns {', '.join(unknown)}"] if unknown else []
     differences += [f"lacks columns {', '.join(missing)}"] if missing else []
-    return " and ".join(differences) or "declares its columns otherwise"
+    return " and ".join(differences) or "declares its columns differently"

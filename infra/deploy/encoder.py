@@ -87,7 +87,7 @@ def try_fetch(say: Callable[[str], None]) -> None:
         fetch(say)
     except (OSError, ServerError) as error:
         reason = str(error).splitlines()[0]
-        say(f"encoder: answers are found with light word vectors, which is less exact ({reason})")
+        say(f"encoder: answers are found with light word vectors, which are less accurate ({reason})")
         if not failed.exists() and shutil.which("mvn"):
             failed.parent.mkdir(parents=True, exist_ok=True)
             failed.write_text("an earlier download failed; `make encoder` tries again")

@@ -97,7 +97,7 @@ async def _topics(admin: Any, prefix: str, specs: Sequence[TopicSpec], required:
     missing = [name for name in names if name not in have]
     if missing:
         return [Finding("kafka topics", "fail", f"missing: {', '.join(missing)}", "run: parley topics create")]
-    present = Finding("kafka topics", "ok", f"all {len(names)} are there")
+    present = Finding("kafka topics", "ok", f"all {len(names)} exist")
     return [
         present,
         *_partitions(have, prefix, specs),
@@ -129,7 +129,7 @@ def _copies(have: dict[str, Any], required: ReplicaSettings) -> list[Finding]:
         detail = f"{few} partitions have fewer than {required.replication_factor} copies"
         return [Finding("kafka replicas", "fail", detail, fix)]
     if lone:
-        fix = "with one copy a lost disk loses messages; use three brokers and recreate the topics"
+        fix = "with one copy, messages are lost if a disk fails; use three brokers and recreate the topics"
         return [Finding("kafka replicas", "warn", f"{lone} partitions have one copy", fix)]
     return [Finding("kafka replicas", "ok", "in sync")]
 
@@ -181,7 +181,9 @@ async def _brokers(admin: Any) -> list[Finding]:
     days = f"{minutes / 1440:g} days"
     if minutes >= OFFSETS_KEPT_MINUTES:
         return [Finding("kafka offsets retention", "ok", days)]
-    fix = f"set offsets.retention.minutes={OFFSETS_KEPT_MINUTES} on the brokers: a group that rests longer starts over"
+    fix = (
+        f"set offsets.retention.minutes={OFFSETS_KEPT_MINUTES} on the brokers: a group that is idle longer starts over"
+    )
     return [Finding("kafka offsets retention", "fail", days, fix)]
 
 
@@ -190,7 +192,7 @@ async def _check_write(admin: Any, client: Mapping[str, Any], topic: str) -> lis
     created = await admin.create_topics([new], timeout_ms=5000)
     if created.topic_errors[0][1] != 0:
         return [
-            Finding("kafka write", "warn", "could not be tried: topics may not be created", "allow it, or ignore this")
+            Finding("kafka write", "warn", "could not be tested: topics may not be created", "allow it, or ignore this")
         ]
     producer = AIOKafkaProducer(**client, acks="all", enable_idempotence=True)
     try:

@@ -33,7 +33,7 @@ def request_by_contact(
     if state.owner == "closed" and not is_replay:
         return _request(event_id, "agent", state.epoch, by="contact", reason="message after close", at=now)
     if state.owner == "queue" and wants_agent:
-        reason = "the contact goes on with the assistant"
+        reason = "the contact continues with the assistant"
         return _request(event_id, "agent", state.epoch, by="contact", reason=reason, at=now)
     return None
 

@@ -77,7 +77,7 @@ class Subscription(Protocol):
         Raises ``Fenced`` when another member has taken our static name, ``BusUnavailable``."""
 
     async def commit(self, offsets: Mapping[TopicPartition, int]) -> None:
-        """Store the next offsets to read. Raises ``Fenced`` when the group has moved on without us."""
+        """Store the next offsets to read. Raises ``Fenced`` when the group has continued without this member."""
 
     def pause(self, partitions: Iterable[TopicPartition]) -> None: ...
     def resume(self, partitions: Iterable[TopicPartition]) -> None:

@@ -45,7 +45,7 @@ def compile_own_numbers(patterns: Iterable[str]) -> re.Pattern[str] | None:
 def _pattern(text: str) -> str:
     prefix = _WILDCARDS.split(text)[0]
     if "#" not in text or len(prefix.strip()) < MIN_PREFIX:
-        raise ValueError(f"{text!r} must begin with {MIN_PREFIX} characters of its own and hold a # for each digit")
+        raise ValueError(f"{text!r} must begin with {MIN_PREFIX} fixed characters and contain a # for each digit")
     if len(text) > LONGEST_PATTERN:
         raise ValueError(f"{text[:20]!r}… must have at most {LONGEST_PATTERN} characters")
     return "".join(_WILD.get(letter) or re.escape(letter) for letter in text)

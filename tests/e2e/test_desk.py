@@ -38,7 +38,7 @@ async def test_a_person_takes_over_answers_and_gives_back(stage: DeskInstallatio
     await wait_for_transcript(ann, lambda lines: len(lines) == 2)
     await ann.say("I want to talk to a person please")
     card = await stage.card()
-    assert "waits for a person" in words(card.body)
+    assert "waiting for a person" in words(card.body)
     assert "heat pack" in words(card.body)
 
     await stage.claimed("Mo", card)

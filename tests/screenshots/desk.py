@@ -81,7 +81,7 @@ async def shift(studio: DeskPictures, http: aiohttp.ClientSession) -> None:
     card = await stage.card()
     await studio.take("desk-card", page.channel(studio.reader, stage.room))
     draft = await talked(stage, anna, card)
-    await stage.until(lambda: "The customer waits since" in words(card.body))
+    await stage.until(lambda: "The customer has been waiting since" in words(card.body))
     await studio.thread("desk-thread", card)
     await studio.thread("desk-thread-dark", card, scheme="dark")
 

@@ -29,7 +29,7 @@ FIXED = {
 SAID = {
     "desk-card": (
         "Anna Vogel · Web · en",
-        "waits for a person",
+        "waiting for a person",
         "Why:",
         "My pitcher plant arrived frozen today.",
         "heat pack",
@@ -37,7 +37,7 @@ SAID = {
     ),
     "desk-thread": (
         "with Mo Lindqvist",
-        "The customer waits since",
+        "The customer has been waiting since",
         "the crown is still firm",
         "// That box sat in the depot",
         "keep it cool and shaded this week",

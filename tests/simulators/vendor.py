@@ -23,7 +23,7 @@ class Fault:
     Nothing is done: ``refuse`` (answer ``status``), ``limit`` (the vendor's own 429 with ``retry_after`` seconds),
     ``drop`` (the connection is cut before anything), ``lose`` (a proxy's HTML page with ``status``).
     It is done, and then: ``fail_after`` (answer ``status``), ``drop_after`` (the connection is cut), ``slow`` (the
-    answer comes ``seconds`` later), ``garbage`` (the answer is no JSON).
+    answer comes ``seconds`` later), ``garbage`` (the answer is not JSON).
     ``operation`` is the vendor's name for it, such as ``chat.postMessage``; "" is any."""
 
     kind: FaultKind

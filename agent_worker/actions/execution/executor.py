@@ -104,7 +104,7 @@ class Executor:
                 else parse_arguments(action, outcome.facts or {})
             )
         except InvalidArguments as error:
-            return CallOutcome("failed", reason=f"what it was prepared to does not fit: {error}")
+            return CallOutcome("failed", reason=f"the prepared arguments are not valid: {error}")
 
     async def check(
         self, scope: ActionScope, action: Action, arguments: BaseModel, identity: Identity, proofs: IdentityProofs
@@ -162,7 +162,7 @@ class Executor:
             scope.conversation.id, intended, token=scope.token, epoch=scope.conversation.epoch, now=intended.at
         )
         if claim.verdict == "stale":
-            raise Fenced("the conversation moved on before the action")
+            raise Fenced("the conversation changed before the action")
         if claim.entry is not None:
             return await self.load_outcome(scope, claim.entry)
         await self._intend(scope, intended)
@@ -184,7 +184,7 @@ class Executor:
         """Call before the intent's deadline only: after it, the resolver looks up whether the action was done."""
         remaining = (intended.deadline - self._clock()).total_seconds()
         if remaining <= 0:
-            return CallOutcome("failed", intended.key, reason="it was not begun in time")
+            return CallOutcome("failed", intended.key, reason="it was not started in time")
         context = self._context(scope, action, identity, intended.key, proofs)
         return await call_action(
             replace(action, timeout=min(action.timeout, remaining)), context, arguments, scope.rules.own

@@ -126,7 +126,7 @@ class Resolver:
             log.warning("look_up_failed", action=action.name, key=entry.intended.key, error=type(error).__name__)
             if self._clock() - entry.intended.due < GIVE_UP_AFTER:
                 return None
-            return self._build_event(entry, "unknown", {}, "nobody could be asked")
+            return self._build_event(entry, "unknown", {}, "the provider could not be asked")
 
     async def _look_up(self, conversation: Conversation, entry: JournalEntry, action: Action) -> ActionResolved:
         intended, look_up = entry.intended, action.look_up
@@ -143,7 +143,7 @@ class Resolver:
             return self._build_event(entry, "succeeded", extract_facts(result, rules.actions.own)[0], "looked up")
         if action.absent == "not_done":
             return self._build_event(entry, "failed", {}, "looked up: it was not done")
-        return self._build_event(entry, "unknown", {}, "nothing is known of it where it should have been done")
+        return self._build_event(entry, "unknown", {}, "the provider knows nothing about it")
 
     def _build_event(
         self, entry: JournalEntry, outcome: ActionOutcome, result: Arguments, reason: str

@@ -56,9 +56,9 @@ class ActionRunner:
             return self.refuse(action, raw, "invalid_arguments", str(error), problems=error.problems)
         given = args.dump_arguments(arguments)
         if action.writes and not may_write:
-            return self.refuse(action, raw, "interrupted_before", "an earlier attempt at this turn has acted already")
+            return self.refuse(action, raw, "interrupted_before", "an earlier attempt of this turn has already acted")
         if action.writes and await self._executor.is_in_doubt(self._scope, action, arguments):
-            return self.refuse(action, raw, "in_doubt", "nobody knows yet whether the very same was done before")
+            return self.refuse(action, raw, "in_doubt", "it is not known yet whether the same action was done before")
         identity = await self._identify(contact)
         if identity.reaches(action.needs):
             prepared = await self._executor.prepare(self._scope, action, arguments, identity, self._proofs_of(identity))
@@ -195,7 +195,7 @@ class ActionRunner:
         )
 
     def _refuse_unknown(self, name: str, given: Arguments) -> ActionResult:
-        outcome = CallOutcome("refused", refused="not_offered", reason="there is no such action any more")
+        outcome = CallOutcome("refused", refused="not_offered", reason="this action no longer exists")
         self._effects.note(name, None, given, outcome)
         return ActionResult(name, "refused", reason="not_offered", say=self._scope.voice.action_refused)
 

@@ -98,7 +98,7 @@ class TurnActions:
         if self._interrupted:
             return self._report_only(reading, waiting)
         if reading.answer == "gone":
-            return _draft(scope.voice.confirm_gone, "the question is not open any more")
+            return _draft(scope.voice.confirm_gone, "the question is no longer open")
         if pending is None or not reading.answer:
             return None
         if reading.answer == "unclear":

@@ -30,12 +30,12 @@ AddressOf = Callable[[ActionContext, Any], Awaitable[str | None]]
 Send = Callable[[ActionContext, str, str], Awaitable[None]]
 """``(context, address, text)``; ``context.key`` is the idempotency key of the mail."""
 _MAIL = {
-    "en": "Your code is {code}. It is good for ten minutes. If you did not ask for it, ignore this mail.",
+    "en": "Your code is {code}. It is valid for ten minutes. If you did not request it, please ignore this e-mail.",
     "de": "Der Code lautet {code}. Er gilt zehn Minuten. Wer ihn nicht angefordert hat, kann diese Mail ignorieren.",
 }
 _SENT = {
-    "en": "To be sure that it is you, I have sent a six-digit code to the e-mail address that we know for this. "
-    "Please write it here. It is good for ten minutes.",
+    "en": "To make sure that it is you, I have sent a six-digit code to the e-mail address that we have on file. "
+    "Please enter it here. It is valid for ten minutes.",
     "de": "Um sicher zu sein, wer schreibt, habe ich einen sechsstelligen Code an die E-Mail-Adresse geschickt, die "
     "wir dazu kennen. Bitte schreib ihn hier. Er gilt zehn Minuten.",
 }
@@ -50,7 +50,7 @@ _CHECKED = {
         "de": "Dieser Code ist abgelaufen. Ich kann einen neuen schicken.",
     },
     "used_up": {
-        "en": "That was not the code either, so it is not valid any more. I can send a new one.",
+        "en": "That was not the code either, so the code is no longer valid. I can send a new one.",
         "de": "Auch das war nicht der Code, er gilt nun nicht mehr. Ich kann einen neuen schicken.",
     },
     "none": {

@@ -27,9 +27,9 @@ _PHRASES: dict[Key, dict[str, str]] = {
         "en": "{said} is another currency; I need the amount in {currency}.",
         "de": "{said} ist eine andere Währung; ich brauche den Betrag in {currency}.",
     },
-    "negative": {"en": "It must be more than nothing.", "de": "Es muss mehr als nichts sein."},
+    "negative": {"en": "It must be more than zero.", "de": "Es muss mehr als nichts sein."},
     "share": {
-        "en": "Please tell me the exact amount: I do not want to calculate it wrongly.",
+        "en": "Please tell me the exact amount, because I do not want to miscalculate it.",
         "de": "Bitte nenne den genauen Betrag: ich möchte mich nicht verrechnen.",
     },
     "no_such_day": {"en": "{said} is not a day in the calendar.", "de": "{said} steht nicht im Kalender."},
@@ -38,11 +38,11 @@ _PHRASES: dict[Key, dict[str, str]] = {
         "de": "Das habe ich in der Nachricht nicht gefunden{example}.",
     },
     "unread_date": {
-        "en": "I could not read a day in that; something like 24 December or next Friday will do.",
+        "en": "I could not find a date in that. You can write something like 24 December or next Friday.",
         "de": "Darin habe ich keinen Tag erkannt; etwa 24. Dezember oder kommenden Freitag.",
     },
     "unread_amount": {
-        "en": "I could not read an amount in that; something like {example} will do.",
+        "en": "I could not find an amount in that. You can write something like {example}.",
         "de": "Darin habe ich keinen Betrag erkannt; etwa {example}.",
     },
     "unread_email": {"en": "That is not an e-mail address.", "de": "Das ist keine E-Mail-Adresse."},
@@ -53,9 +53,9 @@ _PHRASES: dict[Key, dict[str, str]] = {
         "en": "This needs proof that it is you, which I cannot ask for here. Shall I pass you to a colleague?",
         "de": "Dafür muss ich sicher sein, wer schreibt, und das geht hier nicht. Soll ich an Kollegen übergeben?",
     },
-    "then": {"en": "Now to the other thing: {title}.", "de": "Nun zum anderen: {title}."},
+    "then": {"en": "Now to your other request: {title}.", "de": "Nun zum anderen: {title}."},
     "never_mind": {"en": "Never mind", "de": "Abbrechen"},
-    "unfit": {"en": "That does not fit.", "de": "Das passt so nicht."},
+    "unfit": {"en": "That does not fit here.", "de": "Das passt so nicht."},
     "done": {"en": "Done: {title}.", "de": "Erledigt: {title}."},
     "refused": {"en": "That is not possible. {reason}", "de": "Das ist nicht möglich. {reason}"},
     "failed": {

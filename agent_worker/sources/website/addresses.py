@@ -68,7 +68,7 @@ class AddressGuard:
 
 
 def allow_hint(host: str) -> str:
-    return f"when it is a host of yours, list {host!r} under `knowledge: {{private_hosts: [...]}}`"
+    return f"if it is your own host, list {host!r} under `knowledge: {{private_hosts: [...]}}`"
 
 
 class GuardResolver(AbstractResolver):

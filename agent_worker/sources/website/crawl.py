@@ -94,7 +94,7 @@ class Crawl:
         is_start = page.url == self._start
         try:
             if not await self._rules.allow(page.url):
-                raise CrawlForbidden(f"{page.url}: robots.txt asks not to read it")
+                raise CrawlForbidden(f"{page.url}: robots.txt disallows reading it")
             conditions = self._cache.conditions(page.url)
             async with self._fetcher.open(page.url, conditions, lambda to: self._may_follow(is_start, to)) as response:
                 return await self._read(page, response)
@@ -115,7 +115,7 @@ class Crawl:
                 return []
             self._seen_pages.add(page_key(response.url))
             if not await self._rules.allow(response.url):
-                raise CrawlForbidden(f"{response.url}: robots.txt asks not to read it")
+                raise CrawlForbidden(f"{response.url}: robots.txt disallows reading it")
         record = self._cache.find(page.url)
         if response.status == 304 and record is not None:
             self._follow(page, record.links)

@@ -128,12 +128,12 @@ class Fetcher:
                     await asyncio.sleep(_retry_delay(response, delays.pop(0)))
                     continue
                 if response.status in _GONE_STATUSES:
-                    raise NotFound(f"{current}: is not there ({response.status})")
+                    raise NotFound(f"{current}: not found ({response.status})")
                 if response.status not in (200, 304):
                     raise _status_error(current, response.status)
                 yield self._response(current, response)
                 return
-        raise Unavailable(f"{url}: leads on and on")
+        raise Unavailable(f"{url}: too many redirects")
 
     def _response(self, url: URL, response: aiohttp.ClientResponse) -> PageResponse:
         return PageResponse(
@@ -156,13 +156,13 @@ def _redirect_target(
 ) -> URL:
     target = resolve_link(url, response.headers.get("Location", ""))
     if target is None:
-        raise Unavailable(f"{url}: leads to nothing that is an address")
+        raise Unavailable(f"{url}: redirects to something that is not an address")
     try:
         guard.check(target)
     except Forbidden as error:
-        raise Forbidden(f"{url}: leads to {error.message}", fix=error.fix) from error
+        raise Forbidden(f"{url}: redirects to {error.message}", fix=error.fix) from error
     if not may_follow(target):
-        raise CrawlForbidden(f"{url}: leads to {target}, which is another host")
+        raise CrawlForbidden(f"{url}: redirects to {target}, which is another host")
     return target
 
 

@@ -36,11 +36,11 @@ class CrawlBudget:
     def exceeded_limit(self, pages: int, spent: int) -> str:
         """A description of the limit that was reached, or empty."""
         if pages >= self._limits.pages:
-            return f"there are more than {self._limits.pages:,} pages; raise `pages` to read on"
+            return f"there are more than {self._limits.pages:,} pages; raise `pages` to read more"
         if spent > self._limits.megabytes * 1024 * 1024:
-            return f"more than {self._limits.megabytes:g} MB were read; raise `megabytes` to read on"
+            return f"more than {self._limits.megabytes:g} MB were read; raise `megabytes` to read more"
         if self._monotonic() > self._deadline:
-            return f"it took more than {self._limits.minutes:g} minutes; raise `minutes` to read on"
+            return f"it took more than {self._limits.minutes:g} minutes; raise `minutes` to read more"
         return ""
 
 

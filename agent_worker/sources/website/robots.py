@@ -123,4 +123,4 @@ class RobotsRules:
                 raise
             return Robots()
         except Unavailable as error:
-            raise Unavailable(f"{error.message}; without it nothing of the site is read") from error
+            raise Unavailable(f"{error.message}; without it, no page of the site is read") from error

@@ -129,7 +129,7 @@ async def list_pages(fetcher: Fetcher, rules: RobotsRules, names: Sequence[str],
     while queue and not result.is_cut:
         url = queue.pop(0)
         if not await rules.allow(url):
-            raise Forbidden(f"{url}: robots.txt asks not to read it")
+            raise Forbidden(f"{url}: robots.txt disallows reading it")
         sitemap = await _read(fetcher, url, limit)
         for page in sitemap.pages:
             at = resolve_link(url, page)

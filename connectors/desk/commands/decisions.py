@@ -16,11 +16,11 @@ from schemas.handoff.service import OwnershipService
 from schemas.ports import Account, Bus, Clock, State
 
 Outcome = Literal["sent", "edited", "discarded"]
-DRAFT_GONE = "This draft is not there any more. Please ask for another one."
-DRAFT_USED = "This draft was sent or discarded already."
+DRAFT_GONE = "This draft no longer exists. Please ask for another one."
+DRAFT_USED = "This draft has already been sent or discarded."
 ARRIVED = "It has arrived after all, so nothing was sent."
-RESENT = "This was sent again already."
-ALREADY_DECIDED = "This was decided already, or it is too late."
+RESENT = "This has already been sent again."
+ALREADY_DECIDED = "This has already been decided, or it is too late."
 
 
 class Decisions:

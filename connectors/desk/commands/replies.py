@@ -166,7 +166,7 @@ def _with_id(outcome: DeliveryOutcome, message_id: str) -> DeliveryOutcome:
 
 def _explain_internal(conversation: Conversation, command: DeskCommand) -> str:
     if conversation.owner == "queue":
-        return "Nobody holds this conversation, so what is written here stays here. Claim it to answer the customer."
+        return "Nobody holds this conversation, so this message stays internal. Claim it to answer the customer."
     if is_held_by(conversation, command.by):
-        return "You wrote this before the conversation was yours, so it stays here."
-    return f"{holder_name(conversation)} holds this conversation: what you write here stays here."
+        return "You wrote this before you held the conversation, so it stays internal."
+    return f"{holder_name(conversation)} holds this conversation, so what you write here stays internal."

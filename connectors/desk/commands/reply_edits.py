@@ -22,10 +22,10 @@ UNKNOWN_REPLY_WINDOW = timedelta(days=1)
 """Time within which a change of an unknown reply counts as the reply itself: vendors may send events in any order."""
 DELIVERY_WINDOW = timedelta(minutes=2)
 """Time for which a change waits until the reply is delivered."""
-ALREADY_SENT = "The customer has this already, so it cannot be kept back any more."
-KEPT_INTERNAL = "It stays here: the customer does not get it."
-UNCHANGED = "The customer keeps the first version: what was sent cannot be changed there."
-NOT_DELETABLE = "The customer has this already, and it cannot be deleted there."
+ALREADY_SENT = "The customer already has this message, so it can no longer be held back."
+KEPT_INTERNAL = "It stays internal: the customer does not get it."
+UNCHANGED = "The customer keeps the first version: messages that were sent there cannot be changed."
+NOT_DELETABLE = "The customer already has this message, and it cannot be deleted there."
 
 
 class ReplyEdits:

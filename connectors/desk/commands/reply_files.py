@@ -42,7 +42,7 @@ class ReplyFiles:
         problems = [each for each in results if isinstance(each, str)]
         if reply.fields.get("missing"):
             problems.append(
-                f"A file of this message is not with {self._desk}, so it could not be sent to the customer."
+                f"A file of this message is not stored at {self._desk}, so it could not be sent to the customer."
             )
         return stored, problems
 
@@ -55,13 +55,13 @@ class ReplyFiles:
 
     def _explain(self, error: Exception) -> str:
         if isinstance(error, StorageFull):
-            return "there is no room for more files; tell whoever runs this installation"
+            return "there is no space for more files; please tell the operator of this installation"
         if isinstance(error, TooLarge):
             return "it is too large"
         if isinstance(error, UnsupportedMediaType):
             return "files of this type are not allowed"
         if isinstance(error, NotFound):
-            return "it is not there any more"
+            return "it no longer exists"
         if isinstance(error, CredentialsRevoked):
-            return f"{self._desk} does not let us read it"
-        return f"{self._desk} did not give it to us; please send it again"
+            return f"{self._desk} does not allow us to read it"
+        return f"{self._desk} could not deliver it; please send it again"

@@ -46,9 +46,9 @@ class UndoWindow:
         """By reply, the number of records in the batch when it was last parked."""
 
     async def wait(self, waiting: WaitingReply, batch: Batch) -> PendingReply:
-        """Wait until the reply is decided. Raises Unavailable when the partition moves on; its next owner holds the
-        reply again. Raises Parked if records have arrived that do not fit into this batch, because an Undo may be among
-        them."""
+        """Wait until the reply is decided. Raises Unavailable when the partition is being reassigned; its next owner
+        holds the reply again. Raises Parked if records have arrived that do not fit into this batch, because an Undo
+        may be among them."""
         loop, reply = asyncio.get_running_loop(), waiting.reply
         await self._offer_undo(waiting, reply)
         while True:
@@ -110,4 +110,4 @@ async def wait_for_more(batch: Batch, seconds: float) -> None:
         for each in waiting:
             each.cancel()
     if batch.revoking.is_set():
-        raise Unavailable("the partition moves on; its next owner goes on with this")
+        raise Unavailable("the partition is being reassigned; its next owner goes on with this")

@@ -30,7 +30,7 @@ MAX_NAMES = 10
 """People mentioned in a reply whose names are looked up; the ids of more stay as they are."""
 THREAD_KINDS = frozenset({"reply", "edit", "delete"})
 """Kinds that count only in the thread below a card."""
-NOT_MEMBER = "Only members of this channel can act here, and guests and people of other workspaces cannot."
+NOT_MEMBER = "Only members of this channel can act here. Guests and people from other workspaces cannot."
 
 
 @dataclass(frozen=True, slots=True)

@@ -171,7 +171,7 @@ class DeskConsumer:
         if conversation is None or await self._state.deliveries.outcome(conversation.id, done) is not None:
             return
         if self._commands is None:
-            raise UnknownEventType("nobody here does what people did")
+            raise UnknownEventType("this process does not carry out what people do at the desk")
         await self._commands.perform(conversation, command, batch)
         await self._sync.show_command(session, command)
         await self._sync.record_done(session, done)

@@ -170,4 +170,4 @@ async def pause(seconds: float, revoking: asyncio.Event) -> None:
             await revoking.wait()
     except TimeoutError:
         return
-    raise Unavailable("the partition moves on; its next owner goes on with this")
+    raise Unavailable("the partition is being reassigned; its next owner goes on with this")

@@ -130,7 +130,7 @@ class DeskSync:
         await leave_root(self._poster, session, root)
         self._metrics.count(UNREACHABLE_METRIC, tenant=session.rules.tenant)
         log.error("desk_unreachable", tenant=session.rules.tenant, reason=reason or outcome)
-        raise Parked("the desk's channel takes nothing", until=self._clock() + UNREACHABLE_RETRY)
+        raise Parked("the desk's channel accepts nothing", until=self._clock() + UNREACHABLE_RETRY)
 
     # ── changes ──────────────────────────────────────────────────────────────────────────────────────────────────────
 

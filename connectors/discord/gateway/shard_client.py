@@ -44,7 +44,7 @@ MAX_RATE_LIMIT_WAIT = 30.0
 SETUP_ERRORS = {
     4010: "the shard is invalid",
     4011: "the bot is in too many servers for so few connections",
-    4012: "this version of the gateway is gone",
+    4012: "this version of the gateway no longer exists",
     4013: "the intents are invalid",
     4014: "the bot may not have the intents it needs",
 }
@@ -210,7 +210,7 @@ def explain_error(error: Exception) -> ParleyError:
             fix = INTENT_FIX if error.code == 4014 else ""
             return SetupError(f"Discord closed with {error.code}: {SETUP_ERRORS[error.code]}", fix=fix)
     if isinstance(error, discord.RateLimited):
-        return RetryLater("too fast for Discord", retry_after_ms=int(error.retry_after * 1000))
+        return RetryLater("rate-limited by Discord", retry_after_ms=int(error.retry_after * 1000))
     if isinstance(error, discord.HTTPException) and error.status in (403, 429):
-        return RetryLater("shut out before Discord itself", retry_after_ms=BLOCKED_MS)
+        return RetryLater("blocked in front of Discord", retry_after_ms=BLOCKED_MS)
     return RetryLater(f"the gateway cannot be reached: {type(error).__name__}")

@@ -84,7 +84,7 @@ class DiscordStream:
             if isinstance(error, CredentialsRevoked) or not self._may_append.is_set():
                 raise
             # It worked before: Discord may require another number of shards now.
-            raise RetryLater("the number of shards is asked for anew", retry_after_ms=1000) from None
+            raise RetryLater("the number of shards is requested again", retry_after_ms=1000) from None
         finally:
             self._failure.cancel()
             self._dispatcher.close()
@@ -154,7 +154,7 @@ class DiscordStream:
         wait = self._store.budget.get_wait(self._clock(), len(self._store.sessions), many)
         if wait > timedelta(0):
             log.warning("identify_delayed", **get_log_fields(self._account), seconds=wait.total_seconds())
-            raise RetryLater("too many sessions were begun", retry_after_ms=int(wait.total_seconds() * 1000) + 1)
+            raise RetryLater("too many sessions were started", retry_after_ms=int(wait.total_seconds() * 1000) + 1)
 
     # ── reports of the shards ────────────────────────────────────────────────────────────────────────────────────────
 
@@ -187,7 +187,7 @@ class DiscordStream:
         if event.t in (NEW_SESSION, RESUMED_SESSION):
             self._report_connected(shard, fresh=event.t == NEW_SESSION)
         if self._queue.size >= MAX_WAITING:
-            return self._give_up(RetryLater("more happens than can be appended"))
+            return self._give_up(RetryLater("events arrive faster than they can be appended"))
         return self._queue.put(session, event)
 
     def report_lost(self, shard: int, *, resumable: bool) -> None:

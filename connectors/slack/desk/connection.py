@@ -33,9 +33,9 @@ from schemas.ports import Account, VendorCall, VendorResponse
 
 PAGE_SIZE = 1_000
 """Slack's largest page size: a person who pressed a button waits three seconds at most."""
-FORM_NOT_OPENED = "This form could not be opened. Please press again."
+FORM_NOT_OPENED = "This form could not be opened. Please try again."
 DRAFT_TOO_LONG = "This draft is too long for a form. Please copy it into the thread and change it there."
-DRAFT_LOST = "This draft is not there any more. Please ask for another one."
+DRAFT_LOST = "This draft no longer exists. Please ask for another one."
 ONE_MESSAGE = {"inclusive": True, "include_all_metadata": True, "limit": 2}
 
 

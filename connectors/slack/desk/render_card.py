@@ -59,7 +59,7 @@ def render_moved_card(content: CardTransfer) -> RenderedPost:
 def render_handoff_notice(content: HandoffNotice) -> RenderedPost:
     again = " again" if content.is_repeated else ""
     blocks = [kit.mrkdwn_section(f"🟠 *Handed over to people{again}*"), *kit.literal_sections(content.reason)]
-    text = kit.notification_text(f"{content.view.name} waits{again}: {content.reason}")
+    text = kit.notification_text(f"{content.view.name} is waiting{again}: {content.reason}")
     return RenderedPost(text, (*blocks, *_build_summary(content.view)))
 
 
@@ -79,7 +79,7 @@ def _build_status(content: Card) -> list[Json]:
     waits = view.waiting_since
     # If the contact waits since the handoff, the line above says so already.
     if waits is not None and not (owner == "queue" and abs(waits - since) < SAME_TIME):
-        lines.append(kit.context_block(f"⏱️ *{kit.date_token(waits, after='The customer waits since')}*"))
+        lines.append(kit.context_block(f"⏱️ *{kit.date_token(waits, after='The customer has been waiting since')}*"))
     if (closes := view.window_closes(content.rules)) is not None and view.is_with_people:
         lines.append(kit.context_block(_format_window(closes, view)))
     return lines
@@ -87,7 +87,7 @@ def _build_status(content: Card) -> list[Json]:
 
 def _format_window(closes: datetime, view: View) -> str:
     verb = "closes" if closes > view.now else "closed"
-    return f"⌛ *{kit.date_token(closes, after=f'The window for answers {verb}')}*"
+    return f"⌛ *{kit.date_token(closes, after=f'The reply window {verb}')}*"
 
 
 def _build_reason(view: View) -> list[Json]:

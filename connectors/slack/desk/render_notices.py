@@ -25,7 +25,9 @@ DRAFT_LABELS = {"send_draft": "✅ Sent", "discard_draft": "🗑️ Discarded"}
 
 
 def render_time_notice(content: TimeNotice) -> RenderedPost:
-    waits = "The customer waits for an answer" if not content.is_elsewhere else "A customer waits for an answer"
+    waits = (
+        "The customer is waiting for an answer" if not content.is_elsewhere else "A customer is waiting for an answer"
+    )
     text = f"{waits}, longer than agreed" if content.is_elsewhere else waits
     markup = _escalation_text(content) if content.is_elsewhere else _reminder_text(content)
     return RenderedPost(kit.notification_text(text), (kit.mrkdwn_section(markup),))
@@ -37,19 +39,19 @@ def _reminder_text(content: TimeNotice) -> str:
         case "late":
             return f"⏰ *The customer should have had an answer by now*: {waiting}"
         case "closed":
-            closed = "⌛ *The channel's window for answers has closed.*"
+            closed = "⌛ *The channel's reply window has closed.*"
             return f"{closed} Replies arrive only as a template, if one is set up"
         case "closing":
-            return f"⌛ The channel's window for answers {kit.date_token(content.due, after='closes')}"
-    return f"⏰ The customer {waiting}: {kit.date_token(content.due, after='please answer until')}"
+            return f"⌛ The channel's reply window {kit.date_token(content.due, after='closes')}"
+    return f"⏰ The customer {waiting}: {kit.date_token(content.due, after='please answer by')}"
 
 
 def _escalation_text(content: TimeNotice) -> str:
     called = f"<!{content.mention}> " if content.mention else ""
     if content.kind == "help":
-        text = "A colleague asks for help with a conversation"
+        text = "A colleague is asking for help with a conversation"
     else:
-        text = f"A customer waits for an answer {kit.date_token(content.since, after='since')}, longer than agreed"
+        text = f"A customer is waiting for an answer {kit.date_token(content.since, after='since')}, longer than agreed"
     return f"{called}🚨 {text}" + (f": <{content.link}|open the thread>" if content.link else "")
 
 
@@ -91,7 +93,7 @@ def render_draft(content: Draft) -> RenderedPost:
     if cited:
         blocks.append(kit.context_block(kit.plain_text(f"📚 {', '.join(cited)}")))
     if len(text) > MAX_DRAFT:
-        blocks.append(kit.context_block("It is too long to be sent from here: copy what you need of it."))
+        blocks.append(kit.context_block("It is too long to be sent from here. Copy what you need."))
     else:
         blocks += kit.action_blocks(content.buttons)
     return RenderedPost(kit.notification_text(f"Draft: {kit.strip_markdown(text)}"), tuple(blocks))

@@ -94,7 +94,7 @@ def _build_files(files: Sequence[Attachment]) -> list[Json]:
 
 def _file_notes(file: Attachment) -> str:
     notes = [
-        *(["the whole message; what you see above is its beginning"] if file.full_text else []),
-        *([f"not to be had: {file.missing}"] if file.missing else []),
+        *(["the whole message; only its beginning is shown above"] if file.full_text else []),
+        *([f"not available: {file.missing}"] if file.missing else []),
     ]
     return f" ({', '.join(notes)})" if notes else ""

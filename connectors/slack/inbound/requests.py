@@ -24,7 +24,7 @@ def read_form(request: RawRequest) -> dict[str, str]:
     slack-bolt takes the last of two fields, and guesses from the first character whether a body is JSON."""
     if not _is_form(request):
         if not request.body.lstrip().startswith(b"{"):
-            raise InvalidRequest("the body is no JSON object")
+            raise InvalidRequest("the body is not a JSON object")
         return {}
     fields = _parse_form(request)
     if fields.keys().isdisjoint({"payload", "command"}):
@@ -56,7 +56,7 @@ def _parse_form(request: RawRequest) -> dict[str, str]:
         raise InvalidRequest("the form has too many fields") from None
     fields = dict(pairs)
     if len(fields) < len(pairs):
-        raise InvalidRequest("the form has a field twice")
+        raise InvalidRequest("the form contains a field twice")
     return fields
 
 
@@ -69,7 +69,7 @@ def repair_payload(payload: Json) -> Json:
         try:
             repaired: Json = orjson.loads(clean_text(json.dumps(payload, ensure_ascii=False)))
         except (ValueError, RecursionError):
-            raise InvalidRequest("the payload is no JSON") from None
+            raise InvalidRequest("the payload is not JSON") from None
         return repaired
     return payload
 

@@ -155,7 +155,7 @@ class SlackStream:
         except asyncio.QueueFull:
             log.warning("inbox_full", channel="slack", account=self._account.name)
             self._line.request_backfill()
-            raise Unavailable("too many envelopes wait") from None
+            raise Unavailable("too many envelopes are waiting") from None
         self._waiting.add(appended)
         appended.add_done_callback(self._waiting.discard)
         await appended
@@ -196,5 +196,5 @@ def _explain_error(error: Exception, body: object) -> Exception:
     code = body.get("error") if isinstance(body, dict) else ""
     if code in ("not_allowed_token_type", "missing_scope"):
         fix = "app_token must be an app-level token (xapp-…) with the scope connections:write"
-        return SetupError(f"Slack opens no socket: {code}", fix=fix)
+        return SetupError(f"Slack does not open a socket: {code}", fix=fix)
     return error

@@ -47,7 +47,7 @@ class CloudConnection:
                 continue
             if hashlib.sha256(data).hexdigest() == info["sha256"]:
                 return data, type_, get_file_name(file, type_)
-        raise NotFound("the file is not there any more, or not what it was")
+        raise NotFound("the file no longer exists, or has changed")
 
     async def show_typing(self, place: str, external_id: str) -> None:
         """Marks everything up to this message as read, and shows a typing indicator for 25 seconds."""
@@ -87,9 +87,9 @@ class CloudConnection:
         reply = await self._graph.get(file.ref)
         if reply.status != 200:
             error = _build_delay(reply)
-            raise NotFound("the file is not there any more") if isinstance(error, SendRefused) else error
+            raise NotFound("the file no longer exists") if isinstance(error, SendRefused) else error
         if not isinstance(reply.body, dict) or not reply.body.keys() >= {"url", "sha256", "file_size"}:
-            raise RetryLater("Meta's answer makes no sense")
+            raise RetryLater("Meta's answer cannot be understood")
         return reply.body
 
 

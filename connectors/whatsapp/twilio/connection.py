@@ -74,7 +74,7 @@ class TwilioConnection:
         reply = await self._request("POST", self._messages_url, data=form)
         if "ContentSid" in form and call.operation == CONTENT and _get_field(reply, "code") == CONTENT_DELETED:
             self._contents.clear()
-            raise RetryLater("somebody deleted the form at Twilio; it is made anew")
+            raise RetryLater("somebody deleted the form at Twilio; it is created again")
         return reply
 
     async def lookup(self, call: VendorCall, marker: str) -> str | None:
@@ -114,7 +114,7 @@ class TwilioConnection:
                 )
             ]
         if reply.status != 200:
-            return [AccountFinding("warn", f"Twilio answers {reply.status} to a look at the messages")]
+            return [AccountFinding("warn", f"Twilio answers {reply.status} to a request for the list of messages")]
         return [AccountFinding("ok", "the credentials work")]
 
     async def close(self) -> None:
@@ -139,7 +139,7 @@ class TwilioConnection:
                     "POST", CONTENT_URL, data=text, headers={"Content-Type": "application/json"}
                 )
             except SendUnknown as error:
-                raise RetryLater("a form may have been made, nothing was shown") from error
+                raise RetryLater("a form may have been created; nothing was sent") from error
             sid = _get_field(reply, "sid")
             if reply.status == 201 and isinstance(sid, str):
                 self._contents[key] = sid
@@ -152,7 +152,7 @@ class TwilioConnection:
                     "content_refused", account=self._account.name, status=reply.status, code=_get_field(reply, "code")
                 )
                 return ""
-            raise RetryLater("no form could be made, nothing was shown")
+            raise RetryLater("no form could be created; nothing was sent")
 
     def _get_file_url(self, file: Attachment) -> str:
         """Return the address from which Twilio fetches the file. Raises SendRefused."""
@@ -172,7 +172,7 @@ class TwilioConnection:
         except NOT_SENT_ERRORS as error:
             raise RetryLater("Twilio cannot be reached") from error
         except (*CONNECTION_ERRORS, ValueError) as error:
-            raise SendUnknown("no answer came from Twilio", slow=isinstance(error, TimeoutError)) from error
+            raise SendUnknown("no answer was received from Twilio", slow=isinstance(error, TimeoutError)) from error
         headers = {name.lower(): value for name, value in response.headers.items()}
         return VendorResponse(response.status_code, _decode(response.text), headers)
 

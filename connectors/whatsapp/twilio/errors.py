@@ -71,7 +71,7 @@ def require_external_id(reply: VendorResponse) -> str:
     if reply.status in (200, 201):
         sid = body.get("sid")
         if not isinstance(sid, str) or not sid:
-            raise SendUnknown("the answer tells no id")
+            raise SendUnknown("the answer contains no id")
         if body.get("status") in FAILED:
             raise _build_error(_get_code(body.get("error_code")), reply)
         return sid
@@ -83,14 +83,14 @@ def require_external_id(reply: VendorResponse) -> str:
 
 def _build_error(code: int, reply: VendorResponse) -> DeliveryError:
     if code in REVOKED or code in (401, 403):
-        return CredentialsRevoked("Twilio does not know these credentials")
+        return CredentialsRevoked("Twilio does not accept these credentials")
     if code == DAILY_LIMIT:
         return RetryLater("the day's limit", retry_after_ms=HOUR_MS, of_account=True)
     if reply.status == 429 or code in BUSY:
         is_all = code not in (63017, 63018)
         return RetryLater("Twilio asks to wait", retry_after_ms=_get_retry_after(reply), of_account=is_all)
     if code in WHATSAPP_DOWN:
-        return RetryLater("WhatsApp did not take it")
+        return RetryLater("WhatsApp did not accept it")
     return SendRefused(get_reason(code))
 
 

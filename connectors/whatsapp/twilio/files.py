@@ -29,8 +29,8 @@ async def fetch(http: TwilioHttpClient, ref: str, settings: TwilioAccount, most:
                     return await _read_at_most(answer, most), answer.content_type, _get_name(answer)
                 url, headers = answer.url.join(URL(answer.headers.get("Location", ""))), {}
     except (aiohttp.ClientError, OSError, ValueError) as error:
-        raise RetryLater("the file did not come through") from error
-    raise RetryLater("the file is moved again and again")
+        raise RetryLater("the file could not be fetched") from error
+    raise RetryLater("there are too many redirects to the file")
 
 
 def _check_url(http: TwilioHttpClient, ref: str, settings: TwilioAccount) -> URL:
@@ -41,17 +41,17 @@ def _check_url(http: TwilioHttpClient, ref: str, settings: TwilioAccount) -> URL
         return URL(ref)
     if f"{parts.scheme}://{parts.netloc}" == TWILIO:
         return URL(http.resolve_url(ref))
-    raise NotFound("this file is not at Twilio")
+    raise NotFound("this file is not stored at Twilio")
 
 
 def _raise_for_status(status: int, *, is_first: bool) -> None:
     if status == 200:
         return
     if status in (401, 403) and is_first:
-        raise CredentialsRevoked("Twilio does not know these credentials")
+        raise CredentialsRevoked("Twilio does not accept these credentials")
     if status in (404, 410):
-        raise NotFound("the file is gone")
-    raise RetryLater("the file did not come through")
+        raise NotFound("the file no longer exists")
+    raise RetryLater("the file could not be fetched")
 
 
 async def _read_at_most(answer: aiohttp.ClientResponse, most: int) -> bytes:

@@ -30,11 +30,11 @@ def verify(request: RawRequest, settings: TwilioAccount) -> None:
     joined = "".join(name + value for name, value in sorted(set(pairs)))
     expected = [_sign(secret, algorithm, address + joined) for address in _list_addresses(request.url)]
     if True not in [hmac.compare_digest(given, each) for each in expected]:
-        raise Unauthorized("the signature does not fit")
+        raise Unauthorized("the signature does not match")
     if is_json(request):
         return _verify_body(request)
     if {value for name, value in pairs if name == "AccountSid"} != {settings.account_sid}:
-        raise Unauthorized("this is of another account")
+        raise Unauthorized("this belongs to another account")
 
 
 def is_json(request: RawRequest) -> bool:

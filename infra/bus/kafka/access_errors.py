@@ -16,7 +16,7 @@ from aiokafka.errors import (
     UnsupportedSaslMechanismError,
 )
 
-_PROTOCOL = "set `kafka.security_protocol` to what this listener of the broker speaks"
+_PROTOCOL = "set `kafka.security_protocol` to the protocol of this listener of the broker"
 _PATIENCE = 5.0
 
 
@@ -31,14 +31,14 @@ async def explain_refusal(bootstrap: str, access: Mapping[str, Any]) -> tuple[st
     except SaslAuthenticationFailed:
         return "Kafka refuses our credentials", "check `kafka.username` and `kafka.password`"
     except (UnsupportedSaslMechanismError, IllegalSaslStateError):
-        return "Kafka does not know our way to log in", "check `kafka.sasl_mechanism`"
+        return "Kafka does not support the configured login mechanism", "check `kafka.sasl_mechanism`"
     except ssl.SSLCertVerificationError as error:
         fix = "name the authority's certificate with `kafka.ca_file`, and the broker as its certificate does"
         return f"the broker's certificate is not trusted: {error.verify_message}", fix
     except ssl.SSLError:
-        return "the broker does not speak TLS here, or not ours", _PROTOCOL
+        return "the broker does not use TLS on this port, or not a version that we support", _PROTOCOL
     except ConnectionRefusedError:
         return "", ""
     except (KafkaError, OSError, TimeoutError):
-        return "the broker ends our connections", _PROTOCOL
+        return "the broker closes our connections", _PROTOCOL
     return "", ""

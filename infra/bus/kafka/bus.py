@@ -78,7 +78,7 @@ class KafkaBus:
         except TopicMismatch:
             return  # no topic to write to yet; a serving process has checked its topics
         except TimeoutError as error:
-            raise BusUnavailable("Kafka takes no records") from error
+            raise BusUnavailable("Kafka accepts no records") from error
 
     def append(
         self, envelopes: Sequence[Envelope], *, topic: str | None = None

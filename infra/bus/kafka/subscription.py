@@ -192,7 +192,7 @@ class KafkaSubscription:
             async with asyncio.timeout(self._profile.commit_deadline):
                 await self.client.commit({self._source(one): offset for one, offset in offsets.items()})
         except (CommitFailedError, IllegalStateError) as error:
-            raise Fenced(f"{self._group} has moved on without us") from error
+            raise Fenced(f"{self._group} has continued without this member") from error
         except (TimeoutError, KafkaError, OSError) as error:
             raise BusUnavailable(f"Kafka did not confirm a commit: {error!r}") from error
 

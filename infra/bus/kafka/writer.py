@@ -114,7 +114,7 @@ class Writer:
             if spool.overdue:
                 raise BusUnavailable("Kafka does not confirm earlier records", retry_after_ms=1000)
         if self.pending + len(rows) > profile.pending_records or self._pending_bytes + size > profile.pending_bytes:
-            raise BusUnavailable("too many records wait for Kafka", retry_after_ms=500)
+            raise BusUnavailable("too many records are waiting for Kafka", retry_after_ms=500)
         self.pending += len(rows)
         self._pending_bytes += size
 
@@ -252,5 +252,5 @@ def _append_error(error: Exception) -> ParleyError:
     if isinstance(error, TimeoutError):
         return BusUnavailable("Kafka did not confirm in time; whether it was written is not known")
     if isinstance(error, MessageSizeTooLargeError):
-        return TooLarge("the record is larger than the topic takes")
-    return BusUnavailable(f"Kafka did not take a record: {error!r}")
+        return TooLarge("the record is larger than the topic allows")
+    return BusUnavailable(f"Kafka did not accept a record: {error!r}")

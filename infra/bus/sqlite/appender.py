@@ -105,7 +105,7 @@ class Appender:
 
         A caller that gives up waiting takes nothing back: the rows are written or not, as a whole."""
         if self._bytes > WAITING_BYTES:
-            raise BusUnavailable("too many appends wait for the disk", retry_after_ms=2_000)
+            raise BusUnavailable("too many appends are waiting for the disk", retry_after_ms=2_000)
         loop = asyncio.get_running_loop()
         group = self._gathering
         if group is not None and len(group.rows) + len(rows) > ROWS_AT_ONCE:

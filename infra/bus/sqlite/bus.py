@@ -130,7 +130,7 @@ class SqliteBus:
             raise UndecodableRecord(f"event {envelope.id!r}: its key or a header is not Unicode text") from error
         size = len(headers) + len(value or b"") + OVERHEAD
         if size > LARGEST_RECORD:
-            raise TooLarge("the record is larger than the log takes")
+            raise TooLarge("the record is larger than the log allows")
         return Row(partition, key, headers, value, self._grace_ms, size)
 
     # ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────────

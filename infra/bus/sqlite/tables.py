@@ -97,7 +97,7 @@ def create_topic(connection: sqlite3.Connection, prefix: str, spec: TopicSpec) -
     if partitions != spec.partitions:
         raise TopicMismatch(
             f"topic {spec.name!r} has {partitions} partitions, not {spec.partitions}",
-            fix="partition counts are chosen once: put the old count back",
+            fix="the number of partitions cannot be changed: restore the old number",
         )
     if (retention_ms is None) != spec.compacted:
         raise TopicMismatch(f"topic {spec.name!r} cannot change between compacted and not", fix="use a new data_dir")

@@ -15,9 +15,9 @@ OLDEST = (7, 0)
 OPEN: Mapping[str, Any] = {}
 _CREDENTIALS = "set `redis.username` and `redis.password`, or those in the address of `state`"
 REQUIRED_SETTINGS = {
-    "maxmemory-policy": ("noeviction", "state would be thrown away when memory is short"),
+    "maxmemory-policy": ("noeviction", "state would be discarded when memory runs out"),
     "appendonly": ("yes", "a restart would lose everything since the last snapshot"),
-    "appendfsync": ("always", "a power cut would lose up to a second of state, which then is rebuilt from the log"),
+    "appendfsync": ("always", "a power failure would lose up to a second of state, which is then rebuilt from the log"),
 }
 
 
@@ -31,7 +31,7 @@ async def probe(url: str, *, access: Mapping[str, Any] = OPEN, timeout: float = 
         findings = [Finding("redis", "ok", f"answers in {(time.time() - sent) * 1000:.0f} ms")]
         return [*findings, await _version(client), *await _settings(client), await _clock(client)]
     except (redis_errors.AuthenticationError, redis_errors.NoPermissionError) as error:
-        return [Finding("redis", "fail", f"lets us not in: {type(error).__name__}", _CREDENTIALS)]
+        return [Finding("redis", "fail", f"refuses the login: {type(error).__name__}", _CREDENTIALS)]
     except (redis_errors.RedisError, OSError, TimeoutError) as error:
         reason = f"does not answer: {type(error).__name__}"
         return [Finding("redis", "fail", reason, "start it, or correct `state` in the configuration")]

@@ -28,7 +28,7 @@ class RedisSettings(BaseModel):
         settings: dict[str, Any] = {name: text for name, text in named.items() if text}
         if self.ca_file and not url.startswith("rediss://"):
             raise ConfigInvalid(
-                "redis.ca_file needs encryption", fix="write `state: rediss://…`, or drop redis.ca_file"
+                "redis.ca_file needs encryption", fix="write `state: rediss://…`, or remove redis.ca_file"
             )
         if self.ca_file:
             if not Path(self.ca_file).is_file():

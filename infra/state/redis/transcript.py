@@ -27,7 +27,7 @@ class RedisTranscript:
             conversation, "transcript_add", ("c:", "t:", "n:", "p:"), message.id, known, line
         )
         if number == b"reused":
-            raise IdReused("the same message id came with other content")
+            raise IdReused("the same message id was used with different content")
         return int(number)
 
     async def mark(self, conversation: str, message_ids: Sequence[str], state: MessageState) -> None:

@@ -90,7 +90,7 @@ def _add(connection: sqlite3.Connection, conversation: str, message: TranscriptM
     if body is None:
         return write(connection, conversation, message)
     if known not in (rules.ERASED, rules.fingerprint(message)):
-        raise IdReused("the same message id came with other content")
+        raise IdReused("the same message id was used with different content")
     return seq
 
 

@@ -45,7 +45,7 @@ async def test_the_holders_reply_goes_to_the_customer_and_nobody_elses_does(team
     talk.say("Cleo", "be nice to them")
     await team.quiet()
     assert await team.seen() == {talk.id: [("Hello & welcome", 1)]}
-    assert team.whispers("Cleo") == ["Ben holds this conversation: what you write here stays here."]
+    assert team.whispers("Cleo") == ["Ben holds this conversation, so what you write here stays internal."]
     assert team.carrier.strays == []
 
 

@@ -20,10 +20,10 @@ FILE = Attachment(id="f" * 64, name="message.txt", type="text/plain", size=20_00
     [
         ({}, "📎 message.txt"),
         ({"missing": "gone"}, "📎 message.txt (not to be had: gone)"),
-        ({"full_text": True}, "📎 message.txt (the whole message; what you see above is its beginning)"),
+        ({"full_text": True}, "📎 message.txt (the whole message; only its beginning is shown above)"),
         (
             {"full_text": True, "missing": "too_large"},
-            "📎 message.txt (the whole message; what you see above is its beginning, not to be had: too_large)",
+            "📎 message.txt (the whole message; only its beginning is shown above, not to be had: too_large)",
         ),
     ],
 )

@@ -28,7 +28,7 @@ async def test_a_handoff_is_one_card_that_says_who_waits_and_why(world: DeskEnvi
     said = words(card.body)
     for part in (
         f"Web visitor {world.contact[:4]} · Web",
-        "waits for a person",
+        "waiting for a person",
         "asked for a person",
         "No order yet",
         "I am not sure.",
@@ -52,7 +52,7 @@ async def test_the_card_says_each_thing_once_and_the_talk_in_its_order(world: De
     await keeper.close()
     said = words(world.cards[0].body)
     assert said.count("asked for a person") == 1
-    assert "The customer waits since" not in said
+    assert "The customer has been waiting since" not in said
     assert "[1]" not in said
     places = [said.index(text) for text in ("to islands?", "We do not.", "A person please")]
     assert places == sorted(places)

@@ -31,7 +31,7 @@ async def test_the_thread_is_reminded_once_and_another_channel_hears_when_it_is_
         told.append((len(world.thread), len(world.slack.workspace.rooms[other].posts)))
     await keeper.close()
     assert told == [(0, 0), (1, 0), (1, 0), (2, 1), (2, 1)]
-    assert "please answer until" in world.texts()[0]
+    assert "please answer by" in world.texts()[0]
     assert "should have had an answer" in world.texts()[1]
     (escalated,) = world.slack.workspace.rooms[other].posts.values()
     assert "<!here>" in words(escalated.body)

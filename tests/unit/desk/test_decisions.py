@@ -113,7 +113,7 @@ async def test_the_words_of_another_message_are_never_sent_as_a_draft(team: Team
     await team.slack.interactions.press("Ben", post, "Send")
     await team.quiet()
     assert await team.seen() == {}
-    assert team.whispers("Ben") == ["This draft is not there any more. Please ask for another one."]
+    assert team.whispers("Ben") == ["This draft no longer exists. Please ask for another one."]
 
 
 async def test_a_line_that_may_be_lost_is_sent_again_once_by_whoever_holds_the_conversation(team: Team) -> None:

@@ -43,7 +43,9 @@ async def test_slack_tells_of_a_token_that_is_refused_and_of_scopes_that_are_lac
         account = account_of("slack", vendor.settings())
         assert await inspect_findings(account) == [("ok", "the token works, with the scopes that are needed")]
         vendor.scopes.discard("users:read")
-        assert await inspect_findings(account) == [("warn", "the app lacks users:read: nobody's name is known")]
+        assert await inspect_findings(account) == [
+            ("warn", "the app lacks users:read: the names of people are not known")
+        ]
         vendor.scopes.discard("files:read")
         assert await inspect_findings(account) == [("fail", "the app lacks files:read")]
         ((status, detail),) = await inspect_findings(

@@ -111,7 +111,7 @@ def test_bad_files_end_with_code_1_and_the_others_are_there(shop: Path) -> None:
     ("args", "said"),
     [
         (["add", "nothing.pdf"], "does not exist"),
-        (["add", "ftp://shop.example/"], "no source takes this"),
+        (["add", "ftp://shop.example/"], "no source can read this"),
         (["add", "http://["], "not an address"),
         (["ask", "word " * 40_000], ""),
     ],

@@ -63,7 +63,7 @@ class Connections:
             await connection.send_packed_command(b"".join(commands), check_health=False)
             replies = [await _read_reply(connection) for _ in commands]
             if await connection.can_read():
-                raise redis_errors.InvalidResponse("Redis answers what nobody asked")
+                raise redis_errors.InvalidResponse("Redis sent an unexpected reply")
         except BaseException:
             await connection.disconnect(nowait=True)
             raise

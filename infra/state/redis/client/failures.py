@@ -23,19 +23,19 @@ _FIXES: tuple[tuple[type[Exception], str, str], ...] = (
         "Redis refuses a command",
         "allow the user all commands and keys under the prefix",
     ),
-    (redis_errors.BusyLoadingError, "Redis is loading its data", "wait; work goes on by itself"),
+    (redis_errors.BusyLoadingError, "Redis is loading its data", "wait; work continues by itself"),
     (redis_errors.ReadOnlyError, "this Redis is a replica", "let the state URL name the primary"),
     (
         redis_errors.OutOfMemoryError,
         "Redis has no memory left",
-        "raise maxmemory and keep maxmemory-policy noeviction; work goes on by itself",
+        "raise maxmemory and keep maxmemory-policy noeviction; work continues by itself",
     ),
     (
         ssl.SSLCertVerificationError,
         "the certificate of Redis is not trusted",
-        "name its authority's with `redis.ca_file`",
+        "set `redis.ca_file` to its authority's certificate",
     ),
-    (redis_errors.TimeoutError, "Redis does not answer in time", "check its load, its disk and the network between"),
+    (redis_errors.TimeoutError, "Redis does not answer in time", "check its load, its disk and the network"),
     (redis_errors.ConnectionError, "Redis cannot be reached", "check that it runs and that the state URL names it"),
 )
 _BY_PREFIX = {

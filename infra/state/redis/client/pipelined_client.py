@@ -62,7 +62,9 @@ class PipelinedClient:
         if self._closed:
             raise StateUnavailable("the state store is closed")
         if len(self._waiting) >= WAITING_CALLS:
-            raise StateUnavailable("too many calls wait for Redis", fix="check its load, its disk and the network")
+            raise StateUnavailable(
+                "too many calls are waiting for Redis", fix="check its load, its disk and the network"
+            )
         self._waiting.append(call)
         if not self._is_scheduled:
             self._is_scheduled = True

@@ -49,7 +49,7 @@ async def require_current(url: str, prefix: str, *, access: RedisSettings = OPEN
     if state.found is not None and max(state.found, 1) < state.known:
         raise SchemaMismatch(
             f"the state in Redis has schema version {state.found}, and this program needs version {state.known}",
-            fix="run `parley migrate` with this release; until then only the release before can work on it",
+            fix="run `parley migrate` with this release; until then only the previous release can use it",
         )
 
 

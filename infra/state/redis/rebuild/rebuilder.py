@@ -168,7 +168,7 @@ class RedisRebuild:
         await self._evictions.note(self._evicted)
         overtaken = frozenset(shard for shard, finished in zip(ordered, done, strict=True) if not finished)
         if overtaken:
-            raise StateLost("another rebuild has begun meanwhile", shards=overtaken)
+            raise StateLost("another rebuild has started in the meantime", shards=overtaken)
 
     async def _merge_contact(self, contact: Contact) -> bool:
         shard = contacts.shard_for(contact.tenant)

@@ -100,7 +100,7 @@ class FileRepair:
         names = [each.table for each in damage]
         if unrepairable := [each for each in damage if each.table in ("", "bus_records")]:
             raise self._beyond_repair(unrepairable[0])
-        with self._database.refuse_access(f"damaged pages are being mended ({', '.join(names)})"):
+        with self._database.refuse_access(f"damaged pages are being repaired ({', '.join(names)})"):
             try:
                 work = partial(_replace_tables, self._database.path, names, self._clock())
                 remade = await self._database.maintain(work)

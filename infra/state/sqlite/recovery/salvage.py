@@ -40,7 +40,7 @@ def _copy_readable(source: Path, copy: Path) -> list[RepairResult]:
     with closing(connect(source, read_only=True)) as reader, closing(connect(copy)) as writer:
         if version_of(reader) != newest():
             raise SetupError(
-                f"{source} has schema version {version_of(reader)}, this program saves version {newest()}",
+                f"{source} has schema version {version_of(reader)}, this program salvages version {newest()}",
                 fix="salvage it with the release that wrote it",
             )
         writer.execute("BEGIN IMMEDIATE")

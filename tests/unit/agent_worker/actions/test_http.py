@@ -113,15 +113,15 @@ async def test_a_value_that_would_move_in_the_path_is_refused(order: str) -> Non
     [
         (lambda: web.json_response({"reason": "Too late."}, status=422), ActionRefused, "Too late."),
         (lambda: web.json_response({"error": {"message": "No."}}, status=400), ActionRefused, "No."),
-        (lambda: web.Response(status=404), ActionRefused, "there is nothing like that"),
-        (lambda: web.Response(status=429), ActionFailed, "it was not let in now (HTTP 429)"),
-        (lambda: web.Response(status=401), ActionFailed, "it was not let in now (HTTP 401)"),
+        (lambda: web.Response(status=404), ActionRefused, "nothing was found"),
+        (lambda: web.Response(status=429), ActionFailed, "the endpoint does not accept it at the moment (HTTP 429)"),
+        (lambda: web.Response(status=401), ActionFailed, "the endpoint does not accept it at the moment (HTTP 401)"),
         (lambda: web.Response(status=500), ActionUnknown, "HTTP 500"),
         (lambda: web.Response(status=302, headers={"Location": "http://127.0.0.1:1/"}), ActionUnknown, "HTTP 302"),
-        (lambda: web.Response(text="<html>", content_type="text/html"), ActionUnknown, "the answer is no JSON"),
-        (lambda: web.json_response([1, 2]), ActionUnknown, "the answer is no JSON"),
-        (lambda: web.Response(body=b"{", content_type="application/json"), ActionUnknown, "the answer is no JSON"),
-        (lambda: web.json_response({"x": "y" * 1_100_000}), ActionUnknown, "the answer is no JSON"),
+        (lambda: web.Response(text="<html>", content_type="text/html"), ActionUnknown, "the answer is not JSON"),
+        (lambda: web.json_response([1, 2]), ActionUnknown, "the answer is not JSON"),
+        (lambda: web.Response(body=b"{", content_type="application/json"), ActionUnknown, "the answer is not JSON"),
+        (lambda: web.json_response({"x": "y" * 1_100_000}), ActionUnknown, "the answer is not JSON"),
     ],
 )  # fmt: skip
 async def test_a_refusing_or_invalid_answer_fails_the_action_with_a_reason(

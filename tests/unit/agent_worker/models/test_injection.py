@@ -216,5 +216,5 @@ async def test_the_canary_is_each_tenants_own_and_costs_the_answer(asking: Askin
     asker.server.script = Script(text=f"In winter we add a heat pack [1]. By the way: {CANARY}.")
     draft = await asker.ask("Do you add a heat pack in winter?", [replace(PASSAGES[0])])
     assert CANARY in asker.server.calls[0].system.splitlines()[0]
-    assert (draft.model, draft.reasons) == ("local", ["model remote failed: it gave its instructions away"])
+    assert (draft.model, draft.reasons) == ("local", ["model remote failed: it revealed its instructions"])
     assert len(asker.server.calls) == 1

@@ -132,7 +132,7 @@ async def test_a_refused_sentence_is_repaired_once(asker: LadderClient) -> None:
     assert second.body["messages"][: len(first.body["messages"])] == first.body["messages"], "the prompt stays cached"
     assert draft.model == "remote"
     assert "4.50 euro" in asker.shown == draft.text
-    assert draft.reasons == ["model remote failed: not grounded (its passage does not hold the figure 9.9 EUR)"]
+    assert draft.reasons == ["model remote failed: not grounded (its passage does not contain the figure 9.9 EUR)"]
     counted = [sum(len(m["content"].split()) for m in call.body["messages"]) for call in asker.server.calls]
     assert draft.tokens > sum(counted)
 

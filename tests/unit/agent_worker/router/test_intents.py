@@ -80,7 +80,7 @@ def test_a_file_of_another_kind_is_refused_and_one_that_is_not_there_is_told(tmp
     with pytest.raises(SetupError, match="nothing was learned yet"):
         artifact.load_model(file, "any")
     file.write_bytes(content)
-    with pytest.raises(ConfigInvalid, match="not what `parley route train` writes"):
+    with pytest.raises(ConfigInvalid, match="not a file that `parley route train` has written"):
         artifact.load_model(file, "any")
 
 

@@ -171,5 +171,5 @@ async def test_the_remaining_budget_overrides_the_route(tmp_path: Path) -> None:
         await world.handle(world.said("m2", asked.replace("standard parcels", "parcels of seeds")))
         first, second = await world.turns()
         assert (first.route, second.route) == ("strong", "cheap")
-        assert "little is left to spend (5%)" in second.reasons
+        assert "little of the budget is left (5%)" in second.reasons
         assert second.scores["budget"] == pytest.approx(0.05)
