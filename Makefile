@@ -159,7 +159,7 @@ widget: ## Build the chat widget from its source (needs Node and npm)
 	node $(WIDGET)/build.mjs $(CACHE)/widget
 
 .PHONY: pictures
-pictures: install-dev ## Take the pictures of docs/widget.md, docs/console.md and docs/desk.md anew
+pictures: install-dev ## Take the pictures of docs/widget.md, docs/console.md and docs/desk.md again
 	$(BIN)/python -m tests.widget.screenshots
 	$(BIN)/python -m tests.screenshots
 

@@ -64,7 +64,7 @@ class Router:
         try:
             reading = await self._read(rules, message)
         except SetupError as error:
-            log.error("intents_unread", reason=error.message, fix=error.fix)
+            log.error("intents_unreadable", reason=error.message, fix=error.fix)
         return decide_route(rules, build_routing_input(rules, message), reading)
 
     async def load(self, rules: RouteRules) -> IntentModel | None:

@@ -35,7 +35,7 @@ class DeskClient:
         except SendRefused:
             raise
         except DeliveryError as error:
-            log.warning("desk_not_asked", tenant=account.tenant, account=account.name, code=error.code)
+            log.warning("desk_unavailable", tenant=account.tenant, account=account.name, code=error.code)
             why = f"{self.desk.title} does not respond at the moment"
             raise Unavailable(why, retry_after_ms=error.retry_after_ms or 1000) from error
 
@@ -45,4 +45,4 @@ class DeskClient:
         try:
             await self.ask(account, lambda connection: connection.whisper(thread, by, text, undo=undo))
         except (SendRefused, Unavailable) as error:
-            log.info("whisper_lost", tenant=account.tenant, account=account.name, reason=error.message)
+            log.info("desk_note_failed", tenant=account.tenant, account=account.name, reason=error.message)

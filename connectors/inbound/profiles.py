@@ -145,7 +145,7 @@ class ProfileLookup:
                 self._remember(lookup, await self._look_up(lookup, place))
             except (ParleyError, TimeoutError) as error:
                 self._remember(lookup, MIN_PAUSE)
-                log.info("profile_not_asked", channel=self._channel, error=type(error).__name__)
+                log.info("profile_lookup_failed", channel=self._channel, error=type(error).__name__)
             except Exception:
                 log.error("profile_failed", channel=self._channel, exc_info=True)
         self._tasks.pop(name, None)

@@ -315,7 +315,7 @@ class LiveReply:
             await self._perform(self._context.streamer.render_retraction(self._part.call, self._shown))
         except SendRefused as error:
             if error.message != "not_found":
-                log.warning("not_taken_back", conversation_id=self._part.conversation, reason=error.message)
+                log.warning("partial_reply_not_removed", conversation_id=self._part.conversation, reason=error.message)
         except CredentialsRevoked as error:
             until = self._context.accounts.pause(self._part.account, REVOKED_PAUSE, error.message)
             raise Parked(error.message, until=until) from error

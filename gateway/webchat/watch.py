@@ -77,7 +77,7 @@ class Watch:
                     self._queue.append(payload)
                     self._wakeup.set()
             except ParleyError as error:
-                log.debug("signals_away", code=error.code, conversation_id=self._conversation)
+                log.debug("signals_unavailable", code=error.code, conversation_id=self._conversation)
             await asyncio.sleep(1.0)  # the store is down, which nothing signals; readers poll meanwhile
             signals = self._signals.subscribe(conversation_signals.conversation_topic(self._conversation))
 

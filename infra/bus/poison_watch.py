@@ -118,7 +118,7 @@ class PoisonWatch:
         try:
             await self._strikes.add(strikes)
         except Unavailable as error:
-            log.warning("strike_not_kept", code=error.code)
+            log.warning("strike_not_stored", code=error.code)
 
     def _remember(self, strike: Strike) -> None:
         position = (strike.topic, strike.partition, strike.offset)

@@ -76,9 +76,9 @@ class StateRecovery:
                 await self._check()
             except ParleyError as error:
                 # Unreachable is not lost: callers meet that themselves, and nothing can be rebuilt now.
-                _log.warning("heal_delayed", error=error.message, fix=error.fix)
+                _log.warning("rebuild_delayed", error=error.message, fix=error.fix)
             except Exception:
-                _log.exception("heal_failed")
+                _log.exception("rebuild_failed")
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), self._check_every)
             self._wake.clear()
@@ -148,6 +148,6 @@ class StateRecovery:
 
     def _resume(self) -> None:
         if self.lost.is_set():
-            _log.warning("state_well")
+            _log.warning("state_recovered")
         self.lost.clear()
         self.available.set()

@@ -37,7 +37,7 @@ async def test_a_question_shows_the_passages_with_scores_and_who_would_answer_an
     for there in ("In winter we add a heat pack to every parcel", " · shipping, version 1", "Route local"):
         assert there in seen.words, there
     assert re.search(r"Score [01]\.\d\d · shipping", seen.words)
-    assert re.search(r"The documents hold an answer (yes|no) Confidence in the answer [01]\.\d\d", seen.words)
+    assert re.search(r"The documents contain an answer (yes|no) Confidence in the answer [01]\.\d\d", seen.words)
     assert ">\nDo you add a heat pack in winter?</textarea>" in seen.text
     assert "question=" not in seen.url, "what was asked stands in no address"
     assert await instance.logged("parley.inbound.web") == []

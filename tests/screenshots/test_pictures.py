@@ -49,7 +49,7 @@ SAID = {
     "desk-request-dark": ("Approval needed", "Anna Vogel", desk.ORDER, "90.00", "Approve Deny"),
     "console-list": ("Conversations", "I want to talk to a person", "Anna Bloom"),
     "console-conversation": ("I am looking at your parcel now.", "Why", "Resolve"),
-    "console-knowledge-dark": ("Route local", "The documents hold an answer yes", "Norway"),
+    "console-knowledge-dark": ("Route local", "The documents contain an answer yes", "Norway"),
     "console-phone-dark": ("Are pitcher plants safe for cats?", "Take over"),
 }
 MARGIN = 0.15

@@ -65,7 +65,7 @@ def test_every_setting_has_a_description() -> None:
 
 def test_a_setting_is_shown_with_its_default_variable_and_description(site: Site) -> None:
     text = " ".join(site.page("reference/settings").text.split())
-    assert "Messages of one contact in a minute for which models with costs are asked." in text
+    assert "Messages of one contact in a minute for which models with costs are called." in text
     assert "PARLEY__TENANTS__TENANT__LIMITS__CONTACT_PER_MINUTE" in text
     assert re.search(r"contact_per_minute integer, ≥ 1 30 Messages of one contact", text)
 

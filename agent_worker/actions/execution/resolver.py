@@ -42,7 +42,7 @@ class ApprovalExpiry:
             published = stored is not None and await self._publish(stored, now)
             await self._state.conversations.postpone(conversation, now + RESEND_AFTER)
         except ParleyError as error:
-            log.warning("expiry_not_told", conversation_id=conversation, code=error.code)
+            log.warning("expiry_not_announced", conversation_id=conversation, code=error.code)
             return False
         return published
 

@@ -92,7 +92,7 @@ class SlackStream:
             await current.leaving.wait()
             if loop.time() - opened < MIN_LIFETIME:
                 return
-            log.info("socket_leaves", channel="slack", account=self._account.name, reason=current.reason)
+            log.info("socket_closing", channel="slack", account=self._account.name, reason=current.reason)
             # Open the new connection first, so that there is always one.
             replacement = await self._open_socket()
             had_ended = current.ended.is_set()

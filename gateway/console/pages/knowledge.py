@@ -93,7 +93,7 @@ def _list_facts(result: SearchResult, route: dict[str, object]) -> list[tuple[st
         ("Out of scope", "yes" if route["out_of_scope"] else "no"),
         ("Reasons", "; ".join(map(str, reasons)) if isinstance(reasons, list) else ""),
         ("Scores", format_scores(scores) if isinstance(scores, dict) else ""),
-        ("The documents hold an answer", "yes" if result.answerable else "no"),
+        ("The documents contain an answer", "yes" if result.answerable else "no"),
         ("Confidence in the answer", f"{result.confidence:.2f}"),
         ("Encoder", result.encoder or "none (keyword search only)"),
     ]

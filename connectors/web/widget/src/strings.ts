@@ -36,7 +36,7 @@ const en = {
   failed: "Not sent",
   undelivered: "Could not be delivered",
   retry: "Retry",
-  tooFast: "Too many messages at once. It is sent in a moment.",
+  tooFast: "Too many messages at once. It will be sent in a moment.",
   tooMuch: "You have reached today's limit. Please try again tomorrow.",
   expired: "Your sign-in has expired. Please reload this page.",
   typing: "{name} is typing",
