@@ -90,9 +90,9 @@ def access_of(certificates: Certificates, **changes: str) -> KafkaAccess:
     ("changes", "message", "fix"),
     [
         ({"password": "wrong"}, "refuses our credentials", "kafka.password"),
-        ({"sasl_mechanism": "SCRAM-SHA-512"}, "way to log in", "kafka.sasl_mechanism"),
+        ({"sasl_mechanism": "SCRAM-SHA-512"}, "login mechanism", "kafka.sasl_mechanism"),
         ({"ca_file": ""}, "certificate is not trusted", "kafka.ca_file"),
-        ({"security_protocol": "PLAINTEXT"}, "ends our connections", "kafka.security_protocol"),
+        ({"security_protocol": "PLAINTEXT"}, "closes our connections", "kafka.security_protocol"),
     ],
 )
 async def test_a_broker_that_does_not_let_us_in_is_reported_with_the_reason(

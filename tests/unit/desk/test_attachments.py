@@ -19,11 +19,11 @@ FILE = Attachment(id="f" * 64, name="message.txt", type="text/plain", size=20_00
     ("more", "shown"),
     [
         ({}, "📎 message.txt"),
-        ({"missing": "gone"}, "📎 message.txt (not to be had: gone)"),
+        ({"missing": "gone"}, "📎 message.txt (not available: gone)"),
         ({"full_text": True}, "📎 message.txt (the whole message; only its beginning is shown above)"),
         (
             {"full_text": True, "missing": "too_large"},
-            "📎 message.txt (the whole message; only its beginning is shown above, not to be had: too_large)",
+            "📎 message.txt (the whole message; only its beginning is shown above, not available: too_large)",
         ),
     ],
 )

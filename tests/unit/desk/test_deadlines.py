@@ -80,7 +80,7 @@ async def test_a_window_that_closes_is_told_before_and_after(world: DeskEnvironm
         windows={("web", "main"): timedelta(hours=24)}, times=DeskTimesRules(first_reply=None, next_reply=None)
     )
     await world.look(keeper)
-    assert "window for answers closes" in words(world.cards[0].body)
+    assert "reply window closes" in words(world.cards[0].body)
     told = []
     for hours in (21, 2, 2):
         world.clock.now += timedelta(hours=hours)

@@ -234,4 +234,7 @@ async def test_models_at_one_address_rest_together(tmp_path: Path) -> None:
         await models.close()
     assert [call.body["model"] for call in server.calls] == ["m1"]
     assert draft.model == "local"
-    assert draft.reasons == ["model one failed: HTTP 429", "model two not asked: its provider rests for 60 s"]
+    assert draft.reasons == [
+        "model one failed: HTTP 429",
+        "model two not asked: its provider is not called for another 60 s",
+    ]

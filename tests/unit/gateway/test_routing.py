@@ -102,7 +102,7 @@ def test_several_processes_learn_by_themselves_from_few_examples_only(tmp_path: 
     own, shared = load(tmp_path, FILE, scaled), load(tmp_path, "{examples: intents.yaml, trained: all.npz}", scaled)
     routing.ensure_trained(own, "shop")
     assert routing.default_model_file(own, "shop").exists()
-    with pytest.raises(SetupError, match="nothing was learned yet") as caught:
+    with pytest.raises(SetupError, match="no intents have been learned yet") as caught:
         routing.ensure_trained(shared, "shop")
     assert "parley route train" in caught.value.fix
     assert [finding.status for finding in routing.check_intents(shared)] == ["fail"]

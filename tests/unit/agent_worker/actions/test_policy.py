@@ -97,7 +97,7 @@ async def test_a_limit_a_day_counts_what_was_begun_and_starts_again_the_next_day
         await shop.say(f"m{n}", f'note {{"order": "A-100{n}"}}')
     assert len(shop.payments.done) == 2
     assert [result.reason for result in shop.model.results] == ["", "", "limit_reached", "limit_reached"]
-    assert "more often than I may do it in a day" in await shop.last()
+    assert "as often as I may today" in await shop.last()
     shop.world.clock.advance(days=1)
     await shop.say("tomorrow", 'note {"order": "A-1009"}')
     assert len(shop.payments.done) == 3

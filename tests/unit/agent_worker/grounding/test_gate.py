@@ -88,7 +88,7 @@ BAD = [
     ("In winter we do not add a heat pack to every parcel [1].", "denies"),
     ("Tropical plants are dangerous for small children and household pets [1].", "says more"),
     ("It is [1].", "nothing that can be compared"),
-    ("Parcels leave our nursery on Mondays and Tuesdays [2][3].", "says nothing of it"),
+    ("Parcels leave our nursery on Mondays and Tuesdays [2][3].", "does not say this"),
     ("Parcels " * 100 + "[2].", f"longer than {MAX_SENTENCE_LENGTH}"),
 ]
 

@@ -75,7 +75,7 @@ async def test_draft_answers_the_last_question_when_nothing_waits(world: WorkerE
 @pytest.mark.parametrize(
     ("said", "reason"),
     [
-        ("Do you sell spaceships?", "the documents hold no answer"),
+        ("Do you sell spaceships?", "the documents contain no answer"),
         (PERSON, "the contact asks for a person"),
     ],
 )

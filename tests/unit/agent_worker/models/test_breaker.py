@@ -112,7 +112,10 @@ async def test_a_resting_provider_is_not_asked(asking: Asking, time: Time) -> No
     asker.server.next_scripts = [Script(status=429, retry_after=30)]
     assert (await asker.ask(WINTER)).model == "local"
     draft = await asker.ask(WINTER)
-    assert (draft.model, draft.reasons) == ("local", ["model remote not asked: its provider rests for 30 s"])
+    assert (draft.model, draft.reasons) == (
+        "local",
+        ["model remote not asked: its provider is not called for another 30 s"],
+    )
     assert (len(asker.server.calls), asker.failed) == (1, ["remote"])
     time.now += 30
     assert (await asker.ask(WINTER)).model == "remote"

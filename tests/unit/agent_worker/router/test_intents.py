@@ -77,7 +77,7 @@ def test_a_file_gives_back_what_was_learned(tmp_path: Path, model: IntentModel) 
 @pytest.mark.parametrize("content", [b"", b"not numbers", b"PK\x03\x04 cut off"])
 def test_a_file_of_another_kind_is_refused_and_one_that_is_not_there_is_told(tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "shop.npz"
-    with pytest.raises(SetupError, match="nothing was learned yet"):
+    with pytest.raises(SetupError, match="no intents have been learned yet"):
         artifact.load_model(file, "any")
     file.write_bytes(content)
     with pytest.raises(ConfigInvalid, match="not a file that `parley route train` has written"):
