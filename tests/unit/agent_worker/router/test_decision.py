@@ -60,7 +60,7 @@ ROWS = {
         replace(PLAIN, search_result=replace(HELD, confidence=0.55)),
         SURE,
         "strong",
-        "may hold it (0.55)",
+        "may contain an answer (0.55)",
     ),
     "very sure documents": (
         replace(PLAIN, search_result=replace(HELD, confidence=0.97)),
