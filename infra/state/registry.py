@@ -1,17 +1,21 @@
-"""The list of all state engines: one entry each, imported on first use.
+"""Registry of the state engines, which are found by entry point: Parley's own in its ``pyproject.toml``, others in
+theirs.
 
-An engine is a package with a module ``engine``, whose ``ENGINE`` is a ``StateEngine``. One that has a section in the
-configuration has a module ``settings`` too, which imports no client library: ``SETTINGS`` is the model of the section.
+- ``parley.state_engines``: the name is the scheme of an address in the setting ``state``, the value a ``StateEngine``.
+  An engine with several schemes has an entry for each.
+- ``parley.state_settings``: the name is an engine's, and that of a section of the configuration; the value is the model
+  of the section (pydantic). Its module imports no client library.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib import import_module
+from functools import lru_cache
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from schemas.errors import NotFound
+from schemas.errors import NotFound, SetupError
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -21,37 +25,35 @@ if TYPE_CHECKING:
     from infra.deploy.doctor_finding import Finding
     from schemas.ports import State
 
+ENGINES = "parley.state_engines"
+SETTINGS = "parley.state_settings"
+EMBEDDED = "sqlite"
+"""The engine that shares one file with the log; all others are servers."""
+
 
 @dataclass(frozen=True, slots=True)
 class EngineEntry:
-    """``name``: short, for programs. ``addresses``: the forms of the setting ``state``; the scheme tells the engines
-    apart. ``has_section``: the configuration has a section called ``name``."""
+    """An engine that is not imported yet. ``schemes``: those of its addresses; the first is its name."""
 
-    name: str
-    title: str
-    package: str
-    addresses: tuple[str, ...]
-    has_section: bool = False
+    schemes: tuple[str, ...]
+    entry_point: EntryPoint
 
     @property
-    def schemes(self) -> list[str]:
-        return [address.partition("://")[0] for address in self.addresses]
+    def name(self) -> str:
+        return self.schemes[0]
 
-
-ENGINES = (
-    EngineEntry("sqlite", "SQLite", "infra.state.sqlite", ("sqlite",)),
-    EngineEntry("redis", "Redis", "infra.state.redis", ("redis://host:port/0", "rediss://host:port/0"), True),
-)
-EMBEDDED = "sqlite"
-"""The engine that shares one file with the log; all others are servers."""
+    @property
+    def title(self) -> str:
+        """The name, for messages."""
+        return self.name.capitalize()
 
 
 @dataclass(frozen=True, slots=True)
 class StateLocation:
     """Where an installation keeps its state.
 
-    ``settings``: the engine's section of the configuration. ``prefix``: what tells installations on one server apart.
-    ``database``: the open file of embedded mode, in which the log is too."""
+    ``settings``: the engine's section of the configuration; None for its defaults. ``prefix``: what tells installations
+    on one server apart. ``database``: the open file of embedded mode, in which the log is too."""
 
     address: str
     data_dir: Path
@@ -76,45 +78,57 @@ class StateEngine(Protocol):
         fit."""
 
 
+@lru_cache(maxsize=1)
+def list_engines() -> tuple[EngineEntry, ...]:
+    """All engines, the embedded one first. Raises SetupError if Parley itself is not installed."""
+    points = {point.name: point for point in entry_points(group=ENGINES)}
+    if EMBEDDED not in points:
+        raise SetupError("Parley is not installed, or in an older version", fix="run `make install`")
+    schemes: dict[str, list[str]] = {}
+    for name in sorted(points, key=lambda name: (name != EMBEDDED, name)):
+        schemes.setdefault(points[name].value, []).append(name)
+    return tuple(EngineEntry(tuple(names), points[names[0]]) for names in schemes.values())
+
+
 def server_engines() -> list[EngineEntry]:
-    return [entry for entry in ENGINES if entry.name != EMBEDDED]
+    return [entry for entry in list_engines() if entry.name != EMBEDDED]
 
 
 def check_address(text: str) -> str:
     """Return the address if it has a known form, else raise ValueError."""
-    forms = [form for entry in ENGINES for form in entry.addresses]
-    for form in forms:
-        scheme, separator, _ = form.partition("://")
-        if text == form or (separator and _has_scheme(text, scheme)):
-            return text
+    scheme, separator, rest = text.partition("://")
+    schemes = [scheme for entry in server_engines() for scheme in entry.schemes]
+    if text == EMBEDDED or (separator and scheme in schemes and rest.split() == [rest]):
+        return text
+    forms = [EMBEDDED, *map(_form, schemes)]
     raise ValueError(f"must be {', '.join(forms[:-1])} or {forms[-1]}")
 
 
-def _has_scheme(address: str, scheme: str) -> bool:
-    rest = address.removeprefix(f"{scheme}://")
-    return rest != address and rest.split() == [rest]
-
-
 def describe_addresses() -> str:
-    return ", or ".join(f"``{entry.addresses[0]}``" for entry in ENGINES)
+    return ", or ".join(f"``{form}``" for form in (EMBEDDED, *(_form(entry.name) for entry in server_engines())))
+
+
+def _form(scheme: str) -> str:
+    return f"{scheme}://host:port/0"
 
 
 def find_engine(address: str) -> EngineEntry:
     """The engine of an address. Raises NotFound."""
     scheme = address.partition("://")[0]
-    for entry in ENGINES:
+    for entry in list_engines():
         if scheme in entry.schemes:
             return entry
-    known = ", ".join(scheme for entry in ENGINES for scheme in entry.schemes)
+    known = ", ".join(scheme for entry in list_engines() for scheme in entry.schemes)
     raise NotFound(f"no state engine for {scheme}", fix=f"one of {known}")
 
 
 def load_engine(address: str) -> StateEngine:
     """Import an engine. Raises NotFound, MissingDependency."""
-    engine: StateEngine = import_module(f"{find_engine(address).package}.engine").ENGINE
+    engine: StateEngine = find_engine(address).entry_point.load()
     return engine
 
 
+@lru_cache(maxsize=1)
 def load_sections() -> dict[str, type[BaseModel]]:
     """The models of the engines' sections in the configuration, by name."""
-    return {entry.name: import_module(f"{entry.package}.settings").SETTINGS for entry in ENGINES if entry.has_section}
+    return {point.name: point.load() for point in entry_points(group=SETTINGS)}

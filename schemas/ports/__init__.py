@@ -62,17 +62,14 @@ from schemas.ports.channel import (
     WebhookParser,
     WebhookReceiver,
 )
-from schemas.ports.contacts import (
-    Contacts,
-    ContactUpdate,
-)
 from schemas.ports.conversations import (
     BegunConversation,
     CommitResult,
+    Contacts,
+    ContactUpdate,
     Conversations,
     OwnershipResult,
     Page,
-    Turns,
 )
 from schemas.ports.coordination import (
     KnowledgeHeads,
@@ -82,20 +79,18 @@ from schemas.ports.coordination import (
     Signals,
     VisitorTokens,
 )
-from schemas.ports.deliveries import (
-    Deliveries,
-    SendVerdict,
-)
 from schemas.ports.event_streams import (
     BackfillChannel,
     BackfillContext,
     EventStreamChannel,
     EventStreamContext,
 )
-from schemas.ports.journal import (
+from schemas.ports.intents import (
     ActionClaim,
     ClaimVerdict,
+    Deliveries,
     Journal,
+    SendVerdict,
 )
 from schemas.ports.knowledge import (
     AssuranceLookup,
@@ -140,6 +135,7 @@ from schemas.ports.state import (
 )
 from schemas.ports.transcript import (
     Transcript,
+    Turns,
 )
 
 __all__ = [

@@ -12,13 +12,11 @@ from schemas.conversation import Contact, DeliveryOutcome, Snapshot
 from schemas.conversation_activity import SessionEnded
 from schemas.messages import TranscriptMessage
 from schemas.ports.bus import Record
-from schemas.ports.contacts import Contacts
-from schemas.ports.conversations import Conversations, Turns
+from schemas.ports.conversations import Contacts, Conversations
 from schemas.ports.coordination import KnowledgeHeads, Leases, Limiter, Signals, VisitorTokens
-from schemas.ports.deliveries import Deliveries
-from schemas.ports.journal import Journal
+from schemas.ports.intents import Deliveries, Journal
 from schemas.ports.parking import DeadLetters, Parking, Strikes
-from schemas.ports.transcript import Transcript
+from schemas.ports.transcript import Transcript, Turns
 
 
 class Rebuild(Protocol):

@@ -1,10 +1,11 @@
-"""The transcript: what both sides of a conversation see, numbered."""
+"""The history of a conversation: the numbered transcript that both sides see, and the turns that led to it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Protocol
 
+from schemas.conversation import Turn
 from schemas.messages import Attachment, MessageState, TranscriptMessage
 
 
@@ -34,3 +35,14 @@ class Transcript(Protocol):
 
     async def head(self, conversation: str) -> int:
         """The highest sequence number; 0 when there is none."""
+
+
+class Turns(Protocol):
+    """The newest 200 turns of each conversation, for people to look up. The facts themselves are on ``parley.events``;
+    a store that has lost its turns is not rebuilt for them."""
+
+    async def add(self, conversation: str, turn: Turn) -> None:
+        """Idempotent by ``turn.id``: the first one stays."""
+
+    async def list_newest(self, conversation: str, *, limit: int = 200) -> list[Turn]:
+        """The newest ``limit`` turns, oldest first."""

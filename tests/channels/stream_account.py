@@ -17,7 +17,7 @@ from connectors.streams import EventStreamRunner, EventStreamTimings
 from infra.bus.sqlite import SqliteBus
 from infra.database import Database
 from infra.metrics import PrometheusMetrics
-from infra.state.sqlite import open_sqlite_state
+from infra.state.sqlite.engine import open_sqlite_state
 from schemas import topics
 from schemas.envelope import Envelope
 from schemas.errors import BusUnavailable

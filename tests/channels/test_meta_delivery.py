@@ -20,7 +20,7 @@ from connectors.registry import open_channel
 from infra.bus.sqlite import SqliteBus
 from infra.database import Database
 from infra.metrics import PrometheusMetrics
-from infra.state.sqlite import open_sqlite_state
+from infra.state.sqlite.engine import open_sqlite_state
 from schemas import ids, topics
 from schemas.conversation import DeliveryOutcome
 from schemas.envelope import Envelope, envelope

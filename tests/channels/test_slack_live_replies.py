@@ -24,7 +24,7 @@ from infra.bus.lanes import Lanes
 from infra.bus.sqlite import SqliteBus
 from infra.database import Database
 from infra.metrics import PrometheusMetrics
-from infra.state.sqlite import open_sqlite_state
+from infra.state.sqlite.engine import open_sqlite_state
 from schemas import ids, topics
 from schemas.conversation import Origin
 from schemas.envelope import Envelope, envelope

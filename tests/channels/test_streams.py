@@ -13,7 +13,7 @@ import pytest
 from connectors.streams import EventStreamRunner
 from infra.database import Database
 from infra.metrics import PrometheusMetrics
-from infra.state.sqlite import open_sqlite_state
+from infra.state.sqlite.engine import open_sqlite_state
 from schemas import topics
 from schemas.errors import Fenced, StateUnavailable
 from schemas.messages import Address

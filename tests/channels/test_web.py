@@ -11,7 +11,7 @@ import pytest
 
 from connectors import registry
 from infra.database import Database
-from infra.state.sqlite import open_sqlite_state
+from infra.state.sqlite.engine import open_sqlite_state
 from schemas.errors import NotFound, SendRefused
 from schemas.messages import Author, Choice, Citation, OutboundMessage
 from schemas.ports import Account, Channel, RawRequest, RenderContext, State

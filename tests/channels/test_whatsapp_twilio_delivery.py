@@ -19,7 +19,7 @@ from connectors.registry import load_settings_model, open_channel
 from infra.bus.sqlite import SqliteBus
 from infra.database import Database
 from infra.metrics import PrometheusMetrics
-from infra.state.sqlite import open_sqlite_state
+from infra.state.sqlite.engine import open_sqlite_state
 from schemas import topics
 from schemas.conversation import DeliveryOutcome, Origin
 from schemas.envelope import envelope

@@ -25,7 +25,7 @@ from infra.flight_recorder import FlightRecorder
 from schemas.ports import Batch, Bus, Record, State
 from tests.contracts.bus.engines import TOPICS, WEB, open_sqlite
 from tests.contracts.bus.recording_consumer import message
-from tests.contracts.state.engines import sqlite_state
+from tests.contracts.state.engines import embedded_state
 
 STALL_S = 0.5
 KEYS = ("poison", "other", "third")
@@ -103,7 +103,7 @@ class Child:
 
 
 async def child(poison: str, folder: Path) -> None:
-    async with open_sqlite(folder / "bus.db", "p")() as bus, sqlite_state(folder / "state.db") as state:
+    async with open_sqlite(folder / "bus.db", "p")() as bus, embedded_state(folder / "state.db") as state:
         if await bus.create_topics(TOPICS):
             await bus.append([message(key, number) for key in KEYS for number in range(NUMBERS)])
         async with run_flight_recorder(folder, STALL_S) as recorder:

@@ -15,7 +15,7 @@ from schemas.conversation import DeadLetter
 from schemas.ports import TopicPartition
 from tests.contracts.bus.engines import PARTITIONS, WEB
 from tests.contracts.bus.recording_consumer import wait_until
-from tests.contracts.state.engines import sqlite_state
+from tests.contracts.state.engines import embedded_state
 from tests.faults.poison_process import GROUP, KEYS, NUMBERS
 from tests.harness.processes import ROOT
 
@@ -88,11 +88,11 @@ class PoisonProcesses:
         await self.kill(signal.SIGTERM)
 
     async def letters(self) -> list[DeadLetter]:
-        async with sqlite_state(self.folder / "state.db") as state:
+        async with embedded_state(self.folder / "state.db") as state:
             return (await state.dead_letters.list_page("plantstore"))[0]
 
     async def strikes(self) -> int:
-        async with sqlite_state(self.folder / "state.db") as state:
+        async with embedded_state(self.folder / "state.db") as state:
             found = [await state.strikes.of(GROUP, TopicPartition(WEB, number)) for number in range(PARTITIONS)]
         return sum(map(len, found))
 

@@ -1,22 +1,25 @@
-"""Conversations on Redis: each transition is one script on one shard."""
+"""Contacts and conversations on Redis: each transition is one script on one shard.
+
+All contacts of a tenant are on one shard: finding and merging them is one atomic step there."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 import orjson
 
-from infra.state import rules
+from infra.bus.partitioner import shard_of
+from infra.state import contact_merging, rules
 from infra.state.redis.client import codec, listing
 from infra.state.redis.client.call import Argument
-from infra.state.redis.client.shards import Shards
+from infra.state.redis.client.shards import Shards, quote_part
 from schemas import ids
-from schemas.conversation import Conversation, Facts, Holder, Origin, Owner, Snapshot, Turn
+from schemas.conversation import Contact, Conversation, Facts, Holder, Origin, Owner, Snapshot, Turn
 from schemas.envelope import Envelope, as_json
-from schemas.errors import NotFound
-from schemas.messages import TranscriptMessage
-from schemas.ports import BegunConversation, CommitResult, OwnershipResult, Page
+from schemas.errors import NotFound, StateUnavailable
+from schemas.messages import Address, TranscriptMessage
+from schemas.ports import BegunConversation, CommitResult, ContactUpdate, OwnershipResult, Page
 from schemas.transcript import Lines
 
 _OPEN = ("c:", "l", "k", "lc")
@@ -211,16 +214,79 @@ def _new(conversation: str, origin: Origin, now: datetime) -> tuple[Argument, ..
     return conversation, rules.to_micros(now), orjson.dumps(dict(origin)), tenant, channel
 
 
-class RedisTurns:
-    """Turns on Redis: the newest of each conversation, for people to look up."""
+ATTEMPTS = 50
 
+
+def contacts_shard(tenant: str) -> int:
+    return shard_of(contact_merging.contacts_key(tenant))
+
+
+def contact_keys(shards: Shards, tenant: str, addresses: Iterable[Address]) -> list[str]:
+    """The key prefix of the tenant's contacts, then the key of each address."""
+    shard = contacts_shard(tenant)
+    places = [shards.key(shard, "a", tenant, address.channel, address.value) for address in addresses]
+    return [shards.key(shard, "ct", quote_part(tenant)), *places]
+
+
+def contact_put_arguments(
+    shards: Shards, contact: Contact, losers: Iterable[Contact], swallowed: Iterable[str], read: dict[str, bytes]
+) -> tuple[list[str], list[Argument]]:
+    """Keys and arguments of ``contact_put``. ``read``: the stored bodies by contact id."""
+    after: dict[str, str] = {loser.id: loser.model_dump_json() for loser in losers}
+    after |= dict.fromkeys(swallowed, f">{contact.id}")
+    rows: list[Argument] = [part for id_, body in read.items() for part in (id_, body, after.get(id_, ""))]
+    keys = contact_keys(shards, contact.tenant, [*contact.addresses, *contact.left])
+    return keys, [len(contact.addresses), contact.id, contact.model_dump_json(), *rows]
+
+
+class RedisContacts:
     def __init__(self, shards: Shards) -> None:
         self._shards = shards
 
-    async def add(self, conversation: str, turn: Turn) -> None:
-        body, at = turn.model_dump_json(), rules.to_micros(turn.at)
-        await self._shards.run_for(conversation, "turn_add", ("tu:", "tz:"), turn.id, body, at, rules.TURNS_KEPT)
+    async def resolve(
+        self,
+        tenant: str,
+        channel: str,
+        account: str,
+        place: str,
+        addresses: Sequence[Address],
+        *,
+        now: datetime,
+        change: ContactUpdate | None = None,
+    ) -> tuple[Contact, str]:
+        known = contact_merging.lookup_addresses(channel, place, addresses)
+        for _ in range(ATTEMPTS):
+            bodies = await self._find(tenant, known)
+            contacts = [Contact.model_validate_json(body) for body in bodies.values()]
+            resolution = contact_merging.resolve_contact(contacts, tenant, channel, account, place, known, now, change)
+            if not (resolution.changed or resolution.merged_ids) or await self._put(resolution, bodies):
+                return resolution.contact, resolution.conversation
+        raise StateUnavailable("a contact changes faster than it can be written")
 
-    async def list_newest(self, conversation: str, *, limit: int = 200) -> list[Turn]:
-        (found,) = await self._shards.run_for(conversation, "turn_list", ("tu:", "tz:"), max(1, limit))
-        return [Turn.model_validate_json(body) for body in found]
+    async def preview(
+        self, tenant: str, channel: str, account: str, place: str, addresses: Sequence[Address], *, now: datetime
+    ) -> tuple[Contact, str]:
+        known = contact_merging.lookup_addresses(channel, place, addresses)
+        bodies = await self._find(tenant, known)
+        contacts = [Contact.model_validate_json(body) for body in bodies.values()]
+        resolution = contact_merging.resolve_contact(contacts, tenant, channel, account, place, known, now)
+        return resolution.contact, resolution.conversation
+
+    async def get(self, tenant: str, contact: str) -> Contact | None:
+        key = self._shards.key(contacts_shard(tenant), "ct", quote_part(tenant))
+        (body,) = await self._shards.run(contacts_shard(tenant), "contact_get", [key], contact)
+        return None if body is None else Contact.model_validate_json(body)
+
+    async def _find(self, tenant: str, addresses: Sequence[Address]) -> dict[str, bytes]:
+        """Bodies as stored, by contact id."""
+        (flat,) = await self._shards.run(
+            contacts_shard(tenant), "contact_find", contact_keys(self._shards, tenant, addresses)
+        )
+        return {id_.decode(): body for id_, body in zip(flat[::2], flat[1::2], strict=True)}
+
+    async def _put(self, resolution: contact_merging.ContactResolution, read: dict[str, bytes]) -> bool:
+        """False when somebody else was faster."""
+        losers = [each for each in resolution.changed if each.id != resolution.contact.id]
+        keys, arguments = contact_put_arguments(self._shards, resolution.contact, losers, resolution.merged_ids, read)
+        (done,) = await self._shards.run(contacts_shard(resolution.contact.tenant), "contact_put", keys, *arguments)
+        return bool(done)

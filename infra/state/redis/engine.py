@@ -18,17 +18,15 @@ from infra.state.redis import probe
 from infra.state.redis.client.connection import Connections, build_listener, build_pool
 from infra.state.redis.client.pipelined_client import PipelinedClient
 from infra.state.redis.client.shards import Shards
-from infra.state.redis.contacts import RedisContacts
-from infra.state.redis.conversations import RedisConversations, RedisTurns
+from infra.state.redis.conversations import RedisContacts, RedisConversations
 from infra.state.redis.coordination import RedisKnowledgeHeads, RedisLeases, RedisLimiter, RedisVisitorTokens
-from infra.state.redis.deliveries import RedisDeliveries
-from infra.state.redis.journal import RedisJournal
+from infra.state.redis.intents import RedisDeliveries, RedisJournal
 from infra.state.redis.parking import RedisDeadLetters, RedisParking, RedisStrikes
 from infra.state.redis.rebuild import migration
 from infra.state.redis.rebuild.rebuilder import RedisRebuild
 from infra.state.redis.settings import OPEN, RedisSettings
 from infra.state.redis.signals import RedisSignals
-from infra.state.redis.transcript import RedisTranscript
+from infra.state.redis.transcript import RedisTranscript, RedisTurns
 from infra.state.registry import StateEngine, StateLocation
 from schemas.errors import StateUnavailable
 from schemas.ports import State
@@ -74,19 +72,23 @@ def _assemble(client: PipelinedClient, signals: RedisSignals, prefix: str) -> St
 
 class RedisEngine:
     async def open_state(self, location: StateLocation) -> State:
-        url, prefix, access = location.address, location.prefix, location.settings
+        url, prefix, access = location.address, location.prefix, _access(location)
         with suppress(StateUnavailable):  # wait for a Redis that is down; every script checks the version again
             await migration.require_current(url, prefix, access=access)
         return await open_redis_state(url, prefix=prefix, access=access)
 
     async def schema_state(self, location: StateLocation) -> SchemaState:
-        return await migration.state_of(location.address, location.prefix, access=location.settings)
+        return await migration.state_of(location.address, location.prefix, access=_access(location))
 
     async def migrate(self, location: StateLocation) -> None:
-        await migration.migrate(location.address, location.prefix, access=location.settings)
+        await migration.migrate(location.address, location.prefix, access=_access(location))
 
     async def run_checks(self, location: StateLocation) -> list[Finding]:
-        return await probe.probe(location.address, access=location.settings.client_settings(location.address))
+        return await probe.probe(location.address, access=_access(location).client_settings(location.address))
+
+
+def _access(location: StateLocation) -> RedisSettings:
+    return location.settings or OPEN
 
 
 ENGINE: StateEngine = RedisEngine()

@@ -37,6 +37,5 @@ class RedisSettings(BaseModel):
         return settings
 
 
-SETTINGS = RedisSettings
 OPEN = RedisSettings()
 """A server without credentials."""

@@ -1,4 +1,4 @@
-"""The transcript on Redis: one hash entry per message, and an index of their numbers."""
+"""Transcripts and turns on Redis: one hash entry for each message or turn, and an index of their order."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from infra.state import rules
 from infra.state.redis.client import codec
 from infra.state.redis.client.shards import Shards
+from schemas.conversation import Turn
 from schemas.errors import IdReused, StateUnavailable
 from schemas.messages import Attachment, MessageState, TranscriptMessage
 
@@ -75,3 +76,18 @@ class RedisTranscript:
             return []
         (found,) = await self._shards.run_for(conversation, "transcript_read", ("t:", "n:"), side, number, limit)
         return codec.unpack_lines(found)
+
+
+class RedisTurns:
+    """Turns on Redis: the newest of each conversation, for people to look up."""
+
+    def __init__(self, shards: Shards) -> None:
+        self._shards = shards
+
+    async def add(self, conversation: str, turn: Turn) -> None:
+        body, at = turn.model_dump_json(), rules.to_micros(turn.at)
+        await self._shards.run_for(conversation, "turn_add", ("tu:", "tz:"), turn.id, body, at, rules.TURNS_KEPT)
+
+    async def list_newest(self, conversation: str, *, limit: int = 200) -> list[Turn]:
+        (found,) = await self._shards.run_for(conversation, "turn_list", ("tu:", "tz:"), max(1, limit))
+        return [Turn.model_validate_json(body) for body in found]

@@ -6,6 +6,7 @@ import json
 import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from infra.state import rules
@@ -166,3 +167,14 @@ def list_unpublished(connection: sqlite3.Connection, before: int, limit: int) ->
         (before, limit),
     )
     return [conversation for (conversation,) in rows]
+
+
+def write_handled(connection: sqlite3.Connection, conversation: str, handled: Sequence[str], now: datetime) -> None:
+    """Add ids of events, and forget those past the horizon."""
+    at = rules.to_micros(now)
+    add_handled(connection, conversation, [(event, at) for event in handled])
+    connection.execute(
+        "DELETE FROM state_handled WHERE conversation = ?1 AND at < ?2 AND id NOT IN"
+        " (SELECT id FROM state_handled WHERE conversation = ?1 ORDER BY at DESC LIMIT ?3)",
+        (conversation, rules.to_micros(rules.handled_floor(now)), rules.KEPT_WHATEVER_AGE),
+    )

@@ -1,4 +1,4 @@
-"""Conversations on SQLite: each transition is one transaction of the single writer."""
+"""Contacts and conversations on SQLite: each transition is one transaction of the single writer."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from infra.state import rules
+from infra.state import contact_merging, rules
 from infra.state.sqlite import conversation_rows, transcript
 from infra.state.sqlite import conversation_rows as outbox
-from infra.state.sqlite.store import ALL_SHARDS, UNSHARDED, Store
-from schemas.conversation import Conversation, Facts, Holder, Origin, Owner, PackedSnapshot, Snapshot, Turn
+from infra.state.sqlite.store import ALL_SHARDS, Store
+from schemas.conversation import Contact, Conversation, Facts, Holder, Origin, Owner, PackedSnapshot, Snapshot, Turn
 from schemas.envelope import Envelope
 from schemas.errors import NotFound
-from schemas.messages import TranscriptMessage
-from schemas.ports import BegunConversation, CommitResult, OwnershipResult, Page
+from schemas.messages import Address, TranscriptMessage
+from schemas.ports import BegunConversation, CommitResult, ContactUpdate, OwnershipResult, Page
 
 
 class SqliteConversations:
@@ -71,7 +71,7 @@ class SqliteConversations:
                 return CommitResult("stale")
             _advance(connection, conversation, facts, key, now)
             conversation_rows.save_expiry(connection, conversation, facts)
-            _write_handled(connection, conversation, handled, now)
+            conversation_rows.write_handled(connection, conversation, handled, now)
             _put_outbox(connection, conversation, outbox, rules.to_micros(now))
             return CommitResult("committed", _packed_snapshot(connection, conversation))
 
@@ -83,7 +83,7 @@ class SqliteConversations:
     async def published(self, conversation: str, event_ids: Sequence[str], *, turns: Sequence[Turn] = ()) -> None:
         def work(connection: sqlite3.Connection) -> None:
             for turn in turns:
-                add_turn(connection, conversation, turn)
+                transcript.add_turn(connection, conversation, turn)
             outbox.remove_from_outbox(connection, conversation, event_ids)
 
         await self._store.write(conversation, work)
@@ -184,16 +184,6 @@ def _advance(connection: sqlite3.Connection, conversation: str, facts: Facts, ke
         "UPDATE state_conversations SET version = version + 1, facts = ?, last_commit = ?,"
         " updated_at = MAX(updated_at, ?) WHERE id = ?",
         (facts.model_dump_json(), key, rules.to_micros(now), conversation),
-    )
-
-
-def _write_handled(connection: sqlite3.Connection, conversation: str, handled: Sequence[str], now: datetime) -> None:
-    at = rules.to_micros(now)
-    conversation_rows.add_handled(connection, conversation, [(event, at) for event in handled])
-    connection.execute(
-        "DELETE FROM state_handled WHERE conversation = ?1 AND at < ?2 AND id NOT IN"
-        " (SELECT id FROM state_handled WHERE conversation = ?1 ORDER BY at DESC LIMIT ?3)",
-        (conversation, rules.to_micros(rules.handled_floor(now)), rules.KEPT_WHATEVER_AGE),
     )
 
 
@@ -298,36 +288,92 @@ class OwnershipChange:
         outbox.add_to_outbox(connection, held.id, [event], at)
 
 
-_TRIM = """
-DELETE FROM state_turns WHERE conversation = ?1 AND (at, id) <= (
-    SELECT at, id FROM state_turns WHERE conversation = ?1 ORDER BY at DESC, id DESC LIMIT 1 OFFSET ?2
-)
-"""
-
-
-class SqliteTurns:
-    """Turns on SQLite: the newest of each conversation, for people to look up."""
-
+class SqliteContacts:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    async def add(self, conversation: str, turn: Turn) -> None:
-        await self._store.write(UNSHARDED, lambda connection: add_turn(connection, conversation, turn))
+    async def resolve(
+        self,
+        tenant: str,
+        channel: str,
+        account: str,
+        place: str,
+        addresses: Sequence[Address],
+        *,
+        now: datetime,
+        change: ContactUpdate | None = None,
+    ) -> tuple[Contact, str]:
+        known = contact_merging.lookup_addresses(channel, place, addresses)
 
-    async def list_newest(self, conversation: str, *, limit: int = 200) -> list[Turn]:
-        query = "SELECT body FROM state_turns WHERE conversation = ? ORDER BY at DESC, id DESC LIMIT ?"
+        def look(connection: sqlite3.Connection) -> contact_merging.ContactResolution:
+            contacts = find_by_addresses(connection, tenant, known)
+            return contact_merging.resolve_contact(contacts, tenant, channel, account, place, known, now, change)
 
-        def work(connection: sqlite3.Connection) -> list[Turn]:
-            rows = connection.execute(query, (conversation, max(1, limit))).fetchall()
-            return [Turn.model_validate_json(body) for (body,) in reversed(rows)]
+        def settle(connection: sqlite3.Connection) -> contact_merging.ContactResolution:
+            resolution = look(connection)
+            save_contacts(connection, tenant, resolution.changed, resolution.merged_ids, into=resolution.contact.id)
+            return resolution
 
-        return await self._store.read(UNSHARDED, work)
+        # Nearly every message comes from a known contact: that must not wait for the writer.
+        resolution = await self._store.read(contact_merging.contacts_key(tenant), look)
+        if resolution.changed or resolution.merged_ids:
+            resolution = await self._store.write(contact_merging.contacts_key(tenant), settle)
+        return resolution.contact, resolution.conversation
+
+    async def preview(
+        self, tenant: str, channel: str, account: str, place: str, addresses: Sequence[Address], *, now: datetime
+    ) -> tuple[Contact, str]:
+        known = contact_merging.lookup_addresses(channel, place, addresses)
+        contacts = await self._store.read(
+            contact_merging.contacts_key(tenant), lambda connection: find_by_addresses(connection, tenant, known)
+        )
+        resolution = contact_merging.resolve_contact(contacts, tenant, channel, account, place, known, now)
+        return resolution.contact, resolution.conversation
+
+    async def get(self, tenant: str, contact: str) -> Contact | None:
+        return await self._store.read(
+            contact_merging.contacts_key(tenant), lambda connection: load_contact(connection, tenant, contact)
+        )
 
 
-def add_turn(connection: sqlite3.Connection, conversation: str, turn: Turn) -> None:
-    """Add a turn inside the transaction of its conversation."""
-    known = "SELECT 1 FROM state_turns WHERE conversation = ? AND id = ?"
-    if connection.execute(known, (conversation, turn.id)).fetchone() is None:
-        row = (conversation, rules.to_micros(turn.at), turn.id, turn.model_dump_json())
-        connection.execute("INSERT INTO state_turns (conversation, at, id, body) VALUES (?, ?, ?, ?)", row)
-        connection.execute(_TRIM, (conversation, rules.TURNS_KEPT))
+def load_contact(connection: sqlite3.Connection, tenant: str, contact: str) -> Contact | None:
+    """The contact, or the one it was merged into."""
+    query = "SELECT body, merged_into FROM state_contacts WHERE tenant = ? AND id = ?"
+    row = connection.execute(query, (tenant, contact)).fetchone()
+    if row is None:
+        return None
+    body, merged_into = row
+    return load_contact(connection, tenant, merged_into) if merged_into else Contact.model_validate_json(body)
+
+
+def find_by_addresses(connection: sqlite3.Connection, tenant: str, addresses: Sequence[Address]) -> list[Contact]:
+    """The different contacts that have any of these addresses, or had it last."""
+    query = "SELECT contact FROM state_addresses WHERE tenant = ? AND channel = ? AND value = ?"
+    found: dict[str, Contact] = {}
+    for address in addresses:
+        for (id_,) in connection.execute(query, (tenant, address.channel, address.value)).fetchall():
+            contact = load_contact(connection, tenant, id_)
+            if contact is not None:
+                found[contact.id] = contact
+    return list(found.values())
+
+
+def save_contacts(
+    connection: sqlite3.Connection, tenant: str, changed: Iterable[Contact], merged_ids: Iterable[str], *, into: str
+) -> None:
+    """Write contacts, some of which may have been merged ``into`` one. An address leads to the contact who has it, else
+    had it last."""
+    for contact in changed:
+        connection.execute(
+            "INSERT OR REPLACE INTO state_contacts (tenant, id, body) VALUES (?, ?, ?)",
+            (tenant, contact.id, contact.model_dump_json()),
+        )
+        for verb, addresses in (("REPLACE", contact.addresses), ("IGNORE", contact.left)):
+            connection.executemany(
+                f"INSERT OR {verb} INTO state_addresses (tenant, channel, value, contact) VALUES (?, ?, ?, ?)",  # noqa: S608
+                [(tenant, address.channel, address.value, contact.id) for address in addresses],
+            )
+    connection.executemany(
+        "INSERT OR REPLACE INTO state_contacts (tenant, id, merged_into) VALUES (?, ?, ?)",
+        [(tenant, id_, into) for id_ in merged_ids],
+    )

@@ -1,4 +1,5 @@
-"""The transcript on SQLite. A row without a body reserves a number for a message that is still to be read back."""
+"""Transcripts and turns on SQLite. A row of the transcript without a body reserves a number for a message that is still
+to be read back."""
 
 from __future__ import annotations
 
@@ -6,7 +7,8 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 
 from infra.state import rules
-from infra.state.sqlite.store import Store
+from infra.state.sqlite.store import UNSHARDED, Store
+from schemas.conversation import Turn
 from schemas.errors import IdReused
 from schemas.messages import Attachment, MessageState, TranscriptMessage
 
@@ -210,3 +212,38 @@ def last_seqs(connection: sqlite3.Connection, conversation: str, limit: int) -> 
     """``(message id, number)`` of the last ``limit``, reserved ones included."""
     query = "SELECT id, seq FROM state_transcript WHERE conversation = ? ORDER BY seq DESC LIMIT ?"
     return connection.execute(query, (conversation, limit)).fetchall()
+
+
+_TRIM_TURNS = """
+DELETE FROM state_turns WHERE conversation = ?1 AND (at, id) <= (
+    SELECT at, id FROM state_turns WHERE conversation = ?1 ORDER BY at DESC, id DESC LIMIT 1 OFFSET ?2
+)
+"""
+
+
+class SqliteTurns:
+    """Turns on SQLite: the newest of each conversation, for people to look up."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def add(self, conversation: str, turn: Turn) -> None:
+        await self._store.write(UNSHARDED, lambda connection: add_turn(connection, conversation, turn))
+
+    async def list_newest(self, conversation: str, *, limit: int = 200) -> list[Turn]:
+        query = "SELECT body FROM state_turns WHERE conversation = ? ORDER BY at DESC, id DESC LIMIT ?"
+
+        def work(connection: sqlite3.Connection) -> list[Turn]:
+            rows = connection.execute(query, (conversation, max(1, limit))).fetchall()
+            return [Turn.model_validate_json(body) for (body,) in reversed(rows)]
+
+        return await self._store.read(UNSHARDED, work)
+
+
+def add_turn(connection: sqlite3.Connection, conversation: str, turn: Turn) -> None:
+    """Add a turn inside the transaction of its conversation."""
+    known = "SELECT 1 FROM state_turns WHERE conversation = ? AND id = ?"
+    if connection.execute(known, (conversation, turn.id)).fetchone() is None:
+        row = (conversation, rules.to_micros(turn.at), turn.id, turn.model_dump_json())
+        connection.execute("INSERT INTO state_turns (conversation, at, id, body) VALUES (?, ?, ?, ?)", row)
+        connection.execute(_TRIM_TURNS, (conversation, rules.TURNS_KEPT))

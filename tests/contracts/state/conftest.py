@@ -6,13 +6,13 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from infra.state.registry import EMBEDDED, ENGINES
+from infra.state.registry import EMBEDDED, list_engines
 from schemas.ports import State
 from tests.contracts.state.engines import OpenState, find_opener
 
 _NAMES = [
     pytest.param(entry.name, marks=() if entry.name == EMBEDDED else pytest.mark.scaled, id=entry.name)
-    for entry in ENGINES
+    for entry in list_engines()
 ]
 
 

@@ -16,7 +16,7 @@ from connectors.web.settings import WebAccount
 from gateway.webchat.sessions import SessionRequest, VisitorSessions
 from infra.state.redis.engine import open_redis_state
 from schemas.ports import Account, Bus, State
-from tests.contracts.state.engines import ALL_SHARDS, sqlite_state
+from tests.contracts.state.engines import ALL_SHARDS, embedded_state
 from tests.contracts.state.samples import NOW
 
 VISITORS = 1_000
@@ -26,7 +26,7 @@ Held = Callable[[], Awaitable[Counter[str]]]
 
 @asynccontextmanager
 async def on_sqlite(path: Path) -> AsyncIterator[tuple[State, Held]]:
-    async with sqlite_state(path) as state:
+    async with embedded_state(path) as state:
 
         async def held() -> Counter[str]:
             # A connection of its own sees what is committed, as another process would.

@@ -21,7 +21,7 @@ from schemas.message_changes import MessageDeleted, MessageEdited
 from schemas.messages import Author, InboundMessage, Receipt, TranscriptMessage
 from schemas.ports import Bus, State
 from tests.contracts.bus.engines import open_kafka
-from tests.contracts.state.engines import ALL_SHARDS, redis_state
+from tests.contracts.state.engines import ALL_SHARDS, server_state
 from tests.contracts.state.recorded_history import (
     CHANNELS,
     TENANT,
@@ -303,7 +303,7 @@ async def test_kafka_and_redis_together_bring_everything_back(
     redis_url: str, kafka_bootstrap: str, topic_prefix: str
 ) -> None:
     """The pair that runs in production: the same pictures before and after."""
-    async with open_kafka(kafka_bootstrap, topic_prefix)() as bus, redis_state(redis_url) as state:
+    async with open_kafka(kafka_bootstrap, topic_prefix)() as bus, server_state(redis_url) as state:
         await bus.create_topics(topics.topic_specs(CHANNELS, partitions=3, small=3))
         lives = [await record_conversation(state, bus, f"visitor-{n}") for n in range(5)]
         await lives[0].answer([await lives[0].hear("more")], "of course", publish=False)

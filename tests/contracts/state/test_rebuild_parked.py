@@ -16,7 +16,7 @@ from schemas.message_changes import MessageDeleted
 from schemas.ports import Bus, Record, State, TopicPartition
 from tests.contracts.bus.engines import open_kafka
 from tests.contracts.bus.recording_consumer import open_consumer, wait_until
-from tests.contracts.state.engines import ALL_SHARDS, redis_state
+from tests.contracts.state.engines import ALL_SHARDS, server_state
 from tests.contracts.state.recorded_history import CHANNELS, RecordedConversation, event, log, record_conversation
 from tests.contracts.state.samples import NOW, later
 
@@ -103,7 +103,7 @@ async def test_unsettled_records_are_parked_again_in_log_order(state: State, bus
 
 @pytest.mark.scaled
 async def test_it_holds_on_kafka_and_redis_together(redis_url: str, kafka_bootstrap: str, topic_prefix: str) -> None:
-    async with open_kafka(kafka_bootstrap, topic_prefix)() as bus, redis_state(redis_url) as state:
+    async with open_kafka(kafka_bootstrap, topic_prefix)() as bus, server_state(redis_url) as state:
         await bus.create_topics(topics.topic_specs(CHANNELS, partitions=3, small=3))
         await check_that_unsettled_ones_come_back(state, bus)
 

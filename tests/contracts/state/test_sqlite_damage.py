@@ -19,7 +19,7 @@ from infra.database.migration import tables
 from infra.database.repair import damage_in, damage_of_file
 from infra.database.rows import ReadableRows
 from infra.state.recovery import StateRecovery
-from infra.state.sqlite import open_sqlite_state
+from infra.state.sqlite.engine import open_sqlite_state
 from infra.state.sqlite.recovery import repair
 from infra.state.sqlite.recovery.repair import FileRepair
 from infra.state.sqlite.recovery.salvage import salvage

@@ -11,7 +11,7 @@ import pytest
 
 from infra.bus.sqlite import SqliteBus
 from infra.database import Database
-from infra.state.sqlite import open_sqlite_state
+from infra.state.sqlite.engine import open_sqlite_state
 from schemas import topics
 from schemas.conversation import DeadLetter
 from schemas.ports import State

@@ -7,22 +7,22 @@ from pathlib import Path
 import pytest
 
 from infra.database import Database
-from infra.state.sqlite import open_sqlite_state
+from infra.state.sqlite.engine import open_sqlite_state
 from schemas.errors import StateLost, StateUnavailable
-from tests.contracts.state.engines import ALL_SHARDS, sqlite_state
+from tests.contracts.state.engines import ALL_SHARDS, embedded_state
 from tests.contracts.state.samples import NOW, begin_turn, commit_turn, later, line, new_id, outbound, record, reply
 
 
 async def test_everything_is_there_when_the_file_is_opened_again(tmp_path: Path) -> None:
     conversation, message, sent = new_id(), line(), outbound()
-    async with sqlite_state(tmp_path / "p.db") as state:
+    async with embedded_state(tmp_path / "p.db") as state:
         start = await begin_turn(state, conversation)
         await state.transcript.add(conversation, message)
         await commit_turn(state, conversation, start, handled=["e"], outbox=[reply(conversation)])
         await state.deliveries.begin_send(conversation, sent, deadline=30, now=NOW)
         await state.parking.park("g", conversation, [record(1, conversation)], until=later(60))
         before = await state.conversations.snapshot(conversation)
-    async with sqlite_state(tmp_path / "p.db") as state:
+    async with embedded_state(tmp_path / "p.db") as state:
         assert await state.conversations.snapshot(conversation) == before
         assert (await begin_turn(state, conversation, "e")).token > start.token
         assert await state.transcript.add(conversation, message) == 1
@@ -31,9 +31,9 @@ async def test_everything_is_there_when_the_file_is_opened_again(tmp_path: Path)
 
 
 async def test_a_lease_of_the_process_before_is_free_and_its_token_outdated(tmp_path: Path) -> None:
-    async with sqlite_state(tmp_path / "p.db") as state:
+    async with embedded_state(tmp_path / "p.db") as state:
         first = await state.leases.acquire("gateway", "before", ttl=3600, now=NOW)
-    async with sqlite_state(tmp_path / "p.db") as state:
+    async with embedded_state(tmp_path / "p.db") as state:
         second = await state.leases.acquire("gateway", "after", ttl=30, now=later(1))
     assert first is not None
     assert second is not None
@@ -41,9 +41,9 @@ async def test_a_lease_of_the_process_before_is_free_and_its_token_outdated(tmp_
 
 
 async def test_a_rebuild_that_was_cut_off_is_still_due_after_a_restart(tmp_path: Path) -> None:
-    async with sqlite_state(tmp_path / "p.db") as state:
+    async with embedded_state(tmp_path / "p.db") as state:
         await state.rebuild.prepare(ALL_SHARDS)
-    async with sqlite_state(tmp_path / "p.db") as state:
+    async with embedded_state(tmp_path / "p.db") as state:
         assert await state.rebuild.check() == ALL_SHARDS
         with pytest.raises(StateLost):
             await state.check_ready()
@@ -64,7 +64,7 @@ async def test_a_file_that_does_not_answer_is_unavailable_state(tmp_path: Path) 
 async def test_a_refused_transition_leaves_nothing_half_written(tmp_path: Path) -> None:
     """Two outbox entries whose second cannot be stored: the version must not have moved either."""
     conversation = new_id()
-    async with sqlite_state(tmp_path / "p.db") as state:
+    async with embedded_state(tmp_path / "p.db") as state:
         start = await begin_turn(state, conversation)
         broken = reply(conversation)
         object.__setattr__(broken, "data", object())

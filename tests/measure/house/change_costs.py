@@ -140,12 +140,15 @@ def _source(modules: Iterable[Module], texts: dict[str, str]) -> Cost:
 # ── a state adapter ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 
+STATE_PORTS = "schemas/ports/state.py"
+
+
 def _state_adapter(modules: Iterable[Module], texts: dict[str, str]) -> Cost:
-    """Written: one file per group of state ports, the engine itself, and its schema; an ``__init__.py`` is empty.
-    Edited: the registry and every other module whose code names Redis, the list of dependencies, and the contract
-    suite's list of engines."""
+    """Written: one file per group of state ports, where the engine itself has those of the store as a whole
+    (`schemas/ports/state.py`), and its schema; an ``__init__.py`` is empty. Edited: every module whose code names
+    Redis, the list of dependencies and entry points, and the contract suite's list of engines, if it names Redis."""
     modules = tuple(modules)
-    groups = sorted(_state_port_files(modules))
+    groups = sorted(_state_port_files(modules) - {STATE_PORTS})
     written = [f"infra/state/postgres/{Path(path).stem}.py" for path in groups]
     written += ["infra/state/postgres/engine.py", "infra/state/postgres/schema.py"]
     knows = re.compile(r"redis", re.IGNORECASE)
@@ -170,13 +173,13 @@ def _state_adapter(modules: Iterable[Module], texts: dict[str, str]) -> Cost:
         for module in modules
         if module.path.startswith("infra/state/redis/") and implements(module, _state_ports(modules, ports))
     ]
-    note = f"the Redis adapter has {len(today)} files with ports for {len(groups)} port groups"
+    note = f"the Redis adapter has {len(today)} files with ports for {len(groups) + 1} port groups"
     return Cost("a state adapter (Postgres)", 8, tuple(written), tuple(edited), note)
 
 
 def _state_annotations(modules: Iterable[Module]) -> set[str]:
     """The ports that ``State`` collects."""
-    tree = next(module.tree for module in modules if module.path == "schemas/ports/state.py")
+    tree = next(module.tree for module in modules if module.path == STATE_PORTS)
     state = next(node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == "State")
     return {ast.unparse(node.annotation) for node in state.body if isinstance(node, ast.AnnAssign)}
 

@@ -23,7 +23,7 @@ from agent_worker.worker import Worker
 from infra.bus.sqlite import SqliteBus
 from infra.database import Database
 from infra.metrics import PrometheusMetrics
-from infra.state.sqlite import open_sqlite_state
+from infra.state.sqlite.engine import open_sqlite_state
 from schemas import topics
 from schemas.conversation import Conversation, Origin, OwnerRequested, Turn
 from schemas.envelope import Envelope, envelope

@@ -10,7 +10,7 @@ import pytest
 
 from connectors.inbound.caches import ENTRY_TTL, ContactCache
 from infra.database import Database
-from infra.state.sqlite import open_sqlite_state
+from infra.state.sqlite.engine import open_sqlite_state
 from schemas.conversation import Contact
 from schemas.messages import Address
 from schemas.ports import Contacts

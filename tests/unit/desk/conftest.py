@@ -20,7 +20,7 @@ from infra.blobs import open_blobs
 from infra.bus.sqlite import SqliteBus
 from infra.database import Database
 from infra.metrics import PrometheusMetrics
-from infra.state.sqlite import open_sqlite_state
+from infra.state.sqlite.engine import open_sqlite_state
 from schemas import ids, topics
 from schemas.conversation import Conversation, DeliveryOutcome, Facts, Origin, Owner
 from schemas.desk import DeskCommand, DeskUpdate, DraftGenerated, Handoff

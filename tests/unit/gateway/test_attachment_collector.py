@@ -20,7 +20,7 @@ from infra.blobs import StoredBlobs
 from schemas.errors import NotFound, StorageFull, Unavailable
 from schemas.messages import Attachment, Author, TranscriptMessage
 from schemas.ports import State
-from tests.contracts.state.engines import sqlite_state
+from tests.contracts.state.engines import embedded_state
 from tests.contracts.state.samples import NOW
 from tests.unit.gateway.conftest import Instance
 
@@ -82,7 +82,7 @@ class CollectorEnvironment:
 
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[CollectorEnvironment]:
-    async with sqlite_state(tmp_path / "parley.db") as state:
+    async with embedded_state(tmp_path / "parley.db") as state:
         yield CollectorEnvironment(state, Clock(), MemoryStore(), LimitSettings(stored_file_bytes=100))
 
 

@@ -18,7 +18,7 @@ from schemas.errors import NotFound, RateLimited, StorageFull, TooLarge, Unsuppo
 from schemas.messages import RemoteFile
 from schemas.ports import Blobs, StoredFile
 from tests.channels.meta import MetaAccount, bench_of
-from tests.contracts.state.engines import sqlite_state
+from tests.contracts.state.engines import embedded_state
 from tests.simulators.meta import WhatsApp
 from tests.simulators.vendor import Fault, File
 
@@ -87,7 +87,7 @@ async def test_files_of_vendors_count_against_the_contact_who_sent_them_and_the_
     """What a colleague sends from the desk counts against no contact."""
     size = len(PHOTO.data)
     limits = LimitSettings(contact_bytes_per_day=size, stored_file_bytes=3 * size)
-    async with sqlite_state(tmp_path / "parley.db") as state:
+    async with embedded_state(tmp_path / "parley.db") as state:
         quota = StorageQuota(state.limiter, lambda _tenant: limits, lambda: datetime.now(UTC))
         files = build_vendor_files(bench, QuotaBlobs(blobs, quota))
         photo, other = await send_file(bench), ORIGIN.model_copy(update={"contact_id": "other"})

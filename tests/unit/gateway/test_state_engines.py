@@ -1,9 +1,12 @@
-"""A state engine is a package and one entry of the registry; the gateway works with any."""
+"""A state engine is found by its entry points; the gateway and the contract suite work with any."""
 
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -15,9 +18,11 @@ from gateway.wiring.engines import refuse_embedded, state_location
 from infra.database.migration import SchemaState
 from infra.deploy.doctor_finding import Finding
 from infra.state import registry
-from infra.state.registry import EngineEntry, StateLocation
+from infra.state.registry import StateLocation
 from schemas.errors import ConfigInvalid, NotFound, SetupError
 from schemas.ports import State
+from tests.harness.processes import ROOT
+from tests.harness.shelf_engine import install_shelf
 
 SECRETS = f"secret_key: {'k' * 32}\nadmin_token: {'t' * 32}\n"
 SHOP = "tenants: {shop: {name: Shop}}\n"
@@ -41,15 +46,17 @@ class FakeEngine:
 
 
 @pytest.fixture
-def shelf(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
-    """A further engine, known to the registry alone."""
+def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeEngine]:
+    """A further engine, known by the entry point of its package alone."""
     engine, module = FakeEngine(), ModuleType("shelf.engine")
     vars(module)["ENGINE"] = engine
     monkeypatch.setitem(sys.modules, "shelf", ModuleType("shelf"))
     monkeypatch.setitem(sys.modules, "shelf.engine", module)
-    entry = EngineEntry("shelf", "Shelf", "shelf", ("shelf://room/number",))
-    monkeypatch.setattr(registry, "ENGINES", (*registry.ENGINES, entry))
-    return engine
+    install_shelf(tmp_path, "shelf.engine:ENGINE")
+    monkeypatch.syspath_prepend(tmp_path)
+    registry.list_engines.cache_clear()
+    yield engine
+    registry.list_engines.cache_clear()
 
 
 def write(folder: Path, text: str) -> Path:
@@ -80,7 +87,7 @@ def test_migrate_works_on_a_further_engine(
 
 
 def test_messages_name_the_engines_of_the_registry(tmp_path: Path, shelf: FakeEngine) -> None:
-    with pytest.raises(ConfigInvalid, match=r"must be sqlite, redis://\S+, rediss://\S+ or shelf://room/number"):
+    with pytest.raises(ConfigInvalid, match=r"must be sqlite, redis://\S+, rediss://\S+ or shelf://\S+"):
         loader.load(write(tmp_path, "bus: kafka://b:1\nstate: drawer://1\n"), environ={})
     with pytest.raises(ConfigInvalid, match="or kafka:// and redis:// or shelf:// together"):
         loader.load(write(tmp_path, "state: shelf://cellar/3\n"), environ={})
@@ -92,3 +99,33 @@ def test_an_unknown_engine_is_refused_with_the_known_ones() -> None:
     with pytest.raises(NotFound, match="drawer") as caught:
         registry.find_engine("drawer://1")
     assert caught.value.fix == "one of sqlite, redis, rediss"
+
+
+def run_with_shelf(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
+    """Run a module in a process in which the package with the engine ``shelf`` is installed."""
+    install_shelf(folder)
+    environ = {**os.environ, "PYTHONPATH": str(folder), "SHELF_URL": f"shelf://{folder}", "NO_COLOR": "1"}
+    return subprocess.run(
+        [sys.executable, "-m", *command], cwd=ROOT, env=environ, capture_output=True, text=True, check=False
+    )
+
+
+def test_a_package_adds_an_engine_and_its_section_to_the_configuration(tmp_path: Path) -> None:
+    file = write(tmp_path, f"bus: kafka://b:1\nstate: shelf://{tmp_path}\nshelf: {{label: Letters}}\n")
+    checked = run_with_shelf(tmp_path, "gateway.cli", "config", "check", "--config", str(file))
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    assert "shelf" not in loader.load(write(tmp_path, ""), environ={}).model_dump(), "known beyond its own process"
+
+
+def test_the_section_of_an_added_engine_is_checked(tmp_path: Path) -> None:
+    file = write(tmp_path, f"bus: kafka://b:1\nstate: shelf://{tmp_path}\nshelf: {{lable: Letters}}\n")
+    checked = run_with_shelf(tmp_path, "gateway.cli", "config", "check", "--config", str(file))
+    assert checked.returncode != 0
+    assert "shelf.lable" in checked.stdout + checked.stderr
+
+
+def test_the_contract_suite_runs_on_an_added_engine(tmp_path: Path) -> None:
+    suite = [f"tests/contracts/state/test_{name}.py" for name in ("leases", "transcript", "parking", "deliveries")]
+    ran = run_with_shelf(tmp_path, "pytest", "-q", "-k", "shelf", *suite)
+    assert ran.returncode == 0, ran.stdout[-3000:]
+    assert len(list(tmp_path.glob("t*.db"))) > 20, "no test opened a store of the added engine"

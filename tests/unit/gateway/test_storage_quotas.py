@@ -13,7 +13,7 @@ from gateway.config.settings import LimitSettings
 from gateway.storage.quotas import StorageQuota
 from schemas.errors import RateLimited, StorageFull
 from schemas.ports import Limiter
-from tests.contracts.state.engines import redis_state, sqlite_state
+from tests.contracts.state.engines import embedded_state, server_state
 from tests.contracts.state.samples import NOW
 
 KIB = 1024
@@ -38,9 +38,9 @@ class CountingLimiter:
 @pytest.fixture(params=["sqlite", pytest.param("redis", marks=pytest.mark.scaled)])
 async def limiter(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[CountingLimiter]:
     if request.param == "redis":
-        opened = redis_state(request.getfixturevalue("redis_url"))
+        opened = server_state(request.getfixturevalue("redis_url"))
     else:
-        opened = sqlite_state(tmp_path / "parley.db")
+        opened = embedded_state(tmp_path / "parley.db")
     async with opened as state:
         yield CountingLimiter(state.limiter)
 

@@ -16,7 +16,7 @@ from infra.database import Database
 from infra.database.migration import Columns, columns_of, migrate, newest, state_of, tables
 from infra.database.schema import MIGRATIONS, Migration
 from infra.state.redis.rebuild.schema import MIGRATIONS as REDIS_MIGRATIONS
-from infra.state.sqlite import open_sqlite_state
+from infra.state.sqlite.engine import open_sqlite_state
 from schemas.errors import SchemaMismatch
 from tests.contracts.state.port_calls import calls_of_all_ports
 

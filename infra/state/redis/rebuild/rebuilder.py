@@ -13,7 +13,7 @@ import structlog
 
 from infra.bus.partitioner import shard_of
 from infra.state import contact_merging, rules
-from infra.state.redis import contacts, coordination, deliveries, journal, parking
+from infra.state.redis import conversations, coordination, intents, parking
 from infra.state.redis.client import codec
 from infra.state.redis.client.call import Argument
 from infra.state.redis.client.shards import ALL, Shards, quote_part
@@ -108,7 +108,7 @@ class RedisRebuild:
         # Nearly always nobody has this contact's id or addresses yet.
         if await self._put_contact(contact, {contact.id: b""}):
             return
-        for _ in range(contacts.ATTEMPTS):
+        for _ in range(conversations.ATTEMPTS):
             if await self._merge_contact(contact):
                 return
         raise StateUnavailable("a contact changes faster than it can be restored")
@@ -124,14 +124,14 @@ class RedisRebuild:
             conversation,
             "restore_delivery",
             ("c:", "d:", "dt:"),
-            *(outcome.message_id, deliveries.pack(outcome), rules.to_micros(outcome.at), codec.KEEP),
+            *(outcome.message_id, intents.pack_delivery(outcome), rules.to_micros(outcome.at), codec.KEEP),
         )
         if outcome.external_id and origin:
             at = Origin.model_validate_json(origin)
             await self._bind(conversation, outcome, at.tenant, channel or at.channel, account or at.account)
 
     async def restore_parked(self, group: str, conversation: str, record: Record, *, until: datetime) -> None:
-        keys = parking.keys_for(self._shards, group, conversation)
+        keys = parking.contact_keys(self._shards, group, conversation)
         arguments = (conversation, parking.entry_of(record, until), *parking.row_of(record))
         await self._bundles.add(shard_of(conversation), "restore_parked", keys, *arguments)
 
@@ -144,11 +144,11 @@ class RedisRebuild:
             ("j:", "jo:", "jt:", "ji"),
             *(conversation, intended.key, entry, *times, codec.KEEP),
         )
-        shard, counted = journal.count_key(self._shards, tenant, intended.contact_id, intended.action, intended.day)
-        await self._bundles.add(shard, "restore_count", [counted], intended.key, journal.COUNTED)
+        shard, counted = intents.count_key(self._shards, tenant, intended.contact_id, intended.action, intended.day)
+        await self._bundles.add(shard, "restore_count", [counted], intended.key, intents.COUNTED)
 
     async def restore_settled(self, conversation: str, settled: ActionSettled) -> None:
-        outcome = (journal.pack(settled), int(settled.resolved), codec.KEEP)
+        outcome = (intents.pack_action(settled), int(settled.resolved), codec.KEEP)
         await self._add(conversation, "restore_settled", ("jo:", "ji"), conversation, settled.key, *outcome)
 
     async def restore_session_ended(self, conversation: str, ended: SessionEnded, *, now: datetime) -> None:
@@ -171,8 +171,8 @@ class RedisRebuild:
             raise StateLost("another rebuild has started in the meantime", shards=overtaken)
 
     async def _merge_contact(self, contact: Contact) -> bool:
-        shard = contacts.shard_for(contact.tenant)
-        keys = contacts.keys_for(self._shards, contact.tenant, contact.addresses)
+        shard = conversations.contacts_shard(contact.tenant)
+        keys = conversations.contact_keys(self._shards, contact.tenant, contact.addresses)
         (known,) = await self._run_restore(shard, "restore_contact_get", keys[:1], contact.id)
         (flat,) = await self._run_restore(shard, "restore_contact_find", keys)
         read = {id_.decode(): body for id_, body in codec.pairs(flat)}
@@ -189,12 +189,14 @@ class RedisRebuild:
         self, contact: Contact, read: dict[str, bytes], losers: Iterable[Contact] = (), swallowed: Iterable[str] = ()
     ) -> bool:
         """False when the stored contacts have changed since they were read."""
-        keys, arguments = contacts.put_arguments(self._shards, contact, losers, swallowed, read)
-        (done,) = await self._run_restore(contacts.shard_for(contact.tenant), "restore_contact_put", keys, *arguments)
+        keys, arguments = conversations.contact_put_arguments(self._shards, contact, losers, swallowed, read)
+        (done,) = await self._run_restore(
+            conversations.contacts_shard(contact.tenant), "restore_contact_put", keys, *arguments
+        )
         return bool(done)
 
     async def _bind(self, conversation: str, outcome: DeliveryOutcome, tenant: str, channel: str, account: str) -> None:
-        shard, key = deliveries.external_key(self._shards, tenant, channel, account, outcome.external_id)
+        shard, key = intents.external_key(self._shards, tenant, channel, account, outcome.external_id)
         await self._bundles.add(
             shard, "restore_value", [key], f"{conversation}\n{outcome.part_of or outcome.message_id}", codec.KEEP
         )

@@ -26,7 +26,7 @@ from examples.plantstore.shop.api import OUTBOX, build_app
 from infra.bus.sqlite import SqliteBus
 from infra.database import Database
 from infra.metrics import PrometheusMetrics
-from infra.state.sqlite import open_sqlite_state
+from infra.state.sqlite.engine import open_sqlite_state
 from schemas import topics
 from schemas.conversation import Turn
 from schemas.envelope import Envelope, envelope

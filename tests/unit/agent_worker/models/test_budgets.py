@@ -15,7 +15,7 @@ from agent_worker.models.providers.remote_model import ModelDependencies
 from agent_worker.models.registry import Models
 from agent_worker.settings import BudgetRules, TenantRules, WorkerSettings
 from schemas.ports import State
-from tests.contracts.state.engines import sqlite_state
+from tests.contracts.state.engines import embedded_state
 from tests.simulators.models.server import Script
 from tests.unit.agent_worker.models.conftest import TENANT, Asking, LadderClient, question
 from tests.unit.agent_worker.worker_environment import Clock
@@ -28,7 +28,7 @@ Budgeted = Callable[[BudgetRules], DayBudgets]
 
 @pytest.fixture
 async def state(tmp_path: Path) -> AsyncIterator[State]:
-    async with sqlite_state(tmp_path / "parley.db") as made:
+    async with embedded_state(tmp_path / "parley.db") as made:
         yield made
 
 
