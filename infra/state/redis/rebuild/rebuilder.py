@@ -131,7 +131,7 @@ class RedisRebuild:
             await self._bind(conversation, outcome, at.tenant, channel or at.channel, account or at.account)
 
     async def restore_parked(self, group: str, conversation: str, record: Record, *, until: datetime) -> None:
-        keys = parking.contact_keys(self._shards, group, conversation)
+        keys = parking.keys_for(self._shards, group, conversation)
         arguments = (conversation, parking.entry_of(record, until), *parking.row_of(record))
         await self._bundles.add(shard_of(conversation), "restore_parked", keys, *arguments)
 
