@@ -1,7 +1,6 @@
 """Conversion between Parley's markdown and the channels' text formats: rendering, splitting, parsing, citations,
 choices. Pure functions."""
 
-from connectors.markup.choices import build_labels, number_choices, shorten_label
 from connectors.markup.dialects.dialect import Dialect
 from connectors.markup.dialects.discord import DISCORD
 from connectors.markup.dialects.plain_text import PLAIN
@@ -15,11 +14,12 @@ from connectors.markup.graphemes import (
     count_utf8,
     count_utf16,
     is_blank,
+    shorten,
     split_graphemes,
 )
 from connectors.markup.link_safety import SCHEMES
 from connectors.markup.markdown import MAX_PARSED, plain_text_only
-from connectors.markup.parts import RenderedText, render
+from connectors.markup.parts import RenderedText, build_labels, render
 from connectors.markup.source_text import split_text
 from connectors.markup.splitting import MIN_LIMIT
 from connectors.markup.vendor_text import parse_discord_text, parse_slack_text
@@ -42,14 +42,13 @@ __all__ = [
     "count_utf8",
     "count_utf16",
     "is_blank",
-    "number_choices",
     "parse_discord_text",
     "parse_slack_text",
     "plain_text_only",
     "render",
     "render_html",
     "render_plain_html",
-    "shorten_label",
+    "shorten",
     "split_graphemes",
     "split_text",
 ]

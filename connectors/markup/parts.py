@@ -1,4 +1,4 @@
-"""Rendering of a message into the parts that a channel sends."""
+"""Rendering of a message into the parts that a channel sends, and of choices into labels of buttons."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from connectors.markup.graphemes import Measure, clean_text, count_characters, s
 from connectors.markup.inline import InlineRenderer
 from connectors.markup.link_safety import normalize_link
 from connectors.markup.splitting import cut_parts, get_cell_limit
+from schemas.choice_matching import fold_case
 from schemas.messages import Choice, Citation
 
 _GAP = (Cell("\n", "\n"), Cell("\n", "\n"))
@@ -113,3 +114,20 @@ def _render_source(
         yield Cell(line, line, styles)
     else:
         yield from inline.text(title, styles)
+
+
+def build_labels(choices: Sequence[Choice], limit: int, measure: Measure = count_characters) -> list[str]:
+    """Return the labels of one message, none longer than the limit and no two alike, because vendors refuse duplicate
+    buttons."""
+    built: list[str] = []
+    for number, choice in enumerate(choices, 1):
+        shortened = shorten(choice.label, limit, measure)
+        if not fold_case(shortened) or fold_case(shortened) in map(fold_case, built):
+            shortened = _append_number(choice.label, number, limit, measure)
+        built.append(shortened)
+    return built
+
+
+def _append_number(text: str, number: int, limit: int, measure: Measure) -> str:
+    mark = f" ({number})"
+    return (shorten(text, limit - measure(mark), measure) + mark).strip()

@@ -27,7 +27,10 @@ from schemas.ports import (
     VendorResponse,
 )
 
-PROVIDERS = {"meta": "connectors.whatsapp.meta:MetaProvider", "twilio": "connectors.whatsapp.twilio:TwilioProvider"}
+PROVIDERS = {
+    "meta": "connectors.whatsapp.meta.provider:MetaProvider",
+    "twilio": "connectors.whatsapp.twilio.provider:TwilioProvider",
+}
 
 
 class WhatsAppChannel:

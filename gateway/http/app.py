@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 
@@ -17,7 +17,6 @@ from gateway.admin import add_routes as add_admin_routes
 from gateway.console import add_routes as add_console_routes
 from gateway.http import openapi
 from gateway.http.client_address import ClientAddressResolver
-from gateway.http.connection import Connection
 from gateway.http.health import add_routes as add_health_routes
 from gateway.http.overload import OverloadGuard
 from gateway.http.rate_limits import RateLimits
@@ -26,6 +25,8 @@ from gateway.http.responses import (
     Handler,
     build_refusal_middleware,
     error_middleware,
+    http_error_response,
+    internal_error_response,
 )
 from gateway.http.webhooks import Webhooks
 from gateway.storage.attachments import AttachmentService
@@ -45,6 +46,8 @@ from schemas.ports import DeskInbound, ProfileAddressSelector
 from schemas.runtime import tracing
 
 log = structlog.get_logger("parley.gateway")
+
+KEEP_ALIVE_SECONDS = 75.0
 
 DRAIN_SECONDS = 10.0
 """Seconds that a stopping server waits for requests in flight."""
@@ -197,7 +200,7 @@ async def run_server(app: web.Application, host: str, port: int) -> AsyncIterato
 
     def build_connection() -> asyncio.Protocol:
         server: web.Server = runner.server  # type: ignore[assignment]  # setup() made it
-        return Connection(server, loop, on_close=acceptor.connection_closed)
+        return _Connection(server, loop, on_close=acceptor.connection_closed)
 
     acceptor = Acceptor(build_connection)
     try:
@@ -223,3 +226,42 @@ async def serve_forever(app: web.Application, host: str, port: int, *, stop: asy
     async with run_server(app, host, port) as bound_port:
         log.info("listening", host=host, port=bound_port)
         await (stop or asyncio.Event()).wait()
+
+
+class _Connection(web.RequestHandler):
+    """A server connection: aiohttp's, with the contract's error body for bytes that are not HTTP.
+
+    Serves the requests of one connection and calls ``on_close`` when it ends. Bytes that are not HTTP are never
+    logged."""
+
+    __slots__ = ("_on_close",)
+
+    def __init__(self, server: web.Server, loop: asyncio.AbstractEventLoop, *, on_close: Callable[[], None]) -> None:
+        super().__init__(
+            server,
+            loop=loop,
+            keepalive_timeout=KEEP_ALIVE_SECONDS,
+            access_log=None,  # type: ignore[arg-type]  # None switches it off
+            auto_decompress=False,
+        )
+        self._on_close = on_close
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        if request.writer.output_size > 0:
+            raise ConnectionError("the response was already started")
+        log.info("request_unreadable", status=status, error=type(exc).__name__)
+        response = (
+            internal_error_response() if status >= 500 else http_error_response(status, "the request is not valid HTTP")
+        )
+        response.force_close()
+        return response
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        super().connection_lost(exc)
+        self._on_close()

@@ -1,4 +1,4 @@
-"""Provide Kafka and Redis for tests and developers: given by address, from Docker, or started here.
+"""Provide Kafka, Redis and Chromium for tests and developers: given by address, from Docker, or started here.
 
 python -m infra.deploy.servers fetch    download what a later start needs
 python -m infra.deploy.servers run      start both, print their addresses, stop on Ctrl-C"""
@@ -13,8 +13,12 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from infra.deploy import apt, containers, kafka_files, local_browser, local_kafka, local_redis
+from infra.deploy import apt, containers, kafka_files, local_kafka, local_redis
 from infra.deploy.process import ServerError
+
+_BROWSERS = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
+_BROWSER_PACKAGES = ("chromium", "fonts-dejavu-core", "fonts-noto-core", "fonts-noto-color-emoji")
+_BROWSER_HINT = "on Debian: apt-get install -y chromium; elsewhere name a Chromium with CHROMIUM=/path/to/it"
 
 
 @contextmanager
@@ -51,7 +55,7 @@ def redis() -> Iterator[str]:
 def fetch(say: Callable[[str], None]) -> None:
     """Download everything that tests need beside Python, so that they work offline. Raises ServerError."""
     _fetch_servers(say)
-    local_browser.fetch(say)
+    fetch_browser(say)
 
 
 def _fetch_servers(say: Callable[[str], None]) -> None:
@@ -72,6 +76,26 @@ def run(say: Callable[[str], None]) -> None:
         print(f"KAFKA_BOOTSTRAP={bootstrap}\nREDIS_URL={url}", flush=True)
         stopped.wait()
         say("stopping")
+
+
+def find_browser() -> str | None:
+    """The path of a Chromium, or None. `CHROMIUM` wins."""
+    if configured := os.environ.get("CHROMIUM"):
+        return shutil.which(configured)
+    return next((found for name in _BROWSERS if (found := shutil.which(name))), None)
+
+
+def fetch_browser(say: Callable[[str], None] = lambda _line: None) -> str:
+    """The path of a Chromium, installed first when that is allowed. Raises ServerError with what to do."""
+    path = find_browser()
+    if path is None and "CHROMIUM" not in os.environ and apt.can_install():
+        say("chromium: installing with apt-get")
+        apt.install(_BROWSER_PACKAGES, _BROWSER_HINT)
+        path = find_browser()
+    if path is None:
+        raise ServerError(f"there is no Chromium for the browser tests ({_BROWSER_HINT})")
+    say(f"chromium: ready as {path}")
+    return path
 
 
 def _advice(server: str, reason: str, variable: str) -> str:

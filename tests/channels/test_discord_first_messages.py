@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from connectors.discord.gateway import session_budget
+from connectors.discord.gateway import sessions
 from connectors.streams import catch_up
 from tests.channels.stream_account import StreamProcesses, hall_of, wait_until
 from tests.simulators.discord import Discord
@@ -29,7 +29,7 @@ async def stream_processes(
     server: Discord, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[StreamProcesses]:
     """One process has listened, and heard Mia. Then Discord forgets the session."""
-    monkeypatch.setattr(session_budget, "MIN_SPACING", timedelta(0))
+    monkeypatch.setattr(sessions, "MIN_SPACING", timedelta(0))
     async with hall_of(server, tmp_path) as stream_processes:
         async with stream_processes.process():
             await connected(server)

@@ -18,8 +18,7 @@ import pytest
 from structlog.testing import capture_logs
 from yarl import URL
 
-from connectors.discord.gateway import session_budget, shard_client, stream
-from connectors.discord.gateway.addresses import AccountConnector
+from connectors.discord.gateway import sessions, shard_client, stream
 from connectors.discord.gateway.event_queue import EventQueue, GatewayEvent, parse_frame
 from connectors.discord.gateway.sessions import Session
 from connectors.discord.gateway.shard_client import ShardClient, explain_error
@@ -36,7 +35,7 @@ from tests.simulators.vendor import Fault
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stream, "INVALID_PAUSE", (0.01, 0.02))
-    monkeypatch.setattr(session_budget, "MIN_SPACING", timedelta(0))
+    monkeypatch.setattr(sessions, "MIN_SPACING", timedelta(0))
 
 
 @pytest.fixture
@@ -101,7 +100,7 @@ async def test_a_request_goes_to_the_configured_address(settings: dict[str, str]
     async with await asyncio.start_server(answer, "127.0.0.1", 0) as listening:
         base = f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
         chosen = {name: value.format(base=base) for name, value in settings.items()}
-        connector = AccountConnector(DiscordAccount.model_validate({"token": "t", **chosen}))
+        connector = shard_client.AccountConnector(DiscordAccount.model_validate({"token": "t", **chosen}))
         target = URL(url.format(base=base))
         if not settings:
             assert connector.find_address(target) == target

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from connectors.discord.gateway import interaction_responses, session_budget
+from connectors.discord.gateway import interaction_responses, sessions
 from connectors.discord.gateway.shard_client import ShardClient
 from connectors.streams.account_lease import AccountLease
 from connectors.streams.account_stream import AccountEventStream
@@ -41,7 +41,7 @@ async def server() -> AsyncIterator[Discord]:
 async def stream_processes(
     server: Discord, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[StreamProcesses]:
-    monkeypatch.setattr(session_budget, "MIN_SPACING", timedelta(0))
+    monkeypatch.setattr(sessions, "MIN_SPACING", timedelta(0))
     async with hall_of(server, tmp_path) as stream_processes:
         yield stream_processes
 

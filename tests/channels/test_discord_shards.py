@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from connectors.discord.gateway import session_budget, stream
+from connectors.discord.gateway import sessions, stream
 from tests.channels.stream_account import StreamProcesses, hall_of, wait_until
 from tests.simulators.discord import Discord
 from tests.simulators.vendor import Fault
@@ -30,7 +30,7 @@ async def stream_processes(
     server: Discord, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[StreamProcesses]:
     monkeypatch.setattr(stream, "INVALID_PAUSE", (0.01, 0.02))
-    monkeypatch.setattr(session_budget, "MIN_SPACING", APART)
+    monkeypatch.setattr(sessions, "MIN_SPACING", APART)
     async with hall_of(server, tmp_path) as stream_processes:
         yield stream_processes
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from connectors.discord.gateway import interaction_responses, session_budget, shard_client, stream
+from connectors.discord.gateway import interaction_responses, sessions, shard_client, stream
 from connectors.discord.gateway.sessions import Session, SessionStore
 from connectors.discord.rest import RestClient
 from tests.channels.stream_account import TIMES, StreamProcesses, hall_of, wait_until
@@ -40,7 +40,7 @@ async def stream_processes(
 ) -> AsyncIterator[StreamProcesses]:
     """Pauses that Discord asks for are short here."""
     monkeypatch.setattr(stream, "INVALID_PAUSE", (0.01, 0.02))
-    monkeypatch.setattr(session_budget, "MIN_SPACING", timedelta(0))
+    monkeypatch.setattr(sessions, "MIN_SPACING", timedelta(0))
     async with hall_of(server, tmp_path) as stream_processes:
         yield stream_processes
 
@@ -237,7 +237,7 @@ async def test_the_budget_of_identifications_outlives_the_processes_that_spend_i
     server: Discord, stream_processes: StreamProcesses, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Three are allowed, and no session ever lasts."""
-    monkeypatch.setattr(session_budget, "MAX_BURST", 3)
+    monkeypatch.setattr(sessions, "MAX_BURST", 3)
     server.gateway.faults.next(*[Fault("refuse", "Identify", status=4009) for _ in range(20)])
     for _ in range(4):
         with capture_logs() as lines:
@@ -304,14 +304,14 @@ async def test_a_press_on_what_is_not_ours_changes_nothing_and_shows_no_failure(
 @pytest.mark.parametrize(("shards", "at_once"), [(1, 20), (6, 20), (10, 30)])
 def test_a_budget_fills_up_again(shards: int, at_once: int) -> None:
     at = datetime(2026, 5, 4, tzinfo=UTC)
-    budget = session_budget.SessionBudget()
+    budget = sessions.SessionBudget()
     for _ in range(at_once):
         assert budget.get_wait(at, shards, 1) == timedelta(0)
         budget = budget.spend(at)
-    assert budget.get_spacing(at) == session_budget.MIN_SPACING
-    assert timedelta(0) < budget.get_wait(at, shards, 1) <= session_budget.REFILL_INTERVAL
-    assert budget.get_wait(at + session_budget.REFILL_INTERVAL, shards, 1) == timedelta(0)
-    assert budget.spend(at + timedelta(days=1)).left == session_budget.MAX_BURST - 1
+    assert budget.get_spacing(at) == sessions.MIN_SPACING
+    assert timedelta(0) < budget.get_wait(at, shards, 1) <= sessions.REFILL_INTERVAL
+    assert budget.get_wait(at + sessions.REFILL_INTERVAL, shards, 1) == timedelta(0)
+    assert budget.spend(at + timedelta(days=1)).left == sessions.MAX_BURST - 1
 
 
 def test_a_note_of_an_earlier_version_is_kept_and_another_note_is_none() -> None:

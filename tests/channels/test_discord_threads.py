@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from connectors.discord.gateway import session_budget
+from connectors.discord.gateway import sessions
 from connectors.discord.messages import CREATE
 from schemas import ids, topics
 from schemas.conversation import Origin
@@ -37,7 +37,7 @@ async def server() -> AsyncIterator[Discord]:
 async def stream_processes(
     server: Discord, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[StreamProcesses]:
-    monkeypatch.setattr(session_budget, "MIN_SPACING", timedelta(0))
+    monkeypatch.setattr(sessions, "MIN_SPACING", timedelta(0))
     async with hall_of(server, tmp_path) as stream_processes:
         yield stream_processes
 

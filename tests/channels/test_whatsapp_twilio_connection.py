@@ -14,9 +14,10 @@ from pydantic import TypeAdapter
 
 from connectors.channel_services import ChannelServices
 from connectors.registry import load_settings_model
-from connectors.whatsapp.twilio import TwilioProvider, history
+from connectors.whatsapp.twilio import history
 from connectors.whatsapp.twilio.client import TwilioHttpClient, build_client
 from connectors.whatsapp.twilio.connection import TwilioConnection
+from connectors.whatsapp.twilio.provider import TwilioProvider
 from schemas import topics
 from schemas.errors import (
     CredentialsRevoked,

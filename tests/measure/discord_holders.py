@@ -16,7 +16,7 @@ from unittest import mock
 
 import structlog
 
-from connectors.discord.gateway.session_budget import MIN_SPACING
+from connectors.discord.gateway.sessions import MIN_SPACING
 from connectors.streams import EventStreamTimings
 from connectors.streams.account_lease import AccountLease
 from tests.channels.stream_account import StreamProcesses, hall_of, wait_until

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from playwright.async_api import async_playwright
 
-from infra.deploy import local_browser
+from infra.deploy import servers
 from tests.harness.processes import ForkServer
 from tests.screenshots import console, desk
 from tests.screenshots.pictures import DOCS, Screenshots
@@ -23,7 +23,7 @@ async def main(folder: Path) -> None:
     await fork_server.start()
     try:
         async with async_playwright() as driver:
-            browser = await driver.chromium.launch(executable_path=local_browser.fetch(), args=["--no-sandbox"])
+            browser = await driver.chromium.launch(executable_path=servers.fetch_browser(), args=["--no-sandbox"])
             await asyncio.gather(console.play(fork_server, browser, album), desk.play(fork_server, browser, album))
             await browser.close()
     finally:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import async_playwright, expect
 
-from infra.deploy import local_browser
+from infra.deploy import servers
 from tests.site.tutorial import PAGE, SITE, Block, Reader, blocks
 
 
@@ -27,7 +27,7 @@ async def test_a_reader_gets_to_a_shop_that_answers_acts_and_chats_on_a_page(rea
     question, answer = "How long is a gift card valid?", "valid for three years from the day you buy it"
     assert f'ask "{question}"' in PAGE.read_text()
     async with async_playwright() as driver:
-        browser = await driver.chromium.launch(executable_path=local_browser.fetch(), args=["--no-sandbox"])
+        browser = await driver.chromium.launch(executable_path=servers.fetch_browser(), args=["--no-sandbox"])
         page = await browser.new_page()
         await page.goto(f"http://127.0.0.1:{reader.ports[SITE]}/")
         chat = page.locator("parley-chat")

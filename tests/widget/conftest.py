@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from playwright.async_api import Browser, async_playwright
 
-from infra.deploy import local_browser
+from infra.deploy import servers
 from tests.harness.installation import Installation
 from tests.harness.processes import ForkServer
 from tests.widget.chat_page import ChatPage, Window
@@ -21,7 +21,7 @@ IDENTITY_SECRET = "a-secret-that-the-site-shares-with-parley"
 
 @pytest.fixture(scope="session")
 async def browser() -> AsyncIterator[Browser]:
-    path = local_browser.fetch()
+    path = servers.fetch_browser()
     async with async_playwright() as driver:
         # The sandbox needs rights that containers do not give; only our own pages are opened.
         running = await driver.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])

@@ -12,7 +12,7 @@ from typing import Any
 
 from playwright.async_api import Browser, async_playwright
 
-from infra.deploy import local_browser
+from infra.deploy import servers
 from tests.harness.processes import ForkServer
 from tests.screenshots.pictures import DOCS
 from tests.screenshots.shop import shop
@@ -78,7 +78,7 @@ async def main(folder: Path) -> None:
     fork_server = ForkServer()
     await fork_server.start()
     async with shop(fork_server, lambda config: None) as parley, async_playwright() as driver:
-        browser = await driver.chromium.launch(executable_path=local_browser.fetch(), args=["--no-sandbox"])
+        browser = await driver.chromium.launch(executable_path=servers.fetch_browser(), args=["--no-sandbox"])
         await take(browser, parley.base, folder)
         await browser.close()
     await fork_server.close()

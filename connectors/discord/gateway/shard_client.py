@@ -10,7 +10,7 @@ import asyncio
 import zlib
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import aiohttp
 import discord
@@ -19,12 +19,17 @@ from yarl import URL
 
 from connectors.discord.errors import BLOCKED_MS
 from connectors.discord.events import INTENT_FIX
-from connectors.discord.gateway.addresses import AccountConnector
 from connectors.discord.gateway.event_queue import GatewayEvent, parse_frame
 from connectors.discord.gateway.sessions import Session
 from connectors.discord.models import get_log_fields
+from connectors.discord.settings import API_BASE, GATEWAY, DiscordAccount
 from schemas.errors import CredentialsRevoked, ParleyError, RetryLater, SetupError
 from schemas.ports import Account
+
+if TYPE_CHECKING:
+    from aiohttp.client import ClientTimeout
+    from aiohttp.connector import Connection
+    from aiohttp.tracing import Trace
 
 log = structlog.get_logger("parley.discord")
 
@@ -214,3 +219,29 @@ def explain_error(error: Exception) -> ParleyError:
     if isinstance(error, discord.HTTPException) and error.status in (403, 429):
         return RetryLater("blocked in front of Discord", retry_after_ms=BLOCKED_MS)
     return RetryLater(f"the gateway cannot be reached: {type(error).__name__}")
+
+
+class AccountConnector(aiohttp.TCPConnector):
+    """Leads requests and WebSockets to the account's addresses, where those differ from Discord's. A configured gateway
+    is also used for the addresses that Discord gives for resumptions.
+
+    discord.py has its addresses in class attributes, the same for all accounts of a process. But it takes a connector
+    from aiohttp for each client, and every request passes there."""
+
+    def __init__(self, settings: DiscordAccount) -> None:
+        super().__init__(limit=0)
+        self._api_base = settings.api_base.rstrip("/")
+        self._gateway = settings.gateway_url
+
+    async def connect(self, req: aiohttp.ClientRequest, traces: list[Trace], timeout: ClientTimeout) -> Connection:
+        address = self.find_address(req.url)
+        if address != req.url:
+            req.url = address
+            req.headers["Host"] = address.authority
+        return await super().connect(req, traces, timeout)
+
+    def find_address(self, url: URL) -> URL:
+        """Return where a request to this address is sent."""
+        if url.scheme in ("ws", "wss"):
+            return url if self._gateway == GATEWAY else URL(self._gateway).with_query(url.query)
+        return URL(str(url).replace(API_BASE, self._api_base, 1)) if str(url).startswith(API_BASE) else url

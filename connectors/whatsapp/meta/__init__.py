@@ -1,5 +1,1 @@
 """WhatsApp through Meta's Cloud API."""
-
-from connectors.whatsapp.meta.provider import MetaProvider
-
-__all__ = ["MetaProvider"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from connectors.markup import PLAIN, WHATSAPP, build_labels, is_blank, render, shorten_label
+from connectors.markup import PLAIN, WHATSAPP, build_labels, is_blank, render, shorten
 from connectors.meta_graph.sealed_choices import fits_limits, seal_choices
 from connectors.whatsapp.identity import build_recipient
 from connectors.whatsapp.meta.files import build_content, can_carry_caption
@@ -89,7 +89,7 @@ def _build_list(message: OutboundMessage, payloads: list[str], sending: RenderCo
     """A label that is too long for a row's title is repeated in full as its description."""
     rows = []
     for id_, title, choice in zip(payloads, build_labels(message.choices, ROW_TITLE), message.choices, strict=True):
-        full_label = shorten_label(choice.label, ROW_DESCRIPTION)
+        full_label = shorten(choice.label, ROW_DESCRIPTION)
         rows.append({"id": id_, "title": title} | ({} if full_label == title else {"description": full_label}))
     return {"button": sending.account.settings.list_label, "sections": [{"rows": rows}]}
 

@@ -1,6 +1,2 @@
 """WhatsApp through Twilio. ``signature`` verifies, ``inbound`` parses, ``outbound`` renders, ``errors`` interprets
 failures; ``connection``, ``client``, ``files`` and ``history`` make requests and alone import Twilio's library."""
-
-from connectors.whatsapp.twilio.provider import TwilioProvider
-
-__all__ = ["TwilioProvider"]

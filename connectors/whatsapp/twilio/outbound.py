@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from connectors.markup import WHATSAPP, build_labels, count_utf16, is_blank, render, shorten_label
+from connectors.markup import WHATSAPP, build_labels, count_utf16, is_blank, render, shorten
 from connectors.whatsapp.settings import TwilioAccount
 from connectors.whatsapp.twilio.addresses import build_recipient
 from connectors.whatsapp.twilio.sealed_choices import seal_choices
@@ -89,8 +89,7 @@ def _build_choice_call(text: str, choices: Sequence[Choice], ids: Sequence[str],
     types = {"twilio/list-picker": {"body": "{{body}}", "button": "{{button}}", "items": items}}
     values = {"body": text, "button": settings.list_label} | _number_names("t", shown) | _number_names("i", ids)
     full_labels = [
-        shorten_label(choice.label, DESCRIPTION, count_utf16) or short
-        for choice, short in zip(choices, shown, strict=True)
+        shorten(choice.label, DESCRIPTION, count_utf16) or short for choice, short in zip(choices, shown, strict=True)
     ]
     return _build_content_call(types, values | (_number_names("d", full_labels) if is_cut else {}))
 

@@ -14,12 +14,12 @@ from pydantic import ValidationError
 from connectors import conversation_signals as signals
 from connectors.outbound.rendering import render_within_deadline
 from gateway.admin.contact_names import load_contacts, name_authors
+from gateway.config.desk import DeskSettings
 from gateway.config.settings import Tenant
 from gateway.console.conversation_status import describe_holder, describe_owner
 from gateway.console.forms import Form
 from gateway.console.live_updates import LivePart, LiveUpdates
 from gateway.console.pages.conversation_list import list_topic
-from gateway.console.pages.resolution import MAX_NOTE, get_resolution_choices, parse_resolution
 from gateway.console.pages.transcript import ResendForm, TranscriptView
 from gateway.console.rendering import build_path, redirect, render, render_page
 from gateway.console.sessions import Operator
@@ -30,10 +30,15 @@ from gateway.wiring.parts import Parts
 from schemas.conversation import Conversation, Owner, display_name
 from schemas.errors import Conflict, IdReused, InvalidRequest, RequestError, StaleEpoch
 from schemas.handoff.rules import is_held_from, pending_approvals
+from schemas.handoff.service import HandoffResolution
 from schemas.messages import MAX_TEXT
+from schemas.privacy.cards import mask_cards
 from schemas.transcript import order_lines
 
 MAX_LINES = 200
+MAX_NOTE = 3000
+"""Characters."""
+_DEFAULT_OUTCOMES: list[str] = DeskSettings.model_fields["outcomes"].default
 IN_CONSOLE = "in the console"
 NOTICES = {
     "person": "The conversation is yours. The agent stays silent until you return it.",
@@ -265,3 +270,32 @@ def _describe_error(error: RequestError | ValidationError, conversation: Convers
     if isinstance(error, IdReused):
         return "Not sent again: this form was sent before. Reload the page to see its message."
     return f"Not sent: {describe_validation_error(error) if isinstance(error, ValidationError) else error.message}."
+
+
+# The form in which an operator resolves the conversation.
+@dataclass(frozen=True, slots=True)
+class ResolutionChoices:
+    """What the form offers."""
+
+    outcomes: list[str]
+    tags: list[str]
+    asks_rating: bool
+
+
+def get_resolution_choices(section: Tenant) -> ResolutionChoices:
+    """Return the choices of the tenant's desk, or the default ones."""
+    desk = section.desk
+    if desk is None:
+        return ResolutionChoices(_DEFAULT_OUTCOMES, [], True)
+    return ResolutionChoices(desk.outcomes, desk.tags, desk.rating)
+
+
+def parse_resolution(form: Form, section: Tenant) -> HandoffResolution:
+    """Parse the form. Raises InvalidRequest if it contains a choice that was not offered."""
+    choices = get_resolution_choices(section)
+    outcome, chosen, note = form.get("outcome"), form.fields.get("tag", []), form.get("note")
+    if (outcome and outcome not in choices.outcomes) or not set(chosen) <= set(choices.tags) or len(note) > MAX_NOTE:
+        raise InvalidRequest("the form contains a value that was not offered, or a note that is too long")
+    if "\x00" in note:
+        raise InvalidRequest("note: must not contain NUL characters")
+    return HandoffResolution(outcome, list(dict.fromkeys(chosen)), mask_cards(note.strip()), form.get("ask") != "")

@@ -21,8 +21,8 @@ from infra.state import registry
 from infra.state.registry import StateLocation
 from schemas.errors import ConfigInvalid, NotFound, SetupError
 from schemas.ports import State
+from tests.harness.folder_engine import install_shelf
 from tests.harness.processes import ROOT
-from tests.harness.shelf_engine import install_shelf
 
 SECRETS = f"secret_key: {'k' * 32}\nadmin_token: {'t' * 32}\n"
 SHOP = "tenants: {shop: {name: Shop}}\n"

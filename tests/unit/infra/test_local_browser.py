@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.deploy import local_browser
+from infra.deploy import servers
 from infra.deploy.process import ServerError
 
 
@@ -17,11 +17,11 @@ def test_a_browser_that_is_named_is_the_one_that_is_used(tmp_path: Path, monkeyp
     own.touch()
     own.chmod(own.stat().st_mode | stat.S_IXUSR)
     monkeypatch.setenv("CHROMIUM", str(own))
-    assert local_browser.fetch() == str(own)
+    assert servers.fetch_browser() == str(own)
 
 
 def test_a_named_browser_that_is_not_there_is_an_error_that_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing else is installed or taken instead of it."""
     monkeypatch.setenv("CHROMIUM", "/nowhere/chromium")
     with pytest.raises(ServerError, match=r"apt-get install -y chromium.*CHROMIUM="):
-        local_browser.fetch()
+        servers.fetch_browser()

@@ -15,14 +15,14 @@ from infra.state.sqlite.engine import open_sqlite_state
 from schemas.ports import State
 
 
-class ShelfSettings(BaseModel):
+class FolderSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     label: str = ""
     """The text on the front of the shelf."""
 
 
-class ShelfEngine:
+class FolderEngine:
     async def open_state(self, location: StateLocation) -> State:
         database = Database.open(_file(location))
         state = open_sqlite_state(database)
@@ -47,7 +47,7 @@ def _file(location: StateLocation) -> Path:
     return Path(location.address.removeprefix("shelf://")) / f"{location.prefix}.db"
 
 
-ENGINE: StateEngine = ShelfEngine()
+ENGINE: StateEngine = FolderEngine()
 
 
 def install_shelf(folder: Path, engine: str = f"{__name__}:ENGINE") -> None:
@@ -55,5 +55,5 @@ def install_shelf(folder: Path, engine: str = f"{__name__}:ENGINE") -> None:
     metadata = folder / "shelf-1.0.dist-info"
     metadata.mkdir()
     (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: shelf\nVersion: 1.0\n")
-    settings = f"{__name__}:{ShelfSettings.__name__}"
+    settings = f"{__name__}:{FolderSettings.__name__}"
     (metadata / "entry_points.txt").write_text(f"[{ENGINES}]\nshelf = {engine}\n\n[{SETTINGS}]\nshelf = {settings}\n")
