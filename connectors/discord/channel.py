@@ -12,7 +12,6 @@ from datetime import datetime
 
 from connectors.channel_services import ChannelServices
 from connectors.discord import errors, events, messages
-from connectors.discord.components import OPTIONS
 from connectors.discord.models import Dispatch, parse_frame
 from schemas.errors import Unauthorized
 from schemas.messages import OutboundMessage
@@ -36,9 +35,7 @@ DISPATCH = "DISPATCH"
 
 class DiscordChannel:
     name = "discord"
-    capabilities = Capabilities(
-        max_text=messages.MAX_TEXT, max_choices=OPTIONS, markdown=True, typing=True, attachments=True, edits=True
-    )
+    capabilities = Capabilities(max_text=messages.MAX_TEXT, typing=True, edits=True)
     policy = DeliveryPolicy(
         # Discord recognizes a nonce for some minutes; later the place's history tells what was shown.
         repeats=True,

@@ -28,7 +28,7 @@ from schemas.ports import (
 
 class InstagramChannel:
     name = "instagram"
-    capabilities = Capabilities(max_text=1000, max_choices=13, typing=True, attachments=True, receipts=True)
+    capabilities = Capabilities(max_text=1000, typing=True)
     policy = DeliveryPolicy(
         reconciliation="lookup",
         # The conversation is read from another server than the message was written to.

@@ -20,7 +20,6 @@ from connectors.markup.graphemes import (
 from connectors.markup.link_safety import SCHEMES
 from connectors.markup.markdown import MAX_PARSED, plain_text_only
 from connectors.markup.parts import RenderedText, build_labels, render
-from connectors.markup.source_text import split_text
 from connectors.markup.splitting import MIN_LIMIT
 from connectors.markup.vendor_text import parse_discord_text, parse_slack_text
 
@@ -50,5 +49,4 @@ __all__ = [
     "render_plain_html",
     "shorten",
     "split_graphemes",
-    "split_text",
 ]

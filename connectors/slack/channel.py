@@ -47,11 +47,8 @@ class SlackChannel:
     name = "slack"
     capabilities = Capabilities(
         max_text=blocks.MAX_TEXT,
-        max_choices=blocks.MAX_OPTIONS,
-        markdown=True,
         live_text=True,
         typing=True,
-        attachments=True,
         edits=True,
     )
     policy = DeliveryPolicy(reconciliation="lookup", pace=RateLimit(5, 20), contact_pace=RateLimit(1, 3))

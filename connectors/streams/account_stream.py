@@ -91,10 +91,6 @@ class AccountEventStream:
         """Seconds since the last event or heartbeat of the account; None if there was none."""
         return None if self._note.heard is None else self._clock() - self._note.heard
 
-    @property
-    def is_live(self) -> bool:
-        return self._is_live
-
     async def take(self, events: Sequence[Event]) -> None:
         await self._wait_for_catch_up()
         self._holding.check()

@@ -27,12 +27,8 @@ class WebChannel:
     name = "web"
     capabilities = Capabilities(
         max_text=100_000,
-        max_choices=20,
-        markdown=True,
         live_text=True,
         typing=True,
-        attachments=True,
-        receipts=True,
         edits=True,
         has_vendor=False,
     )

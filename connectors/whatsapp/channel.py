@@ -37,7 +37,7 @@ class WhatsAppChannel:
     """``parse_response`` gets no account, so a call's operation begins with its provider: ``meta.messages``."""
 
     name = "whatsapp"
-    capabilities = Capabilities(max_text=4096, max_choices=10, typing=True, attachments=True, receipts=True)
+    capabilities = Capabilities(max_text=4096, typing=True)
     policy = DeliveryPolicy(
         reconciliation="receipt",
         window=timedelta(hours=24),

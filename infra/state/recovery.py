@@ -52,7 +52,6 @@ class StateRecovery:
         self._check_every = check_every
         self._settle = settle
         self._ttl = lease_ttl
-        self._wake = asyncio.Event()
         self._watch: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -64,12 +63,6 @@ class StateRecovery:
             await asyncio.gather(self._watch, return_exceptions=True)
             self._watch = None
 
-    def report_lost(self, shards: frozenset[int]) -> None:
-        """Somebody met StateLost: stop at once, and check now rather than at the next interval."""
-        if shards:
-            self._stop(shards)
-            self._wake.set()
-
     async def _run(self) -> None:
         while True:
             try:
@@ -79,9 +72,7 @@ class StateRecovery:
                 _log.warning("rebuild_delayed", error=error.message, fix=error.fix)
             except Exception:
                 _log.exception("rebuild_failed")
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), self._check_every)
-            self._wake.clear()
+            await asyncio.sleep(self._check_every)
 
     async def _check(self) -> None:
         shards = await self._state.rebuild.check()

@@ -111,16 +111,12 @@ class DeliveryPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """The message features that the channel can show; outbound degrades everything else. ``max_text`` in characters.
-    ``live_text``: contacts see a reply while it is written. ``edits``: the channel is an EditRenderer."""
+    """The channel's features on which outbound depends; its renderer degrades what it cannot show. ``max_text`` in
+    characters. ``live_text``: contacts see a reply while it is written. ``edits``: the channel is an EditRenderer."""
 
     max_text: int
-    max_choices: int = 0
-    markdown: bool = False
     live_text: bool = False
     typing: bool = False
-    attachments: bool = False
-    receipts: bool = False
     edits: bool = False
     has_vendor: bool = True
     """False: the channel is ours. Contacts read the transcript itself, and nobody calls a webhook."""

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from connectors.desk.contents import TranscriptLines
-from connectors.markup import DISCORD, PLAIN, SLACK, count_utf16, render, render_html, split_text
+from connectors.markup import DISCORD, PLAIN, SLACK, render, render_html
 from connectors.outbound import rendering
 from connectors.registry import CHANNELS
 from connectors.slack.desk import render_transcript
@@ -133,11 +133,6 @@ def test_every_channel_renders_the_longest_text_in_proportion(channel: str, name
         return made.render(message(text, place_on(channel)), where)
 
     assert_in_proportion(hostile(name), work, LONGEST)
-
-
-@pytest.mark.parametrize("name", LONG)
-def test_text_is_split_in_proportion_to_its_length(name: str) -> None:
-    assert_in_proportion(hostile(name), lambda text: split_text(text, 2_000, count_utf16), LONGEST)
 
 
 @pytest.mark.parametrize("kind", ["contact", "agent", "person", "system"])

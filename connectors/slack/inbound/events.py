@@ -75,7 +75,6 @@ class Message(SlackModel):
     user: Id | None = None
     bot_id: str | None = None
     thread_ts: Timestamp | None = None
-    parent_user_id: str | None = None
     text: str | None = None
     blocks: Any = None
     attachments: Any = None
@@ -95,7 +94,6 @@ class Change(SlackModel):
     event_ts: Timestamp
     message: Message | None = None
     previous_message: Message | None = None
-    deleted_ts: Timestamp | None = None
 
 
 class Item(SlackModel):

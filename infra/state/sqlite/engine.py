@@ -43,11 +43,8 @@ _BY_CONVERSATION = {
 _BY_TENANT = ("state_contacts", "state_addresses")
 
 
-def open_sqlite_state(database: Database, *, durable_sends: bool = False) -> State:
-    """All state ports over ``database``.
-
-    ``durable_sends``: see ``SqliteDeliveries``. Closing the state leaves the database open: the log shares it.
-    """
+def open_sqlite_state(database: Database) -> State:
+    """All state ports over ``database``. Closing the state leaves the database open: the log shares it."""
     store = Store(database)
     signals = ProcessSignals()
 
@@ -62,7 +59,7 @@ def open_sqlite_state(database: Database, *, durable_sends: bool = False) -> Sta
         conversations=conversations.SqliteConversations(store),
         contacts=conversations.SqliteContacts(store),
         transcript=transcript.SqliteTranscript(store),
-        deliveries=intents.SqliteDeliveries(store, durable=durable_sends),
+        deliveries=intents.SqliteDeliveries(store),
         parking=parking.SqliteParking(store),
         dead_letters=parking.SqliteDeadLetters(store),
         strikes=parking.SqliteStrikes(store),

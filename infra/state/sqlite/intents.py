@@ -15,13 +15,11 @@ from schemas.ports import ActionClaim, SendVerdict
 
 
 class SqliteDeliveries:
-    """``durable`` False: an intent lost in a power cut is lost together with every later write of the file, the
-    consumer's offset among them, so the message comes again; at worst it is sent twice. True closes that gap at the
-    price of two more disk syncs a message."""
+    """Without a disk sync of their own: an intent lost in a power cut is lost together with every later write of the
+    file, the consumer's offset among them, so the message comes again; at worst it is sent twice."""
 
-    def __init__(self, store: Store, *, durable: bool = False) -> None:
+    def __init__(self, store: Store) -> None:
         self._store = store
-        self._durable = durable
 
     async def begin_send(
         self, conversation: str, message: OutboundMessage, *, deadline: float, now: datetime
@@ -34,7 +32,7 @@ class SqliteDeliveries:
                 _intend(connection, conversation, message.id, now + timedelta(seconds=deadline), now)
             return verdict
 
-        return await self._store.write(conversation, work, durable=self._durable)
+        return await self._store.write(conversation, work)
 
     async def begin_resend(
         self,
@@ -59,7 +57,7 @@ class SqliteDeliveries:
                 _intend(connection, conversation, message.id, now + timedelta(seconds=deadline), now)
             return verdict
 
-        return await self._store.write(conversation, work, durable=self._durable)
+        return await self._store.write(conversation, work)
 
     async def withdraw(self, conversation: str, message_id: str) -> None:
         def work(connection: sqlite3.Connection) -> None:
@@ -68,15 +66,13 @@ class SqliteDeliveries:
                 (conversation, message_id),
             )
 
-        await self._store.write(conversation, work, durable=self._durable)
+        await self._store.write(conversation, work)
 
     async def intent_deadline(self, conversation: str, message_id: str) -> datetime | None:
         return await self._store.read(conversation, lambda connection: _deadline(connection, conversation, message_id))
 
     async def record(self, conversation: str, outcome: DeliveryOutcome) -> None:
-        await self._store.write(
-            conversation, lambda connection: record_outcome(connection, conversation, outcome), durable=self._durable
-        )
+        await self._store.write(conversation, lambda connection: record_outcome(connection, conversation, outcome))
 
     async def outcome(self, conversation: str, message_id: str) -> DeliveryOutcome | None:
         found, _ = await self._store.read(conversation, lambda connection: _load(connection, conversation, message_id))

@@ -132,15 +132,6 @@ async def test_records_parked_by_lanes_are_handled_after_flushall(
     assert seen == said
 
 
-async def test_a_report_stops_work_at_once(start: Callable[[], Awaitable[Process]]) -> None:
-    _, healer = await start()
-    await set_(healer.available)
-    healer.report_lost(frozenset({7}))
-    assert healer.lost.is_set()
-    assert not healer.available.is_set()
-    await set_(healer.available)
-
-
 async def test_a_rebuild_whose_process_died_is_done_by_another(
     start: Callable[[], Awaitable[Process]], stoppable_redis: LocalRedis
 ) -> None:

@@ -41,8 +41,6 @@ class DurableStore:
     database: Database
     bus: SqliteBus
     state: State
-    sure: State
-    """The same store, of an installation that also wants every send on disk."""
 
 
 @pytest.fixture
@@ -51,7 +49,7 @@ async def world(tmp_path: Path) -> AsyncIterator[DurableStore]:
     bus = SqliteBus(database)
     await bus.start()
     await bus.create_topics(topics.topic_specs(["web"], partitions=1, small=1))
-    yield DurableStore(database, bus, open_sqlite_state(database), open_sqlite_state(database, durable_sends=True))
+    yield DurableStore(database, bus, open_sqlite_state(database))
     await bus.close()
     await database.close()
 
@@ -93,8 +91,6 @@ DURABLE: dict[str, Call] = {
     "the end of a rebuild": lambda w, c: w.state.rebuild.finish(ALL_SHARDS),
     "the proof that writes work": lambda w, c: w.bus.check_ready(),
     "new topics": lambda w, c: w.bus.create_topics(topics.topic_specs(["web", "slack"], partitions=1, small=1)),
-    "an intent, where wished": lambda w, c: w.sure.deliveries.begin_send(c, outbound(), deadline=9, now=NOW),
-    "an outcome, where wished": lambda w, c: w.sure.deliveries.record(c, make_delivered("m", "sent")),
 }
 LAZY: dict[str, Call] = {
     "begin": lambda w, c: w.state.conversations.begin(c, origin(), [], now=NOW),
