@@ -10,7 +10,7 @@ import structlog
 
 from agent_worker.settings import WorkerSettings
 from agent_worker.turn.envelopes import SOURCE, TurnEnvelopes, build_outbound
-from agent_worker.turn.inbound_events import Event, decode
+from agent_worker.turn.inbound_events import InboundEvent, decode
 from schemas.conversation import DeadLetter
 from schemas.envelope import Envelope, envelope
 from schemas.errors import HandlerFailed, ParleyError, RecordError
@@ -73,7 +73,7 @@ def _is_message(record: Record) -> bool:
     return event is None or event.is_from_contact
 
 
-def _try_decode(record: Record) -> Event | None:
+def _try_decode(record: Record) -> InboundEvent | None:
     try:
         return decode(record)
     except RecordError:

@@ -31,7 +31,7 @@ class EndpointAnswer(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class Endpoint:
+class ActionEndpoint:
     """``contact`` maps parameter names to parts of the contact's identity that are sent. ``look_up_url`` contains
     ``{key}``; a 404 there means that nothing is known under the key."""
 

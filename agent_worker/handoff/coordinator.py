@@ -22,7 +22,7 @@ from agent_worker.models.registry import Models, select_model
 from agent_worker.nlu.language_detection import detect_language
 from agent_worker.router.decision import PERSON_REQUESTED
 from agent_worker.settings import TenantRules
-from agent_worker.turn.inbound_events import Event
+from agent_worker.turn.inbound_events import InboundEvent
 from agent_worker.turn.intake import Intake
 from agent_worker.turn.outbox import Outbox
 from agent_worker.turn.values import HandoffRequest, Reply, TurnInput
@@ -62,7 +62,7 @@ class HandoffCoordinator:
     # ── while the turn loads ─────────────────────────────────────────────────────────────────────────────────────────
 
     async def settle_owner(
-        self, begun: BegunConversation, events: Sequence[Event], rules: TenantRules, previous: HandoffDecisions
+        self, begun: BegunConversation, events: Sequence[InboundEvent], rules: TenantRules, previous: HandoffDecisions
     ) -> tuple[HandoffDecisions, bool]:
         """Apply the changes of owner that the events ask for. Decisions in ``previous`` stay. Return the decisions, and
         True if the owner changed."""
@@ -82,7 +82,7 @@ class HandoffCoordinator:
     async def review(
         self,
         begun: BegunConversation,
-        events: Sequence[Event],
+        events: Sequence[InboundEvent],
         intake: Intake,
         rules: TenantRules,
         decisions: HandoffDecisions,

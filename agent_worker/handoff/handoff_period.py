@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from agent_worker.handoff.promises import find_promises, merge_promises
 from agent_worker.handoff.rating import rating_question_id
-from agent_worker.turn.inbound_events import Event
+from agent_worker.turn.inbound_events import InboundEvent
 from schemas.conversation import Conversation, Facts, Owner, OwnerRequested
 from schemas.desk import DraftRequested, Handoff, HandoffEnded, HandoffResolved, Rating, Score, names_surface
 from schemas.handoff.rules import PEOPLE
@@ -78,7 +78,7 @@ class HandoffPeriod:
 
     @classmethod
     def from_events(
-        cls, conversation: Conversation, events: Sequence[Event], decisions: HandoffDecisions, *, may_ask: bool
+        cls, conversation: Conversation, events: Sequence[InboundEvent], decisions: HandoffDecisions, *, may_ask: bool
     ) -> HandoffPeriod:
         """The period after ``events``, in the order of the log. ``may_ask``: the tenant allows to ask contacts for a
         rating."""
@@ -120,7 +120,7 @@ class HandoffPeriod:
     def without_rating(self) -> HandoffPeriod:
         return replace(self.with_handoff(asked=""), asks_rating=False)
 
-    def _apply_event(self, event: Event, decisions: HandoffDecisions, *, may_ask: bool) -> HandoffPeriod:
+    def _apply_event(self, event: InboundEvent, decisions: HandoffDecisions, *, may_ask: bool) -> HandoffPeriod:
         payload, change = event.payload, decisions.changes.get(event.id)
         period = self._close_without_resolution(event, change)
         if isinstance(payload, HandoffResolved):
@@ -188,7 +188,7 @@ class HandoffPeriod:
         report = HandoffEnded(**figures, ended=ended, outcome=outcome, tags=tags, at=handoff.ended_at)
         return replace(self.with_handoff(unsaid=False), ended=(*self.ended, report))
 
-    def _close_without_resolution(self, event: Event, change: OwnerChange | None) -> HandoffPeriod:
+    def _close_without_resolution(self, event: InboundEvent, change: OwnerChange | None) -> HandoffPeriod:
         """Report a handoff as closed without a resolution if another event came first."""
         goes_on = event.is_from_contact or (change is not None and change.result.won)
         overdue = self.handoff is not None and self.handoff.unsaid and goes_on
@@ -215,7 +215,7 @@ class HandoffPeriod:
     # ── messages and ratings ─────────────────────────────────────────────────────────────────────────────────────────
 
     def _apply_message(
-        self, event: Event, message: InboundMessage, ratings: Mapping[str, Score | None]
+        self, event: InboundEvent, message: InboundMessage, ratings: Mapping[str, Score | None]
     ) -> HandoffPeriod:
         if message.author.kind == "person":
             return self._apply_reply(message)

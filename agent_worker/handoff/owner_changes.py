@@ -8,7 +8,7 @@ from datetime import datetime
 from agent_worker.handoff.cancel_handoff import wants_assistant
 from agent_worker.handoff.handoff_period import OwnerChange
 from agent_worker.turn.answered_watermark import AnsweredWatermark
-from agent_worker.turn.inbound_events import HORIZON, Event
+from agent_worker.turn.inbound_events import HORIZON, InboundEvent
 from schemas.conversation import Conversation, Owner, OwnerRequested
 from schemas.desk import HandoffResolved
 from schemas.handoff.requests import request_by_contact, request_by_message_of_person, request_by_resolution
@@ -30,7 +30,7 @@ class OwnerChangeHandler:
     async def apply(
         self,
         conversation: Conversation,
-        events: Sequence[Event],
+        events: Sequence[InboundEvent],
         begun: BegunConversation,
         now: datetime,
         changes: dict[str, OwnerChange | None],
@@ -68,7 +68,7 @@ class OwnerChangeHandler:
 
 
 def find_owner_request(
-    event: Event, state: OwnerState, now: datetime, ratings: Container[str] = (), choices: Sequence[Choice] = ()
+    event: InboundEvent, state: OwnerState, now: datetime, ratings: Container[str] = (), choices: Sequence[Choice] = ()
 ) -> OwnerRequested | None:
     """The change of owner this event asks for, if any."""
     payload = event.payload

@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
-from agent_worker.turn.inbound_events import Event
+from agent_worker.turn.inbound_events import InboundEvent
 from agent_worker.voice import Voice
 from schemas.choice_matching import match_choice
 from schemas.conversation import Conversation
@@ -41,7 +41,7 @@ def is_rating(message: InboundMessage | None) -> bool:
 
 
 def find_ratings(
-    conversation: Conversation, events: Sequence[Event], handled: frozenset[str], voices: Sequence[Voice]
+    conversation: Conversation, events: Sequence[InboundEvent], handled: frozenset[str], voices: Sequence[Voice]
 ) -> dict[str, Score | None]:
     """Find the contact's scores, by event id; None for a choice that no longer counts. A typed score counts only as the
     next message of the contact. ``voices``: the possible wordings of the question."""

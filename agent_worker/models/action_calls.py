@@ -10,7 +10,7 @@ from typing import Any
 from agent_worker.grounding.failures import AttemptFailed
 from agent_worker.grounding.gate import Gate
 from agent_worker.models.request import ActionCall, CallResults
-from schemas.ports import ActionResult, AnswerDraft, Offer, Passage
+from schemas.ports import ActionOffer, ActionResult, AnswerDraft, Passage
 
 MAX_MISTAKES = 1
 """Invalid calls that are reported to the model. The next one fails the attempt."""
@@ -20,7 +20,7 @@ _MAX_FACTS_LENGTH = 4_000
 class ActionCalls:
     """The calls of one answer."""
 
-    def __init__(self, tenant: str, offers: Sequence[Offer], gate: Gate) -> None:
+    def __init__(self, tenant: str, offers: Sequence[ActionOffer], gate: Gate) -> None:
         self._tenant = tenant
         self._offers = {offer.name: offer for offer in offers}
         self._gate = gate
@@ -89,7 +89,7 @@ class ActionCalls:
 _QUESTION_WORDS = "please could would can tell me give send write what which when how is your the to for do you want"
 
 
-def question_vocabulary(offers: Sequence[Offer]) -> str:
+def question_vocabulary(offers: Sequence[ActionOffer]) -> str:
     """The words with which the model may ask the contact for missing values: the words of the actions. The contact's
     own words are excluded, because they may be pasted from anyone."""
     if not offers:

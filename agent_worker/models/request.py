@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from schemas.ports import Offer
+from schemas.ports import ActionOffer
 
 _CHARACTERS_PER_TOKEN = 3
 """Below the true average, so that estimates err on the safe side."""
@@ -64,7 +64,7 @@ class Prompt:
 
     system: str
     parts: tuple[PromptPart, ...]
-    offers: tuple[Offer, ...] = ()
+    offers: tuple[ActionOffer, ...] = ()
 
     @property
     def size(self) -> int:

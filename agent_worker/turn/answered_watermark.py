@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from agent_worker.turn.inbound_events import Event
+from agent_worker.turn.inbound_events import InboundEvent
 from schemas.conversation import Facts
 from schemas.message_changes import MessageEdited
 from schemas.messages import InboundMessage, TranscriptMessage
@@ -43,7 +43,7 @@ class AnsweredWatermark:
             unanswered = tuple(sorted({*self.still_waiting, *overtaken}))
         return {"heard_at": self.newest, "answered_at": self.until, "unanswered": unanswered}
 
-    def is_overtaken(self, event: Event) -> bool:
+    def is_overtaken(self, event: InboundEvent) -> bool:
         """True if a late message only joins the transcript. A message from about the same moment as an answered one
         still waits: better answer two than none."""
         is_late = event.envelope.replay_of or (event.message is not None and event.message.backfilled)
@@ -61,7 +61,7 @@ class AnsweredWatermark:
         waiting = {**self.waiting, message.id: message.sent_at} if waits else self.waiting
         return replace(self, newest=_later(self.newest, message.sent_at), waiting=waiting)
 
-    def with_person(self, event: Event) -> AnsweredWatermark:
+    def with_person(self, event: InboundEvent) -> AnsweredWatermark:
         """Return the watermark after a message of a person. It answers all known messages; if written in the vendor's
         own app, only those before it."""
         if event.message is not None and event.message.shown:
@@ -90,7 +90,7 @@ class AnsweredWatermark:
         return self.until is not None and written <= self.until
 
 
-def _written_at(event: Event) -> datetime | None:
+def _written_at(event: InboundEvent) -> datetime | None:
     if isinstance(event.payload, MessageEdited):
         return event.payload.edited_at
     return event.message.sent_at if event.message is not None else None

@@ -42,7 +42,17 @@ from agent_worker.voice import translate_voice
 from schemas.actions import ActionResolved, ApprovalDecided, ApprovalExpired, Filling
 from schemas.conversation import Conversation
 from schemas.messages import Assurance
-from schemas.ports import AnswerDraft, Clock, Contacts, Knowledge, Offer, Passage, Question, QuestionPart, SearchResult
+from schemas.ports import (
+    ActionOffer,
+    AnswerDraft,
+    Clock,
+    Contacts,
+    Knowledge,
+    Passage,
+    Question,
+    QuestionPart,
+    SearchResult,
+)
 
 LEVELS: tuple[Assurance, ...] = get_args(Assurance)
 _PASSAGES = 24
@@ -292,7 +302,7 @@ def _read_texts(turn: TurnInput, actions: TurnActions | None) -> list[str]:
     return apply_corrections([text for text in texts if text])
 
 
-def _is_action_request(sentence: str, offers: Sequence[Offer]) -> bool:
+def _is_action_request(sentence: str, offers: Sequence[ActionOffer]) -> bool:
     """True if it asks for an action, or names a value for one."""
     return match_action(sentence, offers) is not None or (
         not is_question(sentence) and names_anything(sentence, offers)

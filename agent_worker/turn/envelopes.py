@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from agent_worker.turn.inbound_events import Event
+from agent_worker.turn.inbound_events import InboundEvent
 from schemas.actions import ApprovalRequested
 from schemas.conversation import Conversation, OwnerRequested, Turn
 from schemas.conversation_activity import FilesStored
@@ -45,7 +45,9 @@ class TurnEnvelopes:
     traceparent: str = ""
 
     @classmethod
-    def of(cls, conversation: Conversation, event: Event | None, turn: str, traceparent: str = "") -> TurnEnvelopes:
+    def of(
+        cls, conversation: Conversation, event: InboundEvent | None, turn: str, traceparent: str = ""
+    ) -> TurnEnvelopes:
         """``event``: the last one that the turn handles, which counts as its cause."""
         if event is None:
             return cls(conversation, turn, "", traceparent)

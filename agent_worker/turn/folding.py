@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Self
 
 from agent_worker.settings import FoldRules
-from agent_worker.turn.inbound_events import Event, EventBatch, decode_all, seconds_since_append
+from agent_worker.turn.inbound_events import EventBatch, InboundEvent, decode_all, seconds_since_append
 from schemas.errors import Fenced, Unavailable
 from schemas.ports import Batch, Clock
 from schemas.runtime import tracing
@@ -58,7 +58,7 @@ class Fold:
             self._decoded.failures.extend(fresh.failures)
         return self._decoded
 
-    def _add(self, event: Event) -> None:
+    def _add(self, event: InboundEvent) -> None:
         if event.id in self._ids:
             self.repeats += 1
         else:
@@ -66,7 +66,7 @@ class Fold:
             self._decoded.events.append(event)
 
     @property
-    def events(self) -> Sequence[Event]:
+    def events(self) -> Sequence[InboundEvent]:
         """The events of this turn, up to the first one from another contact. If several contacts write in one place,
         messages of one are never answered, or taken as a confirmation, on behalf of another."""
         events = self.event_batch.events

@@ -27,7 +27,7 @@ HORIZON = timedelta(days=HANDLED_HORIZON_DAYS)
 
 
 @dataclass(slots=True)
-class Event:
+class InboundEvent:
     """One decoded record. Never changed once made; not declared frozen, which would make making one slower."""
 
     record: Record
@@ -57,7 +57,7 @@ class Event:
         return self.payload.contact_id if isinstance(self.payload, MessageEdited | ReactionChanged) else ""
 
     @classmethod
-    def of(cls, record: Record, envelope: Envelope, payload: BaseModel) -> Event:
+    def of(cls, record: Record, envelope: Envelope, payload: BaseModel) -> InboundEvent:
         # Computed once, because a turn reads these a dozen times.
         message = payload if isinstance(payload, InboundMessage) else None
         from_contact = message is not None and message.author.kind == "contact"
@@ -69,11 +69,11 @@ class Event:
 class EventBatch:
     """The events of a batch, and the records that could not be decoded."""
 
-    events: list[Event] = field(default_factory=list)
+    events: list[InboundEvent] = field(default_factory=list)
     failures: list[tuple[Record, RecordError]] = field(default_factory=list)
 
 
-def decode(record: Record) -> Event:
+def decode(record: Record) -> InboundEvent:
     """Decode one record. Raises UndecodableRecord or UnknownEventType; only that record is set aside."""
     envelope = Envelope.from_wire(record.headers, record.value)
     try:
@@ -84,7 +84,7 @@ def decode(record: Record) -> Event:
         raise UnknownEventType(f"{envelope.type} does not belong on an inbound topic")
     if envelope.conversation != record.key:
         raise UndecodableRecord("record key and ce_conversation differ")
-    return Event.of(record, envelope, envelope.payload(model))
+    return InboundEvent.of(record, envelope, envelope.payload(model))
 
 
 def decode_all(records: Iterable[Record]) -> EventBatch:

@@ -10,7 +10,7 @@ from functools import cached_property
 import structlog
 
 from agent_worker.turn.answered_watermark import AnsweredWatermark
-from agent_worker.turn.inbound_events import HORIZON, ActionUpdate, Event
+from agent_worker.turn.inbound_events import HORIZON, ActionUpdate, InboundEvent
 from schemas.content import content_fields, describe_content, shorten
 from schemas.conversation_activity import FilesStored
 from schemas.errors import IdReused
@@ -149,7 +149,7 @@ def _drop_messages(waiting: Mapping[str, InboundMessage], ids: set[str]) -> dict
 
 async def apply_events(
     transcript: Transcript,
-    events: Sequence[Event],
+    events: Sequence[InboundEvent],
     begun: BegunConversation,
     now: datetime,
     *,
@@ -200,18 +200,18 @@ class _IntakeCollector:
         self.latest = self.authority = ""
         self.answered = AnsweredWatermark.from_facts(begun.conversation.facts)
 
-    def skip(self, event: Event) -> None:
+    def skip(self, event: InboundEvent) -> None:
         """Mark the replay of a handled event as handled."""
         if event.envelope.replay_of and event.id not in self._known:
             self.handled.append(event.id)
 
-    def collect_event(self, event: Event) -> None:
+    def collect_event(self, event: InboundEvent) -> None:
         self.handled.extend(event.ids)
         self.authority = self.authority or event.envelope.replay_of or event.id
         if event.message is not None and event.message.files:
             self.unfetched[event.message.id] = event.message
 
-    async def apply(self, event: Event) -> None:
+    async def apply(self, event: InboundEvent) -> None:
         payload = event.payload
         if isinstance(payload, InboundMessage):
             await (self._receive(event, payload) if event.is_from_contact else self._pass_on(event, payload))
@@ -224,7 +224,7 @@ class _IntakeCollector:
         elif isinstance(payload, Receipt) and payload.state == "failed":
             log.warning("reply_failed", message_id=payload.message_id, reason=payload.reason)
 
-    def take_message(self, event: Event, message: InboundMessage | None) -> None:
+    def take_message(self, event: InboundEvent, message: InboundMessage | None) -> None:
         """Add a message of the contact to the waiting ones, unless it is too old or was overtaken."""
         if message is None:
             return
@@ -242,7 +242,7 @@ class _IntakeCollector:
         line = await self._transcript.find(self._conversation, message.id)
         return None if line is None else message.model_copy(update={"text": line.text})
 
-    async def _receive(self, event: Event, message: InboundMessage) -> None:
+    async def _receive(self, event: InboundEvent, message: InboundMessage) -> None:
         received: InboundMessage | None = message
         try:
             await self._transcript.add(self._conversation, TranscriptMessage.of_inbound(message))
@@ -250,7 +250,7 @@ class _IntakeCollector:
             received = await self.newest_text(message)
         self.take_message(event, received)
 
-    async def _pass_on(self, event: Event, message: InboundMessage) -> None:
+    async def _pass_on(self, event: InboundEvent, message: InboundMessage) -> None:
         """Forward a message of a person, unless the contact has seen it in the vendor's own app."""
         if message.shown:
             await self._transcript.add(self._conversation, TranscriptMessage.of_inbound(message))
@@ -259,7 +259,7 @@ class _IntakeCollector:
         if message.author.kind == "person":
             self.answered = self.answered.with_person(event)
 
-    async def _edit(self, event: Event, edit: MessageEdited) -> None:
+    async def _edit(self, event: InboundEvent, edit: MessageEdited) -> None:
         self.latest = event.id if edit.message_id != self.latest else self.latest
         waiting = self.waiting.get(edit.message_id)
         line = await self._transcript.find(self._conversation, edit.message_id)
@@ -282,7 +282,7 @@ class _IntakeCollector:
             self.waiting[edit.message_id] = _rebuild_message(edit, line)
             self.latest = edit.message_id
 
-    def _reopens(self, event: Event, edit: MessageEdited, line: TranscriptMessage) -> bool:
+    def _reopens(self, event: InboundEvent, edit: MessageEdited, line: TranscriptMessage) -> bool:
         """True if the edit of an answered message is to be answered anew."""
         if line.author.kind != "contact" or edit.message_id not in self._known or self.answered.is_overtaken(event):
             return False

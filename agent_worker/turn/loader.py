@@ -12,7 +12,7 @@ from agent_worker.settings import TenantRules, WorkerSettings
 from agent_worker.turn.attachments import AttachmentFetcher
 from agent_worker.turn.envelopes import TurnEnvelopes
 from agent_worker.turn.folding import Fold
-from agent_worker.turn.inbound_events import Event
+from agent_worker.turn.inbound_events import InboundEvent
 from agent_worker.turn.intake import Intake, apply_events
 from agent_worker.turn.outbox import Outbox
 from agent_worker.turn.values import TurnInput
@@ -96,7 +96,7 @@ class TurnLoader:
             handoff=handoff,
         )
 
-    async def _find_origin(self, conversation: str, events: Sequence[Event]) -> Origin | None:
+    async def _find_origin(self, conversation: str, events: Sequence[InboundEvent]) -> Origin | None:
         """The origin of the conversation, from the first event that names it, or from the state. None when there is
         nothing to do in it. Events of an unknown conversation are set aside."""
         origin = next((origin for event in events if (origin := _read_origin(event)) is not None), None)
@@ -118,7 +118,7 @@ class TurnLoader:
         self,
         conversation: str,
         origin: Origin,
-        events: Sequence[Event],
+        events: Sequence[InboundEvent],
         lines: Sequence[TranscriptMessage],
         rules: TenantRules,
     ) -> tuple[BegunConversation, HandoffDecisions]:
@@ -153,7 +153,7 @@ class TurnLoader:
         return intake, add_marks(select_sent(lines[-limit:], without=intake.waiting), handoff, now)
 
 
-def _read_origin(event: Event) -> Origin | None:
+def _read_origin(event: InboundEvent) -> Origin | None:
     payload, envelope = event.payload, event.envelope
     if not isinstance(payload, InboundMessage | MessageEdited | MessageDeleted | ReactionChanged):
         return None
@@ -166,7 +166,7 @@ def _read_origin(event: Event) -> Origin | None:
     )
 
 
-def _list_ids(events: Iterable[Event]) -> list[str]:
+def _list_ids(events: Iterable[InboundEvent]) -> list[str]:
     """Ids to look up as handled. The message id of an edit shows whether the message has arrived."""
     ids: dict[str, None] = {}
     for event in events:
@@ -176,7 +176,7 @@ def _list_ids(events: Iterable[Event]) -> list[str]:
     return list(ids)
 
 
-def _build_lines(events: Sequence[Event]) -> list[TranscriptMessage]:
+def _build_lines(events: Sequence[InboundEvent]) -> list[TranscriptMessage]:
     """The transcript lines of a batch of nothing but messages of the contact, as most batches are: they are added when
     the turn begins. Empty for any other batch, whose events must be applied one after the other."""
     messages = [event.message for event in events if event.is_from_contact and event.message is not None]

@@ -19,9 +19,9 @@ from schemas.ports import (
     Account,
     BackfillContext,
     Capabilities,
+    ChannelEvent,
     Connection,
     DeliveryPolicy,
-    Event,
     EventStreamContext,
     RateLimit,
     RawRequest,
@@ -53,10 +53,10 @@ class DiscordChannel:
         if request.method != DISPATCH:
             raise Unauthorized("Discord does not send webhooks")
 
-    def parse(self, request: RawRequest, account: Account) -> list[Event]:
+    def parse(self, request: RawRequest, account: Account) -> list[ChannelEvent]:
         return self.parse_dispatch(parse_frame(request.body), account)
 
-    def parse_dispatch(self, dispatched: Dispatch, account: Account) -> list[Event]:
+    def parse_dispatch(self, dispatched: Dispatch, account: Account) -> list[ChannelEvent]:
         return events.parse_dispatch(dispatched, account, self._tools.clock())
 
     def render(self, message: OutboundMessage, sending: RenderContext) -> list[VendorCall]:
@@ -79,15 +79,17 @@ class DiscordChannel:
     def streams(self, account: Account) -> bool:
         return True
 
-    async def stream(self, account: Account, line: EventStreamContext) -> None:
+    async def stream(self, account: Account, context: EventStreamContext) -> None:
         from connectors.discord.gateway.stream import DiscordStream
 
-        await DiscordStream(self, account, line, self._tools.clock).run()
+        await DiscordStream(self, account, context, self._tools.clock).run()
 
     def backfills(self, account: Account) -> bool:
         return True
 
-    def backfill(self, account: Account, since: datetime, context: BackfillContext) -> AsyncIterator[list[Event]]:
+    def backfill(
+        self, account: Account, since: datetime, context: BackfillContext
+    ) -> AsyncIterator[list[ChannelEvent]]:
         from connectors.discord.gateway.backfill import History
 
         return History(self, account, since).read(context)

@@ -27,7 +27,7 @@ from connectors.discord.models import (
 )
 from schemas import topics
 from schemas.messages import Address
-from schemas.ports import Account, Event
+from schemas.ports import Account, ChannelEvent
 
 log = structlog.get_logger("parley.discord")
 
@@ -98,7 +98,7 @@ class EventContext:
         )
 
 
-def parse_dispatch(dispatch: Dispatch, account: Account, now: datetime) -> list[Event]:
+def parse_dispatch(dispatch: Dispatch, account: Account, now: datetime) -> list[ChannelEvent]:
     """Parse an event; an unknown or invalid one is logged and gives nothing."""
     parser = _PARSERS.get(dispatch.t)
     if parser is None:
@@ -113,7 +113,7 @@ def parse_dispatch(dispatch: Dispatch, account: Account, now: datetime) -> list[
         return []
 
 
-def _parse_message(data: Mapping[str, Any], context: EventContext) -> list[Event]:
+def _parse_message(data: Mapping[str, Any], context: EventContext) -> list[ChannelEvent]:
     message = Message.model_validate(data)
     if not _is_from_person(message):
         return []
@@ -135,7 +135,7 @@ def _parse_message(data: Mapping[str, Any], context: EventContext) -> list[Event
     return [_set_room(event, message.channel_id, message.guild_id, is_asked=is_addressed)]
 
 
-def _parse_edit(data: Mapping[str, Any], context: EventContext) -> list[Event]:
+def _parse_edit(data: Mapping[str, Any], context: EventContext) -> list[ChannelEvent]:
     if not data.get("edited_timestamp") or "author" not in data or "content" not in data:
         return []  # a link preview, a pin or a thread: the text was not edited
     message = Message.model_validate(data)
@@ -151,7 +151,7 @@ def _parse_edit(data: Mapping[str, Any], context: EventContext) -> list[Event]:
     return [_set_room(event, message.channel_id, message.guild_id)]
 
 
-def _parse_deletion(data: Mapping[str, Any], context: EventContext) -> list[Event]:
+def _parse_deletion(data: Mapping[str, Any], context: EventContext) -> list[ChannelEvent]:
     deletion = DeletedMessage.model_validate(data)
     # Discord does not say who wrote it: the place names the conversation.
     place = context.get_place(deletion.channel_id, deletion.guild_id, deletion.id, "")
@@ -159,9 +159,9 @@ def _parse_deletion(data: Mapping[str, Any], context: EventContext) -> list[Even
     return [_set_room(event, deletion.channel_id, deletion.guild_id)]
 
 
-def _parse_bulk_deletion(data: Mapping[str, Any], context: EventContext) -> list[Event]:
+def _parse_bulk_deletion(data: Mapping[str, Any], context: EventContext) -> list[ChannelEvent]:
     deletions = DeletedMessages.model_validate(data)
-    found: list[Event] = []
+    found: list[ChannelEvent] = []
     for each in deletions.ids:
         try:
             found += _parse_deletion(
@@ -173,7 +173,7 @@ def _parse_bulk_deletion(data: Mapping[str, Any], context: EventContext) -> list
 
 
 def _build_reaction_parser(taken_back: bool) -> Parser:
-    def parse(data: Mapping[str, Any], context: EventContext) -> list[Event]:
+    def parse(data: Mapping[str, Any], context: EventContext) -> list[ChannelEvent]:
         reaction = Reaction.model_validate(data)
         if reaction.member.user is not None and reaction.member.user.bot:
             return []
@@ -189,7 +189,7 @@ def _build_reaction_parser(taken_back: bool) -> Parser:
     return parse
 
 
-def _parse_interaction(data: Mapping[str, Any], context: EventContext) -> list[Event]:
+def _parse_interaction(data: Mapping[str, Any], context: EventContext) -> list[ChannelEvent]:
     interaction = Interaction.model_validate(data)
     user = interactions.get_user(interaction)
     if user is None or user.bot:
@@ -209,7 +209,7 @@ def _parse_interaction(data: Mapping[str, Any], context: EventContext) -> list[E
     return [_build_event(topics.MESSAGE_RECEIVED, place, interaction.id, fields, user.id)] if fields else []
 
 
-Parser = Callable[[Mapping[str, Any], EventContext], list[Event]]
+Parser = Callable[[Mapping[str, Any], EventContext], list[ChannelEvent]]
 _PARSERS: dict[str, Parser] = {
     "MESSAGE_CREATE": _parse_message,
     "MESSAGE_UPDATE": _parse_edit,
@@ -261,7 +261,7 @@ def _format_emoji(emoji: Emoji) -> str:
     return emoji.name if emoji.id is None else f":{emoji.name or emoji.id}:"
 
 
-def _set_room(event: Event, channel: str, guild: str | None, *, is_asked: bool = True) -> Event:
+def _set_room(event: ChannelEvent, channel: str, guild: str | None, *, is_asked: bool = True) -> ChannelEvent:
     if guild is not None:
         event.room, event.addressed = channel, is_asked
     return event
@@ -269,6 +269,6 @@ def _set_room(event: Event, channel: str, guild: str | None, *, is_asked: bool =
 
 def _build_event(
     kind: str, place: str, external_id: str, payload: Mapping[str, Any], user: str = "", revision: str = ""
-) -> Event:
+) -> ChannelEvent:
     addresses = [Address(channel="discord", value=user, assurance="channel")] if user else []
-    return Event(kind, place, external_id, payload, addresses, revision)
+    return ChannelEvent(kind, place, external_id, payload, addresses, revision)

@@ -12,7 +12,7 @@ from connectors.markup import clean_text, is_blank
 from schemas import topics
 from schemas.conversation import Contact
 from schemas.messages import Author
-from schemas.ports import ContactUpdate, Event
+from schemas.ports import ChannelEvent, ContactUpdate
 from schemas.privacy.cards import mask_cards
 
 MAX_NAME = 100
@@ -33,7 +33,7 @@ def clean_display_name(*names: str) -> str:
     return ""
 
 
-def find_name_change(event: Event, now: datetime) -> ContactUpdate | None:
+def find_name_change(event: ChannelEvent, now: datetime) -> ContactUpdate | None:
     """Return the change of name that a message implies for its contact, None where it implies none."""
     if event.type != topics.MESSAGE_RECEIVED:
         return None

@@ -16,7 +16,7 @@ from schemas.conversation import Contact, Origin
 from schemas.envelope import Envelope, as_json
 from schemas.errors import InvalidRequest
 from schemas.messages import InboundMessage, TranscriptMessage
-from schemas.ports import Account, ContactUpdate, Event
+from schemas.ports import Account, ChannelEvent, ContactUpdate
 from schemas.privacy.cards import OwnNumbers, mask_cards
 from schemas.runtime import tracing
 
@@ -32,7 +32,7 @@ class PendingEvent:
 
 
 def build_pending_event(
-    account: Account, event: Event, now: datetime, contact: Contact, conversation: str
+    account: Account, event: ChannelEvent, now: datetime, contact: Contact, conversation: str
 ) -> PendingEvent:
     own_id = derive_event_id(account, event.place, event.external_id, event.type, event.revision)
     payload = _build_payload(account, event, own_id, contact, now)
@@ -52,7 +52,7 @@ def build_pending_event(
     return PendingEvent(conversation, contact, wrapped, payload if isinstance(payload, InboundMessage) else None)
 
 
-def build_contact_change(event: Event, now: datetime) -> ContactUpdate:
+def build_contact_change(event: ChannelEvent, now: datetime) -> ContactUpdate:
     payload = event.payload
     opt_outs = (payload.get("opted_out"), payload.get("marketing_opted_out"))
     return ContactUpdate(
@@ -65,7 +65,7 @@ def build_contact_change(event: Event, now: datetime) -> ContactUpdate:
     )
 
 
-def _build_payload(account: Account, event: Event, own_id: str, contact: Contact, now: datetime) -> BaseModel:
+def _build_payload(account: Account, event: ChannelEvent, own_id: str, contact: Contact, now: datetime) -> BaseModel:
     """Raises InvalidRequest, which names the field."""
     fields: dict[str, Any] = {
         "sent_at": now,
@@ -113,7 +113,7 @@ UNMASKED_FIELDS = frozenset({"id", "kind", "type", "source"})
 _UNMASKED_FILE_FIELDS = UNMASKED_FIELDS | {"ref"}
 
 
-def mask_event(event: Event, own: OwnNumbers | None) -> Event:
+def mask_event(event: ChannelEvent, own: OwnNumbers | None) -> ChannelEvent:
     """Return the event with card numbers masked; the same object where it holds none. ``own`` recognizes the tenant's
     own numbers, which are not masked."""
     changed: dict[str, Any] = {}

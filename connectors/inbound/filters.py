@@ -20,7 +20,7 @@ from connectors.inbound.reply_references import derive_event_id
 from schemas import ids, topics
 from schemas.conversation import Conversation
 from schemas.errors import Unavailable
-from schemas.ports import Account, Clock, Contacts, Conversations, Deliveries, Event, Transcript
+from schemas.ports import Account, ChannelEvent, Clock, Contacts, Conversations, Deliveries, Transcript
 
 MAX_REMEMBERED = 20_000
 ABSENT_TTL = timedelta(seconds=60)
@@ -52,19 +52,19 @@ class RoomFilter:
         self._places: OrderedDict[_AccountKey, str] = OrderedDict()
         """The places of recently accepted messages: a deletion names its message but no author."""
 
-    async def keep_ours(self, account: Account, events: Sequence[Event]) -> Sequence[Event]:
+    async def keep_ours(self, account: Account, events: Sequence[ChannelEvent]) -> Sequence[ChannelEvent]:
         """Return the events that concern us, each with its conversation's place. Raises StateUnavailable, StateLost."""
         if not any(event.room for event in events):  # the usual case
             return events
         kept = [await self._filter_event(account, event) if event.room else event for event in events]
         return [event for event in kept if event is not None]
 
-    async def _filter_event(self, account: Account, event: Event) -> Event | None:
+    async def _filter_event(self, account: Account, event: ChannelEvent) -> ChannelEvent | None:
         if event.type == topics.MESSAGE_RECEIVED:
             return await self._filter_message(account, event)
         return await self._filter_change(account, event)
 
-    async def _filter_message(self, account: Account, event: Event) -> Event | None:
+    async def _filter_message(self, account: Account, event: ChannelEvent) -> ChannelEvent | None:
         # Conversations that began when places were named by the room alone keep that place.
         is_thread = event.place.endswith(f"/{event.room}")
         if is_thread and await self._find_conversation(account, event.room) is not None:
@@ -75,7 +75,7 @@ class RoomFilter:
         self._remember(account, event)
         return event
 
-    async def _filter_change(self, account: Account, event: Event) -> Event | None:
+    async def _filter_change(self, account: Account, event: ChannelEvent) -> ChannelEvent | None:
         place_of_message = self._places.get((account.tenant, account.name, event.external_id))
         if place_of_message is not None:
             return replace(event, place=place_of_message)
@@ -91,7 +91,7 @@ class RoomFilter:
             return await self._find_deleted(account, event)
         return None
 
-    async def _filter_reaction(self, account: Account, event: Event) -> Event | None:
+    async def _filter_reaction(self, account: Account, event: ChannelEvent) -> ChannelEvent | None:
         """Accept reactions to our messages, and those of a contact in their own conversation."""
         sent = await self._deliveries.by_external_id(account.tenant, account.channel, account.name, event.external_id)
         conversation = None if sent is None else await self._conversations.get(sent[0])
@@ -102,11 +102,11 @@ class RoomFilter:
                 return moved
         return None
 
-    async def _has_message(self, account: Account, event: Event, place: str) -> bool:
+    async def _has_message(self, account: Account, event: ChannelEvent, place: str) -> bool:
         message_id = derive_event_id(account, place, event.external_id, topics.MESSAGE_RECEIVED)
         return await self._transcript.find(_conversation_id(account, place), message_id) is not None
 
-    async def _is_by_contact(self, account: Account, event: Event) -> bool:
+    async def _is_by_contact(self, account: Account, event: ChannelEvent) -> bool:
         """Return whether the contact of the place's conversation caused the event."""
         conversation = await self._find_conversation(account, event.place)
         if conversation is None:
@@ -128,7 +128,7 @@ class RoomFilter:
                 self._absent_until.popitem(last=False)
         return found
 
-    async def _find_deleted(self, account: Account, event: Event) -> Event | None:
+    async def _find_deleted(self, account: Account, event: ChannelEvent) -> ChannelEvent | None:
         """Search all conversations of the room: the vendor does not say who wrote a deleted message."""
         after = ""
         for _ in range(MAX_PAGES):
@@ -145,7 +145,7 @@ class RoomFilter:
                 break
         return None
 
-    def _remember(self, account: Account, event: Event) -> None:
+    def _remember(self, account: Account, event: ChannelEvent) -> None:
         key = (account.tenant, account.name, event.external_id)
         self._places[key] = event.place
         self._places.move_to_end(key)

@@ -17,7 +17,7 @@ from schemas import topics
 from schemas.errors import RateLimited, RequestError
 from schemas.ids import derived_id
 from schemas.messages import MAX_TEXT, Attachment
-from schemas.ports import Account, Blobs, Event
+from schemas.ports import Account, Blobs, ChannelEvent
 from schemas.privacy.cards import OwnNumbers, mask_cards
 
 log = structlog.get_logger("parley.connectors")
@@ -37,8 +37,13 @@ class LongText:
     text: str
 
     async def attach_file(
-        self, account: Account, event: Event, resolved: ResolvedContact, own: OwnNumbers | None, blobs: Blobs | None
-    ) -> Event:
+        self,
+        account: Account,
+        event: ChannelEvent,
+        resolved: ResolvedContact,
+        own: OwnNumbers | None,
+        blobs: Blobs | None,
+    ) -> ChannelEvent:
         """Return the event with the file attached. If the file cannot be stored, the attachment names the reason.
         Raises Unavailable."""
         file = await self._store(account, event, resolved, own, blobs)
@@ -47,7 +52,12 @@ class LongText:
         return replace(event, payload={**event.payload, **fields})
 
     async def _store(
-        self, account: Account, event: Event, resolved: ResolvedContact, own: OwnNumbers | None, blobs: Blobs | None
+        self,
+        account: Account,
+        event: ChannelEvent,
+        resolved: ResolvedContact,
+        own: OwnNumbers | None,
+        blobs: Blobs | None,
     ) -> Attachment:
         text = await asyncio.to_thread(mask_cards, self.text, own)
         data = text.encode("utf-8", "replace")
@@ -67,7 +77,7 @@ class LongText:
         )
 
 
-def cut_long_text(event: Event) -> tuple[Event, LongText | None]:
+def cut_long_text(event: ChannelEvent) -> tuple[ChannelEvent, LongText | None]:
     """Return the event itself and None where its text is short enough. Otherwise the event keeps a little more text
     than the message will, so that a card number at the cut is seen in full."""
     text: Any = event.payload.get("text")

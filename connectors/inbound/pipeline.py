@@ -36,12 +36,12 @@ from schemas.ports import (
     Account,
     Blobs,
     Bus,
+    ChannelEvent,
     Clock,
     Contacts,
     Conversations,
     Deliveries,
     DeskInbound,
-    Event,
     Metrics,
     Signals,
     Transcript,
@@ -103,7 +103,7 @@ class InboundPipeline:
         """Calls of ``accept`` that have not ended."""
 
     async def accept(
-        self, account: Account, events: Sequence[Event], *, admit: Callable[[], Awaitable[None]] | None = None
+        self, account: Account, events: Sequence[ChannelEvent], *, admit: Callable[[], Awaitable[None]] | None = None
     ) -> list[AcceptedEvent]:
         """Append the events durably; when this returns they are accepted. Order is kept within a conversation. Echoes
         of messages that we sent are left out.
@@ -124,7 +124,7 @@ class InboundPipeline:
             self.pending_calls -= 1
 
     async def _accept(
-        self, account: Account, events: Sequence[Event], admit: Callable[[], Awaitable[None]] | None
+        self, account: Account, events: Sequence[ChannelEvent], admit: Callable[[], Awaitable[None]] | None
     ) -> list[AcceptedEvent]:
         if account.desk and any(event.type == topics.DESK_COMMAND for event in events):
             return await self._accept_with_desk(account, events, admit)
@@ -147,7 +147,9 @@ class InboundPipeline:
             for lock in held:
                 lock.release()
 
-    async def _build_entries(self, account: Account, events: Sequence[Event], now: datetime) -> list[PendingEvent]:
+    async def _build_entries(
+        self, account: Account, events: Sequence[ChannelEvent], now: datetime
+    ) -> list[PendingEvent]:
         pending, own = list[PendingEvent](), self._own_numbers.get(account.tenant)
         for raw_event in events:
             event, long_text = cut_long_text(raw_event)
@@ -167,20 +169,20 @@ class InboundPipeline:
             pending.append(build_pending_event(account, event, now, *resolved))
         return pending
 
-    def _get_cached_contact(self, account: Account, event: Event, now: datetime) -> ResolvedContact | None:
+    def _get_cached_contact(self, account: Account, event: ChannelEvent, now: datetime) -> ResolvedContact | None:
         if event.type == topics.CONTACT_CHANGED:
             return None
         arguments = (account.tenant, account.channel, account.name, event.place, event.addresses)
         return self._contacts.get_cached(*arguments, now=now, naming=display_names.find_name_change(event, now))
 
-    async def _resolve(self, account: Account, event: Event, now: datetime) -> ResolvedContact:
+    async def _resolve(self, account: Account, event: ChannelEvent, now: datetime) -> ResolvedContact:
         arguments = (account.tenant, account.channel, account.name, event.place, event.addresses)
         if event.type == topics.CONTACT_CHANGED:
             return await self._contacts.change(*arguments, now=now, change=build_contact_change(event, now))
         return await self._contacts.resolve(*arguments, now=now, naming=display_names.find_name_change(event, now))
 
     async def _accept_with_desk(
-        self, account: Account, events: Sequence[Event], admit: Callable[[], Awaitable[None]] | None
+        self, account: Account, events: Sequence[ChannelEvent], admit: Callable[[], Awaitable[None]] | None
     ) -> list[AcceptedEvent]:
         """Hand actions at the desk to the desk: no contact wrote them."""
         if self._desk is not None:

@@ -9,7 +9,7 @@ from schemas import ids, topics
 from schemas.content import describe_message
 from schemas.conversation import Contact
 from schemas.messages import Quote
-from schemas.ports import Account, Conversations, Deliveries, Event, Transcript
+from schemas.ports import Account, ChannelEvent, Conversations, Deliveries, Transcript
 
 ResolvedContact = tuple[Contact, str]
 """A contact, and a conversation's id."""
@@ -28,12 +28,12 @@ def derive_event_id(account: Account, place: str, external_id: str, event_type: 
     )
 
 
-def has_reference(event: Event) -> bool:
+def has_reference(event: ChannelEvent) -> bool:
     """Return whether the event names another message by the vendor's id. Most do not, and skip the lookup."""
     return "answers" in event.payload or event.type == topics.REACTION_CHANGED
 
 
-def restore_place(account: Account, event: Event, contact: Contact, conversation: str) -> Event:
+def restore_place(account: Account, event: ChannelEvent, contact: Contact, conversation: str) -> ChannelEvent:
     """Return the event with the place that named its conversation. A vendor may send the same message twice, once
     without one of the contact's addresses; it must get the same id both times."""
     if len(contact.addresses) < 2:
@@ -55,7 +55,9 @@ class ReferenceResolver:
         self._conversations = conversations
         self._transcript = transcript
 
-    async def resolve(self, account: Account, event: Event, resolved: ResolvedContact) -> tuple[Event, ResolvedContact]:
+    async def resolve(
+        self, account: Account, event: ChannelEvent, resolved: ResolvedContact
+    ) -> tuple[ChannelEvent, ResolvedContact]:
         """Return the event with our ids, and where it belongs. Raises StateUnavailable, StateLost."""
         if event.type == topics.REACTION_CHANGED:
             return await self._resolve_reaction(account, event, resolved)
@@ -68,7 +70,7 @@ class ReferenceResolver:
         references = {"in_reply_to": message_id, **await self._build_quote(event, message_id, resolved)}
         return replace(event, payload={**event.payload, **references}), resolved
 
-    async def _build_quote(self, event: Event, message_id: str, resolved: ResolvedContact) -> dict[str, Quote]:
+    async def _build_quote(self, event: ChannelEvent, message_id: str, resolved: ResolvedContact) -> dict[str, Quote]:
         """Return the quoted text from the transcript where we have it: most vendors give only an id."""
         quote = event.payload.get("quote")
         if not isinstance(quote, Quote):
@@ -90,8 +92,8 @@ class ReferenceResolver:
         return message_id if await self._transcript.find(conversation, message_id) is not None else ""
 
     async def _resolve_reaction(
-        self, account: Account, event: Event, resolved: ResolvedContact
-    ) -> tuple[Event, ResolvedContact]:
+        self, account: Account, event: ChannelEvent, resolved: ResolvedContact
+    ) -> tuple[ChannelEvent, ResolvedContact]:
         """Return the event at the place of the message that it reacts to. In a room the vendor may say only which
         message that is, not where."""
         sent = await self._deliveries.by_external_id(account.tenant, account.channel, account.name, event.external_id)

@@ -15,9 +15,9 @@ from schemas.messages import Address, OutboundMessage
 from schemas.ports import (
     Account,
     Capabilities,
+    ChannelEvent,
     Connection,
     DeliveryPolicy,
-    Event,
     RateLimit,
     RawRequest,
     RenderContext,
@@ -48,7 +48,7 @@ class InstagramChannel:
     def answer_handshake(self, request: RawRequest, account: Account) -> str | None:
         return webhooks.answer_challenge(request, account)
 
-    def parse(self, request: RawRequest, account: Account) -> list[Event]:
+    def parse(self, request: RawRequest, account: Account) -> list[ChannelEvent]:
         updates = UpdateParser(account, self._tools.clock())
         return [
             event

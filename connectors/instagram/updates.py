@@ -24,7 +24,7 @@ from connectors.meta_graph import webhooks
 from connectors.meta_graph.models import Entry, parse_item, parse_items, parse_time
 from schemas import topics
 from schemas.messages import Address, Author, Receipt
-from schemas.ports import Account, Event
+from schemas.ports import Account, ChannelEvent
 
 log = structlog.get_logger("parley.inbound")
 OBJECT = "instagram"
@@ -38,7 +38,7 @@ class UpdateParser:
     def __init__(self, called: Account, now: datetime) -> None:
         self._called = called
         self._now = now
-        self._kinds: dict[str, Callable[[Update, Any, Account], Event | None]] = {
+        self._kinds: dict[str, Callable[[Update, Any, Account], ChannelEvent | None]] = {
             "message": self._parse_message,
             "message_edit": self._parse_edit,
             "postback": self._parse_postback,
@@ -47,7 +47,7 @@ class UpdateParser:
             "referral": self._parse_referral,
         }
 
-    def parse_entry(self, entry: Entry) -> Iterator[Event]:
+    def parse_entry(self, entry: Entry) -> Iterator[ChannelEvent]:
         """Comments and mentions (``changes``) are no messages, and what happens while another app has the conversation
         (``standby``) is not ours."""
         account = webhooks.find_owner(self._called, lambda settings: bool(settings.ig_id == entry.id))
@@ -62,7 +62,7 @@ class UpdateParser:
                 event.account = None if account is self._called else account
                 yield event
 
-    def _parse_update(self, raw: Any, account: Account) -> Event | None:
+    def _parse_update(self, raw: Any, account: Account) -> ChannelEvent | None:
         update = parse_item(Update, raw, account)
         if update is None:
             return None
@@ -73,7 +73,7 @@ class UpdateParser:
             return None
         return self._kinds[kind](update, raw[kind], account)
 
-    def _parse_message(self, update: Update, raw: Any, account: Account) -> Event | None:
+    def _parse_message(self, update: Update, raw: Any, account: Account) -> ChannelEvent | None:
         message = parse_item(Message, raw, account)
         if message is None:
             return None
@@ -96,7 +96,7 @@ class UpdateParser:
         event.echo = is_ours
         return event
 
-    def _parse_postback(self, update: Update, raw: Any, account: Account) -> Event | None:
+    def _parse_postback(self, update: Update, raw: Any, account: Account) -> ChannelEvent | None:
         postback = parse_item(Postback, raw, account)
         if postback is None or update.sender.id == account.settings.ig_id:
             return None
@@ -107,7 +107,7 @@ class UpdateParser:
         payload = {**contents.build_postback_payload(postback, account), "author": CONTACT, "sent_at": at}
         return _build_event(update.sender.id, topics.MESSAGE_RECEIVED, mid, payload)
 
-    def _parse_referral(self, update: Update, raw: Any, account: Account) -> Event | None:
+    def _parse_referral(self, update: Update, raw: Any, account: Account) -> ChannelEvent | None:
         """A contact came through an advertisement or a link and has not written yet: a note that nobody answers."""
         data = parse_item(ReferralData, raw, account)
         if data is None or update.sender.id == account.settings.ig_id:
@@ -118,7 +118,7 @@ class UpdateParser:
         payload = {"author": NOTE, "shown": True, "referral": origin, "sent_at": at}
         return _build_event(update.sender.id, topics.MESSAGE_RECEIVED, f"referral:{update.timestamp}:{digest}", payload)
 
-    def _parse_edit(self, update: Update, raw: Any, account: Account) -> Event | None:
+    def _parse_edit(self, update: Update, raw: Any, account: Account) -> ChannelEvent | None:
         edit = parse_item(MessageEdit, raw, account)
         if edit is None or update.sender.id == account.settings.ig_id:
             return None
@@ -126,7 +126,7 @@ class UpdateParser:
         payload = {"text": edit.text, "edited_at": at, "revision": edit.num_edit}
         return _build_event(update.sender.id, topics.MESSAGE_EDITED, edit.mid, payload, str(edit.num_edit))
 
-    def _parse_reaction(self, update: Update, raw: Any, account: Account) -> Event | None:
+    def _parse_reaction(self, update: Update, raw: Any, account: Account) -> ChannelEvent | None:
         reaction = parse_item(Reaction, raw, account)
         if reaction is None or update.sender.id == account.settings.ig_id:
             return None
@@ -140,7 +140,7 @@ class UpdateParser:
         revision = f"{emoji}:{update.sender.id}:{update.timestamp}"
         return _build_event(update.sender.id, topics.REACTION_CHANGED, reaction.mid, payload, revision)
 
-    def _parse_read_receipt(self, update: Update, raw: Any, account: Account) -> Event | None:
+    def _parse_read_receipt(self, update: Update, raw: Any, account: Account) -> ChannelEvent | None:
         read_receipt = parse_item(ReadReceipt, raw, account)
         if read_receipt is None or update.sender.id == account.settings.ig_id:
             return None
@@ -161,6 +161,8 @@ class UpdateParser:
 FRAME = frozenset({"sender", "recipient", "timestamp"})
 
 
-def _build_event(place: str, type_: str, external_id: str, payload: Mapping[str, Any], revision: str = "") -> Event:
+def _build_event(
+    place: str, type_: str, external_id: str, payload: Mapping[str, Any], revision: str = ""
+) -> ChannelEvent:
     address = Address(channel="instagram", value=place, assurance="channel")
-    return Event(type_, place, external_id, payload, [address], revision)
+    return ChannelEvent(type_, place, external_id, payload, [address], revision)

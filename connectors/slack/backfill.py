@@ -20,7 +20,7 @@ from connectors.slack.inbound.events import parse_events_api
 from connectors.slack.inbound.requests import Json
 from connectors.streams.history_retries import retry_when_limited
 from schemas.errors import SendRefused
-from schemas.ports import Account, BackfillContext, Event
+from schemas.ports import Account, BackfillContext, ChannelEvent
 
 log = structlog.get_logger("parley.slack")
 
@@ -47,7 +47,7 @@ class Room:
     kind: str
 
 
-async def read_history(account: Account, since: datetime, known: BackfillContext) -> AsyncIterator[list[Event]]:
+async def read_history(account: Account, since: datetime, known: BackfillContext) -> AsyncIterator[list[ChannelEvent]]:
     """See schemas.ports.BackfillChannel."""
     client = SlackClient(account.settings)
     try:
@@ -71,7 +71,7 @@ class History:
         self._read_threads: set[tuple[str, str]] = set()
         """By room and root."""
 
-    async def read(self, known: BackfillContext) -> AsyncIterator[list[Event]]:
+    async def read(self, known: BackfillContext) -> AsyncIterator[list[ChannelEvent]]:
         app, places = await self._identify(), await known.places()
         rooms = [room for kind in ROOM_KINDS async for room in self._list_rooms(kind)]
         # Slack allows about fifty reads a minute, so rooms without a known conversation come first.
@@ -134,8 +134,8 @@ class History:
         except SendRefused as error:
             self._log_warning("thread_not_read", kind=room.kind, reason=error.message)
 
-    def _parse_messages(self, app: AppIdentity, room: Room, messages: list[Json]) -> list[Event]:
-        events: list[Event] = []
+    def _parse_messages(self, app: AppIdentity, room: Room, messages: list[Json]) -> list[ChannelEvent]:
+        events: list[ChannelEvent] = []
         for message in sorted(messages, key=lambda each: float(each["ts"])):
             if self._would_be_sent(app, room, message):
                 event = {**message, "type": "message", "channel": room.id, "channel_type": room.kind}

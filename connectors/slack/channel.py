@@ -22,9 +22,9 @@ from schemas.ports import (
     AppendEvents,
     BackfillContext,
     Capabilities,
+    ChannelEvent,
     Connection,
     DeliveryPolicy,
-    Event,
     EventStreamContext,
     RateLimit,
     RawRequest,
@@ -84,7 +84,7 @@ class SlackChannel:
             self._webhooks = SlackWebhooks(self.parse_payload, self._tools.clock)
         return self._webhooks
 
-    def parse_payload(self, kind: requests.PayloadKind, payload: requests.Json, account: Account) -> list[Event]:
+    def parse_payload(self, kind: requests.PayloadKind, payload: requests.Json, account: Account) -> list[ChannelEvent]:
         """Parse a payload, whichever way it came. At the desk nobody is a contact. Raises InvalidRequest."""
         payload = requests.repair_payload(payload)
         at_desk = parse_desk_event(kind, payload, account)
@@ -126,15 +126,17 @@ class SlackChannel:
         settings: SlackAccount = account.settings
         return settings.mode == "socket"
 
-    async def stream(self, account: Account, line: EventStreamContext) -> None:
+    async def stream(self, account: Account, context: EventStreamContext) -> None:
         from connectors.slack.socket_mode.stream import SlackStream
 
-        await SlackStream(self, account, line, self._tools.clock).run()
+        await SlackStream(self, account, context, self._tools.clock).run()
 
     def backfills(self, account: Account) -> bool:
         return True
 
-    def backfill(self, account: Account, since: datetime, context: BackfillContext) -> AsyncIterator[list[Event]]:
+    def backfill(
+        self, account: Account, since: datetime, context: BackfillContext
+    ) -> AsyncIterator[list[ChannelEvent]]:
         from connectors.slack.backfill import read_history
 
         return read_history(account, since, context)

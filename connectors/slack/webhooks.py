@@ -12,9 +12,9 @@ from connectors.slack.inbound import requests
 from connectors.slack.inbound.requests import Json, PayloadKind
 from connectors.slack.settings import SlackAccount
 from schemas.errors import InvalidRequest, Unauthorized
-from schemas.ports import Account, AppendEvents, Clock, Event, RawRequest, WebhookAnswer
+from schemas.ports import Account, AppendEvents, ChannelEvent, Clock, RawRequest, WebhookAnswer
 
-ParsePayload = Callable[[PayloadKind, Json, Account], list[Event]]
+ParsePayload = Callable[[PayloadKind, Json, Account], list[ChannelEvent]]
 PASSED_HEADERS = ("content-type", "x-slack-request-timestamp", "x-slack-signature")
 """The headers that slack-bolt gets. Some others, which anybody could add, would make it skip its listeners."""
 

@@ -16,11 +16,11 @@ from connectors.streams.account_lease import AccountLease
 from connectors.streams.catch_up import HORIZON, CatchUp, ReadHistory
 from connectors.streams.timing import EventStreamTimings
 from schemas.errors import Fenced, InvalidRequest, TemporaryRefusal, Unavailable
-from schemas.ports import Account, Clock, Event, Metrics
+from schemas.ports import Account, ChannelEvent, Clock, Metrics
 
 log = structlog.get_logger("parley.streams")
 
-Accept = Callable[[Account, Sequence[Event]], Awaitable[None]]
+Accept = Callable[[Account, Sequence[ChannelEvent]], Awaitable[None]]
 """Append the events of an account; they are durable when it returns. Raises InvalidRequest, TemporaryRefusal."""
 
 
@@ -91,7 +91,7 @@ class AccountEventStream:
         """Seconds since the last event or heartbeat of the account; None if there was none."""
         return None if self._note.heard is None else self._clock() - self._note.heard
 
-    async def take(self, events: Sequence[Event]) -> None:
+    async def take(self, events: Sequence[ChannelEvent]) -> None:
         await self._wait_for_catch_up()
         self._holding.check()
         self._append_started = self._clock()
@@ -107,7 +107,7 @@ class AccountEventStream:
         self._holding.check()
         self._repeat_backfill()
 
-    async def find_missed(self, place: str, read: ReadHistory) -> list[Event]:
+    async def find_missed(self, place: str, read: ReadHistory) -> list[ChannelEvent]:
         await self._wait_for_catch_up()
         if self.catch_up is None or self._gap is None or place in self.read_places:
             return []
@@ -189,7 +189,7 @@ class AccountEventStream:
             unheard = [each for each in (self._append_started, self._pending_since) if each is not None]
             self._note = self._note.model_copy(update={"heard": min([self._clock(), *unheard])})
 
-    async def _append(self, events: Sequence[Event]) -> None:
+    async def _append(self, events: Sequence[ChannelEvent]) -> None:
         """Append the events; one that is invalid does not stop the others."""
         try:
             if events:

@@ -14,7 +14,7 @@ from connectors.streams.account_lease import AccountLease
 from connectors.streams.timing import EventStreamTimings
 from schemas.conversation import HANDLED_HORIZON_DAYS
 from schemas.errors import DeliveryError, Fenced, TemporaryRefusal
-from schemas.ports import Account, Clock, Event, Metrics
+from schemas.ports import Account, ChannelEvent, Clock, Metrics
 from schemas.topics import MESSAGE_RECEIVED
 
 log = structlog.get_logger("parley.streams")
@@ -23,8 +23,8 @@ HORIZON = timedelta(days=HANDLED_HORIZON_DAYS)
 """Older messages would be recorded and never answered."""
 PLACE_SECONDS = 2.0
 """For the history of a single place, for which new events wait; Discord's buttons fail after three."""
-ReadHistory = Callable[[datetime], AsyncIterator[list[Event]]]
-AppendEvents = Callable[[Sequence[Event]], Awaitable[None]]
+ReadHistory = Callable[[datetime], AsyncIterator[list[ChannelEvent]]]
+AppendEvents = Callable[[Sequence[ChannelEvent]], Awaitable[None]]
 OnCaughtUp = Callable[[datetime], None]
 
 
@@ -64,7 +64,7 @@ class CatchUp:
         if self._task is not None and not self._task.done() and seconds > 0:
             await asyncio.wait({self._task}, timeout=seconds)
 
-    async def read_place(self, heard: datetime, read: ReadHistory) -> list[Event] | None:
+    async def read_place(self, heard: datetime, read: ReadHistory) -> list[ChannelEvent] | None:
         """Return the events of one place; None if its history cannot be read now."""
         try:
             async with asyncio.timeout(PLACE_SECONDS):
@@ -117,7 +117,7 @@ class CatchUp:
     def _get_start(self, heard: datetime) -> datetime:
         return max(heard - timedelta(seconds=self._times.overlap), self._clock() - HORIZON)
 
-    def _count(self, events: Sequence[Event]) -> None:
+    def _count(self, events: Sequence[ChannelEvent]) -> None:
         self._metrics.count("parley_backfilled_total", len(events), channel=self._account.channel)
 
     def _log(self, event: str, **more: object) -> None:
@@ -125,7 +125,7 @@ class CatchUp:
         log.info(event, **fields, **more)
 
 
-def _mark_backfilled(event: Event) -> Event:
+def _mark_backfilled(event: ChannelEvent) -> ChannelEvent:
     if event.type != MESSAGE_RECEIVED:
         return event
     return replace(event, payload={**event.payload, "backfilled": True})

@@ -9,9 +9,9 @@ from schemas.messages import OutboundMessage, TranscriptMessage
 from schemas.ports import (
     Account,
     Capabilities,
+    ChannelEvent,
     Connection,
     DeliveryPolicy,
-    Event,
     RawRequest,
     RenderContext,
     Signals,
@@ -41,7 +41,7 @@ class WebChannel:
     def verify(self, request: RawRequest, account: Account) -> None:
         raise NotFound("the web channel takes no webhooks")
 
-    def parse(self, request: RawRequest, account: Account) -> list[Event]:
+    def parse(self, request: RawRequest, account: Account) -> list[ChannelEvent]:
         raise NotFound("the web channel takes no webhooks")
 
     def render(self, message: OutboundMessage, sending: RenderContext) -> list[VendorCall]:

@@ -17,9 +17,9 @@ from schemas.ports import (
     BackfillChannel,
     BackfillContext,
     Capabilities,
+    ChannelEvent,
     Connection,
     DeliveryPolicy,
-    Event,
     RateLimit,
     RawRequest,
     RenderContext,
@@ -63,8 +63,8 @@ class WhatsAppChannel:
     def verify(self, request: RawRequest, account: Account) -> None:
         self._get_provider(account).verify(request, account)
 
-    def parse(self, request: RawRequest, account: Account) -> list[Event]:
-        found: list[Event] = self._get_provider(account).parse(request, account)
+    def parse(self, request: RawRequest, account: Account) -> list[ChannelEvent]:
+        found: list[ChannelEvent] = self._get_provider(account).parse(request, account)
         return found
 
     def answer_handshake(self, request: RawRequest, account: Account) -> str | None:
@@ -87,8 +87,10 @@ class WhatsAppChannel:
         """Meta keeps no history; it repeats webhooks for days."""
         return isinstance(self._get_provider(account), BackfillChannel)
 
-    def backfill(self, account: Account, since: datetime, context: BackfillContext) -> AsyncIterator[list[Event]]:
-        found: AsyncIterator[list[Event]] = self._get_provider(account).backfill(account, since, context)
+    def backfill(
+        self, account: Account, since: datetime, context: BackfillContext
+    ) -> AsyncIterator[list[ChannelEvent]]:
+        found: AsyncIterator[list[ChannelEvent]] = self._get_provider(account).backfill(account, since, context)
         return found
 
     def _get_provider(self, account: Account) -> Any:

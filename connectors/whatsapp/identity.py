@@ -9,7 +9,7 @@ from typing import Any
 from schemas.conversation import Contact
 from schemas.errors import SendRefused
 from schemas.messages import Address
-from schemas.ports import Event
+from schemas.ports import ChannelEvent
 
 CHANNEL = "whatsapp"
 
@@ -27,9 +27,9 @@ class WhatsAppUser:
         ids = dict.fromkeys([self.place, *self.aliases, *filter(None, values)])
         return WhatsAppUser(self.place, tuple(ids)[1:], self.name)
 
-    def build_event(self, type_: str, external_id: str, payload: Mapping[str, Any], revision: str = "") -> Event:
+    def build_event(self, type_: str, external_id: str, payload: Mapping[str, Any], revision: str = "") -> ChannelEvent:
         addresses = [Address(channel=CHANNEL, value=each, assurance="channel") for each in (self.place, *self.aliases)]
-        return Event(type_, self.place, external_id, payload, addresses, revision)
+        return ChannelEvent(type_, self.place, external_id, payload, addresses, revision)
 
 
 def build_recipient(place: str, contact: Contact | None) -> dict[str, str]:

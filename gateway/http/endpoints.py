@@ -21,7 +21,7 @@ VISITOR, ADMIN, SIGNATURE, CONSOLE, PUBLIC = "visitor", "admin", "signature", "c
 
 
 @dataclass(frozen=True, slots=True)
-class Endpoint:
+class ApiEndpoint:
     """The description of an endpoint. ``responses`` maps a status to a model, to a media type if the body is not JSON,
     or to "" if there is no body. ``query`` maps parameters to descriptions. ``errors`` are the codes other than 500."""
 
@@ -70,28 +70,28 @@ STATUS_BY_CODE: dict[str, int] = {
 
 def _chat_endpoint(
     method: str, path: str, summary: str, responses: dict[int, type[BaseModel] | str], **more: object
-) -> Endpoint:
+) -> ApiEndpoint:
     settings = {"auth": VISITOR, "errors": _CHAT_ERRORS, "group": "chat"} | more
-    return Endpoint(method, "/v1/chat/{tenant}" + path, summary, responses, **settings)  # type: ignore[arg-type]
+    return ApiEndpoint(method, "/v1/chat/{tenant}" + path, summary, responses, **settings)  # type: ignore[arg-type]
 
 
 def _admin_endpoint(
     method: str, path: str, summary: str, responses: dict[int, type[BaseModel] | str], **more: object
-) -> Endpoint:
+) -> ApiEndpoint:
     settings = {"auth": ADMIN, "errors": _ADMIN_ERRORS, "group": "admin"} | more
-    return Endpoint(method, "/v1/admin/{tenant}" + path, summary, responses, **settings)  # type: ignore[arg-type]
+    return ApiEndpoint(method, "/v1/admin/{tenant}" + path, summary, responses, **settings)  # type: ignore[arg-type]
 
 
-def _page_endpoint(path: str, summary: str, **more: object) -> Endpoint:
+def _page_endpoint(path: str, summary: str, **more: object) -> ApiEndpoint:
     """Describe a page. 303 redirects to the sign-in page; 204 tells the page's script that nothing has changed."""
     settings = {"auth": CONSOLE, "errors": _CONSOLE_ERRORS, "group": "console"} | more
-    return Endpoint("GET", "/console" + path, summary, {200: "text/html", 204: "", 303: ""}, **settings)  # type: ignore[arg-type]
+    return ApiEndpoint("GET", "/console" + path, summary, {200: "text/html", 204: "", 303: ""}, **settings)  # type: ignore[arg-type]
 
 
-def _form_endpoint(path: str, summary: str, **more: object) -> Endpoint:
+def _form_endpoint(path: str, summary: str, **more: object) -> ApiEndpoint:
     """Describe a form. After success, 303 redirects to a page that says so."""
     settings = {"auth": CONSOLE, "body": _URLENCODED, "errors": _FORM_ERRORS, "group": "console"} | more
-    return Endpoint("POST", "/console" + path, summary, {200: "text/html", 303: ""}, **settings)  # type: ignore[arg-type]
+    return ApiEndpoint("POST", "/console" + path, summary, {200: "text/html", 303: ""}, **settings)  # type: ignore[arg-type]
 
 
 _LIST_QUERY = {
@@ -99,7 +99,7 @@ _LIST_QUERY = {
     "channel": "Only conversations on this channel.",
     "after": "The cursor of an older page.",
 }
-CONSOLE_ENDPOINTS: tuple[Endpoint, ...] = (
+CONSOLE_ENDPOINTS: tuple[ApiEndpoint, ...] = (
     _page_endpoint("", "Show the sign-in form.", auth=PUBLIC, query={"next": "The page to show after signing in."}),
     _page_endpoint("/session", "Check whether this browser is signed in (204).", auth=PUBLIC),
     _page_endpoint(
@@ -111,7 +111,7 @@ CONSOLE_ENDPOINTS: tuple[Endpoint, ...] = (
         "/{tenant}/deadletters", "List dead letters.", query={"code": "Only dead letters with this error code."}
     ),
     _page_endpoint("/{tenant}/knowledge", "List the tenant's documents."),
-    Endpoint(
+    ApiEndpoint(
         "GET", "/console/assets/{file}", "Download a file of the console.", {200: "text/css"}, errors=("not_found",)
     ),
     _form_endpoint("/session", "Sign in with the admin token, or with a name and a password.", auth=PUBLIC),
@@ -129,7 +129,7 @@ CONSOLE_ENDPOINTS: tuple[Endpoint, ...] = (
 _PAGE_QUERY = {"after": "The `next` of the previous page.", "limit": "Items per page, 1 to 200 (default 50)."}
 _PAGE_ERRORS = ("invalid_request", *_ADMIN_ERRORS)
 
-ENDPOINTS: tuple[Endpoint, ...] = (
+ENDPOINTS: tuple[ApiEndpoint, ...] = (
     _chat_endpoint(
         "POST",
         "/sessions",
@@ -207,7 +207,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         auth=PUBLIC,
         errors=("invalid_request", "forbidden", "not_found", "unavailable"),
     ),
-    Endpoint(
+    ApiEndpoint(
         "POST",
         "/v1/webhooks/{channel}/{tenant}/{account}",
         "Receive a vendor's webhook; the response is sent once its events are durable.",
@@ -217,7 +217,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         errors=_WEBHOOK_ERRORS,
         group="webhooks",
     ),
-    Endpoint(
+    ApiEndpoint(
         "GET",
         "/v1/webhooks/{channel}/{tenant}/{account}",
         "Answer a vendor's verification of the address.",
@@ -346,22 +346,22 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         errors=("conflict", *_ADMIN_ERRORS),
     ),
     *CONSOLE_ENDPOINTS,
-    Endpoint("GET", "/healthz", "Check that the process is alive.", {200: models.HealthResponse}),
-    Endpoint(
+    ApiEndpoint("GET", "/healthz", "Check that the process is alive.", {200: models.HealthResponse}),
+    ApiEndpoint(
         "GET",
         "/readyz",
         "Check that the process can do its work.",
         {200: models.ReadinessResponse},
         errors=("unavailable",),
     ),
-    Endpoint("GET", "/metrics", "Read the metrics, in the format of Prometheus.", {200: "text/plain"}),
-    Endpoint("GET", "/v1/openapi.json", "Read this document.", {200: "application/json"}),
+    ApiEndpoint("GET", "/metrics", "Read the metrics, in the format of Prometheus.", {200: "text/plain"}),
+    ApiEndpoint("GET", "/v1/openapi.json", "Read this document.", {200: "application/json"}),
     *(
-        Endpoint("GET", f"/{name}", "Download a file of the chat widget.", {200: kind})
+        ApiEndpoint("GET", f"/{name}", "Download a file of the chat widget.", {200: kind})
         for name, kind in WIDGET_FILES.items()
     ),
-    Endpoint("GET", "/", "Show the demo page (embedded mode only).", {200: "text/html"}, errors=("not_found",)),
-    Endpoint(
+    ApiEndpoint("GET", "/", "Show the demo page (embedded mode only).", {200: "text/html"}, errors=("not_found",)),
+    ApiEndpoint(
         "GET",
         "/demo/{file}",
         "Download a file of the demo page.",

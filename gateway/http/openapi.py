@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from gateway.console.sessions import COOKIE
-from gateway.http.endpoints import ADMIN, CONSOLE, ENDPOINTS, PUBLIC, SIGNATURE, STATUS_BY_CODE, VISITOR, Endpoint
+from gateway.http.endpoints import ADMIN, CONSOLE, ENDPOINTS, PUBLIC, SIGNATURE, STATUS_BY_CODE, VISITOR, ApiEndpoint
 from gateway.http.response_models import ErrorResponse, StaleEpochResponse
 
 _NON_WORD = re.compile(r"[^a-z0-9]+")
@@ -86,7 +86,7 @@ def _build_schemas() -> JsonObject:
     return definitions
 
 
-def _describe_operation(endpoint: Endpoint) -> JsonObject:
+def _describe_operation(endpoint: ApiEndpoint) -> JsonObject:
     out: JsonObject = {
         "operationId": _build_operation_id(endpoint),
         "summary": endpoint.summary,
@@ -100,12 +100,12 @@ def _describe_operation(endpoint: Endpoint) -> JsonObject:
     return out
 
 
-def _build_operation_id(endpoint: Endpoint) -> str:
+def _build_operation_id(endpoint: ApiEndpoint) -> str:
     words = _BRACES.sub("", endpoint.path.removeprefix("/v1")).strip("/").replace(".", "_") or "page"
     return f"{endpoint.method.lower()}_{_NON_WORD.sub('_', words)}"
 
 
-def _describe_parameters(endpoint: Endpoint) -> list[JsonObject]:
+def _describe_parameters(endpoint: ApiEndpoint) -> list[JsonObject]:
     path: list[JsonObject] = [
         {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
         for name in _PARAMETER.findall(endpoint.path)
@@ -123,7 +123,7 @@ def _describe_parameters(endpoint: Endpoint) -> list[JsonObject]:
     return path + query
 
 
-def _build_query_schema(endpoint: Endpoint, name: str) -> JsonObject:
+def _build_query_schema(endpoint: ApiEndpoint, name: str) -> JsonObject:
     if name == "wait":
         return {"type": "number", "minimum": 0, "maximum": 25}
     # `after` is a number in transcripts and a cursor in lists.
@@ -131,7 +131,7 @@ def _build_query_schema(endpoint: Endpoint, name: str) -> JsonObject:
     return {"type": "integer", "minimum": 0} if is_integer else {"type": "string"}
 
 
-def _describe_responses(endpoint: Endpoint) -> JsonObject:
+def _describe_responses(endpoint: ApiEndpoint) -> JsonObject:
     out: JsonObject = {}
     for status, model in endpoint.responses.items():
         response: JsonObject = {"description": _SUCCESS_DESCRIPTIONS.get(status, "Success.")}

@@ -16,7 +16,7 @@ from schemas.errors import NotFound, Unavailable
 from schemas.ports import (
     Account,
     Channel,
-    Event,
+    ChannelEvent,
     RawRequest,
     WebhookAnswer,
     WebhookHandshake,
@@ -79,7 +79,7 @@ class Webhooks:
         await self._append(account, self._parsers[channel.name].parse(raw, account))
         return None
 
-    async def _append(self, called: Account, events: Sequence[Event]) -> None:
+    async def _append(self, called: Account, events: Sequence[ChannelEvent]) -> None:
         if not events:
             return
         if self._parts.is_state_lost():
@@ -129,9 +129,9 @@ def normalize_headers(headers: Mapping[str, str]) -> dict[str, str]:
     return normalized
 
 
-def group_by_account(called: Account, events: Sequence[Event]) -> Collection[tuple[Account, list[Event]]]:
+def group_by_account(called: Account, events: Sequence[ChannelEvent]) -> Collection[tuple[Account, list[ChannelEvent]]]:
     """Group events by account, since a vendor may put events for several of our accounts into one request."""
-    owners: dict[tuple[str, str], tuple[Account, list[Event]]] = {}
+    owners: dict[tuple[str, str], tuple[Account, list[ChannelEvent]]] = {}
     for event in events:
         owner = event.account or called
         owners.setdefault((owner.tenant, owner.name), (owner, []))[1].append(event)

@@ -21,7 +21,7 @@ from schemas.conversation_activity import Feedback
 from schemas.envelope import envelope
 from schemas.errors import InvalidRequest, ParleyError, Unavailable
 from schemas.messages import MAX_TEXT, Address, Attachment, Author, ChoiceSelection, Printable, TranscriptMessage
-from schemas.ports import Event
+from schemas.ports import ChannelEvent
 from schemas.privacy.cards import mask_cards
 
 PAGE_SIZE = 200
@@ -144,7 +144,7 @@ class ChatService:
         self, visit: Visit, kind: str, external_id: str, payload: dict[str, Any], *, counted: bool = True
     ) -> AcceptedEvent:
         self._check_state_available()
-        event = Event(
+        event = ChannelEvent(
             type=kind,
             place=visit.place,
             external_id=external_id,

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, create_model
 
-from agent_worker.actions.http_action import Endpoint, EndpointAnswer
+from agent_worker.actions.http_action import ActionEndpoint, EndpointAnswer
 from agent_worker.actions.policy import PolicyOverrides
 from agent_worker.actions.registry import load_actions
 from agent_worker.actions.spec import Action, AmountLimit, check_declaration, exceeds
@@ -95,8 +95,8 @@ def _build_action(name: str, endpoint: EndpointSettings) -> Action:
     return action
 
 
-def _build_endpoint(endpoint: EndpointSettings) -> Endpoint:
-    return Endpoint(
+def _build_endpoint(endpoint: EndpointSettings) -> ActionEndpoint:
+    return ActionEndpoint(
         method=endpoint.method,
         url=endpoint.url,
         contact=endpoint.contact,

@@ -21,7 +21,7 @@ from gateway.wiring.parts import Parts, list_accounts
 from gateway.wiring.supervisor import Supervisor
 from gateway.wiring.vendor_files import VendorFiles
 from schemas.errors import SetupError
-from schemas.ports import Account, Event
+from schemas.ports import Account, ChannelEvent
 
 SWEEP_EVERY = 15.0
 
@@ -32,7 +32,7 @@ class DeskRouter:
     def __init__(self, desks: Mapping[str, DeskInboundPipeline]) -> None:
         self._desks = desks
 
-    async def accept(self, account: Account, events: Sequence[Event]) -> None:
+    async def accept(self, account: Account, events: Sequence[ChannelEvent]) -> None:
         if (desk := self._desks.get(account.channel)) is not None:
             await desk.accept(account, events)
 

@@ -13,7 +13,7 @@ from gateway.wiring.desk import build_desk_router
 from gateway.wiring.parts import Parts
 from gateway.wiring.supervisor import Supervisor
 from schemas.errors import Unavailable
-from schemas.ports import Account, BackfillChannel, Channel, DeskInbound, Event, EventStreamChannel
+from schemas.ports import Account, BackfillChannel, Channel, ChannelEvent, DeskInbound, EventStreamChannel
 
 
 class StreamIntake:
@@ -24,7 +24,7 @@ class StreamIntake:
         self._inbound = build_inbound(parts, desk)
         self._allowance = RateLimits(parts)
 
-    async def accept(self, account: Account, events: Sequence[Event]) -> None:
+    async def accept(self, account: Account, events: Sequence[ChannelEvent]) -> None:
         """See connectors.streams.Accept."""
         if self._parts.is_state_lost():
             raise Unavailable("state is being rebuilt", retry_after_ms=2000)

@@ -37,12 +37,12 @@ from schemas.ports.channel import (
     AppendEvents,
     Capabilities,
     Channel,
+    ChannelEvent,
     Connection,
     DeliveryLookup,
     DeliveryPolicy,
     DeskInbound,
     EditRenderer,
-    Event,
     FileFetcher,
     LiveReplyLimits,
     LiveReplyRenderer,
@@ -85,13 +85,6 @@ from schemas.ports.event_streams import (
     EventStreamChannel,
     EventStreamContext,
 )
-from schemas.ports.intents import (
-    ActionClaim,
-    ClaimVerdict,
-    Deliveries,
-    Journal,
-    SendVerdict,
-)
 from schemas.ports.knowledge import (
     AssuranceLookup,
     Knowledge,
@@ -99,12 +92,12 @@ from schemas.ports.knowledge import (
     SearchResult,
 )
 from schemas.ports.model import (
+    ActionOffer,
     ActionResult,
     AnswerDraft,
     FetchFile,
     Model,
     NonTextContent,
-    Offer,
     Question,
     QuestionPart,
     Transcribe,
@@ -116,6 +109,13 @@ from schemas.ports.parking import (
     Strike,
     StrikeCode,
     Strikes,
+)
+from schemas.ports.side_effects import (
+    ActionClaim,
+    ClaimVerdict,
+    Deliveries,
+    Journal,
+    SendVerdict,
 )
 from schemas.ports.sources import (
     Content,
@@ -145,6 +145,7 @@ __all__ = [
     "AccountInspector",
     "AccountPolicies",
     "ActionClaim",
+    "ActionOffer",
     "ActionResult",
     "AnswerDraft",
     "AppendEvents",
@@ -157,6 +158,7 @@ __all__ = [
     "Bus",
     "Capabilities",
     "Channel",
+    "ChannelEvent",
     "ClaimVerdict",
     "Clock",
     "CommitResult",
@@ -173,7 +175,6 @@ __all__ = [
     "DeskInbound",
     "DocumentDraft",
     "EditRenderer",
-    "Event",
     "EventStreamChannel",
     "EventStreamContext",
     "FetchFile",
@@ -193,7 +194,6 @@ __all__ = [
     "Metrics",
     "Model",
     "NonTextContent",
-    "Offer",
     "OwnershipResult",
     "Page",
     "Parking",

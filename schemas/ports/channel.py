@@ -15,8 +15,8 @@ from schemas.messages import Address, Attachment, OutboundMessage, RemoteFile, R
 class RawRequest:
     """A webhook request: header names in lower case, ``body`` as received, ``url`` as the vendor called it.
 
-    Treat it as immutable. It and Event are not declared frozen, because that doubles the time of creating one, and
-    every webhook needs both."""
+    Treat it as immutable. It and ChannelEvent are not declared frozen, because that doubles the time of creating one,
+    and every webhook needs both."""
 
     method: str
     url: str
@@ -40,7 +40,7 @@ class Account:
 
 
 @dataclass(slots=True)
-class Event:
+class ChannelEvent:
     """An event that ``parse`` found in a request: a typed payload on its way into an envelope. Treat it as immutable.
 
     ``account`` is set when the event belongs to a sibling of the account that was called. A payload refers to messages
@@ -198,7 +198,7 @@ class Channel(Transport, Protocol):
 class WebhookParser(Protocol):
     """A channel that only parses: the gateway appends the events and then responds with an empty 200. Pure."""
 
-    def parse(self, request: RawRequest, account: Account) -> list[Event]:
+    def parse(self, request: RawRequest, account: Account) -> list[ChannelEvent]:
         """The events in a request. Unknown kinds are logged and left out. Raises InvalidRequest."""
 
 
@@ -210,7 +210,7 @@ class WebhookAnswer:
     content_type: str = "text/plain"
 
 
-AppendEvents = Callable[[Sequence[Event]], Awaitable[None]]
+AppendEvents = Callable[[Sequence[ChannelEvent]], Awaitable[None]]
 """Append the events of the account that was called; they are durable when it returns. Raises what the response is to
 say: InvalidRequest, TemporaryRefusal."""
 
@@ -361,7 +361,7 @@ class AccountInspector(Protocol):
 class DeskInbound(Protocol):
     """The entry point for what people do at the desk."""
 
-    async def accept(self, account: Account, events: Sequence[Event]) -> None:
+    async def accept(self, account: Account, events: Sequence[ChannelEvent]) -> None:
         """Append the events; when this returns they are accepted. Each event is a ``parley.desk.acted.v1`` whose
         payload has the fields of ``DeskCommand`` without ``id``, ``account``, ``place`` and ``external_id``: the id is
         derived from the event's place, external id and revision. Events of no conversation of ours are dropped.

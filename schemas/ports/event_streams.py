@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Protocol, runtime_checkable
 
 from schemas.messages import Address
-from schemas.ports.channel import Account, Event
+from schemas.ports.channel import Account, ChannelEvent
 
 
 class EventStreamContext(Protocol):
@@ -17,7 +17,7 @@ class EventStreamContext(Protocol):
     def session(self) -> Mapping[str, Any]:
         """Return the state that the last holder, perhaps another process, stored; empty at first."""
 
-    async def take(self, events: Sequence[Event]) -> None:
+    async def take(self, events: Sequence[ChannelEvent]) -> None:
         """Append events; durable when it returns, and only then may they be acknowledged. Raises TemporaryRefusal
         (acknowledge nothing; the same events may be given again) and Fenced (another process holds the account)."""
 
@@ -35,7 +35,9 @@ class EventStreamContext(Protocol):
         send what happened since the account was last connected, so its history is read, and ``take`` waits for that
         for at most ``hold`` seconds. A history that the last holder did not finish is read in any case."""
 
-    async def find_missed(self, place: str, read: Callable[[datetime], AsyncIterator[list[Event]]]) -> list[Event]:
+    async def find_missed(
+        self, place: str, read: Callable[[datetime], AsyncIterator[list[ChannelEvent]]]
+    ) -> list[ChannelEvent]:
         """Return what was missed in a place that the last backfill did not know; ``read`` yields its history since a
         time. Nothing if the place was read since the last gap, or cannot be read now: then the backfill is repeated
         after the next ``take``."""
@@ -80,6 +82,8 @@ class BackfillChannel(Protocol):
 
     def backfills(self, account: Account) -> bool: ...
 
-    def backfill(self, account: Account, since: datetime, context: BackfillContext) -> AsyncIterator[list[Event]]:
+    def backfill(
+        self, account: Account, since: datetime, context: BackfillContext
+    ) -> AsyncIterator[list[ChannelEvent]]:
         """The messages since then, in order within each place: the same events, with the same ids, as the vendor sent
         or would have sent. Raises a DeliveryError when it is uncertain whether these were all."""

@@ -29,7 +29,7 @@ class ActionResult:
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
+class ActionOffer:
     """An action that this contact may ask for in this turn. ``parameters`` is the JSON schema of what may be filled in;
     the contact's identity is not part of it. ``examples`` are messages that ask for the action; ``title`` is for
     people. ``call`` never raises for arguments of a wrong type or range: that is a result, ``refused``."""
@@ -80,7 +80,7 @@ class Question:
     kind: str = ""
     references: Sequence[str] = ()
     context: str = ""
-    offers: Sequence[Offer] = ()
+    offers: Sequence[ActionOffer] = ()
     contact: str = ""
     filling: Filling | None = None
     parts: Sequence[QuestionPart] = ()

@@ -14,8 +14,8 @@ from schemas.messages import TranscriptMessage
 from schemas.ports.bus import Record
 from schemas.ports.conversations import Contacts, Conversations
 from schemas.ports.coordination import KnowledgeHeads, Leases, Limiter, Signals, VisitorTokens
-from schemas.ports.intents import Deliveries, Journal
 from schemas.ports.parking import DeadLetters, Parking, Strikes
+from schemas.ports.side_effects import Deliveries, Journal
 from schemas.ports.transcript import Transcript, Turns
 
 

@@ -15,9 +15,9 @@ from schemas.messages import Address, OutboundMessage
 from schemas.ports import (
     Account,
     Capabilities,
+    ChannelEvent,
     Connection,
     DeliveryPolicy,
-    Event,
     RawRequest,
     RenderContext,
     VendorCall,
@@ -72,14 +72,14 @@ class SignedChannel:
         if not hmac.compare_digest(request.headers.get(HEADER, ""), signature(request.body)):
             raise Unauthorized("the signature is wrong")
 
-    def parse(self, request: RawRequest, account: Account) -> list[Event]:
+    def parse(self, request: RawRequest, account: Account) -> list[ChannelEvent]:
         try:
             body = Body.model_validate_json(request.body)
         except ValidationError:
             raise InvalidRequest("not a message") from None
         sender = body.sender.wa_id
         return [
-            Event(
+            ChannelEvent(
                 type=topics.MESSAGE_RECEIVED,
                 place=sender,
                 external_id=body.id,

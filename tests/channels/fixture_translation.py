@@ -20,7 +20,7 @@ from schemas.messages import OutboundMessage
 from schemas.ports import (
     Account,
     Channel,
-    Event,
+    ChannelEvent,
     RawRequest,
     RenderContext,
     VendorCall,
@@ -107,7 +107,7 @@ def _answer(answer: WebhookAnswer) -> str:
     return str(text)
 
 
-def _event(event: Event) -> dict[str, Any]:
+def _event(event: ChannelEvent) -> dict[str, Any]:
     told = {
         "type": event.type,
         "place": event.place,

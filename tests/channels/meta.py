@@ -14,7 +14,7 @@ from connectors.channel_services import ChannelServices
 from connectors.registry import load_settings_model, open_channel
 from schemas.errors import NotFound
 from schemas.messages import Attachment, OutboundMessage
-from schemas.ports import Account, Channel, Event, RawRequest, RenderContext, VendorCall, VendorResponse
+from schemas.ports import Account, Channel, ChannelEvent, RawRequest, RenderContext, VendorCall, VendorResponse
 from tests.channels.webhook_intake import parse_webhook
 from tests.simulators.webhook_receiver import Receiver
 
@@ -65,7 +65,7 @@ class MetaAccount:
     async def send(self, text: str = "Hello", **more: Any) -> list[str]:
         return [await self.perform(call) for call in self.calls(text, **more)]
 
-    async def events(self) -> list[Event]:
+    async def events(self) -> list[ChannelEvent]:
         """Of every webhook so far, each verified and parsed as it came."""
         await self.vendor.settled()
         return [event for request in self.raw() for event in self._parsed(request)]
@@ -76,7 +76,7 @@ class MetaAccount:
             for each in self.receiver.accepted
         ]
 
-    def _parsed(self, request: RawRequest) -> list[Event]:
+    def _parsed(self, request: RawRequest) -> list[ChannelEvent]:
         self.channel.verify(request, self.account)
         return parse_webhook(self.channel, request, self.account)
 

@@ -22,7 +22,7 @@ from schemas import topics
 from schemas.envelope import Envelope
 from schemas.errors import BusUnavailable
 from schemas.messages import InboundMessage
-from schemas.ports import Account, Bus, Channel, Event, Position, State
+from schemas.ports import Account, Bus, Channel, ChannelEvent, Position, State
 from tests.harness.channel_tools import tools_of
 from tests.simulators.vendor import Vendor
 
@@ -75,7 +75,7 @@ class StreamProcesses:
             stop.set()
             await running
 
-    async def accept(self, account: Account, events: Sequence[Event]) -> None:
+    async def accept(self, account: Account, events: Sequence[ChannelEvent]) -> None:
         inbound = InboundPipeline(
             bus=self.narrow,  # type: ignore[arg-type]  # of the bus it needs the append
             contacts=self.state.contacts,

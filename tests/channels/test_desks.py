@@ -19,7 +19,7 @@ from connectors.slack.channel import SlackChannel
 from schemas import topics
 from schemas.desk import DeskCommandKind
 from schemas.errors import InvalidRequest, Unauthorized
-from schemas.ports import Account, Event, RawRequest
+from schemas.ports import Account, ChannelEvent, RawRequest
 from tests.channels import fixture_translation
 from tests.channels.fixture_cases import cases, read
 from tests.channels.test_slack_malformed_events import JUNK, changed, nodes
@@ -32,7 +32,7 @@ DESK = "C0DESK001"
 _CHANNEL = re.compile(r"[CDG]0[A-Z0-9]{4,}")
 INBOUND = [pytest.param(case, id=case.name) for case in cases("slack", "inbound")]
 AT_DESK = [case for case in cases("slack", "inbound") if case.name.startswith("desk_")]
-Parse = Callable[[Any], list[Event]]
+Parse = Callable[[Any], list[ChannelEvent]]
 NOTHING: Any = None
 TOOLS = ChannelServices(NOTHING, NOTHING, NOTHING, NOTHING)
 WEBHOOK = Account("shop", "webhook", "main", WebhookAccount(url="http://127.0.0.1", secret=SecretStr("secret")))
@@ -80,7 +80,7 @@ def told_by_slack(case: Path) -> tuple[Any, Parse]:
     channel, account = slack()
     what, payload = read_slack_payload(fixture_translation.request(case)[0], account, NOW)
 
-    def parse(odd: Any) -> list[Event]:
+    def parse(odd: Any) -> list[ChannelEvent]:
         with capture_logs():
             events = channel.parse_payload(what, odd, account)
         return [] if (DESK in str(odd) and not _is_there(odd)) or DESK not in str(odd) else events
@@ -93,7 +93,7 @@ def told_by_webhook(kind: str) -> tuple[Any, Parse]:
     payload = [{"queue": "support", "thread": "1", "message": "2", "act": act}]
     desk = WebhookDesk(TOOLS)
 
-    def parse(odd: Any) -> list[Event]:
+    def parse(odd: Any) -> list[ChannelEvent]:
         try:
             return desk.parse(RawRequest("POST", "", {}, {}, orjson.dumps(odd)), WEBHOOK)
         except InvalidRequest:

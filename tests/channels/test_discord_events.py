@@ -18,7 +18,7 @@ from connectors.discord.settings import ACCOUNT
 from schemas import topics
 from schemas.errors import InvalidRequest
 from schemas.messages import Author, Choice, InboundMessage, OutboundMessage
-from schemas.ports import Account, Event, RawRequest, RenderContext
+from schemas.ports import Account, ChannelEvent, RawRequest, RenderContext
 from tests.harness.channel_tools import NOW, no_files
 from tests.simulators.discord import Discord
 from tests.simulators.discord.raw_client import Line, line
@@ -40,11 +40,11 @@ class GatewayReader:
     async def frame(self, name: str) -> dict[str, Any]:
         return await self.line.until(name)
 
-    async def hear(self, name: str) -> list[Event]:
+    async def hear(self, name: str) -> list[ChannelEvent]:
         """The next frame of this name, parsed."""
         return self.parse(await self.frame(name))
 
-    def parse(self, frame: Any) -> list[Event]:
+    def parse(self, frame: Any) -> list[ChannelEvent]:
         if isinstance(frame, dict) and str(frame.get("d", {}).get("channel_id")) in self.server.world.channels:
             room = self.server.world.channels[str(frame["d"]["channel_id"])]
             context = {"bot": self.server.world.bot.id, "parent": room.parent or ""}

@@ -12,7 +12,7 @@ import pytest
 
 from schemas import topics
 from schemas.errors import InvalidRequest
-from schemas.ports import Event
+from schemas.ports import ChannelEvent
 from tests.channels import fixture_cases, fixture_translation
 from tests.channels.webhook_intake import parse_webhook
 from tests.harness.channel_tools import NOW
@@ -72,7 +72,7 @@ def spoilt(body: Any, chance: random.Random) -> Any:
     return body
 
 
-def assert_fits(event: Event) -> None:
+def assert_fits(event: ChannelEvent) -> None:
     """As the way in makes a payload of it."""
     assert event.place
     assert event.place in [address.value for address in event.addresses]

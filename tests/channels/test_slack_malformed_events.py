@@ -17,7 +17,7 @@ from connectors.slack.inbound.requests import Json
 from connectors.slack.settings import SlackAccount
 from schemas import topics
 from schemas.errors import InvalidRequest
-from schemas.ports import Event
+from schemas.ports import ChannelEvent
 from tests.channels import fixture_translation
 from tests.channels.fixture_cases import ROOT, cases
 from tests.channels.webhook_intake import read_slack_payload
@@ -43,7 +43,7 @@ def changed(payload: Json, path: tuple[Any, ...], junk: Any) -> Json:
     return whole
 
 
-def fits(event: Event) -> bool:
+def fits(event: ChannelEvent) -> bool:
     """As it is put on the log: encoded, with what the edge adds."""
     added = {"id": "i", "message_id": "i", "contact_id": "c", "place": event.place, "sent_at": NOW}
     model = topics.EVENT_TYPES[event.type][0]

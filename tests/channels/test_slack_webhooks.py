@@ -15,7 +15,7 @@ from connectors.slack.channel import SlackChannel
 from schemas import ids, topics
 from schemas.errors import Unauthorized
 from schemas.messages import Author, Choice, OutboundMessage
-from schemas.ports import Account, Event, RawRequest, RenderContext, WebhookAnswer, WebhookHandshake
+from schemas.ports import Account, ChannelEvent, RawRequest, RenderContext, WebhookAnswer, WebhookHandshake
 from tests.channels.webhook_intake import WebhookResult, take_webhook
 from tests.harness.channel_tools import no_files
 from tests.simulators.slack.server import SlackVendor
@@ -42,10 +42,10 @@ class Edge:
     def raw(self) -> list[RawRequest]:
         return [_raw(received) for received in self.receiver.requests]
 
-    async def events(self, kind: str = "") -> list[Event]:
+    async def events(self, kind: str = "") -> list[ChannelEvent]:
         """Everything that came so far, in order."""
         await self.slack.settled()
-        found: list[Event] = []
+        found: list[ChannelEvent] = []
         for request in self.raw:
             taken = self.take(request)
             assert taken.answer is None
@@ -55,7 +55,7 @@ class Edge:
     def take(self, request: RawRequest) -> WebhookResult:
         return take_webhook(self.channel, request, self.account)
 
-    def id_of(self, event: Event) -> str:
+    def id_of(self, event: ChannelEvent) -> str:
         return ids.event_id("shop", "slack", "main", event.place, event.external_id, event.type, event.revision)
 
     async def ask(self, *choices: str) -> str:

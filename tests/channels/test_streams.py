@@ -17,7 +17,7 @@ from infra.state.sqlite.engine import open_sqlite_state
 from schemas import topics
 from schemas.errors import Fenced, StateUnavailable
 from schemas.messages import Address
-from schemas.ports import Account, BackfillContext, Event, EventStreamContext, Leases, State
+from schemas.ports import Account, BackfillContext, ChannelEvent, EventStreamContext, Leases, State
 from tests.channels.stream_account import TIMES, now, wait_until
 
 ACCOUNT = Account("shop", "radio", "main", None)
@@ -34,7 +34,7 @@ class StreamChannel:
     log: list[Seen]
     calls: bool = False
     greets: bool = True
-    line: EventStreamContext | None = None
+    context: EventStreamContext | None = None
     asked: list[datetime] = field(default_factory=list)
     answers: asyncio.Event = field(default_factory=asyncio.Event)
     """Cleared, its vendor's history keeps whoever asks waiting."""
@@ -47,12 +47,12 @@ class StreamChannel:
     def streams(self, account: Account) -> bool:
         return not self.calls
 
-    async def stream(self, account: Account, line: EventStreamContext) -> None:
-        self.line = line
+    async def stream(self, account: Account, context: EventStreamContext) -> None:
+        self.context = context
         self.log.append((self.process, "on"))
         try:
             if self.greets:
-                await line.live(missed=True, hold=0)
+                await context.live(missed=True, hold=0)
             await asyncio.Event().wait()
         finally:
             self.log.append((self.process, "off"))
@@ -60,7 +60,9 @@ class StreamChannel:
     def backfills(self, account: Account) -> bool:
         return True
 
-    async def backfill(self, account: Account, since: datetime, context: BackfillContext) -> AsyncIterator[list[Event]]:
+    async def backfill(
+        self, account: Account, since: datetime, context: BackfillContext
+    ) -> AsyncIterator[list[ChannelEvent]]:
         self.asked.append(since)
         self.log.append((self.process, "asked"))
         await self.answers.wait()
@@ -102,12 +104,12 @@ class StreamProcess:
     radio: StreamChannel
     leases: Cut
     ready: bool = True
-    taken: list[Event] = field(default_factory=list)
+    taken: list[ChannelEvent] = field(default_factory=list)
     stop: asyncio.Event = field(default_factory=asyncio.Event)
     running: asyncio.Task[None] | None = None
 
     def start(self, state: State) -> None:
-        async def accept(account: Account, events: Sequence[Event]) -> None:
+        async def accept(account: Account, events: Sequence[ChannelEvent]) -> None:
             self.taken += events
 
         async def ready() -> bool:
@@ -158,8 +160,8 @@ async def stream_processes(tmp_path: Path) -> AsyncIterator[StreamProcesses]:
     await database.close()
 
 
-def said() -> Event:
-    return Event(topics.MESSAGE_RECEIVED, "p", "1", {"text": "hello"}, [Address(channel="radio", value="p")])
+def said() -> ChannelEvent:
+    return ChannelEvent(topics.MESSAGE_RECEIVED, "p", "1", {"text": "hello"}, [Address(channel="radio", value="p")])
 
 
 async def test_a_holder_that_cannot_renew_is_silent_before_another_speaks(stream_processes: StreamProcesses) -> None:
@@ -178,14 +180,14 @@ async def test_a_holder_that_cannot_renew_is_silent_before_another_speaks(stream
 async def test_events_that_reach_a_former_holder_are_not_accepted(stream_processes: StreamProcesses) -> None:
     one = stream_processes.start("one")
     await stream_processes.on("one")
-    assert one.radio.line is not None
-    await one.radio.line.take([said()])
+    assert one.radio.context is not None
+    await one.radio.context.take([said()])
     one.leases.is_cut = True
     await wait_until(lambda: ("one", "off") in stream_processes.log)
     with pytest.raises(Fenced):
-        await one.radio.line.take([said()])
+        await one.radio.context.take([said()])
     with pytest.raises(Fenced):
-        await one.radio.line.save()
+        await one.radio.context.save()
     assert len(one.taken) == 1
 
 
@@ -194,15 +196,15 @@ async def test_a_holder_that_stops_is_followed_at_once_by_one_that_knows_what_it
 ) -> None:
     one = stream_processes.start("one")
     await stream_processes.on("one")
-    assert one.radio.line is not None
-    one.radio.line.remember({"seq": 7})
+    assert one.radio.context is not None
+    one.radio.context.remember({"seq": 7})
     two = stream_processes.start("two")
     await one.end()
     left = asyncio.get_running_loop().time()
     await stream_processes.on("two")
     assert asyncio.get_running_loop().time() - left < TIMES.ttl - TIMES.margin
-    assert two.radio.line is not None
-    assert two.radio.line.session == {"seq": 7}
+    assert two.radio.context is not None
+    assert two.radio.context.session == {"seq": 7}
 
 
 async def test_an_account_that_was_never_heard_has_no_history_to_ask_for(stream_processes: StreamProcesses) -> None:
@@ -249,11 +251,11 @@ async def test_events_missed_while_a_history_is_read_are_requested_once_more(str
     """It may stand where that history had been read already."""
     one = stream_processes.start("one")
     await stream_processes.on("one")
-    assert one.radio.line is not None
+    assert one.radio.context is not None
     one.radio.answers.clear()
-    one.radio.line.request_backfill()
+    one.radio.context.request_backfill()
     await wait_until(lambda: len(one.radio.asked) == 1)
-    one.radio.line.request_backfill()
+    one.radio.context.request_backfill()
     one.radio.answers.set()
     await wait_until(lambda: len(one.radio.asked) == 2)
 
@@ -264,9 +266,9 @@ async def test_a_history_is_read_from_the_oldest_event_that_a_killed_holder_had_
     """Although the holder was connected, and appended other events later."""
     one = stream_processes.start("one")
     await stream_processes.on("one")
-    assert one.radio.line is not None
+    assert one.radio.context is not None
     waits_since = now()
-    one.radio.line.mark_pending(waits_since)
+    one.radio.context.mark_pending(waits_since)
     await asyncio.sleep(3 * TIMES.renew)  # so long a note would say that everything was heard
     one.leases.is_cut = True
     await wait_until(lambda: ("one", "off") in stream_processes.log)

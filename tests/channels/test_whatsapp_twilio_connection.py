@@ -31,8 +31,8 @@ from schemas.errors import (
 from schemas.messages import Attachment, Author, Choice, OutboundMessage, RemoteFile
 from schemas.ports import (
     Account,
+    ChannelEvent,
     DeliveryLookup,
-    Event,
     FileFetcher,
     RawRequest,
     RenderContext,
@@ -89,7 +89,7 @@ class Setting:
     async def send_all(self, text: str = "Hello Anna", **fields: Any) -> list[str]:
         return [await self.send(call) for call in self.calls(text, **fields)]
 
-    def events(self, received: ReceivedRequest) -> list[Event]:
+    def events(self, received: ReceivedRequest) -> list[ChannelEvent]:
         """As the front door takes it in."""
         request = RawRequest(
             received.method,
@@ -101,7 +101,7 @@ class Setting:
         self.provider.verify(request, self.account)
         return self.provider.parse(request, self.account)
 
-    async def told(self) -> list[Event]:
+    async def told(self) -> list[ChannelEvent]:
         """What came by webhook after Anna's first words."""
         await self.vendor.settled()
         return [event for each in self.receiver.accepted[1:] for event in self.events(each)]

@@ -13,7 +13,7 @@ from schemas.errors import InvalidRequest
 from schemas.ports import (
     Account,
     Channel,
-    Event,
+    ChannelEvent,
     RawRequest,
     WebhookAnswer,
     WebhookHandshake,
@@ -29,10 +29,10 @@ Result = TypeVar("Result")
 class WebhookResult:
     """What was appended, and the answer; None where it is empty."""
 
-    events: list[Event] = field(default_factory=list)
+    events: list[ChannelEvent] = field(default_factory=list)
     answer: WebhookAnswer | None = None
 
-    async def append(self, events: Sequence[Event]) -> None:
+    async def append(self, events: Sequence[ChannelEvent]) -> None:
         self.events += events
 
 
@@ -50,7 +50,7 @@ def take_webhook(channel: Channel, request: RawRequest, account: Account) -> Web
     return taken
 
 
-def parse_webhook(channel: Channel, request: RawRequest, account: Account) -> list[Event]:
+def parse_webhook(channel: Channel, request: RawRequest, account: Account) -> list[ChannelEvent]:
     """Raises InvalidRequest."""
     assert isinstance(channel, WebhookParser)
     return channel.parse(request, account)
@@ -61,7 +61,7 @@ def read_slack_payload(request: RawRequest, account: Account, now: datetime) -> 
     without them."""
     found: list[tuple[PayloadKind, Json]] = []
 
-    def parse(kind: PayloadKind, payload: Json, _account: Account) -> list[Event]:
+    def parse(kind: PayloadKind, payload: Json, _account: Account) -> list[ChannelEvent]:
         found.append((kind, payload))
         return []
 

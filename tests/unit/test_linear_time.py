@@ -28,7 +28,7 @@ from connectors.inbound.envelopes import mask_event
 from connectors.inbound.long_texts import cut_long_text
 from gateway.training_export.examples import Anonymizer
 from schemas import topics
-from schemas.ports import ActionResult, Event, Offer, Passage
+from schemas.ports import ActionOffer, ActionResult, ChannelEvent, Passage
 from schemas.privacy.cards import mask_cards
 from schemas.privacy.harmless_numbers import compile_own_numbers
 from tests.harness import worst_case_texts
@@ -87,7 +87,7 @@ async def _call(_: object) -> ActionResult:
     raise AssertionError
 
 
-OFFER = Offer(
+OFFER = ActionOffer(
     name="cancel",
     description="Cancels an order",
     parameters={"type": "object", "properties": {"order": {"type": "string", "pattern": "^NP-[0-9]{5}$"}}},
@@ -98,8 +98,8 @@ OFFER = Offer(
 PASSAGE = Passage("shop", "a", 1, "Shipping", "Winter", "", "We ship in winter, with a heat pack for 2.50 euro.", 1.0)
 
 
-def _event(text: str) -> Event:
-    return Event(topics.MESSAGE_RECEIVED, "place", "1", {"text": text, "name": text[:100]}, [])
+def _event(text: str) -> ChannelEvent:
+    return ChannelEvent(topics.MESSAGE_RECEIVED, "place", "1", {"text": text, "name": text[:100]}, [])
 
 
 MORE: dict[str, Callable[[str], object]] = {

@@ -12,7 +12,7 @@ from typing import Literal
 
 from agent_worker.actions.execution.texts import NO, YES
 from agent_worker.nlu.yes_no import yes_or_no
-from agent_worker.turn.inbound_events import Event
+from agent_worker.turn.inbound_events import InboundEvent
 from schemas.actions import PendingConfirmation
 from schemas.choice_matching import match_choice
 from schemas.conversation import Conversation
@@ -91,7 +91,7 @@ def open_confirmation(conversation: Conversation) -> PendingConfirmation | None:
 
 
 async def read_reactions(
-    deliveries: Deliveries, events: Sequence[Event], conversation: Conversation
+    deliveries: Deliveries, events: Sequence[InboundEvent], conversation: Conversation
 ) -> dict[str, InboundMessage]:
     """Thumbs-up reactions to the open question, as the choice that they stand for, by event id."""
     pending = open_confirmation(conversation)

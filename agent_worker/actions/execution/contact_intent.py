@@ -17,7 +17,7 @@ from agent_worker.actions.parsing import Field, ParseContext, fields_of
 from agent_worker.actions.slot_filling.action_matching import match_action
 from agent_worker.actions.spec import Action
 from schemas.actions import Filling
-from schemas.ports import Offer
+from schemas.ports import ActionOffer
 
 _SENTENCE = re.compile(r"\n|;|(?<=[.!?])\s|\b(?:and|und)\b", re.IGNORECASE)
 _WORD = re.compile(r"\w+")
@@ -36,12 +36,12 @@ class ContactIntent:
     today: date
     locale: str
 
-    def requests(self, action: Action, given: Mapping[str, Any], offers: Sequence[Offer]) -> bool:
+    def requests(self, action: Action, given: Mapping[str, Any], offers: Sequence[ActionOffer]) -> bool:
         """Return whether the contact requested this action and stated every argument in it. ``given``: as JSON values,
         without what the action adds by itself."""
         return self._requests_action(action.name, offers) and self._states_arguments(action, given)
 
-    def _requests_action(self, name: str, offers: Sequence[Offer]) -> bool:
+    def _requests_action(self, name: str, offers: Sequence[ActionOffer]) -> bool:
         if self.filling is not None and name in {
             self.filling.action,
             *(following.action for following in self.filling.then),

@@ -29,7 +29,7 @@ from schemas.actions import (
     PendingConfirmation,
 )
 from schemas.messages import InboundMessage
-from schemas.ports import ActionResult, AnswerDraft, Clock, Journal, Offer
+from schemas.ports import ActionOffer, ActionResult, AnswerDraft, Clock, Journal
 
 MAX_CALLS = 12
 """Actions that one turn may request, so that a model cannot go on forever."""
@@ -164,10 +164,10 @@ class TurnActions:
     def today(self, now: datetime) -> date:
         return self._scope.rules.today(now)
 
-    def offers(self) -> list[Offer]:
+    def offers(self) -> list[ActionOffer]:
         return [self._offer(action) for action in self._scope.rules.actions.values()]
 
-    def _offer(self, action: Action) -> Offer:
+    def _offer(self, action: Action) -> ActionOffer:
         async def call(raw: Mapping[str, Any]) -> ActionResult:
             self._calls += 1
             if self._calls > MAX_CALLS:
@@ -175,7 +175,7 @@ class TurnActions:
             speaker = self._scope.speaker
             return await self._runner.request(action, dict(raw), speaker, may_write=not self._interrupted)
 
-        return Offer(
+        return ActionOffer(
             name=action.name,
             description=action.description,
             parameters=action.parameters,

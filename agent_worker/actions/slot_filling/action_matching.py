@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from agent_worker.actions.parsing import ParseContext, fields_of
 from agent_worker.knowledge.vectors.encoder import light_encoder
-from schemas.ports import Offer
+from schemas.ports import ActionOffer
 
 if TYPE_CHECKING:
     from agent_worker.knowledge.vectors.encoder import Encoder, Vectors
@@ -77,7 +77,7 @@ _STOP = frozenset(
 class ActionMatch:
     """``score`` is about 0 to 1.5; ``named``: the message contains an identifier that the action asks for, and more."""
 
-    offer: Offer
+    offer: ActionOffer
     score: float
     named: bool
 
@@ -86,19 +86,19 @@ class ActionMatch:
         return self.score >= (MIN_SCORE_NAMED if self.named else MIN_SCORE)
 
 
-def match_action(text: str, offers: Sequence[Offer]) -> ActionMatch | None:
+def match_action(text: str, offers: Sequence[ActionOffer]) -> ActionMatch | None:
     """The action that ``text`` requests; None when none is near enough."""
     text = text[:_MAX_TEXT]
     best = max((_score(text, offer, offers) for offer in offers), key=lambda match: match.score, default=None)
     return best if best is not None and best.is_sufficient else None
 
 
-def names_anything(text: str, offers: Sequence[Offer]) -> bool:
+def names_anything(text: str, offers: Sequence[ActionOffer]) -> bool:
     """Return whether the text contains an order number or another identifier that an action asks for."""
     return any(_without_names(text[:_MAX_TEXT], offer)[1] for offer in offers)
 
 
-def _score(text: str, offer: Offer, offers: Sequence[Offer]) -> ActionMatch:
+def _score(text: str, offer: ActionOffer, offers: Sequence[ActionOffer]) -> ActionMatch:
     if not offer.examples:
         return ActionMatch(offer, 0.0, False)
     remaining, named = _without_names(text, offer)
@@ -108,7 +108,7 @@ def _score(text: str, offer: Offer, offers: Sequence[Offer]) -> ActionMatch:
     return ActionMatch(offer, score - _penalty(text, named, offer) - story, named and bool(_content_words(remaining)))
 
 
-def _penalty(text: str, named: bool, offer: Offer) -> float:
+def _penalty(text: str, named: bool, offer: ActionOffer) -> float:
     if named and not _QUESTION.search(text):
         return 0.0
     if _asks_for_rules(text) or (not named and _is_general(text, offer)):
@@ -124,7 +124,7 @@ def _asks_for_rules(text: str) -> bool:
     return bool(_RULES.search(text)) or any("?" in line and _IF.search(line) for line in text.split("\n"))
 
 
-def _is_general(text: str, offer: Offer) -> bool:
+def _is_general(text: str, offer: ActionOffer) -> bool:
     """Return whether it speaks of any order while the examples speak of "my order"."""
     pattern = _possessions_pattern(tuple(offer.examples))
     return pattern is not None and pattern.search(text) is not None and not _OWN.search(text)
@@ -144,7 +144,7 @@ def _parts(text: str) -> list[str]:
     return [part for part in _SENTENCE.split(text) if part.strip()][:12]
 
 
-def _without_names(text: str, offer: Offer) -> tuple[str, bool]:
+def _without_names(text: str, offer: ActionOffer) -> tuple[str, bool]:
     """The text without identifiers, and whether there were any. Identifiers say nothing about the request, only that it
     concerns something of the contact's."""
     readings = [
@@ -172,7 +172,7 @@ def _vectors(encoder: Encoder, examples: tuple[str, ...]) -> Vectors:
     return encoder.encode([_IDENTIFIER.sub(" ", example) for example in examples])
 
 
-def _shared_words(text: str, offer: Offer, offers: Sequence[Offer]) -> float:
+def _shared_words(text: str, offer: ActionOffer, offers: Sequence[ActionOffer]) -> float:
     """The share of the message's words that occur in the examples, weighted by how few other actions have them."""
     words = _content_words(text)
     if not words:

@@ -29,7 +29,7 @@ from agent_worker.voice import Voice
 from schemas.actions import Filling, QueuedAction
 from schemas.choice_matching import match_choice
 from schemas.messages import Choice
-from schemas.ports import ActionResult, AnswerDraft, Offer, Question
+from schemas.ports import ActionOffer, ActionResult, AnswerDraft, Question
 
 MAX_TEXT = 2_000
 """Characters of a message that are read."""
@@ -101,7 +101,7 @@ class SlotFillingDialogue:
         filling = Filling(action=first.name, locale=self._language(text), then=then, at=self.now)
         return await self._go_on(filling, words if later else text, fresh=True)
 
-    def _requested_actions(self, text: str) -> list[tuple[Offer, str]]:
+    def _requested_actions(self, text: str) -> list[tuple[ActionOffer, str]]:
         """The requested actions, each once, with the words that request them."""
         offers = self._matchable_offers(text)
         parts = [part for each in _AND.split(text) if (part := each.strip())][:8]
@@ -112,12 +112,12 @@ class SlotFillingDialogue:
             return [(offer, text)] if offer is not None else []
         return list({offer.name: (offer, part) for offer, part in reversed(matches)}.values())[::-1][:_MAX_ACTIONS]
 
-    def _matchable_offers(self, text: str) -> list[Offer]:
+    def _matchable_offers(self, text: str) -> list[ActionOffer]:
         """One-time codes are only matched when the text mentions a code."""
         about_codes = "code" in text.lower()
         return [offer for offer in self.question.offers if about_codes or offer.name not in (SEND, CHECK)]
 
-    def _read_for(self, text: str) -> Offer | None:
+    def _read_for(self, text: str) -> ActionOffer | None:
         """A message that is nothing but an order number asks to see that order."""
         if len(text.split()) > 4:
             return None
@@ -161,7 +161,7 @@ class SlotFillingDialogue:
         return await self._next(filling.model_copy(update={"given": given}), offer, fields, extracted)
 
     async def _next(
-        self, filling: Filling, offer: Offer, fields: Sequence[Field], extracted: Extraction
+        self, filling: Filling, offer: ActionOffer, fields: Sequence[Field], extracted: Extraction
     ) -> AnswerDraft:
         for field in fields:
             if field.name in extracted.unclear:
@@ -199,7 +199,7 @@ class SlotFillingDialogue:
 
     # ── calling the action ───────────────────────────────────────────────────────────────────────────────────────────
 
-    async def _call(self, filling: Filling, offer: Offer) -> AnswerDraft:
+    async def _call(self, filling: Filling, offer: ActionOffer) -> AnswerDraft:
         result = await offer.call({name: value for name, value in filling.given.items() if value is not None})
         if result.outcome == "asked":
             return self._draft(result.say, filling.model_copy(update={"misunderstood": 0}), result.choices)
@@ -214,7 +214,7 @@ class SlotFillingDialogue:
             return self._ask_invalid(filling, offer, result)
         return await self._rest(self._result_text(result, offer, filling), filling)
 
-    def _ask_invalid(self, filling: Filling, offer: Offer, result: ActionResult) -> AnswerDraft:
+    def _ask_invalid(self, filling: Filling, offer: ActionOffer, result: ActionResult) -> AnswerDraft:
         """Ask again for a value that the action's model refused."""
         problems = result.facts.get("problems", {})
         field = next((field for field in self._fields(offer) if field.name in problems), None)
@@ -225,7 +225,7 @@ class SlotFillingDialogue:
         text = f"{dialogue_text('unfit', filling.locale)} {question_for(field, filling.locale)}"
         return self._draft(text, filling.model_copy(update=update), choices_for(field, filling.locale))
 
-    def _after_code_sent(self, result: ActionResult, offer: Offer, filling: Filling) -> AnswerDraft:
+    def _after_code_sent(self, result: ActionResult, offer: ActionOffer, filling: Filling) -> AnswerDraft:
         """Ask for the code. When sending is in doubt the code may still arrive."""
         text = self._result_text(result, offer, filling)
         if result.outcome not in ("succeeded", "unknown"):
@@ -233,7 +233,7 @@ class SlotFillingDialogue:
         check = filling.model_copy(update={"action": CHECK, "given": {}, "asked": "code", "misunderstood": 0})
         return self._draft(text, check)
 
-    async def _verify(self, filling: Filling, offer: Offer) -> AnswerDraft:
+    async def _verify(self, filling: Filling, offer: ActionOffer) -> AnswerDraft:
         """Verify the contact first, then continue with the action that requires it."""
         sending = self._offer(SEND)
         if sending is None or self._offer(CHECK) is None:
@@ -262,7 +262,7 @@ class SlotFillingDialogue:
         )
         return _prepend(draft, "\n\n".join(part for part in (text, joint) if part))
 
-    def _result_text(self, result: ActionResult, offer: Offer, filling: Filling) -> str:
+    def _result_text(self, result: ActionResult, offer: ActionOffer, filling: Filling) -> str:
         if result.say:
             return result.say
         key: Any = "done" if result.outcome == "succeeded" else result.outcome
@@ -270,13 +270,13 @@ class SlotFillingDialogue:
 
     # ── helpers ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _offer(self, name: str) -> Offer | None:
+    def _offer(self, name: str) -> ActionOffer | None:
         return next((offer for offer in self.question.offers if offer.name == name), None)
 
-    def _fields(self, offer: Offer) -> list[Field]:
+    def _fields(self, offer: ActionOffer) -> list[Field]:
         return fields_of(offer.parameters, self._language(self.question.text))
 
-    def _extract_values(self, offer: Offer, text: str) -> dict[str, Any]:
+    def _extract_values(self, offer: ActionOffer, text: str) -> dict[str, Any]:
         return extraction.extract(text, self._fields(offer), "", ParseContext(self.today, self._language(text))).values
 
     def _language(self, text: str) -> str:

@@ -16,7 +16,7 @@ from pydantic_ai.tools import ToolDefinition
 from agent_worker.grounding.failures import AttemptFailed
 from agent_worker.models.providers.provider import Usage
 from agent_worker.models.request import ActionCall, CallResults, ModelOutput, Prompt, UserText
-from schemas.ports import Offer
+from schemas.ports import ActionOffer
 
 CONNECT = 10.0
 """Seconds to connect. The caller limits the time of the answer."""
@@ -74,7 +74,7 @@ def _http_failure(error: ModelHTTPError) -> AttemptFailed:
     return AttemptFailed(f"HTTP {status}", outage=outage, retry_after=error.retry_after or 0.0)
 
 
-def _tool(offer: Offer) -> ToolDefinition:
+def _tool(offer: ActionOffer) -> ToolDefinition:
     return ToolDefinition(
         name=offer.name, description=offer.description, parameters_json_schema=dict(offer.parameters), strict=False
     )

@@ -21,7 +21,7 @@ from connectors.inbound.reply_references import derive_event_id
 from schemas import topics
 from schemas.conversation import Conversation
 from schemas.desk import DeskCommand, DeskCommandKind
-from schemas.ports import Account, Bus, Clock, Event, State
+from schemas.ports import Account, Bus, ChannelEvent, Clock, State
 from schemas.privacy.cards import OwnNumbers, mask_cards
 from schemas.runtime.crash_points import reach
 
@@ -69,7 +69,7 @@ class DeskInboundPipeline:
     async def close(self) -> None:
         await self._client.close()
 
-    async def accept(self, account: Account, events: Sequence[Event]) -> None:
+    async def accept(self, account: Account, events: Sequence[ChannelEvent]) -> None:
         rules = self._rules.get(account.tenant)
         if rules is None or rules.account != account.name:
             return
@@ -106,7 +106,7 @@ class DeskInboundPipeline:
 
     # ── conversation and permission ───────────────────────────────────────────────────────────────────────────────────
 
-    async def _resolve(self, account: Account, event: Event, rules: TenantDeskRules) -> BoundCommand | None:
+    async def _resolve(self, account: Account, event: ChannelEvent, rules: TenantDeskRules) -> BoundCommand | None:
         """Turn an event into a command. None if it has no meaning, belongs to no conversation, or is not permitted."""
         is_reaction = event.payload.get("kind") == REACTION
         interpreted = interpret_reaction(event, rules.emoji) if is_reaction else event
@@ -124,7 +124,7 @@ class DeskInboundPipeline:
             return None
         return await self._admit(account, interpreted, binding)
 
-    async def _admit(self, account: Account, event: Event, binding: Binding) -> BoundCommand | None:
+    async def _admit(self, account: Account, event: ChannelEvent, binding: Binding) -> BoundCommand | None:
         by = str(event.payload.get("by"))
         member = await self._permissions.find_member(account, channel_of(event.place), by)
         if member.refusal:
@@ -137,7 +137,7 @@ class DeskInboundPipeline:
             return None
         return BoundCommand(account, binding, await self._name_mentions(account, command))
 
-    def _build_command(self, account: Account, event: Event, member: Member) -> DeskCommand | None:
+    def _build_command(self, account: Account, event: ChannelEvent, member: Member) -> DeskCommand | None:
         own = self._own_numbers.get(account.tenant)
         try:
             command = DeskCommand.model_validate(
@@ -197,7 +197,7 @@ class DeskInboundPipeline:
         return command.model_copy(update={"value": channel, "fields": {"person": [person], "name": [member.name]}})
 
 
-def interpret_reaction(event: Event, emoji: DeskEmojiRules) -> Event | None:
+def interpret_reaction(event: ChannelEvent, emoji: DeskEmojiRules) -> ChannelEvent | None:
     """Turn a reaction into the command that it stands for; None if it stands for none. Removing the claim reaction
     releases the conversation; removing any other has no effect."""
     name = str(event.payload.get("value")).partition("::")[0]
@@ -215,7 +215,7 @@ def interpret_reaction(event: Event, emoji: DeskEmojiRules) -> Event | None:
     return replace(event, payload={**event.payload, "kind": kind, "value": "", "fields": {}})
 
 
-def _is_in_place(kind: object, is_reaction: bool, binding: Binding, event: Event) -> bool:
+def _is_in_place(kind: object, is_reaction: bool, binding: Binding, event: ChannelEvent) -> bool:
     """Return whether the event is in the right place: replies below a card, reactions on the card, and note reactions
     on a reply."""
     if is_reaction:

@@ -24,7 +24,7 @@ from connectors.discord.places import parse_place
 from connectors.discord.rest import RestClient
 from connectors.streams.history_retries import retry_when_limited
 from schemas.errors import SendRefused
-from schemas.ports import Account, BackfillContext, Event
+from schemas.ports import Account, BackfillContext, ChannelEvent
 
 log = structlog.get_logger("parley.discord")
 
@@ -50,7 +50,7 @@ class MessageId(DiscordModel):
     id: Snowflake
 
 
-class ChannelEvent(DiscordModel):
+class EventInChannel(DiscordModel):
     channel_id: Snowflake
     id: Snowflake = "0"
 
@@ -71,7 +71,7 @@ class History:
         self._rest = RestClient(account)
         self._directory = Directory(self._rest, account)
 
-    async def read(self, known: BackfillContext) -> AsyncIterator[list[Event]]:
+    async def read(self, known: BackfillContext) -> AsyncIterator[list[ChannelEvent]]:
         """See schemas.ports.BackfillChannel."""
         try:
             listed: set[str] = set()
@@ -88,7 +88,7 @@ class History:
         finally:
             await self._rest.close()
 
-    async def read_direct_messages(self, channel: str, before: int) -> AsyncIterator[list[Event]]:
+    async def read_direct_messages(self, channel: str, before: int) -> AsyncIterator[list[ChannelEvent]]:
         """Yield the messages of one channel, up to the message ``before``."""
         try:
             async for events in self._read_place(ReadablePlace(channel), before):
@@ -120,7 +120,7 @@ class History:
         self._directory.learn_room(found)
         return ReadablePlace(channel, found.guild_id or "")
 
-    async def _read_place(self, readable: ReadablePlace, before: int = MAX_ID) -> AsyncIterator[list[Event]]:
+    async def _read_place(self, readable: ReadablePlace, before: int = MAX_ID) -> AsyncIterator[list[ChannelEvent]]:
         """Yield events, oldest first; nothing of a place that the bot may not read."""
         after = self._after
         for _ in range(MAX_PAGES):
@@ -140,7 +140,7 @@ class History:
             after = str(messages[-1][0])
         log.warning("history_cut", **get_log_fields(self._account), place=readable.id)
 
-    async def _parse(self, raw: dict[str, Any], readable: ReadablePlace) -> list[Event]:
+    async def _parse(self, raw: dict[str, Any], readable: ReadablePlace) -> list[ChannelEvent]:
         """Raises a DeliveryError."""
         data = {**raw, **({"guild_id": readable.server} if readable.server else {})}
         context = await self._directory.load_context("MESSAGE_CREATE", data)
@@ -168,6 +168,6 @@ def find_direct_channels(received: Sequence[Dispatch]) -> dict[str, int]:
     for each in received:
         if each.t in ROOM_EVENTS and each.d.get("guild_id") is None:
             with suppress(ValidationError):
-                event = ChannelEvent.model_validate(each.d)
+                event = EventInChannel.model_validate(each.d)
                 found.setdefault(event.channel_id, int(event.id) if each.t == "MESSAGE_CREATE" else MAX_ID)
     return found

@@ -15,7 +15,7 @@ from connectors.discord.gateway.interaction_responses import respond
 from connectors.discord.models import Dispatch, get_log_fields
 from connectors.discord.rest import RestClient
 from schemas.errors import RetryLater, SendUnknown, TemporaryRefusal
-from schemas.ports import Account, Event, EventStreamContext
+from schemas.ports import Account, ChannelEvent, EventStreamContext
 
 log = structlog.get_logger("parley.discord")
 
@@ -25,10 +25,12 @@ READERS = 5
 
 
 class EventDispatcher:
-    def __init__(self, channel: DiscordChannel, account: Account, line: EventStreamContext, rest: RestClient) -> None:
+    def __init__(
+        self, channel: DiscordChannel, account: Account, context: EventStreamContext, rest: RestClient
+    ) -> None:
         self._channel = channel
         self._account = account
-        self._line = line
+        self._context = context
         self._rest = rest
         self._directory = Directory(rest, account)
         self._responding: set[asyncio.Task[None]] = set()
@@ -50,22 +52,22 @@ class EventDispatcher:
         for task in self._responding:
             task.cancel()
 
-    async def _append(self, events: list[Event]) -> None:
+    async def _append(self, events: list[ChannelEvent]) -> None:
         """Append, trying until it succeeds: the gateway cannot repeat one event, and later ones must not overtake."""
         while True:
             try:
-                return await self._line.take(events)
+                return await self._context.take(events)
             except TemporaryRefusal as error:
                 log.warning("append_failed", **get_log_fields(self._account), code=error.code)
                 await asyncio.sleep(min(RETRY_SECONDS, (error.retry_after_ms or 1000) / 1000))
 
-    async def _find_missed(self, received: Sequence[Dispatch]) -> list[Event]:
+    async def _find_missed(self, received: Sequence[Dispatch]) -> list[ChannelEvent]:
         """Return what strangers wrote, in direct messages of which Discord told nobody, before these events."""
         limit = asyncio.Semaphore(READERS)
 
-        async def find(channel: str, before: int) -> list[Event]:
+        async def find(channel: str, before: int) -> list[ChannelEvent]:
             async with limit:
-                return await self._line.find_missed(
+                return await self._context.find_missed(
                     channel,
                     lambda since: History(self._channel, self._account, since).read_direct_messages(channel, before),
                 )

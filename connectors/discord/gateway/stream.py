@@ -47,14 +47,14 @@ MAX_SHARDS = 200
 class DiscordStream:
     """See connectors.discord.gateway.shard_client.ShardOwner."""
 
-    def __init__(self, channel: DiscordChannel, account: Account, line: EventStreamContext, clock: Clock) -> None:
+    def __init__(self, channel: DiscordChannel, account: Account, context: EventStreamContext, clock: Clock) -> None:
         self._account = account
-        self._line = line
+        self._context = context
         self._clock = clock
         self._rest = RestClient(account)
-        self._dispatcher = EventDispatcher(channel, account, line, self._rest)
-        self._store = SessionStore.from_note(line.session)
-        self._queue = EventQueue(clock, line.mark_pending)
+        self._dispatcher = EventDispatcher(channel, account, context, self._rest)
+        self._store = SessionStore.from_note(context.session)
+        self._queue = EventQueue(clock, context.mark_pending)
         self._max_concurrency = 1
         """Shards that may identify together."""
         self._identified: dict[int, asyncio.Future[None]] = {}
@@ -72,7 +72,7 @@ class DiscordStream:
 
     async def run(self) -> None:
         """See schemas.ports.EventStreamChannel."""
-        self._line.mark_pending(None)
+        self._context.mark_pending(None)
         try:
             if self._store.missing_count:
                 await self._plan_shards()
@@ -80,7 +80,7 @@ class DiscordStream:
                 self._may_append.set()
             await self._run_shards()
         except (CredentialsRevoked, SetupError) as error:
-            self._line.remember(SessionStore(budget=self._store.budget).build_note())
+            self._context.remember(SessionStore(budget=self._store.budget).build_note())
             if isinstance(error, CredentialsRevoked) or not self._may_append.is_set():
                 raise
             # It worked before: Discord may require another number of shards now.
@@ -170,7 +170,7 @@ class DiscordStream:
             self._last_turn = turn
             self._store.budget = self._store.budget.spend(self._clock())
             self._remember()
-            await self._line.save()
+            await self._context.save()
         if not self._identified[shard].done():
             self._identified[shard].set_result(None)
 
@@ -196,7 +196,7 @@ class DiscordStream:
             self._remember()
         self._lost.add(shard)
         self._is_live = False
-        self._line.mark_disconnected()
+        self._context.mark_disconnected()
 
     def get_session(self, shard: int) -> Session:
         return self._store.sessions[shard]
@@ -224,13 +224,13 @@ class DiscordStream:
             self._remember()
 
     def _remember(self) -> None:
-        self._line.remember(self._store.build_note())
+        self._context.remember(self._store.build_note())
 
     async def _go_live(self) -> None:
         if self._lost or (self._is_live and not self._is_behind):
             return
         missed, self._is_behind, self._is_live = self._is_behind, False, True
-        await self._line.live(missed=missed, hold=CATCH_UP_SECONDS)
+        await self._context.live(missed=missed, hold=CATCH_UP_SECONDS)
 
 
 def _parse_number(value: object) -> int:

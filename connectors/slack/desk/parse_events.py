@@ -15,16 +15,16 @@ from connectors.desk.thread_ids import channel_of
 from connectors.slack.desk.parse_interactions import parse_interaction, place_of_form
 from connectors.slack.desk.parse_messages import parse_events_api
 from connectors.slack.inbound.requests import Json, PayloadKind
-from schemas.ports import Account, Event
+from schemas.ports import Account, ChannelEvent
 
 log = structlog.get_logger("parley.slack")
-Parser = Callable[[Json, Account], Iterator[Event]]
+Parser = Callable[[Json, Account], Iterator[ChannelEvent]]
 
 PARSERS: dict[PayloadKind, Parser] = {"events_api": parse_events_api, "interactive": parse_interaction}
 """Slash commands are missing, because Slack does not say in which thread they were given."""
 
 
-def parse_desk_event(kind: PayloadKind, payload: Json, account: Account) -> list[Event] | None:
+def parse_desk_event(kind: PayloadKind, payload: Json, account: Account) -> list[ChannelEvent] | None:
     """Parse a payload; None if it is not about a channel of the desk. Never raises: Slack would repeat the request, and
     after many failures stop sending events."""
     if not account.desk or account.desk.isdisjoint(_channels(payload)):

@@ -18,7 +18,7 @@ from connectors.slack.inbound.requests import Json
 from connectors.slack.places import Id, SlackModel, Timestamp, parse_timestamp
 from schemas import topics
 from schemas.desk import DeskCommandKind
-from schemas.ports import Account, Event
+from schemas.ports import Account, ChannelEvent
 
 ACTS = frozenset(get_args(DeskCommandKind)) - {"reply", "edit", "delete"}
 FORM_BUTTONS = {"edit_draft": "send_draft"}
@@ -70,7 +70,7 @@ class FormMetadata(SlackModel):
     value: str = ""
 
 
-def parse_interaction(payload: Json, account: Account) -> Iterator[Event]:
+def parse_interaction(payload: Json, account: Account) -> Iterator[ChannelEvent]:
     """Raises ValidationError."""
     kind = payload.get("type")
     if kind == "block_actions":
@@ -89,7 +89,7 @@ def place_of_form(payload: Json) -> str:
     return metadata.place if metadata else ""
 
 
-def _parse_press(action: Action, pressed: BlockActions) -> Iterator[Event]:
+def _parse_press(action: Action, pressed: BlockActions) -> Iterator[ChannelEvent]:
     container = pressed.container
     name = action.action_id.removeprefix(PREFIX).partition(":")[0]
     kind = FORM_BUTTONS.get(name, name)
@@ -110,7 +110,7 @@ def _parse_press(action: Action, pressed: BlockActions) -> Iterator[Event]:
     if name in FORM_BUTTONS:
         payload["fields"] = {**payload["fields"], "form": ["yes"]}  # type: ignore[dict-item]
     revision = f"{name}:{pressed.user.id}:{action.action_ts}"
-    yield Event(
+    yield ChannelEvent(
         topics.DESK_COMMAND, thread_id(channel, root or stamp), message_id(channel, stamp), payload, (), revision
     )
 
@@ -121,7 +121,7 @@ def _split_undo(value: str, thread: str) -> tuple[str, str]:
     return reply, root or thread
 
 
-def _parse_shortcut(shortcut: Shortcut) -> Iterator[Event]:
+def _parse_shortcut(shortcut: Shortcut) -> Iterator[ChannelEvent]:
     kind = SHORTCUTS.get(shortcut.callback_id)
     if kind is None:
         return
@@ -134,10 +134,12 @@ def _parse_shortcut(shortcut: Shortcut) -> Iterator[Event]:
         "at": parse_timestamp(shortcut.action_ts),
     }
     revision = f"{kind}:{shortcut.user.id}:{shortcut.action_ts}"
-    yield Event(topics.DESK_COMMAND, thread_id(channel, root), message_id(channel, message.ts), payload, (), revision)
+    yield ChannelEvent(
+        topics.DESK_COMMAND, thread_id(channel, root), message_id(channel, message.ts), payload, (), revision
+    )
 
 
-def _parse_submission(submission: ViewSubmission, account: Account) -> Iterator[Event]:
+def _parse_submission(submission: ViewSubmission, account: Account) -> Iterator[ChannelEvent]:
     """Parse a submitted form. Slack sends no time with it, so the time of receipt counts."""
     view, metadata = submission.view, _read_metadata(submission.view.model_dump())
     kind = view.callback_id.removeprefix(PREFIX)
@@ -147,7 +149,7 @@ def _parse_submission(submission: ViewSubmission, account: Account) -> Iterator[
         return
     fields = {"conversation": [metadata.conversation], **dict(_iterate_fields(view.state))}
     payload = {"kind": kind, "by": person_id(submission.user.id), "value": metadata.value, "fields": fields}
-    yield Event(
+    yield ChannelEvent(
         topics.DESK_COMMAND, metadata.place, metadata.external_id, payload, (), f"{kind}:{submission.user.id}:{view.id}"
     )
 

@@ -26,7 +26,7 @@ from connectors.slack.inbound.files import parse_files
 from connectors.slack.inbound.requests import Json
 from connectors.slack.places import get_revision, parse_timestamp, to_microseconds
 from schemas import topics
-from schemas.ports import Account, Event
+from schemas.ports import Account, ChannelEvent
 
 _CODE = re.compile(r"(```.*?```|`[^`\n]+`)", re.DOTALL)
 _MARKS = (
@@ -40,7 +40,7 @@ _MARKS = (
 _EMOJI = re.compile(r"(?<![\w:]):([a-z0-9_+'-]{1,60}(?:::skin-tone-[2-6])?):(?![\w:])")
 
 
-def parse_events_api(payload: Json, account: Account) -> Iterator[Event]:
+def parse_events_api(payload: Json, account: Account) -> Iterator[ChannelEvent]:
     """Raises ValidationError."""
     wrapper = EventCallback.model_validate(payload)
     if wrapper.type != "event_callback" or wrapper.event is None:
@@ -58,7 +58,7 @@ def person_id(user: str) -> str:
     return f"slack:{user}"
 
 
-def _parse_message(event: Json, ours: AppContext) -> Iterator[Event]:
+def _parse_message(event: Json, ours: AppContext) -> Iterator[ChannelEvent]:
     subtype = str(event.get("subtype") or "")
     if subtype == "message_changed":
         yield from _parse_edit(Change.model_validate(event), ours)
@@ -68,14 +68,14 @@ def _parse_message(event: Json, ours: AppContext) -> Iterator[Event]:
         yield from _parse_reply(Message.model_validate(event), ours)
 
 
-def _parse_reply(message: Message, ours: AppContext) -> Iterator[Event]:
+def _parse_reply(message: Message, ours: AppContext) -> Iterator[ChannelEvent]:
     if not _is_reply(message, ours) or not message.channel:
         return
     payload = {"kind": "reply", "revision": get_revision(message.edited), "at": parse_timestamp(message.ts)}
     yield _build_event(message, message.channel, payload | _read_content(message, ours), REPLY_REVISION)
 
 
-def _parse_edit(change: Change, ours: AppContext) -> Iterator[Event]:
+def _parse_edit(change: Change, ours: AppContext) -> Iterator[ChannelEvent]:
     """Parse an edit. Unfurled links change a message too, but do not count as an edit."""
     after, before = change.message, change.previous_message
     if after is None or not after.edited or not _is_reply(after, ours):
@@ -93,7 +93,7 @@ def _read_content(message: Message, ours: AppContext) -> Json:
     return {**content, "fields": {"missing": [missing]}} if missing else content
 
 
-def _parse_deletion(change: Change, ours: AppContext) -> Iterator[Event]:
+def _parse_deletion(change: Change, ours: AppContext) -> Iterator[ChannelEvent]:
     before = change.previous_message
     if before is not None and _is_reply(before, ours):
         yield _build_event(before, change.channel, {"kind": "delete", "at": parse_timestamp(change.event_ts)}, "delete")
@@ -104,14 +104,14 @@ def _is_reply(message: Message, ours: AppContext) -> bool:
     return ours.is_from_person(message) and message.thread_ts not in (None, message.ts)
 
 
-def _build_event(message: Message, channel: str, payload: Json, revision: str) -> Event:
+def _build_event(message: Message, channel: str, payload: Json, revision: str) -> ChannelEvent:
     thread, external_id = thread_id(channel, message.thread_ts or ""), message_id(channel, message.ts)
-    return Event(
+    return ChannelEvent(
         topics.DESK_COMMAND, thread, external_id, {**payload, "by": person_id(message.user or "")}, (), revision
     )
 
 
-def _parse_reaction(reaction: Reaction, ours: AppContext) -> Iterator[Event]:
+def _parse_reaction(reaction: Reaction, ours: AppContext) -> Iterator[ChannelEvent]:
     """Parse a reaction. Slack does not say whether the message began a thread; the inbound pipeline finds that out."""
     item = reaction.item
     if item.type != "message" or not item.channel or reaction.user in (ours.bot, SLACKBOT):
@@ -126,7 +126,7 @@ def _parse_reaction(reaction: Reaction, ours: AppContext) -> Iterator[Event]:
     }
     revision = f"{reaction.type}:{reaction.reaction}:{reaction.user}:{reaction.event_ts}"
     thread, external_id = thread_id(item.channel, item.ts), message_id(item.channel, item.ts)
-    yield Event(topics.DESK_COMMAND, thread, external_id, payload, (), revision)
+    yield ChannelEvent(topics.DESK_COMMAND, thread, external_id, payload, (), revision)
 
 
 def to_markdown(text: str) -> str:

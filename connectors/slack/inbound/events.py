@@ -27,7 +27,7 @@ from connectors.slack.places import (
 )
 from schemas import topics
 from schemas.messages import Quote
-from schemas.ports import Account, Event
+from schemas.ports import Account, ChannelEvent
 
 log = structlog.get_logger("parley.slack")
 
@@ -145,7 +145,7 @@ class AppContext:
         return parse_slack_text(text, keep_ids=keep_ids)
 
 
-def parse_events_api(payload: Json, account: Account) -> Iterator[Event]:
+def parse_events_api(payload: Json, account: Account) -> Iterator[ChannelEvent]:
     """Never raises for an invalid event: Slack would send it again, and stop sending events after a while."""
     try:
         callback = EventCallback.model_validate(payload)
@@ -170,7 +170,7 @@ def build_app_context(callback: EventCallback, account: Account) -> AppContext:
     )
 
 
-def _parse_event(event: Json, app: AppContext) -> Iterator[Event]:
+def _parse_event(event: Json, app: AppContext) -> Iterator[ChannelEvent]:
     kind, subtype = str(event.get("type")), str(event.get("subtype") or "")
     handler = PARSERS.get(kind)
     if handler is not None:
@@ -184,7 +184,7 @@ def _parse_event(event: Json, app: AppContext) -> Iterator[Event]:
 # ── messages ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _parse_message(event: Json, app: AppContext) -> Iterator[Event]:
+def _parse_message(event: Json, app: AppContext) -> Iterator[ChannelEvent]:
     subtype = str(event.get("subtype") or "")
     if subtype == "message_changed":
         yield from _parse_change(Change.model_validate(event), app)
@@ -196,7 +196,7 @@ def _parse_message(event: Json, app: AppContext) -> Iterator[Event]:
         app.log_info("kind_unknown", kind="message", subtype=subtype[:64])
 
 
-def _build_message(message: Message, app: AppContext) -> Iterator[Event]:
+def _build_message(message: Message, app: AppContext) -> Iterator[ChannelEvent]:
     if not message.channel or not app.is_from_person(message):
         return
     place = app.locate(message, message.channel, message.channel_type)
@@ -211,10 +211,10 @@ def _build_message(message: Message, app: AppContext) -> Iterator[Event]:
         payload["revision"] = revision
     if place.thread and place.thread != message.ts:
         payload["answers"] = place.thread
-    yield Event(topics.MESSAGE_RECEIVED, place.place, place.external_id(message.ts), payload, place.addresses)
+    yield ChannelEvent(topics.MESSAGE_RECEIVED, place.place, place.external_id(message.ts), payload, place.addresses)
 
 
-def _parse_change(change: Change, app: AppContext) -> Iterator[Event]:
+def _parse_change(change: Change, app: AppContext) -> Iterator[ChannelEvent]:
     current, previous = change.message, change.previous_message
     if current is None:
         return
@@ -229,27 +229,27 @@ def _parse_change(change: Change, app: AppContext) -> Iterator[Event]:
         payload = {"text": app.read_text(current), "edited_at": parse_timestamp(change.event_ts)}
         payload["revision"] = get_revision(current.edited) or to_microseconds(change.event_ts)
         revision = str(current.edited.get("ts") or change.event_ts)[:40]
-        yield Event(
+        yield ChannelEvent(
             topics.MESSAGE_EDITED, place.place, place.external_id(current.ts), payload, place.addresses, revision
         )
 
 
-def _parse_deletion(change: Change, app: AppContext) -> Iterator[Event]:
+def _parse_deletion(change: Change, app: AppContext) -> Iterator[ChannelEvent]:
     previous = change.previous_message
     if previous is not None and app.is_from_person(previous):
         yield _build_deletion(previous, change, app)
 
 
-def _build_deletion(message: Message, change: Change, app: AppContext) -> Event:
+def _build_deletion(message: Message, change: Change, app: AppContext) -> ChannelEvent:
     place = app.locate(message, change.channel, change.channel_type)
     payload = {"deleted_at": parse_timestamp(change.event_ts)}
-    return Event(topics.MESSAGE_DELETED, place.place, place.external_id(message.ts), payload, place.addresses)
+    return ChannelEvent(topics.MESSAGE_DELETED, place.place, place.external_id(message.ts), payload, place.addresses)
 
 
 # ── reactions ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _parse_reaction(event: Json, app: AppContext) -> Iterator[Event]:
+def _parse_reaction(event: Json, app: AppContext) -> Iterator[ChannelEvent]:
     reaction = Reaction.model_validate(event)
     item = reaction.item
     if item.type != "message" or not item.channel or reaction.user in (app.bot, SLACKBOT):
@@ -262,10 +262,10 @@ def _parse_reaction(event: Json, app: AppContext) -> Iterator[Event]:
         "at": parse_timestamp(reaction.event_ts),
     }
     revision = f"{reaction.reaction}:{reaction.user}:{reaction.event_ts}"
-    yield Event(topics.REACTION_CHANGED, place.place, item.ts, payload, place.addresses, revision)
+    yield ChannelEvent(topics.REACTION_CHANGED, place.place, item.ts, payload, place.addresses, revision)
 
 
-PARSERS: dict[str, Callable[[Json, AppContext], Iterator[Event]]] = {
+PARSERS: dict[str, Callable[[Json, AppContext], Iterator[ChannelEvent]]] = {
     "message": _parse_message,
     "app_mention": lambda event, ours: _build_message(Message.model_validate(event), ours),
     "reaction_added": _parse_reaction,

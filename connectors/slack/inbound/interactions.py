@@ -22,7 +22,7 @@ from connectors.slack.places import (
 )
 from schemas import topics
 from schemas.messages import ChoiceSelection
-from schemas.ports import Account, Event
+from schemas.ports import Account, ChannelEvent
 
 log = structlog.get_logger("parley.slack")
 
@@ -96,7 +96,7 @@ class Command(SlackModel):
     trigger_id: str = Field(pattern=r"^[A-Za-z0-9._-]{1,256}$")
 
 
-def parse_interactive(payload: Json, account: Account) -> Iterator[Event]:
+def parse_interactive(payload: Json, account: Account) -> Iterator[ChannelEvent]:
     kind = str(payload.get("type"))
     if kind != "block_actions":
         if kind not in IGNORED:
@@ -120,7 +120,7 @@ def _locate(interaction: BlockActions) -> MessagePlace | None:
     return build_place(team, container.channel_id, interaction.user.id, container.message_ts, container.thread_ts)
 
 
-def _parse_action(raw: Any, place: MessagePlace, account: Account) -> Iterator[Event]:
+def _parse_action(raw: Any, place: MessagePlace, account: Account) -> Iterator[ChannelEvent]:
     try:
         action = Action.model_validate(raw)
     except ValidationError:
@@ -133,10 +133,12 @@ def _parse_action(raw: Any, place: MessagePlace, account: Account) -> Iterator[E
         "choice": ChoiceSelection(in_reply_to=action_id.group(1), id=selection[0]),
         "sent_at": parse_timestamp(action.action_ts),
     }
-    yield Event(topics.MESSAGE_RECEIVED, place.place, place.external_id(action.action_ts), payload, place.addresses)
+    yield ChannelEvent(
+        topics.MESSAGE_RECEIVED, place.place, place.external_id(action.action_ts), payload, place.addresses
+    )
 
 
-def parse_command(payload: Json, account: Account) -> Iterator[Event]:
+def parse_command(payload: Json, account: Account) -> Iterator[ChannelEvent]:
     try:
         command = Command.model_validate(payload)
     except ValidationError:
@@ -144,7 +146,7 @@ def parse_command(payload: Json, account: Account) -> Iterator[Event]:
     if command.text.strip():
         place = build_command_place(command.team_id, command.user_id)
         text = clean_text(command.text)
-        yield Event(topics.MESSAGE_RECEIVED, place.place, command.trigger_id, {"text": text}, place.addresses)
+        yield ChannelEvent(topics.MESSAGE_RECEIVED, place.place, command.trigger_id, {"text": text}, place.addresses)
 
 
 def _log(event: str, account: Account, **about: str) -> None:

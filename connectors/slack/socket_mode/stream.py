@@ -21,7 +21,7 @@ from connectors.slack.errors import find_error
 from connectors.slack.inbound.requests import Json, PayloadKind
 from connectors.slack.socket_mode.socket import EnvelopeHandler, Socket
 from schemas.errors import InvalidRequest, RetryLater, SetupError, TemporaryRefusal, Unavailable
-from schemas.ports import Account, Clock, Event, EventStreamContext
+from schemas.ports import Account, ChannelEvent, Clock, EventStreamContext
 
 log = structlog.get_logger("parley.slack")
 
@@ -46,17 +46,17 @@ DRAIN_SECONDS = 15.0
 class PendingEnvelope:
     """The events of an envelope, whose listener waits until they are appended."""
 
-    events: list[Event]
+    events: list[ChannelEvent]
     appended: asyncio.Future[None]
 
 
 class SlackStream:
     """The connections of one account: usually one, two while one replaces the other."""
 
-    def __init__(self, channel: SlackChannel, account: Account, line: EventStreamContext, clock: Clock) -> None:
+    def __init__(self, channel: SlackChannel, account: Account, context: EventStreamContext, clock: Clock) -> None:
         self._channel = channel
         self._account = account
-        self._line = line
+        self._context = context
         self._app = SlackApp(account.settings, self._take, clock)
         self._client = SlackClient(account.settings, as_app=True)
         self._inbox: asyncio.Queue[PendingEnvelope] = asyncio.Queue(INBOX_SIZE)
@@ -103,14 +103,14 @@ class SlackStream:
 
     async def _live(self, socket: Socket) -> None:
         """Go live after a time without a connection."""
-        await self._line.live(missed=True, hold=CATCH_UP_SECONDS)
+        await self._context.live(missed=True, hold=CATCH_UP_SECONDS)
         if socket.connections > sum(not each.ended.is_set() for each in self._sockets):
             self._run_in_background(self._catch_up_later())
 
     async def _catch_up_later(self) -> None:
         """Catch up once more: a holder that hangs may have lost the account but still receive part of the events."""
         await asyncio.sleep(STALE_SOCKET_SECONDS)
-        self._line.request_backfill()
+        self._context.request_backfill()
 
     def _run_in_background(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(work)
@@ -143,7 +143,7 @@ class SlackStream:
             await socket.close()
             self._sockets.discard(socket)
             if not (socket.was_drained or looked_after):
-                self._line.request_backfill()
+                self._context.request_backfill()
 
     async def _take(self, kind: PayloadKind, body: Json, _context: AsyncBoltContext) -> None:
         """Return once the events of a payload are appended; the listener that called then acknowledges. Raises
@@ -154,7 +154,7 @@ class SlackStream:
             self._inbox.put_nowait(PendingEnvelope(self._parse(kind, body), appended))
         except asyncio.QueueFull:
             log.warning("inbox_full", channel="slack", account=self._account.name)
-            self._line.request_backfill()
+            self._context.request_backfill()
             raise Unavailable("too many envelopes are waiting") from None
         self._waiting.add(appended)
         appended.add_done_callback(self._waiting.discard)
@@ -170,20 +170,20 @@ class SlackStream:
                 if not each.appended.done():
                     each.appended.set_result(None)
 
-    async def _append(self, events: Sequence[Event]) -> None:
+    async def _append(self, events: Sequence[ChannelEvent]) -> None:
         """Append, trying until it succeeds: Slack may not resend, later events must not overtake, and people who
         pressed a button would only see an error."""
         while True:
             try:
-                return await self._line.take(events)
+                return await self._context.take(events)
             except TemporaryRefusal as error:
                 log.warning("append_failed", channel="slack", account=self._account.name, code=error.code)
                 await asyncio.sleep(min(RETRY_SECONDS, (error.retry_after_ms or 1000) / 1000))
 
-    def _parse(self, kind: PayloadKind, body: Json) -> list[Event]:
+    def _parse(self, kind: PayloadKind, body: Json) -> list[ChannelEvent]:
         event = body.get("event")
         if isinstance(event, dict) and event.get("type") == "message" and event.get("channel_type") in ROOM_TYPES:
-            self._line.remember({RECEIVES_ROOMS: True})
+            self._context.remember({RECEIVES_ROOMS: True})
         try:
             return self._channel.parse_payload(kind, body, self._account)
         except InvalidRequest as error:

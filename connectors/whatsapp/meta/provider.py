@@ -9,7 +9,7 @@ from connectors.meta_graph.models import parse_items
 from connectors.whatsapp.meta import rendering
 from connectors.whatsapp.meta.updates import OBJECT, Change, UpdateParser
 from schemas.messages import OutboundMessage
-from schemas.ports import Account, Connection, Event, RawRequest, RenderContext, VendorCall, VendorResponse
+from schemas.ports import Account, ChannelEvent, Connection, RawRequest, RenderContext, VendorCall, VendorResponse
 
 
 class MetaProvider:
@@ -22,7 +22,7 @@ class MetaProvider:
     def answer_handshake(self, request: RawRequest, account: Account) -> str | None:
         return webhooks.answer_challenge(request, account)
 
-    def parse(self, request: RawRequest, account: Account) -> list[Event]:
+    def parse(self, request: RawRequest, account: Account) -> list[ChannelEvent]:
         updates = UpdateParser(account, self._tools.clock())
         return [
             event

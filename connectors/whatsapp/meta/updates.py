@@ -34,7 +34,7 @@ from connectors.whatsapp.meta.models import (
 )
 from schemas import topics
 from schemas.messages import Address, Author, Quote, Receipt, ReceiptState
-from schemas.ports import Account, Event
+from schemas.ports import Account, ChannelEvent
 
 __all__ = ["OBJECT", "Change", "UpdateParser"]
 
@@ -60,13 +60,13 @@ class UpdateParser:
     def __init__(self, called: Account, now: datetime) -> None:
         self._called = called
         self._now = now
-        self._kinds: dict[str, Callable[[Message, Any, WhatsAppUser], Event]] = {
+        self._kinds: dict[str, Callable[[Message, Any, WhatsAppUser], ChannelEvent]] = {
             "reaction": self._parse_reaction,
             "edit": self._parse_edit,
             "revoke": self._parse_revoke,
         }
 
-    def parse_change(self, change: Change) -> Iterator[Event]:
+    def parse_change(self, change: Change) -> Iterator[ChannelEvent]:
         parse = {
             "messages": self._parse_messages,
             "smb_message_echoes": self._parse_echoes,
@@ -91,7 +91,7 @@ class UpdateParser:
 
     # ── messages ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _parse_messages(self, value: Value, account: Account) -> Iterator[Event]:
+    def _parse_messages(self, value: Value, account: Account) -> Iterator[ChannelEvent]:
         people = list(parse_items(Person, value.contacts, account))
         for raw in value.messages:
             message = parse_item(Message, raw, account)
@@ -102,7 +102,9 @@ class UpdateParser:
             if (event := self._parse_status(status, account)) is not None:
                 yield event
 
-    def _parse_message(self, message: Message, raw: Any, people: list[Person], account: Account) -> Iterator[Event]:
+    def _parse_message(
+        self, message: Message, raw: Any, people: list[Person], account: Account
+    ) -> Iterator[ChannelEvent]:
         user = find_user(message.from_user_id, message.from_, people)
         if user is None or message.group_id or message.type in IGNORED_TYPES:
             self._log_skipped("message", message.type if user else "nobody's", account, message.id)
@@ -125,7 +127,7 @@ class UpdateParser:
             payload = {"unsupported": _shorten_kind(message.type) or "unsupported"}
         yield self._build_message(message, payload, user, Author(kind="contact", name=user.name))
 
-    def _build_message(self, message: Message, payload: Payload, user: WhatsAppUser, author: Author) -> Event:
+    def _build_message(self, message: Message, payload: Payload, user: WhatsAppUser, author: Author) -> ChannelEvent:
         payload = {"author": author, "sent_at": parse_time(message.timestamp, self._now), **payload}
         if (context := _try_parse(Context.model_validate, message.context)) and context.id:
             payload["answers"] = context.id
@@ -137,12 +139,12 @@ class UpdateParser:
             payload["referral"] = origin
         return user.build_event(topics.MESSAGE_RECEIVED, message.id, payload)
 
-    def _build_note(self, user: WhatsAppUser, external_id: str, kind: str, stamp: str) -> Event:
+    def _build_note(self, user: WhatsAppUser, external_id: str, kind: str, stamp: str) -> ChannelEvent:
         """Build a message that people and the agent should see and that nobody answers."""
         payload = {"author": NOTE, "shown": True, "unsupported": kind, "sent_at": parse_time(stamp, self._now)}
         return user.build_event(topics.MESSAGE_RECEIVED, external_id, payload)
 
-    def _parse_echoes(self, value: Value, account: Account) -> Iterator[Event]:
+    def _parse_echoes(self, value: Value, account: Account) -> Iterator[ChannelEvent]:
         """Messages that colleagues write in the WhatsApp Business app; our own sends have no echo."""
         people = list(parse_items(Person, value.contacts, account))
         for raw in value.message_echoes:
@@ -159,19 +161,19 @@ class UpdateParser:
             payload = {**(payload or {"unsupported": _shorten_kind(message.type)}), "shown": True}
             yield self._build_message(message, payload, user, Author(kind="person"))
 
-    def _apply_parser(self, message: Message, user: WhatsAppUser, content: Any) -> Event:
+    def _apply_parser(self, message: Message, user: WhatsAppUser, content: Any) -> ChannelEvent:
         return self._kinds[message.type](message, content, user)
 
     # ── changes ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _parse_reaction(self, message: Message, content: Any, user: WhatsAppUser) -> Event:
+    def _parse_reaction(self, message: Message, content: Any, user: WhatsAppUser) -> ChannelEvent:
         reaction = Reaction.model_validate(content)
         at = parse_time(message.timestamp, self._now)
         payload = {"emoji": reaction.emoji, "taken_back": not reaction.emoji, "only": True, "at": at}
         revision = f"{reaction.emoji}:{user.place}:{message.timestamp}"
         return user.build_event(topics.REACTION_CHANGED, reaction.message_id, payload, revision)
 
-    def _parse_edit(self, message: Message, content: Any, user: WhatsAppUser) -> Event:
+    def _parse_edit(self, message: Message, content: Any, user: WhatsAppUser) -> ChannelEvent:
         edit = Edit.model_validate(content)
         kind = str(edit.message.get("type", ""))
         payload = read_content(kind, edit.message.get(kind), self._called) or {}
@@ -179,11 +181,11 @@ class UpdateParser:
         payload = {"text": payload.get("text", ""), "edited_at": at, "revision": int(at.timestamp())}
         return user.build_event(topics.MESSAGE_EDITED, edit.original_message_id, payload, message.id)
 
-    def _parse_revoke(self, message: Message, content: Any, user: WhatsAppUser) -> Event:
+    def _parse_revoke(self, message: Message, content: Any, user: WhatsAppUser) -> ChannelEvent:
         payload = {"deleted_at": parse_time(message.timestamp, self._now)}
         return user.build_event(topics.MESSAGE_DELETED, Revoke.model_validate(content).original_message_id, payload)
 
-    def _parse_status(self, status: Status, account: Account) -> Event | None:
+    def _parse_status(self, status: Status, account: Account) -> ChannelEvent | None:
         user = find_user(status.recipient_user_id, status.recipient_id, [])
         state = STATES.get(status.status)
         if user is None or state is None or status.recipient_type == "group":
@@ -201,7 +203,7 @@ class UpdateParser:
 
     # ── identity ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _parse_system(self, message: Message, content: Any, user: WhatsAppUser) -> Iterator[Event]:
+    def _parse_system(self, message: Message, content: Any, user: WhatsAppUser) -> Iterator[ChannelEvent]:
         change = _try_parse(SystemChange.model_validate, content) or SystemChange()
         if change.type == "customer_identity_changed":
             yield self._build_note(user, message.id, "identity_changed", message.timestamp)
@@ -218,7 +220,7 @@ class UpdateParser:
         if change.type == "user_changed_number":
             yield self._build_note(user_with_ids, message.id, "number_changed", message.timestamp)
 
-    def _parse_preferences(self, value: Value, account: Account) -> Iterator[Event]:
+    def _parse_preferences(self, value: Value, account: Account) -> Iterator[ChannelEvent]:
         """Opt-outs from marketing messages. Questions of the contact are still answered."""
         people = list(parse_items(Person, value.contacts, account))
         for preference in parse_items(Preference, value.user_preferences, account):
@@ -237,7 +239,7 @@ class UpdateParser:
                 user, external_id, "marketing_stopped" if stops else "marketing_resumed", preference.timestamp
             )
 
-    def _parse_calls(self, value: Value, account: Account) -> Iterator[Event]:
+    def _parse_calls(self, value: Value, account: Account) -> Iterator[ChannelEvent]:
         """A missed call becomes one message that says so: calls cannot be taken here."""
         people = list(parse_items(Person, value.contacts, account))
         own = value.metadata.display_phone_number.lstrip("+") if value.metadata else ""
@@ -253,7 +255,7 @@ class UpdateParser:
             payload = {"author": author, "sent_at": at, "unsupported": "missed_call"}
             yield user.build_event(topics.MESSAGE_RECEIVED, call.id, payload)
 
-    def _parse_user_ids(self, value: Value, account: Account) -> Iterator[Event]:
+    def _parse_user_ids(self, value: Value, account: Account) -> Iterator[ChannelEvent]:
         for update in parse_items(UserIdUpdate, value.user_id_update, account):
             user = WhatsAppUser(update.user_id.previous).add_ids(update.user_id.current, update.wa_id)
             at = parse_time(update.timestamp, self._now)

@@ -28,7 +28,7 @@ from connectors.whatsapp.twilio.connection import API_BASE, TwilioConnection
 from connectors.whatsapp.twilio.errors import parse_number, require_external_id
 from schemas.errors import InvalidRequest, SendUnknown
 from schemas.messages import Author
-from schemas.ports import Account, BackfillContext, Event, VendorResponse
+from schemas.ports import Account, BackfillContext, ChannelEvent, VendorResponse
 from schemas.topics import MESSAGE_RECEIVED
 
 log = structlog.get_logger("parley.whatsapp")
@@ -92,7 +92,7 @@ class MediaList(BaseModel):
 
 async def read_history(
     account: Account, since: datetime, known: BackfillContext, tools: ChannelServices
-) -> AsyncIterator[list[Event]]:
+) -> AsyncIterator[list[ChannelEvent]]:
     """See schemas.ports.BackfillChannel."""
     connection = TwilioConnection(account, tools)
     try:
@@ -154,7 +154,7 @@ async def _read_pages(
 
 async def _parse(
     connection: TwilioConnection, listed: MessageRecord, account: Account, known: BackfillContext, now: datetime
-) -> Sequence[Event]:
+) -> Sequence[ChannelEvent]:
     ids, made_at = twilio_addresses.parse_ids(listed.contact), listed.made_at
     if not ids or made_at is None:
         return []

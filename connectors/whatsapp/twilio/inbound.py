@@ -17,7 +17,7 @@ from connectors.whatsapp.twilio.errors import get_reason, is_temporary, parse_nu
 from schemas import topics
 from schemas.errors import InvalidRequest
 from schemas.messages import Author, FileKind, Location, Quote, ReceiptState, Referral, RemoteFile
-from schemas.ports import Account, Event
+from schemas.ports import Account, ChannelEvent
 
 log = structlog.get_logger("parley.whatsapp")
 
@@ -73,7 +73,7 @@ class Form(BaseModel):
     referral_body: str = Field(alias="ReferralBody", default="")
 
 
-def parse_form(pairs: Sequence[tuple[str, str]], account: Account, marker: str, now: datetime) -> list[Event]:
+def parse_form(pairs: Sequence[tuple[str, str]], account: Account, marker: str, now: datetime) -> list[ChannelEvent]:
     """``marker``: ours, from the address that was called. Raises InvalidRequest."""
     fields = dict(reversed(pairs))  # the first of duplicates counts
     try:
@@ -90,7 +90,9 @@ def parse_form(pairs: Sequence[tuple[str, str]], account: Account, marker: str, 
         return _log_skipped(account, form, "unknown_status")
     kind, revision, payload = event_data
     contact_addresses = addresses.build_addresses(ids)
-    return [Event(kind, ids[0], form.sid, payload, contact_addresses, revision, None if owner is account else owner)]
+    return [
+        ChannelEvent(kind, ids[0], form.sid, payload, contact_addresses, revision, None if owner is account else owner)
+    ]
 
 
 def _find_owner(address: str, account: Account) -> Account | None:
@@ -186,6 +188,6 @@ def _build_referral(form: Form) -> Referral | None:
     )
 
 
-def _log_skipped(account: Account, form: Form, reason: str) -> list[Event]:
+def _log_skipped(account: Account, form: Form, reason: str) -> list[ChannelEvent]:
     log.info("update_left_out", tenant=account.tenant, account=account.name, external_id=form.sid, reason=reason)
     return []

@@ -14,9 +14,9 @@ from schemas.messages import OutboundMessage
 from schemas.ports import (
     Account,
     BackfillContext,
+    ChannelEvent,
     Connection,
     DeliveryPolicy,
-    Event,
     RateLimit,
     RawRequest,
     RenderContext,
@@ -53,7 +53,7 @@ class TwilioProvider:
     def answer_handshake(self, request: RawRequest, account: Account) -> None:
         """Twilio never asks, and the answer to a message would be shown to the contact, so there is none."""
 
-    def parse(self, request: RawRequest, account: Account) -> list[Event]:
+    def parse(self, request: RawRequest, account: Account) -> list[ChannelEvent]:
         if signature.is_json(request):
             log.info("update_left_out", tenant=account.tenant, account=account.name, reason="event_stream")
             return []
@@ -76,7 +76,9 @@ class TwilioProvider:
     def backfills(self, account: Account) -> bool:
         return True
 
-    def backfill(self, account: Account, since: datetime, context: BackfillContext) -> AsyncIterator[list[Event]]:
+    def backfill(
+        self, account: Account, since: datetime, context: BackfillContext
+    ) -> AsyncIterator[list[ChannelEvent]]:
         from connectors.whatsapp.twilio.backfill import read_history
 
         return read_history(account, since, context, self._tools)

@@ -20,11 +20,11 @@ from infra.state.redis.client.pipelined_client import PipelinedClient
 from infra.state.redis.client.shards import Shards
 from infra.state.redis.conversations import RedisContacts, RedisConversations
 from infra.state.redis.coordination import RedisKnowledgeHeads, RedisLeases, RedisLimiter, RedisVisitorTokens
-from infra.state.redis.intents import RedisDeliveries, RedisJournal
 from infra.state.redis.parking import RedisDeadLetters, RedisParking, RedisStrikes
 from infra.state.redis.rebuild import migration
 from infra.state.redis.rebuild.rebuilder import RedisRebuild
 from infra.state.redis.settings import OPEN, RedisSettings
+from infra.state.redis.side_effects import RedisDeliveries, RedisJournal
 from infra.state.redis.signals import RedisSignals
 from infra.state.redis.transcript import RedisTranscript, RedisTurns
 from infra.state.registry import StateEngine, StateLocation

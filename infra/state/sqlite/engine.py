@@ -15,7 +15,7 @@ from infra.deploy.doctor_finding import Finding
 from infra.state import contact_merging, rules
 from infra.state.registry import StateEngine, StateLocation
 from infra.state.signals import ProcessSignals
-from infra.state.sqlite import conversation_rows, conversations, coordination, intents, parking, transcript
+from infra.state.sqlite import conversation_rows, conversations, coordination, parking, side_effects, transcript
 from infra.state.sqlite.store import ALL_SHARDS, UNSHARDED, Store, Work, lost_shards
 from schemas.actions import ActionIntended, ActionSettled
 from schemas.conversation import Contact, DeliveryOutcome, Snapshot
@@ -59,7 +59,7 @@ def open_sqlite_state(database: Database) -> State:
         conversations=conversations.SqliteConversations(store),
         contacts=conversations.SqliteContacts(store),
         transcript=transcript.SqliteTranscript(store),
-        deliveries=intents.SqliteDeliveries(store),
+        deliveries=side_effects.SqliteDeliveries(store),
         parking=parking.SqliteParking(store),
         dead_letters=parking.SqliteDeadLetters(store),
         strikes=parking.SqliteStrikes(store),
@@ -68,7 +68,7 @@ def open_sqlite_state(database: Database) -> State:
         leases=coordination.SqliteLeases(store),
         signals=signals,
         heads=coordination.SqliteKnowledgeHeads(store),
-        journal=intents.SqliteJournal(store),
+        journal=side_effects.SqliteJournal(store),
         tokens=coordination.SqliteVisitorTokens(store),
         rebuild=SqliteRebuild(store),
         check_ready=check_ready,
@@ -129,13 +129,15 @@ class SqliteRebuild:
 
     async def restore_intended(self, tenant: str, conversation: str, intended: ActionIntended) -> None:
         def work(connection: sqlite3.Connection) -> None:
-            intents.intend_action(connection, conversation, intended)
-            intents.count_action(connection, tenant, intended.contact_id, intended.action, intended.day, intended.key)
+            side_effects.intend_action(connection, conversation, intended)
+            side_effects.count_action(
+                connection, tenant, intended.contact_id, intended.action, intended.day, intended.key
+            )
 
         await self._write(work)
 
     async def restore_settled(self, conversation: str, settled: ActionSettled) -> None:
-        await self._write(lambda connection: intents.settle_action(connection, conversation, settled))
+        await self._write(lambda connection: side_effects.settle_action(connection, conversation, settled))
 
     async def restore_session_ended(self, conversation: str, ended: SessionEnded, *, now: datetime) -> None:
         await self._write(lambda connection: coordination.revoke_session(connection, ended.session, ended.until, now))
@@ -169,7 +171,7 @@ def _empty(connection: sqlite3.Connection, shards: frozenset[int]) -> None:
     counts = connection.execute("SELECT DISTINCT tenant, contact FROM state_action_counts").fetchall()
     connection.executemany(
         "DELETE FROM state_action_counts WHERE tenant = ? AND contact = ?",
-        [counted for counted in counts if shard_of(intents.counting_place(*counted)) in shards],
+        [counted for counted in counts if shard_of(side_effects.counting_place(*counted)) in shards],
     )
     for table in _BY_TENANT:
         tenants = (
@@ -236,11 +238,11 @@ def _restore_delivery(
     connection: sqlite3.Connection, conversation: str, outcome: DeliveryOutcome, channel: str, account: str
 ) -> None:
     """A message shown at the desk is at another place than its conversation."""
-    intents.record_outcome(connection, conversation, outcome)
+    side_effects.record_outcome(connection, conversation, outcome)
     row = conversation_rows.load(connection, conversation)
     if outcome.external_id and row is not None:
         at = row.conversation.origin
-        intents.bind(
+        side_effects.bind(
             connection,
             at.tenant,
             channel or at.channel,

@@ -33,8 +33,8 @@ from schemas.messages import MessageState, OutboundMessage, RemoteFile, Transcri
 from schemas.ports import (
     Account,
     Capabilities,
+    ChannelEvent,
     DeliveryPolicy,
-    Event,
     RawRequest,
     RenderContext,
     VendorCall,
@@ -104,17 +104,17 @@ class WebhookDesk(Desk):
         if not hmac.compare_digest(wanted.encode(), request.headers.get("x-signature", "").encode()):
             raise Unauthorized("the signature is wrong")
 
-    def parse(self, request: RawRequest, account: Account) -> list[Event]:
+    def parse(self, request: RawRequest, account: Account) -> list[ChannelEvent]:
         try:
             return [self._event(told) for told in ACTS.validate_json(request.body)]
         except ValidationError as error:
             raise InvalidRequest("no acts of the webhook desk") from error
 
-    def _event(self, told: Act) -> Event:
+    def _event(self, told: Act) -> ChannelEvent:
         act = {**told.act, "by": f"{self.name}:{told.act.get('by')}"}
         place, about = thread_id(told.queue, told.thread), message_id(told.queue, told.message)
         revision = REPLY_REVISION if act.get("kind") == "reply" else f"{act.get('kind')}:{act['by']}:{act.get('at')}"
-        return Event(topics.DESK_COMMAND, place, about, act, (), revision)
+        return ChannelEvent(topics.DESK_COMMAND, place, about, act, (), revision)
 
     def render(self, message: OutboundMessage, sending: RenderContext) -> list[VendorCall]:
         raise SendRefused("nobody_there")

@@ -24,7 +24,7 @@ from schemas.messages import (
     SharedContact,
     TranscriptMessage,
 )
-from schemas.ports import Account, ContactUpdate, Event
+from schemas.ports import Account, ChannelEvent, ContactUpdate
 from schemas.privacy.harmless_numbers import compile_own_numbers
 from tests.unit.connectors.conftest import ACCOUNT, TENANT, ConnectorEnvironment
 
@@ -54,9 +54,11 @@ def inbound_of(world: ConnectorEnvironment, **more: Any) -> InboundPipeline:
     )
 
 
-def event(kind: str = topics.MESSAGE_RECEIVED, external_id: str = "1", revision: str = "", **payload: Any) -> Event:
+def event(
+    kind: str = topics.MESSAGE_RECEIVED, external_id: str = "1", revision: str = "", **payload: Any
+) -> ChannelEvent:
     addresses = [Address(channel="slack", value="U1", assurance="channel")]
-    return Event(kind, "T:C:1", external_id, payload, addresses, revision)
+    return ChannelEvent(kind, "T:C:1", external_id, payload, addresses, revision)
 
 
 async def test_a_redelivered_message_has_the_same_id_and_is_appended_again(
@@ -91,7 +93,7 @@ async def test_a_receipt_keeps_the_vendors_id_of_the_message(
     world: ConnectorEnvironment, inbound: InboundPipeline
 ) -> None:
     payload = {"state": "read", "at": world.clock(), "external_id": "wamid"}
-    receipt = Event(topics.RECEIPT_RECORDED, "T:C:1", "wamid:read", payload, event().addresses)
+    receipt = ChannelEvent(topics.RECEIPT_RECORDED, "T:C:1", "wamid:read", payload, event().addresses)
     await inbound.accept(VENDOR, [receipt])
     (logged,) = await world.logged(topics.inbound("slack"))
     assert logged.payload(Receipt).external_id == "wamid"
@@ -154,7 +156,7 @@ async def test_an_edit_or_a_receipt_makes_no_conversation(
 ) -> None:
     at = world.clock()
     edit = event(topics.MESSAGE_EDITED, revision="17", text="hello", edited_at=at)
-    receipt = Event(topics.RECEIPT_RECORDED, "T:C:1", "x", {"state": "read", "at": at}, event().addresses)
+    receipt = ChannelEvent(topics.RECEIPT_RECORDED, "T:C:1", "x", {"state": "read", "at": at}, event().addresses)
     await inbound.accept(VENDOR, [edit, receipt])
     assert opened == []
     assert await world.state.conversations.get(CONVERSATION) is None
@@ -178,7 +180,7 @@ async def test_only_so_many_opened_conversations_are_remembered(
     monkeypatch.setattr(caches, "MAX_ENTRIES", 2)
     for place in ("a", "b", "a", "c", "a", "b"):
         addresses = event().addresses
-        await inbound.accept(VENDOR, [Event(topics.MESSAGE_RECEIVED, place, place, {"text": "hi"}, addresses)])
+        await inbound.accept(VENDOR, [ChannelEvent(topics.MESSAGE_RECEIVED, place, place, {"text": "hi"}, addresses)])
     # "b" was used longest ago when "c" came, so that it alone is opened again.
     assert opened == [ids.conversation_id(TENANT, "slack", ACCOUNT, place) for place in ("a", "b", "c", "b")]
 
@@ -210,7 +212,7 @@ async def test_the_line_of_a_message_is_what_the_worker_would_add(
     assert await world.state.transcript.add(accepted.conversation, line) == accepted.seq == 1
 
 
-def echoed(external_id: str) -> Event:
+def echoed(external_id: str) -> ChannelEvent:
     said = event(external_id=external_id, text="I am Ben.", author={"kind": "person"})
     said.echo = True
     return said
@@ -254,7 +256,7 @@ async def test_a_reaction_belongs_where_its_message_is_whatever_place_the_vendor
     (asked,) = await inbound.accept(VENDOR, [event(text="hi")])
     await known_as_sent(world, "77.7", asked.conversation, "r1")
     payload = {"emoji": "👍", "at": world.clock()}
-    reaction = Event(topics.REACTION_CHANGED, "T:C:77.7", "77.7", payload, event().addresses)
+    reaction = ChannelEvent(topics.REACTION_CHANGED, "T:C:77.7", "77.7", payload, event().addresses)
     (accepted,) = await inbound.accept(VENDOR, [reaction])
     assert accepted.conversation == asked.conversation
     logged = (await world.logged(topics.inbound("slack")))[-1].payload(ReactionChanged)
@@ -316,9 +318,9 @@ async def test_an_opt_out_is_recorded_in_the_state_and_on_the_log(
 async def test_a_number_that_was_left_is_no_longer_the_movers_in_this_process_either(
     world: ConnectorEnvironment, inbound: InboundPipeline
 ) -> None:
-    def of(*values: str, kind: str = topics.MESSAGE_RECEIVED, **payload: Any) -> Event:
+    def of(*values: str, kind: str = topics.MESSAGE_RECEIVED, **payload: Any) -> ChannelEvent:
         addresses = [Address(channel="slack", value=value, assurance="channel") for value in values]
-        return Event(kind, values[0], f"{kind}{values}", payload, addresses)
+        return ChannelEvent(kind, values[0], f"{kind}{values}", payload, addresses)
 
     (before,) = await inbound.accept(VENDOR, [of("111", text="hi")])
     left = [Address(channel="slack", value="111", assurance="channel")]
@@ -335,8 +337,8 @@ async def test_a_message_that_is_told_with_an_address_more_is_still_one_message(
     """As a list that knows only numbers tells what a webhook tells with the user's id too."""
     number, user = (Address(channel="slack", value=value, assurance="channel") for value in ("4915", "DE.13"))
     by = {
-        "number": Event(topics.MESSAGE_RECEIVED, "4915", "m1", {"text": "hi"}, [number]),
-        "user": Event(topics.MESSAGE_RECEIVED, "DE.13", "m1", {"text": "hi"}, [user, number]),
+        "number": ChannelEvent(topics.MESSAGE_RECEIVED, "4915", "m1", {"text": "hi"}, [number]),
+        "user": ChannelEvent(topics.MESSAGE_RECEIVED, "DE.13", "m1", {"text": "hi"}, [user, number]),
     }
     second = "user" if first == "number" else "number"
     accepted = [*await inbound.accept(VENDOR, [by[first]]), *await inbound.accept(VENDOR, [by[second]])]
@@ -354,7 +356,7 @@ def signed(
     ago: float = 0,
     world: ConnectorEnvironment,
     **more: Any,
-) -> Event:
+) -> ChannelEvent:
     at = world.clock() - timedelta(seconds=ago)
     return event(external_id=external_id, text="hi", author={"kind": kind, "name": name}, sent_at=at, **more)
 

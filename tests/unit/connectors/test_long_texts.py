@@ -16,7 +16,7 @@ from schemas import topics
 from schemas.errors import RateLimited, TooLarge, Unavailable
 from schemas.message_changes import MessageEdited
 from schemas.messages import MAX_TEXT, Address, Attachment, InboundMessage
-from schemas.ports import Account, Event
+from schemas.ports import Account, ChannelEvent
 from tests.unit.connectors.conftest import ACCOUNT, TENANT, ConnectorEnvironment
 from tests.unit.connectors.test_inbound import inbound_of
 
@@ -35,9 +35,9 @@ async def inbound(world: ConnectorEnvironment, blobs: StoredBlobs) -> InboundPip
     return inbound_of(world, blobs=blobs)
 
 
-def event(channel: str, text: str, kind: str = topics.MESSAGE_RECEIVED, **payload: Any) -> Event:
+def event(channel: str, text: str, kind: str = topics.MESSAGE_RECEIVED, **payload: Any) -> ChannelEvent:
     addresses = [Address(channel=channel, value="U1", assurance="channel")]
-    return Event(kind, "T:C:1", "1", {"text": text, **payload}, addresses)
+    return ChannelEvent(kind, "T:C:1", "1", {"text": text, **payload}, addresses)
 
 
 async def accepted(

@@ -26,7 +26,7 @@ from schemas.desk import DeskCommand
 from schemas.envelope import Envelope
 from schemas.errors import TemporaryRefusal
 from schemas.messages import Address, Attachment, InboundMessage, RemoteFile
-from schemas.ports import Account, Batch, Event
+from schemas.ports import Account, Batch, ChannelEvent
 from tests.simulators.slack.event_delivery import Delivery, Outcome
 from tests.simulators.slack.events import SUBSCRIPTIONS
 from tests.simulators.slack.workspace import Post, Room
@@ -46,7 +46,7 @@ class RecordingTransport:
     channel: SlackChannel
     account: Account
     door: DeskInboundPipeline
-    strays: list[Event] = field(default_factory=list)
+    strays: list[ChannelEvent] = field(default_factory=list)
 
     @property
     def is_ready(self) -> bool:

@@ -18,9 +18,9 @@ from schemas.messages import Address, InboundMessage, OutboundMessage
 from schemas.ports import (
     Account,
     Capabilities,
+    ChannelEvent,
     Connection,
     DeliveryPolicy,
-    Event,
     RawRequest,
     RenderContext,
     VendorCall,
@@ -49,13 +49,13 @@ class ToyChannel:
         if not hmac.compare_digest(request.headers.get("x-signature", ""), expected):
             raise Unauthorized("the signature does not match")
 
-    def parse(self, request: RawRequest, account: Account) -> list[Event]:
+    def parse(self, request: RawRequest, account: Account) -> list[ChannelEvent]:
         try:
             updates = json.loads(request.body)["updates"]
         except (ValueError, KeyError, TypeError):
             raise InvalidRequest("not an update") from None
         return [
-            Event(
+            ChannelEvent(
                 type=topics.MESSAGE_RECEIVED,
                 place=update["from"],
                 external_id=update["id"],

@@ -13,7 +13,7 @@ import structlog
 
 from infra.bus.partitioner import shard_of
 from infra.state import contact_merging, rules
-from infra.state.redis import conversations, coordination, intents, parking
+from infra.state.redis import conversations, coordination, parking, side_effects
 from infra.state.redis.client import codec
 from infra.state.redis.client.call import Argument
 from infra.state.redis.client.shards import ALL, Shards, quote_part
@@ -124,7 +124,7 @@ class RedisRebuild:
             conversation,
             "restore_delivery",
             ("c:", "d:", "dt:"),
-            *(outcome.message_id, intents.pack_delivery(outcome), rules.to_micros(outcome.at), codec.KEEP),
+            *(outcome.message_id, side_effects.pack_delivery(outcome), rules.to_micros(outcome.at), codec.KEEP),
         )
         if outcome.external_id and origin:
             at = Origin.model_validate_json(origin)
@@ -144,11 +144,13 @@ class RedisRebuild:
             ("j:", "jo:", "jt:", "ji"),
             *(conversation, intended.key, entry, *times, codec.KEEP),
         )
-        shard, counted = intents.count_key(self._shards, tenant, intended.contact_id, intended.action, intended.day)
-        await self._bundles.add(shard, "restore_count", [counted], intended.key, intents.COUNTED)
+        shard, counted = side_effects.count_key(
+            self._shards, tenant, intended.contact_id, intended.action, intended.day
+        )
+        await self._bundles.add(shard, "restore_count", [counted], intended.key, side_effects.COUNTED)
 
     async def restore_settled(self, conversation: str, settled: ActionSettled) -> None:
-        outcome = (intents.pack_action(settled), int(settled.resolved), codec.KEEP)
+        outcome = (side_effects.pack_action(settled), int(settled.resolved), codec.KEEP)
         await self._add(conversation, "restore_settled", ("jo:", "ji"), conversation, settled.key, *outcome)
 
     async def restore_session_ended(self, conversation: str, ended: SessionEnded, *, now: datetime) -> None:
@@ -196,7 +198,7 @@ class RedisRebuild:
         return bool(done)
 
     async def _bind(self, conversation: str, outcome: DeliveryOutcome, tenant: str, channel: str, account: str) -> None:
-        shard, key = intents.external_key(self._shards, tenant, channel, account, outcome.external_id)
+        shard, key = side_effects.external_key(self._shards, tenant, channel, account, outcome.external_id)
         await self._bundles.add(
             shard, "restore_value", [key], f"{conversation}\n{outcome.part_of or outcome.message_id}", codec.KEEP
         )

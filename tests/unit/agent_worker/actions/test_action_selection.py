@@ -11,7 +11,7 @@ import yaml
 from agent_worker.actions.one_time_codes import CHECK, SEND
 from agent_worker.actions.registry import load_actions
 from agent_worker.actions.slot_filling.action_matching import match_action
-from schemas.ports import Offer
+from schemas.ports import ActionOffer
 
 SHOP = Path("examples/plantstore")
 MESSAGES: dict[str, dict[str, list[str]]] = yaml.safe_load((Path(__file__).parent / "picking.yaml").read_text())
@@ -21,9 +21,9 @@ async def _refuse_call(_arguments: Any) -> Any:
     raise AssertionError("picking calls nothing")
 
 
-def offers() -> list[Offer]:
+def offers() -> list[ActionOffer]:
     return [
-        Offer(
+        ActionOffer(
             each.name,
             each.description,
             each.model.model_json_schema(),

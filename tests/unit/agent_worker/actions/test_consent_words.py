@@ -14,7 +14,7 @@ from agent_worker.nlu.yes_no import load_answer_phrases
 from agent_worker.voice import DEFAULT_VOICE
 from schemas.actions import Filling, PendingConfirmation
 from schemas.messages import InboundMessage
-from schemas.ports import ActionResult, Offer, Question, SearchResult
+from schemas.ports import ActionOffer, ActionResult, Question, SearchResult
 
 NOW = datetime(2026, 5, 4, 9, 30, tzinfo=UTC)
 ORDER = {"type": "object", "properties": {"order": {"type": "string", "pattern": "A-[0-9]{4}"}}, "required": ["order"]}
@@ -57,7 +57,7 @@ async def is_a_yes_in_the_dialogue(text: str, language: str) -> bool:
         calls.append(arguments)
         return ActionResult("refund", "asked", say="Shall I?")
 
-    offer = Offer("refund", "Refund an order.", ORDER, "write", ["I want my money back for the pot"], call)
+    offer = ActionOffer("refund", "Refund an order.", ORDER, "write", ["I want my money back for the pot"], call)
     filling = Filling(action="refund", given={"order": "A-1001"}, locale=language, at=NOW)
     question = Question("shop", text, [], SearchResult([], False, 0.0), language, offers=[offer], filling=filling)
     await SlotFillingDialogue(question, DEFAULT_VOICE, "local", NOW, NOW.date()).reply()

@@ -17,7 +17,7 @@ import pytest
 from agent_worker.models.prompt import derive_canary
 from agent_worker.models.providers.remote_model import ModelDependencies
 from schemas.messages import Attachment, Author, AuthorKind, Choice, TranscriptMessage
-from schemas.ports import ActionResult, AnswerDraft, Offer, Passage
+from schemas.ports import ActionOffer, ActionResult, AnswerDraft, Passage
 from tests.simulators.models.request_reading import lines_of
 from tests.simulators.models.server import Call, Script
 from tests.unit.agent_worker.models.conftest import PASSAGES, TENANT, Asking, LadderClient, passage
@@ -47,10 +47,10 @@ class Shop:
     reached: list[str] = field(default_factory=list)
 
     @property
-    def offers(self) -> list[Offer]:
+    def offers(self) -> list[ActionOffer]:
         return [
-            Offer("order_status", "Where an order is.", ORDER, "read", [], self._status),
-            Offer("refund", "Refund an order.", ORDER, "write", [], self._refund),
+            ActionOffer("order_status", "Where an order is.", ORDER, "read", [], self._status),
+            ActionOffer("refund", "Refund an order.", ORDER, "write", [], self._refund),
         ]
 
     def _owns(self, arguments: Mapping[str, Any]) -> bool:

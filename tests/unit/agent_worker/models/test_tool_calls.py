@@ -13,7 +13,7 @@ from agent_worker.models.providers.provider import ModelLimits
 from agent_worker.models.providers.remote_model import RemoteModel
 from agent_worker.models.registry import FallbackRule
 from schemas.messages import Choice
-from schemas.ports import ActionResult, Offer, Passage
+from schemas.ports import ActionOffer, ActionResult, Passage
 from tests.simulators.models.request_reading import lines_of, results_of, tools_of
 from tests.simulators.models.server import Call, Script
 from tests.unit.agent_worker.models.conftest import SETTINGS, TENANT, Asking, LadderClient, Provider, source_of
@@ -37,10 +37,10 @@ class Shop:
     outcome: Callable[[str], ActionResult] | None = None
 
     @property
-    def offers(self) -> list[Offer]:
+    def offers(self) -> list[ActionOffer]:
         return [
-            Offer("refund", "Refund an order, in part or whole.", REFUND, "write", [], self._call("refund")),
-            Offer(
+            ActionOffer("refund", "Refund an order, in part or whole.", REFUND, "write", [], self._call("refund")),
+            ActionOffer(
                 "order_status", "Where an order is.", STATUS, "read", ["Where is my order?"], self._call("order_status")
             ),
         ]

@@ -1,4 +1,4 @@
-"""Intents: sends and actions, each recorded before it is done, and its outcome after."""
+"""Side effects, which are sends and actions: each is recorded before it is done, and its outcome after."""
 
 from __future__ import annotations
 

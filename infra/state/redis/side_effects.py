@@ -1,4 +1,4 @@
-"""Intents on Redis: deliveries with the vendors' ids, and the journal of actions."""
+"""Side effects on Redis: deliveries with the vendors' ids, and the journal of actions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Intents on SQLite: deliveries, and the journal of actions."""
+"""Side effects on SQLite: deliveries, and the journal of actions."""
 
 from __future__ import annotations
 
