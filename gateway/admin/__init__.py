@@ -11,31 +11,31 @@ from gateway.admin.guard import AdminGuard
 from gateway.admin.knowledge import KnowledgeApi
 from gateway.admin.route_explanation import RouteApi
 from gateway.admin.training_export import TrainingExportApi
-from gateway.wiring.parts import Parts
+from gateway.wiring.process_services import ProcessServices
 
 PREFIX = "/v1/admin/{tenant}"
 
 __all__ = ["PREFIX", "add_routes"]
 
 
-def add_routes(app: web.Application, parts: Parts) -> None:
+def add_routes(app: web.Application, services: ProcessServices) -> None:
     """Register all endpoints. Each responds with 401 without the admin token and 404 for an unknown tenant."""
-    guard = AdminGuard(parts)
-    documents, conversations, dead_letters = KnowledgeApi(parts), ConversationApi(parts), DeadLetterApi(parts)
-    approvals = ApprovalApi(parts)
+    guard = AdminGuard(services)
+    documents, conversations, dead_letters = KnowledgeApi(services), ConversationApi(services), DeadLetterApi(services)
+    approvals = ApprovalApi(services)
     for method, path, handler in (
         ("GET", "/knowledge", documents.list_documents),
         ("POST", "/knowledge/search", documents.search),
         ("GET", "/knowledge/{document}", documents.get),
         ("PUT", "/knowledge/{document}", documents.put),
         ("DELETE", "/knowledge/{document}", documents.delete),
-        ("POST", "/route/explain", RouteApi(parts).explain),
+        ("POST", "/route/explain", RouteApi(services).explain),
         ("GET", "/conversations", conversations.list_conversations),
         ("GET", "/conversations/{id}", conversations.get),
         ("POST", "/conversations/{id}/owner", conversations.change_owner),
         ("POST", "/conversations/{id}/messages", conversations.send_message),
         ("POST", "/conversations/{id}/attachments", conversations.upload),
-        ("GET", "/training", TrainingExportApi(parts).export),
+        ("GET", "/training", TrainingExportApi(services).export),
         ("GET", "/conversations/{id}/approvals", approvals.list_approvals),
         ("POST", "/conversations/{id}/approvals/{approval}", approvals.decide),
         ("GET", "/deadletters", dead_letters.list_dead_letters),

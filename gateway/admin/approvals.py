@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from gateway.http.responses import json_response, read_json
 from gateway.operators.conversations import OperatorService
 from gateway.webchat.serialization import format_instant
-from gateway.wiring.parts import Parts
+from gateway.wiring.process_services import ProcessServices
 from schemas.actions import PendingApproval
 from schemas.conversation import Conversation
 from schemas.handoff.rules import Actor, pending_approvals
@@ -30,8 +30,8 @@ class ApprovalDecisionRequest(BaseModel):
 
 
 class ApprovalApi:
-    def __init__(self, parts: Parts) -> None:
-        self._operators = OperatorService(parts)
+    def __init__(self, services: ProcessServices) -> None:
+        self._operators = OperatorService(services)
 
     async def list_approvals(self, request: web.Request) -> web.Response:
         items = [_serialize(approval) for approval in pending_approvals(await self._find_conversation(request))]

@@ -14,7 +14,7 @@ from gateway.http.responses import error_response, json_response, read_json
 from gateway.operators.conversations import OperatorMessage, OperatorService
 from gateway.storage.attachments import AttachmentService
 from gateway.webchat.serialization import format_instant, serialize_messages
-from gateway.wiring.parts import Parts
+from gateway.wiring.process_services import ProcessServices
 from schemas.conversation import Contact, Conversation, Owner
 from schemas.errors import InvalidRequest, StaleEpoch
 from schemas.handoff.rules import Actor
@@ -35,12 +35,12 @@ class OwnerRequest(BaseModel):
 
 
 class ConversationApi:
-    def __init__(self, parts: Parts) -> None:
-        self._state = parts.state
+    def __init__(self, services: ProcessServices) -> None:
+        self._state = services.state
         self._attachments = AttachmentService(
-            parts.blobs, secret_key=parts.secret_key, public_url=parts.config.public_url, clock=parts.clock
+            services.blobs, secret_key=services.secret_key, public_url=services.config.public_url, clock=services.clock
         )
-        self._operators = OperatorService(parts)
+        self._operators = OperatorService(services)
 
     async def list_conversations(self, request: web.Request) -> web.Response:
         owner = request.query.get("state") or None

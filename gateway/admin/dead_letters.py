@@ -11,15 +11,15 @@ from gateway.admin.masking import mask_payload
 from gateway.http.responses import json_response
 from gateway.operators.replays import UNASSIGNED, ReplayService
 from gateway.webchat.serialization import format_instant
-from gateway.wiring.parts import Parts
+from gateway.wiring.process_services import ProcessServices
 from schemas.conversation import DeadLetter
 from schemas.errors import InvalidRequest
 
 
 class DeadLetterApi:
-    def __init__(self, parts: Parts) -> None:
-        self._letters = parts.state.dead_letters
-        self._replays = ReplayService(parts)
+    def __init__(self, services: ProcessServices) -> None:
+        self._letters = services.state.dead_letters
+        self._replays = ReplayService(services)
 
     async def list_dead_letters(self, request: web.Request) -> web.Response:
         """List the tenant's dead letters, or with ``?unassigned=true`` the unreadable ones without a tenant."""

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from gateway.http.client_address import ClientAddressResolver
 from gateway.operators.login_throttle import LoginThrottle
-from gateway.wiring.parts import Parts
+from gateway.wiring.process_services import ProcessServices
 from schemas.errors import InvalidRequest, NotFound, Unauthorized
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -20,11 +20,11 @@ MAX_PAGE_SIZE = 200
 class AdminGuard:
     """Wraps handlers so that they run only with the admin token and for a known tenant."""
 
-    def __init__(self, parts: Parts) -> None:
-        self._throttle = LoginThrottle(parts)
-        self._addresses = ClientAddressResolver(parts.config)
-        self._token = parts.admin_token.encode()
-        self._tenants = frozenset(parts.config.tenants)
+    def __init__(self, services: ProcessServices) -> None:
+        self._throttle = LoginThrottle(services)
+        self._addresses = ClientAddressResolver(services.config)
+        self._token = services.admin_token.encode()
+        self._tenants = frozenset(services.config.tenants)
 
     def __call__(self, handler: Handler) -> Handler:
         async def run_admitted(request: web.Request) -> web.StreamResponse:

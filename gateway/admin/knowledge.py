@@ -14,7 +14,7 @@ from gateway.admin.guard import read_page_size
 from gateway.documents.content_hash import hash_document
 from gateway.http.responses import json_response, read_json
 from gateway.webchat.serialization import format_instant
-from gateway.wiring.parts import Parts
+from gateway.wiring.process_services import ProcessServices
 from schemas.conversation import Document, Visibility
 from schemas.errors import InvalidRequest, NotFound, Unavailable, Unprocessable
 from schemas.messages import Assurance, Text
@@ -59,8 +59,8 @@ class SearchRequest(BaseModel):
 
 
 class KnowledgeApi:
-    def __init__(self, parts: Parts) -> None:
-        self._parts = parts
+    def __init__(self, services: ProcessServices) -> None:
+        self._services = services
 
     async def put(self, request: web.Request) -> web.Response:
         tenant, document = request.match_info["tenant"], _read_id(request)
@@ -69,7 +69,9 @@ class KnowledgeApi:
             raise Unprocessable("the document contains control characters, as binary files do; send its text")
         draft = DocumentDraft(id=document, **dict(body))
         wait = _read_wait(request)
-        version, passages = await publish(self._parts.bus, self._parts.state.heads, tenant, draft, self._parts.clock())
+        version, passages = await publish(
+            self._services.bus, self._services.state.heads, tenant, draft, self._services.clock()
+        )
         published = {"document": document, "version": version, "passages": passages}
         if wait is None:
             return json_response(published)
@@ -89,7 +91,7 @@ class KnowledgeApi:
     async def delete(self, request: web.Request) -> web.Response:
         document = await self._find(request)
         tenant = request.match_info["tenant"]
-        await delete(self._parts.bus, self._parts.state.heads, tenant, document.id, self._parts.clock())
+        await delete(self._services.bus, self._services.state.heads, tenant, document.id, self._services.clock())
         return web.Response(status=204)
 
     async def search(self, request: web.Request) -> web.Response:
@@ -119,9 +121,9 @@ class KnowledgeApi:
         return document
 
     def _get_knowledge(self) -> Knowledge:
-        if self._parts.knowledge is None:
+        if self._services.knowledge is None:
             raise Unavailable("this process does not search documents")
-        return self._parts.knowledge
+        return self._services.knowledge
 
 
 def _read_wait(request: web.Request) -> float | None:

@@ -12,7 +12,7 @@ from agent_worker.router.decision import Route
 from agent_worker.router.router import Router, RoutingRequest
 from gateway.http.responses import json_response, read_json
 from gateway.wiring.models import models_of
-from gateway.wiring.parts import Parts
+from gateway.wiring.process_services import ProcessServices
 from gateway.wiring.routing import build_route_rules, ensure_trained
 from schemas.errors import SetupError, Unavailable
 from schemas.messages import Text
@@ -27,8 +27,8 @@ class RouteRequest(BaseModel):
 
 
 class RouteApi:
-    def __init__(self, parts: Parts) -> None:
-        self._parts = parts
+    def __init__(self, services: ProcessServices) -> None:
+        self._services = services
         self._router = Router()
 
     async def explain(self, request: web.Request) -> web.Response:
@@ -38,9 +38,9 @@ class RouteApi:
 
     async def route(self, tenant: str, text: str) -> Route:
         """Route a text as a new conversation's first message. Raises Unavailable."""
-        if self._parts.knowledge is None:
+        if self._services.knowledge is None:
             raise Unavailable("this process does not search documents")
-        config = self._parts.config
+        config = self._services.config
         section = config.tenants[tenant]
         try:
             rules = await asyncio.to_thread(build_route_rules, section)
@@ -48,7 +48,7 @@ class RouteApi:
             await self._router.load(rules)
         except SetupError as error:
             raise Unavailable(error.message, fix=error.fix) from error
-        result = await self._parts.knowledge.search(tenant, text, vector=True)
+        result = await self._services.knowledge.search(tenant, text, vector=True)
         return await self._router.route(
             rules, RoutingRequest(text=text, search_result=result, model=models_of(section)[0])
         )

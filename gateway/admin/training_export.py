@@ -14,7 +14,7 @@ from gateway.training_export.conversation_grouping import ConversationEvent, Con
 from gateway.training_export.examples import build_examples
 from gateway.training_export.export_rows import ConversationExample, Preference
 from gateway.wiring.engines import channels_of
-from gateway.wiring.parts import Parts
+from gateway.wiring.process_services import ProcessServices
 from schemas.errors import InvalidRequest
 from schemas.privacy.cards import OwnNumbers
 
@@ -24,8 +24,8 @@ _ConversationFacts = tuple[str, list[ConversationEvent]]
 
 
 class TrainingExportApi:
-    def __init__(self, parts: Parts) -> None:
-        self._parts = parts
+    def __init__(self, services: ProcessServices) -> None:
+        self._services = services
         # An export takes as much disk space as the tenant's part of the log, so only one runs at a time.
         self._export_lock = asyncio.Lock()
 
@@ -40,9 +40,11 @@ class TrainingExportApi:
             raise InvalidRequest(f"channel: must be one of {', '.join(CHANNELS)}")
         since, until = _parse_instant("since", query.get("since", "")), _parse_instant("until", query.get("until", ""))
         async with self._export_lock:
-            with conversation_grouping.open_conversation_grouping(self._parts.config.data_path / "exports") as gathered:
-                channels = [channel] if channel else channels_of(self._parts.config)
-                await gathered.gather(self._parts.bus, tenant, channels)
+            with conversation_grouping.open_conversation_grouping(
+                self._services.config.data_path / "exports"
+            ) as gathered:
+                channels = [channel] if channel else channels_of(self._services.config)
+                await gathered.gather(self._services.bus, tenant, channels)
                 response = web.StreamResponse(headers={"Content-Type": NDJSON, "Cache-Control": "no-store"})
                 await response.prepare(request)
                 await self._write_rows(response, tenant, kind, gathered, since, until)
@@ -58,7 +60,7 @@ class TrainingExportApi:
         since: datetime | None,
         until: datetime | None,
     ) -> None:
-        own = self._parts.config.tenants[tenant].protection.own_number_finder
+        own = self._services.config.tenants[tenant].protection.own_number_finder
         conversations = gathered.conversations(since, until)
         while (facts := await gathered.run_in_thread(_read_next, conversations)) is not None:
             names = await self._find_contact_names(tenant, facts[0])
@@ -68,8 +70,8 @@ class TrainingExportApi:
 
     async def _find_contact_names(self, tenant: str, conversation: str) -> list[str]:
         """Return the contact's name, which messages do not always contain."""
-        known = await self._parts.state.conversations.get(conversation)
-        contact = known and await self._parts.state.contacts.get(tenant, known.origin.contact_id)
+        known = await self._services.state.conversations.get(conversation)
+        contact = known and await self._services.state.contacts.get(tenant, known.origin.contact_id)
         return [contact.name] if contact and contact.name else []
 
 

@@ -143,9 +143,11 @@ async def _sync_documents(config: Config) -> str:
     from gateway.wiring import compose
 
     tenants = [name for name, tenant in config.tenants.items() if tenant.knowledge.paths]
-    async with compose.open_embedded(config) as parts:
+    async with compose.open_embedded(config) as services:
         for tenant in tenants:
-            store = DocumentHashCache(LocalDocumentStore(parts, tenant), config.data_path / f"published-{tenant}.json")
+            store = DocumentHashCache(
+                LocalDocumentStore(services, tenant), config.data_path / f"published-{tenant}.json"
+            )
             crawl_states = CrawlStateStore(config.data_path / f"read-{tenant}.json")
             with progress(f"documents of {tenant}", None) as step:
                 # Only `parley knowledge sync` removes documents and reads websites.
@@ -153,11 +155,11 @@ async def _sync_documents(config: Config) -> str:
                     store, path_sources(config, tenant), remove=False, crawl_states=crawl_states, step=step
                 )
             store.save()
-            if isinstance(parts.knowledge, Library):
-                await _wait_for_index(parts.knowledge, tenant, len(report.added) + len(report.changed))
+            if isinstance(services.knowledge, Library):
+                await _wait_for_index(services.knowledge, tenant, len(report.added) + len(report.changed))
             for file, problem in report.failed.items():
                 note(f"skipped {file}: {problem}")
-        return await find_sample_question(parts.knowledge, next(iter(config.tenants))) if parts.knowledge else ""
+        return await find_sample_question(services.knowledge, next(iter(config.tenants))) if services.knowledge else ""
 
 
 async def find_sample_question(knowledge: Knowledge, tenant: str) -> str:

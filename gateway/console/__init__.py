@@ -14,22 +14,26 @@ from gateway.console.pages.knowledge import KnowledgePage
 from gateway.console.pages.sign_in import SignInPage
 from gateway.console.sessions import ConsoleSessions
 from gateway.webchat.watch import WatchRegistry
-from gateway.wiring.parts import Parts
+from gateway.wiring.process_services import ProcessServices
 from schemas.errors import NotFound
 
 __all__ = ["add_routes"]
 
 
-def add_routes(app: web.Application, parts: Parts, watches: WatchRegistry) -> None:
+def add_routes(app: web.Application, services: ProcessServices, watches: WatchRegistry) -> None:
     """Register all pages. Whoever is not signed in is redirected to the sign-in page."""
-    sessions = ConsoleSessions(parts)
-    guard, live = ConsoleGuard(parts, sessions), LiveUpdates(parts, sessions, watches)
-    conversation, dead_letters, knowledge = ConversationPage(parts, live), DeadLetterPage(parts), KnowledgePage(parts)
-    sign_in, conversation_path = SignInPage(parts, sessions, guard), "/console/{tenant}/conversations/{id}"
+    sessions = ConsoleSessions(services)
+    guard, live = ConsoleGuard(services, sessions), LiveUpdates(services, sessions, watches)
+    conversation, dead_letters, knowledge = (
+        ConversationPage(services, live),
+        DeadLetterPage(services),
+        KnowledgePage(services),
+    )
+    sign_in, conversation_path = SignInPage(services, sessions, guard), "/console/{tenant}/conversations/{id}"
     for path, handler in (
         ("/console", with_error_pages(sign_in.show)),
         ("/console/session", with_error_pages(sign_in.check_session)),
-        ("/console/{tenant}/conversations", guard.wrap_page(ConversationListPage(parts, live).show)),
+        ("/console/{tenant}/conversations", guard.wrap_page(ConversationListPage(services, live).show)),
         (conversation_path, guard.wrap_page(conversation.show)),
         (f"{conversation_path}/resolve", guard.wrap_page(conversation.show_resolution_form)),
         ("/console/{tenant}/deadletters", guard.wrap_page(dead_letters.show)),

@@ -13,7 +13,7 @@ from gateway.console.forms import Form, read_form
 from gateway.console.rendering import redirect, render_failure
 from gateway.console.sessions import ConsoleSessions, Operator
 from gateway.http.responses import handle_error
-from gateway.wiring.parts import Parts
+from gateway.wiring.process_services import ProcessServices
 from schemas.errors import Forbidden, NotFound, ParleyError, Unauthorized
 
 log = structlog.get_logger("parley.console")
@@ -42,9 +42,9 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 class ConsoleGuard:
     """Wraps the handlers of pages and forms so that they run only for a signed-in operator of the tenant."""
 
-    def __init__(self, parts: Parts, sessions: ConsoleSessions) -> None:
+    def __init__(self, services: ProcessServices, sessions: ConsoleSessions) -> None:
         self._sessions = sessions
-        self._public_url = urlsplit(parts.config.public_url)
+        self._public_url = urlsplit(services.config.public_url)
 
     def wrap_page(self, handler: PageHandler) -> Handler:
         async def show_page(request: web.Request) -> web.StreamResponse:

@@ -13,7 +13,7 @@ from markupsafe import Markup
 from gateway.console.guard import LIVE_HEADER
 from gateway.console.sessions import ConsoleSessions
 from gateway.webchat.watch import WatchRegistry
-from gateway.wiring.parts import Parts
+from gateway.wiring.process_services import ProcessServices
 
 POLL_EVERY = 2.0
 """Seconds between checks: most changes send no signal to a list, and signals may be lost."""
@@ -38,8 +38,8 @@ RenderPage = Callable[[LivePart], web.Response]
 class LiveUpdates:
     """Serves pages with a part that is kept up to date."""
 
-    def __init__(self, parts: Parts, sessions: ConsoleSessions, watches: WatchRegistry) -> None:
-        self._signals = parts.state.signals
+    def __init__(self, services: ProcessServices, sessions: ConsoleSessions, watches: WatchRegistry) -> None:
+        self._signals = services.state.signals
         self._sessions = sessions
         self._watches = watches
 

@@ -13,7 +13,7 @@ from aiohttp import web
 
 from gateway.config.operators import ADMIN_NAME, DUMMY_HASH, verify_password
 from gateway.config.secret_keys import derive_key, sign, verify_signature
-from gateway.wiring.parts import Parts
+from gateway.wiring.process_services import ProcessServices
 from schemas.errors import Unauthorized
 from schemas.handoff.rules import Actor
 
@@ -49,12 +49,12 @@ class Operator:
 class ConsoleSessions:
     """Starts, verifies and ends the sessions of operators."""
 
-    def __init__(self, parts: Parts) -> None:
-        self._parts = parts
-        self._config = parts.config
-        self._key = derive_key(parts.secret_key, "console session")
-        self._csrf_key = derive_key(parts.secret_key, "console form")
-        self._browser_key = derive_key(parts.secret_key, "console browser")
+    def __init__(self, services: ProcessServices) -> None:
+        self._services = services
+        self._config = services.config
+        self._key = derive_key(services.secret_key, "console session")
+        self._csrf_key = derive_key(services.secret_key, "console form")
+        self._browser_key = derive_key(services.secret_key, "console browser")
         # Checking a password takes much memory, so few checks run at once.
         self._password_checks = asyncio.Semaphore(2)
 
@@ -64,7 +64,7 @@ class ConsoleSessions:
 
     def start(self, key: str) -> tuple[Operator, str] | None:
         """Start a session and return it with its cookie; None if there is no such operator."""
-        session, expires_at = secrets.token_urlsafe(18), self._parts.clock() + LIFETIME
+        session, expires_at = secrets.token_urlsafe(18), self._services.clock() + LIFETIME
         operator = self._build_operator(key, session, expires_at)
         if operator is None:
             return None
@@ -96,9 +96,9 @@ class ConsoleSessions:
         await self._count_end(operator, 1)
 
     async def _count_end(self, operator: Operator, added: int) -> int:
-        name, now = f"console:ended:{operator.session}", self._parts.clock()
+        name, now = f"console:ended:{operator.session}", self._services.clock()
         ttl = LIFETIME.total_seconds()
-        return (await self._parts.state.limiter.add(name, {_ENDED: added}, keep=ttl, now=now))[_ENDED]
+        return (await self._services.state.limiter.add(name, {_ENDED: added}, keep=ttl, now=now))[_ENDED]
 
     def _decode_cookie(self, cookie: str) -> Operator | None:
         pieces = cookie.split(".")
@@ -111,7 +111,7 @@ class ConsoleSessions:
         ):
             return None
         expires_at = datetime.fromtimestamp(int(expires), UTC)
-        return self._build_operator(key, session, expires_at) if self._parts.clock() < expires_at else None
+        return self._build_operator(key, session, expires_at) if self._services.clock() < expires_at else None
 
     def _build_operator(self, key: str, session: str, expires_at: datetime) -> Operator | None:
         tenants, csrf = tuple(self._config.tenants), sign(self._csrf_key, session)
@@ -131,11 +131,11 @@ class ConsoleSessions:
         """Return a digest of the password hash or token. Cookies are signed with it, so that changing the secret ends
         all sessions."""
         account = self._config.operators.get(key)
-        secret_hash = account.password_hash.get_secret_value() if account is not None else self._parts.admin_token
+        secret_hash = account.password_hash.get_secret_value() if account is not None else self._services.admin_token
         return hashlib.sha256(secret_hash.encode()).hexdigest()
 
     def _is_token(self, secret: str) -> bool:
-        token = self._parts.admin_token.encode()
+        token = self._services.admin_token.encode()
         return hmac.compare_digest(secret.strip().encode("utf-8", "replace"), token) and bool(token)
 
     async def _is_password(self, key: str, secret: str) -> bool:

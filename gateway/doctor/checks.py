@@ -22,7 +22,7 @@ from gateway.wiring.engines import (
     state_location,
 )
 from gateway.wiring.listening import check_port
-from gateway.wiring.parts import list_accounts
+from gateway.wiring.process_services import list_accounts
 from infra.deploy.doctor_finding import Finding
 from infra.state.registry import load_engine
 from schemas.errors import MissingDependency, ParleyError, PortInUse

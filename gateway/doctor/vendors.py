@@ -14,7 +14,7 @@ from connectors.outbound.connections import AccountConnections
 from connectors.registry import open_channel
 from gateway.config.settings import Config
 from gateway.http.webhooks import build_path
-from gateway.wiring.parts import list_accounts
+from gateway.wiring.process_services import list_accounts
 from infra.deploy.doctor_finding import Finding
 from schemas.errors import NotFound, ParleyError
 from schemas.messages import Attachment

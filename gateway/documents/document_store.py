@@ -9,7 +9,7 @@ from typing import Protocol
 
 from agent_worker.knowledge.ingest.publishing import delete, publish
 from gateway.documents.content_hash import hash_document
-from gateway.wiring.parts import Parts
+from gateway.wiring.process_services import ProcessServices
 from schemas.errors import SetupError
 from schemas.ports import DocumentDraft
 
@@ -35,22 +35,22 @@ class DocumentStore(Protocol):
 class LocalDocumentStore:
     """The documents of an instance that runs in this process."""
 
-    def __init__(self, parts: Parts, tenant: str) -> None:
-        self._parts = parts
+    def __init__(self, services: ProcessServices, tenant: str) -> None:
+        self._services = services
         self._tenant = tenant
 
     async def list_published(self) -> dict[str, PublishedDocument]:
-        if self._parts.knowledge is None:
+        if self._services.knowledge is None:
             raise SetupError("this process does not search documents")
-        await self._parts.knowledge.wait_until_ready()
-        documents = await self._parts.knowledge.documents(self._tenant)
+        await self._services.knowledge.wait_until_ready()
+        documents = await self._services.knowledge.documents(self._tenant)
         return {document.id: PublishedDocument(hash_document(document), document.source) for document in documents}
 
     async def put(self, draft: DocumentDraft) -> None:
-        await publish(self._parts.bus, self._parts.state.heads, self._tenant, draft, self._parts.clock())
+        await publish(self._services.bus, self._services.state.heads, self._tenant, draft, self._services.clock())
 
     async def remove(self, document: str) -> None:
-        await delete(self._parts.bus, self._parts.state.heads, self._tenant, document, self._parts.clock())
+        await delete(self._services.bus, self._services.state.heads, self._tenant, document, self._services.clock())
 
 
 class DocumentHashCache:

@@ -40,7 +40,7 @@ from gateway.webchat.watch import WatchRegistry
 from gateway.webchat.widget import WidgetApi
 from gateway.wiring.desk import build_desk_router
 from gateway.wiring.listening import Acceptor, open_listeners
-from gateway.wiring.parts import Parts
+from gateway.wiring.process_services import ProcessServices
 from schemas.errors import PortInUse
 from schemas.ports import DeskInbound, ProfileAddressSelector
 from schemas.runtime import tracing
@@ -55,77 +55,77 @@ UNTRACED_METHODS = frozenset({hdrs.METH_GET, hdrs.METH_HEAD, hdrs.METH_OPTIONS})
 """Reads, probes and long polls get no span: there are many, and nothing follows from them."""
 
 
-def build_app(parts: Parts) -> web.Application:
+def build_app(services: ProcessServices) -> web.Application:
     """Build the application with all routes of the contract."""
     watches = WatchRegistry()
-    app = _build_chat_app(parts, watches)
-    add_admin_routes(app, parts)
+    app = _build_chat_app(services, watches)
+    add_admin_routes(app, services)
     openapi.add_routes(app)
-    add_console_routes(app, parts, watches)
-    add_health_routes(app, parts)
+    add_console_routes(app, services, watches)
+    add_health_routes(app, services)
     return app
 
 
-def _build_chat_app(parts: Parts, watches: WatchRegistry) -> web.Application:
-    door = build_desk_router(parts)
-    inbound = build_inbound(parts, door)
-    overload = OverloadGuard(lambda: inbound.pending_calls, flag=parts.overload_flag)
-    tracers = build_tracing_middleware(join=parts.config.telemetry.join_callers)
+def _build_chat_app(services: ProcessServices, watches: WatchRegistry) -> web.Application:
+    door = build_desk_router(services)
+    inbound = build_inbound(services, door)
+    overload = OverloadGuard(lambda: inbound.pending_calls, flag=services.overload_flag)
+    tracers = build_tracing_middleware(join=services.config.telemetry.join_callers)
     app = web.Application(
-        middlewares=[build_refusal_middleware(parts.metrics), overload, error_middleware, *tracers],
+        middlewares=[build_refusal_middleware(services.metrics), overload, error_middleware, *tracers],
         client_max_size=4 * 1024 * 1024,
     )
     app.on_response_prepare.append(_set_default_headers)
     if door is not None:
         app.on_cleanup.append(lambda _app: door.close())
-    origins = OriginPolicy(parts.config)
-    _add_chat_routes(app, parts, inbound, watches, origins, overload)
-    WidgetApi(parts.config).add_routes(app)
+    origins = OriginPolicy(services.config)
+    _add_chat_routes(app, services, inbound, watches, origins, overload)
+    WidgetApi(services.config).add_routes(app)
     return app
 
 
-def build_inbound(parts: Parts, desk: DeskInbound | None) -> InboundPipeline:
+def build_inbound(services: ProcessServices, desk: DeskInbound | None) -> InboundPipeline:
     """Build the pipeline for inbound events. ``desk`` receives what colleagues do at the tenants' desks."""
-    state = parts.state
+    state = services.state
     return InboundPipeline(
-        bus=parts.bus,
+        bus=services.bus,
         contacts=state.contacts,
         conversations=state.conversations,
         transcript=state.transcript,
         signals=state.signals,
-        metrics=parts.metrics,
-        clock=parts.clock,
+        metrics=services.metrics,
+        clock=services.clock,
         deliveries=state.deliveries,
         transcript_channels=frozenset(
-            name for name, channel in parts.channels.items() if not channel.capabilities.has_vendor
+            name for name, channel in services.channels.items() if not channel.capabilities.has_vendor
         ),
         profiled_channels=frozenset(
-            name for name, channel in parts.channels.items() if isinstance(channel, ProfileAddressSelector)
+            name for name, channel in services.channels.items() if isinstance(channel, ProfileAddressSelector)
         ),
-        own_numbers={name: tenant.protection.own_number_finder for name, tenant in parts.config.tenants.items()},
+        own_numbers={name: tenant.protection.own_number_finder for name, tenant in services.config.tenants.items()},
         desk=desk,
-        blobs=parts.blobs,
+        blobs=services.blobs,
     )
 
 
 def _add_chat_routes(
     app: web.Application,
-    parts: Parts,
+    services: ProcessServices,
     inbound: InboundPipeline,
     watches: WatchRegistry,
     origins: OriginPolicy,
     overload: OverloadGuard,
 ) -> None:
-    state, clock = parts.state, parts.clock
+    state, clock = services.state, services.clock
     attachments = AttachmentService(
-        parts.blobs, secret_key=parts.secret_key, public_url=parts.config.public_url, clock=clock
+        services.blobs, secret_key=services.secret_key, public_url=services.config.public_url, clock=clock
     )
     sessions = VisitorSessions(
-        secret_key=parts.secret_key, accounts=parts.accounts, bus=parts.bus, state=state, clock=clock
+        secret_key=services.secret_key, accounts=services.accounts, bus=services.bus, state=state, clock=clock
     )
-    rate_limits = RateLimits(parts)
-    service = ChatService(parts, inbound, attachments, rate_limits)
-    addresses, connections = ClientAddressResolver(parts.config), ConnectionLimiter(parts.config)
+    rate_limits = RateLimits(services)
+    service = ChatService(services, inbound, attachments, rate_limits)
+    addresses, connections = ClientAddressResolver(services.config), ConnectionLimiter(services.config)
     sockets = ChatSockets(
         sessions=sessions,
         service=service,
@@ -151,7 +151,7 @@ def _add_chat_routes(
         overload=overload,
     ).add_routes(app)
     sockets.add_routes(app)
-    Webhooks(parts, inbound, rate_limits).add_routes(app)
+    Webhooks(services, inbound, rate_limits).add_routes(app)
     app.on_shutdown.append(partial(_close_connections, watches, sockets))
 
 

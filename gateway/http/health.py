@@ -7,7 +7,7 @@ import asyncio
 from aiohttp import web
 
 from gateway.http.responses import json_response
-from gateway.wiring.parts import Parts
+from gateway.wiring.process_services import ProcessServices
 from infra.metrics import CONTENT_TYPE, PrometheusMetrics
 from schemas.errors import NotFound, ParleyError, Unavailable
 
@@ -16,16 +16,16 @@ READINESS_TIMEOUT = 5.0
 """Seconds that a part may take to report; probes time out soon after."""
 
 
-def add_routes(app: web.Application, parts: Parts) -> None:
-    health = Health(parts)
+def add_routes(app: web.Application, services: ProcessServices) -> None:
+    health = Health(services)
     app.router.add_get("/healthz", health.check_liveness)
     app.router.add_get("/readyz", health.check_readiness)
     app.router.add_get("/metrics", health.render_metrics)
 
 
 class Health:
-    def __init__(self, parts: Parts) -> None:
-        self._parts = parts
+    def __init__(self, services: ProcessServices) -> None:
+        self._services = services
 
     async def check_liveness(self, request: web.Request) -> web.Response:
         """Report that the event loop runs. Nothing outside the process is checked: a restart would not repair it."""
@@ -42,15 +42,15 @@ class Health:
         return response
 
     async def render_metrics(self, request: web.Request) -> web.Response:
-        if not isinstance(self._parts.metrics, PrometheusMetrics):
+        if not isinstance(self._services.metrics, PrometheusMetrics):
             raise NotFound("this process keeps no metrics")
-        return web.Response(body=self._parts.metrics.render(), headers={"Content-Type": CONTENT_TYPE})
+        return web.Response(body=self._services.metrics.render(), headers={"Content-Type": CONTENT_TYPE})
 
     async def _find_failures(self) -> dict[str, str]:
-        failures = {"state": "being rebuilt"} if self._parts.is_state_lost() else {}
+        failures = {"state": "being rebuilt"} if self._services.is_state_lost() else {}
         try:
             async with asyncio.timeout(READINESS_TIMEOUT):
-                return failures | await self._parts.check_readiness()
+                return failures | await self._services.check_readiness()
         except TimeoutError:
             return failures | {"process": f"no answer within {READINESS_TIMEOUT:g} s"}
         except ParleyError as error:

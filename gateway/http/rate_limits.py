@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from gateway.config.settings import LimitSettings
 from gateway.webchat.sessions import Visit
-from gateway.wiring.parts import Parts
+from gateway.wiring.process_services import ProcessServices
 from schemas.errors import RateLimited
 from schemas.messages import Assurance
 from schemas.ports import Account
@@ -42,10 +42,10 @@ class _Budget(NamedTuple):
 class RateLimits:
     """Admits what is within the budgets. All methods raise RateLimited otherwise."""
 
-    def __init__(self, parts: Parts) -> None:
-        self._limiter = parts.state.limiter
-        self._clock = parts.clock
-        self._limits = {name: tenant.limits for name, tenant in parts.config.tenants.items()}
+    def __init__(self, services: ProcessServices) -> None:
+        self._limiter = services.state.limiter
+        self._clock = services.clock
+        self._limits = {name: tenant.limits for name, tenant in services.config.tenants.items()}
         self._budgets: dict[tuple[str, str, str], _Budget] = {}
 
     def admit_account(self, account: Account) -> Awaitable[None]:

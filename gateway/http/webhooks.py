@@ -11,7 +11,7 @@ from connectors.inbound.pipeline import InboundPipeline
 from connectors.registry import explain_missing_library
 from gateway.http.rate_limits import RateLimits
 from gateway.http.responses import http_error_response, read_body
-from gateway.wiring.parts import Parts, list_accounts
+from gateway.wiring.process_services import ProcessServices, list_accounts
 from schemas.errors import NotFound, Unavailable
 from schemas.ports import (
     Account,
@@ -38,13 +38,13 @@ def build_path(account: Account) -> str:
 class Webhooks:
     """The webhook endpoint of all channels."""
 
-    def __init__(self, parts: Parts, inbound: InboundPipeline, rate_limits: RateLimits) -> None:
-        self._parts = parts
+    def __init__(self, services: ProcessServices, inbound: InboundPipeline, rate_limits: RateLimits) -> None:
+        self._services = services
         self._inbound = inbound
         self._rate_limits = rate_limits
-        self._public_url = parts.config.public_url.rstrip("/")
+        self._public_url = services.config.public_url.rstrip("/")
         # Computed once: an isinstance check of a protocol takes longer than the rest of a request.
-        channels = parts.channels
+        channels = services.channels
         self._handshakes = {name: each for name, each in channels.items() if isinstance(each, WebhookHandshake)}
         self._receivers = {name: each for name, each in channels.items() if isinstance(each, WebhookReceiver)}
         self._parsers = {name: each for name, each in channels.items() if isinstance(each, WebhookParser)}
@@ -55,7 +55,7 @@ class Webhooks:
         app.on_startup.append(self._prepare)
 
     async def _prepare(self, _app: web.Application) -> None:
-        for account in list_accounts(self._parts.config):
+        for account in list_accounts(self._services.config):
             receiver = self._receivers.get(account.channel)
             if receiver is not None:
                 with explain_missing_library():
@@ -82,7 +82,7 @@ class Webhooks:
     async def _append(self, called: Account, events: Sequence[ChannelEvent]) -> None:
         if not events:
             return
-        if self._parts.is_state_lost():
+        if self._services.is_state_lost():
             raise Unavailable("state is being rebuilt", retry_after_ms=2000)
         owners = group_by_account(called, events)
         for owner, _events in owners:
@@ -101,8 +101,8 @@ class Webhooks:
 
     def _find(self, request: web.Request) -> tuple[Channel, Account]:
         path = request.match_info
-        channel = self._parts.channels.get(path["channel"])
-        account = self._parts.accounts(path["tenant"], path["channel"], path["account"])
+        channel = self._services.channels.get(path["channel"])
+        account = self._services.accounts(path["tenant"], path["channel"], path["account"])
         if channel is None or account is None or not channel.capabilities.has_vendor:
             raise NotFound("no such webhook")
         return channel, account

@@ -9,7 +9,7 @@ from uuid import uuid4
 from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.storage.attachments import AttachmentService
-from gateway.wiring.parts import Parts
+from gateway.wiring.process_services import ProcessServices
 from schemas import ids, topics
 from schemas.conversation import Conversation, Owner
 from schemas.envelope import Envelope
@@ -38,14 +38,17 @@ class OperatorService:
     """Finds conversations, changes their owner, answers in them and decides their approvals, for the admin API and the
     console."""
 
-    def __init__(self, parts: Parts) -> None:
-        self._parts = parts
-        self._state = parts.state
+    def __init__(self, services: ProcessServices) -> None:
+        self._services = services
+        self._state = services.state
         self._attachments = AttachmentService(
-            parts.blobs, secret_key=parts.secret_key, public_url=parts.config.public_url, clock=parts.clock
+            services.blobs, secret_key=services.secret_key, public_url=services.config.public_url, clock=services.clock
         )
         self._ownership = OwnershipService(
-            bus=parts.bus, conversations=parts.state.conversations, clock=parts.clock, state_lost=parts.is_state_lost
+            bus=services.bus,
+            conversations=services.state.conversations,
+            clock=services.clock,
+            state_lost=services.is_state_lost,
         )
 
     async def find(self, tenant: str, conversation_id: str) -> Conversation:
@@ -68,7 +71,7 @@ class OperatorService:
         """Change the owner at the epoch that the actor saw. Raises NotFound, Conflict (a colleague has the
         conversation), Unavailable."""
         command = OwnershipCommand(
-            str(uuid4()), COMMAND_TOWARDS[to], actor, reason, self._parts.clock(), seen_epoch=epoch
+            str(uuid4()), COMMAND_TOWARDS[to], actor, reason, self._services.clock(), seen_epoch=epoch
         )
         decision = await self._ownership.perform(conversation, command, resolution)
         if decision.outcome == "gone":
@@ -99,7 +102,7 @@ class OperatorService:
         """Reply to the contact, and return the id of the message. The actor becomes the owner before the message is
         accepted, so the agent stops answering. Raises StaleEpoch (somebody else has the conversation), IdReused,
         InvalidRequest (attachments), Conflict, Unavailable."""
-        own = self._parts.config.tenants[conversation.origin.tenant].protection.own_number_finder
+        own = self._services.config.tenants[conversation.origin.tenant].protection.own_number_finder
         message = message.model_copy(update={"text": mask_cards(message.text, own)})
         files = await self._attachments.find_uploads(conversation.origin.tenant, conversation.id, message.attachments)
         event_id = _derive_event_id(conversation, message)
@@ -107,12 +110,12 @@ class OperatorService:
         if not await self._was_sent_before(conversation, message, event_id, message_id):
             epoch = await self._claim(conversation, actor, reason)
             await self._attachments.claim(conversation.origin.tenant, files)
-            await self._parts.bus.append([self._build_event(conversation, message, files, event_id, epoch, actor)])
+            await self._services.bus.append([self._build_event(conversation, message, files, event_id, epoch, actor)])
         return message_id
 
     async def _claim(self, conversation: Conversation, actor: Actor, reason: str) -> int:
         """Take over the conversation, and return the epoch under which the actor may reply."""
-        command = OwnershipCommand(str(uuid4()), "claim", actor, reason, self._parts.clock())
+        command = OwnershipCommand(str(uuid4()), "claim", actor, reason, self._services.clock())
         decision = await self._ownership.perform(conversation, command)
         if decision.outcome == "gone":
             raise _not_found()
@@ -128,7 +131,7 @@ class OperatorService:
         """Whether the transcript has the message already. Raises IdReused if its client_msg_id was used with another
         body. Until the message is in the transcript, a lease held by the digest of the body detects this."""
         digest = hashlib.sha256(message.model_dump_json().encode()).hexdigest()
-        name, now = f"said:{conversation.origin.tenant}:{event_id}", self._parts.clock()
+        name, now = f"said:{conversation.origin.tenant}:{event_id}", self._services.clock()
         held = await self._state.leases.acquire(name, digest, ttl=ID_LEASE_SECONDS, now=now)
         line = await self._state.transcript.find(conversation.id, message_id)
         if held is None or (line is not None and line.state != "deleted" and line.text != message.text):
@@ -153,9 +156,9 @@ class OperatorService:
             text=message.text,
             attachments=files,
             epoch=epoch,
-            sent_at=self._parts.clock(),
+            sent_at=self._services.clock(),
         )
-        now = self._parts.clock()
+        now = self._services.clock()
         return conversation_event(
             conversation, topics.MESSAGE_RECEIVED, payload, id=event_id, time=now, source=actor.source
         )

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import structlog
 
-from gateway.wiring.parts import Parts
+from gateway.wiring.process_services import ProcessServices
 from schemas.errors import RateLimited
 
 log = structlog.get_logger("parley.gateway")
@@ -52,10 +52,10 @@ AttemptLimits = dict[str, tuple[AttemptLimit, ...]]
 class LoginThrottle:
     """Delays failures to sign in. The admin API and the console have one each."""
 
-    def __init__(self, parts: Parts) -> None:
-        self._limiter = parts.state.limiter
-        self._clock = parts.clock
-        self._sleep = parts.sleep
+    def __init__(self, services: ProcessServices) -> None:
+        self._limiter = services.state.limiter
+        self._clock = services.clock
+        self._sleep = services.sleep
         self._concurrent: Counter[str] = Counter()
         self._unlogged: Counter[str] = Counter()
         self._logged_at: dict[str, float] = {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from dataclasses import dataclass, replace
 
-from gateway.wiring.parts import Parts
+from gateway.wiring.process_services import ProcessServices
 from schemas import ids, topics
 from schemas.conversation import DeadLetter
 from schemas.envelope import Envelope
@@ -26,9 +26,9 @@ class Replay:
 
 
 class ReplayService:
-    def __init__(self, parts: Parts) -> None:
-        self._parts = parts
-        self._letters = parts.state.dead_letters
+    def __init__(self, services: ProcessServices) -> None:
+        self._services = services
+        self._letters = services.state.dead_letters
 
     async def find(self, tenant: str, letter_id: str) -> DeadLetter:
         """Find a dead letter of the tenant, or one without a tenant. Raises NotFound."""
@@ -41,7 +41,7 @@ class ReplayService:
     async def replay(self, letter: DeadLetter) -> Replay:
         """Append the record again. Raises Conflict if the record cannot be read, Unavailable while state is rebuilt."""
         original = decode_letter(letter)
-        if self._parts.is_state_lost():
+        if self._services.is_state_lost():
             raise Unavailable("state is being rebuilt", retry_after_ms=2000)
         number = await self._letters.count_replay(letter.tenant, letter.id)
         record = replace(
@@ -49,9 +49,9 @@ class ReplayService:
             id=ids.derived_id(original.id, "replay", number),
             replay_of=original.replay_of or original.id,
             causation_id=letter.id,
-            time=self._parts.clock(),
+            time=self._services.clock(),
         )
-        await self._parts.bus.append([record], topic=letter.topic)
+        await self._services.bus.append([record], topic=letter.topic)
         return Replay(record.id, record.replay_of, number, letter.topic)
 
 

@@ -15,7 +15,7 @@ from gateway.http.responses import REFUSAL_STATUSES
 from gateway.storage.attachments import AttachmentService
 from gateway.webchat.serialization import filter_visible, serialize_messages
 from gateway.webchat.sessions import Visit
-from gateway.wiring.parts import Parts
+from gateway.wiring.process_services import ProcessServices
 from schemas import ids, topics
 from schemas.conversation_activity import Feedback
 from schemas.envelope import envelope
@@ -53,14 +53,18 @@ class ChatService:
     """Accepts what visitors send and reads what they may see."""
 
     def __init__(
-        self, parts: Parts, inbound: InboundPipeline, attachments: AttachmentService, rate_limits: RateLimits
+        self,
+        services: ProcessServices,
+        inbound: InboundPipeline,
+        attachments: AttachmentService,
+        rate_limits: RateLimits,
     ) -> None:
-        self._parts = parts
+        self._services = services
         self._inbound = inbound
         self._attachments = attachments
-        self._transcript = parts.state.transcript
+        self._transcript = services.state.transcript
         self._rate_limits = rate_limits
-        self._quota = parts.quota
+        self._quota = services.quota
 
     async def post(self, visit: Visit, message: VisitorMessage) -> AcceptedEvent:
         """Accept a message; a repeat gets the result of the first one. Raises InvalidRequest, IdReused, RateLimited,
@@ -95,7 +99,7 @@ class ChatService:
         """Record that the visitor has read everything up to ``seq``."""
         seq = min(seq, await self._transcript.head(visit.conversation))
         if seq > 0:
-            payload = {"state": "read", "at": self._parts.clock(), "up_to_seq": seq}
+            payload = {"state": "read", "at": self._services.clock(), "up_to_seq": seq}
             await self._rate_limits.admit_receipt(visit)
             await self._accept(visit, topics.RECEIPT_RECORDED, f"read:{seq}", payload, counted=False)
 
@@ -106,7 +110,7 @@ class ChatService:
         if line is None or line.author.kind == "contact" or not filter_visible([line]):
             raise InvalidRequest("message_id: there is no such reply")
         await self._rate_limits.admit_visit(visit)
-        now = self._parts.clock()
+        now = self._services.clock()
         event = envelope(
             topics.FEEDBACK_GIVEN,
             Feedback(
@@ -121,7 +125,7 @@ class ChatService:
             conversation=visit.conversation,
             causation_id=message_id,
         )
-        await self._parts.bus.append([event])
+        await self._services.bus.append([event])
 
     async def read_lines(self, visit: Visit, after: int) -> tuple[list[TranscriptMessage], int]:
         """Return up to 200 visible lines after ``after`` in ascending order, and the number up to which they are
@@ -172,8 +176,8 @@ class ChatService:
     def count_refusal(self, error: ParleyError) -> None:
         """Count a refusal on a socket. HTTP refusals are counted by their status."""
         if error.status in REFUSAL_STATUSES:
-            self._parts.metrics.count("parley_refused_total", status=str(error.status))
+            self._services.metrics.count("parley_refused_total", status=str(error.status))
 
     def _check_state_available(self) -> None:
-        if self._parts.is_state_lost():
+        if self._services.is_state_lost():
             raise Unavailable("state is being rebuilt", retry_after_ms=2000)

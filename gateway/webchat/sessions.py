@@ -23,7 +23,7 @@ from connectors import conversation_signals
 from connectors.web.settings import WebAccount
 from gateway.config.secret_keys import derive_key
 from gateway.webchat.identity import Identity, verify_identity
-from gateway.wiring.parts import AccountLookup
+from gateway.wiring.process_services import AccountLookup
 from schemas import ids, topics
 from schemas.conversation import SIGNED_IN
 from schemas.conversation_activity import SessionEnded

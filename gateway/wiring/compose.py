@@ -1,6 +1,6 @@
-"""Composition of a process from its parts.
+"""Composition of a process from its services.
 
-- ``open_embedded(config)``: the parts over the SQLite file, for commands while no instance runs. Nothing is served.
+- ``open_embedded(config)``: the services over the SQLite file, for commands while no instance runs. Nothing is served.
 - ``serve_dev(config)``: everything in one process.
 - ``serve_role(config, role, channels)``: one role of a scaled installation.
 """
@@ -44,7 +44,7 @@ from gateway.wiring.consumers import (
 from gateway.wiring.encoders import open_encoder
 from gateway.wiring.engines import Engine, channels_of, check_topics, open_engine, refuse_embedded
 from gateway.wiring.gauges import Readiness
-from gateway.wiring.parts import Parts, build_account_lookup, list_accounts
+from gateway.wiring.process_services import ProcessServices, build_account_lookup, list_accounts
 from gateway.wiring.supervisor import Supervisor
 from gateway.wiring.vendor_files import VendorFiles
 from gateway.wiring.vendor_streams import start_backfills, start_streams
@@ -71,9 +71,11 @@ def utc_now() -> datetime:
 
 
 @asynccontextmanager
-async def open_parts(config: Config, *, searches: bool = True) -> AsyncIterator[tuple[Parts, StateRecovery]]:
-    """All parts over the configured engine, and the recovery of the state store. No records are consumed yet. Without
-    ``searches`` the tenants' documents are left out."""
+async def open_services(
+    config: Config, *, searches: bool = True
+) -> AsyncIterator[tuple[ProcessServices, StateRecovery]]:
+    """All services over the configured engine, and the recovery of the state store. No records are consumed yet.
+    Without ``searches`` the tenants' documents are left out."""
     data_dir = Path(config.data_dir)
     async with AsyncExitStack() as stack:
         engine = await stack.enter_async_context(open_engine(config, data_dir))
@@ -82,7 +84,7 @@ async def open_parts(config: Config, *, searches: bool = True) -> AsyncIterator[
         quota = StorageQuota(engine.state.limiter, lambda tenant: config.tenants[tenant].limits, utc_now)
         own_number_finders = {name: tenant.protection.own_number_finder for name, tenant in config.tenants.items()}
         blobs = QuotaBlobs(open_blobs(config.blobs, data_dir, utc_now, own_number_finders), quota)
-        parts = Parts(
+        services = ProcessServices(
             config=config,
             bus=engine.bus,
             state=engine.state,
@@ -100,7 +102,7 @@ async def open_parts(config: Config, *, searches: bool = True) -> AsyncIterator[
             check_readiness=_readiness(engine, library, recovery),
             watch=engine.watch,
         )
-        yield parts, recovery
+        yield services, recovery
 
 
 @asynccontextmanager
@@ -156,69 +158,71 @@ def _readiness(engine: Engine, library: Library | None, recovery: StateRecovery)
 
 
 @asynccontextmanager
-async def open_embedded(config: Config) -> AsyncIterator[Parts]:
-    """The parts over the SQLite file, for commands. Raises DatabaseLocked while an instance runs."""
-    async with open_parts(config) as (parts, recovery):
+async def open_embedded(config: Config) -> AsyncIterator[ProcessServices]:
+    """The services over the SQLite file, for commands. Raises DatabaseLocked while an instance runs."""
+    async with open_services(config) as (services, recovery):
         recovery.start()
         try:
             await recovery.available.wait()
-            yield parts
+            yield services
         finally:
             await recovery.close()
 
 
 async def serve_dev(config: Config, *, on_ready: Callable[[], object] | None = None) -> None:
     """Run everything in one process until SIGTERM or SIGINT."""
-    async with run_process(config, "dev") as (parts, supervisor):
-        start_worker(parts, supervisor, channels_of(config))
-        _start_connectors(parts, supervisor, channels_of(config))
-        await serve_edge(config, parts, supervisor, on_ready)
+    async with run_process(config, "dev") as (services, supervisor):
+        start_worker(services, supervisor, channels_of(config))
+        _start_connectors(services, supervisor, channels_of(config))
+        await serve_edge(config, services, supervisor, on_ready)
 
 
 async def serve_role(config: Config, role: Role, channels: Sequence[str] = ()) -> None:
     """Run one role until SIGTERM or SIGINT. ``channels`` limits workers and connectors to some channels; empty: all."""
     refuse_embedded(config, f"run {role}")
     served = [name for name in channels_of(config) if not channels or name in channels]
-    async with run_process(config, role, searches=role != "connectors") as (parts, supervisor):
+    async with run_process(config, role, searches=role != "connectors") as (services, supervisor):
         if role == "edge":
-            _watch_groups(parts, supervisor, served)
-            await serve_edge(config, parts, supervisor, None)
+            _watch_groups(services, supervisor, served)
+            await serve_edge(config, services, supervisor, None)
             return
         start = start_worker if role == "worker" else _start_connectors
-        start(parts, supervisor, served)
+        start(services, supervisor, served)
         host, port = _listen_address(config)
-        supervisor.run("health", lambda: serve_forever(_health_app(parts), host, port, stop=supervisor.stopping))
+        supervisor.run("health", lambda: serve_forever(_health_app(services), host, port, stop=supervisor.stopping))
         await supervisor.wait()
 
 
-def _health_app(parts: Parts) -> web.Application:
+def _health_app(services: ProcessServices) -> web.Application:
     app = web.Application(middlewares=[error_middleware])
-    health.add_routes(app, parts)
+    health.add_routes(app, services)
     return app
 
 
 @asynccontextmanager
-async def run_process(config: Config, role: str, *, searches: bool = True) -> AsyncIterator[tuple[Parts, Supervisor]]:
+async def run_process(
+    config: Config, role: str, *, searches: bool = True
+) -> AsyncIterator[tuple[ProcessServices, Supervisor]]:
     process_tuning.limit_heaps()
     process_tuning.shorten_switch_interval()
     open_files.raise_limit()
     supervisor = Supervisor()
     supervisor.stop_on_signals()
     traces = record_traces(config.telemetry.otlp_endpoint, role=role, sample=config.telemetry.sample)
-    async with traces, open_parts(config, searches=searches) as (parts, recovery):
+    async with traces, open_services(config, searches=searches) as (services, recovery):
         if not config.embedded:
-            await check_topics(parts.bus, config)
+            await check_topics(services.bus, config)
         recovery.start()
-        if (watch := parts.watch) is not None:
+        if (watch := services.watch) is not None:
             supervisor.run("store", lambda: supervisor.run_until_stop(watch()))
-        supervisor.run_every("ready gauges", gauges.LONG_INTERVAL, lambda: gauges.report_readiness(parts, role))
+        supervisor.run_every("ready gauges", gauges.LONG_INTERVAL, lambda: gauges.report_readiness(services, role))
         process_tuning.freeze_heap()
         supervisor.run_every("memory", process_tuning.EVERY, lambda: asyncio.to_thread(process_tuning.trim_heap))
-        freezing = asyncio.create_task(_settle_documents(parts))
+        freezing = asyncio.create_task(_settle_documents(services))
         try:
             async with run_flight_recorder(config.data_path, config.stall_seconds) as recorder:
                 try:
-                    yield replace(parts, recorder=recorder), supervisor
+                    yield replace(services, recorder=recorder), supervisor
                 finally:
                     await supervisor.finish(STOP_TIMEOUT)
         finally:
@@ -226,10 +230,10 @@ async def run_process(config: Config, role: str, *, searches: bool = True) -> As
             await recovery.close()
 
 
-async def _settle_documents(parts: Parts) -> None:
+async def _settle_documents(services: ProcessServices) -> None:
     """Free memory once the documents are loaded: they stay, and loading them leaves much garbage behind."""
-    if parts.knowledge is not None:
-        await parts.knowledge.wait_until_ready()
+    if services.knowledge is not None:
+        await services.knowledge.wait_until_ready()
         process_tuning.freeze_heap()
 
 
@@ -240,60 +244,60 @@ def _member_name(role: str) -> str:
     return f"{name}.{role}" if name else ""
 
 
-def start_worker(parts: Parts, supervisor: Supervisor, channels: Sequence[str]) -> None:
-    files = VendorFiles.from_parts(parts)
-    worker = build_worker(parts, files)
+def start_worker(services: ProcessServices, supervisor: Supervisor, channels: Sequence[str]) -> None:
+    files = VendorFiles.from_services(services)
+    worker = build_worker(services, files)
     supervisor.add_cleanup(worker.close)
     supervisor.add_cleanup(files.close)
-    consumers = ConsumerRunner(parts, supervisor, member=_member_name("worker"))
+    consumers = ConsumerRunner(services, supervisor, member=_member_name("worker"))
     consumers.start(worker_consumers(worker, channels))
     supervisor.run_every("sweeper", SWEEP_EVERY, worker.sweep)
     supervisor.run_every("action resolver", RESOLVE_EVERY, worker.resolve)
     supervisor.run_every(
-        "attachment collector", attachment_collector.COLLECT_EVERY, build_attachment_collector(parts).sweep
+        "attachment collector", attachment_collector.COLLECT_EVERY, build_attachment_collector(services).sweep
     )
     supervisor.run_every("worker gauges", gauges.INTERVAL, consumers.report)
 
 
-def build_attachment_collector(parts: Parts) -> AttachmentCollector:
+def build_attachment_collector(services: ProcessServices) -> AttachmentCollector:
     """The job that deletes attachments that no message refers to."""
     return AttachmentCollector(
-        parts.blobs,
-        parts.quota,
-        leases=parts.state.leases,
-        transcript=parts.state.transcript,
-        tenants=parts.config.tenants,
-        clock=parts.clock,
+        services.blobs,
+        services.quota,
+        leases=services.state.leases,
+        transcript=services.state.transcript,
+        tenants=services.config.tenants,
+        clock=services.clock,
     )
 
 
-def _start_connectors(parts: Parts, supervisor: Supervisor, channels: Sequence[str]) -> None:
-    for account in list_accounts(parts.config):
+def _start_connectors(services: ProcessServices, supervisor: Supervisor, channels: Sequence[str]) -> None:
+    for account in list_accounts(services.config):
         if account.channel in channels:
             with explain_missing_library():
                 # This opens no connection, but reports a missing library before the first message.
-                parts.channels[account.channel].connect(account)
-    consumers = ConsumerRunner(parts, supervisor, member=_member_name("connectors"))
-    consumers.start(connector_consumers(parts, channels, supervisor))
+                services.channels[account.channel].connect(account)
+    consumers = ConsumerRunner(services, supervisor, member=_member_name("connectors"))
+    consumers.start(connector_consumers(services, channels, supervisor))
     supervisor.run_every("connector gauges", gauges.INTERVAL, consumers.report)
-    start_streams(parts, supervisor, channels)
+    start_streams(services, supervisor, channels)
 
 
-def _watch_groups(parts: Parts, supervisor: Supervisor, channels: list[str]) -> None:
+def _watch_groups(services: ProcessServices, supervisor: Supervisor, channels: list[str]) -> None:
     """Report the lag of the consumer groups on the edge, so that it is also reported when no worker runs."""
-    for group in gauges.gauges_of_groups(parts, channels):
+    for group in gauges.gauges_of_groups(services, channels):
         supervisor.run_every(f"gauges of {group.name}", gauges.LONG_INTERVAL, group.report)
 
 
 async def serve_edge(
-    config: Config, parts: Parts, supervisor: Supervisor, on_ready: Callable[[], object] | None
+    config: Config, services: ProcessServices, supervisor: Supervisor, on_ready: Callable[[], object] | None
 ) -> None:
     host, port = _listen_address(config)
-    supervisor.run_every("owner gauges", gauges.INTERVAL, lambda: gauges.report_owners(parts))
-    start_backfills(parts, supervisor)
+    supervisor.run_every("owner gauges", gauges.INTERVAL, lambda: gauges.report_owners(services))
+    start_backfills(services, supervisor)
 
     async def http() -> None:
-        async with run_server(build_app(parts), host, port):
+        async with run_server(build_app(services), host, port):
             if on_ready is not None:
                 on_ready()
             await supervisor.stopping.wait()

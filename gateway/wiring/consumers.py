@@ -25,7 +25,7 @@ from gateway.wiring.actions import build_action_rules
 from gateway.wiring.desk import start_desk
 from gateway.wiring.gauges import GroupGauges
 from gateway.wiring.models import build_budget_rules, build_voice, models_of, open_models
-from gateway.wiring.parts import Parts
+from gateway.wiring.process_services import ProcessServices
 from gateway.wiring.routing import build_route_rules
 from gateway.wiring.supervisor import Supervisor
 from gateway.wiring.vendor_files import VendorFiles, open_transcription
@@ -97,37 +97,37 @@ def build_desk_service_level(desk: DeskSettings) -> DeskServiceLevel:
     return DeskServiceLevel(desk.hours.office(), timedelta(minutes=desk.times.first_reply) or None, desk.rating)
 
 
-def build_worker(parts: Parts, files: VendorFiles) -> Worker:
+def build_worker(services: ProcessServices, files: VendorFiles) -> Worker:
     """The worker. Raises SetupError if the parts were opened without documents."""
-    if parts.knowledge is None:
+    if services.knowledge is None:
         raise SetupError("a worker needs the tenants' documents")
-    settings = build_worker_settings(parts.config.tenants, parts.channels)
+    settings = build_worker_settings(services.config.tenants, services.channels)
     return Worker(
-        bus=parts.bus,
-        state=parts.state,
-        knowledge=parts.knowledge,
+        bus=services.bus,
+        state=services.state,
+        knowledge=services.knowledge,
         models=open_models(
-            parts.config,
+            services.config,
             settings,
-            failed=lambda name: parts.metrics.count("parley_model_failures_total", model=name),
-            limiter=parts.state.limiter,
-            clock=parts.clock,
-            knowledge=parts.knowledge,
+            failed=lambda name: services.metrics.count("parley_model_failures_total", model=name),
+            limiter=services.state.limiter,
+            clock=services.clock,
+            knowledge=services.knowledge,
         ),
         settings=settings,
-        metrics=parts.metrics,
-        clock=parts.clock,
+        metrics=services.metrics,
+        clock=services.clock,
         fetch=files.fetch,
-        transcribe=open_transcription(parts),
-        pace=build_scheduler(parts),
+        transcribe=open_transcription(services),
+        pace=build_scheduler(services),
     )
 
 
-def build_scheduler(parts: Parts) -> FairScheduler:
+def build_scheduler(services: ProcessServices) -> FairScheduler:
     """The scheduler of this process's turns. If the edge runs in the same process, a party gets no extra slots while it
     is alone, because a new message of another party would have to wait for all of them."""
     return FairScheduler(
-        floods=FloodControl(pressed=parts.overload_flag), wider=1 if parts.config.embedded else ALONE_FACTOR
+        floods=FloodControl(pressed=services.overload_flag), wider=1 if services.config.embedded else ALONE_FACTOR
     )
 
 
@@ -138,79 +138,85 @@ def worker_consumers(worker: Worker, channels: Sequence[str]) -> list[Consumer]:
     ]
 
 
-def connector_consumers(parts: Parts, channels: Sequence[str], supervisor: Supervisor) -> list[Consumer]:
+def connector_consumers(services: ProcessServices, channels: Sequence[str], supervisor: Supervisor) -> list[Consumer]:
     """The consumers of connectors: for each channel a sender and one that applies receipts, and one for each desk. The
     channels share a scheduler because they share the event loop."""
     scheduler = FairScheduler(CONCURRENT_BATCHES, wider=1)
-    desk_tenants = frozenset(parts.config.desks)
+    desk_tenants = frozenset(services.config.desks)
     dead_letters = DeadLetterWriter(
-        bus=parts.bus, state=parts.state, metrics=parts.metrics, clock=parts.clock, desk_tenants=desk_tenants
+        bus=services.bus,
+        state=services.state,
+        metrics=services.metrics,
+        clock=services.clock,
+        desk_tenants=desk_tenants,
     )
     consumers = []
     for name in channels:
-        reports = DeliveryReports(parts.bus, parts.state)
+        reports = DeliveryReports(services.bus, services.state)
         outbound = OutboundPipeline(
-            parts.channels[name],
-            bus=parts.bus,
-            state=parts.state,
-            metrics=parts.metrics,
-            clock=parts.clock,
-            account_of=parts.accounts,
+            services.channels[name],
+            bus=services.bus,
+            state=services.state,
+            metrics=services.metrics,
+            clock=services.clock,
+            account_of=services.accounts,
             desk_tenants=desk_tenants,
             reports=reports,
         )
         supervisor.add_cleanup(outbound.close)
-        _start_indicators(name, outbound.accounts, parts, supervisor)
+        _start_indicators(name, outbound.accounts, services, supervisor)
         receipts = ReceiptHandler(
-            bus=parts.bus,
-            state=parts.state,
-            clock=parts.clock,
+            bus=services.bus,
+            state=services.state,
+            clock=services.clock,
             desk_tenants=desk_tenants,
             reports=reports,
-            metrics=parts.metrics,
+            metrics=services.metrics,
         )
         send = schedule_fairly(outbound.handle, scheduler)
-        apply = _request_profiles(name, receipts.handle, outbound.accounts, parts, supervisor)
+        apply = _request_profiles(name, receipts.handle, outbound.accounts, services, supervisor)
         apply = schedule_fairly(apply, scheduler)
         consumers.append(Consumer(topics.outbound(name), topics.sender_group(name), name, send, dead_letters.give_up))
         consumers.append(Consumer(topics.inbound(name), topics.receipts_group(name), name, apply, receipts.give_up))
-    for desk in sorted(set(parts.config.desks.values()).intersection(channels)):
+    for desk in sorted(set(services.config.desks.values()).intersection(channels)):
         # Not scheduled with the senders, because it waits for the desk most of the time.
-        handler = start_desk(parts, desk, supervisor).handle
+        handler = start_desk(services, desk, supervisor).handle
         consumers.append(Consumer(topics.outbound(desk), topics.desk_group(desk), desk, handler, dead_letters.give_up))
     return consumers
 
 
-def _start_indicators(name: str, accounts: AccountConnections, parts: Parts, supervisor: Supervisor) -> None:
-    if not shows_typing(parts.channels[name]):
+def _start_indicators(
+    name: str, accounts: AccountConnections, services: ProcessServices, supervisor: Supervisor
+) -> None:
+    if not shows_typing(services.channels[name]):
         return
     indicators = TypingIndicators(
         name,
         accounts,
-        signals=parts.state.signals,
-        limiter=parts.state.limiter,
-        clock=parts.clock,
-        account_of=parts.accounts,
+        signals=services.state.signals,
+        limiter=services.state.limiter,
+        clock=services.clock,
+        account_of=services.accounts,
     )
     supervisor.run(f"indicators of {name}", lambda: supervisor.run_until_stop(indicators.run()))
 
 
 def _request_profiles(
-    name: str, handler: LaneHandler, accounts: AccountConnections, parts: Parts, supervisor: Supervisor
+    name: str, handler: LaneHandler, accounts: AccountConnections, services: ProcessServices, supervisor: Supervisor
 ) -> LaneHandler:
     """The handler. If the vendor gives names only on request, it also requests the profiles of people who write."""
-    channel = parts.channels[name]
+    channel = services.channels[name]
     if not isinstance(channel, ProfileAddressSelector):
         return handler
     profiles = ProfileLookup(
         name,
         channel,
         accounts,
-        bus=parts.bus,
-        contacts=parts.state.contacts,
-        limiter=parts.state.limiter,
-        clock=parts.clock,
-        account_of=parts.accounts,
+        bus=services.bus,
+        contacts=services.state.contacts,
+        limiter=services.state.limiter,
+        clock=services.clock,
+        account_of=services.accounts,
     )
     supervisor.add_cleanup(profiles.close)
 
@@ -237,8 +243,8 @@ def schedule_fairly(handler: LaneHandler, scheduler: FairScheduler) -> LaneHandl
 class ConsumerRunner:
     """Runs consumers under a supervisor, and reports their gauges."""
 
-    def __init__(self, parts: Parts, supervisor: Supervisor, *, member: str = "") -> None:
-        self._parts = parts
+    def __init__(self, services: ProcessServices, supervisor: Supervisor, *, member: str = "") -> None:
+        self._services = services
         self._supervisor = supervisor
         self._member = member
         self._lanes: dict[str, tuple[GroupGauges, Lanes]] = {}
@@ -248,7 +254,7 @@ class ConsumerRunner:
             self._supervisor.run(consumer.group, self._run_consumer(consumer))
 
     def _run_consumer(self, consumer: Consumer) -> Callable[[], Awaitable[None]]:
-        gauges = GroupGauges(self._parts, consumer.topic, consumer.group, consumer.channel)
+        gauges = GroupGauges(self._services, consumer.topic, consumer.group, consumer.channel)
 
         async def run() -> None:
             lanes = self._build_lanes(consumer)
@@ -263,25 +269,27 @@ class ConsumerRunner:
         return run
 
     def _build_lanes(self, consumer: Consumer) -> Lanes:
-        tenants = self._parts.config.tenants
+        tenants = self._services.config.tenants
         turns = {name: tenant.limits.turns_at_once for name, tenant in tenants.items()}
         limits = ConsumerLimits(drain=DRAIN_SECONDS)
         return Lanes(
-            self._parts.bus,
-            self._parts.state.parking,
+            self._services.bus,
+            self._services.state.parking,
             limits=limits,
-            clock=self._parts.clock,
-            closed=self._parts.is_state_lost,
-            pressed=self._parts.overload_flag,
+            clock=self._services.clock,
+            closed=self._services.is_state_lost,
+            pressed=self._services.overload_flag,
             tenant_limit=lambda tenant: turns.get(tenant, limits.running_per_tenant),
             watch=self._build_watch(consumer.group),
         )
 
     def _build_watch(self, group: str) -> PoisonWatch | None:
-        parts = self._parts
-        if parts.recorder is None:
+        services = self._services
+        if services.recorder is None:
             return None
-        return PoisonWatch(group, parts.recorder, parts.state.strikes, parts.recorder.folder.parent, parts.clock)
+        return PoisonWatch(
+            group, services.recorder, services.state.strikes, services.recorder.folder.parent, services.clock
+        )
 
     async def _stop_with(self, lanes: Lanes) -> None:
         await self._supervisor.stopping.wait()

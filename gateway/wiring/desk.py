@@ -17,7 +17,7 @@ from connectors.desk.rules import DeskEmojiRules, DeskTimesRules, TenantDeskRule
 from connectors.outbound.policy import get_policy_lookup
 from gateway.config.desk import DeskSettings
 from gateway.config.settings import Tenant
-from gateway.wiring.parts import Parts, list_accounts
+from gateway.wiring.process_services import ProcessServices, list_accounts
 from gateway.wiring.supervisor import Supervisor
 from gateway.wiring.vendor_files import VendorFiles
 from schemas.errors import SetupError
@@ -41,19 +41,19 @@ class DeskRouter:
             await desk.close()
 
 
-def build_desk_router(parts: Parts) -> DeskRouter | None:
+def build_desk_router(services: ProcessServices) -> DeskRouter | None:
     """The handler of the desks' inbound events, or None if no tenant has a desk. The caller closes it."""
-    kinds = set(parts.config.desks.values()).intersection(parts.channels)
+    kinds = set(services.config.desks.values()).intersection(services.channels)
     if not kinds:
         return None
-    own_numbers = {name: tenant.protection.own_number_finder for name, tenant in parts.config.tenants.items()}
+    own_numbers = {name: tenant.protection.own_number_finder for name, tenant in services.config.tenants.items()}
     desks = {
         kind: DeskInboundPipeline(
-            rules=build_desk_rules(parts, kind),
-            client=_build_client(parts, kind),
-            bus=parts.bus,
-            state=parts.state,
-            clock=parts.clock,
+            rules=build_desk_rules(services, kind),
+            client=_build_client(services, kind),
+            bus=services.bus,
+            state=services.state,
+            clock=services.clock,
             own_numbers=own_numbers,
         )
         for kind in kinds
@@ -61,67 +61,75 @@ def build_desk_router(parts: Parts) -> DeskRouter | None:
     return DeskRouter(desks)
 
 
-def start_desk(parts: Parts, kind: str, supervisor: Supervisor) -> DeskConsumer:
+def start_desk(services: ProcessServices, kind: str, supervisor: Supervisor) -> DeskConsumer:
     """Build the consumer of all desks of one kind, and start their timers. The supervisor closes what they use."""
-    rules, files, client = build_desk_rules(parts, kind), VendorFiles.from_parts(parts), _build_client(parts, kind)
+    rules, files, client = (
+        build_desk_rules(services, kind),
+        VendorFiles.from_services(services),
+        _build_client(services, kind),
+    )
     consumer = DeskConsumer(
         client.desk,
         rules,
-        bus=parts.bus,
-        state=parts.state,
-        metrics=parts.metrics,
-        clock=parts.clock,
-        account_of=parts.accounts,
-        commands=partial(_build_commands, parts, rules, files, client),
+        bus=services.bus,
+        state=services.state,
+        metrics=services.metrics,
+        clock=services.clock,
+        account_of=services.accounts,
+        commands=partial(_build_commands, services, rules, files, client),
     )
     for each in (consumer, files, client):
         supervisor.add_cleanup(each.close)
-    timer = NoticeTimer(kind, rules, bus=parts.bus, state=parts.state, clock=parts.clock)
+    timer = NoticeTimer(kind, rules, bus=services.bus, state=services.state, clock=services.clock)
     supervisor.run_every(f"desk times of {kind}", SWEEP_EVERY, timer.run)
     return consumer
 
 
-def _build_client(parts: Parts, kind: str) -> DeskClient:
+def _build_client(services: ProcessServices, kind: str) -> DeskClient:
     """The client of one kind of desk. Raises SetupError if the channel cannot be a desk."""
-    channel = parts.channels[kind]
+    channel = services.channels[kind]
     if not isinstance(channel, DeskHost):
         raise SetupError(
             f"the channel {kind} cannot be a desk", fix="set `desk.kind` to a channel that can, such as slack"
         )
-    return DeskClient(channel.at_desk(), parts.clock)
+    return DeskClient(channel.at_desk(), services.clock)
 
 
 def _build_commands(
-    parts: Parts, rules: Mapping[str, TenantDeskRules], files: VendorFiles, client: DeskClient, meanwhile: Meanwhile
+    services: ProcessServices,
+    rules: Mapping[str, TenantDeskRules],
+    files: VendorFiles,
+    client: DeskClient,
+    meanwhile: Meanwhile,
 ) -> DeskCommandDispatcher:
     return DeskCommandDispatcher(
         rules=rules,
         client=client,
-        account_of=parts.accounts,
+        account_of=services.accounts,
         store=files.fetch_of_colleague,
-        bus=parts.bus,
-        state=parts.state,
-        clock=parts.clock,
+        bus=services.bus,
+        state=services.state,
+        clock=services.clock,
         meanwhile=meanwhile,
-        revises=frozenset(name for name, channel in parts.channels.items() if channel.capabilities.edits),
+        revises=frozenset(name for name, channel in services.channels.items() if channel.capabilities.edits),
     )
 
 
-def build_desk_rules(parts: Parts, kind: str) -> dict[str, TenantDeskRules]:
+def build_desk_rules(services: ProcessServices, kind: str) -> dict[str, TenantDeskRules]:
     """The rules of all desks of one kind, by tenant."""
-    windows = _find_windows(parts)
+    windows = _find_windows(services)
     return {
         name: _build_rules(name, tenant, tenant.desk, windows.get(name, {}))
-        for name, tenant in parts.config.tenants.items()
+        for name, tenant in services.config.tenants.items()
         if tenant.desk is not None and tenant.desk.kind == kind
     }
 
 
-def _find_windows(parts: Parts) -> dict[str, dict[tuple[str, str], timedelta]]:
+def _find_windows(services: ProcessServices) -> dict[str, dict[tuple[str, str], timedelta]]:
     """How long people may answer, by tenant, channel and account, for the channels that limit it."""
     windows: dict[str, dict[tuple[str, str], timedelta]] = {}
-    for account in list_accounts(parts.config):
-        if (channel := parts.channels.get(account.channel)) is None:
+    for account in list_accounts(services.config):
+        if (channel := services.channels.get(account.channel)) is None:
             continue
         policy = get_policy_lookup(channel)(account)
         if (window := policy.person_window or policy.window) is not None:

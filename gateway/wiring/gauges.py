@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
 
-from gateway.wiring.parts import Parts
+from gateway.wiring.process_services import ProcessServices
 from infra.bus.lanes import Lanes
 from infra.state.recovery import StateRecovery
 from schemas import topics
@@ -39,8 +39,8 @@ class ProgressTimer:
 class GroupGauges:
     """Gauges of one consumer group on one topic."""
 
-    def __init__(self, parts: Parts, topic: str, group: str, channel: str) -> None:
-        self._parts = parts
+    def __init__(self, services: ProcessServices, topic: str, group: str, channel: str) -> None:
+        self._services = services
         self._topic = topic
         self._group = self.name = group
         self._channel = channel
@@ -50,21 +50,21 @@ class GroupGauges:
         """Report the gauges. ``lanes`` is None if this process is not a member of the group.
 
         Figures from memory are reported even if the bus does not answer. Raises BusUnavailable."""
-        metrics = self._parts.metrics
+        metrics = self._services.metrics
         is_worker_group = self._group == topics.worker_group(self._channel)
         if is_worker_group and lanes is not None:
             metrics.gauge("parley_worker_load", lanes.load, channel=self._channel)
             metrics.gauge("parley_oldest_waiting_seconds", lanes.oldest_waiting, channel=self._channel)
-        lag = (await self._parts.bus.lag(self._group, [self._topic])).get(self._topic, 0)
+        lag = (await self._services.bus.lag(self._group, [self._topic])).get(self._topic, 0)
         metrics.gauge("parley_lag_records", lag, topic=self._topic, group=self._group)
         if is_worker_group:
-            stalled = self._progress.age(lag, await self._parts.bus.committed_offsets(self._group, self._topic))
+            stalled = self._progress.age(lag, await self._services.bus.committed_offsets(self._group, self._topic))
             waiting = 0.0 if lanes is None else lanes.oldest_waiting
             # The age of records that nobody has read is unknown, but they have waited at least since the group stalled.
             metrics.gauge("parley_oldest_waiting_seconds", max(waiting, stalled), channel=self._channel)
 
 
-def gauges_of_groups(parts: Parts, channels: list[str]) -> list[GroupGauges]:
+def gauges_of_groups(services: ProcessServices, channels: list[str]) -> list[GroupGauges]:
     """The gauges of all groups of these channels, for a process that is a member of none of them."""
     gauges = []
     for name in channels:
@@ -73,23 +73,23 @@ def gauges_of_groups(parts: Parts, channels: list[str]) -> list[GroupGauges]:
             (topics.inbound(name), topics.receipts_group(name)),
             (topics.outbound(name), topics.sender_group(name)),
         ):
-            gauges.append(GroupGauges(parts, topic, group, name))
-    kinds = sorted(set(parts.config.desks.values()).intersection(channels))
-    return [*gauges, *(GroupGauges(parts, topics.outbound(desk), topics.desk_group(desk), desk) for desk in kinds)]
+            gauges.append(GroupGauges(services, topic, group, name))
+    kinds = sorted(set(services.config.desks.values()).intersection(channels))
+    return [*gauges, *(GroupGauges(services, topics.outbound(desk), topics.desk_group(desk), desk) for desk in kinds)]
 
 
-async def report_readiness(parts: Parts, role: str) -> None:
+async def report_readiness(services: ProcessServices, role: str) -> None:
     """Report ``parley_ready``: 1 or 0 for each part of this process."""
-    problems = await parts.check_readiness()
-    names = {"bus", "state", *(["knowledge"] if parts.knowledge is not None else []), *problems}
+    problems = await services.check_readiness()
+    names = {"bus", "state", *(["knowledge"] if services.knowledge is not None else []), *problems}
     for name in names:
-        parts.metrics.gauge("parley_ready", 0.0 if name in problems else 1.0, role=role, part=name)
+        services.metrics.gauge("parley_ready", 0.0 if name in problems else 1.0, role=role, part=name)
 
 
-async def report_owners(parts: Parts) -> None:
+async def report_owners(services: ProcessServices) -> None:
     """Report the number of conversations of each owner."""
-    for owner, count in (await parts.state.conversations.counts()).items():
-        parts.metrics.gauge("parley_conversations", count, owner=owner)
+    for owner, count in (await services.state.conversations.counts()).items():
+        services.metrics.gauge("parley_conversations", count, owner=owner)
 
 
 REUSE_GOOD_S = 2.0

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from importlib.metadata import entry_points
 
 from connectors.outbound.connections import AccountConnections
-from gateway.wiring.parts import AccountLookup, Parts
+from gateway.wiring.process_services import AccountLookup, ProcessServices
 from schemas.conversation import Origin
 from schemas.errors import MissingDependency, NotFound, RetryLater
 from schemas.messages import Attachment, RemoteFile
@@ -42,14 +42,14 @@ class VendorFiles:
         self._free = asyncio.Semaphore(MAX_CONCURRENT)
 
     @classmethod
-    def from_parts(cls, parts: Parts) -> VendorFiles:
-        tenants = parts.config.tenants
+    def from_services(cls, services: ProcessServices) -> VendorFiles:
+        tenants = services.config.tenants
         return cls(
-            parts.channels,
-            accounts=parts.accounts,
-            blobs=parts.blobs,
+            services.channels,
+            accounts=services.accounts,
+            blobs=services.blobs,
             max_bytes=lambda tenant: tenants[tenant].limits.file_bytes,
-            clock=parts.clock,
+            clock=services.clock,
         )
 
     async def fetch(self, conversation: str, origin: Origin, file: RemoteFile) -> Attachment:
@@ -94,9 +94,9 @@ class VendorFiles:
             await accounts.close()
 
 
-def open_transcription(parts: Parts) -> Transcribe | None:
+def open_transcription(services: ProcessServices) -> Transcribe | None:
     """The configured transcription of voice notes, or None. Raises MissingDependency if it is not installed."""
-    name = parts.config.transcriber
+    name = services.config.transcriber
     if not name:
         return None
     transcriber_class = next((entry.load() for entry in entry_points(group=ENTRY_POINT_GROUP, name=name)), None)
@@ -105,7 +105,7 @@ def open_transcription(parts: Parts) -> Transcribe | None:
             f"transcriber: {name} is not installed",
             fix=f"install the package with this entry point in {ENTRY_POINT_GROUP}",
         )
-    return build_transcription(parts.blobs, transcriber_class())
+    return build_transcription(services.blobs, transcriber_class())
 
 
 def build_transcription(blobs: Blobs, transcriber: Transcriber) -> Transcribe:

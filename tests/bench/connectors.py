@@ -75,7 +75,7 @@ async def serve(port: int, path: Path, channel: str) -> None:
     from connectors.registry import open_channel
     from gateway.config.loader import load
     from gateway.wiring import compose
-    from gateway.wiring.parts import build_account_lookup
+    from gateway.wiring.process_services import build_account_lookup
 
     config = load(path).model_copy(update={"listen": f"127.0.0.1:{port}"})
     shared = time.perf_counter()

@@ -62,15 +62,15 @@ async def serve_edge(port: int, config_path: Path) -> None:
 
     config = load(config_path).model_copy(update={"listen": f"127.0.0.1:{port}"})
     ours = Account(tenant="plantstore", channel=NAME, name="main", settings=None)
-    async with compose.run_process(config, "edge") as (parts, supervisor):
-        await parts.bus.create_topics(topic_specs([NAME], partitions=config.partitions, small=3))
-        known = parts.accounts
-        parts = replace(
-            parts,
-            channels={**parts.channels, NAME: SignedChannel()},
+    async with compose.run_process(config, "edge") as (services, supervisor):
+        await services.bus.create_topics(topic_specs([NAME], partitions=config.partitions, small=3))
+        known = services.accounts
+        services = replace(
+            services,
+            channels={**services.channels, NAME: SignedChannel()},
             accounts=lambda tenant, channel, name: ours if channel == NAME else known(tenant, channel, name),
         )
-        await compose.serve_edge(config, parts, supervisor, None)
+        await compose.serve_edge(config, services, supervisor, None)
 
 
 if __name__ == "__main__":

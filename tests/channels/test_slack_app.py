@@ -25,7 +25,7 @@ from connectors.slack.client import build_web_client
 from connectors.slack.settings import SlackAccount
 from gateway.config.settings import Config
 from gateway.http.app import build_app, run_server
-from gateway.wiring.compose import open_parts
+from gateway.wiring.compose import open_services
 from schemas import topics
 from schemas.envelope import Envelope
 from schemas.errors import BusUnavailable
@@ -84,12 +84,14 @@ async def edge(tmp_path: Path) -> AsyncIterator[Edge]:
             "partitions": 3,
             "tenants": {"shop": {"name": "Shop", "channels": {"slack": accounts}}},
         }
-        parts, healer = await stack.enter_async_context(open_parts(Config.model_validate(settings), searches=False))
+        services, healer = await stack.enter_async_context(
+            open_services(Config.model_validate(settings), searches=False)
+        )
         healer.available.set()
-        port = await stack.enter_async_context(run_server(build_app(parts), "127.0.0.1", 0))
+        port = await stack.enter_async_context(run_server(build_app(services), "127.0.0.1", 0))
         http = await stack.enter_async_context(aiohttp.ClientSession())
         edge = Edge(slack, http, f"http://127.0.0.1:{port}")
-        append = parts.bus.append
+        append = services.bus.append
 
         async def recorded(envelopes: list[Envelope], **more: Any) -> Any:
             if edge.refusal is not None:
@@ -98,7 +100,7 @@ async def edge(tmp_path: Path) -> AsyncIterator[Edge]:
             edge.log += envelopes
             return positions
 
-        parts.bus.append = recorded  # type: ignore[assignment, method-assign]
+        services.bus.append = recorded  # type: ignore[assignment, method-assign]
         yield edge
 
 

@@ -12,8 +12,8 @@ import pytest
 
 from gateway.config.settings import Config
 from gateway.http.app import build_app, run_server
-from gateway.wiring.compose import open_parts
-from gateway.wiring.parts import Parts
+from gateway.wiring.compose import open_services
+from gateway.wiring.process_services import ProcessServices
 from infra.deploy.process import free_port
 from schemas import topics
 from schemas.envelope import Envelope
@@ -32,7 +32,7 @@ class Door:
     vendor: Vendor
     base: str
     log: list[Envelope]
-    parts: Parts
+    services: ProcessServices
 
     async def heard(self, type_: str) -> list[Envelope]:
         await self.vendor.settled()
@@ -52,21 +52,23 @@ async def door(tmp_path: Path) -> AsyncIterator[Door]:
             "partitions": 3,
             "tenants": {"shop": {"name": "Shop", "channels": {"whatsapp": {"main": vendor.settings()}}}},
         }
-        parts, healer = await stack.enter_async_context(open_parts(Config.model_validate(settings), searches=False))
+        services, healer = await stack.enter_async_context(
+            open_services(Config.model_validate(settings), searches=False)
+        )
         healer.available.set()
-        await stack.enter_async_context(run_server(build_app(parts), "127.0.0.1", port))
+        await stack.enter_async_context(run_server(build_app(services), "127.0.0.1", port))
         base = f"http://127.0.0.1:{port}"
         vendor.webhooks.public_url = (PUBLIC, base)
         vendor.call(f"{base}{PATH}#rc=5&rp=all")
         log: list[Envelope] = []
-        append = parts.bus.append
+        append = services.bus.append
 
         async def noted(envelopes: list[Envelope], **more: object) -> object:
             log.extend(envelopes)
             return await append(envelopes, **more)  # type: ignore[arg-type]
 
-        parts.bus.append = noted  # type: ignore[assignment, method-assign]
-        yield Door(vendor, base, log, parts)
+        services.bus.append = noted  # type: ignore[assignment, method-assign]
+        yield Door(vendor, base, log, services)
 
 
 async def test_a_message_is_accepted_under_the_public_address(door: Door) -> None:
@@ -91,7 +93,7 @@ async def test_a_status_keeps_the_marker_of_its_address(door: Door) -> None:
 
 
 async def test_a_message_asks_for_its_statuses_at_the_public_address(door: Door) -> None:
-    channel, account = door.parts.channels["whatsapp"], door.parts.accounts("shop", "whatsapp", "main")
+    channel, account = door.services.channels["whatsapp"], door.services.accounts("shop", "whatsapp", "main")
     assert account is not None
     door.vendor.statuses = ()
     connection = channel.connect(account)

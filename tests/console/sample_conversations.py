@@ -18,7 +18,7 @@ QUESTION, ANSWER = "Do you add a heat pack in winter?", "Yes, in winter we add o
 async def begin_conversation(
     instance: Instance, place: str, *, name: str = "", facts: Facts | None = None
 ) -> Conversation:
-    state, now = instance.parts.state, instance.clock()
+    state, now = instance.services.state, instance.clock()
     addresses = [Address(channel="web", value=place)]
     contact, id_ = await state.contacts.resolve("shop", "web", "main", place, addresses, now=now)
     if name:
@@ -48,11 +48,11 @@ async def add_message(
 ) -> None:
     author = Author.model_validate({"kind": kind, "name": more.pop("name", "")})
     line = TranscriptMessage(id=id_, author=author, text=text, created_at=instance.clock(), **more)
-    await instance.parts.state.transcript.add(conversation, line)
+    await instance.services.state.transcript.add(conversation, line)
 
 
 async def queue_conversation(instance: Instance, conversation: str, epoch: int = 0) -> None:
-    await instance.parts.state.conversations.own(
+    await instance.services.state.conversations.own(
         conversation,
         "queue",
         expected_epoch=epoch,
@@ -87,7 +87,7 @@ async def fill_conversation(
     )
     facts = Facts(locale="en", heard_at=now, handoff=handoff, actions=ActionMemory(approvals=[waiting]))
     found = await begin_conversation(instance, place, name=name, facts=facts)
-    stored = await instance.parts.blobs.put("shop", f"order {hostile}.txt", "text/plain", b"an order")
+    stored = await instance.services.blobs.put("shop", f"order {hostile}.txt", "text/plain", b"an order")
     gone = Attachment(id="", name=f"voice {hostile}", type="audio/ogg", size=9, missing="too large")
     cut = Attachment(id="", name="message.txt", type="text/plain", size=9, missing="gone", full_text=True)
     await add_message(
@@ -143,8 +143,8 @@ async def fill_conversation(
         ],
         at=now,
     )
-    await instance.parts.state.turns.add(found.id, turn)
+    await instance.services.state.turns.add(found.id, turn)
     await queue_conversation(instance, found.id)
-    fresh = await instance.parts.state.conversations.get(found.id)
+    fresh = await instance.services.state.conversations.get(found.id)
     assert fresh is not None
     return fresh

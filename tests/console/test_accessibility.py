@@ -39,7 +39,7 @@ async def fill_all_pages(instance: Instance) -> str:
     """Something on every page; the id of the conversation that has everything in it."""
     await begin_conversation(instance, "v1", name="Bob")
     closed = await begin_conversation(instance, "v2", name="Cyd")
-    state, now = instance.parts.state, instance.clock()
+    state, now = instance.services.state, instance.clock()
     await state.conversations.own(closed.id, "closed", expected_epoch=0, request_id="close", by="admin", now=now)
     taken = await begin_conversation(instance, "v3")
     await state.conversations.own(taken.id, "person", expected_epoch=0, request_id="take", by="console:ben", now=now)
@@ -192,7 +192,7 @@ async def test_the_list_is_narrowed_while_one_types(window: Window, instance: In
 
 async def test_all_letters_of_a_page_are_chosen_with_one_click(window: Window, instance: Instance) -> None:
     for number in range(3):
-        await instance.parts.state.dead_letters.add(letter(instance, id_=f"dead-{number}"))
+        await instance.services.state.dead_letters.add(letter(instance, id_=f"dead-{number}"))
     page = await open_page(window, "/console/shop/deadletters")
     await page.get_by_label("All on this page").check()
     await page.get_by_role("button", name="Replay").click()
@@ -229,7 +229,7 @@ async def test_it_works_without_its_script(browser: Browser, instance: Instance,
     await page.get_by_label("Reply", exact=True).fill("Hello")
     await page.get_by_role("button", name="Send").click()
     await expect(page.locator(".notice")).to_have_text("Your message is on its way.")
-    now = await instance.parts.state.conversations.get(found.id)
+    now = await instance.services.state.conversations.get(found.id)
     assert now is not None
     assert (now.owner, len(await instance.logged("parley.inbound.web"))) == ("person", 2)
     await window.context.close()

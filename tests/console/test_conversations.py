@@ -35,7 +35,7 @@ async def send_message(seat: FormClient, conversation: str, text: str, **more: A
 
 
 async def read_owner(instance: Instance, conversation: str) -> tuple[str, int, str, str]:
-    now = await instance.parts.state.conversations.get(conversation)
+    now = await instance.services.state.conversations.get(conversation)
     assert now is not None
     who = now.holder
     return now.owner, now.epoch, who.by if who else "", who.name if who else ""
@@ -92,7 +92,7 @@ async def test_ones_own_conversations_are_found_behind_those_of_many_colleagues(
     for number in range(60):
         instance.clock.tick(1)
         other = await begin_conversation(instance, f"v{number}", name=f"Name-{number:02}")
-        owned = instance.parts.state.conversations.own
+        owned = instance.services.state.conversations.own
         await owned(other.id, "person", expected_epoch=0, request_id=f"r-{number}", by="ben", now=instance.clock())
     assert " Ann " in (await anna.get(f"{LIST}?state=mine")).words
 
@@ -402,7 +402,7 @@ async def test_files_go_with_an_answer(instance: Instance, anna: FormClient) -> 
     assert (await anna.post(talk(found.id, "messages"), form)).news == "Your message is on its way."
     (message,) = await messages(instance)
     assert [file.name for file in message.attachments] == ["a.txt", "b.txt"]
-    assert (await instance.parts.blobs.get("shop", message.attachments[1].id))[1] == b"second"
+    assert (await instance.services.blobs.get("shop", message.attachments[1].id))[1] == b"second"
 
 
 async def test_a_file_before_the_forms_token_is_not_even_read(instance: Instance, anna: FormClient) -> None:
@@ -465,7 +465,7 @@ async def test_the_script_is_answered_once_the_part_is_another_one(instance: Ins
         done, _ = await asyncio.wait({waiting}, timeout=0.3)
         assert not done, "nothing changed"
         instance.clock.tick(1)
-        now = await instance.parts.state.conversations.get(found.id)
+        now = await instance.services.state.conversations.get(found.id)
         assert now is not None
         await change_owner(anna, found.id, "queue", now.epoch)
         part = await asyncio.wait_for(waiting, 30)

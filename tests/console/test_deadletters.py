@@ -20,7 +20,7 @@ async def send(seat: FormClient, act: str, *letters: str) -> ShownPage:
 
 
 async def put(instance: Instance, **more: Any) -> None:
-    await instance.parts.state.dead_letters.add(letter(instance, **more))
+    await instance.services.state.dead_letters.add(letter(instance, **more))
 
 
 async def appended_event_ids(instance: Instance) -> list[str]:
@@ -56,7 +56,7 @@ async def test_a_dry_run_tells_what_would_happen_and_does_nothing(instance: Inst
     assert "the record cannot be decoded, so it cannot be replayed (handler_failed)" in seen.words
     assert await appended_event_ids(instance) == []
     assert [a for n, a in seen.elements() if a.get("name") == "letter" and "checked" not in a] == []
-    kept = await instance.parts.state.dead_letters.get("shop", "dead-1")
+    kept = await instance.services.state.dead_letters.get("shop", "dead-1")
     assert kept is not None
     assert kept.replays == 0
 

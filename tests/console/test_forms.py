@@ -82,7 +82,7 @@ async def test_a_form_of_our_own_page_is_taken(instance: Instance, anna: FormCli
     for number, headers in enumerate(({"Sec-Fetch-Site": "same-origin"}, {"Origin": instance.address}, {})):
         fields = {"to": "person", "epoch": str(number)}
         assert (await anna.send(talk(conversation), talk(conversation, "owner"), fields, headers=headers)).status == 200
-        now = await instance.parts.state.conversations.get(conversation)
+        now = await instance.services.state.conversations.get(conversation)
         assert now is not None
         assert now.epoch == number + 1
 

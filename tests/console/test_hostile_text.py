@@ -50,7 +50,7 @@ async def add_payload_everywhere(instance: Instance, payload: str, number: int) 
     """The payload in every place that strangers, documents or models can write to; the conversation's id."""
     found = await fill_conversation(instance, f"place-{number}", name=payload, hostile=payload)
     dead = letter(instance, id_=f"dead-{number}", code=payload[:60], reason=payload, conversation_id=payload)
-    await instance.parts.state.dead_letters.add(dead)
+    await instance.services.state.dead_letters.add(dead)
     body = f"# Winter\n\nA zygopetalum needs {payload} every day.\n"
     document = {"title": f"Zygopetalum {payload}"[:300], "body": body}
     assert (await instance.admin("PUT", f"/knowledge/hostile-{number}", document)).status == 200

@@ -54,7 +54,7 @@ async def test_an_hour_of_guessing_examines_some_hundred_guesses(instance: Insta
     async def wrong() -> bool:
         return False
 
-    attempts, began, times = LoginThrottle(instance.parts), instance.clock(), list[float]()
+    attempts, began, times = LoginThrottle(instance.services), instance.clock(), list[float]()
     while (passed := (instance.clock() - began).total_seconds()) < 3600:
         times.append(passed)
         assert not await attempts.attempt("anna", "203.0.113.1", wrong)
@@ -91,12 +91,12 @@ async def test_a_browser_that_knows_the_way_gets_in_while_others_guess_for_its_n
 
 
 async def test_guesses_for_one_name_from_many_addresses_share_a_budget(instance: Instance, sit: Sit) -> None:
-    config = instance.parts.config
+    config = instance.services.config
     config.trusted_proxies.append("127.0.0.1/32")
     # The console reads the configuration when it is built.
     from gateway.http.app import build_app, run_server
 
-    async with run_server(build_app(instance.parts), "127.0.0.1", 0) as port:
+    async with run_server(build_app(instance.services), "127.0.0.1", 0) as port:
         instance.address = f"http://127.0.0.1:{port}"
         seat = await sit()
         for number in range(ACCOUNT_LIMITS[0].free):

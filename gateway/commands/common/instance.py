@@ -157,11 +157,11 @@ async def _serve_admin_api(config: Config) -> AsyncIterator[str]:
     from gateway.http.responses import error_middleware
     from gateway.wiring import compose
 
-    async with compose.open_embedded(config) as parts:
-        if parts.knowledge is not None:
-            await parts.knowledge.wait_until_ready()
+    async with compose.open_embedded(config) as services:
+        if services.knowledge is not None:
+            await services.knowledge.wait_until_ready()
         app = web.Application(middlewares=[error_middleware])
-        admin.add_routes(app, parts)
+        admin.add_routes(app, services)
         async with run_server(app, "127.0.0.1", 0) as port:
             yield f"http://127.0.0.1:{port}"
 

@@ -26,7 +26,7 @@ from gateway.console.sessions import Operator
 from gateway.http.responses import describe_validation_error
 from gateway.operators.conversations import OperatorMessage, OperatorService
 from gateway.storage.attachments import AttachmentService
-from gateway.wiring.parts import Parts
+from gateway.wiring.process_services import ProcessServices
 from schemas.conversation import Conversation, Owner, display_name
 from schemas.errors import Conflict, IdReused, InvalidRequest, RequestError, StaleEpoch
 from schemas.handoff.rules import is_held_from, pending_approvals
@@ -53,13 +53,15 @@ LOST_RACE = "lost"
 
 
 class ConversationPage:
-    def __init__(self, parts: Parts, live: LiveUpdates) -> None:
-        self._parts = parts
-        self._state = parts.state
+    def __init__(self, services: ProcessServices, live: LiveUpdates) -> None:
+        self._services = services
+        self._state = services.state
         self._live = live
         # Relative URLs, since the content security policy allows no other origin.
-        self._files = AttachmentService(parts.blobs, secret_key=parts.secret_key, public_url="", clock=parts.clock)
-        self._operators = OperatorService(parts)
+        self._files = AttachmentService(
+            services.blobs, secret_key=services.secret_key, public_url="", clock=services.clock
+        )
+        self._operators = OperatorService(services)
         self._view = TranscriptView(self._files)
 
     async def show(self, request: web.Request, operator: Operator) -> web.Response:
@@ -103,7 +105,7 @@ class ConversationPage:
         conversation = await self._find(request)
         try:
             stored = [
-                await self._parts.blobs.put(
+                await self._services.blobs.put(
                     conversation.origin.tenant,
                     file.name,
                     file.type,
@@ -202,7 +204,7 @@ class ConversationPage:
         return await self._operators.find(request.match_info["tenant"], request.match_info["id"])
 
     def _get_section(self, conversation: Conversation) -> Tenant:
-        return self._parts.config.tenants[conversation.origin.tenant]
+        return self._services.config.tenants[conversation.origin.tenant]
 
     def _get_notice(self, outcome: str, conversation: Conversation) -> str:
         if outcome == LOST_RACE:

@@ -23,7 +23,7 @@ from gateway.console.conversation_status import (
 from gateway.console.live_updates import LivePart, LiveUpdates
 from gateway.console.rendering import build_path, build_url, render, render_page
 from gateway.console.sessions import Operator
-from gateway.wiring.parts import Parts
+from gateway.wiring.process_services import ProcessServices
 from schemas.content import describe_content
 from schemas.conversation import Contact, Conversation, Owner, display_name
 from schemas.errors import InvalidRequest
@@ -65,9 +65,9 @@ class Row:
 
 
 class ConversationListPage:
-    def __init__(self, parts: Parts, live: LiveUpdates) -> None:
-        self._parts = parts
-        self._state = parts.state
+    def __init__(self, services: ProcessServices, live: LiveUpdates) -> None:
+        self._services = services
+        self._state = services.state
         self._live = live
 
     async def show(self, request: web.Request, operator: Operator) -> web.Response:
@@ -80,7 +80,7 @@ class ConversationListPage:
             return await self._render_list(tenant, state, channel, after, operator)
 
         def render_whole_page(live: LivePart) -> web.Response:
-            accounts = self._parts.config.tenants[tenant].channels.accounts()
+            accounts = self._services.config.tenants[tenant].channels.accounts()
             return render_page(
                 "conversation_list.html",
                 operator,
@@ -123,7 +123,7 @@ class ConversationListPage:
                 tenant, owner=_OWNERS.get(state), channel=channel, after=after, limit=PAGE_SIZE
             )
         queue = await self._load_newest(tenant, "queue", channel)
-        section = self._parts.config.tenants[tenant]
+        section = self._services.config.tenants[tenant]
         waiting = sorted(queue.items, key=lambda item: get_waiting_since(item, section))
         if state == "queue":
             return Page(waiting, queue.next)
@@ -143,7 +143,7 @@ class ConversationListPage:
             describe_owner(item, operator),
             item.origin.channel,
             _build_excerpt(lines),
-            find_wait(item, self._parts.config.tenants[item.origin.tenant]),
+            find_wait(item, self._services.config.tenants[item.origin.tenant]),
             item.updated_at,
         )
 

@@ -14,7 +14,7 @@ from gateway.console.forms import Form
 from gateway.console.rendering import build_path, build_url, redirect, render_page
 from gateway.console.sessions import Operator
 from gateway.operators.replays import UNASSIGNED, ReplayService, decode_letter
-from gateway.wiring.parts import Parts
+from gateway.wiring.process_services import ProcessServices
 from schemas import topics
 from schemas.conversation import DeadLetter
 from schemas.errors import Forbidden, InvalidRequest, NotFound, ParleyError
@@ -53,10 +53,10 @@ class FilterLink:
 
 
 class DeadLetterPage:
-    def __init__(self, parts: Parts) -> None:
-        self._parts = parts
-        self._letters = parts.state.dead_letters
-        self._replays = ReplayService(parts)
+    def __init__(self, services: ProcessServices) -> None:
+        self._services = services
+        self._letters = services.state.dead_letters
+        self._replays = ReplayService(services)
 
     async def show(self, request: web.Request, operator: Operator) -> web.Response:
         notice = "Replayed." if request.query.get("notice") == REPLAYED_NOTICE else ""
@@ -94,7 +94,7 @@ class DeadLetterPage:
     async def _describe_replay(self, letter: DeadLetter) -> str:
         """Describe what a replay would do. Raises Conflict if it is not possible."""
         record = decode_letter(letter)
-        conversations = self._parts.state.conversations
+        conversations = self._services.state.conversations
         conversation = await conversations.get(record.conversation) if record.conversation else None
         if record.type != topics.MESSAGE_RECEIVED:
             effect = "it would be handled again, but nothing would be done twice"

@@ -14,7 +14,7 @@ from gateway.console.pages.turn_reasons import format_scores
 from gateway.console.rendering import build_path, build_url, render_page
 from gateway.console.sessions import Operator
 from gateway.http.responses import describe_validation_error
-from gateway.wiring.parts import Parts
+from gateway.wiring.process_services import ProcessServices
 from schemas.errors import InvalidRequest, Unavailable
 from schemas.messages import Assurance, Text
 from schemas.ports import Knowledge, Passage, SearchResult
@@ -37,9 +37,9 @@ class Answer:
 
 
 class KnowledgePage:
-    def __init__(self, parts: Parts) -> None:
-        self._parts = parts
-        self._routes = RouteApi(parts)
+    def __init__(self, services: ProcessServices) -> None:
+        self._services = services
+        self._routes = RouteApi(services)
 
     async def show(self, request: web.Request, operator: Operator) -> web.Response:
         return await self._render_page(request, operator, "", "anonymous", None)
@@ -78,9 +78,9 @@ class KnowledgePage:
         )
 
     def _get_knowledge(self) -> Knowledge:
-        if self._parts.knowledge is None:
+        if self._services.knowledge is None:
             raise Unavailable("this process does not search documents")
-        return self._parts.knowledge
+        return self._services.knowledge
 
 
 def _list_facts(result: SearchResult, route: dict[str, object]) -> list[tuple[str, str]]:

@@ -21,7 +21,7 @@ from gateway.console.sessions import (
 )
 from gateway.http.client_address import ClientAddressResolver
 from gateway.operators.login_throttle import LoginThrottle
-from gateway.wiring.parts import Parts
+from gateway.wiring.process_services import ProcessServices
 from schemas.errors import Forbidden, Unauthorized
 
 log = structlog.get_logger("parley.console")
@@ -31,13 +31,13 @@ MAX_INPUT = 1000
 
 
 class SignInPage:
-    def __init__(self, parts: Parts, sessions: ConsoleSessions, guard: ConsoleGuard) -> None:
+    def __init__(self, services: ProcessServices, sessions: ConsoleSessions, guard: ConsoleGuard) -> None:
         self._sessions = sessions
         self._guard = guard
-        self._throttle = LoginThrottle(parts)
-        self._addresses = ClientAddressResolver(parts.config)
-        self._has_operators = bool(parts.config.operators)
-        self._secure = parts.config.public_url.startswith("https://")
+        self._throttle = LoginThrottle(services)
+        self._addresses = ClientAddressResolver(services.config)
+        self._has_operators = bool(services.config.operators)
+        self._secure = services.config.public_url.startswith("https://")
 
     async def show(self, request: web.Request) -> web.Response:
         """Show the sign-in form. An operator who is signed in is redirected to the requested page."""

@@ -22,7 +22,7 @@ from gateway.http.app import build_app, run_server
 from gateway.http.openapi import build_document
 from gateway.storage.quotas import QuotaBlobs, StorageQuota
 from gateway.wiring.engines import open_engine
-from gateway.wiring.parts import Parts, build_account_lookup
+from gateway.wiring.process_services import ProcessServices, build_account_lookup
 from infra.blobs import open_blobs
 from infra.telemetry import PrometheusMetrics
 from schemas import topics
@@ -67,8 +67,8 @@ class Answer:
 class Instance:
     """One running instance. Every JSON answer is held against the OpenAPI document."""
 
-    def __init__(self, parts: Parts, http: aiohttp.ClientSession, address: str, clock: Clock) -> None:
-        self.parts = parts
+    def __init__(self, services: ProcessServices, http: aiohttp.ClientSession, address: str, clock: Clock) -> None:
+        self.services = services
         self.http = http
         self.address = address
         self.clock = clock
@@ -117,12 +117,12 @@ class Instance:
 
     async def settled(self) -> None:
         """Once all that was published can be found."""
-        if self.parts.knowledge is not None:
-            await self.parts.knowledge.search("shop", "anything", wait=20)
+        if self.services.knowledge is not None:
+            await self.services.knowledge.search("shop", "anything", wait=20)
 
     async def conversation(self, place: str = "visitor-1", tenant: str = "shop") -> Conversation:
         """A conversation as the worker leaves it after a first message."""
-        state, now = self.parts.state, self.clock()
+        state, now = self.services.state, self.clock()
         contact, id_ = await state.contacts.resolve(
             tenant, "web", "main", place, [Address(channel="web", value=place)], now=now
         )
@@ -131,7 +131,7 @@ class Instance:
 
     async def logged(self, topic: str) -> list[Any]:
         """The decoded payloads on a topic, with their envelopes."""
-        records = await self.parts.bus.read(topic)
+        records = await self.services.bus.read(topic)
         envelopes = [Envelope.from_wire(record.headers, record.value) async for record in records]
         return [(found, found.payload(topics.EVENT_TYPES[found.type][0])) for found in envelopes]
 
@@ -179,7 +179,7 @@ async def run_instance(folder: Path, text: str) -> AsyncIterator[Instance]:
         await library.start()
         await library.wait_until_ready()
         quota = StorageQuota(engine.state.limiter, lambda tenant: config.tenants[tenant].limits, clock)
-        parts = Parts(
+        services = ProcessServices(
             config=config,
             bus=engine.bus,
             state=engine.state,
@@ -193,8 +193,8 @@ async def run_instance(folder: Path, text: str) -> AsyncIterator[Instance]:
             admin_token=config.admin_token.get_secret_value(),
             knowledge=library,
         )
-        async with run_server(build_app(parts), "127.0.0.1", 0) as port, aiohttp.ClientSession() as http:
-            yield Instance(parts, http, f"http://127.0.0.1:{port}", clock)
+        async with run_server(build_app(services), "127.0.0.1", 0) as port, aiohttp.ClientSession() as http:
+            yield Instance(services, http, f"http://127.0.0.1:{port}", clock)
         await library.close()
 
 

@@ -51,7 +51,7 @@ async def test_a_wrong_filter_is_refused(instance: Instance, query: str) -> None
 
 async def test_a_conversation_shows_its_transcript_owner_and_turns(instance: Instance) -> None:
     conversation = (await instance.conversation()).id
-    await instance.parts.state.transcript.add(conversation, line("in-1", "Is it <alive>?", instance))
+    await instance.services.state.transcript.add(conversation, line("in-1", "Is it <alive>?", instance))
     turn = Turn(
         id="turn-1",
         handled=["in-1"],
@@ -61,7 +61,7 @@ async def test_a_conversation_shows_its_transcript_owner_and_turns(instance: Ins
         passages=[CitedPassage(document="d", heading="h", score=0.8, cited=True)],
         at=instance.clock(),
     )
-    await instance.parts.state.turns.add(conversation, turn)
+    await instance.services.state.turns.add(conversation, turn)
     body = (await instance.admin("GET", f"/conversations/{conversation}")).body
     assert (body["owner"], body["epoch"], body["channel"]) == ("agent", 0, "web")
     assert [(item["seq"], item["text"], item["html"]) for item in body["transcript"]] == [
@@ -75,7 +75,7 @@ async def test_a_conversation_shows_its_transcript_owner_and_turns(instance: Ins
 async def test_a_long_transcript_is_read_in_pieces(instance: Instance) -> None:
     conversation = (await instance.conversation()).id
     for number in range(205):
-        await instance.parts.state.transcript.add(conversation, line(f"in-{number}", f"text {number}", instance))
+        await instance.services.state.transcript.add(conversation, line(f"in-{number}", f"text {number}", instance))
     newest = (await instance.admin("GET", f"/conversations/{conversation}")).body["transcript"]
     first = (await instance.admin("GET", f"/conversations/{conversation}?after=0")).body["transcript"]
     assert [newest[0]["seq"], newest[-1]["seq"]] == [6, 205]
@@ -113,7 +113,7 @@ async def test_a_claim_is_in_the_log_before_it_is_decided(instance: Instance) ->
     assert (event.type, event.conversation, event.tenant) == (topics.OWNER_REQUESTED, conversation, "shop")
     assert (payload.to, payload.expected_epoch, payload.by) == ("queue", 0, "admin")
     # The worker decides the same request again: the answer stays.
-    again = await instance.parts.state.conversations.own(
+    again = await instance.services.state.conversations.own(
         conversation, "queue", expected_epoch=0, request_id=payload.id, by="admin", now=instance.clock()
     )
     assert (again.won, again.epoch) == (True, 1)
@@ -150,7 +150,7 @@ async def test_a_persons_message_takes_the_conversation_and_goes_the_way_of_all_
     assert (message[1].author.kind, message[1].text) == ("person", "I will look into it")
     assert (message[1].place, message[1].contact_id) == (conversation.origin.place, conversation.origin.contact_id)
     assert answer.body["message_id"] == ids.derived_id(message[0].id, "outbound")
-    now = await instance.parts.state.conversations.get(conversation.id)
+    now = await instance.services.state.conversations.get(conversation.id)
     assert now is not None
     assert (now.owner, now.epoch, now.agent_floor) == ("person", 1, 1)
 
@@ -184,11 +184,11 @@ async def test_a_repeat_after_a_handback_does_not_take_the_conversation_again(in
         created_at=instance.clock(),
         state="sent",
     )
-    await instance.parts.state.transcript.add(conversation, shown)
+    await instance.services.state.transcript.add(conversation, shown)
     await instance.admin("POST", f"/conversations/{conversation}/owner", {"to": "agent", "epoch": 1})
     again = await instance.admin("POST", f"/conversations/{conversation}/messages", message_body())
     assert (again.status, again.body) == (202, first.body)
-    now = await instance.parts.state.conversations.get(conversation)
+    now = await instance.services.state.conversations.get(conversation)
     assert now is not None
     assert now.owner == "agent"
 
@@ -213,7 +213,7 @@ async def test_a_persons_answer_names_files_that_were_uploaded_for_its_conversat
     """By the contact or by people; all others are unknown, and each in the same words."""
     conversation = await instance.conversation()
     elsewhere = await instance.conversation("elsewhere")
-    path, blobs = f"/conversations/{conversation.id}/messages", instance.parts.blobs
+    path, blobs = f"/conversations/{conversation.id}/messages", instance.services.blobs
     form = aiohttp.FormData()
     form.add_field("file", b"text", filename="a.txt")
     uploaded = await instance.admin("POST", f"/conversations/{conversation.id}/attachments", data=form)
@@ -271,7 +271,7 @@ async def add_named_contact(instance: Instance, place: str, name: str, *others: 
     """The contact at this place (and at others) under a name; their id."""
     addresses = [Address(channel="web", value=each) for each in (place, *others)]
     change = ContactUpdate(at=instance.clock(), name=name)
-    contact, _ = await instance.parts.state.contacts.resolve(
+    contact, _ = await instance.services.state.contacts.resolve(
         "shop", "web", "main", place, addresses, now=instance.clock(), change=change
     )
     return contact.id
@@ -292,7 +292,7 @@ async def test_a_conversation_names_its_contact_also_one_that_was_merged_since(i
 
 async def test_lines_from_before_the_name_was_known_are_signed_with_it(instance: Instance) -> None:
     conversation = (await instance.conversation()).id
-    transcript = instance.parts.state.transcript
+    transcript = instance.services.state.transcript
     await transcript.add(conversation, line("in-1", "Hello", instance))
     early = line("in-2", "It is me", instance)
     await transcript.add(conversation, early.model_copy(update={"author": Author(kind="contact", name="Annie")}))
@@ -305,7 +305,7 @@ async def test_lines_from_before_the_name_was_known_are_signed_with_it(instance:
 
 async def test_in_a_room_nobody_is_given_the_name_of_who_wrote_first(instance: Instance) -> None:
     """A line does not say which contact's it is."""
-    state, now = instance.parts.state, instance.clock()
+    state, now = instance.services.state, instance.clock()
     addresses = [Address(channel="web", value="ann")]
     change = ContactUpdate(at=now, name="Ann Bloom")
     contact, id_ = await state.contacts.resolve("shop", "web", "main", "room", addresses, now=now, change=change)

@@ -57,7 +57,7 @@ def letter(instance: Instance, *, tenant: str = "shop", id_: str = "dead-1", **m
 
 
 async def test_a_dead_letter_is_listed_without_what_people_wrote(instance: Instance) -> None:
-    await instance.parts.state.dead_letters.add(letter(instance))
+    await instance.services.state.dead_letters.add(letter(instance))
     answer = await instance.admin("GET", "/deadletters")
     (item,) = answer.body["items"]
     assert (item["id"], item["code"], item["attempts"], item["topic"]) == (
@@ -78,7 +78,7 @@ async def test_a_dead_letter_is_listed_without_what_people_wrote(instance: Insta
 async def test_dead_letters_are_listed_in_pages_newest_first(instance: Instance) -> None:
     for number in range(3):
         instance.clock.tick(1)
-        await instance.parts.state.dead_letters.add(letter(instance, id_=f"dead-{number}"))
+        await instance.services.state.dead_letters.add(letter(instance, id_=f"dead-{number}"))
     first = (await instance.admin("GET", "/deadletters?limit=2")).body
     second = (await instance.admin("GET", f"/deadletters?limit=2&after={first['next']}")).body
     assert [item["id"] for item in first["items"] + second["items"]] == ["dead-2", "dead-1", "dead-0"]
@@ -86,14 +86,14 @@ async def test_dead_letters_are_listed_in_pages_newest_first(instance: Instance)
 
 
 async def test_a_dead_letter_of_another_tenant_does_not_exist(instance: Instance) -> None:
-    await instance.parts.state.dead_letters.add(letter(instance, tenant="other"))
+    await instance.services.state.dead_letters.add(letter(instance, tenant="other"))
     assert (await instance.admin("GET", "/deadletters")).body["items"] == []
     assert (await instance.admin("GET", "/deadletters/dead-1")).status == 404
     assert (await instance.admin("POST", "/deadletters/dead-1/replay")).status == 404
 
 
 async def test_records_that_belong_to_no_tenant_can_be_found(instance: Instance) -> None:
-    await instance.parts.state.dead_letters.add(letter(instance, tenant="", headers={}, value="AAEC"))
+    await instance.services.state.dead_letters.add(letter(instance, tenant="", headers={}, value="AAEC"))
     assert (await instance.admin("GET", "/deadletters")).body["items"] == []
     found = (await instance.admin("GET", "/deadletters?unassigned=true")).body["items"]
     assert [item["payload"] for item in found] == [{"bytes": 3}]
@@ -101,7 +101,7 @@ async def test_records_that_belong_to_no_tenant_can_be_found(instance: Instance)
 
 
 async def test_a_replay_is_the_same_record_under_a_new_id(instance: Instance) -> None:
-    await instance.parts.state.dead_letters.add(letter(instance))
+    await instance.services.state.dead_letters.add(letter(instance))
     first = await instance.admin("POST", "/deadletters/dead-1/replay")
     second = await instance.admin("POST", "/deadletters/dead-1/replay")
     assert (first.status, second.status) == (202, 202)
@@ -128,7 +128,7 @@ async def test_an_undecodable_dead_letter_cannot_be_replayed(instance: Instance,
     more = dict(UNDECODABLE[kind])
     if more.get("headers"):
         more["headers"] = whole.headers | more["headers"]
-    await instance.parts.state.dead_letters.add(whole.model_copy(update=more))
+    await instance.services.state.dead_letters.add(whole.model_copy(update=more))
     answer = await instance.admin("POST", "/deadletters/dead-1/replay")
     assert (answer.status, answer.code) == (409, "conflict")
     assert await instance.logged("parley.inbound.web") == []

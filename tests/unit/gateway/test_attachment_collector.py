@@ -187,12 +187,12 @@ class Schedule:
 
 async def test_the_worker_role_runs_the_collector(instance: Instance) -> None:
     schedule: Any = Schedule()
-    compose.start_worker(instance.parts, schedule, [])
-    put = await instance.parts.blobs.put("shop", "a.txt", "", b"text", conversation="c", claimed=False)
+    compose.start_worker(instance.services, schedule, [])
+    put = await instance.services.blobs.put("shop", "a.txt", "", b"text", conversation="c", claimed=False)
     instance.clock.tick(25 * 3600)
     await schedule.steps["attachment collector"]()
     with pytest.raises(NotFound):
-        await instance.parts.blobs.describe("shop", put.id)
+        await instance.services.blobs.describe("shop", put.id)
 
 
 @pytest.mark.parametrize("wrong", [-60, 40, 1_000_000])

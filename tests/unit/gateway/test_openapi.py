@@ -18,7 +18,7 @@ from tests.unit.gateway.conftest import Instance
 async def served(instance: Instance) -> set[tuple[str, str]]:
     from gateway.http.app import build_app
 
-    app: web.Application = build_app(instance.parts)
+    app: web.Application = build_app(instance.services)
     return {
         (route.method, route.resource.canonical)
         for route in app.router.routes()

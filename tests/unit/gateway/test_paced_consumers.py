@@ -12,7 +12,7 @@ from agent_worker.fair_scheduler import ALONE_FACTOR, SLOTS, FairScheduler
 from gateway.config.settings import Config
 from gateway.http.overload import OverloadFlag
 from gateway.wiring.consumers import build_scheduler, schedule_fairly
-from gateway.wiring.parts import Parts
+from gateway.wiring.process_services import ProcessServices
 from schemas.errors import Unavailable
 from schemas.ports import Batch, Record
 from tests.unit.lanes.virtual_time import run
@@ -90,7 +90,7 @@ def test_turns_that_share_a_process_with_the_door_are_few_also_when_a_party_is_a
 
     async def scene() -> None:
         config = Config.model_validate({"tenants": {"shop": {"name": "Shop"}}} | engine)
-        pace, inside, over = build_scheduler(cast(Parts, Process(config))), 0, asyncio.Event()
+        pace, inside, over = build_scheduler(cast(ProcessServices, Process(config))), 0, asyncio.Event()
 
         async def turn() -> None:
             nonlocal inside

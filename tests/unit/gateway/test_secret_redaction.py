@@ -10,7 +10,7 @@ import pytest
 
 from gateway.commands.configuration import mask_secrets
 from gateway.config.loader import load
-from gateway.wiring.parts import build_account_lookup
+from gateway.wiring.process_services import build_account_lookup
 from schemas.errors import ConfigInvalid
 
 WRONG = """

@@ -49,7 +49,7 @@ class SyncCommand:
         """The places with these names in the folder; the folder itself when none is named."""
         found = [DocumentSource(str(self.folder / name), f"docs/{name}".rstrip("/"), **more) for name in names or ("",)]
         return await sync_documents(
-            LocalDocumentStore(self._instance.parts, "shop"),
+            LocalDocumentStore(self._instance.services, "shop"),
             found,
             remove=remove,
             crawl_states=CrawlStateStore(self._memory),

@@ -61,7 +61,7 @@ class Reader:
         url = path if "://" in path else self.site.url + path
         place = DocumentSource(url, url, options=options, **fields)
         self.site.forget()
-        shelf = LocalDocumentStore(self._instance.parts, "shop")
+        shelf = LocalDocumentStore(self._instance.services, "shop")
         return await sync_documents(
             shelf, [place], remove=remove, crawl_states=CrawlStateStore(self._folder / "read.json"), allow_removals=many
         )

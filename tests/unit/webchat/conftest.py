@@ -19,7 +19,7 @@ from gateway.config.settings import Config
 from gateway.http.app import build_app, run_server
 from gateway.storage.quotas import QuotaBlobs, StorageQuota
 from gateway.wiring.engines import open_engine
-from gateway.wiring.parts import Parts, build_account_lookup
+from gateway.wiring.process_services import ProcessServices, build_account_lookup
 from infra.blobs import open_blobs
 from infra.metrics import PrometheusMetrics
 from schemas import topics
@@ -147,7 +147,7 @@ class Socket:
 class Shop:
     """One running installation."""
 
-    parts: Parts
+    services: ProcessServices
     http: aiohttp.ClientSession
     address: str
     clock: Clock
@@ -185,18 +185,18 @@ class Shop:
                 **fields,
             }
         )
-        account = self.parts.accounts(visitor.tenant, "web", "main")
+        account = self.services.accounts(visitor.tenant, "web", "main")
         assert account is not None
-        web = self.parts.channels["web"]
+        web = self.services.channels["web"]
         for call in web.render(message, RenderContext(visitor.conversation, account)):
             await web.connect(account).perform(call, message.id)
         return message
 
     async def signal(self, visitor: Visitor, payload: bytes) -> None:
-        await self.parts.state.signals.publish(f"conversation:{visitor.conversation}", payload)
+        await self.services.state.signals.publish(f"conversation:{visitor.conversation}", payload)
 
     async def logged(self, topic: str = topics.inbound("web")) -> list[Envelope]:
-        return [await _decoded(record) async for record in await self.parts.bus.read(topic)]
+        return [await _decoded(record) async for record in await self.services.bus.read(topic)]
 
     async def appears(self, topic: str = topics.inbound("web")) -> list[Envelope]:
         """What is on the topic, once something is."""
@@ -216,7 +216,7 @@ async def _decoded(record: Record) -> Envelope:
     return Envelope.from_wire(record.headers, record.value)
 
 
-Rebuilt = Callable[[Parts], Parts]
+Rebuilt = Callable[[ProcessServices], ProcessServices]
 
 
 @pytest.fixture
@@ -227,7 +227,7 @@ async def serve(tmp_path: Path) -> AsyncIterator[Callable[..., Awaitable[Shop]]]
     async with AsyncExitStack() as stack:
         engine = await stack.enter_async_context(open_engine(config, tmp_path))
         quota = StorageQuota(engine.state.limiter, lambda tenant: config.tenants[tenant].limits, clock)
-        parts = Parts(
+        services = ProcessServices(
             config=config,
             bus=engine.bus,
             state=engine.state,
@@ -241,8 +241,8 @@ async def serve(tmp_path: Path) -> AsyncIterator[Callable[..., Awaitable[Shop]]]
             channels={"web": open_channel("web", tools_of(engine.state, clock))},
         )
 
-        async def start(rebuilt: Rebuilt = lambda parts: parts) -> Shop:
-            changed = rebuilt(parts)
+        async def start(rebuilt: Rebuilt = lambda services: services) -> Shop:
+            changed = rebuilt(services)
             port = await stack.enter_async_context(run_server(build_app(changed), "127.0.0.1", 0))
             http = await stack.enter_async_context(aiohttp.ClientSession())
             return Shop(changed, http, f"http://127.0.0.1:{port}", clock)
@@ -275,7 +275,7 @@ class FailingBus:
 
 def with_bus(bus: FailingBus) -> Rebuilt:
     held: Any = bus
-    return lambda parts: replace(parts, bus=held)
+    return lambda services: replace(services, bus=held)
 
 
 async def raw_socket(shop: Shop, tenant: str = "shop", **more: Any) -> Socket:
@@ -294,7 +294,7 @@ def message(text: str, client_msg_id: str = "m1", **more: Any) -> dict[str, Any]
 
 def note_subscription(shop: Shop) -> asyncio.Event:
     """Set once somebody subscribes to the shop's signals."""
-    signals: Any = shop.parts.state.signals
+    signals: Any = shop.services.state.signals
     subscribe, subscribed = signals.subscribe, asyncio.Event()
 
     def subscribe_and_tell(topic: str) -> Any:

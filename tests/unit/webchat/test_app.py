@@ -80,7 +80,7 @@ async def test_a_body_that_stops_in_the_middle_harms_nobody(shop: Shop) -> None:
 async def test_a_taken_port_is_said_so(shop: Shop) -> None:
     port = int(shop.address.rpartition(":")[2])
     with pytest.raises(PortInUse, match=str(port)):
-        await serve_forever(build_app(shop.parts), "127.0.0.1", port)
+        await serve_forever(build_app(shop.services), "127.0.0.1", port)
 
 
 class SecondInstallation:
@@ -92,7 +92,7 @@ class SecondInstallation:
         self._stack = AsyncExitStack()
 
     async def start(self) -> None:
-        port = await self._stack.enter_async_context(run_server(build_app(self._shop.parts), "127.0.0.1", 0))
+        port = await self._stack.enter_async_context(run_server(build_app(self._shop.services), "127.0.0.1", 0))
         self._shop.address = f"http://127.0.0.1:{port}"
 
     async def stop(self) -> float:
@@ -144,7 +144,7 @@ async def test_a_stop_lets_requests_in_flight_finish(serve: Serve) -> None:
             await go_on.wait()
             return await super().append(envelopes, **more)
 
-    shop = await serve(lambda parts: with_bus(SlowBus(parts.bus))(parts))
+    shop = await serve(lambda services: with_bus(SlowBus(services.bus))(services))
     visitor = await shop.visitor()
     running = SecondInstallation(shop, visitor)
     await running.start()

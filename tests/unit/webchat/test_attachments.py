@@ -183,7 +183,7 @@ async def test_a_message_that_is_repeated_names_the_file_that_it_named(shop: Sho
     visitor = await shop.visitor()
     stored = (await upload(visitor, png())).body["attachment_id"]
     first = await post(visitor, stored)
-    await shop.parts.blobs.delete("shop", stored)
+    await shop.services.blobs.delete("shop", stored)
     assert (await post(visitor, stored)).body == first.body
     assert (await post(visitor, stored, "m2")).status == 400
 
@@ -191,7 +191,7 @@ async def test_a_message_that_is_repeated_names_the_file_that_it_named(shop: Sho
 async def test_a_file_of_an_earlier_release_is_shown_and_cannot_be_referenced_anew(shop: Shop) -> None:
     """The file and the line are as commit ad158ba wrote them."""
     visitor, old = await shop.visitor(), hashlib.sha256(b"wilt").hexdigest()
-    folder = Path(shop.parts.config.data_dir) / "blobs" / "shop"
+    folder = Path(shop.services.config.data_dir) / "blobs" / "shop"
     folder.mkdir(parents=True)
     (folder / old).write_bytes(b"wilt")
     about = f'{{"id":"{old}","name":"wilt.txt","type":"text/plain","size":4,"missing":""}}'
@@ -203,7 +203,7 @@ async def test_a_file_of_an_earlier_release_is_shown_and_cannot_be_referenced_an
         attachments=[Attachment.model_validate_json(about)],
         created_at=shop.clock(),
     )
-    await shop.parts.state.transcript.add(visitor.conversation, line)
+    await shop.services.state.transcript.add(visitor.conversation, line)
     (file,) = await list_attachments(visitor)
     fetched = await shop.call("GET", file["url"])
     assert (file["name"], fetched.status, fetched.body) == ("wilt.txt", 200, b"wilt")
@@ -237,7 +237,7 @@ async def test_a_tenant_stores_so_many_bytes_of_files(shop: Shop) -> None:
     assert "stored here" in full.body["error"]["message"]
     assert (await upload(visitors[2], b"a" * 100, "a.txt")).status == 201
     assert (await visitors[2].say("x" * 800)).status == 202, "what was refused counts for nothing"
-    assert await shop.parts.blobs.total("small") == 1500
+    assert await shop.services.blobs.total("small") == 1500
 
 
 async def test_a_tenants_visitors_store_so_many_bytes_of_words_a_day(shop: Shop) -> None:
@@ -251,7 +251,7 @@ async def test_uploads_that_run_at_once_do_not_pass_a_quota_together(shop: Shop)
     answers = await asyncio.gather(*(upload(visitor, b"a" * 300, f"{n}.txt") for n in range(12)))
     taken = [answer.status for answer in answers].count(201)
     assert 1 <= taken <= 3
-    assert await shop.parts.blobs.total("small") == 300 * taken
+    assert await shop.services.blobs.total("small") == 300 * taken
     assert {answer.status for answer in answers} == {201, 429}
 
 

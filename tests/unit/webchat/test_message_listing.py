@@ -96,7 +96,7 @@ async def test_a_waiting_reader_finds_a_message_whose_signal_was_lost(shop: Shop
     visitor = await shop.visitor()
     waiting = asyncio.create_task(visitor.call("GET", "messages?after=0&wait=20"))
     await asyncio.sleep(0)
-    shop.parts.state.signals.publish = _lose_signal  # type: ignore[method-assign]
+    shop.services.state.signals.publish = _lose_signal  # type: ignore[method-assign]
     await shop.reply(visitor, "there")
     async with asyncio.timeout(15):
         assert [line["text"] for line in (await waiting).body["messages"]] == ["there"]
@@ -115,6 +115,6 @@ async def test_a_reader_waits_no_longer_than_it_asked(shop: Shop) -> None:
 async def test_dropped_messages_are_never_shown(shop: Shop) -> None:
     visitor = await shop.visitor()
     gone = await shop.reply(visitor, "stale")
-    await shop.parts.state.transcript.mark(visitor.conversation, [gone.id], "dropped")
+    await shop.services.state.transcript.mark(visitor.conversation, [gone.id], "dropped")
     await shop.reply(visitor, "fresh")
     assert [line["text"] for line in (await visitor.call("GET", "messages")).body["messages"]] == ["fresh"]

@@ -57,9 +57,9 @@ async def test_the_same_id_of_two_visitors_is_two_messages(shop: Shop) -> None:
 async def test_fifty_identical_messages_at_once_are_one(serve: Serve) -> None:
     buses: list[FailingBus] = []
 
-    def counted(parts: Any) -> Any:
-        buses.append(FailingBus(parts.bus))
-        return replace(parts, bus=buses[0])
+    def counted(services: Any) -> Any:
+        buses.append(FailingBus(services.bus))
+        return replace(services, bus=buses[0])
 
     shop = await serve(counted)
     visitor = await shop.visitor()
@@ -193,9 +193,9 @@ async def test_over_the_tenants_allowance_is_429_and_other_tenants_do_not_notice
 async def test_a_log_that_is_away_is_503_and_the_same_message_is_accepted_later(serve: Serve) -> None:
     held: list[FailingBus] = []
 
-    def failing(parts: Any) -> Any:
-        held.append(FailingBus(parts.bus))
-        return with_bus(held[0])(parts)
+    def failing(services: Any) -> Any:
+        held.append(FailingBus(services.bus))
+        return with_bus(held[0])(services)
 
     shop = await serve(failing)
     visitor = await shop.visitor()
@@ -208,7 +208,7 @@ async def test_a_log_that_is_away_is_503_and_the_same_message_is_accepted_later(
 
 
 async def test_lost_state_is_503_and_nothing_is_appended(serve: Serve) -> None:
-    shop = await serve(lambda parts: replace(parts, is_state_lost=lambda: True))
+    shop = await serve(lambda services: replace(services, is_state_lost=lambda: True))
     visitor = await shop.visitor()
     answer = await visitor.say("x")
     assert (answer.status, answer.code) == (503, "unavailable")
@@ -222,7 +222,7 @@ async def test_a_state_store_that_lost_a_shard_is_503(shop: Shop, monkeypatch: p
     async def lost(*_: Any, **__: Any) -> Any:
         raise StateLost("shard 7 is lost", shards=frozenset({7}))
 
-    monkeypatch.setattr(shop.parts.state.contacts, "resolve", lost, raising=False)
+    monkeypatch.setattr(shop.services.state.contacts, "resolve", lost, raising=False)
     assert (await visitor.say("x")).status == 503
 
 
@@ -232,7 +232,7 @@ async def test_an_unexpected_failure_says_nothing_of_its_inside(shop: Shop, monk
     async def broken(*_: Any, **__: Any) -> Any:
         raise RuntimeError("secret detail of the inside")
 
-    monkeypatch.setattr(shop.parts.state.transcript, "head", broken, raising=False)
+    monkeypatch.setattr(shop.services.state.transcript, "head", broken, raising=False)
     answer = await visitor.call("GET", "messages")
     assert (answer.status, answer.code) == (500, "internal")
     assert "secret" not in json.dumps(answer.body)

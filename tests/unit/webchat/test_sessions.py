@@ -130,13 +130,13 @@ async def test_a_signed_in_visitor_is_called_what_the_site_calls_them(shop: Shop
         visitor = await shop.visitor(identity=identity(shop.clock, name=told))
         await visitor.say("hello")
         shop.clock.tick(60)
-        found = await shop.parts.state.conversations.get(visitor.conversation)
+        found = await shop.services.state.conversations.get(visitor.conversation)
         assert found is not None
-        contact = await shop.parts.state.contacts.get("shop", found.origin.contact_id)
+        contact = await shop.services.state.contacts.get("shop", found.origin.contact_id)
         assert contact is not None
         names.append(contact.name)
     assert names == ["Ada Lovelace", "Ada Lovelace", "Ada King", "Ada King"]
-    lines = await shop.parts.state.transcript.read(visitor.conversation)
+    lines = await shop.services.state.transcript.read(visitor.conversation)
     assert lines[0].author.name == "Ada Lovelace"
 
 
@@ -187,7 +187,7 @@ async def test_a_signed_in_token_of_an_earlier_release_is_not_valid_for_weeks_an
     for place, assurance, status in (("id:ada", "verified", 401), ("7f" * 16, "anonymous", 200)):
         conversation = ids.conversation_id("shop", "web", "main", place)
         claims = {"place": place, "conversation": conversation, "contact": "c", "assurance": assurance, **about}
-        key = derive_key(shop.parts.secret_key, "visitor")
+        key = derive_key(shop.services.secret_key, "visitor")
         old = Visitor(shop, jwt.encode(claims, key, "HS256", headers={"typ": "visitor"}), conversation)
         assert (await old.call("GET", "messages")).status == status
         assert (await shop.start(visitor_token=old.token)).status == status
@@ -342,12 +342,12 @@ async def test_a_contact_exists_from_their_first_message_on(shop: Shop) -> None:
     await socket.send({"type": "read", "seq": 3})
     await socket.send({"type": "feedback", "message_id": "m", "value": "up"})
     await socket.frame("error")
-    assert await shop.parts.state.contacts.get("shop", contact) is None
-    assert await shop.parts.state.conversations.get(visitor.conversation) is None
+    assert await shop.services.state.contacts.get("shop", contact) is None
+    assert await shop.services.state.conversations.get(visitor.conversation) is None
     assert (await visitor.say("hello", attachments=[stored.body["attachment_id"]])).status == 202
     found, made = (
-        await shop.parts.state.contacts.get("shop", contact),
-        await shop.parts.state.conversations.get(visitor.conversation),
+        await shop.services.state.contacts.get("shop", contact),
+        await shop.services.state.conversations.get(visitor.conversation),
     )
     assert found is not None
     assert made is not None

@@ -166,5 +166,5 @@ async def test_a_socket_learns_of_a_sign_out_whose_signal_was_lost(shop: Shop, m
     socket = await open_socket(visitor)
     read = jwt.decode(visitor.token, options={"verify_signature": False})
     until = shop.clock() + timedelta(days=30)
-    await shop.parts.state.tokens.revoke(visitor.conversation, read["sid"], until=until, now=shop.clock())
+    await shop.services.state.tokens.revoke(visitor.conversation, read["sid"], until=until, now=shop.clock())
     assert await socket.closed() == 4401

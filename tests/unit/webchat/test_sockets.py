@@ -85,7 +85,7 @@ async def test_a_message_whose_signal_was_lost_still_comes(shop: Shop) -> None:
     async def lost(topic: str, payload: bytes) -> None:
         """A signal that nobody gets."""
 
-    shop.parts.state.signals.publish = lost  # type: ignore[method-assign]
+    shop.services.state.signals.publish = lost  # type: ignore[method-assign]
     await shop.reply(visitor, "there")
     assert (await socket.frame("message"))["message"]["text"] == "there"
 
@@ -137,7 +137,7 @@ async def test_deltas_are_forwarded_once_and_not_after_their_turn_is_over(shop: 
 async def test_typing_reaches_the_worker_and_not_the_typist(shop: Shop) -> None:
     visitor = await shop.visitor()
     socket = await open_socket(visitor)
-    signals = shop.parts.state.signals.subscribe(f"conversation:{visitor.conversation}")
+    signals = shop.services.state.signals.subscribe(f"conversation:{visitor.conversation}")
     await socket.send({"type": "typing"})
     async with asyncio.timeout(30):
         signal = json.loads(await anext(signals))
@@ -158,13 +158,13 @@ async def test_an_edited_message_is_pushed_as_it_reads_now(shop: Shop) -> None:
     reply = await shop.reply(visitor, "answer")
     socket = await open_socket(visitor)
     await socket.frame("message")
-    await shop.parts.state.transcript.edit(visitor.conversation, reply.id, "better answer", revision=1)
+    await shop.services.state.transcript.edit(visitor.conversation, reply.id, "better answer", revision=1)
     for about in (reply.id, "another"):
         await shop.signal(visitor, json.dumps({"type": "changed", "message_id": about}).encode())
     told = (await socket.frame("changed"))["message"]
     assert (told["id"], told["text"]) == (reply.id, "better answer")
-    await shop.parts.state.transcript.edit(visitor.conversation, reply.id, "")
-    await shop.parts.state.transcript.mark(visitor.conversation, [reply.id], "deleted")
+    await shop.services.state.transcript.edit(visitor.conversation, reply.id, "")
+    await shop.services.state.transcript.mark(visitor.conversation, [reply.id], "deleted")
     await shop.signal(visitor, json.dumps({"type": "changed", "message_id": reply.id}).encode())
     told = (await socket.frame("changed"))["message"]
     assert (told["text"], told["state"]) == ("", "deleted")
@@ -237,9 +237,9 @@ async def test_a_binary_frame_is_answered_and_the_socket_lives_on(shop: Shop) ->
 async def test_a_log_that_is_away_is_told_and_the_socket_lives_on(serve: Serve) -> None:
     held: list[FailingBus] = []
 
-    def failing(parts: Any) -> Any:
-        held.append(FailingBus(parts.bus))
-        return with_bus(held[0])(parts)
+    def failing(services: Any) -> Any:
+        held.append(FailingBus(services.bus))
+        return with_bus(held[0])(services)
 
     shop = await serve(failing)
     socket = await open_socket(await shop.visitor())

@@ -17,7 +17,7 @@ from aiohttp import web
 
 from gateway.http.app import build_app, run_server
 from gateway.http.webhooks import Webhooks
-from gateway.wiring.parts import Parts
+from gateway.wiring.process_services import ProcessServices
 from schemas import topics
 from schemas.errors import BusUnavailable
 from tests.unit.webchat.conftest import FailingBus, Shop, wait_until
@@ -117,11 +117,13 @@ async def test_unusual_requests_to_webhooks_get_the_status_of_the_contract(
         assert (await answer(reader))[0] == status
 
 
-async def test_a_refusal_is_counted_on_either_way(serve: Serve, with_toy: Callable[[Parts], Parts]) -> None:
-    def failing(parts: Parts) -> Parts:
-        bus: Any = FailingBus(parts.bus)
+async def test_a_refusal_is_counted_on_either_way(
+    serve: Serve, with_toy: Callable[[ProcessServices], ProcessServices]
+) -> None:
+    def failing(services: ProcessServices) -> ProcessServices:
+        bus: Any = FailingBus(services.bus)
         bus.error = BusUnavailable("the log cannot be reached")
-        return replace(with_toy(parts), bus=bus)
+        return replace(with_toy(services), bus=bus)
 
     shop = await serve(failing)
     for path in (PATH, PATH + "?query"):
@@ -129,11 +131,11 @@ async def test_a_refusal_is_counted_on_either_way(serve: Serve, with_toy: Callab
             writer.write(hook(1, path=path))
             status, headers, _ = await answer(reader)
             assert (status, int(headers["retry-after"]) >= 1) == (503, True)
-    assert b'parley_refused_total{status="503"} 2.0' in shop.parts.metrics.render()  # type: ignore[attr-defined]
+    assert b'parley_refused_total{status="503"} 2.0' in shop.services.metrics.render()  # type: ignore[attr-defined]
 
 
 async def test_a_stop_lets_a_webhook_finish_and_waits_for_nothing_more(
-    serve: Serve, with_toy: Callable[[Parts], Parts]
+    serve: Serve, with_toy: Callable[[ProcessServices], ProcessServices]
 ) -> None:
     """What is in progress is answered; its connection, and one that is idle, end with it."""
     appending, go_on = asyncio.Event(), asyncio.Event()
@@ -144,10 +146,10 @@ async def test_a_stop_lets_a_webhook_finish_and_waits_for_nothing_more(
             await go_on.wait()
             return await super().append(envelopes, **more)
 
-    shop = await serve(lambda parts: replace(with_toy(parts), bus=SlowBus(parts.bus)))
-    await shop.parts.bus.create_topics(topics.topic_specs(["slack"], partitions=3, small=3))
+    shop = await serve(lambda services: replace(with_toy(services), bus=SlowBus(services.bus)))
+    await shop.services.bus.create_topics(topics.topic_specs(["slack"], partitions=3, small=3))
     stack = AsyncExitStack()
-    port = await stack.enter_async_context(run_server(build_app(shop.parts), "127.0.0.1", 0))
+    port = await stack.enter_async_context(run_server(build_app(shop.services), "127.0.0.1", 0))
     shop.address = f"http://127.0.0.1:{port}"
     async with open_connection(shop) as (reader, writer), open_connection(shop) as (idle, _):
         writer.write(hook(1))

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from gateway.wiring.parts import Parts
+from gateway.wiring.process_services import ProcessServices
 from schemas import topics
 from schemas.errors import BusUnavailable, InvalidRequest, Unauthorized
 from schemas.messages import Address, InboundMessage, OutboundMessage
@@ -84,23 +84,23 @@ def toy() -> ToyChannel:
 
 
 @pytest.fixture
-def with_toy(toy: ToyChannel) -> Callable[[Parts], Parts]:
-    def rebuilt(parts: Parts) -> Parts:
+def with_toy(toy: ToyChannel) -> Callable[[ProcessServices], ProcessServices]:
+    def rebuilt(services: ProcessServices) -> ProcessServices:
         account = Account(tenant="shop", channel="slack", name="toy", settings=None)
 
         def accounts(tenant: str, channel: str, name: str) -> Account | None:
             asked = (tenant, channel, name)
-            return account if asked == ("shop", "slack", "toy") else parts.accounts(*asked)
+            return account if asked == ("shop", "slack", "toy") else services.accounts(*asked)
 
-        return replace(parts, channels={**parts.channels, "slack": toy}, accounts=accounts)
+        return replace(services, channels={**services.channels, "slack": toy}, accounts=accounts)
 
     return rebuilt
 
 
 @pytest.fixture
-async def toy_shop(serve: Serve, with_toy: Callable[[Parts], Parts]) -> Shop:
+async def toy_shop(serve: Serve, with_toy: Callable[[ProcessServices], ProcessServices]) -> Shop:
     shop = await serve(with_toy)
-    await shop.parts.bus.create_topics(topics.topic_specs(["slack"], partitions=3, small=3))
+    await shop.services.bus.create_topics(topics.topic_specs(["slack"], partitions=3, small=3))
     return shop
 
 
@@ -184,12 +184,12 @@ async def test_the_vendors_question_is_answered_as_plain_text(toy_shop: Shop) ->
 
 
 async def test_when_the_log_is_away_the_vendor_is_told_to_come_back(
-    serve: Serve, with_toy: Callable[[Parts], Parts]
+    serve: Serve, with_toy: Callable[[ProcessServices], ProcessServices]
 ) -> None:
-    def failing(parts: Parts) -> Parts:
-        bus: Any = FailingBus(parts.bus)
+    def failing(services: ProcessServices) -> ProcessServices:
+        bus: Any = FailingBus(services.bus)
         bus.error = BusUnavailable("the log cannot be reached")
-        return replace(with_toy(parts), bus=bus)
+        return replace(with_toy(services), bus=bus)
 
     shop = await serve(failing)
     answer = await call(shop, json.dumps({"updates": [update(1)]}).encode())
@@ -198,8 +198,8 @@ async def test_when_the_log_is_away_the_vendor_is_told_to_come_back(
 
 
 async def test_while_state_is_rebuilt_the_vendor_is_told_to_come_back(
-    serve: Serve, with_toy: Callable[[Parts], Parts]
+    serve: Serve, with_toy: Callable[[ProcessServices], ProcessServices]
 ) -> None:
-    shop = await serve(lambda parts: replace(with_toy(parts), is_state_lost=lambda: True))
+    shop = await serve(lambda services: replace(with_toy(services), is_state_lost=lambda: True))
     answer = await call(shop, json.dumps({"updates": [update(1)]}).encode())
     assert (answer.status, answer.headers["Retry-After"]) == (503, "2")

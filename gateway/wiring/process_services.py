@@ -30,8 +30,8 @@ async def _no_problems() -> dict[str, str]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Parts:
-    """The parts of a process, built by ``gateway.wiring.compose``.
+class ProcessServices:
+    """The services of a process and its adapters, built by ``gateway.wiring.compose``.
 
     ``channels`` are the open channels by name. ``knowledge`` is None in processes that do not search. ``overload_flag``
     is set while the edge refuses requests because of overload. ``sleep`` belongs to ``clock``. ``check_readiness``
