@@ -63,7 +63,7 @@ class Vendor:
         return web.json_response(self._says["body"], status=self._says["status"])
 
 
-def configured(folder: Path, channel: str, vendor: str) -> Path:
+def write_configuration(folder: Path, channel: str, vendor: str) -> Path:
     """The fixtures' first account, at this vendor."""
     name, settings = next(iter(fixture_cases.read(fixture_cases.fixtures(channel) / "account.json").items()))
     tenant = {
@@ -108,7 +108,7 @@ async def put_documents(http: aiohttp.ClientSession, base: str) -> None:
             assert answer.status == 200, await answer.text()
 
 
-async def hold(channel: str) -> dict[str, Any]:
+async def hold_conversation(channel: str) -> dict[str, Any]:
     """The conversation: what was asked, what was answered and in which state, and what the vendor was sent."""
     raw, told = fixture_translation.request(_question(channel))
     moment = datetime.fromisoformat(told["now"]) if "now" in told else datetime.now(UTC)
@@ -117,7 +117,7 @@ async def hold(channel: str) -> dict[str, Any]:
         async with (
             vendor.serving() as at,
             aiohttp.ClientSession() as http,
-            installation(configured(Path(folder), channel, at), moment) as base,
+            installation(write_configuration(Path(folder), channel, at), moment) as base,
         ):
             await put_documents(http, base)
             url = URL(base + URL(raw.url).raw_path_qs, encoded=True)
@@ -149,7 +149,7 @@ async def _transcript(http: aiohttp.ClientSession, base: str, channel: str) -> l
 
 def main(channel: str) -> None:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(30))
-    print(json.dumps(asyncio.run(hold(channel)), ensure_ascii=False, indent=2))
+    print(json.dumps(asyncio.run(hold_conversation(channel)), ensure_ascii=False, indent=2))
 
 
 if __name__ == "__main__":

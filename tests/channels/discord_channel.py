@@ -27,7 +27,7 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-async def files(tenant: str, attachment: str) -> tuple[Attachment, bytes]:
+async def read_attachment(tenant: str, attachment: str) -> tuple[Attachment, bytes]:
     if (tenant, attachment) != ("shop", LEAF.id):
         raise NotFound("no such file")
     return LEAF, b"leaf"
@@ -79,7 +79,9 @@ async def desk_at_discord() -> AsyncIterator[Desk]:
     nothing: Any = None
     async with server.serving():
         account = Account("shop", "discord", "main", ACCOUNT.model_validate(server.settings()))
-        channel = DiscordChannel(ChannelServices(transcript=nothing, signals=nothing, clock=now, read_file=files))
+        channel = DiscordChannel(
+            ChannelServices(transcript=nothing, signals=nothing, clock=now, read_file=read_attachment)
+        )
         connection = channel.connect(account)
         assert isinstance(connection, DiscordConnection)
         yield Desk(server, clock, channel, account, connection)

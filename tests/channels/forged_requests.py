@@ -54,7 +54,7 @@ class GenuineRequest:
         return any(self.request.headers[name] not in secrets for name in self.proofs)
 
 
-def genuine(channel: str) -> dict[str, list[GenuineRequest]]:
+def find_genuine_requests(channel: str) -> dict[str, list[GenuineRequest]]:
     """The accepted requests with a proof among a channel's fixtures, by the kind of account that they are for."""
     found: dict[str, list[GenuineRequest]] = {}
     for case in fixture_cases.cases(channel, "inbound"):
@@ -160,7 +160,7 @@ def forge_requests(one: GenuineRequest, rng: random.Random) -> Iterator[tuple[st
             yield name, made
 
 
-def strangers(one: GenuineRequest, rng: random.Random) -> Account:
+def build_strangers_account(one: GenuineRequest, rng: random.Random) -> Account:
     """The same account with secrets that differ in one character."""
     changed = {}
     for name, value in one.account.settings:
@@ -181,7 +181,7 @@ _seen: dict[str, dict[str, list[GenuineRequest]]] = {}
 
 def _known(channel: str) -> dict[str, list[GenuineRequest]]:
     if channel not in _seen:
-        _seen[channel] = genuine(channel)
+        _seen[channel] = find_genuine_requests(channel)
     return _seen[channel]
 
 

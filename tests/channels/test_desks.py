@@ -22,7 +22,7 @@ from schemas.errors import InvalidRequest, Unauthorized
 from schemas.ports import Account, ChannelEvent, RawRequest
 from tests.channels import fixture_translation
 from tests.channels.fixture_cases import cases, read
-from tests.channels.test_slack_malformed_events import JUNK, changed, nodes
+from tests.channels.test_slack_malformed_events import JUNK, iterate_paths, replace_at_path
 from tests.channels.webhook_intake import read_slack_payload
 from tests.desks.webhook.channel import WebhookDesk
 from tests.desks.webhook.settings import WebhookAccount
@@ -38,12 +38,12 @@ TOOLS = ChannelServices(NOTHING, NOTHING, NOTHING, NOTHING)
 WEBHOOK = Account("shop", "webhook", "main", WebhookAccount(url="http://127.0.0.1", secret=SecretStr("secret")))
 
 
-def moved(value: Any) -> Any:
+def move_to_desk_channel(value: Any) -> Any:
     """The same in a channel of the desk."""
     if isinstance(value, dict):
-        return {name: moved(inner) for name, inner in value.items()}
+        return {name: move_to_desk_channel(inner) for name, inner in value.items()}
     if isinstance(value, list):
-        return [moved(inner) for inner in value]
+        return [move_to_desk_channel(inner) for inner in value]
     return DESK if isinstance(value, str) and _CHANNEL.fullmatch(value) else value
 
 
@@ -60,7 +60,7 @@ def test_events_in_a_desk_channel_are_never_taken_for_a_contacts(case: Path) -> 
         what, payload = read_slack_payload(fixture_translation.request(case)[0], account, NOW)
     except InvalidRequest:
         return
-    events = channel.parse_payload(what, moved(payload), account)
+    events = channel.parse_payload(what, move_to_desk_channel(payload), account)
     assert {event.type for event in events} <= {topics.DESK_COMMAND}
 
 
@@ -123,9 +123,9 @@ def test_junk_anywhere_at_the_desk_raises_nothing_and_becomes_nobodys_word(
     told: Callable[[Any], tuple[Any, Parse]], case: Any
 ) -> None:
     payload, parse = told(case)
-    for path in nodes(payload):
+    for path in iterate_paths(payload):
         for junk in JUNK:
-            assert {event.type for event in parse(changed(payload, path, junk))} <= {topics.DESK_COMMAND}
+            assert {event.type for event in parse(replace_at_path(payload, path, junk))} <= {topics.DESK_COMMAND}
 
 
 @pytest.mark.parametrize("signature", ["", "00", "f" * 64])

@@ -12,7 +12,7 @@ from connectors.discord import messages
 from connectors.discord.connection import DiscordConnection, build_nonce
 from schemas.errors import CredentialsRevoked, RetryLater, SendRefused, SendUnknown
 from schemas.ports import VendorResponse
-from tests.channels.discord_channel import LEAF, SEND, Desk, desk_at_discord, files
+from tests.channels.discord_channel import LEAF, SEND, Desk, desk_at_discord, read_attachment
 from tests.simulators.vendor import Fault
 
 
@@ -67,7 +67,7 @@ async def test_a_long_answer_is_shown_whole_and_in_order(desk: Desk) -> None:
 
 async def test_a_second_connection_of_another_process_with_the_same_marker_shows_nothing_twice(desk: Desk) -> None:
     (call,) = desk.calls()
-    other = DiscordConnection(desk.account, files)
+    other = DiscordConnection(desk.account, read_attachment)
     first, second = await desk.send(call), desk.channel.parse_response(call, await other.perform(call, "r1"))
     await other.close()
     assert first == second
@@ -118,7 +118,7 @@ async def test_repeating_a_send_whose_answer_was_lost_shows_the_message_once(des
 
 async def test_nobody_there_is_a_delay_and_no_doubt(desk: Desk) -> None:
     nowhere = desk.account.settings.model_copy(update={"api_base": "http://127.0.0.1:9/api/v10"})
-    connection = DiscordConnection(replace(desk.account, settings=nowhere), files)
+    connection = DiscordConnection(replace(desk.account, settings=nowhere), read_attachment)
     with pytest.raises(RetryLater):
         await connection.perform(desk.calls()[0], "r1")
     await connection.close()
@@ -134,7 +134,7 @@ async def test_after_too_many_refusals_nothing_is_asked_for_a_while(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("connectors.discord.rest.MAX_REFUSALS", 3)
-    connection = DiscordConnection(desk.account, files)
+    connection = DiscordConnection(desk.account, read_attachment)
     refused = Fault("refuse", SEND, status=403, code="50007")
     desk.server.faults.next(Fault("limit", SEND, code="shared"), refused, Fault("limit", SEND), refused)
     (call,) = desk.calls()

@@ -204,7 +204,7 @@ async def test_a_message_that_lacks_something_ends_nothing(ear: GatewayReader, f
 # ── Interactions ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-async def offer(ear: GatewayReader, count: int) -> tuple[list[Choice], OutboundMessage]:
+async def offer_choices(ear: GatewayReader, count: int) -> tuple[list[Choice], OutboundMessage]:
     """A question of ours on mia's screen."""
     choices = [Choice(id=f"pot:{number}", label=f"Pot {number}") for number in range(count)]
     message = OutboundMessage(
@@ -224,7 +224,7 @@ async def offer(ear: GatewayReader, count: int) -> tuple[list[Choice], OutboundM
 
 @pytest.mark.parametrize("count", [1, 2, 5, 6, 25])
 async def test_a_picked_component_comes_back_as_our_choice(ear: GatewayReader, count: int) -> None:
-    choices, message = await offer(ear, count)
+    choices, message = await offer_choices(ear, count)
     (shown,) = ear.server.ledger.shown
     assert shown.choices == [each.label for each in choices]
     await ear.server.choose("mia", shown, choices[-1].label)
@@ -234,7 +234,7 @@ async def test_a_picked_component_comes_back_as_our_choice(ear: GatewayReader, c
 
 
 async def test_a_choice_that_was_never_offered_is_ignored_and_logged(ear: GatewayReader) -> None:
-    await offer(ear, 2)
+    await offer_choices(ear, 2)
     (shown,) = ear.server.ledger.shown
     real = shown.native["components"][0]["components"][0]["custom_id"]
     mia, place = ear.server.world.user("mia"), ear.server.channel("mia")

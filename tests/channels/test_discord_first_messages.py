@@ -32,14 +32,14 @@ async def stream_processes(
     monkeypatch.setattr(sessions, "MIN_SPACING", timedelta(0))
     async with hall_of(server, tmp_path) as stream_processes:
         async with stream_processes.process():
-            await connected(server)
+            await wait_until_connected(server)
             await server.say("mia", "known")
             await stream_processes.until("known")
         server.gateway.sessions.clear()
         yield stream_processes
 
 
-async def connected(server: Discord) -> None:
+async def wait_until_connected(server: Discord) -> None:
     await wait_until(lambda: any(each.connection is not None for each in server.gateway.sessions.values()))
     await server.settled()
 
@@ -74,7 +74,7 @@ async def test_a_strangers_first_message_is_read_before_their_second_and_never_a
 
 async def test_nothing_is_read_where_nobody_missed_anything(server: Discord, tmp_path: Path) -> None:
     async with hall_of(server, tmp_path) as first, first.process():
-        await connected(server)
+        await wait_until_connected(server)
         await server.say("leo", "hello")
         await first.until("hello")
         assert count_reads(server) == 0
@@ -86,7 +86,7 @@ async def test_after_each_gap_a_stranger_is_read_once(server: Discord, stream_pr
         server.gateway.sessions.clear()
         await server.say(person, f"{person} in a gap")
         async with stream_processes.process():
-            await connected(server)
+            await wait_until_connected(server)
             await server.say(person, f"{person} again")
             said += [f"{person} in a gap", f"{person} again"]
             await stream_processes.until(*said)
@@ -99,7 +99,7 @@ async def test_an_edit_or_a_reaction_names_the_channel_too(
     first = await server.say("leo", "my fern")
     await server.say("leo", "is yellow")
     async with stream_processes.process():
-        await connected(server)
+        await wait_until_connected(server)
         if how == "edit":
             await server.edit("leo", first, "my ferns")
         else:
@@ -114,7 +114,7 @@ async def test_a_history_that_cannot_be_read_delays_no_event_for_long_and_is_rea
     monkeypatch.setattr(catch_up, "PLACE_SECONDS", 0.5)
     await server.say("leo", "hello?")
     async with stream_processes.process():
-        await connected(server)
+        await wait_until_connected(server)
         await server.say("mia", "the histories are read")
         await stream_processes.until("known", "the histories are read")
         server.faults.next(fault)
@@ -131,7 +131,7 @@ async def test_messages_of_all_strangers_are_read_once_histories_can_be_read_aga
     for each in strangers:
         await server.say(each, f"{each} in the gap")
     async with stream_processes.process():
-        await connected(server)
+        await wait_until_connected(server)
         await server.say("mia", "the histories are read")
         said = ["known", "the histories are read"]
         await stream_processes.until(*said)

@@ -50,11 +50,11 @@ async def stream_processes(server: Discord, tmp_path: Path) -> AsyncIterator[Str
         yield processes
 
 
-async def connected(server: Discord) -> None:
+async def wait_until_connected(server: Discord) -> None:
     await wait_until(lambda: any(each.connection is not None for each in server.gateway.sessions.values()))
 
 
-def asked(server: Discord, operation: str) -> int:
+def count_requests(server: Discord, operation: str) -> int:
     return sum(each.operation == operation for each in server.ledger.requests)
 
 
@@ -72,10 +72,10 @@ async def test_two_accounts_of_one_process_have_their_own_addresses(tmp_path: Pa
         for _, hall in halls:
             await stack.enter_async_context(hall.process())
         for number, (there, hall) in enumerate(halls):
-            await connected(there)
+            await wait_until_connected(there)
             await there.say("mia", f"to bot {number}")
             await hall.until(f"to bot {number}")
-            assert asked(there, "Get Current User") == 1
+            assert count_requests(there, "Get Current User") == 1
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ async def test_an_event_that_discord_py_cannot_read_costs_no_connection(
 ) -> None:
     """What follows is heard over the same connection."""
     async with stream_processes.process():
-        await connected(server)
+        await wait_until_connected(server)
         for number in range(3):
             server.people.malformed(server.world.user("mia"), server.channel("mia"), "odd", without=field)
             await server.say("mia", str(number))
@@ -135,12 +135,12 @@ async def test_an_event_that_discord_py_cannot_read_costs_no_connection(
         await wait_until_true(all_heard)
         server.gateway.ask_heartbeat()
         await server.settled()
-        assert (asked(server, "Identify"), asked(server, "Resume")) == (1, 0)
+        assert (count_requests(server, "Identify"), count_requests(server, "Resume")) == (1, 0)
         server.gateway.hang_up()
         await server.say("mia", "3")
         said.append("3")
         await wait_until_true(all_heard)
-        assert (asked(server, "Identify"), asked(server, "Resume")) == (1, 1)
+        assert (count_requests(server, "Identify"), count_requests(server, "Resume")) == (1, 1)
 
 
 async def test_a_greeting_that_discord_py_cannot_read_keeps_nobody_waiting(
@@ -151,7 +151,7 @@ async def test_a_greeting_that_discord_py_cannot_read_keeps_nobody_waiting(
 
     monkeypatch.setattr(gateway, "ready_json", without_servers)
     async with stream_processes.process():
-        await connected(server)
+        await wait_until_connected(server)
         await server.say("mia", "hello")
         await stream_processes.until("hello")
 
@@ -160,7 +160,7 @@ async def test_a_compressed_stream_that_cannot_be_read_is_ended_and_nothing_is_l
     server: Discord, stream_processes: StreamProcesses, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with stream_processes.process():
-        await connected(server)
+        await wait_until_connected(server)
         await server.say("mia", "before")
         await stream_processes.until("before")
         with monkeypatch.context() as garbled:
@@ -168,7 +168,7 @@ async def test_a_compressed_stream_that_cannot_be_read_is_ended_and_nothing_is_l
             await server.say("mia", "garbled")
             await wait_until(lambda: not server.gateway.connections)
         await stream_processes.until("before", "garbled")
-        assert (asked(server, "Identify"), asked(server, "Resume")) == (1, 1)
+        assert (count_requests(server, "Identify"), count_requests(server, "Resume")) == (1, 1)
 
 
 async def test_a_gateway_that_ends_every_connection_is_given_up(
@@ -178,7 +178,7 @@ async def test_a_gateway_that_ends_every_connection_is_given_up(
     monkeypatch.setattr(shard_client, "MAX_LOSSES", 3)
     monkeypatch.setattr(shard_client, "LOSS_PAUSE", 0.01)
     async with stream_processes.process():
-        await connected(server)
+        await wait_until_connected(server)
         await server.say("mia", "before")
         await stream_processes.until("before")
         server.gateway.faults.always = lambda request: (
@@ -187,10 +187,10 @@ async def test_a_gateway_that_ends_every_connection_is_given_up(
         with capture_logs() as lines:
             server.gateway.hang_up(4000)
             await wait_until(lambda: any(line["event"] == "stream_ended" for line in lines))
-        assert asked(server, "Resume") <= 3
+        assert count_requests(server, "Resume") <= 3
         await server.say("mia", "meanwhile")
         await stream_processes.until("before", "meanwhile")
-        assert asked(server, "Resume") <= 3
+        assert count_requests(server, "Resume") <= 3
 
 
 async def test_a_connection_that_breaks_before_the_first_greeting_is_tried_again(
@@ -200,7 +200,7 @@ async def test_a_connection_that_breaks_before_the_first_greeting_is_tried_again
     server.gateway.beat_seconds = 0.05
     server.gateway.faults.next(Fault("lose", "Hello"))
     async with stream_processes.process():
-        await connected(server)
+        await wait_until_connected(server)
         await server.say("mia", "at last")
         await stream_processes.until("at last")
 
@@ -274,7 +274,7 @@ async def test_a_process_that_stops_does_not_wait_for_a_gateway_that_says_nothin
     server.gateway.beat_seconds = 0.1
     async with asyncio.timeout(20):
         async with stream_processes.process():
-            await connected(server)
+            await wait_until_connected(server)
             monkeypatch.setattr(Connection, "next", hang)
             await is_deaf.wait()
     is_over.set()

@@ -46,7 +46,7 @@ async def stream_processes(
         yield stream_processes
 
 
-async def happened(stream_processes: StreamProcesses) -> list[str]:
+async def read_events(stream_processes: StreamProcesses) -> list[str]:
     """The events on the log, each once, in its order."""
     found: dict[str, str] = {}
     async for record in await stream_processes.bus.read(topics.inbound("discord")):
@@ -56,11 +56,11 @@ async def happened(stream_processes: StreamProcesses) -> list[str]:
     return list(found.values())
 
 
-def asked(server: Discord, operation: str) -> int:
+def count_requests(server: Discord, operation: str) -> int:
     return sum(each.operation == operation for each in server.ledger.requests)
 
 
-async def connected(server: Discord) -> None:
+async def wait_until_connected(server: Discord) -> None:
     await wait_until(lambda: any(each.connection is not None for each in server.gateway.sessions.values()))
 
 
@@ -76,7 +76,7 @@ async def heartbeats(server: Discord, count: int) -> None:
     await wait_until(lambda: seen.count("Heartbeat") >= count)
 
 
-def offer(stream_processes: StreamProcesses, server: Discord) -> None:
+def offer_choices(stream_processes: StreamProcesses, server: Discord) -> None:
     message = OutboundMessage(
         id="0d1f2e3a-0000-5000-8000-000000000001",
         author=Author(kind="agent"),
@@ -100,11 +100,11 @@ async def test_whatever_happens_while_the_account_passes_on_is_heard_once_and_in
 ) -> None:
     """Also what the first process had received and not appended. One that is killed leaves no last note, and its lease
     expires."""
-    offer(stream_processes, server)
+    offer_choices(stream_processes, server)
     (shown,) = server.ledger.shown
     with monkeypatch.context() as killed:
         async with stream_processes.process():
-            await connected(server)
+            await wait_until_connected(server)
             first, second = await server.say("mia", "my fern"), await server.say("mia", "is yellow")
             await stream_processes.until("my fern", "is yellow")
             await server.settled()
@@ -125,15 +125,15 @@ async def test_whatever_happens_while_the_account_passes_on_is_heard_once_and_in
         wanted = [MESSAGE, MESSAGE, EDIT, DELETION, REACTION, MESSAGE, MESSAGE]
 
         async def all_happened() -> bool:
-            return len(await happened(stream_processes)) >= len(wanted)
+            return len(await read_events(stream_processes)) >= len(wanted)
 
         await wait_until_true(all_happened)
         await server.settled()
-        assert await happened(stream_processes) == wanted
+        assert await read_events(stream_processes) == wanted
         assert await stream_processes.heard() == ["my fern", "is yellow", "Pot 1", "hello?"]
         await server.ledger.until(lambda: server.interactions.made[press].answered)
     assert server.interactions.made[press].answered == interaction_responses.DEFERRED_UPDATE
-    assert (asked(server, "Identify"), asked(server, "Resume")) == (1, 1)
+    assert (count_requests(server, "Identify"), count_requests(server, "Resume")) == (1, 1)
     assert not any(message.backfilled for _, message in await stream_processes.appended())
 
 
@@ -142,7 +142,7 @@ async def test_a_process_that_resumes_reads_the_histories_that_the_one_before_co
 ) -> None:
     """It was to read them because its own session was new; also what a stranger wrote first."""
     async with stream_processes.process():
-        await connected(server)
+        await wait_until_connected(server)
         await server.say("mia", "before")
         await stream_processes.until("before")
     server.gateway.sessions.clear()
@@ -150,8 +150,8 @@ async def test_a_process_that_resumes_reads_the_histories_that_the_one_before_co
     await server.say("leo", "a stranger")
     stream_processes.narrow.is_closed = True
     async with stream_processes.process():
-        await wait_until(lambda: asked(server, "Identify") == 2)
-        await connected(server)
+        await wait_until(lambda: count_requests(server, "Identify") == 2)
+        await wait_until_connected(server)
         await server.say("mia", "not appended")
         await wait_until(lambda: stream_processes.narrow.refused)
     stream_processes.narrow.is_closed = False
@@ -159,4 +159,4 @@ async def test_a_process_that_resumes_reads_the_histories_that_the_one_before_co
         await stream_processes.until("before", "meanwhile", "not appended")
         await server.say("leo", "again")
         await stream_processes.until("before", "meanwhile", "not appended", "a stranger", "again")
-    assert (asked(server, "Identify"), asked(server, "Resume")) == (2, 2)
+    assert (count_requests(server, "Identify"), count_requests(server, "Resume")) == (2, 2)

@@ -27,7 +27,7 @@ async def desk() -> AsyncIterator[Desk]:
 # ── Look-up ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-async def look(desk: Desk, call: VendorCall) -> str | None:
+async def look_up(desk: Desk, call: VendorCall) -> str | None:
     assert isinstance(desk.connection, DeliveryLookup)
     return await desk.connection.lookup(call, "r1")
 
@@ -44,14 +44,14 @@ async def test_a_shown_message_is_found_long_after_its_nonce_expired(desk: Desk,
         await desk.send(call)
     desk.clock.forward(7200)
     await desk.server.say("mia", "hello?")
-    assert await look(desk, call) == desk.shown[0].id
+    assert await look_up(desk, call) == desk.shown[0].id
 
 
 @pytest.mark.parametrize("earlier", ["Less water.", "Something else."])
 async def test_a_message_older_than_the_question_is_not_taken_for_its_answer(desk: Desk, earlier: str) -> None:
     await desk.send(desk.calls(earlier)[0], "r0")
     asked = await desk.server.say("mia", "my fern is yellow")
-    assert await look(desk, desk.calls(answers=asked)[0]) is None
+    assert await look_up(desk, desk.calls(answers=asked)[0]) is None
 
 
 async def test_the_same_words_of_a_person_or_of_a_command_are_not_ours(desk: Desk) -> None:
@@ -60,7 +60,7 @@ async def test_the_same_words_of_a_person_or_of_a_command_are_not_ours(desk: Des
     desk.server.people.webhook_says(desk.server.channel("mia"), "CI", "Less water.")
     world = desk.server.world
     desk.server.people.write(world.bot, desk.server.channel("mia"), "Less water.", webhook_id=world.application)
-    assert await look(desk, desk.calls(answers=asked)[0]) is None
+    assert await look_up(desk, desk.calls(answers=asked)[0]) is None
 
 
 async def test_it_is_looked_for_through_as_many_pages_as_were_written_since(desk: Desk) -> None:
@@ -69,7 +69,7 @@ async def test_it_is_looked_for_through_as_many_pages_as_were_written_since(desk
     shown = await desk.send(call)
     for number in range(250):
         await desk.server.say("mia", f"and {number}")
-    assert await look(desk, call) == shown
+    assert await look_up(desk, call) == shown
     assert desk.asked("Get Channel Messages") == 3
 
 
@@ -79,7 +79,7 @@ async def test_too_much_to_look_through_is_no_answer(desk: Desk, monkeypatch: py
     for number in range(101):
         await desk.server.say("mia", f"and {number}")
     with pytest.raises(SendUnknown):
-        await look(desk, desk.calls(answers=asked)[0])
+        await look_up(desk, desk.calls(answers=asked)[0])
 
 
 async def test_a_history_that_is_hidden_says_nothing_unless_the_place_is_as_it_was(desk: Desk) -> None:
@@ -88,10 +88,10 @@ async def test_a_history_that_is_hidden_says_nothing_unless_the_place_is_as_it_w
     (call,) = desk.calls()
     call = replace(call, arguments={**call.arguments, "since": asked})
     desk.server.channel("mia").denied.add("READ_MESSAGE_HISTORY")
-    assert await look(desk, call) is None
+    assert await look_up(desk, call) is None
     await desk.server.say("mia", "hello?")
     with pytest.raises(SendRefused, match="history_hidden"):
-        await look(desk, call)
+        await look_up(desk, call)
 
 
 LOOKS = [
@@ -108,7 +108,7 @@ async def test_a_look_up_that_fails_is_no_answer(desk: Desk, fault: Fault, error
     # Twice: a question may be asked again by the client where an open connection turns out to be dead.
     desk.server.faults.next(*[replace(fault, operation="Get Channel Messages")] * 2)
     with pytest.raises(error):
-        await look(desk, desk.calls()[0])
+        await look_up(desk, desk.calls()[0])
 
 
 @pytest.mark.parametrize("page", [["x"], [{}], [{"id": "x"}], [None]])

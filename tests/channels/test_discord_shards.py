@@ -40,11 +40,11 @@ def of_server(server: Discord) -> int:
     return next(count for count in range(2, 9) if (int(server.world.guild) >> 22) % count)
 
 
-def asked(server: Discord, operation: str) -> list[object]:
+def list_requested_shards(server: Discord, operation: str) -> list[object]:
     return [(each.body or {}).get("shard") for each in server.ledger.requests if each.operation == operation]
 
 
-async def connected(server: Discord, count: int) -> None:
+async def wait_until_connected(server: Discord, count: int) -> None:
     await wait_until(lambda: sum(each.connection is not None for each in server.gateway.sessions.values()) == count)
 
 
@@ -56,7 +56,7 @@ async def test_each_shard_identifies_in_its_turn_and_tells_of_its_part(
     server.gateway.shards = count = of_server(server)
     server.gateway.max_concurrency = at_once
     async with stream_processes.process():
-        await connected(server, count)
+        await wait_until_connected(server, count)
         await server.say("mia", "in a direct message")
         await server.say("leo", f"{server.mention} in the server")
         await stream_processes.until("in a direct message", "in the server")
@@ -65,8 +65,8 @@ async def test_each_shard_identifies_in_its_turn_and_tells_of_its_part(
     await server.say("leo", f"{server.mention} there too")
     async with stream_processes.process():
         await stream_processes.until("in a direct message", "in the server", "meanwhile", "there too")
-    assert asked(server, "Identify") == [[number, count] for number in range(count)]
-    assert len(asked(server, "Resume")) == count
+    assert list_requested_shards(server, "Identify") == [[number, count] for number in range(count)]
+    assert len(list_requested_shards(server, "Resume")) == count
     assert set(server.gateway.closes) == {4000}
 
 
@@ -75,7 +75,7 @@ async def test_a_shard_that_is_lost_comes_back_and_nothing_is_lost(
 ) -> None:
     server.gateway.shards = count = of_server(server)
     async with stream_processes.process():
-        await connected(server, count)
+        await wait_until_connected(server, count)
         await server.say("mia", "before")
         await stream_processes.until("before")
         server.gateway.faults.next(Fault("limit", "Resume"))  # and one of them is to begin anew
@@ -83,8 +83,8 @@ async def test_a_shard_that_is_lost_comes_back_and_nothing_is_lost(
         await server.say("mia", "meanwhile")
         await server.say("leo", f"{server.mention} there too")
         await stream_processes.until("before", "meanwhile", "there too")
-        await wait_until(lambda: len(asked(server, "Identify")) == count + 1)
-        await connected(server, count)
+        await wait_until(lambda: len(list_requested_shards(server, "Identify")) == count + 1)
+        await wait_until_connected(server, count)
 
 
 async def test_when_discord_wants_more_shards_the_bot_comes_with_them(
@@ -92,7 +92,7 @@ async def test_when_discord_wants_more_shards_the_bot_comes_with_them(
 ) -> None:
     """What was said meanwhile is read from the histories."""
     async with stream_processes.process():
-        await connected(server, 1)
+        await wait_until_connected(server, 1)
         await server.say("leo", f"{server.mention} before")
         await stream_processes.until("before")
         await server.settled()
@@ -100,7 +100,7 @@ async def test_when_discord_wants_more_shards_the_bot_comes_with_them(
         server.gateway.hang_up(4011)
         server.gateway.sessions.clear()
         await server.say("leo", f"{server.mention} meanwhile")
-        await connected(server, count)
+        await wait_until_connected(server, count)
         await stream_processes.until("before", "meanwhile")
 
 
@@ -109,5 +109,5 @@ async def test_a_bot_with_more_shards_than_its_budget_waits(server: Discord, str
     server.gateway.shards = 3
     server.gateway.identify_budget = stream.RESERVED_IDENTIFIES + 2
     async with stream_processes.process():
-        await wait_until(lambda: len(asked(server, "Get Gateway Bot")) >= 1)
-    assert asked(server, "Identify") == []
+        await wait_until(lambda: len(list_requested_shards(server, "Get Gateway Bot")) >= 1)
+    assert list_requested_shards(server, "Identify") == []

@@ -45,7 +45,7 @@ async def stream_processes(
         yield stream_processes
 
 
-def asked(server: Discord, operation: str) -> int:
+def count_requests(server: Discord, operation: str) -> int:
     return sum(each.operation == operation for each in server.ledger.requests)
 
 
@@ -53,7 +53,7 @@ def has_said(lines: Sequence[MutableMapping[str, Any]], event: str) -> bool:
     return any(line["event"] == event for line in lines)
 
 
-async def connected(server: Discord, count: int = 1) -> None:
+async def wait_until_connected(server: Discord, count: int = 1) -> None:
     """Until so many sessions have been told everything."""
     await wait_until(lambda: sum(each.connection is not None for each in server.gateway.sessions.values()) == count)
     await server.settled()
@@ -61,7 +61,7 @@ async def connected(server: Discord, count: int = 1) -> None:
 
 async def test_messages_of_all_places_are_appended(server: Discord, stream_processes: StreamProcesses) -> None:
     async with stream_processes.process():
-        await connected(server)
+        await wait_until_connected(server)
         await server.say("mia", "in a direct message")
         server.move("leo", server.world.home)
         await server.say("leo", f"{server.mention} in the server")
@@ -81,7 +81,7 @@ async def test_events_that_cannot_be_appended_are_not_counted_as_received_and_ke
     """A process that is killed meanwhile leaves behind that they are missing."""
     server.gateway.beat_seconds = 0.05
     async with stream_processes.process():
-        await connected(server)
+        await wait_until_connected(server)
         stream_processes.narrow.is_closed = True
         for number in range(3):
             await server.say("mia", str(number))
@@ -104,7 +104,7 @@ async def test_a_process_goes_on_with_the_session_of_the_one_before(
     server.gateway.beat_seconds = 0.05
     server.move("leo", server.world.home)
     async with stream_processes.process():
-        await connected(server)
+        await wait_until_connected(server)
         await server.say("mia", "before")
         await stream_processes.until("before")
         await server.settled()
@@ -118,7 +118,7 @@ async def test_a_process_goes_on_with_the_session_of_the_one_before(
         said = ["before", "heard, not appended", "meanwhile", "a stranger in the server"]
         await stream_processes.until(*said)
         assert await stream_processes.heard() == said
-    assert (asked(server, "Identify"), asked(server, "Resume")) == (1, 1)
+    assert (count_requests(server, "Identify"), count_requests(server, "Resume")) == (1, 1)
 
 
 async def test_when_too_much_waits_the_connection_is_given_up_and_nothing_is_lost(
@@ -127,17 +127,17 @@ async def test_when_too_much_waits_the_connection_is_given_up_and_nothing_is_los
     monkeypatch.setattr(stream, "MAX_WAITING", 5)
     monkeypatch.setattr(stream, "DRAIN_SECONDS", 0.05)
     async with stream_processes.process():
-        await connected(server)
+        await wait_until_connected(server)
         await server.say("mia", "before")
         await stream_processes.until("before")
         stream_processes.narrow.is_closed = True
         said = [str(number) for number in range(20)]
         for each in said:
             await server.say("mia", each)
-        await wait_until(lambda: asked(server, "Resume") >= 1)
+        await wait_until(lambda: count_requests(server, "Resume") >= 1)
         stream_processes.narrow.is_closed = False
         await stream_processes.until("before", *said)
-        assert asked(server, "Identify") == 1
+        assert count_requests(server, "Identify") == 1
         assert await stream_processes.heard() == ["before", *said]
 
 
@@ -146,7 +146,7 @@ async def test_after_a_loss_that_is_none_the_session_is_resumed(
     server: Discord, stream_processes: StreamProcesses, how: str
 ) -> None:
     async with stream_processes.process():
-        await connected(server)
+        await wait_until_connected(server)
         if how == "reconnect":
             server.gateway.ask_reconnect()
         elif how == "resumable":
@@ -155,8 +155,8 @@ async def test_after_a_loss_that_is_none_the_session_is_resumed(
             server.gateway.hang_up(None if how == "cut" else 4000)
         await server.say("mia", "meanwhile")
         await stream_processes.until("meanwhile")
-        await wait_until(lambda: asked(server, "Resume") == 1)
-        assert asked(server, "Identify") == 1
+        await wait_until(lambda: count_requests(server, "Resume") == 1)
+        assert count_requests(server, "Identify") == 1
 
 
 @pytest.mark.parametrize("how", ["invalid", "4007", "4009"])
@@ -164,7 +164,7 @@ async def test_a_session_that_is_gone_is_begun_anew_and_the_gap_is_read_from_the
     server: Discord, stream_processes: StreamProcesses, how: str
 ) -> None:
     async with stream_processes.process():
-        await connected(server)
+        await wait_until_connected(server)
         await server.say("mia", "before")
         await stream_processes.until("before")
         await server.settled()
@@ -175,10 +175,10 @@ async def test_a_session_that_is_gone_is_begun_anew_and_the_gap_is_read_from_the
             server.gateway.invalidate()
         else:
             server.gateway.hang_up(int(how))
-        await wait_until(lambda: asked(server, "Identify") == 2)
+        await wait_until(lambda: count_requests(server, "Identify") == 2)
         await server.say("mia", "after")
         await stream_processes.until("before", "in the gap", "after")
-    assert asked(server, "Resume") == 0
+    assert count_requests(server, "Resume") == 0
 
 
 async def test_messages_from_before_the_first_recorded_session_are_read_from_the_history(
@@ -199,9 +199,9 @@ async def test_a_connection_without_a_sign_of_life_is_given_up_and_resumed(
     monkeypatch.setattr(shard_client, "HEARTBEAT_TIMEOUT", 0.8)
     server.gateway.beat_seconds = 0.2
     async with stream_processes.process():
-        await connected(server)
+        await wait_until_connected(server)
         server.gateway.faults.always = lambda request: Fault("lose") if request.operation == "Heartbeat" else None
-        await wait_until(lambda: asked(server, "Resume") >= 1 and 4000 in server.gateway.closes)
+        await wait_until(lambda: count_requests(server, "Resume") >= 1 and 4000 in server.gateway.closes)
         server.gateway.faults.always = lambda request: None
         await server.say("mia", "still there?")
         await stream_processes.until("still there?")
@@ -218,7 +218,7 @@ async def test_an_error_that_only_an_operator_can_fix_pauses_the_account_and_nam
         async with stream_processes.process():
             await wait_until(partial(has_said, lines, "account_paused"))
             await asyncio.sleep(0.3)  # fifteen times the pause after a failure
-    assert asked(server, "Identify") == 1
+    assert count_requests(server, "Identify") == 1
     (paused,) = [line for line in lines if line["event"] == "account_paused"]
     assert said in f"{paused['code']}: {paused['fix']}"
 
@@ -228,9 +228,9 @@ async def test_a_wrong_token_is_found_out_without_an_identification(
 ) -> None:
     server.world.token = "another"
     async with stream_processes.process():
-        await wait_until(lambda: asked(server, "Get Gateway Bot") == 1)
+        await wait_until(lambda: count_requests(server, "Get Gateway Bot") == 1)
         await asyncio.sleep(0.3)  # fifteen times the pause after a failure
-        assert (asked(server, "Get Gateway Bot"), asked(server, "Identify")) == (1, 0)
+        assert (count_requests(server, "Get Gateway Bot"), count_requests(server, "Identify")) == (1, 0)
 
 
 async def test_the_budget_of_identifications_outlives_the_processes_that_spend_it(
@@ -243,7 +243,7 @@ async def test_the_budget_of_identifications_outlives_the_processes_that_spend_i
         with capture_logs() as lines:
             async with stream_processes.process():
                 await wait_until(partial(has_said, lines, "identify_delayed"))
-    assert asked(server, "Identify") == 3
+    assert count_requests(server, "Identify") == 3
 
 
 async def test_the_last_identifications_of_a_day_are_left_to_people(
@@ -251,26 +251,26 @@ async def test_the_last_identifications_of_a_day_are_left_to_people(
 ) -> None:
     server.gateway.identify_budget = stream.RESERVED_IDENTIFIES
     async with stream_processes.process():
-        await wait_until(lambda: asked(server, "Get Gateway Bot") == 1)
+        await wait_until(lambda: count_requests(server, "Get Gateway Bot") == 1)
         await asyncio.sleep(0.3)  # fifteen times the pause after a failure
-        assert (asked(server, "Get Gateway Bot"), asked(server, "Identify")) == (1, 0)
+        assert (count_requests(server, "Get Gateway Bot"), count_requests(server, "Identify")) == (1, 0)
 
 
 async def test_of_three_processes_one_has_the_session(server: Discord, stream_processes: StreamProcesses) -> None:
     async with stream_processes.process(), stream_processes.process(), stream_processes.process():
-        await connected(server)
+        await wait_until_connected(server)
         await server.say("mia", "hello")
         await stream_processes.until("hello")
         assert len(server.gateway.connections) == 1
         await asyncio.sleep(TIMES.ttl)
-        assert (len(server.gateway.connections), asked(server, "Identify")) == (1, 1)
+        assert (len(server.gateway.connections), count_requests(server, "Identify")) == (1, 1)
 
 
 async def test_commands_and_buttons_are_answered_in_time(server: Discord, stream_processes: StreamProcesses) -> None:
     """A command is shown as its question; one that is not ours says so to its author alone."""
     rest = RestClient(stream_processes.account)
     async with stream_processes.process():
-        await connected(server)
+        await wait_until_connected(server)
         for command in (ASK, {"name": "sing", "description": "Sing"}):
             made = await rest.request("POST", f"/applications/{server.world.application}/commands", json=command)
             assert made.status == 201
@@ -292,7 +292,7 @@ async def test_a_press_on_what_is_not_ours_changes_nothing_and_shows_no_failure(
     button = {"type": 2, "style": 1, "label": "Refund", "custom_id": "refund"}
     body = {"content": "Pick", "components": [{"type": 1, "components": [button]}]}
     async with stream_processes.process():
-        await connected(server)
+        await wait_until_connected(server)
         await rest.request("POST", f"/channels/{server.place('mia')}/messages", json=body)
         id_ = await server.choose("mia", server.ledger.shown[0], "Refund")
         await server.ledger.until(lambda: server.interactions.made[id_].answered)

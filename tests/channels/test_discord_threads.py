@@ -49,7 +49,7 @@ async def desk() -> AsyncIterator[Desk]:
         yield desk
 
 
-async def connected(server: Discord) -> None:
+async def wait_until_connected(server: Discord) -> None:
     await wait_until(lambda: any(each.connection is not None for each in server.gateway.sessions.values()))
     await server.settled()
 
@@ -72,7 +72,7 @@ async def test_five_people_who_ask_in_one_channel_have_five_conversations(
     server: Discord, stream_processes: StreamProcesses
 ) -> None:
     async with stream_processes.process():
-        await connected(server)
+        await wait_until_connected(server)
         for person in PEOPLE:
             await server.say(person, f"{server.mention} I am {person}")
         await stream_processes.until(*(f"I am {person}" for person in PEOPLE))
@@ -85,7 +85,7 @@ async def test_in_a_channel_only_what_calls_the_bot_is_for_it(
 ) -> None:
     """By its name, by its role or by an answer to one of its messages; talk among people makes nobody a contact."""
     async with stream_processes.process():
-        await connected(server)
+        await wait_until_connected(server)
         await server.say("ben", "lovely weather")
         own = server.people.write(server.world.bot, server.world.home, "Yes, to Norway.")
         await server.say("ann", f"<@&{server.world.bot_role}> hello by the role")
@@ -99,7 +99,7 @@ async def test_only_the_asker_continues_in_the_thread_without_a_mention(
     server: Discord, stream_processes: StreamProcesses
 ) -> None:
     async with stream_processes.process():
-        await connected(server)
+        await wait_until_connected(server)
         asked = await server.say("ann", f"{server.mention} do you ship to Norway?")
         await stream_processes.until("do you ship to Norway?")
         thread = thread_of(server, asked)
@@ -119,7 +119,7 @@ async def test_another_process_knows_a_thread_although_discord_does_not_tell_of_
     server: Discord, stream_processes: StreamProcesses
 ) -> None:
     async with stream_processes.process():
-        await connected(server)
+        await wait_until_connected(server)
         asked = await server.say("ann", f"{server.mention} one")
         await stream_processes.until("one")
         server.move("ann", thread_of(server, asked))
@@ -136,7 +136,7 @@ async def test_changes_and_deletions_count_where_they_belong_to_a_question(
     server: Discord, stream_processes: StreamProcesses
 ) -> None:
     async with stream_processes.process():
-        await connected(server)
+        await wait_until_connected(server)
         chat = await server.say("ben", "lovely weather")
         asked = await server.say("ann", f"{server.mention} one")
         await stream_processes.until("one")
@@ -184,7 +184,7 @@ async def test_a_conversation_of_before_goes_on_in_its_thread_and_its_old_messag
     said = TranscriptMessage(id=line, author=Author(kind="contact"), text="an old question", created_at=now())
     await stream_processes.state.transcript.add(before[world.home.id], said)
     async with stream_processes.process():
-        await connected(server)
+        await wait_until_connected(server)
         await server.say("ann", "no mention, so not for the bot")
         server.people.edit(world.home, old, "an old question, changed")
         server.people.delete(world.home, old.id)

@@ -12,14 +12,23 @@ import pytest
 
 from connectors.registry import CHANNELS
 from tests.channels import fixture_translation
-from tests.channels.forged_requests import FORGERS, OF_SIGNATURES, GenuineRequest, forge_requests, genuine, strangers
+from tests.channels.forged_requests import (
+    FORGERS,
+    OF_SIGNATURES,
+    GenuineRequest,
+    build_strangers_account,
+    find_genuine_requests,
+    forge_requests,
+)
 from tests.harness.channel_tools import NOW
 
 COUNT = 20_000
 TOLERANCE = 300
 SEED = random.SystemRandom().randrange(10**6)
 SIGNED = {"SlackAccount", "MetaAccount", "TwilioAccount", "InstagramAccount"}
-KINDS = {kind: found for channel in CHANNELS if channel != "web" for kind, found in genuine(channel).items()}
+KINDS = {
+    kind: found for channel in CHANNELS if channel != "web" for kind, found in find_genuine_requests(channel).items()
+}
 
 
 def test_every_kind_of_account_that_is_called_has_genuine_requests() -> None:
@@ -41,7 +50,7 @@ def test_no_forgery_is_believed(kind: str) -> None:
             if one.accepts(request):
                 believed.append((name, one.case, request))
         tried["another secret"] += 1
-        if one.accepts(one.request, strangers(one, rng)):
+        if one.accepts(one.request, build_strangers_account(one, rng)):
             believed.append(("another secret", one.case, one.request))
     assert believed == []
     expected = {*FORGERS, "another secret"} - (set() if kind == "TwilioAccount" else {"another address"})

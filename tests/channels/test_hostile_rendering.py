@@ -82,7 +82,7 @@ def hostile(name: str) -> Callable[[int], str]:
     return lambda size: (piece * (size // len(piece) + 1))[:size]
 
 
-def ordinary(size: int) -> str:
+def build_ordinary_text(size: int) -> str:
     return ("Orchids like the light of a window that looks east. " * (size // 50))[:size]
 
 
@@ -100,21 +100,21 @@ def never_rendered(text: str) -> str:
     return mark + text[len(mark) :]
 
 
-def took(work: Callable[[str], object], text: str) -> float:
+def measure_seconds(work: Callable[[str], object], text: str) -> float:
     begun = time.thread_time()
     work(text)
     return max(time.thread_time() - begun, 1e-3)
 
 
 @cache
-def usual(size: int) -> float:
-    return took(as_slack, ordinary(size))
+def measure_ordinary_text(size: int) -> float:
+    return measure_seconds(as_slack, build_ordinary_text(size))
 
 
 def costs_little(work: Callable[[str], object], text: str) -> bool:
     """Compared with ordinary words of the same length. Noise, such as a collection of garbage, only ever adds time, so
     one of several tries will do."""
-    return any(took(work, text) < TIMES * usual(len(text)) for _ in range(8))
+    return any(measure_seconds(work, text) < TIMES * measure_ordinary_text(len(text)) for _ in range(8))
 
 
 @pytest.mark.parametrize("name", [*PIECES, *WHOLE])
@@ -127,7 +127,7 @@ def test_markdown_costs_in_proportion_to_its_length_and_never_much(name: str) ->
 @pytest.mark.parametrize("channel", CHANNELS)
 @pytest.mark.parametrize("name", LONG)
 def test_every_channel_renders_the_longest_text_in_proportion(channel: str, name: str) -> None:
-    made, where = open_channel_at(channel)[0], RenderContext(conversation="c", account=known(channel))
+    made, where = open_channel_at(channel)[0], RenderContext(conversation="c", account=load_account(channel))
 
     def work(text: str) -> object:
         return made.render(message(text, place_on(channel)), where)
@@ -170,7 +170,7 @@ async def test_a_renderer_that_hangs_is_left_and_the_text_is_shown_plain(monkeyp
     assert await rendering.render_within_deadline(work, ["**a**"], surface="test", deadline_s=0.01) == "<p>**a**</p>"
 
 
-def known(channel: str) -> Account:
+def load_account(channel: str) -> Account:
     return account(channel) if (fixtures(channel) / "account.json").exists() else Account("shop", channel, "main", None)
 
 

@@ -58,7 +58,7 @@ async def vendor() -> AsyncIterator[Vendor]:
     await runner.cleanup()
 
 
-async def asked(port: int, call: VendorCall = CALL, **more: Any) -> VendorResponse:
+async def perform_call(port: int, call: VendorCall = CALL, **more: Any) -> VendorResponse:
     connection = HttpConnection(f"http://127.0.0.1:{port}/", **more)
     try:
         return await connection.perform(call, "marker-1")
@@ -67,19 +67,19 @@ async def asked(port: int, call: VendorCall = CALL, **more: Any) -> VendorRespon
 
 
 async def test_a_call_is_one_request_with_our_headers_and_our_marker(vendor: Vendor) -> None:
-    reply = await asked(vendor.port, headers={"Authorization": "Bearer t"}, marker_field="reference")
+    reply = await perform_call(vendor.port, headers={"Authorization": "Bearer t"}, marker_field="reference")
     assert vendor.taken == [("Bearer t", {"to": "anna", "text": "Grüße", "reference": "marker-1"})]
     assert (reply.status, reply.body, reply.headers["x-left"]) == (200, {"id": "v1"}, "3")
 
 
 async def test_a_vendor_that_takes_no_marker_gets_none(vendor: Vendor) -> None:
-    await asked(vendor.port)
+    await perform_call(vendor.port)
     assert vendor.taken == [("", CALL.arguments)]
 
 
 async def test_a_request_that_never_left_may_be_sent_again() -> None:
     with pytest.raises(RetryLater):
-        await asked(free_port())
+        await perform_call(free_port())
 
 
 @pytest.mark.parametrize("base", ["http://parley.invalid", "https://127.0.0.1:{port}"])
@@ -98,11 +98,11 @@ async def test_a_vendor_that_is_only_slow_may_still_be_at_it(vendor: Vendor, mon
     monkeypatch.setattr(http, "TIMEOUT", ClientTimeout(total=0.05))
     try:
         with pytest.raises(SendUnknown) as slow:
-            await asked(vendor.port, VendorCall("silence", {}))
+            await perform_call(vendor.port, VendorCall("silence", {}))
     finally:
         vendor.speaks.set()
     with pytest.raises(SendUnknown) as broken:
-        await asked(vendor.port, VendorCall("cut", {}))
+        await perform_call(vendor.port, VendorCall("cut", {}))
     assert (slow.value.slow, broken.value.slow) == (True, False)
     told = {status: build_delivery_error(VendorResponse(status, "")) for status in (500, 503, 504, 408)}
     assert {status: getattr(error, "slow", None) for status, error in told.items()} == {
@@ -118,7 +118,7 @@ async def test_an_answer_that_does_not_come_leaves_the_send_in_doubt_and_it_is_n
     vendor: Vendor, what: str
 ) -> None:
     with pytest.raises(SendUnknown):
-        await asked(vendor.port, VendorCall(what, {}))
+        await perform_call(vendor.port, VendorCall(what, {}))
     assert len(vendor.taken) == 1
 
 
@@ -126,18 +126,18 @@ async def test_no_answer_in_time_leaves_the_send_in_doubt(vendor: Vendor, monkey
     monkeypatch.setattr(http, "TIMEOUT", ClientTimeout(total=0.05))
     try:
         with pytest.raises(SendUnknown):
-            await asked(vendor.port, VendorCall("silence", {}))
+            await perform_call(vendor.port, VendorCall("silence", {}))
     finally:
         vendor.speaks.set()
 
 
 async def test_nobody_is_followed_elsewhere_with_our_token(vendor: Vendor) -> None:
-    assert (await asked(vendor.port, VendorCall("elsewhere", {}))).status == 307
+    assert (await perform_call(vendor.port, VendorCall("elsewhere", {}))).status == 307
     assert len(vendor.taken) == 1
 
 
 async def test_a_page_in_place_of_json_is_passed_on_as_text(vendor: Vendor) -> None:
-    reply = await asked(vendor.port, VendorCall("page", {}))
+    reply = await perform_call(vendor.port, VendorCall("page", {}))
     assert (reply.status, reply.body) == (502, "<html>Bad Gateway</html>")
 
 

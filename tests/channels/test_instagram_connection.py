@@ -34,7 +34,7 @@ async def bench(request: pytest.FixtureRequest) -> AsyncIterator[MetaAccount]:
         yield bench
 
 
-def sends(bench: MetaAccount) -> list[Any]:
+def list_sends(bench: MetaAccount) -> list[Any]:
     return [each for each in bench.vendor.ledger.requests if each.operation == "messages"]
 
 
@@ -106,7 +106,7 @@ async def test_a_failed_send_is_reported_and_never_retried_by_the_client(
     bench.vendor.faults.next(fault)
     with pytest.raises(raised):
         await bench.send()
-    assert len(sends(bench)) == 1
+    assert len(list_sends(bench)) == 1
     assert len(bench.vendor.ledger.shown) == shown
 
 

@@ -56,7 +56,7 @@ def updates(channel: str) -> list[Any]:
     return found
 
 
-def spoilt(body: Any, chance: random.Random) -> Any:
+def spoil_copy(body: Any, chance: random.Random) -> Any:
     """A copy with something odd in place of any one node below the top."""
     body = copy.deepcopy(body)
     nodes: list[tuple[Any, Any]] = []
@@ -95,7 +95,7 @@ def test_no_nonsense_in_an_update_is_an_error_or_cannot_be_logged(channel: str) 
     read = 0
     for body in updates(channel):
         for _ in range(TRIES):
-            request = replace(raw, body=json.dumps(spoilt(body, chance)).encode())
+            request = replace(raw, body=json.dumps(spoil_copy(body, chance)).encode())
             try:
                 events = parse_webhook(opened, request, account)
             except InvalidRequest:

@@ -34,7 +34,7 @@ async def stream_processes(
 
 
 @asynccontextmanager
-async def listening(stream_processes: StreamProcesses, slack: SlackVendor) -> AsyncIterator[None]:
+async def run_listening_process(stream_processes: StreamProcesses, slack: SlackVendor) -> AsyncIterator[None]:
     """A process that has heard something, so that it is not the account's first."""
     async with stream_processes.process():
         await slack.say("Ann", "before")
@@ -58,7 +58,7 @@ async def two_sockets(slack: SlackVendor) -> None:
 async def test_messages_between_two_processes_are_received_however_soon_the_second_starts(
     slack: SlackVendor, stream_processes: StreamProcesses
 ) -> None:
-    async with listening(stream_processes, slack):
+    async with run_listening_process(stream_processes, slack):
         pass
     await in_vain(slack, "meanwhile")
     async with stream_processes.process():
@@ -68,7 +68,7 @@ async def test_messages_between_two_processes_are_received_however_soon_the_seco
 async def test_events_of_a_process_that_died_before_appending_are_received_by_the_next(
     slack: SlackVendor, stream_processes: StreamProcesses
 ) -> None:
-    async with listening(stream_processes, slack):
+    async with run_listening_process(stream_processes, slack):
         stream_processes.narrow.is_closed = True
         await slack.say("Ann", "in its hands")
         await wait_until(lambda: stream_processes.narrow.refused)
@@ -81,7 +81,7 @@ async def test_events_of_a_process_that_died_before_appending_are_received_by_th
 async def test_messages_written_while_a_broken_socket_is_replaced_are_received(
     slack: SlackVendor, stream_processes: StreamProcesses
 ) -> None:
-    async with listening(stream_processes, slack):
+    async with run_listening_process(stream_processes, slack):
         slack.sockets.cut()
         await in_vain(slack, "meanwhile")
         await stream_processes.until("before", "meanwhile")
@@ -90,7 +90,7 @@ async def test_messages_written_while_a_broken_socket_is_replaced_are_received(
 async def test_events_sent_over_an_old_socket_that_breaks_are_received(
     slack: SlackVendor, stream_processes: StreamProcesses
 ) -> None:
-    async with listening(stream_processes, slack):
+    async with run_listening_process(stream_processes, slack):
         await two_sockets(slack)
         await in_vain(slack, "over the old one")
         slack.sockets.links[0].transport.abort()
@@ -100,7 +100,7 @@ async def test_events_sent_over_an_old_socket_that_breaks_are_received(
 async def test_a_socket_that_slack_closes_in_order_after_the_new_one_is_there_costs_no_history(
     slack: SlackVendor, stream_processes: StreamProcesses
 ) -> None:
-    async with listening(stream_processes, slack):
+    async with run_listening_process(stream_processes, slack):
         await two_sockets(slack)
         slack.sockets.links[0].leaving = True
         await slack.say("Ann", "meanwhile")  # over the new one, which is in use from here on
@@ -116,7 +116,7 @@ async def test_events_refused_for_lack_of_room_are_received_later(
     slack: SlackVendor, stream_processes: StreamProcesses, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(stream, "INBOX_SIZE", 1)
-    async with listening(stream_processes, slack):
+    async with run_listening_process(stream_processes, slack):
         stream_processes.narrow.is_closed = True
         people = [f"person {number}" for number in range(4)]
         for each in people:
@@ -130,7 +130,7 @@ async def test_a_command_that_could_not_be_appended_at_once_is_not_lost(
     slack: SlackVendor, stream_processes: StreamProcesses
 ) -> None:
     """It stands in no history, and Slack tells it once."""
-    async with listening(stream_processes, slack):
+    async with run_listening_process(stream_processes, slack):
         stream_processes.narrow.is_closed = True
         room = slack.workspace.direct(slack.person("Ann"))
         with pytest.raises(event_delivery.Undelivered):

@@ -108,7 +108,7 @@ async def desk(slack: SlackVendor) -> AsyncIterator[Desk]:
     await at_work.connection.close()
 
 
-def only(slack: SlackVendor, person: str = "Ann") -> ShownMessage:
+def get_only_message(slack: SlackVendor, person: str = "Ann") -> ShownMessage:
     (shown,) = slack.ledger.at(slack.place(person))
     return shown
 
@@ -123,8 +123,8 @@ async def test_a_connection_can_look_up_fetch_and_tell_that_it_saw(desk: Desk) -
 
 
 async def test_a_sent_message_is_shown_once_under_the_returned_id(slack: SlackVendor, desk: Desk) -> None:
-    assert await desk.say("Yes, *we* do.", marker="m1.0") == only(slack).id
-    assert (only(slack).text, only(slack).marker) == ("Yes, _we_ do.", "m1.0")
+    assert await desk.say("Yes, *we* do.", marker="m1.0") == get_only_message(slack).id
+    assert (get_only_message(slack).text, get_only_message(slack).marker) == ("Yes, _we_ do.", "m1.0")
     assert desk.requests == ["chat.postMessage"]
 
 
@@ -142,7 +142,7 @@ async def test_an_answer_goes_into_the_thread_of_a_direct_message_in_which_was_a
     root = slack.people.open_assistant("Ann")
     asked = slack.people.say("Ann", "How often?", thread=root).ts
     await desk.say("Weekly.", answers=f"{root}/{asked}")
-    assert only(slack).reply_to == root
+    assert get_only_message(slack).reply_to == root
 
 
 async def test_an_answer_to_a_command_comes_in_the_direct_message(slack: SlackVendor, desk: Desk) -> None:
@@ -187,7 +187,7 @@ async def test_forty_thousand_characters_arrive_whole(slack: SlackVendor, desk: 
 async def test_files_are_shown_in_one_message(slack: SlackVendor, desk: Desk) -> None:
     (call,) = desk.calls(attachments=[STORED, STORED])
     assert (await desk.send(call)).startswith("F")
-    assert [(file.name, file.data) for file in only(slack).files] == [("leaf.png", LEAF.data)] * 2
+    assert [(file.name, file.data) for file in get_only_message(slack).files] == [("leaf.png", LEAF.data)] * 2
 
 
 async def test_a_file_that_we_have_no_more_is_refused(desk: Desk) -> None:
@@ -248,7 +248,7 @@ async def test_a_slow_answer_is_in_doubt_and_found(slack: SlackVendor, desk: Des
     sending.cancel()
     with pytest.raises(asyncio.CancelledError):
         await sending
-    assert await desk.connection.lookup(call, "m1") == only(slack).id
+    assert await desk.connection.lookup(call, "m1") == get_only_message(slack).id
 
 
 async def test_an_unreachable_server_means_that_nothing_was_sent(desk: Desk) -> None:
@@ -398,7 +398,7 @@ async def test_files_in_doubt_are_found(slack: SlackVendor, desk: Desk, kind: An
     slack.faults.next(Fault(kind, "files.completeUploadExternal"))
     with pytest.raises(SendUnknown):
         await desk.send(call)
-    assert await desk.connection.lookup(call, "m1") == only(slack).native["files"][0]["id"]
+    assert await desk.connection.lookup(call, "m1") == get_only_message(slack).native["files"][0]["id"]
 
 
 async def test_of_files_that_look_the_same_the_newest_is_found(slack: SlackVendor, desk: Desk) -> None:
@@ -547,7 +547,7 @@ async def test_a_message_that_was_sent_is_changed_under_the_same_id(slack: Slack
     (call,) = desk.calls(text="No, we *don't*.")
     changed = desk.channel.render_edit(call, shown)  # type: ignore[attr-defined]
     assert await desk.send(changed, "edit-1") == shown
-    assert (only(slack).id, only(slack).text) == (shown, "No, we _don't_.")
+    assert (get_only_message(slack).id, get_only_message(slack).text) == (shown, "No, we _don't_.")
     assert "chat.stopStream" not in desk.requests
 
 
@@ -557,7 +557,7 @@ async def test_a_change_that_slack_refuses_leaves_the_message(slack: SlackVendor
     (call,) = desk.calls(text="No.")
     with pytest.raises(SendRefused, match="cant_update_message"):
         await desk.send(desk.channel.render_edit(call, shown), "edit-1")  # type: ignore[attr-defined]
-    assert only(slack).text == "Yes, we do."
+    assert get_only_message(slack).text == "Yes, we do."
 
 
 async def test_a_message_and_its_file_are_taken_back(slack: SlackVendor, desk: Desk) -> None:

@@ -26,15 +26,15 @@ from tests.harness.channel_tools import NOW
 JUNK: list[Any] = [None, 7, -1.5, True, "", "x\x00<!>", "9" * 30 + ".1", [], [None, 3], {}, {"a": [{}]}]
 
 
-def nodes(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+def iterate_paths(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
     """The way to everything inside."""
     inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, each in inner:
         yield (*path, key)
-        yield from nodes(each, (*path, key))
+        yield from iterate_paths(each, (*path, key))
 
 
-def changed(payload: Json, path: tuple[Any, ...], junk: Any) -> Json:
+def replace_at_path(payload: Json, path: tuple[Any, ...], junk: Any) -> Json:
     whole = copy.deepcopy(payload)
     inside: Any = whole
     for key in path[:-1]:
@@ -43,7 +43,7 @@ def changed(payload: Json, path: tuple[Any, ...], junk: Any) -> Json:
     return whole
 
 
-def fits(event: ChannelEvent) -> bool:
+def fits_envelope(event: ChannelEvent) -> bool:
     """As it is put on the log: encoded, with what the edge adds."""
     added = {"id": "i", "message_id": "i", "contact_id": "c", "place": event.place, "sent_at": NOW}
     model = topics.EVENT_TYPES[event.type][0]
@@ -60,9 +60,12 @@ def test_junk_anywhere_spoils_at_most_its_own_event(case: Path) -> None:
         what, payload = read_slack_payload(fixture_translation.request(case)[0], account, NOW)
     except InvalidRequest:
         return  # it was no payload to begin with
-    for path in nodes(payload):
+    for path in iterate_paths(payload):
         for junk in JUNK:
-            assert all(fits(event) for event in channel.parse_payload(what, changed(payload, path, junk), account))
+            assert all(
+                fits_envelope(event)
+                for event in channel.parse_payload(what, replace_at_path(payload, path, junk), account)
+            )
 
 
 @pytest.mark.parametrize(

@@ -39,11 +39,11 @@ async def stream_processes(
         yield stream_processes
 
 
-def direct(slack: SlackVendor) -> Room:
+def open_direct_channel(slack: SlackVendor) -> Room:
     return slack.workspace.direct(slack.person("Ann"))
 
 
-def opened(slack: SlackVendor) -> int:
+def count_opened_sockets(slack: SlackVendor) -> int:
     return sum(each.operation == "apps.connections.open" for each in slack.ledger.requests)
 
 
@@ -52,7 +52,7 @@ async def test_messages_choices_and_commands_are_appended_and_then_acknowledged(
 ) -> None:
     async with stream_processes.process():
         await slack.say("Ann", "hello")
-        await slack.interactions.command("Ann", direct(slack), "/ask", "do you ship?")
+        await slack.interactions.command("Ann", open_direct_channel(slack), "/ask", "do you ship?")
         await stream_processes.until("hello", "do you ship?")
         await slack.settled()
     assert len(slack.sockets.acks) == 2
@@ -62,7 +62,7 @@ async def test_a_command_without_a_question_is_told_how_to_ask(
     slack: SlackVendor, stream_processes: StreamProcesses
 ) -> None:
     async with stream_processes.process():
-        answer = await slack.interactions.command("Ann", direct(slack), "/ask", " ")
+        answer = await slack.interactions.command("Ann", open_direct_channel(slack), "/ask", " ")
     assert answer["text"].startswith("Write your question after the command: /ask")
     assert await stream_processes.heard() == []
 
@@ -200,11 +200,11 @@ async def test_of_three_processes_one_has_a_socket_and_the_next_gets_it_at_once(
             for number in range(5):
                 await slack.say("Ann", str(number))
             await stream_processes.until(*"01234")
-            assert (len(slack.sockets.links), opened(slack)) == (1, 1)
+            assert (len(slack.sockets.links), count_opened_sockets(slack)) == (1, 1)
         await slack.settled()
     async with stream_processes.process():
         await slack.sockets.opened()
-        assert opened(slack) == 2
+        assert count_opened_sockets(slack) == 2
 
 
 async def test_messages_written_while_nobody_listened_are_read_from_the_history_once(
@@ -273,10 +273,10 @@ async def test_a_token_that_is_refused_is_not_tried_again_and_again(
         "xapp-wrong" if refusal == "invalid_auth" else slack.bot_token
     )
     async with stream_processes.process():
-        await wait_until(lambda: opened(slack) == 1)
+        await wait_until(lambda: count_opened_sockets(slack) == 1)
         page = stream_processes.metrics.render().decode()
         await asyncio.sleep(0.3)  # fifteen times the pause after a failure
-        assert opened(slack) == 1
+        assert count_opened_sockets(slack) == 1
         assert 'parley_accounts_heard{account="main",channel="slack",tenant="shop"} 1.0' not in page
 
 

@@ -160,7 +160,7 @@ async def stream_processes(tmp_path: Path) -> AsyncIterator[StreamProcesses]:
     await database.close()
 
 
-def said() -> ChannelEvent:
+def build_event() -> ChannelEvent:
     return ChannelEvent(topics.MESSAGE_RECEIVED, "p", "1", {"text": "hello"}, [Address(channel="radio", value="p")])
 
 
@@ -181,11 +181,11 @@ async def test_events_that_reach_a_former_holder_are_not_accepted(stream_process
     one = stream_processes.start("one")
     await stream_processes.on("one")
     assert one.radio.context is not None
-    await one.radio.context.take([said()])
+    await one.radio.context.take([build_event()])
     one.leases.is_cut = True
     await wait_until(lambda: ("one", "off") in stream_processes.log)
     with pytest.raises(Fenced):
-        await one.radio.context.take([said()])
+        await one.radio.context.take([build_event()])
     with pytest.raises(Fenced):
         await one.radio.context.save()
     assert len(one.taken) == 1

@@ -32,7 +32,7 @@ async def bench() -> AsyncIterator[MetaAccount]:
         yield bench
 
 
-def sends(bench: MetaAccount) -> list[Any]:
+def list_sends(bench: MetaAccount) -> list[Any]:
     return [each for each in bench.vendor.ledger.requests if each.operation == "messages"]
 
 
@@ -100,7 +100,7 @@ async def test_an_upload_that_fails_leaves_no_doubt_because_it_shows_nothing(
     bench.vendor.faults.next(fault)
     with pytest.raises(raised):
         await bench.send("", attachments=[bench.attach(PHOTO.name, PHOTO.type, PHOTO.data)])
-    assert sends(bench) == []
+    assert list_sends(bench) == []
 
 
 async def test_a_customer_who_hides_the_number_is_addressed_by_user_id(bench: MetaAccount) -> None:
@@ -138,7 +138,7 @@ async def test_a_failed_send_is_reported_and_never_retried_by_the_client(
     bench.vendor.faults.next(fault)
     with pytest.raises(raised):
         await bench.send()
-    assert len(sends(bench)) == 1
+    assert len(list_sends(bench)) == 1
     assert len(bench.vendor.ledger.shown) == shown
 
 

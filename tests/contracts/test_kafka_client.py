@@ -30,7 +30,7 @@ MEMBER = {
 }
 
 
-async def until(condition: Callable[[], bool], what: str) -> None:
+async def wait_until(condition: Callable[[], bool], what: str) -> None:
     """Wait for a condition, or fail by name after PATIENCE_S."""
     deadline = time.monotonic() + PATIENCE_S
     while not condition():
@@ -137,11 +137,11 @@ async def test_an_idempotent_producer_appends_in_order(kafka_bootstrap: str, top
 async def test_a_group_splits_partitions_and_takes_over(kafka_bootstrap: str, topic_prefix: str) -> None:
     topic = await create_topic(kafka_bootstrap, topic_prefix + "split")
     async with Member(kafka_bootstrap, topic, topic_prefix + "group").running() as first:
-        await until(lambda: len(first.owned) == PARTITIONS, "the only member owns everything")
+        await wait_until(lambda: len(first.owned) == PARTITIONS, "the only member owns everything")
         async with Member(kafka_bootstrap, topic, topic_prefix + "group").running() as second:
-            await until(lambda: len(first.owned) == len(second.owned) == 2, "two members own half each")
+            await wait_until(lambda: len(first.owned) == len(second.owned) == 2, "two members own half each")
             assert first.owned | second.owned == set(range(PARTITIONS))
-        await until(lambda: len(first.owned) == PARTITIONS, "the one that stayed took over")
+        await wait_until(lambda: len(first.owned) == PARTITIONS, "the one that stayed took over")
 
 
 @pytest.mark.parametrize("restarted", [0, 1], ids=["leader", "follower"])
@@ -158,13 +158,13 @@ async def test_a_static_member_returns_without_a_rebalance(
         for number in (0, 1):
             stack = leaves if number == restarted else stays
             members.append(await stack.enter_async_context(member(number).running()))
-            await until(lambda: sum(len(one.owned) for one in members) == PARTITIONS, "all is owned")
+            await wait_until(lambda: sum(len(one.owned) for one in members) == PARTITIONS, "all is owned")
         kept, left = members[1 - restarted], members[restarted]
-        await until(lambda: len(kept.owned) == len(left.owned) == 2, "two members own half each")
+        await wait_until(lambda: len(kept.owned) == len(left.owned) == 2, "two members own half each")
         before, revocations = set(left.owned), len(kept.revocations)
         await leaves.aclose()
         returned = await stays.enter_async_context(member(restarted).running())
-        await until(lambda: returned.owned == before, "the returned member owns the same partitions")
+        await wait_until(lambda: returned.owned == before, "the returned member owns the same partitions")
         assert len(kept.revocations) == revocations
 
 
@@ -175,14 +175,14 @@ async def test_the_next_owner_starts_where_the_revoked_one_committed(kafka_boots
             for number in range(10):
                 await client.send_and_wait(topic, str(number).encode(), partition=partition)
     async with Member(kafka_bootstrap, topic, topic_prefix + "group").running() as first:
-        await until(lambda: len(first.read) == 10 * PARTITIONS, "the first member read everything")
+        await wait_until(lambda: len(first.read) == 10 * PARTITIONS, "the first member read everything")
 
         async def commit_seven() -> None:
             await first.client.commit({TopicPartition(topic, partition): 7 for partition in range(PARTITIONS)})
 
         first.before_losing = commit_seven
         async with Member(kafka_bootstrap, topic, topic_prefix + "group").running() as second:
-            await until(lambda: len(second.read) == 3 * 2, "the next owner read the rest of its half")
+            await wait_until(lambda: len(second.read) == 3 * 2, "the next owner read the rest of its half")
             assert sorted(second.read) == [
                 (partition, offset) for partition in sorted(second.owned) for offset in (7, 8, 9)
             ]
@@ -191,9 +191,9 @@ async def test_the_next_owner_starts_where_the_revoked_one_committed(kafka_boots
 async def test_a_commit_for_a_partition_not_owned_is_refused(kafka_bootstrap: str, topic_prefix: str) -> None:
     topic = await create_topic(kafka_bootstrap, topic_prefix + "foreign")
     async with Member(kafka_bootstrap, topic, topic_prefix + "group").running() as first:
-        await until(lambda: len(first.owned) == PARTITIONS, "the only member owns everything")
+        await wait_until(lambda: len(first.owned) == PARTITIONS, "the only member owns everything")
         async with Member(kafka_bootstrap, topic, topic_prefix + "group").running() as second:
-            await until(lambda: len(first.owned) == len(second.owned) == 2, "two members own half each")
+            await wait_until(lambda: len(first.owned) == len(second.owned) == 2, "two members own half each")
             lost = TopicPartition(topic, min(second.owned))
             with pytest.raises(IllegalStateError):
                 await first.client.commit({lost: 1})
@@ -246,7 +246,7 @@ async def test_a_killed_broker_keeps_what_it_acknowledged(stoppable_kafka: Local
         await asyncio.to_thread(stoppable_kafka.kill)
         await asyncio.to_thread(stoppable_kafka.start)
         async with Member(stoppable_kafka.bootstrap, topic, topic_prefix + "group").running() as reader:
-            await until(lambda: reader.read == [(0, 0)], "the acknowledged record is read after the crash")
+            await wait_until(lambda: reader.read == [(0, 0)], "the acknowledged record is read after the crash")
 
 
 async def test_a_send_waits_out_a_short_freeze_of_the_broker(stoppable_kafka: LocalKafka, topic_prefix: str) -> None:

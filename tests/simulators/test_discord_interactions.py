@@ -31,7 +31,7 @@ def choices() -> discord.ui.View:
     return view
 
 
-async def pressed(server: Discord, bot: Bot, label: str = "Refund") -> tuple[Any, Interaction]:
+async def press_button(server: Discord, bot: Bot, label: str = "Refund") -> tuple[Any, Interaction]:
     """A message with choices, one of which somebody picked: the library's view of it, and Discord's."""
     await bot.get_partial_messageable(int(server.place("mia"))).send("Pick", view=choices())
     id = await server.choose("mia", server.ledger.shown[0], label)
@@ -44,7 +44,7 @@ def texts(server: Discord) -> list[str]:
 
 async def test_a_button_is_answered_with_a_message(server: Discord) -> None:
     async with bot_at(server) as bot:
-        interaction, made = await pressed(server, bot)
+        interaction, made = await press_button(server, bot)
         assert (interaction.data["custom_id"], interaction.user.name) == ("refund", "mia")
         response = await interaction.response.send_message("Done.")
         assert str(response.message_id) == server.ledger.shown[1].id
@@ -54,7 +54,7 @@ async def test_a_button_is_answered_with_a_message(server: Discord) -> None:
 
 async def test_options_of_a_menu_come_as_values(server: Discord) -> None:
     async with bot_at(server) as bot:
-        interaction, _ = await pressed(server, bot, "Moss")
+        interaction, _ = await press_button(server, bot, "Moss")
         assert interaction.data == {"custom_id": "plant", "component_type": 3, "values": ["moss"]}
         await interaction.response.edit_message(content="Moss it is.", view=None)
         assert texts(server) == ["Moss it is."]
@@ -63,14 +63,14 @@ async def test_options_of_a_menu_come_as_values(server: Discord) -> None:
 
 async def test_a_component_that_is_not_shown_cannot_be_picked(server: Discord) -> None:
     async with bot_at(server) as bot:
-        await pressed(server, bot)
+        await press_button(server, bot)
         with pytest.raises(ValueError, match="cannot be picked"):
             await server.choose("mia", server.ledger.shown[0], "Exchange")
 
 
 async def test_a_deferred_update_leaves_the_message_and_lets_it_be_edited(server: Discord) -> None:
     async with bot_at(server) as bot:
-        interaction, _ = await pressed(server, bot)
+        interaction, _ = await press_button(server, bot)
         await interaction.response.defer()
         await interaction.edit_original_response(content="Picked.", view=None)
         await interaction.followup.send("And more.")
@@ -79,7 +79,7 @@ async def test_a_deferred_update_leaves_the_message_and_lets_it_be_edited(server
 
 async def test_thinking_is_nothing_to_read_until_the_first_follow_up_takes_its_place(server: Discord) -> None:
     async with bot_at(server) as bot:
-        interaction, made = await pressed(server, bot)
+        interaction, made = await press_button(server, bot)
         await interaction.response.defer(thinking=True)
         assert texts(server) == ["Pick"]
         first = await interaction.followup.send("Found it.", wait=True)
@@ -94,7 +94,7 @@ async def test_thinking_is_nothing_to_read_until_the_first_follow_up_takes_its_p
 
 async def test_a_refused_first_follow_up_leaves_it_thinking(server: Discord) -> None:
     async with bot_at(server) as bot:
-        interaction, made = await pressed(server, bot)
+        interaction, made = await press_button(server, bot)
         await interaction.response.defer(thinking=True)
         with pytest.raises(discord.HTTPException) as long:
             await interaction.followup.send("x" * 2001)
@@ -105,7 +105,7 @@ async def test_a_refused_first_follow_up_leaves_it_thinking(server: Discord) -> 
 
 async def test_an_ephemeral_message_is_not_in_the_channel(server: Discord) -> None:
     async with bot_at(server) as bot:
-        interaction, _ = await pressed(server, bot)
+        interaction, _ = await press_button(server, bot)
         await interaction.response.send_message("Secret.", ephemeral=True)
         assert texts(server) == ["Pick", "Secret."]
         assert [each.content async for each in interaction.channel.history()] == ["Pick"]
@@ -115,7 +115,7 @@ async def test_after_three_seconds_the_first_answer_is_too_late() -> None:
     clock = Clock()
     server = Discord(now=clock, pace=0.02)
     async with bot_at(server) as bot:
-        interaction, made = await pressed(server, bot)
+        interaction, made = await press_button(server, bot)
         clock.forward(3.1)
         with pytest.raises(discord.NotFound) as late:
             await interaction.response.send_message("Done.")
@@ -128,7 +128,7 @@ async def test_after_fifteen_minutes_the_token_is_no_longer_good() -> None:
     clock = Clock()
     server = Discord(now=clock, pace=0.02)
     async with bot_at(server) as bot:
-        interaction, _ = await pressed(server, bot)
+        interaction, _ = await press_button(server, bot)
         await interaction.response.defer(thinking=True)
         clock.forward(901)
         with pytest.raises(discord.HTTPException) as late:
@@ -138,7 +138,7 @@ async def test_after_fifteen_minutes_the_token_is_no_longer_good() -> None:
 
 async def test_a_second_first_answer_is_refused(server: Discord) -> None:
     async with bot_at(server) as bot, open_raw_client(server) as rest:
-        _, made = await pressed(server, bot)
+        _, made = await press_button(server, bot)
         path = f"/interactions/{made.id}/{made.token}/callback"
         assert (await rest.ask("POST", path, {"type": 6}, token="")).status == 204
         assert (await rest.ask("POST", path, {"type": 6}, token="")).code == 40060
@@ -146,7 +146,7 @@ async def test_a_second_first_answer_is_refused(server: Discord) -> None:
 
 async def test_before_an_answer_nothing_can_follow(server: Discord) -> None:
     async with bot_at(server) as bot, open_raw_client(server) as rest:
-        _, made = await pressed(server, bot)
+        _, made = await press_button(server, bot)
         answer = await rest.ask(
             "POST", f"/webhooks/{server.world.application}/{made.token}", {"content": "x"}, token=""
         )
@@ -155,7 +155,7 @@ async def test_before_an_answer_nothing_can_follow(server: Discord) -> None:
 
 async def test_an_unknown_interaction_or_a_wrong_token_is_refused(server: Discord) -> None:
     async with bot_at(server) as bot, open_raw_client(server) as rest:
-        _, made = await pressed(server, bot)
+        _, made = await press_button(server, bot)
         for path in (f"/interactions/1/{made.token}/callback", f"/interactions/{made.id}/x/callback"):
             assert (await rest.ask("POST", path, {"type": 6}, token="")).code == 10062
 
@@ -236,7 +236,7 @@ async def test_in_a_server_an_interaction_names_the_member(server: Discord) -> N
     server.move("mia", server.world.home)
     server.world.user("mia").nick = "Mimi"
     async with bot_at(server) as bot:
-        interaction, _ = await pressed(server, bot)
+        interaction, _ = await press_button(server, bot)
         assert isinstance(interaction.user, discord.Member)
         assert interaction.user.nick == "Mimi"
         assert interaction.guild_id == int(server.world.guild)

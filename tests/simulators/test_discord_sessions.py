@@ -38,7 +38,7 @@ async def test_a_session_that_comes_back_gets_what_it_missed(server: Discord) ->
             assert [each["d"]["id"] for each in missed[:3]] == ids
 
 
-async def resumed(server: Discord, session: str, seq: int) -> dict[str, Any] | int | None:
+async def resume_session(server: Discord, session: str, seq: int) -> dict[str, Any] | int | None:
     """The first answer to a resumption: a frame, or the code of the end."""
     async with line(server, path="/resume") as there:
         await hello(there)
@@ -61,8 +61,8 @@ async def test_a_session_is_gone_when_it_said_goodbye_or_came_too_late() -> None
             await server.ledger.until(lambda: not server.gateway.connections)
             assert (session in server.gateway.sessions) is (code == 4000)
             clock.forward(wait)
-            assert await resumed(server, session, 2) == gone
-        assert await resumed(server, "never-was", 2) == gone
+            assert await resume_session(server, session, 2) == gone
+        assert await resume_session(server, "never-was", 2) == gone
 
 
 @pytest.mark.parametrize("how", ["abort", "close"])
@@ -81,7 +81,7 @@ async def test_sessions_outlive_the_server_being_away(server: Discord) -> None:
             session = (await identify_and_wait(there, server))["d"]["session_id"]
         said = await server.say("mia", "meanwhile")
         async with server.serving():
-            frame = await resumed(server, session, 2)
+            frame = await resume_session(server, session, 2)
             assert isinstance(frame, dict)
             assert frame["d"]["id"] == said
 
@@ -89,13 +89,13 @@ async def test_sessions_outlive_the_server_being_away(server: Discord) -> None:
 async def test_a_number_that_was_never_told_is_invalid(server: Discord) -> None:
     async with server.serving(), line(server) as there:
         session = (await identify_and_wait(there, server))["d"]["session_id"]
-        assert await resumed(server, session, 99) == 4007
+        assert await resume_session(server, session, 99) == 4007
 
 
 async def test_a_session_has_one_line_and_the_newer_one_wins(server: Discord) -> None:
     async with server.serving(), line(server) as there:
         session = (await identify_and_wait(there, server))["d"]["session_id"]
-        frame = await resumed(server, session, 2)
+        frame = await resume_session(server, session, 2)
         assert isinstance(frame, dict)
         assert frame["t"] == "RESUMED"
         assert await there.closed() == 4000
@@ -108,7 +108,7 @@ async def test_only_so_many_events_are_kept_for_a_session(server: Discord) -> No
             await there.socket.close(code=4000)
         for number in range(1001):
             await server.say("mia", str(number))
-        frame = await resumed(server, session, 2)
+        frame = await resume_session(server, session, 2)
         assert isinstance(frame, dict)
         assert (frame["op"], frame["d"]) == (9, False)
 

@@ -22,7 +22,7 @@ async def upload(blobs: StoredBlobs, name: str = "leaf.png", data: bytes = PNG, 
     return await blobs.put("shop", name, "image/png", data, **about)  # type: ignore[arg-type]
 
 
-async def waiting(blobs: StoredBlobs, clock: Clock) -> list[Upload]:
+async def list_unclaimed(blobs: StoredBlobs, clock: Clock) -> list[Upload]:
     return [upload async for upload in blobs.uploads(before=clock() - UNCLAIMED_FOR)]
 
 
@@ -99,13 +99,13 @@ async def test_an_upload_that_nobody_claims_is_listed_after_a_day_and_can_be_del
 ) -> None:
     put = await upload(blobs)
     clock.tick(hours=23, minutes=59)
-    assert await waiting(blobs, clock) == []
+    assert await list_unclaimed(blobs, clock) == []
     clock.tick(minutes=2)
-    (found,) = await waiting(blobs, clock)
+    (found,) = await list_unclaimed(blobs, clock)
     assert (found.tenant, found.id, found.conversation, found.claimed) == ("shop", put.id, "c1", False)
     assert await blobs.delete("shop", put.id) == len(PNG)
     assert await is_gone(blobs, put)
-    assert await waiting(blobs, clock) == []
+    assert await list_unclaimed(blobs, clock) == []
     assert await blobs.delete("shop", put.id) == 0
 
 
@@ -115,10 +115,10 @@ async def test_a_claimed_upload_is_told_as_such_until_it_is_settled_and_stays(bl
     for _ in range(2):
         await blobs.claim("shop", put.id)
     clock.tick(hours=3)
-    assert [(found.id, found.claimed) for found in await waiting(blobs, clock)] == [(put.id, True)]
+    assert [(found.id, found.claimed) for found in await list_unclaimed(blobs, clock)] == [(put.id, True)]
     for _ in range(2):
         await blobs.settle("shop", put.id)
-    assert await waiting(blobs, clock) == []
+    assert await list_unclaimed(blobs, clock) == []
     clock.tick(days=400)
     await blobs.claim("shop", put.id)
     assert await blobs.get("shop", put.id) == (put, PNG)
@@ -170,7 +170,7 @@ async def test_a_deletion_that_broke_off_is_found_again(
         with pytest.raises(Killed):
             await blobs.delete("shop", put.id)
         monkeypatch.setattr(obstore, "delete_async", delete)
-        assert [found.id for found in await waiting(blobs, clock)] == [put.id]
+        assert [found.id for found in await list_unclaimed(blobs, clock)] == [put.id]
         await blobs.delete("shop", put.id)
         assert await is_gone(blobs, put)
 
@@ -190,16 +190,16 @@ async def test_an_upload_that_broke_off_is_found_and_leaves_nothing_behind(
     with pytest.raises(Killed):
         await upload(blobs)
     clock.tick(hours=25)
-    (found,) = await waiting(blobs, clock)
+    (found,) = await list_unclaimed(blobs, clock)
     await blobs.delete(found.tenant, found.id)
-    assert await waiting(blobs, clock) == []
+    assert await list_unclaimed(blobs, clock) == []
     assert await blobs.total("shop") == 0
 
 
 async def test_without_a_conversation_a_file_is_kept(blobs: StoredBlobs, clock: Clock) -> None:
     put = await blobs.put("shop", "leaf.png", "image/png", PNG)
     clock.tick(days=400)
-    assert await waiting(blobs, clock) == []
+    assert await list_unclaimed(blobs, clock) == []
     assert await blobs.get("shop", put.id) == (put, PNG)
 
 
@@ -209,7 +209,7 @@ async def test_uploads_of_all_tenants_are_listed_and_each_tenants_bytes_are_adde
     made = {(await upload(blobs, data=bytes([65] * n))).id for n in range(1, 6)}
     other = await blobs.put("other", "a.txt", "", b"123", conversation="c", claimed=False)
     clock.tick(days=2)
-    assert {found.id for found in await waiting(blobs, clock)} == made | {other.id}
+    assert {found.id for found in await list_unclaimed(blobs, clock)} == made | {other.id}
     assert [await blobs.total(tenant) for tenant in ("shop", "other", "nobody")] == [15, 3, 0]
 
 

@@ -29,7 +29,7 @@ class ManualClock:
 
 
 @asynccontextmanager
-async def log(
+async def open_log(
     path: Path,
     clock: ManualClock | None = None,
     *,

@@ -43,7 +43,7 @@ PROFILE = KafkaProfile(
 )
 
 
-def event(conversation: str, *, data: bytes = b"{}", id: str = "") -> Envelope:
+def build_envelope(conversation: str, *, data: bytes = b"{}", id: str = "") -> Envelope:
     return Envelope(
         id=id or str(uuid.uuid4()),
         type=topics.MESSAGE_RECEIVED,
@@ -57,7 +57,7 @@ def event(conversation: str, *, data: bytes = b"{}", id: str = "") -> Envelope:
 
 
 def make_numbered(conversation: str, number: int) -> Envelope:
-    return event(conversation, id=f"{conversation}/{number}")
+    return build_envelope(conversation, id=f"{conversation}/{number}")
 
 
 @asynccontextmanager
@@ -96,7 +96,7 @@ async def read_all(bus: KafkaBus) -> list[Record]:
     return [record async for record in await bus.read(INBOUND)]
 
 
-async def drain(records: AsyncIterator[Record], into: list[Record]) -> None:
+async def collect_records(records: AsyncIterator[Record], into: list[Record]) -> None:
     async for record in records:
         into.append(record)  # noqa: PERF401  one by one, so that others see each as it comes
 

@@ -23,24 +23,24 @@ from tests.contracts.bus.recording_consumer import (
 KEYS = [f"conversation-{n}" for n in range(30)]
 
 
-async def fill(bus: Bus, numbers: range) -> None:
+async def append_numbers(bus: Bus, numbers: range) -> None:
     for number in numbers:
         await bus.append([message(key, number) for key in KEYS])
 
 
 async def test_a_lone_member_gets_everything_in_order(bus: Bus) -> None:
     """What was there before it came, and what comes after."""
-    await fill(bus, range(3))
+    await append_numbers(bus, range(3))
     async with open_consumer(bus, "workers") as a:
         assert a.owned == EVERYTHING
-        await fill(bus, range(3, 6))
+        await append_numbers(bus, range(3, 6))
         await wait_until(lambda: len(a.records) >= 180, "180 records")
         assert by_key(a.records) == {key: list(range(6)) for key in KEYS}
 
 
 async def test_each_group_gets_everything(bus: Bus) -> None:
     """Two groups do not take records from each other."""
-    await fill(bus, range(2))
+    await append_numbers(bus, range(2))
     async with open_consumer(bus, "workers") as a, open_consumer(bus, "receipts", name="b") as b:
         await wait_until(lambda: len(a.records) >= 60 and len(b.records) >= 60, "60 records each")
         assert by_key(a.records) == by_key(b.records) == {key: [0, 1] for key in KEYS}
@@ -51,7 +51,7 @@ async def test_two_members_share_the_partitions(bus: Bus) -> None:
     async with open_consumer(bus, "workers") as a, open_consumer(bus, "workers", name="b") as b:
         await wait_until(lambda: bool(a.owned and b.owned) and a.owned | b.owned == EVERYTHING, "a split")
         assert not a.owned & b.owned
-        await fill(bus, range(2))
+        await append_numbers(bus, range(2))
         await wait_until(lambda: len(a.records) + len(b.records) >= 60, "60 records")
         assert by_key(a.records) | by_key(b.records) == {key: [0, 1] for key in KEYS}
         assert not by_key(a.records).keys() & by_key(b.records).keys()
@@ -88,11 +88,11 @@ async def test_partitions_of_a_leaving_member_go_to_the_others(bus: Bus) -> None
 
 async def test_a_committed_record_is_not_read_again(bus: Bus) -> None:
     """The next member starts at the committed offset."""
-    await fill(bus, range(2))
+    await append_numbers(bus, range(2))
     async with open_consumer(bus, "workers") as a:
         await wait_until(lambda: len(a.records) >= 60, "60 records")
         await a.commit_what_is_ours()
-    await fill(bus, range(2, 3))
+    await append_numbers(bus, range(2, 3))
     async with open_consumer(bus, "workers", name="b") as b:
         await wait_until(lambda: len(b.records) >= 30, "30 records")
         assert by_key(b.records) == {key: [2] for key in KEYS}
@@ -100,7 +100,7 @@ async def test_a_committed_record_is_not_read_again(bus: Bus) -> None:
 
 async def test_uncommitted_records_are_read_again(bus: Bus) -> None:
     """A member that leaves without a commit leaves everything to the next."""
-    await fill(bus, range(2))
+    await append_numbers(bus, range(2))
     async with open_consumer(bus, "workers") as a:
         await wait_until(lambda: len(a.records) >= 60, "60 records")
     async with open_consumer(bus, "workers", name="b") as b:
@@ -110,7 +110,7 @@ async def test_uncommitted_records_are_read_again(bus: Bus) -> None:
 
 async def test_a_commit_inside_revoked_counts(bus: Bus) -> None:
     """The new owner starts behind what the old one committed while it was let go: nothing is read twice."""
-    await fill(bus, range(2))
+    await append_numbers(bus, range(2))
     async with open_consumer(bus, "workers") as a:
 
         async def commit(partitions: frozenset[TopicPartition]) -> None:
@@ -120,7 +120,7 @@ async def test_a_commit_inside_revoked_counts(bus: Bus) -> None:
         await wait_until(lambda: len(a.records) >= 60, "60 records")
         async with open_consumer(bus, "workers", name="b") as b:
             await wait_until(lambda: bool(b.owned) and a.owned | b.owned == EVERYTHING, "a split")
-            await fill(bus, range(2, 3))
+            await append_numbers(bus, range(2, 3))
             await wait_until(lambda: len(a.records) + len(b.records) >= 90, "90 records")
             assert all(numbers == [2] for numbers in by_key(b.records).values())
             assert b.records
@@ -128,7 +128,7 @@ async def test_a_commit_inside_revoked_counts(bus: Bus) -> None:
 
 async def test_the_last_commit_is_made_on_leaving(bus: Bus) -> None:
     """``close`` runs ``revoked`` first, and commits inside it still count."""
-    await fill(bus, range(2))
+    await append_numbers(bus, range(2))
     a = Consumer("a", [])
     await a.join(bus, "workers", [WEB], "")
 
@@ -143,7 +143,7 @@ async def test_the_last_commit_is_made_on_leaving(bus: Bus) -> None:
 
 async def test_a_commit_for_a_lost_partition_is_fenced(bus: Bus) -> None:
     """And it changes nothing: the new owner's reading goes by its own commits."""
-    await fill(bus, range(1))
+    await append_numbers(bus, range(1))
     async with open_consumer(bus, "workers") as a:
         await wait_until(lambda: len(a.records) >= 30, "30 records")
         async with open_consumer(bus, "workers", name="b") as b:
@@ -162,7 +162,7 @@ async def test_a_named_member_gets_its_partitions_back(bus: Bus) -> None:
             shares = a.owned, b.owned
         async with open_consumer(bus, "workers", name="b", member="two") as again:
             await wait_until(lambda: (a.owned, again.owned) == shares, "the shares from before")
-            await fill(bus, range(1))
+            await append_numbers(bus, range(1))
             await wait_until(lambda: len(a.records) + len(again.records) >= 30, "30 records")
 
 
@@ -185,19 +185,19 @@ async def test_subscribing_to_a_topic_that_nobody_created_is_a_clear_error(bus: 
 
 async def test_lag_counts_what_is_not_committed(bus: Bus) -> None:
     """All of it for a group that nobody has seen, less with every commit."""
-    await fill(bus, range(2))
+    await append_numbers(bus, range(2))
     assert await bus.lag("workers", [WEB, SLACK]) == {WEB: 60, SLACK: 0}
     async with open_consumer(bus, "workers") as a:
         await wait_until(lambda: len(a.records) >= 60, "60 records")
         assert await bus.lag("workers", [WEB]) == {WEB: 60}
         await a.commit_what_is_ours()
-        await fill(bus, range(2, 3))
+        await append_numbers(bus, range(2, 3))
         assert await bus.lag("workers", [WEB]) == {WEB: 30}
 
 
 async def test_committed_tells_where_a_group_reads_on(bus: Bus) -> None:
     """By partition, for that topic and group alone; nothing where nothing was committed."""
-    await fill(bus, range(2))
+    await append_numbers(bus, range(2))
     await bus.append([message("one", 1, channel="slack")])
     assert await bus.committed_offsets("workers", WEB) == {}
     async with open_consumer(bus, "workers", topics=[WEB, SLACK]) as a:

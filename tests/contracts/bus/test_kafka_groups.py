@@ -26,8 +26,8 @@ from tests.contracts.bus.kafka_members import (
     Watch,
     append_until_confirmed,
     break_fetcher,
-    drain,
-    event,
+    build_envelope,
+    collect_records,
     open_bus,
     wait_until,
 )
@@ -37,7 +37,7 @@ pytestmark = pytest.mark.scaled
 
 async def test_a_commit_during_an_outage_fails_in_time(stoppable_kafka: LocalKafka, topic_prefix: str) -> None:
     async with open_bus(stoppable_kafka.bootstrap, topic_prefix) as bus, Member(bus).running() as member:
-        await bus.append([event("c")])
+        await bus.append([build_envelope("c")])
         await wait_until(lambda: member.records, "the record is read")
         await asyncio.to_thread(stoppable_kafka.stop)
         began = time.monotonic()
@@ -53,13 +53,13 @@ async def test_a_consumer_goes_on_after_its_broker_was_killed(stoppable_kafka: L
     async with open_bus(stoppable_kafka.bootstrap, topic_prefix) as bus, Member(bus).running() as member:
         follower = await bus.follow(INBOUND)
         followed: list[Record] = []
-        following = asyncio.create_task(drain(follower.records(), followed))
-        await bus.append([event("c", id="before")])
+        following = asyncio.create_task(collect_records(follower.records(), followed))
+        await bus.append([build_envelope("c", id="before")])
         await wait_until(lambda: "before" in member.ids(), "the record before is read")
         await member.subscription.commit(member.next_offsets())
         await asyncio.to_thread(stoppable_kafka.kill)
         await asyncio.to_thread(stoppable_kafka.start)
-        await append_until_confirmed(bus, event("c", id="after"))
+        await append_until_confirmed(bus, build_envelope("c", id="after"))
         await wait_until(lambda: "after" in member.ids(), "the record after is read")
         await wait_until(lambda: followed and followed[-1].headers["ce_id"] == "after", "the follower sees it too")
         deadline = time.monotonic() + PATIENCE
@@ -144,7 +144,7 @@ async def test_a_member_that_stood_still_is_fenced(kafka_bootstrap: str, topic_p
         watch = LateCommitter()
         watch.subscription = subscription = await bus.subscribe([INBOUND], GROUP, watch)
         await wait_until(lambda: len(watch.owned) == 3, "the first member owns everything")
-        await bus.append([event("c")])
+        await bus.append([build_envelope("c")])
         records: list[Record] = []
         await asyncio.wait_for(_until_read(subscription, records), PATIENCE)
         watch.offsets = {records[0].source: records[0].offset + 1}
@@ -173,7 +173,7 @@ async def test_records_are_not_handed_out_before_the_listener_has_answered(
             await answer.wait()
 
     async with open_bus(kafka_bootstrap, topic_prefix) as bus:
-        await bus.append([event("c")])
+        await bus.append([build_envelope("c")])
         watch = Slow()
         subscription = await bus.subscribe([INBOUND], GROUP, watch)
         await wait_until(lambda: watch.assignments, "partitions are assigned")
@@ -200,9 +200,9 @@ async def test_a_member_outlives_the_death_of_its_clients_own_tasks(
     async with open_bus(kafka_bootstrap, topic_prefix) as bus, Member(bus).running() as member:
         await wait_until(lambda: member.watch.owned, "partitions are assigned")
         defect()
-        await bus.append([event("c")])
+        await bus.append([build_envelope("c")])
         await wait_until(lambda: member.watch.assignments == 2, "it has joined anew")
-        await bus.append([event("c", id="after")])
+        await bus.append([build_envelope("c", id="after")])
         await wait_until(lambda: "after" in member.ids(), "and reads")
         assert member.watch.revocations == 1, "its listener was told that the first assignment had gone"
         await member.subscription.commit(member.next_offsets())

@@ -20,7 +20,7 @@ from tests.contracts.bus.kafka_members import (
     SLACK,
     Member,
     append_until_confirmed,
-    event,
+    build_envelope,
     make_numbered,
     open_bus,
     read_all,
@@ -34,16 +34,16 @@ async def test_an_append_during_an_outage_fails_in_time_and_the_next_ones_at_onc
     stoppable_kafka: LocalKafka, topic_prefix: str
 ) -> None:
     async with open_bus(stoppable_kafka.bootstrap, topic_prefix, partitions=1) as bus:
-        await bus.append([event("c")])
+        await bus.append([build_envelope("c")])
         await asyncio.to_thread(stoppable_kafka.stop)
         began = time.monotonic()
         with pytest.raises(BusUnavailable) as caught:
-            await bus.append([event("c")])
+            await bus.append([build_envelope("c")])
         assert time.monotonic() - began < PROFILE.append_deadline + SLACK
         assert caught.value.retry_after_ms
         began = time.monotonic()
         with pytest.raises(BusUnavailable):
-            await bus.append([event("c")])
+            await bus.append([build_envelope("c")])
         assert time.monotonic() - began < PROFILE.append_deadline / 2
         with pytest.raises(BusUnavailable):
             await bus.check_ready()
@@ -54,14 +54,14 @@ async def test_memory_is_bounded_however_many_appends_meet_an_outage(
 ) -> None:
     profile = replace(PROFILE, pending_records=200, max_batch_bytes=16_384)
     async with open_bus(stoppable_kafka.bootstrap, topic_prefix, profile) as bus:
-        await bus.append([event("c")])
+        await bus.append([build_envelope("c")])
         await asyncio.to_thread(stoppable_kafka.stop)
         most = 0
 
         async def one(number: int) -> BaseException | None:
             nonlocal most
             try:
-                await bus.append([event(f"c{number % 20}", data=b"x" * 1_000)])
+                await bus.append([build_envelope(f"c{number % 20}", data=b"x" * 1_000)])
             except BusUnavailable as error:
                 return error
             finally:
@@ -78,7 +78,7 @@ async def test_memory_is_bounded_however_many_appends_meet_an_outage(
         await wait_until(
             lambda: bus.pending_records == 0, "what was left is written or refused when the broker is back"
         )
-        await bus.append([event("c")])
+        await bus.append([build_envelope("c")])
 
 
 @pytest.mark.parametrize("how", ["stop", "kill"])
@@ -121,16 +121,16 @@ async def test_appends_heal_after_an_outage_with_nothing_acknowledged_lost_and_o
 
 async def test_a_frozen_broker_is_an_outage_too(stoppable_kafka: LocalKafka, topic_prefix: str) -> None:
     async with open_bus(stoppable_kafka.bootstrap, topic_prefix) as bus:
-        await bus.append([event("c")])
+        await bus.append([build_envelope("c")])
         stoppable_kafka.pause()
         began = time.monotonic()
         with pytest.raises(BusUnavailable):
-            await bus.append([event("c")])
+            await bus.append([build_envelope("c")])
         with pytest.raises(BusUnavailable):
             await bus.check_ready()
         assert time.monotonic() - began < PROFILE.append_deadline + PROFILE.ready_deadline + SLACK
         stoppable_kafka.resume()
-        await append_until_confirmed(bus, event("c"))
+        await append_until_confirmed(bus, build_envelope("c"))
         await bus.check_ready()
 
 
@@ -154,7 +154,7 @@ async def test_closing_during_an_outage_does_not_wait_for_the_broker(
         await wait_until(lambda: member.watch.owned, "partitions are assigned")
         await asyncio.to_thread(stoppable_kafka.stop)
         with pytest.raises(BusUnavailable):
-            await bus.append([event("c")])
+            await bus.append([build_envelope("c")])
         began = time.monotonic()
     assert time.monotonic() - began < 4 * PROFILE.close_deadline
 
@@ -171,10 +171,10 @@ async def test_a_record_the_topic_does_not_take_leaves_the_partition_usable(
     async with open_bus(kafka_bootstrap, topic_prefix) as bus:
         await bus.append([make_numbered("c", 1)])
         with pytest.raises(TooLarge):
-            await bus.append([event("c", data=b"x" * 40_000)])
+            await bus.append([build_envelope("c", data=b"x" * 40_000)])
         await bus.append([make_numbered("c", 2)])
         with pytest.raises(TooLarge):
-            await bus.append([event("c", data=b"x" * 2_000_000)])
+            await bus.append([build_envelope("c", data=b"x" * 2_000_000)])
         await bus.append([make_numbered("c", 3)])
         assert [record.headers["ce_id"] for record in await read_all(bus)] == ["c/1", "c/2", "c/3"]
 
@@ -183,7 +183,7 @@ async def test_an_unknown_topic_is_named_at_once(kafka_bootstrap: str, topic_pre
     async with open_bus(kafka_bootstrap, topic_prefix) as bus:
         began = time.monotonic()
         with pytest.raises(TopicMismatch, match="nowhere"):
-            await bus.append([event("c")], topic="nowhere")
+            await bus.append([build_envelope("c")], topic="nowhere")
         assert time.monotonic() - began < PROFILE.admin_deadline
 
 
@@ -192,7 +192,7 @@ async def test_many_tasks_append_in_the_order_they_were_started(kafka_bootstrap:
     async with open_bus(
         kafka_bootstrap, topic_prefix, replace(PROFILE, max_batch_bytes=4_000, append_deadline=60.0)
     ) as bus:
-        records = [event("c", data=b"x" * 700, id=str(number)) for number in range(300)]
+        records = [build_envelope("c", data=b"x" * 700, id=str(number)) for number in range(300)]
         positions = await asyncio.gather(*(bus.append([record]) for record in records))
         offsets = [position.offset for (position,) in positions]
         assert offsets == sorted(offsets)
@@ -208,7 +208,7 @@ async def test_an_outage_does_not_flood_the_log(
         before = throttle_client_logs().left_out
         await asyncio.to_thread(stoppable_kafka.stop)
         with pytest.raises(BusUnavailable):
-            await bus.append([event("c")])
+            await bus.append([build_envelope("c")])
         await wait_until(lambda: throttle_client_logs().left_out - before > 50, "the client had much to say")
         lines = [record for record in caplog.records if record.name.startswith("aiokafka")]
         assert len(lines) < 20
@@ -224,5 +224,5 @@ async def test_an_append_to_a_topic_not_used_before_fails_in_time_too(
         for topic in (INBOUND, "never.seen"):
             began = time.monotonic()
             with pytest.raises(BusUnavailable):
-                await bus.append([event("c")], topic=topic)
+                await bus.append([build_envelope("c")], topic=topic)
             assert time.monotonic() - began < PROFILE.append_deadline + SLACK

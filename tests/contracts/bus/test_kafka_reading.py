@@ -16,8 +16,8 @@ from tests.contracts.bus.kafka_members import (
     PATIENCE,
     PROFILE,
     break_fetcher,
-    drain,
-    event,
+    build_envelope,
+    collect_records,
     make_numbered,
     open_bus,
     read_all,
@@ -38,7 +38,7 @@ async def test_a_read_ends_where_the_last_offset_holds_no_record(kafka_bootstrap
         records = await asyncio.wait_for(read_all(bus), 30)
         assert [record.value for record in records] == [b"value"]
         follower = await bus.follow(INBOUND)
-        following = asyncio.create_task(drain(follower.records(), []))
+        following = asyncio.create_task(collect_records(follower.records(), []))
         await asyncio.wait_for(follower.caught_up.wait(), 30)
         await follower.close()
         await following
@@ -53,7 +53,7 @@ async def test_a_follower_outlives_the_death_of_its_clients_fetcher(
         await bus.append([make_numbered("c", 1)])
         follower = await bus.follow(INBOUND)
         followed: list[Record] = []
-        following = asyncio.create_task(drain(follower.records(), followed))
+        following = asyncio.create_task(collect_records(follower.records(), followed))
         await asyncio.wait_for(follower.caught_up.wait(), PATIENCE)
         defect()
         await bus.append([make_numbered("c", 2)])
@@ -73,7 +73,7 @@ async def test_a_read_meets_an_outage_and_ends_complete(stoppable_kafka: LocalKa
         records.append(await anext(reading))
         await asyncio.to_thread(stoppable_kafka.kill)
         await asyncio.to_thread(stoppable_kafka.start)
-        await asyncio.wait_for(drain(reading, records), PATIENCE)
+        await asyncio.wait_for(collect_records(reading, records), PATIENCE)
         assert len(records) == len({record.headers["ce_id"] for record in records}) == 3_000
 
 
@@ -81,10 +81,10 @@ async def test_a_read_gives_up_on_a_broker_that_stays_away(stoppable_kafka: Loca
     profile = replace(PROFILE, read_stall=1.0)
     async with open_bus(stoppable_kafka.bootstrap, topic_prefix, profile) as bus:
         for _ in range(5):  # more than one fetch brings
-            await bus.append([event("c", data=b"x" * 900_000)])
+            await bus.append([build_envelope("c", data=b"x" * 900_000)])
         reading = await bus.read(INBOUND)
         await asyncio.to_thread(stoppable_kafka.stop)
         with pytest.raises(BusUnavailable):
-            await asyncio.wait_for(drain(reading, []), PATIENCE)
+            await asyncio.wait_for(collect_records(reading, []), PATIENCE)
         with pytest.raises(BusUnavailable):
             await bus.read(INBOUND)

@@ -16,7 +16,7 @@ from tests.contracts.bus.kafka_members import (
     PATIENCE,
     Member,
     Watch,
-    event,
+    build_envelope,
     open_bus,
     wait_until,
 )
@@ -67,7 +67,7 @@ async def test_members_that_come_and_go_hand_over_without_a_gap_or_a_repeat(
         async def write() -> None:
             number = 0
             while not done.is_set():
-                positions = await bus.append([event(f"c{number + one}") for one in range(5)])
+                positions = await bus.append([build_envelope(f"c{number + one}") for one in range(5)])
                 written.update((TopicPartition(p.topic, p.partition), p.offset) for p in positions)
                 number += 5
                 await asyncio.sleep(0.005)
@@ -100,7 +100,7 @@ async def test_records_fetched_before_a_rebalance_are_not_handed_out_twice(
         await wait_until(lambda: len(watch.owned) == 3, "the only member owns everything")
         with pytest.raises(TimeoutError):  # the poll ends, its fetch goes on and nobody takes the result
             await asyncio.wait_for(subscription.poll(max_records=100, timeout=PATIENCE), 0.2)
-        await bus.append([event("c", id=str(number)) for number in range(10)])
+        await bus.append([build_envelope("c", id=str(number)) for number in range(10)])
         await wait_until(
             lambda: "kafka poll" not in {task.get_name() for task in asyncio.all_tasks()}, "it has records"
         )

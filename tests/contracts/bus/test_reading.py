@@ -16,7 +16,7 @@ from tests.contracts.bus.recording_consumer import PATIENCE_S, by_key, message, 
 
 
 @asynccontextmanager
-async def following(bus: Bus, topic: str) -> AsyncIterator[tuple[Follower, list[Record]]]:
+async def follow_topic(bus: Bus, topic: str) -> AsyncIterator[tuple[Follower, list[Record]]]:
     follower = await bus.follow(topic)
     seen: list[Record] = []
 
@@ -33,7 +33,7 @@ async def following(bus: Bus, topic: str) -> AsyncIterator[tuple[Follower, list[
             await reading
 
 
-def newest(records: Sequence[Record]) -> dict[str, bytes | None]:
+def keep_newest(records: Sequence[Record]) -> dict[str, bytes | None]:
     return {record.key: record.value for record in records}
 
 
@@ -41,17 +41,17 @@ async def test_a_follower_sees_what_was_and_what_comes(bus: Bus) -> None:
     """``caught_up`` is set once it has been handed everything that was there when it began."""
     await bus.append([snapshot(f"c{n}", b"old") for n in range(40)])
     await bus.append([snapshot(f"c{n}", b"new") for n in range(20)])
-    async with following(bus, STATE) as (follower, seen):
+    async with follow_topic(bus, STATE) as (follower, seen):
         async with asyncio.timeout(PATIENCE_S):
             await follower.caught_up.wait()
-        assert newest(seen) == {f"c{n}": b"new" if n < 20 else b"old" for n in range(40)}
+        assert keep_newest(seen) == {f"c{n}": b"new" if n < 20 else b"old" for n in range(40)}
         await bus.append([snapshot("c0", b"newer")])
-        await wait_until(lambda: newest(seen)["c0"] == b"newer", "the live record")
+        await wait_until(lambda: keep_newest(seen)["c0"] == b"newer", "the live record")
 
 
 async def test_a_follower_of_an_empty_topic_is_caught_up_at_once(bus: Bus) -> None:
     """There is nothing to wait for."""
-    async with following(bus, STATE) as (follower, seen):
+    async with follow_topic(bus, STATE) as (follower, seen):
         async with asyncio.timeout(PATIENCE_S):
             await follower.caught_up.wait()
         assert seen == []
@@ -61,15 +61,15 @@ async def test_a_follower_sees_tombstones(bus: Bus) -> None:
     """A deletion is a record without a value."""
     await bus.append([snapshot("gone", b"{}"), snapshot("kept", b"{}")])
     await bus.append([snapshot("gone", None)])
-    async with following(bus, STATE) as (follower, seen):
+    async with follow_topic(bus, STATE) as (follower, seen):
         async with asyncio.timeout(PATIENCE_S):
             await follower.caught_up.wait()
-        assert newest(seen) == {"gone": None, "kept": b"{}"}
+        assert keep_newest(seen) == {"gone": None, "kept": b"{}"}
 
 
 async def test_every_follower_sees_everything(bus: Bus) -> None:
     """Followers are broadcast to: they share nothing."""
-    async with following(bus, STATE) as (_, one), following(bus, STATE) as (_, two):
+    async with follow_topic(bus, STATE) as (_, one), follow_topic(bus, STATE) as (_, two):
         await bus.append([snapshot(f"c{n}", b"{}") for n in range(25)])
         await wait_until(lambda: len(one) == len(two) == 25, "25 records each")
 

@@ -18,7 +18,7 @@ from infra.bus.sqlite.headers import pack, unpack
 from infra.database import Database
 from schemas.envelope import Envelope
 from schemas.ports import Position
-from tests.contracts.bus.embedded_bus import log, read_everything
+from tests.contracts.bus.embedded_bus import open_log, read_everything
 from tests.contracts.bus.recording_consumer import message
 
 FULL = Envelope(
@@ -47,7 +47,7 @@ ELSEWHERE = Envelope(
 # ── transactions ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def counted(database: Database, monkeypatch: pytest.MonkeyPatch) -> list[Callable[..., Any]]:
+def record_submissions(database: Database, monkeypatch: pytest.MonkeyPatch) -> list[Callable[..., Any]]:
     """What is submitted to the database from now on; the log's own cleaning, which begins with it, aside."""
     works: list[Callable[..., Any]] = []
     submit = database.submit
@@ -63,8 +63,8 @@ def counted(database: Database, monkeypatch: pytest.MonkeyPatch) -> list[Callabl
 
 async def test_appends_of_successive_turns_share_a_transaction(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """While every turn of the loop brings one more, nothing goes to the disk."""
-    async with log(tmp_path / "parley.db") as (bus, database):
-        works = counted(database, monkeypatch)
+    async with open_log(tmp_path / "parley.db") as (bus, database):
+        works = record_submissions(database, monkeypatch)
         appends: list[asyncio.Task[list[Position]]] = []
         for number in range(10):
             appends.append(asyncio.create_task(bus.append([message("one", number)])))
@@ -76,7 +76,7 @@ async def test_appends_of_successive_turns_share_a_transaction(tmp_path: Path, m
 async def test_a_stream_of_appends_keeps_none_waiting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """However long more and more come, the first is written soon."""
     monkeypatch.setattr(appender, "ROWS_AT_ONCE", 1_000_000)
-    async with log(tmp_path / "parley.db") as (bus, _):
+    async with open_log(tmp_path / "parley.db") as (bus, _):
         appends = [asyncio.create_task(bus.append([message("one", 0)]))]
         async with asyncio.timeout(30):
             while not appends[0].done():
@@ -91,11 +91,11 @@ async def test_gathered_appends_are_written_before_the_log_closes(
     """An append that no transaction has been asked for yet is finished by the close."""
     monkeypatch.setattr(appender, "QUIET_TURNS", 1_000_000_000)
     monkeypatch.setattr(appender, "GATHER_S", 60.0)
-    async with log(tmp_path / "parley.db") as (bus, _):
+    async with open_log(tmp_path / "parley.db") as (bus, _):
         append = asyncio.create_task(bus.append([message("one", 1)]))
         await asyncio.sleep(0)
     [position] = await asyncio.wait_for(append, 30)
-    async with log(tmp_path / "parley.db") as (bus, _):
+    async with open_log(tmp_path / "parley.db") as (bus, _):
         [record] = await read_everything(bus)
         assert record.offset == position.offset
 
@@ -113,7 +113,7 @@ async def test_headers_of_an_older_file_are_read(tmp_path: Path) -> None:
     """Files once held the headers by name."""
     path = tmp_path / "parley.db"
     written = message("one", 1)
-    async with log(path) as (bus, _):
+    async with open_log(path) as (bus, _):
         await bus.append([written])
     with sqlite3.connect(path) as file:
         [(id_, key, value)] = file.execute("SELECT id, key, value FROM bus_records").fetchall()
@@ -121,7 +121,7 @@ async def test_headers_of_an_older_file_are_read(tmp_path: Path) -> None:
         crc = zlib.crc32(value, zlib.crc32(headers, zlib.crc32(key.encode())))
         file.execute("UPDATE bus_records SET headers = ?, crc = ? WHERE id = ?", (headers, crc, id_))
     file.close()
-    async with log(path) as (bus, _):
+    async with open_log(path) as (bus, _):
         [record] = await read_everything(bus)
         assert record.headers == written.headers()
         assert Envelope.from_wire(record.headers, record.value) == written

@@ -12,7 +12,7 @@ from infra.bus.sqlite import cleaner
 from schemas.errors import SetupError
 from schemas.ports import Record
 from schemas.topics import DAY_MS, STATE, TopicSpec
-from tests.contracts.bus.embedded_bus import ManualClock, log, read_everything
+from tests.contracts.bus.embedded_bus import ManualClock, open_log, read_everything
 from tests.contracts.bus.engines import WEB
 from tests.contracts.bus.recording_consumer import PATIENCE_S, by_key, message, open_consumer, snapshot, wait_until
 
@@ -22,7 +22,7 @@ from tests.contracts.bus.recording_consumer import PATIENCE_S, by_key, message, 
 async def test_records_expire_by_age_and_offsets_go_on(tmp_path: Path) -> None:
     """What is older than the topic keeps is deleted; lag does not count it; new records get new offsets."""
     clock = ManualClock()
-    async with log(tmp_path / "parley.db", clock) as (bus, _):
+    async with open_log(tmp_path / "parley.db", clock) as (bus, _):
         await bus.append([message("one", n) for n in range(700)])
         clock.now += timedelta(hours=20)
         await bus.append([message("one", 700)])
@@ -32,7 +32,7 @@ async def test_records_expire_by_age_and_offsets_go_on(tmp_path: Path) -> None:
         assert await bus.lag("workers", [WEB]) == {WEB: 1}
         clock.now += timedelta(days=3)
         assert await bus.clean() == 1
-    async with log(tmp_path / "parley.db", clock) as (bus, _):
+    async with open_log(tmp_path / "parley.db", clock) as (bus, _):
         [position] = await bus.append([message("one", 701)])
         assert position.offset == 701
         async with open_consumer(bus, "workers") as a:
@@ -42,7 +42,7 @@ async def test_records_expire_by_age_and_offsets_go_on(tmp_path: Path) -> None:
 async def test_a_compacted_topic_keeps_the_newest_of_each_key(tmp_path: Path) -> None:
     """Superseded records go; every key's newest stays whatever its age; offsets do not change."""
     clock = ManualClock()
-    async with log(tmp_path / "parley.db", clock) as (bus, _):
+    async with open_log(tmp_path / "parley.db", clock) as (bus, _):
         for round_ in range(5):
             await bus.append([snapshot(f"c{n}", f"{round_}".encode()) for n in range(100)])
         before = {record.key: record.offset for record in await read_everything(bus, STATE)}
@@ -57,7 +57,7 @@ async def test_a_compacted_topic_keeps_the_newest_of_each_key(tmp_path: Path) ->
 async def test_tombstones_go_after_their_grace(tmp_path: Path) -> None:
     """Until then a slow reader sees the deletion; a key that came back is kept."""
     clock = ManualClock()
-    async with log(tmp_path / "parley.db", clock, tombstone_grace=3_600) as (bus, _):
+    async with open_log(tmp_path / "parley.db", clock, tombstone_grace=3_600) as (bus, _):
         await bus.append([snapshot("gone", b"1"), snapshot("back", b"1"), snapshot("kept", b"1")])
         await bus.append([snapshot("gone", None), snapshot("back", None)])
         await bus.clean()
@@ -75,7 +75,7 @@ async def test_tombstones_go_after_their_grace(tmp_path: Path) -> None:
 async def test_a_follower_catches_up_over_the_holes_of_compaction(tmp_path: Path) -> None:
     """Also when the last records of a partition are gone."""
     clock = ManualClock()
-    async with log(tmp_path / "parley.db", clock) as (bus, _):
+    async with open_log(tmp_path / "parley.db", clock) as (bus, _):
         await bus.append([snapshot(f"c{n}", b"1") for n in range(50)])
         await bus.append([snapshot(f"c{n}", None) for n in range(50)])
         clock.now += timedelta(days=2)
@@ -100,7 +100,7 @@ async def test_a_follower_catches_up_over_the_holes_of_compaction(tmp_path: Path
 async def test_cleaning_happens_by_itself(tmp_path: Path) -> None:
     """The log cleans at its own pace, without being asked."""
     clock = ManualClock()
-    async with log(tmp_path / "parley.db", clock, clean_every=0.01) as (bus, database):
+    async with open_log(tmp_path / "parley.db", clock, clean_every=0.01) as (bus, database):
         await bus.append([message("one", n) for n in range(10)])
         clock.now += timedelta(days=2)
         left = [10]
@@ -114,7 +114,7 @@ async def test_cleaning_happens_by_itself(tmp_path: Path) -> None:
 async def test_retention_may_change_but_not_to_compaction(tmp_path: Path) -> None:
     """A shorter retention holds from the next cleaning on; a change of kind is refused."""
     clock = ManualClock()
-    async with log(tmp_path / "parley.db", clock) as (bus, _):
+    async with open_log(tmp_path / "parley.db", clock) as (bus, _):
         await bus.append([message("one", 0)])
         await bus.create_topics([TopicSpec(WEB, 3, DAY_MS // 24)])
         clock.now += timedelta(hours=2)
@@ -129,7 +129,7 @@ async def test_retention_may_change_but_not_to_compaction(tmp_path: Path) -> Non
 async def test_a_clock_that_jumps_ahead_expires_nothing(tmp_path: Path) -> None:
     """A hundred days for a minute: no record goes, also of those that were written meanwhile, and no tombstone."""
     clock = ManualClock()
-    async with log(tmp_path / "parley.db", clock) as (bus, _):
+    async with open_log(tmp_path / "parley.db", clock) as (bus, _):
         await bus.append([message("one", n) for n in range(5)])
         await bus.append([snapshot("gone", b"1")])
         await bus.append([snapshot("gone", None)])
@@ -139,7 +139,7 @@ async def test_a_clock_that_jumps_ahead_expires_nothing(tmp_path: Path) -> None:
         assert await bus.clean() == 0
         await bus.append([message("one", 5)])
         assert await bus.clean() == 0
-    async with log(tmp_path / "parley.db", clock) as (bus, _):
+    async with open_log(tmp_path / "parley.db", clock) as (bus, _):
         assert await bus.clean() == 0, "nor does the next process believe it at once"
         clock.wrong = timedelta()
         clock.now += timedelta(minutes=1)
@@ -152,11 +152,11 @@ async def test_a_clock_that_jumps_ahead_expires_nothing(tmp_path: Path) -> None:
 async def test_after_a_long_pause_the_log_expires_little_by_little(tmp_path: Path) -> None:
     """Two months that nobody saw pass may have been a jump: it takes two and a half days to believe in them."""
     clock = ManualClock()
-    async with log(tmp_path / "parley.db", clock) as (bus, _):
+    async with open_log(tmp_path / "parley.db", clock) as (bus, _):
         await bus.append([message("one", n) for n in range(5)])
         await bus.clean()
     clock.wrong = timedelta(days=60)
-    async with log(tmp_path / "parley.db", clock) as (bus, _):
+    async with open_log(tmp_path / "parley.db", clock) as (bus, _):
         assert await bus.clean() == 0
         clock.now += timedelta(minutes=50)
         assert await bus.clean() == 0
@@ -166,7 +166,7 @@ async def test_after_a_long_pause_the_log_expires_little_by_little(tmp_path: Pat
 
 async def test_a_clock_that_goes_back_expires_nothing(tmp_path: Path) -> None:
     clock = ManualClock()
-    async with log(tmp_path / "parley.db", clock) as (bus, _):
+    async with open_log(tmp_path / "parley.db", clock) as (bus, _):
         await bus.append([message("one", 0)])
         clock.wrong = -timedelta(days=100)
         await bus.append([message("one", 1)])
@@ -177,7 +177,7 @@ async def test_a_clock_that_goes_back_expires_nothing(tmp_path: Path) -> None:
 async def test_records_that_a_group_has_still_to_read_do_not_expire(tmp_path: Path) -> None:
     """However old it is: it was accepted. What it has read goes."""
     clock = ManualClock()
-    async with log(tmp_path / "parley.db", clock) as (bus, _):
+    async with open_log(tmp_path / "parley.db", clock) as (bus, _):
         await bus.append([message("one", n) for n in range(10)])
         async with open_consumer(bus, "workers") as worker:
             await wait_until(lambda: len(worker.records) == 10, "all records")
@@ -192,7 +192,7 @@ async def test_records_that_a_group_has_still_to_read_do_not_expire(tmp_path: Pa
 async def test_a_group_that_is_gone_for_good_does_not_hold_the_log(tmp_path: Path) -> None:
     """After sixty days without a member its offsets are forgotten."""
     clock = ManualClock()
-    async with log(tmp_path / "parley.db", clock) as (bus, database):
+    async with open_log(tmp_path / "parley.db", clock) as (bus, database):
         await bus.append([message("one", n) for n in range(10)])
         async with open_consumer(bus, "workers") as worker:
             await wait_until(lambda: len(worker.records) == 10, "all records")
@@ -207,7 +207,7 @@ async def test_expiry_goes_in_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     """No transaction deletes more than a few records, so that no append waits long."""
     monkeypatch.setattr(cleaner, "BATCH_RECORDS", 10)
     clock = ManualClock()
-    async with log(tmp_path / "parley.db", clock) as (bus, database):
+    async with open_log(tmp_path / "parley.db", clock) as (bus, database):
         await bus.append([message("one", n) for n in range(95)])
         clock.now += timedelta(days=2)
         deleted: list[int] = []

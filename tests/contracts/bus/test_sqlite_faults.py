@@ -14,7 +14,7 @@ import pytest
 
 from schemas.envelope import Envelope
 from schemas.errors import BusUnavailable, UndecodableRecord
-from tests.contracts.bus.embedded_bus import log, read_everything
+from tests.contracts.bus.embedded_bus import open_log, read_everything
 from tests.contracts.bus.engines import open_sqlite
 from tests.contracts.bus.recording_consumer import by_key, message, open_consumer, wait_until
 
@@ -61,7 +61,7 @@ async def test_a_torn_end_of_the_write_ahead_log_costs_only_what_was_torn(tmp_pa
     """With its last frame cut in half, the log opens and holds exactly what came before."""
     copy = tmp_path / "copy"
     copy.mkdir()
-    async with log(tmp_path / "parley.db") as (bus, _):
+    async with open_log(tmp_path / "parley.db") as (bus, _):
         for number in range(20):
             await bus.append([message("one", number)])
         for name in ("parley.db", "parley.db-wal"):
@@ -69,7 +69,7 @@ async def test_a_torn_end_of_the_write_ahead_log_costs_only_what_was_torn(tmp_pa
     wal = copy / "parley.db-wal"
     with wal.open("r+b") as file:
         file.truncate(wal.stat().st_size - 2_000)
-    async with log(copy / "parley.db") as (bus, _):
+    async with open_log(copy / "parley.db") as (bus, _):
         assert by_key(await read_everything(bus)) == {"one": list(range(19))}
         await bus.append([message("one", 19)])
         assert by_key(await read_everything(bus)) == {"one": list(range(20))}
@@ -80,7 +80,7 @@ async def test_a_torn_end_of_the_write_ahead_log_costs_only_what_was_torn(tmp_pa
 
 async def test_a_full_disk_refuses_and_heals(tmp_path: Path) -> None:
     """BusUnavailable while there is no room; afterwards appends work, and what was acknowledged is all there."""
-    async with log(tmp_path / "parley.db") as (bus, database), open_consumer(bus, "workers") as a:
+    async with open_log(tmp_path / "parley.db") as (bus, database), open_consumer(bus, "workers") as a:
         await bus.append([message("one", 0)])
         await database.write(lambda file: file.execute("PRAGMA max_page_count=1").fetchone())
         with pytest.raises(BusUnavailable):
@@ -93,7 +93,7 @@ async def test_a_full_disk_refuses_and_heals(tmp_path: Path) -> None:
 
 async def test_one_bad_moment_does_not_shift_offsets(tmp_path: Path) -> None:
     """Refused appends take no offsets: those of the next ones go on where they were."""
-    async with log(tmp_path / "parley.db") as (bus, database):
+    async with open_log(tmp_path / "parley.db") as (bus, database):
         [first] = await bus.append([message("one", 0)])
         await database.write(lambda file: file.execute("PRAGMA max_page_count=1").fetchone())
         with pytest.raises(BusUnavailable):
@@ -106,12 +106,12 @@ async def test_one_bad_moment_does_not_shift_offsets(tmp_path: Path) -> None:
 async def test_a_record_whose_bytes_have_changed_cannot_be_decoded(tmp_path: Path) -> None:
     """It is handed out with its raw bytes but without its headers, so that it is dead-lettered and not believed."""
     path = tmp_path / "parley.db"
-    async with log(path) as (bus, _):
+    async with open_log(path) as (bus, _):
         await bus.append([message("one", 1), message("one", 2)])
     with sqlite3.connect(path) as file:
         file.execute("UPDATE bus_records SET value = x'37' WHERE value = x'31'")
     file.close()
-    async with log(path) as (bus, _):
+    async with open_log(path) as (bus, _):
         damaged, whole = await read_everything(bus)
         with pytest.raises(UndecodableRecord):
             Envelope.from_wire(damaged.headers, damaged.value)

@@ -10,7 +10,7 @@ import pytest
 from schemas.errors import Fenced
 from schemas.ports import Bus, Record, TopicPartition
 from schemas.topics import STATE
-from tests.contracts.bus.embedded_bus import log
+from tests.contracts.bus.embedded_bus import open_log
 from tests.contracts.bus.engines import SLACK, WEB
 from tests.contracts.bus.recording_consumer import (
     EVERYTHING,
@@ -29,7 +29,7 @@ from tests.contracts.bus.recording_consumer import (
 
 async def test_a_poll_holds_a_bounded_number_of_bytes(tmp_path: Path) -> None:
     """Sixty records of 0.9 MB come in several polls, none of them over 3 MB, in order."""
-    async with log(tmp_path / "parley.db") as (bus, _):
+    async with open_log(tmp_path / "parley.db") as (bus, _):
         for number in range(60):
             await bus.append([message("one", number, data=b"%d" % number + b" " * 900_000)])
         a = SilentListener()
@@ -46,7 +46,7 @@ async def test_a_poll_holds_a_bounded_number_of_bytes(tmp_path: Path) -> None:
 
 async def test_a_waiting_poll_wakes_up_for_an_append(tmp_path: Path) -> None:
     """It does not wait for its timeout, nor for another look at the file."""
-    async with log(tmp_path / "parley.db") as (bus, _):
+    async with open_log(tmp_path / "parley.db") as (bus, _):
         subscription = await bus.subscribe([WEB], "workers", SilentListener())
         waiting = asyncio.create_task(subscription.poll(max_records=10, timeout=60))
         assert await subscription.poll(max_records=10, timeout=0.05) == []
@@ -71,7 +71,7 @@ class SilentListener:
 
 async def test_a_name_belongs_to_its_newest_member(tmp_path: Path) -> None:
     """A second member of the same name takes over at once; the first is fenced in all it does."""
-    async with log(tmp_path / "parley.db") as (bus, _), open_consumer(bus, "workers", member="one") as a:
+    async with open_log(tmp_path / "parley.db") as (bus, _), open_consumer(bus, "workers", member="one") as a:
         owned = a.owned
         async with open_consumer(bus, "workers", name="b", member="one") as b:
             assert b.owned == owned
@@ -91,7 +91,7 @@ async def test_a_listener_that_hangs_or_fails_does_not_hold_up_the_group(tmp_pat
         raise RuntimeError("a fault of the listener")
 
     async with (
-        log(tmp_path / "parley.db", drain_budget=0.1) as (bus, _),
+        open_log(tmp_path / "parley.db", drain_budget=0.1) as (bus, _),
         open_consumer(bus, "workers", when_revoked=hang) as a,
         open_consumer(bus, "workers", name="b", when_revoked=fail) as b,
     ):
@@ -109,7 +109,10 @@ async def test_partitions_that_stay_are_read_on_while_others_change_hands(tmp_pa
     async def until_told(_: frozenset[TopicPartition]) -> None:
         await drained.wait()
 
-    async with log(tmp_path / "parley.db") as (bus, _), open_consumer(bus, "workers", when_revoked=until_told) as a:
+    async with (
+        open_log(tmp_path / "parley.db") as (bus, _),
+        open_consumer(bus, "workers", when_revoked=until_told) as a,
+    ):
         joining = asyncio.create_task(second_member(bus))
         await bus.append([message(f"key-{n}", 0) for n in range(30)])
         await wait_until(lambda: len({record.source for record in a.records}) == 2, "records of what stays")
@@ -131,7 +134,7 @@ async def test_nothing_is_handed_out_before_assigned_has_returned(tmp_path: Path
     async def prepare(_: frozenset[TopicPartition]) -> None:
         await ready.wait()
 
-    async with log(tmp_path / "parley.db") as (bus, _):
+    async with open_log(tmp_path / "parley.db") as (bus, _):
         await bus.append([message(f"key-{n}", 0) for n in range(30)])
         a = Consumer("a", [])
         a.when_assigned = prepare
@@ -147,7 +150,7 @@ async def test_nothing_is_handed_out_before_assigned_has_returned(tmp_path: Path
 
 async def test_a_pause_in_the_middle_of_a_poll_holds(tmp_path: Path) -> None:
     """Whatever step the poll has come to: from the pause on it returns nothing, and afterwards nothing is missing."""
-    async with log(tmp_path / "parley.db") as (bus, _):
+    async with open_log(tmp_path / "parley.db") as (bus, _):
         subscription = await bus.subscribe([WEB], "workers", SilentListener())
         found: list[Record] = []
         for number in range(12):
@@ -169,7 +172,7 @@ async def test_a_named_member_gets_back_what_others_took_meanwhile(tmp_path: Pat
     """Of three members the middle one restarts: everybody owns again exactly what they owned before."""
     topics = [WEB, SLACK]
     async with (
-        log(tmp_path / "parley.db") as (bus, _),
+        open_log(tmp_path / "parley.db") as (bus, _),
         open_consumer(bus, "workers", topics=topics, member="one") as a,
         open_consumer(bus, "workers", name="c", topics=topics, member="three") as c,
     ):
@@ -184,7 +187,7 @@ async def test_a_named_member_gets_back_what_others_took_meanwhile(tmp_path: Pat
 
 async def test_a_follower_is_caught_up_without_what_came_later(tmp_path: Path) -> None:
     """Exactly when the last record that was there at the start has been dealt with."""
-    async with log(tmp_path / "parley.db") as (bus, _):
+    async with open_log(tmp_path / "parley.db") as (bus, _):
         await bus.clean()  # the cleaning that begins with the log would remove what is superseded below
         await bus.append([snapshot("one", b"old")] * 20)
         follower = await bus.follow(STATE)

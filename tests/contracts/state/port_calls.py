@@ -53,7 +53,7 @@ async def set_up(state: State) -> State:
     return state
 
 
-async def succeeds(work: Callable[[], Awaitable[object]], seconds: float = 30) -> None:
+async def wait_until_it_succeeds(work: Callable[[], Awaitable[object]], seconds: float = 30) -> None:
     """Return once ``work`` no longer raises StateUnavailable."""
     async with asyncio.timeout(seconds):
         while True:

@@ -22,7 +22,7 @@ CHANNELS = ("web",)
 
 
 @asynccontextmanager
-async def log(path: Path, clock: Clock = lambda: NOW) -> AsyncIterator[Bus]:
+async def open_log(path: Path, clock: Clock = lambda: NOW) -> AsyncIterator[Bus]:
     database = Database.open(path)
     bus = SqliteBus(database, clock=clock)
     try:
@@ -34,7 +34,7 @@ async def log(path: Path, clock: Clock = lambda: NOW) -> AsyncIterator[Bus]:
         await database.close()
 
 
-def event(kind: str, payload: Any, conversation: str, id_: str) -> Envelope:
+def build_envelope(kind: str, payload: Any, conversation: str, id_: str) -> Envelope:
     return envelope(
         kind,
         payload,
@@ -83,7 +83,7 @@ class RecordedConversation:
         said = InboundMessage(
             id=id_, external_id=text, place=self.visitor, contact_id=self.contact, text=text, sent_at=NOW
         )
-        await self.bus.append([event(topics.MESSAGE_RECEIVED, said, self.conversation, id_)])
+        await self.bus.append([build_envelope(topics.MESSAGE_RECEIVED, said, self.conversation, id_)])
         await self.state.transcript.add(
             self.conversation, TranscriptMessage(id=id_, author=said.author, text=text, created_at=NOW)
         )
@@ -105,7 +105,7 @@ class RecordedConversation:
             expires_at=later(days=1),
         )
         self.turns += 1
-        sent = event(topics.MESSAGE_SEND, reply, self.conversation, reply.id)
+        sent = build_envelope(topics.MESSAGE_SEND, reply, self.conversation, reply.id)
         made = await self.state.conversations.commit(
             self.conversation,
             token=start.token,
@@ -123,7 +123,9 @@ class RecordedConversation:
         await self.state.transcript.add(self.conversation, line)
         await self.state.transcript.mark(self.conversation, handled, "answered")
         done = Turn(id=turn, handled=handled, route="strong", at=NOW)
-        await self.bus.append([event(topics.TURN_COMPLETED, done, self.conversation, ids.derived_id(turn, "turn"))])
+        await self.bus.append(
+            [build_envelope(topics.TURN_COMPLETED, done, self.conversation, ids.derived_id(turn, "turn"))]
+        )
         if publish:
             await self.bus.append([sent])
             await self.state.conversations.published(self.conversation, [sent.id])
@@ -136,7 +138,7 @@ class RecordedConversation:
         assert snapshot is not None
         version = snapshot.conversation.version
         id_ = ids.derived_id(self.conversation, "snapshot", version)
-        await self.bus.append([event(topics.CONVERSATION_SNAPSHOT, snapshot, self.conversation, id_)])
+        await self.bus.append([build_envelope(topics.CONVERSATION_SNAPSHOT, snapshot, self.conversation, id_)])
 
     async def deliver(self, reply: str) -> None:
         outcome = DeliveryOutcome(message_id=reply, state="sent", external_id=f"vendor-{reply}", at=NOW)
@@ -144,7 +146,7 @@ class RecordedConversation:
         await self.state.deliveries.bind(TENANT, "web", "main", outcome.external_id, self.conversation, reply)
         await self.state.transcript.mark(self.conversation, [reply], "sent")
         id_ = ids.derived_id(reply, "delivery")
-        await self.bus.append([event(topics.DELIVERY_RECORDED, outcome, self.conversation, id_)])
+        await self.bus.append([build_envelope(topics.DELIVERY_RECORDED, outcome, self.conversation, id_)])
 
     async def picture(self) -> dict[str, Any]:
         """Everything of this conversation that a rebuild must bring back."""

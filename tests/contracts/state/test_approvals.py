@@ -28,59 +28,63 @@ def facts(*expire: float) -> Facts:
     return Facts(actions=ActionMemory(approvals=approvals))
 
 
-async def asked(state: State, *expire: float) -> str:
+async def ask_for_approvals(state: State, *expire: float) -> str:
     conversation = new_id()
     await commit_turn(state, conversation, await begin_turn(state, conversation), facts=facts(*expire))
     return conversation
 
 
-async def expiring(state: State, seconds: float, limit: int = 9) -> list[str]:
+async def list_expiring(state: State, seconds: float, limit: int = 9) -> list[str]:
     return await state.conversations.list_expiring(before=later(seconds), limit=limit)
 
 
 async def test_those_whose_first_approval_has_expired_are_told_the_longest_first(state: State) -> None:
-    late, soon, never = await asked(state, 20), await asked(state, 30, 10), await asked(state)
-    assert await expiring(state, 10) == []
-    assert await expiring(state, 10.5) == [soon]
-    assert await expiring(state, 60) == [soon, late]
-    assert await expiring(state, 60, limit=1) == [soon]
-    assert never not in await expiring(state, 10_000)
+    late, soon, never = (
+        await ask_for_approvals(state, 20),
+        await ask_for_approvals(state, 30, 10),
+        await ask_for_approvals(state),
+    )
+    assert await list_expiring(state, 10) == []
+    assert await list_expiring(state, 10.5) == [soon]
+    assert await list_expiring(state, 60) == [soon, late]
+    assert await list_expiring(state, 60, limit=1) == [soon]
+    assert never not in await list_expiring(state, 10_000)
 
 
 async def test_a_commit_without_approvals_settles_it(state: State) -> None:
-    conversation = await asked(state, 10)
+    conversation = await ask_for_approvals(state, 10)
     await commit_turn(state, conversation, await begin_turn(state, conversation), facts=facts())
-    assert await expiring(state, 60) == []
+    assert await list_expiring(state, 60) == []
 
 
 async def test_a_commit_that_was_stale_changes_nothing(state: State) -> None:
-    conversation = await asked(state, 10)
+    conversation = await ask_for_approvals(state, 10)
     start = await begin_turn(state, conversation)
     await begin_turn(state, conversation)
     assert await commit_turn(state, conversation, start, facts=facts()) == "stale"
-    assert await expiring(state, 60) == [conversation]
+    assert await list_expiring(state, 60) == [conversation]
 
 
 async def test_a_postponed_approval_waits_unless_a_commit_changes_it(state: State) -> None:
-    conversation = await asked(state, 10)
+    conversation = await ask_for_approvals(state, 10)
     await state.conversations.postpone(conversation, later(100))
-    assert await expiring(state, 60) == []
-    assert await expiring(state, 101) == [conversation]
+    assert await list_expiring(state, 60) == []
+    assert await list_expiring(state, 101) == [conversation]
     await commit_turn(state, conversation, await begin_turn(state, conversation), facts=facts(20))
-    assert await expiring(state, 60) == [conversation]
+    assert await list_expiring(state, 60) == [conversation]
 
 
 async def test_nothing_is_postponed_where_nothing_is_open(state: State) -> None:
-    conversation = await asked(state)
+    conversation = await ask_for_approvals(state)
     await state.conversations.postpone(conversation, later(1))
-    assert await expiring(state, 60) == []
+    assert await list_expiring(state, 60) == []
 
 
 async def test_a_rebuild_knows_them_from_the_snapshot(state: State, open_state: OpenState) -> None:
-    conversation, settled = await asked(state, 10), await asked(state)
+    conversation, settled = await ask_for_approvals(state, 10), await ask_for_approvals(state)
     async with open_state() as other:
         await other.rebuild.prepare(ALL_SHARDS)
         for each in (conversation, settled):
             await other.rebuild.restore(await snapshot(state, each))
         await other.rebuild.finish(ALL_SHARDS)
-        assert await expiring(other, 60) == [conversation]
+        assert await list_expiring(other, 60) == [conversation]

@@ -254,7 +254,7 @@ async def test_a_number_that_was_left_is_a_strangers_after_a_rebuild_too(state: 
     assert (stranger.id != after.id, elsewhere != conversation) == (True, True)
 
 
-def called(name: str, at: float, locale: str = "") -> ContactUpdate:
+def build_rename(name: str, at: float, locale: str = "") -> ContactUpdate:
     return ContactUpdate(at=later(at), name=name, locale=locale)
 
 
@@ -265,7 +265,7 @@ async def test_a_newer_name_takes_the_place_of_an_older_and_an_older_one_changes
         (20, "Ann", "de", ("Ann Bloom", "en-US")),
         (40, "", "de", ("Ann Bloom", "en-US")),
     ):
-        contact, _ = await resolve(state, "49170", phone(), at=at, change=called(name, at, locale))
+        contact, _ = await resolve(state, "49170", phone(), at=at, change=build_rename(name, at, locale))
         assert (contact.name, contact.locale) == known
         assert await state.contacts.get("plantstore", contact.id) == contact
 
@@ -273,28 +273,28 @@ async def test_a_newer_name_takes_the_place_of_an_older_and_an_older_one_changes
 async def test_a_name_that_is_said_with_every_message_is_written_down_twice_a_day(state: State) -> None:
     hours = (0, 1, 11, 12, 13, 25)
     dated = [
-        (await resolve(state, "49170", phone(), at=3600 * hour, change=called("Ann", 3600 * hour)))[0].named_at
+        (await resolve(state, "49170", phone(), at=3600 * hour, change=build_rename("Ann", 3600 * hour)))[0].named_at
         for hour in hours
     ]
     assert dated == [later(3600 * hour) for hour in (0, 0, 0, 12, 12, 25)]
 
 
 async def test_two_contacts_of_one_name_are_two_whatever_else_they_say(state: State) -> None:
-    one, here = await resolve(state, "49170", phone(), change=called("Ann Bloom", 1, "de"))
-    other, there = await resolve(state, "49171", phone("49171"), change=called("Ann Bloom", 2, "de"))
+    one, here = await resolve(state, "49170", phone(), change=build_rename("Ann Bloom", 1, "de"))
+    other, there = await resolve(state, "49171", phone("49171"), change=build_rename("Ann Bloom", 2, "de"))
     assert (one.id, here) != (other.id, there)
     for contact, place in ((one, "49170"), (other, "49171")):
         assert await state.contacts.get("plantstore", contact.id) == contact
-        assert await resolve(state, place, phone(place), at=60, change=called("Ann Bloom", 60, "de")) == (
+        assert await resolve(state, place, phone(place), at=60, change=build_rename("Ann Bloom", 60, "de")) == (
             contact,
             here if place == "49170" else there,
         )
 
 
 async def test_of_two_contacts_that_become_one_the_latest_name_holds(state: State) -> None:
-    await resolve(state, "49170", phone(), change=called("Ann", 5))
-    await resolve(state, SCOPED.value, SCOPED, at=1, change=called("Ann Bloom", 6, "de"))
+    await resolve(state, "49170", phone(), change=build_rename("Ann", 5))
+    await resolve(state, SCOPED.value, SCOPED, at=1, change=build_rename("Ann Bloom", 6, "de"))
     both, _ = await resolve(state, "49170", phone(), SCOPED, at=60)
     assert (both.name, both.locale, both.named_at) == ("Ann Bloom", "de", later(6))
-    back, _ = await resolve(state, "49170", phone(), at=70, change=called("Ann", 5))
+    back, _ = await resolve(state, "49170", phone(), at=70, change=build_rename("Ann", 5))
     assert back == both

@@ -12,7 +12,7 @@ from schemas.ports import SendVerdict, State
 from tests.contracts.state.samples import NOW, begin_turn, later, make_delivered, new_id, outbound
 
 
-async def claimed(state: State, *owners: Owner) -> str:
+async def open_claimed_conversation(state: State, *owners: Owner) -> str:
     """A conversation that had these owners after the agent."""
     conversation = new_id()
     await begin_turn(state, conversation)
@@ -44,13 +44,13 @@ async def claimed(state: State, *owners: Owner) -> str:
 async def test_only_the_agent_is_held_back_and_only_by_a_claim_after_its_message(
     state: State, owners: list[Owner], author: str, epoch: int, verdict: SendVerdict
 ) -> None:
-    conversation = await claimed(state, *owners)
+    conversation = await open_claimed_conversation(state, *owners)
     message = outbound(author=author, epoch=epoch)
     assert await state.deliveries.begin_send(conversation, message, deadline=30, now=NOW) == verdict
 
 
 async def test_a_refused_message_leaves_no_intent_and_is_refused_again(state: State) -> None:
-    conversation = await claimed(state, "person")
+    conversation = await open_claimed_conversation(state, "person")
     stale, old = outbound(), outbound(author="person", expires_at=NOW)
     for _ in range(2):
         assert await state.deliveries.begin_send(conversation, stale, deadline=30, now=NOW) == "stale_owner"
@@ -66,7 +66,7 @@ async def test_a_message_goes_until_it_expires(state: State) -> None:
 
 
 async def test_an_intent_without_an_outcome_is_in_doubt_even_when_expired_or_claimed(state: State) -> None:
-    conversation = await claimed(state)
+    conversation = await open_claimed_conversation(state)
     message = outbound(expires_at=later(60))
     assert await state.deliveries.begin_send(conversation, message, deadline=30, now=NOW) == "go"
     assert await state.deliveries.outcome(conversation, message.id) is None
@@ -128,7 +128,7 @@ async def test_a_send_of_unknown_outcome_may_be_begun_again(state: State) -> Non
 
 
 async def test_beginning_again_obeys_the_owner_rule_and_the_expiry(state: State) -> None:
-    conversation = await claimed(state)
+    conversation = await open_claimed_conversation(state)
     stale, old = outbound(), outbound(author="person", expires_at=later(60))
     for message in (stale, old):
         assert await state.deliveries.begin_send(conversation, message, deadline=30, now=NOW) == "go"
@@ -146,7 +146,7 @@ async def test_of_fifty_concurrent_senders_one_goes(state: State) -> None:
 
 
 async def test_a_claim_that_races_with_a_sender_either_comes_after_its_intent_or_stops_it(state: State) -> None:
-    conversations = [await claimed(state) for _ in range(30)]
+    conversations = [await open_claimed_conversation(state) for _ in range(30)]
     messages = [outbound() for _ in conversations]
 
     async def claim(conversation: str) -> None:
@@ -176,7 +176,7 @@ async def test_the_first_final_outcome_stays_and_unknown_gives_way(state: State,
 
 
 async def test_only_the_holder_of_an_intent_renews_it_before_its_deadline(state: State) -> None:
-    conversation, message = await claimed(state), outbound(expires_at=later(days=1))
+    conversation, message = await open_claimed_conversation(state), outbound(expires_at=later(days=1))
     assert await state.deliveries.begin_send(conversation, message, deadline=30, now=NOW) == "go"
     again = state.deliveries.begin_resend
     for held in (None, later(29), later(31)):

@@ -13,13 +13,13 @@ from schemas import topics
 from schemas.actions import ActionIntended, ActionOutcome, ActionSettled, JournalEntry
 from schemas.ports import ActionClaim, BegunConversation, Bus, State
 from tests.contracts.state.engines import ALL_SHARDS
-from tests.contracts.state.recorded_history import CHANNELS, TENANT, event, log
+from tests.contracts.state.recorded_history import CHANNELS, TENANT, build_envelope, open_log
 from tests.contracts.state.samples import NOW, begin_turn, later, make_intended, make_settled, new_id
 
 
 @pytest.fixture
 async def bus(tmp_path: Path) -> AsyncIterator[Bus]:
-    async with log(tmp_path / "log.db") as bus:
+    async with open_log(tmp_path / "log.db") as bus:
         yield bus
 
 
@@ -203,7 +203,7 @@ async def test_the_journal_comes_back_from_the_log(state: State, bus: Bus) -> No
         (topics.ACTION_SETTLED, make_settled("told", "failed", resolved=True)),
     ]
     for number, (kind, fact) in enumerate(facts):
-        await bus.append([event(kind, fact, conversation, f"fact-{number}")])
+        await bus.append([build_envelope(kind, fact, conversation, f"fact-{number}")])
         if isinstance(fact, ActionIntended):
             assert (await claim(state, start, fact)).verdict == "go"
             assert await state.journal.admit(TENANT, "contact-1", "refund", fact.day, fact.key, most=4)

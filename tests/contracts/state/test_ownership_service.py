@@ -21,7 +21,7 @@ from schemas.handoff.requests import request_by_turn
 from schemas.handoff.rules import COMMAND_TOWARDS, Actor, CommandKind, OwnershipCommand
 from schemas.handoff.service import ATTEMPTS, HandoffResolution, OwnershipDecision, OwnershipService, decide_request
 from schemas.ports import Bus, Conversations, OwnershipResult, State
-from tests.contracts.state.recorded_history import log
+from tests.contracts.state.recorded_history import open_log
 from tests.contracts.state.samples import begin_turn, commit_turn, later, new_id
 
 MO = Actor("slack:mo", "/desk/slack/plantstore", "Mo")
@@ -91,7 +91,7 @@ class House:
 @pytest.fixture
 async def house(state: State, tmp_path: Path) -> AsyncIterator[House]:
     clock = Clock()
-    async with log(tmp_path / "log.db", clock) as bus:
+    async with open_log(tmp_path / "log.db", clock) as bus:
         conversation = new_id()
         await begin_turn(state, conversation)
         yield House(state, bus, clock, conversation)

@@ -34,7 +34,7 @@ async def other(open_state: OpenState) -> AsyncIterator[State]:
         yield state
 
 
-async def lived(state: State) -> str:
+async def record_conversation(state: State) -> str:
     """A conversation that has seen some life: commits, a claim, a transcript, an outbox."""
     where = origin(channel="whatsapp")
     conversation = conversation_of(where)
@@ -68,7 +68,7 @@ async def test_a_store_that_was_set_up_has_lost_nothing(state: State) -> None:
 
 
 async def test_a_restored_snapshot_is_the_same_conversation(state: State, other: State) -> None:
-    conversation = await lived(state)
+    conversation = await record_conversation(state)
     taken = Snapshot.model_validate_json((await snapshot(state, conversation)).model_dump_json())
     assert len(taken.handled) == 6
     assert len(taken.recent) == 3

@@ -20,7 +20,7 @@ from schemas.message_changes import MessageDeleted, MessageEdited
 from schemas.ports import Bus, State
 from tests.contracts.bus.recording_consumer import open_consumer, wait_until
 from tests.contracts.state.engines import ALL_SHARDS
-from tests.contracts.state.recorded_history import event, record_conversation
+from tests.contracts.state.recorded_history import build_envelope, record_conversation
 from tests.contracts.state.samples import NOW
 
 CHANNELS = ("web", "slack")
@@ -38,7 +38,7 @@ async def bus(tmp_path: Path) -> AsyncIterator[Bus]:
     await database.close()
 
 
-async def again(state: State, bus: Bus) -> RebuildReport:
+async def rebuild_again(state: State, bus: Bus) -> RebuildReport:
     return await rebuild(bus, state.rebuild, ALL_SHARDS, channels=CHANNELS, settle=0, now=NOW)
 
 
@@ -49,13 +49,13 @@ async def commit_everything(bus: Bus) -> None:
         await member.commit_what_is_ours()
 
 
-def act(id_: str) -> DeskCommand:
+def build_command(id_: str) -> DeskCommand:
     return DeskCommand(id=id_, kind="reply", by="slack:U1", account="main", place="C1:1.0", at=NOW)
 
 
-def told(outcome: DeliveryOutcome, conversation: str) -> Envelope:
+def build_outcome_envelope(outcome: DeliveryOutcome, conversation: str) -> Envelope:
     """By the desk's own account."""
-    made = event(topics.DELIVERY_RECORDED, outcome, conversation, f"told-{outcome.message_id}")
+    made = build_envelope(topics.DELIVERY_RECORDED, outcome, conversation, f"told-{outcome.message_id}")
     return replace(made, channel="slack", account="support")
 
 
@@ -64,17 +64,17 @@ async def test_acts_drafts_and_one_look_that_nobody_finished_are_parked_again(st
     draft = DraftGenerated(id="draft", text="We do.", at=NOW)
     records = [
         (topics.DESK_UPDATE, DeskUpdate(at=NOW), "touch-1"),
-        (topics.DESK_COMMAND, act("done"), "done"),
-        (topics.DESK_COMMAND, act("open"), "open"),
+        (topics.DESK_COMMAND, build_command("done"), "done"),
+        (topics.DESK_COMMAND, build_command("open"), "open"),
         (topics.DRAFT_GENERATED, draft, "made"),
         (topics.DESK_UPDATE, DeskUpdate(at=NOW), "touch-2"),
     ]
-    await bus.append([event(kind, payload, life.conversation, id_) for kind, payload, id_ in records])
+    await bus.append([build_envelope(kind, payload, life.conversation, id_) for kind, payload, id_ in records])
     finished = DeliveryOutcome(message_id=ids.derived_id("done", "done"), state="sent", at=NOW)
-    await bus.append([told(finished, life.conversation)])
+    await bus.append([build_outcome_envelope(finished, life.conversation)])
     await commit_everything(bus)
     for _ in range(2):
-        assert (await again(state, bus)).parked == 3
+        assert (await rebuild_again(state, bus)).parked == 3
         parked = await state.parking.read(KEEPERS, life.conversation, limit=9)
         assert [record.headers["ce_id"] for record in parked] == ["touch-1", "open", "made"]
         assert await state.parking.read(topics.sender_group("slack"), life.conversation, limit=9) == []
@@ -82,15 +82,15 @@ async def test_acts_drafts_and_one_look_that_nobody_finished_are_parked_again(st
 
 async def test_records_that_the_log_will_deliver_again_are_not_parked(state: State, bus: Bus) -> None:
     life = await record_conversation(state, bus, "visitor")
-    await bus.append([event(topics.DESK_COMMAND, act("open"), life.conversation, "open")])
-    assert (await again(state, bus)).parked == 0
+    await bus.append([build_envelope(topics.DESK_COMMAND, build_command("open"), life.conversation, "open")])
+    assert (await rebuild_again(state, bus)).parked == 0
 
 
 async def test_a_post_of_the_desk_is_bound_to_the_desks_account_again(state: State, bus: Bus) -> None:
     life = await record_conversation(state, bus, "visitor")
     shown = DeliveryOutcome(message_id="root", state="sent", external_id="C1/1.0", at=NOW)
-    await bus.append([told(shown, life.conversation)])
-    await again(state, bus)
+    await bus.append([build_outcome_envelope(shown, life.conversation)])
+    await rebuild_again(state, bus)
     where = ("plantstore", "slack", "support", "C1/1.0")
     assert await state.deliveries.by_external_id(*where) == (life.conversation, "root")
     assert await state.deliveries.by_external_id("plantstore", "web", "main", "C1/1.0") is None
@@ -118,18 +118,18 @@ async def test_a_change_of_what_was_sent_is_there_again_if_the_vendor_made_it(
     reply = await life.answer([await life.hear("Do you deliver?")], "We do.")
     await life.deliver(reply)
     for number, (kind, text, state_) in enumerate(changes, 1):
-        change, topic = changed(kind, reply, text, number)
-        await bus.append([event(topic, change, life.conversation, f"change-{number}")])
+        change, topic = build_change(kind, reply, text, number)
+        await bus.append([build_envelope(topic, change, life.conversation, f"change-{number}")])
         if state_:
             outcome = {"message_id": f"change-{number}", "part_of": reply, "state": state_, "at": NOW}
-            await bus.append([told(DeliveryOutcome.model_validate(outcome), life.conversation)])
-    await again(state, bus)
+            await bus.append([build_outcome_envelope(DeliveryOutcome.model_validate(outcome), life.conversation)])
+    await rebuild_again(state, bus)
     line = await state.transcript.find(life.conversation, reply)
     assert line is not None
     assert (line.text, line.state) == shown
 
 
-def changed(kind: str, reply: str, text: str, number: int) -> tuple[MessageEdited | MessageDeleted, str]:
+def build_change(kind: str, reply: str, text: str, number: int) -> tuple[MessageEdited | MessageDeleted, str]:
     about: dict[str, Any] = {"message_id": reply, "place": "visitor", "contact_id": "c"}
     if kind == "revise":
         return MessageEdited(**about, text=text, edited_at=NOW, revision=number), topics.MESSAGE_REVISE

@@ -26,8 +26,8 @@ from tests.contracts.state.recorded_history import (
     CHANNELS,
     TENANT,
     RecordedConversation,
-    event,
-    log,
+    build_envelope,
+    open_log,
     record_conversation,
 )
 from tests.contracts.state.samples import NOW, attachment, outbound
@@ -46,18 +46,20 @@ class Clock:
 
 @pytest.fixture
 async def bus(tmp_path: Path) -> AsyncIterator[Bus]:
-    async with log(tmp_path / "log.db", Clock()) as bus:
+    async with open_log(tmp_path / "log.db", Clock()) as bus:
         yield bus
 
 
-async def again(state: State, bus: Bus, shards: frozenset[int] = ALL_SHARDS, limit: int = 10_000) -> RebuildReport:
+async def rebuild_again(
+    state: State, bus: Bus, shards: frozenset[int] = ALL_SHARDS, limit: int = 10_000
+) -> RebuildReport:
     return await rebuild(bus, state.rebuild, shards, channels=CHANNELS, settle=0, now=NOW, limit=limit)
 
 
 async def test_everything_that_is_on_the_log_comes_back_as_it_was(state: State, bus: Bus) -> None:
     lives = [await record_conversation(state, bus, f"visitor-{n}", turns=n % 3 + 1) for n in range(9)]
     before = [await life.picture() for life in lives]
-    report = await again(state, bus)
+    report = await rebuild_again(state, bus)
     assert [await life.picture() for life in lives] == before
     assert (report.conversations, report.contacts, report.messages, report.rounds) == (9, 9, 36, 1)
     assert await state.rebuild.check() == frozenset()
@@ -67,8 +69,8 @@ async def test_a_visitor_who_signed_out_stays_signed_out(state: State, bus: Bus)
     life = await record_conversation(state, bus, "visitor")
     for session, until in (("over", NOW + timedelta(days=30)), ("long ago", NOW)):
         ended = SessionEnded(session=session, until=until, at=NOW)
-        await bus.append([event(topics.SESSION_ENDED, ended, life.conversation, session)])
-    await again(state, bus)
+        await bus.append([build_envelope(topics.SESSION_ENDED, ended, life.conversation, session)])
+    await rebuild_again(state, bus)
     assert await state.tokens.is_revoked(life.conversation, "over", now=NOW)
     assert not await state.tokens.is_revoked(life.conversation, "long ago", now=NOW)
 
@@ -78,7 +80,7 @@ async def test_replies_that_were_committed_but_not_published_are_in_the_outbox_a
     await life.answer([await life.hear("more")], "of course", publish=False)
     pending = await state.conversations.read_outbox(life.conversation)
     lines = await state.transcript.read(life.conversation)
-    await again(state, bus)
+    await rebuild_again(state, bus)
     assert await state.transcript.read(life.conversation) == lines, "the transcript shows the reply as before"
     assert len(pending) == 1
     assert await state.conversations.read_outbox(life.conversation) == pending
@@ -89,7 +91,7 @@ async def test_handled_events_stay_handled_and_earlier_tokens_stay_fenced(state:
     life = await record_conversation(state, bus, "visitor")
     question = await life.hear("again?")
     old = await state.conversations.begin(life.conversation, life.origin(), [question], now=NOW)
-    await again(state, bus)
+    await rebuild_again(state, bus)
     handled = [item.id for item in (await life.picture())["snapshot"].handled]
     new = await state.conversations.begin(life.conversation, life.origin(), [*handled, question], now=NOW)
     assert len(handled) == 2
@@ -101,7 +103,7 @@ async def test_messages_that_no_snapshot_names_are_numbered_far_above_it(state: 
     life = await record_conversation(state, bus, "visitor")
     head = await state.transcript.head(life.conversation)
     late = [await life.hear("one more"), await life.hear("and another")]
-    await again(state, bus)
+    await rebuild_again(state, bus)
     lines = await state.transcript.read(life.conversation, after=head)
     assert [(item.id, item.seq) for item in lines] == [(late[0], head + GAP + 1), (late[1], head + GAP + 2)]
     assert await state.transcript.head(life.conversation) == head + GAP + 2
@@ -110,7 +112,7 @@ async def test_messages_that_no_snapshot_names_are_numbered_far_above_it(state: 
 async def test_messages_older_than_those_a_snapshot_names_get_the_numbers_below(state: State, bus: Bus) -> None:
     life = await record_conversation(state, bus, "visitor", turns=35)  # 70 lines, of which a snapshot names the last 50
     before = await state.transcript.read(life.conversation)
-    await again(state, bus)
+    await rebuild_again(state, bus)
     assert len(before) == 70
     assert await state.transcript.read(life.conversation) == before
 
@@ -119,7 +121,7 @@ async def test_a_conversation_without_a_snapshot_keeps_its_messages(state: State
     life = RecordedConversation(state, bus, "visitor")
     await life.arrive()
     said = await life.hear("anybody there?")
-    await again(state, bus)
+    await rebuild_again(state, bus)
     assert await state.conversations.get(life.conversation) is None
     (line,) = await state.transcript.read(life.conversation)
     assert (line.id, line.text, line.state, line.seq) == (said, "anybody there?", "received", GAP + 1)
@@ -143,8 +145,10 @@ async def test_edits_deletions_and_receipts_are_applied_to_what_comes_back(state
         (topics.RECEIPT_RECORDED, Receipt(state="delivered", at=NOW, external_id=f"vendor-{replies[1].id}")),
         (topics.RECEIPT_RECORDED, Receipt(state="failed", at=NOW, message_id=replies[2].id)),
     ]
-    await bus.append([event(kind, payload, life.conversation, f"e{n}") for n, (kind, payload) in enumerate(payloads)])
-    await again(state, bus)
+    await bus.append(
+        [build_envelope(kind, payload, life.conversation, f"e{n}") for n, (kind, payload) in enumerate(payloads)]
+    )
+    await rebuild_again(state, bus)
     after = {line.id: line for line in await state.transcript.read(life.conversation)}
     assert [after[line.id].text for line in questions] == ["better", "", "question 2"]
     assert not await state.transcript.edit(life.conversation, questions[0].id, "good", revision=1)
@@ -163,8 +167,10 @@ async def test_edited_and_deleted_replies_are_rebuilt_as_they_read_last(state: S
         (topics.DELIVERY_RECORDED, DeliveryOutcome(message_id="e0", part_of=replies[0].id, state="sent", at=NOW)),
         (topics.DELIVERY_RECORDED, DeliveryOutcome(message_id="e2", part_of=replies[1].id, state="sent", at=NOW)),
     ]
-    await bus.append([event(kind, payload, life.conversation, f"e{n}") for n, (kind, payload) in enumerate(payloads)])
-    await again(state, bus)
+    await bus.append(
+        [build_envelope(kind, payload, life.conversation, f"e{n}") for n, (kind, payload) in enumerate(payloads)]
+    )
+    await rebuild_again(state, bus)
     after = {line.id: line for line in await state.transcript.read(life.conversation)}
     assert [(after[line.id].text, after[line.id].state) for line in replies] == [("better", "sent"), ("", "deleted")]
 
@@ -184,15 +190,15 @@ async def test_a_persons_message_is_rebuilt_once_wherever_it_was_written(state: 
     sent = outbound(id="desk-out", author="person", text="from the desk", place="visitor")
     await bus.append(
         [
-            event(topics.MESSAGE_RECEIVED, desk, life.conversation, "desk"),
-            event(topics.MESSAGE_RECEIVED, app, life.conversation, "app"),
-            event(topics.MESSAGE_SEND, sent, life.conversation, "desk-out"),
+            build_envelope(topics.MESSAGE_RECEIVED, desk, life.conversation, "desk"),
+            build_envelope(topics.MESSAGE_RECEIVED, app, life.conversation, "app"),
+            build_envelope(topics.MESSAGE_SEND, sent, life.conversation, "desk-out"),
         ]
     )
     for line in (TranscriptMessage.of_inbound(app), TranscriptMessage.of_outbound(sent, "pending")):
         await state.transcript.add(life.conversation, line)
     before = await state.transcript.read(life.conversation)
-    await again(state, bus)
+    await rebuild_again(state, bus)
     after = await state.transcript.read(life.conversation)
     assert [(line.id, line.text) for line in after] == [(line.id, line.text) for line in before]
 
@@ -204,11 +210,14 @@ async def test_files_that_were_stored_and_what_a_voice_note_says_come_back(state
     gone = MessageDeleted(message_id=asked[1], deleted_at=NOW, place="visitor", contact_id=life.contact)
     await bus.append(
         [
-            *(event(topics.FILES_STORED, fact, life.conversation, f"files-{fact.message_id}") for fact in facts),
-            event(topics.MESSAGE_DELETED, gone, life.conversation, "gone"),
+            *(
+                build_envelope(topics.FILES_STORED, fact, life.conversation, f"files-{fact.message_id}")
+                for fact in facts
+            ),
+            build_envelope(topics.MESSAGE_DELETED, gone, life.conversation, "gone"),
         ]
     )
-    await again(state, bus)
+    await rebuild_again(state, bus)
     after = {line.id: line for line in await state.transcript.read(life.conversation)}
     assert [(after[id_].text, after[id_].attachments) for id_ in asked] == [("spoken", [attachment()]), ("", [])]
 
@@ -227,12 +236,12 @@ async def test_files_that_came_with_an_edit_come_back(state: State, bus: Bus) ->
     stored = FilesStored(message_id=asked[0], attachments=[attachment(), attachment("c" * 64)], at=NOW)
     await bus.append(
         [
-            event(topics.MESSAGE_EDITED, edit, life.conversation, "edit"),
-            event(topics.FILES_STORED, stored, life.conversation, "files"),
-            event(topics.MESSAGE_EDITED, edit, life.conversation, "edit"),
+            build_envelope(topics.MESSAGE_EDITED, edit, life.conversation, "edit"),
+            build_envelope(topics.FILES_STORED, stored, life.conversation, "files"),
+            build_envelope(topics.MESSAGE_EDITED, edit, life.conversation, "edit"),
         ]
     )
-    await again(state, bus)
+    await rebuild_again(state, bus)
     after = {line.id: line for line in await state.transcript.read(life.conversation)}
     assert after[asked[0]].attachments == [attachment(), attachment("c" * 64)]
 
@@ -245,7 +254,7 @@ async def test_only_the_lost_shards_are_touched(state: State, bus: Bus) -> None:
         # On the store alone: it would be gone if its shard were emptied.
         await state.transcript.edit(life.conversation, (await state.transcript.read(life.conversation))[0].id, "mark")
     before = [await life.picture() for life in lives]
-    report = await again(state, bus, lost)
+    report = await rebuild_again(state, bus, lost)
     assert [await life.picture() for life in lives] == before
     assert report.conversations == len(lives) - len(spared)
 
@@ -253,7 +262,7 @@ async def test_only_the_lost_shards_are_touched(state: State, bus: Bus) -> None:
 async def test_a_log_with_more_ids_than_fit_is_read_in_rounds(state: State, bus: Bus) -> None:
     lives = [await record_conversation(state, bus, f"visitor-{n}") for n in range(12)]
     before = [await life.picture() for life in lives]
-    report = await again(state, bus, limit=20)
+    report = await rebuild_again(state, bus, limit=20)
     assert report.rounds > 1
     assert (report.conversations, report.messages) == (12, 48)
     assert [await life.picture() for life in lives] == before
@@ -262,18 +271,18 @@ async def test_a_log_with_more_ids_than_fit_is_read_in_rounds(state: State, bus:
 async def test_rebuilding_twice_changes_nothing_more(state: State, bus: Bus) -> None:
     life = await record_conversation(state, bus, "visitor")
     await life.hear("not answered")
-    await again(state, bus)
+    await rebuild_again(state, bus)
     once = await life.picture()
-    await again(state, bus)
+    await rebuild_again(state, bus)
     assert await life.picture() == once
 
 
 async def test_a_record_that_cannot_be_decoded_is_left_out_and_counted(state: State, bus: Bus) -> None:
     life = await record_conversation(state, bus, "visitor")
-    bad = event(topics.MESSAGE_RECEIVED, Receipt(state="read", at=NOW), life.conversation, "poison")
+    bad = build_envelope(topics.MESSAGE_RECEIVED, Receipt(state="read", at=NOW), life.conversation, "poison")
     await bus.append([bad])
     before = await life.picture()
-    report = await again(state, bus)
+    report = await rebuild_again(state, bus)
     assert report.undecodable == 2, "it is met at both readings"
     assert await life.picture() == before
 
@@ -282,19 +291,19 @@ async def test_snapshots_of_a_newer_release_are_not_left_out_silently(state: Sta
     """An older release that met them would bring those conversations back empty: it leaves the shards lost."""
     life = await record_conversation(state, bus, "visitor")
     later = replace(
-        event(topics.CONVERSATION_SNAPSHOT, Receipt(state="read", at=NOW), life.conversation, "later"),
+        build_envelope(topics.CONVERSATION_SNAPSHOT, Receipt(state="read", at=NOW), life.conversation, "later"),
         type=topics.CONVERSATION_SNAPSHOT.replace(".v1", ".v2"),
     )
     await bus.append([later], topic=topics.STATE)
     with pytest.raises(SchemaMismatch, match=r"snapshot\.v2"):
-        await again(state, bus)
+        await rebuild_again(state, bus)
     assert await state.rebuild.check() == ALL_SHARDS
 
 
 async def test_an_address_learnt_later_still_leads_to_the_conversation(state: State, bus: Bus) -> None:
     life = await record_conversation(state, bus, "visitor")
     who = await state.contacts.get(TENANT, life.contact)
-    await again(state, bus)
+    await rebuild_again(state, bus)
     assert await state.contacts.get(TENANT, life.contact) == who
 
 
@@ -308,6 +317,6 @@ async def test_kafka_and_redis_together_bring_everything_back(
         lives = [await record_conversation(state, bus, f"visitor-{n}") for n in range(5)]
         await lives[0].answer([await lives[0].hear("more")], "of course", publish=False)
         before = [await life.picture() for life in lives]
-        report = await again(state, bus)
+        report = await rebuild_again(state, bus)
         assert [await life.picture() for life in lives] == before
         assert (report.conversations, report.contacts) == (5, 5)

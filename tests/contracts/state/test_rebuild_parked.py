@@ -17,7 +17,13 @@ from schemas.ports import Bus, Record, State, TopicPartition
 from tests.contracts.bus.engines import open_kafka
 from tests.contracts.bus.recording_consumer import open_consumer, wait_until
 from tests.contracts.state.engines import ALL_SHARDS, server_state
-from tests.contracts.state.recorded_history import CHANNELS, RecordedConversation, event, log, record_conversation
+from tests.contracts.state.recorded_history import (
+    CHANNELS,
+    RecordedConversation,
+    build_envelope,
+    open_log,
+    record_conversation,
+)
 from tests.contracts.state.samples import NOW, later
 
 INBOUND, OUTBOUND = topics.inbound("web"), topics.outbound("web")
@@ -41,11 +47,11 @@ def clock() -> Clock:
 
 @pytest.fixture
 async def bus(tmp_path: Path, clock: Clock) -> AsyncIterator[Bus]:
-    async with log(tmp_path / "log.db", clock) as bus:
+    async with open_log(tmp_path / "log.db", clock) as bus:
         yield bus
 
 
-async def again(
+async def rebuild_again(
     state: State, bus: Bus, shards: frozenset[int] = ALL_SHARDS, *, now: datetime = NOW, limit: int = 10_000
 ) -> RebuildReport:
     return await rebuild(bus, state.rebuild, shards, channels=CHANNELS, settle=0, now=now, limit=limit)
@@ -69,7 +75,7 @@ async def ask_and_delete(life: RecordedConversation, bus: Bus, message: str) -> 
     gone = MessageDeleted(message_id=message, deleted_at=NOW, place=life.visitor, contact_id=life.contact)
     asked = OwnerRequested(id="request", to="queue", expected_epoch=0, by="someone", at=NOW)
     kinds = [(topics.MESSAGE_DELETED, gone, "gone"), (topics.OWNER_REQUESTED, asked, "asked")]
-    await bus.append([event(kind, payload, life.conversation, id_) for kind, payload, id_ in kinds])
+    await bus.append([build_envelope(kind, payload, life.conversation, id_) for kind, payload, id_ in kinds])
     return ["gone", "asked"]
 
 
@@ -83,7 +89,7 @@ async def check_that_unsettled_ones_come_back(state: State, bus: Bus) -> None:
     await life.hear("the log still has this one to hand out")
     inbound, outbound = await on_log(bus, INBOUND, *waiting), await on_log(bus, OUTBOUND, reply)
     for _ in range(2):
-        report = await again(state, bus)
+        report = await rebuild_again(state, bus)
         assert report.parked == 5
         assert await state.parking.read(WORKERS, life.conversation, limit=99) == inbound
         assert await state.parking.read(SENDERS, life.conversation, limit=99) == outbound
@@ -113,7 +119,7 @@ async def test_a_turn_tells_what_was_handled_after_the_last_snapshot(state: Stat
     reply = await life.answer([await life.hear("late")], "answered", snapshot=False)
     await life.deliver(reply)
     await commit_everything(bus)
-    assert (await again(state, bus)).parked == 0
+    assert (await rebuild_again(state, bus)).parked == 0
 
 
 async def test_dead_lettered_records_stay_given_up(state: State, bus: Bus) -> None:
@@ -125,18 +131,18 @@ async def test_dead_lettered_records_stay_given_up(state: State, bus: Bus) -> No
         id="letter", code="handler_gave_up", reason="", attempts=5, topic=INBOUND, partition=given_up.partition,
         offset=given_up.offset, headers=dict(given_up.headers), first_at=NOW, last_at=NOW,
     )  # fmt: skip
-    await bus.append([event(topics.DEADLETTER_RECORDED, letter, life.conversation, "letter")])
+    await bus.append([build_envelope(topics.DEADLETTER_RECORDED, letter, life.conversation, "letter")])
     await commit_everything(bus)
-    await again(state, bus)
+    await rebuild_again(state, bus)
     assert await state.parking.read(WORKERS, life.conversation, limit=99) == [kept]
 
 
 async def test_an_undecodable_record_is_parked_so_that_it_is_dead_lettered(state: State, bus: Bus) -> None:
     life = await record_conversation(state, bus, "visitor")
     wrong = MessageDeleted(message_id="m", deleted_at=NOW, place="", contact_id="")
-    await bus.append([event(topics.MESSAGE_RECEIVED, wrong, life.conversation, "poison")])
+    await bus.append([build_envelope(topics.MESSAGE_RECEIVED, wrong, life.conversation, "poison")])
     await commit_everything(bus)
-    await again(state, bus)
+    await rebuild_again(state, bus)
     assert await state.parking.read(WORKERS, life.conversation, limit=99) == await on_log(bus, INBOUND, "poison")
 
 
@@ -148,7 +154,7 @@ async def test_records_that_are_too_old_are_left_alone(state: State, bus: Bus, c
     clock.now += timedelta(days=3)
     recent = await life.hear("recent")
     await commit_everything(bus)
-    assert (await again(state, bus, now=later(days=9))).parked == 1
+    assert (await rebuild_again(state, bus, now=later(days=9))).parked == 1
     assert await state.parking.read(WORKERS, life.conversation, limit=99) == await on_log(bus, INBOUND, recent)
 
 
@@ -157,7 +163,7 @@ async def test_surviving_records_keep_waiting_until_their_time(state: State, bus
     records = await on_log(bus, INBOUND, await life.hear("one"), await life.hear("two"))
     await commit_everything(bus)
     await state.parking.park(WORKERS, life.conversation, records[1:], until=later(600))
-    await again(state, bus)
+    await rebuild_again(state, bus)
     assert await state.parking.read(WORKERS, life.conversation, limit=99) == records
     assert await state.parking.list_conversations(WORKERS, SOURCES) == {
         life.conversation: (records[0].source, later(600))
@@ -169,8 +175,8 @@ async def test_only_the_lost_shards_are_parked_again_and_in_every_round(state: S
     said = {life.conversation: [await life.hear("one"), await life.hear("two")] for life in lives}
     await commit_everything(bus)
     lost = frozenset({shard_of(lives[0].conversation)})
-    assert (await again(state, bus, lost)).parked == 2 * sum(shard_of(one) in lost for one in said)
-    report = await again(state, bus, limit=20)
+    assert (await rebuild_again(state, bus, lost)).parked == 2 * sum(shard_of(one) in lost for one in said)
+    report = await rebuild_again(state, bus, limit=20)
     assert report.rounds > 1
     assert report.parked == 12
     for conversation, ids in said.items():

@@ -18,14 +18,14 @@ from infra.state.redis.engine import open_redis_state
 from schemas.errors import Parked, StateLost
 from schemas.ports import Batch, Bus, LaneHandler, State
 from schemas.topics import inbound, worker_group
-from tests.contracts.state.recorded_history import CHANNELS, log, record_conversation
+from tests.contracts.state.recorded_history import CHANNELS, open_log, record_conversation
 
 pytestmark = pytest.mark.scaled
 
 
 @pytest.fixture
 async def bus(tmp_path: Path) -> AsyncIterator[Bus]:
-    async with log(tmp_path / "log.db", lambda: datetime.now(UTC)) as bus:
+    async with open_log(tmp_path / "log.db", lambda: datetime.now(UTC)) as bus:
         yield bus
 
 
@@ -52,14 +52,14 @@ async def start(stoppable_redis: LocalRedis, bus: Bus) -> AsyncIterator[Callable
         await state.close()
 
 
-async def set_(event: asyncio.Event, seconds: float = 20) -> None:
+async def wait_until_set(event: asyncio.Event, seconds: float = 20) -> None:
     async with asyncio.timeout(seconds):
         await event.wait()
 
 
 async def test_a_brand_new_store_is_set_up_without_anybody_asking(start: Callable[[], Awaitable[Process]]) -> None:
     state, healer = await start()
-    await set_(healer.available)
+    await wait_until_set(healer.available)
     assert not healer.lost.is_set()
     await state.check_ready()
 
@@ -68,14 +68,14 @@ async def test_after_flushall_exactly_one_process_rebuilds_and_all_go_on(
     start: Callable[[], Awaitable[Process]], stoppable_redis: LocalRedis, bus: Bus
 ) -> None:
     processes = [await start() for _ in range(3)]
-    await asyncio.gather(*(set_(healer.available) for _, healer in processes))
+    await asyncio.gather(*(wait_until_set(healer.available) for _, healer in processes))
     assert sum(len(healer.reports) for _, healer in processes) == 1
     lives = [await record_conversation(processes[n % 3][0], bus, f"visitor-{n}") for n in range(6)]
     before = [await life.picture() for life in lives]
     async with Redis.from_url(stoppable_redis.url) as client:
         await client.flushall()
-    await asyncio.gather(*(set_(healer.lost) for _, healer in processes))
-    await asyncio.gather(*(set_(healer.available) for _, healer in processes))
+    await asyncio.gather(*(wait_until_set(healer.lost) for _, healer in processes))
+    await asyncio.gather(*(wait_until_set(healer.available) for _, healer in processes))
     assert [await life.picture() for life in lives] == before
     assert sum(len(healer.reports) for _, healer in processes) == 2
     assert [(await state.rebuild.check()) for state, _ in processes] == [frozenset()] * 3
@@ -86,7 +86,7 @@ async def test_records_parked_by_lanes_are_handled_after_flushall(
 ) -> None:
     """Its offsets were committed, so the log alone would never hand it out again; what was handled stays so."""
     state, healer = await start()
-    await set_(healer.available)
+    await wait_until_set(healer.available)
     life = await record_conversation(state, bus, "visitor")
     said = [await life.hear("one"), await life.hear("two")]
     topic, group = inbound("web"), worker_group("web")
@@ -122,8 +122,8 @@ async def test_records_parked_by_lanes_are_handled_after_flushall(
     await running
     async with Redis.from_url(stoppable_redis.url) as client:
         await client.flushall()
-    await set_(healer.lost)
-    await set_(healer.available)
+    await wait_until_set(healer.lost)
+    await wait_until_set(healer.available)
     assert healer.reports[-1].parked == 2
     second, running = member(handle)
     await until(both_seen)
@@ -139,8 +139,8 @@ async def test_a_rebuild_whose_process_died_is_done_by_another(
     await dead.leases.acquire("rebuild", "dead", ttl=1.0, now=datetime.now(UTC))
     await dead.rebuild.prepare(frozenset(range(256)))
     state, healer = await start()
-    await set_(healer.lost)
-    await set_(healer.available)
+    await wait_until_set(healer.lost)
+    await wait_until_set(healer.available)
     await state.check_ready()
     assert len(healer.reports) == 1
     with pytest.raises(StateLost):
@@ -152,13 +152,13 @@ async def test_a_server_that_is_down_meanwhile_delays_the_rebuild_and_nothing_el
     start: Callable[[], Awaitable[Process]], stoppable_redis: LocalRedis, bus: Bus
 ) -> None:
     state, healer = await start()
-    await set_(healer.available)
+    await wait_until_set(healer.available)
     life = await record_conversation(state, bus, "visitor")
     before: dict[str, Any] = await life.picture()
     async with Redis.from_url(stoppable_redis.url) as client:
         await client.flushall()
-    await set_(healer.lost)
+    await wait_until_set(healer.lost)
     await asyncio.to_thread(stoppable_redis.kill)
     await asyncio.to_thread(stoppable_redis.start)
-    await set_(healer.available)
+    await wait_until_set(healer.available)
     assert await life.picture() == before

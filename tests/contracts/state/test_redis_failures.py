@@ -16,8 +16,8 @@ from infra.state.recovery import StateRecovery
 from infra.state.redis.engine import open_redis_state
 from schemas.errors import StateLost, StateUnavailable
 from schemas.ports import State
-from tests.contracts.state.port_calls import OpenProcess, processes, set_up, succeeds
-from tests.contracts.state.recorded_history import CHANNELS, log, record_conversation
+from tests.contracts.state.port_calls import OpenProcess, processes, set_up, wait_until_it_succeeds
+from tests.contracts.state.recorded_history import CHANNELS, open_log, record_conversation
 from tests.contracts.state.samples import (
     NOW,
     begin_turn,
@@ -61,7 +61,7 @@ async def test_while_the_server_is_down_calls_fail_with_a_fix_and_nothing_acknow
     with pytest.raises(StateUnavailable):
         await state.check_ready()
     await asyncio.to_thread(stoppable_redis.start)
-    await succeeds(state.check_ready)
+    await wait_until_it_succeeds(state.check_ready)
     assert [message.id for message in await state.transcript.read(conversation)] == ["m1"]
     assert await state.transcript.add(conversation, line(id="m2")) == 2
 
@@ -78,7 +78,7 @@ async def test_a_server_that_hangs_fails_all_that_wait_after_one_timeout(
     finally:
         stoppable_redis.resume()
     assert {type(result) for result in results} == {StateUnavailable}
-    await succeeds(state.check_ready)
+    await wait_until_it_succeeds(state.check_ready)
 
 
 async def test_without_memory_a_call_fails_with_a_fix_and_nothing_of_it_is_written(state: State, server: Any) -> None:
@@ -144,7 +144,7 @@ async def test_signals_cross_processes_and_survive_a_restart_of_the_server(
         async with asyncio.timeout(30):
             waiting = asyncio.ensure_future(anext(reader))
             while not waiting.done():
-                await succeeds(lambda: other.signals.publish("typing", payload))
+                await wait_until_it_succeeds(lambda: other.signals.publish("typing", payload))
                 await asyncio.wait([waiting], timeout=0.05)
             while waiting.result() != payload:
                 waiting = asyncio.ensure_future(anext(reader))
@@ -161,7 +161,7 @@ async def test_a_server_that_evicts_keys_is_lost_and_comes_back_whole(
 ) -> None:
     """Under allkeys-lru single keys go while the head of their shard stays: that must not pass for an empty
     conversation. While it goes on nothing is served; when the operator has mended it, one rebuild brings all back."""
-    async with log(tmp_path / "log.db", lambda: NOW) as bus:
+    async with open_log(tmp_path / "log.db", lambda: NOW) as bus:
         lives = [await record_conversation(state, bus, f"visitor-{n}") for n in range(20)]
         before = [await life.picture() for life in lives]
         used = (await server.info("memory"))["used_memory"]

@@ -17,7 +17,14 @@ from schemas import ids
 from schemas.errors import StateLost
 from schemas.ports import State
 from tests.contracts.state.engines import ALL_SHARDS
-from tests.contracts.state.port_calls import OpenProcess, all_there, calls_of_all_ports, processes, set_up, succeeds
+from tests.contracts.state.port_calls import (
+    OpenProcess,
+    all_there,
+    calls_of_all_ports,
+    processes,
+    set_up,
+    wait_until_it_succeeds,
+)
 from tests.contracts.state.samples import (
     NOW,
     begin_turn,
@@ -111,7 +118,7 @@ async def test_a_redis_that_came_back_with_older_data_is_lost_for_everybody(
     backup = stoppable_redis.home / "backup"
     shutil.copytree(stoppable_redis.data_dir, backup)
     await asyncio.to_thread(stoppable_redis.start)
-    await succeeds(state.rebuild.check)
+    await wait_until_it_succeeds(state.rebuild.check)
     start = await begin_turn(state, conversation, "e1")
     assert await commit_turn(state, conversation, start, handled=["e1"]) == "committed"
     await asyncio.to_thread(stoppable_redis.kill)

@@ -45,7 +45,7 @@ class Store:
 
 
 @asynccontextmanager
-async def opened(path: Path, *, started: bool = False) -> AsyncIterator[Store]:
+async def open_store(path: Path, *, started: bool = False) -> AsyncIterator[Store]:
     """The log and the state in one file. ``started``: it was checked whole, as small files are."""
     database = Database.open(path)
     bus, state = SqliteBus(database, clock=lambda: NOW), open_sqlite_state(database)
@@ -76,7 +76,7 @@ async def looked_after(store: Store) -> AsyncIterator[StateRecovery]:
         await healer.close()
 
 
-async def pictures(store: Store) -> dict[str, Any]:
+async def read_everything(store: Store) -> dict[str, Any]:
     found = {}
     for page in (await store.state.conversations.list_page(TENANT, limit=200)).items:
         life = RecordedConversation(store.state, store.bus, page.origin.place)
@@ -86,37 +86,40 @@ async def pictures(store: Store) -> dict[str, Any]:
     return found
 
 
-async def shown(store: Store, before: dict[str, Any]) -> None:
+async def wait_until_restored(store: Store, before: dict[str, Any]) -> None:
     """Until all is there again: the records of turns come last, after conversations are served."""
 
     async def is_equal() -> bool:
-        return await pictures(store) == before
+        return await read_everything(store) == before
 
     await wait_for(is_equal)
 
 
-async def written(path: Path) -> dict[str, Any]:
-    async with opened(path) as store:
+async def write_history(path: Path) -> dict[str, Any]:
+    async with open_store(path) as store:
         await asyncio.gather(
             *(record_conversation(store.state, store.bus, f"visitor-{n}", turns=3) for n in range(LIVES))
         )
         async for record in await store.bus.read(topics.EVENTS):
             if record.headers["ce_type"] == topics.TURN_COMPLETED:
                 await store.state.turns.add(record.key, Turn.model_validate_json(record.value or b""))
-        return await pictures(store)
+        return await read_everything(store)
 
 
-def unsound(path: Path) -> list[str]:
+def list_damaged_tables(path: Path) -> list[str]:
     with closing(sqlite3.connect(path)) as file:
         return [name for name in tables() if damage_in(file, name)] + [damage_of_file(file)] * bool(
             damage_of_file(file)
         )
 
 
-async def mended(store: Store) -> None:
+async def wait_until_sound(store: Store) -> None:
     async def is_sound() -> bool:
         try:
-            return not await asyncio.to_thread(unsound, store.database.path) and not await store.state.rebuild.check()
+            return (
+                not await asyncio.to_thread(list_damaged_tables, store.database.path)
+                and not await store.state.rebuild.check()
+            )
         except Unavailable:
             return False
 
@@ -142,25 +145,25 @@ async def test_a_damaged_page_is_found_in_the_background_and_what_it_held_comes_
 ) -> None:
     """Nobody has asked for it: the file is read through from the beginning."""
     path = tmp_path / "parley.db"
-    before = await written(path)
+    before = await write_history(path)
     pages = leaves(path, place)
     damage(path, pages[len(pages) // 2])
-    assert unsound(path)
+    assert list_damaged_tables(path)
     with capture_logs() as said:
-        async with opened(path) as store, looked_after(store) as healer:
-            await mended(store)
+        async with open_store(path) as store, looked_after(store) as healer:
+            await wait_until_sound(store)
             await asyncio.wait_for(healer.available.wait(), 30)
-            await shown(store, before)
+            await wait_until_restored(store, before)
     events = {line["event"] for line in said}
     assert {"database.damaged", "database.mended"} <= events
-    assert unsound(path) == []
+    assert list_damaged_tables(path) == []
 
 
 async def test_nothing_that_is_written_passes_for_damage(tmp_path: Path) -> None:
     """Every operation of every port, then intents without outcomes and numbers without lines: the file is sound, and
     each of its rows can be read."""
     path = tmp_path / "parley.db"
-    async with opened(path) as store:
+    async with open_store(path) as store:
         for call in calls_of_all_ports(store.state):
             await call()
         life = await record_conversation(store.state, store.bus, "visitor")
@@ -176,7 +179,7 @@ async def test_nothing_that_is_written_passes_for_damage(tmp_path: Path) -> None
         await store.state.rebuild.restore(snapshot)  # a number is promised to each line, and no line is there
         await store.state.rebuild.finish(frozenset(range(256)))
         await store.state.deliveries.begin_send(life.conversation, outbound(), deadline=9, now=NOW)
-    assert unsound(path) == []
+    assert list_damaged_tables(path) == []
     with closing(sqlite3.connect(path)) as file:
         for table in tables().values():
             rows = ReadableRows(file, table)
@@ -189,8 +192,8 @@ async def test_a_read_of_a_damaged_page_triggers_a_check_of_the_file(
 ) -> None:
     """And is refused for now, not for ever."""
     path = tmp_path / "parley.db"
-    before = await written(path)
-    async with opened(path) as store, looked_after(store):
+    before = await write_history(path)
+    async with open_store(path) as store, looked_after(store):
         pages = leaves(path, "state_transcript")
         for page in pages:
             damage(path, page)
@@ -203,15 +206,15 @@ async def test_a_read_of_a_damaged_page_triggers_a_check_of_the_file(
                         break
                     except Unavailable:
                         await asyncio.sleep(0.02)
-        await mended(store)
-        assert await pictures(store) == before
+        await wait_until_sound(store)
+        assert await read_everything(store) == before
 
 
 async def test_while_pages_are_mended_everybody_is_refused_with_the_reason(tmp_path: Path) -> None:
     path = tmp_path / "parley.db"
-    await written(path)
+    await write_history(path)
     damage(path, leaves(path, "state_transcript")[0])
-    async with opened(path) as store, looked_after(store) as healer:
+    async with open_store(path) as store, looked_after(store) as healer:
         reasons = {
             await reason(ready) for ready in (store.bus.check_ready, store.state.check_ready) if not healer.reports
         }
@@ -220,7 +223,7 @@ async def test_while_pages_are_mended_everybody_is_refused_with_the_reason(tmp_p
                 reasons |= {await reason(store.bus.check_ready), await reason(store.state.check_ready)}
                 await asyncio.sleep(0)
         assert reasons - {""} == {"damaged pages are being repaired (state_transcript)", "state is being rebuilt"}
-        await mended(store)
+        await wait_until_sound(store)
         await store.bus.check_ready()
         await store.state.check_ready()
 
@@ -237,33 +240,33 @@ async def reason(ready: Callable[[], Awaitable[None]]) -> str:
 @pytest.mark.parametrize("place", ["state_conversations_owner", "bus_newest", "sqlite_autoindex_bus_partitions_1"])
 async def test_a_small_file_is_mended_before_it_is_served(tmp_path: Path, place: str) -> None:
     path = tmp_path / "parley.db"
-    before = await written(path)
+    before = await write_history(path)
     damage(path, leaves(path, place)[0])
-    async with opened(path, started=True) as store:
-        assert unsound(path) == []
-        assert await pictures(store) == before
+    async with open_store(path, started=True) as store:
+        assert list_damaged_tables(path) == []
+        assert await read_everything(store) == before
 
 
 async def test_a_damaged_log_is_not_served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither when it is found, nor, however large the file, by the process after: until it was restored."""
     monkeypatch.setattr(repair, "CHECKED_BYTES", 0)
     path = tmp_path / "parley.db"
-    await written(path)
+    await write_history(path)
     whole = tmp_path / "whole.db"
     pages = leaves(path, "bus_records")
     whole.write_bytes(path.read_bytes())
     damage(path, pages[1])
-    async with opened(path) as store:
+    async with open_store(path) as store:
         with pytest.raises(SetupError, match="bus_records") as refused:
             await asyncio.wait_for(store.mender.run(), 60)
     assert "parley state salvage" in refused.value.fix
     with pytest.raises(SetupError, match="bus_records"):
-        async with opened(path, started=True):
+        async with open_store(path, started=True):
             pass
     path.write_bytes(whole.read_bytes())
-    async with opened(path, started=True):
+    async with open_store(path, started=True):
         pass
-    async with opened(path, started=True):
+    async with open_store(path, started=True):
         pass
 
 
@@ -271,8 +274,8 @@ async def test_the_readable_records_of_a_damaged_log_are_salvaged(tmp_path: Path
     """All but the records on the damaged pages; the state is as it was, and the log goes on where it ended."""
     path, saved = tmp_path / "data/parley.db", tmp_path / "saved"
     path.parent.mkdir()
-    before = await written(path)
-    async with opened(path) as store:
+    before = await write_history(path)
+    async with open_store(path) as store:
         records = [record async for record in await store.bus.read(topics.EVENTS)]
         ends = {record.partition: record.offset for record in records}
     pages = leaves(path, "bus_records")
@@ -282,13 +285,13 @@ async def test_the_readable_records_of_a_damaged_log_are_salvaged(tmp_path: Path
     found = {one.table: one for one in await asyncio.to_thread(salvage, path.parent, saved)}
     assert not found["bus_records"].complete
     assert found["state_conversations"].complete
-    assert unsound(saved / "parley.db") == []
-    async with opened(saved / "parley.db", started=True) as store, looked_after(store) as healer:
+    assert list_damaged_tables(saved / "parley.db") == []
+    async with open_store(saved / "parley.db", started=True) as store, looked_after(store) as healer:
         await asyncio.wait_for(healer.available.wait(), 30)
         after = [record async for record in await store.bus.read(topics.EVENTS)]
         assert len(records) * 0.5 < len(after)
         assert {record.offset for record in after} <= {record.offset for record in records}
-        assert (await pictures(store)).keys() == before.keys()
+        assert (await read_everything(store)).keys() == before.keys()
         await record_conversation(store.state, store.bus, "late")
         grown = [record async for record in await store.bus.read(topics.EVENTS)]
         new = {(record.partition, record.offset) for record in grown} - {(one.partition, one.offset) for one in after}

@@ -54,7 +54,7 @@ async def world(tmp_path: Path) -> AsyncIterator[DurableStore]:
     await database.close()
 
 
-async def synced(world: DurableStore, call: Callable[[], Awaitable[object]]) -> int:
+async def find_sync_level(world: DurableStore, call: Callable[[], Awaitable[object]]) -> int:
     """The level of ``PRAGMA synchronous`` that the transactions of a call are committed with: the highest."""
     statements: list[str] = []
     # The first write that asks for nothing lowers the level; the writer raises it again where a work is durable.
@@ -70,7 +70,7 @@ Call = Callable[[DurableStore, str], Awaitable[object]]
 
 async def _commit(world: DurableStore, conversation: str) -> int:
     start = await begin_turn(world.state, conversation, "e")
-    return await synced(
+    return await find_sync_level(
         world,
         lambda: commit_turn(world.state, conversation, start, handled=["e"], outbox=[reply(conversation)]),
     )
@@ -106,14 +106,14 @@ LAZY: dict[str, Call] = {
 async def test_writes_that_are_announced_are_on_disk(world: DurableStore, name: str) -> None:
     conversation = new_id()
     await begin_turn(world.state, conversation)
-    assert await synced(world, lambda: DURABLE[name](world, conversation)) == FULL
+    assert await find_sync_level(world, lambda: DURABLE[name](world, conversation)) == FULL
 
 
 @pytest.mark.parametrize("name", LAZY)
 async def test_writes_that_nobody_is_told_of_cost_no_sync(world: DurableStore, name: str) -> None:
     conversation = new_id()
     await begin_turn(world.state, conversation)
-    assert await synced(world, lambda: LAZY[name](world, conversation)) == NORMAL
+    assert await find_sync_level(world, lambda: LAZY[name](world, conversation)) == NORMAL
 
 
 async def test_an_append_is_on_disk_when_it_returns(world: DurableStore) -> None:

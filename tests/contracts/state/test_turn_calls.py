@@ -32,7 +32,7 @@ async def commit(
     )
 
 
-async def leaves(state: State, conversation: str, made: CommitResult) -> Snapshot:
+async def read_snapshot(state: State, conversation: str, made: CommitResult) -> Snapshot:
     """The snapshot that a commit has answered, which says what is in the store, as it stands on the log."""
     held = await state.conversations.snapshot(conversation)
     assert made.snapshot is not None
@@ -52,12 +52,12 @@ async def test_a_commit_answers_the_snapshot_that_it_leaves(state: State) -> Non
     for version, sent in enumerate((2, 1, 0)):
         made = await commit(state, conversation, token=token, version=version, sent=sent, handled=f"e{version}")
         assert made.verdict == "committed"
-        await leaves(state, conversation, made)
+        await read_snapshot(state, conversation, made)
     pending = await state.conversations.read_outbox(conversation)
     await state.conversations.published(conversation, [event.id for event in pending])
     repeat = await commit(state, conversation, token=token, version=2, handled="e2")
     assert repeat.verdict == "committed"
-    assert (await leaves(state, conversation, repeat)).outbox == []
+    assert (await read_snapshot(state, conversation, repeat)).outbox == []
     assert await commit(state, conversation, token=token, version=2, handled="e9") == CommitResult("stale")
 
 
@@ -72,7 +72,7 @@ async def test_a_commit_answers_who_holds_the_conversation(state: State) -> None
     token = (await begin_turn(state, conversation)).token
     made = await commit(state, conversation, token=token, version=0, epoch=2, handled="e1")
     assert made.verdict == "committed"
-    assert (await leaves(state, conversation, made)).conversation.holder is not None
+    assert (await read_snapshot(state, conversation, made)).conversation.holder is not None
 
 
 async def test_begin_adds_messages_as_add_does_and_reads_the_last_lines(state: State) -> None:

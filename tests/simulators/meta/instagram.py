@@ -47,7 +47,7 @@ class Instagram(Api):
         mid = ""
         if files:
             found = [(_kind(each), self.address(each)) for each in files]
-            mid = self.sends(person, content.files(*found), reply_to=reply_to)
+            mid = self.sends(person, content.build_files(*found), reply_to=reply_to)
         return self.sends(person, {"text": text}, reply_to=reply_to) if text or not files else mid
 
     def sends(self, person: str, message: dict[str, Any], *, reply_to: str = "") -> str:

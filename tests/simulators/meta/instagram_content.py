@@ -10,7 +10,7 @@ def attachment(type_: str, **payload: Any) -> dict[str, Any]:
     return {"attachments": [{"type": type_, "payload": payload}]}
 
 
-def files(*found: tuple[str, str]) -> dict[str, Any]:
+def build_files(*found: tuple[str, str]) -> dict[str, Any]:
     """Kind (image, video, audio, file) and address of each."""
     return {"attachments": [{"type": kind, "payload": {"url": url}} for kind, url in found]}
 

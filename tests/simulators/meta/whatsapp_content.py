@@ -67,7 +67,7 @@ def template_button(text: str, payload: str) -> dict[str, Any]:
     return {"type": "button", "button": {"text": text, "payload": payload}}
 
 
-def order(*items: tuple[str, int, float], text: str = "") -> dict[str, Any]:
+def build_order(*items: tuple[str, int, float], text: str = "") -> dict[str, Any]:
     """Items: product, quantity, price."""
     listed = [
         {"product_retailer_id": product, "quantity": quantity, "item_price": price, "currency": "EUR"}

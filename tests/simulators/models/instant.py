@@ -17,7 +17,7 @@ NOT_FOUND = "NOT_FOUND"
 _SENTENCE = re.compile(r"[^\s#|>-][^\n]*?[.!](?=\s|$)")
 
 
-def said(body: dict[str, Any]) -> str:
+def quote_passage(body: dict[str, Any]) -> str:
     """Word for word, so that it passes the gate like any honest answer."""
     for message in reversed(body["messages"]):
         content = message["content"]
@@ -37,7 +37,11 @@ async def complete(request: web.Request) -> web.StreamResponse:
     about = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": body["model"]}
     usage = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
     chunks: list[dict[str, Any]] = [
-        {"choices": [{"index": 0, "delta": {"role": "assistant", "content": said(body)}, "finish_reason": None}]},
+        {
+            "choices": [
+                {"index": 0, "delta": {"role": "assistant", "content": quote_passage(body)}, "finish_reason": None}
+            ]
+        },
         {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]},
         {"choices": [], "usage": usage},
     ]

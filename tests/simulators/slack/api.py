@@ -57,7 +57,7 @@ class Api:
                 return answer(early.body)
             return self._call(request, name, args, token, http.content_type == "application/json")
 
-        return await faulty(self._slack, request, http, carry_out)
+        return await carry_out_with_faults(self._slack, request, http, carry_out)
 
     def _call(self, request: Request, name: str, args: Json, token: str, is_json: bool) -> web.StreamResponse:
         headers = {"X-OAuth-Scopes": ",".join(sorted(self._slack.scopes))}
@@ -104,7 +104,7 @@ def rate_limited(retry_after: float, code: str = "") -> web.Response:
     return answer({"ok": False, "error": code or "ratelimited"}, status=429, headers=headers)
 
 
-async def faulty(
+async def carry_out_with_faults(
     slack: Slack, request: Request, http: web.Request, carry_out: Callable[[], Awaitable[web.StreamResponse]]
 ) -> web.StreamResponse:
     """Carry out a request, unless or until the script has something else for it."""
@@ -128,7 +128,7 @@ def _instead(fault: Fault, http: web.Request) -> web.StreamResponse | None:
     if fault.kind == "limit":
         return rate_limited(fault.retry_after, fault.code)
     if fault.kind == "drop":
-        return cut(http)
+        return cut_connection(http)
     if fault.kind == "lose":
         return web.Response(status=fault.status, text=HTML, content_type="text/html")
     return None
@@ -138,7 +138,7 @@ async def _afterwards(fault: Fault, http: web.Request, response: web.StreamRespo
     if fault.kind == "fail_after":
         return _error(fault)
     if fault.kind == "drop_after":
-        return cut(http)
+        return cut_connection(http)
     if fault.kind == "garbage":
         return web.Response(text='{"ok": tru', content_type="application/json")
     await asyncio.sleep(fault.seconds)
@@ -150,7 +150,7 @@ def _error(fault: Fault) -> web.Response:
     return answer({"ok": False, "error": code}, status=fault.status)
 
 
-def cut(http: web.Request) -> web.StreamResponse:
+def cut_connection(http: web.Request) -> web.StreamResponse:
     assert http.transport is not None
     http.transport.abort()
     return web.Response(status=499)
@@ -159,7 +159,7 @@ def cut(http: web.Request) -> web.StreamResponse:
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def other(slack: Slack, operation: str, run: Callable[[web.Request, Request], Any]) -> Handler:
+def wrap_other_handler(slack: Slack, operation: str, run: Callable[[web.Request, Request], Any]) -> Handler:
     """A door beside the Web API, with the same ledger and the same faults."""
 
     async def handle(http: web.Request) -> web.StreamResponse:
@@ -170,6 +170,6 @@ def other(slack: Slack, operation: str, run: Callable[[web.Request, Request], An
             response: web.StreamResponse = await result if asyncio.iscoroutine(result) else result
             return response
 
-        return await faulty(slack, request, http, carry_out)
+        return await carry_out_with_faults(slack, request, http, carry_out)
 
     return handle

@@ -37,7 +37,7 @@ def content(call: Call) -> Json:
     return body
 
 
-def authorship(call: Call) -> Json:
+def describe_author(call: Call) -> Json:
     """A name of our choosing makes a message "of a bot" in the old sense, without a user."""
     bot = call.slack.bot
     profile = {"id": bot.bot_id, "app_id": bot.app_id, "name": bot.name, "deleted": False, "team_id": bot.team}
@@ -76,7 +76,7 @@ def target(call: Call, name: str = "channel") -> Room:
 
 def post_message(call: Call) -> Json:
     room = target(call)
-    body = {**authorship(call), **content(call), **thread(call, room)}
+    body = {**describe_author(call), **content(call), **thread(call, room)}
     if metadata := call.metadata():
         body["metadata"] = metadata
     if body.get("thread_ts") and is_true(call.args.get("reply_broadcast")):
@@ -95,7 +95,7 @@ def post_ephemeral(call: Call) -> Json:
     user = call.user()
     if user.id not in room.members:
         raise Refusal("user_not_in_channel")
-    body = {**authorship(call), **content(call), **thread(call, room)}
+    body = {**describe_author(call), **content(call), **thread(call, room)}
     post = call.slack.publish(room, call.slack.bot, {**body, "is_ephemeral": True}, to=user.id)
     return {"ok": True, "message_ts": post.ts}
 

@@ -13,7 +13,7 @@ COMMERCIAL = 15
 """Messages at a time for apps distributed outside of the Marketplace."""
 
 
-def told(call: Call, post: Post) -> Json:
+def describe_post(call: Call, post: Post) -> Json:
     """Metadata's payload is told only to who asks for it."""
     body = {**post.body, **thread_facts(post)}
     if body.get("metadata") and not is_true(call.args.get("include_all_metadata")):
@@ -21,7 +21,7 @@ def told(call: Call, post: Post) -> Json:
     return body
 
 
-def within(call: Call, posts: list[Post]) -> list[Post]:
+def select_within_bounds(call: Call, posts: list[Post]) -> list[Post]:
     """Those between ``oldest`` and ``latest``; a bound itself counts only when asked for."""
     oldest, latest = call.text("oldest", "0") or "0", call.text("latest") or "9999999999.999999"
     try:
@@ -39,8 +39,8 @@ def size(call: Call, default: int) -> int:
 
 def history(call: Call) -> Json:
     room = call.allow(call.joined(), "history")
-    posts, following = call.page(within(call, room.top()), size(call, 100))
-    messages = [told(call, post) for post in posts]
+    posts, following = call.page(select_within_bounds(call, room.top()), size(call, 100))
+    messages = [describe_post(call, post) for post in posts]
     more = bool(following["next_cursor"])
     answer: Json = {"ok": True, "messages": messages, "has_more": more, "pin_count": 0}
     return {**answer, "response_metadata": following} if more else answer
@@ -52,8 +52,8 @@ def replies(call: Call) -> Json:
     root = room.posts.get(asked.root)
     if root is None:
         raise Refusal("thread_not_found")
-    posts, following = call.page(within(call, room.replies(root.ts)), size(call, 1000))
-    messages = [told(call, post) for post in (root, *posts)]
+    posts, following = call.page(select_within_bounds(call, room.replies(root.ts)), size(call, 1000))
+    messages = [describe_post(call, post) for post in (root, *posts)]
     more = bool(following["next_cursor"])
     answer: Json = {"ok": True, "messages": messages, "has_more": more}
     return {**answer, "response_metadata": following} if more else answer
@@ -124,7 +124,7 @@ def join(call: Call) -> Json:
 KINDS = {"public_channel": "channel", "private_channel": "group", "mpim": "mpim", "im": "im"}
 
 
-def mine(call: Call) -> Json:
+def list_own_rooms(call: Call) -> Json:
     """The rooms that the app is in. The right to each kind that is asked for is needed."""
     kinds = [KINDS.get(kind.strip()) for kind in (call.text("types") or "public_channel").split(",")]
     if None in kinds:
@@ -144,7 +144,7 @@ def mine(call: Call) -> Json:
 
 
 METHODS: dict[str, Any] = {
-    "users.conversations": Method(mine, "", 3, json=False),
+    "users.conversations": Method(list_own_rooms, "", 3, json=False),
     "conversations.history": Method(history, "", 3, json=False),
     "conversations.replies": Method(replies, "", 3, json=False),
     "conversations.info": Method(info, "", 3, json=False),

@@ -65,7 +65,7 @@ def auth_test(call: Call) -> Json:
     return {"ok": True, **about, **who, "is_enterprise_install": False}
 
 
-def reacted(call: Call) -> tuple[Post, str]:
+def find_reaction(call: Call) -> tuple[Post, str]:
     if not call.text("channel") or not call.text("timestamp"):
         raise Refusal("no_item_specified")
     post = call.post(call.joined(), "timestamp")
@@ -101,7 +101,7 @@ def take_back(post: Post, person: Person, name: str) -> None:
 
 
 def reaction_add(call: Call) -> Json:
-    post, name = reacted(call)
+    post, name = find_reaction(call)
     react(post, call.slack.bot, name)
     call.slack.announcer.reacted(post, call.slack.bot, name, removed=False)
     call.slack.ledger.changed()
@@ -109,7 +109,7 @@ def reaction_add(call: Call) -> Json:
 
 
 def reaction_remove(call: Call) -> Json:
-    post, name = reacted(call)
+    post, name = find_reaction(call)
     take_back(post, call.slack.bot, name)
     call.slack.announcer.reacted(post, call.slack.bot, name, removed=True)
     call.slack.ledger.changed()

@@ -8,7 +8,7 @@ from typing import Any
 from aiohttp import web
 
 from tests.simulators.slack.calls import Call, Method
-from tests.simulators.slack.chat import authorship, target, thread
+from tests.simulators.slack.chat import describe_author, target, thread
 from tests.simulators.slack.core import Slack
 from tests.simulators.slack.encoding import Refusal, structure
 from tests.simulators.slack.storage import Promise
@@ -68,7 +68,7 @@ def complete_upload(call: Call) -> Json:
         files.append(_keep(call, promise, str(each.get("title") or "")))
         del call.slack.storage.promised[ticket]
     if room:
-        body = {"subtype": "file_share", **authorship(call), **about, "text": call.text("initial_comment")}
+        body = {"subtype": "file_share", **describe_author(call), **about, "text": call.text("initial_comment")}
         call.slack.limits.message(room.id)
         post = call.slack.publish(room, call.slack.bot, {**body, "files": files, "upload": False})
         for file in files:

@@ -10,7 +10,7 @@ import aiohttp
 from aiohttp import web
 
 from tests.simulators.slack import files
-from tests.simulators.slack.api import Api, other
+from tests.simulators.slack.api import Api, wrap_other_handler
 from tests.simulators.slack.core import Slack
 from tests.simulators.slack.event_delivery import Delivery, Outcome
 from tests.simulators.slack.interactions import Interactions
@@ -55,9 +55,9 @@ class SlackVendor(Slack):
         api = Api(self)
         app.router.add_route("*", "/api/{method}", api.handle)
         app.router.add_get("/link/", self._link)
-        upload = other(self, "files.upload", self._upload)
-        download = other(self, "files.download", lambda http, note: files.download(self, http, note))
-        respond = other(self, "response_url", self.responses.handle)
+        upload = wrap_other_handler(self, "files.upload", self._upload)
+        download = wrap_other_handler(self, "files.download", lambda http, note: files.download(self, http, note))
+        respond = wrap_other_handler(self, "response_url", self.responses.handle)
         app.router.add_post("/upload/v1/{ticket}", upload)
         app.router.add_get("/files-pri/{file}/{name:.*}", download)
         app.router.add_post("/{kind:actions|commands}/{team}/{secret}", respond)

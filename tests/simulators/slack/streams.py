@@ -6,7 +6,7 @@ from typing import Any
 
 from tests.simulators.slack import blocks
 from tests.simulators.slack.calls import Call, Method
-from tests.simulators.slack.chat import MARKDOWN, authorship, target, thread
+from tests.simulators.slack.chat import MARKDOWN, describe_author, target, thread
 from tests.simulators.slack.encoding import Refusal, structure
 from tests.simulators.slack.workspace import Json, Post, Stream
 
@@ -51,7 +51,7 @@ def start(call: Call) -> Json:
         call.user("recipient_user_id")
     chunks = chunks_of(call)
     call.slack.limits.message(room.id)
-    said = {**authorship(call), **thread(call, room), "text": ""}
+    said = {**describe_author(call), **thread(call, room), "text": ""}
     post = call.slack.publish(room, call.slack.bot, said)
     post.stream = Stream(call.slack.now())
     _add(call, post, chunks)

@@ -40,7 +40,7 @@ async def card(slack: SlackVendor, client: AsyncWebClient) -> Any:
     return slack.ledger.at(room.id)[0]
 
 
-async def pressed(slack: SlackVendor, listener: Listener, client: AsyncWebClient) -> Any:
+async def press_button(slack: SlackVendor, listener: Listener, client: AsyncWebClient) -> Any:
     """The payload of a press on a card's button."""
     await slack.choose("Ben", await card(slack, client), "Go")
     return next(each.payload for each in listener.received if b"payload=" in each.body)
@@ -48,7 +48,7 @@ async def pressed(slack: SlackVendor, listener: Listener, client: AsyncWebClient
 
 async def test_a_card_is_claimed_and_changes(slack: SlackVendor, listener: Listener, client: AsyncWebClient) -> None:
     """Who presses is in the payload; the card then has no button any more."""
-    payload = await pressed(slack, listener, client)
+    payload = await press_button(slack, listener, client)
     assert payload["user"]["id"] == slack.person("Ben").id
     assert payload["channel"]["name"] == "support"
     channel, ts = payload["channel"]["id"], payload["container"]["message_ts"]
@@ -95,7 +95,7 @@ async def test_a_modal_is_opened_filled_in_and_closed(
     slack: SlackVendor, listener: Listener, client: AsyncWebClient
 ) -> None:
     """What was filled in comes under block and action; without an answer it closes."""
-    payload = await pressed(slack, listener, client)
+    payload = await press_button(slack, listener, client)
     await client.views_open(trigger_id=payload["trigger_id"], view=modal(private_metadata="c1"))
     with pytest.raises(ValueError, match="Outcome"):
         await slack.interactions.submit("Ben", {"Note": "no outcome"})
@@ -112,7 +112,7 @@ async def test_a_modal_is_opened_filled_in_and_closed(
 
 async def test_the_answer_to_a_submission(slack: SlackVendor, listener: Listener, client: AsyncWebClient) -> None:
     """Shows errors, changes the view, puts another over it, or clears them all; no answer leaves it open."""
-    payload = await pressed(slack, listener, client)
+    payload = await press_button(slack, listener, client)
     await client.views_open(trigger_id=payload["trigger_id"], view=modal())
     submit = {"Outcome": "Spam"}
     listener.answers = [{"response_action": "errors", "errors": {"a": "Why?"}}]
@@ -136,7 +136,7 @@ async def test_the_answer_to_a_submission(slack: SlackVendor, listener: Listener
 
 async def test_views_that_are_refused(slack: SlackVendor, listener: Listener, client: AsyncWebClient) -> None:
     """A trigger is good once and for three seconds; titles are short; a changed view has another hash."""
-    payload = await pressed(slack, listener, client)
+    payload = await press_button(slack, listener, client)
     trigger = payload["trigger_id"]
     wrong = [
         modal(title={"type": "plain_text", "text": "x" * 25}),
@@ -165,7 +165,7 @@ async def test_views_that_are_refused(slack: SlackVendor, listener: Listener, cl
 
 async def test_closing_is_told_only_on_request(slack: SlackVendor, listener: Listener, client: AsyncWebClient) -> None:
     """Most modals are closed in silence."""
-    payload = await pressed(slack, listener, client)
+    payload = await press_button(slack, listener, client)
     await slack.settled()
     await client.views_open(trigger_id=payload["trigger_id"], view=modal())
     before = len(listener.received)
@@ -213,7 +213,7 @@ def web_text(text: str) -> web.Response:
 
 async def test_response_urls(slack: SlackVendor, listener: Listener, client: AsyncWebClient) -> None:
     """They need no token, work five times, for the person, for all, or on the message that was pressed."""
-    payload = await pressed(slack, listener, client)
+    payload = await press_button(slack, listener, client)
     url, channel = payload["response_url"], payload["channel"]["id"]
     ben = slack.person("Ben").id
     seen = []

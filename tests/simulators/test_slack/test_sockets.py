@@ -49,7 +49,7 @@ class App:
 
 
 @asynccontextmanager
-async def connected(slack: SlackVendor) -> AsyncIterator[App]:
+async def connect_app(slack: SlackVendor) -> AsyncIterator[App]:
     web = AsyncWebClient(slack.bot_token, base_url=slack.api_base)
     client = SocketModeClient(slack.app_token, web_client=web, ping_interval=0.5)
     app = App(client)
@@ -63,7 +63,7 @@ async def connected(slack: SlackVendor) -> AsyncIterator[App]:
 
 async def test_an_event_comes_in_an_envelope(slack: SlackVendor) -> None:
     """Once it is answered it does not come again."""
-    async with connected(slack) as app:
+    async with connect_app(slack) as app:
         ts = await slack.say("Ann", "hello")
         await slack.settled()
     (request,) = app.heard
@@ -74,7 +74,7 @@ async def test_an_event_comes_in_an_envelope(slack: SlackVendor) -> None:
 
 async def test_unanswered_envelopes_come_again(slack: SlackVendor) -> None:
     """In another envelope, with the number of the attempt and the same event id."""
-    async with connected(slack) as app:
+    async with connect_app(slack) as app:
         app.silent = 2
         await slack.say("Ann", "hello")
         await slack.settled()
@@ -90,7 +90,7 @@ async def test_unanswered_envelopes_come_again(slack: SlackVendor) -> None:
 @pytest.mark.parametrize("reason", ["refresh_requested", "link_disabled"])
 async def test_after_a_goodbye_the_sdk_comes_back(slack: SlackVendor, reason: Reason) -> None:
     """On a new ticket; what was said meanwhile arrives there."""
-    async with connected(slack) as app:
+    async with connect_app(slack) as app:
         await slack.sockets.disconnect(reason)
         await slack.say("Ann", "still there?")
         await slack.settled()
@@ -102,7 +102,7 @@ async def test_after_a_goodbye_the_sdk_comes_back(slack: SlackVendor, reason: Re
 async def test_a_socket_that_breaks_loses_nothing(slack: SlackVendor) -> None:
     """What was on it and not answered comes on the next one."""
     slack.sockets.ack_seconds = 15
-    async with connected(slack) as app:
+    async with connect_app(slack) as app:
         app.silent = 1
         await slack.say("Ann", "hello")
         await slack.ledger.until(lambda: app.heard)
@@ -114,7 +114,7 @@ async def test_a_socket_that_breaks_loses_nothing(slack: SlackVendor) -> None:
 
 async def test_any_of_several_sockets_gets_an_event(slack: SlackVendor) -> None:
     """Each event goes to one of them."""
-    async with connected(slack) as one, connected(slack) as other:
+    async with connect_app(slack) as one, connect_app(slack) as other:
         await slack.sockets.opened(2)
         for number in range(12):
             await slack.say("Ann", str(number))
@@ -170,7 +170,7 @@ async def test_a_command_is_answered_in_its_ack(slack: SlackVendor) -> None:
     """The person who typed it sees the answer, nobody else."""
     room = slack.channel("support")
     ann = slack.people.join(room, "Ann")
-    async with connected(slack) as app:
+    async with connect_app(slack) as app:
         await slack.settled()
         app.answer = {"text": "3 conversations wait"}
         assert await slack.interactions.command("Ann", room, "/queue") == app.answer

@@ -96,7 +96,7 @@ async def test_reactions_go_both_ways_and_are_taken_back_with_nothing(setting: S
     [
         (content.location(52.5, 13.4, name="Shop"), "location"),
         (content.contacts("Ben"), "contacts"),
-        (content.order(("nepenthes", 2, 9.5)), "order"),
+        (content.build_order(("nepenthes", 2, 9.5)), "order"),
         (content.flow_reply("not json"), "interactive"),
         (content.unsupported(), "unsupported"),
         (content.unsupported("foo"), "foo"),

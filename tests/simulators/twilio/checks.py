@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from multidict import MultiMapping
 
 from tests.simulators.twilio.account_state import AccountState
-from tests.simulators.twilio.content import fill
+from tests.simulators.twilio.content import fill_variables
 from tests.simulators.twilio.errors import TwilioError
 
 LONGEST_BODY = 1600
@@ -79,7 +79,7 @@ def _with_content(form: MultiMapping[str], world: AccountState) -> Draft:
     if content is None:
         raise TwilioError(21655)
     try:
-        filled = fill(content, form.get("ContentVariables", ""))
+        filled = fill_variables(content, form.get("ContentVariables", ""))
     except TwilioError as error:
         if error.code != 63021:
             raise

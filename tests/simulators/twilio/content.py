@@ -85,7 +85,7 @@ def _check_items(items: Any) -> None:
         raise TwilioError(20001, message="items must have different ids")
 
 
-def fill(content: Content, variables: str) -> ShownContent:
+def fill_variables(content: Content, variables: str) -> ShownContent:
     """Raises TwilioError. The richest type that there is wins, as on WhatsApp."""
     values = {**content.told.get("variables", {}), **_variables(variables)}
     types = json.loads(re.sub(r"{{(\w+)}}", lambda found: _inside(values, found[1]), json.dumps(content.types)))

@@ -54,7 +54,7 @@ def inbound_of(world: ConnectorEnvironment, **more: Any) -> InboundPipeline:
     )
 
 
-def event(
+def build_event(
     kind: str = topics.MESSAGE_RECEIVED, external_id: str = "1", revision: str = "", **payload: Any
 ) -> ChannelEvent:
     addresses = [Address(channel="slack", value="U1", assurance="channel")]
@@ -64,8 +64,8 @@ def event(
 async def test_a_redelivered_message_has_the_same_id_and_is_appended_again(
     world: ConnectorEnvironment, inbound: InboundPipeline
 ) -> None:
-    first = await inbound.accept(VENDOR, [event(text="hi")])
-    again = await inbound.accept(VENDOR, [event(text="hi")])
+    first = await inbound.accept(VENDOR, [build_event(text="hi")])
+    again = await inbound.accept(VENDOR, [build_event(text="hi")])
     assert first == again
     assert first[0].seq == 0
     assert len(await world.logged(topics.inbound("slack"))) == 2
@@ -74,10 +74,10 @@ async def test_a_redelivered_message_has_the_same_id_and_is_appended_again(
 async def test_an_edit_and_a_deletion_name_the_message_they_change(
     world: ConnectorEnvironment, inbound: InboundPipeline
 ) -> None:
-    (message,) = await inbound.accept(VENDOR, [event(text="hi")])
-    edit = event(topics.MESSAGE_EDITED, revision="17", text="hello", edited_at=world.clock())
-    later = event(topics.MESSAGE_EDITED, revision="18", text="hello!", edited_at=world.clock())
-    gone = event(topics.MESSAGE_DELETED, revision="19", deleted_at=world.clock())
+    (message,) = await inbound.accept(VENDOR, [build_event(text="hi")])
+    edit = build_event(topics.MESSAGE_EDITED, revision="17", text="hello", edited_at=world.clock())
+    later = build_event(topics.MESSAGE_EDITED, revision="18", text="hello!", edited_at=world.clock())
+    gone = build_event(topics.MESSAGE_DELETED, revision="19", deleted_at=world.clock())
     accepted = await inbound.accept(VENDOR, [edit, later, gone])
     assert len({message.event_id, *(one.event_id for one in accepted)}) == 4
     events = (await world.logged(topics.inbound("slack")))[1:]
@@ -93,7 +93,7 @@ async def test_a_receipt_keeps_the_vendors_id_of_the_message(
     world: ConnectorEnvironment, inbound: InboundPipeline
 ) -> None:
     payload = {"state": "read", "at": world.clock(), "external_id": "wamid"}
-    receipt = ChannelEvent(topics.RECEIPT_RECORDED, "T:C:1", "wamid:read", payload, event().addresses)
+    receipt = ChannelEvent(topics.RECEIPT_RECORDED, "T:C:1", "wamid:read", payload, build_event().addresses)
     await inbound.accept(VENDOR, [receipt])
     (logged,) = await world.logged(topics.inbound("slack"))
     assert logged.payload(Receipt).external_id == "wamid"
@@ -103,7 +103,7 @@ async def test_a_payload_that_does_not_fit_is_refused_and_the_whole_batch_with_i
     world: ConnectorEnvironment, inbound: InboundPipeline
 ) -> None:
     with pytest.raises(InvalidRequest, match="text"):
-        await inbound.accept(VENDOR, [event(text="good"), event(external_id="2", text="\x00")])
+        await inbound.accept(VENDOR, [build_event(text="good"), build_event(external_id="2", text="\x00")])
     assert await world.logged(topics.inbound("slack")) == []
 
 
@@ -115,7 +115,7 @@ async def test_nothing_is_shown_before_it_is_in_the_log(
 
     monkeypatch.setattr(world.bus, "append", away, raising=False)
     with pytest.raises(BusUnavailable):
-        await inbound.accept(WEB, [event(text="hi")])
+        await inbound.accept(WEB, [build_event(text="hi")])
     conversation = ids.conversation_id(TENANT, "web", ACCOUNT, "T:C:1")
     assert await world.state.transcript.read(conversation) == []
 
@@ -140,7 +140,7 @@ def opened(world: ConnectorEnvironment, monkeypatch: pytest.MonkeyPatch) -> list
 async def test_a_conversation_exists_once_its_first_message_is_accepted(
     world: ConnectorEnvironment, inbound: InboundPipeline
 ) -> None:
-    (accepted,) = await inbound.accept(VENDOR, [event(text="hi")])
+    (accepted,) = await inbound.accept(VENDOR, [build_event(text="hi")])
     made = await world.state.conversations.get(accepted.conversation)
     assert made is not None
     (logged,) = await world.logged(topics.inbound("slack"))
@@ -155,8 +155,8 @@ async def test_an_edit_or_a_receipt_makes_no_conversation(
     world: ConnectorEnvironment, inbound: InboundPipeline, opened: list[str]
 ) -> None:
     at = world.clock()
-    edit = event(topics.MESSAGE_EDITED, revision="17", text="hello", edited_at=at)
-    receipt = ChannelEvent(topics.RECEIPT_RECORDED, "T:C:1", "x", {"state": "read", "at": at}, event().addresses)
+    edit = build_event(topics.MESSAGE_EDITED, revision="17", text="hello", edited_at=at)
+    receipt = ChannelEvent(topics.RECEIPT_RECORDED, "T:C:1", "x", {"state": "read", "at": at}, build_event().addresses)
     await inbound.accept(VENDOR, [edit, receipt])
     assert opened == []
     assert await world.state.conversations.get(CONVERSATION) is None
@@ -165,12 +165,12 @@ async def test_an_edit_or_a_receipt_makes_no_conversation(
 async def test_a_conversation_is_opened_once_a_minute_however_much_is_said(
     world: ConnectorEnvironment, inbound: InboundPipeline, opened: list[str]
 ) -> None:
-    await inbound.accept(VENDOR, [event(external_id=str(n), text="hi") for n in range(3)])
+    await inbound.accept(VENDOR, [build_event(external_id=str(n), text="hi") for n in range(3)])
     world.clock.now += timedelta(seconds=59)
-    await inbound.accept(VENDOR, [event(external_id="4", text="hi")])
+    await inbound.accept(VENDOR, [build_event(external_id="4", text="hi")])
     assert opened == [CONVERSATION]
     world.clock.now += timedelta(seconds=1)
-    await inbound.accept(VENDOR, [event(external_id="5", text="hi")])
+    await inbound.accept(VENDOR, [build_event(external_id="5", text="hi")])
     assert opened == [CONVERSATION] * 2
 
 
@@ -179,7 +179,7 @@ async def test_only_so_many_opened_conversations_are_remembered(
 ) -> None:
     monkeypatch.setattr(caches, "MAX_ENTRIES", 2)
     for place in ("a", "b", "a", "c", "a", "b"):
-        addresses = event().addresses
+        addresses = build_event().addresses
         await inbound.accept(VENDOR, [ChannelEvent(topics.MESSAGE_RECEIVED, place, place, {"text": "hi"}, addresses)])
     # "b" was used longest ago when "c" came, so that it alone is opened again.
     assert opened == [ids.conversation_id(TENANT, "slack", ACCOUNT, place) for place in ("a", "b", "c", "b")]
@@ -194,10 +194,10 @@ async def test_a_message_is_not_accepted_while_its_conversation_cannot_be_opened
     with monkeypatch.context() as broken:
         broken.setattr(world.state.conversations, "open", away)
         with pytest.raises(StateUnavailable):
-            await inbound.accept(WEB, [event(text="hi")])
+            await inbound.accept(WEB, [build_event(text="hi")])
     conversation = ids.conversation_id(TENANT, "web", ACCOUNT, "T:C:1")
     assert await world.state.transcript.read(conversation) == []
-    (accepted,) = await inbound.accept(WEB, [event(text="hi")])
+    (accepted,) = await inbound.accept(WEB, [build_event(text="hi")])
     assert accepted.seq == 1
     assert await world.state.conversations.get(accepted.conversation) is not None
 
@@ -205,15 +205,15 @@ async def test_a_message_is_not_accepted_while_its_conversation_cannot_be_opened
 async def test_the_line_of_a_message_is_what_the_worker_would_add(
     world: ConnectorEnvironment, inbound: InboundPipeline
 ) -> None:
-    (accepted,) = await inbound.accept(WEB, [event(text="hi", locale="de")])
+    (accepted,) = await inbound.accept(WEB, [build_event(text="hi", locale="de")])
     (logged,) = await world.logged(topics.inbound("web"))
     line = TranscriptMessage.of_inbound(logged.payload(InboundMessage))
     # The worker adds the same line: one message, the same number.
     assert await world.state.transcript.add(accepted.conversation, line) == accepted.seq == 1
 
 
-def echoed(external_id: str) -> ChannelEvent:
-    said = event(external_id=external_id, text="I am Ben.", author={"kind": "person"})
+def build_echo(external_id: str) -> ChannelEvent:
+    said = build_event(external_id=external_id, text="I am Ben.", author={"kind": "person"})
     said.echo = True
     return said
 
@@ -221,9 +221,11 @@ def echoed(external_id: str) -> ChannelEvent:
 async def test_an_echo_of_what_we_sent_is_left_out_and_a_persons_is_a_message(
     world: ConnectorEnvironment, inbound: InboundPipeline
 ) -> None:
-    (first,) = await inbound.accept(VENDOR, [event(text="hi")])
+    (first,) = await inbound.accept(VENDOR, [build_event(text="hi")])
     await world.state.deliveries.bind(TENANT, "slack", ACCOUNT, "x-1", first.conversation, "r1")
-    accepted = await inbound.accept(VENDOR, [echoed("x-1"), echoed("x-2"), event(external_id="2", text="thanks")])
+    accepted = await inbound.accept(
+        VENDOR, [build_echo("x-1"), build_echo("x-2"), build_event(external_id="2", text="thanks")]
+    )
     assert len(accepted) == 2
     told = [each.payload(InboundMessage) for each in await world.logged(topics.inbound("slack"))]
     assert [(each.external_id, each.author.kind) for each in told] == [
@@ -236,14 +238,14 @@ async def test_an_echo_of_what_we_sent_is_left_out_and_a_persons_is_a_message(
 async def test_an_echo_is_refused_for_now_while_it_may_be_what_is_being_sent(
     world: ConnectorEnvironment, inbound: InboundPipeline
 ) -> None:
-    (first,) = await inbound.accept(VENDOR, [event(text="hi")])
+    (first,) = await inbound.accept(VENDOR, [build_event(text="hi")])
     sent = world.message("r1")
     begun = await world.state.deliveries.begin_send(first.conversation, sent, deadline=60, now=world.clock())
     assert begun == "go"
     with pytest.raises(Unavailable):
-        await inbound.accept(VENDOR, [echoed("x-1")])
+        await inbound.accept(VENDOR, [build_echo("x-1")])
     world.clock.now += timedelta(minutes=12)
-    assert len(await inbound.accept(VENDOR, [echoed("x-1")])) == 1
+    assert len(await inbound.accept(VENDOR, [build_echo("x-1")])) == 1
 
 
 async def known_as_sent(world: ConnectorEnvironment, external_id: str, conversation: str, message_id: str) -> None:
@@ -253,10 +255,10 @@ async def known_as_sent(world: ConnectorEnvironment, external_id: str, conversat
 async def test_a_reaction_belongs_where_its_message_is_whatever_place_the_vendor_names(
     world: ConnectorEnvironment, inbound: InboundPipeline
 ) -> None:
-    (asked,) = await inbound.accept(VENDOR, [event(text="hi")])
+    (asked,) = await inbound.accept(VENDOR, [build_event(text="hi")])
     await known_as_sent(world, "77.7", asked.conversation, "r1")
     payload = {"emoji": "👍", "at": world.clock()}
-    reaction = ChannelEvent(topics.REACTION_CHANGED, "T:C:77.7", "77.7", payload, event().addresses)
+    reaction = ChannelEvent(topics.REACTION_CHANGED, "T:C:77.7", "77.7", payload, build_event().addresses)
     (accepted,) = await inbound.accept(VENDOR, [reaction])
     assert accepted.conversation == asked.conversation
     logged = (await world.logged(topics.inbound("slack")))[-1].payload(ReactionChanged)
@@ -266,12 +268,14 @@ async def test_a_reaction_belongs_where_its_message_is_whatever_place_the_vendor
 async def test_a_reply_refers_to_our_message_id_when_it_is_known(
     world: ConnectorEnvironment, inbound: InboundPipeline
 ) -> None:
-    (asked,) = await inbound.accept(VENDOR, [event(text="hi")])
+    (asked,) = await inbound.accept(VENDOR, [build_event(text="hi")])
     await known_as_sent(world, "77.7", asked.conversation, "r1")
     await known_as_sent(world, "99.9", "somebody else's", "r2")
     line = TranscriptMessage(id=asked.event_id, author=Author(kind="contact"), text="hi", created_at=world.clock())
     await world.state.transcript.add(asked.conversation, line)
-    said = [event(external_id=f"2{n}", text="so?", answers=of) for n, of in enumerate(["77.7", "1", "88.8", "99.9"])]
+    said = [
+        build_event(external_id=f"2{n}", text="so?", answers=of) for n, of in enumerate(["77.7", "1", "88.8", "99.9"])
+    ]
     await inbound.accept(VENDOR, said)
     logged = [one.payload(InboundMessage) for one in (await world.logged(topics.inbound("slack")))[1:]]
     assert {one.answers: one.in_reply_to for one in logged} == {
@@ -285,7 +289,7 @@ async def test_a_reply_refers_to_our_message_id_when_it_is_known(
 async def test_of_a_quote_the_words_are_looked_up_where_the_vendor_gives_an_id_alone(
     world: ConnectorEnvironment, inbound: InboundPipeline
 ) -> None:
-    (asked,) = await inbound.accept(VENDOR, [event(text="hi")])
+    (asked,) = await inbound.accept(VENDOR, [build_event(text="hi")])
     cited = Citation(n=1, document="d", title="t", quote="Yes.")
     for name, state in (("r1", "sent"), ("r2", "deleted")):
         line = TranscriptMessage(
@@ -295,7 +299,7 @@ async def test_of_a_quote_the_words_are_looked_up_where_the_vendor_gives_an_id_a
         await world.state.transcript.mark(asked.conversation, [name], state)  # type: ignore[arg-type]
         await known_as_sent(world, f"vendor-{name}", asked.conversation, name)
     said = [
-        event(external_id=f"2{n}", text="so?", answers=of, quote=Quote(text=told))
+        build_event(external_id=f"2{n}", text="so?", answers=of, quote=Quote(text=told))
         for n, (of, told) in enumerate([("vendor-r1", ""), ("vendor-r2", ""), ("vendor-r1", "Told."), ("other", "")])
     ]
     await inbound.accept(VENDOR, said)
@@ -306,10 +310,10 @@ async def test_of_a_quote_the_words_are_looked_up_where_the_vendor_gives_an_id_a
 async def test_an_opt_out_is_recorded_in_the_state_and_on_the_log(
     world: ConnectorEnvironment, inbound: InboundPipeline
 ) -> None:
-    await inbound.accept(VENDOR, [event(text="hi")])
+    await inbound.accept(VENDOR, [build_event(text="hi")])
     for n, opted_out in enumerate((True, False)):
         payload: dict[str, Any] = {"opted_out": opted_out, "at": world.clock() + timedelta(seconds=n)}
-        await inbound.accept(VENDOR, [event(topics.CONTACT_CHANGED, f"stop{n}", **payload)])
+        await inbound.accept(VENDOR, [build_event(topics.CONTACT_CHANGED, f"stop{n}", **payload)])
         snapshot = (await world.logged(topics.STATE))[-1].payload(Contact)
         assert snapshot.opted_out == opted_out
         assert await world.state.contacts.get(TENANT, snapshot.id) == snapshot
@@ -348,7 +352,7 @@ async def test_a_message_that_is_told_with_an_address_more_is_still_one_message(
 # ── names ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def signed(
+def build_named_event(
     name: str,
     external_id: str = "1",
     *,
@@ -358,7 +362,7 @@ def signed(
     **more: Any,
 ) -> ChannelEvent:
     at = world.clock() - timedelta(seconds=ago)
-    return event(external_id=external_id, text="hi", author={"kind": kind, "name": name}, sent_at=at, **more)
+    return build_event(external_id=external_id, text="hi", author={"kind": kind, "name": name}, sent_at=at, **more)
 
 
 async def logged_names(world: ConnectorEnvironment) -> list[str]:
@@ -366,9 +370,9 @@ async def logged_names(world: ConnectorEnvironment) -> list[str]:
     return [each.payload(InboundMessage).author.name for each in logged]
 
 
-async def known(world: ConnectorEnvironment) -> Contact:
+async def load_contact(world: ConnectorEnvironment) -> Contact:
     contact, _ = await world.state.contacts.resolve(
-        TENANT, "slack", ACCOUNT, "T:C:1", event().addresses, now=world.clock()
+        TENANT, "slack", ACCOUNT, "T:C:1", build_event().addresses, now=world.clock()
     )
     return contact
 
@@ -376,9 +380,9 @@ async def known(world: ConnectorEnvironment) -> Contact:
 async def test_the_name_in_a_message_becomes_the_contacts_also_on_the_log(
     world: ConnectorEnvironment, inbound: InboundPipeline
 ) -> None:
-    await inbound.accept(VENDOR, [event(text="hi")])
-    await inbound.accept(VENDOR, [signed("Ann", "2", world=world, locale="en-US")])
-    contact = await known(world)
+    await inbound.accept(VENDOR, [build_event(text="hi")])
+    await inbound.accept(VENDOR, [build_named_event("Ann", "2", world=world, locale="en-US")])
+    contact = await load_contact(world)
     assert (contact.name, contact.locale) == ("Ann", "en-US")
     assert (await world.logged(topics.STATE))[-1].payload(Contact) == contact
 
@@ -386,28 +390,30 @@ async def test_the_name_in_a_message_becomes_the_contacts_also_on_the_log(
 async def test_a_newer_name_replaces_an_older_and_a_late_redelivery_brings_no_old_one_back(
     world: ConnectorEnvironment, inbound: InboundPipeline
 ) -> None:
-    first = signed("Ann", world=world)
+    first = build_named_event("Ann", world=world)
     await inbound.accept(VENDOR, [first])
     world.clock.now += timedelta(seconds=5)
-    await inbound.accept(VENDOR, [signed("Ann Bloom", "2", world=world)])
+    await inbound.accept(VENDOR, [build_named_event("Ann Bloom", "2", world=world)])
     await inbound.accept(VENDOR, [first])
-    assert (await known(world)).name == "Ann Bloom"
+    assert (await load_contact(world)).name == "Ann Bloom"
     assert await logged_names(world) == ["Ann", "Ann Bloom", "Ann"]
 
 
 async def test_a_message_without_a_name_is_signed_with_the_contacts(
     world: ConnectorEnvironment, inbound: InboundPipeline
 ) -> None:
-    await inbound.accept(VENDOR, [signed("Ann", world=world)])
-    await inbound.accept(VENDOR, [event(external_id="2", text="hi"), signed("", "3", world=world)])
+    await inbound.accept(VENDOR, [build_named_event("Ann", world=world)])
+    await inbound.accept(VENDOR, [build_event(external_id="2", text="hi"), build_named_event("", "3", world=world)])
     assert await logged_names(world) == ["Ann", "Ann", "Ann"]
 
 
 async def test_the_name_of_another_author_is_not_the_contacts_name(
     world: ConnectorEnvironment, inbound: InboundPipeline
 ) -> None:
-    await inbound.accept(VENDOR, [signed("Ann", world=world), signed("Mo", "2", kind="person", world=world)])
-    assert (await known(world)).name == "Ann"
+    await inbound.accept(
+        VENDOR, [build_named_event("Ann", world=world), build_named_event("Mo", "2", kind="person", world=world)]
+    )
+    assert (await load_contact(world)).name == "Ann"
     assert await logged_names(world) == ["Ann", "Mo"]
 
 
@@ -426,42 +432,42 @@ async def test_the_name_of_another_author_is_not_the_contacts_name(
 async def test_a_name_is_one_short_line_that_turns_nothing_around(
     world: ConnectorEnvironment, inbound: InboundPipeline, told: str, shown: str
 ) -> None:
-    await inbound.accept(VENDOR, [signed(told, world=world)])
+    await inbound.accept(VENDOR, [build_named_event(told, world=world)])
     assert await logged_names(world) == [shown]
-    assert (await known(world)).name == shown
+    assert (await load_contact(world)).name == shown
 
 
 async def test_a_name_of_the_future_can_be_replaced(world: ConnectorEnvironment, inbound: InboundPipeline) -> None:
-    await inbound.accept(VENDOR, [signed("Ann", ago=-86_400 * 365, world=world)])
+    await inbound.accept(VENDOR, [build_named_event("Ann", ago=-86_400 * 365, world=world)])
     world.clock.now += timedelta(seconds=1)
-    await inbound.accept(VENDOR, [signed("Ann Bloom", "2", world=world)])
-    assert (await known(world)).name == "Ann Bloom"
+    await inbound.accept(VENDOR, [build_named_event("Ann Bloom", "2", world=world)])
+    assert (await load_contact(world)).name == "Ann Bloom"
 
 
 async def test_a_name_that_is_known_costs_no_call_of_the_store(
     world: ConnectorEnvironment, inbound: InboundPipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await inbound.accept(VENDOR, [signed("Ann", world=world)])
+    await inbound.accept(VENDOR, [build_named_event("Ann", world=world)])
 
     async def asked(*_: Any, **__: Any) -> Any:
         raise AssertionError("the store was asked")
 
     monkeypatch.setattr(world.state.contacts, "resolve", asked)
     world.clock.now += timedelta(seconds=30)
-    await inbound.accept(VENDOR, [signed("Ann", "2", world=world)])
+    await inbound.accept(VENDOR, [build_named_event("Ann", "2", world=world)])
     assert await logged_names(world) == ["Ann", "Ann"]
 
 
 async def test_a_message_after_a_name_lookup_carries_the_name(world: ConnectorEnvironment) -> None:
     await world.bus.create_topics(topics.topic_specs(["slack"], partitions=3, small=3))
     at_work = inbound_of(world, profiled_channels=frozenset({"slack"}))
-    await at_work.accept(VENDOR, [event(text="hi")])
+    await at_work.accept(VENDOR, [build_event(text="hi")])
     change = ContactUpdate(at=world.clock(), name="Ann")
     await world.state.contacts.resolve(
-        TENANT, "slack", ACCOUNT, "T:C:1", event().addresses, now=world.clock(), change=change
+        TENANT, "slack", ACCOUNT, "T:C:1", build_event().addresses, now=world.clock(), change=change
     )
     world.clock.now += timedelta(seconds=4)
-    await at_work.accept(VENDOR, [event(external_id="2", text="hi")])
+    await at_work.accept(VENDOR, [build_event(external_id="2", text="hi")])
     assert await logged_names(world) == ["", "Ann"]
 
 
@@ -471,7 +477,7 @@ CARD = "4111 1111 1111 1111"
 async def test_a_card_is_masked_in_every_field_that_somebody_wrote(
     world: ConnectorEnvironment, inbound: InboundPipeline
 ) -> None:
-    said = event(
+    said = build_event(
         text=f"pay with {CARD}",
         author={"kind": "contact", "name": CARD},
         files=[RemoteFile(ref=CARD, name=f"{CARD}.png")],
@@ -480,8 +486,8 @@ async def test_a_card_is_masked_in_every_field_that_somebody_wrote(
         referral={"source": "ad", "ref": CARD, "body": CARD},
     )
     await inbound.accept(VENDOR, [said])
-    await inbound.accept(VENDOR, [event(topics.MESSAGE_EDITED, revision="2", text=CARD, edited_at=world.clock())])
-    await inbound.accept(VENDOR, [event(topics.CONTACT_CHANGED, revision="3", name=CARD, at=world.clock())])
+    await inbound.accept(VENDOR, [build_event(topics.MESSAGE_EDITED, revision="2", text=CARD, edited_at=world.clock())])
+    await inbound.accept(VENDOR, [build_event(topics.CONTACT_CHANGED, revision="3", name=CARD, at=world.clock())])
     logged = await world.logged(topics.inbound("slack")) + await world.logged(topics.STATE)
     held = [each.data.decode().replace(f'"ref":"{CARD}","name":"[card', "") for each in logged if each.data]
     assert [data for data in held if CARD in data] == [], "the vendor's own word for a file leads to it"
@@ -493,6 +499,6 @@ async def test_a_card_is_masked_in_every_field_that_somebody_wrote(
 async def test_a_number_that_the_tenant_gives_out_is_left_alone(world: ConnectorEnvironment) -> None:
     await world.bus.create_topics(topics.topic_specs(["slack"], partitions=3, small=3))
     inbound = inbound_of(world, own_numbers={TENANT: compile_own_numbers(["411-#############"])})
-    await inbound.accept(VENDOR, [event(text="it is 411-1111111111111")])
+    await inbound.accept(VENDOR, [build_event(text="it is 411-1111111111111")])
     (logged,) = await world.logged(topics.inbound("slack"))
     assert logged.payload(InboundMessage).text == "it is 411-1111111111111"

@@ -39,7 +39,7 @@ class TypingChannel(ScriptedChannel):
 
 
 @asynccontextmanager
-async def running(world: ConnectorEnvironment, *channels: TypingChannel) -> AsyncIterator[None]:
+async def run_indicators(world: ConnectorEnvironment, *channels: TypingChannel) -> AsyncIterator[None]:
     """One process each."""
     tasks = []
     for channel in channels:
@@ -59,7 +59,7 @@ async def running(world: ConnectorEnvironment, *channels: TypingChannel) -> Asyn
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def hint(
+async def publish_hint(
     world: ConnectorEnvironment, place: str, answers: str = "m1", ago: timedelta = timedelta(0), raw: bytes = b""
 ) -> None:
     about = TypingSignal(tenant=TENANT, account=ACCOUNT, place=place, answers=answers, at=world.clock() - ago)
@@ -70,15 +70,15 @@ async def test_the_vendor_is_told_once_however_often_and_in_how_many_processes_i
     world: ConnectorEnvironment,
 ) -> None:
     one, other = TypingChannel(), TypingChannel()
-    async with running(world, one, other):
+    async with run_indicators(world, one, other):
         for answers in ("m1", "m1", "m2"):
-            await hint(world, "p1", answers)
-        await hint(world, "p2", "m3")
+            await publish_hint(world, "p1", answers)
+        await publish_hint(world, "p2", "m3")
         async with asyncio.timeout(30):
             while len(one.seen_at) + len(other.seen_at) < 2:  # noqa: ASYNC110
                 await asyncio.sleep(0.005)
         world.clock.now += timedelta(seconds=6)
-        await hint(world, "p1", "m4")
+        await publish_hint(world, "p1", "m4")
         async with asyncio.timeout(30):
             while len(one.seen_at) + len(other.seen_at) < 3:  # noqa: ASYNC110
                 await asyncio.sleep(0.005)
@@ -90,9 +90,9 @@ async def test_late_or_invalid_typing_signals_are_left_out_and_the_next_is_shown
     world: ConnectorEnvironment, wrong: str
 ) -> None:
     channel = TypingChannel()
-    async with running(world, channel):
-        await hint(world, "p1", ago=MAX_AGE * 2, raw=b"{" if wrong == "nonsense" else b"")
-        await hint(world, "p2")
+    async with run_indicators(world, channel):
+        await publish_hint(world, "p1", ago=MAX_AGE * 2, raw=b"{" if wrong == "nonsense" else b"")
+        await publish_hint(world, "p2")
         await channel.until(1)
     assert channel.seen_at == [("p2", "m1")]
 
@@ -100,7 +100,7 @@ async def test_late_or_invalid_typing_signals_are_left_out_and_the_next_is_shown
 async def test_a_vendor_that_is_away_stops_nothing(world: ConnectorEnvironment) -> None:
     channel = TypingChannel()
     channel.away = True
-    async with running(world, channel):
-        await hint(world, "p1")
-        await hint(world, "p2")
+    async with run_indicators(world, channel):
+        await publish_hint(world, "p1")
+        await publish_hint(world, "p2")
         await channel.until(2)

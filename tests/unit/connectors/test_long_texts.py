@@ -35,15 +35,15 @@ async def inbound(world: ConnectorEnvironment, blobs: StoredBlobs) -> InboundPip
     return inbound_of(world, blobs=blobs)
 
 
-def event(channel: str, text: str, kind: str = topics.MESSAGE_RECEIVED, **payload: Any) -> ChannelEvent:
+def build_event(channel: str, text: str, kind: str = topics.MESSAGE_RECEIVED, **payload: Any) -> ChannelEvent:
     addresses = [Address(channel=channel, value="U1", assurance="channel")]
     return ChannelEvent(kind, "T:C:1", "1", {"text": text, **payload}, addresses)
 
 
-async def accepted(
+async def accept_text(
     world: ConnectorEnvironment, inbound: InboundPipeline, text: str, channel: str = "slack"
 ) -> InboundMessage:
-    await inbound.accept(Account(TENANT, channel, ACCOUNT, None), [event(channel, text)])
+    await inbound.accept(Account(TENANT, channel, ACCOUNT, None), [build_event(channel, text)])
     return (await world.logged(topics.inbound(channel)))[-1].payload(InboundMessage)
 
 
@@ -52,7 +52,7 @@ async def test_on_every_channel_a_long_text_is_cut_at_a_word_and_kept_whole(
     world: ConnectorEnvironment, inbound: InboundPipeline, blobs: StoredBlobs, channel: str
 ) -> None:
     text = " ".join(f"word{n}" for n in range(3_000))
-    message = await accepted(world, inbound, text, channel)
+    message = await accept_text(world, inbound, text, channel)
     assert MAX_TEXT - 200 < len(message.text) <= MAX_TEXT
     shown, rest = message.text.removesuffix(" …"), message.text[-2:]
     assert rest == " …"
@@ -66,12 +66,12 @@ async def test_on_every_channel_a_long_text_is_cut_at_a_word_and_kept_whole(
 async def test_a_text_of_the_longest_length_stays_as_it_is(
     world: ConnectorEnvironment, inbound: InboundPipeline, text: str
 ) -> None:
-    message = await accepted(world, inbound, text)
+    message = await accept_text(world, inbound, text)
     assert (message.text, message.attachments) == (text, [])
 
 
 async def test_one_endless_word_is_cut_too(world: ConnectorEnvironment, inbound: InboundPipeline) -> None:
-    message = await accepted(world, inbound, "x" * 20_000)
+    message = await accept_text(world, inbound, "x" * 20_000)
     assert len(message.text) <= MAX_TEXT
     assert message.attachments[0].size == 20_000
 
@@ -79,8 +79,8 @@ async def test_one_endless_word_is_cut_too(world: ConnectorEnvironment, inbound:
 async def test_the_same_delivery_again_has_the_same_message(
     world: ConnectorEnvironment, inbound: InboundPipeline
 ) -> None:
-    first = await accepted(world, inbound, "very long " * 2_000)
-    again = await accepted(world, inbound, "very long " * 2_000)
+    first = await accept_text(world, inbound, "very long " * 2_000)
+    again = await accept_text(world, inbound, "very long " * 2_000)
     # Each delivery stores a file of its own; what is not referenced in the end is collected.
     same = {"sent_at": again.sent_at, "attachments": again.attachments}
     assert first.model_copy(update=same) == again
@@ -92,7 +92,7 @@ async def test_no_part_of_a_card_is_in_the_message_or_in_the_file(
 ) -> None:
     filler = "word " * 4_000
     for before in (100, *range(MAX_TEXT - 140, MAX_TEXT + 140, 7), 12_000):
-        message = await accepted(world, inbound, f"{filler[:before]} {CARD} {filler}")
+        message = await accept_text(world, inbound, f"{filler[:before]} {CARD} {filler}")
         kept = (await blobs.get(TENANT, message.attachments[0].id))[1].decode()
         assert "[card ····1111]" in kept
         assert not any("4111" in each or "1111 1111" in each for each in (message.text, kept))
@@ -101,7 +101,7 @@ async def test_no_part_of_a_card_is_in_the_message_or_in_the_file(
 async def test_masking_that_shortens_the_text_leaves_no_card_number_at_its_end(
     world: ConnectorEnvironment, inbound: InboundPipeline
 ) -> None:
-    message = await accepted(world, inbound, f"{CARD} " * 1_000)
+    message = await accept_text(world, inbound, f"{CARD} " * 1_000)
     assert "4111" not in message.text
 
 
@@ -109,7 +109,7 @@ async def test_an_edit_that_is_too_long_brings_its_file(
     world: ConnectorEnvironment, inbound: InboundPipeline, blobs: StoredBlobs
 ) -> None:
     long = "changed my mind " * 1_000
-    edit = event("slack", long, topics.MESSAGE_EDITED, edited_at=world.clock())
+    edit = build_event("slack", long, topics.MESSAGE_EDITED, edited_at=world.clock())
     await inbound.accept(Account(TENANT, "slack", ACCOUNT, None), [edit])
     made = (await world.logged(topics.inbound("slack")))[-1].payload(MessageEdited)
     assert len(made.text) <= MAX_TEXT
@@ -132,7 +132,7 @@ async def test_nothing_is_accepted_while_the_file_cannot_be_stored(
 ) -> None:
     waiting = inbound_of(world, blobs=RefusingBlobs(Unavailable("the disk is full")))
     with pytest.raises(Unavailable):
-        await accepted(world, waiting, "long " * 4_000)
+        await accept_text(world, waiting, "long " * 4_000)
     assert await world.logged(topics.inbound("slack")) == []
 
 
@@ -140,5 +140,5 @@ async def test_nothing_is_accepted_while_the_file_cannot_be_stored(
 async def test_a_file_that_is_refused_is_named_and_the_message_is_accepted(
     world: ConnectorEnvironment, inbound: InboundPipeline, error: TooLarge | RateLimited
 ) -> None:
-    (file,) = (await accepted(world, inbound_of(world, blobs=RefusingBlobs(error)), "long " * 4_000)).attachments
+    (file,) = (await accept_text(world, inbound_of(world, blobs=RefusingBlobs(error)), "long " * 4_000)).attachments
     assert (file.missing, file.full_text) == (error.code, True)

@@ -244,7 +244,7 @@ BY_REPORT = DeliveryPolicy(reconciliation="receipt", settle_time=12, slow_settle
 # ── Doubt: an intent without an outcome ──────────────────────────────────────────────────────────────────────────────
 
 
-async def eventually(
+async def send_until_done(
     world: ConnectorEnvironment, sender: Callable[[], OutboundPipeline], *messages: OutboundMessage
 ) -> None:
     """As the lane does: whenever the conversation is parked, so much time passes."""
@@ -300,7 +300,7 @@ async def test_in_doubt_and_not_shown_waits_until_nobody_can_be_sending_it_any_m
 ) -> None:
     await intend(world)
     channel, begun = ScriptedChannel(policy=DeliveryPolicy(reconciliation="lookup", settle_time=30)), world.clock()
-    await eventually(world, lambda: world.outbound(channel))
+    await send_until_done(world, lambda: world.outbound(channel))
     assert (channel.sent, await world.facts()) == (["r1"], [("r1", "sent")])
     assert world.clock() - begun == timedelta(seconds=90)
 
@@ -316,12 +316,12 @@ async def test_an_answer_that_never_came_is_looked_up_and_found(world: Connector
 async def test_an_outcome_reported_by_webhook_is_awaited_and_then_unknown(world: ConnectorEnvironment) -> None:
     channel, begun = ScriptedChannel(SendUnknown("cut"), policy=BY_REPORT), world.clock()
     sender = world.outbound(channel)
-    await eventually(world, lambda: sender)
+    await send_until_done(world, lambda: sender)
     assert timedelta(seconds=60) <= world.clock() - begun < timedelta(seconds=65)
     assert (channel.sent, await world.facts()) == (["r1"], [("r1", "unknown")])
 
 
-async def elsewhere(
+async def report_other_message(
     world: ConnectorEnvironment, outbound: OutboundPipeline, reports: DeliveryReports, at: datetime
 ) -> None:
     """Someone else's message of the same account is reported on."""
@@ -338,8 +338,8 @@ async def test_a_send_of_which_no_report_came_while_others_came_is_sent_again_on
     sender, begun = world.outbound(channel, reports=reports), world.clock()
     with pytest.raises(Parked):
         await sender.handle(world.batch(world.message()))
-    await elsewhere(world, sender, reports, world.clock() + timedelta(seconds=1))
-    await eventually(world, lambda: sender)
+    await report_other_message(world, sender, reports, world.clock() + timedelta(seconds=1))
+    await send_until_done(world, lambda: sender)
     assert (channel.sent, await world.facts()) == (["r1", "r1"], [("r1", "sent")])
     assert timedelta(seconds=12) <= world.clock() - begun < timedelta(seconds=16)
 
@@ -349,8 +349,8 @@ async def test_news_from_before_the_send_is_no_evidence(world: ConnectorEnvironm
     sender = world.outbound(channel, reports=reports)
     with pytest.raises(Parked):
         await sender.handle(world.batch(world.message()))
-    await elsewhere(world, sender, reports, world.clock() - timedelta(seconds=10))
-    await eventually(world, lambda: sender)
+    await report_other_message(world, sender, reports, world.clock() - timedelta(seconds=10))
+    await send_until_done(world, lambda: sender)
     assert (channel.sent, await world.facts()) == (["r1"], [("r1", "unknown")])
 
 
@@ -359,7 +359,7 @@ async def test_nothing_is_sent_again_while_a_report_on_it_waits_to_be_applied(wo
     sender = world.outbound(channel, reports=reports)
     with pytest.raises(Parked):
         await sender.handle(world.batch(world.message()))
-    await elsewhere(world, sender, reports, world.clock() + timedelta(seconds=1))
+    await report_other_message(world, sender, reports, world.clock() + timedelta(seconds=1))
     told = Receipt(state="sent", at=world.clock(), external_id="x-1", marker="r1")
     event = Envelope.from_wire((record := world.record(told, topics.RECEIPT_RECORDED)).headers, record.value)
     await world.bus.append([event])
@@ -375,7 +375,7 @@ async def test_asking_what_became_of_a_send_takes_nothing_of_the_pace(world: Con
     policy = replace(BY_REPORT, contact_pace=RateLimit(per_second=0.001, burst=2))
     channel, begun = ScriptedChannel(SendUnknown("cut"), policy=policy), world.clock()
     sender = world.outbound(channel)
-    await eventually(world, lambda: sender, world.message("r1"), world.message("r2"))
+    await send_until_done(world, lambda: sender, world.message("r1"), world.message("r2"))
     assert channel.sent == ["r1", "r2"]
     assert await world.facts() == [("r1", "unknown"), ("r2", "sent")]
     assert world.clock() - begun < timedelta(seconds=65)
@@ -386,7 +386,7 @@ async def test_a_delay_after_a_resolved_doubt_leaves_no_doubt(world: ConnectorEn
         SendUnknown("later", denied=True), RetryLater("limit", retry_after_ms=60_000), policy=BY_REPORT
     )
     sender, begun = world.outbound(channel), world.clock()
-    await eventually(world, lambda: sender)
+    await send_until_done(world, lambda: sender)
     assert channel.sent == ["r1"] * 3
     assert world.clock() - begun < timedelta(seconds=100)
 
@@ -399,7 +399,7 @@ async def test_a_message_is_sent_again_at_most_twice_for_lack_of_a_report(world:
         try:
             await sender.handle(world.batch(world.message()))
         except Parked as parked:
-            await elsewhere(world, sender, reports, world.clock())
+            await report_other_message(world, sender, reports, world.clock())
             world.clock.now = parked.until
     assert (channel.sent, await world.facts()) == (["r1"] * 3, [("r1", "unknown")])
 
@@ -409,7 +409,7 @@ async def test_a_message_that_the_vendor_reports_as_not_sent_is_retried_within_s
 ) -> None:
     channel = ScriptedChannel(*[SendUnknown("later", denied=True)] * 3, policy=BY_REPORT)
     sender, begun = world.outbound(channel), world.clock()
-    await eventually(world, lambda: sender)
+    await send_until_done(world, lambda: sender)
     assert (channel.sent, await world.facts()) == (["r1"] * 4, [("r1", "sent")])
     assert world.clock() - begun < timedelta(seconds=20)
 
@@ -420,7 +420,7 @@ async def test_a_connection_that_broke_costs_seconds_where_the_vendor_can_be_ask
         SendUnknown("reset"), policy=DeliveryPolicy(reconciliation="lookup", deadline=60, settle_time=5)
     )
     sender, begun = world.outbound(channel), world.clock()
-    await eventually(world, lambda: sender)
+    await send_until_done(world, lambda: sender)
     assert (channel.sent, await world.facts()) == (["r1", "r1"], [("r1", "sent")])
     assert timedelta(seconds=5) <= world.clock() - begun < timedelta(seconds=7)
 
@@ -430,7 +430,7 @@ async def test_another_process_still_waits_for_the_deadline_of_an_intent(world: 
         SendUnknown("reset"), policy=DeliveryPolicy(reconciliation="lookup", deadline=60, settle_time=5)
     )
     begun = world.clock()
-    await eventually(world, lambda: world.outbound(channel))
+    await send_until_done(world, lambda: world.outbound(channel))
     assert channel.sent == ["r1", "r1"]
     assert world.clock() - begun >= timedelta(seconds=65)
 
@@ -439,7 +439,7 @@ async def test_a_vendor_that_may_still_be_at_it_is_given_longer(world: Connector
     policy = DeliveryPolicy(reconciliation="lookup", settle_time=5, slow_settle_time=30)
     channel = ScriptedChannel(SendUnknown("no answer in time", slow=True), policy=policy)
     sender, begun = world.outbound(channel), world.clock()
-    await eventually(world, lambda: sender)
+    await send_until_done(world, lambda: sender)
     assert channel.sent == ["r1", "r1"]
     assert world.clock() - begun >= timedelta(seconds=30)
 

@@ -30,7 +30,7 @@ def message(kind: Any = "agent", purpose: Any = "reply") -> OutboundMessage:
     )
 
 
-def ruled(
+def decide_after(
     policy: DeliveryPolicy, sent: OutboundMessage, ago: timedelta | None, *, reopens: bool = False
 ) -> SendDecision:
     wrote_at = None if ago is None else NOW - ago
@@ -38,7 +38,7 @@ def ruled(
 
 
 def test_without_a_window_everything_may_be_sent() -> None:
-    assert ruled(DeliveryPolicy(), message(), None) == SendDecision()
+    assert decide_after(DeliveryPolicy(), message(), None) == SendDecision()
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_without_a_window_everything_may_be_sent() -> None:
     [(timedelta(0), ""), (DAY, ""), (DAY + timedelta(seconds=1), "window_closed"), (None, "window_closed")],
 )
 def test_the_window_begins_with_the_contacts_last_message(ago: timedelta | None, refused: str) -> None:
-    assert ruled(DeliveryPolicy(window=DAY), message(), ago).refused == refused
+    assert decide_after(DeliveryPolicy(window=DAY), message(), ago).refused == refused
 
 
 @pytest.mark.parametrize(
@@ -60,11 +60,11 @@ def test_the_window_begins_with_the_contacts_last_message(ago: timedelta | None,
     ],
 )
 def test_only_a_person_may_write_in_the_longer_window(kind: str, ago: timedelta, expected: SendDecision) -> None:
-    assert ruled(DeliveryPolicy(window=DAY, person_window=WEEK), message(kind), ago) == expected
+    assert decide_after(DeliveryPolicy(window=DAY, person_window=WEEK), message(kind), ago) == expected
 
 
 def test_outside_the_window_a_template_may_reopen_it() -> None:
-    assert ruled(DeliveryPolicy(window=DAY), message(), 2 * DAY, reopens=True) == SendDecision(window_open=False)
+    assert decide_after(DeliveryPolicy(window=DAY), message(), 2 * DAY, reopens=True) == SendDecision(window_open=False)
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,7 @@ class Vendor(ScriptedChannel):
 
 
 @asynccontextmanager
-async def process(
+async def run_lookup(
     world: ConnectorEnvironment, vendor: Vendor, accounts: AccountConnections | None = None
 ) -> AsyncIterator[ProfileLookup]:
     asked = ProfileLookup(
@@ -62,7 +62,7 @@ async def process(
     await asked.close()
 
 
-def hears(
+def hear_message(
     world: ConnectorEnvironment,
     asked: ProfileLookup,
     contact: str = "",
@@ -82,7 +82,7 @@ def hears(
     asked.enqueue_authors([world.record(message, topics.MESSAGE_RECEIVED, account=account)])
 
 
-async def idle(asked: ProfileLookup) -> None:
+async def wait_until_idle(asked: ProfileLookup) -> None:
     """Until everybody who was to be asked for was."""
     async with asyncio.timeout(30):
         while not asked.is_idle:  # noqa: ASYNC110  # nothing tells
@@ -95,7 +95,7 @@ async def contact_of(world: ConnectorEnvironment, id_: str = "") -> Contact:
     return found
 
 
-async def newcomer(world: ConnectorEnvironment, value: str) -> Contact:
+async def create_contact(world: ConnectorEnvironment, value: str) -> Contact:
     contact, _ = await world.state.contacts.resolve(
         TENANT, CHANNEL, ACCOUNT, value, [Address(channel=CHANNEL, value=value)], now=world.clock()
     )
@@ -105,9 +105,9 @@ async def newcomer(world: ConnectorEnvironment, value: str) -> Contact:
 async def test_a_contact_who_writes_gets_the_vendors_name_and_locale_also_on_the_log(
     world: ConnectorEnvironment,
 ) -> None:
-    async with process(world, Vendor()) as asked:
-        hears(world, asked)
-        await idle(asked)
+    async with run_lookup(world, Vendor()) as asked:
+        hear_message(world, asked)
+        await wait_until_idle(asked)
     known = await contact_of(world)
     assert (known.name, known.locale, known.named_at) == ("Ann Bloom", "en-US", world.clock())
     assert [each.payload(Contact) for each in await world.logged(topics.STATE)] == [known]
@@ -117,28 +117,28 @@ async def test_a_name_holds_for_a_day_in_every_process_and_then_a_newer_one_take
     world: ConnectorEnvironment,
 ) -> None:
     first, second = Vendor(), Vendor(Profile("Ann Green"))
-    async with process(world, first) as asked, process(world, second) as another:
-        hears(world, asked)
-        hears(world, asked)
-        await idle(asked)
+    async with run_lookup(world, first) as asked, run_lookup(world, second) as another:
+        hear_message(world, asked)
+        hear_message(world, asked)
+        await wait_until_idle(asked)
         world.clock.now += NAME_TTL - timedelta(seconds=1)
         for each in (asked, another):
-            hears(world, each)
-            await idle(each)
+            hear_message(world, each)
+            await wait_until_idle(each)
         assert (first.questions, second.questions) == (["p"], [])
         world.clock.now += timedelta(seconds=2)
-        hears(world, another)
-        await idle(another)
+        hear_message(world, another)
+        await wait_until_idle(another)
     assert (second.questions, (await contact_of(world)).name) == (["p"], "Ann Green")
 
 
 async def test_of_several_processes_that_hear_somebody_at_once_one_asks(world: ConnectorEnvironment) -> None:
     one, other = Vendor(), Vendor()
-    async with process(world, one) as asked, process(world, other) as another:
+    async with run_lookup(world, one) as asked, run_lookup(world, other) as another:
         for each in (asked, another, asked):
-            hears(world, each)
-        await idle(asked)
-        await idle(another)
+            hear_message(world, each)
+        await wait_until_idle(asked)
+        await wait_until_idle(another)
     assert one.questions + other.questions == ["p"]
 
 
@@ -147,11 +147,11 @@ async def test_a_contact_without_a_name_is_looked_up_once_an_hour(
     world: ConnectorEnvironment, answer: Profile | None
 ) -> None:
     vendor = Vendor(answer)
-    async with process(world, vendor) as asked:
+    async with run_lookup(world, vendor) as asked:
         for pause in (timedelta(0), NO_PROFILE_PAUSE - timedelta(seconds=1), timedelta(seconds=2)):
             world.clock.now += pause
-            hears(world, asked)
-            await idle(asked)
+            hear_message(world, asked)
+            await wait_until_idle(asked)
     assert len(vendor.questions) == 2
     assert (await contact_of(world)).name == "Ann Bloom"
 
@@ -169,18 +169,18 @@ async def test_an_account_that_is_told_nothing_asks_for_nobody_for_a_while_and_s
 ) -> None:
     vendor = Vendor(error)
     accounts = AccountConnections(vendor, world.clock)
-    async with process(world, vendor, accounts) as asked:
-        hears(world, asked)
-        await idle(asked)
-        other = (await newcomer(world, "q")).id
+    async with run_lookup(world, vendor, accounts) as asked:
+        hear_message(world, asked)
+        await wait_until_idle(asked)
+        other = (await create_contact(world, "q")).id
         world.clock.now += rest - timedelta(seconds=1)
-        hears(world, asked, other, "q")
-        await idle(asked)
+        hear_message(world, asked, other, "q")
+        await wait_until_idle(asked)
         assert vendor.questions == ["p"]
         accounts.check_not_paused(Account(TENANT, CHANNEL, ACCOUNT, None))  # Parked, if its messages had to wait too
         world.clock.now += timedelta(seconds=61)
-        hears(world, asked, other, "q")
-        await idle(asked)
+        hear_message(world, asked, other, "q")
+        await wait_until_idle(asked)
     assert vendor.questions == ["p", "q"]
     assert (await contact_of(world, other)).name == "Ann Bloom"
 
@@ -191,13 +191,13 @@ async def test_a_vendor_that_does_not_answer_holds_up_nothing_and_is_given_up(
     monkeypatch.setattr(profiles, "LOOKUP_TIMEOUT", 0.01)
     vendor = Vendor()
     vendor.open.clear()
-    async with process(world, vendor) as asked:
-        hears(world, asked)  # returns at once
-        await idle(asked)
+    async with run_lookup(world, vendor) as asked:
+        hear_message(world, asked)  # returns at once
+        await wait_until_idle(asked)
         vendor.open.set()
         world.clock.now += MIN_PAUSE
-        hears(world, asked)
-        await idle(asked)
+        hear_message(world, asked)
+        await wait_until_idle(asked)
     assert vendor.questions == ["p", "p"]
     assert (await contact_of(world)).name == "Ann Bloom"
 
@@ -208,23 +208,23 @@ async def test_the_queue_and_the_memory_of_lookups_are_bounded(
     monkeypatch.setattr(profiles, "MAX_QUEUED", 3)
     monkeypatch.setattr(profiles, "MAX_REMEMBERED", 2)
     vendor = Vendor()
-    contacts = {f"q{number}": (await newcomer(world, f"q{number}")).id for number in range(6)}
-    async with process(world, vendor) as asked:
+    contacts = {f"q{number}": (await create_contact(world, f"q{number}")).id for number in range(6)}
+    async with run_lookup(world, vendor) as asked:
         for place, contact in contacts.items():
-            hears(world, asked, contact, place)
+            hear_message(world, asked, contact, place)
         assert asked.remembered_count == 2
-        await idle(asked)
+        await wait_until_idle(asked)
         assert vendor.questions == ["q0", "q1", "q2"]
-        hears(world, asked, contacts["q5"], "q5")
-        await idle(asked)
+        hear_message(world, asked, contacts["q5"], "q5")
+        await wait_until_idle(asked)
     assert vendor.questions[3:] == ["q5"]
 
 
 async def test_nobody_is_asked_about_for_what_a_person_says(world: ConnectorEnvironment) -> None:
     vendor = Vendor()
-    async with process(world, vendor) as asked:
-        hears(world, asked, author=Author(kind="person", name="Mo"))
-        await idle(asked)
+    async with run_lookup(world, vendor) as asked:
+        hear_message(world, asked, author=Author(kind="person", name="Mo"))
+        await wait_until_idle(asked)
     assert vendor.questions == []
 
 
@@ -241,9 +241,9 @@ async def test_a_contact_that_changes_while_its_name_is_published_is_published_a
         return await append(envelopes)  # type: ignore[arg-type]
 
     monkeypatch.setattr(world.bus, "append", slow)
-    async with process(world, Vendor()) as asked:
-        hears(world, asked)
-        await idle(asked)
+    async with run_lookup(world, Vendor()) as asked:
+        hear_message(world, asked)
+        await wait_until_idle(asked)
     last = (await world.logged(topics.STATE))[-1].payload(Contact)
     assert last == await contact_of(world)
     assert (last.name, alias in last.addresses) == ("Ann Bloom", True)
@@ -256,14 +256,14 @@ async def test_a_store_that_is_away_is_asked_again_a_minute_later(
         raise StateUnavailable("gone")
 
     vendor = Vendor()
-    async with process(world, vendor) as asked:
+    async with run_lookup(world, vendor) as asked:
         with monkeypatch.context() as patch:
             patch.setattr(world.state.contacts, "get", away)
-            hears(world, asked)
-            await idle(asked)
+            hear_message(world, asked)
+            await wait_until_idle(asked)
         world.clock.now += MIN_PAUSE
-        hears(world, asked)
-        await idle(asked)
+        hear_message(world, asked)
+        await wait_until_idle(asked)
     assert (await contact_of(world)).name == "Ann Bloom"
 
 
@@ -271,28 +271,28 @@ async def test_while_an_account_is_paused_nobody_is_asked_for(world: ConnectorEn
     vendor = Vendor()
     accounts = AccountConnections(vendor, world.clock)
     accounts.pause(Account(TENANT, CHANNEL, ACCOUNT, None), timedelta(minutes=5), "the token was revoked")
-    async with process(world, vendor, accounts) as asked:
-        hears(world, asked)
-        await idle(asked)
+    async with run_lookup(world, vendor, accounts) as asked:
+        hear_message(world, asked)
+        await wait_until_idle(asked)
         assert vendor.questions == []
         world.clock.now += timedelta(minutes=5)
-        hears(world, asked)
-        await idle(asked)
+        hear_message(world, asked)
+        await wait_until_idle(asked)
     assert (await contact_of(world)).name == "Ann Bloom"
 
 
 async def test_an_account_that_is_slow_holds_up_no_other(world: ConnectorEnvironment) -> None:
     vendor, slow = Vendor(), asyncio.Event()
     vendor.open = slow
-    async with process(world, vendor) as asked:
-        hears(world, asked)
+    async with run_lookup(world, vendor) as asked:
+        hear_message(world, asked)
         async with asyncio.timeout(30):
             while not vendor.questions:  # noqa: ASYNC110
                 await asyncio.sleep(0)
         vendor.open = asyncio.Event()
         vendor.open.set()
-        other = await newcomer(world, "q")
-        hears(world, asked, other.id, "q", account="another")
+        other = await create_contact(world, "q")
+        hear_message(world, asked, other.id, "q", account="another")
         async with asyncio.timeout(30):
             while not (await contact_of(world, other.id)).name:  # noqa: ASYNC110
                 await asyncio.sleep(0)

@@ -26,7 +26,7 @@ async def add(world: ConnectorEnvironment, n: int, kind: Any = "agent", state: A
     await world.state.transcript.add(world.conversation, line)
 
 
-async def states(world: ConnectorEnvironment) -> list[str]:
+async def list_states(world: ConnectorEnvironment) -> list[str]:
     found: list[str] = []
     while page := await world.state.transcript.read(world.conversation, after=len(found)):
         found += [line.state for line in page]
@@ -54,14 +54,14 @@ async def test_reading_up_to_a_number_marks_what_was_sent_and_nothing_else(world
     for n, (kind, state) in enumerate(kinds):
         await add(world, n, kind, state)
     await receipts(world).handle(batch(world, Receipt(state="read", at=world.clock(), up_to_seq=6)))
-    assert await states(world) == ["received", "read", "read", "read", "failed", "dropped", "sent"]
+    assert await list_states(world) == ["received", "read", "read", "read", "failed", "dropped", "sent"]
 
 
 async def test_everything_unread_below_is_marked_however_much_it_is(world: ConnectorEnvironment) -> None:
     for n in range(250):
         await add(world, n)
     await receipts(world).handle(batch(world, Receipt(state="read", at=world.clock(), up_to_seq=10_000)))
-    assert await states(world) == ["read"] * 250
+    assert await list_states(world) == ["read"] * 250
 
 
 async def test_watchers_are_told_what_changed(world: ConnectorEnvironment) -> None:
@@ -81,7 +81,7 @@ async def test_a_receipt_finds_its_message_by_either_id_and_never_lowers_a_state
             Receipt(state="delivered", at=world.clock(), message_id="l0"),
         )
     )
-    assert await states(world) == ["read"]
+    assert await list_states(world) == ["read"]
 
 
 async def test_our_own_id_given_back_ends_the_doubt(world: ConnectorEnvironment) -> None:
@@ -96,7 +96,7 @@ async def test_our_own_id_given_back_ends_the_doubt(world: ConnectorEnvironment)
     await sender.handle(world.batch(world.message("l0")))
     outcome = await world.outcome("l0")
     assert outcome is not None
-    assert (channel.sent, outcome.state, await states(world)) == (["l0"], "sent", ["delivered"])
+    assert (channel.sent, outcome.state, await list_states(world)) == (["l0"], "sent", ["delivered"])
     found = await world.state.deliveries.by_external_id("shop", "web", "main", "x-9")
     assert found == (world.conversation, "l0")
 
@@ -120,7 +120,7 @@ async def test_our_own_id_given_back_in_the_moment_in_which_the_sender_gives_up_
     monkeypatch.setattr(world.state.deliveries, "intent_deadline", told_meanwhile)
     await sender.handle(world.batch(world.message("l0")))
     await receipts(world).handle(told)
-    assert (channel.sent, await world.facts(), await states(world)) == (["l0"], [("l0", "sent")], ["delivered"])
+    assert (channel.sent, await world.facts(), await list_states(world)) == (["l0"], [("l0", "sent")], ["delivered"])
 
 
 async def test_our_own_id_given_back_ends_the_doubt_behind_a_receipt_that_waits(world: ConnectorEnvironment) -> None:
@@ -143,7 +143,7 @@ async def test_a_receipt_that_overtakes_the_answer_marks_the_line_once_it_is_wri
         await receipts(world).handle(told)
     await world.outbound(ScriptedChannel()).handle(world.batch(world.message("r1")))
     await receipts(world).handle(told)
-    assert await states(world) == ["read"]
+    assert await list_states(world) == ["read"]
 
 
 async def test_a_receipt_of_a_known_message_waits_for_its_line_too(world: ConnectorEnvironment) -> None:
@@ -153,7 +153,7 @@ async def test_a_receipt_of_a_known_message_waits_for_its_line_too(world: Connec
         await receipts(world).handle(told)
     await add(world, 0)
     await receipts(world).handle(told)
-    assert await states(world) == ["read"]
+    assert await list_states(world) == ["read"]
 
 
 async def test_a_piece_that_arrived_says_nothing_of_the_whole_and_one_that_failed_does(
@@ -164,7 +164,7 @@ async def test_a_piece_that_arrived_says_nothing_of_the_whole_and_one_that_faile
     arrived = Receipt(state="read", at=world.clock(), marker=ids.part_id("l0", 0, 2), external_id="x-1")
     failed = Receipt(state="failed", at=world.clock(), marker=ids.part_id("l1", 0, 2), reason="blocked")
     await receipts(world).handle(batch(world, arrived, failed))
-    assert await states(world) == ["sent", "failed"]
+    assert await list_states(world) == ["sent", "failed"]
 
 
 async def test_a_receipt_that_is_faster_than_its_message_waits_ten_minutes_at_most(world: ConnectorEnvironment) -> None:
@@ -182,10 +182,10 @@ async def test_other_events_and_broken_ones_are_left_to_others(world: ConnectorE
     message = world.record(world.message())
     given.records[:0] = [broken, message]
     await receipts(world).handle(given)
-    assert await states(world) == ["read"]
+    assert await list_states(world) == ["read"]
 
 
-async def reacted(world: ConnectorEnvironment, emoji: str, *, on: str = "x1", **more: Any) -> None:
+async def apply_reaction(world: ConnectorEnvironment, emoji: str, *, on: str = "x1", **more: Any) -> None:
     reaction = ReactionChanged(
         external_id=on, place="p", contact_id=world.contact, emoji=emoji, at=world.clock(), **more
     )
@@ -197,45 +197,45 @@ async def feedback(world: ConnectorEnvironment) -> list[tuple[str, str, str]]:
     return [(each.message_id, each.contact_id, each.value) for each in told]
 
 
-async def bound(world: ConnectorEnvironment, n: int, kind: Any = "agent") -> None:
+async def bind_message(world: ConnectorEnvironment, n: int, kind: Any = "agent") -> None:
     await add(world, n, kind)
     await world.state.deliveries.bind("shop", "web", "main", f"x{n}", world.conversation, f"l{n}")
 
 
 async def test_a_thumb_on_an_answer_is_feedback_and_taking_it_back_undoes_it(world: ConnectorEnvironment) -> None:
-    await bound(world, 1)
+    await bind_message(world, 1)
     for emoji, taken_back in (("👍🏽", False), ("👍", True), (":-1:", False), ("❤️", False), ("❤️", True)):
-        await reacted(world, emoji, taken_back=taken_back)
+        await apply_reaction(world, emoji, taken_back=taken_back)
     assert await feedback(world) == [("l1", world.contact, value) for value in ("up", "none", "down")]
 
 
 async def test_a_different_reaction_takes_the_thumb_back_where_only_one_is_allowed(world: ConnectorEnvironment) -> None:
-    await bound(world, 1)
+    await bind_message(world, 1)
     for emoji, taken_back in (("👎️", False), ("😮", False), ("👍", False), ("", True)):
-        await reacted(world, emoji, taken_back=taken_back, only=True)
+        await apply_reaction(world, emoji, taken_back=taken_back, only=True)
     assert [value for _, _, value in await feedback(world)] == ["down", "none", "up", "none"]
 
 
 async def test_a_thumb_on_anything_but_an_answer_of_the_agent_is_no_feedback(world: ConnectorEnvironment) -> None:
     for n, kind in ((1, "person"), (2, "contact"), (3, "system")):
-        await bound(world, n, kind)
-        await reacted(world, "👍", on=f"x{n}")
-    await reacted(world, "👍", on="unknown")
+        await bind_message(world, n, kind)
+        await apply_reaction(world, "👍", on=f"x{n}")
+    await apply_reaction(world, "👍", on="unknown")
     await world.state.deliveries.bind("shop", "web", "main", "elsewhere", "another conversation", "l9")
-    await reacted(world, "👍", on="elsewhere")
+    await apply_reaction(world, "👍", on="elsewhere")
     assert await feedback(world) == []
 
 
 async def test_a_thumb_that_is_faster_than_the_line_of_its_answer_waits_for_it(world: ConnectorEnvironment) -> None:
     await world.state.deliveries.bind("shop", "web", "main", "x1", world.conversation, "l1")
     with pytest.raises(Parked):
-        await reacted(world, "👍")
+        await apply_reaction(world, "👍")
     await add(world, 1)
-    await reacted(world, "👍")
+    await apply_reaction(world, "👍")
     assert await feedback(world) == [("l1", world.contact, "up")]
 
 
-async def touches(world: ConnectorEnvironment) -> list[tuple[str, list[str]]]:
+async def list_desk_updates(world: ConnectorEnvironment) -> list[tuple[str, list[str]]]:
     events = await world.logged(topics.outbound("slack"))
     assert all(event.type == topics.DESK_UPDATE for event in events)
     return [(event.conversation, event.payload(DeskUpdate).changed) for event in events]
@@ -248,6 +248,6 @@ async def test_people_hear_how_far_their_own_words_have_come_and_of_no_others(wo
     seen = Receipt(state="read", at=world.clock(), up_to_seq=3)
     watching = ReceiptHandler(bus=world.bus, state=world.state, clock=world.clock, desk_tenants=frozenset({"shop"}))
     await receipts(world).handle(batch(world, Receipt(state="delivered", at=world.clock(), message_id="l1")))
-    assert await touches(world) == []
+    assert await list_desk_updates(world) == []
     await watching.handle(batch(world, seen))
-    assert await touches(world) == [(world.conversation, ["l1"])]
+    assert await list_desk_updates(world) == [(world.conversation, ["l1"])]

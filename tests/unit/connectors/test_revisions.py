@@ -41,7 +41,7 @@ class EditingChannel(ScriptedChannel):
         return reply
 
 
-def of(world: ConnectorEnvironment, kind: str, change: Any, name: str) -> Record:
+def build_record(world: ConnectorEnvironment, kind: str, change: Any, name: str) -> Record:
     record = world.record(change, kind)
     return replace(record, headers={**record.headers, "ce_id": name})
 
@@ -50,12 +50,12 @@ def edit(world: ConnectorEnvironment, text: str, *, revision: int = 1) -> Record
     change = MessageEdited(
         message_id="r1", place="p", contact_id=world.contact, text=text, edited_at=world.clock(), revision=revision
     )
-    return of(world, topics.MESSAGE_REVISE, change, f"edit-{revision}")
+    return build_record(world, topics.MESSAGE_REVISE, change, f"edit-{revision}")
 
 
-def removal(world: ConnectorEnvironment) -> Record:
+def build_removal(world: ConnectorEnvironment) -> Record:
     change = MessageDeleted(message_id="r1", place="p", contact_id=world.contact, deleted_at=world.clock())
-    return of(world, topics.MESSAGE_RETRACT, change, "removal")
+    return build_record(world, topics.MESSAGE_RETRACT, change, "removal")
 
 
 async def sent(world: ConnectorEnvironment, channel: EditingChannel, text: str = "one") -> None:
@@ -90,7 +90,7 @@ async def test_an_edit_changes_what_was_shown_and_then_the_transcript(world: Con
 async def test_a_deleted_reply_is_gone_at_the_vendor_and_loses_its_text(world: ConnectorEnvironment) -> None:
     channel = EditingChannel()
     await sent(world, channel, "one\nand more")
-    await change(world, channel, removal(world))
+    await change(world, channel, build_removal(world))
     assert channel.said == [("remove", "", "x-r1.0"), ("remove", "", "x-r1")]
     assert await line(world) == ("", "deleted")
 

@@ -29,7 +29,7 @@ async def team(world: DeskEnvironment) -> AsyncIterator[Team]:
         yield team
 
 
-async def acts(team: Team) -> list[DeskCommand]:
+async def list_commands(team: Team) -> list[DeskCommand]:
     topic = topics.outbound("slack")
     return [event.payload(DeskCommand) for event in await team.told(topics.DESK_COMMAND, topic)]
 
@@ -67,7 +67,7 @@ async def test_a_thread_that_is_none_of_ours_is_asked_about_once(team: Team) -> 
     await team.quiet()
     asked = [each for each in team.slack.ledger.requests if each.operation == "conversations.replies"]
     assert len(asked) == 1
-    assert await acts(team) == []
+    assert await list_commands(team) == []
 
 
 async def test_a_reply_told_eleven_times_under_other_event_ids_goes_out_once(team: Team) -> None:
@@ -77,8 +77,8 @@ async def test_a_reply_told_eleven_times_under_other_event_ids_goes_out_once(tea
     await team.heard()
     team.slack.redeliver(said.ts, times=10, at_once=True, other_event_ids=True)
     await team.quiet()
-    assert len(await acts(team)) == 11
-    assert len({act.id for act in await acts(team)}) == 1
+    assert len(await list_commands(team)) == 11
+    assert len({act.id for act in await list_commands(team)}) == 1
     assert await team.seen() == {talk.id: [("Hello", 0)]}
 
 
@@ -126,7 +126,7 @@ async def test_a_reaction_to_a_reply_that_is_no_note_means_nothing(team: Team) -
     await talk.react("Ben", "🎉")
     await team.quiet()
     assert (await talk.now()).owner == "queue"
-    assert [act.kind for act in await acts(team)] == ["reply"]
+    assert [act.kind for act in await list_commands(team)] == ["reply"]
 
 
 async def test_a_request_for_the_owner_says_when_slack_was_told(team: Team) -> None:
@@ -143,7 +143,7 @@ async def test_numbers_of_cards_are_masked_before_anything_is_written_down(team:
     talk = await team.open()
     talk.say("Ben", "my card is 4111 1111 1111 1111")
     await team.quiet()
-    (act,) = await acts(team)
+    (act,) = await list_commands(team)
     assert "4111 1111" not in act.text
 
 
@@ -152,7 +152,7 @@ async def test_a_form_that_slack_does_not_open_is_told(team: Team) -> None:
     team.slack.faults.next(Fault("refuse", "views.open", status=200, code="expired_trigger_id"))
     await talk.press("Ben", "Resolve")
     assert team.whispers("Ben") == [connection.FORM_NOT_OPENED]
-    assert await acts(team) == []
+    assert await list_commands(team) == []
 
 
 class NoContacts:

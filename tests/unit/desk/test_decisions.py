@@ -26,7 +26,7 @@ async def team(world: DeskEnvironment) -> AsyncIterator[Team]:
         yield team
 
 
-def posted(talk: DeskThread, payload: dict[str, str], *buttons: tuple[str, str, str]) -> Post:
+def build_post(talk: DeskThread, payload: dict[str, str], *buttons: tuple[str, str, str]) -> Post:
     """A post of the keeper's in the thread."""
     team = talk.team
     body = {
@@ -43,10 +43,10 @@ def posted(talk: DeskThread, payload: dict[str, str], *buttons: tuple[str, str, 
 def draft(talk: DeskThread, text: str = "We deliver to islands.") -> Post:
     acts = (("send_draft", "Send"), ("edit_draft", "Edit"), ("discard_draft", "Discard"))
     buttons = [(act, label, "draft-1") for act, label in acts]
-    return posted(talk, {"id": "m", "draft": "draft-1", "text": text}, *buttons)
+    return build_post(talk, {"id": "m", "draft": "draft-1", "text": text}, *buttons)
 
 
-async def pairs(team: Team) -> list[tuple[str, str, str]]:
+async def list_decided_drafts(team: Team) -> list[tuple[str, str, str]]:
     told = {event.id: event.payload(DraftSettled) for event in await team.told(topics.DRAFT_SETTLED)}
     return [(each.draft, each.sent, each.outcome) for each in told.values()]
 
@@ -67,7 +67,7 @@ async def test_a_draft_that_is_sent_goes_to_the_customer_once_whoever_presses_ag
         await team.slack.interactions.press("Ben", post, "Send")
         await team.quiet()
     assert await team.seen() == {talk.id: [("We deliver to islands.", 0)]}
-    assert await pairs(team) == [("We deliver to islands.", "We deliver to islands.", "sent")]
+    assert await list_decided_drafts(team) == [("We deliver to islands.", "We deliver to islands.", "sent")]
     assert set(team.whispers("Ben")) == {decisions.DRAFT_USED}
 
 
@@ -78,7 +78,7 @@ async def test_an_edited_draft_is_recorded_with_its_original(team: Team) -> None
     assert await team.slack.interactions.submit("Ben", {"To the customer": "We do, from 4.50 euro."}) is None
     await team.quiet()
     assert await team.seen() == {talk.id: [("We do, from 4.50 euro.", 0)]}
-    assert await pairs(team) == [("We deliver to islands.", "We do, from 4.50 euro.", "edited")]
+    assert await list_decided_drafts(team) == [("We deliver to islands.", "We do, from 4.50 euro.", "edited")]
 
 
 async def test_only_the_holder_sends_a_draft_and_a_refused_one_can_still_be_sent(team: Team) -> None:
@@ -103,13 +103,13 @@ async def test_a_discarded_draft_is_told_and_cannot_be_sent_any_more(team: Team)
     await team.slack.interactions.press("Ben", post, "Send")
     await team.quiet()
     assert await team.seen() == {}
-    assert await pairs(team) == [("We deliver to islands.", "", "discarded")]
+    assert await list_decided_drafts(team) == [("We deliver to islands.", "", "discarded")]
 
 
 async def test_the_words_of_another_message_are_never_sent_as_a_draft(team: Team) -> None:
     talk = await team.open()
     await talk.claim("Ben")
-    post = posted(talk, {"id": "m", "draft": "another", "text": "secret"}, ("send_draft", "Send", "draft-1"))
+    post = build_post(talk, {"id": "m", "draft": "another", "text": "secret"}, ("send_draft", "Send", "draft-1"))
     await team.slack.interactions.press("Ben", post, "Send")
     await team.quiet()
     assert await team.seen() == {}
@@ -123,7 +123,7 @@ async def test_a_line_that_may_be_lost_is_sent_again_once_by_whoever_holds_the_c
         id="line-1", author=Author(kind="agent"), text="We deliver to islands.", created_at=now, state="unknown"
     )
     await team.world.state.transcript.add(talk.id, line)
-    post = posted(talk, {"id": "m"}, ("resend", "Send again", "line-1"))
+    post = build_post(talk, {"id": "m"}, ("resend", "Send again", "line-1"))
     await team.slack.interactions.press("Cleo", post, "Send again")
     await team.quiet()
     assert (await team.seen(), team.whispers("Cleo")) == ({}, ["Claim it first."])
@@ -143,13 +143,13 @@ async def test_a_line_that_arrived_after_all_is_not_sent_again(team: Team) -> No
     await team.world.state.transcript.add(talk.id, line)
     await team.world.state.transcript.mark(talk.id, ["line-1"], "delivered")
     await team.slack.interactions.press(
-        "Ben", posted(talk, {"id": "m"}, ("resend", "Send again", "line-1")), "Send again"
+        "Ben", build_post(talk, {"id": "m"}, ("resend", "Send again", "line-1")), "Send again"
     )
     await team.quiet()
     assert (await team.seen(), team.whispers("Ben")) == ({}, [decisions.ARRIVED])
 
 
-async def waiting(team: Team, talk: DeskThread, *, minutes: float = 60) -> Post:
+async def start_approval(team: Team, talk: DeskThread, *, minutes: float = 60) -> Post:
     """An action of this conversation that waits for a yes, and the request for it."""
     now = team.world.clock()
     approval = PendingApproval(
@@ -165,12 +165,12 @@ async def waiting(team: Team, talk: DeskThread, *, minutes: float = 60) -> Post:
     team.world.conversation = talk.id
     await team.world.change(actions=ActionMemory(approvals=[approval]).model_dump())
     buttons = [(act, act.title(), approval.id) for act in ("approve", "deny")]
-    return posted(talk, {"id": "m"}, *buttons)
+    return build_post(talk, {"id": "m"}, *buttons)
 
 
 async def test_a_members_yes_is_told_with_their_name(team: Team) -> None:
     talk = await team.open()
-    post = await waiting(team, talk)
+    post = await start_approval(team, talk)
     await team.slack.interactions.press("Ben", post, "Approve")
     await team.quiet()
     (told,) = await team.inbound(topics.APPROVAL_DECIDED)
@@ -180,7 +180,7 @@ async def test_a_members_yes_is_told_with_their_name(team: Team) -> None:
 
 async def test_a_guest_approves_nothing(team: Team) -> None:
     talk = await team.open()
-    post = await waiting(team, talk)
+    post = await start_approval(team, talk)
     team.slack.people.join(team.room, "Gil", "guest")
     await asyncio.gather(*(team.slack.interactions.press("Gil", post, label) for label in ("Approve", "Deny")))
     await team.quiet()
@@ -189,8 +189,8 @@ async def test_a_guest_approves_nothing(team: Team) -> None:
 
 async def test_an_expired_or_unknown_request_is_not_decided(team: Team) -> None:
     talk = await team.open()
-    late = await waiting(team, talk, minutes=-1)
-    other = posted(talk, {"id": "m"}, ("approve", "Approve", "approval-of-nobody"))
+    late = await start_approval(team, talk, minutes=-1)
+    other = build_post(talk, {"id": "m"}, ("approve", "Approve", "approval-of-nobody"))
     for post in (late, other):
         await team.slack.interactions.press("Ben", post, "Approve")
     await team.quiet()

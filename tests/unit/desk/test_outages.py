@@ -18,7 +18,7 @@ from tests.unit.desk.conftest import TENANT, DeskEnvironment
 from tests.unit.desk.desk_crashes import look_and_die, until_done
 
 
-def order(world: DeskEnvironment) -> list[str]:
+def list_shown_lines(world: DeskEnvironment) -> list[str]:
     shown = "\n".join(world.texts())
     return sorted((f"line {number}" for number in range(6) if f"line {number}" in shown), key=shown.index)
 
@@ -34,7 +34,7 @@ async def test_messages_during_a_slack_outage_are_posted_in_order_afterwards(wor
         await keeper.close()
     world.slack.faults.always = lambda request: None
     await until_done(world)
-    assert order(world) == [f"line {number}" for number in range(6)]
+    assert list_shown_lines(world) == [f"line {number}" for number in range(6)]
     assert len(world.cards) == 1
 
 
@@ -64,20 +64,20 @@ async def test_a_keeper_that_is_killed_anywhere_is_followed_by_one_that_shows_ev
     await look_and_die(world, monkeypatch, point, passage)
     await world.say("line 3")
     await until_done(world)
-    assert order(world) == [f"line {number}" for number in range(4)]
+    assert list_shown_lines(world) == [f"line {number}" for number in range(4)]
     shown = "\n".join(world.texts())
     assert all(shown.count(f"line {number}") == 1 for number in range(4))
     assert len(world.cards) == 1
 
 
-def unreachable(world: DeskEnvironment) -> float | None:
+def count_unreachable(world: DeskEnvironment) -> float | None:
     return world.metrics.registry.get_sample_value("parley_desk_unreachable_total", {"tenant": TENANT})
 
 
 async def test_a_channel_that_takes_nothing_is_tried_again_later_and_counted(world: DeskEnvironment) -> None:
     """The count is there from the start: whoever watches it sees the first time."""
     await world.keeper().close()
-    assert unreachable(world) == 0
+    assert count_unreachable(world) == 0
     room = world.slack.workspace.rooms[world.room]
     room.members.remove(world.slack.bot.id)
     await world.hand_off()
@@ -86,7 +86,7 @@ async def test_a_channel_that_takes_nothing_is_tried_again_later_and_counted(wor
         await world.look(keeper)
     await keeper.close()
     assert parked.value.until > world.clock.now + timedelta(minutes=1)
-    assert unreachable(world) == 1
+    assert count_unreachable(world) == 1
     room.members.append(world.slack.bot.id)
     await until_done(world)
     assert len(world.cards) == 1
@@ -119,5 +119,5 @@ async def test_while_slack_cannot_be_reached_at_all_everything_waits_and_then_co
     assert world.slack.ledger.requests == []
     world.known = here
     await until_done(world)
-    assert order(world) == [f"line {number}" for number in range(3)]
+    assert list_shown_lines(world) == [f"line {number}" for number in range(3)]
     assert len(world.cards) == 1

@@ -22,7 +22,7 @@ async def team(world: DeskEnvironment) -> AsyncIterator[Team]:
         yield team
 
 
-async def said(team: Team) -> tuple[DeskThread, Post]:
+async def send_reply(team: Team) -> tuple[DeskThread, Post]:
     """A reply of Ben's that the customer has."""
     talk = await team.open()
     await talk.claim("Ben")
@@ -37,7 +37,7 @@ async def edits(team: Team) -> list[str]:
 
 
 async def test_an_edit_of_what_is_out_is_made_for_the_customer_too(team: Team) -> None:
-    talk, post = await said(team)
+    talk, post = await send_reply(team)
     team.slack.people.edit("Ben", post.ts, "Hello there")
     await team.quiet()
     (told,) = await team.told(topics.MESSAGE_REVISE, OUT)
@@ -52,7 +52,7 @@ async def test_an_edit_of_what_is_out_is_made_for_the_customer_too(team: Team) -
 
 
 async def test_a_deletion_of_what_is_out_is_made_for_the_customer_too(team: Team) -> None:
-    talk, post = await said(team)
+    talk, post = await send_reply(team)
     await talk.press("Ben", "Return")
     await talk.is_with("agent")
     team.slack.people.delete("Ben", post.ts)
@@ -63,7 +63,7 @@ async def test_a_deletion_of_what_is_out_is_made_for_the_customer_too(team: Team
 
 @pytest.mark.parametrize("text", ["// they are difficult", "🔒 difficult"])
 async def test_an_edit_that_makes_a_note_of_what_is_out_is_not_told_to_the_customer(team: Team, text: str) -> None:
-    _, post = await said(team)
+    _, post = await send_reply(team)
     team.slack.people.edit("Ben", post.ts, text)
     await team.quiet()
     assert await edits(team) == []
@@ -71,7 +71,7 @@ async def test_an_edit_that_makes_a_note_of_what_is_out_is_not_told_to_the_custo
 
 
 async def test_a_former_owner_cannot_edit_replies(team: Team) -> None:
-    talk, post = await said(team)
+    talk, post = await send_reply(team)
     await talk.press("Ben", "Return")
     await talk.is_with("agent")
     team.slack.people.edit("Ben", post.ts, "Hello there")
@@ -107,7 +107,7 @@ async def test_a_change_does_not_overtake_the_reply_that_it_changes(team: Team) 
 
 async def test_the_author_is_told_when_a_reply_cannot_be_edited(world: DeskEnvironment) -> None:
     async with Team(world).at_work() as team:
-        _, post = await said(team)
+        _, post = await send_reply(team)
         team.slack.people.edit("Ben", post.ts, "Hello there")
         team.slack.people.delete("Ben", post.ts)
         await team.quiet()

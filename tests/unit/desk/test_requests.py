@@ -32,7 +32,7 @@ async def wait_for(world: DeskEnvironment, *approvals: PendingApproval) -> None:
     await world.change(actions=ActionMemory(approvals=list(approvals)).model_dump())
 
 
-def act(world: DeskEnvironment, kind: str, **fields: Any) -> DeskCommand:
+def build_command(world: DeskEnvironment, kind: str, **fields: Any) -> DeskCommand:
     told = {"id": f"act-{kind}", "kind": kind, "by": "slack:U1", "name": "Mo", "account": "main", "place": "C:1.0"}
     return DeskCommand.model_validate(told | {"at": world.clock()} | fields)
 
@@ -96,7 +96,7 @@ async def test_a_decided_approval_says_by_whom_and_can_be_decided_no_more(world:
     await wait_for(world, approval(world))
     keeper = world.keeper(DecisionActs(world))
     await world.look(keeper)
-    await world.look(keeper, world.record(topics.DESK_COMMAND, act(world, "approve", value="a1")))
+    await world.look(keeper, world.record(topics.DESK_COMMAND, build_command(world, "approve", value="a1")))
     await wait_for(world)
     await world.look(keeper)
     await keeper.close()
@@ -126,7 +126,7 @@ async def test_a_draft_is_shown_once_with_its_text_in_the_metadata_and_ends_with
     assert labels(shown.body) == ["Send", "Edit", "Discard"]
     about = shown.body["metadata"]["event_payload"]
     assert (about["draft"], about["text"]) == ("d1", "We **do** deliver.")
-    await world.look(keeper, world.record(topics.DESK_COMMAND, act(world, "send_draft", value="d1")))
+    await world.look(keeper, world.record(topics.DESK_COMMAND, build_command(world, "send_draft", value="d1")))
     await keeper.close()
     assert "Sent by Mo" in words(world.thread[0].body)
     assert labels(world.thread[0].body) == []
@@ -156,7 +156,7 @@ async def test_acts_are_done_once_and_in_their_order_also_when_they_come_twice(w
     await world.hand_off()
     keeper = world.keeper()
     kinds = ("reply", "edit", "return")
-    records = [world.record(topics.DESK_COMMAND, act(world, kind)) for kind in kinds]
+    records = [world.record(topics.DESK_COMMAND, build_command(world, kind)) for kind in kinds]
     for _ in range(2):
         await world.look(keeper, *records)
     await keeper.close()
@@ -170,7 +170,7 @@ async def test_a_conversation_that_is_passed_on_is_shown_whole_in_the_other_chan
     await world.look(keeper)
     await world.say("where is my invoice?")
     await world.look(keeper)
-    passed = act(world, "transfer", value=other)
+    passed = build_command(world, "transfer", value=other)
     known = await world.state.conversations.get(world.conversation)
     assert known is not None
     await world.state.conversations.own(

@@ -18,7 +18,7 @@ async def with_card(world: DeskEnvironment) -> None:
     await keeper.close()
 
 
-def names(world: DeskEnvironment) -> list[str]:
+def list_file_names(world: DeskEnvironment) -> list[str]:
     return [file["name"] for post in world.thread for file in post.body.get("files", [])]
 
 
@@ -36,7 +36,7 @@ async def test_a_line_whose_file_is_fetched_meanwhile_is_there_once_with_its_fil
     for _ in range(2):
         await until_done(world)
     assert "\n".join(world.texts()).count("here it is") == 1
-    assert names(world) == ["pot.png"]
+    assert list_file_names(world) == ["pot.png"]
     assert [bool(post.body.get("files")) for post in world.thread] == [False, True, False]
 
 

@@ -23,7 +23,7 @@ _DISCORD = re.compile(
 )
 
 
-def live(text: str, dialect: Dialect) -> list[str]:
+def find_live_markup(text: str, dialect: Dialect) -> list[str]:
     """Everything in a text as sent that the channel would take for more than text or a link."""
     if dialect is DISCORD:
         return _DISCORD.findall(text)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from connectors.markup import DISCORD, SLACK, Dialect, count_utf16, render
 from schemas.messages import Choice, Citation
-from tests.unit.connectors.markup.hostile import ANY_TEXT, DIALECTS, MENTIONS, live
+from tests.unit.connectors.markup.hostile import ANY_TEXT, DIALECTS, MENTIONS, find_live_markup
 
 AROUND = [
     "{}",
@@ -40,7 +40,7 @@ AROUND = [
 def test_a_mention_is_dead_wherever_it_stands(dialect: Dialect, around: str) -> None:
     for mention in MENTIONS:
         for part in render(around.replace("{}", mention), dialect, 2000).parts:
-            assert not live(part, dialect), part
+            assert not find_live_markup(part, dialect), part
 
 
 @pytest.mark.parametrize("mention", MENTIONS)
@@ -53,7 +53,7 @@ def test_titles_addresses_labels_and_headings_ping_nobody(dialect: Dialect, ment
     choices = [Choice(id="1", label=mention), Choice(id="2", label=f"{mention}]({mention})")]
     sent = render("a [1] b [2]", dialect, 2000, citations=citations, choices=choices, heading=mention)
     for text in (*sent.parts, *sent.context):
-        assert not live(text, dialect), text
+        assert not find_live_markup(text, dialect), text
 
 
 def test_an_address_with_a_name_in_it_still_leads_where_it_led() -> None:
@@ -66,15 +66,15 @@ def test_a_mention_that_escaping_missed_is_caught_before_sending() -> None:
     assert SLACK.finish("<!here> <https://x.example|x> <https://x <@U1>") == (
         "&lt;!here> <https://x.example|x> &lt;https://x &lt;@U1>"
     )
-    assert live(DISCORD.finish(" ".join(MENTIONS)), DISCORD) == []
-    assert live(DISCORD.finish("</</ban:1>"), DISCORD) == []
+    assert find_live_markup(DISCORD.finish(" ".join(MENTIONS)), DISCORD) == []
+    assert find_live_markup(DISCORD.finish("</</ban:1>"), DISCORD) == []
 
 
 def test_the_oracle_knows_each_vendors_mentions() -> None:
     """Without this the tests above could not fail."""
-    alive = [mention for mention in MENTIONS if live(mention, SLACK) and live(mention, DISCORD)]
+    alive = [mention for mention in MENTIONS if find_live_markup(mention, SLACK) and find_live_markup(mention, DISCORD)]
     assert {"@everyone", "@here", "<@123>", "<#1>", "<t:1618953630:R>"} <= set(alive)
-    assert all(live(mention, SLACK) for mention in MENTIONS)
+    assert all(find_live_markup(mention, SLACK) for mention in MENTIONS)
 
 
 @given(ANY_TEXT, st.sampled_from(DIALECTS), st.integers(64, 400))
@@ -84,7 +84,7 @@ def test_no_text_pings_anybody_however_it_is_cut(text: str, dialect: Dialect, li
         f"{text}\n\n[1]", dialect, limit, count_utf16, citations=[citation], choices=[Choice(id="1", label=text)]
     )
     for part in (*sent.parts, *sent.context):
-        assert not live(part, dialect), part
+        assert not find_live_markup(part, dialect), part
 
 
 @given(ANY_TEXT)
