@@ -24,4 +24,4 @@ def _render(kind: str, metrics: dict[str, tuple[str, tuple[str, ...]]]) -> str:
     rows = [
         (f"`{name}`", ", ".join(f"`{label}`" for label in labels), about) for name, (about, labels) in metrics.items()
     ]
-    return f"\n## {kind}\n\n{table(('metric', 'labels', 'meaning'), rows)}"
+    return f"\n## {kind}\n\n{table(('metric', 'labels', 'meaning'), rows, stacked=True)}"

@@ -12,13 +12,14 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
+from connectors.registry import CHANNELS
 from docs.hooks.tables import prose, table
 from gateway.config.settings import Config
 
 INTRODUCTION = """# Settings
 
 Every setting of `parley.yaml`, generated from the models that validate it. Words in capitals, such as `TENANT` and
-`ACCOUNT`, stand for names that you choose.
+`ACCOUNT`, stand for names of your own.
 
 A value comes from the first of these places that has it: a flag of the command, the environment, the file, the default.
 The name of an environment variable is `PARLEY__`, then the path in capitals with `__` between its parts and `_` for
@@ -29,16 +30,15 @@ of its own.
 Any value in the file can contain `${NAME}` (an environment variable; `${NAME:-default}` if it may be missing) or be
 `file:PATH` (the content of a file). `parley config check` checks a file; `parley config schema` prints the JSON Schema.
 """
-PLACEHOLDERS = {
+PLACEHOLDERS = dict.fromkeys(CHANNELS, "ACCOUNT") | {
     "tenants": "TENANT",
-    "models": "NAME",
-    "operators": "NAME",
+    "examples": "LANGUAGE",
     "http": "ACTION",
     "limits": "ACTION",
     "parameters": "PARAMETER",
-    "examples": "NAME",
     "risks": "TOPIC",
 }
+OTHER_PLACEHOLDER = "NAME"
 WORDS: dict[Any, str] = {str: "text", int: "integer", float: "number", bool: "true or false", SecretStr: "secret"}
 
 
@@ -60,7 +60,7 @@ def find_sections(section: Section) -> Iterator[Section]:
     """The section, and all sections below it, in the order of the file."""
     yield section
     for name, field in section.model.model_fields.items():
-        for inner, suffix in find_models(field.annotation, PLACEHOLDERS.get(name, "ACCOUNT")):
+        for inner, suffix in find_models(field.annotation, PLACEHOLDERS.get(name, OTHER_PLACEHOLDER)):
             path = f"{section.path}.{field.alias or name}".strip(".") + suffix
             yield from find_sections(Section(path, inner, _choice(inner) if _is_choice(field.annotation) else ""))
 
@@ -96,6 +96,8 @@ def _choice(model: type[BaseModel]) -> str:
 def _render(section: Section) -> str:
     title = f"`{section.path}`" if section.path else "The whole file"
     title += f" with `{section.choice}`" if section.choice else ""
+    label = " ".join(filter(None, [section.path.removeprefix("tenants.TENANT."), section.choice.partition(": ")[2]]))
+    title += f' {{ data-toc-label="{label}" }}' if label else ""  # the table of contents cuts long lines
     rows = [_row(section, name, field) for name, field in section.model.model_fields.items()]
     head = ("setting", "type", "default", "meaning and environment variable")
     return f"\n## {title}\n\n{prose(section.model.__doc__)}\n\n{table(head, rows)}"
@@ -106,7 +108,7 @@ def _row(section: Section, name: str, field: FieldInfo) -> tuple[str, str, str, 
     path = f"{section.path}.{key}".strip(".")
     variable = "" if "[]" in path else f'<span class="variable">`{variable_name(path)}`</span>'
     inner = [f"[`{path}{suffix}`](#{_anchor(path + suffix, model, field)})"
-             for model, suffix in find_models(field.annotation, PLACEHOLDERS.get(name, "ACCOUNT"))]  # fmt: skip
+             for model, suffix in find_models(field.annotation, PLACEHOLDERS.get(name, OTHER_PLACEHOLDER))]  # fmt: skip
     meaning = " ".join(filter(None, [prose(field.description), f"See {', '.join(inner)}." if inner else ""]))
     setting = f'<span id="{anchor(path, section.choice)}"></span>`{key}`'
     return setting, describe_type(field.annotation) + _limits(field), _default(field), f"{meaning} {variable}"

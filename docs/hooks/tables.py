@@ -10,14 +10,17 @@ from typing import Any
 _BRACES = re.compile(r"``(.+?)``")
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A Markdown table. Bars and line breaks in cells are escaped."""
+def table(head: Sequence[str], rows: Iterable[Sequence[str]], *, stacked: bool = False) -> str:
+    """A Markdown table. On a phone the cells of a wide or ``stacked`` one stand below each other."""
     lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(map(_cell, line)) + " |" for line in lines) + "\n"
+    text = "\n".join("| " + " | ".join(map(_cell, line)) + " |" for line in lines) + "\n"
+    return f'<div class="stacked" markdown>\n\n{text}\n</div>\n' if stacked or len(head) > 3 else text
 
 
 def _cell(text: str) -> str:
-    return " ".join(text.split()).replace("|", "&#124;" if "`" not in text else "\\|")
+    """A bar ends a cell, except in code."""
+    parts = re.split(r"(`[^`]*`)", " ".join(text.split()))
+    return "".join(part if part.startswith("`") else part.replace("|", "&#124;") for part in parts)
 
 
 def prose(docstring: str | None) -> str:
