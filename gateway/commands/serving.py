@@ -181,7 +181,7 @@ async def find_sample_question(knowledge: Knowledge, tenant: str) -> str:
 async def _wait_for_index(library: Library, tenant: str, new: int) -> None:
     """Wait until the new documents can be found, and show the progress. With a sentence encoder this takes seconds."""
     if new:
-        note(f"reading {new} new documents of {tenant}; this happens once")
+        note(f"reading {new} new {'document' if new == 1 else 'documents'} of {tenant}; this happens once")
     with progress(f"reading documents of {tenant}", new) as step:
         previous = None
         async for count in library.watch_indexing(tenant):

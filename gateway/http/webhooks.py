@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime, timedelta
 from functools import partial
 
+import structlog
 from aiohttp import web
 
 from connectors.inbound.pipeline import InboundPipeline
@@ -12,7 +14,7 @@ from connectors.registry import explain_missing_library
 from gateway.http.rate_limits import RateLimits
 from gateway.http.responses import http_error_response, read_body
 from gateway.wiring.process_services import ProcessServices, list_accounts
-from schemas.errors import NotFound, Unavailable
+from schemas.errors import NotFound, Unauthorized, Unavailable
 from schemas.ports import (
     Account,
     Channel,
@@ -24,10 +26,14 @@ from schemas.ports import (
     WebhookReceiver,
 )
 
+log = structlog.get_logger("parley.gateway")
+
 PREFIX = "/v1/webhooks/"
 ROUTE = PREFIX + "{channel}/{tenant}/{account}"
 MAX_BODY_SIZE = 4 * 1024 * 1024
 MAX_ANSWER = 1000
+REFUSALS_LOGGED_EVERY = timedelta(minutes=1)
+"""For each account: a wrong secret or address must be noticed, but anybody can send any number of wrong signatures."""
 CONTENT_TYPES = frozenset({"application/json", "application/x-www-form-urlencoded"})
 
 
@@ -43,6 +49,7 @@ class Webhooks:
         self._inbound = inbound
         self._rate_limits = rate_limits
         self._public_url = services.config.public_url.rstrip("/")
+        self._refusal_logged_at: dict[str, datetime] = {}
         # Computed once: an isinstance check of a protocol takes longer than the rest of a request.
         channels = services.channels
         self._handshakes = {name: each for name, each in channels.items() if isinstance(each, WebhookHandshake)}
@@ -64,7 +71,11 @@ class Webhooks:
     async def receive(self, request: web.Request) -> web.Response:
         channel, account = self._find(request)
         raw = self._build_raw_request(request, await read_body(request, MAX_BODY_SIZE, CONTENT_TYPES))
-        answer = await self._accept(channel, account, raw)
+        try:
+            answer = await self._accept(channel, account, raw)
+        except Unauthorized as error:
+            self._log_refusal(account, raw, error)
+            raise
         return web.Response() if answer is None else build_response(answer)
 
     async def _accept(self, channel: Channel, account: Account, raw: RawRequest) -> WebhookAnswer | None:
@@ -94,10 +105,30 @@ class Webhooks:
         channel, account = self._find(request)
         handshake = self._handshakes.get(channel.name)
         if handshake is not None:
-            answer = handshake.answer_handshake(self._build_raw_request(request, b""), account)
+            raw = self._build_raw_request(request, b"")
+            try:
+                answer = handshake.answer_handshake(raw, account)
+            except Unauthorized as error:
+                self._log_refusal(account, raw, error)
+                raise
             if answer is not None:
                 return build_response(WebhookAnswer(answer))
         return http_error_response(405)
+
+    def _log_refusal(self, account: Account, raw: RawRequest, error: Unauthorized) -> None:
+        path, now = build_path(account), self._services.clock()
+        logged_at = self._refusal_logged_at.get(path)
+        if logged_at is None or now - logged_at >= REFUSALS_LOGGED_EVERY:
+            self._refusal_logged_at[path] = now
+            address = raw.url.partition("?")[0]
+            log.warning(
+                "webhook_refused",
+                tenant=account.tenant,
+                channel=account.channel,
+                account=account.name,
+                reason=error.message,
+                address=address,
+            )
 
     def _find(self, request: web.Request) -> tuple[Channel, Account]:
         path = request.match_info

@@ -9,6 +9,7 @@ import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from itertools import chain
 from pathlib import Path
+from textwrap import indent
 
 import yaml
 
@@ -16,6 +17,7 @@ from tests.simulators.vendor import File, ShownMessage, Vendor
 from tests.simulators.vendor_clock import VendorClock
 from tests.simulators.webhook_delivery import Webhook, WebhookDelivery
 
+WHERE = "# For parley.yaml, under the tenant. If it has `channels:` already, add only the lines below that word:"
 HELP = """\
 Type a message and press Enter. A number picks a choice of the last message that has any. Beside that:
   /as NAME      be somebody else          /file PATH    send a file
@@ -54,7 +56,7 @@ class Prompt:
 
     async def run(self, lines: AsyncIterator[str], account: str) -> None:
         """Until ``/quit`` or the end of input."""
-        self._write("# for parley.yaml, under tenants: NAME:\n" + snippet(self._vendor, account))
+        self._write(snippet(self._vendor, account))
         self._write(f"You are {self._person} on {self._vendor.name}. /help tells what you can do.")
         printing = asyncio.get_running_loop().create_task(self._print())
         try:
@@ -152,7 +154,9 @@ def as_lines(shown: ShownMessage) -> str:
 
 
 def snippet(vendor: Vendor, account: str) -> str:
-    return yaml.safe_dump({"channels": {vendor.name: {account: vendor.settings()}}}, sort_keys=False)
+    """The account for parley.yaml, indented as below a tenant."""
+    channel = yaml.safe_dump({vendor.name: {account: vendor.settings()}}, sort_keys=False)
+    return f"{WHERE}\n    channels:\n{indent(channel, ' ' * 6)}"
 
 
 async def read_lines() -> AsyncIterator[str]:

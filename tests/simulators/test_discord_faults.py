@@ -156,5 +156,5 @@ async def test_it_can_be_started_by_itself() -> None:
     started = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe)
     said, _ = await started.communicate(b"hello\n:quit\n")
     assert started.returncode == 0
-    settings = yaml.safe_load(said.decode().partition("Type to write")[0])["channels"]["discord"]["main"]
+    settings = yaml.safe_load(said.decode().partition("Type a message")[0])["channels"]["discord"]["main"]
     assert set(settings) == {"token", "api_base", "gateway_url"}

@@ -10,19 +10,15 @@ from collections.abc import Callable
 
 from tests.simulators.discord.server_state import Channel
 from tests.simulators.discord.vendor import Discord
+from tests.simulators.prompt import snippet
 from tests.simulators.vendor import ShownMessage
 
-SNIPPET = """
-    channels:
-      discord:
-        main:
-          token: {token}
-          api_base: {api_base}
-          gateway_url: {gateway_url}
-"""
-HELP = """Type to write. A number picks a choice of the last message that has some; /ask TEXT is the slash command.
-:edit TEXT   :delete   :react EMOJI   (your last message)        :up EMOJI   (react to the bot's last message)
-:as NAME     :dm   :channel   :thread NAME   (who writes, and where)        :drop   (cut the gateway)   :quit"""
+HELP = """\
+Type a message and press Enter. A number picks a choice of the last message that has any. In a channel, begin with @bot:
+the bot answers whoever mentions it. /ask TEXT is the slash command. Beside that:
+  :edit TEXT   :delete   :react EMOJI   (your last message)        :up EMOJI   (react to the bot's last message)
+  :as NAME     :dm   :channel   :thread NAME   (who writes, and where)        :drop   (cut the gateway)
+  :help        :quit"""
 
 
 class Prompt:
@@ -37,7 +33,7 @@ class Prompt:
         self._printed: dict[str, tuple[str, bool]] = {}
 
     async def run(self) -> None:
-        self._say(SNIPPET.format(**self._server.settings()))
+        self._say(snippet(self._server, "main"))
         self._say(HELP)
         watching = asyncio.create_task(self._watch())
         lines = _lines()
@@ -62,7 +58,7 @@ class Prompt:
             elif line.isdigit() and (offer := self._offer()) is not None and 0 < int(line) <= len(offer.choices):
                 await self._server.choose(self._person, offer, offer.choices[int(line) - 1])
             else:
-                self._last = await self._server.say(self._person, line)
+                self._last = await self._server.say(self._person, line.replace("@bot", self._server.mention))
         except (KeyError, ValueError) as error:
             self._say(f"  ! {error}")
 
@@ -79,6 +75,8 @@ class Prompt:
             self._person = rest or self._person
         elif order == "drop":
             self._server.gateway.hang_up()
+        elif order == "help":
+            self._say(HELP)
         else:
             self._go(order, rest)
 

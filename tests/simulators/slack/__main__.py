@@ -4,26 +4,17 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 
+from tests.simulators.prompt import snippet
 from tests.simulators.slack.prompt import Prompt
 from tests.simulators.slack.server import SlackVendor
 
 WEBHOOK = "http://127.0.0.1:8080/v1/webhooks/slack/plantstore/main"
 
 
-def snippet(slack: SlackVendor) -> str:
-    """For parley.yaml."""
-    settings = (f"          {name}: {json.dumps(value)}" for name, value in slack.settings().items())
-    return "\n".join(("    channels:", "      slack:", "        main:", *settings))
-
-
 async def serve(slack: SlackVendor, port: int, person: str) -> None:
     async with slack.serving(port):
-        print(
-            f"Slack is simulated at {slack.api_base}. In parley.yaml, under the tenant:\n\n{snippet(slack)}\n",
-            flush=True,
-        )
+        print(snippet(slack, "main"), flush=True)
         await Prompt(slack, person).run()
 
 

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import yaml
 from slack_sdk.web.async_client import AsyncWebClient
 
 from tests.simulators.slack.server import SlackVendor
@@ -73,8 +74,8 @@ async def test_typed_text_is_sent_and_answers_are_printed(slack: SlackVendor, li
         assert listener.received[0].is_signed
         assert listener.events[0]["text"] == "where is my plant"
         await typist.read_until("/quit")
-        settings = dict(line.strip().split(": ", 1) for line in typist.printed.splitlines() if ': "' in line)
-        client = AsyncWebClient(same.bot_token, base_url=settings["api_base"].strip('"'))
+        settings = yaml.safe_load(typist.printed.partition("  TEXT")[0])["channels"]["slack"]["main"]
+        client = AsyncWebClient(settings["bot_token"], base_url=settings["api_base"])
         blocks: list[dict[str, Any]] = [section("Shipped?"), actions(button(action_id="go"))]
         await client.chat_postMessage(channel=listener.events[0]["channel"], text="Shipped?", blocks=blocks)
         await typist.read_until("1. Go")

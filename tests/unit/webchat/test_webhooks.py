@@ -7,9 +7,11 @@ import hmac
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from gateway.wiring.process_services import ProcessServices
 from schemas import topics
@@ -151,6 +153,20 @@ async def test_the_signature_is_over_the_bytes_as_they_came(toy_shop: Shop, toy:
 async def test_a_wrong_signature_is_401_before_anything_is_parsed(toy_shop: Shop) -> None:
     assert (await call(toy_shop, b"not even json", sign=False)).status == 401
     assert (await call(toy_shop, b"not even json")).status == 400
+
+
+async def test_wrong_signatures_are_logged_once_a_minute_with_the_address_that_must_have_been_signed(
+    serve: Serve, with_toy: Callable[[Parts], Parts]
+) -> None:
+    clock = [datetime(2026, 7, 1, tzinfo=UTC)]
+    shop = await serve(lambda parts: replace(with_toy(parts), clock=lambda: clock[0]))
+    with capture_logs() as logs:
+        for seconds in (0, 30, 29, 1):
+            clock[0] += timedelta(seconds=seconds)
+            assert (await call(shop, b"{}", path=f"{PATH}?key=1", sign=False)).status == 401
+    refused = [each for each in logs if each["event"] == "webhook_refused"]
+    assert [(each["account"], each["reason"]) for each in refused] == [("toy", "the signature does not match")] * 2
+    assert all(each["address"].startswith("http://") and each["address"].endswith(PATH) for each in refused)
 
 
 @pytest.mark.parametrize(
