@@ -41,5 +41,11 @@ def init(
     target = folder if folder is not None else Path(kind.value)
     for path in new_project(kind.value, target):
         typer.echo(path)
-    change_folder = "" if target.resolve() == Path.cwd() else f"  cd {shlex.quote(os.path.relpath(target))}\n"
-    note(f"\nNow start it:\n{change_folder}  {program_name()} dev")
+    program, place = program_name(), shlex.quote(os.path.relpath(target))
+    if target.resolve() == Path.cwd():
+        start = f"  {program} dev"
+    elif program == "parley":
+        start = f"  cd {place}\n  parley dev"
+    else:  # a path, which may be relative to this folder
+        start = f"  {program} dev --config {place}/parley.yaml"
+    note(f"\nNow start it:\n{start}")

@@ -15,7 +15,7 @@ from gateway.config import loader as configuration
 from schemas.conversation import Document
 from schemas.errors import ConfigInvalid
 from schemas.ports import Passage, SearchResult
-from tests.unit.gateway.test_cli import parley
+from tests.unit.gateway.test_cli import parley, process
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 TEMPLATES = ("shop", "clinic", "saas")
@@ -31,6 +31,15 @@ def test_a_new_project_is_valid_and_has_documents_and_an_action(template: str, t
     loaded = configuration.load(tmp_path / "mine" / "parley.yaml", make_secrets=False)
     assert list(loaded.tenants) == [template]
     assert loaded.tenants[template].actions.sources == [str(tmp_path / "mine" / "actions.py")]
+
+
+def test_the_next_step_is_shown_as_it_can_be_typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A program that is not on the path is named by a path from here, so the step may not change the folder."""
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    assert "cd " not in (shown := process("init", "mine", cwd=tmp_path).stderr)
+    assert shown.endswith(" dev --config mine/parley.yaml\n")
+    monkeypatch.setattr(printing.shutil, "which", lambda _: "/usr/bin/parley")
+    assert parley("init", "other", cwd=tmp_path).stderr.endswith("\n  cd other\n  parley dev\n")
 
 
 def test_a_folder_named_like_a_template_is_made_from_it(tmp_path: Path) -> None:
