@@ -136,7 +136,7 @@ async def test_the_prompt_says_picks_and_prints(server: Discord) -> None:
         assert (message.content, message.author.name) == ("hello", "mia")
         await message.channel.send("Pick", view=view)
         assert prompt.print_news()
-        assert lines == ["  bot ▸ Pick", "        1. Refund"]
+        assert lines == ["  (the bot is online)", "  bot ▸ Pick", "        1. Refund"]
         await prompt.take("1")
         assert (await bot.nth("interaction")).data["custom_id"] == "refund"
         await prompt.take("2")

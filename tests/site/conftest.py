@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.harness.processes import ROOT
+from tests.site.reader import Reader
 
 
 @dataclass
@@ -50,6 +52,13 @@ class Site:
 
     def page(self, name: str) -> SitePage:
         return self.pages[self.folder / name / "index.html"]
+
+
+@pytest.fixture
+def reader(tmp_path: Path) -> Iterator[Reader]:
+    somebody = Reader(tmp_path)
+    yield somebody
+    somebody.stop()
 
 
 @pytest.fixture(scope="session")

@@ -2,30 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 from playwright.async_api import async_playwright, expect
 
 from infra.deploy import servers
-from tests.site.tutorial import PAGE, SITE, Block, Reader, blocks
+from tests.harness.processes import ROOT
+from tests.site.blocks import Block, list_blocks
+from tests.site.reader import SITE, Reader
 
-
-@pytest.fixture
-def reader(tmp_path: Path) -> Iterator[Reader]:
-    somebody = Reader(tmp_path)
-    yield somebody
-    somebody.stop()
+PAGE = "docs/tutorial.md"
+FOLLOWED = {PAGE: {"sh", "text", "markdown", "python", "yaml", "html"}}
 
 
 @pytest.mark.slow
 async def test_a_reader_gets_to_a_shop_that_answers_acts_and_chats_on_a_page(reader: Reader) -> None:
-    assert {block.kind for block in blocks()} == {"sh", "text", "markdown", "python", "yaml", "html"}
-    for block in blocks():
+    for block in list_blocks(PAGE):
         reader.does(block)
     question, answer = "How long is a gift card valid?", "valid for three years from the day you buy it"
-    assert f'ask "{question}"' in PAGE.read_text()
+    assert f'ask "{question}"' in (ROOT / PAGE).read_text()
     async with async_playwright() as driver:
         browser = await driver.chromium.launch(executable_path=servers.fetch_browser(), args=["--no-sandbox"])
         page = await browser.new_page()

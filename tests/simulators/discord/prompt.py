@@ -30,6 +30,7 @@ class Prompt:
         self._say = say
         self._last = ""
         self._ended = False
+        self._online = False
         self._printed: dict[str, tuple[str, bool]] = {}
 
     async def run(self) -> None:
@@ -110,7 +111,11 @@ class Prompt:
         self.print_news()
 
     def print_news(self) -> bool:
-        news = False
+        online = any(session.connection is not None for session in self._server.gateway.sessions.values())
+        news = online != self._online
+        if news:
+            self._online = online
+            self._say(f"  (the bot is {'online' if online else 'offline'})")
         for shown in self._server.ledger.shown:
             state = (shown.text, shown.deleted)
             before = self._printed.get(shown.id)

@@ -82,8 +82,9 @@ class Api(InstagramState):
                 return self._profile(person, call)
             case ("GET", "") if call.node in self.messages:
                 return self._message(self.messages[call.node], call)
-            case ("GET", "") if call.node in (self.ig_id, self.page_id):
-                return {"id": call.node, "user_id": self.ig_id, "username": "plantstore"}
+            case ("GET", "") if call.node in ("me", self.ig_id, self.page_id):
+                own = self.page_id if call.node == "me" else call.node
+                return {"id": own, "user_id": self.ig_id, "username": "plantstore"}
             case ("GET", ""):
                 return self._history(call)
         raise unknown_object(call.node, call.method)

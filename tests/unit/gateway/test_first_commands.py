@@ -38,7 +38,7 @@ def test_the_next_step_is_shown_as_it_can_be_typed(tmp_path: Path, monkeypatch: 
     monkeypatch.setenv("PATH", "/usr/bin:/bin")
     assert "cd " not in (shown := process("init", "mine", cwd=tmp_path).stderr)
     assert shown.endswith(" dev --config mine/parley.yaml\n")
-    monkeypatch.setattr(printing.shutil, "which", lambda _: "/usr/bin/parley")
+    monkeypatch.setattr("shutil.which", lambda _: "/usr/bin/parley")
     assert parley("init", "other", cwd=tmp_path).stderr.endswith("\n  cd other\n  parley dev\n")
 
 

@@ -1,4 +1,4 @@
-"""Follows docs/tutorial.md: its commands in a shell, its files where it says, its servers in the background."""
+"""Somebody who follows a page: its commands in a shell, its files where it says, its servers in the background."""
 
 from __future__ import annotations
 
@@ -14,36 +14,24 @@ from pathlib import Path
 
 from infra.deploy.process import free_port
 from tests.harness.processes import ROOT
+from tests.site.blocks import Block
 
-PAGE = ROOT / "docs" / "tutorial.md"
 CHAT, SITE = "8080", "8001"
-"""The ports on the page."""
+"""The ports on the pages."""
 DEADLINE_S = 120.0
-
-
-@dataclass(frozen=True, slots=True)
-class Block:
-    """``about`` stands behind the language: a file, or what the block is."""
-
-    kind: str
-    about: str
-    text: str
-
-
-def blocks() -> list[Block]:
-    found = re.findall(r"^```(\w+) ?([^\n]*)\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL)
-    return [Block(*each) for each in found]
 
 
 @dataclass
 class Reader:
-    """Somebody who does what the page says. ``home`` is their home folder, ``printed`` what they saw last."""
+    """Somebody who does what the page says. ``home`` is their home folder, ``variables`` those of their terminals,
+    ``printed`` what they saw last."""
 
     home: Path
     ports: dict[str, str] = field(default_factory=lambda: {CHAT: str(free_port()), SITE: str(free_port())})
     servers: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     folder: Path = Path()
     printed: str = ""
+    variables: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.folder = self.home
@@ -57,7 +45,7 @@ class Reader:
         elif block.about == "dialogue":
             said = [line.removeprefix("> ") for line in block.text.splitlines() if line.startswith("> ")]
             heard = "".join(line for line in block.text.splitlines(keepends=True) if not line.startswith("> "))
-            assert self._run("parley chat", "\n".join(said) + "\n") == heard, block
+            assert self.run("parley chat", "\n".join(said) + "\n") == heard, block
         else:
             self._writes(block)
 
@@ -76,11 +64,11 @@ class Reader:
                 # Done already: this environment is what it makes.
                 subprocess.run([*shlex.split(command), "--dry-run"], cwd=ROOT, check=True, capture_output=True)
             elif command == "parley dev":
-                self._serve(command, self.ports[CHAT], "/readyz")
+                self.serve(command, self.ports[CHAT], "/readyz")
             elif "http.server" in command:
-                self._serve(command.replace(SITE, self.ports[SITE]), self.ports[SITE], "/")
+                self.serve(command.replace(SITE, self.ports[SITE]), self.ports[SITE], "/")
             elif command != "parley chat":  # its dialogue follows
-                self.printed += self._run(command)
+                self.printed += self.run(command)
 
     def _writes(self, block: Block) -> None:
         """Write a file; where it exists, replace the lines that set the same things."""
@@ -94,16 +82,16 @@ class Reader:
         path.parent.mkdir(exist_ok=True)
         path.write_text(text)
 
-    def _environment(self) -> dict[str, str]:
+    def environment(self) -> dict[str, str]:
         kept = {name: text for name, text in os.environ.items() if not name.startswith(("PARLEY", "PYTHON"))}
         path = f"{ROOT / '.venv' / 'bin'}:{os.environ['PATH']}"
-        return kept | {"PARLEY_PORT": self.ports[CHAT], "PATH": path, "HOME": str(self.home)}
+        return kept | {"PARLEY_PORT": self.ports[CHAT], "PATH": path, "HOME": str(self.home)} | self.variables
 
-    def _run(self, command: str, said: str = "") -> str:
+    def run(self, command: str, said: str = "") -> str:
         done = subprocess.run(
             shlex.split(command),
             cwd=self.folder,
-            env=self._environment(),
+            env=self.environment(),
             input=said,
             capture_output=True,
             text=True,
@@ -113,12 +101,23 @@ class Reader:
         assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
         return done.stdout
 
-    def _serve(self, command: str, port: str, path: str) -> None:
+    def run_script(self, script: str) -> str:
+        """Run lines as a shell does, with the addresses of this reader's servers; what they print."""
+        return self.run(
+            shlex.join(["bash", "-euo", "pipefail", "-c", script.replace(f":{CHAT}/", f":{self.ports[CHAT]}/")])
+        )
+
+    def serve(self, command: str, port: str, path: str) -> None:
+        """Start a server, and wait until it answers. One that runs at this port is stopped."""
         self._stop(port)
         log = self.home / f"{port}.log"
         with log.open("wb") as output:
             server = subprocess.Popen(
-                shlex.split(command), cwd=self.folder, env=self._environment(), stdout=output, stderr=output
+                shlex.split(command),
+                cwd=self.folder,
+                env=self.environment() | {"PARLEY_PORT": port},
+                stdout=output,
+                stderr=output,
             )
         self.servers[port] = server
         until = time.monotonic() + DEADLINE_S
