@@ -23,10 +23,14 @@ from tests.harness.processes import ROOT
 STARTS_WITHIN_S = 120.0
 
 
+def build_command(folder: Path, checkout: str) -> list[str]:
+    """What Python is told."""
+    return ["-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(folder), checkout]
+
+
 def build_wheel(folder: Path) -> Path:
     """The wheel of this checkout, built into ``folder`` without a network."""
-    build = ["wheel", "--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir", str(folder), str(ROOT)]
-    subprocess.run([sys.executable, "-m", "pip", *build], check=True, timeout=120)
+    subprocess.run([sys.executable, *build_command(folder, str(ROOT))], check=True, capture_output=True, timeout=120)
     return next(folder.glob("*.whl"))
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,26 +15,17 @@ from gateway.scaffold import KUBERNETES, new_channel
 from schemas.errors import Conflict, InvalidRequest, ParleyError
 from tests.harness.checkout import Checkout
 from tests.harness.processes import ROOT
+from tests.site.blocks import Block, list_blocks
 
 PAGE = ROOT / "docs" / "adding-a-channel.md"
+FOLLOWED = {"docs/adding-a-channel.md": {"console", "python", "json", "yaml"}}
 ANSWER = "In winter we add a heat pack to every parcel with tropical plants for 4.50 euro. [1]"
 MOST_LINES = 150
 LONG_NAME = "a" * 30
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
-    """``kind`` and ``about`` stand behind the fence: a language, and the file that it is or what it shows."""
-
-    kind: str
-    about: str
-    text: str
-
-
-def blocks() -> Iterator[Block]:
-    for head, text in re.findall(r"^```(\w+[^\n]*)\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL):
-        kind, _, about = head.partition(" ")
-        yield Block(kind, about, text)
+def blocks() -> list[Block]:
+    return list_blocks("docs/adding-a-channel.md")
 
 
 def commands(block: Block) -> list[list[str]]:

@@ -15,24 +15,28 @@ from gateway.admin.knowledge import DocumentRequest, SearchRequest
 from gateway.config import loader as configuration
 from gateway.config.knowledge import KnowledgeSettings, SourceSettings, WebsiteSettings
 from tests.harness.processes import ROOT
+from tests.site.blocks import list_sources
 
 PAGE = (ROOT / "docs" / "documents.md").read_text()
 FRONT = (ROOT / "README.md").read_text()
 
 
-def blocks(text: str, language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
+FOLLOWED = {"docs/documents.md": {"sh", "python", "toml"}}
 
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
+    return make_checkout(tmp_path)
+
+
+def make_checkout(folder: Path) -> Path:
     """The example, and `.venv/bin/parley`, as a newcomer has them."""
-    shutil.copytree(ROOT / "examples", tmp_path / "examples", ignore=shutil.ignore_patterns(".parley"))
-    program = tmp_path / ".venv" / "bin" / "parley"
+    shutil.copytree(ROOT / "examples", folder / "examples", ignore=shutil.ignore_patterns(".parley"))
+    program = folder / ".venv" / "bin" / "parley"
     program.parent.mkdir(parents=True)
     program.write_text(f'#!/bin/sh\nPYTHONPATH="{ROOT}:$PYTHONPATH" exec "{sys.executable}" -m gateway.cli "$@"\n')
     program.chmod(0o755)
-    return tmp_path
+    return folder
 
 
 def shell(folder: Path, script: str) -> subprocess.CompletedProcess[str]:
@@ -44,7 +48,8 @@ def shell(folder: Path, script: str) -> subprocess.CompletedProcess[str]:
 
 def test_a_newcomer_adds_asks_and_removes_a_document_in_under_ten_lines(checkout: Path) -> None:
     script, front = (
-        next(block for block in blocks(text, "sh") if "knowledge add" in block).splitlines() for text in (PAGE, FRONT)
+        next(block for block in list_sources(page, "sh") if "knowledge add" in block).splitlines()
+        for page in ("docs/documents.md", "README.md")
     )
     assert len(script) < 10
     assert [line.partition("    #")[0] for line in front] == script[: len(front)], "the front page shows the beginning"
@@ -57,7 +62,7 @@ def test_a_newcomer_adds_asks_and_removes_a_document_in_under_ten_lines(checkout
 
 
 def test_a_package_adds_a_kind_of_file_as_the_page_shows(checkout: Path) -> None:
-    (python,), (toml,) = blocks(PAGE, "python"), blocks(PAGE, "toml")
+    (python,), (toml,) = list_sources("docs/documents.md", "python"), list_sources("docs/documents.md", "toml")
     (checkout / "my_package.py").write_text(f"from schemas.ports import Content\n\n\n{python}")
     folder = checkout / "my_package-1.dist-info"
     folder.mkdir()
@@ -76,7 +81,7 @@ def test_a_package_adds_a_kind_of_file_as_the_page_shows(checkout: Path) -> None
 
 
 def test_the_configuration_on_the_page_is_valid(tmp_path: Path) -> None:
-    text = next(block for block in blocks(PAGE, "yaml") if "tenants:" in block)
+    (text,) = list_sources("docs/documents.md", "yaml")
     file = tmp_path / "parley.yaml"
     file.write_text(text)
     knowledge = configuration.load(file, environ={}).tenants["plantstore"].knowledge

@@ -3,16 +3,47 @@
 from __future__ import annotations
 
 import os
+import re
+import shlex
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
-from importlib.metadata import Distribution, distribution
+from fnmatch import fnmatch
+from importlib.metadata import Distribution, distribution, metadata
 from pathlib import Path
 
 from packaging.requirements import Requirement
 
-from tests.deploy.first_steps import ask_new_project, build_wheel
+from tests.deploy.environment_checks import command_problems
+from tests.deploy.first_steps import ask_new_project, build_command, build_wheel
+from tests.harness.processes import ROOT
+from tests.site.blocks import list_sources
+
+PAGE = "docs/how-to/install.md"
+FOLLOWED = {PAGE: {"sh"}}
+
+
+def test_the_page_takes_the_steps_that_are_tested(tmp_path: Path) -> None:
+    """Those of the test below, and of `make check-wheel`, which needs a package index."""
+    prepare, build, new, install, init, start, more = [
+        line for script in list_sources(PAGE, "sh") for line in script.splitlines()
+    ]
+    assert (
+        subprocess.run(["make", "--dry-run", prepare.removeprefix("make ")], cwd=ROOT, capture_output=True).returncode
+        == 0
+    )
+    words = build.replace("--wheel-dir dist", f"--wheel-dir {tmp_path}").split()
+    assert words == [".venv/bin/python", *build_command(tmp_path, ".")]
+    assert (new, init) == ("python3 -m venv shop-env", "shop-env/bin/parley init shop")
+    assert fnmatch("dist/parley_gateway-0.1.0-py3-none-any.whl", install.removeprefix("shop-env/bin/pip install "))
+    assert command_problems(start.removeprefix("shop-env/bin/parley ").split()) == []
+    (wanted,) = shlex.split(more.removeprefix("shop-env/bin/pip install "))
+    extras = set(metadata("parley-gateway").get_all("Provides-Extra") or [])
+    assert Requirement(wanted).extras <= extras
+    shown = {name for row in re.findall(r"^\| (`.*?) \|", (ROOT / PAGE).read_text(), re.MULTILINE)
+             for name in re.findall(r"`(\w+)`", row)}  # fmt: skip
+    assert shown == extras - {"dev", "build"}
 
 
 def test_a_new_project_answers_where_only_the_wheel_is_installed(tmp_path: Path) -> None:

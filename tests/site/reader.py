@@ -50,8 +50,11 @@ class Reader:
             self._writes(block)
 
     def stop(self) -> None:
-        for name in list(self.servers):
-            self._stop(name)
+        for server in self.servers.values():
+            server.send_signal(signal.SIGINT)
+        for server in self.servers.values():
+            server.wait(60)
+        self.servers.clear()
 
     def _does_commands(self, block: Block) -> None:
         self.printed = ""
@@ -109,6 +112,10 @@ class Reader:
 
     def serve(self, command: str, port: str, path: str) -> None:
         """Start a server, and wait until it answers. One that runs at this port is stopped."""
+        self.start(command, port)
+        self.wait_for(port, path)
+
+    def start(self, command: str, port: str) -> None:
         self._stop(port)
         log = self.home / f"{port}.log"
         with log.open("wb") as output:
@@ -120,6 +127,9 @@ class Reader:
                 stderr=output,
             )
         self.servers[port] = server
+
+    def wait_for(self, port: str, path: str) -> None:
+        server, log = self.servers[port], self.home / f"{port}.log"
         until = time.monotonic() + DEADLINE_S
         while not _answers(f"http://127.0.0.1:{port}{path}"):
             assert server.poll() is None, log.read_text()

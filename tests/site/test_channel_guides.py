@@ -144,7 +144,7 @@ def test_the_address_for_the_vendor_is_the_one_that_the_simulator_calls(name: st
     texts = [block for block in list_blocks(PAGES[name]) if block.kind == "text"]
     assert all(block.about == "webhook" for block in texts), texts
     page = (ROOT / PAGES[name]).read_text()
-    shown = [address for address in re.findall(rf"{PUBLIC}/v1/webhooks/[^\s`]+", page)]
+    shown = re.findall(rf"{PUBLIC}/v1/webhooks/[^\s`]+", page)
     assert bool(shown) == bool(local)
     assert {address.partition("#")[0] for address in shown} <= {local.partition("#")[0].replace(LOCAL, PUBLIC)}
     assert [block.text.strip() for block in texts] in ([], [local.replace(LOCAL, PUBLIC)])

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import pytest
-from playwright.async_api import async_playwright, expect
+from playwright.async_api import Browser, async_playwright, expect
 
 from infra.deploy import servers
 from tests.harness.processes import ROOT
-from tests.site.blocks import Block, list_blocks
-from tests.site.reader import SITE, Reader
+from tests.site.blocks import Block, list_blocks, list_sources
+from tests.site.reader import CHAT, SITE, Reader
 
 PAGE = "docs/tutorial.md"
-FOLLOWED = {PAGE: {"sh", "text", "markdown", "python", "yaml", "html"}}
+WIDGET = "docs/widget.md"
+FOLLOWED = {PAGE: {"sh", "text", "markdown", "python", "yaml", "html"}, WIDGET: {"text"}}
 
 
 @pytest.mark.slow
@@ -32,7 +33,30 @@ async def test_a_reader_gets_to_a_shop_that_answers_acts_and_chats_on_a_page(rea
         await expect(reply).to_contain_text(answer, timeout=30_000)
         await reply.locator(".mark").first.click()
         await expect(reply).to_contain_text("Gift cards")
+        await chat_under_policy(browser, reader)
         await browser.close()
+
+
+async def chat_under_policy(browser: Browser, reader: Reader) -> None:
+    """The chat answers on a page with the strict policy of the page about the widget."""
+    (policy,) = list_sources(WIDGET, "text")
+    server = f"127.0.0.1:{reader.ports[CHAT]}"
+    policy = policy.strip().replace("wss://support.example.com", f"ws://{server}")
+    policy = policy.replace("https://support.example.com", f"http://{server}")
+    assert "trusted-types parley-chat" in (ROOT / WIDGET).read_text()
+    strict = f"default-src 'none'; {policy}; require-trusted-types-for 'script'; trusted-types parley-chat"
+    page = await browser.new_page()
+    refused: list[str] = []
+    page.on("console", lambda message: refused.append(message.text) if message.type == "error" else None)
+    site = reader.folder / "site"
+    header = f'<meta http-equiv="Content-Security-Policy" content="{strict}">'
+    (site / "strict.html").write_text((site / "index.html").read_text().replace("<head>", f"<head>{header}"))
+    await page.goto(f"http://127.0.0.1:{reader.ports[SITE]}/strict.html")
+    await page.locator("parley-chat .launcher").click()
+    await page.locator("parley-chat .field textarea").fill("Can I pay with a gift card?")
+    await page.locator("parley-chat .field textarea").press("Enter")
+    await expect(page.locator("parley-chat .line.agent:not(.greeting):not(.draft)").last).to_contain_text("gift card")
+    assert refused == []
 
 
 def test_an_output_that_differs_would_be_noticed(reader: Reader) -> None:
