@@ -27,13 +27,14 @@ from gateway.wiring.consumers import build_worker_settings
 from schemas import topics
 from schemas.errors import Conflict, InvalidRequest
 from tests.harness.processes import ROOT
+from tests.site.blocks import list_sources
 from tests.unit.agent_worker.actions.example_shop import counter_at, desk_at
 
 TEXT = (ROOT / "docs" / "actions.md").read_text()
-(PYTHON,) = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
-FUNCTION, ENDPOINT, LIMITS = re.findall(r"```yaml\n(.*?)```", TEXT, re.DOTALL)
+PYTHON, CHECK = list_sources("docs/actions.md", "python")
+FUNCTION, ENDPOINT, LIMITS = list_sources("docs/actions.md", "yaml")
 
-(FRONT,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+(FRONT,) = list_sources("README.md", "python")
 
 
 async def test_the_action_of_the_front_page_is_asked_for_confirmed_and_done(tmp_path: Path) -> None:
@@ -59,6 +60,13 @@ def rules(tmp_path: Path) -> ActionRules:
     file = tmp_path / "parley.yaml"
     file.write_text(FUNCTION.replace("  plantstore:\n", "  plantstore:\n    name: Plant store\n") + more)
     return build_worker_settings(loader.load(file, environ={}).tenants, {}).of("plantstore").actions
+
+
+def test_the_check_of_the_page_belongs_to_its_action(tmp_path: Path) -> None:
+    file = tmp_path / "actions.py"
+    file.write_text(f"{PYTHON}\n{CHECK}")
+    (refund,) = load_source(str(file))
+    assert (refund.name, refund.check is not None) == ("refund", True)
 
 
 def test_the_function_and_the_endpoint_of_the_page_are_offered(rules: ActionRules) -> None:
