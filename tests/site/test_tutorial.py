@@ -12,6 +12,7 @@ from tests.site.reader import CHAT, SITE, Reader
 
 PAGE = "docs/tutorial.md"
 WIDGET = "docs/widget.md"
+QUESTION, ANSWER = "How long is a gift card valid?", "valid for three years from the day you buy it"
 FOLLOWED = {PAGE: {"sh", "text", "markdown", "python", "yaml", "html"}, WIDGET: {"text"}}
 
 
@@ -19,18 +20,17 @@ FOLLOWED = {PAGE: {"sh", "text", "markdown", "python", "yaml", "html"}, WIDGET: 
 async def test_a_reader_gets_to_a_shop_that_answers_acts_and_chats_on_a_page(reader: Reader) -> None:
     for block in list_blocks(PAGE):
         reader.does(block)
-    question, answer = "How long is a gift card valid?", "valid for three years from the day you buy it"
-    assert f'ask "{question}"' in (ROOT / PAGE).read_text()
+    assert f'ask "{QUESTION}"' in (ROOT / PAGE).read_text()
     async with async_playwright() as driver:
         browser = await driver.chromium.launch(executable_path=servers.fetch_browser(), args=["--no-sandbox"])
         page = await browser.new_page()
         await page.goto(f"http://127.0.0.1:{reader.ports[SITE]}/")
         chat = page.locator("parley-chat")
         await chat.locator(".launcher").click()
-        await chat.locator(".field textarea").fill(question)
+        await chat.locator(".field textarea").fill(QUESTION)
         await chat.locator(".field textarea").press("Enter")
         reply = chat.locator(".line.agent:not(.greeting):not(.draft)").last
-        await expect(reply).to_contain_text(answer, timeout=30_000)
+        await expect(reply).to_contain_text(ANSWER, timeout=30_000)
         await reply.locator(".mark").first.click()
         await expect(reply).to_contain_text("Gift cards")
         await chat_under_policy(browser, reader)
@@ -53,9 +53,11 @@ async def chat_under_policy(browser: Browser, reader: Reader) -> None:
     (site / "strict.html").write_text((site / "index.html").read_text().replace("<head>", f"<head>{header}"))
     await page.goto(f"http://127.0.0.1:{reader.ports[SITE]}/strict.html")
     await page.locator("parley-chat .launcher").click()
-    await page.locator("parley-chat .field textarea").fill("Can I pay with a gift card?")
+    await page.locator("parley-chat .field textarea").fill(QUESTION)
     await page.locator("parley-chat .field textarea").press("Enter")
-    await expect(page.locator("parley-chat .line.agent:not(.greeting):not(.draft)").last).to_contain_text("gift card")
+    await expect(page.locator("parley-chat .line.agent:not(.greeting):not(.draft)").last).to_contain_text(
+        ANSWER, timeout=30_000
+    )
     assert refused == []
 
 
