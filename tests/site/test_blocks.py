@@ -31,14 +31,14 @@ from gateway.config.settings import Config, Tenant
 from gateway.webchat.identity import verify_identity
 from tests.deploy import test_adding_a_channel, test_documents, test_first_steps
 from tests.harness.processes import ROOT
-from tests.site import test_channel_guides, test_project_pages, test_scale_out, test_tutorial
+from tests.site import test_channel_guides, test_project_pages, test_scaling_guide, test_tutorial
 from tests.site.blocks import Block, list_blocks, list_pages, parse_blocks
 
 FOLLOWERS: tuple[ModuleType, ...] = (
     test_tutorial,
     test_channel_guides,
     test_project_pages,
-    test_scale_out,
+    test_scaling_guide,
     test_adding_a_channel,
     test_documents,
     test_first_steps,
@@ -182,13 +182,10 @@ CHECKS: dict[str, Callable[[Block, Path], None]] = {
     "text packages": check_packages,
 }
 """By kind, or by kind and what stands behind it."""
-UNLABELLED = {"docs/architecture.md": check_packages, "docs/performance.md": check_make}
 BLOCKS = [block for page in list_pages() for block in list_blocks(page)]
 
 
 def find_check(block: Block) -> Callable[[Block, Path], None] | None:
-    if not block.kind:
-        return UNLABELLED.get(block.page)
     return CHECKS.get(f"{block.kind} {block.about}") or CHECKS.get(block.kind)
 
 

@@ -156,10 +156,10 @@ async def test_a_wrong_signature_is_401_before_anything_is_parsed(toy_shop: Shop
 
 
 async def test_wrong_signatures_are_logged_once_a_minute_with_the_address_that_must_have_been_signed(
-    serve: Serve, with_toy: Callable[[Parts], Parts]
+    serve: Serve, with_toy: Callable[[ProcessServices], ProcessServices]
 ) -> None:
     clock = [datetime(2026, 7, 1, tzinfo=UTC)]
-    shop = await serve(lambda parts: replace(with_toy(parts), clock=lambda: clock[0]))
+    shop = await serve(lambda services: replace(with_toy(services), clock=lambda: clock[0]))
     with capture_logs() as logs:
         for seconds in (0, 30, 29, 1):
             clock[0] += timedelta(seconds=seconds)
