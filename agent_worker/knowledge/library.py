@@ -26,9 +26,9 @@ from agent_worker.knowledge.index.tenant_index import TenantIndex
 from agent_worker.knowledge.ingest.fair_thread_pool import FairThreadPool
 from agent_worker.knowledge.ingest.index_queue import IndexQueue, PendingChange
 from agent_worker.knowledge.ingest.publishing import HeadCache, document_key, read_record
-from agent_worker.knowledge.ranking.confidence import confidence
 from agent_worker.knowledge.ranking.long_context import LongContext
-from agent_worker.knowledge.ranking.ranker import NOTHING, empty_result, passage_of, rank
+from agent_worker.knowledge.ranking.ranker import NOTHING, empty_result
+from agent_worker.knowledge.ranking.search import search_index
 from agent_worker.knowledge.text.analysis import terms
 from agent_worker.knowledge.vectors.encoder import Encoder, light_encoder
 from schemas.conversation import Document
@@ -47,7 +47,6 @@ _MAX_BATCH = 200  # changes of one tenant in one batch
 _MAX_PENDING_BYTES = 64 * 1024 * 1024  # of documents read but not yet indexed
 _FEW_CHANGES, _EXTRA_WAIT_S = 5, 2.0  # so few missing changes are worth this much more waiting
 _PREFIX = "t-"
-_MAX_QUERY = 8_000  # characters of a question; no channel delivers a longer message
 
 
 class Library:
@@ -268,12 +267,15 @@ class Library:
             )
             return replace(found, stale=not current)
         level = await resolve_assurance(assurance) if index.totals.for_verified else "anonymous"
-        search = partial(rank, index, query[:_MAX_QUERY], self._clock(), assurance=level, language=language)
-        result = await self._read((tenant, channel), index, lambda: search(self._encoder(), k))
-        score = confidence(result.evidence, index.kind)
-        passages = [passage_of(tenant, hit) for hit in result.hits]
-        answerable = bool(passages) and score >= self._answerable_above(tenant)
-        return SearchResult(passages, answerable, score, index.encoder_name, result.vector, stale=not current)
+        now, above = self._clock(), self._answerable_above(tenant)
+        result = await self._read(
+            (tenant, channel),
+            index,
+            lambda: search_index(
+                index, tenant, query, now, self._encoder(), k=k, assurance=level, language=language, above=above
+            ),
+        )
+        return replace(result, stale=not current)
 
     async def _read(self, turn: Hashable, index: TenantIndex, work: Callable[[], Result]) -> Result:
         """Run ``work`` on the index in a thread. Equal ``turn``: those that take turns together."""

@@ -19,19 +19,13 @@ from agent_worker.handoff.draft_replies import LOCAL
 from agent_worker.handoff.handback import lines_after_handback
 from agent_worker.handoff.promises import add_promises, quote_promise
 from agent_worker.handoff.reply_templates import handoff_draft
-from agent_worker.knowledge.text.query_splitting import (
-    MAX_QUESTIONS,
-    SplitQuestion,
-    is_question,
-    split_questions,
-    with_context,
-)
+from agent_worker.knowledge.text.query_splitting import SplitQuestion, is_question
 from agent_worker.models.local.multiple_questions import handoff_with_answers
-from agent_worker.models.local.small_talk import asks_for_person, classify_small_talk
 from agent_worker.models.registry import Models, select_model
 from agent_worker.nlu.classification import topics_in
 from agent_worker.nlu.corrections import apply_corrections
 from agent_worker.nlu.danger_similarity import DangerSimilarity
+from agent_worker.reading.retrieval import Query, build_query, merge_results, search_parts, search_query
 from agent_worker.router.decision import IN_DANGER, PERSON_REQUESTED, Route
 from agent_worker.router.router import Router, RoutingRequest
 from agent_worker.router.rules import RouteName
@@ -42,34 +36,12 @@ from agent_worker.voice import translate_voice
 from schemas.actions import ActionResolved, ApprovalDecided, ApprovalExpired, Filling
 from schemas.conversation import Conversation
 from schemas.messages import Assurance
-from schemas.ports import (
-    ActionOffer,
-    AnswerDraft,
-    Clock,
-    Contacts,
-    Knowledge,
-    Passage,
-    Question,
-    QuestionPart,
-    SearchResult,
-)
+from schemas.ports import ActionOffer, AnswerDraft, Clock, Contacts, Knowledge, Question, QuestionPart, SearchResult
 
 LEVELS: tuple[Assurance, ...] = get_args(Assurance)
-_PASSAGES = 24
-"""Passages kept from several searches together."""
 STALE = "answered before the newest change of the documents could be searched"
 PERSON_ROUTE = Route("person", (), (PERSON_REQUESTED,))
 DANGER_ROUTE = Route("person", (), (IN_DANGER,))
-
-
-@dataclass(frozen=True, slots=True)
-class Query:
-    """The text of the waiting messages that is left to answer. ``questions``: the single questions, if there are
-    several; ``excess``: questions beyond the limit of one turn."""
-
-    text: str
-    questions: Sequence[SplitQuestion] = ()
-    excess: Sequence[SplitQuestion] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,26 +117,14 @@ class Answering:
     # ── retrieve ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def retrieve(self, turn: TurnInput, query: Query) -> Retrieval:
-        text = with_context(query.text, turn.history, turn.intake.context)
-        search_result = await self._search(turn, query.text, text)
+        search = partial(self._search, turn)
+        search_result = await search_query(query, turn.history, search, turn.intake.context)
         if await self._danger.is_danger(turn.conversation.origin.tenant, search_result):
             return Retrieval(search_result, is_danger=True)
-        # One passage seldom answers two questions, so each is searched for by itself, or with the question that it
-        # refers to.
-        parts: list[QuestionPart] = []
-        for question in query.questions:
-            parts.append(await self._retrieve_part(turn, question, parts[-1].text if parts else ""))
+        parts = await search_parts(query, search)
         return Retrieval(
             merge_results([search_result, *(part.search_result for part in parts)]) if parts else search_result, parts
         )
-
-    async def _retrieve_part(self, turn: TurnInput, question: SplitQuestion, previous: str) -> QuestionPart:
-        if not (previous and question.is_follow_up):
-            search_result = await self._search(turn, question.text, question.text)
-            if search_result.answerable or not previous or not question.is_brief:
-                return QuestionPart(question.text, search_result, question.words, question.is_question)
-        text = f"{previous}\n{question.words}"
-        return QuestionPart(text, await self._search(turn, text, text), question.words, question.is_question)
 
     async def _search(self, turn: TurnInput, question: str, text: str) -> SearchResult:
         """Search the documents and the promises. ``question``: the contact's own words; ``text``: the same with their
@@ -285,14 +245,8 @@ def avoid_people(route: Route, rules: TenantRules) -> Route:
 
 def read_query(turn: TurnInput, actions: TurnActions | None) -> Query:
     """The questions of the waiting messages. Requests for a person and small talk need no answer from the documents."""
-    texts = _read_texts(turn, actions)
-    text = "\n".join(texts)
     offers = () if actions is None else actions.offers()
-    split = split_questions(texts, lambda sentence: asks_for_person(sentence) or _is_action_request(sentence, offers))
-    if len(split) < 2:
-        return Query(text)
-    questions = [one for one in split if not asks_for_person(one.words) and not classify_small_talk(one.words, ())]
-    return Query(text, questions[:MAX_QUESTIONS], questions[MAX_QUESTIONS:])
+    return build_query(_read_texts(turn, actions), partial(_is_action_request, offers=offers))
 
 
 def _read_texts(turn: TurnInput, actions: TurnActions | None) -> list[str]:
@@ -341,20 +295,3 @@ def _find_filling(turn: TurnInput, actions: TurnActions | None) -> Filling | Non
     filling = None if actions is None else actions.effects.memory.filling
     is_theirs = filling is None or filling.contact_id in ("", turn.intake.speaker)
     return filling if is_theirs else None
-
-
-def merge_results(results: Sequence[SearchResult]) -> SearchResult:
-    """The results for several questions, the best of each first, and each passage once."""
-    first, *_ = results
-    passages: dict[tuple[str, str, str], Passage] = {}
-    for rank in range(max(len(result.passages) for result in results)):
-        for result in results:
-            for passage in result.passages[rank : rank + 1]:
-                passages.setdefault((passage.document, passage.heading, passage.text), passage)
-    return replace(
-        first,
-        passages=list(passages.values())[:_PASSAGES],
-        answerable=any(result.answerable for result in results),
-        confidence=max(result.confidence for result in results),
-        stale=any(result.stale for result in results),
-    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,7 +15,8 @@ from gateway.commands.common.printing import note, print_json, print_table, prog
 from schemas.errors import Conflict, InvalidRequest
 
 if TYPE_CHECKING:
-    from agent_worker.knowledge.ranking.quality import CheckQuestion, QualityMetrics
+    from agent_worker.knowledge.quality.check import QualityReport
+    from agent_worker.knowledge.quality.suite import Suite
     from gateway.commands.common.instance import AdminApi
     from gateway.config.settings import Config
     from gateway.documents.sync import SyncReport
@@ -37,6 +39,18 @@ class Assurance(StrEnum):
 
 
 app = typer.Typer(help="Publish, list, search and check the agent's documents.", no_args_is_help=True)
+_FIGURES = {
+    "right": "answered and right",
+    "wrong": "answered and wrong (misleading, or beside the question)",
+    "score": "right − 3 × wrong",
+    "helped": "helped (right, or the right question offered)",
+    "unanswerable_declined": "of the unanswerable: declined or asked back",
+    "polarity_wrong": "of the yes/no questions: answered with the wrong one",
+    "follow_ups_right": "of the follow-ups: right",
+    "all_parts_named": "of several questions at once: all answered or named",
+    "other_languages_helped": "of other languages: helped",
+    "separation": "right answers surer than wrong ones (AUROC)",
+}
 LocationsArgument = Annotated[
     list[str],
     typer.Argument(
@@ -170,62 +184,90 @@ def ask(
 
 @app.command()
 def check(
-    questions: Annotated[
-        Path, typer.Argument(help="A YAML file of questions, each with id, question, document (or null) and split.")
+    suites: Annotated[
+        list[Path],
+        typer.Argument(help="YAML files of customers' messages with rules for the replies.", metavar="SUITE..."),
     ],
     config: ConfigFile = None,
     tenant: TenantName = None,
     url: Url = None,
+    show: Annotated[bool, typer.Option("--show", help="Show each reply that is not as it should be.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Ask questions, and count how often the right document is cited."""
+    """Answer customers' messages, and count right and wrong answers."""
     loaded = load(config)
-    figures = run(_measure_quality(loaded, select_tenant(loaded, tenant), _read_questions(questions), url))
+    reports = run(_check_answers(loaded, select_tenant(loaded, tenant), [_read_suite(file) for file in suites], url))
     if as_json:
-        print_json([{key: value for key, value in asdict(item).items() if key != "wrong"} for item in figures])
+        print_json([_report_as_json(report, show) for report in reports])
         return
-    typer.echo(f"encoder: {figures[0].encoder or 'none, only words are compared'}" if figures else "no questions")
-    rows = (
-        (
-            item.split,
-            item.answerable,
-            f"{item.cited:.3f}",
-            f"{item.found:.3f}",
-            item.unanswerable,
-            f"{item.declined:.3f}",
-        )
-        for item in figures
-    )
-    print_table(("split", "answerable", "cited right", "found first", "unanswerable", "declined"), rows)
+    for report in reports:
+        _print_quality(report, show)
 
 
-def _read_questions(file: Path) -> list[CheckQuestion]:
+def _read_suite(file: Path) -> Suite:
     import yaml
 
-    from agent_worker.knowledge.ranking.quality import read_questions
+    from agent_worker.knowledge.quality.suite import read_suite
 
     try:
-        return read_questions(yaml.safe_load(file.read_text(encoding="utf-8")))
+        raw = yaml.safe_load(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise InvalidRequest(
             f"cannot read {file}: {type(error).__name__}", fix="check the path, and that the file is YAML"
         ) from error
+    suite = read_suite(raw)
+    return suite if suite.name else suite.model_copy(update={"name": str(file)})
 
 
-async def _measure_quality(
-    config: Config, tenant: str, questions: list[CheckQuestion], url: str | None
-) -> list[QualityMetrics]:
-    from agent_worker.knowledge.ranking import quality
+def _report_as_json(report: QualityReport, show: bool) -> dict[str, object]:
+    shown: dict[str, object] = {"suite": report.name, "encoder": report.encoder, "replies": len(report.outcomes)}
+    shown |= report.figures()
+    shown["by_kind"] = {kind: dict(grades) for kind, grades in report.by_kind().items()}
+    if show:
+        shown["not_right"] = [
+            {"id": each.case.id, "said": each.message.say, "grade": each.grade, "reply": each.reply.text}
+            for each in report.outcomes
+            if each.grade not in ("right", "rightly_declined")
+        ]
+    return shown
+
+
+def _print_quality(report: QualityReport, show: bool) -> None:
+    from agent_worker.knowledge.quality.grades import GRADES
+
+    typer.echo(f"{report.name}: {len(report.outcomes)} replies, encoder {report.encoder or 'none, words alone'}")
+    for name, label in _FIGURES.items():
+        value = report.figures()[name]
+        if value is not None:
+            typer.echo(
+                f"  {label:<58} {value:6.3f}" if name in ("score", "separation") else f"  {label:<58} {value:6.1%}"
+            )
+    by_kind = report.by_kind()
+    rows = [(kind, *(by_kind[kind][grade] for grade in GRADES)) for kind in by_kind]
+    totals = ("all", *(report.count(grade) for grade in GRADES))
+    print_table(("kind", *(grade.replace("_", " ") for grade in GRADES)), [*rows, totals])
+    for each in report.outcomes if show else ():
+        if each.grade not in ("right", "rightly_declined"):
+            typer.echo(
+                f"\n{each.case.id} {each.grade}\n  > {each.message.say}\n  {' '.join(each.reply.text.split())[:300]}"
+            )
+
+
+async def _check_answers(config: Config, tenant: str, suites: list[Suite], url: str | None) -> list[QualityReport]:
+    from agent_worker.knowledge.quality.check import SuiteRunner
     from agent_worker.models.local.model import LocalModel
     from gateway.commands.common.instance import open_api
-    from gateway.commands.common.remote_documents import RemoteKnowledge
+    from gateway.commands.common.remote_documents import search_remotely
     from gateway.wiring.consumers import build_worker_settings
 
-    model = LocalModel(build_worker_settings(config.tenants, {}))
+    settings = build_worker_settings(config.tenants, {})
     async with open_api(config, tenant, url) as api:
         await _check_own_documents(api, config, url)
-        with progress("questions", len(questions)) as step:
-            return await quality.check(RemoteKnowledge(api, step), model, tenant, questions)
+        runner = SuiteRunner(
+            partial(search_remotely, api, tenant), LocalModel(settings), tenant, settings.of(tenant).voice
+        )
+        with progress("customers", sum(len(suite.cases) for suite in suites)) as step:
+            return [await runner.run(suite, step) for suite in suites]
 
 
 async def _check_own_documents(api: AdminApi, config: Config, url: str | None) -> None:

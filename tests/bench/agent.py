@@ -79,8 +79,8 @@ def agent(model: Process) -> dict[str, Any]:
 
 def questions() -> Sequence[str]:
     """Those of the example that its documents answer."""
-    known = yaml.safe_load((PLANTSTORE / "questions.yaml").read_text())["questions"]
-    return [each["question"] for each in known if each["document"]]
+    known = yaml.safe_load((PLANTSTORE / "questions.yaml").read_text())["cases"]
+    return [each["question"] for each in known if "must_cite" in each]
 
 
 async def measure(stage: Stage) -> list[Row]:

@@ -13,7 +13,7 @@ import aiohttp
 import yaml
 
 from agent_worker.knowledge.ingest.publishing import publish
-from agent_worker.knowledge.ranking.quality import read_questions
+from agent_worker.knowledge.quality.suite import read_suite
 from gateway.config.loader import load
 from gateway.wiring.engines import open_engine
 from schemas.ports import DocumentDraft
@@ -113,12 +113,12 @@ def drafts(documents: int, sections: int) -> Iterator[DocumentDraft]:
 
 async def ask(installation: Installation, process: Process, count: int, number: int) -> None:
     """Let it answer so many questions of the example's, each in a conversation of its own, and wait until it has."""
-    asked = read_questions(yaml.safe_load((EXAMPLE / "questions.yaml").read_text(encoding="utf-8")))
+    asked = read_suite(yaml.safe_load((EXAMPLE / "questions.yaml").read_text(encoding="utf-8"))).cases
     begin = number * count
     said = [
         envelope
         for n in range(begin, begin + count)
-        for envelope in flood("plantstore", conversations=1, each=1, first=n, texts=[asked[n % len(asked)].text])
+        for envelope in flood("plantstore", conversations=1, each=1, first=n, texts=[asked[n % len(asked)].say])
     ]
     config = load(installation.config)
     async with open_engine(config, config.data_path) as engine:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from agent_worker.knowledge.index.prepared_document import PreparedDocument
 from agent_worker.knowledge.index.tenant_index import TenantIndex
-from agent_worker.knowledge.ranking.quality import read_questions
+from agent_worker.knowledge.quality.suite import read_suite
 from agent_worker.knowledge.ranking.ranker import rank
 from agent_worker.knowledge.text.documents import read_file
 from agent_worker.knowledge.vectors.encoder import Encoder, light_encoder
@@ -123,15 +123,15 @@ def speeds(passages: int, rounds: int = 1, most: int | None = None, encoder: Enc
         documents = passages // IN_DOCUMENT
         for begin in range(0, documents, 250):
             index.apply([prepare_document(index, f"d{n}", words) for n in range(begin, min(begin + 250, documents))])
-        asked = read_questions(yaml.safe_load((EXAMPLE / "questions.yaml").read_text(encoding="utf-8")))[:most]
+        asked = read_suite(yaml.safe_load((EXAMPLE / "questions.yaml").read_text(encoding="utf-8"))).cases[:most]
         for question in asked[:5]:  # first use loads and links
-            rank(index, question.text, NOW, encoder, SHOWN)
+            rank(index, question.say, NOW, encoder, SHOWN)
         searches = [
-            [milliseconds(lambda text=q.text: rank(index, text, NOW, encoder, SHOWN)) for q in asked]  # type: ignore[misc]
+            [milliseconds(lambda text=q.say: rank(index, text, NOW, encoder, SHOWN)) for q in asked]  # type: ignore[misc]
             for _ in range(rounds)
         ]
         processor = [
-            milliseconds(lambda text=q.text: rank(index, text, NOW, encoder), time.process_time)  # type: ignore[misc]
+            milliseconds(lambda text=q.say: rank(index, text, NOW, encoder), time.process_time)  # type: ignore[misc]
             for q in asked
         ]
         edits = [

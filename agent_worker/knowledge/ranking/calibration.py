@@ -22,9 +22,9 @@ import numpy as np
 import yaml
 
 from agent_worker.knowledge.index.tenant_index import TenantIndex
+from agent_worker.knowledge.quality.suite import Case, read_suite
 from agent_worker.knowledge.ranking.confidence import FEATURES, LEAN, confidence_features
 from agent_worker.knowledge.ranking.logistic_fit import Weights, fit_conditional_logit, fit_logistic
-from agent_worker.knowledge.ranking.quality import CheckQuestion, read_questions
 from agent_worker.knowledge.ranking.ranker import (
     FUSION,
     Evidence,
@@ -45,13 +45,13 @@ _FOLDS = 5
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    asked: CheckQuestion
+    asked: Case
     ranked: RankingResult
 
     @property
     def part(self) -> int:
         """Fold by document: questions about one document stay together."""
-        return crc32(min(self.asked.documents, default=self.asked.id).encode()) % _FOLDS
+        return crc32(min(self.asked.must_cite, default=self.asked.id).encode()) % _FOLDS
 
     @property
     def question_fold(self) -> int:
@@ -86,8 +86,8 @@ def index_folder(folder: Path, directory: Path, encoder: Encoder | None) -> Tena
     return index
 
 
-def rank_all(index: TenantIndex, questions: Sequence[CheckQuestion], encoder: Encoder | None) -> list[Ranking]:
-    rankings = [Ranking(question, rank(index, question.text, _NOW, encoder)) for question in questions]
+def rank_all(index: TenantIndex, questions: Sequence[Case], encoder: Encoder | None) -> list[Ranking]:
+    rankings = [Ranking(question, rank(index, question.say, _NOW, encoder)) for question in questions]
     return [each for each in rankings if each.ranked.evidence is not None]
 
 
@@ -98,11 +98,11 @@ def fit(rankings: Sequence[Ranking], kind: Kind) -> FitResult:
     for ranking in rankings:
         features = ranking.figures
         rows = np.stack([features.column(name) for name in names], axis=1)
-        groups.append((rows, [place.document in ranking.asked.documents for place in features.passages]))
+        groups.append((rows, [place.document in ranking.asked.must_cite for place in features.passages]))
     fusion = dict(zip(names, fit_conditional_logit(groups), strict=True))
     evidence = [ranking.evidence(fusion) for ranking in rankings]
     table = [[confidence_features(each)[name] for name in FEATURES[kind]] for each in evidence]
-    answerable = [bool(ranking.asked.documents) for ranking in rankings]
+    answerable = [bool(ranking.asked.must_cite) for ranking in rankings]
     bias, weights = fit_logistic(table, answerable, [each.query_length for each in evidence])
     return FitResult(fusion, bias + LEAN[kind], dict(zip(FEATURES[kind], weights, strict=True)))
 
@@ -111,7 +111,7 @@ def fit(rankings: Sequence[Ranking], kind: Kind) -> FitResult:
 class QuestionScore:
     """``sure`` is the confidence's log odds; ``found``: a right document came first."""
 
-    asked: CheckQuestion
+    asked: Case
     found: bool
     sure: float
 
@@ -126,7 +126,7 @@ def cross_validate(
             evidence = each.evidence(fitted.fusion)
             named = confidence_features(evidence)
             sure = fitted.bias + sum(weight * named[name] for name, weight in fitted.weights.items())
-            out.append(QuestionScore(each.asked, evidence.best.document in each.asked.documents, sure))
+            out.append(QuestionScore(each.asked, evidence.best.document in each.asked.must_cite, sure))
     return out
 
 
@@ -134,7 +134,7 @@ def main(arguments: Sequence[str]) -> None:
     """Arguments: a folder of documents, question files, and any folders with sentence encoders."""
     folder, *paths = map(Path, arguments)
     files = [path for path in paths if not path.is_dir()]
-    questions = [one for file in files for one in read_questions(yaml.safe_load(file.read_text(encoding="utf-8")))]
+    questions = [one for file in files for one in read_suite(yaml.safe_load(file.read_text(encoding="utf-8"))).cases]
     for encoder in (*_open_encoders(path for path in paths if path.is_dir()), light_encoder(), None):
         kind = encoder.kind if encoder else "words"
         with tempfile.TemporaryDirectory() as directory:
@@ -154,16 +154,13 @@ def _open_encoders(folders: Iterable[Path]) -> Iterator[Encoder]:
 
 
 def _print_metrics(title: str, judged: Sequence[QuestionScore]) -> None:
-    """Print for each split how often a right document was found first, and the shares cited and declined at threshold
-    0.5."""
-    print(title)
-    for split in sorted({each.asked.split for each in judged}):
-        answerable = [each for each in judged if each.asked.split == split and each.asked.documents]
-        unanswerable = [each for each in judged if each.asked.split == split and not each.asked.documents]
-        found = sum(each.found for each in answerable) / max(1, len(answerable))
-        cited = sum(each.found and each.sure > 0 for each in answerable) / max(1, len(answerable))
-        declined = sum(each.sure <= 0 for each in unanswerable) / max(1, len(unanswerable))
-        print(f"{split}: found first {found:.3f}, cited first {cited:.3f}, declined {declined:.3f}")
+    """Print how often a right document was found first, and the shares cited and declined at threshold 0.5."""
+    answerable = [each for each in judged if each.asked.must_cite]
+    unanswerable = [each for each in judged if not each.asked.must_cite]
+    found = sum(each.found for each in answerable) / max(1, len(answerable))
+    cited = sum(each.found and each.sure > 0 for each in answerable) / max(1, len(answerable))
+    declined = sum(each.sure <= 0 for each in unanswerable) / max(1, len(unanswerable))
+    print(f"{title}: found first {found:.3f}, cited first {cited:.3f}, declined {declined:.3f}")
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -19,9 +19,9 @@ from agent_worker.knowledge.index.passage_store import PassageStore, passage_num
 from agent_worker.knowledge.index.prepared_document import prepare
 from agent_worker.knowledge.index.query_filter import VisibilityFilter
 from agent_worker.knowledge.index.tenant_index import TenantIndex
+from agent_worker.knowledge.quality.suite import read_suite
 from agent_worker.knowledge.ranking import calibration
 from agent_worker.knowledge.ranking.confidence import confidence
-from agent_worker.knowledge.ranking.quality import read_questions
 from agent_worker.knowledge.ranking.ranker import rank
 from agent_worker.knowledge.vectors.cosine_similarity import cosines_of
 from agent_worker.knowledge.vectors.encoder import Encoder, Kind, light_encoder
@@ -215,28 +215,30 @@ def test_questions_are_judged_without_their_own_answers(encoder: Encoder, tmp_pa
     for thing in things:
         text = f"# {thing}\n\nOne {thing} costs 4 euro.\n\nEvery {thing} may go back within a month."
         (tmp_path / "docs" / f"{thing.replace(' ', '-')}.md").write_text(text)
-    held = [
-        {"id": f"{n} {thing}", "question": f"{asked} {thing}", "document": thing.replace(" ", "-")}
+    held: list[dict[str, Any]] = [
+        {"id": f"{n} {thing}", "question": f"{asked} {thing}", "must_cite": [thing.replace(" ", "-")]}
         for n, asked in enumerate(("what does it cost, the", "can I give back a"))
         for thing in things
     ]
-    absent = [{"id": f"{n}", "question": f"who sang at the opera {n} years ago", "document": None} for n in range(9)]
+    absent: list[dict[str, Any]] = [
+        {"id": f"{n}", "question": f"who sang at the opera {n} years ago", "must_decline": True} for n in range(9)
+    ]
     index = calibration.index_folder(tmp_path / "docs", tmp_path / "index", encoder)
-    rankings = calibration.rank_all(index, read_questions([*held, *absent]), encoder)
-    judged = {each.asked.text: each.sure for each in calibration.cross_validate(rankings, "strong")}
+    rankings = calibration.rank_all(index, read_suite({"cases": [*held, *absent]}).cases, encoder)
+    judged = {each.asked.say: each.sure for each in calibration.cross_validate(rankings, "strong")}
     assert min(judged[one["question"] or ""] for one in held) > max(judged[one["question"] or ""] for one in absent)
     assert len({each.part for each in rankings}) > 2
     flipped = [_flipped(each) if each.part == rankings[0].part else each for each in rankings]
-    again = {each.asked.text: each.sure for each in calibration.cross_validate(flipped, "strong")}
-    own = [each.asked.text for each in rankings if each.part == rankings[0].part]
+    again = {each.asked.say: each.sure for each in calibration.cross_validate(flipped, "strong")}
+    own = [each.asked.say for each in rankings if each.part == rankings[0].part]
     assert [again[text] for text in own] == [judged[text] for text in own]
     assert again != judged
 
 
 def _flipped(ranking: calibration.Ranking) -> calibration.Ranking:
     """The same question under another label, kept in its part by the id that decides it."""
-    wrong = frozenset(() if ranking.asked.documents else {"heat-pack"})
-    return _StoredRanking(replace(ranking.asked, documents=wrong), ranking.ranked, ranking.part)
+    wrong = [] if ranking.asked.must_cite else ["heat-pack"]
+    return _StoredRanking(ranking.asked.model_copy(update={"must_cite": wrong}), ranking.ranked, ranking.part)
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,12 +254,12 @@ class _StoredRanking(calibration.Ranking):
 @pytest.mark.timeout(600)
 def test_the_example_is_answered_well(encoder: Encoder, tmp_path: Path) -> None:
     """On the example's questions the right document comes first, and what is not there is declined."""
-    questions = read_questions(yaml.safe_load((EXAMPLE / "questions.yaml").read_text(encoding="utf-8")))
+    questions = read_suite(yaml.safe_load((EXAMPLE / "questions.yaml").read_text(encoding="utf-8"))).cases
     index = calibration.index_folder(EXAMPLE / "knowledge", tmp_path / "index", encoder)
-    ranked = [(asked, rank(index, asked.text, NOW, encoder)) for asked in questions]
-    held = [(asked, of) for asked, of in ranked if asked.documents]
-    absent = [of for asked, of in ranked if not asked.documents]
-    first = sum(of.documents[0].document in asked.documents for asked, of in held) / len(held)
+    ranked = [(asked, rank(index, asked.say, NOW, encoder)) for asked in questions]
+    held = [(asked, of) for asked, of in ranked if asked.must_cite]
+    absent = [of for asked, of in ranked if not asked.must_cite]
+    first = sum(of.documents[0].document in asked.must_cite for asked, of in held) / len(held)
     declined = sum(confidence(of.evidence, "strong") < 0.5 for of in absent) / len(absent)
     assert first >= 0.9
     assert declined >= 0.9

@@ -253,9 +253,7 @@ def test_chatting_needs_an_instance(folder: Path) -> None:
 
 
 def test_a_check_without_an_instance_and_without_documents_says_that_nothing_runs(folder: Path) -> None:
-    (folder / "questions.yaml").write_text(
-        "[{id: a, question: 'What costs 12 euros?', document: shipping, split: dev}]"
-    )
+    (folder / "questions.yaml").write_text("cases: [{id: a, question: 'What costs 12 euros?', must_cite: [shipping]}]")
     done = parley("knowledge", "check", "questions.yaml", cwd=folder)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("error[setup]: no instance answers at http://127.0.0.1:")
@@ -269,11 +267,11 @@ def test_a_check_without_an_instance_and_without_documents_says_that_nothing_run
 
 def test_published_documents_are_checked_without_an_instance(folder: Path) -> None:
     (folder / "questions.yaml").write_text(
-        "[{id: a, question: 'What does a parcel to Lisbon cost?', document: shipping, split: dev}]"
+        "cases: [{id: a, question: 'What does a parcel to Lisbon cost?', must_cite: [shipping]}]"
     )
     assert parley("knowledge", "add", "docs", cwd=folder).returncode == 0
     done = parley("knowledge", "check", "questions.yaml", "--json", cwd=folder)
-    assert (done.returncode, json.loads(done.stdout)[0]["found"]) == (0, 1.0)
+    assert (done.returncode, json.loads(done.stdout)[0]["right"]) == (0, 1.0)
     assert "no instance runs" in done.stderr
 
 
@@ -571,18 +569,25 @@ def test_turns_are_shown_and_exported(running: DevProcess) -> None:
         assert "cited" in printed
 
 
-def test_quality_is_counted_by_split(running: DevProcess) -> None:
-    questions = running.folder / "questions.yaml"
-    questions.write_text(
-        "- {id: a, question: 'What does a parcel to Lisbon cost?', document: shipping, split: dev}\n"
-        "- {id: b, question: 'How do I water a Nepenthes?', document: care, split: test}\n"
-        "- {id: c, question: 'Who won the football world cup in 1954?', document: null, split: test}\n"
+def test_answers_are_counted_right_and_wrong(running: DevProcess) -> None:
+    """Figures, the table by kind, and with --show the replies that are not as they should be."""
+    suite = running.folder / "suite.yaml"
+    suite.write_text(
+        "name: shop\n"
+        "cases:\n"
+        "- {id: a, question: 'What does a parcel to Lisbon cost?', must_cite: [shipping]}\n"
+        "- {id: b, question: 'What does a parcel to Lisbon cost?', must_contain: [nothing like that]}\n"
+        "- {id: c, question: 'Who won the football world cup in 1954?', must_decline: true, kind: unanswerable}\n"
     )
-    done = parley("knowledge", "check", str(questions), "--json", cwd=running.folder)
-    figures = {item["split"]: item for item in json.loads(done.stdout)}
-    assert (figures["dev"]["answerable"], figures["dev"]["found"]) == (1, 1.0)
-    assert (figures["test"]["answerable"], figures["test"]["unanswerable"]) == (1, 1)
+    done = parley("knowledge", "check", str(suite), "--json", cwd=running.folder)
+    (report,) = json.loads(done.stdout)
+    assert (report["suite"], report["replies"]) == ("shop", 3)
+    assert report["by_kind"] == {"plain": {"right": 1, "irrelevant": 1}, "unanswerable": {"rightly_declined": 1}}
+    assert (report["right"], report["wrong"], report["unanswerable_declined"]) == (1 / 3, 1 / 3, 1.0)
     assert "no instance runs" not in done.stderr
+    printed = parley("knowledge", "check", str(suite), "--show", cwd=running.folder).stdout
+    assert "answered and wrong" in printed
+    assert "b irrelevant\n  > What does a parcel to Lisbon cost?" in printed
     broken = parley("knowledge", "check", "gone.yaml", cwd=running.folder)
     assert broken.stderr.startswith("error[invalid_request]: cannot read gone.yaml")
 
