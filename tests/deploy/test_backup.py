@@ -92,7 +92,7 @@ async def test_a_copy_holds_secrets_and_attachments_for_its_owner_alone(
     assert (tmp_path / "copy" / "secret_key").read_text() == (tmp_path / "data" / "secret_key").read_text()
     status, output = await made.command("state", "backup", str(tmp_path / "copy"))
     assert status == 2
-    assert "is there already" in output
+    assert "already exists" in output
     await made.stop()
 
 

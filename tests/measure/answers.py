@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import hashlib
 import json
 import time
 from collections.abc import Iterable, Sequence
@@ -30,7 +31,7 @@ from agent_worker.knowledge.vectors.onnx_encoder import open_folder
 from agent_worker.models.local.model import LocalModel
 from agent_worker.settings import WorkerSettings
 from agent_worker.voice import DEFAULT_VOICE
-from infra.deploy.encoder import encoder_dir
+from infra.deploy.encoder import fetch
 from infra.deploy.kafka_files import cache_dir
 from schemas.conversation import Document
 from schemas.ports import SearchResult
@@ -51,14 +52,14 @@ def open_encoder(name: str) -> Encoder | None:
     light = light_encoder()
     if name == "words" or light is None:
         return None
-    return light if name == "light" else open_folder(encoder_dir(), light)
+    return light if name == "light" else open_folder(fetch(), light)
 
 
 def index_documents(folder: Path, directory: Path, encoder: Encoder | None) -> TenantIndex:
     """The index of a folder's documents. Documents that are in ``directory`` unchanged are not indexed again."""
     index = TenantIndex(directory, encoder)
     drafts = [read_file(path) for path in sorted(folder.iterdir()) if path.suffix in ENDINGS]
-    stamps = {draft.id: str(hash((draft.title, draft.body))) for draft in drafts}
+    stamps = {draft.id: hashlib.sha256(f"{draft.title}\n{draft.body}".encode()).hexdigest() for draft in drafts}
     changed = [draft for draft in drafts if index.versions.get(draft.id) != stamps[draft.id]]
     documents = [Document(id=d.id, title=d.title, body=d.body, version=1, updated_at=NOW) for d in changed]
     gone = index.versions.keys() - stamps.keys()
@@ -89,7 +90,7 @@ async def measure(trade: str, part: str, encoder: Encoder | None, folder: Path) 
     return TradeResult(report, (time.process_time() - began) / len(report.outcomes))
 
 
-def join(name: str, measured: Sequence[TradeResult]) -> TradeResult:
+def join_results(name: str, measured: Sequence[TradeResult]) -> TradeResult:
     """All together. The separation is the mean, because confidences of different trades are compared with one line."""
     outcomes: list[Outcome] = [outcome for each in measured for outcome in each.report.outcomes]
     separations = [each.report.separation for each in measured if each.report.separation is not None]
@@ -134,7 +135,7 @@ async def main() -> None:
     all_measured: list[TradeResult] = []
     for part in [given.part] if given.part else PARTS:
         measured = [await measure(trade, part, encoder, folder / f"{trade}-{given.encoder}") for trade in trades]
-        all_measured += [*measured, *([join(f"all, {part}", measured)] if len(measured) > 1 else [])]
+        all_measured += [*measured, *([join_results(f"all, {part}", measured)] if len(measured) > 1 else [])]
         if given.show and part != "unseen":
             show_failures(each.report for each in measured)
     print(f"encoder {encoder.name if encoder else 'none: words alone'}")

@@ -22,6 +22,7 @@ import yaml
 from pydantic import BaseModel
 
 from agent_worker.actions.registry import load_actions
+from agent_worker.knowledge.quality.suite import read_suite
 from agent_worker.sources.text_files import Markdown
 from connectors.web.settings import WebAccount
 from gateway.config import loader
@@ -171,8 +172,16 @@ def check_packages(block: Block, folder: Path) -> None:
         assert [layer.strip() for layer in block.text.split(">")] == layers
 
 
+def check_suite(block: Block, _folder: Path) -> None:
+    """A suite for ``parley knowledge check`` as the page describes it, with a rule of every kind."""
+    suite = read_suite(yaml.safe_load(block.text))
+    rules = set().union(*(message.model_fields_set for case in suite.cases for message in case.messages))
+    assert {"must_contain", "must_not_contain", "must_cite", "must_decline", "polarity", "sources", "parts"} <= rules
+
+
 CHECKS: dict[str, Callable[[Block, Path], None]] = {
     "yaml": check_configuration,
+    "yaml suite": check_suite,
     "sh": check_make,
     "python": check_action_module,
     "markdown": check_document,

@@ -296,5 +296,5 @@ async def test_the_readable_records_of_a_damaged_log_are_salvaged(tmp_path: Path
         grown = [record async for record in await store.bus.read(topics.EVENTS)]
         new = {(record.partition, record.offset) for record in grown} - {(one.partition, one.offset) for one in after}
         assert all(offset > ends[partition] for partition, offset in new), "no offset is given out twice"
-    with pytest.raises(SetupError, match="there already"):
+    with pytest.raises(SetupError, match="already exists"):
         await asyncio.to_thread(salvage, path.parent, saved)

@@ -278,21 +278,20 @@ def test_a_long_message_is_asked_by_its_sentences() -> None:
 
 
 def test_calibration_prints_what_it_fitted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The command says by split what the weights are worth, and prints weights that can be pasted, for every kind."""
+    """The command says what the weights are worth, and prints weights that can be pasted, for every kind."""
     (tmp_path / "docs").mkdir()
     (tmp_path / "docs" / "shipping.md").write_text(SHIPPING)
     (tmp_path / "docs" / "returns.md").write_text(RETURNS)
     (tmp_path / "q.yaml").write_text(
-        "questions:\n"
-        "- {id: a, question: 'Do you add a heat pack in winter?', document: shipping, split: dev}\n"
-        "- {id: b, question: 'Within how many days can I return pots?', document: returns, split: dev}\n"
-        "- {id: c, question: 'Who composed this opera in winter?', document: null, split: dev}\n"
-        "- {id: d, question: 'When do parcels leave?', document: shipping, split: test}\n"
+        "cases:\n"
+        "- {id: a, question: 'Do you add a heat pack in winter?', must_cite: [shipping]}\n"
+        "- {id: b, question: 'Within how many days can I return pots?', must_cite: [returns]}\n"
+        "- {id: c, question: 'Who composed this opera in winter?', must_decline: true}\n"
     )
     calibration.main([str(tmp_path / "docs"), str(tmp_path / "q.yaml")])
     said = capsys.readouterr().out
     for kind in ("light", "words"):
         assert f"({kind})" in said
     for how in ("by document", "by question"):
-        assert said.count(f"{how}\ndev: found first 1.000") == 2
+        assert said.count(f"{how}: found first 1.000") == 2
     assert said.count("FUSION {") == said.count("WEIGHTS {") == 2

@@ -67,6 +67,6 @@ def test_of_unseen_requests_most_are_understood_and_few_questions_are_taken_for_
 @pytest.mark.parametrize("file", ["questions", "calibration", "unseen"])
 def test_of_the_shops_questions_hardly_any_is_taken_for_a_request(file: str) -> None:
     """These are all for the documents, or for nobody."""
-    asked = [entry["question"] for entry in yaml.safe_load((SHOP / f"{file}.yaml").read_text())["questions"]]
+    asked = [entry["question"] for entry in yaml.safe_load((SHOP / f"{file}.yaml").read_text())["cases"]]
     mistaken = [text for text in asked if pick_action(text) != "documents"]
     assert len(mistaken) <= 0.01 * len(asked) + 1, mistaken

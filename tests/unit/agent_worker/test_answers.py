@@ -1,0 +1,53 @@
+"""Answers to customers of four trades, whom nobody who wrote the code has met."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import yaml
+
+from agent_worker.knowledge.quality.suite import read_suite
+from tests.measure.answers import ANSWERS, PARTS, TRADES, join_results, measure, open_encoder
+
+UNSEEN = {
+    "plantstore": "76456b2b73a608f726d23fb68efa962b0879e3ebdd060cd45ee0eb002b8eed48",
+    "dental": "59319803f4cba4b499e8baf94c0316ae00290a7c391609809d85b61f65abd999",
+    "saas": "96b16e849f3a4e18fb8195d93cf1867cc5445027d1e6e5a9631cad75d9776876",
+    "bank": "230334f06669b9e48c5397b94c81075e6a9eff87227298a7b080eaa661c96dde",
+}
+"""SHA-256 of the files as their writers delivered them, before anything was tuned on the other part."""
+LIMITS = {"strong": (0.2, 0.4), "light": (0.1, 0.4)}
+"""By encoder: the least share of right answers and the greatest of wrong ones, over both parts of all trades."""
+
+
+@pytest.mark.parametrize("trade", TRADES)
+def test_the_unseen_part_is_as_it_was_delivered(trade: str) -> None:
+    """Nobody has made it easier."""
+    file = ANSWERS / trade / "unseen.yaml"
+    assert hashlib.sha256(file.read_bytes()).hexdigest() == UNSEEN[trade]
+
+
+@pytest.mark.parametrize("trade", TRADES)
+def test_every_trade_has_customers_of_all_kinds(trade: str) -> None:
+    """Eighty to tune on and forty unseen, with the kinds in both parts, and no id twice."""
+    suites = [read_suite(yaml.safe_load((ANSWERS / trade / f"{part}.yaml").read_text("utf-8"))) for part in PARTS]
+    assert [len(suite.cases) for suite in suites] == [80, 40]
+    tuning, unseen = (Counter(case.kind for case in suite.cases) for suite in suites)
+    assert tuning.keys() == unseen.keys()
+    assert len({case.id for suite in suites for case in suite.cases}) == 120
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("name", LIMITS)
+async def test_answers_are_no_worse_than_before(name: str, tmp_path: Path) -> None:
+    """The gate on all four trades together, with either encoder."""
+    encoder = open_encoder(name)
+    results = [await measure(trade, part, encoder, tmp_path / trade) for trade in TRADES for part in PARTS]
+    figures = join_results("all", results).report.figures()
+    least_right, most_wrong = LIMITS[name]
+    assert (figures["right"] or 0) >= least_right
+    assert (figures["wrong"] or 1) <= most_wrong
