@@ -5,9 +5,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from functools import cache
 from typing import Any
 
-from agent_worker.translations import TRANSLATIONS
+from agent_worker.translations import find_translation, load_translations
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +22,9 @@ class Example:
 @dataclass(frozen=True, slots=True)
 class Voice:
     """The agent's name and set phrases in the tenant's own words; ``rating_scale`` from the worst to the best of five.
-    ``{wait}``, ``{opens}``, ``{said}``, ``{questions}``, ``{yes}`` and ``{no}`` are placeholders. ``instructions`` and
-    ``examples`` tell remote models how to write, by language ("de", "pt-br"; the empty name is for all others)."""
+    Words in braces are placeholders. The defaults are the English phrases; ``phrases/`` has those of other languages.
+    ``instructions`` and ``examples`` tell remote models how to write, by language ("de", "pt-br"; the empty name is for
+    all others)."""
 
     name: str = "Assistant"
     locale: str = "en"
@@ -108,6 +110,10 @@ class Voice:
     models_unavailable: str = (
         "I cannot look into this right now. Please ask again in a few minutes, or shall I pass you to a colleague?"
     )
+    did_you_mean: str = "I am not sure that I understood you. Did you mean one of these?"
+    quoted_from: str = "From our documents, in {language}:"
+    none_of_these: str = "None of these"
+    nothing_about: str = "Our documents say nothing about {name}."
     instructions: Mapping[str, str] = field(default_factory=dict)
     examples: Mapping[str, Sequence[Example]] = field(default_factory=dict)
 
@@ -115,138 +121,21 @@ class Voice:
 DEFAULT_VOICE = Voice()
 """The default phrases of tenants without their own."""
 
-_GERMAN: dict[str, Any] = {
-    "not_found": "Das steht nicht in unseren Unterlagen, und raten möchte ich nicht. Soll ich an Kollegen übergeben?",
-    "not_found_about": "Zu {questions} habe ich nichts gefunden.",
-    "not_answered": "Das war viel auf einmal: {questions} ist noch unbeantwortet. Bitte schick das noch einmal.",
-    "person_offer": "Soll ich an Kollegen übergeben?",
-    "handoff": "Hier übernimmt so bald wie möglich jemand aus dem Team.",
-    "expected_wait": "Eine Antwort kommt meist innerhalb von {wait}.",
-    "desk_closed": "Gerade ist niemand da. Die Antwort kommt hier.",
-    "desk_closed_until": "Gerade ist niemand da. Wir sind {opens} wieder da.",
-    "assistant_choice": "Mit dem Assistenten weitermachen",
-    "assistant_back": "Gut, ich bin wieder da. Wobei kann ich helfen?",
-    "colleague_wrote": "Jemand aus dem Team hat hier geschrieben: „{said}“",
-    "rating_ask": "Wie war unsere Hilfe?",
-    "rating_scale": ("Sehr schlecht", "Schlecht", "In Ordnung", "Gut", "Sehr gut"),
-    "rating_thanks": "Danke für die Bewertung!",
-    "processing_failed": "Bei uns ist etwas schiefgegangen. Jemand aus dem Team sieht sich die Nachricht an.",
-    "greeting": "Hallo! Wobei kann ich helfen?",
-    "thanks": "Gern! Kann ich noch etwas tun?",
-    "goodbye": "Danke für die Nachricht. Auf Wiedersehen!",
-    "danger": (
-        "Es tut mir leid, dass es gerade so schwer ist, und ich nehme das ernst. Bei Gefahr für dich oder andere ruf "
-        "bitte jetzt die örtliche Notrufnummer an. Hier übernimmt so bald wie möglich jemand aus dem Team."
-    ),
-    "abilities": (
-        "Ich bin ein Assistent. Ich beantworte Fragen aus unseren Unterlagen und übergebe jederzeit an Kollegen. "
-        "Worum geht es?"
-    ),
-    "presence": "Ja, ich bin da. Wobei kann ich helfen?",
-    "complaint": "Es tut mir leid, dass meine Antwort nicht gestimmt hat. Soll ich an Kollegen übergeben?",
-    "offer_declined": "In Ordnung. Ich bin da, wenn noch etwas ist.",
-    "what_else": "Wobei kann ich helfen?",
-    "person_choice": "Mit einem Menschen sprechen",
-    "voice_note": "Sprachnachrichten kann ich nicht anhören. Bitte schreib mir stattdessen.",
-    "file": "Die Datei ist da, aber ich kann nicht hineinsehen. Worum geht es?",
-    "file_missing": "Die Datei ist nicht angekommen. Bitte schick sie noch einmal, oder schreib, worum es geht.",
-    "too_long": "Die Nachricht war sehr lang, ich habe nur den Anfang gelesen. Das Team hat sie vollständig.",
-    "unsupported": "Diese Art von Nachricht kann ich nicht lesen. Bitte schreib mir stattdessen.",
-    "unsupported_kind": "{kind} kann ich hier nicht lesen. Bitte schreib mir stattdessen.",
-    "location": "Danke für den Standort. Was kann ich für dich tun?",
-    "contacts": "Danke für die Kontaktdaten. Was kann ich für dich tun?",
-    "shared": "Danke fürs Teilen. Was möchtest du dazu wissen?",
-    "story_mention": "Danke, dass du uns in deiner Story erwähnst! Kann ich etwas für dich tun?",
-    "missed_call": "Anrufe können wir hier nicht annehmen. Schreib uns bitte, dann helfen wir gern.",
-    "call_allowed": "Danke, ich habe notiert, dass wir dich anrufen dürfen.",
-    "call_declined": "In Ordnung, wir rufen dich nicht an.",
-    "order": "Danke, deine Bestellung ist angekommen. Bearbeiten kann ich sie nicht, aber jemand aus dem Team.",
-    "too_many": "Das waren viele Nachrichten in kurzer Zeit. Bitte gib mir ein wenig Zeit, bevor du wieder schreibst.",
-    "confirm": "Soll ich das tun?",
-    "confirm_yes": "Ja, bitte",
-    "confirm_no": "Nein, lieber nicht",
-    "confirm_again": "Nach dem Ja kam noch etwas, darum frage ich noch einmal.",
-    "confirm_expired": "Das ist eine Weile her, darum frage ich noch einmal.",
-    "confirm_open": "Das habe ich noch nicht getan:",
-    "confirm_unclear": "Ich bin nicht sicher, ob ich das tun soll. Bitte antworte mit Ja oder Nein.",
-    "confirm_unread": "Das verstehe ich leider nicht. Bei „{yes}“ tue ich es, bei „{no}“ bleibt alles, wie es ist.",
-    "confirm_given_up": (
-        "Leider verstehe ich nicht, was gewünscht ist, darum habe ich nichts getan. Soll ich an Kollegen übergeben?"
-    ),
-    "confirm_gone": "Diese Frage ist nicht mehr offen, ich habe jetzt nichts getan.",
-    "action_declined": "In Ordnung, ich lasse alles, wie es ist.",
-    "action_done": "Erledigt.",
-    "action_refused": "Das kann ich nicht tun.",
-    "action_failed": "Das hat nicht geklappt, und nichts wurde geändert.",
-    "action_being_checked": "Ob es geklappt hat, weiß ich noch nicht. Ich prüfe es und melde mich hier.",
-    "earlier_action_being_checked": (
-        "Ob das vorhin geklappt hat, ist noch nicht bekannt. Darum tue ich es jetzt nicht noch einmal."
-    ),
-    "action_check_failed": (
-        "Ich konnte nicht klären, ob es geklappt hat. Jemand aus dem Team prüft es und meldet sich hier."
-    ),
-    "needs_identity": "Dafür muss ich sicher sein, wer schreibt.",
-    "limit_reached": "Das ist öfter, als ich es an einem Tag tun darf. Jemand aus dem Team kann helfen.",
-    "approval_asked": "Das muss jemand aus dem Team genehmigen. Ich habe gefragt; die Antwort kommt hier.",
-    "approval_denied": "Das wurde nicht genehmigt. Nichts wurde geändert.",
-    "approval_expired": "Das hat niemand rechtzeitig genehmigt, darum wurde nichts geändert.",
-    "models_unavailable": (
-        "Das kann ich gerade nicht nachsehen. Bitte frag in ein paar Minuten noch einmal, oder soll ich an Kollegen "
-        "übergeben?"
-    ),
-}
-
-
-_KIND_NAMES = {
-    "en": {
-        "card": "cards",
-        "contacts": "this contact card",
-        "ephemeral": "pictures that can be viewed only once",
-        "flow": "this form",
-        "ig_post": "this post",
-        "ig_reel": "this reel",
-        "location": "this location",
-        "poll": "polls",
-        "reel": "this reel",
-        "share": "this post",
-        "sticker": "stickers",
-        "template": "cards",
-    },
-    "de": {
-        "card": "Karten",
-        "contacts": "Diese Kontaktkarte",
-        "ephemeral": "Bilder, die man nur einmal ansehen kann,",
-        "flow": "Dieses Formular",
-        "ig_post": "Diesen Beitrag",
-        "ig_reel": "Dieses Reel",
-        "location": "Diesen Standort",
-        "poll": "Umfragen",
-        "reel": "Dieses Reel",
-        "share": "Diesen Beitrag",
-        "sticker": "Sticker",
-        "template": "Karten",
-    },
-}
-_UNKNOWN_KIND = {"en": "this kind of message ({kind})", "de": "Diese Art von Nachricht ({kind})"}
-
 
 def message_kind_name(kind: str, shown: str, locale: str) -> str:
     """The kind of message in the contact's language. ``shown``: the vendor's name, used for an unknown kind."""
-    language = "de" if locale.lower().startswith("de") else "en"
-    return _KIND_NAMES[language].get(kind) or _UNKNOWN_KIND[language].format(kind=shown)
+    translation = find_translation(locale) or find_translation("en")
+    names = {} if translation is None else translation.kinds
+    return names.get(kind) or names["unknown"].replace("{kind}", shown)
 
 
 def translate_voice(voice: Voice, locale: str) -> Voice:
-    """The voice for a contact who writes in ``locale``. Phrases that the tenant has changed are kept."""
-    language = locale[:2].lower()
-    translations: Mapping[str, Any] = _GERMAN if language == "de" else TRANSLATIONS.get(language, {})
-    if language == "de" and voice.locale.lower().startswith("de"):
-        # The tenant wrote its own German phrases, but may not know of this one.
-        translations = {"danger": _GERMAN["danger"]}
-    defaults = {
-        name: text for name, text in translations.items() if getattr(voice, name) == getattr(DEFAULT_VOICE, name)
-    }
-    return replace(voice, **defaults) if defaults else voice
+    """The voice for a contact who writes in ``locale``. Phrases that the tenant has changed are kept; it may have
+    changed only some of them, also if ``locale`` is its own."""
+    translation = find_translation(locale)
+    phrases: Mapping[str, Any] = {} if translation is None else translation.voice
+    unchanged = {name: text for name, text in phrases.items() if getattr(voice, name) == getattr(DEFAULT_VOICE, name)}
+    return replace(voice, **unchanged) if unchanged else voice
 
 
 def list_set_phrases(voice: Voice) -> frozenset[str]:
@@ -254,5 +143,8 @@ def list_set_phrases(voice: Voice) -> frozenset[str]:
     return frozenset(text for each in fields(Voice) if isinstance(text := getattr(voice, each.name), str))
 
 
-SET_PHRASES = list_set_phrases(DEFAULT_VOICE) | frozenset(text for text in _GERMAN.values() if isinstance(text, str))
-"""Our own phrases, after which the agent expects no particular answer."""
+@cache
+def list_default_phrases() -> frozenset[str]:
+    """Our own phrases in all languages, after which the agent expects no particular answer."""
+    translated = (text for each in load_translations() for text in each.voice.values() if isinstance(text, str))
+    return list_set_phrases(DEFAULT_VOICE).union(translated)

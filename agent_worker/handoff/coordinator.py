@@ -22,11 +22,12 @@ from agent_worker.models.registry import Models, select_model
 from agent_worker.nlu.language_detection import detect_language
 from agent_worker.router.decision import PERSON_REQUESTED
 from agent_worker.settings import TenantRules
+from agent_worker.translations import LANGUAGES
 from agent_worker.turn.inbound_events import InboundEvent
 from agent_worker.turn.intake import Intake
 from agent_worker.turn.outbox import Outbox
 from agent_worker.turn.values import HandoffRequest, Reply, TurnInput
-from agent_worker.voice import translate_voice
+from agent_worker.voice import Voice, translate_voice
 from schemas.conversation import OwnerRequested
 from schemas.desk import DraftGenerated
 from schemas.handoff.service import decide_request
@@ -68,7 +69,7 @@ class HandoffCoordinator:
         True if the owner changed."""
         conversation, handoff = begun.conversation, begun.conversation.facts.handoff
         has_asked = handoff is not None and bool(handoff.asked or handoff.ended_at is None)
-        voices = [rules.voice, translate_voice(rules.voice, "de")] if has_asked else []
+        voices = _list_wordings(rules.voice, conversation.facts.locale) if has_asked else []
         ratings = dict(previous.ratings)
         if handoff is not None:
             ratings |= find_ratings(conversation, events, begun.handled, voices)
@@ -211,6 +212,11 @@ class HandoffCoordinator:
         waited = first.first_reply_at - first.opened_at
         waited = waited if hours is None else hours.office_time_between(first.opened_at, first.first_reply_at)
         await self._waits.count(period.conversation.origin.tenant, waited, self._clock())
+
+
+def _list_wordings(voice: Voice, locale: str) -> list[Voice]:
+    """The voice in all languages, the contact's first: in which of them a question was asked is not recorded."""
+    return [translate_voice(voice, language) for language in dict.fromkeys((locale, voice.locale, *LANGUAGES))]
 
 
 def _effective_rules(turn: TurnInput, reply: Reply) -> TenantRules:

@@ -9,37 +9,23 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
+from babel import Locale
+from babel.dates import format_date, format_skeleton
+from babel.units import format_unit
+
 from agent_worker.handoff.desk_service_level import DeskServiceLevel
+from agent_worker.nlu.language_detection import base_language
+from agent_worker.translations import find_translation
 from agent_worker.voice import Voice
 from schemas.ports import Limiter
-
-
-def _split(text: str) -> tuple[str, ...]:
-    return tuple(text.split())
-
 
 STEPS = (2, 5, 10, 15, 30, 60, 120, 240, 480, 1440)
 """Minutes."""
 MIN_SAMPLES = 5
 """First replies from which a median is taken."""
-_DAYS = {
-    "en": ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"),
-    "de": ("Montag", "Dienstag", "Mittwoch", "Donnerstag", "Freitag", "Samstag", "Sonntag"),
-}
-_NEAR = {"en": ("today", "tomorrow"), "de": ("heute", "morgen")}
-_AT = {"en": "{day} at {clock}", "de": "{day} um {clock} Uhr"}
-_ON = {"en": "on {weekday}, {date},", "de": "am {weekday}, den {date},"}
-_DATES = {"en": "{at.day} {month}", "de": "{at.day}. {month}"}
-_MONTHS = {
-    "en": _split("January February March April May June July August September October November December"),
-    "de": _split("Januar Februar März April Mai Juni Juli August September Oktober November Dezember"),
-}
-_UNITS = {
-    "en": (("a minute", "{n} minutes"), ("an hour", "{n} hours"), ("a day", "{n} days")),
-    "de": (("einer Minute", "{n} Minuten"), ("einer Stunde", "{n} Stunden"), ("einem Tag", "{n} Tagen")),
-}
 _WEEK = 7 * 86_400
 _KEPT = 3.0 * _WEEK
 
@@ -90,26 +76,49 @@ def format_wait_notice(voice: Voice, desk: DeskServiceLevel, wait: timedelta | N
 
 
 def format_time(at: datetime, now: datetime, zone: ZoneInfo, locale: str) -> str:
-    """Format a time in the office's time zone: in words for supported languages, else in figures."""
-    local, language = at.astimezone(zone), locale.lower()[:2]
-    if language not in _DAYS:
+    """Format a time in the office's time zone: in words for languages with translations, else in figures."""
+    local, translation = at.astimezone(zone), find_translation(locale)
+    if translation is None:
         return f"{local:%Y-%m-%d %H:%M}"
-    days = (local.date() - now.astimezone(zone).date()).days
-    if days < 2:
-        day = _NEAR[language][max(0, days)]
-    else:
-        date = _DATES[language].format(at=local, month=_MONTHS[language][local.month - 1])
-        day = _ON[language].format(weekday=_DAYS[language][local.weekday()], date=date)
-    return _AT[language].format(day=day, clock=f"{local:%H:%M}")
+    times, days = translation.times, (local.date() - now.astimezone(zone).date()).days
+    phrase = times.later if days > 1 else times.tomorrow if days == 1 else times.today
+    place = _cldr_locale(locale)
+    return phrase.format(
+        clock=f"{local:%H:%M}",
+        weekday=format_date(local, "cccc", locale=place),
+        date=format_skeleton("MMMMd", local, locale=place),
+    )
 
 
 def format_duration(length: timedelta, locale: str) -> str:
     """A duration, rounded up to whole minutes; in hours and days where that loses nothing."""
-    units = _UNITS.get(locale.lower()[:2])
-    minutes = max(1, -(-int(length.total_seconds()) // 60))
-    if units is None:
+    minutes, translation = max(1, -(-int(length.total_seconds()) // 60)), find_translation(locale)
+    if translation is None:
         return f"{minutes} min"
-    for size, (one, many) in ((1440, units[2]), (60, units[1])):
-        if minutes % size == 0:
-            return one if minutes == size else many.format(n=minutes // size)
-    return units[0][0] if minutes == 1 else units[0][1].format(n=minutes)
+    unit = next(unit for unit in _UNITS if minutes % unit.minutes == 0)
+    number = minutes // unit.minutes
+    if phrase := getattr(translation.times, unit.one if number == 1 else unit.many, ""):
+        return str(phrase).format(n=number)
+    return format_unit(number, unit.name, length="long", locale=_cldr_locale(locale))
+
+
+class _Unit(NamedTuple):
+    """``one`` and ``many``: fields of ``TimePhrases``."""
+
+    minutes: int
+    name: str
+    one: str
+    many: str = ""
+
+
+_UNITS = (
+    _Unit(1440, "duration-day", "one_day", "days"),
+    _Unit(60, "duration-hour", "one_hour"),
+    _Unit(1, "duration-minute", "one_minute"),
+)
+
+
+def _cldr_locale(locale: str) -> Locale:
+    """English dates begin with the day, as they do outside the United States."""
+    language = base_language(locale)
+    return Locale.parse("en_GB" if language == "en" else language)

@@ -153,3 +153,12 @@ class VoiceSettings(Settings):
     """Sent when a colleague does not approve an action."""
     approval_expired: str = DEFAULT_VOICE.approval_expired
     """Sent when nobody approves an action within ``actions.approval_hours``."""
+    did_you_mean: str = DEFAULT_VOICE.did_you_mean
+    """Stands above questions to choose from, when the message might mean one of them."""
+    quoted_from: str = DEFAULT_VOICE.quoted_from
+    """Stands above words of a document in another language than the contact's. ``{language}`` stands for the name of
+    that language."""
+    none_of_these: str = Field(default=DEFAULT_VOICE.none_of_these, min_length=1, max_length=60)
+    """Label of the choice of none of the questions below ``did_you_mean``."""
+    nothing_about: str = DEFAULT_VOICE.nothing_about
+    """Says that the documents do not mention something. ``{name}`` stands for it."""

@@ -194,7 +194,11 @@ def test_only_plain_words_give_up_the_place_in_the_queue(world: WorkerEnvironmen
         (3, "en", "on Thursday, 5 March, at 09:00"),
         (3, "de-AT", "am Donnerstag, den 5. März, um 09:00 Uhr"),
         (0, "de", "heute um 09:00 Uhr"),
-        (3, "fr", "2026-03-05 09:00"),
+        (1, "es", "mañana a las 09:00"),
+        (3, "fr", "le jeudi 5 mars à 09:00"),
+        (3, "ru", "5 марта (четверг) в 09:00"),
+        (3, "ja-JP", "3月5日（木曜日）09:00"),
+        (3, "fi", "2026-03-05 09:00"),
     ],
 )
 def test_moments_are_told_as_people_tell_them(days: int, locale: str, told: str) -> None:
@@ -212,7 +216,12 @@ def test_moments_are_told_as_people_tell_them(days: int, locale: str, told: str)
         (120, "de", "2 Stunden"),
         (90, "de", "90 Minuten"),
         (1440, "de", "einem Tag"),
-        (30, "fr", "30 min"),
+        (2880, "de", "2 Tagen"),
+        (30, "fr", "30 minutes"),
+        (2, "ru", "2 минуты"),
+        (120, "ar", "ساعتان"),
+        (120, "pl_PL", "2 godziny"),
+        (30, "fi", "30 min"),
     ],
 )
 def test_spans_are_told_in_the_largest_whole_unit(minutes: int, locale: str, told: str) -> None:
