@@ -11,6 +11,7 @@ import structlog
 from agent_worker.settings import WorkerSettings
 from agent_worker.turn.envelopes import SOURCE, TurnEnvelopes, build_outbound
 from agent_worker.turn.inbound_events import InboundEvent, decode
+from agent_worker.voice import translate_voice
 from schemas.conversation import DeadLetter
 from schemas.envelope import Envelope, envelope
 from schemas.errors import HandlerFailed, ParleyError, RecordError
@@ -57,7 +58,8 @@ class DeadLetterRecorder:
         stored = await self._state.conversations.get(conversation)
         if stored is None:
             return []
-        text = self._settings.of(stored.origin.tenant).voice.processing_failed
+        voice = self._settings.of(stored.origin.tenant).voice
+        text = translate_voice(voice, stored.facts.locale or voice.locale).processing_failed
         notice_id = derived_id(_event_id(messages[0]), "fallback")
         message = build_outbound(stored, id=notice_id, author=Author(kind="system"), text=text, now=now)
         message = message.model_copy(update={"purpose": "notice"})

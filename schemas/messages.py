@@ -219,7 +219,8 @@ class OutboundMessage(WireModel):
     """``parley.message.send.v1``: to be delivered to the contact. ``text`` is canonical markdown.
 
     ``epoch`` is the owner epoch under which it was written; a message of the agent below the conversation's
-    ``agent_floor`` is dropped before it is sent. ``answers`` is the vendor's id of the last message that it answers."""
+    ``agent_floor`` is dropped before it is sent. ``answers`` is the vendor's id of the last message that it answers.
+    ``locale`` is the language of its set phrases, in which channels label its sources and choices."""
 
     id: str
     author: Author
@@ -232,6 +233,7 @@ class OutboundMessage(WireModel):
     in_reply_to: str = ""
     answers: str = ""
     turn_id: str = ""
+    locale: str = ""
     epoch: int = 0
     purpose: Purpose = "reply"
     created_at: datetime

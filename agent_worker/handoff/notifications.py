@@ -42,13 +42,15 @@ def _build_rating_messages(turn: TurnInput, period: HandoffPeriod, locale: str, 
     question = rating_question_id(turn.conversation.id, period.handoff.number)
     messages: list[OutboundMessage] = []
     if period.ratings:
-        messages.append(_build_notice(turn, derived_id(question, "thanks"), voice.rating_thanks, (), now))
+        messages.append(_build_notice(turn, derived_id(question, "thanks"), voice.rating_thanks, (), locale, now))
     if period.asks_rating:
-        messages.append(_build_notice(turn, question, voice.rating_ask, rating_choices(voice), now))
+        messages.append(_build_notice(turn, question, voice.rating_ask, rating_choices(voice), locale, now))
     return messages
 
 
-def _build_notice(turn: TurnInput, id: str, text: str, choices: Sequence[Choice], now: datetime) -> OutboundMessage:
+def _build_notice(
+    turn: TurnInput, id: str, text: str, choices: Sequence[Choice], locale: str, now: datetime
+) -> OutboundMessage:
     return build_outbound(
         turn.conversation,
         id=id,
@@ -58,6 +60,7 @@ def _build_notice(turn: TurnInput, id: str, text: str, choices: Sequence[Choice]
         choices=list(choices),
         purpose="notice",
         turn_id=turn.id,
+        locale=locale,
     )
 
 

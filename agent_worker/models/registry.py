@@ -17,6 +17,7 @@ from agent_worker.models.request import Prompt
 from agent_worker.models.staff_notes import StaffNote
 from agent_worker.nlu.language_detection import detect_language, select_by_language
 from agent_worker.settings import TenantRules, WorkerSettings
+from agent_worker.voice import translate_voice
 from schemas.errors import ConfigInvalid, ModelFailed
 from schemas.ports import AnswerDraft, Model, Question
 
@@ -111,7 +112,7 @@ class Models:
         failed."""
         rules = self._settings.of(question.tenant)
         streamed = StreamedText(emit, restart)
-        ladder = Ladder(question, rules.voice, streamed, self._failed)
+        ladder = Ladder(question, translate_voice(rules.voice, question.locale), streamed, self._failed)
         budget = _turn_budget(rules)
         for model in self.ladder(name, *then):
             draft = await self._ask(model, ladder, question, budget)

@@ -10,6 +10,8 @@ from typing import TypeVar
 
 from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
+from agent_worker.nlu.classification import LANGUAGES, load_phrase_table
+
 Value = TypeVar("Value")
 _LANGUAGES = [
     "am", "ar", "bg", "bn", "ca", "cs", "da", "de", "el", "en", "es", "et", "fa", "fi", "fr", "gu", "he", "hi",
@@ -37,6 +39,12 @@ _MAX_LENGTH = 1_000
 """Characters that are examined."""
 _WORD = re.compile(r"(?<!\S)[^\s\d@/]++(?!\S)")
 """A word has no digit, at sign or slash: order numbers and addresses are in no language."""
+_LATIN = re.compile(r"[\u0000-\u024f\u1e00-\u1eff\u2000-\u206f]+")
+_ALPHABETS = {
+    re.compile(r"[\u0400-\u04ff]"): frozenset({"bg", "ru", "sr", "uk"}),
+    re.compile(r"[\u0600-\u06ff]"): frozenset({"ar", "fa", "ur"}),
+}
+"""Alphabets of several languages."""
 _EDGES = re.compile(r"^\W+|\W+$")
 
 
@@ -52,11 +60,37 @@ def _model() -> LanguageIdentifier:
     return model
 
 
-def detect_language(text: str, known: str = "") -> str:
-    """Two letters; ``known``, a locale, when the text is in its language, or when it is too short or ambiguous."""
+def detect_language(text: str, known: str = "", default: str = "") -> str:
+    """Two letters, or ``known``, the conversation's locale: for a text in its language, an ambiguous one, and a single
+    word that may be a name. Without it, ``default`` takes its place, and a single word may decide."""
     words = _WORD.findall(text[:_MAX_LENGTH])
-    language = (_classify(" ".join(words)) or _language_by_words(words)) if words else ""
-    return known if not language or language == base_language(known) else language
+    if known and len(words) == 1 and _may_be_name(words[0], known):
+        language = _language_by_words(words)
+    else:
+        language = (_classify(" ".join(words)) or _language_by_words(words)) if words else ""
+    if not language and not known and len(words) == 1:
+        language = _courtesies().get(_EDGES.sub("", words[0].casefold()), "")
+    before = known or default
+    return before if not language or language == base_language(before) else language
+
+
+@cache
+def _courtesies() -> Mapping[str, str]:
+    """Greetings and thanks of one word that only one of the languages has: "hola", "merhaba"."""
+    found: dict[str, set[str]] = {}
+    for language in LANGUAGES:
+        table = load_phrase_table(language)
+        for phrase in re.split(r"[|\n]", f"{table.greeting}|{table.thanks}|{table.goodbye}"):
+            found.setdefault(phrase.strip(), set()).add(language)
+    return {word: languages.pop() for word, languages in found.items() if len(languages) == 1}
+
+
+def _may_be_name(word: str, known: str) -> bool:
+    """True for Latin letters, in which brands and species are written everywhere, and for the alphabet of ``known``."""
+    if _LATIN.fullmatch(word):
+        return True
+    language = base_language(known)
+    return any(language in languages and letters.search(word) for letters, languages in _ALPHABETS.items())
 
 
 def _classify(text: str) -> str:

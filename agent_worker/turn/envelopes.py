@@ -124,7 +124,14 @@ def announce_reply(
 
 
 def build_reply(
-    draft: AnswerDraft, conversation: Conversation, turn: str, *, name: str, message: InboundMessage, now: datetime
+    draft: AnswerDraft,
+    conversation: Conversation,
+    turn: str,
+    *,
+    name: str,
+    message: InboundMessage,
+    locale: str,
+    now: datetime,
 ) -> OutboundMessage:
     """The reply to ``message``."""
     return build_outbound(
@@ -139,6 +146,7 @@ def build_reply(
         in_reply_to=message.id,
         answers=message.external_id,
         turn_id=turn,
+        locale=locale,
     )
 
 

@@ -43,7 +43,9 @@ def conclude(turn: TurnInput, response: Response, stages: Mapping[str, float], n
     facts = _update_facts(turn, response, draft, now)
     if draft is not None:
         name, newest = turn.rules.voice.name, turn.newest
-        replies.append(build_reply(draft, turn.conversation, turn.id, name=name, message=newest, now=now))
+        replies.append(
+            build_reply(draft, turn.conversation, turn.id, name=name, message=newest, locale=turn.locale, now=now)
+        )
     has_record = bool(replies) or (effects is not None and bool(effects.records))
     record = _build_record(turn, response, draft, replies, stages, now) if has_record else None
     outbox: list[Envelope] = [
@@ -124,6 +126,7 @@ def _update_facts(turn: TurnInput, response: Response, draft: AnswerDraft | None
     if draft is not None:
         changes |= {
             "turns": facts.turns + 1,
+            "locale": turn.locale,
             "last_turn_id": turn.id,
             "last_route": response.reply.route.name,
             "declined_in_a_row": 0 if draft.answered else facts.declined_in_a_row + 1,

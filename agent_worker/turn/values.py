@@ -45,10 +45,14 @@ class TurnInput:
 
     @cached_property
     def locale(self) -> str:
-        """The language that the contact writes in."""
-        memory = self.conversation.facts.actions
-        filling = memory.filling.locale if memory is not None and memory.filling is not None else ""
-        return detect_language(self.intake.text, filling or self.conversation.facts.locale or self.rules.voice.locale)
+        """The language that the contact writes in: that of the messages, of the conversation, of the contact's device,
+        or of the tenant."""
+        facts = self.conversation.facts
+        filling = facts.actions.filling if facts.actions is not None else None
+        known = (filling.locale if filling is not None else "") or facts.locale
+        of_device = [message.locale for message in self.intake.waiting.values() if message.locale]
+        default = of_device[-1] if of_device else self.rules.voice.locale
+        return detect_language(self.intake.text, known, default)
 
     @cached_property
     def voice(self) -> Voice:

@@ -37,6 +37,7 @@ def build_calls(message: OutboundMessage, sending: RenderContext) -> list[Vendor
         count_utf16,
         citations=message.citations,
         choices=[] if rows else message.choices,
+        locale=message.locale,
     )
     bodies: list[dict[str, Any]] = [{"content": part} for part in rendered.parts] or [{}]
     batches = list(_split_files(message.attachments)) or [()]

@@ -54,7 +54,15 @@ def _build_texts(message: OutboundMessage, sending: RenderContext) -> Iterator[M
     )
     has_quick_replies = has_quick_replies and not is_blank(message.text)
     choices = () if has_quick_replies else message.choices
-    parts = render(message.text, PLAIN, MAX_BYTES, count_utf8, citations=message.citations, choices=choices).parts
+    parts = render(
+        message.text,
+        PLAIN,
+        MAX_BYTES,
+        count_utf8,
+        citations=message.citations,
+        choices=choices,
+        locale=message.locale,
+    ).parts
     for number, part in enumerate(parts, 1):
         is_last = number == len(parts)
         yield {"text": part} | (

@@ -17,6 +17,7 @@ from connectors.markup.graphemes import (
     shorten,
     split_graphemes,
 )
+from connectors.markup.labels import find_labels
 from connectors.markup.link_safety import SCHEMES
 from connectors.markup.markdown import MAX_PARSED, plain_text_only
 from connectors.markup.parts import RenderedText, build_labels, render
@@ -40,6 +41,7 @@ __all__ = [
     "count_characters",
     "count_utf8",
     "count_utf16",
+    "find_labels",
     "is_blank",
     "parse_discord_text",
     "parse_slack_text",

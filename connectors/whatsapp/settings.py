@@ -49,8 +49,8 @@ class MetaAccount(Settings):
     """Host and version of the API."""
     template: Template | None = None
     """The template for contacts who have been silent for 24 hours. Without it such messages fail."""
-    list_label: Annotated[str, _pattern(r".{1,20}", "must have 1-20 characters")] = "Options"
-    """Label of the button that opens a list of choices."""
+    list_label: Annotated[str, _pattern(r".{0,20}", "must have at most 20 characters")] = ""
+    """Label of the button that opens a list of choices; by default “Options” in the language of the message."""
     per_second: float = Field(default=75, gt=0)
     """Messages a second that the number may send: 20 if it is also in the WhatsApp Business app, 1000 after an upgrade.
     """
@@ -96,8 +96,8 @@ class TwilioAccount(Settings):
     """The address of Twilio's Content API, which stores templates. By default it follows ``api_base``."""
     template: ContentTemplate | None = None
     """The template for contacts who have been silent for 24 hours. Without it such messages fail."""
-    list_label: Annotated[str, _pattern(r".{1,20}", "must have 1-20 characters")] = "Options"
-    """Label of the button that opens a list of choices."""
+    list_label: Annotated[str, _pattern(r".{0,20}", "must have at most 20 characters")] = ""
+    """Label of the button that opens a list of choices; by default “Options” in the language of the message."""
     per_second: float = Field(default=75, gt=0)
     """Messages a second that the number may send."""
 

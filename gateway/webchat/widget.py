@@ -53,7 +53,8 @@ class WidgetApi:
         self._files = {
             name: StaticFile.from_bytes((folder / name).read_bytes(), kind) for name, kind in WIDGET_FILES.items()
         }
-        self._locales = {
+        # The English texts are in the script.
+        self._locales: dict[str, dict[str, str]] = {"en": {}} | {
             path.name.removesuffix(".json"): orjson.loads(path.read_bytes()) for path in (folder / "locales").iterdir()
         }
         self._template = Template((folder / "demo.html").read_text("utf-8"))
@@ -83,15 +84,16 @@ class WidgetApi:
         return self._files[request.path.lstrip("/")].respond(request, **public)
 
     async def serve_theme(self, request: web.Request) -> web.Response:
-        """Serve a chat's appearance and texts. ``?locale=`` is the page's; the tenant's is the default."""
+        """Serve a chat's appearance and texts. ``?locale=`` is the page's or the browser's; where the widget does not
+        speak it, the tenant's takes its place."""
         tenant, account, settings = self._find_account(
             request.match_info["tenant"], request.query.get("account", "main")
         )
         theme = build_theme(tenant, account, self._config.tenants[tenant], settings)
         locale = request.query.get("locale", "")
-        if _LOCALE.match(locale):
+        if _LOCALE.match(locale) and _language_of(locale) in self._locales:
             theme["locale"] = locale
-        theme["words"] = self._locales.get(theme["locale"].lower().replace("_", "-").partition("-")[0], {})
+        theme["words"] = self._locales.get(_language_of(theme["locale"]), {})
         response = json_response(theme)
         response.headers["Cache-Control"] = "public, max-age=60"
         return response
@@ -137,6 +139,10 @@ class WidgetApi:
         if settings is None:
             raise NotFound("no such tenant or web account")
         return tenant, account, settings
+
+
+def _language_of(locale: str) -> str:
+    return locale.lower().replace("_", "-").partition("-")[0]
 
 
 def build_theme(tenant: str, account: str, section: Tenant, settings: WebAccount) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from playwright.async_api import Browser
 
+from agent_worker.translations import LANGUAGES
 from tests.harness.installation import Installation
 from tests.widget.chat_page import ChatPage, Window, expect, wait_for_value
 
@@ -173,6 +174,29 @@ async def test_a_phone_shows_the_chat_over_the_whole_screen_and_follows_the_keyb
     assert size >= 16, "a smaller font makes phones zoom in"
     await tab.chat.get_by_role("button", name="Close chat").click()
     assert await tab.page.evaluate("getComputedStyle(document.documentElement).overflow") != "hidden"
+    await window.context.close()
+
+
+async def test_all_languages_have_their_direction_and_fit(tab: ChatPage) -> None:
+    """Arabic and Urdu run from right to left. No button of the chat is wider than the chat in any language."""
+    await tab.ask("Can I use tap water?")
+    for language in LANGUAGES:
+        await tab.page.evaluate("locale => Parley.update({ locale })", language)
+        root = tab.chat.locator(".root")
+        await expect(root).to_have_attribute("lang", language)
+        await expect(root).to_have_attribute("dir", "rtl" if language in ("ar", "ur") else "ltr")
+        assert await tab.panel.evaluate("panel => panel.scrollWidth <= panel.clientWidth"), language
+
+
+@pytest.mark.parametrize(("browser_language", "language"), [("es-MX", "es-MX"), ("fi-FI", "en")])
+async def test_a_page_without_a_language_shows_that_of_the_browser(
+    browser: Browser, parley: Installation, browser_language: str, language: str
+) -> None:
+    """The tenant's language takes its place where the chat does not speak the browser's."""
+    window = await Window.open(browser, parley.base, locale=browser_language)
+    tab = await window.tab(open=False)
+    await tab.page.evaluate("document.documentElement.removeAttribute('lang'); Parley.shutdown(); Parley.boot()")
+    await expect(tab.chat.locator(".root")).to_have_attribute("lang", language)
     await window.context.close()
 
 

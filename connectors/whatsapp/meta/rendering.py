@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from connectors.markup import PLAIN, WHATSAPP, build_labels, is_blank, render, shorten
+from connectors.markup import PLAIN, WHATSAPP, build_labels, find_labels, is_blank, render, shorten
 from connectors.meta_graph.sealed_choices import fits_limits, seal_choices
 from connectors.whatsapp.identity import build_recipient
 from connectors.whatsapp.meta.files import build_content, can_carry_caption
@@ -76,7 +76,9 @@ def _build_text(part: str) -> Content:
 
 def _render_parts(message: OutboundMessage, limit: int, *, numbered: bool = True) -> tuple[str, ...]:
     choices = message.choices if numbered else ()
-    return render(message.text, WHATSAPP, limit, citations=message.citations, choices=choices).parts
+    return render(
+        message.text, WHATSAPP, limit, citations=message.citations, choices=choices, locale=message.locale
+    ).parts
 
 
 def _build_buttons(message: OutboundMessage, payloads: list[str]) -> Content:
@@ -91,7 +93,8 @@ def _build_list(message: OutboundMessage, payloads: list[str], sending: RenderCo
     for id_, title, choice in zip(payloads, build_labels(message.choices, ROW_TITLE), message.choices, strict=True):
         full_label = shorten(choice.label, ROW_DESCRIPTION)
         rows.append({"id": id_, "title": title} | ({} if full_label == title else {"description": full_label}))
-    return {"button": sending.account.settings.list_label, "sections": [{"rows": rows}]}
+    label = sending.account.settings.list_label or find_labels(message.locale).options
+    return {"button": label, "sections": [{"rows": rows}]}
 
 
 def _build_template(message: OutboundMessage, sending: RenderContext) -> Content:
@@ -111,4 +114,6 @@ def _build_template(message: OutboundMessage, sending: RenderContext) -> Content
 
 
 def _render_plain(message: OutboundMessage) -> tuple[str, ...]:
-    return render(message.text, PLAIN, MAX_TEXT, citations=message.citations, choices=message.choices).parts
+    return render(
+        message.text, PLAIN, MAX_TEXT, citations=message.citations, choices=message.choices, locale=message.locale
+    ).parts

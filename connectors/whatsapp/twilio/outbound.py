@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from connectors.markup import WHATSAPP, build_labels, count_utf16, is_blank, render, shorten
+from connectors.markup import WHATSAPP, build_labels, count_utf16, find_labels, is_blank, render, shorten
 from connectors.whatsapp.settings import TwilioAccount
 from connectors.whatsapp.twilio.addresses import build_recipient
 from connectors.whatsapp.twilio.sealed_choices import seal_choices
@@ -47,14 +47,27 @@ def _build_ordinary_calls(message: OutboundMessage, settings: TwilioAccount) -> 
     files = [VendorCall(FILE, {}, (file,)) for file in message.attachments]
     ids = _seal_choices(message, settings)
     parts = (
-        render(message.text, WHATSAPP, MAX_BODY_WITH_CHOICES, count_utf16, citations=message.citations).parts
+        render(
+            message.text,
+            WHATSAPP,
+            MAX_BODY_WITH_CHOICES,
+            count_utf16,
+            citations=message.citations,
+            locale=message.locale,
+        ).parts
         if ids
         else ()
     )
     if parts:
-        return [*_build_texts(parts[:-1]), *files, _build_choice_call(parts[-1], message.choices, ids, settings)]
+        return [*_build_texts(parts[:-1]), *files, _build_choice_call(parts[-1], message, ids, settings)]
     numbered = render(
-        message.text, WHATSAPP, MAX_BODY, count_utf16, citations=message.citations, choices=message.choices
+        message.text,
+        WHATSAPP,
+        MAX_BODY,
+        count_utf16,
+        citations=message.citations,
+        choices=message.choices,
+        locale=message.locale,
     )
     return [*_build_texts(numbered.parts), *files]
 
@@ -70,8 +83,9 @@ def _seal_choices(message: OutboundMessage, settings: TwilioAccount) -> list[str
     return seal_choices(message.id, message.choices, settings)
 
 
-def _build_choice_call(text: str, choices: Sequence[Choice], ids: Sequence[str], settings: TwilioAccount) -> VendorCall:
+def _build_choice_call(text: str, message: OutboundMessage, ids: Sequence[str], settings: TwilioAccount) -> VendorCall:
     """All texts are variables, so that a few templates serve all messages."""
+    choices = message.choices
     if len(choices) <= MAX_BUTTONS and all(count_utf16(" ".join(each.label.split())) <= BUTTON for each in choices):
         shown = build_labels(choices, BUTTON, count_utf16)
         actions = [
@@ -87,7 +101,8 @@ def _build_choice_call(text: str, choices: Sequence[Choice], ids: Sequence[str],
         for n in _number_choices(choices)
     ]
     types = {"twilio/list-picker": {"body": "{{body}}", "button": "{{button}}", "items": items}}
-    values = {"body": text, "button": settings.list_label} | _number_names("t", shown) | _number_names("i", ids)
+    label = settings.list_label or find_labels(message.locale).options
+    values = {"body": text, "button": label} | _number_names("t", shown) | _number_names("i", ids)
     full_labels = [
         shorten(choice.label, DESCRIPTION, count_utf16) or short for choice, short in zip(choices, shown, strict=True)
     ]
@@ -101,7 +116,13 @@ def _build_content_call(types: dict[str, Any], values: dict[str, str]) -> Vendor
 def _build_template_call(message: OutboundMessage, settings: TwilioAccount) -> VendorCall:
     """A text that does not fit is refused: part of an answer would look like all of it."""
     parts = render(
-        message.text, WHATSAPP, MAX_BODY, count_utf16, choices=message.choices, citations=message.citations
+        message.text,
+        WHATSAPP,
+        MAX_BODY,
+        count_utf16,
+        choices=message.choices,
+        citations=message.citations,
+        locale=message.locale,
     ).parts
     # Approved templates accept no line breaks, and no variable may be empty.
     text = normalize_spaces(" ".join(parts))

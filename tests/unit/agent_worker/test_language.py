@@ -71,3 +71,36 @@ def test_languages_are_told_apart_and_few_messages_are_mistaken() -> None:
 @pytest.mark.parametrize("known", ["en", "de-AT", "ja"])
 def test_names_and_signs_are_in_no_language(name: str, known: str) -> None:
     assert detect_language(name, known) == known
+
+
+@pytest.mark.parametrize("name", ["Monstera", "Kowalski", "España?", "Deutschland", "Yılmaz", "Warszawa", "DHL"])
+@pytest.mark.parametrize("known", ["en", "es-MX", "tr", "ru", "ar", "ja"])
+def test_a_single_word_keeps_the_language_of_the_conversation(name: str, known: str) -> None:
+    """Brands, places and species are written alike in many languages, and in Latin letters in all of them."""
+    assert detect_language(name, known) == known
+
+
+@pytest.mark.parametrize(
+    ("word", "known"), [("Київ", "ru"), ("Сергій", "ru"), ("Москва", "uk"), ("لاہور", "ar"), ("القاهرة", "ur")]
+)
+def test_a_single_word_in_the_alphabet_of_the_conversation_keeps_its_language(word: str, known: str) -> None:
+    assert detect_language(word, known) == known
+
+
+@pytest.mark.parametrize(("word", "language"), [("दिल्ली", "hi"), ("Київ", "uk"), ("冬でも配送できますか", "ja")])
+def test_a_single_word_in_another_alphabet_shows_its_language(word: str, language: str) -> None:
+    assert detect_language(word, "en") == language
+
+
+@pytest.mark.parametrize(
+    ("word", "language"),
+    [("Hola", "es"), ("gracias!", "es"), ("Teşekkürler", "tr"), ("Привет", "ru"), ("Öffnungszeiten?", "de")],
+)
+def test_the_first_message_may_be_a_single_word(word: str, language: str) -> None:
+    """Only the tenant's language is known then, which says nothing about the contact."""
+    assert detect_language(word, default="en") == language
+    assert detect_language("Monstera", default="en-GB") == "en-GB"
+
+
+def test_a_first_message_in_the_default_language_leaves_the_whole_locale() -> None:
+    assert detect_language("Wann kann ich die Pflanze zurückgeben?", default="de-AT") == "de-AT"

@@ -185,6 +185,7 @@ class WorkerEnvironment:
         files: Sequence[RemoteFile] = (),
         attachments: Sequence[Attachment] = (),
         unsupported: str = "",
+        locale: str = "",
         **more: Any,
     ) -> Envelope:
         message = InboundMessage(
@@ -199,6 +200,7 @@ class WorkerEnvironment:
             files=list(files),
             attachments=list(attachments),
             unsupported=unsupported,
+            locale=locale,
             sent_at=self.clock(),
         )
         return self.wrap(topics.MESSAGE_RECEIVED, message, more.pop("event", message.id), **more)

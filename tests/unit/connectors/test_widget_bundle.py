@@ -8,6 +8,11 @@ import json
 import re
 from pathlib import Path
 
+import pytest
+
+from agent_worker.translations import LANGUAGES
+from connectors.markup import find_labels
+
 FOLDER = Path(__file__).parents[3] / "connectors" / "web" / "widget"
 LIMIT = 20 * 1024
 """Bytes of the bundle, compressed as it is served."""
@@ -50,11 +55,33 @@ def test_every_language_has_all_the_words_and_their_blanks() -> None:
     english = dict(re.findall(r'^  (\w+): "(.*)",$', (FOLDER / "src" / "strings.ts").read_text("utf-8"), re.MULTILINE))
     assert english
     languages = {path.stem: json.loads(path.read_text("utf-8")) for path in (FOLDER / "locales").glob("*.json")}
-    assert {"de", "ar"} <= languages.keys()
+    assert {*languages, "en"} == {*LANGUAGES}
     for language, table in languages.items():
         assert table.keys() == english.keys(), language
         for key, text in table.items():
             assert set(re.findall(r"{\w+}", text)) == set(re.findall(r"{\w+}", english[key])), (language, key)
+
+
+def test_no_english_is_left_in_the_words_of_another_language() -> None:
+    """A few words are the same in two languages, such as "Sources" in French; most of a table is not."""
+    english = dict(re.findall(r'^  (\w+): "(.*)",$', (FOLDER / "src" / "strings.ts").read_text("utf-8"), re.MULTILINE))
+    for path in (FOLDER / "locales").glob("*.json"):
+        same = [key for key, text in json.loads(path.read_text("utf-8")).items() if text == english[key]]
+        assert set(same) <= {"conversation", "sources", "source"}, path.stem
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_sources_have_the_same_name_on_all_channels(language: str) -> None:
+    """The chat's heading is the one that other channels write; labels of buttons have at most 20 characters there."""
+    path = FOLDER / "locales" / f"{language}.json"
+    labels = find_labels(language)
+    assert labels.sources == ("Sources" if language == "en" else json.loads(path.read_text("utf-8"))["sources"])
+    assert 0 < len(labels.options) <= 20
+    assert find_labels(f"{language}-XX") == labels
+
+
+def test_labels_are_english_where_there_is_no_translation() -> None:
+    assert find_labels("fi") == find_labels("") == find_labels("en")
 
 
 def test_the_tools_are_pinned_by_content_and_by_no_registry() -> None:

@@ -215,6 +215,10 @@ async def test_the_theme_tells_how_the_chat_looks_and_what_it_says(shop: Shop) -
     assert theme["words"]["send"] == "Senden"
     plain = (await shop.call("GET", "/v1/chat/shop/theme")).body
     assert (plain["locale"], plain["words"]) == ("en", {})
+    british = (await shop.call("GET", "/v1/chat/shop/theme?locale=en-GB")).body
+    assert (british["locale"], british["words"]) == ("en-GB", {})
+    finnish = (await shop.call("GET", "/v1/chat/shop/theme?locale=fi")).body
+    assert (finnish["locale"], finnish["words"]) == ("en", {})
     for path in ("/v1/chat/shop/theme?account=nobody", "/v1/chat/nobody/theme", "/v1/chat/shop/logo"):
         assert (await shop.call("GET", path)).code == "not_found"
 

@@ -33,9 +33,9 @@ export function chatOf(element: Element, server: string): URL {
   return new URL(`v1/chat/${encodeURIComponent(attribute(element, "tenant"))}/`, server);
 }
 
-/** What the page wants; "" leaves it to the server. */
+/** What the page says, else what the browser prefers; "" leaves it to the server. */
 export function localeOf(element: Element): string {
-  return attribute(element, "locale") || document.documentElement.lang;
+  return attribute(element, "locale") || document.documentElement.lang || navigator.language;
 }
 
 /** What the server says; null when it has no such chat, undefined when it is away. */

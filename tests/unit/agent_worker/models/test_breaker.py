@@ -11,7 +11,7 @@ from agent_worker.models.providers.provider import ModelLimits
 from agent_worker.models.providers.remote_model import RemoteModel
 from agent_worker.models.registry import FallbackRule
 from agent_worker.settings import TenantRules, WorkerSettings
-from agent_worker.voice import Voice
+from agent_worker.voice import DEFAULT_VOICE, Voice, translate_voice
 from tests.simulators.models.server import Script
 from tests.unit.agent_worker.models.conftest import SETTINGS, TENANT, Asking, LadderClient, source_of
 from tests.unit.agent_worker.models.test_prompt import line
@@ -161,6 +161,18 @@ async def test_nobody_pretends_that_the_documents_are_silent_when_no_model_could
     draft = await asker.ask(WINTER, confidence=0.3)
     assert (draft.text, draft.answered, draft.handoff) == ("Not now.", False, False)
     assert [choice.id for choice in draft.choices] == ["person"]
+
+
+async def test_the_contact_is_told_to_wait_in_its_language(asking: Asking) -> None:
+    voice = translate_voice(DEFAULT_VOICE, "es")
+    asker: LadderClient = asking()
+    asker.server.script = Script(status=529)
+    question = "¿Añaden una bolsa de calor en invierno?"
+    draft = await asker.ask(question, confidence=0.3, locale="es")
+    assert draft.text == voice.models_unavailable
+    assert [choice.label for choice in draft.choices] == [voice.person_choice]
+    said = [line(question), line(draft.text, "agent")]
+    assert (await asker.ask(question, confidence=0.3, locale="es", history=said)).text == voice.handoff
 
 
 async def test_a_contact_told_to_wait_before_is_handed_off(asking: Asking) -> None:
