@@ -12,7 +12,7 @@ from typing import Any
 from connectors.discord import components
 from connectors.discord.models import build_snowflake
 from connectors.discord.places import Target, parse_place
-from connectors.markup import DISCORD, count_utf16, render
+from connectors.markup import DISCORD, count_utf16, find_labels, render
 from schemas.errors import SendRefused
 from schemas.messages import Attachment, OutboundMessage
 from schemas.ports import RenderContext, VendorCall
@@ -37,7 +37,7 @@ def build_calls(message: OutboundMessage, sending: RenderContext) -> list[Vendor
         count_utf16,
         citations=message.citations,
         choices=[] if rows else message.choices,
-        locale=message.locale,
+        heading=find_labels(message.locale).sources,
     )
     bodies: list[dict[str, Any]] = [{"content": part} for part in rendered.parts] or [{}]
     batches = list(_split_files(message.attachments)) or [()]

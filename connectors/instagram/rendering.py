@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from connectors.markup import PLAIN, build_labels, count_utf8, is_blank, render
+from connectors.markup import PLAIN, build_labels, count_utf8, find_labels, is_blank, render
 from connectors.meta_graph.sealed_choices import fits_limits, seal_choices
 from schemas.errors import SendRefused
 from schemas.messages import Attachment, OutboundMessage
@@ -61,7 +61,7 @@ def _build_texts(message: OutboundMessage, sending: RenderContext) -> Iterator[M
         count_utf8,
         citations=message.citations,
         choices=choices,
-        locale=message.locale,
+        heading=find_labels(message.locale).sources,
     ).parts
     for number, part in enumerate(parts, 1):
         is_last = number == len(parts)

@@ -12,7 +12,6 @@ from connectors.markup.citation_numbers import CitationNumbers
 from connectors.markup.dialects.dialect import Dialect
 from connectors.markup.graphemes import Measure, clean_text, count_characters, shorten
 from connectors.markup.inline import InlineRenderer
-from connectors.markup.labels import find_labels
 from connectors.markup.link_safety import normalize_link
 from connectors.markup.splitting import cut_parts, get_cell_limit
 from schemas.choice_matching import fold_case
@@ -37,11 +36,10 @@ def render(
     *,
     citations: Sequence[Citation] = (),
     choices: Sequence[Choice] = (),
-    locale: str = "",
+    heading: str = "Sources",
 ) -> RenderedText:
     """Render markdown in a channel's markup. Every part is at most ``limit`` long, measured on the final text.
     ``choices``: those that the channel cannot show as buttons; they become numbered lines.
-    ``locale``: the language of the heading above the sources.
 
     Raises ValueError if the limit is below ``MIN_LIMIT``.
     """
@@ -53,9 +51,7 @@ def render(
     if numbers.cited and not dialect.context:
         cells += [
             *_GAP,
-            *render_source_list(
-                numbers.cited, dialect, inline, get_cell_limit(limit), measure, find_labels(locale).sources
-            ),
+            *render_source_list(numbers.cited, dialect, inline, get_cell_limit(limit), measure, heading),
         ]
     context = render_context(numbers.cited, dialect, inline) if dialect.context else ()
     return RenderedText(tuple(cut_parts(cells, limit, measure, partial(_write_part, dialect))), context)

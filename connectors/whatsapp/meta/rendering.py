@@ -77,7 +77,12 @@ def _build_text(part: str) -> Content:
 def _render_parts(message: OutboundMessage, limit: int, *, numbered: bool = True) -> tuple[str, ...]:
     choices = message.choices if numbered else ()
     return render(
-        message.text, WHATSAPP, limit, citations=message.citations, choices=choices, locale=message.locale
+        message.text,
+        WHATSAPP,
+        limit,
+        citations=message.citations,
+        choices=choices,
+        heading=find_labels(message.locale).sources,
     ).parts
 
 
@@ -115,5 +120,10 @@ def _build_template(message: OutboundMessage, sending: RenderContext) -> Content
 
 def _render_plain(message: OutboundMessage) -> tuple[str, ...]:
     return render(
-        message.text, PLAIN, MAX_TEXT, citations=message.citations, choices=message.choices, locale=message.locale
+        message.text,
+        PLAIN,
+        MAX_TEXT,
+        citations=message.citations,
+        choices=message.choices,
+        heading=find_labels(message.locale).sources,
     ).parts

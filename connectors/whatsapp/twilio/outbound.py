@@ -53,7 +53,7 @@ def _build_ordinary_calls(message: OutboundMessage, settings: TwilioAccount) -> 
             MAX_BODY_WITH_CHOICES,
             count_utf16,
             citations=message.citations,
-            locale=message.locale,
+            heading=find_labels(message.locale).sources,
         ).parts
         if ids
         else ()
@@ -67,7 +67,7 @@ def _build_ordinary_calls(message: OutboundMessage, settings: TwilioAccount) -> 
         count_utf16,
         citations=message.citations,
         choices=message.choices,
-        locale=message.locale,
+        heading=find_labels(message.locale).sources,
     )
     return [*_build_texts(numbered.parts), *files]
 
@@ -122,7 +122,7 @@ def _build_template_call(message: OutboundMessage, settings: TwilioAccount) -> V
         count_utf16,
         choices=message.choices,
         citations=message.citations,
-        locale=message.locale,
+        heading=find_labels(message.locale).sources,
     ).parts
     # Approved templates accept no line breaks, and no variable may be empty.
     text = normalize_spaces(" ".join(parts))

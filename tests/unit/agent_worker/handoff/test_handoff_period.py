@@ -282,7 +282,7 @@ async def test_conversation_without_people_remembers_nothing_of_them(world: Work
     await world.handle(world.said("m1", HEAT))
     facts = (await world.known()).facts
     assert facts == Facts(
-        **facts.model_dump(include={"turns", "last_turn_id", "last_route", "heard_at", "answered_at"})
+        **facts.model_dump(include={"turns", "last_turn_id", "last_route", "locale", "heard_at", "answered_at"})
     )
 
 

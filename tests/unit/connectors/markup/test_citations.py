@@ -31,7 +31,7 @@ def test_discord_shows_a_small_list_whose_links_unfold_no_preview() -> None:
 
 def test_elsewhere_sources_are_lines_with_title_and_address() -> None:
     for dialect in (WHATSAPP, PLAIN):
-        sent = render("Thirty days [4]. Free [7].", dialect, 1000, citations=[RETURNS, FEES], locale="de-AT")
+        sent = render("Thirty days [4]. Free [7].", dialect, 1000, citations=[RETURNS, FEES], heading="Quellen")
         assert sent.parts == (
             "Thirty days [1]. Free [2].\n\nQuellen:\n[1] Returns: https://x.example/returns\n[2] Fees",
         )
