@@ -45,7 +45,8 @@ class BudgetRules:
 class ActionRules:
     """``actions`` by name, with ``settings`` shared by all. ``confirmation`` and ``approval``: seconds for which these
     questions stay open; ``settle``: seconds after an action's deadline before its outcome is looked up. ``own``:
-    recognizes the tenant's own numbers, which are not card numbers."""
+    recognizes the tenant's own numbers, which are not card numbers. ``secret``: the key of hashes that nobody else can
+    derive."""
 
     actions: Mapping[str, Action] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
@@ -54,6 +55,7 @@ class ActionRules:
     settle: float = 30.0
     timezone: str = "UTC"
     own: OwnNumbers | None = None
+    secret: bytes = b""
 
     def today(self, now: datetime) -> date:
         """The date in the tenant's time zone."""

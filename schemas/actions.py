@@ -87,11 +87,12 @@ class Filling(WireModel):
     ``asked``: the parameter asked for last, empty when all are known; ``misunderstood``: number of its answers that
     could not be read. ``locale``: the contact's language. ``then``: actions that come afterwards, at most three.
     ``contact_id``: the contact who is asked; in a thread with several people nobody else's message counts as an
-    answer."""
+    answer. ``alternatives``: values by parameter that the contact had to choose from."""
 
     action: str
     contact_id: str = ""
     given: Arguments = {}
+    alternatives: dict[str, list[JsonValue]] = {}
     asked: str = ""
     misunderstood: int = 0
     locale: str = ""
@@ -99,9 +100,25 @@ class Filling(WireModel):
     at: datetime
 
 
+class EntityMentions(WireModel):
+    """Values of one parameter that a contact has named, such as order numbers, the newest first."""
+
+    parameter: str
+    contact_id: str
+    values: list[JsonValue]
+    at: datetime
+
+
+class PreviewDigest(WireModel):
+    """A description that the contact has read, as a hash."""
+
+    digest: str
+    at: datetime
+
+
 class ActionMemory(WireModel):
     """The state of a conversation's actions between turns. ``settled``: the confirmation that was used or declined
-    last."""
+    last; ``last_preview``: what the contact read last."""
 
     confirmation: PendingConfirmation | None = None
     settled: str = ""
@@ -109,6 +126,8 @@ class ActionMemory(WireModel):
     proofs: list[Proof] = empty_list()
     code: PendingCode | None = None
     filling: Filling | None = None
+    mentions: list[EntityMentions] = empty_list()
+    last_preview: PreviewDigest | None = None
 
 
 class ActionIntended(WireModel):

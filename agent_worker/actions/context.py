@@ -3,6 +3,7 @@ model."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -14,8 +15,8 @@ from schemas.actions import PendingCode, Proof
 from schemas.conversation import Contact, Origin
 from schemas.messages import Address, Assurance
 
-Within = Callable[[str, int, timedelta], Awaitable[bool]]
-"""``(name, most, period)`` → whether one more use stays within the limit."""
+CountUse = Callable[[str, int, timedelta], Awaitable[float]]
+"""``(name, most, period)`` → 0 if one more use stays within the limit, else the seconds until one will."""
 LEVELS: dict[Assurance, int] = {"anonymous": 0, "channel": 1, "verified": 2}
 
 
@@ -38,8 +39,12 @@ class Identity:
         return any((address.channel, address.value.casefold()) == expected for address in self.verified)
 
 
-async def _allow_always(_name: str, _most: int, _period: timedelta) -> bool:
-    return True
+async def _allow_always(_name: str, _most: int, _period: timedelta) -> float:
+    return 0.0
+
+
+def _hash_without_key(text: str) -> bytes:
+    return hashlib.sha256(text.encode()).digest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +52,9 @@ class ActionContext:
     """``key`` is the idempotency key to pass on. It is the same for every repetition of this action, and empty for
     reads. A result after ``deadline`` is ignored. ``settings`` are the tenant's, from ``actions.settings`` in the
     configuration. ``prove`` records that an address belongs to the contact, for this conversation. ``code`` is the
-    pending one-time code; ``remember`` replaces it. ``within`` counts one more use of something that contacts share and
-    returns whether at most ``most`` uses fall into the ``period``; it counts for the whole tenant across all
-    processes."""
+    pending one-time code; ``remember`` replaces it. ``count_use`` counts one more use of something that contacts share,
+    of which at most ``most`` may fall into the ``period``; it counts for the whole tenant across all processes.
+    ``keyed_hash``: 32 bytes that only this tenant of this installation derives from the text."""
 
     tenant: str
     conversation: str
@@ -64,7 +69,8 @@ class ActionContext:
     prove: Callable[[Address], None] = lambda _address: None
     code: PendingCode | None = None
     remember: Callable[[PendingCode | None], None] = lambda _code: None
-    within: Within = _allow_always
+    count_use: CountUse = _allow_always
+    keyed_hash: Callable[[str], bytes] = _hash_without_key
 
 
 def resolve_identity(

@@ -66,18 +66,20 @@ def apply_policy(
 ) -> PolicyDecision:
     """``confirmed`` and ``approved``: whether this action with exactly these arguments has that yes. The daily limit is
     checked only when the action runs."""
-    if not identity.reaches(action.needs):
-        return PolicyDecision(
-            "refuse", "needs_identity", f"the contact must be {action.needs}, and is {identity.assurance}"
-        )
     for limit in (action.confirm, action.approve):
         if isinstance(limit, AmountLimit) and not _is_amount(limit, arguments):
             return PolicyDecision("refuse", "amount", f"{limit.field} must be an amount above 0")
+    if not identity.reaches(action.needs):
+        return PolicyDecision("refuse", "needs_identity", explain_identity(action, identity))
     if not confirmed and _applies(action.confirm, arguments):
         return PolicyDecision("ask_contact")
     if not approved and _applies(action.approve, arguments):
         return PolicyDecision("ask_colleague", why=_limit(action.approve))
     return PolicyDecision("go")
+
+
+def explain_identity(action: Action, identity: Identity) -> str:
+    return f"the contact must be {action.needs}, and is {identity.assurance}"
 
 
 def _is_amount(limit: AmountLimit, arguments: BaseModel) -> bool:

@@ -24,6 +24,7 @@ Function = Callable[[ActionContext, Any], Awaitable[BaseModel]]
 LookUp = Callable[[ActionContext, Any], Awaitable[BaseModel | None]]
 Prepare = Callable[[ActionContext, Any], Awaitable[BaseModel]]
 Check = Callable[[ActionContext, Any], Awaitable[object]]
+Preview = Callable[[ActionContext, Any], Awaitable[str]]
 Report = Callable[[ActionContext, Any, Any], str]
 """``(context, arguments, result)`` as a sentence for the contact."""
 
@@ -92,6 +93,7 @@ class Action:
     sensitive: Sequence[str] = ()
     prepare: Prepare | None = None
     check: Check | None = None
+    preview: Preview | None = None
     titles: Mapping[str, str] = field(default_factory=dict)
 
     def title_in(self, locale: str) -> str:
@@ -104,6 +106,11 @@ class Action:
         return _schema(self.model)
 
     @property
+    def preview_model(self) -> type[BaseModel]:
+        """The parameters that the preview needs."""
+        return _second_parameter(self.preview) if self.preview is not None else self.model
+
+    @property
     def writes(self) -> bool:
         return self.risk == "write"
 
@@ -112,6 +119,18 @@ class Action:
         """Return whether some limit keeps the damage small if it runs without having been requested."""
         limits = isinstance(self.confirm, AmountLimit) or self.per_contact_per_day or self.approve
         return bool(self.confirm or limits or self.harmless)
+
+
+@cache
+def _second_parameter(function: Preview) -> type[BaseModel]:
+    """The model of the arguments. Raises ConfigInvalid when it is not declared."""
+    names = list(inspect.signature(function).parameters)
+    model = typing.get_type_hints(function).get(names[1]) if len(names) == 2 else None
+    if isinstance(model, type) and issubclass(model, BaseModel):
+        return model
+    raise ConfigInvalid(
+        f"preview {getattr(function, '__name__', '?')!r}: its second parameter must be a pydantic model"
+    )
 
 
 @cache
@@ -158,6 +177,10 @@ class Options(TypedDict, total=False):
     check: Check | None
     """``(context, arguments)``: raises ActionRefused when the action would be refused. It changes nothing. It runs
     before anybody is asked and again before the action runs."""
+    preview: Preview | None
+    """``(context, arguments)``, where the model of the arguments has some of the action's parameters, such as the
+    order. Returns a sentence on what the action concerns, which the contact reads before they are asked for anything
+    else; raises ActionRefused when the action is impossible whatever else is given. It changes nothing."""
 
 
 def action(name: str = "", *, risk: Risk, **options: Unpack[Options]) -> Callable[[Function], Action]:
@@ -206,6 +229,7 @@ def check_declaration(declared: Action) -> None:
         "a limit names a parameter that it does not have": any(limit.field not in fields for limit in limits),
         "a read is neither confirmed nor approved": not declared.writes and (declared.confirm or declared.approve),
         "a read needs no check: it refuses by itself": not declared.writes and declared.check is not None,
+        "its preview needs a parameter that it does not have": frozenset(declared.preview_model.model_fields) - fields,
         "timeout must be more than 0 and at most 60 seconds": not 0 < declared.timeout <= 60,
         "sensitive names a parameter that it does not have": frozenset(declared.sensitive) - fields,
         "a write without a confirmation needs a bound: per_contact_per_day, an amount above which it is"

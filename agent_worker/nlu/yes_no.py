@@ -93,6 +93,16 @@ def yes_or_no(text: str, language: str = "") -> Answer:
     return answer if is_plain or not answer else "unclear"
 
 
+def is_own_yes_or_no(text: str, language: str) -> bool:
+    """Return whether the message is a yes, a no, or either, in the contact's language or in English. In other languages
+    the same word may be a name."""
+    words, icons = _split(text[:_MAX_LENGTH])
+    if not words:
+        return bool(icons)
+    lists = [_phrases(one) for one in (language.replace("_", "-").partition("-")[0].casefold(), "en")]
+    return any(_meanings(spelling, phrases) - {"polite"} for phrases in lists for spelling in _spellings(words))
+
+
 def _classify_words(words: tuple[str, ...], language: str) -> Answer:
     own = language.replace("_", "-").partition("-")[0].casefold()
     for spelling in _spellings(words):

@@ -163,7 +163,7 @@ def _build_record(
 ) -> Turn:
     reply, route, effects = response.reply, response.reply.route, response.effects
     draft = draft or AnswerDraft(text="", answered=True)
-    outcome, reasons = _describe_actions(effects) or _describe_reply(draft, reply.search_result)
+    outcome, reasons = _describe_actions(turn, effects, draft) or _describe_reply(draft, reply.search_result)
     request = response.handoff_request if route.name != "person" else None
     return Turn(
         id=turn.id,
@@ -185,12 +185,27 @@ def _build_record(
     )
 
 
-def _describe_actions(effects: Effects | None) -> tuple[str, list[str]] | None:
-    """Describe a turn that acted, or asked for a confirmation; None for any other."""
-    if effects is None or not (effects.records or effects.question):
+def _describe_actions(turn: TurnInput, effects: Effects | None, draft: AnswerDraft) -> tuple[str, list[str]] | None:
+    """Describe a turn that acted, asked for a confirmation, or asked for a parameter; None for any other."""
+    if effects is None:
         return None
-    done = [f"{record.name}: {record.outcome}" for record in effects.records]
-    return "action", [*done, *([f"{effects.question.action}: asked first"] if effects.question else [])]
+    reasons = [f"{record.name}: {record.outcome}" for record in effects.records]
+    if effects.question is not None:
+        reasons.append(f"{effects.question.action}: asked first")
+    return ("action", reasons) if reasons else _describe_dialogue(turn, effects, draft)
+
+
+def _describe_dialogue(turn: TurnInput, effects: Effects, draft: AnswerDraft) -> tuple[str, list[str]] | None:
+    """Describe a turn that asked for a parameter of an action, or ended that dialogue; None if the reply is about
+    something else."""
+    before = turn.conversation.facts.actions
+    filling, previous = effects.memory.filling, before.filling if before is not None else None
+    if filling == previous:
+        return None
+    if filling is not None:
+        return "action", [f"{filling.action}: asked for {filling.asked or 'a yes'}"]
+    is_about_else = previous is None or draft.handoff or draft.citations or not draft.answered
+    return None if is_about_else or previous is None else ("action", [f"{previous.action}: ended"])
 
 
 def _describe_reply(draft: AnswerDraft, search_result: SearchResult) -> tuple[str, list[str]]:

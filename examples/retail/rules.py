@@ -54,6 +54,7 @@ def modify_items(
 def modify_address(records: Records, user: str, order_id: str, address: Record) -> Record:
     order = order_of(records, user, order_id)
     _must_be_pending(order)
+    _must_differ(order["address"], address, "The order goes to this address already.")
     order["address"] = address
     return _saved(records, order)
 
@@ -77,6 +78,7 @@ def modify_payment(records: Records, user: str, order_id: str, method: str) -> R
 
 def modify_user_address(records: Records, user: str, address: Record) -> Record:
     customer = records.get("users", user)
+    _must_differ(customer["address"], address, "This is your address already.")
     customer["address"] = address
     records.put("users", user, customer)
     return customer
@@ -160,10 +162,25 @@ def _swaps(
         variant: Any = records.get("products", item["product_id"])["variants"].get(new)
         if variant is None:
             raise Refused(f"Item {new} is not the same product as item {item['item_id']}.")
+        if new == item["item_id"]:
+            raise Refused(f"Item {new} cannot be exchanged for itself.")
         if not variant["available"]:
             raise Refused(f"Item {new} is not available.")
         swaps.append((item, variant))
+    if sorted(item_ids) == sorted(new_item_ids):
+        raise Refused("The new items are the same as the old ones.")
     return swaps
+
+
+def _must_differ(before: Record, new: Record, otherwise: str) -> None:
+    """Refuses a change to what is in the books already, however it is spelled."""
+    if _spelled_alike(before) == _spelled_alike(new):
+        raise Refused(otherwise)
+
+
+def _spelled_alike(address: Record) -> Record:
+    """Without what makes no difference: capitals, spaces, and fields that say nothing."""
+    return {name: " ".join(str(value).casefold().split()) for name, value in address.items() if value}
 
 
 def _difference(swaps: Sequence[tuple[Record, Record]]) -> float:

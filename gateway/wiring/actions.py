@@ -15,6 +15,7 @@ from agent_worker.actions.registry import load_actions
 from agent_worker.actions.spec import Action, AmountLimit, check_declaration, exceeds
 from agent_worker.settings import ActionRules
 from gateway.config.actions import ActionSettings, AmountLimitSettings, EndpointSettings, ParameterSettings
+from gateway.config.secret_keys import derive_key
 from schemas.errors import ConfigInvalid
 from schemas.privacy.cards import OwnNumbers
 
@@ -23,7 +24,9 @@ MAX_TEXT_LENGTH = 2_000
 """Maximum length of a text parameter, in characters."""
 
 
-def build_action_rules(tenant: str, settings: ActionSettings, own: OwnNumbers | None = None) -> ActionRules:
+def build_action_rules(
+    tenant: str, settings: ActionSettings, own: OwnNumbers | None = None, *, secret_key: str = ""
+) -> ActionRules:
     """The actions of a tenant and their rules. ``own`` finds the tenant's own numbers. Raises ConfigInvalid."""
     try:
         actions = load_actions(settings.sources, [_build_action(name, each) for name, each in settings.http.items()])
@@ -35,6 +38,7 @@ def build_action_rules(tenant: str, settings: ActionSettings, own: OwnNumbers | 
             settle=settings.settle_seconds,
             timezone=settings.timezone,
             own=own,
+            secret=derive_key(secret_key, f"actions/{tenant}"),
         )
     except ConfigInvalid as error:
         raise ConfigInvalid(f"tenants.{tenant}.actions: {error.message}", fix=error.fix) from error

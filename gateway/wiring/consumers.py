@@ -54,10 +54,12 @@ class Consumer:
     give_up: GiveUp
 
 
-def build_worker_settings(tenants: dict[str, Tenant], channels: Mapping[str, Channel]) -> WorkerSettings:
+def build_worker_settings(
+    tenants: dict[str, Tenant], channels: Mapping[str, Channel], secret_key: str = ""
+) -> WorkerSettings:
     """The worker's settings: the tenants' rules, and what the channels can display."""
     return WorkerSettings(
-        tenants={name: _build_tenant_rules(name, tenant) for name, tenant in tenants.items()},
+        tenants={name: _build_tenant_rules(name, tenant, secret_key) for name, tenant in tenants.items()},
         live_text=frozenset(name for name, channel in channels.items() if channel.capabilities.live_text),
         hinted=frozenset(name for name, channel in channels.items() if shows_typing(channel)),
         announced=frozenset(name for name, channel in channels.items() if isinstance(channel, LiveReplyRenderer)),
@@ -69,7 +71,7 @@ def shows_typing(channel: Channel) -> bool:
     return channel.capabilities.typing and not channel.capabilities.live_text
 
 
-def _build_tenant_rules(name: str, tenant: Tenant) -> TenantRules:
+def _build_tenant_rules(name: str, tenant: Tenant, secret_key: str) -> TenantRules:
     fold = FoldRules(
         quiet={"web": tenant.fold.web},
         others=tenant.fold.others,
@@ -87,7 +89,7 @@ def _build_tenant_rules(name: str, tenant: Tenant) -> TenantRules:
         budgets=build_budget_rules(tenant.budgets),
         routes=build_route_rules(tenant),
         contact=ContactRules(tenant.limits.contact_per_minute, tenant.limits.contact_per_hour),
-        actions=build_action_rules(name, tenant.actions, tenant.protection.own_number_finder),
+        actions=build_action_rules(name, tenant.actions, tenant.protection.own_number_finder, secret_key=secret_key),
         desk=None if tenant.desk is None else build_desk_service_level(tenant.desk),
     )
 
@@ -101,7 +103,7 @@ def build_worker(services: ProcessServices, files: VendorFiles) -> Worker:
     """The worker. Raises SetupError if the parts were opened without documents."""
     if services.knowledge is None:
         raise SetupError("a worker needs the tenants' documents")
-    settings = build_worker_settings(services.config.tenants, services.channels)
+    settings = build_worker_settings(services.config.tenants, services.channels, services.secret_key)
     return Worker(
         bus=services.bus,
         state=services.state,

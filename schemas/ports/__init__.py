@@ -93,6 +93,7 @@ from schemas.ports.knowledge import (
 )
 from schemas.ports.model import (
     ActionOffer,
+    ActionPreview,
     ActionResult,
     AnswerDraft,
     FetchFile,
@@ -146,6 +147,7 @@ __all__ = [
     "AccountPolicies",
     "ActionClaim",
     "ActionOffer",
+    "ActionPreview",
     "ActionResult",
     "AnswerDraft",
     "AppendEvents",

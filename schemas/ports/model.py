@@ -29,10 +29,26 @@ class ActionResult:
 
 
 @dataclass(frozen=True, slots=True)
+class ActionPreview:
+    """What is known of an action before all its arguments are. ``refusal``: it would be refused whatever else is
+    given; ``say``: a sentence on what it concerns, such as the order, unless the contact has just read it."""
+
+    refusal: ActionResult | None = None
+    say: str = ""
+
+
+async def preview_nothing(_given: Mapping[str, Any]) -> ActionPreview:
+    return ActionPreview()
+
+
+@dataclass(frozen=True, slots=True)
 class ActionOffer:
     """An action that this contact may ask for in this turn. ``parameters`` is the JSON schema of what may be filled in;
     the contact's identity is not part of it. ``examples`` are messages that ask for the action; ``title`` is for
-    people. ``call`` never raises for arguments of a wrong type or range: that is a result, ``refused``."""
+    people. ``call`` never raises for arguments of a wrong type or range: that is a result, ``refused``. ``preview``
+    takes the arguments so far; ``previewed``: those that it looks at. ``mentions``: values of its parameters that the
+    contact named before and that a pronoun may refer to, the newest first. ``expected``: the contact was asked to do
+    this next."""
 
     name: str
     description: str
@@ -41,6 +57,10 @@ class ActionOffer:
     examples: Sequence[str]
     call: Callable[[Mapping[str, Any]], Awaitable[ActionResult]]
     title: str = ""
+    preview: Callable[[Mapping[str, Any]], Awaitable[ActionPreview]] = preview_nothing
+    previewed: Sequence[str] = ()
+    mentions: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    expected: bool = False
 
 
 NonTextContent = Literal["", "voice", "file", "missing", "location", "contacts", "shared", "unsupported"]

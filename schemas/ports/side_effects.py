@@ -101,3 +101,6 @@ class Journal(Protocol):
 
     async def admit(self, tenant: str, contact: str, action: str, day: str, key: str, *, most: int) -> bool:
         """Count a key against the contact's daily limit. True if it is, or was, among the first ``most``."""
+
+    async def count_admitted(self, tenant: str, contact: str, action: str, day: str) -> int:
+        """The number of keys that were counted against the contact's daily limit."""

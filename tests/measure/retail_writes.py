@@ -56,8 +56,10 @@ class Writes:
 
     def altered(self, write: Write) -> Call:
         """The same write, so that the shop's rules refuse it: on somebody else's, on what is not there, in a wrong
-        state, or with items or a payment method that are not the customer's."""
+        state, with items or a payment method that are not the customer's, or so that it would change nothing."""
         given = dict(write.call.arguments)
+        if (same := self._unchanged(write)) and self._dice.random() < 0.3:
+            return Call(write.call.name, {**given, **same})
         if write.subject == "user_id":
             others = [user for user in self._books["users"] if user != write.user]
             return Call(write.call.name, {**given, "user_id": self._dice.choice(others or ["nobody_0000"])})
@@ -69,6 +71,19 @@ class Writes:
         if "payment_method_id" in given:
             wrong.append({"payment_method_id": "credit_card_0000000"})
         return Call(write.call.name, {**given, **self._dice.choice(wrong)})
+
+    def _unchanged(self, write: Write) -> Arguments:
+        """Arguments with which the write would leave everything as it is; none for a write that always changes
+        something."""
+        given = write.call.arguments
+        if write.rule is rules.modify_user_address:
+            return dict(self._books["users"][write.user]["address"])
+        order = self._books["orders"][given["order_id"]]
+        if write.rule is rules.modify_address:
+            return dict(order["address"])
+        if write.rule is rules.modify_payment:
+            return {"payment_method_id": order["payment_history"][0]["payment_method_id"]}
+        return {"new_item_ids": given["item_ids"]} if "new_item_ids" in given else {}
 
     def cancel(self) -> Write | None:
         order = self._order("pending")

@@ -38,7 +38,18 @@ def without_words(document: Any) -> Any:
     return [without_words(item) for item in document] if isinstance(document, list) else document
 
 
-FREE = {"headers", "fields", "given", "scores", "stages", "arguments", "result", "conversations", "before"}
+FREE = {
+    "headers",
+    "fields",
+    "given",
+    "scores",
+    "stages",
+    "arguments",
+    "result",
+    "conversations",
+    "before",
+    "alternatives",
+}
 """Maps whose keys are data, not fields."""
 
 

@@ -123,6 +123,11 @@ def _give_up(scope: ActionScope, effects: Effects, action: Action, pending: Pend
     )
 
 
+def has_room_for_approval(effects: Effects, now: datetime) -> bool:
+    """Return whether another approval may be opened in this conversation."""
+    return sum(approval.expires_at > now for approval in effects.memory.approvals) < MAX_OPEN_APPROVALS
+
+
 def ask_colleague(
     scope: ActionScope,
     effects: Effects,

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from agent_worker.actions import arguments as args
 from agent_worker.actions.execution.call import CallOutcome
 from agent_worker.actions.spec import Action
-from schemas.actions import ActionMemory, ApprovalRequested, PendingCode, Proof
+from schemas.actions import ActionMemory, ApprovalRequested, PendingCode, PreviewDigest, Proof
 from schemas.conversation import ActionRecord
 from schemas.messages import Address
 from schemas.ports import ActionResult, Clock
@@ -46,6 +47,14 @@ class Effects:
         if self.memory.confirmation is not None:
             self.remember(confirmation=None, settled=self.memory.confirmation.id)
 
+    def show_once(self, text: str, now: datetime) -> str:
+        """The text, unless the contact has just read it."""
+        shown, digest = self.memory.last_preview, hashlib.sha256(text.encode()).hexdigest()[:32]
+        is_known = shown is not None and shown.digest == digest and now - shown.at < SHOWN_LIFETIME
+        if text:
+            self.remember(last_preview=PreviewDigest(digest=digest, at=now))
+        return "" if is_known else text
+
     def note(self, name: str, action: Action | None, given: dict[str, Any], outcome: CallOutcome) -> None:
         """Add an action and its outcome to the turn's record."""
         reason = ": ".join(part for part in (outcome.refused, outcome.reason) if part)
@@ -61,6 +70,8 @@ class Effects:
         )
 
 
+SHOWN_LIFETIME = timedelta(minutes=30)
+"""After this long a description is shown again."""
 PROOF_LIFETIME = timedelta(hours=1)
 MAX_PROOFS = 5
 

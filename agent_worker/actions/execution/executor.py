@@ -3,6 +3,8 @@ outcome → record it."""
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -17,7 +19,7 @@ from agent_worker.actions.arguments import InvalidArguments, canonical_json, dum
 from agent_worker.actions.context import ActionContext, Identity
 from agent_worker.actions.execution.call import CallOutcome, call_action
 from agent_worker.actions.execution.scope import ActionScope
-from agent_worker.actions.spec import Action, Check, Function
+from agent_worker.actions.spec import Action, Check, Function, Preview
 from agent_worker.settings import ActionRules
 from schemas import ids, topics
 from schemas.actions import ActionIntended, ActionSettled, Arguments, JournalEntry
@@ -71,12 +73,13 @@ class Executor:
             prove=proofs.prove if proofs is not None else _ignore,
             code=proofs.code if proofs is not None else None,
             remember=proofs.remember if proofs is not None else _ignore,
-            within=partial(self._take_from_limit, conversation.origin.tenant),
+            count_use=partial(self._count_use, conversation.origin.tenant),
+            keyed_hash=partial(_hash_with_key, rules.secret),
         )
 
-    async def _take_from_limit(self, tenant: str, name: str, most: int, period: timedelta) -> bool:
+    async def _count_use(self, tenant: str, name: str, most: int, period: timedelta) -> float:
         rate = most / period.total_seconds()
-        return not await self._limiter.take(f"action:{tenant}:{name}", per_second=rate, burst=most, now=self._clock())
+        return await self._limiter.take(f"action:{tenant}:{name}", per_second=rate, burst=most, now=self._clock())
 
     def _context(
         self, scope: ActionScope, action: Action, identity: Identity, key: str, proofs: IdentityProofs
@@ -119,6 +122,27 @@ class Executor:
         if outcome.outcome == "succeeded":
             return None
         return CallOutcome("failed", reason=outcome.reason) if outcome.outcome == "unknown" else outcome
+
+    async def preview(
+        self, scope: ActionScope, action: Action, arguments: BaseModel, identity: Identity, proofs: IdentityProofs
+    ) -> CallOutcome:
+        """The action's preview, as the fact ``text``; or the outcome with which it refuses the action. Changes
+        nothing."""
+        if action.preview is None:
+            return CallOutcome("succeeded")
+        probe = replace(action, run=_preview_function(action.preview), read_back=None)
+        outcome = await call_action(
+            probe, self._context(scope, action, identity, "", proofs), arguments, scope.rules.own
+        )
+        return CallOutcome("failed", reason=outcome.reason) if outcome.outcome == "unknown" else outcome
+
+    async def is_used_up(self, scope: ActionScope, action: Action, contact: str) -> bool:
+        """Return whether the contact has started the action as often as they may today."""
+        if not action.per_contact_per_day or not contact:
+            return False
+        day = self._clock().date().isoformat()
+        started = await self._journal.count_admitted(scope.tenant, contact, action.name, day)
+        return started >= action.per_contact_per_day
 
     async def has_begun(self, scope: ActionScope, action: Action, arguments: BaseModel, authority: str) -> bool:
         """Return whether this exact action was started before under the same authority."""
@@ -243,8 +267,25 @@ class Executor:
         )
 
 
+def _hash_with_key(secret: bytes, text: str) -> bytes:
+    return hmac.digest(secret, text.encode(), hashlib.sha256)
+
+
 class _CheckResult(BaseModel):
     """The result of a check without objections."""
+
+
+class _Description(BaseModel):
+    """The result of a preview."""
+
+    text: str
+
+
+def _preview_function(preview: Preview) -> Function:
+    async def run(context: ActionContext, arguments: Any) -> BaseModel:
+        return _Description(text=await preview(context, arguments))
+
+    return run
 
 
 def _as_function(check: Check) -> Function:

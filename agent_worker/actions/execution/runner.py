@@ -6,26 +6,29 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from agent_worker.actions import arguments as args
 from agent_worker.actions.context import Identity
 from agent_worker.actions.execution import texts
 from agent_worker.actions.execution.call import CallOutcome
-from agent_worker.actions.execution.confirmation import ask_colleague, ask_contact
+from agent_worker.actions.execution.confirmation import ask_colleague, ask_contact, has_room_for_approval
 from agent_worker.actions.execution.effects import Effects, IdentityProofs
 from agent_worker.actions.execution.executor import Executor
 from agent_worker.actions.execution.scope import ActionScope
-from agent_worker.actions.policy import PolicyDecision, Refusal, apply_policy
+from agent_worker.actions.policy import PolicyDecision, Refusal, apply_policy, explain_identity
 from agent_worker.actions.spec import Action
 from schemas.actions import Arguments, JournalEntry
-from schemas.ports import ActionResult, Clock
+from schemas.ports import ActionPreview, ActionResult, Clock
 from schemas.privacy.api_responses import mask_fields
 
 LoadIdentity = Callable[[str], Awaitable[Identity]]
 """Contact id → identity."""
 IsRequested = Callable[[Action, Arguments], bool]
 """``(action, arguments)`` → whether the contact's own words request it."""
+
+
+TOO_MANY_APPROVALS = "too many approvals are open"
 
 
 class ActionRunner:
@@ -71,10 +74,50 @@ class ActionRunner:
                 return self._result(action, arguments, identity, objection)
         verdict = apply_policy(action, arguments, identity)
         if verdict.kind == "ask_contact" or (verdict.kind != "refuse" and self._lacks_request(action, given)):
-            return ask_contact(
-                self._scope, self._effects, action, args.dump_arguments(arguments), contact, self._clock()
-            )
+            return await self._ask_contact(action, arguments, identity, contact)
+        if verdict.refusal == "needs_identity" and await self._executor.is_used_up(self._scope, action, contact):
+            return self._refuse_used_up(action, given)
         return await self._apply_verdict(verdict, action, arguments, identity, contact, self._scope.authority)
+
+    async def _ask_contact(
+        self, action: Action, arguments: BaseModel, identity: Identity, contact: str
+    ) -> ActionResult:
+        """Ask for a yes below a description of what the action concerns, unless the yes would be in vain."""
+        given, now = args.dump_arguments(arguments), self._clock()
+        if await self._executor.is_used_up(self._scope, action, contact):
+            return self._refuse_used_up(action, given)
+        next_step = apply_policy(action, arguments, identity, confirmed=True).kind
+        if next_step == "ask_colleague" and not has_room_for_approval(self._effects, now):
+            return self.refuse(action, given, "limit_reached", TOO_MANY_APPROVALS)
+        preview = await self._preview(action, given, identity)
+        if preview.refusal is not None:
+            return preview.refusal
+        return ask_contact(self._scope, self._effects, action, given, contact, now, before=preview.say)
+
+    async def preview(self, action: Action, raw: dict[str, Any], contact: str) -> ActionPreview:
+        """What is certain before all arguments are known: a refusal, or what the action concerns."""
+        given = mask_fields(raw, self._scope.rules.own)
+        if await self._executor.is_used_up(self._scope, action, contact):
+            return ActionPreview(self._refuse_used_up(action, given))
+        identity = await self._identify(contact)
+        if not identity.reaches(action.needs):
+            return ActionPreview(self.refuse(action, given, "needs_identity", explain_identity(action, identity)))
+        return await self._preview(action, given, identity)
+
+    async def _preview(self, action: Action, given: dict[str, Any], identity: Identity) -> ActionPreview:
+        if action.preview is None:
+            return ActionPreview()
+        try:
+            arguments = action.preview_model.model_validate(given)
+        except ValidationError:
+            return ActionPreview()  # not all that it needs is known yet
+        outcome = await self._executor.preview(self._scope, action, arguments, identity, self._proofs_of(identity))
+        if outcome.outcome != "succeeded":
+            return ActionPreview(self._result(action, arguments, identity, outcome))
+        return ActionPreview(say=self._effects.show_once(str((outcome.facts or {}).get("text", "")), self._clock()))
+
+    def _refuse_used_up(self, action: Action, given: dict[str, Any]) -> ActionResult:
+        return self.refuse(action, given, "limit_reached", "the contact may not start it more often today")
 
     def _lacks_request(self, action: Action, given: Arguments) -> bool:
         """Return whether the action would change something that the contact may not have requested."""
@@ -133,7 +176,7 @@ class ActionRunner:
                 why=verdict.why,
                 name=identity.name,
             )
-            return asked or self.refuse(action, given, "limit_reached", "too many approvals are open")
+            return asked or self.refuse(action, given, "limit_reached", TOO_MANY_APPROVALS)
         return await self._do(action, arguments, identity, authority)
 
     async def _do(self, action: Action, arguments: BaseModel, identity: Identity, authority: str) -> ActionResult:
@@ -185,6 +228,8 @@ class ActionRunner:
         say = texts.outcome_text(action, outcome, arguments, context, self._scope.voice)
         plain = dict(args.dump_arguments(arguments)) if arguments is not None else given or {}
         self._effects.note(action.name, action, plain, outcome)
+        if outcome.outcome == "succeeded" and not action.writes:
+            self._effects.show_once(say, self._clock())
         return ActionResult(
             action=action.name,
             outcome=outcome.outcome,

@@ -13,9 +13,12 @@ from agent_worker.actions.execution.call import CallOutcome
 from agent_worker.actions.execution.confirmation import ask_again, ask_contact
 from agent_worker.actions.execution.contact_intent import ContactIntent
 from agent_worker.actions.execution.effects import Effects, Notice
+from agent_worker.actions.execution.entity_mentions import add_mentions, mentions_for, read_mentions, shared_fields
 from agent_worker.actions.execution.executor import Executor
 from agent_worker.actions.execution.runner import ActionRunner, LoadIdentity
 from agent_worker.actions.execution.scope import ActionScope
+from agent_worker.actions.one_time_codes import CHECK
+from agent_worker.actions.parsing import ParseContext
 from agent_worker.actions.spec import Action
 from schemas.actions import (
     ActionMemory,
@@ -29,7 +32,7 @@ from schemas.actions import (
     PendingConfirmation,
 )
 from schemas.messages import InboundMessage
-from schemas.ports import ActionOffer, ActionResult, AnswerDraft, Clock, Journal
+from schemas.ports import ActionOffer, ActionPreview, ActionResult, AnswerDraft, Clock, Journal
 
 MAX_CALLS = 12
 """Actions that one turn may request, so that a model cannot go on forever."""
@@ -173,7 +176,11 @@ class TurnActions:
             if self._calls > MAX_CALLS:
                 return self._runner.refuse(action, dict(raw), "too_many_calls", f"more than {MAX_CALLS} in a turn")
             speaker = self._scope.speaker
+            self._remember_mentions(raw)
             return await self._runner.request(action, dict(raw), speaker, may_write=not self._interrupted)
+
+        async def preview(given: Mapping[str, Any]) -> ActionPreview:
+            return await self._runner.preview(action, dict(given), self._scope.speaker)
 
         return ActionOffer(
             name=action.name,
@@ -183,7 +190,30 @@ class TurnActions:
             examples=action.examples,
             title=action.title_in(self._scope.locale),
             call=call,
+            preview=preview,
+            previewed=tuple(action.preview_model.model_fields) if action.preview is not None else (),
+            mentions=mentions_for(self.effects.memory.mentions, action, self._scope.speaker, self._clock()),
+            expected=action.name == CHECK and self._expects_code(),
         )
+
+    def _expects_code(self) -> bool:
+        """Return whether the contact has a one-time code that is still valid."""
+        code = self.effects.memory.code
+        return code is not None and code.contact_id == self._scope.speaker and self._clock() < code.expires_at
+
+    def _remember_mentions(self, given: Mapping[str, Any] | None = None) -> None:
+        """Remember the identifiers in the contact's words; of ``given``, only what these contain."""
+        scope, now = self._scope, self._clock()
+        if not scope.speaker:
+            return
+        context = ParseContext(scope.rules.today(now), scope.locale)
+        fields = shared_fields(scope.rules.actions.values(), scope.locale)
+        values = read_mentions(fields, scope.words, context)
+        if given is not None:
+            stated = read_mentions(fields, scope.words, replace(context, asked=True))
+            values = [each for each in stated if each not in values and given.get(each[0]) == each[1]]
+        if values or self.effects.memory.mentions:
+            self.effects.remember(mentions=add_mentions(self.effects.memory.mentions, values, scope.speaker, now))
 
     def _is_requested(self, action: Action, given: Arguments) -> bool:
         scope = self._scope
@@ -195,6 +225,7 @@ class TurnActions:
     def finish(self, draft: AnswerDraft) -> AnswerDraft:
         """The model's draft, unless a question has to be asked: that question is used word for word, and one that is
         still open is repeated."""
+        self._remember_mentions()
         self.effects.remember(filling=self._filling_to_keep(draft.filling))
         if (pending := self._open_question(draft)) is not None:
             return self._repeat_question(pending, draft)
@@ -218,8 +249,9 @@ class TurnActions:
 
     def _repeat_question(self, pending: PendingConfirmation, draft: AnswerDraft) -> AnswerDraft:
         action = self._scope.rules.actions.get(pending.action)
-        if action is None or any(record.name == pending.action for record in self.effects.records):
-            # The action was refused for other arguments: the contact no longer wants the old ones.
+        is_corrected = draft.filling is not None and draft.filling.action == pending.action and draft.filling.asked
+        if action is None or is_corrected or any(record.name == pending.action for record in self.effects.records):
+            # The contact no longer wants these arguments: others were refused, or are being asked for.
             self.effects.close_question()
             return draft
         return ask_again(

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
+import math
 import secrets
+import string
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -13,6 +15,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
+from agent_worker.actions.arguments import HIDDEN
 from agent_worker.actions.context import ActionContext
 from agent_worker.actions.failures import ActionRefused
 from agent_worker.actions.parsing import in_language
@@ -34,10 +37,26 @@ _MAIL = {
     "de": "Der Code lautet {code}. Er gilt zehn Minuten. Wer ihn nicht angefordert hat, kann diese Mail ignorieren.",
 }
 _SENT = {
-    "en": "To make sure that it is you, I have sent a six-digit code to the e-mail address that we have on file. "
-    "Please enter it here. It is valid for ten minutes.",
-    "de": "Um sicher zu sein, wer schreibt, habe ich einen sechsstelligen Code an die E-Mail-Adresse geschickt, die "
-    "wir dazu kennen. Bitte schreib ihn hier. Er gilt zehn Minuten.",
+    "en": "To make sure that it is you, I have sent a six-digit code to {to}. Please enter it here. It is valid for "
+    "ten minutes.",
+    "de": "Um sicher zu sein, wer schreibt, habe ich einen sechsstelligen Code an {to} geschickt. Bitte schreib ihn "
+    "hier. Er gilt zehn Minuten.",
+}
+_USE_LAST = {
+    "en": "I have sent several codes to {to} and cannot send another one {when}. Please enter the six-digit code from "
+    "the last e-mail here: it is still valid for {usable} min.",
+    "de": "Ich habe schon mehrere Codes an {to} geschickt und kann {when} keinen weiteren schicken. Bitte schreib den "
+    "sechsstelligen Code aus der letzten Mail hier: er gilt noch {usable} Min.",
+}
+_WAIT = {
+    "en": "I have sent so many codes to {to} that I cannot send another six-digit code {when}. Please ask me again "
+    "then.",
+    "de": "An {to} gingen so viele Codes, dass ich {when} keinen sechsstelligen Code mehr schicken kann. Bitte frag "
+    "dann noch einmal.",
+}
+_WHEN = {
+    "en": ("at the moment", "for the next {wait} min"),
+    "de": ("gerade", "in den nächsten {wait} Min."),
 }
 _CHECKED = {
     "right": {"en": "Thank you, that is the right code.", "de": "Danke, der Code stimmt."},
@@ -61,17 +80,26 @@ _CHECKED = {
 
 
 class CodeSent(BaseModel):
-    """Identical whether or not there was an address to send the code to."""
+    """Looks the same whether or not there was an address to send the code to. ``to``: the address, masked. If no more
+    codes may be sent to it now, ``sent`` is false, ``wait`` says in how many minutes one can be, and ``usable`` for how
+    many more the last one is valid."""
 
     sent: bool = True
+    to: str = ""
+    wait: int = 0
+    usable: int = 0
 
 
 class Code(BaseModel):
     code: str = Field(
         pattern=r"^\d{6}$",
         title="Code",
-        examples=["123456"],
-        json_schema_extra={"ask": {"en": "Which code did you get?", "de": "Wie lautet der Code?"}},
+        json_schema_extra={
+            "ask": {
+                "en": "Which code did you get? It has six digits.",
+                "de": "Wie lautet der Code? Er hat sechs Ziffern.",
+            }
+        },
     )
 
 
@@ -100,10 +128,11 @@ def one_time_code(
     async def send_code(context: ActionContext, given: Any) -> CodeSent:
         """Send a six-digit code to the e-mail address of the order, which proves that the contact may ask about it."""
         found = await address_of(context, given)
-        if found and not await context.within(_counter(found), per_address_per_hour, timedelta(hours=1)):
-            if context.code is not None:
-                return CodeSent()  # the previous code stays valid
-            found = None  # the contact sees the same as without an address
+        shown = found or _invent_address(context, given)
+        to = mask_address(shown)
+        wait = await context.count_use(_counter(shown), per_address_per_hour, timedelta(hours=1))
+        if wait:
+            return await _refer_to_last(context, to, wait)
         address = Address(channel="email", value=found, assurance="verified") if found else None
         code, pending = await issue_code(address, context.now)
         before = context.code
@@ -112,9 +141,11 @@ def one_time_code(
             if found:
                 await send(context, found, in_language(_MAIL, context.locale).format(code=code))
         except ActionRefused:
-            # A refused address looks like a missing one, and the previous code stays valid.
-            context.remember(before or pending)
-        return CodeSent()
+            # A refused address looks like a missing one. A code that was sent before stays valid.
+            if before is not None:
+                context.remember(before)
+                return await _refer_to_last(context, to, 0)
+        return CodeSent(to=to)
 
     send_code.__annotations__ = {"context": ActionContext, "given": arguments, "return": CodeSent}
     sending = action(
@@ -126,10 +157,47 @@ def one_time_code(
         harmless=True,
         per_contact_per_day=per_contact_per_day,
         title="Send a code",
+        titles={"de": "Code schicken"},
         examples=("Send me a new code", "I did not get a code", "Schick mir einen neuen Code"),
-        report=lambda context, _arguments, _result: in_language(_SENT, context.locale),
+        report=_report_sent,
     )
     return sending(send_code), check_code
+
+
+async def _refer_to_last(context: ActionContext, to: str, wait: float) -> CodeSent:
+    """Nothing is sent, and the last code stays valid. A contact without one gets one that has expired, so that they see
+    the same as anybody else who enters a code too late."""
+    if context.code is None:
+        _, never = await issue_code(None, context.now - LIFE)
+        context.remember(never)
+        return CodeSent(sent=False, to=to, wait=_minutes(wait))
+    left = (context.code.expires_at - context.now).total_seconds()
+    return CodeSent(sent=False, to=to, wait=_minutes(wait), usable=int(max(0, left) // 60))
+
+
+def _minutes(seconds: float) -> int:
+    return math.ceil(seconds / 60)
+
+
+def _report_sent(context: ActionContext, _arguments: Any, result: Any) -> str:
+    sent = CodeSent.model_validate(result if isinstance(result, dict) else result.model_dump())
+    soon, later = _WHEN["de" if context.locale.lower().startswith("de") else "en"]
+    texts = _SENT if sent.sent else _USE_LAST if sent.usable else _WAIT
+    when = later.format(wait=sent.wait) if sent.wait else soon
+    return in_language(texts, context.locale).format(to=sent.to, when=when, usable=sent.usable)
+
+
+def mask_address(address: str) -> str:
+    """ "m•••h@•••": its owner recognizes it, and nobody else learns more than two letters."""
+    local = address.partition("@")[0]
+    return f"{local[:1]}{HIDDEN}{local[-1:]}@{HIDDEN}".lower()
+
+
+def _invent_address(context: ActionContext, given: BaseModel) -> str:
+    """An address for what the shop does not know: always the same one, so that nobody learns what it knows."""
+    digest = context.keyed_hash(f"code:{given.model_dump_json()}")
+    first, last = (string.ascii_lowercase[byte % 26] for byte in digest[:2])
+    return f"{first}{digest.hex()}{last}@"
 
 
 def _counter(address: str) -> str:

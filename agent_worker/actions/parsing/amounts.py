@@ -35,6 +35,8 @@ _SHARE = re.compile(
 _NO_CENTS = re.compile(r"[.,][-–]$")
 _CENTS = re.compile(r"[.,](\d{1,2})$")
 _NO_DIGIT = re.compile(r"\D")
+_LONG_NUMBER = re.compile(r"\d{6,18}")
+"""A code or a reference rather than money, which is written with separators or with its currency."""
 _MAX_AMOUNTS = 200
 """Amounts that are read from one text."""
 _ARTICLES = frozenset({"ein", "eine", "einen", "einem", "einer", "one"})
@@ -58,7 +60,7 @@ def _find_amounts(text: str, context: ParseContext, currency: str) -> list[Parse
         readings = [
             _reading(_value(match["n"]), currency, currency, bool(match["minus"]), match.span(), context)
             for match in islice(_BARE.finditer(text), _MAX_AMOUNTS)
-            if match["n"].lower() not in _ARTICLES
+            if match["n"].lower() not in _ARTICLES and not (currency and _LONG_NUMBER.fullmatch(match["n"]))
         ]
     return deduplicate(reading for reading in readings if reading is not None)
 

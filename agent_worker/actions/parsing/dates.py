@@ -38,6 +38,13 @@ _DAY_MONTH = re.compile(rf"\b(\d{{1,2}})(?:st|nd|rd|th|\.)?\s?(?:of\s)?({_MONTH}
 _MONTH_DAY = re.compile(
     rf"\b({_MONTH})\b\.?\s(?:the\s)?(\d{{1,2}})(?:st|nd|rd|th)?\b(?!\s?(?:€|eur))(?:,?\s(\d{{4}}))?", _I
 )
+_DAY_OF_MONTH = re.compile(r"\b(?:(\d{1,2})(?:st|nd|rd|th)|(?:am|zum|den)\s(\d{1,2})\.?)(?![\w.,/-]|\s?(?:€|eur))", _I)
+_SHIFT = re.compile(
+    rf"\b(?:(?P<n>\d{{1,3}}|{WORD}|an?)\s)?(?P<unit>days?|weeks?|tage?|wochen?)\s"
+    r"(?P<way>later|after|before|earlier|später|danach|darauf|davor|früher|vorher)\b",
+    _I,
+)
+_BACK = frozenset({"before", "earlier", "davor", "früher", "vorher"})
 _IN = re.compile(rf"\bin\s(\d{{1,3}}|an?|{WORD}|couple of)\s(days?|tagen?|weeks?|wochen?)\b", _I)
 _NEXT = r"next|this|coming|nächsten?r?|naechsten?r?|diesen?r?|kommenden?r?"
 _DAY_OF_WEEK = re.compile(rf"\b(?:({_NEXT})\s)?({_WEEKDAY})s?\b(\s(?:in a week|in einer woche))?", _I)
@@ -51,7 +58,7 @@ def dates(text: str, context: ParseContext) -> list[ParsedValue]:
     """Dates as ISO 8601. A date without a year is the next such date; a weekday is the next one after today."""
     readings: list[ParsedValue] = []
     spans: dict[int, set[tuple[int, int]]] = {}
-    for reader in (_read_iso, _read_written, _read_numeric, _read_named, _read_weekdays, _read_offsets):
+    for reader in _READERS:
         new = [reading for reading in islice(reader(text, context), _MAX_DATES) if not _is_covered(reading, spans)]
         for reading in new:
             for position in range(reading.begin, reading.end):
@@ -172,6 +179,28 @@ def _read_offsets(text: str, context: ParseContext) -> Iterator[ParsedValue]:
         yield _of(context.today + timedelta(days=count * (7 if week else 1)), context, match)
 
 
+def _read_shifts(text: str, context: ParseContext) -> Iterator[ParsedValue]:
+    """ "The day after", "two weeks later": counted from the day that is corrected."""
+    for match in _SHIFT.finditer(text) if context.near is not None else ():
+        count = 1 if match["n"] is None or match["n"].lower() in ("a", "an") else _number(match["n"])
+        days = count * (7 if match["unit"].lower().startswith("w") else 1)
+        sign = -1 if match["way"].lower() in _BACK else 1
+        yield _of((context.near or context.today) + timedelta(days=sign * days), context, match)
+
+
+def _read_days(text: str, context: ParseContext) -> Iterator[ParsedValue]:
+    """ "The 8th": in the month of the day that is corrected, else the next one."""
+    if not context.asked and context.near is None:
+        return
+    start = context.near or context.today
+    for match in _DAY_OF_MONTH.finditer(text):
+        day = int(match[1] or match[2])
+        months = ((start.year + (start.month + more - 1) // 12, (start.month + more - 1) % 12 + 1) for more in range(3))
+        days = (found for year, month in months if (found := _day(context, str(year), month, day)) is not None)
+        coming = next((found for found in days if found > context.today), None)
+        yield _of(coming, context, match) if coming else _no_day(match)
+
+
 def _number(word: str) -> int:
     return WORDS[word.lower()] if word.lower() in WORDS else int(word)
 
@@ -184,8 +213,24 @@ def _read_weekdays(text: str, context: ParseContext) -> Iterator[ParsedValue]:
             continue
         ahead = (weekday - context.today.weekday() - 1) % 7 + 1
         coming = context.today + timedelta(days=ahead + (7 if match[3] else 0))
+        if context.near is not None and not match[1] and not match[3]:
+            same_week = context.near + timedelta(days=weekday - context.near.weekday())
+            coming = same_week if same_week > context.today else coming
         yield _of(coming, context, match)
         # On a Monday, "next Friday" means this week's to some people and the following week's to others.
         this_week = context.today.weekday() + ahead < 7
         if match[1] and match[1].lower().startswith(("next", "n")) and this_week:
             yield _of(coming + timedelta(days=7), context, match)
+
+
+_READERS = (
+    _read_iso,
+    _read_written,
+    _read_numeric,
+    _read_named,
+    _read_weekdays,
+    _read_offsets,
+    _read_shifts,
+    _read_days,
+)
+"""The longer forms first."""

@@ -16,6 +16,7 @@ from agent_worker.actions.parsing.dates import format_date as shown_date
 from agent_worker.actions.parsing.identifiers import emails, identifiers
 from agent_worker.actions.parsing.numerals import quantities
 from agent_worker.actions.parsing.parsed_values import ParseContext, ParsedValue
+from agent_worker.nlu.yes_no import yes_or_no
 
 Kind = Literal["identifier", "date", "amount", "email", "quantity", "choice", "text"]
 
@@ -134,7 +135,13 @@ def _field(name: str, schema: Mapping[str, Any], required: bool, locale: str) ->
 _LONGEST = 500
 _NUMBER = re.compile(r"(?:nr |no |number |nummer |option )?(\d{1,2})")
 _WORD = re.compile(r"\w+")
-_FILLER = frozenset(["a", "an", "and", "bitte", "den", "der", "die", "das", "i", "ich", "it", "please", "the", "to"])
+_FILLER = frozenset(
+    word
+    for words in ("a an and bitte das den der die i ich it ja kein", "keine nein nicht no not please the to yes")
+    for word in words.split()
+)
+_TRUTH = {"true", "false"}
+_TRUTH_OF = {"yes": ["true"], "no": ["false"]}
 
 
 def options(text: str, context: ParseContext, labels: Mapping[str, str]) -> list[ParsedValue]:
@@ -153,7 +160,9 @@ def options(text: str, context: ParseContext, labels: Mapping[str, str]) -> list
         for value in values
         if any(f" {name} " in f" {normalized} " for name in (_normalize(value), _normalize(labels[value])))
     ]
-    return [_of(value, labels) for value in inside or (_by_words(normalized, labels) if context.asked else [])]
+    if not inside and context.asked and set(labels) == _TRUTH:
+        inside = _TRUTH_OF.get(yes_or_no(text, context.locale), [])
+    return [_of(value, labels, text) for value in inside or (_by_words(normalized, labels) if context.asked else [])]
 
 
 def free_text(text: str, context: ParseContext, longest: int = _LONGEST) -> list[ParsedValue]:
@@ -162,8 +171,10 @@ def free_text(text: str, context: ParseContext, longest: int = _LONGEST) -> list
     return [ParsedValue(line, line, 0, len(text))] if line and context.asked else []
 
 
-def _of(value: str, labels: Mapping[str, str]) -> ParsedValue:
-    return ParsedValue(value, labels[value])
+def _of(value: str, labels: Mapping[str, str], text: str = "") -> ParsedValue:
+    """``text``: the message, in which the value is looked for."""
+    at = max(text.lower().find(name.lower()) for name in (value, labels[value]))
+    return ParsedValue(value, labels[value], max(0, at), max(0, at))
 
 
 def _normalize(text: str) -> str:

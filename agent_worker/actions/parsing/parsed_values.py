@@ -28,11 +28,12 @@ class ParsedValue:
 class ParseContext:
     """``today`` is the date in the tenant's time zone; ``locale`` is the customer's, such as ``de`` or ``en-US``.
     ``asked``: the message answers the question for exactly this parameter, so short forms count that elsewhere would be
-    ambiguous."""
+    ambiguous. ``near``: the day that the message may correct, from which "Friday" and "a week later" are counted."""
 
     today: date
     locale: str = "en"
     asked: bool = False
+    near: date | None = None
 
     @property
     def german(self) -> bool:

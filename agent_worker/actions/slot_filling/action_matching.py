@@ -14,6 +14,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from agent_worker.actions.parsing import ParseContext, fields_of
+from agent_worker.actions.slot_filling.references import refers_back
 from agent_worker.knowledge.vectors.encoder import light_encoder
 from schemas.ports import ActionOffer
 
@@ -24,6 +25,8 @@ MIN_SCORE = 0.6
 """Score from which an action counts as requested. Its effect is measured in ``tests/unit/agent_worker/actions``."""
 MIN_SCORE_NAMED = 0.3
 """The same for a message with an order number, which usually asks for something about that order."""
+MIN_SCORE_REFERRING = 0.5
+"""The same for a message whose pronoun may stand for what was named before: "where is it?"."""
 _WORDS_BONUS = 0.35
 """Bonus when all words of a message occur in one action's examples and in no other's."""
 _NAME_BONUS = 0.15
@@ -75,15 +78,17 @@ _STOP = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class ActionMatch:
-    """``score`` is about 0 to 1.5; ``named``: the message contains an identifier that the action asks for, and more."""
+    """``score`` is about 0 to 1.5; ``named``: the message contains an identifier that the action asks for, and more;
+    ``refers``: a pronoun in it may stand for one."""
 
     offer: ActionOffer
     score: float
     named: bool
+    refers: bool = False
 
     @property
     def is_sufficient(self) -> bool:
-        return self.score >= (MIN_SCORE_NAMED if self.named else MIN_SCORE)
+        return self.score >= (MIN_SCORE_NAMED if self.named else MIN_SCORE_REFERRING if self.refers else MIN_SCORE)
 
 
 def match_action(text: str, offers: Sequence[ActionOffer]) -> ActionMatch | None:
@@ -105,7 +110,12 @@ def _score(text: str, offer: ActionOffer, offers: Sequence[ActionOffer]) -> Acti
     score = max((_similarity(part, tuple(offer.examples)) for part in _parts(remaining)), default=0.0)
     score += _WORDS_BONUS * _shared_words(remaining, offer, offers) + (_NAME_BONUS if named else 0.0)
     story = _STORY_PENALTY if len(text) > _LONG_TEXT and not named else 0.0
-    return ActionMatch(offer, score - _penalty(text, named, offer) - story, named and bool(_content_words(remaining)))
+    return ActionMatch(
+        offer,
+        score - _penalty(text, named, offer) - story,
+        named and bool(_content_words(remaining)),
+        refers_back(offer, text),
+    )
 
 
 def _penalty(text: str, named: bool, offer: ActionOffer) -> float:
@@ -114,7 +124,7 @@ def _penalty(text: str, named: bool, offer: ActionOffer) -> float:
     if _asks_for_rules(text) or (not named and _is_general(text, offer)):
         return _GENERAL_PENALTY
     if _QUESTION.search(text):
-        own = named or _OWN.search(text)
+        own = named or _OWN.search(text) or refers_back(offer, text)
         return _GENERAL_PENALTY if not own else _CHANGE_PENALTY if offer.risk == "write" else 0.0
     return 0.0
 

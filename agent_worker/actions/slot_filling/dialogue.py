@@ -9,25 +9,26 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from agent_worker.actions.one_time_codes import CHECK, SEND
-from agent_worker.actions.parsing import Field, ParseContext, fields_of
-from agent_worker.actions.slot_filling import extraction
-from agent_worker.actions.slot_filling.action_matching import match_action
+from agent_worker.actions.parsing import Field, ParseContext, ParsedValue, fields_of
+from agent_worker.actions.slot_filling import extraction, references
+from agent_worker.actions.slot_filling.action_matching import MIN_SCORE, match_action
+from agent_worker.actions.slot_filling.answer_validation import mentions
 from agent_worker.actions.slot_filling.dialogue_texts import (
-    SAYS,
     cancel_choice,
     choices_between,
     choices_for,
+    choices_for_code,
     dialogue_text,
     explain_unusable,
     question_for,
 )
 from agent_worker.actions.slot_filling.extraction import Extraction
+from agent_worker.actions.slot_filling.queue import add_given, queue_behind_check, without_none
 from agent_worker.handoff.reply_templates import person_choice
 from agent_worker.nlu.language_detection import detect_language
 from agent_worker.nlu.yes_no import yes_or_no
 from agent_worker.voice import Voice
 from schemas.actions import Filling, QueuedAction
-from schemas.choice_matching import match_choice
 from schemas.messages import Choice
 from schemas.ports import ActionOffer, ActionResult, AnswerDraft, Question
 
@@ -55,7 +56,10 @@ class SlotFillingDialogue:
     async def reply(self) -> AnswerDraft | None:
         """None when the documents should answer: no action was requested, or something else was asked on the way."""
         filling = self.filling
-        text = self._message_text()
+        text = references.read_choice(self.question.text[:MAX_TEXT], self.question.history)
+        checking = self._entered_code(filling, text)
+        if checking is not None:
+            return await self._go_on(checking, text)
         if filling is None:
             return await self._begin(text)
         if extraction.is_cancellation(text):
@@ -64,13 +68,6 @@ class SlotFillingDialogue:
         if other is not None:
             return await self._go_on(other, text, fresh=True)
         return await self._go_on(filling, text)
-
-    def _message_text(self) -> str:
-        """The message; for a choice that was typed as its number, its label."""
-        text = self.question.text[:MAX_TEXT]
-        last_reply = next((line for line in reversed(self.question.history) if line.author.kind != "contact"), None)
-        choice = match_choice(text, last_reply.choices) if last_reply is not None else None
-        return choice.label if choice is not None and choice.id.startswith(SAYS) else text
 
     @property
     def filling(self) -> Filling | None:
@@ -97,8 +94,14 @@ class SlotFillingDialogue:
         if not requested:
             return None
         (first, words), later = requested[0], requested[1:]
-        then = [QueuedAction(action=offer.name, given=self._extract_values(offer, part)) for offer, part in later]
-        filling = Filling(action=first.name, locale=self._language(text), then=then, at=self.now)
+        then = [
+            QueuedAction(
+                action=offer.name, given={**references.recall_values(offer, part), **self._extract_values(offer, part)}
+            )
+            for offer, part in later
+        ]
+        given = references.recall_values(first, words)
+        filling = Filling(action=first.name, given=given, locale=self._language(text), then=then, at=self.now)
         return await self._go_on(filling, words if later else text, fresh=True)
 
     def _requested_actions(self, text: str) -> list[tuple[ActionOffer, str]]:
@@ -133,11 +136,26 @@ class SlotFillingDialogue:
         match = match_action(text, self._matchable_offers(text))
         if match is None or match.offer.name in (filling.action, CHECK):
             return None
-        known = {**(filling.then[0].given if filling.then else {}), **filling.given}
+        if (filling.action == CHECK or match.score < MIN_SCORE) and self._is_value(filling, text):
+            return None  # "not NP-10232, NP-10231" is about the present action, and "my code: 123456" asks for none
+        known = {
+            **references.recall_values(match.offer, text),
+            **(filling.then[0].given if filling.then else {}),
+            **filling.given,
+        }
         given = {field.name: known[field.name] for field in self._fields(match.offer) if field.name in known}
         return filling.model_copy(
             update={"action": match.offer.name, "given": given, "asked": "", "misunderstood": 0, "at": self.now}
         )
+
+    def _is_value(self, filling: Filling, text: str) -> bool:
+        """Return whether the message gives the open action a value."""
+        offer = self._offer(filling.action)
+        if offer is None:
+            return False
+        if not filling.asked:
+            return bool(self._extract_correction(filling, offer, text))
+        return bool(extraction.extract(text, self._fields(offer), filling.asked, self._context(filling)))
 
     # ── asking for parameters ────────────────────────────────────────────────────────────────────────────────────────
 
@@ -150,31 +168,65 @@ class SlotFillingDialogue:
         fields, context = self._fields(offer), self._context(filling)
         settled = not fresh and not filling.asked
         if settled:
-            extracted = extraction.extract_correction(text, fields, context)
-            if not extracted and yes_or_no(text, asked_in) != "yes":
-                return None
+            extracted = self._extract_correction(filling, offer, text)
+            if not extracted and extracted.problem is None:
+                return await self._continue_settled(filling, offer, text, asked_in)
         else:
-            extracted = extraction.extract(text, fields, filling.asked, context)
+            extracted = extraction.extract(text, fields, filling.asked, context, {} if fresh else filling.given)
         if filling.asked and not extracted:
             return self._handle_misunderstanding(filling, fields, extracted, text)
         given = {**filling.given, **extracted.values}
+        for wrong in {*extracted.unclear, extracted.rejected, extracted.problem_of if settled else ""} & given.keys():
+            del given[wrong]
         return await self._next(filling.model_copy(update={"given": given}), offer, fields, extracted)
+
+    async def _continue_settled(
+        self, filling: Filling, offer: ActionOffer, text: str, locale: str
+    ) -> AnswerDraft | None:
+        """Go on with an action whose parameters need no question: after a yes; where a code was offered, also when it
+        is requested, and not at all after a no."""
+        answer = yes_or_no(text, locale)
+        requested = match_action(text, self._matchable_offers(text)) if filling.action == SEND else None
+        if answer == "yes" or (requested is not None and requested.offer.name == SEND):
+            return await self._next(filling, offer, self._fields(offer), Extraction())
+        return self._cancel(filling) if answer == "no" and filling.action == SEND else None
+
+    def _extract_correction(self, filling: Filling, offer: ActionOffer, text: str) -> Extraction:
+        """Changes to the parameters when all are given: new values, or "the other one"."""
+        fields, context = self._fields(offer), self._context(filling)
+        extracted = extraction.extract_correction(text, fields, context, filling.given)
+        if extracted.values or extracted.unclear or not references.means_other(text):
+            return extracted
+        return references.other_value(filling, offer, fields) or extracted
 
     async def _next(
         self, filling: Filling, offer: ActionOffer, fields: Sequence[Field], extracted: Extraction
     ) -> AnswerDraft:
-        for field in fields:
-            if field.name in extracted.unclear:
-                choices = choices_between(extracted.unclear[field.name], filling.locale)
-                return self._ask(filling, field, dialogue_text("which", filling.locale), choices)
-            if field.name not in filling.given and (field.required or field.ask(filling.locale)):
-                why = (
-                    explain_unusable(field, extracted.problem, self._context(filling)) + " "
-                    if extracted.problem
-                    else ""
-                )
-                return self._ask(filling, field, why + question_for(field, filling.locale))
-        return await self._call(filling.model_copy(update={"asked": ""}), offer)
+        missing = next((field for field in fields if self._is_missing(field, filling, extracted)), None)
+        if missing is None:
+            return await self._call(filling.model_copy(update={"asked": ""}), offer)
+        # What is refused anyway, or needs proof of identity first, is not asked about.
+        preview = await offer.preview(without_none(filling.given))
+        if preview.refusal is not None:
+            return await self._conclude(preview.refusal, filling, offer)
+        draft = self._ask_for(missing, filling, extracted)
+        return _prepend(draft, preview.say) if preview.say else draft
+
+    def _is_missing(self, field: Field, filling: Filling, extracted: Extraction) -> bool:
+        if field.name in extracted.unclear:
+            return True
+        return field.name not in filling.given and bool(field.required or field.ask(filling.locale))
+
+    def _ask_for(self, field: Field, filling: Filling, extracted: Extraction) -> AnswerDraft:
+        if unclear := extracted.unclear.get(field.name):
+            offered = {**filling.alternatives, field.name: [reading.value for reading in unclear]}
+            filling = filling.model_copy(update={"alternatives": offered})
+            return self._ask(
+                filling, field, dialogue_text("which", filling.locale), choices_between(unclear, filling.locale)
+            )
+        is_unusable = extracted.problem is not None and extracted.problem_of == field.name
+        why = explain_unusable(field, extracted.problem, self._context(filling)) if is_unusable else ""
+        return self._ask(filling, field, f"{why} {question_for(field, filling.locale)}".strip())
 
     def _ask(self, filling: Filling, field: Field, text: str, choices: Sequence[Choice] | None = None) -> AnswerDraft:
         misunderstood = filling.misunderstood if field.name == filling.asked else 0
@@ -187,9 +239,14 @@ class SlotFillingDialogue:
         if extracted.problem is None and extraction.is_question(text) and self.question.search_result.answerable:
             return None
         field = next((field for field in fields if field.name == filling.asked), None)
+        if field is not None and field.kind not in ("text", "choice") and yes_or_no(text, filling.locale) == "no":
+            return self._cancel(filling)
         if field is None or filling.misunderstood >= MAX_MISUNDERSTANDINGS:
             return self._draft(dialogue_text("give_up", filling.locale), None, [person_choice(self.voice)])
         more = filling.model_copy(update={"misunderstood": filling.misunderstood + 1})
+        if offered := filling.alternatives.get(field.name):
+            between = [ParsedValue(value, field.format_value(value, filling.locale)) for value in offered]
+            return self._draft(dialogue_text("which", filling.locale), more, choices_between(between, filling.locale))
         why = explain_unusable(field, extracted.problem, self._context(filling))
         choices = choices_for(field, filling.locale) or [cancel_choice(filling.locale)]
         return self._draft(f"{why} {question_for(field, filling.locale)}", more, choices)
@@ -200,14 +257,24 @@ class SlotFillingDialogue:
     # ── calling the action ───────────────────────────────────────────────────────────────────────────────────────────
 
     async def _call(self, filling: Filling, offer: ActionOffer) -> AnswerDraft:
-        result = await offer.call({name: value for name, value in filling.given.items() if value is not None})
+        result = await offer.call(without_none(filling.given))
+        remaining = [field for field in self._fields(offer) if field.name not in offer.previewed]
+        if result.reason == "turned_down" and offer.previewed and len(remaining) == 1:
+            # What the preview looked at is in order, so this value was refused.
+            (field,) = remaining
+            given = {name: value for name, value in filling.given.items() if name != field.name}
+            retry = filling.model_copy(update={"given": given, "misunderstood": 0})
+            return self._ask(retry, field, f"{result.say} {question_for(field, filling.locale)}")
+        return await self._conclude(result, filling, offer)
+
+    async def _conclude(self, result: ActionResult, filling: Filling, offer: ActionOffer) -> AnswerDraft:
+        """Report a result, and go on with what follows from it."""
         if result.outcome == "asked":
             return self._draft(result.say, filling.model_copy(update={"misunderstood": 0}), result.choices)
         if offer.name == SEND:
             return self._after_code_sent(result, offer, filling)
         if offer.name == CHECK and not result.facts.get("verified"):
-            retry = filling.model_copy(update={"given": {}, "asked": "code"}) if result.facts.get("left") else None
-            return self._draft(self._result_text(result, offer, filling), retry)
+            return self._after_wrong_code(result, offer, filling)
         if result.reason == "needs_identity":
             return await self._verify(filling, offer)
         if result.reason == "invalid_arguments":
@@ -227,11 +294,47 @@ class SlotFillingDialogue:
 
     def _after_code_sent(self, result: ActionResult, offer: ActionOffer, filling: Filling) -> AnswerDraft:
         """Ask for the code. When sending is in doubt the code may still arrive."""
-        text = self._result_text(result, offer, filling)
-        if result.outcome not in ("succeeded", "unknown"):
+        text, then = self._result_text(result, offer, filling), add_given(filling.then, self._offer, filling.given)
+        check = Filling(action=CHECK, asked="code", locale=filling.locale, then=then, at=self.now)
+        if result.facts.get("sent") is False and not result.facts.get("usable"):
+            again = filling.model_copy(update={"asked": "", "then": then})
+            return self._draft(text, again, [person_choice(self.voice)])
+        if result.outcome in ("succeeded", "unknown"):
+            return self._draft(text, check)
+        if not self._is_code_expected:
             return self._draft(text, None, [person_choice(self.voice)])
-        check = filling.model_copy(update={"action": CHECK, "given": {}, "asked": "code", "misunderstood": 0})
-        return self._draft(text, check)
+        return self._draft(f"{text} {dialogue_text('last_code', filling.locale)}", check, [person_choice(self.voice)])
+
+    def _after_wrong_code(self, result: ActionResult, offer: ActionOffer, filling: Filling) -> AnswerDraft:
+        """Ask for the code again or, when there is none that could be right, offer to send one."""
+        text = self._result_text(result, offer, filling)
+        if result.facts.get("left"):
+            return self._draft(text, filling.model_copy(update={"given": {}, "asked": "code"}))
+        sending = self._offer(SEND)
+        if sending is None or result.outcome != "succeeded":
+            return self._draft(text, None, [person_choice(self.voice)])
+        given = references.recall_values(sending, "")
+        proposed = Filling(action=SEND, given=given, locale=filling.locale, then=filling.then, at=self.now)
+        return self._draft(text, proposed, choices_for_code(filling.locale))
+
+    @property
+    def _is_code_expected(self) -> bool:
+        checking = self._offer(CHECK)
+        return checking is not None and checking.expected
+
+    def _entered_code(self, filling: Filling | None, text: str) -> Filling | None:
+        """The check of a code that the contact enters although something else was asked, or nothing."""
+        checking = self._offer(CHECK)
+        if checking is None or (filling is not None and filling.action == CHECK):
+            return None
+        locale = self._language(text)
+        fields = self._fields(checking)
+        if not extraction.extract(text, fields, "code", ParseContext(self.today, locale)).values:
+            return None
+        if not checking.expected and not mentions(text, fields[0], locale):
+            return None
+        queued = queue_behind_check(filling)[:_MAX_ACTIONS]
+        return Filling(action=CHECK, asked="code", locale=locale, then=queued, at=self.now)
 
     async def _verify(self, filling: Filling, offer: ActionOffer) -> AnswerDraft:
         """Verify the contact first, then continue with the action that requires it."""
@@ -254,7 +357,8 @@ class SlotFillingDialogue:
         waiting, then = filling.then[:1], filling.then[1:]
         offer = self._offer(waiting[0].action) if waiting else None
         if offer is None:
-            return self._draft(text, None)
+            more = self.voice.what_else if filling.action == CHECK else ""
+            return self._draft(" ".join(part for part in (text, more) if part), None)
         following = Filling(action=offer.name, given=waiting[0].given, locale=filling.locale, then=then, at=self.now)
         draft = await self._next(following, offer, self._fields(offer), Extraction())
         joint = (

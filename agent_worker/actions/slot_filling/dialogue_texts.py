@@ -14,7 +14,7 @@ SAYS = "say:"
 Key = Literal[
     "which", "left", "give_up", "currency", "negative", "share", "no_such_day", "unread_identifier",
     "unread_date", "unread_amount", "unread_email", "unread_quantity", "unread_choice", "unread_text", "verify", "then",
-    "never_mind", "unfit", "done", "refused", "failed", "unknown",
+    "never_mind", "unfit", "looks_like", "last_code", "send_code", "done", "refused", "failed", "unknown",
 ]  # fmt: skip
 _PHRASES: dict[Key, dict[str, str]] = {
     "which": {"en": "Which one do you mean?", "de": "Was davon ist gemeint?"},
@@ -34,9 +34,10 @@ _PHRASES: dict[Key, dict[str, str]] = {
     },
     "no_such_day": {"en": "{said} is not a day in the calendar.", "de": "{said} steht nicht im Kalender."},
     "unread_identifier": {
-        "en": "I could not find that in your message{example}.",
-        "de": "Das habe ich in der Nachricht nicht gefunden{example}.",
+        "en": "I could not find {the_name} in your message.",
+        "de": "In der Nachricht habe ich keine Angabe zu „{name}“ gefunden.",
     },
+    "looks_like": {"en": "It looks like {example}.", "de": "So sieht sie aus: {example}."},
     "unread_date": {
         "en": "I could not find a date in that. You can write something like 24 December or next Friday.",
         "de": "Darin habe ich keinen Tag erkannt; etwa 24. Dezember oder kommenden Freitag.",
@@ -54,6 +55,11 @@ _PHRASES: dict[Key, dict[str, str]] = {
         "de": "Dafür muss ich sicher sein, wer schreibt, und das geht hier nicht. Soll ich an Kollegen übergeben?",
     },
     "then": {"en": "Now to your other request: {title}.", "de": "Nun zum anderen: {title}."},
+    "send_code": {"en": "Send a code", "de": "Code schicken"},
+    "last_code": {
+        "en": "The last code that I sent is still valid: you can enter it here.",
+        "de": "Der zuletzt geschickte Code gilt noch: du kannst ihn hier schreiben.",
+    },
     "never_mind": {"en": "Never mind", "de": "Abbrechen"},
     "unfit": {"en": "That does not fit here.", "de": "Das passt so nicht."},
     "done": {"en": "Done: {title}.", "de": "Erledigt: {title}."},
@@ -92,6 +98,11 @@ def choices_between(readings: Sequence[ParsedValue], locale: str) -> list[Choice
     ]
 
 
+def choices_for_code(locale: str) -> list[Choice]:
+    """To have a code sent, or not."""
+    return [Choice(id=f"{SAYS}send_code", label=dialogue_text("send_code", locale)), cancel_choice(locale)]
+
+
 def cancel_choice(locale: str) -> Choice:
     return Choice(id=f"{SAYS}never_mind", label=dialogue_text("never_mind", locale))
 
@@ -101,11 +112,16 @@ def explain_unusable(field: Field, problem: ParsedValue | None, context: ParseCo
     locale = context.locale
     if problem is not None and problem.problem:
         return dialogue_text(problem.problem, locale, said=problem.text, currency=field.currency)
-    example = next(iter(field.schema.get("examples", [])), "")
     if field.kind == "amount":
         return dialogue_text("unread_amount", locale, example="12,50 €" if context.german else "12.50")
-    looks = in_language({"en": f"; it looks like {example}", "de": f"; es sieht aus wie {example}"}, locale)
-    return dialogue_text(f"unread_{field.kind}", locale, example=looks if example else "")  # type: ignore[arg-type]
+    if field.kind != "identifier":
+        return dialogue_text(f"unread_{field.kind}", locale)  # type: ignore[arg-type]
+    name = " ".join(field.title(locale).split())
+    text = dialogue_text("unread_identifier", locale, name=name, the_name=_with_article(_lower_first(name)))
+    example = next(iter(field.schema.get("examples", [])), "")
+    if not example or example in question_for(field, locale):
+        return text
+    return f"{text} {dialogue_text('looks_like', locale, example=example)}"
 
 
 # Questions for parameters without a question of their own, made from their kind and title.
@@ -137,8 +153,11 @@ def _english(field: Field, name: str) -> str:
         return f"How many {name}?"
     if field.kind in ("choice", "date"):
         return f"Which {name}?"
-    the = "" if name.startswith(("your ", "the ")) else "the "
-    return f"What {'are' if many else 'is'} {the}{name}?"
+    return f"What {'are' if many else 'is'} {_with_article(name)}?"
+
+
+def _with_article(name: str) -> str:
+    return name if name.startswith(("your ", "the ")) else f"the {name}"
 
 
 def _lower_first(name: str) -> str:

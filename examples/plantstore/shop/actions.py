@@ -22,8 +22,8 @@ async def all_of_it(context: ActionContext, arguments: Refund) -> Refund:
     if arguments.amount is not None:
         return arguments
     order = await client.read(await door.address(context), context, f"/orders/{arguments.order}")
-    if Decimal(order["refundable"]) <= 0:
-        raise ActionRefused(f"There is nothing to refund on order {arguments.order}.")
+    if "refunds" in order["refusals"]:
+        raise ActionRefused(order["refusals"]["refunds"])
     return arguments.model_copy(update={"amount": Decimal(order["refundable"])})
 
 
@@ -47,6 +47,35 @@ def _may(request: Callable[[Any], Request]) -> Callable[[ActionContext, Any], Aw
         await client.check(await door.address(context), context, *request(arguments))
 
     return check
+
+
+def _order_for(deed: str) -> Callable[[ActionContext, OrderNumber], Awaitable[str]]:
+    """Shows the order that it is about, before anything else is asked for; refuses what the order allows no more."""
+
+    async def preview(context: ActionContext, arguments: OrderNumber) -> str:
+        order = await _order(context, arguments)
+        if deed in order.refusals:
+            raise ActionRefused(order.refusals[deed])
+        return _described(order, context.locale)
+
+    return preview
+
+
+async def _order(context: ActionContext, arguments: OrderNumber) -> Order:
+    return Order.model_validate(await client.read(await door.address(context), context, f"/orders/{arguments.order}"))
+
+
+def _described(order: Order, locale: str) -> str:
+    goods = ", ".join(f"{item['quantity']} × {item['name']}" for item in order.items)
+    english = f"Order {order.order} is {order.status.lower()}: {goods}; €{order.total} in all."
+    german = f"Bestellung {order.order} hat den Status {order.status}: {goods}; zusammen {order.total} €."
+    if order.status not in ("Delivered", "Cancelled"):
+        english += f" Planned arrival: {order.delivery_day:%A}, {order.delivery_day.day} {order.delivery_day:%B}."
+        german += f" Geplante Ankunft: {order.delivery_day:%d.%m.%Y}."
+    if order.refunded != "0.00":
+        english += f" Refunded so far: €{order.refunded}."
+        german += f" Bisher erstattet: {order.refunded} €."
+    return in_language({"en": english, "de": german}, locale)
 
 
 def _says(**texts: str) -> Callable[[ActionContext, Any, Any], str]:
@@ -92,16 +121,7 @@ def _link(arguments: OrderNumber) -> Request:
 
 def _status(context: ActionContext, _arguments: Any, result: Any) -> str:
     order = Order.model_validate(result if isinstance(result, dict) else result.model_dump())
-    goods = ", ".join(f"{item['quantity']} × {item['name']}" for item in order.items)
-    english = f"Order {order.order} is {order.status.lower()}: {goods}; €{order.total} in all."
-    german = f"Bestellung {order.order} hat den Status {order.status}: {goods}; zusammen {order.total} €."
-    if order.status not in ("Delivered", "Cancelled"):
-        english += f" Planned arrival: {order.delivery_day:%A}, {order.delivery_day.day} {order.delivery_day:%B}."
-        german += f" Geplante Ankunft: {order.delivery_day:%d.%m.%Y}."
-    if order.refunded != "0.00":
-        english += f" Refunded so far: €{order.refunded}."
-        german += f" Bisher erstattet: {order.refunded} €."
-    return in_language({"en": english, "de": german}, context.locale)
+    return _described(order, context.locale)
 
 
 @action(
@@ -118,13 +138,14 @@ def _status(context: ActionContext, _arguments: Any, result: Any) -> str:
 )  # fmt: skip
 async def order_status(context: ActionContext, arguments: OrderNumber) -> Order:
     """Tell where an order of the customer stands, what is in it, and when it arrives."""
-    return Order.model_validate(await client.read(await door.address(context), context, f"/orders/{arguments.order}"))
+    return await _order(context, arguments)
 
 
 @action(
     risk="write",
     title="Cancel an order",
     titles={"de": "Bestellung stornieren"},
+    preview=_order_for("cancel"),
     check=_may(_cancellation),
     look_up=done_under_key,
     absent="not_done",
@@ -149,6 +170,7 @@ async def cancel_order(context: ActionContext, arguments: OrderNumber) -> Done:
     approve=exceeds("amount", COLLEAGUE_ABOVE),
     prepare=all_of_it,
     per_contact_per_day=5,
+    preview=_order_for("refunds"),
     check=_may(_repayment),
     look_up=done_under_key,
     absent="not_done",
@@ -171,6 +193,7 @@ async def refund_order(context: ActionContext, arguments: Refund) -> Done:
     risk="write",
     title="Move a delivery",
     titles={"de": "Lieferung verschieben"},
+    preview=_order_for("delivery"),
     check=_may(_move),
     look_up=done_under_key,
     absent="not_done",
@@ -215,6 +238,7 @@ async def book_repotting(context: ActionContext, arguments: Repotting) -> Done:
     risk="write",
     title="Apply a voucher",
     titles={"de": "Gutschein einlösen"},
+    preview=_order_for("discounts"),
     check=_may(_redemption),
     look_up=done_under_key,
     absent="not_done",
@@ -238,6 +262,7 @@ async def apply_discount(context: ActionContext, arguments: Voucher) -> Done:
     titles={"de": "Link zum Bezahlen"},
     confirm=False,
     per_contact_per_day=20,
+    preview=_order_for("payment-links"),
     check=_may(_link),
     look_up=done_under_key,
     absent="not_done",

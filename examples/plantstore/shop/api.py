@@ -1,6 +1,6 @@
 """The shop's HTTP interface.
 
-    GET  /orders/{number}                                  an order
+    GET  /orders/{number}                                  an order, and why it allows some of the following no more
     POST /orders/{number}/cancel | refunds | delivery | discounts | payment-links
     POST /appointments
     POST …?check=1                                         whether the same request would be refused; nothing is done

@@ -108,6 +108,8 @@ class Order(BaseModel):
     total: str
     refunded: str
     items: list[dict[str, Any]]
+    refusals: dict[str, str] = Field(default_factory=dict, exclude=True)
+    """Why the order allows this no more, by the shop's name for it."""
 
 
 class Done(BaseModel):

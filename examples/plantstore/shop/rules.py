@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
@@ -60,19 +61,31 @@ def may_cancel(order: Order) -> None:
         raise Refused("too_late", f"Order {order.number} can no longer be cancelled: its status is {order.status}.")
 
 
-def may_refund(order: Order, amount: int) -> None:
+def must_be_refundable(order: Order) -> None:
     if order.status not in PAID:
         raise Refused("not_paid", f"There is nothing to refund on order {order.number}: its status is {order.status}.")
+    if order.refundable <= 0:
+        raise Refused("too_much", f"There is nothing to refund on order {order.number} any more.")
+
+
+def may_refund(order: Order, amount: int) -> None:
+    must_be_refundable(order)
     if not 0 < amount <= order.refundable:
         left = f"€{money(order.refundable)}"
         raise Refused("too_much", f"At most {left} can be refunded on order {order.number}.")
 
 
-def may_move(order: Order, day: date, today: date) -> None:
+def must_be_movable(order: Order) -> None:
     if order.status not in CHANGEABLE:
         raise Refused(
             "too_late", f"The delivery of order {order.number} cannot be moved: its status is {order.status}."
         )
+
+
+def may_move(order: Order, day: date, today: date) -> None:
+    must_be_movable(order)
+    if day == order.delivery_day:
+        raise Refused("same_day", f"Order {order.number} arrives on that day already.")
     if not today + timedelta(days=2) <= day <= today + timedelta(weeks=6):
         raise Refused("day_out_of_range", "A delivery can be moved to a day from two days to six weeks ahead.")
     if day.weekday() not in ARRIVALS:
@@ -81,15 +94,19 @@ def may_move(order: Order, day: date, today: date) -> None:
         )
 
 
-def discount_of(order: Order, code: str) -> int:
+def must_take_vouchers(order: Order) -> None:
     if order.status != "Received":
         raise Refused("already_paid", f"Order {order.number} is paid already, so no voucher can be added to it.")
     if order.voucher:
         raise Refused("voucher_used", f"Order {order.number} has a voucher already; only one is possible.")
-    if code.upper() not in VOUCHERS:
-        raise Refused("no_such_voucher", f"There is no voucher {code.upper()}.")
     if order.goods < LEAST_FOR_VOUCHER:
         raise Refused("below_minimum", f"Vouchers need goods of at least €{money(LEAST_FOR_VOUCHER)}.")
+
+
+def discount_of(order: Order, code: str) -> int:
+    must_take_vouchers(order)
+    if code.upper() not in VOUCHERS:
+        raise Refused("no_such_voucher", f"There is no voucher {code.upper()}.")
     kind, value = VOUCHERS[code.upper()]
     return value if kind == "amount" else order.goods * value // 100
 
@@ -97,6 +114,24 @@ def discount_of(order: Order, code: str) -> int:
 def may_pay(order: Order) -> None:
     if order.status != "Received":
         raise Refused("nothing_to_pay", f"Order {order.number} needs no payment: its status is {order.status}.")
+
+
+def refusals(order: Order) -> dict[str, str]:
+    """Why the order allows this no more, whatever else is given; by the deed's place in the interface."""
+    terms: dict[str, Callable[[Order], None]] = {
+        "cancel": may_cancel,
+        "refunds": must_be_refundable,
+        "delivery": must_be_movable,
+        "discounts": must_take_vouchers,
+        "payment-links": may_pay,
+    }
+    found = {}
+    for deed, term in terms.items():
+        try:
+            term(order)
+        except Refused as refused:
+            found[deed] = str(refused)
+    return found
 
 
 def may_visit(day: date, today: date) -> None:

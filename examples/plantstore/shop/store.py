@@ -205,6 +205,7 @@ def described(order: Order) -> Answer:
         "refunded": money(order.refunded),
         "refundable": money(order.refundable),
         "items": [{"name": name, "quantity": quantity} for name, quantity, _ in order.items],
+        "refusals": rules.refusals(order),
     }
 
 

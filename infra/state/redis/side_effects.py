@@ -199,6 +199,11 @@ class RedisJournal:
         (admitted,) = await self._shards.run(shard, "admit_action", [counted], key, most, COUNTED)
         return bool(admitted)
 
+    async def count_admitted(self, tenant: str, contact: str, action: str, day: str) -> int:
+        shard, counted = count_key(self._shards, tenant, contact, action, day)
+        (admitted,) = await self._shards.run(shard, "count_admitted", [counted])
+        return int(admitted)
+
 
 def _entry(intended: bytes, settled: bytes | None) -> JournalEntry:
     return JournalEntry(

@@ -242,6 +242,15 @@ class SqliteJournal:
 
         return await self._store.write(counting_place(tenant, contact), work)
 
+    async def count_admitted(self, tenant: str, contact: str, action: str, day: str) -> int:
+        query = "SELECT count(*) FROM state_action_counts WHERE tenant = ? AND contact = ? AND action = ? AND day = ?"
+
+        def work(connection: sqlite3.Connection) -> int:
+            found: int = connection.execute(query, (tenant, contact, action, day)).fetchone()[0]
+            return found
+
+        return await self._store.read(counting_place(tenant, contact), work)
+
 
 def counting_place(tenant: str, contact: str) -> str:
     """The key that decides the shard of a contact's counts."""

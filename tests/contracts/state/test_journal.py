@@ -180,7 +180,9 @@ async def test_a_limit_counts_each_key_once_by_contact_action_and_day(state: Sta
     async def admit(key: str, *, contact: str = "c:1", action: str = "refund", day: str = "2026-03-01") -> bool:
         return await state.journal.admit(TENANT, contact, action, day, key, most=2)
 
+    assert await state.journal.count_admitted(TENANT, "c:1", "refund", "2026-03-01") == 0
     assert [await admit(key) for key in ("a", "b", "a", "c", "b")] == [True, True, True, False, True]
+    assert await state.journal.count_admitted(TENANT, "c:1", "refund", "2026-03-01") == 2
     assert await admit("c", contact="c")
     assert await admit("c", action="cancel")
     assert await admit("c", day="2026-03-02")

@@ -31,7 +31,7 @@ PRODUCTS = {
         "name": "Mug",
         "product_id": MUG,
         "variants": {"101": _variant("101", 9.5, "red"), "102": _variant("102", 12.25, "blue"),
-                     "103": _variant("103", 8.0, "grey", available=False)},
+                     "103": _variant("103", 8.0, "grey", available=False), "104": _variant("104", 10.5, "white")},
     },
     RUG: {"name": "Rug", "product_id": RUG, "variants": {"201": _variant("201", 80.0, "green")}},
 }  # fmt: skip
@@ -60,10 +60,12 @@ def _order(number: str, user: str, status: str, method: str, *items: dict[str, A
 
 
 _RED, _GREEN = _line("101", MUG, "Mug", 9.5, "red"), _line("201", RUG, "Rug", 80.0, "green")
+_BLUE = _line("102", MUG, "Mug", 12.25, "blue")
 ORDERS = {
     "#W0000001": _order("#W0000001", FERN, "pending", "gift_1", _RED, _RED),
     "#W0000002": _order("#W0000002", FERN, "delivered", "card_1", _RED, _GREEN),
     "#W0000003": _order("#W0000003", FERN, "processed", "card_1", _GREEN),
+    "#W0000004": _order("#W0000004", FERN, "pending", "card_1", _RED, _BLUE),
     "#W0000009": _order("#W0000009", REED, "pending", "paypal_2", _RED),
 }
 BOOKS: dict[str, dict[str, Any]] = {"products": PRODUCTS, "users": USERS, "orders": ORDERS}

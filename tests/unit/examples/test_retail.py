@@ -47,6 +47,21 @@ REFUSED: dict[str, Deed] = {
     "a return of what is pending": lambda r: rules.return_items(r, FERN, "#W0000001", ["101"], "gift_1"),
     "an exchange of what is pending": lambda r: rules.exchange_items(r, FERN, "#W0000001", ["101"], ["102"], "gift_1"),
     "the address of a delivered order": lambda r: rules.modify_address(r, FERN, "#W0000002", HOME),
+    "an item for itself": lambda r: rules.modify_items(r, FERN, "#W0000001", ["101"], ["101"], "gift_1"),
+    "an item for itself beside another": lambda r: rules.modify_items(
+        r, FERN, "#W0000001", ["101", "101"], ["102", "101"], "gift_1"
+    ),
+    "a delivered item for itself": lambda r: rules.exchange_items(r, FERN, "#W0000002", ["201"], ["201"], "card_1"),
+    "items for each other": lambda r: rules.modify_items(
+        r, FERN, "#W0000004", ["101", "102"], ["102", "101"], "card_1"
+    ),
+    "the same address for an order": lambda r: rules.modify_address(
+        r, FERN, "#W0000001", r.get("orders", "#W0000001")["address"]
+    ),
+    "the same address in other letters": lambda r: rules.modify_address(
+        r, FERN, "#W0000001", {**r.get("orders", "#W0000001")["address"], "address1": "1  MEADOW lane"}
+    ),
+    "the customer's own address": lambda r: rules.modify_user_address(r, FERN, r.get("users", FERN)["address"]),
 }
 
 
@@ -69,11 +84,11 @@ def test_a_cancelled_order_pays_back_to_the_gift_card(books: Path) -> None:
 
 def test_each_changed_item_gets_its_own_price(books: Path) -> None:
     """Two of one item may become two different ones; the difference is charged; and it goes once."""
-    deed: Deed = lambda r: rules.modify_items(r, FERN, "#W0000001", ["101", "101"], ["102", "101"], "gift_1")  # noqa: E731
+    deed: Deed = lambda r: rules.modify_items(r, FERN, "#W0000001", ["101", "101"], ["102", "104"], "gift_1")  # noqa: E731
     order = database.write(books, "key-1", {}, deed)
-    assert [(item["item_id"], item["price"]) for item in order["items"]] == [("102", 12.25), ("101", 9.5)]
-    assert (order["status"], order["payment_history"][1]["amount"]) == ("pending (item modified)", 2.75)
-    assert diff_books(books)[FERN]["payment_methods"]["gift_1"]["balance"] == 7.25
+    assert [(item["item_id"], item["price"]) for item in order["items"]] == [("102", 12.25), ("104", 10.5)]
+    assert (order["status"], order["payment_history"][1]["amount"]) == ("pending (item modified)", 3.75)
+    assert diff_books(books)[FERN]["payment_methods"]["gift_1"]["balance"] == 6.25
     with pytest.raises(Refused):
         database.write(books, "key-2", {}, deed)
     database.write(books, "key-3", {}, lambda r: rules.modify_address(r, FERN, "#W0000001", HOME))

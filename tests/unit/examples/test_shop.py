@@ -57,6 +57,7 @@ async def test_a_refused_request_changes_nothing(shop: Client) -> None:
         ("/orders/NP-10231/delivery", {"day": "2026-12-06"}, "no_delivery_day"),
         ("/orders/NP-10231/delivery", {"day": "2027-12-07"}, "day_out_of_range"),
         ("/orders/NP-10231/delivery", {"day": "soon"}, "invalid_day"),
+        ("/orders/NP-10231/delivery", {"day": "2026-12-01"}, "same_day"),
         ("/orders/NP-10231/discounts", {"code": "WELCOME5"}, "already_paid"),
         ("/orders/NP-10233/discounts", {"code": "NOSUCH"}, "no_such_voucher"),
         ("/orders/NP-10231/payment-links", {}, "nothing_to_pay"),

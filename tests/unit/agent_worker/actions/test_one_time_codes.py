@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -11,7 +12,9 @@ from pydantic import BaseModel
 from agent_worker.actions.context import ActionContext, Identity
 from agent_worker.actions.execution.effects import Effects, IdentityProofs
 from agent_worker.actions.execution.executor import Executor
+from agent_worker.actions.failures import ActionRefused
 from agent_worker.actions.one_time_codes import actions, one_time_code
+from agent_worker.settings import ActionRules
 from infra.state.sqlite.coordination import SqliteLimiter
 from schemas.actions import ActionMemory
 from schemas.messages import Address
@@ -82,6 +85,7 @@ class CodeRequests:
 
     def __init__(self) -> None:
         self.now, self.mails = NOW, list[tuple[str, str]]()
+        self.told, self.refuses = "", False
         nothing: Any = None
         self.executor = Executor(
             bus=nothing,
@@ -91,26 +95,34 @@ class CodeRequests:
             http=lambda: nothing,
         )
 
-    async def ask(self, contact: str, address: str, effects: Effects | None = None) -> IdentityProofs:
+    async def ask(
+        self, contact: str, about: str, effects: Effects | None = None, *, known: bool = True
+    ) -> IdentityProofs:
+        """``told``: what the contact is told afterwards. ``known``: whether the shop has such an address."""
+
         async def address_of(_context: ActionContext, _given: Any) -> str | None:
-            return address
+            return about if known else None
 
         async def send(_context: ActionContext, to: str, text: str) -> None:
+            if self.refuses:
+                raise ActionRefused("This address has had enough mails.")
             self.mails.append((to, text))
 
-        sending, _ = one_time_code(NoArguments, address_of=address_of, send=send)
+        sending, _ = one_time_code(SubjectArguments, address_of=address_of, send=send)
         proving = IdentityProofs(effects or Effects(ActionMemory()), contact, lambda: self.now)
-        about: Any = SimpleNamespace(
+        conversation: Any = SimpleNamespace(
             origin=SimpleNamespace(tenant="shop"), id=contact, facts=SimpleNamespace(locale="")
         )
-        rules: Any = SimpleNamespace(settings={})
-        context = self.executor.context(about, rules, sending, Identity(contact), "key", proofs=proving)
-        assert (await sending.run(context, NoArguments())).model_dump() == {"sent": True}
+        rules = ActionRules(secret=b"of this shop")
+        context = self.executor.context(conversation, rules, sending, Identity(contact), "key", proofs=proving)
+        result = await sending.run(context, SubjectArguments(about=about))
+        assert sending.report is not None
+        self.told = sending.report(context, None, result)
         return proving
 
 
-class NoArguments(BaseModel):
-    pass
+class SubjectArguments(BaseModel):
+    about: str
 
 
 async def test_an_address_is_sent_five_codes_an_hour_whoever_asks_for_them() -> None:
@@ -118,6 +130,7 @@ async def test_an_address_is_sent_five_codes_an_hour_whoever_asks_for_them() -> 
     asking = CodeRequests()
     for number in range(9):
         await asking.ask(f"contact-{number}", "Moss@Example.com" if number % 2 else "moss@example.com")
+        assert ("I have sent a six-digit code" in asking.told) == (number < 5)
     assert len(asking.mails) == 5
     told = (await asking.ask("somebody", "moss@example.com")).code
     assert told is not None
@@ -135,3 +148,45 @@ async def test_the_last_code_stays_good_when_no_further_one_is_sent() -> None:
     last = codes_sent[-1]
     assert (await asking.ask("moss", "moss@example.com", effects)).code == last
     assert len(asking.mails) == 5
+    assert "several codes to m•••s@•••" in asking.told
+    assert "another one for the next 12 min" in asking.told
+    assert "the last e-mail here: it is still valid for 10 min" in asking.told
+
+
+async def test_who_asks_about_something_unknown_reads_the_same_with_an_address_that_does_not_change() -> None:
+    """Sent or not, in one conversation or in many, and however late: nobody learns what the shop knows."""
+    asking, conversations = CodeRequests(), (Effects(ActionMemory()), Effects(ActionMemory()))
+    named: set[str] = set()
+    for number in range(16):
+        told = []
+        for known, effects in zip((True, False), conversations, strict=True):
+            contact = f"{known}-{number % 4}"
+            kept = effects if number % 2 else None
+            await asking.ask(contact, "moss@example.com" if known else "NP-99999", kept, known=known)
+            (to,) = re.findall(r"[a-z]•••[a-z]@•••", asking.told)
+            named.add(to)
+            told.append(asking.told.replace(to, "TO"))
+        assert told[0] == told[1]
+        asking.now += timedelta(minutes=3)
+    assert "m•••s@•••" in named
+    assert len(named) == 2
+    asking.executor = CodeRequests().executor
+    await asking.ask("another", "NP-99999", known=False)
+    assert any(to in asking.told for to in named - {"m•••s@•••"}), "in every process"
+
+
+async def test_a_mail_that_is_refused_leaves_the_last_code_and_says_so() -> None:
+    asking, effects = CodeRequests(), Effects(ActionMemory())
+    last = (await asking.ask("moss", "moss@example.com", effects)).code
+    asking.refuses, asking.now = True, NOW + timedelta(minutes=4)
+    assert (await asking.ask("moss", "moss@example.com", effects)).code == last
+    assert "the last e-mail here: it is still valid for 6 min" in asking.told
+
+
+async def test_once_the_last_code_is_too_old_it_says_when_there_can_be_another() -> None:
+    asking, effects = CodeRequests(), Effects(ActionMemory())
+    for _ in range(5):
+        await asking.ask("moss", "moss@example.com", effects)
+    asking.now += timedelta(minutes=11)
+    await asking.ask("moss", "moss@example.com", effects)
+    assert "cannot send another six-digit code for the next 1 min. Please ask me again then." in asking.told

@@ -15,7 +15,7 @@ from agent_worker.turn.intake import Intake
 from agent_worker.turn.result import conclude
 from agent_worker.turn.values import HandoffRequest, Reply, Response, TurnInput
 from schemas import topics
-from schemas.actions import ActionMemory
+from schemas.actions import ActionMemory, Filling
 from schemas.conversation import Conversation, Facts, Origin, OwnerRequested
 from schemas.messages import Author, InboundMessage, OutboundMessage
 from schemas.ports import AnswerDraft, SearchResult
@@ -105,3 +105,27 @@ def test_request_of_the_agent_follows_the_turn() -> None:
     )
     assert first is not None
     assert (first, first.to, first.by, first.expected_epoch) == (again, "queue", "agent", 3)
+
+
+FILLING = Filling(action="refund", asked="order", at=NOW)
+ASKED = Reply(AnswerDraft(text="Which order is it?", answered=True, filling=FILLING))
+
+
+def test_question_of_an_action_is_recorded_as_an_action() -> None:
+    effects = Effects(ActionMemory(filling=FILLING))
+    record = conclude(turn(), Response(ASKED, effects), STAGES, NOW).record
+    assert record is not None
+    assert (record.outcome, record.reasons) == ("action", ["refund: asked for order"])
+
+
+def test_end_of_a_dialogue_is_recorded_as_an_action_and_small_talk_beside_it_is_not() -> None:
+    facts = CONVERSATION.facts.model_copy(update={"actions": ActionMemory(filling=FILLING)})
+    known = turn(conversation=CONVERSATION.model_copy(update={"facts": facts}))
+    ended, beside = (
+        conclude(known, Response(ASKED, Effects(memory)), STAGES, NOW).record
+        for memory in (ActionMemory(), ActionMemory(filling=FILLING))
+    )
+    assert ended is not None
+    assert beside is not None
+    assert (ended.outcome, ended.reasons) == ("action", ["refund: ended"])
+    assert beside.outcome == "small_talk"
