@@ -73,6 +73,7 @@ MADE_LATER = {
     "agent_worker.actions.parsing.identifiers._restore": "identifiers",
     "agent_worker.nlu.corrections._replace_in_place": "a correction",
     "agent_worker.nlu.corrections._swap": "a correction",
+    "agent_worker.nlu.language_detection._courtesies": "",
     "agent_worker.router.phrase_search._pattern": "phrases",
     "agent_worker.sources.layout._normalize_line": "",
     "connectors.settings.require_pattern": "",
