@@ -136,7 +136,7 @@ async def torment(
                 effects = sum(each["order"] == contact.name for each in payments.done)
                 assert effects == (end == DONE), f"{point}, {mood}: done {effects} times"
                 await agree(contact, question)
-                await heard(contact, "not open any more")
+                await heard(contact, "no longer open")
                 print(f"{point}, {mood}: {time.monotonic() - begun:.1f} s, {told}")
         assert max(payments.effects().values()) == 1
 
