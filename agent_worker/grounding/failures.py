@@ -10,21 +10,30 @@ from schemas.ports import ActionResult
 
 class AttemptFailed(ModelFailed):
     """``tokens`` and ``cost`` (US dollars) were spent on the attempt. ``outage``: the provider failed, so another
-    request would probably fail too; ``retry_after``: seconds for which it asked to be left alone."""
+    request would probably fail too; ``unreachable``: there was no connection to its address; ``retry_after``: seconds
+    for which it asked to be left alone."""
 
     def __init__(
-        self, message: str, *, tokens: int = 0, cost: float = 0.0, outage: bool = False, retry_after: float = 0.0
+        self,
+        message: str,
+        *,
+        tokens: int = 0,
+        cost: float = 0.0,
+        outage: bool = False,
+        unreachable: bool = False,
+        retry_after: float = 0.0,
     ) -> None:
         super().__init__(message)
         self.tokens = tokens
         self.cost = cost
         self.outage = outage
+        self.unreachable = unreachable
         self.retry_after = retry_after
         self.results: tuple[ActionResult, ...] = ()
 
 
 class NotSent(AttemptFailed):
-    """No request was sent, because a budget is spent or the provider's circuit breaker is open. Not the model's
+    """No request was sent, because a budget is spent or a circuit breaker is open. Not the model's
     fault."""
 
 

@@ -1,17 +1,18 @@
 """The groundedness gate.
 
 A sentence must cite passages that were found. Its numbers with their units, its names and its addresses must occur in
-them, and so must most of its words; and it must not deny what they affirm, or the reverse. Only polite phrases from a
-closed vocabulary need no proof. The gate only compares texts, so nothing that a document or a contact wrote can
-persuade it.
+them, and so must most of its words; and it must not deny what they affirm, or the reverse. It must also answer what was
+asked (``answer_check``). Only polite phrases from a closed vocabulary need no proof. The gate only compares texts, so
+nothing that a document or a contact wrote can persuade it.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
+from agent_worker.grounding.answer_check import DENIAL, AnswerCheck, check_answer, is_refusal, repeats_question
 from agent_worker.grounding.failures import Ungrounded
 from agent_worker.grounding.names import unknown_names
 from agent_worker.grounding.numbers import Quantity, find_quantities, missing_quantities, normalize_characters
@@ -32,11 +33,9 @@ _MIN_QUOTE_WORDS = 3
 _MARKUP = re.compile(r"!\[|\]\(|[\u202a-\u202e\u2066-\u2069]")
 _TAG = re.compile(r"<[a-zA-Z/!]")
 _NO_WORD = re.compile(r"[^\w'’]+")
+_SPACE_BEFORE_MARK = re.compile(r"\s+(?=[.,;:!?])")
+"""Left where a citation stood."""
 _ITEM_NUMBER = re.compile(r"^\s*\d{1,2}[.)]\s+")
-_DENIAL = re.compile(
-    r"\b(?:not|no|never|none|nothing|nobody|neither|nor|cannot|without|unable|nicht|nichts|kein\w*|nie|ohne)\b|n['’]t\b",
-    re.IGNORECASE,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,18 +50,35 @@ class Proof:
 class Gate:
     """The gate of one answer over the passages as the model saw them, numbered from 1. It collects the citations.
     ``askable``: the words with which the contact may be asked for an action's parameters; ``has_asked``: such a
-    question has passed."""
+    question has passed. ``questions``: what was asked; a sentence answers at least one of them, as far as ``check`` can
+    tell. ``refusals``: the tenant's phrases for a refusal without a reason."""
 
-    def __init__(self, passages: Sequence[Passage], askable: str = "") -> None:
+    def __init__(
+        self,
+        passages: Sequence[Passage],
+        askable: str = "",
+        *,
+        questions: Sequence[str] = (),
+        check: AnswerCheck = check_answer,
+        refusals: Collection[str] = (),
+    ) -> None:
         self._passages = list(passages)
         self._askable = askable
-        self.has_asked = False
+        self._questions = questions
+        self._check = check
+        self._refusals = refusals
+        self.has_asked = self._has_answered = self._has_refused = False
         self._proofs: list[tuple[Passage, QuoteUnit]] = []
 
     @property
     def citations(self) -> list[Citation]:
         """One for each quote, numbered in the order in which the text refers to them."""
         return [_citation(number, passage, unit) for number, (passage, unit) in enumerate(self._proofs, 1)]
+
+    @property
+    def only_refuses(self) -> bool:
+        """Whether the text so far refuses and answers nothing."""
+        return self._has_refused and not self._has_answered
 
     def add(self, passage: Passage) -> int:
         """Add a passage that became known during the answer. Returns its number."""
@@ -72,7 +88,7 @@ class Gate:
     def reset(self) -> None:
         """Start another text over the same passages."""
         self._proofs.clear()
-        self.has_asked = False
+        self.has_asked = self._has_answered = self._has_refused = False
 
     def admit(self, sentence: str) -> str:
         """The sentence as it may be shown, with marks numbered like ``citations``. Raises Ungrounded."""
@@ -90,6 +106,10 @@ class Gate:
             raise Ungrounded("it cites no passage", sentence=sentence)
         cited = [self._passage(mark, sentence) for mark in marks]
         proofs = self._prove(sentence, body, cited)
+        if reason := self._find_objection(body, cited):
+            raise Ungrounded(reason, sentence=sentence)
+        is_answer = not is_refusal(body, self._refusals)
+        self._has_answered, self._has_refused = self._has_answered or is_answer, self._has_refused or not is_answer
         numbers = {mark: self._number(proof) for mark, proof in zip(marks, proofs, strict=True)}
         return CITATION_MARK.sub(lambda mark: f"[{numbers[int(mark[1])]}]", sentence)
 
@@ -105,8 +125,7 @@ class Gate:
         return self._passages[mark - 1]
 
     def _prove(self, sentence: str, body: str, cited: Sequence[Passage]) -> list[Proof]:
-        source_text = "\n".join(f"{one.title}\n{one.heading}\n{one.text}" for one in cited)
-        for reason in _faults(body, source_text):
+        for reason in _faults(body, "\n".join(map(_source_text, cited))):
             raise Ungrounded(reason, sentence=sentence)
         proofs = [_proof(body, passage) for passage in cited]
         if not all(proof.shared > 0 for proof in proofs):
@@ -117,11 +136,30 @@ class Gate:
             raise Ungrounded("it denies what its passage affirms, or the other way round", sentence=sentence)
         return proofs
 
+    def _find_objection(self, body: str, cited: Sequence[Passage]) -> str | None:
+        """The reason why the sentence answers none of the questions. None if it may answer one."""
+        objection = None
+        for question in self._questions:
+            if (objection := self._object(question, body, cited)) is None:
+                return None
+        return objection
+
+    def _object(self, question: str, body: str, cited: Sequence[Passage]) -> str | None:
+        if repeats_question(question, body, "\n".join(map(_source_text, cited))):
+            return "it only repeats the question: say what its passage answers"
+        plain = _SPACE_BEFORE_MARK.sub("", body).strip()
+        objections = [self._check(question, plain, passage) for passage in cited]
+        return objections[0] if all(objections) else None
+
     def _number(self, proof: Proof) -> int:
         proof_key = (proof.passage, proof.unit)
         if proof_key not in self._proofs:
             self._proofs.append(proof_key)
         return self._proofs.index(proof_key) + 1
+
+
+def _source_text(passage: Passage) -> str:
+    return f"{passage.title}\n{passage.heading}\n{passage.text}"
 
 
 def _has_markup(body: str) -> bool:
@@ -144,7 +182,7 @@ def _faults(body: str, source: str) -> Iterator[str]:
 def _agree(body: str, quote: str) -> bool:
     """Return whether both deny or both affirm. If the body contains nearly all of the quote, each negation counts: "do
     not ship without a heat pack" has two. A shorter body may omit some."""
-    denials, quote_denials = len(_DENIAL.findall(body)), len(_DENIAL.findall(quote))
+    denials, quote_denials = len(DENIAL.findall(body)), len(DENIAL.findall(quote))
     if _term_overlap(terms(normalize_characters(quote)) or [""], set(terms(normalize_characters(body)))) >= NEARLY_ALL:
         return denials == quote_denials
     return bool(denials) == bool(quote_denials)

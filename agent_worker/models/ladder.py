@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import structlog
 
+from agent_worker.grounding.answer_check import is_refusal
 from agent_worker.grounding.failures import AttemptFailed, NotSent, Ungrounded
 from agent_worker.handoff.handback import lines_after_handback
 from agent_worker.handoff.reply_templates import handoff_draft, wait_draft
@@ -90,12 +91,24 @@ class Ladder:
 
     def report_results(self, name: str) -> AnswerDraft | None:
         """A draft about the actions that were done before every model failed. None when there were none."""
+        return self._report([result for result in self.results if result.outcome != "refused"], name)
+
+    def report_refusals(self, name: str) -> AnswerDraft | None:
+        """A draft about the actions that were refused with a reason, for a question that has no other answer: nobody
+        knows whether the contact wanted them, or somebody whose words the model obeyed."""
+        refused = [result for result in self.results if result.outcome == "refused"]
+        return self._report([result for result in refused if not self._says_nothing(result)], name)
+
+    def _report(self, results: Sequence[ActionResult], name: str) -> AnswerDraft | None:
         reports = [
             (result.say or passage.text, passage)
-            for result in self.results
+            for result in results
             if (passage := result.evidence or passage_from_result(self.question.tenant, result)) is not None
         ]
         return _results_draft(reports, name) if reports else None
+
+    def _says_nothing(self, result: ActionResult) -> bool:
+        return bool(result.say) and is_refusal(result.say, [self.voice.action_refused])
 
     async def conclude(self, draft: AnswerDraft) -> AnswerDraft:
         """Add the failed attempts to the draft. When an outage prevented a proper search, the draft says so instead of

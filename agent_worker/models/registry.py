@@ -45,7 +45,7 @@ class SupportsClose(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class FallbackRule:
-    """``fallback``: models to try after this one, in order. ``breaker``: the provider's."""
+    """``fallback``: models to try after this one, in order. ``breaker``: the model's."""
 
     fallback: tuple[str, ...] = ()
     breaker: CircuitBreaker = field(default_factory=CircuitBreaker)
@@ -123,9 +123,7 @@ class Models:
     async def _ask(self, model: Model, ladder: Ladder, question: Question, budget: TurnBudget) -> AnswerDraft | None:
         remote = self._remote.get(id(model))
         if remote is None:
-            return ladder.report_results(model.name) or await ladder.attempt(
-                model.name, lambda: model.answer(question, ladder.emit)
-            )
+            return await self._ask_local(model, ladder, question)
         breaker = self._fallbacks[model.name].breaker
         draft = await ladder.attempt(model.name, lambda: remote.attempt(question, ladder.emit, budget), breaker)
         refused = ladder.failures[-1] if draft is None else None
@@ -133,6 +131,13 @@ class Models:
             return draft
         repair = lambda: remote.attempt(question, ladder.emit, budget, refused)  # noqa: E731
         return await ladder.attempt(model.name, repair, breaker)
+
+    async def _ask_local(self, model: Model, ladder: Ladder, question: Question) -> AnswerDraft | None:
+        """What was done comes before any other answer, what was refused after it."""
+        if (done := ladder.report_results(model.name)) is not None:
+            return done
+        draft = await ladder.attempt(model.name, lambda: model.answer(question, ladder.emit))
+        return draft if draft is None or draft.answered else ladder.report_refusals(model.name) or draft
 
     async def note(self, name: str, question: Question, prompt: Prompt, seconds: float) -> StaffNote | None:
         """Written by the first remote model of the ladder; None when there is none or it fails."""

@@ -8,6 +8,8 @@ from schemas.ports import ActionOffer
 
 _CHARACTERS_PER_TOKEN = 3
 """Below the true average, so that estimates err on the safe side."""
+IMAGE_TOKENS = 1_600
+"""Tokens of one picture, as the providers count the largest that they do not scale down."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +22,19 @@ class UserText:
     @property
     def length(self) -> int:
         return len(self.text)
+
+
+@dataclass(frozen=True, slots=True)
+class UserImage:
+    """A picture that the contact sent. ``id``: of the attachment; ``type``: the media type."""
+
+    id: str
+    type: str
+    data: bytes
+
+    @property
+    def length(self) -> int:
+        return IMAGE_TOKENS * _CHARACTERS_PER_TOKEN
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +70,7 @@ class CallResults:
         return sum(len(text) for _, text in self.results)
 
 
-PromptPart = UserText | ModelOutput | CallResults
+PromptPart = UserText | UserImage | ModelOutput | CallResults
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,9 +23,9 @@ Every setting of `parley.yaml`, generated from the models that validate it. Word
 
 A value comes from the first of these places that has it: a flag of the command, the environment, the file, the default.
 The name of an environment variable is `PARLEY__`, then the path in capitals with `__` between its parts and `_` for
-`-`: `PARLEY__TENANTS__SHOP__LIMITS__INBOUND_PER_S=50`. There are three short names: `PARLEY_BUS`, `PARLEY_STATE` and
-`PARLEY_PORT` (the port in `listen`). Lists and mappings are written as JSON. An item of a list has no variable
-of its own.
+`-`: `PARLEY__TENANTS__SHOP__LIMITS__INBOUND_PER_S=50`. There are four short names: `PARLEY_BUS`, `PARLEY_STATE`,
+`PARLEY_MODEL` (for `dev_model`) and `PARLEY_PORT` (the port in `listen`). Lists and mappings are written as JSON. An
+item of a list has no variable of its own.
 
 Any value in the file can contain `${NAME}` (an environment variable; `${NAME:-default}` if it may be missing) or be
 `file:PATH` (the content of a file). `parley config check` checks a file; `parley config schema` prints the JSON Schema.

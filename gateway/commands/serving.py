@@ -117,11 +117,16 @@ async def _run_dev(config: Config, config_option: str) -> None:
     import asyncio
 
     from gateway.commands.common.instance import publish_address
+    from gateway.config import loader as configuration
     from gateway.doctor import preflight
     from gateway.wiring import compose
     from gateway.wiring.listening import check_port
+    from gateway.wiring.model_discovery import choose_models
     from gateway.wiring.routing import train_changed_models
 
+    config, lines = await choose_models(config, configuration.environment())
+    for line in lines:
+        note(line)
     check_port(config.host, config.port)
     # Reading documents may take minutes, so whatever prevents the start is reported first.
     await asyncio.to_thread(preflight.require_imports, config)
@@ -191,10 +196,12 @@ async def _wait_for_index(library: Library, tenant: str, new: int) -> None:
 
 
 def banner(config: Config, config_option: str, sample: str) -> str:
-    """The text that is shown when the instance is ready: addresses, and examples of questions.
+    """The text that is shown when the instance is ready: addresses, the model that answers, and examples of questions.
 
     ``config_option`` is the ``--config`` that commands in another terminal need, ``sample`` a question that the
     documents answer."""
+    from gateway.wiring.model_discovery import describe_model
+
     url, tenant = config.local_url, next(iter(config.tenants))
     ask = shlex.quote(json.dumps({"query": sample or "…", "k": 3}, ensure_ascii=False))
     message = f" -m {shlex.quote(sample)}" if sample else ""
@@ -204,6 +211,7 @@ Parley is running (one process, SQLite in {config.data_dir}). Stop it with Ctrl-
   chat page     {url}/
   console       {url}/console
   admin token   {config.admin_token.get_secret_value()}
+  model         {describe_model(config, tenant)}
 
 Ask in the terminal:
   {program_name()} chat{message}{config_option}

@@ -25,7 +25,7 @@ from infra.state.registry import load_sections, server_engines
 from schemas.errors import ConfigInvalid
 
 FILE_NAME = "parley.yaml"
-_SHORT_VARIABLES = {"PARLEY_BUS": "bus", "PARLEY_STATE": "state"}
+_SHORT_VARIABLES = {"PARLEY_BUS": "bus", "PARLEY_STATE": "state", "PARLEY_MODEL": "dev_model"}
 
 
 @functools.cache

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 
 from connectors.settings import Settings
 from gateway.config.field_types import ModelName, WebAddress
@@ -78,10 +78,17 @@ class ModelEntry(Settings):
     whole_knowledge: int = Field(default=0, ge=0)
     """If all of a tenant's documents have at most this many tokens, the model sees all of them with every question.
     0: never."""
-    abilities: list[Literal["actions", "json", "vision"]] = []
-    """``actions`` lets the model ask for the tenant's actions."""
+    abilities: list[Literal["actions", "vision"]] = []
+    """``actions`` lets the model ask for the tenant's actions. ``vision`` sends it the pictures that contacts send."""
     fallback: list[ModelName] = []
     """The entries to try, in order, when this one fails."""
+
+    @field_validator("abilities", mode="before")
+    @classmethod
+    def _refuse_json(cls, value: object) -> object:
+        if isinstance(value, list) and "json" in value:
+            raise ValueError("json has no effect, because models are never asked for JSON; leave it out")
+        return value
 
     @model_validator(mode="after")
     def _check(self) -> ModelEntry:

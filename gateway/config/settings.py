@@ -11,6 +11,7 @@ from connectors.registry import CHANNELS, load_settings_model
 from connectors.settings import Settings, require_pattern
 from connectors.web.settings import WebAccount
 from gateway.config.actions import ActionSettings
+from gateway.config.default_models import check_dev_model
 from gateway.config.desk import DeskSettings
 from gateway.config.field_types import Language, ListenAddress, ModelName, Network, Slug, WebAddress
 from gateway.config.knowledge import KnowledgeSettings
@@ -168,7 +169,8 @@ class Tenant(Settings):
     """Exceptions from the masking of payment card numbers."""
     model: ModelName | dict[Language, ModelName] = "local"
     """The entry of ``models`` that answers, or one for each language (``{de: german, en: english}``; other languages
-    get the entry of ``voice.locale``, or the first one). If it fails, its ``fallback`` answers, then `local`."""
+    get the entry of ``voice.locale``, or the first one). If it fails, its ``fallback`` answers, then `local`. By
+    default ``local``; in `parley dev`, what ``dev_model`` says."""
     budgets: BudgetSettings = BudgetSettings()
     """How much the tenant's models may spend."""
     actions: ActionSettings = ActionSettings()
@@ -306,6 +308,10 @@ class Config(_WithSections):
     """People who sign in to the console with a name and a password. The admin token opens the console too."""
     models: dict[str, ModelEntry] = {"local": ModelEntry()}
     """The registry of models, by name."""
+    dev_model: Annotated[str, AfterValidator(check_dev_model)] = "auto"
+    """The model with which `parley dev` answers for tenants without ``model``: ``auto``, the one whose key is in the
+    environment or that a server on this machine offers; ``local``; or ``PROVIDER:MODEL``, such as
+    ``anthropic:claude-opus-5-5`` or ``ollama:qwen3``. `parley run` never looks for a model."""
     tenants: dict[Slug, Tenant] = Field(min_length=1)
     """The organizations that this installation serves, by a short name of your choice."""
     _folder: Path = PrivateAttr(default=Path())

@@ -115,6 +115,7 @@ def build_worker(services: ProcessServices, files: VendorFiles) -> Worker:
             limiter=services.state.limiter,
             clock=services.clock,
             knowledge=services.knowledge,
+            read_file=services.blobs.get,
         ),
         settings=settings,
         metrics=services.metrics,

@@ -20,6 +20,14 @@ from schemas.ports import Clock, Limiter, Model
 
 if TYPE_CHECKING:
     from agent_worker.knowledge.library import Library
+    from agent_worker.models.images import ReadFile
+
+_IMAGE_TYPES = {
+    "openai": frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"}),
+    "anthropic": frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"}),
+    "google": frozenset({"image/png", "image/jpeg", "image/webp", "image/heic"}),
+}
+"""The pictures that each provider takes."""
 
 
 def open_models(
@@ -30,13 +38,15 @@ def open_models(
     limiter: Limiter | None = None,
     clock: Clock | None = None,
     knowledge: Library | None = None,
+    read_file: ReadFile | None = None,
 ) -> Models:
     """Open `local` and every other model that a tenant uses. ``knowledge`` gives all passages to models with
-    ``whole_knowledge``. Raises MissingDependency if a library is not installed."""
+    ``whole_knowledge``, ``read_file`` gives contacts' pictures to models with ``vision``. Raises MissingDependency if a
+    library is not installed."""
     budgets = DayBudgets(limiter, settings, clock) if limiter is not None and clock is not None else None
     models: dict[str, Model] = {"local": LocalModel(settings)}
     for name in sorted(find_used_models(config) - {"local"}):
-        models[name] = _open_model(name, config, settings, budgets, knowledge)
+        models[name] = _open_model(name, config, settings, budgets, knowledge, read_file)
     return Models(
         models, failed=failed, fallback_rules=_build_fallback_rules(config, models), settings=settings, budgets=budgets
     )
@@ -76,19 +86,28 @@ def find_used_models(config: Config) -> set[str]:
 
 
 def _build_fallback_rules(config: Config, models: Mapping[str, Model]) -> dict[str, FallbackRule]:
-    """The fallback rule of each model. Models at the same address share a circuit breaker."""
-    breakers: dict[tuple[str, str], CircuitBreaker] = {}
-    entries = {name: config.models[name] for name in models if name in config.models}
-    return {
-        name: FallbackRule(
-            tuple(entry.fallback), breakers.setdefault((entry.provider, entry.base_url), CircuitBreaker())
-        )
-        for name, entry in entries.items()
-    }
+    """The fallback rule of each model. Entries of the same model share a circuit breaker; models at the same address
+    share one for its outages."""
+    addresses: dict[tuple[str, str], CircuitBreaker] = {}
+    breakers: dict[tuple[str, str, str], CircuitBreaker] = {}
+    rules: dict[str, FallbackRule] = {}
+    for name in models:
+        if (entry := config.models.get(name)) is None:
+            continue
+        place = (entry.provider, entry.base_url)
+        address = addresses.setdefault(place, CircuitBreaker(name="its address"))
+        breaker = breakers.setdefault((*place, entry.model), CircuitBreaker(address=address))
+        rules[name] = FallbackRule(tuple(entry.fallback), breaker)
+    return rules
 
 
 def _open_model(
-    name: str, config: Config, settings: WorkerSettings, budgets: DayBudgets | None, knowledge: Library | None
+    name: str,
+    config: Config,
+    settings: WorkerSettings,
+    budgets: DayBudgets | None,
+    knowledge: Library | None,
+    read_file: ReadFile | None,
 ) -> Model:
     entry = config.models[name]
     if entry.provider == "local":
@@ -99,7 +118,9 @@ def _open_model(
     dependencies = ModelDependencies(
         all_passages=None if knowledge is None else knowledge.read_all,
         canary=lambda tenant: derive_canary(config.secret_key.get_secret_value(), tenant),
+        own_name=lambda tenant: config.tenants[tenant].name if tenant in config.tenants else "",
         budgets=budgets,
+        read_file=read_file,
     )
     return RemoteModel(name, open_provider(entry), settings, _build_limits(entry), dependencies)
 
@@ -114,6 +135,7 @@ def _build_limits(entry: ModelEntry) -> ModelLimits:
         prices=prices,
         full_context_tokens=entry.whole_knowledge,
         may_act="actions" in entry.abilities,
+        image_types=_IMAGE_TYPES[entry.provider] if "vision" in entry.abilities else frozenset(),
     )
 
 

@@ -74,7 +74,7 @@ class Stage:
     async def command(self, *args: str) -> Process:
         """Start ``parley args`` in an interpreter of its own, which nothing has warmed; as ``program`` otherwise."""
         port = free_port()
-        return await self._spawn("gateway.cli", list(args), port, {"PARLEY_PORT": str(port)})
+        return await self._spawn("gateway.cli", list(args), port, {"PARLEY_PORT": str(port), "PARLEY_MODEL": "local"})
 
     async def _spawn(self, module: str, args: list[str], port: int, env: dict[str, str]) -> Process:
         self._count += 1

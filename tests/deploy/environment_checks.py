@@ -15,7 +15,17 @@ from gateway.config import loader as configuration
 from gateway.config.settings import Config
 from schemas.errors import ParleyError
 
-READ = frozenset({"PARLEY_CONFIG", "PARLEY_PORT", "PARLEY_BUS", "PARLEY_STATE", "PARLEY_MEMBER", "PARLEY_ENCODER"})
+READ = frozenset(
+    {
+        "PARLEY_CONFIG",
+        "PARLEY_PORT",
+        "PARLEY_BUS",
+        "PARLEY_STATE",
+        "PARLEY_MODEL",
+        "PARLEY_MEMBER",
+        "PARLEY_ENCODER",
+    }
+)
 
 
 def unread(names: Iterable[str]) -> list[str]:

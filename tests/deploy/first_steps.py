@@ -37,7 +37,7 @@ def build_wheel(folder: Path) -> Path:
 def ask_new_project(parley: Path, folder: Path, question: str) -> dict[str, Any]:
     """Run `parley init shop` and `parley dev` in ``folder``; the answer that `parley chat --json` prints."""
     environment = {name: text for name, text in os.environ.items() if not name.startswith(("PARLEY", "PYTHON"))}
-    environment |= {"PARLEY_PORT": str(free_port())}
+    environment |= {"PARLEY_PORT": str(free_port()), "PARLEY_MODEL": "local"}
 
     def run(*arguments: str) -> str:
         done = subprocess.run(

@@ -40,7 +40,13 @@ def make_checkout(folder: Path) -> Path:
 
 
 def shell(folder: Path, script: str) -> subprocess.CompletedProcess[str]:
-    environ = {"PATH": "/usr/bin:/bin", "PARLEY_PORT": "1", "PYTHONPATH": str(folder), "HOME": str(folder)}
+    environ = {
+        "PATH": "/usr/bin:/bin",
+        "PARLEY_PORT": "1",
+        "PARLEY_MODEL": "local",
+        "PYTHONPATH": str(folder),
+        "HOME": str(folder),
+    }
     return subprocess.run(
         ["sh", "-e", "-c", script], cwd=folder, env=environ, capture_output=True, text=True, timeout=100, check=False
     )

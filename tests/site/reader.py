@@ -88,7 +88,8 @@ class Reader:
     def environment(self) -> dict[str, str]:
         kept = {name: text for name, text in os.environ.items() if not name.startswith(("PARLEY", "PYTHON"))}
         path = f"{ROOT / '.venv' / 'bin'}:{os.environ['PATH']}"
-        return kept | {"PARLEY_PORT": self.ports[CHAT], "PATH": path, "HOME": str(self.home)} | self.variables
+        own = {"PARLEY_PORT": self.ports[CHAT], "PARLEY_MODEL": "local", "PATH": path, "HOME": str(self.home)}
+        return kept | own | self.variables
 
     def run(self, command: str, said: str = "") -> str:
         done = subprocess.run(

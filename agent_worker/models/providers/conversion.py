@@ -8,14 +8,14 @@ from typing import Any
 import httpx2
 from pydantic_ai import messages
 from pydantic_ai.direct import model_request_stream
-from pydantic_ai.exceptions import AgentRunError, ModelHTTPError
+from pydantic_ai.exceptions import AgentRunError, ModelConnectionError, ModelHTTPError
 from pydantic_ai.models import Model, ModelRequestParameters, StreamedResponse
 from pydantic_ai.settings import ModelSettings
 from pydantic_ai.tools import ToolDefinition
 
 from agent_worker.grounding.failures import AttemptFailed
 from agent_worker.models.providers.provider import Usage
-from agent_worker.models.request import ActionCall, CallResults, ModelOutput, Prompt, UserText
+from agent_worker.models.request import ActionCall, CallResults, ModelOutput, Prompt, UserImage, UserText
 from schemas.ports import ActionOffer
 
 CONNECT = 10.0
@@ -60,12 +60,20 @@ class PydanticProvider:
             raise _http_failure(error) from error
         except self._failures as error:
             # Only the exception's type: a provider's message may repeat the prompt.
+            kind = "no connection" if (unreachable := _is_unreachable(error)) else "broken answer"
             raise AttemptFailed(
-                f"broken answer: {type(error).__name__}", outage=not isinstance(error, ValueError)
+                f"{kind}: {type(error).__name__}", outage=not isinstance(error, ValueError), unreachable=unreachable
             ) from error
 
     async def close(self) -> None:
         await self._close()
+
+
+def _is_unreachable(error: BaseException) -> bool:
+    """True if no connection was made: refused, no such host, or no answer to it."""
+    if isinstance(error, ModelConnectionError):
+        return error.phase == "connect"
+    return isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout)
 
 
 def _http_failure(error: ModelHTTPError) -> AttemptFailed:
@@ -93,10 +101,12 @@ def _messages(prompt: Prompt) -> list[messages.ModelMessage]:
     return [*out, messages.ModelRequest(parts=pending)] if pending else out
 
 
-def _request_parts(part: UserText | CallResults) -> Iterator[messages.ModelRequestPart]:
+def _request_parts(part: UserText | UserImage | CallResults) -> Iterator[messages.ModelRequestPart]:
     if isinstance(part, CallResults):
         for call, text in part.results:
             yield messages.ToolReturnPart(tool_name=call.name, content=text, tool_call_id=call.id)
+    elif isinstance(part, UserImage):
+        yield messages.UserPromptPart([messages.BinaryContent(part.data, media_type=part.type)])
     elif part.stable:
         yield messages.UserPromptPart([part.text, messages.CachePoint()])
     else:

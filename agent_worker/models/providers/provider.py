@@ -22,7 +22,8 @@ class Prices:
 class ModelLimits:
     """Limits of one answer. ``timeout``: seconds in total; ``silence``: longest wait for the first sign of life and
     between two; ``context``: tokens of prompt and answer together; ``output``: tokens of the answer;
-    ``full_context_tokens``: up to this size all documents of a tenant are shown. ``may_act``: it may call actions."""
+    ``full_context_tokens``: up to this size all documents of a tenant are shown. ``may_act``: it may call actions;
+    ``image_types``: media types of the pictures that it can look at, empty if none."""
 
     timeout: float = 60.0
     silence: float = 20.0
@@ -31,6 +32,7 @@ class ModelLimits:
     prices: Prices = Prices()
     full_context_tokens: int = 0
     may_act: bool = False
+    image_types: frozenset[str] = frozenset()
 
 
 @dataclass(slots=True)

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 
+from agent_worker.grounding.answer_check import AnswerCheck, check_answer
 from agent_worker.grounding.failures import AttemptFailed, Incomplete, Ungrounded
 from agent_worker.grounding.gate import Gate
 from agent_worker.handoff.reply_templates import not_found_draft
 from agent_worker.models.action_calls import ActionCalls, question_draft, question_vocabulary
 from agent_worker.models.budgets import DayBudgets, Spend, TurnBudget
+from agent_worker.models.images import MAX_IMAGES, ReadFile, load_images
 from agent_worker.models.local.canned_replies import find_canned_reply
 from agent_worker.models.local.multiple_questions import (
     add_unanswered,
@@ -25,7 +29,7 @@ from agent_worker.models.prompt import Canary, build_prompt, build_system_prompt
 from agent_worker.models.providers.provider import ModelLimits, Provider, Usage
 from agent_worker.models.providers.streamed_answer import Attempt, StreamedStep
 from agent_worker.models.registry import Emit
-from agent_worker.models.request import ModelOutput, Prompt
+from agent_worker.models.request import IMAGE_TOKENS, ModelOutput, Prompt, UserImage
 from agent_worker.models.staff_notes import StaffNote, write_note
 from agent_worker.nlu.language_detection import detect_language
 from agent_worker.settings import WorkerSettings
@@ -42,11 +46,15 @@ needs proof."""
 @dataclass(frozen=True, slots=True)
 class ModelDependencies:
     """``all_passages``: ``(tenant, tokens)`` → all passages that the tenant's contacts may see, empty when they exceed
-    ``tokens``; ``canary``: the tenant's; ``budgets``: of the day."""
+    ``tokens``; ``canary``: the tenant's; ``own_name``: the name of the tenant's company; ``budgets``: of the day;
+    ``check``: whether a sentence answers the question; ``read_file``: reads pictures, None if there are none."""
 
     all_passages: Callable[[str, int], Awaitable[Sequence[Passage]]] | None = None
     canary: Callable[[str], str] = lambda _: ""
+    own_name: Callable[[str], str] = lambda _: ""
     budgets: DayBudgets | None = None
+    check: AnswerCheck = check_answer
+    read_file: ReadFile | None = None
 
 
 class RemoteModel:
@@ -102,11 +110,25 @@ class RemoteModel:
         if not (may_act or full_context or _worth_asking(question)):
             return None
         canary = self._dependencies.canary(question.tenant)
-        prompt, passages = self._prompt(question, full_context, canary, may_act=may_act)
-        gate = Gate(passages, question_vocabulary(prompt.offers))
+        pictures = await self._load_images(question)
+        prompt, passages = self._prompt(question, full_context, canary, pictures, may_act=may_act)
         questions = questions_of(question.parts)
+        gate = self._open_gate(question, passages, question_vocabulary(prompt.offers))
         calls = ActionCalls(question.tenant, prompt.offers, gate)
         return Attempt(prompt, gate, calls, Canary(canary), questions=questions if len(questions) > 1 else ())
+
+    def _open_gate(self, question: Question, passages: Sequence[Passage], askable: str) -> Gate:
+        voice = self._settings.of(question.tenant).voice
+        own_names = [name for name in (self._dependencies.own_name(question.tenant), voice.name) if name]
+        asked = [part.words for part in questions_of(question.parts)] or [question.text]
+        return Gate(
+            passages,
+            askable,
+            # Documents need not mention those who wrote them.
+            questions=[_remove_names(text, own_names) for text in asked],
+            check=self._dependencies.check,
+            refusals=[voice.action_refused, translate_voice(voice, question.locale).action_refused],
+        )
 
     async def _all_passages(self, tenant: str) -> Sequence[Passage]:
         if self._dependencies.all_passages is None or not self._limits.full_context_tokens:
@@ -115,15 +137,32 @@ class RemoteModel:
         limit = self._settings.of(tenant).budgets.turn_tokens // 2
         return await self._dependencies.all_passages(tenant, min(self._limits.full_context_tokens, limit))
 
+    async def _load_images(self, question: Question) -> list[UserImage]:
+        """As many as leave half of the context for the text."""
+        limit = min(MAX_IMAGES, self._room // (2 * IMAGE_TOKENS))
+        return await load_images(self._dependencies.read_file, question, self._limits.image_types, limit)
+
+    @property
+    def _room(self) -> int:
+        """Tokens of a prompt."""
+        return max(1, self._limits.context - self._limits.output)
+
     def _prompt(
-        self, question: Question, full_context: Sequence[Passage], canary: str, *, may_act: bool
+        self,
+        question: Question,
+        full_context: Sequence[Passage],
+        canary: str,
+        pictures: Sequence[UserImage],
+        *,
+        may_act: bool,
     ) -> tuple[Prompt, list[Passage]]:
-        language = detect_language(question.text, question.locale)
-        system = build_system_prompt(self._settings.of(question.tenant).voice, language, may_act=may_act, canary=canary)
-        room = max(1, self._limits.context - self._limits.output)
-        prompt, passages = build_prompt(question, system, room, language=language, full_context=full_context)
+        language, room = detect_language(question.text, question.locale), self._room
+        voice, may_see = self._settings.of(question.tenant).voice, bool(self._limits.image_types)
+        system = build_system_prompt(voice, language, may_act=may_act, may_see=may_see, canary=canary)
+        build = partial(build_prompt, question, system, room, language=language, pictures=pictures)
+        prompt, passages = build(full_context=full_context)
         if full_context and prompt.size > room:
-            prompt, passages = build_prompt(question, system, room, language=language)
+            prompt, passages = build()
         if prompt.size > room:
             raise AttemptFailed("the message does not fit into its context")
         return (with_offers(prompt, question) if may_act else prompt), passages
@@ -221,6 +260,11 @@ class RemoteModel:
         draft = replace(bill, text=attempt.shown.strip(), citations=attempt.gate.citations)
         if question_result is not None:
             return self._question_draft(attempt, draft, question_result, question, voice)
+        if attempt.gate.only_refuses:
+            reason = (
+                "it only refuses: answer what the customer asked from the passages, say why not, or write NOT_FOUND"
+            )
+            raise Ungrounded(reason, sentence=attempt.shown, text=attempt.written, kind="only refuses")
         if not draft.citations and not attempt.gate.has_asked:
             raise Ungrounded("it answers nothing: cite the passages, or write NOT_FOUND", text=attempt.written)
         missing = self._find_missing(attempt, draft)
@@ -256,6 +300,12 @@ def _prepare_repair(attempt: Attempt, refused: Ungrounded) -> Attempt:
     attempt.gate.reset()
     attempt.usage, attempt.shown, attempt.missing, attempt.repaired = Usage(), "", set(), True
     return attempt
+
+
+def _remove_names(text: str, names: Sequence[str]) -> str:
+    for name in names:
+        text = re.sub(re.escape(name), " ", text, flags=re.IGNORECASE)
+    return text
 
 
 def _worth_asking(question: Question) -> bool:

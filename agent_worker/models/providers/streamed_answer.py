@@ -23,7 +23,7 @@ MAX_ANSWER_LENGTH = 8_000
 
 @dataclass(slots=True)
 class Attempt:
-    """``written``: text of the current step; ``shown``: text that the contact has seen, of all steps. ``questions``:
+    """``written``: text of the current step; ``shown``: text that has passed the gate, of all steps. ``questions``:
     set if there are several; ``missing``: numbers of those that the model declined. ``repaired``: this is the second
     attempt."""
 
@@ -47,7 +47,8 @@ class StreamedStep:
     """Passes one request's text to the contact, sentence by sentence, each after the gate.
 
     When actions may be called, a sentence without a source is held back: "Let me look that up." is dropped when a call
-    follows, and checked by the gate when none does.
+    follows, and checked by the gate when none does. A refusal is held back until its reason follows, because it is no
+    answer alone.
     """
 
     def __init__(self, attempt: Attempt, emit: Callable[[str], Awaitable[None]]) -> None:
@@ -55,6 +56,7 @@ class StreamedStep:
         self._emit = emit
         self._sentences = SentenceSplitter()
         self._held: list[str] = []
+        self._unsent = ""
         self._first = True
         attempt.written = ""
 
@@ -99,4 +101,7 @@ class StreamedStep:
             admitted = f" {admitted.lstrip()}"
         self._first = False
         self._attempt.shown += admitted
-        await self._emit(admitted)
+        self._unsent += admitted
+        if not self._attempt.gate.only_refuses:
+            unsent, self._unsent = self._unsent, ""
+            await self._emit(unsent)

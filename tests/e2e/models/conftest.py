@@ -45,7 +45,13 @@ async def parley(
         servers = {"kafka": request.getfixturevalue("kafka_bootstrap"), "redis": request.getfixturevalue("redis_url")}
     folder = tmp_path_factory.mktemp("remote-model")
     (folder / "key").write_text("sk-from-a-file\n")
-    entry = {"provider": "openai", "model": "adapter-7", "base_url": provider.base_url, "api_key": "file:key"}
+    entry = {
+        "provider": "openai",
+        "model": "adapter-7",
+        "base_url": provider.base_url,
+        "api_key": "file:key",
+        "abilities": ["vision"],
+    }
     tenants = config_of(folder)["tenants"]
     tenants["plantstore"]["model"] = "remote"
     installation = Installation.make(

@@ -3,6 +3,7 @@ that match the message."""
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from collections.abc import Iterator
@@ -80,6 +81,28 @@ def data_of(body: dict[str, Any]) -> dict[str, Any]:
         if isinstance(read, dict):
             found |= {name: value for name, value in read.items() if name not in found}
     return found
+
+
+def images_of(body: dict[str, Any]) -> list[tuple[str, bytes]]:
+    """Type and bytes of each picture of a request, in order."""
+    messages = body.get("messages") or body.get("contents") or []
+    contents = [message.get("content") or message.get("parts") or "" for message in messages]
+    parts = [part for content in contents if isinstance(content, list) for part in content]
+    return [picture for part in parts if (picture := _picture(part)) is not None]
+
+
+def _picture(part: dict[str, Any]) -> tuple[str, bytes] | None:
+    if part.get("type") == "image_url":
+        kind, _, data = part["image_url"]["url"].removeprefix("data:").partition(";base64,")
+    elif part.get("type") == "image":
+        kind, data = part["source"]["media_type"], part["source"]["data"]
+    elif "inlineData" in part:
+        # Google's own client writes the name in either way, and its servers take both.
+        blob = part["inlineData"]
+        kind, data = blob.get("mimeType") or blob["mime_type"], blob["data"]
+    else:
+        return None
+    return kind, base64.b64decode(data.replace("-", "+").replace("_", "/"), validate=True)
 
 
 def results_of(body: dict[str, Any]) -> list[dict[str, Any]]:

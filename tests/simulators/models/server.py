@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
@@ -75,10 +75,12 @@ class Call:
 
 class ModelServer:
     """``script`` is what every request meets, ``next_scripts`` what the next ones meet instead, and ``script_for`` may
-    choose by the call."""
+    choose by the call. ``models`` are those that it lists; ``listings``: the headers of the requests for the list."""
 
     def __init__(self) -> None:
         self.calls: list[Call] = []
+        self.models: list[str] = ["adapter-7"]
+        self.listings: list[Mapping[str, str]] = []
         self.script = Script()
         self.next_scripts: list[Script] = []
         self.script_for: Callable[[Call], Script] | None = None
@@ -97,6 +99,7 @@ class ModelServer:
     @asynccontextmanager
     async def serving(self, port: int = 0) -> AsyncIterator[ModelServer]:
         app = web.Application(client_max_size=8 * 1024**2)
+        app.router.add_get("/v1/models", self._list)
         app.router.add_post("/v1/chat/completions", self._openai)
         app.router.add_post("/v1/messages", self._anthropic)
         app.router.add_post("/{version}/models/{model}:streamGenerateContent", self._google)
@@ -126,6 +129,10 @@ class ModelServer:
         async with asyncio.timeout(deadline), self._news:
             await self._news.wait_for(lambda: len(found()) >= nth)
         return found()[nth - 1]
+
+    async def _list(self, request: web.Request) -> web.Response:
+        self.listings.append(dict(request.headers))
+        return web.json_response({"object": "list", "data": [{"id": name, "object": "model"} for name in self.models]})
 
     async def _openai(self, request: web.Request) -> web.StreamResponse:
         return await self._complete(request, OpenAI(), request.headers.get("Authorization", ""))

@@ -34,7 +34,7 @@ SHIPPING = "# Shipping\n\n## Prices\n\nA parcel to Lisbon costs 12 euros and tak
 
 def environment(**more: str) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PARLEY")}
-    return kept | {"NO_COLOR": "1", "COLUMNS": "120"} | more
+    return kept | {"NO_COLOR": "1", "COLUMNS": "120", "PARLEY_MODEL": "local"} | more
 
 
 @dataclass
@@ -109,13 +109,13 @@ def folder(tmp_path: Path) -> Path:
 class DevProcess:
     """`parley dev` as a process, started on another port than the configured one, so that commands must find it."""
 
-    def __init__(self, folder: Path, *flags: str) -> None:
+    def __init__(self, folder: Path, *flags: str, **environ: str) -> None:
         self.folder = folder
         self.url = f"http://127.0.0.1:{free_port()}"
         self.process = subprocess.Popen(
             [sys.executable, "-m", "gateway.cli", "dev", "--port", self.url.rpartition(":")[2], *flags],
             cwd=folder,
-            env=environment(PYTHONPATH=str(ROOT)),
+            env=environment(PYTHONPATH=str(ROOT), **environ),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from agent_worker.models.providers.remote_model import RemoteModel
+from agent_worker.models.registry import Models
 from agent_worker.settings import WorkerSettings
 from gateway.config import loader
 from gateway.config.models import BudgetSettings, ModelEntry, ModelPrices
@@ -112,6 +113,14 @@ WRONG = {
     "an unset variable": (
         REMOTE % ', api_key: "${NO_KEY}"' + SHOP % "remote",
         "the environment variable NO_KEY is not set",
+    ),
+    "an ability that does nothing": (
+        REMOTE % ", abilities: [actions, json]" + SHOP % "remote",
+        "models.remote.abilities: json has no effect, because models are never asked for JSON; leave it out",
+    ),
+    "an ability nobody has": (
+        REMOTE % ", abilities: [visoin]" + SHOP % "remote",
+        "models.remote.abilities[0]: must be 'actions' or 'vision'",
     ),
     "an answer as long as everything": (
         REMOTE % ", context: 2000, max_output: 1500" + SHOP % "remote",
@@ -217,24 +226,47 @@ def test_the_examples_on_the_pages_are_valid(tmp_path: Path) -> None:
         assert made.models[name].api_key.get_secret_value() in keys.values()
 
 
-async def test_models_at_one_address_rest_together(tmp_path: Path) -> None:
-    """A provider that asks to be left alone is not asked by another of its models either."""
+async def _nothing(*_: object) -> None: ...
+
+
+def shipping_question() -> Question:
+    told = Passage("shop", "ships", 1, "Ships", "", "", "We ship on Mondays.", 0.9)
+    return Question("shop", "When do you ship?", [], SearchResult([told], answerable=True, confidence=0.9))
+
+
+def two_models(folder: Path, address: str) -> Models:
+    """One and its fallback at the same address, as on OpenRouter or vLLM."""
+    entry = f"provider: openai, base_url: {address}, model"
+    text = f"models:\n  one: {{{entry}: m1, fallback: [two]}}\n  two: {{{entry}: m2}}\n" + SHOP % "one"
+    made = load(folder, text)
+    return open_models(made, build_worker_settings(made.tenants, {}), failed=lambda _: None)
+
+
+@pytest.mark.parametrize("script", [Script(status=429, retry_after=60), Script(status=503), Script("cut")])
+async def test_a_fallback_at_the_same_address_is_asked(tmp_path: Path, script: Script) -> None:
+    """A model that is overloaded or asks to be left alone says nothing about its neighbours, neither now nor later."""
     async with ModelServer().serving() as server:
-        server.script = Script(status=429, retry_after=60)
-        entry = f"provider: openai, base_url: {server.base_url}, model"
-        text = f"models:\n  one: {{{entry}: m1, fallback: [two]}}\n  two: {{{entry}: m2}}\n" + SHOP % "one"
-        made = load(tmp_path, text)
-        models = open_models(made, build_worker_settings(made.tenants, {}), failed=lambda _: None)
-        told = Passage("shop", "ships", 1, "Ships", "", "", "We ship on Mondays.", 0.9)
-        asked = Question("shop", "When do you ship?", [], SearchResult([told], answerable=True, confidence=0.9))
-
-        async def nothing(*_: object) -> None: ...
-
-        draft = await models.answer("one", asked, nothing, nothing)
+        server.script_for = lambda call: script if call.body["model"] == "m1" else Script()
+        models = two_models(tmp_path, server.base_url)
+        drafts = [await models.answer("one", shipping_question(), _nothing, _nothing) for _ in range(6)]
         await models.close()
-    assert [call.body["model"] for call in server.calls] == ["m1"]
-    assert draft.model == "local"
-    assert draft.reasons == [
-        "model one failed: HTTP 429",
-        "model two not asked: its provider is not called for another 60 s",
+    assert [draft.model for draft in drafts] == ["two"] * 6
+    assert drafts[-1].reasons[0].startswith("model one not asked: it is not called for another ")
+
+
+async def test_an_address_that_is_away_rests_all_its_models(tmp_path: Path) -> None:
+    """After connections failed a few times in a row, neither of its models is asked."""
+    async with ModelServer().serving() as server:
+        address = server.base_url
+    models = two_models(tmp_path, address)
+    drafts = [await models.answer("one", shipping_question(), _nothing, _nothing) for _ in range(4)]
+    await models.close()
+    assert drafts[0].reasons == [
+        "model one failed: no connection: ModelConnectionError",
+        "model two failed: no connection: ModelConnectionError",
     ]
+    assert drafts[3].reasons == [
+        "model one not asked: its address is not called for another 20 s",
+        "model two not asked: its address is not called for another 20 s",
+    ]
+    assert drafts[3].model == "local"

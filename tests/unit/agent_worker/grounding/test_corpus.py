@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+from agent_worker.grounding.answer_check import check_answer
 from agent_worker.grounding.failures import Ungrounded
 from agent_worker.grounding.gate import MAX_SENTENCE_LENGTH, Gate
 from agent_worker.knowledge.text.sentences import units_of
@@ -112,3 +113,10 @@ def test_a_sentence_that_cites_another_document_seldom_passes() -> None:
                 yield passes(text, other)
 
     assert share(elsewhere()) <= 0.01
+
+
+def test_a_documents_answers_to_its_own_questions_pass() -> None:
+    """Every sentence below a heading that is a question, with its Yes or No: the checks object to none of them."""
+    answers = [(passage, text) for passage, text in sentences() if "?" in passage.heading]
+    assert len(answers) > 500, "too few to say anything"
+    assert [text for passage, text in answers if check_answer(passage.heading, text, passage)] == []

@@ -1,4 +1,4 @@
-"""A provider that is away is left alone, and the ladder goes on without it."""
+"""A model that is away is left alone, and the ladder goes on without it."""
 
 from __future__ import annotations
 
@@ -106,16 +106,52 @@ def test_a_provider_gets_the_time_it_asks_for(breaker: CircuitBreaker, time: Tim
     assert not is_open(breaker)
 
 
+def test_a_short_wait_stays_short(breaker: CircuitBreaker, time: Time) -> None:
+    """A second is a second, however often it is asked for, and what follows it is no probe: a failure without a wish
+    opens nothing by itself."""
+    limited = AttemptFailed("HTTP 429", outage=True, retry_after=1)
+    for _ in range(FAILURES_TO_OPEN + 1):
+        fail(breaker, 1, limited)
+        assert is_open(breaker)
+        time.now += 1
+    breaker.acquire()
+    breaker.record_success()
+    fail(breaker, 1, limited)
+    time.now += 1
+    fail(breaker, 1)
+    assert not is_open(breaker)
+
+
+def test_a_failing_model_does_not_rest_its_neighbour(time: Time) -> None:
+    """They share an address, which answered; only the model that failed rests."""
+    address = CircuitBreaker(time, name="its address")
+    one, two = CircuitBreaker(time, address=address), CircuitBreaker(time, address=address)
+    fail(one, FAILURES_TO_OPEN)
+    assert is_open(one)
+    assert not is_open(two)
+
+
+def test_an_address_without_connections_rests_all_its_models(time: Time) -> None:
+    """One request probes it for all of them; when that gets an answer, even a refusal, all may ask again."""
+    address = CircuitBreaker(time, name="its address")
+    one, two = CircuitBreaker(time, address=address), CircuitBreaker(time, address=address)
+    fail(one, FAILURES_TO_OPEN, AttemptFailed("no connection", outage=True, unreachable=True))
+    with pytest.raises(NotSent, match=rf"its address is not called for another {OPEN_S:g} s"):
+        two.acquire()
+    time.now += OPEN_S
+    two.acquire()
+    assert is_open(one), "the probe is under way"
+    two.record_failure(OUTAGE)
+    assert not is_open(one)
+
+
 async def test_a_resting_provider_is_not_asked(asking: Asking, time: Time) -> None:
     """After a 429 with Retry-After no request leaves until then; the turn says so; its failures are counted once."""
     asker: LadderClient = asking(standing=FallbackRule(breaker=CircuitBreaker(time)))
     asker.server.next_scripts = [Script(status=429, retry_after=30)]
     assert (await asker.ask(WINTER)).model == "local"
     draft = await asker.ask(WINTER)
-    assert (draft.model, draft.reasons) == (
-        "local",
-        ["model remote not asked: its provider is not called for another 30 s"],
-    )
+    assert (draft.model, draft.reasons) == ("local", ["model remote not asked: it is not called for another 30 s"])
     assert (len(asker.server.calls), asker.failed) == (1, ["remote"])
     time.now += 30
     assert (await asker.ask(WINTER)).model == "remote"

@@ -6,8 +6,10 @@ import asyncio
 
 import pytest
 
+from agent_worker.models.providers.remote_model import ModelDependencies
+from schemas.ports import Passage
 from tests.simulators.models.server import Script, make_held_script
-from tests.unit.agent_worker.models.conftest import HEAT, TIMES, Asking, LadderClient, Provider
+from tests.unit.agent_worker.models.conftest import HEAT, TIMES, Asking, LadderClient, Provider, passage
 
 BOTH = "Do you add a heat pack in winter?\nWhen do parcels leave your nursery?"
 WINTER = "Do you add a heat pack in winter?"
@@ -214,3 +216,28 @@ async def test_an_answer_made_of_courtesies_is_none(asker: LadderClient) -> None
     draft = await asker.ask(WINTER)
     assert draft.model == "local"
     assert draft.citations
+
+
+async def test_a_true_sentence_about_something_else_is_no_answer(asking: Asking) -> None:
+    """It is grounded, but not in anything about what was asked; the name of the company itself is no such thing."""
+    cards, text = [passage("We take bank transfers and credit cards.")], "We take bank transfers and credit cards [1]."
+    asker = asking(surroundings=ModelDependencies(own_name=lambda _: "Green & Co"))
+    asker.server.script = Script(text=text)
+    draft = await asker.ask("Can I pay with PayPal?", cards)
+    assert draft.model == "local"
+    assert "its passage does not mention 'PayPal', which the customer asks about" in draft.reasons[0]
+    assert (await asker.ask("Can I pay Green & Co by card?", cards)).model == "remote"
+
+
+async def test_another_check_can_judge_the_sentences(asking: Asking) -> None:
+    """Each of them, with the question and what it cites."""
+    seen: list[tuple[str, str, str]] = []
+
+    def check(question: str, sentence: str, cited: Passage) -> str | None:
+        seen.append((question, sentence, cited.text))
+        return "it is about something else"
+
+    asker = asking(surroundings=ModelDependencies(check=check))
+    draft = await asker.ask(WINTER)
+    assert (draft.model, seen[0][0], seen[0][2]) == ("local", WINTER, HEAT)
+    assert "it is about something else" in draft.reasons[0]

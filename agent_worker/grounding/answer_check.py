@@ -1,0 +1,181 @@
+"""Checks whether a grounded sentence answers the customer's question: it does not merely refuse or repeat the question,
+and what it cites is about the same thing, with the same polarity.
+
+They know general language only. ``AnswerCheck`` is where a better reader takes the place of ``check_answer``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from typing import Protocol
+
+from agent_worker.grounding.names import unknown_names
+from agent_worker.grounding.numbers import find_quantities, normalize_characters
+from agent_worker.knowledge.text.analysis import synonyms, terms
+from agent_worker.knowledge.text.query_splitting import is_question, sentences_of
+from agent_worker.knowledge.text.sentences import units_of
+from agent_worker.nlu.language_detection import detect_language
+from agent_worker.nlu.yes_no import yes_or_no
+from schemas.ports import Passage
+
+DENIAL = re.compile(
+    r"\b(?:not|no|never|none|nothing|nobody|neither|nor|cannot|without|unable|nicht|nichts|kein\w*|nie|ohne)\b|n['’]t\b",
+    re.IGNORECASE,
+)
+MIN_SAME_QUESTION = 0.6
+"""The share of a heading's terms in the customer's question from which its Yes or No answers that question, too."""
+_OPENING = re.compile(r"\W*([^\W\d_][^,.;:!?–—\n]{0,30}?)\s*[,.;:!–—]")
+_HEADING_QUESTION = re.compile(r"[^>›»/|?]+\?")
+_LIMITS = re.compile(r"\b(?:only|except|solely|exclusively|nur|außer|ausschließlich|lediglich)\b", re.IGNORECASE)
+_EXCLUDING = re.compile(
+    r"^\W*(?:which|welche\w*)\b.*(?:\b(?:not|never|without|nicht|kein\w*|ohne)\b|n['’]t\b)", re.IGNORECASE
+)
+_OPEN_QUESTION = re.compile(
+    r"\b(?:what|when|where|which|who|whom|whose|why|how|wann|wo|wohin|woher|welche\w*|wer|wem|wen|warum|wieso|wie)\b",
+    re.IGNORECASE,
+)
+_CALENDAR = frozenset(
+    word
+    for line in (
+        "monday tuesday wednesday thursday friday saturday sunday mondays tuesdays wednesdays thursdays fridays",
+        "saturdays sundays january february march april may june july august september october november december",
+    )
+    for word in line.split()
+)
+_CAPITALIZE_NOUNS = ("de", "lb")
+"""Languages in which a capital does not make a name."""
+_ACTION = "action:"
+"""Beginning of the document of an action's result, which is about the thing that the action was called for."""
+_REFUSAL_WORDS = frozenset(
+    word
+    for line in (
+        "a able afraid allowed also am an and answer any are assist at be but can cannot carry comply",
+        "continue could do feel for free further help i in is it m may moment must no not of on or out",
+        "perform permitted possible proceed process re really request simply so sorry still t task that the",
+        "this time to unable unfortunately very was we will with won you your",
+        "aber auch bitte damit das dabei dies es darf dürfen erlaubt ich ihnen dir helfen ist kann können leid leider",
+        "machen möglich nicht tut mir tun uns wir",
+    )
+    for word in line.split()
+)
+_SPEAKER = frozenset({"i", "we", "ich", "wir", "possible", "allowed", "permitted", "möglich", "erlaubt"})
+"""Words of the one who refuses, or of a refusal in general: "You cannot do that" is a rule for the customer."""
+_WORD = re.compile(r"[^\W\d_]+")
+
+
+class AnswerCheck(Protocol):
+    """Judges one sentence of an answer by one passage that it cites."""
+
+    def __call__(self, question: str, sentence: str, cited: Passage) -> str | None:
+        """The reason why ``sentence``, which ``cited`` supports, does not answer ``question``, written for the model
+        that is to repair it. None if nothing is wrong. ``sentence`` has no citation marks. Must not block."""
+
+
+def check_answer(question: str, sentence: str, cited: Passage) -> str | None:
+    """The built-in AnswerCheck: polarity, negation and named things."""
+    return (
+        _check_opening(question, sentence, cited)
+        or _check_exclusion(question, sentence)
+        or _check_named_things(question, sentence, cited)
+    )
+
+
+def is_refusal(sentence: str, own_phrases: Collection[str] = ()) -> bool:
+    """Return whether it refuses and says nothing else: "I'm sorry, but I can't help with that." It consists of words
+    that every refusal has. ``own_phrases``: the tenant's words for it."""
+    text = normalize_characters(sentence)
+    words = _words_of(text)
+    return words in map(_words_of, own_phrases) or (
+        bool(DENIAL.search(text)) and _REFUSAL_WORDS.issuperset(words) and not _SPEAKER.isdisjoint(words)
+    )
+
+
+def _words_of(text: str) -> list[str]:
+    return _WORD.findall(text.casefold())
+
+
+def repeats_question(question: str, sentence: str, source: str) -> bool:
+    """Return whether a sentence takes nothing from its source but the words of the question. That may answer a
+    yes-or-no question, but no other."""
+    if not _OPEN_QUESTION.search(question) or DENIAL.search(sentence):
+        return False
+    own_terms, source_terms = set(terms(normalize_characters(sentence))), set(terms(normalize_characters(source)))
+    alike = synonyms()
+    said = {word for word in own_terms if word in source_terms or alike.get(word, frozenset()) & source_terms}
+    asked = set(terms(normalize_characters(question)))
+    return bool(own_terms) and said <= asked and set(find_quantities(sentence)) <= set(find_quantities(question))
+
+
+def _check_opening(question: str, sentence: str, cited: Passage) -> str | None:
+    """A Yes or No must not contradict the cited one, nor be that of a different question."""
+    opening = _read_opening(sentence)
+    if not opening:
+        return None
+    cited_opening = _read_opening(_cited_block(sentence, cited.text))
+    if cited_opening and cited_opening != opening:
+        return "its passage answers the other way round: yes and no are exchanged"
+    if not cited_opening or (answered := _HEADING_QUESTION.search(cited.heading)) is None:
+        return None
+    if not _is_same_question(answered[0], question):
+        return f"the Yes or No of its passage answers another question ({answered[0].strip()!r}): leave it out"
+    return None
+
+
+def _read_opening(text: str) -> str:
+    """ "yes" or "no" if the text opens with one, in any language that a confirmation is read in."""
+    found = _OPENING.match(text)
+    answer = yes_or_no(found[1]) if found else ""
+    return answer if answer in ("yes", "no") else ""
+
+
+def _cited_block(sentence: str, text: str) -> str:
+    """The paragraph or list of the passage that shares most terms with the sentence."""
+    blocks: dict[int, str] = {}
+    for unit in units_of(text):
+        blocks[unit.group] = f"{blocks.get(unit.group, '')} {unit.text}".strip()
+    own_terms = set(terms(normalize_characters(sentence)))
+    return max(blocks.values(), key=lambda block: len(own_terms & set(terms(block))), default="")
+
+
+def _is_same_question(answered: str, question: str) -> bool:
+    answered_terms, asked = set(terms(answered)), set(terms(question))
+    if bool(DENIAL.search(answered)) != bool(DENIAL.search(question)):
+        return False
+    alike = synonyms()
+    shared = sum(word in asked or bool(alike.get(word, frozenset()) & asked) for word in answered_terms)
+    return shared >= MIN_SAME_QUESTION * len(answered_terms)
+
+
+def _check_exclusion(question: str, sentence: str) -> str | None:
+    """ "Which do not need one?" is not answered by those that do."""
+    if _EXCLUDING.search(question) and not (DENIAL.search(sentence) or _LIMITS.search(sentence)):
+        return "the customer asks for what is not so, and it says what is"
+    return None
+
+
+def _check_named_things(question: str, sentence: str, cited: Passage) -> str | None:
+    """What a yes-or-no question asks about by name must stand in the passage, unless the sentence only limits what is
+    said. In other questions names often are circumstances ("I am in Leeds, what does it cost?")."""
+    if cited.document.startswith(_ACTION) or (_LIMITS.search(sentence) and not _read_opening(sentence)):
+        return None
+    source = f"{cited.title}\n{cited.heading}\n{cited.text}"
+    asking = [each for each in sentences_of(question) if is_question(each) and not _OPEN_QUESTION.search(each)]
+    # The first word has its capital from its place.
+    later_words = [f"the {each.partition(' ')[2]}" for each in asking]
+    missing = [name for words in later_words for name in unknown_names(words, source) if _is_name(name)]
+    if not missing or _has_other_capitals(question):
+        return None
+    return f"its passage does not mention {missing[0]!r}, which the customer asks about"
+
+
+def _is_name(word: str) -> bool:
+    """Order numbers and addresses are not: documents do not hold them. Nor is "OK"."""
+    return word.replace("-", "").isalpha() and word.casefold() not in _CALENDAR and not yes_or_no(word)
+
+
+def _has_other_capitals(question: str) -> bool:
+    """Return whether capitals mean something other than a name: in German, and where everything has them."""
+    words = [word for word in _WORD.findall(question) if len(word) > 2]
+    capitals = sum(word[0].isupper() for word in words)
+    return capitals * 2 > len(words) > 2 or detect_language(question) in _CAPITALIZE_NOUNS
