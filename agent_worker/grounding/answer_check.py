@@ -26,7 +26,7 @@ DENIAL = re.compile(
 MIN_SAME_QUESTION = 0.6
 """The share of a heading's terms in the customer's question from which its Yes or No answers that question, too."""
 _OPENING = re.compile(r"\W*([^\W\d_][^,.;:!?–—\n]{0,30}?)\s*[,.;:!–—]")
-_HEADING_QUESTION = re.compile(r"[^>›»/|?]+\?")
+_HEADING_PART = re.compile(r"[^>›»/|?]+\??")
 _LIMITS = re.compile(r"\b(?:only|except|solely|exclusively|nur|außer|ausschließlich|lediglich)\b", re.IGNORECASE)
 _EXCLUDING = re.compile(
     r"^\W*(?:which|welche\w*)\b.*(?:\b(?:not|never|without|nicht|kein\w*|ohne)\b|n['’]t\b)", re.IGNORECASE
@@ -115,10 +115,10 @@ def _check_opening(question: str, sentence: str, cited: Passage) -> str | None:
     cited_opening = _read_opening(_cited_block(sentence, cited.text))
     if cited_opening and cited_opening != opening:
         return "its passage answers the other way round: yes and no are exchanged"
-    if not cited_opening or (answered := _HEADING_QUESTION.search(cited.heading)) is None:
-        return None
-    if not _is_same_question(answered[0], question):
-        return f"the Yes or No of its passage answers another question ({answered[0].strip()!r}): leave it out"
+    parts = _HEADING_PART.findall(cited.heading) if cited_opening else []
+    answered = next((part for part in parts if part.endswith("?")), None)
+    if answered and not _is_same_question(answered, question):
+        return f"the Yes or No of its passage answers another question ({answered.strip()!r}): leave it out"
     return None
 
 

@@ -33,7 +33,7 @@ _MIN_QUOTE_WORDS = 3
 _MARKUP = re.compile(r"!\[|\]\(|[\u202a-\u202e\u2066-\u2069]")
 _TAG = re.compile(r"<[a-zA-Z/!]")
 _NO_WORD = re.compile(r"[^\w'’]+")
-_SPACE_BEFORE_MARK = re.compile(r"\s+(?=[.,;:!?])")
+_SPACE_BEFORE_MARK = re.compile(r"(?<!\s)\s+(?=[.,;:!?])")
 """Left where a citation stood."""
 _ITEM_NUMBER = re.compile(r"^\s*\d{1,2}[.)]\s+")
 

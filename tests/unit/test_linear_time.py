@@ -72,6 +72,7 @@ MADE_LATER = {
     "agent_worker.actions.parsing.identifiers._shapes": "identifiers",
     "agent_worker.actions.parsing.identifiers._restore": "identifiers",
     "agent_worker.nlu.corrections._replace_in_place": "a correction",
+    "agent_worker.models.providers.remote_model._remove_names": "",
     "agent_worker.nlu.corrections._swap": "a correction",
     "agent_worker.nlu.language_detection._courtesies": "",
     "agent_worker.router.phrase_search._pattern": "phrases",
@@ -81,7 +82,7 @@ MADE_LATER = {
     "gateway.training_export.examples.Anonymizer.__init__": "anonymity",
 }
 """Functions that make a pattern, because only a configuration or a document tells what to look for; by which of
-``MORE`` such a pattern is tried. Empty where no stranger's text is matched with it."""
+``MORE`` such a pattern is tried. Empty where no stranger's text is matched with it, or it is an escaped word."""
 
 
 async def _call(_: object) -> ActionResult:
