@@ -31,7 +31,7 @@ from tests.site.blocks import list_sources
 from tests.unit.agent_worker.actions.example_shop import counter_at, desk_at
 
 TEXT = (ROOT / "docs" / "actions.md").read_text()
-PYTHON, CHECK = list_sources("docs/actions.md", "python")
+PYTHON, CHECK, PREVIEW = list_sources("docs/actions.md", "python")
 FUNCTION, ENDPOINT, LIMITS = list_sources("docs/actions.md", "yaml")
 
 (FRONT,) = list_sources("README.md", "python")
@@ -67,6 +67,15 @@ def test_the_check_of_the_page_belongs_to_its_action(tmp_path: Path) -> None:
     file.write_text(f"{PYTHON}\n{CHECK}")
     (refund,) = load_source(str(file))
     assert (refund.name, refund.check is not None) == ("refund", True)
+
+
+def test_the_preview_of_the_page_belongs_to_its_action(tmp_path: Path) -> None:
+    file = tmp_path / "actions.py"
+    file.write_text(f"{PYTHON}\n{PREVIEW}")
+    (refund,) = load_source(str(file))
+    assert refund.name == "refund"
+    assert refund.preview is not None
+    assert refund.preview.__name__ == "show_order"
 
 
 def test_the_function_and_the_endpoint_of_the_page_are_offered(rules: ActionRules) -> None:

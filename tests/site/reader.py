@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import shlex
-import signal
 import subprocess
 import time
 import urllib.request
@@ -51,7 +50,7 @@ class Reader:
 
     def stop(self) -> None:
         for server in self.servers.values():
-            server.send_signal(signal.SIGINT)
+            server.terminate()
         for server in self.servers.values():
             server.wait(60)
         self.servers.clear()
@@ -140,7 +139,7 @@ class Reader:
     def _stop(self, port: str) -> None:
         server = self.servers.pop(port, None)
         if server is not None:
-            server.send_signal(signal.SIGINT)
+            server.terminate()
             server.wait(60)
 
 

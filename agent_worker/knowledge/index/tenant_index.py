@@ -95,7 +95,7 @@ class TenantIndex:
         except Exception as error:  # any error about damaged files
             reason = type(error).__name__
         log.warning("words_indexed_again", directory=self._directory.name, reason=reason)
-        shutil.rmtree(folder)
+        _remove_folder(folder)
         words = WordIndex(folder)
         words.write(self.generation, [], self._store.word_entries())
         return words
@@ -202,3 +202,12 @@ def _vector_summary(entry: WordEntry, prepared: PreparedDocument) -> VectorSumma
     vectors = prepared.vectors
     numbers = passage_numbers(entry.number, len(prepared.passages))
     return VectorSummary(numbers, vectors.signs, vectors.sentences, vectors.sentence_sum)
+
+
+def _remove_folder(folder: Path) -> None:
+    """Remove a word index. Readers of it that are still open write lock files, so that an emptied folder could fill
+    again; it is moved out of their way first."""
+    removed = folder.with_name(f"{folder.name}.removed")
+    shutil.rmtree(removed, ignore_errors=True)
+    folder.rename(removed)
+    shutil.rmtree(removed, ignore_errors=True)
