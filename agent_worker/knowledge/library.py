@@ -29,7 +29,7 @@ from agent_worker.knowledge.ingest.publishing import HeadCache, document_key, re
 from agent_worker.knowledge.ranking.long_context import LongContext
 from agent_worker.knowledge.ranking.ranker import NOTHING, empty_result
 from agent_worker.knowledge.ranking.search import search_index
-from agent_worker.knowledge.text.analysis import terms
+from agent_worker.knowledge.text.analysis import NO_SYNONYMS, Synonyms, terms
 from agent_worker.knowledge.vectors.encoder import Encoder, light_encoder
 from schemas.conversation import Document
 from schemas.errors import ParleyError, RecordError
@@ -51,7 +51,7 @@ _PREFIX = "t-"
 
 class Library:
     """Implements schemas.ports.Knowledge. Call ``start`` before use and ``close`` after. ``answerable_above``: tenant →
-    confidence from which the documents count as containing an answer."""
+    confidence from which the documents count as containing an answer; ``own_synonyms``: tenant → its synonyms."""
 
     def __init__(
         self,
@@ -62,6 +62,7 @@ class Library:
         clock: Clock,
         answerable_above: Callable[[str], float],
         encoder: Callable[[], Encoder | None] = light_encoder,
+        own_synonyms: Callable[[str], Synonyms] = lambda _: NO_SYNONYMS,
     ) -> None:
         self._bus = bus
         self._heads = HeadCache(heads)
@@ -69,6 +70,7 @@ class Library:
         self._clock = clock
         self._answerable_above = answerable_above
         self._encoder = encoder
+        self._own_synonyms = own_synonyms
         self._indexes: dict[str, TenantIndex] = {}
         self._open_indexes = OpenIndexes()
         self._long_context = LongContext()
@@ -272,7 +274,16 @@ class Library:
             (tenant, channel),
             index,
             lambda: search_index(
-                index, tenant, query, now, self._encoder(), k=k, assurance=level, language=language, above=above
+                index,
+                tenant,
+                query,
+                now,
+                self._encoder(),
+                k=k,
+                assurance=level,
+                language=language,
+                above=above,
+                own_synonyms=self._own_synonyms(tenant),
             ),
         )
         return replace(result, stale=not current)

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
+from agent_worker.knowledge.text.analysis import terms
 from agent_worker.knowledge.text.front_matter import LANGUAGE
 from connectors.settings import Settings, require_pattern
 from schemas.conversation import Visibility
@@ -25,6 +26,12 @@ def _check_host(text: str) -> str:
     return require_pattern(
         text, r"(\[[0-9a-fA-F:.]+\]|[^\s/:@]+)(:\d{1,5})?", "must be a host or host:port, without https://"
     ).lower()
+
+
+def _check_word(text: str) -> str:
+    if len(terms(text)) != 1:
+        raise ValueError(f"{text!r} must be a single word that carries meaning")
+    return text
 
 
 Host = Annotated[str, AfterValidator(_check_host)]
@@ -75,5 +82,8 @@ class KnowledgeSettings(Settings):
     private_hosts: list[Host] = []
     """Hosts (``host`` or ``host:port``) that may be read although their address is private. All others with a private
     address are refused."""
+    synonyms: list[Annotated[list[Annotated[str, AfterValidator(_check_word)]], Field(min_length=2)]] = []
+    """Groups of words of the trade that may stand for each other in a search: ``[soil, substrate, compost]``. General
+    English is built in."""
     answerable_above: float = Field(default=0.5, ge=0, le=1)
     """The confidence (0-1) from which the documents count as answering a question."""

@@ -20,6 +20,7 @@ from aiohttp import web
 
 from agent_worker.actions.parsing.date_languages import load_date_parser
 from agent_worker.knowledge.library import Library
+from agent_worker.knowledge.text.analysis import NO_SYNONYMS, synonyms_of
 from agent_worker.nlu.language_detection import load_language_model
 from connectors.channel_services import ChannelServices
 from connectors.registry import explain_missing_library, open_channel
@@ -108,6 +109,7 @@ async def open_services(
 @asynccontextmanager
 async def _open_library(config: Config, engine: Engine, data_dir: Path) -> AsyncIterator[Library]:
     thresholds = {name: tenant.knowledge.answerable_above for name, tenant in config.tenants.items()}
+    synonyms = {name: synonyms_of(tenant.knowledge.synonyms) for name, tenant in config.tenants.items()}
     encoder, _, _ = await asyncio.gather(
         asyncio.to_thread(open_encoder, config),
         asyncio.to_thread(load_language_model),
@@ -121,6 +123,7 @@ async def _open_library(config: Config, engine: Engine, data_dir: Path) -> Async
             clock=utc_now,
             answerable_above=lambda tenant: thresholds.get(tenant, 0.5),
             encoder=lambda: encoder,
+            own_synonyms=lambda tenant: synonyms.get(tenant, NO_SYNONYMS),
         )
         await library.start()
         try:

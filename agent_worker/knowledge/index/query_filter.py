@@ -15,13 +15,19 @@ from schemas.ports import AssuranceLookup
 
 @dataclass(frozen=True, slots=True)
 class QueryTerm:
-    """One word of a question: index terms that may stand for it, each with a factor, and the word's weight. ``surface``
-    is the word as written."""
+    """One word of a question: index terms that may stand for it, each with a factor, and the word's weight at one
+    occurrence. ``surface`` is the word as written, ``count`` its occurrences: a long text repeats what it is about."""
 
     text: str
     options: tuple[tuple[str, float], ...]
     weight: float
     surface: str = ""
+    count: int = 1
+
+    @property
+    def total_weight(self) -> float:
+        """The weight of all its occurrences."""
+        return self.weight * self.count
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +63,7 @@ def terms_query(schema: Any, terms: Sequence[QueryTerm], fields: Sequence[str]) 
         options = [
             make.boost_query(
                 make.boolean_query([(should, make.term_query(schema, name, text)) for name in fields]),
-                factor * term.weight,
+                factor * term.total_weight,
             )
             for text, factor in term.options
         ]

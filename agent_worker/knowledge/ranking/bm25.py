@@ -14,7 +14,7 @@ Table = NDArray[np.float64]
 
 BOOSTS = (2.0, 1.5, 1.0)
 """Of title, heading and body."""
-K1 = 1.0
+K1 = 2.0
 B = 0.5
 
 
@@ -49,5 +49,5 @@ def _weighted_counts(passage: StoredPassage, columns: Mapping[str, int], mean_le
 
 def normalized_weights(terms: Sequence[QueryTerm]) -> Table:
     """Each term's share of the query's total weight, unmatched terms included."""
-    weights = np.array([term.weight for term in terms], np.float64)
+    weights = np.array([term.total_weight for term in terms], np.float64)
     return weights / max(float(weights.sum()), 1e-9)

@@ -1,10 +1,9 @@
-r"""Fits the weights of ranking and confidence and prints their quality on held-out questions.
+r"""Fits the weights of ranking and confidence and prints their quality on trades that were held out.
 
-    python -m agent_worker.knowledge.ranking.calibration \
-        examples/plantstore/{knowledge,calibration.yaml,questions.yaml} .cache/encoder/bge-small-en-v1.5-q
+    python -m agent_worker.knowledge.ranking.calibration tests/answers/training/sets.yaml \
+        .cache/encoder/bge-small-en-v1.5-q
 
-There are few weights and plain regularisation, so that forty documents and a few hundred questions suffice. The metrics
-are cross-validated, with folds by document and by question. Paste the printed weights into ``ranker.py`` and
+Each trade is measured with the weights that the other trades give. Paste the printed weights into ``ranker.py`` and
 ``confidence.py``.
 """
 
@@ -12,62 +11,54 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from zlib import crc32
 
 import numpy as np
-import yaml
 
 from agent_worker.knowledge.index.tenant_index import TenantIndex
-from agent_worker.knowledge.quality.suite import Case, read_suite
-from agent_worker.knowledge.ranking.confidence import FEATURES, LEAN, confidence_features
-from agent_worker.knowledge.ranking.logistic_fit import Weights, fit_conditional_logit, fit_logistic
+from agent_worker.knowledge.quality.suite import Case
+from agent_worker.knowledge.ranking.confidence import FEATURES, confidence_features
+from agent_worker.knowledge.ranking.logistic_fit import Weights, auroc, fit_conditional_logit, fit_logistic
 from agent_worker.knowledge.ranking.ranker import (
     FUSION,
     Evidence,
     PassageFeatures,
-    RankingResult,
+    clear_document,
+    order_passages,
     rank,
     score_documents,
-    score_lead,
+    weigh_evidence,
 )
-from agent_worker.knowledge.text.documents import ENDINGS, read_file
+from agent_worker.knowledge.ranking.spreading import FIRST, spread
+from agent_worker.knowledge.ranking.training_sets import NOW, index_documents, read_questions, read_sets, right_passages
 from agent_worker.knowledge.vectors.encoder import Encoder, Kind, light_encoder
 from agent_worker.knowledge.vectors.onnx_encoder import open_folder
-from schemas.conversation import Document
 
-_NOW = datetime(2026, 1, 1, tzinfo=UTC)
-_FOLDS = 5
+_IN_FIRST = (1, 3, FIRST)
 
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
+    """One question's passages. ``right``: whether each of them answers."""
+
+    trade: str
     asked: Case
-    ranked: RankingResult
-
-    @property
-    def part(self) -> int:
-        """Fold by document: questions about one document stay together."""
-        return crc32(min(self.asked.must_cite, default=self.asked.id).encode()) % _FOLDS
-
-    @property
-    def question_fold(self) -> int:
-        """Fold by question."""
-        return crc32(self.asked.id.encode()) % _FOLDS
-
-    @property
-    def figures(self) -> PassageFeatures:
-        assert self.ranked.features is not None  # noqa: S101 - as in evidence
-        return self.ranked.features
+    figures: PassageFeatures
+    right: Sequence[bool]
+    unknown_share: float
+    query_length: int
 
     def evidence(self, fusion: Weights) -> Evidence:
-        given = self.ranked.evidence
-        assert given is not None  # noqa: S101 - only rankings that found something are fitted
-        standings = score_documents(self.figures, fusion)
-        return Evidence(standings[0], given.unknown_share, given.query_length, score_lead(standings))
+        return weigh_evidence(self.figures, fusion, self.unknown_share, self.query_length)
+
+    def is_right_in_order(self, fusion: Weights) -> list[bool]:
+        """Whether each passage answers, in the order in which a turn sees them."""
+        order = order_passages(self.figures, fusion)
+        documents = [self.figures.passages[place].document for place in order]
+        spread_order = spread(documents, clear_document(score_documents(self.figures, fusion)))
+        return [self.right[order[place]] for place in spread_order]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,71 +68,76 @@ class FitResult:
     weights: Weights
 
 
-def index_folder(folder: Path, directory: Path, encoder: Encoder | None) -> TenantIndex:
-    """An index of the folder's documents."""
-    index = TenantIndex(directory, encoder)
-    drafts = [read_file(path) for path in sorted(folder.iterdir()) if path.suffix in ENDINGS]
-    documents = [Document(id=d.id, title=d.title, body=d.body, version=1, updated_at=_NOW) for d in drafts]
-    index.apply([index.prepare(document, "calibration") for document in documents])
-    return index
+@dataclass(frozen=True, slots=True)
+class QuestionScore:
+    """``place``: of the first right passage, from 0, None without any; ``sure``: the confidence's log odds."""
+
+    trade: str
+    asked: Case
+    place: int | None
+    sure: float
 
 
-def rank_all(index: TenantIndex, questions: Sequence[Case], encoder: Encoder | None) -> list[Ranking]:
-    rankings = [Ranking(question, rank(index, question.say, _NOW, encoder)) for question in questions]
-    return [each for each in rankings if each.ranked.evidence is not None]
+def rank_all(index: TenantIndex, trade: str, questions: Sequence[Case], encoder: Encoder | None) -> Iterator[Ranking]:
+    for asked in questions:
+        ranked = rank(index, asked.say, NOW, encoder)
+        if ranked.evidence is not None and ranked.features is not None:
+            right = right_passages(asked, ranked.features.passages)
+            evidence, figures = ranked.evidence, _without_content(ranked.features)
+            yield Ranking(trade, asked, figures, right, evidence.unknown_share, evidence.query_length)
+
+
+def _without_content(figures: PassageFeatures) -> PassageFeatures:
+    """The texts and vectors of all questions' candidates together would take gigabytes."""
+    passages = [passage._replace(text="", body_terms="", words="", vectors=b"") for passage in figures.passages]
+    return replace(figures, passages=passages)
 
 
 def fit(rankings: Sequence[Ranking], kind: Kind) -> FitResult:
     """Fit ranking first, then confidence on its results."""
     names = list(FUSION[kind])
-    groups = []
-    for ranking in rankings:
-        features = ranking.figures
-        rows = np.stack([features.column(name) for name in names], axis=1)
-        groups.append((rows, [place.document in ranking.asked.must_cite for place in features.passages]))
+    groups = [
+        (np.stack([each.figures.column(name) for name in names], axis=1), each.right)
+        for each in rankings
+        if any(each.right)
+    ]
     fusion = dict(zip(names, fit_conditional_logit(groups), strict=True))
     evidence = [ranking.evidence(fusion) for ranking in rankings]
     table = [[confidence_features(each)[name] for name in FEATURES[kind]] for each in evidence]
-    answerable = [bool(ranking.asked.must_cite) for ranking in rankings]
-    bias, weights = fit_logistic(table, answerable, [each.query_length for each in evidence])
-    return FitResult(fusion, bias + LEAN[kind], dict(zip(FEATURES[kind], weights, strict=True)))
+    answers = [ranking.is_right_in_order(fusion)[0] for ranking in rankings]
+    bias, weights = fit_logistic(table, answers, [each.query_length for each in evidence])
+    return FitResult(fusion, bias, dict(zip(FEATURES[kind], weights, strict=True)))
 
 
-@dataclass(frozen=True, slots=True)
-class QuestionScore:
-    """``sure`` is the confidence's log odds; ``found``: a right document came first."""
-
-    asked: Case
-    found: bool
-    sure: float
-
-
-def cross_validate(
-    rankings: Sequence[Ranking], kind: Kind, part_of: Callable[[Ranking], int] = lambda each: each.part
-) -> list[QuestionScore]:
+def cross_validate(rankings: Sequence[Ranking], kind: Kind) -> list[QuestionScore]:
+    """Scores of every trade's questions with the weights that all other trades give."""
     out = []
-    for part in range(_FOLDS):
-        fitted = fit([each for each in rankings if part_of(each) != part], kind)
-        for each in (each for each in rankings if part_of(each) == part):
-            evidence = each.evidence(fitted.fusion)
-            named = confidence_features(evidence)
-            sure = fitted.bias + sum(weight * named[name] for name, weight in fitted.weights.items())
-            out.append(QuestionScore(each.asked, evidence.best.document in each.asked.must_cite, sure))
+    for trade in dict.fromkeys(each.trade for each in rankings):
+        fitted = fit([each for each in rankings if each.trade != trade], kind)
+        out += [score(each, fitted) for each in rankings if each.trade == trade]
     return out
 
 
+def score(ranking: Ranking, fitted: FitResult) -> QuestionScore:
+    named = confidence_features(ranking.evidence(fitted.fusion))
+    sure = fitted.bias + sum(weight * named[name] for name, weight in fitted.weights.items())
+    right = ranking.is_right_in_order(fitted.fusion)
+    return QuestionScore(ranking.trade, ranking.asked, right.index(True) if any(right) else None, sure)
+
+
 def main(arguments: Sequence[str]) -> None:
-    """Arguments: a folder of documents, question files, and any folders with sentence encoders."""
-    folder, *paths = map(Path, arguments)
-    files = [path for path in paths if not path.is_dir()]
-    questions = [one for file in files for one in read_suite(yaml.safe_load(file.read_text(encoding="utf-8"))).cases]
-    for encoder in (*_open_encoders(path for path in paths if path.is_dir()), light_encoder(), None):
+    """Arguments: a file that lists training sets, and any folders with sentence encoders."""
+    file, *folders = map(Path, arguments)
+    for encoder in (*_open_encoders(folders), light_encoder(), None):
         kind = encoder.kind if encoder else "words"
-        with tempfile.TemporaryDirectory() as directory:
-            rankings = rank_all(index_folder(folder, Path(directory) / kind, encoder), questions, encoder)
+        rankings: list[Ranking] = []
+        for given in read_sets(file):
+            with tempfile.TemporaryDirectory() as directory:
+                index = index_documents(given.knowledge, Path(directory) / kind, encoder)
+                rankings += rank_all(index, given.trade, read_questions(given), encoder)
+                index.close()
         print(f"── {encoder.name if encoder else 'words alone'} ({kind})")
-        _print_metrics("by document", cross_validate(rankings, kind))
-        _print_metrics("by question", cross_validate(rankings, kind, lambda each: each.question_fold))
+        _print_metrics(cross_validate(rankings, kind))
         fitted = fit(rankings, kind)
         print("FUSION", {name: round(weight, 2) for name, weight in fitted.fusion.items()})
         print("BIAS", round(fitted.bias, 2), "WEIGHTS", {name: round(w, 2) for name, w in fitted.weights.items()})
@@ -153,14 +149,18 @@ def _open_encoders(folders: Iterable[Path]) -> Iterator[Encoder]:
         yield from (open_folder(folder, light) for folder in folders)
 
 
-def _print_metrics(title: str, judged: Sequence[QuestionScore]) -> None:
-    """Print how often a right document was found first, and the shares cited and declined at threshold 0.5."""
-    answerable = [each for each in judged if each.asked.must_cite]
-    unanswerable = [each for each in judged if not each.asked.must_cite]
-    found = sum(each.found for each in answerable) / max(1, len(answerable))
-    cited = sum(each.found and each.sure > 0 for each in answerable) / max(1, len(answerable))
-    declined = sum(each.sure <= 0 for each in unanswerable) / max(1, len(unanswerable))
-    print(f"{title}: found first {found:.3f}, cited first {cited:.3f}, declined {declined:.3f}")
+def _print_metrics(scores: Sequence[QuestionScore]) -> None:
+    """Print by trade how often the right passage was among the first ones, and how well the confidence separates
+    questions whose first passage answers from all others, and answerable questions from unanswerable ones."""
+    print(f"{'':12}first  in {_IN_FIRST[1]}   in {_IN_FIRST[2]}   AUROC right, answerable")
+    for trade in dict.fromkeys(each.trade for each in scores):
+        asked = [each for each in scores if each.trade == trade]
+        answerable = [each for each in asked if not each.asked.must_decline]
+        shares = [sum(each.place is not None and each.place < count for each in answerable) for count in _IN_FIRST]
+        right = auroc([(each.sure, each.place == 0) for each in asked])
+        known = auroc([(each.sure, not each.asked.must_decline) for each in asked])
+        cells = [*(share / len(answerable) for share in shares), right, known]
+        print(f"{trade:12}" + "  ".join("–".center(5) if cell is None else f"{cell:.3f}" for cell in cells))
 
 
 if __name__ == "__main__":

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -13,7 +14,7 @@ from agent_worker.knowledge.index.passage_store import StoredPassage
 from agent_worker.knowledge.index.query_filter import QueryTerm, VisibilityFilter
 from agent_worker.knowledge.index.tenant_index import TenantIndex
 from agent_worker.knowledge.ranking.bm25 import bm25_scores, normalized_weights
-from agent_worker.knowledge.text.analysis import terms
+from agent_worker.knowledge.text.analysis import NO_SYNONYMS, Synonyms, terms
 from agent_worker.knowledge.text.query_expansion import expand_query
 from agent_worker.knowledge.text.query_splitting import focused_queries, strip_courtesies
 from agent_worker.knowledge.vectors.cosine_similarity import COSINES, cosines_of
@@ -27,12 +28,11 @@ _MAX_BY_SENTENCE = 10
 _MAX_BY_VECTORS = 30
 _MAX_LEADING = 6
 """Documents of which further passages become candidates."""
-_MAX_TERMS = 8
 _MESSAGE_SHARE = 0.5
 """Share of the whole message's value, against the best value of the message and its sentences."""
 COSINE_FEATURES: dict[Kind, tuple[str, ...]] = {
     "strong": COSINES,
-    "light": ("text", "heading", "sentence"),
+    "light": ("text", "heading", "sentence", "whole", "text_apart", "sentence_apart", "few_apart"),
     "words": (),
 }
 """The cosines that are weighed for each kind of encoder."""
@@ -76,14 +76,21 @@ class SearchQueries:
         return [] if self.vectors is None else self.vectors[0].tolist()
 
 
-def build_queries(index: TenantIndex, text: str, encoder: Encoder | None) -> SearchQueries:
+def build_queries(
+    index: TenantIndex, text: str, encoder: Encoder | None, own_synonyms: Synonyms = NO_SYNONYMS
+) -> SearchQueries:
     text = strip_courtesies(text)
     texts = focused_queries(text)
     encoded = encoder.start_query(texts) if encoder is not None and index.vectors is not None else None
-    message = expand_query(index, text)
-    parts = [set(terms(sentence)) for sentence in texts[1:]]
-    queries = [message, *([term for term in message if term.text in part] for part in parts)]
-    return SearchQueries(queries, encoded, encoder)
+    message = expand_query(index, text, own_synonyms)
+    sentences = [_part_of(message, sentence) for sentence in texts[1:]]
+    return SearchQueries([message, *sentences], encoded, encoder)
+
+
+def _part_of(message: Sequence[QueryTerm], sentence: str) -> list[QueryTerm]:
+    """The message's terms that occur in one of its sentences."""
+    counts = Counter(terms(sentence))
+    return [replace(term, count=counts[term.text]) for term in message if term.text in counts]
 
 
 def find_candidates(index: TenantIndex, queries: SearchQueries, visibility: VisibilityFilter) -> Candidates | None:
@@ -103,23 +110,17 @@ def find_candidates(index: TenantIndex, queries: SearchQueries, visibility: Visi
 
 def _find_by_words(index: TenantIndex, queries: SearchQueries, visibility: VisibilityFilter) -> Iterator[int]:
     """Numbers of passages."""
-    terms = _strongest_terms(queries.message)
-    if not terms:
+    if not any(term.options for term in queries.message):
         return
-    yield from index.find_passages(terms, visibility, _MAX_BY_WORDS)
-    if leading := index.find_documents(terms, visibility, _MAX_LEADING):
-        yield from index.find_passages(terms, visibility, _MAX_BY_WORDS, leading)
-    for query in queries.terms[1:]:
-        if sentence := _strongest_terms(query):
-            yield from index.find_passages(sentence, visibility, _MAX_BY_SENTENCE)
+    yield from index.find_passages(queries.message, visibility, _MAX_BY_WORDS)
+    if leading := index.find_documents(queries.message, visibility, _MAX_LEADING):
+        yield from index.find_passages(queries.message, visibility, _MAX_BY_WORDS, leading)
+    for sentence in queries.terms[1:]:
+        yield from index.find_passages(sentence, visibility, _MAX_BY_SENTENCE)
 
 
 def _find_by_vectors(index: TenantIndex, queries: SearchQueries) -> list[int]:
     return [] if queries.vectors is None else index.find_nearest(queries.vectors, _MAX_BY_VECTORS)
-
-
-def _strongest_terms(query: Sequence[QueryTerm]) -> list[QueryTerm]:
-    return sorted((term for term in query if term.options), key=lambda term: -term.weight)[:_MAX_TERMS]
 
 
 def _word_similarities(queries: SearchQueries, passages: Sequence[StoredPassage]) -> Table:

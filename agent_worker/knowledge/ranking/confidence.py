@@ -1,4 +1,4 @@
-"""Confidence that the documents contain an answer: a logistic function of the evidence.
+"""Confidence that the first passage answers: a logistic function of the evidence.
 
 The weights are fitted by ``calibration.py`` on held-out questions. None of them depends on a particular word, document
 or tenant.
@@ -12,9 +12,9 @@ from agent_worker.knowledge.ranking.ranker import Evidence
 from agent_worker.knowledge.vectors.encoder import Kind
 
 FEATURES: dict[Kind, tuple[str, ...]] = {
-    "strong": ("few", "whole", "top", "lead", "unknown_share"),
-    "light": ("words", "coverage", "text", "heading", "sentence", "alike", "alike_all", "unknown_share"),
-    "words": ("words", "coverage", "unknown_share"),
+    "strong": ("whole", "sentence", "few", "alike", "top", "lead", "share", "unknown_share"),
+    "light": ("words", "text", "sentence", "whole", "alike", "coverage", "top", "lead", "share", "unknown_share"),
+    "words": ("words", "coverage", "lead", "share", "unknown_share"),
 }
 BIAS: dict[Kind, float] = {"strong": -14.73, "light": -3.57, "words": -2.09}
 WEIGHTS: dict[Kind, dict[str, float]] = {
@@ -32,16 +32,13 @@ WEIGHTS: dict[Kind, dict[str, float]] = {
     "words": {"words": 4.1, "coverage": 3.14, "unknown_share": -0.92},
 }
 
-LEAN: dict[Kind, float] = {"strong": 0.5, "light": 0.0, "words": 0.0}
-"""Added to the fitted odds and included in BIAS. The unanswerable questions used for fitting are mostly close misses,
-which customers rarely ask. Chosen on the half named dev."""
-
 
 def confidence_features(evidence: Evidence) -> dict[str, float]:
     """All features that a weight may refer to."""
     return {
-        **evidence.best.features,
-        "top": evidence.best.score,
+        **evidence.first,
+        "share": evidence.share,
+        "top": evidence.top,
         "lead": evidence.lead,
         "unknown_share": evidence.unknown_share,
     }
@@ -49,7 +46,7 @@ def confidence_features(evidence: Evidence) -> dict[str, float]:
 
 def confidence(evidence: Evidence | None, kind: Kind) -> float:
     """0–1; 0 when nothing was found or, unless a sentence encoder is used, when no word of the question was."""
-    if evidence is None or (kind != "strong" and evidence.best.features["coverage"] == 0.0):
+    if evidence is None or (kind != "strong" and evidence.first["coverage"] == 0.0):
         return 0.0
     features = confidence_features(evidence)
     total = BIAS[kind] + sum(weight * features[name] for name, weight in WEIGHTS[kind].items())

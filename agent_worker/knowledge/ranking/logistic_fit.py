@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,15 +23,12 @@ def fit_conditional_logit(groups: Sequence[tuple[Numbers, Sequence[bool]]]) -> l
     if not tables:
         return [1.0] * groups[0][0].shape[1]
     spread = np.mean([table.std(axis=0) for table in tables], axis=0) + 1e-6
-    size = (len(tables), max(len(table) for table in tables))
-    rows, mask, is_right = np.zeros((*size, len(spread))), np.full(size, -np.inf), np.zeros(size)
-    for n, (table, right) in enumerate(zip(tables, (right for _, right in groups if any(right)), strict=True)):
-        rows[n, : len(table)] = (table - table.mean(axis=0)) / spread
-        mask[n, : len(table)] = 0.0
-        is_right[n, : len(table)] = right
+    rows = np.concatenate([(table - table.mean(axis=0)) / spread for table in tables])
+    is_right = np.concatenate([np.array(right, float) for _, right in groups if any(right)])
+    counts = np.array([len(table) for table in tables])
     weights, mean_gradient, mean_square = np.full(len(spread), 0.3), np.zeros(len(spread)), np.zeros(len(spread))
     for step in range(1, _STEPS + 1):  # Adam, because the gradients differ widely in size
-        gradient = _PENALTY * weights + _gradient(rows, mask, is_right, weights)
+        gradient = _PENALTY * weights + _gradient(rows, counts, is_right, weights)
         mean_gradient, mean_square = 0.9 * mean_gradient + 0.1 * gradient, 0.99 * mean_square + 0.01 * gradient**2
         weights = weights - 0.05 * (mean_gradient / (1 - 0.9**step)) / (np.sqrt(mean_square / (1 - 0.99**step)) + 1e-8)
         weights = np.maximum(weights, 0.0)
@@ -40,13 +36,26 @@ def fit_conditional_logit(groups: Sequence[tuple[Numbers, Sequence[bool]]]) -> l
     return result
 
 
-def _gradient(rows: Numbers, mask: Numbers, is_right: Numbers, weights: Numbers) -> Any:
-    logits = rows @ weights + mask
-    shares = np.exp(logits - logits.max(axis=1, keepdims=True))
+def _gradient(rows: Numbers, counts: NDArray[np.intp], is_right: Numbers, weights: Numbers) -> Numbers:
+    """``rows`` of all groups one after another, ``counts`` of each group."""
+    begins = np.cumsum(counts) - counts
+    logits = rows @ weights
+    shares = np.exp(logits - np.repeat(np.maximum.reduceat(logits, begins), counts))
     right_shares = shares * is_right
-    shares /= shares.sum(axis=1, keepdims=True)
-    right_shares /= right_shares.sum(axis=1, keepdims=True) + 1e-30
-    return np.einsum("gr,grf->f", shares - right_shares, rows) / len(rows)
+    shares /= np.repeat(np.add.reduceat(shares, begins), counts)
+    right_shares /= np.repeat(np.add.reduceat(right_shares, begins) + 1e-30, counts)
+    gradient: Numbers = (shares - right_shares) @ rows / len(counts)
+    return gradient
+
+
+def auroc(scored: Sequence[tuple[float, bool]]) -> float | None:
+    """The chance that a right one has a higher score than a wrong one. None without one of each."""
+    right = np.array([score for score, is_right in scored if is_right])
+    wrong = np.array([score for score, is_right in scored if not is_right])
+    if not len(right) or not len(wrong):
+        return None
+    difference = right[:, None] - wrong
+    return float(np.mean(difference > 0) + np.mean(difference == 0) / 2)
 
 
 def fit_logistic(

@@ -4,7 +4,7 @@ document."""
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -16,7 +16,8 @@ from agent_worker.knowledge.index.query_filter import visibility_filter
 from agent_worker.knowledge.index.tenant_index import TenantIndex
 from agent_worker.knowledge.ranking.bm25 import Table, normalized_weights
 from agent_worker.knowledge.ranking.candidates import Candidates, SearchQueries, build_queries, find_candidates
-from agent_worker.knowledge.text.analysis import primary_language
+from agent_worker.knowledge.ranking.spreading import CLEAR_SHARE, spread
+from agent_worker.knowledge.text.analysis import NO_SYNONYMS, Synonyms, primary_language
 from agent_worker.knowledge.vectors.encoder import Encoder, Kind
 from schemas.messages import Assurance
 from schemas.ports import Passage, SearchResult
@@ -72,14 +73,17 @@ class DocumentScore:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """Evidence that the documents contain an answer. ``unknown_share``: share of the question's weight in words that no
-    document contains; ``query_length``: its number of words; ``lead``: how far the best document is ahead of the next
-    one."""
+    """Evidence that the first passage answers. ``first``: its features; ``share``: its likelihood among all passages;
+    ``top``: the best document's score; ``lead``: how far that document is ahead of the next one; ``unknown_share``:
+    share of the question's weight in words that no document contains; ``query_length``: its number of distinct
+    words."""
 
-    best: DocumentScore
+    first: Mapping[str, float]
+    share: float
+    top: float
+    lead: float
     unknown_share: float
     query_length: int
-    lead: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,11 +142,12 @@ def rank(
     *,
     assurance: Assurance = "anonymous",
     language: str = "",
+    own_synonyms: Synonyms = NO_SYNONYMS,
 ) -> RankingResult:
-    """Passages, best first, all of the best document before the others, with scores scaled to 0–1, ``most`` of them.
-    ``language``: the preferred one, empty for none."""
-    queries, visibility = build_queries(index, text, encoder), visibility_filter(now, assurance)
-    candidates = find_candidates(index, queries, visibility)
+    """Passages, best first and spread over documents, with scores scaled to 0–1, ``most`` of them. ``language``: the
+    preferred one, empty for none; ``own_synonyms``: the tenant's."""
+    queries = build_queries(index, text, encoder, own_synonyms)
+    candidates = find_candidates(index, queries, visibility_filter(now, assurance))
     if candidates is None:
         return RankingResult([], None, [], None, queries.vector)
     figures, weights = _build_features(queries, candidates), FUSION[index.kind]
@@ -150,9 +155,19 @@ def rank(
         figures, weights = _add_language(figures, language), {**weights, _FOREIGN: _FOREIGN_WEIGHT}
     documents = score_documents(figures, weights)
     unknown_share = float(normalized_weights(queries.message) @ [not term.options for term in queries.message])
-    evidence = Evidence(documents[0], unknown_share, len(queries.message), score_lead(documents))
-    hits = _score_passages(figures, weights, documents[0].document)[:most]
+    evidence = weigh_evidence(figures, weights, unknown_share, len(queries.message))
+    hits = _spread_passages(figures, weights, documents)[:most]
     return RankingResult(hits, evidence, documents, figures, queries.vector)
+
+
+def weigh_evidence(
+    figures: PassageFeatures, weights: Mapping[str, float], unknown_share: float, query_length: int
+) -> Evidence:
+    sums, documents = figures.sums(weights), score_documents(figures, weights)
+    best = order_passages(figures, weights)[0]
+    share = float(1 / np.exp(sums - sums[best]).sum())
+    features = dict(zip(figures.names, figures.table[best].tolist(), strict=True))
+    return Evidence(features, share, documents[0].score, score_lead(documents), unknown_share, query_length)
 
 
 def empty_result(text: str, encoder: Encoder) -> SearchResult:
@@ -176,6 +191,12 @@ def score_documents(figures: PassageFeatures, weights: Mapping[str, float]) -> l
 def score_lead(documents: Sequence[DocumentScore]) -> float:
     """The lead of the first document, in log odds, 0–6. If there is an answer, one document usually stands out."""
     return min(_MAX_LEAD, documents[0].score - documents[1].score) if len(documents) > 1 else _LEAD_OF_ONLY_DOCUMENT
+
+
+def clear_document(documents: Sequence[DocumentScore]) -> str | None:
+    """The document that clearly holds the answer, if one does. ``documents``: best first."""
+    share = 1 / sum(math.exp(each.score - documents[0].score) for each in documents)
+    return documents[0].document if share >= CLEAR_SHARE else None
 
 
 def _group_by_document(passages: Sequence[StoredPassage]) -> tuple[list[str], NDArray[np.intp]]:
@@ -215,13 +236,25 @@ def _add_language(figures: PassageFeatures, language: str) -> PassageFeatures:
     )
 
 
-def _score_passages(figures: PassageFeatures, weights: Mapping[str, float], first: str) -> list[Hit]:
+def order_passages(figures: PassageFeatures, weights: Mapping[str, float]) -> list[int]:
+    """Positions of the passages, best first."""
+    keys = [(-round(value, _DIGITS), passage.number) for value, passage in _valued(figures, weights)]
+    return sorted(range(len(keys)), key=keys.__getitem__)
+
+
+def _valued(figures: PassageFeatures, weights: Mapping[str, float]) -> Iterator[tuple[float, StoredPassage]]:
+    return zip(figures.sums(weights).tolist(), figures.passages, strict=True)
+
+
+def _spread_passages(
+    figures: PassageFeatures, weights: Mapping[str, float], documents: Sequence[DocumentScore]
+) -> list[Hit]:
     """All passages in display order, each with its score."""
-    sums = figures.sums(weights).tolist()
-    maximum = max(value for passage, value in zip(figures.passages, sums, strict=True) if passage.document == first)
-    scores = [math.exp(min(0.0, value - maximum) / _SCORE_SCALE) for value in sums]
-    hits = [_hit(passage, score) for passage, score in zip(figures.passages, scores, strict=True)]
-    return sorted(hits, key=lambda hit: (hit.document != first, -round(hit.score, _DIGITS), hit.key))
+    valued = list(_valued(figures, weights))
+    ordered = [valued[place] for place in order_passages(figures, weights)]
+    maximum = ordered[0][0]
+    hits = [_hit(passage, math.exp((value - maximum) / _SCORE_SCALE)) for value, passage in ordered]
+    return [hits[place] for place in spread([hit.document for hit in hits], clear_document(documents))]
 
 
 def _hit(found: StoredPassage, score: float) -> Hit:

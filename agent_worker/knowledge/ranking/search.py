@@ -7,6 +7,7 @@ from datetime import datetime
 from agent_worker.knowledge.index.tenant_index import TenantIndex
 from agent_worker.knowledge.ranking.confidence import confidence
 from agent_worker.knowledge.ranking.ranker import passage_of, rank
+from agent_worker.knowledge.text.analysis import NO_SYNONYMS, Synonyms
 from agent_worker.knowledge.vectors.encoder import Encoder
 from schemas.messages import Assurance
 from schemas.ports import SearchResult
@@ -26,10 +27,12 @@ def search_index(
     assurance: Assurance = "anonymous",
     language: str = "",
     above: float = 0.5,
+    own_synonyms: Synonyms = NO_SYNONYMS,
 ) -> SearchResult:
     """Blocking, so callers run it in a thread. ``above``: confidence from which the documents count as containing an
-    answer."""
-    result = rank(index, query[:_MAX_QUERY], now, encoder, k, assurance=assurance, language=language)
+    answer; ``own_synonyms``: the tenant's."""
+    text = query[:_MAX_QUERY]
+    result = rank(index, text, now, encoder, k, assurance=assurance, language=language, own_synonyms=own_synonyms)
     score = confidence(result.evidence, index.kind)
     passages = [passage_of(tenant, hit) for hit in result.hits]
     return SearchResult(passages, bool(passages) and score >= above, score, index.encoder_name, result.vector)

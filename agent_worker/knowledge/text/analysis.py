@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Any
 
 import tantivy
@@ -123,18 +124,29 @@ def content_words(text: str) -> dict[str, str]:
     return {word: folded for word, folded in words_and_terms if folded}
 
 
+Synonyms = Mapping[str, frozenset[str]]
+"""Term → terms that may stand for it. Two-word entries are joined by a space."""
+NO_SYNONYMS: Synonyms = MappingProxyType({})
+
+
 @lru_cache(maxsize=1)
-def synonyms() -> dict[str, frozenset[str]]:
-    """Term → terms that may stand for it. Two-word entries are joined by a space."""
-    found: dict[str, set[str]] = {}
-    for group in lexicon.GROUPS:
-        members = {" ".join(terms(entry.replace("_", " "))) for entry in group} - {""}
-        for member in members:
-            found.setdefault(member, set()).update(members - {member})
+def synonyms() -> Synonyms:
+    """Those of general English, and the countries of places."""
+    found = {member: set(others) for member, others in synonyms_of(lexicon.GROUPS).items()}
     for country, names in lexicon.PLACES:
         for name in names:
             found.setdefault(term(name), set()).add(term(country))
     return {member: frozenset(others) for member, others in found.items()}
+
+
+def synonyms_of(groups: Iterable[Iterable[str]]) -> Synonyms:
+    """Every word of a group may stand for each of the others."""
+    found: dict[str, frozenset[str]] = {}
+    for group in groups:
+        members = frozenset(" ".join(terms(entry.replace("_", " "))) for entry in group) - {""}
+        for member in members:
+            found[member] = found.get(member, frozenset()) | (members - {member})
+    return found
 
 
 def edit_distance(one: str, other: str, limit: int) -> int:

@@ -1,6 +1,7 @@
 """General English for search: stop words, irregular forms, spellings and synonyms.
 
-Nothing here is specific to a tenant or trade. The groups are everyday words of buying, sending and asking.
+Nothing here is specific to a tenant or trade: a trade's own words belong in the tenant's ``knowledge.synonyms``. The
+groups are everyday words of buying, sending and asking.
 """
 
 from __future__ import annotations
@@ -97,7 +98,6 @@ _GROUPS = """
     fast quick express urgent rapid
     cold freeze frost chill ice chilled frosty
     hot heat warm
-    limp floppy soft wilt droop
     rot mush rotten decay
     begin start
     guarantee warranty insurance insured cover
@@ -125,17 +125,8 @@ _GROUPS = """
     dog pet cat animal
     child kid baby toddler
     poison poisonous toxic harmful dangerous danger safe safety
-    soil substrate compost mix medium
-    pot repot container
-    fertilizer feed feeding food fertilize
-    water watering moisture
     lamp light lighting bulb
     window windowsill sill
-    summer season
-    winter dormancy cold
-    propagate propagation cutting multiply
-    seed sow sowing germinate sprout
-    pest insect bug aphid mite gnat
     size big large small
     label tag name
     wholesale reseller trade bulk
@@ -151,7 +142,6 @@ _GROUPS = """
     chat conversation message
     pickup collect collection
     depot warehouse
-    letter seed_letter
     europe eu
     uk britain england scotland wales
     fridge refrigerator

@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Iterable
 from itertools import pairwise
 
 from agent_worker.knowledge.index.query_filter import QueryTerm
 from agent_worker.knowledge.index.tenant_index import TenantIndex
-from agent_worker.knowledge.text.analysis import STEMMED, content_words, edit_distance, stem, synonyms, term, terms
+from agent_worker.knowledge.text.analysis import (
+    NO_SYNONYMS,
+    STEMMED,
+    Synonyms,
+    content_words,
+    edit_distance,
+    stem,
+    synonyms,
+    term,
+    terms,
+)
 
 SYNONYM = 0.5
 COMPOUND = 0.9
@@ -23,8 +34,9 @@ _HOW = re.compile(r"\bhow (?:long|often|soon|old|far|big|come|about)\b", re.IGNO
 _CAPITALISED = re.compile(r"(?<=[a-z0-9,;:(\"'“‘] )[(\"'“‘]?([A-ZÀ-Þ][^\W\d_]{2,})")
 
 
-def expand_query(index: TenantIndex, text: str) -> list[QueryTerm]:
-    """The question's distinct terms with alternatives and weights. Unknown words remain, without alternatives."""
+def expand_query(index: TenantIndex, text: str, own_synonyms: Synonyms = NO_SYNONYMS) -> list[QueryTerm]:
+    """The question's distinct terms with alternatives and weights. Unknown words remain, without alternatives.
+    ``own_synonyms``: the tenant's, in addition to those of general English."""
     query_terms = terms(_HOW.sub(" ", text))
     names = _names(text)
     compounds: dict[str, dict[str, None]] = {}
@@ -34,8 +46,10 @@ def expand_query(index: TenantIndex, text: str) -> list[QueryTerm]:
     surfaces = {folded: word for word, folded in content_words(text).items()}
     expanded: list[QueryTerm] = []
     unknown = 0
-    for text_term in dict.fromkeys(query_terms):
-        options = _options(index, text_term, compounds.get(text_term, {}), _foreign_stems(index, surfaces[text_term]))
+    for text_term, count in Counter(query_terms).items():
+        alike = {*synonyms().get(text_term, ()), *own_synonyms.get(text_term, ())}
+        foreign = _foreign_stems(index, surfaces[text_term])
+        options = _options(index, text_term, alike, compounds.get(text_term, {}), foreign)
         if index.document_frequency(text_term) == 0 and not text_term.isdigit() and unknown < _MAX_UNKNOWN:
             unknown += 1
             options = _with_spellings(index, text_term, options)
@@ -43,7 +57,7 @@ def expand_query(index: TenantIndex, text: str) -> list[QueryTerm]:
         weight = _weight(text_term, frequency, index.totals.documents)
         # A name that no document contains is most likely the subject of the question.
         weight *= NAME if not options and text_term in names else 1.0
-        expanded.append(QueryTerm(text_term, tuple(options), weight, surfaces[text_term]))
+        expanded.append(QueryTerm(text_term, tuple(options), weight, surfaces[text_term], count))
     return expanded
 
 
@@ -66,13 +80,15 @@ def _foreign_stems(index: TenantIndex, word: str) -> list[str]:
     return [stemmed for language in languages if index.document_frequency(stemmed := stem(word, language))]
 
 
-def _options(index: TenantIndex, text: str, compounds: Iterable[str], foreign: list[str]) -> list[tuple[str, float]]:
-    """``compounds``: the word joined with each of its neighbours."""
+def _options(
+    index: TenantIndex, text: str, alike: Iterable[str], compounds: Iterable[str], foreign: list[str]
+) -> list[tuple[str, float]]:
+    """``alike``: its synonyms; ``compounds``: the word joined with each of its neighbours."""
     options: dict[str, float] = {}
     if index.document_frequency(text):
         options[text] = 1.0
     options.update((other, 1.0) for other in foreign)
-    for other in synonyms().get(text, ()):
+    for other in sorted(alike):
         if " " not in other and index.document_frequency(other):
             options.setdefault(other, SYNONYM)
     for pair in compounds:

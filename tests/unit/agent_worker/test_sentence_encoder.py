@@ -6,10 +6,10 @@ import json
 import shutil
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -20,9 +20,9 @@ from agent_worker.knowledge.index.prepared_document import prepare
 from agent_worker.knowledge.index.query_filter import VisibilityFilter
 from agent_worker.knowledge.index.tenant_index import TenantIndex
 from agent_worker.knowledge.quality.suite import read_suite
-from agent_worker.knowledge.ranking import calibration
 from agent_worker.knowledge.ranking.confidence import confidence
 from agent_worker.knowledge.ranking.ranker import rank
+from agent_worker.knowledge.ranking.training_sets import index_documents
 from agent_worker.knowledge.vectors.cosine_similarity import cosines_of
 from agent_worker.knowledge.vectors.encoder import Encoder, Kind, light_encoder
 from agent_worker.knowledge.vectors.onnx_encoder import OnnxEncoder, open_folder
@@ -208,54 +208,12 @@ def test_sentences_go_with_their_document(tmp_path: Path) -> None:
     assert held.total.tolist() == TenantVectors.of(64, store.vectors_of_documents()).total.tolist()
 
 
-def test_questions_are_judged_without_their_own_answers(encoder: Encoder, tmp_path: Path) -> None:
-    """Cross-validation: another label of a question changes nothing of what is said about its own part."""
-    (tmp_path / "docs").mkdir()
-    things = ("heat pack", "ceramic pot", "glass tank", "peat moss", "leaf shears")
-    for thing in things:
-        text = f"# {thing}\n\nOne {thing} costs 4 euro.\n\nEvery {thing} may go back within a month."
-        (tmp_path / "docs" / f"{thing.replace(' ', '-')}.md").write_text(text)
-    held: list[dict[str, Any]] = [
-        {"id": f"{n} {thing}", "question": f"{asked} {thing}", "must_cite": [thing.replace(" ", "-")]}
-        for n, asked in enumerate(("what does it cost, the", "can I give back a"))
-        for thing in things
-    ]
-    absent: list[dict[str, Any]] = [
-        {"id": f"{n}", "question": f"who sang at the opera {n} years ago", "must_decline": True} for n in range(9)
-    ]
-    index = calibration.index_folder(tmp_path / "docs", tmp_path / "index", encoder)
-    rankings = calibration.rank_all(index, read_suite({"cases": [*held, *absent]}).cases, encoder)
-    judged = {each.asked.say: each.sure for each in calibration.cross_validate(rankings, "strong")}
-    assert min(judged[one["question"] or ""] for one in held) > max(judged[one["question"] or ""] for one in absent)
-    assert len({each.part for each in rankings}) > 2
-    flipped = [_flipped(each) if each.part == rankings[0].part else each for each in rankings]
-    again = {each.asked.say: each.sure for each in calibration.cross_validate(flipped, "strong")}
-    own = [each.asked.say for each in rankings if each.part == rankings[0].part]
-    assert [again[text] for text in own] == [judged[text] for text in own]
-    assert again != judged
-
-
-def _flipped(ranking: calibration.Ranking) -> calibration.Ranking:
-    """The same question under another label, kept in its part by the id that decides it."""
-    wrong = [] if ranking.asked.must_cite else ["heat-pack"]
-    return _StoredRanking(ranking.asked.model_copy(update={"must_cite": wrong}), ranking.ranked, ranking.part)
-
-
-@dataclass(frozen=True, slots=True)
-class _StoredRanking(calibration.Ranking):
-    kept: int = 0
-
-    @property
-    def part(self) -> int:
-        return self.kept
-
-
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_the_example_is_answered_well(encoder: Encoder, tmp_path: Path) -> None:
     """On the example's questions the right document comes first, and what is not there is declined."""
     questions = read_suite(yaml.safe_load((EXAMPLE / "questions.yaml").read_text(encoding="utf-8"))).cases
-    index = calibration.index_folder(EXAMPLE / "knowledge", tmp_path / "index", encoder)
+    index = index_documents(EXAMPLE / "knowledge", tmp_path / "index", encoder)
     ranked = [(asked, rank(index, asked.say, NOW, encoder)) for asked in questions]
     held = [(asked, of) for asked, of in ranked if asked.must_cite]
     absent = [of for asked, of in ranked if not asked.must_cite]

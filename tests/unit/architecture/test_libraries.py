@@ -54,7 +54,7 @@ PLACES: dict[str, tuple[str, ...]] = {
     "text_to_num": ("agent_worker/actions/parsing/numerals.py",),
     "regex": ("connectors/markup/*",),
     "yaml": (
-        "agent_worker/knowledge/ranking/calibration.py",
+        "agent_worker/knowledge/ranking/training_sets.py",
         "agent_worker/knowledge/text/front_matter.py",
         "gateway/commands/*",
         "gateway/config/*",
