@@ -10,10 +10,11 @@ import structlog
 
 from agent_worker.handoff.handback import HINT
 from agent_worker.handoff.promises import add_promises, quote_promise
-from agent_worker.knowledge.text.query_splitting import is_question, with_context
+from agent_worker.knowledge.text.query_splitting import is_question
 from agent_worker.models.local.small_talk import asks_for_person
 from agent_worker.models.registry import Models, select_model
 from agent_worker.nlu.classification import topics_in
+from agent_worker.reading.follow_ups import contextual_query
 from agent_worker.settings import TenantRules
 from agent_worker.turn.answered_watermark import AnsweredWatermark
 from agent_worker.voice import translate_voice
@@ -84,7 +85,7 @@ class DraftWriter:
         assurance: AssuranceLookup,
     ) -> Question:
         origin, handoff = conversation.origin, conversation.facts.handoff
-        query = with_context(text, history)
+        query = contextual_query(text, history)
         search_result = await self._knowledge.search(
             origin.tenant,
             f"{query}\n{request.hint}".strip(),

@@ -1,17 +1,34 @@
-"""The questions of one turn, and the passages found for each of them."""
+"""The questions of one turn, and the passages found for each of them.
+
+A follow-up is searched for with and without its context, and the surer reading is kept: one more search at most.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 
-from agent_worker.knowledge.text.query_splitting import MAX_QUESTIONS, SplitQuestion, split_questions, with_context
+from agent_worker.knowledge.text.query_splitting import MAX_QUESTIONS, SplitQuestion, split_questions
 from agent_worker.models.local.small_talk import asks_for_person, classify_small_talk
+from agent_worker.reading.follow_ups import FollowUp, find_dependence, read_follow_up, share_of_own_terms
 from schemas.messages import TranscriptMessage
 from schemas.ports import Passage, QuestionPart, SearchResult
 
 MAX_PASSAGES = 24
 """Passages kept from several searches together."""
+_OWN_WEIGHT = {"ellipsis": 0.2, "reference": 0.3, "loose": 0.3, "none": 0.3}
+"""Weight of the search for the follow-up's own words, against the search in context; in the logarithm of the score."""
+_UNSEEN_SCORE = 0.05
+"""Score of a passage in the search that did not find it."""
+_LEAST_SCORE = 0.001
+_UNCOVERED = 0.6
+"""Share of its score that a passage keeps which contains none of the follow-up's own words."""
+_REPEATED = 0.5
+"""Share of the confidence that remains when the best passage contains none of them: it probably answers the question
+before once more."""
+_MIN_COVERED = 0.5
+"""Share of the own words that the best passage must contain for a question that could stand alone."""
 Search = Callable[[str, str], Awaitable[SearchResult]]
 """Searches a tenant's documents: called with the contact's own words, and with the same in their context."""
 
@@ -24,6 +41,14 @@ class Query:
     text: str
     questions: Sequence[SplitQuestion] = ()
     excess: Sequence[SplitQuestion] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One way to understand a question: its ``text``, with what it leaves out, and what was found for it."""
+
+    text: str
+    search_result: SearchResult
 
 
 def build_query(texts: Sequence[str], is_request: Callable[[str], bool] = lambda _: False) -> Query:
@@ -39,27 +64,92 @@ def build_query(texts: Sequence[str], is_request: Callable[[str], bool] = lambda
 
 async def search_query(
     query: Query, history: Sequence[TranscriptMessage], search: Search, context: str = ""
-) -> SearchResult:
-    """Search for the messages as a whole. ``context``: see ``with_context``."""
-    return await search(query.text, with_context(query.text, history, context))
+) -> Reading:
+    """Search for the messages as a whole. ``context``: what they refer to, if not to the conversation."""
+    if query.questions:
+        return Reading(query.text, await search(query.text, query.text))
+    return await _read(read_follow_up(query.text, history, context), search)
 
 
-async def search_parts(query: Query, search: Search) -> list[QuestionPart]:
+async def search_parts(
+    query: Query, history: Sequence[TranscriptMessage], search: Search, context: str = ""
+) -> list[QuestionPart]:
     """Search for each of several questions by itself, because one passage seldom answers two, or together with the
-    question that it refers to."""
+    question that it refers to: the one before it in the messages, for the first one that of the conversation."""
     parts: list[QuestionPart] = []
     for question in query.questions:
-        parts.append(await _search_part(question, parts[-1].text if parts else "", search))
+        if parts:
+            follow_up = FollowUp(question.words, parts[-1].text, find_dependence(question.words))
+        else:
+            follow_up = read_follow_up(question.words, history, context)
+        reading = await _read_part(question, follow_up, search)
+        parts.append(QuestionPart(reading.text, reading.search_result, question.words, question.is_question))
     return parts
 
 
-async def _search_part(question: SplitQuestion, previous: str, search: Search) -> QuestionPart:
-    if not (previous and question.is_follow_up):
-        found = await search(question.text, question.text)
-        if found.answerable or not previous or not question.is_brief:
-            return QuestionPart(question.text, found, question.words, question.is_question)
-    text = f"{previous}\n{question.words}"
-    return QuestionPart(text, await search(text, text), question.words, question.is_question)
+async def _read_part(question: SplitQuestion, follow_up: FollowUp, search: Search) -> Reading:
+    if follow_up.dependence != "none" or question.text == question.words:
+        return await _read(follow_up, search)
+    alone = Reading(question.words, await search(question.words, question.words))
+    told = Reading(question.text, await search(question.text, question.text))
+    return max(told, alone, key=lambda one: one.search_result.confidence)
+
+
+async def _read(follow_up: FollowUp, search: Search) -> Reading:
+    """The surer of the readings with and without context."""
+    words = follow_up.words
+    alone = await search(words, words)
+    if not follow_up.context or (follow_up.dependence == "none" and alone.answerable):
+        return Reading(words, alone)
+    joint = _join(follow_up, alone, await search(words, follow_up.query))
+    return Reading(words, alone) if _is_surer_alone(follow_up, alone, joint) else Reading(follow_up.text, joint)
+
+
+def _is_surer_alone(follow_up: FollowUp, alone: SearchResult, joint: SearchResult) -> bool:
+    if follow_up.dependence == "reference":
+        return False
+    if follow_up.dependence != "ellipsis":
+        is_about = bool(joint.passages) and share_of_own_terms(follow_up.words, joint.passages[0]) >= _MIN_COVERED
+        if not joint.answerable or not is_about:
+            return True
+    return alone.answerable and alone.confidence >= joint.confidence
+
+
+def _join(follow_up: FollowUp, alone: SearchResult, contextual: SearchResult) -> SearchResult:
+    """What was found in context, ordered also by what was found for the own words and contains them."""
+    own, others = _scores(alone), _scores(contextual)
+    passages = {_key(passage): passage for passage in [*contextual.passages, *alone.passages]}
+    if not passages:
+        return contextual
+    weight = _OWN_WEIGHT[follow_up.dependence]
+    covered = {key: share_of_own_terms(follow_up.words, passage) for key, passage in passages.items()}
+    scores = {
+        key: math.exp(
+            weight * math.log(max(own.get(key, _UNSEEN_SCORE), _LEAST_SCORE))
+            + (1 - weight) * math.log(max(others.get(key, _UNSEEN_SCORE), _LEAST_SCORE))
+        )
+        * (_UNCOVERED + (1 - _UNCOVERED) * covered[key])
+        for key in passages
+    }
+    ranked = sorted(passages, key=lambda key: -scores[key])
+    best = scores[ranked[0]]
+    is_covered = covered[ranked[0]] > 0
+    return replace(
+        contextual,
+        passages=[replace(passages[key], score=round(scores[key] / best, 4)) for key in ranked],
+        answerable=contextual.answerable and is_covered,
+        confidence=round(contextual.confidence * (1.0 if is_covered else _REPEATED), 4),
+        vector=alone.vector,
+        stale=alone.stale or contextual.stale,
+    )
+
+
+def _scores(result: SearchResult) -> dict[tuple[str, str, str], float]:
+    return {_key(passage): passage.score for passage in result.passages}
+
+
+def _key(passage: Passage) -> tuple[str, str, str]:
+    return passage.document, passage.heading, passage.text
 
 
 def merge_results(results: Sequence[SearchResult]) -> SearchResult:
@@ -69,7 +159,7 @@ def merge_results(results: Sequence[SearchResult]) -> SearchResult:
     for rank in range(max(len(result.passages) for result in results)):
         for result in results:
             for passage in result.passages[rank : rank + 1]:
-                passages.setdefault((passage.document, passage.heading, passage.text), passage)
+                passages.setdefault(_key(passage), passage)
     return replace(
         first,
         passages=list(passages.values())[:MAX_PASSAGES],

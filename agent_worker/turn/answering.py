@@ -46,11 +46,13 @@ DANGER_ROUTE = Route("person", (), (IN_DANGER,))
 
 @dataclass(frozen=True, slots=True)
 class Retrieval:
-    """The passages for a query, and for each of its questions. ``is_danger``: the contact seems to report a danger to
-    life; then the single questions were not looked up."""
+    """The passages for a query, and for each of its questions. ``resolved``: the query's text with what a follow-up
+    leaves out. ``is_danger``: the contact seems to report a danger to life; then the single questions were not looked
+    up."""
 
     search_result: SearchResult
     parts: Sequence[QuestionPart] = ()
+    resolved: str = ""
     is_danger: bool = False
 
 
@@ -118,13 +120,13 @@ class Answering:
 
     async def retrieve(self, turn: TurnInput, query: Query) -> Retrieval:
         search = partial(self._search, turn)
-        search_result = await search_query(query, turn.history, search, turn.intake.context)
-        if await self._danger.is_danger(turn.conversation.origin.tenant, search_result):
-            return Retrieval(search_result, is_danger=True)
-        parts = await search_parts(query, search)
-        return Retrieval(
-            merge_results([search_result, *(part.search_result for part in parts)]) if parts else search_result, parts
-        )
+        whole = await search_query(query, turn.history, search, turn.intake.context)
+        if await self._danger.is_danger(turn.conversation.origin.tenant, whole.search_result):
+            return Retrieval(whole.search_result, is_danger=True)
+        parts = await search_parts(query, turn.history, search, turn.intake.context)
+        if not parts:
+            return Retrieval(whole.search_result, resolved=whole.text)
+        return Retrieval(merge_results([whole.search_result, *(part.search_result for part in parts)]), parts)
 
     async def _search(self, turn: TurnInput, question: str, text: str) -> SearchResult:
         """Search the documents and the promises. ``question``: the contact's own words; ``text``: the same with their
@@ -287,6 +289,7 @@ def _build_question(
         filling=_find_filling(turn, actions),
         parts=() if retrieval is None else retrieval.parts,
         excess_questions=[one.words for one in excess if one.is_question],
+        resolved="" if retrieval is None else retrieval.resolved,
     )
 
 

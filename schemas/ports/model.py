@@ -87,6 +87,7 @@ class Question:
     unsupported kind (see ``schemas.content``). ``references``: what the messages quote, share or came from, in words:
     data, like the text; ``context``: the part of it that a short question refers to. ``offers``: actions that the model
     may ask for; ``filling``: the action whose parameters were being asked for; ``contact``: whose budget is spent.
+    ``resolved``: the text with what a follow-up leaves out, as it was searched for; empty: the text.
 
     Treat it as immutable. It is not declared frozen because that makes creating one slower."""
 
@@ -105,6 +106,7 @@ class Question:
     filling: Filling | None = None
     parts: Sequence[QuestionPart] = ()
     excess_questions: Sequence[str] = ()
+    resolved: str = ""
 
 
 @dataclass(slots=True)

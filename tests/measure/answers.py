@@ -4,7 +4,8 @@ python -m tests.measure.answers [TRADE...] [--encoder strong|light|words] [--par
 
 Each trade has a folder in ``tests/answers``: documents, ``tuning.yaml`` with 80 customers, on whom anything may be
 tuned, and ``unseen.yaml`` with 40, of whom only figures are printed (``--show`` leaves them out). The plant store's
-documents are the example's. Answers come from the ``local`` model, without actions.
+documents are the example's. Answers come from the ``local`` model, without actions. ``reworded right``: of the
+follow-ups, each asked alone in words that need no conversation; follow-ups can hardly do better.
 """
 
 from __future__ import annotations
@@ -70,10 +71,16 @@ def index_documents(folder: Path, directory: Path, encoder: Encoder | None) -> T
 
 @dataclass(frozen=True, slots=True)
 class TradeResult:
-    """``seconds``: CPU time of one graded message, without indexing."""
+    """``seconds``: CPU time of one graded message, without indexing. ``reworded``: the replies to the follow-ups, each
+    asked alone in words that need no conversation."""
 
     report: QualityReport
     seconds: float
+    reworded: Sequence[Outcome] = ()
+
+    def figures(self) -> dict[str, float | None]:
+        right = [each.grade == "right" for each in self.reworded]
+        return {**self.report.figures(), "reworded_right": sum(right) / len(right) if right else None}
 
 
 async def measure(trade: str, part: str, encoder: Encoder | None, folder: Path) -> TradeResult:
@@ -87,7 +94,10 @@ async def measure(trade: str, part: str, encoder: Encoder | None, folder: Path) 
     runner = SuiteRunner(search, LocalModel(WorkerSettings({})), trade, DEFAULT_VOICE)
     began = time.process_time()
     report = await runner.run(suite)
-    return TradeResult(report, (time.process_time() - began) / len(report.outcomes))
+    seconds = (time.process_time() - began) / len(report.outcomes)
+    reworded = [one for case in suite.cases for one in case.reword_follow_ups()]
+    outcomes = (await runner.run(suite.model_copy(update={"cases": reworded}))).outcomes if reworded else ()
+    return TradeResult(report, seconds, outcomes)
 
 
 def join_results(name: str, measured: Sequence[TradeResult]) -> TradeResult:
@@ -96,15 +106,16 @@ def join_results(name: str, measured: Sequence[TradeResult]) -> TradeResult:
     separations = [each.report.separation for each in measured if each.report.separation is not None]
     mean = sum(separations) / len(separations) if separations else None
     seconds = sum(each.seconds * len(each.report.outcomes) for each in measured) / len(outcomes)
-    return TradeResult(QualityReport(name, measured[0].report.encoder, outcomes, mean), seconds)
+    reworded = [outcome for each in measured for outcome in each.reworded]
+    return TradeResult(QualityReport(name, measured[0].report.encoder, outcomes, mean), seconds, reworded)
 
 
 def print_table(measured: Sequence[TradeResult]) -> None:
-    names = list(measured[0].report.figures())
+    names = list(measured[0].figures())
     width = max(len(each.report.name) for each in measured)
     print(f"{'':{width}}  replies  " + "  ".join(name.replace("_", " ")[:14].rjust(14) for name in names) + "   ms CPU")
     for each in measured:
-        figures = each.report.figures()
+        figures = each.figures()
         cells = ["–" if (value := figures[name]) is None else f"{value:.3f}" for name in names]
         print(
             f"{each.report.name:{width}}  {len(each.report.outcomes):7}  "
@@ -141,7 +152,7 @@ async def main() -> None:
     print(f"encoder {encoder.name if encoder else 'none: words alone'}")
     print_table(all_measured)
     if given.json:
-        given.json.write_text(json.dumps({each.report.name: each.report.figures() for each in all_measured}, indent=2))
+        given.json.write_text(json.dumps({each.report.name: each.figures() for each in all_measured}, indent=2))
 
 
 if __name__ == "__main__":

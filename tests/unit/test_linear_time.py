@@ -22,12 +22,14 @@ from agent_worker.grounding.gate import Gate
 from agent_worker.knowledge.text.query_splitting import split_questions
 from agent_worker.models.local.extraction import select_quotes
 from agent_worker.nlu.corrections import apply_corrections
+from agent_worker.reading.follow_ups import read_follow_up
 from agent_worker.router.phrase_search import anger_score, find_phrase
 from agent_worker.sources.website.links import read_instructions
 from connectors.inbound.envelopes import mask_event
 from connectors.inbound.long_texts import cut_long_text
 from gateway.training_export.examples import Anonymizer
 from schemas import topics
+from schemas.messages import Author, TranscriptMessage
 from schemas.ports import ActionOffer, ActionResult, ChannelEvent, Passage
 from schemas.privacy.cards import mask_cards
 from schemas.privacy.harmless_numbers import compile_own_numbers
@@ -100,6 +102,11 @@ OFFER = ActionOffer(
 PASSAGE = Passage("shop", "a", 1, "Shipping", "Winter", "", "We ship in winter, with a heat pack for 2.50 euro.", 1.0)
 
 
+def _contact_line(text: str) -> TranscriptMessage:
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    return TranscriptMessage(seq=1, id="1", author=Author(kind="contact"), text=text, created_at=now)
+
+
 def _event(text: str) -> ChannelEvent:
     return ChannelEvent(topics.MESSAGE_RECEIVED, "place", "1", {"text": text, "name": text[:100]}, [])
 
@@ -123,6 +130,7 @@ MORE: dict[str, Callable[[str], object]] = {
         [f"Do you ship to {text}?", "no wait, to Norway", "Norway, not Austria"]
     ),
     "several questions": lambda text: split_questions([text, text]),
+    "a follow-up": lambda text: read_follow_up(text[:500], [_contact_line(text)]).query,
 }
 
 

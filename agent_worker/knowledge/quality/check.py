@@ -81,10 +81,9 @@ class SuiteRunner:
     async def _answer(self, text: str, history: Sequence[TranscriptMessage]) -> tuple[AnswerDraft, float, str]:
         locale = detect_language(text, self._voice.locale)
         query, search = build_query([text]), partial(self._search, locale)
-        found = await search_query(query, history, search)
-        parts = await search_parts(query, search)
-        if parts:
-            found = merge_results([found, *(part.search_result for part in parts)])
+        whole = await search_query(query, history, search)
+        parts = await search_parts(query, history, search)
+        found = merge_results([whole.search_result, *(part.search_result for part in parts)])
         question = Question(
             tenant=self._tenant,
             text=query.text,
@@ -93,6 +92,7 @@ class SuiteRunner:
             locale=locale,
             parts=parts,
             excess_questions=[one.words for one in query.excess if one.is_question],
+            resolved="" if parts else whole.text,
         )
         return await self._model.answer(question, _discard), found.confidence, locale
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from agent_worker.knowledge.quality.suite import Message, Part, Piece, Rules
+from agent_worker.knowledge.text.analysis import terms
 from schemas.messages import Citation
 
 Grade = Literal[
@@ -29,6 +30,7 @@ HELPFUL: frozenset[Grade] = frozenset({"right", "offered"})
 
 ReplyKind = Literal["answer", "suggestion", "question", "decline", "handoff"]
 _OPENING = re.compile(r"\W*(yes|no)\b", re.IGNORECASE)
+_QUOTED = re.compile("“([^”]*)”")
 _SPACE = re.compile(r"\s+")
 _PLAIN = str.maketrans({"’": "'", "‘": "'", "“": '"', "”": '"', "–": "-", "—": "-", "−": "-", "‑": "-", "\u00ad": ""})
 _MARKUP = re.compile(r"\*\*|__|`|\[\d+\]")
@@ -81,7 +83,10 @@ def grade_parts(message: Message, reply: ObservedReply) -> list[PartGrade]:
 
 
 def _grade_part(part: Part, reply: ObservedReply) -> PartGrade:
-    if normalize(part.about) in normalize(reply.unanswered):
+    is_answered = part.is_answerable and _grade(part, reply) == "right"
+    if normalize(part.about) in normalize(reply.unanswered) or (
+        not is_answered and _names(reply.unanswered, part.about)
+    ):
         return PartGrade(part, "rightly_declined" if not part.is_answerable else "wrongly_declined", True)
     if not part.is_answerable and reply.kind == "answer":
         # The other questions were answered; nothing was said about this one, neither true nor false.
@@ -89,6 +94,13 @@ def _grade_part(part: Part, reply: ObservedReply) -> PartGrade:
         return PartGrade(part, "misleading" if is_misled else "incomplete", False)
     grade = _grade(part, reply)
     return PartGrade(part, grade, grade in ("right", "offered", "rightly_declined"))
+
+
+def _names(unanswered: str, about: str) -> bool:
+    """True if one of the quoted questions has half of the words, in any form: "eating afterwards" for “can she eat
+    after it”."""
+    wanted = set(terms(about))
+    return any(2 * len(wanted & set(terms(one))) >= len(wanted) > 0 for one in _QUOTED.findall(unanswered))
 
 
 def _grade(rules: Rules, reply: ObservedReply) -> Grade:

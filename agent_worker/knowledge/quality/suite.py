@@ -74,9 +74,11 @@ class Part(Rules):
 
 
 class Message(Rules):
-    """One of the customer's messages. Without rules its reply is not graded."""
+    """One of the customer's messages. Without rules its reply is not graded. ``reworded``: a follow-up in words that
+    can be understood alone, which shows what the documents give without the conversation."""
 
     say: str = Field(min_length=1)
+    reworded: str = ""
     parts: list[Part] = []
 
     @property
@@ -106,6 +108,14 @@ class Case(Message):
     @property
     def messages(self) -> list[Message]:
         return self.turns or [self]
+
+    def reword_follow_ups(self) -> list[Case]:
+        """Each follow-up that has an answer as a customer of its own."""
+        return [
+            Case(id=self.id, turns=[turn.model_copy(update={"say": turn.reworded or turn.say})])
+            for turn in self.turns[1:]
+            if turn.is_graded and (turn.parts or turn.is_answerable)
+        ]
 
 
 class Suite(BaseModel):

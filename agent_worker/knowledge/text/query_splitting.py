@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from agent_worker.knowledge.text.analysis import term, terms
-from schemas.messages import TranscriptMessage
+from agent_worker.knowledge.text.question_clauses import asks_something, split_clauses
 
 MAX_QUERIES = 3
 """Queries made from one text."""
-_BRIEF_TERMS = 2
-"""Terms of a question that says little by itself."""
+_MAX_CLAUSE_TEXT = 4_000
+"""Characters of a message whose sentences are split into their questions."""
 MAX_QUESTIONS = 8
 """Questions that one turn answers. It names the remaining ones."""
 # Contacts write without capitals, so any full stop ends a sentence.
 _SENTENCE = re.compile(r"(?<=[.!?])\s+|\n+")
+_ABBREVIATED = r"(?<!\b[DdMmSs][rst]\.)(?<!\bMrs\.)(?<!\bNo\.)(?<!\b[ei]\.[geGE]\.)"
 # The same for scripts without a space after the full stop.
-_ANY_SENTENCE = re.compile(r"(?<=[.!?؟])\s+|(?<=[。！？])\s*|\n+")
+_ANY_SENTENCE = re.compile(rf"(?<=[.!?؟]){_ABBREVIATED}\s+|(?<=[。！？])\s*|\n+")
 _ASKS = re.compile(
     r"^\W*(?:and |so |but |or )?(?:how|what|whats|when|where|which|who|why|can|could|should|shall|do|does|did|is|are|"
     r"will|would|may|must|am|any)\b",
@@ -30,8 +31,8 @@ _CLAUSE = re.compile(r"(?<=[.!?,;:])\s+|(?<!\s)\s+[–—-]\s+|\n+")
 _COURTESY_TERMS = frozenset(
     map(term, ["advance", "excuse", "mean", "meant", "pardon", "question", "quick", "sorry", "team"])
 )
-_FOLLOW_UP = re.compile(r"^\s*(?:and|but|or|so|what about|how about|what if|even|also|then)\b", re.IGNORECASE)
-_REFERS = re.compile(r"\b(?:it|that|this|they|them|those|these|there|one)\b", re.IGNORECASE)
+_ITEM = re.compile(r"(?:^|(?<=\s))\(?(\d{1,2})[.)]\s{1,3}(?=\S)|^[ \t]{0,8}[-*•–][ \t]{1,3}(?=\S)", re.MULTILINE)
+"""The mark of a list's item: a number, also in the middle of a line, or a bullet."""
 
 
 def strip_courtesies(text: str) -> str:
@@ -59,30 +60,22 @@ def questions(text: str) -> list[str]:
 
 def is_question(sentence: str) -> bool:
     """Return whether it reads as a question, with or without a question mark."""
-    return any(mark in sentence for mark in "?？؟") or bool(_ASKS.match(sentence))
+    return any(mark in sentence for mark in "?？؟") or begins_as_question(sentence)
+
+
+def begins_as_question(sentence: str) -> bool:
+    """Return whether it begins with a question word or a verb before its subject."""
+    return bool(_ASKS.match(sentence))
 
 
 @dataclass(frozen=True, slots=True)
 class SplitQuestion:
-    """One thing that the waiting messages ask for: ``words`` ask it, and ``text`` adds what was said before it in the
-    message. ``is_question`` False: a statement that may ask for something."""
+    """One thing that the waiting messages ask for: ``words`` ask it, and ``text`` adds what the message said before it
+    or remarked on it. ``is_question`` False: a statement that may ask for something."""
 
     words: str
     text: str
     is_question: bool
-
-    @property
-    def is_follow_up(self) -> bool:
-        """Return whether it can only be understood with the question before it."""
-        own_terms = set(terms(self.text))
-        if len(own_terms) < 2 and _FOLLOW_UP.match(self.words):
-            return True
-        return not own_terms or (bool(_REFERS.search(self.words)) and len(own_terms) <= 4)
-
-    @property
-    def is_brief(self) -> bool:
-        """Return whether it is a question that may lack a word of the previous one: "pots back?"."""
-        return self.is_question and len(set(terms(self.text))) <= _BRIEF_TERMS
 
 
 def sentences_of(text: str) -> list[str]:
@@ -94,36 +87,47 @@ def split_questions(messages: Sequence[str], is_wish: Callable[[str], bool] = la
     is only polite. ``is_wish``: whether a sentence asks for something other than an answer."""
     parts: list[SplitQuestion] = []
     for message in messages:
-        statements: list[str] = []
-        for sentence in sentences_of(message):
-            if is_wish(sentence):
-                parts += [SplitQuestion(" ".join(statements), " ".join(statements), False)] if statements else []
-                parts.append(SplitQuestion(sentence, sentence, is_question(sentence)))
-                statements = []
-            elif is_question(sentence) and (terms(sentence) or statements or parts):
-                parts.append(SplitQuestion(sentence, " ".join([*statements, sentence]), True))
-                statements = []
-            elif not set(terms(sentence)) <= _COURTESY_TERMS:
-                statements.append(sentence)
-        if statements:
-            parts.append(SplitQuestion(" ".join(statements), " ".join(statements), False))
+        lead, *items = _list_items(message)
+        parts += _split_message(lead, is_wish, has_parts=bool(parts))
+        for item in items:
+            asked = _split_message(item, is_wish, has_parts=bool(parts))
+            # An item without a question names its subject: "1. opening hours 2. parking".
+            parts += [replace(one, is_question=True) for one in asked]
     return parts
 
 
-def with_context(text: str, history: Sequence[TranscriptMessage], about: str = "") -> str:
-    """A follow-up that cannot stand alone is prefixed with what it is ``about`` (quoted words, or the title of the
-    advertisement or product it came from), else with the contact's previous message."""
-    if not _is_dependent(text) or not (history or about):
-        return text
-    if about:
-        return f"{about}\n{text}"
-    for line in reversed(history):
-        if line.author.kind == "contact" and terms(line.text):
-            return f"{line.text}\n{text}" if terms(text) else text
-    return text
+def _list_items(message: str) -> list[str]:
+    """The text before a list, and the list's items; only the message when it holds no list."""
+    marks = list(_ITEM.finditer(message))
+    numbers = [int(mark[1]) for mark in marks if mark[1]]
+    if len(marks) < 2 or numbers != list(range(1, len(numbers) + 1)):
+        return [message]
+    bounds = [*(mark.start() for mark in marks), len(message)]
+    return [message[: bounds[0]], *(message[mark.end() : end] for mark, end in zip(marks, bounds[1:], strict=True))]
 
 
-def _is_dependent(text: str) -> bool:
-    if len(text.split()) <= 2 or _FOLLOW_UP.match(text):
-        return True
-    return bool(_REFERS.search(text)) and len(set(terms(text))) <= 4
+def _split_message(message: str, is_wish: Callable[[str], bool], *, has_parts: bool) -> list[SplitQuestion]:
+    parts: list[SplitQuestion] = []
+    statements: list[str] = []
+    takes_remarks, has_clauses = False, len(message) <= _MAX_CLAUSE_TEXT
+    for sentence in sentences_of(message):
+        if is_wish(sentence):
+            parts += [SplitQuestion(" ".join(statements), " ".join(statements), False)] if statements else []
+            parts.append(SplitQuestion(sentence, sentence, is_question(sentence)))
+            statements, takes_remarks = [], False
+            continue
+        clauses = split_clauses(sentence) if has_clauses else [sentence]
+        asks = len(clauses) > 1 or is_question(sentence) or (has_clauses and asks_something(sentence))
+        if asks and (terms(sentence) or statements or parts or has_parts):
+            parts.append(SplitQuestion(clauses[0], " ".join([*statements, clauses[0]]), True))
+            parts += [SplitQuestion(clause, clause, True) for clause in clauses[1:]]
+            statements, takes_remarks = [], True
+        elif set(terms(sentence)) <= _COURTESY_TERMS:
+            continue
+        elif takes_remarks:
+            parts[-1] = replace(parts[-1], text=f"{parts[-1].text} {sentence}")
+        else:
+            statements.append(sentence)
+    if statements:
+        parts.append(SplitQuestion(" ".join(statements), " ".join(statements), False))
+    return parts

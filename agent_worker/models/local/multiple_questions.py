@@ -9,14 +9,16 @@ from dataclasses import dataclass, field, replace
 from agent_worker.actions.slot_filling.action_matching import match_action, names_anything
 from agent_worker.handoff.reply_templates import person_choice
 from agent_worker.knowledge.text.analysis import synonyms, terms
-from agent_worker.knowledge.text.query_splitting import with_context
 from agent_worker.models.local.extraction import Quote, repeats, select_quotes
+from agent_worker.reading.question_form import fits_form, read_form, wants_figure
 from agent_worker.voice import Voice
 from schemas.messages import Citation
 from schemas.ports import AnswerDraft, Question, QuestionPart
 
 MIN_TITLED_ANSWERS = 3
 """From this many questions on each answer gets a title."""
+_MIN_SHARE_OF_REPEATED = 0.5
+"""Share of a question's own words in an answer that was given to another question already."""
 _MAX_QUESTION_LENGTH = 70
 _MAX_READ = 400
 """Characters of a question that are considered for quoting."""
@@ -46,19 +48,23 @@ class QuotedAnswers:
 
 
 def quote_answers(parts: Sequence[QuestionPart]) -> QuotedAnswers:
-    """Nothing is said twice: a question whose answer was already quoted is added to that answer."""
+    """Nothing is said twice: a question whose answer was already quoted is added to that answer, if that contains most
+    of the words that only this question has."""
     result = QuotedAnswers()
-    for part in parts:
+    for part, own in zip(parts, _own_terms(parts), strict=True):
         found = select_quotes(part.text, part.search_result.passages) if part.search_result.answerable else []
         words = [part.words or part.text] if part.is_question else []
-        if not found or not _is_about(part, found):
+        share = _share_of(own, found)
+        if not found or not (share or _gives_figure(part, found)):
             result.missing += words
             continue
         previous = result.citations
         if new := [one for one in found if not any(repeats(one, each) for each in previous)]:
             result.answers.append(QuestionAnswer(new, words))
-        else:
+        elif share >= _MIN_SHARE_OF_REPEATED or not words:
             _existing_answer(result, found).questions += words
+        else:
+            result.missing += words
     return result
 
 
@@ -69,17 +75,32 @@ def _existing_answer(result: QuotedAnswers, found: Sequence[Quote]) -> QuestionA
 
 def answer_as_one(question: Question) -> list[QuestionAnswer]:
     """One answer to the whole text; empty when no passage contains it."""
-    found = select_quotes(with_context(question.text, (), question.context), question.search_result.passages)
+    found = select_quotes(question.resolved or question.text, question.search_result.passages)
     return [QuestionAnswer(found, [])] if found else []
 
 
-def _is_about(part: QuestionPart, found: Sequence[Quote]) -> bool:
-    """Return whether quotes that were found with the help of an earlier question are about this one."""
-    if part.text == part.words or not part.words or part.text.endswith(f" {part.words}"):
-        return True
-    own = set(terms(part.words)) - set(terms(part.text.removesuffix(part.words)))
+def _own_terms(parts: Sequence[QuestionPart]) -> list[set[str]]:
+    """For each question, the words that no other one has, and that were not said before it; all of its words if there
+    are none."""
+    bags = [set(terms(part.words or part.text)) for part in parts]
+    before = [set(terms(part.text.removesuffix(part.words))) if "\n" in part.text else set() for part in parts]
+    found: list[set[str]] = []
+    for n, bag in enumerate(bags):
+        others = before[n].union(*(other for m, other in enumerate(bags) if m != n))
+        found.append((bag - others) or (set() if before[n] else bag))
+    return found
+
+
+def _share_of(own: set[str], found: Sequence[Quote]) -> float:
+    """The share of a question's own words that the quotes or their headings contain; 1 where it has none."""
     said = " ".join(f"{one.passage.title} {one.passage.heading} {one.unit.lead} {one.unit.text}" for one in found)
-    return not own or bool(own & _terms_and_synonyms(said))
+    return len(own & _terms_and_synonyms(said)) / len(own) if own else 1.0
+
+
+def _gives_figure(part: QuestionPart, found: Sequence[Quote]) -> bool:
+    """True if the question wants a price, a time or the like, and the quotes have one."""
+    form = read_form(part.words or part.text)
+    return wants_figure(form) and fits_form(form, " ".join(one.unit.text for one in found))
 
 
 def _terms_and_synonyms(text: str) -> set[str]:

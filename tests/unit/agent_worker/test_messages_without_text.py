@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from agent_worker.handoff.summary import summarize
-from agent_worker.knowledge.text.query_splitting import with_context
 from agent_worker.models.prompt import build_prompt
+from agent_worker.reading.follow_ups import read_follow_up
 from agent_worker.voice import Voice
 from schemas.envelope import Envelope
 from schemas.messages import InboundMessage
@@ -103,9 +103,10 @@ def message_with_fields(world: WorkerEnvironment, name: str, fields: dict[str, A
 
 
 def test_a_short_question_is_looked_up_with_what_it_is_about() -> None:
-    assert with_context("is this available?", [], "Nepenthes ventricosa") == "Nepenthes ventricosa\nis this available?"
+    short = read_follow_up("is this available?", [], "Nepenthes ventricosa")
+    assert (short.dependence, short.query) == ("reference", "is this available nepenthes ventricosa")
     alone = "Do you ship carnivorous plants to Norway by express?"
-    assert with_context(alone, [], "Nepenthes ventricosa") == alone
+    assert read_follow_up(alone, [], "Nepenthes ventricosa").dependence == "none"
 
 
 async def test_a_question_below_an_advertisement_is_answered_about_what_that_shows(world: WorkerEnvironment) -> None:

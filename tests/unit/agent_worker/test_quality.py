@@ -94,6 +94,23 @@ def test_several_questions_are_graded_one_by_one() -> None:
 
 
 @pytest.mark.parametrize(
+    ("about", "named"), [("seats while waiting", True), ("saturday hours", False), ("is it", False), ("waiting", True)]
+)
+def test_a_part_is_named_in_any_form_of_half_of_its_words(about: str, named: bool) -> None:
+    case = _case(parts=[{"about": about, "must_contain": ["9 am"]}])
+    reply = _reply("Hello [1]. Nothing about “can we wait inside?”.", unanswered="about “can we wait inside?”.")
+    assert [each.is_named for each in grade_parts(case, reply)] == [named]
+
+
+def test_follow_ups_are_reworded_as_messages_of_their_own() -> None:
+    first, bare = {"say": "Is it open?", "must_contain": ["9 am"]}, {"say": "thanks"}
+    follow = {"say": "and on Sunday?", "reworded": "Is it open on Sunday?", "must_contain": ["10 am"]}
+    refused = {"say": "and the moon?", "must_decline": True}
+    case = read_suite({"cases": [{"id": "a", "turns": [first, follow, refused, bare, first]}]}).cases[0]
+    assert [one.messages[0].say for one in case.reword_follow_ups()] == ["Is it open on Sunday?", "Is it open?"]
+
+
+@pytest.mark.parametrize(
     ("raw", "problem"),
     [
         (None, "the suite"),

@@ -105,6 +105,27 @@ def test_a_question_that_needs_an_earlier_one_is_missing_when_the_quotes_are_abo
     assert quote_answers([first, third]).missing == []
 
 
+def test_a_question_is_missing_when_the_quotes_have_none_of_the_words_that_only_it_has() -> None:
+    found = SearchResult([passage("We ship pots to Austria by parcel.")], True, 0.9)
+    asked = ["Do you ship pots to Austria?", "Do you ship parrots?", "When do you ship to Austria?"]
+    assert quote_answers([QuestionPart(one, found, one) for one in asked]).missing == asked[1:2]
+
+
+def test_a_figure_answers_a_question_for_it_in_other_words() -> None:
+    found = SearchResult([passage("The tray: €149 with delivery.")], True, 0.9)
+    asked = "What would I pay?"
+    assert quote_answers([QuestionPart(asked, found, asked)]).missing == []
+
+
+def test_an_answer_is_given_to_a_second_question_only_if_it_has_most_of_its_words() -> None:
+    found = SearchResult([passage("Orchid seeds keep for two years.")], True, 0.9)
+    asked = ["How long do orchid seeds keep?", "Does a boat float within two years of painting?"]
+    result = quote_answers([QuestionPart(one, found, one) for one in asked])
+    assert result.missing == asked[1:]
+    both = [asked[0], "Do they last two years?"]
+    assert quote_answers([QuestionPart(one, found, one) for one in both]).answers[0].questions == both
+
+
 def test_from_three_questions_on_each_answer_says_what_it_answers() -> None:
     two = "".join(format_paragraphs(quote_answers([part(WINTER), part(LEAVE)]).answers))
     assert "“" not in two

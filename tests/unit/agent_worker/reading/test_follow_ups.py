@@ -1,0 +1,169 @@
+"""Follow-ups: which messages need the conversation, what they are about, and which reading of them is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import pytest
+
+from agent_worker.reading.follow_ups import Dependence, contextual_query, find_dependence, find_subject, read_follow_up
+from agent_worker.reading.retrieval import Reading, build_query, search_parts, search_query
+from schemas.messages import Author, Citation, TranscriptMessage
+from schemas.ports import Passage, QuestionPart, SearchResult
+
+NOW = datetime(2026, 3, 2, tzinfo=UTC)
+
+
+def _said(text: str, heading: str = "") -> TranscriptMessage:
+    """A line of the contact; with a heading, one of the agent that cites it."""
+    citations = [Citation(n=1, document="d", title="T", heading=heading, quote=text)] if heading else []
+    author = Author(kind="agent" if heading else "contact")
+    return TranscriptMessage(seq=1, id=text, author=author, text=text, created_at=NOW, citations=citations)
+
+
+@pytest.mark.parametrize(
+    ("text", "dependence"),
+    [
+        ("and for children?", "ellipsis"),
+        ("what about Denmark", "ellipsis"),
+        ("my brother is 40 and weighs a lot, what about him", "ellipsis"),
+        ("sorry, for two adults", "ellipsis"),
+        ("no, I meant the small one", "ellipsis"),
+        ("oh wait, it was paid in cash", "ellipsis"),
+        ("what if it rains", "ellipsis"),
+        ("same for Spain?", "ellipsis"),
+        ("I want the other one", "ellipsis"),
+        ("good to know. and on Sundays", "ellipsis"),
+        ("Und im Winter?", "ellipsis"),
+        ("et pour les enfants ?", "ellipsis"),
+        ("how much is that?", "reference"),
+        ("Would I get a key for it?", "reference"),
+        ("and how early must I say so if I want to move it", "reference"),
+        ("is this waterproof?", "reference"),
+        ("why?", "reference"),
+        ("In yen?", "loose"),
+        ("And do you have parking?", "loose"),
+        ("My coat is torn, do you repair it?", "none"),
+        ("How do I wash the jacket before it gets old?", "none"),
+        ("I have a new phone number since May, where do I put that in?", "none"),
+        ("What does it cost to send a parcel to Oslo?", "none"),
+        ("Which colours does the rain jacket for women come in?", "none"),
+    ],
+)
+def test_how_much_a_message_needs_what_was_asked_before(text: str, dependence: Dependence) -> None:
+    assert find_dependence(text) == dependence
+
+
+def test_the_subject_is_carried_until_a_question_stands_alone() -> None:
+    history = [
+        _said("Do you sell gift cards for the climbing hall?"),
+        _said("What does a rope lesson for two adults cost?"),
+        _said("40 euro", "Lessons"),
+        _said("and for children?"),
+        _said("20 euro", "Lessons"),
+        _said("thanks!"),
+    ]
+    assert find_subject(history) == "What does a rope lesson for two adults cost? and for children?"
+
+
+def test_the_heading_that_was_cited_names_a_subject_that_the_contact_did_not_name() -> None:
+    answer = _said("It does not stretch.", "Gear > Static ropes")
+    assert find_subject([_said("what is that?"), answer]) == "Static ropes"
+    assert find_subject([_said("rescue?"), answer]) == "Static ropes rescue?"
+    assert find_subject([_said("Which rope do rescue teams use?"), answer]) == "Which rope do rescue teams use?"
+    assert find_subject([]) == ""
+
+
+def test_a_follow_up_is_searched_for_with_the_question_or_with_its_subject() -> None:
+    history = [_said("What does a rope lesson cost?")]
+    assert read_follow_up("and for children?", history).query == "What does a rope lesson cost and for children"
+    assert read_follow_up("and how long is it?", history).query == "how long is it rope lesson cost"
+    assert contextual_query("and for children?", history) == "What does a rope lesson cost and for children"
+    alone = "Which bus goes to the harbour on Sundays?"
+    assert contextual_query(alone, history) == alone
+
+
+LESSON = Passage("t", "lessons", 1, "Lessons", "Prices", "", "A rope lesson costs 40 euro, for children 20.", 1.0)
+TERMS = Passage("t", "terms", 1, "Terms", "Storms", "", "A rope lesson is moved in storms.", 0.5)
+PARKING = Passage("t", "arrival", 1, "Arrival", "Parking", "", "Parking is free behind the hall.", 1.0)
+NOTHING = SearchResult([], False, 0.1)
+
+
+class Searches:
+    """Results by a word of the text that is searched for, the first that it contains."""
+
+    def __init__(self, **results: SearchResult) -> None:
+        self.results = results
+        self.asked: list[str] = []
+
+    async def __call__(self, words: str, text: str) -> SearchResult:
+        self.asked.append(text)
+        return next((result for word, result in self.results.items() if word in text.casefold()), NOTHING)
+
+
+async def _read(text: str, search: Searches, history: Sequence[TranscriptMessage]) -> Reading:
+    return await search_query(build_query([text]), history, search)
+
+
+ASKED = [_said("What does a rope lesson cost?"), _said("40 euro", "Prices")]
+
+
+async def test_a_question_that_stands_alone_is_searched_for_once() -> None:
+    search = Searches(parking=SearchResult([PARKING], True, 0.6), lesson=SearchResult([LESSON], True, 0.9))
+    found = await _read("Is there free parking near the climbing hall?", search, ASKED)
+    assert found == Reading("Is there free parking near the climbing hall?", SearchResult([PARKING], True, 0.6))
+    assert len(search.asked) == 1
+
+
+async def test_a_short_question_about_something_else_is_not_glued_to_the_one_before() -> None:
+    """Its own words are not in what the earlier question finds, however sure that is."""
+    search = Searches(lesson=SearchResult([LESSON], True, 0.95), parking=SearchResult([PARKING], True, 0.6))
+    found = await _read("and do you have parking?", search, ASKED)
+    assert found.search_result.passages == [PARKING]
+    assert len(search.asked) == 2
+
+
+async def test_an_ellipsis_is_read_in_context_and_prefers_what_contains_its_own_words() -> None:
+    both = SearchResult([TERMS, LESSON], True, 0.9)
+    search = Searches(lesson=both)
+    found = await _read("and for children?", search, ASKED)
+    assert found.search_result.answerable
+    assert found.search_result.passages[0].document == "lessons"
+    assert found.text == "What does a rope lesson cost?\nand for children?"
+
+
+async def test_the_answer_to_the_question_before_is_not_given_again() -> None:
+    search = Searches(lesson=SearchResult([LESSON], True, 0.9))
+    found = await _read("and for dogs?", search, ASKED)
+    assert not found.search_result.answerable
+    assert found.search_result.confidence == pytest.approx(0.45)
+
+
+async def test_a_reference_is_never_read_alone() -> None:
+    search = Searches(lesson=SearchResult([LESSON], True, 0.6), that=SearchResult([PARKING], True, 0.9))
+    found = await _read("how much is that?", search, ASKED)
+    assert found.search_result.passages[0] == LESSON
+
+
+async def _parts(text: str, search: Searches, history: Sequence[TranscriptMessage] = ()) -> list[QuestionPart]:
+    return await search_parts(build_query([text]), history, search)
+
+
+async def test_the_first_of_several_questions_may_follow_the_conversation_and_the_next_one_it() -> None:
+    search = Searches(lesson=SearchResult([LESSON], True, 0.9))
+    first, second = await _parts("and for children? how long is that?", search, ASKED)
+    assert first.text == "What does a rope lesson cost?\nand for children?"
+    assert second.text.endswith("\nhow long is that?")
+    assert second.search_result.answerable
+
+
+async def test_a_story_is_searched_for_with_its_question_only_where_that_is_surer() -> None:
+    story = "We come by van. Where can we park near the hall? Do you lend helmets?"
+    surer_alone = Searches(van=SearchResult([LESSON], True, 0.6), park=SearchResult([PARKING], True, 0.8))
+    first, _ = await _parts(story, surer_alone)
+    assert (first.text, first.search_result.passages) == ("Where can we park near the hall?", [PARKING])
+    surer_told = Searches(van=SearchResult([PARKING], True, 0.9), park=SearchResult([LESSON], True, 0.8))
+    first, _ = await _parts(story, surer_told)
+    assert (first.text, first.words) == ("We come by van. Where can we park near the hall?", first.words)
+    assert first.search_result.passages == [PARKING]
