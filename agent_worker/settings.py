@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from agent_worker.actions.spec import Action
 from agent_worker.handoff.desk_service_level import DeskServiceLevel
+from agent_worker.knowledge.answer_threshold import ANSWERABLE_ABOVE
 from agent_worker.router.rules import RouteRules
 from agent_worker.voice import DEFAULT_VOICE, Voice
 from schemas.privacy.cards import OwnNumbers
@@ -88,13 +89,13 @@ class ContactRules:
 
 @dataclass(frozen=True, slots=True)
 class TenantRules:
-    """``answerable_above``: confidence (0–1) from which the documents count as containing the answer;
+    """``answerable_above``: confidence (0–1) from which the documents count as answering;
     ``turns_at_once``: concurrent turns of the tenant in this process; ``models`` override ``model`` for messages in
     their language. ``desk`` is None for tenants whose people only use the console."""
 
     voice: Voice = DEFAULT_VOICE
     fold: FoldRules = field(default_factory=FoldRules)
-    answerable_above: float = 0.5
+    answerable_above: float = ANSWERABLE_ABOVE
     turns_at_once: int = 2000
     model: str = "local"
     models: Mapping[str, str] = field(default_factory=dict)

@@ -25,7 +25,7 @@ DENIAL = re.compile(
 )
 MIN_SAME_QUESTION = 0.6
 """The share of a heading's terms in the customer's question from which its Yes or No answers that question, too."""
-_OPENING = re.compile(r"\W*([^\W\d_][^,.;:!?–—\n]{0,30}?)\s*[,.;:!–—]")
+OPENING = re.compile(r"\W*([^\W\d_][^,.;:!?–—\n]{0,30}?)\s*[,.;:!–—]")
 _HEADING_PART = re.compile(r"[^>›»/|?]+\??")
 _LIMITS = re.compile(r"\b(?:only|except|solely|exclusively|nur|außer|ausschließlich|lediglich)\b", re.IGNORECASE)
 _EXCLUDING = re.compile(
@@ -109,22 +109,27 @@ def repeats_question(question: str, sentence: str, source: str) -> bool:
 
 def _check_opening(question: str, sentence: str, cited: Passage) -> str | None:
     """A Yes or No must not contradict the cited one, nor be that of a different question."""
-    opening = _read_opening(sentence)
+    opening = read_opening(sentence)
     if not opening:
         return None
-    cited_opening = _read_opening(_cited_block(sentence, cited.text))
+    cited_opening = read_opening(_cited_block(sentence, cited.text))
     if cited_opening and cited_opening != opening:
         return "its passage answers the other way round: yes and no are exchanged"
-    parts = _HEADING_PART.findall(cited.heading) if cited_opening else []
-    answered = next((part for part in parts if part.endswith("?")), None)
-    if answered and not _is_same_question(answered, question):
-        return f"the Yes or No of its passage answers another question ({answered.strip()!r}): leave it out"
+    answered = heading_question(cited.heading) if cited_opening else ""
+    if answered and not is_same_question(answered, question):
+        return f"the Yes or No of its passage answers another question ({answered!r}): leave it out"
     return None
 
 
-def _read_opening(text: str) -> str:
+def heading_question(heading: str) -> str:
+    """The question in a path of headings, empty for none."""
+    parts = _HEADING_PART.findall(heading)
+    return next((part.strip() for part in parts if part.endswith("?")), "")
+
+
+def read_opening(text: str) -> str:
     """ "yes" or "no" if the text opens with one, in any language that a confirmation is read in."""
-    found = _OPENING.match(text)
+    found = OPENING.match(text)
     answer = yes_or_no(found[1]) if found else ""
     return answer if answer in ("yes", "no") else ""
 
@@ -138,7 +143,8 @@ def _cited_block(sentence: str, text: str) -> str:
     return max(blocks.values(), key=lambda block: len(own_terms & set(terms(block))), default="")
 
 
-def _is_same_question(answered: str, question: str) -> bool:
+def is_same_question(answered: str, question: str) -> bool:
+    """Return whether most terms of the question that a heading asks stand in the customer's, with the same negation."""
     answered_terms, asked = set(terms(answered)), set(terms(question))
     if bool(DENIAL.search(answered)) != bool(DENIAL.search(question)):
         return False
@@ -157,7 +163,7 @@ def _check_exclusion(question: str, sentence: str) -> str | None:
 def _check_named_things(question: str, sentence: str, cited: Passage) -> str | None:
     """What a yes-or-no question asks about by name must stand in the passage, unless the sentence only limits what is
     said. In other questions names often are circumstances ("I am in Leeds, what does it cost?")."""
-    if cited.document.startswith(_ACTION) or (_LIMITS.search(sentence) and not _read_opening(sentence)):
+    if cited.document.startswith(_ACTION) or (_LIMITS.search(sentence) and not read_opening(sentence)):
         return None
     source = f"{cited.title}\n{cited.heading}\n{cited.text}"
     asking = [each for each in sentences_of(question) if is_question(each) and not _OPEN_QUESTION.search(each)]

@@ -45,14 +45,22 @@ _ELLIPSIS = re.compile(
     r"was\sist\smit|wie\ssieht\ses\smit|ich\smein\w{1,3}|et\s(?:pour|si)|qué\stal|y\ssi|e\sse)\b",
     re.IGNORECASE,
 )
-_OPEN_REFERENCE = re.compile(
-    r"\b(?:that|this)(?=['’]s\b|\W{0,3}(?:$|[.,!?;])|\s(?:is|was|does|did|do|will|would|can|could|be|mean|work|cost|"
-    r"include|apply|still|also|too|be|one|by|for|in|on|from|with|at|then|now)\b)|"
-    r"\b(?:is|does|do|did|for|into|about|of|with|like|after|before|than|to|on|in)\s(?:that|this|these|those)\b|"
-    r"\b(?:these|those|him|hers|theirs|such)\b|"
-    r"\bhis\W{0,3}(?:$|[.,!?;])|\b(?:the|an?|this|that|each|which|other|every)\s(?:[\w'-]{1,20}\s)?ones?\b|\b(?<!\bno\s)ones\b|"
-    r"\b(?:the\sother|the\ssame|instead|(?:the|that)\slatter|(?:in|on|at|from|to)\sthere|else)\b",
-    re.IGNORECASE,
+_OPEN_REFERENCES = (
+    re.compile(
+        r"\b(?:that|this)(?=['’]s\b|\W{0,3}(?:$|[.,!?;])|\s(?:is|was|does|did|do|will|would|can|could|be|mean|work|cost|"
+        r"include|apply|still|also|too|be|one|by|for|in|on|from|with|at|then|now)\b)",
+        re.IGNORECASE,
+    ),
+    re.compile(
+        r"\b(?:is|does|do|did|for|into|about|of|with|like|after|before|than|to|on|in)\s(?:that|this|these|those)\b|"
+        r"\b(?:these|those|him|hers|theirs|such)\b|\bhis\W{0,3}(?:$|[.,!?;])",
+        re.IGNORECASE,
+    ),
+    re.compile(
+        r"\b(?:the|an?|this|that|each|which|other|every)\s(?:[\w'-]{1,20}+\s)?ones?\b|\b(?<!\bno\s)ones\b|"
+        r"\b(?:the\sother|the\ssame|instead|(?:the|that)\slatter|(?:in|on|at|from|to)\sthere|else)\b",
+        re.IGNORECASE,
+    ),
 )
 _PRONOUN = re.compile(r"\b(?:it|its|they|them|their|he|she|his|her)\b", re.IGNORECASE)
 _OBJECT = re.compile(
@@ -89,8 +97,8 @@ class FollowUp:
         if not self.context:
             return self.words
         if self.dependence == "ellipsis":
-            return f"{_plain(self.context)} {_plain(self.words)}"
-        return f"{_plain(strip_openers(self.words))} {' '.join(content_words(self.context))}"
+            return f"{_join_sentences(self.context)} {_join_sentences(self.words)}"
+        return f"{_join_sentences(strip_openers(self.words))} {' '.join(content_words(self.context))}"
 
     @property
     def text(self) -> str:
@@ -175,8 +183,8 @@ def _split_openers(text: str) -> tuple[str, bool]:
 
 def _refers(text: str) -> bool:
     """True if a pronoun stands for something outside the message."""
-    reference = _OPEN_REFERENCE.search(text)
-    if reference is not None and not _names_before(text, reference.start()):
+    starts = [match.start() for pattern in _OPEN_REFERENCES if (match := pattern.search(text))]
+    if starts and not _names_before(text, min(starts)):
         return True
     pronoun = _OBJECT.search(text) or _PRONOUN.search(text)
     return pronoun is not None and not _IMPERSONAL.search(text) and not _ANTECEDENT.search(text[: pronoun.start()])
@@ -192,6 +200,6 @@ def _last_heading(heading: str) -> str:
     return heading.rpartition(" > ")[2]
 
 
-def _plain(text: str) -> str:
+def _join_sentences(text: str) -> str:
     """The text as one sentence, so that it is searched for as a whole."""
     return " ".join(_SENTENCE_END.sub(" ", text).split())

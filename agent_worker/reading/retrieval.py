@@ -138,6 +138,7 @@ def _join(follow_up: FollowUp, alone: SearchResult, contextual: SearchResult) ->
         contextual,
         passages=[replace(passages[key], score=round(scores[key] / best, 4)) for key in ranked],
         answerable=contextual.answerable and is_covered,
+        suggestable=contextual.suggestable or alone.suggestable,
         confidence=round(contextual.confidence * (1.0 if is_covered else _REPEATED), 4),
         vector=alone.vector,
         stale=alone.stale or contextual.stale,
@@ -165,5 +166,6 @@ def merge_results(results: Sequence[SearchResult]) -> SearchResult:
         passages=list(passages.values())[:MAX_PASSAGES],
         answerable=any(result.answerable for result in results),
         confidence=max(result.confidence for result in results),
+        suggestable=any(result.suggestable for result in results),
         stale=any(result.stale for result in results),
     )

@@ -18,7 +18,7 @@ from agent_worker.actions.slot_filling.dialogue import SlotFillingDialogue
 from agent_worker.handoff.draft_replies import LOCAL
 from agent_worker.handoff.handback import lines_after_handback
 from agent_worker.handoff.promises import add_promises, quote_promise
-from agent_worker.handoff.reply_templates import handoff_draft
+from agent_worker.handoff.reply_templates import handoff_draft, not_found_draft
 from agent_worker.knowledge.text.query_splitting import SplitQuestion, is_question
 from agent_worker.models.local.multiple_questions import handoff_with_answers
 from agent_worker.models.registry import Models, select_model
@@ -26,6 +26,7 @@ from agent_worker.nlu.classification import topics_in
 from agent_worker.nlu.corrections import apply_corrections
 from agent_worker.nlu.danger_similarity import DangerSimilarity
 from agent_worker.reading.retrieval import Query, build_query, merge_results, search_parts, search_query
+from agent_worker.reading.suggestions import select_section
 from agent_worker.router.decision import IN_DANGER, PERSON_REQUESTED, Route
 from agent_worker.router.router import Router, RoutingRequest
 from agent_worker.router.rules import RouteName
@@ -120,6 +121,9 @@ class Answering:
 
     async def retrieve(self, turn: TurnInput, query: Query) -> Retrieval:
         search = partial(self._search, turn)
+        if (selection := turn.selection) is not None:
+            found = await search(selection.label, selection.label)
+            return Retrieval(select_section(found, selection), resolved=f"{selection.question}\n{selection.label}")
         whole = await search_query(query, turn.history, search, turn.intake.context)
         if await self._danger.is_danger(turn.conversation.origin.tenant, whole.search_result):
             return Retrieval(whole.search_result, is_danger=True)
@@ -204,12 +208,14 @@ class Answering:
 
 def find_fixed_reply(turn: TurnInput) -> Reply | None:
     """Return the reply that needs no search: the contact wants the assistant back, picked the choice to talk to a
-    person, or reports a danger to life. None for any other message."""
+    person or none of the suggestions, or reports a danger to life. None for any other message."""
     if turn.wants_assistant:
         reasons = ["the contact continues with the assistant"]
         return Reply(AnswerDraft(text=turn.voice.assistant_back, answered=True, reasons=reasons))
     if turn.intake.asks_for_person:
         return Reply(handoff_draft(turn.voice), PERSON_ROUTE)
+    if turn.selection is not None and not turn.selection.section:
+        return Reply(not_found_draft(turn.voice))
     text = "\n".join(message.text for message in turn.intake.waiting.values())
     language = topics_in(text, turn.locale).get("danger")
     return None if language is None else Reply(draft_for_danger(turn, language), DANGER_ROUTE)

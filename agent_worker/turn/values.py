@@ -11,6 +11,7 @@ from agent_worker.actions.execution.effects import Effects
 from agent_worker.handoff.cancel_handoff import ASSISTANT, wants_assistant
 from agent_worker.handoff.handoff_period import HandoffContext
 from agent_worker.nlu.language_detection import detect_language
+from agent_worker.reading.suggestions import Selection, find_selection
 from agent_worker.router.decision import Route
 from agent_worker.settings import TenantRules
 from agent_worker.turn.envelopes import TurnEnvelopes
@@ -52,11 +53,18 @@ class TurnInput:
         known = (filling.locale if filling is not None else "") or facts.locale
         of_device = [message.locale for message in self.intake.waiting.values() if message.locale]
         default = of_device[-1] if of_device else self.rules.voice.locale
-        return detect_language(self.intake.text, known, default)
+        # A suggestion's label is in the document's language.
+        return detect_language("" if self.selection else self.intake.text, known, default)
 
     @cached_property
     def voice(self) -> Voice:
         return translate_voice(self.rules.voice, self.locale)
+
+    @cached_property
+    def selection(self) -> Selection | None:
+        """The suggestion that the contact picked, if the only waiting message does so."""
+        waiting = list(self.intake.waiting.values())
+        return find_selection(waiting[0], self.history) if len(waiting) == 1 else None
 
     @property
     def must_answer(self) -> bool:

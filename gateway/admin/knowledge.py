@@ -111,8 +111,8 @@ class KnowledgeApi:
             for passage in result.passages
         ]
         judgement = {"answerable": result.answerable, "confidence": result.confidence}
-        encoder = {"encoder": result.encoder} if body.explain else {}
-        return json_response({"passages": passages, **judgement, **encoder})
+        explained = {"encoder": result.encoder, "suggestable": result.suggestable} if body.explain else {}
+        return json_response({"passages": passages, **judgement, **explained})
 
     async def _find(self, request: web.Request) -> Document:
         document = await self._get_knowledge().document(request.match_info["tenant"], _read_id(request))

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
-from agent_worker.knowledge.text.analysis import terms
+from agent_worker.knowledge.answer_threshold import ANSWERABLE_ABOVE
 from agent_worker.knowledge.text.front_matter import LANGUAGE
 from connectors.settings import Settings, require_pattern
 from schemas.conversation import Visibility
@@ -29,9 +29,7 @@ def _check_host(text: str) -> str:
 
 
 def _check_word(text: str) -> str:
-    if len(terms(text)) != 1:
-        raise ValueError(f"{text!r} must be a single word that carries meaning")
-    return text
+    return require_pattern(text, r"[^\W_][\w'’-]*", "must be a single word")
 
 
 Host = Annotated[str, AfterValidator(_check_host)]
@@ -85,5 +83,6 @@ class KnowledgeSettings(Settings):
     synonyms: list[Annotated[list[Annotated[str, AfterValidator(_check_word)]], Field(min_length=2)]] = []
     """Groups of words of the trade that may stand for each other in a search: ``[soil, substrate, compost]``. General
     English is built in."""
-    answerable_above: float = Field(default=0.5, ge=0, le=1)
-    """The confidence (0-1) from which the documents count as answering a question."""
+    answerable_above: float = Field(default=ANSWERABLE_ABOVE, ge=0, le=1)
+    """The confidence (0-1) from which an answer is given. Below, the agent asks which section of the documents is
+    meant."""

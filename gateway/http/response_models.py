@@ -183,6 +183,9 @@ class SearchResponse(ResponseModel):
     confidence: float = Field(ge=0, le=1)
     encoder: str = ""
     """The encoder of the vector search, empty for keyword search alone. Present only with ``explain``."""
+    suggestable: bool = False
+    """The passages are worth offering as suggestions where they are not sure to answer. Present only with
+    ``explain``."""
 
 
 class RouteResponse(ResponseModel):

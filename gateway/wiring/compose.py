@@ -19,6 +19,7 @@ import structlog
 from aiohttp import web
 
 from agent_worker.actions.parsing.date_languages import load_date_parser
+from agent_worker.knowledge.answer_threshold import ANSWERABLE_ABOVE
 from agent_worker.knowledge.library import Library
 from agent_worker.knowledge.text.analysis import NO_SYNONYMS, synonyms_of
 from agent_worker.nlu.language_detection import load_language_model
@@ -121,7 +122,7 @@ async def _open_library(config: Config, engine: Engine, data_dir: Path) -> Async
             engine.state.heads,
             folder,
             clock=utc_now,
-            answerable_above=lambda tenant: thresholds.get(tenant, 0.5),
+            answerable_above=lambda tenant: thresholds.get(tenant, ANSWERABLE_ABOVE),
             encoder=lambda: encoder,
             own_synonyms=lambda tenant: synonyms.get(tenant, NO_SYNONYMS),
         )

@@ -27,9 +27,10 @@ class Passage:
 
 @dataclass(frozen=True, slots=True)
 class SearchResult:
-    """``answerable``: the documents hold an answer, with ``confidence`` 0–1. ``encoder`` names the encoder that was
-    used, empty when only words were compared; ``vector`` is the query's vector. ``stale``: the newest change of the
-    tenant's documents was not searchable yet."""
+    """``answerable``: the first passage surely answers; ``confidence``: how likely it does, 0–1. ``encoder`` names the
+    encoder that was used, empty when only words were compared; ``vector`` is the query's vector. ``stale``: the newest
+    change of the tenant's documents was not searchable yet. ``suggestable``: one of the first passages may answer, so
+    that they are worth offering."""
 
     passages: list[Passage]
     answerable: bool
@@ -37,6 +38,7 @@ class SearchResult:
     encoder: str = ""
     vector: Sequence[float] = ()
     stale: bool = False
+    suggestable: bool = False
 
 
 AssuranceLookup = Callable[[], Awaitable[Assurance]]

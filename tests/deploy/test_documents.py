@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from textwrap import indent
 
 import pytest
 
@@ -87,12 +88,13 @@ def test_a_package_adds_a_kind_of_file_as_the_page_shows(checkout: Path) -> None
 
 
 def test_the_configuration_on_the_page_is_valid(tmp_path: Path) -> None:
-    (text,) = list_sources("docs/documents.md", "yaml")
+    synonyms, text = list_sources("docs/documents.md", "yaml")
     file = tmp_path / "parley.yaml"
-    file.write_text(text)
+    file.write_text(text + indent(synonyms.partition("\n")[2], " " * 4))
     knowledge = configuration.load(file, environ={}).tenants["plantstore"].knowledge
     assert [site.depth for site in knowledge.websites] == [3, 2]
     assert knowledge.private_hosts == ["wiki.internal:8443"]
+    assert knowledge.synonyms[0] == ["soil", "substrate", "compost"]
 
 
 def test_every_setting_field_and_ending_is_on_the_page() -> None:

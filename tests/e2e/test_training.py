@@ -29,7 +29,7 @@ async def ask_and_rate(visitor: Visitor, text: str, thumb: str) -> dict[str, Any
 
 async def test_talks_are_exported_as_approved_and_replies_as_rejected(own_shop: ContractClient) -> None:
     liked, disliked, plain, handed = [await own_shop.visitor() for _ in range(4)]
-    await ask_and_rate(liked, f"{QUESTIONS[0]} Write to ann@bloom.example or +49 151 2345678", "up")
+    accepted = await ask_and_rate(liked, f"{QUESTIONS[0]} Write to ann@bloom.example or +49 151 2345678", "up")
     rejected = await ask_and_rate(disliked, QUESTIONS[1], "down")
     await ask_and_rate(plain, QUESTIONS[2], "")
     await ask_and_rate(handed, QUESTIONS[2], "")
@@ -48,7 +48,7 @@ async def test_talks_are_exported_as_approved_and_replies_as_rejected(own_shop: 
     assert (approved["approved"], rows[plain.conversation]["approved"]) == ("thumb", "resolved")
     assert approved["messages"][0] == {"role": "user", "content": f"{QUESTIONS[0]} Write to [email] or [phone]"}
     assert approved["messages"][1]["role"] == "assistant"
-    assert "heat pack" in approved["messages"][1]["content"]
+    assert approved["messages"][1]["content"] == accepted["text"]
     assert rows[disliked.conversation]["rejected"] == rejected["text"]
     assert rows[disliked.conversation]["prompt"] == [{"role": "user", "content": QUESTIONS[1]}]
 

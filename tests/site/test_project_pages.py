@@ -88,6 +88,6 @@ def test_a_reader_of_the_front_page_starts_the_example_and_asks(reader: Reader) 
         elif script.startswith("make "):
             subprocess.run([*shlex.split(script), "--dry-run"], cwd=ROOT, check=True, capture_output=True)
         elif "parley chat" in script:
-            assert "\n  [1] Winter shipping" in reader.run(script.strip(), "Do you ship in winter?\n")
+            assert "\n  [1] Winter shipping" in reader.run(script.strip(), "Do you add a heat pack in winter?\n")
         else:  # tests/deploy/test_documents.py runs it
             assert script.startswith("printf"), script

@@ -88,7 +88,8 @@ def test_a_reader_gets_an_answer_from_roles_that_are_processes_of_their_own(read
         (last,) = rest
         printed = reader.run_script(last)
         assert "3 added" in printed
-        assert "Shipping costs €4.90 within the country and €11.90 abroad. [1]" in printed
+        assert "Shipping costs €4.90 within the country and €11.90 abroad." in printed
+        assert "[1] Delivery" in printed
     finally:
         reader.stop()
         process.terminate()

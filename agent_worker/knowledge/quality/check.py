@@ -20,8 +20,10 @@ from agent_worker.knowledge.quality.grades import (
     grade_reply,
 )
 from agent_worker.knowledge.quality.suite import Case, Message, Suite
+from agent_worker.knowledge.vectors.embedding import short_heading
 from agent_worker.nlu.language_detection import detect_language
 from agent_worker.reading.retrieval import build_query, merge_results, search_parts, search_query
+from agent_worker.reading.suggestions import section_id
 from agent_worker.voice import Voice, translate_voice
 from schemas.messages import Author, AuthorKind, TranscriptMessage
 from schemas.ports import AnswerDraft, Model, Question, SearchResult
@@ -53,6 +55,7 @@ class SuiteRunner:
         self._tenant = tenant
         self._voice = voice
         self._found: dict[tuple[str, str], SearchResult] = {}
+        self._places: dict[str, str] = {}
         self._always = False
         self.encoder = ""
 
@@ -71,7 +74,7 @@ class SuiteRunner:
         for turn, message in enumerate(case.messages):
             draft, confidence, locale = await self._answer(message.say, history)
             if message.is_graded:
-                reply = observe(draft, confidence, translate_voice(self._voice, locale))
+                reply = self._observe(draft, confidence, translate_voice(self._voice, locale))
                 parts = grade_parts(message, reply)
                 outcomes.append(Outcome(case, message, turn, reply, grade_reply(message, reply), parts))
             history += [_line(len(history) + 1, "contact", message.say), _reply_line(len(history) + 2, draft)]
@@ -101,16 +104,16 @@ class SuiteRunner:
             self._found[text, locale] = await self._search_documents(text, locale)
         found = self._found[text, locale]
         self.encoder = found.encoder or self.encoder
+        self._places |= {section_id(each): f"{each.document}#{short_heading(each.heading)}" for each in found.passages}
         return replace(found, answerable=bool(found.passages)) if self._always else found
 
-
-def observe(draft: AnswerDraft, confidence: float, voice: Voice) -> ObservedReply:
-    """See a draft as the customer does."""
-    named = voice.not_found_about.partition("{questions}")[0].strip()
-    place = draft.text.rfind(named) if named else -1
-    unanswered = draft.text[place:] if place >= 0 else ""
-    offers: list[str] = []
-    return ObservedReply(_kind(draft, offers), draft.text, draft.citations, offers, unanswered, confidence)
+    def _observe(self, draft: AnswerDraft, confidence: float, voice: Voice) -> ObservedReply:
+        """See a draft as the customer does."""
+        named = voice.not_found_about.partition("{questions}")[0].strip()
+        place = draft.text.rfind(named) if named else -1
+        unanswered = draft.text[place:] if place >= 0 else ""
+        offers = [self._places[choice.id] for choice in draft.choices if choice.id in self._places]
+        return ObservedReply(_kind(draft, offers), draft.text, draft.citations, offers, unanswered, confidence)
 
 
 def _kind(draft: AnswerDraft, offers: Sequence[str]) -> ReplyKind:

@@ -30,7 +30,8 @@ HELPFUL: frozenset[Grade] = frozenset({"right", "offered"})
 
 ReplyKind = Literal["answer", "suggestion", "question", "decline", "handoff"]
 _OPENING = re.compile(r"\W*(yes|no)\b", re.IGNORECASE)
-_QUOTED = re.compile("“([^”]*)”")
+_QUOTED = re.compile("“([^“”]*)”")
+_HEADING_NUMBER = re.compile(r"^\d{1,3}(?:\.\d{1,3}){0,3}[.)]? ")
 _SPACE = re.compile(r"\s+")
 _PLAIN = str.maketrans({"’": "'", "‘": "'", "“": '"', "”": '"', "–": "-", "—": "-", "−": "-", "‑": "-", "\u00ad": ""})
 _MARKUP = re.compile(r"\*\*|__|`|\[\d+\]")
@@ -61,6 +62,17 @@ class PartGrade:
 def normalize(text: str) -> str:
     """Fold what does not change the meaning: case, spaces, kinds of dashes and quotation marks, marks of emphasis."""
     return _SPACE.sub(" ", _MARKUP.sub("", text.translate(_PLAIN))).casefold().strip()
+
+
+def strip_number(heading: str) -> str:
+    """The heading without its number: "2. Prices"."""
+    return _HEADING_NUMBER.sub("", heading)
+
+
+def normalize_source(source: str) -> str:
+    """Fold a ``document#heading``."""
+    document, mark, heading = source.partition("#")
+    return normalize(f"{document}{mark}{strip_number(heading)}")
 
 
 def find_opening(text: str) -> str:
@@ -129,9 +141,11 @@ def _contains_any(text: str, pieces: Sequence[Piece]) -> bool:
 
 
 def _offers_source(rules: Rules, reply: ObservedReply) -> bool:
-    wanted = {normalize(source) for source in rules.sources}
+    wanted = {normalize_source(source) for source in rules.sources}
     documents = {offer.partition("#")[0] for offer in reply.offers}
-    return any(normalize(offer) in wanted for offer in reply.offers) or bool(documents.intersection(rules.must_cite))
+    return any(normalize_source(offer) in wanted for offer in reply.offers) or bool(
+        documents.intersection(rules.must_cite)
+    )
 
 
 def _join(grades: Sequence[Grade]) -> Grade:

@@ -20,6 +20,7 @@ import numpy as np
 from agent_worker.knowledge.index.tenant_index import TenantIndex
 from agent_worker.knowledge.quality.suite import Case
 from agent_worker.knowledge.ranking.confidence import FEATURES, confidence_features
+from agent_worker.knowledge.ranking.diversification import FIRST, spread
 from agent_worker.knowledge.ranking.logistic_fit import Weights, auroc, fit_conditional_logit, fit_logistic
 from agent_worker.knowledge.ranking.ranker import (
     FUSION,
@@ -31,17 +32,19 @@ from agent_worker.knowledge.ranking.ranker import (
     score_documents,
     weigh_evidence,
 )
-from agent_worker.knowledge.ranking.spreading import FIRST, spread
 from agent_worker.knowledge.ranking.training_sets import NOW, index_documents, read_questions, read_sets, right_passages
 from agent_worker.knowledge.vectors.encoder import Encoder, Kind, light_encoder
 from agent_worker.knowledge.vectors.onnx_encoder import open_folder
 
 _IN_FIRST = (1, 3, FIRST)
+_FROM_EACH_TRADE = 5
+"""Questions of each other trade that are asked in one, so that confidence knows what is far off topic."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """One question's passages. ``right``: whether each of them answers."""
+    """One question's passages. ``right``: whether each of them answers. ``is_foreign``: it was asked in another trade,
+    so nothing here answers it."""
 
     trade: str
     asked: Case
@@ -49,6 +52,7 @@ class Ranking:
     right: Sequence[bool]
     unknown_share: float
     query_length: int
+    is_foreign: bool = False
 
     def evidence(self, fusion: Weights) -> Evidence:
         return weigh_evidence(self.figures, fusion, self.unknown_share, self.query_length)
@@ -78,13 +82,16 @@ class QuestionScore:
     sure: float
 
 
-def rank_all(index: TenantIndex, trade: str, questions: Sequence[Case], encoder: Encoder | None) -> Iterator[Ranking]:
+def rank_all(
+    index: TenantIndex, trade: str, questions: Sequence[Case], encoder: Encoder | None, *, is_foreign: bool = False
+) -> Iterator[Ranking]:
     for asked in questions:
         ranked = rank(index, asked.say, NOW, encoder)
         if ranked.evidence is not None and ranked.features is not None:
-            right = right_passages(asked, ranked.features.passages)
+            found = ranked.features.passages
+            right = [False] * len(found) if is_foreign else right_passages(asked, found)
             evidence, figures = ranked.evidence, _without_content(ranked.features)
-            yield Ranking(trade, asked, figures, right, evidence.unknown_share, evidence.query_length)
+            yield Ranking(trade, asked, figures, right, evidence.unknown_share, evidence.query_length, is_foreign)
 
 
 def _without_content(figures: PassageFeatures) -> PassageFeatures:
@@ -114,7 +121,7 @@ def cross_validate(rankings: Sequence[Ranking], kind: Kind) -> list[QuestionScor
     out = []
     for trade in dict.fromkeys(each.trade for each in rankings):
         fitted = fit([each for each in rankings if each.trade != trade], kind)
-        out += [score(each, fitted) for each in rankings if each.trade == trade]
+        out += [score(each, fitted) for each in rankings if each.trade == trade and not each.is_foreign]
     return out
 
 
@@ -128,19 +135,29 @@ def score(ranking: Ranking, fitted: FitResult) -> QuestionScore:
 def main(arguments: Sequence[str]) -> None:
     """Arguments: a file that lists training sets, and any folders with sentence encoders."""
     file, *folders = map(Path, arguments)
+    sets = read_sets(file)
     for encoder in (*_open_encoders(folders), light_encoder(), None):
         kind = encoder.kind if encoder else "words"
         rankings: list[Ranking] = []
-        for given in read_sets(file):
+        asked = {given.trade: read_questions(given) for given in sets}
+        for given in sets:
+            foreign = [case for trade, cases in asked.items() if trade != given.trade for case in _sample(cases)]
             with tempfile.TemporaryDirectory() as directory:
                 index = index_documents(given.knowledge, Path(directory) / kind, encoder)
-                rankings += rank_all(index, given.trade, read_questions(given), encoder)
+                rankings += rank_all(index, given.trade, asked[given.trade], encoder)
+                rankings += rank_all(index, given.trade, foreign, encoder, is_foreign=True)
                 index.close()
         print(f"── {encoder.name if encoder else 'words alone'} ({kind})")
         _print_metrics(cross_validate(rankings, kind))
         fitted = fit(rankings, kind)
         print("FUSION", {name: round(weight, 2) for name, weight in fitted.fusion.items()})
         print("BIAS", round(fitted.bias, 2), "WEIGHTS", {name: round(w, 2) for name, w in fitted.weights.items()})
+
+
+def _sample(cases: Sequence[Case]) -> Sequence[Case]:
+    """A few questions that the trade's own documents answer, from its whole list."""
+    answerable = [case for case in cases if not case.must_decline]
+    return answerable[:: max(1, len(answerable) // _FROM_EACH_TRADE)][:_FROM_EACH_TRADE]
 
 
 def _open_encoders(folders: Iterable[Path]) -> Iterator[Encoder]:

@@ -11,25 +11,43 @@ import math
 from agent_worker.knowledge.ranking.ranker import Evidence
 from agent_worker.knowledge.vectors.encoder import Kind
 
+SUGGESTABLE_ABOVE: dict[Kind, float] = {"strong": 0.2, "light": 0.25, "words": 0.3}
+"""The confidence from which the first passages are worth offering: it keeps 95 of a hundred questions that one of them
+answers."""
+_MAX_UNKNOWN_SHARE = 0.5
+_MOST_FOR_STRANGE_WORDS = 0.4
+"""The highest confidence for a question most of whose words stand in no document. Only a sentence encoder understands
+paraphrases well enough to do better."""
 FEATURES: dict[Kind, tuple[str, ...]] = {
     "strong": ("whole", "sentence", "few", "alike", "top", "lead", "share", "unknown_share"),
     "light": ("words", "text", "sentence", "whole", "alike", "coverage", "top", "lead", "share", "unknown_share"),
     "words": ("words", "coverage", "lead", "share", "unknown_share"),
 }
-BIAS: dict[Kind, float] = {"strong": -14.73, "light": -3.57, "words": -2.09}
+BIAS: dict[Kind, float] = {"strong": -7.33, "light": -2.35, "words": -0.78}
 WEIGHTS: dict[Kind, dict[str, float]] = {
-    "strong": {"few": 13.77, "whole": 1.75, "top": 0.16, "lead": 0.17, "unknown_share": -0.98},
-    "light": {
-        "words": 2.91,
-        "coverage": 1.16,
-        "text": 3.31,
-        "heading": -1.12,
-        "sentence": 0.53,
-        "alike": 0.65,
-        "alike_all": 1.46,
-        "unknown_share": -0.57,
+    "strong": {
+        "whole": 2.33,
+        "sentence": 3.36,
+        "few": 1.03,
+        "alike": 0.21,
+        "top": 0.06,
+        "lead": 0.09,
+        "share": 2.21,
+        "unknown_share": 0.28,
     },
-    "words": {"words": 4.1, "coverage": 3.14, "unknown_share": -0.92},
+    "light": {
+        "words": -1.27,
+        "text": -1.21,
+        "sentence": 1.06,
+        "whole": 3.58,
+        "alike": 0.95,
+        "coverage": 0.21,
+        "top": 0.02,
+        "lead": 0.12,
+        "share": 1.41,
+        "unknown_share": -0.17,
+    },
+    "words": {"words": 0.53, "coverage": 1.03, "lead": 0.24, "share": 0.83, "unknown_share": -0.64},
 }
 
 
@@ -50,4 +68,5 @@ def confidence(evidence: Evidence | None, kind: Kind) -> float:
         return 0.0
     features = confidence_features(evidence)
     total = BIAS[kind] + sum(weight * features[name] for name, weight in WEIGHTS[kind].items())
-    return round(1 / (1 + math.exp(-total)), 4)
+    most = _MOST_FOR_STRANGE_WORDS if kind != "strong" and evidence.unknown_share > _MAX_UNKNOWN_SHARE else 1.0
+    return round(min(most, 1 / (1 + math.exp(-total))), 4)

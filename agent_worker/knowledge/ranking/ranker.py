@@ -16,7 +16,7 @@ from agent_worker.knowledge.index.query_filter import visibility_filter
 from agent_worker.knowledge.index.tenant_index import TenantIndex
 from agent_worker.knowledge.ranking.bm25 import Table, normalized_weights
 from agent_worker.knowledge.ranking.candidates import Candidates, SearchQueries, build_queries, find_candidates
-from agent_worker.knowledge.ranking.spreading import CLEAR_SHARE, spread
+from agent_worker.knowledge.ranking.diversification import CLEAR_SHARE, spread
 from agent_worker.knowledge.text.analysis import NO_SYNONYMS, Synonyms, primary_language
 from agent_worker.knowledge.vectors.encoder import Encoder, Kind
 from schemas.messages import Assurance
@@ -25,26 +25,26 @@ from schemas.ports import Passage, SearchResult
 # Weight of each passage feature; fitted by calibration.py.
 FUSION: dict[Kind, dict[str, float]] = {
     "strong": {
-        "whole": 12.82,
-        "text": 7.49,
-        "sentence": 7.13,
-        "sentence_apart": 7.27,
-        "few_apart": 2.86,
-        "text_apart": 2.38,
-        "alike": 2.52,
-        "coverage": 3.92,
-        "alike_all": 2.72,
+        "whole": 18.77,
+        "text": 0.0,
+        "sentence": 6.3,
+        "sentence_apart": 8.83,
+        "few_apart": 2.05,
+        "text_apart": 0.0,
+        "alike": 3.67,
+        "coverage": 2.36,
+        "alike_all": 1.56,
     },
     "light": {
-        "words": 1.95,
-        "text": 6.86,
-        "heading": 0.71,
-        "sentence": 3.87,
-        "alike": 4.09,
-        "coverage": 4.61,
-        "alike_all": 3.88,
+        "words": 1.61,
+        "text": 3.68,
+        "heading": 0.0,
+        "sentence": 8.95,
+        "alike": 5.47,
+        "coverage": 3.26,
+        "alike_all": 1.99,
     },
-    "words": {"words": 13.7, "coverage": 10.43},
+    "words": {"words": 21.1, "coverage": 7.85},
 }
 NOTHING = SearchResult(passages=[], answerable=False, confidence=0.0)
 _SCORE_SCALE = 3.0
@@ -238,11 +238,11 @@ def _add_language(figures: PassageFeatures, language: str) -> PassageFeatures:
 
 def order_passages(figures: PassageFeatures, weights: Mapping[str, float]) -> list[int]:
     """Positions of the passages, best first."""
-    keys = [(-round(value, _DIGITS), passage.number) for value, passage in _valued(figures, weights)]
+    keys = [(-round(value, _DIGITS), passage.number) for value, passage in _weigh_passages(figures, weights)]
     return sorted(range(len(keys)), key=keys.__getitem__)
 
 
-def _valued(figures: PassageFeatures, weights: Mapping[str, float]) -> Iterator[tuple[float, StoredPassage]]:
+def _weigh_passages(figures: PassageFeatures, weights: Mapping[str, float]) -> Iterator[tuple[float, StoredPassage]]:
     return zip(figures.sums(weights).tolist(), figures.passages, strict=True)
 
 
@@ -250,7 +250,7 @@ def _spread_passages(
     figures: PassageFeatures, weights: Mapping[str, float], documents: Sequence[DocumentScore]
 ) -> list[Hit]:
     """All passages in display order, each with its score."""
-    valued = list(_valued(figures, weights))
+    valued = list(_weigh_passages(figures, weights))
     ordered = [valued[place] for place in order_passages(figures, weights)]
     maximum = ordered[0][0]
     hits = [_hit(passage, math.exp((value - maximum) / _SCORE_SCALE)) for value, passage in ordered]

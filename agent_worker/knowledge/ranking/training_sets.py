@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict
 
 from agent_worker.knowledge.index.passage_store import StoredPassage
 from agent_worker.knowledge.index.tenant_index import TenantIndex
-from agent_worker.knowledge.quality.grading import normalize
+from agent_worker.knowledge.quality.grades import normalize, strip_number
 from agent_worker.knowledge.quality.suite import Case, read_suite
 from agent_worker.knowledge.text.documents import ENDINGS, read_file
 from agent_worker.knowledge.vectors.embedding import short_heading
@@ -84,7 +84,7 @@ def right_passages(case: Case, passages: Sequence[StoredPassage]) -> list[bool]:
 
 
 def _place(document: str, heading: str) -> tuple[str, str]:
-    return document, normalize(heading)
+    return document, normalize(strip_number(heading))
 
 
 def _contains_answer(case: Case, text: str) -> bool:

@@ -84,7 +84,7 @@ _ELLIPSIS = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class _Piece:
+class _Clause:
     """The text between two separators. ``joined``: a conjunction stands before it."""
 
     text: str
@@ -109,16 +109,16 @@ def asks_something(clause: str) -> bool:
     return bool(_INDIRECT.search(clause)) or any(_asks(piece, is_indirect=False) for piece in _pieces(clause))
 
 
-def _pieces(sentence: str) -> list[_Piece]:
-    pieces: list[_Piece] = []
+def _pieces(sentence: str) -> list[_Clause]:
+    pieces: list[_Clause] = []
     start, joined = 0, False
     for match in _SEPARATOR.finditer(sentence):
-        pieces.append(_Piece(sentence[start : match.start()], start, match.start(), joined))
+        pieces.append(_Clause(sentence[start : match.start()], start, match.start(), joined))
         start, joined = match.end(), bool(_CONJUNCTION.search(match[0]))
-    return [*pieces, _Piece(sentence[start:], start, len(sentence), joined)]
+    return [*pieces, _Clause(sentence[start:], start, len(sentence), joined)]
 
 
-def _part_starts(pieces: Sequence[_Piece]) -> Iterator[int]:
+def _part_starts(pieces: Sequence[_Clause]) -> Iterator[int]:
     """Numbers of the pieces at which a further question begins."""
     has_asked = is_indirect = False
     for n, piece in enumerate(pieces):
@@ -129,7 +129,7 @@ def _part_starts(pieces: Sequence[_Piece]) -> Iterator[int]:
         is_indirect = is_indirect or bool(_INDIRECT.search(piece.text))
 
 
-def _asks(piece: _Piece, *, is_indirect: bool) -> bool:
+def _asks(piece: _Clause, *, is_indirect: bool) -> bool:
     """``is_indirect``: an earlier piece said "I need to know", so that "how it works" asks too."""
     text = piece.text
     if _ELLIPSIS.match(text):
@@ -141,7 +141,7 @@ def _asks(piece: _Piece, *, is_indirect: bool) -> bool:
     return is_indirect and bool(_INDIRECT_PART.match(text))
 
 
-def _count_leading(pieces: Sequence[_Piece], n: int) -> int:
+def _count_leading(pieces: Sequence[_Clause], n: int) -> int:
     """1 if the piece before belongs to the question that begins at ``n``, else 0."""
     before = pieces[n - 1]
     leads = n > 1 and not pieces[n].joined and _LEADING.match(before.text) and not _asks(before, is_indirect=False)

@@ -6,20 +6,19 @@ import math
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from agent_worker.grounding.answer_check import OPENING, check_answer, heading_question, is_same_question, read_opening
 from agent_worker.knowledge.text.analysis import synonyms, terms
 from agent_worker.knowledge.text.sentences import QuoteUnit, units_of
+from agent_worker.reading.question_form import has_figure, wanted_figure
 from schemas.ports import Passage
 
-MAX_QUOTES = 4
-MAX_WORDS = 110
-SHORT_SECTION_WORDS = 70
-"""A section of plain sentences up to this length is quoted as a whole, and alone."""
+MAX_WORDS = 120
+"""Words of an answer to one question."""
 _MAX_OVERLAP = 0.6
-_MIN_RELATIVE_SCORE = 0.7
-"""Further sentences need this share of the best score."""
-_MAX_PASSAGES = 3
+_MIN_RELATIVE_SCORE = 0.6
+"""Rows of a table, and blocks of a long section, need this share of the best one's score."""
 _MIN_SCORE_BELOW_HEADING = 0.2
 """A passage below a heading is preferred to the introduction from this share of its score."""
 _ASKS_FOR_FIGURE = re.compile(
@@ -36,52 +35,98 @@ class Quote:
     score: float
 
 
-def select_quotes(question: str, passages: Sequence[Passage]) -> list[Quote]:
-    """The 1–4 best units of one document, about a hundred words at most; empty without passages."""
-    nearest = _nearest_passages(passages)
-    if not nearest:
+def find_answer(question: str, passages: Sequence[Passage]) -> list[Quote]:
+    """The quotes that answer the question. Empty if they lack the kind of figure or the name that it asks for. A Yes or
+    No that answers another question is left out."""
+    quotes = select_quotes(question, passages)
+    if not quotes:
         return []
-    scored = _score(question, nearest)
-    first = [quote for quote in scored if quote.passage is nearest[0]]
-    if _is_answer(first):
-        return first
-    best = max(first or scored, key=lambda quote: (quote.score, -quote.order))
-    chosen = [best]
-    for quote in sorted(scored, key=lambda quote: -quote.score):
-        has_room = len(chosen) < MAX_QUOTES and sum(_count_words(one) for one in [*chosen, quote]) <= MAX_WORDS
-        is_good = quote.score >= _MIN_RELATIVE_SCORE * best.score and quote.score > 0
-        if has_room and is_good and not any(repeats(quote, one) for one in chosen):
+    passage, text = quotes[0].passage, " ".join(quote.unit.text for quote in quotes)
+    if read_opening(text) and not _opens_for(question, passage):
+        quotes = _without_opening(quotes)
+        text = " ".join(quote.unit.text for quote in quotes)
+    figure = wanted_figure(question)
+    has_wanted = figure is None or has_figure(figure, f"{passage.heading} {text}")
+    return quotes if has_wanted and check_answer(question, text, passage) is None else []
+
+
+def _opens_for(question: str, passage: Passage) -> bool:
+    """Return whether the section's Yes or No answers this question, as far as its heading tells."""
+    asked = heading_question(passage.heading)
+    return not asked or is_same_question(asked, question)
+
+
+def _without_opening(quotes: Sequence[Quote]) -> list[Quote]:
+    first, *rest = quotes
+    opening = OPENING.match(first.unit.text)
+    text = first.unit.text[opening.end() :].lstrip() if opening else first.unit.text
+    if not text:
+        return rest
+    return [replace(first, unit=replace(first.unit, text=f"{text[0].upper()}{text[1:]}")), *rest]
+
+
+def select_quotes(question: str, passages: Sequence[Passage]) -> list[Quote]:
+    """What the best passage says, in its order: all of it up to MAX_WORDS, else the paragraphs, lists and tables that
+    say most about the question. Empty without passages."""
+    if not passages:
+        return []
+    scored = _named_rows(_score(question, _best_passage(passages)))
+    if _count_words(scored) <= MAX_WORDS:
+        return scored
+    chosen: list[Quote] = []
+    best = max((quote.score for quote in scored), default=0.0)
+    for block in sorted(_blocks(scored), key=_best_score, reverse=True):
+        is_near = _best_score(block) >= _MIN_RELATIVE_SCORE * best
+        if not chosen or (is_near and _count_words([*chosen, *block]) <= MAX_WORDS):
+            chosen += block
+    return _shorten(sorted(chosen, key=lambda quote: quote.order))
+
+
+def _named_rows(quotes: Sequence[Quote]) -> list[Quote]:
+    """The quotes without rows of a table in which others fit clearly better: "Norway" names one row."""
+    best: dict[int, float] = {}
+    for quote in quotes:
+        best[quote.unit.group] = max(best.get(quote.unit.group, 0.0), quote.score)
+    return [
+        quote
+        for quote in quotes
+        if quote.unit.kind != "row" or quote.score >= _MIN_RELATIVE_SCORE * best[quote.unit.group]
+    ]
+
+
+def _blocks(quotes: Sequence[Quote]) -> list[list[Quote]]:
+    """The quotes by paragraph, list or table. The line that introduces a list stays with it."""
+    blocks: list[list[Quote]] = []
+    for quote in quotes:
+        before = blocks[-1][-1].unit if blocks else None
+        if before is not None and (quote.unit.group == before.group or quote.unit.lead == before.quote):
+            blocks[-1].append(quote)
+        else:
+            blocks.append([quote])
+    return blocks
+
+
+def _best_score(quotes: Sequence[Quote]) -> float:
+    return max(quote.score for quote in quotes)
+
+
+def _shorten(quotes: Sequence[Quote]) -> list[Quote]:
+    """The best of the quotes, if they are one long block."""
+    chosen: list[Quote] = []
+    for quote in sorted(quotes, key=lambda quote: (-quote.score, quote.order)):
+        if not chosen or _count_words([*chosen, quote]) <= MAX_WORDS:
             chosen.append(quote)
-    return _in_order(_with_leads(chosen, scored), nearest)
+    return sorted(chosen, key=lambda quote: quote.order)
 
 
-def _is_answer(section: Sequence[Quote]) -> bool:
-    plain = all(quote.unit.kind == "sentence" for quote in section)
-    return (
-        bool(section)
-        and plain
-        and len(section) <= MAX_QUOTES
-        and sum(_count_words(quote) for quote in section) <= SHORT_SECTION_WORDS
-    )
-
-
-def _count_words(quote: Quote) -> int:
-    return len(quote.unit.text.split())
+def _count_words(quotes: Sequence[Quote]) -> int:
+    return sum(len(quote.unit.text.split()) for quote in quotes)
 
 
 def repeats(quote: Quote, other: Quote) -> bool:
     """Return whether both are the same, or say the same in nearly the same words."""
     one, two = set(terms(quote.unit.text)), set(terms(other.unit.text))
     return quote.unit == other.unit or len(one & two) > _MAX_OVERLAP * max(1, min(len(one), len(two)))
-
-
-def _nearest_passages(passages: Sequence[Passage]) -> list[Passage]:
-    """The best passage and further ones of its document: an answer comes from one place."""
-    if not passages:
-        return []
-    best = _best_passage(passages)
-    same = [passage for passage in passages if passage.document == best.document and passage.score >= 0.6 * best.score]
-    return [best, *(passage for passage in same if passage is not best)][:_MAX_PASSAGES]
 
 
 def _best_passage(passages: Sequence[Passage]) -> Passage:
@@ -94,22 +139,22 @@ def _best_passage(passages: Sequence[Passage]) -> Passage:
     return next((passage for passage in below if passage.score >= _MIN_SCORE_BELOW_HEADING * best.score), best)
 
 
-def _score(question: str, passages: Sequence[Passage]) -> list[Quote]:
+def _score(question: str, passage: Passage) -> list[Quote]:
     query_terms = list(dict.fromkeys(terms(question)))
-    units = [(passage, unit, n) for passage in passages for n, unit in enumerate(units_of(passage.text))]
-    bags = [set(terms(f"{unit.text} {unit.lead}")) for _, unit, _ in units]
+    units = units_of(passage.text)
+    bags = [set(terms(f"{unit.text} {unit.lead}")) for unit in units]
     frequency = Counter(word for bag in bags for word in bag)
     weight = {word: math.log(1 + len(bags) / (1 + frequency[word])) for word in query_terms}
     figures = bool(_ASKS_FOR_FIGURE.search(question))
+    heading_terms = set(terms(passage.heading))
     quotes = []
-    for (passage, unit, order), bag in zip(units, bags, strict=True):
-        heading_terms = set(terms(f"{passage.heading}"))
+    for order, (unit, bag) in enumerate(zip(units, bags, strict=True)):
         score = sum(weight[word] * _word_score(word, bag, heading_terms) for word in query_terms) / (
             sum(weight.values()) or 1.0
         )
         score += 0.12 if figures and _DIGIT.search(unit.text) else 0.0
         score += 0.05 if order == 0 else 0.0
-        quotes.append(Quote(passage, unit, order, score * (0.5 + 0.5 * passage.score)))
+        quotes.append(Quote(passage, unit, order, score))
     return quotes
 
 
@@ -120,20 +165,3 @@ def _word_score(word: str, bag: set[str], heading_terms: set[str]) -> float:
     if alternatives & bag:
         return 0.5
     return 0.2 if word in heading_terms or alternatives & heading_terms else 0.0
-
-
-def _with_leads(chosen: list[Quote], scored: Sequence[Quote]) -> list[Quote]:
-    """Add the introducing line of a list, without which an item says too little."""
-    out = list(chosen)
-    for quote in chosen:
-        if quote.unit.lead and len(out) < MAX_QUOTES:
-            for other in scored:
-                leads = other.passage is quote.passage and other.unit.quote == quote.unit.lead
-                if leads and other not in out:
-                    out.append(other)
-    return out
-
-
-def _in_order(chosen: Sequence[Quote], passages: Sequence[Passage]) -> list[Quote]:
-    place = {id(passage): n for n, passage in enumerate(passages)}
-    return sorted(chosen, key=lambda quote: (place[id(quote.passage)], quote.order))

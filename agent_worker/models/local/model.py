@@ -12,7 +12,6 @@ from agent_worker.models.local.canned_replies import find_canned_reply
 from agent_worker.models.local.multiple_questions import (
     add_unanswered,
     answer_as_one,
-    cite,
     find_unanswered,
     format_paragraphs,
     prepend_answers,
@@ -22,6 +21,7 @@ from agent_worker.models.local.multiple_questions import (
     remove_questions,
 )
 from agent_worker.models.registry import Emit
+from agent_worker.reading.suggestions import suggestion_draft, suggestions_of
 from agent_worker.settings import WorkerSettings
 from agent_worker.voice import Voice, translate_voice
 from schemas.ports import AnswerDraft, Clock, Question
@@ -64,12 +64,15 @@ class LocalModel:
         if not quoted.answers and question.search_result.answerable:
             quoted.answers, is_joint = answer_as_one(question), True
         if not quoted.answers and len(quoted.missing) < 2:
-            return not_found_draft(voice, self.name), []
+            choices = suggestions_of([question.search_result])
+            draft = suggestion_draft(choices, voice, self.name) if choices else not_found_draft(voice, self.name)
+            return draft, []
         pieces = format_paragraphs(quoted.answers)
-        citations = cite(quoted.citations)
+        citations = quoted.cite()
         if is_joint:
             questions = questions_of(question.parts)
-            quoted.missing = [questions[n - 1].words for n in find_unanswered(questions, "".join(pieces), citations)]
+            quoted.missing = [questions[n - 1] for n in find_unanswered(questions, "".join(pieces), citations)]
         answer = AnswerDraft(text="".join(pieces), answered=bool(pieces), citations=citations, model=self.name)
-        draft = add_unanswered(answer, quoted.missing, question.excess_questions, voice)
+        choices = suggestions_of([part.search_result for part in quoted.missing])
+        draft = add_unanswered(answer, quoted.missing_words, question.excess_questions, voice, choices)
         return draft, [*pieces, draft.text.removeprefix(answer.text)]

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field, replace
 from agent_worker.actions.slot_filling.action_matching import match_action, names_anything
 from agent_worker.handoff.reply_templates import person_choice
 from agent_worker.knowledge.text.analysis import synonyms, terms
-from agent_worker.models.local.extraction import Quote, repeats, select_quotes
-from agent_worker.reading.question_form import fits_form, read_form, wants_figure
+from agent_worker.models.local.extraction import Quote, find_answer, repeats
+from agent_worker.reading.question_form import has_figure, wanted_figure
 from agent_worker.voice import Voice
-from schemas.messages import Citation
+from schemas.messages import Choice, Citation
 from schemas.ports import AnswerDraft, Question, QuestionPart
 
 MIN_TITLED_ANSWERS = 3
@@ -40,11 +40,20 @@ class QuotedAnswers:
     """Answers in the documents' words, in the order asked; ``missing``: questions without one."""
 
     answers: list[QuestionAnswer] = field(default_factory=list)
-    missing: list[str] = field(default_factory=list)
+    missing: list[QuestionPart] = field(default_factory=list)
 
     @property
-    def citations(self) -> list[Quote]:
+    def missing_words(self) -> list[str]:
+        return [part.words or part.text for part in self.missing]
+
+    @property
+    def quotes(self) -> list[Quote]:
         return [quote for answer in self.answers for quote in answer.quotes]
+
+    def cite(self, first: int = 1) -> list[Citation]:
+        """The citations, numbered from ``first`` as ``format_paragraphs`` does."""
+        groups = [group for answer in self.answers for group in group_quotes(answer.quotes)]
+        return [_citation(group, number) for number, group in enumerate(groups, first)]
 
 
 def quote_answers(parts: Sequence[QuestionPart]) -> QuotedAnswers:
@@ -52,19 +61,20 @@ def quote_answers(parts: Sequence[QuestionPart]) -> QuotedAnswers:
     of the words that only this question has."""
     result = QuotedAnswers()
     for part, own in zip(parts, _own_terms(parts), strict=True):
-        found = select_quotes(part.text, part.search_result.passages) if part.search_result.answerable else []
+        found = find_answer(part.text, part.search_result.passages) if part.search_result.answerable else []
         words = [part.words or part.text] if part.is_question else []
+        unanswered = [part] if part.is_question else []
         share = _share_of(own, found)
         if not found or not (share or _gives_figure(part, found)):
-            result.missing += words
+            result.missing += unanswered
             continue
-        previous = result.citations
+        previous = result.quotes
         if new := [one for one in found if not any(repeats(one, each) for each in previous)]:
             result.answers.append(QuestionAnswer(new, words))
         elif share >= _MIN_SHARE_OF_REPEATED or not words:
             _existing_answer(result, found).questions += words
         else:
-            result.missing += words
+            result.missing += unanswered
     return result
 
 
@@ -75,7 +85,7 @@ def _existing_answer(result: QuotedAnswers, found: Sequence[Quote]) -> QuestionA
 
 def answer_as_one(question: Question) -> list[QuestionAnswer]:
     """One answer to the whole text; empty when no passage contains it."""
-    found = select_quotes(question.resolved or question.text, question.search_result.passages)
+    found = find_answer(question.resolved or question.text, question.search_result.passages)
     return [QuestionAnswer(found, [])] if found else []
 
 
@@ -99,8 +109,8 @@ def _share_of(own: set[str], found: Sequence[Quote]) -> float:
 
 def _gives_figure(part: QuestionPart, found: Sequence[Quote]) -> bool:
     """True if the question wants a price, a time or the like, and the quotes have one."""
-    form = read_form(part.words or part.text)
-    return wants_figure(form) and fits_form(form, " ".join(one.unit.text for one in found))
+    figure = wanted_figure(part.words or part.text)
+    return figure is not None and has_figure(figure, " ".join(one.unit.text for one in found))
 
 
 def _terms_and_synonyms(text: str) -> set[str]:
@@ -134,11 +144,13 @@ def questions_of(parts: Sequence[QuestionPart]) -> list[QuestionPart]:
     return [part for part in parts if part.is_question]
 
 
-def name_unanswered(missing: Sequence[str], beyond: Sequence[str], voice: Voice) -> str:
-    """A sentence naming the unanswered questions, with the offer of a person; empty when there are none."""
+def name_unanswered(missing: Sequence[str], beyond: Sequence[str], voice: Voice, *, suggests: bool = False) -> str:
+    """A sentence naming the unanswered questions, with the offer of a person, or of what ``suggests`` stands for; empty
+    when there are none."""
     sentences = [_fill_questions(voice.not_found_about, missing)] if missing else []
     sentences += [_fill_questions(voice.not_answered, beyond)] if beyond else []
-    return " ".join([*sentences, voice.person_offer]) if sentences else ""
+    offer = voice.did_you_mean if suggests else voice.person_offer
+    return " ".join([*sentences, offer]) if sentences else ""
 
 
 def _fill_questions(phrase: str, questions: Sequence[str]) -> str:
@@ -146,15 +158,17 @@ def _fill_questions(phrase: str, questions: Sequence[str]) -> str:
     return phrase.replace("{questions}", ", ".join(quoted))
 
 
-def add_unanswered(draft: AnswerDraft, missing: Sequence[str], beyond: Sequence[str], voice: Voice) -> AnswerDraft:
-    """Add the unanswered questions to the draft."""
-    sentence = name_unanswered(missing, beyond, voice)
+def add_unanswered(
+    draft: AnswerDraft, missing: Sequence[str], beyond: Sequence[str], voice: Voice, suggestions: Sequence[Choice] = ()
+) -> AnswerDraft:
+    """Add the unanswered questions to the draft, with ``suggestions`` for them."""
+    sentence = name_unanswered(missing, beyond, voice, suggests=bool(suggestions))
     if not sentence:
         return draft
     return replace(
         draft,
         text=f"{draft.text}\n\n{sentence}" if draft.text else sentence,
-        choices=[*draft.choices, person_choice(voice)],
+        choices=[*draft.choices, *suggestions, person_choice(voice)],
         reasons=[*draft.reasons, f"no answer to {len(missing) + len(beyond)} of the questions"],
     )
 
@@ -193,13 +207,13 @@ def prepend_answers(draft: AnswerDraft, parts: Sequence[QuestionPart], voice: Vo
     """Put the answers to ``parts`` before an action's text. Unanswered questions are named without offering a person,
     because a confirmation question may follow."""
     quoted = quote_answers(parts)
-    missing = [one for one in quoted.missing if len(set(terms(one))) > 1]
+    missing = [one for one in quoted.missing_words if len(set(terms(one))) > 1]
     first = len(draft.citations) + 1
     paragraphs = ["".join(format_paragraphs(quoted.answers, first))] if quoted.answers else []
     paragraphs += [_fill_questions(voice.not_found_about, missing)] if missing else []
     if not paragraphs:
         return draft
-    citations = [*draft.citations, *cite(quoted.citations, first)]
+    citations = [*draft.citations, *quoted.cite(first)]
     return replace(draft, text="\n\n".join([*paragraphs, draft.text]), citations=citations)
 
 
@@ -208,7 +222,7 @@ def handoff_with_answers(draft: AnswerDraft, parts: Sequence[QuestionPart]) -> A
     quoted = quote_answers(parts)
     if not quoted.answers:
         return draft
-    citations = cite(quoted.citations)
+    citations = quoted.cite()
     return replace(draft, text=f"{''.join(format_paragraphs(quoted.answers))}\n\n{draft.text}", citations=citations)
 
 
@@ -223,35 +237,53 @@ def format_paragraphs(answers: Sequence[QuestionAnswer], first: int = 1) -> list
         titles = [f"“{brief}”" for one in answer.questions if is_titled and (brief := shorten_question(one))]
         lead = f"{' '.join(titles)}\n" if titles else ""
         pieces += [f"\n\n{lead}{begin}" if pieces else f"{lead}{begin}", *rest]
-        number += len(answer.quotes)
+        number += len(group_quotes(answer.quotes))
     return pieces
+
+
+def group_quotes(quotes: Sequence[Quote]) -> list[list[Quote]]:
+    """Quotes that follow each other in one paragraph, list or table: they are cited together."""
+    groups: list[list[Quote]] = []
+    for quote in quotes:
+        last = groups[-1][-1] if groups else None
+        if (
+            last is not None
+            and quote.passage is last.passage
+            and (quote.unit.group, quote.order) == (last.unit.group, last.order + 1)
+        ):
+            groups[-1].append(quote)
+        else:
+            groups.append([quote])
+    return groups
 
 
 def format_quotes(chosen: Sequence[Quote], first: int = 1) -> list[str]:
     """The quotes as pieces of one text, numbered from ``first``. Items and rows keep their lines."""
     pieces: list[str] = []
     previous_kind = ""
-    for number, quote in enumerate(chosen, first):
-        listed = quote.unit.kind in ("item", "row")
-        separator = "" if not pieces else "\n" if listed else "\n\n" if previous_kind != "sentence" else " "
-        previous_kind = quote.unit.kind
-        if quote.unit.kind == "code":
-            pieces.append(f"{separator or ''}\n{quote.unit.text}\n[{number}]")
-        else:
-            pieces.append(f"{separator}{'- ' if listed and len(chosen) > 1 else ''}{quote.unit.text} [{number}]")
+    for number, group in enumerate(group_quotes(chosen), first):
+        kind = group[0].unit.kind
+        listed = kind in ("item", "row")
+        separator = "" if not pieces else "\n" if listed and previous_kind != "code" else "\n\n"
+        previous_kind = kind
+        mark = "- " if listed and len(chosen) > 1 else ""
+        lines = [f"{mark}{quote.unit.text}" for quote in group]
+        text = ("\n" if listed else " ").join(lines)
+        pieces.append(f"{separator}\n{text}\n[{number}]" if kind == "code" else f"{separator}{text} [{number}]")
     return pieces
 
 
-def cite(chosen: Sequence[Quote], first: int = 1) -> list[Citation]:
-    return [
-        Citation(
-            n=number,
-            document=quote.passage.document,
-            title=quote.passage.title,
-            heading=quote.passage.heading,
-            url=quote.passage.url,
-            version=quote.passage.version,
-            quote=quote.unit.quote,
-        )
-        for number, quote in enumerate(chosen, first)
-    ]
+def _citation(group: Sequence[Quote], number: int) -> Citation:
+    """The quote is the verbatim part of the passage from the first to the last of the group."""
+    passage, first, last = group[0].passage, group[0].unit.quote, group[-1].unit.quote
+    start = passage.text.find(first)
+    end = passage.text.find(last, start + len(first)) + len(last) if len(group) > 1 else start + len(first)
+    return Citation(
+        n=number,
+        document=passage.document,
+        title=passage.title,
+        heading=passage.heading,
+        url=passage.url,
+        version=passage.version,
+        quote=passage.text[start:end],
+    )

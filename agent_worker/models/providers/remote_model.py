@@ -32,15 +32,11 @@ from agent_worker.models.registry import Emit
 from agent_worker.models.request import IMAGE_TOKENS, ModelOutput, Prompt, UserImage
 from agent_worker.models.staff_notes import StaffNote, write_note
 from agent_worker.nlu.language_detection import detect_language
+from agent_worker.reading.suggestions import suggestion_draft, suggestions_of
 from agent_worker.settings import WorkerSettings
 from agent_worker.voice import Voice, translate_voice
 from schemas.ports import ActionResult, AnswerDraft, Passage, Question
 from schemas.runtime import tracing
-
-MIN_CONFIDENCE = 0.15
-"""Below this confidence the documents contain nothing that justifies the cost of a request. Between it and the tenant's
-``answerable_above`` the model is asked and may find no answer: it reads better than the search, and its text still
-needs proof."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +87,12 @@ class RemoteModel:
             return phrase
         attempt = await self._begin(question)
         if attempt is None:
-            return not_found_draft(voice, self.name)
+            return self._not_found(question, voice)
         return await self._run(attempt, question, emit, allowance)
+
+    def _not_found(self, question: Question, voice: Voice) -> AnswerDraft:
+        choices = suggestions_of([question.search_result])
+        return suggestion_draft(choices, voice, self.name) if choices else not_found_draft(voice, self.name)
 
     async def note(self, question: Question, prompt: Prompt, seconds: float) -> StaffNote:
         """See registry.Remote."""
@@ -256,7 +256,7 @@ class RemoteModel:
         if attempt.declined:
             words = [part.words for part in attempt.questions]
             declined = add_unanswered(replace(bill, answered=False), words, question.excess_questions, voice)
-            return declined if words else replace(not_found_draft(voice, self.name), tokens=tokens, cost=cost)
+            return declined if words else replace(self._not_found(question, voice), tokens=tokens, cost=cost)
         draft = replace(bill, text=attempt.shown.strip(), citations=attempt.gate.citations)
         if question_result is not None:
             return self._question_draft(attempt, draft, question_result, question, voice)
@@ -309,5 +309,7 @@ def _remove_names(text: str, names: Sequence[str]) -> str:
 
 
 def _worth_asking(question: Question) -> bool:
+    """Return whether the documents contain something that justifies the cost of a request. The model reads better than
+    the search, and its text still needs proof, so what is only worth offering counts too."""
     found = question.search_result
-    return bool(found.passages) and (found.answerable or found.confidence >= MIN_CONFIDENCE)
+    return bool(found.passages) and (found.answerable or found.suggestable)

@@ -34,7 +34,13 @@ async def search_remotely(api: AdminApi, tenant: str, text: str, language: str) 
     body = {"query": text, "language": language, "explain": True}
     found = await api.call("POST", "/knowledge/search", body)
     passages = [Passage(tenant=tenant, version=0, **passage) for passage in found["passages"]]
-    return SearchResult(passages, found["answerable"], found["confidence"], found.get("encoder", ""))
+    return SearchResult(
+        passages,
+        found["answerable"],
+        found["confidence"],
+        found.get("encoder", ""),
+        suggestable=found["suggestable"],
+    )
 
 
 def document_path(document: str) -> str:

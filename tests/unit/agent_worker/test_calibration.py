@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from agent_worker.knowledge.quality.grades import normalize, strip_number
 from agent_worker.knowledge.quality.suite import Case, read_suite
 from agent_worker.knowledge.ranking import calibration
 from agent_worker.knowledge.ranking.logistic_fit import auroc
@@ -21,6 +22,7 @@ from agent_worker.knowledge.ranking.training_sets import (
     read_sets,
     right_passages,
 )
+from agent_worker.knowledge.text.documents import ENDINGS, read_file
 
 THINGS = ("heat pack", "ceramic pot", "glass tank", "peat moss")
 TRADES = {"north": THINGS[:2], "south": THINGS[2:]}
@@ -130,7 +132,7 @@ def test_the_training_sets_are_complete() -> None:
     listed = read_sets(Path(__file__).parents[2] / "answers" / "training" / "sets.yaml")
     assert len({each.trade for each in listed}) == len(listed) >= 14
     for given in listed:
-        documents = {path.stem: path.read_text(encoding="utf-8") for path in given.knowledge.glob("*.md")}
+        documents = {path.stem: read_file(path).body for path in given.knowledge.iterdir() if path.suffix in ENDINGS}
         missing = [source for source in _sources(given) if not _has_section(documents, source)]
         assert missing == [], given.trade
 
@@ -141,4 +143,5 @@ def _sources(given: TrainingSet) -> list[str]:
 
 def _has_section(documents: dict[str, str], source: str) -> bool:
     document, heading = source.split("#", 1)
-    return any(line.lstrip("# ") == heading for line in documents[document].splitlines())
+    wanted = normalize(strip_number(heading))
+    return any(normalize(line.lstrip("# ")) == wanted for line in documents[document].splitlines())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from agent_worker.models.local.model import LocalModel
 from agent_worker.models.registry import Models
 from agent_worker.settings import TenantRules, WorkerSettings
+from agent_worker.voice import DEFAULT_VOICE
 from schemas.errors import ConfigInvalid, ModelFailed
 from schemas.messages import Author, Choice, TranscriptMessage
 from schemas.ports import AnswerDraft, Passage, Question, SearchResult
@@ -29,6 +31,10 @@ def passage(text: str, document: str = "d", score: float = 1.0, heading: str = "
 
 def build_search_result(*passages: Passage) -> SearchResult:
     return SearchResult(list(passages), bool(passages), 0.9 if passages else 0.1)
+
+
+async def emit_nothing(_: str) -> None:
+    """No stream."""
 
 
 async def ask_local_model(
@@ -53,11 +59,45 @@ async def test_every_claim_is_numbered_and_verbatim(text: str, source: str) -> N
     assert all(citation.quote in source and citation.version == 3 for citation in draft.citations)
 
 
-async def test_the_sentence_that_answers_is_chosen() -> None:
-    """Of a list the item asked for is quoted."""
+async def test_a_short_section_is_quoted_whole_with_a_citation_for_each_block() -> None:
+    """What belongs together stays together, in the document's order."""
     draft, _ = await ask_local_model("What does a heat pack cost?", passage(PACK))
+    items = "- Boxes are of card.\n- A heat pack costs 4.50 euro. It lasts 72 hours.\n- Tape is paper."
+    assert draft.text == f"We pack with care. [1]\n{items} [2]"
+    assert [citation.quote for citation in draft.citations] == [
+        "We pack with care.",
+        items.removeprefix("- "),
+    ]
+
+
+async def test_of_a_long_section_the_blocks_that_answer_are_quoted() -> None:
+    filler = "\n\n".join(f"Parcel number {n} leaves in the {n} hundredth van of the long, long day." for n in range(12))
+    draft, _ = await ask_local_model("What does a heat pack cost?", passage(f"{filler}\n\n{PACK}"))
     assert "4.50 euro" in draft.text
-    assert "Tape" not in draft.text
+    assert "hundredth van" not in draft.text
+
+
+async def test_a_yes_or_no_to_another_question_is_left_out() -> None:
+    """The section may still answer; its opening would say the opposite."""
+    asked = "Do you ship to Norway?"
+    text = "No. We ship to Norway only in summer."
+    for heading, answer in (("Do you ship to Norway in winter?", "No. We"), ("Is there a pickup in Oslo?", "We ship")):
+        draft, _ = await ask_local_model(asked, passage(text, heading=heading))
+        assert draft.text.startswith(answer)
+
+
+@pytest.mark.parametrize(
+    ("asked", "text"),
+    [
+        ("How much is a heat pack?", "A heat pack keeps the parcel warm."),
+        ("Do you deliver to Oslo?", "We deliver to Bergen on Mondays."),
+    ],
+)
+async def test_a_section_without_what_is_asked_for_is_only_offered(asked: str, text: str) -> None:
+    found = replace(build_search_result(passage(text)), suggestable=True)
+    draft = await MODEL.answer(Question("shop", asked, (), found), emit_nothing)
+    assert (draft.answered, draft.text, draft.citations) == (False, DEFAULT_VOICE.did_you_mean, [])
+    assert [choice.label for choice in draft.choices] == ["Title: Head", DEFAULT_VOICE.none_of_these]
 
 
 async def test_an_introduction_is_no_answer() -> None:

@@ -39,7 +39,10 @@ PASSAGES = [passage(HEAT), passage(TIMES, heading="Times")]
 
 def question(text: str, passages: list[Passage] | None = None, confidence: float = 0.9) -> Question:
     found = SearchResult(
-        PASSAGES if passages is None else passages, answerable=confidence >= 0.5, confidence=confidence
+        PASSAGES if passages is None else passages,
+        answerable=confidence >= 0.5,
+        confidence=confidence,
+        suggestable=confidence >= 0.15,
     )
     return Question(tenant=TENANT, text=text, history=[], search_result=found)
 

@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from agent_worker.models.providers.remote_model import ModelDependencies
+from agent_worker.voice import DEFAULT_VOICE
 from schemas.ports import Passage
 from tests.simulators.models.server import Script, make_held_script
 from tests.unit.agent_worker.models.conftest import HEAT, TIMES, Asking, LadderClient, Provider, passage
@@ -195,10 +196,11 @@ async def test_a_doubtful_question_is_the_models_to_judge(asker: LadderClient) -
 
 
 async def test_a_model_may_say_that_the_passages_hold_no_answer(asker: LadderClient) -> None:
-    """Then the tenant's own words are said, a person is offered, and the model's word for it is never shown."""
+    """Then the sections that were found are offered in the tenant's own words, and the model's word for it is never
+    shown."""
     draft = await asker.ask("Is parking available?")
-    assert (draft.answered, draft.text, draft.model) == (False, "Not in our documents.", "remote")
-    assert [choice.id for choice in draft.choices] == ["person"]
+    assert (draft.answered, draft.text, draft.model) == (False, DEFAULT_VOICE.did_you_mean, "remote")
+    assert [choice.label for choice in draft.choices] == ["Shipping: Winter", "Shipping: Times", "None of these"]
     assert draft.tokens > 0
     assert asker.deltas == []
 

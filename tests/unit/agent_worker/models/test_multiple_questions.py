@@ -100,7 +100,7 @@ def test_a_question_that_needs_an_earlier_one_is_missing_when_the_quotes_are_abo
     found = SearchResult([passage("We ship pots to Austria for 11.95 euro.")], True, 0.9)
     first = QuestionPart("Do you ship pots to Austria?", found, "Do you ship pots to Austria?")
     second = QuestionPart("Do you ship pots to Austria?\nAnd parrots?", found, "And parrots?")
-    assert quote_answers([first, second]).missing == ["And parrots?"]
+    assert quote_answers([first, second]).missing_words == ["And parrots?"]
     third = QuestionPart("Do you ship pots to Austria?\nAnd how much is it?", found, "And how?")
     assert quote_answers([first, third]).missing == []
 
@@ -108,7 +108,7 @@ def test_a_question_that_needs_an_earlier_one_is_missing_when_the_quotes_are_abo
 def test_a_question_is_missing_when_the_quotes_have_none_of_the_words_that_only_it_has() -> None:
     found = SearchResult([passage("We ship pots to Austria by parcel.")], True, 0.9)
     asked = ["Do you ship pots to Austria?", "Do you ship parrots?", "When do you ship to Austria?"]
-    assert quote_answers([QuestionPart(one, found, one) for one in asked]).missing == asked[1:2]
+    assert quote_answers([QuestionPart(one, found, one) for one in asked]).missing_words == asked[1:2]
 
 
 def test_a_figure_answers_a_question_for_it_in_other_words() -> None:
@@ -121,7 +121,7 @@ def test_an_answer_is_given_to_a_second_question_only_if_it_has_most_of_its_word
     found = SearchResult([passage("Orchid seeds keep for two years.")], True, 0.9)
     asked = ["How long do orchid seeds keep?", "Does a boat float within two years of painting?"]
     result = quote_answers([QuestionPart(one, found, one) for one in asked])
-    assert result.missing == asked[1:]
+    assert result.missing_words == asked[1:]
     both = [asked[0], "Do they last two years?"]
     assert quote_answers([QuestionPart(one, found, one) for one in both]).answers[0].questions == both
 

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent_worker.knowledge.index.tenant_index import TenantIndex
+from agent_worker.knowledge.ranking.diversification import FIRST, MAX_PER_DOCUMENT, spread
 from agent_worker.knowledge.ranking.ranker import DocumentScore, clear_document, rank
-from agent_worker.knowledge.ranking.spreading import FIRST, MAX_PER_DOCUMENT, spread
 from agent_worker.knowledge.text.analysis import synonyms_of
 from agent_worker.knowledge.text.query_expansion import expand_query
 from schemas.conversation import Document

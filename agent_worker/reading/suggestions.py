@@ -1,0 +1,103 @@
+"""Sections that the documents have on a question, offered as choices when none of them surely answers it.
+
+A picked choice comes back as a message. It is answered from the section that it stands for, with no further search for
+the right one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from hashlib import blake2b
+
+from agent_worker.actions.slot_filling.references import match_position
+from agent_worker.knowledge.vectors.embedding import short_heading
+from agent_worker.nlu.yes_no import yes_or_no
+from agent_worker.voice import Voice
+from schemas.choice_matching import match_choice
+from schemas.messages import Choice, InboundMessage, TranscriptMessage
+from schemas.ports import AnswerDraft, Passage, SearchResult
+
+MAX_SUGGESTIONS = 3
+_PREFIX = "section:"
+_NONE = f"{_PREFIX}none"
+_MAX_LABEL = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The choice that a contact picked among suggestions. ``section``: its id, empty for none of them; ``label``: its
+    words; ``question``: the message that it explains."""
+
+    section: str
+    label: str
+    question: str
+
+
+def section_id(passage: Passage) -> str:
+    """The id of a choice for the passage's section. It stays the same when the document is edited."""
+    name = f"{passage.document}\0{passage.heading}"
+    return _PREFIX + blake2b(name.encode(), digest_size=8).hexdigest()
+
+
+def suggestions_of(results: Iterable[SearchResult]) -> list[Choice]:
+    """Up to three sections of what was found for unanswered questions, the first of each before the second of any.
+    Empty unless a result is ``suggestable``."""
+    rows = [_sections(result.passages) for result in results if result.suggestable]
+    longest = max(map(len, rows), default=0)
+    chosen = {choice.id: choice for place in range(longest) for row in rows for choice in row[place : place + 1]}
+    return list(chosen.values())[:MAX_SUGGESTIONS]
+
+
+def _sections(passages: Sequence[Passage]) -> list[Choice]:
+    labels: dict[str, str] = {}
+    for passage in passages:
+        labels.setdefault(_label(passage), section_id(passage))
+    return [Choice(id=id_, label=label) for label, id_ in labels.items()]
+
+
+def _label(passage: Passage) -> str:
+    """The section's heading. Unless it is a question, it needs the document's title."""
+    heading = short_heading(passage.heading)
+    whole = heading or passage.title
+    if heading and not heading.endswith("?") and heading.casefold() != passage.title.casefold():
+        whole = f"{passage.title}: {heading}"
+    return whole if len(whole) <= _MAX_LABEL else f"{whole[: _MAX_LABEL - 1].rstrip()}…"
+
+
+def suggestion_draft(choices: Sequence[Choice], voice: Voice, model: str) -> AnswerDraft:
+    """Ask which of the sections the contact means. Asserts nothing."""
+    none = Choice(id=_NONE, label=voice.none_of_these)
+    reason = "not sure which section answers"
+    return AnswerDraft(text=voice.did_you_mean, answered=False, choices=[*choices, none], model=model, reasons=[reason])
+
+
+def find_selection(message: InboundMessage, history: Sequence[TranscriptMessage]) -> Selection | None:
+    """The suggestion that the message picks, by a choice or in words ("2", "the second one"). None if the last reply
+    suggested nothing, or the message says something else."""
+    place = next((n for n in reversed(range(len(history))) if history[n].author.kind != "contact"), None)
+    offered = history[place].choices if place is not None else []
+    picked = _find_picked(message, offered)
+    if picked is None or not picked.id.startswith(_PREFIX):
+        return None
+    asked = next((line.text for line in reversed(history[:place]) if line.author.kind == "contact"), "")
+    return Selection("" if picked.id == _NONE else picked.id, picked.label, asked)
+
+
+def _find_picked(message: InboundMessage, offered: Sequence[Choice]) -> Choice | None:
+    if message.choice is not None:
+        return next((choice for choice in offered if choice.id == message.choice.id), None)
+    sections = [choice for choice in offered if choice.id.startswith(_PREFIX) and choice.id != _NONE]
+    answer = yes_or_no(message.text) if sections else ""
+    if answer == "no":
+        return next((choice for choice in offered if choice.id == _NONE), None)
+    if answer == "yes":
+        return sections[0] if len(sections) == 1 else None
+    return match_choice(message.text, offered) or match_position(message.text, offered)
+
+
+def select_section(result: SearchResult, selection: Selection) -> SearchResult:
+    """The passages of the picked section, as an answer; the result itself if they were not found, because the document
+    has changed."""
+    passages = [passage for passage in result.passages if section_id(passage) == selection.section]
+    return replace(result, passages=passages, answerable=True, confidence=1.0) if passages else result

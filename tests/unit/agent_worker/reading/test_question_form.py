@@ -1,0 +1,41 @@
+"""The kind of figure that a question wants, and whether a text gives one."""
+
+from __future__ import annotations
+
+import pytest
+
+from agent_worker.reading.question_form import Figure, has_figure, wanted_figure
+
+
+@pytest.mark.parametrize(
+    ("question", "figure"),
+    [
+        ("How much is a crown?", "price"),
+        ("what's the fee for a late return", "price"),
+        ("and when do you open on Sundays?", "time"),
+        ("How long does it take?", "time"),
+        ("how many weeks until it arrives", "time"),
+        ("How many seats are there?", "number"),
+        ("what size is the pot?", "number"),
+        ("Which colours are there?", "colour"),
+        ("Do you ship to Norway?", None),
+        ("Wie viel kostet das?", None),
+    ],
+)
+def test_a_question_wants_a_figure(question: str, figure: Figure | None) -> None:
+    assert wanted_figure(question) == figure
+
+
+@pytest.mark.parametrize(
+    ("figure", "given", "missing"),
+    [
+        ("price", "It is free of charge.", "Ask at the desk."),
+        ("price", "12 euros", "twelve of them"),
+        ("time", "Until Friday.", "At the back door."),
+        ("number", "Both rooms have one.", "In the yard."),
+        ("colour", "The tags are reddish.", "The tags are small."),
+    ],
+)
+def test_a_text_gives_a_figure_or_not(figure: Figure, given: str, missing: str) -> None:
+    assert has_figure(figure, given)
+    assert not has_figure(figure, missing)

@@ -1,0 +1,154 @@
+"""Sections offered as choices: which ones, under which label, and what a contact's next message picks."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from agent_worker.reading.suggestions import (
+    Selection,
+    find_selection,
+    section_id,
+    select_section,
+    suggestion_draft,
+    suggestions_of,
+)
+from agent_worker.voice import Voice
+from schemas.messages import Author, Choice, ChoiceSelection, InboundMessage, TranscriptMessage
+from schemas.ports import Passage, SearchResult
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+VOICE = Voice(name="Fern")
+
+
+def passage(heading: str, title: str = "Prices", text: str = "A clean costs £65.") -> Passage:
+    return Passage("clinic", title.casefold(), 1, title, heading, "", text, 1.0)
+
+
+def found(*passages: Passage, suggestable: bool = True, answerable: bool = False) -> SearchResult:
+    return SearchResult(list(passages), answerable, 0.4, suggestable=suggestable)
+
+
+def labels(*results: SearchResult) -> list[str]:
+    return [choice.label for choice in suggestions_of(results)]
+
+
+# ── offering ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_up_to_three_sections_are_offered_once_each() -> None:
+    passages = [passage("Prices > Cleaning"), passage("Prices > Cleaning", text="More."), passage("Crowns")]
+    assert labels(found(*passages, passage("Implants"), passage("Braces"))) == [
+        "Prices: Cleaning",
+        "Prices: Crowns",
+        "Prices: Implants",
+    ]
+
+
+def test_a_heading_that_asks_needs_no_title() -> None:
+    assert labels(found(passage("Do you take children?"))) == ["Do you take children?"]
+
+
+def test_a_section_without_heading_is_named_by_its_title() -> None:
+    assert labels(found(passage(""), passage("prices"))) == ["Prices", "prices"]
+
+
+def test_a_long_label_is_cut() -> None:
+    (label,) = labels(found(passage("Is it " + "very " * 60 + "long?")))
+    assert len(label) <= 120
+    assert label.endswith("…")
+
+
+def test_each_of_several_questions_gets_its_best_section_first() -> None:
+    first = found(passage("Cleaning"), passage("Crowns"), passage("Implants"))
+    assert labels(first, found(passage("Parking", "Visit"))) == ["Prices: Cleaning", "Visit: Parking", "Prices: Crowns"]
+
+
+def test_nothing_is_offered_that_is_far_away() -> None:
+    assert suggestions_of([found(passage("Crowns"), suggestable=False), found()]) == []
+
+
+def test_the_draft_asserts_nothing_and_offers_a_way_out() -> None:
+    draft = suggestion_draft(suggestions_of([found(passage("Crowns"))]), VOICE, "local")
+    assert (draft.text, draft.answered, draft.citations) == (VOICE.did_you_mean, False, [])
+    assert [choice.label for choice in draft.choices] == ["Prices: Crowns", VOICE.none_of_these]
+
+
+# ── picking ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+CROWNS, IMPLANTS = passage("Crowns"), passage("Implants")
+
+
+def history(*passages: Passage) -> list[TranscriptMessage]:
+    draft = suggestion_draft(suggestions_of([found(*passages)]), VOICE, "local")
+    return [
+        TranscriptMessage(id="1", author=Author(kind="contact"), text="what's a new tooth?", created_at=NOW),
+        TranscriptMessage(id="2", author=Author(kind="agent"), text=draft.text, choices=draft.choices, created_at=NOW),
+    ]
+
+
+def message(text: str, choice: str = "") -> InboundMessage:
+    picked = ChoiceSelection(in_reply_to="2", id=choice) if choice else None
+    return InboundMessage(id="3", external_id="3", place="p", contact_id="c", text=text, choice=picked, sent_at=NOW)
+
+
+SECOND = Selection(section_id(IMPLANTS), "Prices: Implants", "what's a new tooth?")
+
+
+@pytest.mark.parametrize("text", ["2", "the second one", "prices: implants", "(2)", "２"])
+def test_a_section_is_picked_in_words(text: str) -> None:
+    assert find_selection(message(text), history(CROWNS, IMPLANTS)) == SECOND
+
+
+def test_a_section_is_picked_by_its_choice() -> None:
+    assert find_selection(message("Prices: Implants", SECOND.section), history(CROWNS, IMPLANTS)) == SECOND
+
+
+@pytest.mark.parametrize("text", ["3", "None of these", "no", "nope"])
+def test_none_of_them_is_picked(text: str) -> None:
+    selection = find_selection(message(text), history(CROWNS, IMPLANTS))
+    assert selection is not None
+    assert selection.section == ""
+
+
+def test_yes_picks_the_only_section() -> None:
+    selection = find_selection(message("yes please"), history(CROWNS))
+    assert selection is not None
+    assert selection.section == section_id(CROWNS)
+    assert find_selection(message("yes"), history(CROWNS, IMPLANTS)) is None
+
+
+@pytest.mark.parametrize("text", ["how much is a crown?", "4", "thanks", "yes and no"])
+def test_another_message_picks_nothing(text: str) -> None:
+    assert find_selection(message(text), history(CROWNS, IMPLANTS)) is None
+
+
+def test_only_the_last_reply_can_be_answered() -> None:
+    later = TranscriptMessage(id="3", author=Author(kind="agent"), text="Hello.", created_at=NOW)
+    assert find_selection(message("2"), [*history(CROWNS, IMPLANTS), later]) is None
+    assert find_selection(message("2"), []) is None
+
+
+def test_choices_of_other_questions_are_not_suggestions() -> None:
+    person = TranscriptMessage(
+        id="3",
+        author=Author(kind="agent"),
+        text="Sorry.",
+        choices=[Choice(id="person", label="Talk to a person")],
+        created_at=NOW,
+    )
+    assert find_selection(message("1"), [person]) is None
+    assert find_selection(message("no"), [person]) is None
+
+
+def test_the_picked_section_answers_alone() -> None:
+    result = select_section(found(CROWNS, IMPLANTS, replace(IMPLANTS, text="More.")), SECOND)
+    assert [each.text for each in result.passages] == ["A clean costs £65.", "More."]
+    assert (result.answerable, result.confidence) == (True, 1.0)
+
+
+def test_a_section_that_is_gone_is_searched_for() -> None:
+    result = found(CROWNS)
+    assert select_section(result, SECOND) is result
