@@ -17,6 +17,7 @@ _WANTED: tuple[tuple[Figure, re.Pattern[str]], ...] = (
     (
         "price",
         re.compile(
+            r"\bwhat (?:do|does|would|will) (?:i|we|you|it) (?:pay|charge|cost)\b|"
             r"\bhow (?:much (?:is|are|does|do|did|would|will|for|to)|expensive)\b|"
             r"\bwhat(?:'s| is| are| does| do| would| will)? (?:the |your |a |it )?(?:price|cost|fee|charge)s?\b",
             re.IGNORECASE,

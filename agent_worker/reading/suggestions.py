@@ -68,8 +68,11 @@ def _label(passage: Passage) -> str:
 def suggestion_draft(choices: Sequence[Choice], voice: Voice, model: str) -> AnswerDraft:
     """Ask which of the sections the contact means. Asserts nothing."""
     none = Choice(id=_NONE, label=voice.none_of_these)
-    reason = "not sure which section answers"
-    return AnswerDraft(text=voice.did_you_mean, answered=False, choices=[*choices, none], model=model, reasons=[reason])
+    return AnswerDraft(text=voice.did_you_mean, answered=False, choices=[*choices, none], model=model)
+
+
+def has_suggestions(choices: Iterable[Choice]) -> bool:
+    return any(choice.id.startswith(_PREFIX) for choice in choices)
 
 
 def find_selection(message: InboundMessage, history: Sequence[TranscriptMessage]) -> Selection | None:
@@ -96,8 +99,8 @@ def _find_picked(message: InboundMessage, offered: Sequence[Choice]) -> Choice |
     return match_choice(message.text, offered) or match_position(message.text, offered)
 
 
-def select_section(result: SearchResult, selection: Selection) -> SearchResult:
-    """The passages of the picked section, as an answer; the result itself if they were not found, because the document
-    has changed."""
+def select_section(result: SearchResult, selection: Selection) -> SearchResult | None:
+    """The passages of the picked section, as an answer. None if they were not found, because the document has
+    changed."""
     passages = [passage for passage in result.passages if section_id(passage) == selection.section]
-    return replace(result, passages=passages, answerable=True, confidence=1.0) if passages else result
+    return replace(result, passages=passages, answerable=True, confidence=1.0) if passages else None

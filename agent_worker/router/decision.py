@@ -117,14 +117,14 @@ def _votes(rules: RouteRules, message: RoutingInput, reading: IntentResult, topi
 def _votes_for_intent(rules: RouteRules, message: RoutingInput, reading: IntentResult) -> list[Vote]:
     """The intent's route; for an uncertain or unknown intent, the rules for those."""
     if reading.out_of_scope:
-        if message.search_result.answerable:
-            return [("cheap", "no intent, but the documents contain an answer")]
+        if message.search_result.may_answer:
+            return [("cheap", "no intent, but the documents may contain an answer")]
         return [(rules.unknown, "no intent and no document matches")]
     if not reading.intent:
         return [("cheap", "no intents were learned")]
     if reading.confidence < rules.sure_above:
         doubt = f"the intent is uncertain ({reading.intent} {reading.confidence:.2f})"
-        return [("strong", doubt) if message.search_result.answerable else ("cheap", doubt)]
+        return [("strong", doubt) if message.search_result.may_answer else ("cheap", doubt)]
     named = f"intent {reading.intent} ({reading.confidence:.2f})"
     intent = rules.intents.get(reading.intent, _NO_INTENT)
     if intent.risky:

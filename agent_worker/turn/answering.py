@@ -48,12 +48,13 @@ DANGER_ROUTE = Route("person", (), (IN_DANGER,))
 @dataclass(frozen=True, slots=True)
 class Retrieval:
     """The passages for a query, and for each of its questions. ``resolved``: the query's text with what a follow-up
-    leaves out. ``is_danger``: the contact seems to report a danger to life; then the single questions were not looked
-    up."""
+    leaves out. ``is_picked``: the contact picked the section. ``is_danger``: the contact seems to report a danger to
+    life; then the single questions were not looked up."""
 
     search_result: SearchResult
     parts: Sequence[QuestionPart] = ()
     resolved: str = ""
+    is_picked: bool = False
     is_danger: bool = False
 
 
@@ -123,7 +124,9 @@ class Answering:
         search = partial(self._search, turn)
         if (selection := turn.selection) is not None:
             found = await search(selection.label, selection.label)
-            return Retrieval(select_section(found, selection), resolved=f"{selection.question}\n{selection.label}")
+            section = select_section(found, selection)
+            text = f"{selection.question}\n{selection.label}"
+            return Retrieval(section or found, resolved=text, is_picked=section is not None)
         whole = await search_query(query, turn.history, search, turn.intake.context)
         if await self._danger.is_danger(turn.conversation.origin.tenant, whole.search_result):
             return Retrieval(whole.search_result, is_danger=True)
@@ -296,6 +299,7 @@ def _build_question(
         parts=() if retrieval is None else retrieval.parts,
         excess_questions=[one.words for one in excess if one.is_question],
         resolved="" if retrieval is None else retrieval.resolved,
+        is_picked=retrieval is not None and retrieval.is_picked,
     )
 
 

@@ -12,6 +12,7 @@ from agent_worker.handoff.cancel_handoff import assistant_choice
 from agent_worker.handoff.handoff_period import REOPENED, is_open, open_handoff
 from agent_worker.handoff.notifications import build_handoff_envelopes
 from agent_worker.handoff.reply_templates import PERSON
+from agent_worker.reading.suggestions import has_suggestions
 from agent_worker.turn.envelopes import build_outbound, build_reply, forward_from_person
 from agent_worker.turn.values import HandoffRequest, Response, TurnInput
 from schemas.actions import ActionMemory
@@ -129,7 +130,7 @@ def _update_facts(turn: TurnInput, response: Response, draft: AnswerDraft | None
             "locale": turn.locale,
             "last_turn_id": turn.id,
             "last_route": response.reply.route.name,
-            "declined_in_a_row": 0 if draft.answered else facts.declined_in_a_row + 1,
+            "declined_in_a_row": _count_declined(facts.declined_in_a_row, draft),
             "person_offered": any(choice.id == PERSON for choice in draft.choices),
         }
     if response.handoff_request is not None:
@@ -208,12 +209,20 @@ def _describe_dialogue(turn: TurnInput, effects: Effects, draft: AnswerDraft) ->
     return None if is_about_else or previous is None else ("action", [f"{previous.action}: ended"])
 
 
+def _count_declined(before: int, draft: AnswerDraft) -> int:
+    """Answers in a row that did not help. Whether suggestions do is not known yet."""
+    if draft.answered:
+        return 0
+    return before if has_suggestions(draft.choices) else before + 1
+
+
 def _describe_reply(draft: AnswerDraft, search_result: SearchResult) -> tuple[str, list[str]]:
     """Describe a turn that only replied: its outcome and the reasons."""
     if draft.handoff:
         return "person", []
     if not draft.answered:
-        return "declined", [f"the documents contain no answer (confidence {search_result.confidence:.2f})"]
+        what = "sections were offered" if has_suggestions(draft.choices) else "the documents contain no answer"
+        return "declined", [f"{what} (confidence {search_result.confidence:.2f})"]
     if draft.citations:
         return "answer", [f"{len(draft.citations)} quotes from {draft.citations[0].document}"]
     return "small_talk", ["nothing was asked"]

@@ -40,6 +40,11 @@ class SearchResult:
     stale: bool = False
     suggestable: bool = False
 
+    @property
+    def may_answer(self) -> bool:
+        """Whether one of the first passages answers, surely or not."""
+        return self.answerable or self.suggestable
+
 
 AssuranceLookup = Callable[[], Awaitable[Assurance]]
 """Looks up how sure we are of the contact's identity."""

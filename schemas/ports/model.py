@@ -87,7 +87,8 @@ class Question:
     unsupported kind (see ``schemas.content``). ``references``: what the messages quote, share or came from, in words:
     data, like the text; ``context``: the part of it that a short question refers to. ``offers``: actions that the model
     may ask for; ``filling``: the action whose parameters were being asked for; ``contact``: whose budget is spent.
-    ``resolved``: the text with what a follow-up leaves out, as it was searched for; empty: the text.
+    ``resolved``: the text with what a follow-up leaves out, as it was searched for; empty: the text. ``is_picked``:
+    the passages are of the section that the contact picked among suggestions.
 
     Treat it as immutable. It is not declared frozen because that makes creating one slower."""
 
@@ -107,6 +108,7 @@ class Question:
     parts: Sequence[QuestionPart] = ()
     excess_questions: Sequence[str] = ()
     resolved: str = ""
+    is_picked: bool = False
 
 
 @dataclass(slots=True)

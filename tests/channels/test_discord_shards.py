@@ -37,7 +37,7 @@ async def stream_processes(
 
 def of_server(server: Discord) -> int:
     """A number of shards with which the server and direct messages belong to different ones."""
-    return next(count for count in range(2, 9) if (int(server.world.guild) >> 22) % count)
+    return next(count for count in range(2, 64) if (int(server.world.guild) >> 22) % count)
 
 
 def list_requested_shards(server: Discord, operation: str) -> list[object]:

@@ -112,6 +112,13 @@ class ChatPage:
         await expect(self.replies).to_have_count(before + 1)
         return self.replies.last
 
+    async def pick(self, reply: Locator) -> Locator:
+        """Pick the first choice of a reply and wait for the answer."""
+        before = await self.replies.count()
+        await reply.locator(".choices .pill").first.click()
+        await expect(self.replies).to_have_count(before + 1)
+        return self.replies.last
+
     def tick(self, state: str) -> Locator:
         """The newest own message, once it is known to be in this state."""
         return self.own.last.locator(f".tick[data-state={state}]")

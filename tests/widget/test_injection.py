@@ -163,7 +163,7 @@ async def test_nothing_that_a_visitor_or_a_person_writes_is_run(
 async def test_nothing_that_stands_in_a_document_is_run(
     parley: Installation, open_tab: tuple[ChatPage, list[str]]
 ) -> None:
-    """As its text, its title and its address: in the answer, in the quote and on the source."""
+    """As its text, its title and its address: in the answer, in the quote, on the source and in an offered choice."""
     tab, ran = open_tab
     for n in range(DOCUMENTS):
         word, payloads = f"zygopetalum{n}", PAYLOADS[n::DOCUMENTS]
@@ -176,6 +176,8 @@ async def test_nothing_that_stands_in_a_document_is_run(
     shown = 0
     for n in range(DOCUMENTS):
         reply = await tab.ask(f"What does the zygopetalum{n} need every day?")
+        if await reply.locator(".choices").count():
+            reply = await tab.pick(reply)
         if mark := await reply.locator(".mark").all():
             await mark[0].click()
             shown += 1

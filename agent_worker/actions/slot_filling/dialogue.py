@@ -38,6 +38,8 @@ MAX_MISUNDERSTANDINGS = 2
 """Misunderstandings of one parameter; the next one offers a person."""
 DIALOGUE_TIMEOUT = timedelta(minutes=30)
 """After this long the dialogue is forgotten."""
+_MAY_ANSWER_ABOVE = 0.5
+"""Confidence from which the documents may answer a question, so that it is no failed try to give a value."""
 _MAX_ACTIONS = 3
 """Actions that one message may request."""
 _AND = re.compile(r"\band (?:then |also )?(?=\w)|\bund (?:dann |auch )?(?=\w)|;|\n|(?<=[.!?])\s", re.IGNORECASE)
@@ -236,7 +238,9 @@ class SlotFillingDialogue:
     def _handle_misunderstanding(
         self, filling: Filling, fields: Sequence[Field], extracted: Extraction, text: str
     ) -> AnswerDraft | None:
-        if extracted.problem is None and extraction.is_question(text) and self.question.search_result.answerable:
+        found = self.question.search_result
+        is_near = found.answerable or (found.suggestable and found.confidence >= _MAY_ANSWER_ABOVE)
+        if extracted.problem is None and extraction.is_question(text) and is_near:
             return None
         field = next((field for field in fields if field.name == filling.asked), None)
         if field is not None and field.kind not in ("text", "choice") and yes_or_no(text, filling.locale) == "no":

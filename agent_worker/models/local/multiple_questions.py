@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from agent_worker.actions.slot_filling.action_matching import match_action, names_anything
 from agent_worker.handoff.reply_templates import person_choice
 from agent_worker.knowledge.text.analysis import synonyms, terms
-from agent_worker.models.local.extraction import Quote, find_answer, repeats
+from agent_worker.models.local.extraction import Quote, find_answer, repeats, select_quotes
 from agent_worker.reading.question_form import has_figure, wanted_figure
 from agent_worker.voice import Voice
 from schemas.messages import Choice, Citation
@@ -84,8 +84,9 @@ def _existing_answer(result: QuotedAnswers, found: Sequence[Quote]) -> QuestionA
 
 
 def answer_as_one(question: Question) -> list[QuestionAnswer]:
-    """One answer to the whole text; empty when no passage contains it."""
-    found = find_answer(question.resolved or question.text, question.search_result.passages)
+    """One answer to the whole text; empty when no passage contains it. A picked section is quoted whatever it lacks."""
+    find = select_quotes if question.is_picked else find_answer
+    found = find(question.resolved or question.text, question.search_result.passages)
     return [QuestionAnswer(found, [])] if found else []
 
 

@@ -311,5 +311,4 @@ def _remove_names(text: str, names: Sequence[str]) -> str:
 def _worth_asking(question: Question) -> bool:
     """Return whether the documents contain something that justifies the cost of a request. The model reads better than
     the search, and its text still needs proof, so what is only worth offering counts too."""
-    found = question.search_result
-    return bool(found.passages) and (found.answerable or found.suggestable)
+    return bool(question.search_result.passages) and question.search_result.may_answer

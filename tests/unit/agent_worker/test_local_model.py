@@ -98,6 +98,8 @@ async def test_a_section_without_what_is_asked_for_is_only_offered(asked: str, t
     draft = await MODEL.answer(Question("shop", asked, (), found), emit_nothing)
     assert (draft.answered, draft.text, draft.citations) == (False, DEFAULT_VOICE.did_you_mean, [])
     assert [choice.label for choice in draft.choices] == ["Title: Head", DEFAULT_VOICE.none_of_these]
+    picked = await MODEL.answer(Question("shop", asked, (), found, is_picked=True), emit_nothing)
+    assert picked.text == f"{text} [1]"
 
 
 async def test_an_introduction_is_no_answer() -> None:

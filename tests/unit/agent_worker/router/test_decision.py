@@ -54,7 +54,7 @@ ROWS = {
         "local",
         "no intent and no document matches",
     ),
-    "unknown, but documented": (PLAIN, STRANGE, "cheap", "no intent, but the documents contain an answer"),
+    "unknown, but documented": (PLAIN, STRANGE, "cheap", "no intent, but the documents may contain an answer"),
     "several questions": (replace(PLAIN, asks=3), SURE, "strong", "3 questions at once"),
     "doubtful documents": (
         replace(PLAIN, search_result=replace(HELD, confidence=0.55)),

@@ -8,16 +8,18 @@ from datetime import UTC, datetime
 import pytest
 
 from agent_worker.actions.execution.effects import Effects, Notice
+from agent_worker.reading.suggestions import suggestion_draft
 from agent_worker.router.decision import Route
 from agent_worker.settings import TenantRules
 from agent_worker.turn.envelopes import TurnEnvelopes
 from agent_worker.turn.intake import Intake
 from agent_worker.turn.result import conclude
 from agent_worker.turn.values import HandoffRequest, Reply, Response, TurnInput
+from agent_worker.voice import Voice
 from schemas import topics
 from schemas.actions import ActionMemory, Filling
 from schemas.conversation import Conversation, Facts, Origin, OwnerRequested
-from schemas.messages import Author, InboundMessage, OutboundMessage
+from schemas.messages import Author, Choice, InboundMessage, OutboundMessage
 from schemas.ports import AnswerDraft, SearchResult
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
@@ -70,6 +72,21 @@ def test_reply_answers_the_waiting_messages() -> None:
     assert result.record is not None
     assert (result.record.handled, result.record.stages, result.record.tokens) == (["m1"], STAGES, 10)
     assert (result.facts.answered_at, result.facts.declined_in_a_row, result.facts.turns) == (NOW, 0, 1)
+
+
+def test_offered_sections_do_not_count_as_an_answer_that_did_not_help() -> None:
+    """Nobody is passed to a person for it; the contact may still pick one."""
+    found = SearchResult([], False, 0.4)
+    declined = AnswerDraft(text="Not in our documents.", answered=False)
+    offered = suggestion_draft([Choice(id="section:1", label="Prices")], Voice(name="Fern"), "local")
+    results = [
+        conclude(turn(), Response(Reply(draft, search_result=found)), STAGES, NOW) for draft in (declined, offered)
+    ]
+    assert [result.facts.declined_in_a_row for result in results] == [2, 1]
+    assert [result.record.reasons for result in results if result.record is not None] == [
+        ["the documents contain no answer (confidence 0.40)"],
+        ["sections were offered (confidence 0.40)"],
+    ]
 
 
 def test_turn_that_says_nothing_leaves_no_record() -> None:
