@@ -1,7 +1,7 @@
 """Sections that the documents have on a question, offered as choices when none of them surely answers it.
 
-A picked choice comes back as a message. It is answered from the section that it stands for, with no further search for
-the right one.
+A picked choice comes back as a message. It is answered from the section that it stands for, whatever else a search
+finds.
 """
 
 from __future__ import annotations

@@ -158,7 +158,7 @@ def _vote_for_difficulty(rules: RouteRules, message: RoutingInput) -> Vote | Non
     if message.asks > 1:
         return "strong", f"{message.asks} questions at once"
     sure = message.search_result.confidence
-    if message.search_result.answerable and sure < rules.doubtful_below:
+    if message.search_result.may_answer and sure < rules.doubtful_below:
         return "strong", f"the documents may contain an answer ({sure:.2f})"
     return None
 

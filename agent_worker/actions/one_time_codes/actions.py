@@ -128,8 +128,7 @@ def one_time_code(
     async def send_code(context: ActionContext, given: Any) -> CodeSent:
         """Send a six-digit code to the e-mail address of the order, which proves that the contact may ask about it."""
         found = await address_of(context, given)
-        shown = found or _invent_address(context, given)
-        to = mask_address(shown)
+        to = mask_address(shown := found or _invent_address(context, given))
         wait = await context.count_use(_counter(shown), per_address_per_hour, timedelta(hours=1))
         if wait:
             return await _refer_to_last(context, to, wait)

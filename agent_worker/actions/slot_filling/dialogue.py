@@ -20,6 +20,7 @@ from agent_worker.actions.slot_filling.dialogue_texts import (
     choices_for_code,
     dialogue_text,
     explain_unusable,
+    prepend_text,
     question_for,
 )
 from agent_worker.actions.slot_filling.extraction import Extraction
@@ -212,7 +213,7 @@ class SlotFillingDialogue:
         if preview.refusal is not None:
             return await self._conclude(preview.refusal, filling, offer)
         draft = self._ask_for(missing, filling, extracted)
-        return _prepend(draft, preview.say) if preview.say else draft
+        return prepend_text(draft, preview.say) if preview.say else draft
 
     def _is_missing(self, field: Field, filling: Filling, extracted: Extraction) -> bool:
         if field.name in extracted.unclear:
@@ -238,9 +239,9 @@ class SlotFillingDialogue:
     def _handle_misunderstanding(
         self, filling: Filling, fields: Sequence[Field], extracted: Extraction, text: str
     ) -> AnswerDraft | None:
-        found = self.question.search_result
-        is_near = found.answerable or (found.suggestable and found.confidence >= _MAY_ANSWER_ABOVE)
-        if extracted.problem is None and extraction.is_question(text) and is_near:
+        result = self.question.search_result
+        may_answer = result.may_answer and result.confidence >= _MAY_ANSWER_ABOVE
+        if extracted.problem is None and may_answer and extraction.is_question(text):
             return None
         field = next((field for field in fields if field.name == filling.asked), None)
         if field is not None and field.kind not in ("text", "choice") and yes_or_no(text, filling.locale) == "no":
@@ -368,7 +369,7 @@ class SlotFillingDialogue:
         joint = (
             "" if filling.action == CHECK else dialogue_text("then", filling.locale, title=offer.title or offer.name)
         )
-        return _prepend(draft, "\n\n".join(part for part in (text, joint) if part))
+        return prepend_text(draft, "\n\n".join(part for part in (text, joint) if part))
 
     def _result_text(self, result: ActionResult, offer: ActionOffer, filling: Filling) -> str:
         if result.say:
@@ -396,8 +397,3 @@ class SlotFillingDialogue:
 
     def _draft(self, text: str, filling: Filling | None, choices: Sequence[Choice] = ()) -> AnswerDraft:
         return AnswerDraft(text=text, answered=True, choices=list(choices), model=self.model, filling=filling)
-
-
-def _prepend(draft: AnswerDraft, text: str) -> AnswerDraft:
-    """Put ``text`` before the draft. A confirmation question stays word for word."""
-    return replace(draft, text=f"{text}\n\n{draft.text}")

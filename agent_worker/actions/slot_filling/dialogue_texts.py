@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal
 
 from agent_worker.actions.parsing import Field, ParseContext, ParsedValue, in_language
 from schemas.messages import Choice
+from schemas.ports import AnswerDraft
 
 SAYS = "say:"
 """Prefix of the ids of choices that only save the contact typing."""
@@ -164,3 +166,8 @@ def _lower_first(name: str) -> str:
     """Lower-case a title for use within a sentence. Acronyms keep their capitals."""
     first = name.split(" ")[0]
     return name[:1].lower() + name[1:] if first[1:].islower() or len(first) == 1 else name
+
+
+def prepend_text(draft: AnswerDraft, text: str) -> AnswerDraft:
+    """Put ``text`` before the draft. A confirmation question stays word for word."""
+    return replace(draft, text=f"{text}\n\n{draft.text}")

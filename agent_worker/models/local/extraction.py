@@ -1,4 +1,4 @@
-"""Selection of the sentences that answer a question: verbatim, few, and in the document's order."""
+"""Quotes from the section that answers a question: verbatim, brief, and in the order of the document."""
 
 from __future__ import annotations
 
@@ -21,9 +21,6 @@ _MIN_RELATIVE_SCORE = 0.6
 """Rows of a table, and blocks of a long section, need this share of the best one's score."""
 _MIN_SCORE_BELOW_HEADING = 0.2
 """A passage below a heading is preferred to the introduction from this share of its score."""
-_ASKS_FOR_FIGURE = re.compile(
-    r"\b(?:how (?:much|many|long|often|deep|far|big|hot|cold|tall|soon)|when|price|cost|what time)\b", re.I
-)
 _DIGIT = re.compile(r"\d")
 
 
@@ -145,14 +142,14 @@ def _score(question: str, passage: Passage) -> list[Quote]:
     bags = [set(terms(f"{unit.text} {unit.lead}")) for unit in units]
     frequency = Counter(word for bag in bags for word in bag)
     weight = {word: math.log(1 + len(bags) / (1 + frequency[word])) for word in query_terms}
-    figures = bool(_ASKS_FOR_FIGURE.search(question))
+    wants_digits = wanted_figure(question) in ("price", "time", "number")
     heading_terms = set(terms(passage.heading))
     quotes = []
     for order, (unit, bag) in enumerate(zip(units, bags, strict=True)):
         score = sum(weight[word] * _word_score(word, bag, heading_terms) for word in query_terms) / (
             sum(weight.values()) or 1.0
         )
-        score += 0.12 if figures and _DIGIT.search(unit.text) else 0.0
+        score += 0.12 if wants_digits and _DIGIT.search(unit.text) else 0.0
         score += 0.05 if order == 0 else 0.0
         quotes.append(Quote(passage, unit, order, score))
     return quotes
