@@ -87,6 +87,10 @@ class AccountEventStream:
         return self._note.session
 
     @property
+    def stored_session(self) -> Mapping[str, Any]:
+        return self._saved.session
+
+    @property
     def silence(self) -> timedelta | None:
         """Seconds since the last event or heartbeat of the account; None if there was none."""
         return None if self._note.heard is None else self._clock() - self._note.heard

@@ -17,6 +17,10 @@ class EventStreamContext(Protocol):
     def session(self) -> Mapping[str, Any]:
         """Return the state that the last holder, perhaps another process, stored; empty at first."""
 
+    @property
+    def stored_session(self) -> Mapping[str, Any]:
+        """Return the state that the next holder would get if this process died now."""
+
     async def take(self, events: Sequence[ChannelEvent]) -> None:
         """Append events; durable when it returns, and only then may they be acknowledged. Raises TemporaryRefusal
         (acknowledge nothing; the same events may be given again) and Fenced (another process holds the account)."""

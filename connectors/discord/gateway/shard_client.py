@@ -81,6 +81,9 @@ class ShardOwner(Protocol):
     def get_session(self, shard: int) -> Session:
         """Return the session to resume; one without an id if there is none."""
 
+    def get_stored_sequence(self, shard: int) -> int:
+        """Return the number after which another process would resume the session; 0 if it could not."""
+
 
 class ShardClient(discord.Client):
     def __init__(self, account: Account, shard: int, count: int, owner: ShardOwner) -> None:
@@ -102,7 +105,7 @@ class ShardClient(discord.Client):
         self._number = shard
         self._owner = owner
         self._losses = 0
-        self._socket_type = _build_socket_type(lambda: owner.get_session(shard).seq)
+        self._socket_type = _build_socket_type(lambda: owner.get_stored_sequence(shard))
 
     async def run_session(self) -> None:
         """Run until the connection ends for good. Raises what the end means."""
@@ -189,8 +192,8 @@ class ShardClient(discord.Client):
 
 
 def _build_socket_type(get_sequence: Callable[[], int]) -> type[discord.gateway.DiscordWebSocket]:
-    """Return a WebSocket whose heartbeats name the last appended event, not the last that arrived: Discord does not say
-    that it keeps events that a heartbeat has named."""
+    """Return a WebSocket whose heartbeats name the event after which another process would resume, not the last that
+    arrived: Discord does not say that it keeps events that a heartbeat has named."""
 
     class ShardSocket(discord.gateway.DiscordWebSocket):
         @property

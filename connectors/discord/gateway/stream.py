@@ -40,6 +40,9 @@ INVALID_PAUSE = (1.0, 5.0)
 """Discord asks for a random pause before a lost session is begun anew."""
 RESERVED_IDENTIFIES = 10
 """Identifications per day that are kept for repairs."""
+READY_NUMBER = 1
+"""Of the first event of a session, of which nothing is appended. Who resumes after it is not sent it again, and so does
+not take the session for a new one."""
 MAX_SHARDS = 200
 """Of one process; Discord asks for one per thousand servers."""
 
@@ -201,6 +204,10 @@ class DiscordStream:
     def get_session(self, shard: int) -> Session:
         return self._store.sessions[shard]
 
+    def get_stored_sequence(self, shard: int) -> int:
+        current, stored = self._store.sessions[shard], SessionStore.from_note(self._context.stored_session).sessions
+        return stored[shard].seq if shard < len(stored) and stored[shard].id == current.id else 0
+
     def _report_connected(self, shard: int, *, fresh: bool) -> None:
         self._lost.discard(shard)
         self._is_behind |= fresh
@@ -230,6 +237,9 @@ class DiscordStream:
         if self._lost or (self._is_live and not self._is_behind):
             return
         missed, self._is_behind, self._is_live = self._is_behind, False, True
+        for session in self._store.sessions:
+            session.seq = max(session.seq, READY_NUMBER)
+        self._remember()
         await self._context.live(missed=missed, hold=CATCH_UP_SECONDS)
 
 

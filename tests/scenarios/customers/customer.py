@@ -52,6 +52,10 @@ class Customers:
         vendor: Vendor = self.vendor
         return vendor.ledger.at(vendor.place(person))
 
+    async def choose(self, person: str, shown: ShownMessage, label: str) -> None:
+        """Raises Undelivered if the vendor tells this person that nobody heard."""
+        await self.vendor.choose(person, shown, label)
+
     def hear_again(self, shown: ShownMessage) -> None:
         """The vendor tells of our own message whatever it can, several times."""
         raise NotImplementedError

@@ -8,6 +8,8 @@ from typing import Any
 
 from tests.scenarios.customers.customer import Customers
 from tests.simulators.discord import Discord
+from tests.simulators.discord.interactions import ANSWER_SECONDS
+from tests.simulators.slack.event_delivery import Undelivered
 from tests.simulators.vendor import ShownMessage
 from tests.simulators.vendor_clock import VendorClock
 
@@ -39,6 +41,14 @@ class DiscordCustomers(Customers):
                 "unsupported",
             ),
         ]
+
+    async def choose(self, person: str, shown: ShownMessage, label: str) -> None:
+        """Without a response in time, Discord shows *This interaction failed*."""
+        made = self.vendor.interactions.made[await self.vendor.choose(person, shown, label)]
+        try:
+            await self.vendor.ledger.until(lambda: made.answered, deadline=ANSWER_SECONDS)
+        except TimeoutError:
+            raise Undelivered(f"nobody responded to {label!r}") from None
 
     def hear_again(self, shown: ShownMessage) -> None:
         channel, message = self.vendor.world.message(shown.id)

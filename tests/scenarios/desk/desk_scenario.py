@@ -22,6 +22,7 @@ THANKS = "Thank you for telling us"
 NOT_DELIVERED = "Not delivered to the customer"
 INSIDE = "not for customers"
 """Stands in all that people write for each other."""
+DELETED = "Deleted by the customer"
 AGAIN = "Handed over to people again"
 """What stands below it is a summary, which repeats."""
 ROUNDS = 3
@@ -93,17 +94,20 @@ class Case:
         said = self.talk.said
         if "edit" not in self.talk.customers.cannot:
             message = await self.says_to_people("It has two leaves")
-            await self.told(lambda: self.talk.vendor.edit(self.talk.person, message, "It has three leaves"))
+            while not await self.told(lambda: self.talk.vendor.edit(self.talk.person, message, "It has three leaves")):
+                pass  # the vendor has given up telling it; an edit can be made again
             await self.floor.shows("It has three leaves")
             said[-1] = self.themes[-1] = "It has three leaves"
         if "deletion" not in self.talk.customers.cannot:
             message = await self.says_to_people("My address is 5 Main Street")
-            await self.told(lambda: self.talk.vendor.delete(self.talk.person, message))
-            await self.floor.shows("Deleted by the customer")
+            if await self.told(lambda: self.talk.vendor.delete(self.talk.person, message)):
+                await self.floor.shows(DELETED)
+        await self.answers("Mo has read all of it")
+        # If the vendor has given up telling it, no history tells of what is gone.
+        if DELETED in self.floor.shown():
             assert "5 Main Street" not in self.floor.shown()
             said.pop()
             self.themes.pop()
-        await self.answers("Mo has read all of it")
 
     async def give_back(self) -> None:
         """The agent answers the next question, and does not call people for the old reason."""
@@ -151,7 +155,7 @@ class Case:
         else:
             assert len(question.choices) == 5, question
             label = question.choices[3]
-            await self.told(lambda: self.insist(lambda: self.talk.vendor.choose(self.talk.person, question, label)))
+            await self.told(lambda: self.insist(lambda: self.talk.customers.choose(self.talk.person, question, label)))
         await self.sees(THANKS, "system")
         await self.talk.record(lambda one: one["owner"] == "closed", "it to be closed")
 
@@ -174,17 +178,19 @@ class Case:
         self.themes.append(text)
         return message
 
-    async def told(self, act: Callable[[], Awaitable[Any]]) -> None:
+    async def told(self, act: Callable[[], Awaitable[Any]]) -> bool:
         await self.pause()
         await act()
-        await self.heard()
+        return await self.heard()
 
-    async def heard(self) -> None:
-        """What a vendor has given up telling, its history tells."""
+    async def heard(self) -> bool:
+        """False if the vendor has given up telling it. Then its history tells of it, if it is a message."""
         try:
             await self.talk.accepted()
         except Undelivered:
             assert self.in_doubt
+            return False
+        return True
 
     async def answers(self, text: str, *files: File) -> None:
         await self.pause()
