@@ -144,7 +144,7 @@ class Answering:
             text,
             channel=origin.channel,
             assurance=partial(self._actions.assurance, turn.conversation, turn.intake.speaker),
-            language=facts.locale,
+            language=turn.locale,
             since=turn.read_at,
             vector=turn.rules.routes.trained is not None,
         )

@@ -270,6 +270,14 @@ class PassageStore:
         verified = sum(group[3] for group in groups if group[1] == "verified")
         return Totals(documents, passages, (terms[0], terms[1], terms[2]), languages, limited, verified)
 
+    def sample_undeclared(self, count: int) -> list[str]:
+        """The first passages of about ``count`` documents that declare no language, spread over all of them."""
+        query = """SELECT text FROM documents d JOIN passages p ON p.number = d.number << 20
+            WHERE d.language = '' AND d.number % ? = 0 LIMIT ?"""
+        with self._reading() as reader:
+            (total,) = reader.execute("SELECT count(*) FROM documents WHERE language = ''").fetchone()
+            return [text for (text,) in reader.execute(query, (max(1, total // count), 2 * count))]
+
     def word_entries(self) -> Iterator[WordEntry]:
         """Of all documents."""
         with self._reading() as reader:

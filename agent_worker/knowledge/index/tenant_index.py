@@ -22,12 +22,15 @@ from agent_worker.knowledge.text.splitting import split
 from agent_worker.knowledge.vectors.embedding import known_vectors
 from agent_worker.knowledge.vectors.encoder import Encoder, Kind, Vectors
 from agent_worker.knowledge.vectors.passage_vectors import TenantVectors, VectorSummary, embedded_rows, nearest_of
+from agent_worker.nlu.language_detection import detect_language
 from schemas.conversation import Document
 
 log = structlog.get_logger("parley.knowledge")
 FORMAT = "13"  # raise it when splitting, analysis or the tables change: older indexes are then rebuilt
 _COMPARED = 3
 """Passages whose vectors are compared for each that is wanted."""
+_LANGUAGE_SAMPLE = 20
+"""Documents without a declared language whose language is detected."""
 _FORMAT_FILE, _STORE_FILE, _WORDS_FOLDER = "format", "passages.db", "words"
 
 
@@ -54,6 +57,8 @@ class TenantIndex:
         """None without an encoder."""
         self._changing, self._opening = Lock(), Lock()
         self._words: WordIndex | None = None
+        self._languages: tuple[int, frozenset[str]] | None = None
+        """With the generation that they belong to."""
         self._open()
 
     # ── on disk ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -161,6 +166,14 @@ class TenantIndex:
 
     def document(self, document_id: str) -> Document | None:
         return self._store.document(document_id)
+
+    def languages(self) -> frozenset[str]:
+        """The documents' languages: those they declare, and those of a sample of the others."""
+        generation = self.generation
+        if self._languages is None or self._languages[0] != generation:
+            detected = map(detect_language, self._store.sample_undeclared(_LANGUAGE_SAMPLE))
+            self._languages = generation, frozenset((self.totals.languages | frozenset(detected)) - {""})
+        return self._languages[1]
 
     def document_frequency(self, term: str) -> int:
         """The number of documents with the term."""

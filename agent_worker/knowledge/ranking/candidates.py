@@ -32,6 +32,7 @@ _MESSAGE_SHARE = 0.5
 """Share of the whole message's value, against the best value of the message and its sentences."""
 COSINE_FEATURES: dict[Kind, tuple[str, ...]] = {
     "strong": COSINES,
+    "vectors": COSINES,
     "light": ("text", "heading", "sentence", "whole", "text_apart", "sentence_apart", "few_apart"),
     "words": (),
 }
@@ -55,11 +56,13 @@ class Candidates:
 @dataclass(frozen=True)
 class SearchQueries:
     """One message in all the ways it is searched: as a whole first, then its sentences that can stand alone.
-    ``encoded`` returns their vectors; None for a search by words alone."""
+    ``terms`` are empty in a search by vectors alone; ``encoded`` returns their vectors, None for a search by words
+    alone."""
 
     terms: list[list[QueryTerm]]
     encoded: Callable[[], Vectors] | None
     encoder: Encoder | None
+    kind: Kind
 
     @property
     def message(self) -> list[QueryTerm]:
@@ -82,9 +85,11 @@ def build_queries(
     text = strip_courtesies(text)
     texts = focused_queries(text)
     encoded = encoder.start_query(texts) if encoder is not None and index.vectors is not None else None
-    message = expand_query(index, text, own_synonyms)
+    kind = encoder.kind if encoder is not None else index.kind
+    # Words that another language happens to share mislead.
+    message = expand_query(index, text, own_synonyms) if kind != "vectors" else []
     sentences = [_part_of(message, sentence) for sentence in texts[1:]]
-    return SearchQueries([message, *sentences], encoded, encoder)
+    return SearchQueries([message, *sentences], encoded, encoder, kind)
 
 
 def _part_of(message: Sequence[QueryTerm], sentence: str) -> list[QueryTerm]:
@@ -104,7 +109,7 @@ def find_candidates(index: TenantIndex, queries: SearchQueries, visibility: Visi
     cosines = _cosines(index, passages, queries)
     shares = _weight_shares(queries)
     features = [_combine(scores @ shares), _combine(similarities @ shares), *map(_combine, cosines)]
-    names = ("words", "alike", *COSINE_FEATURES[index.kind])
+    names = ("words", "alike", *COSINE_FEATURES[queries.kind])
     return Candidates(passages, scores, similarities, names, np.stack(features, axis=1))
 
 
@@ -132,7 +137,7 @@ def _word_similarities(queries: SearchQueries, passages: Sequence[StoredPassage]
 
 
 def _cosines(index: TenantIndex, passages: Sequence[StoredPassage], queries: SearchQueries) -> Vectors:
-    names = COSINE_FEATURES[index.kind]
+    names = COSINE_FEATURES[queries.kind]
     if queries.vectors is None or index.vectors is None:
         return np.zeros((len(names), len(passages), 1), np.float32)
     return cosines_of(passages, queries.vectors, index.vectors.common, names)

@@ -11,19 +11,22 @@ import math
 from agent_worker.knowledge.ranking.ranker import Evidence
 from agent_worker.knowledge.vectors.encoder import Kind
 
-SUGGESTABLE_ABOVE: dict[Kind, float] = {"strong": 0.2, "light": 0.25, "words": 0.3}
+SUGGESTABLE_ABOVE: dict[Kind, float] = {"strong": 0.2, "vectors": 0.2, "light": 0.25, "words": 0.3}
 """The confidence from which the first passages are worth offering: it keeps 95 of a hundred questions that one of them
 answers."""
+_BY_SENTENCES = frozenset[Kind]({"strong", "vectors"})
+"""Kinds of search that may find an answer which shares no word with the question."""
 _MAX_UNKNOWN_SHARE = 0.5
 _MOST_FOR_STRANGE_WORDS = 0.4
 """The highest confidence for a question most of whose words stand in no document. Only a sentence encoder understands
 paraphrases well enough to do better."""
 FEATURES: dict[Kind, tuple[str, ...]] = {
     "strong": ("whole", "sentence", "few", "alike", "top", "lead", "share", "unknown_share"),
+    "vectors": ("whole", "sentence", "few", "top", "lead", "share"),
     "light": ("words", "text", "sentence", "whole", "alike", "coverage", "top", "lead", "share", "unknown_share"),
     "words": ("words", "coverage", "lead", "share", "unknown_share"),
 }
-BIAS: dict[Kind, float] = {"strong": -7.33, "light": -2.35, "words": -0.78}
+BIAS: dict[Kind, float] = {"strong": -7.33, "vectors": -7.33, "light": -2.35, "words": -0.78}
 WEIGHTS: dict[Kind, dict[str, float]] = {
     "strong": {
         "whole": 2.33,
@@ -35,6 +38,7 @@ WEIGHTS: dict[Kind, dict[str, float]] = {
         "share": 2.21,
         "unknown_share": 0.28,
     },
+    "vectors": {"whole": 2.33, "sentence": 3.36, "few": 1.03, "top": 0.06, "lead": 0.09, "share": 2.21},
     "light": {
         "words": -1.27,
         "text": -1.21,
@@ -64,9 +68,9 @@ def confidence_features(evidence: Evidence) -> dict[str, float]:
 
 def confidence(evidence: Evidence | None, kind: Kind) -> float:
     """0–1; 0 when nothing was found or, unless a sentence encoder is used, when no word of the question was."""
-    if evidence is None or (kind != "strong" and evidence.first["coverage"] == 0.0):
+    if evidence is None or (kind not in _BY_SENTENCES and evidence.first["coverage"] == 0.0):
         return 0.0
     features = confidence_features(evidence)
     total = BIAS[kind] + sum(weight * features[name] for name, weight in WEIGHTS[kind].items())
-    most = _MOST_FOR_STRANGE_WORDS if kind != "strong" and evidence.unknown_share > _MAX_UNKNOWN_SHARE else 1.0
+    most = _MOST_FOR_STRANGE_WORDS if kind not in _BY_SENTENCES and evidence.unknown_share > _MAX_UNKNOWN_SHARE else 1.0
     return round(min(most, 1 / (1 + math.exp(-total))), 4)

@@ -35,6 +35,7 @@ FUSION: dict[Kind, dict[str, float]] = {
         "coverage": 2.36,
         "alike_all": 1.56,
     },
+    "vectors": {"whole": 18.77, "sentence": 6.3, "sentence_apart": 8.83, "few_apart": 2.05, "heading": 0.0},
     "light": {
         "words": 1.61,
         "text": 3.68,
@@ -123,13 +124,14 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class RankingResult:
-    """``documents`` best first; ``evidence`` and ``features`` are None when nothing was found. ``vector``: the whole
-    message's, empty for a search by words alone."""
+    """``documents`` best first; ``evidence`` and ``features`` are None when nothing was found. ``kind``: of the search;
+    ``vector``: the whole message's, empty for a search by words alone."""
 
     hits: list[Hit]
     evidence: Evidence | None
     documents: list[DocumentScore]
     features: PassageFeatures | None
+    kind: Kind
     vector: Sequence[float] = ()
 
 
@@ -149,15 +151,15 @@ def rank(
     queries = build_queries(index, text, encoder, own_synonyms)
     candidates = find_candidates(index, queries, visibility_filter(now, assurance))
     if candidates is None:
-        return RankingResult([], None, [], None, queries.vector)
-    figures, weights = _build_features(queries, candidates), FUSION[index.kind]
+        return RankingResult([], None, [], None, queries.kind, queries.vector)
+    figures, weights = _build_features(queries, candidates), FUSION[queries.kind]
     if language:
         figures, weights = _add_language(figures, language), {**weights, _FOREIGN: _FOREIGN_WEIGHT}
     documents = score_documents(figures, weights)
     unknown_share = float(normalized_weights(queries.message) @ [not term.options for term in queries.message])
     evidence = weigh_evidence(figures, weights, unknown_share, len(queries.message))
     hits = _spread_passages(figures, weights, documents)[:most]
-    return RankingResult(hits, evidence, documents, figures, queries.vector)
+    return RankingResult(hits, evidence, documents, figures, queries.kind, queries.vector)
 
 
 def weigh_evidence(

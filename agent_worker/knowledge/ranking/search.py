@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from agent_worker.knowledge.answer_threshold import ANSWERABLE_ABOVE
 from agent_worker.knowledge.index.tenant_index import TenantIndex
 from agent_worker.knowledge.ranking.confidence import SUGGESTABLE_ABOVE, confidence
 from agent_worker.knowledge.ranking.ranker import passage_of, rank
-from agent_worker.knowledge.text.analysis import NO_SYNONYMS, Synonyms
+from agent_worker.knowledge.text.analysis import NO_SYNONYMS, Synonyms, primary_language
 from agent_worker.knowledge.vectors.encoder import Encoder
+from agent_worker.nlu.language_detection import detect_language
 from schemas.messages import Assurance
 from schemas.ports import SearchResult
 
 _MAX_QUERY = 8_000
 """Characters of a question; no channel delivers a longer message."""
+_ENCODED = "en"
+"""The language that sentence encoders with a multilingual one beside them read."""
 
 
 def search_index(
@@ -30,11 +34,17 @@ def search_index(
     above: float = ANSWERABLE_ABOVE,
     own_synonyms: Synonyms = NO_SYNONYMS,
 ) -> SearchResult:
-    """Blocking, so callers run it in a thread. ``above``: confidence from which the documents count as containing an
-    answer; ``own_synonyms``: the tenant's."""
+    """Blocking, so callers run it in a thread. ``language``: the contact's, which documents in it are preferred to
+    others; ``above``: confidence from which the documents count as containing an answer; ``own_synonyms``: the
+    tenant's."""
     text = query[:_MAX_QUERY]
-    result = rank(index, text, now, encoder, k, assurance=assurance, language=language, own_synonyms=own_synonyms)
-    score = confidence(result.evidence, index.kind)
+    rankings = [
+        rank(index, text, now, each, k, assurance=assurance, language=language, own_synonyms=own_synonyms)
+        for each in choose_encoders(index, text, encoder, language)
+    ]
+    score, result = max(
+        ((confidence(each.evidence, each.kind), each) for each in rankings), key=lambda scored: scored[0]
+    )
     passages = [passage_of(tenant, hit) for hit in result.hits]
     return SearchResult(
         passages,
@@ -42,5 +52,23 @@ def search_index(
         score,
         index.encoder_name,
         result.vector,
-        suggestable=bool(passages) and score >= min(above, SUGGESTABLE_ABOVE[index.kind]),
+        suggestable=bool(passages) and score >= min(above, SUGGESTABLE_ABOVE[result.kind]),
     )
+
+
+def choose_encoders(
+    index: TenantIndex, text: str, encoder: Encoder | None, language: str
+) -> Sequence[Encoder | None]:
+    """The encoders to search with, of which the surer ranking counts. A question in another language than English is
+    searched across languages if there are English documents, and also as it is if there are documents in its own."""
+    multilingual = encoder.multilingual if encoder is not None and index.vectors is not None else None
+    if multilingual is None or primary_language(language) == _ENCODED:
+        return (encoder,)
+    # The contact's language is known, but a text may be in another: the heading that the contact picked.
+    asked = primary_language(detect_language(text, language))
+    if asked in ("", _ENCODED):
+        return (encoder,)
+    languages = index.languages()
+    if _ENCODED not in languages:
+        return (encoder,)
+    return (encoder, multilingual) if asked in languages else (multilingual,)

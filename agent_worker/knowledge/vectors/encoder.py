@@ -20,9 +20,10 @@ Vectors = NDArray[np.float32]
 log = structlog.get_logger("parley.knowledge")
 _BATCH = 256
 _SMALL_BATCH = 16
-Kind = Literal["strong", "light", "words"]
-"""Kind of search: by a sentence encoder and word vectors, by word vectors alone, or by words alone. The weights of
-ranking and confidence are fitted for each."""
+Kind = Literal["strong", "vectors", "light", "words"]
+"""Kind of search: by a sentence encoder and words, by a sentence encoder alone (for questions in another language than
+the documents), by word vectors and words, or by words alone. The weights of ranking and confidence are fitted for
+each."""
 
 
 class Encoder(Protocol):
@@ -33,6 +34,10 @@ class Encoder(Protocol):
     kind: Kind
     size: int
     words_size: int
+
+    @property
+    def multilingual(self) -> Encoder | None:
+        """Encodes questions in other languages into the same space; None where it is not installed."""
 
     def __hash__(self) -> int: ...
 
@@ -59,6 +64,7 @@ class WordVectors:
     name = "wordllama-l2-256"
     kind: Kind = "light"
     size = words_size = 256
+    multilingual = None
 
     def __init__(self, folder: Path) -> None:
         from tokenizers import Tokenizer

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from agent_worker.knowledge.vectors.encoder import Encoder, Kind, Vectors
+from agent_worker.knowledge.vectors.multilingual_encoder import open_multilingual
 from schemas.errors import ConfigInvalid
 
 MODEL, TOKENIZER, SETTINGS = "model.onnx", "tokenizer.json", "encoder.json"
@@ -69,6 +70,7 @@ class OnnxEncoder:
         self.name = f"{self._settings.name}+{words.name}"
         self.words_size = words.words_size
         self.size = int(self._encode_one("size").shape[0])
+        self.multilingual: Encoder | None = open_multilingual(self._settings.name, self)
 
     def encode(self, texts: Sequence[str]) -> Vectors:
         return self._encode_all([self._settings.passage_prefix + text for text in texts])

@@ -26,6 +26,8 @@ _TIMED = 100
 class CachingEncoder:
     """``inner``, for queries."""
 
+    multilingual = None
+
     def __init__(self, inner: Encoder) -> None:
         self.inner = inner
         self.name, self.size, self.words_size = inner.name, inner.size, inner.words_size

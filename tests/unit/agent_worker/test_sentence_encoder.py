@@ -56,6 +56,7 @@ class CountingEncoder:
     """The encoder, and which texts it was given."""
 
     kind: Kind = "strong"
+    multilingual = None
 
     def __init__(self, encoder: Encoder) -> None:
         self._encoder = encoder
