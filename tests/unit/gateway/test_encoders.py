@@ -22,14 +22,15 @@ def load_config(folder: Path, encoder: str | None) -> Config:
 
 
 def test_auto_takes_the_sentence_encoder_that_is_there(tmp_path: Path) -> None:
-    """Without a setting the fetched encoder is used, and ``doctor`` names it."""
+    """Without a setting the fetched encoder is used, and ``doctor`` names it and what is beside it."""
     fetching.fetch()
     config = load_config(tmp_path, None)
     opened = encoders.open_encoder(config)
     assert opened is not None
     assert (config.encoder, opened.kind) == ("auto", "strong")
     found = encoders.check_encoder(config)
-    assert (found.status, found.detail) == ("ok", opened.name)
+    assert opened.multilingual is not None, "the development tools include it"
+    assert (found.status, found.detail) == ("ok", f"{opened.name}; questions in other languages find English documents")
 
 
 def test_auto_falls_back_and_says_how_to_get_better(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
