@@ -1,9 +1,8 @@
 """Measures how often a question in another language finds its section of an English document (XQuAD).
 
-python -m tests.measure.languages ../shared/data/reader [LANGUAGE...] [--articles held-out|fitted|all]
+python -m tests.measure.languages ../shared/data/reader [LANGUAGE...]
 
-Each article is a document, and each paragraph one of its sections. The questions are those of the articles that the
-multilingual encoder's map was not fitted on. ``in 3``: the right section is among the first three, which are those that
+Each article is a document, and each paragraph one of its sections. Nothing was fitted on this set. ``in 3``: the right section is among the first three, which are those that
 "Did you mean" offers; ``offered``: it is, and the confidence is high enough for offering it.
 """
 
@@ -21,7 +20,7 @@ from agent_worker.knowledge.index.tenant_index import TenantIndex
 from agent_worker.knowledge.ranking.search import search_index
 from agent_worker.knowledge.vectors.embedding import short_heading
 from agent_worker.knowledge.vectors.encoder import Encoder, light_encoder
-from agent_worker.knowledge.vectors.language_map import is_for_fitting, languages_of, read_rows
+from agent_worker.knowledge.vectors.language_map import read_rows
 from agent_worker.knowledge.vectors.onnx_encoder import open_folder
 from infra.deploy.encoder import fetch
 from schemas.conversation import Document
@@ -29,7 +28,6 @@ from schemas.ports import SearchResult
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 FIRST = 3
-ARTICLES = ("held-out", "fitted", "all")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,15 +56,19 @@ def _heading(place: int) -> str:
     return f"Part {place + 1}"
 
 
-def read_questions(data: Path, language: str, articles: str) -> list[Asked]:
+def languages_of(data: Path) -> list[str]:
+    return sorted(file.name.partition(".")[0] for file in (data / "xquad").glob("*.jsonl.gz"))
+
+
+def read_questions(data: Path, language: str) -> list[Asked]:
+    """The same in all languages, in the same order."""
     rows = read_rows(data / "xquad" / f"{language}.jsonl.gz")
     titles = [row["title"] for row in read_rows(data / "xquad" / "en.jsonl.gz")]
     places: dict[str, int] = {}
-    asked = []
+    asked: list[Asked] = []
     for title, row in zip(titles, rows, strict=True):
         place = places[title] = places.get(title, -1) + 1
-        if articles == "all" or is_for_fitting(titles, title) == (articles == "fitted"):
-            asked += [Asked(each["question"], (title, _heading(place))) for each in row["questions"]]
+        asked += [Asked(each["question"], (title, _heading(place))) for each in row["questions"]]
     return asked
 
 
@@ -93,7 +95,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
     parser.add_argument("languages", nargs="*")
-    parser.add_argument("--articles", choices=ARTICLES, default=ARTICLES[0])
     given = parser.parse_args()
     light = light_encoder()
     assert light is not None
@@ -103,7 +104,7 @@ def main() -> None:
         index = TenantIndex(Path(folder), encoder)
         index.apply([index.prepare(document, "1") for document in read_documents(given.data)])
         for language in given.languages or languages_of(given.data):
-            print(measure(index, encoder, language, read_questions(given.data, language, given.articles)), flush=True)
+            print(measure(index, encoder, language, read_questions(given.data, language)), flush=True)
         index.close()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -110,7 +111,7 @@ def test_any_text_gets_a_vector(text: str, multilingual: Encoder) -> None:
 def test_a_text_is_short_and_plain_before_the_library_reads_it() -> None:
     plain = plain_text("\ufdfa" * 8_000)
     assert "\ufdfa" not in plain
-    assert len(plain) <= 2_000
+    assert len(plain) <= 600
     assert plain_text("\udc80ﬁ") == "?fi"
 
 
@@ -209,7 +210,7 @@ def test_a_processor_that_cannot_run_it_does_not_load_it(
     machine: str, found: list[str], runs: bool, encoder: Encoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An instruction that is not there would end the process."""
-    monkeypatch.setattr(multilingual_encoder.platform, "machine", lambda: machine)
+    monkeypatch.setattr(platform, "machine", lambda: machine)
     shown = {"SIMD Extensions": {"baseline": ["SSE"], "found": found, "not found": ["AVX512"]}}
-    monkeypatch.setattr(multilingual_encoder.np, "show_config", lambda mode: shown)
+    monkeypatch.setattr(np, "show_config", lambda mode: shown)
     assert (open_multilingual(encoder.name.partition("+")[0], encoder) is not None) == runs
