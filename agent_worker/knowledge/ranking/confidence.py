@@ -22,11 +22,11 @@ _MOST_FOR_STRANGE_WORDS = 0.4
 paraphrases well enough to do better."""
 FEATURES: dict[Kind, tuple[str, ...]] = {
     "strong": ("whole", "sentence", "few", "alike", "top", "lead", "share", "unknown_share"),
-    "vectors": ("whole", "sentence", "few", "top", "lead", "share"),
+    "vectors": ("whole", "sentence", "few", "lead", "share"),
     "light": ("words", "text", "sentence", "whole", "alike", "coverage", "top", "lead", "share", "unknown_share"),
     "words": ("words", "coverage", "lead", "share", "unknown_share"),
 }
-BIAS: dict[Kind, float] = {"strong": -7.33, "vectors": -7.33, "light": -2.35, "words": -0.78}
+BIAS: dict[Kind, float] = {"strong": -7.33, "vectors": -6.57, "light": -2.35, "words": -0.78}
 WEIGHTS: dict[Kind, dict[str, float]] = {
     "strong": {
         "whole": 2.33,
@@ -38,7 +38,7 @@ WEIGHTS: dict[Kind, dict[str, float]] = {
         "share": 2.21,
         "unknown_share": 0.28,
     },
-    "vectors": {"whole": 2.33, "sentence": 3.36, "few": 1.03, "top": 0.06, "lead": 0.09, "share": 2.21},
+    "vectors": {"whole": 3.48, "sentence": 1.84, "few": 2.14, "lead": 0.12, "share": 2.94},
     "light": {
         "words": -1.27,
         "text": -1.21,

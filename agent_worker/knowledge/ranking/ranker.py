@@ -35,7 +35,7 @@ FUSION: dict[Kind, dict[str, float]] = {
         "coverage": 2.36,
         "alike_all": 1.56,
     },
-    "vectors": {"whole": 18.77, "sentence": 6.3, "sentence_apart": 8.83, "few_apart": 2.05, "heading": 0.0},
+    "vectors": {"whole": 25.27, "sentence_apart": 12.74, "few_apart": 4.68},
     "light": {
         "words": 1.61,
         "text": 3.68,

@@ -36,13 +36,13 @@ LADEN = {
     "Besuche": "## Öffnungszeiten\n\nDie Gärtnerei ist von Montag bis Freitag von neun bis fünf Uhr geöffnet.",
 }
 ASKED = {
-    "de": "Wann kann ich bei euch vorbeikommen?",
-    "es": "¿Cuándo puedo visitaros?",
-    "pl": "Kiedy mogę was odwiedzić?",
-    "tr": "Sizi ne zaman ziyaret edebilirim?",
-    "ru": "Когда к вам можно приехать?",
-    "ja": "いつお店に行けますか？",
-    "ar": "متى يمكنني زيارتكم؟",
+    "de": "An welchen Tagen habt ihr geöffnet?",
+    "es": "¿Qué días está abierto el vivero?",
+    "pl": "W jakie dni jest otwarte?",
+    "tr": "Hangi günler açıksınız?",
+    "ru": "По каким дням вы открыты?",
+    "ja": "何曜日に営業していますか？",
+    "ar": "في أي أيام تفتحون أبوابكم؟",
 }
 
 
@@ -83,7 +83,7 @@ def test_a_question_in_another_language_is_offered_its_english_section(
 
 def test_questions_of_the_same_meaning_are_near_in_the_documents_space(encoder: Encoder, multilingual: Encoder) -> None:
     """Nearer than any other question, of those that the sentence encoder itself encodes in English."""
-    english = ["When may I come and visit you?", "How do I pay?", "Is aloe poisonous for cats?"]
+    english = ["On which days are you open?", "How do I pay?", "Is aloe poisonous for cats?"]
     near = multilingual.encode_query(list(ASKED.values())) @ encoder.encode_query(english).T
     assert near.argmax(axis=1).tolist() == [0] * len(ASKED)
 
