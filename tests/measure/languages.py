@@ -1,6 +1,6 @@
 """Measures how often a question in another language finds its section of an English document (XQuAD).
 
-python -m tests.measure.languages ../shared/data/reader [LANGUAGE...]
+python -m tests.measure.languages ../shared/data/reader [LANGUAGE...] [--every N]
 
 Each article is a document, and each paragraph one of its sections. Nothing was fitted on this set. ``in 3``: the right
 section is among the first three, which are those that "Did you mean" offers; ``offered``: it is, and the confidence is
@@ -32,7 +32,7 @@ FIRST = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class SectionQuestion:
     """A question and its section: document and heading."""
 
     text: str
@@ -61,15 +61,15 @@ def languages_of(data: Path) -> list[str]:
     return sorted(file.name.partition(".")[0] for file in (data / "xquad").glob("*.jsonl.gz"))
 
 
-def read_questions(data: Path, language: str) -> list[Asked]:
+def read_questions(data: Path, language: str) -> list[SectionQuestion]:
     """The same in all languages, in the same order."""
     rows = read_rows(data / "xquad" / f"{language}.jsonl.gz")
     titles = [row["title"] for row in read_rows(data / "xquad" / "en.jsonl.gz")]
     places: dict[str, int] = {}
-    asked: list[Asked] = []
+    asked: list[SectionQuestion] = []
     for title, row in zip(titles, rows, strict=True):
         place = places[title] = places.get(title, -1) + 1
-        asked += [Asked(each["question"], (title, _heading(place))) for each in row["questions"]]
+        asked += [SectionQuestion(each["question"], (title, _heading(place))) for each in row["questions"]]
     return asked
 
 
@@ -77,7 +77,7 @@ def sections(found: SearchResult) -> list[tuple[str, str]]:
     return list(dict.fromkeys((each.document, short_heading(each.heading)) for each in found.passages))
 
 
-def measure(index: TenantIndex, encoder: Encoder, language: str, asked: Sequence[Asked]) -> str:
+def measure(index: TenantIndex, encoder: Encoder, language: str, asked: Sequence[SectionQuestion]) -> str:
     begin = time.process_time()
     found = [search_index(index, "xquad", each.text, NOW, encoder, language=language) for each in asked]
     spent = (time.process_time() - begin) / len(asked)
@@ -96,6 +96,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
     parser.add_argument("languages", nargs="*")
+    parser.add_argument("--every", type=int, default=1, help="ask only every Nth question")
     given = parser.parse_args()
     light = light_encoder()
     assert light is not None
@@ -105,7 +106,7 @@ def main() -> None:
         index = TenantIndex(Path(folder), encoder)
         index.apply([index.prepare(document, "1") for document in read_documents(given.data)])
         for language in given.languages or languages_of(given.data):
-            print(measure(index, encoder, language, read_questions(given.data, language)), flush=True)
+            print(measure(index, encoder, language, read_questions(given.data, language)[:: given.every]), flush=True)
         index.close()
 
 

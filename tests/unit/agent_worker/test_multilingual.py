@@ -115,7 +115,7 @@ def test_a_text_is_short_and_plain_before_the_library_reads_it() -> None:
     assert plain_text("\udc80ﬁ") == "?fi"
 
 
-class Refusing:
+class RefusingModel:
     """A model that no question may reach."""
 
     def query(self, texts: list[str]) -> Vectors:
@@ -126,9 +126,9 @@ def test_the_model_is_loaded_with_the_first_question(encoder: Encoder) -> None:
     """Not for documents, nor for words."""
     loads: list[int] = []
 
-    def load() -> Refusing:
+    def load() -> RefusingModel:
         loads.append(1)
-        return Refusing()
+        return RefusingModel()
 
     lazy = MultilingualEncoder(encoder, np.zeros((encoder.size + 1, encoder.size), np.float16), load)
     assert lazy.encode(["a text"]) == pytest.approx(encoder.encode(["a text"]), abs=1e-6)
