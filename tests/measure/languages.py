@@ -4,7 +4,8 @@ python -m tests.measure.languages ../shared/data/reader [LANGUAGE...] [--every N
 
 Each article is a document, and each paragraph one of its sections. Nothing was fitted on this set. ``in 3``: the right
 section is among the first three, which are those that "Did you mean" offers; ``offered``: it is, and the confidence is
-high enough for offering it; ``sure``: the first section is right and would be quoted.
+high enough for offering it; ``sure``: the first section is right and would be quoted; ``right of sure``: of those that
+would be quoted, the right ones.
 """
 
 from __future__ import annotations
@@ -101,7 +102,7 @@ def main() -> None:
     light = light_encoder()
     assert light is not None
     encoder = open_folder(fetch(), light)
-    print("language  questions  first     in 3      offered   sure      sure and right  ms CPU")
+    print("language  questions  first     in 3      offered   sure      right of sure   ms CPU")
     with tempfile.TemporaryDirectory() as folder:
         index = TenantIndex(Path(folder), encoder)
         index.apply([index.prepare(document, "1") for document in read_documents(given.data)])

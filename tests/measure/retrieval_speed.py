@@ -65,6 +65,8 @@ def milliseconds(work: Callable[[], object], clock: Callable[[], float] = time.p
 class RandomEncoder:
     """``inner`` for what is asked; random directions for passages."""
 
+    multilingual = None
+
     def __init__(self, inner: Encoder) -> None:
         import numpy as np
 
