@@ -16,8 +16,10 @@ from agent_worker.knowledge.index.tenant_index import TenantIndex
 from agent_worker.knowledge.ranking.search import choose_encoders, search_index
 from agent_worker.knowledge.vectors import multilingual_encoder
 from agent_worker.knowledge.vectors.encoder import Encoder, light_encoder
+from agent_worker.knowledge.vectors.language_map import fit_map
 from agent_worker.knowledge.vectors.multilingual_encoder import MultilingualEncoder, open_multilingual, plain_text
 from agent_worker.knowledge.vectors.onnx_encoder import open_folder
+from agent_worker.nlu.danger_similarity import EXAMPLES, MIN_SIMILARITY
 from infra.deploy import encoder as fetching
 from schemas.conversation import Document
 from tests.unit.agent_worker.worker_environment import world_at
@@ -214,3 +216,21 @@ def test_a_processor_that_cannot_run_it_does_not_load_it(
     shown = {"SIMD Extensions": {"baseline": ["SSE"], "found": found, "not found": ["AVX512"]}}
     monkeypatch.setattr(np, "show_config", lambda mode: shown)
     assert (open_multilingual(encoder.name.partition("+")[0], encoder) is not None) == runs
+
+
+def test_the_map_is_the_linear_one_between_the_vectors() -> None:
+    """Rows and offset, as far as the regression's penalty lets it."""
+    chance = np.random.default_rng(1)
+    rows, offset = chance.normal(size=(8, 5)), chance.normal(size=5)
+    given = chance.normal(size=(4_000, 8)).astype(np.float32)
+    fitted = fit_map(given, (given @ rows + offset).astype(np.float32))
+    assert fitted[-1] == pytest.approx(offset, abs=0.05)
+    assert np.abs(fitted[:-1] * 1.1 - rows).max() < 0.05
+
+
+@pytest.mark.parametrize("text", ["ich will nicht mehr leben", "je veux mourir", "no quiero seguir viviendo"])
+def test_danger_is_near_its_examples_in_other_languages(text: str, encoder: Encoder, multilingual: Encoder) -> None:
+    """And an ordinary question is not."""
+    examples = encoder.encode_query(list(EXAMPLES))
+    danger, ordinary = (examples @ multilingual.encode_query([text, ASKED["es"]]).T).max(axis=0)
+    assert danger >= MIN_SIMILARITY > ordinary
