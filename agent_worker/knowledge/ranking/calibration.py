@@ -1,18 +1,21 @@
 r"""Fits the weights of ranking and confidence and prints their quality on trades that were held out.
 
     python -m agent_worker.knowledge.ranking.calibration tests/answers/training/sets.yaml \
-        .cache/encoder/bge-small-en-v1.5-q
+        .cache/encoder/bge-small-en-v1.5-q --threads DATA/stackfaq/stackfaq.json
 
-Each trade is measured with the weights that the other trades give. Paste the printed weights into ``ranker.py`` and
-``confidence.py``.
+Each trade is measured with the weights that the other trades give. Ranking is fitted on threads of StackFAQ, too, which
+are not part of the repository: short questions, in words that the answers often use, while the trades' customers
+describe their own situation. Paste the printed weights into ``ranker.py`` and ``confidence.py``.
 """
 
 from __future__ import annotations
 
+import argparse
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain, repeat
 from pathlib import Path
 
 import numpy as np
@@ -32,13 +35,27 @@ from agent_worker.knowledge.ranking.ranker import (
     score_documents,
     weigh_evidence,
 )
-from agent_worker.knowledge.ranking.training_sets import NOW, index_documents, read_questions, read_sets, right_passages
+from agent_worker.knowledge.ranking.training_sets import (
+    NOW,
+    Thread,
+    index_documents,
+    read_documents,
+    read_questions,
+    read_sets,
+    read_threads,
+    right_passages,
+    thread_cases,
+    thread_documents,
+)
 from agent_worker.knowledge.vectors.encoder import Encoder, Kind, light_encoder
 from agent_worker.knowledge.vectors.onnx_encoder import open_folder
 
 _IN_FIRST = (1, 3, FIRST)
 _FROM_EACH_TRADE = 5
 """Questions of each other trade that are asked in one, so that confidence knows what is far off topic."""
+_THREADS_WEIGHT = 12
+"""How often a thread's question counts, while a trade's counts once. In the trades the first passage is right about as
+often, within a hundredth."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,12 +117,12 @@ def _without_content(figures: PassageFeatures) -> PassageFeatures:
     return replace(figures, passages=passages)
 
 
-def fit(rankings: Sequence[Ranking], kind: Kind) -> FitResult:
-    """Fit ranking first, then confidence on its results."""
+def fit(rankings: Sequence[Ranking], kind: Kind, threads: Sequence[Ranking] = ()) -> FitResult:
+    """Fit ranking first, with the questions of ``threads``, then confidence on its results."""
     names = list(FUSION[kind])
     groups = [
         (np.stack([each.figures.column(name) for name in names], axis=1), each.right)
-        for each in rankings
+        for each in (*rankings, *chain.from_iterable(repeat(threads, _THREADS_WEIGHT)))
         if any(each.right)
     ]
     fusion = dict(zip(names, fit_conditional_logit(groups), strict=True))
@@ -116,11 +133,11 @@ def fit(rankings: Sequence[Ranking], kind: Kind) -> FitResult:
     return FitResult(fusion, bias, dict(zip(FEATURES[kind], weights, strict=True)))
 
 
-def cross_validate(rankings: Sequence[Ranking], kind: Kind) -> list[QuestionScore]:
+def cross_validate(rankings: Sequence[Ranking], kind: Kind, threads: Sequence[Ranking] = ()) -> list[QuestionScore]:
     """Scores of every trade's questions with the weights that all other trades give."""
     out = []
     for trade in dict.fromkeys(each.trade for each in rankings):
-        fitted = fit([each for each in rankings if each.trade != trade], kind)
+        fitted = fit([each for each in rankings if each.trade != trade], kind, threads)
         out += [score(each, fitted) for each in rankings if each.trade == trade and not each.is_foreign]
     return out
 
@@ -133,25 +150,37 @@ def score(ranking: Ranking, fitted: FitResult) -> QuestionScore:
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Arguments: a file that lists training sets, and any folders with sentence encoders."""
-    file, *folders = map(Path, arguments)
-    sets = read_sets(file)
-    for encoder in (*_open_encoders(folders), light_encoder(), None):
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("sets", type=Path, help="a file that lists training sets")
+    parser.add_argument("encoders", type=Path, nargs="*", help="folders of sentence encoders")
+    parser.add_argument("--threads", type=Path, help="StackFAQ")
+    given = parser.parse_args(arguments)
+    sets, threads = read_sets(given.sets), read_threads(given.threads) if given.threads else []
+    for encoder in (*_open_encoders(given.encoders), light_encoder(), None):
         kind = encoder.kind if encoder else "words"
         rankings: list[Ranking] = []
-        asked = {given.trade: read_questions(given) for given in sets}
-        for given in sets:
-            foreign = [case for trade, cases in asked.items() if trade != given.trade for case in _sample(cases)]
+        asked = {each.trade: read_questions(each) for each in sets}
+        for each in sets:
+            foreign = [case for trade, cases in asked.items() if trade != each.trade for case in _sample(cases)]
             with tempfile.TemporaryDirectory() as directory:
-                index = index_documents(given.knowledge, Path(directory) / kind, encoder)
-                rankings += rank_all(index, given.trade, asked[given.trade], encoder)
-                rankings += rank_all(index, given.trade, foreign, encoder, is_foreign=True)
+                index = index_documents(read_documents(each.knowledge), Path(directory) / kind, encoder)
+                rankings += rank_all(index, each.trade, asked[each.trade], encoder)
+                rankings += rank_all(index, each.trade, foreign, encoder, is_foreign=True)
                 index.close()
+        in_threads = rank_threads(threads, encoder)
         print(f"── {encoder.name if encoder else 'words alone'} ({kind})")
-        _print_metrics(cross_validate(rankings, kind))
-        fitted = fit(rankings, kind)
+        _print_metrics(cross_validate(rankings, kind, in_threads))
+        fitted = fit(rankings, kind, in_threads)
         print("FUSION", {name: round(weight, 2) for name, weight in fitted.fusion.items()})
         print("BIAS", round(fitted.bias, 2), "WEIGHTS", {name: round(w, 2) for name, w in fitted.weights.items()})
+
+
+def rank_threads(threads: Sequence[Thread], encoder: Encoder | None) -> list[Ranking]:
+    with tempfile.TemporaryDirectory() as directory:
+        index = index_documents(thread_documents(threads), Path(directory), encoder)
+        rankings = list(rank_all(index, "threads", thread_cases(threads), encoder)) if threads else []
+        index.close()
+    return rankings
 
 
 def _sample(cases: Sequence[Case]) -> Sequence[Case]:

@@ -11,7 +11,7 @@ import math
 from agent_worker.knowledge.ranking.ranker import Evidence
 from agent_worker.knowledge.vectors.encoder import Kind
 
-SUGGESTABLE_ABOVE: dict[Kind, float] = {"strong": 0.2, "vectors": 0.2, "light": 0.25, "words": 0.3}
+SUGGESTABLE_ABOVE: dict[Kind, float] = {"strong": 0.2, "vectors": 0.12, "light": 0.25, "words": 0.3}
 """The confidence from which the first passages are worth offering: it keeps 95 of a hundred questions that one of them
 answers."""
 _BY_SENTENCES = frozenset[Kind]({"strong", "vectors"})
@@ -26,32 +26,32 @@ FEATURES: dict[Kind, tuple[str, ...]] = {
     "light": ("words", "text", "sentence", "whole", "alike", "coverage", "top", "lead", "share", "unknown_share"),
     "words": ("words", "coverage", "lead", "share", "unknown_share"),
 }
-BIAS: dict[Kind, float] = {"strong": -7.33, "vectors": -6.57, "light": -2.35, "words": -0.78}
+BIAS: dict[Kind, float] = {"strong": -7.46, "vectors": -8.39, "light": -2.33, "words": -0.74}
 WEIGHTS: dict[Kind, dict[str, float]] = {
     "strong": {
-        "whole": 2.33,
-        "sentence": 3.36,
-        "few": 1.03,
-        "alike": 0.21,
-        "top": 0.06,
-        "lead": 0.09,
-        "share": 2.21,
-        "unknown_share": 0.28,
+        "whole": 3.83,
+        "sentence": 4.3,
+        "few": -0.24,
+        "alike": 0.48,
+        "top": 0.03,
+        "lead": 0.1,
+        "share": 2.1,
+        "unknown_share": 0.26,
     },
-    "vectors": {"whole": 3.48, "sentence": 1.84, "few": 2.14, "lead": 0.12, "share": 2.94},
+    "vectors": {"whole": 4.06, "sentence": 4.32, "few": 1.64, "lead": 0.24, "share": 2.35},
     "light": {
-        "words": -1.27,
-        "text": -1.21,
-        "sentence": 1.06,
-        "whole": 3.58,
-        "alike": 0.95,
-        "coverage": 0.21,
-        "top": 0.02,
-        "lead": 0.12,
-        "share": 1.41,
-        "unknown_share": -0.17,
+        "words": -1.86,
+        "text": -1.76,
+        "sentence": 1.56,
+        "whole": 3.55,
+        "alike": 1.37,
+        "coverage": 0.39,
+        "top": 0.01,
+        "lead": 0.14,
+        "share": 1.12,
+        "unknown_share": -0.06,
     },
-    "words": {"words": 0.53, "coverage": 1.03, "lead": 0.24, "share": 0.83, "unknown_share": -0.64},
+    "words": {"words": -0.02, "coverage": 0.87, "lead": 0.26, "share": 0.99, "unknown_share": -0.64},
 }
 
 

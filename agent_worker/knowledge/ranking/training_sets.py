@@ -3,14 +3,19 @@
 A file lists sets: the ``trade``, a folder of ``knowledge`` and files of ``questions``, relative to the file. A file of
 questions is a suite of ``parley knowledge check``, or JSON lines with ``q``, ``source`` (document#heading, null if no
 document answers) and ``answer`` (the sentence that does).
+
+Besides, StackFAQ (Karan and Šnajder 2018, text CC BY-SA) has threads: a question, its paraphrases, and the answers that
+people gave.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from zlib import crc32
 
 import yaml
 from pydantic import BaseModel, ConfigDict
@@ -33,6 +38,18 @@ class TrainingSet(BaseModel):
     trade: str
     knowledge: Path
     questions: list[Path]
+
+
+@dataclass(frozen=True, slots=True)
+class Thread:
+    question: str
+    paraphrases: Sequence[str]
+    answers: Sequence[str]
+
+    @property
+    def is_quoted(self) -> bool:
+        """Of the half whose figures are quoted; nothing is fitted on it."""
+        return crc32(self.question.encode()) % 2 == 1
 
 
 def read_sets(file: Path) -> list[TrainingSet]:
@@ -92,13 +109,48 @@ def _contains_answer(case: Case, text: str) -> bool:
     return any(normalize(option) in normalized for piece in case.must_contain for option in piece)
 
 
-def index_documents(folder: Path, directory: Path, encoder: Encoder | None) -> TenantIndex:
-    """An index of the folder's documents."""
-    index = TenantIndex(directory, encoder)
-    index.apply([index.prepare(document, "calibration") for document in _documents(folder)])
-    return index
+def read_threads(file: Path) -> list[Thread]:
+    """StackFAQ as published, in JSON."""
+    entries = json.loads(file.read_text(encoding="utf-8"))["root"]["qapair"]
+    return [
+        Thread(
+            entry["question"],
+            [text for text in entry["rephr"] if text and text.strip() != "*"],
+            [entry["answer"]] if isinstance(entry["answer"], str) else entry["answer"],
+        )
+        for entry in entries
+    ]
 
 
-def _documents(folder: Path) -> Iterator[Document]:
+def thread_documents(threads: Sequence[Thread]) -> Iterator[Document]:
+    """Each answer as a document under its thread's question."""
+    for number, thread in enumerate(threads):
+        for name, answer in zip(thread_answers(number, thread), thread.answers, strict=True):
+            yield Document(id=name, title=thread.question, body=answer, version=1, updated_at=NOW)
+
+
+def thread_answers(number: int, thread: Thread) -> list[str]:
+    """The ids of its documents."""
+    return [f"{number}-{place}" for place in range(len(thread.answers))]
+
+
+def thread_cases(threads: Sequence[Thread]) -> list[Case]:
+    """The paraphrases of the half that is not quoted."""
+    cases = [
+        {"id": f"{number}-{place}", "question": text, "must_cite": thread_answers(number, thread)}
+        for number, thread in enumerate(threads)
+        if not thread.is_quoted
+        for place, text in enumerate(thread.paraphrases)
+    ]
+    return read_suite({"cases": cases}).cases
+
+
+def read_documents(folder: Path) -> Iterator[Document]:
     for draft in (read_file(path) for path in sorted(folder.iterdir()) if path.suffix in ENDINGS):
         yield Document(id=draft.id, title=draft.title, body=draft.body, version=1, updated_at=NOW)
+
+
+def index_documents(documents: Iterable[Document], directory: Path, encoder: Encoder | None) -> TenantIndex:
+    index = TenantIndex(directory, encoder)
+    index.apply([index.prepare(document, "calibration") for document in documents])
+    return index

@@ -1,6 +1,6 @@
 r"""Fits the map from the multilingual model's vectors to a sentence encoder's, and writes it beside this file.
 
-    python -m agent_worker.knowledge.vectors.language_map ../shared/data/reader .cache/encoder/bge-small-en-v1.5-q
+    python -m agent_worker.knowledge.vectors.language_map DATA/reader .cache/encoder/bge-small-en-v1.5-q
 
 The map is a ridge regression from English questions' vectors by the one to their vectors by the other. Since the
 multilingual model gives a question nearly the same vector in all languages, the map serves them all; fitting it on

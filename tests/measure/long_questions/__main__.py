@@ -2,8 +2,8 @@
 
 python -m tests.measure.long_questions [DATA] [--encoder strong|light|words]
 
-DATA: the folder with stackfaq. Without it only the trades are measured. Nobody tuned anything on the sets named
-stackfaq; the weights are fitted on the trades' questions, without the stories.
+DATA: the folder with stackfaq. Without it only the trades are measured. The sets named stackfaq are of the half on
+which nothing was fitted; the trades' questions were fitted on, without the stories.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import tantivy
 
 from agent_worker.knowledge.index.tenant_index import TenantIndex
 from agent_worker.knowledge.ranking.ranker import rank
-from agent_worker.knowledge.ranking.training_sets import read_sets
+from agent_worker.knowledge.ranking.training_sets import read_sets, read_threads
 from agent_worker.knowledge.text.analysis import terms
 from agent_worker.knowledge.text.splitting import split
 from agent_worker.knowledge.vectors.encoder import Encoder
@@ -26,8 +26,8 @@ from schemas.conversation import Document
 from tests.bench.figures import quantile
 from tests.measure.answers import ANSWERS, NOW, open_encoder
 from tests.measure.long_questions.sets import LongQuestion, LongSet, Stories, stackfaq_sets, trade_set
+from tests.measure.routing.__main__ import STACKFAQ
 from tests.measure.routing.figures import gain
-from tests.measure.routing.sets import stackfaq
 
 _MAX_FOUND = 200
 """Passages that plain BM25 finds, more than ten documents have."""
@@ -78,7 +78,7 @@ def main() -> None:
 def _sets(data: Path | None) -> Iterator[LongSet]:
     stories = Stories()
     if data is not None:
-        yield from stackfaq_sets(stackfaq(data), stories)
+        yield from stackfaq_sets(read_threads(data / STACKFAQ), stories)
     for given in read_sets(ANSWERS / "training" / "sets.yaml"):
         yield trade_set(given, stories)
 

@@ -9,11 +9,15 @@ from zlib import crc32
 
 import yaml
 
-from agent_worker.knowledge.ranking.training_sets import TrainingSet, read_questions
-from agent_worker.knowledge.text.documents import ENDINGS, read_file
+from agent_worker.knowledge.ranking.training_sets import (
+    Thread,
+    TrainingSet,
+    read_documents,
+    read_questions,
+    thread_answers,
+    thread_documents,
+)
 from schemas.conversation import Document
-from tests.measure.answers import NOW
-from tests.measure.routing.sets import Thread
 
 STORIES = Path(__file__).parent / "stories.yaml"
 MIN_WORDS = 200
@@ -56,34 +60,29 @@ class Stories:
 
 def trade_set(given: TrainingSet, stories: Stories) -> LongSet:
     """Questions of a trade, each told in a story about something else."""
-    drafts = [read_file(path) for path in sorted(given.knowledge.iterdir()) if path.suffix in ENDINGS]
     asked = [case for case in read_questions(given) if case.sources]
     chosen = sorted(asked, key=lambda case: crc32(case.say.encode()))[:_PER_TRADE]
     questions = [
         LongQuestion(stories.tell(case.say), frozenset(source.partition("#")[0] for source in case.sources))
         for case in chosen
     ]
-    documents = [Document(id=d.id, title=d.title, body=d.body, version=1, updated_at=NOW) for d in drafts]
-    return LongSet(f"{given.trade}, in stories", documents, questions)
+    return LongSet(f"{given.trade}, in stories", list(read_documents(given.knowledge)), questions)
 
 
 def stackfaq_sets(threads: Sequence[Thread], stories: Stories) -> Iterator[LongSet]:
     """The quoted half: paraphrases told in stories; all paraphrases of a thread in one message; and texts that are all
     about the topic, a thread's longest answers, for which its other answers are to be found."""
-    documents = [
-        Document(id=f"{number}-{place}", title=thread.question, body=answer, version=1, updated_at=NOW)
-        for number, thread in enumerate(threads)
-        for place, answer in enumerate(thread.answers)
-    ]
+    documents = list(thread_documents(threads))
     quoted = [(number, thread) for number, thread in enumerate(threads) if thread.is_quoted]
     told = [
         LongQuestion(stories.tell(text), _ids(number, thread))
         for number, thread in quoted
-        for text in thread.asked[:_PER_THREAD]
+        for text in thread.paraphrases[:_PER_THREAD]
     ]
     yield LongSet("stackfaq, in stories", documents, told)
     joined = [
-        LongQuestion("? ".join(text.strip(" ?.") for text in thread.asked), _ids(n, thread)) for n, thread in quoted
+        LongQuestion("? ".join(text.strip(" ?.") for text in thread.paraphrases), _ids(n, thread))
+        for n, thread in quoted
     ]
     yield LongSet("stackfaq, all paraphrases", documents, joined)
     topical = [found for number, thread in quoted if (found := _topical(number, thread))]
@@ -91,7 +90,7 @@ def stackfaq_sets(threads: Sequence[Thread], stories: Stories) -> Iterator[LongS
 
 
 def _ids(number: int, thread: Thread) -> frozenset[str]:
-    return frozenset(f"{number}-{place}" for place in range(len(thread.answers)))
+    return frozenset(thread_answers(number, thread))
 
 
 def _topical(number: int, thread: Thread) -> LongQuestion | None:

@@ -10,6 +10,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from agent_worker.knowledge.ranking.training_sets import read_threads
 from tests.measure.routing import sets
 from tests.measure.routing.curves import Axis, picture
 from tests.measure.routing.encoding import encoders
@@ -17,6 +18,7 @@ from tests.measure.routing.figures import risk_by_coverage
 from tests.measure.routing.intents import IntentEvaluation, cascade, judge_intents
 from tests.measure.routing.retrieval import Rows, memory, stackfaq
 
+STACKFAQ = "stackfaq/stackfaq.json"
 PARTS = ("banking77", "clinc150", "stackfaq", "memory")
 
 
@@ -39,7 +41,11 @@ def main() -> None:
         tell(f"{each.given.name}, {each.encoder} ({each.kind})", sizes(each), each.rows())
     for encoder in encoders(options.encoder):
         if "stackfaq" in wanted:
-            tell(f"stackfaq, {encoder.name} ({encoder.kind})", "", stackfaq(sets.stackfaq(options.data), encoder))
+            tell(
+                f"stackfaq, {encoder.name} ({encoder.kind})",
+                "",
+                stackfaq(read_threads(options.data / STACKFAQ), encoder),
+            )
         if "memory" in wanted and encoder.kind == "light":
             tell(f"memory, {encoder.name}", "", memory(encoder))
     if options.out is not None:

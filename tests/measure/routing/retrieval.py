@@ -8,21 +8,18 @@ import gc
 import tempfile
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 
 from agent_worker.knowledge.index.tenant_index import TenantIndex
 from agent_worker.knowledge.ranking.ranker import rank
-from schemas.conversation import Document
+from agent_worker.knowledge.ranking.training_sets import NOW, Thread, thread_documents
 from tests.bench.figures import quantile
 from tests.measure.retrieval_speed import prepare_document, vocabulary
 from tests.measure.routing.encoding import CachingEncoder
 from tests.measure.routing.figures import format_interval, gain, interval
-from tests.measure.routing.sets import Thread
 
-NOW = datetime(2026, 1, 1, tzinfo=UTC)
 _PASSAGES = 10_000
 _IN_DOCUMENT = 20
 Rows = list[tuple[str, str]]
@@ -32,11 +29,11 @@ def stackfaq(threads: Sequence[Thread], encoder: CachingEncoder) -> Rows:
     with tempfile.TemporaryDirectory() as folder:
         index = TenantIndex(Path(folder) / "tenant", encoder.inner)
         begun = time.perf_counter()
-        _fill(index, threads)
+        index.apply([index.prepare(document, "1") for document in thread_documents(threads)])
         indexed = time.perf_counter() - begun
         gains, spent = _asked(index, threads, encoder)
         index.close()
-    halves = np.array([thread.is_quoted for thread in threads for _ in thread.asked])
+    halves = np.array([thread.is_quoted for thread in threads for _ in thread.paraphrases])
     quoted = np.array(gains)[halves]
     return [
         (
@@ -49,21 +46,12 @@ def stackfaq(threads: Sequence[Thread], encoder: CachingEncoder) -> Rows:
     ]
 
 
-def _fill(index: TenantIndex, threads: Sequence[Thread]) -> None:
-    documents = [
-        Document(id=f"{number}-{place}", title=thread.question, body=answer, version=1, updated_at=NOW)
-        for number, thread in enumerate(threads)
-        for place, answer in enumerate(thread.answers)
-    ]
-    index.apply([index.prepare(document, "1") for document in documents])
-
-
 def _asked(index: TenantIndex, threads: Sequence[Thread], encoder: CachingEncoder) -> tuple[list[float], list[float]]:
     """The gain of each question, and what it took in milliseconds. First use loads: one question beforehand."""
     rank(index, threads[0].question, NOW, encoder.inner)
     gains, spent = [], []
     for number, thread in enumerate(threads):
-        for text in thread.asked:
+        for text in thread.paraphrases:
             begun = time.perf_counter()
             hits = rank(index, text, NOW, encoder.inner).hits
             spent.append((time.perf_counter() - begun) * 1000)

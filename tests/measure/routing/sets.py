@@ -30,20 +30,6 @@ class LabelledDataset:
         return dict(made)
 
 
-@dataclass(frozen=True, slots=True)
-class Thread:
-    """A question, its paraphrases, and the answers that people gave."""
-
-    question: str
-    asked: Sequence[str]
-    answers: Sequence[str]
-
-    @property
-    def is_quoted(self) -> bool:
-        """Of the half whose figures are quoted; the other one is free for tuning."""
-        return crc32(self.question.encode()) % 2 == 1
-
-
 def banking77(data: Path) -> LabelledDataset:
     """A fifth of the published training part is held back, by a hash of the text: the test part is not here."""
     with (data / "banking77" / "train.csv").open(encoding="utf-8", newline="") as file:
@@ -61,14 +47,3 @@ def clinc150(data: Path) -> LabelledDataset:
     return LabelledDataset(
         "clinc150", shown, held, [text for part in ("oos_train", "oos_val") for text, _ in whole[part]]
     )
-
-
-def stackfaq(data: Path) -> list[Thread]:
-    whole = json.loads((data / "stackfaq" / "stackfaq.json").read_text(encoding="utf-8"))
-    threads = []
-    for entry in whole["root"]["qapair"]:
-        answers = [entry["answer"]] if isinstance(entry["answer"], str) else entry["answer"]
-        threads.append(
-            Thread(entry["question"], [text for text in entry["rephr"] if text and text.strip() != "*"], answers)
-        )
-    return threads

@@ -18,9 +18,13 @@ from agent_worker.knowledge.ranking.logistic_fit import auroc
 from agent_worker.knowledge.ranking.training_sets import (
     TrainingSet,
     index_documents,
+    read_documents,
     read_questions,
     read_sets,
+    read_threads,
     right_passages,
+    thread_cases,
+    thread_documents,
 )
 from agent_worker.knowledge.text.documents import ENDINGS, read_file
 
@@ -63,7 +67,7 @@ def _rankings(sets: Path) -> list[calibration.Ranking]:
     found: list[calibration.Ranking] = []
     for given in read_sets(sets):
         with tempfile.TemporaryDirectory() as folder:
-            index = index_documents(given.knowledge, Path(folder), None)
+            index = index_documents(read_documents(given.knowledge), Path(folder), None)
             found += calibration.rank_all(index, given.trade, read_questions(given), None)
             index.close()
     return found
@@ -87,7 +91,7 @@ def test_of_several_passages_of_a_section_the_one_with_the_answer_is_right(tmp_p
     (tmp_path / "docs").mkdir()
     (tmp_path / "docs" / "soil.md").write_text(f"# Soil\n\n## Mix\n\n{parts[0]}\n\n{parts[1]}\n")
     asked = _case(sources=["soil#Mix"], must_contain=["peat7"])
-    index = index_documents(tmp_path / "docs", tmp_path / "index", None)
+    index = index_documents(read_documents(tmp_path / "docs"), tmp_path / "index", None)
     (ranking,) = calibration.rank_all(index, "soil", [asked], None)
     right = {passage.order: right for passage, right in zip(ranking.figures.passages, ranking.right, strict=True)}
     assert right == {0: False, 1: True}
@@ -110,6 +114,33 @@ def test_a_trade_is_scored_without_its_own_labels(sets: Path) -> None:
     own = [each.asked.say for each in rankings if each.trade == "north"]
     assert [after[text] for text in own] == [before[text] for text in own]
     assert after != before
+
+
+def test_threads_are_ranked_and_fitted_on_one_half(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], sets: Path
+) -> None:
+    """Confidence is not fitted on them."""
+    entries = [
+        {"question": f"How do I {verb} a fern?", "rephr": [f"{verb} my fern", "*"], "answer": answers}
+        for verb, answers in (
+            ("water", ["Water it twice a week.", "Use rain water."]),
+            ("repot", "Repot ferns in spring."),
+            ("cut", "Nobody has to cut a fern."),
+        )
+    ]
+    file = tmp_path / "threads.json"
+    file.write_text(json.dumps({"root": {"qapair": entries}}))
+    threads = read_threads(file)
+    assert [thread.paraphrases for thread in threads] == [["water my fern"], ["repot my fern"], ["cut my fern"]]
+    assert [document.title for document in thread_documents(threads)][:2] == ["How do I water a fern?"] * 2
+    assert {len(case.must_cite) for case in thread_cases(threads)} <= {1, 2}
+    assert 0 < len(thread_cases(threads)) < len(threads), "the quoted half is not fitted on"
+    rankings, (in_threads, *_) = _rankings(sets), calibration.rank_threads(threads, None)
+    flipped = replace(in_threads, right=[not right for right in in_threads.right])
+    first, second = (calibration.fit(rankings, "words", [each]) for each in (in_threads, flipped))
+    assert first.fusion != second.fusion
+    calibration.main([str(sets), "--threads", str(file)])
+    assert "FUSION {" in capsys.readouterr().out
 
 
 def test_the_command_prints_figures_by_trade_and_weights(sets: Path, capsys: pytest.CaptureFixture[str]) -> None:
