@@ -176,9 +176,12 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def rank_threads(threads: Sequence[Thread], encoder: Encoder | None) -> list[Ranking]:
+    """Rank for the half that is not quoted; nothing without threads."""
+    if not threads:
+        return []
     with tempfile.TemporaryDirectory() as directory:
         index = index_documents(thread_documents(threads), Path(directory), encoder)
-        rankings = list(rank_all(index, "threads", thread_cases(threads), encoder)) if threads else []
+        rankings = list(rank_all(index, "threads", thread_cases(threads), encoder))
         index.close()
     return rankings
 

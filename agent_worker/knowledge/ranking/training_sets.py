@@ -4,8 +4,7 @@ A file lists sets: the ``trade``, a folder of ``knowledge`` and files of ``quest
 questions is a suite of ``parley knowledge check``, or JSON lines with ``q``, ``source`` (document#heading, null if no
 document answers) and ``answer`` (the sentence that does).
 
-Besides, StackFAQ (Karan and Šnajder 2018, text CC BY-SA) has threads: a question, its paraphrases, and the answers that
-people gave.
+Threads are another kind of set: those of StackFAQ (Karan and Šnajder 2018, text CC BY-SA).
 """
 
 from __future__ import annotations
@@ -42,13 +41,15 @@ class TrainingSet(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Thread:
+    """One question of StackFAQ, its paraphrases, and all answers to it."""
+
     question: str
     paraphrases: Sequence[str]
     answers: Sequence[str]
 
     @property
     def is_quoted(self) -> bool:
-        """Of the half whose figures are quoted; nothing is fitted on it."""
+        """Of the half whose figures are quoted, and which no weight is fitted on."""
         return crc32(self.question.encode()) % 2 == 1
 
 
