@@ -174,7 +174,13 @@ def _similarity(text: str, examples: tuple[str, ...]) -> float:
     encoder = light_encoder()
     if encoder is None:
         return 0.0
-    return float((_vectors(encoder, examples) @ encoder.encode_query([text])[0]).max())
+    return float((_vectors(encoder, examples) @ _text_vectors(encoder, text)[0]).max())
+
+
+@lru_cache(maxsize=64)
+def _text_vectors(encoder: Encoder, text: str) -> Vectors:
+    """Of one text, which is compared with the examples of every action."""
+    return encoder.encode_query([text])
 
 
 @lru_cache(maxsize=512)
