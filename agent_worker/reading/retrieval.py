@@ -99,7 +99,7 @@ async def _read(follow_up: FollowUp, search: Search) -> Reading:
     """The surer of the readings with and without context."""
     words = follow_up.words
     alone = await search(words, words)
-    if not follow_up.context or (follow_up.dependence == "none" and alone.answerable):
+    if not follow_up.context or (follow_up.dependence == "none" and alone.may_answer):
         return Reading(words, alone)
     joint = _join(follow_up, alone, await search(words, follow_up.query))
     return Reading(words, alone) if _is_surer_alone(follow_up, alone, joint) else Reading(follow_up.text, joint)

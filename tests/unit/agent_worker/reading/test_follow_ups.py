@@ -109,10 +109,13 @@ async def _read(text: str, search: Searches, history: Sequence[TranscriptMessage
 ASKED = [_said("What does a rope lesson cost?"), _said("40 euro", "Prices")]
 
 
-async def test_a_question_that_stands_alone_is_searched_for_once() -> None:
-    search = Searches(parking=SearchResult([PARKING], True, 0.6), lesson=SearchResult([LESSON], True, 0.9))
+@pytest.mark.parametrize("is_sure", [True, False])
+async def test_a_question_that_stands_alone_is_searched_for_once(is_sure: bool) -> None:
+    """Also if what it finds is only worth offering."""
+    parking = SearchResult([PARKING], is_sure, 0.6, suggestable=True)
+    search = Searches(parking=parking, lesson=SearchResult([LESSON], True, 0.9))
     found = await _read("Is there free parking near the climbing hall?", search, ASKED)
-    assert found == Reading("Is there free parking near the climbing hall?", SearchResult([PARKING], True, 0.6))
+    assert found == Reading("Is there free parking near the climbing hall?", parking)
     assert len(search.asked) == 1
 
 
