@@ -1,0 +1,1 @@
+"""A simulated Notion: a workspace, and the part of the API that reads it."""
