@@ -76,6 +76,7 @@ class NotionServer:
         self.rate = 3.0
         self.max_results = 10_000
         self.lifetime: int | None = None
+        self.redirect_to = ""
         self.faults = Faults()
         self.asked: Counter[str] = Counter()
         self.refused: Counter[int] = Counter()
@@ -130,6 +131,8 @@ class NotionServer:
     # ── rules for every request ──────────────────────────────────────────────────────────────────────────────────────
 
     def _answer(self, request: web.Request, operation: str, body: bytes) -> web.Response:
+        if self.redirect_to:
+            return web.Response(status=302, headers={"Location": self.redirect_to})
         if request.headers.get("Authorization") != f"Bearer {self.token}":
             raise Refusal(401, "unauthorized", "API token is invalid.")
         if request.headers.get("Notion-Version") not in VERSIONS:

@@ -60,6 +60,7 @@ class Node:
     content: Json = field(default_factory=dict)
     children: list[Node] = field(default_factory=list)
     title: str = ""
+    url: str | None = None
     properties: Json = field(default_factory=dict)
     created: datetime = START
     edited: datetime = START
