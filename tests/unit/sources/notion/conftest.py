@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from typing import Any
 
 import pytest
@@ -47,9 +47,12 @@ class SourceReader:
         self.documents: dict[str, Content] = {}
         self.memory: dict[str, Any] = {}
 
-    async def items(self) -> AsyncIterator[ReadDocument | UnchangedDocument | SkippedDocument | IncompleteListing]:
+    async def read(
+        self, unchanged: Collection[str]
+    ) -> AsyncIterator[ReadDocument | UnchangedDocument | SkippedDocument | IncompleteListing]:
+        """Hand over documents as a sync does, and store them."""
         clock = self.server.workspace.clock
-        visit = SyncRequest(self.location, self.options, _convert, self.memory, set(self.documents))
+        visit = SyncRequest(self.location, self.options, _convert, self.memory, unchanged)
         async for item in Notion(clock.monotonic, clock.sleep).read(visit):
             if isinstance(item, ReadDocument):
                 self.documents[item.id] = item.content
@@ -59,7 +62,7 @@ class SourceReader:
         """One sync. After a complete one, documents that were not handed over are removed. The memory survives as
         JSON."""
         result = SyncResult()
-        async for item in self.items():
+        async for item in self.read(set(self.documents)):
             self._note(result, item)
         if result.is_complete:
             kept = {*result.read, *result.unchanged, *(each.id for each in result.skipped)}
