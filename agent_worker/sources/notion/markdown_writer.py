@@ -10,7 +10,7 @@ from typing import Literal
 
 from agent_worker.knowledge.text.documents import MAX_BYTES
 from agent_worker.sources.notion.objects import Block, page_address, web_link
-from agent_worker.sources.notion.rich_text import escape_line_starts, fenced, inline, link, markdown, plain
+from agent_worker.sources.notion.rich_text import escape_line_starts, fence_code, inline, link, markdown, plain_text
 from schemas.errors import DocumentTooLarge
 
 _HEADINGS = {"heading_1": 2, "heading_2": 3, "heading_3": 4, "heading_4": 5}
@@ -88,7 +88,7 @@ class MarkdownWriter:
         if kind in _LEFT_OUT:
             return None
         if kind in _CONTAINERS:
-            return self._inside(frame)
+            return self._continue(frame)
         if kind in _LISTS:
             return self._write_item(frame, block)
         if kind in _HEADINGS:
@@ -111,7 +111,7 @@ class MarkdownWriter:
             case "code":
                 code = "".join(each.plain_text for each in content.rich_text)
                 if code.strip():
-                    self._put(frame, fenced(code, "".join((content.language or "").split()[:1])))
+                    self._put(frame, fence_code(code, "".join((content.language or "").split()[:1])))
                 self._put(frame, markdown(content.caption))
                 return None
             case "equation":
@@ -124,7 +124,7 @@ class MarkdownWriter:
                 return None
             case _:  # a paragraph, or a type that is newer than this program
                 self._put(frame, escape_line_starts(markdown(content.rich_text)))
-                return self._inside(frame)
+                return self._continue(frame)
 
     def _write_item(self, frame: _Frame, block: Block) -> _Frame:
         is_first = frame.previous not in _LISTS and frame.kind != "list"
@@ -137,13 +137,13 @@ class MarkdownWriter:
             marker = "- "
         box = ("[x] " if block.content.checked else "[ ] ") if block.type == "to_do" else ""
         self._put(frame, box + text if text else "", marker, tight=not is_first)
-        return _Frame("list", _longer(frame.prefix, " " * len(marker)))
+        return _Frame("list", _extend_prefix(frame.prefix, " " * len(marker)))
 
     def _write_heading(self, frame: _Frame, block: Block) -> _Frame:
-        text = plain(block.content.rich_text)
+        text = plain_text(block.content.rich_text)
         if frame.kind != "section" or not text:
             self._put(frame, f"**{text}**" if text else "")
-            return self._inside(frame)
+            return self._continue(frame)
         level = min(_DEEPEST, max(_HEADINGS[block.type], self._open[frame.floor - 1][0] + 1))
         while len(self._open) > frame.floor and self._open[-1][0] >= level:
             self._open.pop()
@@ -151,21 +151,21 @@ class MarkdownWriter:
 
     def _write_toggle(self, frame: _Frame, block: Block) -> _Frame:
         """A toggle is a section, as in lists of questions; within a list it is an item."""
-        text = plain(block.content.rich_text)
+        text = plain_text(block.content.rich_text)
         if frame.kind != "section":
             self._put(frame, text, "- ", tight=frame.kind == "list")
-            return _Frame("list", _longer(frame.prefix, "  "))
+            return _Frame("list", _extend_prefix(frame.prefix, "  "))
         if text and block.has_children:
             return self._begin_section(min(_DEEPEST, self._open[-1][0] + 1), text)
         self._put(frame, escape_line_starts(text))
-        return self._inside(frame)
+        return self._continue(frame)
 
     def _write_quote(self, frame: _Frame, block: Block) -> _Frame:
         icon = block.content.icon.emoji if block.content.icon else ""
         text = escape_line_starts(markdown(block.content.rich_text))
         if not text:
-            return self._inside(frame)
-        quote = _Frame("quote", _longer(frame.prefix, "> "), previous=block.type)
+            return self._continue(frame)
+        quote = _Frame("quote", _extend_prefix(frame.prefix, "> "), previous=block.type)
         self._separate(frame)
         self._write_lines(quote.prefix, f"{icon} {text}" if icon else text)
         return quote
@@ -174,7 +174,7 @@ class MarkdownWriter:
         """Nested pages are documents of their own."""
         content = block.content
         id = (content.page_id or content.database_id or "") if block.type == "link_to_page" else block.id
-        title = content.title if isinstance(content.title, str) else plain(content.title)
+        title = content.title if isinstance(content.title, str) else plain_text(content.title)
         title = link_text(title or self._titles.get(id, ""))
         if title:
             is_tight = frame.kind == "list" or frame.previous in _LINKS
@@ -201,7 +201,7 @@ class MarkdownWriter:
 
     # ── output ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _inside(self, frame: _Frame) -> _Frame:
+    def _continue(self, frame: _Frame) -> _Frame:
         """Children that stand where the block itself stands."""
         return _Frame(frame.kind, frame.prefix, frame.floor)
 
@@ -241,7 +241,7 @@ class MarkdownWriter:
         self._parts.append(text)
 
 
-def _longer(prefix: str, by: str) -> str:
+def _extend_prefix(prefix: str, by: str) -> str:
     return prefix + by if len(prefix) < _MAX_PREFIX else prefix
 
 

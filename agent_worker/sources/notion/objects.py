@@ -22,7 +22,8 @@ _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\
 """Control characters, and those that change the direction of all text after them."""
 _SURROGATES = re.compile(r"[\ud800-\udfff]")
 _VENDOR_HOSTS = ("notion.so", "notion.com", "notion.site")
-_LINK = re.compile(r"(?:https?://[^\s/?#<>]+|mailto:[^\s<>]+@|tel:)[^\s<>]*", re.IGNORECASE)
+_VENDOR_LINK = re.compile(r"https://([^/?#:@\s]++)/\S*+")
+_LINK = re.compile(r"(?:https?://[^\s/?#<>]++|mailto:[^\s<>@]++@|tel:)[^\s<>]*+", re.IGNORECASE)
 _MAX_LINK_LENGTH = 2_000
 
 
@@ -50,9 +51,9 @@ def page_address(id: str) -> str:
 
 def vendor_link(address: str, id: str) -> str:
     """The address that Notion names for a page, or the one made of its id if the host is not Notion's."""
-    host = re.match(r"https://([^/?#:@\s]+)/\S*$", address)
-    is_vendor = host is not None and any(host[1] == each or host[1].endswith("." + each) for each in _VENDOR_HOSTS)
-    return address if is_vendor and len(address) <= _MAX_LINK_LENGTH else page_address(id)
+    match = _VENDOR_LINK.fullmatch(address) if len(address) <= _MAX_LINK_LENGTH else None
+    is_vendor = match is not None and any(match[1] == host or match[1].endswith(f".{host}") for host in _VENDOR_HOSTS)
+    return address if is_vendor else page_address(id)
 
 
 def web_link(address: str | None) -> str:
@@ -92,7 +93,7 @@ class RichText(VendorObject):
 RichTexts = Annotated[list[RichText], BeforeValidator(_drop_null)]
 
 
-class SyncedFrom(VendorObject):
+class BlockReference(VendorObject):
     block_id: Id
 
 
@@ -120,7 +121,7 @@ class BlockContent(VendorObject):
     cells: list[RichTexts] = []
     has_column_header: bool = False
     list_start_index: int | None = None
-    synced_from: SyncedFrom | None = None
+    synced_from: BlockReference | None = None
     page_id: Id | None = None
     database_id: Id | None = None
 
@@ -177,7 +178,7 @@ class Reference(VendorObject):
     id: Id
 
 
-class UniqueId(VendorObject):
+class RowNumber(VendorObject):
     prefix: Text | None = None
     number: int | None = None
 
@@ -202,7 +203,7 @@ class PropertyValue(VendorObject):
     multi_select: list[Option] = []
     date: DateRange | None = None
     relation: list[Reference] = []
-    unique_id: UniqueId | None = None
+    unique_id: RowNumber | None = None
     formula: PropertyValue | None = None
     rollup: PropertyValue | None = None
     array: list[PropertyValue] = []

@@ -26,7 +26,7 @@ class PageContent:
     copies: tuple[str, ...]
 
 
-class _Children:
+class _ChildList:
     """The children of one block, fetched a hundred at a time. ``is_copy``: they belong to another page."""
 
     def __init__(self, client: NotionClient, id: str, is_copy: bool) -> None:
@@ -64,7 +64,7 @@ class _PageRead:
     def __init__(self, client: NotionClient, id: str, writer: MarkdownWriter) -> None:
         self._client = client
         self._writer = writer
-        self._levels = [_Children(client, id, is_copy=False)]
+        self._levels = [_ChildList(client, id, is_copy=False)]
         self._inside = {id}
         self._last_request = client.requests + _MAX_REQUESTS
         self._pages: list[str] = []
@@ -94,7 +94,7 @@ class _PageRead:
             copies=tuple(self._copies),
         )
 
-    async def _next(self, level: _Children) -> Block | None:
+    async def _next(self, level: _ChildList) -> Block | None:
         if self._client.requests > self._last_request:
             raise DocumentTooLarge(
                 f"more than {_MAX_REQUESTS:,} blocks with others inside", fix="split the page into several"
@@ -106,14 +106,14 @@ class _PageRead:
                 raise
             return None  # the original of a synced block, which is not shared, or a block that was just deleted
 
-    def _note_child(self, level: _Children, block: Block) -> None:
+    def _note_child(self, level: _ChildList, block: Block) -> None:
         """A page within a copy is nested where the original is."""
         if not level.is_copy and block.type == "child_page":
             self._pages.append(block.id)
         if not level.is_copy and block.type == "child_database":
             self._databases.append(block.id)
 
-    def _enter(self, level: _Children, block: Block) -> None:
+    def _enter(self, level: _ChildList, block: Block) -> None:
         id, is_copy = block.id, level.is_copy
         if block.type == "synced_block":
             if block.content.synced_from is not None:
@@ -125,4 +125,4 @@ class _PageRead:
             self._writer.close()
             return
         self._inside.add(id)
-        self._levels.append(_Children(self._client, id, is_copy))
+        self._levels.append(_ChildList(self._client, id, is_copy))

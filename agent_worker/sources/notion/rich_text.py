@@ -17,7 +17,7 @@ _MAX_NESTING = 4
 """Rollups of rollups; Notion itself allows two."""
 
 
-def plain(texts: Sequence[RichText]) -> str:
+def plain_text(texts: Sequence[RichText]) -> str:
     """The text alone, on one line."""
     return " ".join("".join(each.plain_text for each in texts).split())
 
@@ -37,7 +37,7 @@ def inline(texts: Sequence[RichText]) -> str:
     return " ".join(markdown(texts).split())
 
 
-def fenced(code: str, language: str) -> str:
+def fence_code(code: str, language: str) -> str:
     """A block of code, in a fence that is longer than any in it."""
     fence = "`" * max(3, 1 + max((len(run) for run in _BACKTICKS.findall(code)), default=0))
     return f"{fence}{language}\n{code}\n{fence}"
@@ -95,7 +95,7 @@ class Property:
 
 
 def title_of(properties: Mapping[str, PropertyValue]) -> str:
-    return next((plain(each.title) for each in properties.values() if each.type == "title"), "")
+    return next((plain_text(each.title) for each in properties.values() if each.type == "title"), "")
 
 
 def readable_properties(properties: Mapping[str, PropertyValue], hidden: Sequence[str]) -> list[Property]:

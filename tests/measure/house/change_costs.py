@@ -129,9 +129,9 @@ def _source(modules: Iterable[Module], texts: dict[str, str]) -> Cost:
     ]
     edited = [path for path, text in texts.items() if path.endswith(".py") and all(name in text for name in known)]
     return Cost(
-        "a source of documents (Notion)",
+        "a source of documents (Confluence)",
         2,
-        ("agent_worker/sources/notion.py",),
+        ("agent_worker/sources/confluence.py",),
         tuple(edited),
         "a package that registers an entry point edits nothing",
     )

