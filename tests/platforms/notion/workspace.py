@@ -202,22 +202,15 @@ class Workspace:
         return node
 
     def is_visible(self, node: Node) -> bool:
-        each: Node | None = node
-        while each is not None:
+        for each in _upwards(node):
             if each.id in self.restricted:
                 return False
             if each.id in self.shared:
                 return True
-            each = each.parent
         return False
 
     def is_trashed(self, node: Node) -> bool:
-        each: Node | None = node
-        while each is not None:
-            if each.in_trash:
-                return True
-            each = each.parent
-        return False
+        return any(each.in_trash for each in _upwards(node))
 
     def find(self, id: str, *kinds: str) -> Node | None:
         node = self.nodes.get(str(uuid.UUID(id)))
@@ -234,6 +227,16 @@ class Workspace:
             and not self.is_trashed(node)
         ]
         return sorted(found, key=lambda node: (rounded(node.edited), node.id), reverse=True)
+
+
+def _upwards(node: Node) -> Iterator[Node]:
+    """The node and what it stands in. A test may have two pages in each other."""
+    seen = set()
+    at: Node | None = node
+    while at is not None and at.id not in seen:
+        seen.add(at.id)
+        yield at
+        at = at.parent
 
 
 @dataclass(frozen=True)
