@@ -43,8 +43,8 @@ class Entry:
 
 class Listing:
     """``entries``: page → how it is listed. ``searched``: the pages that the search found. ``data_sources``: tables of
-    databases. ``problems``: page → why it cannot be listed. ``is_search_cut`` and ``are_rows_cut``: there is more than
-    Notion lists."""
+    databases. ``problems``: page → why it cannot be listed; ``unread_tables``: table → why its rows cannot.
+    ``is_search_cut`` and ``are_rows_cut``: there is more than Notion lists."""
 
     def __init__(self, client: NotionClient, hidden_properties: Sequence[str]) -> None:
         self._client = client
@@ -56,6 +56,7 @@ class Listing:
         self.data_sources: dict[str, DataSource] = {}
         self.searched: set[str] = set()
         self.problems: dict[str, ParleyError] = {}
+        self.unread_tables: dict[str, ParleyError] = {}
         self.is_search_cut = False
         self.are_rows_cut = False
 
@@ -169,6 +170,9 @@ class Listing:
         except NotFound:
             rows = {}
             self.data_sources.pop(data_source, None)
+        except Unprocessable as error:
+            self.unread_tables[data_source] = error
+            return
         for id, entry in list(self.entries.items()):
             if entry.parent.data_source_id == data_source and id not in rows:
                 del self.entries[id]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import heapq
 import math
 from collections import defaultdict, deque
@@ -20,6 +21,7 @@ from schemas.ports import Content, IncompleteListing, ReadDocument, SkippedDocum
 Yielded = ReadDocument | UnchangedDocument | SkippedDocument | IncompleteListing
 _MAX_FAILURES = 5
 """Pages in a row that cannot be read, until Notion counts as out of order."""
+_COMPARED_AT_ONCE = 100
 _SHARE_FIX = "open it in Notion, press ••• and *Connections*, and add the connection; or correct the location"
 
 
@@ -43,6 +45,7 @@ class PageSync:
         self._reader = PageReader(client, self._listing.titles)
         self._owners: dict[str, str] = {}
         self._nested: defaultdict[str, list[str]] = defaultdict(list)
+        self._compared: dict[str, bool] = {}
         self._linked: set[str] = set()
         self._reached: set[str] = set()
         self._current: list[Entry] = []
@@ -81,6 +84,7 @@ class PageSync:
         for id in self._records:
             record = self._records.find(id)
             self._owners.update(dict.fromkeys(record.originals, id) if record else {})
+        await self._compare()
         self._add_links()
 
     async def _find_root(self) -> bool:
@@ -99,6 +103,8 @@ class PageSync:
             yield IncompleteListing(f"{self._visit.location}: a database has more rows than Notion lists")
         for id, error in self._listing.problems.items():
             yield SkippedDocument.of(page_address(id), error, document_id(id))
+        for id, error in self._listing.unread_tables.items():
+            yield SkippedDocument.of(page_address(id), error)
 
     def _keep_data_sources(self) -> None:
         self._records.keep_data_sources({each.id: each.parent.id for each in self._listing.data_sources.values()})
@@ -140,7 +146,19 @@ class PageSync:
                 self._unread.append(entry)
             waiting += self._nested[id][::-1]
 
+    async def _compare(self) -> None:
+        """With the records, without holding up what else runs here."""
+        for number, entry in enumerate(list(self._listing.entries.values())):
+            self._is_current(entry)
+            if number % _COMPARED_AT_ONCE == 0:
+                await asyncio.sleep(0)
+
     def _is_current(self, entry: Entry) -> bool:
+        if entry.id not in self._compared:
+            self._compared[entry.id] = self._matches_record(entry)
+        return self._compared[entry.id]
+
+    def _matches_record(self, entry: Entry) -> bool:
         """Whether the page, and the synced blocks of other pages on it, are as they were read."""
         record = self._records.find(entry.id)
         if record is None or record.edited != entry.edited or not record.holds(entry.edited):
@@ -240,6 +258,7 @@ class PageSync:
             unlisted=tuple(id for id in nested if id in listing.entries and id not in listing.searched),
         )
         self._records.put(entry.id, record)
+        self._compared[entry.id] = True
 
     async def _find_nested(self, entry: Entry, content: PageContent) -> None:
         size = self._listing.size
@@ -258,3 +277,4 @@ class PageSync:
         for id in self._records:
             if id not in self._reached:
                 self._records.forget(id)
+        self._records.forget_places()

@@ -79,5 +79,11 @@ class PageRecords:
         """The page on which a block with nested pages stood the last time, or empty."""
         return self._places.get(block, "")
 
+    def forget_places(self) -> None:
+        """Of pages that are forgotten."""
+        for block, page in list(self._places.items()):
+            if page not in self._pages:
+                del self._places[block]
+
     def put_place(self, block: str, page: str) -> None:
         self._places[block] = page

@@ -4,10 +4,30 @@ from __future__ import annotations
 
 from random import Random
 
-from tests.platforms.notion.workspace import Block, Node, Workspace, bullet, heading, paragraph, table, toggle
+from tests.platforms.notion.workspace import (
+    PAGE_LIKE,
+    Block,
+    Node,
+    Workspace,
+    bullet,
+    heading,
+    paragraph,
+    table,
+    toggle,
+)
 
 _ROWS = 0.3
 _TABLES = 3
+
+
+def document_id(page: Node) -> str:
+    """The document that Parley makes of the page."""
+    return f"notion-{page.id.replace('-', '')}"
+
+
+def is_leaf(page: Node) -> bool:
+    """Whether nothing else is deleted with the page."""
+    return not any(each is not page and each.kind in PAGE_LIKE for each in page.tree())
 
 
 def mark(number: int, edition: int = 1) -> str:

@@ -96,11 +96,10 @@ class NotionServer:
         return self.asked.total()
 
     @asynccontextmanager
-    async def serving(self) -> AsyncIterator[NotionServer]:
+    async def serving(self, port: int = 0) -> AsyncIterator[NotionServer]:
         app = web.Application(client_max_size=512 * 1024)
         app.router.add_route("*", "/v1/{path:.*}", self._serve)
-        async with run_server(app, "127.0.0.1", 0) as port:
-            self.port = port
+        async with run_server(app, "127.0.0.1", port) as self.port:
             yield self
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:

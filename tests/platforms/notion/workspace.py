@@ -38,7 +38,7 @@ class WorkspaceClock:
 
     @property
     def now(self) -> datetime:
-        return START + timedelta(seconds=self._passed)
+        return START + timedelta(seconds=self.monotonic())
 
     def monotonic(self) -> float:
         return self._passed

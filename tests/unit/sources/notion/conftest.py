@@ -10,6 +10,7 @@ import pytest
 
 from agent_worker.sources.notion.source import Notion
 from schemas.ports import Content, IncompleteListing, ReadDocument, SkippedDocument, SyncRequest, UnchangedDocument
+from tests.platforms.notion.sample import document_id
 from tests.platforms.notion.server import NotionServer
 from tests.platforms.notion.workspace import Node, Workspace
 
@@ -92,10 +93,6 @@ class SourceReader:
 
     def holds(self, text: str) -> bool:
         return any(text in each.body for each in self.documents.values())
-
-
-def document_id(page: Node) -> str:
-    return f"notion-{page.id.replace('-', '')}"
 
 
 @pytest.fixture

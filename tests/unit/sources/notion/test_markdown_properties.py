@@ -16,9 +16,10 @@ from agent_worker.sources.notion.markdown_writer import MarkdownWriter
 from agent_worker.sources.notion.objects import Block as ReadBlock
 from agent_worker.sources.notion.objects import parse
 from schemas.errors import DocumentTooLarge
+from tests.platforms.notion.sample import document_id
 from tests.platforms.notion.server import NotionServer
 from tests.platforms.notion.workspace import Block, Json, Workspace, bullet, paragraph, rich, synced, toggle
-from tests.unit.sources.notion.conftest import SourceReader, document_id
+from tests.unit.sources.notion.conftest import SourceReader
 
 ID = "11111111-1111-4111-8111-111111111111"
 _TEXTS = (

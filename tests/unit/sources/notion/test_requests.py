@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 from schemas.errors import Forbidden, InvalidRequest, NotFound, ParleyError, RateLimited, Unauthorized, Unavailable
+from tests.platforms.notion.sample import document_id
 from tests.platforms.notion.server import NotionServer
 from tests.platforms.notion.workspace import Block, Workspace, paragraph
 from tests.simulators.vendor import Fault
 from tests.simulators.website import Site
-from tests.unit.sources.notion.conftest import SourceReader, document_id, later
+from tests.unit.sources.notion.conftest import SourceReader, later
 
 TOKEN = "ntn_simulated"
 
@@ -243,6 +244,20 @@ async def test_only_a_page_of_notion_is_cited(notion: NotionServer, sync: Source
     page.url = url
     await sync()
     assert sync.documents[document_id(page)].url == f"https://www.notion.so/{page.id.replace('-', '')}"
+
+
+async def test_a_table_that_cannot_be_listed_removes_nothing(notion: NotionServer, sync: SourceReader) -> None:
+    rows = notion.workspace.database("Rows", share=True)
+    notion.workspace.row(rows, "Row", paragraph("Row text."))
+    later(notion.workspace)
+    await sync()
+    notion.workspace.erase(rows.children[0].children[0])
+    notion.faults.next(Fault("refuse", "POST data_sources/query", 400, code="validation_error"))
+    result = await sync()
+    assert "400 (validation_error)" in result.skipped[0].why
+    assert not result.is_complete
+    assert (await sync()).is_complete
+    assert not sync.holds("Row text.")
 
 
 async def test_an_object_of_another_form_costs_one_page(notion: NotionServer, sync: SourceReader) -> None:

@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 
 from schemas.errors import Unavailable
-from tests.platforms.notion.sample import blocks, fill, mark
+from tests.platforms.notion.sample import blocks, document_id, fill, is_leaf, mark
 from tests.platforms.notion.server import NotionServer
-from tests.platforms.notion.workspace import PAGE_LIKE, Node, Workspace
+from tests.platforms.notion.workspace import Node, Workspace
 from tests.simulators.vendor import Fault, Request
-from tests.unit.sources.notion.conftest import SourceReader, document_id, later
+from tests.unit.sources.notion.conftest import SourceReader, later
 
 pytestmark = pytest.mark.slow
 PAGES = 1_000
@@ -146,10 +146,6 @@ async def test_a_second_sync_costs_at_most_a_twentieth_and_memory_is_bounded(
         assert server.total <= first * 0.05
 
 
-def _is_leaf(page: Node) -> bool:
-    return not any(each is not page and each.kind in PAGE_LIKE for each in page.tree())
-
-
 async def test_edits_deletions_and_lost_permissions_hold_after_one_sync() -> None:
     random = Random(5)
     async with NotionServer(Workspace()).serving() as server:
@@ -158,7 +154,7 @@ async def test_edits_deletions_and_lost_permissions_hold_after_one_sync() -> Non
         later(workspace)
         sync = SourceReader(server, recheck=0.02)
         await sync()
-        leaves = [number for number, page in enumerate(pages) if _is_leaf(page)]
+        leaves = [number for number, page in enumerate(pages) if is_leaf(page)]
         chosen = random.sample(leaves, 80)
         erased, trashed, restricted, edited = chosen[:20], chosen[20:40], chosen[40:60], chosen[60:]
         for numbers, change in (

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from tests.platforms.notion.sample import document_id
 from tests.platforms.notion.server import NotionServer
 from tests.platforms.notion.workspace import Workspace, paragraph, rich, synced, text_block, toggle
-from tests.unit.sources.notion.conftest import SourceReader, document_id, later
+from tests.unit.sources.notion.conftest import SourceReader, later
 
 
 async def test_everything_that_is_shared_is_read_and_nothing_else(workspace: Workspace, sync: SourceReader) -> None:

@@ -1,0 +1,57 @@
+"""A simulated Notion with the help pages of a plant shop: ``python -m tests.platforms.notion --port 9201``."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import time
+
+from tests.platforms.notion.server import NotionServer
+from tests.platforms.notion.workspace import Workspace, WorkspaceClock, bullet, heading, paragraph, table, toggle
+
+
+class WallClock(WorkspaceClock):
+    """Time passes by itself."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._began = time.monotonic()
+
+    def monotonic(self) -> float:
+        return time.monotonic() - self._began
+
+
+def write_shop(workspace: Workspace) -> None:
+    shop = workspace.page("Help centre", paragraph("What our customers ask us."), share=True)
+    workspace.page(
+        "Returns",
+        toggle("How long may I return a pot?", paragraph("You may return pots within 45 days; we pay for the parcel.")),
+        toggle("May I return a plant?", paragraph("Plants can be returned within 14 days, if they are healthy.")),
+        parent=shop,
+    )
+    workspace.page(
+        "Watering",
+        heading(1, "How do I water a Nepenthes?"),
+        bullet("Use rain water only."),
+        bullet("Never let the moss dry out."),
+        table(["season", "how often"], ["summer", "every day"], ["winter", "twice a week"]),
+        parent=shop,
+    )
+    plants = workspace.database("Plants", parent=shop)
+    for name, price in (("Nepenthes alata", 24), ("Drosera capensis", 9)):
+        workspace.row(plants, name, properties={"Price in euro": {"id": "p", "type": "number", "number": price}})
+
+
+async def serve(port: int) -> None:
+    workspace = Workspace(WallClock())
+    write_shop(workspace)
+    async with NotionServer(workspace).serving(port) as server:
+        options = f'{{token: "{server.token}", address: "{server.address}"}}'
+        print(f'- {{location: "notion://", options: {options}}}', flush=True)
+        await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--port", type=int, default=9201)
+    asyncio.run(serve(parser.parse_args().port))
