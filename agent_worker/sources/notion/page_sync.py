@@ -210,9 +210,10 @@ class PageSync:
 
     async def _read(self, entry: Entry, *, is_known: bool = False) -> AsyncIterator[Yielded]:
         """``is_known``: it is unchanged as far as is known, and stays so if it cannot be read now."""
-        started = self._client.server_time
+        titles = self._listing.titles
+        started, fingerprint = self._client.server_time, entry.fingerprint(titles)
         try:
-            content = await self._reader.read(entry.id, entry.title or "Untitled", entry.describe(self._listing.titles))
+            content = await self._reader.read(entry.id, entry.title or "Untitled", entry.describe(titles))
             if content.body:
                 check_body(entry.url, content.body)
         except NotFound:
@@ -221,7 +222,8 @@ class PageSync:
         except (DocumentTooLarge, Unprocessable) as error:
             skipped = self._skip(entry, error)
             yield skipped
-            self._put_record(entry, started, None, skipped.why)
+            record = PageRecord(edited=entry.edited, read=started, fingerprint=fingerprint, problem=skipped.why)
+            self._put_record(entry, record)
             return
         except Unavailable as error:
             self._failures += 1
@@ -235,7 +237,17 @@ class PageSync:
         if content.body:
             title = entry.title or "Untitled"
             yield ReadDocument(document_id(entry.id), entry.url, Content(title=title, body=content.body, url=entry.url))
-        self._put_record(entry, started, content)
+        unlisted = (id for id in content.pages if id in self._listing.entries and id not in self._listing.searched)
+        record = PageRecord(
+            edited=entry.edited,
+            read=started,
+            fingerprint=fingerprint,
+            has_document=bool(content.body),
+            originals=content.originals,
+            copies=content.copies,
+            unlisted=tuple(unlisted),
+        )
+        self._put_record(entry, record)
 
     def _skip(self, entry: Entry, error: ParleyError) -> SkippedDocument:
         return SkippedDocument.of(entry.url, error, self._id_of_skipped(entry))
@@ -244,34 +256,29 @@ class PageSync:
         """In a subtree, the pages inside the toggles of an unread page are not found; then none counts as deleted."""
         return "" if self._root else document_id(entry.id)
 
-    def _put_record(self, entry: Entry, started: datetime, content: PageContent | None, problem: str = "") -> None:
-        listing = self._listing
-        nested = content.pages if content else ()
-        record = PageRecord(
-            edited=entry.edited,
-            read=started,
-            fingerprint=entry.fingerprint(listing.titles),
-            has_document=content is not None and bool(content.body),
-            problem=problem,
-            originals=content.originals if content else (),
-            copies=content.copies if content else (),
-            unlisted=tuple(id for id in nested if id in listing.entries and id not in listing.searched),
-        )
+    def _put_record(self, entry: Entry, record: PageRecord) -> None:
         self._records.put(entry.id, record)
         self._compared[entry.id] = True
 
     async def _find_nested(self, entry: Entry, content: PageContent) -> None:
-        size = self._listing.size
         for id in content.pages:
-            if (found := await self._listing.find_page(id)) and found.parent.type == "block_id":
-                self._records.put_place(found.parent.id, entry.id)
+            found = await self._listing.find_page(id)
+            if found is not None:
+                self._put_place(found.parent, entry)
+                self._add_link(found.id, found.parent)
+        size = self._listing.size
         for id in content.databases:
-            if (above := await self._listing.find_database(id)) and above.type == "block_id":
-                self._records.put_place(above.id, entry.id)
+            above = await self._listing.find_database(id)
+            if above is not None:
+                self._put_place(above, entry)
         if self._listing.size != size:
             self._add_links()
             self._keep_data_sources()
         self._reach([*content.pages, *content.databases])
+
+    def _put_place(self, parent: Parent, entry: Entry) -> None:
+        if parent.type == "block_id":
+            self._records.put_place(parent.id, entry.id)
 
     def _forget_others(self) -> None:
         for id in self._records:
