@@ -92,8 +92,9 @@ async def test_visibility_tenants_and_the_token_are_kept_apart(
     notion.workspace.page("Margin", paragraph("The margin of moss is 3 euro."), share=True)
     await sync(visibility="internal")
     await sync.settled()
-    for assurance in ("anonymous", "verified"):
-        assert (await sync.found("What is the margin of moss?", assurance))["text"] == ""  # type: ignore[arg-type]
+    levels: tuple[Assurance, ...] = ("anonymous", "verified")
+    for assurance in levels:
+        assert (await sync.found("What is the margin of moss?", assurance))["text"] == ""
     await sync(visibility="public")
     await sync.settled()
     assert "3 euro" in (await sync.found("What is the margin of moss?"))["text"]
