@@ -24,19 +24,18 @@ PORT = "9201"
 @contextmanager
 def run_simulator(command: str, reader: Reader) -> Iterator[str]:
     """Yields the source that it prints."""
-    process = subprocess.Popen(
+    with subprocess.Popen(
         command.replace(PORT, str(free_port())).split(),
         cwd=ROOT,
         env=reader.environment(),
         stdout=subprocess.PIPE,
         text=True,
-    )
-    try:
+    ) as process:
         assert process.stdout is not None
-        yield process.stdout.readline().strip()
-    finally:
-        process.terminate()
-        process.wait(60)
+        try:
+            yield process.stdout.readline().strip()
+        finally:
+            process.terminate()
 
 
 @pytest.mark.slow

@@ -44,9 +44,10 @@ class KnowledgeSync:
         self._instance = instance
         self.state = folder / "read.json"
         self.server = server
+        self._token = server.token
 
     async def __call__(self, tenant: str = "shop", **fields: Any) -> SyncReport:
-        options = {"token": self.server.token, "address": self.server.address, "private_hosts": []}
+        options = {"token": self._token, "address": self.server.address, "private_hosts": []}
         source = DocumentSource("notion://", "notion://", options=options, **fields)
         store = LocalDocumentStore(self._instance.services, tenant)
         states = CrawlStateStore(self.state)
