@@ -10,7 +10,7 @@ from tests.platforms.notion.server import NotionServer
 from tests.platforms.notion.workspace import Workspace, WorkspaceClock, bullet, heading, paragraph, table, toggle
 
 
-class RunningClock(WorkspaceClock):
+class SystemClock(WorkspaceClock):
     """Time passes by itself."""
 
     def __init__(self) -> None:
@@ -43,7 +43,7 @@ def write_shop(workspace: Workspace) -> None:
 
 
 async def serve(port: int) -> None:
-    workspace = Workspace(RunningClock())
+    workspace = Workspace(SystemClock())
     write_shop(workspace)
     async with NotionServer(workspace).serving(port) as server:
         options = f'{{token: "{server.token}", address: "{server.address}"}}'
