@@ -24,6 +24,7 @@ _BUILT_IN = {
     # Asked in this order, after installed sources: whatever is not a URL is a path.
     SOURCES: {
         "notion": "agent_worker.sources.notion.source:Notion",
+        "drive": "agent_worker.sources.drive.source:GoogleDrive",
         "website": "agent_worker.sources.website.source:Website",
         "files": "agent_worker.sources.files:Files",
     },

@@ -19,6 +19,7 @@ PLACES = {
     "agent_worker/knowledge/vectors/*encoder.py": "the encoders' libraries are extras",
     "agent_worker/knowledge/text/html.py": "few processes read web pages, and the parsers are large",
     "agent_worker/sources/notion/source.py": "Notion's client is an extra",
+    "agent_worker/sources/drive/source.py": "google-auth is an extra",
     "agent_worker/sources/pdf.py": "pdfium is an extra",
     "agent_worker/sources/web_page.py": "trafilatura is an extra",
     "agent_worker/sources/word.py": "mammoth is an extra",

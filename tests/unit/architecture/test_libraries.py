@@ -29,7 +29,7 @@ PLACES: dict[str, tuple[str, ...]] = {
     "pydantic_ai": ("agent_worker/models/providers/*",),
     "openai": ("agent_worker/models/providers/openai.py",),
     "anthropic": ("agent_worker/models/providers/anthropic.py",),
-    "google": ("agent_worker/models/providers/google.py",),
+    "google": ("agent_worker/models/providers/google.py", "agent_worker/sources/drive/credentials.py"),
     "httpx2": ("agent_worker/models/providers/{conversion,google}.py",),
     # search and documents
     "tantivy": (
@@ -67,6 +67,7 @@ PLACES: dict[str, tuple[str, ...]] = {
     # the front door
     "aiohttp": (
         "agent_worker/actions/*",
+        "agent_worker/sources/drive/{client,credentials,source}.py",
         "agent_worker/sources/website/*",
         "connectors/*",
         "gateway/*",
@@ -76,7 +77,12 @@ PLACES: dict[str, tuple[str, ...]] = {
         "gateway/console/{live_updates,rendering}.py",
         "gateway/console/pages/{conversation,conversation_list,transcript}.py",
     ),
-    "yarl": ("agent_worker/actions/*", "agent_worker/sources/website/*", "connectors/*"),
+    "yarl": (
+        "agent_worker/actions/*",
+        "agent_worker/sources/drive/{client,files,settings}.py",
+        "agent_worker/sources/website/*",
+        "connectors/*",
+    ),
     "jwt": ("gateway/webchat/{identity,sessions}.py",),
     "typer": ("gateway/cli.py", "gateway/commands/*"),
     "rich": ("gateway/commands/common/printing.py",),
