@@ -98,7 +98,11 @@ class DriveItems:
         self._put(replace(self.items[id], name=name))
 
     def move(self, id: str, parent: str) -> None:
-        self._put(replace(self.items[id], parent=parent))
+        """Into another drive, too."""
+        drive = self.items[parent].drive if parent else ""
+        for each in self._below(id):
+            self.items[each] = replace(self.items[each], drive=drive)
+        self._put(replace(self.items[id], parent=parent, drive=drive))
 
     def trash(self, id: str, *, trashed: bool = True) -> None:
         self._put(replace(self.items[id], trashed=trashed))
@@ -116,10 +120,10 @@ class DriveItems:
         self._put(replace(self.items[id], can_download=allowed))
 
     def delete(self, id: str) -> None:
-        seen = self._seen_by(id)
+        seen, drive = self._seen_by(id), self.items[id].drive
         for each in [*self._below(id), id]:
             del self.items[each]
-        self._log(id, seen, "")
+        self._log(id, seen, drive)
 
     def remove_member(self, drive: str, account: str) -> None:
         self.members[drive].discard(account)

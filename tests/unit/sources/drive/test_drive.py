@@ -88,9 +88,7 @@ async def test_what_is_deleted_trashed_moved_out_or_unshared_is_gone_in_the_next
     folder = workspace.folder("Folder", root)
     deep = workspace.folder("Deep", folder)
     workspace.document("Kept", "Kept text.", root)
-    lost = [
-        workspace.document(f"Lost {at}", f"Lost text {at}.", parent) for at, parent in enumerate((root, folder, deep))
-    ]
+    lost = [workspace.document("Lost", f"Lost from {parent}.", parent) for parent in (root, folder, deep)]
     await publisher.sync()
     workspace.server.count()
     for id in (lost[0], folder):
