@@ -25,12 +25,10 @@ _TABLE_TYPES = ("text/csv", _SPREADSHEET)
 
 _PICTURE_DATA = re.compile(r"[ \t]*\[[^\]]{1,200}\]:[ \t]*<?data:")
 _PICTURE = re.compile(r"!\[([^\[\]]{0,1000})\](?:\[[^\[\]]{0,200}\]|\(data:[^()\s]*\))")
-_ANCHOR = re.compile(r"[ \t]*\{#[^{}]{0,500}\}[ \t]*$")
 _INTERNAL_LINK = re.compile(r"\[([^\[\]]{1,1000})\]\(\\?#[^\s]{0,500}\)")
-_HEADING = re.compile(r"(#{1,6})[ \t]+(.*)")
+_HEADING = re.compile(r"(#{1,6})(?:[ \t]+(.*))?")
 _LIST_MARK = re.compile(r"[ \t]*(?:\d{1,9}\\[.)]|\\[-+#=>~]+)?")
 _ESCAPE = re.compile(r"\\([-.+=!&()#~>])|(?<=\w)\\(_)(?=\w)")
-_RULE = re.compile(r"[ \t]*(?:-{3,}|\*{3,}|_{3,}|(?:\* ?){3,})[ \t]*")
 _CONTROLS = re.compile(r"[\x00-\x08\x0c\x0e-\x1f\x7f]")
 
 
@@ -144,19 +142,29 @@ def clean_markdown(text: str) -> str:
         elif not _PICTURE_DATA.match(line):
             lines.append(_clean_line(line))
     # A rule at the beginning would count as the beginning of front matter.
-    while lines and (not lines[0].strip() or _RULE.fullmatch(lines[0])):
-        del lines[0]
-    return "\n".join(lines).strip("\n")
+    first = next((at for at, line in enumerate(lines) if not _is_rule(line)), len(lines))
+    return "\n".join(lines[first:]).strip("\n")
+
+
+def _is_rule(line: str) -> bool:
+    """Whether the line is empty or a horizontal rule."""
+    marks = "".join(line.split())
+    return not marks or (len(marks) > 2 and marks[0] in "-*_" and not marks.strip(marks[0]))
 
 
 def _clean_line(line: str) -> str:
     line = _PICTURE.sub(r"\1", line)
     if match := _HEADING.fullmatch(line):
-        title = _unescape(_ANCHOR.sub("", match[2])).strip()
+        title = _unescape(_drop_anchor((match[2] or "").strip()))
         bold = len(title) > 4 and title.startswith("**") and title.endswith("**") and "**" not in title[2:-2]
         title = title[2:-2].strip() if bold else title
         return f"{match[1]} {title}" if title else ""
     return _unescape(line)
+
+
+def _drop_anchor(title: str) -> str:
+    start = title.rfind("{#") if title.endswith("}") else -1
+    return title[:start].rstrip() if start >= 0 else title
 
 
 def _unescape(line: str) -> str:

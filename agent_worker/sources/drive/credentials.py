@@ -129,7 +129,7 @@ class AccessTokens:
             await asyncio.to_thread(self._credentials.refresh, self._transport)
         except GoogleAuthError as error:
             if isinstance(error, TransportError) or error.retryable:
-                raise Unavailable(f"drive: no access token ({type(error).__name__})") from None
+                raise Unavailable(f"drive: no access token ({type(error).__name__})", retry_after_ms=0) from None
             raise Unauthorized(
                 f"drive: Google refuses the credentials ({_error_code(error)})",
                 fix="check that the key or the refresh token was not revoked, that the clock is right, and that "

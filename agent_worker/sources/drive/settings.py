@@ -42,21 +42,27 @@ class DriveOptions(BaseModel):
 
 def parse_options(options: Mapping[str, Any]) -> DriveOptions:
     """Raises InvalidRequest, which names options and never their values."""
-    try:
-        parsed = DriveOptions.model_validate(dict(options))
-    except ValidationError as error:
-        wrong = error.errors(include_input=False, include_url=False, include_context=False)[0]
-        name = ".".join(map(str, wrong["loc"]))
-        if wrong["type"] == "extra_forbidden":
-            known = ", ".join(each for each in DriveOptions.model_fields if each != "private_hosts")
-            raise InvalidRequest(f"drive: there is no option {name!r}", fix=f"the options are {known}") from None
-        raise InvalidRequest(f"drive: {name}: {wrong['msg'].lower()}", fix=_HOW) from None
+    parsed = _validate(options)
+    if isinstance(parsed, InvalidRequest):
+        raise parsed  # here, where the error that quotes the values is not its context
     if bool(parsed.service_account.get_secret_value()) == parsed.has_oauth:
         raise InvalidRequest(
             "drive: no credentials, or those of two kinds",
             fix="set `service_account`, or `client_id`, `client_secret` and `refresh_token`; " + _HOW,
         )
     return parsed
+
+
+def _validate(options: Mapping[str, Any]) -> DriveOptions | InvalidRequest:
+    try:
+        return DriveOptions.model_validate(dict(options))
+    except ValidationError as error:
+        wrong = error.errors(include_input=False, include_url=False, include_context=False)[0]
+    name = ".".join(map(str, wrong["loc"]))
+    if wrong["type"] == "extra_forbidden":
+        known = ", ".join(each for each in DriveOptions.model_fields if each != "private_hosts")
+        return InvalidRequest(f"drive: there is no option {name!r}", fix=f"the options are {known}")
+    return InvalidRequest(f"drive: {name}: {wrong['msg'].lower()}", fix=_HOW)
 
 
 def parse_location(location: str) -> str:

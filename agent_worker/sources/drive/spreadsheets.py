@@ -31,13 +31,15 @@ def sheet_contents(spreadsheet: Mapping[str, Any], name: str, link: str) -> list
     contents = []
     for sheet in sheets:
         properties = _object(sheet.get("properties"))
-        number = str(int(properties.get("sheetId", 0)))
+        number = properties.get("sheetId", 0)
         title = _one_line(properties.get("title")) if len(sheets) > 1 else ""
         heading = f"{name} – {title}" if title else name
         tables = list(_tables(_visible_rows(sheet)))
-        if tables:
+        if tables and isinstance(number, int):
             body = "\n\n".join([f"# {heading}", *tables])
-            contents.append(Content(title=heading, body=body, key=number, url=f"{link.partition('#')[0]}#gid={number}"))
+            contents.append(
+                Content(title=heading, body=body, key=str(number), url=f"{link.partition('#')[0]}#gid={number}")
+            )
     return contents
 
 

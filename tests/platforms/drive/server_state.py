@@ -74,6 +74,7 @@ class DriveServer:
         self.window_s = 60.0
         self.requests: list[str] = []
         self.paths: list[str] = []
+        self.on_request: Callable[[], None] = lambda: None
         self._clock = clock
         self._used: dict[tuple[str, bool], deque[float]] = {}
         self._page_tokens: list[int] = []
@@ -89,6 +90,7 @@ class DriveServer:
     def record(self, operation: str, request: web.Request) -> None:
         self.requests.append(operation)
         self.paths.append(request.path_qs)
+        self.on_request()
 
     def count(self) -> Counter[str]:
         """The requests since the last count, by operation."""

@@ -6,7 +6,6 @@ from __future__ import annotations
 import asyncio
 import copy
 import json
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -40,6 +39,9 @@ class Publisher:
         self.workspace = workspace
         self.published: dict[str, Content] = {}
         self.saved = Saved()
+        self.save_every = 1_000_000
+        """The state is saved each time that so many documents were taken, and at the end."""
+        self._taken = 0
         self._isolation = Isolation()
         self.location = f"drive://{workspace.root}"
         self.options = workspace.options()
@@ -51,16 +53,15 @@ class Publisher:
     async def __aexit__(self, *_error: object) -> None:
         await self._isolation.__aexit__(None, None, None)
 
-    async def sync(self, before_each: Callable[[], Awaitable[None]] | None = None) -> Outcome:
-        """``before_each`` is awaited before a document is taken, and the state saved after it."""
+    async def sync(self) -> Outcome:
         memory, hashes = json.loads(self.saved.memory), dict(self.saved.hashes)
         unchanged = {id for id, value in hashes.items() if id in self.published and hash(self.published[id]) == value}
         request = SyncRequest(self.location, self.options, Conversion(self._isolation), memory, unchanged)
         outcome, handled, is_complete = Outcome(), set(), True
         async for item in GoogleDrive().read(request):
-            if before_each is not None:
+            self._taken += 1
+            if self._taken % self.save_every == 0:
                 self.saved = Saved(json.dumps(memory), copy.copy(hashes))
-                await before_each()
             match item:
                 case ReadDocument():
                     handled.add(item.id)
@@ -85,18 +86,21 @@ class Publisher:
         return outcome
 
     async def sync_and_kill(self, after: int) -> None:
-        """Kill the sync when so many documents were taken. The state is saved as of the moment before."""
-        taken = 0
+        """Kill the sync once so many requests were made, wherever it is then."""
+        left = after
 
-        async def count() -> None:
-            nonlocal taken
-            taken += 1
-            if taken > after:
+        def count() -> None:
+            nonlocal left
+            left -= 1
+            if left <= 0:
                 running.cancel()
-            await asyncio.sleep(0)
 
-        running = asyncio.ensure_future(self.sync(count))
+        running = asyncio.ensure_future(self.sync())
+        self.workspace.server.on_request = count
         await asyncio.wait([running])
+        self.workspace.server.on_request = lambda: None
+        if not running.cancelled() and (error := running.exception()):
+            raise error
 
     def bodies(self) -> str:
         return "\n".join(content.body for content in self.published.values())

@@ -1,0 +1,420 @@
+"""A thousand files while Google refuses, fails and cuts connections, and while the sync is killed again and again."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+import pytest
+
+from agent_worker.sources.drive import client
+from agent_worker.sources.drive.client import RetryPolicy
+from agent_worker.sources.drive.source import GoogleDrive
+from schemas.errors import Forbidden, InvalidRequest, RateLimited, Unauthorized, Unavailable
+from tests.platforms.drive.items import FOLDER, SPREADSHEET
+from tests.platforms.drive.server_state import OUTAGES, Fault
+from tests.platforms.drive.workspace import ACCOUNT, OWNER, DriveWorkspace, article, document_exports, sheet
+from tests.unit.sources.drive.publisher import Publisher
+
+COUNT = 1000
+
+
+@dataclass(frozen=True)
+class RecordingPolicy(RetryPolicy):
+    """Keeps the seconds that the server asked for, and does not wait."""
+
+    requested: list[float] = field(default_factory=list)
+
+    def delay(self, attempt: int, requested: float) -> float:
+        self.requested.append(requested)
+        return 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("saving", [20, 1_000_000], ids=["memory kept", "memory lost"])
+async def test_a_thousand_files_are_exact_after_refusals_and_twenty_kills(
+    workspace: DriveWorkspace, publisher: Publisher, saving: int
+) -> None:
+    """Memory that is lost costs time only: without it, each sync begins anew."""
+    chance = random.Random(17)
+    ids = workspace.fill(COUNT, workspace.root, folders=40)
+    workspace.server.faults.storm(0.03, seed=17)
+    publisher.save_every = saving
+    for _ in range(20):
+        await publisher.sync_and_kill(after=chance.randint(1, 150))
+    outcome = await publisher.sync()
+    assert (outcome.skipped, outcome.notes, outcome.removed) == ({}, [], [])
+    assert {id: content.body for id, content in publisher.published.items()} == {
+        f"drive-{id}": article(number).strip() for number, id in enumerate(ids)
+    }
+    exported = workspace.server.count()["files.export"]
+    assert exported < 1.1 * COUNT + 20 * 20 if saving == 20 else exported > COUNT
+    workspace.server.faults.storm(0, seed=0)
+    assert len((await publisher.sync()).unchanged) == COUNT
+    again = workspace.server.count()
+    assert again.total() <= 0.05 * COUNT
+    assert again.total() == 3
+
+
+@pytest.mark.slow
+async def test_changes_are_exact_after_refusals_and_kills(workspace: DriveWorkspace, publisher: Publisher) -> None:
+    """Edits, deletions and moves between and during syncs that are killed; the last one is not."""
+    chance, items = random.Random(5), workspace.items
+    ids = workspace.fill(150, workspace.root, folders=12)
+    folders = [item.id for item in items.items.values() if item.type == FOLDER and item.parent]
+    outside = items.add("Outside", FOLDER, shared_with=frozenset({ACCOUNT}))
+    await publisher.sync()
+    publisher.save_every = 3
+    workspace.server.faults.storm(0.05, seed=5)
+    for turn in range(20):
+        for id in chance.sample(ids, 8):
+            if id in items.items:
+                match chance.randrange(4):
+                    case 0:
+                        workspace.edit_document(id, article(turn, price=turn))
+                    case 1:
+                        items.move(id, chance.choice([*folders, outside]))
+                    case 2:
+                        items.trash(id, trashed=not items.items[id].trashed)
+                    case _:
+                        items.delete(id)
+        items.move(folders[-1], chance.choice([outside, workspace.root, folders[0]]))
+        await publisher.sync_and_kill(after=chance.randint(1, 12))
+    await publisher.sync()
+    expected = {
+        f"drive-{id}": items.items[id].exports["text/markdown"].decode().strip()
+        for id in ids
+        if id in items.items and not items.is_trashed(id) and is_below(workspace, id)
+    }
+    assert {id: content.body for id, content in publisher.published.items()} == expected
+    assert 20 < len(expected) < 150
+
+
+def is_below(workspace: DriveWorkspace, id: str) -> bool:
+    while id and id != workspace.root:
+        id = workspace.items.items[id].parent
+    return bool(id)
+
+
+@pytest.mark.parametrize("fault", OUTAGES, ids=lambda fault: str(fault.status))
+async def test_a_file_that_cannot_be_read_now_stays_and_the_others_are_read(
+    workspace: DriveWorkspace, publisher: Publisher, fault: Fault
+) -> None:
+    id = workspace.document("First", "First text.", workspace.root)
+    await publisher.sync()
+    workspace.edit_document(id, "First text, edited.")
+    workspace.document("Second", "Second text.", workspace.root)
+    workspace.server.faults.next(
+        "files.export", *[fault] * (8 if fault.status else 16)
+    )  # a cut connection is tried twice
+    outcome = await publisher.sync()
+    assert list(outcome.skipped) == ["Help/First"]
+    assert publisher.bodies() == "First text.\nSecond text."
+    assert (await publisher.sync()).read == [f"drive-{id}"]
+
+
+async def test_an_outage_ends_the_sync_after_a_few_files(workspace: DriveWorkspace, publisher: Publisher) -> None:
+    workspace.fill(50, workspace.root, folders=0)
+    workspace.server.faults.always["files.export"] = Fault(503, "backendError")
+    with pytest.raises(Unavailable):
+        await publisher.sync()
+    assert workspace.server.count()["files.export"] == 3 * GoogleDrive.retry.attempts
+
+
+async def test_a_failed_spreadsheet_whose_documents_are_not_known_removes_none(
+    workspace: DriveWorkspace, publisher: Publisher
+) -> None:
+    workspace.spreadsheet("Prices", workspace.root, sheet(0, "A", ("a", "b")), sheet(7, "B", ("c", "d")))
+    await publisher.sync()
+    publisher.saved.memory = "{}"
+    workspace.server.faults.next("spreadsheets.get", *[Fault(500)] * 8)
+    assert (await publisher.sync()).removed == []
+    assert len(publisher.published) == 2
+
+
+async def test_the_time_that_google_asks_for_is_waited(
+    workspace: DriveWorkspace, publisher: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    policy = RecordingPolicy()
+    monkeypatch.setattr(GoogleDrive, "retry", policy)
+    workspace.document("D", "Text.", workspace.root)
+    date = format_datetime(datetime.now(UTC) + timedelta(seconds=100), usegmt=True)
+    asked = [{"Retry-After": "7"}, {"Retry-After": date}, {"Retry-After": "soon"}, {}]
+    workspace.server.faults.next("files.export", *[Fault(429, "rateLimitExceeded", each) for each in asked])
+    await publisher.sync()
+    assert policy.requested[0] == 7
+    assert 90 < policy.requested[1] <= 100
+    assert policy.requested[2:] == [0, 0]
+
+
+async def test_a_long_wait_ends_the_sync_at_once_and_keeps_what_was_read(
+    workspace: DriveWorkspace, publisher: Publisher
+) -> None:
+    workspace.fill(5, workspace.root, folders=0)
+    publisher.save_every = 1
+    workspace.server.faults.next("files.export", Fault(200), Fault(429, "rateLimitExceeded", {"Retry-After": "3600"}))
+    with pytest.raises(RateLimited) as error:
+        await publisher.sync()
+    assert error.value.retry_after_ms == 3_600_000
+    assert workspace.server.count()["files.export"] == 2
+    await publisher.sync()
+    assert len(publisher.published) == 5
+
+
+async def test_googles_quota_is_kept_by_backing_off(workspace: DriveWorkspace, publisher: Publisher) -> None:
+    """Sixty reads of spreadsheets a minute; here a minute is short."""
+    workspace.server.window_s = 0.05
+    workspace.server.sheets_quota = 10
+    for number in range(60):
+        workspace.spreadsheet(f"S{number}", workspace.root, sheet(0, "A", ("a", f"b{number}")))
+    outcome = await publisher.sync()
+    assert len(outcome.read) == 60
+    assert workspace.server.count()["spreadsheets.get"] > 60
+
+
+def test_the_backoff_grows_is_jittered_and_stays_below_its_limit() -> None:
+    policy = RetryPolicy()
+    delays = [[policy.delay(attempt, 0) for _ in range(50)] for attempt in range(policy.attempts)]
+    for attempt, drawn in enumerate(delays):
+        most = min(64.0, 2.0**attempt)
+        assert most / 2 <= min(drawn) < max(drawn) <= most
+    assert sum(min(drawn) for drawn in delays) > 60, "a quota per minute is over by then"
+    assert 5 <= policy.delay(0, 5) <= 6
+
+
+# ── refusals ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_a_token_that_was_revoked_is_renewed_once(workspace: DriveWorkspace, publisher: Publisher) -> None:
+    workspace.fill(6, workspace.root, folders=0)
+    seen = 0
+
+    def revoke() -> None:
+        nonlocal seen
+        seen += 1
+        if seen == 5:
+            workspace.server.tokens.revoke_access_tokens()
+
+    workspace.server.on_request = revoke
+    assert len((await publisher.sync()).read) == 6
+    assert workspace.server.count()["token"] == 2
+
+
+async def test_an_access_token_that_is_refused_although_new_ends_the_sync(
+    workspace: DriveWorkspace, publisher: Publisher
+) -> None:
+    workspace.server.faults.always["files.get"] = Fault(401, "authError")
+    with pytest.raises(Unauthorized) as error:
+        await publisher.sync()
+    assert "set new credentials" in error.value.fix
+    assert workspace.server.count() == {"token": 2, "files.get": 2}
+
+
+@pytest.mark.parametrize(
+    ("reason", "fix"), [("accessNotConfigured", "enable the Google Drive API"), ("insufficientPermissions", "scope")]
+)
+async def test_a_project_without_the_api_or_the_scope_says_so(
+    workspace: DriveWorkspace, publisher: Publisher, reason: str, fix: str
+) -> None:
+    workspace.server.faults.always["files.get"] = Fault(403, reason)
+    with pytest.raises(Forbidden) as error:
+        await publisher.sync()
+    assert fix in error.value.fix
+
+
+async def test_without_the_sheets_api_spreadsheets_are_reported_after_one_request(
+    workspace: DriveWorkspace, publisher: Publisher
+) -> None:
+    for number in range(5):
+        workspace.spreadsheet(f"S{number}", workspace.root, sheet(0, "A", ("a", "b")))
+    workspace.document("D", "Text.", workspace.root)
+    workspace.server.is_sheets_enabled = False
+    outcome = await publisher.sync()
+    assert len(outcome.skipped) == 5
+    assert all("enable the Google Drive API and the Google Sheets API" in why for why in outcome.skipped.values())
+    assert workspace.server.count()["spreadsheets.get"] == 1
+    assert publisher.bodies() == "Text."
+    workspace.server.is_sheets_enabled = True
+    assert len((await publisher.sync()).read) == 5
+
+
+async def test_a_file_that_may_not_be_downloaded_any_more_is_removed_and_reported(
+    workspace: DriveWorkspace, publisher: Publisher
+) -> None:
+    id = workspace.document("Closed", "Closed text.", workspace.root)
+    workspace.document("Open", "Open text.", workspace.root)
+    await publisher.sync()
+    workspace.items.allow_download(id, False)
+    outcome = await publisher.sync()
+    assert outcome.removed == [f"drive-{id}"]
+    assert "download" in outcome.skipped["Help/Closed"]
+    workspace.items.allow_download(id, True)
+    assert (await publisher.sync()).read == [f"drive-{id}"]
+
+
+async def test_a_document_beyond_the_export_limit_is_read_as_text(
+    workspace: DriveWorkspace, publisher: Publisher
+) -> None:
+    exports = {"text/markdown": b"x" * (10 * 1024 * 1024 + 1), "text/plain": b"\xef\xbb\xbfOnly the text."}
+    workspace.items.add("Pictures", "application/vnd.google-apps.document", workspace.root, exports=exports)
+    await publisher.sync()
+    assert publisher.bodies() == "Only the text."
+    assert [content.title for content in publisher.published.values()] == ["Pictures"]
+
+
+async def test_what_can_never_be_read_is_reported_without_being_fetched_again(
+    workspace: DriveWorkspace, publisher: Publisher
+) -> None:
+    workspace.file("locked.pdf", "application/pdf", b"not a PDF", workspace.root)
+    workspace.file("huge.txt", "text/plain", b"x" * (20 * 1024 * 1024 + 1), workspace.root)
+    big = {"text/plain": b"x" * (10 * 1024 * 1024 + 1)}
+    workspace.items.add("Slides", "application/vnd.google-apps.presentation", workspace.root, exports=big)
+    empty = workspace.document("Empty", "", workspace.root)
+    workspace.document("Good", "Good text.", workspace.root)
+    outcome = await publisher.sync()
+    assert set(outcome.skipped) == {"Help/locked.pdf", "Help/huge.txt", "Help/Slides", "Help/Empty"}
+    assert workspace.server.count()["files.get"] == 2, "the folder, and the PDF; the size of the other is known"
+    again = await publisher.sync()
+    assert set(again.skipped) == set(outcome.skipped)
+    assert workspace.server.count()["files.export"] == 1, "what Google refuses is asked again, as it may change"
+    workspace.items.edit(empty, exports=document_exports("No longer empty."))
+    assert (await publisher.sync()).read == [f"drive-{empty}"]
+
+
+async def test_an_answer_beyond_the_limits_is_not_read_to_its_end(
+    workspace: DriveWorkspace, publisher: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "_MAX_LIST_BYTES", 2_000)
+    workspace.fill(50, workspace.root, folders=0)
+    with pytest.raises(Exception, match="larger than"):
+        await publisher.sync()
+
+
+# ── settings ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_a_refresh_token_reads_as_its_user_and_a_revoked_one_says_what_to_do(
+    workspace: DriveWorkspace, publisher: Publisher
+) -> None:
+    folder = workspace.items.add("Mine", FOLDER, shared_with=frozenset({OWNER}))
+    workspace.document("D", "Text of the owner.", folder)
+    token = workspace.server.tokens.add_grant(OWNER, "client", "hush-secret")
+    oauth = {"client_id": "client", "client_secret": "hush-secret", "refresh_token": token}
+    publisher.location, publisher.options = f"drive://{folder}", {**workspace.addresses, **oauth}
+    await publisher.sync()
+    assert publisher.bodies() == "Text of the owner."
+    workspace.server.tokens.grants[token].is_revoked = True
+    with pytest.raises(Unauthorized) as error:
+        await publisher.sync()
+    assert "invalid_grant" in error.value.message
+    assert token not in error.value.message + error.value.fix
+
+
+async def test_a_service_account_with_delegation_reads_in_the_name_of_a_user(
+    workspace: DriveWorkspace, publisher: Publisher
+) -> None:
+    folder = workspace.items.add("Mine", FOLDER, shared_with=frozenset({OWNER}))
+    workspace.document("D", "Text of the owner.", folder)
+    publisher.location, publisher.options = f"drive://{folder}", workspace.options(subject=OWNER)
+    with pytest.raises(Unauthorized, match="unauthorized_client"):
+        await publisher.sync()
+    workspace.account.delegates.add(OWNER)
+    await publisher.sync()
+    assert publisher.bodies() == "Text of the owner."
+
+
+async def test_a_key_of_another_account_is_refused_by_its_signature(
+    workspace: DriveWorkspace, publisher: Publisher
+) -> None:
+    other = workspace.server.tokens.add_service_account("other@shop.iam.gserviceaccount.com")
+    other.email = ACCOUNT
+    publisher.options["service_account"] = other.key_file(f"{workspace.server.url}/token")
+    with pytest.raises(Unauthorized, match="invalid_grant"):
+        await publisher.sync()
+
+
+async def test_an_outage_of_the_token_endpoint_is_retried(workspace: DriveWorkspace, publisher: Publisher) -> None:
+    workspace.document("D", "Text.", workspace.root)
+    workspace.server.faults.next("token", Fault(0))
+    await publisher.sync()
+    assert publisher.bodies() == "Text."
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({}, "no credentials"),
+        ({"service_account": "{}", "depth": 2}, "no option 'depth'"),
+        ({"service_account": "{}", "relist_hours": "hush-secret"}, "relist_hours"),
+        ({"service_account": "{}", "client_id": "a", "client_secret": "b", "refresh_token": "c"}, "two kinds"),
+        ({"client_id": "a", "client_secret": "hush-secret"}, "no credentials"),
+        ({"service_account": "hush-secret"}, "not the JSON key"),
+        ({"service_account": '{"type": "hush-secret"}'}, "not the JSON key"),
+        (
+            {"service_account": '{"token_uri": "https://a.googleapis.com", "private_key": "hush-secret"}'},
+            "not the JSON",
+        ),
+    ],
+)
+async def test_wrong_options_are_refused_with_a_fix_and_without_their_values(
+    publisher: Publisher, options: dict[str, object], message: str
+) -> None:
+    publisher.options = options
+    with pytest.raises(InvalidRequest, match=message) as error:
+        await publisher.sync()
+    assert error.value.fix
+    assert "hush-secret" not in error.value.message + error.value.fix + repr(error.value.__context__)
+
+
+@pytest.mark.parametrize(
+    "location", ["drive://", "drive://a b", "drive://../../x", "drive://1abc/def", "drive://x?q=1"]
+)
+async def test_a_location_is_the_id_of_a_folder(publisher: Publisher, location: str) -> None:
+    publisher.location = location
+    with pytest.raises(InvalidRequest, match="not a folder of Drive"):
+        await publisher.sync()
+
+
+async def test_no_host_but_googles_and_the_allowed_ones_is_asked(
+    workspace: DriveWorkspace, publisher: Publisher
+) -> None:
+    for url in (
+        "https://googleapis.com.example/",
+        "http://www.googleapis.com",
+        "https://example.com",
+        "file:///etc",
+        "x",
+    ):
+        publisher.options = workspace.options(api_url=url, private_hosts=[])
+        with pytest.raises(Forbidden, match="not a host of Google"):
+            await publisher.sync()
+    publisher.options = workspace.options()
+    publisher.options["service_account"] = workspace.account.key_file("http://169.254.169.254/token")
+    with pytest.raises(Forbidden, match="not a host of Google"):
+        await publisher.sync()
+    assert workspace.server.count().total() == 0
+
+
+async def test_a_redirect_is_not_followed(workspace: DriveWorkspace, publisher: Publisher) -> None:
+    workspace.document("D", "Text.", workspace.root)
+    there = Fault(302, "", {"Location": f"{workspace.server.url}/drive/v3/files"})
+    workspace.server.faults.next("files.get", *[there] * 8)
+    with pytest.raises(Unavailable, match="302"):
+        await publisher.sync()
+    assert workspace.server.count()["files.list"] == 0
+
+
+async def test_no_secret_is_in_the_memory_or_in_what_is_published(
+    workspace: DriveWorkspace, publisher: Publisher, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(0)
+    workspace.fill(3, workspace.root, folders=0)
+    workspace.items.add("Sheet", SPREADSHEET, workspace.root)
+    outcome = await publisher.sync()
+    (token,) = workspace.server.tokens.issued
+    private_key = str(publisher.options["service_account"]).split("\\n")[1]
+    told = publisher.saved.memory + repr(publisher.published) + repr(outcome) + caplog.text
+    assert token not in told
+    assert private_key not in told
