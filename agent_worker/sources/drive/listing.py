@@ -57,7 +57,7 @@ class FolderReader:
         was_relisted = tree is None
         if tree is None:
             tree = await self._list_all(root, memory, now)
-        linked = await self._linked(tree)
+        linked = await self._list_linked(tree)
         return FileListing(list(tree.reachable(linked)), self._is_complete, was_relisted)
 
     async def _root(self, folder: str) -> DriveFile:
@@ -90,7 +90,7 @@ class FolderReader:
         token = await self._start_token(root.drive)
         tree = FileTree(root)
         if root.is_folder:
-            async for file in self._below(root):
+            async for file in self._list_below(root):
                 tree.add(file)
         tree.prune()
         if token and self._is_complete:
@@ -107,7 +107,7 @@ class FolderReader:
         params = {"supportsAllDrives": "true"} | ({"driveId": drive} if drive else {})
         return str((await self._client.drive("changes/startPageToken", params)).get("startPageToken", ""))
 
-    async def _below(self, folder: DriveFile) -> AsyncIterator[DriveFile]:
+    async def _list_below(self, folder: DriveFile) -> AsyncIterator[DriveFile]:
         """Everything in the folder and its folders; of a whole shared drive, everything at once."""
         corpus = await self._corpus(folder.drive)
         if folder.drive == folder.id and corpus:
@@ -175,7 +175,7 @@ class FolderReader:
             return None  # the token is too old, or the account is no longer a member of the drive
         for folder in new_folders:
             if folder.id in tree.files:
-                async for file in self._below(folder):
+                async for file in self._list_below(folder):
                     tree.add(file)
         tree.prune()
         if not self._is_complete:
@@ -203,7 +203,7 @@ class FolderReader:
 
     # ── shortcuts ────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def _linked(self, tree: FileTree) -> dict[str, DriveFile]:
+    async def _list_linked(self, tree: FileTree) -> dict[str, DriveFile]:
         """Files outside the tree that its shortcuts lead to. They are read anew each time, as no changes tell of
         them."""
         linked: dict[str, DriveFile] = {}
@@ -221,7 +221,7 @@ class FolderReader:
                 continue
             linked[file.id] = file
             if file.is_folder:
-                async for child in self._below(file):
+                async for child in self._list_below(file):
                     linked.setdefault(child.id, child)
                     seen.add(child.id)
                     queue += [child.target] if child.type == SHORTCUT else []

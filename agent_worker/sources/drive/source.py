@@ -100,7 +100,7 @@ class DriveSync:
 
     async def _file(self, found: FileEntry) -> AsyncIterator[Yielded]:
         file, record = found.file, self._memory.record_of(found.file.id)
-        if record is not None and record.mark == file.mark and (known := self._known(found, record)) is not None:
+        if record is not None and record.mark == file.mark and (known := self._recall(found, record)) is not None:
             for item in known:
                 yield item
             return
@@ -117,7 +117,7 @@ class DriveSync:
             yield document
         self._memory.set_record(file.id, ReadRecord(mark=file.mark, ids=tuple(each.id for each in documents)))
 
-    def _known(self, found: FileEntry, record: ReadRecord) -> list[Yielded] | None:
+    def _recall(self, found: FileEntry, record: ReadRecord) -> list[Yielded] | None:
         """The documents of a file that has not changed; None if it has to be read again, because one of them was edited
         or removed elsewhere, or because it could not be read long ago."""
         if record.why:

@@ -36,10 +36,8 @@ def sheet_contents(spreadsheet: Mapping[str, Any], name: str, link: str) -> list
         heading = f"{name} – {title}" if title else name
         tables = list(_tables(_visible_rows(sheet)))
         if tables and isinstance(number, int):
-            body = "\n\n".join([f"# {heading}", *tables])
-            contents.append(
-                Content(title=heading, body=body, key=str(number), url=f"{link.partition('#')[0]}#gid={number}")
-            )
+            url = f"{link.partition('#')[0]}#gid={number}"
+            contents.append(Content(heading, "\n\n".join([f"# {heading}", *tables]), str(number), url))
     return contents
 
 
@@ -50,8 +48,8 @@ def _is_visible(sheet: Mapping[str, Any]) -> bool:
 
 def _visible_rows(sheet: Mapping[str, Any]) -> Iterator[Row]:
     for grid in _objects(sheet.get("data")):
-        hidden_rows = _hidden(grid.get("rowMetadata"))
-        hidden_columns = _hidden(grid.get("columnMetadata"))
+        hidden_rows = _hidden_indexes(grid.get("rowMetadata"))
+        hidden_columns = _hidden_indexes(grid.get("columnMetadata"))
         for index, row in enumerate(_list(grid.get("rowData"))):
             if index not in hidden_rows:
                 cells = _list(_object(row).get("values"))
@@ -59,7 +57,7 @@ def _visible_rows(sheet: Mapping[str, Any]) -> Iterator[Row]:
         yield []
 
 
-def _hidden(metadata: object) -> set[int]:
+def _hidden_indexes(metadata: object) -> set[int]:
     return {index for index, each in enumerate(_list(metadata)) if _object(each).get("hiddenByUser")}
 
 

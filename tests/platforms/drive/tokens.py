@@ -54,7 +54,7 @@ class ServiceAccount:
 
 
 @dataclass
-class OAuthGrant:
+class UserConsent:
     account: str
     client_id: str
     client_secret: str
@@ -71,7 +71,7 @@ class AccessToken:
 class TokenServer:
     def __init__(self) -> None:
         self.service_accounts: dict[str, ServiceAccount] = {}
-        self.grants: dict[str, OAuthGrant] = {}
+        self.grants: dict[str, UserConsent] = {}
         self.issued: dict[str, AccessToken] = {}
         self.granted_scopes = {READONLY}
         self.lifetime_s = 3600
@@ -83,7 +83,7 @@ class TokenServer:
 
     def add_grant(self, account: str, client_id: str, client_secret: str) -> str:
         token = f"1//{secrets.token_urlsafe(24)}"
-        self.grants[token] = OAuthGrant(account, client_id, client_secret)
+        self.grants[token] = UserConsent(account, client_id, client_secret)
         return token
 
     def revoke_access_tokens(self) -> None:

@@ -1,5 +1,5 @@
-"""What a sync does with a source: publish its documents, keep its memory, remove what is gone. It can be killed at any
-moment, and then goes on from what was saved last."""
+"""Does what a sync does with a source: publish its documents, keep its memory, remove what is gone. It can be killed at
+any moment, and then goes on from what was saved last."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Outcome:
 
 
 @dataclass
-class Saved:
+class StoredState:
     """Memory and hashes as of the same moment, as JSON in a file would hold them."""
 
     memory: str = "{}"
@@ -38,7 +38,7 @@ class Publisher:
     def __init__(self, workspace: DriveWorkspace) -> None:
         self.workspace = workspace
         self.published: dict[str, Content] = {}
-        self.saved = Saved()
+        self.saved = StoredState()
         self.save_every = 1_000_000
         """The state is saved each time that so many documents were taken, and at the end."""
         self._taken = 0
@@ -61,7 +61,7 @@ class Publisher:
         async for item in GoogleDrive().read(request):
             self._taken += 1
             if self._taken % self.save_every == 0:
-                self.saved = Saved(json.dumps(memory), copy.copy(hashes))
+                self.saved = StoredState(json.dumps(memory), copy.copy(hashes))
             match item:
                 case ReadDocument():
                     handled.add(item.id)
@@ -78,7 +78,7 @@ class Publisher:
                 case IncompleteListing():
                     is_complete = False
                     outcome.notes.append(item.why)
-        self.saved = Saved(json.dumps(memory), hashes)
+        self.saved = StoredState(json.dumps(memory), hashes)
         if is_complete:
             outcome.removed = sorted(self.published.keys() - handled)
             for id in outcome.removed:
