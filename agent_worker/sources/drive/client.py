@@ -42,7 +42,6 @@ _FIXES = {
     "ACCESS_TOKEN_SCOPE_INSUFFICIENT": "grant the credentials the scope drive.readonly",
     "domainPolicy": "the domain's administrators must allow apps of third parties to use Drive",
     "dailyLimitExceeded": "raise the quota of the project, or sync less often",
-    "exportSizeLimitExceeded": "split the document: Google exports at most 10 MB",
 }
 
 
@@ -183,6 +182,8 @@ def _refusal(response: aiohttp.ClientResponse, reason: str, token: str) -> Parle
         return RateLimited(f"drive: too many requests{word}", retry_after_ms=_retry_after(response))
     if status == 401:
         return TokenRefused(token, word)
+    if reason == "exportSizeLimitExceeded":
+        return DocumentTooLarge("drive: Google exports at most 10 MB", fix="split it into several documents")
     if status == 403:
         return DriveForbidden(f"drive: Google does not allow it{word}", reason)
     if status == 404:

@@ -11,7 +11,7 @@ from agent_worker.sources.drive.client import DriveClient, DriveForbidden
 from agent_worker.sources.drive.files import DriveFile
 from agent_worker.sources.drive.spreadsheets import FIELDS, sheet_contents
 from agent_worker.sources.registry import format_of
-from schemas.errors import Unprocessable
+from schemas.errors import DocumentTooLarge, Unprocessable
 from schemas.ports import Content
 from schemas.ports.sources import Convert
 
@@ -55,9 +55,7 @@ class ContentReader:
         """A document whose pictures exceed the limit for exports is read as plain text."""
         try:
             data = await self._export(file, "text/markdown")
-        except DriveForbidden as error:
-            if error.reason != "exportSizeLimitExceeded":
-                raise
+        except DocumentTooLarge:
             return await self._text(file)
         text = clean_markdown(data.decode("utf-8", "replace"))
         contents = await self._convert(file.label, text.encode(), "text/markdown")

@@ -87,6 +87,8 @@ class FolderReader:
     async def _list_all(self, root: DriveFile, memory: SyncMemory, now: float) -> FileTree:
         """The token is fetched before, so that a change during the listing comes with the next sync."""
         memory.set_tree(None)
+        if not root.drive and not root.parents and await self._corpus(root.id):
+            root = root.model_copy(update={"drive": root.id})  # the root of a shared drive
         token = await self._start_token(root.drive)
         tree = FileTree(root)
         if root.is_folder:

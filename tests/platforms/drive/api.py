@@ -37,6 +37,7 @@ _EXPORTS = {
     PRESENTATION: {"text/plain", "application/pdf"},
     SPREADSHEET: {"text/csv", "application/pdf", "application/zip"},
 }
+ACCOUNT = web.RequestKey("account", str)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -74,8 +75,8 @@ class DriveApi:
         async def handle(request: web.Request) -> web.StreamResponse:
             self._server.record(operation, request)
             try:
-                request["account"] = self._account(request)
-                self._server.take_quota(request["account"], sheets=sheets)
+                request[ACCOUNT] = self._account(request)
+                self._server.take_quota(request[ACCOUNT], sheets=sheets)
                 fault = self._server.faults.take(operation)
                 if fault is not None and fault.status == 0:
                     return _drop(request)
@@ -98,7 +99,7 @@ class DriveApi:
     # ── files ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _find(self, request: web.Request) -> Item:
-        id, account = request.match_info["id"], str(request["account"])
+        id, account = request.match_info["id"], request[ACCOUNT]
         item = self._items.items.get(id)
         hidden = item is not None and item.drive and request.query.get("supportsAllDrives") != "true"
         if item is None or hidden or not self._items.sees(account, id):
@@ -109,7 +110,7 @@ class DriveApi:
         item = self._find(request)
         if request.query.get("alt") != "media":
             mask = parse_fields(request.query.get("fields", DEFAULT_FIELDS))
-            return web.json_response(select(render(self._items, item, request["account"]), mask))
+            return web.json_response(select(render(self._items, item, request[ACCOUNT]), mask))
         if item.is_google:
             raise ApiError(403, "fileNotDownloadable", "Only files with binary content can be downloaded.")
         if not item.can_download:
@@ -118,7 +119,7 @@ class DriveApi:
 
     async def export(self, request: web.Request) -> web.StreamResponse:
         item = self._items.items.get(request.match_info["id"])
-        if item is None or not self._items.sees(request["account"], item.id):
+        if item is None or not self._items.sees(request[ACCOUNT], item.id):
             raise not_found(request.match_info["id"])
         type = request.query.get("mimeType", "")
         if item.type not in _EXPORTS:
@@ -133,7 +134,7 @@ class DriveApi:
         return web.Response(body=data, content_type=type)
 
     async def list_files(self, request: web.Request) -> web.StreamResponse:
-        account, query = str(request["account"]), request.query
+        account, query = request[ACCOUNT], request.query
         size = _page_size(query.get("pageSize", "100"))
         test, parents = parse_query(query.get("q", ""))
         all_drives = query.get("supportsAllDrives") == query.get("includeItemsFromAllDrives") == "true"
@@ -183,18 +184,18 @@ class DriveApi:
             raise ApiError(404, "notFound", f"Shared drive not found: {drive}")
 
     async def get_drive(self, request: web.Request) -> web.StreamResponse:
-        self._check_member(request["account"], request.match_info["id"])
+        self._check_member(request[ACCOUNT], request.match_info["id"])
         body = {"kind": "drive#drive", "id": request.match_info["id"], "name": "Team"}
         return web.json_response(select(body, parse_fields(request.query.get("fields", "kind,id,name"))))
 
     # ── changes ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def start_token(self, request: web.Request) -> web.StreamResponse:
-        self._check_member(request["account"], request.query.get("driveId", ""))
+        self._check_member(request[ACCOUNT], request.query.get("driveId", ""))
         return web.json_response({"kind": "drive#startPageToken", "startPageToken": str(self._items.sequence + 1)})
 
     async def changes(self, request: web.Request) -> web.StreamResponse:
-        account, query = str(request["account"]), request.query
+        account, query = request[ACCOUNT], request.query
         drive = query.get("driveId", "")
         self._check_member(account, drive)
         token = query.get("pageToken", "")
@@ -226,7 +227,7 @@ class DriveApi:
         if not self._server.is_sheets_enabled:
             raise ApiError(403, "SERVICE_DISABLED", "Google Sheets API has not been used in project 1 before.")
         item = self._items.items.get(request.match_info["id"])
-        if item is None or not self._items.sees(request["account"], item.id):
+        if item is None or not self._items.sees(request[ACCOUNT], item.id):
             raise ApiError(404, "NOT_FOUND", "Requested entity was not found.")
         if item.type != SPREADSHEET:
             raise ApiError(400, "FAILED_PRECONDITION", "This operation is not supported for this document")

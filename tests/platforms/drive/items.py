@@ -176,7 +176,7 @@ class DriveItems:
 
 def render(items: DriveItems, item: Item, account: str) -> dict[str, Any]:
     """The file resource (https://developers.google.com/workspace/drive/api/reference/rest/v3/files). ``parents`` is
-    absent when the account cannot see the parent."""
+    absent when the account cannot see the parent. The root of a shared drive may state no drive."""
     out: dict[str, Any] = {
         "kind": "drive#file",
         "id": item.id,
@@ -192,7 +192,7 @@ def render(items: DriveItems, item: Item, account: str) -> dict[str, Any]:
     }
     if item.parent and items.sees(account, item.parent):
         out["parents"] = [item.parent]
-    if item.drive:
+    if item.drive and item.drive != item.id:
         out["driveId"] = item.drive
     if item.target:
         out["shortcutDetails"] = {"targetId": item.target, "targetMimeType": FOLDER}

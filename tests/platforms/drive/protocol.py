@@ -95,6 +95,8 @@ Test = Callable[[str, bool], bool]
 
 def parse_query(text: str) -> tuple[Test, list[str]]:
     """The test, and the parents that are named. Raises ApiError."""
+    if not text.strip():
+        return lambda _parent, _trashed: True, []
     tokens: list[re.Match[str]] = []
     at = 0
     while text[at:].strip():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Coroutine
 from typing import Any
 
 from tests.platforms.drive.items import DOCUMENT, FOLDER, PRESENTATION, SHORTCUT, SPREADSHEET
@@ -61,6 +63,24 @@ class DriveWorkspace:
         return [
             self.document(f"Article {number}", article(number), inside[number % len(inside)]) for number in range(count)
         ]
+
+
+async def kill_after(server: DriveServer, work: Coroutine[Any, Any, object], requests: int) -> None:
+    """Run the work, and cancel it once it made so many requests, wherever it is then."""
+    left = requests
+
+    def count() -> None:
+        nonlocal left
+        left -= 1
+        if left <= 0:
+            running.cancel()
+
+    running = asyncio.ensure_future(work)
+    server.on_request = count
+    await asyncio.wait([running])
+    server.on_request = lambda: None
+    if not running.cancelled() and (error := running.exception()):
+        raise error
 
 
 def article(number: int, price: int = 7) -> str:

@@ -3,7 +3,6 @@ any moment, and then goes on from what was saved last."""
 
 from __future__ import annotations
 
-import asyncio
 import copy
 import json
 from dataclasses import dataclass, field
@@ -13,7 +12,7 @@ from agent_worker.sources.conversion import Conversion
 from agent_worker.sources.drive.source import GoogleDrive
 from agent_worker.sources.isolation import Isolation
 from schemas.ports import Content, IncompleteListing, ReadDocument, SkippedDocument, SyncRequest, UnchangedDocument
-from tests.platforms.drive.workspace import DriveWorkspace
+from tests.platforms.drive.workspace import DriveWorkspace, kill_after
 
 
 @dataclass
@@ -87,20 +86,7 @@ class Publisher:
 
     async def sync_and_kill(self, after: int) -> None:
         """Kill the sync once so many requests were made, wherever it is then."""
-        left = after
-
-        def count() -> None:
-            nonlocal left
-            left -= 1
-            if left <= 0:
-                running.cancel()
-
-        running = asyncio.ensure_future(self.sync())
-        self.workspace.server.on_request = count
-        await asyncio.wait([running])
-        self.workspace.server.on_request = lambda: None
-        if not running.cancelled() and (error := running.exception()):
-            raise error
+        await kill_after(self.workspace.server, self.sync(), after)
 
     def bodies(self) -> str:
         return "\n".join(content.body for content in self.published.values())
