@@ -35,7 +35,7 @@ _MAX_ERROR_BYTES = 64 * 1024
 _MAX_LIST_BYTES = 16 * 1024 * 1024
 _RATE_REASONS = frozenset({"userRateLimitExceeded", "rateLimitExceeded", "sharingRateLimitExceeded"})
 """Reasons of a 403 that means the same as a 429."""
-_FIXES = {
+_PROJECT_FIXES = {
     "accessNotConfigured": "enable the Google Drive API and the Google Sheets API in the project of the credentials",
     "SERVICE_DISABLED": "enable the Google Drive API and the Google Sheets API in the project of the credentials",
     "insufficientPermissions": "grant the credentials the scope drive.readonly",
@@ -43,14 +43,32 @@ _FIXES = {
     "domainPolicy": "the domain's administrators must allow apps of third parties to use Drive",
     "dailyLimitExceeded": "raise the quota of the project, or sync less often",
 }
+"""Fixes for what goes wrong with every file alike, by Google's reason."""
+_FILE_FIXES = {
+    "cannotDownloadFile": "its owner can let viewers download, print and copy it",
+    "cannotExportFile": "its owner can let viewers download, print and copy it",
+    "cannotDownloadAbusiveFile": "Google takes it for malware or spam: remove it",
+}
 
 
 class DriveForbidden(Forbidden):
     """``reason``: Google's word for why."""
 
-    def __init__(self, message: str, reason: str) -> None:
-        super().__init__(message, fix=_FIXES.get(reason, ""))
+    def __init__(self, reason: str) -> None:
+        word = f" ({reason})" if reason.isidentifier() else ""
+        fix = (_PROJECT_FIXES | _FILE_FIXES).get(reason, "")
+        super().__init__(f"drive: Google does not allow it{word}", fix=fix)
         self.reason = reason
+
+    @property
+    def closes_content(self) -> bool:
+        """Whether the file is seen, but its content is closed to the account."""
+        return self.reason in _FILE_FIXES
+
+    @property
+    def concerns_all(self) -> bool:
+        """Whether it is the same for every file."""
+        return self.reason in _PROJECT_FIXES
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +203,7 @@ def _refusal(response: aiohttp.ClientResponse, reason: str, token: str) -> Parle
     if reason == "exportSizeLimitExceeded":
         return DocumentTooLarge("drive: Google exports at most 10 MB", fix="split it into several documents")
     if status == 403:
-        return DriveForbidden(f"drive: Google does not allow it{word}", reason)
+        return DriveForbidden(reason)
     if status == 404:
         return NotFound("drive: not found, or not shared with the account")
     if 400 <= status < 500 and status != 408:

@@ -76,8 +76,7 @@ class ContentReader:
         try:
             values = await self._client.sheets(f"spreadsheets/{file.id}", {"fields": FIELDS}, _MAX_SHEET_BYTES)
         except DriveForbidden as error:
-            if error.fix:  # the API is switched off, or the scope is missing: the same for every spreadsheet
-                self._sheets_refusal = error
+            self._sheets_refusal = error if error.concerns_all else None
             raise
         contents = sheet_contents(values, file.name, file.url)
         for content in contents:

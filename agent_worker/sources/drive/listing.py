@@ -64,7 +64,7 @@ class FolderReader:
         try:
             root = await self._file(folder)
         except (NotFound, DriveForbidden) as error:
-            if isinstance(error, DriveForbidden) and error.fix:
+            if isinstance(error, DriveForbidden) and error.concerns_all:
                 raise
             root = None
         if root is None or root.trashed:

@@ -33,8 +33,6 @@ from schemas.runtime.optional_dependencies import install_command
 Yielded = ReadDocument | UnchangedDocument | SkippedDocument | IncompleteListing
 _MAX_FAILURES = 3
 """So many files in a row that cannot be read now mean that Drive is down."""
-_NO_DOWNLOAD = frozenset({"cannotDownloadFile", "cannotExportFile", "cannotDownloadAbusiveFile"})
-"""Reasons for which a file is seen, but its content is closed to the account."""
 
 _REFUSALS = (Forbidden, InvalidRequest, Unprocessable, DocumentTooLarge, MissingDependency)
 """Errors of one file, after which the others are read."""
@@ -128,14 +126,14 @@ class DriveSync:
 
     async def _read(self, found: FileEntry) -> list[ReadDocument]:
         if not found.file.can_download:
-            raise DriveForbidden("drive: its owner allows nobody to download it", "cannotDownloadFile")
+            raise DriveForbidden("cannotDownloadFile")
         contents = await self._contents.read(found.file)
         return documents_of(document_id(found.file), found.path, contents)
 
     def _explain(self, found: FileEntry, record: ReadRecord | None, error: ParleyError) -> list[Yielded]:
         """What is published of the file stays, unless its content is closed to the account now."""
         file, why = found.file, SkippedDocument.of(found.path, error).why
-        if isinstance(error, DriveForbidden) and error.reason in _NO_DOWNLOAD:
+        if isinstance(error, DriveForbidden) and error.closes_content:
             return [SkippedDocument(found.path, why, f"{document_id(file)}-closed")]
         ids = record.ids if record is not None else ()
         if isinstance(error, TemporaryRefusal):

@@ -14,8 +14,8 @@ __all__ = ["DriveServer", "serve_drive"]
 
 
 @asynccontextmanager
-async def serve_drive() -> AsyncIterator[DriveServer]:
+async def serve_drive(port: int = 0) -> AsyncIterator[DriveServer]:
     server = DriveServer()
-    async with run_server(build_app(server), "127.0.0.1", 0) as port:
-        server.port = port
+    async with run_server(build_app(server), "127.0.0.1", port) as served:
+        server.port = served
         yield server

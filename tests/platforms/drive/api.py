@@ -227,8 +227,10 @@ class DriveApi:
         if not self._server.is_sheets_enabled:
             raise ApiError(403, "SERVICE_DISABLED", "Google Sheets API has not been used in project 1 before.")
         item = self._items.items.get(request.match_info["id"])
-        if item is None or not self._items.sees(request[ACCOUNT], item.id):
+        if item is None:
             raise ApiError(404, "NOT_FOUND", "Requested entity was not found.")
+        if not self._items.sees(request[ACCOUNT], item.id):
+            raise ApiError(403, "PERMISSION_DENIED", "The caller does not have permission")
         if item.type != SPREADSHEET:
             raise ApiError(400, "FAILED_PRECONDITION", "This operation is not supported for this document")
         body = {"spreadsheetId": item.id, "properties": {"title": item.name}, "sheets": list(item.sheets)}
