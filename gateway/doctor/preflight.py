@@ -29,6 +29,8 @@ from schemas.runtime.optional_dependencies import install_command
 PROBE_TIMEOUT_S = 5.0
 OPTIONAL_READERS = {".pdf": "pypdfium2", ".docx": "mammoth"}
 """The optional libraries that read kinds of documents, by file ending."""
+OPTIONAL_SOURCES = {"drive": "google.auth"}
+"""The optional libraries that read locations, by scheme. The extra is called like the scheme."""
 
 
 def require_imports(config: Config) -> None:
@@ -48,7 +50,7 @@ def check_imports(config: Config) -> list[Finding]:
             results.append(Finding(check, "ok", "can be imported"))
         except ParleyError as error:
             results.append(Finding(check, "fail", error.message, error.fix))
-    return [*results, *_check_readers(config)]
+    return [*results, *_check_readers(config), *_check_sources(config)]
 
 
 def _import_checks(config: Config) -> Iterator[tuple[str, Callable[[], object]]]:
@@ -78,6 +80,24 @@ def _check_readers(config: Config) -> Iterator[Finding]:
             if find_spec(library) is None and (of_kind := [file for file in files if file.suffix.lower() == ending]):
                 detail = f"{of_kind[0].name} and all other {ending} files are skipped: {library} is not installed"
                 yield Finding(f"documents {name}", "warn", detail, install_command("documents"))
+
+
+def _check_sources(config: Config) -> Iterator[Finding]:
+    """Findings for locations whose library is not installed."""
+    for name, tenant in config.tenants.items():
+        for source in tenant.knowledge.sources:
+            scheme = source.location.partition("://")[0].lower()
+            library = OPTIONAL_SOURCES.get(scheme)
+            if library is not None and not _is_installed(library):
+                detail = f"{source.location} cannot be read: the extra {scheme} is not installed"
+                yield Finding(f"documents {name}", "warn", detail, install_command(scheme))
+
+
+def _is_installed(library: str) -> bool:
+    try:
+        return find_spec(library) is not None
+    except ModuleNotFoundError:  # not even the package that it is in
+        return False
 
 
 def _files(path: Path) -> Iterator[Path]:

@@ -6,6 +6,7 @@ Each folder is asked for alone: a query that joins several by ``or`` finds nothi
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,11 +53,13 @@ class FolderReader:
         root = await self._root(folder)
         stored = memory.tree
         tree = None
-        if stored is not None and stored.root == root.id and 0 <= now - stored.listed_at < relist_s:
+        if stored is not None and stored.root != root.id:
+            stored = None
+        if stored is not None and 0 <= now - stored.listed_at < relist_s:
             tree = await self._update(root, stored, memory)
         was_relisted = tree is None
         if tree is None:
-            tree = await self._list_all(root, memory, now)
+            tree = await self._list_all(root, stored, memory, now)
         linked = await self._list_linked(tree)
         return FileListing(list(tree.reachable(linked)), self._is_complete, was_relisted)
 
@@ -84,9 +87,9 @@ class FolderReader:
 
     # ── everything ───────────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def _list_all(self, root: DriveFile, memory: SyncMemory, now: float) -> FileTree:
-        """The token is fetched before, so that a change during the listing comes with the next sync."""
-        memory.set_tree(None)
+    async def _list_all(self, root: DriveFile, stored: StoredTree | None, memory: SyncMemory, now: float) -> FileTree:
+        """The token is fetched before, so that a change during the listing comes with the next sync. The changes since
+        the last sync are applied, too: a listing may lack what came just before it."""
         if not root.drive and not root.parents and await self._corpus(root.id):
             root = root.model_copy(update={"drive": root.id})  # the root of a shared drive
         token = await self._start_token(root.drive)
@@ -95,10 +98,13 @@ class FolderReader:
             async for file in self._list_below(root):
                 tree.add(file)
         tree.prune()
-        if token and self._is_complete:
-            memory.set_tree(
-                StoredTree(root=root.id, token=token, listed_at=now, drive=root.drive, files=tuple(tree.files.values()))
-            )
+        if token and stored is not None and stored.drive == root.drive:
+            with suppress(InvalidRequest, NotFound, DriveForbidden):  # the older token is not valid any more
+                token = await self._replay(tree, stored)
+        if self._is_complete:
+            files = tuple(tree.files.values())
+            listed = StoredTree(root=root.id, token=token, listed_at=now, drive=root.drive, files=files)
+            memory.set_tree(listed if token else None)
         return tree
 
     async def _start_token(self, drive: str) -> str:
@@ -171,19 +177,23 @@ class FolderReader:
         if stored.drive:
             self._corpora[stored.drive] = {"corpora": "drive", "driveId": stored.drive}
         try:
-            token, new_folders = await self._apply_changes(tree, stored)
+            token = await self._replay(tree, stored)
         except (InvalidRequest, NotFound, DriveForbidden):
             self._corpora = {"": {}}
             return None  # the token is too old, or the account is no longer a member of the drive
+        if self._is_complete:
+            memory.set_tree(stored.model_copy(update={"token": token, "files": tuple(tree.files.values())}))
+        return tree
+
+    async def _replay(self, tree: FileTree, stored: StoredTree) -> str:
+        """Apply the changes since the stored token, and return the next one."""
+        token, new_folders = await self._apply_changes(tree, stored)
         for folder in new_folders:
             if folder.id in tree.files:
                 async for file in self._list_below(folder):
                     tree.add(file)
         tree.prune()
-        if not self._is_complete:
-            return tree
-        memory.set_tree(stored.model_copy(update={"token": token, "files": tuple(tree.files.values())}))
-        return tree
+        return token
 
     async def _apply_changes(self, tree: FileTree, stored: StoredTree) -> tuple[str, list[DriveFile]]:
         """The next token, and folders whose content is not known: changes do not state what a folder brings along."""

@@ -147,6 +147,7 @@ class DriveApi:
             item
             for item in found
             if item.id != item.drive
+            and item.id not in self._server.unlisted
             and self._items.sees(account, item.id)
             and (item.drive == drive if drive else all_drives or not item.drive)
             and test(item.parent, self._items.is_trashed(item.id))

@@ -58,7 +58,7 @@ class Faults:
 
 class DriveServer:
     """``max_page_size``: pages are shorter than asked for, as is documented. ``oldest_change``: older page tokens are
-    no longer valid. Quotas are per minute and account."""
+    no longer valid. ``unlisted``: files that listings do not show yet. Quotas are per minute and account."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.items = DriveItems()
@@ -68,6 +68,7 @@ class DriveServer:
         self.max_page_size = 1000
         self.oldest_change = 0
         self.is_search_incomplete = False
+        self.unlisted: set[str] = set()
         self.is_sheets_enabled = True
         self.drive_quota = 12_000
         self.sheets_quota = 60

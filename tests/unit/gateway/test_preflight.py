@@ -128,6 +128,15 @@ async def test_an_endpoint_is_asked_for_its_models(
     assert told in finding.detail
 
 
+def test_a_source_whose_library_is_not_installed_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(preflight, "find_spec", lambda _name: None)
+    configure(tmp_path, "    knowledge: {sources: [{location: drive://1abcdef}]}\n")
+    done = parley("config", "check", cwd=tmp_path)
+    assert done.returncode == 0
+    assert "drive://1abcdef cannot be read" in done.stdout
+    assert "google-auth" in done.stdout
+
+
 def test_documents_that_no_reader_is_installed_for_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(preflight, "find_spec", lambda _name: None)
     (tmp_path / "docs").mkdir()

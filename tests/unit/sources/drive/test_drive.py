@@ -210,6 +210,22 @@ async def test_everything_is_listed_again_once_a_day_and_when_the_page_token_is_
     assert workspace.server.count()["files.list"] == 3
 
 
+async def test_a_listing_that_lags_behind_the_changes_loses_nothing(
+    workspace: DriveWorkspace, publisher: Publisher
+) -> None:
+    workspace.fill(3, workspace.root, folders=1)
+    await publisher.sync()
+    folder = workspace.folder("New", workspace.root)
+    new = [workspace.document("In the new folder", "Text.", folder), workspace.document("New", "Text.", workspace.root)]
+    workspace.server.unlisted = {folder, new[1]}
+    publisher.options = workspace.options(relist_hours=0)
+    outcome = await publisher.sync()
+    assert set(outcome.read) == {f"drive-{id}" for id in new}
+    workspace.server.unlisted.clear()
+    publisher.options = workspace.options()
+    assert len((await publisher.sync()).unchanged) == 5
+
+
 async def test_an_incomplete_search_removes_nothing(workspace: DriveWorkspace, publisher: Publisher) -> None:
     ids = workspace.fill(3, workspace.root, folders=1)
     publisher.options = workspace.options(relist_hours=0)
