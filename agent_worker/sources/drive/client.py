@@ -48,6 +48,9 @@ _FILE_FIXES = {
     "cannotDownloadFile": "its owner can let viewers download, print and copy it",
     "cannotExportFile": "its owner can let viewers download, print and copy it",
     "cannotDownloadAbusiveFile": "Google takes it for malware or spam: remove it",
+    "insufficientFilePermissions": "share it with the account as a viewer",
+    "appNotAuthorizedToFile": "share it with the account as a viewer",
+    "PERMISSION_DENIED": "share it with the account as a viewer",
 }
 
 
@@ -62,7 +65,7 @@ class DriveForbidden(Forbidden):
 
     @property
     def closes_content(self) -> bool:
-        """Whether the file is seen, but its content is closed to the account."""
+        """Whether the content of this file is closed to the account."""
         return self.reason in _FILE_FIXES
 
     @property

@@ -39,7 +39,7 @@ class ContentReader:
         self._sheets_refusal: DriveForbidden | None = None
 
     async def read(self, file: DriveFile) -> Sequence[Content]:
-        """Raises what ``DriveClient.download`` and ``Convert`` raise."""
+        """Nothing for a file without text. Raises what ``DriveClient.download`` and ``Convert`` raise."""
         if file.type == _DOCUMENT:
             contents = await self._document(file)
         elif file.type == _SPREADSHEET:
@@ -57,15 +57,17 @@ class ContentReader:
             data = await self._export(file, "text/markdown")
         except DocumentTooLarge:
             return await self._text(file)
-        text = clean_markdown(data.decode("utf-8", "replace"))
-        contents = await self._convert(file.label, text.encode(), "text/markdown")
+        contents = await self._convert_text(file, clean_markdown(data.decode("utf-8", "replace")), "text/markdown")
         return [replace(each, title=each.title or file.name) for each in contents]
 
     async def _text(self, file: DriveFile) -> Sequence[Content]:
         data = await self._export(file, "text/plain")
-        text = clean_text(data.decode("utf-8-sig", "replace"))
-        contents = await self._convert(file.label, text.encode(), "text/plain")
+        contents = await self._convert_text(file, clean_text(data.decode("utf-8-sig", "replace")), "text/plain")
         return [replace(each, title=file.name) for each in contents]
+
+    async def _convert_text(self, file: DriveFile, text: str, type: str) -> Sequence[Content]:
+        """A document that its authors emptied is none: what it said before must not stay."""
+        return await self._convert(file.label, text.encode(), type) if any(map(str.isalnum, text)) else []
 
     async def _export(self, file: DriveFile, type: str) -> bytes:
         return await self._client.download(f"files/{file.id}/export", {"mimeType": type}, _MAX_EXPORT_BYTES)

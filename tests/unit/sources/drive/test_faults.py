@@ -15,7 +15,7 @@ from agent_worker.sources.drive.source import GoogleDrive
 from schemas.errors import Forbidden, RateLimited, Unauthorized, Unavailable
 from tests.platforms.drive.items import FOLDER
 from tests.platforms.drive.server_state import OUTAGES, Fault
-from tests.platforms.drive.workspace import ACCOUNT, DriveWorkspace, article, document_exports, sheet
+from tests.platforms.drive.workspace import ACCOUNT, DriveWorkspace, article, sheet
 from tests.unit.sources.drive.publisher import Publisher
 
 COUNT = 1000
@@ -254,6 +254,29 @@ async def test_a_file_that_may_not_be_downloaded_any_more_is_removed_and_reporte
     assert (await publisher.sync()).read == [f"drive-{id}"]
 
 
+async def test_a_spreadsheet_that_is_no_longer_shared_while_it_is_read_is_removed(
+    workspace: DriveWorkspace, publisher: Publisher
+) -> None:
+    id = workspace.spreadsheet("S", workspace.root, sheet(0, "A", ("a", "b")))
+    workspace.document("D", "Text.", workspace.root)
+    await publisher.sync()
+    workspace.items.rename(id, "Renamed")
+    workspace.server.faults.next("spreadsheets.get", Fault(403, "PERMISSION_DENIED"))
+    assert (await publisher.sync()).removed == [f"drive-{id}-0"]
+
+
+async def test_what_an_emptied_document_said_is_gone(workspace: DriveWorkspace, publisher: Publisher) -> None:
+    id = workspace.document("Emptied", "Old text.", workspace.root)
+    prices = workspace.spreadsheet("Prices", workspace.root, sheet(0, "A", ("a", "b")), sheet(1, "B", ("c", "d")))
+    workspace.document("D", "Text.", workspace.root)
+    await publisher.sync()
+    workspace.edit_document(id, "\n\n---\n")
+    workspace.items.edit(prices, sheets=(sheet(1, "B", ("c", "d")),))
+    outcome = await publisher.sync()
+    assert (set(outcome.removed), outcome.skipped) == ({f"drive-{id}", f"drive-{prices}-0"}, {})
+    assert len((await publisher.sync()).unchanged) == 2
+
+
 async def test_a_document_beyond_the_export_limit_is_read_as_text(
     workspace: DriveWorkspace, publisher: Publisher
 ) -> None:
@@ -271,16 +294,18 @@ async def test_what_can_never_be_read_is_reported_without_being_fetched_again(
     workspace.file("huge.txt", "text/plain", b"x" * (20 * 1024 * 1024 + 1), workspace.root)
     big = {"text/plain": b"x" * (10 * 1024 * 1024 + 1)}
     workspace.items.add("Slides", "application/vnd.google-apps.presentation", workspace.root, exports=big)
-    empty = workspace.document("Empty", "", workspace.root)
+    table = workspace.file("table.csv", "text/csv", b"plant,price\nFern,12\n", workspace.root)
     workspace.document("Good", "Good text.", workspace.root)
     outcome = await publisher.sync()
-    assert set(outcome.skipped) == {"Help/locked.pdf", "Help/huge.txt", "Help/Slides", "Help/Empty"}
-    assert workspace.server.count()["files.get"] == 2, "the folder, and the PDF; the size of the other is known"
+    assert set(outcome.skipped) == {"Help/locked.pdf", "Help/huge.txt", "Help/Slides", "Help/table.csv"}
+    assert workspace.server.count()["files.get"] == 3, (
+        "the folder, the PDF and the table; the size of the other is known"
+    )
     again = await publisher.sync()
     assert set(again.skipped) == set(outcome.skipped)
-    assert workspace.server.count()["files.export"] == 0
-    workspace.items.edit(empty, exports=document_exports("No longer empty."))
-    assert (await publisher.sync()).read == [f"drive-{empty}"]
+    assert workspace.server.count() == {"token": 1, "files.get": 1, "changes.list": 1}
+    workspace.items.edit(table, data=b"question,answer\nWhat is it?,A fern.\n")
+    assert len((await publisher.sync()).read) == 1
 
 
 async def test_an_answer_beyond_the_limits_is_not_read_to_its_end(
