@@ -123,7 +123,8 @@ class DriveClient:
         return await self._get(self._endpoints.drive / path, params, most)
 
     async def sheets(self, path: str, params: Mapping[str, str], most: int) -> dict[str, Any]:
-        return _parse(await self._get(self._endpoints.sheets / path, params, most))
+        data = await self._get(self._endpoints.sheets / path, params, most)
+        return await asyncio.to_thread(_parse, data)
 
     async def _get(self, url: URL, params: Mapping[str, str], most: int) -> bytes:
         refused = ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -57,7 +58,8 @@ class ContentReader:
             data = await self._export(file, "text/markdown")
         except DocumentTooLarge:
             return await self._text(file)
-        contents = await self._convert_text(file, clean_markdown(data.decode("utf-8", "replace")), "text/markdown")
+        text = await asyncio.to_thread(clean_markdown, data.decode("utf-8", "replace"))
+        contents = await self._convert_text(file, text, "text/markdown")
         return [replace(each, title=each.title or file.name) for each in contents]
 
     async def _text(self, file: DriveFile) -> Sequence[Content]:
@@ -80,7 +82,7 @@ class ContentReader:
         except DriveForbidden as error:
             self._sheets_refusal = error if error.concerns_all else None
             raise
-        contents = sheet_contents(values, file.name, file.url)
+        contents = await asyncio.to_thread(sheet_contents, values, file.name, file.url)
         for content in contents:
             check_body(f"{file.label}, {content.title}", content.body)
         return contents

@@ -298,9 +298,7 @@ async def test_what_can_never_be_read_is_reported_without_being_fetched_again(
     workspace.document("Good", "Good text.", workspace.root)
     outcome = await publisher.sync()
     assert set(outcome.skipped) == {"Help/locked.pdf", "Help/huge.txt", "Help/Slides", "Help/table.csv"}
-    assert workspace.server.count()["files.get"] == 3, (
-        "the folder, the PDF and the table; the size of the other is known"
-    )
+    assert workspace.server.count()["files.get"] == 3, "the folder, the PDF and the table, not what is too large"
     again = await publisher.sync()
     assert set(again.skipped) == set(outcome.skipped)
     assert workspace.server.count() == {"token": 1, "files.get": 1, "changes.list": 1}
