@@ -22,6 +22,8 @@ _MAX_HEADING = 120
 _LINKS = ("https://", "http://", "mailto:")
 _UNSAFE_LINK = frozenset(" \t\n()<>|")
 
+_CONTROLS = dict.fromkeys(code for code in (*range(32), 127) if not chr(code).isspace())
+
 Row = list[str]
 
 
@@ -105,7 +107,7 @@ def _heading(text: str) -> str:
 
 
 def _one_line(value: object) -> str:
-    return " ".join(value.split()) if isinstance(value, str) else ""
+    return " ".join(value.translate(_CONTROLS).split()) if isinstance(value, str) else ""
 
 
 def _object(value: object) -> Mapping[str, Any]:
