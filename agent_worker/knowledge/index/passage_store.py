@@ -26,7 +26,7 @@ _PAGE_BYTES = 8192  # most passages with their vectors fit into one
 _SCHEMA = """
 CREATE TABLE documents (
     number INTEGER PRIMARY KEY AUTOINCREMENT,  -- the same for all versions of a document, and never reused
-    id TEXT NOT NULL UNIQUE, stamp TEXT NOT NULL, version INTEGER NOT NULL, title TEXT NOT NULL, url TEXT NOT NULL,
+    id TEXT NOT NULL UNIQUE, stamp TEXT NOT NULL, version INTEGER NOT NULL, title TEXT NOT NULL,
     visibility TEXT NOT NULL, expires INTEGER NOT NULL, language TEXT NOT NULL, title_terms TEXT NOT NULL,
     passages INTEGER NOT NULL, title_length INTEGER NOT NULL, heading_length INTEGER NOT NULL,
     body_length INTEGER NOT NULL, sentences INTEGER NOT NULL, sentence_sum BLOB NOT NULL, signs BLOB NOT NULL);
@@ -34,22 +34,22 @@ CREATE INDEX document_totals ON documents (
     language, visibility, expires, passages, title_length, heading_length, body_length);
 CREATE TABLE contents (number INTEGER PRIMARY KEY, document TEXT NOT NULL);
 CREATE TABLE passages (
-    number INTEGER PRIMARY KEY, heading TEXT NOT NULL, text TEXT NOT NULL, heading_terms TEXT NOT NULL,
-    body_terms TEXT NOT NULL, words TEXT NOT NULL, vectors BLOB NOT NULL);
+    number INTEGER PRIMARY KEY, heading TEXT NOT NULL, url TEXT NOT NULL, text TEXT NOT NULL,
+    heading_terms TEXT NOT NULL, body_terms TEXT NOT NULL, words TEXT NOT NULL, vectors BLOB NOT NULL);
 """
 _PUT_DOCUMENT = """
 INSERT INTO documents VALUES (
-    NULL, :id, :stamp, :version, :title, :url, :visibility, :expires, :language, :title_terms, :passages,
+    NULL, :id, :stamp, :version, :title, :visibility, :expires, :language, :title_terms, :passages,
     :title_length, :heading_length, :body_length, :sentences, :sentence_sum, :signs)
 ON CONFLICT (id) DO UPDATE SET
-    stamp = :stamp, version = :version, title = :title, url = :url, visibility = :visibility, expires = :expires,
+    stamp = :stamp, version = :version, title = :title, visibility = :visibility, expires = :expires,
     language = :language, title_terms = :title_terms, passages = :passages, title_length = :title_length,
     heading_length = :heading_length, body_length = :body_length, sentences = :sentences,
     sentence_sum = :sentence_sum, signs = :signs
 RETURNING number
 """
 _READ_PASSAGES = """
-SELECT p.number, d.id, d.version, d.title, p.heading, d.url, p.text, d.language, d.title_terms, p.heading_terms,
+SELECT p.number, d.id, d.version, d.title, p.heading, p.url, p.text, d.language, d.title_terms, p.heading_terms,
     p.body_terms, p.words, p.vectors, d.sentences, d.sentence_sum
 FROM passages p JOIN documents d ON d.number = p.number >> 20
 WHERE p.number IN (SELECT value FROM json_each(?)) AND d.expires >= ? AND d.visibility IN ('public', ?)
@@ -147,7 +147,7 @@ class PassageWriter:
         vectors = prepared.vectors.passages or [b""] * len(passages)
         rows = zip(passages, vectors, strict=True)
         self._connection.executemany(
-            "INSERT INTO passages VALUES (?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO passages VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             (_passage_row(number * MAX_PASSAGES + order, *row) for order, row in enumerate(rows)),
         )
         terms = [(passage.heading_terms, passage.body_terms) for passage in passages]
@@ -312,7 +312,7 @@ def passage_numbers(document: int, count: int) -> range:
 def _document_row(prepared: PreparedDocument) -> dict[str, object]:
     document, passages, vectors = prepared.document, prepared.passages, prepared.vectors
     return {
-        **document.model_dump(include={"id", "version", "title", "url", "visibility", "language"}),
+        **document.model_dump(include={"id", "version", "title", "visibility", "language"}),
         "stamp": prepared.version_stamp,
         "expires": prepared.expires,
         "title_terms": prepared.title_terms,
@@ -330,6 +330,7 @@ def _passage_row(number: int, passage: PreparedPassage, vectors: bytes) -> tuple
     return (
         number,
         passage.heading,
+        passage.url,
         passage.text,
         passage.heading_terms,
         passage.body_terms,

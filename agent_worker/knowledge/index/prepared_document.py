@@ -19,9 +19,11 @@ NEVER = 1 << 52
 
 @dataclass(frozen=True, slots=True)
 class PreparedPassage:
-    """Heading and text, the terms of both, and the distinct words; terms and words are joined by blanks."""
+    """Heading, address and text of the section, the terms of heading and text, and the distinct words; terms and words
+    are joined by blanks."""
 
     heading: str
+    url: str
     text: str
     heading_terms: str
     body_terms: str
@@ -44,7 +46,7 @@ def prepare(
     document: Document, stamp: str, encoder: Encoder | None, known: Mapping[str, Vectors] = MappingProxyType({})
 ) -> PreparedDocument:
     """``stamp`` identifies the content. ``known``: vectors of texts that were embedded before."""
-    pieces = split(document.title, document.body)
+    pieces = split(document.title, document.body, document.url)
     join = partial(_join_terms, language=primary_language(document.language))
     vectors = encode_vectors(embed(document.title, pieces, encoder, known)) if encoder is not None else NO_VECTORS
     passages = [_prepare_passage(document.title, piece, join) for piece in pieces]
@@ -55,7 +57,9 @@ def prepare(
 
 def _prepare_passage(title: str, piece: PassageText, join: partial[str]) -> PreparedPassage:
     words = " ".join(content_words(f"{title} {piece.heading} {piece.text}"))
-    return PreparedPassage(piece.heading, piece.text, join(piece.heading), join(f"{piece.note} {piece.text}"), words)
+    return PreparedPassage(
+        piece.heading, piece.url, piece.text, join(piece.heading), join(f"{piece.note} {piece.text}"), words
+    )
 
 
 def _expires(document: Document) -> int:

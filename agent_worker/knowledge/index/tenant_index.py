@@ -26,7 +26,7 @@ from agent_worker.nlu.language_detection import detect_language
 from schemas.conversation import Document
 
 log = structlog.get_logger("parley.knowledge")
-FORMAT = "13"  # raise it when splitting, analysis or the tables change: older indexes are then rebuilt
+FORMAT = "14"  # raise it when splitting, analysis or the tables change: older indexes are then rebuilt
 _COMPARED = 3
 """Passages whose vectors are compared for each that is wanted."""
 _LANGUAGE_SAMPLE = 20
@@ -119,7 +119,7 @@ class TenantIndex:
         old = self.document(document_id)
         if old is None:
             return {}
-        pieces = split(old.title, old.body)
+        pieces = split(old.title, old.body, old.url)
         vectors = [embedded_rows(rows, self._encoder.size) for rows in self._store.vectors(document_id)]
         return known_vectors(old.title, pieces, vectors) if len(pieces) == len(vectors) else {}
 

@@ -46,7 +46,7 @@ class LongContext:
 
 
 def _passages(tenant: str, document: Document) -> Iterator[tuple[datetime | None, Passage]]:
-    for piece in split(document.title, document.body):
+    for piece in split(document.title, document.body, document.url):
         yield (
             document.expires_at,
             Passage(
@@ -55,7 +55,7 @@ def _passages(tenant: str, document: Document) -> Iterator[tuple[datetime | None
                 version=document.version,
                 title=document.title,
                 heading=piece.heading,
-                url=document.url,
+                url=piece.url,
                 text=piece.text,
                 score=0.0,
             ),

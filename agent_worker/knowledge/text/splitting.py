@@ -19,46 +19,73 @@ _WORD = re.compile(r"\S+")
 @dataclass(frozen=True, slots=True)
 class PassageText:
     """``text`` is a verbatim part of the body, ``heading`` the path of headings above it. ``note`` helps to find it
-    without being part of it: the header of a table that was split."""
+    without being part of it: the header of a table that was split. ``url`` opens the document at its section."""
 
     heading: str
     text: str
     note: str = ""
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Heading:
+    level: int
+    title: str
+    url: str
 
 
 def count_words(text: str) -> int:
     return len(text.split())
 
 
-def split(title: str, body: str) -> list[PassageText]:
-    """At least one passage for a body with a visible character. No passage is blank."""
+def split(title: str, body: str, url: str = "") -> list[PassageText]:
+    """At least one passage for a body with a visible character. No passage is blank.
+
+    ``url``: the document's address. A heading that is a link to a place in it, such as
+    ``## [Repotting](https://shop.example/care#repotting)``, gives that address to the passages below it."""
     passages: list[PassageText] = []
-    path: list[tuple[int, str]] = []
+    path: list[_Heading] = []
     section: list[Block] = []
     headings: list[Block] = []
     for block in blocks_of(body):
         if block.kind != "heading":
             section.append(block)
             continue
-        passages.extend(_pack(body, _path(path, title), section))
+        passages.extend(_pack(body, _place(path, title, url), section))
         section = []
         headings.append(block)
-        path = [*(entry for entry in path if entry[0] < block.level), (block.level, block.title)]
-    passages.extend(_pack(body, _path(path, title), section))
+        above = [entry for entry in path if entry.level < block.level]
+        path = [*above, _read_heading(block, url, above[-1].url if above else url)]
+    passages.extend(_pack(body, _place(path, title, url), section))
     if not passages and headings:
-        passages = [PassageText("", body[headings[0].start : headings[-1].end])]
+        passages = [PassageText("", body[headings[0].start : headings[-1].end], url=url)]
     return passages
 
 
-def _path(path: list[tuple[int, str]], title: str) -> str:
-    names = [name for _, name in path]
+def _read_heading(block: Block, document_url: str, url_above: str) -> _Heading:
+    """The heading with its own address, or else that of the heading above it. Other links are left as they are."""
+    if block.title.startswith("[") and block.title.endswith(")"):
+        text, _, address = block.title[1:-1].rpartition("](")
+        if text and document_url and _is_inside(address, document_url):
+            return _Heading(block.level, text, address)
+    return _Heading(block.level, block.title, url_above)
+
+
+def _is_inside(address: str, document_url: str) -> bool:
+    return address.startswith(document_url) and address[len(document_url) :].startswith(("#", "?", "&"))
+
+
+def _place(path: list[_Heading], title: str, url: str) -> tuple[str, str]:
+    """The heading and the address of a section."""
+    names = [each.title for each in path]
     if names and names[0].casefold() == title.casefold():
         names = names[1:]
-    return " > ".join(names)
+    return " > ".join(names), path[-1].url if path else url
 
 
-def _pack(body: str, heading: str, section: list[Block]) -> Iterator[PassageText]:
+def _pack(body: str, place: tuple[str, str], section: list[Block]) -> Iterator[PassageText]:
     """Merge neighbouring blocks until a passage is long enough, within one section."""
+    heading, url = place
     pending: Span | None = None
     pending_words = 0
     for start, end, note in _parts(body, section):
@@ -72,14 +99,14 @@ def _pack(body: str, heading: str, section: list[Block]) -> Iterator[PassageText
             pending, pending_words = (pending[0], end), total
             continue
         if pending is not None:
-            yield PassageText(heading, body[pending[0] : pending[1]])
+            yield PassageText(heading, body[pending[0] : pending[1]], url=url)
             pending = None
         if note:
-            yield PassageText(heading, body[start:end], note)
+            yield PassageText(heading, body[start:end], note, url)
         else:
             pending, pending_words = (start, end), size
     if pending is not None:
-        yield PassageText(heading, body[pending[0] : pending[1]])
+        yield PassageText(heading, body[pending[0] : pending[1]], url=url)
 
 
 def _parts(body: str, section: list[Block]) -> Iterator[tuple[int, int, str]]:

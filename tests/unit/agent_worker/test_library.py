@@ -241,6 +241,17 @@ async def test_closing_waits_for_the_write_under_way(tmp_path: Path) -> None:
         assert len(await library.documents(TENANT)) == 20
 
 
+async def test_a_passage_opens_its_document_at_its_section(world: WorkerEnvironment) -> None:
+    """A search finds the address of the heading's link, and so does a model that reads everything."""
+    url = "https://shop.example/heat"
+    body = f"# Heat\n\nWe ship plants.\n\n## [Heat packs]({url}#packs)\n\nA zeppelin keeps every parcel warm."
+    await world.put("heat", body, url=url)
+    found = await world.library.search(TENANT, "zeppelin parcel warm", wait=5)
+    assert (found.passages[0].heading, found.passages[0].url) == ("Heat packs", f"{url}#packs")
+    shown = await world.library.read_all(TENANT, 10_000)
+    assert [one.url for one in shown if one.document == "heat"] == [url, f"{url}#packs"]
+
+
 async def test_all_of_it_is_what_everybody_may_read_now(world: WorkerEnvironment) -> None:
     """In a fixed order, verbatim; internal and expired documents are not in it; nothing when it is too much."""
     await world.put("internal", "# Margins\n\nWe earn 70 %.", visibility="internal")

@@ -61,6 +61,33 @@ def test_heading_path_is_kept() -> None:
     assert [(piece.heading, piece.text) for piece in pieces] == [("Water > Summer", "Daily."), ("Light", "Much.")]
 
 
+def test_a_heading_that_links_into_its_document_gives_its_address_to_what_stands_below() -> None:
+    """Sections without such a heading have the address above them; links to elsewhere are part of the heading."""
+    url = "https://shop.example/care"
+    body = (
+        f"Start.\n\n## [Water [daily]]({url}#water)\n\nMuch.\n\n### Summer\n\nMore.\n\n## Light\n\nSun.\n\n"
+        f"## [Feed]({url}less)\n\nNone.\n\n## [1.0](https://elsewhere.example/1.0)\n\nNew."
+    )
+    assert [(piece.heading, piece.url) for piece in split("Care", body, url)] == [
+        ("", url),
+        ("Water [daily]", f"{url}#water"),
+        ("Water [daily] > Summer", f"{url}#water"),
+        ("Light", url),
+        (f"[Feed]({url}less)", url),
+        ("[1.0](https://elsewhere.example/1.0)", url),
+    ]
+    assert {piece.url for piece in split("Care", body)} == {""}
+
+
+def test_a_long_section_has_one_address() -> None:
+    """Each passage that it is cut into opens the document there."""
+    table = "| Country | Price |\n|---|---|\n" + "\n".join(f"| Land number {n} here | {n} euro |" for n in range(60))
+    body = "# [Prices](https://a.example?b=c&t=9s)\n\n" + "A short sentence. " * 200 + f"\n\n{table}"
+    pieces = split("Prices", body, "https://a.example?b=c")
+    assert len(pieces) > 4
+    assert {(piece.heading, piece.url) for piece in pieces} == {("", "https://a.example?b=c&t=9s")}
+
+
 def test_long_table_keeps_its_head_in_mind() -> None:
     """A table that must be cut is cut between rows, and later parts know the head for the search."""
     table = "| Country | Price |\n|---|---|\n" + "\n".join(f"| Land number {n} here | {n} euro |" for n in range(60))
