@@ -132,7 +132,7 @@ class _SyncRun:
 
     def _record_failure(self, document: SkippedDocument) -> bool:
         self.report.failed[document.name] = document.why
-        if document.id:
+        if document.id and not document.is_gone:
             self._handled.setdefault(document.id, document.name)
         return bool(document.id)
 

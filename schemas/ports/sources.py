@@ -75,12 +75,14 @@ class UnchangedDocument:
 
 @dataclass(frozen=True, slots=True)
 class SkippedDocument:
-    """A document that could not be read. ``id``: the document, which then stays as it is; empty when it is not known,
+    """A document that could not be read. ``id``: the document, which then stays as it is, unless it ``is_gone``: its
+    text is no longer at the source, such as a video's that has lost its captions. ``id`` is empty when it is not known,
     and then no document of the source counts as deleted."""
 
     name: str
     why: str
     id: str = ""
+    is_gone: bool = False
 
     @classmethod
     def of(cls, name: str, error: ParleyError, id: str = "") -> SkippedDocument:

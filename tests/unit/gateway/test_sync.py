@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +13,13 @@ import pytest
 
 from gateway.config import loader as configuration
 from gateway.config.settings import Config
-from gateway.documents import document_sources
+from gateway.documents import document_sources, sync
 from gateway.documents.crawl_state import CrawlStateStore
 from gateway.documents.document_sources import DocumentSource
 from gateway.documents.document_store import LocalDocumentStore
 from gateway.documents.sync import SyncReport, sync_documents
 from schemas.errors import SetupError
+from schemas.ports import Content, ReadDocument, SkippedDocument, SyncRequest
 from tests.harness.processes import ROOT
 from tests.unit.gateway.conftest import Instance
 from tests.unit.sources import document_files
@@ -125,6 +126,30 @@ async def test_over_half_of_a_place_and_five_documents_are_not_removed_unasked(
     assert [len(each) for each in report.spared.values()] == ([spared] if spared else [])
     assert len(report.removed) == 1 + gone - spared
     assert "left" in report.removed
+
+
+async def test_text_that_is_gone_at_its_source_is_removed_although_its_document_is_still_listed(
+    keeper: SyncCommand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A document that merely cannot be read stays; both are reported."""
+    items: list[ReadDocument | SkippedDocument] = [
+        ReadDocument(id, id, Content(id, f"Says {id}.")) for id in ("heard", "lost", "busy")
+    ]
+
+    class Videos:
+        async def read(self, visit: SyncRequest) -> AsyncIterator[ReadDocument | SkippedDocument]:
+            for item in items:
+                yield item
+
+    monkeypatch.setattr(sync, "source_of", lambda _location: Videos())
+    await keeper.sync()
+    items[1:] = [
+        SkippedDocument("lost", "has no captions", "lost", is_gone=True),
+        SkippedDocument("busy", "cannot be read now", "busy"),
+    ]
+    report = await keeper.sync()
+    assert (report.removed, list(report.failed)) == (["lost"], ["lost", "busy"])
+    assert await keeper.ids() == ["busy", "heard"]
 
 
 async def test_folder_settings_hold_for_documents_without_their_own(keeper: SyncCommand) -> None:
