@@ -20,11 +20,14 @@ _BUILT_IN = {
         "csv": "agent_worker.sources.csv_tables:CsvTable",
         "pdf": "agent_worker.sources.pdf:Pdf",
         "docx": "agent_worker.sources.word:Word",
+        "vtt": "agent_worker.sources.captions:WebVtt",
+        "srt": "agent_worker.sources.captions:SubRip",
     },
     # Asked in this order, after installed sources: whatever is not a URL is a path.
     SOURCES: {
         "notion": "agent_worker.sources.notion.source:Notion",
         "drive": "agent_worker.sources.drive.source:GoogleDrive",
+        "youtube": "agent_worker.sources.youtube.source:YouTube",
         "website": "agent_worker.sources.website.source:Website",
         "files": "agent_worker.sources.files:Files",
     },
