@@ -8,7 +8,7 @@ import re
 import unicodedata
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import ClassVar, Literal
 
@@ -38,6 +38,7 @@ _SOUND = re.compile(r"\[(?: ?[^\W\d_]{1,30}){1,3} ?\]|\[ ?_{1,9} ?\]|^\((?: ?[^\
 _POSITION = re.compile(r"\{\\[^{}]{0,100}\}")
 _SPEAKER = re.compile(r"(?<!\S)>>+\s*|^[-–—]\s+")
 _MARKUP = re.compile(r"(?:(?:#{1,6}|[-*+•>]) |\||```+|~~~+| )+")
+_WORD = re.compile(r"\S+")
 _FULL_STOP = re.compile(r"(?<=[。！？])")
 _INVISIBLE_KINDS = ("Cc", "Cs", "Co", "Cn")
 _BIDI_CONTROLS = frozenset("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff\u061c")
@@ -157,7 +158,7 @@ class _Speech:
         self._cues: list[tuple[Cue, int]] = []
         parts: list[str] = []
         length, last = 0, ""
-        for cue in cues:
+        for cue in _end_at_next(cues):
             said = " ".join(cue.lines)
             gap = "" if not last or (_is_unspaced(last) and _is_unspaced(said[0])) else " "
             parts += (gap, said)
@@ -180,6 +181,13 @@ class _Speech:
                 yield begin, place
                 begin = place
         yield begin, len(self.text)
+
+
+def _end_at_next(cues: Iterable[Cue]) -> list[Cue]:
+    """The cues, each ending when the next begins, so that times in the text do not run backwards."""
+    ordered = list(cues)
+    ends = [min(cue.end, after.start) for cue, after in pairwise(ordered)]
+    return [*map(lambda cue, end: replace(cue, end=end), ordered, ends), *ordered[-1:]]
 
 
 def _is_unspaced(character: str) -> bool:
@@ -229,8 +237,8 @@ def _words(speech: _Speech, start: int, end: int) -> Iterator[tuple[int, str, bo
         begin, stop = max(start, speech.places[cue]), min(end, _next_place(speech, cue))
         if begin >= end:
             return
-        for match in re.finditer(r"\S+", speech.text[begin:stop]):
-            yield begin + match.start(), match[0], begin + match.start() == speech.places[cue]
+        for match in _WORD.finditer(speech.text, begin, stop):
+            yield match.start(), match[0], match.start() == speech.places[cue]
 
 
 def _next_place(speech: _Speech, cue: int) -> int:

@@ -24,6 +24,7 @@ from agent_worker.models.local.extraction import select_quotes
 from agent_worker.nlu.corrections import apply_corrections
 from agent_worker.reading.follow_ups import read_follow_up
 from agent_worker.router.phrase_search import anger_score, find_phrase
+from agent_worker.sources.captions import SubRip, WebVtt, make_cue, sentences_of
 from agent_worker.sources.website.links import read_instructions
 from connectors.inbound.envelopes import mask_event
 from connectors.inbound.long_texts import cut_long_text
@@ -130,6 +131,16 @@ MORE: dict[str, Callable[[str], object]] = {
         [f"Do you ship to {text}?", "no wait, to Norway", "Norway, not Austria"]
     ),
     "several questions": lambda text: split_questions([text, text]),
+    "a line of captions": lambda text: sentences_of([make_cue(0, 1, [text])]),
+    "lines of captions": lambda text: sentences_of([make_cue(0, 1, text.split())] * 3),
+    "captions": lambda text: sentences_of(
+        make_cue(at, at + 1, text[at : at + 40].split()) for at in range(0, len(text), 20)
+    ),
+    "a caption file": lambda text: WebVtt().read("a.vtt", f"WEBVTT\n\n00:00.000 --> 00:09.000\n{text}".encode()),
+    "a head of a caption file": lambda text: WebVtt().read("a.vtt", f"WEBVTT {text}\n\n{text}".encode()),
+    "an older caption file": lambda text: SubRip().read(
+        "a.srt", f"1\n00:00:00,000 --> 00:00:09,000\n{text}\n\n{text}".encode()
+    ),
     "a follow-up": lambda text: read_follow_up(text[:500], [_contact_line(text)]).query,
 }
 

@@ -11,6 +11,7 @@ from typing import Annotated, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from agent_worker.knowledge.text.analysis import primary_language
 from agent_worker.knowledge.text.documents import decode
 from agent_worker.sources.captions import Cue, read_cues
 from agent_worker.sources.youtube.data_api import DataApi
@@ -25,7 +26,7 @@ class Captions:
     language: str
 
 
-class NoCaptions(NotFound):
+class CaptionsMissing(NotFound):
     """The video has no captions that may be read, so that nothing of it is known."""
 
 
@@ -44,7 +45,7 @@ TrackType = TypeVar("TrackType", bound=Track)
 
 def choose_track(tracks: Iterable[TrackType], video: Video, options: YouTubeOptions) -> TrackType:
     """The track in the first language of the options, or else in the language that is spoken. Those written by people
-    go before automatic ones. Raises NoCaptions."""
+    go before automatic ones. Raises CaptionsMissing."""
     usable = [each for each in tracks if options.automatic or not each.is_automatic]
     spoken = video.snippet.audio_language or video.snippet.language
     ranked = [(rank, each) for each in usable if (rank := _rank(each.language, options.languages, spoken)) is not None]
@@ -61,21 +62,17 @@ def _rank(language: str, wanted: tuple[str, ...], spoken: str) -> int | None:
     for place, tag in enumerate(tags):
         if language.casefold() == tag.casefold():
             return 2 * place
-        if _primary(language) == _primary(tag):
+        if primary_language(language) == primary_language(tag):
             return 2 * place + 1
     return None if wanted else 2
 
 
-def _primary(language: str) -> str:
-    return language.replace("_", "-").partition("-")[0].casefold()
-
-
-def _explain(usable: list[TrackType], options: YouTubeOptions) -> NoCaptions:
+def _explain(usable: list[TrackType], options: YouTubeOptions) -> CaptionsMissing:
     if not usable:
         kind = "" if options.automatic else " written by people"
-        return NoCaptions(f"it has no captions{kind}", fix="add captions in YouTube Studio, or a file to `folder`")
+        return CaptionsMissing(f"it has no captions{kind}", fix="add captions in YouTube Studio, or a file to `folder`")
     there = ", ".join(sorted({each.language for each in usable}))
-    return NoCaptions(f"it has captions in {there} only", fix="add the language to `languages`")
+    return CaptionsMissing(f"it has captions in {there} only", fix="add the language to `languages`")
 
 
 # ── one's own channels ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -113,7 +110,7 @@ class CaptionTrack(BaseModel):
 _TRACKS = TypeAdapter(list[CaptionTrack])
 
 
-class OwnCaptions:
+class OwnerCaptions:
     """The tracks of the channels that the refresh token belongs to."""
 
     def __init__(self, api: DataApi, options: YouTubeOptions) -> None:
@@ -131,7 +128,7 @@ class OwnCaptions:
         return video.snippet.channel in self._channels
 
     async def find(self, video: Video) -> CaptionTrack:
-        """Raises NoCaptions, and what the client raises."""
+        """Raises CaptionsMissing, and what the client raises."""
         try:
             answer = await self._api.list("captions", part="snippet", videoId=video.id)
             tracks = _TRACKS.validate_python(answer.get("items"))
@@ -143,7 +140,7 @@ class OwnCaptions:
         return choose_track([each for each in ready if each.snippet.kind.casefold() != "forced"], video, self._options)
 
     async def download(self, track: CaptionTrack) -> Captions:
-        """Raises NoCaptions, Unprocessable, and what the client raises."""
+        """Raises CaptionsMissing, Unprocessable, and what the client raises."""
         try:
             data = await self._api.download_captions(track.id)
         except (Forbidden, NotFound) as error:
@@ -153,4 +150,4 @@ class OwnCaptions:
 
 def _as_lost(error: Forbidden | NotFound) -> Forbidden | NotFound:
     """A refusal of this one video. One with a fix concerns the credentials, and nothing is known of the video."""
-    return error if error.fix else NoCaptions(f"its captions may not be read: {error.message}")
+    return error if error.fix else CaptionsMissing(f"its captions may not be read: {error.message}")

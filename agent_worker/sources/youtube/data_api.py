@@ -33,7 +33,7 @@ _CREDENTIALS_FIX = "make a new refresh token as docs/how-to/youtube.md describes
 Sleep = Callable[[float], Awaitable[None]]
 
 
-class QuotaExceeded(RateLimited):
+class QuotaExhausted(RateLimited):
     """The project has used up its units of this day."""
 
     def __init__(self) -> None:
@@ -76,7 +76,7 @@ class DataApi:
         self._was_refused = False
 
     async def list(self, resource: str, **params: str) -> dict[str, Any]:
-        """Raises Unauthorized, Forbidden, NotFound, InvalidRequest, QuotaExceeded, RateLimited and Unavailable."""
+        """Raises Unauthorized, Forbidden, NotFound, InvalidRequest, QuotaExhausted, RateLimited and Unavailable."""
         answer: dict[str, Any] = await self._retry(lambda: self._get_json(resource, params))
         return answer
 
@@ -178,7 +178,7 @@ def _raise_failure(response: aiohttp.ClientResponse, data: bytes) -> NoReturn:
     status = response.status
     reasons = _read_reasons(data)
     if reasons & _QUOTA_REASONS:
-        raise QuotaExceeded
+        raise QuotaExhausted
     if status == 429 or status >= 500 or reasons & _RATE_REASONS:
         raise _Temporary(f"status {status}", _retry_after(response))
     said = f"YouTube answered {status}{''.join(f' {each}' for each in sorted(reasons))}"

@@ -19,7 +19,11 @@ SCHEME = "youtube://"
 API_URL = "https://www.googleapis.com/youtube/v3"
 TOKEN_URL = "https://oauth2.googleapis.com/token"
 VIDEO_ID = r"[A-Za-z0-9_-]{11}"
-_IDS = {"channel": r"UC[A-Za-z0-9_-]{22}|@[\w.·-]{1,100}", "playlist": r"[A-Za-z0-9_-]{2,64}", "video": VIDEO_ID}
+_IDS = {
+    "channel": re.compile(r"UC[A-Za-z0-9_-]{22}|@[\w.·-]{1,100}"),
+    "playlist": re.compile(r"[A-Za-z0-9_-]{2,64}"),
+    "video": re.compile(VIDEO_ID),
+}
 _SECRET = re.compile(r"[\x21-\x7e]*")
 _FORMS = "youtube://channel/@handle, youtube://channel/UC…, youtube://playlist/… or youtube://video/…"
 
@@ -38,7 +42,7 @@ def parse_location(text: str) -> Location:
     """Raises InvalidRequest."""
     kind, _, id = text[len(SCHEME) :].partition("/")
     match kind:
-        case "channel" | "playlist" | "video" if re.fullmatch(_IDS[kind], id):
+        case "channel" | "playlist" | "video" if _IDS[kind].fullmatch(id):
             return Location(kind, id)
     raise InvalidRequest(f"{text[:200]}: not a place at YouTube", fix=f"write it as {_FORMS}")
 

@@ -12,7 +12,7 @@ import aiohttp
 from agent_worker.knowledge.text.documents import check_body
 from agent_worker.sources.captions import clean_text, sentences_of
 from agent_worker.sources.youtube.caption_folder import CaptionFile, find_files
-from agent_worker.sources.youtube.caption_tracks import Captions, NoCaptions, OwnCaptions, choose_track
+from agent_worker.sources.youtube.caption_tracks import Captions, CaptionsMissing, OwnerCaptions, choose_track
 from agent_worker.sources.youtube.chapters import render_video
 from agent_worker.sources.youtube.data_api import TIMEOUT, DataApi, Sleep
 from agent_worker.sources.youtube.listing import MAX_VIDEOS, Video, list_ids, read_videos
@@ -76,7 +76,7 @@ class _VideoSync:
         self._location = location
         self._options = options
         self._api = api
-        self._own = OwnCaptions(api, options)
+        self._own = OwnerCaptions(api, options)
         self._transcripts = transcripts
         self._memory = VideoMemory(visit.memory, visit.unchanged)
         self._files: dict[str, list[CaptionFile]] = {}
@@ -107,7 +107,7 @@ class _VideoSync:
             return SkippedDocument(video.url, "it is a broadcast that has not ended", id, is_gone=True)
         try:
             return await self._read(video)
-        except NoCaptions as error:
+        except CaptionsMissing as error:
             skipped = SkippedDocument.of(video.url, error)
             return SkippedDocument(skipped.name, skipped.why, id, is_gone=True)
         except ParleyError as error:
@@ -148,7 +148,7 @@ class _VideoSync:
         if (transcripts := self._transcripts) is not None:
             captions = await self._unless_refused(_TRANSCRIPT, lambda: transcripts.fetch(video))
             return await self._document(video, captions, _TRANSCRIPT)
-        raise NoCaptions(
+        raise CaptionsMissing(
             "there are no captions that may be read",
             fix="put a .vtt or .srt file with the video's id in its name into `folder`; captions of your own channel "
             "can be read by OAuth",
@@ -164,10 +164,10 @@ class _VideoSync:
             raise
 
     async def _document(self, video: Video, captions: Captions, fingerprint: str) -> ReadDocument:
-        """Raises NoCaptions, DocumentTooLarge and Unprocessable."""
+        """Raises CaptionsMissing, DocumentTooLarge and Unprocessable."""
         body = await asyncio.to_thread(lambda: render_video(video, sentences_of(captions.cues)))
         if not body:
-            raise NoCaptions("its captions have no words")
+            raise CaptionsMissing("its captions have no words")
         check_body(video.url, body)
         self._memory.put(video, fingerprint)
         content = Content(clean_text(video.snippet.title), body, url=video.url, language=captions.language)

@@ -26,7 +26,7 @@ from youtube_transcript_api import (
 )
 
 from agent_worker.sources.captions import make_cue
-from agent_worker.sources.youtube.caption_tracks import Captions, NoCaptions, choose_track
+from agent_worker.sources.youtube.caption_tracks import Captions, CaptionsMissing, choose_track
 from agent_worker.sources.youtube.data_api import Sleep, retry_delay
 from agent_worker.sources.youtube.listing import Video
 from agent_worker.sources.youtube.options import YouTubeOptions
@@ -40,14 +40,14 @@ _TIMEOUT_S = (10.0, 30.0)
 _FIX = "read the captions by OAuth, put files into `folder`, or sync from an office network"
 
 
-class _RefusingAdapter(HTTPAdapter):
+class _RefusalAdapter(HTTPAdapter):
     """Connects to nothing: the page of a video names addresses, and only those of YouTube may be read."""
 
     def send(self, request: requests.PreparedRequest, *_: Any, **__: Any) -> requests.Response:
         raise requests.exceptions.InvalidURL("not an address of YouTube", request=request)
 
 
-class _TimedAdapter(HTTPAdapter):
+class _TimeoutAdapter(HTTPAdapter):
     def send(
         self,
         request: requests.PreparedRequest,
@@ -63,14 +63,14 @@ class _TimedAdapter(HTTPAdapter):
 def open_session() -> requests.Session:
     """A session that reaches YouTube only."""
     session = requests.Session()
-    session.mount("https://", _RefusingAdapter())
-    session.mount("http://", _RefusingAdapter())
-    session.mount(HOST, _TimedAdapter())
+    session.mount("https://", _RefusalAdapter())
+    session.mount("http://", _RefusalAdapter())
+    session.mount(HOST, _TimeoutAdapter())
     return session
 
 
 @dataclass(frozen=True, slots=True)
-class _Listed:
+class _TranscriptTrack:
     transcript: Transcript
 
     @property
@@ -91,7 +91,7 @@ class Transcripts:
         self._sleep = sleep
 
     async def fetch(self, video: Video) -> Captions:
-        """Raises NoCaptions, Unprocessable for this video, and Unavailable if YouTube refuses or does not answer."""
+        """Raises CaptionsMissing or Unprocessable for this video; Unavailable if YouTube refuses or is silent."""
         await self._sleep(PAUSE_S)
         for attempt in range(_ATTEMPTS):
             try:
@@ -106,7 +106,7 @@ class Transcripts:
         raise Unavailable("YouTube does not send transcripts", fix="sync again later")
 
     def _fetch(self, video: Video) -> Captions:
-        listed = choose_track(map(_Listed, self._client.list(video.id)), video, self._options)
+        listed = choose_track(map(_TranscriptTrack, self._client.list(video.id)), video, self._options)
         snippets = listed.transcript.fetch()
         cues = [make_cue(each.start, each.start + each.duration, each.text.split("\n")) for each in snippets]
         return Captions(cues, listed.language)
@@ -116,7 +116,7 @@ def _explain(error: Exception) -> ParleyError:
     if isinstance(error, RequestBlocked):
         return Unavailable("YouTube refuses transcripts to this machine, as it does to most data centres", fix=_FIX)
     if isinstance(error, TranscriptsDisabled | NoTranscriptFound | VideoUnavailable):
-        return NoCaptions("it has no captions", fix="add captions in YouTube Studio, or a file to `folder`")
+        return CaptionsMissing("it has no captions", fix="add captions in YouTube Studio, or a file to `folder`")
     if isinstance(error, AgeRestricted | PoTokenRequired | VideoUnplayable):
         return Unprocessable(f"YouTube shows its transcript to nobody without an account ({type(error).__name__})")
     return Unavailable(
