@@ -45,15 +45,15 @@ def _seconds(stamp: re.Match[str]) -> int:
 
 
 def render_video(video: Video, sentences: Sequence[Sentence]) -> str:
-    """Markdown. Headings link to the second at which the text below them is said."""
+    """Markdown, empty if nothing is said. Headings link to the second at which the text below them is said."""
     title = clean_text(video.snippet.title) or video.id
     chapters = find_chapters(video.snippet.description)
     if not chapters:
         return "\n\n".join(_render_parts(video, 1, title, group_sentences(sentences)))
-    parts = [f"# {_link(video, title, 0)}"]
+    parts: list[str] = []
     for chapter, said in _by_chapter(chapters, sentences):
         parts += _render_parts(video, 2, chapter.title[:_MAX_TITLE], group_sentences(said))
-    return "\n\n".join(parts)
+    return "\n\n".join([f"# {_link(video, title, 0)}", *parts] if parts else [])
 
 
 def _by_chapter(chapters: Sequence[Chapter], sentences: Iterable[Sentence]) -> Iterator[tuple[Chapter, list[Sentence]]]:
