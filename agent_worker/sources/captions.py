@@ -98,6 +98,8 @@ def _clean_line(line: str) -> str:
 
 def clean_text(text: str) -> str:
     """The text on one line, without characters that are not shown or change the direction of writing."""
+    if text.isascii() and text.isprintable():
+        return " ".join(text.split())
     return " ".join(
         "".join(
             " " if each.isspace() else each

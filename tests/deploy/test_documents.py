@@ -76,11 +76,11 @@ def test_a_package_adds_a_kind_of_file_as_the_page_shows(checkout: Path) -> None
     (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: my-package\nVersion: 1\n")
     group, entry = re.findall(r'"(parley\.\w+)"\]\n(.*)', toml)[0]
     (folder / "entry_points.txt").write_text(f"[{group}]\n{entry.replace(chr(34), '')}\n")
-    (checkout / "talk.srt").write_text("1\n00:00:01 --> 00:00:03\nA Nepenthes drinks rain water only.\n")
+    (checkout / "talk.eml").write_text("Subject: Talk\n\nA Nepenthes drinks rain water only.\n")
     command = ".venv/bin/parley knowledge {} --config examples/plantstore/parley.yaml"
     done = shell(
         checkout,
-        f"{command.format('add talk.srt')}; {command.format('ask -k 1 ' + chr(34) + 'Nepenthes drinks?' + chr(34))}",
+        f"{command.format('add talk.eml')}; {command.format('ask -k 1 ' + chr(34) + 'Nepenthes drinks?' + chr(34))}",
     )
     assert done.returncode == 0, done.stderr
     assert "1 added" in done.stdout

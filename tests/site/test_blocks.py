@@ -33,6 +33,13 @@ from gateway.webchat.identity import verify_identity
 from tests.deploy import test_adding_a_channel, test_documents, test_first_steps
 from tests.harness.processes import ROOT
 from tests.site import test_channel_guides, test_drive_guide, test_project_pages, test_scaling_guide, test_tutorial
+from tests.site import (
+    test_channel_guides,
+    test_project_pages,
+    test_scaling_guide,
+    test_tutorial,
+    test_youtube_guide,
+)
 from tests.site.blocks import Block, list_blocks, list_pages, parse_blocks
 
 FOLLOWERS: tuple[ModuleType, ...] = (
@@ -41,6 +48,7 @@ FOLLOWERS: tuple[ModuleType, ...] = (
     test_drive_guide,
     test_project_pages,
     test_scaling_guide,
+    test_youtube_guide,
     test_adding_a_channel,
     test_documents,
     test_first_steps,

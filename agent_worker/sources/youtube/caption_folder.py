@@ -9,6 +9,7 @@ from pathlib import Path
 
 from agent_worker.knowledge.text.documents import check_size, decode
 from agent_worker.sources.captions import CaptionFormat, Cue, read_cues
+from agent_worker.sources.youtube.video_memory import FILE
 from schemas.errors import SetupError, Unprocessable
 
 _ID_LENGTH = 11
@@ -29,17 +30,20 @@ class CaptionFile:
 
     @property
     def fingerprint(self) -> str:
+        """Raises OSError."""
         status = self.path.stat()
-        return f"file {self.path.name} {status.st_mtime_ns} {status.st_size}"
+        return f"{FILE}{self.path.name} {status.st_mtime_ns} {status.st_size}"
 
-    def read(self) -> list[Cue]:
-        """Blocking. Raises Unprocessable and DocumentTooLarge."""
+    def read(self) -> tuple[list[Cue], str]:
+        """The cues, and the fingerprint of this version. Blocking. Raises Unprocessable and DocumentTooLarge."""
         try:
+            fingerprint = self.fingerprint
             check_size(self.path.name, self.path.stat().st_size)
             data = self.path.read_bytes()
         except OSError as error:
             raise Unprocessable(f"{self.path.name}: cannot be read ({error.strerror})") from error
-        return read_cues(self.path.name, decode(self.path.name, data), _FORMATS[self.path.suffix.lower()])
+        text = decode(self.path.name, data)
+        return read_cues(self.path.name, text, _FORMATS[self.path.suffix.lower()]), fingerprint
 
 
 def find_files(folder: Path, ids: Collection[str]) -> dict[str, list[CaptionFile]]:

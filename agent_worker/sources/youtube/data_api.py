@@ -82,8 +82,7 @@ class DataApi:
 
     async def download_captions(self, track: str) -> bytes:
         """A caption track as WebVTT. Raises what ``list`` raises."""
-        path = f"captions/{track}"
-        data: bytes = await self._retry(lambda: self._get(path, {"tfmt": "vtt", "alt": "media"}))
+        data: bytes = await self._retry(lambda: self._get_captions(track))
         return data
 
     async def _retry(self, request: Callable[[], Awaitable[Any]]) -> Any:
@@ -108,6 +107,12 @@ class DataApi:
     async def _get_json(self, path: str, params: Mapping[str, str]) -> dict[str, Any]:
         data = await self._get(path, params)
         return _parse_object(data)
+
+    async def _get_captions(self, track: str) -> bytes:
+        data = await self._get(f"captions/{track}", {"tfmt": "vtt", "alt": "media"})
+        if not data.removeprefix(b"\xef\xbb\xbf").startswith(b"WEBVTT"):
+            raise _Temporary("an answer without captions")
+        return data
 
     async def _get(self, path: str, params: Mapping[str, str]) -> bytes:
         headers = await self._authorize()
@@ -149,9 +154,9 @@ class DataApi:
                     return _TokenAnswer.model_validate(_parse_object(data))
                 except ValidationError:
                     raise _Temporary("an answer without a token") from None
-            if response.status == 429 or response.status >= 500:
+            reason = "" if response.status >= 500 else _known_word(_parse_object(data).get("error"))
+            if not reason or reason == "rate_limit_exceeded":
                 raise _Temporary(f"status {response.status}", _retry_after(response))
-        reason = _known_word(_parse_object(data).get("error")) or str(response.status)
         raise Unauthorized(f"YouTube: Google refuses the refresh token ({reason})", fix=_CREDENTIALS_FIX)
 
 

@@ -4,11 +4,12 @@ https://developers.google.com/youtube/v3/docs/playlistItems/list, …/videos/lis
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from agent_worker.sources.youtube.data_api import DataApi
 from agent_worker.sources.youtube.options import VIDEO_ID, Location
@@ -40,6 +41,10 @@ class _Status(_Part):
     privacy: str = Field(default="public", validation_alias="privacyStatus")
 
 
+def url_of(video: str) -> str:
+    return f"https://www.youtube.com/watch?v={video}"
+
+
 class Video(_Part):
     """The properties of a video that a document depends on."""
 
@@ -50,7 +55,7 @@ class Video(_Part):
 
     @property
     def url(self) -> str:
-        return f"https://www.youtube.com/watch?v={self.id}"
+        return url_of(self.id)
 
 
 @dataclass(slots=True)
@@ -122,19 +127,19 @@ def _read_total(answer: dict[str, Any]) -> int:
     return total if isinstance(total, int) else 0
 
 
-async def read_videos(api: DataApi, ids: Iterable[str]) -> AsyncIterator[Video]:
-    """The videos that are still there and that these credentials may see."""
-    for batch in _batches(list(ids)):
-        answer = await api.list("videos", part="snippet,contentDetails,status", id=",".join(batch))
-        items = answer.get("items")
-        if not isinstance(items, list):
-            raise Unavailable("YouTube: an answer without videos", fix="sync again later")
-        for item in items:
-            try:
-                yield Video.model_validate(item)
-            except ValidationError as error:
-                raise Unavailable("YouTube: a video in an unknown form", fix="update Parley") from error
+_VIDEOS = TypeAdapter(list[Video])
 
 
-def _batches(ids: Sequence[str]) -> Iterable[Sequence[str]]:
-    return (ids[start : start + PAGE_SIZE] for start in range(0, len(ids), PAGE_SIZE))
+async def read_videos(api: DataApi, ids: Sequence[str]) -> list[Video]:
+    """Those of at most fifty videos that are still there and that these credentials may see."""
+    answer = await api.list("videos", part="snippet,contentDetails,status", id=",".join(ids))
+    try:
+        return _VIDEOS.validate_python(answer.get("items"))
+    except ValidationError as error:
+        raise Unavailable("YouTube: videos in an unknown form", fix="update Parley") from error
+
+
+def batches_of(ids: Iterable[str]) -> Iterator[list[str]]:
+    remaining = iter(ids)
+    while batch := list(islice(remaining, PAGE_SIZE)):
+        yield batch

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -15,10 +17,10 @@ from agent_worker.sources.youtube.caption_folder import CaptionFile, find_files
 from agent_worker.sources.youtube.caption_tracks import Captions, CaptionsMissing, OwnerCaptions, choose_track
 from agent_worker.sources.youtube.chapters import render_video
 from agent_worker.sources.youtube.data_api import TIMEOUT, DataApi, Sleep
-from agent_worker.sources.youtube.listing import MAX_VIDEOS, Video, list_ids, read_videos
+from agent_worker.sources.youtube.listing import MAX_VIDEOS, Video, batches_of, list_ids, read_videos, url_of
 from agent_worker.sources.youtube.options import SCHEME, Location, YouTubeOptions, parse_location, read_options
-from agent_worker.sources.youtube.video_memory import VideoMemory, VideoRecord, document_id, is_due
-from schemas.errors import MissingDependency, ParleyError, TemporaryRefusal
+from agent_worker.sources.youtube.video_memory import VideoMemory, VideoRecord, document_id, is_due, is_of_file
+from schemas.errors import MissingDependency, ParleyError, RequestError, TemporaryRefusal
 from schemas.ports import Content, IncompleteListing, ReadDocument, SkippedDocument, SyncRequest, UnchangedDocument
 from schemas.runtime.optional_dependencies import install_command
 
@@ -61,6 +63,12 @@ def _make_transcripts(options: YouTubeOptions, sleep: Sleep) -> Transcripts:
     return transcripts.Transcripts(transcripts.open_session(), options, sleep)
 
 
+def _postpone(video: str, error: ParleyError, *, is_current: bool) -> Yielded:
+    """A video that the next sync looks at again. Its document stays as it is."""
+    id = document_id(video)
+    return UnchangedDocument(id) if is_current else SkippedDocument.of(url_of(video), error, id)
+
+
 class _VideoSync:
     """One reading of a location. Once a kind of captions is refused, no more of it is asked for in this reading."""
 
@@ -83,23 +91,54 @@ class _VideoSync:
         self._refusals: dict[str, TemporaryRefusal] = {}
 
     async def run(self) -> AsyncIterator[Yielded]:
-        """Raises RequestError, SetupError and TemporaryRefusal when the videos cannot be listed."""
+        """Raises RequestError, SetupError and TemporaryRefusal when the videos cannot be listed.
+
+        All videos are looked at before any captions are read, because those may use up the quota of the day."""
         ids = await list_ids(self._api, self._location, self._memory.known_videos())
         if self._options.folder:
             self._files = await asyncio.to_thread(find_files, Path(self._options.folder), ids)
         if len(ids) >= MAX_VIDEOS:
             yield IncompleteListing(f"{self._visit.location}: YouTube lists no more than {MAX_VIDEOS:,} videos")
-        there = []
-        async for video in read_videos(self._api, ids):
-            if self._is_shown(video):
-                there.append(video.id)
-                yield await self._read_or_explain(video)
+        there: set[str] = set()
+        pending: dict[str, bool] = {}
+        for batch in batches_of(ids):
+            for video in filter(self._is_shown, await read_videos(self._api, batch)):
+                there.add(video.id)
+                if await asyncio.to_thread(self._is_unchanged, video):
+                    yield UnchangedDocument(document_id(video.id))
+                else:
+                    pending[video.id] = self._memory.find(video) is not None
         self._memory.forget_others(there)
+        async for each in self._read_pending(pending):
+            yield each
+
+    async def _read_pending(self, pending: Mapping[str, bool]) -> AsyncIterator[Yielded]:
+        """``pending``: videos to be read, and whether the stored document is current as far as is known."""
+        for batch in batches_of(pending):
+            try:
+                videos = await self._unless_refused("videos", partial(read_videos, self._api, batch))
+            except (RequestError, TemporaryRefusal) as error:
+                for id in batch:
+                    yield _postpone(id, error, is_current=pending[id])
+                continue
+            for video in filter(self._is_shown, videos):
+                yield await self._read_or_explain(video)
 
     def _is_shown(self, video: Video) -> bool:
         """A private video is never read, although its owner could; an unlisted one if it is wanted or named."""
         is_unlisted_wanted = self._options.unlisted or self._location.kind == "video"
         return video.status.privacy == "public" or (video.status.privacy == "unlisted" and is_unlisted_wanted)
+
+    def _is_unchanged(self, video: Video) -> bool:
+        record = self._memory.find(video)
+        if record is None:
+            return False
+        if not (files := self._files.get(video.id)):
+            return not is_of_file(record) and not is_due(video, record, self._options.recheck_days)
+        try:
+            return choose_track(files, video, self._options).fingerprint == record.captions
+        except (CaptionsMissing, OSError):
+            return False
 
     async def _read_or_explain(self, video: Video) -> Yielded:
         id = document_id(video.id)
@@ -108,34 +147,22 @@ class _VideoSync:
         try:
             return await self._read(video)
         except CaptionsMissing as error:
-            skipped = SkippedDocument.of(video.url, error)
-            return SkippedDocument(skipped.name, skipped.why, id, is_gone=True)
-        except ParleyError as error:
-            if isinstance(error, MissingDependency):
-                raise
+            return replace(SkippedDocument.of(video.url, error, id), is_gone=True)
+        except (RequestError, TemporaryRefusal) as error:
             return SkippedDocument.of(video.url, error, id)
 
     async def _read(self, video: Video) -> Yielded:
-        record = self._memory.find(video)
         if files := self._files.get(video.id):
-            return await self._read_file(video, choose_track(files, video, self._options), record)
-        if record is not None and record.captions.startswith("file "):
+            file = choose_track(files, video, self._options)
+            cues, fingerprint = await asyncio.to_thread(file.read)
+            return await self._document(video, Captions(cues, file.language), fingerprint)
+        record = self._memory.find(video)
+        if record is not None and is_of_file(record):
             record = None  # its file was removed
-        if record is not None and not is_due(video, record, self._options.recheck_days):
-            return UnchangedDocument(document_id(video.id))
         try:
             return await self._read_remote(video, record)
-        except TemporaryRefusal:
-            if record is None:
-                raise
-            return UnchangedDocument(document_id(video.id))  # it is checked again in the next sync
-
-    async def _read_file(self, video: Video, file: CaptionFile, record: VideoRecord | None) -> Yielded:
-        fingerprint = await asyncio.to_thread(lambda: file.fingerprint)
-        if record is not None and record.captions == fingerprint:
-            return UnchangedDocument(document_id(video.id))
-        cues = await asyncio.to_thread(file.read)
-        return await self._document(video, Captions(cues, file.language), fingerprint)
+        except TemporaryRefusal as error:
+            return _postpone(video.id, error, is_current=record is not None)
 
     async def _read_remote(self, video: Video, record: VideoRecord | None) -> Yielded:
         if await self._unless_refused("captions", lambda: self._own.owns(video)):

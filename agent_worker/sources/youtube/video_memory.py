@@ -11,6 +11,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from agent_worker.sources.youtube.listing import Video
 
+FILE = "file "
+"""Begins what identifies the version of a caption file."""
 _DAY_S = 24 * 60 * 60
 
 
@@ -62,6 +64,10 @@ class VideoMemory:
     def forget_others(self, videos: Collection[str]) -> None:
         for video in self._videos.keys() - set(videos):
             del self._videos[video]
+
+
+def is_of_file(record: VideoRecord) -> bool:
+    return record.captions.startswith(FILE)
 
 
 def is_due(video: Video, record: VideoRecord, days: float) -> bool:

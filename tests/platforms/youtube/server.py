@@ -90,12 +90,16 @@ class SimulatedYouTube:
         self.now = 0.0
         self.requests: list[str] = []
         self.violations: list[str] = []
+        self.trap = ""
+        """Address that a redirect leads to."""
         self.is_token_revoked = False
         self.is_scope_missing = False
         self.is_blocking_transcripts = False
         self.slept: list[float] = []
         self.before_page: Callable[[int], None] = lambda _offset: None
         """Called before a page of a playlist is made."""
+        self.on_request: Callable[[str], None] = lambda _name: None
+        """Called with the name of each request before it is answered."""
         self.address = ""
         self._tokens: dict[str, float] = {}
         self._closed_until = 0.0
@@ -164,6 +168,7 @@ class SimulatedYouTube:
         async def handle(request: web.Request) -> web.StreamResponse:
             name = "download" if "track" in request.match_info else request.path.rpartition("/")[2]
             self.requests.append(name)
+            self.on_request(name)
             if self.now < self._closed_until:
                 self.violations.append(f"{name} {self._closed_until - self.now:.1f} s before Retry-After")
             if fault := self.faults.draw():
@@ -182,6 +187,10 @@ class SimulatedYouTube:
             if request.transport is not None:
                 request.transport.abort()
             return web.Response(status=499)
+        if fault == "redirect":
+            return web.Response(status=302, headers={"Location": self.trap})
+        if fault == "endless":
+            return web.Response(body=b"x" * (21 * 1024 * 1024))
         if fault == "garbage":
             return web.Response(text='{"items": [', content_type="application/json")
         if fault == "rate":
@@ -377,8 +386,8 @@ def _error(
 
 
 @asynccontextmanager
-async def serve() -> AsyncIterator[SimulatedYouTube]:
+async def serve(port: int = 0) -> AsyncIterator[SimulatedYouTube]:
     youtube = SimulatedYouTube()
-    async with run_server(youtube.app(), "127.0.0.1", 0) as port:
-        youtube.address = f"http://127.0.0.1:{port}"
+    async with run_server(youtube.app(), "127.0.0.1", port) as chosen:
+        youtube.address = f"http://127.0.0.1:{chosen}"
         yield youtube
