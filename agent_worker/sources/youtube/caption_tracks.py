@@ -1,7 +1,6 @@
 """Caption tracks of a video: the choice among them, and those of one's own channels.
 
-The Data API lists and sends tracks to the owner of a channel. A list costs 50 units of the quota, a download 200:
-https://developers.google.com/youtube/v3/docs/captions"""
+The Data API lists and sends tracks to the owner of a channel: https://developers.google.com/youtube/v3/docs/captions"""
 
 from __future__ import annotations
 
@@ -17,6 +16,7 @@ from agent_worker.sources.captions import Cue, read_cues
 from agent_worker.sources.youtube.data_api import DataApi
 from agent_worker.sources.youtube.listing import Video
 from agent_worker.sources.youtube.options import YouTubeOptions
+from agent_worker.sources.youtube.video_memory import UnitBudget
 from schemas.errors import Forbidden, NotFound, Unavailable
 
 
@@ -108,14 +108,17 @@ class CaptionTrack(BaseModel):
 
 
 _TRACKS = TypeAdapter(list[CaptionTrack])
+LIST_UNITS, DOWNLOAD_UNITS = 50, 200
+"""https://developers.google.com/youtube/v3/determine_quota_cost"""
 
 
 class OwnerCaptions:
     """The tracks of the channels that the refresh token belongs to."""
 
-    def __init__(self, api: DataApi, options: YouTubeOptions) -> None:
+    def __init__(self, api: DataApi, options: YouTubeOptions, budget: UnitBudget) -> None:
         self._api = api
         self._options = options
+        self._budget = budget
         self._channels: set[str] | None = None
 
     async def owns(self, video: Video) -> bool:
@@ -129,6 +132,7 @@ class OwnerCaptions:
 
     async def find(self, video: Video) -> CaptionTrack:
         """Raises CaptionsMissing, and what the client raises."""
+        self._budget.spend(LIST_UNITS)
         try:
             answer = await self._api.list("captions", part="snippet", videoId=video.id)
             tracks = _TRACKS.validate_python(answer.get("items"))
@@ -141,6 +145,7 @@ class OwnerCaptions:
 
     async def download(self, track: CaptionTrack) -> Captions:
         """Raises CaptionsMissing, Unprocessable, and what the client raises."""
+        self._budget.spend(DOWNLOAD_UNITS)
         try:
             data = await self._api.download_captions(track.id)
         except (Forbidden, NotFound) as error:

@@ -11,10 +11,10 @@ import random
 import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import aiohttp
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 from yarl import URL
 
 from agent_worker.sources.youtube.options import YouTubeOptions
@@ -34,11 +34,11 @@ Sleep = Callable[[float], Awaitable[None]]
 
 
 class QuotaExhausted(RateLimited):
-    """The project has used up its units of this day."""
+    """The units of this day are used up."""
 
-    def __init__(self) -> None:
+    def __init__(self, why: str = "the quota of the day is used up") -> None:
         super().__init__(
-            "YouTube: the quota of the day is used up",
+            f"YouTube: {why}",
             fix="the first sync after midnight in California continues; or ask Google for a higher quota",
             retry_after_ms=3_600_000,
         )
@@ -53,7 +53,7 @@ class _Temporary(Exception):
 
 
 class _TokenAnswer(BaseModel):
-    access_token: str
+    access_token: Annotated[str, Field(pattern=r"^[\x21-\x7e]+$")]
     expires_in: float = 3600
 
 

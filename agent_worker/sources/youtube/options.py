@@ -49,7 +49,8 @@ def parse_location(text: str) -> Location:
 
 class YouTubeOptions(BaseModel):
     """``folder`` holds caption files whose names contain the video's id. ``transcripts`` allows what YouTube shows to
-    everybody to be read too. ``recheck_days``: how often the caption tracks of an unchanged video are listed again."""
+    everybody to be read too. ``recheck_days``: how often the caption tracks of an unchanged video are listed again.
+    ``daily_units``: the part of the project's quota that captions may take, so that the listing is always possible."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -63,6 +64,7 @@ class YouTubeOptions(BaseModel):
     automatic: bool = True
     unlisted: bool = False
     recheck_days: float = Field(default=7, ge=0)
+    daily_units: int = Field(default=9_000, ge=0)
     api_url: str = API_URL
     token_url: str = TOKEN_URL
     private_hosts: tuple[str, ...] = ()

@@ -19,7 +19,14 @@ from agent_worker.sources.youtube.chapters import render_video
 from agent_worker.sources.youtube.data_api import TIMEOUT, DataApi, Sleep
 from agent_worker.sources.youtube.listing import MAX_VIDEOS, Video, batches_of, list_ids, read_videos, url_of
 from agent_worker.sources.youtube.options import SCHEME, Location, YouTubeOptions, parse_location, read_options
-from agent_worker.sources.youtube.video_memory import VideoMemory, VideoRecord, document_id, is_due, is_of_file
+from agent_worker.sources.youtube.video_memory import (
+    UnitBudget,
+    VideoMemory,
+    VideoRecord,
+    document_id,
+    is_due,
+    is_of_file,
+)
 from schemas.errors import MissingDependency, ParleyError, RequestError, TemporaryRefusal
 from schemas.ports import Content, IncompleteListing, ReadDocument, SkippedDocument, SyncRequest, UnchangedDocument
 from schemas.runtime.optional_dependencies import install_command
@@ -84,7 +91,7 @@ class _VideoSync:
         self._location = location
         self._options = options
         self._api = api
-        self._own = OwnerCaptions(api, options)
+        self._own = OwnerCaptions(api, options, UnitBudget(visit.memory, options.daily_units))
         self._transcripts = transcripts
         self._memory = VideoMemory(visit.memory, visit.unchanged)
         self._files: dict[str, list[CaptionFile]] = {}
@@ -113,8 +120,9 @@ class _VideoSync:
             yield each
 
     async def _read_pending(self, pending: Mapping[str, bool]) -> AsyncIterator[Yielded]:
-        """``pending``: videos to be read, and whether the stored document is current as far as is known."""
-        for batch in batches_of(pending):
+        """``pending``: videos to be read, and whether the stored document is current as far as is known. Those come last,
+        so that they do not use up the quota."""
+        for batch in batches_of(sorted(pending, key=pending.__getitem__)):
             try:
                 videos = await self._unless_refused("videos", partial(read_videos, self._api, batch))
             except (RequestError, TemporaryRefusal) as error:

@@ -5,15 +5,19 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Collection, MutableMapping
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from agent_worker.sources.youtube.data_api import QuotaExhausted
 from agent_worker.sources.youtube.listing import Video
 
 FILE = "file "
 """Begins what identifies the version of a caption file."""
 _DAY_S = 24 * 60 * 60
+_PACIFIC = timezone(timedelta(hours=-8))
+"""Quotas start anew at midnight in California. In summer this is an hour late, which does no harm."""
 
 
 class VideoRecord(BaseModel):
@@ -64,6 +68,26 @@ class VideoMemory:
     def forget_others(self, videos: Collection[str]) -> None:
         for video in self._videos.keys() - set(videos):
             del self._videos[video]
+
+
+class UnitBudget:
+    """The units of the quota that captions may take in a day, and those that were spent, in ``memory``."""
+
+    def __init__(self, memory: MutableMapping[str, Any], units: int) -> None:
+        self._memory = memory
+        self._units = units
+
+    def spend(self, units: int) -> None:
+        """Raises QuotaExhausted."""
+        today = datetime.now(_PACIFIC).date().isoformat()
+        try:
+            day, spent = self._memory["units"]
+            spent = int(spent) if day == today else 0
+        except (KeyError, TypeError, ValueError):
+            spent = 0
+        if spent + units > self._units:
+            raise QuotaExhausted("the units that captions may take in a day are used up")
+        self._memory["units"] = [today, spent + units]
 
 
 def is_of_file(record: VideoRecord) -> bool:

@@ -143,6 +143,7 @@ class SimulatedYouTube:
             "api_url": f"{self.address}/youtube/v3",
             "token_url": f"{self.address}/token",
             "private_hosts": [host],
+            "daily_units": 10**9,
             **more,
         }
 
@@ -193,8 +194,9 @@ class SimulatedYouTube:
             return web.Response(body=b"x" * (21 * 1024 * 1024))
         if fault == "garbage":
             return web.Response(text='{"items": [', content_type="application/json")
-        if fault == "rate":
-            return _error(403, "rateLimitExceeded", "usageLimits")
+        if not fault.isdigit():
+            reason = "rateLimitExceeded" if fault == "rate" else fault
+            return _error(403, reason, "usageLimits")
         response = _error(int(fault), "rateLimitExceeded" if fault == "429" else "backendError")
         if fault in ("429", "503"):
             self._closed_until = self.now + self.faults.retry_after

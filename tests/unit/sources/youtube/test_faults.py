@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import logging
 import random
 import tracemalloc
@@ -11,7 +12,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from agent_worker.sources.youtube import data_api
 from agent_worker.sources.youtube.data_api import MAX_ATTEMPTS, MAX_DELAY_S, retry_delay
 from agent_worker.sources.youtube.source import YouTube
 from schemas.errors import Forbidden, ParleyError, RateLimited, Unauthorized, Unavailable
@@ -132,6 +132,29 @@ async def test_the_quota_of_a_day_ends_the_reading_and_the_next_day_goes_on(yout
         assert youtube.spent <= youtube.quota + 250, "after the refusal, nothing more is asked for"
     assert refused < 100
     assert set(reader.stored) == {f"youtube-{video_id(number)}" for number in range(99)}
+
+
+async def test_captions_leave_a_part_of_the_quota_to_the_listing(youtube: SimulatedYouTube) -> None:
+    """What was spent is remembered for the day, so that the next sync of the day still notices deletions. Videos that
+    were never read go before those that are only looked at again."""
+    youtube.add(*(make_video(number) for number in range(6)))
+    reader = SourceReader(youtube, daily_units=1_000, recheck_days=0)
+    assert len((await reader.read()).documents) == 4
+    youtube.delete(video_id(5))
+    youtube.next_day()
+    reading = await reader.read()
+    assert len(reader.stored) == 3
+    assert (len(reading.unchanged), len(reading.skipped)) == (3, 2)
+    assert all("units that captions may take" in each.why for each in reading.skipped.values())
+    assert youtube.counts()["captions"] == 0
+    memory = json.loads(reader.memory)
+    assert memory["units"][1] == 1_000
+    for units in (["1999-01-01", 1_000], None, "damaged", [1]):
+        reader.memory = json.dumps(memory | {"units": units})
+        youtube.next_day()
+        await reader.read()
+        assert len(reader.stored) == 5
+        assert youtube.counts()["captions"] > 0
 
 
 async def test_videos_that_are_due_for_a_check_stay_as_they_are_when_the_quota_is_used_up(
@@ -274,15 +297,12 @@ async def test_a_missing_scope_is_explained_and_removes_nothing(youtube: Simulat
 
 
 @pytest.mark.parametrize("reason", ["accessNotConfigured", "SERVICE_DISABLED"])
-def test_a_project_without_the_api_is_told_to_enable_it(reason: str) -> None:
-    class Response:
-        status = 403
-        headers: dict[str, str] = {}
-
-    body = b'{"error": {"errors": [{"reason": "%s"}]}}' % reason.encode()
-    with pytest.raises(Forbidden) as caught:
-        data_api._raise_failure(Response(), body)  # type: ignore[arg-type]
+async def test_a_project_without_the_api_is_told_to_enable_it(youtube: SimulatedYouTube, reason: str) -> None:
+    youtube.faults.rates = {reason: 1.0}
+    with pytest.raises(Forbidden, match=reason) as caught:
+        await SourceReader(youtube, oauth=False).read()
     assert "enable the YouTube Data API v3" in caught.value.fix
+    assert youtube.requests == ["channels"]
 
 
 # ── secrets and memory ───────────────────────────────────────────────────────────────────────────────────────────────
