@@ -27,7 +27,7 @@ from schemas.errors import ParleyError
 from schemas.runtime.optional_dependencies import install_command
 
 PROBE_TIMEOUT_S = 5.0
-OPTIONAL_READERS = {".pdf": "pypdfium2", ".docx": "mammoth"}
+OPTIONAL_READERS = {".pdf": "pypdfium2", ".docx": "mammoth", ".vtt": "webvtt", ".srt": "webvtt"}
 """The optional libraries that read kinds of documents, by file ending."""
 OPTIONAL_SOURCES = {"drive": "google.auth"}
 """The optional libraries that read locations, by scheme. The extra is called like the scheme."""

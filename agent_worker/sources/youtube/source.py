@@ -120,8 +120,8 @@ class _VideoSync:
             yield each
 
     async def _read_pending(self, pending: Mapping[str, bool]) -> AsyncIterator[Yielded]:
-        """``pending``: videos to be read, and whether the stored document is current as far as is known. Those come last,
-        so that they do not use up the quota."""
+        """``pending``: videos to be read, and whether the stored document is current as far as is known. Those come
+        last, so that they do not use up the quota."""
         for batch in batches_of(sorted(pending, key=pending.__getitem__)):
             try:
                 videos = await self._unless_refused("videos", partial(read_videos, self._api, batch))
