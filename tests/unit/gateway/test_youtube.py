@@ -118,9 +118,12 @@ async def test_a_sync_that_is_killed_over_and_over_is_complete_in_the_end(sync_c
         youtube.next_day()
         stop = chance.randrange(1, 120)
         task = asyncio.create_task(sync_channel())
-        youtube.on_request = lambda _name, task=task, stop=stop: (
-            task.cancel() if len(youtube.requests) == stop else None
-        )
+
+        def kill(_name: str, task: asyncio.Task[SyncReport] = task, stop: int = stop) -> None:
+            if len(youtube.requests) == stop:
+                task.cancel()
+
+        youtube.on_request = kill
         with contextlib.suppress(asyncio.CancelledError):
             await task
         killed += task.cancelled()
