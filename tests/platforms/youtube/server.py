@@ -222,6 +222,7 @@ class SimulatedYouTube:
 
     async def _token(self, request: web.Request) -> web.Response:
         self.requests.append("token")
+        self.on_request("token")
         form = await request.post()
         if fault := self.faults.draw():
             response = self._fail(request, fault)

@@ -208,7 +208,7 @@ async def test_a_folder_that_is_missing_is_the_operators_fault(youtube: Simulate
 # ── transcripts ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-class _Relay(HTTPAdapter):
+class _SimulatorAdapter(HTTPAdapter):
     """Sends what is meant for YouTube to the simulator; the library itself is untouched."""
 
     def __init__(self, address: str) -> None:
@@ -229,7 +229,7 @@ def transcribing(youtube: SimulatedYouTube, monkeypatch: pytest.MonkeyPatch) -> 
 
     def open_relayed() -> requests.Session:
         session = open_session()
-        session.mount(transcripts.HOST, _Relay(youtube.address))
+        session.mount(transcripts.HOST, _SimulatorAdapter(youtube.address))
         return session
 
     monkeypatch.setattr(transcripts, "open_session", open_relayed)
