@@ -147,8 +147,6 @@ lock: install-dev ## Refresh the lock files (LOCK_FLAGS=--upgrade takes newer ve
 	$(COMPILE) --extra scaled --extra documents --extra encoder --extra channels --extra sources --extra models --extra build --output-file requirements/run.txt
 	$(COMPILE) --all-extras --constraint requirements/run.txt --output-file requirements/dev.txt
 	$(COMPILE) --extra scaled --extra documents --extra encoder --extra channels --extra sources --extra models --extra anthropic --extra google \
-	$(COMPILE) --extra scaled --extra documents --extra drive --extra encoder --extra channels --extra models --extra build --output-file requirements/run.txt
-	$(COMPILE) --extra scaled --extra documents --extra drive --extra encoder --extra channels --extra models --extra anthropic --extra google \
 		--extra telemetry --extra build --constraint requirements/dev.txt \
 		--output-file requirements/image.txt
 

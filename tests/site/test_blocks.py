@@ -32,9 +32,9 @@ from gateway.config.settings import Config, Tenant
 from gateway.webchat.identity import verify_identity
 from tests.deploy import test_adding_a_channel, test_documents, test_first_steps
 from tests.harness.processes import ROOT
-from tests.site import test_channel_guides, test_drive_guide, test_project_pages, test_scaling_guide, test_tutorial
 from tests.site import (
     test_channel_guides,
+    test_drive_guide,
     test_project_pages,
     test_scaling_guide,
     test_tutorial,
