@@ -35,6 +35,7 @@ from tests.harness.processes import ROOT
 from tests.site import (
     test_channel_guides,
     test_drive_guide,
+    test_notion_guide,
     test_project_pages,
     test_scaling_guide,
     test_tutorial,
@@ -46,6 +47,7 @@ FOLLOWERS: tuple[ModuleType, ...] = (
     test_tutorial,
     test_channel_guides,
     test_drive_guide,
+    test_notion_guide,
     test_project_pages,
     test_scaling_guide,
     test_youtube_guide,

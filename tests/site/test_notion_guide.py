@@ -17,6 +17,7 @@ from tests.site.blocks import list_sources
 from tests.site.reader import Reader
 
 PAGE = "docs/how-to/notion.md"
+FOLLOWED = {PAGE: {"sh", "yaml"}}
 TEXT = (ROOT / PAGE).read_text()
 PORT = "9201"
 

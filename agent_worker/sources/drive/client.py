@@ -32,7 +32,7 @@ if TYPE_CHECKING:  # google-auth is an extra
 TIMEOUT = aiohttp.ClientTimeout(total=300, sock_connect=10, sock_read=60)
 _CHUNK_BYTES = 64 * 1024
 _MAX_ERROR_BYTES = 64 * 1024
-_MAX_LIST_BYTES = 16 * 1024 * 1024
+MAX_LIST_BYTES = 16 * 1024 * 1024
 _RATE_REASONS = frozenset({"userRateLimitExceeded", "rateLimitExceeded", "sharingRateLimitExceeded"})
 """Reasons of a 403 that means the same as a 429."""
 _PROJECT_FIXES = {
@@ -115,7 +115,7 @@ class DriveClient:
 
     async def drive(self, path: str, params: Mapping[str, str]) -> dict[str, Any]:
         """A JSON answer of the Drive API. Raises what ``download`` raises."""
-        return _parse(await self._get(self._endpoints.drive / path, params, _MAX_LIST_BYTES))
+        return _parse(await self._get(self._endpoints.drive / path, params, MAX_LIST_BYTES))
 
     async def download(self, path: str, params: Mapping[str, str], most: int) -> bytes:
         """Raises NotFound, DriveForbidden, InvalidRequest, Unauthorized, DocumentTooLarge beyond ``most`` bytes;

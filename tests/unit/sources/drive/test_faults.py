@@ -309,7 +309,7 @@ async def test_what_can_never_be_read_is_reported_without_being_fetched_again(
 async def test_an_answer_beyond_the_limits_is_not_read_to_its_end(
     workspace: DriveWorkspace, publisher: Publisher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(client, "_MAX_LIST_BYTES", 2_000)
+    monkeypatch.setattr(client, "MAX_LIST_BYTES", 2_000)
     workspace.fill(50, workspace.root, folders=0)
     with pytest.raises(Exception, match="larger than"):
         await publisher.sync()
