@@ -109,16 +109,34 @@ def repeats_question(question: str, sentence: str, source: str) -> bool:
 
 def _check_opening(question: str, sentence: str, cited: Passage) -> str | None:
     """A Yes or No must not contradict the cited one, nor be that of a different question."""
-    opening = read_opening(sentence)
-    if not opening:
-        return None
-    cited_opening = read_opening(_cited_block(sentence, cited.text))
-    if cited_opening and cited_opening != opening:
+    opening, cited_opening = read_opening(sentence), read_opening(_cited_block(sentence, cited.text))
+    if opening and cited_opening and opening != cited_opening:
         return "its passage answers the other way round: yes and no are exchanged"
-    answered = heading_question(cited.heading) if cited_opening else ""
-    if answered and not is_same_question(answered, question):
+    if has_foreign_opening(question, sentence, cited):
+        answered = heading_question(cited.heading)
         return f"the Yes or No of its passage answers another question ({answered!r}): leave it out"
     return None
+
+
+def has_foreign_opening(question: str, sentence: str, cited: Passage) -> bool:
+    """Return whether the sentence opens with the Yes or No that its passage gives to another question."""
+    opening = read_opening(sentence)
+    return (
+        bool(opening) and opening == read_opening(_cited_block(sentence, cited.text)) and not opens_for(question, cited)
+    )
+
+
+def opens_for(question: str, passage: Passage) -> bool:
+    """Return whether the passage's Yes or No answers this question, as far as its heading tells."""
+    answered = heading_question(passage.heading)
+    return not answered or is_same_question(answered, question)
+
+
+def remove_opening(text: str) -> str:
+    """The text without the Yes or No that it opens with, beginning with a capital. Empty if it says nothing else."""
+    opening = OPENING.match(text)
+    rest = text[opening.end() :].lstrip() if opening else text
+    return rest[:1].upper() + rest[1:]
 
 
 def heading_question(heading: str) -> str:

@@ -12,7 +12,15 @@ import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
-from agent_worker.grounding.answer_check import DENIAL, AnswerCheck, check_answer, is_refusal, repeats_question
+from agent_worker.grounding.answer_check import (
+    DENIAL,
+    AnswerCheck,
+    check_answer,
+    has_foreign_opening,
+    is_refusal,
+    remove_opening,
+    repeats_question,
+)
 from agent_worker.grounding.failures import Ungrounded
 from agent_worker.grounding.names import unknown_names
 from agent_worker.grounding.numbers import Quantity, find_quantities, missing_quantities, normalize_characters
@@ -91,7 +99,8 @@ class Gate:
         self.has_asked = self._has_answered = self._has_refused = False
 
     def admit(self, sentence: str) -> str:
-        """The sentence as it may be shown, with marks numbered like ``citations``. Raises Ungrounded."""
+        """The sentence as it may be shown, with marks numbered like ``citations``, and without the Yes or No that its
+        passage gives to another question. Raises Ungrounded."""
         body = CITATION_MARK.sub("", sentence)
         if len(sentence) > MAX_SENTENCE_LENGTH:
             raise Ungrounded(f"it is longer than {MAX_SENTENCE_LENGTH} characters", sentence=sentence)
@@ -106,6 +115,8 @@ class Gate:
             raise Ungrounded("it cites no passage", sentence=sentence)
         cited = [self._passage(mark, sentence) for mark in marks]
         proofs = self._prove(sentence, body, cited)
+        sentence = self._drop_foreign_opening(sentence, cited)
+        body = CITATION_MARK.sub("", sentence)
         if reason := self._find_objection(body, cited):
             raise Ungrounded(reason, sentence=sentence)
         is_answer = not is_refusal(body, self._refusals)
@@ -135,6 +146,16 @@ class Gate:
         if not any(_agree(body, quote) for quote in quotes):
             raise Ungrounded("it denies what its passage affirms, or the other way round", sentence=sentence)
         return proofs
+
+    def _drop_foreign_opening(self, sentence: str, cited: Sequence[Passage]) -> str:
+        """What follows the Yes or No may still answer; asking the model again would cost a request."""
+        body = CITATION_MARK.sub("", sentence)
+        pairs = [(question, passage) for question in self._questions for passage in cited]
+        if not pairs or not all(has_foreign_opening(question, body, passage) for question, passage in pairs):
+            return sentence
+        indent = sentence[: len(sentence) - len(sentence.lstrip())]
+        rest = remove_opening(sentence)
+        return f"{indent}{rest}" if CITATION_MARK.sub("", rest).strip(" .") else sentence
 
     def _find_objection(self, body: str, cited: Sequence[Passage]) -> str | None:
         """The reason why the sentence answers none of the questions. None if it may answer one."""

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from agent_worker.grounding.answer_check import OPENING, check_answer, heading_question, is_same_question, read_opening
+from agent_worker.grounding.answer_check import check_answer, opens_for, read_opening, remove_opening
 from agent_worker.knowledge.text.analysis import synonyms, terms
 from agent_worker.knowledge.text.sentences import QuoteUnit, units_of
 from agent_worker.reading.question_form import has_figure, wanted_figure
@@ -39,7 +39,7 @@ def find_answer(question: str, passages: Sequence[Passage]) -> list[Quote]:
     if not quotes:
         return []
     passage, text = quotes[0].passage, " ".join(quote.unit.text for quote in quotes)
-    if read_opening(text) and not _opens_for(question, passage):
+    if read_opening(text) and not opens_for(question, passage):
         quotes = _without_opening(quotes)
         text = " ".join(quote.unit.text for quote in quotes)
     figure = wanted_figure(question)
@@ -47,19 +47,10 @@ def find_answer(question: str, passages: Sequence[Passage]) -> list[Quote]:
     return quotes if has_wanted and check_answer(question, text, passage) is None else []
 
 
-def _opens_for(question: str, passage: Passage) -> bool:
-    """Return whether the section's Yes or No answers this question, as far as its heading tells."""
-    asked = heading_question(passage.heading)
-    return not asked or is_same_question(asked, question)
-
-
 def _without_opening(quotes: Sequence[Quote]) -> list[Quote]:
     first, *rest = quotes
-    opening = OPENING.match(first.unit.text)
-    text = first.unit.text[opening.end() :].lstrip() if opening else first.unit.text
-    if not text:
-        return rest
-    return [replace(first, unit=replace(first.unit, text=f"{text[0].upper()}{text[1:]}")), *rest]
+    text = remove_opening(first.unit.text)
+    return [replace(first, unit=replace(first.unit, text=text)), *rest] if text else rest
 
 
 def select_quotes(question: str, passages: Sequence[Passage]) -> list[Quote]:

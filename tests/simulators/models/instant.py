@@ -14,7 +14,9 @@ from aiohttp import web
 
 MODULE = "tests.simulators.models.instant"
 NOT_FOUND = "NOT_FOUND"
-_SENTENCE = re.compile(r"[^\s#|>-][^\n]*?[.!](?=\s|$)")
+_SENTENCE = re.compile(r"[^\W\d_][^\n|]*?[^\W_]{2}[.!](?=\s|$)")
+_MIN_WORDS = 4
+"""Neither "No." nor "Like this:" answers anything."""
 
 
 def quote_passage(body: dict[str, Any]) -> str:
@@ -25,8 +27,9 @@ def quote_passage(body: dict[str, Any]) -> str:
         if message["role"] != "user" or '"passages"' not in text:
             continue
         for passage in json.loads(text)["passages"]:
-            if (found := _SENTENCE.search(passage["text"])) is not None:
-                return f"{found[0][:-1]} [{passage['n']}]."
+            for found in _SENTENCE.findall(passage["text"]):
+                if len(found.split()) >= _MIN_WORDS:
+                    return f"{found[:-1]} [{passage['n']}]."
     return NOT_FOUND
 
 

@@ -140,9 +140,18 @@ def test_a_sentence_answers_one_of_several_questions() -> None:
     gate = Gate([PAYMENT, WINTER], questions=["Can I pay with PayPal?", "Do you ship in winter?"])
     assert gate.admit("Yes, we ship all year round [2].")
     with pytest.raises(Ungrounded):
-        Gate([EUROPE], questions=["Is Aloe poisonous?", "Do you ship to Norway?"]).admit(
-            "No, we ship to the EU, the UK and Norway [1]."
-        )
+        Gate([PAYMENT], questions=["Can I pay with PayPal?", "Is PayPal OK?"]).admit("We take credit cards [1].")
+
+
+def test_the_yes_or_no_to_another_question_is_left_out() -> None:
+    """What follows it may answer. It stays if one of the questions is the passage's own; alone it answers nothing."""
+    opened = "No, we ship to the EU, the UK and Norway [1]."
+    admitted = Gate([EUROPE], questions=["Is Aloe poisonous?", "Do you ship to Norway?"]).admit(f" {opened}")
+    assert admitted == " We ship to the EU, the UK and Norway [1]."
+    assert Gate([EUROPE], questions=["Is Aloe poisonous?", "Do you ship outside Europe?"]).admit(opened) == opened
+    for refused in ("Yes, we ship to the EU, the UK and Norway [1].", "No [1]."):
+        with pytest.raises(Ungrounded):
+            Gate([EUROPE], questions=["Do you ship to Norway?"]).admit(refused)
 
 
 def test_a_passage_that_supports_the_answer_suffices() -> None:
