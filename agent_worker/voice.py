@@ -111,6 +111,7 @@ class Voice:
         "I cannot look into this right now. Please ask again in a few minutes, or shall I pass you to a colleague?"
     )
     did_you_mean: str = "I am not sure that I understood you. Did you mean one of these?"
+    not_sure_about: str = "I am not sure about {questions}. Did you mean one of these?"
     quoted_from: str = "From our documents, in {language}:"
     none_of_these: str = "None of these"
     nothing_about: str = "Our documents say nothing about {name}."

@@ -155,6 +155,8 @@ class VoiceSettings(Settings):
     """Sent when nobody approves an action within ``actions.approval_hours``."""
     did_you_mean: str = DEFAULT_VOICE.did_you_mean
     """Stands above questions to choose from, when the message might mean one of them."""
+    not_sure_about: str = DEFAULT_VOICE.not_sure_about
+    """The same for some of several questions, below what is answered. ``{questions}`` stands for these."""
     quoted_from: str = DEFAULT_VOICE.quoted_from
     """Stands above words of a document in another language than the contact's. ``{language}`` stands for the name of
     that language."""

@@ -109,9 +109,9 @@ class SuiteRunner:
 
     def _observe(self, draft: AnswerDraft, confidence: float, voice: Voice) -> ObservedReply:
         """See a draft as the customer does."""
-        named = voice.not_found_about.partition("{questions}")[0].strip()
-        place = draft.text.rfind(named) if named else -1
-        unanswered = draft.text[place:] if place >= 0 else ""
+        openings = [each.partition("{questions}")[0].strip() for each in (voice.not_found_about, voice.not_sure_about)]
+        places = [draft.text.rfind(opening) for opening in openings if opening and opening in draft.text]
+        unanswered = draft.text[min(places) :] if places else ""
         offers = [self._places[choice.id] for choice in draft.choices if choice.id in self._places]
         return ObservedReply(_kind(draft, offers), draft.text, draft.citations, offers, unanswered, confidence)
 

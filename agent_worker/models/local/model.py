@@ -73,6 +73,5 @@ class LocalModel:
             questions = questions_of(question.parts)
             quoted.missing = [questions[n - 1] for n in find_unanswered(questions, "".join(pieces), citations)]
         answer = AnswerDraft(text="".join(pieces), answered=bool(pieces), citations=citations, model=self.name)
-        choices = suggestions_of([part.search_result for part in quoted.missing])
-        draft = add_unanswered(answer, quoted.missing_words, question.excess_questions, voice, choices)
+        draft = add_unanswered(answer, quoted.missing, question.excess_questions, voice)
         return draft, [*pieces, draft.text.removeprefix(answer.text)]

@@ -9,10 +9,12 @@ from dataclasses import dataclass, field, replace
 from agent_worker.actions.slot_filling.action_matching import match_action, names_anything
 from agent_worker.handoff.reply_templates import person_choice
 from agent_worker.knowledge.text.analysis import synonyms, terms
+from agent_worker.knowledge.vectors.embedding import short_heading
 from agent_worker.models.local.extraction import Quote, find_answer, repeats, select_quotes
 from agent_worker.reading.question_form import has_figure, wanted_figure
+from agent_worker.reading.suggestions import suggestions_of
 from agent_worker.voice import Voice
-from schemas.messages import Choice, Citation
+from schemas.messages import Citation
 from schemas.ports import AnswerDraft, Question, QuestionPart
 
 MIN_TITLED_ANSWERS = 3
@@ -22,6 +24,11 @@ _MIN_SHARE_OF_REPEATED = 0.5
 _MAX_QUESTION_LENGTH = 70
 _MAX_READ = 400
 """Characters of a question that are considered for quoting."""
+_REFERS_BACK = re.compile(
+    r"\W*(?:(?:that|this|these|those|it|they|he|she|its|their)\b|(?:dies\w*|das (?:ist|sind|gilt|geht|kann))\b)",
+    re.IGNORECASE,
+)
+"""Beginning of a quote that means what its heading, or a sentence before it, names."""
 _LINK = re.compile(r"://|www\.|\w\.\w{2}", re.IGNORECASE)
 """Found in a word that is an address."""
 _MARKUP = re.compile(r"[\[\]()<>{}*_~`|#@\\\u200b-\u200f\u2028-\u202e\u2066-\u2069\x00-\x1f“”„\"]")
@@ -41,10 +48,6 @@ class QuotedAnswers:
 
     answers: list[QuestionAnswer] = field(default_factory=list)
     missing: list[QuestionPart] = field(default_factory=list)
-
-    @property
-    def missing_words(self) -> list[str]:
-        return [part.words or part.text for part in self.missing]
 
     @property
     def quotes(self) -> list[Quote]:
@@ -145,13 +148,15 @@ def questions_of(parts: Sequence[QuestionPart]) -> list[QuestionPart]:
     return [part for part in parts if part.is_question]
 
 
-def name_unanswered(missing: Sequence[str], beyond: Sequence[str], voice: Voice, *, suggests: bool = False) -> str:
-    """A sentence naming the unanswered questions, with the offer of a person, or of what ``suggests`` stands for; empty
-    when there are none."""
-    sentences = [_fill_questions(voice.not_found_about, missing)] if missing else []
-    sentences += [_fill_questions(voice.not_answered, beyond)] if beyond else []
-    offer = voice.did_you_mean if suggests else voice.person_offer
-    return " ".join([*sentences, offer]) if sentences else ""
+def name_unanswered(lost: Sequence[str], unsure: Sequence[str], beyond: Sequence[str], voice: Voice) -> str:
+    """A sentence for each kind of unanswered questions: ``lost`` were not found, ``beyond`` were too many, and for
+    ``unsure`` the documents have sections to choose from, which follow. Without those, a person is offered. Empty when
+    there are none."""
+    phrases = [(voice.not_found_about, lost), (voice.not_answered, beyond), (voice.not_sure_about, unsure)]
+    sentences = [_fill_questions(phrase, questions) for phrase, questions in phrases if questions]
+    if sentences and not unsure:
+        sentences.append(voice.person_offer)
+    return " ".join(sentences)
 
 
 def _fill_questions(phrase: str, questions: Sequence[str]) -> str:
@@ -160,10 +165,14 @@ def _fill_questions(phrase: str, questions: Sequence[str]) -> str:
 
 
 def add_unanswered(
-    draft: AnswerDraft, missing: Sequence[str], beyond: Sequence[str], voice: Voice, suggestions: Sequence[Choice] = ()
+    draft: AnswerDraft, missing: Sequence[QuestionPart], beyond: Sequence[str], voice: Voice
 ) -> AnswerDraft:
-    """Add the unanswered questions to the draft, with ``suggestions`` for them."""
-    sentence = name_unanswered(missing, beyond, voice, suggests=bool(suggestions))
+    """Name the unanswered questions in the draft, and offer the sections that the documents have on them. ``beyond``:
+    the words of those that were too many to look up."""
+    suggestions = suggestions_of([part.search_result for part in missing])
+    unsure = [part for part in missing if part.search_result.suggestable] if suggestions else []
+    lost = [part for part in missing if part not in unsure]
+    sentence = name_unanswered(_words_of(lost), _words_of(unsure), beyond, voice)
     if not sentence:
         return draft
     return replace(
@@ -172,6 +181,10 @@ def add_unanswered(
         choices=[*draft.choices, *suggestions, person_choice(voice)],
         reasons=[*draft.reasons, f"no answer to {len(missing) + len(beyond)} of the questions"],
     )
+
+
+def _words_of(parts: Sequence[QuestionPart]) -> list[str]:
+    return [part.words or part.text for part in parts]
 
 
 def shorten_question(question: str) -> str:
@@ -208,7 +221,7 @@ def prepend_answers(draft: AnswerDraft, parts: Sequence[QuestionPart], voice: Vo
     """Put the answers to ``parts`` before an action's text. Unanswered questions are named without offering a person,
     because a confirmation question may follow."""
     quoted = quote_answers(parts)
-    missing = [one for one in quoted.missing_words if len(set(terms(one))) > 1]
+    missing = [one for one in _words_of(quoted.missing) if len(set(terms(one))) > 1]
     first = len(draft.citations) + 1
     paragraphs = ["".join(format_paragraphs(quoted.answers, first))] if quoted.answers else []
     paragraphs += [_fill_questions(voice.not_found_about, missing)] if missing else []
@@ -229,14 +242,17 @@ def handoff_with_answers(draft: AnswerDraft, parts: Sequence[QuestionPart]) -> A
 
 def format_paragraphs(answers: Sequence[QuestionAnswer], first: int = 1) -> list[str]:
     """The quotes as pieces of one text, a paragraph for each answer, numbered from ``first``. From MIN_TITLED_ANSWERS
-    questions on, each paragraph names its question."""
+    questions on, each paragraph names its question. Before "That is harmless." stands the section's heading, which says
+    what is meant."""
     pieces: list[str] = []
     number = first
     is_titled = sum(len(answer.questions) for answer in answers) >= MIN_TITLED_ANSWERS
     for answer in answers:
         begin, *rest = format_quotes(answer.quotes, number)
         titles = [f"“{brief}”" for one in answer.questions if is_titled and (brief := shorten_question(one))]
-        lead = f"{' '.join(titles)}\n" if titles else ""
+        if not titles and _REFERS_BACK.match(answer.quotes[0].unit.text):
+            titles = [short_heading(answer.quotes[0].passage.heading)]
+        lead = f"{' '.join(titles)}\n" if any(titles) else ""
         pieces += [f"\n\n{lead}{begin}" if pieces else f"{lead}{begin}", *rest]
         number += len(group_quotes(answer.quotes))
     return pieces

@@ -254,9 +254,9 @@ class RemoteModel:
         tokens, cost = attempt.usage.total, attempt.usage.cost(self._limits.prices)
         bill = AnswerDraft(text="", answered=True, model=self.name, tokens=tokens, cost=cost)
         if attempt.declined:
-            words = [part.words for part in attempt.questions]
-            declined = add_unanswered(replace(bill, answered=False), words, question.excess_questions, voice)
-            return declined if words else replace(self._not_found(question, voice), tokens=tokens, cost=cost)
+            parts = attempt.questions
+            declined = add_unanswered(replace(bill, answered=False), parts, question.excess_questions, voice)
+            return declined if parts else replace(self._not_found(question, voice), tokens=tokens, cost=cost)
         draft = replace(bill, text=attempt.shown.strip(), citations=attempt.gate.citations)
         if question_result is not None:
             return self._question_draft(attempt, draft, question_result, question, voice)
@@ -268,9 +268,7 @@ class RemoteModel:
         if not draft.citations and not attempt.gate.has_asked:
             raise Ungrounded("it answers nothing: cite the passages, or write NOT_FOUND", text=attempt.written)
         missing = self._find_missing(attempt, draft)
-        return add_unanswered(
-            draft, [attempt.questions[n - 1].words for n in missing], question.excess_questions, voice
-        )
+        return add_unanswered(draft, [attempt.questions[n - 1] for n in missing], question.excess_questions, voice)
 
     def _find_missing(self, attempt: Attempt, draft: AnswerDraft) -> list[int]:
         """Numbers of the questions without an answer. Raises Incomplete if the first attempt left one out."""

@@ -74,6 +74,17 @@ async def test_when_nothing_is_found_all_are_named(asker: LadderClient) -> None:
     assert not draft.answered
 
 
+async def test_of_unanswered_questions_those_with_sections_to_choose_from_are_named_apart(asker: LadderClient) -> None:
+    """A customer who is offered sections on a question must not read that nothing was found about it."""
+    asker.server.script = Script(text=f"{HEAT_SAID}\nNOT_FOUND: 2, 3")
+    unsure = QuestionPart(LEAVE, SearchResult(PASSAGES[1:2], False, 0.5, suggestable=True), LEAVE)
+    draft = await asker.ask("\n".join([WINTER, LEAVE, CUP]), parts=[part(WINTER), unsure, part(CUP)])
+    assert draft.text == (
+        f"{HEAT_SAID}\n\nI found nothing about “{CUP}”. I am not sure about “{LEAVE}”. Did you mean one of these?"
+    )
+    assert [choice.label for choice in draft.choices] == ["Shipping: Times", DEFAULT_VOICE.person_choice]
+
+
 async def test_without_the_model_the_documents_words_answer_each(asker: LadderClient) -> None:
     asker.server.script = Script(status=500)
     draft = await ask_questions(asker, WINTER, CUP, LEAVE)
@@ -100,7 +111,7 @@ def test_a_question_that_needs_an_earlier_one_is_missing_when_the_quotes_are_abo
     found = SearchResult([passage("We ship pots to Austria for 11.95 euro.")], True, 0.9)
     first = QuestionPart("Do you ship pots to Austria?", found, "Do you ship pots to Austria?")
     second = QuestionPart("Do you ship pots to Austria?\nAnd parrots?", found, "And parrots?")
-    assert quote_answers([first, second]).missing_words == ["And parrots?"]
+    assert [one.words for one in quote_answers([first, second]).missing] == ["And parrots?"]
     third = QuestionPart("Do you ship pots to Austria?\nAnd how much is it?", found, "And how?")
     assert quote_answers([first, third]).missing == []
 
@@ -108,7 +119,8 @@ def test_a_question_that_needs_an_earlier_one_is_missing_when_the_quotes_are_abo
 def test_a_question_is_missing_when_the_quotes_have_none_of_the_words_that_only_it_has() -> None:
     found = SearchResult([passage("We ship pots to Austria by parcel.")], True, 0.9)
     asked = ["Do you ship pots to Austria?", "Do you ship parrots?", "When do you ship to Austria?"]
-    assert quote_answers([QuestionPart(one, found, one) for one in asked]).missing_words == asked[1:2]
+    result = quote_answers([QuestionPart(one, found, one) for one in asked])
+    assert [one.words for one in result.missing] == asked[1:2]
 
 
 def test_a_figure_answers_a_question_for_it_in_other_words() -> None:
@@ -121,7 +133,7 @@ def test_an_answer_is_given_to_a_second_question_only_if_it_has_most_of_its_word
     found = SearchResult([passage("Orchid seeds keep for two years.")], True, 0.9)
     asked = ["How long do orchid seeds keep?", "Does a boat float within two years of painting?"]
     result = quote_answers([QuestionPart(one, found, one) for one in asked])
-    assert result.missing_words == asked[1:]
+    assert [one.words for one in result.missing] == asked[1:]
     both = [asked[0], "Do they last two years?"]
     assert quote_answers([QuestionPart(one, found, one) for one in both]).answers[0].questions == both
 
@@ -132,6 +144,18 @@ def test_from_three_questions_on_each_answer_says_what_it_answers() -> None:
     again = "Are heat packs added in winter?"
     three = "".join(format_paragraphs(quote_answers([part(WINTER), part(LEAVE), part(again)]).answers))
     assert three == f"“{WINTER}” “{again}”\n{HEAT} [1]\n\n“{LEAVE}”\n{TIMES} [2]"
+
+
+def test_a_quote_that_refers_back_stands_below_its_heading() -> None:
+    """ "That is harmless." says nothing without what is harmless."""
+    for text, shown in [
+        ("That is travel stress; it passes within a week.", "Drooping leaves\nThat is travel stress; it passes within …"),
+        ("Das ist normal und gibt sich nach einer Woche.", "Drooping leaves\nDas ist normal und gibt sich nach einer …"),
+        ("Thatched leaves droop for a week.", "Thatched leaves droop for a week. [1]"),
+    ]:
+        cited = passage(text, heading="Care > Drooping leaves")
+        quoted = quote_answers([QuestionPart("leaves", SearchResult([cited], True, 0.9), "leaves")])
+        assert "".join(format_paragraphs(quoted.answers)).startswith(shown.removesuffix("…"))
 
 
 @pytest.mark.parametrize(
