@@ -24,6 +24,7 @@ from tests.bench.figures import Row
 from tests.bench.setup import stage
 
 ROWS = (
+    "echo",
     "edge",
     "slack",
     "worker",

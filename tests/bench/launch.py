@@ -2,8 +2,9 @@
 
 python -m tests.bench.launch PORT CONFIG ROLE SECONDS COUNT
 
-ROLE: dev, worker, bare. SECONDS: how long the model thinks. COUNT: messages after which one JSON line is printed with
-what handling them took (0: never).
+ROLE: dev, unpaced, worker, bare. ``unpaced`` is dev that sends to Slack as fast as it can: it takes 5 messages a second
+from an app, which would be all that is measured. SECONDS: how long the model thinks. COUNT: messages after which one
+JSON line is printed with what handling them took (0: never).
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import logging
 import sys
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ import structlog
 
 from agent_worker.worker import Worker
 from schemas.ports import AnswerDraft, Batch, Question
+from schemas.ports.channel import RateLimit
 
 MODULE = "tests.bench.launch"
 
@@ -105,11 +107,20 @@ async def parley(config_path: Path, port: int, role: str, seconds: float, tally:
     changed: Any = consumers
     changed.open_models = lambda *_args, **_more: Models({"local": Instant(seconds)})
     changed.Worker = counted(tally)
+    if role == "unpaced":
+        _send_unpaced()
     watch = asyncio.create_task(tally.watch())
     try:
-        await (compose.serve_dev(config) if role == "dev" else compose.serve_role(config, "worker"))
+        await (compose.serve_role(config, "worker") if role == "worker" else compose.serve_dev(config))
     finally:
         watch.cancel()
+
+
+def _send_unpaced() -> None:
+    from connectors.slack.channel import SlackChannel
+
+    unlimited = RateLimit(100_000, 100_000)
+    SlackChannel.policy = replace(SlackChannel.policy, pace=unlimited, contact_pace=unlimited)
 
 
 @dataclass(frozen=True, slots=True)
