@@ -78,7 +78,8 @@ def source_of(location: str) -> Source:
         if source.takes(location):
             return source
     raise InvalidRequest(
-        f"{location}: no source can read this", fix="name a file, a folder or an address with https://"
+        f"{location}: no source can read this",
+        fix=f"name a file, a folder or an address; or install its source: there are {', '.join(_plugins(SOURCES))}",
     )
 
 

@@ -40,7 +40,7 @@ class Reader:
         if block.kind == "sh":
             self._does_commands(block)
         elif block.about == "output":
-            assert self.printed == block.text.replace("~", str(self.home)), block
+            assert self.printed == block.text.replace("~", str(self.home)), f"{block}: {self.printed}"
         elif block.about == "dialogue":
             said = [line.removeprefix("> ") for line in block.text.splitlines() if line.startswith("> ")]
             heard = "".join(line for line in block.text.splitlines(keepends=True) if not line.startswith("> "))

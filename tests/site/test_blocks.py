@@ -33,6 +33,7 @@ from gateway.webchat.identity import verify_identity
 from tests.deploy import test_adding_a_channel, test_documents, test_first_steps
 from tests.harness.processes import ROOT
 from tests.site import (
+    test_adding_a_source,
     test_channel_guides,
     test_drive_guide,
     test_notion_guide,
@@ -51,6 +52,7 @@ FOLLOWERS: tuple[ModuleType, ...] = (
     test_project_pages,
     test_scaling_guide,
     test_youtube_guide,
+    test_adding_a_source,
     test_adding_a_channel,
     test_documents,
     test_first_steps,
