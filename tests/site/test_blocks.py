@@ -39,6 +39,7 @@ from tests.site import (
     test_notion_guide,
     test_project_pages,
     test_scaling_guide,
+    test_sources_tutorial,
     test_tutorial,
     test_youtube_guide,
 )
@@ -51,6 +52,7 @@ FOLLOWERS: tuple[ModuleType, ...] = (
     test_notion_guide,
     test_project_pages,
     test_scaling_guide,
+    test_sources_tutorial,
     test_youtube_guide,
     test_adding_a_source,
     test_adding_a_channel,

@@ -96,9 +96,9 @@ class NotionServer:
         return self.asked.total()
 
     @asynccontextmanager
-    async def serving(self, port: int = 0) -> AsyncIterator[NotionServer]:
+    async def serving(self, port: int = 0, *more: web.RouteDef) -> AsyncIterator[NotionServer]:
         app = web.Application(client_max_size=512 * 1024)
-        app.router.add_route("*", "/v1/{path:.*}", self._serve)
+        app.router.add_routes([web.route("*", "/v1/{path:.*}", self._serve), *more])
         async with run_server(app, "127.0.0.1", port) as self.port:
             yield self
 

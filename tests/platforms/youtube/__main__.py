@@ -1,12 +1,18 @@
-"""A simulated YouTube by hand: ``python -m tests.platforms.youtube``. Prints a source for ``parley.yaml``."""
+"""A simulated YouTube by hand: ``python -m tests.platforms.youtube``. Prints a source for ``parley.yaml``.
+
+``POST /editor?replace=TEXT&with=TEXT`` edits its captions, and ``POST /editor?delete=ID`` deletes a video."""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+from datetime import UTC, datetime
 
+from aiohttp import web
+
+from gateway.http.app import run_server
 from tests.platforms.youtube.library import HANDLE, SimulatedVideo, Track
-from tests.platforms.youtube.server import CLIENT_ID, CLIENT_SECRET, REFRESH_TOKEN, SimulatedYouTube, serve
+from tests.platforms.youtube.server import CLIENT_ID, CLIENT_SECRET, REFRESH_TOKEN, SimulatedYouTube
 
 SOURCE = """\
 tenants:
@@ -57,9 +63,38 @@ def source_of(youtube: SimulatedYouTube) -> str:
     )
 
 
+def edit(youtube: SimulatedYouTube, old: str, new: str) -> int:
+    """Replace a text in all captions; in how many tracks it stood."""
+    tracks = [track for video in youtube.videos.values() for track in video.tracks if old in track.as_vtt()]
+    for track in tracks:
+        track.cues = [(start, end, text.replace(old, new)) for start, end, text in track.cues]
+        track.updated = datetime.now(UTC).isoformat()
+    return len(tracks)
+
+
+def delete(youtube: SimulatedYouTube, video: str) -> int:
+    if video not in youtube.videos:
+        return 0
+    youtube.delete(video)
+    return 1
+
+
+def make_editor(youtube: SimulatedYouTube) -> web.RouteDef:
+    async def handle(request: web.Request) -> web.Response:
+        query = request.query
+        done = delete(youtube, query["delete"]) if "delete" in query else edit(youtube, query["replace"], query["with"])
+        return web.Response(text="done\n" if done else "nothing found\n", status=200 if done else 404)
+
+    return web.post("/editor", handle)
+
+
 async def _run(port: int) -> None:
-    async with serve(port) as youtube:
-        add_videos(youtube)
+    youtube = SimulatedYouTube()
+    add_videos(youtube)
+    app = youtube.app()
+    app.router.add_routes([make_editor(youtube)])
+    async with run_server(app, "127.0.0.1", port) as chosen:
+        youtube.address = f"http://127.0.0.1:{chosen}"
         print(source_of(youtube), flush=True)
         await asyncio.Event().wait()
 

@@ -154,7 +154,7 @@ def test_an_own_host_may_be_private_and_not_encrypted() -> None:
     assert check_address("https://desk.example.com/x", []).host == "desk.example.com"
 
 
-class PigeonOptions(SourceOptions):
+class VendorOptions(SourceOptions):
     token: str
     pages: int = 3
 
@@ -170,6 +170,6 @@ class PigeonOptions(SourceOptions):
 )
 def test_a_wrong_option_is_named_without_its_value(options: dict[str, str], message: str, fix: str) -> None:
     with pytest.raises(InvalidRequest, match=message) as caught:
-        PigeonOptions.parse(options)
+        VendorOptions.parse(options)
     assert caught.value.fix == fix
     assert "s3cret" not in f"{caught.value}{caught.value.fix}{caught.value.__cause__}{caught.value.__context__}"
