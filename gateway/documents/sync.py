@@ -102,7 +102,9 @@ class _SyncRun:
         unchanged = {
             id for id, hash in state.hashes.items() if id in self._published and self._published[id].hash == hash
         }
-        request = SyncRequest(source.location, source.options, self._conversion, state.noted, unchanged)
+        request = SyncRequest(
+            source.location, source.options, self._conversion, state.noted, unchanged, source.visibility
+        )
         is_complete, before = True, len(self._handled)
         try:
             async for item in source_of(source.location).read(request):

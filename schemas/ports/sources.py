@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, ClassVar, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol, get_args
 
 from schemas.conversation import Visibility
 from schemas.errors import ParleyError
@@ -107,13 +107,18 @@ Convert = Callable[[str, bytes, str], Awaitable[Sequence[Content]]]
 class SyncRequest:
     """One reading of a source. ``options`` are its options from the configuration. ``memory`` is JSON that the source
     stored the last time, to be changed in place; it may be lost at any time. ``unchanged``: ids of documents that are
-    still stored as this source read them then."""
+    still stored as this source read them then. ``visibility`` is that of documents that state none."""
 
     location: str
     options: Mapping[str, Any]
     convert: Convert
     memory: MutableMapping[str, Any]
     unchanged: Collection[str]
+    visibility: Visibility = "public"
+
+    def restrict(self, visibility: Visibility) -> Visibility:
+        """The stricter one of a document's visibility at the source and that of the configuration."""
+        return max(self.visibility, visibility, key=get_args(Visibility).index)
 
 
 class Source(Protocol):
