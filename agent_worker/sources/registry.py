@@ -28,6 +28,7 @@ _BUILT_IN = {
         "notion": "agent_worker.sources.notion.source:Notion",
         "drive": "agent_worker.sources.drive.source:GoogleDrive",
         "youtube": "agent_worker.sources.youtube.source:YouTube",
+        "zendesk": "agent_worker.sources.zendesk.source:Zendesk",
         "website": "agent_worker.sources.website.source:Website",
         "files": "agent_worker.sources.files:Files",
     },

@@ -6,7 +6,7 @@ import pytest
 
 from schemas.conversation import Visibility
 from schemas.ports import SyncRequest
-from tests.unit.sources.youtube.source_reader import convert
+from tests.unit.sources.source_reader import convert
 
 
 @pytest.mark.parametrize(

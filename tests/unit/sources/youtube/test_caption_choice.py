@@ -22,7 +22,8 @@ from tests.platforms.youtube.library import (
     video_id,
 )
 from tests.platforms.youtube.server import SimulatedYouTube
-from tests.unit.sources.youtube.source_reader import Reading, SourceReader
+from tests.unit.sources.source_reader import Reading
+from tests.unit.sources.youtube.source_reader import SourceReader
 
 ID = f"youtube-{video_id(0)}"
 STRANGERS = f"youtube://channel/{OTHER_CHANNEL}"

@@ -18,29 +18,11 @@ from schemas.errors import Forbidden, ParleyError, RateLimited, Unauthorized, Un
 from schemas.ports import ReadDocument, SyncRequest
 from tests.platforms.youtube.library import Track, make_video, video_id
 from tests.platforms.youtube.server import SECRETS, TOKEN_S, SimulatedYouTube
-from tests.unit.sources.youtube.source_reader import CHANNEL_LOCATION, Reading, SourceReader, convert
+from tests.unit.sources.source_reader import convert
+from tests.unit.sources.youtube.source_reader import CHANNEL_LOCATION, SourceReader
 
 MANY = 1_000
 STORM = {"429": 0.05, "rate": 0.02, "500": 0.02, "503": 0.02, "drop": 0.02, "garbage": 0.01}
-
-
-async def read_until_done(reader: SourceReader, kills: list[int]) -> tuple[Reading, int]:
-    """The last reading, and how many readings were killed, each at a request whose number is in ``kills``."""
-    youtube, killed = reader.youtube, 0
-    while True:
-        task = asyncio.create_task(reader.read())
-
-        def count(_name: str, task: asyncio.Task[Reading] = task) -> None:
-            if kills and len(youtube.requests) >= kills[0]:
-                kills.pop(0)
-                task.cancel()
-
-        youtube.on_request = count
-        try:
-            return await task, killed
-        except asyncio.CancelledError:
-            killed += 1
-            youtube.now += 60  # until it runs again
 
 
 @pytest.mark.slow
@@ -58,7 +40,7 @@ async def test_a_thousand_videos_are_read_through_a_storm_and_twenty_kills(youtu
     chance = random.Random(4)
     kills = sorted(chance.sample(range(50, 2_400), 20))
     reader = SourceReader(youtube)
-    reading, killed = await read_until_done(reader, kills)
+    reading, killed = await reader.read_until_done(youtube, kills)
     assert killed == 20
     assert reading.skipped == {}
     assert reader.stored == calm.stored
@@ -80,7 +62,7 @@ async def test_without_memory_a_kill_costs_only_time(youtube: SimulatedYouTube) 
     for stop in (30, 60, 90):
         youtube.next_day()
         with contextlib.suppress(asyncio.CancelledError):
-            await read_until_done(reader, [stop])
+            await reader.read_until_done(youtube, [stop])
         reader.memory = "{}"
     await reader.read()
     assert set(reader.stored) == {f"youtube-{video_id(number)}" for number in range(60)}

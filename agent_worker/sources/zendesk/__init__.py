@@ -1,0 +1,1 @@
+"""The source for ``zendesk://…``: articles of a help centre at Zendesk."""
