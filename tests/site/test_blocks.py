@@ -42,6 +42,7 @@ from tests.site import (
     test_sources_tutorial,
     test_tutorial,
     test_youtube_guide,
+    test_zendesk_guide,
 )
 from tests.site.blocks import Block, list_blocks, list_pages, parse_blocks
 
@@ -54,6 +55,7 @@ FOLLOWERS: tuple[ModuleType, ...] = (
     test_scaling_guide,
     test_sources_tutorial,
     test_youtube_guide,
+    test_zendesk_guide,
     test_adding_a_source,
     test_adding_a_channel,
     test_documents,

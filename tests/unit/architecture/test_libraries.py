@@ -88,6 +88,7 @@ PLACES: dict[str, tuple[str, ...]] = {
         "agent_worker/sources/vendor_http.py",
         "agent_worker/sources/website/*",
         "agent_worker/sources/youtube/*",
+        "agent_worker/sources/zendesk/settings.py",
         "connectors/*",
     ),
     "jwt": ("gateway/webchat/{identity,sessions}.py",),
