@@ -29,6 +29,7 @@ _BUILT_IN = {
         "drive": "agent_worker.sources.drive.source:GoogleDrive",
         "youtube": "agent_worker.sources.youtube.source:YouTube",
         "zendesk": "agent_worker.sources.zendesk.source:Zendesk",
+        "feed": "agent_worker.sources.feed.source:Feed",
         "website": "agent_worker.sources.website.source:Website",
         "files": "agent_worker.sources.files:Files",
     },

@@ -85,6 +85,7 @@ PLACES: dict[str, tuple[str, ...]] = {
     "yarl": (
         "agent_worker/actions/*",
         "agent_worker/sources/drive/{client,files,settings}.py",
+        "agent_worker/sources/feed/source.py",
         "agent_worker/sources/vendor_http.py",
         "agent_worker/sources/website/*",
         "agent_worker/sources/youtube/*",
