@@ -27,7 +27,7 @@ def test_a_reader_of_the_guide_gets_an_answer_from_the_feed(reader: Reader) -> N
     file = reader.folder / "parley.yaml"
     configuration = yaml.safe_load(file.read_text())
     added = yaml.safe_load(source.text.replace(SITE, reader.ports[SITE]))
-    configuration["tenants"]["shop"]["knowledge"] |= added
+    configuration["tenants"]["shop"]["knowledge"] |= added["knowledge"]
     file.write_text(yaml.safe_dump(configuration))
     shown = reader.run_script(check.text)
     assert "4 added" in shown, "with the three documents of the shop"
