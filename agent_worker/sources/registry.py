@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from difflib import get_close_matches
 from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
@@ -79,10 +80,14 @@ def source_of(location: str) -> Source:
     for source in _sources():
         if source.takes(location):
             return source
-    raise InvalidRequest(
-        f"{location}: no source can read this",
-        fix=f"name a file, a folder or an address; or install its source: there are {', '.join(_plugins(SOURCES))}",
-    )
+    raise InvalidRequest(f"{location}: no source can read this", fix=_suggest(location))
+
+
+def _suggest(location: str) -> str:
+    known = list(_plugins(SOURCES))
+    if similar := get_close_matches(location.partition(":")[0].lower(), known, n=1):
+        return f"did you mean a location of the source {similar[0]!r}? docs/documents.md shows how they are written"
+    return f"name a file, a folder or an address, or install its source: there are {', '.join(known)}"
 
 
 def _sources() -> Iterator[Source]:

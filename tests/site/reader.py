@@ -143,6 +143,13 @@ class Reader:
             server.wait(60)
 
 
+def insert_below(file: Path, line: str, text: str) -> None:
+    """Insert lines below the only line that is this one."""
+    before = file.read_text()
+    assert before.count(f"\n{line}\n") == 1, before
+    file.write_text(before.replace(f"\n{line}\n", f"\n{line}\n{text}"))
+
+
 def _answers(url: str) -> bool:
     try:
         with urllib.request.urlopen(url, timeout=5) as response:

@@ -14,11 +14,11 @@ import pytest
 from tests.harness.checkout import Checkout
 from tests.harness.processes import ROOT
 from tests.site.blocks import Block, list_blocks
-from tests.site.reader import CHAT, DEADLINE_S, SITE, Reader
+from tests.site.reader import DEADLINE_S, SITE, Reader, insert_below
 
 PAGE = "docs/adding-a-source.md"
 FOLLOWED = {PAGE: {"json", "python", "toml", "yaml", "sh", "text"}}
-CODE = "helpdesk/parley_helpdesk.py"
+CODE = "~/helpdesk/parley_helpdesk.py"
 MOST_LINES = 100
 
 
@@ -27,33 +27,23 @@ def follow(reader: Reader) -> None:
     packages = reader.home / "packages"
     reader.variables |= {"PYTHONPATH": str(packages), "PARLEY_ENCODER": "light"}
     reader.run("parley init myshop")
-    reader.folder = reader.home / "myshop"
-    reader.serve("parley dev", reader.ports[CHAT], "/readyz")
-    reader.folder = reader.home
     for block in list_blocks(PAGE):
+        file = reader.home / block.about.removeprefix("~/")
         if block.kind == "yaml":
-            add_source(reader, block)
-        elif block.text.startswith("python -m pip install "):
-            install(reader, block, packages)
+            insert_below(file, "    knowledge:", block.text.replace(SITE, reader.ports[SITE]))
         elif block.about.startswith("~/"):
-            (reader.home / block.about.removeprefix("~/")).write_text(block.text)
+            file.parent.mkdir(exist_ok=True)
+            file.write_text(block.text)
+        elif "pip install" in block.text:
+            reader.folder = reader.home
+            install(reader, block, packages)
         else:
             reader.does(block)
 
 
-def add_source(reader: Reader, block: Block) -> None:
-    file = reader.folder / block.about
-    text = block.text.replace(SITE, reader.ports[SITE])
-    file.write_text(re.sub(r"(?m)^    knowledge:\n", lambda found: found[0] + text, file.read_text()))
-    # As the guides say, a change of the file takes effect at the next start.
-    reader.folder = file.parent
-    reader.serve("parley dev", reader.ports[CHAT], "/readyz")
-    reader.folder = reader.home
-
-
 def install(reader: Reader, block: Block, packages: Path) -> None:
     """Into a folder of its own, because this environment is shared. Nothing is fetched."""
-    (command,) = block.text.splitlines()
+    _, command = block.text.splitlines()
     source = shlex.split(command)[-1]
     options = ["--quiet", "--offline", "--no-deps", "--no-build-isolation", "--target", str(packages)]
     uv = [sys.executable, "-m", "uv", "pip", "install", "--python", sys.executable, *options, source]

@@ -17,7 +17,7 @@ import yaml
 from infra.deploy.process import free_port
 from tests.harness.processes import ROOT
 from tests.site.blocks import Block, list_blocks
-from tests.site.reader import CHAT, DEADLINE_S, Reader
+from tests.site.reader import CHAT, DEADLINE_S, Reader, insert_below
 
 PAGE = "docs/tutorial-sources.md"
 FOLLOWED = {PAGE: {"sh", "yaml", "text"}}
@@ -49,8 +49,7 @@ class SourcesReader(Reader):
         if text.startswith(SIMULATOR):
             self.start_simulator(block.text)
         elif block.kind == "yaml":
-            file = self.home / block.about.removeprefix("~/")
-            file.write_text(re.sub(r"(?m)^    knowledge:\n", lambda found: found[0] + text, file.read_text()))
+            insert_below(self.home / block.about.removeprefix("~/"), "    knowledge:", text)
         else:
             super().does(Block(block.kind, block.about, text, block.page, block.line))
 

@@ -19,6 +19,7 @@ _GZIP = b"\x1f\x8b"
 _CHUNK_BYTES = 256 * 1024
 _MAX_URL_LENGTH = 2_000
 _MAX_DEPTH = 20
+_FEED_FIX = "it is a feed: write feed+ before its address, and list it under `knowledge: {sources: [...]}`"
 
 
 class Decompressor(Protocol):
@@ -82,7 +83,8 @@ class SitemapParser:
         if len(self._path) > _MAX_DEPTH:
             raise self._refusal("its elements are nested too deeply")
         if len(self._path) == 1 and self._path[0] not in ("urlset", "sitemapindex"):
-            raise self._refusal(f"its root is {self._path[0]!r}")
+            fix = _FEED_FIX if self._path[0] in ("rss", "feed", "RDF") else ""
+            raise self._refusal(f"its root is {self._path[0]!r}", fix)
 
     def _add_text(self, text: str) -> None:
         if len(self._text) <= _MAX_URL_LENGTH:
@@ -100,8 +102,8 @@ class SitemapParser:
     def _doctype(self, *_: object) -> None:
         raise self._refusal("it declares a document type, as no sitemap does")
 
-    def _refusal(self, why: str) -> Unprocessable:
-        return Unprocessable(f"{self._name}: not a sitemap ({why})", fix="check the address")
+    def _refusal(self, why: str, fix: str = "") -> Unprocessable:
+        return Unprocessable(f"{self._name}: not a sitemap ({why})", fix=fix or "check the address")
 
 
 _MAX_BYTES = 50 * 1024 * 1024

@@ -16,7 +16,7 @@ from schemas.errors import InvalidRequest
 
 SCHEME = "zendesk://"
 _LOCATION = re.compile(
-    r"(?P<subdomain>[a-z0-9][a-z0-9-]{0,62})(\.zendesk\.com)?"
+    r"(?P<subdomain>[a-z0-9][a-z0-9-]{0,62})(\.zendesk\.com(/hc(/[a-z-]{2,12})?)?)?"
     r"(/(?P<kind>categories|sections)/(?P<id>\d{1,20})(-[^/?#]*)?)?/?",
     re.IGNORECASE,
 )
@@ -76,7 +76,7 @@ class Place:
 
 
 def parse_location(location: str) -> Place:
-    """An id may be followed by the name, as in the addresses of a help centre. Raises InvalidRequest."""
+    """Also the address of a page of the help centre, with another scheme. Raises InvalidRequest."""
     match = _LOCATION.fullmatch(location[len(SCHEME) :])
     if match is None:
         raise InvalidRequest(f"{location[:200]}: not a help centre at Zendesk", fix=_FIX)

@@ -196,6 +196,8 @@ def test_any_answer_makes_an_id_and_an_address_that_is_one(html_url: str, locale
         ("ZENDESK://Plants.zendesk.com/", Place("plants")),
         ("zendesk://plants/sections/501-Plant-care", Place("plants", "sections/501")),
         ("zendesk://plants.zendesk.com/categories/401/", Place("plants", "categories/401")),
+        ("zendesk://plants.zendesk.com/hc/en-us", Place("plants")),
+        ("zendesk://plants.zendesk.com/hc/pt-br/sections/501-Plant-care", Place("plants", "sections/501")),
     ],
 )
 def test_a_location_is_a_help_centre_or_a_part_of_one(text: str, place: Place) -> None:

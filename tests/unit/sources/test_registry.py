@@ -1,0 +1,31 @@
+"""A location that no source reads is explained by what was probably meant."""
+
+from __future__ import annotations
+
+import pytest
+
+from agent_worker.sources.registry import source_of
+from agent_worker.sources.website.sitemap import SitemapParser
+from schemas.errors import InvalidRequest, Unprocessable
+
+
+@pytest.mark.parametrize(
+    ("location", "fix"),
+    [
+        ("notionn://", "did you mean a location of the source 'notion'?"),
+        ("YouTub://channel/@x", "did you mean a location of the source 'youtube'?"),
+        ("feed://shop.example/x", "did you mean a location of the source 'feed'?"),
+        ("ftp://shop.example/", "install its source: there are"),
+    ],
+)
+def test_a_location_that_is_misspelt_names_the_source_that_is_like_it(location: str, fix: str) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        source_of(location)
+    assert fix in caught.value.fix
+
+
+@pytest.mark.parametrize("root", ["rss", "feed"])
+def test_a_feed_that_is_configured_as_a_website_names_the_source_for_feeds(root: str) -> None:
+    with pytest.raises(Unprocessable) as caught:
+        SitemapParser("news.xml", 10).feed(f"<{root}>".encode())
+    assert "write feed+ before its address" in caught.value.fix
