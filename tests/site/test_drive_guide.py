@@ -36,7 +36,7 @@ def test_the_simulated_drive_is_synced_and_answers(tmp_path: Path) -> None:
             knowledge = yaml.safe_load(printed[printed.index("    knowledge:") :])["knowledge"]
             configuration["tenants"]["plantstore"]["knowledge"] = knowledge
             (project / "parley.yaml").write_text(yaml.safe_dump(configuration))
-            done = shell(checkout, f"cd {project}\n" + ask.replace(".venv/bin/", f"{checkout}/.venv/bin/"))
+            done = shell(checkout, f"cd {project}\nexport PATH={checkout}/.venv/bin:$PATH\n{ask}")
         finally:
             simulator.kill()
     assert done.returncode == 0, done.stdout + done.stderr
