@@ -21,6 +21,7 @@ _CONVERTED = "1"
 _LINK = re.compile(r"https://[A-Za-z0-9.-]{1,253}(/[^\s<>\"()\\]{0,1900})?")
 _RELATIVE_LINK = re.compile(r"\]\(/(?!/)")
 _FIX = "check `email` and `token`, and that token access is switched on; a restricted help centre needs both"
+_NOT_THERE = NotFound("is not there", fix="check the id of the category or section")
 
 Item = ReadDocument | UnchangedDocument | SkippedDocument | IncompleteListing
 
@@ -59,7 +60,7 @@ class _ArticleSync:
         self._listed: set[str] = set()
 
     async def run(self) -> AsyncIterator[Item]:
-        """Raises NotFound if nothing of the location is left, and what ``VendorHttp`` raises."""
+        """Raises NotFound if there is no help centre, and what ``VendorHttp`` raises."""
         locales = self._options.locales or await self._center.locales()
         if self._options.is_agent:
             self._visibilities = await self._center.visibilities()
@@ -72,7 +73,8 @@ class _ArticleSync:
             except NotFound:
                 missing += 1
         if missing == len(locales):
-            raise NotFound(f"{self._visit.location} is not there", fix="check the id of the category or section")
+            yield replace(SkippedDocument.of(self._visit.location, _NOT_THERE), is_gone=True)
+            return
         for id in self._digests.keys() - self._listed:
             del self._digests[id]
 

@@ -11,7 +11,7 @@ from agent_worker.sources.zendesk.help_center import Article, visibility_of
 from agent_worker.sources.zendesk.settings import Place, ZendeskOptions, parse_location
 from agent_worker.sources.zendesk.source import Zendesk, document_id
 from schemas.conversation import Visibility
-from schemas.errors import Forbidden, InvalidRequest, NotFound
+from schemas.errors import Forbidden, InvalidRequest
 from tests.platforms.zendesk.library import (
     CARE,
     EVERYBODY,
@@ -149,8 +149,9 @@ async def test_a_section_that_is_gone_removes_nothing_by_itself(zendesk: Simulat
     reader = ArticleReader(zendesk, f"{LOCATION}/sections/{CARE}")
     await reader.read()
     del zendesk.library.sections[CARE]
-    with pytest.raises(NotFound, match="is not there"):
-        await reader.read()
+    (skipped,) = (await reader.read()).skipped.values()
+    assert (skipped.name, skipped.id, skipped.is_gone) == (reader.location, "", True)
+    assert skipped.why == "is not there – check the id of the category or section"
     assert reader.stored.keys() == {document(1)}
 
 
