@@ -242,9 +242,22 @@ Visibility = Literal["public", "verified", "internal"]
 """The readers of a document: everybody, contacts who proved their identity, or nobody outside."""
 
 
+class DocumentProposal(WireModel):
+    """What a draft is for: the ``document`` that it becomes when it is published, and the ``visibility`` that it then
+    gets. ``origin`` names a program that suggested it, such as one that learns from conversations; ``reason`` says
+    why."""
+
+    document: str
+    visibility: Visibility = "public"
+    origin: str = ""
+    reason: str = ""
+
+
 class Document(WireModel):
     """``parley.document.published.v1``: one document of the tenant's knowledge, body as markdown. ``source`` is the
-    location it was read from; empty when it was written over the API."""
+    location it was read from; empty when it was written over the API or in the console. ``changed_by`` names the person
+    who wrote this version, as far as known. ``history``: the earlier versions, packed (``DocumentVersion``). A document
+    with a ``proposal`` is a draft; its visibility is internal, so that no release finds it for a customer."""
 
     id: str
     title: str
@@ -256,6 +269,24 @@ class Document(WireModel):
     source: str = ""
     version: int
     updated_at: datetime
+    changed_by: str = ""
+    history: str = ""
+    proposal: DocumentProposal | None = None
+
+
+class DocumentVersion(WireModel):
+    """An earlier version of a document, as it was published at ``updated_at``."""
+
+    version: int
+    title: str
+    body: str
+    url: str = ""
+    language: str = ""
+    visibility: Visibility = "public"
+    expires_at: datetime | None = None
+    source: str = ""
+    updated_at: datetime
+    changed_by: str = ""
 
 
 class DeadLetter(WireModel):

@@ -298,12 +298,27 @@ class Library:
         return await self._reading.run(turn, run)
 
     async def documents(self, tenant: str) -> list[Document]:
+        return await self._list(tenant, TenantIndex.documents)
+
+    async def list_outlines(self, tenant: str) -> list[Document]:
+        """See the port."""
+        return await self._list(tenant, TenantIndex.list_outlines)
+
+    async def list_page(self, tenant: str, after: str, limit: int) -> list[Document]:
+        """See the port."""
+        return await self._list(tenant, lambda index: index.list_page(after, limit))
+
+    async def _list(self, tenant: str, work: Callable[[TenantIndex], list[Document]]) -> list[Document]:
         await self._await_head(tenant, _LIST_WAIT_S)
         index = self._indexes.get(tenant)
-        return [] if index is None else await self._read(tenant, index, index.documents)
+        return [] if index is None else await self._read(tenant, index, partial(work, index))
 
     async def document(self, tenant: str, document: str) -> Document | None:
         await self._await_head(tenant, _LIST_WAIT_S)
+        return await self.find_searchable(tenant, document)
+
+    async def find_searchable(self, tenant: str, document: str) -> Document | None:
+        """See the port."""
         index = self._indexes.get(tenant)
         return None if index is None else await self._read(tenant, index, lambda: index.document(document))
 

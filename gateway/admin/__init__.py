@@ -29,6 +29,8 @@ def add_routes(app: web.Application, services: ProcessServices) -> None:
         ("GET", "/knowledge/{document}", documents.get),
         ("PUT", "/knowledge/{document}", documents.put),
         ("DELETE", "/knowledge/{document}", documents.delete),
+        ("GET", "/knowledge/{document}/versions", documents.list_versions),
+        ("POST", "/knowledge/{document}/restore", documents.restore),
         ("POST", "/route/explain", RouteApi(services).explain),
         ("GET", "/conversations", conversations.list_conversations),
         ("GET", "/conversations/{id}", conversations.get),

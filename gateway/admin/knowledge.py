@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Annotated, Any
 
 from aiohttp import web
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from agent_worker.knowledge.ingest.publishing import delete, publish
+from agent_worker.knowledge.ingest.document_history import list_versions
 from agent_worker.knowledge.text.front_matter import ADDRESS, LANGUAGE
 from gateway.admin.guard import read_page_size
 from gateway.documents.content_hash import hash_document
 from gateway.http.responses import json_response, read_json
+from gateway.knowledge.editor import DocumentEditor, build_restored, check_id, find_version
 from gateway.webchat.serialization import format_instant
 from gateway.wiring.process_services import ProcessServices
-from schemas.conversation import Document, Visibility
-from schemas.errors import InvalidRequest, NotFound, Unavailable, Unprocessable
+from schemas.conversation import Document, DocumentProposal, DocumentVersion, Visibility
+from schemas.errors import InvalidRequest, Unprocessable
 from schemas.messages import Assurance, Text
-from schemas.ports import DocumentDraft, Knowledge
+from schemas.ports import DocumentDraft
 
 MAX_BODY_SIZE = 4 * 1024 * 1024
 MAX_WAIT = 25
 """Seconds."""
-_ID = re.compile(r"\w[\w.-]{0,199}")
 _SECONDS = re.compile(r"\d{1,2}(\.\d{1,3})?")
 _CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
@@ -41,6 +42,16 @@ class DocumentRequest(BaseModel):
     expires_at: AwareDatetime | None = None
     source: Annotated[str, Field(max_length=2000)] = ""
     """The place that the document is synchronized from; empty if there is none."""
+    proposal: DocumentProposal | None = None
+    """Makes it a draft, which nothing searches until somebody publishes it in the console."""
+
+
+class RestoreRequest(BaseModel):
+    """The body of ``POST knowledge/{document}/restore``."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    version: Annotated[int, Field(ge=1)]
 
 
 class SearchRequest(BaseModel):
@@ -60,26 +71,26 @@ class SearchRequest(BaseModel):
 
 class KnowledgeApi:
     def __init__(self, services: ProcessServices) -> None:
-        self._services = services
+        self._editor = DocumentEditor(services)
 
     async def put(self, request: web.Request) -> web.Response:
-        tenant, document = request.match_info["tenant"], _read_id(request)
+        tenant, document = request.match_info["tenant"], check_id(request.match_info["document"])
         body = await read_json(request, DocumentRequest, limit=MAX_BODY_SIZE)
         if _CONTROLS.search(body.body + body.title + body.source):
             raise Unprocessable("the document contains control characters, as binary files do; send its text")
         draft = DocumentDraft(id=document, **dict(body))
+        if draft.proposal is not None:
+            draft = replace(draft, visibility="internal")
         wait = _read_wait(request)
-        version, passages = await publish(
-            self._services.bus, self._services.state.heads, tenant, draft, self._services.clock()
-        )
+        version, passages = await self._editor.publish(tenant, draft)
         published = {"document": document, "version": version, "passages": passages}
         if wait is None:
             return json_response(published)
-        return json_response(published | {"searchable": await self._get_knowledge().wait_until_indexed(tenant, wait)})
+        return json_response(published | {"searchable": await self._editor.knowledge.wait_until_indexed(tenant, wait)})
 
     async def list_documents(self, request: web.Request) -> web.Response:
         size, after = read_page_size(request), request.query.get("after", "")
-        documents = await self._get_knowledge().documents(request.match_info["tenant"])
+        documents = await self._editor.knowledge.documents(request.match_info["tenant"])
         later = sorted((item for item in documents if item.id > after), key=lambda item: item.id)
         following = later[size - 1].id if len(later) > size else ""
         return json_response({"items": [_serialize_document(item) for item in later[:size]], "next": following})
@@ -88,15 +99,29 @@ class KnowledgeApi:
         document = await self._find(request)
         return json_response(_serialize_document(document) | {"body": document.body})
 
+    async def list_versions(self, request: web.Request) -> web.Response:
+        document = await self._find(request)
+        versions: list[Document | DocumentVersion] = [document, *list_versions(document)]
+        items = [_serialize_version(version) for version in versions]
+        return json_response({"items": items, "next": ""})
+
+    async def restore(self, request: web.Request) -> web.Response:
+        """Publish an earlier version again, unless a source owns the document."""
+        document, tenant = await self._find(request), request.match_info["tenant"]
+        body = await read_json(request, RestoreRequest)
+        self._editor.check_editable(tenant, document)
+        restored = build_restored(document, find_version(document, body.version), "")
+        version, passages = await self._editor.publish(tenant, restored)
+        return json_response({"document": document.id, "version": version, "passages": passages})
+
     async def delete(self, request: web.Request) -> web.Response:
         document = await self._find(request)
-        tenant = request.match_info["tenant"]
-        await delete(self._services.bus, self._services.state.heads, tenant, document.id, self._services.clock())
+        await self._editor.delete(request.match_info["tenant"], document.id)
         return web.Response(status=204)
 
     async def search(self, request: web.Request) -> web.Response:
         body = await read_json(request, SearchRequest)
-        result = await self._get_knowledge().search(
+        result = await self._editor.knowledge.search(
             request.match_info["tenant"], body.query, k=body.k, assurance=body.assurance, language=body.language
         )
         passages = [
@@ -115,15 +140,7 @@ class KnowledgeApi:
         return json_response({"passages": passages, **judgement, **explained})
 
     async def _find(self, request: web.Request) -> Document:
-        document = await self._get_knowledge().document(request.match_info["tenant"], _read_id(request))
-        if document is None:
-            raise NotFound("no such document")
-        return document
-
-    def _get_knowledge(self) -> Knowledge:
-        if self._services.knowledge is None:
-            raise Unavailable("this process does not search documents")
-        return self._services.knowledge
+        return await self._editor.find(request.match_info["tenant"], check_id(request.match_info["document"]))
 
 
 def _read_wait(request: web.Request) -> float | None:
@@ -134,15 +151,6 @@ def _read_wait(request: web.Request) -> float | None:
     if not _SECONDS.fullmatch(text) or float(text) > MAX_WAIT:
         raise InvalidRequest(f"wait: must be a number of seconds from 0 to {MAX_WAIT}")
     return float(text)
-
-
-def _read_id(request: web.Request) -> str:
-    document = request.match_info["document"]
-    if not _ID.fullmatch(document):
-        raise InvalidRequest(
-            "document: must be 1-200 letters, digits, '.', '_' and '-', beginning with a letter or digit"
-        )
-    return document
 
 
 def _serialize_document(document: Document) -> dict[str, Any]:
@@ -158,4 +166,21 @@ def _serialize_document(document: Document) -> dict[str, Any]:
         "hash": hash_document(document),
         "expires_at": format_instant(document.expires_at) if document.expires_at else None,
         "updated_at": format_instant(document.updated_at),
+        "changed_by": document.changed_by,
+        "proposal": None if document.proposal is None else document.proposal.model_dump(),
+    }
+
+
+def _serialize_version(version: Document | DocumentVersion) -> dict[str, Any]:
+    return {
+        "version": version.version,
+        "title": version.title,
+        "body": version.body,
+        "url": version.url,
+        "language": version.language,
+        "visibility": version.visibility,
+        "source": version.source,
+        "expires_at": format_instant(version.expires_at) if version.expires_at else None,
+        "updated_at": format_instant(version.updated_at),
+        "changed_by": version.changed_by,
     }

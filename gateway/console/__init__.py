@@ -5,14 +5,19 @@ from __future__ import annotations
 from aiohttp import web
 
 from gateway.console.assets import load_assets
+from gateway.console.forms import DEFAULT_LIMITS
 from gateway.console.guard import ConsoleGuard, with_error_pages
 from gateway.console.live_updates import LiveUpdates
 from gateway.console.pages.conversation import ConversationPage
 from gateway.console.pages.conversation_list import ConversationListPage
 from gateway.console.pages.dead_letters import DeadLetterPage
+from gateway.console.pages.document import DocumentPage
+from gateway.console.pages.document_editor import EDITOR_LIMITS, DocumentEditorPage
+from gateway.console.pages.document_upload import UPLOAD_LIMITS, DocumentUploadPage
 from gateway.console.pages.knowledge import KnowledgePage
 from gateway.console.pages.sign_in import SignInPage
 from gateway.console.sessions import ConsoleSessions
+from gateway.knowledge.citations import Citations
 from gateway.webchat.watch import WatchRegistry
 from gateway.wiring.process_services import ProcessServices
 from schemas.errors import NotFound
@@ -24,11 +29,7 @@ def add_routes(app: web.Application, services: ProcessServices, watches: WatchRe
     """Register all pages. Whoever is not signed in is redirected to the sign-in page."""
     sessions = ConsoleSessions(services)
     guard, live = ConsoleGuard(services, sessions), LiveUpdates(services, sessions, watches)
-    conversation, dead_letters, knowledge = (
-        ConversationPage(services, live),
-        DeadLetterPage(services),
-        KnowledgePage(services),
-    )
+    conversation, dead_letters = ConversationPage(services, live), DeadLetterPage(services)
     sign_in, conversation_path = SignInPage(services, sessions, guard), "/console/{tenant}/conversations/{id}"
     for path, handler in (
         ("/console", with_error_pages(sign_in.show)),
@@ -37,7 +38,6 @@ def add_routes(app: web.Application, services: ProcessServices, watches: WatchRe
         (conversation_path, guard.wrap_page(conversation.show)),
         (f"{conversation_path}/resolve", guard.wrap_page(conversation.show_resolution_form)),
         ("/console/{tenant}/deadletters", guard.wrap_page(dead_letters.show)),
-        ("/console/{tenant}/knowledge", guard.wrap_page(knowledge.show)),
         ("/console/assets/{file}", _serve_asset),
     ):
         app.router.add_get(path, handler, allow_head=False)
@@ -48,9 +48,34 @@ def add_routes(app: web.Application, services: ProcessServices, watches: WatchRe
         (f"{conversation_path}/messages", guard.wrap_form(conversation.send_message)),
         (f"{conversation_path}/approvals/{{approval}}", guard.wrap_form(conversation.decide_approval)),
         ("/console/{tenant}/deadletters", guard.wrap_form(dead_letters.replay)),
-        ("/console/{tenant}/knowledge", guard.wrap_form(knowledge.ask)),
     ):
         app.router.add_post(path, handler)
+    _add_knowledge_routes(app, services, guard)
+
+
+def _add_knowledge_routes(app: web.Application, services: ProcessServices, guard: ConsoleGuard) -> None:
+    knowledge, upload = KnowledgePage(services), DocumentUploadPage(services)
+    document, editor = DocumentPage(services, Citations(services)), DocumentEditorPage(services)
+    base = "/console/{tenant}/knowledge"
+    document_path = f"{base}/documents/{{document}}"
+    for path, page in (
+        (base, knowledge.show),
+        (f"{base}/new", editor.show_new),
+        (f"{base}/upload", upload.show),
+        (document_path, document.show),
+        (f"{document_path}/edit", editor.show),
+        (f"{document_path}/versions/{{version}}", document.show_version),
+    ):
+        app.router.add_get(path, guard.wrap_page(page), allow_head=False)
+    for path, form, limits in (
+        (base, knowledge.ask, DEFAULT_LIMITS),
+        (f"{base}/new", editor.submit_new, EDITOR_LIMITS),
+        (f"{base}/upload", upload.upload, UPLOAD_LIMITS),
+        (f"{document_path}/edit", editor.submit, EDITOR_LIMITS),
+        (f"{document_path}/restore", document.restore, DEFAULT_LIMITS),
+        (f"{document_path}/delete", document.delete, DEFAULT_LIMITS),
+    ):
+        app.router.add_post(path, guard.wrap_form(form, limits))
 
 
 async def _serve_asset(request: web.Request) -> web.Response:

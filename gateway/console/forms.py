@@ -23,6 +23,18 @@ CheckForm = Callable[["Form"], None]
 
 
 @dataclass(frozen=True, slots=True)
+class FormLimits:
+    """Bytes of a field (which is also the limit of a form without files), bytes of a file, and number of files."""
+
+    field_size: int = MAX_FIELD_SIZE
+    file_size: int = MAX_SIZE
+    files: int = MAX_FILES
+
+
+DEFAULT_LIMITS = FormLimits()
+
+
+@dataclass(frozen=True, slots=True)
 class FormFile:
     name: str
     type: str
@@ -44,12 +56,12 @@ class Form:
             raise InvalidRequest(f"a form may have {MAX_FIELDS} fields")
 
 
-async def read_form(request: web.Request, check: CheckForm) -> Form:
+async def read_form(request: web.Request, check: CheckForm, limits: FormLimits = DEFAULT_LIMITS) -> Form:
     """Read a form. ``check`` gets the fields before the first file is read. Raises InvalidRequest, TooLarge,
     UnsupportedMediaType."""
     if request.content_type == MULTIPART:
-        return await _read_multipart(request, check)
-    data = await read_body(request, MAX_FIELD_SIZE, {URLENCODED})
+        return await _read_multipart(request, check, limits)
+    data = await read_body(request, limits.field_size, {URLENCODED})
     form = Form()
     try:
         text = data.decode()
@@ -62,13 +74,13 @@ async def read_form(request: web.Request, check: CheckForm) -> Form:
     return form
 
 
-async def _read_multipart(request: web.Request, check: CheckForm) -> Form:
-    if (request.content_length or 0) > MAX_FILES * MAX_SIZE + MAX_FIELD_SIZE:
-        raise TooLarge(f"the form is larger than {MAX_FILES} files of {MAX_SIZE} bytes")
+async def _read_multipart(request: web.Request, check: CheckForm, limits: FormLimits) -> Form:
+    if (request.content_length or 0) > limits.files * limits.file_size + limits.field_size:
+        raise TooLarge(f"the form is larger than {limits.files} files of {limits.file_size} bytes")
     form = Form()
     try:
         async with asyncio.timeout(UPLOAD_TIMEOUT):
-            await _read_parts(request, form, check)
+            await _read_parts(request, form, check, limits)
     except TimeoutError:
         raise InvalidRequest("the form did not arrive in time") from None
     except (ValueError, AssertionError, RuntimeError, LookupError, HttpProcessingError):
@@ -79,21 +91,21 @@ async def _read_multipart(request: web.Request, check: CheckForm) -> Form:
     return form
 
 
-async def _read_parts(request: web.Request, form: Form, check: CheckForm) -> None:
+async def _read_parts(request: web.Request, form: Form, check: CheckForm, limits: FormLimits) -> None:
     reader = await request.multipart()
     while (part := await reader.next()) is not None:
         if not isinstance(part, BodyPartReader):
             raise UnsupportedMediaType("the form contains a nested form")
         if part.filename is None:
-            form.add(part.name or "", (await _read_part(part, MAX_FIELD_SIZE)).decode())
+            form.add(part.name or "", (await _read_part(part, limits.field_size)).decode())
             continue
         check(form)
-        data = await _read_part(part, MAX_SIZE)
+        data = await _read_part(part, limits.file_size)
         # An empty file field arrives as a file without a name.
         if part.filename or data:
             form.files.append(FormFile(clean_file_name(part.filename), part.headers.get("Content-Type", ""), data))
-        if len(form.files) > MAX_FILES:
-            raise TooLarge(f"a message may have {MAX_FILES} files")
+        if len(form.files) > limits.files:
+            raise TooLarge(f"a form may have {limits.files} files")
 
 
 async def _read_part(part: BodyPartReader, limit: int) -> bytes:

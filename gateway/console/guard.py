@@ -9,7 +9,7 @@ from urllib.parse import urlencode, urlsplit
 import structlog
 from aiohttp import web
 
-from gateway.console.forms import Form, read_form
+from gateway.console.forms import DEFAULT_LIMITS, Form, FormLimits, read_form
 from gateway.console.rendering import redirect, render_failure
 from gateway.console.sessions import ConsoleSessions, Operator
 from gateway.http.responses import handle_error
@@ -52,7 +52,7 @@ class ConsoleGuard:
 
         return with_error_pages(show_page)
 
-    def wrap_form(self, handler: FormHandler) -> Handler:
+    def wrap_form(self, handler: FormHandler, limits: FormLimits = DEFAULT_LIMITS) -> Handler:
         """Wrap the handler of a form, which must come from a page of the console and from this session."""
 
         async def handle_form(request: web.Request) -> web.StreamResponse:
@@ -63,7 +63,7 @@ class ConsoleGuard:
                 if not hmac.compare_digest(form.get("csrf").encode(), operator.csrf.encode()):
                     raise Forbidden("the form belongs to another session; reload the page")
 
-            return await handler(request, operator, await read_form(request, check))
+            return await handler(request, operator, await read_form(request, check, limits))
 
         return with_error_pages(handle_form)
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from agent_worker.knowledge.ingest.publishing import delete, publish
+from agent_worker.knowledge.ingest.publishing import delete
 from gateway.documents.content_hash import hash_document
+from gateway.knowledge.editor import DocumentEditor
 from gateway.wiring.process_services import ProcessServices
 from schemas.errors import SetupError
 from schemas.ports import DocumentDraft
@@ -47,7 +48,7 @@ class LocalDocumentStore:
         return {document.id: PublishedDocument(hash_document(document), document.source) for document in documents}
 
     async def put(self, draft: DocumentDraft) -> None:
-        await publish(self._services.bus, self._services.state.heads, self._tenant, draft, self._services.clock())
+        await DocumentEditor(self._services).publish(self._tenant, draft)
 
     async def remove(self, document: str) -> None:
         await delete(self._services.bus, self._services.state.heads, self._tenant, document, self._services.clock())

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from gateway.admin.approvals import ApprovalDecisionRequest
 from gateway.admin.conversations import OwnerRequest
-from gateway.admin.knowledge import MAX_WAIT, DocumentRequest, SearchRequest
+from gateway.admin.knowledge import MAX_WAIT, DocumentRequest, RestoreRequest, SearchRequest
 from gateway.admin.route_explanation import RouteRequest
 from gateway.http import response_models as models
 from gateway.operators.conversations import OperatorMessage
@@ -99,6 +99,13 @@ _LIST_QUERY = {
     "channel": "Only conversations on this channel.",
     "after": "The cursor of an older page.",
 }
+_DOCUMENT_QUERY = {
+    "q": "Only documents with this text in their title or id.",
+    "source": "Only documents of this source; own: those without one.",
+    "visibility": "public, verified or internal.",
+    "state": "expired, expiring or drafts.",
+    "after": "The last document of the page before.",
+}
 CONSOLE_ENDPOINTS: tuple[ApiEndpoint, ...] = (
     _page_endpoint("", "Show the sign-in form.", auth=PUBLIC, query={"next": "The page to show after signing in."}),
     _page_endpoint("/session", "Check whether this browser is signed in (204).", auth=PUBLIC),
@@ -110,7 +117,12 @@ CONSOLE_ENDPOINTS: tuple[ApiEndpoint, ...] = (
     _page_endpoint(
         "/{tenant}/deadletters", "List dead letters.", query={"code": "Only dead letters with this error code."}
     ),
-    _page_endpoint("/{tenant}/knowledge", "List the tenant's documents."),
+    _page_endpoint("/{tenant}/knowledge", "List the tenant's documents.", query=_DOCUMENT_QUERY),
+    _page_endpoint("/{tenant}/knowledge/new", "Show the form to write a document."),
+    _page_endpoint("/{tenant}/knowledge/upload", "Show the form to upload files that become documents."),
+    _page_endpoint("/{tenant}/knowledge/documents/{document}", "Show a document with its versions and citations."),
+    _page_endpoint("/{tenant}/knowledge/documents/{document}/edit", "Show the form to edit a document."),
+    _page_endpoint("/{tenant}/knowledge/documents/{document}/versions/{version}", "Show an earlier version."),
     ApiEndpoint(
         "GET", "/console/assets/{file}", "Download a file of the console.", {200: "text/css"}, errors=("not_found",)
     ),
@@ -125,6 +137,13 @@ CONSOLE_ENDPOINTS: tuple[ApiEndpoint, ...] = (
     _form_endpoint("/{tenant}/conversations/{id}/approvals/{approval}", "Approve or deny an action."),
     _form_endpoint("/{tenant}/deadletters", "Replay the selected dead letters, or describe what a replay would do."),
     _form_endpoint("/{tenant}/knowledge", "Test a question: passages found, route taken, and reasons."),
+    _form_endpoint("/{tenant}/knowledge/new", "Write a document: preview, save a draft, or publish."),
+    _form_endpoint("/{tenant}/knowledge/upload", "Publish uploaded files as documents.", body=_MULTIPART),
+    _form_endpoint(
+        "/{tenant}/knowledge/documents/{document}/edit", "Edit a document: preview, save a draft, or publish."
+    ),
+    _form_endpoint("/{tenant}/knowledge/documents/{document}/restore", "Publish an earlier version again."),
+    _form_endpoint("/{tenant}/knowledge/documents/{document}/delete", "Delete a document, or discard a draft."),
 )
 _PAGE_QUERY = {"after": "The `next` of the previous page.", "limit": "Items per page, 1 to 200 (default 50)."}
 _PAGE_ERRORS = ("invalid_request", *_ADMIN_ERRORS)
@@ -261,6 +280,20 @@ ENDPOINTS: tuple[ApiEndpoint, ...] = (
         errors=(*_BODY_ERRORS, "document_too_large", "unprocessable", *_ADMIN_ERRORS),
     ),
     _admin_endpoint("DELETE", "/knowledge/{document}", "Remove a document.", {204: ""}),
+    _admin_endpoint(
+        "GET",
+        "/knowledge/{document}/versions",
+        "List the versions of a document, the newest first.",
+        {200: models.DocumentVersionListResponse},
+    ),
+    _admin_endpoint(
+        "POST",
+        "/knowledge/{document}/restore",
+        "Publish an earlier version again.",
+        {200: models.PutDocumentResponse},
+        body=RestoreRequest,
+        errors=(*_BODY_ERRORS, "conflict", *_ADMIN_ERRORS),
+    ),
     _admin_endpoint(
         "GET",
         "/conversations",

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from schemas.conversation import Owner, Turn
+from schemas.conversation import DocumentProposal, Owner, Turn
 from schemas.messages import (
     AuthorKind,
     MessageState,
@@ -144,7 +144,8 @@ class PutDocumentResponse(ResponseModel):
 
 class DocumentItem(ResponseModel):
     """``hash`` is the SHA-256 of content and settings: an equal document need not be sent again. ``source`` is the
-    place that it was read from."""
+    place that it was read from, ``changed_by`` the person who wrote this version, as far as known. A document with a
+    ``proposal`` is a draft, which nothing searches."""
 
     document: str
     title: str
@@ -157,6 +158,8 @@ class DocumentItem(ResponseModel):
     hash: str
     expires_at: datetime | None
     updated_at: datetime
+    changed_by: str
+    proposal: DocumentProposal | None
 
 
 class DocumentResponse(DocumentItem):
@@ -165,6 +168,28 @@ class DocumentResponse(DocumentItem):
 
 class DocumentListResponse(ResponseModel):
     items: list[DocumentItem]
+    next: str
+
+
+class DocumentVersionItem(ResponseModel):
+    """A version of a document; ``changed_by`` is the person who wrote it, as far as known."""
+
+    version: int
+    title: str
+    body: str
+    url: str
+    language: str
+    visibility: str
+    source: str
+    expires_at: datetime | None
+    updated_at: datetime
+    changed_by: str
+
+
+class DocumentVersionListResponse(ResponseModel):
+    """The current version first, then the earlier ones that are still kept."""
+
+    items: list[DocumentVersionItem]
     next: str
 
 

@@ -82,5 +82,14 @@ class Knowledge(Protocol):
     async def document(self, tenant: str, document: str) -> Document | None:
         """One document of any visibility."""
 
+    async def list_page(self, tenant: str, after: str, limit: int) -> list[Document]:
+        """The first ``limit`` documents whose ids come after ``after``, in the order of their ids."""
+
+    async def list_outlines(self, tenant: str) -> list[Document]:
+        """All documents without their text and history, in the order of their ids: for lists."""
+
+    async def find_searchable(self, tenant: str, document: str) -> Document | None:
+        """The version that searches find at present, without waiting for a newer one."""
+
     async def wait_until_ready(self) -> None:
         """Wait until every tenant's documents are searchable."""

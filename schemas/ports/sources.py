@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar, Literal, Protocol, get_args
 
-from schemas.conversation import Visibility
+from schemas.conversation import DocumentProposal, Visibility
 from schemas.errors import ParleyError
 
 SOURCES = "parley.sources"
@@ -18,7 +18,8 @@ FORMATS = "parley.formats"
 @dataclass(frozen=True, slots=True)
 class DocumentDraft:
     """A document before it has a version. ``source`` is the location it was read from; empty: a person or program wrote
-    it over the API."""
+    it over the API or in the console. ``changed_by``: the person's name, as far as known. With a ``proposal`` it is
+    stored as a draft, which nothing searches."""
 
     id: str
     title: str
@@ -28,6 +29,8 @@ class DocumentDraft:
     visibility: Visibility = "public"
     expires_at: datetime | None = None
     source: str = ""
+    changed_by: str = ""
+    proposal: DocumentProposal | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,7 +46,13 @@ async def fill_all_pages(instance: Instance) -> str:
     whole = await fill_conversation(instance, "v4", name="Ann")
     await state.dead_letters.add(letter(instance))
     body = "# Shipping\n\n## Winter\n\nIn winter we add a heat pack to every parcel for 4.50 euro.\n"
-    await instance.admin("PUT", "/knowledge/shipping", {"title": "Shipping", "body": body, "url": "https://a.example/"})
+    document = {"title": "Shipping", "body": body, "url": "https://a.example/"}
+    await instance.admin("PUT", "/knowledge/shipping", document)
+    await instance.settled()
+    table = "\n| Country | Price |\n|---|---|\n| Portugal | 6 € |\n"
+    await instance.admin("PUT", "/knowledge/shipping", document | {"body": body + table})
+    proposal = {"document": "pots", "origin": "insights", "reason": "Asked 12 times this week."}
+    await instance.admin("PUT", "/knowledge/pots.draft", {"title": "Pots", "body": body, "proposal": proposal})
     await instance.settled()
     return whole.id
 
@@ -74,10 +80,21 @@ async def open_page(window: Window, path: str) -> Page:
     return page
 
 
+DOCUMENT_PAGES = (
+    "new",
+    "upload",
+    "documents/shipping",
+    "documents/shipping/edit",
+    "documents/shipping/versions/1",
+    "documents/pots.draft",
+)
+
+
 async def every_page(window: Window, conversation: str) -> AsyncIterator[tuple[str, Page]]:
     """Each with all that can be unfolded on it."""
     talks = (talk(conversation), talk(conversation, "resolve"), f"{LIST}/nothing")
-    for path in (LIST, *talks, "/console/shop/deadletters", "/console/shop/knowledge"):
+    documents = [f"/console/shop/knowledge/{page}" for page in DOCUMENT_PAGES]
+    for path in (LIST, *talks, "/console/shop/deadletters", "/console/shop/knowledge", *documents):
         page = await open_page(window, path)
         if path.endswith("knowledge"):
             await page.get_by_label("Ask a question as a contact would").fill("Do you add a heat pack in winter?")

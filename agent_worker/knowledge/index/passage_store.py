@@ -244,6 +244,19 @@ class PassageStore:
         with self._reading() as reader:
             return [Document.model_validate_json(text) for (text,) in reader.execute(query)]
 
+    def list_page(self, after: str, limit: int) -> list[Document]:
+        """The first documents whose ids come after ``after``."""
+        query = "SELECT document FROM contents JOIN documents USING (number) WHERE id > ? ORDER BY id LIMIT ?"
+        with self._reading() as reader:
+            return [Document.model_validate_json(text) for (text,) in reader.execute(query, (after, limit))]
+
+    def list_outlines(self) -> list[Document]:
+        """All documents without their text and history."""
+        query = """SELECT json_set(document, '$.body', '', '$.history', '')
+            FROM contents JOIN documents USING (number) ORDER BY id"""
+        with self._reading() as reader:
+            return [Document.model_validate_json(text) for (text,) in reader.execute(query)]
+
     def vectors(self, document: str) -> list[bytes]:
         """Stored rows of each passage of a document."""
         query = """SELECT vectors FROM documents d JOIN passages p ON p.number >= d.number << 20

@@ -164,6 +164,14 @@ class TenantIndex:
         """In the order of their ids."""
         return self._store.documents()
 
+    def list_page(self, after: str, limit: int) -> list[Document]:
+        """The first documents whose ids come after ``after``."""
+        return self._store.list_page(after, limit)
+
+    def list_outlines(self) -> list[Document]:
+        """All documents without their text and history, in the order of their ids."""
+        return self._store.list_outlines()
+
     def document(self, document_id: str) -> Document | None:
         return self._store.document(document_id)
 

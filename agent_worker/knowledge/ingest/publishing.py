@@ -3,11 +3,13 @@ them."""
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from agent_worker.knowledge.index.tenant_index import fingerprint
+from agent_worker.knowledge.ingest.document_history import extend_history
 from agent_worker.knowledge.text.documents import check_body
 from agent_worker.knowledge.text.splitting import split
 from schemas.conversation import Document
@@ -20,9 +22,17 @@ from schemas.topics import DOCUMENT_PUBLISHED
 SOURCE = "parley/knowledge"
 
 
-async def publish(bus: Bus, heads: KnowledgeHeads, tenant: str, draft: DocumentDraft, now: datetime) -> tuple[int, int]:
-    """Returns ``(version, passages)``. Durable when it returns, searchable shortly after. Raises DocumentTooLarge and
-    Unprocessable."""
+async def publish(
+    bus: Bus,
+    heads: KnowledgeHeads,
+    tenant: str,
+    draft: DocumentDraft,
+    now: datetime,
+    *,
+    previous: Document | None = None,
+) -> tuple[int, int]:
+    """Returns ``(version, passages)``. Durable when it returns, searchable shortly after. ``previous``: the document
+    that it replaces, which joins its history. Raises DocumentTooLarge and Unprocessable."""
     check_body(draft.id, draft.body)
     document = Document(
         id=draft.id,
@@ -35,7 +45,12 @@ async def publish(bus: Bus, heads: KnowledgeHeads, tenant: str, draft: DocumentD
         source=draft.source,
         version=0,  # readers set it to the record's position in the log
         updated_at=now,
+        changed_by=draft.changed_by,
+        proposal=draft.proposal,
     )
+    if previous is not None:
+        history = await asyncio.to_thread(extend_history, previous, document)
+        document = document.model_copy(update={"history": history})
     version = await _append(bus, heads, _wrap(tenant, draft.id, document, now))
     return version, len(split(draft.title, draft.body))
 

@@ -9,6 +9,9 @@ from gateway.commands.common.instance import AdminApi
 from gateway.documents.document_store import PublishedDocument
 from schemas.ports import DocumentDraft, Passage, SearchResult
 
+_NOT_SENT = {"id", "expires_at", "changed_by", "proposal"}
+"""Fields of a draft that a sync does not set, or sends in another form."""
+
 
 class RemoteDocumentStore:
     """The documents of a running instance, over the admin API."""
@@ -21,7 +24,7 @@ class RemoteDocumentStore:
         return {item["document"]: PublishedDocument(item["hash"], item.get("source", "")) for item in items}
 
     async def put(self, draft: DocumentDraft) -> None:
-        body = {name: value for name, value in asdict(draft).items() if name not in ("id", "expires_at")}
+        body = {name: value for name, value in asdict(draft).items() if name not in _NOT_SENT}
         ends = {"expires_at": draft.expires_at.isoformat()} if draft.expires_at else {}
         await self._api.call("PUT", document_path(draft.id), body | ends)
 

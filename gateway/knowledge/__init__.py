@@ -1,0 +1,1 @@
+"""Management of a tenant's documents: editing, versions, uploads, citations and health."""
