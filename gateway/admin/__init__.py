@@ -9,8 +9,11 @@ from gateway.admin.conversations import ConversationApi
 from gateway.admin.dead_letters import DeadLetterApi
 from gateway.admin.guard import AdminGuard
 from gateway.admin.knowledge import KnowledgeApi
+from gateway.admin.knowledge_health import KnowledgeHealthApi
 from gateway.admin.route_explanation import RouteApi
 from gateway.admin.training_export import TrainingExportApi
+from gateway.knowledge.citations import Citations
+from gateway.knowledge.health import open_health_checks
 from gateway.wiring.process_services import ProcessServices
 
 PREFIX = "/v1/admin/{tenant}"
@@ -23,6 +26,7 @@ def add_routes(app: web.Application, services: ProcessServices) -> None:
     guard = AdminGuard(services)
     documents, conversations, dead_letters = KnowledgeApi(services), ConversationApi(services), DeadLetterApi(services)
     approvals = ApprovalApi(services)
+    health = KnowledgeHealthApi(services, open_health_checks(app, services, Citations(services)))
     for method, path, handler in (
         ("GET", "/knowledge", documents.list_documents),
         ("POST", "/knowledge/search", documents.search),
@@ -31,6 +35,8 @@ def add_routes(app: web.Application, services: ProcessServices) -> None:
         ("DELETE", "/knowledge/{document}", documents.delete),
         ("GET", "/knowledge/{document}/versions", documents.list_versions),
         ("POST", "/knowledge/{document}/restore", documents.restore),
+        ("GET", "/knowledge-health", health.read),
+        ("POST", "/knowledge-health", health.start),
         ("POST", "/route/explain", RouteApi(services).explain),
         ("GET", "/conversations", conversations.list_conversations),
         ("GET", "/conversations/{id}", conversations.get),

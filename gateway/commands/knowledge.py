@@ -12,6 +12,7 @@ import typer
 
 from gateway.commands.common.options import AsJson, ConfigFile, TenantName, Url, load, run, select_tenant, with_api
 from gateway.commands.common.printing import note, print_json, print_table, progress
+from gateway.commands.knowledge_doctor import doctor
 from schemas.errors import Conflict, InvalidRequest
 
 if TYPE_CHECKING:
@@ -202,6 +203,9 @@ def check(
         return
     for report in reports:
         _print_quality(report, show)
+
+
+app.command()(doctor)
 
 
 def _read_suite(file: Path) -> Suite:

@@ -15,9 +15,11 @@ from gateway.console.pages.document import DocumentPage
 from gateway.console.pages.document_editor import EDITOR_LIMITS, DocumentEditorPage
 from gateway.console.pages.document_upload import UPLOAD_LIMITS, DocumentUploadPage
 from gateway.console.pages.knowledge import KnowledgePage
+from gateway.console.pages.knowledge_health import KnowledgeHealthPage
 from gateway.console.pages.sign_in import SignInPage
 from gateway.console.sessions import ConsoleSessions
 from gateway.knowledge.citations import Citations
+from gateway.knowledge.health import open_health_checks
 from gateway.webchat.watch import WatchRegistry
 from gateway.wiring.process_services import ProcessServices
 from schemas.errors import NotFound
@@ -50,18 +52,23 @@ def add_routes(app: web.Application, services: ProcessServices, watches: WatchRe
         ("/console/{tenant}/deadletters", guard.wrap_form(dead_letters.replay)),
     ):
         app.router.add_post(path, handler)
-    _add_knowledge_routes(app, services, guard)
+    _add_knowledge_routes(app, services, guard, live)
 
 
-def _add_knowledge_routes(app: web.Application, services: ProcessServices, guard: ConsoleGuard) -> None:
+def _add_knowledge_routes(
+    app: web.Application, services: ProcessServices, guard: ConsoleGuard, live: LiveUpdates
+) -> None:
     knowledge, upload = KnowledgePage(services), DocumentUploadPage(services)
-    document, editor = DocumentPage(services, Citations(services)), DocumentEditorPage(services)
+    citations, editor = Citations(services), DocumentEditorPage(services)
+    document = DocumentPage(services, citations)
+    health = KnowledgeHealthPage(services, live, open_health_checks(app, services, citations))
     base = "/console/{tenant}/knowledge"
     document_path = f"{base}/documents/{{document}}"
     for path, page in (
         (base, knowledge.show),
         (f"{base}/new", editor.show_new),
         (f"{base}/upload", upload.show),
+        (f"{base}/health", health.show),
         (document_path, document.show),
         (f"{document_path}/edit", editor.show),
         (f"{document_path}/versions/{{version}}", document.show_version),
@@ -71,6 +78,7 @@ def _add_knowledge_routes(app: web.Application, services: ProcessServices, guard
         (base, knowledge.ask, DEFAULT_LIMITS),
         (f"{base}/new", editor.submit_new, EDITOR_LIMITS),
         (f"{base}/upload", upload.upload, UPLOAD_LIMITS),
+        (f"{base}/health", health.check, DEFAULT_LIMITS),
         (f"{document_path}/edit", editor.submit, EDITOR_LIMITS),
         (f"{document_path}/restore", document.restore, DEFAULT_LIMITS),
         (f"{document_path}/delete", document.delete, DEFAULT_LIMITS),

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from gateway.admin.approvals import ApprovalDecisionRequest
 from gateway.admin.conversations import OwnerRequest
 from gateway.admin.knowledge import MAX_WAIT, DocumentRequest, RestoreRequest, SearchRequest
+from gateway.admin.knowledge_health import HealthRequest
 from gateway.admin.route_explanation import RouteRequest
 from gateway.http import response_models as models
 from gateway.operators.conversations import OperatorMessage
@@ -119,6 +120,7 @@ CONSOLE_ENDPOINTS: tuple[ApiEndpoint, ...] = (
     ),
     _page_endpoint("/{tenant}/knowledge", "List the tenant's documents.", query=_DOCUMENT_QUERY),
     _page_endpoint("/{tenant}/knowledge/new", "Show the form to write a document."),
+    _page_endpoint("/{tenant}/knowledge/health", "Show the report of the last check of the documents."),
     _page_endpoint("/{tenant}/knowledge/upload", "Show the form to upload files that become documents."),
     _page_endpoint("/{tenant}/knowledge/documents/{document}", "Show a document with its versions and citations."),
     _page_endpoint("/{tenant}/knowledge/documents/{document}/edit", "Show the form to edit a document."),
@@ -138,6 +140,7 @@ CONSOLE_ENDPOINTS: tuple[ApiEndpoint, ...] = (
     _form_endpoint("/{tenant}/deadletters", "Replay the selected dead letters, or describe what a replay would do."),
     _form_endpoint("/{tenant}/knowledge", "Test a question: passages found, route taken, and reasons."),
     _form_endpoint("/{tenant}/knowledge/new", "Write a document: preview, save a draft, or publish."),
+    _form_endpoint("/{tenant}/knowledge/health", "Start a check of the documents."),
     _form_endpoint("/{tenant}/knowledge/upload", "Publish uploaded files as documents.", body=_MULTIPART),
     _form_endpoint(
         "/{tenant}/knowledge/documents/{document}/edit", "Edit a document: preview, save a draft, or publish."
@@ -259,6 +262,20 @@ ENDPOINTS: tuple[ApiEndpoint, ...] = (
         "Search the documents as the agent does.",
         {200: models.SearchResponse},
         body=SearchRequest,
+        errors=(*_BODY_ERRORS, *_ADMIN_ERRORS),
+    ),
+    _admin_endpoint(
+        "GET",
+        "/knowledge-health",
+        "Read the report of the last check of the documents.",
+        {200: models.KnowledgeHealthResponse},
+    ),
+    _admin_endpoint(
+        "POST",
+        "/knowledge-health",
+        "Start a check of the documents in the background.",
+        {202: models.KnowledgeHealthResponse},
+        body=HealthRequest,
         errors=(*_BODY_ERRORS, *_ADMIN_ERRORS),
     ),
     _admin_endpoint(

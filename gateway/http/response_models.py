@@ -193,6 +193,50 @@ class DocumentVersionListResponse(ResponseModel):
     next: str
 
 
+class FindingPlaceItem(ResponseModel):
+    """A document of a finding, with the sentence that it is about."""
+
+    document: str
+    title: str
+    heading: str
+    quote: str
+
+
+class HealthFindingItem(ResponseModel):
+    """``detail`` says what is wrong, ``fix`` what to do."""
+
+    code: Literal[
+        "contradictory_figures",
+        "duplicate_document",
+        "duplicate_passage",
+        "expired",
+        "expires_soon",
+        "broken_link",
+        "never_cited",
+    ]
+    places: list[FindingPlaceItem]
+    detail: str
+    fix: str
+
+
+class KnowledgeHealthResponse(ResponseModel):
+    """The report of the last check. ``counts`` includes findings beyond the 200 of a code that are listed.
+    ``links_checked`` is null if links were not checked. Citations were counted in the newest ``conversations``, back to
+    ``cited_since``."""
+
+    running: bool
+    finished_at: datetime | None
+    seconds: float
+    documents: int
+    findings: list[HealthFindingItem]
+    counts: dict[str, int]
+    links_checked: int | None
+    links_unchecked: int
+    conversations: int
+    cited_since: datetime | None
+    failed: bool
+
+
 class PassageItem(ResponseModel):
     document: str
     title: str

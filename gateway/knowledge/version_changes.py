@@ -55,4 +55,4 @@ def list_changed_lines(before: str, after: str) -> list[ChangedLine]:
 
 
 def _format_day(at: datetime) -> str:
-    return f"{at:%d %b %Y}"
+    return f"{at.day} {at:%b %Y}"

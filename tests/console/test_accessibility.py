@@ -82,6 +82,7 @@ async def open_page(window: Window, path: str) -> Page:
 
 DOCUMENT_PAGES = (
     "new",
+    "health",
     "upload",
     "documents/shipping",
     "documents/shipping/edit",

@@ -121,3 +121,29 @@ def test_an_impossible_command_is_refused_without_a_traceback(shop: Path, args: 
     assert done.returncode in (1, 2)
     assert said in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_the_doctor_names_each_defect_and_what_to_do(shop: Path, website: tuple[str, Path]) -> None:
+    """It exits with 1 while there is one; documents that nobody cites yet are none."""
+    parley("knowledge", "sync", cwd=shop)
+    healthy = parley("knowledge", "doctor", cwd=shop)
+    assert (healthy.returncode, "4 documents checked" in healthy.stdout) == (0, True), healthy.stdout
+    (shop / "docs" / "ferns.md").write_text("# Ferns\n\nWe send unpotted ferns within 4 days.")
+    (shop / "docs" / "faq.md").write_text(
+        f"# FAQ\n\nUnpotted ferns we send within 9 days.\n\nSee {website[0]}gone.html."
+    )
+    parley("knowledge", "sync", cwd=shop)
+    found = parley("knowledge", "doctor", cwd=shop)
+    assert found.returncode == 1
+    for there in (
+        "Contradictory figures (1)",
+        "ferns: We send unpotted ferns within 4 days.",
+        "faq: Unpotted ferns we send within 9 days.",
+        "→ find out which figure is right, and correct the other document",
+        "Broken links (1)",
+        f"not found: {website[0]}gone.html",
+    ):
+        assert there in found.stdout, there
+    report = json.loads(parley("knowledge", "doctor", "--no-links", "--json", cwd=shop).stdout)
+    assert [each["code"] for each in report["findings"]] == ["contradictory_figures"]
+    assert report["links_checked"] is None
