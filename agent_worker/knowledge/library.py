@@ -11,9 +11,11 @@ import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Hashable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TypeVar
 from urllib.parse import quote, unquote
 
@@ -34,7 +36,7 @@ from agent_worker.knowledge.vectors.encoder import Encoder, light_encoder
 from schemas.conversation import Document
 from schemas.errors import ParleyError, RecordError
 from schemas.messages import Assurance
-from schemas.ports import AssuranceLookup, Bus, Clock, Follower, KnowledgeHeads, Passage, SearchResult
+from schemas.ports import AssuranceLookup, Bus, Clock, Follower, KnowledgeHeads, Passage, SearchResult, TrialSearch
 from schemas.topics import KNOWLEDGE
 
 log = structlog.get_logger("parley.knowledge")
@@ -47,6 +49,7 @@ _MAX_BATCH = 200  # changes of one tenant in one batch
 _MAX_PENDING_BYTES = 64 * 1024 * 1024  # of documents read but not yet indexed
 _FEW_CHANGES, _EXTRA_WAIT_S = 5, 2.0  # so few missing changes are worth this much more waiting
 _PREFIX = "t-"
+_TRIAL_PREFIX = "trial-"  # one is left behind only by a process that was killed
 
 
 class Library:
@@ -79,6 +82,7 @@ class Library:
         self._has_work = asyncio.Event()
         """Set when there may be something to index."""
         self._writers = asyncio.Semaphore(_WRITERS)
+        self._trials = asyncio.Semaphore(1)
         self._progress = asyncio.Condition()
         """Notified when more changes are searchable."""
         self._ready = asyncio.Event()
@@ -237,7 +241,8 @@ class Library:
                 index.apply([], sorted(ghosts))
         if self._directory.exists():
             for path in self._directory.iterdir():
-                if path.name.startswith(_PREFIX) and unquote(path.name[len(_PREFIX) :]) not in self._indexes:
+                is_gone = path.name.startswith(_PREFIX) and unquote(path.name[len(_PREFIX) :]) not in self._indexes
+                if is_gone or path.name.startswith(_TRIAL_PREFIX):
                     shutil.rmtree(path)
 
     async def _write_in_thread(self, work: Callable[[], Result]) -> Result:
@@ -269,24 +274,48 @@ class Library:
             )
             return replace(found, stale=not current)
         level = await resolve_assurance(assurance) if index.totals.for_verified else "anonymous"
-        now, above = self._clock(), self._answerable_above(tenant)
-        result = await self._read(
-            (tenant, channel),
+        work = self._search(index, tenant, query, k=k, assurance=level, language=language)
+        return replace(await self._read((tenant, channel), index, work), stale=not current)
+
+    def _search(
+        self, index: TenantIndex, tenant: str, query: str, *, k: int, assurance: Assurance, language: str
+    ) -> Callable[[], SearchResult]:
+        return partial(
+            search_index,
             index,
-            lambda: search_index(
-                index,
-                tenant,
-                query,
-                now,
-                self._encoder(),
-                k=k,
-                assurance=level,
-                language=language,
-                above=above,
-                own_synonyms=self._own_synonyms(tenant),
-            ),
+            tenant,
+            query,
+            self._clock(),
+            self._encoder(),
+            k=k,
+            assurance=assurance,
+            language=language,
+            above=self._answerable_above(tenant),
+            own_synonyms=self._own_synonyms(tenant),
         )
-        return replace(result, stale=not current)
+
+    @asynccontextmanager
+    async def open_trial(self, tenant: str, document: Document, assurance: Assurance) -> AsyncIterator[TrialSearch]:
+        """See the port."""
+        async with self._trials:
+            self._directory.mkdir(parents=True, exist_ok=True)
+            with TemporaryDirectory(prefix=_TRIAL_PREFIX, dir=self._directory) as folder:
+                index = await self._write_in_thread(partial(self._copy_with, tenant, document, Path(folder)))
+                try:
+
+                    async def search(query: str, language: str) -> SearchResult:
+                        work = self._search(index, tenant, query, k=8, assurance=assurance, language=language)
+                        return await self._reading.run(tenant, work)
+
+                    yield search
+                finally:
+                    await self._write_in_thread(index.close)
+
+    def _copy_with(self, tenant: str, document: Document, folder: Path) -> TenantIndex:
+        current = self._indexes.get(tenant)
+        copy = TenantIndex(folder / "index", self._encoder()) if current is None else current.copy_to(folder / "index")
+        copy.apply([copy.prepare(document, "trial")])
+        return copy
 
     async def _read(self, turn: Hashable, index: TenantIndex, work: Callable[[], Result]) -> Result:
         """Run ``work`` on the index in a thread. Equal ``turn``: those that take turns together."""

@@ -35,6 +35,7 @@ def add_routes(app: web.Application, services: ProcessServices) -> None:
         ("DELETE", "/knowledge/{document}", documents.delete),
         ("GET", "/knowledge/{document}/versions", documents.list_versions),
         ("POST", "/knowledge/{document}/restore", documents.restore),
+        ("POST", "/knowledge/{document}/try", documents.try_question),
         ("GET", "/knowledge-health", health.read),
         ("POST", "/knowledge-health", health.start),
         ("POST", "/route/explain", RouteApi(services).explain),

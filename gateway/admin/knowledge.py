@@ -10,11 +10,13 @@ from aiohttp import web
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from agent_worker.knowledge.ingest.document_history import list_versions
+from agent_worker.knowledge.text.documents import check_body
 from agent_worker.knowledge.text.front_matter import ADDRESS, LANGUAGE
 from gateway.admin.guard import read_page_size
 from gateway.documents.content_hash import hash_document
 from gateway.http.responses import json_response, read_json
 from gateway.knowledge.editor import DocumentEditor, build_restored, check_id, find_version
+from gateway.knowledge.trials import DocumentTrials, TrialAnswer
 from gateway.webchat.serialization import format_instant
 from gateway.wiring.process_services import ProcessServices
 from schemas.conversation import Document, DocumentProposal, DocumentVersion, Visibility
@@ -54,6 +56,13 @@ class RestoreRequest(BaseModel):
     version: Annotated[int, Field(ge=1)]
 
 
+class TrialRequest(DocumentRequest):
+    """The body of ``POST knowledge/{document}/try``: a document as it would be published, and a question."""
+
+    query: Text
+    assurance: Assurance = "anonymous"
+
+
 class SearchRequest(BaseModel):
     """The body of ``POST knowledge/search``."""
 
@@ -72,6 +81,7 @@ class SearchRequest(BaseModel):
 class KnowledgeApi:
     def __init__(self, services: ProcessServices) -> None:
         self._editor = DocumentEditor(services)
+        self._trials = DocumentTrials(services)
 
     async def put(self, request: web.Request) -> web.Response:
         tenant, document = request.match_info["tenant"], check_id(request.match_info["document"])
@@ -98,6 +108,15 @@ class KnowledgeApi:
     async def get(self, request: web.Request) -> web.Response:
         document = await self._find(request)
         return json_response(_serialize_document(document) | {"body": document.body})
+
+    async def try_question(self, request: web.Request) -> web.Response:
+        """Answer a question with and without the document; nothing is stored."""
+        tenant, document = request.match_info["tenant"], check_id(request.match_info["document"])
+        body = await read_json(request, TrialRequest, limit=MAX_BODY_SIZE)
+        fields = {name: value for name, value in dict(body).items() if name not in ("query", "assurance")}
+        check_body(document, body.body)
+        trial = await self._trials.ask(tenant, DocumentDraft(id=document, **fields), body.query, body.assurance)
+        return json_response({"before": _serialize_trial(trial.before), "after": _serialize_trial(trial.after)})
 
     async def list_versions(self, request: web.Request) -> web.Response:
         document = await self._find(request)
@@ -183,4 +202,14 @@ def _serialize_version(version: Document | DocumentVersion) -> dict[str, Any]:
         "expires_at": format_instant(version.expires_at) if version.expires_at else None,
         "updated_at": format_instant(version.updated_at),
         "changed_by": version.changed_by,
+    }
+
+
+def _serialize_trial(answer: TrialAnswer) -> dict[str, Any]:
+    return {
+        "text": answer.text,
+        "citations": [{"n": each.n, "document": each.document, "quote": each.quote} for each in answer.citations],
+        "offers": list(answer.offers),
+        "answered": answer.is_answered,
+        "confidence": answer.confidence,
     }

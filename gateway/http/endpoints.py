@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from gateway.admin.approvals import ApprovalDecisionRequest
 from gateway.admin.conversations import OwnerRequest
-from gateway.admin.knowledge import MAX_WAIT, DocumentRequest, RestoreRequest, SearchRequest
+from gateway.admin.knowledge import MAX_WAIT, DocumentRequest, RestoreRequest, SearchRequest, TrialRequest
 from gateway.admin.knowledge_health import HealthRequest
 from gateway.admin.route_explanation import RouteRequest
 from gateway.http import response_models as models
@@ -139,11 +139,12 @@ CONSOLE_ENDPOINTS: tuple[ApiEndpoint, ...] = (
     _form_endpoint("/{tenant}/conversations/{id}/approvals/{approval}", "Approve or deny an action."),
     _form_endpoint("/{tenant}/deadletters", "Replay the selected dead letters, or describe what a replay would do."),
     _form_endpoint("/{tenant}/knowledge", "Test a question: passages found, route taken, and reasons."),
-    _form_endpoint("/{tenant}/knowledge/new", "Write a document: preview, save a draft, or publish."),
+    _form_endpoint("/{tenant}/knowledge/new", "Write a document: preview, try a question, save a draft, or publish."),
     _form_endpoint("/{tenant}/knowledge/health", "Start a check of the documents."),
     _form_endpoint("/{tenant}/knowledge/upload", "Publish uploaded files as documents.", body=_MULTIPART),
     _form_endpoint(
-        "/{tenant}/knowledge/documents/{document}/edit", "Edit a document: preview, save a draft, or publish."
+        "/{tenant}/knowledge/documents/{document}/edit",
+        "Edit a document: preview, try a question, save a draft, or publish.",
     ),
     _form_endpoint("/{tenant}/knowledge/documents/{document}/restore", "Publish an earlier version again."),
     _form_endpoint("/{tenant}/knowledge/documents/{document}/delete", "Delete a document, or discard a draft."),
@@ -263,6 +264,14 @@ ENDPOINTS: tuple[ApiEndpoint, ...] = (
         {200: models.SearchResponse},
         body=SearchRequest,
         errors=(*_BODY_ERRORS, *_ADMIN_ERRORS),
+    ),
+    _admin_endpoint(
+        "POST",
+        "/knowledge/{document}/try",
+        "Answer a question with and without a document, before it is published.",
+        {200: models.TrialResponse},
+        body=TrialRequest,
+        errors=(*_BODY_ERRORS, "document_too_large", "unprocessable", *_ADMIN_ERRORS),
     ),
     _admin_endpoint(
         "GET",

@@ -193,6 +193,29 @@ class DocumentVersionListResponse(ResponseModel):
     next: str
 
 
+class TrialCitation(ResponseModel):
+    n: int
+    document: str
+    quote: str
+
+
+class TrialAnswerItem(ResponseModel):
+    """An answer of the built-in model; ``offers`` are sections that are offered instead of an answer."""
+
+    text: str
+    citations: list[TrialCitation]
+    offers: list[str]
+    answered: bool
+    confidence: float = Field(ge=0, le=1)
+
+
+class TrialResponse(ResponseModel):
+    """The answers at present, and as if the document were published."""
+
+    before: TrialAnswerItem
+    after: TrialAnswerItem
+
+
 class FindingPlaceItem(ResponseModel):
     """A document of a finding, with the sentence that it is about."""
 

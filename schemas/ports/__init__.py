@@ -90,6 +90,7 @@ from schemas.ports.knowledge import (
     Knowledge,
     Passage,
     SearchResult,
+    TrialSearch,
 )
 from schemas.ports.model import (
     ActionOffer,
@@ -231,6 +232,7 @@ __all__ = [
     "Transcriber",
     "Transcript",
     "Transport",
+    "TrialSearch",
     "Turns",
     "TypingIndicator",
     "UnchangedDocument",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -50,6 +51,10 @@ AssuranceLookup = Callable[[], Awaitable[Assurance]]
 """Looks up how sure we are of the contact's identity."""
 
 
+TrialSearch = Callable[[str, str], Awaitable[SearchResult]]
+"""Searches as if a document were published: ``(query, language)``."""
+
+
 class Knowledge(Protocol):
     async def search(
         self,
@@ -90,6 +95,11 @@ class Knowledge(Protocol):
 
     async def find_searchable(self, tenant: str, document: str) -> Document | None:
         """The version that searches find at present, without waiting for a newer one."""
+
+    def open_trial(
+        self, tenant: str, document: Document, assurance: Assurance
+    ) -> AbstractAsyncContextManager[TrialSearch]:
+        """A copy of what is searchable, in which ``document`` is published; until the end of the block."""
 
     async def wait_until_ready(self) -> None:
         """Wait until every tenant's documents are searchable."""

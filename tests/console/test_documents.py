@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import aiohttp
@@ -250,6 +251,58 @@ async def test_a_suggested_draft_says_why(instance: Instance, anna: FormClient) 
     assert kept == proposal, "an edit keeps where it came from"
 
 
+QUESTION = "How much does a heat pack cost in winter?"
+HEAT = "# Shipping\n\n## How much does a heat pack cost in winter?\n\nA heat pack costs 4.50 euro in winter.\n"
+
+
+async def test_a_question_is_answered_with_and_without_the_draft(
+    instance: Instance, anna: FormClient, tmp_path: Path
+) -> None:
+    """Side by side; nothing is stored, and what customers get stays as it is."""
+    await anna.send(NEW, NEW, FIELDS | {"body": HEAT})
+    tried = await edit(
+        anna, "shipping", act="try", body=HEAT.replace("4.50", "6"), question=QUESTION, asker="anonymous"
+    )
+    assert "The answer changes" in tried.words
+    assert re.search(r"Now A heat pack costs 4.50 euro in winter.*With your text A heat pack costs 6 euro", tried.words)
+    assert "for 6 euro" not in (await instance.admin("GET", "/knowledge/shipping")).body["body"]
+    same = await edit(anna, "shipping", act="try", body=HEAT, question=QUESTION)
+    assert "The answer stays the same" in same.words
+    assert (await edit(anna, "shipping", act="try", body=HEAT, question=" ")).status == 422
+    found = (await instance.admin("POST", "/knowledge/search", {"query": QUESTION})).body
+    assert "4.50" in found["passages"][0]["text"]
+    assert list((tmp_path / "index").glob("trial-*")) == []
+
+
+async def test_a_trial_respects_visibility_and_language_and_starts_from_nothing(
+    instance: Instance, anna: FormClient
+) -> None:
+    for visibility, asker, answered in (
+        ("public", "anonymous", True),
+        ("verified", "anonymous", False),
+        ("verified", "verified", True),
+        ("internal", "verified", False),
+    ):
+        fields = {"act": "try", "body": HEAT, "question": QUESTION, "visibility": visibility, "asker": asker}
+        seen = await anna.send(NEW, NEW, FIELDS | fields)
+        after = seen.words.partition("With your text")[2]
+        assert ("A heat pack costs 4.50 euro" in after.partition("confidence")[0]) is answered, (visibility, asker)
+    body = {"title": "Shipping", "body": HEAT, "query": QUESTION}
+    tried = (await instance.admin("POST", "/knowledge/shipping/try", body)).body
+    assert (tried["before"]["answered"], tried["after"]["answered"]) == (False, True)
+    assert tried["after"]["citations"][0]["document"] == "shipping"
+    assert (await instance.admin("GET", "/knowledge")).body["items"] == []
+
+
+async def test_no_answer_of_a_trial_becomes_markup(anna: FormClient) -> None:
+    for payload in PAYLOADS[:20]:
+        body = f"# Pots\n\n## How much is a pot?\n\nA pot is 5 euro {payload} and comes with a saucer.\n"
+        fields = {"act": "try", "body": body, "question": f"How much is a pot? {payload}"}
+        seen = await anna.send(NEW, NEW, FIELDS | fields)
+        assert seen.status == 200
+        assert [each for each in find_injected_elements(seen) if each not in DOCUMENT_ELEMENTS] == [], payload
+
+
 def files_form(csrf: str, visibility: str, *files: tuple[str, bytes]) -> aiohttp.FormData:
     form = aiohttp.FormData()
     form.add_field("csrf", csrf)
@@ -372,5 +425,5 @@ async def test_no_text_of_a_document_becomes_markup(instance: Instance, anna: Fo
         assert [each for each in find_injected_elements(previewed) if each not in DOCUMENT_ELEMENTS] == [], payload
 
 
-DOCUMENT_ELEMENTS = {"h3", "h4", "h5", "h6", "article"}
+DOCUMENT_ELEMENTS = {"h3", "h4", "h5", "h6", "article", "fieldset", "legend"}
 """Elements that only these pages have."""

@@ -218,6 +218,11 @@ class PassageStore:
                 connection.execute("ROLLBACK")
             raise
 
+    def copy_to(self, path: Path) -> None:
+        """A consistent copy in another file, while readers and the writer go on."""
+        with self._reading() as reader, closing(sqlite3.connect(path)) as copy:
+            reader.backup(copy)
+
     # ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def passages(self, numbers: Sequence[int], visibility: VisibilityFilter) -> list[StoredPassage]:

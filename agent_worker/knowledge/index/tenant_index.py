@@ -146,6 +146,21 @@ class TenantIndex:
             added = map(_vector_summary, entries, changed.values())
             self.vectors = self.vectors.replace(replaced, added)
 
+    def copy_to(self, directory: Path) -> TenantIndex:
+        """A copy in a new folder, which changes without this one."""
+        with self._changing:
+            self._open_words()
+            directory.mkdir()
+            self._store.copy_to(directory / _STORE_FILE)
+            try:
+                # Segments never change; the lock files belong to this index.
+                ignored = shutil.ignore_patterns("*.lock")
+                shutil.copytree(self._directory / _WORDS_FOLDER, directory / _WORDS_FOLDER, ignore=ignored)
+            except OSError:  # segments were merged meanwhile: the copy indexes its words from the documents
+                shutil.rmtree(directory / _WORDS_FOLDER, ignore_errors=True)
+        (directory / _FORMAT_FILE).write_text(self._format)
+        return TenantIndex(directory, self._encoder)
+
     def close(self) -> None:
         """Close what holds threads and descriptors, unless a change needs it just now. The next use opens it again."""
         if self._changing.acquire(blocking=False):

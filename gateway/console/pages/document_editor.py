@@ -11,12 +11,15 @@ from markupsafe import Markup
 
 from agent_worker.knowledge.text.documents import check_body, document_id
 from agent_worker.knowledge.text.front_matter import parse_attributes
+from connectors.markup import render_html
 from gateway.console.forms import Form, FormLimits
 from gateway.console.pages.document import VISIBILITIES
 from gateway.console.pages.document_text import render_document_text
+from gateway.console.pages.knowledge import ASSURANCES, parse_question
 from gateway.console.rendering import build_path, redirect, render_page
 from gateway.console.sessions import Operator
 from gateway.knowledge.editor import DocumentEditor, check_id, draft_id
+from gateway.knowledge.trials import DocumentTrials, Trial, TrialAnswer
 from gateway.wiring.process_services import ProcessServices
 from schemas.conversation import Document, DocumentProposal
 from schemas.errors import InvalidRequest, ParleyError, RequestError, Unprocessable
@@ -41,10 +44,12 @@ class Fields:
     language: str = ""
     visibility: str = "public"
     expires_on: str = ""
+    question: str = ""
+    asker: str = "anonymous"
 
     @classmethod
     def of_form(cls, form: Form, document: str) -> Fields:
-        names = ("title", "url", "language", "visibility", "expires_on")
+        names = ("title", "url", "language", "visibility", "expires_on", "question", "asker")
         given = {name: form.get(name).strip() for name in names}
         body = form.get("body").replace("\r\n", "\n")
         return cls(document=document, replaces=form.get("replaces") or "0", body=body, **given)
@@ -68,6 +73,7 @@ class DocumentEditorPage:
     def __init__(self, services: ProcessServices) -> None:
         self._services = services
         self._editor = DocumentEditor(services)
+        self._trials = DocumentTrials(services)
 
     async def show_new(self, request: web.Request, operator: Operator) -> web.Response:
         return self._render_form(request, operator, Fields())
@@ -98,6 +104,10 @@ class DocumentEditorPage:
             if act == "preview":
                 text = await asyncio.to_thread(render_document_text, draft.title, draft.body, below=3)
                 return self._render_form(request, operator, fields, preview=text)
+            if act == "try":
+                asked, assurance = parse_question(fields.question), ASSURANCES.get(fields.asker, "anonymous")
+                trial = await self._trials.ask(tenant, draft, asked, assurance)
+                return self._render_form(request, operator, fields, trial=trial)
             shown = draft.id
             if act == "draft":
                 proposal = document.proposal if document is not None else None
@@ -131,6 +141,7 @@ class DocumentEditorPage:
         *,
         draft: Document | None = None,
         preview: Markup | None = None,
+        trial: Trial | None = None,
         error: str = "",
     ) -> web.Response:
         tenant, is_new = request.match_info["tenant"], "document" not in request.match_info
@@ -147,11 +158,20 @@ class DocumentEditorPage:
             is_new=is_new,
             draft=draft,
             preview=preview,
+            trial=None if trial is None else describe_trial(trial),
+            is_same=trial is not None and trial.is_same,
+            askers={"anonymous": "an anonymous contact", "verified": "a verified contact"},
             visibilities=VISIBILITIES,
             max_title=MAX_TITLE,
             action=request.path,
             back=build_path(tenant, "knowledge", *back),
         )
+
+
+def describe_trial(trial: Trial) -> list[tuple[str, Markup, TrialAnswer]]:
+    """Each answer with its heading, and its text as safe HTML."""
+    answers = (("Now", trial.before), ("With your text", trial.after))
+    return [(heading, Markup(render_html(answer.text)), answer) for heading, answer in answers]  # noqa: S704 - safe HTML
 
 
 def parse_fields(fields: Fields, document: Document | None = None) -> DocumentDraft:

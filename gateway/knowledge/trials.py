@@ -1,0 +1,107 @@
+"""Answers with and without a change to a document, before it is published."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from agent_worker.models.local.model import LocalModel
+from agent_worker.nlu.language_detection import detect_language
+from agent_worker.reading.retrieval import build_query, merge_results, search_parts, search_query
+from gateway.knowledge.editor import DocumentEditor
+from gateway.wiring.consumers import build_worker_settings
+from gateway.wiring.process_services import ProcessServices
+from schemas.conversation import Document
+from schemas.messages import Assurance, Citation
+from schemas.ports import AnswerDraft, DocumentDraft, Question, SearchResult, TrialSearch
+
+
+@dataclass(frozen=True, slots=True)
+class TrialAnswer:
+    """An answer as the tenant's customer would get it. ``offers``: sections that are offered instead of an answer."""
+
+    text: str
+    citations: Sequence[Citation]
+    offers: Sequence[str]
+    is_answered: bool
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """The answers at present and with the change."""
+
+    before: TrialAnswer
+    after: TrialAnswer
+
+    @property
+    def is_same(self) -> bool:
+        """Whether the customer would notice no difference."""
+        return (self.before.text, self.before.offers) == (self.after.text, self.after.offers)
+
+
+class DocumentTrials:
+    """Answers questions with the built-in model. A model of another vendor words its answers itself, from the same
+    passages. Nothing is stored, sent or counted."""
+
+    def __init__(self, services: ProcessServices) -> None:
+        self._services = services
+        self._editor = DocumentEditor(services)
+        self._settings = build_worker_settings(services.config.tenants, services.channels, services.secret_key)
+        self._model = LocalModel(self._settings, clock=services.clock)
+
+    async def ask(self, tenant: str, draft: DocumentDraft, question: str, assurance: Assurance) -> Trial:
+        """Answer a question as things are, and as if ``draft`` were published. Takes about as long as copying the
+        tenant's index."""
+        document = Document(
+            id=draft.id,
+            title=draft.title,
+            body=draft.body,
+            url=draft.url,
+            language=draft.language,
+            visibility=draft.visibility,
+            expires_at=draft.expires_at,
+            version=0,
+            updated_at=self._services.clock(),
+        )
+        before = await self._answer(tenant, question, partial(self._search, tenant, assurance))
+        async with self._editor.knowledge.open_trial(tenant, document, assurance) as search:
+            return Trial(before, await self._answer(tenant, question, search))
+
+    async def _search(self, tenant: str, assurance: Assurance, query: str, language: str) -> SearchResult:
+        return await self._editor.knowledge.search(tenant, query, assurance=assurance, language=language)
+
+    async def _answer(self, tenant: str, text: str, search: TrialSearch) -> TrialAnswer:
+        locale = detect_language(text, self._settings.of(tenant).voice.locale)
+        query, search_words = build_query([text]), _in_language(search, locale)
+        whole = await search_query(query, [], search_words)
+        parts = await search_parts(query, [], search_words)
+        found = merge_results([whole.search_result, *(part.search_result for part in parts)])
+        question = Question(
+            tenant=tenant,
+            text=query.text,
+            history=[],
+            search_result=found,
+            locale=locale,
+            parts=parts,
+            excess_questions=[one.words for one in query.excess if one.is_question],
+            resolved="" if parts else whole.text,
+        )
+        return _describe(await self._model.answer(question, _discard), found)
+
+
+def _in_language(search: TrialSearch, language: str) -> Callable[[str, str], Awaitable[SearchResult]]:
+    async def search_words(_words: str, query: str) -> SearchResult:
+        return await search(query, language)
+
+    return search_words
+
+
+def _describe(draft: AnswerDraft, found: SearchResult) -> TrialAnswer:
+    offers = [choice.label for choice in draft.choices]
+    return TrialAnswer(draft.text, draft.citations, offers, bool(draft.citations), found.confidence)
+
+
+async def _discard(sentence: str) -> None:
+    """No stream: nobody watches."""
