@@ -21,7 +21,7 @@ from schemas.conversation import Document, DocumentVersion
 from schemas.errors import Conflict, InvalidRequest
 
 VISIBILITIES = {
-    "public": "public: answers for everybody",
+    "public": "public: for everybody",
     "verified": "verified: for contacts who proved who they are",
     "internal": "internal: for no customer",
 }
