@@ -90,6 +90,8 @@ class KnowledgeApi:
             raise Unprocessable("the document contains control characters, as binary files do; send its text")
         draft = DocumentDraft(id=document, **dict(body))
         if draft.proposal is not None:
+            if check_id(draft.proposal.document) == document:
+                raise Unprocessable("a draft needs an id of its own, such as that of its document with .draft")
             draft = replace(draft, visibility="internal")
         wait = _read_wait(request)
         version, passages = await self._editor.publish(tenant, draft)

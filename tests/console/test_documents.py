@@ -249,6 +249,7 @@ async def test_a_suggested_draft_says_why(instance: Instance, anna: FormClient) 
     await edit(anna, "pots.draft", title="Pots", act="draft")
     kept = (await instance.admin("GET", "/knowledge/pots.draft")).body["proposal"]
     assert kept == proposal, "an edit keeps where it came from"
+    assert (await instance.admin("PUT", "/knowledge/pots", body)).status == 422, "it would hide the document itself"
 
 
 QUESTION = "How much does a heat pack cost in winter?"
