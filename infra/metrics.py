@@ -32,6 +32,14 @@ COUNTERS: dict[str, tuple[str, tuple[str, ...]]] = {
     "parley_model_failures_total": ("Failed model calls.", ("model",)),
     "parley_backfilled_total": ("Messages read from a vendor's history after an interruption.", ("channel",)),
     "parley_refused_total": ("Requests and frames that were refused: 429 over a limit, 503 unavailable.", ("status",)),
+    "parley_knowledge_sync_runs_total": (
+        "Syncs of a source of documents, by result: succeeded, incomplete or failed.",
+        ("tenant", "source", "result"),
+    ),
+    "parley_knowledge_sync_documents_total": (
+        "Documents of syncs, by outcome: added, changed, unchanged, removed, refused or held.",
+        ("tenant", "source", "outcome"),
+    ),
 }
 HISTOGRAMS: dict[str, tuple[str, tuple[str, ...]]] = {
     "parley_turn_seconds": (
@@ -51,6 +59,15 @@ GAUGES: dict[str, tuple[str, tuple[str, ...]]] = {
         "1 while this process receives the account's events, or makes sure that none is missed.",
         ("tenant", "channel", "account"),
     ),
+    "parley_knowledge_sync_age_seconds": (
+        "Time since the last successful sync of a source, or since the source was first seen.",
+        ("tenant", "source"),
+    ),
+    "parley_knowledge_sync_stale": (
+        "1 while a source has not been synced successfully for three of its intervals and at least an hour, else 0.",
+        ("tenant", "source"),
+    ),
+    "parley_knowledge_sync_held": ("Documents whose removal waits for an operator's decision.", ("tenant", "source")),
     "parley_ready": ("1 while this part of the process is ready, else 0.", ("role", "part")),
 }
 _HUMAN_DURATIONS = frozenset({"parley_handoff_first_reply_seconds", "parley_handoff_seconds"})

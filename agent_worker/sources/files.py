@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
+from typing import ClassVar
 
 from agent_worker.knowledge.text.documents import check_size, document_id
 from agent_worker.sources.registry import file_endings
@@ -15,6 +16,9 @@ _CHECK = "check the path; in the configuration, `knowledge: {paths: …}`"
 
 
 class Files:
+    sync_minutes: ClassVar[float] = 0
+    controls_access: ClassVar[bool] = False
+
     def takes(self, location: str) -> bool:
         return "://" not in location
 

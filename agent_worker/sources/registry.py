@@ -12,6 +12,7 @@ from schemas.errors import InvalidRequest, MissingDependency, Unprocessable
 from schemas.ports import Format, Source
 from schemas.ports.sources import FORMATS, SOURCES
 
+_SYNC_MINUTES = 60.0
 _BUILT_IN = {
     FORMATS: {
         "markdown": "agent_worker.sources.text_files:Markdown",
@@ -88,6 +89,16 @@ def _suggest(location: str) -> str:
     if similar := get_close_matches(location.partition(":")[0].lower(), known, n=1):
         return f"did you mean a location of the source {similar[0]!r}? docs/documents.md shows how they are written"
     return f"name a file, a folder or an address, or install its source: there are {', '.join(known)}"
+
+
+def sync_minutes_of(location: str) -> float:
+    """How often such a location is synced, unless the configuration says otherwise; 0: only when asked."""
+    return float(getattr(source_of(location), "sync_minutes", _SYNC_MINUTES))
+
+
+def controls_access(location: str) -> bool:
+    """Return whether content at the location can be taken back from us, by a permission."""
+    return bool(getattr(source_of(location), "controls_access", True))
 
 
 def _sources() -> Iterator[Source]:

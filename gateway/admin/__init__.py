@@ -10,6 +10,7 @@ from gateway.admin.dead_letters import DeadLetterApi
 from gateway.admin.guard import AdminGuard
 from gateway.admin.knowledge import KnowledgeApi
 from gateway.admin.knowledge_health import KnowledgeHealthApi
+from gateway.admin.knowledge_sources import KnowledgeSourceApi
 from gateway.admin.route_explanation import RouteApi
 from gateway.admin.training_export import TrainingExportApi
 from gateway.knowledge.citations import Citations
@@ -25,11 +26,14 @@ def add_routes(app: web.Application, services: ProcessServices) -> None:
     """Register all endpoints. Each responds with 401 without the admin token and 404 for an unknown tenant."""
     guard = AdminGuard(services)
     documents, conversations, dead_letters = KnowledgeApi(services), ConversationApi(services), DeadLetterApi(services)
-    approvals = ApprovalApi(services)
+    approvals, sources = ApprovalApi(services), KnowledgeSourceApi(services)
     health = KnowledgeHealthApi(services, open_health_checks(app, services, Citations(services)))
     for method, path, handler in (
         ("GET", "/knowledge", documents.list_documents),
         ("POST", "/knowledge/search", documents.search),
+        ("GET", "/knowledge/sources", sources.list_sources),
+        ("POST", "/knowledge/sources/{source}/sync", sources.sync),
+        ("POST", "/knowledge/sources/{source}/removals", sources.decide_removal),
         ("GET", "/knowledge/{document}", documents.get),
         ("PUT", "/knowledge/{document}", documents.put),
         ("DELETE", "/knowledge/{document}", documents.delete),

@@ -1,8 +1,7 @@
-"""`parley knowledge`: publish, list, search and check the documents that the agent answers from."""
+"""`parley knowledge`: list, search and check the documents that the agent answers from."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -10,25 +9,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gateway.commands import knowledge_sync
 from gateway.commands.common.options import AsJson, ConfigFile, TenantName, Url, load, run, select_tenant, with_api
 from gateway.commands.common.printing import note, print_json, print_table, progress
 from gateway.commands.knowledge_doctor import doctor
-from schemas.errors import Conflict, InvalidRequest
+from schemas.errors import InvalidRequest
 
 if TYPE_CHECKING:
     from agent_worker.knowledge.quality.check import QualityReport
     from agent_worker.knowledge.quality.suite import Suite
     from gateway.commands.common.instance import AdminApi
     from gateway.config.settings import Config
-    from gateway.documents.sync import SyncReport
-
-
-class Visibility(StrEnum):
-    """Who may see a document."""
-
-    public = "public"
-    verified = "verified"
-    internal = "internal"
 
 
 class Assurance(StrEnum):
@@ -40,6 +31,9 @@ class Assurance(StrEnum):
 
 
 app = typer.Typer(help="Publish, list, search and check the agent's documents.", no_args_is_help=True)
+app.command()(knowledge_sync.add)
+app.command()(knowledge_sync.sync)
+app.command()(knowledge_sync.status)
 _FIGURES = {
     "right": "answered and right",
     "wrong": "answered and wrong (misleading, or beside the question)",
@@ -52,80 +46,6 @@ _FIGURES = {
     "other_languages_helped": "of other languages: helped",
     "separation": "right answers surer than wrong ones (AUROC)",
 }
-LocationsArgument = Annotated[
-    list[str],
-    typer.Argument(
-        help="Files and folders (.md, .txt, .html, .pdf, .docx, .csv of questions and answers), pages, sitemaps.",
-        metavar="PATH_OR_URL...",
-    ),
-]
-VisibilityOption = Annotated[
-    Visibility | None,
-    typer.Option(help="Who may see documents that do not set it themselves [public].", show_default=False),
-]
-LanguageOption = Annotated[
-    str | None,
-    typer.Option(help="The language of documents that do not set it themselves, such as de.", show_default=False),
-]
-DepthOption = Annotated[
-    int | None, typer.Option(help="How many links to follow from a page [0].", min=0, max=50, show_default=False)
-]
-PagesOption = Annotated[
-    int | None, typer.Option(help="How many pages of a website to read at most [500].", min=1, show_default=False)
-]
-
-
-@dataclass(frozen=True, slots=True)
-class SyncArguments:
-    """The arguments of `add` and `sync`. None stands for the configured value."""
-
-    locations: list[str]
-    visibility: str | None
-    language: str | None
-    options: dict[str, int | None]
-
-
-@app.command()
-def add(
-    places: LocationsArgument,
-    visibility: VisibilityOption = None,
-    language: LanguageOption = None,
-    depth: DepthOption = None,
-    pages: PagesOption = None,
-    config: ConfigFile = None,
-    tenant: TenantName = None,
-    url: Url = None,
-    as_json: AsJson = False,
-) -> None:
-    """Publish files and pages that are new or have changed."""
-    options = {"depth": depth, "pages": pages}
-    request = SyncArguments(places, visibility.value if visibility else None, language, options)
-    _print_report(_sync(request, config, tenant, url, remove=False), as_json)
-
-
-@app.command()
-def sync(
-    places: Annotated[
-        list[str] | None,
-        typer.Argument(
-            help="Files, folders, pages and sitemaps [all that are configured].", metavar="[PATH_OR_URL...]"
-        ),
-    ] = None,
-    depth: DepthOption = None,
-    pages: PagesOption = None,
-    allow_removals: Annotated[
-        bool, typer.Option("--allow-removals", help="Allow the removal of more than half of a source's documents.")
-    ] = False,
-    config: ConfigFile = None,
-    tenant: TenantName = None,
-    url: Url = None,
-    as_json: AsJson = False,
-) -> None:
-    """Publish changed documents, and remove those that are gone.
-
-    Only documents of sources that could be read completely are removed."""
-    request = SyncArguments(places or [], None, None, {"depth": depth, "pages": pages})
-    _print_report(_sync(request, config, tenant, url, remove=True, allow_removals=allow_removals), as_json)
 
 
 @app.command("list")
@@ -284,66 +204,3 @@ async def _check_own_documents(api: AdminApi, config: Config, url: str | None) -
     if not page["items"]:
         raise not_running_error(config, url)
     note(f"no instance runs; the questions are put to the documents in {config.data_path}")
-
-
-def _sync(
-    request: SyncArguments,
-    config: Path | None,
-    tenant: str | None,
-    url: str | None,
-    *,
-    remove: bool,
-    allow_removals: bool = False,
-) -> SyncReport:
-    from gateway.commands.common.remote_documents import RemoteDocumentStore
-    from gateway.documents import document_sources
-    from gateway.documents.crawl_state import CrawlStateStore
-    from gateway.documents.sync import sync_documents
-
-    loaded = load(config)
-    name = select_tenant(loaded, tenant)
-    sources = document_sources.configured_sources(loaded, name)
-    if request.locations:
-        fields = {"visibility": request.visibility, "language": request.language}
-        sources = document_sources.select_sources(loaded, name, request.locations, fields, request.options)
-    crawl_states = CrawlStateStore(loaded.data_path / f"read-{name}.json")
-
-    async def publish_and_remove(api: AdminApi) -> SyncReport:
-        with progress("documents", None) as step:
-            return await sync_documents(
-                RemoteDocumentStore(api),
-                sources,
-                remove=remove,
-                crawl_states=crawl_states,
-                step=step,
-                allow_removals=allow_removals,
-            )
-
-    report = with_api(config, tenant, url, publish_and_remove)
-    if report.is_empty:
-        raise InvalidRequest(
-            "there is nothing to read", fix="name files, folders or addresses, or set `knowledge` in the configuration"
-        )
-    return report
-
-
-def _print_report(report: SyncReport, as_json: bool) -> None:
-    """Print the report. Exits with 1 if a file or page was skipped. Raises Conflict if too many documents are gone."""
-    if as_json:
-        print_json(asdict(report))
-    else:
-        counts = {key: len(value) for key, value in asdict(report).items() if key not in ("notes", "spared")}
-        typer.echo(", ".join(f"{count} {key}" for key, count in counts.items() if count or key == "added"))
-        for file, problem in report.failed.items():
-            note(f"skipped {file}: {problem}")
-        for text in report.notes:
-            note(text)
-    if report.spared:
-        spared = (f"{source}: {len(gone)} documents" for source, gone in report.spared.items())
-        raise Conflict(
-            f"more than half of the documents of a source are gone, so none of them was removed: {'; '.join(spared)}",
-            fix="check the source first, for example whether the start page still has its links; "
-            "if the documents are really gone, run it again with --allow-removals",
-        )
-    if report.failed:
-        raise typer.Exit(1)

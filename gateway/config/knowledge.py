@@ -35,6 +35,9 @@ def _check_word(text: str) -> str:
 Host = Annotated[str, AfterValidator(_check_host)]
 
 
+SyncMinutes = Annotated[float | None, Field(ge=0, le=60 * 24 * 31)]
+
+
 class SourceSettings(Settings):
     """A source of documents: a file, a folder, an address, or a location that an installed plugin reads."""
 
@@ -44,6 +47,9 @@ class SourceSettings(Settings):
     """Who may see documents that do not set their own visibility: public, verified or internal."""
     language: Annotated[str, Field(pattern=LANGUAGE)] = ""
     """The language of documents that do not set their own, such as de."""
+    sync_minutes: SyncMinutes = None
+    """How often it is synced, in minutes; 0: only when asked. By default Drive every 5, Notion every 10, YouTube and
+    plugins every 60, websites once a day, and files only when asked."""
     options: dict[str, bool | int | float | SecretStr | list[str]] = {}
     """Options of the plugin. All texts are treated as secrets, because only the plugin knows which of them are."""
 
@@ -65,11 +71,13 @@ class WebsiteSettings(Settings):
     """Who may see pages that do not set their own visibility: public, verified or internal."""
     language: Annotated[str, Field(pattern=LANGUAGE)] = ""
     """The language of pages that do not set their own, such as de."""
+    sync_minutes: SyncMinutes = None
+    """How often it is synced, in minutes; 0: only when asked. By default once a day."""
 
 
 class KnowledgeSettings(Settings):
-    """The documents that the agent answers from. ``parley knowledge sync`` reads all of them; ``parley dev`` reads
-    ``paths`` when it starts."""
+    """The documents that the agent answers from. Each source is synced on its schedule, and by ``parley knowledge
+    sync``; ``parley dev`` also reads ``paths`` when it starts."""
 
     paths: list[str] = []
     """Files and folders, relative to the configuration file."""

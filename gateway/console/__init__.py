@@ -16,6 +16,7 @@ from gateway.console.pages.document_editor import EDITOR_LIMITS, DocumentEditorP
 from gateway.console.pages.document_upload import UPLOAD_LIMITS, DocumentUploadPage
 from gateway.console.pages.knowledge import KnowledgePage
 from gateway.console.pages.knowledge_health import KnowledgeHealthPage
+from gateway.console.pages.knowledge_sources import KnowledgeSourcesPage
 from gateway.console.pages.sign_in import SignInPage
 from gateway.console.sessions import ConsoleSessions
 from gateway.knowledge.citations import Citations
@@ -61,6 +62,7 @@ def _add_knowledge_routes(
     knowledge, upload = KnowledgePage(services), DocumentUploadPage(services)
     citations, editor = Citations(services), DocumentEditorPage(services)
     document = DocumentPage(services, citations)
+    sources = KnowledgeSourcesPage(services, live)
     health = KnowledgeHealthPage(services, live, open_health_checks(app, services, citations))
     base = "/console/{tenant}/knowledge"
     document_path = f"{base}/documents/{{document}}"
@@ -69,6 +71,7 @@ def _add_knowledge_routes(
         (f"{base}/new", editor.show_new),
         (f"{base}/upload", upload.show),
         (f"{base}/health", health.show),
+        (f"{base}/sources", sources.show),
         (document_path, document.show),
         (f"{document_path}/edit", editor.show),
         (f"{document_path}/versions/{{version}}", document.show_version),
@@ -79,6 +82,7 @@ def _add_knowledge_routes(
         (f"{base}/new", editor.submit_new, EDITOR_LIMITS),
         (f"{base}/upload", upload.upload, UPLOAD_LIMITS),
         (f"{base}/health", health.check, DEFAULT_LIMITS),
+        (f"{base}/sources", sources.act, DEFAULT_LIMITS),
         (f"{document_path}/edit", editor.submit, EDITOR_LIMITS),
         (f"{document_path}/restore", document.restore, DEFAULT_LIMITS),
         (f"{document_path}/delete", document.delete, DEFAULT_LIMITS),

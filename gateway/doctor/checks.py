@@ -11,7 +11,7 @@ from gateway.config import loader as configuration
 from gateway.config.private_files import is_open_to_others
 from gateway.config.secret_keys import GENERATE_COMMAND, MIN_SECRET_BYTES, SECRET_NAMES, is_too_short
 from gateway.config.settings import Config
-from gateway.doctor import preflight, vendors
+from gateway.doctor import knowledge_sources, preflight, vendors
 from gateway.doctor.vendors import has_webhook
 from gateway.wiring import encoders, routing
 from gateway.wiring.engines import (
@@ -55,6 +55,7 @@ async def run_checks(file: Path | None) -> list[Finding]:
     findings += await asyncio.to_thread(preflight.check_imports, config)
     findings += await preflight.check_endpoints(config)
     findings += await vendors.check_accounts(config)
+    findings += await knowledge_sources.check_sources(config)
     if config.embedded:
         return findings + await load_engine(config.state).run_checks(state_location(config))
     return findings + await _check_servers(config)

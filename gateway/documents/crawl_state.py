@@ -1,4 +1,4 @@
-"""The state of each source between two syncs, in a file of the data folder."""
+"""The state of each source between two syncs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from pydantic import BaseModel, ValidationError
 
@@ -24,8 +24,27 @@ class CrawlState(BaseModel):
     noted: dict[str, Any] = {}
 
 
+class CrawlStates(Protocol):
+    """The states of sources. What is ``set`` counts for the next sync once it was saved."""
+
+    def state_of(self, source: DocumentSource) -> CrawlState: ...
+    def set_state(self, source: DocumentSource, state: CrawlState) -> None: ...
+    async def save(self) -> None: ...
+
+
+def restore_state(stored: object, source: DocumentSource) -> CrawlState:
+    """The stored state, or an empty one if it is of other settings or cannot be read."""
+    settings = json.dumps([source.visibility, source.language, sorted(source.options.items())], default=str)
+    under = hashlib.sha256(settings.encode()).hexdigest()  # a hash, because options may be secrets
+    try:
+        state = CrawlState.model_validate(stored)
+    except ValidationError:
+        state = CrawlState()
+    return state if state.under == under else CrawlState(under=under)
+
+
 class CrawlStateStore:
-    """The states of all sources of a tenant. If the file is lost, everything is read again."""
+    """The states of all sources of a tenant in a file. If it is lost, everything is read again."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -35,18 +54,12 @@ class CrawlStateStore:
             self._states = {}
 
     def state_of(self, source: DocumentSource) -> CrawlState:
-        settings = json.dumps([source.visibility, source.language, sorted(source.options.items())], default=str)
-        under = hashlib.sha256(settings.encode()).hexdigest()  # a hash, because options may be secrets
-        try:
-            state = CrawlState.model_validate(self._states.get(source.label, {}))
-        except ValidationError:
-            state = CrawlState()
-        return state if state.under == under else CrawlState(under=under)
+        return restore_state(self._states.get(source.label, {}), source)
 
     def set_state(self, source: DocumentSource, state: CrawlState) -> None:
         self._states[source.label] = state.model_dump(mode="json")
 
-    def save(self) -> None:
+    async def save(self) -> None:
         # A command may run without permission to write here.
         with contextlib.suppress(OSError):
             write_atomically(self._path, self._states)

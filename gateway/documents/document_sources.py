@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -20,13 +21,22 @@ class DocumentSource:
     """A file, folder, website or other location that documents are read from.
 
     ``label`` identifies the source in its documents. A path in it is relative to the configuration, so that it stays
-    the same if the folder moves. ``visibility`` and ``language`` are for documents that do not set their own."""
+    the same if the folder moves. ``visibility`` and ``language`` are for documents that do not set their own.
+    ``sync_minutes``: how often the configuration wants it read; None: as often as its kind is."""
 
     location: str
     label: str
     visibility: Visibility = "public"
     language: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
+    sync_minutes: float | None = None
+
+    @property
+    def id(self) -> str:
+        """A short name for addresses and metrics, such as ``notion-1a2b3c4d``."""
+        scheme = self.location.partition("://")[0].lower() if "://" in self.location else "files"
+        kind = "website" if scheme in ("http", "https") else scheme
+        return f"{kind}-{hashlib.sha256(self.label.encode()).hexdigest()[:8]}"
 
     def contains(self, source: str) -> bool:
         """Whether a document with this label as its source belongs to this source."""
@@ -53,6 +63,7 @@ def _website_sources(knowledge: KnowledgeSettings) -> list[DocumentSource]:
             site.visibility,
             site.language,
             {name: getattr(site, name) for name in limits} | {"private_hosts": knowledge.private_hosts},
+            site.sync_minutes,
         )
         for site in knowledge.websites
     ]
@@ -69,6 +80,7 @@ def _plugin_sources(config: Config, knowledge: KnowledgeSettings) -> list[Docume
                 "private_hosts": knowledge.private_hosts,
                 **{name: _reveal(value) for name, value in each.options.items()},
             },
+            each.sync_minutes,
         )
         for each in knowledge.sources
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,9 @@ from gateway.knowledge.editor import DocumentEditor
 from gateway.wiring.process_services import ProcessServices
 from schemas.errors import SetupError
 from schemas.ports import DocumentDraft
+
+_INDEX_WAIT_S = 30.0
+"""Seconds. What is not indexed by then is read again, which does no harm."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +48,11 @@ class LocalDocumentStore:
         if self._services.knowledge is None:
             raise SetupError("this process does not search documents")
         await self._services.knowledge.wait_until_ready()
+        await self._services.knowledge.wait_until_indexed(self._tenant, _INDEX_WAIT_S)
         documents = await self._services.knowledge.documents(self._tenant)
-        return {document.id: PublishedDocument(hash_document(document), document.source) for document in documents}
+        return await asyncio.to_thread(
+            lambda: {each.id: PublishedDocument(hash_document(each), each.source) for each in documents}
+        )
 
     async def put(self, draft: DocumentDraft) -> None:
         await DocumentEditor(self._services).publish(self._tenant, draft)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
 from agent_worker.knowledge.text.documents import stem_of
@@ -11,10 +12,10 @@ from agent_worker.sources.conversion import Conversion
 from agent_worker.sources.isolation import Isolation
 from agent_worker.sources.registry import source_of
 from gateway.documents.content_hash import hash_document
-from gateway.documents.crawl_state import CrawlState, CrawlStateStore
+from gateway.documents.crawl_state import CrawlState, CrawlStates
 from gateway.documents.document_sources import DocumentSource
 from gateway.documents.document_store import DocumentStore, PublishedDocument
-from schemas.errors import RequestError, TemporaryRefusal
+from schemas.errors import BusUnavailable, ParleyError, RequestError, StateLost, StateUnavailable, TemporaryRefusal
 from schemas.ports import (
     DocumentDraft,
     IncompleteListing,
@@ -24,7 +25,12 @@ from schemas.ports import (
     UnchangedDocument,
 )
 
-_MIN_SPARED = 5
+OWN_OUTAGES = (BusUnavailable, StateUnavailable, StateLost)
+"""Errors that are not the source's."""
+_MIN_HELD = 5
+_SAVE_AFTER_READS = 25
+_SAVE_AFTER_S = 10.0
+_MAX_SAVING_SHARE = 0.2
 _INVISIBLE = re.compile(r"[\x00-\x1f\x7f\s]+")
 
 
@@ -32,21 +38,32 @@ _INVISIBLE = re.compile(r"[\x00-\x1f\x7f\s]+")
 class SyncReport:
     """The result of a sync: ids of documents, and problems.
 
-    ``failed``: file or page → its problem. ``notes`` name sources that were not read completely. ``spared``: source →
-    documents that are gone from it, but were not removed because they are so many."""
+    ``failed``: file or page → its problem, and ``refused`` says more of each. ``notes`` name sources that were not read
+    completely, and ``incomplete`` are their labels. ``errors``: source → why it could not be read at all. ``held``:
+    source → documents that are gone from it, but were not removed because they are so many."""
 
     added: list[str] = field(default_factory=list)
     changed: list[str] = field(default_factory=list)
     unchanged: list[str] = field(default_factory=list)
     removed: list[str] = field(default_factory=list)
-    spared: dict[str, list[str]] = field(default_factory=dict)
+    held: dict[str, list[str]] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
+    refused: list[SkippedDocument] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    incomplete: list[str] = field(default_factory=list)
+    errors: dict[str, ParleyError] = field(default_factory=dict)
 
     @property
     def is_empty(self) -> bool:
         """Whether there was nothing to read."""
-        return not (self.added or self.changed or self.unchanged or self.failed or self.notes)
+        published = self.added or self.changed or self.unchanged
+        return not (published or self.removed or self.held or self.failed or self.notes)
+
+
+def needs_consent(gone: int, documents: int) -> bool:
+    """Whether an operator is asked before documents of a source are removed: if all of several are gone, or five and
+    more that are over a fifth."""
+    return gone > 1 and (gone == documents or (gone >= _MIN_HELD and 5 * gone > documents))
 
 
 async def sync_documents(
@@ -54,24 +71,47 @@ async def sync_documents(
     sources: Sequence[DocumentSource],
     *,
     remove: bool,
-    crawl_states: CrawlStateStore,
+    crawl_states: CrawlStates,
     step: Callable[[str], None] = lambda _what: None,
     allow_removals: bool = False,
+    kept: Collection[str] = frozenset(),
 ) -> SyncReport:
-    """Publish documents that are new or have changed.
+    """Publish documents that are new or have changed. A sync that is killed goes on about where it was.
 
-    With ``remove``, documents that are gone from a source are removed, if the source was read completely and is not
-    empty. If five or more are gone that are over half of a source's documents, they are only removed with
-    ``allow_removals``: a website whose start page has lost its links looks as if its pages were gone.
+    With ``remove``, documents that are gone from a source are removed, if the source was read completely, except those
+    that are ``kept``. If they are so many that it ``needs_consent``, they are only removed with ``allow_removals``: a
+    website whose start page has lost its links looks as if its pages were gone.
 
-    Raises SetupError for a source that does not exist."""
+    Raises SetupError for a source that does not exist, and errors of the log and the state store."""
     async with Isolation() as isolation:
         sync = _SyncRun(store, await store.list_published(), crawl_states, Conversion(isolation), step, adopt=remove)
         complete = [source for source in sources if await sync.read(source)]
         if remove:
-            await sync.remove_gone(complete, allow_removals=allow_removals)
-    crawl_states.save()
+            await sync.remove_gone(complete, frozenset(kept), allow_removals=allow_removals)
+    await crawl_states.save()
     return sync.report
+
+
+class _Checkpoints:
+    """The times at which a sync saves its state: often, but without spending much of its time on that."""
+
+    def __init__(self, save: Callable[[], Awaitable[None]]) -> None:
+        self._save = save
+        self._reads = 0
+        self._saved_at = time.monotonic()
+        self._cost = 0.0
+
+    async def reach(self, *, is_read: bool) -> None:
+        """A point at which everything that the state says is done."""
+        self._reads += is_read
+        passed = time.monotonic() - self._saved_at
+        is_due = self._reads >= _SAVE_AFTER_READS or passed >= _SAVE_AFTER_S
+        if not is_due or passed * _MAX_SAVING_SHARE < self._cost:
+            return
+        begun = time.monotonic()
+        await self._save()
+        self._reads, self._saved_at = 0, time.monotonic()
+        self._cost = self._saved_at - begun
 
 
 class _SyncRun:
@@ -81,7 +121,7 @@ class _SyncRun:
         self,
         store: DocumentStore,
         published: dict[str, PublishedDocument],
-        crawl_states: CrawlStateStore,
+        crawl_states: CrawlStates,
         conversion: Conversion,
         step: Callable[[str], None],
         *,
@@ -97,7 +137,7 @@ class _SyncRun:
         self.report = SyncReport()
 
     async def read(self, source: DocumentSource) -> bool:
-        """Read a source and publish its documents. Returns whether it was read completely and is not empty."""
+        """Read a source and publish its documents. Returns whether it was read completely."""
         state = self._crawl_states.state_of(source)
         unchanged = {
             id for id, hash in state.hashes.items() if id in self._published and self._published[id].hash == hash
@@ -105,15 +145,26 @@ class _SyncRun:
         request = SyncRequest(
             source.location, source.options, self._conversion, state.noted, unchanged, source.visibility
         )
-        is_complete, before = True, len(self._handled)
+
+        async def save() -> None:
+            self._crawl_states.set_state(source, state)
+            await self._crawl_states.save()
+
+        is_complete, checkpoints = True, _Checkpoints(save)
         try:
             async for item in source_of(source.location).read(request):
                 is_complete = await self._handle(source, state, item) and is_complete
+                await checkpoints.reach(is_read=isinstance(item, ReadDocument))
+        except OWN_OUTAGES:
+            raise
         except (RequestError, TemporaryRefusal) as error:
             self._record_failure(SkippedDocument.of(source.location, error))
+            self.report.errors[source.label] = error
             is_complete = False
         self._crawl_states.set_state(source, state)
-        return is_complete and len(self._handled) > before
+        if not is_complete:
+            self.report.incomplete.append(source.label)
+        return is_complete
 
     async def _handle(
         self,
@@ -134,9 +185,10 @@ class _SyncRun:
 
     def _record_failure(self, document: SkippedDocument) -> bool:
         self.report.failed[document.name] = document.why
+        self.report.refused.append(document)
         if document.id and not document.is_gone:
             self._handled.setdefault(document.id, document.name)
-        return bool(document.id)
+        return bool(document.id) or document.is_gone
 
     async def _handle_document(self, source: DocumentSource, state: CrawlState, document: ReadDocument) -> bool:
         self._step(document.name)
@@ -164,17 +216,19 @@ class _SyncRun:
         await self._store.put(draft)
         (self.report.added if published is None else self.report.changed).append(draft.id)
 
-    async def remove_gone(self, sources: Sequence[DocumentSource], *, allow_removals: bool) -> None:
+    async def remove_gone(
+        self, sources: Sequence[DocumentSource], kept: frozenset[str], *, allow_removals: bool
+    ) -> None:
         gone: set[str] = set()
         for source in sources:
             documents = {
                 document for document, published in self._published.items() if source.contains(published.source)
-            }
+            } - kept
             missing = documents - self._handled.keys()
             gone |= missing
-            if not allow_removals and len(missing) >= _MIN_SPARED and 2 * len(missing) > len(documents):
-                self.report.spared[source.label] = sorted(missing)
-        for document in sorted(gone.difference(*self.report.spared.values())):
+            if not allow_removals and needs_consent(len(missing), len(documents)):
+                self.report.held[source.label] = sorted(missing)
+        for document in sorted(gone.difference(*self.report.held.values())):
             await self._store.remove(document)
             self.report.removed.append(document)
 

@@ -10,6 +10,7 @@ from gateway.admin.approvals import ApprovalDecisionRequest
 from gateway.admin.conversations import OwnerRequest
 from gateway.admin.knowledge import MAX_WAIT, DocumentRequest, RestoreRequest, SearchRequest, TrialRequest
 from gateway.admin.knowledge_health import HealthRequest
+from gateway.admin.knowledge_sources import RemovalDecisionRequest, SyncSourceRequest
 from gateway.admin.route_explanation import RouteRequest
 from gateway.http import response_models as models
 from gateway.operators.conversations import OperatorMessage
@@ -121,6 +122,7 @@ CONSOLE_ENDPOINTS: tuple[ApiEndpoint, ...] = (
     _page_endpoint("/{tenant}/knowledge", "List the tenant's documents.", query=_DOCUMENT_QUERY),
     _page_endpoint("/{tenant}/knowledge/new", "Show the form to write a document."),
     _page_endpoint("/{tenant}/knowledge/health", "Show the report of the last check of the documents."),
+    _page_endpoint("/{tenant}/knowledge/sources", "List the sources of documents, with their syncs."),
     _page_endpoint("/{tenant}/knowledge/upload", "Show the form to upload files that become documents."),
     _page_endpoint("/{tenant}/knowledge/documents/{document}", "Show a document with its versions and citations."),
     _page_endpoint("/{tenant}/knowledge/documents/{document}/edit", "Show the form to edit a document."),
@@ -148,6 +150,9 @@ CONSOLE_ENDPOINTS: tuple[ApiEndpoint, ...] = (
     ),
     _form_endpoint("/{tenant}/knowledge/documents/{document}/restore", "Publish an earlier version again."),
     _form_endpoint("/{tenant}/knowledge/documents/{document}/delete", "Delete a document, or discard a draft."),
+    _form_endpoint(
+        "/{tenant}/knowledge/sources", "Sync a source now, or decide about documents that are gone from it."
+    ),
 )
 _PAGE_QUERY = {"after": "The `next` of the previous page.", "limit": "Items per page, 1 to 200 (default 50)."}
 _PAGE_ERRORS = ("invalid_request", *_ADMIN_ERRORS)
@@ -294,6 +299,28 @@ ENDPOINTS: tuple[ApiEndpoint, ...] = (
         {200: models.RouteResponse},
         body=RouteRequest,
         errors=(*_BODY_ERRORS, *_ADMIN_ERRORS),
+    ),
+    _admin_endpoint(
+        "GET",
+        "/knowledge/sources",
+        "List the sources of documents, with their syncs.",
+        {200: models.SourceListResponse},
+    ),
+    _admin_endpoint(
+        "POST",
+        "/knowledge/sources/{source}/sync",
+        "Sync a source as soon as possible.",
+        {202: models.SourceItem},
+        body=SyncSourceRequest,
+        errors=(*_BODY_ERRORS, *_ADMIN_ERRORS),
+    ),
+    _admin_endpoint(
+        "POST",
+        "/knowledge/sources/{source}/removals",
+        "Decide about documents that are gone from a source: approve their removal, or discard it.",
+        {200: models.RemovalDecisionResponse},
+        body=RemovalDecisionRequest,
+        errors=(*_BODY_ERRORS, "conflict", *_ADMIN_ERRORS),
     ),
     _admin_endpoint("GET", "/knowledge/{document}", "Read one document.", {200: models.DocumentResponse}),
     _admin_endpoint(

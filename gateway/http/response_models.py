@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from gateway.documents.source_state import SyncRun
 from schemas.conversation import DocumentProposal, Owner, Turn
 from schemas.messages import (
     AuthorKind,
@@ -258,6 +259,55 @@ class KnowledgeHealthResponse(ResponseModel):
     conversations: int
     cited_since: datetime | None
     failed: bool
+
+
+class SyncProgressResponse(ResponseModel):
+    """``read``: documents that were read so far."""
+
+    started: datetime
+    read: int
+
+
+class PendingRemovalResponse(ResponseModel):
+    """Documents that are gone from a source, and are removed only if an operator approves. ``total``: how many the
+    source had. ``hidden``: how many of them answer no questions in the meantime."""
+
+    since: datetime
+    total: int
+    documents: list[str]
+    hidden: int
+
+
+class SourceItem(ResponseModel):
+    """A source of documents. ``sync_minutes`` is 0 and ``next_run`` is null if it is synced only when asked.
+    ``failures``: failed syncs in a row. ``kept``: documents that are gone from the source, and that an operator decided
+    to keep."""
+
+    source: str
+    location: str
+    sync_minutes: float
+    running: SyncProgressResponse | None
+    requested_at: datetime | None
+    last: SyncRun | None
+    succeeded_at: datetime | None
+    next_run: datetime | None
+    failures: int
+    is_stale: bool
+    held: PendingRemovalResponse | None
+    kept: list[str]
+
+
+class SourceListResponse(ResponseModel):
+    items: list[SourceItem]
+    next: str
+
+
+class RemovalDecisionResponse(ResponseModel):
+    """``documents``: those that were removed, or that are kept."""
+
+    source: str
+    decision: Literal["approve", "discard"]
+    documents: list[str]
 
 
 class PassageItem(ResponseModel):

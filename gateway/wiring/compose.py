@@ -26,6 +26,7 @@ from agent_worker.nlu.language_detection import load_language_model
 from connectors.channel_services import ChannelServices
 from connectors.registry import explain_missing_library, open_channel
 from gateway.config.settings import Config
+from gateway.documents.sync_service import SyncService
 from gateway.http import health
 from gateway.http.app import build_app, run_server, serve_forever
 from gateway.http.responses import error_middleware
@@ -261,6 +262,8 @@ def start_worker(services: ProcessServices, supervisor: Supervisor, channels: Se
         "attachment collector", attachment_collector.COLLECT_EVERY, build_attachment_collector(services).sweep
     )
     supervisor.run_every("worker gauges", gauges.INTERVAL, consumers.report)
+    sync = SyncService(services)
+    supervisor.run("knowledge sync", lambda: supervisor.run_until_stop(sync.run()))
 
 
 def build_attachment_collector(services: ProcessServices) -> AttachmentCollector:

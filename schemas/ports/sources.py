@@ -79,19 +79,24 @@ class UnchangedDocument:
 @dataclass(frozen=True, slots=True)
 class SkippedDocument:
     """A document that could not be read. ``id``: the document, which then stays as it is, unless it ``is_gone``: its
-    text is no longer at the source, such as a video's that has lost its captions. ``id`` is empty when it is not known,
-    and then no document of the source counts as deleted."""
+    text is no longer at the source, or no longer open to us, such as a video's that has lost its captions. ``id`` is
+    empty when it is not known, and then no document of the source counts as deleted; with ``is_gone`` it is the
+    location itself that is deleted or no longer shared, and with it all of its documents. ``why`` ends with ``fix``, if
+    there is one. ``code`` is that of the error."""
 
     name: str
     why: str
     id: str = ""
     is_gone: bool = False
+    code: str = "unprocessable"
+    fix: str = ""
 
     @classmethod
-    def of(cls, name: str, error: ParleyError, id: str = "") -> SkippedDocument:
+    def of(cls, name: str, error: ParleyError, id: str = "", *, is_gone: bool = False) -> SkippedDocument:
         """``name`` is not repeated in the reason."""
         message = error.message.removeprefix(f"{name}: ").removeprefix(f"{name.rpartition('/')[2]}: ")
-        return cls(name, f"{message} – {error.fix}" if error.fix else message, id)
+        why = f"{message} – {error.fix}" if error.fix else message
+        return cls(name, why, id, is_gone, error.code, error.fix)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +130,10 @@ class SyncRequest:
 
 
 class Source(Protocol):
+    """A class may also state ``sync_minutes``, how often its locations are read (60; 0: only when asked), and
+    ``controls_access``: whether content there can be taken back from us (True). While an operator has not yet decided
+    whether so many documents are to be removed, they answer no questions then."""
+
     def takes(self, location: str) -> bool:
         """Return whether this source reads such a location, for example ``https://…``."""
 
@@ -132,4 +141,5 @@ class Source(Protocol):
         self, visit: SyncRequest
     ) -> AsyncIterator[ReadDocument | UnchangedDocument | SkippedDocument | IncompleteListing]:
         """Every document there. The listing was complete if it ends without an exception, a SkippedDocument without an
-        id or an IncompleteListing. Raises RequestError and SetupError (with a fix) when nothing can be read."""
+        id that is not gone, or an IncompleteListing; then what it does not name is removed. Raises RequestError,
+        TemporaryRefusal and SetupError (with a fix) when nothing can be read."""

@@ -10,6 +10,7 @@ import promql_parser as promql
 
 from connectors.outbound.delivery_log import OUTCOMES
 from connectors.registry import CHANNELS
+from gateway.documents.source_run import DOCUMENT_OUTCOMES
 from infra.metrics import COUNTERS, GAUGES, HISTOGRAMS
 from schemas.actions import ActionOutcome
 
@@ -25,7 +26,8 @@ VALUES = {
     "stage": frozenset({"fold", "load", "retrieve", "route", "answer", "commit", "publish", "total"}),
     "owner": frozenset({"agent", "queue", "person", "closed"}),
     "route": frozenset({"local", "cheap", "strong", "person"}),
-    "outcome": frozenset({"action", "answer", "declined", "person", "small_talk", *get_args(ActionOutcome)}),
+    "outcome": frozenset({"action", "answer", "declined", "person", "small_talk", *get_args(ActionOutcome)})
+    | set(DOCUMENT_OUTCOMES),
 }
 
 

@@ -39,6 +39,10 @@ class FileListing:
     was_relisted: bool
 
 
+class FolderNotFound(NotFound):
+    """The folder is deleted, or no longer shared with the account."""
+
+
 class FolderReader:
     """``account`` is whom a folder must be shared with."""
 
@@ -49,7 +53,7 @@ class FolderReader:
         self._is_complete = True
 
     async def read(self, folder: str, memory: SyncMemory, now: float, relist_s: float) -> FileListing:
-        """Raises what the client raises, and NotFound for a folder that cannot be read."""
+        """Raises what the client raises, and FolderNotFound."""
         root = await self._root(folder)
         stored = memory.tree
         tree = None
@@ -71,10 +75,10 @@ class FolderReader:
                 raise
             root = None
         if root is None or root.trashed:
-            raise NotFound(
+            raise FolderNotFound(
                 f"drive://{folder}: {'in the trash' if root else 'not found, or not shared with the account'}",
                 fix=f"share the folder with {self._account} as a viewer, or correct the id; if it is gone for good, "
-                "remove the source and its documents",
+                "remove the source",
             )
         return root
 

@@ -12,7 +12,7 @@ import aiohttp
 from agent_worker.sources.drive.client import TIMEOUT, DriveClient, DriveForbidden, RetryPolicy
 from agent_worker.sources.drive.contents import ContentReader, is_readable, may_be_several
 from agent_worker.sources.drive.files import DriveFile, FileEntry, ReadRecord, SyncMemory
-from agent_worker.sources.drive.listing import FolderReader
+from agent_worker.sources.drive.listing import FolderNotFound, FolderReader
 from agent_worker.sources.drive.settings import SCHEME, DriveOptions, Endpoints, parse_location, parse_options
 from agent_worker.sources.files import documents_of
 from agent_worker.sources.website.addresses import AddressGuard, GuardResolver
@@ -39,6 +39,7 @@ _REFUSALS = (Forbidden, InvalidRequest, Unprocessable, DocumentTooLarge, Missing
 
 
 class GoogleDrive:
+    sync_minutes: ClassVar[float] = 5
     retry: ClassVar[RetryPolicy] = RetryPolicy()
 
     def takes(self, location: str) -> bool:
@@ -85,7 +86,11 @@ class DriveSync:
         self._tries_again = False
 
     async def run(self, folder: FolderReader, id: str, now: float, relist_hours: float) -> AsyncIterator[Yielded]:
-        listing = await folder.read(id, self._memory, now, relist_hours * 3600)
+        try:
+            listing = await folder.read(id, self._memory, now, relist_hours * 3600)
+        except FolderNotFound as error:
+            yield SkippedDocument.of(self._visit.location, error, is_gone=True)
+            return
         if not listing.is_complete:
             yield IncompleteListing(f"{self._visit.location}: Google did not search all of the drive; try again later")
         self._tries_again = listing.was_relisted
@@ -133,9 +138,9 @@ class DriveSync:
     def _explain(self, found: FileEntry, record: ReadRecord | None, error: ParleyError) -> list[Yielded]:
         """What is published of the file stays, unless its content is closed to the account now."""
         file, why = found.file, SkippedDocument.of(found.path, error).why
-        if isinstance(error, DriveForbidden) and error.closes_content:
-            return [SkippedDocument(found.path, why, f"{document_id(file)}-closed")]
         ids = record.ids if record is not None else ()
+        if isinstance(error, DriveForbidden) and error.closes_content:
+            return [SkippedDocument.of(found.path, error, document_id(file), is_gone=True)]
         if isinstance(error, TemporaryRefusal):
             self._failures += 1
             if isinstance(error, RateLimited) or self._failures >= _MAX_FAILURES:

@@ -53,8 +53,10 @@ class PageSync:
         self._failures = 0
 
     async def run(self) -> AsyncIterator[Yielded]:
-        """Raises NotFound if nothing is shared, and what ``NotionClient`` raises."""
-        await self._load()
+        """Raises what ``NotionClient`` raises."""
+        if gone := await self._load():
+            yield SkippedDocument.of(self._visit.location, gone, is_gone=True)
+            return
         for each in self._report_listing():
             yield each
         self._reach([self._root] if self._root else [*self._listing.entries])
@@ -72,20 +74,22 @@ class PageSync:
 
     # ── the list ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def _load(self) -> None:
+    async def _load(self) -> NotFound | None:
+        """Returns an error if nothing is shared, or not the root."""
         known = list(self._records)
         unlisted = [page for id in known if (record := self._records.find(id)) for page in record.unlisted]
         await self._listing.load([*known, *unlisted], self._records.data_sources)
         if self._root and not await self._find_root():
-            raise NotFound(f"{page_address(self._root)} is not in Notion, or not shared", fix=_SHARE_FIX)
+            return NotFound(f"{page_address(self._root)} is not in Notion, or not shared", fix=_SHARE_FIX)
         if not self._listing.entries:
-            raise NotFound("no page is shared with the connection", fix=_SHARE_FIX)
+            return NotFound("no page is shared with the connection", fix=_SHARE_FIX)
         self._keep_data_sources()
         for id in self._records:
             record = self._records.find(id)
             self._owners.update(dict.fromkeys(record.originals, id) if record else {})
         await self._compare()
         self._add_links()
+        return None
 
     async def _find_root(self) -> bool:
         if await self._listing.find_page(self._root):

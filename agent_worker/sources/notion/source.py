@@ -6,7 +6,7 @@ import asyncio
 import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
@@ -78,6 +78,8 @@ def parse_location(location: str) -> str:
 
 class Notion:
     """``monotonic`` and ``sleep`` measure and pass the time between requests."""
+
+    sync_minutes: ClassVar[float] = 10
 
     def __init__(self, monotonic: Monotonic = time.monotonic, sleep: Sleep = asyncio.sleep) -> None:
         self._monotonic = monotonic

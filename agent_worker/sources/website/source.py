@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from typing import ClassVar
 
 from yarl import URL
 
@@ -15,6 +16,9 @@ from schemas.ports import IncompleteListing, ReadDocument, SkippedDocument, Sync
 
 
 class Website:
+    sync_minutes: ClassVar[float] = 24 * 60
+    controls_access: ClassVar[bool] = False
+
     def takes(self, location: str) -> bool:
         return location.lower().startswith(("http://", "https://"))
 

@@ -28,6 +28,8 @@ _REASON = re.compile(r"[A-Za-z_]{1,60}")
 _RATE_REASONS = {"rateLimitExceeded", "userRateLimitExceeded"}
 _QUOTA_REASONS = {"quotaExceeded", "dailyLimitExceeded", "dailyLimitExceededUnreg"}
 _KEY_REASONS = {"keyInvalid", "keyExpired", "API_KEY_INVALID", "badRequest"}
+_PRIVATE = "playlistItemsNotAccessible"
+"""A playlist that was made private."""
 _CREDENTIALS_FIX = "make a new refresh token as docs/how-to/youtube.md describes, and set `refresh_token`"
 
 Sleep = Callable[[float], Awaitable[None]]
@@ -195,10 +197,10 @@ def _raise_failure(response: aiohttp.ClientResponse, data: bytes) -> NoReturn:
         raise Forbidden(
             said, fix="make the refresh token with the scope https://www.googleapis.com/auth/youtube.force-ssl"
         )
+    if status == 404 or _PRIVATE in reasons:
+        raise NotFound(said)
     if status == 403:
         raise Forbidden(said)
-    if status == 404:
-        raise NotFound(said)
     raise InvalidRequest(said)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -27,7 +26,7 @@ from agent_worker.sources.youtube.video_memory import (
     is_due,
     is_of_file,
 )
-from schemas.errors import MissingDependency, ParleyError, RequestError, TemporaryRefusal
+from schemas.errors import MissingDependency, NotFound, ParleyError, RequestError, TemporaryRefusal
 from schemas.ports import Content, IncompleteListing, ReadDocument, SkippedDocument, SyncRequest, UnchangedDocument
 from schemas.runtime.optional_dependencies import install_command
 
@@ -101,7 +100,11 @@ class _VideoSync:
         """Raises RequestError, SetupError and TemporaryRefusal when the videos cannot be listed.
 
         All videos are looked at before any captions are read, because those may use up the quota of the day."""
-        ids = await list_ids(self._api, self._location, self._memory.known_videos())
+        try:
+            ids = await list_ids(self._api, self._location, self._memory.known_videos())
+        except NotFound as error:
+            yield SkippedDocument.of(self._visit.location, error, is_gone=True)
+            return
         if self._options.folder:
             self._files = await asyncio.to_thread(find_files, Path(self._options.folder), ids)
         if len(ids) >= MAX_VIDEOS:
@@ -155,7 +158,7 @@ class _VideoSync:
         try:
             return await self._read(video)
         except CaptionsMissing as error:
-            return replace(SkippedDocument.of(video.url, error, id), is_gone=True)
+            return SkippedDocument.of(video.url, error, id, is_gone=True)
         except (RequestError, TemporaryRefusal) as error:
             return SkippedDocument.of(video.url, error, id)
 

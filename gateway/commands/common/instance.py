@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -153,6 +154,7 @@ async def _serve_admin_api(config: Config) -> AsyncIterator[str]:
     from aiohttp import web
 
     from gateway import admin
+    from gateway.documents.sync_service import SyncService
     from gateway.http.app import run_server
     from gateway.http.responses import error_middleware
     from gateway.wiring import compose
@@ -162,8 +164,13 @@ async def _serve_admin_api(config: Config) -> AsyncIterator[str]:
             await services.knowledge.wait_until_ready()
         app = web.Application(middlewares=[error_middleware])
         admin.add_routes(app, services)
-        async with run_server(app, "127.0.0.1", 0) as port:
-            yield f"http://127.0.0.1:{port}"
+        sync = asyncio.create_task(SyncService(services, scheduled=False).run())
+        try:
+            async with run_server(app, "127.0.0.1", 0) as port:
+                yield f"http://127.0.0.1:{port}"
+        finally:
+            sync.cancel()
+            await asyncio.gather(sync, return_exceptions=True)
 
 
 def _error_of(status: int, body: Any) -> ParleyError:

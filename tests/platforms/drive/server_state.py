@@ -75,6 +75,7 @@ class DriveServer:
         self.window_s = 60.0
         self.requests: list[str] = []
         self.paths: list[str] = []
+        self.bearers: list[str] = []
         self.on_request: Callable[[], None] = lambda: None
         self._clock = clock
         self._used: dict[tuple[str, bool], deque[float]] = {}
@@ -91,6 +92,7 @@ class DriveServer:
     def record(self, operation: str, request: web.Request) -> None:
         self.requests.append(operation)
         self.paths.append(request.path_qs)
+        self.bearers.append(request.headers.get("Authorization", ""))
         self.on_request()
 
     def count(self) -> Counter[str]:
@@ -98,6 +100,7 @@ class DriveServer:
         counted = Counter(self.requests)
         self.requests.clear()
         self.paths.clear()
+        self.bearers.clear()
         return counted
 
     def take_quota(self, account: str, *, sheets: bool) -> None:

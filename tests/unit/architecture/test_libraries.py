@@ -80,7 +80,7 @@ PLACES: dict[str, tuple[str, ...]] = {
     "jinja2": ("gateway/console/rendering.py",),
     "markupsafe": (
         "gateway/console/{live_updates,rendering}.py",
-        "gateway/console/pages/{conversation,conversation_list,transcript}.py",
+        "gateway/console/pages/{conversation,conversation_list,knowledge_sources,transcript}.py",
         "gateway/console/pages/{document_editor,document_text,knowledge_health}.py",
     ),
     "yarl": (

@@ -464,13 +464,13 @@ def test_a_file_that_cannot_be_read_is_left_out_and_nothing_is_removed(folder: P
     assert (told["removed"], told["unchanged"], len(told["failed"])) == ([], ["care"], 1)
 
 
-def test_an_empty_folder_removes_nothing(folder: Path) -> None:
+def test_an_empty_folder_removes_nothing_unasked(folder: Path) -> None:
     parley("knowledge", "add", "docs", cwd=folder)
     for file in (folder / "docs").iterdir():
         file.unlink()
     done = parley("knowledge", "sync", cwd=folder)
     assert done.returncode == 2
-    assert done.stderr.startswith("error[invalid_request]: there is nothing to read")
+    assert "error[conflict]: so many documents of a source are gone that none of them was removed" in done.stderr
     assert len(json.loads(parley("knowledge", "list", "--json", cwd=folder).stdout)) == 2
 
 

@@ -90,7 +90,7 @@ async def test_no_removed_sentence_is_found_after_one_sync(command: DriveSyncCom
     assert 25 < len(gone) < 80
     report = await command.sync()
     assert set(report.removed) == {f"drive-{ids[number]}" for number in gone}
-    assert (report.failed, report.notes, report.spared) == ({}, [], {})
+    assert (report.failed, report.notes, report.held) == ({}, [], {})
     for number in range(160):
         text = (await command.find(f"What does plant {number} cost?"))["text"]
         assert (f"Plant {number} costs" in text) == (number not in gone)

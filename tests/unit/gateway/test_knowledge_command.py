@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import threading
 from collections.abc import Iterator
 from functools import partial
@@ -80,7 +81,34 @@ def test_most_of_a_place_is_removed_only_when_that_is_said(shop: Path) -> None:
     assert "docs: 9 documents" in refused.stderr
     assert "--allow-removals" in refused.stderr
     done = json.loads(parley("knowledge", "sync", "--allow-removals", "--json", cwd=shop).stdout)
-    assert (len(done["removed"]), done["spared"]) == (9, {})
+    assert (len(done["removed"]), done["held"]) == (9, {})
+
+
+@pytest.mark.parametrize(
+    ("option", "said", "left"),
+    [("--approve-removals", "2 documents removed", 1), ("--discard-removals", "2 documents kept", 3)],
+)
+def test_a_held_removal_is_shown_and_decided(shop: Path, option: str, said: str, left: int) -> None:
+    """All files of a folder: they may be gone by mistake."""
+    file = shop / "parley.yaml"
+    file.write_text(re.sub("websites: .*?}], ", "", file.read_text()))
+    (shop / "more").mkdir()
+    (shop / "more" / "ferns.md").write_text("# Ferns\n\nWe have ferns.")
+    file.write_text(file.read_text().replace("paths: [docs]", "paths: [docs, more]"))
+    assert parley("knowledge", "sync", cwd=shop).returncode == 0
+    for each in (shop / "docs").iterdir():
+        each.unlink()
+    assert parley("knowledge", "sync", cwd=shop).returncode == 2
+    shown = parley("knowledge", "status", cwd=shop).stdout
+    assert "2 of 2 documents are gone, and wait for your decision; they still answer questions" in shown
+    assert "\n  shipping\n" in shown
+    held, well = json.loads(parley("knowledge", "status", "--json", cwd=shop).stdout)
+    assert (held["location"], held["held"]["documents"], well["held"]) == ("docs", ["care", "shipping"], None)
+    assert (well["last"]["result"], well["last"]["counts"]["unchanged"]) == ("succeeded", 1)
+    assert said in parley("knowledge", "sync", option, cwd=shop).stdout
+    assert len(json.loads(parley("knowledge", "list", "--json", cwd=shop).stdout)) == left
+    assert "no removal waits" in parley("knowledge", "sync", option, cwd=shop).stderr
+    assert parley("knowledge", "sync", held["source"], cwd=shop).returncode in (0, 2)
 
 
 def test_one_page_is_added_and_no_private_one_that_is_not_allowed(shop: Path, website: tuple[str, Path]) -> None:

@@ -109,12 +109,12 @@ async def test_only_the_places_that_were_read_lose_documents(keeper: SyncCommand
     assert await keeper.ids() == ["by-hand", "moving", "one", "three"]
 
 
-@pytest.mark.parametrize(("held", "gone", "spared"), [(5, 4, 0), (10, 5, 0), (9, 5, 5)])
-async def test_over_half_of_a_place_and_five_documents_are_not_removed_unasked(
-    keeper: SyncCommand, held: int, gone: int, spared: int
+@pytest.mark.parametrize(("count", "gone", "held"), [(5, 4, 0), (2, 2, 2), (25, 5, 0), (24, 5, 5), (30, 7, 7)])
+async def test_over_a_fifth_of_a_source_and_five_documents_or_all_of_several_are_not_removed_unasked(
+    keeper: SyncCommand, count: int, gone: int, held: int
 ) -> None:
-    """Another place's documents go as ever beside it."""
-    for number in range(held):
+    """Another source's documents go as ever beside it."""
+    for number in range(count):
         keeper.write(f"a/{number}.md", f"# {number}\n\nSays number {number}.")
     for name in ("kept", "left"):
         keeper.write(f"b/{name}.md", f"# {name}\n\nSays {name}.")
@@ -123,8 +123,8 @@ async def test_over_half_of_a_place_and_five_documents_are_not_removed_unasked(
         (keeper.folder / "a" / f"{number}.md").unlink()
     (keeper.folder / "b" / "left.md").unlink()
     report = await keeper.sync("a", "b")
-    assert [len(each) for each in report.spared.values()] == ([spared] if spared else [])
-    assert len(report.removed) == 1 + gone - spared
+    assert [len(each) for each in report.held.values()] == ([held] if held else [])
+    assert len(report.removed) == 1 + gone - held
     assert "left" in report.removed
 
 
@@ -188,6 +188,31 @@ async def test_names_in_any_script_and_of_any_length_are_documents(keeper: SyncC
     report = await keeper.sync()
     assert report.failed == {}
     assert len(await keeper.ids()) == len(names) - 1, "hidden files are left alone"
+
+
+async def test_a_source_that_is_gone_as_a_whole_has_no_documents_any_more(
+    keeper: SyncCommand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that merely cannot be read keeps them."""
+    items: list[ReadDocument | SkippedDocument] = [ReadDocument(id, id, Content(id, f"Says {id}.")) for id in "abc"]
+
+    class Source:
+        async def read(self, visit: SyncRequest) -> AsyncIterator[ReadDocument | SkippedDocument]:
+            for item in items:
+                yield item
+
+    monkeypatch.setattr(sync, "source_of", lambda _location: Source())
+    await keeper.sync()
+    items[:] = [SkippedDocument("wiki", "it cannot be read now")]
+    report = await keeper.sync()
+    assert (report.held, report.removed, report.incomplete) == ({}, [], ["docs"])
+    items[:] = [SkippedDocument("wiki", "it is not shared any more", is_gone=True)]
+    report = await keeper.sync()
+    assert (report.held, report.removed, report.incomplete) == ({"docs": ["a", "b", "c"]}, [], [])
+    items[:] = [ReadDocument("a", "a", Content("a", "Says a."))]
+    assert (await keeper.sync()).removed == ["b", "c"]
+    items[:] = []
+    assert (await keeper.sync()).removed == ["a"], "an empty source is one whose documents are gone"
 
 
 async def test_a_missing_or_unsupported_path_is_an_error_at_once(keeper: SyncCommand) -> None:

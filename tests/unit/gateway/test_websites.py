@@ -159,11 +159,11 @@ async def test_a_start_page_that_lost_its_links_takes_no_document_away(read: Rea
     read.site.pages["/"] = page("Shop", "Please come back later.")
     report = await read()
     assert (report.removed, report.failed, len(report.changed)) == ([], {}, 1)
-    (spared,) = report.spared.values()
-    assert {"shipping", "help", "more.0"} <= {each.partition(f"{read.site.port}.")[2] for each in spared}
+    (held,) = report.held.values()
+    assert {"shipping", "help", "more.0"} <= {each.partition(f"{read.site.port}.")[2] for each in held}
     assert "Lisbon" in await read.found("What does a parcel to Lisbon cost?")
     gone = await read(many=True)
-    assert (gone.removed, gone.spared) == (spared, {})
+    assert (gone.removed, gone.held) == (held, {})
     assert await read.ids() == {""}
 
 

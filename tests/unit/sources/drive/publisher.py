@@ -71,8 +71,8 @@ class Publisher:
                     handled.add(item.id)
                     outcome.unchanged.append(item.id)
                 case SkippedDocument():
-                    handled |= {item.id} if item.id else set()
-                    is_complete = is_complete and bool(item.id)
+                    handled |= {item.id} if item.id and not item.is_gone else set()
+                    is_complete = is_complete and bool(item.id or item.is_gone)
                     outcome.skipped[item.name] = item.why
                 case IncompleteListing():
                     is_complete = False

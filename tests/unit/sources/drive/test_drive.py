@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from schemas.errors import NotFound
 from tests.platforms.drive.items import FOLDER
 from tests.platforms.drive.workspace import ACCOUNT, DriveWorkspace, article, sheet
 from tests.unit.sources import document_files
@@ -174,7 +173,7 @@ async def test_shortcuts_lead_to_files_and_folders_elsewhere(workspace: DriveWor
 
 
 @pytest.mark.parametrize("lost", ["unshared", "trashed", "deleted", "unknown"])
-async def test_a_location_that_cannot_be_read_removes_nothing_and_says_whom_to_share_it_with(
+async def test_a_location_that_is_gone_has_no_documents_and_says_whom_to_share_it_with(
     workspace: DriveWorkspace, publisher: Publisher, lost: str
 ) -> None:
     workspace.document("Kept", "Kept text.", workspace.root)
@@ -188,10 +187,9 @@ async def test_a_location_that_cannot_be_read_removes_nothing_and_says_whom_to_s
             workspace.items.delete(workspace.root)
         case _:
             publisher.location = "drive://1unknown"
-    with pytest.raises(NotFound) as error:
-        await publisher.sync()
-    assert ACCOUNT in error.value.fix
-    assert len(publisher.published) == 1
+    outcome = await publisher.sync()
+    assert ACCOUNT in outcome.skipped[publisher.location]
+    assert (len(outcome.removed), publisher.published) == (1, {})
 
 
 async def test_everything_is_listed_again_once_a_day_and_when_the_page_token_is_refused(

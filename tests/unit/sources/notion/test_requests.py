@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from schemas.errors import Forbidden, InvalidRequest, NotFound, ParleyError, RateLimited, Unauthorized, Unavailable
+from schemas.errors import Forbidden, InvalidRequest, ParleyError, RateLimited, Unauthorized, Unavailable
 from tests.platforms.notion.sample import document_id
 from tests.platforms.notion.server import NotionServer
 from tests.platforms.notion.workspace import Block, Workspace, paragraph
@@ -175,11 +175,13 @@ async def test_a_connection_that_may_not_read_is_told(notion: NotionServer, sync
 
 async def test_nothing_shared_and_a_missing_page_are_told(notion: NotionServer, sync: SourceReader) -> None:
     missing = SourceReader(notion, "notion://11111111-1111-4111-8111-111111111111")
-    error = await _refusal(missing)
-    assert isinstance(error, NotFound)
-    assert "Connections" in error.fix
+    (gone,) = (await missing()).skipped
+    assert (gone.id, gone.is_gone, gone.code) == ("", True, "not_found")
+    assert "Connections" in gone.fix
     notion.workspace.shared.clear()
-    assert "no page is shared" in (await _refusal(sync)).message
+    (gone,) = (await sync()).skipped
+    assert gone.is_gone
+    assert "no page is shared" in gone.why
 
 
 OPTIONS: dict[str, tuple[dict[str, Any], str]] = {

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from agent_worker.sources.youtube import listing
-from schemas.errors import NotFound, Unavailable
+from schemas.errors import Unavailable
 from tests.platforms.youtube.library import (
     CHANNEL,
     OTHER_CHANNEL,
@@ -168,28 +168,27 @@ async def test_more_videos_than_youtube_lists_are_said_to_be_incomplete(
 
 
 @pytest.mark.parametrize(
-    ("location", "error"),
+    "location",
     [
-        ("youtube://channel/@nobody", NotFound),
-        ("youtube://channel/UC0000000000000000000000", NotFound),
-        ("youtube://playlist/PLnone", NotFound),
+        "youtube://channel/@nobody",
+        "youtube://channel/UC0000000000000000000000",
+        "youtube://playlist/PLnone",
     ],
 )
-async def test_a_place_that_is_not_there_is_an_error_and_no_empty_list(
-    youtube: SimulatedYouTube, location: str, error: type[Exception]
-) -> None:
-    with pytest.raises(error):
-        await SourceReader(youtube, location).read()
+async def test_a_place_that_is_not_there_is_reported_as_gone(youtube: SimulatedYouTube, location: str) -> None:
+    skipped = (await SourceReader(youtube, location).read()).skipped[location]
+    assert (skipped.id, skipped.is_gone, skipped.code) == ("", True, "not_found")
 
 
-async def test_a_playlist_that_became_private_is_an_error_for_a_key(youtube: SimulatedYouTube) -> None:
+async def test_a_playlist_that_became_private_is_gone_for_a_key(youtube: SimulatedYouTube) -> None:
     youtube.add(make_video(0))
     youtube.playlists["PLcare"] = Playlist("PLcare", [video_id(0)])
     reader = SourceReader(youtube, "youtube://playlist/PLcare", oauth=False)
     await reader.read()
     youtube.playlists["PLcare"].is_private = True
-    with pytest.raises(Exception, match="playlistItemsNotAccessible"):
-        await reader.read()
+    skipped = (await reader.read()).skipped[reader.location]
+    assert skipped.is_gone
+    assert "playlistItemsNotAccessible" in skipped.why
 
 
 async def test_pages_that_never_end_are_given_up(youtube: SimulatedYouTube, monkeypatch: pytest.MonkeyPatch) -> None:
