@@ -40,35 +40,36 @@ class RemovalDecisions:
     async def discard(self, source: DocumentSource) -> list[str]:
         """Keep the held documents, now and after later syncs. Raises Conflict while the source is synced, or if there
         are none."""
-        taken = await self._take(source.id, keep=True)
-        await self.restore(taken.hidden)
-        return taken.documents
+        held = _require_held(await self._states.read(self._tenant, source.id))
+        # Before the old expiries are forgotten: a kill in between asks again.
+        await self.restore(held.hidden)
+        return (await self._take(source.id, keep=True)).documents
 
     async def _take(self, source: str, *, keep: bool) -> PendingRemoval:
         found: list[PendingRemoval] = []
 
         def change(state: SourceState) -> None:
-            if state.running is not None:
-                raise Conflict("the source is being synced", fix="decide when the sync has ended")
-            if state.held is None:
-                raise Conflict("no removal waits for a decision")
-            found.append(state.held)
+            held = _require_held(state)
+            found.append(held)
             if keep:
-                state.kept = sorted({*state.kept, *state.held.documents})
+                state.kept = sorted({*state.kept, *held.documents})
             state.held = None
 
         await self._states.change(self._tenant, source, change)
         return found[0]
 
-    async def hide(self, documents: Iterable[str]) -> dict[str, str]:
-        """Let documents expire. Returns the time at which each would have expired by itself, or empty."""
-        hidden, now = {}, self._services.clock()
+    async def read_expiries(self, documents: Iterable[str]) -> dict[str, str]:
+        """The time at which each document expires by itself, or empty. ``restore`` takes them."""
+        found = [document for id in documents if (document := await self._find(id)) is not None]
+        return {each.id: each.expires_at.isoformat() if each.expires_at else "" for each in found}
+
+    async def hide(self, documents: Iterable[str]) -> None:
+        """Let documents expire now. Their own expiries must be stored already."""
+        now = self._services.clock()
         for id in documents:
             document = await self._find(id)
-            if document is not None:
-                hidden[id] = document.expires_at.isoformat() if document.expires_at else ""
+            if document is not None and (document.expires_at is None or document.expires_at > now):
                 await self._publish(document, now)
-        return hidden
 
     async def restore(self, hidden: dict[str, str]) -> None:
         """Give documents back the expiry that they had."""
@@ -95,3 +96,12 @@ class RemovalDecisions:
         )
         services = self._services
         await publish(services.bus, services.state.heads, self._tenant, draft, services.clock())
+
+
+def _require_held(state: SourceState) -> PendingRemoval:
+    """Raises Conflict."""
+    if state.running is not None:
+        raise Conflict("the source is being synced", fix="decide when the sync has ended")
+    if state.held is None:
+        raise Conflict("no removal waits for a decision")
+    return state.held

@@ -147,11 +147,21 @@ class SourceRun:
             return None
         hidden = {id: expires for id, expires in hidden.items() if id in documents}
         if controls_access(self._source.location):
-            hidden |= await self._removals.hide(id for id in documents if id not in hidden)
+            hidden |= await self._removals.read_expiries(id for id in documents if id not in hidden)
+        since = before.since if before else self._services.clock()
         total = len(documents) + len(report.unchanged) + len(report.changed)
-        return PendingRemoval(
-            since=before.since if before else self._services.clock(), documents=documents, total=total, hidden=hidden
-        )
+        held = PendingRemoval(since=since, documents=documents, total=total, hidden=hidden)
+        # Before they are hidden: after a kill their own expiries would be lost.
+        await self._record_held(held)
+        await self._removals.hide(hidden)
+        return held
+
+    async def _record_held(self, held: PendingRemoval) -> None:
+        def change(state: SourceState) -> None:
+            self._require_running(state)
+            state.held = held
+
+        await self._states.change(self._tenant, self._source.id, change)
 
     def _report(self, run: SyncRun) -> None:
         tenant, source, metrics = self._tenant, self._source.id, self._services.metrics

@@ -8,6 +8,7 @@ import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from html import escape
+from typing import ClassVar
 
 from yarl import URL
 
@@ -43,6 +44,9 @@ class _Download:
 
 class Feed:
     """``sleep`` waits between attempts."""
+
+    sync_minutes: ClassVar[float] = 30
+    controls_access: ClassVar[bool] = False
 
     def __init__(self, sleep: Sleep = asyncio.sleep) -> None:
         self._sleep = sleep

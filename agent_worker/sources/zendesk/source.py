@@ -8,6 +8,7 @@ import re
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 from html import escape
+from typing import ClassVar
 
 from agent_worker.sources.vendor_http import Sleep, VendorHttp
 from agent_worker.sources.zendesk.help_center import Article, HelpCenter, visibility_of
@@ -28,6 +29,8 @@ Item = ReadDocument | UnchangedDocument | SkippedDocument | IncompleteListing
 
 class Zendesk:
     """``sleep`` waits between requests."""
+
+    sync_minutes: ClassVar[float] = 30
 
     def __init__(self, sleep: Sleep = asyncio.sleep) -> None:
         self._sleep = sleep
@@ -73,7 +76,7 @@ class _ArticleSync:
             except NotFound:
                 missing += 1
         if missing == len(locales):
-            yield replace(SkippedDocument.of(self._visit.location, _NOT_THERE), is_gone=True)
+            yield SkippedDocument.of(self._visit.location, _NOT_THERE, is_gone=True)
             return
         for id in self._digests.keys() - self._listed:
             del self._digests[id]

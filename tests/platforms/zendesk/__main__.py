@@ -13,7 +13,9 @@ tenants:
   shop:
     knowledge:
       sources:
-        - {{location: "zendesk://{subdomain}", options: {{email: "{email}", token: "{token}", api_url: "{address}"}}}}
+        - location: zendesk://{subdomain}
+          options: {{email: "{email}", token: "{token}", api_url: "{address}"}}
+          sync_minutes: 0   # only when asked
       private_hosts: ["{host}"]
 """
 

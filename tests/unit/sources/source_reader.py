@@ -78,7 +78,7 @@ class SourceReader:
                     reading.notes.append(item.why)
             self.memory = json.dumps(memory)
         self.memory = json.dumps(memory)
-        if not reading.notes and all(each.id for each in reading.skipped.values()):
+        if not reading.notes and all(each.id or each.is_gone for each in reading.skipped.values()):
             self.stored = {id: content for id, content in self.stored.items() if id in reading.listed}
         return reading
 
